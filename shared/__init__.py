@@ -1,0 +1,1 @@
+"""What all services share: the words (contract), the rules, the one path a word takes, and the HTTP edge."""

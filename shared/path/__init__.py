@@ -1,0 +1,1 @@
+"""The one path a word takes: inbox, keep, outbox, lanes, bus. Plumbing once, the same in every service."""

@@ -1,0 +1,40 @@
+"""What a decision is given, and how it says no."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from shared.words.envelope import name_id
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment(Generic[Settings]):
+    """Everything a decision may know besides its state and the word: nothing else is read.
+
+    `now` is clinic time; `listening_since` the instant from which silence counts as evidence; `cause` the id of what
+    is being decided, from which every new id is made; `by` the client that commands, or the service that said the fact.
+    """
+
+    now: datetime
+    listening_since: datetime
+    settings: Settings
+    cause: UUID
+    patient: str
+    program: str
+    by: str = ""
+
+    def new_id(self, name: str | int) -> str:
+        """A deterministic id: the same cause and name give the same id, so a replay says the same."""
+        return name_id(self.cause, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A command that cannot be. `code` is a FHIR issue type; `expression` the place; the value is never echoed."""
+
+    code: str
+    because: str
+    expression: str = ""

@@ -1,0 +1,181 @@
+"""The life of an escalation, one pure machine: raised, updated, acknowledged, overdue, resolved, retracted.
+
+Tiers and times are the program's settings (domain 5.1). Text is codes only: supportive language lives with the reader.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.rules.decision import Moment, Refused
+from shared.words.envelope import Word
+from shared.words.escalation import (
+    Category,
+    Escalation,
+    EscalationAcknowledged,
+    EscalationOverdue,
+    EscalationRaised,
+    EscalationResolved,
+    EscalationRetracted,
+    EscalationUpdated,
+    EscalationWord,
+    Signal,
+)
+
+SIGNALS_MOST = 4
+"""Newest signals an escalation carries; the older ones stay readable in what was said before."""
+OVERDUE_TIER_MOST = 3
+"""An overdue escalation rises one tier, at most to T3; T4 comes from the safety rules alone (domain 5.2)."""
+
+
+class Times(msgspec.Struct, frozen=True, kw_only=True):
+    """Minutes to acknowledge and to act, per tier 1 to 4 (domain 5.1)."""
+
+    acknowledge_minutes: tuple[int, int, int, int]
+    act_minutes: tuple[int, int, int, int]
+
+
+class Open(msgspec.Struct, frozen=True, array_like=True):
+    """An escalation that still waits for a person."""
+
+    escalation: Escalation
+    accepted: bool = False
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A reason to escalate, found by a service's own rules. One reason has at most one open escalation."""
+
+    category: Category
+    reason: str
+    tier: int
+    owner: str
+    rule: str
+    signals: tuple[Signal, ...]
+    subsumes: tuple[str, ...] = ()
+
+
+def raise_or_update(
+    still_open: Sequence[Open], triggers: Sequence[Trigger], moment: Moment[Any], times: Times
+) -> list[EscalationWord]:
+    """Raise each trigger, or update the open escalation of the same reason with the signals it hasn't yet."""
+    said: list[EscalationWord] = []
+    for trigger in triggers:
+        known = next((each for each in still_open if each.escalation.reason == trigger.reason), None)
+        if known is None:
+            said.append(EscalationRaised(escalation=_raised(trigger, moment, times), at=moment.now))
+        elif fresh := tuple(each for each in trigger.signals if each not in known.escalation.signals):
+            signals = (known.escalation.signals + fresh)[-SIGNALS_MOST:]
+            tier = max(known.escalation.tier, trigger.tier)
+            updated = msgspec.structs.replace(known.escalation, signals=signals, tier=tier)
+            said.append(EscalationUpdated(escalation=updated, at=moment.now, accepted=known.accepted))
+    return said
+
+
+def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> Escalation:
+    return Escalation(
+        id=moment.new_id(f"escalation:{trigger.reason}"),
+        category=trigger.category,
+        reason=trigger.reason,
+        tier=trigger.tier,
+        owner=trigger.owner,
+        rule=trigger.rule,
+        raised_at=moment.now,
+        acknowledge_by=moment.now + timedelta(minutes=times.acknowledge_minutes[trigger.tier - 1]),
+        act_by=moment.now + timedelta(minutes=times.act_minutes[trigger.tier - 1]),
+        signals=trigger.signals[-SIGNALS_MOST:],
+        subsumes=trigger.subsumes,
+    )
+
+
+def withdraw_evidence(
+    still_open: Sequence[Open], evidence: str, stands: Collection[str], because: str, now: datetime
+) -> list[EscalationWord]:
+    """Take one piece of evidence back: an escalation whose reason still `stands` loses the signal, others are retracted."""
+    said: list[EscalationWord] = []
+    for each in still_open:
+        left = tuple(signal for signal in each.escalation.signals if signal.evidence != evidence)
+        if len(left) == len(each.escalation.signals):
+            continue
+        if left and each.escalation.reason in stands:
+            updated = msgspec.structs.replace(each.escalation, signals=left)
+            said.append(EscalationUpdated(escalation=updated, at=now, accepted=each.accepted))
+        else:
+            said.append(EscalationRetracted(escalation=each.escalation, at=now, because=because))
+    return said
+
+
+def acknowledge(still_open: Sequence[Open], identity: str, moment: Moment[Any]) -> list[Word] | Refused:
+    """A person takes it. Saying so twice changes nothing."""
+    found = _find(still_open, identity)
+    if found is None:
+        return NOT_OPEN
+    if found.accepted:
+        return []
+    return [EscalationAcknowledged(escalation=found.escalation, at=moment.now, by=moment.by)]
+
+
+def resolve(still_open: Sequence[Open], identity: str, because: str, moment: Moment[Any]) -> list[Word] | Refused:
+    found = _find(still_open, identity)
+    if found is None:
+        return NOT_OPEN
+    return [EscalationResolved(escalation=found.escalation, at=moment.now, because=because, by=moment.by)]
+
+
+NOT_OPEN = Refused("conflict", "this escalation is not open: it was resolved or retracted", "Task.status")
+
+
+def say_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationWord]:
+    """Each that nobody acknowledged in time, once, one tier up."""
+    return [
+        EscalationOverdue(escalation=_risen(each.escalation), at=now)
+        for each in still_open
+        if _waits(each) and each.escalation.acknowledge_by <= now
+    ]
+
+
+def close_all(still_open: Sequence[Open], because: str, now: datetime) -> list[EscalationWord]:
+    """Discharge closes each owner's open escalations, with a reason."""
+    return [EscalationResolved(escalation=each.escalation, at=now, because=because) for each in still_open]
+
+
+def evolve(still_open: tuple[Open, ...], word: EscalationWord) -> tuple[Open, ...]:
+    """The open escalations after this word of the service's own."""
+    others = tuple(each for each in still_open if each.escalation.id != word.escalation.id)
+    match word:
+        case EscalationRaised():
+            return (*others, Open(word.escalation))
+        case EscalationUpdated():
+            return tuple(
+                msgspec.structs.replace(each, escalation=word.escalation)
+                if each.escalation.id == word.escalation.id
+                else each
+                for each in still_open
+            )
+        case EscalationAcknowledged():
+            return (*others, Open(word.escalation, accepted=True))
+        case EscalationOverdue():
+            return (*others, Open(word.escalation, overdue=True))
+        case _:
+            return others
+
+
+def due(still_open: Sequence[Open]) -> datetime | None:
+    """The next instant at which one becomes overdue."""
+    return min((each.escalation.acknowledge_by for each in still_open if _waits(each)), default=None)
+
+
+def _waits(each: Open) -> bool:
+    return not each.accepted and not each.overdue
+
+
+def _risen(escalation: Escalation) -> Escalation:
+    return msgspec.structs.replace(escalation, tier=max(escalation.tier, min(escalation.tier + 1, OVERDUE_TIER_MOST)))
+
+
+def _find(still_open: Sequence[Open], identity: str) -> Open | None:
+    return next((each for each in still_open if each.escalation.id == identity), None)

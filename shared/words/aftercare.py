@@ -1,0 +1,213 @@
+"""What aftercare says: the plan after discharge, the patient's meeting list, referrals to partners, follow-ups."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from shared.words import codes, fhir
+from shared.words.envelope import Resource, Word
+
+
+class AftercarePlanned(Word, frozen=True, kw_only=True):
+    """Continuing care begins, with the contacts ahead (72 h to 180 days, domain 6.2)."""
+
+    plan_id: str
+    episode_id: str
+    planned_at: datetime
+    follow_ups: tuple[datetime, ...]
+
+    def write(self, patient: str) -> list[Resource]:
+        activities = [
+            {
+                "detail": {
+                    "code": fhir.concept(codes.TASK, "follow-up"),
+                    "status": "scheduled",
+                    "scheduledPeriod": {"start": self.planned_at, "end": each},
+                }
+            }
+            for each in self.follow_ups
+        ]
+        return [
+            fhir.without_nothing(
+                {
+                    "resourceType": "CarePlan",
+                    "id": self.plan_id,
+                    "status": "active",
+                    "intent": "plan",
+                    "category": [fhir.concept(codes.TASK, "aftercare")],
+                    "subject": fhir.reference("Patient", patient),
+                    "period": {"start": self.planned_at},
+                    "supportingInfo": [fhir.reference("EpisodeOfCare", self.episode_id)],
+                    "activity": activities,
+                }
+            )
+        ]
+
+
+class MeetingListPrepared(Word, frozen=True, kw_only=True):
+    """Mutual-help meetings for the patient to choose from. It goes to the patient; no group is told anything."""
+
+    list_id: str
+    plan_id: str
+    meetings: tuple[str, ...]
+    """Identifiers `feed|slug` of the cached public feeds."""
+    prepared_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        meetings = [
+            {"contentReference": fhir.logical(codes.MEETING, each) | {"type": "HealthcareService"}}
+            for each in self.meetings
+        ]
+        return [
+            fhir.without_nothing(
+                {
+                    "resourceType": "Communication",
+                    "id": self.list_id,
+                    "basedOn": [fhir.reference("CarePlan", self.plan_id)],
+                    "status": "preparation",
+                    "subject": fhir.reference("Patient", patient),
+                    "sent": self.prepared_at,
+                    "payload": meetings,
+                }
+            )
+        ]
+
+
+class ReferralWord(Word, frozen=True, kw_only=True):
+    """A referral to one partner (its name in partners.toml), tracked by a Task. `attempt` counts from 1."""
+
+    referral_id: str
+    task_id: str
+    partner: str
+    kind: str
+    purpose: str
+    attempt: int
+    asked_at: datetime
+    at: datetime
+    status: ClassVar[str]
+    request_status: ClassVar[str] = "active"
+    business_status: ClassVar[str]
+
+    def write(self, patient: str) -> list[Resource]:
+        return [self._task(patient), self._request(patient)]
+
+    def _task(self, patient: str) -> dict[str, Any]:
+        return {
+            "resourceType": "Task",
+            "id": self.task_id,
+            "status": self.status,
+            "businessStatus": fhir.concept(codes.TASK, self.business_status),
+            "intent": "order",
+            "code": fhir.concept(codes.TASK, "referral"),
+            "focus": fhir.reference("ServiceRequest", self.referral_id),
+            "for": fhir.reference("Patient", patient),
+            "authoredOn": self.asked_at,
+            "lastModified": self.at,
+            "owner": fhir.logical(codes.PARTNER, self.partner),
+            "input": [{"type": fhir.concept(codes.INPUT, "attempt"), "valueInteger": self.attempt}],
+        }
+
+    def _request(self, patient: str) -> dict[str, Any]:
+        return {
+            "resourceType": "ServiceRequest",
+            "id": self.referral_id,
+            "status": self.request_status,
+            "intent": "order",
+            "code": fhir.concept(codes.TASK, self.kind),
+            "subject": fhir.reference("Patient", patient),
+            "authoredOn": self.asked_at,
+            "performer": [fhir.logical(codes.PARTNER, self.partner)],
+            "reasonCode": [fhir.concept(codes.PURPOSE, self.purpose)],
+        }
+
+
+class ReferralPrepared(ReferralWord, frozen=True, kw_only=True):
+    """Ready to go; the consent gate decides at release."""
+
+    status: ClassVar[str] = "draft"
+    business_status: ClassVar[str] = "prepared"
+
+
+class ReferralSent(ReferralWord, frozen=True, kw_only=True):
+    """The partner has it. `consent_id` is the consent that permitted it; None inside the program."""
+
+    status: ClassVar[str] = "requested"
+    business_status: ClassVar[str] = "sent"
+    consent_id: str | None
+
+    def write(self, patient: str) -> list[Resource]:
+        task = self._task(patient)
+        if self.consent_id is not None:
+            task["input"].append(
+                {
+                    "type": fhir.concept(codes.INPUT, "consent"),
+                    "valueReference": fhir.reference("Consent", self.consent_id),
+                }
+            )
+        return [task, self._request(patient)]
+
+
+class ReferralWithheld(ReferralWord, frozen=True, kw_only=True):
+    """On hold: no living consent names this partner and purpose. The case manager has the Task."""
+
+    status: ClassVar[str] = "on-hold"
+    request_status: ClassVar[str] = "on-hold"
+    business_status: ClassVar[str] = "withheld"
+    because: str
+
+    def write(self, patient: str) -> list[Resource]:
+        task = self._task(patient) | {
+            "statusReason": fhir.concept(codes.DISCLOSURE, self.because),
+            "requester": fhir.logical(codes.ROLE, "case-manager"),
+        }
+        return [task, self._request(patient)]
+
+
+class ReferralRefused(ReferralWithheld, frozen=True, kw_only=True):
+    """The partner refused it for good, or the hub gave up after its last try; a person follows up."""
+
+    status: ClassVar[str] = "failed"
+    request_status: ClassVar[str] = "revoked"
+    business_status: ClassVar[str] = "refused"
+
+
+class FollowUpFellDue(Word, frozen=True, kw_only=True):
+    """It is time to reach out to the patient; `act_by` is the last day that still counts as on time."""
+
+    follow_up_id: str
+    plan_id: str
+    number: int
+    due_at: datetime
+    act_by: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        return [_follow_up(self.follow_up_id, "requested", self.plan_id, patient, self.due_at, self.act_by)]
+
+
+class FollowUpCompleted(Word, frozen=True, kw_only=True):
+    follow_up_id: str
+    plan_id: str
+    due_at: datetime
+    act_by: datetime
+    by: str
+    completed_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        task = _follow_up(self.follow_up_id, "completed", self.plan_id, patient, self.due_at, self.act_by)
+        return [task | {"lastModified": self.completed_at, "requester": fhir.staff(self.by)}]
+
+
+def _follow_up(
+    identity: str, status: str, plan_id: str, patient: str, due_at: datetime, act_by: datetime
+) -> dict[str, Any]:
+    return {
+        "resourceType": "Task",
+        "id": identity,
+        "status": status,
+        "intent": "plan",
+        "code": fhir.concept(codes.TASK, "follow-up"),
+        "focus": fhir.reference("CarePlan", plan_id),
+        "for": fhir.reference("Patient", patient),
+        "authoredOn": due_at,
+        "owner": fhir.logical(codes.ROLE, "case-manager"),
+        "restriction": {"period": {"start": due_at, "end": act_by}},
+    }

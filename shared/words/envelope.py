@@ -1,0 +1,42 @@
+"""Word and Envelope: what is said, and who said it of whom, when, and because of what."""
+
+from datetime import datetime
+from uuid import UUID, uuid5
+
+import msgspec
+
+Resource = dict[str, object]
+"""A FHIR resource as plain JSON. Words are written as it and read from it; no model stands between."""
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened in the clinic, in the past tense. It never names the patient: its envelope does."""
+
+    def write(self, patient: str) -> list[Resource]:
+        """The FHIR resources that say it, focus first. A word that is about no resource writes none."""
+        return []
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a service is told to do. Unlike a fact it can be refused."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The CloudEvents attributes of one word.
+
+    `id` is deterministic: uuid5 of the cause's id and the ordinal of what was said, so a replay says the same ids.
+    """
+
+    id: UUID
+    source: str
+    word: str
+    program: str
+    patient: str
+    at: datetime
+    correlation_id: UUID
+    causation_id: UUID
+
+
+def name_id(namespace: UUID | str, name: str | int) -> str:
+    """A deterministic resource id: the same cause and name give the same id, on every replay."""
+    return str(uuid5(namespace if isinstance(namespace, UUID) else UUID(namespace), str(name)))

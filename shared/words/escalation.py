@@ -1,0 +1,221 @@
+"""Escalations, said by any service: a Task for a person, and a DetectedIssue for each signal behind it.
+
+Only the minimum is written (category, tier, reason, clinical times, due times, owner, patient): never an analyte,
+never free text. An escalation belongs to the service that raised it, and only that service changes it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from shared.words import fhir
+from shared.words.codes import ESCALATION, INPUT, ROLE, RULE
+from shared.words.envelope import Resource, Word, name_id
+
+Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
+SEVERITY = {1: "low", 2: "moderate", 3: "high", 4: "high"}
+PRIORITY = {1: "routine", 2: "urgent", 3: "asap", 4: "stat"}
+
+
+class Signal(msgspec.Struct, frozen=True, array_like=True):
+    """One reason behind an escalation: its code, its clinical time, the reference of the resource behind it."""
+
+    code: str
+    at: datetime
+    evidence: str
+
+
+class Escalation(msgspec.Struct, frozen=True, array_like=True):
+    """What a person is asked to act on. Times are instants, `tier` is 1 (low) to 4 (critical), domain 5.1."""
+
+    id: str
+    category: Category
+    reason: str
+    tier: int
+    owner: str
+    rule: str
+    raised_at: datetime
+    acknowledge_by: datetime
+    act_by: datetime
+    signals: tuple[Signal, ...]
+    subsumes: tuple[str, ...] = ()
+
+    def issue_id(self, signal: Signal) -> str:
+        """The id of the DetectedIssue of this signal."""
+        return name_id(self.id, signal.evidence)
+
+
+class EscalationWord(Word, frozen=True, kw_only=True):
+    """Any word about an escalation carries it whole, so that what was said can be read without its past."""
+
+    escalation: Escalation
+    at: datetime
+    state: ClassVar[str]
+
+    def write(self, patient: str) -> list[Resource]:
+        return _write(self, patient)
+
+
+class EscalationRaised(EscalationWord, frozen=True, kw_only=True):
+    state: ClassVar[str] = "requested"
+
+
+class EscalationUpdated(EscalationWord, frozen=True, kw_only=True):
+    """The same trigger again within its window, or one of its signals gone while others stand."""
+
+    state: ClassVar[str] = "requested"
+    accepted: bool = False
+    """Whether a person had acknowledged it already; the Task keeps that status."""
+
+
+class EscalationAcknowledged(EscalationWord, frozen=True, kw_only=True):
+    state: ClassVar[str] = "accepted"
+    by: str
+
+
+class EscalationOverdue(EscalationWord, frozen=True, kw_only=True):
+    """Not acknowledged in time: said once, one tier up, at most T3 (T4 only by the safety rules)."""
+
+    state: ClassVar[str] = "requested"
+
+
+class EscalationResolved(EscalationWord, frozen=True, kw_only=True):
+    state: ClassVar[str] = "completed"
+    because: str
+    by: str | None = None
+
+
+class EscalationRetracted(EscalationWord, frozen=True, kw_only=True):
+    """The reason was wrong (late check-in, corrected result, excuse): visibly withdrawn, never deleted."""
+
+    state: ClassVar[str] = "cancelled"
+    because: str
+
+
+def _status(word: EscalationWord) -> dict[str, Any]:
+    match word:
+        case EscalationAcknowledged(by=by):
+            return {"status": "accepted", "note_by": by}
+        case EscalationResolved(because=because, by=by):
+            return {"status": "completed", "because": because, "note_by": by}
+        case EscalationRetracted(because=because):
+            return {"status": "cancelled", "because": because}
+        case EscalationUpdated(accepted=True):
+            return {"status": "accepted", "business": "updated"}
+        case EscalationUpdated():
+            return {"status": "requested", "business": "updated"}
+        case EscalationOverdue():
+            return {"status": "requested", "business": "overdue"}
+        case _:
+            return {"status": "requested"}
+
+
+def _write(word: EscalationWord, patient: str) -> list[Resource]:
+    escalation, subject, said = word.escalation, fhir.reference("Patient", patient), _status(word)
+    inputs: list[dict[str, Any]] = [
+        {"type": fhir.concept(INPUT, "tier"), "valueInteger": escalation.tier},
+        {"type": fhir.concept(INPUT, "acknowledge-by"), "valueInstant": escalation.acknowledge_by},
+    ]
+    for signal in escalation.signals:
+        inputs.append(
+            {
+                "type": fhir.concept(INPUT, "signal"),
+                "valueReference": fhir.reference("DetectedIssue", escalation.issue_id(signal)),
+            }
+        )
+    for subsumed in escalation.subsumes:
+        inputs.append({"type": fhir.concept(INPUT, "subsumes"), "valueReference": fhir.reference("Task", subsumed)})
+    task = fhir.without_nothing(
+        {
+            "resourceType": "Task",
+            "id": escalation.id,
+            "instantiatesCanonical": f"{RULE}/{escalation.rule}",
+            "status": said["status"],
+            "statusReason": fhir.concept(ESCALATION, said["because"]) if "because" in said else None,
+            "businessStatus": fhir.concept(ESCALATION, said["business"]) if "business" in said else None,
+            "intent": "order",
+            "priority": PRIORITY[escalation.tier],
+            "code": fhir.concept(ESCALATION, escalation.category),
+            "focus": fhir.reference("DetectedIssue", escalation.issue_id(escalation.signals[0]))
+            if escalation.signals
+            else None,
+            "for": subject,
+            "authoredOn": escalation.raised_at,
+            "lastModified": word.at,
+            "requester": fhir.staff(said["note_by"]) if said.get("note_by") else None,
+            "owner": fhir.logical(ROLE, escalation.owner),
+            "reasonCode": fhir.concept(ESCALATION, escalation.reason),
+            "restriction": {"period": {"end": escalation.act_by}},
+            "input": inputs,
+        }
+    )
+    return [task, *(_issue(signal, escalation, subject, said["status"]) for signal in escalation.signals)]
+
+
+def _issue(signal: Signal, escalation: Escalation, subject: dict[str, Any], status: str) -> Resource:
+    return {
+        "resourceType": "DetectedIssue",
+        "id": escalation.issue_id(signal),
+        "status": "entered-in-error" if status == "cancelled" else "final",
+        "code": fhir.concept(ESCALATION, signal.code),
+        "severity": SEVERITY[escalation.tier],
+        "patient": subject,
+        "identifiedDateTime": signal.at,
+        "implicated": [{"reference": signal.evidence}],
+    }
+
+
+def _escalation(task: dict[str, Any], issues: Sequence[dict[str, Any]]) -> Escalation:
+    (tier,), (acknowledge,) = fhir.task_inputs(task, "tier"), fhir.task_inputs(task, "acknowledge-by")
+    return Escalation(
+        id=task["id"],
+        category=fhir.code_of(task["code"]),  # type: ignore[arg-type]
+        reason=fhir.code_of(task["reasonCode"]),
+        tier=tier["valueInteger"],
+        owner=task["owner"]["identifier"]["value"],
+        rule=task["instantiatesCanonical"].removeprefix(f"{RULE}/"),
+        raised_at=fhir.moment(task["authoredOn"]),
+        acknowledge_by=fhir.moment(acknowledge["valueInstant"]),
+        act_by=fhir.moment(task["restriction"]["period"]["end"]),
+        signals=tuple(
+            Signal(
+                fhir.code_of(each["code"]),
+                fhir.moment(each["identifiedDateTime"]),
+                each["implicated"][0]["reference"],
+            )
+            for each in issues
+        ),
+        subsumes=tuple(fhir.identity(each["valueReference"]) for each in fhir.task_inputs(task, "subsumes")),
+    )
+
+
+def _read(resources: Sequence[Resource]) -> tuple[dict[str, Any], Escalation, datetime]:
+    task = fhir.of_type(resources, "Task")[0]
+    return (
+        task,
+        _escalation(task, fhir.of_type(resources, "DetectedIssue")),
+        fhir.moment(task["lastModified"]),
+    )
+
+
+def read_raised(resources: Sequence[Resource]) -> EscalationRaised:
+    _, escalation, at = _read(resources)
+    return EscalationRaised(escalation=escalation, at=at)
+
+
+def read_updated(resources: Sequence[Resource]) -> EscalationUpdated:
+    task, escalation, at = _read(resources)
+    return EscalationUpdated(escalation=escalation, at=at, accepted=task["status"] == "accepted")
+
+
+def read_resolved(resources: Sequence[Resource]) -> EscalationResolved:
+    task, escalation, at = _read(resources)
+    by = task["requester"]["identifier"]["value"] if "requester" in task else None
+    return EscalationResolved(escalation=escalation, at=at, because=fhir.code_of(task["statusReason"]), by=by)
+
+
+def read_retracted(resources: Sequence[Resource]) -> EscalationRetracted:
+    task, escalation, at = _read(resources)
+    return EscalationRetracted(escalation=escalation, at=at, because=fhir.code_of(task["statusReason"]))

@@ -1,0 +1,46 @@
+"""Words to oneself: a deadline that came, and what became of a disclosure. Plain JSON, never on the bus."""
+
+import msgspec
+
+from shared.words.envelope import Word
+
+
+class TimePassed(Word, frozen=True, kw_only=True, tag=True):
+    """The moment's `now` reached the state's `due_at`."""
+
+
+class Outcome(Word, frozen=True, kw_only=True):
+    """What became of the disclosure of `focus` (`Type/id`) to `partner`, on its `attempt`."""
+
+    partner: str
+    focus: str
+    attempt: int
+
+
+class DisclosureMade(Outcome, frozen=True, kw_only=True, tag=True):
+    """The partner accepted it. `consent_id` names the consent that permitted it, None inside the program."""
+
+    consent_id: str | None
+
+
+class DisclosureWithheld(Outcome, frozen=True, kw_only=True, tag=True):
+    """The gate said no. `ledger_version` counts the consent words the gate had read: if more came since, ask again."""
+
+    because: str
+    ledger_version: int
+
+
+class DisclosureRefused(Outcome, frozen=True, kw_only=True, tag=True):
+    """The partner refused it for good (4xx): trying again would change nothing."""
+
+    because: str
+
+
+class DisclosureGaveUp(Outcome, frozen=True, kw_only=True, tag=True):
+    """The partner could not be reached within the time for trying."""
+
+
+InnerWord = TimePassed | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
+
+decode_inner = msgspec.json.Decoder(InnerWord).decode
+encode_inner = msgspec.json.Encoder().encode

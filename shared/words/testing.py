@@ -1,0 +1,133 @@
+"""What testing says: a drug test's graded results, their correction, and a result that found its patient."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from shared.words import codes, fhir
+from shared.words.envelope import Resource, Word
+
+Finding = Literal["positive", "negative", "indeterminate", "unsatisfactory", "pending"]
+INTERPRETATION = {"positive": "POS", "negative": "NEG", "indeterminate": "IND"}
+
+Outcome = Literal[
+    "baseline",
+    "expected-negative",
+    "expected-positive",
+    "unexpected-positive-presumptive",
+    "unexpected-positive-confirmed",
+    "unexplained-positive",
+    "unexpected-negative-prescribed",
+    "indeterminate",
+    "dilute",
+    "substituted",
+    "adulterated",
+    "invalid",
+    "rejected-unsatisfactory",
+    "cancelled",
+    "pending",
+]
+"""Domain 4.4. `unexplained-positive`: an active medication is unmapped, so a person reviews before it is called
+unexpected. `pending`: not graded yet (no open episode)."""
+
+
+class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
+    """One analyte (or validity measure) of a report: what the laboratory found and what it means for this patient."""
+
+    observation_id: str
+    code: str
+    code_system: str
+    analyte: str
+    finding: Finding
+    confirmed: bool
+    outcome: Outcome
+    explained_by: str | None = None
+    """RxNorm ingredient that explains it, where one does."""
+
+
+class DrugTestWord(Word, frozen=True, kw_only=True):
+    """A report about one specimen, whole, each time."""
+
+    report_id: str
+    specimen_id: str
+    collected_at: datetime
+    issued_at: datetime
+    status: Literal["preliminary", "final", "corrected", "cancelled", "entered-in-error"]
+    baseline: bool
+    results: tuple[AnalyteResult, ...]
+
+    def write(self, patient: str) -> list[Resource]:
+        subject = fhir.reference("Patient", patient)
+        return [
+            self._report(subject),
+            *(self._observation(each, subject) for each in self.results),
+            {
+                "resourceType": "Specimen",
+                "id": self.specimen_id,
+                "subject": subject,
+                "collection": {"collectedDateTime": self.collected_at},
+            },
+        ]
+
+    def _report(self, subject: dict[str, Any]) -> Resource:
+        return fhir.without_nothing(
+            {
+                "resourceType": "DiagnosticReport",
+                "id": self.report_id,
+                "status": self.status,
+                "code": fhir.concept(codes.TASK, "drug-test"),
+                "subject": subject,
+                "effectiveDateTime": self.collected_at,
+                "issued": self.issued_at,
+                "specimen": [fhir.reference("Specimen", self.specimen_id)],
+                "result": [fhir.reference("Observation", each.observation_id) for each in self.results],
+                "conclusionCode": [fhir.concept(codes.OUTCOME, "baseline")] if self.baseline else None,
+            }
+        )
+
+    def _observation(self, result: AnalyteResult, subject: dict[str, Any]) -> Resource:
+        meaning = [fhir.concept(codes.OUTCOME, result.outcome)]
+        if result.finding in INTERPRETATION:
+            meaning.insert(0, fhir.concept(codes.INTERPRETATION, INTERPRETATION[result.finding]))
+        coded = [fhir.coding(result.code_system, result.code), fhir.coding(codes.ANALYTE, result.analyte)]
+        return fhir.without_nothing(
+            {
+                "resourceType": "Observation",
+                "id": result.observation_id,
+                "status": "registered" if result.finding == "pending" else self.status,
+                "code": {"coding": coded},
+                "subject": subject,
+                "effectiveDateTime": self.collected_at,
+                "valueCodeableConcept": fhir.concept(codes.ANALYTE, result.finding),
+                "interpretation": meaning,
+                "method": fhir.concept(codes.ANALYTE, "definitive" if result.confirmed else "presumptive"),
+                "specimen": fhir.reference("Specimen", self.specimen_id),
+            }
+        )
+
+
+class DrugTestResulted(DrugTestWord, frozen=True, kw_only=True):
+    """A report, graded against the baseline and the medications of its collection date."""
+
+
+class DrugTestCorrected(DrugTestWord, frozen=True, kw_only=True):
+    """The laboratory, or a list of medications that came later, changed what an earlier report meant."""
+
+
+class ResultMatched(DrugTestWord, frozen=True, kw_only=True):
+    """A report that waited for its patient found one. Graded only once an episode is open."""
+
+    provenance_id: str
+    matched_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        provenance: Resource = {
+            "resourceType": "Provenance",
+            "id": self.provenance_id,
+            "target": [fhir.reference("DiagnosticReport", self.report_id)],
+            "recorded": self.matched_at,
+            "activity": fhir.concept(codes.DATA_OPERATION, "UPDATE"),
+            "agent": [{"who": fhir.staff("testing")}],
+        }
+        return [provenance, *DrugTestWord.write(self, patient)]

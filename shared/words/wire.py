@@ -1,0 +1,134 @@
+"""The wire, both ways: a FHIR R4 message Bundle as the value, CloudEvents 1.0 attributes as headers."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.words.catalogue import BY_NAME, BY_TYPE, OPERATIONS
+from shared.words.codes import HUB, LABELS, URI, WORD
+from shared.words.envelope import Envelope, Resource, Word
+from shared.words.escalation import EscalationWord
+
+SCHEMA = f"{HUB}/StructureDefinition/message"
+_PREFIX = "org.iop-hub."
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_META = {"security": LABELS}
+
+
+class Unreadable(Exception):
+    """The record cannot be understood; `place` says where. It is parked, never skipped."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
+
+
+class Written(msgspec.Struct, frozen=True):
+    """One word, ready to keep: its resources for the read model and its record for the topic, encoded once."""
+
+    topic: str
+    head: dict[str, str]
+    body: bytes
+    resources: tuple[tuple[Resource, bytes], ...]
+
+
+def write(word: Word, envelope: Envelope) -> Written:
+    """The word as resources and as one record. Operations words carry no labels: nothing in them is of a patient."""
+    topic = BY_TYPE[type(word)].topic
+    labelled = topic != OPERATIONS
+    resources = []
+    for resource in word.write(envelope.patient):
+        if labelled:
+            resource["meta"] = _META
+        resources.append((resource, _encode(resource)))
+    return Written(topic, _head(word, envelope, resources), _bundle(envelope, resources), tuple(resources))
+
+
+def _bundle(envelope: Envelope, resources: list[tuple[Resource, bytes]]) -> bytes:
+    header: dict[str, Any] = {
+        "resourceType": "MessageHeader",
+        "id": str(envelope.id),
+        "eventCoding": {"system": WORD, "code": envelope.word},
+        "source": {"name": envelope.source, "endpoint": f"{HUB}/{envelope.source}"},
+    }
+    if resources:
+        header["focus"] = [{"reference": f"{each['resourceType']}/{each['id']}"} for each, _ in resources[:1]]
+    entry: list[dict[str, Any]] = [{"fullUrl": f"{HUB}/MessageHeader/{envelope.id}", "resource": header}]
+    for each, encoded in resources:
+        entry.append({"fullUrl": f"{HUB}/{each['resourceType']}/{each['id']}", "resource": msgspec.Raw(encoded)})
+    bundle: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "identifier": {"system": URI, "value": f"urn:uuid:{envelope.id}"},
+        "type": "message",
+        "timestamp": envelope.at,
+        "entry": entry,
+    }
+    if resources and "meta" in resources[0][0]:
+        bundle["meta"] = _META
+    return _encode(bundle)
+
+
+def _head(word: Word, envelope: Envelope, resources: list[tuple[Resource, bytes]]) -> dict[str, str]:
+    head = {
+        "ce_specversion": "1.0",
+        "ce_id": str(envelope.id),
+        "ce_source": f"{HUB}/{envelope.source}",
+        "ce_type": _PREFIX + envelope.word,
+        "ce_time": envelope.at.isoformat(),
+        "ce_dataschema": SCHEMA,
+        "ce_correlationid": str(envelope.correlation_id),
+        "ce_causationid": str(envelope.causation_id),
+        "ce_program": envelope.program,
+        "traceparent": f"00-{envelope.correlation_id.hex}-{envelope.id.hex[:16]}-01",
+        "content-type": "application/fhir+json",
+    }
+    if resources:
+        head["ce_subject"] = f"{resources[0][0]['resourceType']}/{resources[0][0]['id']}"
+    if isinstance(word, EscalationWord):
+        head["iop-tier"] = f"T{word.escalation.tier}"
+        head["iop-category"] = word.escalation.category
+        head["iop-state"] = envelope.word.removeprefix("Escalation").lower()
+        head["iop-ack-due"] = word.escalation.acknowledge_by.isoformat()
+    return head
+
+
+def word_name(head: Mapping[str, str]) -> str:
+    """The word's name, from the headers alone: a reader skips what it doesn't hear before parsing anything."""
+    return head.get("ce_type", "").removeprefix(_PREFIX)
+
+
+def read_envelope(head: Mapping[str, str], patient: str) -> Envelope:
+    """The envelope from a record's headers and key. Raises Unreadable."""
+    try:
+        return Envelope(
+            id=UUID(head["ce_id"]),
+            source=head["ce_source"].removeprefix(f"{HUB}/"),
+            word=word_name(head),
+            program=head["ce_program"],
+            patient=patient,
+            at=datetime.fromisoformat(head["ce_time"]),
+            correlation_id=UUID(head["ce_correlationid"]),
+            causation_id=UUID(head["ce_causationid"]),
+        )
+    except (KeyError, ValueError) as wrong:
+        raise Unreadable("headers") from wrong
+
+
+def read(name: str, value: bytes | None) -> Word:
+    """The word in a record's value. Raises Unreadable; NUL is refused because PostgreSQL text cannot hold it."""
+    entry = BY_NAME.get(name)
+    if entry is None or entry.read is None:
+        raise Unreadable("headers.ce_type")
+    if not value:
+        raise Unreadable("value")
+    if b"\\u0000" in value:
+        raise Unreadable("value: NUL")
+    try:
+        bundle = _decode(value)
+        return entry.read([each["resource"] for each in bundle["entry"][1:]])
+    except (LookupError, ValueError, TypeError, AttributeError, msgspec.MsgspecError) as wrong:
+        raise Unreadable(f"value of {name}") from wrong
