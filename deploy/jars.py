@@ -1,0 +1,109 @@
+"""Kafka's Java libraries: fetched once from Maven repositories, and never used unless they equal the committed checksums.
+
+`jars.sha256` pins every library by coordinate and content, so no dependency is resolved at run time. A folder left half
+filled by an interrupted download is noticed and the broken files are fetched again, once.
+"""
+
+import fcntl
+import hashlib
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+from jgo.config import GlobalSettings
+from jgo.constants import MAVEN_CENTRAL_URL
+from jgo.maven import MavenContext
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from deploy.failure import CannotContinueError
+
+CHECKSUMS = Path(__file__).with_name("jars.sha256")
+DOWNLOADS_AT_ONCE = 8
+
+
+def classpath(cache: Path) -> tuple[Path, ...]:
+    """The checked libraries, downloading under `cache` what is absent or broken.
+
+    Raises:
+        CannotContinueError: a library could not be fetched, or is not the one that was committed to.
+    """
+    wanted = {path(cache, coordinate): (coordinate, digest) for coordinate, digest in committed()}
+    cache.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(cache / "jars.lock"):
+        absent = [(at, *wanted[at]) for at in wanted if not _is_whole(at, wanted[at][1])]
+        if absent:
+            _fetch(cache, absent)
+    return tuple(wanted)
+
+
+def committed() -> Iterator[tuple[str, str]]:
+    """Coordinate (`group:artifact:version`) and SHA-256 of each library."""
+    for line in CHECKSUMS.read_text().splitlines():
+        digest, coordinate = line.split()
+        yield coordinate, digest
+
+
+def path(cache: Path, coordinate: str) -> Path:
+    """Where a library lies: the layout of a Maven repository."""
+    group, artifact, version = coordinate.split(":")
+    return cache / "maven" / Path(*group.split(".")) / artifact / version / f"{artifact}-{version}.jar"
+
+
+def _is_whole(at: Path, digest: str) -> bool:
+    try:
+        with at.open("rb") as jar:
+            return hashlib.file_digest(jar, "sha256").hexdigest() == digest
+    except FileNotFoundError:
+        return False
+
+
+def _fetch(cache: Path, absent: list[tuple[Path, str, str]]) -> None:
+    """Download with visible progress, then hold each library against its checksum."""
+    repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
+    context = MavenContext(repo_cache=cache / "maven", local_repos=[], remote_repos=repositories, timeout=60)
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console.print(f"Fetching Apache Kafka: {len(absent)} libraries, 43 MB at most, only this once ...")
+    columns = (TextColumn("Fetching Apache Kafka (once)"), BarColumn(), MofNCompleteColumn())
+    with (
+        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+        ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool,
+    ):
+        task = progress.add_task("", total=len(absent))
+        for _ in pool.map(lambda row: _fetch_one(context, *row), absent):
+            progress.advance(task)
+
+
+def _fetch_one(context: MavenContext, at: Path, coordinate: str, digest: str) -> None:
+    at.unlink(missing_ok=True)
+    group, artifact, version = coordinate.split(":")
+    try:
+        context.project(group, artifact).at_version(version).artifact().resolve()
+    except (requests.RequestException, RuntimeError, OSError) as failure:
+        at.unlink(missing_ok=True)
+        raise CannotContinueError(
+            f"could not download {coordinate} ({type(failure).__name__}): check the network or name a Maven mirror in "
+            "~/.config/jgo.conf, or set KAFKA_BOOTSTRAP_SERVERS to a Kafka of your own"
+        ) from failure
+    if not _is_whole(at, digest):
+        at.unlink(missing_ok=True)
+        raise CannotContinueError(
+            f"{coordinate} was downloaded but is not the library this repository was checked with; nothing was run. "
+            "Try again, or ask whoever runs your Maven mirror"
+        )
+
+
+@contextmanager
+def _one_at_a_time(lock: Path) -> Iterator[None]:
+    """Several hubs may start at the same moment; only one of them downloads."""
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n".join(str(jar) for jar in classpath(Path(sys.argv[1]))) + "\n")
