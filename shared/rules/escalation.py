@@ -95,7 +95,7 @@ def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> Escalation:
 def withdraw_evidence(
     still_open: Sequence[Open], evidence: str, stands: Collection[str], because: str, now: datetime
 ) -> list[EscalationWord]:
-    """Take one piece of evidence back: an escalation whose reason still `stands` loses the signal, others are retracted."""
+    """Take evidence back: an escalation whose reason still `stands` loses the signal, the others are retracted."""
     said: list[EscalationWord] = []
     for each in still_open:
         left = tuple(signal for signal in each.escalation.signals if signal.evidence != evidence)
