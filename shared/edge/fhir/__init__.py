@@ -1,0 +1,31 @@
+"""Foreign FHIR at the hub's edge: parsed once, validated once, turned into entries; and the answers that go back."""
+
+from shared.edge.fhir.answers import Answered, Taken, capability, etag, response_bundle, searchset
+from shared.edge.fhir.models import is_resource_type
+from shared.edge.fhir.parsing import Limits, Parsed, encode, parse
+from shared.edge.fhir.references import references, resolve
+from shared.edge.fhir.submission import Entry, message, single, transaction
+from shared.edge.fhir.validation import require_type, require_valid, validate
+
+__all__ = [
+    "Answered",
+    "Entry",
+    "Limits",
+    "Parsed",
+    "Taken",
+    "capability",
+    "encode",
+    "etag",
+    "is_resource_type",
+    "message",
+    "parse",
+    "references",
+    "require_type",
+    "require_valid",
+    "resolve",
+    "response_bundle",
+    "searchset",
+    "single",
+    "transaction",
+    "validate",
+]

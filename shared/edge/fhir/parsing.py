@@ -1,0 +1,86 @@
+"""JSON in, decoded once, with every digit kept and everything that a later room must not meet refused."""
+
+import re
+from decimal import Decimal
+from typing import Any, NoReturn
+
+import msgspec
+
+from shared.edge.outcome import Code, refuse
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_escaped_nul = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a request may weigh: bytes of the body and levels of nested JSON."""
+
+    body_bytes_max: int = 5 * 1024 * 1024
+    depth_max: int = 64
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """A decoded body. Numbers are int or Decimal and keep their digits; strings are as they came."""
+
+    resource: dict[str, Any]
+    body_bytes: int
+
+
+def parse(body: bytes, limits: Limits | None = None) -> Parsed:
+    """Decodes a JSON object or raises Refusal 400 (413 when too long).
+
+    Refused: not UTF-8, lone surrogates, NUL characters (PostgreSQL text holds none), a key twice in one object, nesting
+    beyond the limit. The decoder itself stops at a few hundred levels, so a bomb costs nothing until the limit is read.
+    """
+    limits = limits or Limits()
+    if len(body) > limits.body_bytes_max:
+        raise refuse(413, "too-long", "", f"The body is longer than {limits.body_bytes_max} bytes.")
+    if b"\\u0000" in body and _escaped_nul.search(body):
+        _no("invalid", "The body contains a NUL character.")
+    try:
+        resource = _decoder.decode(body)
+    except RecursionError:
+        _too_deep(limits)
+    except ValueError:  # the decoder's messages may quote the input
+        _no("structure", "The body is not valid JSON in UTF-8.")
+    if type(resource) is not dict:
+        _no("structure", "The body is not a JSON object.")
+    if _members(resource, limits.depth_max, limits) != _members_written(body):
+        _no("structure", "An object has the same property twice.")
+    return Parsed(resource, len(body))
+
+
+def encode(resource: dict[str, Any]) -> bytes:
+    """JSON with numbers as numbers, digit for digit as `parse` read them (an exponent may be written another way)."""
+    return _encoder.encode(resource)
+
+
+def _members(value: Any, depth_left: int, limits: Limits) -> int:
+    """Counts the properties of all objects below `value`."""
+    if not depth_left:
+        _too_deep(limits)
+    count = 0
+    children = value
+    if type(value) is dict:
+        count = len(value)
+        children = value.values()
+    for child in children:
+        if type(child) is dict or type(child) is list:
+            count += _members(child, depth_left - 1, limits)
+    return count
+
+
+def _members_written(body: bytes) -> int:
+    """Counts the colons outside strings: one for each property that was written, twice or not."""
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(body.split(b'"')[::2]).count(b":")
+
+
+def _too_deep(limits: Limits) -> NoReturn:
+    _no("too-long", f"The body is nested deeper than {limits.depth_max} levels.")
+
+
+def _no(code: Code, diagnostics: str) -> NoReturn:
+    raise refuse(400, code, "", diagnostics) from None

@@ -1,0 +1,100 @@
+"""References: found in a resource, and inside one request turned into the ids that the hub assigns."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from shared.edge.fhir.models import ANY_RESOURCE, shape
+from shared.edge.fhir.submission import Entry
+from shared.edge.outcome import Issue, Refusal, fault
+
+_KEPT_META = ("profile", "security", "tag")
+
+
+def references(resource: dict[str, Any], place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each Reference in a valid resource, extensions and contained resources included, with its FHIRPath.
+
+    `place` is where the resource stands, if not by itself.
+    """
+    found: list[tuple[str, dict[str, Any]]] = []
+    _find(resource, resource["resourceType"], place or resource["resourceType"], found)
+    return iter(found)
+
+
+def resolve(entries: Sequence[Entry], ids: Callable[[Entry], str]) -> tuple[Entry, ...]:
+    """The entries with ids assigned to what is new, and references among them rewritten to `Type/id`.
+
+    An entry is pointed to by its fullUrl, or by `Type/id` as its sender knew it. Contained (`#`), foreign and logical
+    references stay. `meta` keeps profile, security and tag; version and time are the server's to set. A `urn:`
+    reference that no entry carries is a Refusal 422. The given entries are not changed.
+    """
+    assigned = [entry.id if entry.method == "PUT" and entry.id else ids(entry) for entry in entries]
+    known = _addresses(entries, assigned)
+    dangling: list[Issue] = []
+    told = tuple(_assigned(entry, id_, known, dangling) for entry, id_ in zip(entries, assigned, strict=True))
+    if dangling:
+        raise Refusal(422, dangling)
+    return told
+
+
+def _addresses(entries: Sequence[Entry], assigned: Sequence[str]) -> dict[str, str]:
+    """Everything that points to an entry. A `Type/id` that two senders use for different things points to neither."""
+    known: dict[str, str] = {}
+    relative: dict[str, set[str]] = {}
+    for entry, id_ in zip(entries, assigned, strict=True):
+        target = f"{entry.type}/{id_}"
+        if entry.full_url:
+            known[entry.full_url] = target
+        for name in {entry.resource.get("id"), _own_id(entry)} - {None}:
+            relative.setdefault(f"{entry.type}/{name}", set()).add(target)
+    return known | {name: targets.pop() for name, targets in relative.items() if len(targets) == 1}
+
+
+def _own_id(entry: Entry) -> str | None:
+    base, found, id_ = (entry.full_url or "").rpartition(f"/{entry.type}/")
+    return id_ if found and base else None
+
+
+def _assigned(entry: Entry, id_: str, known: Mapping[str, str], dangling: list[Issue]) -> Entry:
+    base = (entry.full_url or "").rpartition(f"/{entry.type}/")[0]
+    resource = _copied(entry.resource)
+    for place, reference in references(resource, entry.place):
+        address = reference.get("reference", "#")
+        if address.startswith("#"):
+            continue
+        bare = address.partition("/_history/")[0]
+        if target := known.get(f"{base}/{bare}") or known.get(bare):
+            reference["reference"] = target
+        elif bare.startswith("urn:"):
+            dangling.append(fault("not-found", f"{place}.reference", "Nothing in the Bundle carries this reference."))
+    meta = {name: value for name, value in resource.pop("meta", {}).items() if name in _KEPT_META}
+    head = {"resourceType": entry.type, "id": id_} | ({"meta": meta} if meta else {})
+    return msgspec.structs.replace(entry, id=id_, resource=head | {**resource, "id": id_})
+
+
+def _copied(value: Any) -> Any:
+    if type(value) is dict:
+        return {name: _copied(one) for name, one in value.items()}
+    return [_copied(one) for one in value] if type(value) is list else value
+
+
+def _find(element: dict[str, Any], type_: str, place: str, found: list[tuple[str, dict[str, Any]]]) -> None:
+    """Walks the elements of R4B's tables, for other things than a Reference have a `reference` too."""
+    if type_ == "Reference":
+        found.append((place, element))
+    fields = shape(type_).fields
+    for name, value in element.items():
+        if type(value) is not dict and type(value) is not list:
+            continue
+        field = fields[name]
+        if type(value) is list and field.element:
+            for at, one in enumerate(value):
+                if one is not None:
+                    _find(one, _type(field.element, one), f"{place}.{field.label}[{at}]", found)
+        elif type(value) is dict:
+            _find(value, _type(field.element, value), f"{place}.{field.label}", found)
+
+
+def _type(element: str, value: dict[str, Any]) -> str:
+    return str(value["resourceType"]) if element == ANY_RESOURCE else element
