@@ -1,8 +1,8 @@
 """Apache Kafka on loopback: one node, broker and controller in one process, data in a folder of the hub.
 
-    running = start(Path(".iop"))
-    running.bootstrap          # "127.0.0.1:9092"
-    running.stop()
+running = start(Path(".iop"))
+running.bootstrap          # "127.0.0.1:9092"
+running.stop()
 """
 
 import os
@@ -82,9 +82,7 @@ def prepare(data: Path, port: int) -> parts.Part:
     home = (data / "kafka").resolve()
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "server.properties"
-    settings.write_text(
-        SETTINGS.format(host=LOOPBACK, port=port, controller_port=free_port(), log_dir=home / "topics")
-    )
+    settings.write_text(SETTINGS.format(host=LOOPBACK, port=port, controller_port=free_port(), log_dir=home / "topics"))
     java = _java(home)
     if not (home / "topics" / "meta.properties").exists():
         _format(java, settings)
@@ -119,5 +117,3 @@ def _format(java: tuple[str, ...], settings: Path) -> None:
     if formatted.returncode != 0:
         last_line = (formatted.stderr or formatted.stdout).strip().splitlines()[-1:]
         raise CannotContinueError(f"Kafka could not prepare {settings.parent}: {' '.join(last_line)}")
-
-

@@ -1,4 +1,4 @@
-"""Kafka's Java libraries: fetched once from Maven repositories, and never used unless they equal the committed checksums.
+"""Kafka's Java libraries: fetched once, and never used unless they equal the committed checksums.
 
 `jars.sha256` pins every library by coordinate and content, so no dependency is resolved at run time. A folder left half
 filled by an interrupted download is noticed and the broken files are fetched again, once.

@@ -2,9 +2,10 @@
 
     python leash.py PARENT SIGNAL USER COMMAND...
 
-PARENT is the starting process, SIGNAL (a number) reaches the part when PARENT is gone, USER is `-` or who to become when
-run by root: PostgreSQL refuses to be root. That user keeps root's right to pass folders, so nobody's permissions need
-to be opened for it. Both are Linux only; elsewhere the part simply runs. The process becomes the command: same pid.
+PARENT is the starting process, SIGNAL (a number) reaches the part when PARENT is gone, USER is `-` or who to become
+when run by root: PostgreSQL refuses to be root. That user keeps root's right to pass folders, so that no folder's
+permissions need to be opened. Both are Linux only; elsewhere the part simply runs. The process becomes the command, so
+its pid stays.
 """
 
 import ctypes

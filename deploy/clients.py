@@ -1,0 +1,41 @@
+"""The registered clients of clients.toml, and what of a requested scope each may have."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from deploy.places import REPOSITORY
+
+SCOPE = re.compile(r"system/(\*|[A-Za-z-]+)\.(c?r?u?d?s?)")
+
+
+class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One client: its programs (the first is the default), scopes, public key, and how it names patients."""
+
+    programs: tuple[str, ...]
+    key: str
+    base_url: str
+    scopes: tuple[str, ...]
+    assigning_authorities: dict[str, str]
+
+
+def load(deploy: Path = REPOSITORY / "deploy") -> dict[str, Client]:
+    """Read clients.toml of a deploy folder, by client id."""
+    return msgspec.convert(tomllib.loads((deploy / "clients.toml").read_text())["client"], type=dict[str, Client])
+
+
+def granted(registered: tuple[str, ...], requested: tuple[str, ...]) -> tuple[str, ...]:
+    """What of the requested scopes is registered: the narrower resource, the letters both have. Empty means nothing."""
+    both = (_common(ours, theirs) for ours in registered for theirs in requested)
+    return tuple(dict.fromkeys(scope for scope in both if scope))
+
+
+def _common(ours: str, theirs: str) -> str | None:
+    a, b = SCOPE.fullmatch(ours), SCOPE.fullmatch(theirs)
+    if a is None or b is None or not (a[1] == b[1] or "*" in (a[1], b[1])):
+        return None
+    resource = b[1] if a[1] == "*" else a[1]
+    letters = "".join(letter for letter in a[2] if letter in b[2])
+    return f"system/{resource}.{letters}" if letters else None

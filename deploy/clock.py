@@ -1,0 +1,61 @@
+"""The manual clock of a local hub: a file with one instant, which the services read as the clinic's time."""
+
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from deploy.failure import CannotContinueError
+
+NAME = "clock"
+STEP = re.compile(r"\+(\d+)([mhdw])")
+UNIT = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def is_manual(data: Path) -> bool:
+    """Whether this folder's hub lives on a manual clock."""
+    return (data / NAME).exists()
+
+
+def now(data: Path) -> datetime:
+    """The clinic's time: the manual clock's where there is one."""
+    return datetime.fromisoformat((data / NAME).read_text().strip()) if is_manual(data) else datetime.now(UTC)
+
+
+def begin(data: Path, at: datetime) -> None:
+    """Give the folder a manual clock; one that has it keeps its time."""
+    if not is_manual(data):
+        _write(data, at)
+
+
+def advance(data: Path, to: datetime) -> None:
+    """Move the manual clock forward, atomically.
+
+    Raises:
+        CannotContinueError: the hub has no manual clock, or it would go back: the clinic's time never does.
+    """
+    if not is_manual(data):
+        raise CannotContinueError("this hub runs on real time: start it with `iop up --clock manual` to set the clock")
+    if to < now(data):
+        raise CannotContinueError(f"the clock stands at {now(data).isoformat()} and never goes back")
+    _write(data, to)
+
+
+def parse(text: str, since: datetime) -> datetime:
+    """`2026-03-02T14:00:00-05:00` (an offset is needed), or `+90m`, `+2h`, `+3d`, `+1w` after `since`."""
+    step = STEP.fullmatch(text)
+    if step:
+        return since + timedelta(**{UNIT[step[2]]: int(step[1])})
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise CannotContinueError("TIME must be like 2026-03-02T14:00:00-05:00, or a step like +2h") from None
+    if instant.tzinfo is None:
+        raise CannotContinueError("TIME needs an offset from UTC, as in 2026-03-02T14:00:00-05:00 or ...Z")
+    return instant.astimezone(UTC)
+
+
+def _write(data: Path, at: datetime) -> None:
+    half = data / f"{NAME}.new"
+    half.write_text(at.astimezone(UTC).isoformat() + "\n")
+    os.replace(half, data / NAME)

@@ -1,0 +1,199 @@
+"""A small token issuer for one's own machine: SMART Backend Services, `private_key_jwt` and nothing else.
+
+    POST /token     client_credentials with a signed assertion -> an access token (JWT, ES256)
+    GET  /jwks.json, /.well-known/openid-configuration, /.well-known/smart-configuration, /health/live
+
+Where real patients are concerned the organization's identity provider takes this place: services only need an issuer
+address with a `jwks.json`.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+import uvicorn
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deploy import clients, keys
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_ALGORITHMS = ("ES384", "RS384")  # what SMART asks every server to take
+ASSERTION_SECONDS_MOST = 300
+CLOCK_LEEWAY_SECONDS = 10
+# SMART advises 300 s; an hour lets a person work with one token, and only this issuer for one's own machine does it.
+TOKEN_SECONDS = 3600
+REQUEST_BYTES_MOST = 64 * 1024
+
+
+class TokenRefusedError(Exception):
+    """An OAuth error: code, what was wrong (never the value), HTTP status."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(description)
+        self.error, self.description, self.status = error, description, status
+
+
+@dataclass
+class Issuer:
+    """Who may have which token. `heard` keeps each assertion's id until it expires: none is taken twice."""
+
+    url: str
+    audience: str
+    clients: Mapping[str, clients.Client]
+    public_keys: Mapping[str, KeySet]
+    signing_key: ECKey
+    now: Callable[[], float] = time.time
+    heard: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def issue(self, form: Mapping[str, str]) -> dict[str, Any]:
+        """The token answer to a token request. Raises TokenRefusedError."""
+        if form.get("grant_type") != "client_credentials":
+            raise TokenRefusedError("unsupported_grant_type", "grant_type must be client_credentials")
+        name = self._authenticated(form)
+        client = self.clients[name]
+        program = form.get("program") or client.programs[0]
+        if program not in client.programs:
+            raise TokenRefusedError("invalid_request", "program: the client is not registered for it")
+        scopes = clients.granted(client.scopes, tuple(form.get("scope", "").split()))
+        if not scopes:
+            raise TokenRefusedError("invalid_scope", "scope: nothing asked for is registered for the client")
+        return self._token(name, program, " ".join(scopes))
+
+    def _authenticated(self, form: Mapping[str, str]) -> str:
+        """The client whose assertion this is, taken once."""
+        if form.get("client_assertion_type") != ASSERTION_TYPE:
+            raise _unknown_client("client_assertion_type must be jwt-bearer")
+        name, claims = self._verified(form.get("client_assertion", ""))
+        now = self.now()
+        if claims.get("sub") != name or claims.get("aud") != f"{self.url}/token":
+            raise _unknown_client("client_assertion: iss, sub and aud must be the client, the client and this address")
+        expires_at, identity = claims.get("exp"), claims.get("jti")
+        if not isinstance(expires_at, int | float) or not isinstance(identity, str) or not identity:
+            raise _unknown_client("client_assertion: exp and jti are needed")
+        if not now - CLOCK_LEEWAY_SECONDS < expires_at <= now + ASSERTION_SECONDS_MOST + CLOCK_LEEWAY_SECONDS:
+            raise _unknown_client("client_assertion: exp must lie ahead, by at most five minutes")
+        self.heard = {each: until for each, until in self.heard.items() if until > now - CLOCK_LEEWAY_SECONDS}
+        if (name, identity) in self.heard:
+            raise _unknown_client("client_assertion: its jti was used before")
+        self.heard[name, identity] = expires_at
+        return name
+
+    def _verified(self, assertion: str) -> tuple[str, dict[str, Any]]:
+        """The client whose key signed the assertion, and its claims."""
+        for name, key_set in self.public_keys.items():
+            with suppress(JoseError, ValueError):
+                claims = jwt.decode(assertion, key_set, algorithms=ASSERTION_ALGORITHMS).claims
+                if claims.get("iss") == name:
+                    return name, claims
+        raise _unknown_client("client_assertion: not signed by a registered client")
+
+    def _token(self, client: str, program: str, scope: str) -> dict[str, Any]:
+        now = int(self.now())
+        claims = {
+            "iss": self.url,
+            "sub": client,
+            "aud": self.audience,
+            "iat": now,
+            "exp": now + TOKEN_SECONDS,
+            "scope": scope,
+            "program": program,
+            "jti": str(uuid4()),
+        }
+        header = {"alg": "ES256", "typ": "at+jwt", "kid": self.signing_key.kid}
+        token = jwt.encode(header, claims, self.signing_key, algorithms=["ES256"])
+        return {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS, "scope": scope}
+
+
+def _unknown_client(description: str) -> TokenRefusedError:
+    return TokenRefusedError("invalid_client", description, 401)
+
+
+def application(issuer: Issuer) -> Starlette:
+    """The issuer's HTTP side."""
+
+    async def token(request: Request) -> Response:
+        body = await request.body()
+        if len(body) > REQUEST_BYTES_MOST:
+            return _answer({"error": "invalid_request", "error_description": "too large"}, 413)
+        try:
+            return _answer(issuer.issue(dict(parse_qsl(body.decode("ascii", "replace")))))
+        except TokenRefusedError as refused:
+            return _answer({"error": refused.error, "error_description": refused.description}, refused.status)
+
+    async def jwks(request: Request) -> Response:
+        return JSONResponse(KeySet([issuer.signing_key]).as_dict(private=False))
+
+    async def discovery(request: Request) -> Response:
+        return JSONResponse(_discovery(issuer))
+
+    async def live(request: Request) -> Response:
+        return Response(status_code=200)
+
+    return Starlette(
+        routes=[
+            Route("/token", token, methods=["POST"]),
+            Route("/jwks.json", jwks),
+            Route("/.well-known/openid-configuration", discovery),
+            Route("/.well-known/smart-configuration", discovery),
+            Route("/health/live", live),
+        ]
+    )
+
+
+def _answer(body: dict[str, Any], status: int = 200) -> Response:
+    return JSONResponse(body, status, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+
+
+def _discovery(issuer: Issuer) -> dict[str, Any]:
+    scopes = {scope for client in issuer.clients.values() for scope in client.scopes}
+    return {
+        "issuer": issuer.url,
+        "jwks_uri": f"{issuer.url}/jwks.json",
+        "token_endpoint": f"{issuer.url}/token",
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "scopes_supported": sorted(scopes),
+        "capabilities": ["client-confidential-asymmetric", "permission-v2"],
+    }
+
+
+def load(url: str, audience: str, deploy: Path, folder: Path) -> Issuer:
+    """An issuer from clients.toml and the folder of keys."""
+    registered = clients.load(deploy)
+    return Issuer(
+        url=url,
+        audience=audience,
+        clients=registered,
+        public_keys={name: KeySet([keys.read(folder / client.key)]) for name, client in registered.items()},
+        signing_key=keys.read(folder / "issuer.private.json"),
+    )
+
+
+def main() -> None:
+    """Serve until told to stop; addresses and folders come from `IOP_...`."""
+    surroundings = os.environ
+    issuer = load(
+        surroundings["IOP_ISSUER"],
+        surroundings["IOP_AUDIENCE"],
+        Path(surroundings["IOP_DEPLOY"]),
+        Path(surroundings["IOP_KEYS"]),
+    )
+    host, port = surroundings["IOP_HOST"], int(surroundings["IOP_HTTP_PORT"])
+    uvicorn.run(application(issuer), host=host, port=port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    main()

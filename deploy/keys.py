@@ -1,0 +1,58 @@
+"""Key material of a local hub, under DIR/keys: made once, readable by its owner only.
+
+    digest.key                        `id:hex`, 32 bytes: the HMAC key for identifiers; more lines during a rotation
+    documents.<service>.key           hex, 32 bytes: AES-GCM for the documents a service keeps
+    <service>.private.json / .public  JWK, EC P-256: sealed parts are encrypted to a service with the public one
+    issuer.private.json               JWK, EC P-256: signs access tokens (ES256)
+    clients/<name>.private.json       JWK, EC P-384: signs a demo client's assertions (ES384)
+
+Elsewhere than on one's own machine these come from the organization's key management.
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from joserfc.jwk import ECKey
+
+SERVICES = ("intake", "attendance", "testing", "aftercare")
+CLIENTS = ("ehr", "lab", "ops")
+
+
+def make(data: Path) -> Path:
+    """Make what is missing under `data/keys` and return that folder; what exists is never touched."""
+    folder = (data / "keys").resolve()
+    (folder / "clients").mkdir(parents=True, exist_ok=True, mode=0o700)
+    _keep(folder / "digest.key", f"{secrets.token_hex(4)}:{secrets.token_hex(32)}\n")
+    for service in SERVICES:
+        _keep(folder / f"documents.{service}.key", f"{secrets.token_hex(32)}\n")
+        _keep_pair(folder, service, "P-256", use="enc")
+    _keep_pair(folder, "issuer", "P-256", use="sig")
+    for client in CLIENTS:
+        _keep_pair(folder / "clients", client, "P-384", use="sig")
+    return folder
+
+
+def read(path: Path) -> ECKey:
+    """A private or public key from its JWK file."""
+    return ECKey.import_key(json.loads(path.read_text()))
+
+
+def _keep_pair(folder: Path, name: str, curve: str, use: str) -> None:
+    private = folder / f"{name}.private.json"
+    if not private.exists():
+        made = ECKey.generate_key(curve, parameters={"use": use}, auto_kid=True)
+        _keep(private, json.dumps(made.as_dict(private=True)))
+    _keep(folder / f"{name}.public.json", json.dumps(read(private).as_dict(private=False)))
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a new file whole or not at all, mode 0600."""
+    if path.exists():
+        return
+    half = path.with_name(f"{path.name}.new")
+    half.unlink(missing_ok=True)
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    half.rename(path)

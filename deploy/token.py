@@ -1,0 +1,55 @@
+"""Asking the issuer for a token the way a client does: with an assertion signed by its own key."""
+
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+from joserfc import jwt
+
+from deploy import keys
+from deploy.failure import CannotContinueError
+from deploy.issuer import ASSERTION_TYPE
+
+EVERYTHING = "system/*.cruds"
+
+
+def fetch(issuer: str, folder: Path, client: str, program: str | None = None, scope: str = EVERYTHING) -> str:
+    """A bearer token for `client`, whose private key lies in `folder/clients`.
+
+    Args:
+        issuer: the issuer's address.
+        folder: the hub's folder of keys.
+        client: its id in clients.toml.
+        program: which of its programs; its first when None.
+        scope: what to ask for; the issuer cuts it to what is registered.
+
+    Raises:
+        CannotContinueError: unknown client, issuer unreachable, or refused.
+    """
+    private = folder / "clients" / f"{client}.private.json"
+    if not private.exists():
+        known = ", ".join(sorted(each.name.split(".")[0] for each in private.parent.glob("*.private.json")))
+        raise CannotContinueError(f"no key of that client here; known are: {known}")
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": assertion(f"{issuer}/token", private, client),
+        "scope": scope,
+        **({"program": program} if program else {}),
+    }
+    try:
+        answer = httpx.post(f"{issuer}/token", data=form, timeout=10.0, trust_env=False)
+    except httpx.HTTPError as failure:
+        raise CannotContinueError(f"the issuer at {issuer} does not answer ({type(failure).__name__})") from None
+    if answer.status_code != 200:
+        raise CannotContinueError(f"the issuer refused: {answer.json().get('error_description', answer.status_code)}")
+    token: str = answer.json()["access_token"]
+    return token
+
+
+def assertion(audience: str, private: Path, client: str) -> str:
+    """A client assertion, valid for one minute and one use."""
+    key = keys.read(private)
+    claims = {"iss": client, "sub": client, "aud": audience, "exp": int(time.time()) + 60, "jti": str(uuid4())}
+    return jwt.encode({"alg": "ES384", "kid": key.kid}, claims, key, algorithms=["ES384"])

@@ -1,0 +1,90 @@
+"""The topics as data, and bringing a Kafka to hold exactly them."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+
+from deploy.failure import CannotContinueError
+from deploy.places import REPOSITORY
+
+DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+REPLICAS_MOST = 3
+TOPIC_ALREADY_EXISTS = 36
+
+
+class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One topic: what stands on it, for how long (days), and who may read it."""
+
+    says: str
+    retention_days: int
+    readers: tuple[str, ...]
+
+
+class Topics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of topics.toml."""
+
+    partitions: int
+    topic: dict[str, Topic]
+
+
+def load(deploy: Path = REPOSITORY / "deploy") -> Topics:
+    """Read topics.toml of a deploy folder."""
+    return msgspec.convert(tomllib.loads((deploy / "topics.toml").read_text()), type=Topics)
+
+
+async def create(bootstrap: str, topics: Topics | None = None) -> tuple[str, ...]:
+    """Create the topics that are absent and return their names; present ones are left as they are.
+
+    Raises:
+        CannotContinueError: Kafka cannot be reached, refuses, or holds a topic with another number of partitions.
+    """
+    wanted = topics or load()
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        present = await _partitions(admin, set(wanted.topic))
+        _refuse_other_counts(present, wanted.partitions)
+        absent = tuple(name for name in wanted.topic if name not in present)
+        if absent:
+            await _create(admin, wanted, absent)
+    except (KafkaError, OSError) as failure:
+        raise CannotContinueError(f"Kafka at {bootstrap}: the topics could not be set up: {failure}") from failure
+    finally:
+        await admin.close()
+    return absent
+
+
+async def _partitions(admin: AIOKafkaAdminClient, names: set[str]) -> dict[str, int]:
+    known = sorted(names & set(await admin.list_topics()))
+    described = await admin.describe_topics(known) if known else []
+    return {each["topic"]: len(each["partitions"]) for each in described}
+
+
+def _refuse_other_counts(present: dict[str, int], partitions: int) -> None:
+    for name, count in present.items():
+        if count != partitions:
+            raise CannotContinueError(
+                f"topic {name} has {count} partitions, {partitions} are wanted: the order per patient depends on it, "
+                "so it is never changed in place; empty that Kafka or use another"
+            )
+
+
+async def _create(admin: AIOKafkaAdminClient, wanted: Topics, absent: tuple[str, ...]) -> None:
+    brokers = len((await admin.describe_cluster())["brokers"])
+    answer = await admin.create_topics(
+        [
+            NewTopic(
+                name,
+                wanted.partitions,
+                min(brokers, REPLICAS_MOST),
+                topic_configs={"retention.ms": str(wanted.topic[name].retention_days * DAY_MILLISECONDS)},
+            )
+            for name in absent
+        ]
+    )
+    for name, code, *_ in answer.topic_errors:
+        if code not in (0, TOPIC_ALREADY_EXISTS):
+            raise CannotContinueError(f"Kafka refused to create topic {name}: {for_code(code).__name__}")
