@@ -65,6 +65,8 @@ class RunningKafka:
 def start(data: Path, port: int = 0) -> RunningKafka:
     """Start Kafka with its data in `data/kafka`; about 2 s once downloaded.
 
+    It dies with the thread that calls this: call it from one that outlives it.
+
     Args:
         data: the hub's folder.
         port: preferred port; 0, or one already taken, means any free one.

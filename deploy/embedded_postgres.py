@@ -65,6 +65,8 @@ class RunningPostgres:
 def start(data: Path, port: int = 0) -> RunningPostgres:
     """Start PostgreSQL with its data in `data/postgres`; about 1 s, the first time 2 s.
 
+    It dies with the thread that calls this: call it from one that outlives it.
+
     Args:
         data: the hub's folder.
         port: preferred port; 0, or one already taken, means any free one.

@@ -1,0 +1,1 @@
+"""The `iop` commands, one module per group; cli.py puts them together."""

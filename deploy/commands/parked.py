@@ -1,0 +1,135 @@
+"""`iop parked`: words that could not be decided, and the ones of the same patient queued behind them."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+import asyncpg
+import httpx
+import typer
+from rich.table import Table
+
+from deploy import hubfile
+from deploy import token as tokens
+from deploy.commands.common import DEFAULT_DATA, Data, aside, out
+from deploy.failure import CannotContinueError
+from deploy.hubfile import Hub
+
+commands = typer.Typer(help="Words that could not be decided, and the ones queued behind them.", no_args_is_help=True)
+SCOPE = "system/iop-parked.u"
+LIST = "SELECT sequence, id, key, program, word, class, place, at FROM parked ORDER BY sequence"
+ONE = "SELECT sequence, id, key, program, word, class, place, at, head, body FROM parked WHERE id = $1"
+Service = Annotated[str | None, typer.Option(help="Only this service.")]
+
+
+@dataclass(frozen=True)
+class Parked:
+    """One parked row and the service that keeps it."""
+
+    service: str
+    row: asyncpg.Record
+
+
+@commands.command("list", epilog="Example: iop parked list --service testing")
+def list_(service: Service = None, data: Data = DEFAULT_DATA) -> None:
+    """What is parked, in the order it will be decided again."""
+    parked = asyncio.run(_read(hubfile.read(data), service, LIST))
+    if not parked:
+        out.print("nothing is parked")
+        return
+    table = Table("service", "at", "class", "word", "key", "place", "id")
+    for each in parked:
+        row = each.row
+        table.add_row(
+            each.service,
+            f"{row['at']:%Y-%m-%d %H:%M:%S}",
+            row["class"],
+            row["word"],
+            row["key"],
+            row["place"],
+            str(row["id"]),
+        )
+    out.print(table)
+
+
+@commands.command("show", epilog="Example: iop parked show 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --body")
+def show(
+    id: Annotated[UUID, typer.Argument(help="As `iop parked list` prints it.")],
+    body: Annotated[bool, typer.Option("--body", help="The word itself too: part of a patient's record.")] = False,
+    service: Service = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """One parked word: where it went wrong and, if asked for, what it says."""
+    found = asyncio.run(_read(hubfile.read(data), service, ONE, id))
+    if not found:
+        raise CannotContinueError("nothing with this id is parked")
+    for each in found:
+        for field, value in (("service", each.service), *each.row.items()):
+            if field != "body":
+                out.print(f"{field:<9} {value}", markup=False)
+            elif body:
+                out.print(value.decode("utf-8", "replace") if isinstance(value, bytes) else value, markup=False)
+
+
+@commands.command("redrive", epilog="Example: iop parked redrive 0b8e... --dry-run")
+def redrive(
+    key: Annotated[
+        str | None, typer.Argument(help="One patient, as `iop parked list` prints it; default: all.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    service: Service = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Decide parked words again, in order; where one fails again, the rest of that patient stays parked."""
+    hub = hubfile.read(data)
+    parked = asyncio.run(_read(hub, service, LIST))
+    waiting = {
+        (each.service, each.row["key"]): each.row["program"] for each in parked if key in (None, each.row["key"])
+    }
+    if not waiting:
+        raise CannotContinueError("nothing is parked" + (" under this key" if key else ""))
+    token = {
+        program: tokens.fetch(hub.issuer, data / "keys", "ops", program, SCOPE) for program in set(waiting.values())
+    }
+    refused = sum(not _ask(hub, token[program], *place, dry_run) for place, program in waiting.items())
+    if refused:
+        raise CannotContinueError(f"{refused} of {len(waiting)} could not be redriven")
+
+
+def _ask(hub: Hub, token: str, service: str, key: str, dry_run: bool) -> bool:
+    """Ask one service to redrive one key, and say what came of it."""
+    try:
+        answer = httpx.post(
+            f"{hub.services[service].base}/admin/redrive",
+            params={"key": key, "dry_run": str(dry_run).lower()},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60.0,
+            trust_env=False,
+        )
+    except httpx.HTTPError as failure:
+        aside.print(f"{service} {key}: does not answer ({type(failure).__name__})", markup=False)
+        return False
+    out.print(f"{service} {key}: {answer.status_code} {answer.text}", markup=False)
+    return answer.is_success
+
+
+async def _read(hub: Hub, service: str | None, query: str, *values: object) -> list[Parked]:
+    if service is not None and service not in hub.postgres:
+        raise CannotContinueError(f"no such service; there are: {', '.join(hub.postgres)}")
+    found: list[Parked] = []
+    for name, dsn in hub.postgres.items():
+        if service in (None, name):
+            found += [Parked(name, row) for row in await _rows(name, dsn, query, values)]
+    return found
+
+
+async def _rows(name: str, dsn: str, query: str, values: tuple[object, ...]) -> list[asyncpg.Record]:
+    try:
+        connection = await asyncpg.connect(dsn, timeout=10)
+        try:
+            return list(await connection.fetch(query, *values))
+        finally:
+            await connection.close()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+        raise CannotContinueError(f"the database of {name} does not answer ({type(failure).__name__})") from None

@@ -1,0 +1,96 @@
+"""`iop up`, `iop settle`, `iop clock set`: running a hub and waiting for it."""
+
+import asyncio
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from deploy import clock, hubfile, runner
+from deploy.commands.common import DEFAULT_DATA, Data, aside, out
+from deploy.failure import CannotContinueError
+from deploy.hubfile import Hub
+from deploy.settling import Settling
+
+clock_commands = typer.Typer(help="The manual clock of a hub started with `iop up --clock manual`.")
+
+
+class Clock(StrEnum):
+    """Whose time is the clinic's."""
+
+    REAL = "real"
+    MANUAL = "manual"
+
+
+def up(
+    data: Data = DEFAULT_DATA,
+    time: Annotated[Clock, typer.Option("--clock", help="Real time, or a clock set by hand.")] = Clock.REAL,
+    start: Annotated[
+        str | None, typer.Option("--clock-start", metavar="TIME", help="Where a new manual clock starts; default: now.")
+    ] = None,
+    any_ports: Annotated[bool, typer.Option("--any-ports", help="Free ports instead of the default ones.")] = False,
+) -> None:
+    """Run the whole hub on this machine, in the foreground, until Ctrl-C.
+
+    Kafka and PostgreSQL are embedded unless KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name your own.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    if start is not None and time is not Clock.MANUAL:
+        raise CannotContinueError("--clock-start needs --clock manual")
+    plan = runner.Plan(
+        data=data,
+        ports=runner.ANY_PORTS if any_ports else runner.Ports(),
+        clock_starts_at=(clock.parse(start, now) if start else now) if time is Clock.MANUAL else None,
+    )
+    runner.up(plan, say=_say, healthy=lambda hub: _show(hub, data))
+
+
+def settle(
+    data: Data = DEFAULT_DATA,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0,
+) -> None:
+    """Return when the hub is quiet: every word sent and heard, no deadline passed. Parked words don't count."""
+
+    async def wait(hub: Hub) -> None:
+        async with Settling(hub) as settling:
+            await settling.settle(clock.now(data), timeout)
+
+    asyncio.run(wait(hubfile.read(data)))
+
+
+@clock_commands.command("set", epilog="Example: iop clock set 2026-03-02T14:00:00-05:00, or: iop clock set +2h")
+def set_(time: Annotated[str, typer.Argument(metavar="TIME")], data: Data = DEFAULT_DATA) -> None:
+    """Move the clinic's clock forward to TIME, an instant with offset or a step like +90m, +2h, +3d, +1w."""
+    hubfile.read(data)
+    if not clock.is_manual(data):
+        raise CannotContinueError("this hub runs on real time: start it with `iop up --clock manual` to set the clock")
+    to = clock.parse(time, clock.now(data))
+    clock.advance(data, to)
+    out.print(to.isoformat())
+
+
+@clock_commands.command("show", epilog="Example: iop clock show")
+def show(data: Data = DEFAULT_DATA) -> None:
+    """Print the clinic's time."""
+    hubfile.read(data)
+    out.print(clock.now(data).isoformat())
+
+
+def _say(line: str) -> None:
+    aside.print(f"{datetime.now():%H:%M:%S} {line}", markup=False)
+
+
+def _show(hub: Hub, data: Path) -> None:
+    table = Table("part", "answers at", "pid", title=f"hub in {data}", title_justify="left")
+    table.add_row("kafka", hub.kafka, "")
+    table.add_row("issuer", hub.issuer, "")
+    for name, service in hub.services.items():
+        table.add_row(name, service.fhir, str(service.pid))
+        for door in (service.hl7, service.mllp and f"mllp://{service.mllp}"):
+            if door:
+                table.add_row("", door, "")
+    out.print(table)
+    out.print(f"written to {data / hubfile.NAME}; Ctrl-C stops everything")

@@ -1,0 +1,172 @@
+"""`iop up`: the whole hub on one machine, in the foreground, with nothing left running afterwards.
+
+Order: key material, Kafka and PostgreSQL, topics, then issuer and services side by side. When all are healthy,
+hub.json says where they answer.
+"""
+
+import asyncio
+import http.client
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from deploy import clock, hubfile, keys, servers, topics
+from deploy.failure import CannotContinueError
+from deploy.hubfile import Hub, Service
+from deploy.parts import Part
+from deploy.places import LOOPBACK, REPOSITORY, free_port
+from deploy.servers import Servers
+from deploy.supervisor import StoppedError, Supervisor
+
+AUDIENCE = "iop-hub"
+MODULES: Mapping[str, str] = {
+    "issuer": "deploy.issuer",
+    "intake": "services.intake.app",
+    "attendance": "services.attendance.app",
+    "testing": "services.testing.app",
+    "aftercare": "services.aftercare.app",
+}
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where to answer when the port is free; 0, or one already taken, means any."""
+
+    kafka: int = 9092
+    postgres: int = 5432
+    issuer: int = 8100
+    intake: int = 8101
+    attendance: int = 8102
+    testing: int = 8103
+    aftercare: int = 8104
+    mllp: int = 2575
+
+    def choose(self) -> dict[str, int]:
+        """A free port for each process we run ourselves, and for MLLP."""
+        return {name: free_port(getattr(self, name)) for name in (*MODULES, "mllp")}
+
+
+ANY_PORTS = Ports(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to run: `modules` names the Python module of each process, `clock_starts_at` makes the clock manual."""
+
+    data: Path
+    ports: Ports = Ports()
+    modules: Mapping[str, str] = field(default_factory=lambda: MODULES)
+    deploy: Path = REPOSITORY / "deploy"
+    clock_starts_at: datetime | None = None
+
+
+def up(plan: Plan, say: Callable[[str], None], healthy: Callable[[Hub], None]) -> None:
+    """Run the hub until SIGINT or SIGTERM.
+
+    Args:
+        plan: what to run and where.
+        say: told, in one line, what happens to the parts.
+        healthy: told once, when all answer and hub.json is written.
+
+    Raises:
+        CannotContinueError: it cannot start, or a part keeps dying. Everything was stopped.
+    """
+    with hubfile.owned(plan.data):
+        hubfile.remove(plan.data)
+        _set_clock(plan)
+        folder = keys.make(plan.data)
+        backing = servers.prepare(plan.data, plan.ports.kafka, plan.ports.postgres)
+        supervisor = Supervisor(say)
+        supervisor.listen()
+        try:
+            _run(plan, folder, backing, supervisor, healthy)
+        except StoppedError:
+            pass
+        finally:
+            hubfile.remove(plan.data)
+            say("stopping")
+            supervisor.stop()
+
+
+def _run(plan: Plan, folder: Path, backing: Servers, supervisor: Supervisor, healthy: Callable[[Hub], None]) -> None:
+    supervisor.start(backing.parts)
+    asyncio.run(topics.create(backing.kafka, topics.load(plan.deploy)))
+    chosen = plan.ports.choose()
+    supervisor.start([process(plan, name, folder, backing, chosen) for name in plan.modules])
+
+    def tell() -> Hub:
+        hub = describe(backing, chosen, supervisor.pids)
+        hubfile.write(plan.data, hub)
+        return hub
+
+    healthy(tell())
+    supervisor.watch(changed=tell)
+
+
+def process(plan: Plan, name: str, folder: Path, backing: Servers, chosen: Mapping[str, int]) -> Part:
+    """The part that is one of our own Python processes: the issuer or a service."""
+    port = chosen[name]
+    environment = {
+        "IOP_KAFKA_BOOTSTRAP": backing.kafka,
+        "IOP_HOST": LOOPBACK,
+        "IOP_HTTP_PORT": str(port),
+        "IOP_DEPLOY": str(plan.deploy.resolve()),
+        "IOP_KEYS": str(folder),
+        "IOP_ISSUER": _url(chosen["issuer"]),
+        "IOP_AUDIENCE": AUDIENCE,
+        "IOP_REPLICA": "0",
+    }
+    if name in backing.postgres:
+        environment["IOP_DATABASE_URL"] = backing.postgres[name]
+    if name == "testing":
+        environment["IOP_MLLP_PORT"] = str(chosen["mllp"])
+    if plan.clock_starts_at is not None:
+        environment["IOP_CLOCK_FILE"] = str((plan.data / clock.NAME).resolve())
+    path = "/health/live" if name == "issuer" else "/health/ready"
+    return Part(
+        name=name,
+        command=(sys.executable, "-m", plan.modules[name]),
+        log=plan.data / "logs" / f"{name}.log",
+        ready=lambda: answers_ok(port, path),
+        environment=environment,
+    )
+
+
+def answers_ok(port: int, path: str) -> bool:
+    """Whether GET of this path on loopback answers 200."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1.0)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def describe(backing: Servers, chosen: Mapping[str, int], pids: Mapping[str, int]) -> Hub:
+    """What hub.json says."""
+    services = {}
+    for name in backing.postgres:
+        base = _url(chosen[name])
+        if name == "testing":
+            mllp = f"{LOOPBACK}:{chosen['mllp']}"
+            services[name] = Service(fhir=f"{base}/fhir", hl7=f"{base}/hl7", mllp=mllp, pid=pids[name])
+        else:
+            services[name] = Service(fhir=f"{base}/fhir", pid=pids[name])
+    return Hub(kafka=backing.kafka, issuer=_url(chosen["issuer"]), services=services, postgres=backing.postgres)
+
+
+def _url(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}"
+
+
+def _set_clock(plan: Plan) -> None:
+    if plan.clock_starts_at is not None:
+        clock.begin(plan.data, plan.clock_starts_at)
+    elif clock.is_manual(plan.data):
+        raise CannotContinueError(
+            f"{plan.data} lives on a manual clock: add --clock manual, or choose another folder with --data"
+        )
