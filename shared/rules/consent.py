@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -12,9 +12,8 @@ from shared.words.intake import ConsentGiven
 PartnerKind = Literal[
     "program-ehr", "treating-provider", "alumni-group", "recovery-residence", "court-or-probation", "mutual-help-group"
 ]
-NEEDS_EXPIRY: frozenset[PartnerKind] = frozenset({"alumni-group", "recovery-residence", "court-or-probation"})
-"""For these "none" is no valid expiry: only a consent for treatment, payment and operations may lack one
-(42 CFR 2.31(a)(7))."""
+TREATMENT_PAYMENT_OPERATIONS = frozenset({"TREAT", "HPAYMT", "HOPERAT"})
+"""Only a consent for these, to a treating provider, may have no expiry (42 CFR 2.31(a)(7))."""
 
 
 class Partner(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,32 +57,38 @@ def may_disclose(consents: Sequence[ConsentGiven], partner: Partner, now: dateti
             return Permitted(None, partner.fields)
         case "mutual-help-group":
             return Withheld("mutual-help-receives-nothing")
-        case _:
+        case "treating-provider" | "alumni-group" | "recovery-residence" | "court-or-probation":
             return _by_consent(consents, partner, now)
+        case _:
+            assert_never(partner.kind)
 
 
 def _by_consent(consents: Sequence[ConsentGiven], partner: Partner, now: datetime) -> Permitted | Withheld:
-    naming = [each for each in consents if partner.identifier in each.recipients]
-    if not naming:
-        return Withheld("no-consent-names-this-partner")
-    because = "no-consent-names-this-partner"
-    for consent in naming:
-        refusal = _why_not(consent, partner, now)
-        if refusal is None:
-            return Permitted(consent.consent_id, tuple(each for each in partner.fields if each in consent.fields))
-        because = refusal
-    return Withheld(because)
+    """The newest consent that covers it permits it; else the newest one that names the partner says why not."""
+    naming = sorted(
+        (each for each in consents if partner.identifier in each.recipients),
+        key=lambda each: (each.given_at, each.consent_id),
+        reverse=True,
+    )
+    answers = [_by_one(consent, partner, now) for consent in naming]
+    permitted = next((each for each in answers if isinstance(each, Permitted)), None)
+    return permitted or next(iter(answers), Withheld("no-consent-names-this-partner"))
 
 
-def _why_not(consent: ConsentGiven, partner: Partner, now: datetime) -> str | None:
+def _by_one(consent: ConsentGiven, partner: Partner, now: datetime) -> Permitted | Withheld:
     if consent.given_at > now or (consent.starts_at is not None and consent.starts_at > now):
-        return "consent-not-yet-in-force"
+        return Withheld("consent-not-yet-in-force")
     if consent.expires_at is not None and consent.expires_at <= now:
-        return "consent-expired"
-    if consent.expires_at is None and partner.kind in NEEDS_EXPIRY:
-        return "consent-without-expiry"
+        return Withheld("consent-expired")
+    if consent.expires_at is None and not _may_last(partner):
+        return Withheld("consent-without-expiry")
     if partner.purpose not in consent.purposes:
-        return "consent-for-another-purpose"
-    if not set(partner.required) <= set(consent.fields):
-        return "consent-lacks-a-field"
-    return None
+        return Withheld("consent-for-another-purpose")
+    fields = tuple(each for each in partner.fields if each in consent.fields)
+    if not set(partner.required) <= set(fields):
+        return Withheld("consent-lacks-a-field")
+    return Permitted(consent.consent_id, fields)
+
+
+def _may_last(partner: Partner) -> bool:
+    return partner.kind == "treating-provider" and partner.purpose in TREATMENT_PAYMENT_OPERATIONS

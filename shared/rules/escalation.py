@@ -62,22 +62,22 @@ class Trigger:
 def raise_or_update(
     still_open: Sequence[Open], triggers: Sequence[Trigger], moment: Moment[Any], times: Times
 ) -> list[EscalationWord]:
-    """Raise each trigger, or update the open escalation of the same reason with the signals it hasn't yet."""
-    said: list[EscalationWord] = []
+    """Raise each trigger, or update the open escalation of the same reason with what it hasn't yet.
+
+    A tier never falls by an update; where it rises, the times to act shorten to the higher tier's.
+    """
+    now_open, said = tuple(still_open), list[EscalationWord]()
     for trigger in triggers:
-        known = next((each for each in still_open if each.escalation.reason == trigger.reason), None)
-        if known is None:
-            said.append(EscalationRaised(escalation=_raised(trigger, moment, times), at=moment.now))
-        elif fresh := tuple(each for each in trigger.signals if each not in known.escalation.signals):
-            signals = (known.escalation.signals + fresh)[-SIGNALS_MOST:]
-            tier = max(known.escalation.tier, trigger.tier)
-            updated = msgspec.structs.replace(known.escalation, signals=signals, tier=tier)
-            said.append(EscalationUpdated(escalation=updated, at=moment.now, accepted=known.accepted))
+        known = next((each for each in now_open if each.escalation.reason == trigger.reason), None)
+        word = _raised(trigger, moment, times) if known is None else _updated(known, trigger, moment, times)
+        if word is not None:
+            said.append(word)
+            now_open = evolve(now_open, word)
     return said
 
 
-def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> Escalation:
-    return Escalation(
+def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationRaised:
+    escalation = Escalation(
         id=moment.new_id(f"escalation:{trigger.reason}"),
         category=trigger.category,
         reason=trigger.reason,
@@ -85,11 +85,43 @@ def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> Escalation:
         owner=trigger.owner,
         rule=trigger.rule,
         raised_at=moment.now,
-        acknowledge_by=moment.now + timedelta(minutes=times.acknowledge_minutes[trigger.tier - 1]),
-        act_by=moment.now + timedelta(minutes=times.act_minutes[trigger.tier - 1]),
-        signals=trigger.signals[-SIGNALS_MOST:],
+        acknowledge_by=_acknowledge_by(trigger.tier, moment, times),
+        act_by=_act_by(trigger.tier, moment, times),
+        signals=_newest(trigger.signals),
         subsumes=trigger.subsumes,
     )
+    return EscalationRaised(escalation=escalation, at=moment.now)
+
+
+def _updated(known: Open, trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationUpdated | None:
+    before = known.escalation
+    after = msgspec.structs.replace(
+        before,
+        signals=_newest(before.signals + trigger.signals),
+        subsumes=tuple(dict.fromkeys(before.subsumes + trigger.subsumes)),
+    )
+    if trigger.tier > before.tier:
+        after = msgspec.structs.replace(
+            after,
+            tier=trigger.tier,
+            acknowledge_by=min(before.acknowledge_by, _acknowledge_by(trigger.tier, moment, times)),
+            act_by=min(before.act_by, _act_by(trigger.tier, moment, times)),
+        )
+    return None if after == before else EscalationUpdated(escalation=after, at=moment.now, accepted=known.accepted)
+
+
+def _newest(signals: Sequence[Signal]) -> tuple[Signal, ...]:
+    """Each once, in clinical order, the newest few."""
+    ordered = sorted(set(signals), key=lambda each: (each.at, each.code, each.evidence))
+    return tuple(ordered[-SIGNALS_MOST:])
+
+
+def _acknowledge_by(tier: int, moment: Moment[Any], times: Times) -> datetime:
+    return moment.now + timedelta(minutes=times.acknowledge_minutes[tier - 1])
+
+
+def _act_by(tier: int, moment: Moment[Any], times: Times) -> datetime:
+    return moment.now + timedelta(minutes=times.act_minutes[tier - 1])
 
 
 def withdraw_evidence(
