@@ -15,6 +15,8 @@ from fhir.resources.R4B import fhirtypes, get_fhir_model_class
 from fhir_core.types import FhirBase
 from pydantic import ValidationError
 
+from shared.edge.fhir.laws import LAWS, Law
+
 ANY_RESOURCE = "Resource"
 _ABSTRACT = frozenset({"Resource", "DomainResource"})
 
@@ -74,11 +76,11 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """An element type: its name in R4B, its fields by JSON name, and whether it is a resource."""
+    """An element type: its name in R4B, its fields by JSON name, and the invariants that it obeys."""
 
     name: str
     fields: dict[str, Field]
-    resource: bool
+    laws: tuple[Law, ...]
 
 
 def is_resource_type(name: object) -> bool:
@@ -90,7 +92,6 @@ def is_resource_type(name: object) -> bool:
 def shape(name: str) -> Shape:
     """The table of an element or resource type, made once from the model's metadata."""
     model = get_fhir_model_class(name)
-    resource = _is_resource(name)
     found = {info.alias or key: info for key, info in model.model_fields.items() if key != "fhir_comments"}
     extras: dict[str, Any] = {key: info.json_schema_extra or {} for key, info in found.items()}
     fields = {
@@ -100,9 +101,9 @@ def shape(name: str) -> Shape:
     for key, field in list(fields.items()):  # the models forget some, such as Extension._valueInstant
         if not field.element and key not in _WITHOUT_EXTENSIONS:
             fields.setdefault(f"_{key}", Field(field.label, field.many, "FHIRPrimitiveExtension"))
-    if resource:
+    if _is_resource(name):
         fields["resourceType"] = Field("resourceType", False, "", _TEXT, name.__eq__)
-    return Shape(name, fields, resource)
+    return Shape(name, fields, LAWS.get(name, ()))
 
 
 def judged(resource_type: str, resource: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:

@@ -42,7 +42,7 @@ def parse(body: bytes, limits: Limits | None = None) -> Parsed:
         resource = _decoder.decode(body)
     except RecursionError:
         _too_deep(limits)
-    except ValueError:  # the decoder's messages may quote the input
+    except (ValueError, ArithmeticError):  # their messages may quote the input
         _no("structure", "The body is not valid JSON in UTF-8.")
     if type(resource) is not dict:
         _no("structure", "The body is not a JSON object.")

@@ -1,6 +1,7 @@
 """References: found in a resource, and inside one request turned into the ids that the hub assigns."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -58,7 +59,7 @@ def _own_id(entry: Entry) -> str | None:
 
 def _assigned(entry: Entry, id_: str, known: Mapping[str, str], dangling: list[Issue]) -> Entry:
     base = (entry.full_url or "").rpartition(f"/{entry.type}/")[0]
-    resource = _copied(entry.resource)
+    resource = msgspec.to_builtins(entry.resource, builtin_types=(Decimal,))  # a copy; digits stay
     for place, reference in references(resource, entry.place):
         address = reference.get("reference", "#")
         if address.startswith("#"):
@@ -71,12 +72,6 @@ def _assigned(entry: Entry, id_: str, known: Mapping[str, str], dangling: list[I
     meta = {name: value for name, value in resource.pop("meta", {}).items() if name in _KEPT_META}
     head = {"resourceType": entry.type, "id": id_} | ({"meta": meta} if meta else {})
     return msgspec.structs.replace(entry, id=id_, resource=head | {**resource, "id": id_})
-
-
-def _copied(value: Any) -> Any:
-    if type(value) is dict:
-        return {name: _copied(one) for name, one in value.items()}
-    return [_copied(one) for one in value] if type(value) is list else value
 
 
 def _find(element: dict[str, Any], type_: str, place: str, found: list[tuple[str, dict[str, Any]]]) -> None:

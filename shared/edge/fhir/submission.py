@@ -42,7 +42,12 @@ def transaction(bundle: dict[str, Any]) -> tuple[Entry, ...]:
     entries = bundle.get("entry", [])
     if not entries:
         _no("required", "Bundle.entry", "A transaction has at least one entry.")
-    return tuple(_requested(entry, f"Bundle.entry[{place}]") for place, entry in enumerate(entries))
+    asked = tuple(_requested(entry, f"Bundle.entry[{place}]") for place, entry in enumerate(entries))
+    updated = [(entry.type, entry.id) for entry in asked if entry.method == "PUT"]
+    for place, target in enumerate(updated):
+        if target in updated[:place]:
+            _no("duplicate", "Bundle.entry", "A transaction updates a resource once.", status=400)
+    return asked
 
 
 def message(bundle: dict[str, Any], base: str | None = None) -> tuple[dict[str, Any], tuple[Entry, ...]]:

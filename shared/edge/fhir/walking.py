@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from shared.edge.fhir.laws import LAWS
 from shared.edge.fhir.models import ANY_RESOURCE, Field, Shape, is_resource_type, shape
 from shared.edge.outcome import Issue, fault
 
@@ -40,9 +39,9 @@ def _bundled(bundle: dict[str, Any]) -> dict[str, str]:
 
 
 def _resource(resource: dict[str, Any], known: Mapping[str, str]) -> list[Issue]:
-    name = resource.get("resourceType")
-    if name is None:
+    if "resourceType" not in resource:
         return [fault("required", "", "A resource needs its resourceType.")]
+    name = resource["resourceType"]
     if not isinstance(name, str) or not is_resource_type(name):
         return [fault("not-supported", "", "This resource type is not one of FHIR R4.")]
     contained = resource.get("contained")
@@ -59,40 +58,39 @@ def _contained(contained: list[Any]) -> dict[str, str]:
 
 
 def _element(element: dict[str, Any], form: Shape, known: Mapping[str, str]) -> list[Issue]:
+    if not element:
+        return [fault("structure", "", "An element is never empty.")]
     found: list[Issue] = []
     fields = form.fields
     for name, value in element.items():
         field = fields.get(name)
         if field is None:
-            found.append(fault("structure", "", "A property stands here that FHIR R4 does not define."))
+            wrong = [fault("structure", "", "A property stands here that FHIR R4 does not define.")]
         elif field.many:
-            found += _list(value, field, known, name[0] == "_" or f"_{name}" in element)
+            wrong = _list(value, field, known, name[0] == "_" or f"_{name}" in element)
         elif not field.element and type(value) in field.types and (field.passes is None or field.passes(value)):
             continue
-        elif wrong := _value(value, field, known):
-            found += _under(f".{field.label}", wrong)
-        if len(found) >= ISSUES_MAX:
-            return found
-    if not element:
-        return [fault("structure", "", "An element is never empty.")]
-    if not found:
-        for law in LAWS.get(form.name, ()):
-            found += law(element)
-    return found
+        else:
+            wrong = _value(value, field, known)
+        if wrong:
+            found += _under(f".{field.label}", wrong) if field else wrong
+            if len(found) >= ISSUES_MAX:
+                return found
+    return found or [wrong for law in form.laws for wrong in law(element)]
 
 
 def _list(value: Any, field: Field, known: Mapping[str, str], gaps: bool) -> list[Issue]:
     """A repeating element. Gaps (null) keep the values of a primitive in step with their extensions."""
     if type(value) is not list:
-        return [fault("structure", f".{field.label}", "A list is expected here.")]
+        return [fault("structure", "", "A list is expected here.")]
     if not value:
-        return [fault("structure", f".{field.label}", "A list is never empty.")]
+        return [fault("structure", "", "A list is never empty.")]
     found: list[Issue] = []
     for place, item in enumerate(value):
         if item is None and gaps:
             continue
         if wrong := _value(item, field, known):
-            found += _under(f".{field.label}[{place}]", wrong)
+            found += _under(f"[{place}]", wrong)
             if len(found) >= ISSUES_MAX:
                 break
     return found

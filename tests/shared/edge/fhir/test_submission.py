@@ -1,0 +1,209 @@
+"""A request becomes entries; what the hub does not do is refused by name."""
+
+from typing import Any
+
+import pytest
+
+from shared.edge.fhir import Entry, references, resolve, single, transaction, validate
+from shared.edge.fhir import message as as_message
+from shared.edge.outcome import Refusal
+
+Resource = dict[str, Any]
+
+
+def assigned(entry: Entry) -> str:
+    return f"new-{entry.type.lower()}"
+
+
+def refused(bundle: Resource) -> tuple[int, str, str]:
+    with pytest.raises(Refusal) as caught:
+        transaction(bundle)
+    issue = caught.value.issues[0]
+    return caught.value.status, issue.code, issue.expression[0]
+
+
+def update(resource: Resource, url: str, **request: str) -> Resource:
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [{"resource": resource, "request": {"method": "PUT", "url": url, **request}}],
+    }
+
+
+def test_a_transaction_is_creates_and_updates_in_the_order_sent(bundle: Resource, consent: Resource) -> None:
+    bundle["entry"][2] = {
+        "resource": consent | {"id": "c1"},
+        "request": {"method": "PUT", "url": "Consent/c1", "ifMatch": 'W/"3"'},
+    }
+    bundle["entry"][0]["request"]["ifNoneExist"] = "identifier=x|1"
+
+    entries = transaction(bundle)
+
+    assert [(one.method, one.type, one.id, one.if_match) for one in entries] == [
+        ("POST", "Patient", None, None),
+        ("POST", "Observation", None, None),
+        ("PUT", "Consent", "c1", "3"),
+        ("POST", "ServiceRequest", None, None),
+    ]
+    assert entries[0].if_none_exist == "identifier=x|1"
+    assert entries[2].place == "Bundle.entry[2].resource"
+
+
+def test_a_batch_is_refused_for_it_may_half_succeed(bundle: Resource) -> None:
+    assert refused(bundle | {"type": "batch"}) == (422, "not-supported", "Bundle.type")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PATCH"])
+def test_other_methods_in_a_transaction_are_refused(bundle: Resource, method: str) -> None:
+    bundle["entry"][1]["request"]["method"] = method
+
+    assert refused(bundle) == (422, "not-supported", "Bundle.entry[1].request.method")
+
+
+@pytest.mark.parametrize(
+    ("url", "request_", "said"),
+    [
+        ("Patient?identifier=1", {}, (422, "not-supported", "Bundle.entry[0].request.url")),
+        ("Patient", {}, (400, "invalid", "Bundle.entry[0].request.url")),
+        ("Group/p1", {}, (400, "invalid", "Bundle.entry[0].request.url")),
+        ("Patient/p1/name", {}, (400, "invalid", "Bundle.entry[0].request.url")),
+        ("Patient/p2", {}, (400, "invalid", "Bundle.entry[0].resource.id")),
+        ("Patient/p1", {"ifMatch": "3"}, (400, "invalid", "Bundle.entry[0].request.ifMatch")),
+        ("Patient/p1", {"ifNoneMatch": "*"}, (422, "not-supported", "Bundle.entry[0].request")),
+    ],
+)
+def test_an_update_names_the_resource_it_carries(
+    patient: Resource, url: str, request_: dict[str, str], said: tuple[int, str, str]
+) -> None:
+    assert refused(update(patient | {"id": "p1"}, url, **request_)) == said
+
+
+def test_a_create_is_addressed_to_its_type(bundle: Resource) -> None:
+    bundle["entry"][0]["request"]["url"] = "Group"
+
+    assert refused(bundle) == (400, "invalid", "Bundle.entry[0].request.url")
+
+
+def test_a_resource_is_updated_once_in_a_transaction(patient: Resource) -> None:
+    bundle = update(patient | {"id": "p1"}, "Patient/p1")
+    bundle["entry"] *= 2
+
+    assert refused(bundle) == (400, "duplicate", "Bundle.entry")
+
+
+def test_an_empty_transaction_and_a_create_without_resource_are_refused(bundle: Resource) -> None:
+    del bundle["entry"][0]["resource"]
+
+    assert refused(bundle) == (422, "required", "Bundle.entry[0].resource")
+    assert refused({"resourceType": "Bundle", "type": "transaction"}) == (422, "required", "Bundle.entry")
+
+
+def test_references_among_new_resources_get_the_assigned_ids(bundle: Resource) -> None:
+    before = repr(bundle)
+
+    entries = resolve(transaction(bundle), assigned)
+
+    referral = entries[3].resource
+    assert [one.id for one in entries] == ["new-patient", "new-observation", "new-consent", "new-servicerequest"]
+    assert referral["id"] == "new-servicerequest"
+    assert [one["reference"] for _, one in references(referral)] == [
+        "Patient/new-patient",
+        "Observation/new-observation",
+        "Patient/new-patient",
+    ]
+    assert not [issue for one in entries for issue in validate(one.resource)]
+    assert repr(bundle) == before
+
+
+def test_a_reference_that_nothing_carries_is_refused_with_its_place(bundle: Resource) -> None:
+    bundle["entry"][3]["resource"]["extension"][0]["valueReference"]["reference"] = "urn:uuid:nobody"
+
+    with pytest.raises(Refusal) as caught:
+        resolve(transaction(bundle), assigned)
+
+    assert caught.value.status == 422
+    assert [one.expression for one in caught.value.issues] == [
+        ("Bundle.entry[3].resource.extension[0].value.ofType(Reference).reference",)
+    ]
+
+
+def test_contained_foreign_and_logical_references_stay(need: Resource) -> None:
+    stay = ["#d", "Practitioner/77", "http://other.example.org/fhir/Practitioner/7", "Practitioner?identifier=1"]
+    need |= {
+        "contained": [{"resourceType": "Device", "id": "d"}],
+        "subject": {"identifier": {"value": "1"}},
+        "device": {"reference": stay[0]},
+        "performer": [{"reference": one} for one in stay[1:]],
+    }
+
+    (told,) = resolve([single("POST", "Observation", None, need, {})], assigned)
+
+    assert sorted(one["reference"] for _, one in references(told.resource) if "reference" in one) == sorted(stay)
+
+
+def test_an_update_keeps_its_id_and_is_pointed_to_by_it(patient: Resource, need: Resource) -> None:
+    need["subject"] = {"reference": "Patient/p1/_history/4"}
+    entries = [
+        single("PUT", "Patient", "p1", patient | {"id": "p1"}, {}),
+        single("POST", "Observation", None, need, {}),
+    ]
+
+    told = resolve(entries, assigned)
+
+    assert [one.id for one in told] == ["p1", "new-observation"]
+    assert told[1].resource["subject"] == {"reference": "Patient/p1"}
+
+
+def test_meta_keeps_what_the_sender_says_and_loses_what_the_server_says(patient: Resource) -> None:
+    kept = {"profile": ["http://x"], "security": [{"code": "R"}], "tag": [{"code": "t"}]}
+    dropped = {"versionId": "9", "lastUpdated": "2025-03-03T09:30:00Z", "source": "http://x"}
+
+    entries = [single("POST", "Patient", None, patient | {"meta": meta}, {}) for meta in (kept | dropped, dropped)]
+    first, second = resolve(entries, assigned)
+
+    assert first.resource["meta"] == kept
+    assert "meta" not in second.resource
+
+
+def test_a_message_is_its_header_and_what_is_new(message: Resource) -> None:
+    header, entries = as_message(message)
+
+    assert header["resourceType"] == "MessageHeader"
+    assert [(one.method, one.type, one.place) for one in entries] == [
+        ("POST", "Patient", "Bundle.entry[1].resource"),
+        ("POST", "ServiceRequest", "Bundle.entry[2].resource"),
+    ]
+    assert resolve(entries, assigned)[1].resource["subject"] == {"reference": "Patient/new-patient"}
+
+
+def test_a_message_updates_what_stands_below_our_own_address(message: Resource) -> None:
+    _, entries = as_message(message, "http://ehr.example.org/fhir")
+
+    assert [(one.method, one.id) for one in entries] == [("PUT", "17"), ("PUT", "r1")]
+
+
+def test_a_relative_reference_is_read_from_its_own_senders_address(message: Resource, patient: Resource) -> None:
+    other = {"fullUrl": "http://other.example.org/fhir/Patient/17", "resource": patient | {"id": "17"}}
+    message["entry"].insert(1, other)
+    _, entries = as_message(message)
+    ids = iter(["theirs", "ours", "referral"])
+
+    told = resolve(entries, lambda _: next(ids))
+
+    assert told[2].resource["subject"] == {"reference": "Patient/ours"}
+
+
+@pytest.mark.parametrize("change", [{"type": "transaction"}, {"entry": []}, {"entry": [{"resource": {}}]}])
+def test_what_is_no_message_is_refused(message: Resource, change: Resource) -> None:
+    with pytest.raises(Refusal):
+        as_message(message | change)
+
+
+def test_a_single_create_or_update_agrees_with_its_url(patient: Resource) -> None:
+    entry = single("PUT", "Patient", "p1", patient | {"id": "p1"}, {"if-match": 'W/"2"', "if-none-exist": "a=b"})
+    assert (entry.id, entry.if_match, entry.if_none_exist) == ("p1", "2", "a=b")
+
+    for method, type_, id_ in (("PUT", "Patient", "p1"), ("POST", "Group", None)):
+        with pytest.raises(Refusal) as caught:
+            single(method, type_, id_, patient, {})  # type: ignore[arg-type]
+        assert caught.value.status == 400
