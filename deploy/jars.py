@@ -6,8 +6,7 @@ filled by an interrupted download is noticed and the broken files are fetched ag
 
 import fcntl
 import hashlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +24,12 @@ CHECKSUMS = Path(__file__).with_name("jars.sha256")
 DOWNLOADS_AT_ONCE = 8
 
 
-def classpath(cache: Path) -> tuple[Path, ...]:
+def classpath(cache: Path, repositories: Mapping[str, str] | None = None) -> tuple[Path, ...]:
     """The checked libraries, downloading under `cache` what is absent or broken.
+
+    Args:
+        cache: folder to keep them in.
+        repositories: Maven repositories by name; the mirrors of ~/.config/jgo.conf and then Maven Central when None.
 
     Raises:
         CannotContinueError: a library could not be fetched, or is not the one that was committed to.
@@ -36,7 +39,7 @@ def classpath(cache: Path) -> tuple[Path, ...]:
     with _one_at_a_time(cache / "jars.lock"):
         absent = [(at, *wanted[at]) for at in wanted if not _is_whole(at, wanted[at][1])]
         if absent:
-            _fetch(cache, absent)
+            _fetch(cache, absent, repositories or _configured())
     return tuple(wanted)
 
 
@@ -61,10 +64,13 @@ def _is_whole(at: Path, digest: str) -> bool:
         return False
 
 
-def _fetch(cache: Path, absent: list[tuple[Path, str, str]]) -> None:
+def _configured() -> dict[str, str]:
+    return {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
+
+
+def _fetch(cache: Path, absent: list[tuple[Path, str, str]], repositories: Mapping[str, str]) -> None:
     """Download with visible progress, then hold each library against its checksum."""
-    repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
-    context = MavenContext(repo_cache=cache / "maven", local_repos=[], remote_repos=repositories, timeout=60)
+    context = MavenContext(repo_cache=cache / "maven", local_repos=[], remote_repos=dict(repositories), timeout=60)
     console = Console(stderr=True)
     if not console.is_terminal:
         console.print(f"Fetching Apache Kafka: {len(absent)} libraries, 43 MB at most, only this once ...")
@@ -103,7 +109,3 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
     with lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-if __name__ == "__main__":
-    sys.stdout.write("\n".join(str(jar) for jar in classpath(Path(sys.argv[1]))) + "\n")

@@ -25,9 +25,14 @@ from shared.words.catalogue import HEARS
 BETWEEN_LOOKS_SECONDS = 0.015
 RETRY_SECONDS = 0.2
 ANSWER_SECONDS_MOST = 10.0
-# A heartbeat of the consent ledger has no key: it comes every 10 s for ever, and is nothing left to do.
-WAITING_ROWS = "SELECT lane, count(*) AS rows FROM outbox WHERE key IS NOT NULL GROUP BY lane ORDER BY lane"
+# A heartbeat of the consent ledger alone names a partition: it comes every 10 s for ever, and is nothing left to do.
+WAITING_ROWS = "SELECT lane, count(*) AS rows FROM outbox WHERE partition IS NULL GROUP BY lane ORDER BY lane"
 PAST_DEADLINES = "SELECT count(*) FROM state WHERE due_at <= $1"
+# A server that dies in the middle of an answer leaves asyncpg saying InternalClientError.
+TROUBLE = (
+    *(OSError, TimeoutError, KafkaError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+)
 Ends = Mapping[TopicPartition, int]
 
 
@@ -88,7 +93,7 @@ class Settling:
                 await self._open()
                 rows = await asyncio.gather(*(self._rows(name, clinic_now) for name in self._databases))
                 lag, ends = await self._lag()
-        except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as trouble:
+        except TROUBLE as trouble:
             await self.close()
             await asyncio.sleep(RETRY_SECONDS)
             return Look((f"no answer ({type(trouble).__name__})",), {})

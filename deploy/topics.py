@@ -1,5 +1,7 @@
 """The topics as data, and bringing a Kafka to hold exactly them."""
 
+import asyncio
+import time
 import tomllib
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from deploy.places import REPOSITORY
 
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 REPLICAS_MOST = 3
+KNOWN_SECONDS_MOST = 15.0
 TOPIC_ALREADY_EXISTS = 36
 
 
@@ -50,7 +53,8 @@ async def create(bootstrap: str, topics: Topics | None = None) -> tuple[str, ...
         absent = tuple(name for name in wanted.topic if name not in present)
         if absent:
             await _create(admin, wanted, absent)
-    except (KafkaError, OSError) as failure:
+            await _until_known(admin, wanted)
+    except (KafkaError, OSError, TimeoutError) as failure:
         raise CannotContinueError(f"Kafka at {bootstrap}: the topics could not be set up: {failure}") from failure
     finally:
         await admin.close()
@@ -60,7 +64,19 @@ async def create(bootstrap: str, topics: Topics | None = None) -> tuple[str, ...
 async def _partitions(admin: AIOKafkaAdminClient, names: set[str]) -> dict[str, int]:
     known = sorted(names & set(await admin.list_topics()))
     described = await admin.describe_topics(known) if known else []
-    return {each["topic"]: len(each["partitions"]) for each in described}
+    return {each["topic"]: len(each["partitions"]) for each in described if each["partitions"]}
+
+
+async def _until_known(admin: AIOKafkaAdminClient, wanted: Topics) -> None:
+    """A topic is known to brokers a moment after it was created; one that somebody else created may differ."""
+    give_up_at = time.monotonic() + KNOWN_SECONDS_MOST
+    present: dict[str, int] = {}
+    while len(present) < len(wanted.topic):
+        if time.monotonic() > give_up_at:
+            raise TimeoutError("Kafka does not show the topics it created")
+        await asyncio.sleep(0.02)
+        present = await _partitions(admin, set(wanted.topic))
+    _refuse_other_counts(present, wanted.partitions)
 
 
 def _refuse_other_counts(present: dict[str, int], partitions: int) -> None:

@@ -19,7 +19,7 @@ from deploy.hubfile import Hub
 commands = typer.Typer(help="Words that could not be decided, and the ones queued behind them.", no_args_is_help=True)
 SCOPE = "system/iop-parked.u"
 LIST = "SELECT sequence, id, key, program, word, class, place, at FROM parked ORDER BY sequence"
-ONE = "SELECT sequence, id, key, program, word, class, place, at, head, body FROM parked WHERE id = $1"
+ONE = "SELECT sequence, id, key, program, word, kind, class, place, at, head, content FROM parked WHERE id = $1"
 Service = Annotated[str | None, typer.Option(help="Only this service.")]
 
 
@@ -53,10 +53,12 @@ def list_(service: Service = None, data: Data = DEFAULT_DATA) -> None:
     out.print(table)
 
 
-@commands.command("show", epilog="Example: iop parked show 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --body")
+@commands.command("show", epilog="Example: iop parked show 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --content")
 def show(
     id: Annotated[UUID, typer.Argument(help="As `iop parked list` prints it.")],
-    body: Annotated[bool, typer.Option("--body", help="The word itself too: part of a patient's record.")] = False,
+    content: Annotated[
+        bool, typer.Option("--content", help="The word itself too: part of a patient's record.")
+    ] = False,
     service: Service = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -66,9 +68,9 @@ def show(
         raise CannotContinueError("nothing with this id is parked")
     for each in found:
         for field, value in (("service", each.service), *each.row.items()):
-            if field != "body":
+            if field != "content":
                 out.print(f"{field:<9} {value}", markup=False)
-            elif body:
+            elif content:
                 out.print(value.decode("utf-8", "replace") if isinstance(value, bytes) else value, markup=False)
 
 

@@ -1,0 +1,30 @@
+"""Real servers for the tests of the runner, started once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy import embedded_kafka, embedded_postgres
+from deploy.embedded_kafka import RunningKafka
+from deploy.embedded_postgres import RunningPostgres
+
+
+@pytest.fixture(scope="session")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningKafka]:
+    running = embedded_kafka.start(tmp_path_factory.mktemp("kafka"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPostgres]:
+    running = embedded_postgres.start(tmp_path_factory.mktemp("postgres"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A hub's folder."""
+    return tmp_path / "hub"

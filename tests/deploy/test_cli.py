@@ -1,0 +1,114 @@
+"""The command line: help with an example everywhere, and one clear line when it cannot go on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from deploy import clock, hubfile
+from deploy.cli import app
+from deploy.hubfile import Hub
+from deploy.places import REPOSITORY, free_port
+
+
+def iop(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person does."""
+    return subprocess.run(
+        (sys.executable, "-m", "deploy.cli", *arguments),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=REPOSITORY,
+        env={**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "120", **environment},
+    )
+
+
+def commands(group: click.Group, *path: str) -> list[tuple[tuple[str, ...], click.Command]]:
+    found: list[tuple[tuple[str, ...], click.Command]] = []
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", None)
+        found += commands(command, *path, name) if inner else [((*path, name), command)]  # type: ignore[arg-type]
+    return found
+
+
+def test_every_command_says_what_it_does_and_shows_an_example() -> None:
+    group = typer.main.get_command(app)
+    every = dict(commands(group))  # type: ignore[arg-type]
+
+    assert {path[0] for path in every} >= {"up", "token", "settle", "clock", "tail", "parked"}
+    for path, command in every.items():
+        assert command.help, path
+        assert (command.epilog or "").startswith("Example: iop ") or "$(iop " in (command.epilog or ""), path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("settle",),
+        ("token", "ehr"),
+        ("clock", "set", "+1h"),
+        ("tail", "iop.escalations"),
+        ("parked", "list"),
+        ("parked", "redrive", "--dry-run"),
+    ],
+)
+def test_without_a_hub_one_line_says_how_to_start_one(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = iop(*arguments, IOP_DATA=str(tmp_path))
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"iop: no hub is running in {tmp_path}: start one with `iop up --data {tmp_path}`, "
+        "or name its folder with --data\n"
+    )
+
+
+def test_a_hub_that_is_gone_is_one_line_too(tmp_path: Path) -> None:
+    port = free_port()
+    database = f"postgresql://iop:secret@127.0.0.1:{port}/intake"
+    gone = Hub(kafka=f"127.0.0.1:{port}", issuer=f"http://127.0.0.1:{port}", services={}, postgres={"intake": database})
+    hubfile.write(tmp_path, gone)
+    (tmp_path / "keys" / "clients").mkdir(parents=True)
+
+    for arguments in (("settle", "--timeout", "1"), ("tail", "escalations"), ("parked", "list"), ("token", "nobody")):
+        done = iop(*arguments, "--data", str(tmp_path))
+        assert done.returncode == 1, arguments
+        assert done.stderr.startswith("iop: ") and done.stderr.count("\n") == 1, done.stderr
+        assert "secret" not in done.stderr
+
+
+def test_an_unexpected_error_shows_no_traceback(tmp_path: Path) -> None:
+    hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={}))
+    (tmp_path / clock.NAME).write_text("no time at all")
+
+    done = iop("clock", "show", "--data", str(tmp_path))
+
+    assert done.returncode == 1
+    assert done.stderr == "iop: unexpected ValueError; run again with IOP_DEBUG=1 to see where\n"
+
+
+def test_the_clock_is_set_by_a_step(tmp_path: Path) -> None:
+    hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={}))
+    (tmp_path / clock.NAME).write_text("2026-03-02T14:00:00+00:00\n")
+
+    assert iop("clock", "set", "+2h", "--data", str(tmp_path)).stdout == "2026-03-02T16:00:00+00:00\n"
+    assert iop("clock", "show", "--data", str(tmp_path)).stdout == "2026-03-02T16:00:00+00:00\n"
+
+
+def test_a_kafka_of_ones_own_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    done = iop("up", "--data", str(tmp_path / "hub"), KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{free_port()}")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("iop: no Kafka answers at KAFKA_BOOTSTRAP_SERVERS=")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_database_of_ones_own_that_does_not_answer_is_one_line_without_its_password(tmp_path: Path) -> None:
+    done = iop("up", "--data", str(tmp_path / "hub"), DATABASE_URL=f"postgresql://me:secret@127.0.0.1:{free_port()}/x")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("iop: the PostgreSQL of DATABASE_URL cannot be used")
+    assert "secret" not in done.stderr and done.stderr.count("\n") == 1

@@ -1,0 +1,89 @@
+"""Kafka on this machine: it starts, keeps what was said, and leaves nothing running."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from deploy import embedded_kafka, topics
+from deploy.embedded_kafka import RunningKafka
+from deploy.failure import CannotContinueError
+from deploy.places import REPOSITORY, free_port
+from tests.deploy.waiting import alive, until
+
+
+async def test_topics_are_created_once_with_their_partitions_and_retention(own_kafka: RunningKafka) -> None:
+    created = await topics.create(own_kafka.bootstrap)
+    again = await topics.create(own_kafka.bootstrap)
+
+    assert set(created) == set(topics.load().topic)
+    assert again == ()
+
+
+async def test_a_topic_with_another_number_of_partitions_is_refused(own_kafka: RunningKafka) -> None:
+    narrow = topics.Topics(partitions=3, topic={"narrow": topics.Topic("a trial", 1, ())})
+    await topics.create(own_kafka.bootstrap, narrow)
+
+    with pytest.raises(CannotContinueError, match="narrow has 3 partitions, 12 are wanted"):
+        await topics.create(own_kafka.bootstrap, topics.Topics(partitions=12, topic=narrow.topic))
+
+
+async def test_a_kafka_that_is_not_there_is_one_clear_line() -> None:
+    with pytest.raises(CannotContinueError, match="could not be set up"):
+        await topics.create(f"127.0.0.1:{free_port()}")
+
+
+async def test_what_was_said_outlives_a_kill_and_a_stop(data: Path) -> None:
+    said = topics.Topics(partitions=1, topic={"said": topics.Topic("a trial", 1, ())})
+    kafka = embedded_kafka.start(data)
+    await topics.create(kafka.bootstrap, said)
+    await _say(kafka.bootstrap, b"before the kill")
+    kafka.process.kill()
+    kafka.process.wait()
+    kafka = embedded_kafka.start(data)
+    await _say(kafka.bootstrap, b"before the stop")
+    kafka.stop()
+    kafka = embedded_kafka.start(data)
+
+    heard = await _hear(kafka.bootstrap, 2)
+
+    kafka.stop()
+    assert heard == [b"before the kill", b"before the stop"]
+    assert not alive(kafka.process.pid)
+    assert not embedded_kafka.answers("127.0.0.1", int(kafka.bootstrap.rpartition(":")[2]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+@pytest.mark.parametrize("module", ["embedded_kafka", "embedded_postgres"])
+def test_a_server_does_not_outlive_whoever_started_it_even_when_that_one_is_killed(module: str, data: Path) -> None:
+    script = f"""
+        import sys, time
+        from pathlib import Path
+        from deploy import {module}
+        print({module}.start(Path(sys.argv[1])).process.pid, flush=True)
+        time.sleep(60)
+    """
+    command = (sys.executable, "-c", textwrap.dedent(script), str(data))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPOSITORY) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+        assert alive(pid)
+        os.kill(starter.pid, signal.SIGKILL)
+
+        assert until(lambda: not alive(pid))
+
+
+async def _say(bootstrap: str, value: bytes) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
+        await producer.send_and_wait("said", value)
+
+
+async def _hear(bootstrap: str, count: int) -> list[bytes]:
+    consumer = AIOKafkaConsumer("said", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    async with consumer:
+        return [(await consumer.getone()).value for _ in range(count)]

@@ -1,0 +1,152 @@
+"""The token issuer: who gets a token, for what, and who doesn't."""
+
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from deploy import clients, issuer, keys
+from deploy.issuer import Issuer, TokenRefusedError
+from deploy.places import REPOSITORY
+
+URL = "http://127.0.0.1:8100"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> tuple[Issuer, Path]:
+    folder = keys.make(tmp_path)
+    return issuer.load(URL, "iop-hub", REPOSITORY / "deploy", folder), folder
+
+
+def form(folder: Path, client: str = "ehr", key: ECKey | None = None, **changes: Any) -> dict[str, str]:
+    """A good token request, with claims of its assertion changed (None removes one)."""
+    signing = key or keys.read(folder / "clients" / f"{client}.private.json")
+    claims = {
+        "iss": client,
+        "sub": client,
+        "aud": f"{URL}/token",
+        "exp": int(time.time()) + 60,
+        "jti": str(uuid4()),
+        **changes,
+    }
+    claims = {name: value for name, value in claims.items() if value is not None}
+    header = {"alg": "ES384", "kid": signing.kid}
+    return {
+        "grant_type": "client_credentials",
+        "client_assertion_type": issuer.ASSERTION_TYPE,
+        "client_assertion": jwt.encode(header, claims, signing, algorithms=["ES384"]),
+        "scope": "system/*.cruds",
+    }
+
+
+def test_a_token_names_client_program_and_the_scopes_both_sides_agree_on(here: tuple[Issuer, Path]) -> None:
+    ours, folder = here
+
+    answer = ours.issue(form(folder) | {"scope": "system/Patient.cud system/Task.rs"})
+
+    claims = jwt.decode(answer["access_token"], ours.signing_key, algorithms=["ES256"]).claims
+    assert claims["sub"] == "ehr" and claims["program"] == "demo" and claims["iss"] == URL
+    assert claims["scope"] == answer["scope"] == "system/Task.rs system/Patient.cu"
+    assert claims["exp"] - claims["iat"] == answer["expires_in"]
+
+
+def test_an_assertion_is_taken_once(here: tuple[Issuer, Path]) -> None:
+    ours, folder = here
+    once = form(folder)
+    ours.issue(once)
+
+    with pytest.raises(TokenRefusedError, match="used before"):
+        ours.issue(once)
+
+
+def test_the_same_jti_of_another_client_is_another_assertion(here: tuple[Issuer, Path]) -> None:
+    ours, folder = here
+    ours.issue(form(folder, "ehr", jti="first"))
+
+    assert ours.issue(form(folder, "lab", jti="first"))["access_token"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "because"),
+    [
+        ({"aud": "http://elsewhere/token"}, "iss, sub and aud"),
+        ({"sub": "lab"}, "iss, sub and aud"),
+        ({"iss": "lab", "sub": "lab"}, "not signed by a registered client"),
+        ({"exp": 1}, "exp must lie ahead"),
+        ({"exp": int(time.time()) + 3600}, "exp must lie ahead, by at most five minutes"),
+        ({"exp": None}, "exp and jti are needed"),
+        ({"jti": None}, "exp and jti are needed"),
+        ({"jti": 7}, "exp and jti are needed"),
+    ],
+)
+def test_an_assertion_that_is_not_quite_right_is_refused(
+    here: tuple[Issuer, Path], changes: dict[str, Any], because: str
+) -> None:
+    ours, folder = here
+
+    with pytest.raises(TokenRefusedError, match=because) as refused:
+        ours.issue(form(folder, **changes))
+
+    assert (refused.value.error, refused.value.status) == ("invalid_client", 401)
+
+
+def test_a_key_that_is_not_registered_signs_nothing(here: tuple[Issuer, Path]) -> None:
+    ours, folder = here
+    registered = keys.read(folder / "clients" / "ehr.private.json")
+    stranger = ECKey.generate_key("P-384", parameters={"kid": registered.kid or ""})
+
+    with pytest.raises(TokenRefusedError, match="not signed by a registered client"):
+        ours.issue(form(folder, key=stranger))
+
+
+@pytest.mark.parametrize("assertion", ["", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "\u00fc.\u00fc.\u00fc", "....."])
+def test_an_assertion_that_is_none_is_refused(here: tuple[Issuer, Path], assertion: str) -> None:
+    ours, folder = here
+
+    with pytest.raises(TokenRefusedError):
+        ours.issue(form(folder) | {"client_assertion": assertion})
+
+
+def test_a_program_the_client_is_not_registered_for_is_refused(here: tuple[Issuer, Path]) -> None:
+    ours, folder = here
+
+    with pytest.raises(TokenRefusedError, match="program"):
+        ours.issue(form(folder) | {"program": "elsewhere"})
+
+
+def test_a_token_with_no_scope_left_is_refused(here: tuple[Issuer, Path]) -> None:
+    ours, folder = here
+
+    with pytest.raises(TokenRefusedError, match="scope"):
+        ours.issue(form(folder, "lab") | {"scope": "system/Consent.u"})
+
+
+@pytest.mark.parametrize(
+    ("registered", "requested", "common"),
+    [
+        ("system/Patient.cruds", "system/Patient.rs", ("system/Patient.rs",)),
+        ("system/*.rs", "system/Patient.cruds", ("system/Patient.rs",)),
+        ("system/Patient.cu", "system/*.cruds", ("system/Patient.cu",)),
+        ("system/Patient.cu", "system/Patient.rs", ()),
+        ("system/Patient.cu", "system/Task.cu", ()),
+        ("system/Patient.cu", "patient/Patient.cu", ()),
+        ("system/Patient.cu", "system/Patient.write", ()),
+    ],
+)
+def test_what_is_granted_is_what_both_have(registered: str, requested: str, common: tuple[str, ...]) -> None:
+    assert clients.granted((registered,), (requested,)) == common
+
+
+def test_keys_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
+    folder = keys.make(tmp_path)
+    first = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+    keys.make(tmp_path)
+
+    assert first == {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert {path.stat().st_mode & 0o777 for path in first} == {0o600}
+    assert not [path for path in first if path.name.endswith(".public.json") and '"d"' in first[path]]

@@ -1,0 +1,137 @@
+"""`iop up`: everything starts, what dies is started again, and nothing is left running."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from deploy import hubfile, keys, runner
+from deploy import token as tokens
+from deploy.places import REPOSITORY
+from tests.deploy.waiting import alive, children, until
+
+
+@dataclass
+class Running:
+    """A hub with idle services, and everything it said."""
+
+    data: Path
+    process: subprocess.Popen[bytes]
+    told: Path
+
+    @property
+    def hub(self) -> dict[str, Any]:
+        written: dict[str, Any] = json.loads((self.data / "hub.json").read_text())
+        return written
+
+    @property
+    def pids(self) -> list[int]:
+        """Every process started by it that still runs."""
+        return children(self.process.pid)
+
+
+def begin(data: Path, *arguments: str) -> Running:
+    """Start an idle hub without waiting for it."""
+    told = data.with_suffix(".told")
+    command = (sys.executable, "-m", "tests.deploy.idle_hub", str(data), *arguments)
+    with told.open("ab") as output:
+        return Running(data, subprocess.Popen(command, stderr=output, cwd=REPOSITORY), told)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    begun = begin(tmp_path_factory.mktemp("up") / "hub")
+    assert until((begun.data / "hub.json").exists, 60), begun.told.read_text()
+    yield begun
+    begun.process.send_signal(signal.SIGTERM)
+    assert begun.process.wait(30) == 0
+
+
+def test_hub_json_has_the_shape_other_programs_rely_on(running: Running) -> None:
+    hub = running.hub
+
+    assert set(hub) == {"kafka", "issuer", "services", "postgres"}
+    assert set(hub["services"]) == set(hub["postgres"]) == {"intake", "attendance", "testing", "aftercare"}
+    assert set(hub["services"]["testing"]) == {"fhir", "hl7", "mllp", "pid"}
+    assert set(hub["services"]["intake"]) == {"fhir", "pid"}
+    assert all(alive(service["pid"]) for service in hub["services"].values())
+    assert (running.data / "hub.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_client_gets_a_token_that_the_published_keys_verify(running: Running) -> None:
+    hub = hubfile.read(running.data)
+
+    token = tokens.fetch(hub.issuer, running.data / "keys", "lab")
+
+    published = KeySet([keys.read(running.data / "keys" / "issuer.public.json")])
+    claims = jwt.decode(token, published, algorithms=["ES256"]).claims
+    assert (claims["sub"], claims["program"], claims["aud"]) == ("lab", "demo", "iop-hub")
+    assert claims["scope"] == "system/DiagnosticReport.cu system/Observation.cu system/Specimen.cu"
+
+
+def test_the_issuer_publishes_its_keys_and_never_the_private_part(running: Running) -> None:
+    port = int(running.hub["issuer"].rpartition(":")[2])
+
+    for path in ("/jwks.json", "/.well-known/smart-configuration", "/.well-known/openid-configuration", "/health/live"):
+        assert runner.answers_ok(port, path)
+
+
+def test_a_service_killed_outright_is_back_under_a_new_pid(running: Running) -> None:
+    killed = running.hub["services"]["testing"]["pid"]
+
+    os.kill(killed, signal.SIGKILL)
+
+    assert until(lambda: running.hub["services"]["testing"]["pid"] != killed)
+    assert alive(running.hub["services"]["testing"]["pid"])
+    assert "testing ended (SIGKILL); started again as pid" in running.told.read_text()
+
+
+def test_a_second_hub_in_the_same_folder_is_refused(running: Running) -> None:
+    second = begin(running.data)
+
+    assert second.process.wait(30) == 1
+    assert "a hub already runs in" in second.told.read_text()
+    assert (running.data / "hub.json").exists()
+
+
+@pytest.mark.parametrize("ask", [signal.SIGINT, signal.SIGTERM])
+def test_when_stopped_nothing_is_left(ask: signal.Signals, data: Path) -> None:
+    begun = begin(data)
+    assert until((data / "hub.json").exists, 60), begun.told.read_text()
+    started = begun.pids
+    assert len(started) == 7
+
+    begun.process.send_signal(ask)
+
+    assert begun.process.wait(30) == 0
+    assert not [pid for pid in started if alive(pid)]
+    assert not (data / "hub.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_when_the_runner_itself_is_killed_nothing_is_left(data: Path) -> None:
+    begun = begin(data)
+    assert until((data / "hub.json").exists, 60), begun.told.read_text()
+    started = begun.pids
+
+    begun.process.kill()
+    begun.process.wait()
+
+    assert until(lambda: not [pid for pid in started if alive(pid)])
+
+
+def test_a_part_that_cannot_start_stops_the_hub_with_one_line(data: Path) -> None:
+    begun = begin(data, "tests.deploy.nothing_of_this_name")
+
+    assert begun.process.wait(60) == 1
+    assert begun.told.read_text().splitlines()[-1].startswith("iop: testing ended while starting (code 1); see ")
+    assert not begun.pids
