@@ -40,7 +40,7 @@ def _bundled(bundle: dict[str, Any]) -> dict[str, str]:
 
 def _resource(resource: dict[str, Any], known: Mapping[str, str]) -> list[Issue]:
     if "resourceType" not in resource:
-        return [fault("required", "", "A resource needs its resourceType.")]
+        return [fault("structure", "", "A resource tells its resourceType.")]
     name = resource["resourceType"]
     if not isinstance(name, str) or not is_resource_type(name):
         return [fault("not-supported", "", "This resource type is not one of FHIR R4.")]

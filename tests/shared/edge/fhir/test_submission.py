@@ -1,10 +1,11 @@
 """A request becomes entries; what the hub does not do is refused by name."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from shared.edge.fhir import Entry, references, resolve, single, transaction, validate
+from shared.edge.fhir import Entry, encode, references, resolve, single, transaction, validate
 from shared.edge.fhir import message as as_message
 from shared.edge.outcome import Refusal
 
@@ -207,3 +208,22 @@ def test_a_single_create_or_update_agrees_with_its_url(patient: Resource) -> Non
         with pytest.raises(Refusal) as caught:
             single(method, type_, id_, patient, {})  # type: ignore[arg-type]
         assert caught.value.status == 400
+
+
+def test_an_id_that_two_senders_use_points_to_neither(message: Resource, patient: Resource) -> None:
+    other = {"fullUrl": "http://other.example.org/fhir/Patient/17", "resource": patient | {"id": "17"}}
+    message["entry"].insert(1, other)
+    message["entry"][3]["fullUrl"] = "urn:uuid:6f0f1c1e-6d0c-4e6b-9a55-0d6a8c1f3b09"
+    _, entries = as_message(message)
+    ids = iter(["theirs", "ours", "referral"])
+
+    assert resolve(entries, lambda _: next(ids))[2].resource["subject"] == {"reference": "Patient/17"}
+
+
+def test_digits_stay_while_references_change(need: Resource) -> None:
+    need["valueQuantity"]["value"] = Decimal("0.40")
+    need["subject"] = {"display": "somebody"}
+
+    (told,) = resolve([single("POST", "Observation", None, need, {})], assigned)
+
+    assert encode(told.resource["valueQuantity"]).startswith(b'{"value":0.40,')
