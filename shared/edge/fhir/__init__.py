@@ -1,7 +1,7 @@
 """Foreign FHIR at the hub's edge: parsed once, validated once, turned into entries; and the answers that go back."""
 
 from shared.edge.fhir.answers import Answered, Taken, capability, etag, response_bundle, searchset
-from shared.edge.fhir.models import is_resource_type
+from shared.edge.fhir.models import is_resource_type, warm
 from shared.edge.fhir.parsing import Limits, Parsed, encode, parse
 from shared.edge.fhir.references import references, resolve
 from shared.edge.fhir.submission import Entry, message, single, transaction
@@ -28,4 +28,5 @@ __all__ = [
     "single",
     "transaction",
     "validate",
+    "warm",
 ]

@@ -5,7 +5,7 @@ and take a number for a date, a string for an element, `[]` and `{}`; so the tab
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any, get_args
@@ -104,6 +104,15 @@ def shape(name: str) -> Shape:
     if _is_resource(name):
         fields["resourceType"] = Field("resourceType", False, "", _TEXT, name.__eq__)
     return Shape(name, fields, LAWS.get(name, ()))
+
+
+def warm(types: Iterable[str]) -> None:
+    """Loads models and tables of these resource types and all they hold, so that no first request waits for it."""
+    waiting, loaded = {"Bundle", *types}, set[str]()
+    while waiting:
+        name = waiting.pop()
+        loaded.add(name)
+        waiting |= {field.element for field in shape(name).fields.values() if field.element} - loaded
 
 
 def judged(resource_type: str, resource: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:

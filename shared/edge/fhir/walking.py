@@ -16,7 +16,6 @@ ISSUES_MAX = 50  # a reader mends ten at a time; a hostile body must not cost a 
 
 _typed = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$")
 _searched = re.compile(r"([A-Z][A-Za-z]+)\?")
-_shapes: dict[str, Shape] = {}
 
 
 def walk(resource: dict[str, Any]) -> list[Issue]:
@@ -49,7 +48,7 @@ def _resource(resource: dict[str, Any], known: Mapping[str, str]) -> list[Issue]
         known = {**known, **_contained(contained)}
         if any("contained" in one for one in contained if isinstance(one, dict)):
             return [fault("invariant", ".contained", "A contained resource contains no other (dom-2).")]
-    return _element(resource, _shape(name), known)
+    return _element(resource, shape(name), known)
 
 
 def _contained(contained: list[Any]) -> dict[str, str]:
@@ -103,7 +102,7 @@ def _value(value: Any, field: Field, known: Mapping[str, str]) -> list[Issue]:
         return [fault("structure", "", "An object is expected here.")]
     if field.element == ANY_RESOURCE:
         return _resource(value, known)
-    found = _element(value, _shape(field.element), known)
+    found = _element(value, shape(field.element), known)
     if field.element == "Reference" and not found:
         return _reference(value, field.targets, known)
     return found
@@ -141,13 +140,6 @@ def _reference(reference: dict[str, Any], targets: frozenset[str] | None, known:
 def _type_of(address: str) -> str | None:
     found = _searched.match(address) or _typed.search(address)
     return found[1] if found else None
-
-
-def _shape(name: str) -> Shape:
-    found = _shapes.get(name)
-    if found is None:
-        found = _shapes[name] = shape(name)
-    return found
 
 
 def _under(place: str, issues: list[Issue]) -> list[Issue]:

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.edge.fhir import validate
+from shared.edge.fhir import require_type, validate, warm
+from shared.edge.fhir.models import shape
 from shared.edge.fhir.walking import walk
+from shared.edge.outcome import Refusal
 
 Resource = dict[str, Any]
 
@@ -267,3 +269,18 @@ def test_at_most_fifty_issues_are_told(need: Resource) -> None:
 
     assert [len(validate(one)) for one in (unknown, wrong, missing)] == [50, 50, 50]
     assert len(walk(unknown)) == 50
+
+
+def test_a_type_that_a_service_does_not_take_is_refused_with_its_place(patient: Resource) -> None:
+    assert require_type(patient, frozenset({"Patient"}), "Patient") == "Patient"
+    with pytest.raises(Refusal) as caught:
+        require_type(patient, frozenset({"Task"}), "Bundle.entry[0].resource")
+    assert str(caught.value) == "422: not-supported at Bundle.entry[0].resource"
+
+
+def test_models_can_be_loaded_before_the_first_request() -> None:
+    warm(["Coverage"])
+    before = shape.cache_info().misses
+
+    assert validate({"resourceType": "Coverage", "status": "active"})
+    assert shape.cache_info().misses == before
