@@ -31,12 +31,16 @@ class Service:
     version: int
     hear: Callable[[Any, Word, Moment[Any]], Sequence[Word]]
     tell: Callable[[Any, Command, Moment[Any]], Sequence[Word] | Refused]
-    evolve: Callable[[Any, Word], Any]
+    evolve: Callable[[Any, Word | Command], Any]
     due: Callable[[Any], datetime | None]
     urgent: tuple[type, ...] = ()
     """Words and commands decided even while a patient is parked: consents and safety, from the word alone."""
     commands: Any = None
     """The union of this service's commands, so that a parked one can be kept and told again."""
+    keeps_contact: bool = False
+    """Whether this service keeps the Patient sealed for it (aftercare, whose partner form is filled from it)."""
+    keys: Any = None
+    """The service's `identity.Keys`, set at start."""
     upcast: Upcast = field(default_factory=dict)
 
     @property

@@ -65,6 +65,7 @@ class MeetingListPrepared(Word, frozen=True, kw_only=True):
                     "basedOn": [fhir.reference("CarePlan", self.plan_id)],
                     "status": "preparation",
                     "subject": fhir.reference("Patient", patient),
+                    "recipient": [fhir.reference("Patient", patient)],
                     "sent": self.prepared_at,
                     "payload": meetings,
                 }
@@ -184,16 +185,24 @@ class FollowUpFellDue(Word, frozen=True, kw_only=True):
 
 
 class FollowUpCompleted(Word, frozen=True, kw_only=True):
+    """Nothing more to do for this contact: `outcome` says what came of it (`reached`, `not-reached`, `readmitted`)."""
+
     follow_up_id: str
     plan_id: str
     due_at: datetime
     act_by: datetime
     by: str
     completed_at: datetime
+    outcome: str = "reached"
 
     def write(self, patient: str) -> list[Resource]:
         task = _follow_up(self.follow_up_id, "completed", self.plan_id, patient, self.due_at, self.act_by)
-        return [task | {"lastModified": self.completed_at, "requester": fhir.staff(self.by)}]
+        said = {
+            "statusReason": fhir.concept(codes.REASON, self.outcome),
+            "lastModified": self.completed_at,
+            "requester": fhir.staff(self.by),
+        }
+        return [task | said]
 
 
 def _follow_up(

@@ -5,8 +5,19 @@ import msgspec
 from shared.words.envelope import Word
 
 
+class Noted(Word, frozen=True, kw_only=True):
+    """Said by a decision to itself alone: it changes the state and goes nowhere."""
+
+
 class TimePassed(Word, frozen=True, kw_only=True, tag=True):
     """The moment's `now` reached the state's `due_at`."""
+
+
+class ContactKnown(Word, frozen=True, kw_only=True, tag=True):
+    """The part of the patient sealed for this service was opened: only what is coarse enters the state."""
+
+    area: str | None = None
+    language: str | None = None
 
 
 class Outcome(Word, frozen=True, kw_only=True):
@@ -40,7 +51,7 @@ class DisclosureGaveUp(Outcome, frozen=True, kw_only=True, tag=True):
     """The partner could not be reached within the time for trying."""
 
 
-InnerWord = TimePassed | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
+InnerWord = TimePassed | ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
 
 decode_inner = msgspec.json.Decoder(InnerWord).decode
 encode_inner = msgspec.json.Encoder().encode

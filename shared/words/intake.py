@@ -68,11 +68,14 @@ def read_patient_identified(resources: Sequence[Resource]) -> PatientIdentified:
     )
 
 
+Priority = Literal["routine", "urgent", "asap", "stat"]
+
+
 class ReferralReceived(Word, frozen=True, kw_only=True):
     referral_id: str
     task_id: str
     authored_at: datetime
-    priority: Literal["routine", "urgent", "asap", "stat"] = "routine"
+    priority: Priority = "routine"
 
     def write(self, patient: str) -> list[Resource]:
         subject = fhir.reference("Patient", patient)
@@ -380,8 +383,14 @@ def read_episode_discharged(resources: Sequence[Resource]) -> EpisodeDischarged:
     )
 
 
+_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+
+
 class Medication(msgspec.Struct, frozen=True, array_like=True):
-    """One medication the patient takes: RxNorm code, the days it is active (both inclusive), the route where known."""
+    """One medication the patient takes: RxNorm code, the days it is active (both inclusive), the route where known.
+
+    An empty code is a medication that nobody coded: it is listed all the same, because it may explain a result.
+    """
 
     id: str
     rxnorm: str
@@ -428,7 +437,9 @@ def _statement(medication: Medication, subject: dict[str, Any]) -> Resource:
             "resourceType": "MedicationStatement",
             "id": medication.id,
             "status": "active",
-            "medicationCodeableConcept": fhir.concept(codes.RXNORM, medication.rxnorm),
+            "medicationCodeableConcept": fhir.concept(codes.RXNORM, medication.rxnorm)
+            if medication.rxnorm
+            else fhir.concept(_ABSENT, "unknown"),
             "subject": subject,
             "effectivePeriod": bounds,
             "dosage": route,
@@ -449,11 +460,15 @@ def _medication(statement: dict[str, Any]) -> Medication:
     bounds: dict[str, str] = statement.get("effectivePeriod", {})
     return Medication(
         id=statement["id"],
-        rxnorm=fhir.code_of(statement["medicationCodeableConcept"]),
+        rxnorm=_rxnorm(statement["medicationCodeableConcept"]["coding"]),
         start_on=date.fromisoformat(bounds["start"]) if "start" in bounds else None,
         end_on=date.fromisoformat(bounds["end"]) if "end" in bounds else None,
         route=fhir.code_of(statement["dosage"][0]["route"]) if "dosage" in statement else None,
     )
+
+
+def _rxnorm(codings: Sequence[dict[str, str]]) -> str:
+    return next((each["code"] for each in codings if each["system"] == codes.RXNORM), "")
 
 
 class ConsentGiven(Word, frozen=True, kw_only=True):

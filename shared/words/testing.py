@@ -8,7 +8,8 @@ import msgspec
 from shared.words import codes, fhir
 from shared.words.envelope import Resource, Word
 
-Finding = Literal["positive", "negative", "indeterminate", "unsatisfactory", "pending"]
+Finding = Literal["positive", "negative", "indeterminate", "unsatisfactory", "pending", "valid"]
+"""`valid` is said of validity measures (creatinine, specific gravity, pH) only."""
 INTERPRETATION = {"positive": "POS", "negative": "NEG", "indeterminate": "IND"}
 
 Outcome = Literal[
@@ -18,6 +19,8 @@ Outcome = Literal[
     "unexpected-positive-presumptive",
     "unexpected-positive-confirmed",
     "unexplained-positive",
+    "cannot-show-new-use",
+    "not-confirmed",
     "unexpected-negative-prescribed",
     "indeterminate",
     "dilute",
@@ -27,9 +30,18 @@ Outcome = Literal[
     "rejected-unsatisfactory",
     "cancelled",
     "pending",
+    "valid",
 ]
-"""Domain 4.4. `unexplained-positive`: an active medication is unmapped, so a person reviews before it is called
-unexpected. `pending`: not graded yet (no open episode)."""
+"""Domain 4.4.
+
+- `unexplained-positive`: an active medication is unmapped, so a person reviews before it is called unexpected.
+- `cannot-show-new-use`: within the residual window of an earlier positive (domain 5.2).
+- `not-confirmed`: a definitive method did not find in this specimen what a presumptive one suggested.
+- `pending`: not graded (no open episode, no result yet, or a code that no table knows).
+"""
+
+Condition = Literal["valid", "dilute", "substituted", "adulterated", "invalid", "rejected-unsatisfactory"]
+"""The specimen's (domain 4.3), as the laboratory says it or as its validity measures show it."""
 
 
 class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
@@ -56,19 +68,27 @@ class DrugTestWord(Word, frozen=True, kw_only=True):
     status: Literal["preliminary", "final", "corrected", "cancelled", "entered-in-error"]
     baseline: bool
     results: tuple[AnalyteResult, ...]
+    condition: Condition = "valid"
 
     def write(self, patient: str) -> list[Resource]:
         subject = fhir.reference("Patient", patient)
         return [
             self._report(subject),
             *(self._observation(each, subject) for each in self.results),
+            self._specimen(subject),
+        ]
+
+    def _specimen(self, subject: dict[str, Any]) -> Resource:
+        unusual = None if self.condition == "valid" else [fhir.concept(codes.OUTCOME, self.condition)]
+        return fhir.without_nothing(
             {
                 "resourceType": "Specimen",
                 "id": self.specimen_id,
                 "subject": subject,
                 "collection": {"collectedDateTime": self.collected_at},
-            },
-        ]
+                "condition": unusual,
+            }
+        )
 
     def _report(self, subject: dict[str, Any]) -> Resource:
         return fhir.without_nothing(
@@ -90,7 +110,8 @@ class DrugTestWord(Word, frozen=True, kw_only=True):
         meaning = [fhir.concept(codes.OUTCOME, result.outcome)]
         if result.finding in INTERPRETATION:
             meaning.insert(0, fhir.concept(codes.INTERPRETATION, INTERPRETATION[result.finding]))
-        coded = [fhir.coding(result.code_system, result.code), fhir.coding(codes.ANALYTE, result.analyte)]
+        own = fhir.coding(result.code_system, result.code) if result.code_system else {"code": result.code}
+        coded = [own, fhir.coding(codes.ANALYTE, result.analyte)]
         return fhir.without_nothing(
             {
                 "resourceType": "Observation",

@@ -1,0 +1,140 @@
+"""Foreign FHIR in, told: check-ins and minutes by Encounter, excuses by Appointment, escalations by Task."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from services.attendance.words import (
+    AcknowledgeEscalation,
+    CallOffSession,
+    CheckIn,
+    ExcuseSession,
+    MarkMissed,
+    ResolveEscalation,
+)
+from shared.edge.contract import Context, Edge, Interpretation
+from shared.edge.escalations import told as escalation_told
+from shared.edge.fhir import Entry, Taken
+from shared.edge.outcome import refuse
+from shared.edge.search import PARAMETERS
+from shared.words.envelope import Command
+
+_UNIT_MINUTES = {"min": Decimal(1), "h": Decimal(60), "s": Decimal(1) / 60, "d": Decimal(1440)}
+_PRESENT = frozenset({"arrived", "triaged", "in-progress", "onleave"})
+_READ = ("read", "search-type")
+
+TAKES: dict[str, Taken] = {
+    "Encounter": Taken((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
+    "Appointment": Taken((*_READ, "update"), PARAMETERS),
+    "AppointmentResponse": Taken((*_READ, "create"), PARAMETERS, conditional_create=True),
+    "Task": Taken((*_READ, "update"), PARAMETERS),
+    "DetectedIssue": Taken(_READ, PARAMETERS),
+}
+
+
+def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
+    """The commands in these entries. What attendance itself writes is not kept as it came."""
+    commands: list[Command] = []
+    accepted: list[Entry] = []
+    for entry in entries:
+        commands.extend(_told(entry))
+        if entry.type == "AppointmentResponse":
+            accepted.append(entry)
+    return Interpretation(tuple(commands), tuple(accepted))
+
+
+def _told(entry: Entry) -> Sequence[Command]:
+    match entry.type:
+        case "Encounter":
+            return _encounter(entry)
+        case "Appointment":
+            return _appointment(entry)
+        case "AppointmentResponse":
+            return _response(entry)
+        case _:
+            return (escalation_told(entry, AcknowledgeEscalation, ResolveEscalation),)
+
+
+def _encounter(entry: Entry) -> Sequence[Command]:
+    """A check-in while it lasts (arrived, in-progress), the minutes once it is over (finished)."""
+    encounter = entry.resource
+    appointment = next((_target(each, "Appointment") for each in encounter.get("appointment", ())), None)
+    if appointment is None:
+        raise refuse(
+            422,
+            "required",
+            f"{entry.place}.appointment",
+            "Name the session: GET /fhir/Appointment?patient=...&date=...",
+        )
+    status, bounds = encounter["status"], encounter.get("period", {})
+    if status == "cancelled":
+        return (ExcuseSession(session_id=appointment),)
+    if status not in _PRESENT and status != "finished":
+        raise refuse(422, "business-rule", f"{entry.place}.status", "A check-in is arrived, in-progress or finished.")
+    came_at = _instant(bounds.get("start"), f"{entry.place}.period.start")
+    minutes = _minutes(encounter, came_at, entry.place) if status == "finished" else None
+    return (CheckIn(session_id=appointment, encounter_id=str(entry.id), came_at=came_at, minutes=minutes),)
+
+
+def _minutes(encounter: Mapping[str, Any], came_at: datetime, place: str) -> int:
+    """Minutes present: `length` where it is said (UCUM min, h, s), else the period's."""
+    length = encounter.get("length")
+    if length is not None:
+        unit = _UNIT_MINUTES.get(length.get("code", length.get("unit", "min")))
+        if unit is None or "value" not in length:
+            raise refuse(422, "value", f"{place}.length", "A length has a value in min, h or s.")
+        return max(0, int(Decimal(length["value"]) * unit))
+    ended = _instant(encounter.get("period", {}).get("end"), f"{place}.period.end")
+    return max(0, int((ended - came_at).total_seconds() // 60))
+
+
+def _appointment(entry: Entry) -> Sequence[Command]:
+    session_id = str(entry.id)
+    match entry.resource["status"]:
+        case "cancelled":
+            if _reason(entry.resource).startswith("prov"):
+                return (CallOffSession(session_id=session_id),)
+            return (ExcuseSession(session_id=session_id),)
+        case "noshow":
+            return (MarkMissed(session_id=session_id),)
+        case "booked":
+            return ()
+        case "arrived" | "checked-in" | "fulfilled":
+            start = _instant(entry.resource.get("start"), f"{entry.place}.start")
+            return (CheckIn(session_id=session_id, encounter_id="", came_at=start),)
+        case _:
+            raise refuse(
+                422, "business-rule", f"{entry.place}.status", "A session is cancelled, noshow, arrived or booked here."
+            )
+
+
+def _reason(appointment: Mapping[str, Any]) -> str:
+    """FHIR's reasons begin with `pat` for the patient's side and `prov` for the provider's."""
+    codings = appointment.get("cancelationReason", {}).get("coding", ())
+    return next((str(each["code"]) for each in codings if "code" in each), "")
+
+
+def _response(entry: Entry) -> Sequence[Command]:
+    appointment = _target(entry.resource["appointment"], "Appointment")
+    if appointment is None:
+        raise refuse(422, "value", f"{entry.place}.appointment", "A response names an Appointment of this service.")
+    return (ExcuseSession(session_id=appointment),) if entry.resource["participantStatus"] == "declined" else ()
+
+
+def _target(reference: Mapping[str, Any], kind: str) -> str | None:
+    literal = str(reference.get("reference", "")).partition("/_history/")[0]
+    before, _, identity = literal.rpartition("/")
+    return identity if before.rpartition("/")[2] == kind else None
+
+
+def _instant(text: Any, place: str) -> datetime:
+    if not isinstance(text, str):
+        raise refuse(422, "required", place, "The instant is missing.")
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise refuse(422, "value", place, "A day is not enough here: give the instant.")
+    return found
+
+
+EDGE = Edge(takes=TAKES, interpret=interpret, order=("Appointment", "AppointmentResponse", "Encounter", "Task"))

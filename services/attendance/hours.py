@@ -1,0 +1,44 @@
+"""The weekly template as sessions, and the hours of a week. Pure; local times are the program's timezone."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from services.attendance.state import Episode, Session
+
+
+def sessions_between(episode: Episode, start: datetime, end: datetime, timezone: str) -> Iterator[Session]:
+    """Every session of the template that starts in [start, end), in order of time.
+
+    A slot every two weeks falls on the first, third, ... week of the episode. Clock changes keep the local hour.
+    """
+    zone = ZoneInfo(timezone)
+    first_monday = _monday(episode.admitted_at, zone)
+    day = start.astimezone(zone).date()
+    while day <= end.astimezone(zone).date():
+        week = (day - first_monday.date()).days // 7
+        found = []
+        for slot, planned in enumerate(episode.template):
+            if planned.weekday == day.weekday() and week % planned.every_weeks == 0:
+                begins = datetime.combine(day, time.fromisoformat(planned.start), zone).astimezone(start.tzinfo)
+                if start <= begins < end:
+                    found.append(Session(begins, slot))
+        yield from sorted(found, key=lambda each: (each.start, each.slot))
+        day += timedelta(days=1)
+
+
+def _monday(moment: datetime, zone: ZoneInfo) -> datetime:
+    local = moment.astimezone(zone)
+    return datetime.combine(local.date() - timedelta(days=local.weekday()), time(), zone)
+
+
+def next_monday(moment: datetime, timezone: str) -> datetime:
+    """The first local Monday midnight after this instant: where a week of the episode begins."""
+    zone = ZoneInfo(timezone)
+    monday = _monday(moment, zone) + timedelta(days=7)
+    return monday.astimezone(moment.tzinfo)
+
+
+def minutes_between(sessions: Sequence[Session], start: datetime, end: datetime) -> int:
+    """Minutes attended in sessions that started in [start, end)."""
+    return sum(each.minutes for each in sessions if start <= each.start < end)

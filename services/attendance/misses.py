@@ -1,0 +1,69 @@
+"""When a miss needs a person: the triggers of domain 5.2, from the set of missed sessions. Pure."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from services.attendance.settings import Settings
+from services.attendance.state import Episode, Session
+from shared.rules.escalation import Trigger
+from shared.words.escalation import Signal
+
+TABLE = "2026.1"
+MISS_SIGNAL = "missed-session"
+OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
+_RISKS = frozenset({"suicide-risk", "overdose-risk"})
+
+
+def triggers(episode: Episode, sessions: Sequence[Session], latest: Session, settings: Settings) -> list[Trigger]:
+    """What this miss sets off, together with the ones before it. Excused and called-off sessions count for nothing."""
+    until = sorted((each for each in sessions if each.start <= latest.start), key=lambda each: each.start)
+    misses = [each for each in until if each.outcome == "missed"]
+    found = [_trigger(episode, "missed-session", _first_tier(episode, latest, settings), [latest])]
+    near = _within(misses, latest, settings.miss_window_days)
+    if len(near) >= settings.misses_in_window:
+        found.append(_trigger(episode, "two-misses-in-7-days", 2, near))
+    held = [each for each in until if each.outcome in ("missed", "attended", "present")]
+    run = held[-settings.consecutive_misses :]
+    long = _within(misses, latest, settings.long_window_days)
+    if len(run) == settings.consecutive_misses and all(each.outcome == "missed" for each in run):
+        found.append(_trigger(episode, "three-consecutive-misses", 3, run))
+    elif len(long) >= settings.misses_in_long_window:
+        found.append(_trigger(episode, "three-misses-in-14-days", 3, long))
+    return found
+
+
+def standing(episode: Episode, sessions: Sequence[Session], settings: Settings) -> frozenset[str]:
+    """The reasons that the missed sessions still give."""
+    missed = [each for each in sessions if each.outcome == "missed"]
+    return frozenset(trigger.reason for each in missed for trigger in triggers(episode, sessions, each, settings))
+
+
+def _first_tier(episode: Episode, missed: Session, settings: Settings) -> int:
+    if _RISKS & set(episode.flags):
+        return 3
+    early = missed.start < episode.admitted_at + timedelta(days=settings.early_days)
+    return 2 if early or "opioid-history" in episode.flags else 1
+
+
+def _within(misses: Sequence[Session], latest: Session, days: int) -> list[Session]:
+    since = latest.start - timedelta(days=days)
+    return [each for each in misses if each.start > since]
+
+
+def _trigger(episode: Episode, reason: str, tier: int, misses: Sequence[Session]) -> Trigger:
+    return Trigger(
+        category="attendance",
+        reason=reason,
+        tier=tier,
+        owner=OWNER_BY_TIER[tier],
+        rule=f"attendance/{reason}|{TABLE}",
+        signals=tuple(signal(episode, each) for each in misses),
+    )
+
+
+def signal(episode: Episode, session: Session) -> Signal:
+    return Signal(MISS_SIGNAL, session.start, evidence(episode, session))
+
+
+def evidence(episode: Episode, session: Session) -> str:
+    return f"Appointment/{episode.session_id(session)}"

@@ -1,0 +1,120 @@
+"""Who calls: the registered clients, and the caller a bearer token names. Nothing is anonymous, not even a read."""
+
+import asyncio
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from shared.edge.outcome import Refusal, refuse
+from shared.path import outward
+from shared.path.clock import machine_now, ticks
+
+_LEEWAY_SECONDS = 10
+_JWKS_SECONDS = 300.0
+_SCOPE = re.compile(r"system/(\*|[A-Za-z][A-Za-z-]*)\.([cruds]+)")
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """One registration: its programs, its own FHIR base (two EHRs both have a `Patient/123`), its HL7 authorities."""
+
+    programs: tuple[str, ...]
+    base_url: str
+    assigning_authorities: Mapping[str, str] = {}
+
+
+def registered(deploy: Path) -> dict[str, Client]:
+    """The clients of clients.toml by name."""
+    with (deploy / "clients.toml").open("rb") as file:
+        return msgspec.convert(tomllib.load(file)["client"], type=dict[str, Client])
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A client, for one program, with the scopes of its token (`system/Task.cruds`)."""
+
+    name: str
+    client: Client
+    program: str
+    scopes: tuple[tuple[str, str], ...]
+
+    def require(self, type_: str, interaction: str) -> None:
+        """Refuse (403) what the token does not allow; `interaction` is one of c, r, u, d, s."""
+        if not any(kind in ("*", type_) and interaction in allowed for kind, allowed in self.scopes):
+            raise refuse(403, "forbidden", "", f"The token lacks the scope system/{type_}.{interaction}.")
+
+
+class Door:
+    """Checks bearer tokens against the issuer's keys, which are fetched again when an unknown key signs."""
+
+    def __init__(self, issuer: str, audience: str, clients: Mapping[str, Client]) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._clients = clients
+        self._keys: KeySet | None = None
+        self._fetched_at = 0.0
+        self._seen: dict[str, tuple[float, Caller]] = {}
+        self._fetching = asyncio.Lock()
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """Who calls. Raises Refusal 401 without a valid token, 503 while the issuer can't be reached."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise _unauthorized("A bearer token is needed.")
+        now = machine_now().timestamp()
+        known = self._seen.get(token)
+        if known is not None and known[0] > now:
+            return known[1]
+        claims = await self._claims(token)
+        expires = claims.get("exp")
+        if not isinstance(expires, int | float) or expires + _LEEWAY_SECONDS <= now:
+            raise _unauthorized("The token has expired.")
+        if claims.get("iss") != self._issuer or claims.get("aud") not in (self._audience, [self._audience]):
+            raise _unauthorized("The token is for another issuer or audience.")
+        caller = self._registered(claims)
+        if len(self._seen) > 1000:
+            self._seen.clear()
+        self._seen[token] = (float(expires), caller)
+        return caller
+
+    def _registered(self, claims: Mapping[str, Any]) -> Caller:
+        name, program = str(claims.get("sub", "")), str(claims.get("program", ""))
+        client = self._clients.get(name)
+        if client is None or program not in client.programs:
+            raise _unauthorized("The client is not registered for this program.")
+        scopes = tuple(
+            (found[1], found[2]) for each in str(claims.get("scope", "")).split() if (found := _SCOPE.fullmatch(each))
+        )
+        return Caller(name, client, program, scopes)
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        for fresh in (False, True):
+            try:
+                return dict(
+                    jwt.decode(token, await self._key_set(fresh), algorithms=["ES256", "RS256", "ES384"]).claims
+                )
+            except (JoseError, ValueError):
+                continue
+        raise _unauthorized("The token is not signed by the issuer.")
+
+    async def _key_set(self, fresh: bool) -> KeySet:
+        async with self._fetching:
+            age = ticks() - self._fetched_at
+            if self._keys is None or age > _JWKS_SECONDS or (fresh and age > 1.0):
+                try:
+                    self._keys = KeySet.import_key_set(await outward.fetch_json(f"{self._issuer}/jwks.json"))
+                except OSError as error:
+                    raise refuse(503, "transient", "", "The token issuer can't be reached.", Retry_After="5") from error
+                self._fetched_at = ticks()
+            return self._keys
+
+
+def _unauthorized(diagnostics: str) -> Refusal:
+    return refuse(401, "login", "", diagnostics, WWW_Authenticate="Bearer")

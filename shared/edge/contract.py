@@ -1,0 +1,61 @@
+"""What a service's `edge.py` gives: the resource types it takes, and what a submission means to it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from shared.edge.clients import Caller
+from shared.edge.fhir import Entry, Taken
+from shared.path.item import Accepted
+from shared.words.envelope import Command
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A resource as it is now: whose it is, and its body (empty for a sealed Patient)."""
+
+    patient: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Whose submission it is, and for which patient (the hub's id; empty while nobody knows).
+
+    `stored` holds the resources that a PUT entry of this submission replaces, as they are now.
+    """
+
+    caller: Caller
+    patient: str
+    program: str
+    settings: Any
+    now: datetime
+    stored: Mapping[tuple[str, str], Stored] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Interpretation:
+    """The commands to tell, in order; the entries to keep as they came; further resources to keep beside them."""
+
+    commands: tuple[Command, ...]
+    accepted: tuple[Entry, ...] = ()
+    kept: tuple[Accepted, ...] = ()
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`order` is the fixed order in which the entries of a transaction are interpreted, by type.
+
+    `waits`: a submission for an unknown patient waits for the patient (laboratory facts); elsewhere it is refused as
+    transient. `keeps_patients`: this service makes patients (intake).
+    """
+
+    takes: Mapping[str, Taken]
+    interpret: Callable[[Sequence[Entry], Context], Interpretation]
+    order: tuple[str, ...] = ()
+    messages: bool = False
+    waits: bool = False
+    keeps_patients: bool = False
+    accepts_any: bool = False
+    """Whether types the service does not know are kept as they came, or refused."""

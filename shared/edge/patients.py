@@ -1,0 +1,114 @@
+"""Whose submission is it? Identifiers and references to a patient, resolved to the hub's id. Nothing is guessed."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from shared.edge.clients import Caller
+from shared.edge.fhir import Entry, references
+from shared.edge.outcome import refuse
+from shared.path import identity
+from shared.path.db import Connection
+from shared.path.identity import Identifier, Keys
+from shared.words.intake import Digest
+
+RETRY_SECONDS = 5
+"""A patient may not have arrived yet: lag must not look like a permanent refusal."""
+
+
+def identifiers(patient: dict[str, Any], caller: Caller, full_url: str | None = None) -> tuple[Identifier, ...]:
+    """What names this Patient: its identifiers, and where the client keeps it (two EHRs both have a Patient/123)."""
+    named = [
+        Identifier(each["system"], each["value"])
+        for each in patient.get("identifier", ())
+        if each.get("system") and each.get("value")
+    ]
+    if patient.get("id"):
+        named.append(Identifier(caller.client.base_url, f"Patient/{patient['id']}"))
+    base, found, own = (full_url or "").rpartition("/Patient/")
+    if found and base != caller.client.base_url:
+        named.append(Identifier(base, f"Patient/{own}"))
+    return tuple(named)
+
+
+async def of_patient_entry(connection: Connection, keys: Keys, entry: Entry, caller: Caller) -> str:
+    """The hub's id of a Patient that came along: the one its identifiers belong to, else a new one bound to them."""
+    if entry.method == "PUT" and entry.id is not None:
+        candidate = entry.id
+        named = identifiers({key: value for key, value in entry.resource.items() if key != "id"}, caller)
+    else:
+        candidate, named = str(uuid4()), identifiers(entry.resource, caller, entry.full_url)
+    if not named and entry.method == "POST":
+        raise refuse(
+            422, "required", f"{entry.place}.identifier", "A patient needs an identifier with system and value."
+        )
+    digests = keys.digests(caller.program, named)
+    owners = await identity.bind(connection, caller.program, digests, candidate) if digests else {candidate}
+    return _only(owners, f"{entry.place}.identifier")
+
+
+async def of_references(
+    connection: Connection, keys: Keys, entries: Sequence[Entry], caller: Caller
+) -> tuple[str | None, tuple[Digest, ...]]:
+    """The one patient that the entries are about, or None; and the digests under which an unknown one may wait."""
+    owners: set[str] = set()
+    digests: list[Digest] = []
+    for entry in entries:
+        for _, reference in references(entry.resource, entry.place):
+            found, named = await _of_reference(connection, keys, reference, caller)
+            owners |= found
+            digests.extend(named)
+        if entry.type == "Patient":
+            named_ = keys.digests(caller.program, identifiers(entry.resource, caller, entry.full_url))
+            owners |= await identity.resolve(connection, caller.program, named_)
+            digests.extend(named_)
+    return (_only(owners, entries[0].place) if owners else None), tuple(dict.fromkeys(digests))
+
+
+async def _of_reference(
+    connection: Connection, keys: Keys, reference: dict[str, Any], caller: Caller
+) -> tuple[set[str], tuple[Digest, ...]]:
+    literal = reference.get("reference", "")
+    base, _, own = literal.rpartition("Patient/")
+    if literal and not literal.startswith("#") and literal.endswith(f"Patient/{own}") and own:
+        if not base and _is_hub_id(own) and await identity.is_known(connection, caller.program, own):
+            return {own}, ()
+        named = [Identifier(base.rstrip("/") or caller.client.base_url, f"Patient/{own}")]
+    elif not literal and _names_a_patient(reference):
+        named = [Identifier(reference["identifier"]["system"], reference["identifier"]["value"])]
+    else:
+        return set(), ()
+    digests = keys.digests(caller.program, named)
+    return await identity.resolve(connection, caller.program, digests), digests
+
+
+def _names_a_patient(reference: dict[str, Any]) -> bool:
+    named = reference.get("identifier", {})
+    return reference.get("type") in (None, "Patient") and bool(named.get("system")) and bool(named.get("value"))
+
+
+def _is_hub_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _only(owners: set[str], place: str) -> str:
+    if len(owners) > 1:
+        raise refuse(
+            409, "multiple-matches", place, "These identifiers belong to different patients; a person must look."
+        )
+    (owner,) = owners
+    return owner
+
+
+def rewrite(entries: Iterable[Entry], patient: str) -> None:
+    """Every reference to a patient in these (already copied) resources becomes the hub's own. In place."""
+    for entry in entries:
+        for _, reference in references(entry.resource, entry.place):
+            literal = reference.get("reference", "")
+            if literal.rpartition("/")[0].endswith("Patient") or (not literal and reference.get("type") == "Patient"):
+                reference["reference"] = f"Patient/{patient}"
+                reference.pop("identifier", None)
+                reference.pop("display", None)

@@ -1,0 +1,171 @@
+"""Reading: one resource, or a search over what this service said and accepted. Every query is of one program."""
+
+import re
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.edge import fhir
+from shared.edge.clients import Caller
+from shared.edge.fhir.answers import SearchType
+from shared.edge.outcome import refuse
+from shared.path import identity
+from shared.path.identity import Identifier, Keys
+
+COUNT_DEFAULT = 50
+COUNT_MOST = 500
+PARAMETERS: Mapping[str, SearchType] = {
+    "_id": "token",
+    "_lastUpdated": "date",
+    "patient": "reference",
+    "subject": "reference",
+    "identifier": "token",
+    "status": "token",
+    "date": "date",
+}
+_COMPARE = {"eq": "=", "ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+_DATE = re.compile(r"(eq|ge|gt|le|lt)?(\d{4}(?:-\d{2}(?:-\d{2}(?:T.+)?)?)?)")
+
+
+@dataclass
+class _Query:
+    """A growing WHERE clause: text with numbered places, and the values for them."""
+
+    where: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def add(self, clause: str, *values: Any) -> None:
+        for value in values:
+            self.values.append(value)
+            clause = clause.replace("?", f"${len(self.values)}", 1)
+        self.where.append(clause)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads `resources`, the only read model. What was said is what can be read."""
+
+    pool: Any
+    keys: Keys
+
+    async def one(self, type_: str, identity_: str, caller: Caller) -> dict[str, Any]:
+        """A resource with its version and time. Raises Refusal 404, the same whether absent or of another program."""
+        row = await self.pool.fetchrow(
+            "SELECT * FROM resources WHERE type = $1 AND id = $2 AND program = $3", type_, identity_, caller.program
+        )
+        if row is None:
+            raise refuse(404, "not-found", "", "There is no such resource here.")
+        return self._resource(row)
+
+    async def search(
+        self, type_: str, parameters: Sequence[tuple[str, str]], caller: Caller
+    ) -> tuple[list[dict[str, Any]], int, int | None]:
+        """One page, the total, and the offset of the next page. An unknown parameter is refused, never ignored."""
+        query = _Query()
+        query.add("type = ?", type_)
+        query.add("program = ?", caller.program)
+        count, offset = COUNT_DEFAULT, 0
+        for name, value in parameters:
+            if name == "_count":
+                count = min(_number(value, name), COUNT_MOST)
+            elif name == "_offset":
+                offset = _number(value, name)
+            elif name != "_format":
+                await self._narrow(query, type_, name, value, caller)
+        where = " AND ".join(query.where)
+        total: int = await self.pool.fetchval(f"SELECT count(*) FROM resources WHERE {where}", *query.values)
+        rows = await self.pool.fetch(
+            f"SELECT * FROM resources WHERE {where} ORDER BY at NULLS LAST, id LIMIT {count} OFFSET {offset}",
+            *query.values,
+        )
+        following = offset + count if count and offset + count < total else None
+        return [self._resource(row) for row in rows], total, following
+
+    async def _narrow(self, query: _Query, type_: str, name: str, value: str, caller: Caller) -> None:
+        match name:
+            case "_id":
+                query.add("id = ANY(?::text[])", value.split(","))
+            case "patient" | "subject":
+                query.add("patient = ANY(?::text[])", await self._patients(value, caller))
+            case "patient:missing" | "subject:missing":
+                query.add("(patient = '') = ?", value == "true")
+            case "patient.identifier" | "subject.identifier":
+                query.add("patient = ANY(?::text[])", await self._owners(value, caller))
+            case "identifier" if type_ == "Patient":
+                query.add("id = ANY(?::text[])", await self._owners(value, caller))
+            case "status":
+                query.add("status = ANY(?::text[])", [each.rpartition("|")[2] for each in value.split(",")])
+            case "date":
+                _between(query, "at", value)
+            case "_lastUpdated":
+                _between(query, "updated_at", value)
+            case _:
+                raise refuse(400, "not-supported", "", "A search parameter here is not supported; see /fhir/metadata.")
+
+    async def _patients(self, value: str, caller: Caller) -> list[str]:
+        """`Patient/x` or `x`: the hub's id, or the client's own reference to its Patient."""
+        own = [each.rpartition("Patient/")[2] for each in value.split(",")]
+        named = [Identifier(caller.client.base_url, f"Patient/{each}") for each in own]
+        digests = self.keys.digests(caller.program, named)
+        async with self.pool.acquire() as connection:
+            return own + sorted(await identity.resolve(connection, caller.program, digests))
+
+    async def _owners(self, value: str, caller: Caller) -> list[str]:
+        system, bar, name = value.partition("|")
+        if not bar:
+            raise refuse(400, "invalid", "", "An identifier is searched as system|value.")
+        digests = self.keys.digests(caller.program, [Identifier(system, name)])
+        async with self.pool.acquire() as connection:
+            return sorted(await identity.resolve(connection, caller.program, digests))
+
+    def _resource(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        body = self.keys.decrypt(b64decode(row["body"])) if row["sealed"] else row["body"].encode()
+        resource = fhir.parse(body).resource
+        updated = row["updated_at"].isoformat(timespec="milliseconds")
+        meta = {"versionId": str(row["version"]), "lastUpdated": updated}
+        head = {"resourceType": row["type"], "id": row["id"], "meta": {**meta, **resource.get("meta", {})}}
+        return head | {name: value for name, value in resource.items() if name not in head}
+
+
+def _number(value: str, name: str) -> int:
+    if not value.isdigit():
+        raise refuse(400, "invalid", "", f"{name} is a whole number.")
+    return int(value)
+
+
+def _between(query: _Query, column: str, value: str) -> None:
+    """A FHIR date with its prefix: a bare day, month or year means the whole of it."""
+    found = _DATE.fullmatch(value)
+    if found is None:
+        raise refuse(400, "invalid", "", "A date is searched as ge2026-01-31 and the like.")
+    start, end = _span(found[2])
+    match found[1] or "eq":
+        case "eq":
+            query.add(f"({column} >= ? AND {column} < ?)", start, end)
+        case "ge":
+            query.add(f"{column} >= ?", start)
+        case "gt":
+            query.add(f"{column} >= ?", end)
+        case "le":
+            query.add(f"{column} < ?", end)
+        case _:
+            query.add(f"{column} < ?", start)
+
+
+def _span(text: str) -> tuple[datetime, datetime]:
+    try:
+        if "T" in text:
+            moment = datetime.fromisoformat(text.replace(" ", "+"))
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return moment, moment + (timedelta(seconds=1) if moment.microsecond == 0 else timedelta(microseconds=1))
+        parts = [int(part) for part in text.split("-")]
+        start = datetime(parts[0], parts[1] if len(parts) > 1 else 1, parts[2] if len(parts) > 2 else 1, tzinfo=UTC)
+    except ValueError as wrong:
+        raise refuse(400, "invalid", "", "There is no such date.") from wrong
+    if len(parts) == 3:
+        return start, start + timedelta(days=1)
+    if len(parts) == 2:
+        return start, start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+    return start, start.replace(year=start.year + 1)

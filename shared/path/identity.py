@@ -1,0 +1,243 @@
+"""Who a patient is: keyed digests of identifiers, aliases, parts sealed for one reader, and what waits for a patient.
+
+Patient ids are random. An identifier leaves intake only as HMAC-SHA256 of program, system and value, or inside a part
+that one service can open.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from base64 import b64encode, urlsafe_b64decode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid5
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from shared.path.db import Connection
+from shared.path.item import Accepted, Item
+from shared.path.service import Service
+from shared.words.inner import ContactKnown
+from shared.words.intake import Digest, PatientIdentified
+
+_ALGORITHM = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM"}
+_NONCE_BYTES = 12
+
+
+class Identifier(msgspec.Struct, frozen=True):
+    """An identifier as it came: it lives in memory only, while a request is answered."""
+
+    system: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The key material one service may hold: the digest keys, its own private key, everybody's public key."""
+
+    service: str
+    digest_keys: tuple[tuple[str, bytes], ...]
+    """Key id and key; the first is the current one, more only during a rotation."""
+    private: ECKey
+    public: Mapping[str, ECKey]
+    documents: bytes
+
+    @classmethod
+    def load(cls, folder: Path, service: str) -> "Keys":
+        lines = (folder / "digest.key").read_text().split()
+        pairs = tuple((name, bytes.fromhex(key)) for name, _, key in (line.partition(":") for line in lines))
+        public = {
+            path.name.removesuffix(".public.json"): ECKey.import_key(json.loads(path.read_text()))
+            for path in folder.glob("*.public.json")
+        }
+        return cls(
+            service=service,
+            digest_keys=pairs,
+            private=ECKey.import_key(json.loads((folder / f"{service}.private.json").read_text())),
+            public=public,
+            documents=bytes.fromhex((folder / f"documents.{service}.key").read_text().strip()),
+        )
+
+    def digests(self, program: str, identifiers: Iterable[Identifier]) -> tuple[Digest, ...]:
+        """Every identifier under every key held; a patient in two programs is two patients."""
+        return tuple(Digest(name, _hmac(key, program, each)) for each in identifiers for name, key in self.digest_keys)
+
+    def seal(self, reader: str, part: Mapping[str, Any]) -> str:
+        """A compact JWE that only `reader` can open; its `kid` says whose it is."""
+        header = {**_ALGORITHM, "kid": reader}
+        return jwe.encrypt_compact(header, msgspec.json.encode(part), self.public[reader])
+
+    def open(self, sealed: Sequence[str]) -> dict[str, Any] | None:
+        """The part sealed for this service, if there is one."""
+        for part in sealed:
+            if _reader(part) == self.service:
+                try:
+                    opened: dict[str, Any] = msgspec.json.decode(
+                        jwe.decrypt_compact(part, self.private).plaintext or b""
+                    )
+                except (JoseError, msgspec.DecodeError, ValueError):
+                    return None
+                return opened
+        return None
+
+    def encrypt(self, plain: bytes) -> bytes:
+        """AES-GCM under this service's own key: nonce, then ciphertext."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + AESGCM(self.documents).encrypt(nonce, plain, None)
+
+    def decrypt(self, secret: bytes) -> bytes:
+        return AESGCM(self.documents).decrypt(secret[:_NONCE_BYTES], secret[_NONCE_BYTES:], None)
+
+
+def _hmac(key: bytes, program: str, identifier: Identifier) -> str:
+    text = f"{program}|{identifier.system.strip()}|{identifier.value.strip()}"
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _reader(part: str) -> str | None:
+    head = part.split(".", 1)[0]
+    try:
+        header = json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    except ValueError:
+        return None
+    return str(header.get("kid"))
+
+
+def column(digest: Digest) -> str:
+    """A digest as the alias table holds it."""
+    return f"{digest.key_id}:{digest.value}"
+
+
+# The existing patient wins, or two posts of one MRN at the same moment make two patients.
+_LEARN = """INSERT INTO alias (program, digest, patient) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+    ON CONFLICT DO NOTHING"""
+_RESOLVE = "SELECT DISTINCT patient FROM alias WHERE program = $1 AND digest = ANY($2::text[])"
+_KNOWN = "SELECT EXISTS (SELECT 1 FROM alias WHERE program = $1 AND patient = $2)"
+# Facts waiting for these digests, with every other digest they waited under.
+_WAITED = """SELECT w.id, w.program, w.digest, w.said_by, w.content, w.resources, w.at, w.sequence
+    FROM waiting w JOIN unnest($1::text[], $2::text[]) AS u(program, digest)
+    ON w.program = u.program AND w.digest = u.digest ORDER BY w.sequence"""
+_MATCHED = "DELETE FROM waiting WHERE id = ANY($1::uuid[])"
+_WAIT = """INSERT INTO waiting (id, program, digest, said_by, content, resources, at)
+    SELECT $1, u.program, u.digest, $4, $5, $6, $7 FROM unnest($2::text[], $3::text[]) AS u(program, digest)
+    ON CONFLICT DO NOTHING"""
+_TAKEN = "UPDATE documents SET unmatched = false WHERE id = ANY($1::uuid[])"
+
+
+async def resolve(connection: Connection, program: str, digests: Sequence[Digest]) -> set[str]:
+    """The patients these identifiers belong to: none, one, or (a person must look) several."""
+    rows = await connection.fetch(_RESOLVE, program, [column(each) for each in digests])
+    return {row["patient"] for row in rows}
+
+
+async def is_known(connection: Connection, program: str, patient: str) -> bool:
+    known: bool = await connection.fetchval(_KNOWN, program, patient)
+    return known
+
+
+async def bind(connection: Connection, program: str, digests: Sequence[Digest], patient: str) -> set[str]:
+    """Bind identifiers to a patient, unless they already belong to one. Returns whose they are now."""
+    columns = sorted(column(each) for each in digests)
+    await connection.execute(_LEARN, [program] * len(columns), columns, [patient] * len(columns))
+    return await resolve(connection, program, digests)
+
+
+async def learn(connection: Connection, identified: Sequence[Item], service: Service) -> dict[int, tuple[Item, ...]]:
+    """Learn the aliases of each PatientIdentified; what follows it at once, by the item's identity.
+
+    Facts that waited for one of its identifiers are told now, in the order in which they came.
+    """
+    rows = sorted(
+        (item.program, column(digest), item.key)
+        for item in identified
+        if isinstance(item.word, PatientIdentified)
+        for digest in item.word.digests
+    )
+    if rows:
+        await connection.execute(_LEARN, *(list(each) for each in zip(*rows, strict=True)))
+    waited = await connection.fetch(_WAITED, [row[0] for row in rows], [row[1] for row in rows]) if rows else []
+    if waited:
+        ids = [row["id"] for row in waited]
+        await connection.execute(_MATCHED, ids)
+        await connection.execute(_TAKEN, ids)
+    followers: dict[int, tuple[Item, ...]] = {}
+    for item in identified:
+        followers[id(item)] = (*_contact(item, service), *_waiting_items(item, waited, service))
+    return followers
+
+
+def _contact(item: Item, service: Service) -> tuple[Item, ...]:
+    """Where the service keeps contact data: the Patient, sealed at rest, and the coarse part as a word to oneself."""
+    if service.keys is None or not service.keeps_contact or not isinstance(item.word, PatientIdentified):
+        return ()
+    opened = service.keys.open(item.word.sealed)
+    if opened is None:
+        return ()
+    contact = ContactKnown(area=opened.get("area"), language=opened.get("language"))
+    patient = sealed_patient(service.keys, item.key, opened.get("patient", {}))
+    return (
+        Item(
+            id=uuid5(item.id, "contact"),
+            key=item.key,
+            program=item.program,
+            kind="inner",
+            at=item.at,
+            by=service.name,
+            correlation_id=item.correlation_id,
+            word=contact,
+            accepted=(patient,),
+            claim=False,
+        ),
+    )
+
+
+def sealed_patient(keys: Keys, patient: str, body: Mapping[str, Any]) -> Accepted:
+    """A Patient as `resources` keeps it: encrypted, for it carries direct identifiers."""
+    plain = msgspec.json.encode({**body, "resourceType": "Patient", "id": patient})
+    return Accepted("Patient", patient, b64encode(keys.encrypt(plain)).decode(), sealed=True)
+
+
+def _waiting_items(item: Item, waited: Sequence[Mapping[str, Any]], service: Service) -> tuple[Item, ...]:
+    if not isinstance(item.word, PatientIdentified):
+        return ()
+    own = {column(each) for each in item.word.digests}
+    rows = {row["id"]: row for row in waited if row["program"] == item.program and row["digest"] in own}
+    return tuple(_told(row, item.key, service) for row in rows.values())
+
+
+def _told(row: Mapping[str, Any], patient: str, service: Service) -> Item:
+    commands = msgspec.json.decode(row["content"], type=tuple[service.commands, ...])  # type: ignore[name-defined]
+    return Item(
+        id=row["id"],
+        key=patient,
+        program=row["program"],
+        kind="told",
+        at=row["at"],
+        by=row["said_by"],
+        correlation_id=row["id"],
+        commands=tuple(msgspec.structs.replace(each, matched=True) for each in commands),
+        accepted=msgspec.json.decode(row["resources"], type=tuple[Accepted, ...]),
+        claim=False,
+    )
+
+
+async def wait(connection: Connection, item: Item, programs: Mapping[str, Sequence[Digest]]) -> None:
+    """Keep a fact whose patient nobody knows yet, under every identifier and program it may belong to."""
+    pairs = [(program, column(each)) for program, digests in programs.items() for each in digests]
+    await connection.execute(
+        _WAIT,
+        item.id,
+        [program for program, _ in pairs],
+        [digest for _, digest in pairs],
+        item.by,
+        msgspec.json.encode(item.commands).decode(),
+        msgspec.json.encode(item.accepted).decode(),
+        item.at,
+    )

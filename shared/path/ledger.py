@@ -1,0 +1,101 @@
+"""The consent ledger: what is permitted, and how current that knowledge is, partition by partition.
+
+The gate may only ask a ledger that is current. Consent words enter it before the parking check, in the transaction
+that hears them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.path.db import Connection
+from shared.path.item import Item
+from shared.words.catalogue import PARTITIONS
+from shared.words.intake import ConsentGiven, ConsentRevoked
+
+AGE_SECONDS_MOST = 60.0
+"""The oldest partition may be this old when the gate opens; a revocation works within it always."""
+
+# A revoked consent stays as an empty row: a late ConsentGiven of the same id can't revive it.
+_GIVEN = """INSERT INTO consents (patient, consent_id, body) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+    ON CONFLICT (patient, consent_id) DO UPDATE SET body = excluded.body WHERE consents.body IS NOT NULL"""
+_REVOKED = """INSERT INTO consents (patient, consent_id, body) SELECT u.*, NULL FROM unnest($1::text[], $2::text[]) u
+    ON CONFLICT (patient, consent_id) DO UPDATE SET body = NULL"""
+_VERSION = """INSERT INTO consent_versions (patient, version)
+    SELECT patient, count(*)::int FROM unnest($1::text[]) AS u(patient) GROUP BY patient ORDER BY patient
+    ON CONFLICT (patient) DO UPDATE SET version = consent_versions.version + excluded.version"""
+_CURRENT = """INSERT INTO ledger (partition, current_at) SELECT * FROM unnest($1::int[], $2::timestamptz[])
+    ON CONFLICT (partition) DO UPDATE SET current_at = greatest(ledger.current_at, excluded.current_at)"""
+_LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::int[]), '-infinity', true
+    ON CONFLICT (partition) DO UPDATE SET lost = true"""
+
+
+async def apply(connection: Connection, items: Sequence[Item]) -> None:
+    """Enter the consent words of a batch, in their order; of several about one consent the last one stands."""
+    words = [
+        (item.key, item.word) for item in items if isinstance(item.word, ConsentGiven | ConsentRevoked) and item.claim
+    ]
+    if not words:
+        return
+    last = {(key, word.consent_id): word for key, word in words}
+    given = [(key, word) for (key, _), word in last.items() if isinstance(word, ConsentGiven)]
+    revoked = [(key, word) for (key, _), word in last.items() if isinstance(word, ConsentRevoked)]
+    if given:
+        bodies = [msgspec.json.encode(word).decode() for _, word in given]
+        await connection.execute(_GIVEN, [key for key, _ in given], [word.consent_id for _, word in given], bodies)
+    if revoked:
+        await connection.execute(_REVOKED, [key for key, _ in revoked], [word.consent_id for _, word in revoked])
+    await connection.execute(_VERSION, [key for key, _ in words])
+
+
+async def mark_current(connection: Connection, heartbeats: Mapping[int, datetime]) -> None:
+    """Each partition's consents are known up to its newest ConsentsCurrent (machine time)."""
+    if heartbeats:
+        await connection.execute(_CURRENT, list(heartbeats), list(heartbeats.values()))
+
+
+async def mark_lost(connection: Connection, partitions: Sequence[int]) -> None:
+    """Records expired unread, a revocation perhaps among them. The gate stays shut until a person acts."""
+    await connection.execute(_LOST, partitions)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the gate reads of one patient, in one snapshot."""
+
+    consents: tuple[ConsentGiven, ...]
+    version: int
+    held: bool
+    age_seconds: float | None
+    """Of the oldest partition; None when one was never current or lost records."""
+
+    @property
+    def current(self) -> bool:
+        return self.age_seconds is not None and self.age_seconds <= AGE_SECONDS_MOST
+
+
+async def read(connection: Connection, patient: str, machine_now: datetime) -> Known:
+    """The patient's unrevoked consents, whether anything of theirs is parked, and how current the ledger is."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        rows = await connection.fetch("SELECT body FROM consents WHERE patient = $1 AND body IS NOT NULL", patient)
+        version = await connection.fetchval("SELECT version FROM consent_versions WHERE patient = $1", patient)
+        held = await connection.fetchval("SELECT hold IS NOT NULL FROM state WHERE key = $1", patient)
+        ledger = await connection.fetchrow(
+            "SELECT count(*), min(current_at) AS oldest, bool_or(lost) AS lost FROM ledger"
+        )
+    return Known(
+        consents=tuple(msgspec.json.decode(row["body"], type=ConsentGiven) for row in rows),
+        version=version or 0,
+        held=bool(held),
+        age_seconds=_age(ledger, machine_now),
+    )
+
+
+def _age(ledger: Mapping[str, Any], machine_now: datetime) -> float | None:
+    if ledger["count"] < PARTITIONS or ledger["lost"]:
+        return None
+    age: float = (machine_now - ledger["oldest"]).total_seconds()
+    return age

@@ -1,0 +1,55 @@
+"""Parked words: listing, and deciding them again, in order, in one transaction a patient."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.path.db import Connection
+from shared.path.inbox import Inbox
+from shared.path.item import Item, from_parked
+
+_OF_KEY = "SELECT * FROM parked WHERE key = $1 ORDER BY sequence"
+# The row lock keeps a word that arrives meanwhile from overtaking the parked ones.
+_LOCK = "SELECT 1 FROM state WHERE key = $1 FOR UPDATE"
+
+
+class Redriven(msgspec.Struct, frozen=True):
+    """What became of a patient's parked words: how many were decided, and how many still are parked."""
+
+    decided: int
+    parked: int
+
+
+class _DryRun(Exception):
+    pass
+
+
+async def redrive(inbox: Inbox, key: str, *, dry_run: bool) -> Redriven:
+    """Decide the parked words of one patient again. A dry run does the same and takes all of it back."""
+    now = inbox.clock.now()
+    outcome = Redriven(0, 0)
+    try:
+        async with inbox.pool.acquire() as connection, connection.transaction():
+            outcome = await _redrive(inbox, connection, key, now)
+            if dry_run:
+                raise _DryRun
+    except _DryRun:
+        return outcome
+    inbox.wake()
+    return outcome
+
+
+async def _redrive(inbox: Inbox, connection: Connection, key: str, now: datetime) -> Redriven:
+    await connection.execute(_LOCK, key)
+    rows = await connection.fetch(_OF_KEY, key)
+    items: Sequence[Item] = [_item(row, inbox) for row in rows]
+    if items:
+        await inbox.take(connection, items, now)
+    left: int = await connection.fetchval("SELECT count(*) FROM parked WHERE key = $1", key)
+    return Redriven(len(rows) - left, left)
+
+
+def _item(row: Any, inbox: Inbox) -> Item:
+    return from_parked(row, inbox.service)

@@ -1,0 +1,215 @@
+"""Lanes: everything that leaves a service leaves through its outbox, one loop and one advisory lock a lane.
+
+A topic lane sends in order, for ever; a row is deleted once the broker acknowledged it. SKIP LOCKED alone would
+reorder, so one holder a lane it is, on a connection of its own.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import lru_cache
+from typing import TypeVar
+from uuid import uuid4
+from zlib import crc32
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from shared.path import db, log, metrics
+from shared.path.clock import machine_now
+from shared.path.db import Connection
+from shared.words import wire
+from shared.words.catalogue import INTAKE_EVENTS, PARTITIONS
+from shared.words.envelope import Envelope
+from shared.words.intake import ConsentsCurrent
+
+Tool = TypeVar("Tool")
+BATCH_MOST = 500
+POLL_SECONDS = 0.010
+"""A lane is woken by the commit that fed it; the poll finds what another replica kept."""
+IDLE_POLL_SECONDS = 0.200
+YIELD_EVERY = 50
+HEARTBEAT_SECONDS = 10.0
+RETRY_SECONDS_MOST = 60.0
+_LOCK_SPACE = 73
+
+_NEXT = "SELECT id, key, partition, head, body FROM outbox WHERE lane = $1 ORDER BY id LIMIT $2"
+# By id, never `id <= last`: transactions commit out of order.
+_DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+# One heartbeat a partition, newest only: an older one that was not sent yet says nothing more.
+_HEARTBEAT = """WITH gone AS (DELETE FROM outbox WHERE lane = $1 AND partition IS NOT NULL)
+    INSERT INTO outbox (lane, partition, head, body) SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[])"""
+
+
+@asynccontextmanager
+async def producing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer, idempotent and acknowledged by all, so that order holds under retry."""
+    opened = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        enable_idempotence=True,
+        acks="all",
+        linger_ms=0,
+        max_batch_size=262_144,
+        partitioner=_partition,
+    )
+    await opened.start()
+    try:
+        yield opened
+    finally:
+        await opened.stop()
+
+
+@lru_cache(maxsize=65_536)
+def _hash(key: bytes) -> int:
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
+def _partition(key: bytes | None, everyone: Sequence[int], available: Sequence[int]) -> int:
+    """Kafka's own rule (murmur2), cached, for it is pure Python here."""
+    return everyone[_hash(key) % len(everyone)] if key is not None else everyone[0]
+
+
+class Bell:
+    """Wakes every lane of this process when a commit has fed the outbox."""
+
+    def __init__(self) -> None:
+        self._events: list[asyncio.Event] = []
+
+    def listen(self) -> asyncio.Event:
+        event = asyncio.Event()
+        self._events.append(event)
+        return event
+
+    def ring(self) -> None:
+        for event in self._events:
+            event.set()
+
+
+async def rest(fed: asyncio.Event, seconds: float) -> None:
+    """Until the bell rings, at most so long."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(fed.wait(), seconds)
+    fed.clear()
+
+
+@asynccontextmanager
+async def holding(dsn: str, lane: str) -> AsyncIterator[Connection]:
+    """Wait for the lane's advisory lock, on a connection outside the pool, and hold it."""
+    connection = await db.connect(dsn)
+    try:
+        await _lock(connection, _lane_number(lane))
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def _lock(connection: Connection, number: int) -> None:
+    # Asking again, not waiting in the server: a waiting session would hold a snapshot and outlive its client.
+    while True:
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _LOCK_SPACE, number):
+            return
+        await asyncio.sleep(0.5)
+
+
+def _lane_number(lane: str) -> int:
+    return crc32(lane.encode()) - 2**31
+
+
+async def run_lane(
+    dsn: str,
+    lane: str,
+    tools: Callable[[], AbstractAsyncContextManager[Tool]],
+    turn: Callable[[Connection, Tool], Awaitable[None]],
+) -> None:
+    """Hold the lane and take turns for ever. Trouble backs off, then takes lock and tool anew: a producer that failed
+    may not go on in order. Anything else is a bug."""
+    pause = 0.5
+    while True:
+        try:
+            async with holding(dsn, lane) as connection, tools() as tool:
+                while True:
+                    await turn(connection, tool)
+                    pause = 0.5
+        except Exception as error:
+            if not db.is_trouble(error) and not isinstance(error, KafkaError):
+                raise
+            log.get().warning("lane in trouble", lane=lane, error=type(error).__name__, seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RETRY_SECONDS_MOST)
+
+
+class TopicLane:
+    """Releases one topic's rows in order."""
+
+    def __init__(self, service: str, topic: str, bell: Bell) -> None:
+        self.service = service
+        self.topic = topic
+        self.lane = f"topic:{topic}"
+        self._fed = bell.listen()
+        self._beat_at = 0.0
+        self._quiet = 0
+
+    async def run(self, dsn: str, bootstrap: str) -> None:
+        await run_lane(dsn, self.lane, lambda: producing(bootstrap), self._turn)
+
+    async def _turn(self, connection: Connection, sender: AIOKafkaProducer) -> None:
+        if self.topic == INTAKE_EVENTS:
+            await self._heartbeat(connection)
+        if await self.release(connection, sender):
+            self._quiet = 0
+            return
+        self._quiet += 1
+        wait = POLL_SECONDS if self._quiet < 100 else IDLE_POLL_SECONDS
+        await rest(self._fed, wait)
+
+    async def release(self, connection: Connection, sender: AIOKafkaProducer) -> int:
+        """Send the next rows and delete what was acknowledged. No transaction is held during the send."""
+        rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST)
+        if not rows:
+            return 0
+        sent = []
+        for count, row in enumerate(rows):
+            headers = [(name, value.encode()) for name, value in json.loads(row["head"]).items()]
+            key = row["key"].encode() if row["key"] is not None else None
+            sent.append(
+                await sender.send(
+                    self.topic, row["body"].encode(), key=key, partition=row["partition"], headers=headers
+                )
+            )
+            if count % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        for failure in await asyncio.gather(*sent, return_exceptions=True):
+            if isinstance(failure, BaseException):
+                raise failure
+        await connection.execute(_DELETE, [row["id"] for row in rows])
+        metrics.SENT.labels(self.service, self.lane).inc(len(rows))
+        return len(rows)
+
+    async def _heartbeat(self, connection: Connection) -> None:
+        """The ledger's heartbeat: by the lane's holder, behind every consent kept before it."""
+        now = asyncio.get_running_loop().time()
+        if self._beat_at and now - self._beat_at < HEARTBEAT_SECONDS:
+            return
+        self._beat_at = now
+        heads, bodies = [], []
+        for _ in range(PARTITIONS):
+            written = wire.write(ConsentsCurrent(), _heartbeat_envelope(self.service))
+            heads.append(json.dumps(written.head))
+            bodies.append(written.body.decode())
+        await connection.execute(_HEARTBEAT, self.lane, list(range(PARTITIONS)), heads, bodies)
+
+
+def _heartbeat_envelope(service: str) -> Envelope:
+    identity = uuid4()
+    return Envelope(
+        id=identity,
+        source=service,
+        word=ConsentsCurrent.__name__,
+        program="",
+        patient="",
+        at=machine_now(),
+        correlation_id=identity,
+        causation_id=identity,
+    )
