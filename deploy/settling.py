@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from deploy import topics
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
 from shared.words.catalogue import HEARS
@@ -134,16 +135,19 @@ class Settling:
         assert self._consumer is not None
         if not self._partitions:
             await self._learn_partitions()
+        if absent := set(self.heard.values()) - set(self._partitions):
+            self._partitions = {}
+            return [f"topic {name} is absent" for name in sorted(absent)], {}
         ends: Ends = await self._consumer.end_offsets([each for known in self._partitions.values() for each in known])
         unheard = await asyncio.gather(*(self._unheard(service, ends) for service in self.heard))
         return [f"{name}: {count} unheard" for name, count in zip(self.heard, unheard, strict=True) if count], ends
 
     async def _learn_partitions(self) -> None:
         assert self._admin is not None
-        for topic in await self._admin.describe_topics(sorted(set(self.heard.values()))):
-            self._partitions[topic["topic"]] = [
-                TopicPartition(topic["topic"], each["partition"]) for each in topic["partitions"]
-            ]
+        counts = await topics.partition_counts(self._admin, set(self.heard.values()))
+        self._partitions = {
+            name: [TopicPartition(name, each) for each in range(count)] for name, count in counts.items()
+        }
 
     async def _unheard(self, service: str, ends: Ends) -> int:
         """How far the service's consumer group is behind the ends of its topic, in records."""

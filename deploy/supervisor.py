@@ -36,8 +36,9 @@ class Kept:
 class Supervisor:
     """The parts of one hub, in the order they were started; they are stopped in the opposite one."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], breath_seconds: float = BREATH_SECONDS) -> None:
         self.say = say
+        self.breath_seconds = breath_seconds
         self.stages: list[list[Kept]] = []
         self.stopping = False
 
@@ -81,7 +82,7 @@ class Supervisor:
         while not self.stopping:
             for kept in (each for stage in self.stages for each in stage):
                 if kept.process.poll() is not None:
-                    if time.monotonic() - kept.launched_at > BREATH_SECONDS:
+                    if time.monotonic() - kept.launched_at > self.breath_seconds:
                         self._start_again(kept)
                 elif not kept.ready and kept.part.ready():
                     kept.ready = True

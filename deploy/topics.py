@@ -48,7 +48,7 @@ async def create(bootstrap: str, topics: Topics | None = None) -> tuple[str, ...
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await admin.start()
-        present = await _partitions(admin, set(wanted.topic))
+        present = await partition_counts(admin, set(wanted.topic))
         _refuse_other_counts(present, wanted.partitions)
         absent = tuple(name for name in wanted.topic if name not in present)
         if absent:
@@ -61,7 +61,8 @@ async def create(bootstrap: str, topics: Topics | None = None) -> tuple[str, ...
     return absent
 
 
-async def _partitions(admin: AIOKafkaAdminClient, names: set[str]) -> dict[str, int]:
+async def partition_counts(admin: AIOKafkaAdminClient, names: set[str]) -> dict[str, int]:
+    """How many partitions each of these topics has; absent ones are left out (and not created by asking)."""
     known = sorted(names & set(await admin.list_topics()))
     described = await admin.describe_topics(known) if known else []
     return {each["topic"]: len(each["partitions"]) for each in described if each["partitions"]}
@@ -75,7 +76,7 @@ async def _until_known(admin: AIOKafkaAdminClient, wanted: Topics) -> None:
         if time.monotonic() > give_up_at:
             raise TimeoutError("Kafka does not show the topics it created")
         await asyncio.sleep(0.02)
-        present = await _partitions(admin, set(wanted.topic))
+        present = await partition_counts(admin, set(wanted.topic))
     _refuse_other_counts(present, wanted.partitions)
 
 

@@ -2,15 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from deploy import hubfile, topics
@@ -21,6 +22,8 @@ from shared.words import wire
 HEARTBEAT = "ConsentsCurrent"
 SHORT = 8
 TEXT_MOST = 40
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
+ESCALATION_HEADERS = ("iop-tier", "iop-category", "iop-state", "iop-ack-due")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def tail(
         asyncio.run(_print(hub.kafka, reading, line))
 
 
-async def _print(bootstrap: str, reading: Reading, line: Any) -> None:
+async def _print(bootstrap: str, reading: Reading, line: Callable[[ConsumerRecord], str]) -> None:
     async for record in records(bootstrap, reading):
         out.print(line(record), markup=False)
 
@@ -65,7 +68,7 @@ async def records(bootstrap: str, reading: Reading) -> AsyncIterator[ConsumerRec
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     try:
         await consumer.start()
-        await _place(consumer, reading)
+        await _place(consumer, await _partitions(bootstrap, reading.topics), reading.from_beginning)
         left = reading.most
         async for record in consumer:
             if reading.heartbeats or wire.word_name(head(record)) != HEARTBEAT:
@@ -79,18 +82,22 @@ async def records(bootstrap: str, reading: Reading) -> AsyncIterator[ConsumerRec
         await consumer.stop()
 
 
-async def _place(consumer: AIOKafkaConsumer, reading: Reading) -> None:
-    """Assign every partition and stand at its beginning or end."""
-    await consumer.topics()
-    partitions = [
-        TopicPartition(topic, partition)
-        for topic in reading.topics
-        for partition in sorted(consumer.partitions_for_topic(topic) or ())
-    ]
-    if not partitions:
+async def _partitions(bootstrap: str, names: tuple[str, ...]) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        counts = await topics.partition_counts(admin, set(names))
+    finally:
+        await admin.close()
+    if not counts:
         raise CannotContinueError("these topics don't exist in this Kafka")
+    return [TopicPartition(name, each) for name, count in counts.items() for each in range(count)]
+
+
+async def _place(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], from_beginning: bool) -> None:
+    """Take every partition and stand at its beginning or end."""
     consumer.assign(partitions)
-    await (consumer.seek_to_beginning if reading.from_beginning else consumer.seek_to_end)(*partitions)
+    await (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)(*partitions)
 
 
 def head(record: ConsumerRecord) -> dict[str, str]:
@@ -122,42 +129,40 @@ def readable(record: ConsumerRecord) -> str:
     headers = head(record)
     name = wire.word_name(headers) or "?"
     patient = record.key.decode("utf-8", "replace")[:SHORT] if record.key else "-"
-    told = says(name, record.value, headers)
+    told = says(record.value, headers)
     return f"{headers.get('ce_time', '?')[:19]}  {name:<26} {headers.get('ce_program', '-'):<8} {patient:<8}  {told}"
 
 
-def says(name: str, value: bytes | None, headers: dict[str, str]) -> str:
-    """The word's own short fields; where it cannot be read, what the headers tell."""
+def says(value: bytes | None, headers: dict[str, str]) -> str:
+    """What the headers of an escalation tell, then the focus resource's own short members, then what else is there."""
+    told = [headers[name] for name in ESCALATION_HEADERS if name in headers]
     try:
-        word = wire.read(name, value)
-    except wire.Unreadable:
-        keys = ("ce_subject", "iop-tier", "iop-category", "iop-state", "iop-ack-due")
-        return " ".join(headers[key] for key in keys if key in headers)
-    return " ".join(_pairs(word))
+        resources = [entry["resource"] for entry in json.loads(value or b"{}").get("entry", [])[1:]]
+        kinds = Counter(each["resourceType"] for each in resources[1:])
+        focus = [resources[0]["resourceType"], *members(resources[0])] if resources else []
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return " ".join([*told, "(unreadable)"])
+    return " ".join([*told, *focus, *(f"+{count} {kind}" for kind, count in kinds.items())])
 
 
-def _pairs(word: msgspec.Struct) -> Sequence[str]:
-    pairs: list[str] = []
-    for field in word.__struct_fields__:
-        value = getattr(word, field)
+def members(resource: Mapping[str, Any]) -> Iterator[str]:
+    """Its short members as `name=value`: plain values, codes, periods."""
+    for name, value in resource.items():
         match value:
-            case None | "" | ():
+            case _ if name in ("resourceType", "id"):
                 continue
-            case msgspec.Struct():
-                pairs.extend(_pairs(value))
-            case datetime():
-                pairs.append(f"{field}={value:%Y-%m-%dT%H:%M}")
-            case bool() | int() | float() | date():
-                pairs.append(f"{field}={value}")
-            case str() if len(value) <= TEXT_MOST:
-                pairs.append(f"{field}={value[:SHORT] if field.endswith('_id') else value}")
-            case tuple() | frozenset() if all(isinstance(each, str) and len(each) <= TEXT_MOST for each in value):
-                pairs.append(f"{field}={','.join(sorted(value))}")
-            case tuple() | frozenset() | list():
-                pairs.append(f"{field}:{len(value)}")
+            case str() if INSTANT.match(value):
+                yield f"{name}={value[:16]}"
+            case str() | bool() | int() | float() if len(str(value)) <= TEXT_MOST:
+                yield f"{name}={value}"
+            case {"coding": [{"code": code}, *_]}:
+                yield f"{name}={code}"
+            case [{"coding": [{"code": _}, *_]}, *_]:
+                yield f"{name}={','.join(each['coding'][0]['code'] for each in value)}"
+            case {"start": start}:
+                yield f"{name}={start[:16]}..{value.get('end', '')[:16]}"
             case _:
                 continue
-    return pairs
 
 
 def _full_name(given: str) -> str:

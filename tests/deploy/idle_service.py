@@ -1,4 +1,4 @@
-"""A process that is ready and does nothing: the runner's tests need parts, not a clinic."""
+"""A process that is ready and does nothing: the runner's tests need parts, not a clinic. It says what it was asked."""
 
 import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +10,12 @@ class Ready(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        kind = self.headers.get("Authorization", "").partition(" ")[0]
+        self.wfile.write(f"asked {self.path} with a {kind}".encode())
 
 
 if __name__ == "__main__":

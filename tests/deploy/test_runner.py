@@ -1,14 +1,10 @@
 """`iop up`: everything starts, what dies is started again, and nothing is left running."""
 
-import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from joserfc import jwt
@@ -16,44 +12,15 @@ from joserfc.jwk import KeySet
 
 from deploy import hubfile, keys, runner
 from deploy import token as tokens
-from deploy.places import REPOSITORY
-from tests.deploy.waiting import alive, children, until
-
-
-@dataclass
-class Running:
-    """A hub with idle services, and everything it said."""
-
-    data: Path
-    process: subprocess.Popen[bytes]
-    told: Path
-
-    @property
-    def hub(self) -> dict[str, Any]:
-        written: dict[str, Any] = json.loads((self.data / "hub.json").read_text())
-        return written
-
-    @property
-    def pids(self) -> list[int]:
-        """Every process started by it that still runs."""
-        return children(self.process.pid)
-
-
-def begin(data: Path, *arguments: str) -> Running:
-    """Start an idle hub without waiting for it."""
-    told = data.with_suffix(".told")
-    command = (sys.executable, "-m", "tests.deploy.idle_hub", str(data), *arguments)
-    with told.open("ab") as output:
-        return Running(data, subprocess.Popen(command, stderr=output, cwd=REPOSITORY), told)
+from tests.deploy.hubs import Running, begin, finish
+from tests.deploy.waiting import alive, until
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    begun = begin(tmp_path_factory.mktemp("up") / "hub")
-    assert until((begun.data / "hub.json").exists, 60), begun.told.read_text()
+    begun = begin(tmp_path_factory.mktemp("up") / "hub", wait=True)
     yield begun
-    begun.process.send_signal(signal.SIGTERM)
-    assert begun.process.wait(30) == 0
+    finish(begun)
 
 
 def test_hub_json_has_the_shape_other_programs_rely_on(running: Running) -> None:
@@ -105,8 +72,7 @@ def test_a_second_hub_in_the_same_folder_is_refused(running: Running) -> None:
 
 @pytest.mark.parametrize("ask", [signal.SIGINT, signal.SIGTERM])
 def test_when_stopped_nothing_is_left(ask: signal.Signals, data: Path) -> None:
-    begun = begin(data)
-    assert until((data / "hub.json").exists, 60), begun.told.read_text()
+    begun = begin(data, wait=True)
     started = begun.pids
     assert len(started) == 7
 
@@ -119,8 +85,7 @@ def test_when_stopped_nothing_is_left(ask: signal.Signals, data: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
 def test_when_the_runner_itself_is_killed_nothing_is_left(data: Path) -> None:
-    begun = begin(data)
-    assert until((data / "hub.json").exists, 60), begun.told.read_text()
+    begun = begin(data, wait=True)
     started = begun.pids
 
     begun.process.kill()

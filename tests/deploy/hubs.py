@@ -1,0 +1,48 @@
+"""Hubs run as a process, as a person would run them."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.places import REPOSITORY
+from tests.deploy.waiting import children, until
+
+
+@dataclass
+class Running:
+    """A hub with idle services, and everything it said."""
+
+    data: Path
+    process: subprocess.Popen[bytes]
+    told: Path
+
+    @property
+    def hub(self) -> dict[str, Any]:
+        written: dict[str, Any] = json.loads((self.data / "hub.json").read_text())
+        return written
+
+    @property
+    def pids(self) -> list[int]:
+        """Every process started by it that still runs."""
+        return children(self.process.pid)
+
+
+def begin(data: Path, *arguments: str, wait: bool = False) -> Running:
+    """Start an idle hub; `wait` until it is healthy."""
+    told = data.with_suffix(".told")
+    command = (sys.executable, "-m", "tests.deploy.idle_hub", str(data), *arguments)
+    with told.open("ab") as output:
+        begun = Running(data, subprocess.Popen(command, stderr=output, cwd=REPOSITORY), told)
+    if wait:
+        assert until((data / "hub.json").exists, 60), told.read_text()
+    return begun
+
+
+def finish(begun: Running) -> None:
+    """Stop it, politely and successfully."""
+    begun.process.send_signal(signal.SIGTERM)
+    assert begun.process.wait(30) == 0

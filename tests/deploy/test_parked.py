@@ -1,0 +1,66 @@
+"""`iop parked`: what could not be decided, shown without its content unless asked, and decided again."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from deploy import hubfile
+from shared.path import db
+from tests.deploy.hubs import Running, begin, finish
+from tests.deploy.test_cli import iop
+
+MONDAY = datetime(2026, 3, 2, 14, tzinfo=UTC)
+ID = UUID("5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")
+PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
+ROW = """INSERT INTO parked (id, key, program, class, place, kind, word, head, content, at)
+         VALUES ($1, $2, 'demo', 'bug', 'decide', 'word', 'EpisodeAdmitted', '{}', $3, $4)"""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    begun = begin(tmp_path_factory.mktemp("parked") / "hub", wait=True)
+    asyncio.run(_park(begun.data))
+    yield begun
+    finish(begun)
+
+
+async def _park(data: Path) -> None:
+    for name, dsn in hubfile.read(data).postgres.items():
+        await db.migrate(dsn)
+        if name == "testing":
+            connection = await asyncpg.connect(dsn)
+            await connection.execute(ROW, ID, PATIENT, b"what was said", MONDAY)
+            await connection.close()
+
+
+def test_what_is_parked_is_listed_with_its_service(running: Running) -> None:
+    done = iop("parked", "list", "--data", str(running.data), COLUMNS="200")
+
+    assert [part in done.stdout for part in ("testing", "bug", "EpisodeAdmitted", PATIENT, str(ID))] == [True] * 5
+
+
+def test_what_it_says_is_shown_only_when_asked_for(running: Running) -> None:
+    shown = iop("parked", "show", str(ID), "--data", str(running.data)).stdout
+    whole = iop("parked", "show", str(ID), "--content", "--data", str(running.data)).stdout
+
+    assert "decide" in shown and "what was said" not in shown
+    assert "what was said" in whole
+
+
+@pytest.mark.parametrize(("flag", "dry"), [((), "false"), (("--dry-run",), "true")])
+def test_its_service_is_asked_to_decide_it_again(running: Running, flag: tuple[str, ...], dry: str) -> None:
+    done = iop("parked", "redrive", *flag, "--data", str(running.data))
+
+    assert done.stderr == "" and done.returncode == 0
+    assert f"asked /admin/redrive?key={PATIENT}&dry_run={dry} with a Bearer" in done.stdout
+
+
+def test_a_key_under_which_nothing_is_parked_is_one_line(running: Running) -> None:
+    done = iop("parked", "redrive", "nobody", "--data", str(running.data))
+
+    assert (done.returncode, done.stderr) == (1, "iop: nothing is parked under this key\n")
