@@ -22,6 +22,7 @@ TEXTS_MOST = 50
 Venue = Literal["in-person", "online", "phone"]
 
 NEWCOMER, OPEN, DUAL_DIAGNOSIS, ATTENDANCE_PROOF, WHEELCHAIR, CLOSED_FOR_NOW = "BE", "O", "DD", "POA", "X", "TC"
+EVENING = "17:00"
 FOR_SOME = frozenset({"BI", "G", "L", "LGBTQ", "M", "N", "NB", "NDG", "P", "POC", "SEN", "T", "W", "Y"})
 """Types that speak to a part of the people: never guessed of a patient, so offered last."""
 LANGUAGES = {
@@ -67,6 +68,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     dual_diagnosis: bool = False
     attendance_proof: bool = False
     wheelchair: bool = False
+    telehealth: bool = False
+    evening: bool = False
     language: str = "en"
     area: str | None = None
 
@@ -139,8 +142,17 @@ def _worth(meeting: Meeting, wishes: Wishes) -> int:
     points += 3 if wishes.attendance_proof and ATTENDANCE_PROOF in types else 0
     points += 2 if wishes.newcomer and NEWCOMER in types else 0
     points += 1 if wishes.newcomer and OPEN in types else 0
-    points += 1 if "in-person" in _venues(meeting, wishes) else 0
+    points += 1 if wishes.evening and _is_evening(meeting) else 0
+    points += 1 if _preferred(wishes) in _venues(meeting, wishes) else 0
     return points - (4 if types & FOR_SOME else 0)
+
+
+def _preferred(wishes: Wishes) -> Venue:
+    return "online" if wishes.telehealth else "in-person"
+
+
+def _is_evening(meeting: Meeting) -> bool:
+    return (meeting.start or "") >= EVENING
 
 
 def _spread(ranked: Sequence[Meeting], most: int) -> tuple[str, ...]:

@@ -1,0 +1,118 @@
+"""The clinic's rules of continuing care (domain 5.2, 6): contacts after discharge, re-engagement, the meeting list."""
+
+from datetime import datetime, timedelta
+
+from services.aftercare import meetings
+from services.aftercare.settings import Settings
+from services.aftercare.state import InCare, Plan, State
+from services.aftercare.words import (
+    AftercarePlanned,
+    CompleteFollowUp,
+    EpisodeDischarged,
+    FollowUpCompleted,
+    FollowUpFellDue,
+    MeetingListPrepared,
+)
+from shared.rules.decision import Moment, Refused
+from shared.rules.escalation import Trigger
+from shared.words.envelope import Word
+from shared.words.escalation import Signal
+
+ASKED_BACK = frozenset({"ama", "lost-to-contact"})
+"""Left against advice or lost to contact: re-engagement at T3 (domain 5.2)."""
+RE_ENGAGEMENT_TIER = 3
+
+
+def planned(word: EpisodeDischarged, moment: Moment[Settings]) -> AftercarePlanned:
+    """Contacts fall due whole days after the discharge, 3 days being the 72 hours of domain 6.2."""
+    days = moment.settings.follow_up_days
+    return AftercarePlanned(
+        plan_id=moment.new_id("plan"),
+        episode_id=word.episode_id,
+        planned_at=word.discharged_at,
+        follow_ups=tuple(word.discharged_at + timedelta(days=each) for each in days),
+    )
+
+
+def fallen_due(plan: Plan | None, moment: Moment[Settings]) -> list[Word]:
+    """Each contact whose day has come, in order."""
+    windows = moment.settings.follow_up_window_days
+    return [
+        FollowUpFellDue(
+            follow_up_id=plan.follow_up_id(each.number),
+            plan_id=plan.plan_id,
+            number=each.number,
+            due_at=each.due_at,
+            act_by=each.due_at + timedelta(days=windows[min(each.number, len(windows)) - 1]),
+        )
+        for each in (plan.ahead if plan else ())
+        if plan and each.due_at <= moment.now
+    ]
+
+
+def completed(plan: Plan | None, command: CompleteFollowUp, moment: Moment[Settings]) -> list[Word] | Refused:
+    """A person reached out. What came of it, reached or not, is said as they report it."""
+    said = [each for each in _ended(plan, command.reach, moment.by, moment.now) if each.follow_up_id == command.task_id]
+    if not said:
+        return Refused("conflict", "this follow-up is not open: completed, ended or not due yet", "Task.status")
+    return list(said)
+
+
+def contacts_ended(plan: Plan | None, outcome: str, moment: Moment[Settings]) -> list[Word]:
+    """Nobody needs to reach out any more: the patient is back in care, has died, or has another plan."""
+    return list(_ended(plan, outcome, "aftercare", moment.now))
+
+
+def _ended(plan: Plan | None, outcome: str, by: str, now: datetime) -> list[FollowUpCompleted]:
+    return [
+        FollowUpCompleted(
+            follow_up_id=plan.follow_up_id(each.number),
+            plan_id=plan.plan_id,
+            due_at=each.due_at,
+            act_by=each.act_by,
+            by=by,
+            completed_at=now,
+            outcome=outcome,
+        )
+        for each in (plan.fallen_due if plan else ())
+        if plan
+    ]
+
+
+def asked_back(word: EpisodeDischarged) -> list[Trigger]:
+    """A patient who left is asked back, warmly: a T3 task, never a reproach."""
+    if word.disposition not in ASKED_BACK:
+        return []
+    signal = Signal(f"discharged-{word.disposition}", word.discharged_at, f"EpisodeOfCare/{word.episode_id}")
+    return [
+        Trigger(
+            category="placement",
+            reason="re-engagement",
+            tier=RE_ENGAGEMENT_TIER,
+            owner="case-manager",
+            rule="aftercare/re-engagement|1",
+            signals=(signal,),
+        )
+    ]
+
+
+def meeting_list(
+    state: State, care: InCare | None, plan_id: str, moment: Moment[Settings], newcomer: bool
+) -> list[Word]:
+    """A list for the patient, matched here; where nothing fits there is none. Who has just come in is a newcomer."""
+    settings = moment.settings
+    track, flags = (care.track, care.flags) if care else ("", ())
+    wishes = meetings.Wishes(
+        newcomer=newcomer,
+        dual_diagnosis=track == "dual-diagnosis",
+        attendance_proof="mandated" in flags,
+        wheelchair="wheelchair" in flags,
+        telehealth="telehealth" in flags,
+        evening="evening" in flags,
+        language=state.language or "en",
+        area=state.area,
+    )
+    found = meetings.match(settings.meetings, wishes, settings.meetings_most)
+    identity = moment.new_id("meeting-list")
+    said = MeetingListPrepared(list_id=identity, plan_id=plan_id, meetings=found, prepared_at=moment.now)
+    return [said] if found else []

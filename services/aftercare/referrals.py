@@ -1,0 +1,166 @@
+"""The life of a referral to a partner: prepared, then sent, on hold or refused as its disclosure turns out.
+
+Whether a partner may be told is never decided here. A patient has at most one open referral to each partner.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypedDict, assert_never
+
+import msgspec
+
+from services.aftercare.settings import PARTNERS_MOST, Settings
+from services.aftercare.state import Discharged, Referral, State
+from services.aftercare.words import (
+    AskReferral,
+    DisclosureGaveUp,
+    DisclosureMade,
+    DisclosureRefused,
+    DisclosureWithheld,
+    ReferralPrepared,
+    ReferralRefused,
+    ReferralSent,
+    ReferralWithheld,
+)
+from shared.rules.consent import Partner
+from shared.rules.decision import Moment, Refused
+from shared.words.envelope import Word, name_id
+
+REFERRED: dict[str, frozenset[str]] = {
+    "alumni": frozenset({"completed", "step-down"}),
+    "step-down": frozenset({"completed", "step-down"}),
+}
+"""Kind of referral to the dispositions at which it is prepared unasked; any other kind a case manager asks for."""
+Outcomes = DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
+
+
+def at_discharge(state: State, disposition: str, moment: Moment[Settings]) -> list[Word]:
+    """One to each partner that serves a kind this disposition calls for, unless one is open already."""
+    waiting = {each.partner for each in state.referrals}
+    return [
+        _prepared(_new(moment.new_id(f"referral:{partner.name}"), partner, kind, moment), moment)
+        for partner in moment.settings.partners
+        if partner.name not in waiting and (kind := _called_for(disposition, partner)) is not None
+    ]
+
+
+def _called_for(disposition: str, partner: Partner) -> str | None:
+    if partner.kind == "mutual-help-group":
+        return None
+    return next((kind for kind in partner.serves if disposition in REFERRED.get(kind, ())), None)
+
+
+def asked(state: State, command: AskReferral, moment: Moment[Settings]) -> list[Word] | Refused:
+    """A case manager asks. Asking for the same again changes nothing."""
+    if any(each.referral_id == command.referral_id for each in state.referrals):
+        return []
+    partner = next((each for each in moment.settings.partners if each.identifier == command.partner), None)
+    if partner is None:
+        return Refused("not-found", "no partner of this program has that identifier", "ServiceRequest.performer")
+    refusal = _why_not_asked(state, command, partner)
+    if refusal is not None:
+        return refusal
+    return [_prepared(_new(command.referral_id, partner, command.kind, moment), moment)]
+
+
+def _why_not_asked(state: State, command: AskReferral, partner: Partner) -> Refused | None:
+    if partner.kind == "mutual-help-group":
+        because = "nothing is ever sent to a mutual-help group; prepare the meeting list instead"
+        return Refused("business-rule", because, "ServiceRequest.performer")
+    if command.kind not in partner.serves:
+        return Refused("business-rule", "this partner takes no referral of that kind", "ServiceRequest.code")
+    if not state.identified and state.episode is None:
+        return Refused("not-found", "this patient is not known here", "ServiceRequest.subject")
+    if _is_deceased(state):
+        return Refused("business-rule", "the patient has died", "ServiceRequest.subject")
+    if any(each.partner == partner.name for each in state.referrals) or len(state.referrals) >= PARTNERS_MOST:
+        return Refused("duplicate", "a referral to this partner is still open", "ServiceRequest.performer")
+    return None
+
+
+def try_again(state: State, recipients: Sequence[str], moment: Moment[Settings]) -> list[Word]:
+    """A consent that names a partner came: what is on hold for it goes to the gate again, which alone decides."""
+    if _is_deceased(state):
+        return []
+    named = {each.name for each in moment.settings.partners if each.identifier in recipients}
+    return [_again(each, moment) for each in state.on_hold if each.partner in named]
+
+
+def came_of(state: State, word: Outcomes, moment: Moment[Settings]) -> list[Word]:
+    """What the disclosure's outcome makes of the referral. The outcome of an earlier attempt makes nothing of it."""
+    referral = next((each for each in state.on_its_way if _is_about(word, each)), None)
+    if referral is None:
+        return []
+    match word:
+        case DisclosureMade(consent_id=consent_id):
+            return [ReferralSent(**_of(referral, moment.now), consent_id=consent_id)]
+        case DisclosureWithheld():
+            return [_withheld(state, referral, word, moment)]
+        case DisclosureRefused(because=because):
+            return [_refused(referral, because, moment)]
+        case DisclosureGaveUp():
+            return [_refused(referral, "gave-up", moment)]
+        case _:
+            assert_never(word)
+
+
+def _is_about(word: Outcomes, referral: Referral) -> bool:
+    return word.focus == f"ServiceRequest/{referral.referral_id}" and word.attempt == referral.attempt
+
+
+def _withheld(state: State, referral: Referral, word: DisclosureWithheld, moment: Moment[Settings]) -> Word:
+    """A consent word that the gate had not read yet may have said yes meanwhile: ask again, or it holds for ever."""
+    if _is_deceased(state):
+        return _refused(referral, "patient-deceased", moment)
+    if state.consent_version > word.ledger_version:
+        return _again(referral, moment)
+    return ReferralWithheld(**_of(referral, moment.now), because=word.because)
+
+
+def let_go(state: State, moment: Moment[Settings]) -> list[Word]:
+    """The patient died: what is on hold will never be sent."""
+    return [_refused(each, "patient-deceased", moment) for each in state.on_hold]
+
+
+def _new(referral_id: str, partner: Partner, kind: str, moment: Moment[Settings]) -> Referral:
+    return Referral(referral_id, partner.name, kind, partner.purpose, 1, moment.now)
+
+
+def _again(referral: Referral, moment: Moment[Settings]) -> Word:
+    return _prepared(msgspec.structs.replace(referral, attempt=referral.attempt + 1), moment)
+
+
+def _prepared(referral: Referral, moment: Moment[Settings]) -> Word:
+    return ReferralPrepared(**_of(referral, moment.now))
+
+
+def _refused(referral: Referral, because: str, moment: Moment[Settings]) -> Word:
+    return ReferralRefused(**_of(referral, moment.now), because=because)
+
+
+class _Of(TypedDict):
+    referral_id: str
+    task_id: str
+    partner: str
+    kind: str
+    purpose: str
+    attempt: int
+    asked_at: datetime
+    at: datetime
+
+
+def _of(referral: Referral, at: datetime) -> _Of:
+    return _Of(
+        referral_id=referral.referral_id,
+        task_id=name_id(referral.referral_id, "task"),
+        partner=referral.partner,
+        kind=referral.kind,
+        purpose=referral.purpose,
+        attempt=referral.attempt,
+        asked_at=referral.asked_at,
+        at=at,
+    )
+
+
+def _is_deceased(state: State) -> bool:
+    return isinstance(state.episode, Discharged) and state.episode.deceased

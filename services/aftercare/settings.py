@@ -1,0 +1,31 @@
+"""The numbers aftercare decides with (unit and source stand in deploy/program.toml), its partners and meetings."""
+
+import msgspec
+
+from services.aftercare.meetings import Meeting
+from shared.rules.consent import Partner
+from shared.rules.escalation import Times
+
+PARTNERS_MOST = 12
+"""Of one program: a patient has at most one open referral to each, and the state holds them all."""
+FOLLOW_UPS_MOST = 10
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one program's aftercare decides with. `partners` are the program's, `meetings` a snapshot of the feeds."""
+
+    timezone: str
+    escalation: Times
+    follow_up_days: tuple[int, ...]
+    follow_up_window_days: tuple[int, ...]
+    meetings_most: int
+    partners: tuple[Partner, ...] = ()
+    meetings: tuple[Meeting, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.follow_up_days) != len(self.follow_up_window_days):
+            raise ValueError("follow_up_window_days must name one window for each of follow_up_days")
+        if len(self.follow_up_days) > FOLLOW_UPS_MOST or list(self.follow_up_days) != sorted(set(self.follow_up_days)):
+            raise ValueError(f"follow_up_days must rise, at most {FOLLOW_UPS_MOST} of them")
+        if len(self.partners) > PARTNERS_MOST:
+            raise ValueError(f"a program has at most {PARTNERS_MOST} partners")

@@ -1,0 +1,213 @@
+"""A small clinic for the tests of aftercare: named moments, partners, meetings, and a patient who hears and is told."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from services.aftercare import decide
+from services.aftercare import state as memory
+from services.aftercare.meetings import Meeting
+from services.aftercare.settings import Settings
+from services.aftercare.state import Referral, State
+from services.aftercare.words import (
+    Commands,
+    ConsentGiven,
+    ConsentRevoked,
+    DisclosureGaveUp,
+    DisclosureMade,
+    DisclosureRefused,
+    DisclosureWithheld,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    Hears,
+    PatientIdentified,
+    ReferralPrepared,
+    TimePassed,
+)
+from shared.rules.consent import Partner
+from shared.rules.decision import Moment, Refused
+from shared.rules.escalation import Times
+from shared.words.envelope import Word
+
+ADMITTED = datetime(2025, 1, 6, 14, 0, tzinfo=UTC)
+DISCHARGED = datetime(2025, 3, 31, 20, 0, tzinfo=UTC)
+NEXT_DAY = DISCHARGED + timedelta(days=1)
+EPISODE, SECOND_EPISODE = "0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a01", "0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"
+PLAN = "0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a03"
+
+ALUMNI = Partner(
+    name="alumni",
+    identifier="riverbend-alumni",
+    kind="alumni-group",
+    programs=("demo",),
+    purpose="alumni",
+    fields=("name", "phone"),
+    required=("name", "phone"),
+    serves=("alumni",),
+)
+CLINIC = Partner(
+    name="clinic",
+    identifier="riverbend-outpatient",
+    kind="treating-provider",
+    programs=("demo",),
+    purpose="TREAT",
+    fields=("name", "phone", "area"),
+    required=("name",),
+    serves=("step-down",),
+)
+HOUSE = Partner(
+    name="house",
+    identifier="riverbend-house",
+    kind="recovery-residence",
+    programs=("demo",),
+    purpose="recovery-residence",
+    serves=("recovery-residence",),
+)
+FELLOWSHIP = Partner(
+    name="aa",
+    identifier="alcoholics-anonymous",
+    kind="mutual-help-group",
+    programs=("demo",),
+    purpose="mutual-help",
+    serves=("alumni", "step-down"),
+)
+
+
+def meeting(slug: str, day: int, start: str, *types: str, **more: Any) -> Meeting:
+    return Meeting(
+        feed="riverbend",
+        slug=slug,
+        name=slug,
+        weekdays=(day,),
+        start=start,
+        types=types,
+        **{"venues": ("in-person",), "places": ("Riverbend",), **more},
+    )
+
+
+MEETINGS = (
+    meeting("newcomers", 1, "18:30", "O", "BE"),
+    meeting("two-sided", 2, "19:00", "O", "DD"),
+    meeting("big-book", 3, "12:00", "C", "B"),
+)
+SETTINGS = Settings(
+    timezone="America/New_York",
+    escalation=Times(acknowledge_minutes=(4320, 1440, 60, 15), act_minutes=(4320, 1440, 240, 60)),
+    follow_up_days=(3, 7, 14, 30, 60, 90, 180),
+    follow_up_window_days=(1, 2, 3, 7, 7, 14, 14),
+    meetings_most=2,
+    partners=(ALUMNI, CLINIC, HOUSE, FELLOWSHIP),
+    meetings=MEETINGS,
+)
+
+IDENTIFIED = PatientIdentified(digests=(), sealed=(), identified_at=ADMITTED)
+CONSENT = ConsentGiven(
+    consent_id="consent",
+    recipients=("riverbend-alumni",),
+    purposes=("alumni",),
+    fields=("name", "phone"),
+    given_at=NEXT_DAY,
+    expires_at=NEXT_DAY + timedelta(days=365),
+)
+REVOKED = ConsentRevoked(consent_id="consent", revoked_at=NEXT_DAY)
+
+
+def admitted(episode_id: str = EPISODE, track: str = "alcohol", flags: tuple[str, ...] = ()) -> EpisodeAdmitted:
+    return EpisodeAdmitted(
+        episode_id=episode_id,
+        plan_id=PLAN,
+        referral_id="referral",
+        level="2.1",
+        track=track,
+        flags=flags,
+        template=(),
+        admitted_at=ADMITTED,
+    )
+
+
+def discharged(disposition: str = "completed", episode_id: str = EPISODE) -> EpisodeDischarged:
+    return EpisodeDischarged(
+        episode_id=episode_id,
+        encounter_id="encounter",
+        disposition=disposition,
+        admitted_at=ADMITTED,
+        discharged_at=DISCHARGED,
+    )
+
+
+class Patient:
+    """One patient's state as the path would carry it: each word said is folded in before the next is heard."""
+
+    def __init__(self, *heard: Hears, settings: Settings = SETTINGS) -> None:
+        self.state, self.settings, self.count = State(), settings, 0
+        for word in heard:
+            self.hears(word)
+
+    def hears(self, word: Hears, at: datetime = DISCHARGED) -> list[Word]:
+        said = decide.hear(self.state, word, self._moment(at))
+        self._fold(word, said)
+        return said
+
+    def told(self, command: Commands, at: datetime = NEXT_DAY) -> list[Word] | Refused:
+        said = decide.tell(self.state, command, self._moment(at))
+        if not isinstance(said, Refused):
+            self._fold(command, said)
+        return said
+
+    def until(self, at: datetime) -> list[Word]:
+        """Time passes until then: every deadline on the way is heard at its own moment."""
+        said: list[Word] = []
+        while (due := memory.due(self.state)) is not None and due <= at:
+            said += self.hears(TimePassed(), at=due)
+        return said
+
+    def _moment(self, at: datetime) -> Moment[Settings]:
+        self.count += 1
+        return Moment(
+            now=at,
+            listening_since=ADMITTED,
+            settings=self.settings,
+            cause=uuid5(UUID(EPISODE), str(self.count)),
+            patient="patient",
+            program="demo",
+            by="case-manager",
+        )
+
+    def _fold(self, cause: Any, said: list[Word]) -> None:
+        for word in (cause, *said):
+            self.state = memory.evolve(self.state, word)
+
+
+def made(referral: ReferralPrepared | Referral, consent_id: str = "consent") -> DisclosureMade:
+    return DisclosureMade(**_about(referral), consent_id=consent_id)
+
+
+def withheld(referral: ReferralPrepared | Referral, ledger_version: int = 0) -> DisclosureWithheld:
+    because = "no-consent-names-this-partner"
+    return DisclosureWithheld(**_about(referral), because=because, ledger_version=ledger_version)
+
+
+def refused(referral: ReferralPrepared | Referral) -> DisclosureRefused:
+    return DisclosureRefused(**_about(referral), because="http-422")
+
+
+def gave_up(referral: ReferralPrepared | Referral) -> DisclosureGaveUp:
+    return DisclosureGaveUp(**_about(referral))
+
+
+def _about(referral: ReferralPrepared | Referral) -> dict[str, Any]:
+    return {
+        "partner": referral.partner,
+        "focus": f"ServiceRequest/{referral.referral_id}",
+        "attempt": referral.attempt,
+    }
+
+
+def of(kind: type[Word], said: list[Word] | Refused) -> list[Any]:
+    assert not isinstance(said, Refused)
+    return [each for each in said if type(each) is kind]
+
+
+def names(said: list[Word] | Refused) -> list[str]:
+    assert not isinstance(said, Refused)
+    return [type(each).__name__ for each in said]

@@ -1,0 +1,256 @@
+"""What holds for any course of words, not only for the ones somebody thought of."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from services.aftercare import state as memory
+from services.aftercare.settings import PARTNERS_MOST
+from services.aftercare.state import VERSION, Ahead, Discharged, FollowUp, InCare, Plan, Referral, State
+from services.aftercare.words import (
+    AcknowledgeEscalation,
+    AskReferral,
+    Commands,
+    CompleteFollowUp,
+    ConsentGiven,
+    ConsentRevoked,
+    ContactKnown,
+    Hears,
+    ReferralPrepared,
+    ResolveEscalation,
+    TimePassed,
+)
+from shared.path.service import STATE_BYTES_MOST
+from shared.rules.decision import Refused
+from shared.words.catalogue import BY_TYPE
+from shared.words.envelope import Word
+from tests.aftercare.clinic import (
+    ALUMNI,
+    CONSENT,
+    DISCHARGED,
+    EPISODE,
+    IDENTIFIED,
+    MEETINGS,
+    SECOND_EPISODE,
+    SETTINGS,
+    Patient,
+    admitted,
+    discharged,
+    gave_up,
+    made,
+    refused,
+    withheld,
+)
+
+LESS = settings(max_examples=40, deadline=None)
+REFERRALS = ("8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e01", "8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e02")
+episodes = some.sampled_from([EPISODE, SECOND_EPISODE])
+dispositions = some.sampled_from(["completed", "ama", "lost-to-contact", "step-down", "deceased", "other"])
+partners = some.sampled_from(["riverbend-alumni", "riverbend-outpatient", "alcoholics-anonymous", "nobody"])
+names = some.sampled_from(["alumni", "clinic", "house"])
+moments = some.integers(0, 400).map(lambda days: DISCHARGED + timedelta(days=days))
+areas = some.sampled_from([None, "Riverbend", "Elsewhere", "x" * 500])
+
+facts: some.SearchStrategy[Hears] = some.one_of(
+    some.just(IDENTIFIED),
+    some.builds(ContactKnown, area=areas, language=some.sampled_from([None, "en", "es-MX", "?"])),
+    some.builds(admitted, episodes, track=some.sampled_from(["alcohol", "dual-diagnosis"])),
+    some.builds(discharged, dispositions, episodes),
+    some.builds(lambda names: msgspec.structs.replace(CONSENT, recipients=names), some.tuples(partners)),
+    some.builds(ConsentRevoked, consent_id=some.just("consent"), revoked_at=moments),
+    some.just(TimePassed()),
+)
+commands: some.SearchStrategy[Commands] = some.one_of(
+    some.builds(
+        AskReferral,
+        referral_id=some.sampled_from(REFERRALS),
+        partner=partners,
+        kind=some.sampled_from(["alumni", "step-down", "recovery-residence"]),
+    ),
+    some.builds(CompleteFollowUp, task_id=some.sampled_from(REFERRALS)),
+    some.builds(AcknowledgeEscalation, escalation_id=some.sampled_from(REFERRALS)),
+    some.builds(ResolveEscalation, escalation_id=some.sampled_from(REFERRALS), because=some.just("reached")),
+)
+OUTCOMES: dict[str, Callable[[Referral], Hears]] = {
+    "made": made,
+    "withheld": lambda referral: withheld(referral, ledger_version=999),
+    "withheld before the last consent was read": withheld,
+    "refused": refused,
+    "gave up": gave_up,
+}
+outcomes = some.sampled_from(sorted(OUTCOMES))
+steps = some.lists(some.tuples(some.one_of(facts, commands, outcomes), moments), max_size=15)
+
+
+def step(patient: Patient, what: Hears | Commands | str, at: datetime) -> list[Word] | Refused:
+    """One step of a course; an outcome is that of the first referral on its way, where there is one."""
+    if isinstance(what, str):
+        if not patient.state.on_its_way:
+            return []
+        return patient.hears(OUTCOMES[what](patient.state.on_its_way[0]), at)
+    if isinstance(what, AskReferral | CompleteFollowUp | AcknowledgeEscalation | ResolveEscalation):
+        return patient.told(what, at)
+    return patient.hears(what, at)
+
+
+Course = list[tuple[Hears | Commands | str, datetime]]
+
+
+def after(course: Course) -> Patient:
+    patient = Patient()
+    for what, at in course:
+        step(patient, what, at)
+    return patient
+
+
+@LESS
+@given(steps)
+def test_any_course_is_decided_without_an_exception_and_in_words_of_the_catalogue(course: Course) -> None:
+    patient = Patient()
+    for what, at in course:
+        said = step(patient, what, at)
+        if isinstance(said, Refused):
+            continue
+        for word in said:
+            assert BY_TYPE[type(word)].said_by in {"aftercare", "any"}
+            assert word.write("patient")
+
+
+@LESS
+@given(steps, facts.filter(lambda word: not isinstance(word, ConsentGiven)), moments)
+def test_a_fact_heard_again_says_nothing_new(course: Course, fact: Hears, at: datetime) -> None:
+    patient = after(course)
+    patient.hears(fact, at)
+    assert patient.hears(fact, at) == []
+
+
+@LESS
+@given(steps, partners, moments)
+def test_a_consent_heard_again_while_its_referral_is_on_its_way_says_nothing_new(
+    course: Course, partner: str, at: datetime
+) -> None:
+    patient = after(course)
+    consent = msgspec.structs.replace(CONSENT, recipients=(partner,))
+    patient.hears(consent, at)
+    assert patient.hears(consent, at) == []
+
+
+@LESS
+@given(steps, outcomes)
+def test_an_outcome_heard_again_says_nothing_new(course: Course, name: str) -> None:
+    patient = after(course)
+    for referral in patient.state.on_its_way[:1]:
+        outcome = OUTCOMES[name](referral)
+        patient.hears(outcome)
+        assert patient.hears(outcome) == []
+
+
+@LESS
+@given(steps)
+def test_time_always_moves_on(course: Course) -> None:
+    patient = after(course)
+    for _ in range(40):
+        due = memory.due(patient.state)
+        if due is None:
+            return
+        patient.hears(TimePassed(), due)
+        later = memory.due(patient.state)
+        assert later is None or later > due
+    raise AssertionError("a deadline that never ends")
+
+
+@LESS
+@given(steps)
+def test_to_each_partner_at_most_one_referral_is_open(course: Course) -> None:
+    open_to = [each.partner for each in after(course).state.referrals]
+    assert len(open_to) == len(set(open_to))
+
+
+@LESS
+@given(steps)
+def test_nothing_is_ever_prepared_for_a_mutual_help_group(course: Course) -> None:
+    patient = Patient()
+    for what, at in course:
+        said = step(patient, what, at)
+        for word in [] if isinstance(said, Refused) else said:
+            assert not isinstance(word, ReferralPrepared) or word.partner in {"alumni", "clinic", "house"}
+
+
+@LESS
+@given(steps)
+def test_the_state_is_what_was_stored_and_at_most_4_kb(course: Course) -> None:
+    state = after(course).state
+    stored = msgspec.json.encode(state)
+    assert len(stored) <= STATE_BYTES_MOST
+    assert msgspec.json.decode(stored, type=State) == state
+
+
+stored_plans = some.builds(
+    Plan,
+    plan_id=episodes,
+    ahead=some.lists(some.builds(Ahead, some.integers(-1, 99), moments), max_size=3).map(tuple),
+    fallen_due=some.lists(some.builds(FollowUp, some.integers(-1, 99), moments, moments), max_size=3).map(tuple),
+)
+stored_referrals = some.lists(
+    some.builds(
+        Referral,
+        referral_id=some.sampled_from(REFERRALS),
+        partner=some.sampled_from(["alumni", "a partner of long ago"]),
+        asked_at=moments,
+    ),
+    max_size=3,
+).map(tuple)
+stored = some.builds(
+    State,
+    episode=some.none() | some.builds(InCare, episode_id=episodes) | some.builds(Discharged, episode_id=episodes),
+    plan=some.none() | stored_plans,
+    on_its_way=stored_referrals,
+    on_hold=stored_referrals,
+    escalations=some.just(()),
+)
+
+
+@LESS
+@given(stored, some.one_of(facts, commands, outcomes), moments)
+def test_any_state_hears_anything(state: State, what: Hears | Commands | str, at: datetime) -> None:
+    patient = Patient()
+    patient.state = state
+    step(patient, what, at)
+    memory.due(patient.state)
+
+
+def test_the_fullest_realistic_state_is_at_most_4_kb() -> None:
+    kinds = [f"a-kind-of-referral-{number}" for number in range(PARTNERS_MOST)]
+    many = tuple(
+        msgspec.structs.replace(ALUMNI, name=f"a-partner-with-a-long-name-{kind}", identifier=kind, serves=(kind,))
+        for kind in kinds
+    )
+    patient = Patient(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, partners=many, meetings=MEETINGS * 20))
+    patient.hears(ContactKnown(area="A" * 500, language="x" * 100))
+    patient.hears(admitted(flags=tuple(f"a-rather-long-flag-{number}" for number in range(40))))
+    patient.hears(discharged("ama"))
+    for kind in kinds:
+        patient.told(AskReferral(referral_id=str(uuid4()), partner=kind, kind=kind))
+    assert len(patient.state.referrals) == PARTNERS_MOST
+    patient.hears(TimePassed(), DISCHARGED + timedelta(days=400))
+    assert len(msgspec.json.encode(patient.state)) <= STATE_BYTES_MOST
+
+
+STORED = {
+    1: '[true,"Riverbend","en",["discharged","0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a01","completed"],'
+    '["0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a03",[[2,"2025-04-07T20:00:00Z"]],'
+    '[[1,"2025-04-03T20:00:00Z","2025-04-04T20:00:00Z"]]],'
+    '[["8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e01","alumni","alumni","alumni",2,"2025-03-31T20:00:00Z"]],[],3,[]]'
+}
+
+
+@pytest.mark.parametrize("version", STORED)
+def test_a_state_stored_by_each_version_is_still_read(version: int) -> None:
+    state = msgspec.json.decode(STORED[version], type=State)
+    assert version <= VERSION
+    assert msgspec.json.encode(state).decode() == STORED[VERSION]
