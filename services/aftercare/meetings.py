@@ -138,13 +138,13 @@ def _spoken(meeting: Meeting) -> set[str]:
 def _worth(meeting: Meeting, wishes: Wishes) -> int:
     types, language = set(meeting.types), _language(wishes)
     points = 8 if language in _spoken(meeting) else 0
-    points += 3 if wishes.dual_diagnosis and DUAL_DIAGNOSIS in types else 0
-    points += 3 if wishes.attendance_proof and ATTENDANCE_PROOF in types else 0
+    points += 4 if wishes.dual_diagnosis and DUAL_DIAGNOSIS in types else 0
+    points += 4 if wishes.attendance_proof and ATTENDANCE_PROOF in types else 0
     points += 2 if wishes.newcomer and NEWCOMER in types else 0
     points += 1 if wishes.newcomer and OPEN in types else 0
     points += 1 if wishes.evening and _is_evening(meeting) else 0
     points += 1 if _preferred(wishes) in _venues(meeting, wishes) else 0
-    return points - (4 if types & FOR_SOME else 0)
+    return points - (5 if types & FOR_SOME else 0)
 
 
 def _preferred(wishes: Wishes) -> Venue:
