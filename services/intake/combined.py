@@ -1,0 +1,53 @@
+"""Signals that meet: a missed session and an unexpected positive within 7 days of clinical time (domain 5.2).
+
+What stands is computed from the ledger alone, so the order in which the two topics arrived cannot matter.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from services.intake.state import COMBINING, Heard
+from services.intake.table import TABLE
+from shared.rules.escalation import SIGNALS_MOST, Trigger
+from shared.words.escalation import Signal
+
+REASON = "miss-and-positive"
+TIER = 3
+
+
+def together(ledger: Sequence[Heard], days: int) -> Trigger | None:
+    """The trigger of all signals that meet another one, unless a person has already answered all of them."""
+    meeting = [each for each in ledger if _meets(each, ledger, days)]
+    if not meeting:
+        return None
+    shown = _shown(meeting)
+    return Trigger(
+        category="combined",
+        reason=REASON,
+        tier=TIER,
+        owner="primary-therapist",
+        rule=TABLE.rule_name(REASON),
+        signals=tuple(sorted({each.signal for each in shown}, key=_order)),
+        subsumes=tuple(dict.fromkeys(each.escalation_id for each in shown)),
+    )
+
+
+def _meets(one: Heard, ledger: Sequence[Heard], days: int) -> bool:
+    return any(
+        one.signal.code != other.signal.code
+        and abs(one.signal.at - other.signal.at) <= timedelta(days=days)
+        and not (one.answered and other.answered)
+        for other in ledger
+    )
+
+
+def _shown(meeting: Sequence[Heard]) -> list[Heard]:
+    """The newest few, and at least one of each kind: without the pair the reason could not be seen."""
+    newest_first = sorted(meeting, key=lambda each: (_order(each.signal), each.escalation_id), reverse=True)
+    pair = [next(each for each in newest_first if each.signal.code == code) for code in COMBINING]
+    others = [each for each in newest_first if each not in pair]
+    return sorted((pair + others)[:SIGNALS_MOST], key=lambda each: (_order(each.signal), each.escalation_id))
+
+
+def _order(signal: Signal) -> tuple[object, ...]:
+    return (signal.at, signal.code, signal.evidence)

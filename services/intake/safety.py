@@ -1,0 +1,43 @@
+"""Findings that a person must hear of at once (domain 5.2): decided from the findings alone, never from a placement."""
+
+from collections.abc import Iterable, Sequence
+
+from services.intake.state import Noted, noted
+from services.intake.table import TABLE, Known, SafetyTrigger, support
+from services.intake.words import Finding
+from shared.rules.escalation import Trigger
+from shared.words.escalation import Signal
+
+
+def fresh(known: Sequence[Noted], findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings that change what is known: an EHR often sends all of them again, and older ones later."""
+    before = tuple(known)
+    return tuple(each for each in findings if noted(before, [each]) != before)
+
+
+def triggers(known: Known, new: Sequence[Finding]) -> list[Trigger]:
+    """What the new findings raise, alone or together with those known; what was raised before is not raised again."""
+    held = {each.reason: each for each in TABLE.trigger if _new_support(each, known, new)}
+    return [
+        Trigger(
+            category="safety",
+            reason=each.reason,
+            tier=each.tier,
+            owner=each.owner,
+            rule=TABLE.rule_name(each.rule),
+            signals=_signals(each, known, new),
+        )
+        for each in held.values()
+        if each.under not in held
+    ]
+
+
+def _new_support(trigger: SafetyTrigger, known: Known, new: Sequence[Finding]) -> list[Finding]:
+    by = support(trigger, known) or frozenset()
+    return [each for each in new if each.code in by]
+
+
+def _signals(trigger: SafetyTrigger, known: Known, new: Sequence[Finding]) -> tuple[Signal, ...]:
+    """The minimum: the reason, when, and where it stands. Not which question was answered how."""
+    found = _new_support(trigger, known, new)
+    return tuple(dict.fromkeys(Signal(trigger.reason, each.at, each.evidence) for each in found))

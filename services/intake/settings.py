@@ -1,0 +1,50 @@
+"""The numbers intake decides with; value, unit and source stand in deploy/program.toml."""
+
+import msgspec
+
+from shared.rules.escalation import Times
+
+IOP_MINUTES_LEAST = 540
+"""9 hours a week (domain 2.2, 2.9)."""
+IOP_MINUTES_BELOW = 1200
+"""20 hours a week are partial hospitalisation, another level (domain 2.2)."""
+
+
+class Week(msgspec.Struct, frozen=True, kw_only=True):
+    """The default weekly template (domain 2.9): weekday 0 is Monday, starts are local HH:MM."""
+
+    group_weekdays: tuple[int, ...]
+    group_minutes: int
+    individual_weekday: int
+    individual_minutes: int
+    family_weekday: int
+    family_minutes: int
+    family_every_weeks: int
+    day_start: str
+    evening_start: str
+
+    def __post_init__(self) -> None:
+        minutes = len(self.group_weekdays) * self.group_minutes + self.individual_minutes
+        busiest = minutes + self.family_minutes
+        if not IOP_MINUTES_LEAST <= minutes <= busiest < IOP_MINUTES_BELOW:
+            raise ValueError("the weekly template of level 2.1 must hold at least 9 and less than 20 hours")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    timezone: str
+    escalation: Times
+    offers: tuple[str, ...]
+    """Levels of care this program gives itself."""
+    attests: tuple[str, ...]
+    """Capabilities the program attests: `co-occurring`, `block-grant`."""
+    partner_prescriber: str
+    """Who starts medication for opioid use disorder beside the IOP; empty where nobody is attested."""
+    assessment_days: int
+    sign_hours: int
+    review_hours: int
+    reassess_hours: int
+    declined_review_days: int
+    combine_days: int
+    medication_days: int
+    """A medication that ended longer ago leaves the list."""
+    week: Week

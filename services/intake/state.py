@@ -1,0 +1,282 @@
+"""What intake must remember of a patient for its next decision, and how each command and word changes it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+
+from services.intake import words
+from services.intake.words import Finding, Medication, Prescribed, StatedNeed
+from shared.rules import escalation
+from shared.rules.escalation import Open
+from shared.words.envelope import Command, Word, name_id
+from shared.words.escalation import EscalationWord, Signal
+
+VERSION = 1
+KEEP_DAYS = 30
+"""A closed placement leaves the state this long after its end, once nothing of it is open."""
+LEDGER_DAYS = 30
+"""Signals this much older than the newest can't meet another any more."""
+LEDGER_MOST = 8
+MEDICATIONS_MOST = 20
+DENIALS_ASKED = ("safe-housing", "available-day", "available-evening", "under-18")
+"""Facts whose denial some condition asks for; of the others "no" and "never stated" mean the same."""
+COMBINING = ("missed-session", "unexpected-positive")
+"""Signals that ask, together, for another look at the placement (domain 5.2)."""
+
+
+class Noted(msgspec.Struct, frozen=True, array_like=True):
+    """Findings of one minute (since 1970): code to value. Where each stands is left out."""
+
+    minute: int
+    values: dict[str, int]
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.minute * 60, UTC)
+
+
+class Taken(msgspec.Struct, frozen=True, array_like=True):
+    """A medication of the list; `key` is the head of its source's id, enough within one patient."""
+
+    key: str
+    rxnorm: str
+    start_on: date | None
+    end_on: date | None
+    route: str | None
+
+
+class Referral(msgspec.Struct, frozen=True, array_like=True):
+    """The referral that waits for a placement; what is said about it is named after its id."""
+
+    id: str
+
+    @property
+    def recommendation_id(self) -> str:
+        return name_id(self.id, "recommendation")
+
+    @property
+    def task_id(self) -> str:
+        return name_id(self.id, "sign")
+
+    @property
+    def review_id(self) -> str:
+        return name_id(self.id, "review")
+
+
+class Recommended(msgspec.Struct, frozen=True, array_like=True):
+    """The recommendation that waits for a clinician's signature."""
+
+    level: str
+    rules: tuple[str, ...]
+    conditions: tuple[str, ...]
+    track: str | None
+    hold: bool
+
+
+class Review(msgspec.Struct, frozen=True, array_like=True):
+    """A person was asked to look at the placement; `about` is what was asked for: missing data, or escalations."""
+
+    id: str
+    reason: str
+    about: tuple[str, ...] = ()
+
+
+class Episode(msgspec.Struct, frozen=True, array_like=True):
+    id: str
+    admitted_at: datetime
+
+
+class Heard(msgspec.Struct, frozen=True, array_like=True):
+    """A combining signal of another service's escalation. `answered`: a person resolved what it had combined into."""
+
+    escalation_id: str
+    signal: Signal
+    answered: bool = False
+
+
+class State(msgspec.Struct, frozen=True, array_like=True):
+    """Of a patient never heard of, everything is empty. `medications` is None until a list was recorded."""
+
+    needs: tuple[StatedNeed, ...] = ()
+    findings: tuple[Noted, ...] = ()
+    medications: tuple[Taken, ...] | None = None
+    referral: Referral | None = None
+    recommended: Recommended | None = None
+    reviews: tuple[Review, ...] = ()
+    episode: Episode | None = None
+    open: tuple[Open, ...] = ()
+    ledger: tuple[Heard, ...] = ()
+    closed_at: datetime | None = None
+
+    def review_of(self, reason: str) -> Review | None:
+        return next((each for each in self.reviews if each.reason == reason), None)
+
+    def open_because(self, reason: str) -> Open | None:
+        return next((each for each in self.open if each.escalation.reason == reason), None)
+
+
+def evolve(state: State, word: Word | Command) -> State:
+    """The state after this word. Total: what is not ours changes nothing."""
+    change = msgspec.structs.replace
+    match word:
+        case words.ReportFindings() | words.RecordAssessment() | words.RecordConditions():
+            return assessed(state, word)
+        case words.ReceiveReferral() if state.referral is None and state.episode is None:
+            return change(state, referral=Referral(word.referral_id), closed_at=None)
+        case words.RecordMedications():
+            return change(state, medications=merged(state.medications or (), word.medications))
+        case words.MedicationsRecorded():
+            listed = {each.id for each in word.medications}
+            left = tuple(each for each in state.medications or () if medication_id(word.list_id, each) in listed)
+            return change(state, medications=left)
+        case words.LevelOfCareRecommended():
+            hold = HOLD_RULE in word.rules
+            placed = Recommended(word.level, word.rules, word.conditions, word.track, hold)
+            return change(state, recommended=placed)
+        case words.PlacementReviewRequested():
+            about = word.missing or word.escalations
+            others = tuple(each for each in state.reviews if each.id != word.review_id)
+            return change(state, reviews=(*others, Review(word.review_id, word.reason, about)))
+        case words.PlacementReviewWithdrawn() | words.PlacementReviewCompleted():
+            return change(state, reviews=tuple(each for each in state.reviews if each.id != word.review_id))
+        case words.EpisodeAdmitted():
+            return change(_placed(state), episode=Episode(word.episode_id, word.admitted_at))
+        case words.EpisodeDeclined():
+            return change(_placed(state), closed_at=word.declined_at)
+        case words.EpisodeDischarged():
+            return change(state, episode=None, ledger=(), closed_at=word.discharged_at)
+        case EscalationWord():
+            return _escalated(state, word)
+        case words.TimePassed() if _is_over(state):
+            return State(medications=state.medications)
+        case _:
+            return state
+
+
+HOLD_RULE = "R4"
+
+
+def _placed(state: State) -> State:
+    """After the signature the needs are spent: another placement asks for them again."""
+    return msgspec.structs.replace(state, referral=None, recommended=None, needs=())
+
+
+def assessed(state: State, command: words.ReportFindings | words.RecordAssessment | words.RecordConditions) -> State:
+    """The state with the newer needs and findings: per dimension and code, the latest by clinical time stands."""
+    needs = command.needs if isinstance(command, words.RecordAssessment) else ()
+    return msgspec.structs.replace(
+        state,
+        needs=_latest_needs((*state.needs, *needs)),
+        findings=noted(state.findings, command.findings),
+    )
+
+
+def _latest_needs(needs: Iterable[StatedNeed]) -> tuple[StatedNeed, ...]:
+    latest: dict[str, StatedNeed] = {}
+    for each in needs:
+        known = latest.get(each.dimension)
+        if known is None or known.at <= each.at:
+            latest[each.dimension] = each
+    return tuple(latest.values())
+
+
+def noted(known: Sequence[Noted], findings: Iterable[Finding]) -> tuple[Noted, ...]:
+    """What is known after these findings: per code the latest by clinical time; of two at one time the later said."""
+    latest = {code: (each.minute, value) for each in known for code, value in each.values.items()}
+    for each in findings:
+        if each.value == 0 and each.code not in latest and each.code not in DENIALS_ASKED:
+            continue
+        minute = int(each.at.timestamp()) // 60
+        if each.code not in latest or latest[each.code][0] <= minute:
+            latest[each.code] = (minute, each.value)
+    by_minute: dict[int, dict[str, int]] = {}
+    for code, (minute, value) in latest.items():
+        by_minute.setdefault(minute, {})[code] = value
+    return tuple(Noted(minute, by_minute[minute]) for minute in sorted(by_minute))
+
+
+def merged(known: Sequence[Taken], reported: Sequence[Prescribed]) -> tuple[Taken, ...]:
+    """The list after these reports: each replaces what its source said before."""
+    by_key = {each.key: each for each in known}
+    for each in reported:
+        key = each.source[:8]
+        if each.taken:
+            by_key[key] = Taken(key, each.rxnorm, each.start_on, each.end_on, each.route)
+        else:
+            by_key.pop(key, None)
+    return tuple(by_key.values())
+
+
+def medication_id(list_id: str, taken: Taken) -> str:
+    return name_id(list_id, taken.key)
+
+
+def medications_said(list_id: str, taken: Sequence[Taken]) -> tuple[Medication, ...]:
+    return tuple(
+        Medication(medication_id(list_id, each), each.rxnorm, each.start_on, each.end_on, each.route) for each in taken
+    )
+
+
+def _escalated(state: State, word: EscalationWord) -> State:
+    """Intake's own escalations live in `open`, those of others leave their combining signals in the ledger."""
+    if word.escalation.category in OWN_CATEGORIES:
+        still_open = escalation.evolve(state.open, word)
+        return msgspec.structs.replace(_answered(state, word), open=still_open)
+    return msgspec.structs.replace(state, ledger=after_hearing(state, word))
+
+
+OWN_CATEGORIES = ("combined", "safety", "placement")
+
+
+def _answered(state: State, word: EscalationWord) -> State:
+    """A person resolved a combined escalation: its signals alone shall not raise it again."""
+    if not isinstance(word, words.EscalationResolved):
+        return state
+    evidence = {each.evidence for each in word.escalation.signals}
+    ledger = tuple(
+        msgspec.structs.replace(each, answered=True) if each.signal.evidence in evidence else each
+        for each in state.ledger
+    )
+    return msgspec.structs.replace(state, ledger=ledger)
+
+
+def after_hearing(state: State, word: EscalationWord) -> tuple[Heard, ...]:
+    """The ledger after an escalation of another service: its latest word says which of its signals stand."""
+    if state.episode is None or isinstance(word, words.EscalationResolved):
+        return state.ledger
+    identity = word.escalation.id
+    answered = {each.signal.evidence for each in state.ledger if each.answered}
+    others = [each for each in state.ledger if each.escalation_id != identity]
+    if not isinstance(word, words.EscalationRetracted):
+        others += [
+            Heard(identity, each, each.evidence in answered)
+            for each in word.escalation.signals
+            if each.code in COMBINING
+        ]
+    return _newest(others)
+
+
+def _newest(ledger: Sequence[Heard]) -> tuple[Heard, ...]:
+    if not ledger:
+        return ()
+    ordered = sorted(ledger, key=lambda each: (each.signal.at, each.signal.evidence, each.escalation_id))
+    since = ordered[-1].signal.at - timedelta(days=LEDGER_DAYS)
+    return tuple(each for each in ordered if each.signal.at >= since)[-LEDGER_MOST:]
+
+
+def due(state: State) -> datetime | None:
+    """The next instant at which something is to be said, or a closed placement leaves."""
+    moments = [each for each in (escalation.due(state.open), _leaves_at(state)) if each is not None]
+    return min(moments, default=None)
+
+
+def _leaves_at(state: State) -> datetime | None:
+    settled = not (state.open or state.reviews or state.referral or state.episode)
+    return state.closed_at + timedelta(days=KEEP_DAYS) if state.closed_at and settled else None
+
+
+def _is_over(state: State) -> bool:
+    """Deadlines are heard when they are due: a state whose only deadline is to leave has reached it."""
+    leaves = _leaves_at(state)
+    return leaves is not None and due(state) == leaves

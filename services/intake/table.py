@@ -1,0 +1,158 @@
+"""The placement table as typed data, and whether one of its conditions holds. Loaded once, never changed."""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from services.intake.state import Noted
+from services.intake.words import StatedNeed
+
+_PART = re.compile(r"(?P<code>[a-z0-9-]+) (?P<relation>>=|<=) (?P<bound>\d+)")
+
+
+class Conditional(Protocol):
+    """A row of the table that holds or not."""
+
+    @property
+    def when(self) -> tuple[str, ...]: ...
+    @property
+    def within_days(self) -> int | None: ...
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of a rule: what it raises, adds or asks for when it holds. Several rows may share an id."""
+
+    id: str
+    when: tuple[str, ...]
+    within_days: int | None = None
+    where: str | None = None
+    unless: str | None = None
+    safety: bool = False
+    hold: bool = False
+    review: bool = False
+    outpatient: bool = False
+    """Its condition is added only to an outpatient level."""
+    dimension: str | None = None
+    level: str | None = None
+    condition: str | None = None
+
+
+class SafetyTrigger(msgspec.Struct, frozen=True, kw_only=True):
+    """Findings that a person must hear of at once. `under`: not said where that other reason says more."""
+
+    reason: str
+    rule: str
+    tier: int
+    owner: str
+    when: tuple[str, ...]
+    within_days: int | None = None
+    under: str | None = None
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """A track or a flag, and what speaks for it."""
+
+    code: str
+    when: tuple[str, ...]
+    within_days: int | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    facts: tuple[str, ...]
+    scores: tuple[str, ...]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    version: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    rule: tuple[Rule, ...]
+    trigger: tuple[SafetyTrigger, ...]
+    track: tuple[Choice, ...]
+    flag: tuple[Choice, ...]
+    evidence: Evidence
+    diagnoses: dict[str, str]
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        return (*self.required, *self.optional)
+
+    def facts(self) -> frozenset[str]:
+        """Every fact a sender may state: those some condition asks for, and those kept as evidence."""
+        rows: Sequence[Conditional] = (*self.rule, *self.trigger, *self.track, *self.flag)
+        asked = {code for row in rows for code in codes_asked(row)}
+        return frozenset((asked | set(self.evidence.facts)) - set(self.evidence.scores) - set(self.diagnoses.values()))
+
+    def looked_at_by_safety(self) -> frozenset[str]:
+        return frozenset(code for each in self.trigger for code in codes_asked(each))
+
+    def rule_name(self, rule: str) -> str:
+        """A rule with the table's version, as an escalation names it."""
+        return f"intake/{rule}|{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a condition is asked of: stated needs and findings, at an instant."""
+
+    needs: tuple[StatedNeed, ...]
+    findings: tuple[Noted, ...]
+    now: datetime
+
+    def within(self, days: int | None) -> dict[str, int]:
+        """Finding codes to values, without those older than `days`."""
+        since = None if days is None else self.now - timedelta(days=days)
+        counting = [each.values for each in self.findings if since is None or each.at >= since]
+        return {code: value for values in counting for code, value in values.items()}
+
+    def states(self, form: str) -> bool:
+        """Whether a need was stated at this level, or in this form (COE)."""
+        return any(form == each.level or form in each.level.split("-")[1:] for each in self.needs)
+
+
+def support(row: Conditional, known: Known) -> frozenset[str] | None:
+    """The finding codes by which the row holds (every line that does counts), or None where none holds."""
+    values = known.within(row.within_days)
+    holding = [line for line in row.when if all(_holds(part, values, known) for part in line.split(" & "))]
+    if not holding:
+        return None
+    return frozenset(code for line in holding for part in line.split(" & ") for code in _asked(part))
+
+
+def _holds(part: str, values: dict[str, int], known: Known) -> bool:
+    if part.startswith("stated "):
+        return known.states(part.removeprefix("stated "))
+    if part.startswith("not "):
+        return values.get(part.removeprefix("not ")) == 0
+    compared = _PART.fullmatch(part)
+    if compared is None:
+        return values.get(part, 0) > 0
+    value, bound = values.get(compared["code"]), int(compared["bound"])
+    return value is not None and (value >= bound if compared["relation"] == ">=" else value <= bound)
+
+
+def codes_asked(row: Conditional) -> frozenset[str]:
+    return frozenset(code for line in row.when for part in line.split(" & ") for code in _asked(part))
+
+
+def _asked(part: str) -> tuple[str, ...]:
+    if part.startswith("stated "):
+        return ()
+    compared = _PART.fullmatch(part)
+    return (compared["code"] if compared else part.removeprefix("not "),)
+
+
+def load(path: Path) -> Table:
+    """The table from its file. Raises msgspec.ValidationError, naming the place, where it is not one."""
+    with path.open("rb") as file:
+        plain: dict[str, Any] = tomllib.load(file)
+    return msgspec.convert(plain, type=Table)
+
+
+TABLE = load(Path(__file__).parent / "data" / "placement_table.toml")

@@ -1,0 +1,163 @@
+"""Given / when / then for intake: commands told and words heard fold into a state, exactly as the path folds them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import msgspec
+
+from services.intake import words as w
+from services.intake.decide import hear, tell
+from services.intake.settings import Settings
+from services.intake.state import Noted, State, evolve, noted
+from services.intake.table import Known
+from shared.path.settings import load
+from shared.rules.decision import Moment, Refused
+from shared.words.envelope import Command, Word
+from shared.words.escalation import Escalation, Signal
+
+MONDAY = datetime(2026, 1, 5, 14, 0, tzinfo=UTC)
+TUESDAY = MONDAY + timedelta(days=1)
+A_WEEK_LATER = MONDAY + timedelta(days=7)
+PATIENT = "3f0c5a0e-5a0e-4c5a-9e0e-3f0c5a0e5a0e"
+REFERRAL = "8b1f5a0e-1111-4c5a-9e0e-3f0c5a0e5a0e"
+REFERRAL_TASK = "8b1f5a0e-2222-4c5a-9e0e-3f0c5a0e5a0e"
+SETTINGS = load(Path(__file__).parents[2] / "deploy", "intake", Settings)["demo"]
+
+IOP_NEEDS = {
+    "withdrawal": "none",
+    "biomedical": "1.0",
+    "psychiatric-cognitive": "1.5",
+    "substance-use-risk": "2.1",
+    "recovery-environment": "1.5",
+}
+
+
+def settings(**changed: Any) -> Settings:
+    return msgspec.structs.replace(SETTINGS, **changed)
+
+
+def stated(needs: dict[str, str], at: datetime = MONDAY) -> tuple[w.StatedNeed, ...]:
+    return tuple(w.StatedNeed(dimension, level, at) for dimension, level in needs.items())
+
+
+def found(*facts: str, at: datetime = MONDAY) -> tuple[w.Finding, ...]:
+    """Facts, `not x` where denied, `cows=13` for a score; an adult unless said otherwise."""
+    values: dict[str, int] = {}
+    for each in facts:
+        code, _, score = each.removeprefix("not ").partition("=")
+        values[code] = int(score) if score else int(not each.startswith("not "))
+    values.setdefault("under-18", 0)
+    return tuple(w.Finding(code, value, at, f"Observation/{code}") for code, value in values.items())
+
+
+def known(needs: dict[str, str], *facts: str, now: datetime = MONDAY, at: datetime = MONDAY) -> Known:
+    remembered: tuple[Noted, ...] = noted((), found(*facts, at=at))
+    return Known(stated(needs, at), remembered, now)
+
+
+def assessment(needs: dict[str, str], *facts: str, at: datetime = MONDAY) -> w.RecordAssessment:
+    return w.RecordAssessment(needs=stated(needs, at), findings=found(*facts, at=at))
+
+
+def referral(identity: str = REFERRAL) -> w.ReceiveReferral:
+    return w.ReceiveReferral(referral_id=identity, task_id=REFERRAL_TASK, authored_at=MONDAY)
+
+
+def sign(state: State, level: str = "2.1", reason: str | None = None) -> w.SignPlacement:
+    assert state.referral is not None
+    return w.SignPlacement(task_id=state.referral.task_id, level=level, reason=reason)
+
+
+def escalated(
+    name: str, code: str, at: datetime, *more: tuple[str, datetime], reason: str = "any"
+) -> w.EscalationRaised:
+    """Another service's escalation with one signal, or more."""
+    signals = tuple(Signal(each, when, f"Appointment/{each}-{when:%d%H}") for each, when in ((code, at), *more))
+    escalation = Escalation(
+        id=str(uuid5(NAMESPACE_URL, name)),
+        category="attendance",
+        reason=reason,
+        tier=1,
+        owner="case-manager",
+        rule="attendance/first-miss|1",
+        raised_at=at,
+        acknowledge_by=at + timedelta(hours=1),
+        act_by=at + timedelta(hours=4),
+        signals=signals,
+    )
+    return w.EscalationRaised(escalation=escalation, at=at)
+
+
+def updated(raised: w.EscalationRaised, *signals: Signal) -> w.EscalationUpdated:
+    escalation = msgspec.structs.replace(raised.escalation, signals=signals)
+    return w.EscalationUpdated(escalation=escalation, at=raised.at)
+
+
+def retracted(raised: w.EscalationRaised) -> w.EscalationRetracted:
+    return w.EscalationRetracted(escalation=raised.escalation, at=raised.at, because="checked-in-late")
+
+
+@dataclass
+class Story:
+    """What happened to one patient, step by step; `said` is what the last step said."""
+
+    state: State = field(default_factory=State)
+    settings: Settings = SETTINGS
+    now: datetime = MONDAY
+    steps: int = 0
+    said: list[Word] = field(default_factory=list)
+    all_said: list[Word] = field(default_factory=list)
+    refused: Refused | None = None
+
+    def moment(self) -> Moment[Settings]:
+        cause = uuid5(UUID(PATIENT), str(self.steps))
+        return Moment(self.now, self.now, self.settings, cause, PATIENT, "demo", "clinician-1")
+
+    def told(self, *commands: Command) -> "Story":
+        for command in commands:
+            self.steps += 1
+            self.refused = None
+            answer = tell(self.state, command, self.moment())  # type: ignore[arg-type]
+            if isinstance(answer, Refused):
+                self.refused, self.said = answer, []
+            else:
+                self._fold(command, answer)
+        return self
+
+    def heard(self, *words: Word) -> "Story":
+        for word in words:
+            self.steps += 1
+            self._fold(word, hear(self.state, word, self.moment()))  # type: ignore[arg-type]
+        return self
+
+    def at(self, now: datetime) -> "Story":
+        self.now = now
+        return self
+
+    def _fold(self, cause: Word | Command, said: Sequence[Word]) -> None:
+        self.state = evolve(self.state, cause)
+        for word in said:
+            self.state = evolve(self.state, word)
+        self.said = list(said)
+        self.all_said.extend(said)
+
+    def names(self) -> list[str]:
+        return [type(each).__name__ for each in self.said]
+
+
+def given(*commands: Command, **changed: Any) -> Story:
+    return Story(settings=settings(**changed)).told(*commands)
+
+
+def referred() -> Story:
+    """A referral and an assessment that fits the IOP: recommended, not yet signed."""
+    return given(assessment(IOP_NEEDS, "safe-housing"), referral())
+
+
+def admitted() -> Story:
+    story = referred()
+    return story.told(sign(story.state))

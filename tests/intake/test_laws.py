@@ -1,0 +1,219 @@
+"""Laws of every decision: total, deaf to repeats, small, and blind to the order in which two topics arrive."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from uuid import UUID, uuid5
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from services.intake import words as w
+from services.intake.combined import REASON
+from services.intake.levels import LEVELS
+from services.intake.state import MEDICATIONS_MOST, State, due
+from services.intake.table import TABLE
+from shared.path.service import STATE_BYTES_MOST
+from shared.rules.escalation import SIGNALS_MOST
+from shared.words.envelope import Command, Word
+from shared.words.escalation import Escalation, Signal
+from tests.intake.given import IOP_NEEDS, MONDAY, PATIENT, Story, admitted, assessment, escalated, found, referral
+
+ids = some.sampled_from([str(uuid5(UUID(PATIENT), str(number))) for number in range(4)])
+moments = some.integers(-40 * 24, 40 * 24).map(lambda hours: MONDAY + timedelta(hours=hours))
+findings = some.builds(
+    w.Finding,
+    some.sampled_from(sorted(TABLE.facts() | set(TABLE.evidence.scores) | set(TABLE.diagnoses.values()))),
+    some.integers(0, 40),
+    moments,
+    some.just("Observation/1"),
+)
+needs = some.builds(w.StatedNeed, some.sampled_from(TABLE.dimensions), some.sampled_from([*LEVELS, "9.9"]), moments)
+signals = some.builds(
+    Signal,
+    some.sampled_from(["missed-session", "unexpected-positive", "overdose-safety"]),
+    moments,
+    some.sampled_from(["Appointment/1", "Appointment/2", "DiagnosticReport/1"]),
+)
+escalations = some.builds(
+    Escalation,
+    id=ids,
+    category=some.sampled_from(["attendance", "drug-test", "combined", "safety", "hub-hold"]),
+    reason=some.sampled_from(["first-miss", REASON, "suicide-risk"]),
+    tier=some.integers(1, 4),
+    owner=some.just("clinician"),
+    rule=some.just("rule|1"),
+    raised_at=moments,
+    acknowledge_by=moments,
+    act_by=moments,
+    signals=some.lists(signals, min_size=1, max_size=SIGNALS_MOST).map(tuple),
+)
+facts: some.SearchStrategy[Word] = some.one_of(
+    some.builds(w.EscalationRaised, escalation=escalations, at=moments),
+    some.builds(w.EscalationUpdated, escalation=escalations, at=moments, accepted=some.booleans()),
+    some.builds(w.EscalationRetracted, escalation=escalations, at=moments, because=some.just("late")),
+    some.builds(w.EscalationResolved, escalation=escalations, at=moments, because=some.just("done")),
+    some.just(w.TimePassed()),
+)
+prescribed = some.builds(
+    w.Prescribed,
+    ids,
+    some.sampled_from(["1819", ""]),
+    some.dates(date(2025, 1, 1), date(2026, 1, 1)),
+    some.none() | some.dates(date(2025, 6, 1), date(2026, 6, 1)),
+    some.sampled_from([None, "oral"]),
+    some.booleans(),
+)
+commands: some.SearchStrategy[Command] = some.one_of(
+    some.builds(w.RecordPatient, digests=some.just(()), sealed=some.just(())),
+    some.builds(w.RevokeConsent, consent_id=ids),
+    some.builds(w.RecordMedications, medications=some.lists(prescribed, max_size=4).map(tuple)),
+    some.builds(w.RecordConditions, findings=some.lists(findings, max_size=4).map(tuple)),
+    some.builds(w.ReportFindings, findings=some.lists(findings, max_size=4).map(tuple)),
+    some.builds(
+        w.RecordAssessment,
+        needs=some.lists(needs, max_size=6).map(tuple),
+        findings=some.lists(findings, max_size=6).map(tuple),
+    ),
+    some.just(assessment(IOP_NEEDS)),
+    some.builds(w.ReceiveReferral, referral_id=ids, task_id=ids, authored_at=moments),
+    some.builds(w.CompleteReview, task_id=ids),
+    some.builds(w.Discharge, episode_id=ids, encounter_id=ids, disposition=some.just("ama"), at=moments),
+    some.builds(w.AcknowledgeEscalation, escalation_id=ids),
+    some.builds(w.ResolveEscalation, escalation_id=ids, because=some.just("done")),
+)
+
+
+def signed(story: Story, level: str) -> Story:
+    if story.state.referral is None:
+        return story
+    task_id = story.state.referral.task_id
+    return story.told(w.SignPlacement(task_id=task_id, level=level, reason="clinical-judgment"))
+
+
+@some.composite
+def stories(draw: some.DrawFn) -> Story:
+    story = Story(now=MONDAY)
+    for step in draw(some.lists(some.one_of(facts, commands, some.sampled_from(["2.1", "3.5"])), max_size=12)):
+        story.now += timedelta(hours=draw(some.integers(0, 48)))
+        match step:
+            case str():
+                signed(story, step)
+            case w.TimePassed() if due(story.state) is None or story.now < (due(story.state) or MONDAY):
+                continue
+            case Command():
+                story.told(step)
+            case _:
+                story.heard(step)
+    return story
+
+
+@settings(max_examples=300, deadline=None)
+@given(stories())
+def test_any_story_is_decided_and_its_state_stays_small_and_readable(story: Story) -> None:
+    body = msgspec.json.encode(story.state)
+    assert len(body) <= STATE_BYTES_MOST
+    assert msgspec.json.decode(body, type=State) == story.state
+    due(story.state)
+
+
+@settings(max_examples=200, deadline=None)
+@given(stories(), facts)
+def test_hearing_the_same_again_says_nothing(story: Story, fact: Word) -> None:
+    if isinstance(fact, w.TimePassed):
+        return
+    once = story.heard(fact)
+    state = once.state
+    again = once.heard(fact)
+    assert again.said == []
+    assert again.state == state
+
+
+@settings(max_examples=100, deadline=None)
+@given(stories(), some.one_of(findings, findings))
+def test_reporting_the_same_findings_again_says_nothing(story: Story, finding: w.Finding) -> None:
+    story.told(w.ReportFindings(findings=(finding,)))
+    assert story.told(w.ReportFindings(findings=(finding,))).said == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(stories())
+def test_every_deadline_that_falls_due_moves(story: Story) -> None:
+    for _ in range(12):
+        deadline = due(story.state)
+        if deadline is None:
+            return
+        story.now = max(story.now, deadline)
+        story.heard(w.TimePassed())
+    deadline = due(story.state)
+    assert deadline is None or deadline > story.now
+
+
+def interleaved(draw: some.DrawFn, left: Sequence[Word], right: Sequence[Word]) -> list[Word]:
+    """Both in their own order, as two topics arrive."""
+    lefts, rights, together = list(left), list(right), list[Word]()
+    while lefts or rights:
+        take_left = bool(lefts) and (not rights or draw(some.booleans()))
+        together.append((lefts if take_left else rights).pop(0))
+    return together
+
+
+@some.composite
+def two_orders(draw: some.DrawFn) -> tuple[list[Word], list[Word]]:
+    def life(name: str, code: str) -> list[Word]:
+        raised = escalated(name, code, MONDAY + timedelta(days=draw(some.integers(0, 14))))
+        words: list[Word] = [raised]
+        if draw(some.booleans()):
+            words.append(w.EscalationRetracted(escalation=raised.escalation, at=raised.at, because="checked-in-late"))
+        return words
+
+    attendance = [word for each in range(3) for word in life(f"miss {each}", "missed-session")]
+    testing = [word for each in range(2) for word in life(f"positive {each}", "unexpected-positive")]
+    return interleaved(draw, attendance, testing), interleaved(draw, attendance, testing)
+
+
+@settings(max_examples=300, deadline=None)
+@given(two_orders())
+def test_the_order_in_which_the_two_topics_arrive_does_not_matter(orders: tuple[list[Word], list[Word]]) -> None:
+    def outcome(words: Sequence[Word]) -> tuple[object, ...]:
+        state = admitted().heard(*words).state
+        standing = [(each.escalation.signals, each.escalation.subsumes) for each in state.open]
+        return standing, [each.about[1:] for each in state.reviews], state.ledger
+
+    one, other = orders
+    assert outcome(one) == outcome(other)
+
+
+def test_the_worst_realistic_state_fits() -> None:
+    """A form with every fact answered, a third of them yes, every score, a full list of medications, T4 and T3 open."""
+    story = Story()
+    every = [each if number % 3 == 0 else f"not {each}" for number, each in enumerate(sorted(TABLE.facts()))]
+    medications = tuple(
+        w.Prescribed(str(uuid5(UUID(PATIENT), str(each))), "1819000", MONDAY.date(), MONDAY.date(), "sublingual")
+        for each in range(MEDICATIONS_MOST)
+    )
+    scores = [f"{each}=9" for each in TABLE.evidence.scores]
+    story.told(
+        w.RecordMedications(medications=medications),
+        w.ReportFindings(findings=found("c-ssrs-q4", "c-ssrs-q5", "current-overdose")),
+        assessment(IOP_NEEDS, *every, *scores),
+        referral(),
+    )
+    assert len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST
+
+
+def test_the_worst_realistic_state_of_an_episode_fits() -> None:
+    story = admitted()
+    facts_true = sorted(TABLE.looked_at_by_safety())
+    medications = tuple(
+        w.Prescribed(str(uuid5(UUID(PATIENT), str(each))), "1819000", MONDAY.date(), MONDAY.date(), "sublingual")
+        for each in range(MEDICATIONS_MOST)
+    )
+    story.told(w.RecordMedications(medications=medications))
+    story.told(w.ReportFindings(findings=found(*facts_true[:4])))
+    for day in range(7):
+        story.heard(
+            escalated(f"miss {day}", "missed-session", MONDAY + timedelta(days=day)),
+            escalated(f"positive {day}", "unexpected-positive", MONDAY + timedelta(days=day)),
+        )
+    assert len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST
