@@ -15,14 +15,14 @@ from services.attendance.words import (
 )
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import told as escalation_told
-from shared.edge.fhir import Entry, Taken
+from shared.edge.fhir import Entry, Interaction, Taken
 from shared.edge.outcome import refuse
 from shared.edge.search import PARAMETERS
 from shared.words.envelope import Command
 
 _UNIT_MINUTES = {"min": Decimal(1), "h": Decimal(60), "s": Decimal(1) / 60, "d": Decimal(1440)}
 _PRESENT = frozenset({"arrived", "triaged", "in-progress", "onleave"})
-_READ = ("read", "search-type")
+_READ: tuple[Interaction, ...] = ("read", "search-type")
 
 TAKES: dict[str, Taken] = {
     "Encounter": Taken((*_READ, "create", "update"), PARAMETERS, conditional_create=True),

@@ -80,14 +80,14 @@ class Incomplete(msgspec.Struct, frozen=True, tag=True):
     """Accepted and kept, but decided later: words of this patient are parked (202)."""
 
 
-class Stale(msgspec.Struct, frozen=True, tag=True):
+class Stale(msgspec.Struct, frozen=True):
     """If-Match failed: somebody changed the resource since."""
 
     type: str
     id: str
 
 
-class Reused(msgspec.Struct, frozen=True, tag=True):
+class Reused(msgspec.Struct, frozen=True):
     """The same id was used before with other content."""
 
 

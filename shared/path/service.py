@@ -29,8 +29,8 @@ class Service:
     name: str
     state_type: Any
     version: int
-    hear: Callable[[Any, Word, Moment[Any]], Sequence[Word]]
-    tell: Callable[[Any, Command, Moment[Any]], Sequence[Word] | Refused]
+    hear: Callable[[Any, Any, Moment[Any]], Sequence[Word]]
+    tell: Callable[[Any, Any, Moment[Any]], Sequence[Word] | Refused]
     evolve: Callable[[Any, Word | Command], Any]
     due: Callable[[Any], datetime | None]
     urgent: tuple[type, ...] = ()

@@ -1,6 +1,6 @@
 """Foreign FHIR at the hub's edge: parsed once, validated once, turned into entries; and the answers that go back."""
 
-from shared.edge.fhir.answers import Answered, Taken, capability, etag, response_bundle, searchset
+from shared.edge.fhir.answers import Answered, Interaction, Taken, capability, etag, response_bundle, searchset
 from shared.edge.fhir.models import is_resource_type, warm
 from shared.edge.fhir.parsing import Limits, Parsed, encode, parse
 from shared.edge.fhir.references import references, resolve
@@ -10,6 +10,7 @@ from shared.edge.fhir.validation import require_type, require_valid, validate
 __all__ = [
     "Answered",
     "Entry",
+    "Interaction",
     "Limits",
     "Parsed",
     "Taken",
