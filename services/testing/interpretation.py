@@ -1,0 +1,262 @@
+"""What a laboratory found: by component, from the value itself, never from the abnormal flag (domain 4.5, 4.6).
+
+Order of evidence: coded value, then interpretation code, then number against the laboratory's own cut-off, then text.
+A laboratory's word is never judged again by cut-offs of our own.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from services.testing import tables
+from services.testing.laboratory import Code, Component, LaboratoryReport, report_id, specimen_id
+from services.testing.settings import Settings, Validity
+from services.testing.words import Observed, ReportResult
+from shared.words.codes import LOINC
+from shared.words.testing import Condition, Finding
+
+Sense = Literal["positive", "negative", "indeterminate", "unsatisfactory"]
+
+SNOMED = "http://snomed.info/sct"
+CODED: Mapping[tuple[str, str], Sense] = {
+    # SNOMED CT qualifiers, domain 4.6 [M]
+    (SNOMED, "10828004"): "positive",
+    (SNOMED, "260373001"): "positive",
+    (SNOMED, "260385009"): "negative",
+    (SNOMED, "260415000"): "negative",
+    (SNOMED, "82334004"): "indeterminate",
+    (SNOMED, "419984006"): "indeterminate",
+    (SNOMED, "125154007"): "unsatisfactory",
+    # LOINC answers [M]
+    (LOINC, "LA6576-8"): "positive",
+    (LOINC, "LA11882-0"): "positive",
+    (LOINC, "LA6577-6"): "negative",
+    (LOINC, "LA11883-8"): "negative",
+    (LOINC, "LA11884-6"): "indeterminate",
+}
+FLAGS: Mapping[str, Sense] = {
+    "POS": "positive",
+    "DET": "positive",
+    "NEG": "negative",
+    "ND": "negative",
+    "IND": "indeterminate",
+    "E": "indeterminate",
+}
+"""A, AA, H, HH, N and the like are absent on purpose: laboratories flag any abnormal row (domain 4.6)."""
+
+_UNSATISFACTORY = re.compile(r"\b(unsatisfactory|rejected|qns|quantity not sufficient|insufficient|not tested|tnp)\b")
+_INDETERMINATE = re.compile(r"\b(indeterminate|inconclusive|equivocal|borderline)\b")
+_NEGATIVE = re.compile(
+    r"\b(neg(ative)?|none? detected|not? (detected|present|found)|no \w+ detected|un-?detected|absent|nd|non-?detected"
+    r"|non-?reactive|below (the )?(cut-?off|limit)( of detection)?)\b"
+)
+_POSITIVE = re.compile(r"\b(pos(itive)?|detected|present|reactive|above (the )?cut-?off)\b")
+_NEGATED = re.compile(r"\b(not|no|non|never)\b")
+_NUMBER = re.compile(r"^\s*(<=?|>=?)?\s*(\d+(?:\.\d+)?)\s*(?:[a-z%/]+)?\s*$")
+_DRUG_TEST = re.compile(
+    r"\b(drugs? (of abuse|screen|test|panel)|toxicology|tox screen|uds|controlled substance|substance abuse)\b"
+)
+
+
+def finding(component: Component) -> Finding:
+    """What this component says was found. `pending` where it says nothing."""
+    return (
+        _by_code(component.values)
+        or next((FLAGS[each] for each in component.flags if each in FLAGS), None)
+        or _by_number(component.number, component.comparator, component.cutoff)
+        or _by_text(component)
+        or "pending"
+    )
+
+
+def _by_code(values: Sequence[Code]) -> Sense | None:
+    for each in values:
+        known = CODED.get((each.system, each.code)) or (
+            FLAGS.get(each.code) if "Interpretation" in each.system else None
+        )
+        if known is not None:
+            return known
+    return next((sense for each in values for text in (each.code, each.display) if (sense := sense_of(text))), None)
+
+
+def _by_number(number: Decimal | None, comparator: str, cutoff: Decimal | None) -> Sense | None:
+    """Below what can be reported is negative; a bare figure is judged only by the laboratory's own cut-off."""
+    if number is None:
+        return None
+    if comparator.startswith("<") or number == 0:
+        return "negative"
+    if cutoff is not None:
+        return "positive" if number >= cutoff else "negative"
+    return "positive" if comparator.startswith(">") else "indeterminate"
+
+
+def _by_text(component: Component) -> Sense | None:
+    if figure := number_in(component.text):
+        return _by_number(figure[1], figure[0], component.cutoff)
+    return sense_of(component.text)
+
+
+def number_in(text: str) -> tuple[str, Decimal] | None:
+    """Comparator and number, where the text is nothing else (a unit may follow)."""
+    found = _NUMBER.match(text.lower())
+    if found is None:
+        return None
+    try:
+        return found[1] or "", Decimal(found[2])
+    except InvalidOperation:
+        return None
+
+
+def sense_of(text: str) -> Sense | None:
+    """What a laboratory's words mean; words that say both, or deny what isn't understood, are indeterminate."""
+    words = " ".join(text.lower().split())
+    if not words:
+        return None
+    if _UNSATISFACTORY.search(words):
+        return "unsatisfactory"
+    if _INDETERMINATE.search(words):
+        return "indeterminate"
+    rest, negatives = _NEGATIVE.subn(" ", words)
+    if not _POSITIVE.search(rest):
+        return "negative" if negatives else _symbol(words)
+    return "indeterminate" if negatives or _NEGATED.search(rest) else "positive"
+
+
+def _symbol(words: str) -> Sense | None:
+    return {"+": "positive", "++": "positive", "+++": "positive", "-": "negative"}.get(words)  # type: ignore[return-value]
+
+
+def measure_of(component: Component, client: str, settings: Settings) -> tuple[Code, tables.Measure | None, bool]:
+    """The code to keep, what it measures (None where no table knows it), and whether the program says to ignore it."""
+    for each in component.codes:
+        if each.system == LOINC and each.code in tables.LOINC:
+            return each, tables.LOINC[each.code], False
+    for each in component.codes:
+        mapped = settings.local_codes.get(f"{client}|{each.code}") or settings.local_codes.get(each.code)
+        if mapped is not None:
+            return each, tables.LOINC.get(mapped), mapped == "ignored"
+    return component.codes[0] if component.codes else Code("unknown"), None, False
+
+
+def is_drug_test(report: LaboratoryReport, client: str, settings: Settings) -> bool:
+    """Whether the report is about drugs at all: by a component, by its panel's code, or by the panel's title."""
+    measures = [measure_of(each, client, settings)[1] for each in report.components]
+    if any(each is not None and each.kind != "validity" for each in measures):
+        return True
+    return any(
+        (each.system == LOINC and each.code in tables.LOINC and tables.LOINC[each.code].kind != "validity")
+        or bool(_DRUG_TEST.search(each.display.lower()))
+        or bool(_DRUG_TEST.search(each.code.lower()))
+        for each in report.panel
+    )
+
+
+def interpret(report: LaboratoryReport, program: str, client: str, settings: Settings) -> ReportResult | None:
+    """The report as a command, in codes only. None where it is no drug test: kept as it came, never graded."""
+    if not is_drug_test(report, client, settings):
+        return None
+    condition = condition_of(report, client, settings)
+    results = [
+        observed for each in report.components if (observed := _observe(each, client, settings, condition)) is not None
+    ]
+    return ReportResult(
+        report_id=report_id(program, client, report.filler),
+        specimen_id=specimen_id(program, client, report),
+        collected_at=report.collected_at,
+        issued_at=report.issued_at,
+        status=report.status,
+        condition=condition,
+        results=tuple(results),
+    )
+
+
+def _observe(component: Component, client: str, settings: Settings, condition: Condition) -> Observed | None:
+    """One component, or None for what is no result (a cut-off, a method's name, a panel's heading, ignored codes)."""
+    code, measure, ignored = measure_of(component, client, settings)
+    if ignored or (measure is not None and measure.kind in ("cutoff", "panel", "method")):
+        return None
+    cancelled = component.status in ("cancelled", "entered-in-error")
+    found: Finding = "unsatisfactory" if cancelled else finding(component)
+    if component.status in ("registered", "unknown"):
+        found = "pending"
+    if measure is None or component.status == "unknown":
+        return Observed(code.code, code.system, tables.UNMAPPED, found, False, cancelled)
+    if measure.kind == "validity":
+        found = "valid" if condition == "valid" else "unsatisfactory"
+    elif measure.kind == "absence" and found == "positive":
+        found = "indeterminate"
+    return Observed(code.code, code.system, measure.analyte, found, measure.definitive, cancelled)
+
+
+_WORDS_OF_CONDITION: tuple[tuple[str, Condition], ...] = (
+    ("substitut", "substituted"),
+    ("adulterat", "adulterated"),
+    ("dilut", "dilute"),
+    ("invalid", "invalid"),
+    ("abnormal", "invalid"),
+)
+
+
+def condition_of(report: LaboratoryReport, client: str, settings: Settings) -> Condition:
+    """The specimen's condition: the laboratory's own word first, else what its validity figures show (domain 4.3)."""
+    if report.rejected:
+        return "rejected-unsatisfactory"
+    figures: dict[str, Decimal] = {}
+    for each in report.components:
+        measure = measure_of(each, client, settings)[1]
+        if measure is None or measure.kind != "validity":
+            continue
+        if (said := _said_condition(each)) is not None:
+            return said
+        if (figure := _figure(each)) is not None:
+            figures[measure.analyte] = figure
+    return by_figures(figures, settings.validity)
+
+
+def _said_condition(component: Component) -> Condition | None:
+    words = " ".join([component.text, *(f"{each.code} {each.display}" for each in component.values)]).lower()
+    return next((condition for part, condition in _WORDS_OF_CONDITION if part in words), None)
+
+
+def _figure(component: Component) -> Decimal | None:
+    if component.number is not None:
+        return component.number
+    figure = number_in(component.text)
+    return None if figure is None else figure[1]
+
+
+def by_figures(figures: Mapping[str, Decimal], limits: Validity) -> Condition:
+    """Creatinine in mg/dL, specific gravity, pH, temperature in degrees Fahrenheit; what is missing is not judged."""
+    creatinine, gravity = _float(figures, "creatinine"), _float(figures, "specific-gravity")
+    if (ph := _by_ph(_float(figures, "ph"), limits)) is not None:
+        return ph
+    temperature = _float(figures, "temperature")
+    if temperature is not None and not limits.temperature_low_f <= temperature <= limits.temperature_high_f:
+        return "invalid"
+    if creatinine is None or gravity is None:
+        return "valid"
+    return _by_concentration(creatinine, gravity, limits)
+
+
+def _by_concentration(creatinine: float, gravity: float, limits: Validity) -> Condition:
+    if creatinine < limits.substituted_creatinine_mg_dl:
+        outside = gravity <= limits.substituted_gravity_low or gravity >= limits.substituted_gravity_high
+        return "substituted" if outside else "invalid"
+    if gravity <= limits.substituted_gravity_low:
+        return "invalid"
+    if creatinine < limits.dilute_creatinine_mg_dl and gravity < limits.dilute_gravity:
+        return "dilute"
+    return "valid"
+
+
+def _by_ph(ph: float | None, limits: Validity) -> Condition | None:
+    if ph is None:
+        return None
+    if ph < limits.adulterated_ph_low or ph >= limits.adulterated_ph_high:
+        return "adulterated"
+    return "invalid" if ph < limits.invalid_ph_low or ph >= limits.invalid_ph_high else None
+
+
+def _float(figures: Mapping[str, Decimal], name: str) -> float | None:
+    return float(figures[name]) if name in figures else None

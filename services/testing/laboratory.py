@@ -1,0 +1,69 @@
+"""A report as a laboratory sends it, told apart from how it was sent (FHIR or HL7 v2). It lives in memory only.
+
+It may hold free text, so it is never kept, logged or said: what goes on is its interpretation (`words.ReportResult`).
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import msgspec
+
+from shared.words.codes import HUB
+from shared.words.envelope import name_id
+
+Status = Literal[
+    "registered", "preliminary", "final", "corrected", "cancelled", "entered-in-error", "promoted", "unknown"
+]
+"""HL7 table 0085 and FHIR's status, in one list. `promoted` is HL7's U: what was preliminary is final, unchanged and
+not sent again. `registered` covers codes without a result yet (I, S, O, N). `unknown` goes to a person."""
+
+REPORTS: UUID = uuid5(NAMESPACE_URL, f"{HUB}/report")
+
+
+class Code(msgspec.Struct, frozen=True):
+    """A code with its system as a URL; the system is empty for a laboratory's own codes."""
+
+    code: str
+    system: str = ""
+    display: str = ""
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True):
+    """One OBX or Observation: what was measured (one or more codes of it) and the value in whatever form it came."""
+
+    codes: tuple[Code, ...]
+    status: Status = "final"
+    values: tuple[Code, ...] = ()
+    text: str = ""
+    number: Decimal | None = None
+    comparator: str = ""
+    cutoff: Decimal | None = None
+    """The laboratory's own, in the unit of `number`, where it sends one."""
+    flags: tuple[str, ...] = ()
+    """Interpretation codes (HL7 table 0078, v3 ObservationInterpretation)."""
+
+
+class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One OBR group or DiagnosticReport. `filler` and `specimen` are the laboratory's numbers, unique per client."""
+
+    filler: str
+    specimen: str = ""
+    panel: tuple[Code, ...] = ()
+    collected_at: datetime
+    issued_at: datetime
+    status: Status = "final"
+    rejected: bool = False
+    components: tuple[Component, ...] = ()
+
+
+def report_id(program: str, client: str, filler: str) -> str:
+    """The same report gets the same id, however and however often it is sent: a correction meets what it corrects."""
+    return name_id(REPORTS, f"{program}|{client}|{filler}")
+
+
+def specimen_id(program: str, client: str, report: LaboratoryReport) -> str:
+    """Reports about one specimen share its id; without a specimen number the report stands for its own."""
+    number = f"specimen:{report.specimen}" if report.specimen else f"specimen-of:{report.filler}"
+    return name_id(REPORTS, f"{program}|{client}|{number}")

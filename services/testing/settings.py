@@ -1,0 +1,34 @@
+"""The numbers this service decides with, per program; values, units and sources stand in deploy/program.toml."""
+
+import msgspec
+
+from shared.rules.escalation import Times
+
+
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of specimen validity, urine (domain 4.3). Where the laboratory says the state itself, its word stands."""
+
+    substituted_creatinine_mg_dl: float
+    dilute_creatinine_mg_dl: float
+    substituted_gravity_low: float
+    substituted_gravity_high: float
+    dilute_gravity: float
+    adulterated_ph_low: float
+    adulterated_ph_high: float
+    invalid_ph_low: float
+    invalid_ph_high: float
+    temperature_low_f: float
+    temperature_high_f: float
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    timezone: str
+    escalation: Times
+    baseline_days_before: int
+    """Specimens collected so many days before admission still belong to the episode."""
+    repeat_window_days: int
+    residual_days: dict[str, int]
+    """Per kin of analytes: how long after a positive another one cannot show new use."""
+    validity: Validity
+    local_codes: dict[str, str] = {}
+    """A laboratory's own codes, `client|code` or `code`: the LOINC code they stand for, or `ignored`."""

@@ -1,0 +1,82 @@
+"""The code tables, loaded once: LOINC to analyte, analyte to kin and family, RxNorm to ingredient and what it explains.
+
+They are data with a source on each line; a toxicologist reviews them, a program extends them.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["presence", "quantitative", "absence", "validity", "cutoff", "panel", "method"]
+Family = Literal["opioid", "sedative", "alcohol", "stimulant", "cannabinoid", "hallucinogen", "validity"]
+
+UNMAPPED = "unmapped"
+"""The analyte of a code that no table knows: kept, never graded, shown to a person."""
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """What a LOINC code measures. `absence` codes name what was not found: only a negative value makes sense there."""
+
+    analyte: str
+    kind: Kind
+    definitive: bool
+
+
+class Analyte(msgspec.Struct, frozen=True):
+    """`kin` share one residual window (a drug and its metabolites); `family` decides the tier of an escalation."""
+
+    kin: str
+    family: Family
+
+
+class Ingredient(msgspec.Struct, frozen=True):
+    """An RxNorm ingredient and the analytes its use explains, metabolites included (domain 4.4)."""
+
+    rxnorm: str
+    name: str
+    explains: frozenset[str]
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    with (Path(__file__).parent / "data" / name).open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+LOINC: dict[str, Measure] = {
+    row["code"]: msgspec.convert(
+        {"analyte": row["analyte"], "kind": row["kind"], "definitive": row["method"] == "definitive"}, Measure
+    )
+    for row in _rows("loinc.csv")
+}
+ANALYTES: dict[str, Analyte] = {
+    row["analyte"]: msgspec.convert({"kin": row["kin"], "family": row["family"]}, Analyte)
+    for row in _rows("analytes.csv")
+}
+INGREDIENTS: dict[str, Ingredient] = {
+    row["rxnorm"]: Ingredient(row["rxnorm"], row["name"], frozenset(row["explains"].split()))
+    for row in _rows("ingredients.csv")
+}
+PRODUCTS: dict[str, tuple[str, ...]] = {
+    row["rxnorm"]: tuple(row["ingredients"].split()) for row in _rows("products.csv")
+}
+
+BUPRENORPHINE, METHADONE = "1819", "6813"
+MAINTENANCE: dict[str, tuple[str, str]] = {
+    BUPRENORPHINE: ("buprenorphine", "norbuprenorphine"),
+    METHADONE: ("methadone", "eddp"),
+}
+"""Medications for opioid use disorder whose absence matters: ingredient to parent drug and metabolite (domain 4.1)."""
+
+
+def ingredients_of(rxnorm: str) -> tuple[str, ...]:
+    """The known ingredients of an RxNorm code (an ingredient's own code or a product's); none where it is unmapped."""
+    return (rxnorm,) if rxnorm in INGREDIENTS else PRODUCTS.get(rxnorm, ())
+
+
+def family_of(analyte: str) -> Family | None:
+    """None for an unmapped analyte."""
+    known = ANALYTES.get(analyte)
+    return None if known is None else known.family

@@ -1,0 +1,184 @@
+"""Which graded results ask a person to act, and how soon (domain 5.1, 5.2). No analyte ever stands in an escalation.
+
+A `Signal` with code `unexpected-positive` marks what may show new use, whatever the reason it stands under: only this
+counts where signals are combined. Baseline and residual positives, and what a prescription explains, never carry it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.testing import tables
+from services.testing.grading import DAY, Graded
+from services.testing.packing import instant, unpack_id
+from services.testing.settings import Settings
+from services.testing.watch import OWNERS, evidence_of, rule_of
+from shared.rules.escalation import Trigger
+from shared.words.escalation import Signal
+from shared.words.testing import AnalyteResult
+
+UNEXPECTED = ("unexpected-positive-presumptive", "unexpected-positive-confirmed")
+NO_NEW_USE = ("baseline", "cannot-show-new-use")
+ALTERED = ("substituted", "adulterated")
+RECOLLECT = ("dilute", "invalid", "rejected-unsatisfactory")
+SUPPRESSING = ("sedative", "alcohol")
+"""Families that suppress breathing together with an opioid."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One signal under one reason, with the tier it asks for."""
+
+    reason: str
+    tier: int
+    signal: Signal
+
+
+def causes(graded: Mapping[str, Graded], settings: Settings) -> list[Cause]:
+    """Everything that asks for a person now, over all graded reports, in order of collection."""
+    standing = [each for each in graded.values() if each.graded and not each.report.voided]
+    standing.sort(key=lambda each: (each.report.collected_at, each.report.id))
+    found: list[Cause] = []
+    for each in standing:
+        if each.report.status == "preliminary":
+            found.extend(_provisional(each))
+        else:
+            found.extend(_of_report(each, standing, settings))
+    return found + _repeated(standing, settings)
+
+
+def triggers(found: Sequence[Cause]) -> list[Trigger]:
+    """One trigger for each reason, at its highest tier, with all its signals."""
+    reasons = dict.fromkeys(each.reason for each in found)
+    return [
+        Trigger(
+            category="drug-test",
+            reason=reason,
+            tier=max(each.tier for each in found if each.reason == reason),
+            owner=OWNERS[reason],
+            rule=rule_of(reason),
+            signals=tuple(each.signal for each in found if each.reason == reason),
+        )
+        for reason in reasons
+    ]
+
+
+def _cause(graded: Graded, reason: str, tier: int, code: str) -> Cause:
+    at, evidence = instant(graded.report.collected_at), evidence_of(unpack_id(graded.report.id))
+    return Cause(reason, tier, Signal(code, at, evidence))
+
+
+def _provisional(each: Graded) -> Iterator[Cause]:
+    """A preliminary positive is one tier lower than the final one would be, and never counts as new use."""
+    unexpected = [result for result in each.results if result.outcome in UNEXPECTED]
+    if unexpected:
+        yield _cause(each, "provisional-positive", 2 if _opioid(unexpected) else 1, "provisional-positive")
+
+
+def _of_report(each: Graded, standing: Sequence[Graded], settings: Settings) -> Iterator[Cause]:
+    specimen = [other for other in standing if other.report.specimen == each.report.specimen]
+    positives = [
+        result
+        for other in specimen
+        for result in other.results
+        if result.finding == "positive" and result.outcome not in ("not-confirmed", "cancelled", "pending")
+    ]
+    unexpected = [result for result in each.results if result.outcome in UNEXPECTED]
+    yield from _unexpected(each, unexpected, positives)
+    yield from _safety(each, positives)
+    yield from _absent(each, positives, standing, settings)
+    yield from _specimen(each, standing)
+    if any(result.analyte == tables.UNMAPPED for result in each.results):
+        yield _cause(each, "laboratory-code-unmapped", 1, "unmapped-code")
+
+
+def _unexpected(
+    each: Graded, unexpected: Sequence[AnalyteResult], positives: Sequence[AnalyteResult]
+) -> Iterator[Cause]:
+    if _opioid(unexpected):
+        yield _cause(each, "unexpected-positive-opioid", 3, "unexpected-positive")
+    if _together(unexpected, positives):
+        yield _cause(each, "opioid-with-sedative", 3, "unexpected-positive")
+    others = {result.outcome for result in unexpected if tables.family_of(result.analyte) != "opioid"}
+    for outcome in UNEXPECTED:
+        if outcome in others:
+            yield _cause(each, outcome, 2, "unexpected-positive")
+
+
+def _safety(each: Graded, positives: Sequence[AnalyteResult]) -> Iterator[Cause]:
+    """What cannot show new use still asks for the overdose-safety contact; what is unexplained also for a review."""
+    known = [result for result in each.results if result.outcome in NO_NEW_USE and result.finding == "positive"]
+    if _opioid(known) or _together(known, positives):
+        yield _cause(each, "baseline-opioid-safety", 2, "baseline-safety")
+    unexplained = [result for result in each.results if result.outcome == "unexplained-positive"]
+    if not unexplained:
+        return
+    yield _cause(each, "medical-review", 2 if _opioid(unexplained) else 1, "medical-review")
+    if _opioid(unexplained) or _together(unexplained, positives):
+        yield _cause(each, "opioid-safety", 2, "opioid-safety")
+
+
+def _absent(
+    each: Graded, positives: Sequence[AnalyteResult], standing: Sequence[Graded], settings: Settings
+) -> Iterator[Cause]:
+    """T2 to the prescriber; T3 with an unexpected opioid, with the parent drug alone, or twice within the window."""
+    if not _lacks(each):
+        return
+    earlier = any(
+        _lacks(other)
+        and other.report.specimen != each.report.specimen
+        and 0 <= each.report.collected_at - other.report.collected_at <= settings.repeat_window_days * DAY
+        for other in standing
+    )
+    opioid = _opioid([result for result in positives if result.outcome in UNEXPECTED])
+    prescribed = {result.explained_by for result in each.results if result.outcome == "unexpected-negative-prescribed"}
+    parent_alone = any(result.explained_by in prescribed for result in positives)
+    tier = 3 if earlier or opioid or parent_alone else 2
+    yield _cause(each, "prescribed-medication-absent", tier, "prescribed-medication-absent")
+
+
+def _lacks(graded: Graded) -> bool:
+    return graded.report.status != "preliminary" and any(
+        result.outcome == "unexpected-negative-prescribed" for result in graded.results
+    )
+
+
+def _specimen(each: Graded, standing: Sequence[Graded]) -> Iterator[Cause]:
+    condition = each.report.condition
+    rejected = any(result.outcome == "rejected-unsatisfactory" for result in each.results)
+    if condition in ALTERED:
+        yield _cause(each, "specimen-substituted-or-adulterated", 3, "specimen-not-valid")
+    elif condition in RECOLLECT or rejected:
+        before = [other for other in standing if other.report.collected_at < each.report.collected_at]
+        again = bool(before) and before[-1].report.condition in RECOLLECT
+        yield _cause(each, "recollection-needed", 2 if again else 1, "specimen-not-valid")
+
+
+def _repeated(standing: Sequence[Graded], settings: Settings) -> list[Cause]:
+    """Two or more specimens with confirmed unexpected positives within the window: T3, the placement is looked at."""
+    confirmed = [each for each in standing if each.report.status != "preliminary" and _confirmed(each)]
+    window = settings.repeat_window_days * DAY
+    return [
+        _cause(each, "repeated-unexpected-positive", 3, "unexpected-positive")
+        for each in confirmed
+        if any(
+            other.report.specimen != each.report.specimen
+            and abs(other.report.collected_at - each.report.collected_at) <= window
+            for other in confirmed
+        )
+    ]
+
+
+def _confirmed(graded: Graded) -> bool:
+    return any(result.outcome == "unexpected-positive-confirmed" for result in graded.results)
+
+
+def _opioid(results: Iterable[AnalyteResult]) -> bool:
+    return any(tables.family_of(result.analyte) == "opioid" for result in results)
+
+
+def _together(concerned: Sequence[AnalyteResult], positives: Sequence[AnalyteResult]) -> bool:
+    """An opioid with a sedative or alcohol in one specimen, at least one of them among the concerned."""
+    families = {tables.family_of(result.analyte) for result in positives}
+    mine = {tables.family_of(result.analyte) for result in concerned}
+    with_opioid = "opioid" in mine and bool(families & set(SUPPRESSING))
+    return with_opioid or (bool(mine & set(SUPPRESSING)) and "opioid" in families)

@@ -1,0 +1,71 @@
+"""The doorway: what testing is told, what it hears, what it says."""
+
+from datetime import datetime
+
+import msgspec
+
+from services.testing.laboratory import Status
+from shared.words.envelope import Command
+from shared.words.inner import TimePassed
+from shared.words.intake import EpisodeAdmitted, EpisodeDischarged, MedicationsRecorded, PatientIdentified
+from shared.words.testing import Condition, DrugTestCorrected, DrugTestResulted, Finding, ResultMatched
+
+__all__ = [
+    "AcknowledgeEscalation",
+    "Commands",
+    "DrugTestCorrected",
+    "DrugTestResulted",
+    "EpisodeAdmitted",
+    "EpisodeDischarged",
+    "Hears",
+    "MedicationsRecorded",
+    "Observed",
+    "PatientIdentified",
+    "ReportResult",
+    "ResolveEscalation",
+    "ResultMatched",
+    "TimePassed",
+]
+
+
+class Observed(msgspec.Struct, frozen=True, array_like=True):
+    """One component of a report as the laboratory found it: codes only, no value and no free text.
+
+    `cancelled` is a component that the laboratory took back while the report stands.
+    """
+
+    code: str
+    code_system: str
+    analyte: str
+    finding: Finding
+    definitive: bool
+    cancelled: bool = False
+
+
+class ReportResult(Command, frozen=True, kw_only=True, tag=True):
+    """A laboratory reports on one specimen, or corrects, promotes or takes back what it reported before.
+
+    `matched` is set where the report had waited for its patient.
+    """
+
+    report_id: str
+    specimen_id: str
+    collected_at: datetime
+    issued_at: datetime
+    status: Status
+    condition: Condition
+    results: tuple[Observed, ...]
+    matched: bool = False
+
+
+class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
+    escalation_id: str
+
+
+class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
+    escalation_id: str
+    because: str
+
+
+Commands = ReportResult | AcknowledgeEscalation | ResolveEscalation
+Hears = PatientIdentified | MedicationsRecorded | EpisodeAdmitted | EpisodeDischarged | TimePassed

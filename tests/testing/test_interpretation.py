@@ -1,0 +1,266 @@
+"""What a laboratory's words, codes and figures mean, and what may never be read into them."""
+
+import csv
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from services.testing import tables
+from services.testing.interpretation import (
+    SNOMED,
+    by_figures,
+    condition_of,
+    finding,
+    interpret,
+    is_drug_test,
+    number_in,
+    sense_of,
+)
+from services.testing.laboratory import Code, Component, LaboratoryReport, report_id
+from services.testing.words import ReportResult
+from shared.words.codes import INTERPRETATION, LOINC
+from tests.testing.given import SETTINGS
+
+NOON = datetime(2025, 3, 10, 12, 0, tzinfo=UTC)
+DATA = Path(tables.__file__).parent / "data"
+
+
+def component(code: str = "14314-9", **value: object) -> Component:
+    return Component(codes=(Code(code, LOINC),), **value)  # type: ignore[arg-type]
+
+
+def laboratory_report(*components: Component, panel: tuple[Code, ...] = (), **more: object) -> LaboratoryReport:
+    return LaboratoryReport(
+        filler="F1",
+        collected_at=NOON,
+        issued_at=NOON,
+        panel=panel,
+        components=components,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sense"),
+    [
+        ("POS", "positive"),
+        ("POSITIVE", "positive"),
+        ("Presumptive Positive", "positive"),
+        ("Detected", "positive"),
+        ("PRESENT", "positive"),
+        ("+", "positive"),
+        ("NEG", "negative"),
+        ("negative", "negative"),
+        ("Neg.", "negative"),
+        ("None Detected", "negative"),
+        ("Not Detected", "negative"),
+        ("NOT PRESENT", "negative"),
+        ("No Drugs Detected", "negative"),
+        ("Non-Reactive", "negative"),
+        ("below cutoff", "negative"),
+        ("Negative (<50 ng/mL)", "negative"),
+        ("Inconclusive", "indeterminate"),
+        ("Equivocal", "indeterminate"),
+        ("positive and negative", "indeterminate"),
+        ("not confirmed positive", "indeterminate"),
+        ("QNS", "unsatisfactory"),
+        ("Specimen rejected", "unsatisfactory"),
+        ("see comment", None),
+        ("", None),
+    ],
+)
+def test_words_of_a_laboratory(text: str, sense: str | None) -> None:
+    assert sense_of(text) == sense
+
+
+def test_an_abnormal_flag_alone_is_never_positive() -> None:
+    for flag in ("A", "AA", "H", "HH", "L", "N", "ABN"):
+        assert finding(component(flags=(flag,))) == "pending"
+
+
+def test_the_value_is_believed_before_the_flag() -> None:
+    assert finding(component(text="NEGATIVE", flags=("A",))) == "negative"
+    assert finding(component(text="POSITIVE", flags=("N",))) == "positive"
+
+
+def test_a_coded_value_is_believed_before_interpretation_and_text() -> None:
+    said = component(values=(Code("260385009", SNOMED),), flags=("POS",), text="positive")
+    assert finding(said) == "negative"
+
+
+def test_an_interpretation_code_is_believed_before_the_figure() -> None:
+    assert finding(component(number=Decimal(12), flags=("NEG",))) == "negative"
+    assert finding(component(values=(Code("POS", INTERPRETATION),))) == "positive"
+
+
+def test_a_figure_is_judged_by_the_laboratorys_own_cutoff_only() -> None:
+    assert finding(component("16226-3", number=Decimal(200))) == "indeterminate"
+    assert finding(component("16226-3", number=Decimal(200), cutoff=Decimal(100))) == "positive"
+    assert finding(component("16226-3", number=Decimal(99), cutoff=Decimal(100))) == "negative"
+
+
+def test_below_what_the_laboratory_reports_is_negative() -> None:
+    assert finding(component("16226-3", number=Decimal(50), comparator="<")) == "negative"
+    assert finding(component("16226-3", text="<50 ng/mL")) == "negative"
+
+
+def test_a_quantitative_code_may_carry_a_word() -> None:
+    assert finding(component("8220-6", text="POS")) == "positive"
+    assert finding(component("3394-4", text="negative")) == "negative"
+
+
+def test_a_local_code_says_it_in_its_display() -> None:
+    assert finding(component(values=(Code("9", "", "Not detected"),))) == "negative"
+
+
+def test_numbers_in_text() -> None:
+    assert number_in("<50 ng/ml") == ("<", Decimal(50))
+    assert number_in("12.5") == ("", Decimal("12.5"))
+    assert number_in("1-2") is None
+
+
+def test_a_code_for_absence_cannot_be_positive() -> None:
+    (observed,) = interpreted(component("3372-0", text="positive")).results
+    assert observed.finding == "indeterminate"
+
+
+def interpreted(*components: Component, panel: tuple[Code, ...] = ()) -> ReportResult:
+    told = interpret(laboratory_report(*components, panel=panel), "demo", "lab", SETTINGS)
+    assert told is not None
+    return told
+
+
+def test_presumptive_and_definitive_methods_are_told_apart_by_the_code() -> None:
+    told = interpreted(component("14314-9", text="POS"), component("14315-6", text="POS"))
+    assert [each.definitive for each in told.results] == [False, True]
+
+
+def test_cutoffs_and_panel_headings_are_no_results() -> None:
+    told = interpreted(component("14314-9", text="NEG"), component("19357-3", text="150"), component("53747-2"))
+    assert [each.code for each in told.results] == ["14314-9"]
+
+
+def test_an_unmapped_code_in_a_drug_test_is_kept_as_it_is() -> None:
+    told = interpreted(component("14314-9", text="NEG"), Component(codes=(Code("XYZ"),), text="POS"))
+    assert [(each.code, each.analyte, each.finding) for each in told.results][1] == ("XYZ", "unmapped", "positive")
+
+
+def test_a_panel_in_local_codes_only_is_still_a_drug_test() -> None:
+    panel = (Code("UDS10", "", "Urine Drug Screen 10 panel"),)
+    told = interpreted(Component(codes=(Code("COC"),), text="POS"), panel=panel)
+    assert [each.analyte for each in told.results] == ["unmapped"]
+
+
+def test_an_infection_test_is_no_drug_test_though_it_says_detected() -> None:
+    covid = laboratory_report(
+        component("94500-6", values=(Code("260373001", SNOMED),)), panel=(Code("94531-1", LOINC),)
+    )
+    assert not is_drug_test(covid, "lab", SETTINGS)
+    assert interpret(covid, "demo", "lab", SETTINGS) is None
+
+
+def test_creatinine_alone_is_no_drug_test() -> None:
+    assert interpret(laboratory_report(component("2161-8", number=Decimal(1))), "demo", "lab", SETTINGS) is None
+
+
+def test_a_component_taken_back_is_marked() -> None:
+    (observed,) = interpreted(component("14314-9", text="POS", status="cancelled")).results
+    assert observed.cancelled and observed.finding == "unsatisfactory"
+
+
+def test_no_free_text_of_the_laboratory_leaves_the_interpretation() -> None:
+    told = interpreted(component("14314-9", text="POS called to Dr. Smith at 5551234"))
+    assert "Smith" not in repr(told) and told.results[0].finding == "positive"
+
+
+@pytest.mark.parametrize(
+    ("creatinine", "gravity", "ph", "condition"),
+    [
+        (100.0, 1.015, 6.0, "valid"),
+        (10.0, 1.002, 6.0, "dilute"),
+        (20.0, 1.002, 6.0, "valid"),
+        (1.9, 1.0010, 6.0, "substituted"),
+        (1.9, 1.0200, 6.0, "substituted"),
+        (1.9, 1.0100, 6.0, "invalid"),
+        (10.0, 1.0010, 6.0, "invalid"),
+        (100.0, 1.015, 2.9, "adulterated"),
+        (100.0, 1.015, 11.0, "adulterated"),
+        (100.0, 1.015, 4.0, "invalid"),
+        (100.0, 1.015, 9.0, "invalid"),
+    ],
+)
+def test_specimen_validity_by_figures(creatinine: float, gravity: float, ph: float, condition: str) -> None:
+    figures = {"creatinine": creatinine, "specific-gravity": gravity, "ph": ph}
+    assert by_figures({name: Decimal(str(each)) for name, each in figures.items()}, SETTINGS.validity) == condition
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    assert by_figures({"creatinine": Decimal(1)}, SETTINGS.validity) == "valid"
+
+
+def test_the_laboratorys_own_word_on_the_specimen_stands() -> None:
+    own_word = laboratory_report(component("2161-8", number=Decimal(100), text="Specimen diluted"))
+    assert condition_of(own_word, "lab", SETTINGS) == "dilute"
+    assert condition_of(laboratory_report(rejected=True), "lab", SETTINGS) == "rejected-unsatisfactory"
+
+
+def test_one_report_has_one_id_for_its_laboratory() -> None:
+    assert report_id("demo", "lab", "F1") == report_id("demo", "lab", "F1")
+    assert len({report_id(*each) for each in (("demo", "lab", "F1"), ("other", "lab", "F1"), ("demo", "x", "F1"))}) == 3
+
+
+# --- the tables
+
+CLINICS_TABLE = """
+19261-7 16369-1 20410-7 3349-8 16234-7 16235-4 19321-9 19322-7 19593-3 16251-1 16250-3 14314-9 43984-4 43985-1
+14315-6 16226-3 3393-6 53747-2 19359-9 19360-7 20519-5 3397-7 18282-4 70145-8 70144-1 19289-8 20413-1 3427-2
+19415-9 19381-3 19416-7 19382-1 14313-1 20521-1 3426-4 3435-5 19295-5 70151-6 21431-2 18390-5 17384-9 3879-4
+19642-8 58430-0 19643-6 61197-0 16249-5 10998-3 94304-3 59673-4 58379-9 40839-3 66129-8 58381-5 11235-9
+67822-7 95797-7 43200-5 58383-1 43199-9 14316-4 70141-7 70142-5 16195-0 20412-3 3390-2 53745-6 90890-5 94117-9
+93494-3 58359-1 16208-1 49752-9 3414-0 69033-9 82371-6 58362-5 49751-1 19550-3 70149-0 16199-2 16246-1 3773-9
+93495-0 58428-4 58429-2 41858-2 58375-7 58377-3 58378-1 55349-5 58425-0 19055-3 42242-8 34180-0 46983-3 5644-0
+2161-8 2965-2 5811-5 5803-2 2756-5 19291-4 79239-0 79260-6 19065-2 45324-1
+"""
+
+
+def test_every_code_of_the_clinics_table_is_known() -> None:
+    assert [code for code in CLINICS_TABLE.split() if code not in tables.LOINC] == []
+
+
+def test_the_codes_that_are_often_taken_for_another() -> None:
+    assert tables.LOINC["58359-1"].analyte == "buprenorphine"
+    assert tables.LOINC["45324-1"].kind == "quantitative"
+    assert tables.LOINC["19065-2"].kind == "cutoff"
+
+
+def test_every_loinc_code_has_a_right_check_digit() -> None:
+    def check(code: str) -> bool:
+        body, _, digit = code.partition("-")
+        doubled = [int(each) * (2 - place % 2) for place, each in enumerate(reversed(body))]
+        return (10 - sum(each - 9 if each > 9 else each for each in doubled) % 10) % 10 == int(digit)
+
+    assert [code for code in tables.LOINC if not check(code)] == []
+
+
+@pytest.mark.parametrize("name", ["loinc.csv", "analytes.csv", "ingredients.csv", "products.csv"])
+def test_every_line_of_every_table_names_its_source_and_stands_once(name: str) -> None:
+    with (DATA / name).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(row["source"].strip() for row in rows)
+    keys = [next(iter(row.values())) for row in rows]
+    assert len(keys) == len(set(keys))
+
+
+def test_the_tables_know_one_another() -> None:
+    assert {each.analyte for each in tables.LOINC.values()} <= set(tables.ANALYTES)
+    assert {each for ingredient in tables.INGREDIENTS.values() for each in ingredient.explains} <= set(tables.ANALYTES)
+    assert {each for ingredients in tables.PRODUCTS.values() for each in ingredients} <= set(tables.INGREDIENTS)
+    assert set(SETTINGS.residual_days) <= {each.kin for each in tables.ANALYTES.values()}
+
+
+def test_products_lead_to_their_ingredients() -> None:
+    assert tables.ingredients_of("351267") == ("1819", "7242")
+    assert tables.ingredients_of("1819") == ("1819",)
+    assert tables.ingredients_of("999999999") == ()

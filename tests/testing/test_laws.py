@@ -1,0 +1,163 @@
+"""Laws that hold for every story: total, deaf to repeats, small, and read back as written."""
+
+from datetime import date, timedelta
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.testing import tables
+from services.testing.decide import hear, tell
+from services.testing.state import State, due, evolve
+from services.testing.words import (
+    AcknowledgeEscalation,
+    MedicationsRecorded,
+    Observed,
+    PatientIdentified,
+    ReportResult,
+    ResolveEscalation,
+)
+from shared.path.service import STATE_BYTES_MOST
+from shared.rules.decision import Refused
+from shared.words.codes import LOINC
+from shared.words.envelope import Command, Word, name_id
+from shared.words.intake import Medication
+from tests.testing.given import NAMES, TIME_PASSED, admitted, day, discharged, moment
+
+KNOWN = sorted(code for code, each in tables.LOINC.items() if each.kind not in ("cutoff", "panel", "method"))
+FINDINGS = ("positive", "negative", "indeterminate", "unsatisfactory", "pending", "valid")
+CODES = st.sampled_from(KNOWN)
+OBSERVED = st.builds(
+    lambda code, found, cancelled: Observed(
+        code, LOINC, tables.LOINC[code].analyte, found, tables.LOINC[code].definitive, cancelled
+    ),
+    CODES,
+    st.sampled_from(FINDINGS),
+    st.booleans(),
+)
+FOREIGN = st.builds(
+    Observed, st.text(max_size=40), st.text(max_size=60), st.just("unmapped"), st.sampled_from(FINDINGS), st.booleans()
+)
+DAYS = st.integers(-20, 130)
+REPORTS = st.builds(
+    lambda name, specimen, collected, later, status, condition, results, matched: ReportResult(
+        report_id=name_id(NAMES, f"report {name}"),
+        specimen_id=name_id(NAMES, f"specimen {specimen}"),
+        collected_at=day(collected),
+        issued_at=day(collected + later),
+        status=status,
+        condition=condition,
+        results=tuple(results),
+        matched=matched,
+    ),
+    st.integers(0, 30),
+    st.integers(0, 20),
+    DAYS,
+    st.integers(0, 5),
+    st.sampled_from(
+        ["registered", "preliminary", "final", "corrected", "cancelled", "entered-in-error", "promoted", "unknown"]
+    ),
+    st.sampled_from(["valid", "dilute", "substituted", "adulterated", "invalid", "rejected-unsatisfactory"]),
+    st.lists(OBSERVED | FOREIGN, max_size=70),
+    st.booleans(),
+)
+RXNORM = st.sampled_from([*tables.INGREDIENTS, *list(tables.PRODUCTS)[:40], "999999", "888888"])
+DATES = st.none() | st.dates(date(2024, 12, 1), date(2025, 8, 1))
+MEDICATIONS = st.builds(
+    lambda at, taken: MedicationsRecorded(
+        list_id=name_id(NAMES, f"list {at}"),
+        recorded_at=day(at),
+        medications=tuple(Medication(name_id(NAMES, str(place)), *each) for place, each in enumerate(taken)),
+    ),
+    DAYS,
+    st.lists(st.tuples(RXNORM, DATES, DATES), max_size=25),
+)
+EPISODES = st.builds(
+    lambda at, which: admitted(day(at), name_id(NAMES, f"episode {which}")), st.integers(0, 3), st.integers(0, 1)
+)
+HAPPENED: st.SearchStrategy[Word | Command] = st.one_of(
+    REPORTS,
+    REPORTS,
+    REPORTS,
+    MEDICATIONS,
+    EPISODES,
+    st.just(admitted()),
+    st.just(discharged(day(84))),
+    st.just(TIME_PASSED),
+    st.just(PatientIdentified(digests=(), sealed=(), identified_at=day(0))),
+    st.builds(AcknowledgeEscalation, escalation_id=st.uuids().map(str)),
+    st.builds(ResolveEscalation, escalation_id=st.uuids().map(str), because=st.just("done")),
+)
+STORIES = st.lists(HAPPENED, max_size=25)
+
+
+def decide(state: State, happened: Word | Command, place: int) -> tuple[State, list[Word]]:
+    now = moment(day(130) + timedelta(minutes=place), str(place))
+    if isinstance(happened, Command):
+        answer = tell(state, happened, now)  # type: ignore[arg-type]
+        said = [] if isinstance(answer, Refused) else list(answer)
+    else:
+        said = hear(state, happened, now)  # type: ignore[arg-type]
+    for word in (happened, *said):
+        state = evolve(state, word)
+    return state, said
+
+
+def live(story: list[Word | Command]) -> State:
+    state = State()
+    for place, each in enumerate(story):
+        state, _ = decide(state, each, place)
+    return state
+
+
+@settings(deadline=None, max_examples=150)
+@given(STORIES)
+def test_total_small_and_read_back_as_written(story: list[Word | Command]) -> None:
+    state = State()
+    for place, each in enumerate(story):
+        state, said = decide(state, each, place)
+        body = msgspec.json.encode(state)
+        assert len(body) <= STATE_BYTES_MOST
+        assert msgspec.json.decode(body, type=State) == state
+        due(state)
+        for word in said:
+            assert word.write("patient")
+
+
+@settings(deadline=None, max_examples=100)
+@given(STORIES, REPORTS | MEDICATIONS | EPISODES | st.just(discharged(day(84))))
+def test_deaf_to_repeats(story: list[Word | Command], last: Word | Command) -> None:
+    state, _ = decide(live(story), last, 100)
+    again, said = decide(state, last, 101)
+    assert said == []
+    assert again == state
+
+
+@settings(deadline=None, max_examples=50)
+@given(STORIES)
+def test_at_most_one_escalation_is_open_for_a_reason(story: list[Word | Command]) -> None:
+    reasons = [each.escalation.reason for each in live(story).open]
+    assert len(reasons) == len(set(reasons))
+
+
+def test_a_long_stay_with_two_specimens_a_week_fits_and_keeps_the_newest() -> None:
+    state, count = live([admitted()]), 0
+    for week in range(26):
+        for part in (0, 3):
+            results = tuple(
+                Observed(code, LOINC, tables.LOINC[code].analyte, "negative", tables.LOINC[code].definitive)
+                for code in KNOWN[:14]
+            )
+            told = ReportResult(
+                report_id=name_id(NAMES, f"long {week} {part}"),
+                specimen_id=name_id(NAMES, f"long {week} {part}"),
+                collected_at=day(week * 7 + part),
+                issued_at=day(week * 7 + part + 1),
+                status="final",
+                condition="valid",
+                results=results,
+            )
+            state, count = decide(state, told, count)[0], count + 1
+    assert len(msgspec.json.encode(state)) <= STATE_BYTES_MOST
+    assert len(state.reports) >= 10
+    assert len(state.reports[-1].measures) == 14
