@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import requests
 from jgo.config import GlobalSettings
 from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import MavenContext
@@ -89,7 +88,7 @@ def _fetch_one(context: MavenContext, at: Path, coordinate: str, digest: str) ->
     group, artifact, version = coordinate.split(":")
     try:
         context.project(group, artifact).at_version(version).artifact().resolve()
-    except (requests.RequestException, RuntimeError, OSError) as failure:
+    except (OSError, RuntimeError) as failure:
         at.unlink(missing_ok=True)
         raise CannotContinueError(
             f"could not download {coordinate} ({type(failure).__name__}): check the network or name a Maven mirror in "

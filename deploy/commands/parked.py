@@ -134,4 +134,4 @@ async def _rows(name: str, dsn: str, query: str, values: tuple[object, ...]) -> 
         finally:
             await connection.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
-        raise CannotContinueError(f"the database of {name} does not answer ({type(failure).__name__})") from None
+        raise CannotContinueError(f"the database of {name} cannot be read ({type(failure).__name__})") from None
