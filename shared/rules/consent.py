@@ -37,10 +37,11 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """Yes: by this consent (None inside the program), and these fields of the patient, no other."""
+    """Yes: by this consent (None inside the program), and these fields of the patient, no other, until it expires."""
 
     consent_id: str | None
     fields: tuple[str, ...]
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def _by_one(consent: ConsentGiven, partner: Partner, now: datetime) -> Permitted
     fields = tuple(each for each in partner.fields if each in consent.fields)
     if not set(partner.required) <= set(fields):
         return Withheld("consent-lacks-a-field")
-    return Permitted(consent.consent_id, fields)
+    return Permitted(consent.consent_id, fields, consent.expires_at)
 
 
 def _may_last(partner: Partner) -> bool:

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import NAMESPACE_URL
 
 from shared.words import codes, fhir
-from shared.words.envelope import Resource, Word
+from shared.words.envelope import Resource, Word, name_id
 
 
 class AftercarePlanned(Word, frozen=True, kw_only=True):
@@ -54,7 +55,10 @@ class MeetingListPrepared(Word, frozen=True, kw_only=True):
 
     def write(self, patient: str) -> list[Resource]:
         meetings = [
-            {"contentReference": fhir.logical(codes.MEETING, each) | {"type": "HealthcareService"}}
+            {
+                "contentReference": fhir.reference("HealthcareService", meeting_id(each))
+                | fhir.logical(codes.MEETING, each)
+            }
             for each in self.meetings
         ]
         return [
@@ -71,6 +75,11 @@ class MeetingListPrepared(Word, frozen=True, kw_only=True):
                 }
             )
         ]
+
+
+def meeting_id(identifier: str) -> str:
+    """Id of the HealthcareService that a meeting of a feed (`feed|slug`) is read as."""
+    return name_id(NAMESPACE_URL, f"{codes.MEETING}|{identifier}")
 
 
 class ReferralWord(Word, frozen=True, kw_only=True):

@@ -69,7 +69,7 @@ def test_without_any_consent_nothing_is_disclosed() -> None:
 
 
 def test_a_consent_that_names_the_partner_permits_and_is_named() -> None:
-    assert may_disclose([CONSENT], ALUMNI, NOW) == Permitted("c1", ("name", "phone"))
+    assert may_disclose([CONSENT], ALUMNI, NOW) == Permitted("c1", ("name", "phone"), EXPIRES)
 
 
 def test_a_consent_naming_another_permits_nothing() -> None:
@@ -122,7 +122,7 @@ def test_a_treating_provider_needs_an_expiry_for_anything_else() -> None:
 
 def test_only_fields_that_both_the_consent_and_the_partners_list_name_are_told() -> None:
     generous = but(CONSENT, fields=("area", "birth-date", "name"))
-    assert may_disclose([generous], ALUMNI, NOW) == Permitted("c1", ("name",))
+    assert may_disclose([generous], ALUMNI, NOW) == Permitted("c1", ("name",), EXPIRES)
 
 
 def test_a_consent_that_lacks_what_the_partner_cannot_do_without_withholds_all() -> None:
@@ -147,13 +147,13 @@ def test_the_programs_own_ehr_is_inside_the_program() -> None:
 def test_any_one_living_consent_is_enough() -> None:
     expired = but(CONSENT, consent_id="c0", expires_at=NOW)
     for order in ([expired, CONSENT], [CONSENT, expired]):
-        assert may_disclose(order, ALUMNI, NOW) == Permitted("c1", ("name", "phone"))
+        assert may_disclose(order, ALUMNI, NOW) == Permitted("c1", ("name", "phone"), EXPIRES)
 
 
 def test_the_newest_of_several_permits_whatever_their_order() -> None:
     newer = but(CONSENT, consent_id="c3", given_at=SIGNED + timedelta(days=1), fields=("name",))
     for order in ([newer, CONSENT], [CONSENT, newer]):
-        assert may_disclose(order, ALUMNI, NOW) == Permitted("c3", ("name",))
+        assert may_disclose(order, ALUMNI, NOW) == Permitted("c3", ("name",), EXPIRES)
 
 
 def test_two_consents_are_never_added_up() -> None:

@@ -1,0 +1,163 @@
+"""What leaves for a partner: exactly the permitted fields, the consent's scope, the notice; and nothing else."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from services.aftercare.form import FIELDS, NOTICE, transaction
+from services.aftercare.words import ReferralPrepared
+from shared.edge.fhir import parse, validate
+from shared.rules.consent import Permitted
+from shared.words.envelope import Envelope
+from shared.words.wire import write
+from tests.aftercare.clinic import ALUMNI, CLINIC, DISCHARGED
+
+PATIENT_ID = "5b1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e"
+CONSENT_ID = "9e1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e"
+ROW = "0f1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e"
+UNTIL = datetime(2026, 3, 31, tzinfo=UTC)
+PATIENT: dict[str, Any] = {
+    "resourceType": "Patient",
+    "id": PATIENT_ID,
+    "identifier": [{"system": "https://clinic.example.org/mrn", "value": "MRN-SEEDED"}],
+    "name": [{"use": "nickname", "text": "Bo"}, {"use": "official", "family": "Seeded", "given": ["Bogus"]}],
+    "telecom": [{"system": "email", "value": "bogus@seeded.example"}, {"system": "phone", "value": "+15555550123"}],
+    "birthDate": "1980-02-03",
+    "address": [{"line": ["1 Seeded Street"], "city": "Riverbend", "state": "NY", "postalCode": "00000"}],
+    "contact": [{"name": {"text": "Seeded Relative"}}],
+}
+PREPARED = ReferralPrepared(
+    referral_id="7c1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
+    task_id="8d1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
+    partner="alumni",
+    kind="alumni",
+    purpose="alumni",
+    attempt=1,
+    asked_at=DISCHARGED,
+    at=DISCHARGED,
+)
+
+
+def message() -> dict[str, Any]:
+    envelope = Envelope(
+        id=UUID(ROW),
+        source="aftercare",
+        word="ReferralPrepared",
+        program="demo",
+        patient=PATIENT_ID,
+        at=DISCHARGED,
+        correlation_id=UUID(ROW),
+        causation_id=UUID(ROW),
+    )
+    said: dict[str, Any] = json.loads(write(PREPARED, envelope).body)
+    return said
+
+
+def told(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] | None = PATIENT) -> dict[str, Any]:
+    bundle: dict[str, Any] = transaction(message(), Permitted(consent_id, fields, UNTIL), ALUMNI, patient, ROW)
+    return bundle
+
+
+def one(bundle: dict[str, Any], kind: str) -> dict[str, Any]:
+    (found,) = [each["resource"] for each in bundle["entry"] if each["resource"]["resourceType"] == kind]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("fields", [(), ("name",), ("name", "phone"), ("name", "phone", "area")])
+@pytest.mark.parametrize("consent_id", [None, CONSENT_ID])
+def test_it_is_valid_fhir_with_any_fields(fields: tuple[str, ...], consent_id: str | None) -> None:
+    bundle = parse(msgspec.json.encode(told(*fields, consent_id=consent_id))).resource
+    assert validate(bundle) == ()
+    for each in bundle["entry"]:
+        assert validate(each["resource"]) == ()
+
+
+def test_the_patient_has_the_permitted_fields_and_no_other() -> None:
+    patient = one(told("name", "phone"), "Patient")
+    assert patient["name"] == [{"use": "official", "family": "Seeded", "given": ["Bogus"]}]
+    assert patient["telecom"] == [{"system": "phone", "value": "+15555550123"}]
+    assert set(patient) == {"resourceType", "meta", "identifier", "name", "telecom"}
+
+
+def test_the_area_is_coarse() -> None:
+    assert one(told("area"), "Patient")["address"] == [{"city": "Riverbend", "state": "NY"}]
+
+
+def test_a_field_the_hub_cannot_tell_is_not_told() -> None:
+    assert set(one(told("birth-date", "diagnosis"), "Patient")) == {"resourceType", "meta", "identifier"}
+
+
+@pytest.mark.parametrize("seeded", ["MRN", "Street", "00000", "1980", "bogus@", "Relative", PATIENT_ID, 'Bo"'])
+def test_nothing_else_of_the_patient_is_in_it(seeded: str) -> None:
+    assert seeded not in msgspec.json.encode(told("name", "phone", "area")).decode()
+
+
+def test_without_contact_data_nothing_is_invented() -> None:
+    assert set(one(told("name", "phone", patient=None), "Patient")) == {"resourceType", "meta", "identifier"}
+
+
+def test_the_notice_and_the_consents_scope_accompany_it() -> None:
+    bundle = told("name", "phone")
+    notice, scope = (each["contentString"] for each in one(bundle, "Communication")["payload"])
+    assert notice == NOTICE == "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
+    assert all(word in scope for word in (CONSENT_ID, "riverbend-alumni", "name, phone", "alumni", "2026-03-31"))
+    provision = one(bundle, "Consent")["provision"]
+    assert [each["coding"][0]["code"] for each in provision["code"]] == ["name", "phone"]
+    assert [each["reference"]["identifier"]["value"] for each in provision["actor"]] == ["riverbend-alumni"]
+
+
+def test_inside_the_program_no_consent_and_no_notice_is_sent() -> None:
+    kinds = [each["resource"]["resourceType"] for each in told("name", consent_id=None)["entry"]]
+    assert kinds == ["Patient", "ServiceRequest", "Task"]
+
+
+def test_every_resource_is_labelled() -> None:
+    bundle = told("name")
+    for each in (bundle, *(entry["resource"] for entry in bundle["entry"])):
+        assert {"42CFRPart2", "R", "NORDSCLCD"} <= {label["code"] for label in each["meta"]["security"]}
+
+
+def test_sent_again_it_is_the_same_and_recognised() -> None:
+    bundle = told("name", "phone")
+    assert bundle == told("name", "phone")
+    assert bundle["identifier"]["value"] == f"urn:uuid:{ROW}"
+    for each in bundle["entry"]:
+        system, value = each["resource"]["identifier"][0]["system"], each["resource"]["identifier"][0]["value"]
+        assert each["request"]["ifNoneExist"] == f"identifier={system}|{value}"
+
+
+def test_two_partners_know_the_patient_under_different_pseudonyms() -> None:
+    permitted = Permitted(CONSENT_ID, ("name",))
+    first, second = (one(transaction(message(), permitted, each, PATIENT, ROW), "Patient") for each in (ALUMNI, CLINIC))
+    assert first["identifier"] != second["identifier"]
+
+
+anything = some.recursive(
+    some.text(max_size=5), lambda inner: some.dictionaries(some.text(max_size=5), inner, max_size=2), max_leaves=4
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    some.lists(some.sampled_from([*FIELDS, "birth-date"]), unique=True),
+    some.fixed_dictionaries(
+        {},
+        optional={
+            "name": some.lists(some.dictionaries(some.sampled_from(["use", "family", "x"]), some.text()), max_size=2),
+            "telecom": some.lists(some.dictionaries(some.sampled_from(["system", "value"]), some.text()), max_size=2),
+            "address": some.lists(some.dictionaries(some.sampled_from(["city", "line"]), some.text()), max_size=2),
+            "extension": some.lists(anything, max_size=2),
+        },
+    ),
+)
+def test_any_patient_is_told_by_the_allow_list_alone(fields: list[str], patient: dict[str, Any]) -> None:
+    allowed = {"name": "name", "phone": "telecom", "area": "address"}
+    members = set(one(told(*fields, patient=patient), "Patient")) - {"resourceType", "meta", "identifier"}
+    assert members <= {allowed[each] for each in fields if each in allowed}
