@@ -18,6 +18,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     escalation: Times
     follow_up_days: tuple[int, ...]
     follow_up_window_days: tuple[int, ...]
+    feeds: tuple[str, ...]
+    """Meeting feeds by name: files of deploy/meetings."""
     meetings_most: int
     partners: tuple[Partner, ...] = ()
     meetings: tuple[Meeting, ...] = ()

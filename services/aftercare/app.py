@@ -1,0 +1,66 @@
+"""Composition root: `python -m services.aftercare.app`."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from services.aftercare import feeds, form
+from services.aftercare.decide import hear, tell
+from services.aftercare.edge import EDGE
+from services.aftercare.settings import Settings
+from services.aftercare.state import VERSION, State, due, evolve
+from services.aftercare.words import Commands, ConsentGiven, ConsentRevoked
+from shared.edge.process import Parts, Running, main
+from shared.path.identity import Keys
+from shared.path.service import Service
+from shared.path.settings import Process, load, partners
+from shared.words.catalogue import AFTERCARE_EVENTS
+
+
+def parts(keys: Keys) -> Parts:
+    service = Service(
+        name="aftercare",
+        state_type=State,
+        version=VERSION,
+        hear=hear,
+        tell=tell,
+        evolve=evolve,
+        due=due,
+        urgent=(ConsentGiven, ConsentRevoked),
+        commands=Commands,
+        keeps_contact=True,
+        keys=keys,
+    )
+    return Parts(
+        service=service,
+        edge=EDGE,
+        topic=AFTERCARE_EVENTS,
+        settings=settings,
+        form=form.transaction,
+        tasks=lambda running: [_keep_meetings(running)],
+    )
+
+
+def settings(process: Process) -> Mapping[str, Settings]:
+    """Each program's numbers with its partners and a snapshot of its meeting feeds. A feed belongs to one program."""
+    numbers, known = load(process.deploy, "aftercare", Settings), partners(process.deploy).values()
+    listed = [feed for each in numbers.values() for feed in each.feeds]
+    if len(listed) != len(set(listed)):
+        raise ValueError("program.toml: a meeting feed is listed by two programs; give each its own file")
+    return {
+        program: msgspec.structs.replace(
+            each,
+            partners=tuple(partner for partner in known if program in partner.programs),
+            meetings=feeds.load(process.deploy, each.feeds),
+        )
+        for program, each in numbers.items()
+    }
+
+
+async def _keep_meetings(running: Running) -> None:
+    by_program = {program: each.meetings for program, each in running.inbox.settings.items()}
+    await feeds.keep(running.inbox.pool, by_program, running.clock.now())
+
+
+if __name__ == "__main__":
+    main(parts, "aftercare")

@@ -1,0 +1,81 @@
+"""The cached meeting feeds: files in the public Meeting Guide format, read at start, readable as HealthcareService.
+
+A program lists its feeds by name; a feed belongs to one program, for its meetings are rows of that program.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from services.aftercare.meetings import Meeting, parse
+from shared.path import log
+from shared.words import codes, fhir
+from shared.words.aftercare import meeting_id
+from shared.words.envelope import Resource
+from shared.words.wire import Unreadable
+
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+# A meeting that left its feed stays readable: older lists name it.
+_KEEP = """INSERT INTO resources (type, id, program, patient, updated_at, body)
+    SELECT 'HealthcareService', u.id, u.program, '', $4, u.body
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS u(id, program, body)
+    ON CONFLICT (type, id) DO UPDATE SET body = excluded.body, version = resources.version + 1, updated_at = $4
+    WHERE resources.body <> excluded.body"""
+
+
+def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
+    """The meetings of these feeds. One that can't be read is said in the log and leaves the others as they are."""
+    found: list[Meeting] = []
+    for name in feeds:
+        try:
+            feed = parse(name, (deploy / "meetings" / f"{name}.json").read_bytes())
+        except (OSError, Unreadable) as wrong:
+            log.get().error("meeting feed unreadable", id=name, error=type(wrong).__name__)
+            continue
+        if feed.skipped:
+            log.get().warning("meetings skipped", id=name, count=feed.skipped)
+        found.extend(feed.meetings)
+    return tuple(found)
+
+
+async def keep(pool: Any, meetings: Mapping[str, Iterable[Meeting]], now: datetime) -> None:
+    """Write each program's meetings into the read model, so that a patient's list can be read in full."""
+    rows = [(program, each) for program, those in meetings.items() for each in those]
+    ids = [meeting_id(each.id) for _, each in rows]
+    bodies = [msgspec.json.encode(written(each)).decode() for _, each in rows]
+    await pool.execute(_KEEP, ids, [program for program, _ in rows], bodies, now)
+
+
+def written(meeting: Meeting) -> Resource:
+    """The meeting as FHIR, with its source and the advice to confirm: a feed may be older than the group's own word."""
+    hours = {
+        "daysOfWeek": [_DAYS[each] for each in meeting.weekdays],
+        "availableStartTime": f"{meeting.start}:00" if meeting.start else None,
+        "availableEndTime": f"{meeting.end}:00" if meeting.end else None,
+    }
+    said = [
+        ", ".join(meeting.places),
+        " and ".join(meeting.venues),
+        f"times of {meeting.timezone}" if meeting.timezone else "",
+        f"source: {meeting.feed}, {meeting.updated or 'undated'}; confirm with the group",
+    ]
+    return fhir.without_nothing(
+        {
+            "resourceType": "HealthcareService",
+            "id": meeting_id(meeting.id),
+            "identifier": [{"system": codes.MEETING, "value": meeting.id}],
+            "active": True,
+            "name": meeting.name,
+            "characteristic": [fhir.concept(TYPE, each) for each in meeting.types if each.split()],
+            "telecom": [{"system": "url", "value": meeting.url}] if meeting.url else None,
+            "availableTime": [hours] if meeting.weekdays and (hours := fhir.without_nothing(hours)) else None,
+            "comment": "; ".join(each for each in said if each),
+        }
+    )
+
+
+TYPE = f"{codes.HUB}/CodeSystem/meeting-type"
+"""Type codes of the Meeting Guide format."""
