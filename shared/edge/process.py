@@ -18,7 +18,7 @@ from shared.edge.clients import Door, registered
 from shared.edge.contract import Edge
 from shared.edge.desk import Desk
 from shared.edge.search import Reader
-from shared.path import db, documents, log
+from shared.path import db, documents, log, metrics
 from shared.path.bus import Bus
 from shared.path.clock import Clock, ticks
 from shared.path.identity import Keys
@@ -32,9 +32,12 @@ from shared.path.settings import Process, partners
 from shared.words.catalogue import DISCLOSURES, ESCALATIONS, OPERATIONS
 
 DESKS = 2
-POLL_AGE_SECONDS_MOST = 30.0
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
+WATCH_SECONDS = 5.0
+UNSENT_SECONDS_MOST = 120.0
+_OLDEST_UNSENT = """SELECT coalesce(extract(epoch FROM now() - min(kept_at)), 0)::float FROM outbox
+    WHERE lane LIKE 'topic:%'"""
 CLAIMS_DAYS = 14
 """Retention of the heard topics (7 days) and 7 more."""
 
@@ -110,6 +113,7 @@ async def run(process: Process, keys: Keys, parts: Parts) -> None:
                 SelfLane(inbox, bell).run(process.database_url),
                 run_deadlines(inbox),
                 _keep_house(inbox),
+                _watch_outbox(inbox),
                 *(run_desk(inbox, desk.queue) for _ in range(DESKS)),
                 *_topic_lanes(parts, process, bell),
                 *_partner_lanes(parts, process, inbox, bell),
@@ -149,22 +153,34 @@ async def _patiently(attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def _health(pool: Any, bus: Bus) -> Callable[[], Coroutine[Any, Any, str | None]]:
-    """Readiness looks at the database, the age of the last poll, and trouble."""
+    """Readiness looks at the database, the age of the oldest unsent row, the consumer and its trouble."""
 
     async def ready() -> str | None:
         if bus.troubled:
             return "the consumer is in trouble"
-        if not bus.assigned or ticks() - bus.last_poll > POLL_AGE_SECONDS_MOST:
+        if not bus.assigned:
             return "the consumer has not joined its group"
         try:
-            await pool.fetchval("SELECT 1", timeout=2.0)
+            oldest: float = await pool.fetchval(_OLDEST_UNSENT, timeout=2.0)
         except Exception as error:
             if not db.is_trouble(error):
                 raise
             return "the database can't be reached"
-        return None
+        return "the outbox is not draining" if oldest > UNSENT_SECONDS_MOST else None
 
     return ready
+
+
+async def _watch_outbox(inbox: Inbox) -> None:
+    """Every few seconds: how old is the oldest row that has not left yet?"""
+    gauge = metrics.OLDEST_UNSENT.labels(inbox.service.name)
+    while True:
+        try:
+            gauge.set(await inbox.pool.fetchval(_OLDEST_UNSENT))
+        except Exception as error:
+            if not db.is_trouble(error):
+                raise
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 async def _keep_house(inbox: Inbox) -> None:

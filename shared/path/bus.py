@@ -46,7 +46,6 @@ class Bus:
         self._replica = replica
         self._bootstrap = bootstrap
         self._parked_in_a_row = 0
-        self.last_poll = ticks()
         self.assigned = False
         self.troubled = False
 
@@ -157,8 +156,7 @@ class Bus:
             consumer = self._consumer()
             self.assigned = consumer is not None and bool(consumer.assignment())
             if self.assigned:
-                self.last_poll = ticks()
-                metrics.LAST_POLL.labels(self._inbox.service.name).set(machine_now().timestamp())
+                        metrics.LAST_POLL.labels(self._inbox.service.name).set(machine_now().timestamp())
             await asyncio.sleep(0.2 if not self.assigned else 1.0)
 
 

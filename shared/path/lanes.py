@@ -77,7 +77,7 @@ async def run_deadlines(inbox: Inbox) -> None:
     while True:
         taken = 0
         try:
-            taken = await _deadlines(inbox)
+            taken = await run_due(inbox)
         except Exception as error:
             if not db.is_trouble(error):
                 raise
@@ -87,7 +87,8 @@ async def run_deadlines(inbox: Inbox) -> None:
             await asyncio.sleep(DEADLINE_POLL_SECONDS)
 
 
-async def _deadlines(inbox: Inbox) -> int:
+async def run_due(inbox: Inbox) -> int:
+    """Take up to a batch of due patients; how many were taken."""
     now = inbox.clock.now()
     await inbox.months.ensure(now)
     async with inbox.pool.acquire() as connection, connection.transaction():

@@ -140,8 +140,6 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(technical.DisclosureRecorded, DISCLOSURES, "any", "AuditEvent"),
     Entry(technical.WordParked, OPERATIONS, "any", "OperationOutcome"),
     Entry(technical.WordRedriven, OPERATIONS, "any", "OperationOutcome"),
-    Entry(technical.FeedSilent, OPERATIONS, "any", "OperationOutcome"),
-    Entry(technical.LaneStuck, OPERATIONS, "any", "OperationOutcome"),
 )
 
 BY_TYPE: dict[type[Any], Entry] = {entry.word: entry for entry in ENTRIES}

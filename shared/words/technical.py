@@ -78,16 +78,10 @@ class OperationsWord(Word, frozen=True, kw_only=True):
 
 
 class WordParked(OperationsWord, frozen=True, kw_only=True):
+    """A word could not be decided; it and the patient's later ones wait for a person."""
+
     severity: ClassVar[str] = "error"
 
 
 class WordRedriven(OperationsWord, frozen=True, kw_only=True):
-    pass
-
-
-class FeedSilent(OperationsWord, frozen=True, kw_only=True):
-    severity: ClassVar[str] = "warning"
-
-
-class LaneStuck(OperationsWord, frozen=True, kw_only=True):
-    severity: ClassVar[str] = "warning"
+    """A patient's parked words were decided after all."""

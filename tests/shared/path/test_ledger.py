@@ -1,0 +1,97 @@
+"""The consent ledger: what it knows, and how current that is."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from shared.path import ledger
+from shared.path.clock import machine_now
+from shared.path.ledger import AGE_SECONDS_MOST
+from shared.words.catalogue import PARTITIONS
+from shared.words.intake import ConsentGiven, ConsentRevoked
+from tests.shared.path.hall import MONDAY_NOON, Hall, hall, record
+
+PATIENT = "11111111-1111-4111-8111-111111111111"
+CONSENT = str(uuid4())
+
+
+@pytest.fixture
+async def here(database: str, tmp_path: Path) -> AsyncIterator[Hall]:
+    async with hall(database, tmp_path) as opened:
+        yield opened
+
+
+def given() -> ConsentGiven:
+    return ConsentGiven(
+        consent_id=CONSENT, recipients=("alumni",), purposes=("alumni",), fields=("name",), given_at=MONDAY_NOON
+    )
+
+
+def revoked() -> ConsentRevoked:
+    return ConsentRevoked(consent_id=CONSENT, revoked_at=MONDAY_NOON)
+
+
+async def apply(here: Hall, *words: ConsentGiven | ConsentRevoked) -> None:
+    async with here.pool.acquire() as connection, connection.transaction():
+        await ledger.apply(connection, [record(word, PATIENT) for word in words])
+
+
+async def known(here: Hall) -> ledger.Known:
+    async with here.pool.acquire() as connection:
+        return await ledger.read(connection, PATIENT, machine_now())
+
+
+async def mark(here: Hall, *, partitions: int = PARTITIONS, seconds_old: float = 0.0) -> None:
+    at = machine_now() - timedelta(seconds=seconds_old)
+    async with here.pool.acquire() as connection:
+        await ledger.mark_current(connection, dict.fromkeys(range(partitions), at))
+
+
+async def test_a_consent_is_known_until_it_is_revoked(here: Hall) -> None:
+    await apply(here, given())
+    assert (await known(here)).consents == (given(),)
+    await apply(here, revoked())
+    assert (await known(here)).consents == ()
+
+
+async def test_a_given_that_comes_after_its_revocation_revives_nothing(here: Hall) -> None:
+    await apply(here, revoked())
+    await apply(here, given())
+    assert (await known(here)).consents == ()
+
+
+async def test_given_and_revoked_in_one_batch_leave_nothing(here: Hall) -> None:
+    await apply(here, given(), revoked())
+    assert (await known(here)).consents == ()
+
+
+async def test_the_version_counts_every_consent_word(here: Hall) -> None:
+    await apply(here, given(), revoked())
+    await apply(here, given())
+    assert (await known(here)).version == 3
+
+
+async def test_a_ledger_that_never_heard_a_heartbeat_is_not_current(here: Hall) -> None:
+    assert not (await known(here)).current
+
+
+async def test_one_silent_partition_of_twelve_closes_the_gate(here: Hall) -> None:
+    await mark(here, partitions=PARTITIONS - 1)
+    assert not (await known(here)).current
+    await mark(here)
+    assert (await known(here)).current
+
+
+async def test_an_old_heartbeat_closes_the_gate(here: Hall) -> None:
+    await mark(here, seconds_old=AGE_SECONDS_MOST + 1)
+    assert not (await known(here)).current
+
+
+async def test_records_that_expired_unread_close_the_gate_until_a_person_acts(here: Hall) -> None:
+    async with here.pool.acquire() as connection:
+        await ledger.mark_lost(connection, [3])
+    await mark(here)
+    assert not (await known(here)).current
