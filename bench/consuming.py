@@ -1,0 +1,164 @@
+"""Events consumed with real decisions, Kafka to PostgreSQL; the floor is the same statements with the same rows."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from bench.courses import PROGRAM, Course, Record
+from bench.ground import Ground, emptied
+from bench.watching import Statements, Stages
+from shared.path import db
+from shared.path.bus import Bus
+from shared.path.clock import Clock, ticks
+from shared.path.inbox import Inbox
+from shared.path.item import Answer, Item
+from shared.path.listening import Listening
+from shared.path.relay import producing
+
+LONGEST_SECONDS = 300.0
+
+
+@dataclass
+class Count:
+    """How many were decided, and when the first and the last batch were."""
+
+    wanted: int
+    done: int = 0
+    first: int = 0
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, events: int) -> None:
+        self.done += events
+        self.ended_at = ticks()
+        if not self.first:
+            self.first, self.started_at = events, self.ended_at
+        if self.done >= self.wanted:
+            self.finished.set()
+
+    @property
+    def rate(self) -> float:
+        """Events a second from the end of the first batch on: joining the group is not what is measured."""
+        return (self.done - self.first) / (self.ended_at - self.started_at)
+
+
+class Watched(Inbox):
+    """An inbox that counts what it has committed."""
+
+    count: Count
+
+    async def hear(self, items: Sequence[Item], heartbeats: Mapping[int, datetime] | None = None) -> list[Answer]:
+        answers = await super().hear(items, heartbeats)
+        self.count.add(len(items))
+        return answers
+
+
+@dataclass(frozen=True)
+class Consumed:
+    rate: float
+    floor: float
+    said: int
+    events: int
+    stages: Stages
+
+
+async def measure(ground: Ground, course: Course, patients: int) -> Consumed:
+    """Once as it is, once more with other patients watched, and that one's statements again prebuilt."""
+    dsn = await ground.database(course.name)
+    count, _ = await _consume(ground, course, dsn, course.patients(patients, 1), None)
+    statements = Statements()
+    others = course.patients(patients, 2)
+    watched, said = await _consume(ground, course, dsn, others, statements)
+    floor = await _prebuilt(course, dsn, others, statements, watched.done)
+    return Consumed(count.rate, floor, said, count.done, statements.stages(watched.done))
+
+
+async def _consume(
+    ground: Ground, course: Course, dsn: str, patients: Sequence[str], statements: Statements | None
+) -> tuple[Count, int]:
+    await _prepare(course, dsn, patients)
+    records = list(course.records(patients))
+    await _lay(ground.kafka, course.service.hears, records)
+    count = Count(len(records))
+    clock = Clock()
+    async with db.pool(dsn) as pool:
+        listening = Listening(pool, clock)
+        await listening.start()
+        months = db.Months(dsn)
+        await months.ensure(clock.now())
+        inbox = Watched(
+            course.service,
+            statements.pool(pool) if statements else pool,
+            months,
+            clock,
+            listening,
+            course.settings,
+            lambda: None,
+        )
+        inbox.count = count
+        bus = Bus(inbox, ground.kafka, "bench")
+        if statements:
+            statements.watch(inbox, bus)
+        async with _running(bus):
+            await asyncio.wait_for(count.finished.wait(), LONGEST_SECONDS)
+        parked = await pool.fetchval("SELECT count(*) FROM parked")
+        if parked:
+            raise AssertionError(f"{parked} words were parked: this measures nothing")
+        return count, await pool.fetchval("SELECT count(*) FROM outbox")
+
+
+@asynccontextmanager
+async def _running(bus: Bus) -> AsyncIterator[None]:
+    task = asyncio.create_task(bus.run())
+    try:
+        yield
+    finally:
+        # A moment for the last acknowledgement, else the next measurement hears the last batch again.
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _prepare(course: Course, dsn: str, patients: Sequence[str]) -> None:
+    await emptied(dsn)
+    states = [(each, course.before(each)) for each in patients]
+    rows = [(key, PROGRAM, course.service.version, course.service.encode(each)) for key, each in states if each]
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.copy_records_to_table("state", records=rows, columns=["key", "program", "version", "body"])
+        await connection.execute("ANALYZE state")
+    finally:
+        await connection.close()
+
+
+async def _lay(bootstrap: str, topic: str, records: Sequence[Record]) -> None:
+    async with producing(bootstrap) as producer:
+        sent = []
+        for record in records:
+            headers = [(name, value.encode()) for name, value in record.head.items()]
+            sent.append(await producer.send(topic, record.body, key=record.key.encode(), headers=headers))
+        await asyncio.gather(*sent)
+
+
+async def _prebuilt(
+    course: Course, dsn: str, patients: Sequence[str], statements: Statements, events: int
+) -> float:
+    """Events a second when nothing is read, decided or written any more."""
+    await _prepare(course, dsn, patients)
+    connection: Any = await db.connect(dsn)
+    try:
+        started = ticks()
+        for batch in statements.batches:
+            async with connection.transaction():
+                for method, arguments in batch:
+                    await getattr(connection, method)(*arguments)
+        return events / (ticks() - started)
+    finally:
+        await connection.close()

@@ -1,0 +1,127 @@
+"""Watching the consumer: which statements it sends, and where its time goes."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from shared.path import keep
+from shared.path.bus import Bus
+from shared.path.clock import ticks
+from shared.path.inbox import Inbox
+
+Stages = dict[str, float]
+"""Stage to microseconds an event."""
+
+_NAMES = {
+    keep.CLAIM: "claims",
+    keep.MISSING: "lock",
+    keep.LOCK: "lock",
+    keep.STATES: "state",
+    keep.RESOURCES: "resources",
+    keep.JOURNAL: "journal",
+    keep.OUTBOX: "outbox",
+}
+
+
+class Statements:
+    """Every statement of every batch with its arguments, to be sent once more; and the seconds of each stage."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[tuple[str, tuple[Any, ...]]]] = []
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._whole = 0.0
+        self._last = 0.0
+
+    def pool(self, pool: Any) -> Any:
+        return _Pool(pool, self)
+
+    def watch(self, inbox: Inbox, bus: Bus) -> None:
+        """Time reading and deciding, and from the first batch to the last."""
+        self._time(bus, "_read", "read")
+        self._time(inbox, "_deliberate", "decide, evolve, write")
+        hear = inbox.hear
+
+        async def timed(*arguments: Any) -> Any:
+            started = ticks()
+            answers = await hear(*arguments)
+            if self._last:
+                self._whole += ticks() - self._last
+            self._last = ticks()
+            self.seconds["in hear"] += self._last - started
+            return answers
+
+        inbox.hear = timed  # type: ignore[method-assign]
+
+    def _time(self, owner: Any, method: str, stage: str) -> None:
+        wrapped: Callable[..., Any] = getattr(owner, method)
+
+        def timed(*arguments: Any) -> Any:
+            started = ticks()
+            try:
+                return wrapped(*arguments)
+            finally:
+                self.seconds[stage] += ticks() - started
+
+        setattr(owner, method, timed)
+
+    def stages(self, events: int) -> Stages:
+        """Microseconds an event by stage; what is left inside the path is `rows`, outside it is `bus`."""
+        seconds = dict(self.seconds)
+        in_hear = seconds.pop("in hear")
+        inside = sum(each for name, each in seconds.items() if name != "read")
+        seconds["columns, answers, counting"] = in_hear - inside
+        seconds["bus"] = self._whole - in_hear - seconds["read"]
+        return {name: each / events * 1e6 for name, each in seconds.items()}
+
+
+class _Pool:
+    def __init__(self, pool: Any, statements: Statements) -> None:
+        self._pool = pool
+        self._statements = statements
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        async with self._pool.acquire() as connection:
+            yield _Connection(connection, self._statements)
+
+
+class _Connection:
+    """A connection that notes each statement and how long it took."""
+
+    def __init__(self, connection: Any, statements: Statements) -> None:
+        self._connection = connection
+        self._statements = statements
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        transaction = self._connection.transaction()
+        self._statements.batches.append([])
+        started = ticks()
+        await transaction.start()
+        self._statements.seconds["begin, commit"] += ticks() - started
+        try:
+            yield
+        except BaseException:
+            await transaction.rollback()
+            raise
+        started = ticks()
+        await transaction.commit()
+        self._statements.seconds["begin, commit"] += ticks() - started
+
+    async def execute(self, *arguments: Any) -> Any:
+        return await self._timed("execute", arguments)
+
+    async def fetch(self, *arguments: Any) -> Any:
+        return await self._timed("fetch", arguments)
+
+    async def _timed(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        self._statements.batches[-1].append((method, arguments))
+        started = ticks()
+        try:
+            return await getattr(self._connection, method)(*arguments)
+        finally:
+            self._statements.seconds[_NAMES.get(arguments[0], "aliases and others")] += ticks() - started
