@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from services.intake.state import Noted, noted
 from services.intake.table import TABLE, Known, SafetyTrigger, support
 from services.intake.words import Finding
-from shared.rules.escalation import Trigger
+from shared.rules.escalation import Open, Trigger
 from shared.words.escalation import Signal
 
 
@@ -41,3 +41,23 @@ def _signals(trigger: SafetyTrigger, known: Known, new: Sequence[Finding]) -> tu
     """The minimum: the reason, when, and where it stands. Not which question was answered how."""
     found = _new_support(trigger, known, new)
     return tuple(dict.fromkeys(Signal(trigger.reason, each.at, each.evidence) for each in found))
+
+
+def holding(known: Known) -> frozenset[str]:
+    """The reasons that still hold."""
+    return frozenset(each.reason for each in TABLE.trigger if support(each, known) is not None)
+
+
+def withdrawn(still_open: Sequence[Open], known: Known, told: Sequence[Finding]) -> list[str]:
+    """Evidence of an open safety escalation that, as it is told now, supports it no longer: it was corrected."""
+    rows = {each.reason: each for each in TABLE.trigger}
+    gone: dict[str, None] = {}
+    for each in still_open:
+        row = rows.get(each.escalation.reason)
+        if row is None:
+            continue
+        by = support(row, known) or frozenset()
+        stands = {finding.evidence for finding in told if finding.code in by}
+        behind = {signal.evidence for signal in each.escalation.signals}
+        gone.update(dict.fromkeys(one.evidence for one in told if one.evidence in behind - stands))
+    return list(gone)

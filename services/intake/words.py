@@ -171,11 +171,15 @@ class ReceiveReferral(Command, frozen=True, kw_only=True, tag=True):
 
 
 class SignPlacement(Command, frozen=True, kw_only=True, tag=True):
-    """A clinician completes the task to sign (or, where no recommendation could be made, the review) with a level."""
+    """A clinician completes the task to sign (or, where no recommendation could be made, the review) with a level.
+
+    `by` names the clinician where the task does; else the client that commands is named.
+    """
 
     task_id: str
     level: str
     reason: str | None = None
+    by: str | None = None
 
 
 class CompleteReview(Command, frozen=True, kw_only=True, tag=True):

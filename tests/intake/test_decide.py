@@ -198,6 +198,29 @@ def test_an_unknown_escalation_cannot_be_resolved() -> None:
     assert story.refused.code == "conflict"
 
 
+def test_a_corrected_answer_retracts_what_it_raised() -> None:
+    story = given(assessment(IOP_NEEDS, "c-ssrs-q4"), referral())
+    story.told(assessment({}, "not c-ssrs-q4"))
+    assert story.names() == ["EscalationRetracted", "LevelOfCareRecommended"]
+    assert story.state.open == ()
+
+
+def test_a_corrected_answer_leaves_what_another_one_still_supports() -> None:
+    story = given(assessment(IOP_NEEDS, "c-ssrs-q4", "c-ssrs-q5"))
+    assert story.told(assessment({}, "not c-ssrs-q4")).names() == ["EscalationUpdated"]
+    assert [each.evidence for each in story.state.open[0].escalation.signals] == ["Observation/c-ssrs-q5"]
+
+
+def test_a_corrected_score_retracts_what_it_raised() -> None:
+    story = given(assessment(IOP_NEEDS, "ciwa-ar=19"))
+    assert story.told(assessment({}, "ciwa-ar=9")).names() == ["EscalationRetracted"]
+
+
+def test_half_of_a_reason_is_no_reason() -> None:
+    story = given(assessment(IOP_NEEDS, "withdrawal-seizure-history", "daily-heavy-use"))
+    assert story.told(assessment({}, "not daily-heavy-use")).names() == ["EscalationRetracted"]
+
+
 # The signature
 
 

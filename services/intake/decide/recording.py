@@ -1,5 +1,6 @@
 """What is recorded of a patient: consents, medications, findings, the referral; and what the rules then recommend."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from services.intake import placement, safety
@@ -12,6 +13,7 @@ from services.intake.table import TABLE, Known
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 from shared.words.envelope import Word, name_id
+from shared.words.escalation import EscalationWord
 
 At = Moment[Settings]
 Said = list[Word]
@@ -55,9 +57,31 @@ def report_findings(state: State, command: w.ReportFindings, moment: At) -> Said
 
 def record_assessment(state: State, command: w.RecordAssessment | w.RecordConditions, moment: At) -> Said:
     after = room.assessed(state, command)
-    found = safety.triggers(known_of(after, moment), safety.fresh(state.findings, command.findings))
-    said = escalation.raise_or_update(state.open, found, moment, moment.settings.escalation)
-    return [*said, *place(after, moment)]
+    known = known_of(after, moment)
+    corrected = _corrected(state, known, command.findings, moment)
+    still_open = _after(state.open, corrected)
+    found = safety.triggers(known, safety.fresh(state.findings, command.findings))
+    said = escalation.raise_or_update(still_open, found, moment, moment.settings.escalation)
+    return [*corrected, *said, *place(after, moment)]
+
+
+def _corrected(state: State, known: Known, told: Sequence[w.Finding], moment: At) -> list[EscalationWord]:
+    """A finding was wrong: what it alone had raised is retracted, visibly."""
+    still_open, said = state.open, list[EscalationWord]()
+    for evidence in safety.withdrawn(state.open, known, told):
+        words = escalation.withdraw_evidence(still_open, evidence, safety.holding(known), CORRECTED, moment.now)
+        still_open = _after(still_open, words)
+        said.extend(words)
+    return said
+
+
+CORRECTED = "finding-corrected"
+
+
+def _after(still_open: tuple[escalation.Open, ...], words: Sequence[EscalationWord]) -> tuple[escalation.Open, ...]:
+    for word in words:
+        still_open = escalation.evolve(still_open, word)
+    return still_open
 
 
 def receive_referral(state: State, command: w.ReceiveReferral, moment: At) -> Said:

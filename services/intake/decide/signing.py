@@ -24,7 +24,9 @@ def sign_placement(state: State, command: w.SignPlacement, moment: At) -> Said |
     review = state.review_of("R0")
     said: Said = []
     if review is not None and command.task_id == referral.review_id:
-        said.append(w.PlacementReviewCompleted(review_id=review.id, by=moment.by, completed_at=moment.now))
+        said.append(
+            w.PlacementReviewCompleted(review_id=review.id, by=command.by or moment.by, completed_at=moment.now)
+        )
     else:
         said.extend(withdraw(review, "placement-signed", moment))
     said.append(_signature(referral, state.recommended, command, moment))
@@ -51,7 +53,7 @@ def _signature(
         recommendation_id=referral.recommendation_id if recommended else referral.id,
         level=command.level,
         reason=command.reason,
-        signed_by=moment.by,
+        signed_by=command.by or moment.by,
         signed_at=moment.now,
     )
 
