@@ -14,7 +14,7 @@ from shared.edge.contract import Context, Edge, Interpretation, Stored
 from shared.edge.fhir import Answered, Entry
 from shared.edge.outcome import Refusal, fault, refuse
 from shared.path import db, identity
-from shared.path.deliberation import clinical_time
+from shared.path.batch import clinical_time
 from shared.path.identity import Keys
 from shared.path.inbox import Inbox
 from shared.path.item import Accepted, Answer, Expected, Incomplete, Item, Kept, Reused, Stale

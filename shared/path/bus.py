@@ -156,7 +156,7 @@ class Bus:
             consumer = self._consumer()
             self.assigned = consumer is not None and bool(consumer.assignment())
             if self.assigned:
-                        metrics.LAST_POLL.labels(self._inbox.service.name).set(machine_now().timestamp())
+                metrics.LAST_POLL.labels(self._inbox.service.name).set(machine_now().timestamp())
             await asyncio.sleep(0.2 if not self.assigned else 1.0)
 
 

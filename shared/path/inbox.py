@@ -12,9 +12,10 @@ from uuid import UUID
 import msgspec
 
 from shared.path import db, identity, keep, ledger, metrics
+from shared.path.batch import Batch, Slot
 from shared.path.clock import Clock
 from shared.path.db import Connection
-from shared.path.deliberation import Batch, Deliberation, Slot
+from shared.path.deliberation import Deliberation
 from shared.path.item import Answer, Incomplete, Item, Kept, Reused, Stale
 from shared.path.listening import Listening
 from shared.path.service import Service

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from shared.path.batch import Batch, ResourceRow, Slot
 from shared.path.db import Connection
-from shared.path.deliberation import CODE, Batch, ResourceRow, Slot
+from shared.path.deliberation import CODE
 from shared.path.item import Expected
 from shared.path.service import Service
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge
 
-from shared.path.deliberation import Batch
+from shared.path.batch import Batch
 from shared.path.item import Incomplete, Kept
 
 HEARD = Counter("iop_heard_total", "Words and commands decided", ["service"])

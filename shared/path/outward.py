@@ -20,9 +20,9 @@ import httpx
 import msgspec
 
 from shared.path import keep, ledger, log, metrics
+from shared.path.batch import Batch, OutboxRow, say
 from shared.path.clock import Clock, machine_now
 from shared.path.db import Connection
-from shared.path.deliberation import Batch, OutboxRow, say
 from shared.path.identity import Keys
 from shared.path.lanes import LANE_SELF, self_head
 from shared.path.ledger import Known

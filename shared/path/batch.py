@@ -1,0 +1,144 @@
+"""Batch: everything one transaction will write, one list a table; and how a word is routed into it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.path.item import Accepted, Answer, Item
+from shared.words import wire
+from shared.words.aftercare import ReferralPrepared
+from shared.words.envelope import Resource, Word
+
+_encode = msgspec.json.Encoder().encode
+_CLINICAL_TIMES = (
+    "start",
+    "effectiveDateTime",
+    "identifiedDateTime",
+    "authoredOn",
+    "dateTime",
+    "recorded",
+    "sent",
+    "date",
+)
+
+
+@dataclass(slots=True)
+class Slot:
+    """One patient's row, while its owner decides."""
+
+    key: str
+    program: str
+    version: int
+    body: str
+    hold: str | None
+    state: Any = None
+    changed: bool = False
+    stuck: bool = False
+    """A parked word failed again: the ones behind it stay where they are."""
+
+
+class ResourceRow(msgspec.Struct, frozen=True):
+    type: str
+    id: str
+    program: str
+    patient: str
+    status: str | None
+    at: datetime | None
+    sealed: bool
+    body: str
+
+
+class JournalRow(msgspec.Struct, frozen=True):
+    key: str
+    program: str
+    cause: UUID
+    said_by: str
+    word: str
+    content: str
+    settings: str
+    said: list[UUID]
+
+
+class OutboxRow(msgspec.Struct, frozen=True):
+    lane: str
+    key: str | None
+    head: str
+    body: str
+
+
+class ParkedRow(msgspec.Struct, frozen=True):
+    id: UUID
+    key: str
+    program: str
+    class_: str
+    place: str
+    kind: str
+    word: str
+    head: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything one transaction will write, one list a table."""
+
+    slots: dict[str, Slot]
+    resources: dict[tuple[str, str], ResourceRow] = field(default_factory=dict)
+    journal: list[JournalRow] = field(default_factory=list)
+    outbox: list[OutboxRow] = field(default_factory=list)
+    parked: list[ParkedRow] = field(default_factory=list)
+    unparked: list[int] = field(default_factory=list)
+    answers: list[tuple[Item, Answer]] = field(default_factory=list)
+    told: dict[UUID, list[tuple[str, str]]] = field(default_factory=dict)
+    """Resources that an answer names, per told item."""
+    faults: int = 0
+
+
+def say(batch: Batch, word: Word, record: wire.Written, key: str, program: str) -> list[tuple[str, str]]:
+    """Route a written word: to its topic's lane, a referral also to its partner's, its resources to the read model.
+
+    Returns the names of those resources.
+    """
+    head, body = _encode(record.head).decode(), record.body.decode()
+    batch.outbox.append(OutboxRow(f"topic:{record.topic}", key, head, body))
+    if isinstance(word, ReferralPrepared):
+        batch.outbox.append(OutboxRow(f"partner:{word.partner}", key, head, body))
+    rows = [_resource_row(resource, encoded, program, key) for resource, encoded in record.resources]
+    for row in rows:
+        batch.resources[row.type, row.id] = row
+    return [(row.type, row.id) for row in rows]
+
+
+def accepted_row(each: Accepted, program: str, patient: str) -> ResourceRow:
+    return ResourceRow(each.type, each.id, program, patient, each.status, each.at, each.sealed, each.body)
+
+
+def _resource_row(resource: Resource, encoded: bytes, program: str, patient: str) -> ResourceRow:
+    status = resource.get("status")
+    return ResourceRow(
+        type=str(resource["resourceType"]),
+        id=str(resource["id"]),
+        program=program,
+        patient=patient,
+        status=status if isinstance(status, str) else None,
+        at=clinical_time(resource),
+        sealed=False,
+        body=encoded.decode(),
+    )
+
+
+def clinical_time(resource: Mapping[str, Any]) -> datetime | None:
+    """When it happened, for search by `date`: the first of FHIR's usual elements that is an instant here."""
+    for name in _CLINICAL_TIMES:
+        value = resource.get(name)
+        if isinstance(value, datetime):
+            return value
+    period = resource.get("period")
+    if isinstance(period, dict) and isinstance(period.get("start"), datetime):
+        start: datetime = period["start"]
+        return start
+    return None
