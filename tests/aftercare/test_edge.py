@@ -1,0 +1,303 @@
+"""Aftercare on a real database with a real partner over HTTP: on hold, sent, withheld, each accounted for."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from deploy import keys as key_files
+from services.aftercare import app, feeds, form
+from services.aftercare.edge import EDGE
+from services.aftercare.words import ConsentGiven, ConsentRevoked, EpisodeAdmitted, EpisodeDischarged, PatientIdentified
+from shared.edge.clients import Caller, registered
+from shared.edge.desk import Desk, Submission
+from shared.edge.fhir import single
+from shared.edge.outcome import Refusal
+from shared.edge.search import Reader
+from shared.path import db
+from shared.path.clock import Clock, machine_now
+from shared.path.identity import Identifier, Keys
+from shared.path.inbox import Inbox, run_desk
+from shared.path.item import heard
+from shared.path.lanes import SelfLane, run_deadlines
+from shared.path.listening import Listening
+from shared.path.outward import PartnerLane
+from shared.path.relay import Bell
+from shared.path.settings import Process, partners
+from shared.words import codes, fhir, wire
+from shared.words.catalogue import PARTITIONS
+from shared.words.envelope import Envelope, Word
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
+DISCHARGED = datetime(2026, 3, 30, 17, 0, tzinfo=UTC)
+MRN = Identifier("https://clinic.demo.iop-hub.org/mrn", "SEEDED-MRN")
+PERSON = {
+    "resourceType": "Patient",
+    "name": [{"use": "official", "family": "Seeded", "given": ["Bogus"]}],
+    "telecom": [{"system": "phone", "value": "+15555550123"}],
+    "birthDate": "1980-02-03",
+}
+WAIT_SECONDS = 20.0
+
+
+class Partner:
+    """A partner's FHIR server, as far as the hub can see: it keeps what it is sent and answers as told."""
+
+    def __init__(self) -> None:
+        self.received: list[dict[str, Any]] = []
+        self.status = 200
+        self.url = ""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Partner"]:
+        server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/fhir"
+        async with server:
+            yield self
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+        self.received.append(json.loads(await reader.readexactly(length)))
+        writer.write(f"HTTP/1.1 {self.status} Told\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+
+class Aftercare:
+    """The service without HTTP and Kafka in front: facts are heard, submissions told, tables read."""
+
+    def __init__(self, inbox: Inbox, desk: Desk, keys: Keys, pool: Any, clock_file: Path, partner: Partner) -> None:
+        self.inbox, self.desk, self.keys, self.pool, self.partner = inbox, desk, keys, pool, partner
+        self.patient, self._clock_file = str(uuid4()), clock_file
+        self.episode_id = str(uuid4())
+        self.caller = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
+        self.reader = Reader(pool, keys)
+
+    def set_clock(self, moment: datetime) -> None:
+        self._clock_file.write_text(moment.isoformat())
+
+    async def hears(self, *words: Word) -> None:
+        for word in words:
+            cause = uuid4()
+            envelope = Envelope(
+                id=cause,
+                source="intake",
+                word=type(word).__name__,
+                program="demo",
+                patient=self.patient,
+                at=self.inbox.clock.now(),
+                correlation_id=cause,
+                causation_id=cause,
+            )
+            written = wire.write(word, envelope)
+            await self.inbox.hear([heard(written.head, self.patient, written.body)])
+        await self.consents_current()
+
+    async def consents_current(self) -> None:
+        await self.inbox.hear([], dict.fromkeys(range(PARTITIONS), machine_now()))
+
+    async def submits(self, method: Any, kind: str, resource: dict[str, Any], identity: str | None = None) -> str:
+        entry = single(method, kind, identity, resource, {})
+        done = await self.desk.submit(Submission("single", (entry,), uuid4(), False, "digest"), self.caller)
+        return str(done.answered[0].location).split("/")[1]
+
+    async def found(self, kind: str, **asked: str) -> list[dict[str, Any]]:
+        resources, _, _ = await self.reader.search(kind, [("patient", self.patient), *asked.items()], self.caller)
+        return resources
+
+    async def referral_tasks(self) -> list[tuple[str, str]]:
+        """Partner and status of each referral."""
+        tasks = [each for each in await self.found("Task") if each["code"]["coding"][0]["code"] == "referral"]
+        return sorted((each["owner"]["identifier"]["value"], each["status"]) for each in tasks)
+
+    async def until(self, true: Callable[[], Awaitable[bool]]) -> None:
+        for _ in range(int(WAIT_SECONDS / 0.02)):
+            if await true():
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"not within {WAIT_SECONDS} s")
+
+    async def until_tasks(self, *expected: tuple[str, str]) -> None:
+        async def reached() -> bool:
+            return await self.referral_tasks() == sorted(expected)
+
+        await self.until(reached)
+
+
+@pytest.fixture
+async def aftercare(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aftercare]:
+    keys = Keys.load(key_files.make(tmp_path), "aftercare")
+    clock_file = tmp_path / "clock"
+    clock_file.write_text(ADMITTED.isoformat())
+    clock, bell, parts = Clock(clock_file), Bell(), app.parts(keys)
+    process = Process(database_url=database, kafka_bootstrap="", deploy=DEPLOY, keys=tmp_path, issuer="")
+    async with Partner().open() as partner, db.pool(database) as pool:
+        for name in partners(DEPLOY):
+            monkeypatch.setenv(f"IOP_PARTNER_URL_{name.upper().replace('-', '_')}", partner.url)
+        listening = Listening(pool, clock)
+        await listening.start()
+        settings = app.settings(process)
+        inbox = Inbox(parts.service, pool, db.Months(database), clock, listening, settings, bell.ring)
+        desk = Desk(inbox, EDGE, keys)
+        await feeds.keep(pool, {program: each.meetings for program, each in settings.items()}, clock.now())
+        lanes = [
+            PartnerLane(parts.service, each, pool, clock, form.transaction, bell).run(database)
+            for each in partners(DEPLOY).values()
+            if each.url
+        ]
+        running = [run_desk(inbox, desk.queue), SelfLane(inbox, bell).run(database), run_deadlines(inbox), *lanes]
+        tasks = [asyncio.create_task(each) for each in running]
+        yield Aftercare(inbox, desk, keys, pool, clock_file, partner)
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(each, asyncio.CancelledError) for each in ended)
+
+
+async def identified(service: Aftercare, area: str = "Riverbend") -> None:
+    sealed = service.keys.seal("aftercare", {"patient": PERSON, "area": area, "language": "en"})
+    digests = service.keys.digests("demo", [MRN])
+    await service.hears(PatientIdentified(digests=digests, sealed=(sealed,), identified_at=ADMITTED))
+
+
+def admission(service: Aftercare) -> EpisodeAdmitted:
+    return EpisodeAdmitted(
+        episode_id=service.episode_id,
+        plan_id=str(uuid4()),
+        referral_id=str(uuid4()),
+        level="2.1",
+        track="alcohol",
+        flags=(),
+        template=(),
+        admitted_at=ADMITTED,
+    )
+
+
+async def discharge(service: Aftercare, disposition: str = "completed") -> None:
+    service.set_clock(DISCHARGED)
+    await service.hears(
+        EpisodeDischarged(
+            episode_id=service.episode_id,
+            encounter_id=str(uuid4()),
+            disposition=disposition,
+            admitted_at=ADMITTED,
+            discharged_at=DISCHARGED,
+        )
+    )
+
+
+def consent(consent_id: str, recipient: str = "riverbend-alumni", purpose: str = "alumni") -> ConsentGiven:
+    return ConsentGiven(
+        consent_id=consent_id,
+        recipients=(recipient,),
+        purposes=(purpose,),
+        fields=("name", "phone"),
+        given_at=ADMITTED,
+        expires_at=DISCHARGED + timedelta(days=365),
+    )
+
+
+def asking(service: Aftercare, partner: str, kind: str) -> dict[str, Any]:
+    return {
+        "resourceType": "ServiceRequest",
+        "status": "active",
+        "intent": "order",
+        "subject": {"type": "Patient", "identifier": {"system": MRN.system, "value": MRN.value}},
+        "code": fhir.concept(codes.TASK, kind),
+        "performer": [fhir.logical(codes.PARTNER, partner)],
+    }
+
+
+async def test_on_hold_without_a_consent_sent_when_it_comes_withheld_after_it_is_revoked(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.hears(admission(aftercare))
+    await discharge(aftercare)
+    await aftercare.until_tasks(("riverbend-alumni", "on-hold"), ("riverbend-outpatient", "on-hold"))
+    assert aftercare.partner.received == []
+
+    consent_id = str(uuid4())
+    await aftercare.hears(consent(consent_id))
+    await aftercare.until_tasks(("riverbend-alumni", "requested"), ("riverbend-outpatient", "on-hold"))
+    (sent,) = aftercare.partner.received
+    patient = next(each["resource"] for each in sent["entry"] if each["resource"]["resourceType"] == "Patient")
+    assert (patient["name"], patient["telecom"]) == (PERSON["name"], PERSON["telecom"])
+    assert "birthDate" not in patient and MRN.value not in json.dumps(sent)
+
+    await aftercare.hears(ConsentRevoked(consent_id=consent_id, revoked_at=DISCHARGED))
+    await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-alumni", "alumni"))
+    await aftercare.until_tasks(
+        ("riverbend-alumni", "requested"), ("riverbend-alumni", "on-hold"), ("riverbend-outpatient", "on-hold")
+    )
+    assert len(aftercare.partner.received) == 1
+
+    outcomes = [each["subtype"][0]["code"] for each in await aftercare.found("AuditEvent")]
+    assert sorted(outcomes) == ["made", "withheld", "withheld", "withheld"]
+
+
+async def test_a_mutual_help_group_is_told_nothing_whatever_is_asked(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.hears(consent(str(uuid4()), "alcoholics-anonymous", "mutual-help"))
+    with pytest.raises(Refusal) as refused:
+        await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "alcoholics-anonymous", "alumni"))
+    assert refused.value.status == 422
+    assert await aftercare.pool.fetchval("SELECT count(*) FROM outbox WHERE lane LIKE 'partner:%'") == 0
+
+
+async def test_a_partner_that_refuses_for_good_ends_the_referral(aftercare: Aftercare) -> None:
+    aftercare.partner.status = 422
+    await identified(aftercare)
+    await aftercare.hears(consent(str(uuid4()), "riverbend-house", "recovery-residence"))
+    await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
+    await aftercare.until_tasks(("riverbend-house", "failed"))
+
+
+async def test_the_meeting_list_can_be_read_in_full_by_a_person(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.hears(admission(aftercare))
+    (listed,) = await aftercare.found("Communication")
+    assert 7 <= len(listed["payload"]) <= 12
+    for each in listed["payload"]:
+        identity = each["contentReference"]["reference"].partition("/")[2]
+        service = await aftercare.reader.one("HealthcareService", identity, aftercare.caller)
+        assert service["name"] and "confirm with the group" in service["comment"]
+        assert "meet.example.org" not in json.dumps(service)
+
+
+async def test_a_follow_up_falls_due_stands_on_the_work_list_and_is_completed(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.hears(admission(aftercare))
+    await discharge(aftercare, "administrative")
+    aftercare.set_clock(DISCHARGED + timedelta(hours=72))
+
+    async def one_is_due() -> bool:
+        return len(await aftercare.found("Task", status="requested")) == 1
+
+    await aftercare.until(one_is_due)
+    (task,) = await aftercare.found("Task", status="requested")
+    await aftercare.submits("PUT", "Task", {**task, "status": "completed"}, task["id"])
+    assert await aftercare.found("Task", status="requested") == []
+    (done,) = await aftercare.found("Task", status="completed")
+    assert done["requester"]["identifier"]["value"] == "ehr"
+
+
+async def test_a_referral_of_somebody_unknown_may_be_asked_again_soon(aftercare: Aftercare) -> None:
+    with pytest.raises(Refusal) as refused:
+        await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-alumni", "alumni"))
+    assert (refused.value.status, refused.value.headers["Retry-After"]) == (409, "5")
+
+
+async def test_the_contact_is_kept_sealed_and_only_the_area_enters_the_state(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    rows = await aftercare.pool.fetch(
+        "SELECT body FROM state UNION ALL SELECT body FROM resources UNION ALL SELECT content FROM heard"
+    )
+    assert not any("Seeded" in row["body"] or "555555" in row["body"] for row in rows)
+    assert '"Riverbend"' in await aftercare.pool.fetchval("SELECT body FROM state WHERE key = $1", aftercare.patient)

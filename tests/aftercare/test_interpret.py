@@ -1,0 +1,104 @@
+"""Foreign FHIR becomes commands, or is refused at its place without echoing what it said."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.aftercare.edge import interpret
+from services.aftercare.words import AcknowledgeEscalation, AskReferral, CompleteFollowUp, ResolveEscalation
+from shared.edge.clients import Caller, Client
+from shared.edge.contract import Context, Stored
+from shared.edge.fhir import Entry
+from shared.edge.outcome import Refusal
+from shared.words import codes, fhir
+from shared.words.envelope import Command
+from tests.aftercare.clinic import SETTINGS
+
+CALLER = Caller("ehr", Client(programs=("demo",), base_url="https://ehr.example.org/fhir"), "demo", (("*", "cruds"),))
+ASKED: dict[str, Any] = {
+    "resourceType": "ServiceRequest",
+    "status": "active",
+    "intent": "order",
+    "subject": {"reference": "Patient/p"},
+    "code": fhir.concept(codes.TASK, "alumni"),
+    "performer": [fhir.logical(codes.PARTNER, "riverbend-alumni")],
+}
+
+
+def told(entry: Entry, before: dict[str, Any] | None = None) -> Command:
+    stored = {(entry.type, str(entry.id)): Stored("patient", before or {})}
+    context = Context(CALLER, "patient", "demo", SETTINGS, datetime(2025, 3, 31, tzinfo=UTC), stored)
+    interpretation = interpret([entry], context)
+    assert interpretation.accepted == ()
+    (command,) = interpretation.commands
+    return command
+
+
+def asking(**changes: Any) -> Entry:
+    return Entry("POST", "ServiceRequest", "r1", ASKED | changes, None, None, None, "ServiceRequest")
+
+
+def task(status: str, **more: Any) -> Entry:
+    return Entry("PUT", "Task", "t1", {"resourceType": "Task", "status": status, **more}, None, None, None, "Task")
+
+
+FOLLOW_UP = {"code": fhir.concept(codes.TASK, "follow-up")}
+REFERRAL = {"code": fhir.concept(codes.TASK, "referral")}
+ESCALATION = {"code": fhir.concept(codes.ESCALATION, "placement")}
+
+
+def test_a_service_request_asks_for_a_referral() -> None:
+    assert told(asking()) == AskReferral(referral_id="r1", partner="riverbend-alumni", kind="alumni")
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"performer": []}, "ServiceRequest.performer"),
+        ({"performer": [{"display": "Riverbend Alumni"}]}, "ServiceRequest.performer"),
+        ({"performer": [fhir.logical("https://example.org", "riverbend-alumni")]}, "ServiceRequest.performer"),
+        ({"performer": ASKED["performer"] * 2}, "ServiceRequest.performer"),
+        ({"code": {"text": "alumni"}}, "ServiceRequest.code"),
+        ({"code": fhir.concept("https://example.org", "alumni")}, "ServiceRequest.code"),
+        ({"status": "revoked"}, "ServiceRequest.status"),
+    ],
+)
+def test_a_request_that_names_no_one_partner_or_kind_is_refused_at_its_place(
+    changes: dict[str, Any], place: str
+) -> None:
+    with pytest.raises(Refusal) as refused:
+        told(asking(**changes))
+    (issue,) = refused.value.issues
+    assert (refused.value.status, issue.expression) == (422, (place,))
+
+
+def test_a_follow_up_is_completed_reached_unless_it_says_otherwise() -> None:
+    assert told(task("completed"), FOLLOW_UP) == CompleteFollowUp(task_id="t1", reach="reached")
+    said = fhir.concept(codes.REASON, "not-reached")
+    assert told(task("completed", statusReason=said), FOLLOW_UP) == CompleteFollowUp(task_id="t1", reach="not-reached")
+
+
+@pytest.mark.parametrize(
+    ("entry", "before"),
+    [
+        (task("cancelled"), FOLLOW_UP),
+        (task("completed", statusReason=fhir.concept(codes.REASON, "readmitted")), FOLLOW_UP),
+        (task("accepted"), REFERRAL),
+        (task("rejected"), ESCALATION),
+    ],
+)
+def test_a_task_cannot_be_moved_where_only_the_hub_moves_it(entry: Entry, before: dict[str, Any]) -> None:
+    with pytest.raises(Refusal) as refused:
+        told(entry, before)
+    assert refused.value.status == 422
+
+
+def test_a_task_is_what_the_hub_knows_it_to_be_not_what_the_sender_calls_it() -> None:
+    command = told(task("completed", code=fhir.concept(codes.TASK, "follow-up")), ESCALATION)
+    assert isinstance(command, ResolveEscalation)
+
+
+def test_an_escalation_is_accepted_and_completed() -> None:
+    assert told(task("accepted"), ESCALATION) == AcknowledgeEscalation(escalation_id="t1")
+    assert told(task("completed"), ESCALATION) == ResolveEscalation(escalation_id="t1", because="acted-on")
