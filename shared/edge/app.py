@@ -17,9 +17,10 @@ from starlette.routing import BaseRoute, Route
 
 from shared.edge import fhir
 from shared.edge.clients import Caller, Door
-from shared.edge.desk import Desk, Done, Submission, cause_of, digest_of
+from shared.edge.desk import Desk, Done
 from shared.edge.fhir import Entry, Limits
 from shared.edge.outcome import Issue, Refusal, outcome, refuse
+from shared.edge.resolving import Submission, cause_of, digest_of
 from shared.edge.search import Reader
 from shared.path import db, log
 from shared.path.deliberation import CODE

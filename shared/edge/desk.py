@@ -1,18 +1,17 @@
 """The desk: one submission from bytes to answer. Validated once, resolved, told, answered after the commit."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
-from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+from typing import Any
 
-from shared.edge import fhir, patients
+from shared.edge import fhir
 from shared.edge.clients import Caller
-from shared.edge.contract import Context, Edge, Interpretation, Stored
+from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import Answered, Entry
 from shared.edge.outcome import Refusal, fault, refuse
+from shared.edge.resolving import Resolved, Submission, resolve
 from shared.path import db, identity
 from shared.path.batch import clinical_time
 from shared.path.identity import Keys
@@ -27,20 +26,7 @@ QUEUE_MOST = 5_000
 
 Ticket = tuple[Item, "asyncio.Future[Answer]"]
 _LETTER = {"POST": "c", "PUT": "u"}
-_STORED = """SELECT type, id, patient, program, body, sealed FROM resources r
-    JOIN unnest($1::text[], $2::text[]) AS u(type, id) USING (type, id)"""
 _STATUS = {"conflict": 409, "not-found": 404, "business-rule": 422, "required": 422, "transient": 409, "forbidden": 403}
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What was asked, as entries; `cause` names it, so that the same again gets the same answer."""
-
-    kind: Literal["transaction", "message", "single"]
-    entries: tuple[Entry, ...]
-    cause: UUID
-    repeatable: bool
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +35,6 @@ class Done:
 
     answered: tuple[Answered, ...]
     incomplete: bool
-    existing: bool
 
 
 class Desk:
@@ -64,20 +49,17 @@ class Desk:
         for entry in submission.entries:
             self._require(entry, caller)
         async with self.inbox.pool.acquire() as connection:
-            entries, existing = await self._identified(connection, submission, caller)
-            stored = await self._stored(connection, entries, caller)
-            patient, digests = await self._patient(connection, entries, stored, caller)
-        context = self._context(caller, patient or "", stored)
-        patients.rewrite(entries, patient or "")
-        fresh = [entry for entry in self._in_order(entries) if (entry.type, entry.id) not in existing]
+            resolved = await resolve(connection, self._keys, self.edge, submission, caller)
+        fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in resolved.existing]
         if not fresh:
-            return Done(tuple(_existing(entry) for entry in entries), False, True)
-        interpretation = self.edge.interpret(fresh, context)
-        item = self._item(submission, interpretation, context, fresh)
-        if patient is None:
-            await self._wait(item, digests, caller)
-            return self._done(entries, existing, Kept(), submission)
-        return self._done(entries, existing, await self.tell(item), submission)
+            return _done(resolved, Kept())
+        context = self._context(caller, resolved)
+        item = self._item(submission, self.edge.interpret(fresh, context), context, fresh)
+        if resolved.patient is None:
+            if not await keep_waiting(self.inbox, item, {caller.program: resolved.digests}):
+                return await self.submit(submission, caller)
+            return _done(resolved, Kept())
+        return _done(resolved, await self.tell(item))
 
     async def tell(self, item: Item) -> Answer:
         """Queue the item and wait for its commit. Raises Refusal for everything that is no Kept or Incomplete."""
@@ -102,74 +84,9 @@ class Desk:
             raise refuse(422, "not-supported", entry.place, f"This service takes no {wanted} of this type.")
         caller.require(entry.type, _LETTER[entry.method])
 
-    async def _identified(
-        self, connection: db.Connection, submission: Submission, caller: Caller
-    ) -> tuple[tuple[Entry, ...], set[tuple[str, str]]]:
-        """The entries with ids: a Patient's by its identifiers, others by the cause, or by their ifNoneExist."""
-        assigned: dict[int, str] = {}
-        asked: dict[tuple[str, str], None] = {}
-        for ordinal, entry in enumerate(submission.entries):
-            if entry.type == "Patient" and self.edge.keeps_patients:
-                assigned[id(entry)] = await patients.of_patient_entry(connection, self._keys, entry, caller)
-            elif entry.if_none_exist is not None:
-                name = f"{caller.name}|{caller.program}|{entry.type}?{entry.if_none_exist}"
-                assigned[id(entry)] = str(uuid5(NAMESPACE_URL, name))
-                asked[entry.type, assigned[id(entry)]] = None
-            else:
-                assigned[id(entry)] = str(uuid5(submission.cause, str(ordinal)))
-        existing: set[tuple[str, str]] = set()
-        if asked:
-            rows = await connection.fetch(_STORED, [kind for kind, _ in asked], [name for _, name in asked])
-            existing = {(row["type"], row["id"]) for row in rows}
-        return fhir.resolve(submission.entries, lambda entry: assigned[id(entry)]), existing
-
-    async def _stored(
-        self, connection: db.Connection, entries: Sequence[Entry], caller: Caller
-    ) -> dict[tuple[str, str], Stored]:
-        """What each PUT replaces. There is no update-as-create: ids are the hub's to give."""
-        updates = [entry for entry in entries if entry.method == "PUT"]
-        if not updates:
-            return {}
-        rows = await connection.fetch(_STORED, [each.type for each in updates], [str(each.id) for each in updates])
-        found = {(row["type"], row["id"]): row for row in rows if row["program"] == caller.program}
-        for entry in updates:
-            if (entry.type, str(entry.id)) not in found:
-                raise refuse(404, "not-found", f"{entry.place}.id", "Nothing here has this id; the hub gives ids.")
-        return {name: _stored(row) for name, row in found.items()}
-
-    async def _patient(
-        self,
-        connection: db.Connection,
-        entries: Sequence[Entry],
-        stored: Mapping[tuple[str, str], Stored],
-        caller: Caller,
-    ) -> tuple[str | None, tuple[Digest, ...]]:
-        if self.edge.keeps_patients:
-            own = {str(entry.id) for entry in entries if entry.type == "Patient"}
-            if len(own) > 1:
-                raise refuse(422, "business-rule", entries[0].place, "A transaction is about one patient.")
-            if own:
-                return own.pop(), ()
-        owners = {each.patient for each in stored.values() if each.patient}
-        found, digests = await patients.of_references(connection, self._keys, entries, caller)
-        owners |= {found} if found else set()
-        if len(owners) > 1:
-            raise refuse(422, "business-rule", entries[0].place, "A transaction is about one patient.")
-        if not owners and not (self.edge.waits and digests):
-            if not digests:
-                raise refuse(422, "required", entries[0].place, "Nothing here says which patient it is about.")
-            raise refuse(
-                409,
-                "transient",
-                entries[0].place,
-                "This patient is not known yet; try again soon.",
-                Retry_After=str(patients.RETRY_SECONDS),
-            )
-        return (owners.pop() if owners else None), digests
-
-    def _context(self, caller: Caller, patient: str, stored: Mapping[tuple[str, str], Stored]) -> Context:
-        settings = self.inbox.settings[caller.program]
-        return Context(caller, patient, caller.program, settings, self.inbox.clock.now(), stored)
+    def _context(self, caller: Caller, resolved: Resolved) -> Context:
+        settings, now = self.inbox.settings[caller.program], self.inbox.clock.now()
+        return Context(caller, resolved.patient or "", caller.program, settings, now, resolved.stored)
 
     def _in_order(self, entries: Sequence[Entry]) -> list[Entry]:
         """The fixed order of a transaction's commands: Patient before Consent before the rest, Task last."""
@@ -211,26 +128,15 @@ class Desk:
             _clinical_time(entry.resource),
         )
 
-    async def _wait(self, item: Item, digests: Sequence[Digest], caller: Caller) -> None:
-        """A laboratory fact for somebody nobody knows yet: kept, readable as unmatched, guessed none."""
-        await keep_waiting(self.inbox, item, {caller.program: digests})
 
-    def _done(
-        self, entries: Sequence[Entry], existing: set[tuple[str, str]], answer: Answer, submission: Submission
-    ) -> Done:
-        versions = (
-            {(kind, name): version for kind, name, version in answer.resources} if isinstance(answer, Kept) else {}
-        )
-        answered = tuple(
-            _existing(entry) if (entry.type, entry.id) in existing else _answered(entry, versions) for entry in entries
-        )
-        return Done(answered, isinstance(answer, Incomplete), False)
+async def keep_waiting(inbox: Inbox, item: Item, programs: Mapping[str, Sequence[Digest]]) -> bool:
+    """Keep a fact under every identifier and program it may belong to; what came with it is readable at once.
 
-
-async def keep_waiting(inbox: Inbox, item: Item, programs: Mapping[str, Sequence[Digest]]) -> None:
-    """Keep a fact under every identifier and program it may belong to; what came with it is readable at once."""
+    False where its patient has become known meanwhile: then tell it.
+    """
     async with inbox.pool.acquire() as connection, connection.transaction():
-        await identity.wait(connection, item, programs)
+        if not await identity.wait(connection, item, programs):
+            return False
         for each in item.accepted:
             await connection.execute(
                 """INSERT INTO resources (type, id, program, patient, status, at, updated_at, sealed, body)
@@ -244,23 +150,7 @@ async def keep_waiting(inbox: Inbox, item: Item, programs: Mapping[str, Sequence
                 each.sealed,
                 each.body,
             )
-
-
-def cause_of(bundle: Mapping[str, Any] | None, caller: Caller) -> tuple[UUID, bool]:
-    """The submission's own name: from `Bundle.identifier`, within client and program, or a new one."""
-    named = (bundle or {}).get("identifier") or {}
-    if named.get("value"):
-        name = f"{caller.name}|{caller.program}|{named.get('system', '')}|{named['value']}"
-        return uuid5(NAMESPACE_URL, name), True
-    return uuid4(), False
-
-
-def digest_of(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()
-
-
-def _stored(row: Mapping[str, Any]) -> Stored:
-    return Stored(row["patient"], {} if row["sealed"] else fhir.parse(row["body"].encode()).resource)
+    return True
 
 
 def _not_refused(answer: Answer) -> Answer:
@@ -274,6 +164,15 @@ def _not_refused(answer: Answer) -> Answer:
         case Refused(code=code, because=because, expression=expression):
             issue = fault(code, expression, because)  # type: ignore[arg-type]
             raise Refusal(_STATUS.get(code, 422), (issue,))
+
+
+def _done(resolved: Resolved, answer: Answer) -> Done:
+    versions = {(kind, name): number for kind, name, number in answer.resources} if isinstance(answer, Kept) else {}
+    answered = tuple(
+        _existing(each) if (each.type, each.id) in resolved.existing else _answered(each, versions)
+        for each in resolved.entries
+    )
+    return Done(answered, isinstance(answer, Incomplete))
 
 
 def _answered(entry: Entry, versions: Mapping[tuple[str, str], int]) -> Answered:

@@ -73,10 +73,10 @@ class Deliberation:
                 return replied
             state = self._evolve(state, command, replied)
             said.extend(replied)
-        self.service.encode(state)
+        body = self.service.encode(state)
         said = [word for word in said if not isinstance(word, Noted)]
         written = [self._write(word, item, ordinal) for ordinal, word in enumerate(said)]
-        slot.state, slot.changed = state, True
+        slot.state, slot.body, slot.changed = state, body, True
         self._keep(item, slot, batch, said, written)
         return Kept()
 

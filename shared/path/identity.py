@@ -116,9 +116,12 @@ def column(digest: Digest) -> str:
 
 
 # The existing patient wins, or two posts of one MRN at the same moment make two patients.
-_LEARN = """INSERT INTO alias (program, digest, patient) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+_LEARN = """INSERT INTO alias AS a (program, digest, patient) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+    ON CONFLICT (program, digest) DO UPDATE SET patient = excluded.patient WHERE a.patient = ''"""
+# A fact that waits leaves an alias of nobody: the unique index lets whoever learns it and whoever waits meet.
+_EXPECT = """INSERT INTO alias (program, digest, patient) SELECT u.*, '' FROM unnest($1::text[], $2::text[]) u
     ON CONFLICT DO NOTHING"""
-_RESOLVE = "SELECT DISTINCT patient FROM alias WHERE program = $1 AND digest = ANY($2::text[])"
+_RESOLVE = "SELECT DISTINCT patient FROM alias WHERE program = $1 AND digest = ANY($2::text[]) AND patient <> ''"
 _KNOWN = "SELECT EXISTS (SELECT 1 FROM alias WHERE program = $1 AND patient = $2)"
 # Facts waiting for these digests, with every other digest they waited under.
 _WAITED = """SELECT w.id, w.program, w.digest, w.said_by, w.content, w.resources, w.at, w.sequence
@@ -228,16 +231,24 @@ def _told(row: Mapping[str, Any], patient: str, service: Service) -> Item:
     )
 
 
-async def wait(connection: Connection, item: Item, programs: Mapping[str, Sequence[Digest]]) -> None:
-    """Keep a fact whose patient nobody knows yet, under every identifier and program it may belong to."""
-    pairs = [(program, column(each)) for program, digests in programs.items() for each in digests]
+async def wait(connection: Connection, item: Item, programs: Mapping[str, Sequence[Digest]]) -> bool:
+    """Keep a fact whose patient nobody knows yet, under every identifier and program it may belong to.
+
+    False, and nothing is kept, where the patient has become known meanwhile: then tell it.
+    """
+    pairs = sorted({(program, column(each)) for program, digests in programs.items() for each in digests})
+    columns = [program for program, _ in pairs], [digest for _, digest in pairs]
+    await connection.execute(_EXPECT, *columns)
+    for program, digests in programs.items():
+        if await resolve(connection, program, digests):
+            return False
     await connection.execute(
         _WAIT,
         item.id,
-        [program for program, _ in pairs],
-        [digest for _, digest in pairs],
+        *columns,
         item.by,
         msgspec.json.encode(item.commands).decode(),
         msgspec.json.encode(item.accepted).decode(),
         item.at,
     )
+    return True

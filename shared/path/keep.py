@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -106,7 +107,7 @@ async def _states(connection: Connection, service: Service, batch: Batch) -> Non
             STATES,
             [slot.key for slot in changed],
             service.version,
-            [service.encode(slot.state) for slot in changed],
+            [slot.body for slot in changed],
             [None if slot.hold is not None else service.due(slot.state) for slot in changed],
             [slot.hold for slot in changed],
         )
@@ -128,5 +129,5 @@ async def _resources(
     return {(row["type"], row["id"]): row["version"] for row in written}
 
 
-def _columns(rows: Sequence[Any], *names: str) -> list[list[Any]]:
-    return [[getattr(row, name) for row in rows] for name in names]
+def _columns(rows: Sequence[Any], *names: str) -> list[tuple[Any, ...]]:
+    return list(zip(*map(attrgetter(*names), rows), strict=True))
