@@ -1,6 +1,7 @@
 """Events consumed with real decisions, Kafka to PostgreSQL; the floor is the same statements with the same rows."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -86,6 +87,8 @@ async def _consume(
     records = list(course.records(patients))
     await _lay(ground.kafka, course.service.hears, records)
     count = Count(len(records))
+    del records
+    calm()
     clock = Clock()
     async with db.pool(dsn) as pool:
         listening = Listening(pool, clock)
@@ -111,6 +114,13 @@ async def _consume(
         if parked:
             raise AssertionError(f"{parked} words were parked: this measures nothing")
         return count, await pool.fetchval("SELECT count(*) FROM outbox")
+
+
+def calm() -> None:
+    """As every service does at its start."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @asynccontextmanager
