@@ -1,0 +1,75 @@
+"""The answer to an HL7 message: ACK in the sender's version and encoding characters, with MSA and, if need be, ERR."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from services.testing.hl7 import Fault, Header
+from shared.words.codes import HUB
+
+MEANINGS = {
+    100: "Segment sequence error",
+    101: "Required field missing",
+    102: "Data type error",
+    103: "Table value not found",
+    200: "Unsupported message type",
+    201: "Unsupported event code",
+    203: "Unsupported version id",
+    204: "Unknown key identifier",
+    205: "Duplicate key identifier",
+    207: "Application internal error",
+}
+"""Table 0357."""
+UNREADABLE = Header("|", "^~\\&", ("MSH", "|", "^~\\&"), "utf-8")
+OLD = ("2.3", "2.3.1", "2.4")
+"""Versions in which ERR has one field, code and location together."""
+_ANSWERS = UUID("6f1f4a56-2f57-5c0e-9a53-2d9e7a1f5f10")
+
+
+def acknowledge(header: Header | None, code: str, faults: Sequence[Fault], now: datetime) -> bytes:
+    """AA, AE or AR. Sender and receiver change places; of the message nothing else is said back but its control id."""
+    asked = header or UNREADABLE
+    version = asked.version or "2.5.1"
+    segments = [
+        _msh(asked, version, now),
+        ["MSA", code, asked.control_id, *(["; ".join(_meaning(each) for each in faults)] if version in OLD else [])],
+        *(_err(each, asked, version) for each in faults),
+    ]
+    text = "".join(asked.separator.join(each).rstrip(asked.separator) + "\r" for each in segments)
+    return text.encode(asked.charset, "replace")
+
+
+def _msh(asked: Header, version: str, now: datetime) -> list[str]:
+    component = asked.encoding[:1] or "^"
+    event = component.join(["ACK", "R01"] if version in OLD[:1] else ["ACK", "R01", "ACK"])
+    own = uuid5(_ANSWERS, f"{HUB}|{asked.control_id}|{now.isoformat()}").hex[:20]
+    whole = [*asked.fields, *[""] * 19]
+    return [
+        "MSH",
+        asked.encoding,
+        whole[5],
+        whole[6],
+        whole[3],
+        whole[4],
+        now.strftime("%Y%m%d%H%M%S%z"),
+        "",
+        event,
+        own,
+        whole[11] or "P",
+        version,
+        *[""] * 5,
+        whole[18],
+    ]
+
+
+def _err(fault: Fault, asked: Header, version: str) -> list[str]:
+    component, subcomponent = asked.encoding[:1] or "^", asked.encoding[3:4] or "&"
+    place = fault.location.split("^")
+    coded = [str(fault.number), _meaning(fault), "HL70357"]
+    if version in OLD:
+        return ["ERR", component.join([*(place + [""] * 3)[:3], subcomponent.join(coded)])]
+    return ["ERR", "", component.join(place), component.join(coded), "E"]
+
+
+def _meaning(fault: Fault) -> str:
+    return MEANINGS.get(fault.number, MEANINGS[207])

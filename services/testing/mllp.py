@@ -1,0 +1,133 @@
+"""The MLLP listener: frames in, one answer each, in order. A bad message never drops the connection, or its neighbours.
+
+The answer goes out after `receive` returned, and that is after the commit. Plain MLLP is for loopback only.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from typing import Any, Literal
+
+from shared.path import log
+
+START, END, RETURN = b"\x0b", b"\x1c", b"\r"
+FRAME_BYTES_MOST = 5 * 1024 * 1024
+IDLE_SECONDS_MOST = 300.0
+READ_BYTES = 65_536
+CLOSE_SECONDS_MOST = 10.0
+
+Receive = Callable[[bytes], Awaitable[bytes]]
+
+
+class Frames:
+    """Frames out of a stream, however it is cut. What stands between frames is no message and is dropped."""
+
+    def __init__(self, bytes_most: int = FRAME_BYTES_MOST) -> None:
+        self._buffer = bytearray()
+        self._most = bytes_most
+        self._inside = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The frames that are complete now. Raises TooLong for one that never ends within the limit."""
+        self._buffer += chunk
+        frames: list[bytes] = []
+        while (frame := self._next()) is not None:
+            frames.append(frame)
+        return frames
+
+    def _next(self) -> bytes | None:
+        if not self._inside:
+            start = self._buffer.find(START)
+            if start < 0:
+                self._buffer.clear()
+                return None
+            del self._buffer[: start + 1]
+            self._inside = True
+        end = self._buffer.find(END)
+        if end < 0 and len(self._buffer) > self._most:
+            raise TooLong
+        if end < 0:
+            return None
+        frame = bytes(self._buffer[:end]).rpartition(START)[2]
+        del self._buffer[: end + 1]
+        self._inside = False
+        return frame
+
+
+class TooLong(Exception):
+    """A frame beyond the limit: the connection ends, because its end can't be found any more."""
+
+
+def require_loopback(host: str) -> None:
+    """Raises ValueError for any other address: beyond this machine MLLP needs mutual TLS."""
+    if host != "localhost" and not ip_address(host).is_loopback:
+        raise ValueError("MLLP without TLS listens on loopback only")
+
+
+async def serve(host: str, port: int, receive: Receive, *, idle_seconds: float = IDLE_SECONDS_MOST) -> None:
+    """Listen until cancelled; then finish the messages in hand."""
+    require_loopback(host)
+    listener = Listener(receive, idle_seconds)
+    server = await asyncio.start_server(listener.connected, host, port, limit=READ_BYTES)
+    try:
+        await server.serve_forever()
+    finally:
+        server.close()
+        await listener.finish()
+
+
+class Listener:
+    def __init__(self, receive: Receive, idle_seconds: float = IDLE_SECONDS_MOST) -> None:
+        self._receive = receive
+        self._idle_seconds = idle_seconds
+        self._connections: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            await self._converse(reader, writer)
+        except (TimeoutError, OSError, TooLong) as error:
+            log.get().warning("mllp connection ended", error=type(error).__name__)
+        finally:
+            self._connections.discard(task)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        frames, closing = Frames(), asyncio.create_task(self._closing.wait())
+        try:
+            while not self._closing.is_set():
+                chunk = await _read(reader, closing, self._idle_seconds)
+                if not chunk:
+                    return
+                for frame in frames.feed(chunk):
+                    writer.write(START + await self._receive(frame) + END + RETURN)
+                    await writer.drain()
+        finally:
+            closing.cancel()
+
+    async def finish(self) -> None:
+        """No further frame is read; the answers in hand still go out."""
+        self._closing.set()
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=CLOSE_SECONDS_MOST)
+        for each in tuple(self._connections):
+            each.cancel()
+
+
+async def _read(reader: asyncio.StreamReader, closing: "asyncio.Task[Literal[True]]", seconds: float) -> bytes:
+    """What comes next, or nothing when the listener closes. Raises TimeoutError when the line is idle too long."""
+    reading = asyncio.create_task(reader.read(READ_BYTES))
+    waited: set[asyncio.Task[Any]] = {reading, closing}
+    done, _ = await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    if reading in done:
+        return reading.result()
+    reading.cancel()
+    if not done:
+        raise TimeoutError
+    return b""

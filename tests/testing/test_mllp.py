@@ -1,0 +1,128 @@
+"""The MLLP listener on a real socket: frames cut anywhere, neighbours unharmed, answers after the commit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.testing.mllp import END, RETURN, START, Frames, Listener, TooLong, require_loopback
+
+
+def framed(content: bytes) -> bytes:
+    return START + content + END + RETURN
+
+
+async def echo(content: bytes) -> bytes:
+    return b"ACK " + content
+
+
+@asynccontextmanager
+async def listening(receive=echo, idle: float = 5.0) -> AsyncIterator[tuple[Listener, int]]:  # type: ignore[no-untyped-def]
+    listener = Listener(receive, idle)
+    server = await asyncio.start_server(listener.connected, "127.0.0.1", 0)
+    try:
+        yield listener, server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await listener.finish()
+
+
+async def answer(reader: asyncio.StreamReader) -> bytes:
+    frame = await asyncio.wait_for(reader.readuntil(END + RETURN), 5)
+    return frame.removeprefix(START).removesuffix(END + RETURN)
+
+
+def test_frames_come_out_however_the_stream_is_cut() -> None:
+    stream = b"garbage" + framed(b"one") + b"\r\n  " + framed(b"two") + framed(b"three")
+    for size in (1, 2, 5, len(stream)):
+        frames, found = Frames(), list[bytes]()
+        for start in range(0, len(stream), size):
+            found += frames.feed(stream[start : start + size])
+        assert found == [b"one", b"two", b"three"]
+
+
+def test_a_frame_begun_again_is_the_second_one() -> None:
+    assert Frames().feed(START + b"broken off" + framed(b"whole")) == [b"whole"]
+
+
+def test_a_frame_without_an_end_stops_at_the_limit() -> None:
+    with pytest.raises(TooLong):
+        Frames(bytes_most=10).feed(START + b"x" * 11)
+
+
+def test_without_tls_only_loopback_is_listened_on() -> None:
+    require_loopback("127.0.0.1")
+    require_loopback("::1")
+    require_loopback("localhost")
+    with pytest.raises(ValueError, match="loopback"):
+        require_loopback("0.0.0.0")
+    with pytest.raises(ValueError, match="loopback"):
+        require_loopback("10.1.2.3")
+
+
+async def test_several_messages_on_one_connection_are_answered_in_order() -> None:
+    async with listening() as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(b"one") + framed(b"two"))
+        assert [await answer(reader), await answer(reader)] == [b"ACK one", b"ACK two"]
+        writer.write(framed(b"three")[:3])
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(framed(b"three")[3:])
+        assert await answer(reader) == b"ACK three"
+        writer.close()
+
+
+async def test_a_large_message_with_any_bytes_passes() -> None:
+    async with listening() as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
+        content = "é".encode() * 300_000
+        writer.write(framed(content))
+        assert await answer(reader) == b"ACK " + content
+        writer.close()
+
+
+async def test_an_idle_connection_is_closed() -> None:
+    async with listening(idle=0.05) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+async def test_the_answer_in_hand_goes_out_when_the_listener_closes() -> None:
+    started, commit = asyncio.Event(), asyncio.Event()
+
+    async def slow(content: bytes) -> bytes:
+        started.set()
+        await commit.wait()
+        return b"ACK " + content
+
+    async with listening(slow) as (listener, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(b"one"))
+        await asyncio.wait_for(started.wait(), 5)
+        finishing = asyncio.create_task(listener.finish())
+        await asyncio.sleep(0.01)
+        commit.set()
+        assert await answer(reader) == b"ACK one"
+        await finishing
+        writer.close()
+
+
+async def test_no_answer_goes_out_before_the_commit() -> None:
+    committed = asyncio.Event()
+
+    async def receive(content: bytes) -> bytes:
+        await committed.wait()
+        return content
+
+    async with listening(receive) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(b"one"))
+        waiting = asyncio.create_task(answer(reader))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        committed.set()
+        assert await waiting == b"one"
+        writer.close()
