@@ -65,6 +65,7 @@ class JournalRow(msgspec.Struct, frozen=True):
 
 class OutboxRow(msgspec.Struct, frozen=True):
     lane: str
+    program: str
     key: str | None
     head: str
     body: str
@@ -104,9 +105,9 @@ def say(batch: Batch, word: Word, record: wire.Written, key: str, program: str) 
     Returns the names of those resources.
     """
     head, body = _encode(record.head).decode(), record.body.decode()
-    batch.outbox.append(OutboxRow(f"topic:{record.topic}", key, head, body))
+    batch.outbox.append(OutboxRow(f"topic:{record.topic}", program, key, head, body))
     if isinstance(word, ReferralPrepared):
-        batch.outbox.append(OutboxRow(f"partner:{word.partner}", key, head, body))
+        batch.outbox.append(OutboxRow(f"partner:{word.partner}", program, key, head, body))
     rows = [_resource_row(resource, encoded, program, key) for resource, encoded in record.resources]
     for row in rows:
         batch.resources[row.type, row.id] = row

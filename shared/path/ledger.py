@@ -20,9 +20,11 @@ AGE_SECONDS_MOST = 60.0
 """The oldest partition may be this old when the gate opens; a revocation works within it always."""
 
 # A revoked consent stays as an empty row: a late ConsentGiven of the same id can't revive it.
-_GIVEN = """INSERT INTO consents (patient, consent_id, body) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+_GIVEN = """INSERT INTO consents (program, patient, consent_id, body)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     ON CONFLICT (patient, consent_id) DO UPDATE SET body = excluded.body WHERE consents.body IS NOT NULL"""
-_REVOKED = """INSERT INTO consents (patient, consent_id, body) SELECT u.*, NULL FROM unnest($1::text[], $2::text[]) u
+_REVOKED = """INSERT INTO consents (program, patient, consent_id, body)
+    SELECT u.*, NULL FROM unnest($1::text[], $2::text[], $3::text[]) u
     ON CONFLICT (patient, consent_id) DO UPDATE SET body = NULL"""
 _VERSION = """INSERT INTO consent_versions (patient, version)
     SELECT patient, count(*)::int FROM unnest($1::text[]) AS u(patient) GROUP BY patient ORDER BY patient
@@ -35,20 +37,26 @@ _LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::in
 
 async def apply(connection: Connection, items: Sequence[Item]) -> None:
     """Enter the consent words of a batch, in their order; of several about one consent the last one stands."""
-    words = [
-        (item.key, item.word) for item in items if isinstance(item.word, ConsentGiven | ConsentRevoked) and item.claim
-    ]
+    words = [(item, item.word) for item in items if isinstance(item.word, ConsentGiven | ConsentRevoked) and item.claim]
     if not words:
         return
-    last = {(key, word.consent_id): word for key, word in words}
-    given = [(key, word) for (key, _), word in last.items() if isinstance(word, ConsentGiven)]
-    revoked = [(key, word) for (key, _), word in last.items() if isinstance(word, ConsentRevoked)]
+    last = {(item.key, word.consent_id): (item, word) for item, word in words}
+    given = [(item, word) for item, word in last.values() if isinstance(word, ConsentGiven)]
+    revoked = [(item, word) for item, word in last.values() if isinstance(word, ConsentRevoked)]
     if given:
         bodies = [msgspec.json.encode(word).decode() for _, word in given]
-        await connection.execute(_GIVEN, [key for key, _ in given], [word.consent_id for _, word in given], bodies)
+        await connection.execute(_GIVEN, *_named(given), bodies)
     if revoked:
-        await connection.execute(_REVOKED, [key for key, _ in revoked], [word.consent_id for _, word in revoked])
-    await connection.execute(_VERSION, [key for key, _ in words])
+        await connection.execute(_REVOKED, *_named(revoked))
+    await connection.execute(_VERSION, [item.key for item, _ in words])
+
+
+def _named(words: Sequence[tuple[Item, ConsentGiven | ConsentRevoked]]) -> tuple[list[str], list[str], list[str]]:
+    return (
+        [item.program for item, _ in words],
+        [item.key for item, _ in words],
+        [word.consent_id for _, word in words],
+    )
 
 
 async def mark_current(connection: Connection, heartbeats: Mapping[int, datetime]) -> None:

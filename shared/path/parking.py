@@ -53,7 +53,7 @@ def release(item: Item, slot: Slot, batch: Batch, write: Write, now: datetime, s
 def _say_to_operations(word: Word, item: Item, batch: Batch, write: Write) -> None:
     record = write(word, item, type(word).__name__)
     head, body = _encode(record.head).decode(), record.body.decode()
-    batch.outbox.append(OutboxRow(f"topic:{record.topic}", None, head, body))
+    batch.outbox.append(OutboxRow(f"topic:{record.topic}", item.program, None, head, body))
 
 
 def row(item: Item, slot: Slot, class_: str, place: str) -> ParkedRow:

@@ -55,6 +55,7 @@ CREATE INDEX claims_at ON claims USING brin (at);
 CREATE TABLE outbox (
     id         bigint GENERATED ALWAYS AS IDENTITY,
     lane       text NOT NULL,
+    program    text NOT NULL DEFAULT '',
     key        text,                       -- the patient; null for the ledger's heartbeat and operations
     partition  integer,                    -- only the heartbeat names one
     head       text NOT NULL,
@@ -74,6 +75,7 @@ CREATE TABLE alias (
 CREATE INDEX alias_patient ON alias (patient);
 
 CREATE TABLE consents (
+    program    text NOT NULL,
     patient    text NOT NULL,
     consent_id text NOT NULL,
     body       text,                       -- null once revoked: the row keeps a late ConsentGiven from reviving it
