@@ -167,8 +167,8 @@ async def _prebuilt(
         started = ticks()
         for batch in statements.batches:
             async with connection.transaction():
-                for method, arguments in batch:
-                    await getattr(connection, method)(*arguments)
+                for method, arguments, named in batch:
+                    await getattr(connection, method)(*arguments, **named)
         return events / (ticks() - started)
     finally:
         await connection.close()

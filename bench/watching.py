@@ -1,7 +1,7 @@
 """Watching the consumer: which statements it sends, and where its time goes."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ _NAMES = {
     keep.STATES: "state",
     keep.RESOURCES: "resources",
     keep.JOURNAL: "journal",
-    keep.OUTBOX: "outbox",
+    "outbox": "outbox",
 }
 
 
@@ -28,7 +28,7 @@ class Statements:
     """Every statement of every batch with its arguments, to be sent once more; and the seconds of each stage."""
 
     def __init__(self) -> None:
-        self.batches: list[list[tuple[str, tuple[Any, ...]]]] = []
+        self.batches: list[list[tuple[str, tuple[Any, ...], dict[str, Any]]]] = []
         self.seconds: dict[str, float] = defaultdict(float)
         self._whole = 0.0
         self._last = 0.0
@@ -51,7 +51,7 @@ class Statements:
             self.seconds["in hear"] += self._last - started
             return answers
 
-        inbox.hear = timed  # type: ignore[method-assign]
+        inbox.hear = timed  # type: ignore[method-assign,assignment]
 
     def _time(self, owner: Any, method: str, stage: str) -> None:
         wrapped: Callable[..., Any] = getattr(owner, method)
@@ -118,10 +118,13 @@ class _Connection:
     async def fetch(self, *arguments: Any) -> Any:
         return await self._timed("fetch", arguments)
 
-    async def _timed(self, method: str, arguments: tuple[Any, ...]) -> Any:
-        self._statements.batches[-1].append((method, arguments))
+    async def copy_records_to_table(self, *arguments: Any, records: Iterable[Any], **named: Any) -> Any:
+        return await self._timed("copy_records_to_table", arguments, records=list(records), **named)
+
+    async def _timed(self, method: str, arguments: tuple[Any, ...], **named: Any) -> Any:
+        self._statements.batches[-1].append((method, arguments, named))
         started = ticks()
         try:
-            return await getattr(self._connection, method)(*arguments)
+            return await getattr(self._connection, method)(*arguments, **named)
         finally:
             self._statements.seconds[_NAMES.get(arguments[0], "aliases and others")] += ticks() - started

