@@ -14,7 +14,7 @@ from typing import Any
 import hl7
 import msgspec
 
-from services.testing.interpretation import SNOMED, number_in
+from services.testing.interpretation import SNOMED, cutoff_in, number_in
 from services.testing.laboratory import Code, Component, LaboratoryReport, Status
 from shared.words.codes import INTERPRETATION, LOINC
 
@@ -336,7 +336,7 @@ class _Reader:
         bare = Component(
             codes=self._codes(observation, 3),
             status=status,
-            cutoff=_cutoff(self.text(observation, 7)),
+            cutoff=cutoff_in(self.text(observation, 7)),
             flags=tuple(self._part(each, 1) for each in self.repetitions(observation, 8)),
         )
         replace = msgspec.structs.replace
@@ -393,7 +393,6 @@ class _Reader:
 
 
 _TIME = re.compile(r"^(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.\d{1,4})?)?)?)?)?)?([+-]\d{4})?$")
-_CUTOFF = re.compile(r"^\s*(?:<|cut-?off:?)\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 
 
 def _offset(text: str) -> timezone:
@@ -408,12 +407,6 @@ def _number(text: str) -> Decimal | None:
         figure = number_in(text)
         return figure[1] if figure and not figure[0] else None
     return number if number.is_finite() else None
-
-
-def _cutoff(reference_range: str) -> Decimal | None:
-    """The laboratory's own cut-off where OBX-7 states one (`<50`, `cutoff 50`)."""
-    found = _CUTOFF.match(reference_range)
-    return Decimal(found[1]) if found else None
 
 
 def _status(observations: Sequence[Status | None], code: str) -> Status:

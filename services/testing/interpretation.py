@@ -54,6 +54,7 @@ _NEGATIVE = re.compile(
 _POSITIVE = re.compile(r"\b(pos(itive)?|detected|present|reactive|above (the )?cut-?off)\b")
 _NEGATED = re.compile(r"\b(not|no|non|never)\b")
 _NUMBER = re.compile(r"^\s*(<=?|>=?)?\s*(\d+(?:\.\d+)?)\s*(?:[a-z%/]+)?\s*$")
+_CUTOFF = re.compile(r"^\s*(?:<|cut-?off:?)\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _DRUG_TEST = re.compile(
     r"\b(drugs? (of abuse|screen|test|panel)|toxicology|tox screen|uds|controlled substance|substance abuse)\b"
 )
@@ -106,6 +107,12 @@ def number_in(text: str) -> tuple[str, Decimal] | None:
         return found[1] or "", Decimal(found[2])
     except InvalidOperation:
         return None
+
+
+def cutoff_in(reference_range: str) -> Decimal | None:
+    """The laboratory's own cut-off, where its reference range states one (`<50`, `cutoff 50`)."""
+    found = _CUTOFF.match(reference_range)
+    return Decimal(found[1]) if found else None
 
 
 def sense_of(text: str) -> Sense | None:

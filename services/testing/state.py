@@ -184,9 +184,9 @@ def _with_medications(state: State, word: MedicationsRecorded) -> State:
         return state
     mapped, unmapped = _taken(word.medications)
     day = word.recorded_at.date().toordinal()
-    everything = mapped + _until(state.medications, mapped, day)
-    kept, overflow = everything[:MEDICATIONS_MOST], everything[MEDICATIONS_MOST:]
-    unmapped = _merged((*unmapped, *(Taken("", each.start_on, each.end_on) for each in overflow)))
+    kept = (mapped + _until(state.medications, mapped, day))[:MEDICATIONS_MOST]
+    overflow = (Taken("", each.start_on, each.end_on) for each in mapped[MEDICATIONS_MOST:])
+    unmapped = _merged((*unmapped, *overflow))
     intervals = unmapped + _merged(_until(state.unmapped, unmapped, day))
     return msgspec.structs.replace(state, listed_at=recorded_at, medications=kept, unmapped=intervals)
 
