@@ -1,0 +1,176 @@
+"""Needs, facts and scores in Observations and QuestionnaireResponses, and diagnoses in Conditions."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from services.intake.edge.reading import code_in, codings, instant
+from services.intake.table import TABLE
+from services.intake.words import Finding, StatedNeed
+from shared.edge.contract import Context
+from shared.edge.fhir import Entry
+from shared.edge.outcome import refuse
+from shared.words import codes
+
+ICD10 = ("http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10")
+_MISTAKEN = frozenset({"entered-in-error", "cancelled"})
+_STANDING = frozenset({"final", "amended", "corrected", "preliminary", "completed"})
+_MISTAKEN_NEED = "entered-in-error"
+"""No level of any edition: the rules ask a person about this dimension again."""
+
+
+class Instruments(msgspec.Struct, frozen=True):
+    finding: Mapping[str, str]
+    answer: Mapping[str, int]
+    route: Mapping[str, str]
+
+
+def _load() -> Instruments:
+    with (Path(__file__).parents[1] / "data" / "instruments.toml").open("rb") as file:
+        return msgspec.convert(tomllib.load(file), type=Instruments)
+
+
+INSTRUMENTS = _load()
+SCORES = frozenset(TABLE.evidence.scores)
+
+
+def need(entry: Entry, context: Context) -> StatedNeed | None:
+    """A need of the hub's own CodeSystem. A level without its edition is refused: the code alone can mean another."""
+    dimension = code_in(entry.resource["code"], codes.NEED)
+    if dimension is None:
+        return None
+    if dimension not in TABLE.dimensions:
+        raise refuse(422, "code-invalid", f"{entry.place}.code", "Not a dimension of this edition.")
+    if entry.resource["status"] in _MISTAKEN:
+        return StatedNeed(dimension, _MISTAKEN_NEED, _when(entry, context))
+    level = code_in(entry.resource.get("valueCodeableConcept"), codes.LEVEL)
+    if level is None:
+        raise refuse(
+            422, "code-invalid", f"{entry.place}.value", "A level of care needs the CodeSystem of its edition."
+        )
+    return StatedNeed(dimension, level, _when(entry, context))
+
+
+def findings(entry: Entry, context: Context) -> Iterator[Finding]:
+    """The facts and scores in an Observation or a QuestionnaireResponse; other contents are kept and decide nothing."""
+    match entry.type:
+        case "Observation":
+            yield from _observed(entry, context)
+        case "QuestionnaireResponse":
+            yield from _answered(entry, context)
+        case _:
+            yield from _diagnosed(entry, context)
+
+
+def _observed(entry: Entry, context: Context) -> Iterator[Finding]:
+    code = _finding_code(entry)
+    if code is None:
+        return
+    evidence = f"Observation/{entry.id}"
+    if entry.resource["status"] in _MISTAKEN:
+        yield Finding(code, 0, _when(entry, context), evidence)
+    elif entry.resource["status"] in _STANDING:
+        value = _value(entry.resource, "value", f"{entry.place}.value")
+        if value is not None:
+            yield Finding(code, value, _when(entry, context), evidence)
+
+
+def _finding_code(entry: Entry) -> str | None:
+    own = code_in(entry.resource["code"], codes.FACT)
+    if own is None:
+        return INSTRUMENTS.finding.get(code_in(entry.resource["code"], codes.LOINC) or "")
+    if own not in TABLE.facts() and own not in SCORES:
+        raise refuse(422, "code-invalid", f"{entry.place}.code", "Not an assessment fact or score of the hub.")
+    return own
+
+
+def _answered(entry: Entry, context: Context) -> Iterator[Finding]:
+    response = entry.resource
+    mistaken = response["status"] in _MISTAKEN
+    if not mistaken and response["status"] not in _STANDING:
+        return
+    for item, place in _items(response, entry.place):
+        code = INSTRUMENTS.finding.get(str(item.get("linkId", "")).rpartition("/")[2])
+        answer = next(iter(item.get("answer", ())), None)
+        if code is None or answer is None:
+            continue
+        value = 0 if mistaken else _value(answer, "value", f"{place}.answer[0].value")
+        if value is not None:
+            at = instant(response.get("authored"), context.settings.timezone, f"{entry.place}.authored")
+            yield Finding(code, value, at, f"QuestionnaireResponse/{entry.id}")
+
+
+def _items(parent: Mapping[str, Any], place: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Every item, groups and follow-up questions included."""
+    for number, item in enumerate(parent.get("item", ())):
+        here = f"{place}.item[{number}]"
+        yield item, here
+        yield from _items(item, here)
+        for ordinal, answer in enumerate(item.get("answer", ())):
+            yield from _items(answer, f"{here}.answer[{ordinal}]")
+
+
+def _value(parent: Mapping[str, Any], name: str, place: str) -> int | None:
+    """A count of points, or 1 for yes and 0 for no; None where nothing was answered. Never a guess."""
+    if f"{name}Boolean" in parent:
+        return int(parent[f"{name}Boolean"])
+    for kind in ("Integer", "Decimal", "String"):
+        if f"{name}{kind}" in parent:
+            return _whole(parent[f"{name}{kind}"], place)
+    if f"{name}Quantity" in parent:
+        quantity = parent[f"{name}Quantity"]
+        return _whole(quantity["value"], place) if "value" in quantity else None
+    concept = parent.get(f"{name}CodeableConcept") or {"coding": [parent.get(f"{name}Coding", {})]}
+    answers = [INSTRUMENTS.answer[each["code"]] for each in codings(concept) if each.get("code") in INSTRUMENTS.answer]
+    if answers:
+        return answers[0]
+    if any("code" in each for each in codings(concept)):
+        raise refuse(422, "code-invalid", place, "Not a coded answer that this instrument knows.")
+    return None
+
+
+def _whole(value: Any, place: str) -> int:
+    try:
+        number = Decimal(str(value))
+        if number == number.to_integral_value():
+            return int(number)
+    except InvalidOperation:
+        pass
+    raise refuse(422, "value", place, "A score is a whole number.")
+
+
+def _diagnosed(entry: Entry, context: Context) -> Iterator[Finding]:
+    """The longest ICD-10-CM prefix that the table knows."""
+    condition = entry.resource
+    for each in codings(condition.get("code")):
+        if each.get("system") not in ICD10:
+            continue
+        code = str(each.get("code", ""))
+        known = max((prefix for prefix in TABLE.diagnoses if code.startswith(prefix)), key=len, default=None)
+        if known is not None:
+            refuted = code_in(condition.get("verificationStatus"), _VERIFICATION) in {"refuted", "entered-in-error"}
+            at = context.now
+            yield Finding(TABLE.diagnoses[known], int(not refuted), at, f"Condition/{entry.id}")
+            return
+
+
+_VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+
+
+def _when(entry: Entry, context: Context) -> Any:
+    """The clinical time: without one nobody can say whether the assessment is recent."""
+    observation, zone = entry.resource, context.settings.timezone
+    bounds = observation.get("effectivePeriod", {})
+    for text in (
+        observation.get("effectiveDateTime"),
+        observation.get("effectiveInstant"),
+        bounds.get("end"),
+        bounds.get("start"),
+    ):
+        if text is not None:
+            return instant(text, zone, f"{entry.place}.effective")
+    return instant(None, zone, f"{entry.place}.effective")

@@ -1,0 +1,86 @@
+"""A foreign Consent: what it opens, exactly, or nothing. What is not understood never opens the gate (design: consent).
+
+Named is who a permit provision's actor names, in role IRCP, by an identifier in the hub's partner NamingSystem:
+logically, or through an Organization in the same Bundle. Display text never counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.intake.edge.reading import code_in, codings, instant, last_instant, target
+from services.intake.words import RecordConsent, RevokeConsent
+from shared.edge.contract import Context
+from shared.edge.fhir import Entry
+from shared.words import codes
+
+_ENDED = frozenset({"inactive", "rejected", "entered-in-error"})
+_RESTRICTIONS = ("provision", "class", "data", "dataPeriod", "securityLabel")
+"""A provision that narrows itself by these says more than the hub understands."""
+
+
+def consented(entry: Entry, entries: Sequence[Entry], context: Context) -> tuple[RecordConsent | RevokeConsent, ...]:
+    """The consent as far as it opens anything. An update that opens nothing closes what it may have opened before."""
+    opened = None if entry.resource["status"] in _ENDED else _opened(entry, entries, context)
+    if opened is not None:
+        return (opened,)
+    ended = entry.method == "PUT" or entry.resource["status"] in _ENDED
+    return (RevokeConsent(consent_id=str(entry.id)),) if ended else ()
+
+
+def _opened(entry: Entry, entries: Sequence[Entry], context: Context) -> RecordConsent | None:
+    consent, zone = entry.resource, context.settings.timezone
+    provision = consent.get("provision", {})
+    if not _is_plain_permit(consent, provision):
+        return None
+    recipients = tuple(dict.fromkeys(_recipients(provision, entries)))
+    purposes = _purposes(provision)
+    fields = tuple(dict.fromkeys(code for each in provision.get("code", ()) if (code := code_in(each, codes.FIELD))))
+    given = consent.get("dateTime")
+    if not (recipients and purposes and fields and given):
+        return None
+    bounds = provision.get("period", {})
+    start, end = bounds.get("start"), bounds.get("end")
+    place = f"{entry.place}.provision.period"
+    return RecordConsent(
+        consent_id=str(entry.id),
+        recipients=recipients,
+        purposes=purposes,
+        fields=fields,
+        given_at=instant(given, zone, f"{entry.place}.dateTime"),
+        starts_at=instant(start, zone, place) if start else None,
+        expires_at=last_instant(end, zone, place) if end else None,
+    )
+
+
+def _is_plain_permit(consent: Mapping[str, Any], provision: Mapping[str, Any]) -> bool:
+    """An active permission to disclose for privacy's sake, without anything nested in it or narrowing it."""
+    actions = [each for one in provision.get("action", ()) for each in codings(one)]
+    discloses = any(each.get("system") == codes.CONSENT_ACTION and each.get("code") == "disclose" for each in actions)
+    return (
+        consent["status"] == "active"
+        and code_in(consent["scope"], codes.CONSENT_SCOPE) == "patient-privacy"
+        and provision.get("type") == "permit"
+        and (discloses or not actions)
+        and not any(provision.get(each) for each in _RESTRICTIONS)
+    )
+
+
+def _recipients(provision: Mapping[str, Any], entries: Sequence[Entry]) -> list[str]:
+    organizations = {str(each.id): each.resource for each in entries if each.type == "Organization"}
+    named: list[str] = []
+    for actor in provision.get("actor", ()):
+        if code_in(actor["role"], codes.PARTICIPATION) != "IRCP":
+            continue
+        reference = actor["reference"]
+        organization = organizations.get(target(reference, "Organization") or "", {})
+        for each in (reference.get("identifier", {}), *organization.get("identifier", ())):
+            if each.get("system") == codes.PARTNER and each.get("value"):
+                named.append(str(each["value"]))
+    return named
+
+
+def _purposes(provision: Mapping[str, Any]) -> tuple[str, ...]:
+    systems = (codes.ACT_REASON, codes.PURPOSE)
+    return tuple(
+        each["code"] for each in provision.get("purpose", ()) if each.get("system") in systems and "code" in each
+    )

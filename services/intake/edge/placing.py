@@ -1,0 +1,136 @@
+"""The referral, the Tasks a person completes, and the discharge."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from services.intake.edge.reading import code_in, codings, instant, target
+from services.intake.words import (
+    AcknowledgeEscalation,
+    CompleteReview,
+    Discharge,
+    ReceiveReferral,
+    ResolveEscalation,
+    SignPlacement,
+)
+from shared.edge.contract import Context
+from shared.edge.escalations import told as escalation_told
+from shared.edge.fhir import Entry
+from shared.edge.outcome import refuse
+from shared.words import codes
+from shared.words.envelope import Command, name_id
+
+_ORDERED = frozenset({"order", "original-order", "filler-order", "instance-order", "reflex-order"})
+_OTHER_SERVICES = frozenset({"108252007", "363679005", "387713003"})
+"""SNOMED CT categories of what is no referral: laboratory, imaging, surgery."""
+_PLAIN_DISPOSITION = {"home": "completed", "aadvice": "ama", "exp": "deceased", "oth": "other"}
+"""FHIR's discharge dispositions that can mean only one of the hub's (domain 6.1)."""
+
+
+def referral(entry: Entry, entries: Sequence[Entry], context: Context) -> tuple[ReceiveReferral, ...]:
+    """An active order that is a referral; its Task, if one came along, tracks it."""
+    request = entry.resource
+    if request["status"] != "active" or request["intent"] not in _ORDERED or _is_other_service(request):
+        return ()
+    referral_id = str(entry.id)
+    task_id = next(
+        (str(each.id) for each in entries if each.type == "Task" and _focus(each, "ServiceRequest") == referral_id),
+        name_id(referral_id, "task"),
+    )
+    written = request.get("authoredOn")
+    place = f"{entry.place}.authoredOn"
+    return (
+        ReceiveReferral(
+            referral_id=referral_id,
+            task_id=task_id,
+            authored_at=instant(written, context.settings.timezone, place) if written else context.now,
+            priority=request.get("priority", "routine"),
+        ),
+    )
+
+
+def _is_other_service(request: Mapping[str, Any]) -> bool:
+    return any(each.get("code") in _OTHER_SERVICES for one in request.get("category", ()) for each in codings(one))
+
+
+def _focus(task: Entry, kind: str) -> str | None:
+    return target(task.resource.get("focus"), kind)
+
+
+def is_ours(entry: Entry, context: Context) -> bool:
+    """Whether the hub itself gave this Task: only then completing it decides anything here."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    code = stored.body.get("code", {}) if stored else {}
+    return code_in(code, codes.TASK) in {"sign-placement", "review-placement"} or bool(code_in(code, codes.ESCALATION))
+
+
+def completed(entry: Entry, context: Context) -> Command:
+    """What a person says by a Task of the hub: a level signed, a review done, an escalation taken or resolved."""
+    code = context.stored[entry.type, str(entry.id)].body["code"]
+    if code_in(code, codes.ESCALATION):
+        return escalation_told(entry, AcknowledgeEscalation, ResolveEscalation)
+    if entry.resource["status"] != "completed":
+        raise refuse(422, "business-rule", f"{entry.place}.status", "This Task is completed, with its output.")
+    level = _output(entry, "level", codes.LEVEL)
+    if level is None and code_in(code, codes.TASK) == "review-placement":
+        return CompleteReview(task_id=str(entry.id))
+    if level is None:
+        raise refuse(422, "required", f"{entry.place}.output", "The level of care selected, of its edition.")
+    return SignPlacement(
+        task_id=str(entry.id), level=level, reason=_output(entry, "reason", codes.REASON), by=_signer(entry)
+    )
+
+
+def _output(entry: Entry, name: str, system: str) -> str | None:
+    for number, each in enumerate(entry.resource.get("output", ())):
+        if code_in(each["type"], codes.INPUT) == name:
+            found = code_in(each.get("valueCodeableConcept"), system)
+            if found is None:
+                place = f"{entry.place}.output[{number}].value"
+                raise refuse(422, "code-invalid", place, "A coded value of the hub's CodeSystem is needed.")
+            return found
+    return None
+
+
+def _signer(entry: Entry) -> str | None:
+    owner = entry.resource.get("owner", {})
+    named = owner.get("identifier", {})
+    return target(owner, "Practitioner") or (named.get("value") if named.get("system") == codes.STAFF else None)
+
+
+def discharge(entry: Entry, entries: Sequence[Entry], context: Context) -> Discharge:
+    """A finished episode with its Encounter, in one transaction: the disposition stands on the Encounter."""
+    if entry.resource["status"] != "finished":
+        raise refuse(422, "business-rule", f"{entry.place}.status", "An episode is finished here; the hub opens it.")
+    encounter = next((each for each in entries if each.type == "Encounter" and _disposition_of(each)), None)
+    if encounter is None:
+        raise refuse(
+            422,
+            "required",
+            entry.place,
+            "Its Encounter with hospitalization.dischargeDisposition comes in the same transaction.",
+        )
+    return Discharge(
+        episode_id=str(entry.id),
+        encounter_id=str(encounter.id),
+        disposition=_disposition(encounter),
+        at=_ended(entry, encounter, context),
+    )
+
+
+def _disposition_of(encounter: Entry) -> Any:
+    return encounter.resource.get("hospitalization", {}).get("dischargeDisposition")
+
+
+def _disposition(encounter: Entry) -> str:
+    concept = _disposition_of(encounter)
+    found = code_in(concept, codes.DISPOSITION) or _PLAIN_DISPOSITION.get(code_in(concept, codes.DISCHARGE) or "")
+    if found not in codes.FHIR_DISPOSITION:
+        place = f"{encounter.place}.hospitalization.dischargeDisposition"
+        raise refuse(422, "code-invalid", place, "A disposition of the hub's CodeSystem is needed.")
+    return found
+
+
+def _ended(episode: Entry, encounter: Entry, context: Context) -> datetime:
+    ended = episode.resource.get("period", {}).get("end") or encounter.resource.get("period", {}).get("end")
+    return instant(ended, context.settings.timezone, f"{episode.place}.period.end")

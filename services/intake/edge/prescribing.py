@@ -1,0 +1,85 @@
+"""MedicationRequest and MedicationStatement as reports of one list: code, days, route. Uncoded ones count too."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.intake.edge.assessing import INSTRUMENTS
+from services.intake.edge.reading import code_in, first_day, last_day, target
+from services.intake.words import Prescribed
+from shared.edge.contract import Context
+from shared.edge.fhir import Entry
+from shared.words import codes
+
+SNOMED = "http://snomed.info/sct"
+_NEVER_TAKEN = frozenset({"entered-in-error", "not-taken", "cancelled", "draft", "intended"})
+_OVER = frozenset({"completed", "stopped"})
+_ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+
+
+def prescribed(entry: Entry, entries: Sequence[Entry], context: Context) -> Prescribed:
+    """What this report says of the medication: taken from when to when, or never."""
+    resource, zone = entry.resource, context.settings.timezone
+    start, end = _bounds(resource)
+    start_on = first_day(start, zone, f"{entry.place}.effective") if start else None
+    end_on = last_day(end, zone, f"{entry.place}.effective") if end else None
+    if end_on is None and resource["status"] in _OVER:
+        end_on = context.now.astimezone(ZoneInfo(zone)).date()
+    return Prescribed(
+        source=str(entry.id),
+        rxnorm=_rxnorm(resource, entries),
+        start_on=start_on,
+        end_on=_after(start_on, end_on),
+        route=_route(resource),
+        taken=_is_taken(entry),
+    )
+
+
+def _is_taken(entry: Entry) -> bool:
+    resource = entry.resource
+    if resource["status"] in _NEVER_TAKEN or resource.get("doNotPerform"):
+        return False
+    return entry.type == "MedicationStatement" or resource.get("intent") in _ORDERS
+
+
+def _bounds(resource: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """From the statement's effective time, or from the order: its validity, else the day it was written."""
+    period = resource.get("effectivePeriod") or resource.get("dispenseRequest", {}).get("validityPeriod", {})
+    start = period.get("start") or resource.get("effectiveDateTime") or resource.get("authoredOn")
+    return start, period.get("end")
+
+
+def _after(start: date | None, end: date | None) -> date | None:
+    return max(start, end) if start and end else end
+
+
+def _rxnorm(resource: Mapping[str, Any], entries: Sequence[Entry]) -> str:
+    """The RxNorm code, of the medication itself or of the Medication it points to; empty where nobody coded it."""
+    concept = resource.get("medicationCodeableConcept")
+    if concept is None:
+        concept = _medication(resource.get("medicationReference", {}), resource, entries).get("code")
+    return code_in(concept, codes.RXNORM) or ""
+
+
+def _medication(
+    reference: Mapping[str, Any], resource: Mapping[str, Any], entries: Sequence[Entry]
+) -> Mapping[str, Any]:
+    literal = str(reference.get("reference", ""))
+    contained = [each for each in resource.get("contained", ()) if literal == f"#{each.get('id')}"]
+    among = [
+        each.resource for each in entries if each.type == "Medication" and target(reference, "Medication") == each.id
+    ]
+    return next(iter([*contained, *among]), {})
+
+
+def _route(resource: Mapping[str, Any]) -> str | None:
+    dosages = resource.get("dosage") or resource.get("dosageInstruction") or []
+    for each in dosages:
+        own = code_in(each.get("route"), codes.ROUTE)
+        if own is not None:
+            return own
+        known = INSTRUMENTS.route.get(code_in(each.get("route"), SNOMED) or "")
+        if known is not None:
+            return known
+    return None

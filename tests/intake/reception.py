@@ -1,0 +1,108 @@
+"""Intake without HTTP and Kafka in front: submissions are taken at the desk, facts heard, tables read."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from deploy import keys as key_files
+from services.intake import app
+from services.intake.settings import Settings
+from shared.edge import fhir
+from shared.edge.clients import Caller, registered
+from shared.edge.desk import Desk, Done
+from shared.edge.resolving import Submission, cause_of
+from shared.edge.search import Reader
+from shared.path import db
+from shared.path.clock import Clock
+from shared.path.identity import Keys
+from shared.path.inbox import Inbox, run_desk
+from shared.path.item import heard
+from shared.path.listening import Listening
+from shared.path.settings import load
+from shared.words import wire
+from shared.words.envelope import Envelope, Word
+from tests.intake.bundles import MONDAY
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+Json = dict[str, Any]
+
+
+class Reception:
+    def __init__(self, inbox: Inbox, desk: Desk, keys: Keys, pool: Any) -> None:
+        self.inbox, self.desk, self.keys, self.pool = inbox, desk, keys, pool
+        self.caller = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
+        self.reader = Reader(pool, keys)
+
+    async def takes(self, bundle: Json) -> Done:
+        """A transaction, or a message."""
+        body = json.dumps(bundle).encode()
+        parsed = fhir.parse(body).resource
+        fhir.require_valid(parsed)
+        kind: Any = bundle["type"]
+        entries = fhir.transaction(parsed) if kind == "transaction" else fhir.message(parsed)[1]
+        cause, repeatable = cause_of(parsed, self.caller)
+        return await self.desk.submit(Submission(kind, entries, cause, repeatable, str(len(body))), self.caller)
+
+    async def puts(self, resource: Json) -> Done:
+        parsed = fhir.parse(json.dumps(resource).encode()).resource
+        fhir.require_valid(parsed)
+        entry = fhir.single("PUT", resource["resourceType"], resource["id"], parsed, {})
+        return await self.desk.submit(Submission("single", (entry,), uuid4(), False, "digest"), self.caller)
+
+    async def hears(self, patient: str, word: Word, source: str = "attendance") -> None:
+        cause, now = uuid4(), self.inbox.clock.now()
+        envelope = Envelope(
+            id=cause,
+            source=source,
+            word=type(word).__name__,
+            program="demo",
+            patient=patient,
+            at=now,
+            correlation_id=cause,
+            causation_id=cause,
+        )
+        written = wire.write(word, envelope)
+        await self.inbox.hear([heard(written.head, patient, written.body)])
+
+    async def found(self, kind: str, *asked: tuple[str, str]) -> list[Json]:
+        """What a search answers, as plain JSON."""
+        resources, _, _ = await self.reader.search(kind, asked, self.caller)
+        return [json.loads(fhir.encode(each)) for each in resources]
+
+    async def task(self, code: str) -> Json:
+        """The one Task with this code."""
+        (found,) = [each for each in await self.found("Task") if each["code"]["coding"][0]["code"] == code]
+        return found
+
+    async def said(self) -> list[str]:
+        """The words in the outbox, in their order."""
+        rows = await self.pool.fetch("SELECT head FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
+        return [wire.word_name(json.loads(row["head"])) for row in rows]
+
+    async def everything_said(self) -> str:
+        """All that would stand on a topic: keys, headers and bodies."""
+        rows = await self.pool.fetch("SELECT key, head, body FROM outbox")
+        return "\n".join(f"{row['key']} {row['head']} {row['body']}" for row in rows)
+
+
+@asynccontextmanager
+async def reception(database: str, folder: Path, now: datetime = MONDAY) -> AsyncIterator[Reception]:
+    keys = Keys.load(key_files.make(folder), "intake")
+    clock_file = folder / "clock"
+    clock_file.write_text(now.isoformat())
+    clock, parts = Clock(clock_file), app.parts(keys)
+    async with db.pool(database) as pool:
+        listening = Listening(pool, clock)
+        await listening.start()
+        settings = load(DEPLOY, "intake", Settings)
+        inbox = Inbox(parts.service, pool, db.Months(database), clock, listening, settings, lambda: None)
+        desk = Desk(inbox, parts.edge, keys)
+        running = asyncio.create_task(run_desk(inbox, desk.queue))
+        yield Reception(inbox, desk, keys, pool)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

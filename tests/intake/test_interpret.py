@@ -1,0 +1,334 @@
+"""Foreign FHIR read closely: what a Consent opens, which medication, whose score, how old."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+import pytest
+
+from deploy import keys as key_files
+from services.intake import words as w
+from services.intake.edge import edge
+from shared.edge import fhir, patients
+from shared.edge.clients import Caller, registered
+from shared.edge.contract import Context
+from shared.edge.outcome import Refusal
+from shared.path.identity import Identifier, Keys
+from shared.words import codes
+from shared.words.envelope import Command
+from tests.intake import bundles
+from tests.intake.bundles import MONDAY
+from tests.intake.given import SETTINGS
+from tests.intake.reception import DEPLOY
+
+Json = dict[str, Any]
+PATIENT = "3f0c5a0e-5a0e-4c5a-9e0e-3f0c5a0e5a0e"
+WHO = f"Patient/{PATIENT}"
+CALLER = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys.load(key_files.make(tmp_path_factory.mktemp("keys")), "intake")
+
+
+def told(keys: Keys, *resources: Json, method: str = "POST") -> tuple[Command, ...]:
+    """The commands in these resources, resolved as the desk resolves them."""
+    parsed = fhir.parse(json.dumps(bundles.transaction(*resources)).encode()).resource
+    fhir.require_valid(parsed)
+    ids = {str(number): str(uuid5(NAMESPACE_URL, str(number))) for number in range(len(resources))}
+    entries = fhir.transaction(parsed)
+    assigned = {id(entry): ids[str(number)] for number, entry in enumerate(entries)}
+    resolved = fhir.resolve(entries, lambda entry: assigned[id(entry)])
+    patients.rewrite(resolved, PATIENT)
+    if method == "PUT":
+        resolved = tuple(msgspec.structs.replace(each, method="PUT") for each in resolved)
+    context = Context(CALLER, PATIENT, "demo", SETTINGS, MONDAY)
+    return edge(keys).interpret(resolved, context).commands
+
+
+def one(commands: Sequence[Command], kind: type[Any]) -> Any:
+    (found,) = [each for each in commands if isinstance(each, kind)]
+    return found
+
+
+# Consent
+
+
+def consent(**changed: Any) -> Json:
+    whole = bundles.consent("riverbend-alumni", who=WHO)
+    return {**whole, **changed}
+
+
+def provision(**changed: Any) -> Json:
+    return {**consent()["provision"], **changed}
+
+
+def test_a_consent_that_names_a_partner_opens_exactly_what_it_says(keys: Keys) -> None:
+    given = one(told(keys, consent()), w.RecordConsent)
+    assert (given.recipients, given.purposes, given.fields) == (("riverbend-alumni",), ("alumni",), ("name", "phone"))
+    assert given.given_at.astimezone(UTC) == datetime(2026, 1, 5, 5, 0, tzinfo=UTC)
+    assert given.expires_at.astimezone(UTC) == datetime(2027, 1, 6, 5, 0, tzinfo=UTC)
+
+
+def test_a_partner_may_be_named_through_an_organization_in_the_same_bundle(keys: Keys) -> None:
+    organization = {
+        "fullUrl": "urn:uuid:11111111-0000-4000-8000-000000000001",
+        "resourceType": "Organization",
+        "name": "Alumni",
+        "identifier": [{"system": codes.PARTNER, "value": "riverbend-alumni"}],
+    }
+    actor = {**consent()["provision"]["actor"][0], "reference": {"reference": organization["fullUrl"]}}
+    given = one(told(keys, organization, consent(provision=provision(actor=[actor]))), w.RecordConsent)
+    assert given.recipients == ("riverbend-alumni",)
+
+
+_ROLE_CST = {"coding": [{"system": codes.PARTICIPATION, "code": "CST"}]}
+_NAMED = {"identifier": {"system": codes.PARTNER, "value": "riverbend-alumni"}}
+_ROLE = {"coding": [{"system": codes.PARTICIPATION, "code": "IRCP"}]}
+OPENS_NOTHING = {
+    "deny": consent(provision=provision(type="deny")),
+    "nested": consent(provision=provision(provision=[{"type": "deny"}])),
+    "without type": consent(provision={key: value for key, value in provision().items() if key != "type"}),
+    "another role": consent(provision=provision(actor=[{"role": _ROLE_CST, "reference": _NAMED}])),
+    "display only": consent(provision=provision(actor=[{"role": _ROLE, "reference": {"display": "riverbend-alumni"}}])),
+    "foreign identifier": consent(
+        provision=provision(
+            actor=[{"role": _ROLE, "reference": {"identifier": {"system": "urn:x", "value": "riverbend-alumni"}}}]
+        )
+    ),
+    "no purpose": consent(provision={key: value for key, value in provision().items() if key != "purpose"}),
+    "no field": consent(provision={key: value for key, value in provision().items() if key != "code"}),
+    "access only": consent(
+        provision=provision(action=[{"coding": [{"system": codes.CONSENT_ACTION, "code": "access"}]}])
+    ),
+    "narrowed by class": consent(
+        provision=provision(**{"class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Patient"}]})
+    ),
+    "narrowed by label": consent(provision=provision(securityLabel=[{"system": codes.ACT, "code": "ETH"}])),
+    "research": consent(scope={"coding": [{"system": codes.CONSENT_SCOPE, "code": "research"}]}),
+    "draft": consent(status="draft"),
+    "undated": {key: value for key, value in consent().items() if key != "dateTime"},
+    "no provision": {key: value for key, value in consent().items() if key != "provision"},
+}
+
+
+@pytest.mark.parametrize("why", OPENS_NOTHING)
+def test_what_is_not_understood_opens_nothing(keys: Keys, why: str) -> None:
+    assert told(keys, OPENS_NOTHING[why]) == ()
+
+
+@pytest.mark.parametrize("why", OPENS_NOTHING)
+def test_an_update_that_opens_nothing_closes_what_was_open(keys: Keys, why: str) -> None:
+    (revoked,) = told(keys, OPENS_NOTHING[why], method="PUT")
+    assert isinstance(revoked, w.RevokeConsent)
+
+
+@pytest.mark.parametrize("status", ["inactive", "rejected", "entered-in-error"])
+def test_an_ended_consent_is_revoked(keys: Keys, status: str) -> None:
+    (revoked,) = told(keys, consent(status=status))
+    assert isinstance(revoked, w.RevokeConsent)
+
+
+# Medications
+
+
+def medications(keys: Keys, *resources: Json) -> tuple[w.Prescribed, ...]:
+    recorded: w.RecordMedications = one(told(keys, *resources), w.RecordMedications)
+    return recorded.medications
+
+
+def order(**changed: Any) -> Json:
+    return {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"coding": [{"system": codes.RXNORM, "code": "1819"}]},
+        "subject": {"reference": WHO},
+        "authoredOn": "2026-01-01",
+        **changed,
+    }
+
+
+def test_an_order_is_taken_from_the_day_it_was_written(keys: Keys) -> None:
+    (taken,) = medications(keys, order())
+    assert (taken.rxnorm, taken.start_on, taken.end_on, taken.taken) == ("1819", date(2026, 1, 1), None, True)
+
+
+def test_validity_and_route_are_read(keys: Keys) -> None:
+    route = {"coding": [{"system": "http://snomed.info/sct", "code": "37839007"}]}
+    period = {"start": "2026-01-02T23:30:00-05:00", "end": "2026-02-01"}
+    (taken,) = medications(
+        keys, order(dispenseRequest={"validityPeriod": period}, dosageInstruction=[{"route": route}])
+    )
+    assert (taken.start_on, taken.end_on, taken.route) == (date(2026, 1, 2), date(2026, 2, 1), "sublingual")
+
+
+@pytest.mark.parametrize(
+    "change", [{"status": "cancelled"}, {"status": "draft"}, {"intent": "proposal"}, {"doNotPerform": True}]
+)
+def test_what_was_never_given_is_not_on_the_list(keys: Keys, change: Json) -> None:
+    (taken,) = medications(keys, order(**change))
+    assert not taken.taken
+
+
+def test_a_stopped_medication_ends_today(keys: Keys) -> None:
+    (taken,) = medications(keys, order(status="stopped"))
+    assert (taken.taken, taken.end_on) == (True, date(2026, 1, 5))
+
+
+def test_a_medication_without_a_code_counts_all_the_same(keys: Keys) -> None:
+    text = order(medicationCodeableConcept={"text": "something for sleep"})
+    (taken,) = medications(keys, text)
+    assert (taken.rxnorm, taken.taken) == ("", True)
+
+
+def test_the_code_is_found_in_a_contained_medication_and_in_one_of_the_bundle(keys: Keys) -> None:
+    code = {"coding": [{"system": codes.RXNORM, "code": "6813"}]}
+    base = {key: value for key, value in order().items() if key != "medicationCodeableConcept"}
+    inside = {
+        **base,
+        "contained": [{"resourceType": "Medication", "id": "m", "code": code}],
+        "medicationReference": {"reference": "#m"},
+    }
+    beside = {
+        "fullUrl": "urn:uuid:22222222-0000-4000-8000-000000000001",
+        "resourceType": "Medication",
+        "code": code,
+    }
+    pointing = {**base, "medicationReference": {"reference": beside["fullUrl"]}}
+    assert {each.rxnorm for each in medications(keys, inside, beside, pointing)} == {"6813"}
+
+
+# Scores, answers, age
+
+
+def findings(keys: Keys, *resources: Json) -> dict[str, int]:
+    assessed: w.RecordAssessment = one(told(keys, *resources), w.RecordAssessment)
+    return {each.code: each.value for each in assessed.findings}
+
+
+def loinc(code: str, **value: Any) -> Json:
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": codes.LOINC, "code": code}]},
+        "subject": {"reference": WHO},
+        "effectiveDateTime": "2026-01-05",
+        **value,
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"valueInteger": 12},
+        {"valueQuantity": {"value": 12.0}},
+        {"valueString": "12"},
+    ],
+)
+def test_a_total_is_read_in_each_of_its_forms(keys: Keys, value: Json) -> None:
+    assert findings(keys, loinc("44261-6", **value)) == {"phq-9": 12}
+
+
+def test_a_coded_answer_counts_its_points(keys: Keys) -> None:
+    answer = {"coding": [{"system": codes.LOINC, "code": "LA6569-3"}]}
+    assert findings(keys, loinc("44260-8", valueCodeableConcept=answer)) == {"phq-9-item-9": 1}
+
+
+def test_an_answer_that_cannot_be_read_is_refused_never_guessed(keys: Keys) -> None:
+    answer = {"coding": [{"system": codes.LOINC, "code": "LA0000-0"}]}
+    with pytest.raises(Refusal):
+        told(keys, loinc("44260-8", valueCodeableConcept=answer))
+    with pytest.raises(Refusal):
+        told(keys, loinc("44261-6", valueString="many"))
+
+
+def test_a_questionnaire_response_answers_by_its_link_ids(keys: Keys) -> None:
+    response = {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "subject": {"reference": WHO},
+        "authored": "2026-01-05T09:00:00-05:00",
+        "item": [
+            {
+                "linkId": "group",
+                "item": [
+                    {
+                        "linkId": "/44260-8",
+                        "answer": [{"valueCoding": {"system": codes.LOINC, "code": "LA6571-9"}}],
+                    },
+                    {"linkId": "/44261-6", "answer": [{"valueDecimal": 21}]},
+                    {"linkId": "/00000-0", "answer": [{"valueString": "free text"}]},
+                ],
+            }
+        ],
+    }
+    commands = told(keys, response)
+    assert one(commands, w.ReportFindings).findings[0].code == "phq-9-item-9"
+    assert {each.code: each.value for each in one(commands, w.RecordAssessment).findings} == {
+        "phq-9-item-9": 3,
+        "phq-9": 21,
+    }
+
+
+def test_an_observation_entered_in_error_takes_its_finding_back(keys: Keys) -> None:
+    assert findings(keys, {**bundles.fact(WHO, "c-ssrs-q4", True), "status": "entered-in-error"}) == {"c-ssrs-q4": 0}
+
+
+def test_a_need_entered_in_error_goes_to_a_person(keys: Keys) -> None:
+    mistaken = {**bundles.need(WHO, "biomedical", "1.0"), "status": "entered-in-error"}
+    (stated,) = one(told(keys, mistaken), w.RecordAssessment).needs
+    assert stated.level == "entered-in-error"
+
+
+def test_a_diagnosis_is_evidence_by_its_longest_known_prefix(keys: Keys) -> None:
+    recorded = one(told(keys, bundles.condition(WHO, "F11.20"), bundles.condition(WHO, "F33.1")), w.RecordConditions)
+    assert {each.code for each in recorded.findings} == {"opioid-use-disorder", "psychiatric-diagnosis"}
+
+
+def test_other_diagnoses_and_observations_decide_nothing(keys: Keys) -> None:
+    assert told(keys, bundles.condition(WHO, "E11.9"), loinc("8867-4", valueQuantity={"value": 70})) == ()
+
+
+@pytest.mark.parametrize(
+    ("born", "under"), [("2008-01-05", 0), ("2008-01-06", 1), ("2008", 1), ("2007", 0), ("2008-01", 1)]
+)
+def test_whether_the_patient_is_under_18_is_all_that_is_told_of_the_birth_date(
+    keys: Keys, born: str, under: int
+) -> None:
+    someone = {**bundles.patient("0001"), "birthDate": born}
+    assert findings(keys, someone) == {"under-18": under}
+
+
+def test_an_unknown_birth_date_tells_nothing(keys: Keys) -> None:
+    someone = {key: value for key, value in bundles.patient("0001").items() if key != "birthDate"}
+    assert [type(each) for each in told(keys, someone)] == [w.RecordPatient]
+
+
+def test_the_sender_s_own_reference_is_one_of_the_digests(keys: Keys) -> None:
+    someone = {**bundles.patient("0001"), "fullUrl": f"{bundles.EHR}/Patient/123"}
+    recorded: w.RecordPatient = one(told(keys, someone), w.RecordPatient)
+    (own,) = keys.digests("demo", [Identifier(bundles.EHR, "Patient/123")])
+    assert own in recorded.digests, "the digest is missing"
+
+
+def test_a_laboratory_order_is_no_referral(keys: Keys) -> None:
+    category = {"coding": [{"system": "http://snomed.info/sct", "code": "108252007"}]}
+    assert told(keys, {**bundles.referral(WHO), "category": [category]}) == ()
+
+
+def test_a_task_that_came_with_the_referral_tracks_it(keys: Keys) -> None:
+    request = {"fullUrl": "urn:uuid:33333333-0000-4000-8000-000000000001", **bundles.referral(WHO)}
+    task = {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "focus": {"reference": request["fullUrl"]},
+        "for": {"reference": WHO},
+    }
+    received: w.ReceiveReferral = one(told(keys, request, task), w.ReceiveReferral)
+    assert received.task_id == str(uuid5(NAMESPACE_URL, "1"))
