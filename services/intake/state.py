@@ -17,7 +17,9 @@ KEEP_DAYS = 30
 """A closed placement leaves the state this long after its end, once nothing of it is open."""
 LEDGER_DAYS = 30
 """Signals this much older than the newest can't meet another any more."""
-LEDGER_MOST = 8
+LEDGER_SIGNALS_MOST = 5
+"""Of each kind, the newest: a run of misses must never push out the positive that they meet."""
+LEDGER_ESCALATIONS_MOST = 8
 MEDICATIONS_MOST = 20
 DENIALS_ASKED = ("safe-housing", "available-day", "available-evening", "under-18")
 """Facts whose denial some condition asks for; of the others "no" and "never stated" mean the same."""
@@ -95,6 +97,29 @@ class Heard(msgspec.Struct, frozen=True, array_like=True):
     answered: bool = False
 
 
+class Standing(msgspec.Struct, frozen=True, array_like=True):
+    """A signal once, with the places in the ledger of all escalations that name it."""
+
+    signal: Signal
+    named_by: tuple[int, ...]
+    answered: bool
+
+
+class Ledger(msgspec.Struct, frozen=True, array_like=True):
+    """Which combining signals stand, by which escalations: one miss often stands under three of them."""
+
+    escalations: tuple[str, ...] = ()
+    signals: tuple[Standing, ...] = ()
+
+    def heard(self) -> tuple[Heard, ...]:
+        """One by one, in clinical order."""
+        return tuple(
+            Heard(self.escalations[place], each.signal, each.answered)
+            for each in self.signals
+            for place in each.named_by
+        )
+
+
 class State(msgspec.Struct, frozen=True, array_like=True):
     """Of a patient never heard of, everything is empty. `medications` is None until a list was recorded."""
 
@@ -106,7 +131,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     reviews: tuple[Review, ...] = ()
     episode: Episode | None = None
     open: tuple[Open, ...] = ()
-    ledger: tuple[Heard, ...] = ()
+    ledger: Ledger = Ledger()
     closed_at: datetime | None = None
 
     def review_of(self, reason: str) -> Review | None:
@@ -145,7 +170,7 @@ def evolve(state: State, word: Word | Command) -> State:
         case words.EpisodeDeclined():
             return change(_placed(state), closed_at=word.declined_at)
         case words.EpisodeDischarged():
-            return change(state, episode=None, ledger=(), closed_at=word.discharged_at)
+            return change(state, episode=None, ledger=Ledger(), closed_at=word.discharged_at)
         case EscalationWord():
             return _escalated(state, word)
         case words.TimePassed() if _is_over(state):
@@ -234,35 +259,53 @@ def _answered(state: State, word: EscalationWord) -> State:
     if not isinstance(word, words.EscalationResolved):
         return state
     evidence = {each.evidence for each in word.escalation.signals}
-    ledger = tuple(
+    heard = [
         msgspec.structs.replace(each, answered=True) if each.signal.evidence in evidence else each
-        for each in state.ledger
-    )
-    return msgspec.structs.replace(state, ledger=ledger)
+        for each in state.ledger.heard()
+    ]
+    return msgspec.structs.replace(state, ledger=_kept(heard))
 
 
-def after_hearing(state: State, word: EscalationWord) -> tuple[Heard, ...]:
+def after_hearing(state: State, word: EscalationWord) -> Ledger:
     """The ledger after an escalation of another service: its latest word says which of its signals stand."""
     if state.episode is None or isinstance(word, words.EscalationResolved):
         return state.ledger
-    identity = word.escalation.id
-    answered = {each.signal.evidence for each in state.ledger if each.answered}
-    others = [each for each in state.ledger if each.escalation_id != identity]
+    identity, before = word.escalation.id, state.ledger.heard()
+    answered = {each.signal.evidence for each in before if each.answered}
+    heard = [each for each in before if each.escalation_id != identity]
     if not isinstance(word, words.EscalationRetracted):
-        others += [
+        heard += [
             Heard(identity, each, each.evidence in answered)
             for each in word.escalation.signals
             if each.code in COMBINING
         ]
-    return _newest(others)
+    return _kept(heard)
 
 
-def _newest(ledger: Sequence[Heard]) -> tuple[Heard, ...]:
-    if not ledger:
-        return ()
-    ordered = sorted(ledger, key=lambda each: (each.signal.at, each.signal.evidence, each.escalation_id))
-    since = ordered[-1].signal.at - timedelta(days=LEDGER_DAYS)
-    return tuple(each for each in ordered if each.signal.at >= since)[-LEDGER_MOST:]
+def _kept(heard: Sequence[Heard]) -> Ledger:
+    """The newest signals of each kind, in clinical order whatever the order of arrival."""
+    signals = sorted({each.signal for each in heard}, key=lambda each: (each.at, each.code, each.evidence))
+    if not signals:
+        return Ledger()
+    since = signals[-1].at - timedelta(days=LEDGER_DAYS)
+    newest = [
+        each
+        for code in COMBINING
+        for each in [one for one in signals if one.code == code and one.at >= since][-LEDGER_SIGNALS_MOST:]
+    ]
+    named = sorted(
+        (each for each in heard if each.signal in newest),
+        key=lambda each: (each.signal.at, each.escalation_id),
+        reverse=True,
+    )
+    escalations = tuple(dict.fromkeys(each.escalation_id for each in named))[:LEDGER_ESCALATIONS_MOST]
+    return Ledger(escalations, tuple(_standing(each, heard, escalations) for each in signals if each in newest))
+
+
+def _standing(signal: Signal, heard: Sequence[Heard], escalations: Sequence[str]) -> Standing:
+    naming = [each for each in heard if each.signal == signal]
+    places = sorted({escalations.index(each.escalation_id) for each in naming if each.escalation_id in escalations})
+    return Standing(signal, tuple(places), any(each.answered for each in naming))
 
 
 def due(state: State) -> datetime | None:

@@ -476,5 +476,14 @@ def test_resolving_a_part_takes_nothing_back() -> None:
     assert story.names() == ["EscalationRaised", "PlacementReviewRequested"]
 
 
+def test_a_run_of_misses_does_not_push_out_the_positive_they_meet() -> None:
+    """Every miss stands under three escalations; the positive was collected before all of them."""
+    misses = [("missed-session", MONDAY + timedelta(days=day)) for day in range(1, 5)]
+    (code, at), *more = misses
+    story = admitted().heard(*(escalated(f"run {number}", code, at, *more) for number in range(3)))
+    story.heard(escalated("collected before", "unexpected-positive", MONDAY))
+    assert story.names() == ["EscalationRaised", "PlacementReviewRequested"]
+
+
 def test_outside_an_episode_signals_decide_nothing() -> None:
     assert given().heard(MISS, POSITIVE).all_said == []

@@ -14,11 +14,11 @@ REFERRED = (
     '[[["withdrawal","none","2026-01-05T14:00:00Z"],["biomedical","1.0","2026-01-05T14:00:00Z"],'
     '["psychiatric-cognitive","1.5","2026-01-05T14:00:00Z"],["substance-use-risk","2.1","2026-01-05T14:00:00Z"],'
     '["recovery-environment","1.5","2026-01-05T14:00:00Z"]],[[29460360,{"safe-housing":1,"under-18":0}]],null,'
-    '["8b1f5a0e-1111-4c5a-9e0e-3f0c5a0e5a0e"],["2.1",["R14"],[],"general",false],[],null,[],[],null]'
+    '["8b1f5a0e-1111-4c5a-9e0e-3f0c5a0e5a0e"],["2.1",["R14"],[],"general",false],[],null,[],[[],[]],null]'
 )
 ADMITTED = (
     '[[],[[29460360,{"safe-housing":1,"under-18":0}]],[],null,null,[],'
-    '["87b65b4b-8b53-5447-9a35-1b6f9f4b4e2c","2026-01-05T14:00:00Z"],[],[],null]'
+    '["87b65b4b-8b53-5447-9a35-1b6f9f4b4e2c","2026-01-05T14:00:00Z"],[],[[],[]],null]'
 )
 
 

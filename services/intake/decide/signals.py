@@ -21,7 +21,7 @@ def signals_changed(
     """Raise, update or retract the combined escalation, and the review that goes with it."""
     if state.episode is None or word.escalation.category in room.OWN_CATEGORIES:
         return []
-    after = room.after_hearing(state, word)
+    after = room.after_hearing(state, word).heard()
     stands = combined.together(after, moment.settings.combine_days)
     known = state.open_because(combined.REASON)
     if stands is not None:
@@ -34,7 +34,7 @@ def signals_changed(
 
 def _takes_back(state: State, escalation_id: str, after: tuple[Heard, ...], known: escalation.Open) -> bool:
     """Whether this word withdrew a signal of the open escalation. One that merely grew old retracts nothing."""
-    gone = {each.signal for each in state.ledger if each.escalation_id == escalation_id} - {
+    gone = {each.signal for each in state.ledger.heard() if each.escalation_id == escalation_id} - {
         each.signal for each in after
     }
     return not gone.isdisjoint(known.escalation.signals)
