@@ -69,7 +69,7 @@ def written(meeting: Meeting) -> Resource:
             "identifier": [{"system": codes.MEETING, "value": meeting.id}],
             "active": True,
             "name": meeting.name,
-            "characteristic": [fhir.concept(TYPE, each) for each in meeting.types if each.split()],
+            "characteristic": [fhir.concept(TYPE, each) for each in meeting.types],
             "telecom": [{"system": "url", "value": meeting.url}] if meeting.url else None,
             "availableTime": [hours] if meeting.weekdays and (hours := fhir.without_nothing(hours)) else None,
             "comment": "; ".join(each for each in said if each),

@@ -227,5 +227,5 @@ def _text(value: Any) -> str | None:
     """Printable text of bounded length, or nothing: a feed is anybody's, and NUL ends in no database."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
-    printable = "".join(each for each in str(value) if each.isprintable()).strip()
-    return printable[:TEXT_CHARACTERS_MOST] or None
+    printable = "".join(each if each.isprintable() else " " for each in str(value))
+    return " ".join(printable.split())[:TEXT_CHARACTERS_MOST].strip() or None

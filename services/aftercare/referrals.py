@@ -80,8 +80,6 @@ def _why_not_asked(state: State, command: AskReferral, partner: Partner) -> Refu
 
 def try_again(state: State, recipients: Sequence[str], moment: Moment[Settings]) -> list[Word]:
     """A consent that names a partner came: what is on hold for it goes to the gate again, which alone decides."""
-    if _is_deceased(state):
-        return []
     named = {each.name for each in moment.settings.partners if each.identifier in recipients}
     return [_again(each, moment) for each in state.on_hold if each.partner in named]
 

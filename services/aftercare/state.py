@@ -172,8 +172,8 @@ def _others(referrals: Iterable[Referral], current: Referral) -> tuple[Referral,
 
 def _after_follow_up(plan: Plan | None, word: FollowUpFellDue | FollowUpCompleted) -> Plan | None:
     """A plan without a contact left leaves the state."""
-    if plan is None or plan.plan_id != word.plan_id:
-        return plan
+    if plan is None:
+        return None
     ahead = tuple(each for each in plan.ahead if plan.follow_up_id(each.number) != word.follow_up_id)
     fallen_due = tuple(each for each in plan.fallen_due if plan.follow_up_id(each.number) != word.follow_up_id)
     if isinstance(word, FollowUpFellDue):

@@ -12,6 +12,7 @@ from services.aftercare.words import (
     CompleteFollowUp,
     ConsentsCurrent,
     ContactKnown,
+    EpisodeAdmitted,
     EscalationOverdue,
     EscalationRaised,
     EscalationResolved,
@@ -43,6 +44,7 @@ from tests.aftercare.clinic import (
     discharged,
     gave_up,
     made,
+    meeting,
     names,
     of,
     refused,
@@ -69,9 +71,25 @@ def test_admission_prepares_a_meeting_list_for_a_newcomer() -> None:
     assert prepared.meetings == ("riverbend|newcomers", "riverbend|two-sided")
 
 
-def test_the_list_fits_the_track_and_the_area() -> None:
+def test_the_list_fits_the_area() -> None:
     patient = Patient(IDENTIFIED, ContactKnown(area="Elsewhere", language="en"))
-    assert patient.hears(admitted(track="dual-diagnosis")) == []
+    assert patient.hears(admitted()) == []
+
+
+def test_the_first_list_is_for_a_newcomer_the_last_one_for_somebody_who_knows_the_way() -> None:
+    choice = (meeting("plain", 1, "08:00", "C"), meeting("welcome", 1, "20:00", "O", "BE"))
+    patient = Patient(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, meetings=choice, meetings_most=1))
+    (first,), (last,) = (of(MeetingListPrepared, patient.hears(each)) for each in (admitted(), discharged()))
+    assert (first.meetings, last.meetings) == (("riverbend|welcome",), ("riverbend|plain",))
+
+
+@pytest.mark.parametrize("episode", [admitted(track="dual-diagnosis"), admitted(flags=("wheelchair",))])
+def test_the_list_fits_the_track_and_the_flags(episode: EpisodeAdmitted) -> None:
+    choice = (meeting("plain", 1, "08:00", "O", "BE"), meeting("fitting", 1, "20:00", "C", "DD", "X"))
+    patient = Patient(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, meetings=choice, meetings_most=1))
+    for word in (episode, discharged()):
+        (prepared,) = of(MeetingListPrepared, patient.hears(word))
+        assert prepared.meetings == ("riverbend|fitting",)
 
 
 def test_without_any_meeting_there_is_no_list() -> None:
@@ -136,6 +154,18 @@ def test_after_a_death_what_the_gate_withholds_is_let_go_too() -> None:
     assert names(patient.hears(withheld(alumni))) == ["ReferralRefused"]
 
 
+@pytest.mark.parametrize("disposition", ["deceased", "completed"])
+def test_a_later_discharge_ends_what_an_earlier_one_began(disposition: str) -> None:
+    patient = in_care()
+    patient.hears(discharged("ama"))
+    patient.until(DISCHARGED + timedelta(days=3))
+    said = patient.hears(discharged(disposition, SECOND_EPISODE), at=DISCHARGED + timedelta(days=4))
+    (ended,), (closed,) = of(FollowUpCompleted, said), of(EscalationResolved, said)
+    assert ended.outcome == closed.because == "episode-discharged"
+    due = of(FollowUpFellDue, patient.until(DISCHARGED + timedelta(days=400)))
+    assert len(due) == (0 if disposition == "deceased" else 7)
+
+
 def test_the_same_discharge_again_says_nothing() -> None:
     patient = in_care()
     patient.hears(discharged())
@@ -172,6 +202,14 @@ def test_contacts_missed_while_the_hub_was_down_fall_due_together_in_order() -> 
     assert [each.act_by for each in late] == [DISCHARGED + timedelta(days=each) for each in (4, 9, 17)]
 
 
+def test_a_contact_planned_when_there_were_more_of_them_has_the_last_window() -> None:
+    patient = in_care()
+    patient.hears(discharged())
+    patient.settings = msgspec.structs.replace(SETTINGS, follow_up_days=(3,), follow_up_window_days=(2,))
+    due = of(FollowUpFellDue, patient.until(DISCHARGED + timedelta(days=400)))
+    assert [each.act_by - each.due_at for each in due] == [timedelta(days=2)] * 7
+
+
 @pytest.mark.parametrize("reach", ["reached", "not-reached"])
 def test_a_case_manager_completes_a_contact_with_what_came_of_it(reach: Reach) -> None:
     patient = in_care()
@@ -181,6 +219,15 @@ def test_a_case_manager_completes_a_contact_with_what_came_of_it(reach: Reach) -
     (done,) = of(FollowUpCompleted, patient.told(command))
     assert (done.outcome, done.by, done.due_at) == (reach, "case-manager", fell_due.due_at)
     assert isinstance(patient.told(command), Refused)
+
+
+def test_once_every_contact_is_completed_the_plan_is_forgotten() -> None:
+    patient = in_care()
+    patient.hears(discharged())
+    for each in of(FollowUpFellDue, patient.until(DISCHARGED + timedelta(days=400))):
+        assert patient.state.plan is not None
+        patient.told(CompleteFollowUp(task_id=each.follow_up_id))
+    assert patient.state.plan is None
 
 
 def test_a_contact_that_is_not_due_cannot_be_completed() -> None:

@@ -16,9 +16,10 @@ from services.aftercare import app, feeds, form
 from services.aftercare.edge import EDGE
 from services.aftercare.words import ConsentGiven, ConsentRevoked, EpisodeAdmitted, EpisodeDischarged, PatientIdentified
 from shared.edge.clients import Caller, registered
-from shared.edge.desk import Desk, Submission
+from shared.edge.desk import Desk
 from shared.edge.fhir import single
 from shared.edge.outcome import Refusal
+from shared.edge.resolving import Submission
 from shared.edge.search import Reader
 from shared.path import db
 from shared.path.clock import Clock, machine_now

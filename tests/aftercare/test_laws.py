@@ -231,8 +231,9 @@ def test_the_fullest_realistic_state_is_at_most_4_kb() -> None:
         for kind in kinds
     )
     patient = Patient(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, partners=many, meetings=MEETINGS * 20))
-    patient.hears(ContactKnown(area="A" * 500, language="x" * 100))
-    patient.hears(admitted(flags=tuple(f"a-rather-long-flag-{number}" for number in range(40))))
+    patient.hears(ContactKnown(area="A" * 5000, language="x" * 5000))
+    patient.hears(admitted(flags=tuple(f"a-rather-long-flag-{number}" for number in range(400))))
+    assert len(msgspec.json.encode(patient.state)) <= STATE_BYTES_MOST
     patient.hears(discharged("ama"))
     for kind in kinds:
         patient.told(AskReferral(referral_id=str(uuid4()), partner=kind, kind=kind))

@@ -139,7 +139,7 @@ def test_what_is_no_array_is_unreadable_and_echoes_nothing(content: bytes) -> No
 def test_nul_and_lone_surrogates_end_in_no_database() -> None:
     content = b'[{"name": "a\\u0000b\\ud800", "slug": "s\\u0000"}]'
     (found,) = parse("riverbend", content).meetings
-    assert (found.name, found.slug) == ("ab", "s")
+    assert (found.name, found.slug) == ("a b", "s")
 
 
 def test_a_byte_order_mark_is_forgiven() -> None:
@@ -244,6 +244,13 @@ def test_the_list_is_spread_over_the_week() -> None:
     choice = [meeting(f"{day}-{hour}", day, f"{hour}:00") for day in range(7) for hour in (10, 12, 18)]
     days = [each.partition("|")[2][0] for each in match(choice, Wishes(), 14)]
     assert all(days.count(str(day)) == 2 for day in range(7))
+
+
+def test_two_that_are_worth_the_same_at_the_same_hour_stand_in_the_order_of_their_names() -> None:
+    first, second = meeting("a", 1, "18:00"), meeting("b", 1, "18:00")
+    assert (
+        match([second, first], Wishes(), 12) == match([first, second], Wishes(), 12) == ("riverbend|a", "riverbend|b")
+    )
 
 
 def test_a_meeting_by_appointment_is_on_no_list() -> None:

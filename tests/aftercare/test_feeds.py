@@ -1,0 +1,76 @@
+"""The cached feeds: whatever they hold is read, and every meeting can be shown as valid FHIR."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from services.aftercare import feeds
+from services.aftercare.meetings import Meeting, parse
+from services.aftercare.words import (
+    AftercarePlanned,
+    FollowUpCompleted,
+    FollowUpFellDue,
+    MeetingListPrepared,
+    ReferralPrepared,
+    ReferralRefused,
+    ReferralSent,
+    ReferralWithheld,
+)
+from shared.edge.fhir import parse as read
+from shared.edge.fhir import validate
+from tests.aftercare.clinic import (
+    CONSENT,
+    DISCHARGED,
+    IDENTIFIED,
+    SETTINGS,
+    Patient,
+    admitted,
+    discharged,
+    gave_up,
+    made,
+    of,
+    withheld,
+)
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+SPARSE = Meeting(feed="riverbend", slug="by appointment", name="By appointment")
+
+
+@pytest.mark.parametrize("meeting", [*feeds.load(DEPLOY, ["riverbend"]), SPARSE], ids=lambda each: each.slug)
+def test_each_meeting_is_valid_fhir(meeting: Meeting) -> None:
+    assert validate(read(msgspec.json.encode(feeds.written(meeting))).resource) == ()
+
+
+def test_what_a_feed_calls_a_type_need_not_be_a_code() -> None:
+    entry = {"name": "a", "slug": "b", "types": ["O", "not a code", " ", "two  spaces"]}
+    (meeting,) = parse("riverbend", json.dumps([entry]).encode()).meetings
+    assert validate(read(msgspec.json.encode(feeds.written(meeting))).resource) == ()
+
+
+def test_a_feed_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
+    (tmp_path / "meetings").mkdir()
+    (tmp_path / "meetings" / "broken.json").write_text("{")
+    (tmp_path / "meetings" / "good.json").write_text('[{"name": "a", "slug": "b"}]')
+    assert [each.id for each in feeds.load(tmp_path, ["broken", "missing", "good"])] == ["good|b"]
+
+
+def test_everything_aftercare_says_is_valid_fhir() -> None:
+    patient = Patient(
+        IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, meetings=feeds.load(DEPLOY, ["riverbend"]))
+    )
+    said = patient.hears(admitted())
+    said += patient.hears(discharged())
+    alumni, clinic = of(ReferralPrepared, said)
+    said += patient.hears(withheld(alumni)) + patient.hears(gave_up(clinic))
+    (again,) = of(ReferralPrepared, patient.hears(CONSENT))
+    said += patient.hears(made(again)) + patient.until(DISCHARGED.replace(month=4, day=20))
+    said += patient.hears(admitted("0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"))
+    assert {type(each) for each in said} == {
+        AftercarePlanned, MeetingListPrepared, ReferralPrepared, ReferralWithheld, ReferralRefused, ReferralSent,
+        FollowUpFellDue, FollowUpCompleted,
+    }  # fmt: skip
+    for word in said:
+        for resource in word.write("patient"):
+            assert validate(read(msgspec.json.encode(resource)).resource) == ()
