@@ -6,7 +6,7 @@ What stands is computed from the ledger alone, so the order in which the two top
 from collections.abc import Sequence
 from datetime import timedelta
 
-from services.intake.state import COMBINING, Heard
+from services.intake.ledger import COMBINING, Heard
 from services.intake.table import TABLE
 from shared.rules.escalation import SIGNALS_MOST, Trigger
 from shared.words.escalation import Signal

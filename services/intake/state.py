@@ -6,25 +6,19 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from services.intake import words
+from services.intake.ledger import Ledger
 from services.intake.words import Finding, Medication, Prescribed, StatedNeed
 from shared.rules import escalation
 from shared.rules.escalation import Open
 from shared.words.envelope import Command, Word, name_id
-from shared.words.escalation import EscalationWord, Signal
+from shared.words.escalation import EscalationWord
 
 VERSION = 1
 KEEP_DAYS = 30
 """A closed placement leaves the state this long after its end, once nothing of it is open."""
-LEDGER_DAYS = 30
-"""Signals this much older than the newest can't meet another any more."""
-LEDGER_SIGNALS_MOST = 5
-"""Of each kind, the newest: a run of misses must never push out the positive that they meet."""
-LEDGER_ESCALATIONS_MOST = 8
 MEDICATIONS_MOST = 20
 DENIALS_ASKED = ("safe-housing", "available-day", "available-evening", "under-18")
 """Facts whose denial some condition asks for; of the others "no" and "never stated" mean the same."""
-COMBINING = ("missed-session", "unexpected-positive")
-"""Signals that ask, together, for another look at the placement (domain 5.2)."""
 
 
 class Noted(msgspec.Struct, frozen=True, array_like=True):
@@ -87,37 +81,6 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
 class Episode(msgspec.Struct, frozen=True, array_like=True):
     id: str
     admitted_at: datetime
-
-
-class Heard(msgspec.Struct, frozen=True, array_like=True):
-    """A combining signal of another service's escalation. `answered`: a person resolved what it had combined into."""
-
-    escalation_id: str
-    signal: Signal
-    answered: bool = False
-
-
-class Standing(msgspec.Struct, frozen=True, array_like=True):
-    """A signal once, with the places in the ledger of all escalations that name it."""
-
-    signal: Signal
-    named_by: tuple[int, ...]
-    answered: bool
-
-
-class Ledger(msgspec.Struct, frozen=True, array_like=True):
-    """Which combining signals stand, by which escalations: one miss often stands under three of them."""
-
-    escalations: tuple[str, ...] = ()
-    signals: tuple[Standing, ...] = ()
-
-    def heard(self) -> tuple[Heard, ...]:
-        """One by one, in clinical order."""
-        return tuple(
-            Heard(self.escalations[place], each.signal, each.answered)
-            for each in self.signals
-            for place in each.named_by
-        )
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -259,53 +222,15 @@ def _answered(state: State, word: EscalationWord) -> State:
     if not isinstance(word, words.EscalationResolved):
         return state
     evidence = {each.evidence for each in word.escalation.signals}
-    heard = [
-        msgspec.structs.replace(each, answered=True) if each.signal.evidence in evidence else each
-        for each in state.ledger.heard()
-    ]
-    return msgspec.structs.replace(state, ledger=_kept(heard))
+    return msgspec.structs.replace(state, ledger=state.ledger.after_an_answer(evidence))
 
 
 def after_hearing(state: State, word: EscalationWord) -> Ledger:
-    """The ledger after an escalation of another service: its latest word says which of its signals stand."""
+    """The ledger after an escalation of another service; outside an episode nothing is remembered."""
     if state.episode is None or isinstance(word, words.EscalationResolved):
         return state.ledger
-    identity, before = word.escalation.id, state.ledger.heard()
-    answered = {each.signal.evidence for each in before if each.answered}
-    heard = [each for each in before if each.escalation_id != identity]
-    if not isinstance(word, words.EscalationRetracted):
-        heard += [
-            Heard(identity, each, each.evidence in answered)
-            for each in word.escalation.signals
-            if each.code in COMBINING
-        ]
-    return _kept(heard)
-
-
-def _kept(heard: Sequence[Heard]) -> Ledger:
-    """The newest signals of each kind, in clinical order whatever the order of arrival."""
-    signals = sorted({each.signal for each in heard}, key=lambda each: (each.at, each.code, each.evidence))
-    if not signals:
-        return Ledger()
-    since = signals[-1].at - timedelta(days=LEDGER_DAYS)
-    newest = [
-        each
-        for code in COMBINING
-        for each in [one for one in signals if one.code == code and one.at >= since][-LEDGER_SIGNALS_MOST:]
-    ]
-    named = sorted(
-        (each for each in heard if each.signal in newest),
-        key=lambda each: (each.signal.at, each.escalation_id),
-        reverse=True,
-    )
-    escalations = tuple(dict.fromkeys(each.escalation_id for each in named))[:LEDGER_ESCALATIONS_MOST]
-    return Ledger(escalations, tuple(_standing(each, heard, escalations) for each in signals if each in newest))
-
-
-def _standing(signal: Signal, heard: Sequence[Heard], escalations: Sequence[str]) -> Standing:
-    naming = [each for each in heard if each.signal == signal]
-    places = sorted({escalations.index(each.escalation_id) for each in naming if each.escalation_id in escalations})
-    return Standing(signal, tuple(places), any(each.answered for each in naming))
+    stands = () if isinstance(word, words.EscalationRetracted) else word.escalation.signals
+    return state.ledger.after(word.escalation.id, stands)
 
 
 def due(state: State) -> datetime | None:

@@ -8,7 +8,8 @@ from services.intake import combined
 from services.intake import state as room
 from services.intake import words as w
 from services.intake.decide.recording import At, Said, withdraw
-from services.intake.state import Episode, Heard, State
+from services.intake.ledger import Heard
+from services.intake.state import Episode, State
 from shared.rules import escalation
 from shared.words.envelope import name_id
 

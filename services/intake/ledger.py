@@ -1,0 +1,90 @@
+"""The signals of other services that may meet: which stand, by whose escalations, within the limits of a state."""
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+import msgspec
+
+from shared.words.escalation import Signal
+
+LEDGER_DAYS = 30
+"""Signals this much older than the newest can't meet another any more."""
+LEDGER_SIGNALS_MOST = 5
+"""Of each kind, the newest: a run of misses must never push out the positive that they meet."""
+LEDGER_ESCALATIONS_MOST = 8
+COMBINING = ("missed-session", "unexpected-positive")
+"""Signals that ask, together, for another look at the placement (domain 5.2)."""
+
+
+class Heard(msgspec.Struct, frozen=True, array_like=True):
+    """A combining signal of another service's escalation. `answered`: a person resolved what it had combined into."""
+
+    escalation_id: str
+    signal: Signal
+    answered: bool = False
+
+
+class Standing(msgspec.Struct, frozen=True, array_like=True):
+    """A signal once, with the places in the ledger of all escalations that name it."""
+
+    signal: Signal
+    named_by: tuple[int, ...]
+    answered: bool
+
+
+class Ledger(msgspec.Struct, frozen=True, array_like=True):
+    """Which combining signals stand, by which escalations: one miss often stands under three of them."""
+
+    escalations: tuple[str, ...] = ()
+    signals: tuple[Standing, ...] = ()
+
+    def heard(self) -> tuple[Heard, ...]:
+        """One by one, in clinical order."""
+        return tuple(
+            Heard(self.escalations[place], each.signal, each.answered)
+            for each in self.signals
+            for place in each.named_by
+        )
+
+    def after(self, escalation_id: str, signals: Sequence[Signal]) -> "Ledger":
+        """After an escalation's latest word, which says which of its signals stand."""
+        before = self.heard()
+        answered = {each.signal.evidence for each in before if each.answered}
+        others = [each for each in before if each.escalation_id != escalation_id]
+        stands = [Heard(escalation_id, each, each.evidence in answered) for each in signals if each.code in COMBINING]
+        return kept([*others, *stands])
+
+    def after_an_answer(self, evidence: Collection[str]) -> "Ledger":
+        """A person answered what these had combined into: they alone shall not raise it again."""
+        return kept(
+            [
+                msgspec.structs.replace(each, answered=True) if each.signal.evidence in evidence else each
+                for each in self.heard()
+            ]
+        )
+
+
+def kept(heard: Sequence[Heard]) -> Ledger:
+    """The newest signals of each kind, in clinical order whatever the order of arrival."""
+    signals = sorted({each.signal for each in heard}, key=lambda each: (each.at, each.code, each.evidence))
+    if not signals:
+        return Ledger()
+    since = signals[-1].at - timedelta(days=LEDGER_DAYS)
+    newest = [
+        each
+        for code in COMBINING
+        for each in [one for one in signals if one.code == code and one.at >= since][-LEDGER_SIGNALS_MOST:]
+    ]
+    named = sorted(
+        (each for each in heard if each.signal in newest),
+        key=lambda each: (each.signal.at, each.escalation_id),
+        reverse=True,
+    )
+    escalations = tuple(dict.fromkeys(each.escalation_id for each in named))[:LEDGER_ESCALATIONS_MOST]
+    return Ledger(escalations, tuple(_standing(each, heard, escalations) for each in signals if each in newest))
+
+
+def _standing(signal: Signal, heard: Sequence[Heard], escalations: Sequence[str]) -> Standing:
+    naming = [each for each in heard if each.signal == signal]
+    places = sorted({escalations.index(each.escalation_id) for each in naming if each.escalation_id in escalations})
+    return Standing(signal, tuple(places), any(each.answered for each in naming))
