@@ -1,0 +1,70 @@
+"""One hub for the journeys: `iop up` as a person runs it, real Kafka, real PostgreSQL, a clock that is set forward."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.demo.partner import Partners, running
+from deploy.driver import Driver
+from deploy.places import REPOSITORY
+from tests.journey.clinic import FIRST_MONDAY, Clinic
+
+START_SECONDS_MOST = 120.0
+
+
+@contextmanager
+def hub(data: Path, environment: Mapping[str, str]) -> Iterator[Path]:
+    """A hub in its own process group of this test run; politely stopped, and it must end well."""
+    command = (sys.executable, "-m", "deploy.cli", "up", "--data", str(data), "--any-ports", "--clock", "manual")
+    begun = subprocess.Popen(
+        (*command, "--clock-start", FIRST_MONDAY.isoformat()),
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _await(data / "hub.json", begun)
+        yield data
+    finally:
+        begun.send_signal(signal.SIGTERM)
+        assert begun.wait(60) == 0
+
+
+def _await(file: Path, begun: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + START_SECONDS_MOST
+    while not file.exists():
+        assert begun.poll() is None and time.monotonic() < until, "the hub did not start; see its logs folder"
+        time.sleep(0.1)
+
+
+@asynccontextmanager
+async def clinic_in(data: Path, partners: Partners) -> AsyncIterator[Clinic]:
+    async with Driver.of(data) as driver:
+        await driver.settle()
+        yield Clinic(driver, partners)
+
+
+@pytest.fixture(scope="session")
+def partners() -> Iterator[Partners]:
+    with running() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def hub_data(tmp_path_factory: pytest.TempPathFactory, partners: Partners) -> Iterator[Path]:
+    with hub(tmp_path_factory.mktemp("journey") / "hub", partners.environment()) as data:
+        yield data
+
+
+@pytest.fixture
+async def clinic(hub_data: Path, partners: Partners) -> AsyncIterator[Clinic]:
+    async with clinic_in(hub_data, partners) as opened:
+        yield opened
