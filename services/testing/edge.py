@@ -88,7 +88,7 @@ def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
             case _:
                 pass
     kept = [_tagged(each) if each.place in others else each for each in entries if each.type != "Task"]
-    return Interpretation(tuple(commands), tuple(kept))
+    return Interpretation(tuple(commands), tuple(each if context.patient else _unmatched(each) for each in kept))
 
 
 def _told(report: LaboratoryReport, entry: Entry, context: Context, others: set[str]) -> Iterator[ReportResult]:
@@ -104,6 +104,11 @@ def _tagged(entry: Entry) -> Entry:
     meta = entry.resource.get("meta", {})
     tags = [*meta.get("tag", ()), NO_DRUG_TEST]
     return msgspec.structs.replace(entry, resource={**entry.resource, "meta": {**meta, "tag": tags}})
+
+
+def _unmatched(entry: Entry) -> Entry:
+    """While nobody knows whom it is about, it says nothing of a subject."""
+    return msgspec.structs.replace(entry, resource={k: v for k, v in entry.resource.items() if k != "subject"})
 
 
 def _results(resource: Json) -> list[str]:

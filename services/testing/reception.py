@@ -17,8 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.testing import hl7
-from services.testing.acknowledgement import acknowledge
 from services.testing.hl7 import Fault, Group, Header, Named, Refusal
+from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import interpret
 from services.testing.words import ReportResult
 from shared.edge.app import read_body
@@ -104,7 +104,7 @@ class Reception:
         named = [name for name, each in self.known.items() if said & {*map(str.casefold, each.hl7_senders), name}]
         candidates = named or list(self.known)
         if len(candidates) != 1:
-            raise Refusal("AR", Fault("MSH^1^4", 204), header)
+            raise Refusal("AR", Fault("MSH^1^4", hl7.UNKNOWN_KEY), header)
         laboratory = self.known[candidates[0]]
         asked = header.text(6).casefold()
         programs = tuple(each for each in laboratory.programs if each.casefold() == asked) or laboratory.programs
@@ -149,8 +149,8 @@ class Reception:
             await self.running.desk.tell(item)
         elif hits:
             log.get().warning("hl7 identifiers of several patients", id=str(cause))
-        else:
-            await self._wait(item, digests, commands)
+        elif not await self._wait(item, digests, commands):
+            await self._group(group, ordinal, cause, content, header, sender)
 
     async def _hits(self, digests: Mapping[str, Sequence[Digest]]) -> list[tuple[str, str]]:
         async with self.running.inbox.pool.acquire() as connection:
@@ -162,12 +162,13 @@ class Reception:
 
     async def _wait(
         self, item: Item, digests: Mapping[str, Sequence[Digest]], commands: Mapping[str, tuple[ReportResult, ...]]
-    ) -> None:
-        """Under every program it may be for, each with its own reading of it."""
+    ) -> bool:
+        """Under every program it may be for, each with its own reading of it. False: the patient has just arrived."""
         for program, own in digests.items():
-            await keep_waiting(
-                self.running.inbox, replace(item, program=program, commands=commands[program]), {program: own}
-            )
+            waiting = replace(item, program=program, commands=commands[program])
+            if not await keep_waiting(self.running.inbox, waiting, {program: own}):
+                return False
+        return True
 
     def _item(
         self,
@@ -222,7 +223,7 @@ def _system(named: Named, laboratory: Laboratory) -> str:
 
 def _number(refused: Refused) -> int:
     """A refusal of the desk in table 0357."""
-    return {409: 205, 404: 204, 412: 206}.get(refused.status, hl7.INTERNAL_ERROR)
+    return {409: 205, 404: hl7.UNKNOWN_KEY, 412: 206}.get(refused.status, hl7.INTERNAL_ERROR)
 
 
 def routes(reception: Reception) -> list[Route]:

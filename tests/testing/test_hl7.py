@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.testing.acknowledgement import acknowledge
 from services.testing.hl7 import VERSIONS, Fault, Message, Named, Refusal, header_of, parse
+from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import finding, interpret
 from tests.testing.given import SETTINGS
 

@@ -1,8 +1,4 @@
-"""HL7 v2.3 to 2.8 ORU^R01: bytes to reports and the identifiers of whom they are about, or why not. Pure.
-
-NTE and every other free-text segment is passed over: it may name a person. What a laboratory sends is believed field by
-field, in the sender's own encoding characters, four or five of them.
-"""
+"""Segments to a report: fields in the sender's own encoding characters, values by their type, times in their zone."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,23 +7,13 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import hl7
 import msgspec
 
+from services.testing.hl7.header import DATA_ERROR, REQUIRED_MISSING, Fault, Header, Refusal
 from services.testing.interpretation import SNOMED, cutoff_in, number_in
 from services.testing.laboratory import Code, Component, LaboratoryReport, Status
 from shared.words.codes import INTERPRETATION, LOINC
 
-VERSIONS = ("2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2")
-CHARSETS = {
-    "": "utf-8",
-    "ASCII": "utf-8",
-    "UNICODE UTF-8": "utf-8",
-    "UNICODE": "utf-8",
-    "UTF-8": "utf-8",
-    "8859/1": "iso-8859-1",
-    "8859/15": "iso-8859-15",
-}
 SYSTEMS = {
     "LN": LOINC,
     "LOINC": LOINC,
@@ -70,51 +56,6 @@ REPORT_STATUS: Mapping[str, Status] = {
 }
 """Table 0123."""
 
-REQUIRED_MISSING, WRONG_TYPE, WRONG_EVENT, WRONG_VERSION = 101, 200, 201, 203
-SEQUENCE_ERROR, DATA_ERROR, INTERNAL_ERROR = 100, 102, 207
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """One thing wrong, by place (`PID^1^3`) and code of table 0357. The value found there is never said."""
-
-    location: str
-    number: int
-
-
-class Refusal(Exception):
-    """The message cannot be taken: AR for its kind or form, AE for what it says. `header` is what could be read."""
-
-    def __init__(self, code: str, fault: Fault, header: "Header | None" = None) -> None:
-        super().__init__(code, fault.location, fault.number)
-        self.code = code
-        self.fault = fault
-        self.header = header
-
-
-@dataclass(frozen=True)
-class Header:
-    """MSH, its fields as they came (still escaped), so that an answer can mirror them."""
-
-    separator: str
-    encoding: str
-    fields: tuple[str, ...]
-    charset: str
-
-    def text(self, number: int, component: int = 1) -> str:
-        """A component of MSH, escaped as it came; empty where it is absent."""
-        if number >= len(self.fields):
-            return ""
-        parts = self.fields[number].split(self.encoding[:1] or "^")
-        return parts[component - 1].strip() if component <= len(parts) else ""
-
-    @property
-    def control_id(self) -> str:
-        return self.fields[10] if len(self.fields) > 10 else ""
-
-    @property
-    def version(self) -> str:
-        return self.text(12)
-
 
 class Named(msgspec.Struct, frozen=True):
     """An identifier of PID-3: who assigned it (namespace, universal id) and its value."""
@@ -132,14 +73,8 @@ class Group:
     reports: tuple[LaboratoryReport, ...]
 
 
-@dataclass(frozen=True)
-class Message:
-    header: Header
-    groups: tuple[Group, ...]
-
-
 @dataclass
-class _Order:
+class Order:
     """An OBR with what follows it, while the message is read."""
 
     segment: Any
@@ -148,97 +83,14 @@ class _Order:
 
 
 @dataclass
-class _Patient:
+class Patient:
     segment: Any
     ordinal: int
-    orders: list[_Order] = field(default_factory=list)
-
-
-def parse(content: bytes, zone: tzinfo) -> Message:
-    """The message; `zone` is where times without an offset were written. Raises Refusal."""
-    text, charset = _decoded(content)
-    header = _header(text, charset)
-    _require_kind(header)
-    try:
-        segments = [each for each in hl7.parse(text) if len(each) > 0]
-    except Exception as error:  # whatever the parser stumbles over is the sender's form
-        raise Refusal("AR", Fault("MSH^1", SEQUENCE_ERROR), header) from error
-    reader = _Reader(header, zone)
-    return Message(header, tuple(reader.group(each) for each in _patients(segments, header)))
-
-
-def header_of(content: bytes) -> Header | None:
-    """MSH alone, for an answer to what is otherwise unreadable."""
-    try:
-        return _header(*_decoded(content))
-    except Refusal:
-        return None
-
-
-def _decoded(content: bytes) -> tuple[str, str]:
-    """Text with carriage returns between segments, and the charset that MSH-18 names (UTF-8 where it names none)."""
-    start = content.find(b"MSH")
-    if start < 0 or b"\x00" in content:
-        raise Refusal("AR", Fault("", SEQUENCE_ERROR))
-    body = content[start:].split(b"\x1c", 1)[0]
-    first = body.splitlines()[0] if body.splitlines() else b""
-    separator = first[3:4]
-    fields = first.split(separator) if separator else []
-    named = fields[17].split(b"~")[0].decode("ascii", "replace").strip().upper() if len(fields) > 17 else ""
-    charset = CHARSETS.get(named, "utf-8")
-    try:
-        text = body.decode(charset)
-    except UnicodeDecodeError:
-        charset = "iso-8859-1"
-        text = body.decode(charset)
-    lines = (line.strip() for line in re.split(r"[\r\n]+", text))
-    return "\r".join(line for line in lines if line), charset
-
-
-def _header(text: str, charset: str) -> Header:
-    first = text.split("\r", 1)[0]
-    if len(first) < 8 or first[3].isalnum():
-        raise Refusal("AR", Fault("MSH^1^1", SEQUENCE_ERROR))
-    separator = first[3]
-    _, encoding, *rest = first.split(separator)
-    return Header(separator, encoding, ("MSH", separator, encoding, *rest), charset)
-
-
-def _require_kind(header: Header) -> None:
-    if not header.control_id:
-        raise Refusal("AR", Fault("MSH^1^10", REQUIRED_MISSING), header)
-    if header.text(9) != "ORU":
-        raise Refusal("AR", Fault("MSH^1^9", WRONG_TYPE), header)
-    if header.text(9, 2) != "R01":
-        raise Refusal("AR", Fault("MSH^1^9", WRONG_EVENT), header)
-    if header.version not in VERSIONS:
-        raise Refusal("AR", Fault("MSH^1^12", WRONG_VERSION), header)
-
-
-def _patients(segments: Sequence[Any], header: Header) -> list[_Patient]:
-    """The segments as groups. A result for nobody, or a value without an order, is refused."""
-    patients: list[_Patient] = []
-    for segment in segments:
-        match str(segment[0]):
-            case "PID":
-                patients.append(_Patient(segment, len(patients) + 1))
-            case "OBR" | "OBX" | "SPM" if not patients:
-                raise Refusal("AE", Fault("PID", REQUIRED_MISSING), header)
-            case "OBR":
-                patients[-1].orders.append(_Order(segment))
-            case "OBX" if not patients[-1].orders:
-                raise Refusal("AE", Fault("OBR", REQUIRED_MISSING), header)
-            case "OBX":
-                patients[-1].orders[-1].observations.append(segment)
-            case "SPM" if patients[-1].orders:
-                patients[-1].orders[-1].specimen = segment
-            case _:
-                pass
-    return patients
+    orders: list[Order] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class _Reader:
+class Reader:
     """Fields in the sender's own encoding characters."""
 
     header: Header
@@ -268,7 +120,7 @@ class _Reader:
         mark = re.escape(escape)
         return re.sub(rf"{mark}([^{mark}]*){mark}", lambda found: separators.get(found[1], " "), text)
 
-    def group(self, patient: _Patient) -> Group:
+    def group(self, patient: Patient) -> Group:
         numbers = {number for each in patient.orders if (number := self.specimen_number(each))}
         only = next(iter(numbers)) if len(numbers) == 1 else ""
         reports = tuple(self._report(each, place, only) for place, each in enumerate(patient.orders, 1))
@@ -284,7 +136,7 @@ class _Reader:
                 namespace, universal = authority[0], authority[1] if len(authority) > 1 else ""
                 yield Named(self._unescaped(namespace).strip(), universal.strip(), value)
 
-    def specimen_number(self, order: _Order) -> str:
+    def specimen_number(self, order: Order) -> str:
         """SPM-2: the filler's part, else the placer's."""
         for components in self.repetitions(order.specimen, 2):
             subcomponent = self.header.encoding[3:4] or "&"
@@ -292,7 +144,7 @@ class _Reader:
             return next((each for each in reversed(numbers) if each), "")
         return ""
 
-    def _report(self, order: _Order, place: int, only_specimen: str) -> LaboratoryReport:
+    def _report(self, order: Order, place: int, only_specimen: str) -> LaboratoryReport:
         status = _status([self._observation_status(each) for each in order.observations], self.text(order.segment, 25))
         said_at = self.moment(self.header.text(7), "MSH^1^7")
         issued_at = self.moment(self.text(order.segment, 22), f"OBR^{place}^22") or said_at
@@ -317,7 +169,7 @@ class _Reader:
         own = number or placer or f"message {self.header.control_id} {place}"
         return f"{own}|{self.text(order, 4)}"
 
-    def _collected_at(self, order: _Order, place: int) -> datetime | None:
+    def _collected_at(self, order: Order, place: int) -> datetime | None:
         """SPM-17, else OBR-7, else the first OBX-14."""
         return (
             self.moment(self.text(order.specimen, 17), f"SPM^{place}^17")

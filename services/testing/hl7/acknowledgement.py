@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from services.testing.hl7 import Fault, Header
+from services.testing.hl7.header import Fault, Header
 from shared.words.codes import HUB
 
 MEANINGS = {

@@ -1,0 +1,92 @@
+"""HL7 v2.3 to 2.8 ORU^R01: bytes to reports and the identifiers of whom they are about, or why not. Pure.
+
+NTE and every other free-text segment is passed over: it may name a person. What a laboratory sends is believed field by
+field, in the sender's own encoding characters, four or five of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+import hl7
+
+from services.testing.hl7.header import (
+    INTERNAL_ERROR,
+    REQUIRED_MISSING,
+    SEQUENCE_ERROR,
+    UNKNOWN_KEY,
+    VERSIONS,
+    Fault,
+    Header,
+    Refusal,
+    decoded,
+    header_in,
+    require_kind,
+)
+from services.testing.hl7.reader import Group, Named, Order, Patient, Reader
+
+__all__ = [
+    "INTERNAL_ERROR",
+    "REQUIRED_MISSING",
+    "SEQUENCE_ERROR",
+    "UNKNOWN_KEY",
+    "VERSIONS",
+    "Fault",
+    "Group",
+    "Header",
+    "Message",
+    "Named",
+    "Refusal",
+    "header_of",
+    "parse",
+]
+
+
+@dataclass(frozen=True)
+class Message:
+    header: Header
+    groups: tuple[Group, ...]
+
+
+def parse(content: bytes, zone: tzinfo) -> Message:
+    """The message; `zone` is where times without an offset were written. Raises Refusal."""
+    text, charset = decoded(content)
+    header = header_in(text, charset)
+    require_kind(header)
+    try:
+        segments = [each for each in hl7.parse(text) if len(each) > 0]
+    except Exception as error:  # whatever the parser stumbles over is the sender's form
+        raise Refusal("AR", Fault("MSH^1", SEQUENCE_ERROR), header) from error
+    reader = Reader(header, zone)
+    return Message(header, tuple(reader.group(each) for each in _patients(segments, header)))
+
+
+def header_of(content: bytes) -> Header | None:
+    """MSH alone, for an answer to what is otherwise unreadable."""
+    try:
+        return header_in(*decoded(content))
+    except Refusal:
+        return None
+
+
+def _patients(segments: Sequence[Any], header: Header) -> list[Patient]:
+    """The segments as groups. A result for nobody, or a value without an order, is refused."""
+    patients: list[Patient] = []
+    for segment in segments:
+        match str(segment[0]):
+            case "PID":
+                patients.append(Patient(segment, len(patients) + 1))
+            case "OBR" | "OBX" | "SPM" if not patients:
+                raise Refusal("AE", Fault("PID", REQUIRED_MISSING), header)
+            case "OBR":
+                patients[-1].orders.append(Order(segment))
+            case "OBX" if not patients[-1].orders:
+                raise Refusal("AE", Fault("OBR", REQUIRED_MISSING), header)
+            case "OBX":
+                patients[-1].orders[-1].observations.append(segment)
+            case "SPM" if patients[-1].orders:
+                patients[-1].orders[-1].specimen = segment
+            case _:
+                pass
+    return patients

@@ -1,0 +1,247 @@
+"""Testing on a real database: a laboratory's message is kept, told or left waiting, and answered after the commit."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from deploy import keys as key_files
+from services.testing import app
+from services.testing.edge import EDGE
+from services.testing.reception import Reception, laboratories
+from services.testing.settings import Settings
+from services.testing.words import EpisodeAdmitted, PatientIdentified
+from shared.edge.clients import Caller, Door, registered
+from shared.edge.desk import Desk
+from shared.edge.fhir import single
+from shared.edge.process import Running
+from shared.edge.resolving import Submission
+from shared.path import db, documents
+from shared.path.clock import Clock
+from shared.path.identity import Identifier, Keys
+from shared.path.inbox import Inbox, run_desk
+from shared.path.item import heard
+from shared.path.listening import Listening
+from shared.path.settings import Process, load
+from shared.words import wire
+from shared.words.envelope import Envelope, Word
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
+AUTHORITY = "https://clinic.demo.iop-hub.org/mrn"
+MRN = Identifier(AUTHORITY, "SEEDED-MRN")
+
+
+def message(
+    control: str = "M1", value: str = "POSITIVE", filler: str = "F7", status: str = "F", mrn: str = "SEEDED-MRN"
+) -> bytes:
+    return "\r".join(
+        (
+            rf"MSH|^~\&|LIS|TOXLAB|HUB|demo|20260113120000-0500||ORU^R01^ORU_R01|{control}|P|2.5.1",
+            f"PID|1||{mrn}^^^IOPDEMO^MR||Seeded^Bogus",
+            f"OBR|1||{filler}|94307-6^Drug screen^LN|||20260112083000-0500{'|' * 15}20260113110000-0500|||{status}",
+            f"OBX|1|ST|14314-9^Benzoylecgonine^LN||{value}||||||{status}",
+        )
+    ).encode()
+
+
+class Room:
+    """The service without HTTP, MLLP and Kafka in front: facts are heard, messages received, tables read."""
+
+    def __init__(self, reception: Reception, pool: Any, keys: Keys) -> None:
+        self.reception, self.pool, self.keys = reception, pool, keys
+        self.patient, self.episode_id = str(uuid4()), str(uuid4())
+        self.caller = Caller("lab", registered(DEPLOY)["lab"], "demo", (("*", "cruds"),))
+
+    async def hears(self, *words: Word) -> None:
+        for word in words:
+            cause = uuid4()
+            envelope = Envelope(
+                id=cause,
+                source="intake",
+                word=type(word).__name__,
+                program="demo",
+                patient=self.patient,
+                at=ADMITTED,
+                correlation_id=cause,
+                causation_id=cause,
+            )
+            written = wire.write(word, envelope)
+            await self.reception.running.inbox.hear([heard(written.head, self.patient, written.body)])
+
+    async def identified(self) -> None:
+        digests = self.keys.digests("demo", [MRN])
+        await self.hears(PatientIdentified(digests=digests, sealed=(), identified_at=ADMITTED))
+
+    async def admitted(self) -> None:
+        await self.hears(
+            EpisodeAdmitted(
+                episode_id=self.episode_id,
+                plan_id=str(uuid4()),
+                referral_id=str(uuid4()),
+                level="2.1",
+                track="standard",
+                flags=(),
+                template=(),
+                admitted_at=ADMITTED,
+            )
+        )
+
+    async def receives(self, content: bytes) -> str:
+        """MSA-1 and, where there is an ERR, its code."""
+        answer = (await self.reception.receive(content)).decode().split("\r")
+        errors = [each.split("|")[3].split("^")[0] for each in answer if each.startswith("ERR")]
+        return " ".join([answer[1].split("|")[1], *errors])
+
+    async def posts(self, resource: dict[str, Any]) -> str:
+        entry = single("POST", resource["resourceType"], None, resource, {})
+        desk = self.reception.running.desk
+        done = await desk.submit(Submission("single", (entry,), uuid4(), False, "digest"), self.caller)
+        return str(done.answered[0].location).split("/")[1]
+
+    async def said(self) -> list[str]:
+        heads = await self.pool.fetch("SELECT head FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
+        return [wire.word_name(json.loads(each["head"])) for each in heads]
+
+    async def count(self, query: str) -> int:
+        number: int = await self.pool.fetchval(f"SELECT count(*) FROM {query}")
+        return number
+
+
+@pytest.fixture
+async def testing(database: str, tmp_path: Path) -> AsyncIterator[Room]:
+    keys = Keys.load(key_files.make(tmp_path), "testing")
+    clock_file = tmp_path / "clock"
+    clock_file.write_text((ADMITTED + timedelta(days=9)).isoformat())
+    clock, parts = Clock(clock_file), app.parts(keys)
+    process = Process(database_url=database, kafka_bootstrap="", deploy=DEPLOY, keys=tmp_path, issuer="")
+    async with db.pool(database) as pool:
+        listening = Listening(pool, clock)
+        await listening.start()
+        settings = load(DEPLOY, "testing", Settings)
+        inbox = Inbox(parts.service, pool, db.Months(database), clock, listening, settings, lambda: None)
+        desk, door = Desk(inbox, EDGE, keys), Door("", "", registered(DEPLOY))
+        running = Running(process, inbox, desk, door, keys, clock)
+        task = asyncio.create_task(run_desk(inbox, desk.queue))
+        yield Room(Reception(running, laboratories(DEPLOY)), pool, keys)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_result_of_a_known_patient_is_graded_before_it_is_acknowledged(testing: Room) -> None:
+    await testing.identified()
+    await testing.admitted()
+    assert await testing.receives(message()) == "AA"
+    assert await testing.said() == ["DrugTestResulted"]
+    assert await testing.count("documents WHERE NOT unmatched") == 1
+
+
+async def test_a_result_of_nobody_known_waits_and_is_matched_then_graded(testing: Room) -> None:
+    assert await testing.receives(message()) == "AA"
+    assert await testing.said() == []
+    assert await testing.count("documents WHERE unmatched") == 1
+    await testing.identified()
+    assert await testing.said() == ["ResultMatched"]
+    assert await testing.count("documents WHERE unmatched") == 0
+    assert await testing.count("waiting") == 0
+    await testing.admitted()
+    assert await testing.said() == ["ResultMatched", "DrugTestResulted"]
+
+
+async def test_the_same_message_again_gets_the_same_answer_and_no_second_effect(testing: Room) -> None:
+    await testing.identified()
+    await testing.admitted()
+    assert [await testing.receives(message()) for _ in range(2)] == ["AA", "AA"]
+    assert await testing.said() == ["DrugTestResulted"]
+
+
+async def test_a_control_id_used_for_something_else_is_refused(testing: Room) -> None:
+    await testing.identified()
+    await testing.admitted()
+    await testing.receives(message())
+    assert await testing.receives(message(value="NEGATIVE")) == "AE 205"
+
+
+async def test_a_corrected_message_meets_the_report_it_corrects_and_retracts(testing: Room) -> None:
+    await testing.identified()
+    await testing.admitted()
+    await testing.receives(message("M0", "NEGATIVE", "F0").replace(b"20260112083000", b"20260106083000"))
+    await testing.receives(message("M1"))
+    assert await testing.receives(message("M2", "NEGATIVE", status="C")) == "AA"
+    assert (await testing.said())[-4:] == [
+        "DrugTestResulted",
+        "EscalationRaised",
+        "DrugTestCorrected",
+        "EscalationRetracted",
+    ]
+
+
+async def test_promoting_what_was_never_sent_is_an_error_the_laboratory_sees(testing: Room) -> None:
+    await testing.identified()
+    await testing.admitted()
+    assert await testing.receives(message(status="U")) == "AE 204"
+
+
+async def test_an_infection_test_is_acknowledged_kept_and_nothing_is_said(testing: Room) -> None:
+    await testing.identified()
+    covid = (
+        message()
+        .replace(b"14314-9^Benzoylecgonine", b"94500-6^SARS-CoV-2")
+        .replace(b"94307-6^Drug screen", b"94531-1^x")
+    )
+    assert await testing.receives(covid) == "AA"
+    assert await testing.said() == []
+    assert await testing.count("documents") == 1
+
+
+async def test_a_result_that_names_nobody_is_refused(testing: Room) -> None:
+    assert await testing.receives(message(mrn="")) == "AE 101"
+
+
+async def test_what_is_no_message_is_answered_too(testing: Room) -> None:
+    assert await testing.receives(b"hello") == "AR 100"
+
+
+async def test_a_bad_message_leaves_its_neighbours_unharmed(testing: Room) -> None:
+    await testing.identified()
+    await testing.admitted()
+    assert await testing.receives(message("M1").replace(b"20260112083000", b"yesterday-----")) == "AE 102"
+    assert await testing.receives(message("M2")) == "AA"
+
+
+async def test_the_document_is_encrypted_and_read_back_as_received(testing: Room) -> None:
+    await testing.receives(message())
+    row = await testing.pool.fetchrow("SELECT id, content FROM documents")
+    assert b"SEEDED-MRN" not in bytes(row["content"])
+    async with testing.pool.acquire() as connection:
+        assert await documents.read(connection, testing.keys, row["id"]) == message()
+
+
+async def test_no_identifier_stands_in_any_table(testing: Room) -> None:
+    await testing.receives(message())
+    await testing.identified()
+    await testing.admitted()
+    for table in ("state", "resources", "heard", "outbox", "waiting", "alias", "parked", "claims"):
+        assert await testing.count(f"{table} t WHERE t::text LIKE '%SEEDED-MRN%' OR t::text LIKE '%Bogus%'") == 0
+
+
+async def test_a_fhir_observation_of_nobody_known_is_readable_and_matched_later(testing: Room) -> None:
+    observation = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "59673-4"}]},
+        "subject": {"identifier": {"system": AUTHORITY, "value": "SEEDED-MRN"}},
+        "effectiveDateTime": "2026-01-04",
+        "valueString": "POS",
+    }
+    identity = await testing.posts(observation)
+    assert await testing.count(f"resources WHERE id = '{identity}' AND patient = ''") == 1
+    await testing.identified()
+    assert await testing.count(f"resources WHERE id = '{identity}' AND patient = '{testing.patient}'") == 1
+    await testing.admitted()
+    assert await testing.said() == ["ResultMatched", "DrugTestResulted", "EscalationRaised"]

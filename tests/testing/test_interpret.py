@@ -1,0 +1,208 @@
+"""Foreign FHIR reports, as commands: what is grouped, what is believed, what is refused."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.testing.edge import EDGE, interpret
+from services.testing.words import ReportResult
+from shared.edge.clients import Caller, Client
+from shared.edge.contract import Context, Interpretation, Stored
+from shared.edge.fhir import Entry
+from shared.edge.outcome import Refusal
+from tests.testing.given import PATIENT, SETTINGS
+
+NOW = datetime(2025, 3, 12, 9, 0, tzinfo=UTC)
+CALLER = Caller("lab", Client(programs=("demo",), base_url="https://lab.example/fhir"), "demo", ())
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "fhir" / "drug-screens"
+LOINC = "http://loinc.org"
+COVID, COCAINE, FENTANYL = "94500-6", "14314-9", "59673-4"
+
+
+def context(patient: str = PATIENT, stored: Mapping[tuple[str, str], Stored] | None = None) -> Context:
+    return Context(CALLER, patient, "demo", SETTINGS, NOW, stored or {})
+
+
+def entry(resource: dict[str, Any], identity: str, method: Any = "POST") -> Entry:
+    kind = resource["resourceType"]
+    return Entry(method, kind, identity, resource, None, None, None, f"{kind}[{identity}]")
+
+
+def observation(code: str = COCAINE, **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": code}]},
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "effectiveDateTime": "2025-03-10T08:30:00-04:00",
+        **more,
+    }
+
+
+def diagnostic_report(*results: str, **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "Urine drug screen"},
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "effectiveDateTime": "2025-03-10T08:30:00-04:00",
+        "issued": "2025-03-11T10:00:00Z",
+        "result": [{"reference": each} for each in results],
+        **more,
+    }
+
+
+def told(*entries: Entry, **more: Any) -> tuple[list[ReportResult], Interpretation]:
+    interpretation = interpret(entries, context(**more))
+    return [each for each in interpretation.commands if isinstance(each, ReportResult)], interpretation
+
+
+def test_a_report_with_its_observations_is_one_command() -> None:
+    commands, interpretation = told(
+        entry(observation(COCAINE, valueString="NEG"), "o1"),
+        entry(observation(FENTANYL, valueString="POS"), "o2"),
+        entry(diagnostic_report("Observation/o1", "Observation/o2"), "r1"),
+    )
+    (command,) = commands
+    assert [(each.analyte, each.finding) for each in command.results] == [
+        ("benzoylecgonine", "negative"),
+        ("fentanyl", "positive"),
+    ]
+    assert command.collected_at == datetime(2025, 3, 10, 12, 30, tzinfo=UTC)
+    assert len(interpretation.accepted) == 3
+
+
+def test_a_lone_observation_is_a_report_of_one() -> None:
+    commands, _ = told(entry(observation(valueString="positive"), "o1"))
+    assert [each.finding for each in commands[0].results] == ["positive"]
+
+
+def test_everything_is_kept_as_it_came() -> None:
+    came = observation(valueQuantity={"value": Decimal("1.00"), "unit": "ng/mL"})
+    _, interpretation = told(entry(came, "o1"))
+    assert interpretation.accepted[0].resource == came
+
+
+def test_what_is_no_drug_test_is_kept_marked_and_never_told() -> None:
+    commands, interpretation = told(entry(observation(COVID, valueString="Detected"), "o1"))
+    assert commands == []
+    assert interpretation.accepted[0].resource["meta"]["tag"][0]["code"] == "not-a-drug-test"
+
+
+def test_while_the_patient_is_unknown_nothing_is_said_of_a_subject() -> None:
+    _, interpretation = told(entry(observation(valueString="NEG"), "o1"), patient="")
+    assert "subject" not in interpretation.accepted[0].resource
+
+
+def test_the_laboratorys_number_makes_the_report_the_same_again() -> None:
+    number = {"identifier": [{"system": "urn:lab", "value": "F7"}]}
+    first, _ = told(entry(diagnostic_report("Observation/o1", **number), "r1"), entry(observation(), "o1"))
+    second, _ = told(
+        entry(diagnostic_report("Observation/o9", **number, status="corrected"), "r9"), entry(observation(), "o9")
+    )
+    assert first[0].report_id == second[0].report_id
+    assert second[0].status == "corrected"
+
+
+def test_without_a_number_an_update_of_the_resource_is_the_same_report() -> None:
+    first, _ = told(entry(observation(valueString="POS"), "o1"))
+    second, _ = told(entry(observation(valueString="NEG", status="corrected"), "o1", "PUT"))
+    assert first[0].report_id == second[0].report_id
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ({"valueCodeableConcept": {"coding": [{"system": "http://snomed.info/sct", "code": "10828004"}]}}, "positive"),
+        ({"valueCodeableConcept": {"text": "None Detected"}}, "negative"),
+        ({"valueBoolean": False}, "negative"),
+        ({"valueQuantity": {"value": Decimal(50), "comparator": "<"}}, "negative"),
+        ({"valueQuantity": {"value": Decimal(50)}, "referenceRange": [{"high": {"value": Decimal(20)}}]}, "positive"),
+        ({"valueQuantity": {"value": Decimal(5)}, "referenceRange": [{"text": "<20 ng/mL"}]}, "negative"),
+        ({"valueInteger": 5}, "indeterminate"),
+        ({"interpretation": [{"coding": [{"code": "ND"}]}]}, "negative"),
+        ({"interpretation": [{"coding": [{"code": "A"}]}]}, "pending"),
+        ({"dataAbsentReason": {"text": "x"}}, "pending"),
+    ],
+)
+def test_every_form_of_a_value(value: dict[str, Any], found: str) -> None:
+    commands, _ = told(entry(observation(**value), "o1"))
+    assert commands[0].results[0].finding == found
+
+
+def test_components_and_members_are_read() -> None:
+    part = {"code": {"coding": [{"system": LOINC, "code": FENTANYL}]}, "valueString": "POS"}
+    commands, _ = told(entry(observation("53747-2", component=[part]), "o1"))
+    assert [each.analyte for each in commands[0].results] == ["fentanyl"]
+    panel = observation("53747-2", hasMember=[{"reference": "Observation/o2"}])
+    commands, _ = told(entry(panel, "o1"), entry(observation(valueString="NEG"), "o2"))
+    assert [[each.analyte for each in command.results] for command in commands] == [["benzoylecgonine"]]
+
+
+def test_the_specimen_gives_number_condition_and_collection() -> None:
+    specimen = {
+        "resourceType": "Specimen",
+        "status": "unsatisfactory",
+        "accessionIdentifier": {"system": "urn:lab", "value": "S1"},
+        "collection": {"collectedDateTime": "2025-03-10T07:00:00-04:00"},
+    }
+    named = observation(valueString="NEG", specimen={"reference": "Specimen/s1"})
+    commands, _ = told(entry(specimen, "s1"), entry(named, "o1"))
+    assert commands[0].condition == "rejected-unsatisfactory"
+    assert commands[0].collected_at == datetime(2025, 3, 10, 11, 0, tzinfo=UTC)
+
+
+def test_a_day_is_its_midnight_in_the_programs_zone() -> None:
+    commands, _ = told(entry(observation(valueString="NEG", effectiveDateTime="2025-07-01"), "o1"))
+    assert commands[0].collected_at == datetime(2025, 7, 1, 4, 0, tzinfo=UTC)
+
+
+def test_a_report_without_any_time_is_refused() -> None:
+    untimed = observation(valueString="NEG")
+    del untimed["effectiveDateTime"]
+    with pytest.raises(Refusal) as refusal:
+        told(entry(untimed, "o1"))
+    assert refusal.value.issues[0].code == "required"
+
+
+def test_a_preliminary_report_may_become_final_without_its_observations() -> None:
+    stored = {("DiagnosticReport", "r1"): Stored(PATIENT, diagnostic_report(status="preliminary"))}
+    commands, _ = told(entry(diagnostic_report("Observation/o1"), "r1", "PUT"), stored=stored)
+    assert commands[0].status == "promoted"
+
+
+def test_a_corrected_report_without_its_observations_is_refused() -> None:
+    stored = {("DiagnosticReport", "r1"): Stored(PATIENT, diagnostic_report())}
+    with pytest.raises(Refusal):
+        told(entry(diagnostic_report("Observation/o1", status="corrected"), "r1", "PUT"), stored=stored)
+
+
+def test_a_report_taken_back_needs_no_observations() -> None:
+    commands, _ = told(entry(diagnostic_report("Observation/o1", status="entered-in-error"), "r1", "PUT"))
+    assert commands[0].status == "entered-in-error"
+
+
+def test_contained_observations_are_read() -> None:
+    inside = {**observation(valueString="NEG"), "id": "c1"}
+    commands, _ = told(entry(diagnostic_report("#c1", contained=[inside]), "r1"))
+    assert [each.finding for each in commands[0].results] == ["negative"]
+
+
+def test_results_of_unknown_patients_wait() -> None:
+    assert EDGE.waits
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="public sample Observations are not on this machine")
+def test_the_public_drug_screens_are_all_recognised() -> None:
+    files = sorted(SAMPLES.glob("Observation-*.json"))
+    commands = [told(entry(json.loads(each.read_text()), each.stem))[0] for each in files]
+    results = [result for (command,) in commands for result in command.results]
+    assert len(results) == 12
+    assert all(each.analyte != "unmapped" for each in results)
+    assert sorted(each.analyte for each in results if each.finding == "positive") == ["amphetamines", "opiates"]
+    assert {each.finding for each in results} == {"positive", "negative"}
