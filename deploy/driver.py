@@ -38,6 +38,7 @@ class Driver:
         self.data = data
         self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS_MOST, trust_env=False)
         self._settling = Settling(hub)
+        self._quiet = asyncio.Lock()
         self._tokens: dict[str, str] = {}
 
     @classmethod
@@ -127,7 +128,8 @@ class Driver:
 
     async def settle(self, seconds_max: float = 60.0) -> None:
         """Return when every word is sent and heard and no deadline has passed. Raises CannotContinueError."""
-        await self._settling.settle(self.now, seconds_max)
+        async with self._quiet:
+            await self._settling.settle(self.now, seconds_max)
 
     def pid(self, service: str) -> int:
         """The service's process, as of now: the runner writes it anew when it starts one again."""

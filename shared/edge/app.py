@@ -138,6 +138,7 @@ def _read(front: Front) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         caller = await front.door.caller(request.headers.get("authorization"))
         kind = request.path_params["type"]
+        _require_readable(front, kind)
         caller.require(kind, "r")
         resource = await front.reader.one(kind, request.path_params["id"], caller)
         tag = fhir.etag(resource["meta"]["versionId"])
@@ -152,8 +153,7 @@ def _search(front: Front) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         caller = await front.door.caller(request.headers.get("authorization"))
         kind = request.path_params["type"]
-        if not fhir.is_resource_type(kind):
-            raise refuse(404, "not-supported", "", "There is no such resource type.")
+        _require_readable(front, kind)
         caller.require(kind, "s")
         parameters = list(request.query_params.multi_items())
         if request.method == "POST":
@@ -164,6 +164,16 @@ def _search(front: Front) -> Callable[[Request], Awaitable[Response]]:
         return answer(fhir.searchset(found, total, _url(own, parameters), _next(own, asked, following)))
 
     return handle
+
+
+def _require_readable(front: Front, kind: str) -> None:
+    """Only what the service says it reads: aftercare keeps a Patient for its partner form alone."""
+    edge = front.desk.edge
+    taken = edge.takes.get(kind)
+    if taken is None and edge.accepts_any and fhir.is_resource_type(kind):
+        return
+    if taken is None or "read" not in taken.interactions:
+        raise refuse(404, "not-supported", "", "This service reads no such resource type.")
 
 
 def _next(own: str, asked: list[tuple[str, str]], following: int | None) -> str | None:

@@ -10,7 +10,7 @@ import json
 import secrets
 from base64 import b64encode, urlsafe_b64decode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid5
@@ -43,11 +43,11 @@ class Keys:
     """The key material one service may hold: the digest keys, its own private key, everybody's public key."""
 
     service: str
-    digest_keys: tuple[tuple[str, bytes], ...]
+    digest_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
     """Key id and key; the first is the current one, more only during a rotation."""
-    private: ECKey
-    public: Mapping[str, ECKey]
-    documents: bytes
+    private: ECKey = field(repr=False)
+    public: Mapping[str, ECKey] = field(repr=False)
+    documents: bytes = field(repr=False)
 
     @classmethod
     def load(cls, folder: Path, service: str) -> "Keys":

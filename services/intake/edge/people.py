@@ -30,11 +30,13 @@ def identified(entry: Entry, context: Context, keys: Keys) -> RecordPatient:
 
 
 def _identifiers(entry: Entry, context: Context) -> tuple[Identifier, ...]:
-    """The entry's id is the hub's by now; the sender's own stands in the fullUrl."""
+    """The entry's id is the hub's by now; the sender's own was remembered, or stands in the fullUrl."""
     named = {name: value for name, value in entry.resource.items() if name != "id"}
     base, _, own = (entry.full_url or "").rpartition("/Patient/")
     if base == context.caller.client.base_url and own:
         named["id"] = own
+    elif entry.sender_id is not None:
+        named["id"] = entry.sender_id
     return patients.identifiers(named, context.caller, entry.full_url)
 
 

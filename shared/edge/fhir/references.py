@@ -71,7 +71,8 @@ def _assigned(entry: Entry, id_: str, known: Mapping[str, str], dangling: list[I
             dangling.append(fault("not-found", f"{place}.reference", "Nothing in the Bundle carries this reference."))
     meta = {name: value for name, value in resource.pop("meta", {}).items() if name in _KEPT_META}
     head = {"resourceType": entry.type, "id": id_} | ({"meta": meta} if meta else {})
-    return msgspec.structs.replace(entry, id=id_, resource=head | {**resource, "id": id_})
+    sender_id = resource.get("id") if entry.method == "POST" else None
+    return msgspec.structs.replace(entry, id=id_, resource=head | {**resource, "id": id_}, sender_id=sender_id)
 
 
 def _find(element: dict[str, Any], type_: str, place: str, found: list[tuple[str, dict[str, Any]]]) -> None:

@@ -30,6 +30,8 @@ class Entry(msgspec.Struct, frozen=True):
     if_match: str | None
     if_none_exist: str | None
     place: str
+    sender_id: str | None = None
+    """The id under which the sender keeps what it creates here; `resolve` remembers it when it assigns ours."""
 
 
 def transaction(bundle: dict[str, Any]) -> tuple[Entry, ...]:
