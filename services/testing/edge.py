@@ -6,16 +6,14 @@ number, so that a correction meets what it corrects.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.testing.interpretation import cutoff_in
 from services.testing.interpretation import interpret as interpreted
-from services.testing.laboratory import Code, Component, LaboratoryReport, Status
+from services.testing.laboratory import Component, LaboratoryReport, Status
+from services.testing.observations import STATUS, Json, codes_of, component_of, instant_of, raw_codes
 from services.testing.words import AcknowledgeEscalation, ReportResult, ResolveEscalation
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import told as escalation_told
@@ -34,20 +32,7 @@ TAKES: dict[str, Taken] = {
     "DetectedIssue": Taken(_READ, PARAMETERS),
     "Provenance": Taken(_READ, PARAMETERS),
 }
-STATUS: Mapping[str, Status] = {
-    "registered": "registered",
-    "partial": "preliminary",
-    "preliminary": "preliminary",
-    "final": "final",
-    "appended": "final",
-    "amended": "corrected",
-    "corrected": "corrected",
-    "cancelled": "cancelled",
-    "entered-in-error": "entered-in-error",
-}
 NO_DRUG_TEST = {"system": OUTCOME, "code": "not-a-drug-test"}
-
-Json = Mapping[str, Any]
 
 
 @dataclass
@@ -132,7 +117,7 @@ def _of_report(entry: Entry, submitted: _Submitted) -> LaboratoryReport:
     return LaboratoryReport(
         filler=_filler(report, f"DiagnosticReport/{entry.id}"),
         specimen=_specimen_number(next(iter(report.get("specimen", ())), {}), submitted, contained),
-        panel=_codes(report["code"]),
+        panel=codes_of(report["code"]),
         collected_at=_collected_at(report, submitted, contained, entry.place),
         issued_at=_issued_at(report, submitted),
         status=status,
@@ -158,7 +143,7 @@ def _of_observation(entry: Entry, submitted: _Submitted) -> LaboratoryReport:
     return LaboratoryReport(
         filler=_filler(observation, f"Observation/{entry.id}"),
         specimen=_specimen_number(observation.get("specimen", {}), submitted, {}),
-        panel=_codes(observation["code"]),
+        panel=codes_of(observation["code"]),
         collected_at=_collected_at(observation, submitted, {}, entry.place),
         issued_at=_issued_at(observation, submitted),
         status=STATUS.get(observation["status"], "unknown"),
@@ -174,7 +159,7 @@ def _resource(entry: Entry | None) -> Json | None:
 def _filler(resource: Json, otherwise: str) -> str:
     """The laboratory's own number: an identifier of type FILL, else the first one, else the resource itself."""
     named = [each for each in resource.get("identifier", ()) if each.get("value")]
-    filler = next((each for each in named if "FILL" in _raw_codes(each.get("type", {}))), None)
+    filler = next((each for each in named if "FILL" in raw_codes(each.get("type", {}))), None)
     chosen = filler or next(iter(named), None)
     return otherwise if chosen is None else f"{chosen.get('system', '')}|{chosen['value']}"
 
@@ -211,77 +196,25 @@ def _collected_at(resource: Json, submitted: _Submitted, contained: Mapping[str,
     found = next((each for each in texts if each), None)
     if found is None:
         raise refuse(422, "required", f"{place}.effective", "When was the specimen collected?")
-    return _instant(str(found), submitted.zone)
+    return instant_of(str(found), submitted.zone)
 
 
 def _issued_at(resource: Json, submitted: _Submitted) -> datetime:
     issued = resource.get("issued")
-    return _instant(str(issued), submitted.zone) if issued else submitted.context.now
-
-
-def _instant(text: str, zone: ZoneInfo) -> datetime:
-    """FHIR's dateTime may be a year, a month, a day or an instant."""
-    if len(text) <= len("2025-01-01"):
-        year, month, day = (*(int(each) for each in text.split("-")), 1, 1)[:3]
-        return datetime.combine(date(year, month, day), datetime.min.time(), zone)
-    return datetime.fromisoformat(text)
+    return instant_of(str(issued), submitted.zone) if issued else submitted.context.now
 
 
 def _components(observation: Json, submitted: _Submitted) -> Iterator[Component]:
     """The Observation's own value, those of its components, those of its members."""
     parts, members = observation.get("component", ()), _members(observation)
     if (not parts and not members) or any(name.startswith("value") for name in observation):
-        yield _component(observation, observation["status"])
+        yield component_of(observation, observation["status"])
     for each in parts:
-        yield _component(each, observation["status"])
+        yield component_of(each, observation["status"])
     for name in members:
         member = submitted.observations.get(name)
         if member is not None:
             yield from _components(member.resource, submitted)
-
-
-def _component(measured: Json, status: str) -> Component:
-    quantity, concept = measured.get("valueQuantity", {}), measured.get("valueCodeableConcept", {})
-    number = quantity.get("value", measured.get("valueInteger"))
-    text = measured.get("valueString", concept.get("text", ""))
-    if "valueBoolean" in measured:
-        text = "positive" if measured["valueBoolean"] else "negative"
-    return Component(
-        codes=_codes(measured["code"]),
-        status=STATUS.get(status, "unknown"),
-        values=tuple(_coded(each) for each in concept.get("coding", ())),
-        text=str(text),
-        number=None if number is None else Decimal(number),
-        comparator=str(quantity.get("comparator", "")),
-        cutoff=_cutoff(measured.get("referenceRange", ())),
-        flags=tuple(code for each in measured.get("interpretation", ()) for code in _raw_codes(each)),
-    )
-
-
-def _cutoff(ranges: Sequence[Json]) -> Decimal | None:
-    """The laboratory's own: what lies below `high` is negative, where nothing lies below `low`."""
-    for each in ranges:
-        if (found := cutoff_in(str(each.get("text", "")))) is not None:
-            return found
-        high, low = each.get("high", {}).get("value"), each.get("low", {}).get("value", 0)
-        if high is not None and Decimal(low) == 0:
-            return Decimal(high)
-    return None
-
-
-def _codes(concept: Json) -> tuple[Code, ...]:
-    coded = tuple(_coded(each) for each in concept.get("coding", ()) if each.get("code") or each.get("display"))
-    text = str(concept.get("text", ""))
-    return coded or ((Code(text, "", text),) if text else ())
-
-
-def _coded(coding: Json) -> Code:
-    display = str(coding.get("display", ""))
-    return Code(str(coding.get("code", display)), str(coding.get("system", "")), display)
-
-
-def _raw_codes(concept: Json) -> tuple[str, ...]:
-    return tuple(str(each["code"]) for each in concept.get("coding", ()) if "code" in each)
 
 
 EDGE = Edge(

@@ -5,13 +5,14 @@ A laboratory's word is never judged again by cut-offs of our own.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 from services.testing import tables
 from services.testing.laboratory import Code, Component, LaboratoryReport, report_id, specimen_id
-from services.testing.settings import Settings, Validity
+from services.testing.settings import Settings
+from services.testing.validity import condition_of
 from services.testing.words import Observed, ReportResult
 from shared.words.codes import LOINC
 from shared.words.testing import Condition, Finding
@@ -163,7 +164,7 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
     """The report as a command, in codes only. None where it is no drug test: kept as it came, never graded."""
     if not is_drug_test(report, client, settings):
         return None
-    condition = condition_of(report, client, settings)
+    condition = condition_of(_validity_measures(report, client, settings), settings.validity, rejected=report.rejected)
     results = [
         observed for each in report.components if (observed := _observe(each, client, settings, condition)) is not None
     ]
@@ -196,74 +197,11 @@ def _observe(component: Component, client: str, settings: Settings, condition: C
     return Observed(code.code, code.system, measure.analyte, found, measure.definitive, cancelled)
 
 
-_WORDS_OF_CONDITION: tuple[tuple[str, Condition], ...] = (
-    ("substitut", "substituted"),
-    ("adulterat", "adulterated"),
-    ("dilut", "dilute"),
-    ("invalid", "invalid"),
-    ("abnormal", "invalid"),
-)
-
-
-def condition_of(report: LaboratoryReport, client: str, settings: Settings) -> Condition:
-    """The specimen's condition: the laboratory's own word first, else what its validity figures show (domain 4.3)."""
-    if report.rejected:
-        return "rejected-unsatisfactory"
-    figures: dict[str, Decimal] = {}
+def _validity_measures(
+    report: LaboratoryReport, client: str, settings: Settings
+) -> Iterator[tuple[str, Component, Decimal | None]]:
     for each in report.components:
         measure = measure_of(each, client, settings)[1]
-        if measure is None or measure.kind != "validity":
-            continue
-        if (said := _said_condition(each)) is not None:
-            return said
-        if (figure := _figure(each)) is not None:
-            figures[measure.analyte] = figure
-    return by_figures(figures, settings.validity)
-
-
-def _said_condition(component: Component) -> Condition | None:
-    words = " ".join([component.text, *(f"{each.code} {each.display}" for each in component.values)]).lower()
-    return next((condition for part, condition in _WORDS_OF_CONDITION if part in words), None)
-
-
-def _figure(component: Component) -> Decimal | None:
-    if component.number is not None:
-        return component.number
-    figure = number_in(component.text)
-    return None if figure is None else figure[1]
-
-
-def by_figures(figures: Mapping[str, Decimal], limits: Validity) -> Condition:
-    """Creatinine in mg/dL, specific gravity, pH, temperature in degrees Fahrenheit; what is missing is not judged."""
-    creatinine, gravity = _float(figures, "creatinine"), _float(figures, "specific-gravity")
-    if (ph := _by_ph(_float(figures, "ph"), limits)) is not None:
-        return ph
-    temperature = _float(figures, "temperature")
-    if temperature is not None and not limits.temperature_low_f <= temperature <= limits.temperature_high_f:
-        return "invalid"
-    if creatinine is None or gravity is None:
-        return "valid"
-    return _by_concentration(creatinine, gravity, limits)
-
-
-def _by_concentration(creatinine: float, gravity: float, limits: Validity) -> Condition:
-    if creatinine < limits.substituted_creatinine_mg_dl:
-        outside = gravity <= limits.substituted_gravity_low or gravity >= limits.substituted_gravity_high
-        return "substituted" if outside else "invalid"
-    if gravity <= limits.substituted_gravity_low:
-        return "invalid"
-    if creatinine < limits.dilute_creatinine_mg_dl and gravity < limits.dilute_gravity:
-        return "dilute"
-    return "valid"
-
-
-def _by_ph(ph: float | None, limits: Validity) -> Condition | None:
-    if ph is None:
-        return None
-    if ph < limits.adulterated_ph_low or ph >= limits.adulterated_ph_high:
-        return "adulterated"
-    return "invalid" if ph < limits.invalid_ph_low or ph >= limits.invalid_ph_high else None
-
-
-def _float(figures: Mapping[str, Decimal], name: str) -> float | None:
-    return float(figures[name]) if name in figures else None
+        if measure is not None and measure.kind == "validity":
+            figure = number_in(each.text)
+            yield measure.analyte, each, each.number if figure is None else figure[1]

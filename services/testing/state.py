@@ -3,11 +3,12 @@
 Nothing graded is kept: grading is a pure function of this state, so what changed is seen by grading twice.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from services.testing import tables
+from services.testing.medications import Taken, reconciled
 from services.testing.packing import instant, pack_id, seconds
 from services.testing.watch import Watched, opens, watch
 from services.testing.words import EpisodeAdmitted, EpisodeDischarged, MedicationsRecorded, TimePassed
@@ -15,14 +16,11 @@ from shared.rules import escalation
 from shared.words.codes import LOINC
 from shared.words.envelope import Command, Word
 from shared.words.escalation import EscalationWord
-from shared.words.intake import Medication
 from shared.words.testing import AnalyteResult, Condition, DrugTestWord, Finding
 
 VERSION = 1
 BYTES_MOST = 3900
 """The state sheds what it can do without above this; 4096 is the path's limit."""
-MEDICATIONS_MOST = 12
-UNMAPPED_MOST = 2
 CLOSED_DAYS = 30
 """An ended episode leaves the state so long after its last open item."""
 
@@ -42,18 +40,6 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     id: str
     admitted_at: int
     discharged_at: int | None = None
-
-
-class Taken(msgspec.Struct, frozen=True, array_like=True):
-    """An ingredient and the days it is taken, both inclusive, as ordinals; None is open."""
-
-    ingredient: str
-    start_on: int | None = None
-    end_on: int | None = None
-
-    def covers(self, day: date) -> bool:
-        ordinal = day.toordinal()
-        return (self.start_on is None or self.start_on <= ordinal) and (self.end_on is None or ordinal <= self.end_on)
 
 
 class Foreign(msgspec.Struct, frozen=True, array_like=True):
@@ -182,50 +168,8 @@ def _with_medications(state: State, word: MedicationsRecorded) -> State:
     recorded_at = seconds(word.recorded_at)
     if recorded_at < state.listed_at:
         return state
-    mapped, unmapped = _taken(word.medications)
-    day = word.recorded_at.date().toordinal()
-    kept = (mapped + _until(state.medications, mapped, day))[:MEDICATIONS_MOST]
-    overflow = (Taken("", each.start_on, each.end_on) for each in mapped[MEDICATIONS_MOST:])
-    unmapped = _merged((*unmapped, *overflow))
-    intervals = unmapped + _merged(_until(state.unmapped, unmapped, day))
-    return msgspec.structs.replace(state, listed_at=recorded_at, medications=kept, unmapped=intervals)
-
-
-def _taken(medications: tuple[Medication, ...]) -> tuple[tuple[Taken, ...], tuple[Taken, ...]]:
-    mapped: dict[Taken, None] = {}
-    unmapped: dict[Taken, None] = {}
-    for each in medications:
-        start = each.start_on.toordinal() if each.start_on else None
-        end = each.end_on.toordinal() if each.end_on else None
-        ingredients = tables.ingredients_of(each.rxnorm)
-        explaining = [ingredient for ingredient in ingredients if tables.INGREDIENTS[ingredient].explains]
-        mapped |= dict.fromkeys(Taken(ingredient, start, end) for ingredient in explaining)
-        if not ingredients:
-            unmapped[Taken("", start, end)] = None
-    return tuple(mapped), tuple(unmapped)
-
-
-def _until(before: tuple[Taken, ...], now: tuple[Taken, ...], day: int) -> tuple[Taken, ...]:
-    """What an earlier list held and this one doesn't, ended on the day of this one; forgotten when long past."""
-    starts = {(each.ingredient, each.start_on) for each in now}
-    ended = (
-        Taken(each.ingredient, each.start_on, day if each.end_on is None else min(each.end_on, day))
-        for each in before
-        if (each.ingredient, each.start_on) not in starts
-    )
-    return tuple(each for each in ended if each.end_on is not None and each.end_on >= day - 2 * CLOSED_DAYS)
-
-
-def _merged(intervals: tuple[Taken, ...]) -> tuple[Taken, ...]:
-    """At most two intervals: the earliest become their hull, which errs towards asking a person."""
-    merged = sorted(dict.fromkeys(intervals), key=lambda each: (each.start_on or 0, each.end_on or 0))
-    while len(merged) > UNMAPPED_MOST:
-        first, second, *rest = merged
-        ends = [each.end_on for each in (first, second)]
-        start = None if None in (first.start_on, second.start_on) else min(first.start_on or 0, second.start_on or 0)
-        end = None if None in ends else max(each or 0 for each in ends)
-        merged = [Taken("", start, end), *rest]
-    return tuple(merged)
+    known, unknown = reconciled(word.medications, state.medications, state.unmapped, word.recorded_at.date())
+    return msgspec.structs.replace(state, listed_at=recorded_at, medications=known, unmapped=unknown)
 
 
 def shed(state: State) -> State:

@@ -149,6 +149,13 @@ def test_two_confirmed_in_thirty_days_are_tier_three() -> None:
     assert story.escalations == {"unexpected-positive-confirmed": 2, "repeated-unexpected-positive": 3}
 
 
+def test_two_confirmed_further_apart_than_thirty_days_are_not_a_repetition() -> None:
+    story = in_treatment()
+    story.then(report("second week", 7, COCAINE_CONFIRMED="positive"))
+    story.then(report("sixth week", 38, COCAINE_CONFIRMED="positive"))
+    assert story.escalations == {"unexpected-positive-confirmed": 2}
+
+
 def test_a_residual_positive_does_not_count_as_the_second() -> None:
     story = in_treatment()
     story.then(report("second week", 7, COCAINE_CONFIRMED="positive"))
@@ -200,6 +207,11 @@ def test_a_prescription_that_ended_before_the_collection_explains_nothing() -> N
     assert outcomes(story.then(report("weekly", 7, BENZODIAZEPINES="positive"))) == ["unexpected-positive-presumptive"]
 
 
+def test_a_medication_ended_since_still_explains_a_specimen_collected_while_it_was_taken() -> None:
+    story = Story(medications(day(-1), "197591"), admitted(), BASELINE, medications(day(10)))
+    assert outcomes(story.then(report("late", 7, BENZODIAZEPINES="positive", issued=12))) == ["expected-positive"]
+
+
 def test_a_list_that_comes_later_and_covers_the_collection_retracts() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, BENZODIAZEPINES="positive"))
@@ -238,6 +250,8 @@ def test_the_parent_without_metabolite_counts_only_where_both_were_quantified() 
     story = Story(medications(day(-1), "351267"), admitted(), BASELINE)
     by_screen = report("screen", 7, BUPRENORPHINE="positive", NORBUPRENORPHINE="negative")
     assert outcomes(story.then(by_screen)) == ["expected-positive", "indeterminate"]
+    half = report("half", 10, BUPRENORPHINE_FIGURE="positive", NORBUPRENORPHINE="negative")
+    assert outcomes(story.then(half)) == ["expected-positive", "indeterminate"]
     by_figures = report("figures", 14, BUPRENORPHINE_FIGURE="positive", NORBUPRENORPHINE_FIGURE="negative")
     assert outcomes(story.then(by_figures)) == ["expected-positive", "unexpected-negative-prescribed"]
     assert story.escalations == {"prescribed-medication-absent": 3}

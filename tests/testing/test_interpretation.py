@@ -10,8 +10,6 @@ import pytest
 from services.testing import tables
 from services.testing.interpretation import (
     SNOMED,
-    by_figures,
-    condition_of,
     finding,
     interpret,
     is_drug_test,
@@ -19,6 +17,7 @@ from services.testing.interpretation import (
     sense_of,
 )
 from services.testing.laboratory import Code, Component, LaboratoryReport, report_id
+from services.testing.validity import by_figures
 from services.testing.words import ReportResult
 from shared.words.codes import INTERPRETATION, LOINC
 from tests.testing.given import SETTINGS
@@ -201,9 +200,16 @@ def test_what_was_not_measured_is_not_judged() -> None:
 
 
 def test_the_laboratorys_own_word_on_the_specimen_stands() -> None:
-    own_word = laboratory_report(component("2161-8", number=Decimal(100), text="Specimen diluted"))
-    assert condition_of(own_word, "lab", SETTINGS) == "dilute"
-    assert condition_of(laboratory_report(rejected=True), "lab", SETTINGS) == "rejected-unsatisfactory"
+    drug, said = component("14314-9", text="NEG"), component("2161-8", number=Decimal(100), text="Specimen diluted")
+    assert interpreted(drug, said).condition == "dilute"
+    assert interpreted(drug, component("2161-8", text="Normal")).condition == "valid"
+    rejected = interpret(laboratory_report(drug, rejected=True), "demo", "lab", SETTINGS)
+    assert rejected is not None and rejected.condition == "rejected-unsatisfactory"
+
+
+def test_validity_figures_of_a_report_decide_its_condition() -> None:
+    drug, gravity = component("14314-9", text="NEG"), component("2965-2", number=Decimal("1.002"))
+    assert interpreted(drug, component("2161-8", text="12 mg/dL"), gravity).condition == "dilute"
 
 
 def test_one_report_has_one_id_for_its_laboratory() -> None:

@@ -1,0 +1,77 @@
+"""What a patient takes, as far as a drug test can show it: ingredients and days, reconciled list by list. Bounded."""
+
+from datetime import date
+
+import msgspec
+
+from services.testing import tables
+from shared.words.intake import Medication
+
+MEDICATIONS_MOST = 12
+UNMAPPED_MOST = 2
+REMEMBERED_DAYS = 60
+"""How long an ended medication still explains a specimen that is reported late."""
+
+
+class Taken(msgspec.Struct, frozen=True, array_like=True):
+    """An ingredient and the days it is taken, both inclusive, as ordinals; None is open."""
+
+    ingredient: str
+    start_on: int | None = None
+    end_on: int | None = None
+
+    def covers(self, day: date) -> bool:
+        ordinal = day.toordinal()
+        return (self.start_on is None or self.start_on <= ordinal) and (self.end_on is None or ordinal <= self.end_on)
+
+
+def reconciled(
+    listed: tuple[Medication, ...], known: tuple[Taken, ...], unmapped: tuple[Taken, ...], on: date
+) -> tuple[tuple[Taken, ...], tuple[Taken, ...]]:
+    """The ingredients, and the days with a medication that no table knows, after the whole list of this day.
+
+    What is no longer in it was taken until that day. More than fits counts as unmapped, so that a person is asked.
+    """
+    now, strange = _taken(listed)
+    day = on.toordinal()
+    kept = (now + _until(known, now, day))[:MEDICATIONS_MOST]
+    overflow = (Taken("", each.start_on, each.end_on) for each in now[MEDICATIONS_MOST:])
+    strange = _merged((*strange, *overflow))
+    return kept, strange + _merged(_until(unmapped, strange, day))
+
+
+def _taken(medications: tuple[Medication, ...]) -> tuple[tuple[Taken, ...], tuple[Taken, ...]]:
+    mapped: dict[Taken, None] = {}
+    unmapped: dict[Taken, None] = {}
+    for each in medications:
+        start = each.start_on.toordinal() if each.start_on else None
+        end = each.end_on.toordinal() if each.end_on else None
+        ingredients = tables.ingredients_of(each.rxnorm)
+        explaining = [ingredient for ingredient in ingredients if tables.INGREDIENTS[ingredient].explains]
+        mapped |= dict.fromkeys(Taken(ingredient, start, end) for ingredient in explaining)
+        if not ingredients:
+            unmapped[Taken("", start, end)] = None
+    return tuple(mapped), tuple(unmapped)
+
+
+def _until(before: tuple[Taken, ...], now: tuple[Taken, ...], day: int) -> tuple[Taken, ...]:
+    """What an earlier list held and this one doesn't, ended on the day of this one; forgotten when long past."""
+    starts = {(each.ingredient, each.start_on) for each in now}
+    ended = (
+        Taken(each.ingredient, each.start_on, day if each.end_on is None else min(each.end_on, day))
+        for each in before
+        if (each.ingredient, each.start_on) not in starts
+    )
+    return tuple(each for each in ended if each.end_on is not None and each.end_on >= day - REMEMBERED_DAYS)
+
+
+def _merged(intervals: tuple[Taken, ...]) -> tuple[Taken, ...]:
+    """At most two intervals: the earliest become their hull, which errs towards asking a person."""
+    merged = sorted(dict.fromkeys(intervals), key=lambda each: (each.start_on or 0, each.end_on or 0))
+    while len(merged) > UNMAPPED_MOST:
+        first, second, *rest = merged
+        ends = [each.end_on for each in (first, second)]
+        start = None if None in (first.start_on, second.start_on) else min(first.start_on or 0, second.start_on or 0)
+        end = None if None in ends else max(each or 0 for each in ends)
+        merged = [Taken("", start, end), *rest]
+    return tuple(merged)

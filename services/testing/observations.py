@@ -1,0 +1,76 @@
+"""Pieces of a foreign Observation or DiagnosticReport: status, codes, value in whatever form, times. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.testing.interpretation import cutoff_in
+from services.testing.laboratory import Code, Component, Status
+
+Json = Mapping[str, Any]
+
+STATUS: Mapping[str, Status] = {
+    "registered": "registered",
+    "partial": "preliminary",
+    "preliminary": "preliminary",
+    "final": "final",
+    "appended": "final",
+    "amended": "corrected",
+    "corrected": "corrected",
+    "cancelled": "cancelled",
+    "entered-in-error": "entered-in-error",
+}
+
+
+def instant_of(text: str, zone: ZoneInfo) -> datetime:
+    """FHIR's dateTime may be a year, a month, a day or an instant."""
+    if len(text) <= len("2025-01-01"):
+        year, month, day = (*(int(each) for each in text.split("-")), 1, 1)[:3]
+        return datetime.combine(date(year, month, day), datetime.min.time(), zone)
+    return datetime.fromisoformat(text)
+
+
+def component_of(measured: Json, status: str) -> Component:
+    quantity, concept = measured.get("valueQuantity", {}), measured.get("valueCodeableConcept", {})
+    number = quantity.get("value", measured.get("valueInteger"))
+    text = measured.get("valueString", concept.get("text", ""))
+    if "valueBoolean" in measured:
+        text = "positive" if measured["valueBoolean"] else "negative"
+    return Component(
+        codes=codes_of(measured["code"]),
+        status=STATUS.get(status, "unknown"),
+        values=tuple(_coded(each) for each in concept.get("coding", ())),
+        text=str(text),
+        number=None if number is None else Decimal(number),
+        comparator=str(quantity.get("comparator", "")),
+        cutoff=_cutoff(measured.get("referenceRange", ())),
+        flags=tuple(code for each in measured.get("interpretation", ()) for code in raw_codes(each)),
+    )
+
+
+def _cutoff(ranges: Sequence[Json]) -> Decimal | None:
+    """The laboratory's own: what lies below `high` is negative, where nothing lies below `low`."""
+    for each in ranges:
+        if (found := cutoff_in(str(each.get("text", "")))) is not None:
+            return found
+        high, low = each.get("high", {}).get("value"), each.get("low", {}).get("value", 0)
+        if high is not None and Decimal(low) == 0:
+            return Decimal(high)
+    return None
+
+
+def codes_of(concept: Json) -> tuple[Code, ...]:
+    coded = tuple(_coded(each) for each in concept.get("coding", ()) if each.get("code") or each.get("display"))
+    text = str(concept.get("text", ""))
+    return coded or ((Code(text, "", text),) if text else ())
+
+
+def _coded(coding: Json) -> Code:
+    display = str(coding.get("display", ""))
+    return Code(str(coding.get("code", display)), str(coding.get("system", "")), display)
+
+
+def raw_codes(concept: Json) -> tuple[str, ...]:
+    return tuple(str(each["code"]) for each in concept.get("coding", ()) if "code" in each)
