@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from deploy.commands import access, parked, run, tail
+from deploy.commands import access, demo, parked, run, tail
 from deploy.commands.common import aside
 from deploy.failure import CannotContinueError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command(epilog="Example: iop up --data .iop --clock manual")(run.up)
 app.command(epilog='Example: curl -H "Authorization: Bearer $(iop token ehr)" ...')(access.token)
 app.command(epilog="Example: iop settle --timeout 30")(run.settle)
+app.command(epilog="Example: iop demo, or: iop demo --samples ../samples")(demo.demo)
 app.command(epilog="Example: iop tail escalations --from-beginning --max 20")(tail.tail)
 app.add_typer(run.clock_commands, name="clock", no_args_is_help=True)
 app.add_typer(parked.commands, name="parked")

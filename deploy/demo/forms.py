@@ -1,0 +1,227 @@
+"""What the demo's EHR and laboratory send, as they would: FHIR transactions and resources, HL7 v2 reports.
+
+Everybody here is made up, and the names begin so.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from shared.words import codes, fhir
+
+Resource = dict[str, Any]
+MRN = "https://clinic.demo.iop-hub.org/mrn"
+
+PANEL: Mapping[str, tuple[str, str]] = {
+    "amphetamines": ("19261-7", "Amphetamines Ur Ql Scn"),
+    "benzoylecgonine": ("14314-9", "BZE Ur Ql Scn"),
+    "benzodiazepines": ("14316-4", "Benzodiaz Ur Ql Scn"),
+    "opiates": ("19295-5", "Opiates Ur Ql Scn"),
+    "fentanyl": ("59673-4", "fentaNYL Ur Ql Scn"),
+    "buprenorphine": ("93494-3", "Buprenorphine Ur Ql Scn"),
+}
+"""Analyte to its LOINC screening code and short name (domain 4.5)."""
+
+
+def transaction(resources: Iterable[Resource]) -> Resource:
+    """One transaction: all or none. A resource with an id of the hub's is updated, one with a urn is created."""
+    entries = []
+    for each in resources:
+        url = each.pop("fullUrl", None)
+        kind = each["resourceType"]
+        request = {"method": "POST", "url": kind} if url else {"method": "PUT", "url": f"{kind}/{each['id']}"}
+        entries.append({"fullUrl": url, "resource": each, "request": request} if url else _update(each, request))
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "identifier": {"system": codes.URI, "value": f"urn:uuid:{uuid4()}"},
+        "entry": entries,
+    }
+
+
+def _update(resource: Resource, request: Resource) -> Resource:
+    return {"resource": resource, "request": request}
+
+
+def new(kind: str, **members: Any) -> Resource:
+    """A resource that a transaction creates."""
+    return {"fullUrl": f"urn:uuid:{uuid4()}", "resourceType": kind, **members}
+
+
+def patient(mrn: str, given: str) -> Resource:
+    return new(
+        "Patient",
+        identifier=[{"system": MRN, "value": mrn}],
+        name=[{"family": "Synthetic", "given": [given]}],
+        telecom=[{"system": "phone", "value": "+1-555-555-0100"}],
+        address=[{"city": "Riverbend", "state": "NY"}],
+        birthDate="1990-01-15",
+    )
+
+
+def need(subject: str, dimension: str, level: str, at: datetime) -> Resource:
+    """What one dimension needs at least, in the hub's own edition."""
+    return _observation(
+        subject, fhir.concept(codes.NEED, dimension), at, valueCodeableConcept=fhir.concept(codes.LEVEL, level)
+    )
+
+
+def fact(subject: str, code: str, holds: bool, at: datetime) -> Resource:
+    return _observation(subject, fhir.concept(codes.FACT, code), at, valueBoolean=holds)
+
+
+def score(subject: str, loinc: str, points: int, at: datetime) -> Resource:
+    return _observation(subject, fhir.concept(codes.LOINC, loinc), at, valueInteger=points)
+
+
+def _observation(subject: str, code: Resource, at: datetime, **value: Any) -> Resource:
+    return new(
+        "Observation",
+        status="final",
+        code=code,
+        subject=_to(subject),
+        effectiveDateTime=at.isoformat(),
+        **value,
+    )
+
+
+def referral(subject: str, at: datetime) -> Resource:
+    return new("ServiceRequest", status="active", intent="order", subject=_to(subject), authoredOn=at.isoformat())
+
+
+def medication(subject: str, rxnorm: str, since: str) -> Resource:
+    return new(
+        "MedicationStatement",
+        status="active",
+        medicationCodeableConcept=fhir.concept(codes.RXNORM, rxnorm),
+        subject=_to(subject),
+        effectivePeriod={"start": since},
+    )
+
+
+def consent(
+    subject: str, partner: str, purpose: str, fields: Sequence[str], at: datetime, days: int | None
+) -> Resource:
+    """A permission that names one partner, for one purpose, with the fields listed, for so many days."""
+    purposes = codes.ACT_REASON if purpose.isupper() else codes.PURPOSE
+    until = {} if days is None else {"end": (at + timedelta(days=days)).isoformat()}
+    return new(
+        "Consent",
+        status="active",
+        scope=fhir.concept(codes.CONSENT_SCOPE, "patient-privacy"),
+        category=[fhir.concept(codes.ACT, "IDSCL")],
+        patient=_to(subject),
+        dateTime=at.isoformat(),
+        policyRule=fhir.concept(codes.ACT, "42CFRPart2"),
+        provision={
+            "type": "permit",
+            "period": {"start": at.isoformat(), **until},
+            "actor": [
+                {"role": fhir.concept(codes.PARTICIPATION, "IRCP"), "reference": fhir.logical(codes.PARTNER, partner)}
+            ],
+            "action": [fhir.concept(codes.CONSENT_ACTION, "disclose")],
+            "purpose": [fhir.coding(purposes, purpose)],
+            "code": [fhir.concept(codes.FIELD, each) for each in fields],
+        },
+    )
+
+
+def signed(task: Resource, level: str) -> Resource:
+    """A clinician's signature: the Task completed, with the level selected."""
+    output = {"type": fhir.concept(codes.INPUT, "level"), "valueCodeableConcept": fhir.concept(codes.LEVEL, level)}
+    return task | {"status": "completed", "owner": fhir.staff("clinician-1"), "output": [output]}
+
+
+def discharge(episode: Resource, disposition: str, at: datetime) -> Resource:
+    """The episode finished, and its Encounter with the disposition: one transaction."""
+    ended = episode | {"status": "finished", "period": {**episode["period"], "end": at.isoformat()}}
+    coded = fhir.concept(codes.DISPOSITION, disposition)
+    encounter = _encounter(
+        episode["patient"],
+        "finished",
+        {"start": episode["period"]["start"], "end": at.isoformat()},
+        hospitalization={"dischargeDisposition": coded},
+        episodeOfCare=[fhir.reference("EpisodeOfCare", episode["id"])],
+    )
+    return transaction([_plain(ended), encounter])
+
+
+def attended(appointment: Resource, subject: str, minutes: int | None) -> Resource:
+    """A check-in while the session lasts (no minutes yet), or the session held, with the minutes present."""
+    bounds = {"start": appointment["start"]} | ({} if minutes is None else {"end": appointment["end"]})
+    length = {} if minutes is None else {"length": {"value": minutes, "unit": "min", "code": "min", "system": UCUM}}
+    encounter = _encounter(
+        _to(subject),
+        "in-progress" if minutes is None else "finished",
+        bounds,
+        appointment=[fhir.reference("Appointment", appointment["id"])],
+        **length,
+    )
+    del encounter["fullUrl"]
+    return encounter
+
+
+UCUM = "http://unitsofmeasure.org"
+EXCUSE = "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason"
+
+
+def _encounter(subject: Resource, status: str, bounds: Resource, **members: Any) -> Resource:
+    ambulatory = {"class": fhir.coding(codes.ACT, "AMB")}
+    return new("Encounter", status=status, **ambulatory, subject=subject, period=bounds, **members)
+
+
+def excused(appointment: Resource) -> Resource:
+    """The patient called beforehand."""
+    return _plain(appointment) | {"status": "cancelled", "cancelationReason": fhir.concept(EXCUSE, "pat")}
+
+
+def asked(subject: str, partner: str, kind: str) -> Resource:
+    """A case manager asks for a referral to a partner."""
+    return {
+        "resourceType": "ServiceRequest",
+        "status": "active",
+        "intent": "order",
+        "code": fhir.concept(codes.TASK, kind),
+        "subject": _to(subject),
+        "performer": [fhir.logical(codes.PARTNER, partner)],
+    }
+
+
+def moved(task: Resource, status: str, because: str | None = None) -> Resource:
+    """A Task of the hub, accepted or completed by a person, with a coded reason."""
+    reason = {} if because is None else {"statusReason": fhir.concept(codes.REASON, because)}
+    return _plain(task) | {"status": status} | reason
+
+
+def _plain(resource: Resource) -> Resource:
+    """As read, without what only the hub may say."""
+    return {name: value for name, value in resource.items() if name not in ("meta", "fullUrl")}
+
+
+def _to(subject: str) -> Resource:
+    """To a patient: the hub's id, or the urn of one in the same transaction."""
+    return {"reference": subject if subject.startswith("urn:") else f"Patient/{subject}"}
+
+
+def oru(mrn: str, specimen: str, collected_at: datetime, at: datetime, found: Mapping[str, bool], status: str) -> bytes:
+    """One ORU^R01 (v2.5.1) about one urine specimen: analyte to positive. `status` is HL7's: F final, C corrected."""
+    rows = [
+        f"MSH|^~\\&|LAB|lab|IOP|demo|{_ts(at)}||ORU^R01^ORU_R01|{specimen}-{status}|P|2.5.1",
+        f"PID|1||{mrn}^^^IOPDEMO^MR||SYNTHETIC^PATIENT",
+        f"OBR|1||{specimen}^LAB|UDS^Urine drug screen^L|||{_ts(collected_at)}{'|' * 15}{_ts(at)}|||{status}",
+        *(_obx(number, analyte, found[analyte], status, at) for number, analyte in enumerate(found, 1)),
+        f"SPM|1|{specimen}||UR^Urine^HL70487",
+    ]
+    return "\r".join([*rows, ""]).encode()
+
+
+def _obx(number: int, analyte: str, positive: bool, status: str, at: datetime) -> str:
+    code, name = PANEL[analyte]
+    value = "10828004^Positive^SCT" if positive else "260385009^Negative^SCT"
+    flag = "A" if positive else "N"
+    return f"OBX|{number}|CWE|{code}^{name}^LN||{value}|||{flag}|||{status}|||{_ts(at)}"
+
+
+def _ts(moment: datetime) -> str:
+    return moment.strftime("%Y%m%d%H%M%S%z")

@@ -1,0 +1,74 @@
+"""A stand-in for every partner of partners.toml: it takes transaction Bundles on loopback and remembers them."""
+
+import json
+import threading
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from deploy.places import LOOPBACK, REPOSITORY
+
+Resource = dict[str, Any]
+
+
+@dataclass
+class Partners:
+    """What each partner was told, by its name. A repetition under the same key is answered, and not kept again."""
+
+    names: tuple[str, ...]
+    told: dict[str, dict[str, Resource]] = field(default_factory=dict)
+    address: str = ""
+    open: bool = True
+    """While it is not, every partner answers 503."""
+
+    def received(self, name: str) -> list[Resource]:
+        return list(self.told.get(name, {}).values())
+
+    def environment(self) -> dict[str, str]:
+        """What leads the hub here instead of to the addresses of partners.toml."""
+        return {
+            f"IOP_PARTNER_URL_{name.upper().replace('-', '_')}": f"{self.address}/{name}/fhir" for name in self.names
+        }
+
+    def take(self, path: str, key: str, bundle: Resource) -> Resource:
+        """A transaction-response, one entry for each that was sent."""
+        self.told.setdefault(path.split("/")[1], {}).setdefault(key, bundle)
+        created = [{"response": {"status": "201 Created"}} for _ in bundle.get("entry", ())]
+        return {"resourceType": "Bundle", "type": "transaction-response", "entry": created}
+
+
+@contextmanager
+def running(deploy: Path = REPOSITORY / "deploy") -> Iterator[Partners]:
+    """All partners behind one server on loopback, until the block ends."""
+    listed: Mapping[str, Any] = tomllib.loads((deploy / "partners.toml").read_text())["partner"]
+    partners = Partners(tuple(listed))
+
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if not partners.open:
+                self.send_error(503)
+                return
+            answer = json.dumps(partners.take(self.path, self.headers.get("Idempotency-Key", ""), json.loads(body)))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/fhir+json")
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing of a disclosure is ever logged."""
+
+    server = ThreadingHTTPServer((LOOPBACK, 0), Door)
+    partners.address = f"http://{LOOPBACK}:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, name="partners", daemon=True)
+    thread.start()
+    try:
+        yield partners
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

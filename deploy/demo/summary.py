@@ -1,0 +1,114 @@
+"""What became of it all, counted from Kafka and the databases, and held against what was expected."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from deploy.demo.agenda import Promises
+from deploy.demo.chart import Chart
+from deploy.evidence import Count, Record, sent_twice
+from shared.words.catalogue import DISCLOSURES, ESCALATIONS
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Numbers of one demo. `records` are all there are on the topics, each id once."""
+
+    records: Sequence[Record]
+    counts: Mapping[str, Count]
+    lost: Sequence[str]
+    repeated: int
+    clashes: Sequence[str]
+    """Ids under which two different words were said."""
+
+    @property
+    def words(self) -> Counter[str]:
+        return Counter(each.word for each in self.records)
+
+    @property
+    def by_topic(self) -> Counter[str]:
+        return Counter(each.topic for each in self.records)
+
+    @property
+    def disclosures(self) -> Counter[str]:
+        """Results on the disclosures topic: made, withheld, refused, gave-up."""
+        audits = [each.resources[0] for each in self.records if each.topic == DISCLOSURES]
+        return Counter(each["subtype"][0]["code"] for each in audits)
+
+    @property
+    def left_over(self) -> int:
+        return sum(each.left_over for each in self.counts.values())
+
+    @property
+    def parked(self) -> int:
+        return sum(each.parked for each in self.counts.values())
+
+
+def tally(records: Sequence[Record], counts: Mapping[str, Count], lost: Sequence[str]) -> Tally:
+    """Each record once: delivery is at-least-once, so a process killed in between may have sent one again."""
+    once: dict[str, Record] = {}
+    clashes = []
+    for each in records:
+        known = once.setdefault(each.id, each)
+        if (known.word, known.said_by) != (each.word, each.said_by):
+            clashes.append(f"{known.word} of {known.said_by} and {each.word} of {each.said_by}")
+    return Tally(tuple(once.values()), counts, lost, sent_twice(list(records)), clashes)
+
+
+def verify(found: Tally, charts: Mapping[str, Chart], promises: Promises) -> None:
+    """What must be true of the whole, whatever the steps before have seen. Raises Broken."""
+    expect = promises.expect
+    expect(not found.lost, f"nothing is lost ({'; '.join(found.lost[:3])})")
+    expect(not found.clashes, f"no two words share an id ({'; '.join(found.clashes[:3])})")
+    expect(found.left_over == 0, f"every outbox is empty ({found.left_over} rows left)")
+    expect(found.parked == 0, f"nothing is parked ({found.parked} words are)")
+    expect(found.disclosures["withheld"] >= 2, "withheld disclosures stand on the disclosures topic")
+    expect(found.disclosures["made"] >= 3, "disclosures made stand on the disclosures topic")
+    quiet, unquiet, not_fit = charts["A"], charts["B"], charts["C"]
+    expect(not quiet.escalations, "the quiet course raised nothing")
+    expect(
+        _endings(unquiet) == {"attendance": "resolved", "drug-test": "retracted", "combined": "retracted"},
+        "the miss is resolved by a person; the positive and what it met are retracted",
+    )
+    expect(not_fit.declined_at is not None and not_fit.level == "2.7", "the third patient is declined with 2.7")
+    corrected = [each for each in unquiet.results.values() if each.was]
+    expect(len(corrected) == 1, "one drug test was corrected")
+    expect(any(each.baseline for each in unquiet.results.values()), "the first specimen is the baseline")
+    for chart in (quiet, unquiet):
+        missed = sum(each.outcome == "missed" for each in chart.sessions.values())
+        expect(missed == (chart is unquiet), "exactly the session nobody spoke of is missed")
+
+
+def _endings(chart: Chart) -> dict[str, str]:
+    return {each.category: each.ended for each in chart.escalations.values()}
+
+
+def shown(found: Tally, promises: Promises, seconds: float) -> RenderableType:
+    """The summary as tables."""
+    topics = Table("topic", "words", title="on Kafka", title_justify="left")
+    for name, count in sorted(found.by_topic.items()):
+        topics.add_row(name, str(count))
+    words = found.words
+    facts = Table("counted from Kafka and the databases", "", show_header=True)
+    for name, value in (
+        ("decisions journalled (heard)", sum(each.heard for each in found.counts.values())),
+        ("words said", sum(each.said for each in found.counts.values())),
+        ("words on Kafka", len(found.records)),
+        ("words lost", len(found.lost)),
+        ("words sent twice, heard once", found.repeated),
+        ("rows left in outboxes", found.left_over),
+        ("words parked", found.parked),
+        ("escalations raised", words["EscalationRaised"]),
+        ("escalations retracted", words["EscalationRetracted"]),
+        ("escalations resolved", words["EscalationResolved"]),
+        ("escalations on their topic in all", found.by_topic[ESCALATIONS]),
+        ("disclosures made", found.disclosures["made"]),
+        ("disclosures withheld", found.disclosures["withheld"]),
+        ("expectations that held", len(promises.kept)),
+        ("seconds for the twelve weeks", f"{seconds:.0f}"),
+    ):
+        facts.add_row(name, str(value))
+    return Group(topics, facts)
