@@ -17,6 +17,8 @@ from services.testing.words import Observed, ReportResult
 from shared.words.codes import LOINC
 from shared.words.testing import Condition, Finding
 
+CODE_CHARACTERS_MOST = 64
+
 Sense = Literal["positive", "negative", "indeterminate", "unsatisfactory"]
 
 SNOMED = "http://snomed.info/sct"
@@ -189,12 +191,17 @@ def _observe(component: Component, client: str, settings: Settings, condition: C
     if component.status in ("registered", "unknown"):
         found = "pending"
     if measure is None or component.status == "unknown":
-        return Observed(code.code, code.system, tables.UNMAPPED, found, False, cancelled)
+        return Observed(_plain(code.code), code.system, tables.UNMAPPED, found, False, cancelled)
     if measure.kind == "validity":
         found = "valid" if condition == "valid" else "unsatisfactory"
     elif measure.kind == "absence" and found == "positive":
         found = "indeterminate"
-    return Observed(code.code, code.system, measure.analyte, found, measure.definitive, cancelled)
+    return Observed(_plain(code.code), code.system, measure.analyte, found, measure.definitive, cancelled)
+
+
+def _plain(code: str) -> str:
+    """A laboratory's own code as FHIR allows one: single spaces inside, none around, and not a novel."""
+    return " ".join(code.split())[:CODE_CHARACTERS_MOST] or "unknown"
 
 
 def _validity_measures(

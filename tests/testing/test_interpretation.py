@@ -146,6 +146,11 @@ def test_an_unmapped_code_in_a_drug_test_is_kept_as_it_is() -> None:
     assert [(each.code, each.analyte, each.finding) for each in told.results][1] == ("XYZ", "unmapped", "positive")
 
 
+def test_a_laboratorys_own_code_is_made_plain() -> None:
+    told = interpreted(component("14314-9", text="NEG"), Component(codes=(Code("  A   B  " + "x" * 99),)))
+    assert told.results[1].code.startswith("A B x") and len(told.results[1].code) == 64
+
+
 def test_a_panel_in_local_codes_only_is_still_a_drug_test() -> None:
     panel = (Code("UDS10", "", "Urine Drug Screen 10 panel"),)
     told = interpreted(Component(codes=(Code("COC"),), text="POS"), panel=panel)
