@@ -211,10 +211,14 @@ def _checked_in(
         said += _withdraw(state, episode, session, "late-check-in", moment)
     if command.minutes is None:
         known = session.outcome in ("present", "attended")
-        return said if known else [*said, SessionCheckedIn(session_id=command.session_id)]
+        return said if known else [*said, _present(episode, session, command)]
     if session.outcome == "attended" and session.minutes == command.minutes:
         return said
     return [*said, _attended(episode, session, command, command.minutes)]
+
+
+def _present(episode: Episode, session: Session, command: CheckIn) -> SessionCheckedIn:
+    return SessionCheckedIn(encounter_id=command.encounter_id, came_at=command.came_at, **_planned(episode, session))
 
 
 def _attended(episode: Episode, session: Session, command: CheckIn, minutes: int) -> SessionAttended:

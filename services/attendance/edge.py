@@ -18,7 +18,7 @@ from shared.edge.escalations import told as escalation_told
 from shared.edge.fhir import Entry, Interaction, Taken
 from shared.edge.outcome import refuse
 from shared.edge.search import PARAMETERS
-from shared.words.envelope import Command
+from shared.words.envelope import Command, name_id
 
 _UNIT_MINUTES = {"min": Decimal(1), "h": Decimal(60), "s": Decimal(1) / 60, "d": Decimal(1440)}
 _PRESENT = frozenset({"arrived", "triaged", "in-progress", "onleave"})
@@ -102,7 +102,7 @@ def _appointment(entry: Entry) -> Sequence[Command]:
             return ()
         case "arrived" | "checked-in" | "fulfilled":
             start = _instant(entry.resource.get("start"), f"{entry.place}.start")
-            return (CheckIn(session_id=session_id, encounter_id="", came_at=start),)
+            return (CheckIn(session_id=session_id, encounter_id=name_id(session_id, "encounter"), came_at=start),)
         case _:
             raise refuse(
                 422, "business-rule", f"{entry.place}.status", "A session is cancelled, noshow, arrived or booked here."

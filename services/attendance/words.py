@@ -6,6 +6,7 @@ from shared.words.attendance import (
     AttendanceCorrected,
     SessionAttended,
     SessionCancelled,
+    SessionCheckedIn,
     SessionExcused,
     SessionMissed,
     SessionScheduled,
@@ -82,10 +83,6 @@ class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
 class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
     escalation_id: str
     because: str
-
-
-class SessionCheckedIn(Noted, frozen=True, kw_only=True):
-    session_id: str
 
 
 class AbsenceDeferred(Noted, frozen=True, kw_only=True):

@@ -16,7 +16,6 @@ class SessionWord(Word, frozen=True, kw_only=True):
     start: datetime
     end: datetime
     status: ClassVar[str]
-    presence: ClassVar[str] = "accepted"
 
     def write(self, patient: str) -> list[Resource]:
         return [self._appointment(patient)]
@@ -29,7 +28,7 @@ class SessionWord(Word, frozen=True, kw_only=True):
             "serviceType": [fhir.concept(codes.SESSION, self.kind)],
             "start": self.start,
             "end": self.end,
-            "participant": [{"actor": fhir.reference("Patient", patient), "status": self.presence}],
+            "participant": [{"actor": fhir.reference("Patient", patient), "status": "accepted"}],
         }
 
 
@@ -44,7 +43,7 @@ class SessionMissed(SessionWord, frozen=True, kw_only=True):
 
 
 class AttendanceCorrected(SessionWord, frozen=True, kw_only=True):
-    """A miss was wrong: the patient was there, or was excused. What it raised is retracted."""
+    """A miss was wrong: the patient was there. What it raised is retracted."""
 
     status: ClassVar[str] = "fulfilled"
     because: str
@@ -67,43 +66,46 @@ class SessionExcused(SessionCancelled, frozen=True, kw_only=True):
     """The patient was excused; an excused absence is no miss."""
 
 
-class SessionAttended(Word, frozen=True, kw_only=True):
+class PresenceWord(SessionWord, frozen=True, kw_only=True):
+    """The patient is, or was, at the session: its Encounter, and the Appointment it fulfils."""
+
+    encounter_id: str
+
+    def _encounter(self, patient: str, status: str, **more: object) -> dict[str, Any]:
+        return {
+            "resourceType": "Encounter",
+            "id": self.encounter_id,
+            "status": status,
+            "class": fhir.coding(codes.ACT, "AMB"),
+            "type": [fhir.concept(codes.SESSION, self.kind)],
+            "subject": fhir.reference("Patient", patient),
+            "episodeOfCare": [fhir.reference("EpisodeOfCare", self.episode_id)],
+            "appointment": [fhir.reference("Appointment", self.session_id)],
+            **more,
+        }
+
+
+class SessionCheckedIn(PresenceWord, frozen=True, kw_only=True):
+    """The patient came at `came_at`; the minutes follow when the session is over."""
+
+    status: ClassVar[str] = "arrived"
+    came_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        encounter = self._encounter(patient, "in-progress", period={"start": self.came_at})
+        return [encounter, self._appointment(patient)]
+
+
+class SessionAttended(PresenceWord, frozen=True, kw_only=True):
     """A session was held with the patient present for `minutes`."""
 
-    session_id: str
-    encounter_id: str
-    episode_id: str
-    kind: str
-    start: datetime
-    end: datetime
+    status: ClassVar[str] = "fulfilled"
     minutes: int
 
     def write(self, patient: str) -> list[Resource]:
-        subject = fhir.reference("Patient", patient)
-        length = {"value": self.minutes, "unit": "min", "system": "http://unitsofmeasure.org", "code": "min"}
-        return [
-            {
-                "resourceType": "Encounter",
-                "id": self.encounter_id,
-                "status": "finished",
-                "class": fhir.coding(codes.ACT, "AMB"),
-                "type": [fhir.concept(codes.SESSION, self.kind)],
-                "subject": subject,
-                "episodeOfCare": [fhir.reference("EpisodeOfCare", self.episode_id)],
-                "appointment": [fhir.reference("Appointment", self.session_id)],
-                "period": {"start": self.start, "end": self.end},
-                "length": length,
-            },
-            {
-                "resourceType": "Appointment",
-                "id": self.session_id,
-                "status": "fulfilled",
-                "serviceType": [fhir.concept(codes.SESSION, self.kind)],
-                "start": self.start,
-                "end": self.end,
-                "participant": [{"actor": subject, "status": "accepted"}],
-            },
-        ]
+        length = {"value": self.minutes, "unit": "min", "system": codes.UCUM, "code": "min"}
+        held = {"start": self.start, "end": self.end}
+        return [self._encounter(patient, "finished", period=held, length=length), self._appointment(patient)]
 
 
 class WeeklyHoursFellShort(Word, frozen=True, kw_only=True):

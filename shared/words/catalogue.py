@@ -88,6 +88,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(attendance.SessionScheduled, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     Entry(attendance.SessionCancelled, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     Entry(attendance.SessionExcused, ATTENDANCE_EVENTS, "attendance", "Appointment"),
+    Entry(attendance.SessionCheckedIn, ATTENDANCE_EVENTS, "attendance", "Encounter + Appointment"),
     Entry(attendance.SessionAttended, ATTENDANCE_EVENTS, "attendance", "Encounter + Appointment"),
     Entry(attendance.SessionMissed, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     Entry(attendance.AttendanceCorrected, ATTENDANCE_EVENTS, "attendance", "Appointment"),

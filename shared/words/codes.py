@@ -47,6 +47,7 @@ CONSENT_ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
 CONSENT_POLICY = "http://terminology.hl7.org/CodeSystem/consentpolicycodes"
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 DATA_OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
+UCUM = "http://unitsofmeasure.org"
 URI = "urn:ietf:rfc:3986"
 
 LABELS: tuple[dict[str, str], ...] = (

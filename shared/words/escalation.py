@@ -6,7 +6,7 @@ never free text. An escalation belongs to the service that raised it, and only t
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Escalation(msgspec.Struct, frozen=True, array_like=True):
 
     def issue_id(self, signal: Signal) -> str:
         """The id of the DetectedIssue of this signal."""
-        return name_id(self.id, signal.evidence)
+        return name_id(self.id, f"{signal.code}|{signal.evidence}")
 
 
 class EscalationWord(Word, frozen=True, kw_only=True):
@@ -52,37 +52,35 @@ class EscalationWord(Word, frozen=True, kw_only=True):
 
     escalation: Escalation
     at: datetime
-    state: ClassVar[str]
 
     def write(self, patient: str) -> list[Resource]:
         return _write(self, patient)
 
 
 class EscalationRaised(EscalationWord, frozen=True, kw_only=True):
-    state: ClassVar[str] = "requested"
+    """A person is asked to act, and by when."""
 
 
 class EscalationUpdated(EscalationWord, frozen=True, kw_only=True):
     """The same trigger again within its window, or one of its signals gone while others stand."""
 
-    state: ClassVar[str] = "requested"
     accepted: bool = False
     """Whether a person had acknowledged it already; the Task keeps that status."""
 
 
 class EscalationAcknowledged(EscalationWord, frozen=True, kw_only=True):
-    state: ClassVar[str] = "accepted"
+    """A person took it on."""
+
     by: str
 
 
 class EscalationOverdue(EscalationWord, frozen=True, kw_only=True):
     """Not acknowledged in time: said once, one tier up, at most T3 (T4 only by the safety rules)."""
 
-    state: ClassVar[str] = "requested"
-
 
 class EscalationResolved(EscalationWord, frozen=True, kw_only=True):
-    state: ClassVar[str] = "completed"
+    """It was acted on (`by` a person), or the episode ended (`by` is None)."""
+
     because: str
     by: str | None = None
 
@@ -90,30 +88,36 @@ class EscalationResolved(EscalationWord, frozen=True, kw_only=True):
 class EscalationRetracted(EscalationWord, frozen=True, kw_only=True):
     """The reason was wrong (late check-in, corrected result, excuse): visibly withdrawn, never deleted."""
 
-    state: ClassVar[str] = "cancelled"
     because: str
 
 
-def _status(word: EscalationWord) -> dict[str, Any]:
+class _Standing(msgspec.Struct, frozen=True):
+    """What a word says of its Task."""
+
+    status: str
+    business: str | None = None
+    because: str | None = None
+    by: str | None = None
+
+
+def _standing(word: EscalationWord) -> _Standing:
     match word:
         case EscalationAcknowledged(by=by):
-            return {"status": "accepted", "note_by": by}
+            return _Standing("accepted", by=by)
         case EscalationResolved(because=because, by=by):
-            return {"status": "completed", "because": because, "note_by": by}
+            return _Standing("completed", because=because, by=by)
         case EscalationRetracted(because=because):
-            return {"status": "cancelled", "because": because}
-        case EscalationUpdated(accepted=True):
-            return {"status": "accepted", "business": "updated"}
-        case EscalationUpdated():
-            return {"status": "requested", "business": "updated"}
+            return _Standing("cancelled", because=because)
+        case EscalationUpdated(accepted=accepted):
+            return _Standing("accepted" if accepted else "requested", business="updated")
         case EscalationOverdue():
-            return {"status": "requested", "business": "overdue"}
+            return _Standing("requested", business="overdue")
         case _:
-            return {"status": "requested"}
+            return _Standing("requested")
 
 
 def _write(word: EscalationWord, patient: str) -> list[Resource]:
-    escalation, subject, said = word.escalation, fhir.reference("Patient", patient), _status(word)
+    escalation, subject, said = word.escalation, fhir.reference("Patient", patient), _standing(word)
     inputs: list[dict[str, Any]] = [
         {"type": fhir.concept(INPUT, "tier"), "valueInteger": escalation.tier},
         {"type": fhir.concept(INPUT, "acknowledge-by"), "valueInstant": escalation.acknowledge_by},
@@ -132,9 +136,9 @@ def _write(word: EscalationWord, patient: str) -> list[Resource]:
             "resourceType": "Task",
             "id": escalation.id,
             "instantiatesCanonical": f"{RULE}/{escalation.rule}",
-            "status": said["status"],
-            "statusReason": fhir.concept(ESCALATION, said["because"]) if "because" in said else None,
-            "businessStatus": fhir.concept(ESCALATION, said["business"]) if "business" in said else None,
+            "status": said.status,
+            "statusReason": fhir.concept(ESCALATION, said.because) if said.because else None,
+            "businessStatus": fhir.concept(ESCALATION, said.business) if said.business else None,
             "intent": "order",
             "priority": PRIORITY[escalation.tier],
             "code": fhir.concept(ESCALATION, escalation.category),
@@ -144,14 +148,14 @@ def _write(word: EscalationWord, patient: str) -> list[Resource]:
             "for": subject,
             "authoredOn": escalation.raised_at,
             "lastModified": word.at,
-            "requester": fhir.staff(said["note_by"]) if said.get("note_by") else None,
+            "requester": fhir.staff(said.by) if said.by else None,
             "owner": fhir.logical(ROLE, escalation.owner),
             "reasonCode": fhir.concept(ESCALATION, escalation.reason),
             "restriction": {"period": {"end": escalation.act_by}},
             "input": inputs,
         }
     )
-    return [task, *(_issue(signal, escalation, subject, said["status"]) for signal in escalation.signals)]
+    return [task, *(_issue(signal, escalation, subject, said.status) for signal in escalation.signals)]
 
 
 def _issue(signal: Signal, escalation: Escalation, subject: dict[str, Any], status: str) -> Resource:

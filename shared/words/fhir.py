@@ -2,7 +2,7 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.words.codes import STAFF
@@ -41,12 +41,15 @@ def without_nothing(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def moment(text: str) -> datetime:
-    """An instant of FHIR as an aware datetime."""
-    return datetime.fromisoformat(text)
+    """An instant of FHIR, in UTC. Raises ValueError for one without a time zone: nobody knows when that was."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("no time zone")
+    return found.astimezone(UTC)
 
 
 def optional_moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return None if text is None else moment(text)
 
 
 def identity(target: dict[str, Any]) -> str:

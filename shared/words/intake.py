@@ -245,20 +245,22 @@ class EpisodeAdmitted(Word, frozen=True, kw_only=True):
                 "period": {"start": self.admitted_at},
                 "referralRequest": [fhir.reference("ServiceRequest", self.referral_id)],
             },
-            {
-                "resourceType": "CarePlan",
-                "id": self.plan_id,
-                "status": "active",
-                "intent": "plan",
-                "category": [
-                    fhir.concept(codes.TRACK, self.track),
-                    *(fhir.concept(codes.FLAG, each) for each in self.flags),
-                ],
-                "subject": subject,
-                "period": {"start": self.admitted_at},
-                "supportingInfo": [fhir.reference("EpisodeOfCare", self.episode_id)],
-                "activity": [_activity(slot) for slot in self.template],
-            },
+            fhir.without_nothing(
+                {
+                    "resourceType": "CarePlan",
+                    "id": self.plan_id,
+                    "status": "active",
+                    "intent": "plan",
+                    "category": [
+                        fhir.concept(codes.TRACK, self.track),
+                        *(fhir.concept(codes.FLAG, each) for each in self.flags),
+                    ],
+                    "subject": subject,
+                    "period": {"start": self.admitted_at},
+                    "supportingInfo": [fhir.reference("EpisodeOfCare", self.episode_id)],
+                    "activity": [_activity(slot) for slot in self.template],
+                }
+            ),
         ]
 
 
@@ -303,7 +305,7 @@ def read_episode_admitted(resources: Sequence[Resource]) -> EpisodeAdmitted:
         level=fhir.code_of(episode["type"][0]),
         track=fhir.code_of(track),
         flags=fhir.codes_of(flags),
-        template=tuple(_slot(each) for each in plan["activity"]),
+        template=tuple(_slot(each) for each in plan.get("activity", ())),
         admitted_at=fhir.moment(episode["period"]["start"]),
     )
 

@@ -1,12 +1,12 @@
 """The wire, both ways: a FHIR R4 message Bundle as the value, CloudEvents 1.0 attributes as headers."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from shared.words import fhir
 from shared.words.catalogue import BY_NAME, BY_TYPE, OPERATIONS
 from shared.words.codes import HUB, LABELS, URI, WORD
 from shared.words.envelope import Envelope, Resource, Word
@@ -17,6 +17,8 @@ _PREFIX = "org.iop-hub."
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _META = {"security": LABELS}
+_MISSHAPEN = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading raises over JSON of another shape than the word's (msgspec's own errors are ValueErrors)."""
 
 
 class Unreadable(Exception):
@@ -110,16 +112,19 @@ def read_envelope(head: Mapping[str, str], patient: str) -> Envelope:
             word=word_name(head),
             program=head["ce_program"],
             patient=patient,
-            at=datetime.fromisoformat(head["ce_time"]),
+            at=fhir.moment(head["ce_time"]),
             correlation_id=UUID(head["ce_correlationid"]),
             causation_id=UUID(head["ce_causationid"]),
         )
-    except (KeyError, ValueError) as wrong:
+    except (KeyError, ValueError, OverflowError) as wrong:
         raise Unreadable("headers") from wrong
 
 
 def read(name: str, value: bytes | None) -> Word:
-    """The word in a record's value. Raises Unreadable; NUL is refused because PostgreSQL text cannot hold it."""
+    """The word in a record's value, every field of its type: a state that held another could never be read again.
+
+    Raises Unreadable; NUL is refused because PostgreSQL text cannot hold it.
+    """
     entry = BY_NAME.get(name)
     if entry is None or entry.read is None:
         raise Unreadable("headers.ce_type")
@@ -129,6 +134,7 @@ def read(name: str, value: bytes | None) -> Word:
         raise Unreadable("value: NUL")
     try:
         bundle = _decode(value)
-        return entry.read([each["resource"] for each in bundle["entry"][1:]])
-    except (LookupError, ValueError, TypeError, AttributeError, msgspec.MsgspecError) as wrong:
+        word = entry.read([each["resource"] for each in bundle["entry"][1:]])
+        return msgspec.convert(msgspec.to_builtins(word), type=entry.word)
+    except _MISSHAPEN as wrong:
         raise Unreadable(f"value of {name}") from wrong

@@ -1,0 +1,263 @@
+"""One fixed example of every word in the catalogue: what the golden Bundles are written from.
+
+`python -m tests.words.examples` writes the Bundle of each word that has none yet; it never changes one.
+"""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.words import aftercare, attendance, escalation, intake, technical, testing, wire
+from shared.words.catalogue import BY_TYPE
+from shared.words.codes import LOINC
+from shared.words.envelope import Envelope, Word, name_id
+
+GOLDEN = Path(__file__).with_name("golden")
+PATIENT = "5a8f0a2e-5f0e-4a52-9c39-0c8d8b7f1a01"
+CAUSE = UUID("5a8f0a2e-5f0e-4a52-9c39-0c8d8b7f1a02")
+MONDAY = datetime(2025, 3, 3, 14, 0, tzinfo=UTC)
+TWO_HOURS_LATER = datetime(2025, 3, 3, 16, 0, tzinfo=UTC)
+NEXT_MONDAY = datetime(2025, 3, 10, 14, 0, tzinfo=UTC)
+NEXT_YEAR = datetime(2026, 3, 3, 14, 0, tzinfo=UTC)
+
+
+def named(name: str) -> str:
+    """An id that is the same in every run."""
+    return name_id(CAUSE, name)
+
+
+def envelope(word: Word) -> Envelope:
+    entry = BY_TYPE[type(word)]
+    return Envelope(
+        id=UUID(named("event")),
+        source="intake" if entry.said_by == "any" else entry.said_by,
+        word=type(word).__name__,
+        program="demo",
+        patient=PATIENT,
+        at=TWO_HOURS_LATER,
+        correlation_id=CAUSE,
+        causation_id=CAUSE,
+    )
+
+
+ESCALATION = escalation.Escalation(
+    id=named("escalation"),
+    category="combined",
+    reason="miss-and-unexpected-positive",
+    tier=3,
+    owner="primary-therapist",
+    rule="intake/miss-and-unexpected-positive|2026.1",
+    raised_at=MONDAY,
+    acknowledge_by=TWO_HOURS_LATER,
+    act_by=NEXT_MONDAY,
+    signals=(
+        escalation.Signal("missed-session", MONDAY, f"Appointment/{named('session')}"),
+        escalation.Signal("unexpected-positive", TWO_HOURS_LATER, f"DiagnosticReport/{named('report')}"),
+    ),
+    subsumes=(named("miss"), named("positive")),
+)
+_SESSION: dict[str, Any] = {
+    "session_id": named("session"),
+    "episode_id": named("episode"),
+    "kind": "group",
+    "start": MONDAY,
+    "end": TWO_HOURS_LATER,
+}
+_RESULTS = (
+    testing.AnalyteResult(
+        named("fentanyl"), "59673-4", LOINC, "fentanyl", "positive", False, "unexpected-positive-presumptive"
+    ),
+    testing.AnalyteResult(
+        named("buprenorphine"), "93494-3", LOINC, "buprenorphine", "positive", True, "expected-positive", "1819"
+    ),
+    testing.AnalyteResult(named("creatinine"), "2161-8", LOINC, "creatinine", "valid", False, "valid"),
+    testing.AnalyteResult(named("local"), "LAB-77", "", "unmapped", "pending", False, "pending"),
+)
+_REPORT: dict[str, Any] = {
+    "report_id": named("report"),
+    "specimen_id": named("specimen"),
+    "collected_at": MONDAY,
+    "issued_at": TWO_HOURS_LATER,
+    "baseline": False,
+    "results": _RESULTS,
+}
+_REFERRAL: dict[str, Any] = {
+    "referral_id": named("alumni"),
+    "task_id": named("alumni-task"),
+    "partner": "riverbend-alumni",
+    "kind": "alumni",
+    "purpose": "alumni",
+    "attempt": 1,
+    "asked_at": MONDAY,
+    "at": TWO_HOURS_LATER,
+}
+_FOLLOW_UP: dict[str, Any] = {
+    "follow_up_id": named("follow-up"),
+    "plan_id": named("aftercare"),
+    "due_at": MONDAY,
+    "act_by": NEXT_MONDAY,
+}
+_TECHNICAL: dict[str, Any] = {
+    "outcome_id": named("outcome"),
+    "service": "testing",
+    "details": "a word DrugTestResulted was parked",
+}
+
+EXAMPLES: tuple[Word, ...] = (
+    intake.PatientIdentified(
+        digests=(intake.Digest("2025a", "0f" * 32), intake.Digest("2025b", "1e" * 32)),
+        sealed=("eyJhbGciOiJFQ0RILUVTIn0.a.b.c.d", "eyJhbGciOiJFQ0RILUVTIn0.e.f.g.h"),
+        identified_at=MONDAY,
+    ),
+    intake.ReferralReceived(
+        referral_id=named("referral"), task_id=named("referral-task"), authored_at=MONDAY, priority="urgent"
+    ),
+    intake.LevelOfCareRecommended(
+        recommendation_id=named("recommendation"),
+        task_id=named("sign"),
+        referral_id=named("referral"),
+        level="2.1",
+        rules=("R12", "R14"),
+        conditions=("moud",),
+        table="2026.1",
+        needs=(intake.Need("dimension-1", "1.5"), intake.Need("dimension-4", "2.1")),
+        track="opioid",
+        recommended_at=MONDAY,
+        sign_by=NEXT_MONDAY,
+    ),
+    intake.PlacementSigned(
+        task_id=named("sign"),
+        recommendation_id=named("recommendation"),
+        level="2.1",
+        reason="patient-preference",
+        signed_by="clinician-7",
+        signed_at=MONDAY,
+    ),
+    intake.EpisodeAdmitted(
+        episode_id=named("episode"),
+        plan_id=named("plan"),
+        referral_id=named("referral"),
+        level="2.1",
+        track="opioid",
+        flags=("moud", "opioid-history"),
+        template=(intake.Slot("group", 0, "09:00", 180), intake.Slot("family", 3, "17:30", 60, 2)),
+        admitted_at=MONDAY,
+    ),
+    intake.EpisodeDeclined(
+        episode_id=named("episode"), referral_id=named("referral"), level="3.7", rules=("R2",), declined_at=MONDAY
+    ),
+    intake.EpisodeDischarged(
+        episode_id=named("episode"),
+        encounter_id=named("discharge"),
+        disposition="completed",
+        admitted_at=MONDAY,
+        discharged_at=NEXT_MONDAY,
+    ),
+    intake.MedicationsRecorded(
+        list_id=named("list"),
+        recorded_at=MONDAY,
+        medications=(
+            intake.Medication(named("prescribed"), "1819", date(2025, 1, 1), date(2025, 12, 31), "sublingual"),
+            intake.Medication(named("uncoded"), ""),
+        ),
+    ),
+    intake.ConsentGiven(
+        consent_id=named("consent"),
+        recipients=("riverbend-alumni",),
+        purposes=("TREAT", "alumni"),
+        fields=("name", "phone"),
+        given_at=MONDAY,
+        starts_at=MONDAY,
+        expires_at=NEXT_YEAR,
+    ),
+    intake.ConsentRevoked(consent_id=named("consent"), revoked_at=NEXT_MONDAY),
+    intake.ConsentsCurrent(),
+    intake.PlacementReviewRequested(
+        review_id=named("review"),
+        reason="R0",
+        missing=("dimension-2",),
+        escalations=(named("escalation"),),
+        focus=f"EpisodeOfCare/{named('episode')}",
+        requested_at=MONDAY,
+        act_by=NEXT_MONDAY,
+    ),
+    intake.PlacementReviewWithdrawn(review_id=named("review"), because="retracted", withdrawn_at=NEXT_MONDAY),
+    intake.PlacementReviewCompleted(review_id=named("review"), by="clinician-7", completed_at=NEXT_MONDAY),
+    attendance.SessionScheduled(**_SESSION),
+    attendance.SessionCancelled(**_SESSION, because="called-off"),
+    attendance.SessionExcused(**_SESSION, because="excused"),
+    attendance.SessionCheckedIn(**_SESSION, encounter_id=named("encounter"), came_at=MONDAY),
+    attendance.SessionAttended(**_SESSION, encounter_id=named("encounter"), minutes=115),
+    attendance.SessionMissed(**_SESSION),
+    attendance.AttendanceCorrected(**_SESSION, because="late-check-in"),
+    attendance.WeeklyHoursFellShort(
+        issue_id=named("week"),
+        episode_id=named("episode"),
+        week_start=MONDAY,
+        week_end=NEXT_MONDAY,
+        minutes=360,
+        minimum_minutes=540,
+    ),
+    testing.DrugTestResulted(**_REPORT, status="final"),
+    testing.DrugTestCorrected(**_REPORT, status="corrected", condition="dilute"),
+    testing.ResultMatched(
+        **(_REPORT | {"baseline": True}), status="final", provenance_id=named("match"), matched_at=NEXT_MONDAY
+    ),
+    aftercare.AftercarePlanned(
+        plan_id=named("aftercare"),
+        episode_id=named("episode"),
+        planned_at=MONDAY,
+        follow_ups=(NEXT_MONDAY, NEXT_YEAR),
+    ),
+    aftercare.MeetingListPrepared(
+        list_id=named("meetings"),
+        plan_id=named("aftercare"),
+        meetings=("riverbend|newcomers", "riverbend|big-book"),
+        prepared_at=MONDAY,
+    ),
+    aftercare.ReferralPrepared(**_REFERRAL),
+    aftercare.ReferralSent(**_REFERRAL, consent_id=named("consent")),
+    aftercare.ReferralWithheld(**_REFERRAL, because="no-consent-names-this-partner"),
+    aftercare.ReferralRefused(**_REFERRAL, because="http-422"),
+    aftercare.FollowUpFellDue(**_FOLLOW_UP, number=1),
+    aftercare.FollowUpCompleted(**_FOLLOW_UP, by="case-manager-3", completed_at=TWO_HOURS_LATER, outcome="reached"),
+    escalation.EscalationRaised(escalation=ESCALATION, at=MONDAY),
+    escalation.EscalationUpdated(escalation=ESCALATION, at=MONDAY, accepted=True),
+    escalation.EscalationAcknowledged(escalation=ESCALATION, at=MONDAY, by="therapist-2"),
+    escalation.EscalationOverdue(escalation=ESCALATION, at=TWO_HOURS_LATER),
+    escalation.EscalationResolved(escalation=ESCALATION, at=NEXT_MONDAY, because="acted-on", by="therapist-2"),
+    escalation.EscalationRetracted(escalation=ESCALATION, at=NEXT_MONDAY, because="late-check-in"),
+    technical.DisclosureRecorded(
+        audit_id=named("audit"),
+        result="made",
+        because=None,
+        partner="riverbend-alumni",
+        purpose="alumni",
+        service="aftercare",
+        focus=f"ServiceRequest/{named('alumni')}",
+        consent_id=named("consent"),
+        recorded_at=MONDAY,
+    ),
+    technical.WordParked(**_TECHNICAL),
+    technical.WordRedriven(**_TECHNICAL),
+)
+
+
+def bundle(word: Word) -> str:
+    """The word's Bundle as a person reads it."""
+    body = wire.write(word, envelope(word)).body
+    return msgspec.json.format(body, indent=2).decode() + "\n"
+
+
+def golden(word: Word) -> Path:
+    return GOLDEN / f"{type(word).__name__}.json"
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for example in EXAMPLES:
+        if not golden(example).exists():
+            golden(example).write_text(bundle(example))

@@ -1,0 +1,252 @@
+"""The wire, both ways: what is written can be read, and nothing else is ever taken for a word."""
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from shared.words import wire
+from shared.words.catalogue import BY_NAME, ENTRIES, OPERATIONS
+from shared.words.codes import HUB
+from shared.words.envelope import Word, name_id
+from shared.words.intake import ConsentsCurrent, EpisodeAdmitted
+from shared.words.wire import Unreadable, Written
+from tests.words.examples import CAUSE, ESCALATION, EXAMPLES, PATIENT, TWO_HOURS_LATER, envelope
+from tests.words.strategies import any_word, word
+
+HEARD = [each for each in ENTRIES if each.read is not None]
+BY_WORD = {type(example).__name__: example for example in EXAMPLES}
+ADMITTED = BY_WORD["EpisodeAdmitted"]
+LESS = settings(max_examples=60, deadline=None)
+
+
+def written(said: Word) -> Written:
+    return wire.write(said, envelope(said))
+
+
+def bundle(said: Word) -> Any:
+    return json.loads(written(said).body)
+
+
+@pytest.mark.parametrize("entry", HEARD, ids=lambda entry: entry.word.__name__)
+@given(data=some.data())
+@LESS
+def test_what_is_written_is_read_as_the_same_word(entry: Any, data: some.DataObject) -> None:
+    said = data.draw(word(entry.word))
+    assert wire.read(entry.word.__name__, written(said).body) == said
+
+
+@given(any_word)
+@LESS
+def test_the_envelope_of_any_word_is_read_from_its_headers_and_key(said: Word) -> None:
+    assert wire.read_envelope(written(said).head, PATIENT) == envelope(said)
+
+
+def test_the_value_is_a_message_bundle_that_begins_with_its_header() -> None:
+    message = bundle(ADMITTED)
+    header, *resources = (each["resource"] for each in message["entry"])
+    assert (message["resourceType"], message["type"]) == ("Bundle", "message")
+    assert message["identifier"]["value"] == f"urn:uuid:{envelope(ADMITTED).id}"
+    assert header["eventCoding"]["code"] == "EpisodeAdmitted"
+    assert header["focus"] == [{"reference": f"EpisodeOfCare/{resources[0]['id']}"}]
+    for each in message["entry"]:
+        assert each["fullUrl"] == f"{HUB}/{each['resource']['resourceType']}/{each['resource']['id']}"
+
+
+def test_the_same_json_stands_in_the_read_model_and_on_the_topic() -> None:
+    record = written(ADMITTED)
+    assert [json.loads(encoded) for _, encoded in record.resources] == [
+        each["resource"] for each in bundle(ADMITTED)["entry"][1:]
+    ]
+
+
+@pytest.mark.parametrize("said", EXAMPLES, ids=lambda said: type(said).__name__)
+def test_everything_about_a_patient_is_labelled_and_nothing_else_is(said: Word) -> None:
+    resources = [each["resource"] for each in bundle(said)["entry"][1:]]
+    for each in (bundle(said), *resources) if resources else ():
+        labels = [label["code"] for label in each.get("meta", {}).get("security", ())]
+        assert labels == ([] if written(said).topic == OPERATIONS else ["R", "42CFRPart2", "SUD", "NORDSCLCD"])
+
+
+@given(any_word)
+@LESS
+def test_a_bundle_holds_no_resource_twice(said: Word) -> None:
+    addresses = [each["fullUrl"] for each in bundle(said)["entry"]]
+    assert len(addresses) == len(set(addresses))
+
+
+@pytest.mark.parametrize("said", EXAMPLES, ids=lambda said: type(said).__name__)
+def test_the_headers_are_the_cloudevents_kafka_binding(said: Word) -> None:
+    head = written(said).head
+    name = type(said).__name__
+    assert head["ce_specversion"] == "1.0"
+    assert head["ce_id"] == str(envelope(said).id)
+    assert head["ce_source"] == f"{HUB}/{envelope(said).source}"
+    assert head["ce_type"] == f"org.iop-hub.{name}"
+    assert head["ce_dataschema"] == wire.SCHEMA
+    assert head["content-type"] == "application/fhir+json"
+    assert datetime.fromisoformat(head["ce_time"]) == TWO_HOURS_LATER
+    assert head["ce_correlationid"] == head["ce_causationid"] == str(CAUSE)
+    assert head["ce_program"] == "demo"
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", head["traceparent"])
+    assert ("ce_subject" in head) == (not isinstance(said, ConsentsCurrent))
+    for each in head:
+        assert re.fullmatch(r"ce_[a-z0-9]{1,20}|content-type|traceparent|iop-[a-z-]+", each)
+
+
+def test_an_escalation_can_be_filtered_by_its_headers() -> None:
+    head = written(BY_WORD["EscalationAcknowledged"]).head
+    assert {name: head[name] for name in head if name.startswith("iop-")} == {
+        "iop-tier": "T3",
+        "iop-category": "combined",
+        "iop-state": "acknowledged",
+        "iop-ack-due": ESCALATION.acknowledge_by.isoformat(),
+    }
+
+
+@given(any_word)
+@LESS
+def test_headers_name_nobody_and_say_nothing_clinical(said: Word) -> None:
+    head = written(said).head
+    said_elsewhere = {"ce_subject", "ce_program", "traceparent"}
+    for name, value in head.items():
+        assert value.isascii() and value.isprintable()
+        if name not in said_elsewhere:
+            assert PATIENT not in value
+    for body in msgspec.to_builtins(said).values():
+        if isinstance(body, str) and len(body) > 20 and "ce_subject" in head:
+            assert body not in {value for name, value in head.items() if name != "ce_subject"}
+
+
+def test_a_replay_says_the_same_ids() -> None:
+    cause = UUID(int=7)
+    assert name_id(cause, 0) == name_id(str(cause), 0) == str(uuid5(cause, "0"))
+    assert name_id(cause, 0) != name_id(cause, 1)
+    assert written(ADMITTED) == written(ADMITTED)
+
+
+@pytest.mark.parametrize("name", ["", "Invented", "SessionMissed", "episodeadmitted"])
+def test_a_word_that_nobody_hears_is_unreadable_by_its_name_alone(name: str) -> None:
+    with pytest.raises(Unreadable) as refusal:
+        wire.read(name, b"not even looked at")
+    assert refusal.value.place == "headers.ce_type"
+
+
+def test_a_reader_knows_the_name_before_it_parses_anything() -> None:
+    assert wire.word_name(written(ADMITTED).head) == "EpisodeAdmitted"
+    assert wire.word_name({"ce_type": "org.elsewhere.Invented"}) not in BY_NAME
+    assert wire.word_name({}) == ""
+
+
+@pytest.mark.parametrize("missing", ["ce_id", "ce_source", "ce_time", "ce_program", "ce_correlationid"])
+def test_a_record_without_a_header_it_needs_is_unreadable(missing: str) -> None:
+    head = {name: value for name, value in written(ADMITTED).head.items() if name != missing}
+    with pytest.raises(Unreadable, match="headers"):
+        wire.read_envelope(head, PATIENT)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ce_id", "MRN-4711"), ("ce_time", "yesterday"), ("ce_time", "2025-03-03T14:00:00"), ("ce_causationid", "")],
+)
+def test_a_header_of_another_form_is_unreadable_and_never_echoed(name: str, value: str) -> None:
+    with pytest.raises(Unreadable) as refusal:
+        wire.read_envelope(written(ADMITTED).head | {name: value}, PATIENT)
+    assert str(refusal.value) == "headers"
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\xff\xfe", b"{", b"null", b"[]", b"[" * 100_000, b'{"entry": {}}'])
+def test_a_value_that_is_no_bundle_is_unreadable(value: bytes | None) -> None:
+    with pytest.raises(Unreadable, match="value"):
+        wire.read("EpisodeAdmitted", value)
+
+
+def test_nul_is_refused_because_postgresql_cannot_keep_it() -> None:
+    body = written(ADMITTED).body.replace(b"opioid-history", b"opioid\\u0000history")
+    with pytest.raises(Unreadable, match="NUL"):
+        wire.read("EpisodeAdmitted", body)
+
+
+def test_a_field_of_another_type_is_unreadable_before_it_can_enter_a_state() -> None:
+    body = written(ADMITTED).body.replace(b'"duration":180', b'"duration":"180"')
+    with pytest.raises(Unreadable) as refusal:
+        wire.read("EpisodeAdmitted", body)
+    assert refusal.value.place == "value of EpisodeAdmitted"
+    assert "180" not in str(refusal.value)
+
+
+def test_an_instant_without_a_time_zone_is_unreadable() -> None:
+    body = written(ADMITTED).body.replace(b"14:00:00Z", b"14:00:00")
+    with pytest.raises(Unreadable):
+        wire.read("EpisodeAdmitted", body)
+
+
+def test_an_instant_of_another_time_zone_is_read_in_utc() -> None:
+    body = written(ADMITTED).body.replace(b"14:00:00Z", b"09:00:00-05:00")
+    admitted = wire.read("EpisodeAdmitted", body)
+    assert isinstance(admitted, EpisodeAdmitted)
+    assert admitted == ADMITTED
+    assert admitted.admitted_at.isoformat() == "2025-03-03T14:00:00+00:00"
+
+
+mutations = some.tuples(some.integers(0, 10_000), some.integers(0, 12), some.binary(max_size=6))
+
+
+@pytest.mark.parametrize("entry", HEARD, ids=lambda entry: entry.word.__name__)
+@given(changes=some.lists(mutations, min_size=1, max_size=4))
+@LESS
+def test_a_damaged_value_is_read_as_a_word_of_that_name_or_unreadable(
+    entry: Any, changes: list[tuple[int, int, bytes]]
+) -> None:
+    value = written(BY_WORD[entry.word.__name__]).body
+    for start, length, put in changes:
+        at = start % len(value)
+        value = value[:at] + put + value[at + length :]
+    try:
+        said = wire.read(entry.word.__name__, value)
+    except Unreadable as refusal:
+        assert refusal.place in (f"value of {entry.word.__name__}", "value: NUL")
+    else:
+        assert type(said) is entry.word
+        assert wire.read(entry.word.__name__, written(said).body) == said
+
+
+shapes = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(max_size=8),
+    lambda within: some.lists(within, max_size=3) | some.dictionaries(some.text(max_size=8), within, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("entry", HEARD, ids=lambda entry: entry.word.__name__)
+@given(data=some.data(), put=shapes)
+@LESS
+def test_another_shape_anywhere_in_a_value_is_read_or_unreadable(entry: Any, data: some.DataObject, put: Any) -> None:
+    message = bundle(BY_WORD[entry.word.__name__])
+    place = data.draw(some.sampled_from(list(_places(message))))
+    _put(message, place, put)
+    try:
+        said = wire.read(entry.word.__name__, json.dumps(message).encode())
+    except Unreadable:
+        return
+    assert msgspec.convert(msgspec.to_builtins(said), type=entry.word) == said
+
+
+def _places(value: Any, within: tuple[Any, ...] = ()) -> Any:
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in steps:
+        yield (*within, step)
+        yield from _places(inner, (*within, step))
+
+
+def _put(value: Any, place: tuple[Any, ...], put: Any) -> None:
+    *way, last = place
+    for step in way:
+        value = value[step]
+    value[last] = put
