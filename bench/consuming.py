@@ -157,9 +157,7 @@ async def _lay(bootstrap: str, topic: str, records: Sequence[Record]) -> None:
         await asyncio.gather(*sent)
 
 
-async def _prebuilt(
-    course: Course, dsn: str, patients: Sequence[str], statements: Statements, events: int
-) -> float:
+async def _prebuilt(course: Course, dsn: str, patients: Sequence[str], statements: Statements, events: int) -> float:
     """Events a second when nothing is read, decided or written any more."""
     await _prepare(course, dsn, patients)
     connection: Any = await db.connect(dsn)

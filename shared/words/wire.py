@@ -51,20 +51,21 @@ def write(word: Word, envelope: Envelope) -> Written:
 
 
 def _bundle(envelope: Envelope, resources: list[tuple[Resource, bytes]]) -> bytes:
+    identity = str(envelope.id)
     header: dict[str, Any] = {
         "resourceType": "MessageHeader",
-        "id": str(envelope.id),
+        "id": identity,
         "eventCoding": {"system": WORD, "code": envelope.word},
         "source": {"name": envelope.source, "endpoint": f"{HUB}/{envelope.source}"},
     }
     if resources:
         header["focus"] = [{"reference": f"{each['resourceType']}/{each['id']}"} for each, _ in resources[:1]]
-    entry: list[dict[str, Any]] = [{"fullUrl": f"{HUB}/MessageHeader/{envelope.id}", "resource": header}]
+    entry: list[dict[str, Any]] = [{"fullUrl": f"{HUB}/MessageHeader/{identity}", "resource": header}]
     for each, encoded in resources:
         entry.append({"fullUrl": f"{HUB}/{each['resourceType']}/{each['id']}", "resource": msgspec.Raw(encoded)})
     bundle: dict[str, Any] = {
         "resourceType": "Bundle",
-        "identifier": {"system": URI, "value": f"urn:uuid:{envelope.id}"},
+        "identifier": {"system": URI, "value": f"urn:uuid:{identity}"},
         "type": "message",
         "timestamp": envelope.at,
         "entry": entry,
@@ -103,20 +104,32 @@ def word_name(head: Mapping[str, str]) -> str:
     return head.get("ce_type", "").removeprefix(_PREFIX)
 
 
+class _Attributes(msgspec.Struct, frozen=True):
+    """The headers an envelope is read from; one conversion costs a quarter of making each id by itself."""
+
+    ce_id: UUID
+    ce_source: str
+    ce_program: str
+    ce_time: str
+    ce_correlationid: UUID
+    ce_causationid: UUID
+
+
 def read_envelope(head: Mapping[str, str], patient: str) -> Envelope:
     """The envelope from a record's headers and key. Raises Unreadable."""
     try:
+        attributes = msgspec.convert(head, _Attributes)
         return Envelope(
-            id=UUID(head["ce_id"]),
-            source=head["ce_source"].removeprefix(f"{HUB}/"),
+            id=attributes.ce_id,
+            source=attributes.ce_source.removeprefix(f"{HUB}/"),
             word=word_name(head),
-            program=head["ce_program"],
+            program=attributes.ce_program,
             patient=patient,
-            at=fhir.moment(head["ce_time"]),
-            correlation_id=UUID(head["ce_correlationid"]),
-            causation_id=UUID(head["ce_causationid"]),
+            at=fhir.moment(attributes.ce_time),
+            correlation_id=attributes.ce_correlationid,
+            causation_id=attributes.ce_causationid,
         )
-    except (KeyError, ValueError, OverflowError) as wrong:
+    except (ValueError, OverflowError) as wrong:
         raise Unreadable("headers") from wrong
 
 
