@@ -62,12 +62,12 @@ class Deliberation:
         state = slot.state if slot.state is not None else self.service.decode(slot.version, slot.body)
         said: list[Word] = []
         if item.word is not None:
-            moment = self._moment(item, item.id)
+            moment = self._moment(item, self._cause(item))
             said.extend(self.service.hear(state, item.word, moment))
             state = self._evolve(state, item.word, said)
             self._check_deadline(item.word, state)
         for ordinal, command in enumerate(item.commands):
-            moment = self._moment(item, item.id if ordinal == 0 else uuid5(item.id, f"command:{ordinal}"))
+            moment = self._moment(item, self._cause(item, f"command:{ordinal}"))
             replied = self.service.tell(state, command, moment)
             if isinstance(replied, Refused):
                 return replied
@@ -93,6 +93,10 @@ class Deliberation:
             state = self.service.evolve(state, word)
         return state
 
+    def _cause(self, item: Item, part: int | str = "") -> UUID:
+        """Where ids come from: the cause, and who decides it. Several services hear the same word."""
+        return uuid5(item.id, f"{self.service.name}:{part}")
+
     def _moment(self, item: Item, cause: UUID) -> Moment[Any]:
         return Moment(
             now=self.now,
@@ -106,7 +110,7 @@ class Deliberation:
 
     def _write(self, word: Word, item: Item, ordinal: int | str) -> tuple[Envelope, wire.Written]:
         envelope = Envelope(
-            id=uuid5(item.id, str(ordinal)),
+            id=self._cause(item, ordinal),
             source=self.service.name,
             word=type(word).__name__,
             program=item.program,

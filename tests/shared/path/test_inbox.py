@@ -161,3 +161,13 @@ async def test_an_unreadable_record_without_a_key_is_kept_and_holds_nobody(here:
 async def _check_in(here: Hall) -> CheckIn:
     ((session_id,),) = await here.look("SELECT id FROM resources WHERE type = 'Appointment' ORDER BY at LIMIT 1")
     return CheckIn(session_id=session_id, encounter_id=str(UUID(int=5)), came_at=MONDAY_SESSION, minutes=170)
+
+
+async def test_two_services_that_hear_the_same_word_say_different_ids(here: Hall, tmp_path: Path) -> None:
+    item = record(admission(PATIENT), PATIENT)
+    await here.hear(item)
+    here.inbox.service = replace(here.inbox.service, name="testing")
+    await here.pool.execute("TRUNCATE state, claims")
+    await here.hear(record(admission(PATIENT), PATIENT, identity=item.id))
+    ((first,), (second,)) = await here.look("SELECT said FROM heard ORDER BY sequence")
+    assert set(first).isdisjoint(second)
