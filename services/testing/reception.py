@@ -188,7 +188,7 @@ class Reception:
             by=sender.name,
             correlation_id=cause,
             commands=commands,
-            digest=hashlib.sha256(content).hexdigest(),
+            digest=_digest(content),
         )
 
     async def _keep(self, cause: UUID, content: bytes, sender: Sender, program: str, *, unmatched: bool) -> None:
@@ -204,6 +204,11 @@ class Reception:
                 unmatched=unmatched,
                 now=self.running.clock.now(),
             )
+
+
+def _digest(content: bytes) -> str:
+    """The same message, whichever line ends it was sent with, is the same message."""
+    return hashlib.sha256(b"\r".join(content.strip().splitlines())).hexdigest()
 
 
 def _identifiers(named: Sequence[Named], laboratory: Laboratory) -> tuple[Identifier, ...]:

@@ -1,0 +1,103 @@
+"""The house's plan, held against the imports: rooms import downwards, one importer a library, pure rooms stay pure."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("intake", "attendance", "testing", "aftercare")
+ROOMS = ("words", "settings", "state", "decide", "edge", "app")
+"""From the ground up. The clinic's rules under their own names lie between settings and decide."""
+IMPURE = ("asyncio", "asyncpg", "aiokafka", "faststream", "httpx", "starlette", "uvicorn", "fhir", "socket")
+ONE_IMPORTER = {
+    "faststream": {"shared/path/bus.py"},
+    "httpx": {"shared/path/outward.py"},
+    "fhir": {"shared/edge/fhir/models.py"},
+}
+
+
+def imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def files(*folders: str) -> list[Path]:
+    return [each for folder in folders for each in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def room_files(service: str, room: str) -> list[Path]:
+    here = ROOT / "services" / service
+    return [here / f"{room}.py"] if (here / f"{room}.py").exists() else files(f"services/{service}/{room}")
+
+
+def test_the_import_contracts_hold() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_the_same_rooms(service: str) -> None:
+    assert [room for room in ROOMS if not room_files(service, room)] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_rooms_import_downwards_only(service: str) -> None:
+    upwards = [
+        (file.name, imported)
+        for floor, room in enumerate(ROOMS)
+        for file in room_files(service, room)
+        for imported in imports(file)
+        for above in ROOMS[floor + 1 :]
+        if imported == f"services.{service}.{above}" or imported.startswith(f"services.{service}.{above}.")
+    ]
+    assert upwards == []
+
+
+def test_what_decides_is_pure() -> None:
+    pure = [*files("shared/words", "shared/rules")]
+    for service in SERVICES:
+        for room in ("words", "settings", "state", "decide"):
+            pure.extend(room_files(service, room))
+    found = [(file.name, name) for file in pure for name in imports(file) if name.split(".")[0] in IMPURE]
+    assert found == []
+
+
+@pytest.mark.parametrize("library", ONE_IMPORTER)
+def test_one_importer_a_library(library: str) -> None:
+    importers = {
+        str(file.relative_to(ROOT))
+        for file in files("shared", "services")
+        if any(name.split(".")[0] == library for name in imports(file))
+    }
+    assert importers == ONE_IMPORTER[library]
+
+
+def test_nobody_reads_a_clock_but_the_clock() -> None:
+    readers = {
+        str(file.relative_to(ROOT))
+        for file in files("shared", "services")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr)
+        in {("datetime", "now"), ("datetime", "utcnow"), ("time", "time"), ("time", "monotonic")}
+    }
+    assert readers == {"shared/path/clock.py"}
+
+
+def test_no_class_of_the_domain_looks_like_a_test() -> None:
+    named = [
+        node.name
+        for file in files("shared", "services", "deploy")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test")
+    ]
+    assert named == []
