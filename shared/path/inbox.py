@@ -86,7 +86,7 @@ class Inbox:
         await self._answer(connection, batch, written, answered)
         done = [item.outbox_id for item in items if item.outbox_id is not None]
         if done:
-            await connection.execute(keep.DELETE_OUTBOX, done)
+            await connection.execute(keep.DELETE_SELF, done)
         metrics.heard(self.service.name, batch)
         return [answered.get(id(item), Kept()) for item in items]
 

@@ -53,6 +53,8 @@ PARKED = """INSERT INTO parked (id, key, program, class, place, kind, word, head
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
         $9::bytea[]) WITH ORDINALITY AS u(id, key, program, class, place, kind, word, head, content, n) ORDER BY n"""
 UNPARK = "DELETE FROM parked WHERE sequence = ANY($1::bigint[])"
+# Words to oneself, once decided. The lane is named for the index.
+DELETE_SELF = "DELETE FROM outbox WHERE lane = 'self' AND id = ANY($1::bigint[])"
 DELETE_OUTBOX = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 
 

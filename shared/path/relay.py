@@ -13,6 +13,7 @@ from typing import TypeVar
 from uuid import uuid4
 from zlib import crc32
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
@@ -25,6 +26,7 @@ from shared.words.catalogue import INTAKE_EVENTS, PARTITIONS
 from shared.words.envelope import Envelope
 from shared.words.intake import ConsentsCurrent
 
+_decode = msgspec.json.Decoder(dict[str, str]).decode
 Tool = TypeVar("Tool")
 BATCH_MOST = 500
 POLL_SECONDS = 0.010
@@ -37,7 +39,8 @@ _LOCK_SPACE = 73
 
 _NEXT = "SELECT id, key, partition, head, body FROM outbox WHERE lane = $1 ORDER BY id LIMIT $2"
 # By id, never `id <= last`: transactions commit out of order.
-_DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+# The lane is named for the index: by id alone a backlog is read from end to end for each batch.
+_DELETE = "DELETE FROM outbox WHERE lane = $1 AND id = ANY($2::bigint[])"
 # One heartbeat a partition, newest only: an older one that was not sent yet says nothing more.
 _HEARTBEAT = """WITH gone AS (DELETE FROM outbox WHERE lane = $1 AND partition IS NOT NULL)
     INSERT INTO outbox (lane, partition, head, body) SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[])"""
@@ -171,7 +174,7 @@ class TopicLane:
             return 0
         sent = []
         for count, row in enumerate(rows):
-            headers = [(name, value.encode()) for name, value in json.loads(row["head"]).items()]
+            headers = [(name, value.encode()) for name, value in _decode(row["head"]).items()]
             key = row["key"].encode() if row["key"] is not None else None
             sent.append(
                 await sender.send(
@@ -183,7 +186,7 @@ class TopicLane:
         for failure in await asyncio.gather(*sent, return_exceptions=True):
             if isinstance(failure, BaseException):
                 raise failure
-        await connection.execute(_DELETE, [row["id"] for row in rows])
+        await connection.execute(_DELETE, self.lane, [row["id"] for row in rows])
         metrics.SENT.labels(self.service, self.lane).inc(len(rows))
         return len(rows)
 
