@@ -1,0 +1,49 @@
+"""FastStream, held to what we ask of it: a record it can't even parse is parked, never committed past."""
+
+import asyncio
+from pathlib import Path
+from uuid import uuid4
+
+from aiokafka import AIOKafkaProducer
+
+from shared.path.bus import Bus
+from shared.words.catalogue import INTAKE_EVENTS
+from tests.shared.path.hall import Hall, admission, hall, record
+
+Headers = list[tuple[str, bytes | None]]
+
+
+async def send(kafka: str, patient: str, headers: Headers, value: bytes) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    await producer.send_and_wait(INTAKE_EVENTS, value, key=patient.encode(), headers=headers)
+    await producer.stop()
+
+
+async def test_a_header_that_is_not_utf8_does_not_make_the_batch_be_skipped(
+    database: str, kafka: str, tmp_path: Path
+) -> None:
+    """With FastStream's own parser the whole batch is committed past, without a log line (its issue 2458)."""
+    good, broken, nameless = str(uuid4()), str(uuid4()), str(uuid4())
+    word = record(admission(good), good)
+    heads: Headers = [(name, value.encode()) for name, value in word.head.items()]
+    await send(kafka, broken, [("ce_type", b"\xff\xfe"), ("other", None)], b"{}")
+    await send(kafka, nameless, [], b"\x00\xff")
+    await send(kafka, good, heads, word.content)
+    async with hall(database, tmp_path) as here:
+        bus = asyncio.create_task(Bus(here.inbox, kafka, f"house-{uuid4().hex}").run())
+        try:
+            assert await until(here, good)
+        finally:
+            bus.cancel()
+            await asyncio.gather(bus, return_exceptions=True)
+        parked = {key for (key,) in await here.look("SELECT key FROM parked WHERE class = 'unreadable'")}
+        assert {broken, nameless} <= parked
+
+
+async def until(here: Hall, patient: str) -> bool:
+    for _ in range(300):
+        if await here.look("SELECT 1 FROM resources WHERE patient = $1", patient):
+            return True
+        await asyncio.sleep(0.1)
+    return False

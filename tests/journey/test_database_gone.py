@@ -1,0 +1,73 @@
+"""The database goes away for half a minute in the middle of the work, and nothing is lost or done twice."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy import embedded_postgres
+from deploy.demo.partner import Partners
+from deploy.embedded_postgres import RunningPostgres
+from deploy.evidence import Databases
+from tests.intake import bundles
+from tests.journey.clinic import Clinic
+from tests.journey.conftest import clinic_in, hub
+
+GONE_SECONDS = 30.0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningPostgres]:
+    """A PostgreSQL of our own, so that the hub's runner does not start it again."""
+    running = embedded_postgres.start(tmp_path / "server")
+    yield running
+    running.stop()
+
+
+async def test_a_database_that_is_gone_for_thirty_seconds(
+    tmp_path: Path, server: RunningPostgres, partners: Partners
+) -> None:
+    environment = {**partners.environment(), "DATABASE_URL": server.dsn()}
+    with hub(tmp_path / "hub", environment) as data:
+        async with clinic_in(data, partners) as clinic:
+            before = await clinic.admit()
+            refer = asyncio.create_task(refer_steadily(clinic))
+            await asyncio.sleep(1.0)
+            server.stop()
+            await asyncio.sleep(2.0)
+            refused = await clinic.driver.post("intake", bundles.intake("MRN-GONE", clinic.now))
+            assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+            await asyncio.sleep(GONE_SECONDS - 2.0)
+            again = embedded_postgres.start(tmp_path / "server", server.port)
+            try:
+                accepted = await refer
+                await settled(clinic)
+                assert len(accepted) >= 5
+                await everything_stands(clinic, accepted)
+                assert len(await clinic.sessions(before)) >= 8
+            finally:
+                again.stop()
+
+
+async def refer_steadily(clinic: Clinic) -> list[str]:
+    """A referral every quarter second, for longer than the database is away; the ones that were accepted."""
+    accepted = []
+    for number in range(int((GONE_SECONDS + 10) * 4)):
+        answer = await clinic.driver.post("intake", bundles.intake(f"MRN-STEADY-{number}", clinic.now))
+        if answer.status_code == 200:
+            accepted.append(answer.json()["entry"][0]["response"]["location"].split("/")[1])
+        await asyncio.sleep(0.25)
+    return accepted
+
+
+async def settled(clinic: Clinic) -> None:
+    await clinic.driver.settle(120)
+
+
+async def everything_stands(clinic: Clinic, accepted: list[str]) -> None:
+    async with Databases(clinic.driver.hub) as databases:
+        records = await clinic.driver.records()
+        assert await databases.lost(records) == []
+    recommended = [each.patient for each in records if each.word == "LevelOfCareRecommended"]
+    assert sorted(each for each in recommended if each in accepted) == sorted(accepted)
