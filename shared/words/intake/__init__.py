@@ -1,0 +1,71 @@
+"""What intake says: who the patient is, what was referred, recommended, signed, admitted, consented and discharged."""
+
+from shared.words.intake.consents import (
+    ConsentGiven,
+    ConsentRevoked,
+    ConsentsCurrent,
+    Purpose,
+    read_consent_given,
+    read_consent_revoked,
+    read_consents_current,
+)
+from shared.words.intake.episode import (
+    WEEKDAYS,
+    EpisodeAdmitted,
+    EpisodeDeclined,
+    EpisodeDischarged,
+    Slot,
+    read_episode_admitted,
+    read_episode_discharged,
+)
+from shared.words.intake.medications import (
+    Medication,
+    MedicationsRecorded,
+    read_medications_recorded,
+)
+from shared.words.intake.patient import (
+    Digest,
+    PatientIdentified,
+    read_patient_identified,
+)
+from shared.words.intake.placement import (
+    LevelOfCareRecommended,
+    Need,
+    PlacementReviewCompleted,
+    PlacementReviewRequested,
+    PlacementReviewWithdrawn,
+    PlacementSigned,
+    Priority,
+    ReferralReceived,
+)
+
+__all__ = [
+    "WEEKDAYS",
+    "ConsentGiven",
+    "ConsentRevoked",
+    "ConsentsCurrent",
+    "Digest",
+    "EpisodeAdmitted",
+    "EpisodeDeclined",
+    "EpisodeDischarged",
+    "LevelOfCareRecommended",
+    "Medication",
+    "MedicationsRecorded",
+    "Need",
+    "PatientIdentified",
+    "PlacementReviewCompleted",
+    "PlacementReviewRequested",
+    "PlacementReviewWithdrawn",
+    "PlacementSigned",
+    "Priority",
+    "Purpose",
+    "ReferralReceived",
+    "Slot",
+    "read_consent_given",
+    "read_consent_revoked",
+    "read_consents_current",
+    "read_episode_admitted",
+    "read_episode_discharged",
+    "read_medications_recorded",
+    "read_patient_identified",
+]
