@@ -10,9 +10,9 @@ from typing import Any
 
 import asyncpg
 
-from bench.courses import PROGRAM, Course, Record
+from bench.courses import Course, Record, patients
 from bench.ground import Ground, emptied
-from bench.watching import Statements, Stages
+from bench.watching import Stages, Statements
 from shared.path import db
 from shared.path.bus import Bus
 from shared.path.clock import Clock, ticks
@@ -62,32 +62,36 @@ class Watched(Inbox):
 
 @dataclass(frozen=True)
 class Consumed:
+    """Events a second, those of the same statements prebuilt, words said an event, microseconds an event by stage."""
+
     rate: float
     floor: float
-    said: int
-    events: int
+    said: float
     stages: Stages
 
 
-async def measure(ground: Ground, course: Course, patients: int) -> Consumed:
-    """Once as it is, once more with other patients watched, and that one's statements again prebuilt."""
+async def measure(ground: Ground, course: Course, events: int, passes: int) -> Consumed:
+    """Passes of: as it is; with other patients, watched; that one's statements prebuilt. The middle ratio is told."""
     dsn = await ground.database(course.name)
-    count, _ = await _consume(ground, course, dsn, course.patients(patients, 1), None)
+    count = events // len(course.words("00000000-0000-4000-8000-000000000000", course.service.keys))
+    taken = [await _pass(ground, course, dsn, count, each) for each in range(passes)]
+    return sorted(taken, key=lambda each: each.rate / each.floor)[passes // 2]
+
+
+async def _pass(ground: Ground, course: Course, dsn: str, count: int, number: int) -> Consumed:
+    plain, _ = await _consume(ground, course, dsn, patients(count, 2 * number), None)
     statements = Statements()
-    others = course.patients(patients, 2)
+    others = patients(count, 2 * number + 1)
     watched, said = await _consume(ground, course, dsn, others, statements)
     floor = await _prebuilt(course, dsn, others, statements, watched.done)
-    return Consumed(count.rate, floor, said, count.done, statements.stages(watched.done))
+    return Consumed(plain.rate, floor, said / watched.done, statements.stages(watched.done))
 
 
 async def _consume(
-    ground: Ground, course: Course, dsn: str, patients: Sequence[str], statements: Statements | None
+    ground: Ground, course: Course, dsn: str, keys: Sequence[str], statements: Statements | None
 ) -> tuple[Count, int]:
-    await _prepare(course, dsn, patients)
-    records = list(course.records(patients))
-    await _lay(ground.kafka, course.service.hears, records)
-    count = Count(len(records))
-    del records
+    await _prepare(course, dsn, keys)
+    count = Count(await lay(ground.kafka, course.service.hears, course.records(keys)))
     calm()
     clock = Clock()
     async with db.pool(dsn) as pool:
@@ -136,30 +140,37 @@ async def _running(bus: Bus) -> AsyncIterator[None]:
             await task
 
 
-async def _prepare(course: Course, dsn: str, patients: Sequence[str]) -> None:
+async def _prepare(course: Course, dsn: str, keys: Sequence[str]) -> None:
     await emptied(dsn)
-    states = [(each, course.before(each)) for each in patients]
-    rows = [(key, PROGRAM, course.service.version, course.service.encode(each)) for key, each in states if each]
+    await keep_before(course, dsn, keys)
+
+
+async def keep_before(course: Course, dsn: str, keys: Sequence[str]) -> None:
+    """Lay down the states that are there before the first word."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.copy_records_to_table("state", records=rows, columns=["key", "program", "version", "body"])
+        rows, columns = course.rows(keys), ("key", "program", "version", "body")
+        await connection.copy_records_to_table("state", records=rows, columns=columns)
         await connection.execute("ANALYZE state")
     finally:
         await connection.close()
 
 
-async def _lay(bootstrap: str, topic: str, records: Sequence[Record]) -> None:
+async def lay(bootstrap: str, topic: str, records: Sequence[Record]) -> int:
+    """Put the records on their topic and return how many."""
     async with producing(bootstrap) as producer:
         sent = []
         for record in records:
             headers = [(name, value.encode()) for name, value in record.head.items()]
             sent.append(await producer.send(topic, record.body, key=record.key.encode(), headers=headers))
         await asyncio.gather(*sent)
+    return len(records)
 
 
-async def _prebuilt(course: Course, dsn: str, patients: Sequence[str], statements: Statements, events: int) -> float:
+async def _prebuilt(course: Course, dsn: str, keys: Sequence[str], statements: Statements, events: int) -> float:
     """Events a second when nothing is read, decided or written any more."""
-    await _prepare(course, dsn, patients)
+    await _prepare(course, dsn, keys)
+    calm()
     connection: Any = await db.connect(dsn)
     try:
         started = ticks()

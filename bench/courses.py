@@ -1,27 +1,34 @@
-"""What happens to patients in a measurement: courses of words, as the services say them, in a natural order.
+"""What happens to patients in a measurement: courses of words as the other services say them, one a service.
 
-`together`   intake hears of a miss, of an unexpected positive (it raises the combined escalation and asks for a review),
-             of the miss resolved, of the positive retracted (it takes both back), of one more escalation resolved:
-             of five words two are answered, by two words each.
-`stay`       attendance hears of a patient, the admission (about ten sessions booked) and the discharge (all cancelled).
+`signals`      intake hears of a miss, of an unexpected positive (it raises the combined escalation and asks for a
+               review), of the miss resolved, of the positive retracted (it takes both back), of one more resolved:
+               two of five words are answered, by two words each. The mixture the goal is about.
+`stays`        attendance hears of a patient, of the admission (about ten sessions booked) and of the discharge (all
+               cancelled): six words said for each one heard.
+`medicines`    testing hears of a patient, of the admission, of two medication lists and of the discharge: it says
+               nothing, for no result is there to be read anew.
+`permissions`  aftercare hears of a patient (and opens the part sealed for it), of the admission, of a consent, of its
+               revocation, of the next one, and of the discharge (plan, meeting list, referrals, all at once).
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
+from deploy import keys as hub_keys
 from deploy.places import REPOSITORY
-from services.attendance import decide as attendance
-from services.attendance import state as attendance_state
-from services.attendance.settings import Settings as AttendanceSettings
-from services.intake import decide as intake
-from services.intake import state as intake_state
-from services.intake.settings import Settings as IntakeSettings
+from services.aftercare import app as aftercare
+from services.attendance import app as attendance
+from services.intake import app as intake
+from services.intake.state import Episode, State
+from services.testing import app as testing
+from shared.path.identity import Keys
 from shared.path.service import Service
-from shared.path.settings import load
+from shared.path.settings import Process
 from shared.words import wire
 from shared.words.envelope import Envelope, Word
 from shared.words.escalation import (
@@ -32,7 +39,17 @@ from shared.words.escalation import (
     EscalationRetracted,
     Signal,
 )
-from shared.words.intake import Digest, EpisodeAdmitted, EpisodeDischarged, PatientIdentified, Slot
+from shared.words.intake import (
+    ConsentGiven,
+    ConsentRevoked,
+    Digest,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    Medication,
+    MedicationsRecorded,
+    PatientIdentified,
+    Slot,
+)
 
 PROGRAM = "demo"
 SPACE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
@@ -44,6 +61,8 @@ TEMPLATE = (
     Slot("family", 3, "17:30", 60, 2),
     Slot("group", 4, "17:30", 180),
 )
+Said = tuple[str, Word]
+"""Who says it, and what."""
 
 
 @dataclass(frozen=True)
@@ -57,28 +76,53 @@ class Record:
 
 @dataclass(frozen=True)
 class Course:
-    """A service, its settings, what each patient's state is before the first word, and the words."""
+    """A service, its settings, the state of each patient before the first word, and the words, in order."""
 
     name: str
     service: Service
-    settings: dict[str, Any]
-    before: Callable[[str], Any | None]
-    words: Callable[[str], Sequence[tuple[str, Word]]]
-    """Who says what, of one patient, in order."""
+    settings: Mapping[str, Any]
+    words: Callable[[str, Keys], Sequence[Said]]
+    before: Callable[[str], Any | None] = lambda _: None
 
-    def patients(self, count: int, seed: int) -> list[str]:
-        return [str(UUID(int=random.Random(f"{seed}:{n}").getrandbits(128), version=4)) for n in range(count)]
-
-    def records(self, patients: Sequence[str]) -> Iterator[Record]:
+    def records(self, patients: Sequence[str]) -> list[Record]:
         """Every patient's words in order, the patients' courses overlapping as they do in life."""
         chance = random.Random(len(patients))
         timed = []
         for patient in patients:
             begins = chance.random()
-            for step, (said_by, word) in enumerate(self.words(patient)):
+            for step, (said_by, word) in enumerate(self.words(patient, self.service.keys)):
                 timed.append((begins + step * 0.05, patient, said_by, step, word))
-        for _, patient, said_by, step, word in sorted(timed, key=lambda each: each[:4]):
-            yield _record(patient, said_by, step, word)
+        timed.sort(key=lambda each: each[:4])
+        return [_record(patient, said_by, step, word) for _, patient, said_by, step, word in timed]
+
+    def rows(self, patients: Sequence[str]) -> Iterator[tuple[str, str, int, str]]:
+        """The rows of table `state` (key, program, version, body) that are there beforehand."""
+        for patient in patients:
+            state = self.before(patient)
+            if state is not None:
+                yield patient, PROGRAM, self.service.version, self.service.encode(state)
+
+
+def patients(count: int, seed: int) -> list[str]:
+    """So many patient ids, others for another seed."""
+    return [str(UUID(int=random.Random(f"{seed}:{n}").getrandbits(128), version=4)) for n in range(count)]
+
+
+def courses(folder: Path) -> list[Course]:
+    """All four. `folder` is where keys are made."""
+    made = hub_keys.make(folder)
+    process = Process(database_url="", kafka_bootstrap="", deploy=REPOSITORY / "deploy", keys=made, issuer="")
+    told: list[tuple[str, Any, Any, Any]] = [
+        ("signals", intake, _signals, _in_care),
+        ("stays", attendance, _stays, lambda _: None),
+        ("medicines", testing, _medicines, lambda _: None),
+        ("permissions", aftercare, _permissions, lambda _: None),
+    ]
+    found = []
+    for name, app, words, before in told:
+        parts = app.parts(Keys.load(made, app.__name__.split(".")[1]))
+        found.append(Course(name, parts.service, parts.settings(process), words, before))
+    return found
 
 
 def _record(patient: str, said_by: str, step: int, word: Word) -> Record:
@@ -101,25 +145,11 @@ def _named(patient: str, name: str) -> str:
     return str(uuid5(SPACE, f"{patient}:{name}"))
 
 
-def together() -> Course:
-    service = Service(
-        name="intake",
-        state_type=intake_state.State,
-        version=intake_state.VERSION,
-        hear=intake.hear,
-        tell=intake.tell,
-        evolve=intake_state.evolve,
-        due=intake_state.due,
-    )
-    return Course("together", service, load(REPOSITORY / "deploy", "intake", IntakeSettings), _in_care, _signals)
+def _in_care(patient: str) -> State:
+    return State(episode=Episode(_named(patient, "episode"), datetime.now(UTC) - 20 * DAY))
 
 
-def _in_care(patient: str) -> intake_state.State:
-    admitted_at = datetime.now(UTC) - 20 * DAY
-    return intake_state.State(episode=intake_state.Episode(_named(patient, "episode"), admitted_at))
-
-
-def _signals(patient: str) -> list[tuple[str, Word]]:
+def _signals(patient: str, _: Keys) -> list[Said]:
     now = datetime.now(UTC)
     miss = _escalation(patient, "attendance", "first-miss", "missed-session", now - 2 * DAY)
     positive = _escalation(patient, "drug-test", "unexpected-positive", "unexpected-positive", now - DAY)
@@ -149,46 +179,75 @@ def _escalation(patient: str, category: Category, reason: str, code: str, at: da
     )
 
 
-def stay() -> Course:
-    service = Service(
-        name="attendance",
-        state_type=attendance_state.State,
-        version=attendance_state.VERSION,
-        hear=attendance.hear,
-        tell=attendance.tell,
-        evolve=attendance_state.evolve,
-        due=attendance_state.due,
-    )
-    settings = load(REPOSITORY / "deploy", "attendance", AttendanceSettings)
-    return Course("stay", service, settings, lambda _: None, _stay)
+def _stays(patient: str, _: Keys) -> list[Said]:
+    return [_identified(patient, ()), _admitted(patient), _discharged(patient)]
 
 
-def _stay(patient: str) -> list[tuple[str, Word]]:
-    now, episode = datetime.now(UTC), _named(patient, "episode")
-    digest = Digest("bench", _named(patient, "digest").replace("-", "") * 2)
+def _medicines(patient: str, _: Keys) -> list[Said]:
     return [
-        ("intake", PatientIdentified(digests=(digest,), sealed=(), identified_at=now)),
-        (
-            "intake",
-            EpisodeAdmitted(
-                episode_id=episode,
-                plan_id=_named(patient, "plan"),
-                referral_id=_named(patient, "referral"),
-                level="2.1",
-                track="evening",
-                flags=(),
-                template=TEMPLATE,
-                admitted_at=now,
-            ),
-        ),
-        (
-            "intake",
-            EpisodeDischarged(
-                episode_id=episode,
-                encounter_id=_named(patient, "encounter"),
-                disposition="completed",
-                admitted_at=now,
-                discharged_at=now,
-            ),
-        ),
+        _identified(patient, ()),
+        _listed(patient, ("1819",)),
+        _admitted(patient),
+        _listed(patient, ("1819", "42355")),
+        _discharged(patient),
     ]
+
+
+def _permissions(patient: str, keys: Keys) -> list[Said]:
+    sealed = keys.seal("aftercare", {"area": "north", "language": "en", "patient": {"name": [{"family": "Synthetic"}]}})
+    revoked = ConsentRevoked(consent_id=_named(patient, "consent:1"), revoked_at=datetime.now(UTC))
+    return [
+        _identified(patient, (sealed,)),
+        _admitted(patient),
+        ("intake", consent(patient, "consent:1")),
+        ("intake", revoked),
+        ("intake", consent(patient, "consent:2")),
+        _discharged(patient),
+    ]
+
+
+def consent(patient: str, name: str) -> ConsentGiven:
+    """A permission to tell the alumni group that care has ended."""
+    return ConsentGiven(
+        consent_id=_named(patient, name),
+        recipients=("riverbend-alumni",),
+        purposes=("alumni",),
+        fields=("name", "phone"),
+        given_at=datetime.now(UTC),
+    )
+
+
+def _identified(patient: str, sealed: tuple[str, ...]) -> Said:
+    digest = Digest("bench", _named(patient, "digest").replace("-", "") * 2)
+    return "intake", PatientIdentified(digests=(digest,), sealed=sealed, identified_at=datetime.now(UTC))
+
+
+def _listed(patient: str, rxnorm: Sequence[str]) -> Said:
+    taken = tuple(Medication(_named(patient, code), code, date(2026, 1, 5)) for code in rxnorm)
+    listed = MedicationsRecorded(list_id=_named(patient, "list"), recorded_at=datetime.now(UTC), medications=taken)
+    return "intake", listed
+
+
+def _admitted(patient: str) -> Said:
+    admitted = EpisodeAdmitted(
+        episode_id=_named(patient, "episode"),
+        plan_id=_named(patient, "plan"),
+        referral_id=_named(patient, "referral"),
+        level="2.1",
+        track="evening",
+        flags=(),
+        template=TEMPLATE,
+        admitted_at=datetime.now(UTC),
+    )
+    return "intake", admitted
+
+
+def _discharged(patient: str) -> Said:
+    discharged = EpisodeDischarged(
+        episode_id=_named(patient, "episode"),
+        encounter_id=_named(patient, "encounter"),
+        disposition="completed",
+        admitted_at=datetime.now(UTC) - 60 * DAY,
+        discharged_at=datetime.now(UTC),
+    )
+    return "intake", discharged

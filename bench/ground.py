@@ -1,4 +1,4 @@
-"""The ground to measure on: embedded Kafka and PostgreSQL in a folder that goes away, a fresh database a measurement."""
+"""The ground to measure on: embedded Kafka and PostgreSQL in a folder that goes away, a database a measurement."""
 
 import asyncio
 import shutil

@@ -30,7 +30,7 @@ class Statements:
     def __init__(self) -> None:
         self.batches: list[list[tuple[str, tuple[Any, ...], dict[str, Any]]]] = []
         self.seconds: dict[str, float] = defaultdict(float)
-        self._whole = 0.0
+        self._between = 0.0
         self._last = 0.0
 
     def pool(self, pool: Any) -> Any:
@@ -46,7 +46,7 @@ class Statements:
             started = ticks()
             answers = await hear(*arguments)
             if self._last:
-                self._whole += ticks() - self._last
+                self._between += started - self._last
             self._last = ticks()
             self.seconds["in hear"] += self._last - started
             return answers
@@ -66,12 +66,12 @@ class Statements:
         setattr(owner, method, timed)
 
     def stages(self, events: int) -> Stages:
-        """Microseconds an event by stage; what is left inside the path is `rows`, outside it is `bus`."""
+        """Microseconds an event by stage; between two batches it is `bus`."""
         seconds = dict(self.seconds)
         in_hear = seconds.pop("in hear")
         inside = sum(each for name, each in seconds.items() if name != "read")
         seconds["columns, answers, counting"] = in_hear - inside
-        seconds["bus"] = self._whole - in_hear - seconds["read"]
+        seconds["bus"] = max(0.0, self._between - seconds["read"])
         return {name: each / events * 1e6 for name, each in seconds.items()}
 
 

@@ -1,0 +1,48 @@
+"""A client that costs little: HTTP/1.1 over kept connections, so that what is measured is the service."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Caller:
+    """Posts FHIR JSON to one address, each on a connection that is free, at most `most` at once."""
+
+    def __init__(self, url: str, token: str, most: int) -> None:
+        address = urlsplit(url)
+        self._host, self._port = str(address.hostname), int(address.port or 80)
+        self._head = (
+            f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {token}\r\n"
+            "Content-Type: application/fhir+json\r\nContent-Length: "
+        )
+        self._most = most
+        self._free: asyncio.LifoQueue[Stream] = asyncio.LifoQueue()
+
+    async def __aenter__(self) -> Self:
+        for _ in range(self._most):
+            self._free.put_nowait(await asyncio.open_connection(self._host, self._port))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while not self._free.empty():
+            self._free.get_nowait()[1].close()
+
+    async def post(self, body: bytes) -> str:
+        """The `Location` of the answer, empty where there is none. Raises AssertionError unless it is a success."""
+        reader, writer = stream = await self._free.get()
+        try:
+            writer.write(f"{self._head}{len(body)}\r\n\r\n".encode() + body)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            status, *lines = head.split("\r\n")
+            headers = dict(each.lower().split(": ", 1) for each in lines if each)
+            await reader.readexactly(int(headers.get("content-length", 0)))
+        finally:
+            self._free.put_nowait(stream)
+        if status.split()[1] not in ("200", "201"):
+            raise AssertionError(f"answered {status}")
+        return headers.get("location", "")

@@ -1,0 +1,65 @@
+"""A whole hub to measure: `iop up` as anybody runs it, in a folder that goes away; and what its processes use."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy import hubfile
+from deploy.hubfile import Hub
+from deploy.places import REPOSITORY
+
+START_SECONDS_MOST = 120.0
+STOP_SECONDS_MOST = 60.0
+_OWN = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Hub]:
+    """The hub in this folder, with embedded servers whatever the environment says; stopped afterwards."""
+    environment = {name: value for name, value in os.environ.items() if name not in _OWN}
+    command = (sys.executable, "-m", "deploy.cli", "up", "--data", str(folder), "--any-ports")
+    with (folder.parent / "up.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
+    try:
+        yield _healthy(folder, process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(STOP_SECONDS_MOST)
+
+
+def _healthy(folder: Path, process: "subprocess.Popen[bytes]") -> Hub:
+    until = time.monotonic() + START_SECONDS_MOST
+    while not (folder / hubfile.NAME).exists():
+        if process.poll() is not None or time.monotonic() > until:
+            raise RuntimeError(f"the hub did not start; see {folder.parent / 'up.log'}")
+        time.sleep(0.1)
+    return hubfile.read(folder)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of a core so far, its threads included (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def memory_megabytes(pid: int) -> tuple[float, float | None]:
+    """Resident set, and the proportional one where it may be read (shared pages counted by their share)."""
+    resident = _kilobytes(Path(f"/proc/{pid}/status"), "VmRSS")
+    try:
+        proportional = _kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss")
+    except OSError:
+        return (resident or 0.0) / 1024, None
+    return (resident or 0.0) / 1024, None if proportional is None else proportional / 1024
+
+
+def _kilobytes(path: Path, name: str) -> float | None:
+    for line in path.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return float(line.split()[1])
+    return None

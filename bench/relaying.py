@@ -1,0 +1,77 @@
+"""Outbox rows sent in order by a topic lane; the floor is bare produce of the same records."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from bench.consuming import calm
+from bench.courses import PROGRAM, Course, Record, patients
+from bench.ground import Ground, emptied
+from shared.path import db
+from shared.path.clock import ticks
+from shared.path.relay import BATCH_MOST, Bell, TopicLane, producing
+from shared.words.catalogue import ATTENDANCE_EVENTS
+
+Sendable = tuple[bytes, bytes, list[tuple[str, bytes]]]
+
+
+@dataclass(frozen=True)
+class Relayed:
+    rate: float
+    floor: float
+
+
+async def measure(ground: Ground, course: Course, rows: int, passes: int) -> Relayed:
+    """Passes of bare produce and of the lane, over the same records; the middle ratio is told."""
+    dsn = await ground.database("relay")
+    step = len(course.words("00000000-0000-4000-8000-000000000000", course.service.keys))
+    records = course.records(patients(rows // step, 1))
+    sendable = [(each.body, each.key.encode(), [(k, v.encode()) for k, v in each.head.items()]) for each in records]
+    taken = []
+    for _ in range(passes):
+        calm()
+        floor = await _bare(ground.kafka, sendable)
+        taken.append(Relayed(await _lane(ground.kafka, dsn, records), floor))
+    return sorted(taken, key=lambda each: each.rate / each.floor)[passes // 2]
+
+
+async def _bare(bootstrap: str, sendable: Sequence[Sendable]) -> float:
+    async with producing(bootstrap) as producer:
+        await producer.partitions_for(ATTENDANCE_EVENTS)
+        started = ticks()
+        for first in range(0, len(sendable), BATCH_MOST):
+            sent = []
+            for body, key, headers in sendable[first : first + BATCH_MOST]:
+                sent.append(await producer.send(ATTENDANCE_EVENTS, body, key=key, headers=headers))
+            await asyncio.gather(*sent)
+        return len(sendable) / (ticks() - started)
+
+
+async def _lane(bootstrap: str, dsn: str, records: Sequence[Record]) -> float:
+    await emptied(dsn)
+    lane = TopicLane("attendance", ATTENDANCE_EVENTS, Bell())
+    connection: Any = await db.connect(dsn)
+    try:
+        await _fill(dsn, lane.lane, records)
+        async with producing(bootstrap) as producer:
+            await producer.partitions_for(ATTENDANCE_EVENTS)
+            started = ticks()
+            while await lane.release(connection, producer):
+                pass
+            return len(records) / (ticks() - started)
+    finally:
+        await connection.close()
+
+
+async def _fill(dsn: str, lane: str, records: Sequence[Record]) -> None:
+    rows = [(lane, PROGRAM, each.key, msgspec.json.encode(each.head).decode(), each.body.decode()) for each in records]
+    connection = await asyncpg.connect(dsn)
+    try:
+        columns = ("lane", "program", "key", "head", "body")
+        await connection.copy_records_to_table("outbox", records=rows, columns=columns)
+    finally:
+        await connection.close()
