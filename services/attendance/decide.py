@@ -37,6 +37,7 @@ from services.attendance.words import (
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 from shared.words.envelope import Word
+from shared.words.escalation import EscalationRetracted
 
 Now = Moment[Settings]
 
@@ -76,7 +77,7 @@ def tell(state: State, command: Commands, moment: Now) -> list[Word] | Refused:
 
 
 def _admitted(state: State, word: EpisodeAdmitted, moment: Now) -> list[Word]:
-    if state.episode is not None and state.episode.id == word.episode_id:
+    if state.episode is not None and not state.episode.precedes(word):
         return []
     admitted = evolve(state, word)
     assert admitted.episode is not None
@@ -167,7 +168,7 @@ def _close_weeks(state: State, moment: Now) -> list[Word]:
     """Say each whole week that ended below its hours. The first, partial week of an episode is not looked at."""
     assert state.episode is not None
     episode, said = state.episode, list[Word]()
-    while week_closes_at(episode) <= moment.now:
+    while week_closes_at(state, episode) <= moment.now:
         start, settings = episode.week_start, moment.settings
         end = next_monday(start + timedelta(days=1), settings.timezone)
         minutes = minutes_between(state.sessions, start, end)
@@ -201,20 +202,28 @@ def _checked_in(
 ) -> list[Word] | Refused:
     if session.outcome == "cancelled":
         return Refused("conflict", "this session was called off", "Encounter.appointment")
-    if command.came_at > session.start + timedelta(hours=moment.settings.late_check_in_hours):
+    if not _could_be_there(session, command, moment):
         return Refused(
-            "business-rule", "this is later than a check-in to that session can be", "Encounter.period.start"
+            "business-rule", "this is too early or too late to be a check-in to that session", "Encounter.period.start"
         )
     said: list[Word] = []
     if session.outcome == "missed":
-        said += [AttendanceCorrected(because="late-check-in", **_planned(episode, session))]
-        said += _withdraw(state, episode, session, "late-check-in", moment)
+        said = _taken_back(
+            state, AttendanceCorrected(because="late-check-in", **_planned(episode, session)), "late-check-in", moment
+        )
     if command.minutes is None:
         known = session.outcome in ("present", "attended")
         return said if known else [*said, _present(episode, session, command)]
-    if session.outcome == "attended" and session.minutes == command.minutes:
+    attended = _attended(episode, session, command, command.minutes)
+    if session.outcome == "attended" and session.minutes == attended.minutes:
         return said
-    return [*said, _attended(episode, session, command, command.minutes)]
+    return [*said, attended]
+
+
+def _could_be_there(session: Session, command: CheckIn, moment: Now) -> bool:
+    """Within a day of the start on both sides: an arrival said of next week's session would hide an absence."""
+    day = timedelta(hours=moment.settings.late_check_in_hours)
+    return session.start - day <= min(command.came_at, moment.now) and command.came_at <= session.start + day
 
 
 def _present(episode: Episode, session: Session, command: CheckIn) -> SessionCheckedIn:
@@ -236,10 +245,7 @@ def _excused(
         return []
     if session.outcome == "attended":
         return Refused("conflict", "this session was attended", "Appointment.status")
-    said: list[Word] = [SessionExcused(because=command.because, **_planned(episode, session))]
-    if session.outcome == "missed":
-        said += _withdraw(state, episode, session, "excused", moment)
-    return said
+    return _taken_back(state, SessionExcused(because=command.because, **_planned(episode, session)), "excused", moment)
 
 
 def _called_off(
@@ -249,10 +255,7 @@ def _called_off(
         return []
     if session.outcome == "attended":
         return Refused("conflict", "this session was attended", "Appointment.status")
-    said: list[Word] = [_cancelled(episode, session, command.because)]
-    if session.outcome == "missed":
-        said += _withdraw(state, episode, session, "called-off", moment)
-    return said
+    return _taken_back(state, _cancelled(episode, session, command.because), "called-off", moment)
 
 
 def _marked_missed(state: State, episode: Episode, session: Session, moment: Now) -> list[Word] | Refused:
@@ -263,12 +266,24 @@ def _marked_missed(state: State, episode: Episode, session: Session, moment: Now
     return _missed(state, episode, session, moment)
 
 
-def _withdraw(state: State, episode: Episode, session: Session, because: str, moment: Now) -> list[Word]:
-    """What this miss raised, taken back; a reason that other misses still give stays."""
-    left = [each for each in state.sessions if each is not session]
-    stands = misses.standing(episode, left, moment.settings)
-    proof = misses.evidence(episode, session)
-    return list(escalation.withdraw_evidence(state.escalations, proof, stands, because, moment.now))
+def _taken_back(state: State, word: AttendanceCorrected | SessionCancelled, because: str, moment: Now) -> list[Word]:
+    """This word, and what the miss raised that it takes back; a reason that other misses still give stays.
+
+    Where a row of misses is broken, those left may still be too many in their window: that was not raised beside it.
+    """
+    after = evolve(state, word)
+    assert state.episode is not None
+    before = misses.standing(state.episode, state.sessions, moment.settings)
+    left = misses.standing(state.episode, after.sessions, moment.settings)
+    proof = misses.evidence_of(word.session_id)
+    withdrawn = escalation.withdraw_evidence(state.escalations, proof, left, because, moment.now)
+    for each in withdrawn:
+        after = evolve(after, each)
+    new = [trigger for reason, trigger in left.items() if reason not in before]
+    if not any(isinstance(each, EscalationRetracted) for each in withdrawn):
+        new = []
+    raised = escalation.raise_or_update(after.escalations, new, moment, moment.settings.escalation)
+    return [word, *withdrawn, *raised]
 
 
 def _with_session(

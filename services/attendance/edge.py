@@ -131,8 +131,11 @@ def _target(reference: Mapping[str, Any], kind: str) -> str | None:
 def _instant(text: Any, place: str) -> datetime:
     if not isinstance(text, str):
         raise refuse(422, "required", place, "The instant is missing.")
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:  # a month or a year, which FHIR allows
+        found = None
+    if found is None or found.tzinfo is None:
         raise refuse(422, "value", place, "A day is not enough here: give the instant.")
     return found
 

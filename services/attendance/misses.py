@@ -32,10 +32,11 @@ def triggers(episode: Episode, sessions: Sequence[Session], latest: Session, set
     return found
 
 
-def standing(episode: Episode, sessions: Sequence[Session], settings: Settings) -> frozenset[str]:
-    """The reasons that the missed sessions still give."""
-    missed = [each for each in sessions if each.outcome == "missed"]
-    return frozenset(trigger.reason for each in missed for trigger in triggers(episode, sessions, each, settings))
+def standing(episode: Episode, sessions: Sequence[Session], settings: Settings) -> dict[str, Trigger]:
+    """The reasons that the missed sessions still give, each with its newest trigger."""
+    missed = sorted((each for each in sessions if each.outcome == "missed"), key=lambda each: each.start)
+    found = [trigger for each in missed for trigger in triggers(episode, sessions, each, settings)]
+    return {trigger.reason: trigger for trigger in found}
 
 
 def _first_tier(episode: Episode, missed: Session, settings: Settings) -> int:
@@ -62,8 +63,8 @@ def _trigger(episode: Episode, reason: str, tier: int, misses: Sequence[Session]
 
 
 def signal(episode: Episode, session: Session) -> Signal:
-    return Signal(MISS_SIGNAL, session.start, evidence(episode, session))
+    return Signal(MISS_SIGNAL, session.start, evidence_of(episode.session_id(session)))
 
 
-def evidence(episode: Episode, session: Session) -> str:
-    return f"Appointment/{episode.session_id(session)}"
+def evidence_of(session_id: str) -> str:
+    return f"Appointment/{session_id}"

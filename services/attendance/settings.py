@@ -1,5 +1,7 @@
 """The numbers attendance decides with; values, units and sources stand in program.toml."""
 
+from typing import Annotated
+
 import msgspec
 
 from shared.rules.escalation import Times
@@ -9,7 +11,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str
     escalation: Times
     grace_minutes: int
-    book_days: int
+    book_days: Annotated[int, msgspec.Meta(ge=14)]
+    """Fewer would be booked on before they are used up: `state.BOOK_AHEAD_DAYS` is one less."""
     miss_window_days: int
     misses_in_window: int
     consecutive_misses: int

@@ -65,6 +65,10 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     def end(self, session: Session) -> datetime:
         return session.start + timedelta(minutes=self.template[session.slot].minutes)
 
+    def precedes(self, word: EpisodeAdmitted) -> bool:
+        """Whether that admission begins a later stay; the same or an older one, heard again, changes nothing."""
+        return self.id != word.episode_id and self.admitted_at <= word.admitted_at
+
     def decide_at(self, session: Session) -> datetime:
         """When silence about this session becomes a miss."""
         return session.deferred_until or session.start + timedelta(minutes=self.grace_minutes)
@@ -114,7 +118,7 @@ def evolve(state: State, word: Word | Command) -> State:
 
 
 def _admitted(state: State, word: EpisodeAdmitted) -> State:
-    if state.episode is not None and state.episode.id == word.episode_id:
+    if state.episode is not None and not state.episode.precedes(word):
         return state
     episode = Episode(
         id=word.episode_id,
@@ -157,8 +161,10 @@ def _episode_moved(state: State, word: BookedUntil | WeekClosed | EpisodeDischar
 
 
 def _trimmed(state: State, now: datetime) -> State:
+    """What is old and decided is forgotten; what still waits for its decision never is."""
     since = now - timedelta(days=REMEMBERED_DAYS)
-    return msgspec.structs.replace(state, sessions=tuple(each for each in state.sessions if each.start >= since))
+    kept = tuple(each for each in state.sessions if each.start >= since or each.outcome == "planned")
+    return msgspec.structs.replace(state, sessions=kept)
 
 
 def _outcome(state: State, session_id: str, outcome: Outcome, minutes: int = 0) -> State:
@@ -183,7 +189,7 @@ def due(state: State) -> datetime | None:
     elif episode is not None:
         moments.extend(episode.decide_at(each) for each in state.sessions if each.outcome == "planned")
         moments.append(episode.booked_until - timedelta(days=BOOK_AHEAD_DAYS))
-        moments.append(week_closes_at(episode))
+        moments.append(week_closes_at(state, episode))
     return min((each for each in moments if each is not None), default=None)
 
 
@@ -191,6 +197,8 @@ BOOK_AHEAD_DAYS = 13
 """Book again when fewer than this many days are booked (`book_days` is one more)."""
 
 
-def week_closes_at(episode: Episode) -> datetime:
-    """A week is looked at once late check-ins to its last session are over."""
-    return episode.week_start + timedelta(days=7, hours=episode.late_hours)
+def week_closes_at(state: State, episode: Episode) -> datetime:
+    """A week is looked at once late check-ins to its last session are over, and none of it waits for its decision."""
+    end = episode.week_start + timedelta(days=7)
+    waits = [episode.decide_at(each) for each in state.sessions if each.outcome == "planned" and each.start < end]
+    return max([end + timedelta(hours=episode.late_hours), *waits])
