@@ -1,12 +1,159 @@
 """Real material that nobody here wrote, sent through the public edges, and what became of each."""
 
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 from rich.console import Console
+from rich.table import Table
 
+from deploy.demo import forms
 from deploy.demo.agenda import Promises
 from deploy.driver import Driver
+from deploy.evidence import Record
+
+SCREENS = 12
+FIT = {
+    "withdrawal": "none",
+    "biomedical": "1.0",
+    "psychiatric-cognitive": "1.5",
+    "substance-use-risk": "2.1",
+    "recovery-environment": "1.5",
+}
+Resource = dict[str, Any]
+
+
+@dataclass
+class Visit:
+    """One sending of a folder of real material: a row for each kind of it, and what was expected of it."""
+
+    driver: Driver
+    promises: Promises
+    folder: Path
+    rows: list[tuple[str, str]] = field(default_factory=list)
+
+    def files(self, pattern: str) -> Iterator[Path]:
+        found = sorted(self.folder.glob(pattern))
+        self.promises.expect(bool(found), f"there is material like {pattern} in the samples")
+        yield from found
+
+    def read(self, pattern: str) -> list[Resource]:
+        return [json.loads(each.read_text()) for each in self.files(pattern)]
+
+    def tell(self, what: str, became: str) -> None:
+        self.rows.append((what, became))
 
 
 async def show(driver: Driver, console: Console, promises: Promises, real: Path) -> None:
-    """Send it and say."""
+    """Send it and say. Raises Broken where something else became of it than should."""
+    visit = Visit(driver, promises, real)
+    await _screens_of_nobody(visit)
+    await _laboratory_messages(visit)
+    await _referral_message(visit)
+    await _screenings(visit)
+    await _admit_the_screened(visit)
+    console.print(_table(visit.rows))
+
+
+async def _screens_of_nobody(visit: Visit) -> None:
+    """As the EHR, so that its literal reference to the patient is its own; the hub knows no such patient yet."""
+    for screen in visit.read("fhir/drug-screens/Observation-*.json"):
+        answer = await visit.driver.post("testing", screen)
+        visit.promises.expect(answer.status_code == 201, "a drug screen of an unknown patient is accepted")
+    unmatched = await visit.driver.search("testing", "Observation?patient:missing=true")
+    visit.promises.expect(len(unmatched) == SCREENS, "all twelve drug screens wait, guessed none")
+    visit.tell(f"{SCREENS} drug screens, patient unknown", "kept, listed as unmatched, guessed none")
+
+
+async def _laboratory_messages(visit: Visit) -> None:
+    before = await _said(visit, "iop.testing.events", "iop.escalations")
+    codes: Counter[str] = Counter()
+    for file in visit.files("hl7v2/reportstream/*.hl7"):
+        acknowledged = await visit.driver.send_mllp(file.read_bytes())
+        codes[acknowledged.split(b"MSA|")[1][:2].decode()] += 1
+    await visit.driver.settle()
+    visit.promises.expect(set(codes) == {"AA"}, "every public laboratory message is answered AA")
+    after = await _said(visit, "iop.testing.events", "iop.escalations")
+    visit.promises.expect(len(after) == len(before), "no public laboratory message is a drug test or an escalation")
+    visit.tell(f"{codes['AA']} ORU messages over MLLP", "AA each; no drug tests, so never graded, never an escalation")
+
+
+async def _referral_message(visit: Visit) -> None:
+    for message in visit.read("fhir/referrals/Bundle-*.json"):
+        answer = await visit.driver.post("intake", message)
+        visit.promises.expect(answer.status_code == 200, "a referral message is taken by $process-message")
+    await visit.driver.settle()
+    words = Counter(each.word for each in await _said(visit, "iop.intake.events"))
+    visit.promises.expect(words["ReferralReceived"] == 1, "the referral in the message is received")
+    visit.tell("a referral message (BSeR)", f"{', '.join(sorted(words))}: nothing is placed without an assessment")
+
+
+async def _screenings(visit: Visit) -> None:
+    """US Core: the patient first, then what was asked of them, by the EHR's own references."""
+    (patient,) = visit.read("fhir/assessments/Patient-example.json")
+    answer = await visit.driver.post("intake", forms.transaction([_known_as(patient)]))
+    visit.promises.expect(answer.status_code == 200, "the screened patient is known")
+    await visit.driver.settle()
+    kinds: Counter[str] = Counter()
+    for pattern in ("Observation-*.json", "QuestionnaireResponse-*.json"):
+        for resource in visit.read(f"fhir/assessments/{pattern}"):
+            answer = await visit.driver.post("intake", resource)
+            visit.promises.expect(answer.status_code == 201, f"a screening's {resource['resourceType']} is accepted")
+            kinds[resource["resourceType"]] += 1
+    visit.tell(
+        f"{kinds['Observation']} screening Observations, {kinds['QuestionnaireResponse']} QuestionnaireResponses",
+        "kept as they came; what intake's rules know of is read, and is too old to place anybody by",
+    )
+
+
+async def _admit_the_screened(visit: Visit) -> None:
+    (patient,) = visit.read("fhir/drug-screens/Patient-*.json")
+    named = _known_as(patient)
+    answer = await visit.driver.post("intake", forms.transaction([named, *_intake(named["fullUrl"], visit.driver.now)]))
+    visit.promises.expect(answer.status_code == 200, "the patient of the drug screens is referred")
+    hub_id = answer.json()["entry"][0]["response"]["location"].split("/")[1]
+    await visit.driver.settle()
+    (task,) = await visit.driver.search("intake", f"Task?patient={hub_id}&status=requested")
+    signed = await visit.driver.put("intake", forms.signed(task, "2.1"))
+    visit.promises.expect(signed.status_code == 200, "the placement is signed")
+    await visit.driver.settle()
+    said = [each for each in await _said(visit, "iop.testing.events") if each.patient == hub_id]
+    words = Counter(each.word for each in said)
+    visit.promises.expect(words["ResultMatched"] == SCREENS, "the twelve are matched")
+    visit.promises.expect(words["DrugTestResulted"] == SCREENS, "the twelve are graded once the patient is admitted")
+    first_graded = min(place for place, each in enumerate(said) if each.word == "DrugTestResulted")
+    visit.promises.expect(first_graded == SCREENS, "all are matched before the first is graded")
+    baseline = sum("conclusionCode" in each.resources[0] for each in said if each.word == "DrugTestResulted")
+    visit.promises.expect(baseline == SCREENS, "the twelve are the baseline")
+    unmatched = await visit.driver.search("testing", "Observation?patient:missing=true")
+    visit.promises.expect(unmatched == [], "nothing is left unmatched")
+    visit.tell("their patient admitted", f"{SCREENS} matched in order, {baseline} graded as baseline, none left over")
+
+
+def _known_as(patient: Resource) -> Resource:
+    """With the EHR's own id, by which its other resources mean this patient."""
+    return {**patient, "fullUrl": f"urn:uuid:{uuid4()}"}
+
+
+def _intake(subject: str, at: datetime) -> list[Resource]:
+    """An assessment that fits the IOP, and the referral."""
+    needs = [forms.need(subject, dimension, level, at) for dimension, level in FIT.items()]
+    return [*needs, forms.fact(subject, "safe-housing", True, at), forms.referral(subject, at)]
+
+
+async def _said(visit: Visit, *topics: str) -> list[Record]:
+    return await visit.driver.records(*topics)
+
+
+def _table(rows: list[tuple[str, str]]) -> Table:
+    table = Table(title="what became of the samples", title_justify="left")
+    table.add_column("sent")
+    table.add_column("became")
+    for row in rows:
+        table.add_row(*row)
+    return table
