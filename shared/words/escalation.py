@@ -174,7 +174,7 @@ def _issue(signal: Signal, escalation: Escalation, subject: dict[str, Any], stat
 def _escalation(task: dict[str, Any], issues: Sequence[dict[str, Any]]) -> Escalation:
     (tier,), (acknowledge,) = fhir.task_inputs(task, "tier"), fhir.task_inputs(task, "acknowledge-by")
     return Escalation(
-        id=task["id"],
+        id=fhir.own_id(task["id"]),
         category=fhir.code_of(task["code"]),  # type: ignore[arg-type]
         reason=fhir.code_of(task["reasonCode"]),
         tier=tier["valueInteger"],

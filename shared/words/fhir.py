@@ -4,6 +4,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from shared.words.codes import STAFF
 from shared.words.envelope import Resource
@@ -56,6 +57,11 @@ def identity(target: dict[str, Any]) -> str:
     """The id in a literal reference `Type/id`."""
     literal: str = target["reference"]
     return literal.partition("/")[2]
+
+
+def own_id(text: str) -> str:
+    """An id of the hub's own making. Raises ValueError for anything but a UUID: further ids are made from it."""
+    return str(UUID(text))
 
 
 def code_of(concept_or_none: dict[str, Any], system: str | None = None) -> str:

@@ -101,7 +101,7 @@ def read_episode_admitted(resources: Sequence[Resource]) -> EpisodeAdmitted:
     (episode,), (plan,) = fhir.of_type(resources, "EpisodeOfCare"), fhir.of_type(resources, "CarePlan")
     track, *flags = plan["category"]
     return EpisodeAdmitted(
-        episode_id=episode["id"],
+        episode_id=fhir.own_id(episode["id"]),
         plan_id=plan["id"],
         referral_id=fhir.identity(episode["referralRequest"][0]),
         level=fhir.code_of(episode["type"][0]),
@@ -179,7 +179,7 @@ class EpisodeDischarged(Word, frozen=True, kw_only=True):
 def read_episode_discharged(resources: Sequence[Resource]) -> EpisodeDischarged:
     (episode,), (encounter,) = fhir.of_type(resources, "EpisodeOfCare"), fhir.of_type(resources, "Encounter")
     return EpisodeDischarged(
-        episode_id=episode["id"],
+        episode_id=fhir.own_id(episode["id"]),
         encounter_id=encounter["id"],
         disposition=fhir.code_of(encounter["hospitalization"]["dischargeDisposition"], codes.DISPOSITION),
         admitted_at=fhir.moment(episode["period"]["start"]),
