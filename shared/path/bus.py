@@ -166,13 +166,18 @@ async def _decode(message: Any) -> Any:
 
 def _head(record: ConsumerRecord) -> dict[str, str]:
     """Headers as text. One that is null or not UTF-8 is left out; where it was needed the record is unreadable."""
-    head = {}
-    for name, value in record.headers:
-        try:
-            head[name] = value.decode()
-        except (UnicodeDecodeError, AttributeError):
-            continue
-    return head
+    try:
+        return {name: value.decode() for name, value in record.headers}
+    except (UnicodeDecodeError, AttributeError):
+        return {name: text for name, value in record.headers if (text := _text(value)) is not None}
+
+
+def _text(value: Any) -> str | None:
+    try:
+        text: str = value.decode()
+    except (UnicodeDecodeError, AttributeError):
+        return None
+    return text
 
 
 def _key(record: ConsumerRecord) -> str:
