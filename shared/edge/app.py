@@ -285,22 +285,29 @@ def _bundle_answer(done: Done) -> Response:
 
 
 def _message_answer(header: dict[str, Any], done: Done) -> dict[str, Any]:
-    """The response message: its header says that the request was taken, and which one it was."""
-    identity = str(uuid4())
+    """The response message: that the request was taken, which one it was, and where each resource now stands."""
+    identity, details = str(uuid4()), str(uuid4())
+    kept = [Issue("information", "informational", (), _unversioned(each.location)) for each in done.answered]
     said: dict[str, Any] = {
         "resourceType": "MessageHeader",
         "id": identity,
         **{name: header[name] for name in ("eventCoding", "eventUri") if name in header},
         "source": {"endpoint": "urn:iop-hub:intake"},
-        "response": {"identifier": header.get("id", "unknown"), "code": "ok"},
+        "response": {
+            "identifier": header.get("id", "unknown"),
+            "code": "ok",
+            "details": {"reference": f"urn:uuid:{details}"},
+        },
     }
-    if done.answered:
-        said["focus"] = [{"reference": _unversioned(each.location)} for each in done.answered]
+    told = {**outcome(kept), "id": details}
     return {
         "resourceType": "Bundle",
         "type": "message",
         "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "entry": [{"fullUrl": f"urn:uuid:{identity}", "resource": said}],
+        "entry": [
+            {"fullUrl": f"urn:uuid:{identity}", "resource": said},
+            {"fullUrl": f"urn:uuid:{details}", "resource": told},
+        ],
     }
 
 
