@@ -226,9 +226,19 @@ def _told(row: Mapping[str, Any], patient: str, service: Service) -> Item:
         by=row["said_by"],
         correlation_id=row["id"],
         commands=tuple(msgspec.structs.replace(each, matched=True) for each in commands),
-        accepted=msgspec.json.decode(row["resources"], type=tuple[Accepted, ...]),
+        accepted=tuple(
+            _of_patient(each, patient) for each in msgspec.json.decode(row["resources"], type=tuple[Accepted, ...])
+        ),
         claim=False,
     )
+
+
+def _of_patient(each: Accepted, patient: str) -> Accepted:
+    """A resource that waited without a subject has one now. Put in as text: the rest stays as it came."""
+    if '"subject":' in each.body:
+        return each
+    subject = f'{{"subject":{{"reference":"Patient/{patient}"}},'
+    return msgspec.structs.replace(each, body=subject + each.body.removeprefix("{"))
 
 
 async def wait(connection: Connection, item: Item, programs: Mapping[str, Sequence[Digest]]) -> bool:
