@@ -159,7 +159,8 @@ def _missed(state: State, episode: Episode, session: Session, moment: Now) -> li
     after = evolve(state, missed)
     found = find(after, missed.session_id)
     assert found is not None
-    triggers = misses.triggers(episode, after.sessions, found, moment.settings)
+    reasons = [each.escalation.reason for each in after.escalations]
+    triggers = misses.asked_once(misses.triggers(episode, after.sessions, found, moment.settings), reasons)
     raised = escalation.raise_or_update(after.escalations, triggers, moment, moment.settings.escalation)
     return [missed, *raised]
 
@@ -269,20 +270,18 @@ def _marked_missed(state: State, episode: Episode, session: Session, moment: Now
 def _taken_back(state: State, word: AttendanceCorrected | SessionCancelled, because: str, moment: Now) -> list[Word]:
     """This word, and what the miss raised that it takes back; a reason that other misses still give stays.
 
-    Where a row of misses is broken, those left may still be too many in their window: that was not raised beside it.
+    Where a row of three is broken, those left may still be three in their window: that is asked in its place.
     """
     after = evolve(state, word)
     assert state.episode is not None
-    before = misses.standing(state.episode, state.sessions, moment.settings)
     left = misses.standing(state.episode, after.sessions, moment.settings)
     proof = misses.evidence_of(word.session_id)
     withdrawn = escalation.withdraw_evidence(state.escalations, proof, left, because, moment.now)
     for each in withdrawn:
         after = evolve(after, each)
-    new = [trigger for reason, trigger in left.items() if reason not in before]
-    if not any(isinstance(each, EscalationRetracted) for each in withdrawn):
-        new = []
-    raised = escalation.raise_or_update(after.escalations, new, moment, moment.settings.escalation)
+    gone = {each.escalation.reason for each in withdrawn if isinstance(each, EscalationRetracted)}
+    instead = [trigger for reason, trigger in left.items() if gone & misses.THREE and reason in misses.THREE]
+    raised = escalation.raise_or_update(after.escalations, instead, moment, moment.settings.escalation)
     return [word, *withdrawn, *raised]
 
 

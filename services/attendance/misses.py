@@ -1,6 +1,7 @@
 """When a miss needs a person: the triggers of domain 5.2, from the set of missed sessions. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from services.attendance.settings import Settings
@@ -11,6 +12,8 @@ from shared.words.escalation import Signal
 TABLE = "2026.1"
 MISS_SIGNAL = "missed-session"
 OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
+THREE = frozenset({"three-consecutive-misses", "three-misses-in-14-days"})
+"""Two ways to the same T3 of the same owner: a person is asked once, by the first that came true."""
 _RISKS = frozenset({"suicide-risk", "overdose-risk"})
 
 
@@ -30,6 +33,12 @@ def triggers(episode: Episode, sessions: Sequence[Session], latest: Session, set
     elif len(long) >= settings.misses_in_long_window:
         found.append(_trigger(episode, "three-misses-in-14-days", 3, long))
     return found
+
+
+def asked_once(found: Sequence[Trigger], still_open: Collection[str]) -> list[Trigger]:
+    """The same triggers, of which a second way to T3 goes to the escalation that is open by the first."""
+    known = next((reason for reason in still_open if reason in THREE), None)
+    return [replace(each, reason=known) if known is not None and each.reason in THREE else each for each in found]
 
 
 def standing(episode: Episode, sessions: Sequence[Session], settings: Settings) -> dict[str, Trigger]:

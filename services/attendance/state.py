@@ -30,6 +30,8 @@ from shared.words.intake import Slot
 VERSION = 1
 REMEMBERED_DAYS = 15
 """Past sessions kept: one more than the longest window over misses."""
+FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
+"""The flags a miss is graded by; no other one is kept here."""
 FORGOTTEN_DAYS = 30
 """A closed episode leaves the state so long after its end."""
 
@@ -124,7 +126,7 @@ def _admitted(state: State, word: EpisodeAdmitted) -> State:
         id=word.episode_id,
         admitted_at=word.admitted_at,
         template=word.template,
-        flags=word.flags,
+        flags=tuple(each for each in word.flags if each in FLAGS),
         booked_until=word.admitted_at,
         week_start=word.admitted_at,
     )
@@ -168,7 +170,7 @@ def _trimmed(state: State, now: datetime) -> State:
 
 
 def _outcome(state: State, session_id: str, outcome: Outcome, minutes: int = 0) -> State:
-    return _replace(state, session_id, lambda each: msgspec.structs.replace(each, outcome=outcome, minutes=minutes))
+    return _replace(state, session_id, lambda each: Session(each.start, each.slot, outcome, minutes))
 
 
 def _replace(state: State, session_id: str, change: Callable[[Session], Session]) -> State:
