@@ -255,6 +255,14 @@ def test_three_misses_in_fourteen_days_with_sessions_between_are_tier_three() ->
     assert story.escalations == {"missed-session": 1, "two-misses-in-7-days": 2, "three-misses-in-14-days": 3}
 
 
+def test_three_in_a_row_after_three_in_fourteen_days_asks_nobody_twice() -> None:
+    story = in_treatment()
+    story.missing(evening(2, 0), evening(2, 4), evening(3, 2))
+    said = story.missing(evening(3, 4), evening(4, 0))
+    assert {word for word, reason, tier in changed(said) if tier == 3} == {"Updated"}
+    assert [reason for reason, tier in story.escalations.items() if tier == 3] == ["three-misses-in-14-days"]
+
+
 def test_three_misses_further_apart_than_fourteen_days_are_not_tier_three() -> None:
     story = in_treatment()
     story.missing(evening(2, 0), evening(3, 0), evening(4, 0))

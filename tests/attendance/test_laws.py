@@ -1,0 +1,222 @@
+"""Laws that hold for every story: total, deaf to repeats, small, awake only when something is due, read as written."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from services.attendance.settings import Settings
+from services.attendance.state import Outcome, State, due, evolve, find
+from services.attendance.words import (
+    AcknowledgeEscalation,
+    CallOffSession,
+    CheckIn,
+    ExcuseSession,
+    MarkMissed,
+    PatientIdentified,
+    ResolveEscalation,
+    SessionMissed,
+)
+from shared.path.service import STATE_BYTES_MOST
+from shared.words.envelope import Command, Word, name_id
+from shared.words.intake import Slot
+from tests.attendance.given import (
+    ADMISSION,
+    EPISODE,
+    EVENINGS,
+    GRACE,
+    NAMES,
+    SETTINGS,
+    TIME_PASSED,
+    Story,
+    admitted,
+    discharged,
+    only,
+)
+
+STORED = Path(__file__).parent / "states" / "v1.json"
+FULL_WEEK = (
+    *(Slot("group", weekday, "09:00", 180) for weekday in range(5)),
+    Slot("individual", 1, "13:00", 60),
+    Slot("family", 3, "17:30", 60, 2),
+)
+"""More than any template of intake's: five days, an individual session and the family every second week."""
+
+episodes = some.sampled_from([EPISODE, name_id(NAMES, "second"), name_id(NAMES, "third")])
+templates = some.sampled_from([EVENINGS, FULL_WEEK, ()])
+flags = some.lists(some.sampled_from(["suicide-risk", "overdose-risk", "opioid-history", "pregnant"]), max_size=2)
+moments = some.integers(-200, 3000).map(lambda hours: ADMISSION + timedelta(hours=hours))
+ADMISSIONS = some.builds(
+    lambda episode, at, template, flagged: admitted(*flagged, at=at, template=template, episode=episode),
+    episodes,
+    moments,
+    templates,
+    flags,
+)
+FACTS: some.SearchStrategy[Word] = some.one_of(
+    ADMISSIONS,
+    some.builds(discharged, moments, episodes),
+    some.just(PatientIdentified(digests=(), sealed=(), identified_at=ADMISSION)),
+)
+Told = tuple[str, int, int | None]
+"""What is done, to which of the sessions or escalations of the moment, and with how many minutes."""
+TOLD: some.SearchStrategy[Told] = some.tuples(
+    some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "resolve", "come late"]),
+    some.integers(0, 40),
+    some.none() | some.integers(0, 1000),
+)
+HOURS = some.sampled_from([0, 1, 3, 12, 24, 24, 48, 100, 400])
+STEPS = some.lists(some.tuples(HOURS, some.one_of(TOLD, TOLD, TOLD, FACTS)), max_size=40)
+
+
+def command(story: Story, told: Told) -> Command:
+    done, place, minutes = told
+    sessions, still_open = story.state.sessions, story.state.escalations
+    episode = story.state.episode
+    chosen = sessions[place] if place < len(sessions) else None
+    named = episode.session_id(chosen) if episode is not None and chosen is not None else name_id(NAMES, "nothing")
+    raised = still_open[place % len(still_open)].escalation.id if still_open else name_id(NAMES, "nothing")
+    came_at = chosen.start if chosen is not None else story.now
+    match done:
+        case "come" | "come late":
+            late = timedelta(hours=20 if done == "come late" else 0)
+            return CheckIn(
+                session_id=named, encounter_id=name_id(NAMES, named), came_at=came_at + late, minutes=minutes
+            )
+        case "excuse":
+            return ExcuseSession(session_id=named)
+        case "call off":
+            return CallOffSession(session_id=named)
+        case "miss":
+            return MarkMissed(session_id=named)
+        case "accept":
+            return AcknowledgeEscalation(escalation_id=raised)
+        case _:
+            return ResolveEscalation(escalation_id=raised, because="reached")
+
+
+@some.composite
+def stories(draw: some.DrawFn) -> Story:
+    """Any course of a stay; what falls due is decided on the way, sometimes after hours in which nobody listened."""
+    story = Story(admitted(*draw(flags), template=draw(templates)))
+    for hours, step in draw(STEPS):
+        live(story, hours, step, deaf=draw(some.booleans()) and hours >= 24)
+    return story
+
+
+def live(story: Story, hours: int, step: Told | Word, deaf: bool) -> None:
+    later = story.now + timedelta(hours=hours)
+    if deaf:
+        story.now = story.listening_since = later
+    story.until(later)
+    story.then(command(story, step) if isinstance(step, tuple) else step)
+
+
+def size(state: State) -> int:
+    return len(msgspec.json.encode(state))
+
+
+@settings(max_examples=120, deadline=None)
+@given(stories())
+def test_any_story_is_decided_and_its_state_is_small_and_read_back_as_written(story: Story) -> None:
+    body = msgspec.json.encode(story.state)
+    assert len(body) <= STATE_BYTES_MOST
+    assert msgspec.json.decode(body, type=State) == story.state
+
+
+@settings(max_examples=80, deadline=None)
+@given(stories(), FACTS)
+def test_hearing_the_same_again_says_nothing(story: Story, fact: Word) -> None:
+    story.then(fact)
+    state = story.state
+    assert story.then(fact) == []
+    assert story.state == state
+
+
+@settings(max_examples=80, deadline=None)
+@given(stories(), TOLD)
+def test_being_told_the_same_again_says_nothing(story: Story, told: Told) -> None:
+    same = command(story, told)
+    story.then(same)
+    state = story.state
+    assert story.then(same) == []
+    assert story.state == state
+
+
+@settings(max_examples=80, deadline=None)
+@given(stories(), some.integers(0, 2000), some.booleans())
+def test_once_time_has_passed_nothing_is_due_until_later(story: Story, hours: int, deaf: bool) -> None:
+    story.now += timedelta(hours=hours)
+    if deaf:
+        story.listening_since = story.now
+    story.then(TIME_PASSED)
+    deadline = due(story.state)
+    assert deadline is None or deadline > story.now
+    assert story.then(TIME_PASSED) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(stories(), stories())
+def test_the_words_of_any_other_story_fold_into_any_state(one: Story, other: Story) -> None:
+    said = [*other.then(admitted(at=other.now, episode=name_id(NAMES, "later"))), *other.until(other.now)]
+    said += other.until(other.now + timedelta(days=3))
+    state = one.state
+    for word in said:
+        state = evolve(state, word)
+    one.state = state
+    one.until(one.now)
+
+
+@settings(max_examples=60, deadline=None)
+@given(stories(), some.integers(1, 600))
+def test_no_session_is_missed_before_its_whole_window_was_listened_to(story: Story, hours: int) -> None:
+    story.now += timedelta(hours=hours)
+    story.listening_since = story.now - GRACE + timedelta(seconds=1)
+    assert only(story.then(TIME_PASSED), SessionMissed) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(stories())
+def test_every_open_escalation_rests_on_evidence_of_its_own(story: Story) -> None:
+    """Each signal of what is open is a session still counted as missed, as long as the session is remembered."""
+    for each in story.state.escalations:
+        assert each.escalation.signals
+        for signal in each.escalation.signals:
+            session = find(story.state, signal.evidence.removeprefix("Appointment/"))
+            assert session is None or session.outcome == "missed"
+
+
+def test_the_worst_realistic_state_fits() -> None:
+    """A full week, nobody takes anything on, listening breaks off at every session, instants have microseconds."""
+    story = Story(admitted("suicide-risk", "overdose-risk", "opioid-history", "pregnant", template=FULL_WEEK))
+    soon, largest = timedelta(microseconds=123456), 0
+    for _ in range(60):
+        start = min(each.start for each in story.planned)
+        story.until(start + soon)
+        story.listening_since = start + soon
+        story.until(start + GRACE)
+        largest = max(largest, size(story.state))
+        story.until(start + GRACE + soon)
+        largest = max(largest, size(story.state))
+    assert len(story.escalations) == 3
+    assert largest <= STATE_BYTES_MOST, f"{largest} bytes"
+
+
+def test_a_state_stored_by_the_first_version_still_decodes() -> None:
+    state = msgspec.json.decode(STORED.read_bytes(), type=State)
+    assert state.episode is not None and state.episode.id == EPISODE
+    assert {each.outcome for each in state.sessions} == set(get_args(Outcome))
+    assert any(each.deferred_until is not None for each in state.sessions)
+    assert [each.escalation.reason for each in state.escalations] == ["missed-session"]
+    assert msgspec.json.encode(state) == STORED.read_bytes().strip()
+
+
+def test_a_program_that_books_too_few_days_ahead_cannot_start() -> None:
+    """It would wake at once, book nothing and wake again."""
+    written = msgspec.to_builtins(SETTINGS) | {"book_days": 13}
+    with pytest.raises(msgspec.ValidationError, match="book_days"):
+        msgspec.convert(written, Settings)
