@@ -29,7 +29,8 @@ from shared.edge.outcome import refuse
 from shared.edge.process import Running
 from shared.path import db, documents, identity, log
 from shared.path.identity import Identifier
-from shared.path.item import Item
+from shared.path.item import Accepted, Item
+from shared.words import codes, fhir
 from shared.words.intake import Digest
 
 MEDIA_TYPE = "application/hl7-v2"
@@ -165,7 +166,8 @@ class Reception:
     ) -> bool:
         """Under every program it may be for, each with its own reading of it. False: the patient has just arrived."""
         for program, own in digests.items():
-            waiting = replace(item, program=program, commands=commands[program])
+            listed = tuple(_listed(each, item.id) for each in commands[program])
+            waiting = replace(item, program=program, commands=commands[program], accepted=listed)
             if not await keep_waiting(self.running.inbox, waiting, {program: own}):
                 return False
         return True
@@ -204,6 +206,21 @@ class Reception:
                 unmatched=unmatched,
                 now=self.running.clock.now(),
             )
+
+
+def _listed(report: ReportResult, cause: UUID) -> Accepted:
+    """A report that waits, as a person finds it: `GET /fhir/DiagnosticReport?patient:missing=true`."""
+    identity = str(uuid5(cause, report.report_id))
+    resource = {
+        "resourceType": "DiagnosticReport",
+        "id": identity,
+        "status": "registered",
+        "code": fhir.concept(codes.TASK, "drug-test"),
+        "effectiveDateTime": report.collected_at,
+        "issued": report.issued_at,
+    }
+    body = msgspec.json.encode(resource).decode()
+    return Accepted("DiagnosticReport", identity, body, "registered", report.collected_at)
 
 
 def _digest(content: bytes) -> str:
