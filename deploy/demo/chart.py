@@ -71,6 +71,12 @@ class Referral:
 
 
 @dataclass
+class FollowUp:
+    due_at: datetime
+    outcome: str = "due"
+
+
+@dataclass
 class Chart:
     """Everything the topics say of one patient, in the order it was said."""
 
@@ -92,7 +98,7 @@ class Chart:
     consents: dict[str, Permission] = field(default_factory=dict)
     referrals: dict[str, Referral] = field(default_factory=dict)
     meetings: int = 0
-    follow_ups: dict[str, str] = field(default_factory=dict)
+    follow_ups: dict[str, FollowUp] = field(default_factory=dict)
 
     @property
     def stage(self) -> str:
@@ -266,8 +272,9 @@ def _meetings(chart: Chart, record: Record, at: datetime) -> str:
 
 def _follow_up(chart: Chart, record: Record, at: datetime) -> str:
     task = record.resources[0]
-    chart.follow_ups[task["id"]] = fhir.code_of(task["statusReason"]) if "statusReason" in task else "due"
-    return chart.follow_ups[task["id"]]
+    known = chart.follow_ups.setdefault(task["id"], FollowUp(_instant(task["authoredOn"])))
+    known.outcome = fhir.code_of(task["statusReason"]) if "statusReason" in task else known.outcome
+    return known.outcome
 
 
 _TELL: dict[str, Callable[[Chart, Record, datetime], str]] = {

@@ -95,7 +95,8 @@ def shown(found: Tally, promises: Promises, seconds: float) -> RenderableType:
     facts = Table("counted from Kafka and the databases", "", show_header=True)
     for name, value in (
         ("decisions journalled (heard)", sum(each.heard for each in found.counts.values())),
-        ("words said", sum(each.said for each in found.counts.values())),
+        ("words said, as journalled", sum(each.said for each in found.counts.values())),
+        ("disclosures accounted for beside them", found.by_topic[DISCLOSURES]),
         ("words on Kafka", len(found.records)),
         ("words lost", len(found.lost)),
         ("words sent twice, heard once", found.repeated),

@@ -1,0 +1,240 @@
+"""One patient's twelve weeks: stage, hours a week, sessions, drug tests, escalations, consents, follow-ups."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from deploy.demo.chart import Chart, Raised, Referral, Result
+from deploy.demo.drawing import (
+    DAY,
+    GAP,
+    LANE,
+    LEFT,
+    RIGHT,
+    TOP,
+    WEEKS,
+    WIDTH,
+    Sheet,
+    bar,
+    labels,
+    mark,
+    row_name,
+    said_at,
+)
+from deploy.demo.markup import Markup, element, text
+
+HOURS_LOW, HOURS_HIGH, HOURS_SHOWN, HOURS_HEIGHT = 9, 20, 22, 92.0
+KINDS = ("group", "individual", "family")
+SESSION_SHAPE = {"attended": "dot", "missed": "cross", "excused": "ring"}
+POSITIVE = ("unexpected-positive", "unexplained-positive")
+REFERRAL_SHAPE = {"ReferralSent": ("triangle", "sent"), "ReferralWithheld": ("barred", "withheld")}
+
+
+def draw(letter: str, chart: Chart, monday: datetime) -> Markup:
+    """The SVG, with a title and a description for who cannot see it. A row with nothing in it is left out."""
+    sheet = Sheet(monday)
+    rows = [
+        each
+        for row in (_stage, _hours, _sessions, _tests, _escalations, _consents, _follow_ups)
+        for each in row(sheet, chart)
+    ]
+    height = sheet.y - GAP / 2
+    title, description = f"title-{letter}", f"description-{letter}"
+    return element(
+        "svg",
+        element("title", f"Timeline of patient {letter}", id=title),
+        element("desc", describe(chart), id=description),
+        *_weeks(sheet, height),
+        *rows,
+        viewBox=f"0 0 {WIDTH} {height:.0f}",
+        role="img",
+        aria_labelledby=f"{title} {description}",
+    )
+
+
+def describe(chart: Chart) -> str:
+    """The timeline in words."""
+    outcomes = [each.outcome for each in chart.sessions.values()]
+    ended = [each.ended for each in chart.escalations.values()]
+    return (
+        f"{chart.stage}. Sessions: {outcomes.count('attended')} attended, {outcomes.count('missed')} missed, "
+        f"{outcomes.count('excused')} excused. Drug tests: {len(chart.results)}. Escalations: {len(ended)}, "
+        f"of them {ended.count('retracted')} retracted and {ended.count('resolved')} resolved."
+    )
+
+
+def _weeks(sheet: Sheet, height: float) -> Iterator[Markup]:
+    for week in range(WEEKS):
+        start = sheet.monday + timedelta(weeks=week)
+        x, width = sheet.x(start), sheet.x(start + timedelta(weeks=1)) - sheet.x(start)
+        if week % 2 == 0:
+            yield element("rect", x=x, y=TOP - 8, width=width, height=height - TOP + 8, class_="stripe")
+        yield element("text", f"week {week + 1}", x=x + 5, y=14, class_="week")
+        yield element("text", f"{start:%d %b}", x=x + 5, y=27, class_="label")
+
+
+def _stage(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
+    y = sheet.take(LANE)
+    yield row_name("stage", y + LANE / 2)
+    referred = next((step.at for step in chart.steps if step.word == "ReferralReceived"), sheet.monday)
+    begins = chart.admitted_at or chart.declined_at or sheet.end
+    spans = [(referred, begins, "referred", "referred")]
+    if chart.admitted_at:
+        over = chart.discharged_at or sheet.end
+        spans.append((chart.admitted_at, over, "care", f"in the IOP, track {chart.track}"))
+        if chart.discharged_at:
+            spans.append((over, sheet.end, "after", f"aftercare ({chart.disposition})"))
+    for start, end, kind, said in spans:
+        x, to = sheet.x(start), sheet.x(end)
+        yield bar(x, to, y, LANE, f"stage {kind}", f"{said}, from {said_at(start)}")
+        if to - x > 60:
+            yield element("text", said, x=x + 9, y=y + LANE / 2 + 4, class_="on-bar")
+    if chart.declined_at:
+        x = sheet.x(chart.declined_at)
+        yield mark(x + 12, y + LANE / 2, "barred", "quiet", f"declined {said_at(chart.declined_at)}")
+        said = f"not the IOP now: level {chart.level} recommended and signed, by rules {', '.join(chart.rules)}"
+        yield element("text", said, x=x + 26, y=y + LANE / 2 + 4, class_="said")
+
+
+def _hours(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
+    """Attended hours of each week, beside the 9 that an IOP has at least and the 20 that are another level."""
+    if chart.admitted_at is None:
+        return
+    y = sheet.take(HOURS_HEIGHT)
+    scale = HOURS_HEIGHT / HOURS_SHOWN
+    yield row_name("hours a week", y + HOURS_HEIGHT / 2)
+    for line in (HOURS_LOW, HOURS_HIGH):
+        at = y + HOURS_HEIGHT - line * scale
+        yield element("path", d=f"M{LEFT} {at:.1f}H{WIDTH - RIGHT}", class_="limit")
+        yield element("text", f"{line} h", x=LEFT - 14, y=at + 4, class_="label", text_anchor="end")
+    for week in range(WEEKS):
+        start = sheet.monday + timedelta(weeks=week)
+        held = [each for each in chart.sessions.values() if start <= each.start < start + timedelta(weeks=1)]
+        hours = sum(each.minutes for each in held if each.outcome == "attended") / 60
+        if hours:
+            short = any(start - DAY < each < start + DAY for each in chart.short_weeks)
+            top = y + HOURS_HEIGHT - hours * scale
+            x, to = sheet.x(start) + 16, sheet.x(start + timedelta(weeks=1)) - 16
+            kind = "hours short" if short else "hours"
+            said = f"{hours:g} h" + (" short" if short else "")
+            yield bar(x, to, top, hours * scale, kind, f"week {week + 1}: {said}")
+            yield element("text", said, x=(x + to) / 2, y=top - 5, class_="label", text_anchor="middle")
+
+
+def _sessions(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
+    held = [each for each in chart.sessions.values() if each.outcome in SESSION_SHAPE]
+    if not held:
+        return
+    y = sheet.take(len(KINDS) * 17.0)
+    for lane, kind in enumerate(KINDS):
+        at = y + lane * 17 + 8
+        yield row_name(f"{kind} sessions", at)
+        for each in held:
+            if each.kind == kind:
+                tip = f"{kind} session {said_at(each.start)}: {each.outcome}"
+                tip += f", {each.minutes} min" if each.minutes else ""
+                yield mark(sheet.x(each.start), at, SESSION_SHAPE[each.outcome], each.outcome, tip)
+    missed = [(sheet.x(each.start), "missed") for each in held if each.outcome == "missed" and each.kind == "group"]
+    yield labels(missed, y - 4)
+
+
+def _tests(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
+    if not chart.results:
+        return
+    y = sheet.take(LANE + 12)
+    yield row_name("drug tests", y + LANE / 2)
+    placed = []
+    for each in sorted(chart.results.values(), key=lambda one: one.collected_at):
+        x, (shape, kind, said) = sheet.x(each.collected_at), _meaning(each)
+        tip = f"collected {said_at(each.collected_at)}: {', '.join(f'{k} {v}' for k, v in each.outcomes.items())}"
+        if each.was:
+            yield mark(x, y + LANE / 2, "triangle", "taken-back", f"first reported: {', '.join(each.was.values())}")
+            x += 16
+        yield mark(x, y + LANE / 2, shape, kind, tip)
+        placed.append((x - 8 if each.was else x, said))
+    yield labels([each for each in placed if each[1]], y + LANE + 8)
+
+
+def _meaning(result: Result) -> tuple[str, str, str]:
+    """Shape, kind and word for a specimen, by the most notable of its outcomes."""
+    said = set(result.outcomes.values())
+    if any(each.startswith(POSITIVE) for each in said):
+        return "triangle", "unexpected", "unexpected positive"
+    if result.baseline:
+        return "square", "baseline", "baseline"
+    if result.was:
+        return "dot", "expected", "positive, corrected"
+    return ("diamond" if "expected-positive" in said else "dot"), "expected", ""
+
+
+def _escalations(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
+    raised = sorted(chart.escalations.values(), key=lambda each: each.raised_at)
+    if not raised:
+        return
+    y = sheet.take(len(raised) * LANE)
+    yield row_name("escalations", y + LANE / 2)
+    for lane, each in enumerate(raised):
+        yield from _escalation(sheet, each, y + lane * LANE)
+
+
+def _escalation(sheet: Sheet, each: Raised, y: float) -> Iterator[Markup]:
+    x, to = sheet.x(each.raised_at), sheet.x(each.ended_at or sheet.end)
+    ended = f"{each.ended} ({each.because})" if each.ended else "open"
+    said = f"T{each.tier} {each.reason} → {ended}"
+    tip = f"raised {said_at(each.raised_at)} to the {each.owner}"
+    tip += f", acknowledged {said_at(each.acknowledged_at)}" if each.acknowledged_at else ""
+    tip += f", {each.ended} {said_at(each.ended_at)}" if each.ended_at else ""
+    yield bar(x, to, y + 5, LANE - 10, f"tier tier-{each.tier} {each.ended or 'open'}", tip)
+    leans_left = x > WIDTH * 0.6
+    at, anchor = (x - 8, "end") if leans_left else (max(to, x + 3) + 8, "start")
+    yield element("text", said, x=at, y=y + LANE / 2 + 4, class_=f"said {each.ended}", text_anchor=anchor)
+
+
+def _consents(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
+    """For each partner: while a consent names it, and what came of each referral to it."""
+    named = [partner for each in chart.consents.values() for partner in each.recipients]
+    partners = list(dict.fromkeys([*named, *(each.partner for each in chart.referrals.values())]))
+    for partner in partners:
+        y = sheet.take(LANE + 8)
+        yield row_name(partner, y + LANE / 2, "row small")
+        for each in chart.consents.values():
+            if partner in each.recipients:
+                end = each.revoked_at or sheet.end
+                tip = f"consent from {said_at(each.given_at)}" + (
+                    f" until revoked {said_at(end)}" if each.revoked_at else ""
+                )
+                kind = "consent revoked" if each.revoked_at else "consent"
+                yield bar(sheet.x(each.given_at), sheet.x(end), y + 6, LANE - 12, kind, tip)
+        yield from _disclosures(sheet, chart, partner, y)
+
+
+def _disclosures(sheet: Sheet, chart: Chart, partner: str, y: float) -> Iterator[Markup]:
+    moments = [
+        (each.revoked_at, "cross", "revoked", "consent revoked")
+        for each in chart.consents.values()
+        if partner in each.recipients and each.revoked_at
+    ]
+    moments += [one for each in chart.referrals.values() if each.partner == partner for one in _turns(each)]
+    moments.sort()
+    for at, shape, said, tip in moments:
+        yield mark(sheet.x(at), y + LANE / 2, shape, said, f"{tip}, {said_at(at)}")
+    yield labels([(sheet.x(at), said) for at, _, said, _ in moments], y + LANE + 10)
+
+
+def _turns(referral: Referral) -> Iterator[tuple[datetime, str, str, str]]:
+    for step in referral.steps:
+        if step.word in REFERRAL_SHAPE:
+            shape, said = REFERRAL_SHAPE[step.word]
+            yield step.at, shape, said, f"referral {said}" + (f": {step.told}" if step.told else "")
+
+
+def _follow_ups(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
+    if not chart.follow_ups:
+        return
+    y = sheet.take(LANE + 8)
+    yield row_name("follow-ups", y + LANE / 2)
+    due = sorted(chart.follow_ups.values(), key=lambda each: each.due_at)
+    for each in due:
+        shape, kind = ("ring", "quiet") if each.outcome == "due" else ("dot", "expected")
+        yield mark(sheet.x(each.due_at), y + LANE / 2, shape, kind, f"due {said_at(each.due_at)}: {each.outcome}")
+    yield labels([(sheet.x(each.due_at), each.outcome) for each in due], y + LANE + 10)
+    yield text()
