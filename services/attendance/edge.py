@@ -84,9 +84,13 @@ def _minutes(encounter: Mapping[str, Any], came_at: datetime, place: str) -> int
         unit = _UNIT_MINUTES.get(length.get("code", length.get("unit", "min")))
         if unit is None or "value" not in length:
             raise refuse(422, "value", f"{place}.length", "A length has a value in min, h or s.")
-        return max(0, int(Decimal(length["value"]) * unit))
+        return _within_a_day(Decimal(length["value"]) * unit)
     ended = _instant(encounter.get("period", {}).get("end"), f"{place}.period.end")
-    return max(0, int((ended - came_at).total_seconds() // 60))
+    return _within_a_day((ended - came_at).total_seconds() // 60)
+
+
+def _within_a_day(minutes: Decimal | float) -> int:
+    return int(max(0, min(minutes, 24 * 60)))
 
 
 def _appointment(entry: Entry) -> Sequence[Command]:
