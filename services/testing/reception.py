@@ -21,9 +21,9 @@ from services.testing.hl7 import Fault, Group, Header, Named, Refusal
 from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import interpret
 from services.testing.words import ReportResult
-from shared.edge.app import read_body
 from shared.edge.desk import keep_waiting
 from shared.edge.fhir import Limits
+from shared.edge.manners import read_body
 from shared.edge.outcome import Refusal as Refused
 from shared.edge.outcome import refuse
 from shared.edge.process import Running

@@ -13,10 +13,11 @@ import uvicorn
 from starlette.routing import BaseRoute
 
 from shared.edge import fhir
-from shared.edge.app import Front, build
+from shared.edge.app import build
 from shared.edge.clients import Door, registered
 from shared.edge.contract import Edge
 from shared.edge.desk import Desk
+from shared.edge.manners import Front
 from shared.edge.search import Reader
 from shared.path import db, documents, log, metrics
 from shared.path.bus import Bus
