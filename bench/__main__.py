@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _consumer_and_relay(quick: bool) -> None:
-    events, passes = (300, 1) if quick else (20_000, 3)
+    events, passes = (300, 1) if quick else (12_000, 3)
     with ground() as servers:
         found = courses(servers.folder)
         report.section("Events a second, Kafka to PostgreSQL, one process; floor: the same statements prebuilt")

@@ -34,15 +34,24 @@ class Caller:
 
     async def post(self, body: bytes) -> str:
         """The `Location` of the answer, empty where there is none. Raises AssertionError unless it is a success."""
-        reader, writer = stream = await self._free.get()
+        stream = await self._free.get()
         try:
-            writer.write(f"{self._head}{len(body)}\r\n\r\n".encode() + body)
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            try:
+                head = await self._ask(stream, body)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                # The service closes what was idle for a few seconds; asking again is what a client does then.
+                stream = await asyncio.open_connection(self._host, self._port)
+                head = await self._ask(stream, body)
             status, *lines = head.split("\r\n")
             headers = dict(each.lower().split(": ", 1) for each in lines if each)
-            await reader.readexactly(int(headers.get("content-length", 0)))
+            await stream[0].readexactly(int(headers.get("content-length", 0)))
         finally:
             self._free.put_nowait(stream)
         if status.split()[1] not in ("200", "201"):
             raise AssertionError(f"answered {status}")
         return headers.get("location", "")
+
+    async def _ask(self, stream: Stream, body: bytes) -> str:
+        reader, writer = stream
+        writer.write(f"{self._head}{len(body)}\r\n\r\n".encode() + body)
+        return (await reader.readuntil(b"\r\n\r\n")).decode()
