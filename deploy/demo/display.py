@@ -16,7 +16,9 @@ from deploy.evidence import Count
 
 ZONE = ZoneInfo("America/New_York")
 FEED_LINES = 9
-ORDINARY = frozenset({"SessionScheduled", "SessionAttended", "SessionCancelled", "ReferralPrepared"})
+ORDINARY = frozenset(
+    {"SessionScheduled", "SessionCheckedIn", "SessionAttended", "SessionCancelled", "ReferralPrepared"}
+)
 """Too many or too small for a line of their own; the board counts them."""
 TIER_STYLE = {1: "cyan", 2: "yellow", 3: "dark_orange", 4: "bold red"}
 

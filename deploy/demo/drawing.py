@@ -68,13 +68,16 @@ def labels(placed: Sequence[tuple[float, str]], y: float) -> Markup:
     """Words under marks: near ones lean away from each other, so that none is written over another."""
     written = []
     for number, (x, said) in enumerate(placed):
-        next_is_near = number + 1 < len(placed) and placed[number + 1][0] - x < NEAR
-        last_is_near = number > 0 and x - placed[number - 1][0] < NEAR
-        anchor = "end" if next_is_near and not last_is_near else "start" if last_is_near else "middle"
-        shift = {"end": 6, "start": -6, "middle": 0}[anchor]
-        if x > WIDTH - RIGHT - NEAR / 2:
-            anchor, shift = "end", 6
-        written.append(element("text", said, x=x + shift, y=y, class_="label", text_anchor=anchor))
+        last = placed[number - 1][0] if number else -WIDTH
+        following = placed[number + 1][0] if number + 1 < len(placed) else 2 * WIDTH
+        at, anchor = x, "middle"
+        if x - last < NEAR:
+            at, anchor = max(x - 6, (last + x) / 2 + 4), "start"
+        elif following - x < NEAR:
+            at, anchor = min(x + 6, (x + following) / 2 - 4), "end"
+        elif x > WIDTH - RIGHT - NEAR / 2:
+            at, anchor = x + 6, "end"
+        written.append(element("text", said, x=at, y=y, class_="label", text_anchor=anchor))
     return text(*written)
 
 

@@ -68,14 +68,14 @@ def _tiles(found: Tally) -> Markup:
     words, told = found.words, found.disclosures
     zeros = (
         ("words lost", len(found.lost)),
-        ("rows left in outboxes", found.left_over),
+        ("left in outboxes", found.left_over),
         ("words parked", found.parked),
     )
     others = (
         ("words on Kafka", len(found.records)),
         ("escalations raised", words["EscalationRaised"]),
-        ("… of them retracted", words["EscalationRetracted"]),
-        ("… resolved by a person", words["EscalationResolved"]),
+        ("retracted", words["EscalationRetracted"]),
+        ("resolved", words["EscalationResolved"]),
         ("disclosures made", told["made"]),
         ("disclosures withheld", told["withheld"]),
     )

@@ -56,7 +56,7 @@ async def show(driver: Driver, console: Console, promises: Promises, real: Path)
     await _laboratory_messages(visit)
     await _referral_message(visit)
     await _screenings(visit)
-    await _admit_the_screened(visit)
+    await _discharge(visit, await _admit_the_screened(visit))
     console.print(_table(visit.rows))
 
 
@@ -111,12 +111,13 @@ async def _screenings(visit: Visit) -> None:
     )
 
 
-async def _admit_the_screened(visit: Visit) -> None:
+async def _admit_the_screened(visit: Visit) -> str:
+    """The hub's id of the patient, now in the IOP."""
     (patient,) = visit.read("fhir/drug-screens/Patient-*.json")
     named = _known_as(patient)
     answer = await visit.driver.post("intake", forms.transaction([named, *_intake(named["fullUrl"], visit.driver.now)]))
     visit.promises.expect(answer.status_code == 200, "the patient of the drug screens is referred")
-    hub_id = answer.json()["entry"][0]["response"]["location"].split("/")[1]
+    hub_id: str = answer.json()["entry"][0]["response"]["location"].split("/")[1]
     await visit.driver.settle()
     (task,) = await visit.driver.search("intake", f"Task?patient={hub_id}&status=requested")
     signed = await visit.driver.put("intake", forms.signed(task, "2.1"))
@@ -133,6 +134,15 @@ async def _admit_the_screened(visit: Visit) -> None:
     unmatched = await visit.driver.search("testing", "Observation?patient:missing=true")
     visit.promises.expect(unmatched == [], "nothing is left unmatched")
     visit.tell("their patient admitted", f"{SCREENS} matched in order, {baseline} graded as baseline, none left over")
+    return hub_id
+
+
+async def _discharge(visit: Visit, patient: str) -> None:
+    """Nobody lives this patient's twelve weeks: left in the IOP, each session would be missed."""
+    (episode,) = await visit.driver.search("intake", f"EpisodeOfCare?patient={patient}&status=active")
+    answer = await visit.driver.post("intake", forms.discharge(episode, "other", visit.driver.now))
+    visit.promises.expect(answer.status_code == 200, "the patient of the drug screens is discharged again")
+    await visit.driver.settle()
 
 
 def _known_as(patient: Resource) -> Resource:

@@ -101,7 +101,7 @@ def _hours(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
         return
     y = sheet.take(HOURS_HEIGHT)
     scale = HOURS_HEIGHT / HOURS_SHOWN
-    yield row_name("hours a week", y + HOURS_HEIGHT / 2)
+    yield row_name("hours a week", y + HOURS_HEIGHT - (HOURS_LOW + HOURS_HIGH) / 2 * scale)
     for line in (HOURS_LOW, HOURS_HIGH):
         at = y + HOURS_HEIGHT - line * scale
         yield element("path", d=f"M{LEFT} {at:.1f}H{WIDTH - RIGHT}", class_="limit")
@@ -117,7 +117,7 @@ def _hours(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
             kind = "hours short" if short else "hours"
             said = f"{hours:g} h" + (" short" if short else "")
             yield bar(x, to, top, hours * scale, kind, f"week {week + 1}: {said}")
-            yield element("text", said, x=(x + to) / 2, y=top - 5, class_="label", text_anchor="middle")
+            yield element("text", said, x=(x + to) / 2, y=y + HOURS_HEIGHT - 8, class_="in-bar", text_anchor="middle")
 
 
 def _sessions(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
