@@ -173,6 +173,26 @@ def test_days_of_deafness_lose_no_session_and_conclude_in_order() -> None:
     assert starts(story.until(story.now + GRACE), SessionMissed) == [MONDAY, WEDNESDAY, FRIDAY]
 
 
+def test_no_session_is_forgotten_before_it_is_decided() -> None:
+    """Twenty days of deafness are longer than the past that is remembered."""
+    story = Story(admitted())
+    story.now = story.listening_since = ADMISSION + 20 * DAY
+    story.until(story.now)
+    assert starts(story.until(story.now + GRACE), SessionMissed)[0] == MONDAY
+
+
+def test_a_deferral_is_forgotten_once_it_is_decided() -> None:
+    story = Story(admitted())
+    story.listening_since = MONDAY + timedelta(minutes=10)
+    story.until(MONDAY + 2 * GRACE)
+    assert {each.deferred_until for each in story.state.sessions} == {None}
+
+
+def test_only_the_flags_that_grade_a_miss_are_kept() -> None:
+    story = Story(admitted("pregnant", "opioid-history"))
+    assert story.state.episode is not None and story.state.episode.flags == ("opioid-history",)
+
+
 def test_a_setting_changed_later_moves_no_deadline_of_what_is_booked() -> None:
     story = Story(admitted())
     story.settings = Story(grace_minutes=1).settings
