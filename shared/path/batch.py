@@ -96,7 +96,6 @@ class Batch:
     answers: list[tuple[Item, Answer]] = field(default_factory=list)
     told: dict[UUID, list[tuple[str, str]]] = field(default_factory=dict)
     """Resources that an answer names, per told item."""
-    faults: int = 0
 
 
 def say(batch: Batch, word: Word, record: wire.Written, key: str, program: str) -> list[tuple[str, str]]:

@@ -147,7 +147,7 @@ class Bus:
 
     def _count_parked(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
-            self._parked_in_a_row = self._parked_in_a_row + 1 if isinstance(answer, Incomplete) else 0
+            self._parked_in_a_row = self._parked_in_a_row + 1 if _failed(answer) else 0
         if self._parked_in_a_row > PARKED_IN_A_ROW_MOST:
             raise Ended("too many words parked in a row")
 
@@ -158,6 +158,11 @@ class Bus:
             if self.assigned:
                 metrics.LAST_POLL.labels(self._inbox.service.name).set(machine_now().timestamp())
             await asyncio.sleep(0.2 if not self.assigned else 1.0)
+
+
+def _failed(answer: Answer) -> bool:
+    """Whether this very record could not be decided; one queued behind another says nothing of the code."""
+    return isinstance(answer, Incomplete) and answer.fault
 
 
 async def _decode(message: Any) -> Any:

@@ -171,11 +171,10 @@ class Deliberation:
             return Incomplete()
 
     def _park(self, item: Item, slot: Slot, batch: Batch, class_: str, place: str) -> Answer:
-        batch.faults += 1
         log.get().error("parked", word=item.name, place=place, id=str(item.id), **{"class": class_})
         if item.parked is not None:
             slot.stuck = True
-            return Incomplete()
+            return Incomplete(fault=True)
         if slot.key and slot.hold is None:
             settings = self.settings.get(item.program)
             parking.hold(item, slot, batch, self._record, self.now, settings, self.service.name)
@@ -183,7 +182,7 @@ class Deliberation:
         if at_once is not None:
             self._at_once(at_once, slot, batch)
         batch.parked.append(parking.row(later or item, slot, class_, place))
-        return Incomplete()
+        return Incomplete(fault=True)
 
     def release(self, item: Item, slot: Slot, batch: Batch) -> None:
         """Nothing of this patient is parked any more."""

@@ -77,7 +77,10 @@ class Kept(msgspec.Struct, frozen=True, tag=True):
 
 
 class Incomplete(msgspec.Struct, frozen=True, tag=True):
-    """Accepted and kept, but decided later: words of this patient are parked (202)."""
+    """Accepted and kept, but decided later: words of this patient are parked (202). `fault` tells the one that failed
+    from those queued behind it."""
+
+    fault: bool = False
 
 
 class Stale(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from shared.words import codes, fhir
 from shared.words.envelope import Resource, Word
 
 Purpose = str
-"""A purpose a consent names: TREAT, HPAYMT, HOPERAT, COORD (v3-ActReason), or the hub's `alumni` and the like."""
+"""A purpose a consent names: TREAT, HPAYMT, HOPERAT (v3-ActReason), or the hub's `alumni` and the like."""
 
 
 class ConsentGiven(Word, frozen=True, kw_only=True):

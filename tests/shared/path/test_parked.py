@@ -135,3 +135,9 @@ async def test_the_same_poisoned_record_again_is_parked_once(here: Hall) -> None
     await here.hear(item)
     await here.hear(record(admission(PATIENT), PATIENT, identity=item.id))
     assert await here.look("SELECT count(*) FROM parked") == [(1,)]
+
+
+async def test_a_word_that_fails_is_told_from_the_ones_queued_behind_it(here: Hall) -> None:
+    (failed,) = await here.hear(record(admission(PATIENT), PATIENT))
+    (queued,) = await here.hear(record(discharge(PATIENT), PATIENT))
+    assert (failed, queued) == (Incomplete(fault=True), Incomplete(fault=False))
