@@ -74,11 +74,11 @@ class Stay:
 
     async def refer(self) -> None:
         """One transaction: the patient, the referral, what was assessed, medications and consents."""
-        answer = self.accepted(await self.driver.post("intake", self._referral()), "the referral")
+        answer = self.accepted(await self.driver.post("intake", self.referral()), "the referral")
         located = [each["response"]["location"].split("/")[-4:-2] for each in answer["entry"]]
         self.patient = next(identity for kind, identity in located if kind == "Patient")
 
-    def _referral(self) -> Resource:
+    def referral(self) -> Resource:
         course, at = self.course, self.driver.now
         patient = forms.patient(self.mrn, f"Patient {course.letter}")
         to = patient["fullUrl"]

@@ -1,0 +1,99 @@
+"""The report: one page that needs nothing else, shows what was read, and lets nothing in as markup."""
+
+import re
+from datetime import datetime
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from deploy.demo import report, summary
+from deploy.demo.chart import Chart
+from deploy.demo.markup import element, table, text
+from deploy.demo.stay import ZONE
+from deploy.demo.timeline import draw
+from deploy.evidence import Count
+from tests.demo import told
+from tests.demo.told import FRIDAY, MONDAY, TUESDAY, chart, record
+
+FIRST_MONDAY = datetime(2025, 7, 7, tzinfo=ZONE)
+HOSTILE = '"><script>alert(1)</script>'
+UNQUIET = (
+    record(told.admitted()),
+    record(told.attended(MONDAY)),
+    record(told.missed(TUESDAY)),
+    record(told.excused(FRIDAY)),
+    record(told.resulted("unexpected-positive-presumptive")),
+    record(told.corrected("expected-negative")),
+    record(told.raised()),
+    record(told.retracted()),
+)
+
+
+def page(*charts: Chart) -> str:
+    letters = dict(zip("ABC", charts, strict=False))
+    found = summary.tally(UNQUIET, {"intake": Count(heard=1, said=8)}, [])
+    return report.page(letters, dict.fromkeys(letters, "somebody made up"), found, FIRST_MONDAY)
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    written = page(chart(*UNQUIET))
+    assert re.findall(r"(?:src|href)\s*=|@import|url\(|<script|https?://", written) == []
+
+
+def test_every_element_that_is_opened_is_closed() -> None:
+    open_ones: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag != "meta":
+                open_ones.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert open_ones.pop() == tag
+
+    Reader().feed(page(chart(*UNQUIET), chart(record(told.declined()))))
+    assert open_ones == []
+
+
+def test_what_comes_from_outside_is_never_markup() -> None:
+    written = page(chart(record(told.admitted(track=HOSTILE)), record(told.raised(reason=HOSTILE))))
+    assert "<script" not in written
+    assert "&lt;script&gt;" in written
+
+
+def test_a_timeline_shows_each_thing_that_happened() -> None:
+    drawn = draw("B", chart(*UNQUIET), FIRST_MONDAY)
+    for said in (
+        "in the IOP, track stimulant",
+        "9 h",
+        "20 h",
+        "missed",
+        "T2 unexpected-positive-presumptive → retracted",
+    ):
+        assert said in drawn
+    assert "positive, corrected" in drawn
+    assert "first reported: unexpected-positive-presumptive" in drawn
+
+
+def test_a_timeline_can_be_read_without_being_seen() -> None:
+    drawn = ElementTree.fromstring(draw("B", chart(*UNQUIET), FIRST_MONDAY))
+    title, description, *_ = drawn
+    assert drawn.attrib["aria-labelledby"] == f"{title.attrib['id']} {description.attrib['id']}"
+    assert description.text == (
+        "in the IOP. Sessions: 1 attended, 1 missed, 1 excused. Drug tests: 1. Escalations: 1, of them 1 retracted "
+        "and 0 resolved."
+    )
+
+
+def test_who_was_declined_is_shown_with_the_level_and_every_rule() -> None:
+    written = page(chart(record(told.declined())))
+    assert "not the IOP now: level 2.7 recommended and signed, by rules R5, R12, R14" in written
+    assert "no safe housing" in written
+
+
+@pytest.mark.parametrize("hostile", ["<b>", "a&b", '"quoted"'])
+def test_text_attributes_and_cells_are_escaped(hostile: str) -> None:
+    for written in (element("p", hostile), element("p", title=hostile), table((hostile,), [(hostile,)], hostile)):
+        assert hostile not in written
+    assert text(element("b", "kept"), hostile).startswith("<b>kept</b>")
