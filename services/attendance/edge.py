@@ -38,6 +38,7 @@ def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
     commands: list[Command] = []
     accepted: list[Entry] = []
     for entry in entries:
+        _refuse_another_time(entry, context)
         commands.extend(_told(entry))
         if entry.type == "AppointmentResponse":
             accepted.append(entry)
@@ -111,6 +112,18 @@ def _appointment(entry: Entry) -> Sequence[Command]:
             raise refuse(
                 422, "business-rule", f"{entry.place}.status", "A session is cancelled, noshow, arrived or booked here."
             )
+
+
+def _refuse_another_time(entry: Entry, context: Context) -> None:
+    """A session is not moved here: a 200 that moved nothing would send the patient to an empty room."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    if entry.type != "Appointment" or stored is None:
+        return
+    for name in ("start", "end"):
+        before, asked = stored.body.get(name), entry.resource.get(name)
+        place = f"{entry.place}.{name}"
+        if before and asked and _instant(before, place) != _instant(asked, place):
+            raise refuse(422, "not-supported", place, "A session is not moved: cancel it; the plan books the next.")
 
 
 def _reason(appointment: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """What foreign FHIR means to attendance: each resource as its command, each refusal with its place and no value."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from services.attendance.words import (
 )
 from shared.edge import fhir
 from shared.edge.clients import Caller, registered
-from shared.edge.contract import Context, Interpretation
+from shared.edge.contract import Context, Interpretation, Stored
 from shared.edge.fhir import Entry
 from shared.edge.outcome import Refusal
 from shared.words import codes
@@ -188,6 +189,16 @@ def test_an_appointment_cancelled_by_the_provider_is_called_off(reason: str) -> 
 
 def test_a_noshow_is_said_by_a_person() -> None:
     assert told(appointment("noshow")) == (MarkMissed(session_id=SESSION),)
+
+
+def test_a_session_is_not_moved_to_another_time() -> None:
+    planned = {**appointment("booked"), "start": "2026-01-05T18:00:00-05:00"}
+    context = replace(CONTEXT, stored={("Appointment", SESSION): Stored(PATIENT, planned)})
+    same_instant = {**planned, "start": "2026-01-05T23:00:00Z"}
+    assert interpret([entry(same_instant)], context).commands == ()
+    with pytest.raises(Refusal) as refused:
+        interpret([entry({**planned, "start": "2026-01-05T19:00:00-05:00"})], context)
+    assert refused.value.issues[0].expression == ("Appointment.start",)
 
 
 def test_an_appointment_left_booked_says_nothing() -> None:
