@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,13 +61,55 @@ def test_rooms_import_downwards_only(service: str) -> None:
     assert upwards == []
 
 
-def test_what_decides_is_pure() -> None:
-    pure = [*files("shared/words", "shared/rules")]
-    for service in SERVICES:
-        for room in ("words", "settings", "state", "decide"):
-            pure.extend(room_files(service, room))
-    found = [(file.name, name) for file in pure for name in imports(file) if name.split(".")[0] in IMPURE]
-    assert found == []
+def reachable(service: str, room: str) -> set[Path]:
+    """Every file of the service that this room comes to by its imports, itself included."""
+    found, ahead = set[Path](), room_files(service, room)
+    while ahead:
+        file = ahead.pop()
+        if file not in found:
+            found.add(file)
+            ahead.extend(near for name in names(file) for near in within(service, name))
+    return found
+
+
+def names(file: Path) -> Iterator[str]:
+    """What it imports, and `package.name` of each name that it takes from a package: that may be a room too."""
+    yield from imports(file)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def within(service: str, name: str) -> list[Path]:
+    inside = name.removeprefix(f"services.{service}.")
+    return [] if inside == name else room_files(service, inside.replace(".", "/"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_decides_is_pure_and_so_is_every_rule_it_asks(service: str) -> None:
+    rooms = reachable(service, "decide")
+    assert {file.name for file in rooms} >= {"words.py", "settings.py", "state.py"}
+    assert [file.name for file in rooms for above in ("edge", "app") if file in room_files(service, above)] == []
+    assert impure(rooms) == []
+
+
+def test_the_contract_and_the_shared_rules_are_pure() -> None:
+    assert impure(files("shared/words", "shared/rules")) == []
+
+
+def impure(rooms: Iterable[Path]) -> list[tuple[str, str]]:
+    taken = [(file.name, name) for file in sorted(rooms) for name in imports(file)]
+    return [
+        each for each in taken if each[1].split(".")[0] in IMPURE or each[1].startswith(("shared.path", "shared.edge"))
+    ]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_imports_only_itself_and_what_is_shared(service: str) -> None:
+    """So an image of it is `shared/` and its own folder."""
+    ours = [(file.name, name) for file in files(f"services/{service}") for name in imports(file)]
+    houses = [each for each in ours if each[1].split(".")[0] in ("services", "shared", "deploy", "tests", "bench")]
+    assert [each for each in houses if not f"{each[1]}.".startswith((f"services.{service}.", "shared."))] == []
 
 
 @pytest.mark.parametrize("library", ONE_IMPORTER)

@@ -20,6 +20,9 @@ W = TypeVar("W", bound=msgspec.Struct)
 ids = some.uuids(version=4).map(str)
 codes = some.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9.\-]{0,15}", fullmatch=True)
 moments = some.datetimes(datetime(2020, 1, 1), datetime(2039, 12, 31), timezones=some.just(UTC))
+later_moments = some.datetimes(datetime(2040, 1, 1), datetime(2049, 12, 31), timezones=some.just(UTC))
+"""After each of `moments`: what is said of something comes after it."""
+purposes = some.lists(some.sampled_from(["TREAT", "HPAYMT", "HOPERAT", "alumni"]), max_size=3, unique=True).map(tuple)
 days = some.dates(date(2020, 1, 1), date(2039, 12, 31))
 hours = some.times().map(lambda each: f"{each:%H:%M}")
 _NAMED_IDS = frozenset({"id", "escalations", "subsumes"})
@@ -31,6 +34,9 @@ _ORDERED = (
     ("admitted_at", "discharged_at"),
     ("week_start", "week_end"),
     ("due_at", "act_by"),
+    ("due_at", "completed_at"),
+    ("asked_at", "at"),
+    ("requested_at", "act_by"),
 )
 
 
@@ -48,6 +54,9 @@ _OF_FIELD: dict[str, some.SearchStrategy[Any]] = {
     "weekday": some.integers(0, 6),
     "every_weeks": some.integers(1, 2),
     "attempt": some.integers(1, 99),
+    "purposes": purposes,
+    "follow_ups": some.lists(later_moments, max_size=4).map(tuple),
+    "at": later_moments,
     "Slot.start": hours,
     "Slot.minutes": some.integers(1, 600),
 }

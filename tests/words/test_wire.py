@@ -15,6 +15,7 @@ from shared.words import wire
 from shared.words.catalogue import BY_NAME, ENTRIES, OPERATIONS
 from shared.words.codes import HUB
 from shared.words.envelope import Word, name_id
+from shared.words.escalation import EscalationRaised
 from shared.words.intake import ConsentsCurrent, EpisodeAdmitted
 from shared.words.wire import Unreadable, Written
 from tests.words.examples import CAUSE, ESCALATION, EXAMPLES, PATIENT, TWO_HOURS_LATER, envelope
@@ -98,6 +99,14 @@ def test_the_headers_are_the_cloudevents_kafka_binding(said: Word) -> None:
     assert ("ce_subject" in head) == (not isinstance(said, ConsentsCurrent))
     for each in head:
         assert re.fullmatch(r"ce_[a-z0-9]{1,20}|content-type|traceparent|iop-[a-z-]+", each)
+
+
+def test_two_signals_of_one_report_are_two_issues() -> None:
+    report = ESCALATION.signals[1]
+    signals = (report, msgspec.structs.replace(report, code="opioid-with-sedative"))
+    raised = EscalationRaised(escalation=msgspec.structs.replace(ESCALATION, signals=signals), at=TWO_HOURS_LATER)
+    issues = {each["resource"]["id"] for each in bundle(raised)["entry"][2:]}
+    assert len(issues) == 2
 
 
 def test_an_escalation_can_be_filtered_by_its_headers() -> None:
