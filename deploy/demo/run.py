@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -122,7 +123,8 @@ class Watch:
 
 
 def begin(show: Show) -> None:
-    """Start everything, show it, stop everything."""
+    """Start everything, show it, stop everything; also when asked to stop in the middle."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with folder(show.data) as data, partner.running() as partners:
         monday = monday_for(data)
         show.console.print(f"starting a hub in {data}", markup=False)

@@ -66,11 +66,8 @@ async def test_events_happen_in_order_of_time_and_those_of_one_moment_as_put_dow
 
 async def test_the_clock_never_goes_back_for_an_event_put_down_late() -> None:
     hub, agenda = Quiet(), Agenda()
-
-    async def late() -> None:
-        agenda.put(MONDAY - timedelta(days=1), _nothing)
-
-    agenda.put(MONDAY, late)
+    agenda.put(hub.now - timedelta(days=1), _nothing)
+    agenda.put(MONDAY, _nothing)
     await agenda.run(hub, _nothing)
     assert hub.stepped == [MONDAY]
 
