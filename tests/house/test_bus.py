@@ -1,5 +1,6 @@
 """FastStream, held to what we ask of it: a record it can't even parse is parked, never committed past."""
 
+import ast
 import asyncio
 from pathlib import Path
 from uuid import uuid4
@@ -8,9 +9,28 @@ from aiokafka import AIOKafkaProducer
 
 from shared.path.bus import Bus
 from shared.words.catalogue import INTAKE_EVENTS
+from tests.house.test_rooms import ROOT
 from tests.shared.path.hall import Hall, admission, hall, record
 
 Headers = list[tuple[str, bytes | None]]
+SAID_ALOUD = {
+    "KafkaBroker": {"apply_types": "False", "allow_auto_create_topics": "False"},
+    "subscriber": {
+        "batch": "True",
+        "ack_policy": "AckPolicy.NACK_ON_ERROR",
+        "auto_offset_reset": "'earliest'",
+        "parser": "self._parse",
+        "decoder": "_decode",
+    },
+}
+"""FastStream's defaults acknowledge first, start at the end, create topics, and parse what can't be parsed."""
+
+
+def test_no_option_is_left_to_a_default_that_loses_records() -> None:
+    tree = ast.parse((ROOT / "shared" / "path" / "bus.py").read_text())
+    calls = {ast.unparse(each.func).rpartition(".")[2]: each for each in ast.walk(tree) if isinstance(each, ast.Call)}
+    for call, options in SAID_ALOUD.items():
+        assert options.items() <= {str(each.arg): ast.unparse(each.value) for each in calls[call].keywords}.items()
 
 
 async def send(kafka: str, patient: str, headers: Headers, value: bytes) -> None:
