@@ -103,7 +103,7 @@ class Chart:
     @property
     def stage(self) -> str:
         if self.declined_at:
-            return f"declined, {self.level} recommended"
+            return f"declined, {self.level} fits"
         if self.discharged_at:
             return f"discharged ({self.disposition})"
         return "in the IOP" if self.admitted_at else "referred"
@@ -265,6 +265,11 @@ def _referral(chart: Chart, record: Record, at: datetime) -> str:
     return f"{referral.partner}{', ' + because if because else ''}"
 
 
+def _disclosed(chart: Chart, record: Record, at: datetime) -> str:
+    audit = record.resources[0]
+    return f"{audit['subtype'][0]['code']}: {audit['agent'][1]['who']['identifier']['value']}"
+
+
 def _meetings(chart: Chart, record: Record, at: datetime) -> str:
     chart.meetings = len(record.resources[0].get("payload", ()))
     return f"{chart.meetings} meetings to choose from, no group told"
@@ -307,7 +312,7 @@ _TELL: dict[str, Callable[[Chart, Record, datetime], str]] = {
     "ReferralSent": _referral,
     "ReferralWithheld": _referral,
     "ReferralRefused": _referral,
-    "AftercarePlanned": _nothing,
+    "DisclosureRecorded": _disclosed,
     "MeetingListPrepared": _meetings,
     "FollowUpFellDue": _follow_up,
     "FollowUpCompleted": _follow_up,

@@ -83,11 +83,20 @@ def board(seen: Seen, feed: Iterable[Text]) -> RenderableType:
     """The whole board."""
     title = f"IOP Hub · {seen.now.astimezone(ZONE):%A %d %B %Y, %H:%M} · week {seen.week} of 12"
     return Panel(
-        Group(_services(seen), Text(), _patients(seen), Text(), _strip(seen.charts), Text(), *feed),
+        Group(_services(seen), Text(), _patients(seen), Text(), _strip(seen.charts), Text(), _last(feed)),
         title=title,
         title_align="left",
         border_style="blue",
     )
+
+
+def _last(feed: Iterable[Text]) -> Table:
+    """The newest lines, each on one line."""
+    table = Table(box=None, show_header=False, padding=0)
+    table.add_column(no_wrap=True)
+    for line in feed:
+        table.add_row(line)
+    return table
 
 
 def _services(seen: Seen) -> Table:
@@ -102,17 +111,20 @@ def _services(seen: Seen) -> Table:
 
 
 def _patients(seen: Seen) -> Table:
-    table = Table("", "patient", "where", "attended", "missed", "excused", "drug tests", "last word", box=None)
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("", min_width=1)
+    table.add_column("patient")
+    table.add_column("where", min_width=22)
+    for name in ("came", "missed", "excused", "tests"):
+        table.add_column(name, justify="right", min_width=len(name))
     for letter, chart in seen.charts.items():
         outcomes = [each.outcome for each in chart.sessions.values()]
-        last = chart.last
+        numbers = [outcomes.count(each) for each in ("attended", "missed", "excused")]
         table.add_row(
             Text(letter, style="bold"),
-            f"{chart.patient[:8]}  {seen.labels[letter]}",
+            Text(f"{chart.patient[:8]}  {seen.labels[letter]}", no_wrap=True, overflow="ellipsis"),
             chart.stage,
-            *(str(outcomes.count(each)) for each in ("attended", "missed", "excused")),
-            str(len(chart.results)),
-            last.word if last else "",
+            *(str(each) for each in (*numbers, len(chart.results))),
         )
     return table
 

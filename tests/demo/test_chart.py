@@ -35,4 +35,4 @@ def test_a_retracted_escalation_says_when_and_why() -> None:
 def test_who_is_declined_has_the_level_that_fits_and_every_rule() -> None:
     seen = chart(record(told.declined()))
     assert (seen.declined_at, seen.level, seen.rules) == (MONDAY, "2.7", ("R5", "R12", "R14"))
-    assert seen.stage == "declined, 2.7 recommended"
+    assert seen.stage == "declined, 2.7 fits"
