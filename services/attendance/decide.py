@@ -288,8 +288,10 @@ def _taken_back(state: State, word: AttendanceCorrected | SessionCancelled, beca
 def _with_session(
     state: State, session_id: str, then: Callable[[Episode, Session], list[Word] | Refused]
 ) -> list[Word] | Refused:
+    if state.episode is None:
+        return Refused("transient", "this patient is not admitted here yet; try again soon", "appointment")
     session = find(state, session_id)
-    if state.episode is None or session is None:
+    if session is None:
         return Refused("not-found", "no such session is planned for this patient", "appointment")
     return then(state.episode, session)
 

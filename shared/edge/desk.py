@@ -11,6 +11,7 @@ from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import Answered, Entry
 from shared.edge.outcome import Refusal, fault, refuse
+from shared.edge.patients import RETRY_SECONDS
 from shared.edge.resolving import Resolved, Submission, resolve
 from shared.path import db, identity
 from shared.path.batch import clinical_time
@@ -163,7 +164,8 @@ def _not_refused(answer: Answer) -> Answer:
             raise refuse(409, "duplicate", "", "This identifier was used before, with other content.")
         case Refused(code=code, because=because, expression=expression):
             issue = fault(code, expression, because)  # type: ignore[arg-type]
-            raise Refusal(_STATUS.get(code, 422), (issue,))
+            later = {"Retry-After": str(RETRY_SECONDS)} if code == "transient" else {}
+            raise Refusal(_STATUS.get(code, 422), (issue,), later)
 
 
 def _done(resolved: Resolved, answer: Answer) -> Done:

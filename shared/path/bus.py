@@ -6,7 +6,7 @@ acknowledged and the stop is clean.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from shared.path import db, ledger, log, metrics
 from shared.path.clock import machine_now, ticks
 from shared.path.inbox import Inbox
 from shared.path.item import Answer, Incomplete, Item, heard
-from shared.words import wire
+from shared.words import fhir, wire
 from shared.words.intake import ConsentsCurrent
 
 BATCH_MOST = 200
@@ -39,9 +39,9 @@ class Ended(Exception):
 
 
 class Bus:
-    def __init__(self, inbox: Inbox, bootstrap: str, replica: str) -> None:
+    def __init__(self, inbox: Inbox, bootstrap: str, replica: str, wanted: frozenset[str] | None = None) -> None:
         self._inbox = inbox
-        self._wanted = inbox.service.heard_words
+        self._wanted = inbox.service.heard_words if wanted is None else wanted
         self._topic = inbox.service.hears
         self._replica = replica
         self._bootstrap = bootstrap
@@ -89,7 +89,7 @@ class Bus:
 
         async def hear(records: tuple[ConsumerRecord, ...]) -> None:
             try:
-                await self._hear(records)
+                await self.take(records)
             except Exception as error:
                 if not ended.done():
                     log.get().error("consumer ended", place=log.place_of(error))
@@ -105,7 +105,7 @@ class Bus:
         """FastStream's own parser decodes every header, and one not UTF-8 makes it commit past the whole batch."""
         return KafkaAckableMessage(body=b"", headers={}, raw_message=raw, consumer=self._consumer())
 
-    async def _hear(self, records: Sequence[ConsumerRecord]) -> None:
+    async def take(self, records: Sequence[ConsumerRecord]) -> None:
         """One batch, again and again until it is kept: trouble is not the records' fault."""
         items, heartbeats = self._read(records)
         if not items and not heartbeats:
@@ -132,8 +132,8 @@ class Bus:
             head = _head(record)
             name = wire.word_name(head)
             if name == ConsentsCurrent.__name__:
-                if name in self._wanted:
-                    heartbeats[record.partition] = datetime.fromisoformat(head["ce_time"])
+                if name in self._wanted and (at := _instant(head)) is not None:
+                    heartbeats[record.partition] = at
                 continue
             if (name and name not in self._wanted) or head.get("ce_source", "").endswith(
                 f"/{self._inbox.service.name}"
@@ -141,7 +141,7 @@ class Bus:
                 continue
             item = heard(head, _key(record), record.value)
             if item.program not in self._inbox.settings:
-                item.unreadable = item.unreadable or "headers.ce_program"
+                item.unreadable, item.program = item.unreadable or "headers.ce_program", ""
             items.append(item)
         return items, heartbeats
 
@@ -183,6 +183,14 @@ def _text(value: Any) -> str | None:
     except (UnicodeDecodeError, AttributeError):
         return None
     return text
+
+
+def _instant(head: Mapping[str, str]) -> datetime | None:
+    """When a heartbeat was said. One that doesn't tell says nothing: the gate stays as it is."""
+    try:
+        return fhir.moment(head["ce_time"])
+    except (KeyError, ValueError, OverflowError):
+        return None
 
 
 def _key(record: ConsumerRecord) -> str:

@@ -1,0 +1,51 @@
+"""Records that a sender garbled: none of them ends the consumer, and none is committed past in silence."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from shared.path.bus import Bus
+from tests.shared.path.hall import Hall, admission, hall, record
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A record as aiokafka hands it over."""
+
+    headers: list[tuple[str, bytes | None]]
+    key: bytes | None
+    value: bytes | None
+    partition: int = 0
+
+
+def raw(head: Mapping[str, str], key: str, value: bytes) -> Raw:
+    return Raw([(name, text.encode()) for name, text in head.items()], key.encode(), value)
+
+
+@pytest.fixture
+async def here(database: str, tmp_path: Path) -> AsyncIterator[Hall]:
+    async with hall(database, tmp_path) as opened:
+        yield opened
+
+
+async def test_a_nul_in_the_program_parks_the_record(here: Hall) -> None:
+    patient = str(uuid4())
+    word = record(admission(patient), patient)
+    await Bus(here.inbox, "nowhere:1", "0").take([raw({**word.head, "ce_program": "de\0mo"}, patient, word.content)])
+    assert await here.look("SELECT class, place FROM parked") == [("unreadable", "headers.ce_program")]
+
+
+@pytest.mark.parametrize("head", [{}, {"ce_time": "yesterday"}, {"ce_time": "2026-01-05T12:00:00"}])
+async def test_a_heartbeat_without_its_time_says_nothing(here: Hall, head: dict[str, str]) -> None:
+    bus = Bus(here.inbox, "nowhere:1", "0", wanted=frozenset({"ConsentsCurrent"}))
+    await bus.take([raw({"ce_type": "org.iop-hub.ConsentsCurrent", **head}, "", b"{}")])
+    assert await here.look("SELECT count(*) FROM ledger") == [(0,)]
+    assert await here.look("SELECT count(*) FROM parked") == [(0,)]
+
+
+async def test_a_word_for_others_is_passed_over_unread(here: Hall) -> None:
+    await Bus(here.inbox, "nowhere:1", "0").take([raw({"ce_type": "org.iop-hub.ReferralReceived"}, "x", b"\xff")])
+    assert await here.look("SELECT count(*) FROM parked") == [(0,)]
