@@ -17,9 +17,10 @@ from rich.console import Console
 from deploy import clock
 from deploy.demo import hub, partner, report, samples, story, summary
 from deploy.demo.agenda import Agenda, Promises
-from deploy.demo.chart import Chart, fold
+from deploy.demo.chart import Chart
 from deploy.demo.courses import COURSES
 from deploy.demo.display import Board, Seen
+from deploy.demo.fold import fold
 from deploy.demo.partner import Partners
 from deploy.demo.stay import ZONE, Clinic, Stay
 from deploy.driver import Driver

@@ -5,7 +5,8 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from deploy.demo.chart import Chart, fold
+from deploy.demo.chart import Chart
+from deploy.demo.fold import fold
 from deploy.evidence import Record
 from shared.words import wire
 from shared.words.attendance import SessionAttended, SessionExcused, SessionMissed, SessionScheduled
