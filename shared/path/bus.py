@@ -32,6 +32,8 @@ TROUBLE_SECONDS_MOST = 60.0
 """Of the 300 s a poll may take; then the process ends: a restart beats skipping."""
 PARKED_IN_A_ROW_MOST = 100
 SESSION_TIMEOUT_MS = 10_000
+KEY_LETTERS_MOST = 64
+"""The hub's ids have 36; a longer key is nobody's."""
 
 
 class Ended(Exception):
@@ -142,6 +144,8 @@ class Bus:
             item = heard(head, _key(record), record.value)
             if item.program not in self._inbox.settings:
                 item.unreadable, item.program = item.unreadable or "headers.ce_program", ""
+            if not item.key:
+                item.unreadable = item.unreadable or "key"
             items.append(item)
         return items, heartbeats
 
@@ -194,11 +198,12 @@ def _instant(head: Mapping[str, str]) -> datetime | None:
 
 
 def _key(record: ConsumerRecord) -> str:
+    """The patient's id, or nothing where the key can be none."""
     try:
         key: str = (record.key or b"").decode()
     except UnicodeDecodeError:
         return ""
-    return key.replace("\x00", "")
+    return key if len(key) <= KEY_LETTERS_MOST and "\x00" not in key else ""
 
 
 class _Lost(ConsumerRebalanceListener):  # type: ignore[misc]

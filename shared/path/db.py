@@ -16,7 +16,8 @@ COMMAND_SECONDS_MOST = 30.0
 POOL_MOST = 8
 _MIGRATION_LOCK = 7_300_001
 _TROUBLE_CLASSES = ("08", "40", "53", "57", "58")
-_DATA_CLASSES = ("22", "23")
+_DATA_CLASSES = ("21", "22", "23", "54")
+"""Cardinality, data, integrity, and limits such as an index row too long."""
 
 _SERVER_SETTINGS = {
     "application_name": "iop-hub",

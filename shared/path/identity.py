@@ -147,7 +147,7 @@ async def is_known(connection: Connection, program: str, patient: str) -> bool:
 
 async def bind(connection: Connection, program: str, digests: Sequence[Digest], patient: str) -> set[str]:
     """Bind identifiers to a patient, unless they already belong to one. Returns whose they are now."""
-    columns = sorted(column(each) for each in digests)
+    columns = sorted({column(each) for each in digests})
     await connection.execute(_LEARN, [program] * len(columns), columns, [patient] * len(columns))
     return await resolve(connection, program, digests)
 
@@ -157,12 +157,12 @@ async def learn(connection: Connection, identified: Sequence[Item], service: Ser
 
     Facts that waited for one of its identifiers are told now, in the order in which they came.
     """
-    rows = sorted(
-        (item.program, column(digest), item.key)
-        for item in identified
-        if isinstance(item.word, PatientIdentified)
-        for digest in item.word.digests
-    )
+    first: dict[tuple[str, str], str] = {}
+    for item in identified:
+        if isinstance(item.word, PatientIdentified):
+            for digest in item.word.digests:
+                first.setdefault((item.program, column(digest)), item.key)
+    rows = sorted((program, digest, patient) for (program, digest), patient in first.items())
     if rows:
         await connection.execute(_LEARN, *(list(each) for each in zip(*rows, strict=True)))
     waited = await connection.fetch(_WAITED, [row[0] for row in rows], [row[1] for row in rows]) if rows else []

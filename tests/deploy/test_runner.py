@@ -42,7 +42,7 @@ def test_a_client_gets_a_token_that_the_published_keys_verify(running: Running) 
     published = KeySet([keys.read(running.data / "keys" / "issuer.public.json")])
     claims = jwt.decode(token, published, algorithms=["ES256"]).claims
     assert (claims["sub"], claims["program"], claims["aud"]) == ("lab", "demo", "iop-hub")
-    assert claims["scope"] == "system/DiagnosticReport.cu system/Observation.cu system/Specimen.cu"
+    assert claims["scope"] == "system/DiagnosticReport.crus system/Observation.crus system/Specimen.crus"
 
 
 def test_the_issuer_publishes_its_keys_and_never_the_private_part(running: Running) -> None:

@@ -49,3 +49,11 @@ async def test_a_heartbeat_without_its_time_says_nothing(here: Hall, head: dict[
 async def test_a_word_for_others_is_passed_over_unread(here: Hall) -> None:
     await Bus(here.inbox, "nowhere:1", "0").take([raw({"ce_type": "org.iop-hub.ReferralReceived"}, "x", b"\xff")])
     assert await here.look("SELECT count(*) FROM parked") == [(0,)]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 3000, "nul \0 within"])
+async def test_a_key_that_can_be_no_patients_parks_the_record_and_holds_nobody(here: Hall, key: str) -> None:
+    word = record(admission(str(uuid4())), str(uuid4()))
+    await Bus(here.inbox, "nowhere:1", "0").take([raw(word.head, key, word.content)])
+    assert await here.look("SELECT key, place FROM parked") == [("", "key")]
+    assert await here.look("SELECT count(*) FROM state WHERE body <> ''") == [(0,)]

@@ -14,6 +14,7 @@ from shared.path import lanes
 from shared.path.item import Expected, Kept, Reused, Stale
 from shared.path.service import NewerState
 from shared.rules.decision import Refused
+from shared.words.intake import Digest, PatientIdentified
 from tests.shared.path.hall import MONDAY_NOON, MONDAY_SESSION, Hall, admission, attendance, garbage, hall, record, told
 
 PATIENT = "11111111-1111-4111-8111-111111111111"
@@ -171,3 +172,9 @@ async def test_two_services_that_hear_the_same_word_say_different_ids(here: Hall
     await here.hear(record(admission(PATIENT), PATIENT, identity=item.id))
     ((first,), (second,)) = await here.look("SELECT said FROM heard ORDER BY sequence")
     assert set(first).isdisjoint(second)
+
+
+async def test_a_patient_identified_twice_in_one_batch_is_learned_once(here: Hall) -> None:
+    word = PatientIdentified(digests=(Digest("k", "ab"), Digest("k", "ab")), sealed=(), identified_at=MONDAY_NOON)
+    await here.hear(record(word, PATIENT), record(word, PATIENT))
+    assert await here.look("SELECT patient FROM alias") == [(PATIENT,)]
