@@ -146,6 +146,8 @@ class Bus:
                 item.unreadable, item.program = item.unreadable or "headers.ce_program", ""
             if not item.key:
                 item.unreadable = item.unreadable or "key"
+            if item.unreadable is not None:
+                item.word = None
             items.append(item)
         return items, heartbeats
 

@@ -132,7 +132,7 @@ class Inbox:
 
     async def _with_waiting(self, connection: Connection, items: list[Item]) -> list[Item]:
         """Each PatientIdentified teaches its aliases; what waited for one of them follows it at once."""
-        identified = [item for item in items if isinstance(item.word, PatientIdentified)]
+        identified = [item for item in items if isinstance(item.word, PatientIdentified) and item.parked is None]
         if not identified:
             return items
         followers = await identity.learn(connection, identified, self.service)
@@ -176,7 +176,7 @@ def _again(item: Item, row: Mapping[str, Any] | None) -> Answer:
 
 
 def _unkeepable(item: Item, error: Exception) -> Item:
-    item.unreadable = f"{type(error).__name__} in PostgreSQL"
+    item.unreadable, item.word = f"{type(error).__name__} in PostgreSQL", None
     return item
 
 

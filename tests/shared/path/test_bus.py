@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from shared.path.bus import Bus
-from tests.shared.path.hall import Hall, admission, hall, record
+from shared.words.intake import Digest, PatientIdentified
+from tests.shared.path.hall import MONDAY_NOON, Hall, admission, hall, record
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,10 @@ async def test_a_key_that_can_be_no_patients_parks_the_record_and_holds_nobody(h
     await Bus(here.inbox, "nowhere:1", "0").take([raw(word.head, key, word.content)])
     assert await here.look("SELECT key, place FROM parked") == [("", "key")]
     assert await here.look("SELECT count(*) FROM state WHERE body <> ''") == [(0,)]
+
+
+async def test_an_identification_without_a_patient_teaches_no_alias(here: Hall) -> None:
+    said = PatientIdentified(digests=(Digest("k", "ab"),), sealed=(), identified_at=MONDAY_NOON)
+    word = record(said, str(uuid4()))
+    await Bus(here.inbox, "nowhere:1", "0").take([raw(word.head, "", word.content)])
+    assert await here.look("SELECT count(*) FROM alias") == [(0,)]
