@@ -26,6 +26,8 @@ from shared.words.intake import PatientIdentified
 
 _AgainAnswer = Kept | Incomplete
 _encode = msgspec.json.Encoder().encode
+DECIDED_AT_ONCE = 25
+"""Words decided before others have their turn: a whole batch would make each POST wait for tens of milliseconds."""
 _as_number = attrgetter("int")
 """The order in which uuids are claimed, without a comparison in Python for each pair."""
 
@@ -84,7 +86,7 @@ class Inbox:
         await ledger.apply(connection, decided)
         slots = await keep.lock(connection, {item.key: item.program for item in decided})
         versions = await keep.versions(connection, [each for item in decided for each in item.expects])
-        batch = self._deliberate(decided, slots, versions, now)
+        batch = await self._deliberate(decided, slots, versions, now)
         written = await keep.keep(connection, self.service, batch, now, self._listening.since)
         await self._answer(connection, batch, written, answered)
         done = [item.outbox_id for item in items if item.outbox_id is not None]
@@ -93,7 +95,7 @@ class Inbox:
         metrics.heard(self.service.name, batch)
         return [answered.get(id(item), Kept()) for item in items]
 
-    def _deliberate(
+    async def _deliberate(
         self,
         items: Sequence[Item],
         slots: dict[str, Slot],
@@ -102,7 +104,9 @@ class Inbox:
     ) -> Batch:
         batch = Batch(slots)
         deliberation = Deliberation(self.service, now, self._listening.since, self.settings, self._digests, versions)
-        deliberation.run(items, batch)
+        for first in range(0, len(items), DECIDED_AT_ONCE):
+            deliberation.run(items[first : first + DECIDED_AT_ONCE], batch)
+            await asyncio.sleep(0)
         for key, last in {item.key: item for item in items if item.parked is not None}.items():
             if not slots[key].stuck:
                 deliberation.release(last, slots[key], batch)

@@ -29,12 +29,12 @@ def hold(item: Item, slot: Slot, batch: Batch, write: Write, now: datetime, sett
     if settings is None:
         slot.hold = UNKNOWN_PROGRAM
         return
-    escalation = _hub_hold(uuid5(item.id, "hub-hold"), item, now, settings.escalation, service)
+    escalation = _hub_hold(uuid5(item.id, f"{service}:hub-hold"), item, now, settings.escalation, service)
     slot.hold = _encode(escalation).decode()
     raised = EscalationRaised(escalation=escalation, at=now)
     say(batch, raised, write(raised, item, "hub-hold"), slot.key, item.program)
     details = f"a word {item.name} was parked; iop parked list shows it"
-    parked = WordParked(outcome_id=str(uuid5(item.id, "parked")), service=service, details=details)
+    parked = WordParked(outcome_id=str(uuid5(item.id, f"{service}:parked")), service=service, details=details)
     _say_to_operations(parked, item, batch, write)
 
 
@@ -46,7 +46,7 @@ def release(item: Item, slot: Slot, batch: Batch, write: Write, now: datetime, s
         say(batch, resolved, write(resolved, item, "hub-release"), slot.key, item.program)
     slot.hold, slot.changed = None, True
     details = "the parked words of a patient were decided"
-    redriven = WordRedriven(outcome_id=str(uuid5(item.id, "redriven")), service=service, details=details)
+    redriven = WordRedriven(outcome_id=str(uuid5(item.id, f"{service}:redriven")), service=service, details=details)
     _say_to_operations(redriven, item, batch, write)
 
 

@@ -141,3 +141,12 @@ async def test_a_word_that_fails_is_told_from_the_ones_queued_behind_it(here: Ha
     (failed,) = await here.hear(record(admission(PATIENT), PATIENT))
     (queued,) = await here.hear(record(discharge(PATIENT), PATIENT))
     assert (failed, queued) == (Incomplete(fault=True), Incomplete(fault=False))
+
+
+async def test_two_services_that_park_the_same_word_raise_two_escalations(here: Hall) -> None:
+    item = record(admission(PATIENT), PATIENT)
+    await here.hear(item)
+    here.inbox.service = replace(here.inbox.service, name="testing")
+    await here.pool.execute("TRUNCATE state, claims")
+    await here.hear(record(admission(PATIENT), PATIENT, identity=item.id))
+    assert await here.look("SELECT count(*) FROM resources WHERE type = 'Task'") == [(2,)]
