@@ -37,31 +37,40 @@ class Statements:
         return _Pool(pool, self)
 
     def watch(self, inbox: Inbox, bus: Bus) -> None:
-        """Time reading and deciding, and from the first batch to the last."""
+        """Time reading, deciding, each batch, and what lies between two batches."""
         self._time(bus, "_read", "read")
-        self._time(inbox, "_deliberate", "decide, evolve, write")
-        hear = inbox.hear
+        self._time_waited(inbox, "_deliberate", "decide, evolve, write")
+        self._time_waited(inbox, "hear", "in hear")
+        hear: Callable[..., Any] = inbox.hear
 
-        async def timed(*arguments: Any) -> Any:
-            started = ticks()
-            answers = await hear(*arguments)
+        async def noted(*arguments: Any) -> Any:
             if self._last:
-                self._between += started - self._last
+                self._between += ticks() - self._last
+            answers = await hear(*arguments)
             self._last = ticks()
-            self.seconds["in hear"] += self._last - started
             return answers
 
-        inbox.hear = timed  # type: ignore[method-assign,assignment]
+        inbox.hear = noted  # type: ignore[method-assign,assignment]
 
     def _time(self, owner: Any, method: str, stage: str) -> None:
         wrapped: Callable[..., Any] = getattr(owner, method)
 
         def timed(*arguments: Any) -> Any:
             started = ticks()
-            try:
-                return wrapped(*arguments)
-            finally:
-                self.seconds[stage] += ticks() - started
+            found = wrapped(*arguments)
+            self.seconds[stage] += ticks() - started
+            return found
+
+        setattr(owner, method, timed)
+
+    def _time_waited(self, owner: Any, method: str, stage: str) -> None:
+        wrapped: Callable[..., Any] = getattr(owner, method)
+
+        async def timed(*arguments: Any) -> Any:
+            started = ticks()
+            found = await wrapped(*arguments)
+            self.seconds[stage] += ticks() - started
+            return found
 
         setattr(owner, method, timed)
 
