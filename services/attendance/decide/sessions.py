@@ -1,0 +1,46 @@
+"""A session in words: planned, scheduled, cancelled, missed."""
+
+from typing import Any
+
+from services.attendance import misses
+from services.attendance.settings import Settings
+from services.attendance.state import Episode, Session, State, evolve, find
+from services.attendance.words import (
+    SessionCancelled,
+    SessionMissed,
+    SessionScheduled,
+)
+from shared.rules import escalation
+from shared.rules.decision import Moment
+from shared.words.envelope import Word
+
+Now = Moment[Settings]
+
+
+def planned(episode: Episode, session: Session) -> dict[str, Any]:
+    return {
+        "session_id": episode.session_id(session),
+        "episode_id": episode.id,
+        "kind": episode.template[session.slot].kind,
+        "start": session.start,
+        "end": episode.end(session),
+    }
+
+
+def scheduled(episode: Episode, session: Session) -> SessionScheduled:
+    return SessionScheduled(**planned(episode, session))
+
+
+def cancelled(episode: Episode, session: Session, because: str) -> SessionCancelled:
+    return SessionCancelled(because=because, **planned(episode, session))
+
+
+def missed(state: State, episode: Episode, session: Session, moment: Now) -> list[Word]:
+    missed = SessionMissed(**planned(episode, session))
+    after = evolve(state, missed)
+    found = find(after, missed.session_id)
+    assert found is not None
+    reasons = [each.escalation.reason for each in after.escalations]
+    triggers = misses.asked_once(misses.triggers(episode, after.sessions, found, moment.settings), reasons)
+    raised = escalation.raise_or_update(after.escalations, triggers, moment, moment.settings.escalation)
+    return [missed, *raised]
