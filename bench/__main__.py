@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import logging
+import signal
+import sys
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
@@ -23,6 +25,8 @@ def main() -> None:
     arguments.add_argument("--quick", action="store_true", help="a few hundred of everything: does it run at all?")
     quick = arguments.parse_args().quick
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # Asked to stop, it still stops its servers and removes its folders.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     report.heading()
     _consumer_and_relay(quick)
     _whole_hub(quick)

@@ -147,9 +147,11 @@ async def _prepare(course: Course, dsn: str, keys: Sequence[str]) -> None:
 
 async def keep_before(course: Course, dsn: str, keys: Sequence[str]) -> None:
     """Lay down the states that are there before the first word."""
+    rows, columns = list(course.rows(keys)), ("key", "program", "version", "body")
+    if not rows:
+        return
     connection = await asyncpg.connect(dsn)
     try:
-        rows, columns = course.rows(keys), ("key", "program", "version", "body")
         await connection.copy_records_to_table("state", records=rows, columns=columns)
         await connection.execute("ANALYZE state")
     finally:
