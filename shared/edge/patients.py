@@ -10,6 +10,7 @@ from shared.edge.outcome import refuse
 from shared.path import identity
 from shared.path.db import Connection
 from shared.path.identity import Identifier, Keys
+from shared.words.codes import HUB
 from shared.words.intake import Digest
 
 RETRY_SECONDS = 5
@@ -53,8 +54,13 @@ async def of_references(
     """The one patient that the entries are about, or None; and the digests under which an unknown one may wait."""
     owners: set[str] = set()
     digests: list[Digest] = []
+    asked: set[tuple[str, str, str]] = set()
     for entry in entries:
         for _, reference in references(entry.resource, entry.place):
+            named_by = _named_by(reference)
+            if named_by in asked:
+                continue
+            asked.add(named_by)
             found, named = await _of_reference(connection, keys, reference, caller)
             owners |= found
             digests.extend(named)
@@ -82,9 +88,15 @@ async def _of_reference(
     return await identity.resolve(connection, caller.program, digests), digests
 
 
-def _names_a_patient(reference: dict[str, Any]) -> bool:
+def _named_by(reference: dict[str, Any]) -> tuple[str, str, str]:
     named = reference.get("identifier", {})
-    return reference.get("type") in (None, "Patient") and bool(named.get("system")) and bool(named.get("value"))
+    return reference.get("reference", ""), named.get("system", ""), named.get("value", "")
+
+
+def _names_a_patient(reference: dict[str, Any]) -> bool:
+    """A logical reference that may mean a patient; the hub's own systems name partners, roles and staff."""
+    _, system, value = _named_by(reference)
+    return reference.get("type") in (None, "Patient") and bool(system and value) and not system.startswith(HUB)
 
 
 def _is_hub_id(text: str) -> bool:

@@ -55,7 +55,7 @@ PARKED = """INSERT INTO parked (id, key, program, class, place, kind, word, head
 UNPARK = "DELETE FROM parked WHERE sequence = ANY($1::bigint[])"
 # Words to oneself, once decided. The lane is named for the index.
 DELETE_SELF = "DELETE FROM outbox WHERE lane = 'self' AND id = ANY($1::bigint[])"
-DELETE_OUTBOX = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+DELETE_PARTNER = "DELETE FROM outbox WHERE lane = $1 AND id = $2"
 
 
 async def claim(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:

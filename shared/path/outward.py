@@ -219,7 +219,7 @@ class PartnerLane:
         head = self_head(cause, row.program, self._service.name, now, row.correlation_id)
         batch.outbox.append(OutboxRow(LANE_SELF, row.program, row.key, head, inner.encode_inner(outcome).decode()))
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(keep.DELETE_OUTBOX, [row.id])
+            await connection.execute(keep.DELETE_PARTNER, self.lane, row.id)
             await keep.keep(connection, self._service, batch, now, now)
         self._bell.ring()
 

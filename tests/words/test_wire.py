@@ -259,3 +259,8 @@ def _put(value: Any, place: tuple[Any, ...], put: Any) -> None:
     for step in way:
         value = value[step]
     value[last] = put
+
+
+@given(some.uuids(), some.text(max_size=60))
+def test_a_made_id_is_the_uuid5_of_its_cause_and_name(cause: UUID, name: str) -> None:
+    assert name_id(cause, name) == name_id(str(cause), name) == str(uuid5(cause, name))
