@@ -25,7 +25,6 @@ PARAMETERS: Mapping[str, SearchType] = {
     "status": "token",
     "date": "date",
 }
-_COMPARE = {"eq": "=", "ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _DATE = re.compile(r"(eq|ge|gt|le|lt)?(\d{4}(?:-\d{2}(?:-\d{2}(?:T.+)?)?)?)")
 
 
