@@ -1,5 +1,6 @@
 """Logging: one JSON object a line on stderr, fields from an allow-list, so that no identifier can slip in."""
 
+import errno
 import logging
 import sys
 from typing import Any
@@ -35,11 +36,18 @@ def configure(service: str) -> None:
 
 
 class _Foreign(logging.Handler):
-    """Libraries may put values into their messages: only their name, level and the error's type are kept."""
+    """Libraries may put values into their messages: only their name, level and the error's kind are kept."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        raised = record.exc_info[1] if record.exc_info else record.msg
+        kind = _kind(raised) if isinstance(raised, BaseException) else None
         structlog.get_logger().log(record.levelno, record.name, error=kind, place=f"{record.module}:{record.lineno}")
+
+
+def _kind(error: BaseException) -> str:
+    """The error's type and, from the system, which error it is: `OSError EADDRINUSE`."""
+    name = errno.errorcode.get(error.errno or 0) if isinstance(error, OSError) else None
+    return f"{type(error).__name__} {name}" if name else type(error).__name__
 
 
 def get() -> Any:

@@ -44,15 +44,17 @@ def test_every_dependency_has_its_reason() -> None:
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """`iop up`, as the README says, on free ports."""
     data = tmp_path_factory.mktemp("readme") / "hub"
-    begun = subprocess.Popen(
-        (sys.executable, "-m", "deploy.cli", "up", "--data", str(data), "--any-ports"),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    said = data.with_name("said.txt")
+    with said.open("w") as output:
+        begun = subprocess.Popen(
+            (sys.executable, "-m", "deploy.cli", "up", "--data", str(data), "--any-ports"),
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
+        )
     until = time.monotonic() + 120
     while not (data / "hub.json").exists():
-        assert begun.poll() is None and time.monotonic() < until
+        assert begun.poll() is None and time.monotonic() < until, said.read_text()
         time.sleep(0.1)
     yield data
     begun.send_signal(signal.SIGTERM)

@@ -1,0 +1,58 @@
+"""What a library logs: its name, the place and the kind of error; never its words."""
+
+import errno
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from shared.path import log
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What the process writes on stderr once logging is configured."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    log.configure("intake")
+    yield stderr
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def last(written: io.StringIO) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(written.getvalue().splitlines()[-1])
+    return line
+
+
+def test_a_librarys_words_are_dropped(written: io.StringIO) -> None:
+    logging.getLogger("library").error("patient %s", "Jane Doe")
+    assert last(written)["event"] == "library"
+    assert last(written)["error"] is None
+    assert "Doe" not in written.getvalue()
+
+
+def test_an_error_keeps_its_kind_however_it_was_logged(written: io.StringIO) -> None:
+    taken = OSError(errno.EADDRINUSE, "address of Jane Doe already in use")
+    logging.getLogger("uvicorn.error").error(taken)
+    assert last(written)["error"] == "OSError EADDRINUSE"
+    try:
+        raise taken
+    except OSError:
+        logging.getLogger("library").exception("Jane Doe")
+    assert last(written)["error"] == "OSError EADDRINUSE"
+    assert "Doe" not in written.getvalue()
+
+
+def test_an_error_without_a_number_is_its_type(written: io.StringIO) -> None:
+    logging.getLogger("library").error(ValueError("Jane Doe"))
+    assert last(written)["error"] == "ValueError"
