@@ -13,6 +13,8 @@ Connection = Any
 
 SCHEMA = Path(__file__).with_name("schema")
 COMMAND_SECONDS_MOST = 30.0
+MIGRATION_SECONDS_MOST = 600.0
+"""Of one migration: filling a new column may take longer than any command of the hub's own."""
 POOL_MOST = 8
 _MIGRATION_LOCK = 7_300_001
 _TROUBLE_CLASSES = ("08", "40", "53", "57", "58")
@@ -61,7 +63,7 @@ async def migrate(dsn: str) -> None:
             done = {row["name"] for row in await connection.fetch("SELECT name FROM migrations")}
             for file in sorted(SCHEMA.glob("*.sql")):
                 if file.name not in done:
-                    await connection.execute(file.read_text())
+                    await connection.execute(file.read_text(), timeout=MIGRATION_SECONDS_MOST)
                     await connection.execute("INSERT INTO migrations VALUES ($1)", file.name)
     finally:
         await connection.close()

@@ -6,7 +6,6 @@ read -> claim -> learn -> lock -> decide -> keep, in one transaction. At-least-o
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +27,6 @@ _AgainAnswer = Kept | Incomplete
 _encode = msgspec.json.Encoder().encode
 DECIDED_AT_ONCE = 25
 """Words decided before others have their turn: a whole batch would make each POST wait for tens of milliseconds."""
-_as_number = attrgetter("int")
-"""The order in which uuids are claimed, without a comparison in Python for each pair."""
 
 
 class Inbox:
@@ -114,7 +111,7 @@ class Inbox:
 
     async def _claim(self, connection: Connection, items: Sequence[Item]) -> tuple[list[Item], dict[int, Answer]]:
         """Those not seen before, and what to answer to those seen before."""
-        free = await keep.claim(connection, sorted({item.id for item in items if item.claim}, key=_as_number))
+        free = await keep.claim(connection, {item.id: item.program for item in items if item.claim})
         fresh: list[Item] = []
         repeated: list[Item] = []
         for item in items:
@@ -140,8 +137,8 @@ class Inbox:
         if not identified:
             return items
         followers = await identity.learn(connection, identified, self.service)
-        told = sorted({each.id for following in followers.values() for each in following if each.kind == "told"})
-        await keep.claim(connection, told)
+        following = [each for several in followers.values() for each in several]
+        await keep.claim(connection, {each.id: each.program for each in following if each.kind == "told"})
         return [each for item in items for each in (item, *followers.get(id(item), ()))]
 
     async def _answer(

@@ -13,7 +13,8 @@ from shared.path.item import Expected
 from shared.path.service import Service
 
 # Take the ids not seen before. Sorted, and before any row lock, so that two batches never wait in a ring.
-CLAIM = "INSERT INTO claims (id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING RETURNING id"
+CLAIM = """INSERT INTO claims (id, program) SELECT * FROM unnest($1::uuid[], $2::text[])
+    ON CONFLICT DO NOTHING RETURNING id"""
 # What was answered to commands seen before.
 ANSWERS = "SELECT id, digest, answer FROM claims WHERE id = ANY($1::uuid[])"
 # Remember the answer, so that the same command again gets the same.
@@ -48,6 +49,8 @@ JOURNAL = f"""INSERT INTO heard
         AS u(key, program, cause, said_by, word, content, settings, said)"""
 OUTBOX = ("lane", "program", "key", "head", "body")
 _OUTBOX_ROW = attrgetter(*OUTBOX)
+_as_number = attrgetter("int")
+"""The order in which uuids are claimed, without a comparison in Python for each pair."""
 PARKED = """INSERT INTO parked (id, key, program, class, place, kind, word, head, content, at)
     SELECT u.id, u.key, u.program, u.class, u.place, u.kind, u.word, u.head, u.content, $10
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
@@ -58,9 +61,12 @@ DELETE_SELF = "DELETE FROM outbox WHERE lane = 'self' AND id = ANY($1::bigint[])
 DELETE_PARTNER = "DELETE FROM outbox WHERE lane = $1 AND id = $2"
 
 
-async def claim(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
-    """The ids that nobody had taken. `ids` are sorted and distinct."""
-    return {row["id"] for row in await connection.fetch(CLAIM, ids)} if ids else set()
+async def claim(connection: Connection, programs: Mapping[UUID, str]) -> set[UUID]:
+    """The ids (id -> program) that nobody had taken."""
+    if not programs:
+        return set()
+    ids = sorted(programs, key=_as_number)
+    return {row["id"] for row in await connection.fetch(CLAIM, ids, [programs[each] for each in ids])}
 
 
 async def lock(connection: Connection, programs: Mapping[str, str]) -> dict[str, Slot]:

@@ -26,8 +26,9 @@ _GIVEN = """INSERT INTO consents (program, patient, consent_id, body)
 _REVOKED = """INSERT INTO consents (program, patient, consent_id, body)
     SELECT u.*, NULL FROM unnest($1::text[], $2::text[], $3::text[]) u
     ON CONFLICT (patient, consent_id) DO UPDATE SET body = NULL"""
-_VERSION = """INSERT INTO consent_versions (patient, version)
-    SELECT patient, count(*)::int FROM unnest($1::text[]) AS u(patient) GROUP BY patient ORDER BY patient
+_VERSION = """INSERT INTO consent_versions (program, patient, version)
+    SELECT max(program), patient, count(*)::int FROM unnest($1::text[], $2::text[]) AS u(program, patient)
+    GROUP BY patient ORDER BY patient
     ON CONFLICT (patient) DO UPDATE SET version = consent_versions.version + excluded.version"""
 _CURRENT = """INSERT INTO ledger (partition, current_at) SELECT * FROM unnest($1::int[], $2::timestamptz[])
     ON CONFLICT (partition) DO UPDATE SET current_at = greatest(ledger.current_at, excluded.current_at)"""
@@ -48,7 +49,7 @@ async def apply(connection: Connection, items: Sequence[Item]) -> None:
         await connection.execute(_GIVEN, *_named(given), bodies)
     if revoked:
         await connection.execute(_REVOKED, *_named(revoked))
-    await connection.execute(_VERSION, [item.key for item, _ in words])
+    await connection.execute(_VERSION, [item.program for item, _ in words], [item.key for item, _ in words])
 
 
 def _named(words: Sequence[tuple[Item, ConsentGiven | ConsentRevoked]]) -> tuple[list[str], list[str], list[str]]:

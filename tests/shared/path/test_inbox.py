@@ -36,6 +36,12 @@ async def test_the_same_record_again_has_no_second_effect(here: Hall) -> None:
     assert await here.look("SELECT count(*) FROM heard") == [(1,)]
 
 
+async def test_what_was_claimed_carries_the_program(here: Hall) -> None:
+    await here.hear(record(admission(PATIENT), PATIENT))
+    await here.tell(PATIENT, await _check_in(here))
+    assert await here.look("SELECT program FROM claims") == [("demo",), ("demo",)]
+
+
 async def test_the_same_record_twice_in_one_batch_counts_once(here: Hall) -> None:
     cause = uuid4()
     await here.hear(record(admission(PATIENT), PATIENT, cause), record(admission(PATIENT), PATIENT, cause))

@@ -95,3 +95,8 @@ async def test_records_that_expired_unread_close_the_gate_until_a_person_acts(he
         await ledger.mark_lost(connection, [3])
     await mark(here)
     assert not (await known(here)).current
+
+
+async def test_the_count_of_consent_words_carries_the_program(here: Hall) -> None:
+    await apply(here, given(), revoked())
+    assert await here.look("SELECT program, patient, version FROM consent_versions") == [("demo", PATIENT, 2)]
