@@ -13,19 +13,19 @@ PATIENT = "11111111-1111-4111-8111-111111111111"
 KNOWS_NO_PATIENT = {"ledger", "migrations", "service"}
 """Tables of the service itself: how it listens, and how current its ledger is."""
 HEARD, PARKED, WAITING, FORGOTTEN = (UUID(int=each) for each in range(1, 5))
-FIRST_RELEASE_ROWS = """
+FIRST_RELEASE_ROWS = f"""
 CREATE TABLE heard_2026_01 PARTITION OF heard FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
-INSERT INTO claims (id, digest, answer) VALUES ('{heard}', 'd', '{{}}'), ('{parked}', NULL, NULL),
-    ('{waiting}', NULL, NULL), ('{forgotten}', NULL, NULL);
+INSERT INTO claims (id, digest, answer) VALUES ('{HEARD}', 'd', '{{}}'), ('{PARKED}', NULL, NULL),
+    ('{WAITING}', NULL, NULL), ('{FORGOTTEN}', NULL, NULL);
 INSERT INTO heard (now, listening_since, key, program, cause, said_by, word, content, settings, code, said)
-    VALUES ('2026-01-05', '2026-01-05', '{patient}', 'demo', '{heard}', 'ehr', 'CheckIn', '{{}}', '', '', '{{}}');
+    VALUES ('2026-01-05', '2026-01-05', '{PATIENT}', 'demo', '{HEARD}', 'ehr', 'CheckIn', '{{}}', '', '', '{{}}');
 INSERT INTO parked (id, key, program, class, place, kind, word, head, content, at)
-    VALUES ('{parked}', '{patient}', 'demo', 'bug', '', 'heard', '', '{{}}', '', '2026-01-05');
+    VALUES ('{PARKED}', '{PATIENT}', 'demo', 'bug', '', 'heard', '', '{{}}', '', '2026-01-05');
 INSERT INTO waiting (id, program, digest, said_by, content, at)
-    VALUES ('{waiting}', 'demo', 'k:1', 'lab', '[]', '2026-01-05');
-INSERT INTO consents (program, patient, consent_id) VALUES ('demo', '{patient}', 'c1'), ('demo', '{patient}', 'c2');
-INSERT INTO consent_versions (patient, version) VALUES ('{patient}', 2);
-""".format(heard=HEARD, parked=PARKED, waiting=WAITING, forgotten=FORGOTTEN, patient=PATIENT)
+    VALUES ('{WAITING}', 'demo', 'k:1', 'lab', '[]', '2026-01-05');
+INSERT INTO consents (program, patient, consent_id) VALUES ('demo', '{PATIENT}', 'c1'), ('demo', '{PATIENT}', 'c2');
+INSERT INTO consent_versions (patient, version) VALUES ('{PATIENT}', 2);
+"""
 
 
 @pytest.fixture
