@@ -111,6 +111,8 @@ async def _consume(
         inbox.count = count
         bus = Bus(inbox, ground.kafka, "bench")
         if statements:
+            # One at a time, else the stages overlap and their sum says nothing.
+            bus.side_by_side = 1
             statements.watch(inbox, bus)
         async with _running(bus):
             await asyncio.wait_for(count.finished.wait(), LONGEST_SECONDS)

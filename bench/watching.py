@@ -19,7 +19,7 @@ _NAMES = {
     keep.LOCK: "lock",
     keep.STATES: "state",
     keep.RESOURCES: "resources",
-    keep.JOURNAL: "journal",
+    "heard": "journal",
     "outbox": "outbox",
 }
 
@@ -38,7 +38,7 @@ class Statements:
 
     def watch(self, inbox: Inbox, bus: Bus) -> None:
         """Time reading, deciding, each batch, and what lies between two batches."""
-        self._time(bus, "_read", "read")
+        self._time(bus._reader, "read", "read")
         self._time_waited(inbox, "_deliberate", "decide, evolve, write")
         self._time_waited(inbox, "hear", "in hear")
         hear: Callable[..., Any] = inbox.hear

@@ -48,11 +48,13 @@ class Ledger(msgspec.Struct, frozen=True, array_like=True):
 
     def after(self, escalation_id: str, signals: Sequence[Signal]) -> "Ledger":
         """After an escalation's latest word, which says which of its signals stand."""
+        combining = [each for each in signals if each.code in COMBINING]
+        if not combining and escalation_id not in self.escalations:
+            return self
         before = self.heard()
         answered = {each.signal.evidence for each in before if each.answered}
         others = [each for each in before if each.escalation_id != escalation_id]
-        stands = [Heard(escalation_id, each, each.evidence in answered) for each in signals if each.code in COMBINING]
-        return kept([*others, *stands])
+        return kept([*others, *(Heard(escalation_id, each, each.evidence in answered) for each in combining)])
 
     def after_an_answer(self, evidence: Collection[str]) -> "Ledger":
         """A person answered what these had combined into: they alone shall not raise it again."""

@@ -6,9 +6,10 @@ acknowledged and the stop is clean.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from faststream import AckPolicy
@@ -18,11 +19,16 @@ from faststream.kafka.message import KafkaAckableMessage
 from shared.path import db, ledger, log, metrics
 from shared.path.clock import machine_now, ticks
 from shared.path.inbox import Inbox
-from shared.path.item import Answer, Incomplete, Item, heard
-from shared.words import fhir, wire
-from shared.words.intake import ConsentsCurrent
+from shared.path.item import Answer, Incomplete, Item
+from shared.path.reading import Reader
 
-BATCH_MOST = 200
+POLL_MOST = 400
+SIDE_BY_SIDE = 2
+"""Transactions at once, each for patients of its own: one decides while PostgreSQL writes for the other."""
+BATCH_MOST = 250
+"""Words of one transaction: all its patients stay locked until the commit."""
+READ_AT_ONCE = 50
+"""Records read before others have their turn."""
 BATCH_TIMEOUT_MS = 10
 """200 ms, the default, makes a quiet system wait as long."""
 POLL_INTERVAL_MS_MOST = 300_000
@@ -32,8 +38,6 @@ TROUBLE_SECONDS_MOST = 60.0
 """Of the 300 s a poll may take; then the process ends: a restart beats skipping."""
 PARKED_IN_A_ROW_MOST = 100
 SESSION_TIMEOUT_MS = 10_000
-KEY_LETTERS_MOST = 64
-"""The hub's ids have 36; a longer key is nobody's."""
 
 
 class Ended(Exception):
@@ -43,7 +47,9 @@ class Ended(Exception):
 class Bus:
     def __init__(self, inbox: Inbox, bootstrap: str, replica: str, wanted: frozenset[str] | None = None) -> None:
         self._inbox = inbox
-        self._wanted = inbox.service.heard_words if wanted is None else wanted
+        words = inbox.service.heard_words if wanted is None else wanted
+        self._reader = Reader(inbox.service.name, words, inbox.settings)
+        self.side_by_side = SIDE_BY_SIDE
         self._topic = inbox.service.hears
         self._replica = replica
         self._bootstrap = bootstrap
@@ -75,7 +81,7 @@ class Bus:
         self._subscriber: Any = broker.subscriber(
             self._topic,
             batch=True,
-            max_records=BATCH_MOST,
+            max_records=POLL_MOST,
             batch_timeout_ms=BATCH_TIMEOUT_MS,
             group_id=group,
             group_instance_id=f"{group}.{self._replica}",
@@ -108,14 +114,11 @@ class Bus:
         return KafkaAckableMessage(body=b"", headers={}, raw_message=raw, consumer=self._consumer())
 
     async def take(self, records: Sequence[ConsumerRecord]) -> None:
-        """One batch, again and again until it is kept: trouble is not the records' fault."""
-        items, heartbeats = self._read(records)
-        if not items and not heartbeats:
-            return
+        """One poll's records, again and again until they are kept: trouble is not the records' fault."""
         started, pause = ticks(), BACK_OFF_SECONDS_FIRST
         while True:
             try:
-                answers = await self._inbox.hear(items, heartbeats)
+                answers = await self._hear(records)
                 break
             except Exception as error:
                 if not db.is_trouble(error) or ticks() - started > TROUBLE_SECONDS_MOST:
@@ -127,29 +130,36 @@ class Bus:
         self.troubled = False
         self._count_parked(answers)
 
-    def _read(self, records: Sequence[ConsumerRecord]) -> tuple[list[Item], dict[int, datetime]]:
-        items: list[Item] = []
-        heartbeats: dict[int, datetime] = {}
+    async def _hear(self, records: Sequence[ConsumerRecord]) -> list[Answer]:
+        """All of a poll, side by side. Its heartbeats come last: they say that each consent before them is known."""
+        sides: list[list[ConsumerRecord]] = [[] for _ in range(self.side_by_side)]
         for record in records:
-            head = _head(record)
-            name = wire.word_name(head)
-            if name == ConsentsCurrent.__name__:
-                if name in self._wanted and (at := _instant(head)) is not None:
-                    heartbeats[record.partition] = at
-                continue
-            if (name and name not in self._wanted) or head.get("ce_source", "").endswith(
-                f"/{self._inbox.service.name}"
-            ):
-                continue
-            item = heard(head, _key(record), record.value)
-            if item.program not in self._inbox.settings:
-                item.unreadable, item.program = item.unreadable or "headers.ce_program", ""
-            if not item.key:
-                item.unreadable = item.unreadable or "key"
-            if item.unreadable is not None:
-                item.word = None
-            items.append(item)
-        return items, heartbeats
+            sides[crc32(record.key or b"") % len(sides)].append(record)
+        heartbeats: dict[int, datetime] = {}
+        ended = await asyncio.gather(*(self._side(each, heartbeats) for each in sides), return_exceptions=True)
+        failed = [each for each in ended if isinstance(each, BaseException)]
+        for error in sorted(failed, key=db.is_trouble):
+            raise error
+        if heartbeats:
+            await self._inbox.hear((), heartbeats)
+        return [answer for each in ended if isinstance(each, list) for answer in each]
+
+    async def _side(self, records: Sequence[ConsumerRecord], heartbeats: dict[int, datetime]) -> list[Answer]:
+        """In order, in transactions of at most `BATCH_MOST`; the heartbeats met are put aside."""
+        answers: list[Answer] = []
+        for first in range(0, len(records), BATCH_MOST):
+            items: list[Item] = []
+            for number, record in enumerate(records[first : first + BATCH_MOST]):
+                if number % READ_AT_ONCE == READ_AT_ONCE - 1:
+                    await asyncio.sleep(0)
+                found = self._reader.read(record)
+                if isinstance(found, datetime):
+                    heartbeats[record.partition] = found
+                elif found is not None:
+                    items.append(found)
+            if items:
+                answers += await self._inbox.hear(items)
+        return answers
 
     def _count_parked(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
@@ -173,39 +183,6 @@ def _failed(answer: Answer) -> bool:
 
 async def _decode(message: Any) -> Any:
     return message.raw_message
-
-
-def _head(record: ConsumerRecord) -> dict[str, str]:
-    """Headers as text. One that is null or not UTF-8 is left out; where it was needed the record is unreadable."""
-    try:
-        return {name: value.decode() for name, value in record.headers}
-    except (UnicodeDecodeError, AttributeError):
-        return {name: text for name, value in record.headers if (text := _text(value)) is not None}
-
-
-def _text(value: Any) -> str | None:
-    try:
-        text: str = value.decode()
-    except (UnicodeDecodeError, AttributeError):
-        return None
-    return text
-
-
-def _instant(head: Mapping[str, str]) -> datetime | None:
-    """When a heartbeat was said. One that doesn't tell says nothing: the gate stays as it is."""
-    try:
-        return fhir.moment(head["ce_time"])
-    except (KeyError, ValueError, OverflowError):
-        return None
-
-
-def _key(record: ConsumerRecord) -> str:
-    """The patient's id, or nothing where the key can be none."""
-    try:
-        key: str = (record.key or b"").decode()
-    except UnicodeDecodeError:
-        return ""
-    return key if len(key) <= KEY_LETTERS_MOST and "\x00" not in key else ""
 
 
 class _Lost(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -43,7 +43,7 @@ def name_id(namespace: UUID | str, name: str | int) -> str:
 
     The text of uuid5, made without the UUID object in between: a decision about a whole stay makes hundreds of them.
     """
-    space = namespace.bytes if isinstance(namespace, UUID) else UUID(namespace).bytes
+    space = namespace.bytes if isinstance(namespace, UUID) else bytes.fromhex(namespace.replace("-", ""))
     digest = sha1(space + str(name).encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

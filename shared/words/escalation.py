@@ -42,10 +42,6 @@ class Escalation(msgspec.Struct, frozen=True, array_like=True):
     signals: tuple[Signal, ...]
     subsumes: tuple[str, ...] = ()
 
-    def issue_id(self, signal: Signal) -> str:
-        """The id of the DetectedIssue of this signal."""
-        return name_id(self.id, f"{signal.code}|{signal.evidence}")
-
 
 class EscalationWord(Word, frozen=True, kw_only=True):
     """Any word about an escalation carries it whole, so that what was said can be read without its past."""
@@ -118,17 +114,13 @@ def _standing(word: EscalationWord) -> _Standing:
 
 def _write(word: EscalationWord, patient: str) -> list[Resource]:
     escalation, subject, said = word.escalation, fhir.reference("Patient", patient), _standing(word)
+    issues = [_issue(each, escalation, subject, said.status) for each in escalation.signals]
+    named = [fhir.reference("DetectedIssue", each["id"]) for each in issues]
     inputs: list[dict[str, Any]] = [
         {"type": fhir.concept(INPUT, "tier"), "valueInteger": escalation.tier},
         {"type": fhir.concept(INPUT, "acknowledge-by"), "valueInstant": escalation.acknowledge_by},
     ]
-    for signal in escalation.signals:
-        inputs.append(
-            {
-                "type": fhir.concept(INPUT, "signal"),
-                "valueReference": fhir.reference("DetectedIssue", escalation.issue_id(signal)),
-            }
-        )
+    inputs += [{"type": fhir.concept(INPUT, "signal"), "valueReference": each} for each in named]
     for subsumed in escalation.subsumes:
         inputs.append({"type": fhir.concept(INPUT, "subsumes"), "valueReference": fhir.reference("Task", subsumed)})
     task = fhir.without_nothing(
@@ -142,9 +134,7 @@ def _write(word: EscalationWord, patient: str) -> list[Resource]:
             "intent": "order",
             "priority": PRIORITY[escalation.tier],
             "code": fhir.concept(ESCALATION, escalation.category),
-            "focus": fhir.reference("DetectedIssue", escalation.issue_id(escalation.signals[0]))
-            if escalation.signals
-            else None,
+            "focus": named[0] if named else None,
             "for": subject,
             "authoredOn": escalation.raised_at,
             "lastModified": word.at,
@@ -155,13 +145,13 @@ def _write(word: EscalationWord, patient: str) -> list[Resource]:
             "input": inputs,
         }
     )
-    return [task, *(_issue(signal, escalation, subject, said.status) for signal in escalation.signals)]
+    return [task, *issues]
 
 
-def _issue(signal: Signal, escalation: Escalation, subject: dict[str, Any], status: str) -> Resource:
+def _issue(signal: Signal, escalation: Escalation, subject: dict[str, Any], status: str) -> dict[str, Any]:
     return {
         "resourceType": "DetectedIssue",
-        "id": escalation.issue_id(signal),
+        "id": name_id(escalation.id, f"{signal.code}|{signal.evidence}"),
         "status": "entered-in-error" if status == "cancelled" else "final",
         "code": fhir.concept(ESCALATION, signal.code),
         "severity": SEVERITY[escalation.tier],
