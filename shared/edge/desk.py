@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.edge import fhir
+from shared.edge import escalations, fhir
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import Answered, Entry
@@ -55,7 +55,8 @@ class Desk:
         if not fresh:
             return _done(resolved, Kept())
         context = self._context(caller, resolved)
-        item = self._item(submission, self.edge.interpret(fresh, context), context, fresh)
+        meant = escalations.of_hold(fresh, resolved.stored) or self.edge.interpret(fresh, context)
+        item = self._item(submission, meant, context, fresh)
         if resolved.patient is None:
             if not await keep_waiting(self.inbox, item, {caller.program: resolved.digests}):
                 return await self.submit(submission, caller)

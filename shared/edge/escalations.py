@@ -1,10 +1,13 @@
 """An escalation is a Task, with the same route at every owner: `PUT /fhir/Task/{id}`, accepted or completed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from shared.edge.contract import Interpretation, Stored
 from shared.edge.fhir import Entry
 from shared.edge.outcome import refuse
+from shared.path.parking import CATEGORY, AcknowledgeHold, ResolveHold
+from shared.words.codes import ESCALATION
 from shared.words.envelope import Command
 
 Acknowledge = TypeVar("Acknowledge", bound=Command)
@@ -28,3 +31,20 @@ def told(entry: Entry, acknowledge: Callable[..., Acknowledge], resolve: Callabl
                 f"{entry.place}.status",
                 "An escalation is accepted or completed; the hub retracts.",
             )
+
+
+def of_hold(entries: Sequence[Entry], stored: Mapping[tuple[str, str], Stored]) -> Interpretation | None:
+    """The command about a hub-hold escalation, which the path raised and no service knows; None for all else."""
+    holds = [each for each in entries if each.type == "Task" and _is_hold(stored.get((each.type, str(each.id))))]
+    if not holds:
+        return None
+    if len(entries) > 1:
+        raise refuse(
+            422, "business-rule", holds[0].place, "A hub-hold escalation is answered alone: put nothing else beside it."
+        )
+    return Interpretation((told(holds[0], AcknowledgeHold, ResolveHold),))
+
+
+def _is_hold(task: Stored | None) -> bool:
+    codings = task.body.get("code", {}).get("coding", ()) if task is not None else ()
+    return any((each.get("system"), each.get("code")) == (ESCALATION, CATEGORY) for each in codings)

@@ -43,6 +43,8 @@ class Deliberation:
             return Incomplete()
         if item.unreadable is not None:
             return self._park(item, slot, batch, "unreadable", item.unreadable)
+        if parking.concerns(item, slot):
+            return self._about_hold(item, slot, batch)
         if slot.hold is not None and not redriven:
             return self._queue(item, slot, batch)
         try:
@@ -56,9 +58,8 @@ class Deliberation:
         return answer
 
     def _decide(self, item: Item, slot: Slot, batch: Batch) -> Answer:
-        for each in item.expects:
-            if self.versions.get((each.type, each.id)) != each.version:
-                return Stale(each.type, each.id)
+        if (stale := self._stale(item)) is not None:
+            return stale
         state = slot.state if slot.state is not None else self.service.decode(slot.version, slot.body)
         said: list[Word] = []
         if item.word is not None:
@@ -79,6 +80,27 @@ class Deliberation:
         slot.state, slot.body, slot.changed = state, body, True
         self._keep(item, slot, batch, said, written)
         return Kept()
+
+    def _about_hold(self, item: Item, slot: Slot, batch: Batch) -> Answer:
+        """The hub-hold escalation is the path's own: it never waits behind the words it is about."""
+        if (stale := self._stale(item)) is not None:
+            return stale
+        replied = parking.decide(item, slot, self._moment(item, self._cause(item)))
+        if isinstance(replied, Refused):
+            return replied
+        named: list[tuple[str, str]] = []
+        for ordinal, word in enumerate(replied):
+            named.extend(say(batch, word, self._write(word, item, ordinal)[1], slot.key, item.program))
+            parking.evolve(slot, word)
+        if item.kind == "told":
+            batch.told[item.id] = named
+        return Kept()
+
+    def _stale(self, item: Item) -> Stale | None:
+        for each in item.expects:
+            if self.versions.get((each.type, each.id)) != each.version:
+                return Stale(each.type, each.id)
+        return None
 
     def _check_deadline(self, word: Word, state: Any) -> None:
         """A deadline that fell due and did not move would spin for ever."""

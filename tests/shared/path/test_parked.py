@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from services.attendance import decide
 from services.attendance.words import CheckIn
 from shared.path import lanes
-from shared.path.item import Incomplete
+from shared.path.item import Expected, Incomplete, Kept, Stale, heard
 from shared.path.parked import Redriven, redrive
+from shared.path.parking import STILL_PARKED, AcknowledgeHold, ResolveHold
+from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.words.envelope import Word
 from shared.words.intake import EpisodeAdmitted, EpisodeDischarged
-from tests.shared.path.hall import MONDAY_NOON, Hall, admission, attendance, garbage, hall, record
+from tests.shared.path.hall import MONDAY_NOON, MONDAY_SESSION, Hall, admission, attendance, garbage, hall, record, told
 
 PATIENT = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
@@ -125,7 +128,7 @@ async def test_an_unreadable_record_parks_its_patient(here: Hall) -> None:
 async def test_a_parked_patient_concludes_no_absence(here: Hall) -> None:
     await here.hear(record(admission(OTHER), OTHER))
     await here.hear(garbage(OTHER))
-    here.set_clock(MONDAY_NOON + timedelta(days=3))
+    here.set_clock(MONDAY_SESSION + timedelta(minutes=15))
     assert await lanes.run_due(here.inbox) == 0
     assert "SessionMissed" not in await here.said()
 
@@ -150,3 +153,96 @@ async def test_two_services_that_park_the_same_word_raise_two_escalations(here: 
     await here.pool.execute("TRUNCATE state, claims")
     await here.hear(record(admission(PATIENT), PATIENT, identity=item.id))
     assert await here.look("SELECT count(*) FROM resources WHERE type = 'Task'") == [(2,)]
+
+
+async def hold_task(here: Hall) -> str:
+    ((task,),) = await here.look("SELECT id FROM resources WHERE type = 'Task'")
+    return str(task)
+
+
+async def task(here: Hall) -> tuple[str, int]:
+    """Its status and the tier that was said last."""
+    ((status, body),) = await here.look("SELECT status, body FROM resources WHERE type = 'Task'")
+    (tier,) = [each["valueInteger"] for each in msgspec.json.decode(body)["input"] if "valueInteger" in each]
+    return status, tier
+
+
+async def test_a_hold_is_acknowledged_while_its_words_stay_parked(here: Hall) -> None:
+    await here.hear(record(admission(PATIENT), PATIENT))
+    identity = await hold_task(here)
+
+    answer = await here.tell(PATIENT, AcknowledgeHold(escalation_id=identity))
+
+    assert isinstance(answer, Kept) and answer.resources[0] == ("Task", identity, 2)
+    assert await task(here) == ("accepted", 2)
+    assert (await here.said())[-1] == "EscalationAcknowledged"
+    assert await here.look("SELECT count(*) FROM parked") == [(1,)]
+
+
+async def test_acknowledging_a_hold_twice_says_it_once(here: Hall) -> None:
+    await here.hear(record(admission(PATIENT), PATIENT))
+    identity = await hold_task(here)
+    await here.tell(PATIENT, AcknowledgeHold(escalation_id=identity))
+    assert await here.tell(PATIENT, AcknowledgeHold(escalation_id=identity)) == Kept()
+    assert (await here.said()).count("EscalationAcknowledged") == 1
+
+
+async def test_a_hold_changed_since_it_was_read_is_not_acknowledged(here: Hall) -> None:
+    await here.hear(record(admission(PATIENT), PATIENT))
+    item = told(PATIENT, AcknowledgeHold(escalation_id=await hold_task(here)))
+    item.expects = (Expected("Task", await hold_task(here), 7),)
+    assert await here.hear(item) == [Stale("Task", await hold_task(here))]
+
+
+async def test_nobody_resolves_a_hold_by_hand_while_words_are_parked(here: Hall) -> None:
+    await here.hear(record(admission(PATIENT), PATIENT))
+    identity = await hold_task(here)
+    assert await here.tell(PATIENT, ResolveHold(escalation_id=identity, because="acted-on")) == STILL_PARKED
+    assert await task(here) == ("requested", 2)
+
+
+async def test_a_hold_that_is_over_can_be_neither_acknowledged_nor_resolved(here: Hall, decision: Mended) -> None:
+    await here.hear(record(admission(PATIENT), PATIENT))
+    identity = await hold_task(here)
+    decision.mended = True
+    await redrive(here.inbox, PATIENT, dry_run=False)
+    assert await here.tell(PATIENT, AcknowledgeHold(escalation_id=identity)) == escalation.NOT_OPEN
+    assert await here.tell(PATIENT, ResolveHold(escalation_id=identity, because="acted-on")) == escalation.NOT_OPEN
+
+
+async def test_a_hold_nobody_acknowledged_in_time_is_overdue_once_one_tier_up(here: Hall, decision: Mended) -> None:
+    await here.hear(record(admission(PATIENT), PATIENT))
+
+    here.set_clock(MONDAY_NOON + timedelta(hours=23, minutes=59))
+    assert await lanes.run_due(here.inbox) == 0
+    for hours in (24, 48, 96):
+        here.set_clock(MONDAY_NOON + timedelta(hours=hours))
+        assert await lanes.run_due(here.inbox) == (hours == 24)
+
+    assert (await here.said()).count("EscalationOverdue") == 1
+    assert await task(here) == ("requested", 3)
+    decision.mended = True
+    assert await redrive(here.inbox, PATIENT, dry_run=False) == Redriven(decided=1, parked=0)
+    assert await task(here) == ("completed", 3)
+
+
+async def test_an_acknowledged_hold_is_never_overdue(here: Hall) -> None:
+    await here.hear(record(admission(PATIENT), PATIENT))
+    await here.tell(PATIENT, AcknowledgeHold(escalation_id=await hold_task(here)))
+    here.set_clock(MONDAY_NOON + timedelta(days=3))
+    assert await lanes.run_due(here.inbox) == 0
+
+
+async def test_the_deadline_of_a_hold_concludes_nothing_of_the_clinic(here: Hall) -> None:
+    await here.hear(record(admission(OTHER), OTHER))
+    await here.hear(garbage(OTHER))
+    here.set_clock(MONDAY_NOON + timedelta(days=3))
+    assert await lanes.run_due(here.inbox) == 1
+    assert (await here.said())[-1] == "EscalationOverdue"
+    assert "SessionMissed" not in await here.said()
+
+
+async def test_a_held_key_that_is_no_id_has_its_deadline_too(here: Hall) -> None:
+    await here.hear(heard(record(admission(PATIENT), PATIENT).head, "no-id", b"{"))
+    here.set_clock(MONDAY_NOON + timedelta(days=3))
+    assert await lanes.run_due(here.inbox) == 1
