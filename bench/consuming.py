@@ -106,7 +106,7 @@ async def _consume(
             clock,
             listening,
             course.settings,
-            lambda: None,
+            lambda _: None,
         )
         inbox.count = count
         bus = Bus(inbox, ground.kafka, "bench")

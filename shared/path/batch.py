@@ -97,6 +97,11 @@ class Batch:
     told: dict[UUID, list[tuple[str, str]]] = field(default_factory=dict)
     """Resources that an answer names, per told item."""
 
+    @property
+    def lanes(self) -> frozenset[str]:
+        """The lanes it feeds."""
+        return frozenset(row.lane for row in self.outbox)
+
 
 def say(batch: Batch, word: Word, record: wire.Written, key: str, program: str) -> list[tuple[str, str]]:
     """Route a written word: to its topic's lane, a referral also to its partner's, its resources to the read model.

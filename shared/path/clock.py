@@ -4,12 +4,14 @@ Clinic time is what decisions are given. Started with a manual clock it stands s
 twelve weeks pass in a minute, the same way every time. Back-off, leases and the ledger's age use machine time.
 """
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.path.settings import Process
 
+LOOK_SECONDS = 0.025
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -38,6 +40,15 @@ class Clock:
         if self._seen is None or self._seen[0] != changed:
             self._seen = (changed, datetime.fromisoformat(self._file.read_text().strip()).astimezone(UTC))
         return self._seen[1]
+
+    async def passing(self, since: datetime, seconds: float) -> None:
+        """Return after so many seconds of machine time; a manual clock also when it no longer shows `since`."""
+        if self._file is None:
+            await asyncio.sleep(seconds)
+            return
+        until = ticks() + seconds
+        while self.now() == since and ticks() < until:
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 def machine_now() -> datetime:

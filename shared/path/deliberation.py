@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
@@ -14,7 +14,7 @@ from shared.path.item import Answer, Incomplete, Item, Kept, Stale
 from shared.path.service import NewerState, Service
 from shared.rules.decision import Moment, Refused
 from shared.words import wire
-from shared.words.envelope import Command, Envelope, Word
+from shared.words.envelope import Command, Envelope, Word, name_id
 from shared.words.inner import Noted, TimePassed
 
 CODE = "0.1.0"
@@ -117,7 +117,7 @@ class Deliberation:
 
     def _cause(self, item: Item, part: int | str = "") -> UUID:
         """Where ids come from: the cause, and who decides it. Several services hear the same word."""
-        return uuid5(item.id, f"{self.service.name}:{part}")
+        return UUID(name_id(item.id, f"{self.service.name}:{part}"))
 
     def _moment(self, item: Item, cause: UUID) -> Moment[Any]:
         return Moment(

@@ -4,7 +4,7 @@ read -> claim -> learn -> lock -> decide -> keep, in one transaction. At-least-o
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ DECIDED_AT_ONCE = 25
 
 
 class Inbox:
-    """`wake` is called after each commit: whatever was said can be sent."""
+    """`wake` is called after each commit with the lanes it fed: what was said can be sent."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Inbox:
         clock: Clock,
         listening: Listening,
         settings: Mapping[str, Any],
-        wake: Callable[[], None],
+        wake: Callable[[Iterable[str]], None],
     ) -> None:
         self.service = service
         self.pool = pool
@@ -71,13 +71,15 @@ class Inbox:
         now = self.clock.now()
         await self.months.ensure(now)
         async with self.pool.acquire() as connection, connection.transaction():
-            answers = await self.take(connection, items, now)
+            answers, fed = await self.take(connection, items, now)
             await ledger.mark_current(connection, heartbeats)
-        self.wake()
+        self.wake(fed)
         return answers
 
-    async def take(self, connection: Connection, items: Sequence[Item], now: datetime) -> list[Answer]:
-        """The path itself, inside the caller's transaction. One answer per item, in their order."""
+    async def take(
+        self, connection: Connection, items: Sequence[Item], now: datetime
+    ) -> tuple[list[Answer], frozenset[str]]:
+        """The path itself, inside the caller's transaction: one answer per item, in their order; the lanes it fed."""
         fresh, answered = await self._claim(connection, items)
         decided = await self._with_waiting(connection, fresh)
         await ledger.apply(connection, decided)
@@ -90,7 +92,7 @@ class Inbox:
         if done:
             await connection.execute(keep.DELETE_SELF, done)
         metrics.heard(self.service.name, batch)
-        return [answered.get(id(item), Kept()) for item in items]
+        return [answered.get(id(item), Kept()) for item in items], batch.lanes
 
     async def _deliberate(
         self,

@@ -113,8 +113,8 @@ class PartnerLane:
         self._clock = clock
         self._form = form
         self._bell = bell
-        self._fed = bell.listen()
         self.lane = f"partner:{partner.name}"
+        self._fed = bell.listen(self.lane)
 
     async def run(self, dsn: str) -> None:
         await run_lane(dsn, self.lane, _client, self._turn)
@@ -221,7 +221,7 @@ class PartnerLane:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(keep.DELETE_PARTNER, self.lane, row.id)
             await keep.keep(connection, self._service, batch, now, now)
-        self._bell.ring()
+        self._bell.ring(batch.lanes)
 
 
 @asynccontextmanager

@@ -29,26 +29,25 @@ class _DryRun(Exception):
 async def redrive(inbox: Inbox, key: str, *, dry_run: bool) -> Redriven:
     """Decide the parked words of one patient again. A dry run does the same and takes all of it back."""
     now = inbox.clock.now()
-    outcome = Redriven(0, 0)
+    outcome, fed = Redriven(0, 0), frozenset[str]()
     try:
         async with inbox.pool.acquire() as connection, connection.transaction():
-            outcome = await _redrive(inbox, connection, key, now)
+            outcome, fed = await _redrive(inbox, connection, key, now)
             if dry_run:
                 raise _DryRun
     except _DryRun:
         return outcome
-    inbox.wake()
+    inbox.wake(fed)
     return outcome
 
 
-async def _redrive(inbox: Inbox, connection: Connection, key: str, now: datetime) -> Redriven:
+async def _redrive(inbox: Inbox, connection: Connection, key: str, now: datetime) -> tuple[Redriven, frozenset[str]]:
     await connection.execute(_LOCK, key)
     rows = await connection.fetch(_OF_KEY, key)
     items: Sequence[Item] = [_item(row, inbox) for row in rows]
-    if items:
-        await inbox.take(connection, items, now)
+    _, fed = await inbox.take(connection, items, now)
     left: int = await connection.fetchval("SELECT count(*) FROM parked WHERE key = $1", key)
-    return Redriven(len(rows) - left, left)
+    return Redriven(len(rows) - left, left), fed
 
 
 def _item(row: Any, inbox: Inbox) -> Item:

@@ -6,7 +6,7 @@ reorder, so one holder a lane it is, on a connection of its own.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import lru_cache
 from typing import TypeVar
@@ -75,19 +75,18 @@ def _partition(key: bytes | None, everyone: Sequence[int], available: Sequence[i
 
 
 class Bell:
-    """Wakes every lane of this process when a commit has fed the outbox."""
+    """Wakes the lanes of this process that a commit has fed; the others sleep on."""
 
     def __init__(self) -> None:
-        self._events: list[asyncio.Event] = []
+        self._events: dict[str, asyncio.Event] = {}
 
-    def listen(self) -> asyncio.Event:
-        event = asyncio.Event()
-        self._events.append(event)
-        return event
+    def listen(self, lane: str) -> asyncio.Event:
+        return self._events.setdefault(lane, asyncio.Event())
 
-    def ring(self) -> None:
-        for event in self._events:
-            event.set()
+    def ring(self, lanes: Iterable[str]) -> None:
+        for lane in lanes:
+            if lane in self._events:
+                self._events[lane].set()
 
 
 async def rest(fed: asyncio.Event, seconds: float) -> None:
@@ -150,7 +149,7 @@ class TopicLane:
         self.service = service
         self.topic = topic
         self.lane = f"topic:{topic}"
-        self._fed = bell.listen()
+        self._fed = bell.listen(self.lane)
         self._beat_at = 0.0
         self._quiet = 0
 

@@ -100,7 +100,7 @@ async def reception(database: str, folder: Path, now: datetime = MONDAY) -> Asyn
         listening = Listening(pool, clock)
         await listening.start()
         settings = load(DEPLOY, "intake", Settings)
-        inbox = Inbox(parts.service, pool, db.Months(database), clock, listening, settings, lambda: None)
+        inbox = Inbox(parts.service, pool, db.Months(database), clock, listening, settings, lambda _: None)
         desk = Desk(inbox, parts.edge, keys)
         running = asyncio.create_task(run_desk(inbox, desk.queue))
         yield Reception(inbox, desk, keys, pool)

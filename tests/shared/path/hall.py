@@ -82,7 +82,7 @@ async def hall(dsn: str, folder: Path, service: Service | None = None) -> AsyncI
         listening = Listening(pool, clock)
         await listening.start()
         settings = load(DEPLOY, "attendance", Settings)
-        inbox = Inbox(service or attendance(), pool, db.Months(dsn), clock, listening, settings, lambda: None)
+        inbox = Inbox(service or attendance(), pool, db.Months(dsn), clock, listening, settings, lambda _: None)
         yield Hall(inbox, pool, clock_file)
 
 
