@@ -6,10 +6,10 @@ reorder, so one holder a lane it is, on a connection of its own.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 from zlib import crc32
 
@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from shared.path import db, log, metrics
-from shared.path.clock import machine_now
+from shared.path.clock import machine_now, ticks
 from shared.path.db import Connection
 from shared.words import wire
 from shared.words.catalogue import INTAKE_EVENTS, PARTITIONS
@@ -37,8 +37,10 @@ HEARTBEAT_SECONDS = 10.0
 RETRY_SECONDS_MOST = 60.0
 _LOCK_SPACE = 73
 
-_NEXT = "SELECT id, key, partition, head, body FROM outbox WHERE lane = $1 ORDER BY id LIMIT $2"
-# By id, never `id <= last`: transactions commit out of order.
+# Never `id > last`: transactions commit out of order. Those on their way are named instead.
+_NEXT = """SELECT id, key, partition, head, body FROM outbox WHERE lane = $1 AND id <> ALL($3::bigint[])
+    ORDER BY id LIMIT $2"""
+# By id, for the same reason.
 # The lane is named for the index: by id alone a backlog is read from end to end for each batch.
 _DELETE = "DELETE FROM outbox WHERE lane = $1 AND id = ANY($2::bigint[])"
 # One heartbeat a partition, newest only: an older one that was not sent yet says nothing more.
@@ -101,6 +103,8 @@ async def holding(dsn: str, lane: str) -> AsyncIterator[Connection]:
     """Wait for the lane's advisory lock, on a connection outside the pool, and hold it."""
     connection = await db.connect(dsn)
     try:
+        # All that is written here says that a row was sent; lost in a crash, the row is sent again.
+        await connection.execute("SET synchronous_commit = off")
         await _lock(connection, _lane_number(lane))
         yield connection
     finally:
@@ -142,6 +146,12 @@ async def run_lane(
             pause = min(pause * 2, RETRY_SECONDS_MOST)
 
 
+async def _acknowledged(sent: Sequence[asyncio.Future[Any]]) -> None:
+    for failure in await asyncio.gather(*sent, return_exceptions=True):
+        if isinstance(failure, BaseException):
+            raise failure
+
+
 class TopicLane:
     """Releases one topic's rows in order."""
 
@@ -157,8 +167,7 @@ class TopicLane:
         await run_lane(dsn, self.lane, lambda: producing(bootstrap), self._turn)
 
     async def _turn(self, connection: Connection, sender: AIOKafkaProducer) -> None:
-        if self.topic == INTAKE_EVENTS:
-            await self._heartbeat(connection)
+        await self._heartbeat(connection)
         if await self.release(connection, sender):
             self._quiet = 0
             return
@@ -167,10 +176,23 @@ class TopicLane:
         await rest(self._fed, wait)
 
     async def release(self, connection: Connection, sender: AIOKafkaProducer) -> int:
-        """Send the next rows and delete what was acknowledged. No transaction is held during the send."""
-        rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST)
-        if not rows:
-            return 0
+        """Send all there is, in order, and delete what was acknowledged; how many. No transaction is held during a
+        send. While rows travel the next ones are read, and they leave before the first are deleted."""
+        count = 0
+        rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST, [])
+        sent = await self._send(sender, rows)
+        while rows:
+            await self._heartbeat(connection)
+            ids = [row["id"] for row in rows]
+            rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST, ids)
+            await _acknowledged(sent)
+            sent = await self._send(sender, rows)
+            await connection.execute(_DELETE, self.lane, ids)
+            metrics.SENT.labels(self.service, self.lane).inc(len(ids))
+            count += len(ids)
+        return count
+
+    async def _send(self, sender: AIOKafkaProducer, rows: Sequence[Mapping[str, Any]]) -> list[asyncio.Future[Any]]:
         sent = []
         for count, row in enumerate(rows):
             headers = [(name, value.encode()) for name, value in _decode(row["head"]).items()]
@@ -182,17 +204,12 @@ class TopicLane:
             )
             if count % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)
-        for failure in await asyncio.gather(*sent, return_exceptions=True):
-            if isinstance(failure, BaseException):
-                raise failure
-        await connection.execute(_DELETE, self.lane, [row["id"] for row in rows])
-        metrics.SENT.labels(self.service, self.lane).inc(len(rows))
-        return len(rows)
+        return sent
 
     async def _heartbeat(self, connection: Connection) -> None:
-        """The ledger's heartbeat: by the lane's holder, behind every consent kept before it."""
-        now = asyncio.get_running_loop().time()
-        if self._beat_at and now - self._beat_at < HEARTBEAT_SECONDS:
+        """The ledger's heartbeat: by the holder of intake's lane, behind every consent kept before it."""
+        now = ticks()
+        if self.topic != INTAKE_EVENTS or (self._beat_at and now - self._beat_at < HEARTBEAT_SECONDS):
             return
         self._beat_at = now
         heads, bodies = [], []
