@@ -3,7 +3,8 @@
 from services.testing import mllp
 from services.testing.decide import hear, tell
 from services.testing.edge import EDGE
-from services.testing.reception import Reception, laboratories, routes
+from services.testing.reception import Reception, routes
+from services.testing.senders import laboratories
 from services.testing.settings import Settings
 from services.testing.state import VERSION, State, due, evolve
 from services.testing.words import Commands

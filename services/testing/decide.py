@@ -5,13 +5,12 @@ It grades what is known before and after, and says the difference: results, what
 
 from typing import Any, assert_never
 
-import msgspec
-
 from services.testing.grading import Graded, grade
-from services.testing.packing import instant, pack_id, seconds, unpack_id
+from services.testing.packing import instant, pack_id, unpack_id
 from services.testing.settings import Settings
-from services.testing.state import CANCELLED, LETTERS, Report, State, evolve, measure, put, thinned
+from services.testing.state import Report, State, evolve, put
 from services.testing.triggers import Cause, causes, triggers
+from services.testing.versions import next_version, of_patient, same
 from services.testing.words import (
     AcknowledgeEscalation,
     Commands,
@@ -21,7 +20,6 @@ from services.testing.words import (
     EpisodeDischarged,
     Hears,
     MedicationsRecorded,
-    Observed,
     PatientIdentified,
     ReportResult,
     ResolveEscalation,
@@ -75,7 +73,8 @@ NOTHING_TO_PROMOTE = Refused(
 )
 
 
-def _reported(state: State, command: ReportResult, moment: Now) -> list[Word] | Refused:
+def _reported(state: State, told: ReportResult, moment: Now) -> list[Word] | Refused:
+    command = of_patient(told, moment.patient)
     known = next((each for each in state.reports if each.id == pack_id(command.report_id)), None)
     match command.status:
         case "registered":
@@ -83,57 +82,13 @@ def _reported(state: State, command: ReportResult, moment: Now) -> list[Word] | 
         case "promoted" if known is None:
             return NOTHING_TO_PROMOTE
         case _:
-            report = _next_version(command, known)
-    if report is None or (known is not None and _same(report, known)):
+            report = next_version(command, known)
+    if report is None or (known is not None and same(report, known)):
         return []
     after = put(state, report)
     said = settle(state, after, _because(report, known), moment, told=report)
     graded = grade(after, moment.settings)[report.id]
     return said if graded.graded and not command.matched else [_matched(graded, moment), *said]
-
-
-def _same(report: Report, known: Report) -> bool:
-    """Sent again with nothing new in it, also where the state has shed what no longer mattered."""
-    again = msgspec.structs.replace(report, issued_at=known.issued_at)
-    return known in (again, thinned(again))
-
-
-def _next_version(command: ReportResult, known: Report | None) -> Report | None:
-    """The report as it now stands; None where what is told is older than what is known."""
-    if command.status == "promoted":
-        if known is None or known.status != "preliminary":
-            return known
-        return msgspec.structs.replace(known, status="final", issued_at=seconds(command.issued_at))
-    report = _packed(command)
-    if known is None:
-        return report
-    if report.issued_at < known.issued_at or (report.status == "preliminary" and known.status != "preliminary"):
-        return None
-    if report.voided and not report.measures:
-        return msgspec.structs.replace(known, status=report.status, issued_at=report.issued_at)
-    return report
-
-
-def _packed(command: ReportResult) -> Report:
-    return Report(
-        id=pack_id(command.report_id),
-        specimen=pack_id(command.specimen_id),
-        collected_at=seconds(command.collected_at),
-        issued_at=seconds(command.issued_at),
-        status="final" if command.status == "unknown" else command.status,
-        condition=command.condition,
-        measures=tuple(
-            measure(each.code, each.code_system, each.analyte, _letter(each, command), each.definitive)
-            for each in command.results
-        ),
-    )
-
-
-def _letter(observed: Observed, command: ReportResult) -> str:
-    """In a report that was taken back, what was unsatisfactory is as good as cancelled: both read the same again."""
-    voided = command.status in ("cancelled", "entered-in-error")
-    cancelled = observed.cancelled or (voided and observed.finding == "unsatisfactory")
-    return CANCELLED if cancelled else LETTERS[observed.finding]
 
 
 def _because(report: Report, known: Report | None) -> str:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from services.testing.assigning import asks_whose, assigned
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import Component, LaboratoryReport, Status
 from services.testing.observations import STATUS, Json, codes_of, component_of, instant_of, raw_codes
@@ -64,6 +65,8 @@ def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
     grouped = {name for each in entries for name in (*_results(each.resource), *_members(each.resource))}
     for entry in entries:
         match entry.type:
+            case "Task" if asks_whose(asked := _stored(entry, context)):
+                commands.extend(assigned(entry, asked))
             case "Task":
                 commands.append(escalation_told(entry, AcknowledgeEscalation, ResolveEscalation))
             case "DiagnosticReport":
@@ -72,8 +75,18 @@ def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
                 commands.extend(_told(_of_observation(entry, submitted), entry, context, others))
             case _:
                 pass
-    kept = [_tagged(each) if each.place in others else each for each in entries if each.type != "Task"]
+    kept = [
+        _tagged(each) if each.place in others else each
+        for each in entries
+        if each.type != "Task" or asks_whose(_stored(each, context))
+    ]
     return Interpretation(tuple(commands), tuple(each if context.patient else _unmatched(each) for each in kept))
+
+
+def _stored(entry: Entry, context: Context) -> Json:
+    """What this entry replaces, as it is now."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    return stored.body if stored else {}
 
 
 def _told(report: LaboratoryReport, entry: Entry, context: Context, others: set[str]) -> Iterator[ReportResult]:
@@ -128,8 +141,7 @@ def _of_report(entry: Entry, submitted: _Submitted) -> LaboratoryReport:
 
 def _without_results(entry: Entry, context: Context) -> Status:
     """A report may become final without its Observations being sent again, and nothing else may."""
-    stored = context.stored.get((entry.type, str(entry.id)))
-    before = STATUS.get(str(stored.body.get("status")), "unknown") if stored else "unknown"
+    before = STATUS.get(str(_stored(entry, context).get("status")), "unknown")
     if entry.resource["status"] == "final" and before == "preliminary":
         return "promoted"
     raise refuse(

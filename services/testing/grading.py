@@ -22,12 +22,12 @@ from services.testing.state import (
     Report,
     State,
     analyte_of,
+    code_of,
     definitive_of,
     letter_of,
     positive_kins,
     quantified,
 )
-from shared.words.codes import LOINC
 from shared.words.envelope import name_id
 from shared.words.testing import AnalyteResult, Outcome
 
@@ -104,7 +104,7 @@ def _results(circumstances: _Circumstances) -> tuple[AnalyteResult, ...]:
     report_id, seen = unpack_id(circumstances.report.id), Counter[tuple[str, str]]()
     results = []
     for measure in circumstances.report.measures:
-        code, system = (measure[:-1], LOINC) if isinstance(measure, str) else (measure.code, measure.system)
+        code, system = code_of(measure)
         seen[code, system] += 1
         outcome, explained_by = _outcome(measure, circumstances)
         results.append(

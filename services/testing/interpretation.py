@@ -85,14 +85,21 @@ def _by_code(values: Sequence[Code]) -> Sense | None:
 
 
 def _by_number(number: Decimal | None, comparator: str, cutoff: Decimal | None) -> Sense | None:
-    """Below what can be reported is negative; a bare figure is judged only by the laboratory's own cut-off."""
+    """Below what can be reported is negative; a bare figure is judged only by the laboratory's own cut-off.
+
+    Less than something above the cut-off, or more than something below it, shows nothing.
+    """
     if number is None:
         return None
-    if comparator.startswith("<") or number == 0:
+    if number == 0 and not comparator.startswith(">"):
         return "negative"
-    if cutoff is not None:
-        return "positive" if number >= cutoff else "negative"
-    return "positive" if comparator.startswith(">") else "indeterminate"
+    match comparator[:1]:
+        case "<":
+            return "negative" if cutoff is None or number <= cutoff else "indeterminate"
+        case ">":
+            return "positive" if cutoff is None or number >= cutoff else "indeterminate"
+        case _:
+            return "indeterminate" if cutoff is None else "positive" if number >= cutoff else "negative"
 
 
 def _by_text(component: Component) -> Sense | None:
@@ -178,6 +185,7 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
         status=report.status,
         condition=condition,
         results=tuple(results),
+        whole=report.whole,
     )
 
 
@@ -190,13 +198,14 @@ def _observe(component: Component, client: str, settings: Settings, condition: C
     found: Finding = "unsatisfactory" if cancelled else finding(component)
     if component.status in ("registered", "unknown"):
         found = "pending"
+    stands = component.status == "promoted" and found == "pending"
     if measure is None or component.status == "unknown":
-        return Observed(_plain(code.code), code.system, tables.UNMAPPED, found, False, cancelled)
+        return Observed(_plain(code.code), code.system, tables.UNMAPPED, found, False, cancelled, stands)
     if measure.kind == "validity":
         found = "valid" if condition == "valid" else "unsatisfactory"
     elif measure.kind == "absence" and found == "positive":
         found = "indeterminate"
-    return Observed(_plain(code.code), code.system, measure.analyte, found, measure.definitive, cancelled)
+    return Observed(_plain(code.code), code.system, measure.analyte, found, measure.definitive, cancelled, stands)
 
 
 def _plain(code: str) -> str:

@@ -55,6 +55,8 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
     issued_at: datetime
     status: Status = "final"
     rejected: bool = False
+    whole: bool = True
+    """False where it may say only what changed: HL7's statuses are of each component, and what isn't sent stands."""
     components: tuple[Component, ...] = ()
 
 

@@ -7,17 +7,27 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from shared.path import log
 
 START, END, RETURN = b"\x0b", b"\x1c", b"\r"
 FRAME_BYTES_MOST = 5 * 1024 * 1024
+BEGINNING_BYTES = 4_096
+"""What is kept of a frame beyond the limit: enough for MSH, so that it can be answered."""
 IDLE_SECONDS_MOST = 300.0
 READ_BYTES = 65_536
 CLOSE_SECONDS_MOST = 10.0
 
-Receive = Callable[[bytes], Awaitable[bytes]]
+
+class Frame(NamedTuple):
+    """`whole` is false for one beyond the limit: then only its beginning is there."""
+
+    content: bytes
+    whole: bool = True
+
+
+Receive = Callable[[Frame], Awaitable[bytes]]
 
 
 class Frames:
@@ -27,36 +37,41 @@ class Frames:
         self._buffer = bytearray()
         self._most = bytes_most
         self._inside = False
+        self._whole = True
 
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The frames that are complete now. Raises TooLong for one that never ends within the limit."""
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """The frames that are complete now."""
         self._buffer += chunk
-        frames: list[bytes] = []
+        frames: list[Frame] = []
         while (frame := self._next()) is not None:
             frames.append(frame)
         return frames
 
-    def _next(self) -> bytes | None:
-        if not self._inside:
-            start = self._buffer.find(START)
-            if start < 0:
-                self._buffer.clear()
-                return None
-            del self._buffer[: start + 1]
-            self._inside = True
-        end = self._buffer.find(END)
-        if end < 0 and len(self._buffer) > self._most:
-            raise TooLong
-        if end < 0:
+    def _next(self) -> Frame | None:
+        if not self._inside and not self._began():
             return None
-        frame = bytes(self._buffer[:end]).rpartition(START)[2]
+        end = self._buffer.find(END)
+        self._whole = self._whole and max(end, len(self._buffer) if end < 0 else 0) <= self._most
+        if end < 0:
+            if not self._whole:
+                del self._buffer[BEGINNING_BYTES:]
+            return None
+        frame = Frame(_last_begun(bytes(self._buffer[:end])), self._whole)
         del self._buffer[: end + 1]
-        self._inside = False
+        self._inside, self._whole = False, True
         return frame
 
+    def _began(self) -> bool:
+        start = self._buffer.find(START)
+        self._inside = start >= 0
+        del self._buffer[: start + 1 if self._inside else len(self._buffer)]
+        return self._inside
 
-class TooLong(Exception):
-    """A frame beyond the limit: the connection ends, because its end can't be found any more."""
+
+def _last_begun(content: bytes) -> bytes:
+    """A sender that broke off begins again without an end; a lone start byte inside a message is none."""
+    again = content.rfind(START + b"MSH")
+    return content[again + 1 :] if again >= 0 else content
 
 
 def require_loopback(host: str) -> None:
@@ -90,7 +105,7 @@ class Listener:
         self._connections.add(task)
         try:
             await self._converse(reader, writer)
-        except (TimeoutError, OSError, TooLong) as error:
+        except (TimeoutError, OSError) as error:
             log.get().warning("mllp connection ended", error=type(error).__name__)
         finally:
             self._connections.discard(task)

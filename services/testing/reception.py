@@ -1,13 +1,8 @@
-"""HL7 in, told: whose message it is, whom it is about, kept as it came, answered after the commit.
-
-Over plain MLLP on loopback MSH-3 or MSH-4 names the laboratory and MSH-6 the program; over HTTP the token does.
-"""
+"""HL7 in, told: whom a message is about, kept as it came, answered after the commit."""
 
 import hashlib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 from zoneinfo import ZoneInfo
 
@@ -16,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.testing import hl7
-from services.testing.hl7 import Fault, Group, Header, Named, Refusal
+from services.testing import assigning, hl7
+from services.testing.hl7 import Fault, Group, Header, Refusal
 from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import interpret
+from services.testing.mllp import Frame
+from services.testing.senders import Laboratory, Sender, identifiers, sender_of
 from services.testing.words import ReportResult
 from shared.edge.desk import keep_waiting
 from shared.edge.fhir import Limits
@@ -35,36 +32,19 @@ from shared.words.intake import Digest
 
 MEDIA_TYPE = "application/hl7-v2"
 MEDIA_TYPES = (MEDIA_TYPE, "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain")
-
-
-class Laboratory(msgspec.Struct, frozen=True, kw_only=True):
-    """A client of clients.toml as HL7 sees it. `hl7_senders` are what it writes into MSH-3 or MSH-4."""
-
-    programs: tuple[str, ...]
-    base_url: str
-    assigning_authorities: Mapping[str, str] = {}
-    scopes: tuple[str, ...] = ()
-    hl7_senders: tuple[str, ...] = ()
-
-    @property
-    def reports(self) -> bool:
-        """Whether it may report results at all."""
-        return any(each.startswith("system/DiagnosticReport.") and "c" in each[-6:] for each in self.scopes)
-
-
-def laboratories(deploy: Path) -> dict[str, Laboratory]:
-    with (deploy / "clients.toml").open("rb") as file:
-        clients = msgspec.convert(tomllib.load(file)["client"], type=dict[str, Laboratory])
-    return {name: each for name, each in clients.items() if each.reports}
+_ASK = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
+    VALUES ($1, $2, $3, '', $4, $5, $5, $6) ON CONFLICT DO NOTHING"""
 
 
 @dataclass(frozen=True)
-class Sender:
-    """The laboratory of one message, and the programs it may be for."""
+class _Part:
+    """One PATIENT_RESULT of a message that is about drug tests, with what it means in each program."""
 
-    name: str
-    laboratory: Laboratory
-    programs: tuple[str, ...]
+    cause: UUID
+    sender: Sender
+    content: bytes
+    names: tuple[Identifier, ...]
+    commands: Mapping[str, tuple[ReportResult, ...]]
 
 
 @dataclass(frozen=True)
@@ -72,60 +52,50 @@ class Reception:
     running: Running
     known: Mapping[str, Laboratory]
 
-    async def receive(self, content: bytes) -> bytes:
+    async def receive(self, frame: Frame) -> bytes:
         """One MLLP frame: its answer, whatever it is."""
-        answer, _ = await self.answer(content, None)
+        if not frame.whole:
+            header, fault = hl7.header_of(frame.content), Fault("", hl7.INTERNAL_ERROR)
+            return acknowledge(header, "AR", (fault,), self.running.clock.now())
+        answer, _ = await self.answer(frame.content, None)
         return answer
 
-    async def answer(self, content: bytes, sender: Sender | None) -> tuple[bytes, str]:
-        """The acknowledgement and its code. A fault of our own is AE too: the sender will try again."""
+    async def answer(self, content: bytes, sender: Sender | None) -> tuple[bytes, int]:
+        """The acknowledgement and HTTP's status for it: 200 is AA, 503 asks the sender to try again."""
         header = hl7.header_of(content)
         try:
-            faults, code = await self._taken(content, sender or self._sender(header)), "AA"
+            await self._taken(content, sender or sender_of(header, self.known))
+            faults, code, status = tuple[Fault, ...](), "AA", 200
         except Refusal as refusal:
-            faults, code = (refusal.fault,), refusal.code
+            faults, code, status = (refusal.fault,), refusal.code, 400
         except Refused as refused:
             faults, code = (Fault("MSH^1^10", _number(refused)),), "AE"
+            status = 503 if refused.status == 503 else 400
         except Exception as error:
-            log.get().error("hl7 message failed", place=log.place_of(error), trouble=db.is_trouble(error))
-            faults, code = (Fault("", hl7.INTERNAL_ERROR),), "AE"
-        return acknowledge(header, code, faults, self.running.clock.now()), code
+            kind = "trouble" if db.is_trouble(error) else "bug"
+            log.get().error("hl7 message failed", place=log.place_of(error), **{"class": kind})
+            faults, code, status = (Fault("", hl7.INTERNAL_ERROR),), "AE", 503
+        return acknowledge(header, code, faults, self.running.clock.now()), status
 
-    def sender_of(self, name: str, program: str) -> Sender:
-        """The client of a token, for its program."""
-        if name not in self.known:
-            raise refuse(403, "forbidden", "", "This client is no laboratory.")
-        return Sender(name, self.known[name], (program,))
-
-    def _sender(self, header: Header | None) -> Sender:
-        """By MSH-3 and MSH-4; where neither is registered and only one laboratory is, that one."""
-        if header is None:
-            raise Refusal("AR", Fault("", hl7.SEQUENCE_ERROR))
-        said = {header.text(3).casefold(), header.text(4).casefold()} - {""}
-        named = [name for name, each in self.known.items() if said & {*map(str.casefold, each.hl7_senders), name}]
-        candidates = named or list(self.known)
-        if len(candidates) != 1:
-            raise Refusal("AR", Fault("MSH^1^4", hl7.UNKNOWN_KEY), header)
-        laboratory = self.known[candidates[0]]
-        asked = header.text(6).casefold()
-        programs = tuple(each for each in laboratory.programs if each.casefold() == asked) or laboratory.programs
-        return Sender(candidates[0], laboratory, programs)
-
-    async def _taken(self, content: bytes, sender: Sender) -> tuple[Fault, ...]:
+    async def _taken(self, content: bytes, sender: Sender) -> None:
+        """Nothing is told before every patient of it is named. What is no drug test is kept, and that is all."""
         zone = ZoneInfo(self.running.inbox.settings[sender.programs[0]].timezone)
         message = hl7.parse(content, zone)
-        for ordinal, group in enumerate(message.groups):
-            name = f"hl7|{sender.name}|{message.header.control_id}|{ordinal}"
-            await self._group(group, ordinal, uuid5(NAMESPACE_URL, name), content, message.header, sender)
-        if not message.groups:
-            name = f"hl7|{sender.name}|{message.header.control_id}"
-            await self._keep(uuid5(NAMESPACE_URL, name), content, sender, sender.programs[0], unmatched=False)
-        return ()
+        name = f"hl7|{sender.name}|{message.header.control_id}"
+        parts = [
+            self._part(group, ordinal, uuid5(NAMESPACE_URL, f"{name}|{ordinal}"), content, message.header, sender)
+            for ordinal, group in enumerate(message.groups)
+        ]
+        told = [each for each in parts if each is not None]
+        if not told:
+            cause = uuid5(NAMESPACE_URL, f"{name}|{_digest(content)}")
+            await self._keep(cause, content, sender, sender.programs[0], message.header, unmatched=False)
+        for part in told:
+            await self._tell(part, message.header)
 
-    async def _group(
+    def _part(
         self, group: Group, ordinal: int, cause: UUID, content: bytes, header: Header, sender: Sender
-    ) -> None:
-        """Kept first, then told or left waiting. What is no drug test is kept, and that is all."""
+    ) -> _Part | None:
         settings = self.running.inbox.settings
         commands = {
             program: tuple(
@@ -136,22 +106,28 @@ class Reception:
             for program in sender.programs
         }
         if not any(commands.values()):
-            await self._keep(cause, content, sender, sender.programs[0], unmatched=False)
-            return
-        names = _identifiers(group.named, sender.laboratory)
+            return None
+        names = identifiers(group.named, sender.laboratory)
         if not names:
             raise Refusal("AE", Fault(f"PID^{ordinal + 1}^3", hl7.REQUIRED_MISSING), header)
-        digests = {program: self.running.keys.digests(program, names) for program in sender.programs}
+        return _Part(cause, sender, content, names, commands)
+
+    async def _tell(self, part: _Part, header: Header) -> None:
+        """One patient is told; of nobody known it waits; of several a person is asked. Kept as it came, each time."""
+        keys, sender = self.running.keys, part.sender
+        digests = {program: keys.digests(program, part.names) for program in sender.programs}
         hits = await self._hits(digests)
-        program, patient = hits[0] if len(hits) == 1 else (sender.programs[0], "")
-        await self._keep(cause, content, sender, program, unmatched=not patient)
-        item = self._item(cause, patient, program, commands[program], content, sender)
-        if patient:
-            await self.running.desk.tell(item)
-        elif hits:
-            log.get().warning("hl7 identifiers of several patients", id=str(cause))
-        elif not await self._wait(item, digests, commands):
-            await self._group(group, ordinal, cause, content, header, sender)
+        match hits:
+            case [(program, patient)]:
+                await self.running.desk.tell(self._item(part, patient, program))
+                await self._keep(part.cause, part.content, sender, program, header, unmatched=False)
+            case []:
+                await self._keep(part.cause, part.content, sender, sender.programs[0], header, unmatched=True)
+                if not await self._wait(part, digests):
+                    await self._tell(part, header)
+            case _:
+                await self._keep(part.cause, part.content, sender, sender.programs[0], header, unmatched=False)
+                await self._ask(part, {program for program, _ in hits})
 
     async def _hits(self, digests: Mapping[str, Sequence[Digest]]) -> list[tuple[str, str]]:
         async with self.running.inbox.pool.acquire() as connection:
@@ -161,39 +137,40 @@ class Reception:
                 for patient in await identity.resolve(connection, program, own)
             ]
 
-    async def _wait(
-        self, item: Item, digests: Mapping[str, Sequence[Digest]], commands: Mapping[str, tuple[ReportResult, ...]]
-    ) -> bool:
+    async def _wait(self, part: _Part, digests: Mapping[str, Sequence[Digest]]) -> bool:
         """Under every program it may be for, each with its own reading of it. False: the patient has just arrived."""
         for program, own in digests.items():
-            listed = tuple(_listed(each, item.id) for each in commands[program])
-            waiting = replace(item, program=program, commands=commands[program], accepted=listed)
+            listed = tuple(_listed(each, part.cause) for each in part.commands[program])
+            waiting = replace(self._item(part, "", program), accepted=listed)
             if not await keep_waiting(self.running.inbox, waiting, {program: own}):
                 return False
         return True
 
-    def _item(
-        self,
-        cause: UUID,
-        patient: str,
-        program: str,
-        commands: tuple[ReportResult, ...],
-        content: bytes,
-        sender: Sender,
-    ) -> Item:
+    async def _ask(self, part: _Part, programs: set[str]) -> None:
+        """Identifiers of several patients: nothing is guessed, a person finds it in the work list."""
+        log.get().warning("hl7 identifiers of several patients", id=str(part.cause))
+        async with self.running.inbox.pool.acquire() as connection:
+            for program in sorted(programs):
+                asked = assigning.task(part.cause, program, part.commands[program], self.running.clock.now())
+                await connection.execute(_ASK, asked.type, asked.id, program, asked.status, asked.at, asked.body)
+
+    def _item(self, part: _Part, patient: str, program: str) -> Item:
         return Item(
-            id=cause,
+            id=part.cause,
             key=patient,
             program=program,
             kind="told",
             at=self.running.clock.now(),
-            by=sender.name,
-            correlation_id=cause,
-            commands=commands,
-            digest=_digest(content),
+            by=part.sender.name,
+            correlation_id=part.cause,
+            commands=part.commands[program],
+            digest=_digest(part.content),
         )
 
-    async def _keep(self, cause: UUID, content: bytes, sender: Sender, program: str, *, unmatched: bool) -> None:
+    async def _keep(
+        self, cause: UUID, content: bytes, sender: Sender, program: str, header: Header, *, unmatched: bool
+    ) -> None:
+        """The bytes as received. Raises Refusal where another message came first under this control id."""
         async with self.running.inbox.pool.acquire() as connection:
             await documents.keep(
                 connection,
@@ -206,6 +183,9 @@ class Reception:
                 unmatched=unmatched,
                 now=self.running.clock.now(),
             )
+            kept = await documents.read(connection, self.running.keys, cause)
+        if kept is not None and _digest(kept) != _digest(content):
+            raise Refusal("AE", Fault("MSH^1^10", hl7.DUPLICATE_KEY), header)
 
 
 def _listed(report: ReportResult, cause: UUID) -> Accepted:
@@ -224,28 +204,13 @@ def _listed(report: ReportResult, cause: UUID) -> Accepted:
 
 
 def _digest(content: bytes) -> str:
-    """The same message, whichever line ends it was sent with, is the same message."""
-    return hashlib.sha256(b"\r".join(content.strip().splitlines())).hexdigest()
-
-
-def _identifiers(named: Sequence[Named], laboratory: Laboratory) -> tuple[Identifier, ...]:
-    """CX-4 as a FHIR system: by the client's map, an OID as it is; else a system of the laboratory's own."""
-    return tuple(Identifier(_system(each, laboratory), each.value) for each in named)
-
-
-def _system(named: Named, laboratory: Laboratory) -> str:
-    mapped = laboratory.assigning_authorities
-    known = mapped.get(named.namespace) or mapped.get(named.universal)
-    if known is not None:
-        return known
-    if named.universal.replace(".", "").isdigit():
-        return f"urn:oid:{named.universal}"
-    return f"{laboratory.base_url}/hl7-authority/{named.namespace}"
+    """The same message, whichever line ends and frame it was sent with, is the same message."""
+    return hashlib.sha256(b"\r".join(content.strip(b"\x0b\x1c\r\n ").splitlines())).hexdigest()
 
 
 def _number(refused: Refused) -> int:
     """A refusal of the desk in table 0357."""
-    return {409: 205, 404: hl7.UNKNOWN_KEY, 412: 206}.get(refused.status, hl7.INTERNAL_ERROR)
+    return {409: hl7.DUPLICATE_KEY, 404: hl7.UNKNOWN_KEY}.get(refused.status, hl7.INTERNAL_ERROR)
 
 
 def routes(reception: Reception) -> list[Route]:
@@ -257,8 +222,11 @@ def routes(reception: Reception) -> list[Route]:
         kind = request.headers.get("content-type", "").split(";")[0].strip()
         if kind not in MEDIA_TYPES:
             raise refuse(415, "not-supported", "", f"Send {MEDIA_TYPE}.")
+        if caller.name not in reception.known:
+            raise refuse(403, "forbidden", "", "This client is no laboratory.")
         body = await read_body(request, Limits())
-        answer, code = await reception.answer(body, reception.sender_of(caller.name, caller.program))
-        return Response(answer, 200 if code == "AA" else 400, media_type=MEDIA_TYPE)
+        sender = Sender(caller.name, reception.known[caller.name], (caller.program,))
+        answer, status = await reception.answer(body, sender)
+        return Response(answer, status, media_type=MEDIA_TYPE)
 
     return [Route("/hl7", handle, methods=["POST"])]

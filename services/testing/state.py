@@ -217,6 +217,11 @@ def positive_kins(report: Report) -> set[str]:
     return {tables.ANALYTES[each].kin for each in positives if each in tables.ANALYTES}
 
 
+def code_of(measure: str | Foreign) -> tuple[str, str]:
+    """Code and system, as they were sent."""
+    return (measure[:-1], LOINC) if isinstance(measure, str) else (measure.code, measure.system)
+
+
 def letter_of(measure: str | Foreign) -> str:
     return measure[-1] if isinstance(measure, str) else measure.letter
 

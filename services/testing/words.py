@@ -31,7 +31,8 @@ __all__ = [
 class Observed(msgspec.Struct, frozen=True, array_like=True):
     """One component of a report as the laboratory found it: codes only, no value and no free text.
 
-    `cancelled` is a component that the laboratory took back while the report stands.
+    `cancelled` is a component that the laboratory took back while the report stands; `stands` one that it made final
+    without sending it again.
     """
 
     code: str
@@ -40,12 +41,13 @@ class Observed(msgspec.Struct, frozen=True, array_like=True):
     finding: Finding
     definitive: bool
     cancelled: bool = False
+    stands: bool = False
 
 
 class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     """A laboratory reports on one specimen, or corrects, promotes or takes back what it reported before.
 
-    `matched` is set where the report had waited for its patient.
+    `matched` is set where the report had waited for its patient. Where it isn't `whole`, what it doesn't name stands.
     """
 
     report_id: str
@@ -56,6 +58,7 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     condition: Condition
     results: tuple[Observed, ...]
     matched: bool = False
+    whole: bool = True
 
 
 class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):

@@ -97,6 +97,7 @@ def report(
     issued: float | None = None,
     matched: bool = False,
     unmapped: str = "",
+    whole: bool = True,
     **found: Finding,
 ) -> ReportResult:
     """A report, its findings by the names above: `report("weekly", 7, FENTANYL="positive")`."""
@@ -113,11 +114,12 @@ def report(
         condition=condition,
         results=tuple(results),
         matched=matched,
+        whole=whole,
     )
 
 
 def evidence(name: str) -> str:
-    return f"DiagnosticReport/{name_id(NAMES, name)}"
+    return f"DiagnosticReport/{name_id(name_id(NAMES, name), PATIENT)}"
 
 
 class Story:

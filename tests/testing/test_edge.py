@@ -13,14 +13,18 @@ import pytest
 from deploy import keys as key_files
 from services.testing import app
 from services.testing.edge import EDGE
-from services.testing.reception import Reception, laboratories
+from services.testing.mllp import Frame
+from services.testing.reception import Reception
+from services.testing.senders import laboratories
 from services.testing.settings import Settings
 from services.testing.words import EpisodeAdmitted, PatientIdentified
 from shared.edge.clients import Caller, Door, registered
 from shared.edge.desk import Desk
-from shared.edge.fhir import single
+from shared.edge.fhir import single, validate
+from shared.edge.outcome import Refusal
 from shared.edge.process import Running
 from shared.edge.resolving import Submission
+from shared.edge.search import Reader
 from shared.path import db, documents
 from shared.path.clock import Clock
 from shared.path.identity import Identifier, Keys
@@ -74,8 +78,8 @@ class Room:
             written = wire.write(word, envelope)
             await self.reception.running.inbox.hear([heard(written.head, self.patient, written.body)])
 
-    async def identified(self) -> None:
-        digests = self.keys.digests("demo", [MRN])
+    async def identified(self, mrn: str = MRN.value) -> None:
+        digests = self.keys.digests("demo", [Identifier(AUTHORITY, mrn)])
         await self.hears(PatientIdentified(digests=digests, sealed=(), identified_at=ADMITTED))
 
     async def admitted(self) -> None:
@@ -94,7 +98,7 @@ class Room:
 
     async def receives(self, content: bytes) -> str:
         """MSA-1 and, where there is an ERR, its code."""
-        answer = (await self.reception.receive(content)).decode().split("\r")
+        answer = (await self.reception.receive(Frame(content))).decode().split("\r")
         errors = [each.split("|")[3].split("^")[0] for each in answer if each.startswith("ERR")]
         return " ".join([answer[1].split("|")[1], *errors])
 
@@ -103,6 +107,18 @@ class Room:
         desk = self.reception.running.desk
         done = await desk.submit(Submission("single", (entry,), uuid4(), False, "digest"), self.caller)
         return str(done.answered[0].location).split("/")[1]
+
+    async def completes(self, task: dict[str, Any]) -> None:
+        """A person of the EHR completes this Task."""
+        caller = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
+        entry = single("PUT", "Task", task["id"], task, {})
+        await self.reception.running.desk.submit(Submission("single", (entry,), uuid4(), False, "digest"), caller)
+
+    async def tasks(self, status: str = "requested") -> list[dict[str, Any]]:
+        """The work list, as it is read."""
+        caller = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
+        found, _, _ = await Reader(self.pool, self.keys).search("Task", [("status", status)], caller)
+        return found
 
     async def said(self) -> list[str]:
         heads = await self.pool.fetch("SELECT head FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
@@ -124,7 +140,7 @@ async def testing(database: str, tmp_path: Path) -> AsyncIterator[Room]:
         listening = Listening(pool, clock)
         await listening.start()
         settings = load(DEPLOY, "testing", Settings)
-        inbox = Inbox(parts.service, pool, db.Months(database), clock, listening, settings, lambda: None)
+        inbox = Inbox(parts.service, pool, db.Months(database), clock, listening, settings, lambda _: None)
         desk, door = Desk(inbox, EDGE, keys), Door("", "", registered(DEPLOY))
         running = Running(process, inbox, desk, door, keys, clock)
         task = asyncio.create_task(run_desk(inbox, desk.queue))
@@ -167,6 +183,31 @@ async def test_a_control_id_used_for_something_else_is_refused(testing: Room) ->
     assert await testing.receives(message(value="NEGATIVE")) == "AE 205"
 
 
+async def test_nor_is_it_lost_in_silence_while_nobody_knows_the_patient_or_once_they_are_known(testing: Room) -> None:
+    assert await testing.receives(message()) == "AA"
+    assert await testing.receives(message(value="NEGATIVE")) == "AE 205"
+    await testing.identified()
+    assert await testing.receives(message(value="NEGATIVE")) == "AE 205"
+    assert await testing.receives(message()) == "AA"
+    assert await testing.said() == ["ResultMatched"]
+
+
+async def test_a_refused_message_may_be_sent_again_mended_under_its_control_id(testing: Room) -> None:
+    await testing.identified()
+    await testing.admitted()
+    assert await testing.receives(message(status="U")) == "AE 204"
+    assert await testing.count("documents") == 0
+    assert await testing.receives(message()) == "AA"
+    assert await testing.count("documents") == 1
+
+
+async def test_nobody_of_a_message_is_told_before_everybody_in_it_is_named(testing: Room) -> None:
+    await testing.identified()
+    second = message(mrn="").split(b"\r", 1)[1]
+    assert await testing.receives(message() + b"\r" + second) == "AE 101"
+    assert await testing.said() == []
+
+
 async def test_a_corrected_message_meets_the_report_it_corrects_and_retracts(testing: Room) -> None:
     await testing.identified()
     await testing.admitted()
@@ -197,6 +238,32 @@ async def test_an_infection_test_is_acknowledged_kept_and_nothing_is_said(testin
     assert await testing.receives(covid) == "AA"
     assert await testing.said() == []
     assert await testing.count("documents") == 1
+
+
+async def test_what_is_no_drug_test_is_kept_each_time_though_its_control_id_is_used_again(testing: Room) -> None:
+    for value in ("POSITIVE", "NEGATIVE", "NEGATIVE"):
+        covid = message(value=value).replace(b"14314-9^Benzoylecgonine", b"94500-6^SARS-CoV-2")
+        assert await testing.receives(covid.replace(b"94307-6^Drug screen", b"94531-1^x")) == "AA"
+    assert await testing.count("documents") == 2
+
+
+async def test_identifiers_of_several_patients_ask_a_person_who_names_the_patient(testing: Room) -> None:
+    await testing.identified("OTHER-MRN")
+    first, testing.patient = testing.patient, str(uuid4())
+    await testing.identified()
+    await testing.admitted()
+    both = message(mrn="SEEDED-MRN^^^IOPDEMO^MR~OTHER-MRN")
+    assert [await testing.receives(both), await testing.receives(both)] == ["AA", "AA"]
+    (task,) = await testing.tasks()
+    assert "for" not in task and await testing.said() == []
+    assert not {"SEEDED-MRN", "OTHER-MRN", first, testing.patient} & set(json.dumps(task).replace('"', " ").split())
+    assert validate(task) == ()
+    with pytest.raises(Refusal):
+        await testing.completes({**task, "status": "cancelled", "for": {"reference": f"Patient/{testing.patient}"}})
+    await testing.completes({**task, "status": "completed", "for": {"reference": f"Patient/{testing.patient}"}})
+    assert await testing.said() == ["ResultMatched", "DrugTestResulted"]
+    assert await testing.tasks() == []
+    assert (await testing.tasks("completed"))[0]["for"] == {"reference": f"Patient/{testing.patient}"}
 
 
 async def test_a_result_that_names_nobody_is_refused(testing: Room) -> None:

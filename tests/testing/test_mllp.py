@@ -6,15 +6,25 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.testing.mllp import END, RETURN, START, Frames, Listener, TooLong, require_loopback
+from services.testing.mllp import (
+    BEGINNING_BYTES,
+    END,
+    FRAME_BYTES_MOST,
+    RETURN,
+    START,
+    Frame,
+    Frames,
+    Listener,
+    require_loopback,
+)
 
 
 def framed(content: bytes) -> bytes:
     return START + content + END + RETURN
 
 
-async def echo(content: bytes) -> bytes:
-    return b"ACK " + content
+async def echo(frame: Frame) -> bytes:
+    return b"ACK " + frame.content
 
 
 @asynccontextmanager
@@ -36,19 +46,26 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
 def test_frames_come_out_however_the_stream_is_cut() -> None:
     stream = b"garbage" + framed(b"one") + b"\r\n  " + framed(b"two") + framed(b"three")
     for size in (1, 2, 5, len(stream)):
-        frames, found = Frames(), list[bytes]()
+        frames, found = Frames(), list[Frame]()
         for start in range(0, len(stream), size):
             found += frames.feed(stream[start : start + size])
-        assert found == [b"one", b"two", b"three"]
+        assert [each.content for each in found] == [b"one", b"two", b"three"]
 
 
 def test_a_frame_begun_again_is_the_second_one() -> None:
-    assert Frames().feed(START + b"broken off" + framed(b"whole")) == [b"whole"]
+    assert Frames().feed(START + b"MSH|broken off" + framed(b"MSH|whole")) == [Frame(b"MSH|whole")]
 
 
-def test_a_frame_without_an_end_stops_at_the_limit() -> None:
-    with pytest.raises(TooLong):
-        Frames(bytes_most=10).feed(START + b"x" * 11)
+def test_a_start_byte_inside_a_message_begins_nothing() -> None:
+    assert Frames().feed(framed(b"MSH|a\x0bb")) == [Frame(b"MSH|a\x0bb")]
+
+
+def test_of_a_frame_beyond_the_limit_only_the_beginning_is_kept_and_the_next_one_is_whole() -> None:
+    frames = Frames(bytes_most=2 * BEGINNING_BYTES)
+    assert frames.feed(START + b"MSH|long" + b"x" * 3 * BEGINNING_BYTES) == []
+    assert len(frames._buffer) == BEGINNING_BYTES
+    cut, whole = frames.feed(b"x" * 10 + END + RETURN + framed(b"next"))
+    assert (cut.content[:8], cut.whole, whole) == (b"MSH|long", False, Frame(b"next"))
 
 
 def test_without_tls_only_loopback_is_listened_on() -> None:
@@ -83,6 +100,17 @@ async def test_a_large_message_with_any_bytes_passes() -> None:
         writer.close()
 
 
+async def test_a_message_beyond_the_limit_is_answered_and_so_is_its_neighbour() -> None:
+    async def receive(frame: Frame) -> bytes:
+        return b"taken" if frame.whole else b"too long"
+
+    async with listening(receive) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(b"x" * (FRAME_BYTES_MOST + 1)) + framed(b"next"))
+        assert [await answer(reader), await answer(reader)] == [b"too long", b"taken"]
+        writer.close()
+
+
 async def test_an_idle_connection_is_closed() -> None:
     async with listening(idle=0.05) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -93,10 +121,10 @@ async def test_an_idle_connection_is_closed() -> None:
 async def test_the_answer_in_hand_goes_out_when_the_listener_closes() -> None:
     started, commit = asyncio.Event(), asyncio.Event()
 
-    async def slow(content: bytes) -> bytes:
+    async def slow(frame: Frame) -> bytes:
         started.set()
         await commit.wait()
-        return b"ACK " + content
+        return b"ACK " + frame.content
 
     async with listening(slow) as (listener, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -113,9 +141,9 @@ async def test_the_answer_in_hand_goes_out_when_the_listener_closes() -> None:
 async def test_no_answer_goes_out_before_the_commit() -> None:
     committed = asyncio.Event()
 
-    async def receive(content: bytes) -> bytes:
+    async def receive(frame: Frame) -> bytes:
         await committed.wait()
-        return content
+        return frame.content
 
     async with listening(receive) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -12,6 +12,7 @@ from typing import Any
 import hl7
 
 from services.testing.hl7.header import (
+    DUPLICATE_KEY,
     INTERNAL_ERROR,
     REQUIRED_MISSING,
     SEQUENCE_ERROR,
@@ -21,12 +22,13 @@ from services.testing.hl7.header import (
     Header,
     Refusal,
     decoded,
-    header_in,
     require_kind,
+    require_readable,
 )
 from services.testing.hl7.reader import Group, Named, Order, Patient, Reader
 
 __all__ = [
+    "DUPLICATE_KEY",
     "INTERNAL_ERROR",
     "REQUIRED_MISSING",
     "SEQUENCE_ERROR",
@@ -43,6 +45,10 @@ __all__ = [
 ]
 
 
+_PATIENT_OBSERVATIONS_SINCE = "2.7"
+"""Before this version an OBX ahead of every OBR is a result that lost its order."""
+
+
 @dataclass(frozen=True)
 class Message:
     header: Header
@@ -51,9 +57,9 @@ class Message:
 
 def parse(content: bytes, zone: tzinfo) -> Message:
     """The message; `zone` is where times without an offset were written. Raises Refusal."""
-    text, charset = decoded(content)
-    header = header_in(text, charset)
+    text, header = decoded(content)
     require_kind(header)
+    require_readable(header, text)
     try:
         segments = [each for each in hl7.parse(text) if len(each) > 0]
     except Exception as error:  # whatever the parser stumbles over is the sender's form
@@ -65,7 +71,7 @@ def parse(content: bytes, zone: tzinfo) -> Message:
 def header_of(content: bytes) -> Header | None:
     """MSH alone, for an answer to what is otherwise unreadable."""
     try:
-        return header_in(*decoded(content))
+        return decoded(content)[1]
     except Refusal:
         return None
 
@@ -81,10 +87,10 @@ def _patients(segments: Sequence[Any], header: Header) -> list[Patient]:
                 raise Refusal("AE", Fault("PID", REQUIRED_MISSING), header)
             case "OBR":
                 patients[-1].orders.append(Order(segment))
-            case "OBX" if not patients[-1].orders:
-                raise Refusal("AE", Fault("OBR", REQUIRED_MISSING), header)
-            case "OBX":
+            case "OBX" if patients[-1].orders:
                 patients[-1].orders[-1].observations.append(segment)
+            case "OBX" if header.version < _PATIENT_OBSERVATIONS_SINCE:
+                raise Refusal("AE", Fault("OBR", REQUIRED_MISSING), header)
             case "SPM" if patients[-1].orders:
                 patients[-1].orders[-1].specimen = segment
             case _:

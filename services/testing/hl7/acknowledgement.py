@@ -17,22 +17,28 @@ MEANINGS = {
     203: "Unsupported version id",
     204: "Unknown key identifier",
     205: "Duplicate key identifier",
+    206: "Application record locked",
     207: "Application internal error",
 }
 """Table 0357."""
 UNREADABLE = Header("|", "^~\\&", ("MSH", "|", "^~\\&"), "utf-8")
-OLD = ("2.3", "2.3.1", "2.4")
-"""Versions in which ERR has one field, code and location together."""
+_WHOLE_ERR_SINCE = "2.5"
+"""Before this version ERR had one field, code and location together."""
 _ANSWERS = UUID("6f1f4a56-2f57-5c0e-9a53-2d9e7a1f5f10")
 
 
 def acknowledge(header: Header | None, code: str, faults: Sequence[Fault], now: datetime) -> bytes:
-    """AA, AE or AR. Sender and receiver change places; of the message nothing else is said back but its control id."""
+    """AA, AE or AR. Sender and receiver change places; of the message nothing else is said back but its control id.
+
+    Always the application's answer, whatever MSH-15 and MSH-16 ask: it is given after the commit, and a laboratory that
+    wanted none passes it over.
+    """
     asked = header or UNREADABLE
     version = asked.version or "2.5.1"
+    said = ["; ".join(_meaning(each) for each in faults)] if version < _WHOLE_ERR_SINCE else []
     segments = [
         _msh(asked, version, now),
-        ["MSA", code, asked.control_id, *(["; ".join(_meaning(each) for each in faults)] if version in OLD else [])],
+        ["MSA", code, asked.control_id, *said],
         *(_err(each, asked, version) for each in faults),
     ]
     text = "".join(asked.separator.join(each).rstrip(asked.separator) + "\r" for each in segments)
@@ -41,7 +47,8 @@ def acknowledge(header: Header | None, code: str, faults: Sequence[Fault], now: 
 
 def _msh(asked: Header, version: str, now: datetime) -> list[str]:
     component = asked.encoding[:1] or "^"
-    event = component.join(["ACK", "R01"] if version in OLD[:1] else ["ACK", "R01", "ACK"])
+    trigger = asked.text(9, 2)
+    event = component.join(["ACK", trigger, "ACK"][: 3 if version > "2.3" else 2] if trigger else ["ACK"])
     own = uuid5(_ANSWERS, f"{HUB}|{asked.control_id}|{now.isoformat()}").hex[:20]
     whole = [*asked.fields, *[""] * 19]
     return [
@@ -66,7 +73,7 @@ def _err(fault: Fault, asked: Header, version: str) -> list[str]:
     component, subcomponent = asked.encoding[:1] or "^", asked.encoding[3:4] or "&"
     place = fault.location.split("^")
     coded = [str(fault.number), _meaning(fault), "HL70357"]
-    if version in OLD:
+    if version < _WHOLE_ERR_SINCE:
         return ["ERR", component.join([*(place + [""] * 3)[:3], subcomponent.join(coded)])]
     return ["ERR", "", component.join(place), component.join(coded), "E"]
 

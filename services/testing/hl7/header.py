@@ -12,11 +12,15 @@ CHARSETS = {
     "UNICODE UTF-8": "utf-8",
     "UNICODE": "utf-8",
     "UTF-8": "utf-8",
-    "8859/1": "iso-8859-1",
-    "8859/15": "iso-8859-15",
+    **{f"8859/{part}": f"iso-8859-{part}" for part in (*range(1, 10), 15)},
+    "GB 18030-2000": "gb18030",
+    "BIG-5": "big5",
+    "KS X 1001": "euc_kr",
 }
+"""Table 0211. Where none or ASCII is named, UTF-8 is read, and what is no UTF-8 as Latin-1."""
 REQUIRED_MISSING, WRONG_TYPE, WRONG_EVENT, WRONG_VERSION = 101, 200, 201, 203
-SEQUENCE_ERROR, DATA_ERROR, UNKNOWN_KEY, INTERNAL_ERROR = 100, 102, 204, 207
+SEQUENCE_ERROR, DATA_ERROR, NOT_IN_TABLE = 100, 102, 103
+UNKNOWN_KEY, DUPLICATE_KEY, INTERNAL_ERROR = 204, 205, 207
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -61,29 +65,41 @@ class Header:
         return self.text(12)
 
 
-def decoded(content: bytes) -> tuple[str, str]:
-    """Text with carriage returns between segments, and the charset that MSH-18 names (UTF-8 where it names none)."""
+def decoded(content: bytes) -> tuple[str, Header]:
+    """Segments with one carriage return between them, and their MSH. Raises Refusal where there is none."""
     start = content.find(b"MSH")
-    if start < 0 or b"\x00" in content:
+    if start < 0:
         raise Refusal("AR", Fault("", SEQUENCE_ERROR))
     body = content[start:].split(b"\x1c", 1)[0]
-    first = body.splitlines()[0] if body.splitlines() else b""
-    separator = first[3:4]
-    fields = first.split(separator) if separator else []
-    named = fields[17].split(b"~")[0].decode("ascii", "replace").strip().upper() if len(fields) > 17 else ""
+    text, charset = _text(body, _named_charset(body))
+    return (joined := _segments(text)), _header(joined, charset)
+
+
+def _named_charset(body: bytes) -> str:
+    """MSH-18, its first repetition."""
+    first = (body.splitlines() or [b""])[0]
+    fields = first.split(first[3:4]) if first[3:4] else []
+    return fields[17].split(b"~")[0].decode("ascii", "replace").strip().upper() if len(fields) > 17 else ""
+
+
+def _text(body: bytes, named: str) -> tuple[str, str]:
     charset = CHARSETS.get(named, "utf-8")
     try:
-        text = body.decode(charset)
+        return body.decode(charset), charset
     except UnicodeDecodeError:
-        charset = "iso-8859-1"
-        text = body.decode(charset)
-    lines = (line.strip() for line in re.split(r"[\r\n]+", text))
-    return "\r".join(line for line in lines if line), charset
+        return body.decode("iso-8859-1"), "iso-8859-1"
 
 
-def header_in(text: str, charset: str) -> Header:
+def _segments(text: str) -> str:
+    """What doesn't begin like a segment belongs to the text before it: some senders leave line ends inside a field."""
+    separator = re.escape(text[3:4])
+    lines = (line.strip() for line in re.split(rf"[\r\n]+(?=[ \t]*[A-Z][A-Z0-9]{{2}}(?:{separator}|[\r\n]|$))", text))
+    return "\r".join(re.sub(r"[\r\n]+", " ", line) for line in lines)
+
+
+def _header(text: str, charset: str) -> Header:
     first = text.split("\r", 1)[0]
-    if len(first) < 8 or first[3].isalnum():
+    if len(first) < 8 or first[3].isalnum() or first[3].isspace():
         raise Refusal("AR", Fault("MSH^1^1", SEQUENCE_ERROR))
     separator = first[3]
     _, encoding, *rest = first.split(separator)
@@ -91,11 +107,22 @@ def header_in(text: str, charset: str) -> Header:
 
 
 def require_kind(header: Header) -> None:
-    if not header.control_id:
-        raise Refusal("AR", Fault("MSH^1^10", REQUIRED_MISSING), header)
-    if header.text(9) != "ORU":
-        raise Refusal("AR", Fault("MSH^1^9", WRONG_TYPE), header)
-    if header.text(9, 2) != "R01":
-        raise Refusal("AR", Fault("MSH^1^9", WRONG_EVENT), header)
-    if header.version not in VERSIONS:
-        raise Refusal("AR", Fault("MSH^1^12", WRONG_VERSION), header)
+    """One ORU^R01 of a version we read. Raises Refusal with AR."""
+    for wrong, field, number in (
+        (not header.control_id, 10, REQUIRED_MISSING),
+        (header.text(9) != "ORU", 9, WRONG_TYPE),
+        (header.text(9, 2) != "R01", 9, WRONG_EVENT),
+        (header.version not in VERSIONS, 12, WRONG_VERSION),
+    ):
+        if wrong:
+            raise Refusal("AR", Fault(f"MSH^1^{field}", number), header)
+
+
+def require_readable(header: Header, text: str) -> None:
+    """One message, without NUL (nothing here can keep it), in a character set we can read. Raises Refusal with AR."""
+    if "\x00" in text:
+        raise Refusal("AR", Fault("", DATA_ERROR), header)
+    if header.text(18).split(header.encoding[1:2] or "~")[0].upper() not in CHARSETS and not text.isascii():
+        raise Refusal("AR", Fault("MSH^1^18", NOT_IN_TABLE), header)
+    if f"\rMSH{header.separator}" in text:
+        raise Refusal("AR", Fault("MSH^2", SEQUENCE_ERROR), header)

@@ -1,29 +1,17 @@
-"""Segments to a report: fields in the sender's own encoding characters, values by their type, times in their zone."""
+"""Segments to reports: whom they are about, which specimen, what was found, and how far each of it stands."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
-from services.testing.hl7.header import DATA_ERROR, REQUIRED_MISSING, Fault, Header, Refusal
-from services.testing.interpretation import SNOMED, cutoff_in, number_in
-from services.testing.laboratory import Code, Component, LaboratoryReport, Status
-from shared.words.codes import INTERPRETATION, LOINC
-
-SYSTEMS = {
-    "LN": LOINC,
-    "LOINC": LOINC,
-    "SCT": SNOMED,
-    "SNM": SNOMED,
-    "SNOMED-CT": SNOMED,
-    "HL70078": INTERPRETATION,
-    "HL70078-2": INTERPRETATION,
-}
-"""Table 0396 to FHIR systems; any other is the laboratory's own."""
+from services.testing.hl7.fields import Fields
+from services.testing.hl7.header import REQUIRED_MISSING, Fault, Refusal
+from services.testing.interpretation import cutoff_in, number_in
+from services.testing.laboratory import Component, LaboratoryReport, Status
 
 OBSERVATION_STATUS: Mapping[str, Status] = {
     "F": "final",
@@ -55,6 +43,10 @@ REPORT_STATUS: Mapping[str, Status] = {
     "O": "registered",
 }
 """Table 0123."""
+
+
+OF_A_VISIT = ("AN", "ANC", "AND", "ANT", "VN")
+"""Identifier types (table 0203) of accounts and visits: another patient's record number may look the same."""
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -89,37 +81,7 @@ class Patient:
     orders: list[Order] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Reader:
-    """Fields in the sender's own encoding characters."""
-
-    header: Header
-    zone: tzinfo
-
-    def repetitions(self, segment: Any, number: int) -> list[list[str]]:
-        """A field's repetitions as components, unescaped at `text`."""
-        if segment is None or len(segment) <= number:
-            return []
-        component, repetition = self.header.encoding[:1] or "^", self.header.encoding[1:2] or "~"
-        raw = str(segment[number])
-        return [each.split(component) for each in raw.split(repetition)] if raw and raw != '""' else []
-
-    def text(self, segment: Any, number: int, component: int = 1) -> str:
-        return next((self._part(each, component) for each in self.repetitions(segment, number)), "")
-
-    def _part(self, components: Sequence[str], number: int) -> str:
-        return self._unescaped(components[number - 1]).strip() if number <= len(components) else ""
-
-    def _unescaped(self, text: str) -> str:
-        """Sequences like \\T\\ stand for separators; formatting sequences become a space."""
-        escape = self.header.encoding[2:3] or "\\"
-        if escape not in text:
-            return text
-        separators = dict(zip("SRET", self.header.encoding, strict=False))
-        separators["F"] = self.header.separator
-        mark = re.escape(escape)
-        return re.sub(rf"{mark}([^{mark}]*){mark}", lambda found: separators.get(found[1], " "), text)
-
+class Reader(Fields):
     def group(self, patient: Patient) -> Group:
         numbers = {number for each in patient.orders if (number := self.specimen_number(each))}
         only = next(iter(numbers)) if len(numbers) == 1 else ""
@@ -127,14 +89,14 @@ class Reader:
         return Group(tuple(self._named(patient.segment)), reports)
 
     def _named(self, segment: Any) -> Iterator[Named]:
-        """PID-3, every repetition; PID-2 where an old sender left PID-3 empty."""
+        """PID-3, every repetition that names the patient; PID-2 where an old sender left PID-3 empty."""
         for components in self.repetitions(segment, 3) or self.repetitions(segment, 2):
             subcomponent = self.header.encoding[3:4] or "&"
             authority = (components[3] if len(components) > 3 else "").split(subcomponent)
-            value = self._part(components, 1)
-            if value:
+            value = self.part(components, 1)
+            if value and self.part(components, 5) not in OF_A_VISIT:
                 namespace, universal = authority[0], authority[1] if len(authority) > 1 else ""
-                yield Named(self._unescaped(namespace).strip(), universal.strip(), value)
+                yield Named(self.unescaped(namespace).strip(), universal.strip(), value)
 
     def specimen_number(self, order: Order) -> str:
         """SPM-2: the filler's part, else the placer's."""
@@ -154,11 +116,12 @@ class Reader:
         return LaboratoryReport(
             filler=self._filler(order.segment, place),
             specimen=self.specimen_number(order) or only_specimen,
-            panel=self._codes(order.segment, 4),
+            panel=self.codes(order.segment, 4),
             collected_at=collected_at,
             issued_at=issued_at or collected_at,
             status=status,
             rejected=bool(self.text(order.specimen, 21)) or self.text(order.specimen, 24) == "SNR",
+            whole=False,
             components=tuple(self._component(each, status) for each in order.observations),
         )
 
@@ -186,20 +149,20 @@ class Reader:
         status = self._observation_status(observation) or of_report
         kind = self.text(observation, 2)
         bare = Component(
-            codes=self._codes(observation, 3),
+            codes=self.codes(observation, 3),
             status=status,
             cutoff=cutoff_in(self.text(observation, 7)),
-            flags=tuple(self._part(each, 1) for each in self.repetitions(observation, 8)),
+            flags=tuple(self.part(each, 1) for each in self.repetitions(observation, 8)),
         )
         replace = msgspec.structs.replace
         match kind:
             case "CWE" | "CE" | "CNE" | "CF" | "IS" | "ID":
-                values = self._codes(observation, 5)
+                values = self.codes(observation, 5)
                 return replace(bare, values=values, text=self.text(observation, 5, 9))
             case "SN":
                 return replace(bare, **self._structured(observation))
             case "NM" | "ST" | "TX" | "FT" | "":
-                text = " ".join(self._part(each, 1) for each in self.repetitions(observation, 5))
+                text = " ".join(self.part(each, 1) for each in self.repetitions(observation, 5))
                 return replace(bare, number=_number(text) if kind == "NM" else None, text=text)
             case _:
                 return bare
@@ -210,46 +173,6 @@ class Reader:
         if separator:
             return {"text": f"{number}{separator}{self.text(observation, 5, 4)}"}
         return {"comparator": comparator, "number": _number(number)}
-
-    def _codes(self, segment: Any, number: int) -> tuple[Code, ...]:
-        """The code and its alternates (components 1, 4 and, from 2.7 on, 10); display only where there is no code."""
-        codes = []
-        for components in self.repetitions(segment, number):
-            for first in (1, 4, 10):
-                code, display = self._part(components, first), self._part(components, first + 1)
-                system = SYSTEMS.get(self._part(components, first + 2), "")
-                if code or (display and first != 10):
-                    codes.append(Code(code or display, system, display))
-        return tuple(codes)
-
-    def moment(self, text: str, location: str) -> datetime | None:
-        """An HL7 time as an instant: with its own offset, else in the program's zone; a day is that day's midnight."""
-        if not text:
-            return None
-        found = _TIME.match(text)
-        if found is None:
-            raise Refusal("AE", Fault(location, DATA_ERROR), self.header)
-        year, month, day, hour, minute, second, offset = found.groups()
-        try:
-            return datetime(
-                int(year),
-                int(month or 1),
-                int(day or 1),
-                int(hour or 0),
-                int(minute or 0),
-                int(second or 0),
-                tzinfo=_offset(offset) if offset else self.zone,
-            )
-        except ValueError as error:
-            raise Refusal("AE", Fault(location, DATA_ERROR), self.header) from error
-
-
-_TIME = re.compile(r"^(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.\d{1,4})?)?)?)?)?)?([+-]\d{4})?$")
-
-
-def _offset(text: str) -> timezone:
-    minutes = int(text[1:3]) * 60 + int(text[3:5])
-    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 
 def _number(text: str) -> Decimal | None:

@@ -1,0 +1,64 @@
+"""A laboratory's report whose identifiers belong to several patients: work for a person, who says whose it is. Pure.
+
+The Task holds what the laboratory found, in codes, so that naming the patient is all it takes; it names nobody itself.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+
+from services.testing.words import ReportResult
+from shared.edge.fhir import Entry
+from shared.edge.outcome import refuse
+from shared.path.item import Accepted
+from shared.words import codes, fhir
+
+WHOSE = "assign-result"
+OWNER = "case-manager"
+_REPORT = "report"
+_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def task(cause: UUID, program: str, reports: Sequence[ReportResult], now: datetime) -> Accepted:
+    """The work-list item: `GET /fhir/Task?status=requested`. The same message again makes the same one."""
+    identity = str(uuid5(cause, f"{WHOSE}|{program}"))
+    resource = {
+        "resourceType": "Task",
+        "id": identity,
+        "meta": {"security": list(codes.LABELS)},
+        "status": "requested",
+        "intent": "order",
+        "priority": "urgent",
+        "code": fhir.concept(codes.TASK, WHOSE),
+        "authoredOn": now.strftime(_INSTANT),
+        "lastModified": now.strftime(_INSTANT),
+        "owner": fhir.logical(codes.ROLE, OWNER),
+        "reasonCode": fhir.concept(codes.REASON, "identifiers-of-several-patients"),
+        "input": [
+            {"type": fhir.concept(codes.INPUT, _REPORT), "valueString": msgspec.json.encode(each).decode()}
+            for each in reports
+        ],
+    }
+    return Accepted("Task", identity, msgspec.json.encode(resource).decode(), "requested", now)
+
+
+def asks_whose(stored: Mapping[str, Any]) -> bool:
+    """Whether this Task is one of ours above."""
+    return any(
+        each.get("system") == codes.TASK and each.get("code") == WHOSE
+        for each in stored.get("code", {}).get("coding", ())
+    )
+
+
+def assigned(entry: Entry, stored: Mapping[str, Any]) -> Iterator[ReportResult]:
+    """A person completed it, with the patient in `Task.for`: the reports, to be told of that patient.
+
+    They are read from the Task as it was kept, never from what came back. Raises Refusal for any other status.
+    """
+    if entry.resource["status"] != "completed":
+        raise refuse(422, "business-rule", f"{entry.place}.status", "Complete it, with the patient in Task.for.")
+    for each in fhir.task_inputs(dict(stored), _REPORT):
+        yield msgspec.structs.replace(msgspec.json.decode(each["valueString"], type=ReportResult), matched=True)

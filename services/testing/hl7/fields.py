@@ -1,0 +1,106 @@
+"""Fields in the sender's own encoding characters: text unescaped, codes with their systems, times in their zone."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any
+
+from services.testing.hl7.header import DATA_ERROR, Fault, Header, Refusal
+from services.testing.interpretation import SNOMED
+from services.testing.laboratory import Code
+from shared.words.codes import INTERPRETATION, LOINC
+
+SYSTEMS = {
+    "LN": LOINC,
+    "LOINC": LOINC,
+    "SCT": SNOMED,
+    "SNM": SNOMED,
+    "SNOMED-CT": SNOMED,
+    "HL70078": INTERPRETATION,
+    "HL70078-2": INTERPRETATION,
+}
+"""Table 0396 to FHIR systems; any other is the laboratory's own."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What stands in a segment, by the numbers of the standard; empty where it is absent or deleted (`""`)."""
+
+    header: Header
+    zone: tzinfo
+
+    def repetitions(self, segment: Any, number: int) -> list[list[str]]:
+        """A field's repetitions as components, unescaped at `text`."""
+        if segment is None or len(segment) <= number:
+            return []
+        component, repetition = self.header.encoding[:1] or "^", self.header.encoding[1:2] or "~"
+        raw = str(segment[number])
+        return [each.split(component) for each in raw.split(repetition)] if raw and raw != '""' else []
+
+    def text(self, segment: Any, number: int, component: int = 1) -> str:
+        return next((self.part(each, component) for each in self.repetitions(segment, number)), "")
+
+    def part(self, components: Sequence[str], number: int) -> str:
+        return self.unescaped(components[number - 1]).strip() if number <= len(components) else ""
+
+    def unescaped(self, text: str) -> str:
+        """Sequences like \\T\\ stand for separators, \\X41\\ for characters; formatting sequences become a space."""
+        escape = self.header.encoding[2:3] or "\\"
+        if escape not in text:
+            return text
+        mark = re.escape(escape)
+        return re.sub(rf"{mark}([^{mark}]*){mark}", lambda found: self._meant(found[1]), text)
+
+    def _meant(self, sequence: str) -> str:
+        if _HEXADECIMAL.fullmatch(sequence):
+            characters = bytes.fromhex(sequence[1:]).decode(self.header.charset, "replace")
+            return "".join(each if each.isprintable() else " " for each in characters)
+        separators = dict(zip("SRETP", self.header.encoding, strict=False)) | {"F": self.header.separator}
+        return separators.get(sequence, " ")
+
+    def codes(self, segment: Any, number: int) -> tuple[Code, ...]:
+        """The code and its alternates (components 1, 4 and, from 2.7 on, 10); display only where there is no code."""
+        codes = []
+        for components in self.repetitions(segment, number):
+            for first in (1, 4, 10):
+                code, display = self.part(components, first), self.part(components, first + 1)
+                system = SYSTEMS.get(self.part(components, first + 2), "")
+                if code or (display and first != 10):
+                    codes.append(Code(code or display, system, display))
+        return tuple(codes)
+
+    def moment(self, text: str, location: str) -> datetime | None:
+        """An HL7 time as an instant: with its own offset, else in the program's zone; a day is that day's midnight.
+
+        None where it is empty, or names no day: a month is not known to be its first.
+        """
+        if not text:
+            return None
+        found = _TIME.match(text)
+        if found is None:
+            raise Refusal("AE", Fault(location, DATA_ERROR), self.header)
+        year, month, day, hour, minute, second, offset = found.groups()
+        if day is None:
+            return None
+        try:
+            return datetime(
+                int(year),
+                int(month),
+                int(day),
+                int(hour or 0),
+                int(minute or 0),
+                int(second or 0),
+                tzinfo=_offset(offset) if offset else self.zone,
+            )
+        except ValueError as error:
+            raise Refusal("AE", Fault(location, DATA_ERROR), self.header) from error
+
+
+_HEXADECIMAL = re.compile(r"X(?:[0-9A-Fa-f]{2})+")
+_TIME = re.compile(r"^(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.\d+)?)?)?)?)?)?([+-]\d{4})?$")
+
+
+def _offset(text: str) -> timezone:
+    minutes = int(text[1:3]) * 60 + int(text[3:5])
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))

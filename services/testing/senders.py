@@ -1,0 +1,75 @@
+"""Whose message it is and what its identifiers mean: clients.toml as HL7 v2 sees it. Pure, once loaded.
+
+Over plain MLLP on loopback MSH-3 or MSH-4 names the laboratory and MSH-6 the program; over HTTP the token does.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from services.testing import hl7
+from services.testing.hl7 import Fault, Header, Named, Refusal
+from shared.path.identity import Identifier
+
+
+class Laboratory(msgspec.Struct, frozen=True, kw_only=True):
+    """A client of clients.toml as HL7 sees it. `hl7_senders` are what it writes into MSH-3 or MSH-4."""
+
+    programs: tuple[str, ...]
+    base_url: str
+    assigning_authorities: Mapping[str, str] = {}
+    scopes: tuple[str, ...] = ()
+    hl7_senders: tuple[str, ...] = ()
+
+    @property
+    def reports(self) -> bool:
+        """Whether it may report results at all."""
+        return any(each.startswith("system/DiagnosticReport.") and "c" in each[-6:] for each in self.scopes)
+
+
+def laboratories(deploy: Path) -> dict[str, Laboratory]:
+    with (deploy / "clients.toml").open("rb") as file:
+        clients = msgspec.convert(tomllib.load(file)["client"], type=dict[str, Laboratory])
+    return {name: each for name, each in clients.items() if each.reports}
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The laboratory of one message, and the programs it may be for."""
+
+    name: str
+    laboratory: Laboratory
+    programs: tuple[str, ...]
+
+
+def sender_of(header: Header | None, known: Mapping[str, Laboratory]) -> Sender:
+    """By MSH-3 and MSH-4; where neither is registered and only one laboratory is, that one. Raises Refusal."""
+    if header is None:
+        raise Refusal("AR", Fault("", hl7.SEQUENCE_ERROR))
+    said = {header.text(3).casefold(), header.text(4).casefold()} - {""}
+    named = [name for name, each in known.items() if said & {*map(str.casefold, each.hl7_senders), name}]
+    candidates = named or list(known)
+    if len(candidates) != 1:
+        raise Refusal("AR", Fault("MSH^1^4", hl7.UNKNOWN_KEY), header)
+    laboratory = known[candidates[0]]
+    asked = header.text(6).casefold()
+    programs = tuple(each for each in laboratory.programs if each.casefold() == asked) or laboratory.programs
+    return Sender(candidates[0], laboratory, programs)
+
+
+def identifiers(named: Sequence[Named], laboratory: Laboratory) -> tuple[Identifier, ...]:
+    """CX-4 as a FHIR system: by the client's map, an OID as it is; else a system of the laboratory's own."""
+    return tuple(Identifier(_system(each, laboratory), each.value) for each in named)
+
+
+def _system(named: Named, laboratory: Laboratory) -> str:
+    mapped = laboratory.assigning_authorities
+    known = mapped.get(named.namespace) or mapped.get(named.universal)
+    if known is not None:
+        return known
+    if named.universal.replace(".", "").isdigit():
+        return f"urn:oid:{named.universal}"
+    return f"{laboratory.base_url}/hl7-authority/{named.namespace}"

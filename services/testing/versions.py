@@ -1,0 +1,114 @@
+"""A report as it now stands: what a laboratory's next word about it replaces, promotes or takes back. Pure.
+
+HL7's result statuses are of each component, so a message that corrects one leaves the others standing; a FHIR report is
+whole each time (domain 4.7).
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import msgspec
+
+from services.testing import tables
+from services.testing.packing import pack_id, seconds
+from services.testing.state import (
+    CANCELLED,
+    LETTERS,
+    Foreign,
+    Report,
+    analyte_of,
+    code_of,
+    letter_of,
+    measure,
+    thinned,
+)
+from services.testing.words import Observed, ReportResult
+from shared.words.envelope import name_id
+from shared.words.testing import Condition
+
+VOID = ("cancelled", "entered-in-error")
+
+
+def of_patient(command: ReportResult, patient: str) -> ReportResult:
+    """Under ids of this patient's own: a number reported for the wrong patient, or used again, meets nobody else's."""
+    return msgspec.structs.replace(
+        command,
+        report_id=name_id(command.report_id, patient),
+        specimen_id=name_id(command.specimen_id, patient),
+    )
+
+
+def next_version(command: ReportResult, known: Report | None) -> Report | None:
+    """The report as it now stands; None where what is told is older than what is known."""
+    if command.status == "promoted":
+        if known is None or known.status != "preliminary":
+            return known
+        return msgspec.structs.replace(known, status="final", issued_at=seconds(command.issued_at))
+    report = _packed(command)
+    if known is None:
+        return report
+    if report.issued_at < known.issued_at or (report.status == "preliminary" and known.status != "preliminary"):
+        return None
+    if report.voided and not report.measures:
+        return msgspec.structs.replace(known, status=report.status, issued_at=report.issued_at)
+    return report if command.whole else _updated(known, report, command.results)
+
+
+def same(report: Report, known: Report) -> bool:
+    """Sent again with nothing new in it, also where the state has shed what no longer mattered."""
+    again = msgspec.structs.replace(report, issued_at=known.issued_at)
+    return known in (again, thinned(again))
+
+
+def _packed(command: ReportResult) -> Report:
+    return Report(
+        id=pack_id(command.report_id),
+        specimen=pack_id(command.specimen_id),
+        collected_at=seconds(command.collected_at),
+        issued_at=seconds(command.issued_at),
+        status="final" if command.status == "unknown" else command.status,
+        condition=command.condition,
+        measures=tuple(
+            measure(each.code, each.code_system, each.analyte, _letter(each, command), each.definitive)
+            for each in command.results
+        ),
+    )
+
+
+def _letter(observed: Observed, command: ReportResult) -> str:
+    """In a report that was taken back, what was unsatisfactory is as good as cancelled: both read the same again."""
+    cancelled = observed.cancelled or (command.status in VOID and observed.finding == "unsatisfactory")
+    return CANCELLED if cancelled else LETTERS[observed.finding]
+
+
+def _updated(known: Report, report: Report, told: Sequence[Observed]) -> Report:
+    """The known report with what is told in its place. A final report leaves behind what was only preliminary."""
+    standing = {code_of(each) for each, observed in zip(report.measures, told, strict=True) if observed.stands}
+    standing &= {code_of(each) for each in known.measures}
+    fresh = tuple(each for each in report.measures if code_of(each) not in standing)
+    finished = known.status == "preliminary" and not report.voided and report.status != "preliminary"
+    kept = tuple(each for each in known.measures if not finished or code_of(each) in standing)
+    measures = _in_place(kept, fresh)
+    status = report.status
+    if report.voided and any(letter_of(each) != CANCELLED for each in measures):
+        status = "preliminary" if known.status == "preliminary" else "corrected"
+    return msgspec.structs.replace(report, status=status, condition=_condition(known, report), measures=measures)
+
+
+def _in_place(kept: Sequence[str | Foreign], fresh: Sequence[str | Foreign]) -> tuple[str | Foreign, ...]:
+    """The order stays, so that the same again is the same."""
+    return tuple(chain.from_iterable((_by_code(kept) | _by_code(fresh)).values()))
+
+
+def _by_code(measures: Sequence[str | Foreign]) -> dict[tuple[str, str], list[str | Foreign]]:
+    grouped: dict[tuple[str, str], list[str | Foreign]] = {}
+    for each in measures:
+        grouped.setdefault(code_of(each), []).append(each)
+    return grouped
+
+
+def _condition(known: Report, report: Report) -> Condition:
+    """A message about other components says nothing of the specimen; whether it was rejected stands in each."""
+    judged = any(tables.family_of(analyte_of(each)) == "validity" for each in report.measures)
+    rejected = "rejected-unsatisfactory" in (known.condition, report.condition)
+    return report.condition if judged or rejected else known.condition

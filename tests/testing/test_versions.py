@@ -1,0 +1,114 @@
+"""What a laboratory's next word about a report replaces, and what stands."""
+
+import msgspec
+
+from services.testing.decide import tell
+from services.testing.state import State
+from services.testing.words import Observed
+from shared.rules.decision import Moment
+from shared.words.codes import LOINC
+from shared.words.envelope import Word
+from shared.words.testing import AnalyteResult, DrugTestWord, ResultMatched
+from tests.testing.given import (
+    COCAINE,
+    COCAINE_CONFIRMED,
+    FENTANYL,
+    Story,
+    admitted,
+    moment,
+    report,
+)
+
+
+def found(word: Word) -> dict[str, str]:
+    assert isinstance(word, DrugTestWord)
+    return {each.code: each.finding for each in word.results}
+
+
+def last(story: Story, happened: object) -> DrugTestWord:
+    words = [each for each in story.then(happened) if isinstance(each, DrugTestWord)]  # type: ignore[arg-type]
+    return words[-1]
+
+
+BASELINE = report("baseline", 1, FENTANYL="negative")
+WEEKLY = report("weekly", 8, FENTANYL="positive", COCAINE="positive", whole=False)
+
+
+def test_a_correction_of_one_component_leaves_the_others_standing() -> None:
+    story = Story(admitted(), BASELINE, WEEKLY)
+    said = story.then(report("weekly", 8, issued=10, status="corrected", COCAINE="negative", whole=False))
+    assert found(said[0]) == {FENTANYL: "positive", COCAINE: "negative"}
+    assert [type(each).__name__ for each in said[1:]] == ["EscalationRetracted"]
+
+
+def test_a_fhir_report_is_whole_each_time() -> None:
+    story = Story(admitted(), BASELINE, WEEKLY)
+    assert found(last(story, report("weekly", 8, issued=10, status="corrected", COCAINE="negative"))) == {
+        COCAINE: "negative"
+    }
+
+
+def test_the_same_correction_again_says_nothing() -> None:
+    correction = report("weekly", 8, issued=10, status="corrected", FENTANYL="negative", whole=False)
+    story = Story(admitted(), BASELINE, WEEKLY, correction)
+    assert story.then(correction) == []
+    whole = report("weekly", 8, issued=10, status="corrected", COCAINE="positive", FENTANYL="negative", whole=False)
+    assert story.then(whole) == []
+
+
+def cancelled(code: str) -> Observed:
+    return Observed(code, LOINC, "cocaine", "unsatisfactory", False, cancelled=True)
+
+
+def test_one_component_taken_back_does_not_void_the_report() -> None:
+    story = Story(admitted(), BASELINE, WEEKLY)
+    taken_back = report("weekly", 8, issued=10, status="entered-in-error", whole=False)
+    said = last(story, msgspec.structs.replace(taken_back, results=(cancelled(COCAINE),)))
+    assert said.status == "corrected"
+    assert {each.code: each.outcome for each in said.results} == {
+        FENTANYL: "unexpected-positive-presumptive",
+        COCAINE: "cancelled",
+    }
+
+
+def test_every_component_taken_back_voids_it() -> None:
+    story = Story(admitted(), BASELINE, WEEKLY)
+    taken_back = report("weekly", 8, issued=10, status="entered-in-error", whole=False)
+    said = last(story, msgspec.structs.replace(taken_back, results=(cancelled(COCAINE), cancelled(FENTANYL))))
+    assert said.status == "entered-in-error"
+
+
+def test_a_final_report_leaves_behind_what_was_only_preliminary() -> None:
+    preliminary = msgspec.structs.replace(WEEKLY, status="preliminary")
+    story = Story(admitted(), BASELINE, preliminary)
+    said = last(story, report("weekly", 8, issued=10, COCAINE_CONFIRMED="negative", whole=False))
+    assert found(said) == {COCAINE_CONFIRMED: "negative"}
+
+
+def test_a_preliminary_component_made_final_without_being_sent_again_stands() -> None:
+    preliminary = msgspec.structs.replace(WEEKLY, status="preliminary")
+    story = Story(admitted(), BASELINE, preliminary)
+    final = report("weekly", 8, issued=10, COCAINE_CONFIRMED="negative", whole=False)
+    promoted = Observed(FENTANYL, LOINC, "fentanyl", "pending", False, stands=True)
+    said = last(story, msgspec.structs.replace(final, results=(*final.results, promoted)))
+    assert found(said) == {FENTANYL: "positive", COCAINE_CONFIRMED: "negative"}
+
+
+def test_a_message_about_other_components_says_nothing_of_the_specimen() -> None:
+    substituted = msgspec.structs.replace(WEEKLY, condition="substituted")
+    story = Story(admitted(), BASELINE, substituted)
+    said = last(story, report("weekly", 8, issued=10, status="corrected", COCAINE="negative", whole=False))
+    assert said.condition == "substituted"
+
+
+def test_one_number_for_two_patients_makes_two_reports() -> None:
+    def said_of(patient: str) -> tuple[str, str, tuple[AnalyteResult, ...]]:
+        own = moment(WEEKLY.issued_at)
+        now = Moment(own.now, own.listening_since, own.settings, own.cause, patient, own.program)
+        said = tell(State(), WEEKLY, now)
+        assert isinstance(said, list) and isinstance(said[0], ResultMatched)
+        return said[0].report_id, said[0].specimen_id, said[0].results
+
+    one, other = said_of("one"), said_of("other")
+    assert one[0] != other[0] and one[1] != other[1]
+    assert not {each.observation_id for each in one[2]} & {each.observation_id for each in other[2]}
