@@ -19,7 +19,7 @@ from shared.edge.contract import Edge
 from shared.edge.desk import Desk
 from shared.edge.manners import Front
 from shared.edge.search import Reader
-from shared.path import db, documents, log, metrics
+from shared.path import db, log, metrics, retention
 from shared.path.bus import Bus
 from shared.path.clock import Clock, ticks
 from shared.path.identity import Keys
@@ -39,8 +39,6 @@ WATCH_SECONDS = 5.0
 UNSENT_SECONDS_MOST = 120.0
 _OLDEST_UNSENT = """SELECT coalesce(extract(epoch FROM now() - min(kept_at)), 0)::float FROM outbox
     WHERE lane LIKE 'topic:%'"""
-CLAIMS_DAYS = 14
-"""Retention of the heard topics (7 days) and 7 more."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ async def run(process: Process, keys: Keys, parts: Parts) -> None:
                 listening.run(),
                 SelfLane(inbox, bell).run(process.database_url),
                 run_deadlines(inbox),
-                _keep_house(inbox),
+                _keep_house(inbox, retention.Kept.of(process.deploy, service.hears)),
                 _watch_outbox(inbox),
                 *(run_desk(inbox, desk.queue) for _ in range(DESKS)),
                 *_topic_lanes(parts, process, bell),
@@ -184,12 +182,11 @@ async def _watch_outbox(inbox: Inbox) -> None:
         await asyncio.sleep(WATCH_SECONDS)
 
 
-async def _keep_house(inbox: Inbox) -> None:
-    """Once an hour: forget old claims and documents. Trouble waits for the next hour."""
+async def _keep_house(inbox: Inbox, kept: retention.Kept) -> None:
+    """Once an hour: forget old claims, documents and months of the journal. Trouble waits for the next hour."""
     while True:
         try:
-            await documents.prune(inbox.pool, inbox.clock.now())
-            await inbox.pool.execute(f"DELETE FROM claims WHERE at < now() - interval '{CLAIMS_DAYS} days'")
+            await retention.forget(inbox.pool, kept, inbox.clock.now())
         except Exception as error:
             if not db.is_trouble(error):
                 raise

@@ -1,5 +1,6 @@
 """Documents: the bytes as received at an edge, encrypted, so that nothing accepted is lost whatever becomes of it."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -7,8 +8,8 @@ from uuid import UUID
 from shared.path.db import Connection
 from shared.path.identity import Keys
 
-KEPT_DAYS = 30
-"""After that many days a document is deleted, unless it still waits for its patient."""
+_PRUNE = """DELETE FROM documents d USING unnest($1::text[], $2::timestamptz[]) AS u(program, before)
+    WHERE d.program = u.program AND d.received_at < u.before AND NOT d.unmatched"""
 
 
 async def keep(
@@ -42,7 +43,6 @@ async def read(connection: Connection, keys: Keys, identity: UUID) -> bytes | No
     return None if secret is None else keys.decrypt(bytes(secret))
 
 
-async def prune(pool: Any, now: datetime) -> None:
-    await pool.execute(
-        "DELETE FROM documents WHERE NOT unmatched AND received_at < $1", now - timedelta(days=KEPT_DAYS)
-    )
+async def prune(pool: Any, days: Mapping[str, int], now: datetime) -> None:
+    """Delete each program's documents after its days, unless one still waits for its patient."""
+    await pool.execute(_PRUNE, list(days), [now - timedelta(days=each) for each in days.values()])

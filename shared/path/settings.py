@@ -4,7 +4,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +30,13 @@ class Process(BaseSettings):
     audience: str = "iop-hub"
     clock_file: Path | None = None
     replica: str = "0"
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Days for which a program keeps documents as received, and the journal (which goes by whole months)."""
+
+    documents_days: Annotated[int, msgspec.Meta(ge=1)]
+    journal_days: Annotated[int, msgspec.Meta(ge=1)]
 
 
 def programs(deploy: Path) -> dict[str, dict[str, Any]]:
@@ -61,6 +68,19 @@ def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
         shared = {"timezone": tables["timezone"], "escalation": numbers(tables["escalation"])}
         loaded[program] = msgspec.convert({**shared, **values}, type=type_, strict=False)
     return loaded
+
+
+def retention(deploy: Path) -> dict[str, Retention]:
+    """Per program, how long what no decision needs is kept."""
+    found = programs(deploy)
+    return {name: msgspec.convert(numbers(tables["retention"]), type=Retention) for name, tables in found.items()}
+
+
+def topic_days(deploy: Path, topic: str) -> int:
+    """For how many days a topic keeps its records."""
+    with (deploy / "topics.toml").open("rb") as file:
+        days: int = tomllib.load(file)["topic"][topic]["retention_days"]
+    return days
 
 
 def digest(settings: Any) -> str:
