@@ -68,7 +68,9 @@ class Ledger(msgspec.Struct, frozen=True, array_like=True):
 
 def kept(heard: Sequence[Heard]) -> Ledger:
     """The newest signals of each kind, in clinical order whatever the order of arrival."""
-    signals = sorted({each.signal for each in heard}, key=lambda each: (each.at, each.code, each.evidence))
+    named = sorted((each.signal for each in heard), key=lambda each: (each.at, each.code, each.evidence))
+    # Side by side when equal: an instant is slow to hash.
+    signals = [each for place, each in enumerate(named) if place == 0 or each != named[place - 1]]
     if not signals:
         return Ledger()
     since = signals[-1].at - timedelta(days=LEDGER_DAYS)
@@ -77,12 +79,12 @@ def kept(heard: Sequence[Heard]) -> Ledger:
         for code in COMBINING
         for each in [one for one in signals if one.code == code and one.at >= since][-LEDGER_SIGNALS_MOST:]
     ]
-    named = sorted(
+    naming = sorted(
         (each for each in heard if each.signal in newest),
         key=lambda each: (each.signal.at, each.escalation_id),
         reverse=True,
     )
-    escalations = tuple(dict.fromkeys(each.escalation_id for each in named))[:LEDGER_ESCALATIONS_MOST]
+    escalations = tuple(dict.fromkeys(each.escalation_id for each in naming))[:LEDGER_ESCALATIONS_MOST]
     return Ledger(escalations, tuple(_standing(each, heard, escalations) for each in signals if each in newest))
 
 
