@@ -6,59 +6,86 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.edge import fhir, routes
-from shared.edge.manners import Front, Handler, answer, base_of
-from shared.edge.outcome import Issue, Refusal, outcome
+from shared.edge.manners import Front, Handler, answer, base_of, require_acceptable
+from shared.edge.outcome import Issue, Refusal, outcome, refuse
 from shared.path import db, log
 from shared.path.deliberation import CODE
 from shared.path.parked import redrive
 
 _MADE_AT = datetime(2026, 11, 24, tzinfo=UTC)
 """When this version's CapabilityStatement was made."""
+_KEPT_AS_THEY_CAME = (
+    "Resources of types not listed here are kept as they came, decide nothing and can be read: those that come along"
+    " with a listed one in a transaction or message, and those for whose type the token has a scope."
+)
 
 
 def build(front: Front) -> Starlette:
     """The Starlette application of one service."""
     served: list[BaseRoute] = [
-        Route("/fhir", routes.transaction(front), methods=["POST"]),
-        Route("/fhir/metadata", _metadata(front), methods=["GET"]),
+        *(_fhir(base, POST=routes.transaction(front)) for base in ("/fhir", "/fhir/")),
+        *([_fhir("/fhir/$process-message", POST=routes.message(front))] if front.desk.edge.messages else []),
+        _fhir("/fhir/metadata", GET=_metadata(front)),
         Route("/fhir/.well-known/smart-configuration", _smart(front), methods=["GET"]),
         Route("/.well-known/smart-configuration", _smart(front), methods=["GET"]),
-        Route("/fhir/{type}", routes.create(front), methods=["POST"]),
-        Route("/fhir/{type}", routes.search(front), methods=["GET"]),
-        Route("/fhir/{type}/_search", routes.search(front), methods=["POST"]),
-        Route("/fhir/{type}/{id}", routes.read(front), methods=["GET"]),
-        Route("/fhir/{type}/{id}", routes.update(front), methods=["PUT"]),
+        _fhir("/fhir/{type}", GET=routes.search(front), POST=routes.create(front)),
+        _fhir("/fhir/{type}/_search", POST=routes.search(front)),
+        _fhir("/fhir/{type}/{id}", GET=routes.read(front), PUT=routes.update(front)),
+        _fhir("/fhir/{type}/{id}/_history/{version}", GET=routes.read(front)),
         Route("/admin/redrive", _redrive(front), methods=["POST"]),
         Route("/health/live", _live, methods=["GET"]),
         Route("/health/ready", _ready(front), methods=["GET"]),
         Route("/metrics", _metrics, methods=["GET"]),
         *front.more,
     ]
-    if front.desk.edge.messages:
-        served.insert(0, Route("/fhir/$process-message", routes.message(front), methods=["POST"]))
-    handlers: dict[Any, Any] = {Refusal: _refused, HTTPException: _http_error, Exception: _failed}
-    return Starlette(routes=served, exception_handlers=handlers)
+    handlers: dict[Any, Any] = {Refusal: _refused, HTTPException: _http_error}
+    return Starlette(routes=served, exception_handlers=handlers, middleware=[Middleware(_last_resort)])
+
+
+def _last_resort(app: ASGIApp) -> ASGIApp:
+    """A handler of Exception is not enough: Starlette raises it again behind the answer, and the connection is lost."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception as error:
+            await _failed(error)(scope, receive, send)
+
+    return call
+
+
+def _fhir(path: str, **handlers: Handler) -> Route:
+    """One address and all its methods, so that a 405 names each that is allowed."""
+
+    async def handle(request: Request) -> Response:
+        require_acceptable(request)
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, handle, methods=[*handlers])
 
 
 def _metadata(front: Front) -> Handler:
     async def handle(request: Request) -> Response:
         edge = front.desk.edge
-        return answer(
-            fhir.capability(
-                front.inbox.service.name,
-                CODE,
-                edge.takes,
-                url=base_of(request),
-                at=_MADE_AT,
-                transaction=True,
-                process_message=edge.messages,
-            )
+        statement = fhir.capability(
+            front.inbox.service.name,
+            CODE,
+            edge.takes,
+            url=base_of(request),
+            at=_MADE_AT,
+            transaction=True,
+            process_message=edge.messages,
         )
+        if edge.accepts_any:
+            statement["rest"][0]["documentation"] = _KEPT_AS_THEY_CAME
+        return answer(statement)
 
     return handle
 
@@ -72,7 +99,7 @@ def _smart(front: Front) -> Handler:
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
             "grant_types_supported": ["client_credentials"],
-            "scopes_supported": ["system/*.cruds"],
+            "scopes_supported": ["system/*.crus"],
             "capabilities": ["client-confidential-asymmetric", "permission-v2"],
         }
         return Response(fhir.encode(said), media_type="application/json")
@@ -85,6 +112,8 @@ def _redrive(front: Front) -> Handler:
         caller = await front.door.caller(request.headers.get("authorization"))
         caller.require("iop-parked", "u")
         key, dry = request.query_params.get("key", ""), request.query_params.get("dry_run") in ("true", "1")
+        if not key or "\0" in key:
+            raise refuse(400, "required", "", "`key` names the patient whose words are redriven.")
         redriven = await redrive(front.inbox, key, dry_run=dry)
         said = {"decided": redriven.decided, "parked": redriven.parked, "dry_run": dry}
         return Response(fhir.encode(said), media_type="application/json")
@@ -119,7 +148,7 @@ async def _http_error(_: Request, error: Exception) -> Response:
     return answer(outcome([Issue("error", code, (), str(error.detail))]), error.status_code, dict(error.headers or {}))
 
 
-async def _failed(_: Request, error: Exception) -> Response:
+def _failed(error: Exception) -> Response:
     """The one place for what nobody foresaw: logged by its place, answered without any detail of it."""
     if isinstance(error, ClientDisconnect):
         return Response(status_code=499)

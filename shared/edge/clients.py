@@ -76,7 +76,13 @@ class Door:
         expires = claims.get("exp")
         if not isinstance(expires, int | float) or expires + _LEEWAY_SECONDS <= now:
             raise _unauthorized("The token has expired.")
-        if claims.get("iss") != self._issuer or claims.get("aud") not in (self._audience, [self._audience]):
+        begins = claims.get("nbf", 0)
+        if not isinstance(begins, int | float) or begins - _LEEWAY_SECONDS > now:
+            raise _unauthorized("The token is not valid yet.")
+        audience = claims.get("aud")
+        if claims.get("iss") != self._issuer or self._audience not in (
+            audience if isinstance(audience, list) else [audience]
+        ):
             raise _unauthorized("The token is for another issuer or audience.")
         caller = self._registered(claims)
         if len(self._seen) > 1000:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
-from shared.edge import escalations, fhir
+from shared.edge import conditions, escalations, fhir
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import Answered, Entry
@@ -44,11 +46,21 @@ class Desk:
         self.edge = edge
         self._keys = keys
         self.queue: asyncio.Queue[Ticket] = asyncio.Queue(QUEUE_MOST)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Whoever creates something unless it exists looks and keeps before the next one looks."""
 
     async def submit(self, submission: Submission, caller: Caller) -> Done:
         """Tell the service. Raises Refusal."""
-        for entry in submission.entries:
-            self._require(entry, caller)
+        self._require(submission, caller)
+        async with AsyncExitStack() as turns:
+            for condition in conditions.turns(submission.entries, caller):
+                await turns.enter_async_context(self._turns.setdefault(condition, asyncio.Lock()))
+            while (done := await self._submit(submission, caller)) is None:
+                pass
+            return done
+
+    async def _submit(self, submission: Submission, caller: Caller) -> Done | None:
+        """None where its patient has become known while it was about to wait for them: then it is told."""
         async with self.inbox.pool.acquire() as connection:
             resolved = await resolve(connection, self._keys, self.edge, submission, caller)
         fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in resolved.existing]
@@ -58,9 +70,8 @@ class Desk:
         meant = escalations.of_hold(fresh, resolved.stored) or self.edge.interpret(fresh, context)
         item = self._item(submission, meant, context, fresh)
         if resolved.patient is None:
-            if not await keep_waiting(self.inbox, item, {caller.program: resolved.digests}):
-                return await self.submit(submission, caller)
-            return _done(resolved, Kept())
+            waits = await keep_waiting(self.inbox, item, {caller.program: resolved.digests})
+            return _done(resolved, Kept()) if waits else None
         return _done(resolved, await self.tell(item))
 
     async def tell(self, item: Item) -> Answer:
@@ -77,14 +88,20 @@ class Desk:
             raise refuse(503, "transient", "", "The service can't reach its database.", Retry_After="5") from error
         return _not_refused(answer)
 
-    def _require(self, entry: Entry, caller: Caller) -> None:
-        taken = self.edge.takes.get(entry.type)
-        wanted = "create" if entry.method == "POST" else "update"
-        if taken is None and self.edge.accepts_any and entry.method == "POST":
-            return
-        if taken is None or wanted not in taken.interactions:
-            raise refuse(422, "not-supported", entry.place, f"This service takes no {wanted} of this type.")
-        caller.require(entry.type, _LETTER[entry.method])
+    def _require(self, submission: Submission, caller: Caller) -> None:
+        """Each entry is of a type this service takes, and within the token's scopes. What it does not know may come
+        along with something it takes."""
+        takes, entries = self.edge.takes, submission.entries
+        carried = self.edge.accepts_any and any(each.method == "POST" and each.type in takes for each in entries)
+        for entry in entries:
+            taken = takes.get(entry.type)
+            wanted = "create" if entry.method == "POST" else "update"
+            if taken is None and self.edge.accepts_any and wanted == "create":
+                if carried:
+                    continue
+            elif taken is None or wanted not in taken.interactions:
+                raise refuse(422, "not-supported", entry.place, f"This service takes no {wanted} of this type.")
+            caller.require(entry.type, _LETTER[entry.method])
 
     def _context(self, caller: Caller, resolved: Resolved) -> Context:
         settings, now = self.inbox.settings[caller.program], self.inbox.clock.now()
@@ -172,7 +189,9 @@ def _not_refused(answer: Answer) -> Answer:
 def _done(resolved: Resolved, answer: Answer) -> Done:
     versions = {(kind, name): number for kind, name, number in answer.resources} if isinstance(answer, Kept) else {}
     answered = tuple(
-        _existing(each) if (each.type, each.id) in resolved.existing else _answered(each, versions)
+        _existing(each, resolved.existing[each.type, str(each.id)])
+        if (each.type, each.id) in resolved.existing
+        else _answered(each, versions)
         for each in resolved.entries
     )
     return Done(answered, isinstance(answer, Incomplete))
@@ -180,12 +199,13 @@ def _done(resolved: Resolved, answer: Answer) -> Done:
 
 def _answered(entry: Entry, versions: Mapping[tuple[str, str], int]) -> Answered:
     version = str(versions.get((entry.type, str(entry.id)), 1))
-    status = "201 Created" if entry.method == "POST" else "200 OK"
+    created = entry.method == "POST" and version == "1"  # a Patient posted again is an update
+    status = "201 Created" if created else "200 OK"
     return Answered(status, f"{entry.type}/{entry.id}/_history/{version}", version)
 
 
-def _existing(entry: Entry) -> Answered:
-    return Answered("200 OK", f"{entry.type}/{entry.id}")
+def _existing(entry: Entry, version: int) -> Answered:
+    return Answered("200 OK", f"{entry.type}/{entry.id}/_history/{version}", str(version))
 
 
 def _clinical_time(resource: Mapping[str, Any]) -> datetime | None:

@@ -1,8 +1,12 @@
 """HTTP manners: who calls, what they may send, how an answer looks. What it means stands elsewhere."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,12 +16,18 @@ from shared.edge import fhir
 from shared.edge.clients import Caller, Door
 from shared.edge.desk import Desk
 from shared.edge.fhir import Limits
-from shared.edge.outcome import refuse
+from shared.edge.outcome import Refusal, refuse
 from shared.edge.search import Reader
 from shared.path.inbox import Inbox
 
 FHIR_JSON = "application/fhir+json"
 FHIR_TYPES = (FHIR_JSON, "application/json", "application/json+fhir")
+FORM = "application/x-www-form-urlencoded"
+BODY_SECONDS_MOST = 30.0
+"""How long a body may take to arrive: a sender that drips must not hold its place for ever."""
+PARAMETERS_MOST = 100
+_ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
+_FORMATS = {"json", *FHIR_TYPES}
 Handler = Callable[[Request], Awaitable[Response]]
 Health = Callable[[], Awaitable[str | None]]
 
@@ -43,25 +53,90 @@ def answer(resource: dict[str, Any], status: int = 200, headers: dict[str, str] 
 async def received(front: Front, request: Request) -> tuple[Caller, bytes, dict[str, Any]]:
     """Who calls, the body as it came, and the resource in it, valid R4."""
     caller = await front.door.caller(request.headers.get("authorization"))
-    kind = request.headers.get("content-type", "").split(";")[0].strip()
-    if kind not in FHIR_TYPES:
-        raise refuse(415, "not-supported", "", f"Send {FHIR_JSON}.")
+    _require_content(request, FHIR_TYPES)
     body = await read_body(request, front.limits)
     resource = fhir.parse(body, front.limits).resource
     fhir.require_valid(resource)
     return caller, body, resource
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The body, stopped at the limit: a sender without a Content-Length is counted as it sends."""
+async def asked(front: Front, request: Request) -> list[tuple[str, str]]:
+    """The parameters of a search: those of the address, and of the form that a POST brings."""
+    parameters = list(request.query_params.multi_items())
+    if request.method == "POST":
+        _require_content(request, (FORM,))
+        form = (await read_body(request, front.limits)).decode("utf-8", "replace")
+        parameters += parse_qsl(form, keep_blank_values=True)
+    if len(parameters) > PARAMETERS_MOST:
+        raise refuse(400, "too-costly", "", f"A search has at most {PARAMETERS_MOST} parameters.")
+    if any("\0" in value for _, value in parameters):
+        raise refuse(400, "invalid", "", "A parameter contains a NUL character.")
+    return parameters
+
+
+async def read_body(request: Request, limits: Limits, seconds_most: float = BODY_SECONDS_MOST) -> bytes:
+    """The body, stopped at the limits: a sender without a Content-Length is counted as it sends."""
+    told = request.headers.get("content-length", "")
+    if told.isdigit() and int(told) > limits.body_bytes_max:
+        raise _too_long(limits)
     chunks, length = [], 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length > limits.body_bytes_max:
-            raise refuse(413, "too-long", "", f"The body is longer than {limits.body_bytes_max} bytes.")
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(seconds_most):
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length > limits.body_bytes_max:
+                    raise _too_long(limits)
+                chunks.append(chunk)
+    except TimeoutError:
+        raise refuse(408, "timeout", "", "The body did not arrive in time.", Connection="close") from None
     return b"".join(chunks)
+
+
+def require_acceptable(request: Request) -> None:
+    """Refuse (406) who can't read JSON. `_format` wins over Accept, as FHIR asks."""
+    told = request.query_params.get("_format")
+    if told is not None:
+        readable = _media_type(told).replace(" ", "+") in _FORMATS  # an unescaped + arrives as a space
+    else:
+        ranges = request.headers.get("accept", "").split(",")
+        readable = any(_media_type(each) in _ACCEPTED and not _is_unwanted(each) for each in ranges)
+    if not readable:
+        raise refuse(406, "not-supported", "", f"The hub answers in {FHIR_JSON}.")
+
+
+def preferred(request: Request) -> str:
+    """What `Prefer: return=` asks to be answered: minimal, representation (the default) or OperationOutcome."""
+    wishes = [each.strip() for each in request.headers.get("prefer", "").replace(";", ",").split(",")]
+    return next((each.partition("=")[2] for each in wishes if each.startswith("return=")), "representation")
+
+
+def version_headers(resource: dict[str, Any]) -> dict[str, str]:
+    """ETag and Last-Modified of a resource as it was read."""
+    updated = datetime.fromisoformat(resource["meta"]["lastUpdated"]).astimezone(UTC)
+    return {"ETag": fhir.etag(resource["meta"]["versionId"]), "Last-Modified": format_datetime(updated, usegmt=True)}
 
 
 def base_of(request: Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc}/fhir"
+
+
+def _require_content(request: Request, types: Sequence[str]) -> None:
+    """Refuse (415) another media type, and what is compressed: a small body may hide a huge one."""
+    if _media_type(request.headers.get("content-type", "")) not in types:
+        raise refuse(415, "not-supported", "", f"Send {types[0]}.")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise refuse(415, "not-supported", "", "Send the body uncompressed.", Accept_Encoding="identity")
+
+
+def _media_type(text: str) -> str:
+    return text.partition(";")[0].strip().lower()
+
+
+def _is_unwanted(media_range: str) -> bool:
+    """`q=0`: not acceptable."""
+    parameters = [each.strip().lower() for each in media_range.split(";")[1:]]
+    return any(each.startswith("q=0") and not each.strip("q=0.") for each in parameters)
+
+
+def _too_long(limits: Limits) -> Refusal:
+    return refuse(413, "too-long", "", f"The body is longer than {limits.body_bytes_max} bytes.")

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from shared.edge import fhir, patients
+import msgspec
+
+from shared.edge import conditions, fhir, patients
 from shared.edge.clients import Caller
+from shared.edge.conditions import Name
 from shared.edge.contract import Edge, Stored
 from shared.edge.fhir import Entry
 from shared.edge.outcome import refuse
 from shared.path.db import Connection
-from shared.path.identity import Keys
+from shared.path.identity import Identifier, Keys
 from shared.words.intake import Digest
 
 _STORED = """SELECT type, id, patient, program, body, sealed FROM resources r
@@ -32,20 +35,28 @@ class Submission:
 
 @dataclass(frozen=True)
 class Resolved:
-    """`existing` are those whose ifNoneExist found what it asked for. `patient` is None while nobody knows them."""
+    """`existing` are those whose ifNoneExist found what it asked for, with their versions. `patient` is None while
+    nobody knows them."""
 
     entries: tuple[Entry, ...]
-    existing: set[tuple[str, str]]
-    stored: dict[tuple[str, str], Stored]
+    existing: dict[Name, int]
+    stored: dict[Name, Stored]
     patient: str | None
     digests: tuple[Digest, ...]
 
 
 async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Submission, caller: Caller) -> Resolved:
     """Ids, references and the patient of a submission. Raises Refusal; nothing is guessed."""
-    entries, existing = await _identified(connection, keys, edge, submission, caller)
+    sought = {id(entry): conditions.of(entry) for entry in submission.entries if entry.if_none_exist is not None}
+    entries, existing = await _identified(connection, keys, edge, submission, caller, sought, {})
     stored = await _stored(connection, entries, caller)
     patient, digests = await _patient(connection, keys, edge, entries, stored, caller)
+    found = {}
+    for entry, told in zip(submission.entries, entries, strict=True):
+        if id(entry) in sought and (told.type, told.id) not in existing:
+            found[id(entry)] = await conditions.matching(connection, entry, sought[id(entry)], patient or "", caller)
+    if any(found.values()):
+        entries, existing = await _identified(connection, keys, edge, submission, caller, sought, found)
     patients.rewrite(entries, patient or "")
     return Resolved(entries, existing, stored, patient, digests)
 
@@ -64,25 +75,34 @@ def digest_of(body: bytes) -> str:
 
 
 async def _identified(
-    connection: Connection, keys: Keys, edge: Edge, submission: Submission, caller: Caller
-) -> tuple[tuple[Entry, ...], set[tuple[str, str]]]:
+    connection: Connection,
+    keys: Keys,
+    edge: Edge,
+    submission: Submission,
+    caller: Caller,
+    sought: Mapping[int, Identifier],
+    found: Mapping[int, str | None],
+) -> tuple[tuple[Entry, ...], dict[Name, int]]:
     """The entries with ids: a Patient's by its identifiers, others by the cause, or by their ifNoneExist."""
     assigned: dict[int, str] = {}
-    asked: dict[tuple[str, str], None] = {}
+    asked: list[Name] = []
     for ordinal, entry in enumerate(submission.entries):
         if entry.type == "Patient" and edge.keeps_patients:
-            assigned[id(entry)] = await patients.of_patient_entry(connection, keys, entry, caller)
-        elif entry.if_none_exist is not None:
-            name = f"{caller.name}|{caller.program}|{entry.type}?{entry.if_none_exist}"
-            assigned[id(entry)] = str(uuid5(NAMESPACE_URL, name))
-            asked[entry.type, assigned[id(entry)]] = None
+            known = await conditions.known(connection, keys, entry, sought.get(id(entry)), caller)
+            assigned[id(entry)] = known or await patients.of_patient_entry(connection, keys, entry, caller)
+            if known:
+                asked.append((entry.type, known))
+        elif id(entry) in sought:
+            looked_for = sought[id(entry)]
+            name = f"{caller.name}|{caller.program}|{entry.type}?{looked_for.system}|{looked_for.value}"
+            assigned[id(entry)] = found.get(id(entry)) or str(uuid5(NAMESPACE_URL, name))
+            asked.append((entry.type, assigned[id(entry)]))
         else:
             assigned[id(entry)] = str(uuid5(submission.cause, str(ordinal)))
-    existing: set[tuple[str, str]] = set()
-    if asked:
-        rows = await connection.fetch(_STORED, [kind for kind, _ in asked], [name for _, name in asked])
-        existing = {(row["type"], row["id"]) for row in rows}
-    return fhir.resolve(submission.entries, lambda entry: assigned[id(entry)]), existing
+    existing = await conditions.versions(connection, asked)
+    entries = fhir.resolve(submission.entries, lambda entry: assigned[id(entry)])
+    conditions.made_logical(entries)
+    return entries, existing
 
 
 async def _stored(connection: Connection, entries: Sequence[Entry], caller: Caller) -> dict[tuple[str, str], Stored]:
@@ -111,7 +131,9 @@ async def _patient(
         if len(own) > 1:
             raise refuse(422, "business-rule", entries[0].place, "A transaction is about one patient.")
         if own:
-            return own.pop(), ()
+            patient = own.pop()
+            await _require_own(connection, keys, entries, patient, caller)
+            return patient, ()
     owners = {each.patient for each in stored.values() if each.patient}
     found, digests = await patients.of_references(connection, keys, entries, caller)
     owners |= {found} if found else set()
@@ -128,6 +150,29 @@ async def _patient(
             Retry_After=str(patients.RETRY_SECONDS),
         )
     return (owners.pop() if owners else None), digests
+
+
+async def _require_own(
+    connection: Connection, keys: Keys, entries: Sequence[Entry], patient: str, caller: Caller
+) -> None:
+    """With a Patient in it, whoever else is pointed to must be that patient too: a mix-up is never filed."""
+    others = msgspec.json.encode([each.resource for each in entries]).replace(f"Patient/{patient}".encode(), b"")
+    if b"Patient/" not in others and b'"type":"Patient"' not in others:
+        return  # a walk through them all costs ten times this look
+    for entry in entries:
+        for place, reference in fhir.references(entry.resource, entry.place):
+            if not _names_a_patient(reference) or reference.get("reference") == f"Patient/{patient}":
+                continue
+            pointing = {"resourceType": "Provenance", "target": [reference]}
+            alone = msgspec.structs.replace(entry, type="Provenance", resource=pointing, place=place)
+            found, _ = await patients.of_references(connection, keys, [alone], caller)
+            if found != patient:
+                raise refuse(422, "business-rule", place, "A transaction is about one patient; this points to another.")
+
+
+def _names_a_patient(reference: Mapping[str, Any]) -> bool:
+    literal = reference.get("reference", "")
+    return bool(literal.rpartition("/")[0].endswith("Patient") if literal else reference.get("type") == "Patient")
 
 
 def _stored_row(row: Mapping[str, Any]) -> Stored:

@@ -1,5 +1,6 @@
 """The FHIR routes: what is asked, told to the desk or read, and the answer in FHIR's shape."""
 
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,12 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.edge import fhir
+from shared.edge.clients import Caller
 from shared.edge.desk import Done
-from shared.edge.fhir import Entry
-from shared.edge.manners import Front, Handler, answer, base_of, received
+from shared.edge.fhir import Answered, Entry
+from shared.edge.manners import Front, Handler, answer, asked, base_of, preferred, received, version_headers
 from shared.edge.outcome import Issue, Refusal, outcome, refuse
 from shared.edge.resolving import Submission, cause_of, digest_of
 
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _INCOMPLETE = Issue(
     "information", "incomplete", (), "Accepted and kept; it is decided once earlier words of this patient are."
 )
@@ -62,6 +65,7 @@ def update(front: Front) -> Handler:
 
 
 async def _single(front: Front, request: Request, method: Any, identity: str | None) -> Response:
+    _require_taken(front, request.path_params["type"], method)
     caller, body, resource = await received(front, request)
     entry: Entry = fhir.single(method, request.path_params["type"], identity, resource, request.headers)
     bundle = resource if entry.type == "Bundle" else None
@@ -73,25 +77,43 @@ async def _single(front: Front, request: Request, method: Any, identity: str | N
         headers["ETag"] = fhir.etag(answered.version)
     if done.incomplete:
         return answer(outcome([_INCOMPLETE]), 202, headers)
+    return await _represented(front, request, caller, answered, headers)
+
+
+async def _represented(
+    front: Front, request: Request, caller: Caller, answered: Answered, headers: dict[str, str]
+) -> Response:
+    """What was created or updated as it now is, or as little of it as the client prefers."""
+    status, wish = int(answered.status.split(" ", 1)[0]), preferred(request)
+    if wish == "minimal":
+        return Response(b"", status, headers)
+    if wish == "OperationOutcome":
+        return answer(outcome([]), status, headers)
     kind, name = str(answered.location).split("/")[:2]
-    status = int(answered.status.split(" ", 1)[0])
     try:
-        return answer(await front.reader.one(kind, name, caller), status, headers)
+        resource = await front.reader.one(kind, name, caller)
     except Refusal:
         return answer(outcome([]), status, headers)
+    return answer(resource, status, {**version_headers(resource), **headers})
 
 
 def read(front: Front) -> Handler:
+    """A resource, or one version of it: only the current one is kept, so an older one is not found."""
+
     async def handle(request: Request) -> Response:
         caller = await front.door.caller(request.headers.get("authorization"))
-        kind = request.path_params["type"]
+        kind, name = request.path_params["type"], request.path_params["id"]
         _require_readable(front, kind)
         caller.require(kind, "r")
-        resource = await front.reader.one(kind, request.path_params["id"], caller)
-        tag = fhir.etag(resource["meta"]["versionId"])
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag})
-        return answer(resource, headers={"ETag": tag})
+        if not _ID.fullmatch(name):
+            raise refuse(404, "not-found", "", "There is no such resource here.")
+        resource = await front.reader.one(kind, name, caller)
+        if request.path_params.get("version", resource["meta"]["versionId"]) != resource["meta"]["versionId"]:
+            raise refuse(404, "not-found", "", "Only the current version is kept; read it without its version.")
+        headers = version_headers(resource)
+        if headers["ETag"] in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
+            return Response(status_code=304, headers=headers)
+        return answer(resource, headers=headers)
 
     return handle
 
@@ -102,15 +124,24 @@ def search(front: Front) -> Handler:
         kind = request.path_params["type"]
         _require_readable(front, kind)
         caller.require(kind, "s")
-        parameters = list(request.query_params.multi_items())
-        if request.method == "POST":
-            parameters += [(name, str(value)) for name, value in (await request.form()).multi_items()]
+        parameters = await asked(front, request)
         found, total, following = await front.reader.search(kind, parameters, caller)
         own = f"{base_of(request)}/{kind}"
-        asked = [(name, value) for name, value in parameters if name != "_offset"]
-        return answer(fhir.searchset(found, total, _url(own, parameters), _next(own, asked, following)))
+        again = [(name, value) for name, value in parameters if name != "_offset"]
+        return answer(fhir.searchset(found, total, _url(own, parameters), _next(own, again, following)))
 
     return handle
+
+
+def _require_taken(front: Front, kind: str, method: str) -> None:
+    """404 for what is no resource type here, 405 for one that can't be created or updated by itself."""
+    edge = front.desk.edge
+    taken = edge.takes.get(kind)
+    if taken is None and not (edge.accepts_any and fhir.is_resource_type(kind)):
+        raise refuse(404, "not-supported", "", "This service takes no such resource type.")
+    wanted = "create" if method == "POST" else "update"
+    if wanted not in (taken.interactions if taken else ("create",)):
+        raise refuse(405, "not-supported", "", f"This service takes no {wanted} of this type.", Allow="GET, HEAD")
 
 
 def _require_readable(front: Front, kind: str) -> None:
@@ -123,8 +154,8 @@ def _require_readable(front: Front, kind: str) -> None:
         raise refuse(404, "not-supported", "", "This service reads no such resource type.")
 
 
-def _next(own: str, asked: list[tuple[str, str]], following: int | None) -> str | None:
-    return None if following is None else _url(own, [*asked, ("_offset", str(following))])
+def _next(own: str, parameters: list[tuple[str, str]], following: int | None) -> str | None:
+    return None if following is None else _url(own, [*parameters, ("_offset", str(following))])
 
 
 def _url(base: str, parameters: Sequence[tuple[str, str]]) -> str:

@@ -1,0 +1,93 @@
+"""Intake behind its HTTP side, on a real database, with tokens signed by an issuer whose keys are fetched over HTTP."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from shared.edge.app import build
+from shared.edge.clients import Door, registered
+from shared.edge.manners import FHIR_JSON, Front
+from shared.path.clock import machine_now
+from tests.intake.reception import DEPLOY, Reception, reception
+
+AUDIENCE = "iop-hub"
+
+
+@dataclass
+class Issuer:
+    """Signs what it is asked to sign, as no real issuer does."""
+
+    url: str
+    key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", auto_kid=True))
+
+    def token(self, **claims: Any) -> str:
+        told = {
+            "iss": self.url,
+            "sub": "ehr",
+            "aud": AUDIENCE,
+            "exp": int(machine_now().timestamp()) + 600,
+            "scope": "system/*.cruds",
+            "program": "demo",
+        } | claims
+        return jwt.encode({"alg": "ES256", "kid": self.key.kid}, told, self.key, algorithms=["ES256"])
+
+
+@dataclass
+class Counter:
+    """The service as a client meets it."""
+
+    reception: Reception
+    issuer: Issuer
+    http: httpx.AsyncClient
+
+    async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.issuer.token()}"} | more.pop("headers", {})
+        return await self.http.request(method, path, headers=headers, **more)
+
+    async def send(self, resource: dict[str, Any], path: str | None = None, **headers: str) -> httpx.Response:
+        """POST a transaction, or a create of any other resource."""
+        kind = resource["resourceType"]
+        address = path or ("/fhir" if kind == "Bundle" else f"/fhir/{kind}")
+        return await self.ask("POST", address, json=resource, headers={"Content-Type": FHIR_JSON, **headers})
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    known = Issuer(f"http://127.0.0.1:{listening.getsockname()[1]}")
+
+    async def jwks(_: Request) -> Response:
+        return JSONResponse(KeySet([known.key]).as_dict(private=False))
+
+    config = uvicorn.Config(Starlette(routes=[Route("/jwks.json", jwks)]), log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve([listening]))
+    yield known
+    server.should_exit = True
+    await serving
+
+
+@pytest.fixture
+async def counter(database: str, tmp_path: Path, issuer: Issuer) -> AsyncIterator[Counter]:
+    async def broken() -> str | None:
+        raise ArithmeticError("nobody foresaw Robin Synthetic here")
+
+    async with reception(database, tmp_path) as desk:
+        door = Door(issuer.url, AUDIENCE, registered(DEPLOY))
+        front = Front(desk.desk, door, desk.reader, desk.inbox, issuer.url, ready=broken)
+        transport = httpx.ASGITransport(build(front))
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
+            yield Counter(desk, issuer, http)

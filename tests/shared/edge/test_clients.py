@@ -1,0 +1,79 @@
+"""Who may: a token is the issuer's, for this hub, for now, for a registered client's program, and within its scopes."""
+
+from typing import Any
+
+from joserfc.jwk import ECKey
+
+from shared.path.clock import machine_now
+from tests.intake import bundles
+from tests.shared.edge.conftest import Counter, Issuer
+
+NOW = int(machine_now().timestamp())
+
+
+async def test_a_token_that_is_not_for_here_and_now_names_nobody(counter: Counter) -> None:
+    wrong: tuple[dict[str, Any], ...] = (
+        {"exp": NOW - 60},
+        {"exp": None},
+        {"exp": str(NOW + 600)},
+        {"nbf": NOW + 600},
+        {"nbf": "soon"},
+        {"aud": "another-hub"},
+        {"aud": ["another-hub"]},
+        {"aud": None},
+        {"iss": "https://issuer.example"},
+        {"sub": "stranger"},
+        {"program": "another"},
+    )
+    assert [each for each in wrong if await status(counter, **each) != 401] == []
+
+
+async def test_a_token_for_here_and_now_is_heeded(counter: Counter) -> None:
+    right: tuple[dict[str, Any], ...] = (
+        {},
+        {"aud": ["another-hub", "iop-hub"]},
+        {"nbf": NOW - 5},
+        {"scope": "system/Task.s"},
+    )
+    assert [each for each in right if await status(counter, **each) != 200] == []
+
+
+async def test_a_scope_is_needed_as_it_is_written(counter: Counter) -> None:
+    lacking = ("", "system/Task.r", "system/Patient.s", "patient/*.cruds", "system/Task.s?owner=1")
+    assert [each for each in lacking if await status(counter, scope=each) != 403] == []
+
+
+async def status(counter: Counter, **claims: Any) -> int:
+    headers = {"Authorization": f"Bearer {counter.issuer.token(**claims)}"}
+    return (await counter.ask("GET", "/fhir/Task", headers=headers)).status_code
+
+
+async def test_a_token_signed_by_another_key_names_nobody(counter: Counter) -> None:
+    stranger = Issuer(counter.issuer.url, ECKey.generate_key("P-256", {"kid": str(counter.issuer.key.kid)}))
+    headers = {"Authorization": f"Bearer {stranger.token()}"}
+    assert (await counter.ask("GET", "/fhir/Task", headers=headers)).status_code == 401
+
+
+# What intake does not know, it keeps; but not from anybody
+
+
+async def specimen(counter: Counter, scope: str, *beside: dict[str, Any]) -> int:
+    """What becomes of a Specimen of a known patient, alone or beside others in one transaction."""
+    await counter.send(bundles.intake("0001"))
+    who = {"type": "Patient", "identifier": {"system": bundles.MRN_SYSTEM, "value": "0001"}}
+    bundle = bundles.transaction(
+        {"resourceType": "Specimen", "subject": who}, *({**each, "subject": who} for each in beside)
+    )
+    answer = await counter.send(bundle, Authorization=f"Bearer {counter.issuer.token(scope=scope)}")
+    return answer.status_code
+
+
+async def test_a_type_that_intake_does_not_know_needs_its_scope(counter: Counter) -> None:
+    assert await specimen(counter, "system/*.rs system/Task.u") == 403
+    assert await specimen(counter, "system/Specimen.c") == 200
+
+
+async def test_it_may_come_along_with_what_the_token_may_create(counter: Counter) -> None:
+    observation = bundles.fact("", "safe-housing", True)
+    assert await specimen(counter, "system/Observation.c", observation) == 200
+    assert await specimen(counter, "system/Observation.rus", observation) == 403

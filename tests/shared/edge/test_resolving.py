@@ -1,0 +1,177 @@
+"""What a submission is about: created once on a condition, pointed to by a condition, and about one patient only."""
+
+import asyncio
+from collections import Counter as Count
+from typing import Any
+
+import pytest
+
+from tests.intake import bundles
+from tests.shared.edge.conftest import Counter
+from tests.shared.edge.test_manners import admitted, observation
+
+Json = dict[str, Any]
+SYSTEM = "https://ehr.demo.iop-hub.org/observation"
+ONE = f"identifier={SYSTEM}|1"
+
+
+def numbered(patient: str, number: str = "1", **more: Any) -> Json:
+    return observation(patient, identifier=[{"system": SYSTEM, "value": number}], **more)
+
+
+async def kept(counter: Counter, kind: str = "Observation") -> list[Json]:
+    return [each for each in await counter.reception.found(kind) if "identifier" in each]
+
+
+# Created unless it exists
+
+
+async def test_what_does_not_exist_is_created_and_then_found(counter: Counter) -> None:
+    patient = await admitted(counter)
+    first = await counter.send(numbered(patient), **{"If-None-Exist": ONE})
+    again = await counter.send(numbered(patient, status="amended"), **{"If-None-Exist": ONE})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.headers["Location"] == again.headers["Location"]
+    assert first.headers["ETag"] == again.headers["ETag"]
+    assert [each["status"] for each in await kept(counter)] == ["final"]
+
+
+async def test_what_was_created_without_a_condition_is_found_by_one(counter: Counter) -> None:
+    patient = await admitted(counter)
+    created = await counter.send(numbered(patient))
+    found = await counter.send(numbered(patient), **{"If-None-Exist": ONE})
+    assert (found.status_code, found.headers["Location"]) == (200, created.headers["Location"])
+
+
+async def test_a_condition_that_several_meet_is_refused(counter: Counter) -> None:
+    patient = await admitted(counter)
+    await counter.send(numbered(patient))
+    await counter.send(numbered(patient))
+    refused = await counter.send(numbered(patient), **{"If-None-Exist": ONE})
+    assert (refused.status_code, refused.json()["issue"][0]["code"]) == (412, "multiple-matches")
+
+
+async def test_twenty_at_once_on_one_condition_have_one_effect(counter: Counter) -> None:
+    patient = await admitted(counter)
+    sent = [counter.send(numbered(patient), **{"If-None-Exist": ONE}) for _ in range(20)]
+    answers = await asyncio.gather(*sent)
+    assert Count(each.status_code for each in answers) == {201: 1, 200: 19}
+    assert {each.headers["ETag"] for each in answers} == {'W/"1"'}
+    assert len({each.headers["Location"] for each in answers}) == 1
+
+
+async def test_a_condition_is_the_same_however_it_is_written(counter: Counter) -> None:
+    patient = await admitted(counter)
+    first = await counter.send(numbered(patient), **{"If-None-Exist": ONE})
+    for written in (f"?{ONE}", f"Observation?{ONE}", ONE.replace("|", "%7C").replace(":", "%3A")):
+        again = await counter.send(numbered(patient), **{"If-None-Exist": written})
+        assert first.headers["Location"] == again.headers["Location"]
+
+
+async def test_another_condition_is_refused_never_ignored(counter: Counter) -> None:
+    patient = await admitted(counter)
+    for condition in ("", "status=final", "identifier=1", f"{ONE}&status=final", "%%%", f"{ONE}%00"):
+        refused = await counter.send(numbered(patient), **{"If-None-Exist": condition})
+        assert refused.status_code == 400
+    assert await kept(counter) == []
+
+
+async def test_a_patient_who_exists_is_not_overwritten_on_a_condition(counter: Counter) -> None:
+    patient = await admitted(counter)
+    named: Json = {"fullUrl": bundles.urn("0001", "again"), "resourceType": "Patient"}
+    named |= {"identifier": [{"system": bundles.MRN_SYSTEM, "value": "0001"}]}
+    bundle = bundles.transaction(named, observation("", subject={"reference": named["fullUrl"]}))
+    bundle["entry"][0]["request"]["ifNoneExist"] = f"identifier={bundles.MRN_SYSTEM}|0001"
+    answer = await counter.send(bundle)
+    told, seen = (each["response"] for each in answer.json()["entry"])
+    assert (told["status"], told["location"]) == ("200 OK", f"Patient/{patient}/_history/1")
+    assert seen["status"] == "201 Created"
+    (stored,) = await counter.reception.found("Patient")
+    assert stored["birthDate"] == "1988-04-12"
+
+
+async def test_a_patient_posted_again_is_an_update_and_says_so(counter: Counter) -> None:
+    patient = await admitted(counter)
+    again = await counter.send(bundles.transaction(bundles.patient("0001")))
+    (told,) = again.json()["entry"]
+    assert told["response"]["status"] == "200 OK"
+    assert told["response"]["location"] == f"Patient/{patient}/_history/2"
+
+
+async def test_the_refusal_of_a_condition_names_its_place_and_no_value(counter: Counter) -> None:
+    bundle = bundles.intake("0001")
+    bundle["entry"][1]["request"]["ifNoneExist"] = "name=Synthetic"
+    refused = await counter.send(bundle)
+    (issue,) = refused.json()["issue"]
+    assert issue["expression"] == ["Bundle.entry[1].request.ifNoneExist"]
+    assert "Synthetic" not in refused.text
+
+
+# Pointed to by a condition
+
+
+async def test_a_patient_is_pointed_to_by_an_identifier(counter: Counter) -> None:
+    patient = await admitted(counter)
+    asked = {"reference": f"Patient?identifier={bundles.MRN_SYSTEM}|0001"}
+    await counter.send(bundles.transaction(numbered("", subject=asked)))
+    (stored,) = await kept(counter)
+    assert stored["subject"] == {"type": "Patient", "reference": f"Patient/{patient}"}
+
+
+async def test_no_identifier_in_a_reference_is_kept_in_the_clear(counter: Counter) -> None:
+    who = {"reference": f"Patient?identifier={bundles.MRN_SYSTEM}|SEEDED-MRN"}
+    await counter.send(bundles.transaction(bundles.patient("SEEDED-MRN"), numbered("", subject=who)))
+    rows = await counter.reception.pool.fetch("SELECT body FROM resources")
+    assert rows and not any("SEEDED-MRN" in row["body"] for row in rows)
+
+
+async def test_somebody_else_pointed_to_by_a_condition_stays_named(counter: Counter) -> None:
+    patient = await admitted(counter)
+    npi = "http://hl7.org/fhir/sid/us-npi"
+    performer = [{"reference": f"Practitioner?identifier={npi}|9", "display": "A nurse"}]
+    await counter.send(bundles.transaction(numbered(patient, performer=performer)))
+    (stored,) = await kept(counter)
+    named = {"type": "Practitioner", "identifier": {"system": npi, "value": "9"}, "display": "A nurse"}
+    assert stored["performer"] == [named]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [("Patient?name=Synthetic", 400), ("Patient?identifier=urn:x|nobody", 409)]
+)
+async def test_a_condition_that_finds_nobody_is_refused_at_its_place(counter: Counter, asked: str, status: int) -> None:
+    refused = await counter.send(bundles.transaction(numbered("", subject={"reference": asked})))
+    (issue,) = refused.json()["issue"]
+    assert refused.status_code == status
+    assert issue["expression"][0].startswith("Bundle.entry[0].resource")
+    assert "Synthetic" not in refused.text and "nobody" not in refused.text
+
+
+# About one patient
+
+
+@pytest.mark.parametrize("whose", ["known", "unknown", "by identifier"])
+async def test_what_points_to_another_patient_is_never_filed_under_this_one(counter: Counter, whose: str) -> None:
+    other = await admitted(counter, "0002")
+    subject = {
+        "known": {"reference": f"Patient/{other}"},
+        "unknown": {"reference": "Patient/of-the-ehr"},
+        "by identifier": {"type": "Patient", "identifier": {"system": bundles.MRN_SYSTEM, "value": "0002"}},
+    }[whose]
+    refused = await counter.send(bundles.transaction(bundles.patient("0001"), numbered("", subject=subject)))
+    assert refused.status_code == 422
+    assert refused.json()["issue"][0]["expression"] == ["Bundle.entry[1].resource.subject"]
+    assert await kept(counter) == []
+
+
+async def test_the_same_patient_named_in_several_ways_is_one(counter: Counter) -> None:
+    patient = await admitted(counter)
+    ways = (
+        {"reference": bundles.urn("0001", "patient")},
+        {"reference": f"Patient/{patient}"},
+        {"type": "Patient", "identifier": {"system": bundles.MRN_SYSTEM, "value": "0001"}},
+    )
+    bundle = bundles.transaction(
+        bundles.patient("0001"), *(numbered("", str(n), subject=each) for n, each in enumerate(ways))
+    )
+    assert (await counter.send(bundle)).status_code == 200
+    assert {each["subject"]["reference"] for each in await kept(counter)} == {f"Patient/{patient}"}
