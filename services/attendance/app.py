@@ -3,7 +3,7 @@
 from services.attendance.decide import hear, tell
 from services.attendance.edge import EDGE
 from services.attendance.settings import Settings
-from services.attendance.state import VERSION, State, due, evolve
+from services.attendance.state import UPCAST, VERSION, State, due, evolve
 from services.attendance.words import Commands
 from shared.edge.process import Parts, main
 from shared.path.identity import Keys
@@ -23,6 +23,7 @@ def parts(keys: Keys) -> Parts:
         due=due,
         commands=Commands,
         keys=keys,
+        upcast=UPCAST,
     )
     return Parts(
         service=service,

@@ -11,14 +11,16 @@ from services.attendance.words import (
     CheckIn,
     ExcuseSession,
     MarkMissed,
+    ReinstateSession,
     ResolveEscalation,
+    WithdrawCheckIn,
 )
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import told as escalation_told
 from shared.edge.fhir import Entry, Interaction, Taken
 from shared.edge.outcome import refuse
 from shared.edge.search import PARAMETERS
-from shared.words.envelope import Command, name_id
+from shared.words.envelope import Command
 
 _UNIT_MINUTES = {"min": Decimal(1), "h": Decimal(60), "s": Decimal(1) / 60, "d": Decimal(1440)}
 _PRESENT = frozenset({"arrived", "triaged", "in-progress", "onleave"})
@@ -39,16 +41,16 @@ def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
     accepted: list[Entry] = []
     for entry in entries:
         _refuse_another_time(entry, context)
-        commands.extend(_told(entry))
+        commands.extend(_told(entry, context))
         if entry.type == "AppointmentResponse":
             accepted.append(entry)
     return Interpretation(tuple(commands), tuple(accepted))
 
 
-def _told(entry: Entry) -> Sequence[Command]:
+def _told(entry: Entry, context: Context) -> Sequence[Command]:
     match entry.type:
         case "Encounter":
-            return _encounter(entry)
+            return [*_corrected(entry, context), *_encounter(entry)]
         case "Appointment":
             return _appointment(entry)
         case "AppointmentResponse":
@@ -57,10 +59,27 @@ def _told(entry: Entry) -> Sequence[Command]:
             return (escalation_told(entry, AcknowledgeEscalation, ResolveEscalation),)
 
 
+def _corrected(entry: Entry, context: Context) -> Sequence[Command]:
+    """What an Encounter said until now is withdrawn when it is in error, or now names another session."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    if stored is None:
+        return ()
+    said = _session_of(stored.body)
+    if said is None or (said == _session_of(entry.resource) and entry.resource["status"] != "entered-in-error"):
+        return ()
+    return (WithdrawCheckIn(session_id=said, encounter_id=str(entry.id)),)
+
+
+def _session_of(encounter: Mapping[str, Any]) -> str | None:
+    return next((_target(each, "Appointment") for each in encounter.get("appointment", ())), None)
+
+
 def _encounter(entry: Entry) -> Sequence[Command]:
     """A check-in while it lasts (arrived, in-progress), the minutes once it is over (finished)."""
     encounter = entry.resource
-    appointment = next((_target(each, "Appointment") for each in encounter.get("appointment", ())), None)
+    if encounter["status"] == "entered-in-error" and entry.method == "PUT":
+        return ()
+    appointment = _session_of(encounter)
     if appointment is None:
         raise refuse(
             422,
@@ -104,10 +123,10 @@ def _appointment(entry: Entry) -> Sequence[Command]:
         case "noshow":
             return (MarkMissed(session_id=session_id),)
         case "booked":
-            return ()
+            return (ReinstateSession(session_id=session_id),)
         case "arrived" | "checked-in" | "fulfilled":
             start = _instant(entry.resource.get("start"), f"{entry.place}.start")
-            return (CheckIn(session_id=session_id, encounter_id=name_id(session_id, "encounter"), came_at=start),)
+            return (CheckIn(session_id=session_id, encounter_id=None, came_at=start),)
         case _:
             raise refuse(
                 422, "business-rule", f"{entry.place}.status", "A session is cancelled, noshow, arrived or booked here."
@@ -157,4 +176,4 @@ def _instant(text: Any, place: str) -> datetime:
     return found
 
 
-EDGE = Edge(takes=TAKES, interpret=interpret, order=("Appointment", "AppointmentResponse", "Encounter", "Task"))
+EDGE = Edge(takes=TAKES, interpret=interpret, order=("Encounter", "Appointment", "AppointmentResponse", "Task"))

@@ -39,6 +39,12 @@ def next_monday(moment: datetime, timezone: str) -> datetime:
     return monday.astimezone(moment.tzinfo)
 
 
+def left_at(discharged_at: datetime, timezone: str) -> datetime:
+    """From when the patient owes no session. A date alone is told as its first moment, and lasts to the day's end."""
+    local = discharged_at.astimezone(ZoneInfo(timezone))
+    return local + timedelta(days=1) if local.time() == time() else local
+
+
 def minutes_between(sessions: Sequence[Session], start: datetime, end: datetime) -> int:
     """Minutes attended in sessions that started in [start, end)."""
     return sum(each.minutes for each in sessions if start <= each.start < end)

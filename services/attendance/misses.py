@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from services.attendance.settings import Settings
 from services.attendance.state import Episode, Session
@@ -22,12 +23,12 @@ def triggers(episode: Episode, sessions: Sequence[Session], latest: Session, set
     until = sorted((each for each in sessions if each.start <= latest.start), key=lambda each: each.start)
     misses = [each for each in until if each.outcome == "missed"]
     found = [_trigger(episode, "missed-session", _first_tier(episode, latest, settings), [latest])]
-    near = _within(misses, latest, settings.miss_window_days)
+    near = _within(misses, latest, settings.miss_window_days, settings)
     if len(near) >= settings.misses_in_window:
         found.append(_trigger(episode, "two-misses-in-7-days", 2, near))
     held = [each for each in until if each.outcome in ("missed", "attended", "present")]
     run = held[-settings.consecutive_misses :]
-    long = _within(misses, latest, settings.long_window_days)
+    long = _within(misses, latest, settings.long_window_days, settings)
     if len(run) == settings.consecutive_misses and all(each.outcome == "missed" for each in run):
         found.append(_trigger(episode, "three-consecutive-misses", 3, run))
     elif len(long) >= settings.misses_in_long_window:
@@ -55,8 +56,9 @@ def _first_tier(episode: Episode, missed: Session, settings: Settings) -> int:
     return 2 if early or "opioid-history" in episode.flags else 1
 
 
-def _within(misses: Sequence[Session], latest: Session, days: int) -> list[Session]:
-    since = latest.start - timedelta(days=days)
+def _within(misses: Sequence[Session], latest: Session, days: int, settings: Settings) -> list[Session]:
+    """Days of the clinic's clock: in the week of a clock change, Monday at six to Monday at six is seven days too."""
+    since = latest.start.astimezone(ZoneInfo(settings.timezone)) - timedelta(days=days)
     return [each for each in misses if each.start > since]
 
 

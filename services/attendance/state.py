@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,6 +10,7 @@ from services.attendance.words import (
     AbsenceDeferred,
     AttendanceCorrected,
     BookedUntil,
+    CheckInWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
     EpisodeForgotten,
@@ -20,6 +21,7 @@ from services.attendance.words import (
     SessionExcused,
     SessionMissed,
     SessionScheduled,
+    SessionWord,
     WeekClosed,
 )
 from shared.rules import escalation
@@ -27,7 +29,9 @@ from shared.rules.escalation import Open
 from shared.words.envelope import Command, Word, name_id
 from shared.words.intake import Slot
 
-VERSION = 1
+VERSION = 2
+UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda plain: plain}
+"""Version 2 only adds, at the ends: the Encounter of a session, and the hours of the weeks that were looked at."""
 REMEMBERED_DAYS = 15
 """Past sessions kept: one more than the longest window over misses."""
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
@@ -39,13 +43,17 @@ Outcome = Literal["planned", "present", "attended", "missed", "excused", "cancel
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
-    """One planned session: `slot` is its place in the episode's template, `minutes` those attended."""
+    """One planned session: `slot` is its place in the episode's template, `minutes` those attended.
+
+    `encounter_id` names the Encounter that says who was there, "" without one.
+    """
 
     start: datetime
     slot: int
     outcome: Outcome = "planned"
     minutes: int = 0
     deferred_until: datetime | None = None
+    encounter_id: str = ""
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True):
@@ -76,18 +84,34 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         return session.deferred_until or session.start + timedelta(minutes=self.grace_minutes)
 
 
+class Week(msgspec.Struct, frozen=True, array_like=True):
+    """A whole week [start, end) that was looked at: minutes attended, and the fewest it needed on that day."""
+
+    start: datetime
+    end: datetime
+    minutes: int
+    minimum_minutes: int
+
+    @property
+    def short(self) -> bool:
+        return self.minutes < self.minimum_minutes
+
+
 class State(msgspec.Struct, frozen=True, array_like=True):
     """`episode` is None for a patient never admitted here, or whose stay was forgotten."""
 
     episode: Episode | None = None
     sessions: tuple[Session, ...] = ()
     escalations: tuple[Open, ...] = ()
+    weeks: tuple[Week, ...] = ()
 
 
-def find(state: State, session_id: str) -> Session | None:
+def find(state: State, session_id: str, near: datetime) -> Session | None:
+    """The session with this id, looked for from `near` outwards: an id is derived, and that costs more than sorting."""
     if state.episode is None:
         return None
-    return next((each for each in state.sessions if state.episode.session_id(each) == session_id), None)
+    nearest = sorted(state.sessions, key=lambda each: abs(each.start - near))
+    return next((each for each in nearest if state.episode.session_id(each) == session_id), None)
 
 
 def evolve(state: State, word: Word | Command) -> State:
@@ -97,20 +121,22 @@ def evolve(state: State, word: Word | Command) -> State:
             return _admitted(state, word)
         case SessionScheduled(start=start):
             return _scheduled(state, word, start)
-        case SessionCheckedIn(session_id=session_id):
-            return _outcome(state, session_id, "present")
-        case SessionAttended(session_id=session_id, minutes=minutes):
-            return _outcome(state, session_id, "attended", minutes)
-        case SessionMissed(session_id=session_id):
-            return _outcome(state, session_id, "missed")
-        case AttendanceCorrected(session_id=session_id):
-            return _outcome(state, session_id, "present")
-        case SessionExcused(session_id=session_id):
-            return _outcome(state, session_id, "excused")
-        case SessionCancelled(session_id=session_id):
-            return _outcome(state, session_id, "cancelled")
-        case AbsenceDeferred(session_id=session_id, until=until):
-            return _replace(state, session_id, lambda each: msgspec.structs.replace(each, deferred_until=until))
+        case SessionCheckedIn():
+            return _outcome(state, word, "present", encounter_id=word.encounter_id)
+        case SessionAttended():
+            return _outcome(state, word, "attended", word.minutes, word.encounter_id)
+        case CheckInWithdrawn():
+            return _outcome(state, word, "planned")
+        case AttendanceCorrected():
+            return _outcome(state, word, "present")
+        case SessionMissed():
+            return _outcome(state, word, "missed")
+        case SessionExcused():
+            return _outcome(state, word, "excused")
+        case SessionCancelled():
+            return _outcome(state, word, "cancelled")
+        case AbsenceDeferred():
+            return _deferred(state, word)
         case EscalationWord():
             return msgspec.structs.replace(state, escalations=escalation.evolve(state.escalations, word))
         case BookedUntil() | WeekClosed() | EpisodeDischarged() | EpisodeForgotten():
@@ -134,13 +160,17 @@ def _admitted(state: State, word: EpisodeAdmitted) -> State:
 
 
 def _scheduled(state: State, word: SessionScheduled, start: datetime) -> State:
-    if state.episode is None:
+    episode = state.episode
+    if episode is None:
         return state
-    slots = range(len(state.episode.template))
-    slot = next((n for n in slots if state.episode.session_id(Session(start, n)) == word.session_id), None)
-    if slot is None or any(each.start == start and each.slot == slot for each in state.sessions):
+    slots = (n for n, planned in enumerate(episode.template) if planned.kind == word.kind)
+    slot = next((n for n in slots if episode.session_id(Session(start, n)) == word.session_id), None)
+    if slot is None:
         return state
-    return msgspec.structs.replace(state, sessions=(*state.sessions, Session(start, slot)))
+    found = next((each for each in state.sessions if each.start == start and each.slot == slot), None)
+    if found is None:
+        return msgspec.structs.replace(state, sessions=(*state.sessions, Session(start, slot)))
+    return _replaced(state, found, Session(start, slot)) if found.outcome in ("cancelled", "excused") else state
 
 
 def _episode_moved(state: State, word: BookedUntil | WeekClosed | EpisodeDischarged | EpisodeForgotten) -> State:
@@ -152,8 +182,10 @@ def _episode_moved(state: State, word: BookedUntil | WeekClosed | EpisodeDischar
                 state.episode, booked_until=until, grace_minutes=word.grace_minutes, late_hours=word.late_hours
             )
             return _trimmed(msgspec.structs.replace(state, episode=episode), word.now)
-        case WeekClosed(next_start=next_start):
-            return msgspec.structs.replace(state, episode=msgspec.structs.replace(state.episode, week_start=next_start))
+        case WeekClosed(next_start=end, minutes=minutes):
+            looked_at = [] if minutes is None else [Week(state.episode.week_start, end, minutes, word.minimum_minutes)]
+            episode = msgspec.structs.replace(state.episode, week_start=end)
+            return msgspec.structs.replace(state, episode=episode, weeks=(*state.weeks, *looked_at))
         case EpisodeDischarged(episode_id=episode_id, discharged_at=at):
             if episode_id != state.episode.id:
                 return state
@@ -166,32 +198,49 @@ def _trimmed(state: State, now: datetime) -> State:
     """What is old and decided is forgotten; what still waits for its decision never is."""
     since = now - timedelta(days=REMEMBERED_DAYS)
     kept = tuple(each for each in state.sessions if each.start >= since or each.outcome == "planned")
-    return msgspec.structs.replace(state, sessions=kept)
+    weeks = tuple(each for each in state.weeks if each.end >= since)
+    return msgspec.structs.replace(state, sessions=kept, weeks=weeks)
 
 
-def _outcome(state: State, session_id: str, outcome: Outcome, minutes: int = 0) -> State:
-    return _replace(state, session_id, lambda each: Session(each.start, each.slot, outcome, minutes))
-
-
-def _replace(state: State, session_id: str, change: Callable[[Session], Session]) -> State:
-    found = find(state, session_id)
+def _outcome(state: State, word: SessionWord, outcome: Outcome, minutes: int = 0, encounter_id: str = "") -> State:
+    episode = state.episode
+    if episode is None:
+        return state
+    at_once = (each for each in state.sessions if each.start == word.start)
+    found = next((each for each in at_once if episode.session_id(each) == word.session_id), None)
     if found is None:
         return state
-    return msgspec.structs.replace(
-        state, sessions=tuple(change(each) if each is found else each for each in state.sessions)
-    )
+    return _replaced(state, found, Session(found.start, found.slot, outcome, minutes, None, encounter_id))
+
+
+def _deferred(state: State, word: AbsenceDeferred) -> State:
+    found = find(state, word.session_id, word.until)
+    if found is None:
+        return state
+    return _replaced(state, found, msgspec.structs.replace(found, deferred_until=word.until))
+
+
+def _replaced(state: State, found: Session, after: Session) -> State:
+    """With this session as it is now, and its minutes in the week it belongs to, though that was looked at before."""
+    weeks = state.weeks
+    if after.minutes != found.minutes:
+        more = after.minutes - found.minutes
+        weeks = tuple(_recounted(each, more) if each.start <= found.start < each.end else each for each in weeks)
+    sessions = tuple(after if each is found else each for each in state.sessions)
+    return msgspec.structs.replace(state, sessions=sessions, weeks=weeks)
+
+
+def _recounted(week: Week, more: int) -> Week:
+    return msgspec.structs.replace(week, minutes=week.minutes + more)
 
 
 def due(state: State) -> datetime | None:
     """The next instant at which something must be decided though nobody says anything."""
     moments = [escalation.due(state.escalations)]
-    episode = state.episode
-    if episode is not None and episode.discharged_at is not None:
-        moments.append(episode.discharged_at + timedelta(days=FORGOTTEN_DAYS))
-    elif episode is not None:
-        moments.extend(episode.decide_at(each) for each in state.sessions if each.outcome == "planned")
-        moments.append(episode.booked_until - timedelta(days=BOOK_AHEAD_DAYS))
+    if (episode := state.episode) is not None:
+        moments.extend(_waits(state, episode))
         moments.append(week_closes_at(state, episode))
+        moments.append(forgotten_at(state, episode) or episode.booked_until - timedelta(days=BOOK_AHEAD_DAYS))
     return min((each for each in moments if each is not None), default=None)
 
 
@@ -199,8 +248,25 @@ BOOK_AHEAD_DAYS = 13
 """Book again when fewer than this many days are booked (`book_days` is one more)."""
 
 
-def week_closes_at(state: State, episode: Episode) -> datetime:
-    """A week is looked at once late check-ins to its last session are over, and none of it waits for its decision."""
+def week_closes_at(state: State, episode: Episode) -> datetime | None:
+    """A week is looked at once late check-ins to its last session are over, and none of it waits for its decision.
+
+    None for the week in which the stay ends: like the first one it is not whole.
+    """
     end = episode.week_start + timedelta(days=7)
-    waits = [episode.decide_at(each) for each in state.sessions if each.outcome == "planned" and each.start < end]
-    return max([end + timedelta(hours=episode.late_hours), *waits])
+    if episode.discharged_at is not None and episode.discharged_at < end:
+        return None
+    return max([end + timedelta(hours=episode.late_hours), *_waits(state, episode, end)])
+
+
+def forgotten_at(state: State, episode: Episode) -> datetime | None:
+    """When a closed episode leaves the state: none of its sessions waits any more. None while it is open."""
+    if episode.discharged_at is None:
+        return None
+    return max([episode.discharged_at + timedelta(days=FORGOTTEN_DAYS), *_waits(state, episode)])
+
+
+def _waits(state: State, episode: Episode, before: datetime | None = None) -> list[datetime]:
+    """When silence decides on each session that is undecided (and starts before then)."""
+    undecided = (each for each in state.sessions if each.outcome == "planned")
+    return [episode.decide_at(each) for each in undecided if before is None or each.start < before]

@@ -4,12 +4,15 @@ from datetime import datetime
 
 from shared.words.attendance import (
     AttendanceCorrected,
+    CheckInWithdrawn,
     SessionAttended,
     SessionCancelled,
     SessionCheckedIn,
     SessionExcused,
     SessionMissed,
     SessionScheduled,
+    SessionWord,
+    WeeklyHoursCorrected,
     WeeklyHoursFellShort,
 )
 from shared.words.envelope import Command
@@ -24,6 +27,7 @@ __all__ = [
     "BookedUntil",
     "CallOffSession",
     "CheckIn",
+    "CheckInWithdrawn",
     "Commands",
     "EpisodeAdmitted",
     "EpisodeDischarged",
@@ -32,7 +36,9 @@ __all__ = [
     "ExcuseSession",
     "Hears",
     "MarkMissed",
+    "OfSession",
     "PatientIdentified",
+    "ReinstateSession",
     "ResolveEscalation",
     "Says",
     "SessionAttended",
@@ -41,19 +47,32 @@ __all__ = [
     "SessionExcused",
     "SessionMissed",
     "SessionScheduled",
+    "SessionWord",
     "TimePassed",
     "WeekClosed",
+    "WeeklyHoursCorrected",
     "WeeklyHoursFellShort",
+    "WithdrawCheckIn",
 ]
 
 
 class CheckIn(Command, frozen=True, kw_only=True, tag=True):
-    """The patient is (or was) there from `came_at`; `minutes` once the session is over, None while it lasts."""
+    """The patient is (or was) there from `came_at`; `minutes` once the session is over, None while it lasts.
+
+    `encounter_id` is None where the session's own Appointment says so: then its Encounter is the one it has.
+    """
+
+    session_id: str
+    encounter_id: str | None
+    came_at: datetime
+    minutes: int | None = None
+
+
+class WithdrawCheckIn(Command, frozen=True, kw_only=True, tag=True):
+    """This Encounter was entered in error (another patient's, another session's): what it said is not known."""
 
     session_id: str
     encounter_id: str
-    came_at: datetime
-    minutes: int | None = None
 
 
 class ExcuseSession(Command, frozen=True, kw_only=True, tag=True):
@@ -68,6 +87,12 @@ class CallOffSession(Command, frozen=True, kw_only=True, tag=True):
 
     session_id: str
     because: str = "called-off"
+
+
+class ReinstateSession(Command, frozen=True, kw_only=True, tag=True):
+    """It was called off or excused by mistake: it takes place as planned."""
+
+    session_id: str
 
 
 class MarkMissed(Command, frozen=True, kw_only=True, tag=True):
@@ -102,16 +127,19 @@ class BookedUntil(Noted, frozen=True, kw_only=True):
 
 
 class WeekClosed(Noted, frozen=True, kw_only=True):
-    """The week before `next_start` was looked at."""
+    """The week before `next_start` was looked at; `minutes` is None for the first, which is not whole."""
 
     next_start: datetime
+    minutes: int | None = None
+    minimum_minutes: int = 0
 
 
 class EpisodeForgotten(Noted, frozen=True, kw_only=True):
     """A closed episode leaves the state; what was said of it stays readable."""
 
 
-Commands = CheckIn | ExcuseSession | CallOffSession | MarkMissed | AcknowledgeEscalation | ResolveEscalation
+OfSession = CheckIn | WithdrawCheckIn | ExcuseSession | CallOffSession | ReinstateSession | MarkMissed
+Commands = OfSession | AcknowledgeEscalation | ResolveEscalation
 Hears = PatientIdentified | EpisodeAdmitted | EpisodeDischarged | TimePassed
 Says = (
     SessionScheduled
@@ -121,8 +149,10 @@ Says = (
     | SessionAttended
     | AttendanceCorrected
     | WeeklyHoursFellShort
+    | WeeklyHoursCorrected
     | EscalationWord
     | SessionCheckedIn
+    | CheckInWithdrawn
     | AbsenceDeferred
     | BookedUntil
     | WeekClosed

@@ -108,8 +108,19 @@ class SessionAttended(PresenceWord, frozen=True, kw_only=True):
         return [self._encounter(patient, "finished", period=held, length=length), self._appointment(patient)]
 
 
-class WeeklyHoursFellShort(Word, frozen=True, kw_only=True):
-    """A whole week of the episode ended below its hours: delivered minutes against the minimum (9 h, domain 2.2)."""
+class CheckInWithdrawn(PresenceWord, frozen=True, kw_only=True):
+    """The Encounter was entered in error: nobody knows any more whether the patient came to this session."""
+
+    status: ClassVar[str] = "booked"
+
+    def write(self, patient: str) -> list[Resource]:
+        return [self._encounter(patient, "entered-in-error"), self._appointment(patient)]
+
+
+class WeekWord(Word, frozen=True, kw_only=True):
+    """The hours of one whole week of the episode: delivered minutes against the minimum (9 h, domain 2.2)."""
+
+    status: ClassVar[str]
 
     issue_id: str
     episode_id: str
@@ -123,7 +134,7 @@ class WeeklyHoursFellShort(Word, frozen=True, kw_only=True):
             {
                 "resourceType": "DetectedIssue",
                 "id": self.issue_id,
-                "status": "final",
+                "status": self.status,
                 "code": fhir.concept(codes.ESCALATION, "weekly-hours-short"),
                 "patient": fhir.reference("Patient", patient),
                 "identifiedPeriod": {"start": self.week_start, "end": self.week_end},
@@ -131,3 +142,15 @@ class WeeklyHoursFellShort(Word, frozen=True, kw_only=True):
                 "detail": f"{self.minutes} of {self.minimum_minutes} minutes",
             }
         ]
+
+
+class WeeklyHoursFellShort(WeekWord, frozen=True, kw_only=True):
+    """The week ended below its hours. Said again, of the same issue, when its minutes change and it is still short."""
+
+    status: ClassVar[str] = "final"
+
+
+class WeeklyHoursCorrected(WeekWord, frozen=True, kw_only=True):
+    """The week has its hours after all, by minutes that came after it was looked at: the finding is taken back."""
+
+    status: ClassVar[str] = "entered-in-error"

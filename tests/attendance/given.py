@@ -12,7 +12,14 @@ import msgspec
 from services.attendance.decide import hear, tell
 from services.attendance.settings import Settings
 from services.attendance.state import Session, State, due, evolve
-from services.attendance.words import AcknowledgeEscalation, CheckIn, EpisodeAdmitted, EpisodeDischarged, TimePassed
+from services.attendance.words import (
+    AcknowledgeEscalation,
+    CheckIn,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    TimePassed,
+    WithdrawCheckIn,
+)
 from shared.path import settings as stored
 from shared.rules.decision import Moment, Refused
 from shared.words.attendance import SessionWord
@@ -81,8 +88,16 @@ def discharged(at: datetime, episode: str = EPISODE) -> EpisodeDischarged:
 
 def check_in(start: datetime, minutes: int | None = 180, came_at: datetime | None = None) -> CheckIn:
     """The patient came to the session that starts then, on time unless said otherwise."""
-    encounter = name_id(NAMES, f"encounter {start}")
-    return CheckIn(session_id=session(start), encounter_id=encounter, came_at=came_at or start, minutes=minutes)
+    return CheckIn(session_id=session(start), encounter_id=encounter(start), came_at=came_at or start, minutes=minutes)
+
+
+def encounter(start: datetime) -> str:
+    """The id of the Encounter by which `check_in` says so."""
+    return name_id(NAMES, f"encounter {start}")
+
+
+def in_error(start: datetime) -> WithdrawCheckIn:
+    return WithdrawCheckIn(session_id=session(start), encounter_id=encounter(start))
 
 
 class Story:

@@ -15,7 +15,9 @@ from services.attendance.words import (
     CheckIn,
     ExcuseSession,
     MarkMissed,
+    ReinstateSession,
     ResolveEscalation,
+    WithdrawCheckIn,
 )
 from shared.edge import fhir
 from shared.edge.clients import Caller, registered
@@ -144,6 +146,37 @@ def test_a_cancelled_encounter_excuses_its_session() -> None:
     assert told(encounter("cancelled")) == (ExcuseSession(session_id=SESSION),)
 
 
+def put_over(stored: Json, sent: Json) -> tuple[Command, ...]:
+    """What the update of a stored Encounter means."""
+    context = replace(CONTEXT, stored={("Encounter", ENCOUNTER): Stored(PATIENT, stored)})
+    return interpret([entry(sent)], context).commands
+
+
+def test_an_encounter_entered_in_error_is_withdrawn_from_the_session_that_it_named() -> None:
+    withdrawn = (WithdrawCheckIn(session_id=SESSION, encounter_id=ENCOUNTER),)
+    assert put_over(encounter(), encounter("entered-in-error")) == withdrawn
+    assert put_over(encounter(), encounter("entered-in-error", appointment=None, period=None)) == withdrawn
+
+
+def test_an_encounter_that_now_names_another_session_is_withdrawn_from_the_first() -> None:
+    other = name_id(NAMES, "other session")
+    moved = encounter(appointment=[{"reference": f"Appointment/{other}"}])
+    withdrawn, came = put_over(encounter(), moved)
+    assert withdrawn == WithdrawCheckIn(session_id=SESSION, encounter_id=ENCOUNTER)
+    assert isinstance(came, CheckIn) and (came.session_id, came.encounter_id) == (other, ENCOUNTER)
+
+
+def test_an_encounter_updated_withdraws_nothing() -> None:
+    assert put_over(encounter("in-progress"), encounter()) == (check_in(165),)
+
+
+def test_an_encounter_is_not_created_in_error() -> None:
+    created = fhir.single("POST", "Encounter", None, encounter("entered-in-error", id=None), {})
+    with pytest.raises(Refusal) as refused:
+        interpret([created], CONTEXT)
+    assert refused.value.issues[0].expression == ("Encounter.status",)
+
+
 def test_a_versioned_or_absolute_reference_names_the_same_session() -> None:
     for written in (f"Appointment/{SESSION}/_history/2", f"https://hub.example/fhir/Appointment/{SESSION}"):
         assert told(encounter(appointment=[{"reference": written}])) == (check_in(165),)
@@ -159,7 +192,6 @@ PLACE = "Encounter"
         (encounter(appointment=[{"display": SEEDED}]), "required", f"{PLACE}.appointment"),
         (encounter(appointment=[{"reference": f"urn:oid:{SEEDED}"}]), "required", f"{PLACE}.appointment"),
         (encounter("planned"), "business-rule", f"{PLACE}.status"),
-        (encounter("entered-in-error"), "business-rule", f"{PLACE}.status"),
         (encounter("arrived", period=None), "required", f"{PLACE}.period.start"),
         (encounter("arrived", period={"start": "2026-01-05"}), "value", f"{PLACE}.period.start"),
         (encounter("arrived", period={"start": "2026-01"}), "value", f"{PLACE}.period.start"),
@@ -195,20 +227,19 @@ def test_a_session_is_not_moved_to_another_time() -> None:
     planned = {**appointment("booked"), "start": "2026-01-05T18:00:00-05:00"}
     context = replace(CONTEXT, stored={("Appointment", SESSION): Stored(PATIENT, planned)})
     same_instant = {**planned, "start": "2026-01-05T23:00:00Z"}
-    assert interpret([entry(same_instant)], context).commands == ()
+    assert interpret([entry(same_instant)], context).commands == (ReinstateSession(session_id=SESSION),)
     with pytest.raises(Refusal) as refused:
         interpret([entry({**planned, "start": "2026-01-05T19:00:00-05:00"})], context)
     assert refused.value.issues[0].expression == ("Appointment.start",)
 
 
-def test_an_appointment_left_booked_says_nothing() -> None:
-    assert told(appointment("booked")) == ()
+def test_an_appointment_booked_again_is_reinstated() -> None:
+    assert told(appointment("booked")) == (ReinstateSession(session_id=SESSION),)
 
 
 @pytest.mark.parametrize("status", ["arrived", "checked-in", "fulfilled"])
-def test_an_arrived_appointment_is_a_check_in_with_an_encounter_of_its_own(status: str) -> None:
-    (command,) = told(appointment(status))
-    assert command == CheckIn(session_id=SESSION, encounter_id=name_id(SESSION, "encounter"), came_at=CAME)
+def test_an_arrived_appointment_is_a_check_in_that_names_no_encounter(status: str) -> None:
+    assert told(appointment(status)) == (CheckIn(session_id=SESSION, encounter_id=None, came_at=CAME),)
 
 
 @pytest.mark.parametrize("status", ["proposed", "pending", "waitlist", "entered-in-error"])
@@ -259,7 +290,7 @@ def test_only_the_hub_retracts_an_escalation(status: str) -> None:
 
 def test_what_attendance_writes_itself_is_not_kept_as_it_came() -> None:
     found = meaning(appointment("booked"), encounter(), task("accepted"), response("declined"))
-    assert [type(each) for each in found.commands] == [CheckIn, AcknowledgeEscalation, ExcuseSession]
+    assert [type(each) for each in found.commands] == [ReinstateSession, CheckIn, AcknowledgeEscalation, ExcuseSession]
     assert [each.type for each in found.accepted] == ["AppointmentResponse"]
     assert found.kept == ()
 

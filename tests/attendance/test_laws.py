@@ -8,9 +8,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from joserfc.jwk import ECKey
 
+from services.attendance.app import parts
+from services.attendance.hours import minutes_between
 from services.attendance.settings import Settings
-from services.attendance.state import Outcome, State, due, evolve, find
+from services.attendance.state import REMEMBERED_DAYS, VERSION, Outcome, State, due, evolve, find
 from services.attendance.words import (
     AcknowledgeEscalation,
     CallOffSession,
@@ -18,9 +21,12 @@ from services.attendance.words import (
     ExcuseSession,
     MarkMissed,
     PatientIdentified,
+    ReinstateSession,
     ResolveEscalation,
     SessionMissed,
+    WithdrawCheckIn,
 )
+from shared.path.identity import Keys
 from shared.path.service import STATE_BYTES_MOST
 from shared.words.envelope import Command, Word, name_id
 from shared.words.intake import Slot
@@ -38,7 +44,8 @@ from tests.attendance.given import (
     only,
 )
 
-STORED = Path(__file__).parent / "states" / "v1.json"
+STORED = Path(__file__).parent / "states"
+SERVICE = parts(Keys("attendance", (), ECKey.generate_key("P-256"), {}, b"")).service
 FULL_WEEK = (
     *(Slot("group", weekday, "09:00", 180) for weekday in range(5)),
     Slot("individual", 1, "13:00", 60),
@@ -64,8 +71,9 @@ FACTS: some.SearchStrategy[Word] = some.one_of(
 )
 Told = tuple[str, int, int | None]
 """What is done, to which of the sessions or escalations of the moment, and with how many minutes."""
+SELDOM = ("come late", "come again", "withdraw", "reinstate")
 TOLD: some.SearchStrategy[Told] = some.tuples(
-    some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "resolve", "come late"]),
+    some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "resolve", *SELDOM]),
     some.integers(0, 40),
     some.none() | some.integers(0, 1000),
 )
@@ -82,11 +90,15 @@ def command(story: Story, told: Told) -> Command:
     raised = still_open[place % len(still_open)].escalation.id if still_open else name_id(NAMES, "nothing")
     came_at = chosen.start if chosen is not None else story.now
     match done:
-        case "come" | "come late":
+        case "come" | "come late" | "come again":
             late = timedelta(hours=20 if done == "come late" else 0)
-            return CheckIn(
-                session_id=named, encounter_id=name_id(NAMES, named), came_at=came_at + late, minutes=minutes
-            )
+            encounter = name_id(NAMES, named + done[4:])
+            return CheckIn(session_id=named, encounter_id=encounter, came_at=came_at + late, minutes=minutes)
+        case "withdraw":
+            encounter = chosen.encounter_id if chosen is not None else ""
+            return WithdrawCheckIn(session_id=named, encounter_id=encounter or name_id(NAMES, named))
+        case "reinstate":
+            return ReinstateSession(session_id=named)
         case "excuse":
             return ExcuseSession(session_id=named)
         case "call off":
@@ -186,7 +198,7 @@ def test_every_open_escalation_rests_on_evidence_of_its_own(story: Story) -> Non
     for each in story.state.escalations:
         assert each.escalation.signals
         for signal in each.escalation.signals:
-            session = find(story.state, signal.evidence.removeprefix("Appointment/"))
+            session = find(story.state, signal.evidence.removeprefix("Appointment/"), signal.at)
             assert session is None or session.outcome == "missed"
 
 
@@ -206,13 +218,27 @@ def test_the_worst_realistic_state_fits() -> None:
     assert largest <= STATE_BYTES_MOST, f"{largest} bytes"
 
 
-def test_a_state_stored_by_the_first_version_still_decodes() -> None:
-    state = msgspec.json.decode(STORED.read_bytes(), type=State)
+@settings(max_examples=50, deadline=None)
+@given(stories())
+def test_a_week_that_was_looked_at_has_the_minutes_of_its_sessions(story: Story) -> None:
+    """As long as all of them are remembered."""
+    since = story.now - timedelta(days=REMEMBERED_DAYS)
+    for week in story.state.weeks:
+        if week.start >= since:
+            assert week.minutes == minutes_between(story.state.sessions, week.start, week.end)
+
+
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+def test_a_state_stored_by_each_version_is_still_read(version: int) -> None:
+    stored = (STORED / f"v{version}.json").read_text().strip()
+    state: State = SERVICE.decode(version, stored)
     assert state.episode is not None and state.episode.id == EPISODE
     assert {each.outcome for each in state.sessions} == set(get_args(Outcome))
     assert any(each.deferred_until is not None for each in state.sessions)
     assert [each.escalation.reason for each in state.escalations] == ["missed-session"]
-    assert msgspec.json.encode(state) == STORED.read_bytes().strip()
+    if version == VERSION:
+        assert [each.short for each in state.weeks] == [False, True]
+        assert SERVICE.encode(state) == stored
 
 
 def test_a_program_that_books_too_few_days_ahead_cannot_start() -> None:

@@ -191,6 +191,7 @@ EXAMPLES: tuple[Word, ...] = (
     attendance.SessionExcused(**_SESSION, because="excused"),
     attendance.SessionCheckedIn(**_SESSION, encounter_id=named("encounter"), came_at=MONDAY),
     attendance.SessionAttended(**_SESSION, encounter_id=named("encounter"), minutes=115),
+    attendance.CheckInWithdrawn(**_SESSION, encounter_id=named("encounter")),
     attendance.SessionMissed(**_SESSION),
     attendance.AttendanceCorrected(**_SESSION, because="late-check-in"),
     attendance.WeeklyHoursFellShort(
@@ -199,6 +200,14 @@ EXAMPLES: tuple[Word, ...] = (
         week_start=MONDAY,
         week_end=NEXT_MONDAY,
         minutes=360,
+        minimum_minutes=540,
+    ),
+    attendance.WeeklyHoursCorrected(
+        issue_id=named("week"),
+        episode_id=named("episode"),
+        week_start=MONDAY,
+        week_end=NEXT_MONDAY,
+        minutes=540,
         minimum_minutes=540,
     ),
     testing.DrugTestResulted(**_REPORT, status="final"),

@@ -1,12 +1,12 @@
 """hear and tell: one match over every word, each answered by a small pure function."""
 
-from collections.abc import Callable
 from typing import assert_never
 
 from services.attendance.decide import presence
 from services.attendance.decide.passing import book, time_passed
 from services.attendance.decide.sessions import Now, cancelled
-from services.attendance.hours import next_monday
+from services.attendance.decide.weeks import recounted
+from services.attendance.hours import left_at, next_monday
 from services.attendance.state import Episode, Session, State, evolve, find
 from services.attendance.words import (
     AcknowledgeEscalation,
@@ -18,10 +18,13 @@ from services.attendance.words import (
     ExcuseSession,
     Hears,
     MarkMissed,
+    OfSession,
     PatientIdentified,
+    ReinstateSession,
     ResolveEscalation,
     TimePassed,
     WeekClosed,
+    WithdrawCheckIn,
 )
 from shared.rules import escalation
 from shared.rules.decision import Refused
@@ -48,14 +51,8 @@ def hear(state: State, word: Hears, moment: Now) -> list[Word]:
 def tell(state: State, command: Commands, moment: Now) -> list[Word] | Refused:
     """What attendance says to a command, or why it can't be."""
     match command:
-        case CheckIn():
-            return _of_session(state, command, lambda e, s: presence.checked_in(state, e, s, command, moment))
-        case ExcuseSession():
-            return _of_session(state, command, lambda e, s: presence.excused(state, e, s, command, moment))
-        case CallOffSession():
-            return _of_session(state, command, lambda e, s: presence.called_off(state, e, s, command, moment))
-        case MarkMissed():
-            return _of_session(state, command, lambda e, s: presence.marked_missed(state, e, s, moment))
+        case CheckIn() | WithdrawCheckIn() | ExcuseSession() | CallOffSession() | ReinstateSession() | MarkMissed():
+            return _of_session(state, command, moment)
         case AcknowledgeEscalation():
             return escalation.acknowledge(state.escalations, command.escalation_id, moment)
         case ResolveEscalation():
@@ -65,33 +62,55 @@ def tell(state: State, command: Commands, moment: Now) -> list[Word] | Refused:
 
 
 def _admitted(state: State, word: EpisodeAdmitted, moment: Now) -> list[Word]:
-    if state.episode is not None and not state.episode.precedes(word):
+    before = state.episode
+    if before is not None and not before.precedes(word):
         return []
+    undecided = [each for each in state.sessions if each.outcome == "planned"]
+    left = [cancelled(before, each, "episode-discharged") for each in undecided] if before is not None else []
     admitted = evolve(state, word)
     assert admitted.episode is not None
     week = WeekClosed(next_start=next_monday(word.admitted_at, moment.settings.timezone))
-    return [week, *book(admitted.episode, moment)]
+    return [*left, week, *book(admitted.episode, moment)]
 
 
 def _discharged(state: State, word: EpisodeDischarged, moment: Now) -> list[Word]:
+    """A session that has begun stays open to its minutes, or to silence; those after the stay were never owed."""
     episode = state.episode
     if episode is None or episode.id != word.episode_id or episode.discharged_at is not None:
         return []
-    ahead = [each for each in state.sessions if each.outcome == "planned"]
+    left = left_at(word.discharged_at, moment.settings.timezone)
+    since = {"planned": min(left, moment.now), "missed": left}
+    ahead = [each for each in state.sessions if each.outcome in since and each.start >= since[each.outcome]]
     return [
         *(cancelled(episode, each, "episode-discharged") for each in ahead),
         *escalation.close_all(state.escalations, "episode-discharged", moment.now),
     ]
 
 
-def _of_session(
-    state: State,
-    command: CheckIn | ExcuseSession | CallOffSession | MarkMissed,
-    then: Callable[[Episode, Session], list[Word] | Refused],
-) -> list[Word] | Refused:
+def _of_session(state: State, command: OfSession, moment: Now) -> list[Word] | Refused:
     if state.episode is None:
         return Refused("transient", "this patient is not admitted here yet; try again soon", "appointment")
-    session = find(state, command.session_id)
+    near = command.came_at if isinstance(command, CheckIn) else moment.now
+    session = find(state, command.session_id, near)
     if session is None:
         return Refused("not-found", "no such session is planned for this patient", "appointment")
-    return then(state.episode, session)
+    said = _of_this(state, state.episode, session, command, moment)
+    return said if isinstance(said, Refused) else [*said, *recounted(state, said)]
+
+
+def _of_this(state: State, episode: Episode, session: Session, command: OfSession, moment: Now) -> list[Word] | Refused:
+    match command:
+        case CheckIn():
+            return presence.checked_in(state, episode, session, command, moment)
+        case WithdrawCheckIn():
+            return presence.withdrawn(episode, session, command, moment)
+        case ExcuseSession():
+            return presence.excused(state, episode, session, command, moment)
+        case CallOffSession():
+            return presence.called_off(state, episode, session, command, moment)
+        case ReinstateSession():
+            return presence.reinstated(episode, session, moment)
+        case MarkMissed():
+            return presence.marked_missed(state, episode, session, moment)
+        case _:
+            assert_never(command)

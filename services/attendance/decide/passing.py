@@ -3,15 +3,10 @@
 from datetime import timedelta
 
 from services.attendance.decide.sessions import Now, missed, scheduled
-from services.attendance.hours import minutes_between, next_monday, sessions_between
-from services.attendance.state import FORGOTTEN_DAYS, Episode, Session, State, evolve, week_closes_at
-from services.attendance.words import (
-    AbsenceDeferred,
-    BookedUntil,
-    EpisodeForgotten,
-    WeekClosed,
-    WeeklyHoursFellShort,
-)
+from services.attendance.decide.weeks import close_weeks
+from services.attendance.hours import sessions_between
+from services.attendance.state import Episode, Session, State, evolve, forgotten_at
+from services.attendance.words import AbsenceDeferred, BookedUntil, EpisodeForgotten
 from shared.rules import escalation
 from shared.words.envelope import Word
 
@@ -23,9 +18,7 @@ def time_passed(state: State, moment: Now) -> list[Word]:
         state = evolve(state, word)
     if state.episode is None:
         return said
-    if state.episode.discharged_at is not None:
-        return [*said, *_forget(state.episode, moment)]
-    for step in (_conclude_absences, _close_weeks, _book_on):
+    for step in (_conclude_absences, close_weeks, _book_on if state.episode.discharged_at is None else _forget):
         words = step(state, moment)
         for word in words:
             state = evolve(state, word)
@@ -45,10 +38,10 @@ def book(episode: Episode, moment: Now) -> list[Word]:
     return [*(scheduled(episode, each) for each in found), booked]
 
 
-def _forget(episode: Episode, moment: Now) -> list[Word]:
-    ended = episode.discharged_at
-    assert ended is not None
-    return [EpisodeForgotten()] if moment.now >= ended + timedelta(days=FORGOTTEN_DAYS) else []
+def _forget(state: State, moment: Now) -> list[Word]:
+    assert state.episode is not None
+    at = forgotten_at(state, state.episode)
+    return [EpisodeForgotten()] if at is not None and at <= moment.now else []
 
 
 def _conclude_absences(state: State, moment: Now) -> list[Word]:
@@ -72,33 +65,6 @@ def _conclude_absence(state: State, episode: Episode, session: Session, moment: 
     if until > moment.now:
         return [AbsenceDeferred(session_id=episode.session_id(session), until=until)]
     return missed(state, episode, session, moment)
-
-
-def _close_weeks(state: State, moment: Now) -> list[Word]:
-    """Say each whole week that ended below its hours. The first, partial week of an episode is not looked at."""
-    assert state.episode is not None
-    episode, said = state.episode, list[Word]()
-    while week_closes_at(state, episode) <= moment.now:
-        start, settings = episode.week_start, moment.settings
-        end = next_monday(start + timedelta(days=1), settings.timezone)
-        minutes = minutes_between(state.sessions, start, end)
-        if minutes < settings.weekly_minimum_minutes:
-            said.append(
-                WeeklyHoursFellShort(
-                    issue_id=moment.new_id(f"week:{start.isoformat()}"),
-                    episode_id=episode.id,
-                    week_start=start,
-                    week_end=end,
-                    minutes=minutes,
-                    minimum_minutes=settings.weekly_minimum_minutes,
-                )
-            )
-        closed = WeekClosed(next_start=end)
-        said.append(closed)
-        state = evolve(state, closed)
-        assert state.episode is not None
-        episode = state.episode
-    return said
 
 
 def _book_on(state: State, moment: Now) -> list[Word]:

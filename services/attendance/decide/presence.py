@@ -3,43 +3,53 @@
 from datetime import timedelta
 
 from services.attendance import misses
-from services.attendance.decide.sessions import Now, cancelled, missed, planned
+from services.attendance.decide.sessions import Now, cancelled, missed, planned, scheduled
 from services.attendance.state import Episode, Session, State, evolve
 from services.attendance.words import (
+    AbsenceDeferred,
     AttendanceCorrected,
     CallOffSession,
     CheckIn,
+    CheckInWithdrawn,
     ExcuseSession,
     SessionAttended,
     SessionCancelled,
     SessionCheckedIn,
     SessionExcused,
+    WithdrawCheckIn,
 )
 from shared.rules import escalation
 from shared.rules.decision import Refused
-from shared.words.envelope import Word
+from shared.words.envelope import Word, name_id
 from shared.words.escalation import EscalationRetracted
 
 
 def checked_in(state: State, episode: Episode, session: Session, command: CheckIn, moment: Now) -> list[Word] | Refused:
+    """The latest Encounter is the one that counts; one that it replaces was entered in error."""
     if session.outcome == "cancelled":
-        return Refused("conflict", "this session was called off", "Encounter.appointment")
+        return Refused(
+            "conflict", "this session was called off: first PUT its Appointment as booked", "Encounter.appointment"
+        )
     if not _could_be_there(session, command, moment):
         return Refused(
             "business-rule", "this is too early or too late to be a check-in to that session", "Encounter.period.start"
         )
-    said: list[Word] = []
     if session.outcome == "missed":
-        said = _taken_back(
-            state, AttendanceCorrected(because="late-check-in", **planned(episode, session)), "late-check-in", moment
-        )
-    if command.minutes is None:
-        known = session.outcome in ("present", "attended")
-        return said if known else [*said, _present(episode, session, command)]
-    attended = _attended(episode, session, command, command.minutes)
-    if session.outcome == "attended" and session.minutes == attended.minutes:
-        return said
-    return [*said, attended]
+        back = AttendanceCorrected(because="late-check-in", **planned(episode, session))
+        return [*_taken_back(state, back, "late-check-in", moment), _came(episode, session, command)]
+    other = session.encounter_id not in ("", _encounter_id(episode, session, command))
+    if session.outcome == "attended" and command.minutes is None:
+        return Refused("conflict", "this session has its minutes already", "Encounter.appointment") if other else []
+    said = _came(episode, session, command)
+    if not other and _known(session, said):
+        return []
+    return [*([_withdrawn(episode, session, session.encounter_id)] if other else []), said]
+
+
+def _known(session: Session, said: SessionCheckedIn | SessionAttended) -> bool:
+    minutes = said.minutes if isinstance(said, SessionAttended) else 0
+    outcome = "attended" if isinstance(said, SessionAttended) else "present"
+    return (session.outcome, session.minutes) == (outcome, minutes)
 
 
 def _could_be_there(session: Session, command: CheckIn, moment: Now) -> bool:
@@ -48,16 +58,33 @@ def _could_be_there(session: Session, command: CheckIn, moment: Now) -> bool:
     return session.start - day <= min(command.came_at, moment.now) and command.came_at <= session.start + day
 
 
-def _present(episode: Episode, session: Session, command: CheckIn) -> SessionCheckedIn:
-    return SessionCheckedIn(encounter_id=command.encounter_id, came_at=command.came_at, **planned(episode, session))
+def _came(episode: Episode, session: Session, command: CheckIn) -> SessionCheckedIn | SessionAttended:
+    named = planned(episode, session) | {"encounter_id": _encounter_id(episode, session, command)}
+    if command.minutes is None:
+        return SessionCheckedIn(came_at=command.came_at, **named)
+    return SessionAttended(minutes=min(command.minutes, episode.template[session.slot].minutes), **named)
 
 
-def _attended(episode: Episode, session: Session, command: CheckIn, minutes: int) -> SessionAttended:
-    return SessionAttended(
-        encounter_id=command.encounter_id,
-        minutes=min(minutes, episode.template[session.slot].minutes),
-        **planned(episode, session),
-    )
+def _encounter_id(episode: Episode, session: Session, command: CheckIn) -> str:
+    return command.encounter_id or session.encounter_id or name_id(episode.session_id(session), "encounter")
+
+
+def withdrawn(episode: Episode, session: Session, command: WithdrawCheckIn, moment: Now) -> list[Word]:
+    """Nobody knows any more who was there. Silence is listened to anew, so that the right Encounter may follow."""
+    if session.outcome not in ("present", "attended") or session.encounter_id not in ("", command.encounter_id):
+        return []
+    return [_withdrawn(episode, session, command.encounter_id), *_silence_anew(episode, session, moment)]
+
+
+def _withdrawn(episode: Episode, session: Session, encounter_id: str) -> CheckInWithdrawn:
+    return CheckInWithdrawn(encounter_id=encounter_id, **planned(episode, session))
+
+
+def _silence_anew(episode: Episode, session: Session, moment: Now) -> list[Word]:
+    """Undecided again though its grace time is over: whoever knows better has as long again to say so."""
+    until = moment.now + timedelta(minutes=episode.grace_minutes)
+    later = until > session.start + timedelta(minutes=episode.grace_minutes)
+    return [AbsenceDeferred(session_id=episode.session_id(session), until=until)] if later else []
 
 
 def excused(
@@ -78,6 +105,20 @@ def called_off(
     if session.outcome == "attended":
         return Refused("conflict", "this session was attended", "Appointment.status")
     return _taken_back(state, cancelled(episode, session, command.because), "called-off", moment)
+
+
+def reinstated(episode: Episode, session: Session, moment: Now) -> list[Word] | Refused:
+    if session.outcome == "planned":
+        return []
+    if session.outcome not in ("excused", "cancelled"):
+        return Refused(
+            "conflict",
+            "this session was held or missed: a check-in or an Encounter in error corrects that",
+            "Appointment.status",
+        )
+    if episode.discharged_at is not None:
+        return Refused("conflict", "the stay is over", "Appointment.status")
+    return [scheduled(episode, session), *_silence_anew(episode, session, moment)]
 
 
 def marked_missed(state: State, episode: Episode, session: Session, moment: Now) -> list[Word] | Refused:

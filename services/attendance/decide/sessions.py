@@ -4,7 +4,7 @@ from typing import Any
 
 from services.attendance import misses
 from services.attendance.settings import Settings
-from services.attendance.state import Episode, Session, State, evolve, find
+from services.attendance.state import Episode, Session, State, evolve
 from services.attendance.words import (
     SessionCancelled,
     SessionMissed,
@@ -36,11 +36,12 @@ def cancelled(episode: Episode, session: Session, because: str) -> SessionCancel
 
 
 def missed(state: State, episode: Episode, session: Session, moment: Now) -> list[Word]:
+    """The miss, and what it asks of a person. After a discharge it is a record only: follow-up is aftercare's."""
     missed = SessionMissed(**planned(episode, session))
+    if episode.discharged_at is not None:
+        return [missed]
     after = evolve(state, missed)
-    found = find(after, missed.session_id)
-    assert found is not None
     reasons = [each.escalation.reason for each in after.escalations]
-    triggers = misses.asked_once(misses.triggers(episode, after.sessions, found, moment.settings), reasons)
+    triggers = misses.asked_once(misses.triggers(episode, after.sessions, session, moment.settings), reasons)
     raised = escalation.raise_or_update(after.escalations, triggers, moment, moment.settings.escalation)
     return [missed, *raised]

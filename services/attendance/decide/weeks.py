@@ -1,0 +1,57 @@
+"""The hours of a week: looked at when it is over, and again when its minutes change afterwards."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from services.attendance.decide.sessions import Now
+from services.attendance.hours import minutes_between, next_monday
+from services.attendance.state import Episode, State, Week, evolve, week_closes_at
+from services.attendance.words import WeekClosed, WeeklyHoursCorrected, WeeklyHoursFellShort
+from shared.words.envelope import Word, name_id
+
+
+def close_weeks(state: State, moment: Now) -> list[Word]:
+    """Say each whole week that ended below its hours. The first, partial week of an episode is not looked at."""
+    said: list[Word] = []
+    while (episode := state.episode) is not None and (closes_at := week_closes_at(state, episode)) is not None:
+        if closes_at > moment.now:
+            break
+        closed = _closed(state, episode, moment)
+        state = evolve(state, closed)
+        said += [*_finding(episode, None, state.weeks[-1]), closed]
+    return said
+
+
+def recounted(state: State, said: Sequence[Word]) -> list[Word]:
+    """What these change in what was said of weeks that were looked at before.
+
+    A week that is still short is said again with its minutes of now, one that has its hours takes the finding back.
+    """
+    if state.episode is None or not state.weeks:
+        return []
+    after = state
+    for word in said:
+        after = evolve(after, word)
+    pairs = zip(state.weeks, after.weeks, strict=True)
+    return [word for before, now in pairs if before != now for word in _finding(state.episode, before, now)]
+
+
+def _closed(state: State, episode: Episode, moment: Now) -> WeekClosed:
+    end = next_monday(episode.week_start + timedelta(days=1), moment.settings.timezone)
+    minutes = minutes_between(state.sessions, episode.week_start, end)
+    return WeekClosed(next_start=end, minutes=minutes, minimum_minutes=moment.settings.weekly_minimum_minutes)
+
+
+def _finding(episode: Episode, before: Week | None, week: Week) -> list[Word]:
+    if not week.short and (before is None or not before.short):
+        return []
+    kind = WeeklyHoursFellShort if week.short else WeeklyHoursCorrected
+    found = kind(
+        issue_id=name_id(episode.id, f"week:{week.start.isoformat()}"),
+        episode_id=episode.id,
+        week_start=week.start,
+        week_end=week.end,
+        minutes=week.minutes,
+        minimum_minutes=week.minimum_minutes,
+    )
+    return [found]
