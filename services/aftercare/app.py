@@ -8,7 +8,7 @@ from services.aftercare import feeds, form
 from services.aftercare.decide import hear, tell
 from services.aftercare.edge import EDGE
 from services.aftercare.settings import Settings
-from services.aftercare.state import VERSION, State, due, evolve
+from services.aftercare.state import UPCAST, VERSION, State, due, evolve
 from services.aftercare.words import Commands, ConsentGiven, ConsentRevoked
 from shared.edge.process import Parts, Running, main
 from shared.path.identity import Keys
@@ -30,6 +30,7 @@ def parts(keys: Keys) -> Parts:
         commands=Commands,
         keeps_contact=True,
         keys=keys,
+        upcast=UPCAST,
     )
     return Parts(
         service=service,

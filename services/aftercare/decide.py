@@ -33,8 +33,10 @@ from shared.words.envelope import Word
 def hear(state: State, word: Hears, moment: Moment[Settings]) -> list[Word]:
     """What is said to a fact. Heard again, it says nothing new."""
     match word:
-        case PatientIdentified() | ContactKnown() | ConsentsCurrent():
+        case PatientIdentified() | ConsentsCurrent():
             return []
+        case ContactKnown():
+            return referrals.contact_came(state, moment)
         case EpisodeAdmitted():
             return _admitted(state, word, moment) if begins(state, word) else []
         case EpisodeDischarged():
@@ -46,7 +48,11 @@ def hear(state: State, word: Hears, moment: Moment[Settings]) -> list[Word]:
         case DisclosureMade() | DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
             return referrals.came_of(state, word, moment)
         case TimePassed():
-            return [*plan.fallen_due(state.plan, moment), *escalation.say_overdue(state.escalations, moment.now)]
+            return [
+                *plan.fallen_due(state.plan, moment),
+                *referrals.begun(state, moment),
+                *escalation.say_overdue(state.escalations, moment.now),
+            ]
         case _:
             assert_never(word)
 
@@ -67,10 +73,11 @@ def tell(state: State, command: Commands, moment: Moment[Settings]) -> list[Word
 
 
 def _admitted(state: State, word: EpisodeAdmitted, moment: Moment[Settings]) -> list[Word]:
-    """In care, for the first time or again: what reached out to the patient has come to its end."""
+    """In care, for the first time or again: what an earlier discharge began has come to its end."""
     care = InCare(word.episode_id, word.track, word.flags)
     return [
-        *plan.contacts_ended(state.plan, "readmitted", moment),
+        *plan.over(state.plan, "readmitted", moment),
+        *referrals.readmitted(state, moment),
         *escalation.close_all(state.escalations, "readmitted", moment.now),
         *plan.meeting_list(state, care, word.plan_id, moment, newcomer=True),
     ]
@@ -78,11 +85,11 @@ def _admitted(state: State, word: EpisodeAdmitted, moment: Moment[Settings]) -> 
 
 def _discharged(state: State, word: EpisodeDischarged, moment: Moment[Settings]) -> list[Word]:
     closed = [
-        *plan.contacts_ended(state.plan, "episode-discharged", moment),
+        *plan.over(state.plan, "episode-discharged", moment),
         *escalation.close_all(state.escalations, "episode-discharged", moment.now),
     ]
     if word.disposition == "deceased":
-        return [*closed, *referrals.let_go(state, moment)]
+        return [*closed, *referrals.deceased(state, moment)]
     care = state.episode if isinstance(state.episode, InCare) else None
     planned = plan.planned(word, moment)
     return [

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from shared.rules.consent import Partner, Permitted
+from shared.rules.consent import LACKS, Partner, Permitted, Withheld
 from shared.words import codes, fhir
 from shared.words.envelope import Resource, name_id
 
@@ -23,17 +23,22 @@ _AREA = ("city", "district", "state", "country")
 
 def transaction(
     message: Mapping[str, Any], permitted: Permitted, partner: Partner, patient: Mapping[str, Any] | None, row_id: str
-) -> Resource:
-    """The transaction Bundle for one prepared referral.
+) -> Resource | Withheld:
+    """The transaction Bundle for one prepared referral; withheld where the Patient lacks what the partner requires.
 
+    A referral the partner can't act on would tell of the treatment without serving its purpose (42 CFR 2.13(a)).
     `message` is the word as said, `patient` the opened Patient, `row_id` a UUID that stays the same however often the
     row is sent: with it and `ifNoneExist` the partner recognises a repetition.
     """
+    known = patient or {}
+    lacking = [name for name in partner.required if name not in FIELDS or not FIELDS[name](known)]
+    if lacking:
+        return Withheld(LACKS + lacking[0])
     referral = next(
         each["resource"] for each in message["entry"] if each["resource"]["resourceType"] == "ServiceRequest"
     )
     form = _Form(referral, permitted, partner, row_id)
-    resources = [form.patient(patient or {}), form.request(), form.task()]
+    resources = [form.patient(known), form.request(), form.task()]
     if permitted.consent_id is not None:
         resources += [form.consent(permitted.consent_id), form.notice(permitted.consent_id)]
     return {
@@ -147,21 +152,28 @@ def _identifier(system: str, value: str) -> list[dict[str, str]]:
 
 
 def _name(patient: Mapping[str, Any]) -> dict[str, Any]:
-    """One name, the official or usual one."""
-    ranked = sorted(patient.get("name", ()), key=lambda each: each.get("use") not in ("official", "usual"))
-    names = [name for each in ranked if (name := _only(each, _NAME))]
+    """One name, the official or usual one; its use alone is none."""
+    ranked = sorted(_in_use(patient, "name"), key=lambda each: each.get("use") not in ("official", "usual"))
+    names = [name for each in ranked if (name := _only(each, _NAME)).keys() - {"use"}]
     return {"name": names[:1]} if names else {}
 
 
 def _phone(patient: Mapping[str, Any]) -> dict[str, Any]:
-    phones = [each for each in patient.get("telecom", ()) if each.get("system") in ("phone", "sms") and "value" in each]
+    phones = [
+        each for each in _in_use(patient, "telecom") if each.get("system") in ("phone", "sms") and "value" in each
+    ]
     return {"telecom": [_only(phones[0], ("system", "value", "use"))]} if phones else {}
 
 
 def _area(patient: Mapping[str, Any]) -> dict[str, Any]:
     """Where the patient lives, coarsely: no street, no postal code."""
-    places = [coarse for each in patient.get("address", ()) if (coarse := _only(each, _AREA))]
+    places = [coarse for each in _in_use(patient, "address") if (coarse := _only(each, _AREA))]
     return {"address": places[:1]} if places else {}
+
+
+def _in_use(patient: Mapping[str, Any], member: str) -> list[Mapping[str, Any]]:
+    """Without the old ones: whoever answers an old number is somebody else."""
+    return [each for each in patient.get(member, ()) if each.get("use") != "old"]
 
 
 def _only(element: Mapping[str, Any], members: tuple[str, ...]) -> dict[str, Any]:

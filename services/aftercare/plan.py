@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 from services.aftercare import meetings
 from services.aftercare.settings import Settings
-from services.aftercare.state import InCare, Plan, State
+from services.aftercare.state import FollowUp, InCare, Plan, State
 from services.aftercare.words import (
+    AftercareEnded,
     AftercarePlanned,
     CompleteFollowUp,
     EpisodeDischarged,
@@ -51,32 +52,49 @@ def fallen_due(plan: Plan | None, moment: Moment[Settings]) -> list[Word]:
 
 
 def completed(plan: Plan | None, command: CompleteFollowUp, moment: Moment[Settings]) -> list[Word] | Refused:
-    """A person reached out. What came of it, reached or not, is said as they report it."""
-    said = [each for each in _ended(plan, command.reach, moment.by, moment.now) if each.follow_up_id == command.task_id]
-    if not said:
+    """A person reached out. What came of it, reached or not, is said as they report it; the last one ends the plan."""
+    open_ones = plan.fallen_due if plan else ()
+    done = next((each for each in open_ones if plan and plan.follow_up_id(each.number) == command.task_id), None)
+    if plan is None or done is None:
         return Refused("conflict", "this follow-up is not open: completed, ended or not due yet", "Task.status")
-    return list(said)
+    said: list[Word] = [_ended(plan, done, command.reach, moment.by, moment.now)]
+    if plan.left == (done.due_at,):
+        said.append(_over(plan, "contacts-made", (*plan.made, done.due_at), (), moment.now))
+    return said
 
 
-def contacts_ended(plan: Plan | None, outcome: str, moment: Moment[Settings]) -> list[Word]:
+def over(plan: Plan | None, because: str, moment: Moment[Settings]) -> list[Word]:
     """Nobody needs to reach out any more: the patient is back in care, has died, or has another plan."""
-    return list(_ended(plan, outcome, "aftercare", moment.now))
+    if plan is None:
+        return []
+    contacts = [_ended(plan, each, because, "aftercare", moment.now) for each in plan.fallen_due]
+    return [*contacts, _over(plan, because, plan.made, plan.left, moment.now)]
 
 
-def _ended(plan: Plan | None, outcome: str, by: str, now: datetime) -> list[FollowUpCompleted]:
-    return [
-        FollowUpCompleted(
-            follow_up_id=plan.follow_up_id(each.number),
-            plan_id=plan.plan_id,
-            due_at=each.due_at,
-            act_by=each.act_by,
-            by=by,
-            completed_at=now,
-            outcome=outcome,
-        )
-        for each in (plan.fallen_due if plan else ())
-        if plan
-    ]
+def _ended(plan: Plan, contact: FollowUp, outcome: str, by: str, now: datetime) -> FollowUpCompleted:
+    return FollowUpCompleted(
+        follow_up_id=plan.follow_up_id(contact.number),
+        plan_id=plan.plan_id,
+        due_at=contact.due_at,
+        act_by=contact.act_by,
+        by=by,
+        completed_at=now,
+        outcome=outcome,
+    )
+
+
+def _over(
+    plan: Plan, because: str, made: tuple[datetime, ...], left: tuple[datetime, ...], now: datetime
+) -> AftercareEnded:
+    return AftercareEnded(
+        plan_id=plan.plan_id,
+        episode_id=plan.episode_id,
+        planned_at=plan.planned_at,
+        ended_at=now,
+        because=because,
+        made=made,
+        left=left,
+    )
 
 
 def asked_back(word: EpisodeDischarged) -> list[Trigger]:

@@ -10,7 +10,7 @@ from typing import TypedDict, assert_never
 import msgspec
 
 from services.aftercare.settings import PARTNERS_MOST, Settings
-from services.aftercare.state import Discharged, Referral, State
+from services.aftercare.state import Discharged, Referral, State, is_about
 from services.aftercare.words import (
     AskReferral,
     DisclosureGaveUp,
@@ -20,9 +20,10 @@ from services.aftercare.words import (
     ReferralPrepared,
     ReferralRefused,
     ReferralSent,
+    ReferralWithdrawn,
     ReferralWithheld,
 )
-from shared.rules.consent import Partner
+from shared.rules.consent import LACKS, Partner
 from shared.rules.decision import Moment, Refused
 from shared.words.envelope import Word, name_id
 
@@ -84,10 +85,23 @@ def try_again(state: State, recipients: Sequence[str], moment: Moment[Settings])
     return [_again(each, moment) for each in state.on_hold if each.partner in named]
 
 
+def contact_came(state: State, moment: Moment[Settings]) -> list[Word]:
+    """What is on hold because the Patient lacked something goes to the gate again, which looks at the new one."""
+    return [_again(each, moment) for each in state.on_hold if each.waits_for_contact]
+
+
+def begun(state: State, moment: Moment[Settings]) -> list[Word]:
+    """A consent begins now that will permit what is on hold, if it has not been revoked meanwhile."""
+    return [_again(each, moment) for each in state.on_hold if each.until is not None and each.until <= moment.now]
+
+
 def came_of(state: State, word: Outcomes, moment: Moment[Settings]) -> list[Word]:
-    """What the disclosure's outcome makes of the referral. The outcome of an earlier attempt makes nothing of it."""
-    referral = next((each for each in state.on_its_way if _is_about(word, each)), None)
-    if referral is None:
+    """What the disclosure's outcome makes of the referral. The outcome of an earlier attempt makes nothing of it.
+
+    One that was taken back meanwhile has been said to be; only when it was too late for that, it was sent after all.
+    """
+    referral = next((each for each in state.on_its_way if is_about(word, each)), None)
+    if referral is None or (referral.because and not isinstance(word, DisclosureMade)):
         return []
     match word:
         case DisclosureMade(consent_id=consent_id):
@@ -102,22 +116,25 @@ def came_of(state: State, word: Outcomes, moment: Moment[Settings]) -> list[Word
             assert_never(word)
 
 
-def _is_about(word: Outcomes, referral: Referral) -> bool:
-    return word.focus == f"ServiceRequest/{referral.referral_id}" and word.attempt == referral.attempt
-
-
 def _withheld(state: State, referral: Referral, word: DisclosureWithheld, moment: Moment[Settings]) -> Word:
-    """A consent word that the gate had not read yet may have said yes meanwhile: ask again, or it holds for ever."""
-    if _is_deceased(state):
-        return _refused(referral, "patient-deceased", moment)
+    """What the gate had not read yet may have said yes meanwhile: ask again, or it holds for ever."""
     if state.consent_version > word.ledger_version:
         return _again(referral, moment)
-    return ReferralWithheld(**_of(referral, moment.now), because=word.because)
+    if word.because.startswith(LACKS) and referral.contact_came:
+        return _again(referral, moment)
+    return ReferralWithheld(**_of(referral, moment.now), because=word.because, until=word.until)
 
 
-def let_go(state: State, moment: Moment[Settings]) -> list[Word]:
-    """The patient died: what is on hold will never be sent."""
-    return [_refused(each, "patient-deceased", moment) for each in state.on_hold]
+def deceased(state: State, moment: Moment[Settings]) -> list[Word]:
+    """Nothing more is sent: what is on its way is stopped at the gate."""
+    return [_withdrawn(each, "patient-deceased", moment) for each in state.referrals]
+
+
+def readmitted(state: State, moment: Moment[Settings]) -> list[Word]:
+    """What only a discharge calls for is taken back; the next discharge asks anew. The rest, a residence say, stays."""
+    if not isinstance(state.episode, Discharged):
+        return []
+    return [_withdrawn(each, "readmitted", moment) for each in state.referrals if each.kind in REFERRED]
 
 
 def _new(referral_id: str, partner: Partner, kind: str, moment: Moment[Settings]) -> Referral:
@@ -134,6 +151,10 @@ def _prepared(referral: Referral, moment: Moment[Settings]) -> Word:
 
 def _refused(referral: Referral, because: str, moment: Moment[Settings]) -> Word:
     return ReferralRefused(**_of(referral, moment.now), because=because)
+
+
+def _withdrawn(referral: Referral, because: str, moment: Moment[Settings]) -> Word:
+    return ReferralWithdrawn(**_of(referral, moment.now), because=because)
 
 
 class _Of(TypedDict):

@@ -1,15 +1,20 @@
 """What aftercare remembers of one patient: only what the next decision needs. Pure; compact text, at most 4 KB."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any, assert_never
 
 import msgspec
 
 from services.aftercare.words import (
+    AftercareEnded,
     AftercarePlanned,
     ConsentGiven,
     ConsentRevoked,
     ContactKnown,
+    DisclosureGaveUp,
+    DisclosureRefused,
+    DisclosureWithheld,
     EpisodeAdmitted,
     EpisodeDischarged,
     FollowUpCompleted,
@@ -18,15 +23,18 @@ from services.aftercare.words import (
     ReferralPrepared,
     ReferralRefused,
     ReferralSent,
+    ReferralWithdrawn,
     ReferralWithheld,
 )
 from shared.rules import escalation
+from shared.rules.consent import LACKS
 from shared.rules.escalation import Open
 from shared.words.aftercare import ReferralWord
 from shared.words.envelope import Command, Word, name_id
 from shared.words.escalation import EscalationWord
+from shared.words.inner import Outcome
 
-VERSION = 1
+VERSION = 2
 FLAGS_MOST = 12
 AREA_CHARACTERS_MOST = 60
 
@@ -64,16 +72,30 @@ class FollowUp(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Plan(msgspec.Struct, frozen=True, array_like=True):
+    """A plan with a contact left. `made` are the due dates of those a person has completed."""
+
     plan_id: str
     ahead: tuple[Ahead, ...] = ()
     fallen_due: tuple[FollowUp, ...] = ()
+    made: tuple[datetime, ...] = ()
+    episode_id: str = ""
+    planned_at: datetime | None = None
+
+    @property
+    def left(self) -> tuple[datetime, ...]:
+        return (*(each.due_at for each in self.fallen_due), *(each.due_at for each in self.ahead))
 
     def follow_up_id(self, number: int) -> str:
         return name_id(self.plan_id, f"follow-up:{number}")
 
 
 class Referral(msgspec.Struct, frozen=True, array_like=True):
-    """A referral that is not settled: on its way to the partner, or on hold. A settled one leaves the state."""
+    """A referral that is not settled: on its way to the partner, or on hold. A settled one leaves the state.
+
+    On hold it has its reason, and where it is known the moment at which a consent begins to permit it. On its way it
+    knows whether the patient's contact data came anew meanwhile, and a reason only if it was taken back: then it stays
+    until the lane has said whether it was in time.
+    """
 
     referral_id: str
     partner: str
@@ -81,6 +103,13 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
     purpose: str
     attempt: int
     asked_at: datetime
+    because: str = ""
+    until: datetime | None = None
+    contact_came: bool = False
+
+    @property
+    def waits_for_contact(self) -> bool:
+        return self.because.startswith(LACKS)
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -98,7 +127,12 @@ class State(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def referrals(self) -> tuple[Referral, ...]:
-        return (*self.on_its_way, *self.on_hold)
+        """The open ones: not those that were taken back."""
+        return (*(each for each in self.on_its_way if not each.because), *self.on_hold)
+
+
+UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda plain: plain}
+"""Version 2 only adds, at the ends: why a referral is on hold and until when, and more of the plan."""
 
 
 def begins(state: State, word: EpisodeAdmitted) -> bool:
@@ -117,24 +151,41 @@ def ends(state: State, word: EpisodeDischarged) -> bool:
             return ended_id != word.episode_id
 
 
+def is_about(word: Outcome, referral: Referral) -> bool:
+    """Whether this is what came of the referral's present attempt."""
+    return word.focus == f"ServiceRequest/{referral.referral_id}" and word.attempt == referral.attempt
+
+
 def evolve(state: State, word: Word | Command) -> State:
     """The state after a fact heard or a word said; what it doesn't know leaves it as it is."""
     match word:
         case PatientIdentified():
             return _with(state, identified=True)
         case ContactKnown(area=area, language=language):
-            return _with(state, area=area and area[:AREA_CHARACTERS_MOST], language=language and language[:16])
+            return _with(
+                state,
+                area=area and area[:AREA_CHARACTERS_MOST],
+                language=language and language[:16],
+                on_its_way=tuple(_with(each, contact_came=True) for each in state.on_its_way),
+            )
         case ConsentGiven() | ConsentRevoked():
             return _with(state, consent_version=state.consent_version + 1)
         case EpisodeAdmitted() if begins(state, word):
-            return _with(state, episode=InCare(word.episode_id, word.track, word.flags[:FLAGS_MOST]), plan=None)
+            return _with(state, episode=InCare(word.episode_id, word.track, word.flags[:FLAGS_MOST]))
         case EpisodeDischarged() if ends(state, word):
-            return _with(state, episode=Discharged(word.episode_id, word.disposition), plan=None)
+            return _with(state, episode=Discharged(word.episode_id, word.disposition))
+        case DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
+            kept = tuple(each for each in state.on_its_way if not (each.because and is_about(word, each)))
+            return _with(state, on_its_way=kept)
         case ReferralWord():
             return _after_referral(state, word)
-        case AftercarePlanned(plan_id=plan_id, follow_ups=follow_ups):
-            return _with(state, plan=Plan(plan_id, tuple(Ahead(*each) for each in enumerate(follow_ups, 1))))
-        case FollowUpFellDue() | FollowUpCompleted():
+        case AftercarePlanned():
+            ahead = tuple(Ahead(*each) for each in enumerate(word.follow_ups, 1))
+            plan = Plan(word.plan_id, ahead, episode_id=word.episode_id, planned_at=word.planned_at)
+            return _with(state, plan=plan)
+        case AftercareEnded():
+            return _with(state, plan=None)
+        case FollowUpFellDue() | FollowUpCompleted() if state.plan is not None:
             return _with(state, plan=_after_follow_up(state.plan, word))
         case EscalationWord():
             return _with(state, escalations=escalation.evolve(state.escalations, word))
@@ -143,14 +194,14 @@ def evolve(state: State, word: Word | Command) -> State:
 
 
 def due(state: State) -> datetime | None:
-    """When time itself must be heard next: a follow-up falls due, or an escalation becomes overdue."""
-    moments = [each.due_at for each in state.plan.ahead] if state.plan else []
+    """When time itself must be heard next: a follow-up falls due, a consent begins, an escalation becomes overdue."""
+    contacts = [each.due_at for each in state.plan.ahead] if state.plan else []
+    consents = [each.until for each in state.on_hold if each.until is not None]
     overdue = escalation.due(state.escalations)
-    return min([*moments, *([overdue] if overdue else [])], default=None)
+    return min([*contacts, *consents, *([overdue] if overdue else [])], default=None)
 
 
-def _with(state: State, **changes: object) -> State:
-    return msgspec.structs.replace(state, **changes)
+_with = msgspec.structs.replace
 
 
 def _after_referral(state: State, word: ReferralWord) -> State:
@@ -161,8 +212,14 @@ def _after_referral(state: State, word: ReferralWord) -> State:
             on_its_way = (*on_its_way, current)
         case ReferralSent() | ReferralRefused():
             pass
-        case ReferralWithheld():
-            on_hold = (*on_hold, current)
+        case ReferralWithdrawn(because=because) if current.referral_id in {
+            each.referral_id for each in state.on_its_way
+        }:
+            on_its_way = (*on_its_way, _with(current, because=because))
+        case ReferralWithdrawn():
+            pass
+        case ReferralWithheld(because=because, until=until):
+            on_hold = (*on_hold, _with(current, because=because, until=until))
     return _with(state, on_its_way=on_its_way, on_hold=on_hold)
 
 
@@ -170,12 +227,14 @@ def _others(referrals: Iterable[Referral], current: Referral) -> tuple[Referral,
     return tuple(each for each in referrals if each.referral_id != current.referral_id)
 
 
-def _after_follow_up(plan: Plan | None, word: FollowUpFellDue | FollowUpCompleted) -> Plan | None:
-    """A plan without a contact left leaves the state."""
-    if plan is None:
-        return None
+def _after_follow_up(plan: Plan, word: FollowUpFellDue | FollowUpCompleted) -> Plan:
     ahead = tuple(each for each in plan.ahead if plan.follow_up_id(each.number) != word.follow_up_id)
     fallen_due = tuple(each for each in plan.fallen_due if plan.follow_up_id(each.number) != word.follow_up_id)
-    if isinstance(word, FollowUpFellDue):
-        fallen_due = (*fallen_due, FollowUp(word.number, word.due_at, word.act_by))
-    return Plan(plan.plan_id, ahead, fallen_due) if ahead or fallen_due else None
+    match word:
+        case FollowUpFellDue():
+            fallen_due = (*fallen_due, FollowUp(word.number, word.due_at, word.act_by))
+            return _with(plan, ahead=ahead, fallen_due=fallen_due)
+        case FollowUpCompleted():
+            return _with(plan, ahead=ahead, fallen_due=fallen_due, made=(*plan.made, word.due_at))
+        case _:
+            assert_never(word)

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from shared.words.aftercare import (
+    AftercareEnded,
     AftercarePlanned,
     FollowUpCompleted,
     FollowUpFellDue,
@@ -10,6 +11,7 @@ from shared.words.aftercare import (
     ReferralPrepared,
     ReferralRefused,
     ReferralSent,
+    ReferralWithdrawn,
     ReferralWithheld,
 )
 from shared.words.envelope import Command
@@ -40,6 +42,7 @@ from shared.words.intake import (
 
 __all__ = [
     "AcknowledgeEscalation",
+    "AftercareEnded",
     "AftercarePlanned",
     "AskReferral",
     "Commands",
@@ -69,6 +72,7 @@ __all__ = [
     "ReferralPrepared",
     "ReferralRefused",
     "ReferralSent",
+    "ReferralWithdrawn",
     "ReferralWithheld",
     "ResolveEscalation",
     "Says",
@@ -119,11 +123,13 @@ Hears = (
 )
 Says = (
     AftercarePlanned
+    | AftercareEnded
     | MeetingListPrepared
     | ReferralPrepared
     | ReferralSent
     | ReferralWithheld
     | ReferralRefused
+    | ReferralWithdrawn
     | FollowUpFellDue
     | FollowUpCompleted
     | EscalationRaised

@@ -44,14 +44,16 @@ TRYING_HOURS_MOST = 72.0
 _RETRIED = frozenset({408, 409, 425, 429})
 """Client errors that may pass; every other 4xx is a permanent refusal."""
 
-Form = Callable[[Mapping[str, Any], Permitted, Partner, Mapping[str, Any] | None, str], Resource]
-"""What goes out: (message Bundle, permission, partner, the opened Patient, the row's id) -> transaction Bundle."""
+Form = Callable[[Mapping[str, Any], Permitted, Partner, Mapping[str, Any] | None, str], Resource | Withheld]
+"""What goes out, or why it can't be filled in: (message Bundle, permission, partner, the opened Patient, the row's id)
+-> transaction Bundle."""
 
 # The first row of each patient: concurrency across patients, order within one.
 _NEXT = """SELECT * FROM (SELECT DISTINCT ON (key) id, key, head, body, attempts, kept_at, not_before FROM outbox
         WHERE lane = $1 ORDER BY key, id) AS first
     WHERE not_before IS NULL OR not_before <= now() ORDER BY id LIMIT $2"""
 _LATER = "UPDATE outbox SET attempts = attempts + $2, not_before = now() + $3 WHERE id = $1"
+_STATUS = "SELECT status FROM resources WHERE type = 'ServiceRequest' AND id = $1"
 _CONTACT = "SELECT body FROM resources WHERE type = 'Patient' AND id = $1 AND sealed"
 
 
@@ -133,11 +135,18 @@ class PartnerLane:
             # Trouble, not Withheld: nobody may be told no because we don't know.
             await self._later(row, LEDGER_WAIT_SECONDS, tried=0)
             return
-        permission = may_disclose(known.consents, self._partner, self._clock.now())
+        if await self._pool.fetchval(_STATUS, row.referral["id"]) == "revoked":
+            await self._withhold(row, Withheld("referral-withdrawn"), known)
+            return
+        permission = may_disclose(known.consents, self._partner, row.program, self._clock.now())
         if isinstance(permission, Withheld):
             await self._withhold(row, permission, known)
             return
-        await self._send(row, permission, client)
+        bundle = self._form(row.message, permission, self._partner, await self._contact(row.key), row.external_id)
+        if isinstance(bundle, Withheld):
+            await self._withhold(row, bundle, known)
+            return
+        await self._send(row, permission, bundle, client)
 
     async def _withhold(self, row: Row, withheld: Withheld, known: Known) -> None:
         metrics.WITHHELD.labels(self._service.name, self._partner.name).inc()
@@ -147,11 +156,11 @@ class PartnerLane:
             attempt=row.attempt,
             because=withheld.because,
             ledger_version=known.version,
+            until=withheld.until,
         )
         await self._end(row, outcome, "withheld", withheld.because, None)
 
-    async def _send(self, row: Row, permitted: Permitted, client: httpx.AsyncClient) -> None:
-        bundle = self._form(row.message, permitted, self._partner, await self._contact(row.key), row.external_id)
+    async def _send(self, row: Row, permitted: Permitted, bundle: Resource, client: httpx.AsyncClient) -> None:
         try:
             answer = await client.post(
                 self._url,

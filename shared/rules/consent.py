@@ -46,13 +46,25 @@ class Permitted:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """No, and why: a code of the hub's disclosure system."""
+    """No, and why: a code of the hub's disclosure system. At `until` a consent begins that will permit it."""
 
     because: str
+    until: datetime | None = None
 
 
-def may_disclose(consents: Sequence[ConsentGiven], partner: Partner, now: datetime) -> Permitted | Withheld:
-    """Whether this partner may be told now. `consents` are the patient's unrevoked ones, `now` is clinic time."""
+LACKS = "patient-lacks-"
+"""Before the name of a field that the partner can't do without: the consent permits it, the Patient has none."""
+
+
+def may_disclose(
+    consents: Sequence[ConsentGiven], partner: Partner, program: str, now: datetime
+) -> Permitted | Withheld:
+    """Whether this partner may be told now of a patient of this program.
+
+    `consents` are the patient's unrevoked ones, `now` is clinic time.
+    """
+    if program not in partner.programs:
+        return Withheld("partner-of-another-program")
     match partner.kind:
         case "program-ehr":
             return Permitted(None, partner.fields)
@@ -65,7 +77,7 @@ def may_disclose(consents: Sequence[ConsentGiven], partner: Partner, now: dateti
 
 
 def _by_consent(consents: Sequence[ConsentGiven], partner: Partner, now: datetime) -> Permitted | Withheld:
-    """The newest consent that covers it permits it; else the newest one that names the partner says why not."""
+    """The newest consent that covers it permits it; else the soonest that will, or the newest says why not."""
     naming = sorted(
         (each for each in consents if partner.identifier in each.recipients),
         key=lambda each: (each.given_at, each.consent_id),
@@ -73,13 +85,18 @@ def _by_consent(consents: Sequence[ConsentGiven], partner: Partner, now: datetim
     )
     answers = [_by_one(consent, partner, now) for consent in naming]
     permitted = next((each for each in answers if isinstance(each, Permitted)), None)
-    return permitted or next(iter(answers), Withheld("no-consent-names-this-partner"))
+    if permitted is not None:
+        return permitted
+    begins = min((each.until for each in answers if isinstance(each, Withheld) and each.until), default=None)
+    if begins is not None:
+        return Withheld("consent-not-yet-in-force", begins)
+    return next(iter(answers), Withheld("no-consent-names-this-partner"))
 
 
 def _by_one(consent: ConsentGiven, partner: Partner, now: datetime) -> Permitted | Withheld:
-    if consent.given_at > now or (consent.starts_at is not None and consent.starts_at > now):
-        return Withheld("consent-not-yet-in-force")
-    if consent.expires_at is not None and consent.expires_at <= now:
+    """What it says at the first moment from now on at which it is in force."""
+    begins = max(consent.given_at, consent.starts_at or consent.given_at)
+    if consent.expires_at is not None and consent.expires_at <= max(begins, now):
         return Withheld("consent-expired")
     if consent.expires_at is None and not _may_last(partner):
         return Withheld("consent-without-expiry")
@@ -88,6 +105,8 @@ def _by_one(consent: ConsentGiven, partner: Partner, now: datetime) -> Permitted
     fields = tuple(each for each in partner.fields if each in consent.fields)
     if not set(partner.required) <= set(fields):
         return Withheld("consent-lacks-a-field")
+    if begins > now:
+        return Withheld("consent-not-yet-in-force", begins)
     return Permitted(consent.consent_id, fields, consent.expires_at)
 
 

@@ -7,6 +7,9 @@ from uuid import NAMESPACE_URL
 from shared.words import codes, fhir
 from shared.words.envelope import Resource, Word, name_id
 
+BY_A_PERSON = frozenset({"reached", "not-reached"})
+"""Outcomes of a contact that was made; any other ends it unmade."""
+
 
 class AftercarePlanned(Word, frozen=True, kw_only=True):
     """Continuing care begins, with the contacts ahead (72 h to 180 days, domain 6.2)."""
@@ -17,31 +20,58 @@ class AftercarePlanned(Word, frozen=True, kw_only=True):
     follow_ups: tuple[datetime, ...]
 
     def write(self, patient: str) -> list[Resource]:
-        activities = [
-            {
-                "detail": {
-                    "code": fhir.concept(codes.TASK, "follow-up"),
-                    "status": "scheduled",
-                    "scheduledPeriod": {"start": self.planned_at, "end": each},
-                }
-            }
-            for each in self.follow_ups
+        contacts = [_contact("scheduled", self.planned_at, each) for each in self.follow_ups]
+        since = fhir.period(self.planned_at)
+        return [_care_plan(self.plan_id, "active", self.episode_id, patient, since, contacts)]
+
+
+class AftercareEnded(Word, frozen=True, kw_only=True):
+    """The plan is over: every contact was made, or it is revoked with the contacts that are left (`because`)."""
+
+    plan_id: str
+    episode_id: str
+    planned_at: datetime | None
+    ended_at: datetime
+    because: str
+    made: tuple[datetime, ...]
+    left: tuple[datetime, ...]
+
+    def write(self, patient: str) -> list[Resource]:
+        why = fhir.concept(codes.REASON, self.because)
+        contacts = [
+            *(_contact("completed", self.planned_at, each) for each in self.made),
+            *(_contact("cancelled", self.planned_at, each, why) for each in self.left),
         ]
-        return [
-            fhir.without_nothing(
-                {
-                    "resourceType": "CarePlan",
-                    "id": self.plan_id,
-                    "status": "active",
-                    "intent": "plan",
-                    "category": [fhir.concept(codes.TASK, "aftercare")],
-                    "subject": fhir.reference("Patient", patient),
-                    "period": {"start": self.planned_at},
-                    "supportingInfo": [fhir.reference("EpisodeOfCare", self.episode_id)],
-                    "activity": activities,
-                }
-            )
-        ]
+        status, period = "revoked" if self.left else "completed", fhir.period(self.planned_at, self.ended_at)
+        return [_care_plan(self.plan_id, status, self.episode_id, patient, period, contacts)]
+
+
+def _contact(status: str, planned_at: datetime | None, due_at: datetime, why: Resource | None = None) -> Resource:
+    detail = {
+        "code": fhir.concept(codes.TASK, "follow-up"),
+        "status": status,
+        "statusReason": why,
+        "scheduledPeriod": fhir.period(planned_at, due_at),
+    }
+    return {"detail": fhir.without_nothing(detail)}
+
+
+def _care_plan(
+    plan_id: str, status: str, episode_id: str, patient: str, period: Resource, contacts: list[Resource]
+) -> Resource:
+    return fhir.without_nothing(
+        {
+            "resourceType": "CarePlan",
+            "id": plan_id,
+            "status": status,
+            "intent": "plan",
+            "category": [fhir.concept(codes.TASK, "aftercare")],
+            "subject": fhir.reference("Patient", patient),
+            "period": period,
+            "supportingInfo": [fhir.reference("EpisodeOfCare", episode_id)],
+            "activity": contacts,
+        }
+    )
 
 
 class MeetingListPrepared(Word, frozen=True, kw_only=True):
@@ -157,18 +187,24 @@ class ReferralSent(ReferralWord, frozen=True, kw_only=True):
 
 
 class ReferralWithheld(ReferralWord, frozen=True, kw_only=True):
-    """On hold: no living consent names this partner and purpose. The case manager has the Task."""
+    """On hold: no living consent permits it, or the Patient lacks what the partner requires.
+
+    The case manager has the Task. At `until` a consent begins that will permit it: the hub tries again then.
+    """
 
     status: ClassVar[str] = "on-hold"
     request_status: ClassVar[str] = "on-hold"
     business_status: ClassVar[str] = "withheld"
     because: str
+    until: datetime | None = None
 
     def write(self, patient: str) -> list[Resource]:
         task = self._task(patient) | {
             "statusReason": fhir.concept(codes.DISCLOSURE, self.because),
             "requester": fhir.logical(codes.ROLE, "case-manager"),
         }
+        if self.until is not None:
+            task["restriction"] = {"period": {"start": self.until}}
         return [task, self._request(patient)]
 
 
@@ -178,6 +214,14 @@ class ReferralRefused(ReferralWithheld, frozen=True, kw_only=True):
     status: ClassVar[str] = "failed"
     request_status: ClassVar[str] = "revoked"
     business_status: ClassVar[str] = "refused"
+
+
+class ReferralWithdrawn(ReferralWithheld, frozen=True, kw_only=True):
+    """The hub takes it back before the partner had it: the patient is in care again, or has died."""
+
+    status: ClassVar[str] = "cancelled"
+    request_status: ClassVar[str] = "revoked"
+    business_status: ClassVar[str] = "withdrawn"
 
 
 class FollowUpFellDue(Word, frozen=True, kw_only=True):
@@ -194,7 +238,8 @@ class FollowUpFellDue(Word, frozen=True, kw_only=True):
 
 
 class FollowUpCompleted(Word, frozen=True, kw_only=True):
-    """Nothing more to do for this contact: `outcome` says what came of it (`reached`, `not-reached`, `readmitted`)."""
+    """Nothing more to do for this contact. `outcome` says what came of it: `reached` or `not-reached` by a person, else
+    why nobody needs to any more (`readmitted`, `episode-discharged`), and then its Task is cancelled, not done."""
 
     follow_up_id: str
     plan_id: str
@@ -205,7 +250,8 @@ class FollowUpCompleted(Word, frozen=True, kw_only=True):
     outcome: str = "reached"
 
     def write(self, patient: str) -> list[Resource]:
-        task = _follow_up(self.follow_up_id, "completed", self.plan_id, patient, self.due_at, self.act_by)
+        status = "completed" if self.outcome in BY_A_PERSON else "cancelled"
+        task = _follow_up(self.follow_up_id, status, self.plan_id, patient, self.due_at, self.act_by)
         said = {
             "statusReason": fhir.concept(codes.REASON, self.outcome),
             "lastModified": self.completed_at,

@@ -99,11 +99,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(testing.DrugTestCorrected, TESTING_EVENTS, "testing", "DiagnosticReport + Observation each + Specimen"),
     Entry(testing.ResultMatched, TESTING_EVENTS, "testing", "Provenance + DiagnosticReport + Observation each"),
     Entry(aftercare.AftercarePlanned, AFTERCARE_EVENTS, "aftercare", "CarePlan"),
+    Entry(aftercare.AftercareEnded, AFTERCARE_EVENTS, "aftercare", "CarePlan"),
     Entry(aftercare.MeetingListPrepared, AFTERCARE_EVENTS, "aftercare", "Communication"),
     Entry(aftercare.ReferralPrepared, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
     Entry(aftercare.ReferralSent, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
     Entry(aftercare.ReferralWithheld, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
     Entry(aftercare.ReferralRefused, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
+    Entry(aftercare.ReferralWithdrawn, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
     Entry(aftercare.FollowUpFellDue, AFTERCARE_EVENTS, "aftercare", "Task"),
     Entry(aftercare.FollowUpCompleted, AFTERCARE_EVENTS, "aftercare", "Task"),
     Entry(

@@ -1,5 +1,7 @@
 """Words to oneself: a deadline that came, and what became of a disclosure. Plain JSON, never on the bus."""
 
+from datetime import datetime
+
 import msgspec
 
 from shared.words.envelope import Word
@@ -35,10 +37,14 @@ class DisclosureMade(Outcome, frozen=True, kw_only=True, tag=True):
 
 
 class DisclosureWithheld(Outcome, frozen=True, kw_only=True, tag=True):
-    """The gate said no. `ledger_version` counts the consent words the gate had read: if more came since, ask again."""
+    """The gate said no. `ledger_version` counts the consent words the gate had read: if more came since, ask again.
+
+    At `until` (clinic time) a consent begins that will permit it: then ask again too.
+    """
 
     because: str
     ledger_version: int
+    until: datetime | None = None
 
 
 class DisclosureRefused(Outcome, frozen=True, kw_only=True, tag=True):

@@ -11,7 +11,6 @@ from services.aftercare.settings import Settings
 from services.aftercare.state import Referral, State
 from services.aftercare.words import (
     Commands,
-    ConsentGiven,
     ConsentRevoked,
     DisclosureGaveUp,
     DisclosureMade,
@@ -24,53 +23,16 @@ from services.aftercare.words import (
     ReferralPrepared,
     TimePassed,
 )
-from shared.rules.consent import Partner
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import Times
 from shared.words.envelope import Word
+from tests.shared.rules.partners import ALUMNI, CLINIC, FELLOWSHIP, HOUSE, consent_to
 
 ADMITTED = datetime(2025, 1, 6, 14, 0, tzinfo=UTC)
 DISCHARGED = datetime(2025, 3, 31, 20, 0, tzinfo=UTC)
 NEXT_DAY = DISCHARGED + timedelta(days=1)
 EPISODE, SECOND_EPISODE = "0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a01", "0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"
 PLAN = "0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a03"
-
-ALUMNI = Partner(
-    name="alumni",
-    identifier="riverbend-alumni",
-    kind="alumni-group",
-    programs=("demo",),
-    purpose="alumni",
-    fields=("name", "phone"),
-    required=("name", "phone"),
-    serves=("alumni",),
-)
-CLINIC = Partner(
-    name="clinic",
-    identifier="riverbend-outpatient",
-    kind="treating-provider",
-    programs=("demo",),
-    purpose="TREAT",
-    fields=("name", "phone", "area"),
-    required=("name",),
-    serves=("step-down",),
-)
-HOUSE = Partner(
-    name="house",
-    identifier="riverbend-house",
-    kind="recovery-residence",
-    programs=("demo",),
-    purpose="recovery-residence",
-    serves=("recovery-residence",),
-)
-FELLOWSHIP = Partner(
-    name="aa",
-    identifier="alcoholics-anonymous",
-    kind="mutual-help-group",
-    programs=("demo",),
-    purpose="mutual-help",
-    serves=("alumni", "step-down"),
-)
 
 
 def meeting(slug: str, day: int, start: str, *types: str, **more: Any) -> Meeting:
@@ -102,14 +64,7 @@ SETTINGS = Settings(
 )
 
 IDENTIFIED = PatientIdentified(digests=(), sealed=(), identified_at=ADMITTED)
-CONSENT = ConsentGiven(
-    consent_id="consent",
-    recipients=("riverbend-alumni",),
-    purposes=("alumni",),
-    fields=("name", "phone"),
-    given_at=NEXT_DAY,
-    expires_at=NEXT_DAY + timedelta(days=365),
-)
+CONSENT = consent_to(ALUMNI, NEXT_DAY)
 REVOKED = ConsentRevoked(consent_id="consent", revoked_at=NEXT_DAY)
 
 
@@ -186,9 +141,13 @@ def made(referral: ReferralPrepared | Referral, consent_id: str = "consent") -> 
     return DisclosureMade(**_about(referral), consent_id=consent_id)
 
 
-def withheld(referral: ReferralPrepared | Referral, ledger_version: int = 0) -> DisclosureWithheld:
-    because = "no-consent-names-this-partner"
-    return DisclosureWithheld(**_about(referral), because=because, ledger_version=ledger_version)
+def withheld(
+    referral: ReferralPrepared | Referral,
+    ledger_version: int = 0,
+    because: str = "no-consent-names-this-partner",
+    until: datetime | None = None,
+) -> DisclosureWithheld:
+    return DisclosureWithheld(**_about(referral), because=because, ledger_version=ledger_version, until=until)
 
 
 def refused(referral: ReferralPrepared | Referral) -> DisclosureRefused:

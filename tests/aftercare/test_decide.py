@@ -1,12 +1,15 @@
 """What aftercare says when it hears and when it is told, sentence by sentence."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
 import pytest
 
+from services.aftercare.state import Referral
 from services.aftercare.words import (
     AcknowledgeEscalation,
+    AftercareEnded,
     AftercarePlanned,
     AskReferral,
     CompleteFollowUp,
@@ -18,11 +21,13 @@ from services.aftercare.words import (
     EscalationResolved,
     FollowUpCompleted,
     FollowUpFellDue,
+    Hears,
     MeetingListPrepared,
     Reach,
     ReferralPrepared,
     ReferralRefused,
     ReferralSent,
+    ReferralWithdrawn,
     ReferralWithheld,
     ResolveEscalation,
     TimePassed,
@@ -137,21 +142,31 @@ def test_after_a_death_nothing_is_planned_listed_or_sent() -> None:
     assert in_care().hears(discharged("deceased")) == []
 
 
-def test_after_a_death_what_was_on_hold_is_let_go() -> None:
-    patient, alumni = on_hold_for_alumni()
-    patient.hears(admitted(SECOND_EPISODE))
+def test_after_a_death_what_was_on_hold_is_taken_back() -> None:
+    patient, _ = on_hold_for_alumni()
     said = patient.hears(discharged("deceased", SECOND_EPISODE))
-    (let_go,) = of(ReferralRefused, said)
-    assert (let_go.referral_id, let_go.because) == (alumni.referral_id, "patient-deceased")
+    assert [(each.partner, each.because) for each in of(ReferralWithdrawn, said)] == [
+        ("clinic", "patient-deceased"),
+        ("alumni", "patient-deceased"),
+    ]
     assert patient.hears(CONSENT) == []
 
 
-def test_after_a_death_what_the_gate_withholds_is_let_go_too() -> None:
+@pytest.mark.parametrize("outcome", [withheld, refused, gave_up])
+def test_what_is_taken_back_in_time_is_over_whatever_the_lane_says(outcome: Callable[[Referral], Hears]) -> None:
     patient = in_care()
     alumni, _ = of(ReferralPrepared, patient.hears(discharged()))
-    patient.hears(admitted(SECOND_EPISODE))
     patient.hears(discharged("deceased", SECOND_EPISODE))
-    assert names(patient.hears(withheld(alumni))) == ["ReferralRefused"]
+    assert patient.hears(outcome(alumni)) == []
+    assert alumni.referral_id not in {each.referral_id for each in patient.state.on_its_way}
+
+
+def test_what_was_sent_before_it_could_be_taken_back_is_said_to_be_sent() -> None:
+    patient = in_care()
+    alumni, _ = of(ReferralPrepared, patient.hears(discharged()))
+    patient.hears(discharged("deceased", SECOND_EPISODE))
+    assert names(patient.hears(made(alumni))) == ["ReferralSent"]
+    assert patient.hears(made(alumni)) == []
 
 
 @pytest.mark.parametrize("disposition", ["deceased", "completed"])
@@ -160,8 +175,8 @@ def test_a_later_discharge_ends_what_an_earlier_one_began(disposition: str) -> N
     patient.hears(discharged("ama"))
     patient.until(DISCHARGED + timedelta(days=3))
     said = patient.hears(discharged(disposition, SECOND_EPISODE), at=DISCHARGED + timedelta(days=4))
-    (ended,), (closed,) = of(FollowUpCompleted, said), of(EscalationResolved, said)
-    assert ended.outcome == closed.because == "episode-discharged"
+    (ended,), (closed,), (over,) = (of(each, said) for each in (FollowUpCompleted, EscalationResolved, AftercareEnded))
+    assert ended.outcome == closed.because == over.because == "episode-discharged"
     due = of(FollowUpFellDue, patient.until(DISCHARGED + timedelta(days=400)))
     assert len(due) == (0 if disposition == "deceased" else 7)
 
@@ -221,12 +236,15 @@ def test_a_case_manager_completes_a_contact_with_what_came_of_it(reach: Reach) -
     assert isinstance(patient.told(command), Refused)
 
 
-def test_once_every_contact_is_completed_the_plan_is_forgotten() -> None:
+def test_once_every_contact_is_made_the_plan_is_completed() -> None:
     patient = in_care()
     patient.hears(discharged())
-    for each in of(FollowUpFellDue, patient.until(DISCHARGED + timedelta(days=400))):
+    *first, last = of(FollowUpFellDue, patient.until(DISCHARGED + timedelta(days=400)))
+    for each in first:
+        assert of(AftercareEnded, patient.told(CompleteFollowUp(task_id=each.follow_up_id))) == []
         assert patient.state.plan is not None
-        patient.told(CompleteFollowUp(task_id=each.follow_up_id))
+    (over,) = of(AftercareEnded, patient.told(CompleteFollowUp(task_id=last.follow_up_id)))
+    assert (over.because, len(over.made), over.left) == ("contacts-made", 7, ())
     assert patient.state.plan is None
 
 
@@ -248,6 +266,41 @@ def test_readmission_ends_the_contacts_and_the_asking_back() -> None:
     assert (ended.follow_up_id, ended.outcome) == (fell_due.follow_up_id, "readmitted")
     assert closed.because == "readmitted"
     assert patient.until(DISCHARGED + timedelta(days=400)) == []
+
+
+def test_readmission_ends_the_plan_with_what_was_made_and_what_is_left() -> None:
+    patient = in_care()
+    (planned,) = of(AftercarePlanned, patient.hears(discharged()))
+    first, _ = of(FollowUpFellDue, patient.until(DISCHARGED + timedelta(days=7)))
+    patient.told(CompleteFollowUp(task_id=first.follow_up_id))
+    at = DISCHARGED + timedelta(days=8)
+    (over,) = of(AftercareEnded, patient.hears(admitted(SECOND_EPISODE), at=at))
+    assert (over.plan_id, over.episode_id, over.ended_at) == (planned.plan_id, EPISODE, at)
+    assert (over.planned_at, over.because) == (DISCHARGED, "readmitted")
+    assert (over.made, over.left) == (planned.follow_ups[:1], planned.follow_ups[1:])
+
+
+def test_readmission_takes_back_what_only_a_discharge_calls_for() -> None:
+    patient, _ = on_hold_for_alumni()
+    ask = AskReferral(referral_id=REFERRAL, partner="riverbend-house", kind="recovery-residence")
+    patient.told(ask)
+    said = patient.hears(admitted(SECOND_EPISODE))
+    assert [(each.partner, each.because) for each in of(ReferralWithdrawn, said)] == [
+        ("clinic", "readmitted"),
+        ("alumni", "readmitted"),
+    ]
+    assert [each.partner for each in patient.state.referrals] == ["house"]
+    assert patient.hears(CONSENT) == []
+    assert [each.partner for each in of(ReferralPrepared, patient.hears(discharged(episode_id=SECOND_EPISODE)))] == [
+        "alumni",
+        "clinic",
+    ]
+
+
+def test_a_first_admission_takes_no_referral_back() -> None:
+    patient = Patient(IDENTIFIED)
+    patient.told(AskReferral(referral_id=REFERRAL, partner="riverbend-alumni", kind="alumni"))
+    assert of(ReferralWithdrawn, patient.hears(admitted())) == []
 
 
 def test_the_same_admission_again_ends_nothing() -> None:
@@ -307,6 +360,48 @@ def test_a_consent_the_gate_had_not_read_yet_sends_the_referral_to_it_again() ->
     (again,) = of(ReferralPrepared, patient.hears(withheld(alumni, ledger_version=0)))
     assert (again.referral_id, again.attempt) == (alumni.referral_id, 2)
     assert names(patient.hears(withheld(again, ledger_version=1))) == ["ReferralWithheld"]
+
+
+def test_a_referral_waits_for_the_moment_at_which_its_consent_begins() -> None:
+    patient = in_care()
+    alumni, _ = of(ReferralPrepared, patient.hears(discharged("completed")))
+    begins = DISCHARGED + timedelta(days=2)
+    (on_hold,) = of(ReferralWithheld, patient.hears(withheld(alumni, because="consent-not-yet-in-force", until=begins)))
+    assert on_hold.until == begins
+    assert patient.until(begins - timedelta(seconds=1)) == []
+    (again,) = of(ReferralPrepared, patient.until(begins))
+    assert (again.referral_id, again.attempt) == (alumni.referral_id, 2)
+    assert names(patient.hears(made(again))) == ["ReferralSent"]
+
+
+def test_a_consent_revoked_before_it_began_leaves_the_referral_on_hold_for_good() -> None:
+    patient = in_care()
+    alumni, _ = of(ReferralPrepared, patient.hears(discharged()))
+    begins = DISCHARGED + timedelta(days=2)
+    patient.hears(withheld(alumni, because="consent-not-yet-in-force", until=begins))
+    patient.hears(REVOKED)
+    (again,) = of(ReferralPrepared, patient.until(begins))
+    assert names(patient.hears(withheld(again, ledger_version=1))) == ["ReferralWithheld"]
+    assert of(ReferralPrepared, patient.until(DISCHARGED + timedelta(days=400))) == []
+
+
+def test_contact_data_that_comes_takes_off_hold_what_lacked_it_and_nothing_else() -> None:
+    patient = in_care()
+    alumni, clinic = of(ReferralPrepared, patient.hears(discharged()))
+    patient.hears(withheld(alumni, because="patient-lacks-phone"))
+    patient.hears(withheld(clinic))
+    (again,) = patient.hears(ContactKnown(area="Riverbend"))
+    assert isinstance(again, ReferralPrepared)
+    assert (again.referral_id, again.attempt) == (alumni.referral_id, 2)
+
+
+def test_contact_data_the_gate_had_not_read_yet_sends_the_referral_to_it_again_once() -> None:
+    patient = in_care()
+    alumni, _ = of(ReferralPrepared, patient.hears(discharged()))
+    assert patient.hears(ContactKnown()) == []
+    (again,) = patient.hears(withheld(alumni, because="patient-lacks-phone"))
+    assert isinstance(again, ReferralPrepared)
+    assert names(patient.hears(withheld(again, because="patient-lacks-phone"))) == ["ReferralWithheld"]
 
 
 def test_a_revocation_recalls_nothing_and_says_nothing() -> None:

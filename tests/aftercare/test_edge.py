@@ -7,21 +7,30 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from deploy import keys as key_files
 from services.aftercare import app, feeds, form
 from services.aftercare.edge import EDGE
-from services.aftercare.words import ConsentGiven, ConsentRevoked, EpisodeAdmitted, EpisodeDischarged, PatientIdentified
+from services.aftercare.words import (
+    ConsentGiven,
+    ConsentRevoked,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    PatientIdentified,
+    ReferralPrepared,
+)
 from shared.edge.clients import Caller, registered
 from shared.edge.desk import Desk
 from shared.edge.fhir import single
 from shared.edge.outcome import Refusal
 from shared.edge.resolving import Submission
 from shared.edge.search import Reader
-from shared.path import db
+from shared.path import db, keep
+from shared.path.batch import Batch, say
 from shared.path.clock import Clock, machine_now
 from shared.path.identity import Identifier, Keys
 from shared.path.inbox import Inbox, run_desk
@@ -31,11 +40,14 @@ from shared.path.listening import Listening
 from shared.path.outward import PartnerLane
 from shared.path.relay import Bell
 from shared.path.settings import Process, partners
+from shared.rules import consent as consents
 from shared.words import codes, fhir, wire
 from shared.words.catalogue import PARTITIONS
 from shared.words.envelope import Envelope, Word
+from tests.shared.rules.partners import consent_to
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+PARTNERS = partners(DEPLOY)
 ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
 DISCHARGED = datetime(2026, 3, 30, 17, 0, tzinfo=UTC)
 MRN = Identifier("https://clinic.demo.iop-hub.org/mrn", "SEEDED-MRN")
@@ -75,32 +87,34 @@ class Partner:
 class Aftercare:
     """The service without HTTP and Kafka in front: facts are heard, submissions told, tables read."""
 
-    def __init__(self, inbox: Inbox, desk: Desk, keys: Keys, pool: Any, clock_file: Path, partner: Partner) -> None:
-        self.inbox, self.desk, self.keys, self.pool, self.partner = inbox, desk, keys, pool, partner
+    def __init__(self, inbox: Inbox, desk: Desk, dsn: str, pool: Any, clock_file: Path, partner: Partner) -> None:
+        self.inbox, self.desk, self.dsn, self.pool, self.partner = inbox, desk, dsn, pool, partner
+        self.keys: Keys = inbox.service.keys
         self.patient, self._clock_file = str(uuid4()), clock_file
         self.episode_id = str(uuid4())
         self.caller = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
-        self.reader = Reader(pool, keys)
+        self.reader = Reader(pool, self.keys)
 
     def set_clock(self, moment: datetime) -> None:
         self._clock_file.write_text(moment.isoformat())
 
     async def hears(self, *words: Word) -> None:
         for word in words:
-            cause = uuid4()
-            envelope = Envelope(
-                id=cause,
-                source="intake",
-                word=type(word).__name__,
-                program="demo",
-                patient=self.patient,
-                at=self.inbox.clock.now(),
-                correlation_id=cause,
-                causation_id=cause,
-            )
-            written = wire.write(word, envelope)
+            written = wire.write(word, self._envelope(word, uuid4(), "intake"))
             await self.inbox.hear([heard(written.head, self.patient, written.body)])
         await self.consents_current()
+
+    def _envelope(self, word: Word, cause: UUID, source: str) -> Envelope:
+        return Envelope(
+            id=cause,
+            source=source,
+            word=type(word).__name__,
+            program="demo",
+            patient=self.patient,
+            at=self.inbox.clock.now(),
+            correlation_id=cause,
+            causation_id=cause,
+        )
 
     async def consents_current(self) -> None:
         await self.inbox.hear([], dict.fromkeys(range(PARTITIONS), machine_now()))
@@ -125,6 +139,54 @@ class Aftercare:
                 return
             await asyncio.sleep(0.02)
         raise AssertionError(f"not within {WAIT_SECONDS} s")
+
+    async def puts_into_its_lane(self, partner: consents.Partner, hold: str | None = None) -> None:
+        """A referral as it stands in the partner's lane, before anybody looks; `hold` parks the patient with it."""
+        identity, cause = str(uuid4()), uuid4()
+        word = ReferralPrepared(
+            referral_id=identity,
+            task_id=str(uuid4()),
+            partner=partner.name,
+            kind=partner.serves[0],
+            purpose=partner.purpose,
+            attempt=1,
+            asked_at=DISCHARGED,
+            at=DISCHARGED,
+        )
+        batch = Batch({})
+        say(batch, word, wire.write(word, self._envelope(word, cause, "aftercare")), self.patient, "demo")
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute("UPDATE state SET hold = $2 WHERE key = $1", self.patient, hold)
+            await keep.keep(connection, self.inbox.service, batch, DISCHARGED, DISCHARGED)
+
+    @asynccontextmanager
+    async def lane(self, partner: consents.Partner) -> AsyncIterator[None]:
+        """One more partner's lane, at the same address as all."""
+        told = msgspec.structs.replace(partner, url=self.partner.url)
+        lane = PartnerLane(self.inbox.service, told, self.pool, self.inbox.clock, form.transaction, Bell())
+        task = asyncio.create_task(lane.run(self.dsn))
+        yield
+        task.cancel()
+
+    async def until_audited(self, *expected: str) -> None:
+        async def reached() -> bool:
+            return sorted(each["subtype"][0]["code"] for each in await self.found("AuditEvent")) == sorted(expected)
+
+        await self.until(reached)
+
+    async def until_tried(self) -> None:
+        """The partner was there, but did not take it."""
+        await self.until(lambda: self._in_a_lane("attempts > 0"))
+
+    async def until_put_off(self) -> None:
+        """The lane has looked, and waits without having tried."""
+        await self.until(lambda: self._in_a_lane("not_before IS NOT NULL AND attempts = 0"))
+
+    async def _in_a_lane(self, such: str) -> bool:
+        found: bool = await self.pool.fetchval(
+            f"SELECT EXISTS (SELECT 1 FROM outbox WHERE lane LIKE 'partner:%' AND {such})"
+        )
+        return found
 
     async def until_tasks(self, *expected: tuple[str, str]) -> None:
         async def reached() -> bool:
@@ -156,22 +218,22 @@ async def aftercare(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ]
         running = [run_desk(inbox, desk.queue), SelfLane(inbox, bell).run(database), run_deadlines(inbox), *lanes]
         tasks = [asyncio.create_task(each) for each in running]
-        yield Aftercare(inbox, desk, keys, pool, clock_file, partner)
+        yield Aftercare(inbox, desk, database, pool, clock_file, partner)
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(each, asyncio.CancelledError) for each in ended)
 
 
-async def identified(service: Aftercare, area: str = "Riverbend") -> None:
-    sealed = service.keys.seal("aftercare", {"patient": PERSON, "area": area, "language": "en"})
+async def identified(service: Aftercare, person: dict[str, Any] = PERSON) -> None:
+    sealed = service.keys.seal("aftercare", {"patient": person, "area": "Riverbend", "language": "en"})
     digests = service.keys.digests("demo", [MRN])
     await service.hears(PatientIdentified(digests=digests, sealed=(sealed,), identified_at=ADMITTED))
 
 
-def admission(service: Aftercare) -> EpisodeAdmitted:
+def admission(service: Aftercare, episode_id: str = "") -> EpisodeAdmitted:
     return EpisodeAdmitted(
-        episode_id=service.episode_id,
+        episode_id=episode_id or service.episode_id,
         plan_id=str(uuid4()),
         referral_id=str(uuid4()),
         level="2.1",
@@ -195,15 +257,8 @@ async def discharge(service: Aftercare, disposition: str = "completed") -> None:
     )
 
 
-def consent(consent_id: str, recipient: str = "riverbend-alumni", purpose: str = "alumni") -> ConsentGiven:
-    return ConsentGiven(
-        consent_id=consent_id,
-        recipients=(recipient,),
-        purposes=(purpose,),
-        fields=("name", "phone"),
-        given_at=ADMITTED,
-        expires_at=DISCHARGED + timedelta(days=365),
-    )
+def consent(consent_id: str, partner: str = "riverbend-alumni", **but: Any) -> ConsentGiven:
+    return consent_to(PARTNERS[partner], ADMITTED, consent_id=consent_id, **but)
 
 
 def asking(service: Aftercare, partner: str, kind: str) -> dict[str, Any]:
@@ -243,9 +298,87 @@ async def test_on_hold_without_a_consent_sent_when_it_comes_withheld_after_it_is
     assert sorted(outcomes) == ["made", "withheld", "withheld", "withheld"]
 
 
+async def test_a_consent_that_begins_later_is_waited_for(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    begins = DISCHARGED + timedelta(days=2)
+    await aftercare.hears(consent(str(uuid4()), "riverbend-house", starts_at=begins))
+    aftercare.set_clock(DISCHARGED)
+    await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
+    await aftercare.until_tasks(("riverbend-house", "on-hold"))
+    (task,) = await aftercare.found("Task")
+    assert fhir.code_of(task["statusReason"]) == "consent-not-yet-in-force"
+    assert datetime.fromisoformat(task["restriction"]["period"]["start"]) == begins
+    aftercare.set_clock(begins)
+    await aftercare.until_tasks(("riverbend-house", "requested"))
+    assert len(aftercare.partner.received) == 1
+
+
+async def test_without_a_phone_the_partner_requires_it_waits_until_the_patient_has_one(aftercare: Aftercare) -> None:
+    await identified(aftercare, {name: PERSON[name] for name in ("resourceType", "name", "birthDate")})
+    await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
+    await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
+    await aftercare.until_tasks(("riverbend-house", "on-hold"))
+    (task,) = await aftercare.found("Task", status="on-hold")
+    assert fhir.code_of(task["statusReason"]) == "patient-lacks-phone"
+    assert aftercare.partner.received == []
+    await identified(aftercare)
+    await aftercare.until_tasks(("riverbend-house", "requested"))
+
+
+async def test_a_partner_of_another_program_is_told_nothing_whatever_stands_in_its_lane(aftercare: Aftercare) -> None:
+    elsewhere = msgspec.structs.replace(PARTNERS["riverbend-house"], name="elsewhere", programs=("another",))
+    await identified(aftercare)
+    await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
+    await aftercare.puts_into_its_lane(elsewhere)
+    async with aftercare.lane(elsewhere):
+        await aftercare.until_audited("withheld")
+    (audit,) = await aftercare.found("AuditEvent")
+    assert audit["outcomeDesc"] == "partner-of-another-program"
+    assert aftercare.partner.received == []
+
+
+async def test_what_a_readmission_takes_back_is_not_sent_once_the_partner_is_there_again(aftercare: Aftercare) -> None:
+    aftercare.partner.status = 503
+    await identified(aftercare)
+    await aftercare.hears(consent(str(uuid4())), admission(aftercare))
+    await discharge(aftercare)
+    await aftercare.until_tasks(("riverbend-alumni", "draft"), ("riverbend-outpatient", "on-hold"))
+    await aftercare.until_tried()
+    await aftercare.hears(admission(aftercare, str(uuid4())))
+    aftercare.partner.received.clear()
+    aftercare.partner.status = 200
+    await aftercare.until_audited("withheld", "withheld")
+    assert aftercare.partner.received == []
+    assert await aftercare.referral_tasks() == [
+        ("riverbend-alumni", "cancelled"),
+        ("riverbend-outpatient", "cancelled"),
+    ]
+    (plan,) = await aftercare.found("CarePlan")
+    assert plan["status"] == "revoked"
+
+
+async def test_the_gate_stays_shut_while_the_ledger_is_old_and_nobody_is_told_no_for_that(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
+    await aftercare.pool.execute("UPDATE ledger SET current_at = current_at - interval '61 s' WHERE partition = 7")
+    await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
+    await aftercare.until_put_off()
+    assert (aftercare.partner.received, await aftercare.found("AuditEvent")) == ([], [])
+    await aftercare.consents_current()
+    await aftercare.until_tasks(("riverbend-house", "requested"))
+
+
+async def test_nothing_of_a_patient_with_parked_words_is_released(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
+    await aftercare.puts_into_its_lane(PARTNERS["riverbend-house"], hold="{}")
+    await aftercare.until_put_off()
+    assert (aftercare.partner.received, await aftercare.found("AuditEvent")) == ([], [])
+
+
 async def test_a_mutual_help_group_is_told_nothing_whatever_is_asked(aftercare: Aftercare) -> None:
     await identified(aftercare)
-    await aftercare.hears(consent(str(uuid4()), "alcoholics-anonymous", "mutual-help"))
+    await aftercare.hears(consent(str(uuid4()), "alcoholics-anonymous"))
     with pytest.raises(Refusal) as refused:
         await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "alcoholics-anonymous", "alumni"))
     assert refused.value.status == 422
@@ -255,7 +388,7 @@ async def test_a_mutual_help_group_is_told_nothing_whatever_is_asked(aftercare: 
 async def test_a_partner_that_refuses_for_good_ends_the_referral(aftercare: Aftercare) -> None:
     aftercare.partner.status = 422
     await identified(aftercare)
-    await aftercare.hears(consent(str(uuid4()), "riverbend-house", "recovery-residence"))
+    await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
     await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_tasks(("riverbend-house", "failed"))
 

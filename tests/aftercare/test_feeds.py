@@ -9,13 +9,16 @@ import pytest
 from services.aftercare import feeds
 from services.aftercare.meetings import Meeting, parse
 from services.aftercare.words import (
+    AftercareEnded,
     AftercarePlanned,
+    AskReferral,
     FollowUpCompleted,
     FollowUpFellDue,
     MeetingListPrepared,
     ReferralPrepared,
     ReferralRefused,
     ReferralSent,
+    ReferralWithdrawn,
     ReferralWithheld,
 )
 from shared.edge.fhir import parse as read
@@ -66,10 +69,14 @@ def test_everything_aftercare_says_is_valid_fhir() -> None:
     said += patient.hears(withheld(alumni)) + patient.hears(gave_up(clinic))
     (again,) = of(ReferralPrepared, patient.hears(CONSENT))
     said += patient.hears(made(again)) + patient.until(DISCHARGED.replace(month=4, day=20))
+    command = AskReferral(referral_id="8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e01", partner="riverbend-alumni", kind="alumni")
+    (asked,) = of(ReferralPrepared, patient.told(command))
+    begins = DISCHARGED.replace(month=5, day=20)
+    said += patient.hears(withheld(asked, because="consent-not-yet-in-force", until=begins, ledger_version=9))
     said += patient.hears(admitted("0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"))
     assert {type(each) for each in said} == {
         AftercarePlanned, MeetingListPrepared, ReferralPrepared, ReferralWithheld, ReferralRefused, ReferralSent,
-        FollowUpFellDue, FollowUpCompleted,
+        FollowUpFellDue, FollowUpCompleted, AftercareEnded, ReferralWithdrawn,
     }  # fmt: skip
     for word in said:
         for resource in word.write("patient"):

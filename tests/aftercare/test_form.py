@@ -13,10 +13,11 @@ from hypothesis import strategies as some
 from services.aftercare.form import FIELDS, NOTICE, transaction
 from services.aftercare.words import ReferralPrepared
 from shared.edge.fhir import parse, validate
-from shared.rules.consent import Permitted
+from shared.rules.consent import Permitted, Withheld
 from shared.words.envelope import Envelope
 from shared.words.wire import write
-from tests.aftercare.clinic import ALUMNI, CLINIC, DISCHARGED
+from tests.aftercare.clinic import DISCHARGED
+from tests.shared.rules.partners import ALUMNI, CLINIC
 
 PATIENT_ID = "5b1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e"
 CONSENT_ID = "9e1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e"
@@ -32,6 +33,7 @@ PATIENT: dict[str, Any] = {
     "address": [{"line": ["1 Seeded Street"], "city": "Riverbend", "state": "NY", "postalCode": "00000"}],
     "contact": [{"name": {"text": "Seeded Relative"}}],
 }
+EASY_GOING = msgspec.structs.replace(ALUMNI, required=())
 PREPARED = ReferralPrepared(
     referral_id="7c1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
     task_id="8d1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
@@ -60,7 +62,9 @@ def message() -> dict[str, Any]:
 
 
 def told(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] | None = PATIENT) -> dict[str, Any]:
-    bundle: dict[str, Any] = transaction(message(), Permitted(consent_id, fields, UNTIL), ALUMNI, patient, ROW)
+    """What a partner is told that requires nothing."""
+    bundle = transaction(message(), Permitted(consent_id, fields, UNTIL), EASY_GOING, patient, ROW)
+    assert isinstance(bundle, dict)
     return bundle
 
 
@@ -103,6 +107,28 @@ def test_without_contact_data_nothing_is_invented() -> None:
     assert set(one(told("name", "phone", patient=None), "Patient")) == {"resourceType", "meta", "identifier"}
 
 
+@pytest.mark.parametrize(
+    ("known", "lacking"),
+    [
+        (None, "name"),
+        ({"name": PATIENT["name"]}, "phone"),
+        ({"telecom": PATIENT["telecom"]}, "name"),
+        ({"name": [{"use": "official"}], "telecom": PATIENT["telecom"]}, "name"),
+        ({"name": PATIENT["name"], "telecom": PATIENT["telecom"][:1]}, "phone"),
+        ({"name": PATIENT["name"], "telecom": [{**PATIENT["telecom"][1], "use": "old"}]}, "phone"),
+    ],
+)
+def test_without_what_the_partner_cannot_do_without_nothing_is_told(known: dict[str, Any], lacking: str) -> None:
+    permitted = Permitted(CONSENT_ID, ("name", "phone"), UNTIL)
+    assert transaction(message(), permitted, ALUMNI, known, ROW) == Withheld(f"patient-lacks-{lacking}")
+
+
+def test_a_required_field_that_the_hub_can_never_tell_withholds_all() -> None:
+    impossible = msgspec.structs.replace(ALUMNI, fields=("name", "diagnosis"), required=("diagnosis",))
+    permitted = Permitted(CONSENT_ID, ("name", "diagnosis"), UNTIL)
+    assert transaction(message(), permitted, impossible, PATIENT, ROW) == Withheld("patient-lacks-diagnosis")
+
+
 def test_the_notice_and_the_consents_scope_accompany_it() -> None:
     bundle = told("name", "phone")
     notice, scope = (each["contentString"] for each in one(bundle, "Communication")["payload"])
@@ -135,7 +161,11 @@ def test_sent_again_it_is_the_same_and_recognised() -> None:
 
 def test_two_partners_know_the_patient_under_different_pseudonyms() -> None:
     permitted = Permitted(CONSENT_ID, ("name",))
-    first, second = (one(transaction(message(), permitted, each, PATIENT, ROW), "Patient") for each in (ALUMNI, CLINIC))
+    first, second = (
+        one(bundle, "Patient")
+        for each in (EASY_GOING, CLINIC)
+        if isinstance(bundle := transaction(message(), permitted, each, PATIENT, ROW), dict)
+    )
     assert first["identifier"] != second["identifier"]
 
 

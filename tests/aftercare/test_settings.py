@@ -7,7 +7,8 @@ import pytest
 
 from services.aftercare.settings import Settings
 from shared.path.settings import load, partners
-from tests.aftercare.clinic import ALUMNI, SETTINGS
+from tests.aftercare.clinic import SETTINGS
+from tests.shared.rules.partners import ALUMNI
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 

@@ -221,6 +221,15 @@ EXAMPLES: tuple[Word, ...] = (
         planned_at=MONDAY,
         follow_ups=(NEXT_MONDAY, NEXT_YEAR),
     ),
+    aftercare.AftercareEnded(
+        plan_id=named("aftercare"),
+        episode_id=named("episode"),
+        planned_at=MONDAY,
+        ended_at=TWO_HOURS_LATER,
+        because="readmitted",
+        made=(TWO_HOURS_LATER,),
+        left=(NEXT_MONDAY, NEXT_YEAR),
+    ),
     aftercare.MeetingListPrepared(
         list_id=named("meetings"),
         plan_id=named("aftercare"),
@@ -231,6 +240,7 @@ EXAMPLES: tuple[Word, ...] = (
     aftercare.ReferralSent(**_REFERRAL, consent_id=named("consent")),
     aftercare.ReferralWithheld(**_REFERRAL, because="no-consent-names-this-partner"),
     aftercare.ReferralRefused(**_REFERRAL, because="http-422"),
+    aftercare.ReferralWithdrawn(**_REFERRAL, because="readmitted"),
     aftercare.FollowUpFellDue(**_FOLLOW_UP, number=1),
     aftercare.FollowUpCompleted(**_FOLLOW_UP, by="case-manager-3", completed_at=TWO_HOURS_LATER, outcome="reached"),
     escalation.EscalationRaised(escalation=ESCALATION, at=MONDAY),

@@ -1,5 +1,6 @@
 """The consent rule of 42 CFR Part 2, sentence by sentence: no, unless a living consent says yes."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -9,164 +10,162 @@ from hypothesis import strategies as some
 
 from shared.rules.consent import Partner, PartnerKind, Permitted, Withheld, may_disclose
 from shared.words.intake import ConsentGiven
+from tests.shared.rules.partners import A_YEAR, ALUMNI, CLINIC, EHR, FELLOWSHIP, consent_to, of_kind
 
 SIGNED = datetime(2025, 3, 3, 15, 0, tzinfo=UTC)
 NOW = datetime(2025, 3, 10, 15, 0, tzinfo=UTC)
-EXPIRES = datetime(2025, 9, 3, 15, 0, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
 
-ALUMNI = Partner(
-    name="alumni",
-    identifier="riverbend-alumni",
-    kind="alumni-group",
-    programs=("demo",),
-    purpose="alumni",
-    fields=("name", "phone"),
-    required=("name",),
-)
-CLINIC = Partner(
-    name="clinic",
-    identifier="riverbend-outpatient",
-    kind="treating-provider",
-    programs=("demo",),
-    purpose="TREAT",
-    fields=("name", "phone", "area"),
-    required=("name",),
-)
-EHR = Partner(
-    name="ehr", identifier="riverbend-ehr", kind="program-ehr", programs=("demo",), purpose="TREAT", fields=("name",)
-)
-FELLOWSHIP = Partner(name="aa", identifier="aa", kind="mutual-help-group", programs=("demo",), purpose="alumni")
+CONSENT = consent_to(ALUMNI, SIGNED, consent_id="c1")
+EXPIRES = SIGNED + A_YEAR
+TREATMENT = consent_to(CLINIC, SIGNED, consent_id="c2", purposes=("TREAT", "HPAYMT", "HOPERAT"), expires_at=None)
 
-CONSENT = ConsentGiven(
-    consent_id="c1",
-    recipients=("riverbend-alumni",),
-    purposes=("alumni",),
-    fields=("name", "phone"),
-    given_at=SIGNED,
-    expires_at=EXPIRES,
-)
-TREATMENT = ConsentGiven(
-    consent_id="c2",
-    recipients=("riverbend-outpatient",),
-    purposes=("TREAT", "HPAYMT", "HOPERAT"),
-    fields=("name", "phone", "area"),
-    given_at=SIGNED,
-)
+
+MODEST = msgspec.structs.replace(ALUMNI, required=("name",))
 
 
 def but(consent: ConsentGiven, **changes: object) -> ConsentGiven:
     return msgspec.structs.replace(consent, **changes)
 
 
-def of_kind(kind: PartnerKind) -> Partner:
-    return msgspec.structs.replace(ALUMNI, kind=kind)
+def answer(consents: Sequence[ConsentGiven], partner: Partner, at: datetime = NOW) -> Permitted | Withheld:
+    """What the gate says of a patient of the program that all of these partners serve."""
+    return may_disclose(consents, partner, "demo", at)
 
 
 def test_without_any_consent_nothing_is_disclosed() -> None:
-    assert may_disclose([], ALUMNI, NOW) == Withheld("no-consent-names-this-partner")
-    assert may_disclose([], CLINIC, NOW) == Withheld("no-consent-names-this-partner")
+    assert answer([], ALUMNI) == Withheld("no-consent-names-this-partner")
+    assert answer([], CLINIC) == Withheld("no-consent-names-this-partner")
 
 
 def test_a_consent_that_names_the_partner_permits_and_is_named() -> None:
-    assert may_disclose([CONSENT], ALUMNI, NOW) == Permitted("c1", ("name", "phone"), EXPIRES)
+    assert answer([CONSENT], ALUMNI) == Permitted("c1", ("name", "phone"), EXPIRES)
 
 
 def test_a_consent_naming_another_permits_nothing() -> None:
-    assert may_disclose([TREATMENT], ALUMNI, NOW) == Withheld("no-consent-names-this-partner")
+    assert answer([TREATMENT], ALUMNI) == Withheld("no-consent-names-this-partner")
 
 
 def test_the_partners_display_name_is_no_naming() -> None:
-    assert may_disclose([but(CONSENT, recipients=("alumni",))], ALUMNI, NOW) == Withheld(
-        "no-consent-names-this-partner"
-    )
+    assert answer([but(CONSENT, recipients=("alumni",))], ALUMNI) == Withheld("no-consent-names-this-partner")
 
 
 def test_a_consent_for_treatment_does_not_reach_an_alumni_group() -> None:
     wide = but(TREATMENT, recipients=("riverbend-alumni",), expires_at=EXPIRES)
-    assert may_disclose([wide], ALUMNI, NOW) == Withheld("consent-for-another-purpose")
+    assert answer([wide], ALUMNI) == Withheld("consent-for-another-purpose")
 
 
 @pytest.mark.parametrize("before", [MOMENT, timedelta(days=365)])
 def test_a_consent_holds_until_the_moment_before_it_expires(before: timedelta) -> None:
-    assert isinstance(may_disclose([but(CONSENT, expires_at=NOW + before)], ALUMNI, NOW), Permitted)
+    assert isinstance(answer([but(CONSENT, expires_at=NOW + before)], ALUMNI), Permitted)
 
 
 @pytest.mark.parametrize("after", [timedelta(0), MOMENT, timedelta(days=365)])
 def test_a_consent_is_dead_from_the_moment_it_expires(after: timedelta) -> None:
-    assert may_disclose([but(CONSENT, expires_at=NOW - after)], ALUMNI, NOW) == Withheld("consent-expired")
+    assert answer([but(CONSENT, expires_at=NOW - after)], ALUMNI) == Withheld("consent-expired")
 
 
 @pytest.mark.parametrize("member", ["given_at", "starts_at"])
 def test_a_consent_is_in_force_from_its_first_moment_and_not_before(member: str) -> None:
-    assert isinstance(may_disclose([but(CONSENT, **{member: NOW})], ALUMNI, NOW), Permitted)
+    assert isinstance(answer([but(CONSENT, **{member: NOW})], ALUMNI), Permitted)
     too_early = but(CONSENT, **{member: NOW + MOMENT})
-    assert may_disclose([too_early], ALUMNI, NOW) == Withheld("consent-not-yet-in-force")
+    assert answer([too_early], ALUMNI) == Withheld("consent-not-yet-in-force", NOW + MOMENT)
+
+
+def test_of_several_that_begin_later_the_soonest_is_waited_for_whatever_else_is_said() -> None:
+    later = but(CONSENT, starts_at=NOW + timedelta(days=9), given_at=NOW)
+    soon = but(CONSENT, consent_id="c3", starts_at=NOW + timedelta(days=2))
+    expired = but(CONSENT, consent_id="c4", given_at=NOW, expires_at=NOW)
+    for order in ([later, soon, expired], [expired, soon, later]):
+        assert answer(order, ALUMNI) == Withheld("consent-not-yet-in-force", NOW + timedelta(days=2))
+        assert isinstance(answer(order, ALUMNI, NOW + timedelta(days=2)), Permitted)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "because"),
+    [
+        ({"purposes": ("TREAT",)}, "consent-for-another-purpose"),
+        ({"fields": ("name",)}, "consent-lacks-a-field"),
+        ({"expires_at": None}, "consent-without-expiry"),
+        ({"expires_at": NOW + MOMENT}, "consent-expired"),
+    ],
+)
+def test_a_consent_that_will_never_permit_it_is_not_waited_for(lacking: dict[str, object], because: str) -> None:
+    ahead = but(CONSENT, **{"starts_at": NOW + timedelta(days=2), **lacking})
+    assert answer([ahead], ALUMNI) == Withheld(because)
+
+
+@pytest.mark.parametrize("partner", [ALUMNI, CLINIC, EHR, FELLOWSHIP, of_kind("court-or-probation")])
+def test_a_partner_of_another_program_is_told_nothing_even_with_a_consent(partner: Partner) -> None:
+    consents = [CONSENT, TREATMENT]
+    assert may_disclose(consents, partner, "elsewhere", NOW) == Withheld("partner-of-another-program")
 
 
 @pytest.mark.parametrize("kind", ["alumni-group", "recovery-residence", "court-or-probation"])
 def test_without_expiry_a_consent_opens_nothing_but_treatment(kind: PartnerKind) -> None:
     endless = but(CONSENT, expires_at=None)
-    assert may_disclose([endless], of_kind(kind), NOW) == Withheld("consent-without-expiry")
+    assert answer([endless], of_kind(kind)) == Withheld("consent-without-expiry")
 
 
 def test_a_treating_provider_needs_no_expiry_for_treatment() -> None:
-    assert may_disclose([TREATMENT], CLINIC, NOW) == Permitted("c2", ("name", "phone", "area"))
+    assert answer([TREATMENT], CLINIC) == Permitted("c2", ("name", "phone", "area"))
 
 
 def test_a_treating_provider_needs_an_expiry_for_anything_else() -> None:
     for_alumni = msgspec.structs.replace(CLINIC, purpose="alumni")
     endless = but(TREATMENT, purposes=("alumni",))
-    assert may_disclose([endless], for_alumni, NOW) == Withheld("consent-without-expiry")
+    assert answer([endless], for_alumni) == Withheld("consent-without-expiry")
 
 
 def test_only_fields_that_both_the_consent_and_the_partners_list_name_are_told() -> None:
     generous = but(CONSENT, fields=("area", "birth-date", "name"))
-    assert may_disclose([generous], ALUMNI, NOW) == Permitted("c1", ("name",), EXPIRES)
+    assert answer([generous], MODEST) == Permitted("c1", ("name",), EXPIRES)
 
 
 def test_a_consent_that_lacks_what_the_partner_cannot_do_without_withholds_all() -> None:
-    assert may_disclose([but(CONSENT, fields=("phone",))], ALUMNI, NOW) == Withheld("consent-lacks-a-field")
+    assert answer([but(CONSENT, fields=("phone",))], ALUMNI) == Withheld("consent-lacks-a-field")
 
 
 def test_a_required_field_that_the_partner_may_not_be_told_withholds_all() -> None:
     contradictory = msgspec.structs.replace(ALUMNI, required=("name", "area"))
     generous = but(CONSENT, fields=("name", "phone", "area"))
-    assert may_disclose([generous], contradictory, NOW) == Withheld("consent-lacks-a-field")
+    assert answer([generous], contradictory) == Withheld("consent-lacks-a-field")
 
 
-@pytest.mark.parametrize("consents", [[], [but(CONSENT, recipients=("aa",), fields=("name", "phone"))]])
+@pytest.mark.parametrize(
+    "consents", [[], [but(CONSENT, recipients=("alcoholics-anonymous",), purposes=("mutual-help",))]]
+)
 def test_a_mutual_help_group_is_never_told_anything(consents: list[ConsentGiven]) -> None:
-    assert may_disclose(consents, FELLOWSHIP, NOW) == Withheld("mutual-help-receives-nothing")
+    assert answer(consents, FELLOWSHIP) == Withheld("mutual-help-receives-nothing")
 
 
 def test_the_programs_own_ehr_is_inside_the_program() -> None:
-    assert may_disclose([], EHR, NOW) == Permitted(None, ("name",))
+    assert answer([], EHR) == Permitted(None, ("name",))
 
 
 def test_any_one_living_consent_is_enough() -> None:
     expired = but(CONSENT, consent_id="c0", expires_at=NOW)
     for order in ([expired, CONSENT], [CONSENT, expired]):
-        assert may_disclose(order, ALUMNI, NOW) == Permitted("c1", ("name", "phone"), EXPIRES)
+        assert answer(order, ALUMNI) == Permitted("c1", ("name", "phone"), EXPIRES)
 
 
 def test_the_newest_of_several_permits_whatever_their_order() -> None:
     newer = but(CONSENT, consent_id="c3", given_at=SIGNED + timedelta(days=1), fields=("name",))
     for order in ([newer, CONSENT], [CONSENT, newer]):
-        assert may_disclose(order, ALUMNI, NOW) == Permitted("c3", ("name",), EXPIRES)
+        assert answer(order, MODEST) == Permitted("c3", ("name",), EXPIRES)
 
 
 def test_two_consents_are_never_added_up() -> None:
     name_only = but(CONSENT, fields=("name",), purposes=("TREAT",))
     purpose_only = but(CONSENT, fields=(), consent_id="c4")
-    assert isinstance(may_disclose([name_only, purpose_only], ALUMNI, NOW), Withheld)
+    assert isinstance(answer([name_only, purpose_only], ALUMNI), Withheld)
 
 
 def test_the_newest_that_names_the_partner_says_why_not() -> None:
     old = but(CONSENT, consent_id="c0", expires_at=NOW)
     new = but(CONSENT, consent_id="c5", given_at=SIGNED + timedelta(days=1), purposes=("TREAT",))
     for order in ([old, new], [new, old]):
-        assert may_disclose(order, ALUMNI, NOW) == Withheld("consent-for-another-purpose")
+        assert answer(order, ALUMNI) == Withheld("consent-for-another-purpose")
 
 
 moments = some.datetimes(datetime(2025, 3, 1), datetime(2025, 3, 20), timezones=some.just(UTC))
@@ -201,16 +200,16 @@ partners = some.builds(
 
 @given(consents, partners)
 def test_whatever_is_permitted_stands_in_one_living_consent(given_ones: list[ConsentGiven], partner: Partner) -> None:
-    answer = may_disclose(given_ones, partner, NOW)
-    if isinstance(answer, Withheld):
+    permitted = answer(given_ones, partner)
+    if isinstance(permitted, Withheld):
         return
     assert partner.kind != "mutual-help-group"
-    assert set(partner.required) <= set(answer.fields) <= set(partner.fields)
+    assert set(partner.required) <= set(permitted.fields) <= set(partner.fields)
     assert any(
-        each.consent_id == answer.consent_id
+        each.consent_id == permitted.consent_id
         and partner.identifier in each.recipients
         and partner.purpose in each.purposes
-        and set(answer.fields) <= set(each.fields)
+        and set(permitted.fields) <= set(each.fields)
         and each.given_at <= NOW
         and (each.expires_at is None or each.expires_at > NOW)
         for each in given_ones
@@ -221,12 +220,22 @@ def test_whatever_is_permitted_stands_in_one_living_consent(given_ones: list[Con
 def test_the_order_of_the_consents_decides_nothing(given_ones: list[ConsentGiven], partner: Partner) -> None:
     one_each = list({each.consent_id: each for each in given_ones}.values())
     shuffled = sorted(one_each, key=lambda each: each.consent_id)
-    assert may_disclose(one_each, partner, NOW) == may_disclose(shuffled, partner, NOW)
+    assert answer(one_each, partner) == answer(shuffled, partner)
 
 
 @given(consents, partners)
 def test_taking_a_consent_away_never_opens_anything(given_ones: list[ConsentGiven], partner: Partner) -> None:
-    if isinstance(may_disclose(given_ones, partner, NOW), Withheld):
+    if isinstance(answer(given_ones, partner), Withheld):
         for ordinal in range(len(given_ones)):
             fewer = given_ones[:ordinal] + given_ones[ordinal + 1 :]
-            assert isinstance(may_disclose(fewer, partner, NOW), Withheld)
+            assert isinstance(answer(fewer, partner), Withheld)
+
+
+@given(consents, partners, moments)
+def test_a_consent_that_is_waited_for_permits_when_it_begins(
+    given_ones: list[ConsentGiven], partner: Partner, at: datetime
+) -> None:
+    withheld = answer(given_ones, partner, at)
+    if isinstance(withheld, Withheld) and withheld.until is not None:
+        assert withheld.until > at
+        assert isinstance(answer(given_ones, partner, withheld.until), Permitted)

@@ -1,0 +1,73 @@
+"""The partners and consents that tests of the gate and of aftercare talk about: one of each kind, all made up."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.rules.consent import Partner, PartnerKind
+from shared.words.intake import ConsentGiven
+
+A_YEAR = timedelta(days=365)
+ALUMNI = Partner(
+    name="alumni",
+    identifier="riverbend-alumni",
+    kind="alumni-group",
+    programs=("demo",),
+    purpose="alumni",
+    fields=("name", "phone"),
+    required=("name", "phone"),
+    serves=("alumni",),
+)
+CLINIC = Partner(
+    name="clinic",
+    identifier="riverbend-outpatient",
+    kind="treating-provider",
+    programs=("demo",),
+    purpose="TREAT",
+    fields=("name", "phone", "area"),
+    required=("name",),
+    serves=("step-down",),
+)
+HOUSE = Partner(
+    name="house",
+    identifier="riverbend-house",
+    kind="recovery-residence",
+    programs=("demo",),
+    purpose="recovery-residence",
+    serves=("recovery-residence",),
+)
+FELLOWSHIP = Partner(
+    name="aa",
+    identifier="alcoholics-anonymous",
+    kind="mutual-help-group",
+    programs=("demo",),
+    purpose="mutual-help",
+    serves=("alumni", "step-down"),
+)
+EHR = Partner(
+    name="ehr",
+    identifier="riverbend-ehr",
+    kind="program-ehr",
+    programs=("demo",),
+    purpose="TREAT",
+    fields=("name",),
+)
+
+
+def of_kind(kind: PartnerKind) -> Partner:
+    """The alumni group, if it were of another kind."""
+    return msgspec.structs.replace(ALUMNI, kind=kind)
+
+
+def consent_to(partner: Partner, given_at: datetime, **but: Any) -> ConsentGiven:
+    """A consent for a year that names this partner, its purpose and all of its fields; `but` changes any of that."""
+    consent = ConsentGiven(
+        consent_id="consent",
+        recipients=(partner.identifier,),
+        purposes=(partner.purpose,),
+        fields=partner.fields,
+        given_at=given_at,
+        expires_at=given_at + A_YEAR,
+    )
+    return msgspec.structs.replace(consent, **but)
