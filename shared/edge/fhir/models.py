@@ -1,7 +1,8 @@
-"""The one importer of `fhir.resources`: what R4B says about each element, as tables, and its own judgement.
+"""The one importer of `fhir.resources`: all that its R4B models say about each element, as tables made once.
 
-The models check structure, cardinality and formats. They hold required codes and reference targets as mere metadata,
-and take a number for a date, a string for an element, `[]` and `{}`; so the tables here are walked over the same tree.
+Cardinality, choices and formats are the models' own, the formats as compiled by them. Beyond them the tables hold what
+the models keep as mere metadata (required codes, reference targets) and what they let pass: a number for a date, a
+string for an element, `[]` and `{}`. Building a model of each element costs ten times a walk beside its table.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import Any, get_args
 import msgspec
 from fhir.resources.R4B import fhirtypes, get_fhir_model_class
 from fhir_core.types import FhirBase
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
 from shared.edge.fhir.laws import LAWS, Law
 
@@ -75,11 +76,30 @@ class Field(msgspec.Struct, frozen=True):
     targets: frozenset[str] | None = None
 
 
+class Demand(msgspec.Struct, frozen=True):
+    """An element that must be there, by its name in FHIRPath. `extension` is the JSON name under which an extension
+    may say why a required primitive is absent; empty where nothing can stand for it."""
+
+    label: str
+    name: str
+    extension: str = ""
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """The JSON names of a choice such as value[x], of which at most one stands in an element."""
+
+    label: str
+    names: frozenset[str]
+    required: bool
+
+
 class Shape(msgspec.Struct, frozen=True):
-    """An element type: its name in R4B, its fields by JSON name, and the invariants that it obeys."""
+    """An element type: its name in R4B, its fields by JSON name, what must be there, and the invariants it obeys."""
 
     name: str
     fields: dict[str, Field]
+    demands: tuple[Demand, ...]
+    choices: tuple[Choice, ...]
     laws: tuple[Law, ...]
 
 
@@ -103,7 +123,7 @@ def shape(name: str) -> Shape:
             fields.setdefault(f"_{key}", Field(field.label, field.many, "FHIRPrimitiveExtension"))
     if _is_resource(name):
         fields["resourceType"] = Field("resourceType", False, "", _TEXT, name.__eq__)
-    return Shape(name, fields, LAWS.get(name, ()))
+    return Shape(name, fields, _demands(model), _choices(model), LAWS.get(name, ()))
 
 
 def warm(types: Iterable[str]) -> None:
@@ -115,28 +135,37 @@ def warm(types: Iterable[str]) -> None:
         waiting |= {field.element for field in shape(name).fields.values() if field.element} - loaded
 
 
-def judged(resource_type: str, resource: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-    """What the R4B model objects to: the place as pydantic names it and the kind of error, never a value or message.
-
-    The decoded tree is handed over, for nested elements are validated in Python mode even when the model reads JSON.
-    Objections to unknown properties are left out: the tables are complete there and the models are not.
-    """
-    try:
-        get_fhir_model_class(resource_type).model_validate(resource)
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-        return [(one["loc"], one["type"]) for one in found if one["type"] != "extra_forbidden"]
-    return []
-
-
 @lru_cache(maxsize=1)
 def _type_names() -> frozenset[str]:
-    return frozenset(fhirtypes.__all__)
+    """Without the primitives, which have no model to ask."""
+    named = {name: getattr(fhirtypes, name) for name in fhirtypes.__all__}
+    return frozenset(name for name, each in named.items() if isinstance(each, type) and issubclass(each, FhirBase))
 
 
 @cache
 def _is_resource(name: str) -> bool:
     return bool(get_fhir_model_class(name).has_resource_base())
+
+
+def _demands(model: Any) -> tuple[Demand, ...]:
+    """Required elements, then required primitives: of these the models tell in a method of each instance."""
+    named = model.get_alias_mapping()
+    elements = [Demand(info.alias, info.alias) for info in model.model_fields.values() if info.is_required()]
+    primitives = [
+        Demand(name, name, f"_{name}" if extension else "")
+        for name, extension in model.model_construct().get_required_fields()
+        if not model.model_fields[named[name]].is_required()
+    ]
+    return (*elements, *primitives)
+
+
+def _choices(model: Any) -> tuple[Choice, ...]:
+    choices: dict[str, list[str]] = model.model_construct().get_one_of_many_fields()
+    extra = {label: model.model_fields[names[0]].json_schema_extra for label, names in choices.items()}
+    return tuple(
+        Choice(label, frozenset(names), extra[label]["one_of_many_required"] is True)
+        for label, names in choices.items()
+    )
 
 
 def _field(owner: str, name: str, annotation: Any, extra: dict[str, Any], label: str) -> Field:
@@ -148,7 +177,7 @@ def _field(owner: str, name: str, annotation: Any, extra: dict[str, Any], label:
         return Field(label, many, element, targets=targets)
     kind = _primitive(inner)
     codes = _codes(owner, name, extra)
-    passes = codes.__contains__ if codes else _FORMATS.get(kind, None if kind in _JSON_TYPES else bool)
+    passes = codes.__contains__ if codes else None if kind == "boolean" else _format(inner, kind)
     return Field(label, many, "", _JSON_TYPES.get(kind, _TEXT), passes, codes is not None)
 
 
@@ -167,6 +196,14 @@ def _primitive(inner: Any) -> str:
         return "boolean"
     names = [getattr(one, "__visit_name__", "") for one in getattr(inner, "__metadata__", ())]
     return next((name for name in names if name), "string")
+
+
+@cache
+def _format(annotation: Any, kind: str) -> Callable[[Any], Any]:
+    """The model's own check of a primitive, after ours where it is too lenient."""
+    compiled = TypeAdapter(annotation).validator.isinstance_python
+    ours = _STRICTER.get(kind)
+    return (lambda value: ours(value) and compiled(value)) if ours else compiled
 
 
 def _codes(owner: str, name: str, extra: dict[str, Any]) -> frozenset[str] | None:
@@ -220,10 +257,11 @@ _PRIMITIVES = frozenset(
         "uuid",
     ]
 )
-_FORMATS: dict[str, Callable[[Any], Any]] = {
+_STRICTER: dict[str, Callable[[Any], Any]] = {
     "decimal": _is_bounded,
     "id": re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch,
     "uri": re.compile(r"\S+").fullmatch,
     "canonical": re.compile(r"\S+").fullmatch,
     "base64Binary": _is_base64,
+    **dict.fromkeys(("markdown", "url", "xhtml"), bool),
 }

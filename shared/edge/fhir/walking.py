@@ -1,4 +1,4 @@
-"""One walk over the decoded tree beside R4B's tables: JSON types, emptiness, required codes, reference targets, laws.
+"""One walk over the decoded tree beside R4B's tables: JSON types, formats, codes, reference targets, cardinality, laws.
 
 Places are put together on the way back up and only where something is wrong, so a valid tree pays for none.
 """
@@ -75,7 +75,33 @@ def _element(element: dict[str, Any], form: Shape, known: Mapping[str, str]) -> 
             found += _under(f".{field.label}", wrong) if field else wrong
             if len(found) >= ISSUES_MAX:
                 return found
-    return found or [wrong for law in form.laws for wrong in law(element)]
+    if not found:
+        for law in form.laws:
+            found += law(element)
+    if form.demands or form.choices:
+        found += _incomplete(element, form)
+    return found
+
+
+def _incomplete(element: dict[str, Any], form: Shape) -> list[Issue]:
+    """What is missing, or chosen twice."""
+    found: list[Issue] = []
+    for demand in form.demands:
+        if demand.name not in element and not _is_explained(element.get(demand.extension)):
+            found.append(fault("required", f".{demand.label}", "A required element is missing."))
+    for choice in form.choices:
+        chosen = len(choice.names.intersection(element))
+        if chosen > 1:
+            found.append(fault("structure", f".{choice.label}", "Only one of the types of this choice may stand here."))
+        elif choice.required and not chosen:
+            found.append(fault("required", f".{choice.label}", "A required element is missing."))
+    return found
+
+
+def _is_explained(extensions: Any) -> bool:
+    """Whether an extension stands in place of a primitive; it must say why, or what else."""
+    places = extensions if type(extensions) is list else [extensions]
+    return any(type(one) is dict and "extension" in one for one in places)
 
 
 def _list(value: Any, field: Field, known: Mapping[str, str], gaps: bool) -> list[Issue]:

@@ -30,7 +30,9 @@ def test_a_referral_as_sent_is_valid(bundle: Resource, message: Resource, appoin
     assert [*validate(bundle), *validate(message), *validate(appointment)] == []
 
 
-@pytest.mark.parametrize("name", ["Nope", "HumanName", "Resource", "DomainResource", "BundleEntry", None, 5, [], ""])
+@pytest.mark.parametrize(
+    "name", ["Nope", "HumanName", "Boolean", "String", "Resource", "DomainResource", "BundleEntry", None, 5, [], ""]
+)
 def test_an_unknown_resource_type_is_not_supported(name: object) -> None:
     assert told({"resourceType": name}) == [("not-supported",)]
 
@@ -109,7 +111,21 @@ def test_codes_that_the_models_cut_short_are_known(need: Resource, status: str) 
 
 
 def test_two_values_of_one_choice_are_refused(need: Resource) -> None:
-    assert told(need | {"valueString": "two"}) == [("required", "Observation")]
+    assert told(need | {"valueString": "two"}) == [("structure", "Observation.value")]
+
+
+def test_a_required_choice_is_missing_by_its_name() -> None:
+    taken = {"resourceType": "MedicationStatement", "status": "active", "subject": {"reference": "Patient/1"}}
+
+    assert told(taken) == [("required", "MedicationStatement.medication")]
+
+
+def test_only_an_extension_may_stand_for_a_required_value(need: Resource) -> None:
+    del need["status"]
+    absent = {"extension": [{"url": "http://x/absent", "valueCode": "masked"}]}
+
+    assert told(need | {"_status": {"id": "x"}}) == [("required", "Observation.status")]
+    assert not validate(need | {"_status": absent})
 
 
 @pytest.mark.parametrize("number", ["5", True, 10**60])
