@@ -2,9 +2,11 @@
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,11 +88,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     def facts(self) -> frozenset[str]:
         """Every fact a sender may state: those some condition asks for, and those kept as evidence."""
         rows: Sequence[Conditional] = (*self.rule, *self.trigger, *self.track, *self.flag)
-        asked = {code for row in rows for code in codes_asked(row)}
+        asked = {code for row in rows for code in codes_asked(row.when)}
         return frozenset((asked | set(self.evidence.facts)) - set(self.evidence.scores) - set(self.diagnoses.values()))
 
     def looked_at_by_safety(self) -> frozenset[str]:
-        return frozenset(code for each in self.trigger for code in codes_asked(each))
+        return frozenset(code for each in self.trigger for code in codes_asked(each.when))
 
     def rule_name(self, rule: str) -> str:
         """A rule with the table's version, as an escalation names it."""
@@ -116,36 +118,54 @@ class Known:
         return any(form == each.level or form in each.level.split("-")[1:] for each in self.needs)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a line: a value within bounds, or (`stated`) a need stated at this level or in this form."""
+
+    code: str = ""
+    least: float = 1
+    most: float = inf
+    stated: str = ""
+
+    def holds(self, values: Mapping[str, int], known: Known) -> bool:
+        if self.stated:
+            return known.states(self.stated)
+        value = values.get(self.code)
+        return value is not None and self.least <= value <= self.most
+
+
 def support(row: Conditional, known: Known) -> frozenset[str] | None:
     """The finding codes by which the row holds (every line that does counts), or None where none holds."""
     values = known.within(row.within_days)
-    holding = [line for line in row.when if all(_holds(part, values, known) for part in line.split(" & "))]
-    if not holding:
-        return None
-    return frozenset(code for line in holding for part in line.split(" & ") for code in _asked(part))
+    holding = [line for line in _lines(row.when) if all(part.holds(values, known) for part in line)]
+    return _codes(holding) if holding else None
 
 
-def _holds(part: str, values: dict[str, int], known: Known) -> bool:
+@cache
+def codes_asked(when: tuple[str, ...]) -> frozenset[str]:
+    """The codes of the findings that a condition asks for."""
+    return _codes(_lines(when))
+
+
+@cache
+def _lines(when: tuple[str, ...]) -> tuple[tuple[Part, ...], ...]:
+    """A condition as it is written in the table, read once."""
+    return tuple(tuple(_part(part) for part in line.split(" & ")) for line in when)
+
+
+def _part(part: str) -> Part:
     if part.startswith("stated "):
-        return known.states(part.removeprefix("stated "))
+        return Part(stated=part.removeprefix("stated "))
     if part.startswith("not "):
-        return values.get(part.removeprefix("not ")) == 0
-    compared = _PART.fullmatch(part)
-    if compared is None:
-        return values.get(part, 0) > 0
-    value, bound = values.get(compared["code"]), int(compared["bound"])
-    return value is not None and (value >= bound if compared["relation"] == ">=" else value <= bound)
+        return Part(part.removeprefix("not "), 0, 0)
+    if compared := _PART.fullmatch(part):
+        bound = int(compared["bound"])
+        return Part(compared["code"], bound) if compared["relation"] == ">=" else Part(compared["code"], -inf, bound)
+    return Part(part)
 
 
-def codes_asked(row: Conditional) -> frozenset[str]:
-    return frozenset(code for line in row.when for part in line.split(" & ") for code in _asked(part))
-
-
-def _asked(part: str) -> tuple[str, ...]:
-    if part.startswith("stated "):
-        return ()
-    compared = _PART.fullmatch(part)
-    return (compared["code"] if compared else part.removeprefix("not "),)
+def _codes(lines: Sequence[tuple[Part, ...]]) -> frozenset[str]:
+    return frozenset(part.code for line in lines for part in line if part.code)
 
 
 def load(path: Path) -> Table:

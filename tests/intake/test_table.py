@@ -43,7 +43,7 @@ def test_a_trigger_of_t4_comes_from_the_safety_rules_alone() -> None:
 
 
 def test_safety_looks_at_what_its_triggers_ask_for() -> None:
-    assert codes_asked(TABLE.trigger[0]) <= TABLE.looked_at_by_safety()
+    assert codes_asked(TABLE.trigger[0].when) <= TABLE.looked_at_by_safety()
 
 
 def test_the_denials_a_condition_asks_for_are_the_ones_remembered() -> None:

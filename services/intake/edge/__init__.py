@@ -64,6 +64,7 @@ ORDER = (
 )
 _MEDICATIONS = ("MedicationRequest", "MedicationStatement")
 _ASSESSED = ("Observation", "QuestionnaireResponse")
+_URGENT = TABLE.looked_at_by_safety()
 
 
 def edge(keys: Keys) -> Edge:
@@ -108,8 +109,7 @@ def _assessed(entries: Sequence[Entry], context: Context) -> list[Command]:
     needs = [one for each in _of(entries, "Observation") if (one := assessing.need(each, context))]
     diagnosed = [one for each in _of(entries, "Condition") for one in assessing.findings(each, context)]
     prescribed = [prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)]
-    looked_at = TABLE.looked_at_by_safety()
-    urgent = tuple(each for each in found if each.code in looked_at)
+    urgent = tuple(each for each in found if each.code in _URGENT)
     commands: list[Command] = []
     if urgent:
         commands.append(ReportFindings(findings=urgent))

@@ -35,7 +35,7 @@ def _load() -> Instruments:
 
 
 INSTRUMENTS = _load()
-SCORES = frozenset(TABLE.evidence.scores)
+STATED = TABLE.facts() | set(TABLE.evidence.scores)
 
 
 def need(entry: Entry, context: Context) -> StatedNeed | None:
@@ -83,7 +83,7 @@ def _finding_code(entry: Entry) -> str | None:
     own = code_in(entry.resource["code"], codes.FACT)
     if own is None:
         return INSTRUMENTS.finding.get(code_in(entry.resource["code"], codes.LOINC) or "")
-    if own not in TABLE.facts() and own not in SCORES:
+    if own not in STATED:
         raise refuse(422, "code-invalid", f"{entry.place}.code", "Not an assessment fact or score of the hub.")
     return own
 
