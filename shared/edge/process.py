@@ -37,6 +37,9 @@ START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 WATCH_SECONDS = 5.0
 UNSENT_SECONDS_MOST = 120.0
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients and proxies keep a quiet connection (httpx 5 s, nginx 60 s): who closes first must be they, or a
+POST meets a connection that is just being closed and nobody knows what became of it."""
 _OLDEST_UNSENT = """SELECT coalesce(extract(epoch FROM now() - min(kept_at)), 0)::float FROM outbox
     WHERE lane LIKE 'topic:%'"""
 
@@ -201,6 +204,7 @@ async def _serve(front: Front, process: Process) -> None:
         log_config=None,
         access_log=False,
         lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=5,
     )
     await _Server(config).serve()

@@ -155,10 +155,15 @@ async def _patient(
 async def _require_own(
     connection: Connection, keys: Keys, entries: Sequence[Entry], patient: str, caller: Caller
 ) -> None:
-    """With a Patient in it, whoever else is pointed to must be that patient too: a mix-up is never filed."""
-    others = msgspec.json.encode([each.resource for each in entries]).replace(f"Patient/{patient}".encode(), b"")
+    """With a Patient in it, whoever is pointed to must be that patient: a mix-up is never filed.
+
+    A patient nobody knows may be meant where nothing points to the one that came: real senders write another id there.
+    """
+    written, own = msgspec.json.encode([each.resource for each in entries]), f"Patient/{patient}".encode()
+    others = written.replace(own, b"")
     if b"Patient/" not in others and b'"type":"Patient"' not in others:
         return  # a walk through them all costs ten times this look
+    strangers: dict[str, str] = {}
     for entry in entries:
         for place, reference in fhir.references(entry.resource, entry.place):
             if not _names_a_patient(reference) or reference.get("reference") == f"Patient/{patient}":
@@ -166,7 +171,9 @@ async def _require_own(
             pointing = {"resourceType": "Provenance", "target": [reference]}
             alone = msgspec.structs.replace(entry, type="Provenance", resource=pointing, place=place)
             found, _ = await patients.of_references(connection, keys, [alone], caller)
-            if found != patient:
+            if found is None:
+                strangers.setdefault(reference.get("reference") or str(reference.get("identifier")), place)
+            if found not in (None, patient) or len(strangers) > 1 or (strangers and own in written):
                 raise refuse(422, "business-rule", place, "A transaction is about one patient; this points to another.")
 
 

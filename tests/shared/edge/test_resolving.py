@@ -157,10 +157,20 @@ async def test_what_points_to_another_patient_is_never_filed_under_this_one(coun
         "unknown": {"reference": "Patient/of-the-ehr"},
         "by identifier": {"type": "Patient", "identifier": {"system": bundles.MRN_SYSTEM, "value": "0002"}},
     }[whose]
-    refused = await counter.send(bundles.transaction(bundles.patient("0001"), numbered("", subject=subject)))
+    own = observation("", subject={"reference": bundles.urn("0001", "patient")})
+    refused = await counter.send(bundles.transaction(bundles.patient("0001"), own, numbered("", subject=subject)))
     assert refused.status_code == 422
-    assert refused.json()["issue"][0]["expression"] == ["Bundle.entry[1].resource.subject"]
+    assert refused.json()["issue"][0]["expression"] == ["Bundle.entry[2].resource.subject"]
     assert await kept(counter) == []
+
+
+async def test_one_name_that_nobody_knows_means_the_patient_that_came_and_two_mean_nobody(counter: Counter) -> None:
+    first, second = (numbered("", subject={"reference": f"Patient/{each}"}) for each in ("eve", "eva"))
+    refused = await counter.send(bundles.transaction(bundles.patient("0001"), first, second))
+    assert refused.status_code == 422
+    taken = await counter.send(bundles.transaction(bundles.patient("0001"), first))
+    patient = taken.json()["entry"][0]["response"]["location"].split("/")[1]
+    assert [each["subject"]["reference"] for each in await kept(counter)] == [f"Patient/{patient}"]
 
 
 async def test_the_same_patient_named_in_several_ways_is_one(counter: Counter) -> None:
