@@ -9,6 +9,7 @@ from typing import Any, Literal, NoReturn
 
 import msgspec
 
+from shared.edge.fhir.models import shape
 from shared.edge.outcome import Code, refuse
 
 _version = re.compile(r'(?:W/)?"([A-Za-z0-9\-.]{1,64})"')
@@ -76,6 +77,7 @@ def single(
         _no("invalid", "", "The resource type is not the one of the URL.", status=400)
     if method == "PUT" and resource.get("id") != id_:
         _no("invalid", f"{type_}.id", "The id is not the one of the URL.", status=400)
+    _require_values(resource, type_)
     if_match = _matched(headers.get("if-match"), "")
     return Entry(method, type_, id_, resource, None, if_match, headers.get("if-none-exist"), type_)
 
@@ -91,6 +93,7 @@ def _requested(entry: dict[str, Any], place: str) -> Entry:
         _no("not-supported", f"{place}.request", "Only ifMatch and ifNoneExist are heeded.")
     resource = entry["resource"]
     type_, id_ = resource["resourceType"], None
+    _require_values(resource, f"{place}.resource")
     if method == "PUT":
         id_ = _target(address, type_, resource.get("id"), place)
     elif address != type_:
@@ -104,11 +107,19 @@ def _told(entry: dict[str, Any], place: str, base: str | None) -> Entry:
     resource = entry.get("resource")
     if resource is None:
         _no("required", place, "Each entry of a message has a resource.")
+    _require_values(resource, place)
     type_, url = resource["resourceType"], entry.get("fullUrl")
     ours = base is not None and resource.get("id") is not None and url == f"{base}/{type_}/{resource['id']}"
     if ours:
         return Entry("PUT", type_, resource["id"], resource, url, None, None, place)
     return Entry("POST", type_, None, resource, url, None, None, place)
+
+
+def _require_values(resource: dict[str, Any], place: str) -> None:
+    """FHIR lets an extension stand for a status or an intent that must be there; nothing can be decided without it."""
+    for demand in shape(resource["resourceType"]).demands:
+        if demand.name not in resource:
+            _no("required", f"{place}.{demand.label}", "The value itself is needed; an extension can't stand for it.")
 
 
 def _target(address: str, type_: str, id_: str | None, place: str) -> str:

@@ -227,3 +227,17 @@ def test_digits_stay_while_references_change(need: Resource) -> None:
     (told,) = resolve([single("POST", "Observation", None, need, {})], assigned)
 
     assert encode(told.resource["valueQuantity"]).startswith(b'{"value":0.40,')
+
+
+def test_an_extension_does_not_stand_for_a_status_in_what_is_submitted(bundle: Resource, message: Resource) -> None:
+    absent = {"extension": [{"url": "http://x/absent", "valueCode": "unknown"}]}
+    for each in (bundle["entry"][1], message["entry"][2]):
+        del each["resource"]["status"]
+        each["resource"]["_status"] = absent
+    assert not validate(bundle) and not validate(message)
+
+    assert refused(bundle) == (422, "required", "Bundle.entry[1].resource.status")
+    with pytest.raises(Refusal, match=r"required at Bundle.entry\[2\].resource.status"):
+        as_message(message)
+    with pytest.raises(Refusal, match=r"required at Observation.status"):
+        single("POST", "Observation", None, bundle["entry"][1]["resource"], {})
