@@ -4,17 +4,33 @@ Everything a laboratory sends is kept as it came. What is said of it later has i
 number, so that a correction meets what it corrects.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from services.testing.assigning import asks_whose, assigned
 from services.testing.interpretation import interpret as interpreted
-from services.testing.laboratory import Component, LaboratoryReport, Status
-from services.testing.observations import STATUS, Json, codes_of, component_of, instant_of, raw_codes
+from services.testing.laboratory import LaboratoryReport, Status
+from services.testing.observations import (
+    REPORT,
+    STATUS,
+    Json,
+    codes_of,
+    raw_codes,
+    report_of,
+    tagged,
+)
+from services.testing.submitted import (
+    Submitted,
+    collected_at,
+    components,
+    issued_at,
+    members,
+    parts,
+    rejected,
+    results,
+    specimen_number,
+)
 from services.testing.words import AcknowledgeEscalation, ReportResult, ResolveEscalation
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import told as escalation_told
@@ -33,36 +49,15 @@ TAKES: dict[str, Taken] = {
     "DetectedIssue": Taken(_READ, PARAMETERS),
     "Provenance": Taken(_READ, PARAMETERS),
 }
-NO_DRUG_TEST = {"system": OUTCOME, "code": "not-a-drug-test"}
-
-
-@dataclass
-class _Submitted:
-    """What came in one submission, by reference."""
-
-    entries: Sequence[Entry]
-    context: Context
-    observations: dict[str, Entry] = field(default_factory=dict)
-    specimens: dict[str, Json] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for each in self.entries:
-            if each.type == "Observation":
-                self.observations[f"Observation/{each.id}"] = each
-            elif each.type == "Specimen":
-                self.specimens[f"Specimen/{each.id}"] = each.resource
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.context.settings.timezone)
+NO_DRUG_TEST = (OUTCOME, "not-a-drug-test")
 
 
 def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
-    """One command for each report; an Observation that no report names is a report of its own."""
-    submitted = _Submitted(entries, context)
+    """One command for each report; an Observation that no report names belongs to an earlier one or is its own."""
+    submitted = Submitted(entries, context)
     commands: list[Command] = []
-    others: set[str] = set()
-    grouped = {name for each in entries for name in (*_results(each.resource), *_members(each.resource))}
+    tags: dict[str, tuple[str, str]] = {}
+    grouped = {name for each in entries for name in (*results(each.resource), *members(each.resource))}
     for entry in entries:
         match entry.type:
             case "Task" if asks_whose(asked := _stored(entry, context)):
@@ -70,15 +65,15 @@ def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
             case "Task":
                 commands.append(escalation_told(entry, AcknowledgeEscalation, ResolveEscalation))
             case "DiagnosticReport":
-                commands.extend(_told(_of_report(entry, submitted), entry, context, others))
+                commands.extend(_told(_of_report(entry, submitted), entry, submitted, tags))
             case "Observation" if f"Observation/{entry.id}" not in grouped:
-                commands.extend(_told(_of_observation(entry, submitted), entry, context, others))
+                commands.extend(_told(_of_observation(entry, submitted), entry, submitted, tags))
             case _:
                 pass
     kept = [
-        _tagged(each) if each.place in others else each
+        msgspec.structs.replace(each, resource=tagged(each.resource, *tags[name])) if name in tags else each
         for each in entries
-        if each.type != "Task" or asks_whose(_stored(each, context))
+        if (name := f"{each.type}/{each.id}") and (each.type != "Task" or asks_whose(_stored(each, context)))
     ]
     return Interpretation(tuple(commands), tuple(each if context.patient else _unmatched(each) for each in kept))
 
@@ -89,19 +84,21 @@ def _stored(entry: Entry, context: Context) -> Json:
     return stored.body if stored else {}
 
 
-def _told(report: LaboratoryReport, entry: Entry, context: Context, others: set[str]) -> Iterator[ReportResult]:
-    """The report as a command; what is no drug test is only marked."""
+def _told(
+    report: LaboratoryReport, entry: Entry, submitted: Submitted, tags: dict[str, tuple[str, str]]
+) -> Iterator[ReportResult]:
+    """The report as a command, its Observations tagged with it; what is no drug test is only marked."""
+    context = submitted.context
     command = interpreted(report, context.program, context.caller.name, context.settings)
     if command is None:
-        others.add(entry.place)
-    else:
-        yield command
-
-
-def _tagged(entry: Entry) -> Entry:
-    meta = entry.resource.get("meta", {})
-    tags = [*meta.get("tag", ()), NO_DRUG_TEST]
-    return msgspec.structs.replace(entry, resource={**entry.resource, "meta": {**meta, "tag": tags}})
+        tags[f"{entry.type}/{entry.id}"] = NO_DRUG_TEST
+        return
+    earlier = report_of(_stored(entry, context))
+    if earlier is not None:
+        command = msgspec.structs.replace(command, report_id=earlier, extent="component")
+        tags[f"{entry.type}/{entry.id}"] = (REPORT, earlier)
+    tags.update((name, (REPORT, command.report_id)) for name in parts(entry.resource, submitted))
+    yield command
 
 
 def _unmatched(entry: Entry) -> Entry:
@@ -109,33 +106,24 @@ def _unmatched(entry: Entry) -> Entry:
     return msgspec.structs.replace(entry, resource={k: v for k, v in entry.resource.items() if k != "subject"})
 
 
-def _results(resource: Json) -> list[str]:
-    return [str(each.get("reference", "")) for each in resource.get("result", ()) if isinstance(each, dict)]
-
-
-def _members(resource: Json) -> list[str]:
-    return [str(each.get("reference", "")) for each in resource.get("hasMember", ())]
-
-
-def _of_report(entry: Entry, submitted: _Submitted) -> LaboratoryReport:
+def _of_report(entry: Entry, submitted: Submitted) -> LaboratoryReport:
     report, status = entry.resource, STATUS.get(entry.resource["status"], "unknown")
     contained = {f"#{each.get('id')}": each for each in report.get("contained", ())}
     here = [
-        found
-        for name in _results(report)
-        if (found := contained.get(name) or _resource(submitted.observations.get(name))) is not None
+        found for name in results(report) if (found := contained.get(name) or submitted.observation(name)) is not None
     ]
-    if not here and _results(report) and status in ("final", "corrected"):
+    if not here and results(report) and status in ("final", "corrected"):
         status = _without_results(entry, submitted.context)
     return LaboratoryReport(
         filler=_filler(report, f"DiagnosticReport/{entry.id}"),
-        specimen=_specimen_number(next(iter(report.get("specimen", ())), {}), submitted, contained),
+        specimen=specimen_number(next(iter(report.get("specimen", ())), {}), submitted, contained),
         panel=codes_of(report["code"]),
-        collected_at=_collected_at(report, submitted, contained, entry.place),
-        issued_at=_issued_at(report, submitted),
+        collected_at=collected_at(report, submitted, contained, entry.place),
+        issued_at=issued_at(report, submitted),
         status=status,
-        rejected=_rejected(next(iter(report.get("specimen", ())), {}), submitted, contained),
-        components=tuple(component for each in here for component in _components(each, submitted)),
+        rejected=rejected(next(iter(report.get("specimen", ())), {}), submitted, contained),
+        extent="report" if len(here) == len(results(report)) else "message",
+        components=tuple(component for each in here for component in components(each, submitted)),
     )
 
 
@@ -149,23 +137,19 @@ def _without_results(entry: Entry, context: Context) -> Status:
     )
 
 
-def _of_observation(entry: Entry, submitted: _Submitted) -> LaboratoryReport:
+def _of_observation(entry: Entry, submitted: Submitted) -> LaboratoryReport:
     """A lone Observation, or one that heads its members."""
     observation = entry.resource
     return LaboratoryReport(
         filler=_filler(observation, f"Observation/{entry.id}"),
-        specimen=_specimen_number(observation.get("specimen", {}), submitted, {}),
+        specimen=specimen_number(observation.get("specimen", {}), submitted, {}),
         panel=codes_of(observation["code"]),
-        collected_at=_collected_at(observation, submitted, {}, entry.place),
-        issued_at=_issued_at(observation, submitted),
+        collected_at=collected_at(observation, submitted, {}, entry.place),
+        issued_at=issued_at(observation, submitted),
         status=STATUS.get(observation["status"], "unknown"),
-        rejected=_rejected(observation.get("specimen", {}), submitted, {}),
-        components=tuple(_components(observation, submitted)),
+        rejected=rejected(observation.get("specimen", {}), submitted, {}),
+        components=tuple(components(observation, submitted)),
     )
-
-
-def _resource(entry: Entry | None) -> Json | None:
-    return None if entry is None else entry.resource
 
 
 def _filler(resource: Json, otherwise: str) -> str:
@@ -174,59 +158,6 @@ def _filler(resource: Json, otherwise: str) -> str:
     filler = next((each for each in named if "FILL" in raw_codes(each.get("type", {}))), None)
     chosen = filler or next(iter(named), None)
     return otherwise if chosen is None else f"{chosen.get('system', '')}|{chosen['value']}"
-
-
-def _specimen_of(reference: Json, submitted: _Submitted, contained: Mapping[str, Json]) -> Json | None:
-    name = str(reference.get("reference", ""))
-    return contained.get(name) or submitted.specimens.get(name)
-
-
-def _specimen_number(reference: Json, submitted: _Submitted, contained: Mapping[str, Json]) -> str:
-    specimen = _specimen_of(reference, submitted, contained) or {}
-    named = [specimen.get("accessionIdentifier", {}), *specimen.get("identifier", ()), reference.get("identifier", {})]
-    chosen = next((each for each in named if each.get("value")), None)
-    return str(reference.get("reference", "")) if chosen is None else f"{chosen.get('system', '')}|{chosen['value']}"
-
-
-def _rejected(reference: Json, submitted: _Submitted, contained: Mapping[str, Json]) -> bool:
-    return (_specimen_of(reference, submitted, contained) or {}).get("status") == "unsatisfactory"
-
-
-def _collected_at(resource: Json, submitted: _Submitted, contained: Mapping[str, Json], place: str) -> datetime:
-    """The specimen's collection, else the report's effective time; a day is that midnight in the program's zone."""
-    reference = resource.get("specimen", {})
-    first = next(iter(reference), {}) if isinstance(reference, list) else reference
-    collection = (_specimen_of(first, submitted, contained) or {}).get("collection", {})
-    texts = (
-        collection.get("collectedDateTime"),
-        collection.get("collectedPeriod", {}).get("start"),
-        resource.get("effectiveDateTime"),
-        resource.get("effectiveInstant"),
-        resource.get("effectivePeriod", {}).get("start"),
-        resource.get("issued"),
-    )
-    found = next((each for each in texts if each), None)
-    if found is None:
-        raise refuse(422, "required", f"{place}.effective", "When was the specimen collected?")
-    return instant_of(str(found), submitted.zone)
-
-
-def _issued_at(resource: Json, submitted: _Submitted) -> datetime:
-    issued = resource.get("issued")
-    return instant_of(str(issued), submitted.zone) if issued else submitted.context.now
-
-
-def _components(observation: Json, submitted: _Submitted) -> Iterator[Component]:
-    """The Observation's own value, those of its components, those of its members."""
-    parts, members = observation.get("component", ()), _members(observation)
-    if (not parts and not members) or any(name.startswith("value") for name in observation):
-        yield component_of(observation, observation["status"])
-    for each in parts:
-        yield component_of(each, observation["status"])
-    for name in members:
-        member = submitted.observations.get(name)
-        if member is not None:
-            yield from _components(member.resource, submitted)
 
 
 EDGE = Edge(

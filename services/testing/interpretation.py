@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
+import msgspec
+
 from services.testing import tables
 from services.testing.laboratory import Code, Component, LaboratoryReport, report_id, specimen_id
 from services.testing.settings import Settings
@@ -56,7 +58,7 @@ _NEGATIVE = re.compile(
 )
 _POSITIVE = re.compile(r"\b(pos(itive)?|detected|present|reactive|above (the )?cut-?off)\b")
 _NEGATED = re.compile(r"\b(not|no|non|never)\b")
-_NUMBER = re.compile(r"^\s*(<=?|>=?)?\s*(\d+(?:\.\d+)?)\s*(?:[a-z%/]+)?\s*$")
+_NUMBER = re.compile(r"^\s*(<=?|>=?)?\s*(\d+(?:\.\d+)?)\s*([a-z%/]*)\s*$")
 _CUTOFF = re.compile(r"^\s*(?:<|cut-?off:?)\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _DRUG_TEST = re.compile(
     r"\b(drugs? (of abuse|screen|test|panel)|toxicology|tox screen|uds|controlled substance|substance abuse)\b"
@@ -173,7 +175,8 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
     """The report as a command, in codes only. None where it is no drug test: kept as it came, never graded."""
     if not is_drug_test(report, client, settings):
         return None
-    condition = condition_of(_validity_measures(report, client, settings), settings.validity, rejected=report.rejected)
+    measured = _validity_measures((*report.components, *report.beside), client, settings)
+    condition = condition_of(measured, settings.validity, rejected=report.rejected)
     results = [
         observed for each in report.components if (observed := _observe(each, client, settings, condition)) is not None
     ]
@@ -185,7 +188,7 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
         status=report.status,
         condition=condition,
         results=tuple(results),
-        whole=report.whole,
+        extent=report.extent,
     )
 
 
@@ -214,10 +217,15 @@ def _plain(code: str) -> str:
 
 
 def _validity_measures(
-    report: LaboratoryReport, client: str, settings: Settings
-) -> Iterator[tuple[str, Component, Decimal | None]]:
-    for each in report.components:
+    components: Sequence[Component], client: str, settings: Settings
+) -> Iterator[tuple[str, Component]]:
+    """Each validity measure with its analyte, a figure in its text read out. What was taken back measures nothing."""
+    for each in components:
         measure = measure_of(each, client, settings)[1]
-        if measure is not None and measure.kind == "validity":
-            figure = number_in(each.text)
-            yield measure.analyte, each, each.number if figure is None else figure[1]
+        if measure is None or measure.kind != "validity" or each.status in ("cancelled", "entered-in-error"):
+            continue
+        figure = number_in(each.text) if each.number is None else None
+        if figure is not None:
+            unit = each.unit or _NUMBER.sub(r"\3", each.text.lower())
+            each = msgspec.structs.replace(each, comparator=figure[0], number=figure[1], unit=unit)
+        yield measure.analyte, each

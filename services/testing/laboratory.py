@@ -3,7 +3,7 @@
 It may hold free text, so it is never kept, logged or said: what goes on is its interpretation (`words.ReportResult`).
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -18,6 +18,10 @@ Status = Literal[
 ]
 """HL7 table 0085 and FHIR's status, in one list. `promoted` is HL7's U: what was preliminary is final, unchanged and
 not sent again. `registered` covers codes without a result yet (I, S, O, N). `unknown` goes to a person."""
+
+Extent = Literal["report", "message", "component"]
+"""How much of a report is said: all of it; what an HL7 message changes (its statuses are of each component, and what it
+doesn't name stands); or one component of it alone."""
 
 REPORTS: UUID = uuid5(NAMESPACE_URL, f"{HUB}/report")
 
@@ -39,6 +43,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     number: Decimal | None = None
     comparator: str = ""
+    unit: str = ""
     cutoff: Decimal | None = None
     """The laboratory's own, in the unit of `number`, where it sends one."""
     flags: tuple[str, ...] = ()
@@ -55,9 +60,10 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
     issued_at: datetime
     status: Status = "final"
     rejected: bool = False
-    whole: bool = True
-    """False where it may say only what changed: HL7's statuses are of each component, and what isn't sent stands."""
+    extent: Extent = "report"
     components: tuple[Component, ...] = ()
+    beside: tuple[Component, ...] = ()
+    """What other orders of the same message found in the same specimen: its validity is often an order of its own."""
 
 
 def report_id(program: str, client: str, filler: str) -> str:
@@ -65,7 +71,11 @@ def report_id(program: str, client: str, filler: str) -> str:
     return name_id(REPORTS, f"{program}|{client}|{filler}")
 
 
+def specimen_of(report: LaboratoryReport) -> str:
+    """The specimen's number; without one (HL7 before 2.5 has none) what one laboratory collected at one time is one."""
+    return report.specimen or f"collected:{report.collected_at.astimezone(UTC).isoformat()}"
+
+
 def specimen_id(program: str, client: str, report: LaboratoryReport) -> str:
-    """Reports about one specimen share its id; without a specimen number the report stands for its own."""
-    number = f"specimen:{report.specimen}" if report.specimen else f"specimen-of:{report.filler}"
-    return name_id(REPORTS, f"{program}|{client}|{number}")
+    """Reports about one specimen share its id, once it is said of whom they are (`versions.of_patient`)."""
+    return name_id(REPORTS, f"{program}|{client}|specimen:{specimen_of(report)}")

@@ -8,8 +8,11 @@ from zoneinfo import ZoneInfo
 
 from services.testing.interpretation import cutoff_in
 from services.testing.laboratory import Code, Component, Status
+from shared.words.codes import HUB
 
 Json = Mapping[str, Any]
+REPORT = f"{HUB}/NamingSystem/laboratory-report"
+"""Tag of an Observation as it is kept: the report it came with, so that a later version of it alone meets that one."""
 
 STATUS: Mapping[str, Status] = {
     "registered": "registered",
@@ -24,12 +27,26 @@ STATUS: Mapping[str, Status] = {
 }
 
 
-def instant_of(text: str, zone: ZoneInfo) -> datetime:
-    """FHIR's dateTime may be a year, a month, a day or an instant."""
-    if len(text) <= len("2025-01-01"):
-        year, month, day = (*(int(each) for each in text.split("-")), 1, 1)[:3]
-        return datetime.combine(date(year, month, day), datetime.min.time(), zone)
+def instant_of(text: str, zone: ZoneInfo) -> datetime | None:
+    """FHIR's dateTime as an instant, a day as its midnight; None for a month or a year, which names no day."""
+    if len(text) < len("2025-01-01"):
+        return None
+    if len(text) == len("2025-01-01"):
+        return datetime.combine(date.fromisoformat(text), datetime.min.time(), zone)
     return datetime.fromisoformat(text)
+
+
+def tagged(resource: Json, system: str, code: str) -> dict[str, Any]:
+    """With this tag in the place of another of its system."""
+    meta = resource.get("meta", {})
+    tags = [each for each in meta.get("tag", ()) if each.get("system") != system]
+    return {**resource, "meta": {**meta, "tag": [*tags, {"system": system, "code": code}]}}
+
+
+def report_of(stored: Json) -> str | None:
+    """The report that this Observation came with, where it was not alone."""
+    tags = stored.get("meta", {}).get("tag", ())
+    return next((str(each["code"]) for each in tags if each.get("system") == REPORT), None)
 
 
 def component_of(measured: Json, status: str) -> Component:
@@ -45,6 +62,7 @@ def component_of(measured: Json, status: str) -> Component:
         text=str(text),
         number=None if number is None else Decimal(number),
         comparator=str(quantity.get("comparator", "")),
+        unit=str(quantity.get("code", quantity.get("unit", ""))),
         cutoff=_cutoff(measured.get("referenceRange", ())),
         flags=tuple(code for each in measured.get("interpretation", ()) for code in raw_codes(each)),
     )

@@ -148,8 +148,8 @@ def _specimen(each: Graded, standing: Sequence[Graded]) -> Iterator[Cause]:
     if condition in ALTERED:
         yield _cause(each, "specimen-substituted-or-adulterated", 3, "specimen-not-valid")
     elif condition in RECOLLECT or rejected:
-        before = [other for other in standing if other.report.collected_at < each.report.collected_at]
-        again = bool(before) and before[-1].report.condition in RECOLLECT
+        before = [other.report for other in standing if other.report.collected_at < each.report.collected_at]
+        again = any(other.condition in RECOLLECT for other in before if other.specimen == before[-1].specimen)
         yield _cause(each, "recollection-needed", 2 if again else 1, "specimen-not-valid")
 
 

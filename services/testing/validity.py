@@ -1,5 +1,6 @@
 """The condition of a specimen (urine): the laboratory's own word, else what its validity figures show (domain 4.3)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
@@ -16,24 +17,40 @@ _WORDS_OF_CONDITION: tuple[tuple[str, Condition], ...] = (
 )
 
 
-def condition_of(
-    measured: Iterable[tuple[str, Component, Decimal | None]], limits: Validity, *, rejected: bool
-) -> Condition:
-    """From the validity measures of a report, each with its analyte and its figure where it has one."""
+UNITS: Mapping[str, tuple[str, ...]] = {
+    "creatinine": ("", "mg/dl"),
+    "temperature": ("", "[degf]", "degf", "f"),
+}
+"""In which the limits are; a figure in any other is not judged, never converted."""
+_NEGATED = re.compile(r"\b(no|not|non|without|un(?=adulterat|dilut|substitut))")
+_HARDLY = Decimal("0.00001")
+"""Less than any of these measures is read to."""
+
+
+def condition_of(measured: Iterable[tuple[str, Component]], limits: Validity, *, rejected: bool) -> Condition:
+    """From the validity measures of a specimen, each with its analyte."""
     if rejected:
         return "rejected-unsatisfactory"
     figures: dict[str, Decimal] = {}
-    for analyte, component, figure in measured:
+    for analyte, component in measured:
         if (said := _said(component)) is not None:
             return said
-        if figure is not None:
-            figures[analyte] = figure
+        if component.number is not None and component.unit.lower() in UNITS.get(analyte, (component.unit.lower(),)):
+            figures[analyte] = _bounded(component.comparator, component.number)
     return by_figures(figures, limits)
 
 
 def _said(component: Component) -> Condition | None:
+    """The laboratory's own word; where it denies something, the figures judge."""
     words = " ".join([component.text, *(f"{each.code} {each.display}" for each in component.values)]).lower()
+    if _NEGATED.search(words):
+        return None
     return next((condition for part, condition in _WORDS_OF_CONDITION if part in words), None)
+
+
+def _bounded(comparator: str, number: Decimal) -> Decimal:
+    """`<2` lies below 2 and `>9` above 9."""
+    return number + {"<": -_HARDLY, ">": _HARDLY}.get(comparator, Decimal(0))
 
 
 def by_figures(figures: Mapping[str, Decimal], limits: Validity) -> Condition:

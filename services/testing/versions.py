@@ -47,11 +47,15 @@ def next_version(command: ReportResult, known: Report | None) -> Report | None:
     report = _packed(command)
     if known is None:
         return report
-    if report.issued_at < known.issued_at or (report.status == "preliminary" and known.status != "preliminary"):
+    if report.status == "preliminary" and known.status != "preliminary":
+        return None
+    if command.extent == "component":
+        return _with_component(known, report)
+    if report.issued_at < known.issued_at:
         return None
     if report.voided and not report.measures:
         return msgspec.structs.replace(known, status=report.status, issued_at=report.issued_at)
-    return report if command.whole else _updated(known, report, command.results)
+    return report if command.extent == "report" else _updated(known, report, command.results)
 
 
 def same(report: Report, known: Report) -> bool:
@@ -89,10 +93,24 @@ def _updated(known: Report, report: Report, told: Sequence[Observed]) -> Report:
     finished = known.status == "preliminary" and not report.voided and report.status != "preliminary"
     kept = tuple(each for each in known.measures if not finished or code_of(each) in standing)
     measures = _in_place(kept, fresh)
-    status = report.status
-    if report.voided and any(letter_of(each) != CANCELLED for each in measures):
-        status = "preliminary" if known.status == "preliminary" else "corrected"
+    status = _partly(known) if report.voided and _anything_left(measures) else report.status
     return msgspec.structs.replace(report, status=status, condition=_condition(known, report), measures=measures)
+
+
+def _with_component(known: Report, report: Report) -> Report:
+    """One component of a known report, which is as final as it was; an update comes after what it updates."""
+    measures = _in_place(known.measures, report.measures)
+    status = _partly(known) if _anything_left(measures) else report.status
+    issued_at = max(known.issued_at, report.issued_at)
+    return msgspec.structs.replace(known, status=status, issued_at=issued_at, measures=measures)
+
+
+def _partly(known: Report) -> str:
+    return "preliminary" if known.status == "preliminary" else "corrected"
+
+
+def _anything_left(measures: Sequence[str | Foreign]) -> bool:
+    return any(letter_of(each) != CANCELLED for each in measures)
 
 
 def _in_place(kept: Sequence[str | Foreign], fresh: Sequence[str | Foreign]) -> tuple[str | Foreign, ...]:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from services.testing.laboratory import Status
+from services.testing.laboratory import Extent, Status
 from shared.words.envelope import Command
 from shared.words.inner import TimePassed
 from shared.words.intake import EpisodeAdmitted, EpisodeDischarged, MedicationsRecorded, PatientIdentified
@@ -47,7 +47,7 @@ class Observed(msgspec.Struct, frozen=True, array_like=True):
 class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     """A laboratory reports on one specimen, or corrects, promotes or takes back what it reported before.
 
-    `matched` is set where the report had waited for its patient. Where it isn't `whole`, what it doesn't name stands.
+    `matched` is set where the report had waited for its patient.
     """
 
     report_id: str
@@ -58,7 +58,7 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     condition: Condition
     results: tuple[Observed, ...]
     matched: bool = False
-    whole: bool = True
+    extent: Extent = "report"
 
 
 class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from services.testing.decide import hear, tell
-from services.testing.laboratory import Status
+from services.testing.laboratory import Extent, Status
 from services.testing.settings import Settings
 from services.testing.state import State, evolve
 from services.testing.tables import LOINC as TABLE
@@ -97,7 +97,7 @@ def report(
     issued: float | None = None,
     matched: bool = False,
     unmapped: str = "",
-    whole: bool = True,
+    extent: Extent = "report",
     **found: Finding,
 ) -> ReportResult:
     """A report, its findings by the names above: `report("weekly", 7, FENTANYL="positive")`."""
@@ -114,7 +114,7 @@ def report(
         condition=condition,
         results=tuple(results),
         matched=matched,
-        whole=whole,
+        extent=extent,
     )
 
 

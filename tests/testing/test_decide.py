@@ -428,6 +428,14 @@ def test_a_second_specimen_in_a_row_that_must_be_collected_again_is_tier_two() -
     assert story.escalations == {"recollection-needed": 2}
 
 
+def test_another_report_of_the_specimen_before_does_not_hide_that_it_had_to_be_collected_again() -> None:
+    story = in_treatment()
+    for name, condition in (("screen", "dilute"), ("another", "valid"), ("a third", "valid")):
+        story.then(report(name, 7, specimen="first", condition=condition, COCAINE="negative"))  # type: ignore[arg-type]
+    story.then(report("weekly", 14, condition="dilute", COCAINE="negative"))
+    assert story.escalations == {"recollection-needed": 2}
+
+
 def test_a_substituted_specimen_cannot_be_the_baseline() -> None:
     story = Story(admitted(), report("first", 0, condition="substituted", COCAINE="negative"))
     assert outcomes(story.then(report("second", 2, COCAINE="positive"))) == ["baseline"]

@@ -6,6 +6,9 @@ import pytest
 
 from services.testing.hl7 import Fault, Refusal, header_of, parse
 from services.testing.hl7.acknowledgement import acknowledge
+from services.testing.interpretation import interpret
+from services.testing.laboratory import specimen_id
+from tests.testing.given import SETTINGS
 from tests.testing.test_hl7 import MSH, NEW_YORK, NOON, OBR, OBX, PID, message, only_report, read, refused
 
 
@@ -107,3 +110,20 @@ def test_a_version_older_than_all_we_read_is_refused_in_its_own_form() -> None:
     header = header_of(message(MSH.replace("2.5.1", "2.2")))
     answer = acknowledge(header, "AR", [Fault("MSH^1^12", 203)], NOON).decode().split("\r")
     assert answer[2] == "ERR|MSH^1^12^203&Unsupported version id&HL70357"
+
+
+def test_specimen_validity_reported_as_an_order_of_its_own_judges_the_drug_screen() -> None:
+    validity = OBR.replace("94307-6^Drug screen^LN", "VAL^Specimen validity^L")
+    figures = ("OBX|1|NM|2161-8^Creatinine^LN||12|mg/dL|||||F", "OBX|2|NM|2965-2^Gravity^LN||1.002||||||F")
+    screen, _ = read(MSH, PID, OBR, OBX, validity, *figures).groups[0].reports
+    told = interpret(screen, "demo", "lab", SETTINGS)
+    assert told is not None and told.condition == "dilute"
+
+
+def test_without_a_specimen_number_what_was_collected_at_one_time_is_one_specimen() -> None:
+    later = OBR.replace("F7", "F9").replace("20250309083000", "20250310083000")
+    reports = (
+        read(MSH.replace("2.5.1", "2.3"), PID, OBR, OBX, OBR.replace("F7", "F8"), OBX, later, OBX).groups[0].reports
+    )
+    one, same, other = (specimen_id("demo", "lab", each) for each in told.groups[0].reports)
+    assert one == same != other

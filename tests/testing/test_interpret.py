@@ -182,6 +182,37 @@ def test_a_corrected_report_without_its_observations_is_refused() -> None:
         told(entry(diagnostic_report("Observation/o1", status="corrected"), "r1", "PUT"), stored=stored)
 
 
+def test_a_report_whose_observations_are_not_all_sent_says_what_changed() -> None:
+    first = entry(observation(valueString="NEG", status="corrected"), "o1", "PUT")
+    both = diagnostic_report("Observation/o1", "Observation/o2", status="corrected")
+    commands, _ = told(first, entry(both, "r1", "PUT"))
+    assert [(each.extent, len(each.results)) for each in commands] == [("message", 1)]
+
+
+def test_an_observation_updated_alone_is_part_of_the_report_it_came_with() -> None:
+    observations = entry(observation(valueString="POS"), "o1"), entry(observation(FENTANYL, valueString="POS"), "o2")
+    commands, kept = told(*observations, entry(diagnostic_report("Observation/o1", "Observation/o2"), "r1"))
+    stored = {(each.type, str(each.id)): Stored(PATIENT, each.resource) for each in kept.accepted}
+    again, later = told(entry(observation(valueString="NEG", status="corrected"), "o1", "PUT"), stored=stored)
+    assert [(each.report_id, each.extent) for each in again] == [(commands[0].report_id, "component")]
+    stored[("Observation", "o1")] = Stored(PATIENT, later.accepted[0].resource)
+    once_more, _ = told(entry(later.accepted[0].resource, "o1", "PUT"), stored=stored)
+    assert once_more[0].report_id == commands[0].report_id
+
+
+def test_observations_that_name_each_other_as_members_end() -> None:
+    one = entry(observation(hasMember=[{"reference": "Observation/o2"}], valueString="POS"), "o1")
+    other = entry(observation(hasMember=[{"reference": "Observation/o1"}], valueString="POS"), "o2")
+    commands, _ = told(one, other, entry(diagnostic_report("Observation/o1"), "r1"))
+    assert len(commands) == 1
+
+
+def test_a_month_names_no_day_of_collection() -> None:
+    month = diagnostic_report("Observation/o1", effectiveDateTime="2025-03")
+    commands, _ = told(entry(observation(), "o1"), entry(month, "r1"))
+    assert commands[0].collected_at == datetime(2025, 3, 11, 10, 0, tzinfo=UTC)
+
+
 def test_a_report_taken_back_needs_no_observations() -> None:
     commands, _ = told(entry(diagnostic_report("Observation/o1", status="entered-in-error"), "r1", "PUT"))
     assert commands[0].status == "entered-in-error"

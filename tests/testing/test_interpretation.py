@@ -100,6 +100,12 @@ def test_a_figure_is_judged_by_the_laboratorys_own_cutoff_only() -> None:
     assert finding(component("16226-3", number=Decimal(99), cutoff=Decimal(100))) == "negative"
 
 
+def test_less_than_something_above_the_cutoff_shows_nothing() -> None:
+    less = component(number=Decimal(500), comparator="<", cutoff=Decimal(100))
+    more = component(number=Decimal(50), comparator=">", cutoff=Decimal(100))
+    assert [finding(less), finding(more)] == ["indeterminate", "indeterminate"]
+
+
 def test_below_what_the_laboratory_reports_is_negative() -> None:
     assert finding(component("16226-3", number=Decimal(50), comparator="<")) == "negative"
     assert finding(component("16226-3", text="<50 ng/mL")) == "negative"
@@ -210,6 +216,32 @@ def test_the_laboratorys_own_word_on_the_specimen_stands() -> None:
     assert interpreted(drug, component("2161-8", text="Normal")).condition == "valid"
     rejected = interpret(laboratory_report(drug, rejected=True), "demo", "lab", SETTINGS)
     assert rejected is not None and rejected.condition == "rejected-unsatisfactory"
+
+
+def test_what_a_laboratory_denies_of_the_specimen_is_judged_by_the_figures() -> None:
+    drug = component("14314-9", text="NEG")
+    for words in ("Not diluted", "No dilution", "Unadulterated", "not substituted"):
+        assert interpreted(drug, component("2161-8", text=words)).condition == "valid"
+
+
+def test_a_figure_below_what_can_be_read_is_below_it() -> None:
+    drug, gravity = component("14314-9", text="NEG"), component("2965-2", number=Decimal("1.0005"))
+    below = component("2161-8", number=Decimal(2), comparator="<")
+    assert interpreted(drug, below, gravity).condition == "substituted"
+    assert interpreted(drug, component("2161-8", text="<2 mg/dL"), gravity).condition == "substituted"
+
+
+def test_a_figure_in_another_unit_than_the_limits_is_not_judged() -> None:
+    drug, gravity = component("14314-9", text="NEG"), component("2965-2", number=Decimal("1.0005"))
+    for figure in (component("2161-8", number=Decimal("1.1"), unit="g/L"), component("2161-8", text="1.1 g/L")):
+        assert interpreted(drug, figure, gravity).condition == "valid"
+    same = component("2161-8", number=Decimal("1.1"), unit="mg/dL")
+    assert interpreted(drug, same, gravity).condition == "substituted"
+
+
+def test_a_figure_that_was_taken_back_measures_nothing() -> None:
+    drug, gravity = component("14314-9", text="NEG"), component("2965-2", number=Decimal("1.002"))
+    assert interpreted(drug, component("2161-8", text="12", status="cancelled"), gravity).condition == "valid"
 
 
 def test_validity_figures_of_a_report_decide_its_condition() -> None:

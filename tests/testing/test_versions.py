@@ -31,12 +31,12 @@ def last(story: Story, happened: object) -> DrugTestWord:
 
 
 BASELINE = report("baseline", 1, FENTANYL="negative")
-WEEKLY = report("weekly", 8, FENTANYL="positive", COCAINE="positive", whole=False)
+WEEKLY = report("weekly", 8, FENTANYL="positive", COCAINE="positive", extent="message")
 
 
 def test_a_correction_of_one_component_leaves_the_others_standing() -> None:
     story = Story(admitted(), BASELINE, WEEKLY)
-    said = story.then(report("weekly", 8, issued=10, status="corrected", COCAINE="negative", whole=False))
+    said = story.then(report("weekly", 8, issued=10, status="corrected", COCAINE="negative", extent="message"))
     assert found(said[0]) == {FENTANYL: "positive", COCAINE: "negative"}
     assert [type(each).__name__ for each in said[1:]] == ["EscalationRetracted"]
 
@@ -49,10 +49,12 @@ def test_a_fhir_report_is_whole_each_time() -> None:
 
 
 def test_the_same_correction_again_says_nothing() -> None:
-    correction = report("weekly", 8, issued=10, status="corrected", FENTANYL="negative", whole=False)
+    correction = report("weekly", 8, issued=10, status="corrected", FENTANYL="negative", extent="message")
     story = Story(admitted(), BASELINE, WEEKLY, correction)
     assert story.then(correction) == []
-    whole = report("weekly", 8, issued=10, status="corrected", COCAINE="positive", FENTANYL="negative", whole=False)
+    whole = report(
+        "weekly", 8, issued=10, status="corrected", COCAINE="positive", FENTANYL="negative", extent="message"
+    )
     assert story.then(whole) == []
 
 
@@ -62,7 +64,7 @@ def cancelled(code: str) -> Observed:
 
 def test_one_component_taken_back_does_not_void_the_report() -> None:
     story = Story(admitted(), BASELINE, WEEKLY)
-    taken_back = report("weekly", 8, issued=10, status="entered-in-error", whole=False)
+    taken_back = report("weekly", 8, issued=10, status="entered-in-error", extent="message")
     said = last(story, msgspec.structs.replace(taken_back, results=(cancelled(COCAINE),)))
     assert said.status == "corrected"
     assert {each.code: each.outcome for each in said.results} == {
@@ -73,7 +75,7 @@ def test_one_component_taken_back_does_not_void_the_report() -> None:
 
 def test_every_component_taken_back_voids_it() -> None:
     story = Story(admitted(), BASELINE, WEEKLY)
-    taken_back = report("weekly", 8, issued=10, status="entered-in-error", whole=False)
+    taken_back = report("weekly", 8, issued=10, status="entered-in-error", extent="message")
     said = last(story, msgspec.structs.replace(taken_back, results=(cancelled(COCAINE), cancelled(FENTANYL))))
     assert said.status == "entered-in-error"
 
@@ -81,14 +83,14 @@ def test_every_component_taken_back_voids_it() -> None:
 def test_a_final_report_leaves_behind_what_was_only_preliminary() -> None:
     preliminary = msgspec.structs.replace(WEEKLY, status="preliminary")
     story = Story(admitted(), BASELINE, preliminary)
-    said = last(story, report("weekly", 8, issued=10, COCAINE_CONFIRMED="negative", whole=False))
+    said = last(story, report("weekly", 8, issued=10, COCAINE_CONFIRMED="negative", extent="message"))
     assert found(said) == {COCAINE_CONFIRMED: "negative"}
 
 
 def test_a_preliminary_component_made_final_without_being_sent_again_stands() -> None:
     preliminary = msgspec.structs.replace(WEEKLY, status="preliminary")
     story = Story(admitted(), BASELINE, preliminary)
-    final = report("weekly", 8, issued=10, COCAINE_CONFIRMED="negative", whole=False)
+    final = report("weekly", 8, issued=10, COCAINE_CONFIRMED="negative", extent="message")
     promoted = Observed(FENTANYL, LOINC, "fentanyl", "pending", False, stands=True)
     said = last(story, msgspec.structs.replace(final, results=(*final.results, promoted)))
     assert found(said) == {FENTANYL: "positive", COCAINE_CONFIRMED: "negative"}
@@ -97,8 +99,17 @@ def test_a_preliminary_component_made_final_without_being_sent_again_stands() ->
 def test_a_message_about_other_components_says_nothing_of_the_specimen() -> None:
     substituted = msgspec.structs.replace(WEEKLY, condition="substituted")
     story = Story(admitted(), BASELINE, substituted)
-    said = last(story, report("weekly", 8, issued=10, status="corrected", COCAINE="negative", whole=False))
+    said = last(story, report("weekly", 8, issued=10, status="corrected", COCAINE="negative", extent="message"))
     assert said.condition == "substituted"
+
+
+def test_one_component_alone_leaves_the_report_as_final_and_its_specimen_where_it_was() -> None:
+    preliminary = msgspec.structs.replace(WEEKLY, status="preliminary")
+    alone = report("weekly", 9, specimen="other", issued=8, COCAINE="negative", extent="component")
+    said = last(Story(admitted(), BASELINE, preliminary), alone)
+    assert (said.status, found(said)) == ("preliminary", {FENTANYL: "positive", COCAINE: "negative"})
+    said = last(Story(admitted(), BASELINE, WEEKLY), alone)
+    assert (said.status, said.collected_at) == ("corrected", WEEKLY.collected_at)
 
 
 def test_one_number_for_two_patients_makes_two_reports() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from services.testing.hl7.fields import Fields
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Refusal
 from services.testing.interpretation import cutoff_in, number_in
-from services.testing.laboratory import Component, LaboratoryReport, Status
+from services.testing.laboratory import Component, LaboratoryReport, Status, specimen_of
 
 OBSERVATION_STATUS: Mapping[str, Status] = {
     "F": "final",
@@ -85,8 +86,8 @@ class Reader(Fields):
     def group(self, patient: Patient) -> Group:
         numbers = {number for each in patient.orders if (number := self.specimen_number(each))}
         only = next(iter(numbers)) if len(numbers) == 1 else ""
-        reports = tuple(self._report(each, place, only) for place, each in enumerate(patient.orders, 1))
-        return Group(tuple(self._named(patient.segment)), reports)
+        reports = [self._report(each, place, only) for place, each in enumerate(patient.orders, 1)]
+        return Group(tuple(self._named(patient.segment)), tuple(_with_beside(each, reports) for each in reports))
 
     def _named(self, segment: Any) -> Iterator[Named]:
         """PID-3, every repetition that names the patient; PID-2 where an old sender left PID-3 empty."""
@@ -121,7 +122,7 @@ class Reader(Fields):
             issued_at=issued_at or collected_at,
             status=status,
             rejected=bool(self.text(order.specimen, 21)) or self.text(order.specimen, 24) == "SNR",
-            whole=False,
+            extent="message",
             components=tuple(self._component(each, status) for each in order.observations),
         )
 
@@ -153,6 +154,7 @@ class Reader(Fields):
             status=status,
             cutoff=cutoff_in(self.text(observation, 7)),
             flags=tuple(self.part(each, 1) for each in self.repetitions(observation, 8)),
+            unit=self.text(observation, 6),
         )
         replace = msgspec.structs.replace
         match kind:
@@ -173,6 +175,12 @@ class Reader(Fields):
         if separator:
             return {"text": f"{number}{separator}{self.text(observation, 5, 4)}"}
         return {"comparator": comparator, "number": _number(number)}
+
+
+def _with_beside(report: LaboratoryReport, reports: Sequence[LaboratoryReport]) -> LaboratoryReport:
+    specimen = specimen_of(report)
+    others = (each.components for each in reports if each is not report and specimen_of(each) == specimen)
+    return msgspec.structs.replace(report, beside=tuple(chain.from_iterable(others)))
 
 
 def _number(text: str) -> Decimal | None:

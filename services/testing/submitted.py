@@ -1,0 +1,108 @@
+"""What came in one submission, by reference: results and members, the specimen, when it was collected."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from services.testing.laboratory import Component
+from services.testing.observations import Json, component_of, instant_of
+from shared.edge.contract import Context
+from shared.edge.fhir import Entry
+from shared.edge.outcome import refuse
+
+
+@dataclass
+class Submitted:
+    """What came in one submission, by reference."""
+
+    entries: Sequence[Entry]
+    context: Context
+    observations: dict[str, Entry] = field(default_factory=dict)
+    specimens: dict[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for each in self.entries:
+            if each.type == "Observation":
+                self.observations[f"Observation/{each.id}"] = each
+            elif each.type == "Specimen":
+                self.specimens[f"Specimen/{each.id}"] = each.resource
+
+    def observation(self, name: str) -> Json | None:
+        found = self.observations.get(name)
+        return None if found is None else found.resource
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.context.settings.timezone)
+
+
+def results(resource: Json) -> list[str]:
+    return [str(each.get("reference", "")) for each in resource.get("result", ()) if isinstance(each, dict)]
+
+
+def members(resource: Json) -> list[str]:
+    return [str(each.get("reference", "")) for each in resource.get("hasMember", ())]
+
+
+def parts(resource: Json, submitted: Submitted, above: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The Observations of this submission that a report, or an Observation with members, is made of."""
+    for name in (*results(resource), *members(resource)):
+        part = submitted.observation(name)
+        if part is not None and name not in above:
+            yield name
+            yield from parts(part, submitted, above | {name})
+
+
+def _specimen_of(reference: Json, submitted: Submitted, contained: Mapping[str, Json]) -> Json | None:
+    name = str(reference.get("reference", ""))
+    return contained.get(name) or submitted.specimens.get(name)
+
+
+def specimen_number(reference: Json, submitted: Submitted, contained: Mapping[str, Json]) -> str:
+    specimen = _specimen_of(reference, submitted, contained) or {}
+    named = [specimen.get("accessionIdentifier", {}), *specimen.get("identifier", ()), reference.get("identifier", {})]
+    chosen = next((each for each in named if each.get("value")), None)
+    return str(reference.get("reference", "")) if chosen is None else f"{chosen.get('system', '')}|{chosen['value']}"
+
+
+def rejected(reference: Json, submitted: Submitted, contained: Mapping[str, Json]) -> bool:
+    return (_specimen_of(reference, submitted, contained) or {}).get("status") == "unsatisfactory"
+
+
+def collected_at(resource: Json, submitted: Submitted, contained: Mapping[str, Json], place: str) -> datetime:
+    """The specimen's collection, else the report's effective time, else its issue: the first that names a day."""
+    reference = resource.get("specimen", {})
+    first = next(iter(reference), {}) if isinstance(reference, list) else reference
+    collection = (_specimen_of(first, submitted, contained) or {}).get("collection", {})
+    texts = (
+        collection.get("collectedDateTime"),
+        collection.get("collectedPeriod", {}).get("start"),
+        resource.get("effectiveDateTime"),
+        resource.get("effectiveInstant"),
+        resource.get("effectivePeriod", {}).get("start"),
+        resource.get("issued"),
+    )
+    named = (instant_of(str(each), submitted.zone) for each in texts if each)
+    found = next((each for each in named if each is not None), None)
+    if found is None:
+        raise refuse(422, "required", f"{place}.effective", "On which day was the specimen collected?")
+    return found
+
+
+def issued_at(resource: Json, submitted: Submitted) -> datetime:
+    issued = resource.get("issued")
+    return (instant_of(str(issued), submitted.zone) if issued else None) or submitted.context.now
+
+
+def components(observation: Json, submitted: Submitted, above: frozenset[str] = frozenset()) -> Iterator[Component]:
+    """The Observation's own value, those of its components, those of its members; none of those `above` it again."""
+    pieces, names = observation.get("component", ()), members(observation)
+    if (not pieces and not names) or any(name.startswith("value") for name in observation):
+        yield component_of(observation, observation["status"])
+    for each in pieces:
+        yield component_of(each, observation["status"])
+    for name in names:
+        member = submitted.observation(name)
+        if member is not None and name not in above:
+            yield from components(member, submitted, above | {name})
