@@ -125,5 +125,5 @@ def test_without_a_specimen_number_what_was_collected_at_one_time_is_one_specime
     reports = (
         read(MSH.replace("2.5.1", "2.3"), PID, OBR, OBX, OBR.replace("F7", "F8"), OBX, later, OBX).groups[0].reports
     )
-    one, same, other = (specimen_id("demo", "lab", each) for each in told.groups[0].reports)
+    one, same, other = (specimen_id("demo", "lab", each) for each in reports)
     assert one == same != other
