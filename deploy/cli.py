@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from deploy.commands import access, demo, parked, run, tail
+from deploy.commands import access, demo, ledger, parked, run, tail
 from deploy.commands.common import aside
 from deploy.failure import CannotContinueError
 
@@ -25,6 +25,7 @@ app.command(epilog="Example: iop demo, or: iop demo --samples ../samples")(demo.
 app.command(epilog="Example: iop tail escalations --from-beginning --max 20")(tail.tail)
 app.add_typer(run.clock_commands, name="clock", no_args_is_help=True)
 app.add_typer(parked.commands, name="parked")
+app.add_typer(ledger.commands, name="ledger")
 
 
 def main() -> NoReturn:

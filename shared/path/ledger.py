@@ -30,8 +30,9 @@ _VERSION = """INSERT INTO consent_versions (program, patient, version)
     SELECT max(program), patient, count(*)::int FROM unnest($1::text[], $2::text[]) AS u(program, patient)
     GROUP BY patient ORDER BY patient
     ON CONFLICT (patient) DO UPDATE SET version = consent_versions.version + excluded.version"""
+# The last one heard, not the latest: one from a clock that was ahead must not stand for ever.
 _CURRENT = """INSERT INTO ledger (partition, current_at) SELECT * FROM unnest($1::int[], $2::timestamptz[])
-    ON CONFLICT (partition) DO UPDATE SET current_at = greatest(ledger.current_at, excluded.current_at)"""
+    ON CONFLICT (partition) DO UPDATE SET current_at = excluded.current_at"""
 _LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::int[]), '-infinity', true
     ON CONFLICT (partition) DO UPDATE SET lost = true"""
 
@@ -79,11 +80,12 @@ class Known:
     version: int
     held: bool
     age_seconds: float | None
-    """Of the oldest partition; None when one was never current or lost records."""
+    """Of the partition farthest from now; below zero when a clock is ahead. None when one was never current or lost."""
 
     @property
     def current(self) -> bool:
-        return self.age_seconds is not None and self.age_seconds <= AGE_SECONDS_MOST
+        """A heartbeat from the future says nothing of how old the knowledge is: it shuts the gate too."""
+        return self.age_seconds is not None and abs(self.age_seconds) <= AGE_SECONDS_MOST
 
 
 async def read(connection: Connection, patient: str, machine_now: datetime) -> Known:
@@ -93,7 +95,7 @@ async def read(connection: Connection, patient: str, machine_now: datetime) -> K
         version = await connection.fetchval("SELECT version FROM consent_versions WHERE patient = $1", patient)
         held = await connection.fetchval("SELECT hold IS NOT NULL FROM state WHERE key = $1", patient)
         ledger = await connection.fetchrow(
-            "SELECT count(*), min(current_at) AS oldest, bool_or(lost) AS lost FROM ledger"
+            "SELECT count(*), min(current_at) AS oldest, max(current_at) AS newest, bool_or(lost) AS lost FROM ledger"
         )
     return Known(
         consents=tuple(msgspec.json.decode(row["body"], type=ConsentGiven) for row in rows),
@@ -106,5 +108,5 @@ async def read(connection: Connection, patient: str, machine_now: datetime) -> K
 def _age(ledger: Mapping[str, Any], machine_now: datetime) -> float | None:
     if ledger["count"] < PARTITIONS or ledger["lost"]:
         return None
-    age: float = (machine_now - ledger["oldest"]).total_seconds()
-    return age
+    ages = [(machine_now - ledger[each]).total_seconds() for each in ("oldest", "newest")]
+    return float(max(ages, key=abs))

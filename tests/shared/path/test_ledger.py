@@ -13,6 +13,7 @@ from shared.path.ledger import AGE_SECONDS_MOST
 from shared.words.catalogue import PARTITIONS
 from shared.words.intake import ConsentGiven, ConsentRevoked
 from tests.shared.path.hall import MONDAY_NOON, Hall, hall, record
+from tests.shared.rules.partners import ALUMNI, consent_to
 
 PATIENT = "11111111-1111-4111-8111-111111111111"
 CONSENT = str(uuid4())
@@ -25,9 +26,7 @@ async def here(database: str, tmp_path: Path) -> AsyncIterator[Hall]:
 
 
 def given() -> ConsentGiven:
-    return ConsentGiven(
-        consent_id=CONSENT, recipients=("alumni",), purposes=("alumni",), fields=("name",), given_at=MONDAY_NOON
-    )
+    return consent_to(ALUMNI, MONDAY_NOON, consent_id=CONSENT)
 
 
 def revoked() -> ConsentRevoked:
@@ -88,6 +87,14 @@ async def test_one_silent_partition_of_twelve_closes_the_gate(here: Hall) -> Non
 async def test_an_old_heartbeat_closes_the_gate(here: Hall) -> None:
     await mark(here, seconds_old=AGE_SECONDS_MOST + 1)
     assert not (await known(here)).current
+
+
+async def test_a_heartbeat_from_a_clock_that_is_ahead_closes_the_gate_until_the_next(here: Hall) -> None:
+    await mark(here)
+    await mark(here, partitions=1, seconds_old=-3600)
+    assert not (await known(here)).current
+    await mark(here, partitions=1)
+    assert (await known(here)).current
 
 
 async def test_records_that_expired_unread_close_the_gate_until_a_person_acts(here: Hall) -> None:

@@ -1,0 +1,162 @@
+"""`iop ledger`: after lost records the gate opens only for consents that stand as intake last decided them."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import msgspec
+import pytest
+
+from deploy import hubfile
+from deploy.hubfile import Hub
+from services.intake.decide.recording import consent_given
+from services.intake.words import RecordConsent, RevokeConsent
+from shared.path import db, ledger
+from shared.path.clock import machine_now
+from shared.path.item import Item
+from shared.words.catalogue import PARTITIONS
+from shared.words.envelope import Command, Word
+from shared.words.intake import ConsentRevoked
+from tests.deploy.test_cli import iop
+from tests.shared.path.hall import record
+
+PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
+NEW_YORK = timezone(timedelta(hours=-5))
+MONDAY = datetime(2026, 1, 5, 9, tzinfo=NEW_YORK)
+JOURNAL = """INSERT INTO heard (now, listening_since, key, program, cause, said_by, word, content, settings, code, said)
+    VALUES ($1, $1, $2, 'demo', $3, 'ehr', $4, $5, '', '', '{}')"""
+
+
+def consent(identity: str, *fields: str) -> RecordConsent:
+    return RecordConsent(
+        consent_id=identity,
+        recipients=("riverbend-alumni",),
+        purposes=("alumni",),
+        fields=fields or ("name", "phone"),
+        given_at=MONDAY,
+        expires_at=MONDAY + timedelta(days=365),
+    )
+
+
+class Databases:
+    """Intake's and aftercare's in one, for no table of theirs that counts here has the same rows."""
+
+    def __init__(self, connection: asyncpg.Connection, folder: Path) -> None:
+        self.connection, self.folder = connection, folder
+
+    async def intake_decided(self, *told: Command) -> None:
+        name = "+".join(type(each).__name__ for each in told)
+        content = msgspec.json.encode(told).decode()
+        await self.connection.execute(JOURNAL, MONDAY, PATIENT, uuid4(), name, content)
+
+    async def aftercare_heard(self, *words: Word) -> None:
+        items: Sequence[Item] = [record(each, PATIENT) for each in words]
+        await ledger.apply(self.connection, items)
+
+    async def lose(self) -> None:
+        await ledger.mark_current(self.connection, dict.fromkeys(range(PARTITIONS), machine_now()))
+        await ledger.mark_lost(self.connection, [3])
+
+    async def known(self) -> ledger.Known:
+        return await ledger.read(self.connection, PATIENT, machine_now())
+
+    def reopen(self, *flags: str) -> str:
+        done = iop("ledger", "reopen", *flags, "--data", str(self.folder))
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+
+@pytest.fixture
+async def databases(database: str, tmp_path: Path) -> AsyncIterator[Databases]:
+    hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={"intake": database, "aftercare": database}))
+    await db.Months(database).ensure(MONDAY)
+    connection = await asyncpg.connect(database)
+    yield Databases(connection, tmp_path)
+    await connection.close()
+
+
+async def test_what_stands_as_intake_decided_it_opens_again(databases: Databases) -> None:
+    stands = consent("stands")
+    await databases.intake_decided(stands)
+    # As it comes from the topic: the same instants, in UTC.
+    heard = consent_given(stands)
+    in_utc = {name: getattr(heard, name).astimezone(UTC) for name in ("given_at", "expires_at")}
+    await databases.aftercare_heard(msgspec.structs.replace(heard, **in_utc))
+    await databases.lose()
+    assert not (await databases.known()).current
+
+    said = databases.reopen()
+
+    known = await databases.known()
+    assert (known.current, [each.consent_id for each in known.consents]) == (True, ["stands"])
+    assert "1 stand as intake decided them, 0 closed, 0 forgotten" in said
+
+
+async def test_a_consent_whose_revocation_was_lost_is_closed_for_good(databases: Databases) -> None:
+    await databases.intake_decided(consent("revoked"), consent("other"))
+    await databases.intake_decided(RevokeConsent(consent_id="revoked"))
+    await databases.aftercare_heard(consent_given(consent("revoked")))
+    await databases.lose()
+
+    said = databases.reopen()
+
+    await databases.aftercare_heard(consent_given(consent("revoked")))
+    known = await databases.known()
+    assert (known.current, known.consents) == (True, ())
+    assert f"Consent/revoked of Patient/{PATIENT}: ended, closed for good" in said
+    assert f"Consent/other of Patient/{PATIENT}: never heard" in said
+
+
+async def test_a_consent_that_intakes_journal_does_not_know_is_closed(databases: Databases) -> None:
+    await databases.aftercare_heard(consent_given(consent("nobody knows")))
+    await databases.lose()
+    databases.reopen()
+    assert (await databases.known()).consents == ()
+
+
+async def test_a_consent_narrowed_meanwhile_opens_nothing_until_it_comes_again(databases: Databases) -> None:
+    narrowed = consent("narrowed", "name")
+    await databases.intake_decided(consent("narrowed"))
+    await databases.intake_decided(narrowed)
+    await databases.aftercare_heard(consent_given(consent("narrowed")))
+    await databases.lose()
+
+    databases.reopen()
+
+    assert (await databases.known()).consents == ()
+    await databases.aftercare_heard(consent_given(narrowed))
+    assert [each.fields for each in (await databases.known()).consents] == [("name",)]
+
+
+async def test_a_revoked_consent_that_was_heard_stays_revoked(databases: Databases) -> None:
+    await databases.intake_decided(consent("old"))
+    await databases.aftercare_heard(consent_given(consent("old")), ConsentRevoked(consent_id="old", revoked_at=MONDAY))
+    await databases.lose()
+    databases.reopen()
+    await databases.aftercare_heard(consent_given(consent("old")))
+    assert (await databases.known()).consents == ()
+
+
+async def test_a_dry_run_says_the_same_and_changes_nothing(databases: Databases) -> None:
+    await databases.aftercare_heard(consent_given(consent("nobody knows")))
+    await databases.lose()
+
+    assert "1 closed, 0 forgotten; nothing was changed" in databases.reopen("--dry-run")
+
+    known = await databases.known()
+    assert (known.current, len(known.consents)) == (False, 1)
+
+
+async def test_where_nothing_was_lost_there_is_nothing_to_reopen(databases: Databases) -> None:
+    done = iop("ledger", "reopen", "--data", str(databases.folder))
+    assert (done.returncode, done.stderr) == (1, "iop: no records were lost: there is nothing to reopen\n")
+
+
+async def test_the_ledger_is_shown_with_its_age_and_with_what_was_lost(databases: Databases) -> None:
+    await databases.lose()
+    await ledger.mark_lost(databases.connection, [12])
+    shown = iop("ledger", "show", "--data", str(databases.folder)).stdout
+    assert shown.count("LOST") == 2 and "never" in shown
+    assert "the gate is shut" in shown
