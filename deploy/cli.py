@@ -6,6 +6,7 @@ import sys
 from typing import NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from deploy.commands import access, demo, ledger, parked, run, tail
 from deploy.commands.common import aside
@@ -29,24 +30,45 @@ app.add_typer(ledger.commands, name="ledger")
 
 
 def main() -> NoReturn:
-    """Run a command; `IOP_DEBUG=1` lets an unexpected error show where it came from."""
+    """Run a command: 0 done, 1 it cannot go on, 2 not understood, 130 interrupted.
+
+    `IOP_DEBUG=1` lets an unexpected error show where it came from.
+    """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        app()
+        sys.exit(app(prog_name="iop", standalone_mode=False))
     except CannotContinueError as failure:
         _stop(str(failure))
-    except KeyboardInterrupt:
+    except TyperException as misunderstood:
+        _not_understood(misunderstood)
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read us has seen enough; nothing more may be flushed to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as failure:
+        if os.environ.get("IOP_DEBUG"):
+            raise
+        _stop(": ".join(str(each) for each in (failure.strerror or type(failure).__name__, failure.filename) if each))
     except Exception as bug:
         if os.environ.get("IOP_DEBUG"):
             raise
         _stop(f"unexpected {type(bug).__name__}; run again with IOP_DEBUG=1 to see where")
-    sys.exit(0)
 
 
-def _stop(line: str) -> NoReturn:
+def _stop(line: str, code: int = 1) -> NoReturn:
     aside.print(f"iop: {line}", markup=False)
-    sys.exit(1)
+    sys.exit(code)
+
+
+def _not_understood(wrong: TyperException) -> NoReturn:
+    """One line, and which help to ask for. Without any arguments the help itself was shown instead."""
+    line = wrong.format_message().strip().rstrip(".")
+    if not line:
+        sys.exit(wrong.exit_code)
+    context = getattr(wrong, "ctx", None)
+    _stop(f"{line}; see `{context.command_path if context else 'iop'} --help`", wrong.exit_code)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,10 @@ def parse(text: str, since: datetime) -> datetime:
     """`2026-03-02T14:00:00-05:00` (an offset is needed), or `+90m`, `+2h`, `+3d`, `+1w` after `since`."""
     step = STEP.fullmatch(text)
     if step:
-        return since + timedelta(**{UNIT[step[2]]: int(step[1])})
+        try:
+            return since + timedelta(**{UNIT[step[2]]: int(step[1])})
+        except OverflowError:
+            raise CannotContinueError("so far ahead there is no calendar: choose a smaller step") from None
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:

@@ -5,6 +5,7 @@ running.bootstrap          # "127.0.0.1:9092"
 running.stop()
 """
 
+import json
 import os
 import socket
 import struct
@@ -82,9 +83,13 @@ def start(data: Path, port: int = 0) -> RunningKafka:
 def prepare(data: Path, port: int) -> parts.Part:
     """Fetch, configure and, the first time, format; what remains is to run the part."""
     home = (data / "kafka").resolve()
+    if "," in str(home):
+        raise CannotContinueError("Kafka takes a comma for the end of a path: choose a folder without one with --data")
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "server.properties"
-    settings.write_text(SETTINGS.format(host=LOOPBACK, port=port, controller_port=free_port(), log_dir=home / "topics"))
+    settings.write_text(
+        SETTINGS.format(host=LOOPBACK, port=port, controller_port=free_port(), log_dir=_property(home / "topics"))
+    )
     java = _java(home)
     if not (home / "topics" / "meta.properties").exists():
         _format(java, settings)
@@ -105,6 +110,11 @@ def answers(host: str, port: int) -> bool:
             return len(connection.recv(4)) == 4
     except OSError:
         return False
+
+
+def _property(path: Path) -> str:
+    """The path as a Java properties file takes it: ASCII, with the same escapes as JSON."""
+    return json.dumps(str(path))[1:-1]
 
 
 def _java(home: Path) -> tuple[str, ...]:

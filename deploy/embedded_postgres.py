@@ -147,5 +147,6 @@ def _run(name: str, *arguments: str, spoken: str = "") -> None:
     leash = (*parts.leash(signal.SIGKILL, UNPRIVILEGED), str(binary(name)), *arguments)
     done = subprocess.run(leash, input=spoken, capture_output=True, text=True, check=False, timeout=120, cwd=REPOSITORY)
     if done.returncode != 0:
-        last_line = " ".join(done.stderr.strip().splitlines()[-1:])
-        raise CannotContinueError(f"PostgreSQL could not be set up ({name}): {last_line}; or set DATABASE_URL")
+        said = done.stderr.strip().splitlines()
+        why = next((line for line in said if "error:" in line or "FATAL:" in line), " ".join(said[-1:]))
+        raise CannotContinueError(f"PostgreSQL could not be set up ({name}): {why}; or set DATABASE_URL")

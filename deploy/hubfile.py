@@ -2,15 +2,18 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from deploy.failure import CannotContinueError
 
-NAME = "hub.json"
+NAME, LOCK = "hub.json", "hub.lock"
+LOOKS_MOST, BETWEEN_LOOKS_SECONDS = 3, 0.05
 
 
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,16 +57,19 @@ def read(data: Path) -> Hub:
     """The hub of this folder.
 
     Raises:
-        CannotContinueError: none runs there.
+        CannotContinueError: none runs there, or it was killed before it could say so.
     """
     try:
-        return msgspec.json.decode((data / NAME).read_bytes(), type=Hub)
+        hub = msgspec.json.decode((data / NAME).read_bytes(), type=Hub)
     except FileNotFoundError:
         raise CannotContinueError(
             f"no hub is running in {data}: start one with `iop up --data {data}`, or name its folder with --data"
         ) from None
     except msgspec.MsgspecError as wrong:
         raise CannotContinueError(f"{data / NAME} is not what a hub writes: {wrong}") from None
+    if not _is_held(data):
+        raise CannotContinueError(f"the hub in {data} was killed: start it again with `iop up --data {data}`")
+    return hub
 
 
 @contextmanager
@@ -73,12 +79,36 @@ def owned(data: Path) -> Iterator[None]:
     Raises:
         CannotContinueError: another hub runs in it.
     """
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "hub.lock").open("w") as lock:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / LOCK).open("w")
+    except OSError as failure:
+        raise CannotContinueError(
+            f"{data} cannot be a hub's folder ({failure.strerror}): choose another one with --data"
+        ) from None
+    with lock:
+        if not _taken(lock):
+            raise CannotContinueError(f"a hub already runs in {data}: stop it, or choose another folder with --data")
+        yield
+
+
+def _taken(lock: IO[str]) -> bool:
+    """Whether we hold it now. Somebody who only looks holds it for a moment."""
+    for _ in range(LOOKS_MOST):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CannotContinueError(
-                f"a hub already runs in {data}: stop it, or choose another folder with --data"
-            ) from None
-        yield
+            time.sleep(BETWEEN_LOOKS_SECONDS)
+        else:
+            return True
+    return False
+
+
+def _is_held(data: Path) -> bool:
+    """Whether a hub holds the folder; a hub.json without the lock beside it was put there by somebody else."""
+    try:
+        with (data / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
+        return True
+    return False

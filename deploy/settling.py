@@ -82,7 +82,7 @@ class Settling:
             if not now.unrest and not before.unrest and now.ends == before.ends:
                 return
             if time.monotonic() > give_up_at:
-                still = "; ".join(now.unrest) or "words keep coming"
+                still = "; ".join(now.unrest or before.unrest) or "words keep coming"
                 raise CannotContinueError(f"not quiet after {seconds_max:g} s: {still}")
             before = now
             await asyncio.sleep(BETWEEN_LOOKS_SECONDS)

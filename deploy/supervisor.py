@@ -103,7 +103,7 @@ class Supervisor:
         part = kept.part
         if kept.process.poll() is not None:
             raise CannotContinueError(f"{part.name} ended while starting ({how(kept.process)}); see {part.log}")
-        if time.monotonic() - kept.launched_at > part.ready_seconds_max:
+        if not kept.ready and time.monotonic() - kept.launched_at > part.ready_seconds_max:
             raise CannotContinueError(f"{part.name} was not ready after {part.ready_seconds_max:.0f} s; see {part.log}")
         kept.ready = kept.ready or part.ready()
 

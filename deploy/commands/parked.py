@@ -7,8 +7,8 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import msgspec
 import typer
-from rich.table import Table
 
 from deploy import hubfile
 from deploy import token as tokens
@@ -31,6 +31,14 @@ class Parked:
     row: asyncpg.Record
 
 
+class Redriven(msgspec.Struct, frozen=True):
+    """What a service answers."""
+
+    decided: int
+    parked: int
+    dry_run: bool
+
+
 @commands.command("list", epilog="Example: iop parked list --service testing")
 def list_(service: Service = None, data: Data = DEFAULT_DATA) -> None:
     """What is parked, in the order it will be decided again."""
@@ -38,19 +46,15 @@ def list_(service: Service = None, data: Data = DEFAULT_DATA) -> None:
     if not parked:
         out.print("nothing is parked")
         return
-    table = Table("service", "at", "class", "word", "key", "place", "id")
+    patients: dict[tuple[str, str, str], list[asyncpg.Record]] = {}
     for each in parked:
-        row = each.row
-        table.add_row(
-            each.service,
-            f"{row['at']:%Y-%m-%d %H:%M:%S}",
-            row["class"],
-            row["word"],
-            row["key"],
-            row["place"],
-            str(row["id"]),
-        )
-    out.print(table)
+        patients.setdefault((each.service, each.row["key"], each.row["program"]), []).append(each.row)
+    for (name, key, program), rows in patients.items():
+        out.print(f"{name}  patient {key or 'unknown'}  {program}", markup=False)
+        for row in rows:
+            out.print(
+                f"  {row['id']}  {row['at']:%Y-%m-%d %H:%M:%S}  {row['class']:<10}  {_said_of(row)}", markup=False
+            )
 
 
 @commands.command("show", epilog="Example: iop parked show 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --content")
@@ -67,6 +71,8 @@ def show(
     if not found:
         raise CannotContinueError("nothing with this id is parked")
     for each in found:
+        if each is not found[0]:
+            out.print()
         for field, value in (("service", each.service), *each.row.items()):
             if field != "content":
                 out.print(f"{field:<9} {value}", markup=False)
@@ -83,7 +89,7 @@ def redrive(
     service: Service = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Decide parked words again, in order; where one fails again, the rest of that patient stays parked."""
+    """Decide parked words again, in order; where one fails again, the rest of that patient stays parked (code 1)."""
     hub = hubfile.read(data)
     parked = asyncio.run(_read(hub, service, LIST))
     waiting = {
@@ -94,13 +100,16 @@ def redrive(
     token = {
         program: tokens.fetch(hub.issuer, data / "keys", "ops", program, SCOPE) for program in set(waiting.values())
     }
-    refused = sum(not _ask(hub, token[program], *place, dry_run) for place, program in waiting.items())
-    if refused:
-        raise CannotContinueError(f"{refused} of {len(waiting)} could not be redriven")
+    failed = sum(not _ask(hub, token[program], *place, dry_run) for place, program in waiting.items())
+    if failed:
+        raise CannotContinueError(
+            f"{failed} of {len(waiting)} not wholly decided: `iop parked show ID` says where the first word of each "
+            "fails; mend that, then redrive again"
+        )
 
 
 def _ask(hub: Hub, token: str, service: str, key: str, dry_run: bool) -> bool:
-    """Ask one service to redrive one key, and say what came of it."""
+    """Ask one service to redrive one key, and say what came of it; whether nothing of it stays parked."""
     try:
         answer = httpx.post(
             f"{hub.services[service].base}/admin/redrive",
@@ -112,8 +121,25 @@ def _ask(hub: Hub, token: str, service: str, key: str, dry_run: bool) -> bool:
     except httpx.HTTPError as failure:
         aside.print(f"{service} {key}: does not answer ({type(failure).__name__})", markup=False)
         return False
-    out.print(f"{service} {key}: {answer.status_code} {answer.text}", markup=False)
-    return answer.is_success
+    line, whole = came_of(answer)
+    out.print(f"{service} {key}: {line}", markup=False)
+    return whole
+
+
+def came_of(answer: httpx.Response) -> tuple[str, bool]:
+    """What came of a redrive, in words, and whether nothing stays parked."""
+    try:
+        done = msgspec.json.decode(answer.content, type=Redriven)
+    except msgspec.MsgspecError:
+        return f"{answer.status_code} {answer.text}", answer.is_success
+    if done.dry_run:
+        return f"would decide {done.decided}, {done.parked} would stay parked", done.parked == 0
+    return f"decided {done.decided}, {done.parked} stay parked", done.parked == 0
+
+
+def _said_of(row: asyncpg.Record) -> str:
+    """The word by its short name, and where it went wrong."""
+    return f"{row['word'].rpartition('.')[2]}: {row['place']}"
 
 
 async def _read(hub: Hub, service: str | None, query: str, *values: object) -> list[Parked]:

@@ -159,6 +159,8 @@ def members(resource: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{name}={code}"
             case [{"coding": [{"code": _}, *_]}, *_]:
                 yield f"{name}={','.join(each['coding'][0]['code'] for each in value)}"
+            case [{"diagnostics": str(text)}, *_]:
+                yield text
             case {"start": start}:
                 yield f"{name}={start[:16]}..{value.get('end', '')[:16]}"
             case _:

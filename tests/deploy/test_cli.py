@@ -66,6 +66,55 @@ def test_without_a_hub_one_line_says_how_to_start_one(arguments: tuple[str, ...]
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("parked", "show", "12"), "Invalid value for 'id': Input should be a valid UUID, invalid length: found 2"),
+        (("token",), "Missing argument 'client'"),
+        (("nonsense",), "No such command 'nonsense'"),
+    ],
+)
+def test_what_is_not_understood_is_one_line_that_names_the_help(arguments: tuple[str, ...], line: str) -> None:
+    done = iop(*arguments)
+
+    place = "iop" if arguments == ("nonsense",) else f"iop {' '.join(arguments[:2])}"
+    assert (done.returncode, done.stderr) == (2, f"iop: {line}; see `{place} --help`\n")
+
+
+def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    done = iop("up", "--data", str(tmp_path / "file" / "hub"))
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"iop: {tmp_path}/file/hub cannot be a hub's folder (Not a directory): choose another one with --data\n",
+    )
+
+
+def test_a_hub_that_was_killed_is_one_line_that_says_how_to_start_it_again(tmp_path: Path) -> None:
+    hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={}))
+    with hubfile.owned(tmp_path):
+        assert iop("settle", "--data", str(tmp_path), "--timeout", "0").stderr.startswith("iop: not quiet")
+
+    done = iop("settle", "--data", str(tmp_path))
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"iop: the hub in {tmp_path} was killed: start it again with `iop up --data {tmp_path}`\n",
+    )
+
+
+def test_a_step_past_every_calendar_is_one_line(tmp_path: Path) -> None:
+    hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={}))
+    (tmp_path / clock.NAME).write_text("2026-03-02T14:00:00+00:00\n")
+
+    done = iop("clock", "set", "+99999999999w", "--data", str(tmp_path))
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "calendar" in done.stderr
+
+
 def test_a_hub_that_is_gone_is_one_line_too(tmp_path: Path) -> None:
     port = free_port()
     database = f"postgresql://iop:secret@127.0.0.1:{port}/intake"

@@ -33,6 +33,17 @@ async def test_a_topic_with_another_number_of_partitions_is_refused(own_kafka: R
         await topics.create(own_kafka.bootstrap, topics.Topics(partitions=12, topic=narrow.topic))
 
 
+def test_its_data_lies_where_it_was_told_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    embedded_kafka.prepare(tmp_path / "Zoë's hub 50% ✓", free_port())
+
+    assert (tmp_path / "Zoë's hub 50% ✓" / "kafka" / "topics" / "meta.properties").exists()
+
+
+def test_a_folder_with_a_comma_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotContinueError, match="choose a folder without one"):
+        embedded_kafka.prepare(tmp_path / "a, b", free_port())
+
+
 async def test_a_kafka_that_is_not_there_is_one_clear_line() -> None:
     with pytest.raises(CannotContinueError, match="could not be set up"):
         await topics.create(f"127.0.0.1:{free_port()}")

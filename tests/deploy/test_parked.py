@@ -7,9 +7,11 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 
 from deploy import hubfile
+from deploy.commands.parked import came_of
 from shared.path import db
 from tests.deploy.hubs import Running, begin, finish
 from tests.deploy.test_cli import iop
@@ -44,6 +46,14 @@ def test_what_is_parked_is_listed_with_its_service(running: Running) -> None:
     assert [part in done.stdout for part in ("testing", "bug", "EpisodeAdmitted", PATIENT, str(ID))] == [True] * 5
 
 
+def test_what_must_be_typed_again_is_never_cut_off(running: Running) -> None:
+    done = iop("parked", "list", "--data", str(running.data), COLUMNS="40")
+
+    assert done.stdout == (
+        f"testing  patient {PATIENT}  demo\n  {ID}  2026-03-02 14:00:00  bug         EpisodeAdmitted: decide\n"
+    )
+
+
 def test_what_it_says_is_shown_only_when_asked_for(running: Running) -> None:
     shown = iop("parked", "show", str(ID), "--data", str(running.data)).stdout
     whole = iop("parked", "show", str(ID), "--content", "--data", str(running.data)).stdout
@@ -58,6 +68,24 @@ def test_its_service_is_asked_to_decide_it_again(running: Running, flag: tuple[s
 
     assert done.stderr == "" and done.returncode == 0
     assert f"asked /admin/redrive?key={PATIENT}&dry_run={dry} with a Bearer" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "parked", "line"),
+    [
+        (False, 0, "decided 3, 0 stay parked"),
+        (False, 2, "decided 3, 2 stay parked"),
+        (True, 2, "would decide 3, 2 would stay parked"),
+    ],
+)
+def test_a_redrive_is_whole_when_nothing_stays_parked(dry_run: bool, parked: int, line: str) -> None:
+    answer = httpx.Response(200, json={"decided": 3, "parked": parked, "dry_run": dry_run})
+
+    assert came_of(answer) == (line, parked == 0)
+
+
+def test_a_refused_redrive_says_what_the_service_said() -> None:
+    assert came_of(httpx.Response(403, text="forbidden")) == ("403 forbidden", False)
 
 
 def test_a_key_under_which_nothing_is_parked_is_one_line(running: Running) -> None:

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def test_a_part_that_is_never_ready_is_given_up_and_stopped(tmp_path: Path) -> N
     pid = supervisor.pids["part"]
     supervisor.stop()
     assert not alive(pid)
+
+
+def test_the_part_that_is_not_ready_is_named_not_one_that_is(tmp_path: Path) -> None:
+    supervisor = Supervisor(lambda line: None)
+    slow = replace(part(tmp_path, SLEEPS, ready=lambda: False), name="slow")
+
+    with pytest.raises(CannotContinueError, match=r"^slow was not ready after"):
+        supervisor.start([part(tmp_path, SLEEPS), slow])
+
+    supervisor.stop()
 
 
 def test_a_part_that_does_not_stop_when_asked_is_killed(tmp_path: Path) -> None:

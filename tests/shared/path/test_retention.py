@@ -101,8 +101,8 @@ async def test_a_month_of_the_journal_goes_once_every_program_is_done_with_it(da
     assert await journalled(pool) == ["long"]
     await forget(pool, Kept(21, BOTH), FEBRUARY_1 + timedelta(days=365))
     assert await journalled(pool) == []
-    months = await pool.fetch("SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'heard'::regclass")
-    assert [row["name"] for row in months] == ["heard_2026_02"]
+    months = await pool.fetch("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'heard'::regclass")
+    assert [row["inhrelid"] for row in months] == ["heard_2026_02"]
 
 
 def test_december_ends_with_the_year() -> None:
