@@ -72,7 +72,8 @@ async def test_a_body_that_drips_is_not_waited_for_and_its_connection_ends() -> 
 
     request = Request({"type": "http", "method": "POST", "headers": []}, drip)
     with pytest.raises(Refusal) as refused:
-        await read_body(request, Limits(), seconds_most=0.1)
+        async with asyncio.timeout(5):
+            await read_body(request, Limits(), seconds_most=0.1)
     assert (refused.value.status, refused.value.headers["Connection"]) == (408, "close")
 
 
