@@ -14,6 +14,8 @@ from services.intake.table import TABLE, Known, Rule, support
 from services.intake.words import Need
 
 CO_OCCURRING = "co-occurring"
+SCORE_DAYS = 7
+"""How long a score of withdrawal speaks for the present, as in the table (R3 to R5)."""
 WEEKLY_SUPPORT = ("none", "1.0", "1.5")
 
 
@@ -105,7 +107,7 @@ def _beside_partner(needs: Needs, known: Known, settings: Settings) -> Needs | N
     """
     values = known.within(None)
     starts = values.get("moud-start", 0) > 0 or values.get("moud-titrate", 0) > 0
-    if not settings.partner_prescriber or not starts or values.get("cows", 0) >= 13:
+    if not settings.partner_prescriber or not starts or known.within(SCORE_DAYS).get("cows", 0) >= 13:
         return None
     return [each for each in needs if each != ("withdrawal", "1.7")]
 

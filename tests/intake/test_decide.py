@@ -280,6 +280,13 @@ def test_a_patient_who_declines_the_level_is_looked_at_again_in_a_week() -> None
     assert (review.reason, review.act_by) == ("R18", A_WEEK_LATER)
 
 
+def test_who_declines_the_level_and_is_admitted_to_another_is_looked_at_again_too() -> None:
+    story = given(assessment(IOP_NEEDS | {"substance-use-risk": "2.5"}, "safe-housing"), referral())
+    story.told(sign(story.state, "2.1", "patient-declined"))
+    assert story.names()[-2:] == ["EpisodeAdmitted", "PlacementReviewRequested"]
+    assert [each.reason for each in story.state.reviews] == ["R18"]
+
+
 def test_nothing_is_signed_twice() -> None:
     story = referred()
     command = sign(story.state)

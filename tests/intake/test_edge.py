@@ -115,7 +115,9 @@ async def test_another_level_without_a_reason_is_refused(desk: Reception) -> Non
 
 async def test_a_finished_episode_with_its_encounter_discharges(desk: Reception) -> None:
     episode = await admit(desk)
-    await desk.takes(bundles.discharge(episode, "step-down", MONDAY + timedelta(days=80)))
+    with pytest.raises(Refusal, match=r"business-rule at Bundle.entry\[1\].resource.period.end"):
+        await desk.takes(bundles.discharge(episode, "step-down", MONDAY + timedelta(days=80)))
+    await desk.takes(bundles.discharge(episode, "step-down", MONDAY))
     (ended,) = await desk.found("EpisodeOfCare")
     (encounter,) = await desk.found("Encounter")
     assert ended["status"] == "finished"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -277,6 +277,54 @@ def test_a_questionnaire_response_answers_by_its_link_ids(keys: Keys) -> None:
 
 def test_an_observation_entered_in_error_takes_its_finding_back(keys: Keys) -> None:
     assert findings(keys, {**bundles.fact(WHO, "c-ssrs-q4", True), "status": "entered-in-error"}) == {"c-ssrs-q4": 0}
+
+
+def test_what_lies_ahead_has_not_been_assessed(keys: Keys) -> None:
+    """A wrong year would stay the newest for ever. A sender's clock may be a little ahead."""
+    soon, next_year = MONDAY + timedelta(minutes=59), MONDAY + timedelta(days=365)
+    assert told(keys, bundles.need(WHO, "withdrawal", "none", soon))
+    for ahead in (bundles.need(WHO, "withdrawal", "none", next_year), bundles.score(WHO, "cows", 14, next_year)):
+        with pytest.raises(Refusal, match=r"business-rule at Bundle.entry\[0\].resource.effective"):
+            told(keys, ahead)
+
+
+def test_no_score_is_negative(keys: Keys) -> None:
+    with pytest.raises(Refusal, match=r"value at Bundle.entry\[0\].resource.value"):
+        told(keys, bundles.score(WHO, "cows", -1))
+
+
+@pytest.mark.parametrize(
+    ("end", "at"),
+    [
+        ("2026-01-05T13:00:00Z", MONDAY - timedelta(hours=1)),
+        ("2026-01-05T14:59:00Z", MONDAY),
+        ("2026-01-05", MONDAY),
+        ("2026-01-04", datetime(2026, 1, 5, 4, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_a_discharge_of_a_day_is_at_its_end_and_never_later_than_now(keys: Keys, end: str, at: datetime) -> None:
+    (command,) = told(keys, *discharged(end))
+    assert isinstance(command, w.Discharge) and command.at == at
+
+
+@pytest.mark.parametrize("end", ["2026-01-05T15:01:00Z", "2026-01-06", "2027"])
+def test_a_discharge_is_told_once_it_has_happened(keys: Keys, end: str) -> None:
+    with pytest.raises(Refusal, match=r"business-rule at Bundle.entry\[1\].resource.period.end"):
+        told(keys, *discharged(end))
+
+
+def discharged(end: str) -> list[Json]:
+    episode = {"resourceType": "EpisodeOfCare", "status": "finished", "patient": {"reference": WHO}}
+    home = {"coding": [{"system": codes.DISCHARGE, "code": "home"}]}
+    encounter = {
+        "resourceType": "Encounter",
+        "status": "finished",
+        "class": {"system": codes.ACT, "code": "AMB"},
+        "subject": {"reference": WHO},
+        "period": {"end": end},
+        "hospitalization": {"dischargeDisposition": home},
+    }
+    return [episode, encounter]
 
 
 def test_a_need_entered_in_error_goes_to_a_person(keys: Keys) -> None:

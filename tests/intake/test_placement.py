@@ -1,5 +1,6 @@
 """The rules R0 to R19 (domain 2.8): what fires, in which order, and what it recommends."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -121,6 +122,15 @@ def test_r4_holds_for_a_same_day_medical_evaluation(score: str) -> None:
     assert found.hold
     assert "same-day-medical-evaluation" in found.conditions
     assert "R4" in found.rules
+
+
+def test_a_score_of_withdrawal_speaks_for_seven_days() -> None:
+    """A second placement within the month must not be made by the first one's withdrawal."""
+    for score in ("ciwa-ar=18", "cows=25", "cows=14"):
+        needs, before = known(IOP_NEEDS, "safe-housing"), known({}, score, at=MONDAY - timedelta(days=8))
+        both = replace(needs, findings=(*before.findings, *needs.findings))
+        found = recommend(both, settings(partner_prescriber="harbor-clinic"))
+        assert (found.level, found.rules, found.hold) == ("2.1", ("R14",), False)
 
 
 def test_cows_between_the_bounds_is_r5_not_r4() -> None:

@@ -32,12 +32,19 @@ def sign_placement(state: State, command: w.SignPlacement, moment: At) -> Said |
     said.append(_signature(referral, state.recommended, command, moment))
     admits = command.level in moment.settings.offers
     said.extend(
-        _admit(state, referral, command.level, moment) if admits else _decline(state, referral, command, moment)
+        _admit(state, referral, command.level, moment) if admits else _decline(state, referral, command.level, moment)
     )
+    if command.reason == PATIENT_DECLINED:
+        hours = moment.settings.declined_review_days * 24
+        said.append(ask_for_review(name_id(referral.id, "review:R18"), "R18", referral, moment, hours))
     return said
 
 
-NOTHING_TO_SIGN = Refused("conflict", "no recommendation or review waits under this task", "Task.id")
+PATIENT_DECLINED = "patient-declined"
+"""Of the recommended level; whatever is selected then is looked at again (R18)."""
+NOTHING_TO_SIGN = Refused(
+    "conflict", "nothing waits for a signature under this task: it was signed before, or withdrawn", "Task.status"
+)
 
 
 def _needs_reason(recommended: Recommended | None, level: str) -> bool:
@@ -77,19 +84,16 @@ def _admit(state: State, referral: Referral, level: str, moment: At) -> Said:
     return [*unknown, admitted]
 
 
-def _decline(state: State, referral: Referral, command: w.SignPlacement, moment: At) -> Said:
+def _decline(state: State, referral: Referral, level: str, moment: At) -> Said:
     rules = state.recommended.rules if state.recommended else ("R0",)
     declined = w.EpisodeDeclined(
         episode_id=name_id(referral.id, "episode"),
         referral_id=referral.id,
-        level=command.level,
+        level=level,
         rules=rules,
         declined_at=moment.now,
     )
-    if command.reason != "patient-declined":
-        return [declined]
-    hours = moment.settings.declined_review_days * 24
-    return [declined, ask_for_review(name_id(referral.id, "review:R18"), "R18", referral, moment, hours)]
+    return [declined]
 
 
 def complete_review(state: State, command: w.CompleteReview, moment: At) -> Said | Refused:
@@ -102,7 +106,7 @@ def discharge(state: State, command: w.Discharge, moment: At) -> Said | Refused:
     """A clinician's word ends the stay, and with it whatever intake still asked of a person about it."""
     episode = state.episode
     if episode is None or episode.id != command.episode_id:
-        return Refused("conflict", "this episode is not open", "EpisodeOfCare.id")
+        return Refused("conflict", "this episode is not open: it was finished before", "EpisodeOfCare.status")
     if command.at < episode.admitted_at:
         return Refused("business-rule", "the discharge lies before the admission", "EpisodeOfCare.period.end")
     discharged = w.EpisodeDischarged(

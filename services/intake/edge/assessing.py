@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.intake.edge.reading import code_in, codings, instant
+from services.intake.edge.reading import code_in, codings, happened
 from services.intake.table import TABLE
 from services.intake.words import Finding, StatedNeed
 from shared.edge.contract import Context
@@ -100,7 +100,7 @@ def _answered(entry: Entry, context: Context) -> Iterator[Finding]:
             continue
         value = 0 if mistaken else _value(answer, "value", f"{place}.answer[0].value")
         if value is not None:
-            at = instant(response.get("authored"), context.settings.timezone, f"{entry.place}.authored")
+            at = happened(response.get("authored"), context, f"{entry.place}.authored")
             yield Finding(code, value, at, f"QuestionnaireResponse/{entry.id}")
 
 
@@ -136,11 +136,11 @@ def _value(parent: Mapping[str, Any], name: str, place: str) -> int | None:
 def _whole(value: Any, place: str) -> int:
     try:
         number = Decimal(str(value))
-        if number == number.to_integral_value():
+        if number >= 0 and number == number.to_integral_value():
             return int(number)
     except InvalidOperation:
         pass
-    raise refuse(422, "value", place, "A score is a whole number.")
+    raise refuse(422, "value", place, "A score is a whole number, and never below 0.")
 
 
 def _diagnosed(entry: Entry, context: Context) -> Iterator[Finding]:
@@ -163,7 +163,7 @@ _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 
 def _when(entry: Entry, context: Context) -> Any:
     """The clinical time: without one nobody can say whether the assessment is recent."""
-    observation, zone = entry.resource, context.settings.timezone
+    observation = entry.resource
     bounds = observation.get("effectivePeriod", {})
     for text in (
         observation.get("effectiveDateTime"),
@@ -172,5 +172,5 @@ def _when(entry: Entry, context: Context) -> Any:
         bounds.get("start"),
     ):
         if text is not None:
-            return instant(text, zone, f"{entry.place}.effective")
-    return instant(None, zone, f"{entry.place}.effective")
+            return happened(text, context, f"{entry.place}.effective")
+    return happened(None, context, f"{entry.place}.effective")

@@ -1,10 +1,10 @@
 """The referral, the Tasks a person completes, and the discharge."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from services.intake.edge.reading import code_in, codings, instant, target
+from services.intake.edge.reading import code_in, codings, happened, instant, last_instant, target
 from services.intake.words import (
     AcknowledgeEscalation,
     CompleteReview,
@@ -70,7 +70,8 @@ def completed(entry: Entry, context: Context) -> Command:
     if code_in(code, codes.ESCALATION):
         return escalation_told(entry, AcknowledgeEscalation, ResolveEscalation)
     if entry.resource["status"] != "completed":
-        raise refuse(422, "business-rule", f"{entry.place}.status", "This Task is completed, with its output.")
+        place = f"{entry.place}.status"
+        raise refuse(422, "business-rule", place, "This Task is answered by completing it, with its output.")
     level = _output(entry, "level", codes.LEVEL)
     if level is None and code_in(code, codes.TASK) == "review-placement":
         return CompleteReview(task_id=str(entry.id))
@@ -132,5 +133,9 @@ def _disposition(encounter: Entry) -> str:
 
 
 def _ended(episode: Entry, encounter: Entry, context: Context) -> datetime:
-    ended = episode.resource.get("period", {}).get("end") or encounter.resource.get("period", {}).get("end")
-    return instant(ended, context.settings.timezone, f"{episode.place}.period.end")
+    """When the stay ended: an instant, or of a day its last second; never later than now."""
+    dated = next((each for each in (episode, encounter) if each.resource.get("period", {}).get("end")), episode)
+    place, end = f"{dated.place}.period.end", dated.resource.get("period", {}).get("end")
+    exact = happened(end, context, place)
+    zone = context.settings.timezone
+    return min(exact if "T" in end else last_instant(end, zone, place) - timedelta(seconds=1), context.now)

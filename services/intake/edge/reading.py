@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from shared.edge.contract import Context
 from shared.edge.outcome import Refusal, refuse
 
 Json = Mapping[str, Any]
@@ -37,6 +38,15 @@ def instant(text: Any, zone: str, place: str) -> datetime:
     if "T" in text:
         return _exact(text, zone, place)
     return _midnight(_first_day(text, place), zone)
+
+
+def happened(text: Any, context: Context, place: str) -> datetime:
+    """When something that has happened did. Raises Refusal where the time is missing, or lies ahead by more than a
+    sender's clock may: a wrong year would outlive every later correction."""
+    at = instant(text, context.settings.timezone, place)
+    if at > context.now + timedelta(minutes=context.settings.ahead_minutes):
+        raise refuse(422, "business-rule", place, "This lies in the future; it is told once it has happened.")
+    return at
 
 
 def last_instant(text: str, zone: str, place: str) -> datetime:
