@@ -1,6 +1,6 @@
 """What the next decision needs of one patient: the episode, its sessions near now, the open escalations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -78,10 +78,6 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     def precedes(self, word: EpisodeAdmitted) -> bool:
         """Whether that admission begins a later stay; the same or an older one, heard again, changes nothing."""
         return self.id != word.episode_id and self.admitted_at <= word.admitted_at
-
-    def decide_at(self, session: Session) -> datetime:
-        """When silence about this session becomes a miss."""
-        return session.deferred_until or session.start + timedelta(minutes=self.grace_minutes)
 
 
 class Week(msgspec.Struct, frozen=True, array_like=True):
@@ -234,13 +230,23 @@ def _recounted(week: Week, more: int) -> Week:
     return msgspec.structs.replace(week, minutes=week.minutes + more)
 
 
+Waiting = Sequence[tuple[datetime, Session]]
+
+
+def undecided(state: State, episode: Episode) -> Waiting:
+    """The sessions that nobody said anything about yet, each with the instant at which silence makes it a miss."""
+    grace = timedelta(minutes=episode.grace_minutes)
+    return [(each.deferred_until or each.start + grace, each) for each in state.sessions if each.outcome == "planned"]
+
+
 def due(state: State) -> datetime | None:
     """The next instant at which something must be decided though nobody says anything."""
     moments = [escalation.due(state.escalations)]
     if (episode := state.episode) is not None:
-        moments.extend(_waits(state, episode))
-        moments.append(week_closes_at(state, episode))
-        moments.append(forgotten_at(state, episode) or episode.booked_until - timedelta(days=BOOK_AHEAD_DAYS))
+        waiting = undecided(state, episode)
+        moments.extend(at for at, _ in waiting)
+        moments.append(week_closes_at(episode, waiting))
+        moments.append(forgotten_at(episode, waiting) or episode.booked_until - timedelta(days=BOOK_AHEAD_DAYS))
     return min((each for each in moments if each is not None), default=None)
 
 
@@ -248,7 +254,7 @@ BOOK_AHEAD_DAYS = 13
 """Book again when fewer than this many days are booked (`book_days` is one more)."""
 
 
-def week_closes_at(state: State, episode: Episode) -> datetime | None:
+def week_closes_at(episode: Episode, waiting: Waiting) -> datetime | None:
     """A week is looked at once late check-ins to its last session are over, and none of it waits for its decision.
 
     None for the week in which the stay ends: like the first one it is not whole.
@@ -256,17 +262,11 @@ def week_closes_at(state: State, episode: Episode) -> datetime | None:
     end = episode.week_start + timedelta(days=7)
     if episode.discharged_at is not None and episode.discharged_at < end:
         return None
-    return max([end + timedelta(hours=episode.late_hours), *_waits(state, episode, end)])
+    return max([end + timedelta(hours=episode.late_hours), *(at for at, each in waiting if each.start < end)])
 
 
-def forgotten_at(state: State, episode: Episode) -> datetime | None:
+def forgotten_at(episode: Episode, waiting: Waiting) -> datetime | None:
     """When a closed episode leaves the state: none of its sessions waits any more. None while it is open."""
     if episode.discharged_at is None:
         return None
-    return max([episode.discharged_at + timedelta(days=FORGOTTEN_DAYS), *_waits(state, episode)])
-
-
-def _waits(state: State, episode: Episode, before: datetime | None = None) -> list[datetime]:
-    """When silence decides on each session that is undecided (and starts before then)."""
-    undecided = (each for each in state.sessions if each.outcome == "planned")
-    return [episode.decide_at(each) for each in undecided if before is None or each.start < before]
+    return max([episode.discharged_at + timedelta(days=FORGOTTEN_DAYS), *(at for at, _ in waiting)])

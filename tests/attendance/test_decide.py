@@ -1,7 +1,8 @@
 """What attendance decides: sessions booked, silence that becomes a miss, and what a miss asks of a person."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from services.attendance.state import FORGOTTEN_DAYS, State
@@ -11,9 +12,12 @@ from services.attendance.words import (
     AttendanceCorrected,
     BookedUntil,
     CallOffSession,
+    CheckIn,
+    CheckInWithdrawn,
     EpisodeForgotten,
     ExcuseSession,
     MarkMissed,
+    ReinstateSession,
     ResolveEscalation,
     SessionAttended,
     SessionCancelled,
@@ -22,9 +26,13 @@ from services.attendance.words import (
     SessionMissed,
     SessionScheduled,
     WeekClosed,
+    WeeklyHoursCorrected,
     WeeklyHoursFellShort,
+    WithdrawCheckIn,
 )
 from shared.rules.decision import Refused
+from shared.words.attendance import WeekWord
+from shared.words.envelope import name_id
 from shared.words.escalation import EscalationAcknowledged, EscalationRaised, EscalationResolved
 from shared.words.intake import Slot
 from tests.attendance.given import (
@@ -44,7 +52,9 @@ from tests.attendance.given import (
     changed,
     check_in,
     discharged,
+    encounter,
     evening,
+    in_error,
     in_treatment,
     only,
     session,
@@ -52,6 +62,11 @@ from tests.attendance.given import (
 )
 
 DAY = timedelta(days=1)
+
+
+def again(start: datetime, minutes: int | None) -> CheckIn:
+    """The same session checked in to by another Encounter."""
+    return msgspec.structs.replace(check_in(start, minutes), encounter_id=encounter(FRIDAY))
 
 
 def refusal(story: Story) -> tuple[str, str]:
@@ -646,3 +661,253 @@ def test_the_same_late_check_in_again_says_nothing() -> None:
     story.missing(MONDAY)
     story.then(check_in(MONDAY, None, story.now))
     assert story.then(check_in(MONDAY, None, story.now)) == []
+
+
+# --- what was wrong is taken back
+
+
+def test_a_check_in_entered_in_error_leaves_the_session_undecided() -> None:
+    story = Story(admitted())
+    story.until(MONDAY)
+    story.then(check_in(MONDAY))
+    (withdrawn,) = only(story.then(in_error(MONDAY)), CheckInWithdrawn)
+    assert (withdrawn.encounter_id, withdrawn.start) == (encounter(MONDAY), MONDAY)
+    assert story.outcome(MONDAY) == "planned"
+    assert starts(story.until(MONDAY + GRACE), SessionMissed) == [MONDAY]
+
+
+def test_after_a_check_in_in_error_the_right_one_has_the_grace_time_again() -> None:
+    story = Story(admitted())
+    story.until(MONDAY)
+    story.then(check_in(MONDAY))
+    story.until(MONDAY + timedelta(hours=5))
+    story.then(in_error(MONDAY))
+    assert only(story.until(story.now + GRACE - timedelta(seconds=1)), SessionMissed) == []
+    story.then(check_in(MONDAY, 120))
+    assert only(story.until(story.now + DAY), SessionMissed) == []
+
+
+def test_an_early_check_in_in_error_moves_no_deadline() -> None:
+    story = Story(admitted())
+    story.until(MONDAY - timedelta(hours=1))
+    story.then(check_in(MONDAY, None, story.now))
+    assert [type(each) for each in story.then(in_error(MONDAY))] == [CheckInWithdrawn]
+
+
+def test_an_encounter_that_no_longer_counts_withdraws_nothing() -> None:
+    story = Story(admitted())
+    story.until(MONDAY)
+    story.then(check_in(MONDAY, None), again(MONDAY, None))
+    before = story.state
+    assert story.then(in_error(MONDAY)) == []
+    assert story.state == before
+
+
+def test_a_second_encounter_replaces_the_first() -> None:
+    """The desk and the kiosk both check in: one of the two Encounters says who was there, the other is in error."""
+    story = Story(admitted())
+    story.until(MONDAY)
+    story.then(check_in(MONDAY, None))
+    withdrawn, came = story.then(again(MONDAY, 150))
+    assert isinstance(withdrawn, CheckInWithdrawn) and withdrawn.encounter_id == encounter(MONDAY)
+    assert isinstance(came, SessionAttended) and came.encounter_id == encounter(FRIDAY)
+    assert story.outcome(MONDAY) == "attended"
+
+
+def test_an_arrival_does_not_replace_the_minutes() -> None:
+    story = Story(admitted())
+    story.until(MONDAY)
+    story.then(check_in(MONDAY))
+    assert story.then(again(MONDAY, None)) == []
+    assert refusal(story) == ("conflict", "Encounter.appointment")
+
+
+def test_an_arrived_appointment_keeps_the_encounter_that_is_there() -> None:
+    story = Story(admitted())
+    story.until(MONDAY)
+    story.then(check_in(MONDAY, None))
+    assert story.then(CheckIn(session_id=session(MONDAY), encounter_id=None, came_at=MONDAY)) == []
+
+
+def test_an_arrived_appointment_has_an_encounter_of_its_own() -> None:
+    story = Story(admitted())
+    story.until(MONDAY)
+    said = story.then(CheckIn(session_id=session(MONDAY), encounter_id=None, came_at=MONDAY))
+    assert [each.encounter_id for each in only(said, SessionCheckedIn)] == [name_id(session(MONDAY), "encounter")]
+
+
+@pytest.mark.parametrize("command", [ExcuseSession, CallOffSession])
+def test_what_was_cancelled_by_mistake_takes_place_after_all(command: type[ExcuseSession | CallOffSession]) -> None:
+    story = Story(admitted(), command(session_id=session(MONDAY)))
+    assert starts(story.then(ReinstateSession(session_id=session(MONDAY))), SessionScheduled) == [MONDAY]
+    assert story.outcome(MONDAY) == "planned"
+    assert starts(story.until(MONDAY + GRACE), SessionMissed) == [MONDAY]
+
+
+def test_a_session_reinstated_after_it_began_has_the_grace_time_again() -> None:
+    story = Story(admitted(), CallOffSession(session_id=session(MONDAY)))
+    story.until(MONDAY + timedelta(hours=2))
+    story.then(ReinstateSession(session_id=session(MONDAY)))
+    assert only(story.until(story.now + GRACE - timedelta(seconds=1)), SessionMissed) == []
+    assert starts(story.until(story.now + GRACE), SessionMissed) == [MONDAY]
+
+
+def test_a_planned_session_is_reinstated_without_a_word() -> None:
+    assert Story(admitted()).then(ReinstateSession(session_id=session(MONDAY))) == []
+
+
+def test_a_missed_session_is_not_made_undecided_by_booking_it_again() -> None:
+    story = Story(admitted())
+    story.missing(MONDAY)
+    assert story.then(ReinstateSession(session_id=session(MONDAY))) == []
+    assert refusal(story) == ("conflict", "Appointment.status")
+
+
+def test_nothing_is_reinstated_once_the_stay_is_over() -> None:
+    story = Story(admitted(), discharged(ADMISSION + timedelta(hours=1)))
+    assert story.then(ReinstateSession(session_id=session(MONDAY))) == []
+    assert refusal(story) == ("conflict", "Appointment.status")
+
+
+# --- the week, once it was looked at
+
+
+def short_week() -> Story:
+    """The second week is short: its Monday was missed, and the week was looked at."""
+    story = Story(admitted())
+    story.attending_until(SECOND_MONDAY)
+    story.missing(SECOND_MONDAY)
+    story.attending_until(evening(2, 1, 12))
+    return story
+
+
+def test_late_minutes_that_bring_the_week_to_its_hours_take_the_finding_back() -> None:
+    story = Story(admitted())
+    story.attending_until(SECOND_MONDAY)
+    story.missing(SECOND_MONDAY)
+    (short,) = only(story.attending_until(evening(2, 1, 12)), WeeklyHoursFellShort)
+    (back,) = only(story.then(check_in(SECOND_MONDAY)), WeeklyHoursCorrected)
+    assert (back.issue_id, back.week_start, back.week_end) == (short.issue_id, short.week_start, short.week_end)
+    assert (back.minutes, back.minimum_minutes) == (540, 540)
+
+
+def test_late_minutes_that_are_not_enough_say_the_same_finding_with_more() -> None:
+    story = short_week()
+    (again,) = only(story.then(check_in(SECOND_MONDAY, 60)), WeeklyHoursFellShort)
+    assert again.minutes == 420
+    (back,) = only(story.then(check_in(SECOND_MONDAY, 180)), WeeklyHoursCorrected)
+    assert back.issue_id == again.issue_id
+
+
+def test_a_late_check_in_without_minutes_leaves_the_finding_alone() -> None:
+    said = short_week().then(check_in(SECOND_MONDAY, None))
+    assert only(said, WeeklyHoursFellShort) == [] and only(said, WeeklyHoursCorrected) == []
+
+
+@pytest.mark.parametrize("correction", [check_in(SECOND_MONDAY, 90), in_error(SECOND_MONDAY)])
+def test_a_week_is_found_short_when_minutes_turn_out_to_be_fewer(correction: CheckIn | WithdrawCheckIn) -> None:
+    story = Story(admitted())
+    assert only(story.attending_until(evening(2, 1, 12)), WeeklyHoursFellShort) == []
+    (short,) = only(story.then(correction), WeeklyHoursFellShort)
+    assert short.minutes == 360 + (90 if isinstance(correction, CheckIn) else 0)
+    assert [type(each) for each in story.then(check_in(SECOND_MONDAY)) if isinstance(each, WeekWord)] == [
+        WeeklyHoursCorrected
+    ]
+
+
+def test_minutes_of_the_first_partial_week_are_in_no_finding() -> None:
+    story = Story(admitted())
+    story.missing(MONDAY)
+    story.attending_until(evening(2, 1, 12))
+    assert only(story.then(check_in(MONDAY)), WeekWord) == []
+
+
+def test_a_changed_setting_does_not_change_what_a_week_needed() -> None:
+    story = short_week()
+    story.settings = Story(weekly_minimum_minutes=360).settings
+    assert [each.minimum_minutes for each in only(story.then(check_in(SECOND_MONDAY, 60)), WeekWord)] == [540]
+
+
+def test_a_whole_week_before_the_discharge_is_looked_at_and_the_last_part_of_one_is_not() -> None:
+    story = Story(admitted())
+    story.attending_until(SECOND_MONDAY)
+    story.missing(SECOND_MONDAY)
+    story.attending_until(evening(2, 0, 9))
+    story.then(discharged(story.now))
+    short = only(story.until(story.now + 20 * DAY), WeeklyHoursFellShort)
+    assert [each.week_start for each in short] == [evening(1, 0, 0)]
+
+
+# --- a session begun before the discharge
+
+
+def in_the_last_session() -> Story:
+    """Discharged ten minutes into a session about which nobody said anything yet."""
+    story = in_treatment()
+    story.until(SETTLED[0] + timedelta(minutes=10))
+    story.then(discharged(story.now))
+    return story
+
+
+def test_a_session_begun_before_the_discharge_keeps_its_minutes() -> None:
+    story = in_the_last_session()
+    story.until(story.now + timedelta(minutes=4))
+    (attended,) = only(story.then(check_in(SETTLED[0], 120)), SessionAttended)
+    assert attended.start == SETTLED[0]
+    assert only(story.until(SETTLED[0] + DAY), SessionMissed) == []
+
+
+def test_silence_about_a_session_begun_before_the_discharge_is_a_miss_that_asks_nobody() -> None:
+    said = in_the_last_session().until(SETTLED[0] + GRACE)
+    assert starts(said, SessionMissed) == [SETTLED[0]] and changed(said) == []
+
+
+def test_a_late_check_in_after_the_discharge_corrects_the_miss() -> None:
+    story = in_the_last_session()
+    story.until(SETTLED[0] + timedelta(hours=3))
+    said = story.then(check_in(SETTLED[0], 120))
+    assert starts(said, AttendanceCorrected) == starts(said, SessionAttended) == [SETTLED[0]]
+
+
+def test_a_discharge_told_later_takes_back_the_misses_after_it() -> None:
+    story = in_treatment()
+    left = story.now
+    story.missing(*SETTLED[:2])
+    said = story.then(discharged(left))
+    assert starts(said, SessionCancelled)[:2] == list(SETTLED[:2])
+    assert [word for word, _, _ in changed(said)] == ["Resolved", "Resolved"]
+
+
+def test_a_discharge_on_a_date_lasts_to_the_end_of_that_day() -> None:
+    """It is told as the day's first moment; the evening's session may have been the last one."""
+    story = in_treatment()
+    story.missing(SETTLED[0])
+    said = story.then(discharged(evening(2, 0, 0)))
+    assert SETTLED[0] not in starts(said, SessionCancelled)
+    assert starts(said, SessionCancelled)[0] == SETTLED[1]
+
+
+def test_a_closed_episode_is_not_forgotten_while_a_session_waits() -> None:
+    story = in_the_last_session()
+    story.now = story.listening_since = SETTLED[0] + (FORGOTTEN_DAYS + 1) * DAY
+    assert only(story.until(story.now), EpisodeForgotten) == []
+    assert [type(each) for each in story.until(story.now + GRACE)] == [SessionMissed, EpisodeForgotten]
+
+
+def test_a_second_stay_leaves_no_session_of_the_first_booked() -> None:
+    story = in_the_last_session()
+    said = story.then(admitted(at=story.now, episode=session(WEDNESDAY)))
+    assert starts(said, SessionCancelled) == [SETTLED[0]]
+
+
+# --- clocks are changed
+
+
+def test_seven_days_are_seven_days_in_the_week_of_a_clock_change() -> None:
+    """Clocks go forward on Sunday 8 March 2026: from Monday at six to Monday at six are 167 hours."""
+    story = Story()
+    story.now = evening(6, 0, 9)
+    story.then(admitted(at=story.now))
+    story.missing(evening(8, 0), evening(9, 0))
+    assert evening(9, 0) - evening(8, 0) == timedelta(hours=167)
+    assert story.escalations == {"missed-session": 1}

@@ -95,7 +95,7 @@ def _of_session(state: State, command: OfSession, moment: Now) -> list[Word] | R
     if session is None:
         return Refused("not-found", "no such session is planned for this patient", "appointment")
     said = _of_this(state, state.episode, session, command, moment)
-    return said if isinstance(said, Refused) else [*said, *recounted(state, said)]
+    return said if isinstance(said, Refused) else [*said, *recounted(state, session, said)]
 
 
 def _of_this(state: State, episode: Episode, session: Session, command: OfSession, moment: Now) -> list[Word] | Refused:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from services.attendance.decide.sessions import Now, missed, scheduled
 from services.attendance.decide.weeks import close_weeks
 from services.attendance.hours import sessions_between
-from services.attendance.state import Episode, Session, State, evolve, forgotten_at
+from services.attendance.state import Episode, Session, State, evolve, forgotten_at, undecided
 from services.attendance.words import AbsenceDeferred, BookedUntil, EpisodeForgotten
 from shared.rules import escalation
 from shared.words.envelope import Word
@@ -40,16 +40,14 @@ def book(episode: Episode, moment: Now) -> list[Word]:
 
 def _forget(state: State, moment: Now) -> list[Word]:
     assert state.episode is not None
-    at = forgotten_at(state, state.episode)
+    at = forgotten_at(state.episode, undecided(state, state.episode))
     return [EpisodeForgotten()] if at is not None and at <= moment.now else []
 
 
 def _conclude_absences(state: State, moment: Now) -> list[Word]:
     assert state.episode is not None
     said: list[Word] = []
-    waited = [
-        each for each in state.sessions if each.outcome == "planned" and state.episode.decide_at(each) <= moment.now
-    ]
+    waited = [each for at, each in undecided(state, state.episode) if at <= moment.now]
     for session in sorted(waited, key=lambda each: each.start):
         words = _conclude_absence(state, state.episode, session, moment)
         for word in words:

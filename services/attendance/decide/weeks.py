@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from services.attendance.decide.sessions import Now
 from services.attendance.hours import minutes_between, next_monday
-from services.attendance.state import Episode, State, Week, evolve, week_closes_at
+from services.attendance.state import Episode, Session, State, Week, evolve, undecided, week_closes_at
 from services.attendance.words import WeekClosed, WeeklyHoursCorrected, WeeklyHoursFellShort
 from shared.words.envelope import Word, name_id
 
@@ -13,21 +13,18 @@ from shared.words.envelope import Word, name_id
 def close_weeks(state: State, moment: Now) -> list[Word]:
     """Say each whole week that ended below its hours. The first, partial week of an episode is not looked at."""
     said: list[Word] = []
-    while (episode := state.episode) is not None and (closes_at := week_closes_at(state, episode)) is not None:
-        if closes_at > moment.now:
-            break
-        closed = _closed(state, episode, moment)
+    while (episode := state.episode) is not None and (closed := _closed(state, episode, moment)) is not None:
         state = evolve(state, closed)
         said += [*_finding(episode, None, state.weeks[-1]), closed]
     return said
 
 
-def recounted(state: State, said: Sequence[Word]) -> list[Word]:
-    """What these change in what was said of weeks that were looked at before.
+def recounted(state: State, session: Session, said: Sequence[Word]) -> list[Word]:
+    """What these change in what was said of the week of this session, if it was looked at before.
 
     A week that is still short is said again with its minutes of now, one that has its hours takes the finding back.
     """
-    if state.episode is None or not state.weeks:
+    if state.episode is None or session.start >= state.episode.week_start:
         return []
     after = state
     for word in said:
@@ -36,7 +33,11 @@ def recounted(state: State, said: Sequence[Word]) -> list[Word]:
     return [word for before, now in pairs if before != now for word in _finding(state.episode, before, now)]
 
 
-def _closed(state: State, episode: Episode, moment: Now) -> WeekClosed:
+def _closed(state: State, episode: Episode, moment: Now) -> WeekClosed | None:
+    """The next week with its minutes, when it may be looked at by now."""
+    closes_at = week_closes_at(episode, undecided(state, episode))
+    if closes_at is None or closes_at > moment.now:
+        return None
     end = next_monday(episode.week_start + timedelta(days=1), moment.settings.timezone)
     minutes = minutes_between(state.sessions, episode.week_start, end)
     return WeekClosed(next_start=end, minutes=minutes, minimum_minutes=moment.settings.weekly_minimum_minutes)
