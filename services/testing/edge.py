@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from services.testing.assigning import asks_whose, assigned
+from services.testing.interpretation import TooManyComponents
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import LaboratoryReport, Status
 from services.testing.observations import (
@@ -89,7 +90,10 @@ def _told(
 ) -> Iterator[ReportResult]:
     """The report as a command, its Observations tagged with it; what is no drug test is only marked."""
     context = submitted.context
-    command = interpreted(report, context.program, context.caller.name, context.settings)
+    try:
+        command = interpreted(report, context.program, context.caller.name, context.settings)
+    except TooManyComponents as error:
+        raise refuse(422, "too-costly", entry.place, "A report holds a few hundred results at most.") from error
     if command is None:
         tags[f"{entry.type}/{entry.id}"] = NO_DRUG_TEST
         return

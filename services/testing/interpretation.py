@@ -20,6 +20,13 @@ from shared.words.codes import LOINC
 from shared.words.testing import Condition, Finding
 
 CODE_CHARACTERS_MOST = 64
+COMPONENTS_MOST = 300
+"""Of one report: each becomes an Observation of about a kilobyte in one record, and Kafka takes a megabyte."""
+
+
+class TooManyComponents(Exception):
+    """No laboratory measures so much in one specimen; such a record would stop everybody's topic."""
+
 
 Sense = Literal["positive", "negative", "indeterminate", "unsatisfactory"]
 
@@ -172,9 +179,14 @@ def is_drug_test(report: LaboratoryReport, client: str, settings: Settings) -> b
 
 
 def interpret(report: LaboratoryReport, program: str, client: str, settings: Settings) -> ReportResult | None:
-    """The report as a command, in codes only. None where it is no drug test: kept as it came, never graded."""
+    """The report as a command, in codes only. None where it is no drug test: kept as it came, never graded.
+
+    Raises TooManyComponents.
+    """
     if not is_drug_test(report, client, settings):
         return None
+    if len(report.components) > COMPONENTS_MOST:
+        raise TooManyComponents
     measured = _validity_measures((*report.components, *report.beside), client, settings)
     condition = condition_of(measured, settings.validity, rejected=report.rejected)
     results = [

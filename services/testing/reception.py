@@ -14,7 +14,7 @@ from starlette.routing import Route
 from services.testing import assigning, hl7
 from services.testing.hl7 import Fault, Group, Header, Refusal
 from services.testing.hl7.acknowledgement import acknowledge
-from services.testing.interpretation import interpret
+from services.testing.interpretation import TooManyComponents, interpret
 from services.testing.mllp import Frame
 from services.testing.senders import Laboratory, Sender, identifiers, sender_of
 from services.testing.words import ReportResult
@@ -96,21 +96,21 @@ class Reception:
     def _part(
         self, group: Group, ordinal: int, cause: UUID, content: bytes, header: Header, sender: Sender
     ) -> _Part | None:
-        settings = self.running.inbox.settings
-        commands = {
-            program: tuple(
-                command
-                for report in group.reports
-                if (command := interpret(report, program, sender.name, settings[program])) is not None
-            )
-            for program in sender.programs
-        }
+        try:
+            commands = {program: self._commands(group, program, sender) for program in sender.programs}
+        except TooManyComponents as error:
+            raise Refusal("AE", Fault(f"PID^{ordinal + 1}", hl7.DATA_ERROR), header) from error
         if not any(commands.values()):
             return None
         names = identifiers(group.named, sender.laboratory)
         if not names:
             raise Refusal("AE", Fault(f"PID^{ordinal + 1}^3", hl7.REQUIRED_MISSING), header)
         return _Part(cause, sender, content, names, commands)
+
+    def _commands(self, group: Group, program: str, sender: Sender) -> tuple[ReportResult, ...]:
+        settings = self.running.inbox.settings[program]
+        told = (interpret(report, program, sender.name, settings) for report in group.reports)
+        return tuple(each for each in told if each is not None)
 
     async def _tell(self, part: _Part, header: Header) -> None:
         """One patient is told; of nobody known it waits; of several a person is asked. Kept as it came, each time."""

@@ -9,7 +9,9 @@ import pytest
 
 from services.testing import tables
 from services.testing.interpretation import (
+    COMPONENTS_MOST,
     SNOMED,
+    TooManyComponents,
     finding,
     interpret,
     is_drug_test,
@@ -169,6 +171,13 @@ def test_an_infection_test_is_no_drug_test_though_it_says_detected() -> None:
     )
     assert not is_drug_test(covid, "lab", SETTINGS)
     assert interpret(covid, "demo", "lab", SETTINGS) is None
+
+
+def test_a_report_larger_than_any_is_refused_before_its_record_stops_a_topic() -> None:
+    drugs = (component(),) * (COMPONENTS_MOST + 1)
+    with pytest.raises(TooManyComponents):
+        interpret(laboratory_report(*drugs), "demo", "lab", SETTINGS)
+    assert interpret(laboratory_report(*drugs[1:]), "demo", "lab", SETTINGS) is not None
 
 
 def test_creatinine_alone_is_no_drug_test() -> None:

@@ -1,12 +1,17 @@
 """What testing says is valid R4, whatever the laboratory sent."""
 
+import msgspec
+
+from services.testing.interpretation import COMPONENTS_MOST
 from shared.edge.fhir import parse, require_valid
 from shared.words import wire
 from shared.words.envelope import Envelope, Word
 from tests.testing.given import ADMISSION, NAMES, PATIENT, Story, admitted, day, medications, report
 
+KAFKA_BYTES_MOST = 1_048_576
 
-def valid(word: Word) -> None:
+
+def body_of(word: Word) -> bytes:
     envelope = Envelope(
         id=NAMES,
         source="testing",
@@ -17,7 +22,11 @@ def valid(word: Word) -> None:
         correlation_id=NAMES,
         causation_id=NAMES,
     )
-    require_valid(parse(wire.write(word, envelope).body).resource)
+    return wire.write(word, envelope).body
+
+
+def valid(word: Word) -> None:
+    require_valid(parse(body_of(word)).resource)
 
 
 def test_every_word_of_a_long_story_is_valid_fhir() -> None:
@@ -35,3 +44,10 @@ def test_every_word_of_a_long_story_is_valid_fhir() -> None:
     assert len({type(each) for each in said}) >= 5
     for word in said:
         valid(word)
+
+
+def test_the_largest_report_that_is_taken_fits_into_a_record() -> None:
+    one = report("weekly", 7, BENZODIAZEPINES="indeterminate")
+    most = msgspec.structs.replace(one, results=one.results * COMPONENTS_MOST)
+    said = Story(admitted(), most).said
+    assert said and all(len(body_of(each)) < KAFKA_BYTES_MOST / 2 for each in said)

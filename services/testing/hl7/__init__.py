@@ -12,6 +12,7 @@ from typing import Any
 import hl7
 
 from services.testing.hl7.header import (
+    DATA_ERROR,
     DUPLICATE_KEY,
     INTERNAL_ERROR,
     REQUIRED_MISSING,
@@ -28,6 +29,7 @@ from services.testing.hl7.header import (
 from services.testing.hl7.reader import Group, Named, Order, Patient, Reader
 
 __all__ = [
+    "DATA_ERROR",
     "DUPLICATE_KEY",
     "INTERNAL_ERROR",
     "REQUIRED_MISSING",
