@@ -47,7 +47,7 @@ class Desk:
         self._keys = keys
         self.queue: asyncio.Queue[Ticket] = asyncio.Queue(QUEUE_MOST)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """Whoever creates something unless it exists looks and keeps before the next one looks."""
+        """Whoever asks for something on a condition looks and keeps before the next one looks."""
 
     async def submit(self, submission: Submission, caller: Caller) -> Done:
         """Tell the service. Raises Refusal."""

@@ -107,6 +107,16 @@ async def test_the_refusal_of_a_condition_names_its_place_and_no_value(counter: 
     assert "Synthetic" not in refused.text
 
 
+async def test_twenty_updates_at_once_of_one_version_are_one_update(counter: Counter) -> None:
+    one, other = await admitted(counter), await admitted(counter, "0002")
+    (first, second) = [(await counter.send(numbered(each))).json() for each in (one, other)]
+    body = {"headers": {"Content-Type": "application/fhir+json", "If-Match": 'W/"1"'}}
+    before = counter.ask("PUT", f"/fhir/Observation/{second['id']}", json=second, **body)
+    path = f"/fhir/Observation/{first['id']}"
+    answers = await asyncio.gather(before, *(counter.ask("PUT", path, json=first, **body) for _ in range(20)))
+    assert Count(each.status_code for each in answers) == {200: 2, 412: 19}
+
+
 # Pointed to by a condition
 
 
