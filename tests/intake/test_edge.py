@@ -109,6 +109,8 @@ async def test_another_level_without_a_reason_is_refused(desk: Reception) -> Non
     with pytest.raises(Refusal) as refused:
         await desk.puts(bundles.signed(task, "3.5"))
     assert refused.value.issues[0].code == "required"
+    with pytest.raises(Refusal, match=r"code-invalid at Task.output\[1\].value"):
+        await desk.puts(bundles.signed(task, "3.5", "as Robin said"))
     await desk.puts(bundles.signed(task, "3.5", "clinical-judgment"))
     assert (await desk.said())[-1] == "EpisodeDeclined"
 

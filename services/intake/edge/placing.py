@@ -1,5 +1,6 @@
 """The referral, the Tasks a person completes, and the discharge."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,8 @@ from shared.words.envelope import Command, name_id
 _ORDERED = frozenset({"order", "original-order", "filler-order", "instance-order", "reflex-order"})
 _OTHER_SERVICES = frozenset({"108252007", "363679005", "387713003"})
 """SNOMED CT categories of what is no referral: laboratory, imaging, surgery."""
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,63}")
+"""A level or a reason as the topics may carry it; a FHIR code may be a whole sentence."""
 _PLAIN_DISPOSITION = {"home": "completed", "aadvice": "ama", "exp": "deceased", "oth": "other"}
 """FHIR's discharge dispositions that can mean only one of the hub's (domain 6.1)."""
 
@@ -86,7 +89,7 @@ def _output(entry: Entry, name: str, system: str) -> str | None:
     for number, each in enumerate(entry.resource.get("output", ())):
         if code_in(each["type"], codes.INPUT) == name:
             found = code_in(each.get("valueCodeableConcept"), system)
-            if found is None:
+            if found is None or not _CODE.fullmatch(found):
                 place = f"{entry.place}.output[{number}].value"
                 raise refuse(422, "code-invalid", place, "A coded value of the hub's CodeSystem is needed.")
             return found
