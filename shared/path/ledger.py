@@ -20,12 +20,14 @@ AGE_SECONDS_MOST = 60.0
 """The oldest partition may be this old when the gate opens; a revocation works within it always."""
 
 # A revoked consent stays as an empty row: a late ConsentGiven of the same id can't revive it.
-_GIVEN = """INSERT INTO consents (program, patient, consent_id, body)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-    ON CONFLICT (patient, consent_id) DO UPDATE SET body = excluded.body WHERE consents.body IS NOT NULL"""
-_REVOKED = """INSERT INTO consents (program, patient, consent_id, body)
-    SELECT u.*, NULL FROM unnest($1::text[], $2::text[], $3::text[]) u
-    ON CONFLICT (patient, consent_id) DO UPDATE SET body = NULL"""
+_GIVEN = """INSERT INTO consents (program, patient, consent_id, said_at, body)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
+    ON CONFLICT (patient, consent_id) DO UPDATE SET body = excluded.body, said_at = excluded.said_at
+    WHERE consents.body IS NOT NULL AND (consents.said_at IS NULL OR consents.said_at <= excluded.said_at)"""
+_REVOKED = """INSERT INTO consents (program, patient, consent_id, said_at, body)
+    SELECT u.*, NULL FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) u
+    ON CONFLICT (patient, consent_id) DO UPDATE SET body = NULL, said_at = excluded.said_at"""
+_UNREAD = "SELECT sequence FROM parked WHERE sequence = ANY($1::bigint[]) AND class = 'unreadable'"
 _VERSION = """INSERT INTO consent_versions (program, patient, version)
     SELECT max(program), patient, count(*)::int FROM unnest($1::text[], $2::text[]) AS u(program, patient)
     GROUP BY patient ORDER BY patient
@@ -37,27 +39,39 @@ _LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::in
     ON CONFLICT (partition) DO UPDATE SET lost = true"""
 
 
+Entered = tuple[Item, ConsentGiven | ConsentRevoked]
+
+
 async def apply(connection: Connection, items: Sequence[Item]) -> None:
-    """Enter the consent words of a batch, in their order; of several about one consent the last one stands."""
-    words = [(item, item.word) for item in items if isinstance(item.word, ConsentGiven | ConsentRevoked) and item.claim]
+    """Enter the consent words of a batch. Of several about one consent a revocation stands, else the last one."""
+    words = await _not_entered_yet(connection, items)
     if not words:
         return
-    last = {(item.key, word.consent_id): (item, word) for item, word in words}
-    given = [(item, word) for item, word in last.values() if isinstance(word, ConsentGiven)]
-    revoked = [(item, word) for item, word in last.values() if isinstance(word, ConsentRevoked)]
-    if given:
-        bodies = [msgspec.json.encode(word).decode() for _, word in given]
-        await connection.execute(_GIVEN, *_named(given), bodies)
+    revoked = {(item.key, word.consent_id): (item, word) for item, word in words if isinstance(word, ConsentRevoked)}
+    given = {(item.key, word.consent_id): (item, word) for item, word in words if isinstance(word, ConsentGiven)}
+    living = [each for name, each in given.items() if name not in revoked]
+    if living:
+        bodies = [msgspec.json.encode(word).decode() for _, word in living]
+        await connection.execute(_GIVEN, *_named(living), bodies)
     if revoked:
-        await connection.execute(_REVOKED, *_named(revoked))
+        await connection.execute(_REVOKED, *_named(list(revoked.values())))
     await connection.execute(_VERSION, [item.program for item, _ in words], [item.key for item, _ in words])
 
 
-def _named(words: Sequence[tuple[Item, ConsentGiven | ConsentRevoked]]) -> tuple[list[str], list[str], list[str]]:
+async def _not_entered_yet(connection: Connection, items: Sequence[Item]) -> list[Entered]:
+    """A parked word was entered when it came, unless nobody could read it then."""
+    words = [(item, item.word) for item in items if isinstance(item.word, ConsentGiven | ConsentRevoked)]
+    parked = [item.parked for item, _ in words if item.parked is not None]
+    unread = {row["sequence"] for row in await connection.fetch(_UNREAD, parked)} if parked else set()
+    return [(item, word) for item, word in words if item.claim or item.parked in unread]
+
+
+def _named(words: Sequence[Entered]) -> tuple[list[str], list[str], list[str], list[datetime]]:
     return (
         [item.program for item, _ in words],
         [item.key for item, _ in words],
         [word.consent_id for _, word in words],
+        [item.at for item, _ in words],
     )
 
 

@@ -29,7 +29,7 @@ from shared.edge.fhir import single
 from shared.edge.outcome import Refusal
 from shared.edge.resolving import Submission
 from shared.edge.search import Reader
-from shared.path import db, keep
+from shared.path import db, keep, ledger
 from shared.path.batch import Batch, say
 from shared.path.clock import Clock, machine_now
 from shared.path.identity import Identifier, Keys
@@ -38,6 +38,7 @@ from shared.path.item import heard
 from shared.path.lanes import SelfLane, run_deadlines
 from shared.path.listening import Listening
 from shared.path.outward import PartnerLane
+from shared.path.parked import redrive
 from shared.path.relay import Bell
 from shared.path.settings import Process, partners
 from shared.rules import consent as consents
@@ -103,6 +104,19 @@ class Aftercare:
             written = wire.write(word, self._envelope(word, uuid4(), "intake"))
             await self.inbox.hear([heard(written.head, self.patient, written.body)])
         await self.consents_current()
+
+    async def hears_later_readable(self, word: Word, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
+        """A record nobody can read; then the code that reads it is mended, and it is redriven."""
+        written = wire.write(word, self._envelope(word, uuid4(), "intake"))
+        await self.inbox.hear([heard(written.head, self.patient, b"{")])
+        if meanwhile is not None:
+            await meanwhile()
+        await self.pool.execute("UPDATE parked SET content = $1 WHERE class = 'unreadable'", written.body)
+        assert (await redrive(self.inbox, self.patient, dry_run=False)).parked == 0
+
+    async def known(self) -> ledger.Known:
+        async with self.pool.acquire() as connection:
+            return await ledger.read(connection, self.patient, machine_now())
 
     def _envelope(self, word: Word, cause: UUID, source: str) -> Envelope:
         return Envelope(
@@ -374,6 +388,33 @@ async def test_nothing_of_a_patient_with_parked_words_is_released(aftercare: Aft
     await aftercare.puts_into_its_lane(PARTNERS["riverbend-house"], hold="{}")
     await aftercare.until_put_off()
     assert (aftercare.partner.received, await aftercare.found("AuditEvent")) == ([], [])
+
+
+async def test_an_unreadable_revocation_counts_once_it_can_be_read(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.hears(consent("given", "riverbend-house"))
+    await aftercare.hears_later_readable(ConsentRevoked(consent_id="given", revoked_at=ADMITTED))
+    await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
+    await aftercare.until_tasks(("riverbend-house", "on-hold"))
+    assert (await aftercare.known()).consents == ()
+    assert len(await aftercare.found("AuditEvent")) == 1
+    assert aftercare.partner.received == []
+
+
+async def test_an_unreadable_consent_that_is_read_late_is_older_than_the_one_that_came_meanwhile(
+    aftercare: Aftercare,
+) -> None:
+    await identified(aftercare)
+    await aftercare.hears(consent("given", "riverbend-house"))
+    aftercare.set_clock(DISCHARGED)
+    narrowed = consent("given", "riverbend-house", fields=("name",))
+
+    async def meanwhile() -> None:
+        aftercare.set_clock(DISCHARGED + timedelta(days=1))
+        await aftercare.hears(narrowed)
+
+    await aftercare.hears_later_readable(consent("given", "riverbend-house"), meanwhile)
+    assert (await aftercare.known()).consents == (narrowed,)
 
 
 async def test_a_mutual_help_group_is_told_nothing_whatever_is_asked(aftercare: Aftercare) -> None:

@@ -67,6 +67,12 @@ async def test_given_and_revoked_in_one_batch_leave_nothing(here: Hall) -> None:
     assert (await known(here)).consents == ()
 
 
+async def test_revoked_and_given_in_one_batch_leave_nothing_as_in_two(here: Hall) -> None:
+    await apply(here, given())
+    await apply(here, revoked(), given())
+    assert (await known(here)).consents == ()
+
+
 async def test_the_version_counts_every_consent_word(here: Hall) -> None:
     await apply(here, given(), revoked())
     await apply(here, given())
