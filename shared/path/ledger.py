@@ -49,10 +49,9 @@ async def apply(connection: Connection, items: Sequence[Item]) -> None:
         return
     revoked = {(item.key, word.consent_id): (item, word) for item, word in words if isinstance(word, ConsentRevoked)}
     given = {(item.key, word.consent_id): (item, word) for item, word in words if isinstance(word, ConsentGiven)}
-    living = [each for name, each in given.items() if name not in revoked]
-    if living:
-        bodies = [msgspec.json.encode(word).decode() for _, word in living]
-        await connection.execute(_GIVEN, *_named(living), bodies)
+    if given:
+        bodies = [msgspec.json.encode(word).decode() for _, word in given.values()]
+        await connection.execute(_GIVEN, *_named(list(given.values())), bodies)
     if revoked:
         await connection.execute(_REVOKED, *_named(list(revoked.values())))
     await connection.execute(_VERSION, [item.program for item, _ in words], [item.key for item, _ in words])
