@@ -98,11 +98,10 @@ def _updated(known: Report, report: Report, told: Sequence[Observed]) -> Report:
 
 
 def _with_component(known: Report, report: Report) -> Report:
-    """One component of a known report, which is as final as it was; an update comes after what it updates."""
+    """One component of a known report, as final as it was, issued when it was: what is said of it next is not older."""
     measures = _in_place(known.measures, report.measures)
     status = _partly(known) if _anything_left(measures) else report.status
-    issued_at = max(known.issued_at, report.issued_at)
-    return msgspec.structs.replace(known, status=status, issued_at=issued_at, measures=measures)
+    return msgspec.structs.replace(known, status=status, measures=measures)
 
 
 def _partly(known: Report) -> str:

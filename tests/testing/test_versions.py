@@ -112,6 +112,13 @@ def test_one_component_alone_leaves_the_report_as_final_and_its_specimen_where_i
     assert (said.status, said.collected_at) == ("corrected", WEEKLY.collected_at)
 
 
+def test_a_report_is_taken_back_whole_though_a_component_was_updated_since() -> None:
+    alone = report("weekly", 8, issued=30, status="corrected", COCAINE="negative", extent="component")
+    story = Story(admitted(), BASELINE, WEEKLY, alone)
+    said = last(story, report("weekly", 8, status="entered-in-error"))
+    assert said.status == "entered-in-error"
+
+
 def test_one_number_for_two_patients_makes_two_reports() -> None:
     def said_of(patient: str) -> tuple[str, str, tuple[AnalyteResult, ...]]:
         own = moment(WEEKLY.issued_at)
