@@ -114,7 +114,7 @@ def _redrive(front: Front) -> Handler:
         key, dry = request.query_params.get("key", ""), request.query_params.get("dry_run") in ("true", "1")
         if not key or "\0" in key:
             raise refuse(400, "required", "", "`key` names the patient whose words are redriven.")
-        redriven = await redrive(front.inbox, key, dry_run=dry)
+        redriven = await redrive(front.inbox, key, caller.program, dry_run=dry)
         said = {"decided": redriven.decided, "parked": redriven.parked, "dry_run": dry}
         return Response(fhir.encode(said), media_type="application/json")
 

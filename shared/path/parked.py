@@ -10,7 +10,8 @@ from shared.path.db import Connection
 from shared.path.inbox import Inbox
 from shared.path.item import Item, from_parked
 
-_OF_KEY = "SELECT * FROM parked WHERE key = $1 ORDER BY sequence"
+# A record whose program nobody knows is anybody's to decide again.
+_OF_KEY = "SELECT * FROM parked WHERE key = $1 AND program IN ($2, '') ORDER BY sequence"
 # The row lock keeps a word that arrives meanwhile from overtaking the parked ones.
 _LOCK = "SELECT 1 FROM state WHERE key = $1 FOR UPDATE"
 
@@ -26,13 +27,16 @@ class _DryRun(Exception):
     pass
 
 
-async def redrive(inbox: Inbox, key: str, *, dry_run: bool) -> Redriven:
-    """Decide the parked words of one patient again. A dry run does the same and takes all of it back."""
+async def redrive(inbox: Inbox, key: str, program: str, *, dry_run: bool) -> Redriven:
+    """Decide the parked words of one patient of this program again. A dry run does the same and takes all of it back.
+
+    Another program's words are answered as if there were none.
+    """
     now = inbox.clock.now()
     outcome, fed = Redriven(0, 0), frozenset[str]()
     try:
         async with inbox.pool.acquire() as connection, connection.transaction():
-            outcome, fed = await _redrive(inbox, connection, key, now)
+            outcome, fed = await _redrive(inbox, connection, key, program, now)
             if dry_run:
                 raise _DryRun
     except _DryRun:
@@ -41,12 +45,14 @@ async def redrive(inbox: Inbox, key: str, *, dry_run: bool) -> Redriven:
     return outcome
 
 
-async def _redrive(inbox: Inbox, connection: Connection, key: str, now: datetime) -> tuple[Redriven, frozenset[str]]:
+async def _redrive(
+    inbox: Inbox, connection: Connection, key: str, program: str, now: datetime
+) -> tuple[Redriven, frozenset[str]]:
     await connection.execute(_LOCK, key)
-    rows = await connection.fetch(_OF_KEY, key)
+    rows = await connection.fetch(_OF_KEY, key, program)
     items: Sequence[Item] = [_item(row, inbox) for row in rows]
     _, fed = await inbox.take(connection, items, now)
-    left: int = await connection.fetchval("SELECT count(*) FROM parked WHERE key = $1", key)
+    left = len(await connection.fetch(_OF_KEY, key, program))
     return Redriven(len(rows) - left, left), fed
 
 

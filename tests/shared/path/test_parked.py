@@ -95,7 +95,7 @@ async def test_redrive_decides_the_words_in_their_order_and_resolves_the_escalat
     await here.hear(record(admission(PATIENT), PATIENT))
     await here.hear(record(discharge(PATIENT), PATIENT))
     decision.mended = True
-    assert await redrive(here.inbox, PATIENT, dry_run=False) == Redriven(decided=2, parked=0)
+    assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == Redriven(decided=2, parked=0)
     heard = await here.look("SELECT word FROM heard ORDER BY sequence")
     assert heard == [("EpisodeAdmitted",), ("EpisodeDischarged",)]
     assert (await here.said())[-2:] == ["EscalationResolved", "WordRedriven"]
@@ -105,7 +105,7 @@ async def test_redrive_decides_the_words_in_their_order_and_resolves_the_escalat
 async def test_redrive_stops_at_a_word_that_fails_again(here: Hall) -> None:
     await here.hear(record(admission(PATIENT), PATIENT))
     await here.hear(record(discharge(PATIENT), PATIENT))
-    assert await redrive(here.inbox, PATIENT, dry_run=False) == Redriven(decided=0, parked=2)
+    assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == Redriven(decided=0, parked=2)
     assert await here.look("SELECT count(*) FROM heard") == [(0,)]
     assert await here.look("SELECT hold IS NOT NULL FROM state") == [(True,)]
 
@@ -113,7 +113,7 @@ async def test_redrive_stops_at_a_word_that_fails_again(here: Hall) -> None:
 async def test_a_dry_run_takes_everything_back(here: Hall, decision: Mended) -> None:
     await here.hear(record(admission(PATIENT), PATIENT))
     decision.mended = True
-    assert await redrive(here.inbox, PATIENT, dry_run=True) == Redriven(decided=1, parked=0)
+    assert await redrive(here.inbox, PATIENT, "demo", dry_run=True) == Redriven(decided=1, parked=0)
     assert await here.look("SELECT count(*) FROM parked") == [(1,)]
     assert await here.look("SELECT count(*) FROM heard") == [(0,)]
 
@@ -205,7 +205,7 @@ async def test_a_hold_that_is_over_can_be_neither_acknowledged_nor_resolved(here
     await here.hear(record(admission(PATIENT), PATIENT))
     identity = await hold_task(here)
     decision.mended = True
-    await redrive(here.inbox, PATIENT, dry_run=False)
+    await redrive(here.inbox, PATIENT, "demo", dry_run=False)
     assert await here.tell(PATIENT, AcknowledgeHold(escalation_id=identity)) == escalation.NOT_OPEN
     assert await here.tell(PATIENT, ResolveHold(escalation_id=identity, because="acted-on")) == escalation.NOT_OPEN
 
@@ -222,7 +222,7 @@ async def test_a_hold_nobody_acknowledged_in_time_is_overdue_once_one_tier_up(he
     assert (await here.said()).count("EscalationOverdue") == 1
     assert await task(here) == ("requested", 3)
     decision.mended = True
-    assert await redrive(here.inbox, PATIENT, dry_run=False) == Redriven(decided=1, parked=0)
+    assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == Redriven(decided=1, parked=0)
     assert await task(here) == ("completed", 3)
 
 
@@ -246,3 +246,10 @@ async def test_a_held_key_that_is_no_id_has_its_deadline_too(here: Hall) -> None
     await here.hear(heard(record(admission(PATIENT), PATIENT).head, "no-id", b"{"))
     here.set_clock(MONDAY_NOON + timedelta(days=3))
     assert await lanes.run_due(here.inbox) == 1
+
+
+async def test_another_programs_words_are_not_there_to_redrive(here: Hall, decision: Mended) -> None:
+    await here.hear(record(admission(PATIENT), PATIENT))
+    decision.mended = True
+    assert await redrive(here.inbox, PATIENT, "elsewhere", dry_run=False) == Redriven(decided=0, parked=0)
+    assert await here.look("SELECT count(*) FROM parked") == [(1,)]
