@@ -13,6 +13,8 @@ from shared.words.envelope import Envelope, Resource, Word
 from shared.words.escalation import EscalationWord
 
 SCHEMA = f"{HUB}/StructureDefinition/message"
+RECORD_BYTES_MOST = 900_000
+"""Of a value: with its headers less than the 1 MiB that Kafka takes. A larger one would stop everybody behind it."""
 _PREFIX = "org.iop-hub."
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -39,7 +41,10 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def write(word: Word, envelope: Envelope) -> Written:
-    """The word as resources and as one record. Operations words carry no labels: nothing in them is of a patient."""
+    """The word as resources and as one record. Operations words carry no labels: nothing in them is of a patient.
+
+    Raises OverflowError for a record that no topic takes.
+    """
     topic = BY_TYPE[type(word)].topic
     labelled = topic != OPERATIONS
     resources = []
@@ -47,7 +52,10 @@ def write(word: Word, envelope: Envelope) -> Written:
         if labelled:
             resource["meta"] = _META
         resources.append((resource, _encode(resource)))
-    return Written(topic, _head(word, envelope, resources), _bundle(envelope, resources), tuple(resources))
+    body = _bundle(envelope, resources)
+    if len(body) > RECORD_BYTES_MOST:
+        raise OverflowError("record")
+    return Written(topic, _head(word, envelope, resources), body, tuple(resources))
 
 
 def _bundle(envelope: Envelope, resources: list[tuple[Resource, bytes]]) -> bytes:

@@ -60,6 +60,14 @@ def test_the_value_is_a_message_bundle_that_begins_with_its_header() -> None:
         assert each["fullUrl"] == f"{HUB}/{each['resource']['resourceType']}/{each['resource']['id']}"
 
 
+def test_a_record_that_no_topic_takes_is_not_written() -> None:
+    """Kafka would refuse it each time, and the lane would never get past it."""
+    cancelled = BY_WORD["SessionCancelled"]
+    assert written(msgspec.structs.replace(cancelled, because="x" * (wire.RECORD_BYTES_MOST // 2)))
+    with pytest.raises(OverflowError, match="record"):
+        written(msgspec.structs.replace(cancelled, because="x" * wire.RECORD_BYTES_MOST))
+
+
 def test_the_same_json_stands_in_the_read_model_and_on_the_topic() -> None:
     record = written(ADMITTED)
     assert [json.loads(encoded) for _, encoded in record.resources] == [

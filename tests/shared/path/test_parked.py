@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from services.attendance import decide
-from services.attendance.words import CheckIn
+from services.attendance.words import CallOffSession, CheckIn
 from shared.path import lanes
 from shared.path.item import Expected, Incomplete, Kept, Stale, heard
 from shared.path.parked import Redriven, redrive
@@ -20,6 +20,7 @@ from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.words.envelope import Word
 from shared.words.intake import EpisodeAdmitted, EpisodeDischarged
+from shared.words.wire import RECORD_BYTES_MOST
 from tests.shared.path.hall import MONDAY_NOON, MONDAY_SESSION, Hall, admission, attendance, garbage, hall, record, told
 
 PATIENT = "11111111-1111-4111-8111-111111111111"
@@ -70,6 +71,19 @@ async def test_the_parked_row_names_the_place_and_never_the_value(here: Hall) ->
     ((place,),) = await here.look("SELECT place FROM parked")
     assert "ZeroDivisionError at test_parked.py" in place
     assert "secret" not in place
+
+
+async def test_a_decision_whose_record_no_topic_takes_parks_its_patient(here: Hall) -> None:
+    """Kept, it would stop the lane for everybody, for ever."""
+    await here.hear(record(admission(OTHER), OTHER))
+    cancel = CallOffSession(session_id=await first_session(here, OTHER), because="x" * RECORD_BYTES_MOST)
+    assert isinstance(await here.tell(OTHER, cancel), Incomplete)
+    assert await here.look("SELECT class, word FROM parked") == [("bug", "CallOffSession")]
+
+
+async def first_session(here: Hall, patient: str) -> str:
+    ((session,), *_) = await here.look("SELECT id FROM resources WHERE type = 'Appointment' AND patient = $1", patient)
+    return str(session)
 
 
 async def test_later_words_of_the_patient_queue_behind_commands_included(here: Hall) -> None:
