@@ -218,8 +218,9 @@ def _clinical_time(resource: Mapping[str, Any]) -> datetime | None:
 
 
 def _instant(text: str) -> datetime | None:
+    """None for what is no instant, or one that leaves the calendar on its way to UTC: no database could hold it."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

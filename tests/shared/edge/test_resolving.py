@@ -195,3 +195,15 @@ async def test_the_same_patient_named_in_several_ways_is_one(counter: Counter) -
     )
     assert (await counter.send(bundle)).status_code == 200
     assert {each["subject"]["reference"] for each in await kept(counter)} == {f"Patient/{patient}"}
+
+
+# What is kept of it
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2016-12-31T23:59:60Z"])
+async def test_a_time_that_no_database_holds_is_kept_as_it_came_and_parks_nobody(counter: Counter, at: str) -> None:
+    patient = await admitted(counter)
+    answer = await counter.send(numbered(patient, effectiveDateTime=at))
+    assert answer.status_code == 201
+    (stored,) = await kept(counter)
+    assert stored["effectiveDateTime"] == at
