@@ -168,7 +168,7 @@ class PartnerLane:
                 headers={"Content-Type": "application/fhir+json", "Idempotency-Key": row.external_id},
             )
         except httpx.HTTPError as error:
-            await self._again(row, type(error).__name__)
+            await self._again(row, type(error).__name__, permitted)
             return
         told: dict[str, Any] = {"partner": self._partner.name, "focus": row.focus, "attempt": row.attempt}
         if answer.is_success:
@@ -178,13 +178,14 @@ class PartnerLane:
             because = f"http-{answer.status_code}"
             await self._end(row, DisclosureRefused(because=because, **told), "refused", because, permitted.consent_id)
         else:
-            await self._again(row, f"http-{answer.status_code}")
+            await self._again(row, f"http-{answer.status_code}", permitted)
 
-    async def _again(self, row: Row, because: str) -> None:
+    async def _again(self, row: Row, because: str, permitted: Permitted) -> None:
         log.get().warning("partner not reached", partner=self._partner.name, error=because, attempt=row.attempts)
         if machine_now() - row.kept_at > timedelta(hours=TRYING_HOURS_MOST):
             gone = DisclosureGaveUp(partner=self._partner.name, focus=row.focus, attempt=row.attempt)
-            await self._end(row, gone, "gave-up", because, None)
+            # The partner may have read what it did not acknowledge: accounted for with its consent like any other.
+            await self._end(row, gone, "gave-up", because, permitted.consent_id)
             return
         pause = min(BACK_OFF_SECONDS_FIRST * 2**row.attempts, BACK_OFF_SECONDS_MOST)
         await self._later(row, pause * random.uniform(0.8, 1.2), tried=1)
