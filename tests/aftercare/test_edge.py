@@ -112,7 +112,7 @@ class Aftercare:
         if meanwhile is not None:
             await meanwhile()
         await self.pool.execute("UPDATE parked SET content = $1 WHERE class = 'unreadable'", written.body)
-        assert (await redrive(self.inbox, self.patient, dry_run=False)).parked == 0
+        assert (await redrive(self.inbox, self.patient, "demo", dry_run=False)).parked == 0
 
     async def known(self) -> ledger.Known:
         async with self.pool.acquire() as connection:
@@ -432,6 +432,22 @@ async def test_a_partner_that_refuses_for_good_ends_the_referral(aftercare: Afte
     await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
     await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_tasks(("riverbend-house", "failed"))
+
+
+async def test_a_partner_not_reached_in_three_days_is_given_up_and_accounted_for(aftercare: Aftercare) -> None:
+    aftercare.partner.status = 503
+    await identified(aftercare)
+    consent_id = str(uuid4())
+    await aftercare.hears(consent(consent_id, "riverbend-house"))
+    await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
+    await aftercare.until_tried()
+    await aftercare.pool.execute(
+        "UPDATE outbox SET kept_at = kept_at - interval '73 hours' WHERE lane LIKE 'partner:%'"
+    )
+    await aftercare.until_tasks(("riverbend-house", "failed"))
+    (audit,) = await aftercare.found("AuditEvent")
+    assert (audit["subtype"][0]["code"], audit["outcomeDesc"]) == ("gave-up", "http-503")
+    assert {"what": {"reference": f"Consent/{consent_id}"}} in audit["entity"]
 
 
 async def test_the_meeting_list_can_be_read_in_full_by_a_person(aftercare: Aftercare) -> None:
