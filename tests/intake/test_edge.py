@@ -190,6 +190,17 @@ async def test_a_consent_is_revoked_by_making_it_inactive(desk: Reception) -> No
     assert (await desk.said())[-1] == "ConsentRevoked"
 
 
+async def test_a_consent_that_was_revoked_is_not_opened_again_by_its_id(desk: Reception) -> None:
+    """Every ledger keeps a revocation; whoever reads the Consent here must not be told otherwise."""
+    await desk.takes(bundles.intake("0001", consents=[bundles.consent("riverbend-alumni")]))
+    (kept,) = await desk.found("Consent")
+    for status in ("inactive", "entered-in-error"):
+        await desk.puts({**kept, "status": status})
+        with pytest.raises(Refusal, match=r"business-rule at Consent.status"):
+            await desk.puts(kept)
+    assert (await desk.said())[-2:] == ["ConsentRevoked", "ConsentRevoked"]
+
+
 # What is refused, and where
 
 

@@ -11,6 +11,7 @@ from services.intake.edge.reading import code_in, codings, instant, last_instant
 from services.intake.words import RecordConsent, RevokeConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import Entry
+from shared.edge.outcome import refuse
 from shared.words import codes
 
 _ENDED = frozenset({"inactive", "rejected", "entered-in-error"})
@@ -19,12 +20,23 @@ _RESTRICTIONS = ("provision", "class", "data", "dataPeriod", "securityLabel")
 
 
 def consented(entry: Entry, entries: Sequence[Entry], context: Context) -> tuple[RecordConsent | RevokeConsent, ...]:
-    """The consent as far as it opens anything. An update that opens nothing closes what it may have opened before."""
+    """The consent as far as it opens anything. An update that opens nothing closes what it may have opened before.
+
+    What was revoked stays so in every ledger: taking the update would make its sender believe otherwise.
+    """
     opened = None if entry.resource["status"] in _ENDED else _opened(entry, entries, context)
     if opened is not None:
+        if _was_ended(entry, context):
+            because = "A consent that was revoked opens nothing again; a new Consent does."
+            raise refuse(422, "business-rule", f"{entry.place}.status", because)
         return (opened,)
     ended = entry.method == "PUT" or entry.resource["status"] in _ENDED
     return (RevokeConsent(consent_id=str(entry.id)),) if ended else ()
+
+
+def _was_ended(entry: Entry, context: Context) -> bool:
+    stored = context.stored.get((entry.type, str(entry.id)))
+    return stored is not None and stored.body.get("status") in _ENDED
 
 
 def _opened(entry: Entry, entries: Sequence[Entry], context: Context) -> RecordConsent | None:
