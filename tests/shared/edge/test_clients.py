@@ -77,3 +77,14 @@ async def test_it_may_come_along_with_what_the_token_may_create(counter: Counter
     observation = bundles.fact("", "safe-housing", True)
     assert await specimen(counter, "system/Observation.c", observation) == 200
     assert await specimen(counter, "system/Observation.rus", observation) == 403
+
+
+async def test_an_update_carries_nothing_along(counter: Counter) -> None:
+    await counter.send(bundles.intake("0001"))
+    task = await counter.reception.task("sign-placement")
+    who = {"type": "Patient", "identifier": {"system": bundles.MRN_SYSTEM, "value": "0001"}}
+    bundle = bundles.transaction({"resourceType": "Specimen", "subject": who})
+    update = {"resource": task, "request": {"method": "PUT", "url": f"Task/{task['id']}"}}
+    bundle["entry"].append(update)
+    token = counter.issuer.token(scope="system/*.rs system/Task.u")
+    assert (await counter.send(bundle, Authorization=f"Bearer {token}")).status_code == 403
