@@ -67,7 +67,7 @@ class Item:
         """What it is called in the journal and in the list of parked words."""
         if self.word is not None:
             return type(self.word).__name__
-        return "+".join(type(each).__name__ for each in self.commands) or self.head.get("ce_type", "unreadable")
+        return "+".join(type(each).__name__ for each in self.commands) or wire.word_name(self.head) or "unreadable"
 
 
 class Kept(msgspec.Struct, frozen=True, tag=True):

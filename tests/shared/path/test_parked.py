@@ -135,8 +135,11 @@ async def test_a_dry_run_takes_everything_back(here: Hall, decision: Mended) -> 
 async def test_an_unreadable_record_parks_its_patient(here: Hall) -> None:
     await here.hear(garbage(OTHER))
     await here.hear(record(admission(OTHER), OTHER))
-    parked = await here.look("SELECT class, place FROM parked ORDER BY sequence")
-    assert parked == [("unreadable", "value of EpisodeAdmitted"), ("queued", "behind a parked word")]
+    parked = await here.look("SELECT class, word, place FROM parked ORDER BY sequence")
+    assert parked == [
+        ("unreadable", "EpisodeAdmitted", "value of EpisodeAdmitted"),
+        ("queued", "EpisodeAdmitted", "behind a parked word"),
+    ]
 
 
 async def test_a_parked_patient_concludes_no_absence(here: Hall) -> None:
