@@ -103,6 +103,24 @@ async def test_a_signature_admits_and_the_episode_can_be_read(desk: Reception) -
     assert (await desk.said())[-3:] == ["PlacementSigned", "MedicationsRecorded", "EpisodeAdmitted"]
 
 
+async def test_an_update_of_a_referral_that_was_placed_is_no_second_one(desk: Reception) -> None:
+    episode = await admit(desk)
+    await desk.takes(bundles.discharge(episode, "completed", MONDAY))
+    said = await desk.said()
+    (order,) = [each for each in await desk.found("ServiceRequest") if each["intent"] == "order"]
+    await desk.puts({**order, "priority": "urgent"})
+    assert await desk.said() == said
+
+
+async def test_a_draft_is_a_referral_once_it_is_active(desk: Reception) -> None:
+    bundle = bundles.intake("0001")
+    bundle["entry"][-1]["resource"]["status"] = "draft"
+    await desk.takes(bundle)
+    (order,) = await desk.found("ServiceRequest")
+    await desk.puts({**order, "status": "active"})
+    assert (await desk.said())[-2:] == ["ReferralReceived", "LevelOfCareRecommended"]
+
+
 async def test_another_level_without_a_reason_is_refused(desk: Reception) -> None:
     await desk.takes(bundles.intake("0001"))
     task = await desk.task("sign-placement")

@@ -31,9 +31,13 @@ _PLAIN_DISPOSITION = {"home": "completed", "aadvice": "ama", "exp": "deceased", 
 
 
 def referral(entry: Entry, entries: Sequence[Entry], context: Context) -> tuple[ReceiveReferral, ...]:
-    """An active order that is a referral; its Task, if one came along, tracks it."""
+    """An active order that is a referral; its Task, if one came along, tracks it.
+
+    An update of one that was active is no second referral: it may have been placed long ago, under its id.
+    """
     request = entry.resource
-    if request["status"] != "active" or request["intent"] not in _ORDERED or _is_other_service(request):
+    before = context.stored.get((entry.type, str(entry.id)))
+    if not _is_referral(request) or (before is not None and _is_referral(before.body)):
         return ()
     referral_id = str(entry.id)
     task_id = next(
@@ -50,6 +54,10 @@ def referral(entry: Entry, entries: Sequence[Entry], context: Context) -> tuple[
             priority=request.get("priority", "routine"),
         ),
     )
+
+
+def _is_referral(request: Mapping[str, Any]) -> bool:
+    return request["status"] == "active" and request["intent"] in _ORDERED and not _is_other_service(request)
 
 
 def _is_other_service(request: Mapping[str, Any]) -> bool:
