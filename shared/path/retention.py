@@ -37,7 +37,7 @@ async def forget(pool: Any, kept: Kept, now: datetime) -> None:
     await documents.prune(pool, days, now)
     for row in await pool.fetch(_MONTHS):
         month, over = row["relname"], over_in(row["relname"], kept.programs, now)
-        if over == set(kept.programs):
+        if over and over == set(kept.programs):
             await pool.execute(f"DROP TABLE IF EXISTS {month}")
         elif over:
             await pool.execute(f"DELETE FROM {month} WHERE program = ANY($1::text[])", sorted(over))

@@ -105,6 +105,13 @@ async def test_a_month_of_the_journal_goes_once_every_program_is_done_with_it(da
     assert [row["inhrelid"] for row in months] == ["heard_2026_02"]
 
 
+async def test_where_no_program_says_for_how_long_the_journal_stays(database: str, pool: Any) -> None:
+    await db.Months(database).ensure(MONDAY_NOON)
+    await journal(pool, "short")
+    await forget(pool, Kept(21, {}), MONDAY_NOON + timedelta(days=9999))
+    assert await journalled(pool) == ["short"]
+
+
 def test_december_ends_with_the_year() -> None:
     ends_at = datetime(2027, 1, 1, tzinfo=UTC)
     assert over_in("heard_2026_12", {"short": SHORT}, ends_at + timedelta(days=90)) == {"short"}
