@@ -86,11 +86,13 @@ def _letter(observed: Observed, command: ReportResult) -> str:
 
 
 def _updated(known: Report, report: Report, told: Sequence[Observed]) -> Report:
-    """The known report with what is told in its place. A final report leaves behind what was only preliminary."""
+    """The known report with what is told in its place. What was taken back stays so, and a final report leaves behind
+    what was only preliminary.
+    """
     standing = {code_of(each) for each, observed in zip(report.measures, told, strict=True) if observed.stands}
     standing &= {code_of(each) for each in known.measures}
     fresh = tuple(each for each in report.measures if code_of(each) not in standing)
-    finished = known.status == "preliminary" and not report.voided and report.status != "preliminary"
+    finished = known.voided or (known.status == "preliminary" and report.status in ("final", "corrected"))
     kept = tuple(each for each in known.measures if not finished or code_of(each) in standing)
     measures = _in_place(kept, fresh)
     status = _partly(known) if report.voided and _anything_left(measures) else report.status
@@ -100,7 +102,7 @@ def _updated(known: Report, report: Report, told: Sequence[Observed]) -> Report:
 def _with_component(known: Report, report: Report) -> Report:
     """One component of a known report, as final as it was, issued when it was: what is said of it next is not older."""
     measures = _in_place(known.measures, report.measures)
-    status = _partly(known) if _anything_left(measures) else report.status
+    status = known.status if known.voided else _partly(known) if _anything_left(measures) else report.status
     return msgspec.structs.replace(known, status=status, measures=measures)
 
 

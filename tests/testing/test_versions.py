@@ -119,6 +119,16 @@ def test_a_report_is_taken_back_whole_though_a_component_was_updated_since() -> 
     assert said.status == "entered-in-error"
 
 
+def test_what_was_taken_back_with_its_report_does_not_come_back_with_another_component() -> None:
+    taken_back = report("weekly", 8, issued=9, status="cancelled", extent="message")
+    story = Story(admitted(), BASELINE, WEEKLY, taken_back)
+    said = last(story, report("weekly", 8, issued=10, COCAINE="negative", extent="message"))
+    assert (said.status, found(said)) == ("final", {COCAINE: "negative"})
+    story = Story(admitted(), BASELINE, WEEKLY, taken_back)
+    said = last(story, report("weekly", 8, issued=10, COCAINE="negative", extent="component"))
+    assert said.status == "cancelled"
+
+
 def test_one_number_for_two_patients_makes_two_reports() -> None:
     def said_of(patient: str) -> tuple[str, str, tuple[AnalyteResult, ...]]:
         own = moment(WEEKLY.issued_at)
