@@ -6,7 +6,7 @@ about it; only what is the same stays, and only then does the gate open. Reopeni
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,10 +21,12 @@ from deploy import hubfile
 from deploy.commands.common import DEFAULT_DATA, Data, out
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
+from shared.path.ledger import AGE_SECONDS_MOST
+from shared.words.catalogue import PARTITIONS
 from shared.words.intake import ConsentGiven
 
 commands = typer.Typer(help="What the consent gate knows, and how current that is.", no_args_is_help=True)
-PARTITIONS = "SELECT partition, current_at, lost FROM ledger ORDER BY partition"
+CURRENT = "SELECT partition, current_at, lost FROM ledger ORDER BY partition"
 LOST = "SELECT partition FROM ledger WHERE lost FOR UPDATE"
 KNOWN = "SELECT patient, consent_id, body FROM consents FOR UPDATE"
 # Every decision about a consent, in its order. Read after the locks: what is decided later comes by the topic.
@@ -85,15 +87,27 @@ def show(data: Data = DEFAULT_DATA) -> None:
     rows = asyncio.run(_partitions(hubfile.read(data)))
     table, now = Table("partition", "known up to", "seconds ago", "records lost"), datetime.now(UTC)
     for row in rows:
-        heard = row["current_at"]
-        known = isinstance(heard, datetime) and heard.year > 1
-        age = f"{(now - heard).total_seconds():.0f}" if known else "never"
-        table.add_row(
-            str(row["partition"]), f"{heard:%Y-%m-%d %H:%M:%S}" if known else "", age, "LOST" if row["lost"] else ""
-        )
+        age = _seconds(row, now)
+        known = f"{row['current_at']:%Y-%m-%d %H:%M:%S}" if age is not None else "never"
+        table.add_row(str(row["partition"]), known, "" if age is None else f"{age:.0f}", "LOST" if row["lost"] else "")
     out.print(table)
-    if any(row["lost"] for row in rows):
-        out.print("the gate is shut: nothing is disclosed until `iop ledger reopen`")
+    out.print(_gate([_seconds(row, now) for row in rows], lost=any(row["lost"] for row in rows)))
+
+
+def _seconds(row: Mapping[str, Any], now: datetime) -> float | None:
+    """Since when the partition's consents are known; None where they never were ('-infinity')."""
+    heard: datetime = row["current_at"]
+    return None if heard.year == 1 else (now - heard).total_seconds()
+
+
+def _gate(ages: Sequence[float | None], *, lost: bool) -> str:
+    if lost:
+        return "the gate is shut: nothing is disclosed until `iop ledger reopen`"
+    if len(ages) < PARTITIONS or any(age is None or abs(age) > AGE_SECONDS_MOST for age in ages):
+        return (
+            f"the gate is shut until each partition is known within {AGE_SECONDS_MOST:.0f} s: do intake and Kafka run?"
+        )
+    return "the gate is open to what a consent permits"
 
 
 @commands.command("reopen", epilog="Example: iop ledger reopen --dry-run")
@@ -117,7 +131,7 @@ def reopen(
 
 async def _partitions(hub: Hub) -> list[asyncpg.Record]:
     async with _database(hub, "aftercare") as aftercare:
-        return list(await aftercare.fetch(PARTITIONS))
+        return list(await aftercare.fetch(CURRENT))
 
 
 async def _reopen(hub: Hub, *, dry_run: bool) -> Audit:

@@ -55,12 +55,19 @@ class Databases:
         items: Sequence[Item] = [record(each, PATIENT) for each in words]
         await ledger.apply(self.connection, items)
 
+    async def current(self, seconds_old: float = 0.0) -> None:
+        at = machine_now() - timedelta(seconds=seconds_old)
+        await ledger.mark_current(self.connection, dict.fromkeys(range(PARTITIONS), at))
+
     async def lose(self) -> None:
-        await ledger.mark_current(self.connection, dict.fromkeys(range(PARTITIONS), machine_now()))
+        await self.current()
         await ledger.mark_lost(self.connection, [3])
 
     async def known(self) -> ledger.Known:
         return await ledger.read(self.connection, PATIENT, machine_now())
+
+    def show(self) -> str:
+        return iop("ledger", "show", "--data", str(self.folder)).stdout
 
     def reopen(self, *flags: str) -> str:
         done = iop("ledger", "reopen", *flags, "--data", str(self.folder))
@@ -155,8 +162,13 @@ async def test_where_nothing_was_lost_there_is_nothing_to_reopen(databases: Data
 
 
 async def test_the_ledger_is_shown_with_its_age_and_with_what_was_lost(databases: Databases) -> None:
+    assert "the gate is shut until" in databases.show()
+    await databases.current()
+    assert "the gate is open" in databases.show()
+    await databases.current(seconds_old=90)
+    assert "the gate is shut until" in databases.show()
     await databases.lose()
     await ledger.mark_lost(databases.connection, [12])
-    shown = iop("ledger", "show", "--data", str(databases.folder)).stdout
+    shown = databases.show()
     assert shown.count("LOST") == 2 and "never" in shown
-    assert "the gate is shut" in shown
+    assert "until `iop ledger reopen`" in shown
