@@ -65,6 +65,10 @@ def same(report: Report, known: Report) -> bool:
 
 
 def _packed(command: ReportResult) -> Report:
+    measures = [
+        measure(each.code, each.code_system, each.analyte, _letter(each, command), each.definitive)
+        for each in command.results
+    ]
     return Report(
         id=pack_id(command.report_id),
         specimen=pack_id(command.specimen_id),
@@ -72,10 +76,7 @@ def _packed(command: ReportResult) -> Report:
         issued_at=seconds(command.issued_at),
         status="final" if command.status == "unknown" else command.status,
         condition=command.condition,
-        measures=tuple(
-            measure(each.code, each.code_system, each.analyte, _letter(each, command), each.definitive)
-            for each in command.results
-        ),
+        measures=_in_place((), measures),
     )
 
 
@@ -89,21 +90,24 @@ def _updated(known: Report, report: Report, told: Sequence[Observed]) -> Report:
     """The known report with what is told in its place. What was taken back stays so, and a final report leaves behind
     what was only preliminary.
     """
-    standing = {code_of(each) for each, observed in zip(report.measures, told, strict=True) if observed.stands}
+    standing = {(each.code, each.code_system) for each in told if each.stands}
     standing &= {code_of(each) for each in known.measures}
     fresh = tuple(each for each in report.measures if code_of(each) not in standing)
     finished = known.voided or (known.status == "preliminary" and report.status in ("final", "corrected"))
     kept = tuple(each for each in known.measures if not finished or code_of(each) in standing)
     measures = _in_place(kept, fresh)
-    status = _partly(known) if report.voided and _anything_left(measures) else report.status
+    by_component = report.voided and not _anything_left(fresh)
+    status = _partly(known) if by_component and _anything_left(measures) else report.status
     return msgspec.structs.replace(report, status=status, condition=_condition(known, report), measures=measures)
 
 
 def _with_component(known: Report, report: Report) -> Report:
     """One component of a known report, as final as it was, issued when it was: what is said of it next is not older."""
-    measures = _in_place(known.measures, report.measures)
-    status = known.status if known.voided else _partly(known) if _anything_left(measures) else report.status
-    return msgspec.structs.replace(known, status=status, measures=measures)
+    told = msgspec.structs.replace(known, measures=_in_place(known.measures, report.measures))
+    if known.voided or known in (told, thinned(told)):
+        return known
+    status = _partly(known) if _anything_left(told.measures) else report.status
+    return msgspec.structs.replace(told, status=status)
 
 
 def _partly(known: Report) -> str:
@@ -115,7 +119,7 @@ def _anything_left(measures: Sequence[str | Foreign]) -> bool:
 
 
 def _in_place(kept: Sequence[str | Foreign], fresh: Sequence[str | Foreign]) -> tuple[str | Foreign, ...]:
-    """The order stays, so that the same again is the same."""
+    """Code by code, in the order in which each came first, so that the same again is the same."""
     return tuple(chain.from_iterable((_by_code(kept) | _by_code(fresh)).values()))
 
 

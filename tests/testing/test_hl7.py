@@ -164,6 +164,12 @@ def test_statuses_of_components_and_report(codes: str, of_report: str, status: s
     assert only_report(MSH, PID, OBR.removesuffix("F") + of_report, *observations).status == status
 
 
+def test_a_cancelled_order_is_cancelled_whole_and_a_cancelled_component_alone() -> None:
+    cancelled = OBX.removesuffix("F") + "X"
+    assert only_report(MSH, PID, OBR.removesuffix("F") + "X", cancelled).extent == "report"
+    assert only_report(MSH, PID, OBR.removesuffix("F") + "C", cancelled).extent == "message"
+
+
 def test_an_unknown_status_of_a_component_goes_to_a_person() -> None:
     report = only_report(MSH, PID, OBR, OBX.removesuffix("F") + "Q")
     told = interpret(report, "demo", "lab", SETTINGS)

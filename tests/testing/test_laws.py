@@ -40,7 +40,7 @@ FOREIGN = st.builds(
 )
 DAYS = st.integers(-20, 130)
 REPORTS = st.builds(
-    lambda name, specimen, collected, later, status, condition, results, matched: ReportResult(
+    lambda name, specimen, collected, later, status, condition, results, matched, extent: ReportResult(
         report_id=name_id(NAMES, f"report {name}"),
         specimen_id=name_id(NAMES, f"specimen {specimen}"),
         collected_at=day(collected),
@@ -49,6 +49,7 @@ REPORTS = st.builds(
         condition=condition,
         results=tuple(results),
         matched=matched,
+        extent=extent,
     ),
     st.integers(0, 30),
     st.integers(0, 20),
@@ -60,6 +61,7 @@ REPORTS = st.builds(
     st.sampled_from(["valid", "dilute", "substituted", "adulterated", "invalid", "rejected-unsatisfactory"]),
     st.lists(OBSERVED | FOREIGN, max_size=70),
     st.booleans(),
+    st.sampled_from(("report", "message", "component")),
 )
 RXNORM = st.sampled_from([*tables.INGREDIENTS, *list(tables.PRODUCTS)[:40], "999999", "888888"])
 DATES = st.none() | st.dates(date(2024, 12, 1), date(2025, 8, 1))

@@ -122,7 +122,7 @@ class Reader(Fields):
             issued_at=issued_at or collected_at,
             status=status,
             rejected=bool(self.text(order.specimen, 21)) or self.text(order.specimen, 24) == "SNR",
-            extent="message",
+            extent="report" if self.text(order.segment, 25) == "X" else "message",
             components=tuple(self._component(each, status) for each in order.observations),
         )
 
