@@ -90,6 +90,13 @@ async def test_a_patient_who_exists_is_not_overwritten_on_a_condition(counter: C
     assert stored["birthDate"] == "1988-04-12"
 
 
+async def test_a_condition_finds_the_patient_whatever_else_the_patient_is_called(counter: Counter) -> None:
+    patient = await admitted(counter)
+    named = {"resourceType": "Patient", "identifier": [{"system": bundles.MRN_SYSTEM, "value": "0002"}]}
+    answer = await counter.send(named, **{"If-None-Exist": f"identifier={bundles.MRN_SYSTEM}|0001"})
+    assert (answer.status_code, answer.json()["id"]) == (200, patient)
+
+
 async def test_a_patient_posted_again_is_an_update_and_says_so(counter: Counter) -> None:
     patient = await admitted(counter)
     again = await counter.send(bundles.transaction(bundles.patient("0001")))
