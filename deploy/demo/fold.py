@@ -67,7 +67,7 @@ def _session(outcome: str) -> Callable[[Chart, Record, datetime], str]:
         )
         known.outcome = outcome
         if record.resources[0]["resourceType"] == "Encounter":
-            known.minutes = int(record.resources[0]["length"]["value"])
+            known.minutes = int(record.resources[0].get("length", {"value": 0})["value"])
         return f"{known.kind} {known.start:%d %b}"
 
     return tell
@@ -75,7 +75,9 @@ def _session(outcome: str) -> Callable[[Chart, Record, datetime], str]:
 
 def _fell_short(chart: Chart, record: Record, at: datetime) -> str:
     issue = record.resources[0]
-    chart.short_weeks.append(_instant(issue["identifiedPeriod"]["start"]))
+    week = _instant(issue["identifiedPeriod"]["start"])
+    others = [each for each in chart.short_weeks if each != week]
+    chart.short_weeks[:] = others if issue["status"] == "entered-in-error" else [*others, week]
     return str(issue["detail"])
 
 
@@ -190,7 +192,9 @@ _TELL: dict[str, Callable[[Chart, Record, datetime], str]] = {
     "SessionExcused": _session("excused"),
     "SessionCancelled": _session("cancelled"),
     "AttendanceCorrected": _session("planned"),
+    "CheckInWithdrawn": _session("planned"),
     "WeeklyHoursFellShort": _fell_short,
+    "WeeklyHoursCorrected": _fell_short,
     "DrugTestResulted": _resulted,
     "DrugTestCorrected": _resulted,
     "EscalationRaised": _escalation("raised"),
@@ -205,6 +209,7 @@ _TELL: dict[str, Callable[[Chart, Record, datetime], str]] = {
     "ConsentGiven": _consented,
     "ConsentRevoked": _revoked,
     "ReferralPrepared": _referral,
+    "ReferralWithdrawn": _referral,
     "ReferralSent": _referral,
     "ReferralWithheld": _referral,
     "ReferralRefused": _referral,

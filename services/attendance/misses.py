@@ -22,7 +22,9 @@ def triggers(episode: Episode, sessions: Sequence[Session], latest: Session, set
     """What this miss sets off, together with the ones before it. Excused and called-off sessions count for nothing."""
     until = sorted((each for each in sessions if each.start <= latest.start), key=lambda each: each.start)
     misses = [each for each in until if each.outcome == "missed"]
-    found = [_trigger(episode, "missed-session", _first_tier(episode, latest, settings), [latest])]
+    first = _trigger(episode, "missed-session", _first_tier(episode, latest, settings), [latest])
+    # Somebody reaches out within a day of the session's start, whatever the tier.
+    found = [replace(first, act_by=latest.start + timedelta(hours=settings.outreach_hours))]
     near = _within(misses, latest, settings.miss_window_days, settings)
     if len(near) >= settings.misses_in_window:
         found.append(_trigger(episode, "two-misses-in-7-days", 2, near))

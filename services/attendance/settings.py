@@ -21,3 +21,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     early_days: int
     late_check_in_hours: int
     weekly_minimum_minutes: int
+    outreach_hours: int

@@ -90,7 +90,7 @@ class Bus:
             max_poll_interval_ms=POLL_INTERVAL_MS_MOST,
             session_timeout_ms=SESSION_TIMEOUT_MS,
             ack_policy=AckPolicy.NACK_ON_ERROR,
-            listener=_Lost(self._inbox, self._consumer),
+            listener=Lost(self._inbox, self._consumer),
             parser=self._parse,
             decoder=_decode,
         )
@@ -185,8 +185,10 @@ async def _decode(message: Any) -> Any:
     return message.raw_message
 
 
-class _Lost(ConsumerRebalanceListener):  # type: ignore[misc]
-    """A committed offset older than the topic's start: records expired unread, so the consent gate must stay shut."""
+class Lost(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Where we stopped reading lies before the topic's start: records expired unread, so the consent gate must stay
+    shut. Kafka forgets a committed offset sooner than records; where the ledger knows the partition, that is no start.
+    """
 
     def __init__(self, inbox: Inbox, consumer: Callable[[], Any]) -> None:
         self._inbox = inbox
@@ -200,12 +202,13 @@ class _Lost(ConsumerRebalanceListener):  # type: ignore[misc]
         if consumer is None or not assigned:
             return
         starts = await consumer.beginning_offsets(list(assigned))
-        lost = []
-        for partition, start in starts.items():
-            committed = await consumer.committed(partition)
-            if committed is not None and committed < start:
-                lost.append(partition.partition)
-        if lost:
-            log.get().error("records expired unread", topic=self._inbox.service.hears, count=len(lost))
-            async with self._inbox.pool.acquire() as connection:
+        async with self._inbox.pool.acquire() as connection:
+            heard = await ledger.partitions(connection)
+            lost = []
+            for partition, start in starts.items():
+                committed = await consumer.committed(partition)
+                if (committed is None and start > 0 and partition.partition in heard) or (committed or start) < start:
+                    lost.append(partition.partition)
+            if lost:
+                log.get().error("records expired unread", topic=self._inbox.service.hears, count=len(lost))
                 await ledger.mark_lost(connection, lost)

@@ -80,6 +80,11 @@ async def mark_current(connection: Connection, heartbeats: Mapping[int, datetime
         await connection.execute(_CURRENT, list(heartbeats), list(heartbeats.values()))
 
 
+async def partitions(connection: Connection) -> frozenset[int]:
+    """Those whose consents were known at some time."""
+    return frozenset(row["partition"] for row in await connection.fetch("SELECT partition FROM ledger"))
+
+
 async def mark_lost(connection: Connection, partitions: Sequence[int]) -> None:
     """Records expired unread, a revocation perhaps among them. The gate stays shut until a person acts."""
     await connection.execute(_LOST, partitions)

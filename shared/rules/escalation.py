@@ -48,7 +48,10 @@ class Open(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A reason to escalate, found by a service's own rules. One reason has at most one open escalation."""
+    """A reason to escalate, found by a service's own rules. One reason has at most one open escalation.
+
+    `act_by` is an instant of its own by which to act, where it is earlier than the tier's.
+    """
 
     category: Category
     reason: str
@@ -57,6 +60,7 @@ class Trigger:
     rule: str
     signals: tuple[Signal, ...]
     subsumes: tuple[str, ...] = ()
+    act_by: datetime | None = None
 
 
 def raise_or_update(
@@ -77,6 +81,7 @@ def raise_or_update(
 
 
 def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationRaised:
+    act_by = _act_by(trigger.tier, moment, times)
     escalation = Escalation(
         id=moment.new_id(f"escalation:{trigger.reason}"),
         category=trigger.category,
@@ -86,7 +91,7 @@ def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationRa
         rule=trigger.rule,
         raised_at=moment.now,
         acknowledge_by=_acknowledge_by(trigger.tier, moment, times),
-        act_by=_act_by(trigger.tier, moment, times),
+        act_by=min(act_by, trigger.act_by or act_by),
         signals=_newest(trigger.signals),
         subsumes=trigger.subsumes,
     )
@@ -130,12 +135,13 @@ def withdraw_evidence(
     """Take evidence back: an escalation whose reason still `stands` loses the signal, the others are retracted."""
     said: list[EscalationWord] = []
     for each in still_open:
+        gone = tuple(signal for signal in each.escalation.signals if signal.evidence == evidence)
         left = tuple(signal for signal in each.escalation.signals if signal.evidence != evidence)
-        if len(left) == len(each.escalation.signals):
+        if not gone:
             continue
         if left and each.escalation.reason in stands:
             updated = msgspec.structs.replace(each.escalation, signals=left)
-            said.append(EscalationUpdated(escalation=updated, at=now, accepted=each.accepted))
+            said.append(EscalationUpdated(escalation=updated, at=now, accepted=each.accepted, gone=gone))
         else:
             said.append(EscalationRetracted(escalation=each.escalation, at=now, because=because))
     return said

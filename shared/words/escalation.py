@@ -4,7 +4,7 @@ Only the minimum is written (category, tier, reason, clinical times, due times, 
 never free text. An escalation belongs to the service that raised it, and only that service changes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -62,6 +62,8 @@ class EscalationUpdated(EscalationWord, frozen=True, kw_only=True):
 
     accepted: bool = False
     """Whether a person had acknowledged it already; the Task keeps that status."""
+    gone: tuple[Signal, ...] = ()
+    """Signals that stood until now and were wrong: each one's DetectedIssue is entered in error."""
 
 
 class EscalationAcknowledged(EscalationWord, frozen=True, kw_only=True):
@@ -114,7 +116,9 @@ def _standing(word: EscalationWord) -> _Standing:
 
 def _write(word: EscalationWord, patient: str) -> list[Resource]:
     escalation, subject, said = word.escalation, fhir.reference("Patient", patient), _standing(word)
-    issues = [_issue(each, escalation, subject, said.status) for each in escalation.signals]
+    wrong = said.status == "cancelled"
+    issues = [_issue(each, escalation, subject, wrong=wrong) for each in escalation.signals]
+    gone = word.gone if isinstance(word, EscalationUpdated) else ()
     named = [fhir.reference("DetectedIssue", each["id"]) for each in issues]
     inputs: list[dict[str, Any]] = [
         {"type": fhir.concept(INPUT, "tier"), "valueInteger": escalation.tier},
@@ -145,14 +149,14 @@ def _write(word: EscalationWord, patient: str) -> list[Resource]:
             "input": inputs,
         }
     )
-    return [task, *issues]
+    return [task, *issues, *(_issue(each, escalation, subject, wrong=True) for each in gone)]
 
 
-def _issue(signal: Signal, escalation: Escalation, subject: dict[str, Any], status: str) -> dict[str, Any]:
+def _issue(signal: Signal, escalation: Escalation, subject: dict[str, Any], *, wrong: bool) -> dict[str, Any]:
     return {
         "resourceType": "DetectedIssue",
         "id": name_id(escalation.id, f"{signal.code}|{signal.evidence}"),
-        "status": "entered-in-error" if status == "cancelled" else "final",
+        "status": "entered-in-error" if wrong else "final",
         "code": fhir.concept(ESCALATION, signal.code),
         "severity": SEVERITY[escalation.tier],
         "patient": subject,
@@ -173,15 +177,15 @@ def _escalation(task: dict[str, Any], issues: Sequence[dict[str, Any]]) -> Escal
         raised_at=fhir.moment(task["authoredOn"]),
         acknowledge_by=fhir.moment(acknowledge["valueInstant"]),
         act_by=fhir.moment(task["restriction"]["period"]["end"]),
-        signals=tuple(
-            Signal(
-                fhir.code_of(each["code"]),
-                fhir.moment(each["identifiedDateTime"]),
-                each["implicated"][0]["reference"],
-            )
-            for each in issues
-        ),
+        signals=_signals(issues),
         subsumes=tuple(fhir.identity(each["valueReference"]) for each in fhir.task_inputs(task, "subsumes")),
+    )
+
+
+def _signals(issues: Iterable[dict[str, Any]]) -> tuple[Signal, ...]:
+    return tuple(
+        Signal(fhir.code_of(each["code"]), fhir.moment(each["identifiedDateTime"]), each["implicated"][0]["reference"])
+        for each in issues
     )
 
 
@@ -200,8 +204,10 @@ def read_raised(resources: Sequence[Resource]) -> EscalationRaised:
 
 
 def read_updated(resources: Sequence[Resource]) -> EscalationUpdated:
-    task, escalation, at = _read(resources)
-    return EscalationUpdated(escalation=escalation, at=at, accepted=task["status"] == "accepted")
+    gone = [each for each in fhir.of_type(resources, "DetectedIssue") if each["status"] == "entered-in-error"]
+    task, escalation, at = _read([each for each in resources if each not in gone])
+    accepted = task["status"] == "accepted"
+    return EscalationUpdated(escalation=escalation, at=at, accepted=accepted, gone=_signals(gone))
 
 
 def read_resolved(resources: Sequence[Resource]) -> EscalationResolved:

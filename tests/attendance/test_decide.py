@@ -246,6 +246,12 @@ def test_the_first_miss_is_tier_one_for_the_case_manager() -> None:
     )
 
 
+def test_somebody_reaches_out_within_a_day_of_the_missed_session() -> None:
+    """Whatever the tier's own time to act (domain 5.2)."""
+    (raised,) = only(in_treatment().missing(SETTLED[0]), EscalationRaised)
+    assert raised.escalation.act_by == SETTLED[0] + timedelta(hours=24)
+
+
 def test_a_miss_in_the_first_fourteen_days_is_tier_two() -> None:
     story = Story(admitted())
     story.missing(MONDAY)

@@ -462,6 +462,8 @@ def test_while_another_miss_still_meets_the_positive_the_combination_stands() ->
     assert story.names() == ["EscalationUpdated", "PlacementReviewRequested"]
     (left,) = story.state.open
     assert left.escalation.subsumes == (another.escalation.id, POSITIVE.escalation.id)
+    assert isinstance(story.said[0], w.EscalationUpdated)
+    assert story.said[0].gone == MISS.escalation.signals
 
 
 def test_the_same_signal_again_is_silent() -> None:

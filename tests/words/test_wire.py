@@ -15,7 +15,7 @@ from shared.words import wire
 from shared.words.catalogue import BY_NAME, ENTRIES, OPERATIONS
 from shared.words.codes import HUB
 from shared.words.envelope import Word, name_id
-from shared.words.escalation import EscalationRaised
+from shared.words.escalation import EscalationRaised, EscalationUpdated
 from shared.words.intake import ConsentsCurrent, EpisodeAdmitted
 from shared.words.wire import Unreadable, Written
 from tests.words.examples import CAUSE, ESCALATION, EXAMPLES, PATIENT, TWO_HOURS_LATER, envelope
@@ -66,6 +66,13 @@ def test_a_record_that_no_topic_takes_is_not_written() -> None:
     assert written(msgspec.structs.replace(cancelled, because="x" * (wire.RECORD_BYTES_MOST // 2)))
     with pytest.raises(OverflowError, match="record"):
         written(msgspec.structs.replace(cancelled, because="x" * wire.RECORD_BYTES_MOST))
+
+
+def test_a_signal_that_was_wrong_is_entered_in_error_and_stays_readable() -> None:
+    updated = EscalationUpdated(escalation=ESCALATION, at=TWO_HOURS_LATER, gone=ESCALATION.signals[:1])
+    statuses = [each["resource"].get("status") for each in bundle(updated)["entry"][2:]]
+    assert statuses == [*("final" for _ in ESCALATION.signals), "entered-in-error"]
+    assert wire.read("EscalationUpdated", written(updated).body) == updated
 
 
 def test_the_same_json_stands_in_the_read_model_and_on_the_topic() -> None:

@@ -12,6 +12,7 @@ from services.intake.ledger import Heard
 from services.intake.state import Episode, State
 from shared.rules import escalation
 from shared.words.envelope import name_id
+from shared.words.escalation import Signal
 
 
 def signals_changed(
@@ -25,24 +26,33 @@ def signals_changed(
     after = room.after_hearing(state, word).heard()
     stands = combined.together(after, moment.settings.combine_days)
     known = state.open_because(combined.REASON)
+    gone = _withdrawn(state, word.escalation.id, after, known)
     if stands is not None:
-        return _combine(state, state.episode, known, stands, moment)
-    if known is None or not _takes_back(state, word.escalation.id, after, known):
+        return _combine(state, state.episode, known, stands, gone, moment)
+    if known is None or not gone:
         return []
     retracted = w.EscalationRetracted(escalation=known.escalation, at=moment.now, because="signal-withdrawn")
     return [retracted, *withdraw(state.review_of(combined.REASON), "signal-withdrawn", moment)]
 
 
-def _takes_back(state: State, escalation_id: str, after: tuple[Heard, ...], known: escalation.Open) -> bool:
-    """Whether this word withdrew a signal of the open escalation. One that merely grew old retracts nothing."""
-    gone = {each.signal for each in state.ledger.heard() if each.escalation_id == escalation_id} - {
-        each.signal for each in after
-    }
-    return not gone.isdisjoint(known.escalation.signals)
+def _withdrawn(
+    state: State, escalation_id: str, after: tuple[Heard, ...], known: escalation.Open | None
+) -> tuple[Signal, ...]:
+    """The signals of the open escalation that this word withdrew. One that merely grew old is none of them."""
+    if known is None:
+        return ()
+    named = {each.signal for each in state.ledger.heard() if each.escalation_id == escalation_id}
+    still = {each.signal for each in after}
+    return tuple(each for each in known.escalation.signals if each in named and each not in still)
 
 
 def _combine(
-    state: State, episode: Episode, known: escalation.Open | None, stands: escalation.Trigger, moment: At
+    state: State,
+    episode: Episode,
+    known: escalation.Open | None,
+    stands: escalation.Trigger,
+    gone: tuple[Signal, ...],
+    moment: At,
 ) -> Said:
     if known is None:
         said = escalation.raise_or_update((), [stands], moment, moment.settings.escalation)
@@ -50,7 +60,7 @@ def _combine(
     current = msgspec.structs.replace(known.escalation, signals=stands.signals, subsumes=stands.subsumes)
     if current == known.escalation:
         return []
-    updated = w.EscalationUpdated(escalation=current, at=moment.now, accepted=known.accepted)
+    updated = w.EscalationUpdated(escalation=current, at=moment.now, accepted=known.accepted, gone=gone)
     review = state.review_of(combined.REASON)
     changed = review is not None and current.subsumes != known.escalation.subsumes
     return [updated, *([_review(current.id, stands, episode, moment)] if changed else [])]

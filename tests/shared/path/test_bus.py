@@ -6,8 +6,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from aiokafka import TopicPartition
 
-from shared.path.bus import Bus
+from shared.path import ledger
+from shared.path.bus import Bus, Lost
 from shared.words.intake import Digest, PatientIdentified
 from tests.shared.path.hall import MONDAY_NOON, Hall, admission, hall, record
 
@@ -65,3 +67,42 @@ async def test_an_identification_without_a_patient_teaches_no_alias(here: Hall) 
     word = record(said, str(uuid4()))
     await Bus(here.inbox, "nowhere:1", "0").take([raw(word.head, "", word.content)])
     assert await here.look("SELECT count(*) FROM alias") == [(0,)]
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """What a consumer knows of the one partition it was given: its start, and where the group stopped reading."""
+
+    start: int
+    committed_at: int | None
+
+    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.start)
+
+    async def committed(self, partition: TopicPartition) -> int | None:
+        return self.committed_at
+
+
+@pytest.mark.parametrize(
+    ("start", "committed_at", "heard_before", "lost"),
+    [
+        (0, None, False, False),
+        (7, None, False, False),
+        (0, None, True, False),
+        (7, None, True, True),
+        (7, 6, True, True),
+        (7, 6, False, True),
+        (7, 7, True, False),
+        (0, 0, True, False),
+    ],
+)
+async def test_the_gate_shuts_when_records_expired_between_two_readings(
+    here: Hall, start: int, committed_at: int | None, heard_before: bool, lost: bool
+) -> None:
+    """A revocation may be among them. A group's offset is forgotten sooner than the records are."""
+    partition = TopicPartition("iop.intake.events", 3)
+    if heard_before:
+        async with here.pool.acquire() as connection:
+            await ledger.mark_current(connection, {3: MONDAY_NOON})
+    await Lost(here.inbox, lambda: Offsets(start, committed_at)).on_partitions_assigned({partition})
+    assert await here.look("SELECT count(*) FROM ledger WHERE lost") == [(int(lost),)]

@@ -238,7 +238,7 @@ def test_where_the_reason_still_stands_only_the_signal_goes() -> None:
     still_open = after(raised(MISS, SECOND_MISS))
     word = only(rule.withdraw_evidence(still_open, MISS.evidence, ["missed-sessions"], "late-check-in", MONDAY))
     assert isinstance(word, EscalationUpdated)
-    assert word.escalation.signals == (SECOND_MISS,)
+    assert (word.escalation.signals, word.gone) == ((SECOND_MISS,), (MISS,))
 
 
 def test_where_the_reason_no_longer_stands_it_is_retracted_with_all_its_signals() -> None:
