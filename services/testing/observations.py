@@ -28,12 +28,16 @@ STATUS: Mapping[str, Status] = {
 
 
 def instant_of(text: str, zone: ZoneInfo) -> datetime | None:
-    """FHIR's dateTime as an instant, a day as its midnight; None for a month or a year, which names no day."""
+    """FHIR's dateTime as an instant, a day as its midnight; None for a month or a year, which names no day, and for a
+    leap second, which this clock doesn't have."""
     if len(text) < len("2025-01-01"):
         return None
     if len(text) == len("2025-01-01"):
         return datetime.combine(date.fromisoformat(text), datetime.min.time(), zone)
-    return datetime.fromisoformat(text)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def tagged(resource: Json, system: str, code: str) -> dict[str, Any]:

@@ -36,10 +36,9 @@ def of(entry: Entry) -> Identifier:
 
 
 def turns(entries: Sequence[Entry], caller: Caller) -> list[str]:
-    """What the entries make depend on something: two that depend on the same take turns, for a batch looks once."""
-    created = {f"{each.type}?{each.if_none_exist}" for each in entries if each.if_none_exist is not None}
-    updated = {f"{each.type}/{each.id}" for each in entries if each.if_match is not None}
-    return sorted(f"{caller.program}|{each}" for each in created | updated)
+    """What the entries ask to be created once: two that ask for the same take turns, for a batch looks once."""
+    asked = {f"{each.type}?{each.if_none_exist}" for each in entries if each.if_none_exist is not None}
+    return sorted(f"{caller.program}|{each}" for each in asked)
 
 
 async def known(

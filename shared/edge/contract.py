@@ -17,6 +17,7 @@ class Stored:
 
     patient: str
     body: Mapping[str, Any]
+    version: int = 1
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,9 @@ def _not_refused(answer: Answer) -> Answer:
 
 
 def _done(resolved: Resolved, answer: Answer) -> Done:
-    versions = {(kind, name): number for kind, name, number in answer.resources} if isinstance(answer, Kept) else {}
+    versions = {name: stored.version for name, stored in resolved.stored.items()}
+    if isinstance(answer, Kept):
+        versions |= {(kind, name): number for kind, name, number in answer.resources}
     answered = tuple(
         _existing(each, resolved.existing[each.type, str(each.id)])
         if (each.type, each.id) in resolved.existing

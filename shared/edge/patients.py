@@ -74,7 +74,7 @@ async def of_references(
 async def _of_reference(
     connection: Connection, keys: Keys, reference: dict[str, Any], caller: Caller
 ) -> tuple[set[str], tuple[Digest, ...]]:
-    literal = reference.get("reference", "")
+    literal = reference.get("reference", "").partition("/_history/")[0]
     base, _, own = literal.rpartition("Patient/")
     if literal and not literal.startswith("#") and literal.endswith(f"Patient/{own}") and own:
         if not base and _is_hub_id(own) and await identity.is_known(connection, caller.program, own):
@@ -119,7 +119,7 @@ def rewrite(entries: Iterable[Entry], patient: str) -> None:
     """Every reference to a patient in these (already copied) resources becomes the hub's own. In place."""
     for entry in entries:
         for _, reference in references(entry.resource, entry.place):
-            literal = reference.get("reference", "")
+            literal = reference.get("reference", "").partition("/_history/")[0]
             if literal.rpartition("/")[0].endswith("Patient") or (not literal and reference.get("type") == "Patient"):
                 reference["reference"] = f"Patient/{patient}"
                 reference.pop("identifier", None)

@@ -18,7 +18,7 @@ from shared.path.db import Connection
 from shared.path.identity import Identifier, Keys
 from shared.words.intake import Digest
 
-_STORED = """SELECT type, id, patient, program, body, sealed FROM resources r
+_STORED = """SELECT type, id, version, patient, program, body, sealed FROM resources r
     JOIN unnest($1::text[], $2::text[]) AS u(type, id) USING (type, id)"""
 
 
@@ -183,4 +183,5 @@ def _names_a_patient(reference: Mapping[str, Any]) -> bool:
 
 
 def _stored_row(row: Mapping[str, Any]) -> Stored:
-    return Stored(row["patient"], {} if row["sealed"] else fhir.parse(row["body"].encode()).resource)
+    body = {} if row["sealed"] else fhir.parse(row["body"].encode()).resource
+    return Stored(row["patient"], body, row["version"])

@@ -21,11 +21,11 @@ PARAMETERS: Mapping[str, SearchType] = {
     "_lastUpdated": "date",
     "patient": "reference",
     "subject": "reference",
-    "identifier": "token",
     "status": "token",
     "date": "date",
 }
-_DATE = re.compile(r"(eq|ge|gt|le|lt)?(\d{4}(?:-\d{2}(?:-\d{2}(?:T.+)?)?)?)")
+_DATE = re.compile(r"(eq|ge|gt|le|lt)?([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T.+)?)?)?)")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Reader:
                 query.add("id = ANY(?::text[])", value.split(","))
             case "patient" | "subject":
                 query.add("patient = ANY(?::text[])", await self._patients(value, caller))
-            case "patient:missing" | "subject:missing":
+            case "patient:missing" | "subject:missing" if value in ("true", "false"):
                 query.add("(patient = '') = ?", value == "true")
             case "patient.identifier" | "subject.identifier":
                 query.add("patient = ANY(?::text[])", await self._owners(value, caller))
@@ -129,7 +129,7 @@ class Reader:
 
 
 def _number(value: str, name: str) -> int:
-    if not value.isdigit():
+    if not _NUMBER.fullmatch(value):
         raise refuse(400, "invalid", "", f"{name} is a whole number.")
     return int(value)
 
@@ -157,14 +157,14 @@ def _span(text: str) -> tuple[datetime, datetime]:
     try:
         if "T" in text:
             moment = datetime.fromisoformat(text.replace(" ", "+"))
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
             return moment, moment + (timedelta(seconds=1) if moment.microsecond == 0 else timedelta(microseconds=1))
         parts = [int(part) for part in text.split("-")]
         start = datetime(parts[0], parts[1] if len(parts) > 1 else 1, parts[2] if len(parts) > 2 else 1, tzinfo=UTC)
-    except ValueError as wrong:
+        if len(parts) == 3:
+            return start, start + timedelta(days=1)
+        if len(parts) == 2:
+            return start, start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+        return start, start.replace(year=start.year + 1)
+    except (ValueError, OverflowError) as wrong:
         raise refuse(400, "invalid", "", "There is no such date.") from wrong
-    if len(parts) == 3:
-        return start, start + timedelta(days=1)
-    if len(parts) == 2:
-        return start, start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
-    return start, start.replace(year=start.year + 1)

@@ -58,7 +58,7 @@ class Deliberation:
         return answer
 
     def _decide(self, item: Item, slot: Slot, batch: Batch) -> Answer:
-        if (stale := self._stale(item)) is not None:
+        if (stale := self._stale(item, batch)) is not None:
             return stale
         state = slot.state if slot.state is not None else self.service.decode(slot.version, slot.body)
         said: list[Word] = []
@@ -83,7 +83,7 @@ class Deliberation:
 
     def _about_hold(self, item: Item, slot: Slot, batch: Batch) -> Answer:
         """The hub-hold escalation is the path's own: it never waits behind the words it is about."""
-        if (stale := self._stale(item)) is not None:
+        if (stale := self._stale(item, batch)) is not None:
             return stale
         replied = parking.decide(item, slot, self._moment(item, self._cause(item)))
         if isinstance(replied, Refused):
@@ -96,10 +96,12 @@ class Deliberation:
             batch.told[item.id] = named
         return Kept()
 
-    def _stale(self, item: Item) -> Stale | None:
+    def _stale(self, item: Item, batch: Batch) -> Stale | None:
+        """The versions are as they were before this batch: what it has changed already is another version."""
         for each in item.expects:
-            if self.versions.get((each.type, each.id)) != each.version:
-                return Stale(each.type, each.id)
+            name = (each.type, each.id)
+            if name in batch.resources or self.versions.get(name) != each.version:
+                return Stale(*name)
         return None
 
     def _check_deadline(self, word: Word, state: Any) -> None:

@@ -219,6 +219,23 @@ async def test_a_consent_that_was_revoked_is_not_opened_again_by_its_id(desk: Re
     assert (await desk.said())[-2:] == ["ConsentRevoked", "ConsentRevoked"]
 
 
+async def test_a_consent_that_an_update_closed_is_not_opened_again_by_its_id(desk: Reception) -> None:
+    await desk.takes(bundles.intake("0001", consents=[bundles.consent("riverbend-alumni")]))
+    (kept,) = await desk.found("Consent")
+    await desk.puts({**kept, "provision": {**kept["provision"], "type": "deny"}})
+    with pytest.raises(Refusal, match=r"business-rule at Consent.status"):
+        await desk.puts(kept)
+    assert (await desk.said())[-1] == "ConsentRevoked"
+
+
+async def test_a_consent_is_narrowed_by_an_update_and_stays_open(desk: Reception) -> None:
+    await desk.takes(bundles.intake("0001", consents=[bundles.consent("riverbend-alumni")]))
+    (kept,) = await desk.found("Consent")
+    for fields in (kept["provision"]["code"][:1], kept["provision"]["code"]):
+        await desk.puts({**kept, "provision": {**kept["provision"], "code": fields}})
+        assert (await desk.said())[-1] == "ConsentGiven"
+
+
 # What is refused, and where
 
 

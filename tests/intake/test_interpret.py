@@ -89,6 +89,8 @@ def test_a_partner_may_be_named_through_an_organization_in_the_same_bundle(keys:
 _ROLE_CST = {"coding": [{"system": codes.PARTICIPATION, "code": "CST"}]}
 _NAMED = {"identifier": {"system": codes.PARTNER, "value": "riverbend-alumni"}}
 _ROLE = {"coding": [{"system": codes.PARTICIPATION, "code": "IRCP"}]}
+_ACTOR = {"role": _ROLE, "reference": _NAMED}
+_MODIFIER = {"url": "http://example.org/not-this-one", "valueBoolean": True}
 OPENS_NOTHING = {
     "deny": consent(provision=provision(type="deny")),
     "nested": consent(provision=provision(provision=[{"type": "deny"}])),
@@ -110,6 +112,10 @@ OPENS_NOTHING = {
     ),
     "narrowed by label": consent(provision=provision(securityLabel=[{"system": codes.ACT, "code": "ETH"}])),
     "research": consent(scope={"coding": [{"system": codes.CONSENT_SCOPE, "code": "research"}]}),
+    "modified": consent(modifierExtension=[_MODIFIER]),
+    "modified within": consent(provision=provision(modifierExtension=[_MODIFIER])),
+    "modified actor": consent(provision=provision(actor=[{**_ACTOR, "modifierExtension": [_MODIFIER]}])),
+    "other rules": consent(implicitRules="http://example.org/rules"),
     "draft": consent(status="draft"),
     "undated": {key: value for key, value in consent().items() if key != "dateTime"},
     "no provision": {key: value for key, value in consent().items() if key != "provision"},
@@ -305,6 +311,13 @@ def test_no_score_is_negative(keys: Keys) -> None:
 def test_a_discharge_of_a_day_is_at_its_end_and_never_later_than_now(keys: Keys, end: str, at: datetime) -> None:
     (command,) = told(keys, *discharged(end))
     assert isinstance(command, w.Discharge) and command.at == at
+
+
+@pytest.mark.parametrize("end", ["0001-01-01T00:00:00+14:00", "0001-01-01", "9999-12-31T23:59:59-14:00", "9999"])
+def test_a_time_in_no_patients_life_is_refused(keys: Keys, end: str) -> None:
+    """There is no such instant in another time zone."""
+    with pytest.raises(Refusal, match=r"value at Bundle.entry\[1\].resource.period.end"):
+        told(keys, *discharged(end))
 
 
 @pytest.mark.parametrize("end", ["2026-01-05T15:01:00Z", "2026-01-06", "2027"])

@@ -162,6 +162,12 @@ def test_a_day_is_its_midnight_in_the_programs_zone() -> None:
     assert commands[0].collected_at == datetime(2025, 7, 1, 4, 0, tzinfo=UTC)
 
 
+def test_a_leap_second_is_no_time_here() -> None:
+    with pytest.raises(Refusal) as refusal:
+        told(entry(observation(valueString="NEG", effectiveDateTime="2016-12-31T23:59:60Z"), "o1"))
+    assert refusal.value.issues[0].code == "required"
+
+
 def test_a_report_without_any_time_is_refused() -> None:
     untimed = observation(valueString="NEG")
     del untimed["effectiveDateTime"]

@@ -26,9 +26,9 @@ _SENT = Taken((*_READ, "create", "update"), PARAMETERS, conditional_create=True)
 _SAID = Taken(_READ, PARAMETERS)
 
 TAKES: dict[str, Taken] = {
+    "Patient": Taken((*_READ, "create", "update"), {**PARAMETERS, "identifier": "token"}, conditional_create=True),
     **dict.fromkeys(
         (
-            "Patient",
             "Consent",
             "MedicationRequest",
             "MedicationStatement",

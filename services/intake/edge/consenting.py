@@ -17,6 +17,8 @@ from shared.words import codes
 _ENDED = frozenset({"inactive", "rejected", "entered-in-error"})
 _RESTRICTIONS = ("provision", "class", "data", "dataPeriod", "securityLabel")
 """A provision that narrows itself by these says more than the hub understands."""
+_MODIFIERS = ("modifierExtension", "implicitRules")
+"""What stands under these may turn the meaning of all the rest into its opposite (FHIR R4, 2.4.0.1)."""
 
 
 def consented(entry: Entry, entries: Sequence[Entry], context: Context) -> tuple[RecordConsent | RevokeConsent, ...]:
@@ -35,8 +37,12 @@ def consented(entry: Entry, entries: Sequence[Entry], context: Context) -> tuple
 
 
 def _was_ended(entry: Entry, context: Context) -> bool:
+    """It says so itself, or an update made something else of it than a plain permission."""
     stored = context.stored.get((entry.type, str(entry.id)))
-    return stored is not None and stored.body.get("status") in _ENDED
+    if stored is None:
+        return False
+    closed = stored.version > 1 and not _is_plain_permit(stored.body, stored.body.get("provision", {}))
+    return closed or stored.body["status"] in _ENDED
 
 
 def _opened(entry: Entry, entries: Sequence[Entry], context: Context) -> RecordConsent | None:
@@ -74,6 +80,7 @@ def _is_plain_permit(consent: Mapping[str, Any], provision: Mapping[str, Any]) -
         and provision.get("type") == "permit"
         and (discloses or not actions)
         and not any(provision.get(each) for each in _RESTRICTIONS)
+        and not any(part.get(each) for part in (consent, provision, *provision.get("actor", ())) for each in _MODIFIERS)
     )
 
 

@@ -80,14 +80,23 @@ def _exact(text: str, zone: str, place: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError as wrong:
         raise _not_a_time(place) from wrong
+    _in_a_life(found, place)
     return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
 
 
 def _first_day(text: str, place: str) -> date:
     try:
-        return date.fromisoformat(text + "-01" * (2 - text.count("-")))
+        found = date.fromisoformat(text + "-01" * (2 - text.count("-")))
     except ValueError as wrong:
         raise _not_a_time(place) from wrong
+    _in_a_life(found, place)
+    return found
+
+
+def _in_a_life(found: date, place: str) -> None:
+    """FHIR has the years 1 to 9999; at their ends there is no such instant in another time zone."""
+    if not 1900 <= found.year <= 9998:
+        raise refuse(422, "value", place, "No patient's life has this time.")
 
 
 def _midnight(day: date, zone: str) -> datetime:

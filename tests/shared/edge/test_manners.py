@@ -165,6 +165,24 @@ async def test_a_search_that_no_database_could_take_is_refused(counter: Counter)
         assert (await counter.ask("GET", f"/fhir/Task?{asked}")).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "_count=1" + "0" * 30,
+        "_count=²",
+        "_offset=1" + "0" * 30,
+        "date=9999",
+        "date=9999-12",
+        "date=0001-01-01T00:00:00%2B14:00",
+        "date=ge9999-12-31T23:59:58-14:00",
+        "patient:missing=maybe",
+        "identifier=urn:mrn|1",
+    ],
+)
+async def test_what_cannot_be_searched_is_the_clients_mistake(counter: Counter, asked: str) -> None:
+    assert (await counter.ask("GET", f"/fhir/Task?{asked}")).status_code == 400
+
+
 async def test_a_redrive_names_its_patient(counter: Counter) -> None:
     headers = {"Authorization": f"Bearer {counter.issuer.token(scope='system/iop-parked.u')}"}
     for asked in ("", "key=", "key=%00"):
