@@ -134,14 +134,21 @@ class Inbox:
         return fresh, answers
 
     async def _with_waiting(self, connection: Connection, items: list[Item]) -> list[Item]:
-        """Each PatientIdentified teaches its aliases; what waited for one of them follows it at once."""
-        identified = [item for item in items if isinstance(item.word, PatientIdentified) and item.parked is None]
+        followers = await self.learn(connection, [item for item in items if item.parked is None])
+        return [each for item in items for each in (item, *followers.get(id(item), ()))] if followers else items
+
+    async def learn(self, connection: Connection, items: Sequence[Item]) -> Mapping[int, tuple[Item, ...]]:
+        """Each PatientIdentified teaches its aliases; what waited for one of them follows it, by the item's identity.
+
+        Learning again what is known changes nothing.
+        """
+        identified = [item for item in items if isinstance(item.word, PatientIdentified)]
         if not identified:
-            return items
+            return {}
         followers = await identity.learn(connection, identified, self.service)
         following = [each for several in followers.values() for each in several]
         await keep.claim(connection, {each.id: each.program for each in following if each.kind == "told"})
-        return [each for item in items for each in (item, *followers.get(id(item), ()))]
+        return followers
 
     async def _answer(
         self,

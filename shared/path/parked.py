@@ -8,7 +8,7 @@ import msgspec
 
 from shared.path.db import Connection
 from shared.path.inbox import Inbox
-from shared.path.item import Item, from_parked
+from shared.path.item import Item, Kept, from_parked
 
 # A record whose program nobody knows is anybody's to decide again.
 _OF_KEY = "SELECT * FROM parked WHERE key = $1 AND program IN ($2, '') ORDER BY sequence"
@@ -51,9 +51,13 @@ async def _redrive(
     await connection.execute(_LOCK, key)
     rows = await connection.fetch(_OF_KEY, key, program)
     items: Sequence[Item] = [_item(row, inbox) for row in rows]
-    _, fed = await inbox.take(connection, items, now)
+    answers, fed = await inbox.take(connection, items, now)
+    # Whom a record identified that nobody could read when it came is known from now on.
+    decided = [item for item, answer in zip(items, answers, strict=True) if isinstance(answer, Kept)]
+    followers = [each for several in (await inbox.learn(connection, decided)).values() for each in several]
+    _, also_fed = await inbox.take(connection, followers, now)
     left = len(await connection.fetch(_OF_KEY, key, program))
-    return Redriven(len(rows) - left, left), fed
+    return Redriven(len(rows) - left, left), fed | also_fed
 
 
 def _item(row: Any, inbox: Inbox) -> Item:

@@ -19,7 +19,7 @@ from shared.path.parking import STILL_PARKED, AcknowledgeHold, ResolveHold
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.words.envelope import Word
-from shared.words.intake import EpisodeAdmitted, EpisodeDischarged
+from shared.words.intake import Digest, EpisodeAdmitted, EpisodeDischarged, PatientIdentified
 from shared.words.wire import RECORD_BYTES_MOST
 from tests.shared.path.hall import MONDAY_NOON, MONDAY_SESSION, Hall, admission, attendance, garbage, hall, record, told
 
@@ -170,6 +170,15 @@ async def test_two_services_that_park_the_same_word_raise_two_escalations(here: 
     await here.pool.execute("TRUNCATE state, claims")
     await here.hear(record(admission(PATIENT), PATIENT, identity=item.id))
     assert await here.look("SELECT count(*) FROM resources WHERE type = 'Task'") == [(2,)]
+
+
+async def test_whom_an_unreadable_record_identified_is_known_once_it_is_redriven(here: Hall) -> None:
+    good = record(PatientIdentified(digests=(Digest("k", "ab"),), sealed=(), identified_at=MONDAY_NOON), OTHER)
+    await here.hear(heard(good.head, OTHER, b"{"))
+    assert await here.look("SELECT patient FROM alias") == []
+    await here.pool.execute("UPDATE parked SET content = $1", good.content)
+    assert (await redrive(here.inbox, OTHER, "demo", dry_run=False)).parked == 0
+    assert await here.look("SELECT patient FROM alias") == [(OTHER,)]
 
 
 async def hold_task(here: Hall) -> str:
