@@ -180,8 +180,8 @@ async def _prebuilt(course: Course, dsn: str, keys: Sequence[str], statements: S
         started = ticks()
         for batch in statements.batches:
             async with connection.transaction():
-                for method, arguments, named in batch:
-                    await getattr(connection, method)(*arguments, **named)
+                for method, arguments in batch:
+                    await getattr(connection, method)(*arguments)
         return events / (ticks() - started)
     finally:
         await connection.close()

@@ -1,7 +1,7 @@
 """Watching the consumer: which statements it sends, and where its time goes."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,10 +17,7 @@ _NAMES = {
     keep.CLAIM: "claims",
     keep.MISSING: "lock",
     keep.LOCK: "lock",
-    keep.STATES: "state",
-    keep.RESOURCES: "resources",
-    "heard": "journal",
-    "outbox": "outbox",
+    keep.KEEP: "states, journal, outbox, resources",
 }
 
 
@@ -28,7 +25,7 @@ class Statements:
     """Every statement of every batch with its arguments, to be sent once more; and the seconds of each stage."""
 
     def __init__(self) -> None:
-        self.batches: list[list[tuple[str, tuple[Any, ...], dict[str, Any]]]] = []
+        self.batches: list[list[tuple[str, tuple[Any, ...]]]] = []
         self.seconds: dict[str, float] = defaultdict(float)
         self._between = 0.0
         self._last = 0.0
@@ -127,13 +124,10 @@ class _Connection:
     async def fetch(self, *arguments: Any) -> Any:
         return await self._timed("fetch", arguments)
 
-    async def copy_records_to_table(self, *arguments: Any, records: Iterable[Any], **named: Any) -> Any:
-        return await self._timed("copy_records_to_table", arguments, records=list(records), **named)
-
-    async def _timed(self, method: str, arguments: tuple[Any, ...], **named: Any) -> Any:
-        self._statements.batches[-1].append((method, arguments, named))
+    async def _timed(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        self._statements.batches[-1].append((method, arguments))
         started = ticks()
         try:
-            return await getattr(self._connection, method)(*arguments, **named)
+            return await getattr(self._connection, method)(*arguments)
         finally:
             self._statements.seconds[_NAMES.get(arguments[0], "aliases and others")] += ticks() - started

@@ -15,6 +15,8 @@ SCHEMA = Path(__file__).with_name("schema")
 COMMAND_SECONDS_MOST = 30.0
 MIGRATION_SECONDS_MOST = 600.0
 """Of one migration: filling a new column may take longer than any command of the hub's own."""
+POOL_LEAST = 4
+"""Open from the start: whoever needs one more waits for a handshake."""
 POOL_MOST = 8
 _MIGRATION_LOCK = 7_300_001
 _TROUBLE_CLASSES = ("08", "40", "53", "57", "58")
@@ -42,7 +44,7 @@ async def connect(dsn: str) -> Connection:
 async def pool(dsn: str) -> AsyncIterator[Any]:
     opened = await asyncpg.create_pool(
         dsn,
-        min_size=1,
+        min_size=POOL_LEAST,
         max_size=POOL_MOST,
         server_settings=_SERVER_SETTINGS,
         command_timeout=COMMAND_SECONDS_MOST,
