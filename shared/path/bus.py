@@ -27,7 +27,7 @@ SIDE_BY_SIDE = 2
 """Transactions at once, each for patients of its own: one decides while PostgreSQL writes for the other."""
 BATCH_MOST = 250
 """Words of one transaction: all its patients stay locked until the commit."""
-READ_AT_ONCE = 50
+READ_AT_ONCE = 16
 """Records read before others have their turn."""
 BATCH_TIMEOUT_MS = 10
 """200 ms, the default, makes a quiet system wait as long."""

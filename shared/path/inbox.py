@@ -25,7 +25,7 @@ from shared.words.intake import PatientIdentified
 
 _AgainAnswer = Kept | Incomplete
 _encode = msgspec.json.Encoder().encode
-DECIDED_AT_ONCE = 25
+DECIDED_AT_ONCE = 8
 """Words decided before others have their turn: a whole batch would make each POST wait for tens of milliseconds."""
 
 
