@@ -60,7 +60,8 @@ _CONTACT = "SELECT body FROM resources WHERE type = 'Patient' AND id = $1 AND se
 async def fetch_json(url: str) -> Any:
     """A JSON document over HTTP. Raises OSError when it can't be had."""
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+        # Reading all certificates stops the loop for 40 ms, and plain HTTP needs none.
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=url.startswith("https:")) as client:
             answer = await client.get(url)
             answer.raise_for_status()
             return answer.json()
