@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.courses import Course, Record, patients
 from bench.ground import Ground, emptied
@@ -20,6 +21,8 @@ from shared.path.inbox import Inbox
 from shared.path.item import Answer, Item
 from shared.path.listening import Listening
 from shared.path.relay import producing
+from shared.path.service import Service
+from shared.words.catalogue import PARTITIONS
 
 LONGEST_SECONDS = 300.0
 
@@ -73,9 +76,22 @@ class Consumed:
 async def measure(ground: Ground, course: Course, events: int, passes: int) -> Consumed:
     """Passes of: as it is; with other patients, watched; that one's statements prebuilt. The middle ratio is told."""
     dsn = await ground.database(course.name)
+    await _caught_up(ground.kafka, course.service)
     count = events // len(course.words("00000000-0000-4000-8000-000000000000", course.service.keys))
     taken = [await _pass(ground, course, dsn, count, each) for each in range(passes)]
     return sorted(taken, key=lambda each: each.rate / each.floor)[passes // 2]
+
+
+async def _caught_up(bootstrap: str, service: Service) -> None:
+    """The service has heard what is on its topic: the words of other courses are not what is measured."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=f"iop.{service.name}", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [TopicPartition(service.hears, number) for number in range(PARTITIONS)]
+        consumer.assign(places)
+        await consumer.commit(await consumer.end_offsets(places))
+    finally:
+        await consumer.stop()
 
 
 async def _pass(ground: Ground, course: Course, dsn: str, count: int, number: int) -> Consumed:
