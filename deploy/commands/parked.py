@@ -1,6 +1,7 @@
 """`iop parked`: words that could not be decided, and the ones of the same patient queued behind them."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -19,7 +20,8 @@ from deploy.hubfile import Hub
 commands = typer.Typer(help="Words that could not be decided, and the ones queued behind them.", no_args_is_help=True)
 SCOPE = "system/iop-parked.u"
 LIST = "SELECT sequence, id, key, program, word, class, place, at FROM parked ORDER BY sequence"
-ONE = "SELECT sequence, id, key, program, word, kind, class, place, at, head, content FROM parked WHERE id = $1"
+_ONE = "SELECT sequence, id, key, program, word, kind, class, place, at, head, content FROM {table} WHERE id = $1"
+ONE = f"{_ONE.format(table='parked')} UNION ALL {_ONE.format(table='set_aside')}"
 Service = Annotated[str | None, typer.Option(help="Only this service.")]
 
 
@@ -100,7 +102,7 @@ def redrive(
     token = {
         program: tokens.fetch(hub.issuer, data / "keys", "ops", program, SCOPE) for program in set(waiting.values())
     }
-    failed = sum(not _ask(hub, token[program], *place, dry_run) for place, program in waiting.items())
+    failed = sum(not _ask(hub, token[program], *place, {}, dry_run) for place, program in waiting.items())
     if failed:
         raise CannotContinueError(
             f"{failed} of {len(waiting)} not wholly decided: `iop parked show ID` says where the first word of each "
@@ -108,12 +110,34 @@ def redrive(
         )
 
 
-def _ask(hub: Hub, token: str, service: str, key: str, dry_run: bool) -> bool:
+@commands.command("set-aside", epilog="Example: iop parked set-aside 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --dry-run")
+def set_aside(
+    id: Annotated[UUID, typer.Argument(help="An unreadable word, as `iop parked list` prints it.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    service: Service = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Decide a patient's parked words without one that nobody can ever read; it is kept for `iop parked show`.
+
+    What it said is not known to the hub: have its sender say it again. Where it may have been about a consent, every
+    consent of the patient ends, and a new one is needed.
+    """
+    hub = hubfile.read(data)
+    found = [each for each in asyncio.run(_read(hub, service, LIST)) if each.row["id"] == id]
+    if not found or found[0].row["class"] != "unreadable":
+        raise CannotContinueError("no word with this id is parked as unreadable: a bug is mended, a queued word waits")
+    place = found[0]
+    token = tokens.fetch(hub.issuer, data / "keys", "ops", place.row["program"], SCOPE)
+    if not _ask(hub, token, place.service, place.row["key"], {"without": str(id)}, dry_run):
+        raise CannotContinueError("not wholly decided: `iop parked list` says what stays")
+
+
+def _ask(hub: Hub, token: str, service: str, key: str, more: Mapping[str, str], dry_run: bool) -> bool:
     """Ask one service to redrive one key, and say what came of it; whether nothing of it stays parked."""
     try:
         answer = httpx.post(
             f"{hub.services[service].base}/admin/redrive",
-            params={"key": key, "dry_run": str(dry_run).lower()},
+            params={"key": key, "dry_run": str(dry_run).lower(), **more},
             headers={"Authorization": f"Bearer {token}"},
             timeout=60.0,
             trust_env=False,
@@ -122,7 +146,7 @@ def _ask(hub: Hub, token: str, service: str, key: str, dry_run: bool) -> bool:
         aside.print(f"{service} {key}: does not answer ({type(failure).__name__})", markup=False)
         return False
     line, whole = came_of(answer)
-    out.print(f"{service} {key}: {line}", markup=False)
+    out.print(f"{service} {key}: {'without it ' if more else ''}{line}", markup=False)
     return whole
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -17,7 +18,7 @@ from shared.edge.manners import Front, Handler, answer, base_of, require_accepta
 from shared.edge.outcome import Issue, Refusal, outcome, refuse
 from shared.path import db, log
 from shared.path.deliberation import CODE
-from shared.path.parked import redrive
+from shared.path.parked import NotUnreadable, Without, redrive
 
 _MADE_AT = datetime(2026, 11, 24, tzinfo=UTC)
 """When this version's CapabilityStatement was made."""
@@ -114,7 +115,12 @@ def _redrive(front: Front) -> Handler:
         key, dry = request.query_params.get("key", ""), request.query_params.get("dry_run") in ("true", "1")
         if not key or "\0" in key:
             raise refuse(400, "required", "", "`key` names the patient whose words are redriven.")
-        redriven = await redrive(front.inbox, key, caller.program, dry_run=dry)
+        try:
+            aside = request.query_params.get("without")
+            without = Without(UUID(aside), caller.name) if aside else None
+            redriven = await redrive(front.inbox, key, caller.program, dry_run=dry, without=without)
+        except (ValueError, NotUnreadable) as error:
+            raise refuse(404, "not-found", "", "No word with this id is parked here as unreadable.") from error
         said = {"decided": redriven.decided, "parked": redriven.parked, "dry_run": dry}
         return Response(fhir.encode(said), media_type="application/json")
 

@@ -39,6 +39,9 @@ class Deliberation:
 
     def _one(self, item: Item, slot: Slot, batch: Batch) -> Answer:
         redriven = item.parked is not None
+        if item.parked is not None and item.set_aside:
+            batch.unparked.append(item.parked)
+            return Kept()
         if redriven and slot.stuck:
             return Incomplete()
         if item.unreadable is not None:

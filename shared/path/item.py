@@ -59,6 +59,8 @@ class Item:
     unreadable: str | None = None
     parked: int | None = None
     """Sequence of its parked row, when it is decided again."""
+    set_aside: bool = False
+    """Nobody can ever read it: a person lets the others go on without it."""
     outbox_id: int | None = None
     """Row of lane self it came from; deleted in the same transaction."""
 

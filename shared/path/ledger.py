@@ -37,7 +37,8 @@ _CURRENT = """INSERT INTO ledger (partition, current_at) SELECT * FROM unnest($1
     ON CONFLICT (partition) DO UPDATE SET current_at = excluded.current_at"""
 _LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::int[]), '-infinity', true
     ON CONFLICT (partition) DO UPDATE SET lost = true"""
-
+# Which consent an unknown word may have revoked, nobody knows.
+_CLOSE = "UPDATE consents SET body = NULL WHERE patient = $1 AND body IS NOT NULL"
 
 Entered = tuple[Item, ConsentGiven | ConsentRevoked]
 
@@ -55,6 +56,12 @@ async def apply(connection: Connection, items: Sequence[Item]) -> None:
     if revoked:
         await connection.execute(_REVOKED, *_named(list(revoked.values())))
     await connection.execute(_VERSION, [item.program for item, _ in words], [item.key for item, _ in words])
+
+
+async def close(connection: Connection, program: str, patient: str) -> None:
+    """A word of this patient that may have been a revocation will never be read: each consent ends, a new one opens."""
+    await connection.execute(_CLOSE, patient)
+    await connection.execute(_VERSION, [program], [patient])
 
 
 async def _not_entered_yet(connection: Connection, items: Sequence[Item]) -> list[Entered]:

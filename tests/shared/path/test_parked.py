@@ -14,7 +14,7 @@ from services.attendance import decide
 from services.attendance.words import CallOffSession, CheckIn
 from shared.path import lanes
 from shared.path.item import Expected, Incomplete, Kept, Stale, heard
-from shared.path.parked import Redriven, redrive
+from shared.path.parked import NotUnreadable, Redriven, Without, redrive
 from shared.path.parking import STILL_PARKED, AcknowledgeHold, ResolveHold
 from shared.rules import escalation
 from shared.rules.decision import Moment
@@ -170,6 +170,48 @@ async def test_two_services_that_park_the_same_word_raise_two_escalations(here: 
     await here.pool.execute("TRUNCATE state, claims")
     await here.hear(record(admission(PATIENT), PATIENT, identity=item.id))
     assert await here.look("SELECT count(*) FROM resources WHERE type = 'Task'") == [(2,)]
+
+
+async def test_a_word_nobody_can_read_is_set_aside_and_the_others_go_on(here: Hall) -> None:
+    broken = garbage(OTHER)
+    await here.hear(broken)
+    await here.hear(record(admission(OTHER), OTHER))
+
+    redriven = await redrive(here.inbox, OTHER, "demo", dry_run=False, without=Without(broken.id, "ops"))
+
+    assert redriven == Redriven(decided=1, parked=0)
+    assert await here.look("SELECT word FROM heard") == [("EpisodeAdmitted",)]
+    assert await here.look("SELECT id, by, content FROM set_aside") == [(broken.id, "ops", broken.content)]
+    assert await here.look("SELECT hold FROM state") == [(None,)]
+
+
+async def test_a_dry_run_sets_nothing_aside(here: Hall) -> None:
+    broken = garbage(OTHER)
+    await here.hear(broken)
+    await redrive(here.inbox, OTHER, "demo", dry_run=True, without=Without(broken.id, "ops"))
+    assert await here.look("SELECT (SELECT count(*) FROM parked), (SELECT count(*) FROM set_aside)") == [(1, 0)]
+
+
+async def test_what_can_be_read_is_not_set_aside(here: Hall) -> None:
+    item = record(admission(PATIENT), PATIENT)
+    await here.hear(item)
+    for named, key in ((item.id, PATIENT), (uuid4(), PATIENT), (item.id, OTHER)):
+        with pytest.raises(NotUnreadable):
+            await redrive(here.inbox, key, "demo", dry_run=False, without=Without(named, "ops"))
+    assert await here.look("SELECT count(*) FROM parked") == [(1,)]
+
+
+@pytest.mark.parametrize(("kind", "stands"), [("EpisodeAdmitted", 1), ("ConsentRevoked", 0), ("Garbled", 0), ("", 0)])
+async def test_a_word_set_aside_that_may_have_been_a_revocation_ends_every_consent(
+    here: Hall, kind: str, stands: int
+) -> None:
+    await here.pool.execute("INSERT INTO consents VALUES ('demo', $1, 'c1', '{}')", OTHER)
+    good = record(admission(OTHER), OTHER)
+    broken = heard({**good.head, "ce_type": f"org.iop-hub.{kind}" if kind else ""}, OTHER, b"{")
+    broken.unreadable, broken.word = "value", None
+    await here.hear(broken)
+    await redrive(here.inbox, OTHER, "demo", dry_run=False, without=Without(broken.id, "ops"))
+    assert await here.look("SELECT count(body) FROM consents") == [(stands,)]
 
 
 async def test_whom_an_unreadable_record_identified_is_known_once_it_is_redriven(here: Hall) -> None:
