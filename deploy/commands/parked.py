@@ -123,12 +123,13 @@ def set_aside(
     consent of the patient ends, and a new one is needed.
     """
     hub = hubfile.read(data)
-    found = [each for each in asyncio.run(_read(hub, service, LIST)) if each.row["id"] == id]
-    if not found or found[0].row["class"] != "unreadable":
+    parked = asyncio.run(_read(hub, service, LIST))
+    found = [each for each in parked if each.row["id"] == id and each.row["class"] == "unreadable"]
+    if not found:
         raise CannotContinueError("no word with this id is parked as unreadable: a bug is mended, a queued word waits")
-    place = found[0]
-    token = tokens.fetch(hub.issuer, data / "keys", "ops", place.row["program"], SCOPE)
-    if not _ask(hub, token, place.service, place.row["key"], {"without": str(id)}, dry_run):
+    token = tokens.fetch(hub.issuer, data / "keys", "ops", found[0].row["program"], SCOPE)
+    failed = sum(not _ask(hub, token, each.service, each.row["key"], {"without": str(id)}, dry_run) for each in found)
+    if failed:
         raise CannotContinueError("not wholly decided: `iop parked list` says what stays")
 
 
