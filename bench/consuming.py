@@ -2,10 +2,9 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -57,8 +56,8 @@ class Watched(Inbox):
 
     count: Count
 
-    async def hear(self, items: Sequence[Item], heartbeats: Mapping[int, datetime] | None = None) -> list[Answer]:
-        answers = await super().hear(items, heartbeats)
+    async def hear(self, items: Sequence[Item]) -> list[Answer]:
+        answers = await super().hear(items)
         self.count.add(len(items))
         return answers
 

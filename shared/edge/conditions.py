@@ -13,17 +13,12 @@ from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.fhir import Entry
 from shared.edge.outcome import Refusal, refuse
-from shared.path import identity
+from shared.path import identity, keep
 from shared.path.db import Connection
 from shared.path.identity import Identifier, Keys
 
 _conditional = re.compile(r"([A-Z][A-Za-z]+)\?(.*)", re.DOTALL)
 _written = re.compile(rb'"reference":"[A-Z][A-Za-z]+\?')
-Name = tuple[str, str]
-"""Type and id."""
-_VERSIONS = (
-    "SELECT type, id, version FROM resources JOIN unnest($1::text[], $2::text[]) AS u(type, id) USING (type, id)"
-)
 # The resources of one patient and type that carry an identifier; R4 has it once or repeating. Two are already too many.
 _MATCHING = """SELECT id FROM resources WHERE patient = $1 AND type = $2 AND program = $3 AND NOT sealed
     AND (body::jsonb -> 'identifier' @> $4::jsonb OR body::jsonb -> 'identifier' @> jsonb_build_array($4::jsonb))
@@ -50,15 +45,7 @@ async def known(
     owners = await identity.resolve(connection, caller.program, keys.digests(caller.program, [sought]))
     if len(owners) > 1:
         raise _too_many(entry)
-    return next((name for _, name in await versions(connection, [("Patient", each) for each in owners])), None)
-
-
-async def versions(connection: Connection, names: Sequence[Name]) -> dict[Name, int]:
-    """Those that are kept, with their versions."""
-    if not names:
-        return {}
-    rows = await connection.fetch(_VERSIONS, [kind for kind, _ in names], [name for _, name in names])
-    return {(row["type"], row["id"]): row["version"] for row in rows}
+    return next((name for _, name in await keep.versions(connection, [("Patient", each) for each in owners])), None)
 
 
 async def matching(

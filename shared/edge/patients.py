@@ -1,6 +1,6 @@
 """Whose submission is it? Identifiers and references to a patient, resolved to the hub's id. Nothing is guessed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -71,6 +71,14 @@ async def of_references(
     return (_only(owners, entries[0].place) if owners else None), tuple(dict.fromkeys(digests))
 
 
+async def owner_of(
+    connection: Connection, keys: Keys, reference: dict[str, Any], place: str, caller: Caller
+) -> str | None:
+    """The patient that one reference points to, or None where nobody knows them."""
+    owners, _ = await _of_reference(connection, keys, reference, caller)
+    return _only(owners, place) if owners else None
+
+
 async def _of_reference(
     connection: Connection, keys: Keys, reference: dict[str, Any], caller: Caller
 ) -> tuple[set[str], tuple[Digest, ...]]:
@@ -119,8 +127,12 @@ def rewrite(entries: Iterable[Entry], patient: str) -> None:
     """Every reference to a patient in these (already copied) resources becomes the hub's own. In place."""
     for entry in entries:
         for _, reference in references(entry.resource, entry.place):
-            literal = reference.get("reference", "").partition("/_history/")[0]
-            if literal.rpartition("/")[0].endswith("Patient") or (not literal and reference.get("type") == "Patient"):
+            if points_to_a_patient(reference):
                 reference["reference"] = f"Patient/{patient}"
                 reference.pop("identifier", None)
                 reference.pop("display", None)
+
+
+def points_to_a_patient(reference: Mapping[str, Any]) -> bool:
+    literal = reference.get("reference", "").partition("/_history/")[0]
+    return bool(literal.rpartition("/")[0].endswith("Patient") if literal else reference.get("type") == "Patient")

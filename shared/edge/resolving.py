@@ -10,12 +10,13 @@ import msgspec
 
 from shared.edge import conditions, fhir, patients
 from shared.edge.clients import Caller
-from shared.edge.conditions import Name
 from shared.edge.contract import Edge, Stored
 from shared.edge.fhir import Entry
 from shared.edge.outcome import refuse
+from shared.path import keep
 from shared.path.db import Connection
 from shared.path.identity import Identifier, Keys
+from shared.path.keep import Name
 from shared.words.intake import Digest
 
 _STORED = """SELECT type, id, version, patient, program, body, sealed FROM resources r
@@ -99,7 +100,7 @@ async def _identified(
             asked.append((entry.type, assigned[id(entry)]))
         else:
             assigned[id(entry)] = str(uuid5(submission.cause, str(ordinal)))
-    existing = await conditions.versions(connection, asked)
+    existing = await keep.versions(connection, asked)
     entries = fhir.resolve(submission.entries, lambda entry: assigned[id(entry)])
     conditions.made_logical(entries)
     return entries, existing
@@ -166,20 +167,13 @@ async def _require_own(
     strangers: dict[str, str] = {}
     for entry in entries:
         for place, reference in fhir.references(entry.resource, entry.place):
-            if not _names_a_patient(reference) or reference.get("reference") == f"Patient/{patient}":
+            if not patients.points_to_a_patient(reference) or reference.get("reference") == f"Patient/{patient}":
                 continue
-            pointing = {"resourceType": "Provenance", "target": [reference]}
-            alone = msgspec.structs.replace(entry, type="Provenance", resource=pointing, place=place)
-            found, _ = await patients.of_references(connection, keys, [alone], caller)
+            found = await patients.owner_of(connection, keys, reference, place, caller)
             if found is None:
                 strangers.setdefault(reference.get("reference") or str(reference.get("identifier")), place)
             if found not in (None, patient) or len(strangers) > 1 or (strangers and own in written):
                 raise refuse(422, "business-rule", place, "A transaction is about one patient; this points to another.")
-
-
-def _names_a_patient(reference: Mapping[str, Any]) -> bool:
-    literal = reference.get("reference", "")
-    return bool(literal.rpartition("/")[0].endswith("Patient") if literal else reference.get("type") == "Patient")
 
 
 def _stored_row(row: Mapping[str, Any]) -> Stored:

@@ -145,7 +145,7 @@ class Bus:
         for error in sorted(failed, key=db.is_trouble):
             raise error
         if heartbeats:
-            await self._inbox.hear((), heartbeats)
+            await self._inbox.beat(heartbeats)
         return [answer for each in ended if isinstance(each, list) for answer in each]
 
     async def _side(self, records: Sequence[ConsumerRecord], heartbeats: dict[int, datetime]) -> list[Answer]:
@@ -211,7 +211,9 @@ class Lost(ConsumerRebalanceListener):  # type: ignore[misc]
             lost = []
             for partition, start in starts.items():
                 committed = await consumer.committed(partition)
-                if (committed is None and start > 0 and partition.partition in heard) or (committed or start) < start:
+                if committed is None:
+                    committed = 0 if partition.partition in heard else start
+                if committed < start:
                     lost.append(partition.partition)
             if lost:
                 log.get().error("records expired unread", topic=self._inbox.service.hears, count=len(lost))

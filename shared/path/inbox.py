@@ -51,28 +51,30 @@ class Inbox:
         self._listening = listening
         self.wake = wake
 
-    async def hear(self, items: Sequence[Item], heartbeats: Mapping[int, datetime] | None = None) -> list[Answer]:
+    async def hear(self, items: Sequence[Item]) -> list[Answer]:
         """Take a batch in one transaction. Where the data of one record breaks a statement, take them singly."""
         try:
-            return await self._transaction(items, heartbeats or {})
+            return await self._transaction(items)
         except Exception as error:
             if not db.is_data_error(error) or not items:
                 raise
             if len(items) == 1:
-                return await self._transaction([_unkeepable(items[0], error)], {})
+                return await self._transaction([_unkeepable(items[0], error)])
         answers: list[Answer] = []
         for item in items:
             answers.extend(await self.hear([item]))
-        if heartbeats:
-            await self._transaction([], heartbeats)
         return answers
 
-    async def _transaction(self, items: Sequence[Item], heartbeats: Mapping[int, datetime]) -> list[Answer]:
+    async def beat(self, heartbeats: Mapping[int, datetime]) -> None:
+        """Each partition's consents are known up to its heartbeat. After the words before it, never with them."""
+        async with self.pool.acquire() as connection:
+            await ledger.mark_current(connection, heartbeats)
+
+    async def _transaction(self, items: Sequence[Item]) -> list[Answer]:
         now = self.clock.now()
         await self.months.ensure(now)
         async with self.pool.acquire() as connection, connection.transaction():
             answers, fed = await self.take(connection, items, now)
-            await ledger.mark_current(connection, heartbeats)
         self.wake(fed)
         return answers
 
@@ -84,7 +86,7 @@ class Inbox:
         decided = await self._with_waiting(connection, fresh)
         await ledger.apply(connection, decided)
         slots = await keep.lock(connection, {item.key: item.program for item in decided})
-        versions = await keep.versions(connection, [each for item in decided for each in item.expects])
+        versions = await keep.versions(connection, [(each.type, each.id) for item in decided for each in item.expects])
         batch = await self._deliberate(decided, slots, versions, now)
         written = await keep.keep(connection, self.service, batch, now, self._listening.since)
         await self._answer(connection, batch, written, answered)

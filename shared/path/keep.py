@@ -10,9 +10,10 @@ from shared.path import parking
 from shared.path.batch import Batch, Slot
 from shared.path.db import Connection
 from shared.path.deliberation import CODE
-from shared.path.item import Expected
 from shared.path.service import Service
 
+Name = tuple[str, str]
+"""A resource's type and id."""
 # Take the ids not seen before. Sorted, and before any row lock, so that two batches never wait in a ring.
 CLAIM = """INSERT INTO claims (id, program) SELECT * FROM unnest($1::uuid[], $2::text[])
     ON CONFLICT DO NOTHING RETURNING id"""
@@ -85,10 +86,11 @@ async def lock(connection: Connection, programs: Mapping[str, str]) -> dict[str,
     return {row[0]: Slot(row[0], row[1], row[2], row[3], row[4]) for row in rows}
 
 
-async def versions(connection: Connection, expected: Sequence[Expected]) -> dict[tuple[str, str], int]:
-    if not expected:
+async def versions(connection: Connection, names: Sequence[Name]) -> dict[Name, int]:
+    """Those of these resources that are kept, with their versions."""
+    if not names:
         return {}
-    rows = await connection.fetch(VERSIONS, [each.type for each in expected], [each.id for each in expected])
+    rows = await connection.fetch(VERSIONS, [kind for kind, _ in names], [name for _, name in names])
     return {(row["type"], row["id"]): row["version"] for row in rows}
 
 

@@ -83,8 +83,7 @@ def _named(words: Sequence[Entered]) -> tuple[list[str], list[str], list[str], l
 
 async def mark_current(connection: Connection, heartbeats: Mapping[int, datetime]) -> None:
     """Each partition's consents are known up to its newest ConsentsCurrent (machine time)."""
-    if heartbeats:
-        await connection.execute(_CURRENT, list(heartbeats), list(heartbeats.values()))
+    await connection.execute(_CURRENT, list(heartbeats), list(heartbeats.values()))
 
 
 async def partitions(connection: Connection) -> frozenset[int]:

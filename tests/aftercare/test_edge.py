@@ -131,7 +131,7 @@ class Aftercare:
         )
 
     async def consents_current(self) -> None:
-        await self.inbox.hear([], dict.fromkeys(range(PARTITIONS), machine_now()))
+        await self.inbox.beat(dict.fromkeys(range(PARTITIONS), machine_now()))
 
     async def submits(self, method: Any, kind: str, resource: dict[str, Any], identity: str | None = None) -> str:
         entry = single(method, kind, identity, resource, {})

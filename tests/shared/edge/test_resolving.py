@@ -166,11 +166,12 @@ async def test_a_condition_that_finds_nobody_is_refused_at_its_place(counter: Co
 # About one patient
 
 
-@pytest.mark.parametrize("whose", ["known", "unknown", "by identifier"])
+@pytest.mark.parametrize("whose", ["known", "one version", "unknown", "by identifier"])
 async def test_what_points_to_another_patient_is_never_filed_under_this_one(counter: Counter, whose: str) -> None:
     other = await admitted(counter, "0002")
     subject = {
         "known": {"reference": f"Patient/{other}"},
+        "one version": {"reference": f"Patient/{other}/_history/1"},
         "unknown": {"reference": "Patient/of-the-ehr"},
         "by identifier": {"type": "Patient", "identifier": {"system": bundles.MRN_SYSTEM, "value": "0002"}},
     }[whose]

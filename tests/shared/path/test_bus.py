@@ -92,6 +92,7 @@ class Offsets:
         (7, None, True, True),
         (7, 6, True, True),
         (7, 6, False, True),
+        (7, 0, False, True),
         (7, 7, True, False),
         (0, 0, True, False),
     ],
