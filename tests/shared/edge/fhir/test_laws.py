@@ -32,6 +32,21 @@ def spots(value: Any) -> list[tuple[Any, Any]]:
     return [spot for key, one in inside for spot in ((value, key), *spots(one))]
 
 
+def changed_one(data: st.DataObject, wholes: list[Any], most: int) -> Any:
+    """One of these trees with up to so many of its places replaced, removed or added to."""
+    changed = deepcopy(data.draw(st.sampled_from(wholes)))
+    for _ in range(data.draw(st.integers(1, most))):
+        container, key = data.draw(st.sampled_from(spots(changed) or [(changed, "type")]))
+        match data.draw(st.sampled_from(["replace", "remove", "add"])):
+            case "replace":
+                container[key] = data.draw(VALUES)
+            case "remove":
+                del container[key]
+            case _ if isinstance(container, dict):
+                container[data.draw(NAMES)] = data.draw(VALUES)
+    return changed
+
+
 def taken(body: bytes) -> None:
     """All that the edge does with a Bundle before a service decides."""
     resource = parse(body).resource
@@ -47,16 +62,7 @@ def taken(body: bytes) -> None:
 def test_a_changed_bundle_is_taken_or_refused_and_never_quoted(
     bundle: Resource, message: Resource, data: st.DataObject
 ) -> None:
-    changed = deepcopy(data.draw(st.sampled_from([bundle, message])))
-    for _ in range(data.draw(st.integers(1, 3))):
-        container, key = data.draw(st.sampled_from(spots(changed) or [(changed, "type")]))
-        match data.draw(st.sampled_from(["replace", "remove", "add"])):
-            case "replace":
-                container[key] = data.draw(VALUES)
-            case "remove":
-                del container[key]
-            case _ if isinstance(container, dict):
-                container[data.draw(NAMES)] = data.draw(VALUES)
+    changed = changed_one(data, [bundle, message], 3)
     try:
         taken(encode(changed))
     except Refusal as refusal:

@@ -1,6 +1,5 @@
 """The tables are as strict as the models they are made from: what `fhir.resources` refuses, the walk refuses too."""
 
-from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 
 from shared.edge.fhir.models import ANY_RESOURCE, Field, is_resource_type, shape
 from shared.edge.fhir.walking import walk
-from tests.shared.edge.fhir.test_laws import NAMES, VALUES, spots
+from tests.shared.edge.fhir.test_laws import changed_one
 
 Resource = dict[str, Any]
 RESOURCES = sorted(name for each in fhirtypes.__all__ if is_resource_type(name := each.removesuffix("Type")))
@@ -113,16 +112,7 @@ def test_every_primitive_passes_only_what_the_model_passes() -> None:
 def test_a_changed_bundle_that_the_models_refuse_is_refused(
     bundle: Resource, message: Resource, data: st.DataObject
 ) -> None:
-    changed = deepcopy(data.draw(st.sampled_from([bundle, message])))
-    for _ in range(data.draw(st.integers(1, 2))):
-        container, key = data.draw(st.sampled_from(spots(changed) or [(changed, "type")]))
-        match data.draw(st.sampled_from(["replace", "remove", "add"])):
-            case "replace":
-                container[key] = data.draw(VALUES)
-            case "remove":
-                del container[key]
-            case _ if isinstance(container, dict):
-                container[data.draw(NAMES)] = data.draw(VALUES)
+    changed = changed_one(data, [bundle, message], 2)
     if changed.get("resourceType") != "Bundle" or walk(changed):
         return
     assert not refused_by_the_model(changed)
