@@ -147,19 +147,17 @@ def discharge(episode: Resource, disposition: str, at: datetime) -> Resource:
     return transaction([_plain(ended), encounter])
 
 
-def attended(appointment: Resource, subject: str, minutes: int | None) -> Resource:
-    """A check-in while the session lasts (no minutes yet), or the session held, with the minutes present."""
-    bounds = {"start": appointment["start"]} | ({} if minutes is None else {"end": appointment["end"]})
-    length = {} if minutes is None else {"length": {"value": minutes, "unit": "min", "code": "min", "system": UCUM}}
-    encounter = _encounter(
-        _to(subject),
-        "in-progress" if minutes is None else "finished",
-        bounds,
-        appointment=[fhir.reference("Appointment", appointment["id"])],
-        **length,
-    )
-    del encounter["fullUrl"]
-    return encounter
+def checked_in(appointment: Resource, subject: str) -> Resource:
+    """A check-in while the session lasts: no minutes yet."""
+    to = [fhir.reference("Appointment", appointment["id"])]
+    return _plain(_encounter(_to(subject), "in-progress", {"start": appointment["start"]}, appointment=to))
+
+
+def attended(appointment: Resource, subject: str, encounter_id: str, minutes: int) -> Resource:
+    """The Encounter of the check-in once the session was held, with the minutes present."""
+    ended = {"period": {"start": appointment["start"], "end": appointment["end"]}}
+    length = {"value": minutes, "unit": "min", "code": "min", "system": UCUM}
+    return checked_in(appointment, subject) | {"id": encounter_id, "status": "finished", "length": length} | ended
 
 
 UCUM = "http://unitsofmeasure.org"

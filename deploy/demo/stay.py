@@ -54,7 +54,8 @@ class Clinic:
 
 @dataclass
 class Stay:
-    """`patient` is the hub's id, known once the hub has answered the referral."""
+    """`patient` is the hub's id, known once the hub has answered the referral; `visits` the Encounter of each session
+    by its start."""
 
     clinic: Clinic
     course: Course
@@ -134,8 +135,8 @@ class Stay:
             if (week, local.weekday()) in self.course.excuses:
                 self.clinic.agenda.put(start - timedelta(hours=18), partial(self._excuse, start))
                 continue
-            self.clinic.agenda.put(start + ARRIVES_AFTER, partial(self._check_in, start, None))
-            self.clinic.agenda.put(end, partial(self._check_in, start, int((end - start).total_seconds() // 60)))
+            self.clinic.agenda.put(start + ARRIVES_AFTER, partial(self._check_in, start))
+            self.clinic.agenda.put(end, partial(self._check_out, start, int((end - start).total_seconds() // 60)))
 
     async def _sessions(self, since: datetime, until: datetime) -> list[Resource]:
         window = f"date=ge{_utc(since)}&date=lt{_utc(until)}"
@@ -146,9 +147,15 @@ class Stay:
         found = await self.driver.search("attendance", f"Appointment?patient={self.patient}&date={start:%Y-%m-%d}")
         return next(each for each in found if datetime.fromisoformat(each["start"]) == start)
 
-    async def _check_in(self, start: datetime, minutes: int | None) -> None:
-        encounter = forms.attended(await self._on_day(start), self.patient, minutes)
-        self.accepted(await self.driver.post("attendance", encounter), "a check-in" if minutes is None else "a session")
+    async def _check_in(self, start: datetime) -> None:
+        encounter = forms.checked_in(await self._on_day(start), self.patient)
+        created = self.accepted(await self.driver.post("attendance", encounter), "a check-in")
+        self.visits[start] = created["id"]
+
+    async def _check_out(self, start: datetime, minutes: int) -> None:
+        """The Encounter of the check-in, finished: a second one would say that the first was an error."""
+        encounter = forms.attended(await self._on_day(start), self.patient, self.visits[start], minutes)
+        self.accepted(await self.driver.put("attendance", encounter), "a session")
 
     async def _excuse(self, start: datetime) -> None:
         answer = await self.driver.put("attendance", forms.excused(await self._on_day(start)))

@@ -709,6 +709,15 @@ def test_an_encounter_that_no_longer_counts_withdraws_nothing() -> None:
     assert story.state == before
 
 
+def test_one_encounter_from_arrival_to_its_end_takes_nothing_back() -> None:
+    story = Story(admitted())
+    story.until(MONDAY)
+    assert [type(each) for each in story.then(check_in(MONDAY, None))] == [SessionCheckedIn]
+    assert [type(each) for each in story.then(check_in(MONDAY, 150))] == [SessionAttended]
+    assert [type(each) for each in story.then(check_in(MONDAY, 120))] == [SessionAttended]
+    assert story.then(check_in(MONDAY, 120)) == []
+
+
 def test_a_second_encounter_replaces_the_first() -> None:
     """The desk and the kiosk both check in: one of the two Encounters says who was there, the other is in error."""
     story = Story(admitted())

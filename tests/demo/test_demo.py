@@ -23,6 +23,7 @@ def test_twelve_weeks_pass_and_nothing_is_left_running(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     for fact in ("words lost", "rows left in outboxes", "words parked"):
         assert re.search(rf"{fact}\s+│\s+0\s", done.stdout), fact
+    assert "CheckInWithdrawn" not in done.stdout, "nobody of the story checks in by mistake"
     assert "Patient C: referred, and another level fits" in report.read_text()
     assert "Synthetic" not in report.read_text() + done.stdout
     assert list(folder.iterdir()) == []

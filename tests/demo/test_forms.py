@@ -40,8 +40,8 @@ def test_each_other_form_is_valid_fhir() -> None:
         forms.signed(TASK, "2.1"),
         forms.moved(TASK, "completed", "patient-reached"),
         forms.discharge(EPISODE, "completed", TUESDAY),
-        forms.attended(APPOINTMENT, PATIENT, None),
-        forms.attended(APPOINTMENT, PATIENT, 180),
+        forms.checked_in(APPOINTMENT, PATIENT),
+        forms.attended(APPOINTMENT, PATIENT, named("encounter"), 180),
         forms.excused(APPOINTMENT),
         forms.asked(PATIENT, ALUMNI.partner, "alumni"),
     ):

@@ -105,6 +105,48 @@ async def test_the_format_asked_for_in_the_address_wins(counter: Counter) -> Non
     assert {each: answer.status_code for each, answer in answers.items()} == formats
 
 
+async def test_who_asks_for_it_reads_indented_json_and_everybody_else_plain(counter: Counter) -> None:
+    patient = await admitted(counter)
+    for path in ("Task", f"Patient/{patient}", "metadata", f"Task?patient={patient}", "Nonsense/1", "Task?colour=blue"):
+        address = f"/fhir/{path}{'&' if '?' in path else '?'}_format=json"
+        pretty, plain = [await counter.ask("GET", f"{address}&_pretty={each}") for each in ("true", "false")]
+        assert pretty.status_code == plain.status_code and pretty.headers["Content-Type"].startswith(FHIR_JSON)
+        assert (pretty.text[:4], plain.text[:2]) == ('{\n  ', '{"')
+        assert pretty.json().keys() == plain.json().keys()
+
+
+async def test_indenting_keeps_every_digit(counter: Counter) -> None:
+    weighed = observation(await admitted(counter), valueQuantity={"value": 0})
+    written = json.dumps(weighed).replace('"value": 0', '"value": 1.500')
+    headers = {"Content-Type": FHIR_JSON}
+    answer = await counter.ask("POST", "/fhir/Observation?_pretty=true", content=written, headers=headers)
+    assert answer.status_code == 201 and '"value": 1.500' in answer.text
+
+
+async def test_an_answer_without_a_body_has_nothing_to_indent(counter: Counter) -> None:
+    patient = await admitted(counter)
+    address = "/fhir/Observation?_pretty=true&_format=json&_summary=false"
+    answer = await counter.send(observation(patient), address, Prefer="return=minimal")
+    assert (answer.status_code, answer.content) == (201, b"")
+
+
+async def test_the_whole_resource_is_answered_and_no_summary_of_it(counter: Counter) -> None:
+    patient = await admitted(counter)
+    for path in ("metadata", f"Patient/{patient}", "Task"):
+        statuses = {"false": 200, "true": 400, "count": 400, "text": 400, "": 400}
+        answers = {each: await counter.ask("GET", f"/fhir/{path}?_summary={each}") for each in statuses}
+        assert {each: answer.status_code for each, answer in answers.items()} == statuses
+        assert "_summary" in answers["true"].json()["issue"][0]["diagnostics"]
+
+
+async def test_a_write_that_asks_for_a_summary_writes_nothing(counter: Counter) -> None:
+    patient = await admitted(counter)
+    assert (await counter.send(observation(patient), "/fhir/Observation?_summary=true")).status_code == 400
+    sent = (await counter.ask("GET", f"/fhir/Observation?patient={patient}&status=final")).json()["total"]
+    assert (await counter.send(observation(patient), "/fhir/Observation?_summary=false&_pretty=false")).is_success
+    assert (await counter.ask("GET", f"/fhir/Observation?patient={patient}&status=final")).json()["total"] == sent + 1
+
+
 async def test_a_method_not_allowed_hears_all_that_are(counter: Counter) -> None:
     allowed = {
         "/fhir": "POST",
@@ -176,6 +218,7 @@ async def test_a_search_that_no_database_could_take_is_refused(counter: Counter)
         "date=0001-01-01T00:00:00%2B14:00",
         "date=ge9999-12-31T23:59:58-14:00",
         "patient:missing=maybe",
+        "_pretty=maybe",
         "identifier=urn:mrn|1",
     ],
 )
@@ -209,6 +252,20 @@ async def test_a_search_is_posted_as_a_form(counter: Counter) -> None:
     assert found["resource"]["for"]["reference"] == f"Patient/{patient}"
     link = answer.json()["link"][0]["url"]
     assert (await counter.ask("GET", link)).json()["total"] == 1
+
+
+async def test_a_posted_form_may_say_how_the_answer_looks(counter: Counter) -> None:
+    patient = await admitted(counter)
+    forms = {
+        "_pretty=true&_summary=false&_format=json": (200, "{\n"),
+        "_pretty=false": (200, '{"'),
+        "_summary=true": (400, '{"'),
+        "_pretty=1": (400, '{"'),
+    }
+    for form, (status, begins) in forms.items():
+        content, headers = f"patient={patient}&{form}", {"Content-Type": FORM}
+        answer = await counter.ask("POST", "/fhir/Task/_search", content=content, headers=headers)
+        assert (answer.status_code, answer.text[:2]) == (status, begins)
 
 
 async def test_a_posted_search_is_a_form_of_known_parameters(counter: Counter) -> None:
