@@ -14,7 +14,15 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.edge import fhir, routes
-from shared.edge.manners import Front, Handler, answer, base_of, require_acceptable
+from shared.edge.manners import (
+    Front,
+    Handler,
+    answer,
+    base_of,
+    presented,
+    require_acceptable,
+    require_presentable,
+)
 from shared.edge.outcome import Issue, Refusal, outcome, refuse
 from shared.path import db, log
 from shared.path.deliberation import CODE
@@ -67,7 +75,9 @@ def _fhir(path: str, **handlers: Handler) -> Route:
 
     async def handle(request: Request) -> Response:
         require_acceptable(request)
-        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+        require_presentable(request.query_params.multi_items())
+        response = await handlers["GET" if request.method == "HEAD" else request.method](request)
+        return presented(response, request.query_params.multi_items())
 
     return Route(path, handle, methods=[*handlers])
 
@@ -143,9 +153,10 @@ async def _metrics(_: Request) -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _refused(_: Request, refusal: Exception) -> Response:
+async def _refused(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)
-    return answer(outcome(refusal.issues), refusal.status, refusal.headers)
+    said = answer(outcome(refusal.issues), refusal.status, refusal.headers)
+    return presented(said, request.query_params.multi_items())
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -28,6 +29,7 @@ BODY_SECONDS_MOST = 30.0
 PARAMETERS_MOST = 100
 _ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
 _FORMATS = {"json", *FHIR_TYPES}
+Parameters = Sequence[tuple[str, str]]
 Handler = Callable[[Request], Awaitable[Response]]
 Health = Callable[[], Awaitable[str | None]]
 
@@ -50,6 +52,14 @@ def answer(resource: dict[str, Any], status: int = 200, headers: dict[str, str] 
     return Response(fhir.encode(resource), status, headers, FHIR_JSON)
 
 
+def presented(response: Response, parameters: Parameters) -> Response:
+    """The answer indented where `_pretty` asks for it, every digit kept; twice is as good as once."""
+    if ("_pretty", "true") in parameters and response.body:
+        response.body = msgspec.json.format(bytes(response.body), indent=2)
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
+
+
 async def received(front: Front, request: Request) -> tuple[Caller, bytes, dict[str, Any]]:
     """Who calls, the body as it came, and the resource in it, valid R4."""
     caller = await front.door.caller(request.headers.get("authorization"))
@@ -67,6 +77,7 @@ async def asked(front: Front, request: Request) -> list[tuple[str, str]]:
         _require_content(request, (FORM,))
         form = (await read_body(request, front.limits)).decode("utf-8", "replace")
         parameters += parse_qsl(form, keep_blank_values=True)
+        require_presentable(parameters)
     if len(parameters) > PARAMETERS_MOST:
         raise refuse(400, "too-costly", "", f"A search has at most {PARAMETERS_MOST} parameters.")
     if any("\0" in value for _, value in parameters):
@@ -102,6 +113,15 @@ def require_acceptable(request: Request) -> None:
         readable = any(_media_type(each) in _ACCEPTED and not _is_unwanted(each) for each in ranges)
     if not readable:
         raise refuse(406, "not-supported", "", f"The hub answers in {FHIR_JSON}.")
+
+
+def require_presentable(parameters: Parameters) -> None:
+    """Refuse (400) another `_summary` than false, which client libraries add, and a `_pretty` that is neither."""
+    for name, value in parameters:
+        if name == "_pretty" and value not in ("true", "false"):
+            raise refuse(400, "invalid", "", "_pretty is true or false.")
+        if name == "_summary" and value != "false":
+            raise refuse(400, "not-supported", "", "_summary is false here: resources are answered whole.")
 
 
 def preferred(request: Request) -> str:

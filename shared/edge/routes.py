@@ -14,7 +14,17 @@ from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.desk import Done
 from shared.edge.fhir import Answered, Entry
-from shared.edge.manners import Front, Handler, answer, asked, base_of, preferred, received, version_headers
+from shared.edge.manners import (
+    Front,
+    Handler,
+    answer,
+    asked,
+    base_of,
+    preferred,
+    presented,
+    received,
+    version_headers,
+)
 from shared.edge.outcome import Issue, Refusal, outcome, refuse
 from shared.edge.resolving import Submission, cause_of, digest_of
 
@@ -128,7 +138,8 @@ def search(front: Front) -> Handler:
         found, total, following = await front.reader.search(kind, parameters, caller)
         own = f"{base_of(request)}/{kind}"
         again = [(name, value) for name, value in parameters if name != "_offset"]
-        return answer(fhir.searchset(found, total, _url(own, parameters), _next(own, again, following)))
+        page = answer(fhir.searchset(found, total, _url(own, parameters), _next(own, again, following)))
+        return presented(page, parameters)
 
     return handle
 

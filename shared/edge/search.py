@@ -24,6 +24,8 @@ PARAMETERS: Mapping[str, SearchType] = {
     "status": "token",
     "date": "date",
 }
+_PRESENTATION = ("_format", "_pretty", "_summary")
+"""How the answer looks: no part of what is looked for."""
 _DATE = re.compile(r"(eq|ge|gt|le|lt)?([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T.+)?)?)?)")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -71,7 +73,7 @@ class Reader:
                 count = min(_number(value, name), COUNT_MOST)
             elif name == "_offset":
                 offset = _number(value, name)
-            elif name != "_format":
+            elif name not in _PRESENTATION:
                 await self._narrow(query, type_, name, value, caller)
         where = " AND ".join(query.where)
         total: int = await self.pool.fetchval(f"SELECT count(*) FROM resources WHERE {where}", *query.values)

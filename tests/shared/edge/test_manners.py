@@ -111,7 +111,7 @@ async def test_who_asks_for_it_reads_indented_json_and_everybody_else_plain(coun
         address = f"/fhir/{path}{'&' if '?' in path else '?'}_format=json"
         pretty, plain = [await counter.ask("GET", f"{address}&_pretty={each}") for each in ("true", "false")]
         assert pretty.status_code == plain.status_code and pretty.headers["Content-Type"].startswith(FHIR_JSON)
-        assert (pretty.text[:4], plain.text[:2]) == ('{\n  ', '{"')
+        assert (pretty.text[:4], plain.text[:2]) == ("{\n  ", '{"')
         assert pretty.json().keys() == plain.json().keys()
 
 
