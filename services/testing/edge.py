@@ -37,15 +37,15 @@ from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import told as escalation_told
 from shared.edge.fhir import Entry, Interaction, Taken
 from shared.edge.outcome import refuse
-from shared.edge.search import PARAMETERS
+from shared.edge.search import IDENTIFIED, PARAMETERS
 from shared.words.codes import OUTCOME
 from shared.words.envelope import Command
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
 TAKES: dict[str, Taken] = {
-    "DiagnosticReport": Taken((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
-    "Observation": Taken((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
-    "Specimen": Taken((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
+    "DiagnosticReport": Taken((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
+    "Observation": Taken((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
+    "Specimen": Taken((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
     "Task": Taken((*_READ, "update"), PARAMETERS),
     "DetectedIssue": Taken(_READ, PARAMETERS),
     "Provenance": Taken(_READ, PARAMETERS),

@@ -20,7 +20,7 @@ from services.testing.settings import Settings
 from services.testing.words import EpisodeAdmitted, PatientIdentified
 from shared.edge.clients import Caller, Door, registered
 from shared.edge.desk import Desk
-from shared.edge.fhir import single, validate
+from shared.edge.fhir import capability, single, validate
 from shared.edge.outcome import Refusal
 from shared.edge.process import Running
 from shared.edge.resolving import Submission
@@ -119,6 +119,13 @@ class Room:
         caller = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
         found, _, _ = await Reader(self.pool, self.keys).search("Task", [("status", status)], caller)
         return found
+
+    async def found(self, kind: str, identifier: str, program: str = "demo") -> list[str]:
+        """The ids that a search by identifier answers."""
+        caller = Caller("lab", registered(DEPLOY)["lab"], program, (("*", "cruds"),))
+        found, total, _ = await Reader(self.pool, self.keys).search(kind, [("identifier", identifier)], caller)
+        assert total == len(found)
+        return [each["id"] for each in found]
 
     async def said(self) -> list[str]:
         heads = await self.pool.fetch("SELECT head FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
@@ -312,3 +319,75 @@ async def test_a_fhir_observation_of_nobody_known_is_readable_and_matched_later(
     assert await testing.count(f"resources WHERE id = '{identity}' AND patient = '{testing.patient}'") == 1
     await testing.admitted()
     assert await testing.said() == ["ResultMatched", "DrugTestResulted", "EscalationRaised"]
+
+
+# Searching by identifier
+
+
+def numbered(kind: str, *identifiers: dict[str, Any]) -> dict[str, Any]:
+    """A resource of nobody known yet, with the laboratory's numbers."""
+    about = (
+        {} if kind == "Specimen" else {"status": "registered", "code": {"text": "x"}, "effectiveDateTime": "2026-01-04"}
+    )
+    who = {"subject": {"identifier": {"system": AUTHORITY, "value": "SEEDED-MRN"}}}
+    return {"resourceType": kind, "identifier": list(identifiers), **about, **who}
+
+
+@pytest.mark.parametrize("kind", ["DiagnosticReport", "Observation", "Specimen"])
+async def test_what_a_laboratory_sent_is_found_by_its_number(testing: Room, kind: str) -> None:
+    await testing.identified()
+    with_system = await testing.posts(
+        numbered(kind, {"system": "urn:other", "value": "1"}, {"system": "urn:lab", "value": "F7"})
+    )
+    without = await testing.posts(numbered(kind, {"value": "F7"}))
+    assert await testing.found(kind, "urn:lab|F7") == [with_system]
+    assert await testing.found(kind, "|F7") == [without]
+    assert await testing.found(kind, "F7") == sorted([with_system, without])
+    assert await testing.found(kind, "urn:other|1,|F7") == sorted([with_system, without])
+    for nobody in ("urn:other|F7", "urn:lab|1", "|1", "F", "urn:lab", "urn:lab|f7"):
+        assert await testing.found(kind, nobody) == []
+
+
+async def test_a_number_may_hold_any_sign_and_escapes_those_of_the_search(testing: Room) -> None:
+    await testing.identified()
+    for value, asked in {'7"8\\9': '7"8\\\\9', "ü,1": "ü\\,1", "a|b": "a\\|b", "100%_$x": "100%_\\$x"}.items():
+        identity = await testing.posts(numbered("Specimen", {"system": "urn:lab", "value": value}))
+        assert (
+            await testing.found("Specimen", asked) == await testing.found("Specimen", f"urn:lab|{asked}") == [identity]
+        )
+
+
+async def test_a_number_is_of_one_program_and_of_one_type(testing: Room) -> None:
+    await testing.identified()
+    await testing.posts(numbered("Specimen", {"system": "urn:lab", "value": "F7"}))
+    assert await testing.found("Specimen", "urn:lab|F7", program="another") == []
+    assert await testing.found("Observation", "urn:lab|F7") == []
+
+
+async def test_a_number_that_stands_elsewhere_in_the_resource_is_no_identifier(testing: Room) -> None:
+    await testing.identified()
+    await testing.posts(numbered("Specimen") | {"accessionIdentifier": {"system": "urn:lab", "value": "F7"}})
+    assert await testing.found("Specimen", "F7") == []
+
+
+@pytest.mark.parametrize("identifier", ["", "|", "urn:lab|", ",", "F7,", " ", "urn:lab| ", ",".join(["F7"] * 51)])
+async def test_a_number_without_content_or_too_many_are_no_search(testing: Room, identifier: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        await testing.found("Specimen", identifier)
+    assert refused.value.status == 400
+
+
+async def test_a_resource_of_another_type_is_not_searched_by_identifier(testing: Room) -> None:
+    with pytest.raises(Refusal) as refused:
+        await testing.found("Task", "urn:lab|F7")
+    assert refused.value.issues[0].code == "not-supported"
+
+
+def test_the_statement_names_each_type_that_is_found_by_identifier() -> None:
+    statement = capability("testing", "", EDGE.takes, url="", at=ADMITTED)
+    named = {
+        each["type"]
+        for each in statement["rest"][0]["resource"]
+        if {"name": "identifier", "type": "token"} in each["searchParam"]
+    }
+    assert named == {"DiagnosticReport", "Observation", "Specimen"}

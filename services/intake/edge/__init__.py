@@ -14,7 +14,7 @@ from services.intake.words import (
 )
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import Entry, Interaction, Taken, encode
-from shared.edge.search import PARAMETERS
+from shared.edge.search import IDENTIFIED, PARAMETERS
 from shared.path.identity import Keys
 from shared.path.item import Accepted
 from shared.words.envelope import Command
@@ -26,14 +26,15 @@ _SENT = Taken((*_READ, "create", "update"), PARAMETERS, conditional_create=True)
 _SAID = Taken(_READ, PARAMETERS)
 
 TAKES: dict[str, Taken] = {
-    "Patient": Taken((*_READ, "create", "update"), {**PARAMETERS, "identifier": "token"}, conditional_create=True),
+    **dict.fromkeys(
+        ("Patient", "Observation"), Taken((*_READ, "create", "update"), IDENTIFIED, conditional_create=True)
+    ),
     **dict.fromkeys(
         (
             "Consent",
             "MedicationRequest",
             "MedicationStatement",
             "Condition",
-            "Observation",
             "QuestionnaireResponse",
             "Coverage",
             "Organization",

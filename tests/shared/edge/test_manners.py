@@ -254,6 +254,18 @@ async def test_a_search_is_posted_as_a_form(counter: Counter) -> None:
     assert (await counter.ask("GET", link)).json()["total"] == 1
 
 
+async def test_an_observation_is_found_by_its_identifier_in_the_address_and_in_a_form(counter: Counter) -> None:
+    numbered = observation(await admitted(counter), identifier=[{"system": "urn:lab", "value": "F|7"}])
+    assert (await counter.send(numbered)).status_code == 201
+    asked = "identifier=urn%3Alab%7CF%5C%7C7"
+    answers = [
+        await counter.ask("GET", f"/fhir/Observation?{asked}"),
+        await counter.ask("POST", "/fhir/Observation/_search", content=asked, headers={"Content-Type": FORM}),
+    ]
+    assert [each.json()["total"] for each in answers] == [1, 1]
+    assert (await counter.ask("GET", answers[1].json()["link"][0]["url"])).json()["total"] == 1
+
+
 async def test_a_posted_form_may_say_how_the_answer_looks(counter: Counter) -> None:
     patient = await admitted(counter)
     forms = {
