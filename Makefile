@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test check bench lock clean
+.PHONY: setup demo test conformance check bench lock clean
 
 setup: $(STAMP)
 
@@ -21,6 +21,10 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
+conformance: setup
+	$(BIN)/python -m tests.conformance.hapi
+	$(BIN)/python -m pytest tests/conformance
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -31,7 +35,7 @@ bench: setup
 	$(BIN)/python -m bench
 
 lock: setup
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) .iop .cache
