@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test check docs bench lock clean
+.PHONY: setup demo test conformance check docs bench lock clean
 
 setup: $(STAMP)
 
@@ -20,6 +20,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+conformance: setup
+	$(BIN)/python -m tests.conformance.hapi
+	$(BIN)/python -m pytest tests/conformance
 
 check: setup docs
 	$(BIN)/ruff format --check .

@@ -118,7 +118,7 @@ def _property(path: Path) -> str:
 
 
 def _java(home: Path) -> tuple[str, ...]:
-    libraries = os.pathsep.join(str(jar) for jar in jars.classpath(cache()))
+    libraries = os.pathsep.join(str(jar) for jar in jars.classpath(jars.KAFKA, cache()))
     logging = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
     return (str(JAVA), *JVM, *logging, f"-Djava.io.tmpdir={home}", "-cp", libraries)
 

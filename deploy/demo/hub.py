@@ -28,7 +28,7 @@ def running(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> 
     """
     if not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         # Fetched here and not by the hub, whose progress nobody would see.
-        jars.classpath(cache())
+        jars.classpath(jars.KAFKA, cache())
     hub = _part(data, starts_at, environment)
     try:
         process = parts.start(hub)

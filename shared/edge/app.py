@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.edge import fhir, routes
+from shared.edge.contract import Edge
 from shared.edge.manners import (
     Front,
     Handler,
@@ -82,21 +83,19 @@ def _fhir(path: str, **handlers: Handler) -> Route:
     return Route(path, handle, methods=[*handlers])
 
 
+def statement(name: str, edge: Edge, base: str) -> dict[str, Any]:
+    """The CapabilityStatement of a service whose FHIR is served at `base`."""
+    said = fhir.capability(
+        name, CODE, edge.takes, url=base, at=_MADE_AT, transaction=True, process_message=edge.messages
+    )
+    if edge.accepts_any:
+        said["rest"][0]["documentation"] = _KEPT_AS_THEY_CAME
+    return said
+
+
 def _metadata(front: Front) -> Handler:
     async def handle(request: Request) -> Response:
-        edge = front.desk.edge
-        statement = fhir.capability(
-            front.inbox.service.name,
-            CODE,
-            edge.takes,
-            url=base_of(request),
-            at=_MADE_AT,
-            transaction=True,
-            process_message=edge.messages,
-        )
-        if edge.accepts_any:
-            statement["rest"][0]["documentation"] = _KEPT_AS_THEY_CAME
-        return answer(statement)
+        return answer(statement(front.inbox.service.name, front.desk.edge, base_of(request)))
 
     return handle
 

