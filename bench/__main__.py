@@ -13,9 +13,9 @@ from typing import Any
 import uvloop
 
 from bench import accepting, answering, consuming, hub, relaying, report
-from bench.courses import Course, courses
-from bench.ground import ground
 from bench.report import Goal
+from bench.servers import servers
+from bench.workloads import Workload, workloads
 from deploy import token as tokens
 from deploy.hubfile import Hub
 
@@ -34,17 +34,17 @@ def main() -> None:
 
 def _consumer_and_relay(quick: bool) -> None:
     events, passes = (300, 1) if quick else (12_000, 3)
-    with ground() as servers:
-        found = courses(servers.folder)
+    with servers() as running:
+        found = workloads(running.folder)
         report.section("Events a second, Kafka to PostgreSQL, one process; floor: the same statements prebuilt")
         profiles = []
-        for course in found:
-            taken = _run(consuming.measure(servers, course, events, passes))
-            what = f"{course.service.name} hears {course.name} ({taken.said:.1f} words said an event)"
+        for workload in found:
+            taken = _run(consuming.measure(running, workload, events, passes))
+            what = f"{workload.service.name} hears {workload.name} ({taken.emitted:.1f} events said an event)"
             report.line(what, taken.rate, taken.floor, Goal(10_000), Goal(0.5, is_ratio=True))
-            profiles.append((course.service.name, taken.stages))
+            profiles.append((workload.service.name, taken.stages))
         report.section("Rows a second, outbox to Kafka in order; floor: bare produce of the same records")
-        sent = _run(relaying.measure(servers, found[0], events, passes))
+        sent = _run(relaying.measure(running, found[0], events, passes))
         report.line("a topic lane", sent.rate, sent.floor, Goal(30_000))
     report.section("Where the consumer's time goes")
     for name, stages in profiles:
@@ -61,18 +61,18 @@ def _whole_hub(quick: bool) -> None:
         accepted, floor = _run(accepting.measure(found, token, 40 if quick else 1_000))
         report.line("an intake of eight entries, per core", accepted.a_core, floor.a_core, Goal(0.9, is_ratio=True))
         report.line("the same, per second of the wall", accepted.a_second, floor.a_second)
-        _latencies(found, token, courses(data)[0], quick)
+        _latencies(found, token, workloads(data)[0], quick)
         report.section("Memory of the services, MB: resident (and proportional)")
         for service, each in found.services.items():
             resident, proportional = hub.memory_megabytes(each.pid)
             report.line(f"{service}{f' ({proportional:.0f} proportional)' if proportional else ''}", resident, None)
 
 
-def _latencies(found: Hub, token: str, signals: Course, quick: bool) -> None:
+def _latencies(found: Hub, token: str, signals: Workload, quick: bool) -> None:
     seconds = 1.0 if quick else 10.0
     report.section("Milliseconds from a POST's due time to its record on Kafka read; floor: one INSERT and one send")
     for rate in (50, 200):
-        floor = _run(answering.bare(found, rate, seconds))
+        floor = _run(answering.baseline(found, rate, seconds))
         quiet = _run(answering.posted(found, token, rate, seconds))
         report.line(f"{rate} a second, quiet, p50", quiet.p50, floor.p50)
         report.line(f"{rate} a second, quiet, p99", quiet.p99, floor.p99, Goal(20, at_most=True))

@@ -13,21 +13,21 @@ from bench import bodies
 from bench.caller import Caller
 from bench.hub import cpu_seconds
 from deploy.hubfile import Hub
-from deploy.places import LOOPBACK, REPOSITORY, free_port
-from shared.path.clock import ticks
+from deploy.paths import LOOPBACK, REPOSITORY, free_port
+from shared.platform.clock import ticks
 
 AT_ONCE = 32
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedResource:
     """Bundles a second of a core's time, and a second of the wall's; the service's own process is what is counted."""
 
     a_core: float
     a_second: float
 
 
-async def measure(hub: Hub, token: str, count: int) -> tuple[Accepted, Accepted]:
+async def measure(hub: Hub, token: str, count: int) -> tuple[AcceptedResource, AcceptedResource]:
     """The intake service, then the bare route, over Bundles of the same shape. Both are warmed first."""
     intake = hub.services["intake"]
     found = await _post(intake.fhir, token, intake.pid, [bodies.intake(n) for n in range(count + AT_ONCE)])
@@ -36,7 +36,7 @@ async def measure(hub: Hub, token: str, count: int) -> tuple[Accepted, Accepted]
     return found, floor
 
 
-async def _post(url: str, token: str, pid: int, posted: Sequence[bytes]) -> Accepted:
+async def _post(url: str, token: str, pid: int, posted: Sequence[bytes]) -> AcceptedResource:
     async with Caller(url, token, AT_ONCE) as caller:
         await asyncio.gather(*(caller.post(each) for each in posted[:AT_ONCE]))
         left = iter(posted[AT_ONCE:])
@@ -48,13 +48,13 @@ async def _post(url: str, token: str, pid: int, posted: Sequence[bytes]) -> Acce
         started, used = ticks(), cpu_seconds(pid)
         await asyncio.gather(*(one_client() for _ in range(AT_ONCE)))
         count = len(posted) - AT_ONCE
-        return Accepted(count / (cpu_seconds(pid) - used), count / (ticks() - started))
+        return AcceptedResource(count / (cpu_seconds(pid) - used), count / (ticks() - started))
 
 
 @contextmanager
 def _bare(dsn: str) -> Iterator[tuple[str, int]]:
     port = free_port()
-    process = subprocess.Popen((sys.executable, "-m", "bench.bare", str(port), dsn), cwd=REPOSITORY)
+    process = subprocess.Popen((sys.executable, "-m", "bench.baseline", str(port), dsn), cwd=REPOSITORY)
     try:
         while not _answers(port):
             if process.poll() is not None:

@@ -15,12 +15,12 @@ from aiokafka import AIOKafkaConsumer
 
 from bench import bodies
 from bench.caller import Caller
-from bench.consuming import keep_before, lay
-from bench.courses import PROGRAM, Course, patients
+from bench.consuming import lay, store_before
+from bench.workloads import PROGRAM, Workload, patients
 from deploy.hubfile import Hub
-from shared.path.clock import ticks
-from shared.path.relay import producing
-from shared.words.catalogue import DISCLOSURES, INTAKE_EVENTS
+from shared.events.catalogue import DISCLOSURES, INTAKE_EVENTS
+from shared.path.outbound.lane import producing
+from shared.platform.clock import ticks
 
 CONNECTIONS = 64
 LATE_SECONDS_MOST = 30.0
@@ -30,7 +30,7 @@ Act = Callable[[int], Awaitable[str]]
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds; `drained` is how many words of the backlog were heard a second meanwhile."""
+    """Milliseconds; `drained` is how many events of the backlog were heard a second meanwhile."""
 
     p50: float
     p99: float
@@ -55,7 +55,7 @@ async def posted(hub: Hub, token: str, rate: int, seconds: float) -> Latency:
         return await _open_loop(post, seen, rate, count)
 
 
-async def bare(hub: Hub, rate: int, seconds: float) -> Latency:
+async def baseline(hub: Hub, rate: int, seconds: float) -> Latency:
     """One INSERT and one send instead of the service."""
     body = bodies.permission(uuid4())
     pool = await asyncpg.create_pool(hub.postgres["intake"], min_size=8, max_size=8)
@@ -74,21 +74,21 @@ async def bare(hub: Hub, rate: int, seconds: float) -> Latency:
     return found
 
 
-async def in_backlog(hub: Hub, token: str, course: Course, rate: int, seconds: float, events: int) -> Latency:
+async def in_backlog(hub: Hub, token: str, workload: Workload, rate: int, seconds: float, events: int) -> Latency:
     """The same while intake works off so many escalations. Says how many it heard meanwhile."""
     keys = patients(events // 5, 1000 + rate)
-    await keep_before(course, hub.postgres["intake"], keys)
-    await lay(hub.kafka, course.service.hears, course.records(keys))
-    before, started = await _heard(hub), ticks()
+    await store_before(workload, hub.postgres["intake"], keys)
+    await lay(hub.kafka, workload.service.consumes, workload.records(keys))
+    before, started = await _consumed(hub), ticks()
     found = await posted(hub, token, rate, seconds)
-    return Latency(found.p50, found.p99, (await _heard(hub) - before) / (ticks() - started))
+    return Latency(found.p50, found.p99, (await _consumed(hub) - before) / (ticks() - started))
 
 
 async def until_drained(hub: Hub) -> None:
     """Return once intake has heard all of it: the next measurement shall be quiet again."""
-    heard, until = -1, ticks() + 120.0
-    while (now := await _heard(hub)) != heard and ticks() < until:
-        heard = now
+    consumed, until = -1, ticks() + 120.0
+    while (now := await _consumed(hub)) != consumed and ticks() < until:
+        consumed = now
         await asyncio.sleep(1.0)
 
 
@@ -148,10 +148,10 @@ async def _make_known(hub: Hub, keys: Sequence[str]) -> None:
         await connection.close()
 
 
-async def _heard(hub: Hub) -> int:
+async def _consumed(hub: Hub) -> int:
     connection = await asyncpg.connect(hub.postgres["intake"])
     try:
-        found: int = await connection.fetchval("SELECT count(*) FROM heard WHERE word LIKE 'Escalation%'")
+        found: int = await connection.fetchval("SELECT count(*) FROM journal WHERE event LIKE 'Escalation%'")
         return found
     finally:
         await connection.close()

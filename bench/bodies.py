@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from bench.courses import consent
-from shared.words import codes, fhir
+from bench.workloads import consent
+from shared.events import codes, fhir
 
 NEEDS = {
     "withdrawal": "none",

@@ -14,7 +14,7 @@ class Caller:
     def __init__(self, url: str, token: str, most: int) -> None:
         address = urlsplit(url)
         self._host, self._port = str(address.hostname), int(address.port or 80)
-        self._head = (
+        self._headers = (
             f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {token}\r\n"
             "Content-Type: application/fhir+json\r\nContent-Length: "
         )
@@ -37,12 +37,12 @@ class Caller:
         stream = await self._free.get()
         try:
             try:
-                head = await self._ask(stream, body)
+                status_line = await self._ask(stream, body)
             except (asyncio.IncompleteReadError, ConnectionError):
                 # The service closes what was idle for a few seconds; asking again is what a client does then.
                 stream = await asyncio.open_connection(self._host, self._port)
-                head = await self._ask(stream, body)
-            status, *lines = head.split("\r\n")
+                status_line = await self._ask(stream, body)
+            status, *lines = status_line.split("\r\n")
             headers = dict(each.lower().split(": ", 1) for each in lines if each)
             await stream[0].readexactly(int(headers.get("content-length", 0)))
         finally:
@@ -53,5 +53,5 @@ class Caller:
 
     async def _ask(self, stream: Stream, body: bytes) -> str:
         reader, writer = stream
-        writer.write(f"{self._head}{len(body)}\r\n\r\n".encode() + body)
+        writer.write(f"{self._headers}{len(body)}\r\n\r\n".encode() + body)
         return (await reader.readuntil(b"\r\n\r\n")).decode()

@@ -10,18 +10,18 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bench.courses import Course, Record, patients
-from bench.ground import Ground, emptied
+from bench.servers import Servers, emptied
 from bench.watching import Stages, Statements
-from shared.path import db
-from shared.path.bus import Bus
-from shared.path.clock import Clock, ticks
-from shared.path.inbox import Inbox
-from shared.path.item import Answer, Item
-from shared.path.listening import Listening
-from shared.path.relay import producing
+from bench.workloads import Record, Workload, patients
+from shared.events.catalogue import PARTITIONS
+from shared.path.inbound.consumer import Consumer
+from shared.path.outbound.lane import producing
 from shared.path.service import Service
-from shared.words.catalogue import PARTITIONS
+from shared.path.transaction.delivery import Answer, Delivery
+from shared.path.transaction.inbox import Inbox
+from shared.platform import db
+from shared.platform.clock import Clock, ticks
+from shared.platform.listening import Listening
 
 LONGEST_SECONDS = 300.0
 
@@ -51,62 +51,62 @@ class Count:
         return (self.done - self.first) / (self.ended_at - self.started_at)
 
 
-class Watched(Inbox):
+class CountingInbox(Inbox):
     """An inbox that counts what it has committed."""
 
     count: Count
 
-    async def hear(self, items: Sequence[Item]) -> list[Answer]:
-        answers = await super().hear(items)
-        self.count.add(len(items))
+    async def receive(self, deliveries: Sequence[Delivery]) -> list[Answer]:
+        answers = await super().receive(deliveries)
+        self.count.add(len(deliveries))
         return answers
 
 
 @dataclass(frozen=True)
 class Consumed:
-    """Events a second, those of the same statements prebuilt, words said an event, microseconds an event by stage."""
+    """Events a second, those of the same statements prebuilt, events said an event, microseconds an event by stage."""
 
     rate: float
     floor: float
-    said: float
+    emitted: float
     stages: Stages
 
 
-async def measure(ground: Ground, course: Course, events: int, passes: int) -> Consumed:
+async def measure(servers: Servers, workload: Workload, events: int, passes: int) -> Consumed:
     """Passes of: as it is; with other patients, watched; that one's statements prebuilt. The middle ratio is told."""
-    dsn = await ground.database(course.name)
-    await _caught_up(ground.kafka, course.service)
-    count = events // len(course.words("00000000-0000-4000-8000-000000000000", course.service.keys))
-    taken = [await _pass(ground, course, dsn, count, each) for each in range(passes)]
+    dsn = await servers.database(workload.name)
+    await _caught_up(servers.kafka, workload.service)
+    count = events // len(workload.events("00000000-0000-4000-8000-000000000000", workload.service.keys))
+    taken = [await _pass(servers, workload, dsn, count, each) for each in range(passes)]
     return sorted(taken, key=lambda each: each.rate / each.floor)[passes // 2]
 
 
 async def _caught_up(bootstrap: str, service: Service) -> None:
-    """The service has heard what is on its topic: the words of other courses are not what is measured."""
+    """The service has heard what is on its topic: the events of other courses are not what is measured."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=f"iop.{service.name}", enable_auto_commit=False)
     await consumer.start()
     try:
-        places = [TopicPartition(service.hears, number) for number in range(PARTITIONS)]
+        places = [TopicPartition(service.consumes, number) for number in range(PARTITIONS)]
         consumer.assign(places)
         await consumer.commit(await consumer.end_offsets(places))
     finally:
         await consumer.stop()
 
 
-async def _pass(ground: Ground, course: Course, dsn: str, count: int, number: int) -> Consumed:
-    plain, _ = await _consume(ground, course, dsn, patients(count, 2 * number), None)
+async def _pass(servers: Servers, workload: Workload, dsn: str, count: int, number: int) -> Consumed:
+    plain, _ = await _consume(servers, workload, dsn, patients(count, 2 * number), None)
     statements = Statements()
     others = patients(count, 2 * number + 1)
-    watched, said = await _consume(ground, course, dsn, others, statements)
-    floor = await _prebuilt(course, dsn, others, statements, watched.done)
-    return Consumed(plain.rate, floor, said / watched.done, statements.stages(watched.done))
+    counted, emitted = await _consume(servers, workload, dsn, others, statements)
+    floor = await _prebuilt(workload, dsn, others, statements, counted.done)
+    return Consumed(plain.rate, floor, emitted / counted.done, statements.stages(counted.done))
 
 
 async def _consume(
-    ground: Ground, course: Course, dsn: str, keys: Sequence[str], statements: Statements | None
+    servers: Servers, workload: Workload, dsn: str, keys: Sequence[str], statements: Statements | None
 ) -> tuple[Count, int]:
-    await _prepare(course, dsn, keys)
-    count = Count(await lay(ground.kafka, course.service.hears, course.records(keys)))
+    await _prepare(workload, dsn, keys)
+    count = Count(await lay(servers.kafka, workload.service.consumes, workload.records(keys)))
     calm()
     clock = Clock()
     async with db.pool(dsn) as pool:
@@ -114,26 +114,26 @@ async def _consume(
         await listening.start()
         months = db.Months(dsn)
         await months.ensure(clock.now())
-        inbox = Watched(
-            course.service,
+        inbox = CountingInbox(
+            workload.service,
             statements.pool(pool) if statements else pool,
             months,
             clock,
             listening,
-            course.settings,
+            workload.settings,
             lambda _: None,
         )
         inbox.count = count
-        bus = Bus(inbox, ground.kafka, "bench")
+        consumer = Consumer(inbox, servers.kafka, "bench")
         if statements:
             # One at a time, else the stages overlap and their sum says nothing.
-            bus.side_by_side = 1
-            statements.watch(inbox, bus)
-        async with _running(bus):
+            consumer.side_by_side = 1
+            statements.watch(inbox, consumer)
+        async with _running(consumer):
             await asyncio.wait_for(count.finished.wait(), LONGEST_SECONDS)
         parked = await pool.fetchval("SELECT count(*) FROM parked")
         if parked:
-            raise AssertionError(f"{parked} words were parked: this measures nothing")
+            raise AssertionError(f"{parked} events were parked: this measures nothing")
         return count, await pool.fetchval("SELECT count(*) FROM outbox")
 
 
@@ -145,8 +145,8 @@ def calm() -> None:
 
 
 @asynccontextmanager
-async def _running(bus: Bus) -> AsyncIterator[None]:
-    task = asyncio.create_task(bus.run())
+async def _running(consumer: Consumer) -> AsyncIterator[None]:
+    task = asyncio.create_task(consumer.run())
     try:
         yield
     finally:
@@ -157,14 +157,14 @@ async def _running(bus: Bus) -> AsyncIterator[None]:
             await task
 
 
-async def _prepare(course: Course, dsn: str, keys: Sequence[str]) -> None:
+async def _prepare(workload: Workload, dsn: str, keys: Sequence[str]) -> None:
     await emptied(dsn)
-    await keep_before(course, dsn, keys)
+    await store_before(workload, dsn, keys)
 
 
-async def keep_before(course: Course, dsn: str, keys: Sequence[str]) -> None:
-    """Lay down the states that are there before the first word."""
-    rows, columns = list(course.rows(keys)), ("key", "program", "version", "body")
+async def store_before(workload: Workload, dsn: str, keys: Sequence[str]) -> None:
+    """Lay down the states that are there before the first event."""
+    rows, columns = list(workload.rows(keys)), ("key", "program", "version", "body")
     if not rows:
         return
     connection = await asyncpg.connect(dsn)
@@ -180,15 +180,15 @@ async def lay(bootstrap: str, topic: str, records: Sequence[Record]) -> int:
     async with producing(bootstrap) as producer:
         sent = []
         for record in records:
-            headers = [(name, value.encode()) for name, value in record.head.items()]
+            headers = [(name, value.encode()) for name, value in record.headers.items()]
             sent.append(await producer.send(topic, record.body, key=record.key.encode(), headers=headers))
         await asyncio.gather(*sent)
     return len(records)
 
 
-async def _prebuilt(course: Course, dsn: str, keys: Sequence[str], statements: Statements, events: int) -> float:
+async def _prebuilt(workload: Workload, dsn: str, keys: Sequence[str], statements: Statements, events: int) -> float:
     """Events a second when nothing is read, decided or written any more."""
-    await _prepare(course, dsn, keys)
+    await _prepare(workload, dsn, keys)
     calm()
     connection: Any = await db.connect(dsn)
     try:

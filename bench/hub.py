@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deploy import hubfile
 from deploy.hubfile import Hub
-from deploy.places import REPOSITORY
+from deploy.paths import REPOSITORY
 
 START_SECONDS_MOST = 120.0
 STOP_SECONDS_MOST = 60.0

@@ -9,12 +9,12 @@ import asyncpg
 import msgspec
 
 from bench.consuming import calm
-from bench.courses import PROGRAM, Course, Record, patients
-from bench.ground import Ground, emptied
-from shared.path import db
-from shared.path.clock import ticks
-from shared.path.relay import BATCH_MOST, Bell, TopicLane, producing
-from shared.words.catalogue import ATTENDANCE_EVENTS
+from bench.servers import Servers, emptied
+from bench.workloads import PROGRAM, Record, Workload, patients
+from shared.events.catalogue import ATTENDANCE_EVENTS
+from shared.path.outbound.lane import BATCH_MOST, TopicLane, WakeUp, producing
+from shared.platform import db
+from shared.platform.clock import ticks
 
 Sendable = tuple[bytes, bytes, list[tuple[str, bytes]]]
 
@@ -25,17 +25,17 @@ class Relayed:
     floor: float
 
 
-async def measure(ground: Ground, course: Course, rows: int, passes: int) -> Relayed:
+async def measure(servers: Servers, workload: Workload, rows: int, passes: int) -> Relayed:
     """Passes of bare produce and of the lane, over the same records; the middle ratio is told."""
-    dsn = await ground.database("relay")
-    step = len(course.words("00000000-0000-4000-8000-000000000000", course.service.keys))
-    records = course.records(patients(rows // step, 1))
-    sendable = [(each.body, each.key.encode(), [(k, v.encode()) for k, v in each.head.items()]) for each in records]
+    dsn = await servers.database("relay")
+    step = len(workload.events("00000000-0000-4000-8000-000000000000", workload.service.keys))
+    records = workload.records(patients(rows // step, 1))
+    sendable = [(each.body, each.key.encode(), [(k, v.encode()) for k, v in each.headers.items()]) for each in records]
     taken = []
     for _ in range(passes):
         calm()
-        floor = await _bare(ground.kafka, sendable)
-        taken.append(Relayed(await _lane(ground.kafka, dsn, records), floor))
+        floor = await _bare(servers.kafka, sendable)
+        taken.append(Relayed(await _lane(servers.kafka, dsn, records), floor))
     return sorted(taken, key=lambda each: each.rate / each.floor)[passes // 2]
 
 
@@ -53,7 +53,7 @@ async def _bare(bootstrap: str, sendable: Sequence[Sendable]) -> float:
 
 async def _lane(bootstrap: str, dsn: str, records: Sequence[Record]) -> float:
     await emptied(dsn)
-    lane = TopicLane("attendance", ATTENDANCE_EVENTS, Bell())
+    lane = TopicLane("attendance", ATTENDANCE_EVENTS, WakeUp())
     connection: Any = await db.connect(dsn)
     try:
         await _fill(dsn, lane.lane, records)
@@ -67,10 +67,12 @@ async def _lane(bootstrap: str, dsn: str, records: Sequence[Record]) -> float:
 
 
 async def _fill(dsn: str, lane: str, records: Sequence[Record]) -> None:
-    rows = [(lane, PROGRAM, each.key, msgspec.json.encode(each.head).decode(), each.body.decode()) for each in records]
+    rows = [
+        (lane, PROGRAM, each.key, msgspec.json.encode(each.headers).decode(), each.body.decode()) for each in records
+    ]
     connection = await asyncpg.connect(dsn)
     try:
-        columns = ("lane", "program", "key", "head", "body")
+        columns = ("lane", "program", "key", "headers", "body")
         await connection.copy_records_to_table("outbox", records=rows, columns=columns)
     finally:
         await connection.close()

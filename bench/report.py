@@ -33,9 +33,11 @@ def heading() -> None:
 def line(what: str, reached: float, floor: float | None, *goals: Goal) -> None:
     """One line. A ratio below one means: slower, or longer, than the floor."""
     ratio = reached / floor if floor else None
-    told = f"{_number(floor):>{WIDTHS[2]}}{ratio:>{WIDTHS[3]}.2f}" if floor and ratio else " " * (WIDTHS[2] + WIDTHS[3])
+    sources = (
+        f"{_number(floor):>{WIDTHS[2]}}{ratio:>{WIDTHS[3]}.2f}" if floor and ratio else " " * (WIDTHS[2] + WIDTHS[3])
+    )
     verdicts = "; ".join(goal.verdict(reached, ratio) for goal in goals)
-    print(f"{what:{WIDTHS[0]}}{_number(reached):>{WIDTHS[1]}}{told}  {verdicts}".rstrip(), flush=True)
+    print(f"{what:{WIDTHS[0]}}{_number(reached):>{WIDTHS[1]}}{sources}  {verdicts}".rstrip(), flush=True)
 
 
 def _number(value: float) -> str:

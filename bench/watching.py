@@ -5,19 +5,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from shared.path import keep
-from shared.path.bus import Bus
-from shared.path.clock import ticks
-from shared.path.inbox import Inbox
+from shared.path.inbound.consumer import Consumer
+from shared.path.transaction import store
+from shared.path.transaction.inbox import Inbox
+from shared.platform.clock import ticks
 
 Stages = dict[str, float]
 """Stage to microseconds an event."""
 
 _NAMES = {
-    keep.CLAIM: "claims",
-    keep.MISSING: "lock",
-    keep.LOCK: "lock",
-    keep.KEEP: "states, journal, outbox, resources",
+    store.MARK_PROCESSED: "claims",
+    store.MISSING: "lock",
+    store.LOCK: "lock",
+    store.STORE: "states, journal, outbox, resources",
 }
 
 
@@ -33,21 +33,21 @@ class Statements:
     def pool(self, pool: Any) -> Any:
         return _Pool(pool, self)
 
-    def watch(self, inbox: Inbox, bus: Bus) -> None:
+    def watch(self, inbox: Inbox, consumer: Consumer) -> None:
         """Time reading, deciding, each batch, and what lies between two batches."""
-        self._time(bus._reader, "read", "read")
+        self._time(consumer._reader, "read", "read")
         self._time_waited(inbox, "_deliberate", "decide, evolve, write")
         self._time_waited(inbox, "hear", "in hear")
-        hear: Callable[..., Any] = inbox.hear
+        receive: Callable[..., Any] = inbox.receive
 
         async def noted(*arguments: Any) -> Any:
             if self._last:
                 self._between += ticks() - self._last
-            answers = await hear(*arguments)
+            answers = await receive(*arguments)
             self._last = ticks()
             return answers
 
-        inbox.hear = noted  # type: ignore[method-assign,assignment]
+        inbox.receive = noted  # type: ignore[method-assign,assignment]
 
     def _time(self, owner: Any, method: str, stage: str) -> None:
         wrapped: Callable[..., Any] = getattr(owner, method)
@@ -74,9 +74,9 @@ class Statements:
     def stages(self, events: int) -> Stages:
         """Microseconds an event by stage; between two batches it is `bus`."""
         seconds = dict(self.seconds)
-        in_hear = seconds.pop("in hear")
+        in_receive = seconds.pop("in hear")
         inside = sum(each for name, each in seconds.items() if name != "read")
-        seconds["columns, answers, counting"] = in_hear - inside
+        seconds["columns, answers, counting"] = in_receive - inside
         seconds["bus"] = max(0.0, self._between - seconds["read"])
         return {name: each / events * 1e6 for name, each in seconds.items()}
 

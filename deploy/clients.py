@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from deploy.places import REPOSITORY
+from deploy.paths import REPOSITORY
 
 SCOPE = re.compile(r"system/(\*|[A-Za-z-]+)\.(c?r?u?d?s?)")
 
 
-class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ClientEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One client: its programs (the first is the default), scopes, public key, and how it names patients."""
 
     programs: tuple[str, ...]
@@ -21,9 +21,9 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     assigning_authorities: dict[str, str]
 
 
-def load(deploy: Path = REPOSITORY / "deploy") -> dict[str, Client]:
+def load(deploy: Path = REPOSITORY / "deploy") -> dict[str, ClientEntry]:
     """Read clients.toml of a deploy folder, by client id."""
-    return msgspec.convert(tomllib.loads((deploy / "clients.toml").read_text())["client"], type=dict[str, Client])
+    return msgspec.convert(tomllib.loads((deploy / "clients.toml").read_text())["client"], type=dict[str, ClientEntry])
 
 
 def granted(registered: tuple[str, ...], requested: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from deploy import clock, hubfile
 from deploy import token as tokens
 from deploy.evidence import Count, Databases, Record, Topics
 from deploy.hubfile import Hub
-from deploy.settling import Settling
+from deploy.quiescence import Quiescence
 
 START, END = b"\x0b", b"\x1c\r"
 ANSWER_SECONDS_MOST = 30.0
@@ -37,7 +37,7 @@ class Driver:
         self.hub = hub
         self.data = data
         self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS_MOST, trust_env=False)
-        self._settling = Settling(hub)
+        self._quiescence = Quiescence(hub)
         self._quiet = asyncio.Lock()
         self._tokens: dict[str, str] = {}
 
@@ -52,7 +52,7 @@ class Driver:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._settling.close()
+        await self._quiescence.close()
         await self._http.aclose()
 
     async def token(self, client: str) -> str:
@@ -110,7 +110,7 @@ class Driver:
         return await self._http.post(str(self.hub.services["testing"].hl7), content=message, headers=headers)
 
     async def redrive(self, service: str, patient: str, dry_run: bool = False) -> httpx.Response:
-        """Decide a patient's parked words again, as `iop parked redrive` asks for it."""
+        """Decide a patient's parked events again, as `iop parked redrive` asks for it."""
         return await self._http.post(
             f"{self.hub.services[service].base}/admin/redrive",
             params={"key": patient, "dry_run": str(dry_run).lower()},
@@ -127,9 +127,9 @@ class Driver:
         clock.advance(self.data, moment)
 
     async def settle(self, seconds_max: float = 60.0) -> None:
-        """Return when every word is sent and heard and no deadline has passed. Raises CannotContinueError."""
+        """Return when every event is sent and heard and no deadline has passed. Raises CannotContinueError."""
         async with self._quiet:
-            await self._settling.settle(self.now, seconds_max)
+            await self._quiescence.settle(self.now, seconds_max)
 
     def pid(self, service: str) -> int:
         """The service's process, as of now: the runner writes it anew when it starts one again."""
@@ -141,7 +141,7 @@ class Driver:
             return await topics.more()
 
     async def counts(self) -> dict[str, Count]:
-        """Per service: heard, said, withheld, left in the outbox, parked."""
+        """Per service: journal, emitted, withheld, left in the outbox, parked."""
         async with Databases(self.hub) as databases:
             return await databases.count()
 

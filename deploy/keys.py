@@ -24,9 +24,9 @@ def make(data: Path) -> Path:
     """Make what is missing under `data/keys` and return that folder; what exists is never touched."""
     folder = (data / "keys").resolve()
     (folder / "clients").mkdir(parents=True, exist_ok=True, mode=0o700)
-    _keep(folder / "digest.key", f"{secrets.token_hex(4)}:{secrets.token_hex(32)}\n")
+    _store(folder / "digest.key", f"{secrets.token_hex(4)}:{secrets.token_hex(32)}\n")
     for service in SERVICES:
-        _keep(folder / f"documents.{service}.key", f"{secrets.token_hex(32)}\n")
+        _store(folder / f"documents.{service}.key", f"{secrets.token_hex(32)}\n")
         _keep_pair(folder, service, "P-256", use="enc")
     _keep_pair(folder, "issuer", "P-256", use="sig")
     for client in CLIENTS:
@@ -43,11 +43,11 @@ def _keep_pair(folder: Path, name: str, curve: str, use: str) -> None:
     private = folder / f"{name}.private.json"
     if not private.exists():
         made = ECKey.generate_key(curve, parameters={"use": use}, auto_kid=True)
-        _keep(private, json.dumps(made.as_dict(private=True)))
-    _keep(folder / f"{name}.public.json", json.dumps(read(private).as_dict(private=False)))
+        _store(private, json.dumps(made.as_dict(private=True)))
+    _store(folder / f"{name}.public.json", json.dumps(read(private).as_dict(private=False)))
 
 
-def _keep(path: Path, text: str) -> None:
+def _store(path: Path, text: str) -> None:
     """Write a new file whole or not at all, mode 0600."""
     if path.exists():
         return

@@ -15,8 +15,8 @@ from pathlib import Path
 from deploy import clock, hubfile, keys, servers, topics
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub, Service
-from deploy.parts import Part
-from deploy.places import LOOPBACK, REPOSITORY, free_port
+from deploy.paths import LOOPBACK, REPOSITORY, free_port
+from deploy.processes import HubPart
 from deploy.servers import Servers
 from deploy.supervisor import StoppedError, Supervisor
 
@@ -96,16 +96,16 @@ def _run(plan: Plan, folder: Path, backing: Servers, supervisor: Supervisor, hea
     chosen = plan.ports.choose()
     supervisor.start([process(plan, name, folder, backing, chosen) for name in plan.modules])
 
-    def tell() -> Hub:
+    def publish() -> Hub:
         hub = describe(backing, chosen, supervisor.pids)
         hubfile.write(plan.data, hub)
         return hub
 
-    healthy(tell())
-    supervisor.watch(changed=tell)
+    healthy(publish())
+    supervisor.watch(changed=publish)
 
 
-def process(plan: Plan, name: str, folder: Path, backing: Servers, chosen: Mapping[str, int]) -> Part:
+def process(plan: Plan, name: str, folder: Path, backing: Servers, chosen: Mapping[str, int]) -> HubPart:
     """The part that is one of our own Python processes: the issuer or a service."""
     port = chosen[name]
     environment = {
@@ -125,7 +125,7 @@ def process(plan: Plan, name: str, folder: Path, backing: Servers, chosen: Mappi
     if plan.clock_starts_at is not None:
         environment["IOP_CLOCK_FILE"] = str((plan.data / clock.NAME).resolve())
     path = "/health/live" if name == "issuer" else "/health/ready"
-    return Part(
+    return HubPart(
         name=name,
         command=(sys.executable, "-m", plan.modules[name]),
         log=plan.data / "logs" / f"{name}.log",

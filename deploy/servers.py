@@ -12,8 +12,8 @@ import asyncpg
 from deploy import embedded_kafka, embedded_postgres
 from deploy.embedded_postgres import DATABASES
 from deploy.failure import CannotContinueError
-from deploy.parts import Part
-from deploy.places import LOOPBACK, free_port
+from deploy.paths import LOOPBACK, free_port
+from deploy.processes import HubPart
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Servers:
 
     kafka: str
     postgres: dict[str, str]
-    parts: tuple[Part, ...]
+    parts: tuple[HubPart, ...]
 
 
 def prepare(data: Path, kafka_port: int, postgres_port: int) -> Servers:
@@ -38,7 +38,7 @@ def prepare(data: Path, kafka_port: int, postgres_port: int) -> Servers:
     return Servers(bootstrap, dsns, (*kafka_parts, *postgres_parts))
 
 
-def _kafka(data: Path, preferred: int) -> tuple[str, tuple[Part, ...]]:
+def _kafka(data: Path, preferred: int) -> tuple[str, tuple[HubPart, ...]]:
     own = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if not own:
         port = free_port(preferred)
@@ -53,7 +53,7 @@ def _kafka(data: Path, preferred: int) -> tuple[str, tuple[Part, ...]]:
     )
 
 
-def _postgres(data: Path, preferred: int) -> tuple[dict[str, str], tuple[Part, ...]]:
+def _postgres(data: Path, preferred: int) -> tuple[dict[str, str], tuple[HubPart, ...]]:
     own = os.environ.get("DATABASE_URL")
     if not own:
         port = free_port(preferred)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
-from deploy import parts
+from deploy import processes
 from deploy.failure import CannotContinueError
-from deploy.parts import Part, Process
+from deploy.processes import HubPart, Process
 
 RESTARTS_MOST = 5
 RESTARTS_WINDOW_SECONDS = 60.0
@@ -23,10 +23,10 @@ class StoppedError(Exception):
 
 
 @dataclass
-class Kept:
+class Supervised:
     """One part, the process it is now, and when it was started again."""
 
-    part: Part
+    part: HubPart
     process: Process
     ready: bool = False
     launched_at: float = field(default_factory=time.monotonic)
@@ -39,13 +39,13 @@ class Supervisor:
     def __init__(self, say: Callable[[str], None], breath_seconds: float = BREATH_SECONDS) -> None:
         self.say = say
         self.breath_seconds = breath_seconds
-        self.stages: list[list[Kept]] = []
+        self.stages: list[list[Supervised]] = []
         self.stopping = False
 
     @property
     def pids(self) -> dict[str, int]:
         """The process id of each part, as of now."""
-        return {kept.part.name: kept.process.pid for stage in self.stages for kept in stage}
+        return {supervised.part.name: supervised.process.pid for stage in self.stages for supervised in stage}
 
     def listen(self) -> None:
         """From now on SIGINT, SIGTERM and SIGHUP ask us to stop instead of ending us."""
@@ -56,20 +56,20 @@ class Supervisor:
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(each, ask)
 
-    def start(self, stage: Sequence[Part]) -> None:
+    def start(self, stage: Sequence[HubPart]) -> None:
         """Start parts side by side and return when all are ready.
 
         Raises:
             CannotContinueError: one ended or was not ready in time.
             StoppedError: we were asked to stop meanwhile.
         """
-        kept: list[Kept] = []
-        self.stages.append(kept)
+        supervised: list[Supervised] = []
+        self.stages.append(supervised)
         for part in stage:
-            kept.append(Kept(part, parts.launch(part)))
-        while not all(each.ready for each in kept):
+            supervised.append(Supervised(part, processes.launch(part)))
+        while not all(each.ready for each in supervised):
             self._stop_if_asked()
-            for each in kept:
+            for each in supervised:
                 self._look_at_start(each)
             time.sleep(0.02)
 
@@ -80,13 +80,13 @@ class Supervisor:
             CannotContinueError: a part died more often than `RESTARTS_MOST` times a minute.
         """
         while not self.stopping:
-            for kept in (each for stage in self.stages for each in stage):
-                if kept.process.poll() is not None:
-                    if time.monotonic() - kept.launched_at > self.breath_seconds:
-                        self._start_again(kept)
-                elif not kept.ready and kept.part.ready():
-                    kept.ready = True
-                    self.say(f"{kept.part.name} is healthy again (pid {kept.process.pid})")
+            for supervised in (each for stage in self.stages for each in stage):
+                if supervised.process.poll() is not None:
+                    if time.monotonic() - supervised.launched_at > self.breath_seconds:
+                        self._start_again(supervised)
+                elif not supervised.ready and supervised.part.ready():
+                    supervised.ready = True
+                    self.say(f"{supervised.part.name} is healthy again (pid {supervised.process.pid})")
                     changed()
             time.sleep(LOOK_SECONDS)
 
@@ -94,33 +94,33 @@ class Supervisor:
         """Stop all, last stage first; returns when nothing is left running."""
         while self.stages:
             stage = self.stages.pop()
-            for kept in stage:
-                parts.ask_to_stop(kept.part, kept.process)
-            for kept in stage:
-                parts.end(kept.part, kept.process)
+            for supervised in stage:
+                processes.ask_to_stop(supervised.part, supervised.process)
+            for supervised in stage:
+                processes.end(supervised.part, supervised.process)
 
-    def _look_at_start(self, kept: Kept) -> None:
-        part = kept.part
-        if kept.process.poll() is not None:
-            raise CannotContinueError(f"{part.name} ended while starting ({how(kept.process)}); see {part.log}")
-        if not kept.ready and time.monotonic() - kept.launched_at > part.ready_seconds_max:
+    def _look_at_start(self, supervised: Supervised) -> None:
+        part = supervised.part
+        if supervised.process.poll() is not None:
+            raise CannotContinueError(f"{part.name} ended while starting ({how(supervised.process)}); see {part.log}")
+        if not supervised.ready and time.monotonic() - supervised.launched_at > part.ready_seconds_max:
             raise CannotContinueError(f"{part.name} was not ready after {part.ready_seconds_max:.0f} s; see {part.log}")
-        kept.ready = kept.ready or part.ready()
+        supervised.ready = supervised.ready or part.ready()
 
-    def _start_again(self, kept: Kept) -> None:
-        parts.end(kept.part, kept.process)
+    def _start_again(self, supervised: Supervised) -> None:
+        processes.end(supervised.part, supervised.process)
         now = time.monotonic()
-        while kept.restarted_at and kept.restarted_at[0] < now - RESTARTS_WINDOW_SECONDS:
-            kept.restarted_at.popleft()
-        if len(kept.restarted_at) >= RESTARTS_MOST:
+        while supervised.restarted_at and supervised.restarted_at[0] < now - RESTARTS_WINDOW_SECONDS:
+            supervised.restarted_at.popleft()
+        if len(supervised.restarted_at) >= RESTARTS_MOST:
             raise CannotContinueError(
-                f"{kept.part.name} ended {RESTARTS_MOST + 1} times within a minute ({how(kept.process)}); "
-                f"see {kept.part.log}"
+                f"{supervised.part.name} ended {RESTARTS_MOST + 1} times within a minute ({how(supervised.process)}); "
+                f"see {supervised.part.log}"
             )
-        ended = how(kept.process)
-        kept.restarted_at.append(now)
-        kept.process, kept.ready, kept.launched_at = parts.launch(kept.part), False, now
-        self.say(f"{kept.part.name} ended ({ended}); started again as pid {kept.process.pid}")
+        ended = how(supervised.process)
+        supervised.restarted_at.append(now)
+        supervised.process, supervised.ready, supervised.launched_at = processes.launch(supervised.part), False, now
+        self.say(f"{supervised.part.name} ended ({ended}); started again as pid {supervised.process.pid}")
 
     def _stop_if_asked(self) -> None:
         if self.stopping:

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from deploy.failure import CannotContinueError
-from deploy.places import REPOSITORY
+from deploy.paths import REPOSITORY
 
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 REPLICAS_MOST = 3
@@ -21,7 +21,7 @@ TOPIC_ALREADY_EXISTS = 36
 class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One topic: what stands on it, for how long (days), and who may read it."""
 
-    says: str
+    holds: str
     retention_days: int
     readers: tuple[str, ...]
 

@@ -1,1 +1,1 @@
-"""What all services share: the words (contract), the rules, the one path a word takes, and the HTTP edge."""
+"""What all services share: the events (contract), the rules, the one path an event takes, and the HTTP edge."""

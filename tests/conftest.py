@@ -14,7 +14,7 @@ import pytest
 
 from deploy import embedded_kafka, embedded_postgres, topics
 from deploy.failure import CannotContinueError
-from shared.path import db
+from shared.platform import db
 
 
 @pytest.fixture(scope="session")

@@ -21,16 +21,16 @@ from deploy import hubfile
 from deploy.commands.common import DEFAULT_DATA, Data, out
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
-from shared.path.ledger import AGE_SECONDS_MOST
-from shared.words.catalogue import PARTITIONS
-from shared.words.intake import ConsentGiven
+from shared.events.catalogue import PARTITIONS
+from shared.events.intake import ConsentGiven
+from shared.path.transaction.consent_ledger import AGE_SECONDS_MOST
 
 commands = typer.Typer(help="What the consent gate knows, and how current that is.", no_args_is_help=True)
 CURRENT = "SELECT partition, current_at, lost FROM ledger ORDER BY partition"
 LOST = "SELECT partition FROM ledger WHERE lost FOR UPDATE"
 KNOWN = "SELECT patient, consent_id, body FROM consents FOR UPDATE"
 # Every decision about a consent, in its order. Read after the locks: what is decided later comes by the topic.
-JOURNAL = "SELECT key, content FROM heard WHERE word LIKE '%Consent%' ORDER BY sequence"
+JOURNAL = "SELECT key, content FROM journal WHERE event LIKE '%Consent%' ORDER BY sequence"
 # Closed as by a revocation: nothing can revive it.
 CLOSE = "UPDATE consents SET body = NULL WHERE patient = $1 AND consent_id = $2"
 # Forgotten: the same consent may come again.
@@ -53,7 +53,7 @@ class Audit:
     """Revoked, or intake's journal has never heard of it: closed for good."""
     changed: tuple[Name, ...] = ()
     """Living, but with another content: forgotten until it is sent again."""
-    unheard: tuple[Name, ...] = ()
+    not_consumed: tuple[Name, ...] = ()
     """Living, and aftercare never heard of it."""
 
 
@@ -64,7 +64,7 @@ def audit(known: Mapping[Name, ConsentGiven | None], decided: Mapping[Name, Cons
         same=tuple(name for name, consent in living.items() if decided.get(name) == consent),
         ended=tuple(name for name in living if decided.get(name) is None),
         changed=tuple(name for name, consent in living.items() if decided.get(name) not in (None, consent)),
-        unheard=tuple(name for name, consent in decided.items() if consent is not None and name not in known),
+        not_consumed=tuple(name for name, consent in decided.items() if consent is not None and name not in known),
     )
 
 
@@ -96,8 +96,8 @@ def show(data: Data = DEFAULT_DATA) -> None:
 
 def _seconds(row: Mapping[str, Any], now: datetime) -> float | None:
     """Since when the partition's consents are known; None where they never were ('-infinity')."""
-    heard: datetime = row["current_at"]
-    return None if heard.year == 1 else (now - heard).total_seconds()
+    known_at: datetime = row["current_at"]
+    return None if known_at.year == 1 else (now - known_at).total_seconds()
 
 
 def _gate(ages: Sequence[float | None], *, lost: bool) -> str:
@@ -120,13 +120,15 @@ def reopen(
     for what, names in (
         ("ended, closed for good", found.ended),
         ("changed, forgotten until the EHR sends it again", found.changed),
-        ("never heard, waits until the EHR sends it again", found.unheard),
+        ("never heard, waits until the EHR sends it again", found.not_consumed),
     ):
         for patient, identity in names:
             out.print(f"Consent/{identity} of Patient/{patient}: {what}", markup=False)
-    said = f"{len(found.same)} stand as intake decided them, {len(found.ended)} closed, {len(found.changed)} forgotten"
-    out.print(f"{said}; {'nothing was changed' if dry_run else 'the gate opens once the ledger is current'}")
-    out.print("discharges and other words of that time are not brought back")
+    line = f"{len(found.same)} stand as intake decided them, {len(found.ended)} closed, {len(found.changed)} forgotten"
+    out.print(
+        f"{line}; {'nothing was changed' if dry_run else 'the gate unpack_escalations once the ledger is current'}"
+    )
+    out.print("discharges and other events of that time are not brought back")
 
 
 async def _partitions(hub: Hub) -> list[asyncpg.Record]:

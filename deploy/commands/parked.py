@@ -1,4 +1,4 @@
-"""`iop parked`: words that could not be decided, and the ones of the same patient queued behind them."""
+"""`iop parked`: events that could not be decided, and the ones of the same patient queued behind them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from deploy.commands.common import DEFAULT_DATA, Data, aside, out
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
 
-commands = typer.Typer(help="Words that could not be decided, and the ones queued behind them.", no_args_is_help=True)
+commands = typer.Typer(help="Events that could not be decided, and the ones queued behind them.", no_args_is_help=True)
 SCOPE = "system/iop-parked.u"
-LIST = "SELECT sequence, id, key, program, word, class, place, at FROM parked ORDER BY sequence"
-_ONE = "SELECT sequence, id, key, program, word, kind, class, place, at, head, content FROM {table} WHERE id = $1"
+LIST = "SELECT sequence, id, key, program, event, class, place, at FROM parked ORDER BY sequence"
+_ONE = "SELECT sequence, id, key, program, event, kind, class, place, at, headers, content FROM {table} WHERE id = $1"
 ONE = f"{_ONE.format(table='parked')} UNION ALL {_ONE.format(table='set_aside')}"
 Service = Annotated[str | None, typer.Option(help="Only this service.")]
 
@@ -55,7 +55,7 @@ def list_(service: Service = None, data: Data = DEFAULT_DATA) -> None:
         out.print(f"{name}  patient {key or 'unknown'}  {program}", markup=False)
         for row in rows:
             out.print(
-                f"  {row['id']}  {row['at']:%Y-%m-%d %H:%M:%S}  {row['class']:<10}  {_said_of(row)}", markup=False
+                f"  {row['id']}  {row['at']:%Y-%m-%d %H:%M:%S}  {row['class']:<10}  {_summary(row)}", markup=False
             )
 
 
@@ -63,12 +63,12 @@ def list_(service: Service = None, data: Data = DEFAULT_DATA) -> None:
 def show(
     id: Annotated[UUID, typer.Argument(help="As `iop parked list` prints it.")],
     content: Annotated[
-        bool, typer.Option("--content", help="The word itself too: part of a patient's record.")
+        bool, typer.Option("--content", help="The event itself too: part of a patient's record.")
     ] = False,
     service: Service = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """One parked word: where it went wrong and, if asked for, what it says."""
+    """One parked event: where it went wrong and, if asked for, what it says."""
     found = asyncio.run(_read(hubfile.read(data), service, ONE, id))
     if not found:
         raise CannotContinueError("nothing with this id is parked")
@@ -91,7 +91,7 @@ def redrive(
     service: Service = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Decide parked words again, in order; where one fails again, the rest of that patient stays parked (code 1)."""
+    """Decide parked events again, in order; where one fails again, the rest of that patient stays parked (code 1)."""
     hub = hubfile.read(data)
     parked = asyncio.run(_read(hub, service, LIST))
     waiting = {
@@ -105,19 +105,19 @@ def redrive(
     failed = sum(not _ask(hub, token[program], *place, {}, dry_run) for place, program in waiting.items())
     if failed:
         raise CannotContinueError(
-            f"{failed} of {len(waiting)} not wholly decided: `iop parked show ID` says where the first word of each "
+            f"{failed} of {len(waiting)} not wholly decided: `iop parked show ID` says where the first event of each "
             "fails; mend that, then redrive again"
         )
 
 
-@commands.command("set-aside", epilog="Example: iop parked set-aside 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --dry-run")
-def set_aside(
-    id: Annotated[UUID, typer.Argument(help="An unreadable word, as `iop parked list` prints it.")],
+@commands.command("quarantine", epilog="Example: iop parked quarantine 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --dry-run")
+def quarantined(
+    id: Annotated[UUID, typer.Argument(help="An unreadable event, as `iop parked list` prints it.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
     service: Service = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Decide a patient's parked words without one that nobody can ever read; it is kept for `iop parked show`.
+    """Decide a patient's parked events without one that nobody can ever read; it is kept for `iop parked show`.
 
     What it said is not known to the hub: have its sender say it again. Where it may have been about a consent, every
     consent of the patient ends, and a new one is needed.
@@ -126,7 +126,9 @@ def set_aside(
     parked = asyncio.run(_read(hub, service, LIST))
     found = [each for each in parked if each.row["id"] == id and each.row["class"] == "unreadable"]
     if not found:
-        raise CannotContinueError("no word with this id is parked as unreadable: a bug is mended, a queued word waits")
+        raise CannotContinueError(
+            "no event with this id is parked as unreadable: a bug is mended, a queued event waits"
+        )
     token = tokens.fetch(hub.issuer, data / "keys", "ops", found[0].row["program"], SCOPE)
     failed = sum(not _ask(hub, token, each.service, each.row["key"], {"without": str(id)}, dry_run) for each in found)
     if failed:
@@ -162,9 +164,9 @@ def came_of(answer: httpx.Response) -> tuple[str, bool]:
     return f"decided {done.decided}, {done.parked} stay parked", done.parked == 0
 
 
-def _said_of(row: asyncpg.Record) -> str:
-    """The word by its short name, and where it went wrong."""
-    return f"{row['word'].rpartition('.')[2]}: {row['place']}"
+def _summary(row: asyncpg.Record) -> str:
+    """The event by its short name, and where it went wrong."""
+    return f"{row['event'].rpartition('.')[2]}: {row['place']}"
 
 
 async def _read(hub: Hub, service: str | None, query: str, *values: object) -> list[Parked]:

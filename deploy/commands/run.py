@@ -13,7 +13,7 @@ from deploy import clock, hubfile, runner
 from deploy.commands.common import DEFAULT_DATA, Data, aside, out
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
-from deploy.settling import Settling
+from deploy.quiescence import Quiescence
 
 clock_commands = typer.Typer(help="The manual clock of a hub started with `iop up --clock manual`.")
 
@@ -52,11 +52,11 @@ def settle(
     data: Data = DEFAULT_DATA,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0,
 ) -> None:
-    """Return when the hub is quiet: every word sent and heard, no deadline passed. Parked words don't count."""
+    """Return when the hub is quiet: every event sent and heard, no deadline passed. Parked events don't count."""
 
     async def wait(hub: Hub) -> None:
-        async with Settling(hub) as settling:
-            await settling.settle(clock.now(data), timeout)
+        async with Quiescence(hub) as quiescence:
+            await quiescence.settle(clock.now(data), timeout)
 
     asyncio.run(wait(hubfile.read(data)))
 

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from deploy import hubfile, topics
 from deploy.commands.common import DEFAULT_DATA, Data, out
 from deploy.failure import CannotContinueError
-from shared.words import wire
+from shared.events import wire
 
 HEARTBEAT = "ConsentsCurrent"
 SHORT = 8
@@ -46,7 +46,7 @@ def tail(
     heartbeats: Annotated[bool, typer.Option(help="Show the consent ledger's heartbeats too.")] = False,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Print what is said on topics as it is said: time, word, program, patient, and what the word says."""
+    """Print what is said on topics as it is said: time, event, program, patient, and what the event says."""
     hub = hubfile.read(data)
     reading = Reading(tuple(_full_name(each) for each in topic), from_beginning, most, heartbeats)
     line = as_object if as_json else readable
@@ -71,7 +71,7 @@ async def records(bootstrap: str, reading: Reading) -> AsyncIterator[ConsumerRec
         await _place(consumer, await _partitions(bootstrap, reading.topics), reading.from_beginning)
         left = reading.most
         async for record in consumer:
-            if reading.heartbeats or wire.word_name(head(record)) != HEARTBEAT:
+            if reading.heartbeats or wire.event_name(headers_of(record)) != HEARTBEAT:
                 yield record
                 left = None if left is None else left - 1
                 if left == 0:
@@ -100,7 +100,7 @@ async def _place(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], f
     await (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)(*partitions)
 
 
-def head(record: ConsumerRecord) -> dict[str, str]:
+def headers_of(record: ConsumerRecord) -> dict[str, str]:
     """The record's headers as text."""
     return {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
 
@@ -118,31 +118,31 @@ def as_object(record: ConsumerRecord) -> str:
         "partition": record.partition,
         "offset": record.offset,
         "key": record.key.decode("utf-8", "replace") if record.key is not None else None,
-        "headers": head(record),
+        "headers": headers_of(record),
         "value": value,
     }
     return json.dumps(whole, ensure_ascii=False)
 
 
 def readable(record: ConsumerRecord) -> str:
-    """One line: the clinic's time, the word, program, the patient's first eight letters, what the word says."""
-    headers = head(record)
-    name = wire.word_name(headers) or "?"
+    """One line: the clinic's time, the event, program, the patient's first eight letters, what the event says."""
+    headers = headers_of(record)
+    name = wire.event_name(headers) or "?"
     patient = record.key.decode("utf-8", "replace")[:SHORT] if record.key else "-"
-    told = says(record.value, headers)
-    return f"{headers.get('ce_time', '?')[:19]}  {name:<26} {headers.get('ce_program', '-'):<8} {patient:<8}  {told}"
+    parts = summary(record.value, headers)
+    return f"{headers.get('ce_time', '?')[:19]}  {name:<26} {headers.get('ce_program', '-'):<8} {patient:<8}  {parts}"
 
 
-def says(value: bytes | None, headers: dict[str, str]) -> str:
+def summary(value: bytes | None, headers: dict[str, str]) -> str:
     """What the headers of an escalation tell, then the focus resource's own short members, then what else is there."""
-    told = [headers[name] for name in ESCALATION_HEADERS if name in headers]
+    parts = [headers[name] for name in ESCALATION_HEADERS if name in headers]
     try:
         resources = [entry["resource"] for entry in json.loads(value or b"{}").get("entry", [])[1:]]
         kinds = Counter(each["resourceType"] for each in resources[1:])
         focus = [resources[0]["resourceType"], *members(resources[0])] if resources else []
     except (ValueError, LookupError, TypeError, AttributeError):
-        return " ".join([*told, "(unreadable)"])
-    return " ".join([*told, *focus, *(f"+{count} {kind}" for kind, count in kinds.items())])
+        return " ".join([*parts, "(unreadable)"])
+    return " ".join([*parts, *focus, *(f"+{count} {kind}" for kind, count in kinds.items())])
 
 
 def members(resource: Mapping[str, Any]) -> Iterator[str]:

@@ -20,13 +20,13 @@ class Broken(CannotContinueError):
 class Promises:
     """What the hub was expected to do, and did. The first that it did not do ends the demo."""
 
-    kept: list[str] = field(default_factory=list)
+    fulfilled: list[str] = field(default_factory=list)
 
     def expect(self, holds: bool, promise: str) -> None:
         """Raises Broken unless it holds."""
         if not holds:
-            raise Broken(f"expected, and not so: {promise} (after {len(self.kept)} expectations that held)")
-        self.kept.append(promise)
+            raise Broken(f"expected, and not so: {promise} (after {len(self.fulfilled)} expectations that held)")
+        self.fulfilled.append(promise)
 
 
 @dataclass

@@ -6,11 +6,11 @@ from datetime import datetime
 
 @dataclass
 class Step:
-    """One thing that happened: when (clinic time), the word, and what of it is worth a line."""
+    """One thing that happened: when (clinic time), the event, and what of it is worth a line."""
 
     at: datetime
-    word: str
-    told: str = ""
+    event: str
+    summary: str = ""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Raised:
     overdue_at: datetime | None = None
     ended_at: datetime | None = None
     ended: str = ""
-    because: str = ""
+    end_reason: str = ""
 
 
 @dataclass

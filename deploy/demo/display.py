@@ -70,7 +70,7 @@ class Board:
             known = self.shown.get(letter, 0)
             self.shown[letter] = len(chart.steps)
             for step in chart.steps[known:]:
-                if step.word not in ORDINARY:
+                if step.event not in ORDINARY:
                     yield step.at, letter, step
 
     def _add(self, line: Text) -> None:
@@ -101,10 +101,10 @@ def _last(feed: Iterable[Text]) -> Table:
 
 def _services(seen: Seen) -> Table:
     table = Table("service", box=None)
-    for name in ("heard", "said", "withheld", "to send", "parked"):
+    for name in ("consumed", "emitted", "withheld", "to send", "parked"):
         table.add_column(name, justify="right")
     for name, count in seen.counts.items():
-        numbers = (count.heard, count.said, count.withheld, count.left_over, count.parked)
+        numbers = (count.consumed, count.emitted, count.withheld, count.left_over, count.parked)
         table.add_row(name, *(str(each) for each in numbers))
     table.add_row(Text(f"lost {seen.lost}", style="bold green" if seen.lost == 0 else "bold red"))
     return table
@@ -151,7 +151,7 @@ def _chip(letter: str, raised: Raised) -> Text:
 
 
 def _line(at: datetime, letter: str, step: Step) -> Text:
-    line = Text(f"{at.astimezone(ZONE):%a %d %b %H:%M}  {letter}  {step.word:<24} ")
-    if step.word.startswith("Escalation"):
+    line = Text(f"{at.astimezone(ZONE):%a %d %b %H:%M}  {letter}  {step.event:<24} ")
+    if step.event.startswith("Escalation"):
         line.stylize("yellow")
-    return line.append(step.told, style="dim")
+    return line.append(step.summary, style="dim")

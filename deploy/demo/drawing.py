@@ -1,6 +1,6 @@
 """The sheet a timeline is drawn on: twelve weeks from left to right, rows from top to bottom, and its marks.
 
-Shape and words carry every meaning; colour only helps.
+Shape and events carry every meaning; colour only helps.
 """
 
 from collections.abc import Sequence
@@ -65,9 +65,9 @@ def bar(x: float, to: float, y: float, height: float, kind: str, tip: str) -> Ma
 
 
 def labels(placed: Sequence[tuple[float, str]], y: float) -> Markup:
-    """Words under marks: near ones lean away from each other, so that none is written over another."""
+    """Events under marks: near ones lean away from each other, so that none is written over another."""
     written = []
-    for number, (x, said) in enumerate(placed):
+    for number, (x, label) in enumerate(placed):
         last = placed[number - 1][0] if number else -WIDTH
         following = placed[number + 1][0] if number + 1 < len(placed) else 2 * WIDTH
         at, anchor = x, "middle"
@@ -77,9 +77,9 @@ def labels(placed: Sequence[tuple[float, str]], y: float) -> Markup:
             at, anchor = min(x + 6, (x + following) / 2 - 4), "end"
         elif x > WIDTH - RIGHT - NEAR / 2:
             at, anchor = x + 6, "end"
-        written.append(element("text", said, x=at, y=y, class_="label", text_anchor=anchor))
+        written.append(element("text", label, x=at, y=y, class_="label", text_anchor=anchor))
     return text(*written)
 
 
-def said_at(moment: datetime) -> str:
+def shown_at(moment: datetime) -> str:
     return f"{moment.astimezone(ZONE):%a %d %b %H:%M}"

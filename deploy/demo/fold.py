@@ -1,4 +1,4 @@
-"""A patient's course as the topics tell it: records folded into a chart, a function a word."""
+"""A patient's course as the topics tell it: records folded into a chart, a function an event."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from deploy.demo.chart import Chart, FollowUp, Permission, Raised, Referral, Result, Session, Step
 from deploy.evidence import Record
-from shared.words import codes, fhir
+from shared.events import codes, fhir
 
 
 def fold(charts: dict[str, Chart], records: Iterable[Record]) -> None:
@@ -14,8 +14,8 @@ def fold(charts: dict[str, Chart], records: Iterable[Record]) -> None:
     for record in records:
         if record.patient:
             chart = charts.setdefault(record.patient, Chart(record.patient))
-            told = _TELL.get(record.word, _nothing)(chart, record, _instant(record.head["ce_time"]))
-            chart.steps.append(Step(_instant(record.head["ce_time"]), record.word, told))
+            summary = _SUMMARIES.get(record.event, _nothing)(chart, record, _instant(record.headers["ce_time"]))
+            chart.steps.append(Step(_instant(record.headers["ce_time"]), record.event, summary))
 
 
 def _nothing(chart: Chart, record: Record, at: datetime) -> str:
@@ -55,7 +55,7 @@ def _discharged(chart: Chart, record: Record, at: datetime) -> str:
 
 
 def _session(outcome: str) -> Callable[[Chart, Record, datetime], str]:
-    def tell(chart: Chart, record: Record, at: datetime) -> str:
+    def describe(chart: Chart, record: Record, at: datetime) -> str:
         appointment = next(each for each in record.resources if each["resourceType"] == "Appointment")
         known = chart.sessions.setdefault(
             appointment["id"],
@@ -70,7 +70,7 @@ def _session(outcome: str) -> Callable[[Chart, Record, datetime], str]:
             known.minutes = int(record.resources[0].get("length", {"value": 0})["value"])
         return f"{known.kind} {known.start:%d %b}"
 
-    return tell
+    return describe
 
 
 def _fell_short(chart: Chart, record: Record, at: datetime) -> str:
@@ -89,24 +89,36 @@ def _resulted(chart: Chart, record: Record, at: datetime) -> str:
         if each["resourceType"] == "Observation"
     }
     known = chart.results.get(report["id"])
-    was = {} if known is None else {name: said for name, said in known.outcomes.items() if outcomes.get(name) != said}
+    was = (
+        {}
+        if known is None
+        else {
+            name: outcome_before
+            for name, outcome_before in known.outcomes.items()
+            if outcomes.get(name) != outcome_before
+        }
+    )
     chart.results[report["id"]] = Result(
         _instant(report["effectiveDateTime"]),
         report["status"],
         outcomes,
-        was if record.word == "DrugTestCorrected" else {},
+        was if record.event == "DrugTestCorrected" else {},
         "conclusionCode" in report,
     )
     return _in_short(chart.results[report["id"]])
 
 
 def _in_short(result: Result) -> str:
-    notable = [f"{name} {said}" for name, said in result.outcomes.items() if said != "expected-negative"]
+    notable = [
+        f"{name} {outcome_before}"
+        for name, outcome_before in result.outcomes.items()
+        if outcome_before != "expected-negative"
+    ]
     return ", ".join(notable) or "as expected"
 
 
 def _escalation(state: str) -> Callable[[Chart, Record, datetime], str]:
-    def tell(chart: Chart, record: Record, at: datetime) -> str:
+    def describe(chart: Chart, record: Record, at: datetime) -> str:
         task = record.resources[0]
         (tier,) = fhir.task_inputs(task, "tier")
         known = chart.escalations.setdefault(
@@ -127,17 +139,17 @@ def _escalation(state: str) -> Callable[[Chart, Record, datetime], str]:
             case "overdue":
                 known.overdue_at = at
             case "resolved" | "retracted":
-                known.ended_at, known.ended, known.because = at, state, fhir.code_of(task["statusReason"])
-        return f"T{known.tier} {known.reason}" + (f", {known.because}" if known.ended else "")
+                known.ended_at, known.ended, known.end_reason = at, state, fhir.code_of(task["statusReason"])
+        return f"T{known.tier} {known.reason}" + (f", {known.end_reason}" if known.ended else "")
 
-    return tell
+    return describe
 
 
 def _review(chart: Chart, record: Record, at: datetime) -> str:
     task = record.resources[0]
-    because = fhir.code_of(task.get("reasonCode") or task.get("statusReason") or {"coding": [{"code": "done"}]})
-    chart.reviews[task["id"]] = Step(at, record.word, because)
-    return because
+    end_reason = fhir.code_of(task.get("reasonCode") or task.get("statusReason") or {"coding": [{"code": "done"}]})
+    chart.reviews[task["id"]] = Step(at, record.event, end_reason)
+    return end_reason
 
 
 def _consented(chart: Chart, record: Record, at: datetime) -> str:
@@ -158,9 +170,9 @@ def _revoked(chart: Chart, record: Record, at: datetime) -> str:
 def _referral(chart: Chart, record: Record, at: datetime) -> str:
     task, request = record.resources[:2]
     referral = chart.referrals.setdefault(request["id"], Referral(task["owner"]["identifier"]["value"]))
-    because = fhir.code_of(task["statusReason"]) if "statusReason" in task else ""
-    referral.steps.append(Step(at, record.word, because))
-    return f"{referral.partner}{', ' + because if because else ''}"
+    end_reason = fhir.code_of(task["statusReason"]) if "statusReason" in task else ""
+    referral.steps.append(Step(at, record.event, end_reason))
+    return f"{referral.partner}{', ' + end_reason if end_reason else ''}"
 
 
 def _disclosed(chart: Chart, record: Record, at: datetime) -> str:
@@ -180,7 +192,7 @@ def _follow_up(chart: Chart, record: Record, at: datetime) -> str:
     return known.outcome
 
 
-_TELL: dict[str, Callable[[Chart, Record, datetime], str]] = {
+_SUMMARIES: dict[str, Callable[[Chart, Record, datetime], str]] = {
     "LevelOfCareRecommended": _recommended,
     "PlacementSigned": _signed,
     "EpisodeAdmitted": _admitted,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from shared.words import codes, fhir
+from shared.events import codes, fhir
 
 Resource = dict[str, Any]
 MRN = "https://clinic.demo.iop-hub.org/mrn"
@@ -186,9 +186,9 @@ def asked(subject: str, partner: str, kind: str) -> Resource:
     }
 
 
-def moved(task: Resource, status: str, because: str | None = None) -> Resource:
+def moved(task: Resource, status: str, end_reason: str | None = None) -> Resource:
     """A Task of the hub, accepted or completed by a person, with a coded reason."""
-    reason = {} if because is None else {"statusReason": fhir.concept(codes.REASON, because)}
+    reason = {} if end_reason is None else {"statusReason": fhir.concept(codes.REASON, end_reason)}
     return _plain(task) | {"status": status} | reason
 
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from signal import SIGTERM
 
-from deploy import hubfile, jars, parts
+from deploy import hubfile, jars, processes
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
-from deploy.parts import Part
-from deploy.places import cache
+from deploy.paths import cache
+from deploy.processes import HubPart
 
 READY_SECONDS_MOST = 180.0
 STOP_SECONDS_MOST = 60.0
@@ -31,18 +31,18 @@ def running(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> 
         jars.classpath(jars.KAFKA, cache())
     hub = _part(data, starts_at, environment)
     try:
-        process = parts.start(hub)
+        process = processes.start(hub)
     except CannotContinueError as failure:
         raise CannotContinueError(f"{failure}: {_last_words(hub.log)}") from None
     try:
         yield hubfile.read(data)
     finally:
-        parts.end(hub, process)
+        processes.end(hub, process)
 
 
-def _part(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> Part:
+def _part(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> HubPart:
     options = ("--data", str(data), "--clock", "manual", "--clock-start", starts_at.isoformat(), "--any-ports")
-    return Part(
+    return HubPart(
         name="the hub",
         command=(sys.executable, "-m", "deploy.cli", "up", *options),
         log=data / "logs" / TOLD,

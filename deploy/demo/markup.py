@@ -19,12 +19,12 @@ def text(*parts: object) -> Markup:
 
 def element(name: str, *inside: object, **attributes: object) -> Markup:
     """`element("text", "T3", x=4, class_="tier", text_anchor="end")`; numbers are rounded, None is left out."""
-    said = "".join(
+    written_attributes = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_plain(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup(f"<{name}{said}>{text(*inside)}</{name}>")
+    return Markup(f"<{name}{written_attributes}>{text(*inside)}</{name}>")
 
 
 def _plain(value: object) -> str:

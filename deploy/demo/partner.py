@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from deploy.places import LOOPBACK, REPOSITORY
+from deploy.paths import LOOPBACK, REPOSITORY
 
 Resource = dict[str, Any]
 
@@ -20,13 +20,13 @@ class Partners:
     """What each partner was told, by its name. A repetition under the same key is answered, and not kept again."""
 
     names: tuple[str, ...]
-    told: dict[str, dict[str, Resource]] = field(default_factory=dict)
+    bundles: dict[str, dict[str, Resource]] = field(default_factory=dict)
     address: str = ""
     open: bool = True
     """While it is not, every partner answers 503."""
 
     def received(self, name: str) -> list[Resource]:
-        return list(self.told.get(name, {}).values())
+        return list(self.bundles.get(name, {}).values())
 
     def environment(self) -> dict[str, str]:
         """What leads the hub here instead of to the addresses of partners.toml."""
@@ -36,7 +36,7 @@ class Partners:
 
     def take(self, path: str, key: str, bundle: Resource) -> Resource:
         """A transaction-response, one entry for each that was sent."""
-        self.told.setdefault(path.split("/")[1], {}).setdefault(key, bundle)
+        self.bundles.setdefault(path.split("/")[1], {}).setdefault(key, bundle)
         created = [{"response": {"status": "201 Created"}} for _ in bundle.get("entry", ())]
         return {"resourceType": "Bundle", "type": "transaction-response", "entry": created}
 
@@ -47,7 +47,7 @@ def running(deploy: Path = REPOSITORY / "deploy") -> Iterator[Partners]:
     listed: Mapping[str, Any] = tomllib.loads((deploy / "partners.toml").read_text())["partner"]
     partners = Partners(tuple(listed))
 
-    class Door(BaseHTTPRequestHandler):
+    class TokenVerifier(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if not partners.open:
@@ -62,7 +62,7 @@ def running(deploy: Path = REPOSITORY / "deploy") -> Iterator[Partners]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing of a disclosure is ever logged."""
 
-    server = ThreadingHTTPServer((LOOPBACK, 0), Door)
+    server = ThreadingHTTPServer((LOOPBACK, 0), TokenVerifier)
     partners.address = f"http://{LOOPBACK}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, name="partners", daemon=True)
     thread.start()

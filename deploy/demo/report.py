@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from deploy.demo.chart import Chart
-from deploy.demo.drawing import WEEKS, mark, said_at
+from deploy.demo.drawing import WEEKS, mark, shown_at
 from deploy.demo.markup import Markup, element, table, text
 from deploy.demo.summary import Tally
 from deploy.demo.timeline import draw
@@ -65,19 +65,19 @@ def page(charts: Mapping[str, Chart], labels: Mapping[str, str], found: Tally, m
 
 
 def _tiles(found: Tally) -> Markup:
-    words, told = found.words, found.disclosures
+    events, summary = found.events, found.disclosures
     zeros = (
-        ("words lost", len(found.lost)),
+        ("events lost", len(found.lost)),
         ("left in outboxes", found.left_over),
-        ("words parked", found.parked),
+        ("events parked", found.parked),
     )
     others = (
-        ("words on Kafka", len(found.records)),
-        ("escalations raised", words["EscalationRaised"]),
-        ("retracted", words["EscalationRetracted"]),
-        ("resolved", words["EscalationResolved"]),
-        ("disclosures made", told["made"]),
-        ("disclosures withheld", told["withheld"]),
+        ("events on Kafka", len(found.records)),
+        ("escalations raised", events["EscalationRaised"]),
+        ("retracted", events["EscalationRetracted"]),
+        ("resolved", events["EscalationResolved"]),
+        ("disclosures made", summary["made"]),
+        ("disclosures withheld", summary["withheld"]),
     )
     tiles: list[tuple[str, int, str | None]] = [(name, value, None) for name, value in others[:1]]
     tiles += [(name, value, "bad" if value else "good") for name, value in zeros]
@@ -115,7 +115,9 @@ def _legend() -> Markup:
     def sign(shape: str, kind: str) -> Markup:
         return element("svg", mark(9, 9, shape, kind, kind), viewBox="0 0 18 18", aria_hidden="true")
 
-    return element("ul", *(element("li", sign(shape, kind), said) for shape, kind, said in SIGNS), class_="legend")
+    return element(
+        "ul", *(element("li", sign(shape, kind), emitted) for shape, kind, emitted in SIGNS), class_="legend"
+    )
 
 
 def _why(chart: Chart) -> Markup:
@@ -125,34 +127,37 @@ def _why(chart: Chart) -> Markup:
 
 
 def _told(letter: str, chart: Chart) -> Markup:
-    """The same as text, word by word, for who reads rather than looks."""
-    rows = ((said_at(step.at), step.word, step.told) for step in chart.steps)
+    """The same as text, event by event, for who reads rather than looks."""
+    rows = ((shown_at(step.at), step.event, step.summary) for step in chart.steps)
     return element(
         "details",
-        element("summary", f"All {len(chart.steps)} words said of patient {letter}"),
-        table(("clinic time", "word", "what it says"), rows, "In the order they were said"),
+        element("summary", f"All {len(chart.steps)} events said of patient {letter}"),
+        table(("clinic time", "event", "what it says"), rows, "In the order they were said"),
     )
 
 
 def _counts(found: Tally) -> Markup:
     services = (
-        (name, each.heard, each.said, each.withheld, each.left_over, each.parked) for name, each in found.counts.items()
+        (name, each.consumed, each.emitted, each.withheld, each.left_over, each.parked)
+        for name, each in found.counts.items()
     )
     return element(
         "section",
         element("h2", "Counted at the end"),
         element(
             "div",
-            table(("service", "heard", "said", "withheld", "to send", "parked"), services, "In the four databases"),
+            table(
+                ("service", "consumed", "emitted", "withheld", "to send", "parked"), services, "In the four databases"
+            ),
             table(("topic", "words"), sorted(found.by_topic.items()), "On Kafka"),
-            table(("word", "times"), _most(found), "Words"),
+            table(("event", "times"), _most(found), "Words"),
             class_="two",
         ),
     )
 
 
 def _most(found: Tally) -> Iterator[tuple[str, int]]:
-    yield from sorted(found.words.items(), key=lambda each: (-each[1], each[0]))
+    yield from sorted(found.events.items(), key=lambda each: (-each[1], each[0]))
 
 
 def _footer() -> Markup:

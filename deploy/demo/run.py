@@ -120,7 +120,7 @@ class Watch:
         more = await self.topics.more()
         self.records += more
         fresh = {each.id: each for each in more if each.id not in seen}
-        fold(self.folded, sorted(fresh.values(), key=lambda each: each.head["ce_time"]))
+        fold(self.folded, sorted(fresh.values(), key=lambda each: each.headers["ce_time"]))
 
 
 def begin(show: Show) -> None:

@@ -45,7 +45,7 @@ class Visit:
     def read(self, pattern: str) -> list[Resource]:
         return [json.loads(each.read_text()) for each in self.files(pattern)]
 
-    def tell(self, what: str, became: str) -> None:
+    def note(self, what: str, became: str) -> None:
         self.rows.append((what, became))
 
 
@@ -67,20 +67,20 @@ async def _screens_of_nobody(visit: Visit) -> None:
         visit.promises.expect(answer.status_code == 201, "a drug screen of an unknown patient is accepted")
     unmatched = await visit.driver.search("testing", "Observation?patient:missing=true")
     visit.promises.expect(len(unmatched) == SCREENS, "all twelve drug screens wait, guessed none")
-    visit.tell(f"{SCREENS} drug screens, patient unknown", "kept, listed as unmatched, guessed none")
+    visit.note(f"{SCREENS} drug screens, patient unknown", "kept, listed as unmatched, guessed none")
 
 
 async def _laboratory_messages(visit: Visit) -> None:
-    before = await _said(visit, "iop.testing.events", "iop.escalations")
+    before = await _records_of(visit, "iop.testing.events", "iop.escalations")
     codes: Counter[str] = Counter()
     for file in visit.files("hl7v2/reportstream/*.hl7"):
         acknowledged = await visit.driver.send_mllp(file.read_bytes())
         codes[acknowledged.split(b"MSA|")[1][:2].decode()] += 1
     await visit.driver.settle()
     visit.promises.expect(set(codes) == {"AA"}, "every public laboratory message is answered AA")
-    after = await _said(visit, "iop.testing.events", "iop.escalations")
+    after = await _records_of(visit, "iop.testing.events", "iop.escalations")
     visit.promises.expect(len(after) == len(before), "no public laboratory message is a drug test or an escalation")
-    visit.tell(f"{codes['AA']} ORU messages over MLLP", "AA each; no drug tests, so never graded, never an escalation")
+    visit.note(f"{codes['AA']} ORU messages over MLLP", "AA each; no drug tests, so never graded, never an escalation")
 
 
 async def _referral_message(visit: Visit) -> None:
@@ -88,9 +88,9 @@ async def _referral_message(visit: Visit) -> None:
         answer = await visit.driver.post("intake", message)
         visit.promises.expect(answer.status_code == 200, "a referral message is taken by $process-message")
     await visit.driver.settle()
-    words = Counter(each.word for each in await _said(visit, "iop.intake.events"))
-    visit.promises.expect(words["ReferralReceived"] == 1, "the referral in the message is received")
-    visit.tell("a referral message (BSeR)", f"{', '.join(sorted(words))}: nothing is placed without an assessment")
+    events = Counter(each.event for each in await _records_of(visit, "iop.intake.events"))
+    visit.promises.expect(events["ReferralReceived"] == 1, "the referral in the message is received")
+    visit.note("a referral message (BSeR)", f"{', '.join(sorted(events))}: nothing is placed without an assessment")
 
 
 async def _screenings(visit: Visit) -> None:
@@ -105,7 +105,7 @@ async def _screenings(visit: Visit) -> None:
             answer = await visit.driver.post("intake", resource)
             visit.promises.expect(answer.status_code == 201, f"a screening's {resource['resourceType']} is accepted")
             kinds[resource["resourceType"]] += 1
-    visit.tell(
+    visit.note(
         f"{kinds['Observation']} screening Observations, {kinds['QuestionnaireResponse']} QuestionnaireResponses",
         "kept as they came; what intake's rules know of is read, and is too old to place anybody by",
     )
@@ -123,17 +123,17 @@ async def _admit_the_screened(visit: Visit) -> str:
     signed = await visit.driver.put("intake", forms.signed(task, "2.1"))
     visit.promises.expect(signed.status_code == 200, "the placement is signed")
     await visit.driver.settle()
-    said = [each for each in await _said(visit, "iop.testing.events") if each.patient == hub_id]
-    words = Counter(each.word for each in said)
-    visit.promises.expect(words["ResultMatched"] == SCREENS, "the twelve are matched")
-    visit.promises.expect(words["DrugTestResulted"] == SCREENS, "the twelve are graded once the patient is admitted")
-    first_graded = min(place for place, each in enumerate(said) if each.word == "DrugTestResulted")
+    records = [each for each in await _records_of(visit, "iop.testing.events") if each.patient == hub_id]
+    events = Counter(each.event for each in records)
+    visit.promises.expect(events["ResultMatched"] == SCREENS, "the twelve are matched")
+    visit.promises.expect(events["DrugTestResulted"] == SCREENS, "the twelve are graded once the patient is admitted")
+    first_graded = min(place for place, each in enumerate(records) if each.event == "DrugTestResulted")
     visit.promises.expect(first_graded == SCREENS, "all are matched before the first is graded")
-    baseline = sum("conclusionCode" in each.resources[0] for each in said if each.word == "DrugTestResulted")
+    baseline = sum("conclusionCode" in each.resources[0] for each in records if each.event == "DrugTestResulted")
     visit.promises.expect(baseline == SCREENS, "the twelve are the baseline")
     unmatched = await visit.driver.search("testing", "Observation?patient:missing=true")
     visit.promises.expect(unmatched == [], "nothing is left unmatched")
-    visit.tell("their patient admitted", f"{SCREENS} matched in order, {baseline} graded as baseline, none left over")
+    visit.note("their patient admitted", f"{SCREENS} matched in order, {baseline} graded as baseline, none left over")
     return hub_id
 
 
@@ -156,7 +156,7 @@ def _intake(subject: str, at: datetime) -> list[Resource]:
     return [*needs, forms.fact(subject, "safe-housing", True, at), forms.referral(subject, at)]
 
 
-async def _said(visit: Visit, *topics: str) -> list[Record]:
+async def _records_of(visit: Visit, *topics: str) -> list[Record]:
     return await visit.driver.records(*topics)
 
 

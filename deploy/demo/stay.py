@@ -17,7 +17,7 @@ from deploy.demo.agenda import Agenda, Promises
 from deploy.demo.courses import Course
 from deploy.demo.partner import Partners
 from deploy.driver import Driver
-from shared.words import codes, fhir
+from shared.events import codes, fhir
 
 Resource = dict[str, Any]
 ZONE = ZoneInfo("America/New_York")
@@ -197,9 +197,9 @@ class Stay:
         """The one open escalation of this category at its owner."""
         return await self.one_task(service, "requested", codes.ESCALATION, category)
 
-    async def answer(self, service: str, task: Resource, status: str, because: str | None = None) -> None:
+    async def answer(self, service: str, task: Resource, status: str, end_reason: str | None = None) -> None:
         """A person takes a Task, or says it is done."""
-        moved = forms.moved(task, status, because)
+        moved = forms.moved(task, status, end_reason)
         self.accepted(await self.driver.put(service, moved), f"a Task {status} at {service}")
 
     async def status_of(self, service: str, task: Resource) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 from deploy.demo import forms
 from deploy.demo.courses import ALUMNI, NOT_FIT, QUIET, UNQUIET
 from deploy.demo.stay import WEEKS_IN_IOP, Clinic, Stay
-from shared.words import codes
+from shared.events import codes
 
 LAST_WEEK = WEEKS_IN_IOP - 1
 MISS_WEEK = 4
@@ -91,8 +91,8 @@ async def _aftercare_begins(stay: Stay) -> None:
     held = await stay.tasks("aftercare", "on-hold", codes.TASK, "referral")
     partners = [each["owner"]["identifier"]["value"] for each in held]
     stay.expect(partners == [ALUMNI.partner], f"the alumni referral waits for a consent that names them ({partners})")
-    told = stay.clinic.partners.received("riverbend-outpatient")
-    stay.expect(len(told) >= 1, "the step-down referral goes out under the treatment consent")
+    summary = stay.clinic.partners.received("riverbend-outpatient")
+    stay.expect(len(summary) >= 1, "the step-down referral goes out under the treatment consent")
 
 
 async def _reached(stay: Stay) -> None:
@@ -121,9 +121,9 @@ async def _consent(stay: Stay) -> None:
 
 
 async def _sent(stay: Stay) -> None:
-    told = stay.clinic.partners.received(ALUMNI.partner)
-    stay.expect(len(told) == 1, f"the alumni referral goes out once, now that a consent names them ({len(told)})")
-    patients = [e["resource"] for e in told[0]["entry"] if e["resource"]["resourceType"] == "Patient"]
+    summary = stay.clinic.partners.received(ALUMNI.partner)
+    stay.expect(len(summary) == 1, f"the alumni referral goes out once, now that a consent names them ({len(summary)})")
+    patients = [e["resource"] for e in summary[0]["entry"] if e["resource"]["resourceType"] == "Patient"]
     members = set(patients[0]) - {"resourceType", "id", "meta", "identifier"}
     stay.expect(members == {"name", "telecom"}, f"it tells what the consent lists and nothing more ({sorted(members)})")
 

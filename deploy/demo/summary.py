@@ -10,7 +10,7 @@ from rich.table import Table
 from deploy.demo.agenda import Promises
 from deploy.demo.chart import Chart
 from deploy.evidence import Count, Record, sent_twice
-from shared.words.catalogue import DISCLOSURES, ESCALATIONS
+from shared.events.catalogue import DISCLOSURES, ESCALATIONS
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Tally:
     lost: Sequence[str]
     repeated: int
     clashes: Sequence[str]
-    """Ids under which two different words were said."""
+    """Ids under which two different events were said."""
 
     @property
-    def words(self) -> Counter[str]:
-        return Counter(each.word for each in self.records)
+    def events(self) -> Counter[str]:
+        return Counter(each.event for each in self.records)
 
     @property
     def by_topic(self) -> Counter[str]:
@@ -53,8 +53,8 @@ def tally(records: Sequence[Record], counts: Mapping[str, Count], lost: Sequence
     clashes = []
     for each in records:
         known = once.setdefault(each.id, each)
-        if (known.word, known.said_by) != (each.word, each.said_by):
-            clashes.append(f"{known.word} of {known.said_by} and {each.word} of {each.said_by}")
+        if (known.event, known.producer) != (each.event, each.producer):
+            clashes.append(f"{known.event} of {known.producer} and {each.event} of {each.producer}")
     return Tally(tuple(once.values()), counts, lost, sent_twice(list(records)), clashes)
 
 
@@ -62,9 +62,9 @@ def verify(found: Tally, charts: Mapping[str, Chart], promises: Promises) -> Non
     """What must be true of the whole, whatever the steps before have seen. Raises Broken."""
     expect = promises.expect
     expect(not found.lost, f"nothing is lost ({'; '.join(found.lost[:3])})")
-    expect(not found.clashes, f"no two words share an id ({'; '.join(found.clashes[:3])})")
+    expect(not found.clashes, f"no two events share an id ({'; '.join(found.clashes[:3])})")
     expect(found.left_over == 0, f"every outbox is empty ({found.left_over} rows left)")
-    expect(found.parked == 0, f"nothing is parked ({found.parked} words are)")
+    expect(found.parked == 0, f"nothing is parked ({found.parked} events are)")
     expect(found.disclosures["withheld"] >= 2, "withheld disclosures stand on the disclosures topic")
     expect(found.disclosures["made"] >= 3, "disclosures made stand on the disclosures topic")
     quiet, unquiet, not_fit = charts["A"], charts["B"], charts["C"]
@@ -91,24 +91,24 @@ def shown(found: Tally, promises: Promises, seconds: float) -> RenderableType:
     topics = Table("topic", "words", title="on Kafka", title_justify="left")
     for name, count in sorted(found.by_topic.items()):
         topics.add_row(name, str(count))
-    words = found.words
+    events = found.events
     facts = Table("counted from Kafka and the databases", "", show_header=True)
     for name, value in (
-        ("decisions journalled (heard)", sum(each.heard for each in found.counts.values())),
-        ("words said, as journalled", sum(each.said for each in found.counts.values())),
+        ("decisions journalled (heard)", sum(each.consumed for each in found.counts.values())),
+        ("events said, as journalled", sum(each.emitted for each in found.counts.values())),
         ("disclosures accounted for beside them", found.by_topic[DISCLOSURES]),
-        ("words on Kafka", len(found.records)),
-        ("words lost", len(found.lost)),
-        ("words sent twice, heard once", found.repeated),
+        ("events on Kafka", len(found.records)),
+        ("events lost", len(found.lost)),
+        ("events sent twice, heard once", found.repeated),
         ("rows left in outboxes", found.left_over),
-        ("words parked", found.parked),
-        ("escalations raised", words["EscalationRaised"]),
-        ("escalations retracted", words["EscalationRetracted"]),
-        ("escalations resolved", words["EscalationResolved"]),
+        ("events parked", found.parked),
+        ("escalations raised", events["EscalationRaised"]),
+        ("escalations retracted", events["EscalationRetracted"]),
+        ("escalations resolved", events["EscalationResolved"]),
         ("escalations on their topic in all", found.by_topic[ESCALATIONS]),
         ("disclosures made", found.disclosures["made"]),
         ("disclosures withheld", found.disclosures["withheld"]),
-        ("expectations that held", len(promises.kept)),
+        ("expectations that held", len(promises.fulfilled)),
         ("seconds for the twelve weeks", f"{seconds:.0f}"),
     ):
         facts.add_row(name, str(value))

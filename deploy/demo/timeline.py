@@ -18,7 +18,7 @@ from deploy.demo.drawing import (
     labels,
     mark,
     row_name,
-    said_at,
+    shown_at,
 )
 from deploy.demo.markup import Markup, element, text
 
@@ -75,7 +75,7 @@ def _weeks(sheet: Sheet, height: float) -> Iterator[Markup]:
 def _stage(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
     y = sheet.take(LANE)
     yield row_name("stage", y + LANE / 2)
-    referred = next((step.at for step in chart.steps if step.word == "ReferralReceived"), sheet.monday)
+    referred = next((step.at for step in chart.steps if step.event == "ReferralReceived"), sheet.monday)
     begins = chart.admitted_at or chart.declined_at or sheet.end
     spans = [(referred, begins, "referred", "referred")]
     if chart.admitted_at:
@@ -83,16 +83,16 @@ def _stage(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
         spans.append((chart.admitted_at, over, "care", f"in the IOP, track {chart.track}"))
         if chart.discharged_at:
             spans.append((over, sheet.end, "after", f"aftercare ({chart.disposition})"))
-    for start, end, kind, said in spans:
+    for start, end, kind, label in spans:
         x, to = sheet.x(start), sheet.x(end)
-        yield bar(x, to, y, LANE, f"stage {kind}", f"{said}, from {said_at(start)}")
+        yield bar(x, to, y, LANE, f"stage {kind}", f"{label}, from {shown_at(start)}")
         if to - x > 60:
-            yield element("text", said, x=x + 9, y=y + LANE / 2 + 4, class_="on-bar")
+            yield element("text", label, x=x + 9, y=y + LANE / 2 + 4, class_="on-bar")
     if chart.declined_at:
         x = sheet.x(chart.declined_at)
-        yield mark(x + 12, y + LANE / 2, "barred", "quiet", f"declined {said_at(chart.declined_at)}")
-        said = f"not the IOP now: level {chart.level} recommended and signed, by rules {', '.join(chart.rules)}"
-        yield element("text", said, x=x + 26, y=y + LANE / 2 + 4, class_="said")
+        yield mark(x + 12, y + LANE / 2, "barred", "quiet", f"declined {shown_at(chart.declined_at)}")
+        label = f"not the IOP now: level {chart.level} recommended and signed, by rules {', '.join(chart.rules)}"
+        yield element("text", label, x=x + 26, y=y + LANE / 2 + 4, class_="emitted")
 
 
 def _hours(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
@@ -115,9 +115,9 @@ def _hours(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
             top = y + HOURS_HEIGHT - hours * scale
             x, to = sheet.x(start) + 16, sheet.x(start + timedelta(weeks=1)) - 16
             kind = "hours short" if short else "hours"
-            said = f"{hours:g} h" + (" short" if short else "")
-            yield bar(x, to, top, hours * scale, kind, f"week {week + 1}: {said}")
-            yield element("text", said, x=(x + to) / 2, y=y + HOURS_HEIGHT - 8, class_="in-bar", text_anchor="middle")
+            label = f"{hours:g} h" + (" short" if short else "")
+            yield bar(x, to, top, hours * scale, kind, f"week {week + 1}: {label}")
+            yield element("text", label, x=(x + to) / 2, y=y + HOURS_HEIGHT - 8, class_="in-bar", text_anchor="middle")
 
 
 def _sessions(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
@@ -130,7 +130,7 @@ def _sessions(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
         yield row_name(f"{kind} sessions", at)
         for each in held:
             if each.kind == kind:
-                tip = f"{kind} session {said_at(each.start)}: {each.outcome}"
+                tip = f"{kind} session {shown_at(each.start)}: {each.outcome}"
                 tip += f", {each.minutes} min" if each.minutes else ""
                 yield mark(sheet.x(each.start), at, SESSION_SHAPE[each.outcome], each.outcome, tip)
     missed = [(sheet.x(each.start), "missed") for each in held if each.outcome == "missed" and each.kind == "group"]
@@ -144,26 +144,26 @@ def _tests(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
     yield row_name("drug tests", y + LANE / 2)
     placed = []
     for each in sorted(chart.results.values(), key=lambda one: one.collected_at):
-        x, (shape, kind, said) = sheet.x(each.collected_at), _meaning(each)
-        tip = f"collected {said_at(each.collected_at)}: {', '.join(f'{k} {v}' for k, v in each.outcomes.items())}"
+        x, (shape, kind, label) = sheet.x(each.collected_at), _meaning(each)
+        tip = f"collected {shown_at(each.collected_at)}: {', '.join(f'{k} {v}' for k, v in each.outcomes.items())}"
         if each.was:
             yield mark(x, y + LANE / 2, "triangle", "taken-back", f"first reported: {', '.join(each.was.values())}")
             x += 16
         yield mark(x, y + LANE / 2, shape, kind, tip)
-        placed.append((x - 8 if each.was else x, said))
+        placed.append((x - 8 if each.was else x, label))
     yield labels([each for each in placed if each[1]], y + LANE + 8)
 
 
 def _meaning(result: Result) -> tuple[str, str, str]:
-    """Shape, kind and word for a specimen, by the most notable of its outcomes."""
-    said = set(result.outcomes.values())
-    if any(each.startswith(POSITIVE) for each in said):
+    """Shape, kind and event for a specimen, by the most notable of its outcomes."""
+    label = set(result.outcomes.values())
+    if any(each.startswith(POSITIVE) for each in label):
         return "triangle", "unexpected", "unexpected positive"
     if result.baseline:
         return "square", "baseline", "baseline"
     if result.was:
         return "dot", "expected", "positive, corrected"
-    return ("diamond" if "expected-positive" in said else "dot"), "expected", ""
+    return ("diamond" if "expected-positive" in label else "dot"), "expected", ""
 
 
 def _escalations(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
@@ -178,15 +178,15 @@ def _escalations(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
 
 def _escalation(sheet: Sheet, each: Raised, y: float) -> Iterator[Markup]:
     x, to = sheet.x(each.raised_at), sheet.x(each.ended_at or sheet.end)
-    ended = f"{each.ended} ({each.because})" if each.ended else "open"
-    said = f"T{each.tier} {each.reason} → {ended}"
-    tip = f"raised {said_at(each.raised_at)} to the {each.owner}"
-    tip += f", acknowledged {said_at(each.acknowledged_at)}" if each.acknowledged_at else ""
-    tip += f", {each.ended} {said_at(each.ended_at)}" if each.ended_at else ""
+    ended = f"{each.ended} ({each.end_reason})" if each.ended else "open"
+    label = f"T{each.tier} {each.reason} → {ended}"
+    tip = f"raised {shown_at(each.raised_at)} to the {each.owner}"
+    tip += f", acknowledged {shown_at(each.acknowledged_at)}" if each.acknowledged_at else ""
+    tip += f", {each.ended} {shown_at(each.ended_at)}" if each.ended_at else ""
     yield bar(x, to, y + 5, LANE - 10, f"tier tier-{each.tier} {each.ended or 'open'}", tip)
     leans_left = x > WIDTH * 0.6
     at, anchor = (x - 8, "end") if leans_left else (max(to, x + 3) + 8, "start")
-    yield element("text", said, x=at, y=y + LANE / 2 + 4, class_=f"said {each.ended}", text_anchor=anchor)
+    yield element("text", label, x=at, y=y + LANE / 2 + 4, class_=f"said {each.ended}", text_anchor=anchor)
 
 
 def _consents(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
@@ -199,8 +199,8 @@ def _consents(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
         for each in chart.consents.values():
             if partner in each.recipients:
                 end = each.revoked_at or sheet.end
-                tip = f"consent from {said_at(each.given_at)}" + (
-                    f" until revoked {said_at(end)}" if each.revoked_at else ""
+                tip = f"consent from {shown_at(each.given_at)}" + (
+                    f" until revoked {shown_at(end)}" if each.revoked_at else ""
                 )
                 kind = "consent revoked" if each.revoked_at else "consent"
                 yield bar(sheet.x(each.given_at), sheet.x(end), y + 6, LANE - 12, kind, tip)
@@ -215,16 +215,16 @@ def _disclosures(sheet: Sheet, chart: Chart, partner: str, y: float) -> Iterator
     ]
     moments += [one for each in chart.referrals.values() if each.partner == partner for one in _turns(each)]
     moments.sort()
-    for at, shape, said, tip in moments:
-        yield mark(sheet.x(at), y + LANE / 2, shape, said, f"{tip}, {said_at(at)}")
-    yield labels([(sheet.x(at), said) for at, _, said, _ in moments], y + LANE + 10)
+    for at, shape, label, tip in moments:
+        yield mark(sheet.x(at), y + LANE / 2, shape, label, f"{tip}, {shown_at(at)}")
+    yield labels([(sheet.x(at), label) for at, _, label, _ in moments], y + LANE + 10)
 
 
 def _turns(referral: Referral) -> Iterator[tuple[datetime, str, str, str]]:
     for step in referral.steps:
-        if step.word in REFERRAL_SHAPE:
-            shape, said = REFERRAL_SHAPE[step.word]
-            yield step.at, shape, said, f"referral {said}" + (f": {step.told}" if step.told else "")
+        if step.event in REFERRAL_SHAPE:
+            shape, label = REFERRAL_SHAPE[step.event]
+            yield step.at, shape, label, f"referral {label}" + (f": {step.summary}" if step.summary else "")
 
 
 def _follow_ups(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
@@ -235,6 +235,6 @@ def _follow_ups(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
     due = sorted(chart.follow_ups.values(), key=lambda each: each.due_at)
     for each in due:
         shape, kind = ("ring", "quiet") if each.outcome == "due" else ("dot", "expected")
-        yield mark(sheet.x(each.due_at), y + LANE / 2, shape, kind, f"due {said_at(each.due_at)}: {each.outcome}")
+        yield mark(sheet.x(each.due_at), y + LANE / 2, shape, kind, f"due {shown_at(each.due_at)}: {each.outcome}")
     yield labels([(sheet.x(each.due_at), each.outcome) for each in due], y + LANE + 10)
     yield text()

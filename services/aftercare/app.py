@@ -5,40 +5,40 @@ from collections.abc import Mapping
 import msgspec
 
 from services.aftercare import feeds, form
-from services.aftercare.decide import hear, tell
+from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
+from services.aftercare.messages import Commands, ConsentGiven, ConsentRevoked
 from services.aftercare.settings import Settings
 from services.aftercare.state import UPCAST, VERSION, State, due, evolve
-from services.aftercare.words import Commands, ConsentGiven, ConsentRevoked
-from shared.edge.process import Parts, Running, main
-from shared.path.identity import Keys
+from shared.events.catalogue import AFTERCARE_EVENTS
 from shared.path.service import Service
-from shared.path.settings import Process, load, partners
-from shared.words.catalogue import AFTERCARE_EVENTS
+from shared.path.transaction.aliases import Keys
+from shared.platform.settings import Process, load, partners
+from shared.process import Running, ServiceAssembly, main
 
 
-def parts(keys: Keys) -> Parts:
+def assemble(keys: Keys) -> ServiceAssembly:
     service = Service(
         name="aftercare",
         state_type=State,
         version=VERSION,
-        hear=hear,
-        tell=tell,
+        react=react,
+        decide=decide,
         evolve=evolve,
         due=due,
         urgent=(ConsentGiven, ConsentRevoked),
         commands=Commands,
-        keeps_contact=True,
+        stores_contact=True,
         keys=keys,
         upcast=UPCAST,
     )
-    return Parts(
+    return ServiceAssembly(
         service=service,
         edge=EDGE,
         topic=AFTERCARE_EVENTS,
         settings=settings,
         form=form.transaction,
-        tasks=lambda running: [_keep_meetings(running)],
+        tasks=lambda running: [_store_meetings(running)],
     )
 
 
@@ -58,10 +58,10 @@ def settings(process: Process) -> Mapping[str, Settings]:
     }
 
 
-async def _keep_meetings(running: Running) -> None:
+async def _store_meetings(running: Running) -> None:
     by_program = {program: each.meetings for program, each in running.inbox.settings.items()}
-    await feeds.keep(running.inbox.pool, by_program, running.clock.now())
+    await feeds.store(running.inbox.pool, by_program, running.clock.now())
 
 
 if __name__ == "__main__":
-    main(parts, "aftercare")
+    main(assemble, "aftercare")

@@ -1,11 +1,9 @@
-"""What aftercare says to each fact and each command. Pure; a fact is never refused, a command can be."""
+"""What aftercare emits to each fact and each command. Pure; a fact is never refused, a command can be."""
 
 from typing import assert_never
 
 from services.aftercare import plan, referrals
-from services.aftercare.settings import Settings
-from services.aftercare.state import InCare, State, begins, ends
-from services.aftercare.words import (
+from services.aftercare.messages import (
     AcknowledgeEscalation,
     AskReferral,
     Commands,
@@ -13,6 +11,7 @@ from services.aftercare.words import (
     ConsentGiven,
     ConsentRevoked,
     ConsentsCurrent,
+    Consumes,
     ContactKnown,
     DisclosureGaveUp,
     DisclosureMade,
@@ -20,45 +19,46 @@ from services.aftercare.words import (
     DisclosureWithheld,
     EpisodeAdmitted,
     EpisodeDischarged,
-    Hears,
     PatientIdentified,
     ResolveEscalation,
     TimePassed,
 )
+from services.aftercare.settings import Settings
+from services.aftercare.state import InCare, State, begins, ends
+from shared.events.envelope import Event
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
-from shared.words.envelope import Word
 
 
-def hear(state: State, word: Hears, moment: Moment[Settings]) -> list[Word]:
-    """What is said to a fact. Heard again, it says nothing new."""
-    match word:
+def react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Event]:
+    """What is emitted to a fact. Heard again, it emits nothing new."""
+    match event:
         case PatientIdentified() | ConsentsCurrent():
             return []
         case ContactKnown():
             return referrals.contact_came(state, moment)
         case EpisodeAdmitted():
-            return _admitted(state, word, moment) if begins(state, word) else []
+            return _admitted(state, event, moment) if begins(state, event) else []
         case EpisodeDischarged():
-            return _discharged(state, word, moment) if ends(state, word) else []
+            return _discharged(state, event, moment) if ends(state, event) else []
         case ConsentGiven(recipients=recipients):
             return referrals.try_again(state, recipients, moment)
         case ConsentRevoked():
             return []  # what was sent cannot be recalled; what is asked for later the gate withholds
         case DisclosureMade() | DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
-            return referrals.came_of(state, word, moment)
+            return referrals.came_of(state, event, moment)
         case TimePassed():
             return [
                 *plan.fallen_due(state.plan, moment),
                 *referrals.begun(state, moment),
-                *escalation.say_overdue(state.escalations, moment.now),
+                *escalation.emit_overdue(state.escalations, moment.now),
             ]
         case _:
-            assert_never(word)
+            assert_never(event)
 
 
-def tell(state: State, command: Commands, moment: Moment[Settings]) -> list[Word] | Refused:
-    """What is said to a command, or why it cannot be."""
+def decide(state: State, command: Commands, moment: Moment[Settings]) -> list[Event] | Refused:
+    """What is emitted to a command, or why it cannot be."""
     match command:
         case AskReferral():
             return referrals.asked(state, command, moment)
@@ -66,36 +66,36 @@ def tell(state: State, command: Commands, moment: Moment[Settings]) -> list[Word
             return plan.completed(state.plan, command, moment)
         case AcknowledgeEscalation(escalation_id=identity):
             return escalation.acknowledge(state.escalations, identity, moment)
-        case ResolveEscalation(escalation_id=identity, because=because):
-            return escalation.resolve(state.escalations, identity, because, moment)
+        case ResolveEscalation(escalation_id=identity, reason=reason):
+            return escalation.resolve(state.escalations, identity, reason, moment)
         case _:
             assert_never(command)
 
 
-def _admitted(state: State, word: EpisodeAdmitted, moment: Moment[Settings]) -> list[Word]:
+def _admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> list[Event]:
     """In care, for the first time or again: what an earlier discharge began has come to its end."""
-    care = InCare(word.episode_id, word.track, word.flags)
+    care = InCare(event.episode_id, event.track, event.flags)
     return [
         *plan.over(state.plan, "readmitted", moment),
         *referrals.readmitted(state, moment),
         *escalation.close_all(state.escalations, "readmitted", moment.now),
-        *plan.meeting_list(state, care, word.plan_id, moment, newcomer=True),
+        *plan.meeting_list(state, care, event.plan_id, moment, newcomer=True),
     ]
 
 
-def _discharged(state: State, word: EpisodeDischarged, moment: Moment[Settings]) -> list[Word]:
+def _discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Event]:
     closed = [
         *plan.over(state.plan, "episode-discharged", moment),
         *escalation.close_all(state.escalations, "episode-discharged", moment.now),
     ]
-    if word.disposition == "deceased":
+    if event.disposition == "deceased":
         return [*closed, *referrals.deceased(state, moment)]
     care = state.episode if isinstance(state.episode, InCare) else None
-    planned = plan.planned(word, moment)
+    planned = plan.planned(event, moment)
     return [
         *closed,
         planned,
         *plan.meeting_list(state, care, planned.plan_id, moment, newcomer=False),
-        *referrals.at_discharge(state, word.disposition, moment),
-        *escalation.raise_or_update((), plan.asked_back(word), moment, moment.settings.escalation),
+        *referrals.at_discharge(state, event.disposition, moment),
+        *escalation.raise_or_update((), plan.asked_back(event), moment, moment.settings.escalation),
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.aftercare.words import (
+from services.aftercare.messages import (
     AcknowledgeEscalation,
     AskReferral,
     CompleteFollowUp,
@@ -11,33 +11,33 @@ from services.aftercare.words import (
     ResolveEscalation,
 )
 from shared.edge.contract import Context, Edge, Interpretation
-from shared.edge.escalations import told as escalation_told
-from shared.edge.fhir import Entry, Interaction, Taken
+from shared.edge.escalations import escalation_command
+from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.outcome import refuse
 from shared.edge.search import PARAMETERS
-from shared.words import codes
-from shared.words.envelope import Command
+from shared.events import codes
+from shared.events.envelope import Command
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
 REACHES: Mapping[str, Reach] = {"reached": "reached", "not-reached": "not-reached"}
 
-TAKES: dict[str, Taken] = {
-    "ServiceRequest": Taken((*_READ, "create"), PARAMETERS, conditional_create=True),
-    "Task": Taken((*_READ, "update"), PARAMETERS),
-    "CarePlan": Taken(_READ, PARAMETERS),
-    "Communication": Taken(_READ, PARAMETERS),
-    "HealthcareService": Taken(_READ, {"_id": PARAMETERS["_id"], "_lastUpdated": PARAMETERS["_lastUpdated"]}),
-    "DetectedIssue": Taken(_READ, PARAMETERS),
-    "AuditEvent": Taken(_READ, PARAMETERS),
+TAKES: dict[str, ResourceSupport] = {
+    "ServiceRequest": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
+    "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
+    "CarePlan": ResourceSupport(_READ, PARAMETERS),
+    "Communication": ResourceSupport(_READ, PARAMETERS),
+    "HealthcareService": ResourceSupport(_READ, {"_id": PARAMETERS["_id"], "_lastUpdated": PARAMETERS["_lastUpdated"]}),
+    "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
+    "AuditEvent": ResourceSupport(_READ, PARAMETERS),
 }
 
 
-def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
+def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
     """The commands in these entries. Nothing is kept as it came: aftercare writes the referral and its Task itself."""
-    return Interpretation(tuple(_told(entry, context) for entry in entries))
+    return Interpretation(tuple(_commands(entry, context) for entry in entries))
 
 
-def _told(entry: Entry, context: Context) -> Command:
+def _commands(entry: BundleEntry, context: Context) -> Command:
     if entry.type == "ServiceRequest":
         return _asked(entry)
     before = context.stored["Task", str(entry.id)].body
@@ -49,10 +49,10 @@ def _told(entry: Entry, context: Context) -> Command:
                 422, "business-rule", entry.place, "The hub alone moves this Task: it tells how the referral fares."
             )
         case _:
-            return escalation_told(entry, AcknowledgeEscalation, ResolveEscalation)
+            return escalation_command(entry, AcknowledgeEscalation, ResolveEscalation)
 
 
-def _asked(entry: Entry) -> AskReferral:
+def _asked(entry: BundleEntry) -> AskReferral:
     """A partner is named by its identifier in the hub's partner system; display text never counts."""
     request, place = entry.resource, entry.place
     if request["status"] not in ("active", "draft"):
@@ -67,11 +67,11 @@ def _asked(entry: Entry) -> AskReferral:
     return AskReferral(referral_id=str(entry.id), partner=named[0], kind=kind)
 
 
-def _completed(entry: Entry) -> CompleteFollowUp:
+def _completed(entry: BundleEntry) -> CompleteFollowUp:
     if entry.resource["status"] != "completed":
         raise refuse(422, "business-rule", f"{entry.place}.status", "A follow-up is completed, reached or not-reached.")
-    said = _code(entry.resource.get("statusReason", {}), codes.REASON) or "reached"
-    reach = REACHES.get(said)
+    stated = _code(entry.resource.get("statusReason", {}), codes.REASON) or "reached"
+    reach = REACHES.get(stated)
     if reach is None:
         raise refuse(422, "code-invalid", f"{entry.place}.statusReason", f"It is {' or '.join(REACHES)}.")
     return CompleteFollowUp(task_id=str(entry.id), reach=reach)

@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 
 from services.aftercare.meetings import Meeting, parse
-from shared.path import log
-from shared.words import codes, fhir
-from shared.words.aftercare import meeting_id
-from shared.words.envelope import Resource
-from shared.words.wire import Unreadable
+from shared.events import codes, fhir
+from shared.events.aftercare import meeting_id
+from shared.events.envelope import Resource
+from shared.events.wire import Unreadable
+from shared.platform import log
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 # A meeting that left its feed stays readable: older lists name it.
-_KEEP = """INSERT INTO resources (type, id, program, patient, updated_at, body)
+_STORE = """INSERT INTO resources (type, id, program, patient, updated_at, body)
     SELECT 'HealthcareService', u.id, u.program, '', $4, u.body
     FROM unnest($1::text[], $2::text[], $3::text[]) AS u(id, program, body)
     ON CONFLICT (type, id) DO UPDATE SET body = excluded.body, version = resources.version + 1, updated_at = $4
@@ -41,12 +41,12 @@ def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
     return tuple(found)
 
 
-async def keep(pool: Any, meetings: Mapping[str, Iterable[Meeting]], now: datetime) -> None:
+async def store(pool: Any, meetings: Mapping[str, Iterable[Meeting]], now: datetime) -> None:
     """Write each program's meetings into the read model, so that a patient's list can be read in full."""
     rows = [(program, each) for program, those in meetings.items() for each in those]
     ids = [meeting_id(each.id) for _, each in rows]
     bodies = [msgspec.json.encode(written(each)).decode() for _, each in rows]
-    await pool.execute(_KEEP, ids, [program for program, _ in rows], bodies, now)
+    await pool.execute(_STORE, ids, [program for program, _ in rows], bodies, now)
 
 
 def written(meeting: Meeting) -> Resource:
@@ -56,7 +56,7 @@ def written(meeting: Meeting) -> Resource:
         "availableStartTime": f"{meeting.start}:00" if meeting.start else None,
         "availableEndTime": f"{meeting.end}:00" if meeting.end else None,
     }
-    said = [
+    remarks = [
         ", ".join(meeting.places),
         " and ".join(meeting.venues),
         f"times of {meeting.timezone}" if meeting.timezone else "",
@@ -72,7 +72,7 @@ def written(meeting: Meeting) -> Resource:
             "characteristic": [fhir.concept(TYPE, each) for each in meeting.types],
             "telecom": [{"system": "url", "value": meeting.url}] if meeting.url else None,
             "availableTime": [hours] if meeting.weekdays and (hours := fhir.without_nothing(hours)) else None,
-            "comment": "; ".join(each for each in said if each),
+            "comment": "; ".join(each for each in remarks if each),
         }
     )
 

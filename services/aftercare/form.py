@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from shared.events import codes, fhir
+from shared.events.envelope import Resource, name_id
 from shared.rules.consent import LACKS, Partner, Permitted, Withheld
-from shared.words import codes, fhir
-from shared.words.envelope import Resource, name_id
 
 NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
 """Statement 2, verbatim (42 CFR 2.32(a)(2)); it accompanies every disclosure made with consent."""
@@ -27,7 +27,7 @@ def transaction(
     """The transaction Bundle for one prepared referral; withheld where the Patient lacks what the partner requires.
 
     A referral the partner can't act on would tell of the treatment without serving its purpose (42 CFR 2.13(a)).
-    `message` is the word as said, `patient` the opened Patient, `row_id` a UUID that stays the same however often the
+    `message` is the event as said, `patient` the opened Patient, `row_id` a UUID that stays the same however often the
     row is sent: with it and `ifNoneExist` the partner recognises a repetition.
     """
     known = patient or {}
@@ -66,8 +66,8 @@ class _Form:
         }
 
     def patient(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        told = {name: FIELDS[name](known) for name in self.permitted.fields if name in FIELDS}
-        members = {name: value for each in told.values() for name, value in each.items()}
+        members_told = {name: FIELDS[name](known) for name in self.permitted.fields if name in FIELDS}
+        members = {name: value for each in members_told.values() for name, value in each.items()}
         return {"resourceType": "Patient", "identifier": _identifier(PATIENT, self.pseudonym)} | members
 
     def request(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from shared.words.wire import Unreadable
+from shared.events.wire import Unreadable
 
 MEETINGS_MOST = 20_000
 """Of one feed; what comes after is skipped and counted."""

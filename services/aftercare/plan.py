@@ -3,9 +3,7 @@
 from datetime import datetime, timedelta
 
 from services.aftercare import meetings
-from services.aftercare.settings import Settings
-from services.aftercare.state import FollowUp, InCare, Plan, State
-from services.aftercare.words import (
+from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
     CompleteFollowUp,
@@ -14,28 +12,30 @@ from services.aftercare.words import (
     FollowUpFellDue,
     MeetingListPrepared,
 )
+from services.aftercare.settings import Settings
+from services.aftercare.state import FollowUp, InCare, Plan, State
+from shared.events.envelope import Event
+from shared.events.escalation import Signal
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import Trigger
-from shared.words.envelope import Word
-from shared.words.escalation import Signal
 
 ASKED_BACK = frozenset({"ama", "lost-to-contact"})
 """Left against advice or lost to contact: re-engagement at T3 (domain 5.2)."""
 RE_ENGAGEMENT_TIER = 3
 
 
-def planned(word: EpisodeDischarged, moment: Moment[Settings]) -> AftercarePlanned:
+def planned(event: EpisodeDischarged, moment: Moment[Settings]) -> AftercarePlanned:
     """Contacts fall due whole days after the discharge, 3 days being the 72 hours of domain 6.2."""
     days = moment.settings.follow_up_days
     return AftercarePlanned(
         plan_id=moment.new_id("plan"),
-        episode_id=word.episode_id,
-        planned_at=word.discharged_at,
-        follow_ups=tuple(word.discharged_at + timedelta(days=each) for each in days),
+        episode_id=event.episode_id,
+        planned_at=event.discharged_at,
+        follow_ups=tuple(event.discharged_at + timedelta(days=each) for each in days),
     )
 
 
-def fallen_due(plan: Plan | None, moment: Moment[Settings]) -> list[Word]:
+def fallen_due(plan: Plan | None, moment: Moment[Settings]) -> list[Event]:
     """Each contact whose day has come, in order."""
     windows = moment.settings.follow_up_window_days
     return [
@@ -51,24 +51,24 @@ def fallen_due(plan: Plan | None, moment: Moment[Settings]) -> list[Word]:
     ]
 
 
-def completed(plan: Plan | None, command: CompleteFollowUp, moment: Moment[Settings]) -> list[Word] | Refused:
+def completed(plan: Plan | None, command: CompleteFollowUp, moment: Moment[Settings]) -> list[Event] | Refused:
     """A person reached out. What came of it, reached or not, is said as they report it; the last one ends the plan."""
     open_ones = plan.fallen_due if plan else ()
     done = next((each for each in open_ones if plan and plan.follow_up_id(each.number) == command.task_id), None)
     if plan is None or done is None:
         return Refused("conflict", "this follow-up is not open: completed, ended or not due yet", "Task.status")
-    said: list[Word] = [_ended(plan, done, command.reach, moment.by, moment.now)]
+    emitted: list[Event] = [_ended(plan, done, command.reach, moment.by, moment.now)]
     if plan.left == (done.due_at,):
-        said.append(_over(plan, "contacts-made", (*plan.made, done.due_at), (), moment.now))
-    return said
+        emitted.append(_over(plan, "contacts-made", (*plan.made, done.due_at), (), moment.now))
+    return emitted
 
 
-def over(plan: Plan | None, because: str, moment: Moment[Settings]) -> list[Word]:
+def over(plan: Plan | None, reason: str, moment: Moment[Settings]) -> list[Event]:
     """Nobody needs to reach out any more: the patient is back in care, has died, or has another plan."""
     if plan is None:
         return []
-    contacts = [_ended(plan, each, because, "aftercare", moment.now) for each in plan.fallen_due]
-    return [*contacts, _over(plan, because, plan.made, plan.left, moment.now)]
+    contacts = [_ended(plan, each, reason, "aftercare", moment.now) for each in plan.fallen_due]
+    return [*contacts, _over(plan, reason, plan.made, plan.left, moment.now)]
 
 
 def _ended(plan: Plan, contact: FollowUp, outcome: str, by: str, now: datetime) -> FollowUpCompleted:
@@ -84,24 +84,24 @@ def _ended(plan: Plan, contact: FollowUp, outcome: str, by: str, now: datetime) 
 
 
 def _over(
-    plan: Plan, because: str, made: tuple[datetime, ...], left: tuple[datetime, ...], now: datetime
+    plan: Plan, reason: str, made: tuple[datetime, ...], left: tuple[datetime, ...], now: datetime
 ) -> AftercareEnded:
     return AftercareEnded(
         plan_id=plan.plan_id,
         episode_id=plan.episode_id,
         planned_at=plan.planned_at,
         ended_at=now,
-        because=because,
+        reason=reason,
         made=made,
         left=left,
     )
 
 
-def asked_back(word: EpisodeDischarged) -> list[Trigger]:
+def asked_back(event: EpisodeDischarged) -> list[Trigger]:
     """A patient who left is asked back, warmly: a T3 task, never a reproach."""
-    if word.disposition not in ASKED_BACK:
+    if event.disposition not in ASKED_BACK:
         return []
-    signal = Signal(f"discharged-{word.disposition}", word.discharged_at, f"EpisodeOfCare/{word.episode_id}")
+    signal = Signal(f"discharged-{event.disposition}", event.discharged_at, f"EpisodeOfCare/{event.episode_id}")
     return [
         Trigger(
             category="placement",
@@ -116,7 +116,7 @@ def asked_back(word: EpisodeDischarged) -> list[Trigger]:
 
 def meeting_list(
     state: State, care: InCare | None, plan_id: str, moment: Moment[Settings], newcomer: bool
-) -> list[Word]:
+) -> list[Event]:
     """A list for the patient, matched here; where nothing fits there is none. Who has just come in is a newcomer."""
     settings = moment.settings
     track, flags = (care.track, care.flags) if care else ("", ())
@@ -132,5 +132,5 @@ def meeting_list(
     )
     found = meetings.match(settings.meetings, wishes, settings.meetings_most)
     identity = moment.new_id("meeting-list")
-    said = MeetingListPrepared(list_id=identity, plan_id=plan_id, meetings=found, prepared_at=moment.now)
-    return [said] if found else []
+    emitted = MeetingListPrepared(list_id=identity, plan_id=plan_id, meetings=found, prepared_at=moment.now)
+    return [emitted] if found else []

@@ -9,9 +9,7 @@ from typing import TypedDict, assert_never
 
 import msgspec
 
-from services.aftercare.settings import PARTNERS_MOST, Settings
-from services.aftercare.state import Discharged, Referral, State, is_about
-from services.aftercare.words import (
+from services.aftercare.messages import (
     AskReferral,
     DisclosureGaveUp,
     DisclosureMade,
@@ -23,9 +21,11 @@ from services.aftercare.words import (
     ReferralWithdrawn,
     ReferralWithheld,
 )
+from services.aftercare.settings import PARTNERS_MOST, Settings
+from services.aftercare.state import Discharged, Referral, State, is_about
+from shared.events.envelope import Event, name_id
 from shared.rules.consent import LACKS, Partner
 from shared.rules.decision import Moment, Refused
-from shared.words.envelope import Word, name_id
 
 REFERRED: dict[str, frozenset[str]] = {
     "alumni": frozenset({"completed", "step-down"}),
@@ -35,7 +35,7 @@ REFERRED: dict[str, frozenset[str]] = {
 Outcomes = DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
 
 
-def at_discharge(state: State, disposition: str, moment: Moment[Settings]) -> list[Word]:
+def at_discharge(state: State, disposition: str, moment: Moment[Settings]) -> list[Event]:
     """One to each partner that serves a kind this disposition calls for, unless one is open already."""
     waiting = {each.partner for each in state.referrals}
     return [
@@ -51,7 +51,7 @@ def _called_for(disposition: str, partner: Partner) -> str | None:
     return next((kind for kind in partner.serves if disposition in REFERRED.get(kind, ())), None)
 
 
-def asked(state: State, command: AskReferral, moment: Moment[Settings]) -> list[Word] | Refused:
+def asked(state: State, command: AskReferral, moment: Moment[Settings]) -> list[Event] | Refused:
     """A case manager asks. Asking for the same again changes nothing."""
     if any(each.referral_id == command.referral_id for each in state.referrals):
         return []
@@ -66,8 +66,8 @@ def asked(state: State, command: AskReferral, moment: Moment[Settings]) -> list[
 
 def _why_not_asked(state: State, command: AskReferral, partner: Partner) -> Refused | None:
     if partner.kind == "mutual-help-group":
-        because = "nothing is ever sent to a mutual-help group; prepare the meeting list instead"
-        return Refused("business-rule", because, "ServiceRequest.performer")
+        reason = "nothing is ever sent to a mutual-help group; prepare the meeting list instead"
+        return Refused("business-rule", reason, "ServiceRequest.performer")
     if command.kind not in partner.serves:
         return Refused("business-rule", "this partner takes no referral of that kind", "ServiceRequest.code")
     if not state.identified and state.episode is None:
@@ -79,58 +79,58 @@ def _why_not_asked(state: State, command: AskReferral, partner: Partner) -> Refu
     return None
 
 
-def try_again(state: State, recipients: Sequence[str], moment: Moment[Settings]) -> list[Word]:
+def try_again(state: State, recipients: Sequence[str], moment: Moment[Settings]) -> list[Event]:
     """A consent that names a partner came: what is on hold for it goes to the gate again, which alone decides."""
     named = {each.name for each in moment.settings.partners if each.identifier in recipients}
     return [_again(each, moment) for each in state.on_hold if each.partner in named]
 
 
-def contact_came(state: State, moment: Moment[Settings]) -> list[Word]:
+def contact_came(state: State, moment: Moment[Settings]) -> list[Event]:
     """What is on hold because the Patient lacked something goes to the gate again, which looks at the new one."""
     return [_again(each, moment) for each in state.on_hold if each.waits_for_contact]
 
 
-def begun(state: State, moment: Moment[Settings]) -> list[Word]:
+def begun(state: State, moment: Moment[Settings]) -> list[Event]:
     """A consent begins now that will permit what is on hold, if it has not been revoked meanwhile."""
     return [_again(each, moment) for each in state.on_hold if each.until is not None and each.until <= moment.now]
 
 
-def came_of(state: State, word: Outcomes, moment: Moment[Settings]) -> list[Word]:
+def came_of(state: State, event: Outcomes, moment: Moment[Settings]) -> list[Event]:
     """What the disclosure's outcome makes of the referral. The outcome of an earlier attempt makes nothing of it.
 
     One that was taken back meanwhile has been said to be; only when it was too late for that, it was sent after all.
     """
-    referral = next((each for each in state.on_its_way if is_about(word, each)), None)
-    if referral is None or (referral.because and not isinstance(word, DisclosureMade)):
+    referral = next((each for each in state.on_its_way if is_about(event, each)), None)
+    if referral is None or (referral.reason and not isinstance(event, DisclosureMade)):
         return []
-    match word:
+    match event:
         case DisclosureMade(consent_id=consent_id):
             return [ReferralSent(**_of(referral, moment.now), consent_id=consent_id)]
         case DisclosureWithheld():
-            return [_withheld(state, referral, word, moment)]
-        case DisclosureRefused(because=because):
-            return [_refused(referral, because, moment)]
+            return [_withheld(state, referral, event, moment)]
+        case DisclosureRefused(reason=reason):
+            return [_refused(referral, reason, moment)]
         case DisclosureGaveUp():
             return [_refused(referral, "gave-up", moment)]
         case _:
-            assert_never(word)
+            assert_never(event)
 
 
-def _withheld(state: State, referral: Referral, word: DisclosureWithheld, moment: Moment[Settings]) -> Word:
+def _withheld(state: State, referral: Referral, event: DisclosureWithheld, moment: Moment[Settings]) -> Event:
     """What the gate had not read yet may have said yes meanwhile: ask again, or it holds for ever."""
-    if state.consent_version > word.ledger_version:
+    if state.consent_version > event.ledger_version:
         return _again(referral, moment)
-    if word.because.startswith(LACKS) and referral.contact_came:
+    if event.reason.startswith(LACKS) and referral.contact_came:
         return _again(referral, moment)
-    return ReferralWithheld(**_of(referral, moment.now), because=word.because, until=word.until)
+    return ReferralWithheld(**_of(referral, moment.now), reason=event.reason, until=event.until)
 
 
-def deceased(state: State, moment: Moment[Settings]) -> list[Word]:
+def deceased(state: State, moment: Moment[Settings]) -> list[Event]:
     """Nothing more is sent: what is on its way is stopped at the gate."""
     return [_withdrawn(each, "patient-deceased", moment) for each in state.referrals]
 
 
-def readmitted(state: State, moment: Moment[Settings]) -> list[Word]:
+def readmitted(state: State, moment: Moment[Settings]) -> list[Event]:
     """What only a discharge calls for is taken back; the next discharge asks anew. The rest, a residence say, stays."""
     if not isinstance(state.episode, Discharged):
         return []
@@ -141,20 +141,20 @@ def _new(referral_id: str, partner: Partner, kind: str, moment: Moment[Settings]
     return Referral(referral_id, partner.name, kind, partner.purpose, 1, moment.now)
 
 
-def _again(referral: Referral, moment: Moment[Settings]) -> Word:
+def _again(referral: Referral, moment: Moment[Settings]) -> Event:
     return _prepared(msgspec.structs.replace(referral, attempt=referral.attempt + 1), moment)
 
 
-def _prepared(referral: Referral, moment: Moment[Settings]) -> Word:
+def _prepared(referral: Referral, moment: Moment[Settings]) -> Event:
     return ReferralPrepared(**_of(referral, moment.now))
 
 
-def _refused(referral: Referral, because: str, moment: Moment[Settings]) -> Word:
-    return ReferralRefused(**_of(referral, moment.now), because=because)
+def _refused(referral: Referral, reason: str, moment: Moment[Settings]) -> Event:
+    return ReferralRefused(**_of(referral, moment.now), reason=reason)
 
 
-def _withdrawn(referral: Referral, because: str, moment: Moment[Settings]) -> Word:
-    return ReferralWithdrawn(**_of(referral, moment.now), because=because)
+def _withdrawn(referral: Referral, reason: str, moment: Moment[Settings]) -> Event:
+    return ReferralWithdrawn(**_of(referral, moment.now), reason=reason)
 
 
 class _Of(TypedDict):

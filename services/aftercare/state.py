@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from services.aftercare.words import (
+from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
     ConsentGiven,
@@ -26,13 +26,13 @@ from services.aftercare.words import (
     ReferralWithdrawn,
     ReferralWithheld,
 )
+from shared.events.aftercare import ReferralEvent
+from shared.events.envelope import Command, Event, name_id
+from shared.events.escalation import EscalationEvent
+from shared.events.internal import DisclosureOutcome
 from shared.rules import escalation
 from shared.rules.consent import LACKS
 from shared.rules.escalation import Open
-from shared.words.aftercare import ReferralWord
-from shared.words.envelope import Command, Word, name_id
-from shared.words.escalation import EscalationWord
-from shared.words.inner import Outcome
 
 VERSION = 2
 FLAGS_MOST = 12
@@ -94,7 +94,7 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
 
     On hold it has its reason, and where it is known the moment at which a consent begins to permit it. On its way it
     knows whether the patient's contact data came anew meanwhile, and a reason only if it was taken back: then it stays
-    until the lane has said whether it was in time.
+    until the lane has emitted whether it was in time.
     """
 
     referral_id: str
@@ -103,17 +103,17 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
     purpose: str
     attempt: int
     asked_at: datetime
-    because: str = ""
+    reason: str = ""
     until: datetime | None = None
     contact_came: bool = False
 
     @property
     def waits_for_contact(self) -> bool:
-        return self.because.startswith(LACKS)
+        return self.reason.startswith(LACKS)
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
-    """Without arguments: a patient never heard of. `consent_version` counts consent words, as the ledger does."""
+    """Without arguments: a patient never heard of. `consent_version` counts consent events, as the ledger does."""
 
     identified: bool = False
     area: str | None = None
@@ -128,37 +128,37 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     @property
     def referrals(self) -> tuple[Referral, ...]:
         """The open ones: not those that were taken back."""
-        return (*(each for each in self.on_its_way if not each.because), *self.on_hold)
+        return (*(each for each in self.on_its_way if not each.reason), *self.on_hold)
 
 
 UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda plain: plain}
 """Version 2 only adds, at the ends: why a referral is on hold and until when, and more of the plan."""
 
 
-def begins(state: State, word: EpisodeAdmitted) -> bool:
+def begins(state: State, event: EpisodeAdmitted) -> bool:
     """Whether this admission is news: a stay heard of before, open or over, begins no second time."""
-    return state.episode is None or state.episode.episode_id != word.episode_id
+    return state.episode is None or state.episode.episode_id != event.episode_id
 
 
-def ends(state: State, word: EpisodeDischarged) -> bool:
-    """Whether this discharge ends the stay that is open, or one whose admission was never heard."""
+def ends(state: State, event: EpisodeDischarged) -> bool:
+    """Whether this discharge ends the stay that is open, or one whose admission was never consumed."""
     match state.episode:
         case None:
             return True
         case InCare(episode_id=open_id):
-            return open_id == word.episode_id
+            return open_id == event.episode_id
         case Discharged(episode_id=ended_id):
-            return ended_id != word.episode_id
+            return ended_id != event.episode_id
 
 
-def is_about(word: Outcome, referral: Referral) -> bool:
+def is_about(event: DisclosureOutcome, referral: Referral) -> bool:
     """Whether this is what came of the referral's present attempt."""
-    return word.focus == f"ServiceRequest/{referral.referral_id}" and word.attempt == referral.attempt
+    return event.focus == f"ServiceRequest/{referral.referral_id}" and event.attempt == referral.attempt
 
 
-def evolve(state: State, word: Word | Command) -> State:
-    """The state after a fact heard or a word said; what it doesn't know leaves it as it is."""
-    match word:
+def evolve(state: State, event: Event | Command) -> State:
+    """The state after a fact consumed or an event emitted; what it doesn't know leaves it as it is."""
+    match event:
         case PatientIdentified():
             return _with(state, identified=True)
         case ContactKnown(area=area, language=language):
@@ -170,31 +170,31 @@ def evolve(state: State, word: Word | Command) -> State:
             )
         case ConsentGiven() | ConsentRevoked():
             return _with(state, consent_version=state.consent_version + 1)
-        case EpisodeAdmitted() if begins(state, word):
-            return _with(state, episode=InCare(word.episode_id, word.track, word.flags[:FLAGS_MOST]))
-        case EpisodeDischarged() if ends(state, word):
-            return _with(state, episode=Discharged(word.episode_id, word.disposition))
+        case EpisodeAdmitted() if begins(state, event):
+            return _with(state, episode=InCare(event.episode_id, event.track, event.flags[:FLAGS_MOST]))
+        case EpisodeDischarged() if ends(state, event):
+            return _with(state, episode=Discharged(event.episode_id, event.disposition))
         case DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
-            kept = tuple(each for each in state.on_its_way if not (each.because and is_about(word, each)))
-            return _with(state, on_its_way=kept)
-        case ReferralWord():
-            return _after_referral(state, word)
+            remaining = tuple(each for each in state.on_its_way if not (each.reason and is_about(event, each)))
+            return _with(state, on_its_way=remaining)
+        case ReferralEvent():
+            return _after_referral(state, event)
         case AftercarePlanned():
-            ahead = tuple(Ahead(*each) for each in enumerate(word.follow_ups, 1))
-            plan = Plan(word.plan_id, ahead, episode_id=word.episode_id, planned_at=word.planned_at)
+            ahead = tuple(Ahead(*each) for each in enumerate(event.follow_ups, 1))
+            plan = Plan(event.plan_id, ahead, episode_id=event.episode_id, planned_at=event.planned_at)
             return _with(state, plan=plan)
         case AftercareEnded():
             return _with(state, plan=None)
         case FollowUpFellDue() | FollowUpCompleted() if state.plan is not None:
-            return _with(state, plan=_after_follow_up(state.plan, word))
-        case EscalationWord():
-            return _with(state, escalations=escalation.evolve(state.escalations, word))
+            return _with(state, plan=_after_follow_up(state.plan, event))
+        case EscalationEvent():
+            return _with(state, escalations=escalation.evolve(state.escalations, event))
         case _:
             return state
 
 
 def due(state: State) -> datetime | None:
-    """When time itself must be heard next: a follow-up falls due, a consent begins, an escalation becomes overdue."""
+    """When time itself is reacted to next: a follow-up falls due, a consent begins, an escalation becomes overdue."""
     contacts = [each.due_at for each in state.plan.ahead] if state.plan else []
     consents = [each.until for each in state.on_hold if each.until is not None]
     overdue = escalation.due(state.escalations)
@@ -204,22 +204,20 @@ def due(state: State) -> datetime | None:
 _with = msgspec.structs.replace
 
 
-def _after_referral(state: State, word: ReferralWord) -> State:
-    current = Referral(word.referral_id, word.partner, word.kind, word.purpose, word.attempt, word.asked_at)
+def _after_referral(state: State, event: ReferralEvent) -> State:
+    current = Referral(event.referral_id, event.partner, event.kind, event.purpose, event.attempt, event.asked_at)
     on_its_way, on_hold = _others(state.on_its_way, current), _others(state.on_hold, current)
-    match word:
+    match event:
         case ReferralPrepared():
             on_its_way = (*on_its_way, current)
         case ReferralSent() | ReferralRefused():
             pass
-        case ReferralWithdrawn(because=because) if current.referral_id in {
-            each.referral_id for each in state.on_its_way
-        }:
-            on_its_way = (*on_its_way, _with(current, because=because))
+        case ReferralWithdrawn(reason=reason) if current.referral_id in {each.referral_id for each in state.on_its_way}:
+            on_its_way = (*on_its_way, _with(current, reason=reason))
         case ReferralWithdrawn():
             pass
-        case ReferralWithheld(because=because, until=until):
-            on_hold = (*on_hold, _with(current, because=because, until=until))
+        case ReferralWithheld(reason=reason, until=until):
+            on_hold = (*on_hold, _with(current, reason=reason, until=until))
     return _with(state, on_its_way=on_its_way, on_hold=on_hold)
 
 
@@ -227,14 +225,14 @@ def _others(referrals: Iterable[Referral], current: Referral) -> tuple[Referral,
     return tuple(each for each in referrals if each.referral_id != current.referral_id)
 
 
-def _after_follow_up(plan: Plan, word: FollowUpFellDue | FollowUpCompleted) -> Plan:
-    ahead = tuple(each for each in plan.ahead if plan.follow_up_id(each.number) != word.follow_up_id)
-    fallen_due = tuple(each for each in plan.fallen_due if plan.follow_up_id(each.number) != word.follow_up_id)
-    match word:
+def _after_follow_up(plan: Plan, event: FollowUpFellDue | FollowUpCompleted) -> Plan:
+    ahead = tuple(each for each in plan.ahead if plan.follow_up_id(each.number) != event.follow_up_id)
+    fallen_due = tuple(each for each in plan.fallen_due if plan.follow_up_id(each.number) != event.follow_up_id)
+    match event:
         case FollowUpFellDue():
-            fallen_due = (*fallen_due, FollowUp(word.number, word.due_at, word.act_by))
+            fallen_due = (*fallen_due, FollowUp(event.number, event.due_at, event.act_by))
             return _with(plan, ahead=ahead, fallen_due=fallen_due)
         case FollowUpCompleted():
-            return _with(plan, ahead=ahead, fallen_due=fallen_due, made=(*plan.made, word.due_at))
+            return _with(plan, ahead=ahead, fallen_due=fallen_due, made=(*plan.made, event.due_at))
         case _:
-            assert_never(word)
+            assert_never(event)

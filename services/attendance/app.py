@@ -1,31 +1,31 @@
 """Composition root: `python -m services.attendance.app`."""
 
-from services.attendance.decide import hear, tell
+from services.attendance.decide import decide, react
 from services.attendance.edge import EDGE
+from services.attendance.messages import Commands
 from services.attendance.settings import Settings
 from services.attendance.state import UPCAST, VERSION, State, due, evolve
-from services.attendance.words import Commands
-from shared.edge.process import Parts, main
-from shared.path.identity import Keys
+from shared.events.catalogue import ATTENDANCE_EVENTS
 from shared.path.service import Service
-from shared.path.settings import load
-from shared.words.catalogue import ATTENDANCE_EVENTS
+from shared.path.transaction.aliases import Keys
+from shared.platform.settings import load
+from shared.process import ServiceAssembly, main
 
 
-def parts(keys: Keys) -> Parts:
+def assemble(keys: Keys) -> ServiceAssembly:
     service = Service(
         name="attendance",
         state_type=State,
         version=VERSION,
-        hear=hear,
-        tell=tell,
+        react=react,
+        decide=decide,
         evolve=evolve,
         due=due,
         commands=Commands,
         keys=keys,
         upcast=UPCAST,
     )
-    return Parts(
+    return ServiceAssembly(
         service=service,
         edge=EDGE,
         topic=ATTENDANCE_EVENTS,
@@ -34,4 +34,4 @@ def parts(keys: Keys) -> Parts:
 
 
 if __name__ == "__main__":
-    main(parts, "attendance")
+    main(assemble, "attendance")

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from services.attendance.words import (
+from services.attendance.messages import (
     AcknowledgeEscalation,
     CallOffSession,
     CheckIn,
@@ -16,38 +16,38 @@ from services.attendance.words import (
     WithdrawCheckIn,
 )
 from shared.edge.contract import Context, Edge, Interpretation
-from shared.edge.escalations import told as escalation_told
-from shared.edge.fhir import Entry, Interaction, Taken
+from shared.edge.escalations import escalation_command
+from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.outcome import refuse
 from shared.edge.search import PARAMETERS
-from shared.words.envelope import Command
+from shared.events.envelope import Command
 
 _UNIT_MINUTES = {"min": Decimal(1), "h": Decimal(60), "s": Decimal(1) / 60, "d": Decimal(1440)}
 _PRESENT = frozenset({"arrived", "triaged", "in-progress", "onleave"})
 _READ: tuple[Interaction, ...] = ("read", "search-type")
 
-TAKES: dict[str, Taken] = {
-    "Encounter": Taken((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
-    "Appointment": Taken((*_READ, "update"), PARAMETERS),
-    "AppointmentResponse": Taken((*_READ, "create"), PARAMETERS, conditional_create=True),
-    "Task": Taken((*_READ, "update"), PARAMETERS),
-    "DetectedIssue": Taken(_READ, PARAMETERS),
+TAKES: dict[str, ResourceSupport] = {
+    "Encounter": ResourceSupport((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
+    "Appointment": ResourceSupport((*_READ, "update"), PARAMETERS),
+    "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
+    "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
+    "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
 }
 
 
-def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
+def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
     """The commands in these entries. What attendance itself writes is not kept as it came."""
     commands: list[Command] = []
-    accepted: list[Entry] = []
+    accepted: list[BundleEntry] = []
     for entry in entries:
         _refuse_another_time(entry, context)
-        commands.extend(_told(entry, context))
+        commands.extend(_commands(entry, context))
         if entry.type == "AppointmentResponse":
             accepted.append(entry)
     return Interpretation(tuple(commands), tuple(accepted))
 
 
-def _told(entry: Entry, context: Context) -> Sequence[Command]:
+def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
     match entry.type:
         case "Encounter":
             return [*_corrected(entry, context), *_encounter(entry)]
@@ -56,25 +56,25 @@ def _told(entry: Entry, context: Context) -> Sequence[Command]:
         case "AppointmentResponse":
             return _response(entry)
         case _:
-            return (escalation_told(entry, AcknowledgeEscalation, ResolveEscalation),)
+            return (escalation_command(entry, AcknowledgeEscalation, ResolveEscalation),)
 
 
-def _corrected(entry: Entry, context: Context) -> Sequence[Command]:
+def _corrected(entry: BundleEntry, context: Context) -> Sequence[Command]:
     """What an Encounter said until now is withdrawn when it is in error, or now names another session."""
     stored = context.stored.get((entry.type, str(entry.id)))
     if stored is None:
         return ()
-    said = _session_of(stored.body)
-    if said is None or (said == _session_of(entry.resource) and entry.resource["status"] != "entered-in-error"):
+    stated = _session_of(stored.body)
+    if stated is None or (stated == _session_of(entry.resource) and entry.resource["status"] != "entered-in-error"):
         return ()
-    return (WithdrawCheckIn(session_id=said, encounter_id=str(entry.id)),)
+    return (WithdrawCheckIn(session_id=stated, encounter_id=str(entry.id)),)
 
 
 def _session_of(encounter: Mapping[str, Any]) -> str | None:
     return next((_target(each, "Appointment") for each in encounter.get("appointment", ())), None)
 
 
-def _encounter(entry: Entry) -> Sequence[Command]:
+def _encounter(entry: BundleEntry) -> Sequence[Command]:
     """A check-in while it lasts (arrived, in-progress), the minutes once it is over (finished)."""
     encounter = entry.resource
     if encounter["status"] == "entered-in-error" and entry.method == "PUT":
@@ -113,7 +113,7 @@ def _within_a_day(minutes: Decimal | float) -> int:
     return int(max(0, min(minutes, 24 * 60)))
 
 
-def _appointment(entry: Entry) -> Sequence[Command]:
+def _appointment(entry: BundleEntry) -> Sequence[Command]:
     session_id = str(entry.id)
     match entry.resource["status"]:
         case "cancelled":
@@ -133,7 +133,7 @@ def _appointment(entry: Entry) -> Sequence[Command]:
             )
 
 
-def _refuse_another_time(entry: Entry, context: Context) -> None:
+def _refuse_another_time(entry: BundleEntry, context: Context) -> None:
     """A session is not moved here: a 200 that moved nothing would send the patient to an empty room."""
     stored = context.stored.get((entry.type, str(entry.id)))
     if entry.type != "Appointment" or stored is None:
@@ -151,7 +151,7 @@ def _reason(appointment: Mapping[str, Any]) -> str:
     return next((str(each["code"]) for each in codings if "code" in each), "")
 
 
-def _response(entry: Entry) -> Sequence[Command]:
+def _response(entry: BundleEntry) -> Sequence[Command]:
     appointment = _target(entry.resource["appointment"], "Appointment")
     if appointment is None:
         raise refuse(422, "value", f"{entry.place}.appointment", "A response names an Appointment of this service.")

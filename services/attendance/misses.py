@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from services.attendance.settings import Settings
 from services.attendance.state import Episode, Session
+from shared.events.escalation import Signal
 from shared.rules.escalation import Trigger
-from shared.words.escalation import Signal
 
 TABLE = "2026.1"
 MISS_SIGNAL = "missed-session"

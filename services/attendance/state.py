@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from services.attendance.words import (
+from services.attendance.messages import (
     AbsenceDeferred,
     AttendanceCorrected,
     BookedUntil,
@@ -14,43 +14,43 @@ from services.attendance.words import (
     EpisodeAdmitted,
     EpisodeDischarged,
     EpisodeForgotten,
-    EscalationWord,
+    EscalationEvent,
     SessionAttended,
     SessionCancelled,
     SessionCheckedIn,
+    SessionEvent,
     SessionExcused,
     SessionMissed,
     SessionScheduled,
-    SessionWord,
     WeekClosed,
 )
+from shared.events.envelope import Command, Event, name_id
+from shared.events.intake import TemplateSlot
 from shared.rules import escalation
 from shared.rules.escalation import Open
-from shared.words.envelope import Command, Word, name_id
-from shared.words.intake import Slot
 
 VERSION = 2
 UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda plain: plain}
 """Version 2 only adds, at the ends: the Encounter of a session, and the hours of the weeks that were looked at."""
 REMEMBERED_DAYS = 15
-"""Past sessions kept: one more than the longest window over misses."""
+"""Past sessions stored: one more than the longest window over misses."""
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
-"""The flags a miss is graded by; no other one is kept here."""
+"""The flags a miss is graded by; no other one is stored here."""
 FORGOTTEN_DAYS = 30
 """A closed episode leaves the state so long after its end."""
 
-Outcome = Literal["planned", "present", "attended", "missed", "excused", "cancelled"]
+SessionOutcome = Literal["planned", "present", "attended", "missed", "excused", "cancelled"]
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
     """One planned session: `slot` is its place in the episode's template, `minutes` those attended.
 
-    `encounter_id` names the Encounter that says who was there, "" without one.
+    `encounter_id` names the Encounter that emits who was there, "" without one.
     """
 
     start: datetime
     slot: int
-    outcome: Outcome = "planned"
+    outcome: SessionOutcome = "planned"
     minutes: int = 0
     deferred_until: datetime | None = None
     encounter_id: str = ""
@@ -61,7 +61,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 
     id: str
     admitted_at: datetime
-    template: tuple[Slot, ...]
+    template: tuple[TemplateSlot, ...]
     flags: tuple[str, ...]
     booked_until: datetime
     week_start: datetime
@@ -75,9 +75,9 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     def end(self, session: Session) -> datetime:
         return session.start + timedelta(minutes=self.template[session.slot].minutes)
 
-    def precedes(self, word: EpisodeAdmitted) -> bool:
-        """Whether that admission begins a later stay; the same or an older one, heard again, changes nothing."""
-        return self.id != word.episode_id and self.admitted_at <= word.admitted_at
+    def precedes(self, event: EpisodeAdmitted) -> bool:
+        """Whether that admission begins a later stay; the same or an older one, consumed again, changes nothing."""
+        return self.id != event.episode_id and self.admitted_at <= event.admitted_at
 
 
 class Week(msgspec.Struct, frozen=True, array_like=True):
@@ -110,57 +110,57 @@ def find(state: State, session_id: str, near: datetime) -> Session | None:
     return next((each for each in nearest if state.episode.session_id(each) == session_id), None)
 
 
-def evolve(state: State, word: Word | Command) -> State:
-    """The state after a word heard or said, or a command told. Total: what it doesn't know changes nothing."""
-    match word:
+def evolve(state: State, event: Event | Command) -> State:
+    """The state after an event consumed or emitted, or a command told. Total: what it doesn't know changes nothing."""
+    match event:
         case EpisodeAdmitted():
-            return _admitted(state, word)
+            return _admitted(state, event)
         case SessionScheduled(start=start):
-            return _scheduled(state, word, start)
+            return _scheduled(state, event, start)
         case SessionCheckedIn():
-            return _outcome(state, word, "present", encounter_id=word.encounter_id)
+            return _outcome(state, event, "present", encounter_id=event.encounter_id)
         case SessionAttended():
-            return _outcome(state, word, "attended", word.minutes, word.encounter_id)
+            return _outcome(state, event, "attended", event.minutes, event.encounter_id)
         case CheckInWithdrawn():
-            return _outcome(state, word, "planned")
+            return _outcome(state, event, "planned")
         case AttendanceCorrected():
-            return _outcome(state, word, "present")
+            return _outcome(state, event, "present")
         case SessionMissed():
-            return _outcome(state, word, "missed")
+            return _outcome(state, event, "missed")
         case SessionExcused():
-            return _outcome(state, word, "excused")
+            return _outcome(state, event, "excused")
         case SessionCancelled():
-            return _outcome(state, word, "cancelled")
+            return _outcome(state, event, "cancelled")
         case AbsenceDeferred():
-            return _deferred(state, word)
-        case EscalationWord():
-            return msgspec.structs.replace(state, escalations=escalation.evolve(state.escalations, word))
+            return _deferred(state, event)
+        case EscalationEvent():
+            return msgspec.structs.replace(state, escalations=escalation.evolve(state.escalations, event))
         case BookedUntil() | WeekClosed() | EpisodeDischarged() | EpisodeForgotten():
-            return _episode_moved(state, word)
+            return _episode_moved(state, event)
         case _:
             return state
 
 
-def _admitted(state: State, word: EpisodeAdmitted) -> State:
-    if state.episode is not None and not state.episode.precedes(word):
+def _admitted(state: State, event: EpisodeAdmitted) -> State:
+    if state.episode is not None and not state.episode.precedes(event):
         return state
     episode = Episode(
-        id=word.episode_id,
-        admitted_at=word.admitted_at,
-        template=word.template,
-        flags=tuple(each for each in word.flags if each in FLAGS),
-        booked_until=word.admitted_at,
-        week_start=word.admitted_at,
+        id=event.episode_id,
+        admitted_at=event.admitted_at,
+        template=event.template,
+        flags=tuple(each for each in event.flags if each in FLAGS),
+        booked_until=event.admitted_at,
+        week_start=event.admitted_at,
     )
     return State(episode=episode, escalations=state.escalations)
 
 
-def _scheduled(state: State, word: SessionScheduled, start: datetime) -> State:
+def _scheduled(state: State, event: SessionScheduled, start: datetime) -> State:
     episode = state.episode
     if episode is None:
         return state
-    slots = (n for n, planned in enumerate(episode.template) if planned.kind == word.kind)
-    slot = next((n for n in slots if episode.session_id(Session(start, n)) == word.session_id), None)
+    slots = (n for n, planned in enumerate(episode.template) if planned.kind == event.kind)
+    slot = next((n for n in slots if episode.session_id(Session(start, n)) == event.session_id), None)
     if slot is None:
         return state
     found = next((each for each in state.sessions if each.start == start and each.slot == slot), None)
@@ -169,17 +169,17 @@ def _scheduled(state: State, word: SessionScheduled, start: datetime) -> State:
     return _replaced(state, found, Session(start, slot)) if found.outcome in ("cancelled", "excused") else state
 
 
-def _episode_moved(state: State, word: BookedUntil | WeekClosed | EpisodeDischarged | EpisodeForgotten) -> State:
+def _episode_moved(state: State, event: BookedUntil | WeekClosed | EpisodeDischarged | EpisodeForgotten) -> State:
     if state.episode is None:
         return state
-    match word:
+    match event:
         case BookedUntil(until=until):
             episode = msgspec.structs.replace(
-                state.episode, booked_until=until, grace_minutes=word.grace_minutes, late_hours=word.late_hours
+                state.episode, booked_until=until, grace_minutes=event.grace_minutes, late_hours=event.late_hours
             )
-            return _trimmed(msgspec.structs.replace(state, episode=episode), word.now)
+            return _trimmed(msgspec.structs.replace(state, episode=episode), event.now)
         case WeekClosed(next_start=end, minutes=minutes):
-            looked_at = [] if minutes is None else [Week(state.episode.week_start, end, minutes, word.minimum_minutes)]
+            looked_at = [] if minutes is None else [Week(state.episode.week_start, end, minutes, event.minimum_minutes)]
             episode = msgspec.structs.replace(state.episode, week_start=end)
             return msgspec.structs.replace(state, episode=episode, weeks=(*state.weeks, *looked_at))
         case EpisodeDischarged(episode_id=episode_id, discharged_at=at):
@@ -193,27 +193,29 @@ def _episode_moved(state: State, word: BookedUntil | WeekClosed | EpisodeDischar
 def _trimmed(state: State, now: datetime) -> State:
     """What is old and decided is forgotten; what still waits for its decision never is."""
     since = now - timedelta(days=REMEMBERED_DAYS)
-    kept = tuple(each for each in state.sessions if each.start >= since or each.outcome == "planned")
+    remaining = tuple(each for each in state.sessions if each.start >= since or each.outcome == "planned")
     weeks = tuple(each for each in state.weeks if each.end >= since)
-    return msgspec.structs.replace(state, sessions=kept, weeks=weeks)
+    return msgspec.structs.replace(state, sessions=remaining, weeks=weeks)
 
 
-def _outcome(state: State, word: SessionWord, outcome: Outcome, minutes: int = 0, encounter_id: str = "") -> State:
+def _outcome(
+    state: State, event: SessionEvent, outcome: SessionOutcome, minutes: int = 0, encounter_id: str = ""
+) -> State:
     episode = state.episode
     if episode is None:
         return state
-    at_once = (each for each in state.sessions if each.start == word.start)
-    found = next((each for each in at_once if episode.session_id(each) == word.session_id), None)
+    at_once = (each for each in state.sessions if each.start == event.start)
+    found = next((each for each in at_once if episode.session_id(each) == event.session_id), None)
     if found is None:
         return state
     return _replaced(state, found, Session(found.start, found.slot, outcome, minutes, None, encounter_id))
 
 
-def _deferred(state: State, word: AbsenceDeferred) -> State:
-    found = find(state, word.session_id, word.until)
+def _deferred(state: State, event: AbsenceDeferred) -> State:
+    found = find(state, event.session_id, event.until)
     if found is None:
         return state
-    return _replaced(state, found, msgspec.structs.replace(found, deferred_until=word.until))
+    return _replaced(state, found, msgspec.structs.replace(found, deferred_until=event.until))
 
 
 def _replaced(state: State, found: Session, after: Session) -> State:
@@ -234,13 +236,13 @@ Waiting = Sequence[tuple[datetime, Session]]
 
 
 def undecided(state: State, episode: Episode) -> Waiting:
-    """The sessions that nobody said anything about yet, each with the instant at which silence makes it a miss."""
+    """The sessions that nobody emitted anything about yet, each with the instant at which silence makes it a miss."""
     grace = timedelta(minutes=episode.grace_minutes)
     return [(each.deferred_until or each.start + grace, each) for each in state.sessions if each.outcome == "planned"]
 
 
 def due(state: State) -> datetime | None:
-    """The next instant at which something must be decided though nobody says anything."""
+    """The next instant at which something must be decided though nobody emits anything."""
     moments = [escalation.due(state.escalations)]
     if (episode := state.episode) is not None:
         waiting = undecided(state, episode)

@@ -1,31 +1,31 @@
 """Composition root: `python -m services.intake.app`."""
 
-from services.intake.decide import hear, tell
+from services.intake.decide import decide, react
 from services.intake.edge import edge
+from services.intake.messages import Commands, RecordConsent, ReportFindings, RevokeConsent
 from services.intake.settings import Settings
 from services.intake.state import VERSION, State, due, evolve
-from services.intake.words import Commands, RecordConsent, ReportFindings, RevokeConsent
-from shared.edge.process import Parts, main
-from shared.path.identity import Keys
+from shared.events.catalogue import INTAKE_EVENTS
 from shared.path.service import Service
-from shared.path.settings import load
-from shared.words.catalogue import INTAKE_EVENTS
+from shared.path.transaction.aliases import Keys
+from shared.platform.settings import load
+from shared.process import ServiceAssembly, main
 
 
-def parts(keys: Keys) -> Parts:
+def assemble(keys: Keys) -> ServiceAssembly:
     service = Service(
         name="intake",
         state_type=State,
         version=VERSION,
-        hear=hear,
-        tell=tell,
+        react=react,
+        decide=decide,
         evolve=evolve,
         due=due,
         urgent=(RecordConsent, RevokeConsent, ReportFindings),
         commands=Commands,
         keys=keys,
     )
-    return Parts(
+    return ServiceAssembly(
         service=service,
         edge=edge(keys),
         topic=INTAKE_EVENTS,
@@ -34,4 +34,4 @@ def parts(keys: Keys) -> Parts:
 
 
 if __name__ == "__main__":
-    main(parts, "intake")
+    main(assemble, "intake")

@@ -6,18 +6,18 @@ What stands is computed from the ledger alone, so the order in which the two top
 from collections.abc import Sequence
 from datetime import timedelta
 
-from services.intake.ledger import COMBINING, Heard
+from services.intake.signals import COMBINING, NamedSignal
 from services.intake.table import TABLE
+from shared.events.escalation import Signal
 from shared.rules.escalation import SIGNALS_MOST, Trigger
-from shared.words.escalation import Signal
 
 REASON = "miss-and-positive"
 TIER = 3
 
 
-def together(ledger: Sequence[Heard], days: int) -> Trigger | None:
+def together(signals: Sequence[NamedSignal], days: int) -> Trigger | None:
     """The trigger of all signals that meet another one, unless a person has already answered all of them."""
-    meeting = [each for each in ledger if _meets(each, ledger, days)]
+    meeting = [each for each in signals if _meets(each, signals, days)]
     if not meeting:
         return None
     shown = _shown(meeting)
@@ -32,16 +32,16 @@ def together(ledger: Sequence[Heard], days: int) -> Trigger | None:
     )
 
 
-def _meets(one: Heard, ledger: Sequence[Heard], days: int) -> bool:
+def _meets(one: NamedSignal, signals: Sequence[NamedSignal], days: int) -> bool:
     return any(
         one.signal.code != other.signal.code
         and abs(one.signal.at - other.signal.at) <= timedelta(days=days)
         and not (one.answered and other.answered)
-        for other in ledger
+        for other in signals
     )
 
 
-def _shown(meeting: Sequence[Heard]) -> list[Heard]:
+def _shown(meeting: Sequence[NamedSignal]) -> list[NamedSignal]:
     """The newest few, and at least one of each kind: without the pair the reason could not be seen."""
     newest_first = sorted(meeting, key=lambda each: (_order(each.signal), each.escalation_id), reverse=True)
     pair = [next(each for each in newest_first if each.signal.code == code) for code in COMBINING]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.intake.levels import LEVELS, Combined, combine, is_outpatient
+from services.intake.messages import Need
 from services.intake.schedule import choose
 from services.intake.settings import Settings
-from services.intake.table import TABLE, Known, Rule, support
-from services.intake.words import Need
+from services.intake.table import TABLE, Assessment, Rule, support
 
 CO_OCCURRING = "co-occurring"
 SCORE_DAYS = 7
@@ -35,7 +35,7 @@ class Recommendation:
     """Rules that ask a person to look, whatever the level (R7)."""
 
 
-def recommend(known: Known, settings: Settings) -> Recommendation:
+def recommend(known: Assessment, settings: Settings) -> Recommendation:
     """Safety rules first, even when data are missing; then R0; then the rules whose needs are combined."""
     fired = [each for each in TABLE.rule if _applies(each, settings) and support(each, known) is not None]
     missing = what_is_missing(known, settings)
@@ -55,7 +55,7 @@ def recommend(known: Known, settings: Settings) -> Recommendation:
     )
 
 
-def what_is_missing(known: Known, settings: Settings) -> tuple[str, ...]:
+def what_is_missing(known: Assessment, settings: Settings) -> tuple[str, ...]:
     """Why no automatic placement is made: dimensions without a need, one with a code the table doesn't know, an age
     unknown or under 18, or needs assessed too long ago."""
     stated = {each.dimension: each for each in known.needs}
@@ -79,19 +79,19 @@ Needs = Sequence[tuple[str, str]]
 """Dimension and level, stated or raised. All of them count: a need that was raised still stands beside the stated."""
 
 
-def _needs(known: Known, fired: Iterable[Rule]) -> Needs:
+def _needs(known: Assessment, fired: Iterable[Rule]) -> Needs:
     stated = [(each.dimension, each.level) for each in known.needs if each.level in LEVELS]
     raised = [(each.dimension, each.level) for each in fired if each.dimension and each.level]
     return list(dict.fromkeys(stated + raised))
 
 
-def _combined(needs: Needs, fired: Sequence[Rule], known: Known, settings: Settings) -> tuple[Combined, bool]:
+def _combined(needs: Needs, fired: Sequence[Rule], known: Assessment, settings: Settings) -> tuple[Combined, bool]:
     """The level, and whether weekly support is all it asks for (R15)."""
     attested = CO_OCCURRING in settings.attests
     combined = combine([level for _, level in needs], co_occurring_attested=attested)
-    beside = _beside_partner(needs, known, settings)
-    if beside is not None:
-        with_partner = combine([level for _, level in beside], co_occurring_attested=attested)
+    same_specimen = _beside_partner(needs, known, settings)
+    if same_specimen is not None:
+        with_partner = combine([level for _, level in same_specimen], co_occurring_attested=attested)
         if with_partner.level == "2.1":
             return Combined("2.1", ("partner-prescriber-starts-moud", *with_partner.conditions)), False
     if combined.level not in WEEKLY_SUPPORT:
@@ -100,7 +100,7 @@ def _combined(needs: Needs, fired: Sequence[Rule], known: Known, settings: Setti
     return Combined("1.0" if remission else "1.5", combined.conditions), True
 
 
-def _beside_partner(needs: Needs, known: Known, settings: Settings) -> Needs | None:
+def _beside_partner(needs: Needs, known: Assessment, settings: Settings) -> Needs | None:
     """The needs without medication to be started, where a named partner prescriber starts it beside the IOP.
 
     Only this 1.7 can be left to the partner: one for withdrawal (COWS 13 and more) or for another dimension stays.

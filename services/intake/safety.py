@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+from services.intake.messages import Finding
 from services.intake.state import Noted, noted
-from services.intake.table import TABLE, Known, SafetyTrigger, support
-from services.intake.words import Finding
+from services.intake.table import TABLE, Assessment, SafetyTrigger, support
+from shared.events.escalation import Signal
 from shared.rules.escalation import Open, Trigger
-from shared.words.escalation import Signal
 
 
 def fresh(known: Sequence[Noted], findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -15,7 +15,7 @@ def fresh(known: Sequence[Noted], findings: Iterable[Finding]) -> tuple[Finding,
     return tuple(each for each in findings if noted(before, [each]) != before)
 
 
-def triggers(known: Known, new: Sequence[Finding]) -> list[Trigger]:
+def triggers(known: Assessment, new: Sequence[Finding]) -> list[Trigger]:
     """What the new findings raise, alone or together with those known; what was raised before is not raised again."""
     held = {each.reason: each for each in TABLE.trigger if _new_support(each, known, new)}
     return [
@@ -32,23 +32,23 @@ def triggers(known: Known, new: Sequence[Finding]) -> list[Trigger]:
     ]
 
 
-def _new_support(trigger: SafetyTrigger, known: Known, new: Sequence[Finding]) -> list[Finding]:
+def _new_support(trigger: SafetyTrigger, known: Assessment, new: Sequence[Finding]) -> list[Finding]:
     by = support(trigger, known) or frozenset()
     return [each for each in new if each.code in by]
 
 
-def _signals(trigger: SafetyTrigger, known: Known, new: Sequence[Finding]) -> tuple[Signal, ...]:
+def _signals(trigger: SafetyTrigger, known: Assessment, new: Sequence[Finding]) -> tuple[Signal, ...]:
     """The minimum: the reason, when, and where it stands. Not which question was answered how."""
     found = _new_support(trigger, known, new)
     return tuple(dict.fromkeys(Signal(trigger.reason, each.at, each.evidence) for each in found))
 
 
-def holding(known: Known) -> frozenset[str]:
+def advisory_lock(known: Assessment) -> frozenset[str]:
     """The reasons that still hold."""
     return frozenset(each.reason for each in TABLE.trigger if support(each, known) is not None)
 
 
-def withdrawn(still_open: Sequence[Open], known: Known, told: Sequence[Finding]) -> list[str]:
+def withdrawn(still_open: Sequence[Open], known: Assessment, stated: Sequence[Finding]) -> list[str]:
     """Evidence of an open safety escalation that, as it is told now, supports it no longer: it was corrected."""
     rows = {each.reason: each for each in TABLE.trigger}
     gone: dict[str, None] = {}
@@ -57,7 +57,7 @@ def withdrawn(still_open: Sequence[Open], known: Known, told: Sequence[Finding])
         if row is None:
             continue
         by = support(row, known) or frozenset()
-        stands = {finding.evidence for finding in told if finding.code in by}
+        stands = {finding.evidence for finding in stated if finding.code in by}
         behind = {signal.evidence for signal in each.escalation.signals}
-        gone.update(dict.fromkeys(one.evidence for one in told if one.evidence in behind - stands))
+        gone.update(dict.fromkeys(one.evidence for one in stated if one.evidence in behind - stands))
     return list(gone)

@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
+from services.intake.messages import TemplateSlot
 from services.intake.settings import Settings
-from services.intake.table import TABLE, Choice, Known, support
-from services.intake.words import Slot
+from services.intake.table import TABLE, Assessment, Choice, support
 
 
-def choose(choices: Sequence[Choice], known: Known) -> str | None:
+def choose(choices: Sequence[Choice], known: Assessment) -> str | None:
     """The first choice that holds."""
     return next((each.code for each in choices if support(each, known) is not None), None)
 
 
-def flags(known: Known) -> tuple[str, ...]:
+def flags(known: Assessment) -> tuple[str, ...]:
     """What attendance, testing and the therapist must know of this patient from the first day."""
     return tuple(each.code for each in TABLE.flag if support(each, known) is not None)
 
 
-def template(chosen: Sequence[str], settings: Settings) -> tuple[Slot, ...]:
+def template(chosen: Sequence[str], settings: Settings) -> tuple[TemplateSlot, ...]:
     """Three 3-hour blocks on different days, one individual session a week, a family session every second week.
 
     Who cannot be in a group gets the same blocks as individual work. The hours of level 2.1 (at least 9, below 20)
@@ -27,12 +27,12 @@ def template(chosen: Sequence[str], settings: Settings) -> tuple[Slot, ...]:
     start = week.evening_start if "evening" in chosen else week.day_start
     kind = "individual" if "individual-only" in chosen else "group"
     return (
-        *(Slot(kind, weekday, start, week.group_minutes) for weekday in week.group_weekdays),
-        Slot("individual", week.individual_weekday, start, week.individual_minutes),
-        Slot("family", week.family_weekday, start, week.family_minutes, week.family_every_weeks),
+        *(TemplateSlot(kind, weekday, start, week.group_minutes) for weekday in week.group_weekdays),
+        TemplateSlot("individual", week.individual_weekday, start, week.individual_minutes),
+        TemplateSlot("family", week.family_weekday, start, week.family_minutes, week.family_every_weeks),
     )
 
 
-def weekly_minutes(slots: Sequence[Slot]) -> int:
+def weekly_minutes(slots: Sequence[TemplateSlot]) -> int:
     """Minutes in an average week; a session every second week counts half."""
     return sum(slot.minutes // slot.every_weeks for slot in slots)

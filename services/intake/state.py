@@ -1,20 +1,20 @@
-"""What intake must remember of a patient for its next decision, and how each command and word changes it."""
+"""What intake must remember of a patient for its next decision, and how each command and event changes it."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from services.intake import words
-from services.intake.ledger import Ledger
-from services.intake.words import Finding, Medication, Prescribed, StatedNeed
+from services.intake import messages
+from services.intake.messages import Finding, Medication, Prescribed, StatedNeed
+from services.intake.signals import SignalWindow
+from shared.events.envelope import Command, Event, name_id
+from shared.events.escalation import EscalationEvent
 from shared.rules import escalation
 from shared.rules.escalation import Open
-from shared.words.envelope import Command, Word, name_id
-from shared.words.escalation import EscalationWord
 
 VERSION = 1
-KEEP_DAYS = 30
+CLOSED_DAYS = 30
 """A closed placement leaves the state this long after its end, once nothing of it is open."""
 MEDICATIONS_MOST = 20
 DENIALS_ASKED = ("safe-housing", "available-day", "available-evening", "under-18")
@@ -32,7 +32,7 @@ class Noted(msgspec.Struct, frozen=True, array_like=True):
         return datetime.fromtimestamp(self.minute * 60, UTC)
 
 
-class Taken(msgspec.Struct, frozen=True, array_like=True):
+class ListedMedication(msgspec.Struct, frozen=True, array_like=True):
     """A medication of the list; `key` is the head of its source's id, enough within one patient."""
 
     key: str
@@ -43,7 +43,7 @@ class Taken(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Referral(msgspec.Struct, frozen=True, array_like=True):
-    """The referral that waits for a placement; what is said about it is named after its id."""
+    """The referral that waits for a placement; what is emitted about it is named after its id."""
 
     id: str
 
@@ -88,55 +88,55 @@ class State(msgspec.Struct, frozen=True, array_like=True):
 
     needs: tuple[StatedNeed, ...] = ()
     findings: tuple[Noted, ...] = ()
-    medications: tuple[Taken, ...] | None = None
+    medications: tuple[ListedMedication, ...] | None = None
     referral: Referral | None = None
     recommended: Recommended | None = None
     reviews: tuple[Review, ...] = ()
     episode: Episode | None = None
     open: tuple[Open, ...] = ()
-    ledger: Ledger = Ledger()
+    signals: SignalWindow = SignalWindow()
     closed_at: datetime | None = None
 
     def review_of(self, reason: str) -> Review | None:
         return next((each for each in self.reviews if each.reason == reason), None)
 
-    def open_because(self, reason: str) -> Open | None:
+    def open_for(self, reason: str) -> Open | None:
         return next((each for each in self.open if each.escalation.reason == reason), None)
 
 
-def evolve(state: State, word: Word | Command) -> State:
-    """The state after this word. Total: what is not ours changes nothing."""
+def evolve(state: State, event: Event | Command) -> State:
+    """The state after this event. Total: what is not ours changes nothing."""
     change = msgspec.structs.replace
-    match word:
-        case words.ReportFindings() | words.RecordAssessment() | words.RecordConditions():
-            return assessed(state, word)
-        case words.ReceiveReferral() if state.referral is None and state.episode is None:
-            return change(state, referral=Referral(word.referral_id), closed_at=None)
-        case words.RecordMedications():
-            return change(state, medications=merged(state.medications or (), word.medications))
-        case words.MedicationsRecorded():
-            listed = {each.id for each in word.medications}
-            left = tuple(each for each in state.medications or () if medication_id(word.list_id, each) in listed)
+    match event:
+        case messages.ReportFindings() | messages.RecordAssessment() | messages.RecordConditions():
+            return assessed(state, event)
+        case messages.ReceiveReferral() if state.referral is None and state.episode is None:
+            return change(state, referral=Referral(event.referral_id), closed_at=None)
+        case messages.RecordMedications():
+            return change(state, medications=merged(state.medications or (), event.medications))
+        case messages.MedicationsRecorded():
+            listed = {each.id for each in event.medications}
+            left = tuple(each for each in state.medications or () if medication_id(event.list_id, each) in listed)
             return change(state, medications=left)
-        case words.LevelOfCareRecommended():
-            hold = HOLD_RULE in word.rules
-            placed = Recommended(word.level, word.rules, word.conditions, word.track, hold)
+        case messages.LevelOfCareRecommended():
+            hold = HOLD_RULE in event.rules
+            placed = Recommended(event.level, event.rules, event.conditions, event.track, hold)
             return change(state, recommended=placed)
-        case words.PlacementReviewRequested():
-            about = word.missing or word.escalations
-            others = tuple(each for each in state.reviews if each.id != word.review_id)
-            return change(state, reviews=(*others, Review(word.review_id, word.reason, about)))
-        case words.PlacementReviewWithdrawn() | words.PlacementReviewCompleted():
-            return change(state, reviews=tuple(each for each in state.reviews if each.id != word.review_id))
-        case words.EpisodeAdmitted():
-            return change(_placed(state), episode=Episode(word.episode_id, word.admitted_at))
-        case words.EpisodeDeclined():
-            return change(_placed(state), closed_at=word.declined_at)
-        case words.EpisodeDischarged():
-            return change(state, episode=None, ledger=Ledger(), closed_at=word.discharged_at)
-        case EscalationWord():
-            return _escalated(state, word)
-        case words.TimePassed() if _is_over(state):
+        case messages.PlacementReviewRequested():
+            about = event.missing or event.escalations
+            others = tuple(each for each in state.reviews if each.id != event.review_id)
+            return change(state, reviews=(*others, Review(event.review_id, event.reason, about)))
+        case messages.PlacementReviewWithdrawn() | messages.PlacementReviewCompleted():
+            return change(state, reviews=tuple(each for each in state.reviews if each.id != event.review_id))
+        case messages.EpisodeAdmitted():
+            return change(_placed(state), episode=Episode(event.episode_id, event.admitted_at))
+        case messages.EpisodeDeclined():
+            return change(_placed(state), closed_at=event.declined_at)
+        case messages.EpisodeDischarged():
+            return change(state, episode=None, signals=SignalWindow(), closed_at=event.discharged_at)
+        case EscalationEvent():
+            return _escalated(state, event)
+        case messages.TimePassed() if _is_over(state):
             return State(medications=state.medications)
         case _:
             return state
@@ -150,9 +150,11 @@ def _placed(state: State) -> State:
     return msgspec.structs.replace(state, referral=None, recommended=None, needs=())
 
 
-def assessed(state: State, command: words.ReportFindings | words.RecordAssessment | words.RecordConditions) -> State:
+def assessed(
+    state: State, command: messages.ReportFindings | messages.RecordAssessment | messages.RecordConditions
+) -> State:
     """The state with the newer needs and findings: per dimension and code, the latest by clinical time stands."""
-    needs = command.needs if isinstance(command, words.RecordAssessment) else ()
+    needs = command.needs if isinstance(command, messages.RecordAssessment) else ()
     return msgspec.structs.replace(
         state,
         needs=_latest_needs((*state.needs, *needs)),
@@ -170,7 +172,7 @@ def _latest_needs(needs: Iterable[StatedNeed]) -> tuple[StatedNeed, ...]:
 
 
 def noted(known: Sequence[Noted], findings: Iterable[Finding]) -> tuple[Noted, ...]:
-    """What is known after these findings: per code the latest by clinical time; of two at one time the later said."""
+    """What is known after these findings: per code the latest by clinical time; of two at one time the later one."""
     latest = {code: (each.minute, value) for each in known for code, value in each.values.items()}
     for each in findings:
         if each.value == 0 and each.code not in latest and each.code not in DENIALS_ASKED:
@@ -184,67 +186,67 @@ def noted(known: Sequence[Noted], findings: Iterable[Finding]) -> tuple[Noted, .
     return tuple(Noted(minute, by_minute[minute]) for minute in sorted(by_minute))
 
 
-def merged(known: Sequence[Taken], reported: Sequence[Prescribed]) -> tuple[Taken, ...]:
-    """The list after these reports: each replaces what its source said before."""
+def merged(known: Sequence[ListedMedication], reported: Sequence[Prescribed]) -> tuple[ListedMedication, ...]:
+    """The list after these reports: each replaces what its source emitted before."""
     by_key = {each.key: each for each in known}
     for each in reported:
         key = each.source[:8]
         if each.taken:
-            by_key[key] = Taken(key, each.rxnorm, each.start_on, each.end_on, each.route)
+            by_key[key] = ListedMedication(key, each.rxnorm, each.start_on, each.end_on, each.route)
         else:
             by_key.pop(key, None)
     return tuple(by_key.values())
 
 
-def medication_id(list_id: str, taken: Taken) -> str:
+def medication_id(list_id: str, taken: ListedMedication) -> str:
     return name_id(list_id, taken.key)
 
 
-def medications_said(list_id: str, taken: Sequence[Taken]) -> tuple[Medication, ...]:
+def medications_said(list_id: str, taken: Sequence[ListedMedication]) -> tuple[Medication, ...]:
     return tuple(
         Medication(medication_id(list_id, each), each.rxnorm, each.start_on, each.end_on, each.route) for each in taken
     )
 
 
-def _escalated(state: State, word: EscalationWord) -> State:
+def _escalated(state: State, event: EscalationEvent) -> State:
     """Intake's own escalations live in `open`, those of others leave their combining signals in the ledger."""
-    if word.escalation.category in OWN_CATEGORIES:
-        still_open = escalation.evolve(state.open, word)
-        return msgspec.structs.replace(_answered(state, word), open=still_open)
-    return msgspec.structs.replace(state, ledger=after_hearing(state, word))
+    if event.escalation.category in OWN_CATEGORIES:
+        still_open = escalation.evolve(state.open, event)
+        return msgspec.structs.replace(_answered(state, event), open=still_open)
+    return msgspec.structs.replace(state, signals=after_hearing(state, event))
 
 
 OWN_CATEGORIES = ("combined", "safety", "placement")
 
 
-def _answered(state: State, word: EscalationWord) -> State:
+def _answered(state: State, event: EscalationEvent) -> State:
     """A person resolved a combined escalation: its signals alone shall not raise it again."""
-    if not isinstance(word, words.EscalationResolved):
+    if not isinstance(event, messages.EscalationResolved):
         return state
-    evidence = {each.evidence for each in word.escalation.signals}
-    return msgspec.structs.replace(state, ledger=state.ledger.after_an_answer(evidence))
+    evidence = {each.evidence for each in event.escalation.signals}
+    return msgspec.structs.replace(state, signals=state.signals.after_an_answer(evidence))
 
 
-def after_hearing(state: State, word: EscalationWord) -> Ledger:
+def after_hearing(state: State, event: EscalationEvent) -> SignalWindow:
     """The ledger after an escalation of another service; outside an episode nothing is remembered."""
-    if state.episode is None or isinstance(word, words.EscalationResolved):
-        return state.ledger
-    stands = () if isinstance(word, words.EscalationRetracted) else word.escalation.signals
-    return state.ledger.after(word.escalation.id, stands)
+    if state.episode is None or isinstance(event, messages.EscalationResolved):
+        return state.signals
+    stands = () if isinstance(event, messages.EscalationRetracted) else event.escalation.signals
+    return state.signals.after(event.escalation.id, stands)
 
 
 def due(state: State) -> datetime | None:
-    """The next instant at which something is to be said, or a closed placement leaves."""
+    """The next instant at which something is to be emitted, or a closed placement leaves."""
     moments = [each for each in (escalation.due(state.open), _leaves_at(state)) if each is not None]
     return min(moments, default=None)
 
 
 def _leaves_at(state: State) -> datetime | None:
     settled = not (state.open or state.reviews or state.referral or state.episode)
-    return state.closed_at + timedelta(days=KEEP_DAYS) if state.closed_at and settled else None
+    return state.closed_at + timedelta(days=CLOSED_DAYS) if state.closed_at and settled else None
 
 
 def _is_over(state: State) -> bool:
-    """Deadlines are heard when they are due: a state whose only deadline is to leave has reached it."""
+    """Deadlines are consumed when they are due: a state whose only deadline is to leave has reached it."""
     leaves = _leaves_at(state)
     return leaves is not None and due(state) == leaves

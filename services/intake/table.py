@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from services.intake.messages import StatedNeed
 from services.intake.state import Noted
-from services.intake.words import StatedNeed
 
 _PART = re.compile(r"(?P<code>[a-z0-9-]+) (?P<relation>>=|<=) (?P<bound>\d+)")
 
@@ -100,7 +100,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Assessment:
     """What a condition is asked of: stated needs and findings, at an instant."""
 
     needs: tuple[StatedNeed, ...]
@@ -119,7 +119,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ConditionPart:
     """One part of a line: a value within bounds, or (`stated`) a need stated at this level or in this form."""
 
     code: str = ""
@@ -127,14 +127,14 @@ class Part:
     most: float = inf
     stated: str = ""
 
-    def holds(self, values: Mapping[str, int], known: Known) -> bool:
+    def holds(self, values: Mapping[str, int], known: Assessment) -> bool:
         if self.stated:
             return known.states(self.stated)
         value = values.get(self.code)
         return value is not None and self.least <= value <= self.most
 
 
-def support(row: Conditional, known: Known) -> frozenset[str] | None:
+def support(row: Conditional, known: Assessment) -> frozenset[str] | None:
     """The finding codes by which the row holds (every line that does counts), or None where none holds."""
     values = known.within(row.within_days)
     holding = [line for line in _lines(row.when) if all(part.holds(values, known) for part in line)]
@@ -148,23 +148,27 @@ def codes_asked(when: tuple[str, ...]) -> frozenset[str]:
 
 
 @cache
-def _lines(when: tuple[str, ...]) -> tuple[tuple[Part, ...], ...]:
+def _lines(when: tuple[str, ...]) -> tuple[tuple[ConditionPart, ...], ...]:
     """A condition as it is written in the table, read once."""
     return tuple(tuple(_part(part) for part in line.split(" & ")) for line in when)
 
 
-def _part(part: str) -> Part:
+def _part(part: str) -> ConditionPart:
     if part.startswith("stated "):
-        return Part(stated=part.removeprefix("stated "))
+        return ConditionPart(stated=part.removeprefix("stated "))
     if part.startswith("not "):
-        return Part(part.removeprefix("not "), 0, 0)
+        return ConditionPart(part.removeprefix("not "), 0, 0)
     if compared := _PART.fullmatch(part):
         bound = int(compared["bound"])
-        return Part(compared["code"], bound) if compared["relation"] == ">=" else Part(compared["code"], -inf, bound)
-    return Part(part)
+        return (
+            ConditionPart(compared["code"], bound)
+            if compared["relation"] == ">="
+            else ConditionPart(compared["code"], -inf, bound)
+        )
+    return ConditionPart(part)
 
 
-def _codes(lines: Sequence[tuple[Part, ...]]) -> frozenset[str]:
+def _codes(lines: Sequence[tuple[ConditionPart, ...]]) -> frozenset[str]:
     return frozenset(part.code for line in lines for part in line if part.code)
 
 

@@ -10,11 +10,11 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from services.testing.words import ReportResult
-from shared.edge.fhir import Entry
+from services.testing.messages import ReportResult
+from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
-from shared.path.item import Accepted
-from shared.words import codes, fhir
+from shared.events import codes, fhir
+from shared.path.transaction.delivery import AcceptedResource
 
 WHOSE = "assign-result"
 OWNER = "case-manager"
@@ -22,7 +22,7 @@ _REPORT = "report"
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def task(cause: UUID, program: str, reports: Sequence[ReportResult], now: datetime) -> Accepted:
+def task(cause: UUID, program: str, reports: Sequence[ReportResult], now: datetime) -> AcceptedResource:
     """The work-list item: `GET /fhir/Task?status=requested`. The same message again makes the same one."""
     identity = str(uuid5(cause, f"{WHOSE}|{program}"))
     resource = {
@@ -42,7 +42,7 @@ def task(cause: UUID, program: str, reports: Sequence[ReportResult], now: dateti
             for each in reports
         ],
     }
-    return Accepted("Task", identity, msgspec.json.encode(resource).decode(), "requested", now)
+    return AcceptedResource("Task", identity, msgspec.json.encode(resource).decode(), "requested", now)
 
 
 def asks_whose(stored: Mapping[str, Any]) -> bool:
@@ -53,7 +53,7 @@ def asks_whose(stored: Mapping[str, Any]) -> bool:
     )
 
 
-def assigned(entry: Entry, stored: Mapping[str, Any]) -> Iterator[ReportResult]:
+def assigned(entry: BundleEntry, stored: Mapping[str, Any]) -> Iterator[ReportResult]:
     """A person completed it, with the patient in `Task.for`: the reports, to be told of that patient.
 
     They are read from the Task as it was kept, never from what came back. Raises Refusal for any other status.

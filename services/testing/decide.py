@@ -1,24 +1,19 @@
 """What testing concludes from a report, a list of medications or an admission.
 
-It grades what is known before and after, and says the difference: results, what is taken back, what asks for a person.
+It grades what is known before and after, and emits the difference: results, what is taken back, what asks for a person.
 """
 
 from typing import Any, assert_never
 
 from services.testing.grading import Graded, grade
-from services.testing.packing import instant, pack_id, unpack_id
-from services.testing.settings import Settings
-from services.testing.state import Report, State, evolve, put
-from services.testing.triggers import Cause, causes, triggers
-from services.testing.versions import next_version, of_patient, same
-from services.testing.words import (
+from services.testing.messages import (
     AcknowledgeEscalation,
     Commands,
+    Consumes,
     DrugTestCorrected,
     DrugTestResulted,
     EpisodeAdmitted,
     EpisodeDischarged,
-    Hears,
     MedicationsRecorded,
     PatientIdentified,
     ReportResult,
@@ -26,44 +21,47 @@ from services.testing.words import (
     ResultMatched,
     TimePassed,
 )
+from services.testing.packing import instant, pack_id, unpack_id
+from services.testing.settings import Settings
+from services.testing.state import Report, State, evolve, put
+from services.testing.triggers import Cause, causes, triggers
+from services.testing.versions import next_version, of_patient, same
+from shared.events.envelope import Event
+from shared.events.escalation import EscalationEvent
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
-from shared.words.envelope import Word
-from shared.words.escalation import EscalationWord
-
-Now = Moment[Settings]
 
 
-def hear(state: State, word: Hears, moment: Now) -> list[Word]:
-    match word:
+def react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Event]:
+    match event:
         case PatientIdentified():
             return []
         case MedicationsRecorded():
-            return settle(state, evolve(state, word), "medications-recorded", moment)
+            return regrade(state, evolve(state, event), "medications-recorded", moment)
         case EpisodeAdmitted():
-            return settle(state, evolve(state, word), "episode-admitted", moment)
+            return regrade(state, evolve(state, event), "episode-admitted", moment)
         case EpisodeDischarged():
-            return _discharged(state, word, moment)
+            return _discharged(state, event, moment)
         case TimePassed():
-            return list(escalation.say_overdue(state.open, moment.now))
+            return list(escalation.emit_overdue(state.open, moment.now))
         case _:
-            assert_never(word)
+            assert_never(event)
 
 
-def tell(state: State, command: Commands, moment: Now) -> list[Word] | Refused:
+def decide(state: State, command: Commands, moment: Moment[Settings]) -> list[Event] | Refused:
     match command:
         case ReportResult():
             return _reported(state, command, moment)
         case AcknowledgeEscalation(escalation_id=identity):
             return escalation.acknowledge(state.open, identity, moment)
-        case ResolveEscalation(escalation_id=identity, because=because):
-            return escalation.resolve(state.open, identity, because, moment)
+        case ResolveEscalation(escalation_id=identity, reason=reason):
+            return escalation.resolve(state.open, identity, reason, moment)
         case _:
             assert_never(command)
 
 
-def _discharged(state: State, word: EpisodeDischarged, moment: Now) -> list[Word]:
-    if state.episode is None or state.episode.id != word.episode_id:
+def _discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Event]:
+    if state.episode is None or state.episode.id != event.episode_id:
         return []
     return list(escalation.close_all(state.open, "episode-discharged", moment.now))
 
@@ -73,8 +71,8 @@ NOTHING_TO_PROMOTE = Refused(
 )
 
 
-def _reported(state: State, told: ReportResult, moment: Now) -> list[Word] | Refused:
-    command = of_patient(told, moment.patient)
+def _reported(state: State, reported: ReportResult, moment: Moment[Settings]) -> list[Event] | Refused:
+    command = of_patient(reported, moment.patient)
     known = next((each for each in state.reports if each.id == pack_id(command.report_id)), None)
     match command.status:
         case "registered":
@@ -86,12 +84,12 @@ def _reported(state: State, told: ReportResult, moment: Now) -> list[Word] | Ref
     if report is None or (known is not None and same(report, known)):
         return []
     after = put(state, report)
-    said = settle(state, after, _because(report, known), moment, told=report)
+    emitted = regrade(state, after, _reason(report, known), moment, reported=report)
     graded = grade(after, moment.settings)[report.id]
-    return said if graded.graded and not command.matched else [_matched(graded, moment), *said]
+    return emitted if graded.graded and not command.matched else [_matched(graded, moment), *emitted]
 
 
-def _because(report: Report, known: Report | None) -> str:
+def _reason(report: Report, known: Report | None) -> str:
     """Why what stood before may not stand any more."""
     if known is None:
         return "earlier-specimen-reported"
@@ -100,25 +98,27 @@ def _because(report: Report, known: Report | None) -> str:
     return "result-finalized" if known.status == "preliminary" else "result-corrected"
 
 
-def settle(before: State, after: State, because: str, moment: Now, told: Report | None = None) -> list[Word]:
+def regrade(
+    before: State, after: State, reason: str, moment: Moment[Settings], reported: Report | None = None
+) -> list[Event]:
     """Say what grading finds different: results first, then what is taken back, then what asks for a person."""
     old, new = grade(before, moment.settings), grade(after, moment.settings)
-    said: list[Word] = []
+    emitted: list[Event] = []
     for key, graded in new.items():
         if graded.graded and (graded != old.get(key)):
-            said.append(_said(graded, old.get(key), key == (told.id if told else None)))
-    return [*said, *_escalate(before, causes(old, moment.settings), causes(new, moment.settings), because, moment)]
+            emitted.append(_result_event(graded, old.get(key), key == (reported.id if reported else None)))
+    return [*emitted, *_escalate(before, causes(old, moment.settings), causes(new, moment.settings), reason, moment)]
 
 
-def _said(graded: Graded, before: Graded | None, told: bool) -> Word:
-    """Corrected, where a meaning was said before; else, and where a preliminary report became final, resulted."""
-    finalized = told and before is not None and before.report.status == "preliminary" and not graded.report.voided
+def _result_event(graded: Graded, before: Graded | None, reported: bool) -> Event:
+    """Corrected, where a meaning was emitted before; else, and where a preliminary report became final, resulted."""
+    finalized = reported and before is not None and before.report.status == "preliminary" and not graded.report.voided
     if before is None or not before.graded or finalized:
         return DrugTestResulted(**_fields(graded))
     return DrugTestCorrected(**_fields(graded))
 
 
-def _matched(graded: Graded, moment: Now) -> ResultMatched:
+def _matched(graded: Graded, moment: Moment[Settings]) -> ResultMatched:
     provenance_id = moment.new_id(f"matched:{unpack_id(graded.report.id)}")
     return ResultMatched(**_fields(graded), provenance_id=provenance_id, matched_at=moment.now)
 
@@ -137,21 +137,23 @@ def _fields(graded: Graded) -> dict[str, Any]:
     }
 
 
-def _escalate(state: State, before: list[Cause], after: list[Cause], because: str, moment: Now) -> list[EscalationWord]:
-    """Withdraw what no longer stands, then raise or update what is new; what stood and stands says nothing."""
-    still_open, said = state.open, list[EscalationWord]()
+def _escalate(
+    state: State, before: list[Cause], after: list[Cause], reason: str, moment: Moment[Settings]
+) -> list[EscalationEvent]:
+    """Withdraw what no longer stands, then raise or update what is new; what stood and stands emits nothing."""
+    still_open, emitted = state.open, list[EscalationEvent]()
     reasons = {each.reason for each in after}
     for gone in before:
         if gone.signal in (each.signal for each in after if each.reason == gone.reason):
             continue
         concerned = [each for each in still_open if each.escalation.reason == gone.reason]
-        withdrawn = escalation.withdraw_evidence(concerned, gone.signal.evidence, reasons, because, moment.now)
-        for word in withdrawn:
-            still_open = escalation.evolve(still_open, word)
-        said.extend(withdrawn)
+        withdrawn = escalation.withdraw_evidence(concerned, gone.signal.evidence, reasons, reason, moment.now)
+        for event in withdrawn:
+            still_open = escalation.evolve(still_open, event)
+        emitted.extend(withdrawn)
     fresh = [each for each in after if not any(_covers(known, each) for known in before)]
-    said.extend(escalation.raise_or_update(still_open, triggers(fresh), moment, moment.settings.escalation))
-    return said
+    emitted.extend(escalation.raise_or_update(still_open, triggers(fresh), moment, moment.settings.escalation))
+    return emitted
 
 
 def _covers(known: Cause, cause: Cause) -> bool:

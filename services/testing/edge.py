@@ -12,15 +12,8 @@ from services.testing.assigning import asks_whose, assigned
 from services.testing.interpretation import TooManyComponents
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import LaboratoryReport, Status
-from services.testing.observations import (
-    REPORT,
-    STATUS,
-    Json,
-    codes_of,
-    raw_codes,
-    report_of,
-    tagged,
-)
+from services.testing.messages import AcknowledgeEscalation, ReportResult, ResolveEscalation
+from services.testing.observations import REPORT, STATUS, Json, codes_of, raw_codes, report_of, tagged
 from services.testing.submitted import (
     Submitted,
     collected_at,
@@ -32,28 +25,27 @@ from services.testing.submitted import (
     results,
     specimen_number,
 )
-from services.testing.words import AcknowledgeEscalation, ReportResult, ResolveEscalation
 from shared.edge.contract import Context, Edge, Interpretation
-from shared.edge.escalations import told as escalation_told
-from shared.edge.fhir import Entry, Interaction, Taken
+from shared.edge.escalations import escalation_command
+from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.outcome import refuse
 from shared.edge.search import IDENTIFIED, PARAMETERS
-from shared.words.codes import OUTCOME
-from shared.words.envelope import Command
+from shared.events.codes import OUTCOME
+from shared.events.envelope import Command
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
-TAKES: dict[str, Taken] = {
-    "DiagnosticReport": Taken((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
-    "Observation": Taken((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
-    "Specimen": Taken((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
-    "Task": Taken((*_READ, "update"), PARAMETERS),
-    "DetectedIssue": Taken(_READ, PARAMETERS),
-    "Provenance": Taken(_READ, PARAMETERS),
+TAKES: dict[str, ResourceSupport] = {
+    "DiagnosticReport": ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
+    "Observation": ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
+    "Specimen": ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
+    "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
+    "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
+    "Provenance": ResourceSupport(_READ, PARAMETERS),
 }
 NO_DRUG_TEST = (OUTCOME, "not-a-drug-test")
 
 
-def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
+def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
     """One command for each report; an Observation that no report names belongs to an earlier one or is its own."""
     submitted = Submitted(entries, context)
     commands: list[Command] = []
@@ -64,29 +56,29 @@ def interpret(entries: Sequence[Entry], context: Context) -> Interpretation:
             case "Task" if asks_whose(asked := _stored(entry, context)):
                 commands.extend(assigned(entry, asked))
             case "Task":
-                commands.append(escalation_told(entry, AcknowledgeEscalation, ResolveEscalation))
+                commands.append(escalation_command(entry, AcknowledgeEscalation, ResolveEscalation))
             case "DiagnosticReport":
-                commands.extend(_told(_of_report(entry, submitted), entry, submitted, tags))
+                commands.extend(_commands(_of_report(entry, submitted), entry, submitted, tags))
             case "Observation" if f"Observation/{entry.id}" not in grouped:
-                commands.extend(_told(_of_observation(entry, submitted), entry, submitted, tags))
+                commands.extend(_commands(_of_observation(entry, submitted), entry, submitted, tags))
             case _:
                 pass
-    kept = [
+    as_received = [
         msgspec.structs.replace(each, resource=tagged(each.resource, *tags[name])) if name in tags else each
         for each in entries
         if (name := f"{each.type}/{each.id}") and (each.type != "Task" or asks_whose(_stored(each, context)))
     ]
-    return Interpretation(tuple(commands), tuple(each if context.patient else _unmatched(each) for each in kept))
+    return Interpretation(tuple(commands), tuple(each if context.patient else _unmatched(each) for each in as_received))
 
 
-def _stored(entry: Entry, context: Context) -> Json:
+def _stored(entry: BundleEntry, context: Context) -> Json:
     """What this entry replaces, as it is now."""
     stored = context.stored.get((entry.type, str(entry.id)))
     return stored.body if stored else {}
 
 
-def _told(
-    report: LaboratoryReport, entry: Entry, submitted: Submitted, tags: dict[str, tuple[str, str]]
+def _commands(
+    report: LaboratoryReport, entry: BundleEntry, submitted: Submitted, tags: dict[str, tuple[str, str]]
 ) -> Iterator[ReportResult]:
     """The report as a command, its Observations tagged with it; what is no drug test is only marked."""
     context = submitted.context
@@ -105,12 +97,12 @@ def _told(
     yield command
 
 
-def _unmatched(entry: Entry) -> Entry:
+def _unmatched(entry: BundleEntry) -> BundleEntry:
     """While nobody knows whom it is about, it says nothing of a subject."""
     return msgspec.structs.replace(entry, resource={k: v for k, v in entry.resource.items() if k != "subject"})
 
 
-def _of_report(entry: Entry, submitted: Submitted) -> LaboratoryReport:
+def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     report, status = entry.resource, STATUS.get(entry.resource["status"], "unknown")
     contained = {f"#{each.get('id')}": each for each in report.get("contained", ())}
     here = [
@@ -131,7 +123,7 @@ def _of_report(entry: Entry, submitted: Submitted) -> LaboratoryReport:
     )
 
 
-def _without_results(entry: Entry, context: Context) -> Status:
+def _without_results(entry: BundleEntry, context: Context) -> Status:
     """A report may become final without its Observations being sent again, and nothing else may."""
     before = STATUS.get(str(_stored(entry, context).get("status")), "unknown")
     if entry.resource["status"] == "final" and before == "preliminary":
@@ -141,7 +133,7 @@ def _without_results(entry: Entry, context: Context) -> Status:
     )
 
 
-def _of_observation(entry: Entry, submitted: Submitted) -> LaboratoryReport:
+def _of_observation(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     """A lone Observation, or one that heads its members."""
     observation = entry.resource
     return LaboratoryReport(

@@ -25,11 +25,11 @@ from services.testing.state import (
     code_of,
     definitive_of,
     letter_of,
-    positive_kins,
+    positive_groups,
     quantified,
 )
-from shared.words.envelope import name_id
-from shared.words.testing import AnalyteResult, Outcome
+from shared.events.envelope import name_id
+from shared.events.testing import AnalyteResult, ResultOutcome
 
 DAY = 86_400
 USABLE_FOR_BASELINE = ("valid", "dilute")
@@ -90,8 +90,8 @@ def belongs_to_episode(state: State, settings: Settings, collected_at: int) -> b
 def _baseline_at(state: State, settings: Settings) -> int | None:
     """When the episode's first usable specimen was collected."""
     known = [each.collected_at for each in state.reports if _usable(each)]
-    if state.first_shed_at is not None:
-        known.append(state.first_shed_at)
+    if state.first_evicted_at is not None:
+        known.append(state.first_evicted_at)
     return min((each for each in known if belongs_to_episode(state, settings, each)), default=None)
 
 
@@ -122,7 +122,7 @@ def _results(circumstances: _Circumstances) -> tuple[AnalyteResult, ...]:
     return tuple(results)
 
 
-def _outcome(measure: str | Foreign, by: _Circumstances) -> tuple[Outcome, str | None]:
+def _outcome(measure: str | Foreign, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """The outcome, and the ingredient that explains it where one does."""
     letter, analyte = letter_of(measure), analyte_of(measure)
     if by.report.voided or letter == CANCELLED:
@@ -138,7 +138,7 @@ def _outcome(measure: str | Foreign, by: _Circumstances) -> tuple[Outcome, str |
     return _positive(measure, by) if letter == "p" else _negative(measure, by)
 
 
-def _positive(measure: str | Foreign, by: _Circumstances) -> tuple[Outcome, str | None]:
+def _positive(measure: str | Foreign, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """Explained first, because an expected result is never held against anyone."""
     analyte = analyte_of(measure)
     if (ingredient := _explained_by(analyte, by)) is not None:
@@ -154,7 +154,7 @@ def _positive(measure: str | Foreign, by: _Circumstances) -> tuple[Outcome, str 
     return ("unexpected-positive-confirmed" if definitive_of(measure) else "unexpected-positive-presumptive"), None
 
 
-def _negative(measure: str | Foreign, by: _Circumstances) -> tuple[Outcome, str | None]:
+def _negative(measure: str | Foreign, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """A specimen that is not valid cannot show an absence."""
     if by.report.condition != "valid":
         return by.report.condition, None
@@ -183,7 +183,7 @@ def _maintenance(analyte: str, by: _Circumstances) -> str | None:
     return None
 
 
-def _absence(measure: str | Foreign, ingredient: str, by: _Circumstances) -> Outcome:
+def _absence(measure: str | Foreign, ingredient: str, by: _Circumstances) -> ResultOutcome:
     """Absent when neither drug nor metabolite was found. The metabolite alone only where both were quantified."""
     pair = tables.MAINTENANCE[ingredient]
     found = [each for each in by.measures if analyte_of(each) in pair and letter_of(each) == "p"]
@@ -210,19 +210,19 @@ def _refuted(analyte: str, definitive: bool, specimen: tuple[Report, ...]) -> bo
 
 def _residual(analyte: str, by: _Circumstances) -> bool:
     """Whether an earlier positive of the same kin lies within the residual window."""
-    kin, at = tables.ANALYTES[analyte].kin, by.report.collected_at
-    window = by.settings.residual_days.get(kin, 0) * DAY
+    metabolite_group, at = tables.ANALYTES[analyte].metabolite_group, by.report.collected_at
+    window = by.settings.residual_days.get(metabolite_group, 0) * DAY
     earlier = [
         each.collected_at
         for each in by.state.reports
-        if each.specimen != by.report.specimen and kin in _standing_kins(each, by.state)
+        if each.specimen != by.report.specimen and metabolite_group in _standing_groups(each, by.state)
     ]
-    earlier.extend(when for known, when in by.state.residue if known == kin)
+    earlier.extend(when for known, when in by.state.last_positive_by_group if known == metabolite_group)
     return any(0 < at - each <= window for each in earlier)
 
 
-def _standing_kins(report: Report, state: State) -> set[str]:
+def _standing_groups(report: Report, state: State) -> set[str]:
     """Kins positive in a report and not refuted by a definitive method on the same specimen."""
     specimen = tuple(each for each in state.reports if each.specimen == report.specimen and not each.voided)
     standing = tuple(each for each in report.measures if not _refuted(analyte_of(each), definitive_of(each), specimen))
-    return positive_kins(msgspec.structs.replace(report, measures=standing))
+    return positive_groups(msgspec.structs.replace(report, measures=standing))

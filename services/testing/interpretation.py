@@ -13,11 +13,11 @@ import msgspec
 
 from services.testing import tables
 from services.testing.laboratory import Code, Component, LaboratoryReport, report_id, specimen_id
+from services.testing.messages import Observed, ReportResult
 from services.testing.settings import Settings
 from services.testing.validity import condition_of
-from services.testing.words import Observed, ReportResult
-from shared.words.codes import LOINC
-from shared.words.testing import Condition, Finding
+from shared.events.codes import LOINC
+from shared.events.testing import Condition, ResultFinding
 
 CODE_CHARACTERS_MOST = 64
 COMPONENTS_MOST = 300
@@ -72,7 +72,7 @@ _DRUG_TEST = re.compile(
 )
 
 
-def finding(component: Component) -> Finding:
+def finding(component: Component) -> ResultFinding:
     """What this component says was found. `pending` where it says nothing."""
     return (
         _by_code(component.values)
@@ -187,7 +187,7 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
         return None
     if len(report.components) > COMPONENTS_MOST:
         raise TooManyComponents
-    measured = _validity_measures((*report.components, *report.beside), client, settings)
+    measured = _validity_measures((*report.components, *report.same_specimen), client, settings)
     condition = condition_of(measured, settings.validity, rejected=report.rejected)
     results = [
         observed for each in report.components if (observed := _observe(each, client, settings, condition)) is not None
@@ -210,7 +210,7 @@ def _observe(component: Component, client: str, settings: Settings, condition: C
     if ignored or (measure is not None and measure.kind in ("cutoff", "panel", "method")):
         return None
     cancelled = component.status in ("cancelled", "entered-in-error")
-    found: Finding = "unsatisfactory" if cancelled else finding(component)
+    found: ResultFinding = "unsatisfactory" if cancelled else finding(component)
     if component.status in ("registered", "unknown"):
         found = "pending"
     stands = component.status == "promoted" and found == "pending"

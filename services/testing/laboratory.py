@@ -10,8 +10,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
-from shared.words.codes import HUB
-from shared.words.envelope import name_id
+from shared.events.codes import HUB
+from shared.events.envelope import name_id
 
 Status = Literal[
     "registered", "preliminary", "final", "corrected", "cancelled", "entered-in-error", "promoted", "unknown"
@@ -62,7 +62,7 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
     rejected: bool = False
     extent: Extent = "report"
     components: tuple[Component, ...] = ()
-    beside: tuple[Component, ...] = ()
+    same_specimen: tuple[Component, ...] = ()
     """What other orders of the same message found in the same specimen: its validity is often an order of its own."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any, Literal, NamedTuple
 
-from shared.path import log
+from shared.platform import log
 
 START, END, RETURN = b"\x0b", b"\x1c", b"\r"
 FRAME_BYTES_MOST = 5 * 1024 * 1024

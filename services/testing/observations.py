@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from services.testing.interpretation import cutoff_in
 from services.testing.laboratory import Code, Component, Status
-from shared.words.codes import HUB
+from shared.events.codes import HUB
 
 Json = Mapping[str, Any]
 REPORT = f"{HUB}/NamingSystem/laboratory-report"

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from services.testing import hl7
-from services.testing.hl7 import Fault, Header, Named, Refusal
-from shared.path.identity import Identifier
+from services.testing.hl7 import Fault, Header, Nak, Named
+from shared.path.transaction.aliases import Identifier
 
 
 class Laboratory(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +48,12 @@ class Sender:
 def sender_of(header: Header | None, known: Mapping[str, Laboratory]) -> Sender:
     """By MSH-3 and MSH-4; where neither is registered and only one laboratory is, that one. Raises Refusal."""
     if header is None:
-        raise Refusal("AR", Fault("", hl7.SEQUENCE_ERROR))
-    said = {header.text(3).casefold(), header.text(4).casefold()} - {""}
-    named = [name for name, each in known.items() if said & {*map(str.casefold, each.hl7_senders), name}]
+        raise Nak("AR", Fault("", hl7.SEQUENCE_ERROR))
+    written = {header.text(3).casefold(), header.text(4).casefold()} - {""}
+    named = [name for name, each in known.items() if written & {*map(str.casefold, each.hl7_senders), name}]
     candidates = named or list(known)
     if len(candidates) != 1:
-        raise Refusal("AR", Fault("MSH^1^4", hl7.UNKNOWN_KEY), header)
+        raise Nak("AR", Fault("MSH^1^4", hl7.UNKNOWN_KEY), header)
     laboratory = known[candidates[0]]
     asked = header.text(6).casefold()
     programs = tuple(each for each in laboratory.programs if each.casefold() == asked) or laboratory.programs

@@ -6,7 +6,7 @@ from shared.rules.escalation import Times
 
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of specimen validity, urine (domain 4.3). Where the laboratory says the state itself, its word stands."""
+    """Limits of specimen validity, urine (domain 4.3). Where the laboratory says the state itself, its event stands."""
 
     substituted_creatinine_mg_dl: float
     dilute_creatinine_mg_dl: float

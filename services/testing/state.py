@@ -1,6 +1,6 @@
 """What the next decision about a patient needs: the episode, the medications, the reports of its window, what is open.
 
-Nothing graded is kept: grading is a pure function of this state, so what changed is seen by grading twice.
+Nothing graded is stored: grading is a pure function of this state, so what changed is seen by grading twice.
 """
 
 from datetime import datetime, timedelta
@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.testing import tables
-from services.testing.medications import Taken, reconciled
+from services.testing.escalation_packing import PackedEscalation, pack_escalations, unpack_escalations
+from services.testing.medications import IngredientPeriod, reconciled
+from services.testing.messages import EpisodeAdmitted, EpisodeDischarged, MedicationsRecorded, TimePassed
 from services.testing.packing import instant, pack_id, seconds
-from services.testing.watch import Watched, opens, watch
-from services.testing.words import EpisodeAdmitted, EpisodeDischarged, MedicationsRecorded, TimePassed
+from shared.events.codes import LOINC
+from shared.events.envelope import Command, Event
+from shared.events.escalation import EscalationEvent
+from shared.events.testing import AnalyteResult, Condition, DrugTestEvent, ResultFinding
 from shared.rules import escalation
-from shared.words.codes import LOINC
-from shared.words.envelope import Command, Word
-from shared.words.escalation import EscalationWord
-from shared.words.testing import AnalyteResult, Condition, DrugTestWord, Finding
 
 VERSION = 1
 BYTES_MOST = 3900
@@ -24,7 +24,7 @@ BYTES_MOST = 3900
 CLOSED_DAYS = 30
 """An ended episode leaves the state so long after its last open item."""
 
-LETTERS: dict[Finding, str] = {
+LETTERS: dict[ResultFinding, str] = {
     "positive": "p",
     "negative": "n",
     "indeterminate": "i",
@@ -33,7 +33,9 @@ LETTERS: dict[Finding, str] = {
     "valid": "v",
 }
 CANCELLED = "x"
-FINDINGS: dict[str, Finding] = {letter: found for found, letter in LETTERS.items()} | {CANCELLED: "unsatisfactory"}
+FINDINGS: dict[str, ResultFinding] = {letter: found for found, letter in LETTERS.items()} | {
+    CANCELLED: "unsatisfactory"
+}
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True):
@@ -73,30 +75,30 @@ class State(msgspec.Struct, frozen=True, array_like=True):
 
     episode: Episode | None = None
     listed_at: int = 0
-    medications: tuple[Taken, ...] = ()
-    unmapped: tuple[Taken, ...] = ()
+    medications: tuple[IngredientPeriod, ...] = ()
+    unmapped: tuple[IngredientPeriod, ...] = ()
     reports: tuple[Report, ...] = ()
-    first_shed_at: int | None = None
+    first_evicted_at: int | None = None
     """Collection of the earliest specimen whose report was shed: the baseline stays where it was."""
-    residue: tuple[tuple[str, int], ...] = ()
+    last_positive_by_group: tuple[tuple[str, int], ...] = ()
     """Per kin, the last positive among shed reports."""
-    watched: tuple[Watched, ...] = ()
+    packed_escalations: tuple[PackedEscalation, ...] = ()
 
     @property
     def open(self) -> tuple[escalation.Open, ...]:
-        return opens(self.watched)
+        return unpack_escalations(self.packed_escalations)
 
 
-def pack(word: DrugTestWord) -> Report:
+def pack(event: DrugTestEvent) -> Report:
     return Report(
-        id=pack_id(word.report_id),
-        specimen=pack_id(word.specimen_id),
-        collected_at=seconds(word.collected_at),
-        issued_at=seconds(word.issued_at),
-        status=word.status,
-        condition=word.condition,
+        id=pack_id(event.report_id),
+        specimen=pack_id(event.specimen_id),
+        collected_at=seconds(event.collected_at),
+        issued_at=seconds(event.issued_at),
+        status=event.status,
+        condition=event.condition,
         measures=tuple(
-            measure(each.code, each.code_system, each.analyte, _letter(each), each.confirmed) for each in word.results
+            measure(each.code, each.code_system, each.analyte, _letter(each), each.confirmed) for each in event.results
         ),
     )
 
@@ -119,31 +121,35 @@ def put(state: State, report: Report) -> State:
     return msgspec.structs.replace(state, reports=tuple(ordered))
 
 
-def evolve(state: State, word: Word | Command) -> State:
-    match word:
+def evolve(state: State, event: Event | Command) -> State:
+    match event:
         case MedicationsRecorded():
-            return shed(_with_medications(state, word))
+            return evict(_with_medications(state, event))
         case EpisodeAdmitted():
-            return _admitted(state, word)
-        case EpisodeDischarged() if state.episode is not None and state.episode.id == word.episode_id:
-            closed = msgspec.structs.replace(state.episode, discharged_at=seconds(word.discharged_at))
+            return _admitted(state, event)
+        case EpisodeDischarged() if state.episode is not None and state.episode.id == event.episode_id:
+            closed = msgspec.structs.replace(state.episode, discharged_at=seconds(event.discharged_at))
             return msgspec.structs.replace(state, episode=closed)
-        case DrugTestWord():
-            return shed(put(state, pack(word)))
-        case EscalationWord():
-            return shed(msgspec.structs.replace(state, watched=watch(escalation.evolve(state.open, word))))
+        case DrugTestEvent():
+            return evict(put(state, pack(event)))
+        case EscalationEvent():
+            return evict(
+                msgspec.structs.replace(
+                    state, packed_escalations=pack_escalations(escalation.evolve(state.open, event))
+                )
+            )
         case TimePassed():
             return State() if _only_to_leave(state) else state
         case _:
             return state
 
 
-def _admitted(state: State, word: EpisodeAdmitted) -> State:
-    if state.episode is not None and state.episode.id == word.episode_id:
+def _admitted(state: State, event: EpisodeAdmitted) -> State:
+    if state.episode is not None and state.episode.id == event.episode_id:
         return state
     again = state.episode is not None
-    opened = Episode(word.episode_id, seconds(word.admitted_at))
-    return msgspec.structs.replace(state, episode=opened, first_shed_at=None if again else state.first_shed_at)
+    opened = Episode(event.episode_id, seconds(event.admitted_at))
+    return msgspec.structs.replace(state, episode=opened, first_evicted_at=None if again else state.first_evicted_at)
 
 
 def due(state: State) -> datetime | None:
@@ -155,7 +161,7 @@ def due(state: State) -> datetime | None:
 def _leaves_at(state: State) -> datetime | None:
     if state.episode is None or state.episode.discharged_at is None:
         return None
-    last = max([state.episode.discharged_at, *(each.act_by for each in state.watched)])
+    last = max([state.episode.discharged_at, *(each.act_by for each in state.packed_escalations)])
     return instant(last) + timedelta(days=CLOSED_DAYS)
 
 
@@ -163,16 +169,16 @@ def _only_to_leave(state: State) -> bool:
     return _leaves_at(state) is not None and escalation.due(state.open) is None
 
 
-def _with_medications(state: State, word: MedicationsRecorded) -> State:
+def _with_medications(state: State, event: MedicationsRecorded) -> State:
     """The whole list each time. What is no longer in it was taken until the day of the new list."""
-    recorded_at = seconds(word.recorded_at)
+    recorded_at = seconds(event.recorded_at)
     if recorded_at < state.listed_at:
         return state
-    known, unknown = reconciled(word.medications, state.medications, state.unmapped, word.recorded_at.date())
+    known, unknown = reconciled(event.medications, state.medications, state.unmapped, event.recorded_at.date())
     return msgspec.structs.replace(state, listed_at=recorded_at, medications=known, unmapped=unknown)
 
 
-def shed(state: State) -> State:
+def evict(state: State) -> State:
     """Within the limit, oldest first: reports that found nothing go, then plain negatives, then whole reports."""
     while len(msgspec.json.encode(state)) > BYTES_MOST and state.reports:
         older = state.reports[:-1]
@@ -201,20 +207,27 @@ def _still_matters(measure: str | Foreign) -> bool:
 
 def _without(state: State, gone: Report) -> State:
     """What the report leaves behind: when each kin was last positive, and when the first specimen was collected."""
-    residue, first = dict(state.residue), state.first_shed_at
-    for kin in positive_kins(gone):
-        residue[kin] = max(gone.collected_at, residue.get(kin, gone.collected_at))
+    last_positive_by_group, first = dict(state.last_positive_by_group), state.first_evicted_at
+    for metabolite_group in positive_groups(gone):
+        last_positive_by_group[metabolite_group] = max(
+            gone.collected_at, last_positive_by_group.get(metabolite_group, gone.collected_at)
+        )
     if not gone.voided:
         first = gone.collected_at if first is None else min(gone.collected_at, first)
-    kept = tuple(each for each in state.reports if each != gone)
-    return msgspec.structs.replace(state, reports=kept, residue=tuple(sorted(residue.items())), first_shed_at=first)
+    remaining = tuple(each for each in state.reports if each != gone)
+    return msgspec.structs.replace(
+        state,
+        reports=remaining,
+        last_positive_by_group=tuple(sorted(last_positive_by_group.items())),
+        first_evicted_at=first,
+    )
 
 
-def positive_kins(report: Report) -> set[str]:
+def positive_groups(report: Report) -> set[str]:
     if report.voided:
         return set()
     positives = (analyte_of(each) for each in report.measures if letter_of(each) == "p")
-    return {tables.ANALYTES[each].kin for each in positives if each in tables.ANALYTES}
+    return {tables.ANALYTES[each].metabolite_group for each in positives if each in tables.ANALYTES}
 
 
 def code_of(measure: str | Foreign) -> tuple[str, str]:

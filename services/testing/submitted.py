@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from services.testing.laboratory import Component
 from services.testing.observations import Json, component_of, instant_of
 from shared.edge.contract import Context
-from shared.edge.fhir import Entry
+from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
 
 
@@ -16,9 +16,9 @@ from shared.edge.outcome import refuse
 class Submitted:
     """What came in one submission, by reference."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[BundleEntry]
     context: Context
-    observations: dict[str, Entry] = field(default_factory=dict)
+    observations: dict[str, BundleEntry] = field(default_factory=dict)
     specimens: dict[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

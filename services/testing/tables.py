@@ -28,7 +28,7 @@ class Measure(msgspec.Struct, frozen=True):
 class Analyte(msgspec.Struct, frozen=True):
     """`kin` share one residual window (a drug and its metabolites); `family` decides the tier of an escalation."""
 
-    kin: str
+    metabolite_group: str
     family: Family
 
 
@@ -52,7 +52,7 @@ LOINC: dict[str, Measure] = {
     for row in _rows("loinc.csv")
 }
 ANALYTES: dict[str, Analyte] = {
-    row["analyte"]: msgspec.convert({"kin": row["kin"], "family": row["family"]}, Analyte)
+    row["analyte"]: msgspec.convert({"metabolite_group": row["metabolite_group"], "family": row["family"]}, Analyte)
     for row in _rows("analytes.csv")
 }
 INGREDIENTS: dict[str, Ingredient] = {

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.testing import tables
+from services.testing.escalation_packing import OWNERS, evidence_of, rule_of
 from services.testing.grading import DAY, Graded
 from services.testing.packing import instant, unpack_id
 from services.testing.settings import Settings
-from services.testing.watch import OWNERS, evidence_of, rule_of
+from shared.events.escalation import Signal
+from shared.events.testing import AnalyteResult
 from shared.rules.escalation import Trigger
-from shared.words.escalation import Signal
-from shared.words.testing import AnalyteResult
 
 UNEXPECTED = ("unexpected-positive-presumptive", "unexpected-positive-confirmed")
 NO_NEW_USE = ("baseline", "cannot-show-new-use")

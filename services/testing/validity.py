@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from services.testing.laboratory import Component
 from services.testing.settings import Validity
-from shared.words.testing import Condition
+from shared.events.testing import Condition
 
 _WORDS_OF_CONDITION: tuple[tuple[str, Condition], ...] = (
     ("substitut", "substituted"),
@@ -33,14 +33,14 @@ def condition_of(measured: Iterable[tuple[str, Component]], limits: Validity, *,
         return "rejected-unsatisfactory"
     figures: dict[str, Decimal] = {}
     for analyte, component in measured:
-        if (said := _said(component)) is not None:
-            return said
+        if (stated := _stated(component)) is not None:
+            return stated
         if component.number is not None and component.unit.lower() in UNITS.get(analyte, (component.unit.lower(),)):
             figures[analyte] = _bounded(component.comparator, component.number)
     return by_figures(figures, limits)
 
 
-def _said(component: Component) -> Condition | None:
+def _stated(component: Component) -> Condition | None:
     """The laboratory's own word; where it denies something, the figures judge."""
     words = " ".join([component.text, *(f"{each.code} {each.display}" for each in component.values)]).lower()
     if _NEGATED.search(words):

@@ -10,6 +10,7 @@ from itertools import chain
 import msgspec
 
 from services.testing import tables
+from services.testing.messages import Observed, ReportResult
 from services.testing.packing import pack_id, seconds
 from services.testing.state import (
     CANCELLED,
@@ -22,9 +23,8 @@ from services.testing.state import (
     measure,
     thinned,
 )
-from services.testing.words import Observed, ReportResult
-from shared.words.envelope import name_id
-from shared.words.testing import Condition
+from shared.events.envelope import name_id
+from shared.events.testing import Condition
 
 VOID = ("cancelled", "entered-in-error")
 
@@ -86,16 +86,16 @@ def _letter(observed: Observed, command: ReportResult) -> str:
     return CANCELLED if cancelled else LETTERS[observed.finding]
 
 
-def _updated(known: Report, report: Report, told: Sequence[Observed]) -> Report:
+def _updated(known: Report, report: Report, reported: Sequence[Observed]) -> Report:
     """The known report with what is told in its place. What was taken back stays so, and a final report leaves behind
     what was only preliminary.
     """
-    standing = {(each.code, each.code_system) for each in told if each.stands}
+    standing = {(each.code, each.code_system) for each in reported if each.stands}
     standing &= {code_of(each) for each in known.measures}
     fresh = tuple(each for each in report.measures if code_of(each) not in standing)
     finished = known.voided or (known.status == "preliminary" and report.status in ("final", "corrected"))
-    kept = tuple(each for each in known.measures if not finished or code_of(each) in standing)
-    measures = _in_place(kept, fresh)
+    remaining = tuple(each for each in known.measures if not finished or code_of(each) in standing)
+    measures = _in_place(remaining, fresh)
     by_component = report.voided and not _anything_left(fresh)
     status = _partly(known) if by_component and _anything_left(measures) else report.status
     return msgspec.structs.replace(report, status=status, condition=_condition(known, report), measures=measures)
@@ -103,11 +103,11 @@ def _updated(known: Report, report: Report, told: Sequence[Observed]) -> Report:
 
 def _with_component(known: Report, report: Report) -> Report:
     """One component of a known report, as final as it was, issued when it was: what is said of it next is not older."""
-    told = msgspec.structs.replace(known, measures=_in_place(known.measures, report.measures))
-    if known.voided or known in (told, thinned(told)):
+    reported = msgspec.structs.replace(known, measures=_in_place(known.measures, report.measures))
+    if known.voided or known in (reported, thinned(reported)):
         return known
-    status = _partly(known) if _anything_left(told.measures) else report.status
-    return msgspec.structs.replace(told, status=status)
+    status = _partly(known) if _anything_left(reported.measures) else report.status
+    return msgspec.structs.replace(reported, status=status)
 
 
 def _partly(known: Report) -> str:
@@ -118,9 +118,9 @@ def _anything_left(measures: Sequence[str | Foreign]) -> bool:
     return any(letter_of(each) != CANCELLED for each in measures)
 
 
-def _in_place(kept: Sequence[str | Foreign], fresh: Sequence[str | Foreign]) -> tuple[str | Foreign, ...]:
+def _in_place(remaining: Sequence[str | Foreign], fresh: Sequence[str | Foreign]) -> tuple[str | Foreign, ...]:
     """Code by code, in the order in which each came first, so that the same again is the same."""
-    return tuple(chain.from_iterable((_by_code(kept) | _by_code(fresh)).values()))
+    return tuple(chain.from_iterable((_by_code(remaining) | _by_code(fresh)).values()))
 
 
 def _by_code(measures: Sequence[str | Foreign]) -> dict[tuple[str, str], list[str | Foreign]]:

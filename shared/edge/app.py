@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.edge import fhir, routes
 from shared.edge.contract import Edge
-from shared.edge.manners import (
-    Front,
+from shared.edge.http import (
+    EdgeDependencies,
     Handler,
     answer,
     base_of,
@@ -24,38 +24,42 @@ from shared.edge.manners import (
     require_acceptable,
     require_presentable,
 )
-from shared.edge.outcome import Issue, Refusal, outcome, refuse
-from shared.path import db, log
-from shared.path.deliberation import CODE
-from shared.path.parked import NotUnreadable, Without, redrive
+from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
+from shared.path.inbound.redrive import NotUnreadable, Quarantine, redrive
+from shared.path.transaction.deciding import CODE
+from shared.platform import db, log
 
 _MADE_AT = datetime(2026, 11, 24, tzinfo=UTC)
 """When this version's CapabilityStatement was made."""
-_KEPT_AS_THEY_CAME = (
+_STORED_AS_RECEIVED = (
     "Resources of types not listed here are kept as they came, decide nothing and can be read: those that come along"
     " with a listed one in a transaction or message, and those for whose type the token has a scope."
 )
 
 
-def build(front: Front) -> Starlette:
+def build(dependencies: EdgeDependencies) -> Starlette:
     """The Starlette application of one service."""
     served: list[BaseRoute] = [
-        *(_fhir(base, POST=routes.transaction(front)) for base in ("/fhir", "/fhir/")),
-        *([_fhir("/fhir/$process-message", POST=routes.message(front))] if front.desk.edge.messages else []),
-        _fhir("/fhir/metadata", GET=_metadata(front)),
-        Route("/fhir/.well-known/smart-configuration", _smart(front), methods=["GET"]),
-        Route("/.well-known/smart-configuration", _smart(front), methods=["GET"]),
-        _fhir("/fhir/{type}", GET=routes.search(front), POST=routes.create(front)),
-        _fhir("/fhir/{type}/_search", POST=routes.search(front)),
-        _fhir("/fhir/{type}/{id}", GET=routes.read(front), PUT=routes.update(front)),
-        _fhir("/fhir/{type}/{id}/_history/{version}", GET=routes.read(front)),
-        Route("/admin/redrive", _redrive(front), methods=["POST"]),
+        *(_fhir(base, POST=routes.transaction(dependencies)) for base in ("/fhir", "/fhir/")),
+        *(
+            [_fhir("/fhir/$process-message", POST=routes.message(dependencies))]
+            if dependencies.submissions.edge.messages
+            else []
+        ),
+        _fhir("/fhir/metadata", GET=_metadata(dependencies)),
+        Route("/fhir/.well-known/smart-configuration", _smart(dependencies), methods=["GET"]),
+        Route("/.well-known/smart-configuration", _smart(dependencies), methods=["GET"]),
+        _fhir("/fhir/{type}", GET=routes.search(dependencies), POST=routes.create(dependencies)),
+        _fhir("/fhir/{type}/_search", POST=routes.search(dependencies)),
+        _fhir("/fhir/{type}/{id}", GET=routes.read(dependencies), PUT=routes.update(dependencies)),
+        _fhir("/fhir/{type}/{id}/_history/{version}", GET=routes.read(dependencies)),
+        Route("/admin/redrive", _redrive(dependencies), methods=["POST"]),
         Route("/health/live", _live, methods=["GET"]),
-        Route("/health/ready", _ready(front), methods=["GET"]),
+        Route("/health/ready", _ready(dependencies), methods=["GET"]),
         Route("/metrics", _metrics, methods=["GET"]),
-        *front.more,
+        *dependencies.more,
     ]
-    handlers: dict[Any, Any] = {Refusal: _refused, HTTPException: _http_error}
+    handlers: dict[Any, Any] = {HttpRefusal: _refused, HTTPException: _http_error}
     return Starlette(routes=served, exception_handlers=handlers, middleware=[Middleware(_last_resort)])
 
 
@@ -85,53 +89,53 @@ def _fhir(path: str, **handlers: Handler) -> Route:
 
 def statement(name: str, edge: Edge, base: str) -> dict[str, Any]:
     """The CapabilityStatement of a service whose FHIR is served at `base`."""
-    said = fhir.capability(
+    content = fhir.capability(
         name, CODE, edge.takes, url=base, at=_MADE_AT, transaction=True, process_message=edge.messages
     )
     if edge.accepts_any:
-        said["rest"][0]["documentation"] = _KEPT_AS_THEY_CAME
-    return said
+        content["rest"][0]["documentation"] = _STORED_AS_RECEIVED
+    return content
 
 
-def _metadata(front: Front) -> Handler:
+def _metadata(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        return answer(statement(front.inbox.service.name, front.desk.edge, base_of(request)))
+        return answer(statement(dependencies.inbox.service.name, dependencies.submissions.edge, base_of(request)))
 
     return handle
 
 
-def _smart(front: Front) -> Handler:
+def _smart(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        said = {
-            "issuer": front.issuer,
-            "jwks_uri": f"{front.issuer}/jwks.json",
-            "token_endpoint": f"{front.issuer}/token",
+        content = {
+            "issuer": dependencies.issuer,
+            "jwks_uri": f"{dependencies.issuer}/jwks.json",
+            "token_endpoint": f"{dependencies.issuer}/token",
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
             "grant_types_supported": ["client_credentials"],
             "scopes_supported": ["system/*.crus"],
             "capabilities": ["client-confidential-asymmetric", "permission-v2"],
         }
-        return Response(fhir.encode(said), media_type="application/json")
+        return Response(fhir.encode(content), media_type="application/json")
 
     return handle
 
 
-def _redrive(front: Front) -> Handler:
+def _redrive(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        caller = await front.door.caller(request.headers.get("authorization"))
+        caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
         caller.require("iop-parked", "u")
         key, dry = request.query_params.get("key", ""), request.query_params.get("dry_run") in ("true", "1")
         if not key or "\0" in key:
-            raise refuse(400, "required", "", "`key` names the patient whose words are redriven.")
+            raise refuse(400, "required", "", "`key` names the patient whose events are redriven.")
         try:
             aside = request.query_params.get("without")
-            without = Without(UUID(aside), caller.name) if aside else None
-            redriven = await redrive(front.inbox, key, caller.program, dry_run=dry, without=without)
+            without = Quarantine(UUID(aside), caller.name) if aside else None
+            redriven = await redrive(dependencies.inbox, key, caller.program, dry_run=dry, without=without)
         except (ValueError, NotUnreadable) as error:
-            raise refuse(404, "not-found", "", "No word with this id is parked here as unreadable.") from error
-        said = {"decided": redriven.decided, "parked": redriven.parked, "dry_run": dry}
-        return Response(fhir.encode(said), media_type="application/json")
+            raise refuse(404, "not-found", "", "No event with this id is parked here as unreadable.") from error
+        content = {"decided": redriven.decided, "parked": redriven.parked, "dry_run": dry}
+        return Response(fhir.encode(content), media_type="application/json")
 
     return handle
 
@@ -140,9 +144,9 @@ async def _live(_: Request) -> Response:
     return Response("live\n", media_type="text/plain")
 
 
-def _ready(front: Front) -> Handler:
+def _ready(dependencies: EdgeDependencies) -> Handler:
     async def handle(_: Request) -> Response:
-        wrong = await front.ready()
+        wrong = await dependencies.ready()
         return Response(f"{wrong or 'ready'}\n", 503 if wrong else 200, media_type="text/plain")
 
     return handle
@@ -153,9 +157,9 @@ async def _metrics(_: Request) -> Response:
 
 
 async def _refused(request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, Refusal)
-    said = answer(outcome(refusal.issues), refusal.status, refusal.headers)
-    return presented(said, request.query_params.multi_items())
+    assert isinstance(refusal, HttpRefusal)
+    content = answer(outcome(refusal.issues), refusal.status, refusal.headers)
+    return presented(content, request.query_params.multi_items())
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -13,16 +13,16 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from shared.edge.outcome import Refusal, refuse
-from shared.path import outward
-from shared.path.clock import machine_now, ticks
+from shared.edge.outcome import HttpRefusal, refuse
+from shared.path.outbound import destinations
+from shared.platform.clock import machine_now, ticks
 
 _LEEWAY_SECONDS = 10
 _JWKS_SECONDS = 300.0
 _SCOPE = re.compile(r"system/(\*|[A-Za-z][A-Za-z-]*)\.([cruds]+)")
 
 
-class Client(msgspec.Struct, frozen=True, kw_only=True):
+class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True):
     """One registration: its programs, its own FHIR base (two EHRs both have a `Patient/123`), its HL7 authorities."""
 
     programs: tuple[str, ...]
@@ -30,10 +30,10 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     assigning_authorities: Mapping[str, str] = {}
 
 
-def registered(deploy: Path) -> dict[str, Client]:
+def registered(deploy: Path) -> dict[str, RegisteredClient]:
     """The clients of clients.toml by name."""
     with (deploy / "clients.toml").open("rb") as file:
-        return msgspec.convert(tomllib.load(file)["client"], type=dict[str, Client])
+        return msgspec.convert(tomllib.load(file)["client"], type=dict[str, RegisteredClient])
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Caller:
     """A client, for one program, with the scopes of its token (`system/Task.cruds`)."""
 
     name: str
-    client: Client
+    client: RegisteredClient
     program: str
     scopes: tuple[tuple[str, str], ...]
 
@@ -51,10 +51,10 @@ class Caller:
             raise refuse(403, "forbidden", "", f"The token lacks the scope system/{type_}.{interaction}.")
 
 
-class Door:
+class TokenVerifier:
     """Checks bearer tokens against the issuer's keys, which are fetched again when an unknown key signs."""
 
-    def __init__(self, issuer: str, audience: str, clients: Mapping[str, Client]) -> None:
+    def __init__(self, issuer: str, audience: str, clients: Mapping[str, RegisteredClient]) -> None:
         self._issuer = issuer
         self._audience = audience
         self._clients = clients
@@ -115,12 +115,12 @@ class Door:
             age = ticks() - self._fetched_at
             if self._keys is None or age > _JWKS_SECONDS or (fresh and age > 1.0):
                 try:
-                    self._keys = KeySet.import_key_set(await outward.fetch_json(f"{self._issuer}/jwks.json"))
+                    self._keys = KeySet.import_key_set(await destinations.fetch_json(f"{self._issuer}/jwks.json"))
                 except OSError as error:
                     raise refuse(503, "transient", "", "The token issuer can't be reached.", Retry_After="5") from error
                 self._fetched_at = ticks()
             return self._keys
 
 
-def _unauthorized(diagnostics: str) -> Refusal:
+def _unauthorized(diagnostics: str) -> HttpRefusal:
     return refuse(401, "login", "", diagnostics, WWW_Authenticate="Bearer")

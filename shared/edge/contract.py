@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from shared.edge.clients import Caller
-from shared.edge.fhir import Entry, Taken
-from shared.path.item import Accepted
-from shared.words.envelope import Command
+from shared.edge.fhir import BundleEntry, ResourceSupport
+from shared.events.envelope import Command
+from shared.path.transaction.delivery import AcceptedResource
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredResource:
     """A resource as it is now: whose it is, and its body (empty for a sealed Patient)."""
 
     patient: str
@@ -32,7 +32,7 @@ class Context:
     program: str
     settings: Any
     now: datetime
-    stored: Mapping[tuple[str, str], Stored] = field(default_factory=dict)
+    stored: Mapping[tuple[str, str], StoredResource] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Interpretation:
     """The commands to tell, in order; the entries to keep as they came; further resources to keep beside them."""
 
     commands: tuple[Command, ...]
-    accepted: tuple[Entry, ...] = ()
-    kept: tuple[Accepted, ...] = ()
+    accepted: tuple[BundleEntry, ...] = ()
+    stored: tuple[AcceptedResource, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Edge:
     transient. `keeps_patients`: this service makes patients (intake).
     """
 
-    takes: Mapping[str, Taken]
-    interpret: Callable[[Sequence[Entry], Context], Interpretation]
+    takes: Mapping[str, ResourceSupport]
+    interpret: Callable[[Sequence[BundleEntry], Context], Interpretation]
     order: tuple[str, ...] = ()
     messages: bool = False
     waits: bool = False
-    keeps_patients: bool = False
+    creates_patients: bool = False
     accepts_any: bool = False
     """Whether types the service does not know are kept as they came, or refused."""

@@ -3,18 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from shared.edge.contract import Interpretation, Stored
-from shared.edge.fhir import Entry
+from shared.edge.contract import Interpretation, StoredResource
+from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
-from shared.path.parking import CATEGORY, AcknowledgeHold, ResolveHold
-from shared.words.codes import ESCALATION
-from shared.words.envelope import Command
+from shared.events.codes import ESCALATION
+from shared.events.envelope import Command
+from shared.path.transaction.hold import CATEGORY, AcknowledgeHold, ResolveHold
 
 Acknowledge = TypeVar("Acknowledge", bound=Command)
 Resolve = TypeVar("Resolve", bound=Command)
 
 
-def told(entry: Entry, acknowledge: Callable[..., Acknowledge], resolve: Callable[..., Resolve]) -> Command:
+def escalation_command(
+    entry: BundleEntry, acknowledge: Callable[..., Acknowledge], resolve: Callable[..., Resolve]
+) -> Command:
     """The command in a Task's new status: accepted acknowledges it, completed resolves it with the coded reason."""
     task = entry.resource
     match task["status"]:
@@ -22,8 +24,8 @@ def told(entry: Entry, acknowledge: Callable[..., Acknowledge], resolve: Callabl
             return acknowledge(escalation_id=str(entry.id))
         case "completed":
             codings = task.get("statusReason", {}).get("coding", ())
-            because = next((str(each["code"]) for each in codings if "code" in each), "acted-on")
-            return resolve(escalation_id=str(entry.id), because=because)
+            reason = next((str(each["code"]) for each in codings if "code" in each), "acted-on")
+            return resolve(escalation_id=str(entry.id), reason=reason)
         case _:
             raise refuse(
                 422,
@@ -33,7 +35,7 @@ def told(entry: Entry, acknowledge: Callable[..., Acknowledge], resolve: Callabl
             )
 
 
-def of_hold(entries: Sequence[Entry], stored: Mapping[tuple[str, str], Stored]) -> Interpretation | None:
+def of_hold(entries: Sequence[BundleEntry], stored: Mapping[tuple[str, str], StoredResource]) -> Interpretation | None:
     """The command about a hub-hold escalation, which the path raised and no service knows; None for all else."""
     holds = [each for each in entries if each.type == "Task" and _is_hold(stored.get((each.type, str(each.id))))]
     if not holds:
@@ -42,9 +44,9 @@ def of_hold(entries: Sequence[Entry], stored: Mapping[tuple[str, str], Stored]) 
         raise refuse(
             422, "business-rule", holds[0].place, "A hub-hold escalation is answered alone: put nothing else beside it."
         )
-    return Interpretation((told(holds[0], AcknowledgeHold, ResolveHold),))
+    return Interpretation((escalation_command(holds[0], AcknowledgeHold, ResolveHold),))
 
 
-def _is_hold(task: Stored | None) -> bool:
+def _is_hold(task: StoredResource | None) -> bool:
     codings = task.body.get("code", {}).get("coding", ()) if task is not None else ()
     return any((each.get("system"), each.get("code")) == (ESCALATION, CATEGORY) for each in codings)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["Code", "Issue", "Refusal", "Severity", "fault", "outcome", "refuse"]
+__all__ = ["Code", "HttpRefusal", "Issue", "Severity", "fault", "outcome", "refuse"]
 
 Severity = Literal["fatal", "error", "warning", "information"]
 
@@ -32,7 +32,7 @@ class Issue(msgspec.Struct, frozen=True):
     diagnostics: str
 
 
-class Refusal(Exception):
+class HttpRefusal(Exception):
     """We say no. Carries the HTTP status, the issues and headers such as `Retry-After` (seconds)."""
 
     def __init__(self, status: int, issues: Sequence[Issue], headers: Mapping[str, str] | None = None) -> None:
@@ -50,16 +50,16 @@ def fault(code: Code, expression: str, diagnostics: str) -> Issue:
     return Issue("error", code, (expression,) if expression else (), diagnostics)
 
 
-def refuse(status: int, code: Code, expression: str, diagnostics: str, **headers: str) -> Refusal:
+def refuse(status: int, code: Code, expression: str, diagnostics: str, **headers: str) -> HttpRefusal:
     """A refusal with a single issue; `Retry_After="5"` becomes the header `Retry-After`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Refusal(status, (fault(code, expression, diagnostics),), named)
+    return HttpRefusal(status, (fault(code, expression, diagnostics),), named)
 
 
 def outcome(issues: Sequence[Issue]) -> dict[str, Any]:
     """The OperationOutcome of these issues; without any, the one that says all is well."""
-    said = issues or (Issue("information", "informational", (), "All is well."),)
-    return {"resourceType": "OperationOutcome", "issue": [_written(issue) for issue in said]}
+    listed = issues or (Issue("information", "informational", (), "All is well."),)
+    return {"resourceType": "OperationOutcome", "issue": [_written(issue) for issue in listed]}
 
 
 def _written(issue: Issue) -> dict[str, Any]:

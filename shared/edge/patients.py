@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from shared.edge.clients import Caller
-from shared.edge.fhir import Entry, references
+from shared.edge.fhir import BundleEntry, references
 from shared.edge.outcome import refuse
-from shared.path import identity
-from shared.path.db import Connection
-from shared.path.identity import Identifier, Keys
-from shared.words.codes import HUB
-from shared.words.intake import Digest
+from shared.events.codes import HUB
+from shared.events.intake import Digest
+from shared.path.transaction import aliases
+from shared.path.transaction.aliases import Identifier, Keys
+from shared.platform.db import Connection
 
 RETRY_SECONDS = 5
 """A patient may not have arrived yet: lag must not look like a permanent refusal."""
@@ -32,7 +32,7 @@ def identifiers(patient: dict[str, Any], caller: Caller, full_url: str | None = 
     return tuple(named)
 
 
-async def of_patient_entry(connection: Connection, keys: Keys, entry: Entry, caller: Caller) -> str:
+async def of_patient_entry(connection: Connection, keys: Keys, entry: BundleEntry, caller: Caller) -> str:
     """The hub's id of a Patient that came along: the one its identifiers belong to, else a new one bound to them."""
     if entry.method == "PUT" and entry.id is not None:
         candidate = entry.id
@@ -44,12 +44,12 @@ async def of_patient_entry(connection: Connection, keys: Keys, entry: Entry, cal
             422, "required", f"{entry.place}.identifier", "A patient needs an identifier with system and value."
         )
     digests = keys.digests(caller.program, named)
-    owners = await identity.bind(connection, caller.program, digests, candidate) if digests else {candidate}
+    owners = await aliases.bind(connection, caller.program, digests, candidate) if digests else {candidate}
     return _only(owners, f"{entry.place}.identifier")
 
 
 async def of_references(
-    connection: Connection, keys: Keys, entries: Sequence[Entry], caller: Caller
+    connection: Connection, keys: Keys, entries: Sequence[BundleEntry], caller: Caller
 ) -> tuple[str | None, tuple[Digest, ...]]:
     """The one patient that the entries are about, or None; and the digests under which an unknown one may wait."""
     owners: set[str] = set()
@@ -66,7 +66,7 @@ async def of_references(
             digests.extend(named)
         if entry.type == "Patient":
             named_ = keys.digests(caller.program, identifiers(entry.resource, caller, entry.full_url))
-            owners |= await identity.resolve(connection, caller.program, named_)
+            owners |= await aliases.resolve(connection, caller.program, named_)
             digests.extend(named_)
     return (_only(owners, entries[0].place) if owners else None), tuple(dict.fromkeys(digests))
 
@@ -85,7 +85,7 @@ async def _of_reference(
     literal = reference.get("reference", "").partition("/_history/")[0]
     base, _, own = literal.rpartition("Patient/")
     if literal and not literal.startswith("#") and literal.endswith(f"Patient/{own}") and own:
-        if not base and _is_hub_id(own) and await identity.is_known(connection, caller.program, own):
+        if not base and _is_hub_id(own) and await aliases.is_known(connection, caller.program, own):
             return {own}, ()
         named = [Identifier(base.rstrip("/") or caller.client.base_url, f"Patient/{own}")]
     elif not literal and _names_a_patient(reference):
@@ -93,7 +93,7 @@ async def _of_reference(
     else:
         return set(), ()
     digests = keys.digests(caller.program, named)
-    return await identity.resolve(connection, caller.program, digests), digests
+    return await aliases.resolve(connection, caller.program, digests), digests
 
 
 def _named_by(reference: dict[str, Any]) -> tuple[str, str, str]:
@@ -123,7 +123,7 @@ def _only(owners: set[str], place: str) -> str:
     return owner
 
 
-def rewrite(entries: Iterable[Entry], patient: str) -> None:
+def rewrite(entries: Iterable[BundleEntry], patient: str) -> None:
     """Every reference to a patient in these (already copied) resources becomes the hub's own. In place."""
     for entry in entries:
         for _, reference in references(entry.resource, entry.place):

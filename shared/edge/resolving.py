@@ -8,16 +8,16 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import msgspec
 
-from shared.edge import conditions, fhir, patients
+from shared.edge import conditional, fhir, patients
 from shared.edge.clients import Caller
-from shared.edge.contract import Edge, Stored
-from shared.edge.fhir import Entry
+from shared.edge.contract import Edge, StoredResource
+from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
-from shared.path import keep
-from shared.path.db import Connection
-from shared.path.identity import Identifier, Keys
-from shared.path.keep import Name
-from shared.words.intake import Digest
+from shared.events.intake import Digest
+from shared.path.transaction import store
+from shared.path.transaction.aliases import Identifier, Keys
+from shared.path.transaction.store import Name
+from shared.platform.db import Connection
 
 _STORED = """SELECT type, id, version, patient, program, body, sealed FROM resources r
     JOIN unnest($1::text[], $2::text[]) AS u(type, id) USING (type, id)"""
@@ -28,7 +28,7 @@ class Submission:
     """What was asked, as entries; `cause` names it, so that the same again gets the same answer."""
 
     kind: Literal["transaction", "message", "single"]
-    entries: tuple[Entry, ...]
+    entries: tuple[BundleEntry, ...]
     cause: UUID
     repeatable: bool
     digest: str
@@ -39,23 +39,23 @@ class Resolved:
     """`existing` are those whose ifNoneExist found what it asked for, with their versions. `patient` is None while
     nobody knows them."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[BundleEntry, ...]
     existing: dict[Name, int]
-    stored: dict[Name, Stored]
+    stored: dict[Name, StoredResource]
     patient: str | None
     digests: tuple[Digest, ...]
 
 
 async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Submission, caller: Caller) -> Resolved:
     """Ids, references and the patient of a submission. Raises Refusal; nothing is guessed."""
-    sought = {id(entry): conditions.of(entry) for entry in submission.entries if entry.if_none_exist is not None}
+    sought = {id(entry): conditional.of(entry) for entry in submission.entries if entry.if_none_exist is not None}
     entries, existing = await _identified(connection, keys, edge, submission, caller, sought, {})
     stored = await _stored(connection, entries, caller)
     patient, digests = await _patient(connection, keys, edge, entries, stored, caller)
     found = {}
-    for entry, told in zip(submission.entries, entries, strict=True):
-        if id(entry) in sought and (told.type, told.id) not in existing:
-            found[id(entry)] = await conditions.matching(connection, entry, sought[id(entry)], patient or "", caller)
+    for entry, entry_out in zip(submission.entries, entries, strict=True):
+        if id(entry) in sought and (entry_out.type, entry_out.id) not in existing:
+            found[id(entry)] = await conditional.matching(connection, entry, sought[id(entry)], patient or "", caller)
     if any(found.values()):
         entries, existing = await _identified(connection, keys, edge, submission, caller, sought, found)
     patients.rewrite(entries, patient or "")
@@ -83,13 +83,13 @@ async def _identified(
     caller: Caller,
     sought: Mapping[int, Identifier],
     found: Mapping[int, str | None],
-) -> tuple[tuple[Entry, ...], dict[Name, int]]:
+) -> tuple[tuple[BundleEntry, ...], dict[Name, int]]:
     """The entries with ids: a Patient's by its identifiers, others by the cause, or by their ifNoneExist."""
     assigned: dict[int, str] = {}
     asked: list[Name] = []
     for ordinal, entry in enumerate(submission.entries):
-        if entry.type == "Patient" and edge.keeps_patients:
-            known = await conditions.known(connection, keys, entry, sought.get(id(entry)), caller)
+        if entry.type == "Patient" and edge.creates_patients:
+            known = await conditional.known(connection, keys, entry, sought.get(id(entry)), caller)
             assigned[id(entry)] = known or await patients.of_patient_entry(connection, keys, entry, caller)
             if known:
                 asked.append((entry.type, known))
@@ -100,13 +100,15 @@ async def _identified(
             asked.append((entry.type, assigned[id(entry)]))
         else:
             assigned[id(entry)] = str(uuid5(submission.cause, str(ordinal)))
-    existing = await keep.versions(connection, asked)
+    existing = await store.versions(connection, asked)
     entries = fhir.resolve(submission.entries, lambda entry: assigned[id(entry)])
-    conditions.made_logical(entries)
+    conditional.made_logical(entries)
     return entries, existing
 
 
-async def _stored(connection: Connection, entries: Sequence[Entry], caller: Caller) -> dict[tuple[str, str], Stored]:
+async def _stored(
+    connection: Connection, entries: Sequence[BundleEntry], caller: Caller
+) -> dict[tuple[str, str], StoredResource]:
     """What each PUT replaces. There is no update-as-create: ids are the hub's to give."""
     updates = [entry for entry in entries if entry.method == "PUT"]
     if not updates:
@@ -123,11 +125,11 @@ async def _patient(
     connection: Connection,
     keys: Keys,
     edge: Edge,
-    entries: Sequence[Entry],
-    stored: Mapping[tuple[str, str], Stored],
+    entries: Sequence[BundleEntry],
+    stored: Mapping[tuple[str, str], StoredResource],
     caller: Caller,
 ) -> tuple[str | None, tuple[Digest, ...]]:
-    if edge.keeps_patients:
+    if edge.creates_patients:
         own = {str(entry.id) for entry in entries if entry.type == "Patient"}
         if len(own) > 1:
             raise refuse(422, "business-rule", entries[0].place, "A transaction is about one patient.")
@@ -154,7 +156,7 @@ async def _patient(
 
 
 async def _require_own(
-    connection: Connection, keys: Keys, entries: Sequence[Entry], patient: str, caller: Caller
+    connection: Connection, keys: Keys, entries: Sequence[BundleEntry], patient: str, caller: Caller
 ) -> None:
     """With a Patient in it, whoever is pointed to must be that patient: a mix-up is never filed.
 
@@ -176,6 +178,6 @@ async def _require_own(
                 raise refuse(422, "business-rule", place, "A transaction is about one patient; this points to another.")
 
 
-def _stored_row(row: Mapping[str, Any]) -> Stored:
+def _stored_row(row: Mapping[str, Any]) -> StoredResource:
     body = {} if row["sealed"] else fhir.parse(row["body"].encode()).resource
-    return Stored(row["patient"], body, row["version"])
+    return StoredResource(row["patient"], body, row["version"])

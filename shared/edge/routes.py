@@ -12,86 +12,92 @@ from starlette.responses import Response
 
 from shared.edge import fhir
 from shared.edge.clients import Caller
-from shared.edge.desk import Done
-from shared.edge.fhir import Answered, Entry
-from shared.edge.manners import (
-    Front,
+from shared.edge.fhir import Answered, BundleEntry
+from shared.edge.http import (
+    EdgeDependencies,
     Handler,
     answer,
-    asked,
     base_of,
     preferred,
     presented,
-    received,
+    read_resource,
+    search_parameters,
     version_headers,
 )
-from shared.edge.outcome import Issue, Refusal, outcome, refuse
+from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
 from shared.edge.resolving import Submission, cause_of, digest_of
+from shared.edge.submissions import Done
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _INCOMPLETE = Issue(
-    "information", "incomplete", (), "Accepted and kept; it is decided once earlier words of this patient are."
+    "information", "incomplete", (), "Accepted and kept; it is decided once earlier events of this patient are."
 )
 
 
-def transaction(front: Front) -> Handler:
+def transaction(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        caller, body, bundle = await received(front, request)
+        caller, body, bundle = await read_resource(dependencies, request)
         entries = fhir.transaction(bundle)
         cause, repeatable = cause_of(bundle, caller)
-        done = await front.desk.submit(Submission("transaction", entries, cause, repeatable, digest_of(body)), caller)
+        done = await dependencies.submissions.submit(
+            Submission("transaction", entries, cause, repeatable, digest_of(body)), caller
+        )
         return _bundle_answer(done)
 
     return handle
 
 
-def message(front: Front) -> Handler:
+def message(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        caller, body, bundle = await received(front, request)
+        caller, body, bundle = await read_resource(dependencies, request)
         header, entries = fhir.message(bundle)
         if not entries:
             raise refuse(
                 422, "required", "Bundle.entry", "A message says something: it has a resource besides its header."
             )
         cause, repeatable = cause_of(bundle, caller)
-        done = await front.desk.submit(Submission("message", entries, cause, repeatable, digest_of(body)), caller)
+        done = await dependencies.submissions.submit(
+            Submission("message", entries, cause, repeatable, digest_of(body)), caller
+        )
         return answer(_message_answer(header, done), 202 if done.incomplete else 200)
 
     return handle
 
 
-def create(front: Front) -> Handler:
+def create(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        return await _single(front, request, "POST", None)
+        return await _single(dependencies, request, "POST", None)
 
     return handle
 
 
-def update(front: Front) -> Handler:
+def update(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        return await _single(front, request, "PUT", request.path_params["id"])
+        return await _single(dependencies, request, "PUT", request.path_params["id"])
 
     return handle
 
 
-async def _single(front: Front, request: Request, method: Any, identity: str | None) -> Response:
-    _require_taken(front, request.path_params["type"], method)
-    caller, body, resource = await received(front, request)
-    entry: Entry = fhir.single(method, request.path_params["type"], identity, resource, request.headers)
+async def _single(dependencies: EdgeDependencies, request: Request, method: Any, identity: str | None) -> Response:
+    _require_taken(dependencies, request.path_params["type"], method)
+    caller, body, resource = await read_resource(dependencies, request)
+    entry: BundleEntry = fhir.single(method, request.path_params["type"], identity, resource, request.headers)
     bundle = resource if entry.type == "Bundle" else None
     cause, repeatable = cause_of(bundle, caller)
-    done = await front.desk.submit(Submission("single", (entry,), cause, repeatable, digest_of(body)), caller)
+    done = await dependencies.submissions.submit(
+        Submission("single", (entry,), cause, repeatable, digest_of(body)), caller
+    )
     (answered,) = done.answered
     headers = {"Location": f"{base_of(request)}/{answered.location}"}
     if answered.version:
         headers["ETag"] = fhir.etag(answered.version)
     if done.incomplete:
         return answer(outcome([_INCOMPLETE]), 202, headers)
-    return await _represented(front, request, caller, answered, headers)
+    return await _represented(dependencies, request, caller, answered, headers)
 
 
 async def _represented(
-    front: Front, request: Request, caller: Caller, answered: Answered, headers: dict[str, str]
+    dependencies: EdgeDependencies, request: Request, caller: Caller, answered: Answered, headers: dict[str, str]
 ) -> Response:
     """What was created or updated as it now is, or as little of it as the client prefers."""
     status, wish = int(answered.status.split(" ", 1)[0]), preferred(request)
@@ -101,23 +107,23 @@ async def _represented(
         return answer(outcome([]), status, headers)
     kind, name = str(answered.location).split("/")[:2]
     try:
-        resource = await front.reader.one(kind, name, caller)
-    except Refusal:
+        resource = await dependencies.reader.one(kind, name, caller)
+    except HttpRefusal:
         return answer(outcome([]), status, headers)
     return answer(resource, status, {**version_headers(resource), **headers})
 
 
-def read(front: Front) -> Handler:
+def read(dependencies: EdgeDependencies) -> Handler:
     """A resource, or one version of it: only the current one is kept, so an older one is not found."""
 
     async def handle(request: Request) -> Response:
-        caller = await front.door.caller(request.headers.get("authorization"))
+        caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
         kind, name = request.path_params["type"], request.path_params["id"]
-        _require_readable(front, kind)
+        _require_readable(dependencies, kind)
         caller.require(kind, "r")
         if not _ID.fullmatch(name):
             raise refuse(404, "not-found", "", "There is no such resource here.")
-        resource = await front.reader.one(kind, name, caller)
+        resource = await dependencies.reader.one(kind, name, caller)
         if request.path_params.get("version", resource["meta"]["versionId"]) != resource["meta"]["versionId"]:
             raise refuse(404, "not-found", "", "Only the current version is kept; read it without its version.")
         headers = version_headers(resource)
@@ -128,14 +134,14 @@ def read(front: Front) -> Handler:
     return handle
 
 
-def search(front: Front) -> Handler:
+def search(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        caller = await front.door.caller(request.headers.get("authorization"))
+        caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
         kind = request.path_params["type"]
-        _require_readable(front, kind)
+        _require_readable(dependencies, kind)
         caller.require(kind, "s")
-        parameters = await asked(front, request)
-        found, total, following = await front.reader.search(kind, parameters, caller)
+        parameters = await search_parameters(dependencies, request)
+        found, total, following = await dependencies.reader.search(kind, parameters, caller)
         own = f"{base_of(request)}/{kind}"
         again = [(name, value) for name, value in parameters if name != "_offset"]
         page = answer(fhir.searchset(found, total, _url(own, parameters), _next(own, again, following)))
@@ -144,9 +150,9 @@ def search(front: Front) -> Handler:
     return handle
 
 
-def _require_taken(front: Front, kind: str, method: str) -> None:
+def _require_taken(dependencies: EdgeDependencies, kind: str, method: str) -> None:
     """404 for what is no resource type here, 405 for one that can't be created or updated by itself."""
-    edge = front.desk.edge
+    edge = dependencies.submissions.edge
     taken = edge.takes.get(kind)
     if taken is None and not (edge.accepts_any and fhir.is_resource_type(kind)):
         raise refuse(404, "not-supported", "", "This service takes no such resource type.")
@@ -155,9 +161,9 @@ def _require_taken(front: Front, kind: str, method: str) -> None:
         raise refuse(405, "not-supported", "", f"This service takes no {wanted} of this type.", Allow="GET, HEAD")
 
 
-def _require_readable(front: Front, kind: str) -> None:
+def _require_readable(dependencies: EdgeDependencies, kind: str) -> None:
     """Only what the service says it reads: aftercare keeps a Patient for its partner form alone."""
-    edge = front.desk.edge
+    edge = dependencies.submissions.edge
     taken = edge.takes.get(kind)
     if taken is None and edge.accepts_any and fhir.is_resource_type(kind):
         return
@@ -185,8 +191,8 @@ def _bundle_answer(done: Done) -> Response:
 def _message_answer(header: dict[str, Any], done: Done) -> dict[str, Any]:
     """The response message: that the request was taken, which one it was, and where each resource now stands."""
     identity, details = str(uuid4()), str(uuid4())
-    kept = [Issue("information", "informational", (), _unversioned(each.location)) for each in done.answered]
-    said: dict[str, Any] = {
+    issues = [Issue("information", "informational", (), _unversioned(each.location)) for each in done.answered]
+    header_out: dict[str, Any] = {
         "resourceType": "MessageHeader",
         "id": identity,
         **{name: header[name] for name in ("eventCoding", "eventUri") if name in header},
@@ -197,14 +203,14 @@ def _message_answer(header: dict[str, Any], done: Done) -> dict[str, Any]:
             "details": {"reference": f"urn:uuid:{details}"},
         },
     }
-    told = {**outcome(kept), "id": details}
+    details_out = {**outcome(issues), "id": details}
     return {
         "resourceType": "Bundle",
         "type": "message",
         "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "entry": [
-            {"fullUrl": f"urn:uuid:{identity}", "resource": said},
-            {"fullUrl": f"urn:uuid:{details}", "resource": told},
+            {"fullUrl": f"urn:uuid:{identity}", "resource": header_out},
+            {"fullUrl": f"urn:uuid:{details}", "resource": details_out},
         ],
     }
 

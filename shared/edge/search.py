@@ -11,10 +11,10 @@ import msgspec
 
 from shared.edge import fhir
 from shared.edge.clients import Caller
-from shared.edge.fhir.answers import SearchType
+from shared.edge.fhir.responses import SearchType
 from shared.edge.outcome import refuse
-from shared.path import identity
-from shared.path.identity import Identifier, Keys
+from shared.path.transaction import aliases
+from shared.path.transaction.aliases import Identifier, Keys
 
 COUNT_DEFAULT = 50
 COUNT_MOST = 500
@@ -58,7 +58,7 @@ class _Query:
 
 
 @dataclass(frozen=True)
-class Reader:
+class ResourceReader:
     """Reads `resources`, the only read model. What was said is what can be read."""
 
     pool: Any
@@ -126,7 +126,7 @@ class Reader:
         named = [Identifier(caller.client.base_url, f"Patient/{each}") for each in own]
         digests = self.keys.digests(caller.program, named)
         async with self.pool.acquire() as connection:
-            return own + sorted(await identity.resolve(connection, caller.program, digests))
+            return own + sorted(await aliases.resolve(connection, caller.program, digests))
 
     async def _owners(self, value: str, caller: Caller) -> list[str]:
         system, bar, name = value.partition("|")
@@ -134,7 +134,7 @@ class Reader:
             raise refuse(400, "invalid", "", "An identifier is searched as system|value.")
         digests = self.keys.digests(caller.program, [Identifier(system, name)])
         async with self.pool.acquire() as connection:
-            return sorted(await identity.resolve(connection, caller.program, digests))
+            return sorted(await aliases.resolve(connection, caller.program, digests))
 
     def _resource(self, row: Mapping[str, Any]) -> dict[str, Any]:
         body = self.keys.decrypt(b64decode(row["body"])) if row["sealed"] else row["body"].encode()

@@ -1,1 +1,1 @@
-"""The one path a word takes: inbox, keep, outbox, lanes, bus. Plumbing once, the same in every service."""
+"""The path of a delivery: inbound, one transaction, outbound. Plumbing once, the same in every service."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
+from shared.events.catalogue import BY_NAME, CONSUMES
+from shared.events.envelope import Command, Event
 from shared.rules.decision import Moment, Refused
-from shared.words.catalogue import BY_NAME, HEARS
-from shared.words.envelope import Command, Word
 
 STATE_BYTES_MOST = 4096
-"""A state holds only what the next decision needs; more is a bug, caught before it is kept."""
+"""A state holds only what the next decision needs; more is a bug, caught before it is stored."""
 
 Upcast = Mapping[int, Callable[[Any], Any]]
 """From a stored version to the next one, on plain JSON."""
@@ -29,28 +29,28 @@ class Service:
     name: str
     state_type: Any
     version: int
-    hear: Callable[[Any, Any, Moment[Any]], Sequence[Word]]
-    tell: Callable[[Any, Any, Moment[Any]], Sequence[Word] | Refused]
-    evolve: Callable[[Any, Word | Command], Any]
+    react: Callable[[Any, Any, Moment[Any]], Sequence[Event]]
+    decide: Callable[[Any, Any, Moment[Any]], Sequence[Event] | Refused]
+    evolve: Callable[[Any, Event | Command], Any]
     due: Callable[[Any], datetime | None]
     urgent: tuple[type, ...] = ()
-    """Words and commands decided even while a patient is parked: consents and safety, from the word alone."""
+    """Events and commands decided even while a patient is parked: consents and safety, from the event alone."""
     commands: Any = None
-    """The union of this service's commands, so that a parked one can be kept and told again."""
-    keeps_contact: bool = False
+    """The union of this service's commands, so that a parked one can be stored and told again."""
+    stores_contact: bool = False
     """Whether this service keeps the Patient sealed for it (aftercare, whose partner form is filled from it)."""
     keys: Any = None
     """The service's `identity.Keys`, set at start."""
     upcast: Upcast = field(default_factory=dict)
 
     @property
-    def hears(self) -> str:
+    def consumes(self) -> str:
         """The one foreign topic."""
-        return HEARS[self.name]
+        return CONSUMES[self.name]
 
     @property
-    def heard_words(self) -> frozenset[str]:
-        return frozenset(name for name, entry in BY_NAME.items() if self.name in entry.heard_by)
+    def consumed_events(self) -> frozenset[str]:
+        return frozenset(name for name, entry in BY_NAME.items() if self.name in entry.consumers)
 
     def decode(self, version: int, body: str) -> Any:
         """The state from its stored text; an empty text is the state of a patient never heard of."""

@@ -1,4 +1,4 @@
-"""The consent rule of 42 CFR Part 2: no disclosure unless a living consent says yes. Pure; asked at every release."""
+"""The consent rule of 42 CFR Part 2: no disclosure unless a living consent emits yes. Pure; asked at every release."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from shared.words.intake import ConsentGiven
+from shared.events.intake import ConsentGiven
 
 PartnerKind = Literal[
     "program-ehr", "treating-provider", "alumni-group", "recovery-residence", "court-or-probation", "mutual-help-group"
@@ -48,7 +48,7 @@ class Permitted:
 class Withheld:
     """No, and why: a code of the hub's disclosure system. At `until` a consent begins that will permit it."""
 
-    because: str
+    reason: str
     until: datetime | None = None
 
 
@@ -77,7 +77,7 @@ def may_disclose(
 
 
 def _by_consent(consents: Sequence[ConsentGiven], partner: Partner, now: datetime) -> Permitted | Withheld:
-    """The newest consent that covers it permits it; else the soonest that will, or the newest says why not."""
+    """The newest consent that covers it permits it; else the soonest that will, or the newest emits why not."""
     naming = sorted(
         (each for each in consents if partner.identifier in each.recipients),
         key=lambda each: (each.given_at, each.consent_id),
@@ -94,7 +94,7 @@ def _by_consent(consents: Sequence[ConsentGiven], partner: Partner, now: datetim
 
 
 def _by_one(consent: ConsentGiven, partner: Partner, now: datetime) -> Permitted | Withheld:
-    """What it says at the first moment from now on at which it is in force."""
+    """What it emits at the first moment from now on at which it is in force."""
     begins = max(consent.given_at, consent.starts_at or consent.given_at)
     if consent.expires_at is not None and consent.expires_at <= max(begins, now):
         return Withheld("consent-expired")

@@ -1,21 +1,21 @@
-"""What a decision is given, and how it says no."""
+"""What a decision is given, and how it emits no."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from shared.words.envelope import name_id
+from shared.events.envelope import name_id
 
 Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True, slots=True)
 class Moment(Generic[Settings]):
-    """Everything a decision may know besides its state and the word: nothing else is read.
+    """Everything a decision may know besides its state and the event: nothing else is read.
 
     `now` is clinic time; `listening_since` the instant from which silence counts as evidence; `cause` the id of what
-    is being decided, from which every new id is made; `by` the client that commands, or the service that said the fact.
+    is being decided, from which every new id is made; `by` the client that commands, or the event's producer.
     """
 
     now: datetime
@@ -27,7 +27,7 @@ class Moment(Generic[Settings]):
     by: str = ""
 
     def new_id(self, name: str | int) -> str:
-        """A deterministic id: the same cause and name give the same id, so a replay says the same."""
+        """A deterministic id: the same cause and name give the same id, so a replay emits the same."""
         return name_id(self.cause, name)
 
 
@@ -36,5 +36,5 @@ class Refused:
     """A command that cannot be. `code` is a FHIR issue type; `expression` the place; the value is never echoed."""
 
     code: str
-    because: str
+    reason: str
     expression: str = ""

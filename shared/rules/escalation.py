@@ -10,23 +10,23 @@ from typing import Any
 
 import msgspec
 
-from shared.rules.decision import Moment, Refused
-from shared.words.envelope import Word
-from shared.words.escalation import (
+from shared.events.envelope import Event
+from shared.events.escalation import (
     Category,
     Escalation,
     EscalationAcknowledged,
+    EscalationEvent,
     EscalationOverdue,
     EscalationRaised,
     EscalationResolved,
     EscalationRetracted,
     EscalationUpdated,
-    EscalationWord,
     Signal,
 )
+from shared.rules.decision import Moment, Refused
 
 SIGNALS_MOST = 4
-"""Newest signals an escalation carries; the older ones stay readable in what was said before."""
+"""Newest signals an escalation carries; the older ones stay readable in what was emitted before."""
 OVERDUE_TIER_MOST = 3
 """An overdue escalation rises one tier, at most to T3; T4 comes from the safety rules alone (domain 5.2)."""
 
@@ -65,19 +65,19 @@ class Trigger:
 
 def raise_or_update(
     still_open: Sequence[Open], triggers: Sequence[Trigger], moment: Moment[Any], times: Times
-) -> list[EscalationWord]:
+) -> list[EscalationEvent]:
     """Raise each trigger, or update the open escalation of the same reason with what it hasn't yet.
 
     A tier never falls by an update; where it rises, the times to act shorten to the higher tier's.
     """
-    now_open, said = tuple(still_open), list[EscalationWord]()
+    now_open, emitted = tuple(still_open), list[EscalationEvent]()
     for trigger in triggers:
         known = next((each for each in now_open if each.escalation.reason == trigger.reason), None)
-        word = _raised(trigger, moment, times) if known is None else _updated(known, trigger, moment, times)
-        if word is not None:
-            said.append(word)
-            now_open = evolve(now_open, word)
-    return said
+        event = _raised(trigger, moment, times) if known is None else _updated(known, trigger, moment, times)
+        if event is not None:
+            emitted.append(event)
+            now_open = evolve(now_open, event)
+    return emitted
 
 
 def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationRaised:
@@ -130,10 +130,10 @@ def _act_by(tier: int, moment: Moment[Any], times: Times) -> datetime:
 
 
 def withdraw_evidence(
-    still_open: Sequence[Open], evidence: str, stands: Collection[str], because: str, now: datetime
-) -> list[EscalationWord]:
+    still_open: Sequence[Open], evidence: str, stands: Collection[str], reason: str, now: datetime
+) -> list[EscalationEvent]:
     """Take evidence back: an escalation whose reason still `stands` loses the signal, the others are retracted."""
-    said: list[EscalationWord] = []
+    emitted: list[EscalationEvent] = []
     for each in still_open:
         gone = tuple(signal for signal in each.escalation.signals if signal.evidence == evidence)
         left = tuple(signal for signal in each.escalation.signals if signal.evidence != evidence)
@@ -141,13 +141,13 @@ def withdraw_evidence(
             continue
         if left and each.escalation.reason in stands:
             updated = msgspec.structs.replace(each.escalation, signals=left)
-            said.append(EscalationUpdated(escalation=updated, at=now, accepted=each.accepted, gone=gone))
+            emitted.append(EscalationUpdated(escalation=updated, at=now, accepted=each.accepted, gone=gone))
         else:
-            said.append(EscalationRetracted(escalation=each.escalation, at=now, because=because))
-    return said
+            emitted.append(EscalationRetracted(escalation=each.escalation, at=now, reason=reason))
+    return emitted
 
 
-def acknowledge(still_open: Sequence[Open], identity: str, moment: Moment[Any]) -> list[Word] | Refused:
+def acknowledge(still_open: Sequence[Open], identity: str, moment: Moment[Any]) -> list[Event] | Refused:
     """A person takes it. Saying so twice changes nothing."""
     found = _find(still_open, identity)
     if found is None:
@@ -157,17 +157,17 @@ def acknowledge(still_open: Sequence[Open], identity: str, moment: Moment[Any]) 
     return [EscalationAcknowledged(escalation=found.escalation, at=moment.now, by=moment.by)]
 
 
-def resolve(still_open: Sequence[Open], identity: str, because: str, moment: Moment[Any]) -> list[Word] | Refused:
+def resolve(still_open: Sequence[Open], identity: str, reason: str, moment: Moment[Any]) -> list[Event] | Refused:
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
-    return [EscalationResolved(escalation=found.escalation, at=moment.now, because=because, by=moment.by)]
+    return [EscalationResolved(escalation=found.escalation, at=moment.now, reason=reason, by=moment.by)]
 
 
 NOT_OPEN = Refused("conflict", "this escalation is not open: it was resolved or retracted", "Task.status")
 
 
-def say_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationWord]:
+def emit_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationEvent]:
     """Each that nobody acknowledged in time, once, one tier up."""
     return [
         EscalationOverdue(escalation=_risen(each.escalation), at=now)
@@ -176,28 +176,28 @@ def say_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationWor
     ]
 
 
-def close_all(still_open: Sequence[Open], because: str, now: datetime) -> list[EscalationWord]:
+def close_all(still_open: Sequence[Open], reason: str, now: datetime) -> list[EscalationEvent]:
     """Discharge closes each owner's open escalations, with a reason."""
-    return [EscalationResolved(escalation=each.escalation, at=now, because=because) for each in still_open]
+    return [EscalationResolved(escalation=each.escalation, at=now, reason=reason) for each in still_open]
 
 
-def evolve(still_open: tuple[Open, ...], word: EscalationWord) -> tuple[Open, ...]:
-    """The open escalations after this word of the service's own."""
-    others = tuple(each for each in still_open if each.escalation.id != word.escalation.id)
-    match word:
+def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, ...]:
+    """The open escalations after this event of the service's own."""
+    others = tuple(each for each in still_open if each.escalation.id != event.escalation.id)
+    match event:
         case EscalationRaised():
-            return (*others, Open(word.escalation))
+            return (*others, Open(event.escalation))
         case EscalationUpdated():
             return tuple(
-                msgspec.structs.replace(each, escalation=word.escalation)
-                if each.escalation.id == word.escalation.id
+                msgspec.structs.replace(each, escalation=event.escalation)
+                if each.escalation.id == event.escalation.id
                 else each
                 for each in still_open
             )
         case EscalationAcknowledged():
-            return (*others, Open(word.escalation, accepted=True))
+            return (*others, Open(event.escalation, accepted=True))
         case EscalationOverdue():
-            return (*others, Open(word.escalation, overdue=True))
+            return (*others, Open(event.escalation, overdue=True))
         case _:
             return others
 

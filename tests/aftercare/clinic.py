@@ -7,25 +7,25 @@ from uuid import UUID, uuid5
 from services.aftercare import decide
 from services.aftercare import state as memory
 from services.aftercare.meetings import Meeting
-from services.aftercare.settings import Settings
-from services.aftercare.state import Referral, State
-from services.aftercare.words import (
+from services.aftercare.messages import (
     Commands,
     ConsentRevoked,
+    Consumes,
     DisclosureGaveUp,
     DisclosureMade,
     DisclosureRefused,
     DisclosureWithheld,
     EpisodeAdmitted,
     EpisodeDischarged,
-    Hears,
     PatientIdentified,
     ReferralPrepared,
     TimePassed,
 )
+from services.aftercare.settings import Settings
+from services.aftercare.state import Referral, State
+from shared.events.envelope import Event
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import Times
-from shared.words.envelope import Word
 from tests.shared.rules.partners import ALUMNI, CLINIC, FELLOWSHIP, HOUSE, consent_to
 
 ADMITTED = datetime(2025, 1, 6, 14, 0, tzinfo=UTC)
@@ -92,32 +92,32 @@ def discharged(disposition: str = "completed", episode_id: str = EPISODE) -> Epi
 
 
 class Patient:
-    """One patient's state as the path would carry it: each word said is folded in before the next is heard."""
+    """One patient's state as the path would carry it: each event said is folded in before the next is heard."""
 
-    def __init__(self, *heard: Hears, settings: Settings = SETTINGS) -> None:
+    def __init__(self, *consumed: Consumes, settings: Settings = SETTINGS) -> None:
         self.state, self.settings, self.count = State(), settings, 0
-        for word in heard:
-            self.hears(word)
+        for event in consumed:
+            self.consumes(event)
 
-    def hears(self, word: Hears, at: datetime = DISCHARGED) -> list[Word]:
-        said = decide.hear(self.state, word, self._moment(at))
-        self._fold(word, said)
-        return said
+    def consumes(self, event: Consumes, at: datetime = DISCHARGED) -> list[Event]:
+        emitted = decide.react(self.state, event, self._moment(at))
+        self._fold(event, emitted)
+        return emitted
 
-    def told(self, command: Commands, at: datetime = NEXT_DAY) -> list[Word] | Refused:
-        said = decide.tell(self.state, command, self._moment(at))
-        if not isinstance(said, Refused):
-            self._fold(command, said)
-        return said
+    def told(self, command: Commands, at: datetime = NEXT_DAY) -> list[Event] | Refused:
+        emitted = decide.decide(self.state, command, self._moment(at))
+        if not isinstance(emitted, Refused):
+            self._fold(command, emitted)
+        return emitted
 
-    def until(self, at: datetime) -> list[Word]:
+    def until(self, at: datetime) -> list[Event]:
         """Time passes until then: every deadline on the way is heard at its own moment."""
-        said: list[Word] = []
+        emitted: list[Event] = []
         for _ in range(100):
             due = memory.due(self.state)
             if due is None or due > at:
-                return said
-            said += self.hears(TimePassed(), at=due)
+                return emitted
+            emitted += self.consumes(TimePassed(), at=due)
         raise AssertionError("a deadline that never ends")
 
     def _moment(self, at: datetime) -> Moment[Settings]:
@@ -132,9 +132,9 @@ class Patient:
             by="case-manager",
         )
 
-    def _fold(self, cause: Any, said: list[Word]) -> None:
-        for word in (cause, *said):
-            self.state = memory.evolve(self.state, word)
+    def _fold(self, cause: Any, emitted: list[Event]) -> None:
+        for event in (cause, *emitted):
+            self.state = memory.evolve(self.state, event)
 
 
 def made(referral: ReferralPrepared | Referral, consent_id: str = "consent") -> DisclosureMade:
@@ -144,14 +144,14 @@ def made(referral: ReferralPrepared | Referral, consent_id: str = "consent") -> 
 def withheld(
     referral: ReferralPrepared | Referral,
     ledger_version: int = 0,
-    because: str = "no-consent-names-this-partner",
+    reason: str = "no-consent-names-this-partner",
     until: datetime | None = None,
 ) -> DisclosureWithheld:
-    return DisclosureWithheld(**_about(referral), because=because, ledger_version=ledger_version, until=until)
+    return DisclosureWithheld(**_about(referral), reason=reason, ledger_version=ledger_version, until=until)
 
 
 def refused(referral: ReferralPrepared | Referral) -> DisclosureRefused:
-    return DisclosureRefused(**_about(referral), because="http-422")
+    return DisclosureRefused(**_about(referral), reason="http-422")
 
 
 def gave_up(referral: ReferralPrepared | Referral) -> DisclosureGaveUp:
@@ -166,11 +166,11 @@ def _about(referral: ReferralPrepared | Referral) -> dict[str, Any]:
     }
 
 
-def of(kind: type[Word], said: list[Word] | Refused) -> list[Any]:
-    assert not isinstance(said, Refused)
-    return [each for each in said if type(each) is kind]
+def of(kind: type[Event], emitted: list[Event] | Refused) -> list[Any]:
+    assert not isinstance(emitted, Refused)
+    return [each for each in emitted if type(each) is kind]
 
 
-def names(said: list[Word] | Refused) -> list[str]:
-    assert not isinstance(said, Refused)
-    return [type(each).__name__ for each in said]
+def names(emitted: list[Event] | Refused) -> list[str]:
+    assert not isinstance(emitted, Refused)
+    return [type(each).__name__ for each in emitted]

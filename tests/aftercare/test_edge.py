@@ -15,7 +15,7 @@ import pytest
 from deploy import keys as key_files
 from services.aftercare import app, feeds, form
 from services.aftercare.edge import EDGE
-from services.aftercare.words import (
+from services.aftercare.messages import (
     ConsentGiven,
     ConsentRevoked,
     EpisodeAdmitted,
@@ -24,27 +24,28 @@ from services.aftercare.words import (
     ReferralPrepared,
 )
 from shared.edge.clients import Caller, registered
-from shared.edge.desk import Desk
 from shared.edge.fhir import single
-from shared.edge.outcome import Refusal
+from shared.edge.outcome import HttpRefusal
 from shared.edge.resolving import Submission
-from shared.edge.search import Reader
-from shared.path import db, keep, ledger
-from shared.path.batch import Batch, say
-from shared.path.clock import Clock, machine_now
-from shared.path.identity import Identifier, Keys
-from shared.path.inbox import Inbox, run_desk
-from shared.path.item import heard
-from shared.path.lanes import SelfLane, run_deadlines
-from shared.path.listening import Listening
-from shared.path.outward import PartnerLane
-from shared.path.parked import redrive
-from shared.path.relay import Bell
-from shared.path.settings import Process, partners
+from shared.edge.search import ResourceReader
+from shared.edge.submissions import Submissions
+from shared.events import codes, fhir, wire
+from shared.events.catalogue import PARTITIONS
+from shared.events.envelope import Envelope, Event
+from shared.path.inbound.internal import InternalLane, run_deadlines
+from shared.path.inbound.redrive import redrive
+from shared.path.outbound.destinations import PartnerLane
+from shared.path.outbound.lane import WakeUp
+from shared.path.transaction import consent_ledger, store
+from shared.path.transaction.aliases import Identifier, Keys
+from shared.path.transaction.batch import Batch, emit
+from shared.path.transaction.delivery import consumed
+from shared.path.transaction.inbox import Inbox, run_submissions
+from shared.platform import db
+from shared.platform.clock import Clock, machine_now
+from shared.platform.listening import Listening
+from shared.platform.settings import Process, partners
 from shared.rules import consent as consents
-from shared.words import codes, fhir, wire
-from shared.words.catalogue import PARTITIONS
-from shared.words.envelope import Envelope, Word
 from tests.shared.rules.partners import consent_to
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -77,8 +78,8 @@ class Partner:
             yield self
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+        headers = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(headers.partition("content-length: ")[2].partition("\r\n")[0])
         self.received.append(json.loads(await reader.readexactly(length)))
         writer.write(f"HTTP/1.1 {self.status} Told\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
         await writer.drain()
@@ -88,41 +89,43 @@ class Partner:
 class Aftercare:
     """The service without HTTP and Kafka in front: facts are heard, submissions told, tables read."""
 
-    def __init__(self, inbox: Inbox, desk: Desk, dsn: str, pool: Any, clock_file: Path, partner: Partner) -> None:
-        self.inbox, self.desk, self.dsn, self.pool, self.partner = inbox, desk, dsn, pool, partner
+    def __init__(
+        self, inbox: Inbox, submissions: Submissions, dsn: str, pool: Any, clock_file: Path, partner: Partner
+    ) -> None:
+        self.inbox, self.submissions, self.dsn, self.pool, self.partner = inbox, submissions, dsn, pool, partner
         self.keys: Keys = inbox.service.keys
         self.patient, self._clock_file = str(uuid4()), clock_file
         self.episode_id = str(uuid4())
         self.caller = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
-        self.reader = Reader(pool, self.keys)
+        self.reader = ResourceReader(pool, self.keys)
 
     def set_clock(self, moment: datetime) -> None:
         self._clock_file.write_text(moment.isoformat())
 
-    async def hears(self, *words: Word) -> None:
-        for word in words:
-            written = wire.write(word, self._envelope(word, uuid4(), "intake"))
-            await self.inbox.hear([heard(written.head, self.patient, written.body)])
+    async def consumes(self, *events: Event) -> None:
+        for event in events:
+            written = wire.write(event, self._envelope(event, uuid4(), "intake"))
+            await self.inbox.receive([consumed(written.headers, self.patient, written.body)])
         await self.consents_current()
 
-    async def hears_later_readable(self, word: Word, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def hears_later_readable(self, event: Event, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
         """A record nobody can read; then the code that reads it is mended, and it is redriven."""
-        written = wire.write(word, self._envelope(word, uuid4(), "intake"))
-        await self.inbox.hear([heard(written.head, self.patient, b"{")])
+        written = wire.write(event, self._envelope(event, uuid4(), "intake"))
+        await self.inbox.receive([consumed(written.headers, self.patient, b"{")])
         if meanwhile is not None:
             await meanwhile()
         await self.pool.execute("UPDATE parked SET content = $1 WHERE class = 'unreadable'", written.body)
         assert (await redrive(self.inbox, self.patient, "demo", dry_run=False)).parked == 0
 
-    async def known(self) -> ledger.Known:
+    async def known(self) -> consent_ledger.LedgerSnapshot:
         async with self.pool.acquire() as connection:
-            return await ledger.read(connection, self.patient, machine_now())
+            return await consent_ledger.read(connection, self.patient, machine_now())
 
-    def _envelope(self, word: Word, cause: UUID, source: str) -> Envelope:
+    def _envelope(self, event: Event, cause: UUID, source: str) -> Envelope:
         return Envelope(
             id=cause,
             source=source,
-            word=type(word).__name__,
+            event=type(event).__name__,
             program="demo",
             patient=self.patient,
             at=self.inbox.clock.now(),
@@ -135,7 +138,7 @@ class Aftercare:
 
     async def submits(self, method: Any, kind: str, resource: dict[str, Any], identity: str | None = None) -> str:
         entry = single(method, kind, identity, resource, {})
-        done = await self.desk.submit(Submission("single", (entry,), uuid4(), False, "digest"), self.caller)
+        done = await self.submissions.submit(Submission("single", (entry,), uuid4(), False, "digest"), self.caller)
         return str(done.answered[0].location).split("/")[1]
 
     async def found(self, kind: str, **asked: str) -> list[dict[str, Any]]:
@@ -157,7 +160,7 @@ class Aftercare:
     async def puts_into_its_lane(self, partner: consents.Partner, hold: str | None = None) -> None:
         """A referral as it stands in the partner's lane, before anybody looks; `hold` parks the patient with it."""
         identity, cause = str(uuid4()), uuid4()
-        word = ReferralPrepared(
+        event = ReferralPrepared(
             referral_id=identity,
             task_id=str(uuid4()),
             partner=partner.name,
@@ -168,16 +171,16 @@ class Aftercare:
             at=DISCHARGED,
         )
         batch = Batch({})
-        say(batch, word, wire.write(word, self._envelope(word, cause, "aftercare")), self.patient, "demo")
+        emit(batch, event, wire.write(event, self._envelope(event, cause, "aftercare")), self.patient, "demo")
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute("UPDATE state SET hold = $2 WHERE key = $1", self.patient, hold)
-            await keep.keep(connection, self.inbox.service, batch, DISCHARGED, DISCHARGED)
+            await store.store(connection, self.inbox.service, batch, DISCHARGED, DISCHARGED)
 
     @asynccontextmanager
     async def lane(self, partner: consents.Partner) -> AsyncIterator[None]:
         """One more partner's lane, at the same address as all."""
         told = msgspec.structs.replace(partner, url=self.partner.url)
-        lane = PartnerLane(self.inbox.service, told, self.pool, self.inbox.clock, form.transaction, Bell())
+        lane = PartnerLane(self.inbox.service, told, self.pool, self.inbox.clock, form.transaction, WakeUp())
         task = asyncio.create_task(lane.run(self.dsn))
         yield
         task.cancel()
@@ -214,7 +217,7 @@ async def aftercare(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     keys = Keys.load(key_files.make(tmp_path), "aftercare")
     clock_file = tmp_path / "clock"
     clock_file.write_text(ADMITTED.isoformat())
-    clock, bell, parts = Clock(clock_file), Bell(), app.parts(keys)
+    clock, wake_up, assemble = Clock(clock_file), WakeUp(), app.assemble(keys)
     process = Process(database_url=database, kafka_bootstrap="", deploy=DEPLOY, keys=tmp_path, issuer="")
     async with Partner().open() as partner, db.pool(database) as pool:
         for name in partners(DEPLOY):
@@ -222,17 +225,22 @@ async def aftercare(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         listening = Listening(pool, clock)
         await listening.start()
         settings = app.settings(process)
-        inbox = Inbox(parts.service, pool, db.Months(database), clock, listening, settings, bell.ring)
-        desk = Desk(inbox, EDGE, keys)
-        await feeds.keep(pool, {program: each.meetings for program, each in settings.items()}, clock.now())
+        inbox = Inbox(assemble.service, pool, db.Months(database), clock, listening, settings, wake_up.ring)
+        submissions = Submissions(inbox, EDGE, keys)
+        await feeds.store(pool, {program: each.meetings for program, each in settings.items()}, clock.now())
         lanes = [
-            PartnerLane(parts.service, each, pool, clock, form.transaction, bell).run(database)
+            PartnerLane(assemble.service, each, pool, clock, form.transaction, wake_up).run(database)
             for each in partners(DEPLOY).values()
             if each.url
         ]
-        running = [run_desk(inbox, desk.queue), SelfLane(inbox, bell).run(database), run_deadlines(inbox), *lanes]
+        running = [
+            run_submissions(inbox, submissions.queue),
+            InternalLane(inbox, wake_up).run(database),
+            run_deadlines(inbox),
+            *lanes,
+        ]
         tasks = [asyncio.create_task(each) for each in running]
-        yield Aftercare(inbox, desk, database, pool, clock_file, partner)
+        yield Aftercare(inbox, submissions, database, pool, clock_file, partner)
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
@@ -242,7 +250,7 @@ async def aftercare(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 async def identified(service: Aftercare, person: dict[str, Any] = PERSON) -> None:
     sealed = service.keys.seal("aftercare", {"patient": person, "area": "Riverbend", "language": "en"})
     digests = service.keys.digests("demo", [MRN])
-    await service.hears(PatientIdentified(digests=digests, sealed=(sealed,), identified_at=ADMITTED))
+    await service.consumes(PatientIdentified(digests=digests, sealed=(sealed,), identified_at=ADMITTED))
 
 
 def admission(service: Aftercare, episode_id: str = "") -> EpisodeAdmitted:
@@ -260,7 +268,7 @@ def admission(service: Aftercare, episode_id: str = "") -> EpisodeAdmitted:
 
 async def discharge(service: Aftercare, disposition: str = "completed") -> None:
     service.set_clock(DISCHARGED)
-    await service.hears(
+    await service.consumes(
         EpisodeDischarged(
             episode_id=service.episode_id,
             encounter_id=str(uuid4()),
@@ -288,20 +296,20 @@ def asking(service: Aftercare, partner: str, kind: str) -> dict[str, Any]:
 
 async def test_on_hold_without_a_consent_sent_when_it_comes_withheld_after_it_is_revoked(aftercare: Aftercare) -> None:
     await identified(aftercare)
-    await aftercare.hears(admission(aftercare))
+    await aftercare.consumes(admission(aftercare))
     await discharge(aftercare)
     await aftercare.until_tasks(("riverbend-alumni", "on-hold"), ("riverbend-outpatient", "on-hold"))
     assert aftercare.partner.received == []
 
     consent_id = str(uuid4())
-    await aftercare.hears(consent(consent_id))
+    await aftercare.consumes(consent(consent_id))
     await aftercare.until_tasks(("riverbend-alumni", "requested"), ("riverbend-outpatient", "on-hold"))
     (sent,) = aftercare.partner.received
     patient = next(each["resource"] for each in sent["entry"] if each["resource"]["resourceType"] == "Patient")
     assert (patient["name"], patient["telecom"]) == (PERSON["name"], PERSON["telecom"])
     assert "birthDate" not in patient and MRN.value not in json.dumps(sent)
 
-    await aftercare.hears(ConsentRevoked(consent_id=consent_id, revoked_at=DISCHARGED))
+    await aftercare.consumes(ConsentRevoked(consent_id=consent_id, revoked_at=DISCHARGED))
     await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-alumni", "alumni"))
     await aftercare.until_tasks(
         ("riverbend-alumni", "requested"), ("riverbend-alumni", "on-hold"), ("riverbend-outpatient", "on-hold")
@@ -315,7 +323,7 @@ async def test_on_hold_without_a_consent_sent_when_it_comes_withheld_after_it_is
 async def test_a_consent_that_begins_later_is_waited_for(aftercare: Aftercare) -> None:
     await identified(aftercare)
     begins = DISCHARGED + timedelta(days=2)
-    await aftercare.hears(consent(str(uuid4()), "riverbend-house", starts_at=begins))
+    await aftercare.consumes(consent(str(uuid4()), "riverbend-house", starts_at=begins))
     aftercare.set_clock(DISCHARGED)
     await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_tasks(("riverbend-house", "on-hold"))
@@ -329,7 +337,7 @@ async def test_a_consent_that_begins_later_is_waited_for(aftercare: Aftercare) -
 
 async def test_without_a_phone_the_partner_requires_it_waits_until_the_patient_has_one(aftercare: Aftercare) -> None:
     await identified(aftercare, {name: PERSON[name] for name in ("resourceType", "name", "birthDate")})
-    await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
+    await aftercare.consumes(consent(str(uuid4()), "riverbend-house"))
     await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_tasks(("riverbend-house", "on-hold"))
     (task,) = await aftercare.found("Task", status="on-hold")
@@ -342,7 +350,7 @@ async def test_without_a_phone_the_partner_requires_it_waits_until_the_patient_h
 async def test_a_partner_of_another_program_is_told_nothing_whatever_stands_in_its_lane(aftercare: Aftercare) -> None:
     elsewhere = msgspec.structs.replace(PARTNERS["riverbend-house"], name="elsewhere", programs=("another",))
     await identified(aftercare)
-    await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
+    await aftercare.consumes(consent(str(uuid4()), "riverbend-house"))
     await aftercare.puts_into_its_lane(elsewhere)
     async with aftercare.lane(elsewhere):
         await aftercare.until_audited("withheld")
@@ -354,11 +362,11 @@ async def test_a_partner_of_another_program_is_told_nothing_whatever_stands_in_i
 async def test_what_a_readmission_takes_back_is_not_sent_once_the_partner_is_there_again(aftercare: Aftercare) -> None:
     aftercare.partner.status = 503
     await identified(aftercare)
-    await aftercare.hears(consent(str(uuid4())), admission(aftercare))
+    await aftercare.consumes(consent(str(uuid4())), admission(aftercare))
     await discharge(aftercare)
     await aftercare.until_tasks(("riverbend-alumni", "draft"), ("riverbend-outpatient", "on-hold"))
     await aftercare.until_tried()
-    await aftercare.hears(admission(aftercare, str(uuid4())))
+    await aftercare.consumes(admission(aftercare, str(uuid4())))
     aftercare.partner.received.clear()
     aftercare.partner.status = 200
     await aftercare.until_audited("withheld", "withheld")
@@ -373,7 +381,7 @@ async def test_what_a_readmission_takes_back_is_not_sent_once_the_partner_is_the
 
 async def test_the_gate_stays_shut_while_the_ledger_is_old_and_nobody_is_told_no_for_that(aftercare: Aftercare) -> None:
     await identified(aftercare)
-    await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
+    await aftercare.consumes(consent(str(uuid4()), "riverbend-house"))
     await aftercare.pool.execute("UPDATE ledger SET current_at = current_at - interval '61 s' WHERE partition = 7")
     await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_put_off()
@@ -382,9 +390,9 @@ async def test_the_gate_stays_shut_while_the_ledger_is_old_and_nobody_is_told_no
     await aftercare.until_tasks(("riverbend-house", "requested"))
 
 
-async def test_nothing_of_a_patient_with_parked_words_is_released(aftercare: Aftercare) -> None:
+async def test_nothing_of_a_patient_with_parked_events_is_released(aftercare: Aftercare) -> None:
     await identified(aftercare)
-    await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
+    await aftercare.consumes(consent(str(uuid4()), "riverbend-house"))
     await aftercare.puts_into_its_lane(PARTNERS["riverbend-house"], hold="{}")
     await aftercare.until_put_off()
     assert (aftercare.partner.received, await aftercare.found("AuditEvent")) == ([], [])
@@ -392,7 +400,7 @@ async def test_nothing_of_a_patient_with_parked_words_is_released(aftercare: Aft
 
 async def test_an_unreadable_revocation_counts_once_it_can_be_read(aftercare: Aftercare) -> None:
     await identified(aftercare)
-    await aftercare.hears(consent("given", "riverbend-house"))
+    await aftercare.consumes(consent("given", "riverbend-house"))
     await aftercare.hears_later_readable(ConsentRevoked(consent_id="given", revoked_at=ADMITTED))
     await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_tasks(("riverbend-house", "on-hold"))
@@ -405,13 +413,13 @@ async def test_an_unreadable_consent_that_is_read_late_is_older_than_the_one_tha
     aftercare: Aftercare,
 ) -> None:
     await identified(aftercare)
-    await aftercare.hears(consent("given", "riverbend-house"))
+    await aftercare.consumes(consent("given", "riverbend-house"))
     aftercare.set_clock(DISCHARGED)
     narrowed = consent("given", "riverbend-house", fields=("name",))
 
     async def meanwhile() -> None:
         aftercare.set_clock(DISCHARGED + timedelta(days=1))
-        await aftercare.hears(narrowed)
+        await aftercare.consumes(narrowed)
 
     await aftercare.hears_later_readable(consent("given", "riverbend-house"), meanwhile)
     assert (await aftercare.known()).consents == (narrowed,)
@@ -419,8 +427,8 @@ async def test_an_unreadable_consent_that_is_read_late_is_older_than_the_one_tha
 
 async def test_a_mutual_help_group_is_told_nothing_whatever_is_asked(aftercare: Aftercare) -> None:
     await identified(aftercare)
-    await aftercare.hears(consent(str(uuid4()), "alcoholics-anonymous"))
-    with pytest.raises(Refusal) as refused:
+    await aftercare.consumes(consent(str(uuid4()), "alcoholics-anonymous"))
+    with pytest.raises(HttpRefusal) as refused:
         await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "alcoholics-anonymous", "alumni"))
     assert refused.value.status == 422
     assert await aftercare.pool.fetchval("SELECT count(*) FROM outbox WHERE lane LIKE 'partner:%'") == 0
@@ -429,7 +437,7 @@ async def test_a_mutual_help_group_is_told_nothing_whatever_is_asked(aftercare: 
 async def test_a_partner_that_refuses_for_good_ends_the_referral(aftercare: Aftercare) -> None:
     aftercare.partner.status = 422
     await identified(aftercare)
-    await aftercare.hears(consent(str(uuid4()), "riverbend-house"))
+    await aftercare.consumes(consent(str(uuid4()), "riverbend-house"))
     await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_tasks(("riverbend-house", "failed"))
 
@@ -438,11 +446,11 @@ async def test_a_partner_not_reached_in_three_days_is_given_up_and_accounted_for
     aftercare.partner.status = 503
     await identified(aftercare)
     consent_id = str(uuid4())
-    await aftercare.hears(consent(consent_id, "riverbend-house"))
+    await aftercare.consumes(consent(consent_id, "riverbend-house"))
     await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_tried()
     await aftercare.pool.execute(
-        "UPDATE outbox SET kept_at = kept_at - interval '73 hours' WHERE lane LIKE 'partner:%'"
+        "UPDATE outbox SET stored_at = stored_at - interval '73 hours' WHERE lane LIKE 'partner:%'"
     )
     await aftercare.until_tasks(("riverbend-house", "failed"))
     (audit,) = await aftercare.found("AuditEvent")
@@ -452,7 +460,7 @@ async def test_a_partner_not_reached_in_three_days_is_given_up_and_accounted_for
 
 async def test_the_meeting_list_can_be_read_in_full_by_a_person(aftercare: Aftercare) -> None:
     await identified(aftercare)
-    await aftercare.hears(admission(aftercare))
+    await aftercare.consumes(admission(aftercare))
     (listed,) = await aftercare.found("Communication")
     assert 7 <= len(listed["payload"]) <= 12
     for each in listed["payload"]:
@@ -464,7 +472,7 @@ async def test_the_meeting_list_can_be_read_in_full_by_a_person(aftercare: After
 
 async def test_a_follow_up_falls_due_stands_on_the_work_list_and_is_completed(aftercare: Aftercare) -> None:
     await identified(aftercare)
-    await aftercare.hears(admission(aftercare))
+    await aftercare.consumes(admission(aftercare))
     await discharge(aftercare, "administrative")
     aftercare.set_clock(DISCHARGED + timedelta(hours=72))
 
@@ -480,7 +488,7 @@ async def test_a_follow_up_falls_due_stands_on_the_work_list_and_is_completed(af
 
 
 async def test_a_referral_of_somebody_unknown_may_be_asked_again_soon(aftercare: Aftercare) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpRefusal) as refused:
         await aftercare.submits("POST", "ServiceRequest", asking(aftercare, "riverbend-alumni", "alumni"))
     assert (refused.value.status, refused.value.headers["Retry-After"]) == (409, "5")
 
@@ -488,7 +496,7 @@ async def test_a_referral_of_somebody_unknown_may_be_asked_again_soon(aftercare:
 async def test_the_contact_is_kept_sealed_and_only_the_area_enters_the_state(aftercare: Aftercare) -> None:
     await identified(aftercare)
     rows = await aftercare.pool.fetch(
-        "SELECT body FROM state UNION ALL SELECT body FROM resources UNION ALL SELECT content FROM heard"
+        "SELECT body FROM state UNION ALL SELECT body FROM resources UNION ALL SELECT content FROM journal"
     )
     assert not any("Seeded" in row["body"] or "555555" in row["body"] for row in rows)
     assert '"Riverbend"' in await aftercare.pool.fetchval("SELECT body FROM state WHERE key = $1", aftercare.patient)

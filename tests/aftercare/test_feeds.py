@@ -8,7 +8,7 @@ import pytest
 
 from services.aftercare import feeds
 from services.aftercare.meetings import Meeting, parse
-from services.aftercare.words import (
+from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
     AskReferral,
@@ -63,21 +63,21 @@ def test_everything_aftercare_says_is_valid_fhir() -> None:
     patient = Patient(
         IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, meetings=feeds.load(DEPLOY, ["riverbend"]))
     )
-    said = patient.hears(admitted())
-    said += patient.hears(discharged())
-    alumni, clinic = of(ReferralPrepared, said)
-    said += patient.hears(withheld(alumni)) + patient.hears(gave_up(clinic))
-    (again,) = of(ReferralPrepared, patient.hears(CONSENT))
-    said += patient.hears(made(again)) + patient.until(DISCHARGED.replace(month=4, day=20))
+    emitted = patient.consumes(admitted())
+    emitted += patient.consumes(discharged())
+    alumni, clinic = of(ReferralPrepared, emitted)
+    emitted += patient.consumes(withheld(alumni)) + patient.consumes(gave_up(clinic))
+    (again,) = of(ReferralPrepared, patient.consumes(CONSENT))
+    emitted += patient.consumes(made(again)) + patient.until(DISCHARGED.replace(month=4, day=20))
     command = AskReferral(referral_id="8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e01", partner="riverbend-alumni", kind="alumni")
     (asked,) = of(ReferralPrepared, patient.told(command))
     begins = DISCHARGED.replace(month=5, day=20)
-    said += patient.hears(withheld(asked, because="consent-not-yet-in-force", until=begins, ledger_version=9))
-    said += patient.hears(admitted("0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"))
-    assert {type(each) for each in said} == {
+    emitted += patient.consumes(withheld(asked, reason="consent-not-yet-in-force", until=begins, ledger_version=9))
+    emitted += patient.consumes(admitted("0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"))
+    assert {type(each) for each in emitted} == {
         AftercarePlanned, MeetingListPrepared, ReferralPrepared, ReferralWithheld, ReferralRefused, ReferralSent,
         FollowUpFellDue, FollowUpCompleted, AftercareEnded, ReferralWithdrawn,
     }  # fmt: skip
-    for word in said:
-        for resource in word.write("patient"):
+    for event in emitted:
+        for resource in event.write("patient"):
             assert validate(read(msgspec.json.encode(resource)).resource) == ()

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.aftercare.form import FIELDS, NOTICE, transaction
-from services.aftercare.words import ReferralPrepared
+from services.aftercare.messages import ReferralPrepared
 from shared.edge.fhir import parse, validate
+from shared.events.envelope import Envelope
+from shared.events.wire import write
 from shared.rules.consent import Permitted, Withheld
-from shared.words.envelope import Envelope
-from shared.words.wire import write
 from tests.aftercare.clinic import DISCHARGED
 from tests.shared.rules.partners import ALUMNI, CLINIC
 
@@ -50,15 +50,15 @@ def message() -> dict[str, Any]:
     envelope = Envelope(
         id=UUID(ROW),
         source="aftercare",
-        word="ReferralPrepared",
+        event="ReferralPrepared",
         program="demo",
         patient=PATIENT_ID,
         at=DISCHARGED,
         correlation_id=UUID(ROW),
         causation_id=UUID(ROW),
     )
-    said: dict[str, Any] = json.loads(write(PREPARED, envelope).body)
-    return said
+    emitted: dict[str, Any] = json.loads(write(PREPARED, envelope).body)
+    return emitted
 
 
 def told(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] | None = PATIENT) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def test_the_notice_and_the_consents_scope_accompany_it() -> None:
     bundle = told("name", "phone")
     notice, scope = (each["contentString"] for each in one(bundle, "Communication")["payload"])
     assert notice == NOTICE == "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
-    assert all(word in scope for word in (CONSENT_ID, "riverbend-alumni", "name, phone", "alumni", "2026-03-31"))
+    assert all(event in scope for event in (CONSENT_ID, "riverbend-alumni", "name, phone", "alumni", "2026-03-31"))
     provision = one(bundle, "Consent")["provision"]
     assert [each["coding"][0]["code"] for each in provision["code"]] == ["name", "phone"]
     assert [each["reference"]["identifier"]["value"] for each in provision["actor"]] == ["riverbend-alumni"]

@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 
 from services.aftercare.edge import interpret
-from services.aftercare.words import AcknowledgeEscalation, AskReferral, CompleteFollowUp, ResolveEscalation
-from shared.edge.clients import Caller, Client
-from shared.edge.contract import Context, Stored
-from shared.edge.fhir import Entry
-from shared.edge.outcome import Refusal
-from shared.words import codes, fhir
-from shared.words.envelope import Command
+from services.aftercare.messages import AcknowledgeEscalation, AskReferral, CompleteFollowUp, ResolveEscalation
+from shared.edge.clients import Caller, RegisteredClient
+from shared.edge.contract import Context, StoredResource
+from shared.edge.fhir import BundleEntry
+from shared.edge.outcome import HttpRefusal
+from shared.events import codes, fhir
+from shared.events.envelope import Command
 from tests.aftercare.clinic import SETTINGS
 
-CALLER = Caller("ehr", Client(programs=("demo",), base_url="https://ehr.example.org/fhir"), "demo", (("*", "cruds"),))
+CALLER = Caller(
+    "ehr", RegisteredClient(programs=("demo",), base_url="https://ehr.example.org/fhir"), "demo", (("*", "cruds"),)
+)
 ASKED: dict[str, Any] = {
     "resourceType": "ServiceRequest",
     "status": "active",
@@ -26,8 +28,8 @@ ASKED: dict[str, Any] = {
 }
 
 
-def told(entry: Entry, before: dict[str, Any] | None = None) -> Command:
-    stored = {(entry.type, str(entry.id)): Stored("patient", before or {})}
+def told(entry: BundleEntry, before: dict[str, Any] | None = None) -> Command:
+    stored = {(entry.type, str(entry.id)): StoredResource("patient", before or {})}
     context = Context(CALLER, "patient", "demo", SETTINGS, datetime(2025, 3, 31, tzinfo=UTC), stored)
     interpretation = interpret([entry], context)
     assert interpretation.accepted == ()
@@ -35,12 +37,14 @@ def told(entry: Entry, before: dict[str, Any] | None = None) -> Command:
     return command
 
 
-def asking(**changes: Any) -> Entry:
-    return Entry("POST", "ServiceRequest", "r1", ASKED | changes, None, None, None, "ServiceRequest")
+def asking(**changes: Any) -> BundleEntry:
+    return BundleEntry("POST", "ServiceRequest", "r1", ASKED | changes, None, None, None, "ServiceRequest")
 
 
-def task(status: str, **more: Any) -> Entry:
-    return Entry("PUT", "Task", "t1", {"resourceType": "Task", "status": status, **more}, None, None, None, "Task")
+def task(status: str, **more: Any) -> BundleEntry:
+    return BundleEntry(
+        "PUT", "Task", "t1", {"resourceType": "Task", "status": status, **more}, None, None, None, "Task"
+    )
 
 
 FOLLOW_UP = {"code": fhir.concept(codes.TASK, "follow-up")}
@@ -67,7 +71,7 @@ def test_a_service_request_asks_for_a_referral() -> None:
 def test_a_request_that_names_no_one_partner_or_kind_is_refused_at_its_place(
     changes: dict[str, Any], place: str
 ) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpRefusal) as refused:
         told(asking(**changes))
     (issue,) = refused.value.issues
     assert (refused.value.status, issue.expression) == (422, (place,))
@@ -75,8 +79,10 @@ def test_a_request_that_names_no_one_partner_or_kind_is_refused_at_its_place(
 
 def test_a_follow_up_is_completed_reached_unless_it_says_otherwise() -> None:
     assert told(task("completed"), FOLLOW_UP) == CompleteFollowUp(task_id="t1", reach="reached")
-    said = fhir.concept(codes.REASON, "not-reached")
-    assert told(task("completed", statusReason=said), FOLLOW_UP) == CompleteFollowUp(task_id="t1", reach="not-reached")
+    emitted = fhir.concept(codes.REASON, "not-reached")
+    assert told(task("completed", statusReason=emitted), FOLLOW_UP) == CompleteFollowUp(
+        task_id="t1", reach="not-reached"
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,8 +94,8 @@ def test_a_follow_up_is_completed_reached_unless_it_says_otherwise() -> None:
         (task("rejected"), ESCALATION),
     ],
 )
-def test_a_task_cannot_be_moved_where_only_the_hub_moves_it(entry: Entry, before: dict[str, Any]) -> None:
-    with pytest.raises(Refusal) as refused:
+def test_a_task_cannot_be_moved_where_only_the_hub_moves_it(entry: BundleEntry, before: dict[str, Any]) -> None:
+    with pytest.raises(HttpRefusal) as refused:
         told(entry, before)
     assert refused.value.status == 422
 
@@ -101,4 +107,4 @@ def test_a_task_is_what_the_hub_knows_it_to_be_not_what_the_sender_calls_it() ->
 
 def test_an_escalation_is_accepted_and_completed() -> None:
     assert told(task("accepted"), ESCALATION) == AcknowledgeEscalation(escalation_id="t1")
-    assert told(task("completed"), ESCALATION) == ResolveEscalation(escalation_id="t1", because="acted-on")
+    assert told(task("completed"), ESCALATION) == ResolveEscalation(escalation_id="t1", reason="acted-on")

@@ -1,4 +1,4 @@
-"""What holds for any course of words, not only for the ones somebody thought of."""
+"""What holds for any course of events, not only for the ones somebody thought of."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,26 +13,26 @@ from hypothesis import strategies as some
 from deploy import keys as key_files
 from services.aftercare import app
 from services.aftercare import state as memory
-from services.aftercare.settings import PARTNERS_MOST
-from services.aftercare.state import VERSION, Ahead, Discharged, FollowUp, InCare, Plan, Referral, State
-from services.aftercare.words import (
+from services.aftercare.messages import (
     AcknowledgeEscalation,
     AskReferral,
     Commands,
     CompleteFollowUp,
     ConsentGiven,
     ConsentRevoked,
+    Consumes,
     ContactKnown,
-    Hears,
     ReferralPrepared,
     ResolveEscalation,
     TimePassed,
 )
-from shared.path.identity import Keys
+from services.aftercare.settings import PARTNERS_MOST
+from services.aftercare.state import VERSION, Ahead, Discharged, FollowUp, InCare, Plan, Referral, State
+from shared.events.catalogue import BY_TYPE
+from shared.events.envelope import Event
 from shared.path.service import STATE_BYTES_MOST
+from shared.path.transaction.aliases import Keys
 from shared.rules.decision import Refused
-from shared.words.catalogue import BY_TYPE
-from shared.words.envelope import Word
 from tests.aftercare.clinic import (
     CONSENT,
     DISCHARGED,
@@ -60,7 +60,7 @@ names = some.sampled_from(["alumni", "clinic", "house"])
 moments = some.integers(0, 400).map(lambda days: DISCHARGED + timedelta(days=days))
 areas = some.sampled_from([None, "Riverbend", "Elsewhere", "x" * 500])
 
-facts: some.SearchStrategy[Hears] = some.one_of(
+facts: some.SearchStrategy[Consumes] = some.one_of(
     some.just(IDENTIFIED),
     some.builds(ContactKnown, area=areas, language=some.sampled_from([None, "en", "es-MX", "?"])),
     some.builds(admitted, episodes, track=some.sampled_from(["alcohol", "dual-diagnosis"])),
@@ -78,15 +78,15 @@ commands: some.SearchStrategy[Commands] = some.one_of(
     ),
     some.builds(CompleteFollowUp, task_id=some.sampled_from(REFERRALS)),
     some.builds(AcknowledgeEscalation, escalation_id=some.sampled_from(REFERRALS)),
-    some.builds(ResolveEscalation, escalation_id=some.sampled_from(REFERRALS), because=some.just("reached")),
+    some.builds(ResolveEscalation, escalation_id=some.sampled_from(REFERRALS), reason=some.just("reached")),
 )
 BEGINS = DISCHARGED + timedelta(days=30)
-OUTCOMES: dict[str, Callable[[Referral], Hears]] = {
+OUTCOMES: dict[str, Callable[[Referral], Consumes]] = {
     "made": made,
     "withheld": lambda referral: withheld(referral, ledger_version=999),
     "withheld before the last consent was read": withheld,
     "withheld until its consent begins": lambda referral: withheld(referral, 999, until=BEGINS),
-    "withheld for want of a phone": lambda referral: withheld(referral, 999, because="patient-lacks-phone"),
+    "withheld for want of a phone": lambda referral: withheld(referral, 999, reason="patient-lacks-phone"),
     "refused": refused,
     "gave up": gave_up,
 }
@@ -94,78 +94,78 @@ outcomes = some.sampled_from(sorted(OUTCOMES))
 steps = some.lists(some.tuples(some.one_of(facts, commands, outcomes), moments), max_size=15)
 
 
-def step(patient: Patient, what: Hears | Commands | str, at: datetime) -> list[Word] | Refused:
+def step(patient: Patient, what: Consumes | Commands | str, at: datetime) -> list[Event] | Refused:
     """One step of a course; an outcome is that of the first referral on its way, where there is one."""
     if isinstance(what, str):
         if not patient.state.on_its_way:
             return []
-        return patient.hears(OUTCOMES[what](patient.state.on_its_way[0]), at)
+        return patient.consumes(OUTCOMES[what](patient.state.on_its_way[0]), at)
     if isinstance(what, AskReferral | CompleteFollowUp | AcknowledgeEscalation | ResolveEscalation):
         return patient.told(what, at)
-    return patient.hears(what, at)
+    return patient.consumes(what, at)
 
 
-Course = list[tuple[Hears | Commands | str, datetime]]
+Workload = list[tuple[Consumes | Commands | str, datetime]]
 
 
-def after(course: Course) -> Patient:
+def after(workload: Workload) -> Patient:
     patient = Patient()
-    for what, at in course:
+    for what, at in workload:
         step(patient, what, at)
     return patient
 
 
 @LESS
 @given(steps)
-def test_any_course_is_decided_without_an_exception_and_in_words_of_the_catalogue(course: Course) -> None:
+def test_any_course_is_decided_without_an_exception_and_in_events_of_the_catalogue(workload: Workload) -> None:
     patient = Patient()
-    for what, at in course:
-        said = step(patient, what, at)
-        if isinstance(said, Refused):
+    for what, at in workload:
+        emitted = step(patient, what, at)
+        if isinstance(emitted, Refused):
             continue
-        for word in said:
-            assert BY_TYPE[type(word)].said_by in {"aftercare", "any"}
-            assert word.write("patient")
+        for event in emitted:
+            assert BY_TYPE[type(event)].producer in {"aftercare", "any"}
+            assert event.write("patient")
 
 
 @LESS
-@given(steps, facts.filter(lambda word: not isinstance(word, ConsentGiven)), moments)
-def test_a_fact_heard_again_says_nothing_new(course: Course, fact: Hears, at: datetime) -> None:
-    patient = after(course)
-    patient.hears(fact, at)
-    assert patient.hears(fact, at) == []
+@given(steps, facts.filter(lambda event: not isinstance(event, ConsentGiven)), moments)
+def test_a_fact_heard_again_says_nothing_new(workload: Workload, fact: Consumes, at: datetime) -> None:
+    patient = after(workload)
+    patient.consumes(fact, at)
+    assert patient.consumes(fact, at) == []
 
 
 @LESS
 @given(steps, partners, moments)
 def test_a_consent_heard_again_while_its_referral_is_on_its_way_says_nothing_new(
-    course: Course, partner: str, at: datetime
+    workload: Workload, partner: str, at: datetime
 ) -> None:
-    patient = after(course)
+    patient = after(workload)
     consent = msgspec.structs.replace(CONSENT, recipients=(partner,))
-    patient.hears(consent, at)
-    assert patient.hears(consent, at) == []
+    patient.consumes(consent, at)
+    assert patient.consumes(consent, at) == []
 
 
 @LESS
 @given(steps, outcomes)
-def test_an_outcome_heard_again_says_nothing_new(course: Course, name: str) -> None:
-    patient = after(course)
+def test_an_outcome_heard_again_says_nothing_new(workload: Workload, name: str) -> None:
+    patient = after(workload)
     for referral in patient.state.on_its_way[:1]:
         outcome = OUTCOMES[name](referral)
-        patient.hears(outcome)
-        assert patient.hears(outcome) == []
+        patient.consumes(outcome)
+        assert patient.consumes(outcome) == []
 
 
 @LESS
 @given(steps)
-def test_time_always_moves_on(course: Course) -> None:
-    patient = after(course)
+def test_time_always_moves_on(workload: Workload) -> None:
+    patient = after(workload)
     for _ in range(40):
         due = memory.due(patient.state)
         if due is None:
             return
-        patient.hears(TimePassed(), due)
+        patient.consumes(TimePassed(), due)
         later = memory.due(patient.state)
         assert later is None or later > due
     raise AssertionError("a deadline that never ends")
@@ -173,25 +173,25 @@ def test_time_always_moves_on(course: Course) -> None:
 
 @LESS
 @given(steps)
-def test_to_each_partner_at_most_one_referral_is_open(course: Course) -> None:
-    open_to = [each.partner for each in after(course).state.referrals]
+def test_to_each_partner_at_most_one_referral_is_open(workload: Workload) -> None:
+    open_to = [each.partner for each in after(workload).state.referrals]
     assert len(open_to) == len(set(open_to))
 
 
 @LESS
 @given(steps)
-def test_nothing_is_ever_prepared_for_a_mutual_help_group(course: Course) -> None:
+def test_nothing_is_ever_prepared_for_a_mutual_help_group(workload: Workload) -> None:
     patient = Patient()
-    for what, at in course:
-        said = step(patient, what, at)
-        for word in [] if isinstance(said, Refused) else said:
-            assert not isinstance(word, ReferralPrepared) or word.partner in {"alumni", "clinic", "house"}
+    for what, at in workload:
+        emitted = step(patient, what, at)
+        for event in [] if isinstance(emitted, Refused) else emitted:
+            assert not isinstance(event, ReferralPrepared) or event.partner in {"alumni", "clinic", "house"}
 
 
 @LESS
 @given(steps)
-def test_the_state_is_what_was_stored_and_at_most_4_kb(course: Course) -> None:
-    state = after(course).state
+def test_the_state_is_what_was_stored_and_at_most_4_kb(workload: Workload) -> None:
+    state = after(workload).state
     stored = msgspec.json.encode(state)
     assert len(stored) <= STATE_BYTES_MOST
     assert msgspec.json.decode(stored, type=State) == state
@@ -224,7 +224,7 @@ stored = some.builds(
 
 @LESS
 @given(stored, some.one_of(facts, commands, outcomes), moments)
-def test_any_state_hears_anything(state: State, what: Hears | Commands | str, at: datetime) -> None:
+def test_any_state_hears_anything(state: State, what: Consumes | Commands | str, at: datetime) -> None:
     patient = Patient()
     patient.state = state
     step(patient, what, at)
@@ -238,16 +238,16 @@ def test_the_fullest_realistic_state_is_at_most_4_kb() -> None:
         for kind in kinds
     )
     patient = Patient(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, partners=many, meetings=MEETINGS * 20))
-    patient.hears(ContactKnown(area="A" * 5000, language="x" * 5000))
-    patient.hears(admitted(flags=tuple(f"a-rather-long-flag-{number}" for number in range(400))))
+    patient.consumes(ContactKnown(area="A" * 5000, language="x" * 5000))
+    patient.consumes(admitted(flags=tuple(f"a-rather-long-flag-{number}" for number in range(400))))
     assert len(msgspec.json.encode(patient.state)) <= STATE_BYTES_MOST
-    patient.hears(discharged("ama"))
+    patient.consumes(discharged("ama"))
     for kind in kinds:
         patient.told(AskReferral(referral_id=str(uuid4()), partner=kind, kind=kind))
     assert len(patient.state.referrals) == PARTNERS_MOST
     for each in patient.state.on_its_way:
-        patient.hears(withheld(each, because="consent-for-another-purpose", until=DISCHARGED + timedelta(days=900)))
-    patient.hears(TimePassed(), DISCHARGED + timedelta(days=400))
+        patient.consumes(withheld(each, reason="consent-for-another-purpose", until=DISCHARGED + timedelta(days=900)))
+    patient.consumes(TimePassed(), DISCHARGED + timedelta(days=400))
     assert len(msgspec.json.encode(patient.state)) <= STATE_BYTES_MOST
 
 
@@ -266,5 +266,5 @@ STORED = {
 
 @pytest.mark.parametrize("version", STORED)
 def test_a_state_stored_by_each_version_is_still_read(version: int, tmp_path: Path) -> None:
-    service = app.parts(Keys.load(key_files.make(tmp_path), "aftercare")).service
+    service = app.assemble(Keys.load(key_files.make(tmp_path), "aftercare")).service
     assert service.encode(service.decode(version, STORED[version])) == STORED[VERSION]

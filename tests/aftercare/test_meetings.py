@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.aftercare.meetings import LANGUAGES, MEETINGS_MOST, Meeting, Wishes, match, parse
-from shared.words.wire import Unreadable
+from shared.events.wire import Unreadable
 from tests.aftercare.clinic import meeting
 
 LESS = settings(max_examples=60, deadline=None)

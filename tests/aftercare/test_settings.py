@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from services.aftercare.settings import Settings
-from shared.path.settings import load, partners
+from shared.platform.settings import load, partners
 from tests.aftercare.clinic import SETTINGS
 from tests.shared.rules.partners import ALUMNI
 

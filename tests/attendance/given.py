@@ -9,10 +9,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.attendance.decide import hear, tell
-from services.attendance.settings import Settings
-from services.attendance.state import Session, State, due, evolve
-from services.attendance.words import (
+from services.attendance.decide import decide, react
+from services.attendance.messages import (
     AcknowledgeEscalation,
     CheckIn,
     EpisodeAdmitted,
@@ -20,19 +18,25 @@ from services.attendance.words import (
     TimePassed,
     WithdrawCheckIn,
 )
-from shared.path import settings as stored
+from services.attendance.settings import Settings
+from services.attendance.state import Session, State, due, evolve
+from shared.events.attendance import SessionEvent
+from shared.events.envelope import Command, Event, name_id
+from shared.events.escalation import EscalationEvent
+from shared.events.intake import TemplateSlot
+from shared.platform import settings as stored
 from shared.rules.decision import Moment, Refused
-from shared.words.attendance import SessionWord
-from shared.words.envelope import Command, Word, name_id
-from shared.words.escalation import EscalationWord
-from shared.words.intake import Slot
 
 SETTINGS: Settings = stored.load(Path(__file__).parents[2] / "deploy", "attendance", Settings)["demo"]
 NEW_YORK = ZoneInfo("America/New_York")
 NAMES = UUID(int=5)
 PATIENT = str(uuid5(NAMES, "patient"))
 EPISODE = str(uuid5(NAMES, "episode"))
-EVENINGS = (Slot("group", 0, "18:00", 180), Slot("group", 2, "18:00", 180), Slot("group", 4, "18:00", 180))
+EVENINGS = (
+    TemplateSlot("group", 0, "18:00", 180),
+    TemplateSlot("group", 2, "18:00", 180),
+    TemplateSlot("group", 4, "18:00", 180),
+)
 
 ADMISSION = datetime(2026, 1, 5, 14, 0, tzinfo=UTC)
 """A Monday, nine in the morning in New York."""
@@ -40,7 +44,7 @@ GRACE = timedelta(minutes=SETTINGS.grace_minutes)
 LONG_AGO = ADMISSION - timedelta(days=60)
 TIME_PASSED = TimePassed()
 
-W = TypeVar("W", bound=Word)
+W = TypeVar("W", bound=Event)
 
 
 def evening(week: int, weekday: int, hour: int = 18, minute: int = 0) -> datetime:
@@ -62,7 +66,7 @@ def session(start: datetime, slot: int | None = None, episode: str = EPISODE) ->
 
 
 def admitted(
-    *flags: str, at: datetime = ADMISSION, template: Sequence[Slot] = EVENINGS, episode: str = EPISODE
+    *flags: str, at: datetime = ADMISSION, template: Sequence[TemplateSlot] = EVENINGS, episode: str = EPISODE
 ) -> EpisodeAdmitted:
     return EpisodeAdmitted(
         episode_id=episode,
@@ -103,7 +107,7 @@ def in_error(start: datetime) -> WithdrawCheckIn:
 class Story:
     """What happened to one patient, folded as the path folds it; deadlines come by themselves as the clock moves."""
 
-    def __init__(self, *happened: Word | Command, **changed: Any) -> None:
+    def __init__(self, *happened: Event | Command, **changed: Any) -> None:
         self.settings = msgspec.structs.replace(SETTINGS, **changed)
         self.state = State()
         self.now = ADMISSION
@@ -112,53 +116,53 @@ class Story:
         self._steps = 0
         self.then(*happened)
 
-    def then(self, *happened: Word | Command) -> list[Word]:
+    def then(self, *happened: Event | Command) -> list[Event]:
         """What attendance says to these, now."""
-        return [word for each in happened for word in self._decide(each)]
+        return [event for each in happened for event in self._decide(each)]
 
-    def until(self, now: datetime) -> list[Word]:
+    def until(self, now: datetime) -> list[Event]:
         """What attendance says by itself until then."""
-        said: list[Word] = []
+        emitted: list[Event] = []
         while (deadline := due(self.state)) is not None and deadline <= now:
             self.now = max(self.now, deadline)
-            said += self._decide(TIME_PASSED)
+            emitted += self._decide(TIME_PASSED)
         self.now = now
-        return said
+        return emitted
 
-    def missing(self, *starts: datetime) -> list[Word]:
+    def missing(self, *starts: datetime) -> list[Event]:
         """These are missed, those between attended; a person takes on at once what is raised, so none is overdue."""
-        said: list[Word] = []
+        emitted: list[Event] = []
         for start in starts:
-            said += self.attending_until(start)
-            said += self.until(start + GRACE)
+            emitted += self.attending_until(start)
+            emitted += self.until(start + GRACE)
             self.accept()
-        return said
+        return emitted
 
     def accept(self) -> None:
         self.then(*(AcknowledgeEscalation(escalation_id=each.escalation.id) for each in self.state.escalations))
 
-    def attending_until(self, moment: datetime) -> list[Word]:
+    def attending_until(self, moment: datetime) -> list[Event]:
         """Every session that starts before then is attended whole."""
-        said: list[Word] = []
+        emitted: list[Event] = []
         while ahead := [each.start for each in self.planned if each.start < moment]:
-            said += self.until(min(ahead))
-            said += self.then(check_in(min(ahead)))
-        return said + self.until(moment)
+            emitted += self.until(min(ahead))
+            emitted += self.then(check_in(min(ahead)))
+        return emitted + self.until(moment)
 
-    def _decide(self, happened: Word | Command) -> list[Word]:
+    def _decide(self, happened: Event | Command) -> list[Event]:
         self._steps += 1
         cause = uuid5(NAMES, str(self._steps))
         moment = Moment(self.now, self.listening_since, self.settings, cause, PATIENT, "demo", "ehr")
         self.refused = None
         if isinstance(happened, Command):
-            answer = tell(self.state, happened, moment)  # type: ignore[arg-type]
-            self.refused, said = (answer, []) if isinstance(answer, Refused) else (None, answer)
+            answer = decide(self.state, happened, moment)  # type: ignore[arg-type]
+            self.refused, emitted = (answer, []) if isinstance(answer, Refused) else (None, answer)
         else:
-            said = hear(self.state, happened, moment)  # type: ignore[arg-type]
+            emitted = react(self.state, happened, moment)  # type: ignore[arg-type]
         if self.refused is None:
-            for word in (happened, *said):
-                self.state = evolve(self.state, word)
-        return said
+            for event in (happened, *emitted):
+                self.state = evolve(self.state, event)
+        return emitted
 
     @property
     def planned(self) -> list[Session]:
@@ -183,18 +187,18 @@ def in_treatment(*flags: str) -> Story:
     return story
 
 
-def only(said: Sequence[Word], kind: type[W]) -> list[W]:
-    return [each for each in said if isinstance(each, kind)]
+def only(emitted: Sequence[Event], kind: type[W]) -> list[W]:
+    return [each for each in emitted if isinstance(each, kind)]
 
 
-def starts(said: Sequence[Word], kind: type[SessionWord]) -> list[datetime]:
+def starts(emitted: Sequence[Event], kind: type[SessionEvent]) -> list[datetime]:
     """When the sessions start of which this is said."""
-    return [each.start for each in only(said, kind)]
+    return [each.start for each in only(emitted, kind)]
 
 
-def changed(said: Sequence[Word]) -> list[tuple[str, str, int]]:
-    """What became of escalations: word, reason, tier."""
-    found = only(said, EscalationWord)
+def changed(emitted: Sequence[Event]) -> list[tuple[str, str, int]]:
+    """What became of escalations: event, reason, tier."""
+    found = only(emitted, EscalationEvent)
     return [
         (type(each).__name__.removeprefix("Escalation"), each.escalation.reason, each.escalation.tier) for each in found
     ]

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from services.attendance.state import FORGOTTEN_DAYS, State
-from services.attendance.words import (
+from services.attendance.messages import (
     AbsenceDeferred,
     AcknowledgeEscalation,
     AttendanceCorrected,
@@ -30,11 +29,12 @@ from services.attendance.words import (
     WeeklyHoursFellShort,
     WithdrawCheckIn,
 )
+from services.attendance.state import FORGOTTEN_DAYS, State
+from shared.events.attendance import WeekEvent
+from shared.events.envelope import name_id
+from shared.events.escalation import EscalationAcknowledged, EscalationRaised, EscalationResolved
+from shared.events.intake import TemplateSlot
 from shared.rules.decision import Refused
-from shared.words.attendance import WeekWord
-from shared.words.envelope import name_id
-from shared.words.escalation import EscalationAcknowledged, EscalationRaised, EscalationResolved
-from shared.words.intake import Slot
 from tests.attendance.given import (
     ADMISSION,
     EPISODE,
@@ -79,9 +79,9 @@ def refusal(story: Story) -> tuple[str, str]:
 
 
 def test_admission_books_fourteen_days_from_the_template() -> None:
-    said = Story().then(admitted())
-    assert starts(said, SessionScheduled) == [evening(week, weekday) for week in (0, 1) for weekday in (0, 2, 4)]
-    (first, *_) = only(said, SessionScheduled)
+    emitted = Story().then(admitted())
+    assert starts(emitted, SessionScheduled) == [evening(week, weekday) for week in (0, 1) for weekday in (0, 2, 4)]
+    (first, *_) = only(emitted, SessionScheduled)
     assert (first.session_id, first.episode_id, first.kind) == (session(MONDAY), EPISODE, "group")
     assert first.end - first.start == timedelta(hours=3)
 
@@ -100,9 +100,9 @@ def test_an_admission_heard_late_books_from_now_on() -> None:
 
 def test_every_day_one_more_day_is_booked() -> None:
     story = Story(admitted())
-    said = story.attending_until(ADMISSION + 7 * DAY)
-    assert starts(said, SessionScheduled) == [evening(2, 0), evening(2, 2), evening(2, 4)]
-    assert len(only(said, BookedUntil)) == 7
+    emitted = story.attending_until(ADMISSION + 7 * DAY)
+    assert starts(emitted, SessionScheduled) == [evening(2, 0), evening(2, 2), evening(2, 4)]
+    assert len(only(emitted, BookedUntil)) == 7
     assert max(each.start for each in story.state.sessions) <= story.now + 14 * DAY
 
 
@@ -113,7 +113,7 @@ def test_booking_on_after_a_long_silence_books_nothing_in_the_past() -> None:
 
 
 def test_a_slot_every_two_weeks_falls_on_the_first_and_third_week_of_the_episode() -> None:
-    family = Slot("family", 3, "17:00", 60, 2)
+    family = TemplateSlot("family", 3, "17:00", 60, 2)
     story = Story(admitted(template=(family,)))
     story.until(ADMISSION + 21 * DAY)
     story_starts = sorted(each.start for each in story.state.sessions)
@@ -156,9 +156,9 @@ def test_who_came_is_not_missed(minutes: int | None) -> None:
 def test_silence_that_nobody_could_have_heard_is_no_absence() -> None:
     story = Story(admitted())
     story.listening_since = back = MONDAY + timedelta(minutes=10)
-    said = story.until(MONDAY + GRACE)
-    assert [each.until for each in only(said, AbsenceDeferred)] == [back + GRACE]
-    assert only(said, SessionMissed) == []
+    emitted = story.until(MONDAY + GRACE)
+    assert [each.until for each in only(emitted, AbsenceDeferred)] == [back + GRACE]
+    assert only(emitted, SessionMissed) == []
     assert starts(story.until(back + GRACE), SessionMissed) == [MONDAY]
 
 
@@ -174,8 +174,8 @@ def test_a_check_in_while_the_absence_is_deferred_counts() -> None:
     story = Story(admitted())
     story.listening_since = MONDAY + timedelta(minutes=10)
     story.until(MONDAY + GRACE)
-    said = story.then(check_in(MONDAY, None))
-    assert starts(said, SessionCheckedIn) == [MONDAY] and only(said, AttendanceCorrected) == []
+    emitted = story.then(check_in(MONDAY, None))
+    assert starts(emitted, SessionCheckedIn) == [MONDAY] and only(emitted, AttendanceCorrected) == []
     assert only(story.until(MONDAY + 4 * GRACE), SessionMissed) == []
 
 
@@ -217,9 +217,9 @@ def test_a_setting_changed_later_moves_no_deadline_of_what_is_booked() -> None:
 def test_a_person_may_call_a_started_session_missed() -> None:
     story = in_treatment()
     story.until(SETTLED[0] + timedelta(minutes=5))
-    said = story.then(MarkMissed(session_id=session(SETTLED[0])))
-    assert starts(said, SessionMissed) == [SETTLED[0]]
-    assert changed(said) == [("Raised", "missed-session", 1)]
+    emitted = story.then(MarkMissed(session_id=session(SETTLED[0])))
+    assert starts(emitted, SessionMissed) == [SETTLED[0]]
+    assert changed(emitted) == [("Raised", "missed-session", 1)]
     assert story.then(MarkMissed(session_id=session(SETTLED[0]))) == []
 
 
@@ -234,8 +234,8 @@ def test_a_session_that_has_not_begun_cannot_be_called_missed() -> None:
 
 def test_the_first_miss_is_tier_one_for_the_case_manager() -> None:
     story = in_treatment()
-    said = story.missing(SETTLED[0])
-    (raised,) = only(said, EscalationRaised)
+    emitted = story.missing(SETTLED[0])
+    (raised,) = only(emitted, EscalationRaised)
     escalation = raised.escalation
     assert (escalation.reason, escalation.tier, escalation.owner) == ("missed-session", 1, "case-manager")
     (signal,) = escalation.signals
@@ -285,9 +285,9 @@ def test_two_misses_seven_days_apart_are_not_within_seven_days() -> None:
 
 def test_three_misses_in_a_row_are_tier_three() -> None:
     story = in_treatment()
-    said = story.missing(*SETTLED[:3])
+    emitted = story.missing(*SETTLED[:3])
     assert story.escalations == {"missed-session": 1, "two-misses-in-7-days": 2, "three-consecutive-misses": 3}
-    assert only(said, EscalationRaised)[-1].escalation.owner == "primary-therapist"
+    assert only(emitted, EscalationRaised)[-1].escalation.owner == "primary-therapist"
 
 
 def test_three_misses_in_fourteen_days_with_sessions_between_are_tier_three() -> None:
@@ -299,8 +299,8 @@ def test_three_misses_in_fourteen_days_with_sessions_between_are_tier_three() ->
 def test_three_in_a_row_after_three_in_fourteen_days_asks_nobody_twice() -> None:
     story = in_treatment()
     story.missing(evening(2, 0), evening(2, 4), evening(3, 2))
-    said = story.missing(evening(3, 4), evening(4, 0))
-    assert {word for word, reason, tier in changed(said) if tier == 3} == {"Updated"}
+    emitted = story.missing(evening(3, 4), evening(4, 0))
+    assert {event for event, reason, tier in changed(emitted) if tier == 3} == {"Updated"}
     assert [reason for reason, tier in story.escalations.items() if tier == 3] == ["three-misses-in-14-days"]
 
 
@@ -322,7 +322,7 @@ def test_a_miss_after_the_escalation_was_resolved_raises_anew() -> None:
     story = in_treatment()
     story.missing(SETTLED[0])
     first = story.open_id("missed-session")
-    story.then(ResolveEscalation(escalation_id=first, because="reached"))
+    story.then(ResolveEscalation(escalation_id=first, reason="reached"))
     story.missing(SETTLED[3])
     assert story.open_id("missed-session") != first
 
@@ -334,10 +334,10 @@ def test_a_late_check_in_retracts_the_miss_and_what_it_raised() -> None:
     story = in_treatment()
     story.missing(SETTLED[0])
     story.until(SETTLED[0] + timedelta(hours=1))
-    said = story.then(check_in(SETTLED[0], None, story.now))
-    assert [each.because for each in only(said, AttendanceCorrected)] == ["late-check-in"]
-    assert changed(said) == [("Retracted", "missed-session", 1)]
-    assert starts(said, SessionCheckedIn) == [SETTLED[0]]
+    emitted = story.then(check_in(SETTLED[0], None, story.now))
+    assert [each.reason for each in only(emitted, AttendanceCorrected)] == ["late-check-in"]
+    assert changed(emitted) == [("Retracted", "missed-session", 1)]
+    assert starts(emitted, SessionCheckedIn) == [SETTLED[0]]
     assert story.escalations == {} and story.outcome(SETTLED[0]) == "present"
 
 
@@ -362,8 +362,8 @@ def test_a_check_in_later_than_a_day_is_refused() -> None:
 def test_a_late_check_in_leaves_what_the_other_misses_still_give() -> None:
     story = in_treatment()
     story.missing(*SETTLED[:3])
-    said = story.then(check_in(SETTLED[1], 60, SETTLED[1] + timedelta(hours=1)))
-    assert changed(said) == [
+    emitted = story.then(check_in(SETTLED[1], 60, SETTLED[1] + timedelta(hours=1)))
+    assert changed(emitted) == [
         ("Updated", "missed-session", 1),
         ("Updated", "two-misses-in-7-days", 2),
         ("Retracted", "three-consecutive-misses", 3),
@@ -378,15 +378,15 @@ def test_who_came_late_breaks_the_row() -> None:
     """Four misses; at the third the patient was there: no three of the others follow each other any more."""
     story = in_treatment()
     story.missing(evening(2, 0), evening(2, 2), evening(2, 4), evening(3, 0))
-    said = story.then(check_in(evening(2, 4), 60, evening(2, 4, 19)))
-    assert ("Retracted", "three-consecutive-misses", 3) in changed(said)
+    emitted = story.then(check_in(evening(2, 4), 60, evening(2, 4, 19)))
+    assert ("Retracted", "three-consecutive-misses", 3) in changed(emitted)
 
 
 def test_three_in_fourteen_days_are_raised_when_the_row_is_taken_back() -> None:
     story = in_treatment()
     story.missing(evening(2, 0), evening(2, 2), evening(2, 4), evening(3, 0))
-    said = story.then(check_in(evening(2, 4), 60, evening(2, 4, 19)))
-    assert ("Raised", "three-misses-in-14-days", 3) in changed(said)
+    emitted = story.then(check_in(evening(2, 4), 60, evening(2, 4, 19)))
+    assert ("Raised", "three-misses-in-14-days", 3) in changed(emitted)
     assert story.escalations["three-misses-in-14-days"] == 3
 
 
@@ -446,8 +446,8 @@ def test_an_excuse_beforehand_means_no_miss() -> None:
 def test_an_excuse_afterwards_retracts_what_the_miss_raised() -> None:
     story = in_treatment()
     story.missing(SETTLED[0])
-    said = story.then(ExcuseSession(session_id=session(SETTLED[0])))
-    assert changed(said) == [("Retracted", "missed-session", 1)]
+    emitted = story.then(ExcuseSession(session_id=session(SETTLED[0])))
+    assert changed(emitted) == [("Retracted", "missed-session", 1)]
     assert story.escalations == {} and story.outcome(SETTLED[0]) == "excused"
 
 
@@ -531,14 +531,14 @@ def test_acknowledged_and_resolved_by_the_client_that_says_so() -> None:
     identity = story.open_id("missed-session")
     (accepted,) = only(story.then(AcknowledgeEscalation(escalation_id=identity)), EscalationAcknowledged)
     assert story.then(AcknowledgeEscalation(escalation_id=identity)) == []
-    (resolved,) = only(story.then(ResolveEscalation(escalation_id=identity, because="reached")), EscalationResolved)
-    assert (accepted.by, resolved.by, resolved.because) == ("ehr", "ehr", "reached")
+    (resolved,) = only(story.then(ResolveEscalation(escalation_id=identity, reason="reached")), EscalationResolved)
+    assert (accepted.by, resolved.by, resolved.reason) == ("ehr", "ehr", "reached")
     assert story.escalations == {}
 
 
 def test_what_is_closed_cannot_be_resolved_again() -> None:
     story = Story(admitted())
-    assert story.then(ResolveEscalation(escalation_id=session(MONDAY), because="reached")) == []
+    assert story.then(ResolveEscalation(escalation_id=session(MONDAY), reason="reached")) == []
     assert refusal(story) == ("conflict", "Task.status")
 
 
@@ -558,8 +558,8 @@ def test_a_week_below_its_hours_is_said_once_late_check_ins_are_over() -> None:
 
 def test_a_week_of_nine_hours_is_enough() -> None:
     story = Story(admitted())
-    said = story.attending_until(evening(4, 0))
-    assert only(said, WeeklyHoursFellShort) == [] and len(only(said, WeekClosed)) == 2
+    emitted = story.attending_until(evening(4, 0))
+    assert only(emitted, WeeklyHoursFellShort) == [] and len(only(emitted, WeekClosed)) == 2
 
 
 def test_the_first_partial_week_is_not_looked_at() -> None:
@@ -593,12 +593,12 @@ def test_a_week_is_not_closed_while_its_absences_are_deferred() -> None:
 def test_discharge_cancels_what_is_planned_and_closes_what_is_open() -> None:
     story = Story(admitted())
     story.missing(MONDAY)
-    said = story.then(discharged(story.now))
-    cancelled = only(said, SessionCancelled)
+    emitted = story.then(discharged(story.now))
+    cancelled = only(emitted, SessionCancelled)
     assert [each.start for each in cancelled] == [WEDNESDAY, FRIDAY, SECOND_MONDAY, SECOND_WEDNESDAY, evening(1, 4)]
-    assert {each.because for each in cancelled} == {"episode-discharged"}
-    (resolved,) = only(said, EscalationResolved)
-    assert (resolved.because, resolved.by) == ("episode-discharged", None)
+    assert {each.reason for each in cancelled} == {"episode-discharged"}
+    (resolved,) = only(emitted, EscalationResolved)
+    assert (resolved.reason, resolved.by) == ("episode-discharged", None)
     assert story.escalations == {}
 
 
@@ -628,8 +628,8 @@ def test_a_second_stay_begins_with_a_clean_sheet() -> None:
     story.missing(MONDAY)
     story.then(discharged(story.now))
     story.now = evening(1, 0, 9)
-    said = story.then(admitted(at=story.now, episode=session(WEDNESDAY)))
-    assert starts(said, SessionScheduled)[0] == SECOND_MONDAY
+    emitted = story.then(admitted(at=story.now, episode=session(WEDNESDAY)))
+    assert starts(emitted, SessionScheduled)[0] == SECOND_MONDAY
     assert {each.outcome for each in story.state.sessions} == {"planned"}
 
 
@@ -747,8 +747,8 @@ def test_an_arrived_appointment_keeps_the_encounter_that_is_there() -> None:
 def test_an_arrived_appointment_has_an_encounter_of_its_own() -> None:
     story = Story(admitted())
     story.until(MONDAY)
-    said = story.then(CheckIn(session_id=session(MONDAY), encounter_id=None, came_at=MONDAY))
-    assert [each.encounter_id for each in only(said, SessionCheckedIn)] == [name_id(session(MONDAY), "encounter")]
+    emitted = story.then(CheckIn(session_id=session(MONDAY), encounter_id=None, came_at=MONDAY))
+    assert [each.encounter_id for each in only(emitted, SessionCheckedIn)] == [name_id(session(MONDAY), "encounter")]
 
 
 @pytest.mark.parametrize("command", [ExcuseSession, CallOffSession])
@@ -767,7 +767,7 @@ def test_a_session_reinstated_after_it_began_has_the_grace_time_again() -> None:
     assert starts(story.until(story.now + GRACE), SessionMissed) == [MONDAY]
 
 
-def test_a_planned_session_is_reinstated_without_a_word() -> None:
+def test_a_planned_session_is_reinstated_without_an_event() -> None:
     assert Story(admitted()).then(ReinstateSession(session_id=session(MONDAY))) == []
 
 
@@ -815,8 +815,8 @@ def test_late_minutes_that_are_not_enough_say_the_same_finding_with_more() -> No
 
 
 def test_a_late_check_in_without_minutes_leaves_the_finding_alone() -> None:
-    said = short_week().then(check_in(SECOND_MONDAY, None))
-    assert only(said, WeeklyHoursFellShort) == [] and only(said, WeeklyHoursCorrected) == []
+    emitted = short_week().then(check_in(SECOND_MONDAY, None))
+    assert only(emitted, WeeklyHoursFellShort) == [] and only(emitted, WeeklyHoursCorrected) == []
 
 
 @pytest.mark.parametrize("correction", [check_in(SECOND_MONDAY, 90), in_error(SECOND_MONDAY)])
@@ -825,7 +825,7 @@ def test_a_week_is_found_short_when_minutes_turn_out_to_be_fewer(correction: Che
     assert only(story.attending_until(evening(2, 1, 12)), WeeklyHoursFellShort) == []
     (short,) = only(story.then(correction), WeeklyHoursFellShort)
     assert short.minutes == 360 + (90 if isinstance(correction, CheckIn) else 0)
-    assert [type(each) for each in story.then(check_in(SECOND_MONDAY)) if isinstance(each, WeekWord)] == [
+    assert [type(each) for each in story.then(check_in(SECOND_MONDAY)) if isinstance(each, WeekEvent)] == [
         WeeklyHoursCorrected
     ]
 
@@ -834,13 +834,13 @@ def test_minutes_of_the_first_partial_week_are_in_no_finding() -> None:
     story = Story(admitted())
     story.missing(MONDAY)
     story.attending_until(evening(2, 1, 12))
-    assert only(story.then(check_in(MONDAY)), WeekWord) == []
+    assert only(story.then(check_in(MONDAY)), WeekEvent) == []
 
 
 def test_a_changed_setting_does_not_change_what_a_week_needed() -> None:
     story = short_week()
     story.settings = Story(weekly_minimum_minutes=360).settings
-    assert [each.minimum_minutes for each in only(story.then(check_in(SECOND_MONDAY, 60)), WeekWord)] == [540]
+    assert [each.minimum_minutes for each in only(story.then(check_in(SECOND_MONDAY, 60)), WeekEvent)] == [540]
 
 
 def test_a_whole_week_before_the_discharge_is_looked_at_and_the_last_part_of_one_is_not() -> None:
@@ -873,33 +873,33 @@ def test_a_session_begun_before_the_discharge_keeps_its_minutes() -> None:
 
 
 def test_silence_about_a_session_begun_before_the_discharge_is_a_miss_that_asks_nobody() -> None:
-    said = in_the_last_session().until(SETTLED[0] + GRACE)
-    assert starts(said, SessionMissed) == [SETTLED[0]] and changed(said) == []
+    emitted = in_the_last_session().until(SETTLED[0] + GRACE)
+    assert starts(emitted, SessionMissed) == [SETTLED[0]] and changed(emitted) == []
 
 
 def test_a_late_check_in_after_the_discharge_corrects_the_miss() -> None:
     story = in_the_last_session()
     story.until(SETTLED[0] + timedelta(hours=3))
-    said = story.then(check_in(SETTLED[0], 120))
-    assert starts(said, AttendanceCorrected) == starts(said, SessionAttended) == [SETTLED[0]]
+    emitted = story.then(check_in(SETTLED[0], 120))
+    assert starts(emitted, AttendanceCorrected) == starts(emitted, SessionAttended) == [SETTLED[0]]
 
 
 def test_a_discharge_told_later_takes_back_the_misses_after_it() -> None:
     story = in_treatment()
     left = story.now
     story.missing(*SETTLED[:2])
-    said = story.then(discharged(left))
-    assert starts(said, SessionCancelled)[:2] == list(SETTLED[:2])
-    assert [word for word, _, _ in changed(said)] == ["Resolved", "Resolved"]
+    emitted = story.then(discharged(left))
+    assert starts(emitted, SessionCancelled)[:2] == list(SETTLED[:2])
+    assert [event for event, _, _ in changed(emitted)] == ["Resolved", "Resolved"]
 
 
 def test_a_discharge_on_a_date_lasts_to_the_end_of_that_day() -> None:
     """It is told as the day's first moment; the evening's session may have been the last one."""
     story = in_treatment()
     story.missing(SETTLED[0])
-    said = story.then(discharged(evening(2, 0, 0)))
-    assert SETTLED[0] not in starts(said, SessionCancelled)
-    assert starts(said, SessionCancelled)[0] == SETTLED[1]
+    emitted = story.then(discharged(evening(2, 0, 0)))
+    assert SETTLED[0] not in starts(emitted, SessionCancelled)
+    assert starts(emitted, SessionCancelled)[0] == SETTLED[1]
 
 
 def test_a_closed_episode_is_not_forgotten_while_a_session_waits() -> None:
@@ -911,8 +911,8 @@ def test_a_closed_episode_is_not_forgotten_while_a_session_waits() -> None:
 
 def test_a_second_stay_leaves_no_session_of_the_first_booked() -> None:
     story = in_the_last_session()
-    said = story.then(admitted(at=story.now, episode=session(WEDNESDAY)))
-    assert starts(said, SessionCancelled) == [SETTLED[0]]
+    emitted = story.then(admitted(at=story.now, episode=session(WEDNESDAY)))
+    assert starts(emitted, SessionCancelled) == [SETTLED[0]]
 
 
 # --- clocks are changed

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.attendance.edge import EDGE, TAKES, interpret
-from services.attendance.words import (
+from services.attendance.messages import (
     AcknowledgeEscalation,
     CallOffSession,
     CheckIn,
@@ -21,11 +21,11 @@ from services.attendance.words import (
 )
 from shared.edge import fhir
 from shared.edge.clients import Caller, registered
-from shared.edge.contract import Context, Interpretation, Stored
-from shared.edge.fhir import Entry
-from shared.edge.outcome import Refusal
-from shared.words import codes
-from shared.words.envelope import Command, name_id
+from shared.edge.contract import Context, Interpretation, StoredResource
+from shared.edge.fhir import BundleEntry
+from shared.edge.outcome import HttpRefusal
+from shared.events import codes
+from shared.events.envelope import Command, name_id
 from tests.attendance.given import ADMISSION, NAMES, PATIENT, SETTINGS
 
 Json = dict[str, Any]
@@ -40,7 +40,7 @@ CONTEXT = Context(Caller("ehr", CLIENT, "demo", ()), PATIENT, "demo", SETTINGS, 
 SUBJECT: Json = {"reference": f"Patient/{PATIENT}"}
 
 
-def entry(resource: Json) -> Entry:
+def entry(resource: Json) -> BundleEntry:
     """As the edge hands it over: parsed, valid FHIR R4, with its id."""
     parsed = fhir.parse(json.dumps(resource).encode()).resource
     fhir.require_valid(parsed)
@@ -57,7 +57,7 @@ def told(resource: Json) -> tuple[Command, ...]:
 
 def refusal(resource: Json) -> tuple[int, str, tuple[str, ...]]:
     """Status, code and place; what was sent is not in it."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpRefusal) as refused:
         told(resource)
     (issue,) = refused.value.issues
     assert SEEDED not in str(refused.value) + issue.diagnostics
@@ -148,7 +148,7 @@ def test_a_cancelled_encounter_excuses_its_session() -> None:
 
 def put_over(stored: Json, sent: Json) -> tuple[Command, ...]:
     """What the update of a stored Encounter means."""
-    context = replace(CONTEXT, stored={("Encounter", ENCOUNTER): Stored(PATIENT, stored)})
+    context = replace(CONTEXT, stored={("Encounter", ENCOUNTER): StoredResource(PATIENT, stored)})
     return interpret([entry(sent)], context).commands
 
 
@@ -172,7 +172,7 @@ def test_an_encounter_updated_withdraws_nothing() -> None:
 
 def test_an_encounter_is_not_created_in_error() -> None:
     created = fhir.single("POST", "Encounter", None, encounter("entered-in-error", id=None), {})
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpRefusal) as refused:
         interpret([created], CONTEXT)
     assert refused.value.issues[0].expression == ("Encounter.status",)
 
@@ -225,10 +225,10 @@ def test_a_noshow_is_said_by_a_person() -> None:
 
 def test_a_session_is_not_moved_to_another_time() -> None:
     planned = {**appointment("booked"), "start": "2026-01-05T18:00:00-05:00"}
-    context = replace(CONTEXT, stored={("Appointment", SESSION): Stored(PATIENT, planned)})
+    context = replace(CONTEXT, stored={("Appointment", SESSION): StoredResource(PATIENT, planned)})
     same_instant = {**planned, "start": "2026-01-05T23:00:00Z"}
     assert interpret([entry(same_instant)], context).commands == (ReinstateSession(session_id=SESSION),)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpRefusal) as refused:
         interpret([entry({**planned, "start": "2026-01-05T19:00:00-05:00"})], context)
     assert refused.value.issues[0].expression == ("Appointment.start",)
 
@@ -276,8 +276,8 @@ def test_a_task_taken_on_acknowledges_its_escalation(status: str) -> None:
 
 def test_a_completed_task_resolves_its_escalation_with_the_coded_reason() -> None:
     reason = {"coding": [{"system": codes.ESCALATION, "code": "reached"}], "text": SEEDED}
-    assert told(task("completed", statusReason=reason)) == (ResolveEscalation(escalation_id=TASK, because="reached"),)
-    assert told(task("completed")) == (ResolveEscalation(escalation_id=TASK, because="acted-on"),)
+    assert told(task("completed", statusReason=reason)) == (ResolveEscalation(escalation_id=TASK, reason="reached"),)
+    assert told(task("completed")) == (ResolveEscalation(escalation_id=TASK, reason="acted-on"),)
 
 
 @pytest.mark.parametrize("status", ["cancelled", "rejected", "failed", "on-hold", "requested"])
@@ -292,7 +292,7 @@ def test_what_attendance_writes_itself_is_not_kept_as_it_came() -> None:
     found = meaning(appointment("booked"), encounter(), task("accepted"), response("declined"))
     assert [type(each) for each in found.commands] == [ReinstateSession, CheckIn, AcknowledgeEscalation, ExcuseSession]
     assert [each.type for each in found.accepted] == ["AppointmentResponse"]
-    assert found.kept == ()
+    assert found.stored == ()
 
 
 def test_every_type_that_may_be_written_has_its_place_in_the_order() -> None:

@@ -10,11 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from joserfc.jwk import ECKey
 
-from services.attendance.app import parts
+from services.attendance.app import assemble
 from services.attendance.hours import minutes_between
-from services.attendance.settings import Settings
-from services.attendance.state import REMEMBERED_DAYS, VERSION, Outcome, State, due, evolve, find
-from services.attendance.words import (
+from services.attendance.messages import (
     AcknowledgeEscalation,
     CallOffSession,
     CheckIn,
@@ -26,10 +24,12 @@ from services.attendance.words import (
     SessionMissed,
     WithdrawCheckIn,
 )
-from shared.path.identity import Keys
+from services.attendance.settings import Settings
+from services.attendance.state import REMEMBERED_DAYS, VERSION, SessionOutcome, State, due, evolve, find
+from shared.events.envelope import Command, Event, name_id
+from shared.events.intake import TemplateSlot
 from shared.path.service import STATE_BYTES_MOST
-from shared.words.envelope import Command, Word, name_id
-from shared.words.intake import Slot
+from shared.path.transaction.aliases import Keys
 from tests.attendance.given import (
     ADMISSION,
     EPISODE,
@@ -45,11 +45,11 @@ from tests.attendance.given import (
 )
 
 STORED = Path(__file__).parent / "states"
-SERVICE = parts(Keys("attendance", (), ECKey.generate_key("P-256"), {}, b"")).service
+SERVICE = assemble(Keys("attendance", (), ECKey.generate_key("P-256"), {}, b"")).service
 FULL_WEEK = (
-    *(Slot("group", weekday, "09:00", 180) for weekday in range(5)),
-    Slot("individual", 1, "13:00", 60),
-    Slot("family", 3, "17:30", 60, 2),
+    *(TemplateSlot("group", weekday, "09:00", 180) for weekday in range(5)),
+    TemplateSlot("individual", 1, "13:00", 60),
+    TemplateSlot("family", 3, "17:30", 60, 2),
 )
 """More than any template of intake's: five days, an individual session and the family every second week."""
 
@@ -64,7 +64,7 @@ ADMISSIONS = some.builds(
     templates,
     flags,
 )
-FACTS: some.SearchStrategy[Word] = some.one_of(
+FACTS: some.SearchStrategy[Event] = some.one_of(
     ADMISSIONS,
     some.builds(discharged, moments, episodes),
     some.just(PatientIdentified(digests=(), sealed=(), identified_at=ADMISSION)),
@@ -108,7 +108,7 @@ def command(story: Story, told: Told) -> Command:
         case "accept":
             return AcknowledgeEscalation(escalation_id=raised)
         case _:
-            return ResolveEscalation(escalation_id=raised, because="reached")
+            return ResolveEscalation(escalation_id=raised, reason="reached")
 
 
 @some.composite
@@ -120,7 +120,7 @@ def stories(draw: some.DrawFn) -> Story:
     return story
 
 
-def live(story: Story, hours: int, step: Told | Word, deaf: bool) -> None:
+def live(story: Story, hours: int, step: Told | Event, deaf: bool) -> None:
     later = story.now + timedelta(hours=hours)
     if deaf:
         story.now = story.listening_since = later
@@ -142,7 +142,7 @@ def test_any_story_is_decided_and_its_state_is_small_and_read_back_as_written(st
 
 @settings(max_examples=50, deadline=None)
 @given(stories(), FACTS)
-def test_hearing_the_same_again_says_nothing(story: Story, fact: Word) -> None:
+def test_hearing_the_same_again_says_nothing(story: Story, fact: Event) -> None:
     story.then(fact)
     state = story.state
     assert story.then(fact) == []
@@ -173,12 +173,12 @@ def test_once_time_has_passed_nothing_is_due_until_later(story: Story, hours: in
 
 @settings(max_examples=50, deadline=None)
 @given(stories(), stories())
-def test_the_words_of_any_other_story_fold_into_any_state(one: Story, other: Story) -> None:
-    said = [*other.then(admitted(at=other.now, episode=name_id(NAMES, "later"))), *other.until(other.now)]
-    said += other.until(other.now + timedelta(days=3))
+def test_the_events_of_any_other_story_fold_into_any_state(one: Story, other: Story) -> None:
+    emitted = [*other.then(admitted(at=other.now, episode=name_id(NAMES, "later"))), *other.until(other.now)]
+    emitted += other.until(other.now + timedelta(days=3))
     state = one.state
-    for word in said:
-        state = evolve(state, word)
+    for event in emitted:
+        state = evolve(state, event)
     one.state = state
     one.until(one.now)
 
@@ -233,7 +233,7 @@ def test_a_state_stored_by_each_version_is_still_read(version: int) -> None:
     stored = (STORED / f"v{version}.json").read_text().strip()
     state: State = SERVICE.decode(version, stored)
     assert state.episode is not None and state.episode.id == EPISODE
-    assert {each.outcome for each in state.sessions} == set(get_args(Outcome))
+    assert {each.outcome for each in state.sessions} == set(get_args(SessionOutcome))
     assert any(each.deferred_until is not None for each in state.sessions)
     assert [each.escalation.reason for each in state.escalations] == ["missed-session"]
     if version == VERSION:

@@ -1,4 +1,4 @@
-"""The official validator finds no error in what leaves the hub: words, referrals to partners, the edge's answers."""
+"""The official validator finds no error in what leaves the hub: events, referrals to partners, the edge's answers."""
 
 from importlib import import_module
 from itertools import product
@@ -13,14 +13,14 @@ from services.aftercare.form import FIELDS, transaction
 from shared.edge.app import statement
 from shared.edge.fhir import Answered, response_bundle, searchset
 from shared.edge.outcome import fault, outcome
-from shared.path.identity import Keys
+from shared.events.envelope import Event
+from shared.path.transaction.aliases import Keys
 from shared.rules.consent import Partner, Permitted
-from shared.words.envelope import Word
 from tests.aftercare.test_form import CONSENT_ID, PATIENT, ROW, UNTIL, message
 from tests.conformance.hapi import Validator
+from tests.events.examples import EXAMPLES, GOLDEN, bundle, golden
 from tests.house.test_rooms import SERVICES
 from tests.shared.rules.partners import ALUMNI, CLINIC, EHR, HOUSE
-from tests.words.examples import EXAMPLES, GOLDEN, bundle, golden
 
 Json = dict[str, Any]
 URL = "http://hub.example.org/fhir"
@@ -35,11 +35,11 @@ TASK: Json = {"resourceType": "Task", "id": "t1", "status": "requested", "intent
 MADE = Answered("201 Created", "Task/t1/_history/1", "1", "2025-03-03T09:30:00Z", TASK)
 
 
-@pytest.mark.parametrize("said", EXAMPLES, ids=lambda said: type(said).__name__)
-def test_the_bundle_of_a_word_has_no_error_as_it_was_first_written_and_as_it_is_now(
-    validator: Validator, said: Word
+@pytest.mark.parametrize("emitted", EXAMPLES, ids=lambda emitted: type(emitted).__name__)
+def test_the_bundle_of_an_event_has_no_error_as_it_was_first_written_and_as_it_is_now(
+    validator: Validator, emitted: Event
 ) -> None:
-    for text in {golden(said).read_text(), bundle(said)}:
+    for text in {golden(emitted).read_text(), bundle(emitted)}:
         assert validator.errors(text) == []
 
 

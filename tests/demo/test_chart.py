@@ -2,15 +2,15 @@
 
 import pytest
 
-from shared.words.envelope import Word
+from shared.events.envelope import Event
 from tests.demo import told
 from tests.demo.told import FRIDAY, MONDAY, TUESDAY, chart, record
-from tests.words.examples import EXAMPLES
+from tests.events.examples import EXAMPLES
 
 
 @pytest.mark.parametrize("said", EXAMPLES, ids=lambda said: type(said).__name__)
-def test_every_word_of_the_catalogue_can_be_shown(said: Word) -> None:
-    assert chart(record(said)).steps[0].word == type(said).__name__
+def test_every_event_of_the_catalogue_can_be_shown(said: Event) -> None:
+    assert chart(record(said)).steps[0].event == type(said).__name__
 
 
 def test_a_session_is_what_was_said_of_it_last() -> None:
@@ -29,7 +29,7 @@ def test_a_corrected_drug_test_keeps_what_it_took_back() -> None:
 def test_a_retracted_escalation_says_when_and_why() -> None:
     (escalation,) = chart(record(told.raised()), record(told.retracted(), FRIDAY)).escalations.values()
     assert (escalation.raised_at, escalation.ended_at) == (TUESDAY, FRIDAY)
-    assert (escalation.ended, escalation.because) == ("retracted", "result-corrected")
+    assert (escalation.ended, escalation.end_reason) == ("retracted", "result-corrected")
 
 
 def test_who_is_declined_has_the_level_that_fits_and_every_rule() -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.places import REPOSITORY
+from deploy.paths import REPOSITORY
 
 
 def test_twelve_weeks_pass_and_nothing_is_left_running(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_twelve_weeks_pass_and_nothing_is_left_running(tmp_path: Path) -> None:
         timeout=280,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    for fact in ("words lost", "rows left in outboxes", "words parked"):
+    for fact in ("events lost", "rows left in outboxes", "events parked"):
         assert re.search(rf"{fact}\s+│\s+0\s", done.stdout), fact
     assert "CheckInWithdrawn" not in done.stdout, "nobody of the story checks in by mistake"
     assert "Patient C: referred, and another level fits" in report.read_text()

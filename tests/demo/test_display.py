@@ -24,14 +24,14 @@ def shown(terminal: bool, lost: int = 0) -> str:
     console = Console(file=output, force_terminal=terminal, width=150, height=60, color_system=None)
     with Board(console) as board:
         seen = Seen(
-            FRIDAY, 1, {"testing": Count(heard=7, said=5, withheld=3)}, lost, {"B": chart(*RECORDS)}, {"B": "B"}
+            FRIDAY, 1, {"testing": Count(consumed=7, emitted=5, withheld=3)}, lost, {"B": chart(*RECORDS)}, {"B": "B"}
         )
         board.show(seen)
         board.show(seen)
     return output.getvalue()
 
 
-def test_without_a_terminal_each_word_is_one_plain_line_once() -> None:
+def test_without_a_terminal_each_event_is_one_plain_line_once() -> None:
     lines = shown(terminal=False).splitlines()
     assert [line.split()[5] for line in lines] == [
         "EpisodeAdmitted",
@@ -44,5 +44,5 @@ def test_without_a_terminal_each_word_is_one_plain_line_once() -> None:
 @pytest.mark.parametrize("lost", [0, 2])
 def test_on_a_terminal_the_board_shows_counts_patients_and_escalations(lost: int) -> None:
     written = shown(terminal=True, lost=lost)
-    for said in ("week 1 of 12", "testing", f"lost {lost}", "in the IOP", "○ B T2 unexpected-positive-presumptive"):
-        assert said in written
+    for emitted in ("week 1 of 12", "testing", f"lost {lost}", "in the IOP", "○ B T2 unexpected-positive-presumptive"):
+        assert emitted in written

@@ -32,7 +32,7 @@ UNQUIET = (
 
 def page(*charts: Chart) -> str:
     letters = dict(zip("ABC", charts, strict=False))
-    found = summary.tally(UNQUIET, {"intake": Count(heard=1, said=8)}, [])
+    found = summary.tally(UNQUIET, {"intake": Count(consumed=1, emitted=8)}, [])
     return report.page(letters, dict.fromkeys(letters, "somebody made up"), found, FIRST_MONDAY)
 
 
@@ -44,7 +44,7 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
 def test_every_element_that_is_opened_is_closed() -> None:
     open_ones: list[str] = []
 
-    class Reader(HTMLParser):
+    class ResourceReader(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             if tag != "meta":
                 open_ones.append(tag)
@@ -52,7 +52,7 @@ def test_every_element_that_is_opened_is_closed() -> None:
         def handle_endtag(self, tag: str) -> None:
             assert open_ones.pop() == tag
 
-    Reader().feed(page(chart(*UNQUIET), chart(record(told.declined()))))
+    ResourceReader().feed(page(chart(*UNQUIET), chart(record(told.declined()))))
     assert open_ones == []
 
 
@@ -64,14 +64,14 @@ def test_what_comes_from_outside_is_never_markup() -> None:
 
 def test_a_timeline_shows_each_thing_that_happened() -> None:
     drawn = draw("B", chart(*UNQUIET), FIRST_MONDAY)
-    for said in (
+    for emitted in (
         "in the IOP, track stimulant",
         "9 h",
         "20 h",
         "missed",
         "T2 unexpected-positive-presumptive → retracted",
     ):
-        assert said in drawn
+        assert emitted in drawn
     assert "positive, corrected" in drawn
     assert "first reported: unexpected-positive-presumptive" in drawn
 

@@ -11,7 +11,7 @@ from deploy.evidence import Count
 from tests.demo import told
 from tests.demo.told import FRIDAY, MONDAY, TUESDAY, chart, record
 
-QUIET = {"intake": Count(heard=3, said=3)}
+QUIET = {"intake": Count(consumed=3, emitted=3)}
 
 
 def test_what_holds_is_counted_and_what_does_not_ends_the_demo() -> None:
@@ -19,7 +19,7 @@ def test_what_holds_is_counted_and_what_does_not_ends_the_demo() -> None:
     promises.expect(True, "an episode is open")
     with pytest.raises(Broken, match="not so: the miss is seen \\(after 1 expectations that held\\)"):
         promises.expect(False, "the miss is seen")
-    assert promises.kept == ["an episode is open"]
+    assert promises.fulfilled == ["an episode is open"]
 
 
 def test_a_record_sent_again_is_counted_once_and_told() -> None:
@@ -28,7 +28,7 @@ def test_a_record_sent_again_is_counted_once_and_told() -> None:
     assert (len(found.records), found.repeated, found.clashes) == (2, 1, [])
 
 
-def test_two_words_under_one_id_are_a_clash() -> None:
+def test_two_events_under_one_id_are_a_clash() -> None:
     found = summary.tally([record(told.admitted(), name="same"), record(told.missed(TUESDAY), name="same")], QUIET, [])
     assert found.clashes == ["EpisodeAdmitted of intake and SessionMissed of attendance"]
 

@@ -1,4 +1,4 @@
-"""Words as records of a topic, made by the hub's own wire: what a demo reads back from Kafka."""
+"""Events as records of a topic, made by the hub's own wire: what a demo reads back from Kafka."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
@@ -8,13 +8,13 @@ import msgspec
 from deploy.demo.chart import Chart
 from deploy.demo.fold import fold
 from deploy.evidence import Record
-from shared.words import wire
-from shared.words.attendance import SessionAttended, SessionExcused, SessionMissed, SessionScheduled
-from shared.words.catalogue import BY_TYPE
-from shared.words.envelope import Envelope, Word, name_id
-from shared.words.escalation import Escalation, EscalationRaised, EscalationRetracted, Signal
-from shared.words.intake import EpisodeAdmitted, EpisodeDeclined
-from shared.words.testing import AnalyteResult, DrugTestCorrected, DrugTestResulted, Outcome
+from shared.events import wire
+from shared.events.attendance import SessionAttended, SessionExcused, SessionMissed, SessionScheduled
+from shared.events.catalogue import BY_TYPE
+from shared.events.envelope import Envelope, Event, name_id
+from shared.events.escalation import Escalation, EscalationRaised, EscalationRetracted, Signal
+from shared.events.intake import EpisodeAdmitted, EpisodeDeclined
+from shared.events.testing import AnalyteResult, DrugTestCorrected, DrugTestResulted, ResultOutcome
 
 PATIENT = "3f0c5a0e-5a0e-4c5a-9e0e-3f0c5a0e5a0e"
 MONDAY = datetime(2025, 7, 7, 13, 0, tzinfo=UTC)
@@ -27,21 +27,21 @@ def named(name: str) -> str:
     return name_id(CAUSE, name)
 
 
-def record(word: Word, at: datetime = MONDAY, name: str = "", said_by: str = "") -> Record:
-    """The word as it lies on its topic."""
-    entry = BY_TYPE[type(word)]
+def record(event: Event, at: datetime = MONDAY, name: str = "", producer: str = "") -> Record:
+    """The event as it lies on its topic."""
+    entry = BY_TYPE[type(event)]
     envelope = Envelope(
-        id=uuid5(CAUSE, name or f"{type(word).__name__}{at}"),
-        source=said_by or ("intake" if entry.said_by == "any" else entry.said_by),
-        word=type(word).__name__,
+        id=uuid5(CAUSE, name or f"{type(event).__name__}{at}"),
+        source=producer or ("intake" if entry.producer == "any" else entry.producer),
+        event=type(event).__name__,
         program="demo",
         patient=PATIENT,
         at=at,
         correlation_id=CAUSE,
         causation_id=CAUSE,
     )
-    written = wire.write(word, envelope)
-    return Record(written.topic, PATIENT, written.head, msgspec.json.decode(written.body))
+    written = wire.write(event, envelope)
+    return Record(written.topic, PATIENT, written.headers, msgspec.json.decode(written.body))
 
 
 def chart(*records: Record) -> Chart:
@@ -88,7 +88,7 @@ def missed(start: datetime) -> SessionMissed:
 
 
 def excused(start: datetime) -> SessionExcused:
-    return SessionExcused(because="pat", **_planned(start))  # type: ignore[arg-type]
+    return SessionExcused(reason="pat", **_planned(start))  # type: ignore[arg-type]
 
 
 def attended(start: datetime, minutes: int = 180) -> SessionAttended:
@@ -96,15 +96,15 @@ def attended(start: datetime, minutes: int = 180) -> SessionAttended:
     return SessionAttended(encounter_id=encounter, minutes=minutes, **_planned(start))  # type: ignore[arg-type]
 
 
-def resulted(outcome: Outcome, finding: str = "positive") -> DrugTestResulted:
+def resulted(outcome: ResultOutcome, finding: str = "positive") -> DrugTestResulted:
     return DrugTestResulted(status="final", **_report(outcome, finding))  # type: ignore[arg-type]
 
 
-def corrected(outcome: Outcome) -> DrugTestCorrected:
+def corrected(outcome: ResultOutcome) -> DrugTestCorrected:
     return DrugTestCorrected(status="corrected", **_report(outcome, "negative"))  # type: ignore[arg-type]
 
 
-def _report(outcome: Outcome, finding: str) -> dict[str, object]:
+def _report(outcome: ResultOutcome, finding: str) -> dict[str, object]:
     result = AnalyteResult(
         observation_id=named("observation"),
         code="14314-9",
@@ -144,4 +144,4 @@ def raised(reason: str = "unexpected-positive-presumptive") -> EscalationRaised:
 
 
 def retracted(reason: str = "unexpected-positive-presumptive") -> EscalationRetracted:
-    return EscalationRetracted(escalation=_escalation(reason), at=FRIDAY, because="result-corrected")
+    return EscalationRetracted(escalation=_escalation(reason), at=FRIDAY, reason="result-corrected")

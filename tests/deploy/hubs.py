@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.places import REPOSITORY
+from deploy.paths import REPOSITORY
 from tests.deploy.waiting import children, until
 
 

@@ -12,7 +12,7 @@ import typer
 from deploy import clock, hubfile
 from deploy.cli import app
 from deploy.hubfile import Hub
-from deploy.places import REPOSITORY, free_port
+from deploy.paths import REPOSITORY, free_port
 
 
 def iop(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

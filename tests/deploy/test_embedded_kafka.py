@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from deploy import embedded_kafka, topics
 from deploy.embedded_kafka import RunningKafka
 from deploy.failure import CannotContinueError
-from deploy.places import REPOSITORY, free_port
+from deploy.paths import REPOSITORY, free_port
 from tests.deploy.waiting import alive, until
 
 
@@ -50,9 +50,9 @@ async def test_a_kafka_that_is_not_there_is_one_clear_line() -> None:
 
 
 async def test_what_was_said_outlives_a_kill_and_a_stop(data: Path) -> None:
-    said = topics.Topics(partitions=1, topic={"said": topics.Topic("a trial", 1, ())})
+    emitted = topics.Topics(partitions=1, topic={"emitted": topics.Topic("a trial", 1, ())})
     kafka = embedded_kafka.start(data)
-    await topics.create(kafka.bootstrap, said)
+    await topics.create(kafka.bootstrap, emitted)
     await _say(kafka.bootstrap, b"before the kill")
     kafka.process.kill()
     kafka.process.wait()
@@ -61,10 +61,10 @@ async def test_what_was_said_outlives_a_kill_and_a_stop(data: Path) -> None:
     kafka.stop()
     kafka = embedded_kafka.start(data)
 
-    heard = await _hear(kafka.bootstrap, 2)
+    consumed = await _hear(kafka.bootstrap, 2)
 
     kafka.stop()
-    assert heard == [b"before the kill", b"before the stop"]
+    assert consumed == [b"before the kill", b"before the stop"]
     assert not alive(kafka.process.pid)
     assert not embedded_kafka.answers("127.0.0.1", int(kafka.bootstrap.rpartition(":")[2]))
 
@@ -91,10 +91,10 @@ def test_a_server_does_not_outlive_whoever_started_it_even_when_that_one_is_kill
 
 async def _say(bootstrap: str, value: bytes) -> None:
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
-        await producer.send_and_wait("said", value)
+        await producer.send_and_wait("emitted", value)
 
 
 async def _hear(bootstrap: str, count: int) -> list[bytes]:
-    consumer = AIOKafkaConsumer("said", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer("emitted", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     async with consumer:
         return [(await consumer.getone()).value for _ in range(count)]

@@ -40,10 +40,10 @@ async def test_what_was_kept_outlives_a_kill_and_a_stop(data: Path) -> None:
     postgres.stop()
     postgres = embedded_postgres.start(data)
 
-    kept = await _ask(postgres.dsn("testing"), "SELECT specimens FROM kept")
+    stored = await _ask(postgres.dsn("testing"), "SELECT specimens FROM kept")
 
     postgres.stop()
-    assert kept == 12
+    assert stored == 12
     assert not alive(postgres.process.pid)
 
 

@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 
 from deploy import clients, issuer, keys
 from deploy.issuer import Issuer, TokenRefusedError
-from deploy.places import REPOSITORY
+from deploy.paths import REPOSITORY
 
 URL = "http://127.0.0.1:8100"
 
@@ -71,7 +71,7 @@ def test_the_same_jti_of_another_client_is_another_assertion(here: tuple[Issuer,
 
 
 @pytest.mark.parametrize(
-    ("changes", "because"),
+    ("changes", "reason"),
     [
         ({"aud": "http://elsewhere/token"}, "iss, sub and aud"),
         ({"sub": "lab"}, "iss, sub and aud"),
@@ -84,11 +84,11 @@ def test_the_same_jti_of_another_client_is_another_assertion(here: tuple[Issuer,
     ],
 )
 def test_an_assertion_that_is_not_quite_right_is_refused(
-    here: tuple[Issuer, Path], changes: dict[str, Any], because: str
+    here: tuple[Issuer, Path], changes: dict[str, Any], reason: str
 ) -> None:
     ours, folder = here
 
-    with pytest.raises(TokenRefusedError, match=because) as refused:
+    with pytest.raises(TokenRefusedError, match=reason) as refused:
         ours.issue(form(folder, **changes))
 
     assert (refused.value.error, refused.value.status) == ("invalid_client", 401)

@@ -12,7 +12,7 @@ import pytest
 from deploy import jars
 from deploy.failure import CannotContinueError
 from deploy.jars import KAFKA
-from deploy.places import cache, free_port
+from deploy.paths import cache, free_port
 
 LOGGER = "org.slf4j:slf4j-simple:1.7.36"
 

@@ -12,20 +12,22 @@ import pytest
 from deploy import hubfile
 from deploy.hubfile import Hub
 from services.intake.decide.recording import consent_given
-from services.intake.words import RecordConsent, RevokeConsent
-from shared.path import db, ledger
-from shared.path.clock import machine_now
-from shared.path.item import Item
-from shared.words.catalogue import PARTITIONS
-from shared.words.envelope import Command, Word
-from shared.words.intake import ConsentRevoked
+from services.intake.messages import RecordConsent, RevokeConsent
+from shared.events.catalogue import PARTITIONS
+from shared.events.envelope import Command, Event
+from shared.events.intake import ConsentRevoked
+from shared.path.transaction import consent_ledger
+from shared.path.transaction.delivery import Delivery
+from shared.platform import db
+from shared.platform.clock import machine_now
 from tests.deploy.test_cli import iop
 from tests.shared.path.hall import record
 
 PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
 NEW_YORK = timezone(timedelta(hours=-5))
 MONDAY = datetime(2026, 1, 5, 9, tzinfo=NEW_YORK)
-JOURNAL = """INSERT INTO heard (now, listening_since, key, program, cause, said_by, word, content, settings, code, said)
+JOURNAL = """INSERT INTO journal
+    (now, listening_since, key, program, cause, producer, event, content, settings, code, emitted)
     VALUES ($1, $1, $2, 'demo', $3, 'ehr', $4, $5, '', '', '{}')"""
 
 
@@ -51,20 +53,20 @@ class Databases:
         content = msgspec.json.encode(told).decode()
         await self.connection.execute(JOURNAL, MONDAY, PATIENT, uuid4(), name, content)
 
-    async def aftercare_heard(self, *words: Word) -> None:
-        items: Sequence[Item] = [record(each, PATIENT) for each in words]
-        await ledger.apply(self.connection, items)
+    async def aftercare_heard(self, *events: Event) -> None:
+        items: Sequence[Delivery] = [record(each, PATIENT) for each in events]
+        await consent_ledger.apply(self.connection, items)
 
     async def current(self, seconds_old: float = 0.0) -> None:
         at = machine_now() - timedelta(seconds=seconds_old)
-        await ledger.mark_current(self.connection, dict.fromkeys(range(PARTITIONS), at))
+        await consent_ledger.mark_current(self.connection, dict.fromkeys(range(PARTITIONS), at))
 
     async def lose(self) -> None:
         await self.current()
-        await ledger.mark_lost(self.connection, [3])
+        await consent_ledger.mark_lost(self.connection, [3])
 
-    async def known(self) -> ledger.Known:
-        return await ledger.read(self.connection, PATIENT, machine_now())
+    async def known(self) -> consent_ledger.LedgerSnapshot:
+        return await consent_ledger.read(self.connection, PATIENT, machine_now())
 
     def show(self) -> str:
         return iop("ledger", "show", "--data", str(self.folder)).stdout
@@ -88,17 +90,17 @@ async def test_what_stands_as_intake_decided_it_opens_again(databases: Databases
     stands = consent("stands")
     await databases.intake_decided(stands)
     # As it comes from the topic: the same instants, in UTC.
-    heard = consent_given(stands)
-    in_utc = {name: getattr(heard, name).astimezone(UTC) for name in ("given_at", "expires_at")}
-    await databases.aftercare_heard(msgspec.structs.replace(heard, **in_utc))
+    consumed = consent_given(stands)
+    in_utc = {name: getattr(consumed, name).astimezone(UTC) for name in ("given_at", "expires_at")}
+    await databases.aftercare_heard(msgspec.structs.replace(consumed, **in_utc))
     await databases.lose()
     assert not (await databases.known()).current
 
-    said = databases.reopen()
+    emitted = databases.reopen()
 
     known = await databases.known()
     assert (known.current, [each.consent_id for each in known.consents]) == (True, ["stands"])
-    assert "1 stand as intake decided them, 0 closed, 0 forgotten" in said
+    assert "1 stand as intake decided them, 0 closed, 0 forgotten" in emitted
 
 
 async def test_a_consent_whose_revocation_was_lost_is_closed_for_good(databases: Databases) -> None:
@@ -107,13 +109,13 @@ async def test_a_consent_whose_revocation_was_lost_is_closed_for_good(databases:
     await databases.aftercare_heard(consent_given(consent("revoked")))
     await databases.lose()
 
-    said = databases.reopen()
+    emitted = databases.reopen()
 
     await databases.aftercare_heard(consent_given(consent("revoked")))
     known = await databases.known()
     assert (known.current, known.consents) == (True, ())
-    assert f"Consent/revoked of Patient/{PATIENT}: ended, closed for good" in said
-    assert f"Consent/other of Patient/{PATIENT}: never heard" in said
+    assert f"Consent/revoked of Patient/{PATIENT}: ended, closed for good" in emitted
+    assert f"Consent/other of Patient/{PATIENT}: never heard" in emitted
 
 
 async def test_a_consent_that_intakes_journal_does_not_know_is_closed(databases: Databases) -> None:
@@ -168,7 +170,7 @@ async def test_the_ledger_is_shown_with_its_age_and_with_what_was_lost(databases
     await databases.current(seconds_old=90)
     assert "the gate is shut until" in databases.show()
     await databases.lose()
-    await ledger.mark_lost(databases.connection, [12])
+    await consent_ledger.mark_lost(databases.connection, [12])
     shown = databases.show()
     assert shown.count("LOST") == 2 and "never" in shown
     assert "until `iop ledger reopen`" in shown

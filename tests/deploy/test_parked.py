@@ -12,15 +12,15 @@ import pytest
 
 from deploy import hubfile
 from deploy.commands.parked import came_of
-from shared.path import db
+from shared.platform import db
 from tests.deploy.hubs import Running, begin, finish
 from tests.deploy.test_cli import iop
 
 MONDAY = datetime(2026, 3, 2, 14, tzinfo=UTC)
 ID = UUID("5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")
 PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
-ROW = """INSERT INTO parked (id, key, program, class, place, kind, word, head, content, at)
-         VALUES ($1, $2, 'demo', 'bug', 'decide', 'word', 'EpisodeAdmitted', '{}', $3, $4)"""
+ROW = """INSERT INTO parked (id, key, program, class, place, kind, event, headers, content, at)
+         VALUES ($1, $2, 'demo', 'bug', 'decide', 'event', 'EpisodeAdmitted', '{}', $3, $4)"""
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.failure import CannotContinueError
-from deploy.parts import Part
+from deploy.processes import HubPart
 from deploy.supervisor import Supervisor
 from tests.deploy.waiting import alive, until
 
@@ -22,8 +22,8 @@ subprocess.run([sys.executable, "-c", "import os, time; print(os.getpid(), flush
 """
 
 
-def part(folder: Path, code: str, ready: Callable[[], bool] = lambda: True) -> Part:
-    return Part(
+def part(folder: Path, code: str, ready: Callable[[], bool] = lambda: True) -> HubPart:
+    return HubPart(
         name="part",
         command=(sys.executable, "-c", code),
         log=folder / "part.log",
@@ -34,15 +34,15 @@ def part(folder: Path, code: str, ready: Callable[[], bool] = lambda: True) -> P
 
 
 def test_what_dies_too_often_stops_the_hub(tmp_path: Path) -> None:
-    said: list[str] = []
-    supervisor = Supervisor(said.append, breath_seconds=0.0)
+    emitted: list[str] = []
+    supervisor = Supervisor(emitted.append, breath_seconds=0.0)
     supervisor.start([part(tmp_path, DIES_SOON)])
 
     with pytest.raises(CannotContinueError, match=r"part ended 6 times within a minute \(code 3\)"):
         supervisor.watch(changed=lambda: None)
 
     supervisor.stop()
-    assert len([line for line in said if "started again" in line]) == 5
+    assert len([line for line in emitted if "started again" in line]) == 5
 
 
 def test_a_part_that_is_never_ready_is_given_up_and_stopped(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from deploy import topics
 from deploy.commands.tail import Reading, as_object, readable, records
 from deploy.embedded_kafka import RunningKafka
 from deploy.failure import CannotContinueError
-from deploy.places import free_port
-from shared.words import attendance, wire
-from shared.words.catalogue import ATTENDANCE_EVENTS
-from shared.words.envelope import Envelope
+from deploy.paths import free_port
+from shared.events import attendance, wire
+from shared.events.catalogue import ATTENDANCE_EVENTS
+from shared.events.envelope import Envelope
 
 MONDAY = datetime(2026, 3, 2, 14, tzinfo=UTC)
 PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
@@ -23,28 +23,28 @@ SESSION = "8d4a3b0e-2f6d-4f62-9a2b-6d1a7c2f9e10"
 
 
 def missed(start: datetime) -> wire.Written:
-    word = attendance.SessionMissed(
+    event = attendance.SessionMissed(
         session_id=SESSION, episode_id="episode-1", kind="group", start=start, end=start + timedelta(hours=3)
     )
     cause = UUID(int=1)
     envelope = Envelope(
         id=UUID(int=start.hour),
         source="attendance",
-        word="SessionMissed",
+        event="SessionMissed",
         program="demo",
         patient=PATIENT,
         at=start + timedelta(minutes=15),
         correlation_id=cause,
         causation_id=cause,
     )
-    return wire.write(word, envelope)
+    return wire.write(event, envelope)
 
 
-async def say(bootstrap: str, *said: wire.Written) -> None:
+async def say(bootstrap: str, *emitted: wire.Written) -> None:
     await topics.create(bootstrap)
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
-        for each in said:
-            headers = [(name, value.encode()) for name, value in each.head.items()]
+        for each in emitted:
+            headers = [(name, value.encode()) for name, value in each.headers.items()]
             await producer.send_and_wait(each.topic, each.body, key=PATIENT.encode(), headers=headers)
 
 
@@ -54,13 +54,13 @@ async def read(bootstrap: str, most: int) -> Sequence[ConsumerRecord]:
 
 
 @pytest.fixture(scope="module")
-async def said(own_kafka: RunningKafka) -> Sequence[ConsumerRecord]:
+async def emitted(own_kafka: RunningKafka) -> Sequence[ConsumerRecord]:
     await say(own_kafka.bootstrap, missed(MONDAY), missed(MONDAY + timedelta(hours=4)))
     return await read(own_kafka.bootstrap, 2)
 
 
-def test_a_word_is_one_line_a_person_understands(said: Sequence[ConsumerRecord]) -> None:
-    line = readable(said[0])
+def test_an_event_is_one_line_a_person_understands(emitted: Sequence[ConsumerRecord]) -> None:
+    line = readable(emitted[0])
 
     assert line.split() == [
         "2026-03-02T14:15:00",
@@ -75,8 +75,8 @@ def test_a_word_is_one_line_a_person_understands(said: Sequence[ConsumerRecord])
     ]
 
 
-def test_as_json_it_is_the_whole_record(said: Sequence[ConsumerRecord]) -> None:
-    whole = json.loads(as_object(said[1]))
+def test_as_json_it_is_the_whole_record(emitted: Sequence[ConsumerRecord]) -> None:
+    whole = json.loads(as_object(emitted[1]))
 
     assert whole["topic"] == ATTENDANCE_EVENTS and whole["key"] == PATIENT
     assert whole["headers"]["ce_type"] == "org.iop-hub.SessionMissed"

@@ -2,18 +2,18 @@
 
 import sys
 
-from shared.words.catalogue import ENTRIES, Entry
+from shared.events.catalogue import ENTRIES, CatalogueEntry
 
 
 def table() -> str:
-    """One row a word: who says it, on which topic, its FHIR, and who hears it."""
-    head = "| said by | word | topic | FHIR focus first | heard by |\n|---|---|---|---|---|"
+    """One row an event: who says it, on which topic, its FHIR, and who hears it."""
+    head = "| said by | event | topic | FHIR focus first | heard by |\n|---|---|---|---|---|"
     return "\n".join([head, *map(_row, ENTRIES)])
 
 
-def _row(entry: Entry) -> str:
-    heard = ", ".join(entry.heard_by)
-    return f"| {entry.said_by} | {entry.word.__name__} | `{entry.topic}` | {entry.focus} | {heard} |"
+def _row(entry: CatalogueEntry) -> str:
+    consumed = ", ".join(entry.consumers)
+    return f"| {entry.producer} | {entry.event.__name__} | `{entry.topic}` | {entry.focus} | {consumed} |"
 
 
 if __name__ == "__main__":

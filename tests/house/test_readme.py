@@ -44,8 +44,8 @@ def test_every_dependency_has_its_reason() -> None:
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """`iop up`, as the README says, on free ports."""
     data = tmp_path_factory.mktemp("readme") / "hub"
-    said = data.with_name("said.txt")
-    with said.open("w") as output:
+    emitted = data.with_name("said.txt")
+    with emitted.open("w") as output:
         begun = subprocess.Popen(
             (sys.executable, "-m", "deploy.cli", "up", "--data", str(data), "--any-ports"),
             cwd=ROOT,
@@ -54,7 +54,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         )
     until = time.monotonic() + 120
     while not (data / "hub.json").exists():
-        assert begun.poll() is None and time.monotonic() < until, said.read_text()
+        assert begun.poll() is None and time.monotonic() < until, emitted.read_text()
         time.sleep(0.1)
     yield data
     begun.send_signal(signal.SIGTERM)

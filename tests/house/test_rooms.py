@@ -10,13 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("intake", "attendance", "testing", "aftercare")
-ROOMS = ("words", "settings", "state", "decide", "edge", "app")
+ROOMS = ("messages", "settings", "state", "decide", "edge", "app")
 """From the ground up. The clinic's rules under their own names lie between settings and decide."""
 IMPURE = ("asyncio", "asyncpg", "aiokafka", "faststream", "httpx", "starlette", "uvicorn", "fhir", "socket")
 ONE_IMPORTER = {
-    "faststream": {"shared/path/bus.py"},
-    "httpx": {"shared/path/outward.py"},
-    "fhir": {"shared/edge/fhir/models.py"},
+    "faststream": {"shared/path/inbound/consumer.py"},
+    "httpx": {"shared/path/outbound/destinations.py"},
+    "fhir": {"shared/edge/fhir/definitions.py"},
 }
 
 
@@ -88,19 +88,21 @@ def within(service: str, name: str) -> list[Path]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_decides_is_pure_and_so_is_every_rule_it_asks(service: str) -> None:
     rooms = reachable(service, "decide")
-    assert {file.name for file in rooms} >= {"words.py", "settings.py", "state.py"}
+    assert {file.name for file in rooms} >= {"messages.py", "settings.py", "state.py"}
     assert [file.name for file in rooms for above in ("edge", "app") if file in room_files(service, above)] == []
     assert impure(rooms) == []
 
 
 def test_the_contract_and_the_shared_rules_are_pure() -> None:
-    assert impure(files("shared/words", "shared/rules")) == []
+    assert impure(files("shared/events", "shared/rules")) == []
 
 
 def impure(rooms: Iterable[Path]) -> list[tuple[str, str]]:
     taken = [(file.name, name) for file in sorted(rooms) for name in imports(file)]
     return [
-        each for each in taken if each[1].split(".")[0] in IMPURE or each[1].startswith(("shared.path", "shared.edge"))
+        each
+        for each in taken
+        if each[1].split(".")[0] in IMPURE or each[1].startswith(("shared.path", "shared.platform", "shared.edge"))
     ]
 
 
@@ -132,7 +134,7 @@ def test_nobody_reads_a_clock_but_the_clock() -> None:
         and (node.value.id, node.attr)
         in {("datetime", "now"), ("datetime", "utcnow"), ("time", "time"), ("time", "monotonic")}
     }
-    assert readers == {"shared/path/clock.py"}
+    assert readers == {"shared/platform/clock.py"}
 
 
 def test_no_class_of_the_domain_looks_like_a_test() -> None:

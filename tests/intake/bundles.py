@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from shared.words import codes
+from shared.events import codes
 
 Json = dict[str, Any]
 
@@ -36,16 +36,16 @@ def intake(
 ) -> Json:
     """The whole intake of one patient: `facts` and `scores` by code, `medications` RxNorm to first day, ICD-10."""
     who = urn(mrn, "patient")
-    parts: list[Json] = [patient(mrn)]
-    parts += [need(who, dimension, level, at) for dimension, level in needs.items()]
-    parts += [fact(who, code, value, at) for code, value in (facts or {"safe-housing": True}).items()]
-    parts += [score(who, code, value, at) for code, value in (scores or {}).items()]
-    parts += [medication(who, rxnorm, since) for rxnorm, since in (medications or {}).items()]
-    parts += [condition(who, code, at) for code in conditions]
-    parts += [coverage(who)]
-    parts += [{**each, "patient": {"reference": who}} for each in consents]
-    parts += [referral(who, at)] if referred else []
-    return transaction(*parts, named=f"{mrn}:{at.isoformat()}")
+    assemble: list[Json] = [patient(mrn)]
+    assemble += [need(who, dimension, level, at) for dimension, level in needs.items()]
+    assemble += [fact(who, code, value, at) for code, value in (facts or {"safe-housing": True}).items()]
+    assemble += [score(who, code, value, at) for code, value in (scores or {}).items()]
+    assemble += [medication(who, rxnorm, since) for rxnorm, since in (medications or {}).items()]
+    assemble += [condition(who, code, at) for code in conditions]
+    assemble += [coverage(who)]
+    assemble += [{**each, "patient": {"reference": who}} for each in consents]
+    assemble += [referral(who, at)] if referred else []
+    return transaction(*assemble, named=f"{mrn}:{at.isoformat()}")
 
 
 def transaction(*resources: Json, named: str | None = None) -> Json:

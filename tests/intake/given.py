@@ -1,4 +1,4 @@
-"""Given / when / then for intake: commands told and words heard fold into a state, exactly as the path folds them."""
+"""Given / when / then for intake: commands told and events heard fold into a state, exactly as the path folds them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
-from services.intake import words as w
-from services.intake.decide import hear, tell
+from services.intake import messages as w
+from services.intake.decide import decide, react
 from services.intake.settings import Settings
 from services.intake.state import Noted, State, evolve, noted
-from services.intake.table import Known
-from shared.path.settings import load
+from services.intake.table import Assessment
+from shared.events.envelope import Command, Event
+from shared.events.escalation import Escalation, Signal
+from shared.platform.settings import load
 from shared.rules.decision import Moment, Refused
-from shared.words.envelope import Command, Word
-from shared.words.escalation import Escalation, Signal
 
 MONDAY = datetime(2026, 1, 5, 14, 0, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
@@ -54,9 +54,9 @@ def found(*facts: str, at: datetime = MONDAY) -> tuple[w.Finding, ...]:
     return tuple(w.Finding(code, value, at, f"Observation/{code}") for code, value in values.items())
 
 
-def known(needs: dict[str, str], *facts: str, now: datetime = MONDAY, at: datetime = MONDAY) -> Known:
+def known(needs: dict[str, str], *facts: str, now: datetime = MONDAY, at: datetime = MONDAY) -> Assessment:
     remembered: tuple[Noted, ...] = noted((), found(*facts, at=at))
-    return Known(stated(needs, at), remembered, now)
+    return Assessment(stated(needs, at), remembered, now)
 
 
 def assessment(needs: dict[str, str], *facts: str, at: datetime = MONDAY) -> w.RecordAssessment:
@@ -98,7 +98,7 @@ def updated(raised: w.EscalationRaised, *signals: Signal) -> w.EscalationUpdated
 
 
 def retracted(raised: w.EscalationRaised) -> w.EscalationRetracted:
-    return w.EscalationRetracted(escalation=raised.escalation, at=raised.at, because="checked-in-late")
+    return w.EscalationRetracted(escalation=raised.escalation, at=raised.at, reason="checked-in-late")
 
 
 @dataclass
@@ -109,8 +109,8 @@ class Story:
     settings: Settings = SETTINGS
     now: datetime = MONDAY
     steps: int = 0
-    said: list[Word] = field(default_factory=list)
-    all_said: list[Word] = field(default_factory=list)
+    emitted: list[Event] = field(default_factory=list)
+    all_said: list[Event] = field(default_factory=list)
     refused: Refused | None = None
 
     def moment(self) -> Moment[Settings]:
@@ -121,32 +121,32 @@ class Story:
         for command in commands:
             self.steps += 1
             self.refused = None
-            answer = tell(self.state, command, self.moment())  # type: ignore[arg-type]
+            answer = decide(self.state, command, self.moment())  # type: ignore[arg-type]
             if isinstance(answer, Refused):
-                self.refused, self.said = answer, []
+                self.refused, self.emitted = answer, []
             else:
                 self._fold(command, answer)
         return self
 
-    def heard(self, *words: Word) -> "Story":
-        for word in words:
+    def named_signals(self, *events: Event) -> "Story":
+        for event in events:
             self.steps += 1
-            self._fold(word, hear(self.state, word, self.moment()))  # type: ignore[arg-type]
+            self._fold(event, react(self.state, event, self.moment()))  # type: ignore[arg-type]
         return self
 
     def at(self, now: datetime) -> "Story":
         self.now = now
         return self
 
-    def _fold(self, cause: Word | Command, said: Sequence[Word]) -> None:
+    def _fold(self, cause: Event | Command, emitted: Sequence[Event]) -> None:
         self.state = evolve(self.state, cause)
-        for word in said:
-            self.state = evolve(self.state, word)
-        self.said = list(said)
-        self.all_said.extend(said)
+        for event in emitted:
+            self.state = evolve(self.state, event)
+        self.emitted = list(emitted)
+        self.all_said.extend(emitted)
 
     def names(self) -> list[str]:
-        return [type(each).__name__ for each in self.said]
+        return [type(each).__name__ for each in self.emitted]
 
 
 def given(*commands: Command, **changed: Any) -> Story:

@@ -14,29 +14,29 @@ from services.intake import app
 from services.intake.settings import Settings
 from shared.edge import fhir
 from shared.edge.clients import Caller, registered
-from shared.edge.desk import Desk, Done
 from shared.edge.resolving import Submission, cause_of
-from shared.edge.search import Reader
-from shared.path import db
-from shared.path.clock import Clock
-from shared.path.identity import Keys
-from shared.path.inbox import Inbox, run_desk
-from shared.path.item import heard
-from shared.path.listening import Listening
-from shared.path.settings import load
-from shared.words import wire
-from shared.words.envelope import Envelope, Word
+from shared.edge.search import ResourceReader
+from shared.edge.submissions import Done, Submissions
+from shared.events import wire
+from shared.events.envelope import Envelope, Event
+from shared.path.transaction.aliases import Keys
+from shared.path.transaction.delivery import consumed
+from shared.path.transaction.inbox import Inbox, run_submissions
+from shared.platform import db
+from shared.platform.clock import Clock
+from shared.platform.listening import Listening
+from shared.platform.settings import load
 from tests.intake.bundles import MONDAY
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 Json = dict[str, Any]
 
 
-class Reception:
-    def __init__(self, inbox: Inbox, desk: Desk, keys: Keys, pool: Any) -> None:
-        self.inbox, self.desk, self.keys, self.pool = inbox, desk, keys, pool
+class Hl7Receiver:
+    def __init__(self, inbox: Inbox, submissions: Submissions, keys: Keys, pool: Any) -> None:
+        self.inbox, self.submissions, self.keys, self.pool = inbox, submissions, keys, pool
         self.caller = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
-        self.reader = Reader(pool, keys)
+        self.reader = ResourceReader(pool, keys)
 
     async def takes(self, bundle: Json) -> Done:
         """A transaction, or a message."""
@@ -46,28 +46,28 @@ class Reception:
         kind: Any = bundle["type"]
         entries = fhir.transaction(parsed) if kind == "transaction" else fhir.message(parsed)[1]
         cause, repeatable = cause_of(parsed, self.caller)
-        return await self.desk.submit(Submission(kind, entries, cause, repeatable, str(len(body))), self.caller)
+        return await self.submissions.submit(Submission(kind, entries, cause, repeatable, str(len(body))), self.caller)
 
     async def puts(self, resource: Json) -> Done:
         parsed = fhir.parse(json.dumps(resource).encode()).resource
         fhir.require_valid(parsed)
         entry = fhir.single("PUT", resource["resourceType"], resource["id"], parsed, {})
-        return await self.desk.submit(Submission("single", (entry,), uuid4(), False, "digest"), self.caller)
+        return await self.submissions.submit(Submission("single", (entry,), uuid4(), False, "digest"), self.caller)
 
-    async def hears(self, patient: str, word: Word, source: str = "attendance") -> None:
+    async def consumes(self, patient: str, event: Event, source: str = "attendance") -> None:
         cause, now = uuid4(), self.inbox.clock.now()
         envelope = Envelope(
             id=cause,
             source=source,
-            word=type(word).__name__,
+            event=type(event).__name__,
             program="demo",
             patient=patient,
             at=now,
             correlation_id=cause,
             causation_id=cause,
         )
-        written = wire.write(word, envelope)
-        await self.inbox.hear([heard(written.head, patient, written.body)])
+        written = wire.write(event, envelope)
+        await self.inbox.receive([consumed(written.headers, patient, written.body)])
 
     async def found(self, kind: str, *asked: tuple[str, str]) -> list[Json]:
         """What a search answers, as plain JSON."""
@@ -79,30 +79,30 @@ class Reception:
         (found,) = [each for each in await self.found("Task") if each["code"]["coding"][0]["code"] == code]
         return found
 
-    async def said(self) -> list[str]:
+    async def emitted(self) -> list[str]:
         """The words in the outbox, in their order."""
-        rows = await self.pool.fetch("SELECT head FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
-        return [wire.word_name(json.loads(row["head"])) for row in rows]
+        rows = await self.pool.fetch("SELECT headers FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
+        return [wire.event_name(json.loads(row["headers"])) for row in rows]
 
     async def everything_said(self) -> str:
         """All that would stand on a topic: keys, headers and bodies."""
-        rows = await self.pool.fetch("SELECT key, head, body FROM outbox")
-        return "\n".join(f"{row['key']} {row['head']} {row['body']}" for row in rows)
+        rows = await self.pool.fetch("SELECT key, headers, body FROM outbox")
+        return "\n".join(f"{row['key']} {row['headers']} {row['body']}" for row in rows)
 
 
 @asynccontextmanager
-async def reception(database: str, folder: Path, now: datetime = MONDAY) -> AsyncIterator[Reception]:
+async def reception(database: str, folder: Path, now: datetime = MONDAY) -> AsyncIterator[Hl7Receiver]:
     keys = Keys.load(key_files.make(folder), "intake")
     clock_file = folder / "clock"
     clock_file.write_text(now.isoformat())
-    clock, parts = Clock(clock_file), app.parts(keys)
+    clock, assemble = Clock(clock_file), app.assemble(keys)
     async with db.pool(database) as pool:
         listening = Listening(pool, clock)
         await listening.start()
         settings = load(DEPLOY, "intake", Settings)
-        inbox = Inbox(parts.service, pool, db.Months(database), clock, listening, settings, lambda _: None)
-        desk = Desk(inbox, parts.edge, keys)
-        running = asyncio.create_task(run_desk(inbox, desk.queue))
-        yield Reception(inbox, desk, keys, pool)
+        inbox = Inbox(assemble.service, pool, db.Months(database), clock, listening, settings, lambda _: None)
+        submissions = Submissions(inbox, assemble.edge, keys)
+        running = asyncio.create_task(run_submissions(inbox, submissions.queue))
+        yield Hl7Receiver(inbox, submissions, keys, pool)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

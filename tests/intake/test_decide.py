@@ -4,9 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.intake import words as w
+from services.intake import messages as w
 from services.intake.state import MEDICATIONS_MOST, State, due
-from shared.words.escalation import Signal
+from shared.events.escalation import Signal
 from tests.intake.given import (
     A_WEEK_LATER,
     IOP_NEEDS,
@@ -39,7 +39,7 @@ POSITIVE = escalated("a positive", "unexpected-positive", MONDAY + timedelta(day
 
 def test_a_referral_with_its_assessment_is_recommended_with_every_rule() -> None:
     story = given(assessment(IOP_NEEDS, "safe-housing"), referral())
-    received, recommended = story.said
+    received, recommended = story.emitted
     assert isinstance(received, w.ReferralReceived)
     assert isinstance(recommended, w.LevelOfCareRecommended)
     assert (recommended.level, recommended.rules, recommended.track) == ("2.1", ("R14",), "general")
@@ -55,7 +55,7 @@ def test_an_assessment_after_its_referral_is_recommended_too() -> None:
 
 def test_a_referral_without_needs_asks_a_person_and_places_nobody() -> None:
     story = given(referral())
-    review = story.said[1]
+    review = story.emitted[1]
     assert isinstance(review, w.PlacementReviewRequested)
     assert review.reason == "R0"
     assert review.missing == ("withdrawal", "biomedical", "psychiatric-cognitive", "recovery-environment", "age")
@@ -65,7 +65,7 @@ def test_a_referral_without_needs_asks_a_person_and_places_nobody() -> None:
 
 def test_each_need_that_arrives_shortens_the_review() -> None:
     story = given(referral(), assessment({"withdrawal": "none"}))
-    (review,) = story.said
+    (review,) = story.emitted
     assert isinstance(review, w.PlacementReviewRequested)
     assert review.missing == ("biomedical", "psychiatric-cognitive", "recovery-environment")
 
@@ -78,11 +78,11 @@ def test_when_the_last_need_arrives_the_review_is_withdrawn_and_the_level_recomm
 
 def test_the_same_assessment_again_says_nothing_new() -> None:
     story = given(assessment(IOP_NEEDS), referral(), assessment(IOP_NEEDS))
-    assert story.said == []
+    assert story.emitted == []
 
 
 def test_the_same_referral_again_says_nothing_new() -> None:
-    assert given(assessment(IOP_NEEDS), referral(), referral()).said == []
+    assert given(assessment(IOP_NEEDS), referral(), referral()).emitted == []
 
 
 def test_a_newer_need_changes_the_recommendation_in_place() -> None:
@@ -96,7 +96,7 @@ def test_a_newer_need_changes_the_recommendation_in_place() -> None:
 def test_an_older_need_that_arrives_late_changes_nothing() -> None:
     story = given(assessment(IOP_NEEDS), referral())
     story.told(w.RecordAssessment(needs=stated({"substance-use-risk": "2.5"}, MONDAY - timedelta(days=1))))
-    assert story.said == []
+    assert story.emitted == []
 
 
 def test_a_second_referral_meanwhile_is_tracked_beside_the_first() -> None:
@@ -109,7 +109,7 @@ def test_a_second_referral_meanwhile_is_tracked_beside_the_first() -> None:
 def test_pregnancy_with_active_use_asks_for_a_review_once() -> None:
     story = given(assessment(IOP_NEEDS, "pregnant", "active-use"), referral())
     assert story.names() == ["ReferralReceived", "LevelOfCareRecommended", "PlacementReviewRequested"]
-    assert story.told(assessment(IOP_NEEDS, "pregnant", "active-use", at=TUESDAY)).said == []
+    assert story.told(assessment(IOP_NEEDS, "pregnant", "active-use", at=TUESDAY)).emitted == []
 
 
 # Safety
@@ -117,7 +117,7 @@ def test_pregnancy_with_active_use_asks_for_a_review_once() -> None:
 
 def test_a_suicidal_finding_is_told_at_once_as_t4() -> None:
     story = given(w.ReportFindings(findings=found("c-ssrs-q4")))
-    (raised,) = story.said
+    (raised,) = story.emitted
     assert isinstance(raised, w.EscalationRaised)
     escalation = raised.escalation
     assert (escalation.category, escalation.reason, escalation.tier) == ("safety", "suicide-risk", 4)
@@ -127,16 +127,16 @@ def test_a_suicidal_finding_is_told_at_once_as_t4() -> None:
 
 def test_the_assessment_that_follows_does_not_say_it_again() -> None:
     story = given(w.ReportFindings(findings=found("c-ssrs-q4")), assessment(IOP_NEEDS, "c-ssrs-q4"))
-    assert story.said == []
+    assert story.emitted == []
 
 
 def test_after_a_person_resolved_it_the_same_finding_sent_again_is_silent() -> None:
     story = given(w.ReportFindings(findings=found("c-ssrs-q4")))
-    (raised,) = story.said
+    (raised,) = story.emitted
     assert isinstance(raised, w.EscalationRaised)
-    story.told(w.ResolveEscalation(escalation_id=raised.escalation.id, because="safety-plan"))
+    story.told(w.ResolveEscalation(escalation_id=raised.escalation.id, reason="safety-plan"))
     assert story.names() == ["EscalationResolved"]
-    assert story.told(w.ReportFindings(findings=found("c-ssrs-q4"))).said == []
+    assert story.told(w.ReportFindings(findings=found("c-ssrs-q4"))).emitted == []
     assert story.at(TUESDAY).told(w.ReportFindings(findings=found("c-ssrs-q4", at=TUESDAY))).names() == [
         "EscalationRaised"
     ]
@@ -144,7 +144,7 @@ def test_after_a_person_resolved_it_the_same_finding_sent_again_is_silent() -> N
 
 def test_an_old_answer_out_of_the_chart_alarms_nobody() -> None:
     years_ago = MONDAY - timedelta(days=900)
-    assert given(w.ReportFindings(findings=found("c-ssrs-q4", "phq-9-item-9=3", at=years_ago))).said == []
+    assert given(w.ReportFindings(findings=found("c-ssrs-q4", "phq-9-item-9=3", at=years_ago))).emitted == []
 
 
 @pytest.mark.parametrize(
@@ -160,14 +160,16 @@ def test_an_old_answer_out_of_the_chart_alarms_nobody() -> None:
     ],
 )
 def test_what_a_person_must_hear_of(facts: tuple[str, ...], reason: str, tier: int) -> None:
-    (raised,) = given(w.ReportFindings(findings=found(*facts))).said
+    (raised,) = given(w.ReportFindings(findings=found(*facts))).emitted
     assert isinstance(raised, w.EscalationRaised)
     assert (raised.escalation.reason, raised.escalation.tier) == (reason, tier)
 
 
 def test_the_graver_reason_stands_alone() -> None:
     story = given(w.ReportFindings(findings=found("c-ssrs-q3", "c-ssrs-q4")))
-    assert [each.escalation.reason for each in story.said if isinstance(each, w.EscalationRaised)] == ["suicide-risk"]
+    assert [each.escalation.reason for each in story.emitted if isinstance(each, w.EscalationRaised)] == [
+        "suicide-risk"
+    ]
 
 
 def test_a_history_meets_what_is_told_later() -> None:
@@ -179,13 +181,13 @@ def test_an_escalation_nobody_acknowledged_is_overdue_once() -> None:
     story = given(w.ReportFindings(findings=found("phq-9-item-9")))
     deadline = due(story.state)
     assert deadline == MONDAY + timedelta(hours=1)
-    assert story.at(deadline).heard(w.TimePassed()).names() == ["EscalationOverdue"]
+    assert story.at(deadline).named_signals(w.TimePassed()).names() == ["EscalationOverdue"]
     assert due(story.state) is None
 
 
 def test_an_escalation_is_acknowledged_by_a_person() -> None:
     story = given(w.ReportFindings(findings=found("phq-9-item-9")))
-    (raised,) = story.said
+    (raised,) = story.emitted
     assert isinstance(raised, w.EscalationRaised)
     story.told(w.AcknowledgeEscalation(escalation_id=raised.escalation.id))
     assert story.names() == ["EscalationAcknowledged"]
@@ -193,7 +195,7 @@ def test_an_escalation_is_acknowledged_by_a_person() -> None:
 
 
 def test_an_unknown_escalation_cannot_be_resolved() -> None:
-    story = given().told(w.ResolveEscalation(escalation_id=REFERRAL, because="done"))
+    story = given().told(w.ResolveEscalation(escalation_id=REFERRAL, reason="done"))
     assert story.refused is not None
     assert story.refused.code == "conflict"
 
@@ -228,7 +230,7 @@ def test_a_signed_iop_admits_with_track_flags_and_template() -> None:
     story = given(assessment(IOP_NEEDS, "moud-continue", "works-days", "opioid-use-disorder"), referral())
     story.told(sign(story.state))
     assert story.names() == ["PlacementSigned", "MedicationsRecorded", "EpisodeAdmitted"]
-    admission = story.said[-1]
+    admission = story.emitted[-1]
     assert isinstance(admission, w.EpisodeAdmitted)
     assert admission.flags == ("moud", "opioid-history", "evening")
     assert admission.track == "opioid"
@@ -255,7 +257,7 @@ def test_another_level_needs_a_reason() -> None:
 def test_who_needs_another_level_is_declined_with_the_level_and_the_rules() -> None:
     story = given(assessment(IOP_NEEDS, "c-ssrs-q5"), referral())
     story.told(sign(story.state, "4-psych"))
-    declined = story.said[-1]
+    declined = story.emitted[-1]
     assert isinstance(declined, w.EpisodeDeclined)
     assert (declined.level, declined.rules) == ("4-psych", ("R1", "R14"))
     assert story.state.referral is None
@@ -275,7 +277,7 @@ def test_a_hold_is_signed_only_with_a_reason() -> None:
 def test_a_patient_who_declines_the_level_is_looked_at_again_in_a_week() -> None:
     story = referred()
     story.told(sign(story.state, "1.5", "patient-declined"))
-    review = story.said[-1]
+    review = story.emitted[-1]
     assert isinstance(review, w.PlacementReviewRequested)
     assert (review.reason, review.act_by) == ("R18", A_WEEK_LATER)
 
@@ -321,16 +323,16 @@ def test_a_review_is_completed_once() -> None:
 def test_the_list_of_medications_is_said_whole_each_time() -> None:
     story = given(w.RecordMedications(medications=(BUPRENORPHINE,)))
     story.told(w.RecordMedications(medications=(ATORVASTATIN,)))
-    (said,) = story.said
-    assert isinstance(said, w.MedicationsRecorded)
-    assert [each.rxnorm for each in said.medications] == ["1819", "83367"]
-    assert said.medications[0].route == "sublingual"
+    (emitted,) = story.emitted
+    assert isinstance(emitted, w.MedicationsRecorded)
+    assert [each.rxnorm for each in emitted.medications] == ["1819", "83367"]
+    assert emitted.medications[0].route == "sublingual"
 
 
 def test_the_same_list_again_is_silent_but_an_empty_first_one_is_said() -> None:
     story = given(w.RecordMedications(medications=()))
     assert story.names() == ["MedicationsRecorded"]
-    assert story.told(w.RecordMedications(medications=())).said == []
+    assert story.told(w.RecordMedications(medications=())).emitted == []
 
 
 def test_a_medication_recorded_in_error_leaves_the_list_and_an_ended_one_stays_a_while() -> None:
@@ -338,13 +340,13 @@ def test_a_medication_recorded_in_error_leaves_the_list_and_an_ended_one_stays_a
     wrong = w.Prescribed(BUPRENORPHINE.source, "1819", taken=False)
     story = given(w.RecordMedications(medications=(BUPRENORPHINE, ATORVASTATIN)))
     story.told(w.RecordMedications(medications=(ended, wrong)))
-    (said,) = story.said
-    assert isinstance(said, w.MedicationsRecorded)
-    assert [(each.rxnorm, each.end_on) for each in said.medications] == [("83367", date(2026, 1, 4))]
+    (emitted,) = story.emitted
+    assert isinstance(emitted, w.MedicationsRecorded)
+    assert [(each.rxnorm, each.end_on) for each in emitted.medications] == [("83367", date(2026, 1, 4))]
     later = story.at(MONDAY + timedelta(days=91)).told(w.RecordMedications(medications=(BUPRENORPHINE,)))
-    (said,) = later.said
-    assert isinstance(said, w.MedicationsRecorded)
-    assert [each.rxnorm for each in said.medications] == ["1819"]
+    (emitted,) = later.emitted
+    assert isinstance(emitted, w.MedicationsRecorded)
+    assert [each.rxnorm for each in emitted.medications] == ["1819"]
 
 
 def test_a_medication_is_never_dropped_silently() -> None:
@@ -360,9 +362,9 @@ def test_a_consent_is_said_from_the_command_alone() -> None:
         fields=("name",),
         given_at=MONDAY,
     )
-    (said,) = given(consent).said
-    assert isinstance(said, w.ConsentGiven)
-    assert (said.recipients, said.fields) == (("alumni-1",), ("name",))
+    (emitted,) = given(consent).emitted
+    assert isinstance(emitted, w.ConsentGiven)
+    assert (emitted.recipients, emitted.fields) == (("alumni-1",), ("name",))
     assert given(w.RevokeConsent(consent_id=REFERRAL)).names() == ["ConsentRevoked"]
 
 
@@ -377,7 +379,7 @@ def leave(story: Story, days: int = 80) -> Story:
 
 
 def test_a_discharge_says_the_disposition_and_closes_what_is_open() -> None:
-    story = leave(admitted().heard(MISS, POSITIVE))
+    story = leave(admitted().named_signals(MISS, POSITIVE))
     assert story.names() == ["EpisodeDischarged", "PlacementReviewWithdrawn", "EscalationResolved"]
     assert due(story.state) == MONDAY + timedelta(days=110)
 
@@ -396,7 +398,7 @@ def test_nobody_is_discharged_before_being_admitted() -> None:
 
 def test_a_closed_placement_leaves_after_thirty_days_but_the_medications_stay() -> None:
     story = leave(admitted())
-    story.at(MONDAY + timedelta(days=110)).heard(w.TimePassed())
+    story.at(MONDAY + timedelta(days=110)).named_signals(w.TimePassed())
     assert story.state == State(medications=())
     assert due(story.state) is None
 
@@ -404,7 +406,7 @@ def test_a_closed_placement_leaves_after_thirty_days_but_the_medications_stay() 
 def test_a_new_referral_after_the_discharge_is_placed_anew() -> None:
     story = leave(admitted())
     story.told(referral("99999999-1111-4c5a-9e0e-3f0c5a0e5a0e"))
-    review = story.said[-1]
+    review = story.emitted[-1]
     assert isinstance(review, w.PlacementReviewRequested)
     assert "withdrawal" in review.missing
 
@@ -413,8 +415,8 @@ def test_a_new_referral_after_the_discharge_is_placed_anew() -> None:
 
 
 def test_a_miss_and_a_positive_within_seven_days_ask_for_another_look() -> None:
-    story = admitted().heard(MISS, POSITIVE)
-    raised, review = story.said
+    story = admitted().named_signals(MISS, POSITIVE)
+    raised, review = story.emitted
     assert isinstance(raised, w.EscalationRaised)
     assert isinstance(review, w.PlacementReviewRequested)
     escalation = raised.escalation
@@ -426,62 +428,62 @@ def test_a_miss_and_a_positive_within_seven_days_ask_for_another_look() -> None:
 
 def test_one_minute_more_than_seven_days_apart_does_not() -> None:
     later = escalated("late", "unexpected-positive", MONDAY + timedelta(days=7, minutes=1))
-    assert admitted().heard(MISS, later).said == []
+    assert admitted().named_signals(MISS, later).emitted == []
 
 
 def test_it_is_the_clinical_time_that_counts_not_the_arrival() -> None:
-    story = admitted().heard(MISS).at(MONDAY + timedelta(days=20)).heard(POSITIVE)
+    story = admitted().named_signals(MISS).at(MONDAY + timedelta(days=20)).named_signals(POSITIVE)
     assert story.names() == ["EscalationRaised", "PlacementReviewRequested"]
 
 
 def test_two_misses_do_not_combine() -> None:
-    assert admitted().heard(MISS, escalated("another", "missed-session", TUESDAY)).said == []
+    assert admitted().named_signals(MISS, escalated("another", "missed-session", TUESDAY)).emitted == []
 
 
 def test_a_baseline_positive_does_not_combine() -> None:
-    assert admitted().heard(MISS, escalated("baseline", "overdose-safety", TUESDAY)).said == []
+    assert admitted().named_signals(MISS, escalated("baseline", "overdose-safety", TUESDAY)).emitted == []
 
 
 @pytest.mark.parametrize("part", [MISS, POSITIVE])
 def test_when_a_part_is_retracted_the_combination_and_its_review_are_withdrawn(part: w.EscalationRaised) -> None:
-    story = admitted().heard(MISS, POSITIVE, retracted(part))
+    story = admitted().named_signals(MISS, POSITIVE, retracted(part))
     assert story.names() == ["EscalationRetracted", "PlacementReviewWithdrawn"]
     assert (story.state.open, story.state.reviews) == ((), ())
 
 
 def test_a_signal_that_leaves_its_escalation_withdraws_the_combination_too() -> None:
     two = escalated("two misses", "missed-session", MONDAY, ("missed-session", MONDAY - timedelta(days=6)))
-    story = admitted().heard(two, POSITIVE)
+    story = admitted().named_signals(two, POSITIVE)
     only_the_older = updated(two, two.escalation.signals[1])
-    assert story.heard(only_the_older).names() == ["EscalationRetracted", "PlacementReviewWithdrawn"]
+    assert story.named_signals(only_the_older).names() == ["EscalationRetracted", "PlacementReviewWithdrawn"]
 
 
 def test_while_another_miss_still_meets_the_positive_the_combination_stands() -> None:
     another = escalated("another", "missed-session", MONDAY + timedelta(days=2))
-    story = admitted().heard(MISS, another, POSITIVE, retracted(MISS))
+    story = admitted().named_signals(MISS, another, POSITIVE, retracted(MISS))
     assert story.names() == ["EscalationUpdated", "PlacementReviewRequested"]
     (left,) = story.state.open
     assert left.escalation.subsumes == (another.escalation.id, POSITIVE.escalation.id)
-    assert isinstance(story.said[0], w.EscalationUpdated)
-    assert story.said[0].gone == MISS.escalation.signals
+    assert isinstance(story.emitted[0], w.EscalationUpdated)
+    assert story.emitted[0].gone == MISS.escalation.signals
 
 
 def test_the_same_signal_again_is_silent() -> None:
-    assert admitted().heard(MISS, POSITIVE, POSITIVE, MISS).said == []
+    assert admitted().named_signals(MISS, POSITIVE, POSITIVE, MISS).emitted == []
 
 
 def test_what_a_person_resolved_is_not_raised_again_by_the_same_signals() -> None:
-    story = admitted().heard(MISS, POSITIVE)
+    story = admitted().named_signals(MISS, POSITIVE)
     (known,) = story.state.open
-    story.told(w.ResolveEscalation(escalation_id=known.escalation.id, because="step-up-considered"))
-    assert story.heard(POSITIVE).said == []
+    story.told(w.ResolveEscalation(escalation_id=known.escalation.id, reason="step-up-considered"))
+    assert story.named_signals(POSITIVE).emitted == []
     another = escalated("another", "missed-session", MONDAY + timedelta(days=8))
-    assert story.heard(another).names()[0] == "EscalationRaised"
+    assert story.named_signals(another).names()[0] == "EscalationRaised"
 
 
 def test_resolving_a_part_takes_nothing_back() -> None:
-    resolved = w.EscalationResolved(escalation=MISS.escalation, at=TUESDAY, because="contacted")
-    story = admitted().heard(MISS, resolved, POSITIVE)
+    resolved = w.EscalationResolved(escalation=MISS.escalation, at=TUESDAY, reason="contacted")
+    story = admitted().named_signals(MISS, resolved, POSITIVE)
     assert story.names() == ["EscalationRaised", "PlacementReviewRequested"]
 
 
@@ -489,10 +491,10 @@ def test_a_run_of_misses_does_not_push_out_the_positive_they_meet() -> None:
     """Every miss stands under three escalations; the positive was collected before all of them."""
     misses = [("missed-session", MONDAY + timedelta(days=day)) for day in range(1, 5)]
     (code, at), *more = misses
-    story = admitted().heard(*(escalated(f"run {number}", code, at, *more) for number in range(3)))
-    story.heard(escalated("collected before", "unexpected-positive", MONDAY))
+    story = admitted().named_signals(*(escalated(f"run {number}", code, at, *more) for number in range(3)))
+    story.named_signals(escalated("collected before", "unexpected-positive", MONDAY))
     assert story.names() == ["EscalationRaised", "PlacementReviewRequested"]
 
 
 def test_outside_an_episode_signals_decide_nothing() -> None:
-    assert given().heard(MISS, POSITIVE).all_said == []
+    assert given().named_signals(MISS, POSITIVE).all_said == []

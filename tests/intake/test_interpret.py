@@ -10,15 +10,15 @@ import msgspec
 import pytest
 
 from deploy import keys as key_files
-from services.intake import words as w
+from services.intake import messages as w
 from services.intake.edge import edge
 from shared.edge import fhir, patients
 from shared.edge.clients import Caller, registered
 from shared.edge.contract import Context
-from shared.edge.outcome import Refusal
-from shared.path.identity import Identifier, Keys
-from shared.words import codes
-from shared.words.envelope import Command
+from shared.edge.outcome import HttpRefusal
+from shared.events import codes
+from shared.events.envelope import Command
+from shared.path.transaction.aliases import Identifier, Keys
 from tests.intake import bundles
 from tests.intake.bundles import MONDAY
 from tests.intake.given import SETTINGS
@@ -200,13 +200,13 @@ def test_the_code_is_found_in_a_contained_medication_and_in_one_of_the_bundle(ke
         "contained": [{"resourceType": "Medication", "id": "m", "code": code}],
         "medicationReference": {"reference": "#m"},
     }
-    beside = {
+    same_specimen = {
         "fullUrl": "urn:uuid:22222222-0000-4000-8000-000000000001",
         "resourceType": "Medication",
         "code": code,
     }
-    pointing = {**base, "medicationReference": {"reference": beside["fullUrl"]}}
-    assert {each.rxnorm for each in medications(keys, inside, beside, pointing)} == {"6813"}
+    pointing = {**base, "medicationReference": {"reference": same_specimen["fullUrl"]}}
+    assert {each.rxnorm for each in medications(keys, inside, same_specimen, pointing)} == {"6813"}
 
 
 # Scores, answers, age
@@ -247,9 +247,9 @@ def test_a_coded_answer_counts_its_points(keys: Keys) -> None:
 
 def test_an_answer_that_cannot_be_read_is_refused_never_guessed(keys: Keys) -> None:
     answer = {"coding": [{"system": codes.LOINC, "code": "LA0000-0"}]}
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpRefusal):
         told(keys, loinc("44260-8", valueCodeableConcept=answer))
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpRefusal):
         told(keys, loinc("44261-6", valueString="many"))
 
 
@@ -290,12 +290,12 @@ def test_what_lies_ahead_has_not_been_assessed(keys: Keys) -> None:
     soon, next_year = MONDAY + timedelta(minutes=59), MONDAY + timedelta(days=365)
     assert told(keys, bundles.need(WHO, "withdrawal", "none", soon))
     for ahead in (bundles.need(WHO, "withdrawal", "none", next_year), bundles.score(WHO, "cows", 14, next_year)):
-        with pytest.raises(Refusal, match=r"business-rule at Bundle.entry\[0\].resource.effective"):
+        with pytest.raises(HttpRefusal, match=r"business-rule at Bundle.entry\[0\].resource.effective"):
             told(keys, ahead)
 
 
 def test_no_score_is_negative(keys: Keys) -> None:
-    with pytest.raises(Refusal, match=r"value at Bundle.entry\[0\].resource.value"):
+    with pytest.raises(HttpRefusal, match=r"value at Bundle.entry\[0\].resource.value"):
         told(keys, bundles.score(WHO, "cows", -1))
 
 
@@ -316,13 +316,13 @@ def test_a_discharge_of_a_day_is_at_its_end_and_never_later_than_now(keys: Keys,
 @pytest.mark.parametrize("end", ["0001-01-01T00:00:00+14:00", "0001-01-01", "9999-12-31T23:59:59-14:00", "9999"])
 def test_a_time_in_no_patients_life_is_refused(keys: Keys, end: str) -> None:
     """There is no such instant in another time zone."""
-    with pytest.raises(Refusal, match=r"value at Bundle.entry\[1\].resource.period.end"):
+    with pytest.raises(HttpRefusal, match=r"value at Bundle.entry\[1\].resource.period.end"):
         told(keys, *discharged(end))
 
 
 @pytest.mark.parametrize("end", ["2026-01-05T15:01:00Z", "2026-01-06", "2027"])
 def test_a_discharge_is_told_once_it_has_happened(keys: Keys, end: str) -> None:
-    with pytest.raises(Refusal, match=r"business-rule at Bundle.entry\[1\].resource.period.end"):
+    with pytest.raises(HttpRefusal, match=r"business-rule at Bundle.entry\[1\].resource.period.end"):
         told(keys, *discharged(end))
 
 

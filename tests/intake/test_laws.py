@@ -8,15 +8,15 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.intake import words as w
+from services.intake import messages as w
 from services.intake.combined import REASON
 from services.intake.levels import LEVELS
 from services.intake.state import MEDICATIONS_MOST, State, due
 from services.intake.table import TABLE
+from shared.events.envelope import Command, Event
+from shared.events.escalation import Escalation, Signal
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.escalation import SIGNALS_MOST
-from shared.words.envelope import Command, Word
-from shared.words.escalation import Escalation, Signal
 from tests.intake.given import IOP_NEEDS, MONDAY, PATIENT, Story, admitted, assessment, escalated, found, referral
 
 ids = some.sampled_from([str(uuid5(UUID(PATIENT), str(number))) for number in range(4)])
@@ -48,11 +48,11 @@ escalations = some.builds(
     act_by=moments,
     signals=some.lists(signals, min_size=1, max_size=SIGNALS_MOST).map(tuple),
 )
-facts: some.SearchStrategy[Word] = some.one_of(
+facts: some.SearchStrategy[Event] = some.one_of(
     some.builds(w.EscalationRaised, escalation=escalations, at=moments),
     some.builds(w.EscalationUpdated, escalation=escalations, at=moments, accepted=some.booleans()),
-    some.builds(w.EscalationRetracted, escalation=escalations, at=moments, because=some.just("late")),
-    some.builds(w.EscalationResolved, escalation=escalations, at=moments, because=some.just("done")),
+    some.builds(w.EscalationRetracted, escalation=escalations, at=moments, reason=some.just("late")),
+    some.builds(w.EscalationResolved, escalation=escalations, at=moments, reason=some.just("done")),
     some.just(w.TimePassed()),
 )
 prescribed = some.builds(
@@ -80,7 +80,7 @@ commands: some.SearchStrategy[Command] = some.one_of(
     some.builds(w.CompleteReview, task_id=ids),
     some.builds(w.Discharge, episode_id=ids, encounter_id=ids, disposition=some.just("ama"), at=moments),
     some.builds(w.AcknowledgeEscalation, escalation_id=ids),
-    some.builds(w.ResolveEscalation, escalation_id=ids, because=some.just("done")),
+    some.builds(w.ResolveEscalation, escalation_id=ids, reason=some.just("done")),
 )
 
 
@@ -104,7 +104,7 @@ def stories(draw: some.DrawFn) -> Story:
             case Command():
                 story.told(step)
             case _:
-                story.heard(step)
+                story.named_signals(step)
     return story
 
 
@@ -119,13 +119,13 @@ def test_any_story_is_decided_and_its_state_stays_small_and_readable(story: Stor
 
 @settings(max_examples=200, deadline=None)
 @given(stories(), facts)
-def test_hearing_the_same_again_says_nothing(story: Story, fact: Word) -> None:
+def test_hearing_the_same_again_says_nothing(story: Story, fact: Event) -> None:
     if isinstance(fact, w.TimePassed):
         return
-    once = story.heard(fact)
+    once = story.named_signals(fact)
     state = once.state
-    again = once.heard(fact)
-    assert again.said == []
+    again = once.named_signals(fact)
+    assert again.emitted == []
     assert again.state == state
 
 
@@ -133,7 +133,7 @@ def test_hearing_the_same_again_says_nothing(story: Story, fact: Word) -> None:
 @given(stories(), some.one_of(findings, findings))
 def test_reporting_the_same_findings_again_says_nothing(story: Story, finding: w.Finding) -> None:
     story.told(w.ReportFindings(findings=(finding,)))
-    assert story.told(w.ReportFindings(findings=(finding,))).said == []
+    assert story.told(w.ReportFindings(findings=(finding,))).emitted == []
 
 
 @settings(max_examples=100, deadline=None)
@@ -144,14 +144,14 @@ def test_every_deadline_that_falls_due_moves(story: Story) -> None:
         if deadline is None:
             return
         story.now = max(story.now, deadline)
-        story.heard(w.TimePassed())
+        story.named_signals(w.TimePassed())
     deadline = due(story.state)
     assert deadline is None or deadline > story.now
 
 
-def interleaved(draw: some.DrawFn, left: Sequence[Word], right: Sequence[Word]) -> list[Word]:
+def interleaved(draw: some.DrawFn, left: Sequence[Event], right: Sequence[Event]) -> list[Event]:
     """Both in their own order, as two topics arrive."""
-    lefts, rights, together = list(left), list(right), list[Word]()
+    lefts, rights, together = list(left), list(right), list[Event]()
     while lefts or rights:
         take_left = bool(lefts) and (not rights or draw(some.booleans()))
         together.append((lefts if take_left else rights).pop(0))
@@ -159,26 +159,26 @@ def interleaved(draw: some.DrawFn, left: Sequence[Word], right: Sequence[Word]) 
 
 
 @some.composite
-def two_orders(draw: some.DrawFn) -> tuple[list[Word], list[Word]]:
-    def life(name: str, code: str) -> list[Word]:
+def two_orders(draw: some.DrawFn) -> tuple[list[Event], list[Event]]:
+    def life(name: str, code: str) -> list[Event]:
         raised = escalated(name, code, MONDAY + timedelta(days=draw(some.integers(0, 14))))
-        words: list[Word] = [raised]
+        events: list[Event] = [raised]
         if draw(some.booleans()):
-            words.append(w.EscalationRetracted(escalation=raised.escalation, at=raised.at, because="checked-in-late"))
-        return words
+            events.append(w.EscalationRetracted(escalation=raised.escalation, at=raised.at, reason="checked-in-late"))
+        return events
 
-    attendance = [word for each in range(3) for word in life(f"miss {each}", "missed-session")]
-    testing = [word for each in range(2) for word in life(f"positive {each}", "unexpected-positive")]
+    attendance = [event for each in range(3) for event in life(f"miss {each}", "missed-session")]
+    testing = [event for each in range(2) for event in life(f"positive {each}", "unexpected-positive")]
     return interleaved(draw, attendance, testing), interleaved(draw, attendance, testing)
 
 
 @settings(max_examples=300, deadline=None)
 @given(two_orders())
-def test_the_order_in_which_the_two_topics_arrive_does_not_matter(orders: tuple[list[Word], list[Word]]) -> None:
-    def outcome(words: Sequence[Word]) -> tuple[object, ...]:
-        state = admitted().heard(*words).state
+def test_the_order_in_which_the_two_topics_arrive_does_not_matter(orders: tuple[list[Event], list[Event]]) -> None:
+    def outcome(events: Sequence[Event]) -> tuple[object, ...]:
+        state = admitted().named_signals(*events).state
         standing = [(each.escalation.signals, each.escalation.subsumes) for each in state.open]
-        return standing, [each.about[1:] for each in state.reviews], state.ledger
+        return standing, [each.about[1:] for each in state.reviews], state.signals
 
     one, other = orders
     assert outcome(one) == outcome(other)
@@ -209,8 +209,8 @@ def test_the_worst_realistic_state_of_an_episode_fits() -> None:
     positives = [("unexpected-positive", MONDAY + timedelta(days=day)) for day in (0, 2, 4)]
     for name, signals in (("1", misses), ("2", misses), ("3", misses), ("4", positives), ("5", positives)):
         (code, at), *more = signals[-SIGNALS_MOST:]
-        story.heard(escalated(name, code, at, *more))
-    assert story.state.open_because(REASON) is not None
+        story.named_signals(escalated(name, code, at, *more))
+    assert story.state.open_for(REASON) is not None
     assert len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST - 3 * UUID_LENGTH
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.intake.placement import Recommendation, recommend
 from services.intake.table import TABLE
-from shared.words.intake import Need
+from shared.events.intake import Need
 from tests.intake.given import IOP_NEEDS, MONDAY, known, settings
 
 LOW = dict.fromkeys(IOP_NEEDS, "1.0")

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
+from services.intake.messages import Commands
 from services.intake.state import VERSION, State, due
-from services.intake.words import Commands
-from shared.words.envelope import Command
+from shared.events.envelope import Command
 from tests.intake.given import MONDAY, Story, admitted, escalated, referred
 from tests.intake.test_laws import commands
 
@@ -33,7 +33,7 @@ def test_what_is_stored_today_is_what_version_1_stored() -> None:
 
 
 def test_a_state_comes_back_as_it_was() -> None:
-    story = admitted().heard(
+    story = admitted().named_signals(
         escalated("miss", "missed-session", MONDAY), escalated("positive", "unexpected-positive", MONDAY)
     )
     assert msgspec.json.decode(msgspec.json.encode(story.state), type=State) == story.state

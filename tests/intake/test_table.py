@@ -47,6 +47,6 @@ def test_safety_looks_at_what_its_triggers_ask_for() -> None:
 
 
 def test_the_denials_a_condition_asks_for_are_the_ones_remembered() -> None:
-    parts = {part for row in ROWS for line in row.when for part in line.split(" & ")}
-    asked = {part.removeprefix("not ") for part in parts if part.startswith("not ")}
+    assemble = {part for row in ROWS for line in row.when for part in line.split(" & ")}
+    asked = {part.removeprefix("not ") for part in assemble if part.startswith("not ")}
     assert asked | {"under-18"} == set(DENIALS_ASKED)

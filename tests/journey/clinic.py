@@ -14,7 +14,7 @@ import httpx
 from deploy.demo.partner import Partners
 from deploy.driver import Driver
 from deploy.evidence import Record
-from shared.words import codes
+from shared.events import codes
 from tests.intake import bundles
 
 FIRST_MONDAY = datetime(2026, 1, 5, 14, 0, tzinfo=UTC)
@@ -163,14 +163,14 @@ class Clinic:
     async def records(self, person: Person, *topics: str) -> list[Record]:
         return [each for each in await self.driver.records(*topics) if each.patient == person.id]
 
-    async def words(self, person: Person, *topics: str) -> list[str]:
-        """The names of the words said of this person, in the order of their topic."""
-        return [each.word for each in await self.records(person, *topics)]
+    async def events(self, person: Person, *topics: str) -> list[str]:
+        """The names of the events said of this person, in the order of their topic."""
+        return [each.event for each in await self.records(person, *topics)]
 
     async def escalations(self, person: Person) -> list[tuple[str, str]]:
-        """(word, reason) of every escalation word about this person."""
+        """(event, reason) of every escalation event about this person."""
         found = await self.records(person, "iop.escalations")
-        return [(each.word, each.resources[0]["reasonCode"]["coding"][0]["code"]) for each in found]
+        return [(each.event, each.resources[0]["reasonCode"]["coding"][0]["code"]) for each in found]
 
 
 def instant(text: str) -> datetime:

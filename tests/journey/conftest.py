@@ -13,7 +13,7 @@ import pytest
 
 from deploy.demo.partner import Partners, running
 from deploy.driver import Driver
-from deploy.places import REPOSITORY
+from deploy.paths import REPOSITORY
 from tests.journey.clinic import FIRST_MONDAY, Clinic
 
 START_SECONDS_MOST = 120.0

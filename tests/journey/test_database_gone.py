@@ -69,5 +69,5 @@ async def everything_stands(clinic: Clinic, accepted: list[str]) -> None:
     async with Databases(clinic.driver.hub) as databases:
         records = await clinic.driver.records()
         assert await databases.lost(records) == []
-    recommended = [each.patient for each in records if each.word == "LevelOfCareRecommended"]
+    recommended = [each.patient for each in records if each.event == "LevelOfCareRecommended"]
     assert sorted(each for each in recommended if each in accepted) == sorted(accepted)

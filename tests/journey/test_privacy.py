@@ -56,13 +56,13 @@ async def test_no_identifier_is_on_a_topic_in_a_log_a_metric_or_a_refusal(clinic
     refusals = await refused(clinic, mrn)
     await clinic.pass_to(clinic.now + timedelta(hours=3))
 
-    said = await every_byte(clinic.driver.hub.kafka)
-    assert person.id.encode() in said
+    emitted = await every_byte(clinic.driver.hub.kafka)
+    assert person.id.encode() in emitted
     logs = b"".join(file.read_bytes() for file in (hub_data / "logs").iterdir())
     assert logs
     metrics = b"".join([await scraped(service.base) for service in clinic.driver.hub.services.values()])
     assert b"iop_heard_total" in metrics
-    for place, text in {"topics": said, "logs": logs, "metrics": metrics, "refusals": refusals}.items():
+    for place, text in {"topics": emitted, "logs": logs, "metrics": metrics, "refusals": refusals}.items():
         assert [secret for secret in secrets if secret in text] == [], place
 
 

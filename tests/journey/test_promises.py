@@ -26,7 +26,7 @@ async def test_the_same_bundle_again_gets_the_same_answer_and_no_second_effect(c
     await clinic.driver.settle()
     person = Person(mrn, first.json()["entry"][0]["response"]["location"].split("/")[1])
     assert (again.status_code, again.json()) == (200, first.json())
-    assert (await clinic.words(person)).count("LevelOfCareRecommended") == 1
+    assert (await clinic.events(person)).count("LevelOfCareRecommended") == 1
 
 
 async def test_the_same_laboratory_message_again_gets_the_same_answer_and_no_second_effect(clinic: Clinic) -> None:
@@ -36,17 +36,17 @@ async def test_the_same_laboratory_message_again_gets_the_same_answer_and_no_sec
     await clinic.driver.settle()
     assert b"MSA|AA" in first
     assert b"MSA|AA" in again
-    assert (await clinic.words(person)).count("DrugTestResulted") == 1
+    assert (await clinic.events(person)).count("DrugTestResulted") == 1
 
 
 async def test_the_same_record_on_kafka_again_has_no_second_effect(clinic: Clinic) -> None:
     person = await clinic.admit()
-    before = await clinic.words(person)
+    before = await clinic.events(person)
     for record in await clinic.records(person, "iop.intake.events"):
         await say_again(clinic, record)
     await clinic.driver.settle()
-    after = await clinic.words(person, "iop.attendance.events")
-    assert after == [word for word in before if word.startswith("Session")]
+    after = await clinic.events(person, "iop.attendance.events")
+    assert after == [event for event in before if event.startswith("Session")]
 
 
 async def test_two_posts_of_a_new_patient_at_the_same_moment_make_one_patient(clinic: Clinic) -> None:
@@ -58,16 +58,16 @@ async def test_two_posts_of_a_new_patient_at_the_same_moment_make_one_patient(cl
     assert len(patients) == 1
 
 
-async def test_each_patients_words_are_heard_in_the_order_in_which_they_were_said(clinic: Clinic) -> None:
+async def test_each_patients_events_are_heard_in_the_order_in_which_they_were_said(clinic: Clinic) -> None:
     people = await asyncio.gather(*(clinic.admit() for _ in range(4)))
     await asyncio.gather(*(clinic.discharge(person) for person in people))
     async with Databases(clinic.driver.hub) as databases:
         for person in people:
-            said = [each.id for each in await clinic.records(person, "iop.intake.events")]
+            emitted = [each.id for each in await clinic.records(person, "iop.intake.events")]
             for service in ("attendance", "testing", "aftercare"):
-                heard = await databases.heard(service, person.id)
-                assert heard == [each for each in said if each in heard]
-                assert len(heard) >= 3
+                consumed = await databases.consumed(service, person.id)
+                assert consumed == [each for each in emitted if each in consumed]
+                assert len(consumed) >= 3
 
 
 async def test_a_service_killed_in_the_middle_of_its_batches_loses_nothing(clinic: Clinic) -> None:
@@ -83,13 +83,13 @@ async def test_a_service_killed_in_the_middle_of_its_batches_loses_nothing(clini
 
 async def test_a_poisoned_record_parks_one_patient_and_the_others_flow(clinic: Clinic) -> None:
     poisoned, other = await clinic.admit(), await clinic.admit()
-    (good,) = [each for each in await clinic.records(poisoned, "iop.intake.events") if each.word == "EpisodeAdmitted"]
+    (good,) = [each for each in await clinic.records(poisoned, "iop.intake.events") if each.event == "EpisodeAdmitted"]
     await say_again(clinic, good, value=b'{"entry": [{}, {"resource": {}}]}', ce_id=str(uuid4()))
     await clinic.discharge(poisoned)
     await clinic.discharge(other)
-    assert "SessionCancelled" in await clinic.words(other)
-    assert "SessionCancelled" not in await clinic.words(poisoned)
-    assert ("EscalationRaised", "words-parked") in await clinic.escalations(poisoned)
+    assert "SessionCancelled" in await clinic.events(other)
+    assert "SessionCancelled" not in await clinic.events(poisoned)
+    assert ("EscalationRaised", "deliveries-parked") in await clinic.escalations(poisoned)
     (hold,) = await clinic.tasks("attendance", poisoned, "requested", "hub-hold")
     taken_on = await clinic.driver.put("attendance", {**hold, "status": "accepted"})
     assert (taken_on.status_code, taken_on.json()["status"]) == (200, "accepted")
@@ -99,8 +99,8 @@ async def test_a_poisoned_record_parks_one_patient_and_the_others_flow(clinic: C
     await mend(clinic, "attendance", poisoned, good)
     assert (await redrive(clinic, "attendance", poisoned))["parked"] == 0
     await clinic.driver.settle()
-    assert "SessionCancelled" in await clinic.words(poisoned)
-    assert ("EscalationResolved", "words-parked") in await clinic.escalations(poisoned)
+    assert "SessionCancelled" in await clinic.events(poisoned)
+    assert ("EscalationResolved", "deliveries-parked") in await clinic.escalations(poisoned)
     for service in ("testing", "aftercare"):
         await mend(clinic, service, poisoned, good)
         await redrive(clinic, service, poisoned)
@@ -109,7 +109,7 @@ async def test_a_poisoned_record_parks_one_patient_and_the_others_flow(clinic: C
 async def test_nothing_is_sent_without_a_consent_and_what_is_on_hold_goes_when_it_comes(clinic: Clinic) -> None:
     person = await clinic.admit()
     await clinic.discharge(person)
-    assert "ReferralSent" not in await clinic.words(person)
+    assert "ReferralSent" not in await clinic.events(person)
     await clinic.consent(person, ALUMNI)
     assert await eventually(clinic, person, "ReferralSent")
     (made,) = [each for each in await clinic.records(person, "iop.disclosures") if "made" in str(each.bundle)]
@@ -130,8 +130,8 @@ async def test_a_consent_revoked_between_the_decision_and_the_release_withholds(
     finally:
         clinic.partners.open = True
     assert await eventually(clinic, person, "ReferralWithheld", count=2)
-    words = await clinic.words(person, "iop.aftercare.events")
-    assert "ReferralSent" not in words
+    events = await clinic.events(person, "iop.aftercare.events")
+    assert "ReferralSent" not in events
     assert len(clinic.partners.received(ALUMNI)) == told_before
 
 
@@ -144,7 +144,7 @@ async def test_a_referral_asked_for_after_the_revocation_is_withheld(clinic: Cli
     answer = await clinic.ask_referral(person, ALUMNI, "alumni")
     assert answer.status_code == 201, answer.text
     await clinic.driver.settle()
-    assert (await clinic.words(person, "iop.aftercare.events"))[-1] == "ReferralWithheld"
+    assert (await clinic.events(person, "iop.aftercare.events"))[-1] == "ReferralWithheld"
 
 
 async def test_a_mutual_help_group_is_never_told_anything(clinic: Clinic) -> None:
@@ -175,13 +175,13 @@ async def status(clinic: Clinic, session: dict[str, Any]) -> str:
     return str(answer.json()["status"])
 
 
-async def say_again(clinic: Clinic, record: Record, *, value: bytes | None = None, **head: str) -> None:
+async def say_again(clinic: Clinic, record: Record, *, value: bytes | None = None, **headers: str) -> None:
     """The record once more on its topic, with another value or other headers where they are given."""
     producer = AIOKafkaProducer(bootstrap_servers=clinic.driver.hub.kafka)
     await producer.start()
-    headers = [(name, text.encode()) for name, text in {**record.head, **head}.items()]
+    record_headers = [(name, text.encode()) for name, text in {**record.headers, **headers}.items()]
     body = value if value is not None else msgspec.json.encode(record.bundle)
-    await producer.send_and_wait(record.topic, body, key=record.patient.encode(), headers=headers)
+    await producer.send_and_wait(record.topic, body, key=record.patient.encode(), headers=record_headers)
     await producer.stop()
 
 
@@ -206,10 +206,10 @@ async def nothing_lost(clinic: Clinic) -> None:
         assert await databases.lost(await clinic.driver.records()) == []
 
 
-async def eventually(clinic: Clinic, person: Person, word: str, count: int = 1) -> bool:
-    """Whether the word is said within the time a lane may back off."""
+async def eventually(clinic: Clinic, person: Person, event: str, count: int = 1) -> bool:
+    """Whether the event is said within the time a lane may back off."""
     for _ in range(150):
-        if (await clinic.words(person, "iop.aftercare.events")).count(word) >= count:
+        if (await clinic.events(person, "iop.aftercare.events")).count(event) >= count:
             return True
         await asyncio.sleep(0.1)
     return False
@@ -218,8 +218,8 @@ async def eventually(clinic: Clinic, person: Person, word: str, count: int = 1) 
 async def redrive(clinic: Clinic, service: str, person: Person) -> dict[str, Any]:
     answer = await clinic.driver.redrive(service, person.id)
     answer.raise_for_status()
-    said: dict[str, Any] = answer.json()
-    return said
+    emitted: dict[str, Any] = answer.json()
+    return emitted
 
 
 async def mend(clinic: Clinic, service: str, person: Person, good: Record) -> None:

@@ -6,27 +6,27 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
-from services.testing.decide import hear, tell
+from services.testing.decide import decide, react
 from services.testing.laboratory import Extent, Status
-from services.testing.settings import Settings
-from services.testing.state import State, evolve
-from services.testing.tables import LOINC as TABLE
-from services.testing.words import (
+from services.testing.messages import (
+    Consumes,
     EpisodeAdmitted,
     EpisodeDischarged,
-    Hears,
     MedicationsRecorded,
     Observed,
     ReportResult,
     TimePassed,
 )
-from shared.path import settings as stored
+from services.testing.settings import Settings
+from services.testing.state import State, evolve
+from services.testing.tables import LOINC as TABLE
+from shared.events.codes import LOINC
+from shared.events.envelope import Command, Event, name_id
+from shared.events.escalation import EscalationEvent
+from shared.events.intake import Medication
+from shared.events.testing import Condition, DrugTestEvent, ResultFinding
+from shared.platform import settings as stored
 from shared.rules.decision import Moment, Refused
-from shared.words.codes import LOINC
-from shared.words.envelope import Command, Word, name_id
-from shared.words.escalation import EscalationWord
-from shared.words.intake import Medication
-from shared.words.testing import Condition, DrugTestWord, Finding
 
 SETTINGS: Settings = stored.load(Path("deploy"), "testing", Settings)["demo"]
 
@@ -42,7 +42,7 @@ CANNABINOIDS, ETG, OXYCODONE = "18282-4", "58375-7", "19642-8"
 BUPRENORPHINE, NORBUPRENORPHINE = "93494-3", "82371-6"
 BUPRENORPHINE_FIGURE, NORBUPRENORPHINE_FIGURE = "49752-9", "49751-1"
 
-W = TypeVar("W", bound=Word)
+W = TypeVar("W", bound=Event)
 
 
 def day(count: float) -> datetime:
@@ -83,7 +83,7 @@ def medications(at: datetime, *rxnorm: str, since: date | None = date(2025, 1, 1
     return MedicationsRecorded(list_id=name_id(NAMES, f"list{at}"), recorded_at=at, medications=taken)
 
 
-def observed(code: str, finding: Finding) -> Observed:
+def observed(code: str, finding: ResultFinding) -> Observed:
     return Observed(code, LOINC, TABLE[code].analyte, finding, TABLE[code].definitive)
 
 
@@ -98,7 +98,7 @@ def report(
     matched: bool = False,
     unmapped: str = "",
     extent: Extent = "report",
-    **found: Finding,
+    **found: ResultFinding,
 ) -> ReportResult:
     """A report, its findings by the names above: `report("weekly", 7, FENTANYL="positive")`."""
     at = collected if isinstance(collected, datetime) else day(collected)
@@ -125,26 +125,26 @@ def evidence(name: str) -> str:
 class Story:
     """What happened so far, and what testing said to the last of it."""
 
-    def __init__(self, *happened: Hears | Command, settings: Settings = SETTINGS) -> None:
-        self.state, self.settings, self.said = State(), settings, list[Word]()
+    def __init__(self, *happened: Consumes | Command, settings: Settings = SETTINGS) -> None:
+        self.state, self.settings, self.emitted = State(), settings, list[Event]()
         self.count = 0
         for each in happened:
             self.then(each)
 
-    def then(self, happened: Hears | Command, now: datetime | None = None) -> list[Word]:
-        """It happens; the words said, folded into the state as the path does it."""
+    def then(self, happened: Consumes | Command, now: datetime | None = None) -> list[Event]:
+        """It happens; the events said, folded into the state as the path does it."""
         self.count += 1
         at = now or _when(happened)
         if isinstance(happened, Command):
-            answer = tell(self.state, happened, moment(at, str(self.count)))  # type: ignore[arg-type]
+            answer = decide(self.state, happened, moment(at, str(self.count)))  # type: ignore[arg-type]
             assert not isinstance(answer, Refused), answer
-            said = list(answer)
+            emitted = list(answer)
         else:
-            said = hear(self.state, happened, moment(at, str(self.count)))
-        for word in (happened, *said):
-            self.state = evolve(self.state, word)
-        self.said = said
-        return said
+            emitted = react(self.state, happened, moment(at, str(self.count)))
+        for event in (happened, *emitted):
+            self.state = evolve(self.state, event)
+        self.emitted = emitted
+        return emitted
 
     @property
     def escalations(self) -> dict[str, int]:
@@ -159,19 +159,19 @@ def _when(happened: Any) -> datetime:
     return ADMISSION
 
 
-def only(said: Sequence[Word], kind: type[W]) -> list[W]:
-    return [each for each in said if isinstance(each, kind)]
+def only(emitted: Sequence[Event], kind: type[W]) -> list[W]:
+    return [each for each in emitted if isinstance(each, kind)]
 
 
-def outcomes(said: Sequence[Word]) -> list[str]:
-    """Of the last drug-test word said."""
-    return [each.outcome for each in only(said, DrugTestWord)[-1].results]
+def outcomes(emitted: Sequence[Event]) -> list[str]:
+    """Of the last drug-test event said."""
+    return [each.outcome for each in only(emitted, DrugTestEvent)[-1].results]
 
 
-def raised(said: Sequence[Word]) -> dict[str, list[str]]:
-    """Per kind of escalation word said: the reasons."""
+def raised(emitted: Sequence[Event]) -> dict[str, list[str]]:
+    """Per kind of escalation event said: the reasons."""
     kinds: dict[str, list[str]] = {}
-    for each in only(said, EscalationWord):
+    for each in only(emitted, EscalationEvent):
         kinds.setdefault(type(each).__name__.removeprefix("Escalation"), []).append(each.escalation.reason)
     return kinds
 

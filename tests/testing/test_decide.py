@@ -2,18 +2,18 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.testing.decide import tell
+from services.testing.decide import decide
+from services.testing.messages import AcknowledgeEscalation, ResolveEscalation
 from services.testing.state import State, due
-from services.testing.words import AcknowledgeEscalation, ResolveEscalation
-from shared.rules.decision import Refused
-from shared.words.escalation import (
+from shared.events.escalation import (
     EscalationOverdue,
     EscalationRaised,
     EscalationResolved,
     EscalationRetracted,
     EscalationUpdated,
 )
-from shared.words.testing import DrugTestCorrected, DrugTestResulted, ResultMatched
+from shared.events.testing import DrugTestCorrected, DrugTestResulted, ResultMatched
+from shared.rules.decision import Refused
 from tests.testing.given import (
     TIME_PASSED,
     Story,
@@ -42,17 +42,17 @@ def in_treatment() -> Story:
 
 def test_a_result_before_the_admission_is_matched_and_waits_for_its_grade() -> None:
     story = Story()
-    said = story.then(report("early", -3, FENTANYL="positive"))
-    assert [type(each) for each in said] == [ResultMatched]
-    assert outcomes(said) == ["pending"]
+    emitted = story.then(report("early", -3, FENTANYL="positive"))
+    assert [type(each) for each in emitted] == [ResultMatched]
+    assert outcomes(emitted) == ["pending"]
 
 
 def test_the_admission_grades_what_waited() -> None:
     story = Story(report("early", -3, FENTANYL="positive"))
-    said = story.then(admitted())
-    (resulted,) = only(said, DrugTestResulted)
+    emitted = story.then(admitted())
+    (resulted,) = only(emitted, DrugTestResulted)
     assert resulted.baseline
-    assert outcomes(said) == ["baseline"]
+    assert outcomes(emitted) == ["baseline"]
     assert story.escalations == {"baseline-opioid-safety": 2}
 
 
@@ -63,15 +63,15 @@ def test_a_specimen_from_long_before_the_admission_is_never_graded() -> None:
 
 def test_medications_said_before_the_admission_are_known_when_it_grades() -> None:
     story = Story(report("early", -3, BUPRENORPHINE="positive"), medications(day(-1), "351267"))
-    said = story.then(admitted())
-    assert outcomes(said) == ["expected-positive"]
+    emitted = story.then(admitted())
+    assert outcomes(emitted) == ["expected-positive"]
     assert story.escalations == {}
 
 
 def test_a_report_that_waited_is_matched_and_graded_at_once_in_an_open_episode() -> None:
     story = Story(admitted())
-    said = story.then(report("waited", 0, COCAINE="negative", matched=True))
-    assert [type(each) for each in said] == [ResultMatched, DrugTestResulted]
+    emitted = story.then(report("waited", 0, COCAINE="negative", matched=True))
+    assert [type(each) for each in emitted] == [ResultMatched, DrugTestResulted]
 
 
 # --- baseline and residual
@@ -79,8 +79,8 @@ def test_a_report_that_waited_is_matched_and_graded_at_once_in_an_open_episode()
 
 def test_the_first_specimen_is_the_baseline_and_raises_no_alarm() -> None:
     story = Story(admitted())
-    said = story.then(report("first", 0, COCAINE="positive", AMPHETAMINES="negative"))
-    assert outcomes(said) == ["baseline", "expected-negative"]
+    emitted = story.then(report("first", 0, COCAINE="positive", AMPHETAMINES="negative"))
+    assert outcomes(emitted) == ["baseline", "expected-negative"]
     assert story.escalations == {}
 
 
@@ -94,8 +94,8 @@ def test_a_baseline_opioid_asks_for_the_safety_contact_only() -> None:
 
 def test_an_earlier_specimen_that_arrives_late_becomes_the_baseline_and_regrades_the_other() -> None:
     story = Story(admitted(), report("first", 2, COCAINE="positive"))
-    said = story.then(report("earlier", -1, AMPHETAMINES="positive"), now=day(5))
-    corrected, resulted = only(said, DrugTestCorrected), only(said, DrugTestResulted)
+    emitted = story.then(report("earlier", -1, AMPHETAMINES="positive"), now=day(5))
+    corrected, resulted = only(emitted, DrugTestCorrected), only(emitted, DrugTestResulted)
     assert [each.results[0].outcome for each in resulted] == ["baseline"]
     assert [each.results[0].outcome for each in corrected] == ["unexpected-positive-presumptive"]
     assert story.escalations == {"unexpected-positive-presumptive": 2}
@@ -103,10 +103,10 @@ def test_an_earlier_specimen_that_arrives_late_becomes_the_baseline_and_regrades
 
 def test_a_positive_within_its_residual_window_cannot_show_new_use() -> None:
     story = Story(admitted(), report("baseline", 0, FENTANYL="positive"))
-    said = story.then(report("weekly", 7, FENTANYL="positive"))
-    assert outcomes(said) == ["cannot-show-new-use"]
+    emitted = story.then(report("weekly", 7, FENTANYL="positive"))
+    assert outcomes(emitted) == ["cannot-show-new-use"]
     assert story.escalations == {"baseline-opioid-safety": 2}
-    assert raised(said) == {"Updated": ["baseline-opioid-safety"]}
+    assert raised(emitted) == {"Updated": ["baseline-opioid-safety"]}
 
 
 def test_a_metabolite_counts_as_the_same_kin_in_the_residual_window() -> None:
@@ -181,8 +181,8 @@ def test_a_sedative_beside_prescribed_buprenorphine_is_dangerous_all_the_same() 
 
 def test_no_analyte_stands_in_an_escalation() -> None:
     story = in_treatment()
-    said = story.then(report("weekly", 7, FENTANYL="positive", COCAINE="positive"))
-    written = str([each.write("patient") for each in only(said, EscalationRaised)])
+    emitted = story.then(report("weekly", 7, FENTANYL="positive", COCAINE="positive"))
+    written = str([each.write("patient") for each in only(emitted, EscalationRaised)])
     assert "fentanyl" not in written and "cocaine" not in written and "benzoylecgonine" not in written
 
 
@@ -191,8 +191,8 @@ def test_no_analyte_stands_in_an_escalation() -> None:
 
 def test_what_is_prescribed_and_active_is_expected() -> None:
     story = Story(medications(day(-1), "1049621"), admitted(), BASELINE)
-    said = story.then(report("weekly", 7, OXYCODONE="positive", BENZODIAZEPINES="negative"))
-    assert outcomes(said) == ["expected-positive", "expected-negative"]
+    emitted = story.then(report("weekly", 7, OXYCODONE="positive", BENZODIAZEPINES="negative"))
+    assert outcomes(emitted) == ["expected-positive", "expected-negative"]
     assert story.escalations == {}
 
 
@@ -215,18 +215,18 @@ def test_a_medication_ended_since_still_explains_a_specimen_collected_while_it_w
 def test_a_list_that_comes_later_and_covers_the_collection_retracts() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, BENZODIAZEPINES="positive"))
-    said = story.then(medications(day(10), "197591"))
-    assert outcomes(said) == ["expected-positive"]
-    (retracted,) = only(said, EscalationRetracted)
-    assert retracted.because == "medications-recorded"
-    assert only(said, DrugTestCorrected) and story.escalations == {}
+    emitted = story.then(medications(day(10), "197591"))
+    assert outcomes(emitted) == ["expected-positive"]
+    (retracted,) = only(emitted, EscalationRetracted)
+    assert retracted.reason == "medications-recorded"
+    assert only(emitted, DrugTestCorrected) and story.escalations == {}
 
 
 def test_prescribed_buprenorphine_that_is_absent_goes_to_the_prescriber() -> None:
     story = Story(medications(day(-1), "351267"), admitted(), BASELINE)
-    said = story.then(report("weekly", 7, BUPRENORPHINE="negative", NORBUPRENORPHINE="negative"))
-    assert outcomes(said) == ["unexpected-negative-prescribed"] * 2
-    (one,) = only(said, EscalationRaised)
+    emitted = story.then(report("weekly", 7, BUPRENORPHINE="negative", NORBUPRENORPHINE="negative"))
+    assert outcomes(emitted) == ["unexpected-negative-prescribed"] * 2
+    (one,) = only(emitted, EscalationRaised)
     assert (one.escalation.owner, one.escalation.tier, one.escalation.reason) == (
         "prescriber",
         2,
@@ -259,15 +259,15 @@ def test_the_parent_without_metabolite_counts_only_where_both_were_quantified() 
 
 def test_a_diluted_specimen_cannot_show_that_a_medication_is_absent() -> None:
     story = Story(medications(day(-1), "351267"), admitted(), BASELINE)
-    said = story.then(report("weekly", 7, BUPRENORPHINE="negative", condition="dilute"))
-    assert outcomes(said) == ["dilute"]
+    emitted = story.then(report("weekly", 7, BUPRENORPHINE="negative", condition="dilute"))
+    assert outcomes(emitted) == ["dilute"]
     assert story.escalations == {"recollection-needed": 1}
 
 
 def test_an_unmapped_medication_asks_for_a_review_and_safety_stands() -> None:
     story = Story(medications(day(-1), "999999999"), admitted(), BASELINE)
-    said = story.then(report("weekly", 7, FENTANYL="positive"))
-    assert outcomes(said) == ["unexplained-positive"]
+    emitted = story.then(report("weekly", 7, FENTANYL="positive"))
+    assert outcomes(emitted) == ["unexplained-positive"]
     assert story.escalations == {"medical-review": 2, "opioid-safety": 2}
 
 
@@ -288,22 +288,22 @@ def test_naltrexone_explains_nothing_and_hides_nothing() -> None:
 def test_a_definitive_negative_takes_back_what_the_screen_suggested() -> None:
     story = in_treatment()
     story.then(report("screen", 7, specimen="s7", COCAINE="positive"))
-    said = story.then(report("confirmation", 7, specimen="s7", issued=9, COCAINE_CONFIRMED="negative"))
-    assert [each.results[0].outcome for each in only(said, DrugTestCorrected)] == ["not-confirmed"]
-    assert raised(said) == {"Retracted": ["unexpected-positive-presumptive"]}
+    emitted = story.then(report("confirmation", 7, specimen="s7", issued=9, COCAINE_CONFIRMED="negative"))
+    assert [each.results[0].outcome for each in only(emitted, DrugTestCorrected)] == ["not-confirmed"]
+    assert raised(emitted) == {"Retracted": ["unexpected-positive-presumptive"]}
 
 
 def test_a_confirmation_of_the_same_specimen_is_not_residual() -> None:
     story = in_treatment()
     story.then(report("screen", 7, specimen="s7", COCAINE="positive"))
-    said = story.then(report("confirmation", 7, specimen="s7", issued=9, COCAINE_CONFIRMED="positive"))
-    assert outcomes(said) == ["unexpected-positive-confirmed"]
+    emitted = story.then(report("confirmation", 7, specimen="s7", issued=9, COCAINE_CONFIRMED="positive"))
+    assert outcomes(emitted) == ["unexpected-positive-confirmed"]
 
 
 def test_the_confirmation_of_the_baseline_is_baseline_too() -> None:
     story = Story(admitted(), report("screen", 0, specimen="s0", COCAINE="positive"))
-    said = story.then(report("confirmation", 0, specimen="s0", issued=3, COCAINE_CONFIRMED="positive"))
-    assert outcomes(said) == ["baseline"]
+    emitted = story.then(report("confirmation", 0, specimen="s0", issued=3, COCAINE_CONFIRMED="positive"))
+    assert outcomes(emitted) == ["baseline"]
     assert story.escalations == {}
 
 
@@ -313,18 +313,18 @@ def test_the_confirmation_of_the_baseline_is_baseline_too() -> None:
 def test_a_corrected_result_replaces_the_first_and_retracts() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, FENTANYL="positive"))
-    said = story.then(report("weekly", 7, issued=10, status="corrected", FENTANYL="negative"))
-    assert [each.status for each in only(said, DrugTestCorrected)] == ["corrected"]
-    (retracted,) = only(said, EscalationRetracted)
-    assert (retracted.because, retracted.escalation.reason) == ("result-corrected", "unexpected-positive-opioid")
+    emitted = story.then(report("weekly", 7, issued=10, status="corrected", FENTANYL="negative"))
+    assert [each.status for each in only(emitted, DrugTestCorrected)] == ["corrected"]
+    (retracted,) = only(emitted, EscalationRetracted)
+    assert (retracted.reason, retracted.escalation.reason) == ("result-corrected", "unexpected-positive-opioid")
 
 
 def test_a_correction_that_leaves_one_reason_retracts_only_the_other() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, FENTANYL="positive", BENZODIAZEPINES="positive"))
     corrected = report("weekly", 7, issued=10, status="corrected", FENTANYL="positive", BENZODIAZEPINES="negative")
-    said = story.then(corrected)
-    assert raised(said) == {"Retracted": ["opioid-with-sedative", "unexpected-positive-presumptive"]}
+    emitted = story.then(corrected)
+    assert raised(emitted) == {"Retracted": ["opioid-with-sedative", "unexpected-positive-presumptive"]}
     assert story.escalations == {"unexpected-positive-opioid": 3}
 
 
@@ -332,8 +332,8 @@ def test_one_of_two_specimens_taken_back_leaves_the_escalation_with_the_other() 
     story = in_treatment()
     story.then(report("second week", 7, COCAINE="positive"))
     story.then(report("fourth week", 28, COCAINE="positive"))
-    said = story.then(report("fourth week", 28, issued=32, status="corrected", COCAINE="negative"))
-    (updated,) = only(said, EscalationUpdated)
+    emitted = story.then(report("fourth week", 28, issued=32, status="corrected", COCAINE="negative"))
+    (updated,) = only(emitted, EscalationUpdated)
     assert [each.evidence for each in updated.escalation.signals] == [evidence("second week")]
 
 
@@ -341,10 +341,10 @@ def test_one_of_two_specimens_taken_back_leaves_the_escalation_with_the_other() 
 def test_a_report_taken_back_is_voided_and_retracts(status: str) -> None:
     story = in_treatment()
     story.then(report("weekly", 7, FENTANYL="positive"))
-    said = story.then(report("weekly", 7, issued=10, status=status))  # type: ignore[arg-type]
-    assert outcomes(said) == ["cancelled"]
-    (retracted,) = only(said, EscalationRetracted)
-    assert retracted.because == "result-voided"
+    emitted = story.then(report("weekly", 7, issued=10, status=status))  # type: ignore[arg-type]
+    assert outcomes(emitted) == ["cancelled"]
+    (retracted,) = only(emitted, EscalationRetracted)
+    assert retracted.reason == "result-voided"
 
 
 def test_a_voided_baseline_makes_the_next_specimen_the_baseline() -> None:
@@ -356,30 +356,30 @@ def test_a_voided_baseline_makes_the_next_specimen_the_baseline() -> None:
 
 def test_a_preliminary_positive_is_provisional_one_tier_lower_and_never_new_use() -> None:
     story = in_treatment()
-    said = story.then(report("weekly", 7, status="preliminary", FENTANYL="positive"))
+    emitted = story.then(report("weekly", 7, status="preliminary", FENTANYL="positive"))
     assert story.escalations == {"provisional-positive": 2}
-    (one,) = only(said, EscalationRaised)
+    (one,) = only(emitted, EscalationRaised)
     assert [each.code for each in one.escalation.signals] == ["provisional-positive"]
 
 
 def test_the_final_report_replaces_the_provisional_escalation() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, status="preliminary", FENTANYL="positive"))
-    said = story.then(report("weekly", 7, issued=9, FENTANYL="positive"))
-    assert [each.status for each in only(said, DrugTestResulted)] == ["final"]
-    assert raised(said) == {"Retracted": ["provisional-positive"], "Raised": ["unexpected-positive-opioid"]}
+    emitted = story.then(report("weekly", 7, issued=9, FENTANYL="positive"))
+    assert [each.status for each in only(emitted, DrugTestResulted)] == ["final"]
+    assert raised(emitted) == {"Retracted": ["provisional-positive"], "Raised": ["unexpected-positive-opioid"]}
 
 
 def test_a_promotion_makes_the_stored_preliminary_final() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, status="preliminary", COCAINE="positive"))
-    said = story.then(report("weekly", 7, issued=9, status="promoted"))
-    assert outcomes(said) == ["unexpected-positive-presumptive"]
+    emitted = story.then(report("weekly", 7, issued=9, status="promoted"))
+    assert outcomes(emitted) == ["unexpected-positive-presumptive"]
     assert story.escalations == {"unexpected-positive-presumptive": 2}
 
 
 def test_there_is_nothing_to_promote_without_a_preliminary_report() -> None:
-    answer = tell(State(), report("weekly", 7, status="promoted"), moment(day(8)))
+    answer = decide(State(), report("weekly", 7, status="promoted"), moment(day(8)))
     assert isinstance(answer, Refused) and answer.code == "not-found"
 
 
@@ -416,8 +416,8 @@ def test_the_same_report_again_says_nothing() -> None:
 )
 def test_a_specimen_that_is_not_valid_asks_for_a_person(condition: str, reason: str, tier: int) -> None:
     story = in_treatment()
-    said = story.then(report("weekly", 7, condition=condition, COCAINE="negative"))  # type: ignore[arg-type]
-    assert outcomes(said) == [condition]
+    emitted = story.then(report("weekly", 7, condition=condition, COCAINE="negative"))  # type: ignore[arg-type]
+    assert outcomes(emitted) == [condition]
     assert story.escalations == {reason: tier}
 
 
@@ -443,8 +443,8 @@ def test_a_substituted_specimen_cannot_be_the_baseline() -> None:
 
 def test_an_unmapped_code_is_kept_and_shown_to_a_person() -> None:
     story = in_treatment()
-    said = story.then(report("weekly", 7, unmapped="LOCAL7", COCAINE="negative"))
-    assert outcomes(said) == ["expected-negative", "pending"]
+    emitted = story.then(report("weekly", 7, unmapped="LOCAL7", COCAINE="negative"))
+    assert outcomes(emitted) == ["expected-negative", "pending"]
     assert story.escalations == {"laboratory-code-unmapped": 1}
 
 
@@ -457,7 +457,7 @@ def test_an_escalation_is_acknowledged_once_and_resolved() -> None:
     (identity,) = [each.escalation.id for each in story.state.open]
     assert story.then(AcknowledgeEscalation(escalation_id=identity), now=day(8))
     assert story.then(AcknowledgeEscalation(escalation_id=identity), now=day(8)) == []
-    story.then(ResolveEscalation(escalation_id=identity, because="talked-to-patient"), now=day(9))
+    story.then(ResolveEscalation(escalation_id=identity, reason="talked-to-patient"), now=day(9))
     assert story.escalations == {}
 
 
@@ -465,7 +465,7 @@ def test_a_resolved_escalation_is_not_raised_again_by_the_same_evidence() -> Non
     story = in_treatment()
     story.then(report("weekly", 7, FENTANYL="positive"))
     (identity,) = [each.escalation.id for each in story.state.open]
-    story.then(ResolveEscalation(escalation_id=identity, because="talked-to-patient"), now=day(9))
+    story.then(ResolveEscalation(escalation_id=identity, reason="talked-to-patient"), now=day(9))
     story.then(medications(day(10), "29046"))
     story.then(report("next week", 14, COCAINE="negative"))
     assert story.escalations == {}
@@ -485,7 +485,7 @@ def test_discharge_closes_what_is_open_with_a_reason() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, FENTANYL="positive"))
     (closed,) = only(story.then(discharged(day(84))), EscalationResolved)
-    assert closed.because == "episode-discharged"
+    assert closed.reason == "episode-discharged"
     assert story.escalations == {}
 
 

@@ -13,27 +13,27 @@ import pytest
 from deploy import keys as key_files
 from services.testing import app
 from services.testing.edge import EDGE
+from services.testing.hl7.receiver import Hl7Receiver
+from services.testing.messages import EpisodeAdmitted, PatientIdentified
 from services.testing.mllp import Frame
-from services.testing.reception import Reception
 from services.testing.senders import laboratories
 from services.testing.settings import Settings
-from services.testing.words import EpisodeAdmitted, PatientIdentified
-from shared.edge.clients import Caller, Door, registered
-from shared.edge.desk import Desk
+from shared.edge.clients import Caller, TokenVerifier, registered
 from shared.edge.fhir import capability, single, validate
-from shared.edge.outcome import Refusal
-from shared.edge.process import Running
+from shared.edge.outcome import HttpRefusal
 from shared.edge.resolving import Submission
-from shared.edge.search import Reader
-from shared.path import db, documents
-from shared.path.clock import Clock
-from shared.path.identity import Identifier, Keys
-from shared.path.inbox import Inbox, run_desk
-from shared.path.item import heard
-from shared.path.listening import Listening
-from shared.path.settings import Process, load
-from shared.words import wire
-from shared.words.envelope import Envelope, Word
+from shared.edge.search import ResourceReader
+from shared.edge.submissions import Submissions
+from shared.events import wire
+from shared.events.envelope import Envelope, Event
+from shared.path.transaction.aliases import Identifier, Keys
+from shared.path.transaction.delivery import consumed
+from shared.path.transaction.inbox import Inbox, run_submissions
+from shared.platform import db, documents
+from shared.platform.clock import Clock
+from shared.platform.listening import Listening
+from shared.platform.settings import Process, load
+from shared.process import Running
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
@@ -57,33 +57,33 @@ def message(
 class Room:
     """The service without HTTP, MLLP and Kafka in front: facts are heard, messages received, tables read."""
 
-    def __init__(self, reception: Reception, pool: Any, keys: Keys) -> None:
+    def __init__(self, reception: Hl7Receiver, pool: Any, keys: Keys) -> None:
         self.reception, self.pool, self.keys = reception, pool, keys
         self.patient, self.episode_id = str(uuid4()), str(uuid4())
         self.caller = Caller("lab", registered(DEPLOY)["lab"], "demo", (("*", "cruds"),))
 
-    async def hears(self, *words: Word) -> None:
-        for word in words:
+    async def consumes(self, *events: Event) -> None:
+        for event in events:
             cause = uuid4()
             envelope = Envelope(
                 id=cause,
                 source="intake",
-                word=type(word).__name__,
+                event=type(event).__name__,
                 program="demo",
                 patient=self.patient,
                 at=ADMITTED,
                 correlation_id=cause,
                 causation_id=cause,
             )
-            written = wire.write(word, envelope)
-            await self.reception.running.inbox.hear([heard(written.head, self.patient, written.body)])
+            written = wire.write(event, envelope)
+            await self.reception.running.inbox.receive([consumed(written.headers, self.patient, written.body)])
 
     async def identified(self, mrn: str = MRN.value) -> None:
         digests = self.keys.digests("demo", [Identifier(AUTHORITY, mrn)])
-        await self.hears(PatientIdentified(digests=digests, sealed=(), identified_at=ADMITTED))
+        await self.consumes(PatientIdentified(digests=digests, sealed=(), identified_at=ADMITTED))
 
     async def admitted(self) -> None:
-        await self.hears(
+        await self.consumes(
             EpisodeAdmitted(
                 episode_id=self.episode_id,
                 plan_id=str(uuid4()),
@@ -104,32 +104,34 @@ class Room:
 
     async def posts(self, resource: dict[str, Any]) -> str:
         entry = single("POST", resource["resourceType"], None, resource, {})
-        desk = self.reception.running.desk
-        done = await desk.submit(Submission("single", (entry,), uuid4(), False, "digest"), self.caller)
+        submissions = self.reception.running.submissions
+        done = await submissions.submit(Submission("single", (entry,), uuid4(), False, "digest"), self.caller)
         return str(done.answered[0].location).split("/")[1]
 
     async def completes(self, task: dict[str, Any]) -> None:
         """A person of the EHR completes this Task."""
         caller = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
         entry = single("PUT", "Task", task["id"], task, {})
-        await self.reception.running.desk.submit(Submission("single", (entry,), uuid4(), False, "digest"), caller)
+        await self.reception.running.submissions.submit(
+            Submission("single", (entry,), uuid4(), False, "digest"), caller
+        )
 
     async def tasks(self, status: str = "requested") -> list[dict[str, Any]]:
         """The work list, as it is read."""
         caller = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
-        found, _, _ = await Reader(self.pool, self.keys).search("Task", [("status", status)], caller)
+        found, _, _ = await ResourceReader(self.pool, self.keys).search("Task", [("status", status)], caller)
         return found
 
     async def found(self, kind: str, identifier: str, program: str = "demo") -> list[str]:
         """The ids that a search by identifier answers."""
         caller = Caller("lab", registered(DEPLOY)["lab"], program, (("*", "cruds"),))
-        found, total, _ = await Reader(self.pool, self.keys).search(kind, [("identifier", identifier)], caller)
+        found, total, _ = await ResourceReader(self.pool, self.keys).search(kind, [("identifier", identifier)], caller)
         assert total == len(found)
         return [each["id"] for each in found]
 
-    async def said(self) -> list[str]:
-        heads = await self.pool.fetch("SELECT head FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
-        return [wire.word_name(json.loads(each["head"])) for each in heads]
+    async def emitted(self) -> list[str]:
+        headers = await self.pool.fetch("SELECT headers FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
+        return [wire.event_name(json.loads(each["headers"])) for each in headers]
 
     async def count(self, query: str) -> int:
         number: int = await self.pool.fetchval(f"SELECT count(*) FROM {query}")
@@ -141,17 +143,17 @@ async def testing(database: str, tmp_path: Path) -> AsyncIterator[Room]:
     keys = Keys.load(key_files.make(tmp_path), "testing")
     clock_file = tmp_path / "clock"
     clock_file.write_text((ADMITTED + timedelta(days=9)).isoformat())
-    clock, parts = Clock(clock_file), app.parts(keys)
+    clock, assemble = Clock(clock_file), app.assemble(keys)
     process = Process(database_url=database, kafka_bootstrap="", deploy=DEPLOY, keys=tmp_path, issuer="")
     async with db.pool(database) as pool:
         listening = Listening(pool, clock)
         await listening.start()
         settings = load(DEPLOY, "testing", Settings)
-        inbox = Inbox(parts.service, pool, db.Months(database), clock, listening, settings, lambda _: None)
-        desk, door = Desk(inbox, EDGE, keys), Door("", "", registered(DEPLOY))
-        running = Running(process, inbox, desk, door, keys, clock)
-        task = asyncio.create_task(run_desk(inbox, desk.queue))
-        yield Room(Reception(running, laboratories(DEPLOY)), pool, keys)
+        inbox = Inbox(assemble.service, pool, db.Months(database), clock, listening, settings, lambda _: None)
+        submissions, token_verifier = Submissions(inbox, EDGE, keys), TokenVerifier("", "", registered(DEPLOY))
+        running = Running(process, inbox, submissions, token_verifier, keys, clock)
+        task = asyncio.create_task(run_submissions(inbox, submissions.queue))
+        yield Room(Hl7Receiver(running, laboratories(DEPLOY)), pool, keys)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -160,27 +162,27 @@ async def test_a_result_of_a_known_patient_is_graded_before_it_is_acknowledged(t
     await testing.identified()
     await testing.admitted()
     assert await testing.receives(message()) == "AA"
-    assert await testing.said() == ["DrugTestResulted"]
+    assert await testing.emitted() == ["DrugTestResulted"]
     assert await testing.count("documents WHERE NOT unmatched") == 1
 
 
 async def test_a_result_of_nobody_known_waits_and_is_matched_then_graded(testing: Room) -> None:
     assert await testing.receives(message()) == "AA"
-    assert await testing.said() == []
+    assert await testing.emitted() == []
     assert await testing.count("documents WHERE unmatched") == 1
     await testing.identified()
-    assert await testing.said() == ["ResultMatched"]
+    assert await testing.emitted() == ["ResultMatched"]
     assert await testing.count("documents WHERE unmatched") == 0
     assert await testing.count("waiting") == 0
     await testing.admitted()
-    assert await testing.said() == ["ResultMatched", "DrugTestResulted"]
+    assert await testing.emitted() == ["ResultMatched", "DrugTestResulted"]
 
 
 async def test_the_same_message_again_gets_the_same_answer_and_no_second_effect(testing: Room) -> None:
     await testing.identified()
     await testing.admitted()
     assert [await testing.receives(message()) for _ in range(2)] == ["AA", "AA"]
-    assert await testing.said() == ["DrugTestResulted"]
+    assert await testing.emitted() == ["DrugTestResulted"]
 
 
 async def test_a_control_id_used_for_something_else_is_refused(testing: Room) -> None:
@@ -196,7 +198,7 @@ async def test_nor_is_it_lost_in_silence_while_nobody_knows_the_patient_or_once_
     await testing.identified()
     assert await testing.receives(message(value="NEGATIVE")) == "AE 205"
     assert await testing.receives(message()) == "AA"
-    assert await testing.said() == ["ResultMatched"]
+    assert await testing.emitted() == ["ResultMatched"]
 
 
 async def test_a_refused_message_may_be_sent_again_mended_under_its_control_id(testing: Room) -> None:
@@ -212,7 +214,7 @@ async def test_nobody_of_a_message_is_told_before_everybody_in_it_is_named(testi
     await testing.identified()
     second = message(mrn="").split(b"\r", 1)[1]
     assert await testing.receives(message() + b"\r" + second) == "AE 101"
-    assert await testing.said() == []
+    assert await testing.emitted() == []
 
 
 async def test_a_corrected_message_meets_the_report_it_corrects_and_retracts(testing: Room) -> None:
@@ -221,7 +223,7 @@ async def test_a_corrected_message_meets_the_report_it_corrects_and_retracts(tes
     await testing.receives(message("M0", "NEGATIVE", "F0").replace(b"20260112083000", b"20260106083000"))
     await testing.receives(message("M1"))
     assert await testing.receives(message("M2", "NEGATIVE", status="C")) == "AA"
-    assert (await testing.said())[-4:] == [
+    assert (await testing.emitted())[-4:] == [
         "DrugTestResulted",
         "EscalationRaised",
         "DrugTestCorrected",
@@ -243,7 +245,7 @@ async def test_an_infection_test_is_acknowledged_kept_and_nothing_is_said(testin
         .replace(b"94307-6^Drug screen", b"94531-1^x")
     )
     assert await testing.receives(covid) == "AA"
-    assert await testing.said() == []
+    assert await testing.emitted() == []
     assert await testing.count("documents") == 1
 
 
@@ -262,13 +264,13 @@ async def test_identifiers_of_several_patients_ask_a_person_who_names_the_patien
     both = message(mrn="SEEDED-MRN^^^IOPDEMO^MR~OTHER-MRN")
     assert [await testing.receives(both), await testing.receives(both)] == ["AA", "AA"]
     (task,) = await testing.tasks()
-    assert "for" not in task and await testing.said() == []
+    assert "for" not in task and await testing.emitted() == []
     assert not {"SEEDED-MRN", "OTHER-MRN", first, testing.patient} & set(json.dumps(task).replace('"', " ").split())
     assert validate(task) == ()
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpRefusal):
         await testing.completes({**task, "status": "cancelled", "for": {"reference": f"Patient/{testing.patient}"}})
     await testing.completes({**task, "status": "completed", "for": {"reference": f"Patient/{testing.patient}"}})
-    assert await testing.said() == ["ResultMatched", "DrugTestResulted"]
+    assert await testing.emitted() == ["ResultMatched", "DrugTestResulted"]
     assert await testing.tasks() == []
     assert (await testing.tasks("completed"))[0]["for"] == {"reference": f"Patient/{testing.patient}"}
 
@@ -300,7 +302,7 @@ async def test_no_identifier_stands_in_any_table(testing: Room) -> None:
     await testing.receives(message())
     await testing.identified()
     await testing.admitted()
-    for table in ("state", "resources", "heard", "outbox", "waiting", "alias", "parked", "claims"):
+    for table in ("state", "resources", "journal", "outbox", "waiting", "alias", "parked", "processed"):
         assert await testing.count(f"{table} t WHERE t::text LIKE '%SEEDED-MRN%' OR t::text LIKE '%Bogus%'") == 0
 
 
@@ -318,7 +320,7 @@ async def test_a_fhir_observation_of_nobody_known_is_readable_and_matched_later(
     await testing.identified()
     assert await testing.count(f"resources WHERE id = '{identity}' AND patient = '{testing.patient}'") == 1
     await testing.admitted()
-    assert await testing.said() == ["ResultMatched", "DrugTestResulted", "EscalationRaised"]
+    assert await testing.emitted() == ["ResultMatched", "DrugTestResulted", "EscalationRaised"]
 
 
 # Searching by identifier
@@ -372,13 +374,13 @@ async def test_a_number_that_stands_elsewhere_in_the_resource_is_no_identifier(t
 
 @pytest.mark.parametrize("identifier", ["", "|", "urn:lab|", ",", "F7,", " ", "urn:lab| ", ",".join(["F7"] * 51)])
 async def test_a_number_without_content_or_too_many_are_no_search(testing: Room, identifier: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpRefusal) as refused:
         await testing.found("Specimen", identifier)
     assert refused.value.status == 400
 
 
 async def test_a_resource_of_another_type_is_not_searched_by_identifier(testing: Room) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpRefusal) as refused:
         await testing.found("Task", "urn:lab|F7")
     assert refused.value.issues[0].code == "not-supported"
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.testing.hl7 import VERSIONS, Fault, Message, Named, Refusal, header_of, parse
+from services.testing.hl7 import VERSIONS, Fault, Message, Nak, Named, header_of, parse
 from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import finding, interpret
 from tests.testing.given import SETTINGS
@@ -37,7 +37,7 @@ def only_report(*segments: str):  # type: ignore[no-untyped-def]
 
 
 def refused(*segments: str) -> tuple[str, str, int]:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(Nak) as refusal:
         read(*segments)
     return refusal.value.code, refusal.value.fault.location, refusal.value.fault.number
 
@@ -227,7 +227,7 @@ def test_what_is_refused() -> None:
 
 
 def test_a_nul_is_refused_because_nothing_can_keep_it() -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(Nak):
         parse(message(MSH, PID, OBR, OBX).replace(b"Positive", b"Pos\x00"), NEW_YORK)
 
 

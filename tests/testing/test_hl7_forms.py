@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.testing.hl7 import Fault, Refusal, header_of, parse
+from services.testing.hl7 import Fault, Nak, header_of, parse
 from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import interpret
 from services.testing.laboratory import specimen_id
@@ -12,8 +12,8 @@ from tests.testing.given import SETTINGS
 from tests.testing.test_hl7 import MSH, NEW_YORK, NOON, OBR, OBX, PID, message, only_report, read, refused
 
 
-def refusal_of(content: bytes) -> Refusal:
-    with pytest.raises(Refusal) as refusal:
+def refusal_of(content: bytes) -> Nak:
+    with pytest.raises(Nak) as refusal:
         parse(content, NEW_YORK)
     return refusal.value
 

@@ -10,27 +10,27 @@ from typing import Any
 import pytest
 
 from services.testing.edge import EDGE, interpret
-from services.testing.words import ReportResult
-from shared.edge.clients import Caller, Client
-from shared.edge.contract import Context, Interpretation, Stored
-from shared.edge.fhir import Entry
-from shared.edge.outcome import Refusal
+from services.testing.messages import ReportResult
+from shared.edge.clients import Caller, RegisteredClient
+from shared.edge.contract import Context, Interpretation, StoredResource
+from shared.edge.fhir import BundleEntry
+from shared.edge.outcome import HttpRefusal
 from tests.testing.given import PATIENT, SETTINGS
 
 NOW = datetime(2025, 3, 12, 9, 0, tzinfo=UTC)
-CALLER = Caller("lab", Client(programs=("demo",), base_url="https://lab.example/fhir"), "demo", ())
+CALLER = Caller("lab", RegisteredClient(programs=("demo",), base_url="https://lab.example/fhir"), "demo", ())
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "fhir" / "drug-screens"
 LOINC = "http://loinc.org"
 COVID, COCAINE, FENTANYL = "94500-6", "14314-9", "59673-4"
 
 
-def context(patient: str = PATIENT, stored: Mapping[tuple[str, str], Stored] | None = None) -> Context:
+def context(patient: str = PATIENT, stored: Mapping[tuple[str, str], StoredResource] | None = None) -> Context:
     return Context(CALLER, patient, "demo", SETTINGS, NOW, stored or {})
 
 
-def entry(resource: dict[str, Any], identity: str, method: Any = "POST") -> Entry:
+def entry(resource: dict[str, Any], identity: str, method: Any = "POST") -> BundleEntry:
     kind = resource["resourceType"]
-    return Entry(method, kind, identity, resource, None, None, None, f"{kind}[{identity}]")
+    return BundleEntry(method, kind, identity, resource, None, None, None, f"{kind}[{identity}]")
 
 
 def observation(code: str = COCAINE, **more: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def diagnostic_report(*results: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def told(*entries: Entry, **more: Any) -> tuple[list[ReportResult], Interpretation]:
+def told(*entries: BundleEntry, **more: Any) -> tuple[list[ReportResult], Interpretation]:
     interpretation = interpret(entries, context(**more))
     return [each for each in interpretation.commands if isinstance(each, ReportResult)], interpretation
 
@@ -163,7 +163,7 @@ def test_a_day_is_its_midnight_in_the_programs_zone() -> None:
 
 
 def test_a_leap_second_is_no_time_here() -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpRefusal) as refusal:
         told(entry(observation(valueString="NEG", effectiveDateTime="2016-12-31T23:59:60Z"), "o1"))
     assert refusal.value.issues[0].code == "required"
 
@@ -171,20 +171,20 @@ def test_a_leap_second_is_no_time_here() -> None:
 def test_a_report_without_any_time_is_refused() -> None:
     untimed = observation(valueString="NEG")
     del untimed["effectiveDateTime"]
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpRefusal) as refusal:
         told(entry(untimed, "o1"))
     assert refusal.value.issues[0].code == "required"
 
 
 def test_a_preliminary_report_may_become_final_without_its_observations() -> None:
-    stored = {("DiagnosticReport", "r1"): Stored(PATIENT, diagnostic_report(status="preliminary"))}
+    stored = {("DiagnosticReport", "r1"): StoredResource(PATIENT, diagnostic_report(status="preliminary"))}
     commands, _ = told(entry(diagnostic_report("Observation/o1"), "r1", "PUT"), stored=stored)
     assert commands[0].status == "promoted"
 
 
 def test_a_corrected_report_without_its_observations_is_refused() -> None:
-    stored = {("DiagnosticReport", "r1"): Stored(PATIENT, diagnostic_report())}
-    with pytest.raises(Refusal):
+    stored = {("DiagnosticReport", "r1"): StoredResource(PATIENT, diagnostic_report())}
+    with pytest.raises(HttpRefusal):
         told(entry(diagnostic_report("Observation/o1", status="corrected"), "r1", "PUT"), stored=stored)
 
 
@@ -197,11 +197,11 @@ def test_a_report_whose_observations_are_not_all_sent_says_what_changed() -> Non
 
 def test_an_observation_updated_alone_is_part_of_the_report_it_came_with() -> None:
     observations = entry(observation(valueString="POS"), "o1"), entry(observation(FENTANYL, valueString="POS"), "o2")
-    commands, kept = told(*observations, entry(diagnostic_report("Observation/o1", "Observation/o2"), "r1"))
-    stored = {(each.type, str(each.id)): Stored(PATIENT, each.resource) for each in kept.accepted}
+    commands, interpretation = told(*observations, entry(diagnostic_report("Observation/o1", "Observation/o2"), "r1"))
+    stored = {(each.type, str(each.id)): StoredResource(PATIENT, each.resource) for each in interpretation.accepted}
     again, later = told(entry(observation(valueString="NEG", status="corrected"), "o1", "PUT"), stored=stored)
     assert [(each.report_id, each.extent) for each in again] == [(commands[0].report_id, "component")]
-    stored[("Observation", "o1")] = Stored(PATIENT, later.accepted[0].resource)
+    stored[("Observation", "o1")] = StoredResource(PATIENT, later.accepted[0].resource)
     once_more, _ = told(entry(later.accepted[0].resource, "o1", "PUT"), stored=stored)
     assert once_more[0].report_id == commands[0].report_id
 

@@ -19,9 +19,9 @@ from services.testing.interpretation import (
     sense_of,
 )
 from services.testing.laboratory import Code, Component, LaboratoryReport, report_id
+from services.testing.messages import ReportResult
 from services.testing.validity import by_figures
-from services.testing.words import ReportResult
-from shared.words.codes import INTERPRETATION, LOINC
+from shared.events.codes import INTERPRETATION, LOINC
 from tests.testing.given import SETTINGS
 
 NOON = datetime(2025, 3, 10, 12, 0, tzinfo=UTC)
@@ -72,7 +72,7 @@ def laboratory_report(*components: Component, panel: tuple[Code, ...] = (), **mo
         ("", None),
     ],
 )
-def test_words_of_a_laboratory(text: str, sense: str | None) -> None:
+def test_events_of_a_laboratory(text: str, sense: str | None) -> None:
     assert sense_of(text) == sense
 
 
@@ -87,8 +87,8 @@ def test_the_value_is_believed_before_the_flag() -> None:
 
 
 def test_a_coded_value_is_believed_before_interpretation_and_text() -> None:
-    said = component(values=(Code("260385009", SNOMED),), flags=("POS",), text="positive")
-    assert finding(said) == "negative"
+    emitted = component(values=(Code("260385009", SNOMED),), flags=("POS",), text="positive")
+    assert finding(emitted) == "negative"
 
 
 def test_an_interpretation_code_is_believed_before_the_figure() -> None:
@@ -113,7 +113,7 @@ def test_below_what_the_laboratory_reports_is_negative() -> None:
     assert finding(component("16226-3", text="<50 ng/mL")) == "negative"
 
 
-def test_a_quantitative_code_may_carry_a_word() -> None:
+def test_a_quantitative_code_may_carry_an_event() -> None:
     assert finding(component("8220-6", text="POS")) == "positive"
     assert finding(component("3394-4", text="negative")) == "negative"
 
@@ -219,9 +219,9 @@ def test_what_was_not_measured_is_not_judged() -> None:
     assert by_figures({"creatinine": Decimal(1)}, SETTINGS.validity) == "valid"
 
 
-def test_the_laboratorys_own_word_on_the_specimen_stands() -> None:
-    drug, said = component("14314-9", text="NEG"), component("2161-8", number=Decimal(100), text="Specimen diluted")
-    assert interpreted(drug, said).condition == "dilute"
+def test_the_laboratorys_own_event_on_the_specimen_stands() -> None:
+    drug, emitted = component("14314-9", text="NEG"), component("2161-8", number=Decimal(100), text="Specimen diluted")
+    assert interpreted(drug, emitted).condition == "dilute"
     assert interpreted(drug, component("2161-8", text="Normal")).condition == "valid"
     rejected = interpret(laboratory_report(drug, rejected=True), "demo", "lab", SETTINGS)
     assert rejected is not None and rejected.condition == "rejected-unsatisfactory"
@@ -229,8 +229,8 @@ def test_the_laboratorys_own_word_on_the_specimen_stands() -> None:
 
 def test_what_a_laboratory_denies_of_the_specimen_is_judged_by_the_figures() -> None:
     drug = component("14314-9", text="NEG")
-    for words in ("Not diluted", "No dilution", "Unadulterated", "not substituted"):
-        assert interpreted(drug, component("2161-8", text=words)).condition == "valid"
+    for events in ("Not diluted", "No dilution", "Unadulterated", "not substituted"):
+        assert interpreted(drug, component("2161-8", text=events)).condition == "valid"
 
 
 def test_a_figure_below_what_can_be_read_is_below_it() -> None:
@@ -309,7 +309,7 @@ def test_the_tables_know_one_another() -> None:
     assert {each.analyte for each in tables.LOINC.values()} <= set(tables.ANALYTES)
     assert {each for ingredient in tables.INGREDIENTS.values() for each in ingredient.explains} <= set(tables.ANALYTES)
     assert {each for ingredients in tables.PRODUCTS.values() for each in ingredients} <= set(tables.INGREDIENTS)
-    assert set(SETTINGS.residual_days) <= {each.kin for each in tables.ANALYTES.values()}
+    assert set(SETTINGS.residual_days) <= {each.metabolite_group for each in tables.ANALYTES.values()}
 
 
 def test_products_lead_to_their_ingredients() -> None:

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.testing import tables
-from services.testing.decide import hear, tell
-from services.testing.state import State, due, evolve
-from services.testing.words import (
+from services.testing.decide import decide, react
+from services.testing.messages import (
     AcknowledgeEscalation,
     MedicationsRecorded,
     Observed,
@@ -17,11 +16,12 @@ from services.testing.words import (
     ReportResult,
     ResolveEscalation,
 )
+from services.testing.state import State, due, evolve
+from shared.events.codes import LOINC
+from shared.events.envelope import Command, Event, name_id
+from shared.events.intake import Medication
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.decision import Refused
-from shared.words.codes import LOINC
-from shared.words.envelope import Command, Word, name_id
-from shared.words.intake import Medication
 from tests.testing.given import NAMES, TIME_PASSED, admitted, day, discharged, moment
 
 KNOWN = sorted(code for code, each in tables.LOINC.items() if each.kind not in ("cutoff", "panel", "method"))
@@ -77,7 +77,7 @@ MEDICATIONS = st.builds(
 EPISODES = st.builds(
     lambda at, which: admitted(day(at), name_id(NAMES, f"episode {which}")), st.integers(0, 3), st.integers(0, 1)
 )
-HAPPENED: st.SearchStrategy[Word | Command] = st.one_of(
+HAPPENED: st.SearchStrategy[Event | Command] = st.one_of(
     REPORTS,
     REPORTS,
     REPORTS,
@@ -88,56 +88,56 @@ HAPPENED: st.SearchStrategy[Word | Command] = st.one_of(
     st.just(TIME_PASSED),
     st.just(PatientIdentified(digests=(), sealed=(), identified_at=day(0))),
     st.builds(AcknowledgeEscalation, escalation_id=st.uuids().map(str)),
-    st.builds(ResolveEscalation, escalation_id=st.uuids().map(str), because=st.just("done")),
+    st.builds(ResolveEscalation, escalation_id=st.uuids().map(str), reason=st.just("done")),
 )
 STORIES = st.lists(HAPPENED, max_size=25)
 
 
-def decide(state: State, happened: Word | Command, place: int) -> tuple[State, list[Word]]:
+def step(state: State, happened: Event | Command, place: int) -> tuple[State, list[Event]]:
     now = moment(day(130) + timedelta(minutes=place), str(place))
     if isinstance(happened, Command):
-        answer = tell(state, happened, now)  # type: ignore[arg-type]
-        said = [] if isinstance(answer, Refused) else list(answer)
+        answer = decide(state, happened, now)  # type: ignore[arg-type]
+        emitted = [] if isinstance(answer, Refused) else list(answer)
     else:
-        said = hear(state, happened, now)  # type: ignore[arg-type]
-    for word in (happened, *said):
-        state = evolve(state, word)
-    return state, said
+        emitted = react(state, happened, now)  # type: ignore[arg-type]
+    for event in (happened, *emitted):
+        state = evolve(state, event)
+    return state, emitted
 
 
-def live(story: list[Word | Command]) -> State:
+def live(story: list[Event | Command]) -> State:
     state = State()
     for place, each in enumerate(story):
-        state, _ = decide(state, each, place)
+        state, _ = step(state, each, place)
     return state
 
 
 @settings(deadline=None, max_examples=150)
 @given(STORIES)
-def test_total_small_and_read_back_as_written(story: list[Word | Command]) -> None:
+def test_total_small_and_read_back_as_written(story: list[Event | Command]) -> None:
     state = State()
     for place, each in enumerate(story):
-        state, said = decide(state, each, place)
+        state, emitted = step(state, each, place)
         body = msgspec.json.encode(state)
         assert len(body) <= STATE_BYTES_MOST
         assert msgspec.json.decode(body, type=State) == state
         due(state)
-        for word in said:
-            assert word.write("patient")
+        for event in emitted:
+            assert event.write("patient")
 
 
 @settings(deadline=None, max_examples=100)
 @given(STORIES, REPORTS | MEDICATIONS | EPISODES | st.just(discharged(day(84))))
-def test_deaf_to_repeats(story: list[Word | Command], last: Word | Command) -> None:
-    state, _ = decide(live(story), last, 100)
-    again, said = decide(state, last, 101)
-    assert said == []
+def test_deaf_to_repeats(story: list[Event | Command], last: Event | Command) -> None:
+    state, _ = step(live(story), last, 100)
+    again, emitted = step(state, last, 101)
+    assert emitted == []
     assert again == state
 
 
 @settings(deadline=None, max_examples=50)
 @given(STORIES)
-def test_at_most_one_escalation_is_open_for_a_reason(story: list[Word | Command]) -> None:
+def test_at_most_one_escalation_is_open_for_a_reason(story: list[Event | Command]) -> None:
     reasons = [each.escalation.reason for each in live(story).open]
     assert len(reasons) == len(set(reasons))
 
@@ -159,7 +159,7 @@ def test_a_long_stay_with_two_specimens_a_week_fits_and_keeps_the_newest() -> No
                 condition="valid",
                 results=results,
             )
-            state, count = decide(state, told, count)[0], count + 1
+            state, count = step(state, told, count)[0], count + 1
     assert len(msgspec.json.encode(state)) <= STATE_BYTES_MOST
     assert len(state.reports) >= 10
     assert len(state.reports[-1].measures) == 14

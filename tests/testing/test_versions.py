@@ -1,33 +1,25 @@
-"""What a laboratory's next word about a report replaces, and what stands."""
+"""What a laboratory's next event about a report replaces, and what stands."""
 
 import msgspec
 
-from services.testing.decide import tell
+from services.testing.decide import decide
+from services.testing.messages import Observed
 from services.testing.state import State
-from services.testing.words import Observed
+from shared.events.codes import LOINC
+from shared.events.envelope import Event
+from shared.events.testing import AnalyteResult, DrugTestEvent, ResultMatched
 from shared.rules.decision import Moment
-from shared.words.codes import LOINC
-from shared.words.envelope import Word
-from shared.words.testing import AnalyteResult, DrugTestWord, ResultMatched
-from tests.testing.given import (
-    COCAINE,
-    COCAINE_CONFIRMED,
-    FENTANYL,
-    Story,
-    admitted,
-    moment,
-    report,
-)
+from tests.testing.given import COCAINE, COCAINE_CONFIRMED, FENTANYL, Story, admitted, moment, report
 
 
-def found(word: Word) -> dict[str, str]:
-    assert isinstance(word, DrugTestWord)
-    return {each.code: each.finding for each in word.results}
+def found(event: Event) -> dict[str, str]:
+    assert isinstance(event, DrugTestEvent)
+    return {each.code: each.finding for each in event.results}
 
 
-def last(story: Story, happened: object) -> DrugTestWord:
-    words = [each for each in story.then(happened) if isinstance(each, DrugTestWord)]  # type: ignore[arg-type]
-    return words[-1]
+def last(story: Story, happened: object) -> DrugTestEvent:
+    events = [each for each in story.then(happened) if isinstance(each, DrugTestEvent)]  # type: ignore[arg-type]
+    return events[-1]
 
 
 BASELINE = report("baseline", 1, FENTANYL="negative")
@@ -36,9 +28,9 @@ WEEKLY = report("weekly", 8, FENTANYL="positive", COCAINE="positive", extent="me
 
 def test_a_correction_of_one_component_leaves_the_others_standing() -> None:
     story = Story(admitted(), BASELINE, WEEKLY)
-    said = story.then(report("weekly", 8, issued=10, status="corrected", COCAINE="negative", extent="message"))
-    assert found(said[0]) == {FENTANYL: "positive", COCAINE: "negative"}
-    assert [type(each).__name__ for each in said[1:]] == ["EscalationRetracted"]
+    emitted = story.then(report("weekly", 8, issued=10, status="corrected", COCAINE="negative", extent="message"))
+    assert found(emitted[0]) == {FENTANYL: "positive", COCAINE: "negative"}
+    assert [type(each).__name__ for each in emitted[1:]] == ["EscalationRetracted"]
 
 
 def test_a_fhir_report_is_whole_each_time() -> None:
@@ -65,9 +57,9 @@ def cancelled(code: str) -> Observed:
 def test_one_component_taken_back_does_not_void_the_report() -> None:
     story = Story(admitted(), BASELINE, WEEKLY)
     taken_back = report("weekly", 8, issued=10, status="entered-in-error", extent="message")
-    said = last(story, msgspec.structs.replace(taken_back, results=(cancelled(COCAINE),)))
-    assert said.status == "corrected"
-    assert {each.code: each.outcome for each in said.results} == {
+    emitted = last(story, msgspec.structs.replace(taken_back, results=(cancelled(COCAINE),)))
+    assert emitted.status == "corrected"
+    assert {each.code: each.outcome for each in emitted.results} == {
         FENTANYL: "unexpected-positive-presumptive",
         COCAINE: "cancelled",
     }
@@ -76,15 +68,15 @@ def test_one_component_taken_back_does_not_void_the_report() -> None:
 def test_every_component_taken_back_voids_it() -> None:
     story = Story(admitted(), BASELINE, WEEKLY)
     taken_back = report("weekly", 8, issued=10, status="entered-in-error", extent="message")
-    said = last(story, msgspec.structs.replace(taken_back, results=(cancelled(COCAINE), cancelled(FENTANYL))))
-    assert said.status == "entered-in-error"
+    emitted = last(story, msgspec.structs.replace(taken_back, results=(cancelled(COCAINE), cancelled(FENTANYL))))
+    assert emitted.status == "entered-in-error"
 
 
 def test_a_final_report_leaves_behind_what_was_only_preliminary() -> None:
     preliminary = msgspec.structs.replace(WEEKLY, status="preliminary")
     story = Story(admitted(), BASELINE, preliminary)
-    said = last(story, report("weekly", 8, issued=10, COCAINE_CONFIRMED="negative", extent="message"))
-    assert found(said) == {COCAINE_CONFIRMED: "negative"}
+    emitted = last(story, report("weekly", 8, issued=10, COCAINE_CONFIRMED="negative", extent="message"))
+    assert found(emitted) == {COCAINE_CONFIRMED: "negative"}
 
 
 def test_a_preliminary_component_made_final_without_being_sent_again_stands() -> None:
@@ -92,38 +84,38 @@ def test_a_preliminary_component_made_final_without_being_sent_again_stands() ->
     story = Story(admitted(), BASELINE, preliminary)
     final = report("weekly", 8, issued=10, COCAINE_CONFIRMED="negative", extent="message")
     promoted = Observed(FENTANYL, LOINC, "fentanyl", "pending", False, stands=True)
-    said = last(story, msgspec.structs.replace(final, results=(*final.results, promoted)))
-    assert found(said) == {FENTANYL: "positive", COCAINE_CONFIRMED: "negative"}
+    emitted = last(story, msgspec.structs.replace(final, results=(*final.results, promoted)))
+    assert found(emitted) == {FENTANYL: "positive", COCAINE_CONFIRMED: "negative"}
 
 
 def test_a_message_about_other_components_says_nothing_of_the_specimen() -> None:
     substituted = msgspec.structs.replace(WEEKLY, condition="substituted")
     story = Story(admitted(), BASELINE, substituted)
-    said = last(story, report("weekly", 8, issued=10, status="corrected", COCAINE="negative", extent="message"))
-    assert said.condition == "substituted"
+    emitted = last(story, report("weekly", 8, issued=10, status="corrected", COCAINE="negative", extent="message"))
+    assert emitted.condition == "substituted"
 
 
 def test_one_component_alone_leaves_the_report_as_final_and_its_specimen_where_it_was() -> None:
     preliminary = msgspec.structs.replace(WEEKLY, status="preliminary")
     alone = report("weekly", 9, specimen="other", issued=8, COCAINE="negative", extent="component")
-    said = last(Story(admitted(), BASELINE, preliminary), alone)
-    assert (said.status, found(said)) == ("preliminary", {FENTANYL: "positive", COCAINE: "negative"})
-    said = last(Story(admitted(), BASELINE, WEEKLY), alone)
-    assert (said.status, said.collected_at) == ("corrected", WEEKLY.collected_at)
+    emitted = last(Story(admitted(), BASELINE, preliminary), alone)
+    assert (emitted.status, found(emitted)) == ("preliminary", {FENTANYL: "positive", COCAINE: "negative"})
+    emitted = last(Story(admitted(), BASELINE, WEEKLY), alone)
+    assert (emitted.status, emitted.collected_at) == ("corrected", WEEKLY.collected_at)
 
 
 def test_a_report_is_taken_back_whole_though_a_component_was_updated_since() -> None:
     alone = report("weekly", 8, issued=30, status="corrected", COCAINE="negative", extent="component")
     story = Story(admitted(), BASELINE, WEEKLY, alone)
-    said = last(story, report("weekly", 8, status="entered-in-error"))
-    assert said.status == "entered-in-error"
+    emitted = last(story, report("weekly", 8, status="entered-in-error"))
+    assert emitted.status == "entered-in-error"
 
 
 def test_what_was_taken_back_with_its_report_does_not_come_back_with_another_component() -> None:
     taken_back = report("weekly", 8, issued=9, status="cancelled", extent="message")
     story = Story(admitted(), BASELINE, WEEKLY, taken_back)
-    said = last(story, report("weekly", 8, issued=10, COCAINE="negative", extent="message"))
-    assert (said.status, found(said)) == ("final", {COCAINE: "negative"})
+    emitted = last(story, report("weekly", 8, issued=10, COCAINE="negative", extent="message"))
+    assert (emitted.status, found(emitted)) == ("final", {COCAINE: "negative"})
     story = Story(admitted(), BASELINE, WEEKLY, taken_back)
     assert story.then(report("weekly", 8, issued=10, COCAINE="negative", extent="component")) == []
 
@@ -132,9 +124,9 @@ def test_one_number_for_two_patients_makes_two_reports() -> None:
     def said_of(patient: str) -> tuple[str, str, tuple[AnalyteResult, ...]]:
         own = moment(WEEKLY.issued_at)
         now = Moment(own.now, own.listening_since, own.settings, own.cause, patient, own.program)
-        said = tell(State(), WEEKLY, now)
-        assert isinstance(said, list) and isinstance(said[0], ResultMatched)
-        return said[0].report_id, said[0].specimen_id, said[0].results
+        emitted = decide(State(), WEEKLY, now)
+        assert isinstance(emitted, list) and isinstance(emitted[0], ResultMatched)
+        return emitted[0].report_id, emitted[0].specimen_id, emitted[0].results
 
     one, other = said_of("one"), said_of("other")
     assert one[0] != other[0] and one[1] != other[1]

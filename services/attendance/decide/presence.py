@@ -1,11 +1,10 @@
-"""Who was there and who was not, as a person says it: check-ins, excuses, sessions called off or marked missed."""
+"""Who was there and who was not, as a person emits it: check-ins, excuses, sessions called off or marked missed."""
 
 from datetime import timedelta
 
 from services.attendance import misses
-from services.attendance.decide.sessions import Now, cancelled, missed, planned, scheduled
-from services.attendance.state import Episode, Session, State, evolve
-from services.attendance.words import (
+from services.attendance.decide.sessions import cancelled, missed, planned, scheduled
+from services.attendance.messages import (
     AbsenceDeferred,
     AttendanceCorrected,
     CallOffSession,
@@ -18,13 +17,17 @@ from services.attendance.words import (
     SessionExcused,
     WithdrawCheckIn,
 )
+from services.attendance.settings import Settings
+from services.attendance.state import Episode, Session, State, evolve
+from shared.events.envelope import Event, name_id
+from shared.events.escalation import EscalationRetracted
 from shared.rules import escalation
-from shared.rules.decision import Refused
-from shared.words.envelope import Word, name_id
-from shared.words.escalation import EscalationRetracted
+from shared.rules.decision import Moment, Refused
 
 
-def checked_in(state: State, episode: Episode, session: Session, command: CheckIn, moment: Now) -> list[Word] | Refused:
+def checked_in(
+    state: State, episode: Episode, session: Session, command: CheckIn, moment: Moment[Settings]
+) -> list[Event] | Refused:
     """The latest Encounter is the one that counts; one that it replaces was entered in error."""
     if session.outcome == "cancelled":
         return Refused(
@@ -35,25 +38,25 @@ def checked_in(state: State, episode: Episode, session: Session, command: CheckI
             "business-rule", "this is too early or too late to be a check-in to that session", "Encounter.period.start"
         )
     if session.outcome == "missed":
-        back = AttendanceCorrected(because="late-check-in", **planned(episode, session))
+        back = AttendanceCorrected(reason="late-check-in", **planned(episode, session))
         return [*_taken_back(state, back, "late-check-in", moment), _came(episode, session, command)]
     other = session.encounter_id not in ("", _encounter_id(episode, session, command))
     if session.outcome == "attended" and command.minutes is None:
         return Refused("conflict", "this session has its minutes already", "Encounter.appointment") if other else []
-    said = _came(episode, session, command)
-    if not other and _known(session, said):
+    emitted = _came(episode, session, command)
+    if not other and _known(session, emitted):
         return []
-    return [*([_withdrawn(episode, session, session.encounter_id)] if other else []), said]
+    return [*([_withdrawn(episode, session, session.encounter_id)] if other else []), emitted]
 
 
-def _known(session: Session, said: SessionCheckedIn | SessionAttended) -> bool:
-    minutes = said.minutes if isinstance(said, SessionAttended) else 0
-    outcome = "attended" if isinstance(said, SessionAttended) else "present"
+def _known(session: Session, emitted: SessionCheckedIn | SessionAttended) -> bool:
+    minutes = emitted.minutes if isinstance(emitted, SessionAttended) else 0
+    outcome = "attended" if isinstance(emitted, SessionAttended) else "present"
     return (session.outcome, session.minutes) == (outcome, minutes)
 
 
-def _could_be_there(session: Session, command: CheckIn, moment: Now) -> bool:
-    """Within a day of the start on both sides: an arrival said of next week's session would hide an absence."""
+def _could_be_there(session: Session, command: CheckIn, moment: Moment[Settings]) -> bool:
+    """Within a day of the start on both sides: an arrival emitted of next week's session would hide an absence."""
     day = timedelta(hours=moment.settings.late_check_in_hours)
     return session.start - day <= min(command.came_at, moment.now) and command.came_at <= session.start + day
 
@@ -69,7 +72,7 @@ def _encounter_id(episode: Episode, session: Session, command: CheckIn) -> str:
     return command.encounter_id or session.encounter_id or name_id(episode.session_id(session), "encounter")
 
 
-def withdrawn(episode: Episode, session: Session, command: WithdrawCheckIn, moment: Now) -> list[Word]:
+def withdrawn(episode: Episode, session: Session, command: WithdrawCheckIn, moment: Moment[Settings]) -> list[Event]:
     """Nobody knows any more who was there. Silence is listened to anew, so that the right Encounter may follow."""
     if session.outcome not in ("present", "attended") or session.encounter_id not in ("", command.encounter_id):
         return []
@@ -80,7 +83,7 @@ def _withdrawn(episode: Episode, session: Session, encounter_id: str) -> CheckIn
     return CheckInWithdrawn(encounter_id=encounter_id, **planned(episode, session))
 
 
-def _silence_anew(episode: Episode, session: Session, moment: Now) -> list[Word]:
+def _silence_anew(episode: Episode, session: Session, moment: Moment[Settings]) -> list[Event]:
     """Undecided again though its grace time is over: whoever knows better has as long again to say so."""
     until = moment.now + timedelta(minutes=episode.grace_minutes)
     later = until > session.start + timedelta(minutes=episode.grace_minutes)
@@ -88,26 +91,26 @@ def _silence_anew(episode: Episode, session: Session, moment: Now) -> list[Word]
 
 
 def excused(
-    state: State, episode: Episode, session: Session, command: ExcuseSession, moment: Now
-) -> list[Word] | Refused:
+    state: State, episode: Episode, session: Session, command: ExcuseSession, moment: Moment[Settings]
+) -> list[Event] | Refused:
     if session.outcome in ("excused", "cancelled"):
         return []
     if session.outcome == "attended":
         return Refused("conflict", "this session was attended", "Appointment.status")
-    return _taken_back(state, SessionExcused(because=command.because, **planned(episode, session)), "excused", moment)
+    return _taken_back(state, SessionExcused(reason=command.reason, **planned(episode, session)), "excused", moment)
 
 
 def called_off(
-    state: State, episode: Episode, session: Session, command: CallOffSession, moment: Now
-) -> list[Word] | Refused:
+    state: State, episode: Episode, session: Session, command: CallOffSession, moment: Moment[Settings]
+) -> list[Event] | Refused:
     if session.outcome == "cancelled":
         return []
     if session.outcome == "attended":
         return Refused("conflict", "this session was attended", "Appointment.status")
-    return _taken_back(state, cancelled(episode, session, command.because), "called-off", moment)
+    return _taken_back(state, cancelled(episode, session, command.reason), "called-off", moment)
 
 
-def reinstated(episode: Episode, session: Session, moment: Now) -> list[Word] | Refused:
+def reinstated(episode: Episode, session: Session, moment: Moment[Settings]) -> list[Event] | Refused:
     if session.outcome == "planned":
         return []
     if session.outcome not in ("excused", "cancelled"):
@@ -121,7 +124,7 @@ def reinstated(episode: Episode, session: Session, moment: Now) -> list[Word] | 
     return [scheduled(episode, session), *_silence_anew(episode, session, moment)]
 
 
-def marked_missed(state: State, episode: Episode, session: Session, moment: Now) -> list[Word] | Refused:
+def marked_missed(state: State, episode: Episode, session: Session, moment: Moment[Settings]) -> list[Event] | Refused:
     if session.outcome == "missed":
         return []
     if session.outcome != "planned" or session.start > moment.now:
@@ -129,19 +132,21 @@ def marked_missed(state: State, episode: Episode, session: Session, moment: Now)
     return missed(state, episode, session, moment)
 
 
-def _taken_back(state: State, word: AttendanceCorrected | SessionCancelled, because: str, moment: Now) -> list[Word]:
-    """This word, and what the miss raised that it takes back; a reason that other misses still give stays.
+def _taken_back(
+    state: State, event: AttendanceCorrected | SessionCancelled, reason: str, moment: Moment[Settings]
+) -> list[Event]:
+    """This event, and what the miss raised that it takes back; a reason that other misses still give stays.
 
     Where a row of three is broken, those left may still be three in their window: that is asked in its place.
     """
-    after = evolve(state, word)
+    after = evolve(state, event)
     assert state.episode is not None
     left = misses.standing(state.episode, after.sessions, moment.settings)
-    proof = misses.evidence_of(word.session_id)
-    withdrawn = escalation.withdraw_evidence(state.escalations, proof, left, because, moment.now)
+    proof = misses.evidence_of(event.session_id)
+    withdrawn = escalation.withdraw_evidence(state.escalations, proof, left, reason, moment.now)
     for each in withdrawn:
         after = evolve(after, each)
     gone = {each.escalation.reason for each in withdrawn if isinstance(each, EscalationRetracted)}
     instead = [trigger for reason, trigger in left.items() if gone & misses.THREE and reason in misses.THREE]
     raised = escalation.raise_or_update(after.escalations, instead, moment, moment.settings.escalation)
-    return [word, *withdrawn, *raised]
+    return [event, *withdrawn, *raised]

@@ -3,18 +3,12 @@
 from typing import Any
 
 from services.attendance import misses
+from services.attendance.messages import SessionCancelled, SessionMissed, SessionScheduled
 from services.attendance.settings import Settings
 from services.attendance.state import Episode, Session, State, evolve
-from services.attendance.words import (
-    SessionCancelled,
-    SessionMissed,
-    SessionScheduled,
-)
+from shared.events.envelope import Event
 from shared.rules import escalation
 from shared.rules.decision import Moment
-from shared.words.envelope import Word
-
-Now = Moment[Settings]
 
 
 def planned(episode: Episode, session: Session) -> dict[str, Any]:
@@ -31,11 +25,11 @@ def scheduled(episode: Episode, session: Session) -> SessionScheduled:
     return SessionScheduled(**planned(episode, session))
 
 
-def cancelled(episode: Episode, session: Session, because: str) -> SessionCancelled:
-    return SessionCancelled(because=because, **planned(episode, session))
+def cancelled(episode: Episode, session: Session, reason: str) -> SessionCancelled:
+    return SessionCancelled(reason=reason, **planned(episode, session))
 
 
-def missed(state: State, episode: Episode, session: Session, moment: Now) -> list[Word]:
+def missed(state: State, episode: Episode, session: Session, moment: Moment[Settings]) -> list[Event]:
     """The miss, and what it asks of a person. After a discharge it is a record only: follow-up is aftercare's."""
     missed = SessionMissed(**planned(episode, session))
     if episode.discharged_at is not None:

@@ -3,37 +3,38 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from services.attendance.decide.sessions import Now
 from services.attendance.hours import minutes_between, next_monday
+from services.attendance.messages import WeekClosed, WeeklyHoursCorrected, WeeklyHoursFellShort
+from services.attendance.settings import Settings
 from services.attendance.state import Episode, Session, State, Week, evolve, undecided, week_closes_at
-from services.attendance.words import WeekClosed, WeeklyHoursCorrected, WeeklyHoursFellShort
-from shared.words.envelope import Word, name_id
+from shared.events.envelope import Event, name_id
+from shared.rules.decision import Moment
 
 
-def close_weeks(state: State, moment: Now) -> list[Word]:
+def close_weeks(state: State, moment: Moment[Settings]) -> list[Event]:
     """Say each whole week that ended below its hours. The first, partial week of an episode is not looked at."""
-    said: list[Word] = []
+    emitted: list[Event] = []
     while (episode := state.episode) is not None and (closed := _closed(state, episode, moment)) is not None:
         state = evolve(state, closed)
-        said += [*_finding(episode, None, state.weeks[-1]), closed]
-    return said
+        emitted += [*_finding(episode, None, state.weeks[-1]), closed]
+    return emitted
 
 
-def recounted(state: State, session: Session, said: Sequence[Word]) -> list[Word]:
-    """What these change in what was said of the week of this session, if it was looked at before.
+def recounted(state: State, session: Session, emitted: Sequence[Event]) -> list[Event]:
+    """What these change in what was emitted of the week of this session, if it was looked at before.
 
-    A week that is still short is said again with its minutes of now, one that has its hours takes the finding back.
+    A week that is still short is emitted again with its minutes of now, one that has its hours takes the finding back.
     """
     if state.episode is None or session.start >= state.episode.week_start:
         return []
     after = state
-    for word in said:
-        after = evolve(after, word)
+    for event in emitted:
+        after = evolve(after, event)
     pairs = zip(state.weeks, after.weeks, strict=True)
-    return [word for before, now in pairs if before != now for word in _finding(state.episode, before, now)]
+    return [event for before, now in pairs if before != now for event in _finding(state.episode, before, now)]
 
 
-def _closed(state: State, episode: Episode, moment: Now) -> WeekClosed | None:
+def _closed(state: State, episode: Episode, moment: Moment[Settings]) -> WeekClosed | None:
     """The next week with its minutes, when it may be looked at by now."""
     closes_at = week_closes_at(episode, undecided(state, episode))
     if closes_at is None or closes_at > moment.now:
@@ -43,7 +44,7 @@ def _closed(state: State, episode: Episode, moment: Now) -> WeekClosed | None:
     return WeekClosed(next_start=end, minutes=minutes, minimum_minutes=moment.settings.weekly_minimum_minutes)
 
 
-def _finding(episode: Episode, before: Week | None, week: Week) -> list[Word]:
+def _finding(episode: Episode, before: Week | None, week: Week) -> list[Event]:
     if not week.short and (before is None or not before.short):
         return []
     kind = WeeklyHoursFellShort if week.short else WeeklyHoursCorrected

@@ -1,8 +1,8 @@
-"""Intake's decisions: what is said when a fact is heard or a command told. Pure; the `match` is the contents."""
+"""Intake's decisions: what is emitted when a fact is consumed or a command told. Pure; the `match` is the contents."""
 
 from typing import assert_never
 
-from services.intake import words as w
+from services.intake import messages as w
 from services.intake.decide.recording import (
     consent_given,
     receive_referral,
@@ -14,27 +14,24 @@ from services.intake.decide.signals import signals_changed
 from services.intake.decide.signing import complete_review, discharge, sign_placement
 from services.intake.settings import Settings
 from services.intake.state import State
+from shared.events.envelope import Event
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
-from shared.words.envelope import Word
 
 __all__ = ["hear", "tell"]
 
-At = Moment[Settings]
-Said = list[Word]
 
-
-def hear(state: State, word: w.Hears, moment: At) -> Said:
-    match word:
+def react(state: State, event: w.Consumes, moment: Moment[Settings]) -> list[Event]:
+    match event:
         case w.EscalationRaised() | w.EscalationUpdated() | w.EscalationRetracted() | w.EscalationResolved():
-            return signals_changed(state, word, moment)
+            return signals_changed(state, event, moment)
         case w.TimePassed():
-            return [*escalation.say_overdue(state.open, moment.now)]
+            return [*escalation.emit_overdue(state.open, moment.now)]
         case _:
-            assert_never(word)
+            assert_never(event)
 
 
-def tell(state: State, command: w.Commands, moment: At) -> Said | Refused:
+def decide(state: State, command: w.Commands, moment: Moment[Settings]) -> list[Event] | Refused:
     match command:
         case w.RecordPatient():
             return [w.PatientIdentified(digests=command.digests, sealed=command.sealed, identified_at=moment.now)]
@@ -61,6 +58,6 @@ def tell(state: State, command: w.Commands, moment: At) -> Said | Refused:
         case w.AcknowledgeEscalation():
             return escalation.acknowledge(state.open, command.escalation_id, moment)
         case w.ResolveEscalation():
-            return escalation.resolve(state.open, command.escalation_id, command.because, moment)
+            return escalation.resolve(state.open, command.escalation_id, command.reason, moment)
         case _:
             assert_never(command)

@@ -5,43 +5,45 @@ from datetime import timedelta
 import msgspec
 
 from services.intake import combined
+from services.intake import messages as w
 from services.intake import state as room
-from services.intake import words as w
-from services.intake.decide.recording import At, Said, withdraw
-from services.intake.ledger import Heard
+from services.intake.decide.recording import withdraw
+from services.intake.settings import Settings
+from services.intake.signals import NamedSignal
 from services.intake.state import Episode, State
+from shared.events.envelope import Event, name_id
+from shared.events.escalation import Signal
 from shared.rules import escalation
-from shared.words.envelope import name_id
-from shared.words.escalation import Signal
+from shared.rules.decision import Moment
 
 
 def signals_changed(
     state: State,
-    word: w.EscalationRaised | w.EscalationUpdated | w.EscalationRetracted | w.EscalationResolved,
-    moment: At,
-) -> Said:
+    event: w.EscalationRaised | w.EscalationUpdated | w.EscalationRetracted | w.EscalationResolved,
+    moment: Moment[Settings],
+) -> list[Event]:
     """Raise, update or retract the combined escalation, and the review that goes with it."""
-    if state.episode is None or word.escalation.category in room.OWN_CATEGORIES:
+    if state.episode is None or event.escalation.category in room.OWN_CATEGORIES:
         return []
-    after = room.after_hearing(state, word).heard()
+    after = room.after_hearing(state, event).named_signals()
     stands = combined.together(after, moment.settings.combine_days)
-    known = state.open_because(combined.REASON)
-    gone = _withdrawn(state, word.escalation.id, after, known)
+    known = state.open_for(combined.REASON)
+    gone = _withdrawn(state, event.escalation.id, after, known)
     if stands is not None:
         return _combine(state, state.episode, known, stands, gone, moment)
     if known is None or not gone:
         return []
-    retracted = w.EscalationRetracted(escalation=known.escalation, at=moment.now, because="signal-withdrawn")
+    retracted = w.EscalationRetracted(escalation=known.escalation, at=moment.now, reason="signal-withdrawn")
     return [retracted, *withdraw(state.review_of(combined.REASON), "signal-withdrawn", moment)]
 
 
 def _withdrawn(
-    state: State, escalation_id: str, after: tuple[Heard, ...], known: escalation.Open | None
+    state: State, escalation_id: str, after: tuple[NamedSignal, ...], known: escalation.Open | None
 ) -> tuple[Signal, ...]:
-    """The signals of the open escalation that this word withdrew. One that merely grew old is none of them."""
+    """The signals of the open escalation that this event withdrew. One that merely grew old is none of them."""
     if known is None:
         return ()
-    named = {each.signal for each in state.ledger.heard() if each.escalation_id == escalation_id}
+    named = {each.signal for each in state.signals.named_signals() if each.escalation_id == escalation_id}
     still = {each.signal for each in after}
     return tuple(each for each in known.escalation.signals if each in named and each not in still)
 
@@ -52,11 +54,11 @@ def _combine(
     known: escalation.Open | None,
     stands: escalation.Trigger,
     gone: tuple[Signal, ...],
-    moment: At,
-) -> Said:
+    moment: Moment[Settings],
+) -> list[Event]:
     if known is None:
-        said = escalation.raise_or_update((), [stands], moment, moment.settings.escalation)
-        return [*said, _review(said[0].escalation.id, stands, episode, moment)]
+        emitted = escalation.raise_or_update((), [stands], moment, moment.settings.escalation)
+        return [*emitted, _review(emitted[0].escalation.id, stands, episode, moment)]
     current = msgspec.structs.replace(known.escalation, signals=stands.signals, subsumes=stands.subsumes)
     if current == known.escalation:
         return []
@@ -66,7 +68,9 @@ def _combine(
     return [updated, *([_review(current.id, stands, episode, moment)] if changed else [])]
 
 
-def _review(escalation_id: str, stands: escalation.Trigger, episode: Episode, moment: At) -> w.PlacementReviewRequested:
+def _review(
+    escalation_id: str, stands: escalation.Trigger, episode: Episode, moment: Moment[Settings]
+) -> w.PlacementReviewRequested:
     return w.PlacementReviewRequested(
         review_id=name_id(episode.id, "review:combined"),
         reason=combined.REASON,

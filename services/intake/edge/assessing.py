@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from services.intake.edge.reading import code_in, codings, happened
+from services.intake.messages import Finding, StatedNeed
 from services.intake.table import TABLE
-from services.intake.words import Finding, StatedNeed
 from shared.edge.contract import Context
-from shared.edge.fhir import Entry
+from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
-from shared.words import codes
+from shared.events import codes
 
 ICD10 = ("http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10")
 _MISTAKEN = frozenset({"entered-in-error", "cancelled"})
@@ -38,7 +38,7 @@ INSTRUMENTS = _load()
 STATED = TABLE.facts() | set(TABLE.evidence.scores)
 
 
-def need(entry: Entry, context: Context) -> StatedNeed | None:
+def need(entry: BundleEntry, context: Context) -> StatedNeed | None:
     """A need of the hub's own CodeSystem. A level without its edition is refused: the code alone can mean another."""
     dimension = code_in(entry.resource["code"], codes.NEED)
     if dimension is None:
@@ -55,7 +55,7 @@ def need(entry: Entry, context: Context) -> StatedNeed | None:
     return StatedNeed(dimension, level, _when(entry, context))
 
 
-def findings(entry: Entry, context: Context) -> Iterator[Finding]:
+def findings(entry: BundleEntry, context: Context) -> Iterator[Finding]:
     """The facts and scores in an Observation or a QuestionnaireResponse; other contents are kept and decide nothing."""
     match entry.type:
         case "Observation":
@@ -66,7 +66,7 @@ def findings(entry: Entry, context: Context) -> Iterator[Finding]:
             yield from _diagnosed(entry, context)
 
 
-def _observed(entry: Entry, context: Context) -> Iterator[Finding]:
+def _observed(entry: BundleEntry, context: Context) -> Iterator[Finding]:
     code = _finding_code(entry)
     if code is None:
         return
@@ -79,7 +79,7 @@ def _observed(entry: Entry, context: Context) -> Iterator[Finding]:
             yield Finding(code, value, _when(entry, context), evidence)
 
 
-def _finding_code(entry: Entry) -> str | None:
+def _finding_code(entry: BundleEntry) -> str | None:
     own = code_in(entry.resource["code"], codes.FACT)
     if own is None:
         return INSTRUMENTS.finding.get(code_in(entry.resource["code"], codes.LOINC) or "")
@@ -88,7 +88,7 @@ def _finding_code(entry: Entry) -> str | None:
     return own
 
 
-def _answered(entry: Entry, context: Context) -> Iterator[Finding]:
+def _answered(entry: BundleEntry, context: Context) -> Iterator[Finding]:
     response = entry.resource
     mistaken = response["status"] in _MISTAKEN
     if not mistaken and response["status"] not in _STANDING:
@@ -143,7 +143,7 @@ def _whole(value: Any, place: str) -> int:
     raise refuse(422, "value", place, "A score is a whole number, and never below 0.")
 
 
-def _diagnosed(entry: Entry, context: Context) -> Iterator[Finding]:
+def _diagnosed(entry: BundleEntry, context: Context) -> Iterator[Finding]:
     """The longest ICD-10-CM prefix that the table knows."""
     condition = entry.resource
     for each in codings(condition.get("code")):
@@ -161,7 +161,7 @@ def _diagnosed(entry: Entry, context: Context) -> Iterator[Finding]:
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 
 
-def _when(entry: Entry, context: Context) -> Any:
+def _when(entry: BundleEntry, context: Context) -> Any:
     """The clinical time: without one nobody can say whether the assessment is recent."""
     observation = entry.resource
     bounds = observation.get("effectivePeriod", {})

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.intake.edge.reading import code_in, codings, instant, last_instant, target
-from services.intake.words import RecordConsent, RevokeConsent
+from services.intake.messages import RecordConsent, RevokeConsent
 from shared.edge.contract import Context
-from shared.edge.fhir import Entry
+from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
-from shared.words import codes
+from shared.events import codes
 
 _ENDED = frozenset({"inactive", "rejected", "entered-in-error"})
 _RESTRICTIONS = ("provision", "class", "data", "dataPeriod", "securityLabel")
@@ -21,7 +21,9 @@ _MODIFIERS = ("modifierExtension", "implicitRules")
 """What stands under these may turn the meaning of all the rest into its opposite (FHIR R4, 2.4.0.1)."""
 
 
-def consented(entry: Entry, entries: Sequence[Entry], context: Context) -> tuple[RecordConsent | RevokeConsent, ...]:
+def consented(
+    entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
+) -> tuple[RecordConsent | RevokeConsent, ...]:
     """The consent as far as it opens anything. An update that opens nothing closes what it may have opened before.
 
     What was revoked stays so in every ledger: taking the update would make its sender believe otherwise.
@@ -29,14 +31,14 @@ def consented(entry: Entry, entries: Sequence[Entry], context: Context) -> tuple
     opened = None if entry.resource["status"] in _ENDED else _opened(entry, entries, context)
     if opened is not None:
         if _was_ended(entry, context):
-            because = "A consent that was revoked opens nothing again; a new Consent does."
-            raise refuse(422, "business-rule", f"{entry.place}.status", because)
+            reason = "A consent that was revoked opens nothing again; a new Consent does."
+            raise refuse(422, "business-rule", f"{entry.place}.status", reason)
         return (opened,)
     ended = entry.method == "PUT" or entry.resource["status"] in _ENDED
     return (RevokeConsent(consent_id=str(entry.id)),) if ended else ()
 
 
-def _was_ended(entry: Entry, context: Context) -> bool:
+def _was_ended(entry: BundleEntry, context: Context) -> bool:
     """It says so itself, or an update made something else of it than a plain permission."""
     stored = context.stored.get((entry.type, str(entry.id)))
     if stored is None:
@@ -45,7 +47,7 @@ def _was_ended(entry: Entry, context: Context) -> bool:
     return closed or stored.body["status"] in _ENDED
 
 
-def _opened(entry: Entry, entries: Sequence[Entry], context: Context) -> RecordConsent | None:
+def _opened(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> RecordConsent | None:
     consent, zone = entry.resource, context.settings.timezone
     provision = consent.get("provision", {})
     if not _is_plain_permit(consent, provision):
@@ -84,7 +86,7 @@ def _is_plain_permit(consent: Mapping[str, Any], provision: Mapping[str, Any]) -
     )
 
 
-def _recipients(provision: Mapping[str, Any], entries: Sequence[Entry]) -> list[str]:
+def _recipients(provision: Mapping[str, Any], entries: Sequence[BundleEntry]) -> list[str]:
     organizations = {str(each.id): each.resource for each in entries if each.type == "Organization"}
     named: list[str] = []
     for actor in provision.get("actor", ()):

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from services.intake.edge.assessing import INSTRUMENTS
 from services.intake.edge.reading import code_in, first_day, last_day, target
-from services.intake.words import Prescribed
+from services.intake.messages import Prescribed
 from shared.edge.contract import Context
-from shared.edge.fhir import Entry
-from shared.words import codes
+from shared.edge.fhir import BundleEntry
+from shared.events import codes
 
 SNOMED = "http://snomed.info/sct"
 _NEVER_TAKEN = frozenset({"entered-in-error", "not-taken", "cancelled", "draft", "intended"})
@@ -18,7 +18,7 @@ _OVER = frozenset({"completed", "stopped"})
 _ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
 
-def prescribed(entry: Entry, entries: Sequence[Entry], context: Context) -> Prescribed:
+def prescribed(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> Prescribed:
     """What this report says of the medication: taken from when to when, or never."""
     resource, zone = entry.resource, context.settings.timezone
     start, end = _bounds(resource)
@@ -36,7 +36,7 @@ def prescribed(entry: Entry, entries: Sequence[Entry], context: Context) -> Pres
     )
 
 
-def _is_taken(entry: Entry) -> bool:
+def _is_taken(entry: BundleEntry) -> bool:
     resource = entry.resource
     if resource["status"] in _NEVER_TAKEN or resource.get("doNotPerform"):
         return False
@@ -54,7 +54,7 @@ def _after(start: date | None, end: date | None) -> date | None:
     return max(start, end) if start and end else end
 
 
-def _rxnorm(resource: Mapping[str, Any], entries: Sequence[Entry]) -> str:
+def _rxnorm(resource: Mapping[str, Any], entries: Sequence[BundleEntry]) -> str:
     """The RxNorm code, of the medication itself or of the Medication it points to; empty where nobody coded it."""
     concept = resource.get("medicationCodeableConcept")
     if concept is None:
@@ -63,7 +63,7 @@ def _rxnorm(resource: Mapping[str, Any], entries: Sequence[Entry]) -> str:
 
 
 def _medication(
-    reference: Mapping[str, Any], resource: Mapping[str, Any], entries: Sequence[Entry]
+    reference: Mapping[str, Any], resource: Mapping[str, Any], entries: Sequence[BundleEntry]
 ) -> Mapping[str, Any]:
     literal = str(reference.get("reference", ""))
     contained = [each for each in resource.get("contained", ()) if literal == f"#{each.get('id')}"]

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.edge.contract import Context
-from shared.edge.outcome import Refusal, refuse
+from shared.edge.outcome import HttpRefusal, refuse
 
 Json = Mapping[str, Any]
 
@@ -103,5 +103,5 @@ def _midnight(day: date, zone: str) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(zone))
 
 
-def _not_a_time(place: str) -> Refusal:
+def _not_a_time(place: str) -> HttpRefusal:
     return refuse(422, "value", place, "Not a date or time.")

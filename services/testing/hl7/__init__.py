@@ -21,12 +21,12 @@ from services.testing.hl7.header import (
     VERSIONS,
     Fault,
     Header,
-    Refusal,
+    Nak,
     decoded,
     require_kind,
     require_readable,
 )
-from services.testing.hl7.reader import Group, Named, Order, Patient, Reader
+from services.testing.hl7.reader import Group, Hl7Reader, Named, Order, Patient
 
 __all__ = [
     "DATA_ERROR",
@@ -40,8 +40,8 @@ __all__ = [
     "Group",
     "Header",
     "Message",
+    "Nak",
     "Named",
-    "Refusal",
     "header_of",
     "parse",
 ]
@@ -65,8 +65,8 @@ def parse(content: bytes, zone: tzinfo) -> Message:
     try:
         segments = [each for each in hl7.parse(text) if len(each) > 0]
     except Exception as error:  # whatever the parser stumbles over is the sender's form
-        raise Refusal("AR", Fault("MSH^1", SEQUENCE_ERROR), header) from error
-    reader = Reader(header, zone)
+        raise Nak("AR", Fault("MSH^1", SEQUENCE_ERROR), header) from error
+    reader = Hl7Reader(header, zone)
     return Message(header, tuple(reader.group(each) for each in _patients(segments, header)))
 
 
@@ -74,7 +74,7 @@ def header_of(content: bytes) -> Header | None:
     """MSH alone, for an answer to what is otherwise unreadable."""
     try:
         return decoded(content)[1]
-    except Refusal:
+    except Nak:
         return None
 
 
@@ -86,13 +86,13 @@ def _patients(segments: Sequence[Any], header: Header) -> list[Patient]:
             case "PID":
                 patients.append(Patient(segment, len(patients) + 1))
             case "OBR" | "OBX" | "SPM" if not patients:
-                raise Refusal("AE", Fault("PID", REQUIRED_MISSING), header)
+                raise Nak("AE", Fault("PID", REQUIRED_MISSING), header)
             case "OBR":
                 patients[-1].orders.append(Order(segment))
             case "OBX" if patients[-1].orders:
                 patients[-1].orders[-1].observations.append(segment)
             case "OBX" if header.version < _PATIENT_OBSERVATIONS_SINCE:
-                raise Refusal("AE", Fault("OBR", REQUIRED_MISSING), header)
+                raise Nak("AE", Fault("OBR", REQUIRED_MISSING), header)
             case "SPM" if patients[-1].orders:
                 patients[-1].orders[-1].specimen = segment
             case _:

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from services.testing.hl7.header import Fault, Header
-from shared.words.codes import HUB
+from shared.events.codes import HUB
 
 MEANINGS = {
     100: "Segment sequence error",
@@ -35,10 +35,10 @@ def acknowledge(header: Header | None, code: str, faults: Sequence[Fault], now: 
     """
     asked = header or UNREADABLE
     version = asked.version or "2.5.1"
-    said = ["; ".join(_meaning(each) for each in faults)] if version < _WHOLE_ERR_SINCE else []
+    meanings = ["; ".join(_meaning(each) for each in faults)] if version < _WHOLE_ERR_SINCE else []
     segments = [
         _msh(asked, version, now),
-        ["MSA", code, asked.control_id, *said],
+        ["MSA", code, asked.control_id, *meanings],
         *(_err(each, asked, version) for each in faults),
     ]
     text = "".join(asked.separator.join(each).rstrip(asked.separator) + "\r" for each in segments)

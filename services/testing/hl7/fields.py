@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
-from services.testing.hl7.header import DATA_ERROR, Fault, Header, Refusal
+from services.testing.hl7.header import DATA_ERROR, Fault, Header, Nak
 from services.testing.interpretation import SNOMED
 from services.testing.laboratory import Code
-from shared.words.codes import INTERPRETATION, LOINC
+from shared.events.codes import INTERPRETATION, LOINC
 
 SYSTEMS = {
     "LN": LOINC,
@@ -79,7 +79,7 @@ class Fields:
             return None
         found = _TIME.match(text)
         if found is None:
-            raise Refusal("AE", Fault(location, DATA_ERROR), self.header)
+            raise Nak("AE", Fault(location, DATA_ERROR), self.header)
         year, month, day, hour, minute, second, offset = found.groups()
         if day is None:
             return None
@@ -94,7 +94,7 @@ class Fields:
                 tzinfo=_offset(offset) if offset else self.zone,
             )
         except ValueError as error:
-            raise Refusal("AE", Fault(location, DATA_ERROR), self.header) from error
+            raise Nak("AE", Fault(location, DATA_ERROR), self.header) from error
 
 
 _HEXADECIMAL = re.compile(r"X(?:[0-9A-Fa-f]{2})+")

@@ -30,7 +30,7 @@ class Fault(msgspec.Struct, frozen=True):
     number: int
 
 
-class Refusal(Exception):
+class Nak(Exception):
     """The message cannot be taken: AR for its kind or form, AE for what it says. `header` is what could be read."""
 
     def __init__(self, code: str, fault: Fault, header: "Header | None" = None) -> None:
@@ -69,7 +69,7 @@ def decoded(content: bytes) -> tuple[str, Header]:
     """Segments with one carriage return between them, and their MSH. Raises Refusal where there is none."""
     start = content.find(b"MSH")
     if start < 0:
-        raise Refusal("AR", Fault("", SEQUENCE_ERROR))
+        raise Nak("AR", Fault("", SEQUENCE_ERROR))
     body = content[start:].split(b"\x1c", 1)[0]
     text, charset = _text(body, _named_charset(body))
     return (joined := _segments(text)), _header(joined, charset)
@@ -100,7 +100,7 @@ def _segments(text: str) -> str:
 def _header(text: str, charset: str) -> Header:
     first = text.split("\r", 1)[0]
     if len(first) < 8 or first[3].isalnum() or first[3].isspace():
-        raise Refusal("AR", Fault("MSH^1^1", SEQUENCE_ERROR))
+        raise Nak("AR", Fault("MSH^1^1", SEQUENCE_ERROR))
     separator = first[3]
     _, encoding, *rest = first.split(separator)
     return Header(separator, encoding, ("MSH", separator, encoding, *rest), charset)
@@ -115,14 +115,14 @@ def require_kind(header: Header) -> None:
         (header.version not in VERSIONS, 12, WRONG_VERSION),
     ):
         if wrong:
-            raise Refusal("AR", Fault(f"MSH^1^{field}", number), header)
+            raise Nak("AR", Fault(f"MSH^1^{field}", number), header)
 
 
 def require_readable(header: Header, text: str) -> None:
     """One message, without NUL (nothing here can keep it), in a character set we can read. Raises Refusal with AR."""
     if "\x00" in text:
-        raise Refusal("AR", Fault("", DATA_ERROR), header)
+        raise Nak("AR", Fault("", DATA_ERROR), header)
     if header.text(18).split(header.encoding[1:2] or "~")[0].upper() not in CHARSETS and not text.isascii():
-        raise Refusal("AR", Fault("MSH^1^18", NOT_IN_TABLE), header)
+        raise Nak("AR", Fault("MSH^1^18", NOT_IN_TABLE), header)
     if f"\rMSH{header.separator}" in text:
-        raise Refusal("AR", Fault("MSH^2", SEQUENCE_ERROR), header)
+        raise Nak("AR", Fault("MSH^2", SEQUENCE_ERROR), header)

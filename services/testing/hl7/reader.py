@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from services.testing.hl7.fields import Fields
-from services.testing.hl7.header import REQUIRED_MISSING, Fault, Refusal
+from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.interpretation import cutoff_in, number_in
 from services.testing.laboratory import Component, LaboratoryReport, Status, specimen_of
 
@@ -82,12 +82,12 @@ class Patient:
     orders: list[Order] = field(default_factory=list)
 
 
-class Reader(Fields):
+class Hl7Reader(Fields):
     def group(self, patient: Patient) -> Group:
         numbers = {number for each in patient.orders if (number := self.specimen_number(each))}
         only = next(iter(numbers)) if len(numbers) == 1 else ""
         reports = [self._report(each, place, only) for place, each in enumerate(patient.orders, 1)]
-        return Group(tuple(self._named(patient.segment)), tuple(_with_beside(each, reports) for each in reports))
+        return Group(tuple(self._named(patient.segment)), tuple(_with_same_specimen(each, reports) for each in reports))
 
     def _named(self, segment: Any) -> Iterator[Named]:
         """PID-3, every repetition that names the patient; PID-2 where an old sender left PID-3 empty."""
@@ -109,11 +109,11 @@ class Reader(Fields):
 
     def _report(self, order: Order, place: int, only_specimen: str) -> LaboratoryReport:
         status = _status([self._observation_status(each) for each in order.observations], self.text(order.segment, 25))
-        said_at = self.moment(self.header.text(7), "MSH^1^7")
-        issued_at = self.moment(self.text(order.segment, 22), f"OBR^{place}^22") or said_at
+        sent_at = self.moment(self.header.text(7), "MSH^1^7")
+        issued_at = self.moment(self.text(order.segment, 22), f"OBR^{place}^22") or sent_at
         collected_at = self._collected_at(order, place) or issued_at
         if collected_at is None:
-            raise Refusal("AE", Fault(f"OBR^{place}^7", REQUIRED_MISSING), self.header)
+            raise Nak("AE", Fault(f"OBR^{place}^7", REQUIRED_MISSING), self.header)
         return LaboratoryReport(
             filler=self._filler(order.segment, place),
             specimen=self.specimen_number(order) or only_specimen,
@@ -149,7 +149,7 @@ class Reader(Fields):
     def _component(self, observation: Any, of_report: Status) -> Component:
         status = self._observation_status(observation) or of_report
         kind = self.text(observation, 2)
-        bare = Component(
+        baseline = Component(
             codes=self.codes(observation, 3),
             status=status,
             cutoff=cutoff_in(self.text(observation, 7)),
@@ -160,14 +160,14 @@ class Reader(Fields):
         match kind:
             case "CWE" | "CE" | "CNE" | "CF" | "IS" | "ID":
                 values = self.codes(observation, 5)
-                return replace(bare, values=values, text=self.text(observation, 5, 9))
+                return replace(baseline, values=values, text=self.text(observation, 5, 9))
             case "SN":
-                return replace(bare, **self._structured(observation))
+                return replace(baseline, **self._structured(observation))
             case "NM" | "ST" | "TX" | "FT" | "":
                 text = " ".join(self.part(each, 1) for each in self.repetitions(observation, 5))
-                return replace(bare, number=_number(text) if kind == "NM" else None, text=text)
+                return replace(baseline, number=_number(text) if kind == "NM" else None, text=text)
             case _:
-                return bare
+                return baseline
 
     def _structured(self, observation: Any) -> dict[str, Any]:
         """SN: comparator, number; a ratio or range is kept as text that no rule reads."""
@@ -177,10 +177,10 @@ class Reader(Fields):
         return {"comparator": comparator, "number": _number(number)}
 
 
-def _with_beside(report: LaboratoryReport, reports: Sequence[LaboratoryReport]) -> LaboratoryReport:
+def _with_same_specimen(report: LaboratoryReport, reports: Sequence[LaboratoryReport]) -> LaboratoryReport:
     specimen = specimen_of(report)
     others = (each.components for each in reports if each is not report and specimen_of(each) == specimen)
-    return msgspec.structs.replace(report, beside=tuple(chain.from_iterable(others)))
+    return msgspec.structs.replace(report, same_specimen=tuple(chain.from_iterable(others)))
 
 
 def _number(text: str) -> Decimal | None:
@@ -194,15 +194,15 @@ def _number(text: str) -> Decimal | None:
 
 def _status(observations: Sequence[Status | None], code: str) -> Status:
     """The report's status from its components and OBR-25. What every component says goes before what the order says."""
-    said = {each for each in observations if each is not None}
-    if said and said <= {"cancelled", "entered-in-error"}:
-        return "entered-in-error" if "entered-in-error" in said else "cancelled"
-    if said == {"promoted"}:
+    statuses = {each for each in observations if each is not None}
+    if statuses and statuses <= {"cancelled", "entered-in-error"}:
+        return "entered-in-error" if "entered-in-error" in statuses else "cancelled"
+    if statuses == {"promoted"}:
         return "promoted"
-    if "corrected" in said:
+    if "corrected" in statuses:
         return "corrected"
     if code:
         return REPORT_STATUS.get(code, "unknown")
-    if "preliminary" in said:
+    if "preliminary" in statuses:
         return "preliminary"
-    return "registered" if said == {"registered"} else "final"
+    return "registered" if statuses == {"registered"} else "final"

@@ -1,19 +1,27 @@
 """Foreign FHIR at the hub's edge: parsed once, validated once, turned into entries; and the answers that go back."""
 
-from shared.edge.fhir.answers import Answered, Interaction, Taken, capability, etag, response_bundle, searchset
-from shared.edge.fhir.models import is_resource_type, warm
+from shared.edge.fhir.definitions import is_resource_type, warm
 from shared.edge.fhir.parsing import Limits, Parsed, encode, parse
 from shared.edge.fhir.references import references, resolve
-from shared.edge.fhir.submission import Entry, message, single, transaction
+from shared.edge.fhir.responses import (
+    Answered,
+    Interaction,
+    ResourceSupport,
+    capability,
+    etag,
+    response_bundle,
+    searchset,
+)
+from shared.edge.fhir.submission import BundleEntry, message, single, transaction
 from shared.edge.fhir.validation import require_type, require_valid, validate
 
 __all__ = [
     "Answered",
-    "Entry",
+    "BundleEntry",
     "Interaction",
     "Limits",
     "Parsed",
-    "Taken",
+    "ResourceSupport",
     "capability",
     "encode",
     "etag",

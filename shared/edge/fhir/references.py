@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from shared.edge.fhir.models import ANY_RESOURCE, shape
-from shared.edge.fhir.submission import Entry
-from shared.edge.outcome import Issue, Refusal, fault
+from shared.edge.fhir.definitions import ANY_RESOURCE, shape
+from shared.edge.fhir.submission import BundleEntry
+from shared.edge.outcome import HttpRefusal, Issue, fault
 
-_KEPT_META = ("profile", "security", "tag")
+_STORED_META = ("profile", "security", "tag")
 
 
 def references(resource: dict[str, Any], place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -23,7 +23,7 @@ def references(resource: dict[str, Any], place: str = "") -> Iterator[tuple[str,
     return iter(found)
 
 
-def resolve(entries: Sequence[Entry], ids: Callable[[Entry], str]) -> tuple[Entry, ...]:
+def resolve(entries: Sequence[BundleEntry], ids: Callable[[BundleEntry], str]) -> tuple[BundleEntry, ...]:
     """The entries with ids assigned to what is new, and references among them rewritten to `Type/id`.
 
     An entry is pointed to by its fullUrl, or by `Type/id` as its sender knew it. Contained (`#`), foreign and logical
@@ -33,13 +33,13 @@ def resolve(entries: Sequence[Entry], ids: Callable[[Entry], str]) -> tuple[Entr
     assigned = [entry.id if entry.method == "PUT" and entry.id else ids(entry) for entry in entries]
     known = _addresses(entries, assigned)
     dangling: list[Issue] = []
-    told = tuple(_assigned(entry, id_, known, dangling) for entry, id_ in zip(entries, assigned, strict=True))
+    resolved = tuple(_assigned(entry, id_, known, dangling) for entry, id_ in zip(entries, assigned, strict=True))
     if dangling:
-        raise Refusal(422, dangling)
-    return told
+        raise HttpRefusal(422, dangling)
+    return resolved
 
 
-def _addresses(entries: Sequence[Entry], assigned: Sequence[str]) -> dict[str, str]:
+def _addresses(entries: Sequence[BundleEntry], assigned: Sequence[str]) -> dict[str, str]:
     """Everything that points to an entry. A `Type/id` that two senders use for different things points to neither."""
     known: dict[str, str] = {}
     relative: dict[str, set[str]] = {}
@@ -52,24 +52,24 @@ def _addresses(entries: Sequence[Entry], assigned: Sequence[str]) -> dict[str, s
     return known | {name: targets.pop() for name, targets in relative.items() if len(targets) == 1}
 
 
-def _own_id(entry: Entry) -> str | None:
+def _own_id(entry: BundleEntry) -> str | None:
     base, found, id_ = (entry.full_url or "").rpartition(f"/{entry.type}/")
     return id_ if found and base else None
 
 
-def _assigned(entry: Entry, id_: str, known: Mapping[str, str], dangling: list[Issue]) -> Entry:
+def _assigned(entry: BundleEntry, id_: str, known: Mapping[str, str], dangling: list[Issue]) -> BundleEntry:
     base = (entry.full_url or "").rpartition(f"/{entry.type}/")[0]
     resource = msgspec.to_builtins(entry.resource, builtin_types=(Decimal,))  # a copy; digits stay
     for place, reference in references(resource, entry.place):
         address = reference.get("reference", "#")
         if address.startswith("#"):
             continue
-        bare = address.partition("/_history/")[0]
-        if target := known.get(f"{base}/{bare}") or known.get(bare):
+        baseline = address.partition("/_history/")[0]
+        if target := known.get(f"{base}/{baseline}") or known.get(baseline):
             reference["reference"] = target
-        elif bare.startswith("urn:"):
+        elif baseline.startswith("urn:"):
             dangling.append(fault("not-found", f"{place}.reference", "Nothing in the Bundle carries this reference."))
-    meta = {name: value for name, value in resource.pop("meta", {}).items() if name in _KEPT_META}
+    meta = {name: value for name, value in resource.pop("meta", {}).items() if name in _STORED_META}
     head = {"resourceType": entry.type, "id": id_} | ({"meta": meta} if meta else {})
     sender_id = resource.get("id") if entry.method == "POST" else None
     return msgspec.structs.replace(entry, id=id_, resource=head | {**resource, "id": id_}, sender_id=sender_id)

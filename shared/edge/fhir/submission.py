@@ -9,14 +9,14 @@ from typing import Any, Literal, NoReturn
 
 import msgspec
 
-from shared.edge.fhir.models import shape
+from shared.edge.fhir.definitions import shape
 from shared.edge.outcome import Code, refuse
 
 _version = re.compile(r'(?:W/)?"([A-Za-z0-9\-.]{1,64})"')
 _address = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 
 
-class Entry(msgspec.Struct, frozen=True):
+class BundleEntry(msgspec.Struct, frozen=True):
     """One resource to create (POST) or update (PUT), and where in the request it stands.
 
     `id` is the target of a PUT, and of a POST once `resolve` has assigned one. `if_match` is the bare version id.
@@ -35,7 +35,7 @@ class Entry(msgspec.Struct, frozen=True):
     """The id under which the sender keeps what it creates here; `resolve` remembers it when it assigns ours."""
 
 
-def transaction(bundle: dict[str, Any]) -> tuple[Entry, ...]:
+def transaction(bundle: dict[str, Any]) -> tuple[BundleEntry, ...]:
     """The entries of a transaction Bundle, all of which are done or none.
 
     Refuses (422) what the hub does not do: other kinds of Bundle, reads, deletes and patches, conditional updates.
@@ -53,7 +53,7 @@ def transaction(bundle: dict[str, Any]) -> tuple[Entry, ...]:
     return asked
 
 
-def message(bundle: dict[str, Any], base: str | None = None) -> tuple[dict[str, Any], tuple[Entry, ...]]:
+def message(bundle: dict[str, Any], base: str | None = None) -> tuple[dict[str, Any], tuple[BundleEntry, ...]]:
     """The MessageHeader and the other resources of a message, for `$process-message`.
 
     A resource is an update when its fullUrl lies below `base`, the hub's own address, and new otherwise: a sender's ids
@@ -65,13 +65,13 @@ def message(bundle: dict[str, Any], base: str | None = None) -> tuple[dict[str, 
     header = entries[0].get("resource", {}) if entries else {}
     if header.get("resourceType") != "MessageHeader":
         _no("required", "Bundle.entry[0].resource", "The first resource of a message is its MessageHeader.")
-    heard = enumerate(entries[1:], 1)
-    return header, tuple(_told(entry, f"Bundle.entry[{place}].resource", base) for place, entry in heard)
+    following = enumerate(entries[1:], 1)
+    return header, tuple(_message_entry(entry, f"Bundle.entry[{place}].resource", base) for place, entry in following)
 
 
 def single(
     method: Literal["POST", "PUT"], type_: str, id_: str | None, resource: dict[str, Any], headers: Mapping[str, str]
-) -> Entry:
+) -> BundleEntry:
     """One create or update by URL. Header names are lower case; `if-match` and `if-none-exist` are heeded."""
     if resource.get("resourceType") != type_:
         _no("invalid", "", "The resource type is not the one of the URL.", status=400)
@@ -79,10 +79,10 @@ def single(
         _no("invalid", f"{type_}.id", "The id is not the one of the URL.", status=400)
     _require_values(resource, type_)
     if_match = _matched(headers.get("if-match"), "")
-    return Entry(method, type_, id_, resource, None, if_match, headers.get("if-none-exist"), type_)
+    return BundleEntry(method, type_, id_, resource, None, if_match, headers.get("if-none-exist"), type_)
 
 
-def _requested(entry: dict[str, Any], place: str) -> Entry:
+def _requested(entry: dict[str, Any], place: str) -> BundleEntry:
     request = entry["request"]
     method, address = request.get("method"), request.get("url", "")
     if method not in ("POST", "PUT"):
@@ -100,10 +100,10 @@ def _requested(entry: dict[str, Any], place: str) -> Entry:
         _no("invalid", f"{place}.request.url", "The URL of a create is the resource type.", status=400)
     matched = _matched(request.get("ifMatch"), f"{place}.request.ifMatch")
     absent = request.get("ifNoneExist")
-    return Entry(method, type_, id_, resource, entry.get("fullUrl"), matched, absent, f"{place}.resource")
+    return BundleEntry(method, type_, id_, resource, entry.get("fullUrl"), matched, absent, f"{place}.resource")
 
 
-def _told(entry: dict[str, Any], place: str, base: str | None) -> Entry:
+def _message_entry(entry: dict[str, Any], place: str, base: str | None) -> BundleEntry:
     resource = entry.get("resource")
     if resource is None:
         _no("required", place, "Each entry of a message has a resource.")
@@ -111,8 +111,8 @@ def _told(entry: dict[str, Any], place: str, base: str | None) -> Entry:
     type_, url = resource["resourceType"], entry.get("fullUrl")
     ours = base is not None and resource.get("id") is not None and url == f"{base}/{type_}/{resource['id']}"
     if ours:
-        return Entry("PUT", type_, resource["id"], resource, url, None, None, place)
-    return Entry("POST", type_, None, resource, url, None, None, place)
+        return BundleEntry("PUT", type_, resource["id"], resource, url, None, None, place)
+    return BundleEntry("POST", type_, None, resource, url, None, None, place)
 
 
 def _require_values(resource: dict[str, Any], place: str) -> None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from shared.edge.fhir.models import is_resource_type
-from shared.edge.fhir.walking import ISSUES_MAX, walk
-from shared.edge.outcome import Issue, Refusal, fault, refuse
+from shared.edge.fhir.definitions import is_resource_type
+from shared.edge.fhir.validator import ISSUES_MAX, walk
+from shared.edge.outcome import HttpRefusal, Issue, fault, refuse
 
 
 def validate(resource: dict[str, Any]) -> tuple[Issue, ...]:
@@ -20,7 +20,7 @@ def validate(resource: dict[str, Any]) -> tuple[Issue, ...]:
 def require_valid(resource: dict[str, Any]) -> None:
     """Raises Refusal 400 with every issue of `validate`, if there is one."""
     if issues := validate(resource):
-        raise Refusal(400, issues)
+        raise HttpRefusal(400, issues)
 
 
 def require_type(resource: dict[str, Any], types: frozenset[str], place: str) -> str:

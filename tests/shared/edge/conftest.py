@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shared.edge.app import build
-from shared.edge.clients import Door, registered
-from shared.edge.manners import FHIR_JSON, Front
-from shared.path.clock import machine_now
-from tests.intake.reception import DEPLOY, Reception, reception
+from shared.edge.clients import TokenVerifier, registered
+from shared.edge.http import FHIR_JSON, EdgeDependencies
+from shared.platform.clock import machine_now
+from tests.intake.reception import DEPLOY, Hl7Receiver, reception
 
 AUDIENCE = "iop-hub"
 
@@ -49,7 +49,7 @@ class Issuer:
 class Counter:
     """The service as a client meets it."""
 
-    reception: Reception
+    reception: Hl7Receiver
     issuer: Issuer
     http: httpx.AsyncClient
 
@@ -85,9 +85,11 @@ async def counter(database: str, tmp_path: Path, issuer: Issuer) -> AsyncIterato
     async def broken() -> str | None:
         raise ArithmeticError("nobody foresaw Robin Synthetic here")
 
-    async with reception(database, tmp_path) as desk:
-        door = Door(issuer.url, AUDIENCE, registered(DEPLOY))
-        front = Front(desk.desk, door, desk.reader, desk.inbox, issuer.url, ready=broken)
-        transport = httpx.ASGITransport(build(front))
+    async with reception(database, tmp_path) as submissions:
+        token_verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY))
+        dependencies = EdgeDependencies(
+            submissions.submissions, token_verifier, submissions.reader, submissions.inbox, issuer.url, ready=broken
+        )
+        transport = httpx.ASGITransport(build(dependencies))
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
-            yield Counter(desk, issuer, http)
+            yield Counter(submissions, issuer, http)

@@ -4,7 +4,7 @@ from typing import Any
 
 from joserfc.jwk import ECKey
 
-from shared.path.clock import machine_now
+from shared.platform.clock import machine_now
 from tests.intake import bundles
 from tests.shared.edge.conftest import Counter, Issuer
 
@@ -57,12 +57,12 @@ async def test_a_token_signed_by_another_key_names_nobody(counter: Counter) -> N
 # What intake does not know, it keeps; but not from anybody
 
 
-async def specimen(counter: Counter, scope: str, *beside: dict[str, Any]) -> int:
+async def specimen(counter: Counter, scope: str, *same_specimen: dict[str, Any]) -> int:
     """What becomes of a Specimen of a known patient, alone or beside others in one transaction."""
     await counter.send(bundles.intake("0001"))
     who = {"type": "Patient", "identifier": {"system": bundles.MRN_SYSTEM, "value": "0001"}}
     bundle = bundles.transaction(
-        {"resourceType": "Specimen", "subject": who}, *({**each, "subject": who} for each in beside)
+        {"resourceType": "Specimen", "subject": who}, *({**each, "subject": who} for each in same_specimen)
     )
     answer = await counter.send(bundle, Authorization=f"Bearer {counter.issuer.token(scope=scope)}")
     return answer.status_code

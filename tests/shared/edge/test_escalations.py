@@ -2,25 +2,25 @@
 
 import pytest
 
-from shared.edge.contract import Interpretation, Stored
+from shared.edge.contract import Interpretation, StoredResource
 from shared.edge.escalations import of_hold
-from shared.edge.fhir import Entry, single
-from shared.edge.outcome import Refusal
-from shared.path.parking import AcknowledgeHold, ResolveHold
-from shared.words.codes import ESCALATION
+from shared.edge.fhir import BundleEntry, single
+from shared.edge.outcome import HttpRefusal
+from shared.events.codes import ESCALATION
+from shared.path.transaction.hold import AcknowledgeHold, ResolveHold
 
 HOLD, MISS = "1f0c6a3e-0000-4000-8000-000000000001", "1f0c6a3e-0000-4000-8000-000000000002"
 PATIENT = "11111111-1111-4111-8111-111111111111"
 
 
-def stored(category: str, system: str = ESCALATION) -> Stored:
-    return Stored(PATIENT, {"resourceType": "Task", "code": {"coding": [{"system": system, "code": category}]}})
+def stored(category: str, system: str = ESCALATION) -> StoredResource:
+    return StoredResource(PATIENT, {"resourceType": "Task", "code": {"coding": [{"system": system, "code": category}]}})
 
 
 TASKS = {("Task", HOLD): stored("hub-hold"), ("Task", MISS): stored("attendance")}
 
 
-def put(identity: str, status: str) -> Entry:
+def put(identity: str, status: str) -> BundleEntry:
     task = {"resourceType": "Task", "id": identity, "status": status, "intent": "order"}
     return single("PUT", "Task", identity, task, {})
 
@@ -31,7 +31,7 @@ def test_an_accepted_hub_hold_is_acknowledged(status: str) -> None:
 
 
 def test_a_completed_hub_hold_is_to_be_resolved() -> None:
-    command = ResolveHold(escalation_id=HOLD, because="acted-on")
+    command = ResolveHold(escalation_id=HOLD, reason="acted-on")
     assert of_hold([put(HOLD, "completed")], TASKS) == Interpretation((command,))
 
 
@@ -42,6 +42,6 @@ def test_every_other_task_is_the_services_own() -> None:
 
 
 def test_a_hub_hold_is_answered_alone() -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpRefusal) as refused:
         of_hold([put(MISS, "accepted"), put(HOLD, "accepted")], TASKS)
     assert refused.value.status == 422

@@ -8,7 +8,7 @@ import pytest
 
 from tests.intake import bundles
 from tests.shared.edge.conftest import Counter
-from tests.shared.edge.test_manners import admitted, observation
+from tests.shared.edge.test_http import admitted, observation
 
 Json = dict[str, Any]
 SYSTEM = "https://ehr.demo.iop-hub.org/observation"
@@ -19,7 +19,7 @@ def numbered(patient: str, number: str = "1", **more: Any) -> Json:
     return observation(patient, identifier=[{"system": SYSTEM, "value": number}], **more)
 
 
-async def kept(counter: Counter, kind: str = "Observation") -> list[Json]:
+async def resource(counter: Counter, kind: str = "Observation") -> list[Json]:
     return [each for each in await counter.reception.found(kind) if "identifier" in each]
 
 
@@ -33,7 +33,7 @@ async def test_what_does_not_exist_is_created_and_then_found(counter: Counter) -
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.headers["Location"] == again.headers["Location"]
     assert first.headers["ETag"] == again.headers["ETag"]
-    assert [each["status"] for each in await kept(counter)] == ["final"]
+    assert [each["status"] for each in await resource(counter)] == ["final"]
 
 
 async def test_what_was_created_without_a_condition_is_found_by_one(counter: Counter) -> None:
@@ -73,7 +73,7 @@ async def test_another_condition_is_refused_never_ignored(counter: Counter) -> N
     for condition in ("", "status=final", "identifier=1", f"{ONE}&status=final", "%%%", f"{ONE}%00"):
         refused = await counter.send(numbered(patient), **{"If-None-Exist": condition})
         assert refused.status_code == 400
-    assert await kept(counter) == []
+    assert await resource(counter) == []
 
 
 async def test_a_patient_who_exists_is_not_overwritten_on_a_condition(counter: Counter) -> None:
@@ -131,7 +131,7 @@ async def test_a_patient_is_pointed_to_by_an_identifier(counter: Counter) -> Non
     patient = await admitted(counter)
     asked = {"reference": f"Patient?identifier={bundles.MRN_SYSTEM}|0001"}
     await counter.send(bundles.transaction(numbered("", subject=asked)))
-    (stored,) = await kept(counter)
+    (stored,) = await resource(counter)
     assert stored["subject"] == {"type": "Patient", "reference": f"Patient/{patient}"}
 
 
@@ -147,7 +147,7 @@ async def test_somebody_else_pointed_to_by_a_condition_stays_named(counter: Coun
     npi = "http://hl7.org/fhir/sid/us-npi"
     performer = [{"reference": f"Practitioner?identifier={npi}|9", "display": "A nurse"}]
     await counter.send(bundles.transaction(numbered(patient, performer=performer)))
-    (stored,) = await kept(counter)
+    (stored,) = await resource(counter)
     named = {"type": "Practitioner", "identifier": {"system": npi, "value": "9"}, "display": "A nurse"}
     assert stored["performer"] == [named]
 
@@ -179,7 +179,7 @@ async def test_what_points_to_another_patient_is_never_filed_under_this_one(coun
     refused = await counter.send(bundles.transaction(bundles.patient("0001"), own, numbered("", subject=subject)))
     assert refused.status_code == 422
     assert refused.json()["issue"][0]["expression"] == ["Bundle.entry[2].resource.subject"]
-    assert await kept(counter) == []
+    assert await resource(counter) == []
 
 
 async def test_one_name_that_nobody_knows_means_the_patient_that_came_and_two_mean_nobody(counter: Counter) -> None:
@@ -188,7 +188,7 @@ async def test_one_name_that_nobody_knows_means_the_patient_that_came_and_two_me
     assert refused.status_code == 422
     taken = await counter.send(bundles.transaction(bundles.patient("0001"), first))
     patient = taken.json()["entry"][0]["response"]["location"].split("/")[1]
-    assert [each["subject"]["reference"] for each in await kept(counter)] == [f"Patient/{patient}"]
+    assert [each["subject"]["reference"] for each in await resource(counter)] == [f"Patient/{patient}"]
 
 
 async def test_the_same_patient_named_in_several_ways_is_one(counter: Counter) -> None:
@@ -202,7 +202,7 @@ async def test_the_same_patient_named_in_several_ways_is_one(counter: Counter) -
         bundles.patient("0001"), *(numbered("", str(n), subject=each) for n, each in enumerate(ways))
     )
     assert (await counter.send(bundle)).status_code == 200
-    assert {each["subject"]["reference"] for each in await kept(counter)} == {f"Patient/{patient}"}
+    assert {each["subject"]["reference"] for each in await resource(counter)} == {f"Patient/{patient}"}
 
 
 # What is kept of it
@@ -213,5 +213,5 @@ async def test_a_time_that_no_database_holds_is_kept_as_it_came_and_parks_nobody
     patient = await admitted(counter)
     answer = await counter.send(numbered(patient, effectiveDateTime=at))
     assert answer.status_code == 201
-    (stored,) = await kept(counter)
+    (stored,) = await resource(counter)
     assert stored["effectiveDateTime"] == at

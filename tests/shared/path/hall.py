@@ -10,24 +10,28 @@ from uuid import UUID, uuid4, uuid5
 import msgspec
 
 from services.attendance import decide
+from services.attendance.messages import Commands
 from services.attendance.settings import Settings
 from services.attendance.state import VERSION, State, due, evolve
-from services.attendance.words import Commands
-from shared.path import db
-from shared.path.clock import Clock
-from shared.path.inbox import Inbox
-from shared.path.item import Answer, Item, heard
-from shared.path.listening import Listening
+from shared.events import wire
+from shared.events.envelope import Command, Envelope, Event
+from shared.events.intake import EpisodeAdmitted, TemplateSlot
 from shared.path.service import Service
-from shared.path.settings import load
-from shared.words import wire
-from shared.words.envelope import Command, Envelope, Word
-from shared.words.intake import EpisodeAdmitted, Slot
+from shared.path.transaction.delivery import Answer, Delivery, consumed
+from shared.path.transaction.inbox import Inbox
+from shared.platform import db
+from shared.platform.clock import Clock
+from shared.platform.listening import Listening
+from shared.platform.settings import load
 
 MONDAY_NOON = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
 MONDAY_SESSION = datetime(2026, 1, 5, 23, 0, tzinfo=UTC)
 """18:00 in New York."""
-EVENINGS = (Slot("group", 0, "18:00", 180), Slot("group", 2, "18:00", 180), Slot("group", 4, "18:00", 180))
+EVENINGS = (
+    TemplateSlot("group", 0, "18:00", 180),
+    TemplateSlot("group", 2, "18:00", 180),
+    TemplateSlot("group", 4, "18:00", 180),
+)
 DEPLOY = Path(__file__).parents[3] / "deploy"
 
 
@@ -43,20 +47,20 @@ class Hall:
         self._clock_file.write_text(moment.isoformat())
         self.inbox.clock._seen = None
 
-    async def hear(self, *items: Item) -> list[Answer]:
-        return await self.inbox.hear(items)
+    async def consume(self, *deliveries: Delivery) -> list[Answer]:
+        return await self.inbox.receive(deliveries)
 
-    async def tell(self, patient: str, *commands: Command, cause: UUID | None = None, digest: str = "d") -> Answer:
-        (answer,) = await self.inbox.hear([told(patient, *commands, cause=cause, digest=digest)])
+    async def command(self, patient: str, *commands: Command, cause: UUID | None = None, digest: str = "d") -> Answer:
+        (answer,) = await self.inbox.receive([commanded(patient, *commands, cause=cause, digest=digest)])
         return answer
 
     async def look(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await self.pool.fetch(query, *values)]
 
-    async def said(self) -> list[str]:
+    async def emitted(self) -> list[str]:
         """The words in the outbox, in their order."""
-        heads = await self.look("SELECT head FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
-        return [wire.word_name(msgspec.json.decode(head)) for (head,) in heads]
+        headers = await self.look("SELECT headers FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
+        return [wire.event_name(msgspec.json.decode(headers)) for (headers,) in headers]
 
 
 def attendance() -> Service:
@@ -65,8 +69,8 @@ def attendance() -> Service:
         name="attendance",
         state_type=State,
         version=VERSION,
-        hear=decide.hear,
-        tell=decide.tell,
+        react=decide.react,
+        decide=decide.decide,
         evolve=evolve,
         due=due,
         commands=Commands,
@@ -86,36 +90,36 @@ async def hall(dsn: str, folder: Path, service: Service | None = None) -> AsyncI
         yield Hall(inbox, pool, clock_file)
 
 
-def record(word: Word, patient: str, identity: UUID | None = None, program: str = "demo") -> Item:
-    """The word as it comes from Kafka."""
+def record(event: Event, patient: str, identity: UUID | None = None, program: str = "demo") -> Delivery:
+    """The event as it comes from Kafka."""
     cause = identity or uuid4()
     envelope = Envelope(
         id=cause,
         source="intake",
-        word=type(word).__name__,
+        event=type(event).__name__,
         program=program,
         patient=patient,
         at=MONDAY_NOON,
         correlation_id=cause,
         causation_id=cause,
     )
-    written = wire.write(word, envelope)
-    return heard(written.head, patient, written.body)
+    written = wire.write(event, envelope)
+    return consumed(written.headers, patient, written.body)
 
 
-def garbage(patient: str) -> Item:
+def garbage(patient: str) -> Delivery:
     """A record whose headers are whole and whose value is not."""
     good = record(admission(patient), patient)
-    return heard(good.head, patient, b"{")
+    return consumed(good.headers, patient, b"{")
 
 
-def told(patient: str, *commands: Command, cause: UUID | None = None, digest: str = "d") -> Item:
+def commanded(patient: str, *commands: Command, cause: UUID | None = None, digest: str = "d") -> Delivery:
     identity = cause or uuid4()
-    return Item(
+    return Delivery(
         id=identity,
         key=patient,
         program="demo",
-        kind="told",
+        kind="commanded",
         at=MONDAY_NOON,
         by="ehr",
         correlation_id=identity,
@@ -124,7 +128,7 @@ def told(patient: str, *commands: Command, cause: UUID | None = None, digest: st
     )
 
 
-def admission(patient: str, template: Sequence[Slot] = EVENINGS) -> EpisodeAdmitted:
+def admission(patient: str, template: Sequence[TemplateSlot] = EVENINGS) -> EpisodeAdmitted:
     return EpisodeAdmitted(
         episode_id=str(uuid5(UUID(patient), "episode")),
         plan_id=str(uuid5(UUID(patient), "plan")),

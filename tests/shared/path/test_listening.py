@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.path import db, listening
-from shared.path.clock import Clock
-from shared.path.listening import Listening
+from shared.platform import db, listening
+from shared.platform.clock import Clock
+from shared.platform.listening import Listening
 
 NOON = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
 
@@ -26,9 +26,9 @@ class Stepped:
         self.file.write_text(moment.isoformat())
 
     async def started(self, pool: Any) -> Listening:
-        heard = Listening(pool, Clock(self.file))
-        await heard.start()
-        return heard
+        consumed = Listening(pool, Clock(self.file))
+        await consumed.start()
+        return consumed
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a library logs: its name, the place and the kind of error; never its words."""
+"""What a library logs: its name, the place and the kind of error; never its events."""
 
 import errno
 import io
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from shared.path import log
+from shared.platform import log
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def last(written: io.StringIO) -> dict[str, Any]:
     return line
 
 
-def test_a_librarys_words_are_dropped(written: io.StringIO) -> None:
+def test_a_librarys_events_are_dropped(written: io.StringIO) -> None:
     logging.getLogger("library").error("patient %s", "Jane Doe")
     assert last(written)["event"] == "library"
     assert last(written)["error"] is None

@@ -9,11 +9,11 @@ from uuid import NAMESPACE_OID, uuid4, uuid5
 import pytest
 
 from deploy import keys as material
-from shared.path import db, documents
-from shared.path.identity import Keys
-from shared.path.retention import Kept, forget, over_in
-from shared.path.settings import Retention, topic_days
-from shared.words.catalogue import HEARS
+from shared.events.catalogue import CONSUMES
+from shared.path.transaction.aliases import Keys
+from shared.platform import db, documents
+from shared.platform.retention import RetentionPolicy, forget, over_in
+from shared.platform.settings import Retention, topic_days
 from tests.shared.path.hall import DEPLOY, MONDAY_NOON
 
 FEBRUARY_1 = datetime(2026, 2, 1, tzinfo=UTC)
@@ -27,9 +27,9 @@ async def pool(database: str) -> AsyncIterator[Any]:
         yield opened
 
 
-async def keep_document(pool: Any, folder: Path, name: str, program: str, at: datetime, *, unmatched: bool) -> None:
+async def store_document(pool: Any, folder: Path, name: str, program: str, at: datetime, *, unmatched: bool) -> None:
     async with pool.acquire() as connection:
-        await documents.keep(
+        await documents.store(
             connection,
             Keys.load(folder, "testing"),
             identity=uuid5(NAMESPACE_OID, name),
@@ -45,8 +45,8 @@ async def keep_document(pool: Any, folder: Path, name: str, program: str, at: da
 async def journal(pool: Any, *programs: str) -> None:
     for program in programs:
         await pool.execute(
-            """INSERT INTO heard
-            (now, listening_since, key, program, cause, said_by, word, content, settings, code, said)
+            """INSERT INTO journal
+            (now, listening_since, key, program, cause, producer, event, content, settings, code, emitted)
             VALUES ($1, $1, 'p', $2, $3, '', '', '', '', '', '{}')""",
             MONDAY_NOON,
             program,
@@ -55,23 +55,23 @@ async def journal(pool: Any, *programs: str) -> None:
 
 
 async def journalled(pool: Any) -> list[str]:
-    return [row["program"] for row in await pool.fetch("SELECT program FROM heard ORDER BY program")]
+    return [row["program"] for row in await pool.fetch("SELECT program FROM journal ORDER BY program")]
 
 
-async def test_a_claim_is_forgotten_after_its_days_of_machine_time(pool: Any) -> None:
-    insert = "INSERT INTO claims (id, at) VALUES ($1, now() - make_interval(days => $2))"
+async def test_a_processed_id_is_forgotten_after_its_days_of_machine_time(pool: Any) -> None:
+    insert = "INSERT INTO processed (id, program, at) VALUES ($1, 'demo', now() - make_interval(days => $2))"
     old, young = uuid4(), uuid4()
     await pool.execute(insert, old, 22)
     await pool.execute(insert, young, 20)
 
-    await forget(pool, Kept(21, BOTH), MONDAY_NOON)
+    await forget(pool, RetentionPolicy(21, BOTH), MONDAY_NOON)
 
-    assert [row["id"] for row in await pool.fetch("SELECT id FROM claims")] == [young]
+    assert [row["id"] for row in await pool.fetch("SELECT id FROM processed")] == [young]
 
 
-async def test_a_claim_outlives_every_record_it_may_come_from() -> None:
-    for topic in HEARS.values():
-        assert Kept.of(DEPLOY, topic).claims_days == topic_days(DEPLOY, topic) + 7
+async def test_a_processed_id_outlives_every_record_it_may_come_from() -> None:
+    for topic in CONSUMES.values():
+        assert RetentionPolicy.of(DEPLOY, topic).processed_days == topic_days(DEPLOY, topic) + 7
 
 
 async def test_a_document_is_deleted_after_its_programs_days_unless_it_waits_for_its_patient(
@@ -79,12 +79,12 @@ async def test_a_document_is_deleted_after_its_programs_days_unless_it_waits_for
 ) -> None:
     folder = material.make(tmp_path)
     then = MONDAY_NOON - timedelta(days=31)
-    await keep_document(pool, folder, "old", "short", then, unmatched=False)
-    await keep_document(pool, folder, "old and waiting", "short", then, unmatched=True)
-    await keep_document(pool, folder, "young", "short", then + timedelta(days=2), unmatched=False)
-    await keep_document(pool, folder, "kept longer", "long", then, unmatched=False)
+    await store_document(pool, folder, "old", "short", then, unmatched=False)
+    await store_document(pool, folder, "old and waiting", "short", then, unmatched=True)
+    await store_document(pool, folder, "young", "short", then + timedelta(days=2), unmatched=False)
+    await store_document(pool, folder, "kept longer", "long", then, unmatched=False)
 
-    await forget(pool, Kept(21, BOTH), MONDAY_NOON)
+    await forget(pool, RetentionPolicy(21, BOTH), MONDAY_NOON)
 
     left = [row["client"] for row in await pool.fetch("SELECT client FROM documents ORDER BY client")]
     assert left == ["kept longer", "old and waiting", "young"]
@@ -95,24 +95,24 @@ async def test_a_month_of_the_journal_goes_once_every_program_is_done_with_it(da
     await db.Months(database).ensure(FEBRUARY_1)
     await journal(pool, "long", "short")
 
-    await forget(pool, Kept(21, BOTH), FEBRUARY_1 + timedelta(days=90) - timedelta(seconds=1))
+    await forget(pool, RetentionPolicy(21, BOTH), FEBRUARY_1 + timedelta(days=90) - timedelta(seconds=1))
     assert await journalled(pool) == ["long", "short"]
-    await forget(pool, Kept(21, BOTH), FEBRUARY_1 + timedelta(days=90))
+    await forget(pool, RetentionPolicy(21, BOTH), FEBRUARY_1 + timedelta(days=90))
     assert await journalled(pool) == ["long"]
-    await forget(pool, Kept(21, BOTH), FEBRUARY_1 + timedelta(days=365))
+    await forget(pool, RetentionPolicy(21, BOTH), FEBRUARY_1 + timedelta(days=365))
     assert await journalled(pool) == []
-    months = await pool.fetch("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'heard'::regclass")
-    assert [row["inhrelid"] for row in months] == ["heard_2026_02"]
+    months = await pool.fetch("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journal'::regclass")
+    assert [row["inhrelid"] for row in months] == ["journal_2026_02"]
 
 
 async def test_where_no_program_says_for_how_long_the_journal_stays(database: str, pool: Any) -> None:
     await db.Months(database).ensure(MONDAY_NOON)
     await journal(pool, "short")
-    await forget(pool, Kept(21, {}), MONDAY_NOON + timedelta(days=9999))
+    await forget(pool, RetentionPolicy(21, {}), MONDAY_NOON + timedelta(days=9999))
     assert await journalled(pool) == ["short"]
 
 
 def test_december_ends_with_the_year() -> None:
     ends_at = datetime(2027, 1, 1, tzinfo=UTC)
-    assert over_in("heard_2026_12", {"short": SHORT}, ends_at + timedelta(days=90)) == {"short"}
-    assert over_in("heard_2026_12", {"short": SHORT}, ends_at + timedelta(days=89)) == set()
+    assert over_in("journal_2026_12", {"short": SHORT}, ends_at + timedelta(days=90)) == {"short"}
+    assert over_in("journal_2026_12", {"short": SHORT}, ends_at + timedelta(days=89)) == set()

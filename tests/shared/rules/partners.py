@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from shared.events.intake import ConsentGiven
 from shared.rules.consent import Partner, PartnerKind
-from shared.words.intake import ConsentGiven
 
 A_YEAR = timedelta(days=365)
 ALUMNI = Partner(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from shared.events.intake import ConsentGiven
 from shared.rules.consent import Partner, PartnerKind, Permitted, Withheld, may_disclose
-from shared.words.intake import ConsentGiven
 from tests.shared.rules.partners import A_YEAR, ALUMNI, CLINIC, EHR, FELLOWSHIP, consent_to, of_kind
 
 SIGNED = datetime(2025, 3, 3, 15, 0, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_of_several_that_begin_later_the_soonest_is_waited_for_whatever_else_is_
 
 
 @pytest.mark.parametrize(
-    ("lacking", "because"),
+    ("lacking", "reason"),
     [
         ({"purposes": ("TREAT",)}, "consent-for-another-purpose"),
         ({"fields": ("name",)}, "consent-lacks-a-field"),
@@ -90,9 +90,9 @@ def test_of_several_that_begin_later_the_soonest_is_waited_for_whatever_else_is_
         ({"expires_at": NOW + MOMENT}, "consent-expired"),
     ],
 )
-def test_a_consent_that_will_never_permit_it_is_not_waited_for(lacking: dict[str, object], because: str) -> None:
+def test_a_consent_that_will_never_permit_it_is_not_waited_for(lacking: dict[str, object], reason: str) -> None:
     ahead = but(CONSENT, **{"starts_at": NOW + timedelta(days=2), **lacking})
-    assert answer([ahead], ALUMNI) == Withheld(because)
+    assert answer([ahead], ALUMNI) == Withheld(reason)
 
 
 @pytest.mark.parametrize("partner", [ALUMNI, CLINIC, EHR, FELLOWSHIP, of_kind("court-or-probation")])

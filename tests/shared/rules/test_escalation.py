@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.rules import escalation as rule
-from shared.rules.decision import Moment, Refused
-from shared.rules.escalation import NOT_OPEN, SIGNALS_MOST, Open, Times, Trigger
-from shared.words.envelope import Word
-from shared.words.escalation import (
+from shared.events.envelope import Event
+from shared.events.escalation import (
     EscalationAcknowledged,
+    EscalationEvent,
     EscalationOverdue,
     EscalationRaised,
     EscalationResolved,
     EscalationRetracted,
     EscalationUpdated,
-    EscalationWord,
     Signal,
 )
+from shared.rules import escalation as rule
+from shared.rules.decision import Moment, Refused
+from shared.rules.escalation import NOT_OPEN, SIGNALS_MOST, Open, Times, Trigger
 
 MONDAY = datetime(2025, 3, 10, 14, 15, tzinfo=UTC)
 TIMES = Times(acknowledge_minutes=(4320, 1440, 60, 15), act_minutes=(4320, 1440, 240, 60))
@@ -55,29 +55,29 @@ def misses(*signals: Signal, tier: int = 1, reason: str = "missed-sessions", sub
     )
 
 
-def after(*words: EscalationWord) -> tuple[Open, ...]:
+def after(*events: EscalationEvent) -> tuple[Open, ...]:
     still_open: tuple[Open, ...] = ()
-    for word in words:
-        still_open = rule.evolve(still_open, word)
+    for event in events:
+        still_open = rule.evolve(still_open, event)
     return still_open
 
 
-def raised(*signals: Signal, tier: int = 1, now: datetime = MONDAY) -> EscalationWord:
-    (word,) = rule.raise_or_update((), [misses(*(signals or (MISS,)), tier=tier)], moment(now), TIMES)
-    return word
+def raised(*signals: Signal, tier: int = 1, now: datetime = MONDAY) -> EscalationEvent:
+    (event,) = rule.raise_or_update((), [misses(*(signals or (MISS,)), tier=tier)], moment(now), TIMES)
+    return event
 
 
-def only(words: list[EscalationWord]) -> EscalationWord:
-    (word,) = words
-    return word
+def only(events: list[EscalationEvent]) -> EscalationEvent:
+    (event,) = events
+    return event
 
 
 def test_a_trigger_raises_an_escalation_with_its_tiers_times() -> None:
-    word = raised(tier=3)
-    assert isinstance(word, EscalationRaised)
-    assert word.escalation.acknowledge_by == MONDAY + timedelta(hours=1)
-    assert word.escalation.act_by == MONDAY + timedelta(hours=4)
-    assert word.escalation.signals == (MISS,)
+    event = raised(tier=3)
+    assert isinstance(event, EscalationRaised)
+    assert event.escalation.acknowledge_by == MONDAY + timedelta(hours=1)
+    assert event.escalation.act_by == MONDAY + timedelta(hours=4)
+    assert event.escalation.signals == (MISS,)
 
 
 @pytest.mark.parametrize("tier", [1, 2, 3, 4])
@@ -92,24 +92,24 @@ def test_the_same_cause_raises_the_same_id_again() -> None:
 
 
 def test_two_reasons_are_two_escalations() -> None:
-    said = rule.raise_or_update((), [misses(MISS), misses(MISS, reason="long-absence")], moment(), TIMES)
-    assert [type(each) for each in said] == [EscalationRaised, EscalationRaised]
-    assert said[0].escalation.id != said[1].escalation.id
+    emitted = rule.raise_or_update((), [misses(MISS), misses(MISS, reason="long-absence")], moment(), TIMES)
+    assert [type(each) for each in emitted] == [EscalationRaised, EscalationRaised]
+    assert emitted[0].escalation.id != emitted[1].escalation.id
 
 
 def test_one_reason_found_twice_at_once_is_raised_once_and_updated() -> None:
-    said = rule.raise_or_update((), [misses(MISS), misses(SECOND_MISS)], moment(), TIMES)
-    assert [type(each) for each in said] == [EscalationRaised, EscalationUpdated]
-    (still_open,) = after(*said)
+    emitted = rule.raise_or_update((), [misses(MISS), misses(SECOND_MISS)], moment(), TIMES)
+    assert [type(each) for each in emitted] == [EscalationRaised, EscalationUpdated]
+    (still_open,) = after(*emitted)
     assert still_open.escalation.signals == (MISS, SECOND_MISS)
 
 
 def test_the_same_reason_with_a_new_signal_updates_the_open_escalation() -> None:
-    word = only(rule.raise_or_update(after(raised()), [misses(MISS, SECOND_MISS, tier=2)], moment(), TIMES))
-    assert isinstance(word, EscalationUpdated)
-    assert word.escalation.id == raised().escalation.id
-    assert word.escalation.signals == (MISS, SECOND_MISS)
-    assert word.escalation.tier == 2
+    event = only(rule.raise_or_update(after(raised()), [misses(MISS, SECOND_MISS, tier=2)], moment(), TIMES))
+    assert isinstance(event, EscalationUpdated)
+    assert event.escalation.id == raised().escalation.id
+    assert event.escalation.signals == (MISS, SECOND_MISS)
+    assert event.escalation.tier == 2
 
 
 def test_the_same_signal_again_says_nothing() -> None:
@@ -117,52 +117,56 @@ def test_the_same_signal_again_says_nothing() -> None:
 
 
 def test_an_update_never_lowers_the_tier() -> None:
-    word = only(rule.raise_or_update(after(raised(tier=3)), [misses(SECOND_MISS, tier=1)], moment(), TIMES))
-    assert word.escalation.tier == 3
+    event = only(rule.raise_or_update(after(raised(tier=3)), [misses(SECOND_MISS, tier=1)], moment(), TIMES))
+    assert event.escalation.tier == 3
 
 
 def test_a_higher_tier_alone_updates_and_shortens_the_times() -> None:
     later = MONDAY + timedelta(hours=5)
-    word = only(rule.raise_or_update(after(raised(tier=1)), [misses(MISS, tier=3)], moment(later), TIMES))
-    assert isinstance(word, EscalationUpdated)
-    assert word.escalation.acknowledge_by == later + timedelta(hours=1)
-    assert word.escalation.act_by == later + timedelta(hours=4)
+    event = only(rule.raise_or_update(after(raised(tier=1)), [misses(MISS, tier=3)], moment(later), TIMES))
+    assert isinstance(event, EscalationUpdated)
+    assert event.escalation.acknowledge_by == later + timedelta(hours=1)
+    assert event.escalation.act_by == later + timedelta(hours=4)
 
 
 def test_a_higher_tier_never_gives_more_time_than_was_left() -> None:
     almost = MONDAY + timedelta(minutes=4320 - 10)
-    word = only(rule.raise_or_update(after(raised(tier=1)), [misses(MISS, tier=3)], moment(almost), TIMES))
-    assert word.escalation.acknowledge_by == MONDAY + timedelta(minutes=4320)
+    event = only(rule.raise_or_update(after(raised(tier=1)), [misses(MISS, tier=3)], moment(almost), TIMES))
+    assert event.escalation.acknowledge_by == MONDAY + timedelta(minutes=4320)
 
 
 def test_an_update_of_the_same_tier_keeps_the_times() -> None:
-    word = only(rule.raise_or_update(after(raised()), [misses(SECOND_MISS)], moment(MONDAY + timedelta(days=2)), TIMES))
-    assert word.escalation.acknowledge_by == raised().escalation.acknowledge_by
+    event = only(
+        rule.raise_or_update(after(raised()), [misses(SECOND_MISS)], moment(MONDAY + timedelta(days=2)), TIMES)
+    )
+    assert event.escalation.acknowledge_by == raised().escalation.acknowledge_by
 
 
 def test_an_update_keeps_the_acknowledgement() -> None:
     taken = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="clinician"))
-    word = only(rule.raise_or_update(taken, [misses(SECOND_MISS)], moment(), TIMES))
-    assert isinstance(word, EscalationUpdated) and word.accepted
-    assert rule.evolve(taken, word)[0].accepted
+    event = only(rule.raise_or_update(taken, [misses(SECOND_MISS)], moment(), TIMES))
+    assert isinstance(event, EscalationUpdated) and event.accepted
+    assert rule.evolve(taken, event)[0].accepted
 
 
 def test_an_update_adds_what_it_subsumes() -> None:
-    said = rule.raise_or_update((), [misses(MISS, subsumes=("a",)), misses(MISS, subsumes=("a", "b"))], moment(), TIMES)
-    assert after(*said)[0].escalation.subsumes == ("a", "b")
+    emitted = rule.raise_or_update(
+        (), [misses(MISS, subsumes=("a",)), misses(MISS, subsumes=("a", "b"))], moment(), TIMES
+    )
+    assert after(*emitted)[0].escalation.subsumes == ("a", "b")
 
 
 def test_of_many_signals_the_newest_are_kept_in_clinical_order() -> None:
     days = [Signal("session-missed", MONDAY + timedelta(days=day), f"Appointment/{day}") for day in range(6)]
-    word = only(rule.raise_or_update((), [misses(*reversed(days))], moment(), TIMES))
-    assert word.escalation.signals == tuple(days[-SIGNALS_MOST:])
-    assert rule.raise_or_update(after(word), [misses(*days)], moment(), TIMES) == []
+    event = only(rule.raise_or_update((), [misses(*reversed(days))], moment(), TIMES))
+    assert event.escalation.signals == tuple(days[-SIGNALS_MOST:])
+    assert rule.raise_or_update(after(event), [misses(*days)], moment(), TIMES) == []
 
 
 def test_a_person_acknowledges_it() -> None:
     still_open = after(raised())
-    said = rule.acknowledge(still_open, raised().escalation.id, moment())
-    assert said == [EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="clinician")]
+    emitted = rule.acknowledge(still_open, raised().escalation.id, moment())
+    assert emitted == [EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="clinician")]
 
 
 def test_acknowledging_twice_changes_nothing() -> None:
@@ -172,80 +176,80 @@ def test_acknowledging_twice_changes_nothing() -> None:
 
 def test_a_person_resolves_it_with_a_reason_acknowledged_or_not() -> None:
     still_open = after(raised())
-    said = rule.resolve(still_open, raised().escalation.id, "patient-reached", moment())
-    expected = EscalationResolved(escalation=raised().escalation, at=MONDAY, because="patient-reached", by="clinician")
-    assert said == [expected]
+    emitted = rule.resolve(still_open, raised().escalation.id, "patient-reached", moment())
+    expected = EscalationResolved(escalation=raised().escalation, at=MONDAY, reason="patient-reached", by="clinician")
+    assert emitted == [expected]
     assert rule.evolve(still_open, expected) == ()
 
 
 def test_what_is_not_open_is_neither_acknowledged_nor_resolved() -> None:
     assert rule.acknowledge((), "unknown", moment()) == NOT_OPEN
     assert rule.resolve((), "unknown", "patient-reached", moment()) == NOT_OPEN
-    gone = after(raised(), EscalationResolved(escalation=raised().escalation, at=MONDAY, because="patient-reached"))
+    gone = after(raised(), EscalationResolved(escalation=raised().escalation, at=MONDAY, reason="patient-reached"))
     assert isinstance(rule.acknowledge(gone, raised().escalation.id, moment()), Refused)
 
 
 def test_it_is_overdue_from_the_moment_nobody_acknowledged_in_time() -> None:
     still_open, deadline = after(raised(tier=2)), MONDAY + timedelta(minutes=1440)
     assert rule.due(still_open) == deadline
-    assert rule.say_overdue(still_open, deadline - timedelta(microseconds=1)) == []
-    word = only(rule.say_overdue(still_open, deadline))
-    assert isinstance(word, EscalationOverdue)
+    assert rule.emit_overdue(still_open, deadline - timedelta(microseconds=1)) == []
+    event = only(rule.emit_overdue(still_open, deadline))
+    assert isinstance(event, EscalationOverdue)
 
 
 @pytest.mark.parametrize(("tier", "risen"), [(1, 2), (2, 3), (3, 3), (4, 4)])
 def test_overdue_rises_one_tier_at_most_to_t3_and_never_lowers(tier: int, risen: int) -> None:
-    word = only(rule.say_overdue(after(raised(tier=tier)), MONDAY + timedelta(days=30)))
-    assert word.escalation.tier == risen
+    event = only(rule.emit_overdue(after(raised(tier=tier)), MONDAY + timedelta(days=30)))
+    assert event.escalation.tier == risen
 
 
 def test_overdue_is_said_once() -> None:
     late = MONDAY + timedelta(days=30)
     still_open = after(raised())
-    still_open = rule.evolve(still_open, only(rule.say_overdue(still_open, late)))
-    assert rule.say_overdue(still_open, late + timedelta(days=30)) == []
+    still_open = rule.evolve(still_open, only(rule.emit_overdue(still_open, late)))
+    assert rule.emit_overdue(still_open, late + timedelta(days=30)) == []
     assert rule.due(still_open) is None
 
 
 def test_an_update_of_an_overdue_one_does_not_make_it_overdue_again() -> None:
     late = MONDAY + timedelta(days=30)
     still_open = after(raised())
-    still_open = rule.evolve(still_open, only(rule.say_overdue(still_open, late)))
-    word = only(rule.raise_or_update(still_open, [misses(SECOND_MISS, tier=3)], moment(late), TIMES))
-    assert rule.due(rule.evolve(still_open, word)) is None
+    still_open = rule.evolve(still_open, only(rule.emit_overdue(still_open, late)))
+    event = only(rule.raise_or_update(still_open, [misses(SECOND_MISS, tier=3)], moment(late), TIMES))
+    assert rule.due(rule.evolve(still_open, event)) is None
 
 
 def test_an_acknowledged_one_is_never_overdue() -> None:
     still_open = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="clinician"))
     assert rule.due(still_open) is None
-    assert rule.say_overdue(still_open, MONDAY + timedelta(days=365)) == []
+    assert rule.emit_overdue(still_open, MONDAY + timedelta(days=365)) == []
 
 
 def test_an_overdue_one_can_still_be_acknowledged() -> None:
     still_open = after(raised())
-    still_open = rule.evolve(still_open, only(rule.say_overdue(still_open, MONDAY + timedelta(days=30))))
-    said = rule.acknowledge(still_open, raised().escalation.id, moment())
-    assert isinstance(said, list) and len(said) == 1
+    still_open = rule.evolve(still_open, only(rule.emit_overdue(still_open, MONDAY + timedelta(days=30))))
+    emitted = rule.acknowledge(still_open, raised().escalation.id, moment())
+    assert isinstance(emitted, list) and len(emitted) == 1
 
 
 def test_without_its_only_evidence_it_is_retracted() -> None:
-    word = only(rule.withdraw_evidence(after(raised()), MISS.evidence, (), "late-check-in", MONDAY))
-    assert word == EscalationRetracted(escalation=raised().escalation, at=MONDAY, because="late-check-in")
-    assert rule.evolve(after(raised()), word) == ()
+    event = only(rule.withdraw_evidence(after(raised()), MISS.evidence, (), "late-check-in", MONDAY))
+    assert event == EscalationRetracted(escalation=raised().escalation, at=MONDAY, reason="late-check-in")
+    assert rule.evolve(after(raised()), event) == ()
 
 
 def test_where_the_reason_still_stands_only_the_signal_goes() -> None:
     still_open = after(raised(MISS, SECOND_MISS))
-    word = only(rule.withdraw_evidence(still_open, MISS.evidence, ["missed-sessions"], "late-check-in", MONDAY))
-    assert isinstance(word, EscalationUpdated)
-    assert (word.escalation.signals, word.gone) == ((SECOND_MISS,), (MISS,))
+    event = only(rule.withdraw_evidence(still_open, MISS.evidence, ["missed-sessions"], "late-check-in", MONDAY))
+    assert isinstance(event, EscalationUpdated)
+    assert (event.escalation.signals, event.gone) == ((SECOND_MISS,), (MISS,))
 
 
 def test_where_the_reason_no_longer_stands_it_is_retracted_with_all_its_signals() -> None:
     still_open = after(raised(MISS, SECOND_MISS))
-    word = only(rule.withdraw_evidence(still_open, MISS.evidence, ["another-reason"], "late-check-in", MONDAY))
-    assert isinstance(word, EscalationRetracted)
-    assert word.escalation.signals == (MISS, SECOND_MISS)
+    event = only(rule.withdraw_evidence(still_open, MISS.evidence, ["another-reason"], "late-check-in", MONDAY))
+    assert isinstance(event, EscalationRetracted)
+    assert event.escalation.signals == (MISS, SECOND_MISS)
 
 
 def test_evidence_that_nothing_rests_on_changes_nothing() -> None:
@@ -254,15 +258,15 @@ def test_evidence_that_nothing_rests_on_changes_nothing() -> None:
 
 def test_an_acknowledged_one_is_retracted_too() -> None:
     still_open = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="clinician"))
-    word = only(rule.withdraw_evidence(still_open, MISS.evidence, (), "late-check-in", MONDAY))
-    assert isinstance(word, EscalationRetracted)
+    event = only(rule.withdraw_evidence(still_open, MISS.evidence, (), "late-check-in", MONDAY))
+    assert isinstance(event, EscalationRetracted)
 
 
 def test_discharge_closes_each_open_one_with_a_reason() -> None:
-    said = rule.raise_or_update((), [misses(MISS), misses(MISS, reason="long-absence")], moment(), TIMES)
-    closed = rule.close_all(after(*said), "episode-discharged", MONDAY)
-    assert [each.because for each in closed if isinstance(each, EscalationResolved)] == ["episode-discharged"] * 2
-    assert after(*said, *closed) == ()
+    emitted = rule.raise_or_update((), [misses(MISS), misses(MISS, reason="long-absence")], moment(), TIMES)
+    closed = rule.close_all(after(*emitted), "episode-discharged", MONDAY)
+    assert [each.reason for each in closed if isinstance(each, EscalationResolved)] == ["episode-discharged"] * 2
+    assert after(*emitted, *closed) == ()
 
 
 reasons = some.sampled_from(["missed-sessions", "long-absence", "positive"])
@@ -282,7 +286,7 @@ steps = some.lists(
 )
 
 
-def step(what: str, how: Any, still_open: tuple[Open, ...], now: datetime) -> list[Word]:
+def step(what: str, how: Any, still_open: tuple[Open, ...], now: datetime) -> list[Event]:
     match what:
         case "raise":
             return list(rule.raise_or_update(still_open, how, moment(now), TIMES))
@@ -292,34 +296,34 @@ def step(what: str, how: Any, still_open: tuple[Open, ...], now: datetime) -> li
         case "acknowledge" | "resolve" if how < len(still_open):
             identity = still_open[how].escalation.id
             if what == "acknowledge":
-                said = rule.acknowledge(still_open, identity, moment(now))
+                emitted = rule.acknowledge(still_open, identity, moment(now))
             else:
-                said = rule.resolve(still_open, identity, "reached", moment(now))
-            assert not isinstance(said, Refused)
-            return said
+                emitted = rule.resolve(still_open, identity, "reached", moment(now))
+            assert not isinstance(emitted, Refused)
+            return emitted
         case "wait":
-            return list(rule.say_overdue(still_open, now))
+            return list(rule.emit_overdue(still_open, now))
         case _:
             return []
 
 
-def course(taken: list[tuple[str, Any]]) -> list[tuple[EscalationWord, tuple[Open, ...]]]:
-    """Every word said along these steps, each with what is open after it."""
+def workload(taken: list[tuple[str, Any]]) -> list[tuple[EscalationEvent, tuple[Open, ...]]]:
+    """Every event said along these steps, each with what is open after it."""
     still_open: tuple[Open, ...] = ()
-    said: list[tuple[EscalationWord, tuple[Open, ...]]] = []
+    emitted: list[tuple[EscalationEvent, tuple[Open, ...]]] = []
     now = MONDAY
     for what, how in taken:
         now += timedelta(minutes=how) if what == "wait" else timedelta(minutes=1)
-        for word in step(what, how, still_open, now):
-            assert isinstance(word, EscalationWord)
-            still_open = rule.evolve(still_open, word)
-            said.append((word, still_open))
-    return said
+        for event in step(what, how, still_open, now):
+            assert isinstance(event, EscalationEvent)
+            still_open = rule.evolve(still_open, event)
+            emitted.append((event, still_open))
+    return emitted
 
 
 @given(steps)
 def test_one_reason_never_has_two_open_escalations(taken: list[tuple[str, Any]]) -> None:
-    for _, still_open in course(taken):
+    for _, still_open in workload(taken):
         open_reasons = [each.escalation.reason for each in still_open]
         assert len(open_reasons) == len(set(open_reasons))
 
@@ -327,33 +331,33 @@ def test_one_reason_never_has_two_open_escalations(taken: list[tuple[str, Any]])
 @given(steps)
 def test_each_is_raised_once_and_nothing_is_said_after_its_end(taken: list[tuple[str, Any]]) -> None:
     alive: set[str] = set()
-    for word, _ in course(taken):
-        if isinstance(word, EscalationRaised):
-            assert word.escalation.id not in alive
-            alive.add(word.escalation.id)
-        assert word.escalation.id in alive
-        if isinstance(word, EscalationResolved | EscalationRetracted):
-            alive.remove(word.escalation.id)
+    for event, _ in workload(taken):
+        if isinstance(event, EscalationRaised):
+            assert event.escalation.id not in alive
+            alive.add(event.escalation.id)
+        assert event.escalation.id in alive
+        if isinstance(event, EscalationResolved | EscalationRetracted):
+            alive.remove(event.escalation.id)
 
 
 @given(steps)
 def test_overdue_at_most_once_and_never_beyond_t3_by_itself(taken: list[tuple[str, Any]]) -> None:
     tiers: dict[str, int] = {}
     overdue: list[str] = []
-    for word, _ in course(taken):
-        if isinstance(word, EscalationOverdue):
-            overdue.append(word.escalation.id)
-            before = tiers[word.escalation.id]
-            assert word.escalation.tier == max(before, min(before + 1, 3))
-        tiers[word.escalation.id] = word.escalation.tier
+    for event, _ in workload(taken):
+        if isinstance(event, EscalationOverdue):
+            overdue.append(event.escalation.id)
+            before = tiers[event.escalation.id]
+            assert event.escalation.tier == max(before, min(before + 1, 3))
+        tiers[event.escalation.id] = event.escalation.tier
     assert len(overdue) == len(set(overdue))
 
 
 @given(steps)
 def test_the_tier_never_falls_and_the_signals_stay_few_and_in_order(taken: list[tuple[str, Any]]) -> None:
     tiers: dict[str, int] = {}
-    for word, _ in course(taken):
-        escalation = word.escalation
+    for event, _ in workload(taken):
+        escalation = event.escalation
         assert escalation.tier >= tiers.get(escalation.id, 1)
         tiers[escalation.id] = escalation.tier
         assert 1 <= len(escalation.signals) <= SIGNALS_MOST
@@ -362,15 +366,15 @@ def test_the_tier_never_falls_and_the_signals_stay_few_and_in_order(taken: list[
 
 @given(steps, triggers)
 def test_saying_the_same_trigger_again_says_nothing(taken: list[tuple[str, Any]], trigger: Trigger) -> None:
-    said = course(taken)
-    still_open = said[-1][1] if said else ()
+    emitted = workload(taken)
+    still_open = emitted[-1][1] if emitted else ()
     now = moment(MONDAY + timedelta(days=60))
-    for word in rule.raise_or_update(still_open, [trigger], now, TIMES):
-        still_open = rule.evolve(still_open, word)
+    for event in rule.raise_or_update(still_open, [trigger], now, TIMES):
+        still_open = rule.evolve(still_open, event)
     assert rule.raise_or_update(still_open, [trigger], now, TIMES) == []
 
 
 @given(steps)
 def test_what_is_open_survives_its_storage(taken: list[tuple[str, Any]]) -> None:
-    for _, still_open in course(taken):
+    for _, still_open in workload(taken):
         assert msgspec.json.decode(msgspec.json.encode(still_open), type=tuple[Open, ...]) == still_open

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from shared.edge.fhir import Limits, encode, parse
-from shared.edge.outcome import Refusal
+from shared.edge.outcome import HttpRefusal
 
 AS_SENT = (
     b'{"a":0.40,"b":100000000000000000000.5,"c":12345678901234567890123,"d":-0.0,"e":1,'
@@ -13,8 +13,8 @@ AS_SENT = (
 )
 
 
-def refused(body: bytes, limits: Limits | None = None) -> Refusal:
-    with pytest.raises(Refusal) as caught:
+def refused(body: bytes, limits: Limits | None = None) -> HttpRefusal:
+    with pytest.raises(HttpRefusal) as caught:
         parse(body, limits)
     return caught.value
 

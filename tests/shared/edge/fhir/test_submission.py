@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from shared.edge.fhir import Entry, encode, references, resolve, single, transaction, validate
+from shared.edge.fhir import BundleEntry, encode, references, resolve, single, transaction, validate
 from shared.edge.fhir import message as as_message
-from shared.edge.outcome import Refusal
+from shared.edge.outcome import HttpRefusal
 
 Resource = dict[str, Any]
 
 
-def assigned(entry: Entry) -> str:
+def assigned(entry: BundleEntry) -> str:
     return f"new-{entry.type.lower()}"
 
 
 def refused(bundle: Resource) -> tuple[int, str, str]:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpRefusal) as caught:
         transaction(bundle)
     issue = caught.value.issues[0]
     return caught.value.status, issue.code, issue.expression[0]
@@ -62,7 +62,7 @@ def test_other_methods_in_a_transaction_are_refused(bundle: Resource, method: st
 
 
 @pytest.mark.parametrize(
-    ("url", "request_", "said"),
+    ("url", "request_", "emitted"),
     [
         ("Patient?identifier=1", {}, (422, "not-supported", "Bundle.entry[0].request.url")),
         ("Patient", {}, (400, "invalid", "Bundle.entry[0].request.url")),
@@ -74,9 +74,9 @@ def test_other_methods_in_a_transaction_are_refused(bundle: Resource, method: st
     ],
 )
 def test_an_update_names_the_resource_it_carries(
-    patient: Resource, url: str, request_: dict[str, str], said: tuple[int, str, str]
+    patient: Resource, url: str, request_: dict[str, str], emitted: tuple[int, str, str]
 ) -> None:
-    assert refused(update(patient | {"id": "p1"}, url, **request_)) == said
+    assert refused(update(patient | {"id": "p1"}, url, **request_)) == emitted
 
 
 def test_a_create_is_addressed_to_its_type(bundle: Resource) -> None:
@@ -119,7 +119,7 @@ def test_references_among_new_resources_get_the_assigned_ids(bundle: Resource) -
 def test_a_reference_that_nothing_carries_is_refused_with_its_place(bundle: Resource) -> None:
     bundle["entry"][3]["resource"]["extension"][0]["valueReference"]["reference"] = "urn:uuid:nobody"
 
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpRefusal) as caught:
         resolve(transaction(bundle), assigned)
 
     assert caught.value.status == 422
@@ -156,13 +156,13 @@ def test_an_update_keeps_its_id_and_is_pointed_to_by_it(patient: Resource, need:
 
 
 def test_meta_keeps_what_the_sender_says_and_loses_what_the_server_says(patient: Resource) -> None:
-    kept = {"profile": ["http://x"], "security": [{"code": "R"}], "tag": [{"code": "t"}]}
+    stored = {"profile": ["http://x"], "security": [{"code": "R"}], "tag": [{"code": "t"}]}
     dropped = {"versionId": "9", "lastUpdated": "2025-03-03T09:30:00Z", "source": "http://x"}
 
-    entries = [single("POST", "Patient", None, patient | {"meta": meta}, {}) for meta in (kept | dropped, dropped)]
+    entries = [single("POST", "Patient", None, patient | {"meta": meta}, {}) for meta in (stored | dropped, dropped)]
     first, second = resolve(entries, assigned)
 
-    assert first.resource["meta"] == kept
+    assert first.resource["meta"] == stored
     assert "meta" not in second.resource
 
 
@@ -196,7 +196,7 @@ def test_a_relative_reference_is_read_from_its_own_senders_address(message: Reso
 
 @pytest.mark.parametrize("change", [{"type": "transaction"}, {"entry": []}, {"entry": [{"resource": {}}]}])
 def test_what_is_no_message_is_refused(message: Resource, change: Resource) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpRefusal):
         as_message(message | change)
 
 
@@ -205,7 +205,7 @@ def test_a_single_create_or_update_agrees_with_its_url(patient: Resource) -> Non
     assert (entry.id, entry.if_match, entry.if_none_exist) == ("p1", "2", "a=b")
 
     for method, type_, id_ in (("PUT", "Patient", "p1"), ("POST", "Group", None)):
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(HttpRefusal) as caught:
             single(method, type_, id_, patient, {})  # type: ignore[arg-type]
         assert caught.value.status == 400
 
@@ -237,7 +237,7 @@ def test_an_extension_does_not_stand_for_a_status_in_what_is_submitted(bundle: R
     assert not validate(bundle) and not validate(message)
 
     assert refused(bundle) == (422, "required", "Bundle.entry[1].resource.status")
-    with pytest.raises(Refusal, match=r"required at Bundle.entry\[2\].resource.status"):
+    with pytest.raises(HttpRefusal, match=r"required at Bundle.entry\[2\].resource.status"):
         as_message(message)
-    with pytest.raises(Refusal, match=r"required at Observation.status"):
+    with pytest.raises(HttpRefusal, match=r"required at Observation.status"):
         single("POST", "Observation", None, bundle["entry"][1]["resource"], {})

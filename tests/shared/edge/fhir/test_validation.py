@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from shared.edge.fhir import require_type, validate, warm
-from shared.edge.fhir.models import shape
-from shared.edge.fhir.walking import walk
-from shared.edge.outcome import Refusal
+from shared.edge.fhir.definitions import shape
+from shared.edge.fhir.validator import walk
+from shared.edge.outcome import HttpRefusal
 
 Resource = dict[str, Any]
 
@@ -54,7 +54,7 @@ def test_a_missing_element_is_named_where_it_should_stand(bundle: Resource) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "emitted"),
     [
         ({"status": "finished"}, ("code-invalid", "Observation.status")),
         ({"status": 5}, ("structure", "Observation.status")),
@@ -89,8 +89,8 @@ def test_a_missing_element_is_named_where_it_should_stand(bundle: Resource) -> N
          ("value", "Observation.status.extension[0].value.ofType(code)")),
     ],
 )  # fmt: skip
-def test_each_mistake_is_told_with_its_place(need: Resource, change: Resource, said: tuple[str, ...]) -> None:
-    assert told(need | change) == [said]
+def test_each_mistake_is_told_with_its_place(need: Resource, change: Resource, emitted: tuple[str, ...]) -> None:
+    assert told(need | change) == [emitted]
 
 
 @pytest.mark.parametrize("when", ["2025", "2025-03", "2025-03-03", "2025-03-03T09:30:00Z", "2024-02-29"])
@@ -157,7 +157,7 @@ def test_an_extension_may_say_why_a_value_is_absent(patient: Resource) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "emitted"),
     [
         ({"reference": "Patient/1"}, []),
         ({"reference": "https://ehr.example.org/fhir/Patient/1/_history/2"}, []),
@@ -175,9 +175,9 @@ def test_an_extension_may_say_why_a_value_is_absent(patient: Resource) -> None:
     ],
 )
 def test_a_reference_points_to_a_type_that_is_allowed_there(
-    need: Resource, reference: Resource, said: list[tuple[str, ...]]
+    need: Resource, reference: Resource, emitted: list[tuple[str, ...]]
 ) -> None:
-    assert told(need | {"subject": reference}) == said
+    assert told(need | {"subject": reference}) == emitted
 
 
 def test_the_type_behind_a_full_url_and_a_contained_id_is_seen(bundle: Resource) -> None:
@@ -289,7 +289,7 @@ def test_at_most_fifty_issues_are_told(need: Resource) -> None:
 
 def test_a_type_that_a_service_does_not_take_is_refused_with_its_place(patient: Resource) -> None:
     assert require_type(patient, frozenset({"Patient"}), "Patient") == "Patient"
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpRefusal) as caught:
         require_type(patient, frozenset({"Task"}), "Bundle.entry[0].resource")
     assert str(caught.value) == "422: not-supported at Bundle.entry[0].resource"
 

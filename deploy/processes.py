@@ -1,0 +1,101 @@
+"""A part of the running hub: one process with its log, its question "are you ready?", and its way to stop."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.failure import CannotContinueError
+from deploy.paths import REPOSITORY
+
+PARENT_DEATH = Path(__file__).with_name("parent_death.py")
+Process = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubPart:
+    """What to run and how to treat it.
+
+    `environment` is added to our own; `stop_with` asks it to stop, `die_with` reaches it when we are killed outright;
+    `user` is who to become when run by root.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    ready: Callable[[], bool]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_with: signal.Signals = signal.SIGTERM
+    die_with: signal.Signals = signal.SIGKILL
+    stop_seconds_max: float = 15.0
+    ready_seconds_max: float = 60.0
+    user: str | None = None
+
+
+def launch(part: HubPart) -> Process:
+    """Start the part in a process group of its own, its output appended to its log."""
+    part.log.parent.mkdir(parents=True, exist_ok=True)
+    with part.log.open("ab") as log:
+        return subprocess.Popen(
+            (*dies_with_parent(part.die_with, part.user), *part.command),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **part.environment},
+            cwd=REPOSITORY,
+            start_new_session=True,
+        )
+
+
+def dies_with_parent(die_with: signal.Signals, user: str | None) -> tuple[str, ...]:
+    """The events to put before a command so that it does not outlive us; see leash.py."""
+    return (sys.executable, "-I", "-S", str(PARENT_DEATH), str(os.getpid()), str(int(die_with)), user or "-")
+
+
+def await_ready(part: HubPart, process: Process) -> None:
+    """Return once the part is ready.
+
+    Raises:
+        CannotContinueError: it ended, or was not ready in time; the line names its log.
+    """
+    give_up_at = time.monotonic() + part.ready_seconds_max
+    while not part.ready():
+        if process.poll() is not None:
+            raise CannotContinueError(f"{part.name} ended while starting (code {process.returncode}); see {part.log}")
+        if time.monotonic() > give_up_at:
+            raise CannotContinueError(f"{part.name} was not ready after {part.ready_seconds_max:.0f} s; see {part.log}")
+        time.sleep(0.02)
+
+
+def start(part: HubPart) -> Process:
+    """Launch and wait until ready; a part that does not become ready is ended again."""
+    process = launch(part)
+    try:
+        await_ready(part, process)
+    except BaseException:
+        end(part, process)
+        raise
+    return process
+
+
+def ask_to_stop(part: HubPart, process: Process) -> None:
+    """Send the polite signal, without waiting."""
+    if process.poll() is None:
+        process.send_signal(part.stop_with)
+
+
+def end(part: HubPart, process: Process) -> None:
+    """Ask the part to stop, wait, then kill whatever is left of its group."""
+    ask_to_stop(part, process)
+    try:
+        process.wait(part.stop_seconds_max)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,164 @@
+"""When is the hub quiet? When no event waits in an outbox, none on a topic unheard, and no deadline has passed.
+
+One look at everything is not a moment: a event can slip from a place not yet looked at to one already looked at. So
+quiet is two looks in a row with nothing anywhere, between which no topic grew: whatever was emitted before the second
+look had reached its topic before the first, and was journal.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from deploy import topics
+from deploy.failure import CannotContinueError
+from deploy.hubfile import Hub
+from shared.events.catalogue import CONSUMES
+
+BETWEEN_LOOKS_SECONDS = 0.015
+RETRY_SECONDS = 0.2
+ANSWER_SECONDS_MOST = 10.0
+# A heartbeat of the consent ledger alone names a partition: it comes every 10 s for ever, and is nothing left to do.
+WAITING_ROWS = "SELECT lane, count(*) AS rows FROM outbox WHERE partition IS NULL GROUP BY lane ORDER BY lane"
+PAST_DEADLINES = "SELECT count(*) FROM state WHERE due_at <= $1"
+# A server that dies in the middle of an answer leaves asyncpg saying InternalClientError.
+TROUBLE = (
+    *(OSError, TimeoutError, KafkaError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+)
+Ends = Mapping[TopicPartition, int]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look saw: everything not quiet, in words, and where the heard topics end."""
+
+    unrest: tuple[str, ...]
+    ends: Ends
+
+
+class Quiescence:
+    """Asks a running hub again and again whether it is quiet, on connections kept open.
+
+    async with Settling(hub) as settling:
+        await settling.settle(clock.now(data), seconds_max=30)
+    """
+
+    def __init__(self, hub: Hub, consumed: Mapping[str, str] = CONSUMES) -> None:
+        self.hub = hub
+        self.consumed = consumed
+        self._databases: dict[str, asyncpg.Connection] = {}
+        self._admin: AIOKafkaAdminClient | None = None
+        self._consumer: AIOKafkaConsumer | None = None
+        self._coordinators: dict[str, int] = {}
+        self._partitions: dict[str, list[TopicPartition]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def settle(self, clinic_now: datetime, seconds_max: float = 60.0) -> None:
+        """Return once the hub is quiet at this time of the clinic.
+
+        Raises:
+            CannotContinueError: it is not within `seconds_max` (machine time); the line says what is still going on.
+        """
+        give_up_at = time.monotonic() + seconds_max
+        before = Look(("not looked yet",), {})
+        while True:
+            now = await self.look(clinic_now)
+            if not now.unrest and not before.unrest and now.ends == before.ends:
+                return
+            if time.monotonic() > give_up_at:
+                still = "; ".join(now.unrest or before.unrest) or "events keep coming"
+                raise CannotContinueError(f"not quiet after {seconds_max:g} s: {still}")
+            before = now
+            await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+
+    async def look(self, clinic_now: datetime) -> Look:
+        """Look once: databases, then topics. A server that does not answer is unrest, and asked anew next time."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MOST):
+                await self._open()
+                rows = await asyncio.gather(*(self._rows(name, clinic_now) for name in self._databases))
+                lag, ends = await self._lag()
+        except TROUBLE as trouble:
+            await self.close()
+            await asyncio.sleep(RETRY_SECONDS)
+            return Look((f"no answer ({type(trouble).__name__})",), {})
+        return Look((*(each for of_one in rows for each in of_one), *lag), ends)
+
+    async def close(self) -> None:
+        """Let go of all connections; the next look opens them again."""
+        databases, self._databases, self._coordinators = self._databases, {}, {}
+        for connection in databases.values():
+            connection.terminate()
+        admin, self._admin = self._admin, None
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+        if admin is not None:
+            await admin.close()
+
+    async def _open(self) -> None:
+        for name, dsn in self.hub.postgres.items():
+            if name not in self._databases:
+                self._databases[name] = await asyncpg.connect(dsn, timeout=ANSWER_SECONDS_MOST)
+        if self._consumer is None:
+            self._consumer = AIOKafkaConsumer(bootstrap_servers=self.hub.kafka, enable_auto_commit=False)
+            await self._consumer.start()
+        if self._admin is None:
+            self._admin = AIOKafkaAdminClient(bootstrap_servers=self.hub.kafka)
+            await self._admin.start()
+
+    async def _rows(self, name: str, clinic_now: datetime) -> list[str]:
+        """What waits in one service's outbox, and its deadlines that have passed."""
+        connection = self._databases[name]
+        waiting = [f"{name}: {row['rows']} in lane {row['lane']}" for row in await connection.fetch(WAITING_ROWS)]
+        past = await connection.fetchval(PAST_DEADLINES, clinic_now)
+        return [*waiting, f"{name}: {past} deadlines passed"] if past else waiting
+
+    async def _lag(self) -> tuple[list[str], Ends]:
+        """Per service, how many records of its topic it has not heard yet; and where the topics end."""
+        assert self._consumer is not None
+        if not self._partitions:
+            await self._learn_partitions()
+        if absent := set(self.consumed.values()) - set(self._partitions):
+            self._partitions = {}
+            return [f"topic {name} is absent" for name in sorted(absent)], {}
+        ends: Ends = await self._consumer.end_offsets([each for known in self._partitions.values() for each in known])
+        not_consumed = await asyncio.gather(*(self._not_consumed(service, ends) for service in self.consumed))
+        return [
+            f"{name}: {count} unheard" for name, count in zip(self.consumed, not_consumed, strict=True) if count
+        ], ends
+
+    async def _learn_partitions(self) -> None:
+        assert self._admin is not None
+        counts = await topics.partition_counts(self._admin, set(self.consumed.values()))
+        self._partitions = {
+            name: [TopicPartition(name, each) for each in range(count)] for name, count in counts.items()
+        }
+
+    async def _not_consumed(self, service: str, ends: Ends) -> int:
+        """How far the service's consumer group is behind the ends of its topic, in records."""
+        assert self._admin is not None and self._consumer is not None
+        group, partitions = f"iop.{service}", self._partitions[self.consumed[service]]
+        if service not in self._coordinators:
+            self._coordinators[service] = await self._admin.find_coordinator(group)
+        committed = await self._admin.list_consumer_group_offsets(group, self._coordinators[service], partitions)
+        consumed = {each: committed[each].offset for each in partitions}
+        never = [each for each in partitions if consumed[each] < 0 < ends[each]]
+        begins = await self._consumer.beginning_offsets(never) if never else {}
+        return sum(ends[each] - (begins.get(each, 0) if consumed[each] < 0 else consumed[each]) for each in partitions)

@@ -1,0 +1,65 @@
+"""The Patient, before it leaves the edge: digests of what names them, and one sealed part per reader."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.intake.edge.reading import last_day
+from services.intake.messages import Finding, RecordPatient
+from shared.edge import patients
+from shared.edge.contract import Context
+from shared.edge.fhir import BundleEntry
+from shared.path.transaction.aliases import Identifier, Keys
+
+ADULT_YEARS = 18
+
+
+def identified(entry: BundleEntry, context: Context, keys: Keys) -> RecordPatient:
+    """Attendance and testing can open the EHR's own reference only; aftercare also name, phone and area."""
+    identifiers = _identifiers(entry, context)
+    own = {"references": [f"{each.system}/{each.value}" for each in identifiers if each.value.startswith("Patient/")]}
+    return RecordPatient(
+        digests=tuple(dict.fromkeys(keys.digests(context.program, identifiers))),
+        sealed=(
+            keys.seal("attendance", own),
+            keys.seal("testing", own),
+            keys.seal("aftercare", {**own, **_contact(entry.resource)}),
+        ),
+    )
+
+
+def _identifiers(entry: BundleEntry, context: Context) -> tuple[Identifier, ...]:
+    """The entry's id is the hub's by now; the sender's own was remembered, or stands in the fullUrl."""
+    named = {name: value for name, value in entry.resource.items() if name != "id"}
+    base, _, own = (entry.full_url or "").rpartition("/Patient/")
+    if base == context.caller.client.base_url and own:
+        named["id"] = own
+    elif entry.sender_id is not None:
+        named["id"] = entry.sender_id
+    return patients.identifiers(named, context.caller, entry.full_url)
+
+
+def _contact(patient: Mapping[str, Any]) -> dict[str, Any]:
+    contact = {name: patient[name] for name in ("name", "telecom", "address") if name in patient}
+    area = next((each["city"] for each in patient.get("address", ()) if each.get("city")), None)
+    spoken = sorted(patient.get("communication", ()), key=lambda each: not each.get("preferred", False))
+    language = next(
+        (each["code"] for one in spoken for each in one["language"].get("coding", ()) if "code" in each), None
+    )
+    return {"patient": contact, "area": area, "language": language}
+
+
+def age(entry: BundleEntry, context: Context) -> tuple[Finding, ...]:
+    """Whether the patient is under 18 today: all that the rules need to know of a birth date. Nothing where unknown."""
+    born = entry.resource.get("birthDate")
+    if not isinstance(born, str):
+        return ()
+    zone = context.settings.timezone
+    latest = last_day(born, zone, f"{entry.place}.birthDate")
+    under = _years(latest, context.now.astimezone(ZoneInfo(zone))) < ADULT_YEARS
+    return (Finding("under-18", int(under), context.now, f"Patient/{entry.id}"),)
+
+
+def _years(born: date, now: datetime) -> int:
+    return now.year - born.year - ((now.month, now.day) < (born.month, born.day))

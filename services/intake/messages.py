@@ -1,0 +1,223 @@
+"""The doorway: what intake is told, what it consumes and what it emits."""
+
+from datetime import date, datetime
+
+import msgspec
+
+from shared.events.envelope import Command
+from shared.events.escalation import (
+    EscalationAcknowledged,
+    EscalationOverdue,
+    EscalationRaised,
+    EscalationResolved,
+    EscalationRetracted,
+    EscalationUpdated,
+)
+from shared.events.intake import (
+    ConsentGiven,
+    ConsentRevoked,
+    Digest,
+    EpisodeAdmitted,
+    EpisodeDeclined,
+    EpisodeDischarged,
+    LevelOfCareRecommended,
+    Medication,
+    MedicationsRecorded,
+    Need,
+    PatientIdentified,
+    PlacementReviewCompleted,
+    PlacementReviewRequested,
+    PlacementReviewWithdrawn,
+    PlacementSigned,
+    Priority,
+    ReferralReceived,
+    TemplateSlot,
+)
+from shared.events.internal import TimePassed
+
+__all__ = [
+    "AcknowledgeEscalation",
+    "Commands",
+    "CompleteReview",
+    "ConsentGiven",
+    "ConsentRevoked",
+    "Consumes",
+    "Digest",
+    "Discharge",
+    "EpisodeAdmitted",
+    "EpisodeDeclined",
+    "EpisodeDischarged",
+    "EscalationAcknowledged",
+    "EscalationOverdue",
+    "EscalationRaised",
+    "EscalationResolved",
+    "EscalationRetracted",
+    "EscalationUpdated",
+    "Finding",
+    "LevelOfCareRecommended",
+    "Medication",
+    "MedicationsRecorded",
+    "Need",
+    "PatientIdentified",
+    "PlacementReviewCompleted",
+    "PlacementReviewRequested",
+    "PlacementReviewWithdrawn",
+    "PlacementSigned",
+    "Prescribed",
+    "Priority",
+    "ReceiveReferral",
+    "RecordAssessment",
+    "RecordConditions",
+    "RecordConsent",
+    "RecordCoverage",
+    "RecordMedications",
+    "RecordPatient",
+    "ReferralReceived",
+    "ReportFindings",
+    "ResolveEscalation",
+    "RevokeConsent",
+    "SignPlacement",
+    "StatedNeed",
+    "TemplateSlot",
+    "TimePassed",
+]
+
+
+class StatedNeed(msgspec.Struct, frozen=True, array_like=True):
+    """The need a clinician stated for one dimension, and when it was assessed."""
+
+    dimension: str
+    level: str
+    at: datetime
+
+
+class Finding(msgspec.Struct, frozen=True, array_like=True):
+    """A fact (0 no, 1 yes) or the score of an instrument, with its clinical time and where it stands (Type/id)."""
+
+    code: str
+    value: int
+    at: datetime
+    evidence: str = ""
+
+
+class Prescribed(msgspec.Struct, frozen=True, array_like=True):
+    """A medication as a sender reports it; `source` is the id of its resource. `taken` is false for one recorded in
+    error or never given: it leaves the list. An empty `rxnorm` is a medication nobody coded."""
+
+    source: str
+    rxnorm: str
+    start_on: date | None = None
+    end_on: date | None = None
+    route: str | None = None
+    taken: bool = True
+
+
+class RecordPatient(Command, frozen=True, kw_only=True, tag=True):
+    """Digests and sealed parts are made at the edge: no identifier comes further than that."""
+
+    digests: tuple[Digest, ...]
+    sealed: tuple[str, ...]
+
+
+class RecordConsent(Command, frozen=True, kw_only=True, tag=True):
+    consent_id: str
+    recipients: tuple[str, ...]
+    purposes: tuple[str, ...]
+    fields: tuple[str, ...]
+    given_at: datetime
+    starts_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class RevokeConsent(Command, frozen=True, kw_only=True, tag=True):
+    consent_id: str
+
+
+class RecordMedications(Command, frozen=True, kw_only=True, tag=True):
+    medications: tuple[Prescribed, ...]
+
+
+class RecordConditions(Command, frozen=True, kw_only=True, tag=True):
+    """Diagnoses, as findings: which disorder the code is evidence of, 0 where it was refuted."""
+
+    findings: tuple[Finding, ...]
+
+
+class RecordCoverage(Command, frozen=True, kw_only=True, tag=True):
+    """Kept as it came; nothing is decided by it yet."""
+
+    coverage_id: str
+
+
+class ReportFindings(Command, frozen=True, kw_only=True, tag=True):
+    """Findings that a safety trigger looks at, told before everything else and decided from this event alone, so that
+    they reach a person even while the patient's other events are parked."""
+
+    findings: tuple[Finding, ...]
+
+
+class RecordAssessment(Command, frozen=True, kw_only=True, tag=True):
+    """The needs per dimension, with facts and scores."""
+
+    needs: tuple[StatedNeed, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class ReceiveReferral(Command, frozen=True, kw_only=True, tag=True):
+    referral_id: str
+    task_id: str
+    authored_at: datetime
+    priority: Priority = "routine"
+
+
+class SignPlacement(Command, frozen=True, kw_only=True, tag=True):
+    """A clinician completes the task to sign (or, where no recommendation could be made, the review) with a level.
+
+    `by` names the clinician where the task does; else the client that commands is named.
+    """
+
+    task_id: str
+    level: str
+    reason: str | None = None
+    by: str | None = None
+
+
+class CompleteReview(Command, frozen=True, kw_only=True, tag=True):
+    task_id: str
+
+
+class Discharge(Command, frozen=True, kw_only=True, tag=True):
+    episode_id: str
+    encounter_id: str
+    disposition: str
+    at: datetime
+
+
+class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
+    escalation_id: str
+
+
+class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
+    escalation_id: str
+    reason: str
+
+
+Commands = (
+    RecordPatient
+    | RecordConsent
+    | RevokeConsent
+    | RecordMedications
+    | RecordConditions
+    | RecordCoverage
+    | ReportFindings
+    | RecordAssessment
+    | ReceiveReferral
+    | SignPlacement
+    | CompleteReview
+    | Discharge
+    | AcknowledgeEscalation
+    | ResolveEscalation
+)
+
+Consumes = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | TimePassed
+"""Escalations of attendance and testing; intake's own are never given to it."""

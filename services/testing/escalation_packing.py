@@ -1,0 +1,109 @@
+"""Open escalations, packed for the state, and the table of reasons with who is asked to act.
+
+An escalation here has at most one open for each reason, so the state is bounded by this table.
+"""
+
+import msgspec
+
+from services.testing.packing import instant, pack_id, seconds, unpack_id
+from shared.events.escalation import Escalation, Signal
+from shared.rules.escalation import Open
+
+OWNERS: dict[str, str] = {
+    "unexpected-positive-opioid": "primary-therapist",
+    "opioid-with-sedative": "primary-therapist",
+    "repeated-unexpected-positive": "primary-therapist",
+    "unexpected-positive-confirmed": "primary-therapist",
+    "unexpected-positive-presumptive": "primary-therapist",
+    "provisional-positive": "primary-therapist",
+    "baseline-opioid-safety": "primary-therapist",
+    "opioid-safety": "primary-therapist",
+    "prescribed-medication-absent": "prescriber",
+    "medical-review": "prescriber",
+    "specimen-substituted-or-adulterated": "primary-therapist",
+    "recollection-needed": "case-manager",
+    "laboratory-code-unmapped": "case-manager",
+}
+REASONS = tuple(OWNERS)
+SIGNALS = (
+    "unexpected-positive",
+    "provisional-positive",
+    "baseline-safety",
+    "opioid-safety",
+    "prescribed-medication-absent",
+    "medical-review",
+    "specimen-not-valid",
+    "unmapped-code",
+)
+STORED_SIGNALS_MOST = 2
+"""Of an open escalation's signals, how many newest the state keeps; each stays readable in what was said."""
+
+
+def rule_of(reason: str) -> str:
+    return f"testing/{reason}|1"
+
+
+class PackedEscalation(msgspec.Struct, frozen=True, array_like=True):
+    """An open escalation. `reason` and each signal's code are places in the tables above, never to be reordered."""
+
+    id: str
+    reason: int
+    tier: int
+    raised_at: int
+    acknowledge_by: int
+    act_by: int
+    signals: tuple[tuple[int, int, str], ...]
+    accepted: bool
+    overdue: bool
+
+
+_EVIDENCE = "DiagnosticReport/"
+
+
+def pack_escalations(still_open: tuple[Open, ...]) -> tuple[PackedEscalation, ...]:
+    return tuple(_packed(each) for each in still_open if each.escalation.reason in OWNERS)
+
+
+def _packed(each: Open) -> PackedEscalation:
+    escalation = each.escalation
+    return PackedEscalation(
+        id=pack_id(escalation.id),
+        reason=REASONS.index(escalation.reason),
+        tier=escalation.tier,
+        raised_at=seconds(escalation.raised_at),
+        acknowledge_by=seconds(escalation.acknowledge_by),
+        act_by=seconds(escalation.act_by),
+        signals=tuple(
+            (SIGNALS.index(signal.code), seconds(signal.at), pack_id(signal.evidence.removeprefix(_EVIDENCE)))
+            for signal in escalation.signals[-STORED_SIGNALS_MOST:]
+        ),
+        accepted=each.accepted,
+        overdue=each.overdue,
+    )
+
+
+def unpack_escalations(packed_escalations: tuple[PackedEscalation, ...]) -> tuple[Open, ...]:
+    return tuple(_unpacked(each) for each in packed_escalations)
+
+
+def _unpacked(each: PackedEscalation) -> Open:
+    reason = REASONS[each.reason]
+    escalation = Escalation(
+        id=unpack_id(each.id),
+        category="drug-test",
+        reason=reason,
+        tier=each.tier,
+        owner=OWNERS[reason],
+        rule=rule_of(reason),
+        raised_at=instant(each.raised_at),
+        acknowledge_by=instant(each.acknowledge_by),
+        act_by=instant(each.act_by),
+        signals=tuple(
+            Signal(SIGNALS[code], instant(at), evidence_of(unpack_id(report))) for code, at, report in each.signals
+        ),
+    )
+    return Open(escalation, each.accepted, each.overdue)
+
+
+def evidence_of(report_id: str) -> str:
+    return f"{_EVIDENCE}{report_id}"

@@ -1,0 +1,91 @@
+"""Conditions: what is created unless it exists, and who is pointed to by `Patient?identifier=system|value`.
+
+A condition is one identifier with its system; nothing else is looked for, and nothing else is taken for one.
+"""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from shared.edge import fhir
+from shared.edge.clients import Caller
+from shared.edge.fhir import BundleEntry
+from shared.edge.outcome import HttpRefusal, refuse
+from shared.path.transaction import aliases, store
+from shared.path.transaction.aliases import Identifier, Keys
+from shared.platform.db import Connection
+
+_conditional = re.compile(r"([A-Z][A-Za-z]+)\?(.*)", re.DOTALL)
+_written = re.compile(rb'"reference":"[A-Z][A-Za-z]+\?')
+# The resources of one patient and type that carry an identifier; R4 has it once or repeating. Two are already too many.
+_MATCHING = """SELECT id FROM resources WHERE patient = $1 AND type = $2 AND program = $3 AND NOT sealed
+    AND (body::jsonb -> 'identifier' @> $4::jsonb OR body::jsonb -> 'identifier' @> jsonb_build_array($4::jsonb))
+    ORDER BY id LIMIT 2"""
+
+
+def of(entry: BundleEntry) -> Identifier:
+    """What an entry's ifNoneExist looks for. Raises Refusal 400."""
+    return sought_by(entry.if_none_exist or "", _place(entry))
+
+
+def turns(entries: Sequence[BundleEntry], caller: Caller) -> list[str]:
+    """What the entries ask to be created once: two that ask for the same take turns, for a batch looks once."""
+    asked = {f"{each.type}?{each.if_none_exist}" for each in entries if each.if_none_exist is not None}
+    return sorted(f"{caller.program}|{each}" for each in asked)
+
+
+async def known(
+    connection: Connection, keys: Keys, entry: BundleEntry, sought: Identifier | None, caller: Caller
+) -> str | None:
+    """The patient that a Patient's ifNoneExist finds, once it is kept: an identifier may be bound before."""
+    if sought is None:
+        return None
+    owners = await aliases.resolve(connection, caller.program, keys.digests(caller.program, [sought]))
+    if len(owners) > 1:
+        raise _too_many(entry)
+    return next((name for _, name in await store.versions(connection, [("Patient", each) for each in owners])), None)
+
+
+async def matching(
+    connection: Connection, entry: BundleEntry, sought: Identifier, patient: str, caller: Caller
+) -> str | None:
+    """The resource of this patient and type that carries the identifier, whoever sent it."""
+    written = msgspec.json.encode({"system": sought.system, "value": sought.value}).decode()
+    rows = await connection.fetch(_MATCHING, patient, entry.type, caller.program, written)
+    if len(rows) > 1:
+        raise _too_many(entry)
+    return rows[0]["id"] if rows else None
+
+
+def made_logical(entries: Sequence[BundleEntry]) -> None:
+    """`Patient?identifier=system|value` says whom by an identifier, and so does a logical reference. In place."""
+    if not _written.search(msgspec.json.encode([each.resource for each in entries])):
+        return  # a walk through them all costs ten times this look
+    for entry in entries:
+        for place, reference in fhir.references(entry.resource, entry.place):
+            asked = _conditional.fullmatch(reference.get("reference", ""))
+            if asked:
+                sought = sought_by(asked[2], f"{place}.reference")
+                del reference["reference"]
+                reference["type"] = asked[1]
+                reference["identifier"] = {"system": sought.system, "value": sought.value}
+
+
+def sought_by(criteria: str, place: str) -> Identifier:
+    """The identifier in `identifier=system|value`, escaped or not. Nothing else is looked for by a condition."""
+    asked = parse_qsl(criteria.partition("?")[2] or criteria)
+    system, _, value = asked[0][1].partition("|") if len(asked) == 1 and asked[0][0] == "identifier" else ("", "", "")
+    if not system or not value or "\0" in criteria + system + value:
+        raise refuse(400, "not-supported", place, "A condition is one identifier, with its system: system|value.")
+    return Identifier(system, value)
+
+
+def _place(entry: BundleEntry) -> str:
+    head, found, _ = entry.place.rpartition(".resource")
+    return f"{head}.request.ifNoneExist" if found else ""
+
+
+def _too_many(entry: BundleEntry) -> HttpRefusal:
+    return refuse(412, "multiple-matches", _place(entry), "More than one resource has this identifier.")

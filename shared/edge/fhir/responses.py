@@ -1,0 +1,131 @@
+"""What goes back: response and search Bundles, and the statement of what a service can do."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+Interaction = Literal["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"]
+SearchType = Literal["number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"]
+
+_SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+
+
+class ResourceSupport(msgspec.Struct, frozen=True):
+    """What a service does with one resource type: interactions, and search parameters with their types."""
+
+    interactions: tuple[Interaction, ...]
+    search: Mapping[str, SearchType] = {}
+    conditional_create: bool = False
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What became of one entry: an HTTP status such as `201 Created`, and where the resource now is."""
+
+    status: str
+    location: str | None = None
+    version: str | None = None
+    last_modified: str | None = None
+    resource: dict[str, Any] | None = None
+    outcome: dict[str, Any] | None = None
+
+
+def response_bundle(
+    kind: Literal["transaction-response", "batch-response"], entries: Iterable[Answered]
+) -> dict[str, Any]:
+    """The answer to a transaction, one entry for each that was asked for, in the same order."""
+    written = [_entry(one) for one in entries]
+    return {"resourceType": "Bundle", "type": kind} | ({"entry": written} if written else {})
+
+
+def etag(version: str) -> str:
+    """The weak ETag of a version id."""
+    return f'W/"{version}"'
+
+
+def searchset(
+    resources: Sequence[Mapping[str, Any]], total: int | None, self_url: str, next_url: str | None = None
+) -> dict[str, Any]:
+    """A page of search results. `self_url` is `{base}/Type?...`; the fullUrls are made from its base."""
+    base = self_url.partition("?")[0].rpartition("/")[0]
+    links = [("self", self_url), *([("next", next_url)] if next_url else [])]
+    found = [
+        {
+            "fullUrl": f"{base}/{one['resourceType']}/{one['id']}",
+            "resource": one,
+            "search": {"mode": "outcome" if one["resourceType"] == "OperationOutcome" else "match"},
+        }
+        for one in resources
+    ]
+    return {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        **({} if total is None else {"total": total}),
+        "link": [{"relation": relation, "url": url} for relation, url in links],
+        **({"entry": found} if found else {}),
+    }
+
+
+def capability(
+    name: str,
+    version: str,
+    taken: Mapping[str, ResourceSupport],
+    *,
+    url: str,
+    at: datetime,
+    transaction: bool = False,
+    process_message: bool = False,
+) -> dict[str, Any]:
+    """The CapabilityStatement (R4 4.0.1) of a service; `at` is when this version of it was made, aware."""
+    operation = {
+        "name": "process-message",
+        "definition": "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
+    }
+    rest: dict[str, Any] = {
+        "mode": "server",
+        "security": {
+            "service": [{"coding": [{"system": _SECURITY_SERVICE, "code": "SMART-on-FHIR"}]}],
+            "description": "SMART Backend Services: a bearer token for every request.",
+        },
+        "resource": [_resource(kind, one) for kind, one in taken.items()],
+    }
+    if transaction:
+        rest["interaction"] = [{"code": "transaction"}]
+    if process_message:
+        rest["operation"] = [operation]
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": at.isoformat(timespec="seconds"),
+        "kind": "instance",
+        "software": {"name": name, "version": version},
+        "implementation": {"description": f"{name} of the IOP Hub", "url": url},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "rest": [{member: value for member, value in rest.items() if value}],
+    }
+
+
+def _resource(kind: str, taken: ResourceSupport) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "type": kind,
+        "interaction": [{"code": one} for one in taken.interactions],
+        "versioning": "versioned-update",
+        "conditionalCreate": taken.conditional_create,
+    }
+    if taken.search:
+        written["searchParam"] = [{"name": name, "type": kind_of} for name, kind_of in taken.search.items()]
+    return written
+
+
+def _entry(answered: Answered) -> dict[str, Any]:
+    response = {
+        "status": answered.status,
+        "location": answered.location,
+        "etag": None if answered.version is None else etag(answered.version),
+        "lastModified": answered.last_modified,
+        "outcome": answered.outcome,
+    }
+    written = {"response": {name: value for name, value in response.items() if value is not None}}
+    return written if answered.resource is None else {"resource": answered.resource, **written}

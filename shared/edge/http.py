@@ -1,0 +1,162 @@
+"""HTTP manners: who calls, what they may send, how an answer looks. What it means stands elsewhere."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from shared.edge import fhir
+from shared.edge.clients import Caller, TokenVerifier
+from shared.edge.fhir import Limits
+from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.search import ResourceReader
+from shared.edge.submissions import Submissions
+from shared.path.transaction.inbox import Inbox
+
+FHIR_JSON = "application/fhir+json"
+FHIR_TYPES = (FHIR_JSON, "application/json", "application/json+fhir")
+FORM = "application/x-www-form-urlencoded"
+BODY_SECONDS_MOST = 30.0
+"""How long a body may take to arrive: a sender that drips must not hold its place for ever."""
+PARAMETERS_MOST = 100
+_ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
+_FORMATS = {"json", *FHIR_TYPES}
+Parameters = Sequence[tuple[str, str]]
+Handler = Callable[[Request], Awaitable[Response]]
+Health = Callable[[], Awaitable[str | None]]
+
+
+@dataclass(frozen=True)
+class EdgeDependencies:
+    """Everything the routes need. `ready` says what is wrong, or None."""
+
+    submissions: Submissions
+    token_verifier: TokenVerifier
+    reader: ResourceReader
+    inbox: Inbox
+    issuer: str
+    ready: Health
+    limits: Limits = field(default_factory=Limits)
+    more: Sequence[BaseRoute] = ()
+
+
+def answer(resource: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(fhir.encode(resource), status, headers, FHIR_JSON)
+
+
+def presented(response: Response, parameters: Parameters) -> Response:
+    """The answer indented where `_pretty` asks for it, every digit kept; twice is as good as once."""
+    if ("_pretty", "true") in parameters and response.body:
+        response.body = msgspec.json.format(bytes(response.body), indent=2)
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
+
+
+async def read_resource(dependencies: EdgeDependencies, request: Request) -> tuple[Caller, bytes, dict[str, Any]]:
+    """Who calls, the body as it came, and the resource in it, valid R4."""
+    caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
+    _require_content(request, FHIR_TYPES)
+    body = await read_body(request, dependencies.limits)
+    resource = fhir.parse(body, dependencies.limits).resource
+    fhir.require_valid(resource)
+    return caller, body, resource
+
+
+async def search_parameters(dependencies: EdgeDependencies, request: Request) -> list[tuple[str, str]]:
+    """The parameters of a search: those of the address, and of the form that a POST brings."""
+    parameters = list(request.query_params.multi_items())
+    if request.method == "POST":
+        _require_content(request, (FORM,))
+        form = (await read_body(request, dependencies.limits)).decode("utf-8", "replace")
+        parameters += parse_qsl(form, keep_blank_values=True)
+        require_presentable(parameters)
+    if len(parameters) > PARAMETERS_MOST:
+        raise refuse(400, "too-costly", "", f"A search has at most {PARAMETERS_MOST} parameters.")
+    if any("\0" in value for _, value in parameters):
+        raise refuse(400, "invalid", "", "A parameter contains a NUL character.")
+    return parameters
+
+
+async def read_body(request: Request, limits: Limits, seconds_most: float = BODY_SECONDS_MOST) -> bytes:
+    """The body, stopped at the limits: a sender without a Content-Length is counted as it sends."""
+    stated = request.headers.get("content-length", "")
+    if stated.isdigit() and int(stated) > limits.body_bytes_max:
+        raise _too_long(limits)
+    chunks, length = [], 0
+    try:
+        async with asyncio.timeout(seconds_most):
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length > limits.body_bytes_max:
+                    raise _too_long(limits)
+                chunks.append(chunk)
+    except TimeoutError:
+        raise refuse(408, "timeout", "", "The body did not arrive in time.", Connection="close") from None
+    return b"".join(chunks)
+
+
+def require_acceptable(request: Request) -> None:
+    """Refuse (406) who can't read JSON. `_format` wins over Accept, as FHIR asks."""
+    stated = request.query_params.get("_format")
+    if stated is not None:
+        readable = _media_type(stated).replace(" ", "+") in _FORMATS  # an unescaped + arrives as a space
+    else:
+        ranges = request.headers.get("accept", "").split(",")
+        readable = any(_media_type(each) in _ACCEPTED and not _is_unwanted(each) for each in ranges)
+    if not readable:
+        raise refuse(406, "not-supported", "", f"The hub answers in {FHIR_JSON}.")
+
+
+def require_presentable(parameters: Parameters) -> None:
+    """Refuse (400) another `_summary` than false, which client libraries add, and a `_pretty` that is neither."""
+    for name, value in parameters:
+        if name == "_pretty" and value not in ("true", "false"):
+            raise refuse(400, "invalid", "", "_pretty is true or false.")
+        if name == "_summary" and value != "false":
+            raise refuse(400, "not-supported", "", "_summary is false here: resources are answered whole.")
+
+
+def preferred(request: Request) -> str:
+    """What `Prefer: return=` asks to be answered: minimal, representation (the default) or OperationOutcome."""
+    wishes = [each.strip() for each in request.headers.get("prefer", "").replace(";", ",").split(",")]
+    return next((each.partition("=")[2] for each in wishes if each.startswith("return=")), "representation")
+
+
+def version_headers(resource: dict[str, Any]) -> dict[str, str]:
+    """ETag and Last-Modified of a resource as it was read."""
+    updated = datetime.fromisoformat(resource["meta"]["lastUpdated"]).astimezone(UTC)
+    return {"ETag": fhir.etag(resource["meta"]["versionId"]), "Last-Modified": format_datetime(updated, usegmt=True)}
+
+
+def base_of(request: Request) -> str:
+    return f"{request.url.scheme}://{request.url.netloc}/fhir"
+
+
+def _require_content(request: Request, types: Sequence[str]) -> None:
+    """Refuse (415) another media type, and what is compressed: a small body may hide a huge one."""
+    if _media_type(request.headers.get("content-type", "")) not in types:
+        raise refuse(415, "not-supported", "", f"Send {types[0]}.")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise refuse(415, "not-supported", "", "Send the body uncompressed.", Accept_Encoding="identity")
+
+
+def _media_type(text: str) -> str:
+    return text.partition(";")[0].strip().lower()
+
+
+def _is_unwanted(media_range: str) -> bool:
+    """`q=0`: not acceptable."""
+    parameters = [each.strip().lower() for each in media_range.split(";")[1:]]
+    return any(each.startswith("q=0") and not each.strip("q=0.") for each in parameters)
+
+
+def _too_long(limits: Limits) -> HttpRefusal:
+    return refuse(413, "too-long", "", f"The body is longer than {limits.body_bytes_max} bytes.")

@@ -1,0 +1,238 @@
+"""The desk: one submission from bytes to answer. Validated once, resolved, told, answered after the commit."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakValueDictionary
+
+from shared.edge import conditional, escalations, fhir
+from shared.edge.clients import Caller
+from shared.edge.contract import Context, Edge, Interpretation
+from shared.edge.fhir import Answered, BundleEntry
+from shared.edge.outcome import HttpRefusal, fault, refuse
+from shared.edge.patients import RETRY_SECONDS
+from shared.edge.resolving import Resolved, Submission, resolve
+from shared.events.intake import Digest
+from shared.path.transaction import aliases
+from shared.path.transaction.aliases import Keys
+from shared.path.transaction.batch import clinical_time
+from shared.path.transaction.delivery import (
+    AcceptedResource,
+    Answer,
+    Committed,
+    Delivery,
+    Expected,
+    Incomplete,
+    Reused,
+    Stale,
+)
+from shared.path.transaction.inbox import Inbox
+from shared.platform import db
+from shared.rules.decision import Refused
+
+ANSWER_SECONDS_MOST = 30.0
+QUEUE_MOST = 5_000
+"""Commands that may wait at the desk; beyond, the client is asked to come back."""
+
+PendingSubmission = tuple[Delivery, "asyncio.Future[Answer]"]
+_LETTER = {"POST": "c", "PUT": "u"}
+_STATUS = {"conflict": 409, "not-found": 404, "business-rule": 422, "required": 422, "transient": 409, "forbidden": 403}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a submission: an answer for each of its entries, in their order."""
+
+    answered: tuple[Answered, ...]
+    incomplete: bool
+
+
+class Submissions:
+    def __init__(self, inbox: Inbox, edge: Edge, keys: Keys) -> None:
+        self.inbox = inbox
+        self.edge = edge
+        self._keys = keys
+        self.queue: asyncio.Queue[PendingSubmission] = asyncio.Queue(QUEUE_MOST)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Whoever asks for something on a condition looks and keeps before the next one looks."""
+
+    async def submit(self, submission: Submission, caller: Caller) -> Done:
+        """Tell the service. Raises Refusal."""
+        self._require(submission, caller)
+        async with AsyncExitStack() as turns:
+            for condition in conditional.turns(submission.entries, caller):
+                await turns.enter_async_context(self._turns.setdefault(condition, asyncio.Lock()))
+            while (done := await self._submit(submission, caller)) is None:
+                pass
+            return done
+
+    async def _submit(self, submission: Submission, caller: Caller) -> Done | None:
+        """None where its patient has become known while it was about to wait for them: then it is told."""
+        async with self.inbox.pool.acquire() as connection:
+            resolved = await resolve(connection, self._keys, self.edge, submission, caller)
+        fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in resolved.existing]
+        if not fresh:
+            return _done(resolved, Committed())
+        context = self._context(caller, resolved)
+        meant = escalations.of_hold(fresh, resolved.stored) or self.edge.interpret(fresh, context)
+        delivery = self._delivery(submission, meant, context, fresh)
+        if resolved.patient is None:
+            waits = await store_waiting(self.inbox, delivery, {caller.program: resolved.digests})
+            return _done(resolved, Committed()) if waits else None
+        return _done(resolved, await self.deliver(delivery))
+
+    async def deliver(self, delivery: Delivery) -> Answer:
+        """Queue the item and wait for its commit. Raises Refusal for everything that is no Kept or Incomplete."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        try:
+            self.queue.put_nowait((delivery, future))
+            answer = await asyncio.wait_for(future, ANSWER_SECONDS_MOST)
+        except (asyncio.QueueFull, TimeoutError) as error:
+            raise refuse(503, "throttled", "", "The service is busy.", Retry_After="5") from error
+        except Exception as error:
+            if not db.is_trouble(error):
+                raise
+            raise refuse(503, "transient", "", "The service can't reach its database.", Retry_After="5") from error
+        return _not_refused(answer)
+
+    def _require(self, submission: Submission, caller: Caller) -> None:
+        """Each entry is of a type this service takes, and within the token's scopes. What it does not know may come
+        along with something it takes."""
+        takes, entries = self.edge.takes, submission.entries
+        carried = self.edge.accepts_any and any(each.method == "POST" and each.type in takes for each in entries)
+        for entry in entries:
+            taken = takes.get(entry.type)
+            wanted = "create" if entry.method == "POST" else "update"
+            if taken is None and self.edge.accepts_any and wanted == "create":
+                if carried:
+                    continue
+            elif taken is None or wanted not in taken.interactions:
+                raise refuse(422, "not-supported", entry.place, f"This service takes no {wanted} of this type.")
+            caller.require(entry.type, _LETTER[entry.method])
+
+    def _context(self, caller: Caller, resolved: Resolved) -> Context:
+        settings, now = self.inbox.settings[caller.program], self.inbox.clock.now()
+        return Context(caller, resolved.patient or "", caller.program, settings, now, resolved.stored)
+
+    def _in_order(self, entries: Sequence[BundleEntry]) -> list[BundleEntry]:
+        """The fixed order of a transaction's commands: Patient before Consent before the rest, Task last."""
+        rank = {kind: place for place, kind in enumerate(self.edge.order)}
+        return sorted(entries, key=lambda entry: rank.get(entry.type, len(rank)))
+
+    def _delivery(
+        self, submission: Submission, interpretation: Interpretation, context: Context, entries: Sequence[BundleEntry]
+    ) -> Delivery:
+        return Delivery(
+            id=submission.cause,
+            key=context.patient,
+            program=context.program,
+            kind="commanded",
+            at=context.now,
+            by=context.caller.name,
+            correlation_id=submission.cause,
+            commands=interpretation.commands,
+            accepted=(*(self._accepted(each) for each in interpretation.accepted), *interpretation.stored),
+            expects=tuple(
+                Expected(each.type, str(each.id), int(each.if_match) if each.if_match.isdigit() else 0)
+                for each in entries
+                if each.if_match is not None
+            ),
+            deduplicate=submission.repeatable,
+            digest=submission.digest,
+        )
+
+    def _accepted(self, entry: BundleEntry) -> AcceptedResource:
+        """As it came, digits and instants untouched. A Patient is sealed, for it carries direct identifiers."""
+        if entry.type == "Patient":
+            return aliases.sealed_patient(self._keys, str(entry.id), entry.resource)
+        status = entry.resource.get("status")
+        return AcceptedResource(
+            entry.type,
+            str(entry.id),
+            fhir.encode(entry.resource).decode(),
+            status if isinstance(status, str) else None,
+            _clinical_time(entry.resource),
+        )
+
+
+async def store_waiting(inbox: Inbox, delivery: Delivery, programs: Mapping[str, Sequence[Digest]]) -> bool:
+    """Keep a fact under every identifier and program it may belong to; what came with it is readable at once.
+
+    False where its patient has become known meanwhile: then tell it.
+    """
+    async with inbox.pool.acquire() as connection, connection.transaction():
+        if not await aliases.wait(connection, delivery, programs):
+            return False
+        for each in delivery.accepted:
+            await connection.execute(
+                """INSERT INTO resources (type, id, program, patient, status, at, updated_at, sealed, body)
+                VALUES ($1, $2, $3, '', $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING""",
+                each.type,
+                each.id,
+                delivery.program,
+                each.status,
+                each.at,
+                delivery.at,
+                each.sealed,
+                each.body,
+            )
+    return True
+
+
+def _not_refused(answer: Answer) -> Answer:
+    match answer:
+        case Committed() | Incomplete():
+            return answer
+        case Stale(type=kind):
+            raise refuse(412, "conflict", f"{kind}.meta.versionId", "The resource has changed since; read it again.")
+        case Reused():
+            raise refuse(409, "duplicate", "", "This identifier was used before, with other content.")
+        case Refused(code=code, reason=reason, expression=expression):
+            issue = fault(code, expression, reason)  # type: ignore[arg-type]
+            later = {"Retry-After": str(RETRY_SECONDS)} if code == "transient" else {}
+            raise HttpRefusal(_STATUS.get(code, 422), (issue,), later)
+
+
+def _done(resolved: Resolved, answer: Answer) -> Done:
+    versions = {name: stored.version for name, stored in resolved.stored.items()}
+    if isinstance(answer, Committed):
+        versions |= {(kind, name): number for kind, name, number in answer.resources}
+    answered = tuple(
+        _existing(each, resolved.existing[each.type, str(each.id)])
+        if (each.type, each.id) in resolved.existing
+        else _answered(each, versions)
+        for each in resolved.entries
+    )
+    return Done(answered, isinstance(answer, Incomplete))
+
+
+def _answered(entry: BundleEntry, versions: Mapping[tuple[str, str], int]) -> Answered:
+    version = str(versions.get((entry.type, str(entry.id)), 1))
+    created = entry.method == "POST" and version == "1"  # a Patient posted again is an update
+    status = "201 Created" if created else "200 OK"
+    return Answered(status, f"{entry.type}/{entry.id}/_history/{version}", version)
+
+
+def _existing(entry: BundleEntry, version: int) -> Answered:
+    return Answered("200 OK", f"{entry.type}/{entry.id}/_history/{version}", str(version))
+
+
+def _clinical_time(resource: Mapping[str, Any]) -> datetime | None:
+    """A foreign resource's clinical time, for search: its text read as an instant, a bare date as midnight UTC."""
+    named = {name: _instant(value) for name, value in resource.items() if isinstance(value, str)}
+    period = resource.get("period") or resource.get("effectivePeriod")
+    if isinstance(period, dict) and isinstance(period.get("start"), str):
+        named["period"] = {"start": _instant(period["start"])}  # type: ignore[assignment]
+    return clinical_time(named)
+
+
+def _instant(text: str) -> datetime | None:
+    """None for what is no instant, or one that leaves the calendar on its way to UTC: no database could hold it."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,277 @@
+"""What aftercare emits: the plan after discharge, the patient's meeting list, referrals to partners, follow-ups."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import NAMESPACE_URL
+
+from shared.events import codes, fhir
+from shared.events.envelope import Event, Resource, name_id
+
+BY_A_PERSON = frozenset({"reached", "not-reached"})
+"""Outcomes of a contact that was made; any other ends it unmade."""
+
+
+class AftercarePlanned(Event, frozen=True, kw_only=True):
+    """Continuing care begins, with the contacts ahead (72 h to 180 days, domain 6.2)."""
+
+    plan_id: str
+    episode_id: str
+    planned_at: datetime
+    follow_ups: tuple[datetime, ...]
+
+    def write(self, patient: str) -> list[Resource]:
+        contacts = [_contact("scheduled", self.planned_at, each) for each in self.follow_ups]
+        since = fhir.period(self.planned_at)
+        return [_care_plan(self.plan_id, "active", self.episode_id, patient, since, contacts)]
+
+
+class AftercareEnded(Event, frozen=True, kw_only=True):
+    """The plan is over: every contact was made, or it is revoked with the contacts that are left (`because`)."""
+
+    plan_id: str
+    episode_id: str
+    planned_at: datetime | None
+    ended_at: datetime
+    reason: str
+    made: tuple[datetime, ...]
+    left: tuple[datetime, ...]
+
+    def write(self, patient: str) -> list[Resource]:
+        why = fhir.concept(codes.REASON, self.reason)
+        contacts = [
+            *(_contact("completed", self.planned_at, each) for each in self.made),
+            *(_contact("cancelled", self.planned_at, each, why) for each in self.left),
+        ]
+        status, period = "revoked" if self.left else "completed", fhir.period(self.planned_at, self.ended_at)
+        return [_care_plan(self.plan_id, status, self.episode_id, patient, period, contacts)]
+
+
+def _contact(status: str, planned_at: datetime | None, due_at: datetime, why: Resource | None = None) -> Resource:
+    detail = {
+        "code": fhir.concept(codes.TASK, "follow-up"),
+        "status": status,
+        "statusReason": why,
+        "scheduledPeriod": fhir.period(planned_at, due_at),
+    }
+    return {"detail": fhir.without_nothing(detail)}
+
+
+def _care_plan(
+    plan_id: str, status: str, episode_id: str, patient: str, period: Resource, contacts: list[Resource]
+) -> Resource:
+    return fhir.without_nothing(
+        {
+            "resourceType": "CarePlan",
+            "id": plan_id,
+            "status": status,
+            "intent": "plan",
+            "category": [fhir.concept(codes.TASK, "aftercare")],
+            "subject": fhir.reference("Patient", patient),
+            "period": period,
+            "supportingInfo": [fhir.reference("EpisodeOfCare", episode_id)],
+            "activity": contacts,
+        }
+    )
+
+
+class MeetingListPrepared(Event, frozen=True, kw_only=True):
+    """Mutual-help meetings for the patient to choose from. It goes to the patient; no group is told anything."""
+
+    list_id: str
+    plan_id: str
+    meetings: tuple[str, ...]
+    """Identifiers `feed|slug` of the cached public feeds."""
+    prepared_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        meetings = [
+            {
+                "contentReference": fhir.reference("HealthcareService", meeting_id(each))
+                | fhir.logical(codes.MEETING, each)
+            }
+            for each in self.meetings
+        ]
+        return [
+            fhir.without_nothing(
+                {
+                    "resourceType": "Communication",
+                    "id": self.list_id,
+                    "basedOn": [fhir.reference("CarePlan", self.plan_id)],
+                    "status": "preparation",
+                    "subject": fhir.reference("Patient", patient),
+                    "recipient": [fhir.reference("Patient", patient)],
+                    "sent": self.prepared_at,
+                    "payload": meetings,
+                }
+            )
+        ]
+
+
+def meeting_id(identifier: str) -> str:
+    """Id of the HealthcareService that a meeting of a feed (`feed|slug`) is read as."""
+    return name_id(NAMESPACE_URL, f"{codes.MEETING}|{identifier}")
+
+
+class ReferralEvent(Event, frozen=True, kw_only=True):
+    """A referral to one partner (its name in partners.toml), tracked by a Task. `attempt` counts from 1."""
+
+    referral_id: str
+    task_id: str
+    partner: str
+    kind: str
+    purpose: str
+    attempt: int
+    asked_at: datetime
+    at: datetime
+    status: ClassVar[str]
+    request_status: ClassVar[str] = "active"
+    business_status: ClassVar[str]
+
+    def write(self, patient: str) -> list[Resource]:
+        return [self._task(patient), self._request(patient)]
+
+    def _task(self, patient: str) -> dict[str, Any]:
+        return {
+            "resourceType": "Task",
+            "id": self.task_id,
+            "status": self.status,
+            "businessStatus": fhir.concept(codes.TASK, self.business_status),
+            "intent": "order",
+            "code": fhir.concept(codes.TASK, "referral"),
+            "focus": fhir.reference("ServiceRequest", self.referral_id),
+            "for": fhir.reference("Patient", patient),
+            "authoredOn": self.asked_at,
+            "lastModified": self.at,
+            "owner": fhir.logical(codes.PARTNER, self.partner),
+            "input": [{"type": fhir.concept(codes.INPUT, "attempt"), "valueInteger": self.attempt}],
+        }
+
+    def _request(self, patient: str) -> dict[str, Any]:
+        return {
+            "resourceType": "ServiceRequest",
+            "id": self.referral_id,
+            "status": self.request_status,
+            "intent": "order",
+            "code": fhir.concept(codes.TASK, self.kind),
+            "subject": fhir.reference("Patient", patient),
+            "authoredOn": self.asked_at,
+            "performer": [fhir.logical(codes.PARTNER, self.partner)],
+            "reasonCode": [fhir.concept(codes.PURPOSE, self.purpose)],
+        }
+
+
+class ReferralPrepared(ReferralEvent, frozen=True, kw_only=True):
+    """Ready to go; the consent gate decides at release."""
+
+    status: ClassVar[str] = "draft"
+    business_status: ClassVar[str] = "prepared"
+
+
+class ReferralSent(ReferralEvent, frozen=True, kw_only=True):
+    """The partner has it. `consent_id` is the consent that permitted it; None inside the program."""
+
+    status: ClassVar[str] = "requested"
+    business_status: ClassVar[str] = "sent"
+    consent_id: str | None
+
+    def write(self, patient: str) -> list[Resource]:
+        task = self._task(patient)
+        if self.consent_id is not None:
+            task["input"].append(
+                {
+                    "type": fhir.concept(codes.INPUT, "consent"),
+                    "valueReference": fhir.reference("Consent", self.consent_id),
+                }
+            )
+        return [task, self._request(patient)]
+
+
+class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
+    """On hold: no living consent permits it, or the Patient lacks what the partner requires.
+
+    The case manager has the Task. At `until` a consent begins that will permit it: the hub tries again then.
+    """
+
+    status: ClassVar[str] = "on-hold"
+    request_status: ClassVar[str] = "on-hold"
+    business_status: ClassVar[str] = "withheld"
+    reason: str
+    until: datetime | None = None
+
+    def write(self, patient: str) -> list[Resource]:
+        task = self._task(patient) | {
+            "statusReason": fhir.concept(codes.DISCLOSURE, self.reason),
+            "requester": fhir.logical(codes.ROLE, "case-manager"),
+        }
+        if self.until is not None:
+            task["restriction"] = {"period": {"start": self.until}}
+        return [task, self._request(patient)]
+
+
+class ReferralRefused(ReferralWithheld, frozen=True, kw_only=True):
+    """The partner refused it for good, or the hub gave up after its last try; a person follows up."""
+
+    status: ClassVar[str] = "failed"
+    request_status: ClassVar[str] = "revoked"
+    business_status: ClassVar[str] = "refused"
+
+
+class ReferralWithdrawn(ReferralWithheld, frozen=True, kw_only=True):
+    """The hub takes it back before the partner had it: the patient is in care again, or has died."""
+
+    status: ClassVar[str] = "cancelled"
+    request_status: ClassVar[str] = "revoked"
+    business_status: ClassVar[str] = "withdrawn"
+
+
+class FollowUpFellDue(Event, frozen=True, kw_only=True):
+    """It is time to reach out to the patient; `act_by` is the last day that still counts as on time."""
+
+    follow_up_id: str
+    plan_id: str
+    number: int
+    due_at: datetime
+    act_by: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        return [_follow_up(self.follow_up_id, "requested", self.plan_id, patient, self.due_at, self.act_by)]
+
+
+class FollowUpCompleted(Event, frozen=True, kw_only=True):
+    """Nothing more to do for this contact. `outcome` is what came of it: `reached` or `not-reached` by a person, else
+    why nobody needs to any more (`readmitted`, `episode-discharged`), and then its Task is cancelled, not done."""
+
+    follow_up_id: str
+    plan_id: str
+    due_at: datetime
+    act_by: datetime
+    by: str
+    completed_at: datetime
+    outcome: str = "reached"
+
+    def write(self, patient: str) -> list[Resource]:
+        status = "completed" if self.outcome in BY_A_PERSON else "cancelled"
+        task = _follow_up(self.follow_up_id, status, self.plan_id, patient, self.due_at, self.act_by)
+        emitted = {
+            "statusReason": fhir.concept(codes.REASON, self.outcome),
+            "lastModified": self.completed_at,
+            "requester": fhir.staff(self.by),
+        }
+        return [task | emitted]
+
+
+def _follow_up(
+    identity: str, status: str, plan_id: str, patient: str, due_at: datetime, act_by: datetime
+) -> dict[str, Any]:
+    return {
+        "resourceType": "Task",
+        "id": identity,
+        "status": status,
+        "intent": "plan",
+        "code": fhir.concept(codes.TASK, "follow-up"),
+        "focus": fhir.reference("CarePlan", plan_id),
+        "for": fhir.reference("Patient", patient),
+        "authoredOn": due_at,
+        "owner": fhir.logical(codes.ROLE, "case-manager"),
+        "restriction": {"period": {"start": due_at, "end": act_by}},
+    }

@@ -1,0 +1,156 @@
+"""What attendance emits: which sessions are planned, held, missed, excused, and which week fell short of hours."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from shared.events import codes, fhir
+from shared.events.envelope import Event, Resource
+
+
+class SessionEvent(Event, frozen=True, kw_only=True):
+    """A session as planned: an Appointment, from `start` to `end` (instants)."""
+
+    session_id: str
+    episode_id: str
+    kind: str
+    start: datetime
+    end: datetime
+    status: ClassVar[str]
+
+    def write(self, patient: str) -> list[Resource]:
+        return [self._appointment(patient)]
+
+    def _appointment(self, patient: str) -> dict[str, Any]:
+        return {
+            "resourceType": "Appointment",
+            "id": self.session_id,
+            "status": self.status,
+            "serviceType": [fhir.concept(codes.SESSION, self.kind)],
+            "start": self.start,
+            "end": self.end,
+            "participant": [{"actor": fhir.reference("Patient", patient), "status": "accepted"}],
+        }
+
+
+class SessionScheduled(SessionEvent, frozen=True, kw_only=True):
+    status: ClassVar[str] = "booked"
+
+
+class SessionMissed(SessionEvent, frozen=True, kw_only=True):
+    """Nobody checked the patient in within the grace time. A late check-in within the day retracts it."""
+
+    status: ClassVar[str] = "noshow"
+
+
+class AttendanceCorrected(SessionEvent, frozen=True, kw_only=True):
+    """A miss was wrong: the patient was there. What it raised is retracted."""
+
+    status: ClassVar[str] = "fulfilled"
+    reason: str
+
+    def write(self, patient: str) -> list[Resource]:
+        return [self._appointment(patient) | {"comment": self.reason}]
+
+
+class SessionCancelled(SessionEvent, frozen=True, kw_only=True):
+    """The program called the session off (or the episode ended). It never counts against the patient."""
+
+    status: ClassVar[str] = "cancelled"
+    reason: str
+
+    def write(self, patient: str) -> list[Resource]:
+        return [self._appointment(patient) | {"cancelationReason": fhir.concept(codes.REASON, self.reason)}]
+
+
+class SessionExcused(SessionCancelled, frozen=True, kw_only=True):
+    """The patient was excused; an excused absence is no miss."""
+
+
+class PresenceEvent(SessionEvent, frozen=True, kw_only=True):
+    """The patient is, or was, at the session: its Encounter, and the Appointment it fulfils."""
+
+    encounter_id: str
+
+    def _encounter(self, patient: str, status: str, **more: object) -> dict[str, Any]:
+        return {
+            "resourceType": "Encounter",
+            "id": self.encounter_id,
+            "status": status,
+            "class": fhir.coding(codes.ACT, "AMB"),
+            "type": [fhir.concept(codes.SESSION, self.kind)],
+            "subject": fhir.reference("Patient", patient),
+            "episodeOfCare": [fhir.reference("EpisodeOfCare", self.episode_id)],
+            "appointment": [fhir.reference("Appointment", self.session_id)],
+            **more,
+        }
+
+
+class SessionCheckedIn(PresenceEvent, frozen=True, kw_only=True):
+    """The patient came at `came_at`; the minutes follow when the session is over."""
+
+    status: ClassVar[str] = "arrived"
+    came_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        encounter = self._encounter(patient, "in-progress", period={"start": self.came_at})
+        return [encounter, self._appointment(patient)]
+
+
+class SessionAttended(PresenceEvent, frozen=True, kw_only=True):
+    """A session was held with the patient present for `minutes`."""
+
+    status: ClassVar[str] = "fulfilled"
+    minutes: int
+
+    def write(self, patient: str) -> list[Resource]:
+        length = {"value": self.minutes, "unit": "min", "system": codes.UCUM, "code": "min"}
+        held = {"start": self.start, "end": self.end}
+        return [self._encounter(patient, "finished", period=held, length=length), self._appointment(patient)]
+
+
+class CheckInWithdrawn(PresenceEvent, frozen=True, kw_only=True):
+    """The Encounter was entered in error: nobody knows any more whether the patient came to this session."""
+
+    status: ClassVar[str] = "booked"
+
+    def write(self, patient: str) -> list[Resource]:
+        return [self._encounter(patient, "entered-in-error"), self._appointment(patient)]
+
+
+class WeekEvent(Event, frozen=True, kw_only=True):
+    """The hours of one whole week of the episode: delivered minutes against the minimum (9 h, domain 2.2)."""
+
+    status: ClassVar[str]
+
+    issue_id: str
+    episode_id: str
+    week_start: datetime
+    week_end: datetime
+    minutes: int
+    minimum_minutes: int
+
+    def write(self, patient: str) -> list[Resource]:
+        return [
+            {
+                "resourceType": "DetectedIssue",
+                "id": self.issue_id,
+                "status": self.status,
+                "code": fhir.concept(codes.ESCALATION, "weekly-hours-short"),
+                "patient": fhir.reference("Patient", patient),
+                "identifiedPeriod": {"start": self.week_start, "end": self.week_end},
+                "implicated": [fhir.reference("EpisodeOfCare", self.episode_id)],
+                "detail": f"{self.minutes} of {self.minimum_minutes} minutes",
+            }
+        ]
+
+
+class WeeklyHoursFellShort(WeekEvent, frozen=True, kw_only=True):
+    """The week ended below its hours. Said again, of the same issue, when its minutes change and it is still short."""
+
+    status: ClassVar[str] = "final"
+
+
+class WeeklyHoursCorrected(WeekEvent, frozen=True, kw_only=True):
+    """The week has its hours after all, by minutes that came after it was looked at: the finding is taken back."""
+
+    status: ClassVar[str] = "entered-in-error"

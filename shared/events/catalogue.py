@@ -1,0 +1,169 @@
+"""The catalogue: every event on a topic: who emits it, who consumes it, and how it is read."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from shared.events import aftercare, attendance, escalation, intake, technical, testing
+from shared.events.envelope import Event, Resource
+
+INTAKE_EVENTS = "iop.intake.events"
+ATTENDANCE_EVENTS = "iop.attendance.events"
+TESTING_EVENTS = "iop.testing.events"
+AFTERCARE_EVENTS = "iop.aftercare.events"
+ESCALATIONS = "iop.escalations"
+DISCLOSURES = "iop.disclosures"
+OPERATIONS = "iop.operations"
+
+PARTITIONS = 12
+"""Of every topic, never changed: growth is a new topic and a cut-over."""
+
+Read = Callable[[Sequence[Resource]], Event]
+
+
+class CatalogueEntry(msgspec.Struct, frozen=True):
+    """One event of the catalogue. `read` is None where no service consumes it."""
+
+    event: type[Event]
+    topic: str
+    producer: str
+    focus: str
+    consumers: tuple[str, ...] = ()
+    read: Read | None = None
+
+
+_ALL_THREE = ("attendance", "testing", "aftercare")
+
+ENTRIES: tuple[CatalogueEntry, ...] = (
+    CatalogueEntry(
+        intake.PatientIdentified,
+        INTAKE_EVENTS,
+        "intake",
+        "Patient + Provenance + Binary",
+        _ALL_THREE,
+        intake.read_patient_identified,
+    ),
+    CatalogueEntry(intake.ReferralReceived, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
+    CatalogueEntry(
+        intake.LevelOfCareRecommended, INTAKE_EVENTS, "intake", "ServiceRequest + Observation per need + Task"
+    ),
+    CatalogueEntry(intake.PlacementSigned, INTAKE_EVENTS, "intake", "Task"),
+    CatalogueEntry(
+        intake.EpisodeAdmitted,
+        INTAKE_EVENTS,
+        "intake",
+        "EpisodeOfCare + CarePlan",
+        _ALL_THREE,
+        intake.read_episode_admitted,
+    ),
+    CatalogueEntry(intake.EpisodeDeclined, INTAKE_EVENTS, "intake", "EpisodeOfCare"),
+    CatalogueEntry(
+        intake.EpisodeDischarged,
+        INTAKE_EVENTS,
+        "intake",
+        "EpisodeOfCare + Encounter",
+        _ALL_THREE,
+        intake.read_episode_discharged,
+    ),
+    CatalogueEntry(
+        intake.MedicationsRecorded,
+        INTAKE_EVENTS,
+        "intake",
+        "List + MedicationStatement each",
+        ("testing",),
+        intake.read_medications_recorded,
+    ),
+    CatalogueEntry(intake.ConsentGiven, INTAKE_EVENTS, "intake", "Consent", ("aftercare",), intake.read_consent_given),
+    CatalogueEntry(
+        intake.ConsentRevoked, INTAKE_EVENTS, "intake", "Consent", ("aftercare",), intake.read_consent_revoked
+    ),
+    CatalogueEntry(
+        intake.ConsentsCurrent,
+        INTAKE_EVENTS,
+        "intake",
+        "none: the heartbeat of the consent ledger",
+        ("aftercare",),
+        intake.read_consents_current,
+    ),
+    CatalogueEntry(intake.PlacementReviewRequested, INTAKE_EVENTS, "intake", "Task"),
+    CatalogueEntry(intake.PlacementReviewWithdrawn, INTAKE_EVENTS, "intake", "Task"),
+    CatalogueEntry(intake.PlacementReviewCompleted, INTAKE_EVENTS, "intake", "Task"),
+    CatalogueEntry(attendance.SessionScheduled, ATTENDANCE_EVENTS, "attendance", "Appointment"),
+    CatalogueEntry(attendance.SessionCancelled, ATTENDANCE_EVENTS, "attendance", "Appointment"),
+    CatalogueEntry(attendance.SessionExcused, ATTENDANCE_EVENTS, "attendance", "Appointment"),
+    CatalogueEntry(attendance.SessionCheckedIn, ATTENDANCE_EVENTS, "attendance", "Encounter + Appointment"),
+    CatalogueEntry(attendance.SessionAttended, ATTENDANCE_EVENTS, "attendance", "Encounter + Appointment"),
+    CatalogueEntry(attendance.CheckInWithdrawn, ATTENDANCE_EVENTS, "attendance", "Encounter + Appointment"),
+    CatalogueEntry(attendance.SessionMissed, ATTENDANCE_EVENTS, "attendance", "Appointment"),
+    CatalogueEntry(attendance.AttendanceCorrected, ATTENDANCE_EVENTS, "attendance", "Appointment"),
+    CatalogueEntry(attendance.WeeklyHoursFellShort, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),
+    CatalogueEntry(attendance.WeeklyHoursCorrected, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),
+    CatalogueEntry(
+        testing.DrugTestResulted, TESTING_EVENTS, "testing", "DiagnosticReport + Observation each + Specimen"
+    ),
+    CatalogueEntry(
+        testing.DrugTestCorrected, TESTING_EVENTS, "testing", "DiagnosticReport + Observation each + Specimen"
+    ),
+    CatalogueEntry(
+        testing.ResultMatched, TESTING_EVENTS, "testing", "Provenance + DiagnosticReport + Observation each"
+    ),
+    CatalogueEntry(aftercare.AftercarePlanned, AFTERCARE_EVENTS, "aftercare", "CarePlan"),
+    CatalogueEntry(aftercare.AftercareEnded, AFTERCARE_EVENTS, "aftercare", "CarePlan"),
+    CatalogueEntry(aftercare.MeetingListPrepared, AFTERCARE_EVENTS, "aftercare", "Communication"),
+    CatalogueEntry(aftercare.ReferralPrepared, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
+    CatalogueEntry(aftercare.ReferralSent, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
+    CatalogueEntry(aftercare.ReferralWithheld, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
+    CatalogueEntry(aftercare.ReferralRefused, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
+    CatalogueEntry(aftercare.ReferralWithdrawn, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
+    CatalogueEntry(aftercare.FollowUpFellDue, AFTERCARE_EVENTS, "aftercare", "Task"),
+    CatalogueEntry(aftercare.FollowUpCompleted, AFTERCARE_EVENTS, "aftercare", "Task"),
+    CatalogueEntry(
+        escalation.EscalationRaised,
+        ESCALATIONS,
+        "any",
+        "Task + DetectedIssue per signal",
+        ("intake",),
+        escalation.read_raised,
+    ),
+    CatalogueEntry(
+        escalation.EscalationUpdated,
+        ESCALATIONS,
+        "any",
+        "Task + DetectedIssue per signal",
+        ("intake",),
+        escalation.read_updated,
+    ),
+    CatalogueEntry(escalation.EscalationAcknowledged, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
+    CatalogueEntry(escalation.EscalationOverdue, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
+    CatalogueEntry(
+        escalation.EscalationResolved,
+        ESCALATIONS,
+        "any",
+        "Task + DetectedIssue per signal",
+        ("intake",),
+        escalation.read_resolved,
+    ),
+    CatalogueEntry(
+        escalation.EscalationRetracted,
+        ESCALATIONS,
+        "any",
+        "Task + DetectedIssue per signal",
+        ("intake",),
+        escalation.read_retracted,
+    ),
+    CatalogueEntry(technical.DisclosureRecorded, DISCLOSURES, "any", "AuditEvent"),
+    CatalogueEntry(technical.DeliveryParked, OPERATIONS, "any", "OperationOutcome"),
+    CatalogueEntry(technical.DeliveryRedriven, OPERATIONS, "any", "OperationOutcome"),
+)
+
+BY_TYPE: dict[type[Any], CatalogueEntry] = {entry.event: entry for entry in ENTRIES}
+BY_NAME: dict[str, CatalogueEntry] = {entry.event.__name__: entry for entry in ENTRIES}
+
+CONSUMES: dict[str, str] = {
+    "intake": ESCALATIONS,
+    "attendance": INTAKE_EVENTS,
+    "testing": INTAKE_EVENTS,
+    "aftercare": INTAKE_EVENTS,
+}
+"""The one foreign topic each service consumes, so that the order per patient is that topic's order."""

@@ -1,0 +1,71 @@
+"""Code systems and labels. Codes of the hub's own carry the hub's URL; every other is the public one."""
+
+HUB = "https://iop-hub.org/fhir"
+"""Base of every `fullUrl` and of the hub's own code systems."""
+
+EVENT = f"{HUB}/CodeSystem/event"
+LEVEL = f"{HUB}/CodeSystem/level-of-care-4e"
+"""Public level codes; the edition stands in the address, because a code alone can mean another level (domain 2.2)."""
+NEED = f"{HUB}/CodeSystem/dimension-4e"
+FACT = f"{HUB}/CodeSystem/assessment-fact"
+RULE = f"{HUB}/CodeSystem/level-of-care-rule"
+RULE_TABLE = f"{HUB}/PlanDefinition/level-of-care"
+CONDITION = f"{HUB}/CodeSystem/placement-condition"
+REASON = f"{HUB}/CodeSystem/reason"
+ESCALATION = f"{HUB}/CodeSystem/escalation"
+TASK = f"{HUB}/CodeSystem/task"
+INPUT = f"{HUB}/CodeSystem/task-input"
+OWNER = f"{HUB}/CodeSystem/owner-role"
+TRACK = f"{HUB}/CodeSystem/track"
+FLAG = f"{HUB}/CodeSystem/flag"
+SESSION = f"{HUB}/CodeSystem/session-kind"
+DISPOSITION = f"{HUB}/CodeSystem/disposition"
+ANALYTE = f"{HUB}/CodeSystem/analyte"
+OUTCOME = f"{HUB}/CodeSystem/drug-test-outcome"
+FIELD = f"{HUB}/CodeSystem/disclosure-field"
+PURPOSE = f"{HUB}/CodeSystem/purpose"
+ROUTE = f"{HUB}/CodeSystem/medication-route"
+OPERATION = f"{HUB}/CodeSystem/operation"
+DISCLOSURE = f"{HUB}/CodeSystem/disclosure"
+
+DIGEST = f"{HUB}/NamingSystem/identifier-digest"
+PARTNER = f"{HUB}/NamingSystem/partner"
+STAFF = f"{HUB}/NamingSystem/staff"
+MEETING = f"{HUB}/NamingSystem/meeting"
+ROLE = f"{HUB}/NamingSystem/role"
+
+LOINC = "http://loinc.org"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+DISCHARGE = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
+CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
+CONSENT_ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
+DATA_OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
+UCUM = "http://unitsofmeasure.org"
+URI = "urn:ietf:rfc:3986"
+
+LABELS: tuple[dict[str, str], ...] = (
+    {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"},
+    {"system": ACT, "code": "42CFRPart2"},
+    {"system": ACT, "code": "SUD"},
+    {"system": ACT, "code": "NORDSCLCD"},
+)
+"""Security labels of every resource about a patient: restricted, 42 CFR Part 2, substance use, no redisclosure
+without a consent directive (42 CFR 2.32)."""
+
+FHIR_DISPOSITION = {
+    "completed": "home",
+    "ama": "aadvice",
+    "lost-to-contact": "oth",
+    "administrative": "oth",
+    "step-up": "other-hcf",
+    "step-down": "other-hcf",
+    "incarcerated": "oth",
+    "deceased": "exp",
+    "other": "oth",
+}
+"""The hub's disposition codes and FHIR's (domain 6.1); `oth` covers four of ours, so both codings are sent."""

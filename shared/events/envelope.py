@@ -1,0 +1,49 @@
+"""Event and Envelope: what is emitted, and who emitted it of whom, when, and because of what."""
+
+from datetime import datetime
+from hashlib import sha1
+from uuid import UUID
+
+import msgspec
+
+Resource = dict[str, object]
+"""A FHIR resource as plain JSON. Events are written as it and read from it; no model stands between."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened in the clinic, in the past tense. It never names the patient: its envelope does."""
+
+    def write(self, patient: str) -> list[Resource]:
+        """The FHIR resources that say it, focus first. An event that is about no resource writes none."""
+        return []
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a service is told to do. Unlike a fact it can be refused."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The CloudEvents attributes of one event.
+
+    `id` is deterministic: uuid5 of the cause's id and the ordinal of what was emitted, so a replay emits the same ids.
+    """
+
+    id: UUID
+    source: str
+    event: str
+    program: str
+    patient: str
+    at: datetime
+    correlation_id: UUID
+    causation_id: UUID
+
+
+def name_id(namespace: UUID | str, name: str | int) -> str:
+    """A deterministic resource id: the same cause and name give the same id, on every replay.
+
+    The text of uuid5, made without the UUID object in between: a decision about a whole stay makes hundreds of them.
+    """
+    space = namespace.bytes if isinstance(namespace, UUID) else bytes.fromhex(namespace.replace("-", ""))
+    digest = sha1(space + str(name).encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

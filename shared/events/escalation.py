@@ -1,0 +1,221 @@
+"""Escalations, emitted by any service: a Task for a person, and a DetectedIssue for each signal behind it.
+
+Only the minimum is written (category, tier, reason, clinical times, due times, owner, patient): never an analyte,
+never free text. An escalation belongs to the service that raised it, and only that service changes it.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from shared.events import fhir
+from shared.events.codes import ESCALATION, INPUT, ROLE, RULE
+from shared.events.envelope import Event, Resource, name_id
+
+Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
+SEVERITY = {1: "low", 2: "moderate", 3: "high", 4: "high"}
+PRIORITY = {1: "routine", 2: "urgent", 3: "asap", 4: "stat"}
+
+
+class Signal(msgspec.Struct, frozen=True, array_like=True):
+    """One reason behind an escalation: its code, its clinical time, the reference of the resource behind it."""
+
+    code: str
+    at: datetime
+    evidence: str
+
+
+class Escalation(msgspec.Struct, frozen=True, array_like=True):
+    """What a person is asked to act on. Times are instants, `tier` is 1 (low) to 4 (critical), domain 5.1."""
+
+    id: str
+    category: Category
+    reason: str
+    tier: int
+    owner: str
+    rule: str
+    raised_at: datetime
+    acknowledge_by: datetime
+    act_by: datetime
+    signals: tuple[Signal, ...]
+    subsumes: tuple[str, ...] = ()
+
+
+class EscalationEvent(Event, frozen=True, kw_only=True):
+    """Any event about an escalation carries it whole, so that what was emitted can be read without its past."""
+
+    escalation: Escalation
+    at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        return _write(self, patient)
+
+
+class EscalationRaised(EscalationEvent, frozen=True, kw_only=True):
+    """A person is asked to act, and by when."""
+
+
+class EscalationUpdated(EscalationEvent, frozen=True, kw_only=True):
+    """The same trigger again within its window, or one of its signals gone while others stand."""
+
+    accepted: bool = False
+    """Whether a person had acknowledged it already; the Task keeps that status."""
+    gone: tuple[Signal, ...] = ()
+    """Signals that stood until now and were wrong: each one's DetectedIssue is entered in error."""
+
+
+class EscalationAcknowledged(EscalationEvent, frozen=True, kw_only=True):
+    """A person took it on."""
+
+    by: str
+
+
+class EscalationOverdue(EscalationEvent, frozen=True, kw_only=True):
+    """Not acknowledged in time: emitted once, one tier up, at most T3 (T4 only by the safety rules)."""
+
+
+class EscalationResolved(EscalationEvent, frozen=True, kw_only=True):
+    """It was acted on (`by` a person), or the episode ended (`by` is None)."""
+
+    reason: str
+    by: str | None = None
+
+
+class EscalationRetracted(EscalationEvent, frozen=True, kw_only=True):
+    """The reason was wrong (late check-in, corrected result, excuse): visibly withdrawn, never deleted."""
+
+    reason: str
+
+
+class _Standing(msgspec.Struct, frozen=True):
+    """What an event emits of its Task."""
+
+    status: str
+    business: str | None = None
+    reason: str | None = None
+    by: str | None = None
+
+
+def _standing(event: EscalationEvent) -> _Standing:
+    match event:
+        case EscalationAcknowledged(by=by):
+            return _Standing("accepted", by=by)
+        case EscalationResolved(reason=reason, by=by):
+            return _Standing("completed", reason=reason, by=by)
+        case EscalationRetracted(reason=reason):
+            return _Standing("cancelled", reason=reason)
+        case EscalationUpdated(accepted=accepted):
+            return _Standing("accepted" if accepted else "requested", business="updated")
+        case EscalationOverdue():
+            return _Standing("requested", business="overdue")
+        case _:
+            return _Standing("requested")
+
+
+def _write(event: EscalationEvent, patient: str) -> list[Resource]:
+    escalation, subject, emitted = event.escalation, fhir.reference("Patient", patient), _standing(event)
+    wrong = emitted.status == "cancelled"
+    issues = [_issue(each, escalation, subject, wrong=wrong) for each in escalation.signals]
+    gone = event.gone if isinstance(event, EscalationUpdated) else ()
+    named = [fhir.reference("DetectedIssue", each["id"]) for each in issues]
+    inputs: list[dict[str, Any]] = [
+        {"type": fhir.concept(INPUT, "tier"), "valueInteger": escalation.tier},
+        {"type": fhir.concept(INPUT, "acknowledge-by"), "valueInstant": escalation.acknowledge_by},
+    ]
+    inputs += [{"type": fhir.concept(INPUT, "signal"), "valueReference": each} for each in named]
+    for subsumed in escalation.subsumes:
+        inputs.append({"type": fhir.concept(INPUT, "subsumes"), "valueReference": fhir.reference("Task", subsumed)})
+    task = fhir.without_nothing(
+        {
+            "resourceType": "Task",
+            "id": escalation.id,
+            "instantiatesCanonical": f"{RULE}/{escalation.rule}",
+            "status": emitted.status,
+            "statusReason": fhir.concept(ESCALATION, emitted.reason) if emitted.reason else None,
+            "businessStatus": fhir.concept(ESCALATION, emitted.business) if emitted.business else None,
+            "intent": "order",
+            "priority": PRIORITY[escalation.tier],
+            "code": fhir.concept(ESCALATION, escalation.category),
+            "focus": named[0] if named else None,
+            "for": subject,
+            "authoredOn": escalation.raised_at,
+            "lastModified": event.at,
+            "requester": fhir.staff(emitted.by) if emitted.by else None,
+            "owner": fhir.logical(ROLE, escalation.owner),
+            "reasonCode": fhir.concept(ESCALATION, escalation.reason),
+            "restriction": {"period": {"end": escalation.act_by}},
+            "input": inputs,
+        }
+    )
+    return [task, *issues, *(_issue(each, escalation, subject, wrong=True) for each in gone)]
+
+
+def _issue(signal: Signal, escalation: Escalation, subject: dict[str, Any], *, wrong: bool) -> dict[str, Any]:
+    return {
+        "resourceType": "DetectedIssue",
+        "id": name_id(escalation.id, f"{signal.code}|{signal.evidence}"),
+        "status": "entered-in-error" if wrong else "final",
+        "code": fhir.concept(ESCALATION, signal.code),
+        "severity": SEVERITY[escalation.tier],
+        "patient": subject,
+        "identifiedDateTime": signal.at,
+        "implicated": [{"reference": signal.evidence}],
+    }
+
+
+def _escalation(task: dict[str, Any], issues: Sequence[dict[str, Any]]) -> Escalation:
+    (tier,), (acknowledge,) = fhir.task_inputs(task, "tier"), fhir.task_inputs(task, "acknowledge-by")
+    return Escalation(
+        id=fhir.own_id(task["id"]),
+        category=fhir.code_of(task["code"]),  # type: ignore[arg-type]
+        reason=fhir.code_of(task["reasonCode"]),
+        tier=tier["valueInteger"],
+        owner=task["owner"]["identifier"]["value"],
+        rule=task["instantiatesCanonical"].removeprefix(f"{RULE}/"),
+        raised_at=fhir.moment(task["authoredOn"]),
+        acknowledge_by=fhir.moment(acknowledge["valueInstant"]),
+        act_by=fhir.moment(task["restriction"]["period"]["end"]),
+        signals=_signals(issues),
+        subsumes=tuple(fhir.identity(each["valueReference"]) for each in fhir.task_inputs(task, "subsumes")),
+    )
+
+
+def _signals(issues: Iterable[dict[str, Any]]) -> tuple[Signal, ...]:
+    return tuple(
+        Signal(fhir.code_of(each["code"]), fhir.moment(each["identifiedDateTime"]), each["implicated"][0]["reference"])
+        for each in issues
+    )
+
+
+def _read(resources: Sequence[Resource]) -> tuple[dict[str, Any], Escalation, datetime]:
+    task = fhir.of_type(resources, "Task")[0]
+    return (
+        task,
+        _escalation(task, fhir.of_type(resources, "DetectedIssue")),
+        fhir.moment(task["lastModified"]),
+    )
+
+
+def read_raised(resources: Sequence[Resource]) -> EscalationRaised:
+    _, escalation, at = _read(resources)
+    return EscalationRaised(escalation=escalation, at=at)
+
+
+def read_updated(resources: Sequence[Resource]) -> EscalationUpdated:
+    gone = [each for each in fhir.of_type(resources, "DetectedIssue") if each["status"] == "entered-in-error"]
+    task, escalation, at = _read([each for each in resources if each not in gone])
+    accepted = task["status"] == "accepted"
+    return EscalationUpdated(escalation=escalation, at=at, accepted=accepted, gone=_signals(gone))
+
+
+def read_resolved(resources: Sequence[Resource]) -> EscalationResolved:
+    task, escalation, at = _read(resources)
+    by = task["requester"]["identifier"]["value"] if "requester" in task else None
+    return EscalationResolved(escalation=escalation, at=at, reason=fhir.code_of(task["statusReason"]), by=by)
+
+
+def read_retracted(resources: Sequence[Resource]) -> EscalationRetracted:
+    task, escalation, at = _read(resources)
+    return EscalationRetracted(escalation=escalation, at=at, reason=fhir.code_of(task["statusReason"]))

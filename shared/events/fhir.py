@@ -1,0 +1,93 @@
+"""Small pieces of FHIR JSON, written and read. Everything here is total over what the hub itself writes."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from shared.events.codes import STAFF
+from shared.events.envelope import Resource
+
+
+def coding(system: str, code: str) -> dict[str, Any]:
+    return {"system": system, "code": code}
+
+
+def concept(system: str, *codes: str) -> dict[str, Any]:
+    """A CodeableConcept with one coding per code."""
+    return {"coding": [{"system": system, "code": code} for code in codes]}
+
+
+def reference(kind: str, identity: str) -> dict[str, Any]:
+    return {"reference": f"{kind}/{identity}"}
+
+
+def logical(system: str, value: str) -> dict[str, Any]:
+    """A logical reference: who is meant, without an address."""
+    return {"identifier": {"system": system, "value": value}}
+
+
+def staff(name: str) -> dict[str, Any]:
+    return logical(STAFF, name)
+
+
+def period(start: datetime | None, end: datetime | None = None) -> dict[str, Any]:
+    return {name: moment for name, moment in (("start", start), ("end", end)) if moment is not None}
+
+
+def without_nothing(resource: dict[str, Any]) -> dict[str, Any]:
+    """The resource without members that hold nothing: FHIR forbids empty arrays and nulls."""
+    return {name: value for name, value in resource.items() if value is not None and value != [] and value != {}}
+
+
+def moment(text: str) -> datetime:
+    """An instant of FHIR, in UTC. Raises ValueError for one without a time zone: nobody knows when that was."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("no time zone")
+    return found if found.tzinfo is UTC else found.astimezone(UTC)
+
+
+def optional_moment(text: str | None) -> datetime | None:
+    return None if text is None else moment(text)
+
+
+def identity(target: dict[str, Any]) -> str:
+    """The id in a literal reference `Type/id`."""
+    literal: str = target["reference"]
+    return literal.partition("/")[2]
+
+
+def own_id(text: str) -> str:
+    """An id of the hub's own making. Raises ValueError for anything but a UUID: further ids are made from it."""
+    return str(UUID(text))
+
+
+def code_of(concept_or_none: dict[str, Any], system: str | None = None) -> str:
+    """The first code of a CodeableConcept, of this system where one is named."""
+    for each in concept_or_none["coding"]:
+        if system is None or each["system"] == system:
+            code: str = each["code"]
+            return code
+    raise KeyError("coding")
+
+
+def codes_of(concepts: Iterable[dict[str, Any]] | None) -> tuple[str, ...]:
+    return tuple(code_of(each) for each in concepts or ())
+
+
+def of_type(resources: Sequence[Resource], kind: str) -> list[dict[str, Any]]:
+    return [each for each in resources if each["resourceType"] == kind]
+
+
+def task_inputs(task: dict[str, Any], code: str) -> list[dict[str, Any]]:
+    return [each for each in task.get("input", ()) if code_of(each["type"]) == code]
+
+
+def base64_text(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+def text_of_base64(data: str) -> str:
+    return b64decode(data).decode()

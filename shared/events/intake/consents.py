@@ -1,0 +1,103 @@
+"""Whom the patient permits the program to tell, and how current that knowledge is."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.events import codes, fhir
+from shared.events.envelope import Event, Resource
+
+Purpose = str
+"""A purpose a consent names: TREAT, HPAYMT, HOPERAT (v3-ActReason), or the hub's `alumni` and the like."""
+
+
+class ConsentGiven(Event, frozen=True, kw_only=True):
+    """A living permission: who may be told (identifiers of partners.toml), why, which fields, until when."""
+
+    consent_id: str
+    recipients: tuple[str, ...]
+    purposes: tuple[Purpose, ...]
+    fields: tuple[str, ...]
+    given_at: datetime
+    starts_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    def write(self, patient: str) -> list[Resource]:
+        provision = fhir.without_nothing(
+            {
+                "type": "permit",
+                "period": fhir.period(self.starts_at, self.expires_at),
+                "actor": [
+                    {
+                        "role": fhir.concept(codes.PARTICIPATION, "IRCP"),
+                        "reference": fhir.logical(codes.PARTNER, each),
+                    }
+                    for each in self.recipients
+                ],
+                "action": [fhir.concept(codes.CONSENT_ACTION, "disclose")],
+                "purpose": [fhir.coding(_purpose_system(each), each) for each in self.purposes],
+                "code": [fhir.concept(codes.FIELD, each) for each in self.fields],
+            }
+        )
+        return [_consent(self.consent_id, "active", self.given_at, patient, provision)]
+
+
+class ConsentRevoked(Event, frozen=True, kw_only=True):
+    """The permission ends now; what was disclosed before stays accounted for (42 CFR 2.31(a)(6))."""
+
+    consent_id: str
+    revoked_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        return [_consent(self.consent_id, "inactive", self.revoked_at, patient, None)]
+
+
+def _purpose_system(purpose: str) -> str:
+    return codes.ACT_REASON if purpose.isupper() else codes.PURPOSE
+
+
+def _consent(consent_id: str, status: str, at: datetime, patient: str, provision: dict[str, Any] | None) -> Resource:
+    subject = fhir.reference("Patient", patient)
+    return fhir.without_nothing(
+        {
+            "resourceType": "Consent",
+            "id": consent_id,
+            "status": status,
+            "scope": fhir.concept(codes.CONSENT_SCOPE, "patient-privacy"),
+            "category": [fhir.concept(codes.ACT, "IDSCL")],
+            "patient": subject,
+            "dateTime": at,
+            "performer": [subject],
+            "organization": [fhir.logical(codes.ROLE, "program")],
+            "policyRule": fhir.concept(codes.ACT, "42CFRPart2"),
+            "provision": provision,
+        }
+    )
+
+
+def read_consent_given(resources: Sequence[Resource]) -> ConsentGiven:
+    (consent,) = fhir.of_type(resources, "Consent")
+    provision = consent["provision"]
+    bounds: dict[str, str] = provision.get("period", {})
+    return ConsentGiven(
+        consent_id=consent["id"],
+        recipients=tuple(each["reference"]["identifier"]["value"] for each in provision.get("actor", ())),
+        purposes=tuple(each["code"] for each in provision.get("purpose", ())),
+        fields=fhir.codes_of(provision.get("code")),
+        given_at=fhir.moment(consent["dateTime"]),
+        starts_at=fhir.optional_moment(bounds.get("start")),
+        expires_at=fhir.optional_moment(bounds.get("end")),
+    )
+
+
+def read_consent_revoked(resources: Sequence[Resource]) -> ConsentRevoked:
+    (consent,) = fhir.of_type(resources, "Consent")
+    return ConsentRevoked(consent_id=consent["id"], revoked_at=fhir.moment(consent["dateTime"]))
+
+
+class ConsentsCurrent(Event, frozen=True, kw_only=True):
+    """The ledger's heartbeat, one per partition every few seconds of machine time: a header, no resource."""
+
+
+def read_consents_current(resources: Sequence[Resource]) -> ConsentsCurrent:
+    return ConsentsCurrent()

@@ -1,0 +1,187 @@
+"""One stay in the IOP: admitted with its weekly template, declined with the level and its rules, discharged."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.events import codes, fhir
+from shared.events.envelope import Event, Resource
+
+
+class TemplateSlot(msgspec.Struct, frozen=True, array_like=True):
+    """One session of the weekly template: weekday 0 is Monday, `start` is local HH:MM, `every_weeks` 1 or 2."""
+
+    kind: str
+    weekday: int
+    start: str
+    minutes: int
+    every_weeks: int = 1
+
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class EpisodeAdmitted(Event, frozen=True, kw_only=True):
+    """One stay in the IOP begins, with its track, flags and weekly template."""
+
+    episode_id: str
+    plan_id: str
+    referral_id: str
+    level: str
+    track: str
+    flags: tuple[str, ...]
+    template: tuple[TemplateSlot, ...]
+    admitted_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        subject = fhir.reference("Patient", patient)
+        return [
+            {
+                "resourceType": "EpisodeOfCare",
+                "id": self.episode_id,
+                "status": "active",
+                "type": [fhir.concept(codes.LEVEL, self.level)],
+                "patient": subject,
+                "period": {"start": self.admitted_at},
+                "referralRequest": [fhir.reference("ServiceRequest", self.referral_id)],
+            },
+            fhir.without_nothing(
+                {
+                    "resourceType": "CarePlan",
+                    "id": self.plan_id,
+                    "status": "active",
+                    "intent": "plan",
+                    "category": [
+                        fhir.concept(codes.TRACK, self.track),
+                        *(fhir.concept(codes.FLAG, each) for each in self.flags),
+                    ],
+                    "subject": subject,
+                    "period": {"start": self.admitted_at},
+                    "supportingInfo": [fhir.reference("EpisodeOfCare", self.episode_id)],
+                    "activity": [_activity(slot) for slot in self.template],
+                }
+            ),
+        ]
+
+
+def _activity(slot: TemplateSlot) -> dict[str, Any]:
+    repeat = {
+        "duration": slot.minutes,
+        "durationUnit": "min",
+        "frequency": 1,
+        "period": slot.every_weeks,
+        "periodUnit": "wk",
+        "dayOfWeek": [WEEKDAYS[slot.weekday]],
+        "timeOfDay": [f"{slot.start}:00"],
+    }
+    return {
+        "detail": {
+            "code": fhir.concept(codes.SESSION, slot.kind),
+            "status": "scheduled",
+            "scheduledTiming": {"repeat": repeat},
+        }
+    }
+
+
+def _slot(activity: dict[str, Any]) -> TemplateSlot:
+    detail = activity["detail"]
+    repeat = detail["scheduledTiming"]["repeat"]
+    return TemplateSlot(
+        kind=fhir.code_of(detail["code"]),
+        weekday=WEEKDAYS.index(repeat["dayOfWeek"][0]),
+        start=repeat["timeOfDay"][0][:5],
+        minutes=repeat["duration"],
+        every_weeks=repeat["period"],
+    )
+
+
+def read_episode_admitted(resources: Sequence[Resource]) -> EpisodeAdmitted:
+    (episode,), (plan,) = fhir.of_type(resources, "EpisodeOfCare"), fhir.of_type(resources, "CarePlan")
+    track, *flags = plan["category"]
+    return EpisodeAdmitted(
+        episode_id=fhir.own_id(episode["id"]),
+        plan_id=plan["id"],
+        referral_id=fhir.identity(episode["referralRequest"][0]),
+        level=fhir.code_of(episode["type"][0]),
+        track=fhir.code_of(track),
+        flags=fhir.codes_of(flags),
+        template=tuple(_slot(each) for each in plan.get("activity", ())),
+        admitted_at=fhir.moment(episode["period"]["start"]),
+    )
+
+
+class EpisodeDeclined(Event, frozen=True, kw_only=True):
+    """The IOP is not the right level now: emits which level is, and every rule behind it. Never a punishment."""
+
+    episode_id: str
+    referral_id: str
+    level: str
+    rules: tuple[str, ...]
+    declined_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        return [
+            {
+                "resourceType": "EpisodeOfCare",
+                "id": self.episode_id,
+                "status": "cancelled",
+                "type": [
+                    fhir.concept(codes.LEVEL, self.level),
+                    *(fhir.concept(codes.RULE, each) for each in self.rules),
+                ],
+                "patient": fhir.reference("Patient", patient),
+                "period": {"end": self.declined_at},
+                "referralRequest": [fhir.reference("ServiceRequest", self.referral_id)],
+            }
+        ]
+
+
+class EpisodeDischarged(Event, frozen=True, kw_only=True):
+    """The stay ends, with the disposition on its Encounter (domain 6.1). Only a clinician's command emits so."""
+
+    episode_id: str
+    encounter_id: str
+    disposition: str
+    admitted_at: datetime
+    discharged_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        subject = fhir.reference("Patient", patient)
+        disposition = {
+            "coding": [
+                fhir.coding(codes.DISPOSITION, self.disposition),
+                fhir.coding(codes.DISCHARGE, codes.FHIR_DISPOSITION[self.disposition]),
+            ]
+        }
+        return [
+            {
+                "resourceType": "EpisodeOfCare",
+                "id": self.episode_id,
+                "status": "finished",
+                "patient": subject,
+                "period": {"start": self.admitted_at, "end": self.discharged_at},
+            },
+            {
+                "resourceType": "Encounter",
+                "id": self.encounter_id,
+                "status": "finished",
+                "class": fhir.coding(codes.ACT, "AMB"),
+                "subject": subject,
+                "episodeOfCare": [fhir.reference("EpisodeOfCare", self.episode_id)],
+                "period": {"start": self.admitted_at, "end": self.discharged_at},
+                "hospitalization": {"dischargeDisposition": disposition},
+            },
+        ]
+
+
+def read_episode_discharged(resources: Sequence[Resource]) -> EpisodeDischarged:
+    (episode,), (encounter,) = fhir.of_type(resources, "EpisodeOfCare"), fhir.of_type(resources, "Encounter")
+    return EpisodeDischarged(
+        episode_id=fhir.own_id(episode["id"]),
+        encounter_id=encounter["id"],
+        disposition=fhir.code_of(encounter["hospitalization"]["dischargeDisposition"], codes.DISPOSITION),
+        admitted_at=fhir.moment(episode["period"]["start"]),
+        discharged_at=fhir.moment(episode["period"]["end"]),
+    )

@@ -1,0 +1,219 @@
+"""From referral to signature: what was referred, what the rules recommend, what a clinician signs or looks at again."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from shared.events import codes, fhir
+from shared.events.envelope import Event, Resource, name_id
+
+Priority = Literal["routine", "urgent", "asap", "stat"]
+
+
+class ReferralReceived(Event, frozen=True, kw_only=True):
+    referral_id: str
+    task_id: str
+    authored_at: datetime
+    priority: Priority = "routine"
+
+    def write(self, patient: str) -> list[Resource]:
+        subject = fhir.reference("Patient", patient)
+        return [
+            {
+                "resourceType": "ServiceRequest",
+                "id": self.referral_id,
+                "status": "active",
+                "intent": "order",
+                "priority": self.priority,
+                "subject": subject,
+                "authoredOn": self.authored_at,
+            },
+            {
+                "resourceType": "Task",
+                "id": self.task_id,
+                "status": "received",
+                "intent": "order",
+                "code": fhir.concept(codes.TASK, "referral"),
+                "focus": fhir.reference("ServiceRequest", self.referral_id),
+                "for": subject,
+                "authoredOn": self.authored_at,
+            },
+        ]
+
+
+class Need(msgspec.Struct, frozen=True, array_like=True):
+    """The least intensive level that safely meets one dimension's need; codes of the hub's 4th-edition systems."""
+
+    dimension: str
+    level: str
+
+
+class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
+    """A recommendation with every rule that fired, not only the decisive one. A clinician signs; the hub never does."""
+
+    recommendation_id: str
+    task_id: str
+    referral_id: str
+    level: str
+    rules: tuple[str, ...]
+    conditions: tuple[str, ...]
+    table: str
+    needs: tuple[Need, ...]
+    track: str | None
+    recommended_at: datetime
+    sign_by: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        subject = fhir.reference("Patient", patient)
+        observations = [self._observation(need, subject) for need in self.needs]
+        request: Resource = fhir.without_nothing(
+            {
+                "resourceType": "ServiceRequest",
+                "id": self.recommendation_id,
+                "instantiatesCanonical": [f"{codes.RULE_TABLE}|{self.table}"],
+                "basedOn": [fhir.reference("ServiceRequest", self.referral_id)],
+                "status": "active",
+                "intent": "proposal",
+                "code": fhir.concept(codes.LEVEL, self.level),
+                "orderDetail": [
+                    *(fhir.concept(codes.CONDITION, each) for each in self.conditions),
+                    *([fhir.concept(codes.TRACK, self.track)] if self.track else []),
+                ],
+                "subject": subject,
+                "authoredOn": self.recommended_at,
+                "reasonCode": [fhir.concept(codes.RULE, each) for each in self.rules],
+                "supportingInfo": [{"reference": f"Observation/{each['id']}"} for each in observations],
+            }
+        )
+        return [request, *observations, self._task(subject)]
+
+    def _observation(self, need: Need, subject: dict[str, Any]) -> Resource:
+        return {
+            "resourceType": "Observation",
+            "id": name_id(self.recommendation_id, need.dimension),
+            "status": "final",
+            "code": fhir.concept(codes.NEED, need.dimension),
+            "subject": subject,
+            "effectiveDateTime": self.recommended_at,
+            "valueCodeableConcept": fhir.concept(codes.LEVEL, need.level),
+        }
+
+    def _task(self, subject: dict[str, Any]) -> Resource:
+        return {
+            "resourceType": "Task",
+            "id": self.task_id,
+            "status": "requested",
+            "intent": "order",
+            "code": fhir.concept(codes.TASK, "sign-placement"),
+            "focus": fhir.reference("ServiceRequest", self.recommendation_id),
+            "for": subject,
+            "authoredOn": self.recommended_at,
+            "owner": fhir.logical(codes.ROLE, "clinician"),
+            "restriction": {"period": {"end": self.sign_by}},
+        }
+
+
+class PlacementSigned(Event, frozen=True, kw_only=True):
+    """A clinician's signature: the level selected, and why where it differs from the recommended one."""
+
+    task_id: str
+    recommendation_id: str
+    level: str
+    reason: str | None
+    signed_by: str
+    signed_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        output = [{"type": fhir.concept(codes.INPUT, "level"), "valueCodeableConcept": self._level()}]
+        if self.reason is not None:
+            reason = fhir.concept(codes.REASON, self.reason)
+            output.append({"type": fhir.concept(codes.INPUT, "reason"), "valueCodeableConcept": reason})
+        return [
+            {
+                "resourceType": "Task",
+                "id": self.task_id,
+                "status": "completed",
+                "intent": "order",
+                "code": fhir.concept(codes.TASK, "sign-placement"),
+                "focus": fhir.reference("ServiceRequest", self.recommendation_id),
+                "for": fhir.reference("Patient", patient),
+                "lastModified": self.signed_at,
+                "owner": fhir.staff(self.signed_by),
+                "output": output,
+            }
+        ]
+
+    def _level(self) -> dict[str, Any]:
+        return fhir.concept(codes.LEVEL, self.level)
+
+
+class PlacementReviewRequested(Event, frozen=True, kw_only=True):
+    """A person looks again at the placement: data were missing (R0), or signals met (domain 5.3). No automatic step."""
+
+    review_id: str
+    reason: str
+    missing: tuple[str, ...]
+    escalations: tuple[str, ...]
+    focus: str
+    requested_at: datetime
+    act_by: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        missing = [
+            {"type": fhir.concept(codes.INPUT, "missing"), "valueCodeableConcept": fhir.concept(codes.NEED, each)}
+            for each in self.missing
+        ]
+        behind = [
+            {"type": fhir.concept(codes.INPUT, "escalation"), "valueReference": fhir.reference("Task", each)}
+            for each in self.escalations
+        ]
+        return [
+            fhir.without_nothing(
+                _review(self.review_id, "requested", patient)
+                | {
+                    "focus": {"reference": self.focus},
+                    "authoredOn": self.requested_at,
+                    "lastModified": self.requested_at,
+                    "reasonCode": fhir.concept(codes.RULE, self.reason),
+                    "restriction": {"period": {"end": self.act_by}},
+                    "input": missing + behind,
+                }
+            )
+        ]
+
+
+class PlacementReviewWithdrawn(Event, frozen=True, kw_only=True):
+    review_id: str
+    reason: str
+    withdrawn_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        return [
+            _review(self.review_id, "cancelled", patient)
+            | {"lastModified": self.withdrawn_at, "statusReason": fhir.concept(codes.REASON, self.reason)}
+        ]
+
+
+class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
+    review_id: str
+    by: str
+    completed_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        return [
+            _review(self.review_id, "completed", patient)
+            | {"lastModified": self.completed_at, "requester": fhir.staff(self.by)}
+        ]
+
+
+def _review(review_id: str, status: str, patient: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Task",
+        "id": review_id,
+        "status": status,
+        "intent": "proposal",
+        "code": fhir.concept(codes.TASK, "review-placement"),
+        "for": fhir.reference("Patient", patient),
+        "owner": fhir.logical(codes.ROLE, "clinician"),
+    }

@@ -1,0 +1,63 @@
+"""internal events: a deadline that came, and what became of a disclosure. Plain JSON, never on the bus."""
+
+from datetime import datetime
+
+import msgspec
+
+from shared.events.envelope import Event
+
+
+class StateEvent(Event, frozen=True, kw_only=True):
+    """Said by a decision to itself alone: it changes the state and goes nowhere."""
+
+
+class TimePassed(Event, frozen=True, kw_only=True, tag=True):
+    """The moment's `now` reached the state's `due_at`."""
+
+
+class ContactKnown(Event, frozen=True, kw_only=True, tag=True):
+    """The part of the patient sealed for this service was opened: only what is coarse enters the state."""
+
+    area: str | None = None
+    language: str | None = None
+
+
+class DisclosureOutcome(Event, frozen=True, kw_only=True):
+    """What became of the disclosure of `focus` (`Type/id`) to `partner`, on its `attempt`."""
+
+    partner: str
+    focus: str
+    attempt: int
+
+
+class DisclosureMade(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
+    """The partner accepted it. `consent_id` names the consent that permitted it, None inside the program."""
+
+    consent_id: str | None
+
+
+class DisclosureWithheld(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
+    """The gate emitted no. `ledger_version` counts the consent events the gate had read: if more came since, ask again.
+
+    At `until` (clinic time) a consent begins that will permit it: then ask again too.
+    """
+
+    reason: str
+    ledger_version: int
+    until: datetime | None = None
+
+
+class DisclosureRefused(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
+    """The partner refused it for good (4xx): trying again would change nothing."""
+
+    reason: str
+
+
+class DisclosureGaveUp(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
+    """The partner could not be reached within the time for trying."""
+
+
+InternalEvent = TimePassed | ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
+
+decode_internal = msgspec.json.Decoder(InternalEvent).decode
+encode_internal = msgspec.json.Encoder().encode

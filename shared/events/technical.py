@@ -1,0 +1,87 @@
+"""What the path itself emits: an AuditEvent for every disclosure, and technical facts for operations.
+
+Operations events carry no patient data at all: neither in the body, nor as the record's key.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from shared.events import codes, fhir
+from shared.events.envelope import Event, Resource
+
+
+class DisclosureRecorded(Event, frozen=True, kw_only=True):
+    """An accounting row (42 CFR 2.25): made, withheld or refused, to whom, for what, under which consent."""
+
+    audit_id: str
+    result: Literal["made", "withheld", "refused", "gave-up"]
+    reason: str | None
+    partner: str
+    purpose: str
+    service: str
+    focus: str
+    consent_id: str | None
+    recorded_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        entities: list[dict[str, Any]] = [
+            {"what": fhir.reference("Patient", patient)},
+            {"what": {"reference": self.focus}},
+        ]
+        if self.consent_id is not None:
+            entities.append({"what": fhir.reference("Consent", self.consent_id)})
+        result = {"outcomeDesc": self.reason} if self.reason else {}
+        return [
+            {
+                "resourceType": "AuditEvent",
+                "id": self.audit_id,
+                "type": fhir.coding(codes.DCM, "110106"),
+                "subtype": [fhir.coding(codes.DISCLOSURE, self.result)],
+                "action": "R",
+                "recorded": self.recorded_at,
+                "outcome": "0" if self.result == "made" else "4",
+                "purposeOfEvent": [fhir.concept(codes.PURPOSE, self.purpose)],
+                "agent": [
+                    {"who": fhir.staff(self.service), "requestor": True},
+                    {"who": fhir.logical(codes.PARTNER, self.partner), "requestor": False},
+                ],
+                "source": {"observer": fhir.staff(self.service)},
+                "entity": entities,
+            }
+            | result
+        ]
+
+
+class OperationsEvent(Event, frozen=True, kw_only=True):
+    """A technical fact: an OperationOutcome without labels, because nothing in it is about a patient."""
+
+    outcome_id: str
+    service: str
+    details: str
+    severity: ClassVar[str] = "information"
+
+    def write(self, patient: str) -> list[Resource]:
+        return [
+            {
+                "resourceType": "OperationOutcome",
+                "id": self.outcome_id,
+                "issue": [
+                    {
+                        "severity": self.severity,
+                        "code": "processing",
+                        "details": fhir.concept(codes.OPERATION, type(self).__name__),
+                        "diagnostics": f"{self.service}: {self.details}",
+                    }
+                ],
+            }
+        ]
+
+
+class DeliveryParked(OperationsEvent, frozen=True, kw_only=True):
+    """An event could not be decided; it and the patient's later ones wait for a person."""
+
+    severity: ClassVar[str] = "error"
+
+
+class DeliveryRedriven(OperationsEvent, frozen=True, kw_only=True):
+    """A patient's parked events were decided after all."""

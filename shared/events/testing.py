@@ -1,0 +1,154 @@
+"""What testing emits: a drug test's graded results, their correction, and a result that found its patient."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from shared.events import codes, fhir
+from shared.events.envelope import Event, Resource
+
+ResultFinding = Literal["positive", "negative", "indeterminate", "unsatisfactory", "pending", "valid"]
+"""`valid` is emitted of validity measures (creatinine, specific gravity, pH) only."""
+INTERPRETATION = {"positive": "POS", "negative": "NEG", "indeterminate": "IND"}
+
+ResultOutcome = Literal[
+    "baseline",
+    "expected-negative",
+    "expected-positive",
+    "unexpected-positive-presumptive",
+    "unexpected-positive-confirmed",
+    "unexplained-positive",
+    "cannot-show-new-use",
+    "not-confirmed",
+    "unexpected-negative-prescribed",
+    "indeterminate",
+    "dilute",
+    "substituted",
+    "adulterated",
+    "invalid",
+    "rejected-unsatisfactory",
+    "cancelled",
+    "pending",
+    "valid",
+]
+"""Domain 4.4.
+
+- `unexplained-positive`: an active medication is unmapped, so a person reviews before it is called unexpected.
+- `cannot-show-new-use`: within the residual window of an earlier positive (domain 5.2).
+- `not-confirmed`: a definitive method did not find in this specimen what a presumptive one suggested.
+- `pending`: not graded (no open episode, no result yet, or a code that no table knows).
+"""
+
+Condition = Literal["valid", "dilute", "substituted", "adulterated", "invalid", "rejected-unsatisfactory"]
+"""The specimen's (domain 4.3), as the laboratory emits it or as its validity measures show it."""
+
+
+class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
+    """One analyte (or validity measure) of a report: what the laboratory found and what it means for this patient."""
+
+    observation_id: str
+    code: str
+    code_system: str
+    analyte: str
+    finding: ResultFinding
+    confirmed: bool
+    outcome: ResultOutcome
+    explained_by: str | None = None
+    """RxNorm ingredient that explains it, where one does."""
+
+
+class DrugTestEvent(Event, frozen=True, kw_only=True):
+    """A report about one specimen, whole, each time."""
+
+    report_id: str
+    specimen_id: str
+    collected_at: datetime
+    issued_at: datetime
+    status: Literal["preliminary", "final", "corrected", "cancelled", "entered-in-error"]
+    baseline: bool
+    results: tuple[AnalyteResult, ...]
+    condition: Condition = "valid"
+
+    def write(self, patient: str) -> list[Resource]:
+        subject = fhir.reference("Patient", patient)
+        return [
+            self._report(subject),
+            *(self._observation(each, subject) for each in self.results),
+            self._specimen(subject),
+        ]
+
+    def _specimen(self, subject: dict[str, Any]) -> Resource:
+        unusual = None if self.condition == "valid" else [fhir.concept(codes.OUTCOME, self.condition)]
+        return fhir.without_nothing(
+            {
+                "resourceType": "Specimen",
+                "id": self.specimen_id,
+                "subject": subject,
+                "collection": {"collectedDateTime": self.collected_at},
+                "condition": unusual,
+            }
+        )
+
+    def _report(self, subject: dict[str, Any]) -> Resource:
+        return fhir.without_nothing(
+            {
+                "resourceType": "DiagnosticReport",
+                "id": self.report_id,
+                "status": self.status,
+                "code": fhir.concept(codes.TASK, "drug-test"),
+                "subject": subject,
+                "effectiveDateTime": self.collected_at,
+                "issued": self.issued_at,
+                "specimen": [fhir.reference("Specimen", self.specimen_id)],
+                "result": [fhir.reference("Observation", each.observation_id) for each in self.results],
+                "conclusionCode": [fhir.concept(codes.OUTCOME, "baseline")] if self.baseline else None,
+            }
+        )
+
+    def _observation(self, result: AnalyteResult, subject: dict[str, Any]) -> Resource:
+        meaning = [fhir.concept(codes.OUTCOME, result.outcome)]
+        if result.finding in INTERPRETATION:
+            meaning.insert(0, fhir.concept(codes.INTERPRETATION, INTERPRETATION[result.finding]))
+        own = fhir.coding(result.code_system, result.code) if result.code_system else {"code": result.code}
+        coded = [own, fhir.coding(codes.ANALYTE, result.analyte)]
+        return fhir.without_nothing(
+            {
+                "resourceType": "Observation",
+                "id": result.observation_id,
+                "status": "registered" if result.finding == "pending" else self.status,
+                "code": {"coding": coded},
+                "subject": subject,
+                "effectiveDateTime": self.collected_at,
+                "valueCodeableConcept": fhir.concept(codes.ANALYTE, result.finding),
+                "interpretation": meaning,
+                "method": fhir.concept(codes.ANALYTE, "definitive" if result.confirmed else "presumptive"),
+                "specimen": fhir.reference("Specimen", self.specimen_id),
+            }
+        )
+
+
+class DrugTestResulted(DrugTestEvent, frozen=True, kw_only=True):
+    """A report, graded against the baseline and the medications of its collection date."""
+
+
+class DrugTestCorrected(DrugTestEvent, frozen=True, kw_only=True):
+    """The laboratory, or a list of medications that came later, changed what an earlier report meant."""
+
+
+class ResultMatched(DrugTestEvent, frozen=True, kw_only=True):
+    """A report that waited for its patient found one. Graded only once an episode is open."""
+
+    provenance_id: str
+    matched_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        provenance: Resource = {
+            "resourceType": "Provenance",
+            "id": self.provenance_id,
+            "target": [fhir.reference("DiagnosticReport", self.report_id)],
+            "recorded": self.matched_at,
+            "activity": fhir.concept(codes.DATA_OPERATION, "UPDATE"),
+            "agent": [{"who": fhir.staff("testing")}],
+        }
+        return [provenance, *DrugTestEvent.write(self, patient)]

@@ -1,0 +1,161 @@
+"""The wire, both ways: a FHIR R4 message Bundle as the value, CloudEvents 1.0 attributes as headers."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.events import fhir
+from shared.events.catalogue import BY_NAME, BY_TYPE, OPERATIONS
+from shared.events.codes import EVENT, HUB, LABELS, URI
+from shared.events.envelope import Envelope, Event, Resource
+from shared.events.escalation import EscalationEvent
+
+SCHEMA = f"{HUB}/StructureDefinition/message"
+RECORD_BYTES_MOST = 900_000
+"""Of a value: with its headers less than the 1 MiB that Kafka takes. A larger one would stop everybody behind it."""
+_PREFIX = "org.iop-hub."
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_META = {"security": LABELS}
+_MISSHAPEN = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading raises over JSON of another shape than the event's (msgspec's own errors are ValueErrors)."""
+
+
+class Unreadable(Exception):
+    """The record cannot be understood; `place` emits where. It is parked, never skipped."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
+
+
+class Written(msgspec.Struct, frozen=True):
+    """One event, ready to keep: its resources for the read model and its record for the topic, encoded once."""
+
+    topic: str
+    headers: dict[str, str]
+    body: bytes
+    resources: tuple[tuple[Resource, bytes], ...]
+
+
+def write(event: Event, envelope: Envelope) -> Written:
+    """The event as resources and as one record. Operations events carry no labels: nothing in them is of a patient.
+
+    Raises OverflowError for a record that no topic takes.
+    """
+    topic = BY_TYPE[type(event)].topic
+    labelled = topic != OPERATIONS
+    resources = []
+    for resource in event.write(envelope.patient):
+        if labelled:
+            resource["meta"] = _META
+        resources.append((resource, _encode(resource)))
+    body = _bundle(envelope, resources)
+    if len(body) > RECORD_BYTES_MOST:
+        raise OverflowError("record")
+    return Written(topic, _headers(event, envelope, resources), body, tuple(resources))
+
+
+def _bundle(envelope: Envelope, resources: list[tuple[Resource, bytes]]) -> bytes:
+    identity = str(envelope.id)
+    header: dict[str, Any] = {
+        "resourceType": "MessageHeader",
+        "id": identity,
+        "eventCoding": {"system": EVENT, "code": envelope.event},
+        "source": {"name": envelope.source, "endpoint": f"{HUB}/{envelope.source}"},
+    }
+    if resources:
+        header["focus"] = [{"reference": f"{each['resourceType']}/{each['id']}"} for each, _ in resources[:1]]
+    entry: list[dict[str, Any]] = [{"fullUrl": f"{HUB}/MessageHeader/{identity}", "resource": header}]
+    for each, encoded in resources:
+        entry.append({"fullUrl": f"{HUB}/{each['resourceType']}/{each['id']}", "resource": msgspec.Raw(encoded)})
+    bundle: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "identifier": {"system": URI, "value": f"urn:uuid:{identity}"},
+        "type": "message",
+        "timestamp": envelope.at,
+        "entry": entry,
+    }
+    if resources and "meta" in resources[0][0]:
+        bundle["meta"] = _META
+    return _encode(bundle)
+
+
+def _headers(event: Event, envelope: Envelope, resources: list[tuple[Resource, bytes]]) -> dict[str, str]:
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(envelope.id),
+        "ce_source": f"{HUB}/{envelope.source}",
+        "ce_type": _PREFIX + envelope.event,
+        "ce_time": envelope.at.isoformat(),
+        "ce_dataschema": SCHEMA,
+        "ce_correlationid": str(envelope.correlation_id),
+        "ce_causationid": str(envelope.causation_id),
+        "ce_program": envelope.program,
+        "traceparent": f"00-{envelope.correlation_id.hex}-{envelope.id.hex[:16]}-01",
+        "content-type": "application/fhir+json",
+    }
+    if resources:
+        headers["ce_subject"] = f"{resources[0][0]['resourceType']}/{resources[0][0]['id']}"
+    if isinstance(event, EscalationEvent):
+        headers["iop-tier"] = f"T{event.escalation.tier}"
+        headers["iop-category"] = event.escalation.category
+        headers["iop-state"] = envelope.event.removeprefix("Escalation").lower()
+        headers["iop-ack-due"] = event.escalation.acknowledge_by.isoformat()
+    return headers
+
+
+def event_name(headers: Mapping[str, str]) -> str:
+    """The event's name, from the headers alone: a reader skips what it doesn't hear before parsing anything."""
+    return headers.get("ce_type", "").removeprefix(_PREFIX)
+
+
+class _Attributes(msgspec.Struct, frozen=True):
+    """The headers an envelope is read from; one conversion costs a quarter of making each id by itself."""
+
+    ce_id: UUID
+    ce_source: str
+    ce_program: str
+    ce_time: str
+    ce_correlationid: UUID
+    ce_causationid: UUID
+
+
+def read_envelope(headers: Mapping[str, str], patient: str) -> Envelope:
+    """The envelope from a record's headers and key. Raises Unreadable."""
+    try:
+        attributes = msgspec.convert(headers, _Attributes)
+        return Envelope(
+            id=attributes.ce_id,
+            source=attributes.ce_source.removeprefix(f"{HUB}/"),
+            event=event_name(headers),
+            program=attributes.ce_program,
+            patient=patient,
+            at=fhir.moment(attributes.ce_time),
+            correlation_id=attributes.ce_correlationid,
+            causation_id=attributes.ce_causationid,
+        )
+    except (ValueError, OverflowError) as wrong:
+        raise Unreadable("headers") from wrong
+
+
+def read(name: str, value: bytes | None) -> Event:
+    """The event in a record's value, every field of its type: a state that held another could never be read again.
+
+    Raises Unreadable; NUL is refused because PostgreSQL text cannot hold it.
+    """
+    entry = BY_NAME.get(name)
+    if entry is None or entry.read is None:
+        raise Unreadable("headers.ce_type")
+    if not value:
+        raise Unreadable("value")
+    if b"\\u0000" in value:
+        raise Unreadable("value: NUL")
+    try:
+        bundle = _decode(value)
+        event = entry.read([each["resource"] for each in bundle["entry"][1:]])
+        return msgspec.convert(msgspec.to_builtins(event), type=entry.event)
+    except _MISSHAPEN as wrong:
+        raise Unreadable(f"value of {name}") from wrong

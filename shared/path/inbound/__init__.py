@@ -1,0 +1,1 @@
+"""The ways into a service: Kafka records, internal events, deadlines, redrives."""

@@ -1,0 +1,1 @@
+"""What happens between delivery and commit: deduplicate, lock, decide, store."""

@@ -1,0 +1,150 @@
+"""The consent ledger: what is permitted, and how current that knowledge is, partition by partition.
+
+The gate may only ask a ledger that is current. Consent events enter it before the parking check, in the transaction
+that consumes them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.events.catalogue import PARTITIONS
+from shared.events.intake import ConsentGiven, ConsentRevoked
+from shared.path.transaction.delivery import Delivery
+from shared.platform.db import Connection
+
+AGE_SECONDS_MOST = 60.0
+"""The oldest partition may be this old when the gate opens; a revocation works within it always."""
+
+# A revoked consent stays as an empty row: a late ConsentGiven of the same id can't revive it.
+_GIVEN = """INSERT INTO consents (program, patient, consent_id, emitted_at, body)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
+    ON CONFLICT (patient, consent_id) DO UPDATE SET body = excluded.body, emitted_at = excluded.emitted_at
+    WHERE consents.body IS NOT NULL AND (consents.emitted_at IS NULL OR consents.emitted_at <= excluded.emitted_at)"""
+_REVOKED = """INSERT INTO consents (program, patient, consent_id, emitted_at, body)
+    SELECT u.*, NULL FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) u
+    ON CONFLICT (patient, consent_id) DO UPDATE SET body = NULL, emitted_at = excluded.emitted_at"""
+_UNREAD = "SELECT sequence FROM parked WHERE sequence = ANY($1::bigint[]) AND class = 'unreadable'"
+_VERSION = """INSERT INTO consent_versions (program, patient, version)
+    SELECT max(program), patient, count(*)::int FROM unnest($1::text[], $2::text[]) AS u(program, patient)
+    GROUP BY patient ORDER BY patient
+    ON CONFLICT (patient) DO UPDATE SET version = consent_versions.version + excluded.version"""
+# The last one consumed, not the latest: one from a clock that was ahead must not stand for ever.
+_CURRENT = """INSERT INTO ledger (partition, current_at) SELECT * FROM unnest($1::int[], $2::timestamptz[])
+    ON CONFLICT (partition) DO UPDATE SET current_at = excluded.current_at"""
+_LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::int[]), '-infinity', true
+    ON CONFLICT (partition) DO UPDATE SET lost = true"""
+# Which consent an unknown word may have revoked, nobody knows.
+_CLOSE = "UPDATE consents SET body = NULL WHERE patient = $1 AND body IS NOT NULL"
+
+Entered = tuple[Delivery, ConsentGiven | ConsentRevoked]
+
+
+async def apply(connection: Connection, deliveries: Sequence[Delivery]) -> None:
+    """Enter the consent events of a batch. Of several about one consent a revocation stands, else the last one."""
+    events = await _not_entered_yet(connection, deliveries)
+    if not events:
+        return
+    revoked = {
+        (delivery.key, event.consent_id): (delivery, event)
+        for delivery, event in events
+        if isinstance(event, ConsentRevoked)
+    }
+    given = {
+        (delivery.key, event.consent_id): (delivery, event)
+        for delivery, event in events
+        if isinstance(event, ConsentGiven)
+    }
+    if given:
+        bodies = [msgspec.json.encode(event).decode() for _, event in given.values()]
+        await connection.execute(_GIVEN, *_named(list(given.values())), bodies)
+    if revoked:
+        await connection.execute(_REVOKED, *_named(list(revoked.values())))
+    await connection.execute(
+        _VERSION, [delivery.program for delivery, _ in events], [delivery.key for delivery, _ in events]
+    )
+
+
+async def close(connection: Connection, program: str, patient: str) -> None:
+    """An event that may have been a revocation will never be read: every consent of the patient ends."""
+    await connection.execute(_CLOSE, patient)
+    await connection.execute(_VERSION, [program], [patient])
+
+
+async def _not_entered_yet(connection: Connection, deliveries: Sequence[Delivery]) -> list[Entered]:
+    """A parked event was entered when it came, unless nobody could read it then."""
+    events = [
+        (delivery, delivery.event)
+        for delivery in deliveries
+        if isinstance(delivery.event, ConsentGiven | ConsentRevoked)
+    ]
+    parked = [delivery.parked for delivery, _ in events if delivery.parked is not None]
+    unread = {row["sequence"] for row in await connection.fetch(_UNREAD, parked)} if parked else set()
+    return [(delivery, event) for delivery, event in events if delivery.deduplicate or delivery.parked in unread]
+
+
+def _named(events: Sequence[Entered]) -> tuple[list[str], list[str], list[str], list[datetime]]:
+    return (
+        [delivery.program for delivery, _ in events],
+        [delivery.key for delivery, _ in events],
+        [event.consent_id for _, event in events],
+        [delivery.at for delivery, _ in events],
+    )
+
+
+async def mark_current(connection: Connection, heartbeats: Mapping[int, datetime]) -> None:
+    """Each partition's consents are known up to its newest ConsentsCurrent (machine time)."""
+    await connection.execute(_CURRENT, list(heartbeats), list(heartbeats.values()))
+
+
+async def partitions(connection: Connection) -> frozenset[int]:
+    """Those whose consents were known at some time."""
+    return frozenset(row["partition"] for row in await connection.fetch("SELECT partition FROM ledger"))
+
+
+async def mark_lost(connection: Connection, partitions: Sequence[int]) -> None:
+    """Records expired unread, a revocation perhaps among them. The gate stays shut until a person acts."""
+    await connection.execute(_LOST, partitions)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSnapshot:
+    """What the gate reads of one patient, in one snapshot."""
+
+    consents: tuple[ConsentGiven, ...]
+    version: int
+    held: bool
+    age_seconds: float | None
+    """Of the partition farthest from now; below zero when a clock is ahead. None when one was never current or lost."""
+
+    @property
+    def current(self) -> bool:
+        """A heartbeat from the future emits nothing of how old the knowledge is: it shuts the gate too."""
+        return self.age_seconds is not None and abs(self.age_seconds) <= AGE_SECONDS_MOST
+
+
+async def read(connection: Connection, patient: str, machine_now: datetime) -> LedgerSnapshot:
+    """The patient's unrevoked consents, whether anything of theirs is parked, and how current the ledger is."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        rows = await connection.fetch("SELECT body FROM consents WHERE patient = $1 AND body IS NOT NULL", patient)
+        version = await connection.fetchval("SELECT version FROM consent_versions WHERE patient = $1", patient)
+        held = await connection.fetchval("SELECT hold IS NOT NULL FROM state WHERE key = $1", patient)
+        ledger = await connection.fetchrow(
+            "SELECT count(*), min(current_at) AS oldest, max(current_at) AS newest, bool_or(lost) AS lost FROM ledger"
+        )
+    return LedgerSnapshot(
+        consents=tuple(msgspec.json.decode(row["body"], type=ConsentGiven) for row in rows),
+        version=version or 0,
+        held=bool(held),
+        age_seconds=_age(ledger, machine_now),
+    )
+
+
+def _age(ledger: Mapping[str, Any], machine_now: datetime) -> float | None:
+    if ledger["count"] < PARTITIONS or ledger["lost"]:
+        return None
+    ages = [(machine_now - ledger[each]).total_seconds() for each in ("oldest", "newest")]
+    return float(max(ages, key=abs))

@@ -1,0 +1,1 @@
+"""What every floor above stands on: PostgreSQL and its schema, clocks, settings, keys, log, metrics."""

@@ -1,0 +1,61 @@
+"""The only reader of clocks. Clinic time and machine time are two things.
+
+Clinic time is what decisions are given. Started with a manual clock it stands still until it is set forward, so that
+twelve weeks pass in a minute, the same way every time. Back-off, leases and the ledger's age use machine time.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shared.platform.settings import Process
+
+LOOK_SECONDS = 0.025
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class ManualClockRefused(Exception):
+    """A manual clock outside loopback would let anybody with the file bend every deadline."""
+
+
+class Clock:
+    """`file` holds one instant, set forward by a person or the demo; without one, clinic time is the machine's."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._seen: tuple[int, datetime] | None = None
+
+    @classmethod
+    def of(cls, process: Process) -> "Clock":
+        if process.clock_file is not None and process.host not in _LOOPBACK:
+            raise ManualClockRefused("a manual clock is allowed on loopback only")
+        return cls(process.clock_file)
+
+    def now(self) -> datetime:
+        """Clinic time, aware, UTC."""
+        if self._file is None:
+            return machine_now()
+        changed = self._file.stat().st_mtime_ns
+        if self._seen is None or self._seen[0] != changed:
+            self._seen = (changed, datetime.fromisoformat(self._file.read_text().strip()).astimezone(UTC))
+        return self._seen[1]
+
+    async def passing(self, since: datetime, seconds: float) -> None:
+        """Return after so many seconds of machine time; a manual clock also when it no longer shows `since`."""
+        if self._file is None:
+            await asyncio.sleep(seconds)
+            return
+        until = ticks() + seconds
+        while self.now() == since and ticks() < until:  # noqa: ASYNC110 - a file rings no bell
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def machine_now() -> datetime:
+    """Machine time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+def ticks() -> float:
+    """Seconds that only grow: for measuring, never for a date."""
+    return time.monotonic()

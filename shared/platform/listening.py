@@ -1,0 +1,57 @@
+"""Silence is evidence only while we were listening: when did this service last come to hear?
+
+A start that finds the last heartbeat more than a minute of clinic time old, or a running process that finds a gap of
+more than a minute of machine time, begins to listen now. Measured only one way, every step of a stepped clock would
+look like an outage, or a short outage on it like none.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.platform import db
+from shared.platform.clock import Clock, ticks
+
+GAP_MOST = timedelta(seconds=60)
+BEAT_SECONDS = 5.0
+
+
+class Listening:
+    def __init__(self, pool: Any, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._last = ticks()
+        self.since: datetime = clock.now()
+
+    async def start(self) -> None:
+        """Compare with the last stored heartbeat, and store this one."""
+        now = self._clock.now()
+        row = await self._pool.fetchrow("SELECT heartbeat_at, listening_since FROM service")
+        still_listening = row is not None and now - row["heartbeat_at"] <= GAP_MOST
+        self.since = row["listening_since"] if still_listening else now
+        await self._store(now)
+
+    async def run(self) -> None:
+        """Beat while the process lives. Trouble is no beat: the gap is found when the database is back."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                await self.beat()
+            except Exception as error:
+                if not db.is_trouble(error):
+                    raise
+
+    async def beat(self) -> None:
+        now = self._clock.now()
+        if ticks() - self._last > GAP_MOST.total_seconds():
+            self.since = now
+        await self._store(now)
+        self._last = ticks()
+
+    async def _store(self, now: datetime) -> None:
+        await self._pool.execute(
+            """INSERT INTO service (heartbeat_at, listening_since) VALUES ($1, $2)
+            ON CONFLICT (one) DO UPDATE SET heartbeat_at = $1, listening_since = $2""",
+            now,
+            self.since,
+        )

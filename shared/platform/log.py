@@ -1,0 +1,65 @@
+"""Logging: one JSON object a line on stderr, fields from an allow-list, so that no identifier can slip in."""
+
+import errno
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+ALLOWED = frozenset(
+    {
+        "event", "level", "timestamp", "service", "lane", "topic", "partition", "offset", "delivery", "count", "class",
+        "place", "error", "sqlstate", "seconds", "attempt", "status", "method", "route", "client", "code", "id", "port",
+        "partner", "program", "replica",
+    }
+)  # fmt: skip
+"""What may be logged: technical names, counts and the hub's own opaque ids. Anything else is dropped, not masked."""
+
+
+def _only_allowed(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in line.items() if name in ALLOWED}
+
+
+def configure(service: str) -> None:
+    """Route structlog and the standard library's loggers through the same allow-list. Called once, at start."""
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _only_allowed,
+        structlog.processors.JSONRenderer(),
+    ]
+    structlog.configure(processors=processors, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(handlers=[_Foreign()], level=logging.WARNING, force=True)
+
+
+class _Foreign(logging.Handler):
+    """Libraries may put values into their messages: only their name, level and the error's kind are stored."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raised = record.exc_info[1] if record.exc_info else record.msg
+        kind = _kind(raised) if isinstance(raised, BaseException) else None
+        structlog.get_logger().log(record.levelno, record.name, error=kind, place=f"{record.module}:{record.lineno}")
+
+
+def _kind(error: BaseException) -> str:
+    """The error's type and, from the system, which error it is: `OSError EADDRINUSE`."""
+    name = errno.errorcode.get(error.errno or 0) if isinstance(error, OSError) else None
+    return f"{type(error).__name__} {name}" if name else type(error).__name__
+
+
+def get() -> Any:
+    return structlog.get_logger()
+
+
+def place_of(error: BaseException) -> str:
+    """Where an error was raised: its type, file and line. Never its message, which may hold a value."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    file = trace.tb_frame.f_code.co_filename.rsplit("/", 1)[-1]
+    return f"{type(error).__name__} at {file}:{trace.tb_lineno}"

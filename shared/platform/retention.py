@@ -1,0 +1,50 @@
+"""Forgetting: what no decision needs goes when its days are over. Decisions load states, never these tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from shared.platform import documents, settings
+from shared.platform.settings import Retention
+
+PROCESSED_DAYS_MORE = 7
+"""A record can come again as long as its topic keeps it, and a restore may set readers back by some days."""
+
+_PROCESSED = "DELETE FROM processed WHERE at < now() - make_interval(days => $1)"
+_MONTHS = """SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'journal'::regclass ORDER BY c.relname"""
+
+
+@dataclass(frozen=True)
+class RetentionPolicy:
+    """How long one service keeps what: ids it consumed (machine time), and per program documents and the journal."""
+
+    processed_days: int
+    programs: Mapping[str, Retention]
+
+    @classmethod
+    def of(cls, deploy: Path, topic: str) -> "RetentionPolicy":
+        """As topics.toml emits of the consumed topic, and program.toml of each program."""
+        return cls(settings.topic_days(deploy, topic) + PROCESSED_DAYS_MORE, settings.retention(deploy))
+
+
+async def forget(pool: Any, policy: RetentionPolicy, now: datetime) -> None:
+    """Delete what is past its days; `now` is clinic time."""
+    await pool.execute(_PROCESSED, policy.processed_days)
+    days = {program: each.documents_days for program, each in policy.programs.items()}
+    await documents.prune(pool, days, now)
+    for row in await pool.fetch(_MONTHS):
+        month, over = row["relname"], over_in(row["relname"], policy.programs, now)
+        if over and over == set(policy.programs):
+            await pool.execute(f"DROP TABLE IF EXISTS {month}")
+        elif over:
+            await pool.execute(f"DELETE FROM {month} WHERE program = ANY($1::text[])", sorted(over))
+
+
+def over_in(month: str, programs: Mapping[str, Retention], now: datetime) -> set[str]:
+    """The programs whose journal of this partition (`journal_2026_01`) is past its days, all of the month."""
+    year, number = (int(part) for part in month.removeprefix("journal_").split("_"))
+    ends_at = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+    return {program for program, each in programs.items() if ends_at + timedelta(days=each.journal_days) <= now}

@@ -1,0 +1,95 @@
+"""Settings: the clinic's numbers from program.toml (per program), and the process's own from its environment."""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.rules.consent import Partner
+
+T = TypeVar("T")
+
+
+class Process(BaseSettings):
+    """What one process needs to know of its surroundings: addresses and paths, `IOP_...` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="IOP_", hide_input_in_errors=True)
+
+    database_url: str
+    kafka_bootstrap: str
+    host: str = "127.0.0.1"
+    http_port: int = 0
+    mllp_port: int = 0
+    deploy: Path = Path("deploy")
+    keys: Path
+    issuer: str
+    audience: str = "iop-hub"
+    clock_file: Path | None = None
+    replica: str = "0"
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Days for which a program keeps documents as received, and the journal (which goes by whole months)."""
+
+    documents_days: Annotated[int, msgspec.Meta(ge=1)]
+    journal_days: Annotated[int, msgspec.Meta(ge=1)]
+
+
+def programs(deploy: Path) -> dict[str, dict[str, Any]]:
+    """The sections of program.toml: program -> its tables."""
+    with (deploy / "program.toml").open("rb") as file:
+        return dict(tomllib.load(file)["program"])
+
+
+def numbers(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of one table, without their units and sources; a nested table stays one."""
+    return {
+        name: each["value"]
+        if isinstance(each, dict) and "value" in each
+        else numbers(each)
+        if isinstance(each, dict)
+        else each
+        for name, each in table.items()
+    }
+
+
+def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
+    """Per program, the service's settings: its own table, with the program's `timezone` and `escalation` times.
+
+    Raises msgspec.ValidationError, naming the setting, when one is missing or of another type.
+    """
+    loaded = {}
+    for program, tables in programs(deploy).items():
+        values = numbers(tables.get(service, {}))
+        shared = {"timezone": tables["timezone"], "escalation": numbers(tables["escalation"])}
+        loaded[program] = msgspec.convert({**shared, **values}, type=type_, strict=False)
+    return loaded
+
+
+def retention(deploy: Path) -> dict[str, Retention]:
+    """Per program, how long what no decision needs is stored."""
+    found = programs(deploy)
+    return {name: msgspec.convert(numbers(tables["retention"]), type=Retention) for name, tables in found.items()}
+
+
+def topic_days(deploy: Path, topic: str) -> int:
+    """For how many days a topic keeps its records."""
+    with (deploy / "topics.toml").open("rb") as file:
+        days: int = tomllib.load(file)["topic"][topic]["retention_days"]
+    return days
+
+
+def digest(settings: Any) -> str:
+    """A short fingerprint of what a decision was given, for the journal."""
+    return hashlib.sha256(msgspec.json.encode(settings, order="deterministic")).hexdigest()[:16]
+
+
+def partners(deploy: Path) -> dict[str, Partner]:
+    """The partners of partners.toml by name."""
+    with (deploy / "partners.toml").open("rb") as file:
+        table = tomllib.load(file)["partner"]
+    return {name: msgspec.convert({"name": name, **each}, type=Partner) for name, each in table.items()}

@@ -1,0 +1,141 @@
+"""When the hub is quiet, on real topics and the real schema."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from deploy import topics
+from deploy.embedded_kafka import RunningKafka
+from deploy.embedded_postgres import DATABASES, RunningPostgres
+from deploy.failure import CannotContinueError
+from deploy.hubfile import Hub
+from deploy.paths import free_port
+from deploy.quiescence import Quiescence
+from shared.events.catalogue import CONSUMES, INTAKE_EVENTS
+from shared.platform import db
+
+MONDAY = datetime(2026, 3, 2, 14, tzinfo=UTC)
+
+
+@dataclass
+class Place:
+    """A hub without services, its databases open, asked whether it is quiet."""
+
+    quiescence: Quiescence
+    intake: asyncpg.Connection
+    attendance: asyncpg.Connection
+    kafka: str
+
+
+@pytest.fixture(scope="module")
+async def hub(own_kafka: RunningKafka, own_postgres: RunningPostgres) -> Hub:
+    await topics.create(own_kafka.bootstrap)
+    dsns = {name: own_postgres.dsn(name) for name in DATABASES}
+    for dsn in dsns.values():
+        await db.migrate(dsn)
+    return Hub(kafka=own_kafka.bootstrap, issuer="", services={}, postgres=dsns)
+
+
+@pytest.fixture
+async def here(hub: Hub) -> AsyncIterator[Place]:
+    intake = await asyncpg.connect(hub.postgres["intake"])
+    attendance = await asyncpg.connect(hub.postgres["attendance"])
+    async with Quiescence(hub) as quiescence:
+        yield Place(quiescence, intake, attendance, hub.kafka)
+    for connection in (intake, attendance):
+        await connection.execute("TRUNCATE outbox, state")
+        await connection.close()
+    await hear_all(hub.kafka)
+
+
+async def hear_all(bootstrap: str) -> None:
+    """Every service's group hears its topic to the end."""
+    for service, topic in CONSUMES.items():
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=bootstrap, group_id=f"iop.{service}", enable_auto_commit=False
+        )
+        async with consumer:
+            while not consumer.assignment():
+                await consumer.getmany(timeout_ms=10)
+            await consumer.commit(await consumer.end_offsets(consumer.assignment()))
+
+
+async def store(connection: asyncpg.Connection, lane: str, key: str | None, partition: int | None = None) -> None:
+    await connection.execute(
+        "INSERT INTO outbox (lane, key, partition, headers, body) VALUES ($1, $2, $3, '{}', '{}')", lane, key, partition
+    )
+
+
+async def test_a_hub_with_nothing_left_to_do_is_quiet(here: Place) -> None:
+    await here.quiescence.settle(MONDAY, seconds_max=10)
+
+
+@pytest.mark.parametrize(
+    ("lane", "key"),
+    [
+        ("topic:iop.intake.events", "patient-1"),
+        ("self", "patient-1"),
+        ("partner:alumni", "patient-1"),
+        ("topic:iop.operations", None),
+    ],
+)
+async def test_a_row_in_any_lane_is_something_left_to_do(here: Place, lane: str, key: str | None) -> None:
+    await store(here.intake, lane, key)
+
+    with pytest.raises(CannotContinueError, match=f"intake: 1 in lane {lane}"):
+        await here.quiescence.settle(MONDAY, seconds_max=0.2)
+
+
+async def test_the_heartbeat_of_the_ledger_is_not(here: Place) -> None:
+    await store(here.intake, "topic:iop.intake.events", None, partition=3)
+
+    await here.quiescence.settle(MONDAY, seconds_max=10)
+
+
+async def test_a_deadline_counts_from_the_moment_it_falls_due(here: Place) -> None:
+    await here.attendance.execute("INSERT INTO state (key, due_at) VALUES ('patient-1', $1)", MONDAY)
+
+    await here.quiescence.settle(MONDAY - timedelta(seconds=1), seconds_max=10)
+    with pytest.raises(CannotContinueError, match="attendance: 1 deadlines passed"):
+        await here.quiescence.settle(MONDAY, seconds_max=0.2)
+
+
+async def test_an_event_nobody_has_heard_is_something_left_to_do_until_they_have(here: Place) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=here.kafka) as producer:
+        await producer.send_and_wait(INTAKE_EVENTS, b"{}", key=b"patient-1")
+
+    with pytest.raises(CannotContinueError, match="attendance: 1 unheard; testing: 1 unheard; aftercare: 1 unheard"):
+        await here.quiescence.settle(MONDAY, seconds_max=0.3)
+    await hear_all(here.kafka)
+    await here.quiescence.settle(MONDAY, seconds_max=10)
+
+
+async def test_a_hub_that_does_not_answer_is_not_quiet(hub: Hub) -> None:
+    gone = Hub(kafka=f"127.0.0.1:{free_port()}", issuer="", services={}, postgres=hub.postgres)
+
+    async with Quiescence(gone) as quiescence:
+        with pytest.raises(CannotContinueError, match="no answer"):
+            await quiescence.settle(MONDAY, seconds_max=0.2)
+
+
+async def test_a_database_that_comes_back_is_asked_again(here: Place) -> None:
+    await here.quiescence.settle(MONDAY, seconds_max=10)
+    await here.intake.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'intake'"
+    )
+
+    await here.quiescence.settle(MONDAY, seconds_max=10)
+
+
+async def test_asking_a_quiet_hub_takes_a_blink(here: Place) -> None:
+    await here.quiescence.settle(MONDAY, seconds_max=10)
+    began = time.perf_counter()
+    for _ in range(20):
+        await here.quiescence.settle(MONDAY, seconds_max=10)
+
+    assert (time.perf_counter() - began) / 20 < 0.25

@@ -1,0 +1,282 @@
+"""One fixed example of every event in the catalogue: what the golden Bundles are written from.
+
+`python -m tests.events.examples` writes the Bundle of each event that has none yet; it never changes one.
+"""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.events import aftercare, attendance, escalation, intake, technical, testing, wire
+from shared.events.catalogue import BY_TYPE
+from shared.events.codes import LOINC
+from shared.events.envelope import Envelope, Event, name_id
+
+GOLDEN = Path(__file__).with_name("golden")
+PATIENT = "5a8f0a2e-5f0e-4a52-9c39-0c8d8b7f1a01"
+CAUSE = UUID("5a8f0a2e-5f0e-4a52-9c39-0c8d8b7f1a02")
+MONDAY = datetime(2025, 3, 3, 14, 0, tzinfo=UTC)
+TWO_HOURS_LATER = datetime(2025, 3, 3, 16, 0, tzinfo=UTC)
+NEXT_MONDAY = datetime(2025, 3, 10, 14, 0, tzinfo=UTC)
+NEXT_YEAR = datetime(2026, 3, 3, 14, 0, tzinfo=UTC)
+
+
+def named(name: str) -> str:
+    """An id that is the same in every run."""
+    return name_id(CAUSE, name)
+
+
+def envelope(event: Event) -> Envelope:
+    entry = BY_TYPE[type(event)]
+    return Envelope(
+        id=UUID(named("event")),
+        source="intake" if entry.producer == "any" else entry.producer,
+        event=type(event).__name__,
+        program="demo",
+        patient=PATIENT,
+        at=TWO_HOURS_LATER,
+        correlation_id=CAUSE,
+        causation_id=CAUSE,
+    )
+
+
+ESCALATION = escalation.Escalation(
+    id=named("escalation"),
+    category="combined",
+    reason="miss-and-unexpected-positive",
+    tier=3,
+    owner="primary-therapist",
+    rule="intake/miss-and-unexpected-positive|2026.1",
+    raised_at=MONDAY,
+    acknowledge_by=TWO_HOURS_LATER,
+    act_by=NEXT_MONDAY,
+    signals=(
+        escalation.Signal("missed-session", MONDAY, f"Appointment/{named('session')}"),
+        escalation.Signal("unexpected-positive", TWO_HOURS_LATER, f"DiagnosticReport/{named('report')}"),
+    ),
+    subsumes=(named("miss"), named("positive")),
+)
+_SESSION: dict[str, Any] = {
+    "session_id": named("session"),
+    "episode_id": named("episode"),
+    "kind": "group",
+    "start": MONDAY,
+    "end": TWO_HOURS_LATER,
+}
+_RESULTS = (
+    testing.AnalyteResult(
+        named("fentanyl"), "59673-4", LOINC, "fentanyl", "positive", False, "unexpected-positive-presumptive"
+    ),
+    testing.AnalyteResult(
+        named("buprenorphine"), "93494-3", LOINC, "buprenorphine", "positive", True, "expected-positive", "1819"
+    ),
+    testing.AnalyteResult(named("creatinine"), "2161-8", LOINC, "creatinine", "valid", False, "valid"),
+    testing.AnalyteResult(named("local"), "LAB-77", "", "unmapped", "pending", False, "pending"),
+)
+_REPORT: dict[str, Any] = {
+    "report_id": named("report"),
+    "specimen_id": named("specimen"),
+    "collected_at": MONDAY,
+    "issued_at": TWO_HOURS_LATER,
+    "baseline": False,
+    "results": _RESULTS,
+}
+_REFERRAL: dict[str, Any] = {
+    "referral_id": named("alumni"),
+    "task_id": named("alumni-task"),
+    "partner": "riverbend-alumni",
+    "kind": "alumni",
+    "purpose": "alumni",
+    "attempt": 1,
+    "asked_at": MONDAY,
+    "at": TWO_HOURS_LATER,
+}
+_FOLLOW_UP: dict[str, Any] = {
+    "follow_up_id": named("follow-up"),
+    "plan_id": named("aftercare"),
+    "due_at": MONDAY,
+    "act_by": NEXT_MONDAY,
+}
+_TECHNICAL: dict[str, Any] = {
+    "outcome_id": named("outcome"),
+    "service": "testing",
+    "details": "an event DrugTestResulted was parked",
+}
+
+EXAMPLES: tuple[Event, ...] = (
+    intake.PatientIdentified(
+        digests=(intake.Digest("2025a", "0f" * 32), intake.Digest("2025b", "1e" * 32)),
+        sealed=("eyJhbGciOiJFQ0RILUVTIn0.a.b.c.d", "eyJhbGciOiJFQ0RILUVTIn0.e.f.g.h"),
+        identified_at=MONDAY,
+    ),
+    intake.ReferralReceived(
+        referral_id=named("referral"), task_id=named("referral-task"), authored_at=MONDAY, priority="urgent"
+    ),
+    intake.LevelOfCareRecommended(
+        recommendation_id=named("recommendation"),
+        task_id=named("sign"),
+        referral_id=named("referral"),
+        level="2.1",
+        rules=("R12", "R14"),
+        conditions=("moud",),
+        table="2026.1",
+        needs=(intake.Need("dimension-1", "1.5"), intake.Need("dimension-4", "2.1")),
+        track="opioid",
+        recommended_at=MONDAY,
+        sign_by=NEXT_MONDAY,
+    ),
+    intake.PlacementSigned(
+        task_id=named("sign"),
+        recommendation_id=named("recommendation"),
+        level="2.1",
+        reason="patient-preference",
+        signed_by="clinician-7",
+        signed_at=MONDAY,
+    ),
+    intake.EpisodeAdmitted(
+        episode_id=named("episode"),
+        plan_id=named("plan"),
+        referral_id=named("referral"),
+        level="2.1",
+        track="opioid",
+        flags=("moud", "opioid-history"),
+        template=(intake.TemplateSlot("group", 0, "09:00", 180), intake.TemplateSlot("family", 3, "17:30", 60, 2)),
+        admitted_at=MONDAY,
+    ),
+    intake.EpisodeDeclined(
+        episode_id=named("episode"), referral_id=named("referral"), level="3.7", rules=("R2",), declined_at=MONDAY
+    ),
+    intake.EpisodeDischarged(
+        episode_id=named("episode"),
+        encounter_id=named("discharge"),
+        disposition="completed",
+        admitted_at=MONDAY,
+        discharged_at=NEXT_MONDAY,
+    ),
+    intake.MedicationsRecorded(
+        list_id=named("list"),
+        recorded_at=MONDAY,
+        medications=(
+            intake.Medication(named("prescribed"), "1819", date(2025, 1, 1), date(2025, 12, 31), "sublingual"),
+            intake.Medication(named("uncoded"), ""),
+        ),
+    ),
+    intake.ConsentGiven(
+        consent_id=named("consent"),
+        recipients=("riverbend-alumni",),
+        purposes=("TREAT", "alumni"),
+        fields=("name", "phone"),
+        given_at=MONDAY,
+        starts_at=MONDAY,
+        expires_at=NEXT_YEAR,
+    ),
+    intake.ConsentRevoked(consent_id=named("consent"), revoked_at=NEXT_MONDAY),
+    intake.ConsentsCurrent(),
+    intake.PlacementReviewRequested(
+        review_id=named("review"),
+        reason="R0",
+        missing=("dimension-2",),
+        escalations=(named("escalation"),),
+        focus=f"EpisodeOfCare/{named('episode')}",
+        requested_at=MONDAY,
+        act_by=NEXT_MONDAY,
+    ),
+    intake.PlacementReviewWithdrawn(review_id=named("review"), reason="retracted", withdrawn_at=NEXT_MONDAY),
+    intake.PlacementReviewCompleted(review_id=named("review"), by="clinician-7", completed_at=NEXT_MONDAY),
+    attendance.SessionScheduled(**_SESSION),
+    attendance.SessionCancelled(**_SESSION, reason="called-off"),
+    attendance.SessionExcused(**_SESSION, reason="excused"),
+    attendance.SessionCheckedIn(**_SESSION, encounter_id=named("encounter"), came_at=MONDAY),
+    attendance.SessionAttended(**_SESSION, encounter_id=named("encounter"), minutes=115),
+    attendance.CheckInWithdrawn(**_SESSION, encounter_id=named("encounter")),
+    attendance.SessionMissed(**_SESSION),
+    attendance.AttendanceCorrected(**_SESSION, reason="late-check-in"),
+    attendance.WeeklyHoursFellShort(
+        issue_id=named("week"),
+        episode_id=named("episode"),
+        week_start=MONDAY,
+        week_end=NEXT_MONDAY,
+        minutes=360,
+        minimum_minutes=540,
+    ),
+    attendance.WeeklyHoursCorrected(
+        issue_id=named("week"),
+        episode_id=named("episode"),
+        week_start=MONDAY,
+        week_end=NEXT_MONDAY,
+        minutes=540,
+        minimum_minutes=540,
+    ),
+    testing.DrugTestResulted(**_REPORT, status="final"),
+    testing.DrugTestCorrected(**_REPORT, status="corrected", condition="dilute"),
+    testing.ResultMatched(
+        **(_REPORT | {"baseline": True}), status="final", provenance_id=named("match"), matched_at=NEXT_MONDAY
+    ),
+    aftercare.AftercarePlanned(
+        plan_id=named("aftercare"),
+        episode_id=named("episode"),
+        planned_at=MONDAY,
+        follow_ups=(NEXT_MONDAY, NEXT_YEAR),
+    ),
+    aftercare.AftercareEnded(
+        plan_id=named("aftercare"),
+        episode_id=named("episode"),
+        planned_at=MONDAY,
+        ended_at=TWO_HOURS_LATER,
+        reason="readmitted",
+        made=(TWO_HOURS_LATER,),
+        left=(NEXT_MONDAY, NEXT_YEAR),
+    ),
+    aftercare.MeetingListPrepared(
+        list_id=named("meetings"),
+        plan_id=named("aftercare"),
+        meetings=("riverbend|newcomers", "riverbend|big-book"),
+        prepared_at=MONDAY,
+    ),
+    aftercare.ReferralPrepared(**_REFERRAL),
+    aftercare.ReferralSent(**_REFERRAL, consent_id=named("consent")),
+    aftercare.ReferralWithheld(**_REFERRAL, reason="no-consent-names-this-partner"),
+    aftercare.ReferralRefused(**_REFERRAL, reason="http-422"),
+    aftercare.ReferralWithdrawn(**_REFERRAL, reason="readmitted"),
+    aftercare.FollowUpFellDue(**_FOLLOW_UP, number=1),
+    aftercare.FollowUpCompleted(**_FOLLOW_UP, by="case-manager-3", completed_at=TWO_HOURS_LATER, outcome="reached"),
+    escalation.EscalationRaised(escalation=ESCALATION, at=MONDAY),
+    escalation.EscalationUpdated(escalation=ESCALATION, at=MONDAY, accepted=True),
+    escalation.EscalationAcknowledged(escalation=ESCALATION, at=MONDAY, by="therapist-2"),
+    escalation.EscalationOverdue(escalation=ESCALATION, at=TWO_HOURS_LATER),
+    escalation.EscalationResolved(escalation=ESCALATION, at=NEXT_MONDAY, reason="acted-on", by="therapist-2"),
+    escalation.EscalationRetracted(escalation=ESCALATION, at=NEXT_MONDAY, reason="late-check-in"),
+    technical.DisclosureRecorded(
+        audit_id=named("audit"),
+        result="made",
+        reason=None,
+        partner="riverbend-alumni",
+        purpose="alumni",
+        service="aftercare",
+        focus=f"ServiceRequest/{named('alumni')}",
+        consent_id=named("consent"),
+        recorded_at=MONDAY,
+    ),
+    technical.DeliveryParked(**_TECHNICAL),
+    technical.DeliveryRedriven(**_TECHNICAL),
+)
+
+
+def bundle(event: Event) -> str:
+    """The event's Bundle as a person reads it."""
+    body = wire.write(event, envelope(event)).body
+    return msgspec.json.format(body, indent=2).decode() + "\n"
+
+
+def golden(event: Event) -> Path:
+    return GOLDEN / f"{type(event).__name__}.json"
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for example in EXAMPLES:
+        if not golden(example).exists():
+            golden(example).write_text(bundle(example))

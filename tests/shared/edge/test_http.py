@@ -1,0 +1,296 @@
+"""HTTP manners, as any client may try them: every refusal is an OperationOutcome, and nothing said is echoed."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from shared.edge.fhir import Limits
+from shared.edge.http import FHIR_JSON, read_body
+from shared.edge.outcome import HttpRefusal
+from tests.intake import bundles
+from tests.shared.edge.conftest import Counter
+
+Json = dict[str, Any]
+FORM = "application/x-www-form-urlencoded"
+
+
+def observation(patient: str, **more: Any) -> Json:
+    who = {"reference": f"Patient/{patient}"}
+    return {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": who} | more
+
+
+async def admitted(counter: Counter, mrn: str = "0001") -> str:
+    """The hub's id of a patient taken in."""
+    answer = await counter.send(bundles.intake(mrn))
+    assert answer.status_code == 200, answer.text
+    location: str = answer.json()["entry"][0]["response"]["location"]
+    return location.split("/")[1]
+
+
+# What a client may send
+
+
+async def test_a_media_type_is_read_in_any_case_and_another_refused(counter: Counter) -> None:
+    kinds = {
+        "APPLICATION/FHIR+JSON": 200,
+        "application/json; charset=utf-8": 200,
+        "application/fhir+xml": 415,
+        "text/plain": 415,
+        "": 415,
+    }
+    answers = {each: await counter.send(bundles.intake("0001"), **{"Content-Type": each}) for each in kinds}
+    assert {each: answer.status_code for each, answer in answers.items()} == kinds
+
+
+async def test_a_compressed_body_is_refused_for_what_it_is(counter: Counter) -> None:
+    body = gzip.compress(json.dumps(bundles.intake("0001")).encode())
+    headers = {"Content-Type": FHIR_JSON, "Content-Encoding": "gzip"}
+    answer = await counter.ask("POST", "/fhir", content=body, headers=headers)
+    assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
+
+
+async def test_a_body_announced_as_too_long_is_refused_before_it_comes(counter: Counter) -> None:
+    async def nothing_at_all() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    headers = {"Content-Type": FHIR_JSON, "Content-Length": "99999999"}
+    async with asyncio.timeout(5):
+        answer = await counter.ask("POST", "/fhir", content=nothing_at_all(), headers=headers)
+    assert answer.status_code == 413
+
+
+async def test_a_body_that_drips_is_not_waited_for_and_its_connection_ends() -> None:
+    async def drip() -> Json:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, drip)
+    with pytest.raises(HttpRefusal) as refused:
+        async with asyncio.timeout(5):
+            await read_body(request, Limits(), seconds_most=0.1)
+    assert (refused.value.status, refused.value.headers["Connection"]) == (408, "close")
+
+
+async def test_a_transaction_is_taken_with_a_slash_behind_the_base_too(counter: Counter) -> None:
+    answer = await counter.send(bundles.intake("0001"), "/fhir/")
+    assert answer.status_code == 200
+
+
+# How it is answered
+
+
+async def test_who_cannot_read_json_is_told(counter: Counter) -> None:
+    accepted = {
+        "application/fhir+xml": 406,
+        "text/turtle": 406,
+        "application/fhir+json;q=0": 406,
+        "application/fhir+json;q=0.5, application/fhir+xml": 200,
+        "text/html, */*;q=0.8": 200,
+        "application/json": 200,
+    }
+    answers = {each: await counter.ask("GET", "/fhir/Task", headers={"Accept": each}) for each in accepted}
+    assert {each: answer.status_code for each, answer in answers.items()} == accepted
+
+
+async def test_the_format_asked_for_in_the_address_wins(counter: Counter) -> None:
+    formats = {"json": 200, "application/fhir+json": 200, "application/fhir%2Bjson": 200, "xml": 406}
+    unreadable = {"Accept": "application/fhir+xml"}
+    answers = {each: await counter.ask("GET", f"/fhir/Task?_format={each}", headers=unreadable) for each in formats}
+    assert {each: answer.status_code for each, answer in answers.items()} == formats
+
+
+async def test_who_asks_for_it_reads_indented_json_and_everybody_else_plain(counter: Counter) -> None:
+    patient = await admitted(counter)
+    for path in ("Task", f"Patient/{patient}", "metadata", f"Task?patient={patient}", "Nonsense/1", "Task?colour=blue"):
+        address = f"/fhir/{path}{'&' if '?' in path else '?'}_format=json"
+        pretty, plain = [await counter.ask("GET", f"{address}&_pretty={each}") for each in ("true", "false")]
+        assert pretty.status_code == plain.status_code and pretty.headers["Content-Type"].startswith(FHIR_JSON)
+        assert (pretty.text[:4], plain.text[:2]) == ("{\n  ", '{"')
+        assert pretty.json().keys() == plain.json().keys()
+
+
+async def test_indenting_keeps_every_digit(counter: Counter) -> None:
+    weighed = observation(await admitted(counter), valueQuantity={"value": 0})
+    written = json.dumps(weighed).replace('"value": 0', '"value": 1.500')
+    headers = {"Content-Type": FHIR_JSON}
+    answer = await counter.ask("POST", "/fhir/Observation?_pretty=true", content=written, headers=headers)
+    assert answer.status_code == 201 and '"value": 1.500' in answer.text
+
+
+async def test_an_answer_without_a_body_has_nothing_to_indent(counter: Counter) -> None:
+    patient = await admitted(counter)
+    address = "/fhir/Observation?_pretty=true&_format=json&_summary=false"
+    answer = await counter.send(observation(patient), address, Prefer="return=minimal")
+    assert (answer.status_code, answer.content) == (201, b"")
+
+
+async def test_the_whole_resource_is_answered_and_no_summary_of_it(counter: Counter) -> None:
+    patient = await admitted(counter)
+    for path in ("metadata", f"Patient/{patient}", "Task"):
+        statuses = {"false": 200, "true": 400, "count": 400, "text": 400, "": 400}
+        answers = {each: await counter.ask("GET", f"/fhir/{path}?_summary={each}") for each in statuses}
+        assert {each: answer.status_code for each, answer in answers.items()} == statuses
+        assert "_summary" in answers["true"].json()["issue"][0]["diagnostics"]
+
+
+async def test_a_write_that_asks_for_a_summary_writes_nothing(counter: Counter) -> None:
+    patient = await admitted(counter)
+    assert (await counter.send(observation(patient), "/fhir/Observation?_summary=true")).status_code == 400
+    sent = (await counter.ask("GET", f"/fhir/Observation?patient={patient}&status=final")).json()["total"]
+    assert (await counter.send(observation(patient), "/fhir/Observation?_summary=false&_pretty=false")).is_success
+    assert (await counter.ask("GET", f"/fhir/Observation?patient={patient}&status=final")).json()["total"] == sent + 1
+
+
+async def test_a_method_not_allowed_hears_all_that_are(counter: Counter) -> None:
+    allowed = {
+        "/fhir": "POST",
+        "/fhir/Patient": "GET, HEAD, POST",
+        "/fhir/Patient/1": "GET, HEAD, PUT",
+        "/fhir/metadata": "GET, HEAD",
+    }
+    answers = {each: await counter.ask("DELETE", each) for each in allowed}
+    assert {each.status_code for each in answers.values()} == {405}
+    assert {each: ", ".join(sorted(one.headers["Allow"].split(", "))) for each, one in answers.items()} == allowed
+    assert all(each.json()["resourceType"] == "OperationOutcome" for each in answers.values())
+
+
+async def test_a_type_that_is_not_taken_is_refused_by_its_address(counter: Counter) -> None:
+    types = {"Nonsense": 404, "patient": 404, "CarePlan": 405}
+    answers = {each: await counter.send({"resourceType": "Basic"}, f"/fhir/{each}") for each in types}
+    assert {each: answer.status_code for each, answer in answers.items()} == types
+    assert {each.json()["issue"][0]["code"] for each in answers.values()} == {"not-supported"}
+
+
+async def test_a_client_gets_what_it_prefers_after_a_create(counter: Counter) -> None:
+    patient = await admitted(counter)
+    wishes = {"minimal": None, "OperationOutcome": "OperationOutcome", "representation": "Observation"}
+    for wish, emitted in wishes.items():
+        answer = await counter.send(observation(patient), Prefer=f"respond-async, return={wish}")
+        assert (answer.status_code, answer.headers["ETag"]) == (201, 'W/"1"')
+        assert (answer.json()["resourceType"] if answer.content else None) == emitted
+
+
+async def test_the_location_of_what_was_created_can_be_read_while_it_is_current(counter: Counter) -> None:
+    patient = await admitted(counter)
+    location = (await counter.send(observation(patient))).headers["Location"]
+    created = await counter.ask("GET", location)
+    assert (created.status_code, created.headers["ETag"]) == (200, 'W/"1"')
+    assert created.headers["Last-Modified"].endswith("GMT")
+    name = location.partition("/_history")[0]
+    await counter.ask("PUT", name, json=created.json(), headers={"Content-Type": FHIR_JSON})
+    assert (await counter.ask("GET", location)).status_code == 404
+    assert (await counter.ask("GET", f"{name}/_history/2")).status_code == 200
+
+
+async def test_what_has_not_changed_is_not_sent_again(counter: Counter) -> None:
+    patient = await admitted(counter)
+    answer = await counter.ask("GET", f"/fhir/Patient/{patient}", headers={"If-None-Match": 'W/"7", W/"1"'})
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+# What nobody should send, and what nobody foresaw
+
+
+async def test_what_can_be_no_id_is_not_found(counter: Counter) -> None:
+    for path in ("/fhir/Patient/%00", "/fhir/Patient/a%20b", "/fhir/Patient/" + "x" * 65):
+        assert (await counter.ask("GET", path)).status_code == 404
+
+
+async def test_a_search_that_no_database_could_take_is_refused(counter: Counter) -> None:
+    for asked in ("_id=%00", "patient=%00", "status=a%00", "&".join(["_id=1"] * 101)):
+        assert (await counter.ask("GET", f"/fhir/Task?{asked}")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "_count=1" + "0" * 30,
+        "_count=²",
+        "_offset=1" + "0" * 30,
+        "date=9999",
+        "date=9999-12",
+        "date=0001-01-01T00:00:00%2B14:00",
+        "date=ge9999-12-31T23:59:58-14:00",
+        "patient:missing=maybe",
+        "_pretty=maybe",
+        "identifier=urn:mrn|1",
+    ],
+)
+async def test_what_cannot_be_searched_is_the_clients_mistake(counter: Counter, asked: str) -> None:
+    assert (await counter.ask("GET", f"/fhir/Task?{asked}")).status_code == 400
+
+
+async def test_a_redrive_names_its_patient(counter: Counter) -> None:
+    headers = {"Authorization": f"Bearer {counter.issuer.token(scope='system/iop-parked.u')}"}
+    for asked in ("", "key=", "key=%00"):
+        assert (await counter.ask("POST", f"/admin/redrive?{asked}", headers=headers)).status_code == 400
+
+
+async def test_what_nobody_foresaw_is_answered_without_any_of_it(counter: Counter) -> None:
+    answer = await counter.ask("GET", "/health/ready")
+    assert answer.status_code == 500
+    assert answer.json()["issue"][0]["code"] == "exception"
+    assert "Robin" not in answer.text
+
+
+# Searching by POST
+
+
+async def test_a_search_is_posted_as_a_form(counter: Counter) -> None:
+    patient = await admitted(counter)
+    headers = {"Content-Type": FORM}
+    answer = await counter.ask(
+        "POST", "/fhir/Task/_search?status=requested", content=f"patient={patient}", headers=headers
+    )
+    (found,) = answer.json()["entry"]
+    assert found["resource"]["for"]["reference"] == f"Patient/{patient}"
+    link = answer.json()["link"][0]["url"]
+    assert (await counter.ask("GET", link)).json()["total"] == 1
+
+
+async def test_an_observation_is_found_by_its_identifier_in_the_address_and_in_a_form(counter: Counter) -> None:
+    numbered = observation(await admitted(counter), identifier=[{"system": "urn:lab", "value": "F|7"}])
+    assert (await counter.send(numbered)).status_code == 201
+    asked = "identifier=urn%3Alab%7CF%5C%7C7"
+    answers = [
+        await counter.ask("GET", f"/fhir/Observation?{asked}"),
+        await counter.ask("POST", "/fhir/Observation/_search", content=asked, headers={"Content-Type": FORM}),
+    ]
+    assert [each.json()["total"] for each in answers] == [1, 1]
+    assert (await counter.ask("GET", answers[1].json()["link"][0]["url"])).json()["total"] == 1
+
+
+async def test_a_posted_form_may_say_how_the_answer_looks(counter: Counter) -> None:
+    patient = await admitted(counter)
+    forms = {
+        "_pretty=true&_summary=false&_format=json": (200, "{\n"),
+        "_pretty=false": (200, '{"'),
+        "_summary=true": (400, '{"'),
+        "_pretty=1": (400, '{"'),
+    }
+    for form, (status, begins) in forms.items():
+        content, headers = f"patient={patient}&{form}", {"Content-Type": FORM}
+        answer = await counter.ask("POST", "/fhir/Task/_search", content=content, headers=headers)
+        assert (answer.status_code, answer.text[:2]) == (status, begins)
+
+
+async def test_a_posted_search_is_a_form_of_known_parameters(counter: Counter) -> None:
+    kinds = {FHIR_JSON: 415, "multipart/form-data; boundary=x": 415, FORM: 400}
+    for kind, status in kinds.items():
+        headers = {"Content-Type": kind}
+        answer = await counter.ask("POST", "/fhir/Task/_search", content="colour=blue", headers=headers)
+        assert answer.status_code == status
+
+
+# What the service says of itself
+
+
+async def test_the_statement_tells_of_what_is_kept_as_it_came(counter: Counter) -> None:
+    (rest,) = (await counter.ask("GET", "/fhir/metadata")).json()["rest"]
+    assert "kept as they came" in rest["documentation"]

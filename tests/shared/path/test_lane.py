@@ -1,0 +1,112 @@
+"""Lanes: in order, once acknowledged gone, one holder each; the ledger's heartbeat behind every consent."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.events import wire
+from shared.events.catalogue import ATTENDANCE_EVENTS, INTAKE_EVENTS, PARTITIONS
+from shared.path.outbound.lane import TopicLane, WakeUp
+from shared.platform import db
+from tests.shared.path.hall import Hall, admission, hall, record
+
+PATIENTS = [str(uuid4()) for _ in range(8)]
+
+
+@pytest.fixture
+async def here(database: str, tmp_path: Path) -> AsyncIterator[Hall]:
+    async with hall(database, tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def reading(kafka: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """Everything that comes to the topic from now on."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+    await consumer.start()
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    consumer.assign(partitions)
+    await consumer.seek_to_end(*partitions)
+    for partition in partitions:
+        await consumer.position(partition)
+    yield consumer
+    await consumer.stop()
+
+
+@asynccontextmanager
+async def released(dsn: str, kafka: str, topic: str, copies: int = 1) -> AsyncIterator[None]:
+    lanes = [asyncio.create_task(TopicLane("attendance", topic, WakeUp()).run(dsn, kafka)) for _ in range(copies)]
+    yield
+    for lane in lanes:
+        lane.cancel()
+    await asyncio.gather(*lanes, return_exceptions=True)
+
+
+async def take(consumer: AIOKafkaConsumer, count: int) -> list[Any]:
+    return [await asyncio.wait_for(consumer.getone(), 20) for _ in range(count)]
+
+
+async def drained(here: Hall) -> None:
+    for _ in range(2_000):
+        if not await here.look("SELECT 1 FROM outbox WHERE partition IS NULL"):
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the lane was not drained")
+
+
+async def test_each_patients_events_arrive_in_the_order_in_which_they_were_said(
+    here: Hall, database: str, kafka: str
+) -> None:
+    await here.consume(*(record(admission(patient), patient) for patient in PATIENTS))
+    rows = await here.look("SELECT key, headers::json->>'ce_id' FROM outbox ORDER BY id")
+    async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS):
+        records = await take(consumer, len(rows))
+    for patient in PATIENTS:
+        arrived = [dict(each.headers)["ce_id"].decode() for each in records if each.key.decode() == patient]
+        assert arrived == [identity for key, identity in rows if key == patient]
+
+
+async def test_an_acknowledged_row_is_gone_and_two_replicas_send_it_once(here: Hall, database: str, kafka: str) -> None:
+    await here.consume(record(admission(PATIENTS[0]), PATIENTS[0]))
+    async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS, copies=2):
+        await take(consumer, 6)
+        await drained(here)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(consumer.getone(), 0.5)
+
+
+async def test_a_record_can_be_routed_without_reading_its_body(here: Hall, database: str, kafka: str) -> None:
+    await here.consume(record(admission(PATIENTS[1]), PATIENTS[1]))
+    async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS):
+        (first, *_) = await take(consumer, 6)
+    headers = {name: value.decode() for name, value in first.headers}
+    assert wire.event_name(headers) == "SessionScheduled"
+    assert headers["ce_program"] == "demo"
+    assert headers["ce_subject"].startswith("Appointment/")
+    assert first.key.decode() == PATIENTS[1]
+
+
+async def test_the_holder_of_the_intake_lane_says_that_the_consents_are_current(database: str, kafka: str) -> None:
+    async with reading(kafka, INTAKE_EVENTS) as consumer, released(database, kafka, INTAKE_EVENTS):
+        records = await take(consumer, PARTITIONS)
+    assert {each.partition for each in records} == set(range(PARTITIONS))
+    assert {wire.event_name({n: v.decode() for n, v in each.headers}) for each in records} == {"ConsentsCurrent"}
+    assert {each.key for each in records} == {None}
+
+
+async def test_a_lane_survives_a_database_that_goes_away(here: Hall, database: str, kafka: str) -> None:
+    async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS):
+        connection = await db.connect(database)
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid()"
+        )
+        await connection.close()
+        await here.consume(record(admission(PATIENTS[2]), PATIENTS[2]))
+        assert len(await take(consumer, 6)) == 6
