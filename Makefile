@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+# Without its bytecode every process that a test starts would compile the house anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test conformance check docs bench lock clean
+.PHONY: setup demo test fast conformance check docs bench lock clean
 
 setup: $(STAMP)
 
@@ -19,7 +21,11 @@ demo: setup
 	$(BIN)/iop demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+fast: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --hypothesis-profile=fewer \
+		-m "not postgres and not kafka and not browser and not processes"
 
 conformance: setup
 	$(BIN)/python -m tests.conformance.hapi
@@ -30,6 +36,7 @@ check: setup docs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/house/test_complexity.py
 
 # The theme announces its end of life at every build; docs/decisions/0022 keeps that instead.
 docs: setup

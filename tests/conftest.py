@@ -1,4 +1,4 @@
-"""Real servers for every test that needs one: started once, a fresh database a test.
+"""Real servers for every test that needs one: started once, a fresh database a test; and the marks that say who does.
 
 `KAFKA_BOOTSTRAP_SERVERS` and `DATABASE_URL` point to one's own. In CI Kafka is required; elsewhere a test that can't
 have it says so loudly.
@@ -7,6 +7,7 @@ have it says so loudly.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import asyncpg
@@ -15,6 +16,43 @@ import pytest
 from deploy import embedded_kafka, embedded_postgres, topics
 from deploy.failure import CannotContinueError
 from shared.platform import db
+
+pytest_plugins = ("tests.laws", "tests.service")
+HUBS = {"start_hub", "start_idle_hub", "readme_hub"}
+"""Fixtures that start whole hubs, each with a Kafka and a PostgreSQL of its own."""
+MARKED = {
+    "postgres": {"postgres", "own_postgres"} | HUBS,
+    "kafka": {"kafka", "own_kafka"} | HUBS,
+    "browser": {"browser"},
+}
+"""Marker -> the fixtures that need it."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the servers it starts. What starts them runs in one worker, file by file, and begins first."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        for marker in (name for name, needed in MARKED.items() if needed & fixtures):
+            item.add_marker(marker)
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        servers: dict[str, int] = {}
+        for item in items:
+            servers[_group(item)] = max(servers.get(_group(item), 0), _servers(item))
+        items.sort(key=lambda item: -servers[_group(item)])
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests that share a server that starts slowly stay together, others by file."""
+    shared = {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ()))
+    journey = "start_hub" in getattr(item, "fixturenames", ())
+    return "journey" if journey else "".join(shared) or str(item.path)
+
+
+def _servers(item: pytest.Item) -> int:
+    """How much it starts: what starts most takes longest, and no worker shall be left alone with it at the end."""
+    return len({each.name for each in item.iter_markers()} & {"postgres", "kafka", "processes"})
 
 
 @pytest.fixture(scope="session")
@@ -28,18 +66,34 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running.stop()
 
 
+@pytest.fixture(scope="session")
+async def template(postgres: str) -> AsyncIterator[str]:
+    """The name of a database with the hub's schema: migrated once, copied for each test."""
+    async with _database(postgres) as name:
+        await db.migrate(_dsn(postgres, name))
+        yield name
+
+
 @pytest.fixture
-async def database(postgres: str) -> AsyncIterator[str]:
+async def database(postgres: str, template: str) -> AsyncIterator[str]:
     """The address of a fresh database with the hub's schema."""
+    async with _database(postgres, template) as name:
+        yield _dsn(postgres, name)
+
+
+@asynccontextmanager
+async def _database(server: str, template: str = "template1") -> AsyncIterator[str]:
     name = f"test_{uuid4().hex}"
-    server = await asyncpg.connect(postgres)
-    await server.execute(f'CREATE DATABASE "{name}"')
-    base, _, query = postgres.partition("?")
-    dsn = f"{base.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
-    await db.migrate(dsn)
-    yield dsn
-    await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await server.close()
+    connection = await asyncpg.connect(server)
+    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield name
+    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+def _dsn(server: str, name: str) -> str:
+    base, _, query = server.partition("?")
+    return f"{base.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
 
 
 @pytest.fixture(scope="session")

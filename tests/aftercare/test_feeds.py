@@ -23,19 +23,19 @@ from services.aftercare.messages import (
 )
 from shared.edge.fhir import parse as read
 from shared.edge.fhir import validate
-from tests.aftercare.clinic import (
+from tests.aftercare.given import (
     CONSENT,
     DISCHARGED,
     IDENTIFIED,
     SETTINGS,
-    Patient,
     admitted,
     discharged,
     gave_up,
     made,
-    of,
     withheld,
 )
+from tests.aftercare.story import Story
+from tests.story import only
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SPARSE = Meeting(feed="riverbend", slug="by appointment", name="By appointment")
@@ -60,20 +60,18 @@ def test_a_feed_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
 
 
 def test_everything_aftercare_says_is_valid_fhir() -> None:
-    patient = Patient(
-        IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, meetings=feeds.load(DEPLOY, ["riverbend"]))
-    )
-    emitted = patient.consumes(admitted())
-    emitted += patient.consumes(discharged())
-    alumni, clinic = of(ReferralPrepared, emitted)
-    emitted += patient.consumes(withheld(alumni)) + patient.consumes(gave_up(clinic))
-    (again,) = of(ReferralPrepared, patient.consumes(CONSENT))
-    emitted += patient.consumes(made(again)) + patient.until(DISCHARGED.replace(month=4, day=20))
+    patient = Story(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, meetings=feeds.load(DEPLOY, ["riverbend"])))
+    emitted = patient.then(admitted())
+    emitted += patient.then(discharged())
+    alumni, clinic = only(emitted, ReferralPrepared)
+    emitted += patient.then(withheld(alumni)) + patient.then(gave_up(clinic))
+    (again,) = only(patient.then(CONSENT), ReferralPrepared)
+    emitted += patient.then(made(again)) + patient.until(DISCHARGED.replace(month=4, day=20))
     command = AskReferral(referral_id="8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e01", partner="riverbend-alumni", kind="alumni")
-    (asked,) = of(ReferralPrepared, patient.told(command))
+    (asked,) = only(patient.then(command), ReferralPrepared)
     begins = DISCHARGED.replace(month=5, day=20)
-    emitted += patient.consumes(withheld(asked, reason="consent-not-yet-in-force", until=begins, ledger_version=9))
-    emitted += patient.consumes(admitted("0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"))
+    emitted += patient.then(withheld(asked, reason="consent-not-yet-in-force", until=begins, ledger_version=9))
+    emitted += patient.then(admitted("0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"))
     assert {type(each) for each in emitted} == {
         AftercarePlanned, MeetingListPrepared, ReferralPrepared, ReferralWithheld, ReferralRefused, ReferralSent,
         FollowUpFellDue, FollowUpCompleted, AftercareEnded, ReferralWithdrawn,

@@ -16,7 +16,8 @@ from shared.edge.fhir import parse, validate
 from shared.events.envelope import Envelope
 from shared.events.wire import write
 from shared.rules.consent import Permitted, Withheld
-from tests.aftercare.clinic import DISCHARGED
+from tests.aftercare.given import DISCHARGED
+from tests.laws import examples
 from tests.shared.rules.partners import ALUMNI, CLINIC
 
 PATIENT_ID = "5b1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e"
@@ -174,7 +175,7 @@ anything = some.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     some.lists(some.sampled_from([*FIELDS, "birth-date"]), unique=True),
     some.fixed_dictionaries(

@@ -13,7 +13,7 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes, fhir
 from shared.events.envelope import Command
-from tests.aftercare.clinic import SETTINGS
+from tests.aftercare.given import SETTINGS
 
 CALLER = Caller(
     "ehr", RegisteredClient(programs=("demo",), base_url="https://ehr.example.org/fhir"), "demo", (("*", "cruds"),)

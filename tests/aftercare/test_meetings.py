@@ -12,9 +12,10 @@ from hypothesis import strategies as some
 
 from services.aftercare.meetings import LANGUAGES, MEETINGS_MOST, Meeting, Wishes, match, parse
 from shared.events.wire import Unreadable
-from tests.aftercare.clinic import meeting
+from tests.aftercare.given import meeting
+from tests.laws import examples
 
-LESS = settings(max_examples=60, deadline=None)
+LESS = settings(max_examples=examples(60), deadline=None)
 DEMO = Path(__file__).parents[2] / "deploy" / "meetings" / "riverbend.json"
 ENTRY: dict[str, Any] = {
     "name": "First Step",

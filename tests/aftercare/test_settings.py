@@ -7,7 +7,7 @@ import pytest
 
 from services.aftercare.settings import Settings
 from shared.platform.settings import load, partners
-from tests.aftercare.clinic import SETTINGS
+from tests.aftercare.given import SETTINGS
 from tests.shared.rules.partners import ALUMNI
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from deploy.paths import REPOSITORY
+
+pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
 
 def test_twelve_weeks_pass_and_nothing_is_left_running(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from deploy import embedded_kafka, embedded_postgres
 from deploy.embedded_kafka import RunningKafka
 from deploy.embedded_postgres import RunningPostgres
+from tests.deploy.hubs import StartIdleHub, begin
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,9 @@ def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPo
 def data(tmp_path: Path) -> Path:
     """A hub's folder."""
     return tmp_path / "hub"
+
+
+@pytest.fixture(scope="session")
+def start_idle_hub() -> StartIdleHub:
+    """Starts a hub with idle services; whoever asks for it runs on a Kafka and a PostgreSQL."""
+    return begin

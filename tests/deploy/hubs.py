@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from deploy.paths import REPOSITORY
 from tests.deploy.waiting import children, until
@@ -40,6 +40,10 @@ def begin(data: Path, *arguments: str, wait: bool = False) -> Running:
     if wait:
         assert until((data / "hub.json").exists, 60), told.read_text()
     return begun
+
+
+class StartIdleHub(Protocol):
+    def __call__(self, data: Path, *arguments: str, wait: bool = False) -> Running: ...
 
 
 def finish(begun: Running) -> None:

@@ -14,6 +14,8 @@ from deploy.cli import app
 from deploy.hubfile import Hub
 from deploy.paths import REPOSITORY, free_port
 
+pytestmark = pytest.mark.processes
+
 
 def iop(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a person does."""

@@ -16,6 +16,8 @@ from deploy.failure import CannotContinueError
 from deploy.paths import REPOSITORY, free_port
 from tests.deploy.waiting import alive, until
 
+pytestmark = pytest.mark.kafka
+
 
 async def test_topics_are_created_once_with_their_partitions_and_retention(own_kafka: RunningKafka) -> None:
     created = await topics.create(own_kafka.bootstrap)

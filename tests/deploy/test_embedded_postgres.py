@@ -9,6 +9,8 @@ from deploy import embedded_postgres
 from deploy.embedded_postgres import DATABASES, RunningPostgres
 from tests.deploy.waiting import alive
 
+pytestmark = pytest.mark.postgres
+
 
 async def test_every_service_has_a_database(own_postgres: RunningPostgres) -> None:
     for name in DATABASES:

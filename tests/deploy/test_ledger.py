@@ -21,7 +21,7 @@ from shared.path.transaction.delivery import Delivery
 from shared.platform import db
 from shared.platform.clock import machine_now
 from tests.deploy.test_cli import iop
-from tests.shared.path.hall import record
+from tests.service import consumed
 
 PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
 NEW_YORK = timezone(timedelta(hours=-5))
@@ -54,7 +54,7 @@ class Databases:
         await self.connection.execute(JOURNAL, MONDAY, PATIENT, uuid4(), name, content)
 
     async def aftercare_heard(self, *events: Event) -> None:
-        items: Sequence[Delivery] = [record(each, PATIENT) for each in events]
+        items: Sequence[Delivery] = [consumed(each, PATIENT) for each in events]
         await consent_ledger.apply(self.connection, items)
 
     async def current(self, seconds_old: float = 0.0) -> None:

@@ -13,7 +13,7 @@ import pytest
 from deploy import hubfile
 from deploy.commands.parked import came_of
 from shared.platform import db
-from tests.deploy.hubs import Running, begin, finish
+from tests.deploy.hubs import Running, StartIdleHub, finish
 from tests.deploy.test_cli import iop
 
 MONDAY = datetime(2026, 3, 2, 14, tzinfo=UTC)
@@ -24,8 +24,8 @@ ROW = """INSERT INTO parked (id, key, program, class, place, kind, event, header
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    begun = begin(tmp_path_factory.mktemp("parked") / "hub", wait=True)
+def running(tmp_path_factory: pytest.TempPathFactory, start_idle_hub: StartIdleHub) -> Iterator[Running]:
+    begun = start_idle_hub(tmp_path_factory.mktemp("parked") / "hub", wait=True)
     asyncio.run(_park(begun.data))
     yield begun
     finish(begun)

@@ -12,13 +12,13 @@ from joserfc.jwk import KeySet
 
 from deploy import hubfile, keys, runner
 from deploy import token as tokens
-from tests.deploy.hubs import Running, begin, finish
+from tests.deploy.hubs import Running, StartIdleHub, finish
 from tests.deploy.waiting import alive, until
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    begun = begin(tmp_path_factory.mktemp("up") / "hub", wait=True)
+def running(tmp_path_factory: pytest.TempPathFactory, start_idle_hub: StartIdleHub) -> Iterator[Running]:
+    begun = start_idle_hub(tmp_path_factory.mktemp("up") / "hub", wait=True)
     yield begun
     finish(begun)
 
@@ -62,8 +62,8 @@ def test_a_service_killed_outright_is_back_under_a_new_pid(running: Running) -> 
     assert "testing ended (SIGKILL); started again as pid" in running.told.read_text()
 
 
-def test_a_second_hub_in_the_same_folder_is_refused(running: Running) -> None:
-    second = begin(running.data)
+def test_a_second_hub_in_the_same_folder_is_refused(running: Running, start_idle_hub: StartIdleHub) -> None:
+    second = start_idle_hub(running.data)
 
     assert second.process.wait(30) == 1
     assert "a hub already runs in" in second.told.read_text()
@@ -71,8 +71,8 @@ def test_a_second_hub_in_the_same_folder_is_refused(running: Running) -> None:
 
 
 @pytest.mark.parametrize("ask", [signal.SIGINT, signal.SIGTERM])
-def test_when_stopped_nothing_is_left(ask: signal.Signals, data: Path) -> None:
-    begun = begin(data, wait=True)
+def test_when_stopped_nothing_is_left(ask: signal.Signals, data: Path, start_idle_hub: StartIdleHub) -> None:
+    begun = start_idle_hub(data, wait=True)
     started = begun.pids
     assert len(started) == 7
 
@@ -84,8 +84,8 @@ def test_when_stopped_nothing_is_left(ask: signal.Signals, data: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
-def test_when_the_runner_itself_is_killed_nothing_is_left(data: Path) -> None:
-    begun = begin(data, wait=True)
+def test_when_the_runner_itself_is_killed_nothing_is_left(data: Path, start_idle_hub: StartIdleHub) -> None:
+    begun = start_idle_hub(data, wait=True)
     started = begun.pids
 
     begun.process.kill()
@@ -94,8 +94,8 @@ def test_when_the_runner_itself_is_killed_nothing_is_left(data: Path) -> None:
     assert until(lambda: not [pid for pid in started if alive(pid)])
 
 
-def test_a_part_that_cannot_start_stops_the_hub_with_one_line(data: Path) -> None:
-    begun = begin(data, "tests.deploy.nothing_of_this_name")
+def test_a_part_that_cannot_start_stops_the_hub_with_one_line(data: Path, start_idle_hub: StartIdleHub) -> None:
+    begun = start_idle_hub(data, "tests.deploy.nothing_of_this_name")
 
     assert begun.process.wait(60) == 1
     assert begun.told.read_text().splitlines()[-1].startswith("iop: testing ended while starting (code 1); see ")

@@ -13,6 +13,8 @@ from deploy.processes import HubPart
 from deploy.supervisor import Supervisor
 from tests.deploy.waiting import alive, until
 
+pytestmark = pytest.mark.processes
+
 SLEEPS = "import time; time.sleep(60)"
 DIES_SOON = "import time; time.sleep(0.2); raise SystemExit(3)"
 WONT_STOP = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
@@ -22,14 +24,14 @@ subprocess.run([sys.executable, "-c", "import os, time; print(os.getpid(), flush
 """
 
 
-def part(folder: Path, code: str, ready: Callable[[], bool] = lambda: True) -> HubPart:
+def part(folder: Path, code: str, ready: Callable[[], bool] = lambda: True, ready_seconds_max: float = 0.5) -> HubPart:
     return HubPart(
         name="part",
         command=(sys.executable, "-c", code),
         log=folder / "part.log",
         ready=ready,
         stop_seconds_max=0.5,
-        ready_seconds_max=0.5,
+        ready_seconds_max=ready_seconds_max,
     )
 
 
@@ -80,7 +82,13 @@ def test_a_part_that_does_not_stop_when_asked_is_killed(tmp_path: Path) -> None:
 def test_what_a_part_started_goes_with_it(tmp_path: Path) -> None:
     supervisor = Supervisor(lambda line: None)
     log = tmp_path / "part.log"
-    supervisor.start([part(tmp_path, HAS_A_CHILD, ready=lambda: log.exists() and log.read_text().endswith("\n"))])
+    has_a_child = part(
+        tmp_path,
+        HAS_A_CHILD,
+        ready=lambda: log.exists() and log.read_text().endswith("\n"),
+        ready_seconds_max=30.0,
+    )
+    supervisor.start([has_a_child])
     child = int(log.read_text())
 
     supervisor.stop()

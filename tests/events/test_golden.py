@@ -12,6 +12,7 @@ from shared.events.catalogue import ENTRIES
 from shared.events.envelope import Event
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, envelope, golden
 from tests.events.strategies import any_event
+from tests.laws import examples
 
 NAMED = pytest.mark.parametrize("emitted", EXAMPLES, ids=lambda emitted: type(emitted).__name__)
 
@@ -40,7 +41,7 @@ def test_an_example_is_valid_fhir(emitted: Event) -> None:
 
 
 @given(any_event)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_event_is_written_as_valid_fhir(emitted: Event) -> None:
     issues = validate(json.loads(wire.write(emitted, envelope(emitted)).body))
     # Which of two generated instants comes first is not the writer's doing.

@@ -20,11 +20,12 @@ from shared.events.intake import ConsentsCurrent, EpisodeAdmitted
 from shared.events.wire import Unreadable, Written
 from tests.events.examples import CAUSE, ESCALATION, EXAMPLES, PATIENT, TWO_HOURS_LATER, envelope
 from tests.events.strategies import any_event, event
+from tests.laws import examples
 
 CONSUMED = [each for each in ENTRIES if each.read is not None]
 BY_EVENT = {type(example).__name__: example for example in EXAMPLES}
 ADMITTED = BY_EVENT["EpisodeAdmitted"]
-LESS = settings(max_examples=60, deadline=None)
+LESS = settings(max_examples=examples(60), deadline=None)
 
 
 def written(emitted: Event) -> Written:

@@ -41,7 +41,7 @@ def test_every_dependency_has_its_reason() -> None:
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def readme_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """`iop up`, as the README says, on free ports."""
     data = tmp_path_factory.mktemp("readme") / "hub"
     emitted = data.with_name("said.txt")
@@ -61,8 +61,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert begun.wait(60) == 0
 
 
-def test_every_command_works_as_printed(hub: Path) -> None:
-    told = [run(block, hub) for block in BLOCKS]
+def test_every_command_works_as_printed(readme_hub: Path) -> None:
+    told = [run(block, readme_hub) for block in BLOCKS]
     intake, signed, laboratory, tail, consumer = told
     assert intake.count('"status":"201 Created"') == 8
     assert '"status":"completed"' in signed

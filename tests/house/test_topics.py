@@ -2,7 +2,6 @@
 
 import ast
 import asyncio
-from pathlib import Path
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
@@ -10,7 +9,8 @@ from aiokafka import AIOKafkaProducer
 from shared.events.catalogue import INTAKE_EVENTS
 from shared.path.inbound.consumer import Consumer
 from tests.house.test_rooms import ROOT
-from tests.shared.path.hall import Hall, admission, hall, record
+from tests.service import ServiceOnPostgres, StartService, consumed
+from tests.shared.path.given import MONDAY_NOON, admission, attendance_with
 
 Headers = list[tuple[str, bytes | None]]
 SAID_ALOUD = {
@@ -41,29 +41,29 @@ async def send(kafka: str, patient: str, headers: Headers, value: bytes) -> None
 
 
 async def test_a_header_that_is_not_utf8_does_not_make_the_batch_be_skipped(
-    database: str, kafka: str, tmp_path: Path
+    start_service: StartService, kafka: str
 ) -> None:
     """With FastStream's own parser the whole batch is committed past, without a log line (its issue 2458)."""
     good, broken, nameless = str(uuid4()), str(uuid4()), str(uuid4())
-    event = record(admission(good), good)
+    event = consumed(admission(good), good)
     headers: Headers = [(name, value.encode()) for name, value in event.headers.items()]
     await send(kafka, broken, [("ce_type", b"\xff\xfe"), ("other", None)], b"{}")
     await send(kafka, nameless, [], b"\x00\xff")
     await send(kafka, good, headers, event.content)
-    async with hall(database, tmp_path) as here:
-        bus = asyncio.create_task(Consumer(here.inbox, kafka, f"house-{uuid4().hex}").run())
-        try:
-            assert await until(here, good)
-        finally:
-            bus.cancel()
-            await asyncio.gather(bus, return_exceptions=True)
-        parked = {key for (key,) in await here.look("SELECT key FROM parked WHERE class = 'unreadable'")}
-        assert {broken, nameless} <= parked
+    here = await start_service(attendance_with(), "attendance", MONDAY_NOON)
+    bus = asyncio.create_task(Consumer(here.inbox, kafka, f"house-{uuid4().hex}").run())
+    try:
+        assert await until(here, good)
+    finally:
+        bus.cancel()
+        await asyncio.gather(bus, return_exceptions=True)
+    parked = {key for (key,) in await here.select("SELECT key FROM parked WHERE class = 'unreadable'")}
+    assert {broken, nameless} <= parked
 
 
-async def until(here: Hall, patient: str) -> bool:
+async def until(here: ServiceOnPostgres, patient: str) -> bool:
     for _ in range(300):
-        if await here.look("SELECT 1 FROM resources WHERE patient = $1", patient):
+        if await here.select("SELECT 1 FROM resources WHERE patient = $1", patient):
             return True
         await asyncio.sleep(0.1)
     return False

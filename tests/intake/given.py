@@ -1,23 +1,18 @@
-"""Given / when / then for intake: commands told and events heard fold into a state, exactly as the path folds them."""
+"""Intake's facts and commands, and a few memorable moments."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
 from services.intake import messages as w
-from services.intake.decide import decide, react
 from services.intake.settings import Settings
-from services.intake.state import Noted, State, evolve, noted
+from services.intake.state import Noted, State, noted
 from services.intake.table import Assessment
-from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation, Signal
 from shared.platform.settings import load
-from shared.rules.decision import Moment, Refused
 
 MONDAY = datetime(2026, 1, 5, 14, 0, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
@@ -99,65 +94,3 @@ def updated(raised: w.EscalationRaised, *signals: Signal) -> w.EscalationUpdated
 
 def retracted(raised: w.EscalationRaised) -> w.EscalationRetracted:
     return w.EscalationRetracted(escalation=raised.escalation, at=raised.at, reason="checked-in-late")
-
-
-@dataclass
-class Story:
-    """What happened to one patient, step by step; `said` is what the last step said."""
-
-    state: State = field(default_factory=State)
-    settings: Settings = SETTINGS
-    now: datetime = MONDAY
-    steps: int = 0
-    emitted: list[Event] = field(default_factory=list)
-    all_said: list[Event] = field(default_factory=list)
-    refused: Refused | None = None
-
-    def moment(self) -> Moment[Settings]:
-        cause = uuid5(UUID(PATIENT), str(self.steps))
-        return Moment(self.now, self.now, self.settings, cause, PATIENT, "demo", "clinician-1")
-
-    def told(self, *commands: Command) -> "Story":
-        for command in commands:
-            self.steps += 1
-            self.refused = None
-            answer = decide(self.state, command, self.moment())  # type: ignore[arg-type]
-            if isinstance(answer, Refused):
-                self.refused, self.emitted = answer, []
-            else:
-                self._fold(command, answer)
-        return self
-
-    def named_signals(self, *events: Event) -> "Story":
-        for event in events:
-            self.steps += 1
-            self._fold(event, react(self.state, event, self.moment()))  # type: ignore[arg-type]
-        return self
-
-    def at(self, now: datetime) -> "Story":
-        self.now = now
-        return self
-
-    def _fold(self, cause: Event | Command, emitted: Sequence[Event]) -> None:
-        self.state = evolve(self.state, cause)
-        for event in emitted:
-            self.state = evolve(self.state, event)
-        self.emitted = list(emitted)
-        self.all_said.extend(emitted)
-
-    def names(self) -> list[str]:
-        return [type(each).__name__ for each in self.emitted]
-
-
-def given(*commands: Command, **changed: Any) -> Story:
-    return Story(settings=settings(**changed)).told(*commands)
-
-
-def referred() -> Story:
-    """A referral and an assessment that fits the IOP: recommended, not yet signed."""
-    return given(assessment(IOP_NEEDS, "safe-housing"), referral())
-
-
-def admitted() -> Story:
-    story = referred()
-    return story.told(sign(story.state))

@@ -13,7 +13,6 @@ from deploy import keys as key_files
 from services.intake import messages as w
 from services.intake.edge import edge
 from shared.edge import fhir, patients
-from shared.edge.clients import Caller, registered
 from shared.edge.contract import Context
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
@@ -22,12 +21,12 @@ from shared.path.transaction.aliases import Identifier, Keys
 from tests.intake import bundles
 from tests.intake.bundles import MONDAY
 from tests.intake.given import SETTINGS
-from tests.intake.reception import DEPLOY
+from tests.service import caller
 
 Json = dict[str, Any]
 PATIENT = "3f0c5a0e-5a0e-4c5a-9e0e-3f0c5a0e5a0e"
 WHO = f"Patient/{PATIENT}"
-CALLER = Caller("ehr", registered(DEPLOY)["ehr"], "demo", (("*", "cruds"),))
+CALLER = caller("ehr")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,9 @@ from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation, Signal
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.escalation import SIGNALS_MOST
-from tests.intake.given import IOP_NEEDS, MONDAY, PATIENT, Story, admitted, assessment, escalated, found, referral
+from tests.intake.given import IOP_NEEDS, MONDAY, PATIENT, assessment, escalated, found, referral
+from tests.intake.story import Story, admitted
+from tests.laws import examples
 
 ids = some.sampled_from([str(uuid5(UUID(PATIENT), str(number))) for number in range(4)])
 moments = some.integers(-40 * 24, 40 * 24).map(lambda hours: MONDAY + timedelta(hours=hours))
@@ -88,7 +90,7 @@ def signed(story: Story, level: str) -> Story:
     if story.state.referral is None:
         return story
     task_id = story.state.referral.task_id
-    return story.told(w.SignPlacement(task_id=task_id, level=level, reason="clinical-judgment"))
+    return story.and_then(w.SignPlacement(task_id=task_id, level=level, reason="clinical-judgment"))
 
 
 @some.composite
@@ -102,13 +104,13 @@ def stories(draw: some.DrawFn) -> Story:
             case w.TimePassed() if due(story.state) is None or story.now < (due(story.state) or MONDAY):
                 continue
             case Command():
-                story.told(step)
+                story.and_then(step)
             case _:
-                story.named_signals(step)
+                story.and_then(step)
     return story
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(stories())
 def test_any_story_is_decided_and_its_state_stays_small_and_readable(story: Story) -> None:
     body = msgspec.json.encode(story.state)
@@ -117,26 +119,26 @@ def test_any_story_is_decided_and_its_state_stays_small_and_readable(story: Stor
     due(story.state)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(stories(), facts)
 def test_hearing_the_same_again_says_nothing(story: Story, fact: Event) -> None:
     if isinstance(fact, w.TimePassed):
         return
-    once = story.named_signals(fact)
+    once = story.and_then(fact)
     state = once.state
-    again = once.named_signals(fact)
+    again = once.and_then(fact)
     assert again.emitted == []
     assert again.state == state
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(stories(), some.one_of(findings, findings))
 def test_reporting_the_same_findings_again_says_nothing(story: Story, finding: w.Finding) -> None:
-    story.told(w.ReportFindings(findings=(finding,)))
-    assert story.told(w.ReportFindings(findings=(finding,))).emitted == []
+    story.and_then(w.ReportFindings(findings=(finding,)))
+    assert story.and_then(w.ReportFindings(findings=(finding,))).emitted == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(stories())
 def test_every_deadline_that_falls_due_moves(story: Story) -> None:
     for _ in range(12):
@@ -144,7 +146,7 @@ def test_every_deadline_that_falls_due_moves(story: Story) -> None:
         if deadline is None:
             return
         story.now = max(story.now, deadline)
-        story.named_signals(w.TimePassed())
+        story.and_then(w.TimePassed())
     deadline = due(story.state)
     assert deadline is None or deadline > story.now
 
@@ -172,11 +174,11 @@ def two_orders(draw: some.DrawFn) -> tuple[list[Event], list[Event]]:
     return interleaved(draw, attendance, testing), interleaved(draw, attendance, testing)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(two_orders())
 def test_the_order_in_which_the_two_topics_arrive_does_not_matter(orders: tuple[list[Event], list[Event]]) -> None:
     def outcome(events: Sequence[Event]) -> tuple[object, ...]:
-        state = admitted().named_signals(*events).state
+        state = admitted().and_then(*events).state
         standing = [(each.escalation.signals, each.escalation.subsumes) for each in state.open]
         return standing, [each.about[1:] for each in state.reviews], state.signals
 
@@ -193,7 +195,7 @@ def test_the_worst_realistic_state_fits() -> None:
         for each in range(MEDICATIONS_MOST)
     )
     scores = [f"{each}=9" for each in TABLE.evidence.scores]
-    story.told(
+    story.and_then(
         w.RecordMedications(medications=medications),
         w.ReportFindings(findings=found("c-ssrs-q4", "c-ssrs-q5", "current-overdose")),
         assessment(IOP_NEEDS, *every, *scores),
@@ -209,7 +211,7 @@ def test_the_worst_realistic_state_of_an_episode_fits() -> None:
     positives = [("unexpected-positive", MONDAY + timedelta(days=day)) for day in (0, 2, 4)]
     for name, signals in (("1", misses), ("2", misses), ("3", misses), ("4", positives), ("5", positives)):
         (code, at), *more = signals[-SIGNALS_MOST:]
-        story.named_signals(escalated(name, code, at, *more))
+        story.and_then(escalated(name, code, at, *more))
     assert story.state.open_for(REASON) is not None
     assert len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST - 3 * UUID_LENGTH
 
@@ -224,5 +226,5 @@ def given_in_an_episode() -> Story:
         w.Prescribed(str(uuid5(UUID(PATIENT), str(each))), "1819000", MONDAY.date(), MONDAY.date(), "sublingual")
         for each in range(MEDICATIONS_MOST)
     )
-    story.told(w.RecordMedications(medications=medications))
-    return story.told(w.ReportFindings(findings=found("c-ssrs-q4")))
+    story.and_then(w.RecordMedications(medications=medications))
+    return story.and_then(w.ReportFindings(findings=found("c-ssrs-q4")))

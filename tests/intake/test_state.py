@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from services.intake.messages import Commands
 from services.intake.state import VERSION, State, due
 from shared.events.envelope import Command
-from tests.intake.given import MONDAY, Story, admitted, escalated, referred
+from tests.intake.given import MONDAY, escalated
+from tests.intake.story import Story, admitted, referred
 from tests.intake.test_laws import commands
+from tests.laws import examples
 
 REFERRED = (
     '[[["withdrawal","none","2026-01-05T14:00:00Z"],["biomedical","1.0","2026-01-05T14:00:00Z"],'
@@ -33,14 +35,14 @@ def test_what_is_stored_today_is_what_version_1_stored() -> None:
 
 
 def test_a_state_comes_back_as_it_was() -> None:
-    story = admitted().named_signals(
+    story = admitted().and_then(
         escalated("miss", "missed-session", MONDAY), escalated("positive", "unexpected-positive", MONDAY)
     )
     assert msgspec.json.decode(msgspec.json.encode(story.state), type=State) == story.state
     assert due(story.state) is not None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(commands)
 def test_a_parked_command_is_the_same_when_it_is_told_again(command: Command) -> None:
     assert msgspec.json.decode(msgspec.json.encode(command), type=Commands) == command

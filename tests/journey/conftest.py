@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,9 +58,18 @@ def partners() -> Iterator[Partners]:
         yield opened
 
 
+StartHub = Callable[[Path, Mapping[str, str]], AbstractContextManager[Path]]
+
+
 @pytest.fixture(scope="session")
-def hub_data(tmp_path_factory: pytest.TempPathFactory, partners: Partners) -> Iterator[Path]:
-    with hub(tmp_path_factory.mktemp("journey") / "hub", partners.environment()) as data:
+def start_hub() -> StartHub:
+    """Starts a whole hub; whoever asks for it runs on a Kafka and a PostgreSQL."""
+    return hub
+
+
+@pytest.fixture(scope="session")
+def hub_data(tmp_path_factory: pytest.TempPathFactory, partners: Partners, start_hub: StartHub) -> Iterator[Path]:
+    with start_hub(tmp_path_factory.mktemp("journey") / "hub", partners.environment()) as data:
         yield data
 
 

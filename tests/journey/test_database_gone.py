@@ -12,7 +12,7 @@ from deploy.embedded_postgres import RunningPostgres
 from deploy.evidence import Databases
 from tests.intake import bundles
 from tests.journey.clinic import Clinic
-from tests.journey.conftest import clinic_in, hub
+from tests.journey.conftest import StartHub, clinic_in
 
 GONE_SECONDS = 30.0
 
@@ -26,10 +26,10 @@ def server(tmp_path: Path) -> Iterator[RunningPostgres]:
 
 
 async def test_a_database_that_is_gone_for_thirty_seconds(
-    tmp_path: Path, server: RunningPostgres, partners: Partners
+    tmp_path: Path, server: RunningPostgres, partners: Partners, start_hub: StartHub
 ) -> None:
     environment = {**partners.environment(), "DATABASE_URL": server.dsn()}
-    with hub(tmp_path / "hub", environment) as data:
+    with start_hub(tmp_path / "hub", environment) as data:
         async with clinic_in(data, partners) as clinic:
             before = await clinic.admit()
             refer = asyncio.create_task(refer_steadily(clinic))

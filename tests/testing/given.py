@@ -1,15 +1,11 @@
-"""A patient, a laboratory and a few memorable moments, to tell short stories with."""
+"""Testing's facts and commands: a patient, a laboratory and a few memorable moments."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
-from services.testing.decide import decide, react
 from services.testing.laboratory import Extent, Status
 from services.testing.messages import (
-    Consumes,
     EpisodeAdmitted,
     EpisodeDischarged,
     MedicationsRecorded,
@@ -18,22 +14,22 @@ from services.testing.messages import (
     TimePassed,
 )
 from services.testing.settings import Settings
-from services.testing.state import State, evolve
 from services.testing.tables import LOINC as TABLE
 from shared.events.codes import LOINC
-from shared.events.envelope import Command, Event, name_id
-from shared.events.escalation import EscalationEvent
+from shared.events.envelope import name_id
 from shared.events.intake import Medication
-from shared.events.testing import Condition, DrugTestEvent, ResultFinding
+from shared.events.testing import Condition, ResultFinding
 from shared.platform import settings as stored
-from shared.rules.decision import Moment, Refused
+from shared.rules.decision import Moment
 
 SETTINGS: Settings = stored.load(Path("deploy"), "testing", Settings)["demo"]
 
 ADMISSION = datetime(2025, 3, 3, 14, 0, tzinfo=UTC)
 EPISODE = str(uuid5(UUID(int=1), "episode"))
 PATIENT = str(uuid5(UUID(int=1), "patient"))
+LONG_AGO = ADMISSION - timedelta(days=60)
 NAMES = UUID(int=2)
+TIME_PASSED = TimePassed()
 
 FENTANYL, FENTANYL_CONFIRMED = "59673-4", "58381-5"
 COCAINE, COCAINE_CONFIRMED = "14314-9", "14315-6"
@@ -42,8 +38,6 @@ CANNABINOIDS, ETG, OXYCODONE = "18282-4", "58375-7", "19642-8"
 BUPRENORPHINE, NORBUPRENORPHINE = "93494-3", "82371-6"
 BUPRENORPHINE_FIGURE, NORBUPRENORPHINE_FIGURE = "49752-9", "49751-1"
 
-W = TypeVar("W", bound=Event)
-
 
 def day(count: float) -> datetime:
     """So many days after admission, at the same hour."""
@@ -51,7 +45,7 @@ def day(count: float) -> datetime:
 
 
 def moment(now: datetime, cause: str = "cause") -> Moment[Settings]:
-    return Moment(now, ADMISSION - timedelta(days=60), SETTINGS, uuid5(NAMES, f"{cause}{now}"), PATIENT, "demo", "lab")
+    return Moment(now, LONG_AGO, SETTINGS, uuid5(NAMES, f"{cause}{now}"), PATIENT, "demo", "lab")
 
 
 def admitted(at: datetime = ADMISSION, episode: str = EPISODE) -> EpisodeAdmitted:
@@ -120,60 +114,3 @@ def report(
 
 def evidence(name: str) -> str:
     return f"DiagnosticReport/{name_id(name_id(NAMES, name), PATIENT)}"
-
-
-class Story:
-    """What happened so far, and what testing said to the last of it."""
-
-    def __init__(self, *happened: Consumes | Command, settings: Settings = SETTINGS) -> None:
-        self.state, self.settings, self.emitted = State(), settings, list[Event]()
-        self.count = 0
-        for each in happened:
-            self.then(each)
-
-    def then(self, happened: Consumes | Command, now: datetime | None = None) -> list[Event]:
-        """It happens; the events said, folded into the state as the path does it."""
-        self.count += 1
-        at = now or _when(happened)
-        if isinstance(happened, Command):
-            answer = decide(self.state, happened, moment(at, str(self.count)))  # type: ignore[arg-type]
-            assert not isinstance(answer, Refused), answer
-            emitted = list(answer)
-        else:
-            emitted = react(self.state, happened, moment(at, str(self.count)))
-        for event in (happened, *emitted):
-            self.state = evolve(self.state, event)
-        self.emitted = emitted
-        return emitted
-
-    @property
-    def escalations(self) -> dict[str, int]:
-        """Reason to tier of what is open."""
-        return {each.escalation.reason: each.escalation.tier for each in self.state.open}
-
-
-def _when(happened: Any) -> datetime:
-    for name in ("issued_at", "recorded_at", "admitted_at", "discharged_at"):
-        if isinstance(found := getattr(happened, name, None), datetime):
-            return found
-    return ADMISSION
-
-
-def only(emitted: Sequence[Event], kind: type[W]) -> list[W]:
-    return [each for each in emitted if isinstance(each, kind)]
-
-
-def outcomes(emitted: Sequence[Event]) -> list[str]:
-    """Of the last drug-test event said."""
-    return [each.outcome for each in only(emitted, DrugTestEvent)[-1].results]
-
-
-def raised(emitted: Sequence[Event]) -> dict[str, list[str]]:
-    """Per kind of escalation event said: the reasons."""
-    kinds: dict[str, list[str]] = {}
-    for each in only(emitted, EscalationEvent):
-        kinds.setdefault(type(each).__name__.removeprefix("Escalation"), []).append(each.escalation.reason)
-    return kinds
-
-
-TIME_PASSED = TimePassed()

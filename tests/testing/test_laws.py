@@ -22,6 +22,7 @@ from shared.events.envelope import Command, Event, name_id
 from shared.events.intake import Medication
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.decision import Refused
+from tests.laws import examples
 from tests.testing.given import NAMES, TIME_PASSED, admitted, day, discharged, moment
 
 KNOWN = sorted(code for code, each in tables.LOINC.items() if each.kind not in ("cutoff", "panel", "method"))
@@ -112,7 +113,7 @@ def live(story: list[Event | Command]) -> State:
     return state
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(STORIES)
 def test_total_small_and_read_back_as_written(story: list[Event | Command]) -> None:
     state = State()
@@ -126,7 +127,7 @@ def test_total_small_and_read_back_as_written(story: list[Event | Command]) -> N
             assert event.write("patient")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(STORIES, REPORTS | MEDICATIONS | EPISODES | st.just(discharged(day(84))))
 def test_deaf_to_repeats(story: list[Event | Command], last: Event | Command) -> None:
     state, _ = step(live(story), last, 100)
@@ -135,7 +136,7 @@ def test_deaf_to_repeats(story: list[Event | Command], last: Event | Command) ->
     assert again == state
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(STORIES)
 def test_at_most_one_escalation_is_open_for_a_reason(story: list[Event | Command]) -> None:
     reasons = [each.escalation.reason for each in live(story).open]

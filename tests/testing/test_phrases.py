@@ -6,7 +6,8 @@ from services.testing.interpretation import COMPONENTS_MOST
 from shared.edge.fhir import parse, require_valid
 from shared.events import wire
 from shared.events.envelope import Envelope, Event
-from tests.testing.given import ADMISSION, NAMES, PATIENT, Story, admitted, day, medications, report
+from tests.testing.given import ADMISSION, NAMES, PATIENT, admitted, day, medications, report
+from tests.testing.story import Story
 
 KAFKA_BYTES_MOST = 1_048_576
 

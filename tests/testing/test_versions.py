@@ -9,7 +9,8 @@ from shared.events.codes import LOINC
 from shared.events.envelope import Event
 from shared.events.testing import AnalyteResult, DrugTestEvent, ResultMatched
 from shared.rules.decision import Moment
-from tests.testing.given import COCAINE, COCAINE_CONFIRMED, FENTANYL, Story, admitted, moment, report
+from tests.testing.given import COCAINE, COCAINE_CONFIRMED, FENTANYL, admitted, moment, report
+from tests.testing.story import Story
 
 
 def found(event: Event) -> dict[str, str]:

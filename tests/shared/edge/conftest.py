@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,11 +16,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.intake import app
 from shared.edge.app import build
 from shared.edge.clients import TokenVerifier, registered
 from shared.edge.http import FHIR_JSON, EdgeDependencies
 from shared.platform.clock import machine_now
-from tests.intake.reception import DEPLOY, Hl7Receiver, reception
+from tests.intake.given import MONDAY
+from tests.service import DEPLOY, ServiceOnPostgres, StartService
 
 AUDIENCE = "iop-hub"
 
@@ -49,7 +50,7 @@ class Issuer:
 class Counter:
     """The service as a client meets it."""
 
-    reception: Hl7Receiver
+    intake: ServiceOnPostgres
     issuer: Issuer
     http: httpx.AsyncClient
 
@@ -81,15 +82,15 @@ async def issuer() -> AsyncIterator[Issuer]:
 
 
 @pytest.fixture
-async def counter(database: str, tmp_path: Path, issuer: Issuer) -> AsyncIterator[Counter]:
+async def counter(start_service: StartService, issuer: Issuer) -> AsyncIterator[Counter]:
     async def broken() -> str | None:
         raise ArithmeticError("nobody foresaw Robin Synthetic here")
 
-    async with reception(database, tmp_path) as submissions:
-        token_verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY))
-        dependencies = EdgeDependencies(
-            submissions.submissions, token_verifier, submissions.reader, submissions.inbox, issuer.url, ready=broken
-        )
-        transport = httpx.ASGITransport(build(dependencies))
-        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
-            yield Counter(submissions, issuer, http)
+    intake = await start_service(app.assemble, "intake", MONDAY)
+    token_verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY))
+    dependencies = EdgeDependencies(
+        intake.running.submissions, token_verifier, intake.reader, intake.inbox, issuer.url, ready=broken
+    )
+    transport = httpx.ASGITransport(build(dependencies))
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
+        yield Counter(intake, issuer, http)

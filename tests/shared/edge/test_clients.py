@@ -81,7 +81,7 @@ async def test_it_may_come_along_with_what_the_token_may_create(counter: Counter
 
 async def test_an_update_carries_nothing_along(counter: Counter) -> None:
     await counter.send(bundles.intake("0001"))
-    task = await counter.reception.task("sign-placement")
+    task = await counter.intake.task("sign-placement")
     who = {"type": "Patient", "identifier": {"system": bundles.MRN_SYSTEM, "value": "0001"}}
     bundle = bundles.transaction({"resourceType": "Specimen", "subject": who})
     update = {"resource": task, "request": {"method": "PUT", "url": f"Task/{task['id']}"}}

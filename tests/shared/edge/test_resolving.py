@@ -20,7 +20,7 @@ def numbered(patient: str, number: str = "1", **more: Any) -> Json:
 
 
 async def resource(counter: Counter, kind: str = "Observation") -> list[Json]:
-    return [each for each in await counter.reception.found(kind) if "identifier" in each]
+    return [each for each in await counter.intake.found(kind) if "identifier" in each]
 
 
 # Created unless it exists
@@ -86,7 +86,7 @@ async def test_a_patient_who_exists_is_not_overwritten_on_a_condition(counter: C
     told, seen = (each["response"] for each in answer.json()["entry"])
     assert (told["status"], told["location"]) == ("200 OK", f"Patient/{patient}/_history/1")
     assert seen["status"] == "201 Created"
-    (stored,) = await counter.reception.found("Patient")
+    (stored,) = await counter.intake.found("Patient")
     assert stored["birthDate"] == "1988-04-12"
 
 
@@ -138,7 +138,7 @@ async def test_a_patient_is_pointed_to_by_an_identifier(counter: Counter) -> Non
 async def test_no_identifier_in_a_reference_is_kept_in_the_clear(counter: Counter) -> None:
     who = {"reference": f"Patient?identifier={bundles.MRN_SYSTEM}|SEEDED-MRN"}
     await counter.send(bundles.transaction(bundles.patient("SEEDED-MRN"), numbered("", subject=who)))
-    rows = await counter.reception.pool.fetch("SELECT body FROM resources")
+    rows = await counter.intake.pool.fetch("SELECT body FROM resources")
     assert rows and not any("SEEDED-MRN" in row["body"] for row in rows)
 
 

@@ -1,28 +1,19 @@
 """The consent ledger: what it knows, and how current that is."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
-
-import pytest
 
 from shared.events.catalogue import PARTITIONS
 from shared.events.intake import ConsentGiven, ConsentRevoked
 from shared.path.transaction import consent_ledger
 from shared.path.transaction.consent_ledger import AGE_SECONDS_MOST
 from shared.platform.clock import machine_now
-from tests.shared.path.hall import MONDAY_NOON, Hall, hall, record
+from tests.service import ServiceOnPostgres, consumed
+from tests.shared.path.given import MONDAY_NOON
 from tests.shared.rules.partners import ALUMNI, consent_to
 
 PATIENT = "11111111-1111-4111-8111-111111111111"
 CONSENT = str(uuid4())
-
-
-@pytest.fixture
-async def here(database: str, tmp_path: Path) -> AsyncIterator[Hall]:
-    async with hall(database, tmp_path) as opened:
-        yield opened
 
 
 def given() -> ConsentGiven:
@@ -33,69 +24,69 @@ def revoked() -> ConsentRevoked:
     return ConsentRevoked(consent_id=CONSENT, revoked_at=MONDAY_NOON)
 
 
-async def apply(here: Hall, *events: ConsentGiven | ConsentRevoked) -> None:
+async def apply(here: ServiceOnPostgres, *events: ConsentGiven | ConsentRevoked) -> None:
     async with here.pool.acquire() as connection, connection.transaction():
-        await consent_ledger.apply(connection, [record(event, PATIENT) for event in events])
+        await consent_ledger.apply(connection, [consumed(event, PATIENT) for event in events])
 
 
-async def known(here: Hall) -> consent_ledger.LedgerSnapshot:
+async def known(here: ServiceOnPostgres) -> consent_ledger.LedgerSnapshot:
     async with here.pool.acquire() as connection:
         return await consent_ledger.read(connection, PATIENT, machine_now())
 
 
-async def mark(here: Hall, *, partitions: int = PARTITIONS, seconds_old: float = 0.0) -> None:
+async def mark(here: ServiceOnPostgres, *, partitions: int = PARTITIONS, seconds_old: float = 0.0) -> None:
     at = machine_now() - timedelta(seconds=seconds_old)
     async with here.pool.acquire() as connection:
         await consent_ledger.mark_current(connection, dict.fromkeys(range(partitions), at))
 
 
-async def test_a_consent_is_known_until_it_is_revoked(here: Hall) -> None:
+async def test_a_consent_is_known_until_it_is_revoked(here: ServiceOnPostgres) -> None:
     await apply(here, given())
     assert (await known(here)).consents == (given(),)
     await apply(here, revoked())
     assert (await known(here)).consents == ()
 
 
-async def test_a_given_that_comes_after_its_revocation_revives_nothing(here: Hall) -> None:
+async def test_a_given_that_comes_after_its_revocation_revives_nothing(here: ServiceOnPostgres) -> None:
     await apply(here, revoked())
     await apply(here, given())
     assert (await known(here)).consents == ()
 
 
-async def test_given_and_revoked_in_one_batch_leave_nothing(here: Hall) -> None:
+async def test_given_and_revoked_in_one_batch_leave_nothing(here: ServiceOnPostgres) -> None:
     await apply(here, given(), revoked())
     assert (await known(here)).consents == ()
 
 
-async def test_revoked_and_given_in_one_batch_leave_nothing_as_in_two(here: Hall) -> None:
+async def test_revoked_and_given_in_one_batch_leave_nothing_as_in_two(here: ServiceOnPostgres) -> None:
     await apply(here, given())
     await apply(here, revoked(), given())
     assert (await known(here)).consents == ()
 
 
-async def test_the_version_counts_every_consent_event(here: Hall) -> None:
+async def test_the_version_counts_every_consent_event(here: ServiceOnPostgres) -> None:
     await apply(here, given(), revoked())
     await apply(here, given())
     assert (await known(here)).version == 3
 
 
-async def test_a_ledger_that_never_heard_a_heartbeat_is_not_current(here: Hall) -> None:
+async def test_a_ledger_that_never_heard_a_heartbeat_is_not_current(here: ServiceOnPostgres) -> None:
     assert not (await known(here)).current
 
 
-async def test_one_silent_partition_of_twelve_closes_the_gate(here: Hall) -> None:
+async def test_one_silent_partition_of_twelve_closes_the_gate(here: ServiceOnPostgres) -> None:
     await mark(here, partitions=PARTITIONS - 1)
     assert not (await known(here)).current
     await mark(here)
     assert (await known(here)).current
 
 
-async def test_an_old_heartbeat_closes_the_gate(here: Hall) -> None:
+async def test_an_old_heartbeat_closes_the_gate(here: ServiceOnPostgres) -> None:
     await mark(here, seconds_old=AGE_SECONDS_MOST + 1)
     assert not (await known(here)).current
 
 
-async def test_a_heartbeat_from_a_clock_that_is_ahead_closes_the_gate_until_the_next(here: Hall) -> None:
+async def test_a_heartbeat_from_a_clock_that_is_ahead_closes_the_gate_until_the_next(here: ServiceOnPostgres) -> None:
     await mark(here)
     await mark(here, partitions=1, seconds_old=-3600)
     assert not (await known(here)).current
@@ -103,13 +94,13 @@ async def test_a_heartbeat_from_a_clock_that_is_ahead_closes_the_gate_until_the_
     assert (await known(here)).current
 
 
-async def test_records_that_expired_unread_close_the_gate_until_a_person_acts(here: Hall) -> None:
+async def test_records_that_expired_unread_close_the_gate_until_a_person_acts(here: ServiceOnPostgres) -> None:
     async with here.pool.acquire() as connection:
         await consent_ledger.mark_lost(connection, [3])
     await mark(here)
     assert not (await known(here)).current
 
 
-async def test_the_count_of_consent_events_carries_the_program(here: Hall) -> None:
+async def test_the_count_of_consent_events_carries_the_program(here: ServiceOnPostgres) -> None:
     await apply(here, given(), revoked())
-    assert await here.look("SELECT program, patient, version FROM consent_versions") == [("demo", PATIENT, 2)]
+    assert await here.select("SELECT program, patient, version FROM consent_versions") == [("demo", PATIENT, 2)]

@@ -1,8 +1,7 @@
 """Records that a sender garbled: none of them ends the consumer, and none is committed past in silence."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -11,7 +10,8 @@ from aiokafka import TopicPartition
 from shared.events.intake import Digest, PatientIdentified
 from shared.path.inbound.consumer import Consumer, OffsetGapListener
 from shared.path.transaction import consent_ledger
-from tests.shared.path.hall import MONDAY_NOON, Hall, admission, hall, record
+from tests.service import ServiceOnPostgres, consumed
+from tests.shared.path.given import MONDAY_NOON, admission
 
 
 @dataclass(frozen=True)
@@ -28,47 +28,43 @@ def raw(headers: Mapping[str, str], key: str, value: bytes) -> Raw:
     return Raw([(name, text.encode()) for name, text in headers.items()], key.encode(), value)
 
 
-@pytest.fixture
-async def here(database: str, tmp_path: Path) -> AsyncIterator[Hall]:
-    async with hall(database, tmp_path) as opened:
-        yield opened
-
-
-async def test_a_nul_in_the_program_parks_the_record(here: Hall) -> None:
+async def test_a_nul_in_the_program_parks_the_record(here: ServiceOnPostgres) -> None:
     patient = str(uuid4())
-    event = record(admission(patient), patient)
+    event = consumed(admission(patient), patient)
     await Consumer(here.inbox, "nowhere:1", "0").take(
         [raw({**event.headers, "ce_program": "de\0mo"}, patient, event.content)]
     )
-    assert await here.look("SELECT class, place FROM parked") == [("unreadable", "headers.ce_program")]
+    assert await here.select("SELECT class, place FROM parked") == [("unreadable", "headers.ce_program")]
 
 
 @pytest.mark.parametrize("headers", [{}, {"ce_time": "yesterday"}, {"ce_time": "2026-01-05T12:00:00"}])
-async def test_a_heartbeat_without_its_time_says_nothing(here: Hall, headers: dict[str, str]) -> None:
+async def test_a_heartbeat_without_its_time_says_nothing(here: ServiceOnPostgres, headers: dict[str, str]) -> None:
     bus = Consumer(here.inbox, "nowhere:1", "0", wanted=frozenset({"ConsentsCurrent"}))
     await bus.take([raw({"ce_type": "org.iop-hub.ConsentsCurrent", **headers}, "", b"{}")])
-    assert await here.look("SELECT count(*) FROM ledger") == [(0,)]
-    assert await here.look("SELECT count(*) FROM parked") == [(0,)]
+    assert await here.select("SELECT count(*) FROM ledger") == [(0,)]
+    assert await here.select("SELECT count(*) FROM parked") == [(0,)]
 
 
-async def test_an_event_for_others_is_passed_over_unread(here: Hall) -> None:
+async def test_an_event_for_others_is_passed_over_unread(here: ServiceOnPostgres) -> None:
     await Consumer(here.inbox, "nowhere:1", "0").take([raw({"ce_type": "org.iop-hub.ReferralReceived"}, "x", b"\xff")])
-    assert await here.look("SELECT count(*) FROM parked") == [(0,)]
+    assert await here.select("SELECT count(*) FROM parked") == [(0,)]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 3000, "nul \0 within"])
-async def test_a_key_that_can_be_no_patients_parks_the_record_and_holds_nobody(here: Hall, key: str) -> None:
-    event = record(admission(str(uuid4())), str(uuid4()))
+async def test_a_key_that_can_be_no_patients_parks_the_record_and_holds_nobody(
+    here: ServiceOnPostgres, key: str
+) -> None:
+    event = consumed(admission(str(uuid4())), str(uuid4()))
     await Consumer(here.inbox, "nowhere:1", "0").take([raw(event.headers, key, event.content)])
-    assert await here.look("SELECT key, place FROM parked") == [("", "key")]
-    assert await here.look("SELECT count(*) FROM state WHERE body <> ''") == [(0,)]
+    assert await here.select("SELECT key, place FROM parked") == [("", "key")]
+    assert await here.select("SELECT count(*) FROM state WHERE body <> ''") == [(0,)]
 
 
-async def test_an_identification_without_a_patient_teaches_no_alias(here: Hall) -> None:
+async def test_an_identification_without_a_patient_teaches_no_alias(here: ServiceOnPostgres) -> None:
     emitted = PatientIdentified(digests=(Digest("k", "ab"),), sealed=(), identified_at=MONDAY_NOON)
-    event = record(emitted, str(uuid4()))
+    event = consumed(emitted, str(uuid4()))
     await Consumer(here.inbox, "nowhere:1", "0").take([raw(event.headers, "", event.content)])
-    assert await here.look("SELECT count(*) FROM alias") == [(0,)]
+    assert await here.select("SELECT count(*) FROM alias") == [(0,)]
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ class Offsets:
     ],
 )
 async def test_the_gate_shuts_when_records_expired_between_two_readings(
-    here: Hall, start: int, committed_at: int | None, heard_before: bool, lost: bool
+    here: ServiceOnPostgres, start: int, committed_at: int | None, heard_before: bool, lost: bool
 ) -> None:
     """A revocation may be among them. A group's offset is forgotten sooner than the records are."""
     partition = TopicPartition("iop.intake.events", 3)
@@ -108,4 +104,4 @@ async def test_the_gate_shuts_when_records_expired_between_two_readings(
         async with here.pool.acquire() as connection:
             await consent_ledger.mark_current(connection, {3: MONDAY_NOON})
     await OffsetGapListener(here.inbox, lambda: Offsets(start, committed_at)).on_partitions_assigned({partition})
-    assert await here.look("SELECT count(*) FROM ledger WHERE lost") == [(int(lost),)]
+    assert await here.select("SELECT count(*) FROM ledger WHERE lost") == [(int(lost),)]

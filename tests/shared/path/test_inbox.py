@@ -1,7 +1,6 @@
 """The one path: once each, in order, all or nothing, whoever else is at work."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,80 +14,65 @@ from shared.path.inbound import internal
 from shared.path.service import NewerState
 from shared.path.transaction.delivery import Committed, Expected, Reused, Stale
 from shared.rules.decision import Refused
-from tests.shared.path.hall import (
-    MONDAY_NOON,
-    MONDAY_SESSION,
-    Hall,
-    admission,
-    attendance,
-    commanded,
-    garbage,
-    hall,
-    record,
-)
+from tests.service import ServiceOnPostgres, StartService, commanded, consumed, unreadable
+from tests.shared.path.given import MONDAY_NOON, MONDAY_SESSION, admission, attendance_with
 
 PATIENT = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
 
 
-@pytest.fixture
-async def here(database: str, tmp_path: Path) -> AsyncIterator[Hall]:
-    async with hall(database, tmp_path) as opened:
-        yield opened
-
-
-async def test_the_same_record_again_has_no_second_effect(here: Hall) -> None:
-    delivery = record(admission(PATIENT), PATIENT)
-    await here.consume(delivery)
+async def test_the_same_record_again_has_no_second_effect(here: ServiceOnPostgres) -> None:
+    delivery = consumed(admission(PATIENT), PATIENT)
+    await here.deliver(delivery)
     emitted = await here.emitted()
-    await here.consume(record(admission(PATIENT), PATIENT, identity=delivery.id))
+    await here.deliver(consumed(admission(PATIENT), PATIENT, identity=delivery.id))
     assert await here.emitted() == emitted
-    assert await here.look("SELECT count(*) FROM journal") == [(1,)]
+    assert await here.select("SELECT count(*) FROM journal") == [(1,)]
 
 
-async def test_what_was_marked_processed_carries_the_program(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_what_was_marked_processed_carries_the_program(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     await here.command(PATIENT, await _check_in(here))
-    assert await here.look("SELECT program FROM processed") == [("demo",), ("demo",)]
+    assert await here.select("SELECT program FROM processed") == [("demo",), ("demo",)]
 
 
-async def test_the_same_record_twice_in_one_batch_counts_once(here: Hall) -> None:
+async def test_the_same_record_twice_in_one_batch_counts_once(here: ServiceOnPostgres) -> None:
     cause = uuid4()
-    await here.consume(record(admission(PATIENT), PATIENT, cause), record(admission(PATIENT), PATIENT, cause))
-    assert await here.look("SELECT count(*) FROM journal") == [(1,)]
+    await here.deliver(consumed(admission(PATIENT), PATIENT, cause), consumed(admission(PATIENT), PATIENT, cause))
+    assert await here.select("SELECT count(*) FROM journal") == [(1,)]
 
 
-async def test_what_was_said_can_be_read_and_stands_in_the_outbox_in_order(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_what_was_said_can_be_read_and_stands_in_the_outbox_in_order(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     emitted = await here.emitted()
     assert emitted == ["SessionScheduled"] * len(emitted)
     assert len(emitted) == 6
-    booked = await here.look("SELECT status, patient, program FROM resources WHERE type = 'Appointment'")
+    booked = await here.select("SELECT status, patient, program FROM resources WHERE type = 'Appointment'")
     assert booked == [("booked", PATIENT, "demo")] * 6
 
 
-async def test_a_replay_says_the_same_ids(here: Hall, postgres: str, tmp_path: Path) -> None:
-    delivery = record(admission(PATIENT), PATIENT)
-    await here.consume(delivery)
-    first = await here.look("SELECT emitted FROM journal")
+async def test_a_replay_says_the_same_ids(here: ServiceOnPostgres, postgres: str, tmp_path: Path) -> None:
+    delivery = consumed(admission(PATIENT), PATIENT)
+    await here.deliver(delivery)
+    first = await here.select("SELECT emitted FROM journal")
     await here.pool.execute("TRUNCATE state, processed, outbox, resources, journal")
-    await here.consume(record(admission(PATIENT), PATIENT, identity=delivery.id))
-    assert await here.look("SELECT emitted FROM journal") == first
+    await here.deliver(consumed(admission(PATIENT), PATIENT, identity=delivery.id))
+    assert await here.select("SELECT emitted FROM journal") == first
 
 
-async def test_two_first_events_of_a_new_patient_at_the_same_moment_both_count(here: Hall) -> None:
+async def test_two_first_events_of_a_new_patient_at_the_same_moment_both_count(here: ServiceOnPostgres) -> None:
     patients = [str(uuid4()) for _ in range(20)]
     await asyncio.gather(
-        *(here.consume(record(admission(patient), patient)) for patient in patients),
-        *(here.consume(record(admission(patient), patient)) for patient in patients),
+        *(here.deliver(consumed(admission(patient), patient)) for patient in patients),
+        *(here.deliver(consumed(admission(patient), patient)) for patient in patients),
     )
-    assert await here.look("SELECT count(*) FROM state WHERE body <> ''") == [(20,)]
-    assert await here.look("SELECT count(*) FROM journal") == [(40,)]
-    assert await here.look("SELECT count(*) FROM resources WHERE type = 'Appointment'") == [(120,)]
+    assert await here.select("SELECT count(*) FROM state WHERE body <> ''") == [(20,)]
+    assert await here.select("SELECT count(*) FROM journal") == [(40,)]
+    assert await here.select("SELECT count(*) FROM resources WHERE type = 'Appointment'") == [(120,)]
 
 
-async def test_the_same_command_again_gets_the_same_answer(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_the_same_command_again_gets_the_same_answer(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     cause, command = uuid4(), await _check_in(here)
     first = await here.command(PATIENT, command, cause=cause)
     again = await here.command(PATIENT, command, cause=cause)
@@ -97,41 +81,41 @@ async def test_the_same_command_again_gets_the_same_answer(here: Hall) -> None:
     assert (await here.emitted()).count("SessionAttended") == 1
 
 
-async def test_the_same_id_with_other_content_is_refused(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_the_same_id_with_other_content_is_refused(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     cause, command = uuid4(), await _check_in(here)
     await here.command(PATIENT, command, cause=cause)
     assert isinstance(await here.command(PATIENT, command, cause=cause, digest="other"), Reused)
 
 
-async def test_a_refused_command_changes_nothing_and_may_be_tried_again(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_a_refused_command_changes_nothing_and_may_be_tried_again(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     before, cause = await here.emitted(), uuid4()
     answer = await here.command(PATIENT, ResolveEscalation(escalation_id=str(uuid4()), reason="done"), cause=cause)
     assert isinstance(answer, Refused)
     assert await here.emitted() == before
-    assert await here.look("SELECT count(*) FROM processed WHERE id = $1", cause) == [(0,)]
+    assert await here.select("SELECT count(*) FROM processed WHERE id = $1", cause) == [(0,)]
 
 
-async def test_a_bundle_is_all_or_nothing(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
-    before = await here.look("SELECT body FROM state")
+async def test_a_bundle_is_all_or_nothing(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
+    before = await here.select("SELECT body FROM state")
     refused = ResolveEscalation(escalation_id=str(uuid4()), reason="done")
     assert isinstance(await here.command(PATIENT, await _check_in(here), refused), Refused)
-    assert await here.look("SELECT body FROM state") == before
+    assert await here.select("SELECT body FROM state") == before
 
 
-async def test_a_stale_version_is_refused(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_a_stale_version_is_refused(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     command = await _check_in(here)
     delivery = commanded(PATIENT, command)
     delivery.expects = (Expected("Appointment", command.session_id, 7),)
-    (answer,) = await here.consume(delivery)
+    (answer,) = await here.deliver(delivery)
     assert isinstance(answer, Stale)
 
 
-async def test_a_deadline_is_heard_when_it_comes_and_not_before(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_a_deadline_is_heard_when_it_comes_and_not_before(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     here.set_clock(MONDAY_SESSION + timedelta(minutes=14))
     assert await internal.run_due(here.inbox) == 0
     here.set_clock(MONDAY_SESSION + timedelta(minutes=16))
@@ -140,57 +124,56 @@ async def test_a_deadline_is_heard_when_it_comes_and_not_before(here: Hall) -> N
     assert await internal.run_due(here.inbox) == 0
 
 
-async def test_data_that_breaks_a_statement_parks_its_patient_alone(here: Hall) -> None:
-    broken = record(admission(PATIENT), PATIENT)
+async def test_data_that_breaks_a_statement_parks_its_patient_alone(here: ServiceOnPostgres) -> None:
+    broken = consumed(admission(PATIENT), PATIENT)
     broken.by = "nul \x00 in text"
-    await here.consume(broken, record(admission(OTHER), OTHER))
-    assert await here.look("SELECT key, class FROM parked") == [(PATIENT, "unreadable")]
-    assert await here.look("SELECT count(*) FROM resources WHERE patient = $1", OTHER) == [(6,)]
+    await here.deliver(broken, consumed(admission(OTHER), OTHER))
+    assert await here.select("SELECT key, class FROM parked") == [(PATIENT, "unreadable")]
+    assert await here.select("SELECT count(*) FROM resources WHERE patient = $1", OTHER) == [(6,)]
 
 
-async def test_a_state_written_by_a_newer_release_is_trouble_and_never_rewritten(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_a_state_written_by_a_newer_release_is_trouble_and_never_rewritten(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     await here.pool.execute("UPDATE state SET version = 99")
     with pytest.raises(NewerState):
-        await here.consume(record(admission(PATIENT), PATIENT))
-    assert await here.look("SELECT version FROM state") == [(99,)]
+        await here.deliver(consumed(admission(PATIENT), PATIENT))
+    assert await here.select("SELECT version FROM state") == [(99,)]
 
 
-async def test_a_deadline_that_does_not_move_is_a_bug_and_parks_the_patient(database: str, tmp_path: Path) -> None:
-    service = replace(attendance(), react=lambda state, event, moment: [])
-    async with hall(database, tmp_path, service) as here:
-        delivery = record(admission(PATIENT), PATIENT)
-        await here.consume(delivery)
-        here.set_clock(MONDAY_NOON + timedelta(days=30))
-        await internal.run_due(here.inbox)
-        assert await here.look("SELECT class, event FROM parked") == [("bug", "TimePassed")]
-        assert await internal.run_due(here.inbox) == 0
+async def test_a_deadline_that_does_not_move_is_a_bug_and_parks_the_patient(start_service: StartService) -> None:
+    silent = attendance_with(react=lambda state, event, moment: [])
+    here = await start_service(silent, "attendance", MONDAY_NOON)
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
+    here.set_clock(MONDAY_NOON + timedelta(days=30))
+    await internal.run_due(here.inbox)
+    assert await here.select("SELECT class, event FROM parked") == [("bug", "TimePassed")]
+    assert await internal.run_due(here.inbox) == 0
 
 
-async def test_an_unreadable_record_without_a_key_is_kept_and_holds_nobody(here: Hall) -> None:
-    nameless = garbage(OTHER)
+async def test_an_unreadable_record_without_a_key_is_kept_and_holds_nobody(here: ServiceOnPostgres) -> None:
+    nameless = unreadable(admission(OTHER), OTHER)
     nameless.key = ""
-    await here.consume(nameless, record(admission(OTHER), OTHER))
-    assert await here.look("SELECT key, class FROM parked") == [("", "unreadable")]
-    assert await here.look("SELECT count(*) FROM state WHERE hold IS NOT NULL") == [(0,)]
+    await here.deliver(nameless, consumed(admission(OTHER), OTHER))
+    assert await here.select("SELECT key, class FROM parked") == [("", "unreadable")]
+    assert await here.select("SELECT count(*) FROM state WHERE hold IS NOT NULL") == [(0,)]
 
 
-async def _check_in(here: Hall) -> CheckIn:
-    ((session_id,),) = await here.look("SELECT id FROM resources WHERE type = 'Appointment' ORDER BY at LIMIT 1")
+async def _check_in(here: ServiceOnPostgres) -> CheckIn:
+    ((session_id,),) = await here.select("SELECT id FROM resources WHERE type = 'Appointment' ORDER BY at LIMIT 1")
     return CheckIn(session_id=session_id, encounter_id=str(UUID(int=5)), came_at=MONDAY_SESSION, minutes=170)
 
 
-async def test_two_services_that_hear_the_same_event_say_different_ids(here: Hall, tmp_path: Path) -> None:
-    delivery = record(admission(PATIENT), PATIENT)
-    await here.consume(delivery)
+async def test_two_services_that_hear_the_same_event_say_different_ids(here: ServiceOnPostgres, tmp_path: Path) -> None:
+    delivery = consumed(admission(PATIENT), PATIENT)
+    await here.deliver(delivery)
     here.inbox.service = replace(here.inbox.service, name="testing")
     await here.pool.execute("TRUNCATE state, processed")
-    await here.consume(record(admission(PATIENT), PATIENT, identity=delivery.id))
-    ((first,), (second,)) = await here.look("SELECT emitted FROM journal ORDER BY sequence")
+    await here.deliver(consumed(admission(PATIENT), PATIENT, identity=delivery.id))
+    ((first,), (second,)) = await here.select("SELECT emitted FROM journal ORDER BY sequence")
     assert set(first).isdisjoint(second)
 
 
-async def test_a_patient_identified_twice_in_one_batch_is_learned_once(here: Hall) -> None:
+async def test_a_patient_identified_twice_in_one_batch_is_learned_once(here: ServiceOnPostgres) -> None:
     event = PatientIdentified(digests=(Digest("k", "ab"), Digest("k", "ab")), sealed=(), identified_at=MONDAY_NOON)
-    await here.consume(record(event, PATIENT), record(event, PATIENT))
-    assert await here.look("SELECT patient FROM alias") == [(PATIENT,)]
+    await here.deliver(consumed(event, PATIENT), consumed(event, PATIENT))
+    assert await here.select("SELECT patient FROM alias") == [(PATIENT,)]

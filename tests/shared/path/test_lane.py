@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,15 +13,10 @@ from shared.events import wire
 from shared.events.catalogue import ATTENDANCE_EVENTS, INTAKE_EVENTS, PARTITIONS
 from shared.path.outbound.lane import TopicLane, WakeUp
 from shared.platform import db
-from tests.shared.path.hall import Hall, admission, hall, record
+from tests.service import ServiceOnPostgres, consumed
+from tests.shared.path.given import admission
 
 PATIENTS = [str(uuid4()) for _ in range(8)]
-
-
-@pytest.fixture
-async def here(database: str, tmp_path: Path) -> AsyncIterator[Hall]:
-    async with hall(database, tmp_path) as opened:
-        yield opened
 
 
 @asynccontextmanager
@@ -52,19 +46,19 @@ async def take(consumer: AIOKafkaConsumer, count: int) -> list[Any]:
     return [await asyncio.wait_for(consumer.getone(), 20) for _ in range(count)]
 
 
-async def drained(here: Hall) -> None:
+async def drained(here: ServiceOnPostgres) -> None:
     for _ in range(2_000):
-        if not await here.look("SELECT 1 FROM outbox WHERE partition IS NULL"):
+        if not await here.select("SELECT 1 FROM outbox WHERE partition IS NULL"):
             return
         await asyncio.sleep(0.01)
     pytest.fail("the lane was not drained")
 
 
 async def test_each_patients_events_arrive_in_the_order_in_which_they_were_said(
-    here: Hall, database: str, kafka: str
+    here: ServiceOnPostgres, database: str, kafka: str
 ) -> None:
-    await here.consume(*(record(admission(patient), patient) for patient in PATIENTS))
-    rows = await here.look("SELECT key, headers::json->>'ce_id' FROM outbox ORDER BY id")
+    await here.deliver(*(consumed(admission(patient), patient) for patient in PATIENTS))
+    rows = await here.select("SELECT key, headers::json->>'ce_id' FROM outbox ORDER BY id")
     async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS):
         records = await take(consumer, len(rows))
     for patient in PATIENTS:
@@ -72,8 +66,10 @@ async def test_each_patients_events_arrive_in_the_order_in_which_they_were_said(
         assert arrived == [identity for key, identity in rows if key == patient]
 
 
-async def test_an_acknowledged_row_is_gone_and_two_replicas_send_it_once(here: Hall, database: str, kafka: str) -> None:
-    await here.consume(record(admission(PATIENTS[0]), PATIENTS[0]))
+async def test_an_acknowledged_row_is_gone_and_two_replicas_send_it_once(
+    here: ServiceOnPostgres, database: str, kafka: str
+) -> None:
+    await here.deliver(consumed(admission(PATIENTS[0]), PATIENTS[0]))
     async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS, copies=2):
         await take(consumer, 6)
         await drained(here)
@@ -81,8 +77,10 @@ async def test_an_acknowledged_row_is_gone_and_two_replicas_send_it_once(here: H
             await asyncio.wait_for(consumer.getone(), 0.5)
 
 
-async def test_a_record_can_be_routed_without_reading_its_body(here: Hall, database: str, kafka: str) -> None:
-    await here.consume(record(admission(PATIENTS[1]), PATIENTS[1]))
+async def test_a_record_can_be_routed_without_reading_its_body(
+    here: ServiceOnPostgres, database: str, kafka: str
+) -> None:
+    await here.deliver(consumed(admission(PATIENTS[1]), PATIENTS[1]))
     async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS):
         (first, *_) = await take(consumer, 6)
     headers = {name: value.decode() for name, value in first.headers}
@@ -100,7 +98,7 @@ async def test_the_holder_of_the_intake_lane_says_that_the_consents_are_current(
     assert {each.key for each in records} == {None}
 
 
-async def test_a_lane_survives_a_database_that_goes_away(here: Hall, database: str, kafka: str) -> None:
+async def test_a_lane_survives_a_database_that_goes_away(here: ServiceOnPostgres, database: str, kafka: str) -> None:
     async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS):
         connection = await db.connect(database)
         await connection.execute(
@@ -108,5 +106,5 @@ async def test_a_lane_survives_a_database_that_goes_away(here: Hall, database: s
             "AND pid <> pg_backend_pid()"
         )
         await connection.close()
-        await here.consume(record(admission(PATIENTS[2]), PATIENTS[2]))
+        await here.deliver(consumed(admission(PATIENTS[2]), PATIENTS[2]))
         assert len(await take(consumer, 6)) == 6

@@ -1,9 +1,7 @@
 """An event that can't be decided parks its patient, in sequence; everybody else flows."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,17 +19,8 @@ from shared.path.transaction.delivery import Committed, Expected, Incomplete, St
 from shared.path.transaction.hold import STILL_PARKED, AcknowledgeHold, ResolveHold
 from shared.rules import escalation
 from shared.rules.decision import Moment
-from tests.shared.path.hall import (
-    MONDAY_NOON,
-    MONDAY_SESSION,
-    Hall,
-    admission,
-    attendance,
-    commanded,
-    garbage,
-    hall,
-    record,
-)
+from tests.service import ServiceOnPostgres, StartService, commanded, consumed, unreadable
+from tests.shared.path.given import MONDAY_NOON, MONDAY_SESSION, admission, attendance_with
 
 PATIENT = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
@@ -55,9 +44,8 @@ def decision() -> Mended:
 
 
 @pytest.fixture
-async def here(database: str, tmp_path: Path, decision: Mended) -> AsyncIterator[Hall]:
-    async with hall(database, tmp_path, replace(attendance(), react=decision.react)) as opened:
-        yield opened
+async def here(start_service: StartService, decision: Mended) -> ServiceOnPostgres:
+    return await start_service(attendance_with(react=decision.react), "attendance", MONDAY_NOON)
 
 
 def discharge(patient: str) -> EpisodeDischarged:
@@ -70,183 +58,187 @@ def discharge(patient: str) -> EpisodeDischarged:
     )
 
 
-async def test_a_bug_parks_its_patient_and_the_others_flow(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT), record(admission(OTHER), OTHER))
-    assert await here.look("SELECT key, class, event FROM parked") == [(PATIENT, "bug", "EpisodeAdmitted")]
-    assert await here.look("SELECT count(*) FROM resources WHERE patient = $1", OTHER) == [(6,)]
+async def test_a_bug_parks_its_patient_and_the_others_flow(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT), consumed(admission(OTHER), OTHER))
+    assert await here.select("SELECT key, class, event FROM parked") == [(PATIENT, "bug", "EpisodeAdmitted")]
+    assert await here.select("SELECT count(*) FROM resources WHERE patient = $1", OTHER) == [(6,)]
 
 
-async def test_the_parked_row_names_the_place_and_never_the_value(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
-    ((place,),) = await here.look("SELECT place FROM parked")
+async def test_the_parked_row_names_the_place_and_never_the_value(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
+    ((place,),) = await here.select("SELECT place FROM parked")
     assert "ZeroDivisionError at test_redrive.py" in place
     assert "secret" not in place
 
 
-async def test_a_decision_whose_record_no_topic_takes_parks_its_patient(here: Hall) -> None:
+async def test_a_decision_whose_record_no_topic_takes_parks_its_patient(here: ServiceOnPostgres) -> None:
     """Kept, it would stop the lane for everybody, for ever."""
-    await here.consume(record(admission(OTHER), OTHER))
+    await here.deliver(consumed(admission(OTHER), OTHER))
     cancel = CallOffSession(session_id=await first_session(here, OTHER), reason="x" * RECORD_BYTES_MOST)
     assert isinstance(await here.command(OTHER, cancel), Incomplete)
-    assert await here.look("SELECT class, event FROM parked") == [("bug", "CallOffSession")]
+    assert await here.select("SELECT class, event FROM parked") == [("bug", "CallOffSession")]
 
 
-async def first_session(here: Hall, patient: str) -> str:
-    ((session,), *_) = await here.look("SELECT id FROM resources WHERE type = 'Appointment' AND patient = $1", patient)
+async def first_session(here: ServiceOnPostgres, patient: str) -> str:
+    ((session,), *_) = await here.select(
+        "SELECT id FROM resources WHERE type = 'Appointment' AND patient = $1", patient
+    )
     return str(session)
 
 
-async def test_later_events_of_the_patient_queue_behind_commands_included(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
-    await here.consume(record(discharge(PATIENT), PATIENT))
+async def test_later_events_of_the_patient_queue_behind_commands_included(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
+    await here.deliver(consumed(discharge(PATIENT), PATIENT))
     command = CheckIn(session_id=str(uuid4()), encounter_id=str(uuid4()), came_at=MONDAY_NOON)
     assert isinstance(await here.command(PATIENT, command), Incomplete)
-    parked = await here.look("SELECT class, event FROM parked ORDER BY sequence")
+    parked = await here.select("SELECT class, event FROM parked ORDER BY sequence")
     assert parked == [("bug", "EpisodeAdmitted"), ("queued", "EpisodeDischarged"), ("queued", "CheckIn")]
 
 
-async def test_the_case_manager_gets_an_escalation_and_operations_an_event_without_the_patient(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_the_case_manager_gets_an_escalation_and_operations_an_event_without_the_patient(
+    here: ServiceOnPostgres,
+) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     assert await here.emitted() == ["EscalationRaised", "DeliveryParked"]
-    assert await here.look("SELECT status FROM resources WHERE type = 'Task'") == [("requested",)]
-    told_operations = await here.look("SELECT key, headers || body FROM outbox WHERE lane = 'topic:iop.operations'")
+    assert await here.select("SELECT status FROM resources WHERE type = 'Task'") == [("requested",)]
+    told_operations = await here.select("SELECT key, headers || body FROM outbox WHERE lane = 'topic:iop.operations'")
     assert [(key, PATIENT in text) for key, text in told_operations] == [(None, False)]
 
 
 async def test_redrive_decides_the_events_in_their_order_and_resolves_the_escalation(
-    here: Hall, decision: Mended
+    here: ServiceOnPostgres, decision: Mended
 ) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
-    await here.consume(record(discharge(PATIENT), PATIENT))
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
+    await here.deliver(consumed(discharge(PATIENT), PATIENT))
     decision.mended = True
     assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == Redriven(decided=2, parked=0)
-    consumed = await here.look("SELECT event FROM journal ORDER BY sequence")
-    assert consumed == [("EpisodeAdmitted",), ("EpisodeDischarged",)]
+    journalled = await here.select("SELECT event FROM journal ORDER BY sequence")
+    assert journalled == [("EpisodeAdmitted",), ("EpisodeDischarged",)]
     assert (await here.emitted())[-2:] == ["EscalationResolved", "DeliveryRedriven"]
-    assert await here.look("SELECT hold, due_at IS NOT NULL FROM state") == [(None, True)]
+    assert await here.select("SELECT hold, due_at IS NOT NULL FROM state") == [(None, True)]
 
 
-async def test_redrive_stops_at_an_event_that_fails_again(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
-    await here.consume(record(discharge(PATIENT), PATIENT))
+async def test_redrive_stops_at_an_event_that_fails_again(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
+    await here.deliver(consumed(discharge(PATIENT), PATIENT))
     assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == Redriven(decided=0, parked=2)
-    assert await here.look("SELECT count(*) FROM journal") == [(0,)]
-    assert await here.look("SELECT hold IS NOT NULL FROM state") == [(True,)]
+    assert await here.select("SELECT count(*) FROM journal") == [(0,)]
+    assert await here.select("SELECT hold IS NOT NULL FROM state") == [(True,)]
 
 
-async def test_a_dry_run_takes_everything_back(here: Hall, decision: Mended) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_a_dry_run_takes_everything_back(here: ServiceOnPostgres, decision: Mended) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     decision.mended = True
     assert await redrive(here.inbox, PATIENT, "demo", dry_run=True) == Redriven(decided=1, parked=0)
-    assert await here.look("SELECT count(*) FROM parked") == [(1,)]
-    assert await here.look("SELECT count(*) FROM journal") == [(0,)]
+    assert await here.select("SELECT count(*) FROM parked") == [(1,)]
+    assert await here.select("SELECT count(*) FROM journal") == [(0,)]
 
 
-async def test_an_unreadable_record_parks_its_patient(here: Hall) -> None:
-    await here.consume(garbage(OTHER))
-    await here.consume(record(admission(OTHER), OTHER))
-    parked = await here.look("SELECT class, event, place FROM parked ORDER BY sequence")
+async def test_an_unreadable_record_parks_its_patient(here: ServiceOnPostgres) -> None:
+    await here.deliver(unreadable(admission(OTHER), OTHER))
+    await here.deliver(consumed(admission(OTHER), OTHER))
+    parked = await here.select("SELECT class, event, place FROM parked ORDER BY sequence")
     assert parked == [
         ("unreadable", "EpisodeAdmitted", "value of EpisodeAdmitted"),
         ("queued", "EpisodeAdmitted", "behind a parked event"),
     ]
 
 
-async def test_a_parked_patient_concludes_no_absence(here: Hall) -> None:
-    await here.consume(record(admission(OTHER), OTHER))
-    await here.consume(garbage(OTHER))
+async def test_a_parked_patient_concludes_no_absence(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(OTHER), OTHER))
+    await here.deliver(unreadable(admission(OTHER), OTHER))
     here.set_clock(MONDAY_SESSION + timedelta(minutes=15))
     assert await internal.run_due(here.inbox) == 0
     assert "SessionMissed" not in await here.emitted()
 
 
-async def test_the_same_poisoned_record_again_is_parked_once(here: Hall) -> None:
-    delivery = record(admission(PATIENT), PATIENT)
-    await here.consume(delivery)
-    await here.consume(record(admission(PATIENT), PATIENT, identity=delivery.id))
-    assert await here.look("SELECT count(*) FROM parked") == [(1,)]
+async def test_the_same_poisoned_record_again_is_parked_once(here: ServiceOnPostgres) -> None:
+    delivery = consumed(admission(PATIENT), PATIENT)
+    await here.deliver(delivery)
+    await here.deliver(consumed(admission(PATIENT), PATIENT, identity=delivery.id))
+    assert await here.select("SELECT count(*) FROM parked") == [(1,)]
 
 
-async def test_an_event_that_fails_is_told_from_the_ones_queued_behind_it(here: Hall) -> None:
-    (failed,) = await here.consume(record(admission(PATIENT), PATIENT))
-    (queued,) = await here.consume(record(discharge(PATIENT), PATIENT))
+async def test_an_event_that_fails_is_told_from_the_ones_queued_behind_it(here: ServiceOnPostgres) -> None:
+    (failed,) = await here.deliver(consumed(admission(PATIENT), PATIENT))
+    (queued,) = await here.deliver(consumed(discharge(PATIENT), PATIENT))
     assert (failed, queued) == (Incomplete(fault=True), Incomplete(fault=False))
 
 
-async def test_two_services_that_park_the_same_event_raise_two_escalations(here: Hall) -> None:
-    delivery = record(admission(PATIENT), PATIENT)
-    await here.consume(delivery)
+async def test_two_services_that_park_the_same_event_raise_two_escalations(here: ServiceOnPostgres) -> None:
+    delivery = consumed(admission(PATIENT), PATIENT)
+    await here.deliver(delivery)
     here.inbox.service = replace(here.inbox.service, name="testing")
     await here.pool.execute("TRUNCATE state, processed")
-    await here.consume(record(admission(PATIENT), PATIENT, identity=delivery.id))
-    assert await here.look("SELECT count(*) FROM resources WHERE type = 'Task'") == [(2,)]
+    await here.deliver(consumed(admission(PATIENT), PATIENT, identity=delivery.id))
+    assert await here.select("SELECT count(*) FROM resources WHERE type = 'Task'") == [(2,)]
 
 
-async def test_an_event_nobody_can_read_is_quarantined_and_the_others_go_on(here: Hall) -> None:
-    broken = garbage(OTHER)
-    await here.consume(broken)
-    await here.consume(record(admission(OTHER), OTHER))
+async def test_an_event_nobody_can_read_is_quarantined_and_the_others_go_on(here: ServiceOnPostgres) -> None:
+    broken = unreadable(admission(OTHER), OTHER)
+    await here.deliver(broken)
+    await here.deliver(consumed(admission(OTHER), OTHER))
 
     redriven = await redrive(here.inbox, OTHER, "demo", dry_run=False, without=Quarantine(broken.id, "ops"))
 
     assert redriven == Redriven(decided=1, parked=0)
-    assert await here.look("SELECT event FROM journal") == [("EpisodeAdmitted",)]
-    assert await here.look("SELECT id, by, content FROM quarantine") == [(broken.id, "ops", broken.content)]
-    assert await here.look("SELECT hold FROM state") == [(None,)]
+    assert await here.select("SELECT event FROM journal") == [("EpisodeAdmitted",)]
+    assert await here.select("SELECT id, by, content FROM quarantine") == [(broken.id, "ops", broken.content)]
+    assert await here.select("SELECT hold FROM state") == [(None,)]
 
 
-async def test_a_dry_run_quarantines_nothing(here: Hall) -> None:
-    broken = garbage(OTHER)
-    await here.consume(broken)
+async def test_a_dry_run_quarantines_nothing(here: ServiceOnPostgres) -> None:
+    broken = unreadable(admission(OTHER), OTHER)
+    await here.deliver(broken)
     await redrive(here.inbox, OTHER, "demo", dry_run=True, without=Quarantine(broken.id, "ops"))
-    assert await here.look("SELECT (SELECT count(*) FROM parked), (SELECT count(*) FROM quarantine)") == [(1, 0)]
+    assert await here.select("SELECT (SELECT count(*) FROM parked), (SELECT count(*) FROM quarantine)") == [(1, 0)]
 
 
-async def test_what_can_be_read_is_not_quarantined(here: Hall) -> None:
-    delivery = record(admission(PATIENT), PATIENT)
-    await here.consume(delivery)
+async def test_what_can_be_read_is_not_quarantined(here: ServiceOnPostgres) -> None:
+    delivery = consumed(admission(PATIENT), PATIENT)
+    await here.deliver(delivery)
     for named, key in ((delivery.id, PATIENT), (uuid4(), PATIENT), (delivery.id, OTHER)):
         with pytest.raises(NotUnreadable):
             await redrive(here.inbox, key, "demo", dry_run=False, without=Quarantine(named, "ops"))
-    assert await here.look("SELECT count(*) FROM parked") == [(1,)]
+    assert await here.select("SELECT count(*) FROM parked") == [(1,)]
 
 
 @pytest.mark.parametrize(("kind", "stands"), [("EpisodeAdmitted", 1), ("ConsentRevoked", 0), ("Garbled", 0), ("", 0)])
 async def test_an_event_quarantined_that_may_have_been_a_revocation_ends_every_consent(
-    here: Hall, kind: str, stands: int
+    here: ServiceOnPostgres, kind: str, stands: int
 ) -> None:
     await here.pool.execute("INSERT INTO consents VALUES ('demo', $1, 'c1', now(), '{}')", OTHER)
-    good = record(admission(OTHER), OTHER)
-    broken = consumed({**good.headers, "ce_type": f"org.iop-hub.{kind}" if kind else ""}, OTHER, b"{")
+    good = consumed(admission(OTHER), OTHER)
+    broken = read_record({**good.headers, "ce_type": f"org.iop-hub.{kind}" if kind else ""}, OTHER, b"{")
     broken.unreadable, broken.event = "value", None
-    await here.consume(broken)
+    await here.deliver(broken)
     await redrive(here.inbox, OTHER, "demo", dry_run=False, without=Quarantine(broken.id, "ops"))
-    assert await here.look("SELECT count(body) FROM consents") == [(stands,)]
+    assert await here.select("SELECT count(body) FROM consents") == [(stands,)]
 
 
-async def test_whom_an_unreadable_record_identified_is_known_once_it_is_redriven(here: Hall) -> None:
-    good = record(PatientIdentified(digests=(Digest("k", "ab"),), sealed=(), identified_at=MONDAY_NOON), OTHER)
-    await here.consume(consumed(good.headers, OTHER, b"{"))
-    assert await here.look("SELECT patient FROM alias") == []
+async def test_whom_an_unreadable_record_identified_is_known_once_it_is_redriven(here: ServiceOnPostgres) -> None:
+    good = consumed(PatientIdentified(digests=(Digest("k", "ab"),), sealed=(), identified_at=MONDAY_NOON), OTHER)
+    await here.deliver(read_record(good.headers, OTHER, b"{"))
+    assert await here.select("SELECT patient FROM alias") == []
     await here.pool.execute("UPDATE parked SET content = $1", good.content)
     assert (await redrive(here.inbox, OTHER, "demo", dry_run=False)).parked == 0
-    assert await here.look("SELECT patient FROM alias") == [(OTHER,)]
+    assert await here.select("SELECT patient FROM alias") == [(OTHER,)]
 
 
-async def hold_task(here: Hall) -> str:
-    ((task,),) = await here.look("SELECT id FROM resources WHERE type = 'Task'")
+async def hold_task(here: ServiceOnPostgres) -> str:
+    ((task,),) = await here.select("SELECT id FROM resources WHERE type = 'Task'")
     return str(task)
 
 
-async def task(here: Hall) -> tuple[str, int]:
+async def task(here: ServiceOnPostgres) -> tuple[str, int]:
     """Its status and the tier that was said last."""
-    ((status, body),) = await here.look("SELECT status, body FROM resources WHERE type = 'Task'")
+    ((status, body),) = await here.select("SELECT status, body FROM resources WHERE type = 'Task'")
     (tier,) = [each["valueInteger"] for each in msgspec.json.decode(body)["input"] if "valueInteger" in each]
     return status, tier
 
 
-async def test_a_hold_is_acknowledged_while_its_events_stay_parked(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_a_hold_is_acknowledged_while_its_events_stay_parked(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     identity = await hold_task(here)
 
     answer = await here.command(PATIENT, AcknowledgeHold(escalation_id=identity))
@@ -254,33 +246,35 @@ async def test_a_hold_is_acknowledged_while_its_events_stay_parked(here: Hall) -
     assert isinstance(answer, Committed) and answer.resources[0] == ("Task", identity, 2)
     assert await task(here) == ("accepted", 2)
     assert (await here.emitted())[-1] == "EscalationAcknowledged"
-    assert await here.look("SELECT count(*) FROM parked") == [(1,)]
+    assert await here.select("SELECT count(*) FROM parked") == [(1,)]
 
 
-async def test_acknowledging_a_hold_twice_says_it_once(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_acknowledging_a_hold_twice_says_it_once(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     identity = await hold_task(here)
     await here.command(PATIENT, AcknowledgeHold(escalation_id=identity))
     assert await here.command(PATIENT, AcknowledgeHold(escalation_id=identity)) == Committed()
     assert (await here.emitted()).count("EscalationAcknowledged") == 1
 
 
-async def test_a_hold_changed_since_it_was_read_is_not_acknowledged(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_a_hold_changed_since_it_was_read_is_not_acknowledged(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     delivery = commanded(PATIENT, AcknowledgeHold(escalation_id=await hold_task(here)))
     delivery.expects = (Expected("Task", await hold_task(here), 7),)
-    assert await here.consume(delivery) == [Stale("Task", await hold_task(here))]
+    assert await here.deliver(delivery) == [Stale("Task", await hold_task(here))]
 
 
-async def test_nobody_resolves_a_hold_by_hand_while_events_are_parked(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_nobody_resolves_a_hold_by_hand_while_events_are_parked(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     identity = await hold_task(here)
     assert await here.command(PATIENT, ResolveHold(escalation_id=identity, reason="acted-on")) == STILL_PARKED
     assert await task(here) == ("requested", 2)
 
 
-async def test_a_hold_that_is_over_can_be_neither_acknowledged_nor_resolved(here: Hall, decision: Mended) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_a_hold_that_is_over_can_be_neither_acknowledged_nor_resolved(
+    here: ServiceOnPostgres, decision: Mended
+) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     identity = await hold_task(here)
     decision.mended = True
     await redrive(here.inbox, PATIENT, "demo", dry_run=False)
@@ -288,8 +282,10 @@ async def test_a_hold_that_is_over_can_be_neither_acknowledged_nor_resolved(here
     assert await here.command(PATIENT, ResolveHold(escalation_id=identity, reason="acted-on")) == escalation.NOT_OPEN
 
 
-async def test_a_hold_nobody_acknowledged_in_time_is_overdue_once_one_tier_up(here: Hall, decision: Mended) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_a_hold_nobody_acknowledged_in_time_is_overdue_once_one_tier_up(
+    here: ServiceOnPostgres, decision: Mended
+) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
 
     here.set_clock(MONDAY_NOON + timedelta(hours=23, minutes=59))
     assert await internal.run_due(here.inbox) == 0
@@ -304,30 +300,30 @@ async def test_a_hold_nobody_acknowledged_in_time_is_overdue_once_one_tier_up(he
     assert await task(here) == ("completed", 3)
 
 
-async def test_an_acknowledged_hold_is_never_overdue(here: Hall) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_an_acknowledged_hold_is_never_overdue(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     await here.command(PATIENT, AcknowledgeHold(escalation_id=await hold_task(here)))
     here.set_clock(MONDAY_NOON + timedelta(days=3))
     assert await internal.run_due(here.inbox) == 0
 
 
-async def test_the_deadline_of_a_hold_concludes_nothing_of_the_clinic(here: Hall) -> None:
-    await here.consume(record(admission(OTHER), OTHER))
-    await here.consume(garbage(OTHER))
+async def test_the_deadline_of_a_hold_concludes_nothing_of_the_clinic(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(OTHER), OTHER))
+    await here.deliver(unreadable(admission(OTHER), OTHER))
     here.set_clock(MONDAY_NOON + timedelta(days=3))
     assert await internal.run_due(here.inbox) == 1
     assert (await here.emitted())[-1] == "EscalationOverdue"
     assert "SessionMissed" not in await here.emitted()
 
 
-async def test_a_held_key_that_is_no_id_has_its_deadline_too(here: Hall) -> None:
-    await here.consume(consumed(record(admission(PATIENT), PATIENT).headers, "no-id", b"{"))
+async def test_a_held_key_that_is_no_id_has_its_deadline_too(here: ServiceOnPostgres) -> None:
+    await here.deliver(read_record(consumed(admission(PATIENT), PATIENT).headers, "no-id", b"{"))
     here.set_clock(MONDAY_NOON + timedelta(days=3))
     assert await internal.run_due(here.inbox) == 1
 
 
-async def test_another_programs_events_are_not_there_to_redrive(here: Hall, decision: Mended) -> None:
-    await here.consume(record(admission(PATIENT), PATIENT))
+async def test_another_programs_events_are_not_there_to_redrive(here: ServiceOnPostgres, decision: Mended) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
     decision.mended = True
     assert await redrive(here.inbox, PATIENT, "elsewhere", dry_run=False) == Redriven(decided=0, parked=0)
-    assert await here.look("SELECT count(*) FROM parked") == [(1,)]
+    assert await here.select("SELECT count(*) FROM parked") == [(1,)]

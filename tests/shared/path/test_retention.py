@@ -14,7 +14,8 @@ from shared.path.transaction.aliases import Keys
 from shared.platform import db, documents
 from shared.platform.retention import RetentionPolicy, forget, over_in
 from shared.platform.settings import Retention, topic_days
-from tests.shared.path.hall import DEPLOY, MONDAY_NOON
+from tests.service import DEPLOY
+from tests.shared.path.given import MONDAY_NOON
 
 FEBRUARY_1 = datetime(2026, 2, 1, tzinfo=UTC)
 SHORT, LONG = Retention(documents_days=30, journal_days=90), Retention(documents_days=60, journal_days=365)

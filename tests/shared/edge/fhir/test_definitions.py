@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from shared.edge.fhir.definitions import ANY_RESOURCE, Field, is_resource_type, shape
 from shared.edge.fhir.validator import walk
+from tests.laws import examples
 from tests.shared.edge.fhir.test_invariants import changed_one
 
 Resource = dict[str, Any]
@@ -107,7 +108,7 @@ def test_every_primitive_passes_only_what_the_model_passes() -> None:
     assert len(seen) > 15
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_bundle_that_the_models_refuse_is_refused(
     bundle: Resource, message: Resource, data: st.DataObject

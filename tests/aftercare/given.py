@@ -1,16 +1,11 @@
-"""A small clinic for the tests of aftercare: named moments, partners, meetings, and a patient who hears and is told."""
+"""Aftercare's facts: named moments, partners, meetings, and what a lane says of a referral."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid5
 
-from services.aftercare import decide
-from services.aftercare import state as memory
 from services.aftercare.meetings import Meeting
 from services.aftercare.messages import (
-    Commands,
     ConsentRevoked,
-    Consumes,
     DisclosureGaveUp,
     DisclosureMade,
     DisclosureRefused,
@@ -19,12 +14,9 @@ from services.aftercare.messages import (
     EpisodeDischarged,
     PatientIdentified,
     ReferralPrepared,
-    TimePassed,
 )
 from services.aftercare.settings import Settings
-from services.aftercare.state import Referral, State
-from shared.events.envelope import Event
-from shared.rules.decision import Moment, Refused
+from services.aftercare.state import Referral
 from shared.rules.escalation import Times
 from tests.shared.rules.partners import ALUMNI, CLINIC, FELLOWSHIP, HOUSE, consent_to
 
@@ -91,52 +83,6 @@ def discharged(disposition: str = "completed", episode_id: str = EPISODE) -> Epi
     )
 
 
-class Patient:
-    """One patient's state as the path would carry it: each event said is folded in before the next is heard."""
-
-    def __init__(self, *consumed: Consumes, settings: Settings = SETTINGS) -> None:
-        self.state, self.settings, self.count = State(), settings, 0
-        for event in consumed:
-            self.consumes(event)
-
-    def consumes(self, event: Consumes, at: datetime = DISCHARGED) -> list[Event]:
-        emitted = decide.react(self.state, event, self._moment(at))
-        self._fold(event, emitted)
-        return emitted
-
-    def told(self, command: Commands, at: datetime = NEXT_DAY) -> list[Event] | Refused:
-        emitted = decide.decide(self.state, command, self._moment(at))
-        if not isinstance(emitted, Refused):
-            self._fold(command, emitted)
-        return emitted
-
-    def until(self, at: datetime) -> list[Event]:
-        """Time passes until then: every deadline on the way is heard at its own moment."""
-        emitted: list[Event] = []
-        for _ in range(100):
-            due = memory.due(self.state)
-            if due is None or due > at:
-                return emitted
-            emitted += self.consumes(TimePassed(), at=due)
-        raise AssertionError("a deadline that never ends")
-
-    def _moment(self, at: datetime) -> Moment[Settings]:
-        self.count += 1
-        return Moment(
-            now=at,
-            listening_since=ADMITTED,
-            settings=self.settings,
-            cause=uuid5(UUID(EPISODE), str(self.count)),
-            patient="patient",
-            program="demo",
-            by="case-manager",
-        )
-
-    def _fold(self, cause: Any, emitted: list[Event]) -> None:
-        for event in (cause, *emitted):
-            self.state = memory.evolve(self.state, event)
-
-
 def made(referral: ReferralPrepared | Referral, consent_id: str = "consent") -> DisclosureMade:
     return DisclosureMade(**_about(referral), consent_id=consent_id)
 
@@ -164,13 +110,3 @@ def _about(referral: ReferralPrepared | Referral) -> dict[str, Any]:
         "focus": f"ServiceRequest/{referral.referral_id}",
         "attempt": referral.attempt,
     }
-
-
-def of(kind: type[Event], emitted: list[Event] | Refused) -> list[Any]:
-    assert not isinstance(emitted, Refused)
-    return [each for each in emitted if type(each) is kind]
-
-
-def names(emitted: list[Event] | Refused) -> list[str]:
-    assert not isinstance(emitted, Refused)
-    return [type(each).__name__ for each in emitted]

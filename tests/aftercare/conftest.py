@@ -1,0 +1,44 @@
+"""Aftercare as its app runs it, but for Kafka and HTTP: internal lane, deadlines, a lane for each partner."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.aftercare import app, form
+from shared.path.inbound.internal import InternalLane, run_deadlines
+from shared.path.outbound.destinations import PartnerLane
+from shared.platform.settings import partners
+from tests.aftercare.partner import Partner
+from tests.aftercare.running import ADMITTED, Aftercare
+from tests.service import DEPLOY, StartService
+
+
+@pytest.fixture
+async def partner(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Partner]:
+    """All partners at one address."""
+    async with Partner().open() as opened:
+        for name in partners(DEPLOY):
+            monkeypatch.setenv(f"IOP_PARTNER_URL_{name.upper().replace('-', '_')}", opened.url)
+        yield opened
+
+
+@pytest.fixture
+async def aftercare(start_service: StartService, partner: Partner) -> AsyncIterator[Aftercare]:
+    service = await start_service(app.assemble, "aftercare", ADMITTED)
+    here = Aftercare(**vars(service), partner=partner)
+    await asyncio.gather(*here.assemble.tasks(here.running))
+    lanes = [
+        PartnerLane(here.assemble.service, each, here.pool, here.inbox.clock, form.transaction, here.wake_up).run(
+            here.dsn
+        )
+        for each in partners(DEPLOY).values()
+        if each.url
+    ]
+    running = [InternalLane(here.inbox, here.wake_up).run(here.dsn), run_deadlines(here.inbox), *lanes]
+    tasks = [asyncio.create_task(each) for each in running]
+    yield here
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(each, asyncio.CancelledError) for each in ended)

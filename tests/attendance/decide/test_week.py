@@ -1,0 +1,52 @@
+"""The hours of a week, looked at once."""
+
+from datetime import timedelta
+
+from services.attendance.messages import WeekClosed, WeeklyHoursFellShort
+from tests.attendance.given import GRACE, SECOND_MONDAY, admitted, check_in, evening
+from tests.attendance.story import Story
+from tests.story import only
+
+DAY = timedelta(days=1)
+
+
+def test_a_week_below_its_hours_is_said_once_late_check_ins_are_over() -> None:
+    story = Story(admitted())
+    story.attending_until(SECOND_MONDAY)
+    story.missing(SECOND_MONDAY)
+    story.attending_until(evening(2, 0, 1))
+    assert only(story.attending_until(evening(2, 0, 23)), WeeklyHoursFellShort) == []
+    (short,) = only(story.attending_until(evening(2, 1, 0)), WeeklyHoursFellShort)
+    assert (short.week_start, short.week_end) == (evening(1, 0, 0), evening(2, 0, 0))
+    assert (short.minutes, short.minimum_minutes) == (360, 540)
+
+
+def test_a_week_of_nine_hours_is_enough() -> None:
+    story = Story(admitted())
+    emitted = story.attending_until(evening(4, 0))
+    assert only(emitted, WeeklyHoursFellShort) == [] and len(only(emitted, WeekClosed)) == 2
+
+
+def test_the_first_partial_week_is_not_looked_at() -> None:
+    story = Story()
+    story.now = evening(0, 3, 12)
+    story.then(admitted(at=story.now))
+    assert only(story.attending_until(evening(1, 4)), WeeklyHoursFellShort) == []
+
+
+def test_minutes_of_a_late_check_in_count_for_their_week() -> None:
+    story = Story(admitted())
+    story.attending_until(evening(1, 4))
+    story.missing(evening(1, 4))
+    story.then(check_in(evening(1, 4), 180, evening(1, 4, 19)))
+    assert only(story.attending_until(evening(2, 4)), WeeklyHoursFellShort) == []
+
+
+def test_a_week_is_not_closed_while_its_absences_are_deferred() -> None:
+    """Back after ten days of deafness: the hours of the week are not short by silence that nobody heard."""
+    story = Story(admitted())
+    story.attending_until(SECOND_MONDAY - DAY)
+    story.now = story.listening_since = evening(2, 2, 12)
+    assert only(story.until(story.now), WeeklyHoursFellShort) == []
+    story.then(*(check_in(evening(1, weekday)) for weekday in (0, 2, 4)))
+    assert only(story.until(story.now + GRACE), WeeklyHoursFellShort) == []

@@ -1,0 +1,88 @@
+"""A referral and the level recommended."""
+
+from datetime import date, timedelta
+
+from services.intake import messages as w
+from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, escalated, referral, stated
+from tests.intake.story import given, referred
+
+BUPRENORPHINE = w.Prescribed("aaaaaaaa-0000-4000-8000-000000000001", "1819", date(2026, 1, 1), route="sublingual")
+ATORVASTATIN = w.Prescribed("bbbbbbbb-0000-4000-8000-000000000002", "83367", date(2025, 1, 1))
+
+MISS = escalated("a miss", "missed-session", MONDAY)
+POSITIVE = escalated("a positive", "unexpected-positive", MONDAY + timedelta(days=7))
+
+
+def test_a_referral_with_its_assessment_is_recommended_with_every_rule() -> None:
+    story = given(assessment(IOP_NEEDS, "safe-housing"), referral())
+    received, recommended = story.emitted
+    assert isinstance(received, w.ReferralReceived)
+    assert isinstance(recommended, w.LevelOfCareRecommended)
+    assert (recommended.level, recommended.rules, recommended.track) == ("2.1", ("R14",), "general")
+    assert recommended.referral_id == REFERRAL
+    assert recommended.sign_by == MONDAY + timedelta(hours=24)
+    assert {each.dimension: each.level for each in recommended.needs} == IOP_NEEDS
+
+
+def test_an_assessment_after_its_referral_is_recommended_too() -> None:
+    story = given(referral(), assessment(IOP_NEEDS))
+    assert "LevelOfCareRecommended" in story.names()
+
+
+def test_a_referral_without_needs_asks_a_person_and_places_nobody() -> None:
+    story = given(referral())
+    review = story.emitted[1]
+    assert isinstance(review, w.PlacementReviewRequested)
+    assert review.reason == "R0"
+    assert review.missing == ("withdrawal", "biomedical", "psychiatric-cognitive", "recovery-environment", "age")
+    assert review.act_by == MONDAY + timedelta(hours=24)
+    assert "LevelOfCareRecommended" not in story.names()
+
+
+def test_each_need_that_arrives_shortens_the_review() -> None:
+    story = given(referral(), assessment({"withdrawal": "none"}))
+    (review,) = story.emitted
+    assert isinstance(review, w.PlacementReviewRequested)
+    assert review.missing == ("biomedical", "psychiatric-cognitive", "recovery-environment")
+
+
+def test_when_the_last_need_arrives_the_review_is_withdrawn_and_the_level_recommended() -> None:
+    story = given(referral(), assessment({"withdrawal": "none"})).and_then(assessment(IOP_NEEDS))
+    assert story.names() == ["PlacementReviewWithdrawn", "LevelOfCareRecommended"]
+    assert story.state.reviews == ()
+
+
+def test_the_same_assessment_again_says_nothing_new() -> None:
+    story = given(assessment(IOP_NEEDS), referral(), assessment(IOP_NEEDS))
+    assert story.emitted == []
+
+
+def test_the_same_referral_again_says_nothing_new() -> None:
+    assert given(assessment(IOP_NEEDS), referral(), referral()).emitted == []
+
+
+def test_a_newer_need_changes_the_recommendation_in_place() -> None:
+    before = given(assessment(IOP_NEEDS), referral())
+    after = before.at(TUESDAY).and_then(w.RecordAssessment(needs=stated({"substance-use-risk": "2.5"}, TUESDAY)))
+    first, second = (each for each in after.all_emitted if isinstance(each, w.LevelOfCareRecommended))
+    assert (first.level, second.level) == ("2.1", "2.5")
+    assert first.task_id == second.task_id
+
+
+def test_an_older_need_that_arrives_late_changes_nothing() -> None:
+    story = given(assessment(IOP_NEEDS), referral())
+    story.and_then(w.RecordAssessment(needs=stated({"substance-use-risk": "2.5"}, MONDAY - timedelta(days=1))))
+    assert story.emitted == []
+
+
+def test_a_second_referral_meanwhile_is_tracked_beside_the_first() -> None:
+    story = referred().and_then(referral("99999999-1111-4c5a-9e0e-3f0c5a0e5a0e"))
+    assert story.names() == ["ReferralReceived"]
+    assert story.state.referral is not None
+    assert story.state.referral.id == REFERRAL
+
+
+def test_pregnancy_with_active_use_asks_for_a_review_once() -> None:
+    story = given(assessment(IOP_NEEDS, "pregnant", "active-use"), referral())
+    assert story.names() == ["ReferralReceived", "LevelOfCareRecommended", "PlacementReviewRequested"]
+    assert story.and_then(assessment(IOP_NEEDS, "pregnant", "active-use", at=TUESDAY)).emitted == []

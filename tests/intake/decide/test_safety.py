@@ -1,0 +1,125 @@
+"""What a person must hear of at once."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from services.intake import messages as w
+from services.intake.state import due
+from shared.events.escalation import Signal
+from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, escalated, found, referral
+from tests.intake.story import given
+
+BUPRENORPHINE = w.Prescribed("aaaaaaaa-0000-4000-8000-000000000001", "1819", date(2026, 1, 1), route="sublingual")
+ATORVASTATIN = w.Prescribed("bbbbbbbb-0000-4000-8000-000000000002", "83367", date(2025, 1, 1))
+
+MISS = escalated("a miss", "missed-session", MONDAY)
+POSITIVE = escalated("a positive", "unexpected-positive", MONDAY + timedelta(days=7))
+
+
+def test_a_suicidal_finding_is_told_at_once_as_t4() -> None:
+    story = given(w.ReportFindings(findings=found("c-ssrs-q4")))
+    (raised,) = story.emitted
+    assert isinstance(raised, w.EscalationRaised)
+    escalation = raised.escalation
+    assert (escalation.category, escalation.reason, escalation.tier) == ("safety", "suicide-risk", 4)
+    assert escalation.acknowledge_by == MONDAY + timedelta(minutes=15)
+    assert escalation.signals == (Signal("suicide-risk", MONDAY, "Observation/c-ssrs-q4"),)
+
+
+def test_the_assessment_that_follows_does_not_say_it_again() -> None:
+    story = given(w.ReportFindings(findings=found("c-ssrs-q4")), assessment(IOP_NEEDS, "c-ssrs-q4"))
+    assert story.emitted == []
+
+
+def test_after_a_person_resolved_it_the_same_finding_sent_again_is_silent() -> None:
+    story = given(w.ReportFindings(findings=found("c-ssrs-q4")))
+    (raised,) = story.emitted
+    assert isinstance(raised, w.EscalationRaised)
+    story.and_then(w.ResolveEscalation(escalation_id=raised.escalation.id, reason="safety-plan"))
+    assert story.names() == ["EscalationResolved"]
+    assert story.and_then(w.ReportFindings(findings=found("c-ssrs-q4"))).emitted == []
+    assert story.at(TUESDAY).and_then(w.ReportFindings(findings=found("c-ssrs-q4", at=TUESDAY))).names() == [
+        "EscalationRaised"
+    ]
+
+
+def test_an_old_answer_out_of_the_chart_alarms_nobody() -> None:
+    years_ago = MONDAY - timedelta(days=900)
+    assert given(w.ReportFindings(findings=found("c-ssrs-q4", "phq-9-item-9=3", at=years_ago))).emitted == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason", "tier"),
+    [
+        (("current-overdose",), "medical-emergency", 4),
+        (("ciwa-ar=19",), "severe-withdrawal", 4),
+        (("withdrawal-seizure-history", "daily-heavy-use"), "complicated-withdrawal-risk", 3),
+        (("ciwa-ar=12",), "same-day-medical-evaluation", 3),
+        (("cows=25",), "same-day-medical-evaluation", 3),
+        (("phq-9-item-9=1",), "suicide-screen", 3),
+        (("c-ssrs-q3",), "suicide-screen", 3),
+    ],
+)
+def test_what_a_person_must_hear_of(facts: tuple[str, ...], reason: str, tier: int) -> None:
+    (raised,) = given(w.ReportFindings(findings=found(*facts))).emitted
+    assert isinstance(raised, w.EscalationRaised)
+    assert (raised.escalation.reason, raised.escalation.tier) == (reason, tier)
+
+
+def test_the_graver_reason_stands_alone() -> None:
+    story = given(w.ReportFindings(findings=found("c-ssrs-q3", "c-ssrs-q4")))
+    assert [each.escalation.reason for each in story.emitted if isinstance(each, w.EscalationRaised)] == [
+        "suicide-risk"
+    ]
+
+
+def test_a_history_meets_what_is_told_later() -> None:
+    story = given(assessment({}, "withdrawal-seizure-history"), assessment({}, "daily-heavy-use"))
+    assert story.names() == ["EscalationRaised"]
+
+
+def test_an_escalation_nobody_acknowledged_is_overdue_once() -> None:
+    story = given(w.ReportFindings(findings=found("phq-9-item-9")))
+    deadline = due(story.state)
+    assert deadline == MONDAY + timedelta(hours=1)
+    assert story.at(deadline).and_then(w.TimePassed()).names() == ["EscalationOverdue"]
+    assert due(story.state) is None
+
+
+def test_an_escalation_is_acknowledged_by_a_person() -> None:
+    story = given(w.ReportFindings(findings=found("phq-9-item-9")))
+    (raised,) = story.emitted
+    assert isinstance(raised, w.EscalationRaised)
+    story.and_then(w.AcknowledgeEscalation(escalation_id=raised.escalation.id))
+    assert story.names() == ["EscalationAcknowledged"]
+    assert due(story.state) is None
+
+
+def test_an_unknown_escalation_cannot_be_resolved() -> None:
+    story = given().and_then(w.ResolveEscalation(escalation_id=REFERRAL, reason="done"))
+    assert story.refused is not None
+    assert story.refused.code == "conflict"
+
+
+def test_a_corrected_answer_retracts_what_it_raised() -> None:
+    story = given(assessment(IOP_NEEDS, "c-ssrs-q4"), referral())
+    story.and_then(assessment({}, "not c-ssrs-q4"))
+    assert story.names() == ["EscalationRetracted", "LevelOfCareRecommended"]
+    assert story.state.open == ()
+
+
+def test_a_corrected_answer_leaves_what_another_one_still_supports() -> None:
+    story = given(assessment(IOP_NEEDS, "c-ssrs-q4", "c-ssrs-q5"))
+    assert story.and_then(assessment({}, "not c-ssrs-q4")).names() == ["EscalationUpdated"]
+    assert [each.evidence for each in story.state.open[0].escalation.signals] == ["Observation/c-ssrs-q5"]
+
+
+def test_a_corrected_score_retracts_what_it_raised() -> None:
+    story = given(assessment(IOP_NEEDS, "ciwa-ar=19"))
+    assert story.and_then(assessment({}, "ciwa-ar=9")).names() == ["EscalationRetracted"]
+
+
+def test_half_of_a_reason_is_no_reason() -> None:
+    story = given(assessment(IOP_NEEDS, "withdrawal-seizure-history", "daily-heavy-use"))
+    assert story.and_then(assessment({}, "not daily-heavy-use")).names() == ["EscalationRetracted"]

@@ -1,0 +1,245 @@
+"""A service on a real PostgreSQL, without Kafka, HTTP and MLLP in front: the one set-up every test of one uses.
+
+service = await start_service(app.assemble, "attendance", MONDAY)
+await service.deliver(consumed(admitted(), patient))     # as from Kafka
+await service.command(patient, CheckIn(...))             # as from the edge, already understood
+await service.post(encounter)                            # as from the edge, still FHIR
+assert await service.emitted() == [...]                  # what stands in the outbox
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from deploy import keys as key_files
+from shared.edge import fhir
+from shared.edge.clients import Caller, TokenVerifier, registered
+from shared.edge.resolving import Submission, cause_of
+from shared.edge.search import ResourceReader
+from shared.edge.submissions import Done, Submissions
+from shared.events import wire
+from shared.events.envelope import Command, Envelope, Event
+from shared.path.outbound.lane import WakeUp
+from shared.path.transaction.aliases import Keys
+from shared.path.transaction.delivery import Answer, Delivery, read_record
+from shared.path.transaction.inbox import Inbox, run_submissions
+from shared.platform import db
+from shared.platform.clock import Clock
+from shared.platform.listening import Listening
+from shared.platform.settings import Process
+from shared.process import Running, ServiceAssembly
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+EMITTED_AT = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
+Json = dict[str, Any]
+
+
+def caller(client: str) -> Caller:
+    """A registered client that may do everything."""
+    return Caller(client, registered(DEPLOY)[client], "demo", (("*", "cruds"),))
+
+
+@dataclass
+class ServiceOnPostgres:
+    """Events are delivered, commands and resources submitted, tables read; the clock stands still until it is set."""
+
+    running: Running
+    parts: ServiceAssembly
+    pool: Any
+    wake_up: WakeUp
+    patient: str = field(default_factory=lambda: str(uuid4()))
+    client: str = "ehr"
+
+    @property
+    def inbox(self) -> Inbox:
+        return self.running.inbox
+
+    @property
+    def keys(self) -> Keys:
+        return self.running.keys
+
+    @property
+    def dsn(self) -> str:
+        return self.running.process.database_url
+
+    @property
+    def reader(self) -> ResourceReader:
+        return ResourceReader(self.pool, self.keys)
+
+    def set_clock(self, moment: datetime) -> None:
+        """At once, also where two settings fall into one tick of the file system."""
+        assert self.running.process.clock_file is not None
+        self.running.process.clock_file.write_text(moment.isoformat())
+        self.running.clock._seen = None
+
+    async def deliver(self, *deliveries: Delivery) -> list[Answer]:
+        """As one batch from Kafka."""
+        return await self.inbox.receive(deliveries)
+
+    async def consume(self, *events: Event, patient: str | None = None, producer: str = "intake") -> None:
+        """Each event as a batch of its own, emitted now."""
+        for event in events:
+            now = self.running.clock.now()
+            await self.deliver(consumed(event, patient or self.patient, producer=producer, at=now))
+
+    async def command(self, patient: str, *commands: Command, cause: UUID | None = None, digest: str = "d") -> Answer:
+        (answer,) = await self.deliver(commanded(patient, *commands, cause=cause, digest=digest))
+        return answer
+
+    async def submit(self, bundle: Json, client: str | None = None) -> Done:
+        """A transaction, or a message."""
+        body = json.dumps(bundle).encode()
+        parsed = fhir.parse(body).resource
+        fhir.require_valid(parsed)
+        kind: Any = bundle["type"]
+        entries = fhir.transaction(parsed) if kind == "transaction" else fhir.message(parsed)[1]
+        who = caller(client or self.client)
+        cause, repeatable = cause_of(parsed, who)
+        return await self.running.submissions.submit(Submission(kind, entries, cause, repeatable, str(len(body))), who)
+
+    async def put(self, resource: Json, client: str | None = None) -> Done:
+        parsed = fhir.parse(json.dumps(resource).encode()).resource
+        fhir.require_valid(parsed)
+        return await self._submit_one("PUT", parsed, client)
+
+    async def post(self, resource: Json, client: str | None = None) -> str:
+        """The id under which the resource is stored."""
+        return _identity(await self._submit_one("POST", resource, client))
+
+    async def _submit_one(self, method: Any, resource: Json, client: str | None) -> Done:
+        identity = resource.get("id") if method == "PUT" else None
+        entry = fhir.single(method, resource["resourceType"], identity, resource, {})
+        submission = Submission("single", (entry,), uuid4(), False, "digest")
+        return await self.running.submissions.submit(submission, caller(client or self.client))
+
+    async def found(self, kind: str, *asked: tuple[str, str]) -> list[Json]:
+        """What a search of the EHR answers, as plain JSON."""
+        resources, _, _ = await self.reader.search(kind, asked, caller("ehr"))
+        return [json.loads(fhir.encode(resource)) for resource in resources]
+
+    async def task(self, code: str) -> Json:
+        """The one Task with this code."""
+        (task,) = [found for found in await self.found("Task") if found["code"]["coding"][0]["code"] == code]
+        return task
+
+    async def select(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in await self.pool.fetch(query, *values)]
+
+    async def count(self, rows: str) -> int:
+        """How many rows: `count("documents WHERE unmatched")`."""
+        number: int = await self.pool.fetchval(f"SELECT count(*) FROM {rows}")
+        return number
+
+    async def emitted(self) -> list[str]:
+        """The events in the outbox, in their order."""
+        headers = await self.select("SELECT headers FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
+        return [wire.event_name(json.loads(each)) for (each,) in headers]
+
+
+def _identity(done: Done) -> str:
+    return str(done.answered[0].location).split("/")[1]
+
+
+def written(
+    event: Event,
+    patient: str,
+    identity: UUID | None = None,
+    *,
+    program: str = "demo",
+    producer: str = "intake",
+    at: datetime = EMITTED_AT,
+) -> wire.Written:
+    """The event as its producer stores it."""
+    cause = identity or uuid4()
+    envelope = Envelope(
+        id=cause,
+        source=producer,
+        event=type(event).__name__,
+        program=program,
+        patient=patient,
+        at=at,
+        correlation_id=cause,
+        causation_id=cause,
+    )
+    return wire.write(event, envelope)
+
+
+def consumed(event: Event, patient: str, identity: UUID | None = None, **envelope: Any) -> Delivery:
+    """The event as it comes from Kafka."""
+    record = written(event, patient, identity, **envelope)
+    return read_record(record.headers, patient, record.body)
+
+
+def unreadable(event: Event, patient: str) -> Delivery:
+    """A record whose headers are whole and whose value is not."""
+    return read_record(consumed(event, patient).headers, patient, b"{")
+
+
+def commanded(patient: str, *commands: Command, cause: UUID | None = None, digest: str = "d") -> Delivery:
+    identity = cause or uuid4()
+    return Delivery(
+        id=identity,
+        key=patient,
+        program="demo",
+        kind="commanded",
+        at=EMITTED_AT,
+        by="ehr",
+        correlation_id=identity,
+        commands=commands,
+        digest=digest,
+    )
+
+
+StartService = Callable[[Callable[[Keys], ServiceAssembly], str, datetime], Awaitable[ServiceOnPostgres]]
+
+
+@pytest.fixture(scope="session")
+def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Key material of a hub: made once, never changed."""
+    return key_files.make(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+async def start_service(database: str, tmp_path: Path, keys_folder: Path) -> AsyncIterator[StartService]:
+    """Compose a service as its app does, on a fresh database; it ends with the test."""
+    process = Process(
+        database_url=database,
+        kafka_bootstrap="",
+        deploy=DEPLOY,
+        keys=keys_folder,
+        issuer="",
+        clock_file=tmp_path / "clock",
+    )
+    async with AsyncExitStack() as started:
+
+        async def start(compose: Callable[[Keys], ServiceAssembly], name: str, now: datetime) -> ServiceOnPostgres:
+            (tmp_path / "clock").write_text(now.isoformat())
+            return await started.enter_async_context(_running(process, compose, name))
+
+        yield start
+
+
+@asynccontextmanager
+async def _running(
+    process: Process, compose: Callable[[Keys], ServiceAssembly], name: str
+) -> AsyncIterator[ServiceOnPostgres]:
+    keys, clock, wake_up = Keys.load(process.keys, name), Clock.of(process), WakeUp()
+    parts = compose(keys)
+    async with db.pool(process.database_url) as pool:
+        listening = Listening(pool, clock)
+        await listening.start()
+        months, settings = db.Months(process.database_url), parts.settings(process)
+        inbox = Inbox(parts.service, pool, months, clock, listening, settings, wake_up.ring)
+        submissions, token_verifier = Submissions(inbox, parts.edge, keys), TokenVerifier("", "", registered(DEPLOY))
+        deciding = asyncio.create_task(run_submissions(inbox, submissions.queue))
+        yield ServiceOnPostgres(Running(process, inbox, submissions, token_verifier, keys, clock), parts, pool, wake_up)
+        deciding.cancel()
+        await asyncio.gather(deciding, return_exceptions=True)

@@ -1,0 +1,44 @@
+"""What the path is tried with: attendance's real decisions, a patient on three evenings a week, two fixed moments."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from services.attendance import app
+from shared.events.intake import EpisodeAdmitted, TemplateSlot
+from shared.path.transaction.aliases import Keys
+from shared.process import ServiceAssembly
+
+MONDAY_NOON = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
+MONDAY_SESSION = datetime(2026, 1, 5, 23, 0, tzinfo=UTC)
+"""18:00 in New York."""
+EVENINGS = (
+    TemplateSlot("group", 0, "18:00", 180),
+    TemplateSlot("group", 2, "18:00", 180),
+    TemplateSlot("group", 4, "18:00", 180),
+)
+
+
+def attendance_with(**changed: Any) -> Callable[[Keys], ServiceAssembly]:
+    """The real service but for these of its functions."""
+
+    def compose(keys: Keys) -> ServiceAssembly:
+        parts = app.assemble(keys)
+        return replace(parts, service=replace(parts.service, **changed))
+
+    return compose
+
+
+def admission(patient: str, template: Sequence[TemplateSlot] = EVENINGS) -> EpisodeAdmitted:
+    return EpisodeAdmitted(
+        episode_id=str(uuid5(UUID(patient), "episode")),
+        plan_id=str(uuid5(UUID(patient), "plan")),
+        referral_id=str(uuid5(UUID(patient), "referral")),
+        level="2.1",
+        track="substance",
+        flags=(),
+        template=tuple(template),
+        admitted_at=MONDAY_NOON,
+    )

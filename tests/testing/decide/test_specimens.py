@@ -1,0 +1,116 @@
+"""Specimens; people and time."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from services.testing.messages import AcknowledgeEscalation, ResolveEscalation
+from services.testing.state import State, due
+from shared.events.escalation import EscalationOverdue, EscalationResolved
+from tests.story import only
+from tests.testing.given import TIME_PASSED, admitted, day, discharged, medications, report
+from tests.testing.story import BASELINE, Story, in_treatment, outcomes
+
+
+@pytest.mark.parametrize(
+    ("condition", "reason", "tier"),
+    [
+        ("substituted", "specimen-substituted-or-adulterated", 3),
+        ("adulterated", "specimen-substituted-or-adulterated", 3),
+        ("dilute", "recollection-needed", 1),
+        ("invalid", "recollection-needed", 1),
+        ("rejected-unsatisfactory", "recollection-needed", 1),
+    ],
+)
+def test_a_specimen_that_is_not_valid_asks_for_a_person(condition: str, reason: str, tier: int) -> None:
+    story = in_treatment()
+    emitted = story.then(report("weekly", 7, condition=condition, COCAINE="negative"))  # type: ignore[arg-type]
+    assert outcomes(emitted) == [condition]
+    assert story.escalations == {reason: tier}
+
+
+def test_a_second_specimen_in_a_row_that_must_be_collected_again_is_tier_two() -> None:
+    story = in_treatment()
+    story.then(report("second week", 7, condition="dilute", COCAINE="negative"))
+    story.then(report("third week", 14, condition="dilute", COCAINE="negative"))
+    assert story.escalations == {"recollection-needed": 2}
+
+
+def test_another_report_of_the_specimen_before_does_not_hide_that_it_had_to_be_collected_again() -> None:
+    story = in_treatment()
+    for name, condition in (("screen", "dilute"), ("another", "valid"), ("a third", "valid")):
+        story.then(report(name, 7, specimen="first", condition=condition, COCAINE="negative"))  # type: ignore[arg-type]
+    story.then(report("weekly", 14, condition="dilute", COCAINE="negative"))
+    assert story.escalations == {"recollection-needed": 2}
+
+
+def test_a_substituted_specimen_cannot_be_the_baseline() -> None:
+    story = Story(admitted(), report("first", 0, condition="substituted", COCAINE="negative"))
+    assert outcomes(story.then(report("second", 2, COCAINE="positive"))) == ["baseline"]
+
+
+def test_an_unmapped_code_is_kept_and_shown_to_a_person() -> None:
+    story = in_treatment()
+    emitted = story.then(report("weekly", 7, unmapped="LOCAL7", COCAINE="negative"))
+    assert outcomes(emitted) == ["expected-negative", "pending"]
+    assert story.escalations == {"laboratory-code-unmapped": 1}
+
+
+def test_an_escalation_is_acknowledged_once_and_resolved() -> None:
+    story = in_treatment()
+    story.then(report("weekly", 7, FENTANYL="positive"))
+    (identity,) = [each.escalation.id for each in story.state.open]
+    assert story.then(AcknowledgeEscalation(escalation_id=identity), at=day(8))
+    assert story.then(AcknowledgeEscalation(escalation_id=identity), at=day(8)) == []
+    story.then(ResolveEscalation(escalation_id=identity, reason="talked-to-patient"), at=day(9))
+    assert story.escalations == {}
+
+
+def test_a_resolved_escalation_is_not_raised_again_by_the_same_evidence() -> None:
+    story = in_treatment()
+    story.then(report("weekly", 7, FENTANYL="positive"))
+    (identity,) = [each.escalation.id for each in story.state.open]
+    story.then(ResolveEscalation(escalation_id=identity, reason="talked-to-patient"), at=day(9))
+    story.then(medications(day(10), "29046"))
+    story.then(report("next week", 14, COCAINE="negative"))
+    assert story.escalations == {}
+
+
+def test_nobody_acknowledged_in_time_is_said_once_one_tier_up() -> None:
+    story = in_treatment()
+    story.then(report("weekly", 7, COCAINE="positive"))
+    at = due(story.state)
+    assert at == day(8) + timedelta(minutes=1440)
+    (overdue,) = only(story.then(TIME_PASSED, at=at), EscalationOverdue)
+    assert overdue.escalation.tier == 3
+    assert due(story.state) is None
+
+
+def test_discharge_closes_what_is_open_with_a_reason() -> None:
+    story = in_treatment()
+    story.then(report("weekly", 7, FENTANYL="positive"))
+    (closed,) = only(story.then(discharged(day(84))), EscalationResolved)
+    assert closed.reason == "episode-discharged"
+    assert story.escalations == {}
+
+
+def test_an_ended_episode_leaves_the_state_after_thirty_days() -> None:
+    story = in_treatment()
+    story.then(discharged(day(84)))
+    assert due(story.state) == day(114)
+    story.then(TIME_PASSED, at=day(114))
+    assert story.state == State()
+
+
+def test_a_report_that_comes_after_the_discharge_about_the_stay_is_still_graded() -> None:
+    story = in_treatment()
+    story.then(discharged(day(84)))
+    assert outcomes(story.then(report("last", 83, FENTANYL="positive", issued=86))) == [
+        "unexpected-positive-presumptive"
+    ]
+    assert story.escalations == {"unexpected-positive-opioid": 3}
+
+
+def test_a_medication_started_on_the_day_of_the_collection_need_not_show_yet() -> None:
+    story = Story(admitted(), BASELINE, medications(day(7), "351267", since=date(2025, 3, 10)))
+    assert outcomes(story.then(report("weekly", 7, BUPRENORPHINE="negative"))) == ["expected-negative"]
