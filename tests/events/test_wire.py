@@ -206,6 +206,13 @@ def test_a_field_of_another_type_is_unreadable_before_it_can_enter_a_state() -> 
     assert "180" not in str(refusal.value)
 
 
+def test_a_disposition_that_is_none_of_the_hubs_is_unreadable() -> None:
+    value = written(BY_EVENT["EpisodeDischarged"]).body
+    assert b'"completed"' in value
+    with pytest.raises(Unreadable):
+        wire.read("EpisodeDischarged", value.replace(b'"completed"', b'"vanished"'))
+
+
 def test_an_instant_without_a_time_zone_is_unreadable() -> None:
     body = written(ADMITTED).body.replace(b"14:00:00Z", b"14:00:00")
     with pytest.raises(Unreadable):

@@ -177,11 +177,15 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
 
 
 def read_episode_discharged(resources: Sequence[Resource]) -> EpisodeDischarged:
+    """Raises ValueError for a disposition that is none of the hub's: nothing could be decided by it."""
     (episode,), (encounter,) = fhir.of_type(resources, "EpisodeOfCare"), fhir.of_type(resources, "Encounter")
+    disposition = fhir.code_of(encounter["hospitalization"]["dischargeDisposition"], codes.DISPOSITION)
+    if disposition not in codes.FHIR_DISPOSITION:
+        raise ValueError("disposition")
     return EpisodeDischarged(
         episode_id=fhir.own_id(episode["id"]),
         encounter_id=encounter["id"],
-        disposition=fhir.code_of(encounter["hospitalization"]["dischargeDisposition"], codes.DISPOSITION),
+        disposition=disposition,
         admitted_at=fhir.moment(episode["period"]["start"]),
         discharged_at=fhir.moment(episode["period"]["end"]),
     )
