@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID, uuid5
 
 from shared.events.envelope import Command, Event
+from shared.events.internal import StateEvent
 from shared.rules.decision import Moment, Refused
 
 S = TypeVar("S")
@@ -51,7 +52,7 @@ class PatientStory(Generic[S, P]):
         self.then(*happened)
 
     def then(self, *happened: Event | Command, at: datetime | None = None) -> list[Event]:
-        """What the service emits to these."""
+        """What the service emits to these; what only its state needs is left out."""
         return [event for each in happened for event in self._step(each, at)]
 
     def until(self, now: datetime) -> list[Event]:
@@ -83,10 +84,11 @@ class PatientStory(Generic[S, P]):
         self.now = at or self.happens_at(happened)
         function = self.decisions.decide if isinstance(happened, Command) else self.decisions.react
         answer = function(self.state, happened, self._moment())
-        self.refused, self.emitted = (answer, []) if isinstance(answer, Refused) else (None, list(answer))
+        self.refused, emitted = (answer, []) if isinstance(answer, Refused) else (None, list(answer))
+        self.emitted = [each for each in emitted if not isinstance(each, StateEvent)]
+        self.all_emitted += self.emitted
         if self.refused is None:
-            self.all_emitted += self.emitted
-            for each in (happened, *self.emitted):
+            for each in (happened, *emitted):
                 self.state = self.decisions.evolve(self.state, each)
         return self.emitted
 

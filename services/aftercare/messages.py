@@ -1,4 +1,4 @@
-"""The doorway: what aftercare is told, what it consumes and what it emits."""
+"""Every message of aftercare: the commands it decides, the events it consumes and emits."""
 
 from typing import Literal
 
@@ -16,12 +16,7 @@ from shared.events.aftercare import (
 )
 from shared.events.envelope import Command
 from shared.events.escalation import (
-    EscalationAcknowledged,
-    EscalationOverdue,
-    EscalationRaised,
-    EscalationResolved,
-    EscalationRetracted,
-    EscalationUpdated,
+    EscalationEvent,
 )
 from shared.events.intake import (
     ConsentGiven,
@@ -39,6 +34,7 @@ from shared.events.internal import (
     DisclosureWithheld,
     TimePassed,
 )
+from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
     "AcknowledgeEscalation",
@@ -59,14 +55,11 @@ __all__ = [
     "Emits",
     "EpisodeAdmitted",
     "EpisodeDischarged",
-    "EscalationAcknowledged",
-    "EscalationOverdue",
-    "EscalationRaised",
-    "EscalationResolved",
-    "EscalationRetracted",
-    "EscalationUpdated",
+    "EscalationCommand",
+    "EscalationEvent",
     "FollowUpCompleted",
     "FollowUpFellDue",
+    "Internal",
     "MeetingListPrepared",
     "PatientIdentified",
     "Reach",
@@ -84,7 +77,7 @@ Reach = Literal["reached", "not-reached"]
 
 
 class AskReferral(Command, frozen=True, kw_only=True, tag=True):
-    """A case manager asks for a referral to a partner, named by its identifier. The gate still decides at release."""
+    """A case manager asks for a referral to a partner, named by its identifier. The gate decides when it is sent."""
 
     referral_id: str
     partner: str
@@ -92,34 +85,17 @@ class AskReferral(Command, frozen=True, kw_only=True, tag=True):
 
 
 class CompleteFollowUp(Command, frozen=True, kw_only=True, tag=True):
+    """A person reached out to the patient, or tried to."""
+
     task_id: str
     reach: Reach = "reached"
 
 
-class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
-    escalation_id: str
+Commands = AskReferral | CompleteFollowUp | EscalationCommand
 
-
-class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
-    escalation_id: str
-    reason: str
-
-
-Commands = AskReferral | CompleteFollowUp | AcknowledgeEscalation | ResolveEscalation
-
+Internal = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
 Consumes = (
-    PatientIdentified
-    | ContactKnown
-    | EpisodeAdmitted
-    | EpisodeDischarged
-    | ConsentGiven
-    | ConsentRevoked
-    | ConsentsCurrent
-    | DisclosureMade
-    | DisclosureWithheld
-    | DisclosureRefused
-    | DisclosureGaveUp
-    | TimePassed
+    PatientIdentified | EpisodeAdmitted | EpisodeDischarged | ConsentGiven | ConsentRevoked | ConsentsCurrent | Internal
 )
 Emits = (
     AftercarePlanned
@@ -132,10 +108,5 @@ Emits = (
     | ReferralWithdrawn
     | FollowUpFellDue
     | FollowUpCompleted
-    | EscalationRaised
-    | EscalationUpdated
-    | EscalationAcknowledged
-    | EscalationOverdue
-    | EscalationResolved
-    | EscalationRetracted
+    | EscalationEvent
 )

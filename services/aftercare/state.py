@@ -1,4 +1,4 @@
-"""What aftercare remembers of one patient: only what the next decision needs. Pure; compact text, at most 4 KB."""
+"""What aftercare's next decision needs of one patient. Pure; compact text, at most 4 KB."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -17,6 +17,7 @@ from services.aftercare.messages import (
     DisclosureWithheld,
     EpisodeAdmitted,
     EpisodeDischarged,
+    EscalationEvent,
     FollowUpCompleted,
     FollowUpFellDue,
     PatientIdentified,
@@ -28,7 +29,6 @@ from services.aftercare.messages import (
 )
 from shared.events.aftercare import ReferralEvent
 from shared.events.envelope import Command, Event, name_id
-from shared.events.escalation import EscalationEvent
 from shared.events.internal import DisclosureOutcome
 from shared.rules import escalation
 from shared.rules.consent import LACKS
@@ -94,7 +94,7 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
 
     On hold it has its reason, and where it is known the moment at which a consent begins to permit it. On its way it
     knows whether the patient's contact data came anew meanwhile, and a reason only if it was taken back: then it stays
-    until the lane has emitted whether it was in time.
+    until the lane says whether it was in time.
     """
 
     referral_id: str
@@ -131,7 +131,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
         return (*(each for each in self.on_its_way if not each.reason), *self.on_hold)
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda plain: plain}
+UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored}
 """Version 2 only adds, at the ends: why a referral is on hold and until when, and more of the plan."""
 
 
@@ -157,7 +157,7 @@ def is_about(event: DisclosureOutcome, referral: Referral) -> bool:
 
 
 def evolve(state: State, event: Event | Command) -> State:
-    """The state after a fact consumed or an event emitted; what it doesn't know leaves it as it is."""
+    """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     match event:
         case PatientIdentified():
             return _with(state, identified=True)
@@ -194,7 +194,7 @@ def evolve(state: State, event: Event | Command) -> State:
 
 
 def due(state: State) -> datetime | None:
-    """When time itself is reacted to next: a follow-up falls due, a consent begins, an escalation becomes overdue."""
+    """The next instant at which a follow-up falls due, a consent begins or an escalation becomes overdue."""
     contacts = [each.due_at for each in state.plan.ahead] if state.plan else []
     consents = [each.until for each in state.on_hold if each.until is not None]
     overdue = escalation.due(state.escalations)

@@ -1,4 +1,4 @@
-"""The doorway: what attendance is told, what it consumes, what it emits."""
+"""Every message of attendance: the commands it decides, the events it consumes and emits."""
 
 from datetime import datetime
 
@@ -18,7 +18,8 @@ from shared.events.attendance import (
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent
 from shared.events.intake import EpisodeAdmitted, EpisodeDischarged, PatientIdentified
-from shared.events.internal import StateEvent, TimePassed
+from shared.events.internal import RetentionBegan, StateEvent, TimePassed
+from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
     "AbsenceDeferred",
@@ -34,13 +35,16 @@ __all__ = [
     "EpisodeAdmitted",
     "EpisodeDischarged",
     "EpisodeForgotten",
+    "EscalationCommand",
     "EscalationEvent",
     "ExcuseSession",
+    "Internal",
     "MarkMissed",
     "OfSession",
     "PatientIdentified",
     "ReinstateSession",
     "ResolveEscalation",
+    "RetentionBegan",
     "SessionAttended",
     "SessionCancelled",
     "SessionCheckedIn",
@@ -59,7 +63,7 @@ __all__ = [
 class CheckIn(Command, frozen=True, kw_only=True, tag=True):
     """The patient is (or was) there from `came_at`; `minutes` once the session is over, None while it lasts.
 
-    `encounter_id` is None where the session's own Appointment emits so: then its Encounter is the one it has.
+    `encounter_id` is None where the session's own Appointment says so: then its Encounter is the one it has.
     """
 
     session_id: str
@@ -69,7 +73,7 @@ class CheckIn(Command, frozen=True, kw_only=True, tag=True):
 
 
 class WithdrawCheckIn(Command, frozen=True, kw_only=True, tag=True):
-    """This Encounter was entered in error (another patient's, another session's): what it emitted is not known."""
+    """This Encounter was entered in error (another patient's, another session's): what it reported is not known."""
 
     session_id: str
     encounter_id: str
@@ -96,18 +100,9 @@ class ReinstateSession(Command, frozen=True, kw_only=True, tag=True):
 
 
 class MarkMissed(Command, frozen=True, kw_only=True, tag=True):
-    """A person emits that the patient did not come, before the deadline does."""
+    """A person reports that the patient did not come, before the deadline does."""
 
     session_id: str
-
-
-class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
-    escalation_id: str
-
-
-class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
-    escalation_id: str
-    reason: str
 
 
 class AbsenceDeferred(StateEvent, frozen=True, kw_only=True):
@@ -135,26 +130,28 @@ class WeekClosed(StateEvent, frozen=True, kw_only=True):
 
 
 class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
-    """A closed episode leaves the state; what was emitted of it stays readable."""
+    """An ended episode leaves the state; what was emitted about it stays readable."""
 
 
 OfSession = CheckIn | WithdrawCheckIn | ExcuseSession | CallOffSession | ReinstateSession | MarkMissed
-Commands = OfSession | AcknowledgeEscalation | ResolveEscalation
+Commands = OfSession | EscalationCommand
+Internal = TimePassed | AbsenceDeferred | BookedUntil | WeekClosed | RetentionBegan | EpisodeForgotten
 Consumes = PatientIdentified | EpisodeAdmitted | EpisodeDischarged | TimePassed
 Emits = (
     SessionScheduled
+    | SessionCheckedIn
+    | CheckInWithdrawn
+    | SessionAttended
     | SessionMissed
+    | AttendanceCorrected
     | SessionExcused
     | SessionCancelled
-    | SessionAttended
-    | AttendanceCorrected
     | WeeklyHoursFellShort
     | WeeklyHoursCorrected
     | EscalationEvent
-    | SessionCheckedIn
-    | CheckInWithdrawn
     | AbsenceDeferred
     | BookedUntil
     | WeekClosed
+    | RetentionBegan
     | EpisodeForgotten
 )

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from services.attendance.settings import Settings
 from services.attendance.state import Episode, Session
 from shared.events.escalation import Signal
-from shared.rules.escalation import Trigger
+from shared.rules.escalation import Trigger, rule_version
 
-TABLE = "2026.1"
+RULES_VERSION = "2026.1"
 MISS_SIGNAL = "missed-session"
 OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
 THREE = frozenset({"three-consecutive-misses", "three-misses-in-14-days"})
@@ -70,7 +70,7 @@ def _trigger(episode: Episode, reason: str, tier: int, misses: Sequence[Session]
         reason=reason,
         tier=tier,
         owner=OWNER_BY_TIER[tier],
-        rule=f"attendance/{reason}|{TABLE}",
+        rule=rule_version("attendance", reason, RULES_VERSION),
         signals=tuple(signal(episode, each) for each in misses),
     )
 

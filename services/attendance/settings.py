@@ -22,3 +22,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     late_check_in_hours: int
     weekly_minimum_minutes: int
     outreach_hours: int
+    retention_days: int
+    """How long an ended stay remains in the state."""

@@ -15,6 +15,7 @@ from services.attendance.messages import (
     EpisodeDischarged,
     EpisodeForgotten,
     EscalationEvent,
+    RetentionBegan,
     SessionAttended,
     SessionCancelled,
     SessionCheckedIn,
@@ -29,15 +30,11 @@ from shared.events.intake import TemplateSlot
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 2
-UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda plain: plain}
-"""Version 2 only adds, at the ends: the Encounter of a session, and the hours of the weeks that were looked at."""
+VERSION = 3
 REMEMBERED_DAYS = 15
 """Past sessions stored: one more than the longest window over misses."""
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
 """The flags a miss is graded by; no other one is stored here."""
-FORGOTTEN_DAYS = 30
-"""A closed episode leaves the state so long after its end."""
 
 SessionOutcome = Literal["planned", "present", "attended", "missed", "excused", "cancelled"]
 
@@ -45,7 +42,7 @@ SessionOutcome = Literal["planned", "present", "attended", "missed", "excused", 
 class Session(msgspec.Struct, frozen=True, array_like=True):
     """One planned session: `slot` is its place in the episode's template, `minutes` those attended.
 
-    `encounter_id` names the Encounter that emits who was there, "" without one.
+    `encounter_id` names the Encounter that says who was there, "" without one.
     """
 
     start: datetime
@@ -57,7 +54,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True):
-    """The stay. `grace_minutes` is the setting of the day it began, so that a deadline never moves by a setting."""
+    """The stay. `grace_minutes` and `retention_days` are settings of their day: a deadline never moves by a setting."""
 
     id: str
     admitted_at: datetime
@@ -68,6 +65,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     grace_minutes: int = 15
     late_hours: int = 24
     discharged_at: datetime | None = None
+    retention_days: int = 0
+    """Of an ended stay: how long after its end it leaves the state."""
 
     def session_id(self, session: Session) -> str:
         return name_id(self.id, f"session:{session.start.isoformat()}:{session.slot}")
@@ -102,6 +101,16 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     weeks: tuple[Week, ...] = ()
 
 
+def _with_retention(stored: Any) -> Any:
+    """Version 3 adds how long an ended stay stays in the state: 30 days, where it ended before."""
+    episode, *others = stored
+    return [episode and [*episode, 30 if episode[-1] is not None else 0], *others]
+
+
+UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored, 2: _with_retention}
+"""Version 2 only adds, at the ends: the Encounter of a session, and the hours of the weeks that were looked at."""
+
+
 def find(state: State, session_id: str, near: datetime) -> Session | None:
     """The session with this id, looked for from `near` outwards: an id is derived, and that costs more than sorting."""
     if state.episode is None:
@@ -111,7 +120,7 @@ def find(state: State, session_id: str, near: datetime) -> Session | None:
 
 
 def evolve(state: State, event: Event | Command) -> State:
-    """The state after an event consumed or emitted, or a command told. Total: what it doesn't know changes nothing."""
+    """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     match event:
         case EpisodeAdmitted():
             return _admitted(state, event)
@@ -135,7 +144,7 @@ def evolve(state: State, event: Event | Command) -> State:
             return _deferred(state, event)
         case EscalationEvent():
             return msgspec.structs.replace(state, escalations=escalation.evolve(state.escalations, event))
-        case BookedUntil() | WeekClosed() | EpisodeDischarged() | EpisodeForgotten():
+        case BookedUntil() | WeekClosed() | EpisodeDischarged() | RetentionBegan() | EpisodeForgotten():
             return _episode_moved(state, event)
         case _:
             return state
@@ -169,7 +178,9 @@ def _scheduled(state: State, event: SessionScheduled, start: datetime) -> State:
     return _replaced(state, found, Session(start, slot)) if found.outcome in ("cancelled", "excused") else state
 
 
-def _episode_moved(state: State, event: BookedUntil | WeekClosed | EpisodeDischarged | EpisodeForgotten) -> State:
+def _episode_moved(
+    state: State, event: BookedUntil | WeekClosed | EpisodeDischarged | RetentionBegan | EpisodeForgotten
+) -> State:
     if state.episode is None:
         return state
     match event:
@@ -186,6 +197,8 @@ def _episode_moved(state: State, event: BookedUntil | WeekClosed | EpisodeDischa
             if episode_id != state.episode.id:
                 return state
             return msgspec.structs.replace(state, episode=msgspec.structs.replace(state.episode, discharged_at=at))
+        case RetentionBegan(retention_days=days):
+            return msgspec.structs.replace(state, episode=msgspec.structs.replace(state.episode, retention_days=days))
         case EpisodeForgotten():
             return State(escalations=state.escalations)
 
@@ -236,13 +249,13 @@ Waiting = Sequence[tuple[datetime, Session]]
 
 
 def undecided(state: State, episode: Episode) -> Waiting:
-    """The sessions that nobody emitted anything about yet, each with the instant at which silence makes it a miss."""
+    """The sessions of which nothing is known yet, each with the instant at which silence makes it a miss."""
     grace = timedelta(minutes=episode.grace_minutes)
     return [(each.deferred_until or each.start + grace, each) for each in state.sessions if each.outcome == "planned"]
 
 
 def due(state: State) -> datetime | None:
-    """The next instant at which something must be decided though nobody emits anything."""
+    """The next instant at which something must be decided though nothing is consumed."""
     moments = [escalation.due(state.escalations)]
     if (episode := state.episode) is not None:
         waiting = undecided(state, episode)
@@ -271,4 +284,4 @@ def forgotten_at(episode: Episode, waiting: Waiting) -> datetime | None:
     """When a closed episode leaves the state: none of its sessions waits any more. None while it is open."""
     if episode.discharged_at is None:
         return None
-    return max([episode.discharged_at + timedelta(days=FORGOTTEN_DAYS), *(at for at, _ in waiting)])
+    return max([episode.discharged_at + timedelta(days=episode.retention_days), *(at for at, _ in waiting)])

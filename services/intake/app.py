@@ -4,7 +4,7 @@ from services.intake.decide import decide, react
 from services.intake.edge import edge
 from services.intake.messages import Commands, RecordConsent, ReportFindings, RevokeConsent
 from services.intake.settings import Settings
-from services.intake.state import VERSION, State, due, evolve
+from services.intake.state import UPCAST, VERSION, State, due, evolve
 from shared.events.catalogue import INTAKE_EVENTS
 from shared.path.service import Service
 from shared.path.transaction.aliases import Keys
@@ -24,6 +24,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         urgent=(RecordConsent, RevokeConsent, ReportFindings),
         commands=Commands,
         keys=keys,
+        upcast=UPCAST,
     )
     return ServiceAssembly(
         service=service,

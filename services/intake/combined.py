@@ -1,6 +1,6 @@
 """Signals that meet: a missed session and an unexpected positive within 7 days of clinical time (domain 5.2).
 
-What stands is computed from the ledger alone, so the order in which the two topics arrived cannot matter.
+What stands is computed from the signal window alone, so the order in which the two topics arrived cannot matter.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def together(signals: Sequence[NamedSignal], days: int) -> Trigger | None:
         reason=REASON,
         tier=TIER,
         owner="primary-therapist",
-        rule=TABLE.rule_name(REASON),
+        rule=TABLE.rule_version(REASON),
         signals=tuple(sorted({each.signal for each in shown}, key=_order)),
         subsumes=tuple(dict.fromkeys(each.escalation_id for each in shown)),
     )

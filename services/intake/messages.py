@@ -1,4 +1,4 @@
-"""The doorway: what intake is told, what it consumes and what it emits."""
+"""Every message of intake: the commands it decides, the events it consumes and emits."""
 
 from datetime import date, datetime
 
@@ -6,8 +6,7 @@ import msgspec
 
 from shared.events.envelope import Command
 from shared.events.escalation import (
-    EscalationAcknowledged,
-    EscalationOverdue,
+    EscalationEvent,
     EscalationRaised,
     EscalationResolved,
     EscalationRetracted,
@@ -16,6 +15,7 @@ from shared.events.escalation import (
 from shared.events.intake import (
     ConsentGiven,
     ConsentRevoked,
+    ConsentsCurrent,
     Digest,
     EpisodeAdmitted,
     EpisodeDeclined,
@@ -33,7 +33,8 @@ from shared.events.intake import (
     ReferralReceived,
     TemplateSlot,
 )
-from shared.events.internal import TimePassed
+from shared.events.internal import RetentionBegan, TimePassed
+from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
     "AcknowledgeEscalation",
@@ -41,19 +42,22 @@ __all__ = [
     "CompleteReview",
     "ConsentGiven",
     "ConsentRevoked",
+    "ConsentsCurrent",
     "Consumes",
     "Digest",
     "Discharge",
+    "Emits",
     "EpisodeAdmitted",
     "EpisodeDeclined",
     "EpisodeDischarged",
-    "EscalationAcknowledged",
-    "EscalationOverdue",
+    "EscalationCommand",
+    "EscalationEvent",
     "EscalationRaised",
     "EscalationResolved",
     "EscalationRetracted",
     "EscalationUpdated",
     "Finding",
+    "Internal",
     "LevelOfCareRecommended",
     "Medication",
     "MedicationsRecorded",
@@ -75,6 +79,7 @@ __all__ = [
     "ReferralReceived",
     "ReportFindings",
     "ResolveEscalation",
+    "RetentionBegan",
     "RevokeConsent",
     "SignPlacement",
     "StatedNeed",
@@ -144,14 +149,14 @@ class RecordConditions(Command, frozen=True, kw_only=True, tag=True):
 
 
 class RecordCoverage(Command, frozen=True, kw_only=True, tag=True):
-    """Kept as it came; nothing is decided by it yet."""
+    """Stored as it came; nothing is decided by it yet."""
 
     coverage_id: str
 
 
 class ReportFindings(Command, frozen=True, kw_only=True, tag=True):
-    """Findings that a safety trigger looks at, told before everything else and decided from this event alone, so that
-    they reach a person even while the patient's other events are parked."""
+    """Findings that a safety trigger looks at, decided first and from this command alone, so that they reach a person
+    even while the patient's other events are parked."""
 
     findings: tuple[Finding, ...]
 
@@ -193,15 +198,6 @@ class Discharge(Command, frozen=True, kw_only=True, tag=True):
     at: datetime
 
 
-class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
-    escalation_id: str
-
-
-class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
-    escalation_id: str
-    reason: str
-
-
 Commands = (
     RecordPatient
     | RecordConsent
@@ -215,9 +211,28 @@ Commands = (
     | SignPlacement
     | CompleteReview
     | Discharge
-    | AcknowledgeEscalation
-    | ResolveEscalation
+    | EscalationCommand
 )
 
+Internal = TimePassed | RetentionBegan
 Consumes = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | TimePassed
 """Escalations of attendance and testing; intake's own are never given to it."""
+Emits = (
+    PatientIdentified
+    | ReferralReceived
+    | LevelOfCareRecommended
+    | PlacementSigned
+    | EpisodeAdmitted
+    | EpisodeDeclined
+    | EpisodeDischarged
+    | MedicationsRecorded
+    | ConsentGiven
+    | ConsentRevoked
+    | ConsentsCurrent
+    | PlacementReviewRequested
+    | PlacementReviewWithdrawn
+    | PlacementReviewCompleted
+    | EscalationEvent
+    | RetentionBegan
+)
+"""`ConsentsCurrent` is the heartbeat of intake's outbox; no decision emits it."""

@@ -24,7 +24,7 @@ def triggers(known: Assessment, new: Sequence[Finding]) -> list[Trigger]:
             reason=each.reason,
             tier=each.tier,
             owner=each.owner,
-            rule=TABLE.rule_name(each.rule),
+            rule=TABLE.rule_version(each.rule),
             signals=_signals(each, known, new),
         )
         for each in held.values()
@@ -43,7 +43,7 @@ def _signals(trigger: SafetyTrigger, known: Assessment, new: Sequence[Finding]) 
     return tuple(dict.fromkeys(Signal(trigger.reason, each.at, each.evidence) for each in found))
 
 
-def advisory_lock(known: Assessment) -> frozenset[str]:
+def holding(known: Assessment) -> frozenset[str]:
     """The reasons that still hold."""
     return frozenset(each.reason for each in TABLE.trigger if support(each, known) is not None)
 

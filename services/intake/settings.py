@@ -49,4 +49,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     combine_days: int
     medication_days: int
     """A medication that ended longer ago leaves the list."""
+    retention_days: int
+    """How long a closed placement stays in the state, once nothing of it is open."""
     week: Week

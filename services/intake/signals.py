@@ -25,7 +25,7 @@ class NamedSignal(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StandingSignal(msgspec.Struct, frozen=True, array_like=True):
-    """A signal once, with the places in the ledger of all escalations that name it."""
+    """A signal once, with the places in the window of all escalations that name it."""
 
     signal: Signal
     named_by: tuple[int, ...]

@@ -1,7 +1,8 @@
-"""What intake must remember of a patient for its next decision, and how each command and event changes it."""
+"""What intake's next decision needs of one patient, and how each event and command changes it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -9,13 +10,10 @@ from services.intake import messages
 from services.intake.messages import Finding, Medication, Prescribed, StatedNeed
 from services.intake.signals import SignalWindow
 from shared.events.envelope import Command, Event, name_id
-from shared.events.escalation import EscalationEvent
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 1
-CLOSED_DAYS = 30
-"""A closed placement leaves the state this long after its end, once nothing of it is open."""
+VERSION = 2
 MEDICATIONS_MOST = 20
 DENIALS_ASKED = ("safe-housing", "available-day", "available-evening", "under-18")
 """Facts whose denial some condition asks for; of the others "no" and "never stated" mean the same."""
@@ -93,19 +91,30 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     recommended: Recommended | None = None
     reviews: tuple[Review, ...] = ()
     episode: Episode | None = None
-    open: tuple[Open, ...] = ()
+    escalations: tuple[Open, ...] = ()
     signals: SignalWindow = SignalWindow()
     closed_at: datetime | None = None
+    retention_days: int = 0
+    """How long a closed placement stays after its end, once nothing of it is open."""
 
     def review_of(self, reason: str) -> Review | None:
         return next((each for each in self.reviews if each.reason == reason), None)
 
-    def open_for(self, reason: str) -> Open | None:
-        return next((each for each in self.open if each.escalation.reason == reason), None)
+    def escalation_of(self, reason: str) -> Open | None:
+        return next((each for each in self.escalations if each.escalation.reason == reason), None)
+
+
+def _with_retention(stored: Any) -> Any:
+    """Version 2 adds how long a closed placement stays: 30 days, where it closed before."""
+    *_, closed_at = stored
+    return [*stored, 0 if closed_at is None else 30]
+
+
+UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention}
 
 
 def evolve(state: State, event: Event | Command) -> State:
-    """The state after this event. Total: what is not ours changes nothing."""
+    """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     change = msgspec.structs.replace
     match event:
         case messages.ReportFindings() | messages.RecordAssessment() | messages.RecordConditions():
@@ -134,7 +143,9 @@ def evolve(state: State, event: Event | Command) -> State:
             return change(_placed(state), closed_at=event.declined_at)
         case messages.EpisodeDischarged():
             return change(state, episode=None, signals=SignalWindow(), closed_at=event.discharged_at)
-        case EscalationEvent():
+        case messages.RetentionBegan(retention_days=days):
+            return change(state, retention_days=days)
+        case messages.EscalationEvent():
             return _escalated(state, event)
         case messages.TimePassed() if _is_over(state):
             return State(medications=state.medications)
@@ -164,22 +175,22 @@ def assessed(
 
 def _latest_needs(needs: Iterable[StatedNeed]) -> tuple[StatedNeed, ...]:
     latest: dict[str, StatedNeed] = {}
-    for each in needs:
-        known = latest.get(each.dimension)
-        if known is None or known.at <= each.at:
-            latest[each.dimension] = each
+    for need in needs:
+        known = latest.get(need.dimension)
+        if known is None or known.at <= need.at:
+            latest[need.dimension] = need
     return tuple(latest.values())
 
 
 def noted(known: Sequence[Noted], findings: Iterable[Finding]) -> tuple[Noted, ...]:
     """What is known after these findings: per code the latest by clinical time; of two at one time the later one."""
     latest = {code: (each.minute, value) for each in known for code, value in each.values.items()}
-    for each in findings:
-        if each.value == 0 and each.code not in latest and each.code not in DENIALS_ASKED:
+    for finding in findings:
+        if finding.value == 0 and finding.code not in latest and finding.code not in DENIALS_ASKED:
             continue
-        minute = int(each.at.timestamp()) // 60
-        if each.code not in latest or latest[each.code][0] <= minute:
-            latest[each.code] = (minute, each.value)
+        minute = int(finding.at.timestamp()) // 60
+        if finding.code not in latest or latest[finding.code][0] <= minute:
+            latest[finding.code] = (minute, finding.value)
     by_minute: dict[int, dict[str, int]] = {}
     for code, (minute, value) in latest.items():
         by_minute.setdefault(minute, {})[code] = value
@@ -187,12 +198,14 @@ def noted(known: Sequence[Noted], findings: Iterable[Finding]) -> tuple[Noted, .
 
 
 def merged(known: Sequence[ListedMedication], reported: Sequence[Prescribed]) -> tuple[ListedMedication, ...]:
-    """The list after these reports: each replaces what its source emitted before."""
+    """The list after these reports: each replaces what its source reported before."""
     by_key = {each.key: each for each in known}
-    for each in reported:
-        key = each.source[:8]
-        if each.taken:
-            by_key[key] = ListedMedication(key, each.rxnorm, each.start_on, each.end_on, each.route)
+    for medication in reported:
+        key = medication.source[:8]
+        if medication.taken:
+            by_key[key] = ListedMedication(
+                key, medication.rxnorm, medication.start_on, medication.end_on, medication.route
+            )
         else:
             by_key.pop(key, None)
     return tuple(by_key.values())
@@ -202,24 +215,24 @@ def medication_id(list_id: str, taken: ListedMedication) -> str:
     return name_id(list_id, taken.key)
 
 
-def medications_said(list_id: str, taken: Sequence[ListedMedication]) -> tuple[Medication, ...]:
+def medications_listed(list_id: str, taken: Sequence[ListedMedication]) -> tuple[Medication, ...]:
     return tuple(
         Medication(medication_id(list_id, each), each.rxnorm, each.start_on, each.end_on, each.route) for each in taken
     )
 
 
-def _escalated(state: State, event: EscalationEvent) -> State:
-    """Intake's own escalations live in `open`, those of others leave their combining signals in the ledger."""
+def _escalated(state: State, event: messages.EscalationEvent) -> State:
+    """Intake's own escalations stay in `escalations`; those of others leave their combining signals in the window."""
     if event.escalation.category in OWN_CATEGORIES:
-        still_open = escalation.evolve(state.open, event)
-        return msgspec.structs.replace(_answered(state, event), open=still_open)
-    return msgspec.structs.replace(state, signals=after_hearing(state, event))
+        still_open = escalation.evolve(state.escalations, event)
+        return msgspec.structs.replace(_answered(state, event), escalations=still_open)
+    return msgspec.structs.replace(state, signals=window_after(state, event))
 
 
 OWN_CATEGORIES = ("combined", "safety", "placement")
 
 
-def _answered(state: State, event: EscalationEvent) -> State:
+def _answered(state: State, event: messages.EscalationEvent) -> State:
     """A person resolved a combined escalation: its signals alone shall not raise it again."""
     if not isinstance(event, messages.EscalationResolved):
         return state
@@ -227,8 +240,8 @@ def _answered(state: State, event: EscalationEvent) -> State:
     return msgspec.structs.replace(state, signals=state.signals.after_an_answer(evidence))
 
 
-def after_hearing(state: State, event: EscalationEvent) -> SignalWindow:
-    """The ledger after an escalation of another service; outside an episode nothing is remembered."""
+def window_after(state: State, event: messages.EscalationEvent) -> SignalWindow:
+    """The signals after an escalation of another service; outside an episode nothing is remembered."""
     if state.episode is None or isinstance(event, messages.EscalationResolved):
         return state.signals
     stands = () if isinstance(event, messages.EscalationRetracted) else event.escalation.signals
@@ -237,13 +250,13 @@ def after_hearing(state: State, event: EscalationEvent) -> SignalWindow:
 
 def due(state: State) -> datetime | None:
     """The next instant at which something is to be emitted, or a closed placement leaves."""
-    moments = [each for each in (escalation.due(state.open), _leaves_at(state)) if each is not None]
+    moments = [each for each in (escalation.due(state.escalations), _leaves_at(state)) if each is not None]
     return min(moments, default=None)
 
 
 def _leaves_at(state: State) -> datetime | None:
-    settled = not (state.open or state.reviews or state.referral or state.episode)
-    return state.closed_at + timedelta(days=CLOSED_DAYS) if state.closed_at and settled else None
+    settled = not (state.escalations or state.reviews or state.referral or state.episode)
+    return state.closed_at + timedelta(days=state.retention_days) if state.closed_at and settled else None
 
 
 def _is_over(state: State) -> bool:

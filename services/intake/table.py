@@ -14,6 +14,7 @@ import msgspec
 
 from services.intake.messages import StatedNeed
 from services.intake.state import Noted
+from shared.rules.escalation import rule_version
 
 _PART = re.compile(r"(?P<code>[a-z0-9-]+) (?P<relation>>=|<=) (?P<bound>\d+)")
 
@@ -94,9 +95,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     def looked_at_by_safety(self) -> frozenset[str]:
         return frozenset(code for each in self.trigger for code in codes_asked(each.when))
 
-    def rule_name(self, rule: str) -> str:
-        """A rule with the table's version, as an escalation names it."""
-        return f"intake/{rule}|{self.version}"
+    def rule_version(self, rule: str) -> str:
+        return rule_version("intake", rule, self.version)
 
 
 @dataclass(frozen=True, slots=True)

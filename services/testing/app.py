@@ -7,7 +7,7 @@ from services.testing.hl7.receiver import Hl7Receiver, routes
 from services.testing.messages import Commands
 from services.testing.senders import laboratories
 from services.testing.settings import Settings
-from services.testing.state import VERSION, State, due, evolve
+from services.testing.state import UPCAST, VERSION, State, due, evolve
 from shared.events.catalogue import TESTING_EVENTS
 from shared.path.service import Service
 from shared.path.transaction.aliases import Keys
@@ -26,6 +26,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         due=due,
         commands=Commands,
         keys=keys,
+        upcast=UPCAST,
     )
     return ServiceAssembly(
         service=service,

@@ -7,7 +7,7 @@ import msgspec
 
 from services.testing.packing import instant, pack_id, seconds, unpack_id
 from shared.events.escalation import Escalation, Signal
-from shared.rules.escalation import Open
+from shared.rules.escalation import Open, rule_version
 
 OWNERS: dict[str, str] = {
     "unexpected-positive-opioid": "primary-therapist",
@@ -36,11 +36,14 @@ SIGNALS = (
     "unmapped-code",
 )
 STORED_SIGNALS_MOST = 2
-"""Of an open escalation's signals, how many newest the state keeps; each stays readable in what was said."""
+"""Of an open escalation's signals, how many newest the state keeps; each stays readable in earlier events."""
+
+
+RULES_VERSION = "1"
 
 
 def rule_of(reason: str) -> str:
-    return f"testing/{reason}|1"
+    return rule_version("testing", reason, RULES_VERSION)
 
 
 class PackedEscalation(msgspec.Struct, frozen=True, array_like=True):

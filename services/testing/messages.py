@@ -1,4 +1,4 @@
-"""The doorway: what testing is told, what it consumes, what it emits."""
+"""Every message of testing: the commands it decides, the events it consumes and emits."""
 
 from datetime import datetime
 
@@ -6,9 +6,11 @@ import msgspec
 
 from services.testing.laboratory import Extent, Status
 from shared.events.envelope import Command
+from shared.events.escalation import EscalationEvent
 from shared.events.intake import EpisodeAdmitted, EpisodeDischarged, MedicationsRecorded, PatientIdentified
-from shared.events.internal import TimePassed
+from shared.events.internal import RetentionBegan, TimePassed
 from shared.events.testing import Condition, DrugTestCorrected, DrugTestResulted, ResultFinding, ResultMatched
+from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
     "AcknowledgeEscalation",
@@ -16,14 +18,19 @@ __all__ = [
     "Consumes",
     "DrugTestCorrected",
     "DrugTestResulted",
+    "Emits",
     "EpisodeAdmitted",
     "EpisodeDischarged",
+    "EscalationCommand",
+    "EscalationEvent",
+    "Internal",
     "MedicationsRecorded",
     "Observed",
     "PatientIdentified",
     "ReportResult",
     "ResolveEscalation",
     "ResultMatched",
+    "RetentionBegan",
     "TimePassed",
 ]
 
@@ -61,14 +68,7 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     extent: Extent = "report"
 
 
-class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
-    escalation_id: str
-
-
-class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
-    escalation_id: str
-    reason: str
-
-
-Commands = ReportResult | AcknowledgeEscalation | ResolveEscalation
+Commands = ReportResult | EscalationCommand
+Internal = TimePassed | RetentionBegan
 Consumes = PatientIdentified | MedicationsRecorded | EpisodeAdmitted | EpisodeDischarged | TimePassed
+Emits = DrugTestResulted | DrugTestCorrected | ResultMatched | EscalationEvent | RetentionBegan

@@ -6,7 +6,7 @@ from shared.rules.escalation import Times
 
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of specimen validity, urine (domain 4.3). Where the laboratory says the state itself, its event stands."""
+    """Limits of specimen validity, urine (domain 4.3). Where the laboratory states the validity itself, that stands."""
 
     substituted_creatinine_mg_dl: float
     dilute_creatinine_mg_dl: float
@@ -28,7 +28,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Specimens collected so many days before admission still belong to the episode."""
     repeat_window_days: int
     residual_days: dict[str, int]
-    """Per kin of analytes: how long after a positive another one cannot show new use."""
+    """Per metabolite group: how long after a positive another one cannot show new use."""
     validity: Validity
+    retention_days: int
+    """How long an ended episode stays in the state, after its last open item."""
     local_codes: dict[str, str] = {}
     """A laboratory's own codes, `client|code` or `code`: the LOINC code they stand for, or `ignored`."""

@@ -3,14 +3,22 @@
 Nothing graded is stored: grading is a pure function of this state, so what changed is seen by grading twice.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from services.testing import tables
 from services.testing.escalation_packing import PackedEscalation, pack_escalations, unpack_escalations
 from services.testing.medications import IngredientPeriod, reconciled
-from services.testing.messages import EpisodeAdmitted, EpisodeDischarged, MedicationsRecorded, TimePassed
+from services.testing.messages import (
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    MedicationsRecorded,
+    RetentionBegan,
+    TimePassed,
+)
 from services.testing.packing import instant, pack_id, seconds
 from shared.events.codes import LOINC
 from shared.events.envelope import Command, Event
@@ -18,11 +26,9 @@ from shared.events.escalation import EscalationEvent
 from shared.events.testing import AnalyteResult, Condition, DrugTestEvent, ResultFinding
 from shared.rules import escalation
 
-VERSION = 1
+VERSION = 2
 BYTES_MOST = 3900
-"""The state sheds what it can do without above this; 4096 is the path's limit."""
-CLOSED_DAYS = 30
-"""An ended episode leaves the state so long after its last open item."""
+"""Above this the state evicts what it can do without; 4096 is the path's limit."""
 
 LETTERS: dict[ResultFinding, str] = {
     "positive": "p",
@@ -39,9 +45,12 @@ FINDINGS: dict[str, ResultFinding] = {letter: found for found, letter in LETTERS
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True):
+    """The stay. An ended one leaves the state `retention_days` after its last open item."""
+
     id: str
     admitted_at: int
     discharged_at: int | None = None
+    retention_days: int = 0
 
 
 class Foreign(msgspec.Struct, frozen=True, array_like=True):
@@ -79,14 +88,23 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     unmapped: tuple[IngredientPeriod, ...] = ()
     reports: tuple[Report, ...] = ()
     first_evicted_at: int | None = None
-    """Collection of the earliest specimen whose report was shed: the baseline stays where it was."""
+    """Collection of the earliest specimen whose report was evicted: the baseline stays where it was."""
     last_positive_by_group: tuple[tuple[str, int], ...] = ()
-    """Per kin, the last positive among shed reports."""
+    """Per metabolite group, the last positive among evicted reports."""
     packed_escalations: tuple[PackedEscalation, ...] = ()
 
     @property
-    def open(self) -> tuple[escalation.Open, ...]:
+    def escalations(self) -> tuple[escalation.Open, ...]:
         return unpack_escalations(self.packed_escalations)
+
+
+def _with_retention(stored: Any) -> Any:
+    """Version 2 adds how long an ended episode stays: 30 days, where it ended before."""
+    episode, *others = stored
+    return [episode and [*episode, 30 if episode[2] is not None else 0], *others]
+
+
+UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention}
 
 
 def pack(event: DrugTestEvent) -> Report:
@@ -122,6 +140,7 @@ def put(state: State, report: Report) -> State:
 
 
 def evolve(state: State, event: Event | Command) -> State:
+    """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     match event:
         case MedicationsRecorded():
             return evict(_with_medications(state, event))
@@ -130,12 +149,14 @@ def evolve(state: State, event: Event | Command) -> State:
         case EpisodeDischarged() if state.episode is not None and state.episode.id == event.episode_id:
             closed = msgspec.structs.replace(state.episode, discharged_at=seconds(event.discharged_at))
             return msgspec.structs.replace(state, episode=closed)
+        case RetentionBegan(retention_days=days) if state.episode is not None:
+            return msgspec.structs.replace(state, episode=msgspec.structs.replace(state.episode, retention_days=days))
         case DrugTestEvent():
             return evict(put(state, pack(event)))
         case EscalationEvent():
             return evict(
                 msgspec.structs.replace(
-                    state, packed_escalations=pack_escalations(escalation.evolve(state.open, event))
+                    state, packed_escalations=pack_escalations(escalation.evolve(state.escalations, event))
                 )
             )
         case TimePassed():
@@ -154,7 +175,7 @@ def _admitted(state: State, event: EpisodeAdmitted) -> State:
 
 def due(state: State) -> datetime | None:
     """The next escalation to become overdue, or the day an ended episode leaves the state."""
-    overdue, leaves = escalation.due(state.open), _leaves_at(state)
+    overdue, leaves = escalation.due(state.escalations), _leaves_at(state)
     return min((each for each in (overdue, leaves) if each is not None), default=None)
 
 
@@ -162,11 +183,11 @@ def _leaves_at(state: State) -> datetime | None:
     if state.episode is None or state.episode.discharged_at is None:
         return None
     last = max([state.episode.discharged_at, *(each.act_by for each in state.packed_escalations)])
-    return instant(last) + timedelta(days=CLOSED_DAYS)
+    return instant(last) + timedelta(days=state.episode.retention_days)
 
 
 def _only_to_leave(state: State) -> bool:
-    return _leaves_at(state) is not None and escalation.due(state.open) is None
+    return _leaves_at(state) is not None and escalation.due(state.escalations) is None
 
 
 def _with_medications(state: State, event: MedicationsRecorded) -> State:
@@ -206,7 +227,7 @@ def _still_matters(measure: str | Foreign) -> bool:
 
 
 def _without(state: State, gone: Report) -> State:
-    """What the report leaves behind: when each kin was last positive, and when the first specimen was collected."""
+    """What the report leaves behind: when each group was last positive, and when the first specimen was collected."""
     last_positive_by_group, first = dict(state.last_positive_by_group), state.first_evicted_at
     for metabolite_group in positive_groups(gone):
         last_positive_by_group[metabolite_group] = max(

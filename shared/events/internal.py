@@ -1,4 +1,4 @@
-"""internal events: a deadline that came, and what became of a disclosure. Plain JSON, never on the bus."""
+"""Internal events: a deadline that came, what became of a disclosure, what only the state needs. Never on a topic."""
 
 from datetime import datetime
 
@@ -7,8 +7,14 @@ import msgspec
 from shared.events.envelope import Event
 
 
-class StateEvent(Event, frozen=True, kw_only=True):
-    """Said by a decision to itself alone: it changes the state and goes nowhere."""
+class StateEvent(Event, frozen=True, kw_only=True, tag=True):
+    """Emitted by a decision for its own state alone: it is published nowhere."""
+
+
+class RetentionBegan(StateEvent, frozen=True, kw_only=True):
+    """The episode ended: its record leaves the state so many days later, by the setting of the day it ended."""
+
+    retention_days: int
 
 
 class TimePassed(Event, frozen=True, kw_only=True, tag=True):
@@ -37,7 +43,7 @@ class DisclosureMade(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
 
 
 class DisclosureWithheld(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
-    """The gate emitted no. `ledger_version` counts the consent events the gate had read: if more came since, ask again.
+    """The gate withheld it. `ledger_version` counts the consent events it had read: if more came since, ask again.
 
     At `until` (clinic time) a consent begins that will permit it: then ask again too.
     """

@@ -6,11 +6,11 @@ Tiers and times are the program's settings (domain 5.1). Text is codes only: sup
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
-from shared.events.envelope import Event
+from shared.events.envelope import Command
 from shared.events.escalation import (
     Category,
     Escalation,
@@ -26,9 +26,25 @@ from shared.events.escalation import (
 from shared.rules.decision import Moment, Refused
 
 SIGNALS_MOST = 4
-"""Newest signals an escalation carries; the older ones stay readable in what was emitted before."""
+"""Newest signals an escalation carries; the older ones stay readable in earlier events."""
 OVERDUE_TIER_MOST = 3
 """An overdue escalation rises one tier, at most to T3; T4 comes from the safety rules alone (domain 5.2)."""
+
+
+class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
+    """A person takes it on."""
+
+    escalation_id: str
+
+
+class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
+    """A person has acted on it; `reason` is their code for what was done."""
+
+    escalation_id: str
+    reason: str
+
+
+EscalationCommand = AcknowledgeEscalation | ResolveEscalation
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +77,11 @@ class Trigger:
     signals: tuple[Signal, ...]
     subsumes: tuple[str, ...] = ()
     act_by: datetime | None = None
+
+
+def rule_version(service: str, rule: str, version: str) -> str:
+    """A rule as an escalation names it: whose it is, and the version of the table it stands in."""
+    return f"{service}/{rule}|{version}"
 
 
 def raise_or_update(
@@ -134,21 +155,34 @@ def withdraw_evidence(
 ) -> list[EscalationEvent]:
     """Take evidence back: an escalation whose reason still `stands` loses the signal, the others are retracted."""
     emitted: list[EscalationEvent] = []
-    for each in still_open:
-        gone = tuple(signal for signal in each.escalation.signals if signal.evidence == evidence)
-        left = tuple(signal for signal in each.escalation.signals if signal.evidence != evidence)
+    for known in still_open:
+        gone = tuple(each for each in known.escalation.signals if each.evidence == evidence)
+        left = tuple(each for each in known.escalation.signals if each.evidence != evidence)
         if not gone:
             continue
-        if left and each.escalation.reason in stands:
-            updated = msgspec.structs.replace(each.escalation, signals=left)
-            emitted.append(EscalationUpdated(escalation=updated, at=now, accepted=each.accepted, gone=gone))
+        if left and known.escalation.reason in stands:
+            updated = msgspec.structs.replace(known.escalation, signals=left)
+            emitted.append(EscalationUpdated(escalation=updated, at=now, accepted=known.accepted, gone=gone))
         else:
-            emitted.append(EscalationRetracted(escalation=each.escalation, at=now, reason=reason))
+            emitted.append(EscalationRetracted(escalation=known.escalation, at=now, reason=reason))
     return emitted
 
 
-def acknowledge(still_open: Sequence[Open], identity: str, moment: Moment[Any]) -> list[Event] | Refused:
-    """A person takes it. Saying so twice changes nothing."""
+def decide_escalation(
+    still_open: Sequence[Open], command: EscalationCommand, moment: Moment[Any]
+) -> list[EscalationEvent] | Refused:
+    """What a person's command does to the open escalation it names."""
+    match command:
+        case AcknowledgeEscalation(escalation_id=identity):
+            return acknowledge(still_open, identity, moment)
+        case ResolveEscalation(escalation_id=identity, reason=reason):
+            return resolve(still_open, identity, reason, moment)
+        case _:
+            assert_never(command)
+
+
+def acknowledge(still_open: Sequence[Open], identity: str, moment: Moment[Any]) -> list[EscalationEvent] | Refused:
+    """A person takes it on. A second time changes nothing."""
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
@@ -157,7 +191,10 @@ def acknowledge(still_open: Sequence[Open], identity: str, moment: Moment[Any]) 
     return [EscalationAcknowledged(escalation=found.escalation, at=moment.now, by=moment.by)]
 
 
-def resolve(still_open: Sequence[Open], identity: str, reason: str, moment: Moment[Any]) -> list[Event] | Refused:
+def resolve(
+    still_open: Sequence[Open], identity: str, reason: str, moment: Moment[Any]
+) -> list[EscalationEvent] | Refused:
+    """A person has acted on it, acknowledged before or not."""
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
@@ -168,7 +205,7 @@ NOT_OPEN = Refused("conflict", "this escalation is not open: it was resolved or 
 
 
 def emit_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationEvent]:
-    """Each that nobody acknowledged in time, once, one tier up."""
+    """Each escalation that nobody acknowledged in time, once, one tier up."""
     return [
         EscalationOverdue(escalation=_risen(each.escalation), at=now)
         for each in still_open
@@ -207,8 +244,8 @@ def due(still_open: Sequence[Open]) -> datetime | None:
     return min((each.escalation.acknowledge_by for each in still_open if _waits(each)), default=None)
 
 
-def _waits(each: Open) -> bool:
-    return not each.accepted and not each.overdue
+def _waits(known: Open) -> bool:
+    return not known.accepted and not known.overdue
 
 
 def _risen(escalation: Escalation) -> Escalation:

@@ -2,16 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from deploy import keys as key_files
-from services.aftercare import app
 from services.aftercare import state as memory
 from services.aftercare.messages import (
     AcknowledgeEscalation,
@@ -27,11 +23,10 @@ from services.aftercare.messages import (
     TimePassed,
 )
 from services.aftercare.settings import PARTNERS_MOST
-from services.aftercare.state import VERSION, Ahead, Discharged, FollowUp, InCare, Plan, Referral, State
+from services.aftercare.state import Ahead, Discharged, FollowUp, InCare, Plan, Referral, State
 from shared.events.catalogue import BY_TYPE
 from shared.events.envelope import Event
 from shared.path.service import STATE_BYTES_MOST
-from shared.path.transaction.aliases import Keys
 from tests.aftercare.given import (
     CONSENT,
     DISCHARGED,
@@ -241,22 +236,3 @@ def test_the_fullest_realistic_state_is_at_most_4_kb() -> None:
         patient.then(withheld(each, reason="consent-for-another-purpose", until=DISCHARGED + timedelta(days=900)))
     patient.then(TimePassed(), at=DISCHARGED + timedelta(days=400))
     assert len(msgspec.json.encode(patient.state)) <= STATE_BYTES_MOST
-
-
-STORED = {
-    1: '[true,"Riverbend","en",["discharged","0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a01","completed"],'
-    '["0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a03",[[2,"2025-04-07T20:00:00Z"]],'
-    '[[1,"2025-04-03T20:00:00Z","2025-04-04T20:00:00Z"]]],'
-    '[["8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e01","alumni","alumni","alumni",2,"2025-03-31T20:00:00Z"]],[],3,[]]',
-    2: '[true,"Riverbend","en",["discharged","0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a01","completed"],'
-    '["0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a03",[[2,"2025-04-07T20:00:00Z"]],'
-    '[[1,"2025-04-03T20:00:00Z","2025-04-04T20:00:00Z"]],[],"",null],'
-    '[["8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e01","alumni","alumni","alumni",2,"2025-03-31T20:00:00Z","",null,false]],'
-    "[],3,[]]",
-}
-
-
-@pytest.mark.parametrize("version", STORED)
-def test_a_state_stored_by_each_version_is_still_read(version: int, tmp_path: Path) -> None:
-    service = app.assemble(Keys.load(key_files.make(tmp_path), "aftercare")).service
-    assert service.encode(service.decode(version, STORED[version])) == STORED[VERSION]

@@ -230,16 +230,15 @@ def test_a_week_that_was_looked_at_has_the_minutes_of_its_sessions(story: Story)
 
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
-def test_a_state_stored_by_each_version_is_still_read(version: int) -> None:
+def test_a_state_stored_by_each_version_holds_what_it_held(version: int) -> None:
     stored = (STORED / f"v{version}.json").read_text().strip()
     state: State = SERVICE.decode(version, stored)
     assert state.episode is not None and state.episode.id == EPISODE
     assert {each.outcome for each in state.sessions} == set(get_args(SessionOutcome))
     assert any(each.deferred_until is not None for each in state.sessions)
     assert [each.escalation.reason for each in state.escalations] == ["missed-session"]
-    if version == VERSION:
+    if version > 1:
         assert [each.short for each in state.weeks] == [False, True]
-        assert SERVICE.encode(state) == stored
 
 
 def test_a_program_that_books_too_few_days_ahead_cannot_start() -> None:

@@ -179,7 +179,7 @@ def two_orders(draw: some.DrawFn) -> tuple[list[Event], list[Event]]:
 def test_the_order_in_which_the_two_topics_arrive_does_not_matter(orders: tuple[list[Event], list[Event]]) -> None:
     def outcome(events: Sequence[Event]) -> tuple[object, ...]:
         state = admitted().and_then(*events).state
-        standing = [(each.escalation.signals, each.escalation.subsumes) for each in state.open]
+        standing = [(each.escalation.signals, each.escalation.subsumes) for each in state.escalations]
         return standing, [each.about[1:] for each in state.reviews], state.signals
 
     one, other = orders
@@ -212,7 +212,7 @@ def test_the_worst_realistic_state_of_an_episode_fits() -> None:
     for name, signals in (("1", misses), ("2", misses), ("3", misses), ("4", positives), ("5", positives)):
         (code, at), *more = signals[-SIGNALS_MOST:]
         story.and_then(escalated(name, code, at, *more))
-    assert story.state.open_for(REASON) is not None
+    assert story.state.escalation_of(REASON) is not None
     assert len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST - 3 * UUID_LENGTH
 
 

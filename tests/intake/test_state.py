@@ -1,37 +1,34 @@
-"""What is stored must stay readable: one sample a version, and every command survives being parked."""
+"""What is stored must stay readable: a state of every version, and every command that was parked."""
+
+from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 
 from services.intake.messages import Commands
-from services.intake.state import VERSION, State, due
+from services.intake.state import UPCAST, VERSION, State, due
 from shared.events.envelope import Command
 from tests.intake.given import MONDAY, escalated
 from tests.intake.story import Story, admitted, referred
 from tests.intake.test_laws import commands
 from tests.laws import examples
 
-REFERRED = (
-    '[[["withdrawal","none","2026-01-05T14:00:00Z"],["biomedical","1.0","2026-01-05T14:00:00Z"],'
-    '["psychiatric-cognitive","1.5","2026-01-05T14:00:00Z"],["substance-use-risk","2.1","2026-01-05T14:00:00Z"],'
-    '["recovery-environment","1.5","2026-01-05T14:00:00Z"]],[[29460360,{"safe-housing":1,"under-18":0}]],null,'
-    '["8b1f5a0e-1111-4c5a-9e0e-3f0c5a0e5a0e"],["2.1",["R14"],[],"general",false],[],null,[],[[],[]],null]'
-)
-ADMITTED = (
-    '[[],[[29460360,{"safe-housing":1,"under-18":0}]],[],null,null,[],'
-    '["87b65b4b-8b53-5447-9a35-1b6f9f4b4e2c","2026-01-05T14:00:00Z"],[],[[],[]],null]'
-)
+STORED = Path(__file__).parent / "states"
 
 
-def test_a_state_stored_by_version_1_is_read_today() -> None:
-    assert VERSION == 1
-    assert msgspec.json.decode(REFERRED, type=State) == referred().state
-    assert msgspec.json.decode(ADMITTED, type=State).medications == ()
+def test_a_placement_that_waits_is_read_from_version_1_and_stored_as_today() -> None:
+    plain = msgspec.json.decode((STORED / "v1-referred.json").read_bytes())
+    assert msgspec.convert(UPCAST[1](plain), type=State) == referred().state
+    assert msgspec.json.encode(referred().state) == (STORED / f"v{VERSION}-referred.json").read_bytes().strip()
 
 
-def test_what_is_stored_today_is_what_version_1_stored() -> None:
-    assert msgspec.json.encode(referred().state).decode() == REFERRED
+def test_a_placement_closed_before_version_2_stays_30_days() -> None:
+    plain = msgspec.json.decode((STORED / "v1-ended.json").read_bytes())
+    state = msgspec.convert(UPCAST[1](plain), type=State)
+    assert state.closed_at is not None
+    assert due(state) == state.closed_at + timedelta(days=30)
 
 
 def test_a_state_comes_back_as_it_was() -> None:

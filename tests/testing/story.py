@@ -39,7 +39,7 @@ class Story(PatientStory[State, Settings]):
     @property
     def escalations(self) -> dict[str, int]:
         """Reason to tier of what is open."""
-        return {each.escalation.reason: each.escalation.tier for each in self.state.open}
+        return {each.escalation.reason: each.escalation.tier for each in self.state.escalations}
 
 
 def in_treatment() -> Story:

@@ -1,21 +1,20 @@
-"""What time brings though nobody emits anything: sessions booked on, absences, weeks, forgetting."""
+"""What falls due though nothing is consumed: sessions booked on, absences, weeks, the end of the retention."""
 
 from datetime import timedelta
 
 from services.attendance.decide.sessions import missed, scheduled
 from services.attendance.decide.weeks import close_weeks
 from services.attendance.hours import sessions_between
-from services.attendance.messages import AbsenceDeferred, BookedUntil, EpisodeForgotten
+from services.attendance.messages import AbsenceDeferred, BookedUntil, Emits, EpisodeForgotten
 from services.attendance.settings import Settings
 from services.attendance.state import Episode, Session, State, evolve, forgotten_at, undecided
-from shared.events.envelope import Event
 from shared.rules import escalation
 from shared.rules.decision import Moment
 
 
-def time_passed(state: State, moment: Moment[Settings]) -> list[Event]:
+def time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
     """Everything that fell due, in order: misses, weeks, bookings, overdue escalations, forgetting."""
-    emitted: list[Event] = list(escalation.emit_overdue(state.escalations, moment.now))
+    emitted: list[Emits] = [*escalation.emit_overdue(state.escalations, moment.now)]
     for event in emitted:
         state = evolve(state, event)
     if state.episode is None:
@@ -28,7 +27,7 @@ def time_passed(state: State, moment: Moment[Settings]) -> list[Event]:
     return emitted
 
 
-def book(episode: Episode, moment: Moment[Settings]) -> list[Event]:
+def book(episode: Episode, moment: Moment[Settings]) -> list[Emits]:
     """Sessions from where they are booked, or now, to `book_days` ahead. None in the past: it can't be attended."""
     settings = moment.settings
     until = moment.now + timedelta(days=settings.book_days)
@@ -40,15 +39,15 @@ def book(episode: Episode, moment: Moment[Settings]) -> list[Event]:
     return [*(scheduled(episode, each) for each in found), booked]
 
 
-def _forget(state: State, moment: Moment[Settings]) -> list[Event]:
+def _forget(state: State, moment: Moment[Settings]) -> list[Emits]:
     assert state.episode is not None
     at = forgotten_at(state.episode, undecided(state, state.episode))
     return [EpisodeForgotten()] if at is not None and at <= moment.now else []
 
 
-def _conclude_absences(state: State, moment: Moment[Settings]) -> list[Event]:
+def _conclude_absences(state: State, moment: Moment[Settings]) -> list[Emits]:
     assert state.episode is not None
-    emitted: list[Event] = []
+    emitted: list[Emits] = []
     waited = [each for at, each in undecided(state, state.episode) if at <= moment.now]
     for session in sorted(waited, key=lambda each: each.start):
         events = _conclude_absence(state, state.episode, session, moment)
@@ -58,16 +57,16 @@ def _conclude_absences(state: State, moment: Moment[Settings]) -> list[Event]:
     return emitted
 
 
-def _conclude_absence(state: State, episode: Episode, session: Session, moment: Moment[Settings]) -> list[Event]:
+def _conclude_absence(state: State, episode: Episode, session: Session, moment: Moment[Settings]) -> list[Emits]:
     """Silence is evidence only while we were listening through the whole window (design of time, README)."""
-    heard_from = max(session.start, moment.listening_since)
-    until = heard_from + timedelta(minutes=episode.grace_minutes)
+    listened_from = max(session.start, moment.listening_since)
+    until = listened_from + timedelta(minutes=episode.grace_minutes)
     if until > moment.now:
         return [AbsenceDeferred(session_id=episode.session_id(session), until=until)]
     return missed(state, episode, session, moment)
 
 
-def _book_on(state: State, moment: Moment[Settings]) -> list[Event]:
+def _book_on(state: State, moment: Moment[Settings]) -> list[Emits]:
     assert state.episode is not None
     booked_days_ahead = state.episode.booked_until - moment.now
     return [] if booked_days_ahead > timedelta(days=moment.settings.book_days - 1) else book(state.episode, moment)

@@ -1,4 +1,4 @@
-"""Who was there and who was not, as a person emits it: check-ins, excuses, sessions called off or marked missed."""
+"""Who was there and who was not, as a person reports it: check-ins, excuses, sessions called off or marked missed."""
 
 from datetime import timedelta
 
@@ -10,6 +10,7 @@ from services.attendance.messages import (
     CallOffSession,
     CheckIn,
     CheckInWithdrawn,
+    Emits,
     ExcuseSession,
     SessionAttended,
     SessionCancelled,
@@ -19,7 +20,7 @@ from services.attendance.messages import (
 )
 from services.attendance.settings import Settings
 from services.attendance.state import Episode, Session, State, evolve
-from shared.events.envelope import Event, name_id
+from shared.events.envelope import name_id
 from shared.events.escalation import EscalationRetracted
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
@@ -27,7 +28,7 @@ from shared.rules.decision import Moment, Refused
 
 def checked_in(
     state: State, episode: Episode, session: Session, command: CheckIn, moment: Moment[Settings]
-) -> list[Event] | Refused:
+) -> list[Emits] | Refused:
     """The latest Encounter is the one that counts; one that it replaces was entered in error."""
     if session.outcome == "cancelled":
         return Refused(
@@ -56,7 +57,7 @@ def _known(session: Session, emitted: SessionCheckedIn | SessionAttended) -> boo
 
 
 def _could_be_there(session: Session, command: CheckIn, moment: Moment[Settings]) -> bool:
-    """Within a day of the start on both sides: an arrival emitted of next week's session would hide an absence."""
+    """Within a day of the start on both sides: an arrival reported of next week's session would hide an absence."""
     day = timedelta(hours=moment.settings.late_check_in_hours)
     return session.start - day <= min(command.came_at, moment.now) and command.came_at <= session.start + day
 
@@ -72,7 +73,7 @@ def _encounter_id(episode: Episode, session: Session, command: CheckIn) -> str:
     return command.encounter_id or session.encounter_id or name_id(episode.session_id(session), "encounter")
 
 
-def withdrawn(episode: Episode, session: Session, command: WithdrawCheckIn, moment: Moment[Settings]) -> list[Event]:
+def withdrawn(episode: Episode, session: Session, command: WithdrawCheckIn, moment: Moment[Settings]) -> list[Emits]:
     """Nobody knows any more who was there. Silence is listened to anew, so that the right Encounter may follow."""
     if session.outcome not in ("present", "attended") or session.encounter_id not in ("", command.encounter_id):
         return []
@@ -83,7 +84,7 @@ def _withdrawn(episode: Episode, session: Session, encounter_id: str) -> CheckIn
     return CheckInWithdrawn(encounter_id=encounter_id, **planned(episode, session))
 
 
-def _silence_anew(episode: Episode, session: Session, moment: Moment[Settings]) -> list[Event]:
+def _silence_anew(episode: Episode, session: Session, moment: Moment[Settings]) -> list[Emits]:
     """Undecided again though its grace time is over: whoever knows better has as long again to say so."""
     until = moment.now + timedelta(minutes=episode.grace_minutes)
     later = until > session.start + timedelta(minutes=episode.grace_minutes)
@@ -92,7 +93,7 @@ def _silence_anew(episode: Episode, session: Session, moment: Moment[Settings]) 
 
 def excused(
     state: State, episode: Episode, session: Session, command: ExcuseSession, moment: Moment[Settings]
-) -> list[Event] | Refused:
+) -> list[Emits] | Refused:
     if session.outcome in ("excused", "cancelled"):
         return []
     if session.outcome == "attended":
@@ -102,7 +103,7 @@ def excused(
 
 def called_off(
     state: State, episode: Episode, session: Session, command: CallOffSession, moment: Moment[Settings]
-) -> list[Event] | Refused:
+) -> list[Emits] | Refused:
     if session.outcome == "cancelled":
         return []
     if session.outcome == "attended":
@@ -110,7 +111,7 @@ def called_off(
     return _taken_back(state, cancelled(episode, session, command.reason), "called-off", moment)
 
 
-def reinstated(episode: Episode, session: Session, moment: Moment[Settings]) -> list[Event] | Refused:
+def reinstated(episode: Episode, session: Session, moment: Moment[Settings]) -> list[Emits] | Refused:
     if session.outcome == "planned":
         return []
     if session.outcome not in ("excused", "cancelled"):
@@ -124,7 +125,7 @@ def reinstated(episode: Episode, session: Session, moment: Moment[Settings]) -> 
     return [scheduled(episode, session), *_silence_anew(episode, session, moment)]
 
 
-def marked_missed(state: State, episode: Episode, session: Session, moment: Moment[Settings]) -> list[Event] | Refused:
+def marked_missed(state: State, episode: Episode, session: Session, moment: Moment[Settings]) -> list[Emits] | Refused:
     if session.outcome == "missed":
         return []
     if session.outcome != "planned" or session.start > moment.now:
@@ -134,7 +135,7 @@ def marked_missed(state: State, episode: Episode, session: Session, moment: Mome
 
 def _taken_back(
     state: State, event: AttendanceCorrected | SessionCancelled, reason: str, moment: Moment[Settings]
-) -> list[Event]:
+) -> list[Emits]:
     """This event, and what the miss raised that it takes back; a reason that other misses still give stays.
 
     Where a row of three is broken, those left may still be three in their window: that is asked in its place.
@@ -144,8 +145,8 @@ def _taken_back(
     left = misses.standing(state.episode, after.sessions, moment.settings)
     proof = misses.evidence_of(event.session_id)
     withdrawn = escalation.withdraw_evidence(state.escalations, proof, left, reason, moment.now)
-    for each in withdrawn:
-        after = evolve(after, each)
+    for event_withdrawn in withdrawn:
+        after = evolve(after, event_withdrawn)
     gone = {each.escalation.reason for each in withdrawn if isinstance(each, EscalationRetracted)}
     instead = [trigger for reason, trigger in left.items() if gone & misses.THREE and reason in misses.THREE]
     raised = escalation.raise_or_update(after.escalations, instead, moment, moment.settings.escalation)

@@ -4,26 +4,26 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from services.attendance.hours import minutes_between, next_monday
-from services.attendance.messages import WeekClosed, WeeklyHoursCorrected, WeeklyHoursFellShort
+from services.attendance.messages import Emits, WeekClosed, WeeklyHoursCorrected, WeeklyHoursFellShort
 from services.attendance.settings import Settings
 from services.attendance.state import Episode, Session, State, Week, evolve, undecided, week_closes_at
-from shared.events.envelope import Event, name_id
+from shared.events.envelope import name_id
 from shared.rules.decision import Moment
 
 
-def close_weeks(state: State, moment: Moment[Settings]) -> list[Event]:
-    """Say each whole week that ended below its hours. The first, partial week of an episode is not looked at."""
-    emitted: list[Event] = []
+def close_weeks(state: State, moment: Moment[Settings]) -> list[Emits]:
+    """Each whole week that ended, with a finding where it is below its hours. The first, partial week has none."""
+    emitted: list[Emits] = []
     while (episode := state.episode) is not None and (closed := _closed(state, episode, moment)) is not None:
         state = evolve(state, closed)
         emitted += [*_finding(episode, None, state.weeks[-1]), closed]
     return emitted
 
 
-def recounted(state: State, session: Session, emitted: Sequence[Event]) -> list[Event]:
-    """What these change in what was emitted of the week of this session, if it was looked at before.
+def recounted(state: State, session: Session, emitted: Sequence[Emits]) -> list[Emits]:
+    """What these events change in the finding about this session's week, where that week is closed already.
 
-    A week that is still short is emitted again with its minutes of now, one that has its hours takes the finding back.
+    A week that is still short is emitted again with its new minutes; one that has its hours takes the finding back.
     """
     if state.episode is None or session.start >= state.episode.week_start:
         return []
@@ -44,7 +44,7 @@ def _closed(state: State, episode: Episode, moment: Moment[Settings]) -> WeekClo
     return WeekClosed(next_start=end, minutes=minutes, minimum_minutes=moment.settings.weekly_minimum_minutes)
 
 
-def _finding(episode: Episode, before: Week | None, week: Week) -> list[Event]:
+def _finding(episode: Episode, before: Week | None, week: Week) -> list[Emits]:
     if not week.short and (before is None or not before.short):
         return []
     kind = WeeklyHoursFellShort if week.short else WeeklyHoursCorrected

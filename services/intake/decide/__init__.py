@@ -1,8 +1,10 @@
-"""Intake's decisions: what is emitted when a fact is consumed or a command told. Pure; the `match` is the contents."""
+"""Every decision of intake: an event is never refused, a command can be. Pure; the `match` is the contents."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
-from services.intake import messages as w
+from services.intake import messages
+from services.intake.decide.episode import discharged
 from services.intake.decide.recording import (
     consent_given,
     receive_referral,
@@ -11,53 +13,59 @@ from services.intake.decide.recording import (
     report_findings,
 )
 from services.intake.decide.signals import signals_changed
-from services.intake.decide.signing import complete_review, discharge, sign_placement
+from services.intake.decide.signing import complete_review, sign_placement
 from services.intake.settings import Settings
 from services.intake.state import State
-from shared.events.envelope import Event
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 
-__all__ = ["hear", "tell"]
+__all__ = ["decide", "react"]
 
 
-def react(state: State, event: w.Consumes, moment: Moment[Settings]) -> list[Event]:
+def react(state: State, event: messages.Consumes, moment: Moment[Settings]) -> Sequence[messages.Emits]:
+    """What intake emits after an event. Consumed again, it emits nothing new."""
     match event:
-        case w.EscalationRaised() | w.EscalationUpdated() | w.EscalationRetracted() | w.EscalationResolved():
+        case (
+            messages.EscalationRaised()
+            | messages.EscalationUpdated()
+            | messages.EscalationRetracted()
+            | messages.EscalationResolved()
+        ):
             return signals_changed(state, event, moment)
-        case w.TimePassed():
-            return [*escalation.emit_overdue(state.open, moment.now)]
+        case messages.TimePassed():
+            return escalation.emit_overdue(state.escalations, moment.now)
         case _:
             assert_never(event)
 
 
-def decide(state: State, command: w.Commands, moment: Moment[Settings]) -> list[Event] | Refused:
+def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
+    """What intake emits on a command, or why it cannot be."""
     match command:
-        case w.RecordPatient():
-            return [w.PatientIdentified(digests=command.digests, sealed=command.sealed, identified_at=moment.now)]
-        case w.RecordConsent():
+        case messages.RecordPatient():
+            return [
+                messages.PatientIdentified(digests=command.digests, sealed=command.sealed, identified_at=moment.now)
+            ]
+        case messages.RecordConsent():
             return [consent_given(command)]
-        case w.RevokeConsent():
-            return [w.ConsentRevoked(consent_id=command.consent_id, revoked_at=moment.now)]
-        case w.RecordMedications():
+        case messages.RevokeConsent():
+            return [messages.ConsentRevoked(consent_id=command.consent_id, revoked_at=moment.now)]
+        case messages.RecordMedications():
             return record_medications(state, command, moment)
-        case w.RecordCoverage():
+        case messages.RecordCoverage():
             return []
-        case w.ReportFindings():
+        case messages.ReportFindings():
             return report_findings(state, command, moment)
-        case w.RecordAssessment() | w.RecordConditions():
+        case messages.RecordAssessment() | messages.RecordConditions():
             return record_assessment(state, command, moment)
-        case w.ReceiveReferral():
+        case messages.ReceiveReferral():
             return receive_referral(state, command, moment)
-        case w.SignPlacement():
+        case messages.SignPlacement():
             return sign_placement(state, command, moment)
-        case w.CompleteReview():
+        case messages.CompleteReview():
             return complete_review(state, command, moment)
-        case w.Discharge():
-            return discharge(state, command, moment)
-        case w.AcknowledgeEscalation():
-            return escalation.acknowledge(state.open, command.escalation_id, moment)
-        case w.ResolveEscalation():
-            return escalation.resolve(state.open, command.escalation_id, command.reason, moment)
+        case messages.Discharge():
+            return discharged(state, command, moment)
+        case messages.AcknowledgeEscalation() | messages.ResolveEscalation():
+            return escalation.decide_escalation(state.escalations, command, moment)
         case _:
             assert_never(command)

@@ -3,22 +3,31 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from services.intake import messages as w
-from services.intake import placement, safety
-from services.intake import state as room
+from services.intake import messages, placement, safety
 from services.intake.placement import Recommendation
 from services.intake.settings import Settings
-from services.intake.state import Recommended, Referral, Review, State
+from services.intake.state import (
+    MEDICATIONS_MOST,
+    ListedMedication,
+    Recommended,
+    Referral,
+    Review,
+    State,
+    assessed,
+    evolve,
+    medications_listed,
+    merged,
+    noted,
+)
 from services.intake.table import TABLE, Assessment
-from shared.events.envelope import Event, name_id
-from shared.events.escalation import EscalationEvent
+from shared.events.envelope import name_id
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 
 
-def consent_given(command: w.RecordConsent) -> w.ConsentGiven:
+def consent_given(command: messages.RecordConsent) -> messages.ConsentGiven:
     """From the command alone: consents pass even a parked patient."""
-    return w.ConsentGiven(
+    return messages.ConsentGiven(
         consent_id=command.consent_id,
         recipients=command.recipients,
         purposes=command.purposes,
@@ -29,48 +38,50 @@ def consent_given(command: w.RecordConsent) -> w.ConsentGiven:
     )
 
 
-def record_medications(state: State, command: w.RecordMedications, moment: Moment[Settings]) -> list[Event] | Refused:
+def record_medications(
+    state: State, command: messages.RecordMedications, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
     """The whole list, each time it changed: testing needs what the patient takes now and took lately."""
-    taken = room.merged(state.medications or (), command.medications)
+    taken = merged(state.medications or (), command.medications)
     since = moment.now.date() - timedelta(days=moment.settings.medication_days)
     listed = tuple(each for each in taken if each.end_on is None or each.end_on >= since)
-    if len(listed) > room.MEDICATIONS_MOST:
-        return Refused("too-costly", f"more than {room.MEDICATIONS_MOST} medications: reconcile the list first")
+    if len(listed) > MEDICATIONS_MOST:
+        return Refused("too-costly", f"more than {MEDICATIONS_MOST} medications: reconcile the list first")
     return [] if listed == state.medications else [medications_event(listed, moment)]
 
 
-def medications_event(taken: tuple[room.ListedMedication, ...], moment: Moment[Settings]) -> w.MedicationsRecorded:
+def medications_event(taken: tuple[ListedMedication, ...], moment: Moment[Settings]) -> messages.MedicationsRecorded:
     list_id = name_id(moment.patient, "medications")
-    medications = room.medications_said(list_id, taken)
-    return w.MedicationsRecorded(list_id=list_id, recorded_at=moment.now, medications=medications)
+    medications = medications_listed(list_id, taken)
+    return messages.MedicationsRecorded(list_id=list_id, recorded_at=moment.now, medications=medications)
 
 
-def report_findings(state: State, command: w.ReportFindings, moment: Moment[Settings]) -> list[Event]:
-    """Safety, from the event alone; a state, where there is one, only keeps it from being emitted twice."""
-    known = Assessment((), room.noted((), command.findings), moment.now)
+def report_findings(state: State, command: messages.ReportFindings, moment: Moment[Settings]) -> list[messages.Emits]:
+    """Safety, from the event alone; a state, where there is one, only keeps it from being raised twice."""
+    known = Assessment((), noted((), command.findings), moment.now)
     found = safety.triggers(known, safety.fresh(state.findings, command.findings))
-    return [*escalation.raise_or_update(state.open, found, moment, moment.settings.escalation)]
+    return [*escalation.raise_or_update(state.escalations, found, moment, moment.settings.escalation)]
 
 
 def record_assessment(
-    state: State, command: w.RecordAssessment | w.RecordConditions, moment: Moment[Settings]
-) -> list[Event]:
-    after = room.assessed(state, command)
+    state: State, command: messages.RecordAssessment | messages.RecordConditions, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    after = assessed(state, command)
     known = known_of(after, moment)
     corrected = _corrected(state, known, command.findings, moment)
-    still_open = _after(state.open, corrected)
+    still_open = _after(state.escalations, corrected)
     found = safety.triggers(known, safety.fresh(state.findings, command.findings))
     emitted = escalation.raise_or_update(still_open, found, moment, moment.settings.escalation)
     return [*corrected, *emitted, *place(after, moment)]
 
 
 def _corrected(
-    state: State, known: Assessment, stated: Sequence[w.Finding], moment: Moment[Settings]
-) -> list[EscalationEvent]:
+    state: State, known: Assessment, stated: Sequence[messages.Finding], moment: Moment[Settings]
+) -> list[messages.EscalationEvent]:
     """A finding was wrong: what it alone had raised is retracted, visibly."""
-    still_open, emitted = state.open, list[EscalationEvent]()
-    for evidence in safety.withdrawn(state.open, known, stated):
-        events = escalation.withdraw_evidence(still_open, evidence, safety.advisory_lock(known), CORRECTED, moment.now)
+    still_open, emitted = state.escalations, list[messages.EscalationEvent]()
+    for evidence in safety.withdrawn(state.escalations, known, stated):
+        events = escalation.withdraw_evidence(still_open, evidence, safety.holding(known), CORRECTED, moment.now)
         still_open = _after(still_open, events)
         emitted.extend(events)
     return emitted
@@ -79,27 +90,29 @@ def _corrected(
 CORRECTED = "finding-corrected"
 
 
-def _after(still_open: tuple[escalation.Open, ...], events: Sequence[EscalationEvent]) -> tuple[escalation.Open, ...]:
+def _after(
+    still_open: tuple[escalation.Open, ...], events: Sequence[messages.EscalationEvent]
+) -> tuple[escalation.Open, ...]:
     for event in events:
         still_open = escalation.evolve(still_open, event)
     return still_open
 
 
-def receive_referral(state: State, command: w.ReceiveReferral, moment: Moment[Settings]) -> list[Event]:
+def receive_referral(state: State, command: messages.ReceiveReferral, moment: Moment[Settings]) -> list[messages.Emits]:
     """The first referral that waits is the one to be placed; another is tracked beside it."""
     if state.referral is not None and state.referral.id == command.referral_id:
         return []
-    received = w.ReferralReceived(
+    received = messages.ReferralReceived(
         referral_id=command.referral_id,
         task_id=command.task_id,
         authored_at=command.authored_at,
         priority=command.priority,
     )
-    return [received, *(place(room.evolve(state, command), moment) if state.referral is None else [])]
+    return [received, *(place(evolve(state, command), moment) if state.referral is None else [])]
 
 
-def place(state: State, moment: Moment[Settings]) -> list[Event]:
-    """What the rules say of the referral that waits, where that is new."""
+def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    """What the rules recommend for the referral that waits, where that is new."""
     if state.referral is None or state.episode is not None:
         return []
     found = placement.recommend(known_of(state, moment), moment.settings)
@@ -114,8 +127,8 @@ def place(state: State, moment: Moment[Settings]) -> list[Event]:
 
 def _recommendation(
     referral: Referral, found: Recommendation, level: str, moment: Moment[Settings]
-) -> w.LevelOfCareRecommended:
-    return w.LevelOfCareRecommended(
+) -> messages.LevelOfCareRecommended:
+    return messages.LevelOfCareRecommended(
         recommendation_id=referral.recommendation_id,
         task_id=referral.task_id,
         referral_id=referral.id,
@@ -130,7 +143,9 @@ def _recommendation(
     )
 
 
-def _ask_for_missing(state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]) -> list[Event]:
+def _ask_for_missing(
+    state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]
+) -> list[messages.Emits]:
     known = state.review_of("R0")
     if known is not None and known.about == found.missing:
         return []
@@ -139,7 +154,9 @@ def _ask_for_missing(state: State, referral: Referral, found: Recommendation, mo
     ]
 
 
-def _ask_for_reviews(state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]) -> list[Event]:
+def _ask_for_reviews(
+    state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]
+) -> list[messages.Emits]:
     return [
         ask_for_review(name_id(referral.id, f"review:{rule}"), rule, referral, moment, moment.settings.review_hours)
         for rule in found.reviews
@@ -149,8 +166,8 @@ def _ask_for_reviews(state: State, referral: Referral, found: Recommendation, mo
 
 def ask_for_review(
     review_id: str, reason: str, referral: Referral, moment: Moment[Settings], hours: int, missing: tuple[str, ...] = ()
-) -> w.PlacementReviewRequested:
-    return w.PlacementReviewRequested(
+) -> messages.PlacementReviewRequested:
+    return messages.PlacementReviewRequested(
         review_id=review_id,
         reason=reason,
         missing=missing,
@@ -161,10 +178,10 @@ def ask_for_review(
     )
 
 
-def withdraw(review: Review | None, reason: str, moment: Moment[Settings]) -> list[Event]:
+def withdraw(review: Review | None, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
     if review is None:
         return []
-    return [w.PlacementReviewWithdrawn(review_id=review.id, reason=reason, withdrawn_at=moment.now)]
+    return [messages.PlacementReviewWithdrawn(review_id=review.id, reason=reason, withdrawn_at=moment.now)]
 
 
 def known_of(state: State, moment: Moment[Settings]) -> Assessment:

@@ -4,14 +4,12 @@ from datetime import timedelta
 
 import msgspec
 
-from services.intake import combined
-from services.intake import messages as w
-from services.intake import state as room
+from services.intake import combined, messages
 from services.intake.decide.recording import withdraw
 from services.intake.settings import Settings
 from services.intake.signals import NamedSignal
-from services.intake.state import Episode, State
-from shared.events.envelope import Event, name_id
+from services.intake.state import OWN_CATEGORIES, Episode, State, window_after
+from shared.events.envelope import name_id
 from shared.events.escalation import Signal
 from shared.rules import escalation
 from shared.rules.decision import Moment
@@ -19,21 +17,24 @@ from shared.rules.decision import Moment
 
 def signals_changed(
     state: State,
-    event: w.EscalationRaised | w.EscalationUpdated | w.EscalationRetracted | w.EscalationResolved,
+    event: messages.EscalationRaised
+    | messages.EscalationUpdated
+    | messages.EscalationRetracted
+    | messages.EscalationResolved,
     moment: Moment[Settings],
-) -> list[Event]:
+) -> list[messages.Emits]:
     """Raise, update or retract the combined escalation, and the review that goes with it."""
-    if state.episode is None or event.escalation.category in room.OWN_CATEGORIES:
+    if state.episode is None or event.escalation.category in OWN_CATEGORIES:
         return []
-    after = room.after_hearing(state, event).named_signals()
+    after = window_after(state, event).named_signals()
     stands = combined.together(after, moment.settings.combine_days)
-    known = state.open_for(combined.REASON)
+    known = state.escalation_of(combined.REASON)
     gone = _withdrawn(state, event.escalation.id, after, known)
     if stands is not None:
         return _combine(state, state.episode, known, stands, gone, moment)
     if known is None or not gone:
         return []
-    retracted = w.EscalationRetracted(escalation=known.escalation, at=moment.now, reason="signal-withdrawn")
+    retracted = messages.EscalationRetracted(escalation=known.escalation, at=moment.now, reason="signal-withdrawn")
     return [retracted, *withdraw(state.review_of(combined.REASON), "signal-withdrawn", moment)]
 
 
@@ -55,14 +56,14 @@ def _combine(
     stands: escalation.Trigger,
     gone: tuple[Signal, ...],
     moment: Moment[Settings],
-) -> list[Event]:
+) -> list[messages.Emits]:
     if known is None:
         emitted = escalation.raise_or_update((), [stands], moment, moment.settings.escalation)
         return [*emitted, _review(emitted[0].escalation.id, stands, episode, moment)]
     current = msgspec.structs.replace(known.escalation, signals=stands.signals, subsumes=stands.subsumes)
     if current == known.escalation:
         return []
-    updated = w.EscalationUpdated(escalation=current, at=moment.now, accepted=known.accepted, gone=gone)
+    updated = messages.EscalationUpdated(escalation=current, at=moment.now, accepted=known.accepted, gone=gone)
     review = state.review_of(combined.REASON)
     changed = review is not None and current.subsumes != known.escalation.subsumes
     return [updated, *([_review(current.id, stands, episode, moment)] if changed else [])]
@@ -70,8 +71,8 @@ def _combine(
 
 def _review(
     escalation_id: str, stands: escalation.Trigger, episode: Episode, moment: Moment[Settings]
-) -> w.PlacementReviewRequested:
-    return w.PlacementReviewRequested(
+) -> messages.PlacementReviewRequested:
+    return messages.PlacementReviewRequested(
         review_id=name_id(episode.id, "review:combined"),
         reason=combined.REASON,
         missing=(),

@@ -8,11 +8,10 @@ from services.aftercare.messages import (
     AcknowledgeEscalation,
     AskReferral,
     ConsentsCurrent,
-    EscalationOverdue,
-    EscalationRaised,
     ReferralPrepared,
     ResolveEscalation,
 )
+from shared.events.escalation import EscalationOverdue, EscalationRaised
 from shared.rules.decision import Refused
 from tests.aftercare.given import DISCHARGED, IDENTIFIED, NEXT_DAY, admitted, discharged
 from tests.aftercare.story import Story, in_care, on_hold_for_alumni

@@ -9,14 +9,13 @@ from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
     Consumes,
-    EscalationRaised,
-    EscalationResolved,
     FollowUpCompleted,
     FollowUpFellDue,
     MeetingListPrepared,
     ReferralPrepared,
     ReferralWithdrawn,
 )
+from shared.events.escalation import EscalationRaised, EscalationResolved
 from tests.aftercare.given import (
     CONSENT,
     DISCHARGED,

@@ -10,7 +10,6 @@ from services.aftercare.messages import (
     AftercarePlanned,
     AskReferral,
     CompleteFollowUp,
-    EscalationResolved,
     FollowUpCompleted,
     FollowUpFellDue,
     Reach,
@@ -18,6 +17,7 @@ from services.aftercare.messages import (
     ReferralWithdrawn,
     TimePassed,
 )
+from shared.events.escalation import EscalationResolved
 from shared.rules.decision import Refused
 from tests.aftercare.given import (
     CONSENT,

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from services.attendance.messages import EpisodeForgotten, ExcuseSession, SessionCancelled, SessionScheduled
-from services.attendance.state import FORGOTTEN_DAYS, State
+from services.attendance.state import State
 from shared.events.escalation import EscalationResolved
 from tests.attendance.given import (
     ADMISSION,
@@ -11,6 +11,7 @@ from tests.attendance.given import (
     MONDAY,
     SECOND_MONDAY,
     SECOND_WEDNESDAY,
+    SETTINGS,
     WEDNESDAY,
     admitted,
     check_in,
@@ -40,7 +41,7 @@ def test_a_closed_episode_misses_and_books_nothing_more() -> None:
     story = Story(admitted())
     story.until(ADMISSION + timedelta(hours=1))
     story.then(discharged(story.now))
-    assert story.until(story.now + (FORGOTTEN_DAYS - 1) * DAY) == []
+    assert story.until(story.now + (SETTINGS.retention_days - 1) * DAY) == []
 
 
 def test_a_closed_episode_is_forgotten_after_thirty_days() -> None:

@@ -9,8 +9,7 @@ from services.attendance.messages import (
     SessionCancelled,
     SessionMissed,
 )
-from services.attendance.state import FORGOTTEN_DAYS
-from tests.attendance.given import GRACE, SETTLED, WEDNESDAY, admitted, check_in, discharged, evening, session
+from tests.attendance.given import GRACE, SETTINGS, SETTLED, WEDNESDAY, admitted, check_in, discharged, evening, session
 from tests.attendance.story import Story, changed, in_treatment, starts
 from tests.story import only
 
@@ -65,7 +64,7 @@ def test_a_discharge_on_a_date_lasts_to_the_end_of_that_day() -> None:
 
 def test_a_closed_episode_is_not_forgotten_while_a_session_waits() -> None:
     story = in_the_last_session()
-    story.now = story.listening_since = SETTLED[0] + (FORGOTTEN_DAYS + 1) * DAY
+    story.now = story.listening_since = SETTLED[0] + (SETTINGS.retention_days + 1) * DAY
     assert only(story.until(story.now), EpisodeForgotten) == []
     assert [type(each) for each in story.until(story.now + GRACE)] == [SessionMissed, EpisodeForgotten]
 

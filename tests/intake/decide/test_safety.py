@@ -106,13 +106,13 @@ def test_a_corrected_answer_retracts_what_it_raised() -> None:
     story = given(assessment(IOP_NEEDS, "c-ssrs-q4"), referral())
     story.and_then(assessment({}, "not c-ssrs-q4"))
     assert story.names() == ["EscalationRetracted", "LevelOfCareRecommended"]
-    assert story.state.open == ()
+    assert story.state.escalations == ()
 
 
 def test_a_corrected_answer_leaves_what_another_one_still_supports() -> None:
     story = given(assessment(IOP_NEEDS, "c-ssrs-q4", "c-ssrs-q5"))
     assert story.and_then(assessment({}, "not c-ssrs-q4")).names() == ["EscalationUpdated"]
-    assert [each.evidence for each in story.state.open[0].escalation.signals] == ["Observation/c-ssrs-q5"]
+    assert [each.evidence for each in story.state.escalations[0].escalation.signals] == ["Observation/c-ssrs-q5"]
 
 
 def test_a_corrected_score_retracts_what_it_raised() -> None:

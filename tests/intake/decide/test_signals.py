@@ -49,7 +49,7 @@ def test_a_baseline_positive_does_not_combine() -> None:
 def test_when_a_part_is_retracted_the_combination_and_its_review_are_withdrawn(part: w.EscalationRaised) -> None:
     story = admitted().and_then(MISS, POSITIVE, retracted(part))
     assert story.names() == ["EscalationRetracted", "PlacementReviewWithdrawn"]
-    assert (story.state.open, story.state.reviews) == ((), ())
+    assert (story.state.escalations, story.state.reviews) == ((), ())
 
 
 def test_a_signal_that_leaves_its_escalation_withdraws_the_combination_too() -> None:
@@ -63,7 +63,7 @@ def test_while_another_miss_still_meets_the_positive_the_combination_stands() ->
     another = escalated("another", "missed-session", MONDAY + timedelta(days=2))
     story = admitted().and_then(MISS, another, POSITIVE, retracted(MISS))
     assert story.names() == ["EscalationUpdated", "PlacementReviewRequested"]
-    (left,) = story.state.open
+    (left,) = story.state.escalations
     assert left.escalation.subsumes == (another.escalation.id, POSITIVE.escalation.id)
     assert isinstance(story.emitted[0], w.EscalationUpdated)
     assert story.emitted[0].gone == MISS.escalation.signals
@@ -75,7 +75,7 @@ def test_the_same_signal_again_is_silent() -> None:
 
 def test_what_a_person_resolved_is_not_raised_again_by_the_same_signals() -> None:
     story = admitted().and_then(MISS, POSITIVE)
-    (known,) = story.state.open
+    (known,) = story.state.escalations
     story.and_then(w.ResolveEscalation(escalation_id=known.escalation.id, reason="step-up-considered"))
     assert story.and_then(POSITIVE).emitted == []
     another = escalated("another", "missed-session", MONDAY + timedelta(days=8))

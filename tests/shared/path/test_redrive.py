@@ -15,7 +15,7 @@ from shared.events.intake import Digest, EpisodeAdmitted, EpisodeDischarged, Pat
 from shared.events.wire import RECORD_BYTES_MOST
 from shared.path.inbound import internal
 from shared.path.inbound.redrive import NotUnreadable, Quarantine, Redriven, redrive
-from shared.path.transaction.delivery import Committed, Expected, Incomplete, Stale, consumed
+from shared.path.transaction.delivery import Committed, Expected, Incomplete, Stale
 from shared.path.transaction.hold import STILL_PARKED, AcknowledgeHold, ResolveHold
 from shared.rules import escalation
 from shared.rules.decision import Moment
@@ -35,7 +35,7 @@ class Mended:
     def react(self, state: Any, event: Any, moment: Moment[Any]) -> list[Event]:
         if isinstance(event, EpisodeAdmitted) and moment.patient == PATIENT and not self.mended:
             raise ZeroDivisionError("secret-value")
-        return decide.react(state, event, moment)
+        return list(decide.react(state, event, moment))
 
 
 @pytest.fixture

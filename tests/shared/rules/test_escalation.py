@@ -295,12 +295,12 @@ def step(what: str, how: Any, still_open: tuple[Open, ...], now: datetime) -> li
             return list(rule.withdraw_evidence(still_open, signal.evidence, stands, "corrected", now))
         case "acknowledge" | "resolve" if how < len(still_open):
             identity = still_open[how].escalation.id
-            if what == "acknowledge":
-                emitted = rule.acknowledge(still_open, identity, moment(now))
-            else:
-                emitted = rule.resolve(still_open, identity, "reached", moment(now))
+            command: rule.EscalationCommand = rule.AcknowledgeEscalation(escalation_id=identity)
+            if what == "resolve":
+                command = rule.ResolveEscalation(escalation_id=identity, reason="reached")
+            emitted = rule.decide_escalation(still_open, command, moment(now))
             assert not isinstance(emitted, Refused)
-            return emitted
+            return list(emitted)
         case "wait":
             return list(rule.emit_overdue(still_open, now))
         case _:

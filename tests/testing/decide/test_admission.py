@@ -51,7 +51,7 @@ def test_a_baseline_opioid_asks_for_the_safety_contact_only() -> None:
     story = Story(admitted())
     story.then(report("first", 0, FENTANYL="positive"))
     assert story.escalations == {"baseline-opioid-safety": 2}
-    (open_one,) = story.state.open
+    (open_one,) = story.state.escalations
     assert [each.code for each in open_one.escalation.signals] == ["baseline-safety"]
 
 

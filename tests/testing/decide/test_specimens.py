@@ -59,7 +59,7 @@ def test_an_unmapped_code_is_kept_and_shown_to_a_person() -> None:
 def test_an_escalation_is_acknowledged_once_and_resolved() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, FENTANYL="positive"))
-    (identity,) = [each.escalation.id for each in story.state.open]
+    (identity,) = [each.escalation.id for each in story.state.escalations]
     assert story.then(AcknowledgeEscalation(escalation_id=identity), at=day(8))
     assert story.then(AcknowledgeEscalation(escalation_id=identity), at=day(8)) == []
     story.then(ResolveEscalation(escalation_id=identity, reason="talked-to-patient"), at=day(9))
@@ -69,7 +69,7 @@ def test_an_escalation_is_acknowledged_once_and_resolved() -> None:
 def test_a_resolved_escalation_is_not_raised_again_by_the_same_evidence() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, FENTANYL="positive"))
-    (identity,) = [each.escalation.id for each in story.state.open]
+    (identity,) = [each.escalation.id for each in story.state.escalations]
     story.then(ResolveEscalation(escalation_id=identity, reason="talked-to-patient"), at=day(9))
     story.then(medications(day(10), "29046"))
     story.then(report("next week", 14, COCAINE="negative"))

@@ -21,7 +21,9 @@ def test_a_presumptive_positive_of_another_kind_is_tier_two() -> None:
 def test_every_unexpected_positive_carries_the_signal_that_intake_combines() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, COCAINE_CONFIRMED="positive", FENTANYL="positive"))
-    signals = {(each.code, each.at, each.evidence) for open_ in story.state.open for each in open_.escalation.signals}
+    signals = {
+        (each.code, each.at, each.evidence) for open_ in story.state.escalations for each in open_.escalation.signals
+    }
     assert signals == {("unexpected-positive", day(7), evidence("weekly"))}
 
 

@@ -7,6 +7,7 @@ from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
     CompleteFollowUp,
+    Emits,
     EpisodeDischarged,
     FollowUpCompleted,
     FollowUpFellDue,
@@ -14,14 +15,14 @@ from services.aftercare.messages import (
 )
 from services.aftercare.settings import Settings
 from services.aftercare.state import FollowUp, InCare, Plan, State
-from shared.events.envelope import Event
 from shared.events.escalation import Signal
 from shared.rules.decision import Moment, Refused
-from shared.rules.escalation import Trigger
+from shared.rules.escalation import Trigger, rule_version
 
 ASKED_BACK = frozenset({"ama", "lost-to-contact"})
 """Left against advice or lost to contact: re-engagement at T3 (domain 5.2)."""
 RE_ENGAGEMENT_TIER = 3
+RULES_VERSION = "1"
 
 
 def planned(event: EpisodeDischarged, moment: Moment[Settings]) -> AftercarePlanned:
@@ -35,7 +36,7 @@ def planned(event: EpisodeDischarged, moment: Moment[Settings]) -> AftercarePlan
     )
 
 
-def fallen_due(plan: Plan | None, moment: Moment[Settings]) -> list[Event]:
+def fallen_due(plan: Plan | None, moment: Moment[Settings]) -> list[Emits]:
     """Each contact whose day has come, in order."""
     windows = moment.settings.follow_up_window_days
     return [
@@ -51,19 +52,19 @@ def fallen_due(plan: Plan | None, moment: Moment[Settings]) -> list[Event]:
     ]
 
 
-def completed(plan: Plan | None, command: CompleteFollowUp, moment: Moment[Settings]) -> list[Event] | Refused:
-    """A person reached out. What came of it, reached or not, is said as they report it; the last one ends the plan."""
+def completed(plan: Plan | None, command: CompleteFollowUp, moment: Moment[Settings]) -> list[Emits] | Refused:
+    """A person reached out, or tried to: it is recorded as they report it. The last contact ends the plan."""
     open_ones = plan.fallen_due if plan else ()
     done = next((each for each in open_ones if plan and plan.follow_up_id(each.number) == command.task_id), None)
     if plan is None or done is None:
         return Refused("conflict", "this follow-up is not open: completed, ended or not due yet", "Task.status")
-    emitted: list[Event] = [_ended(plan, done, command.reach, moment.by, moment.now)]
+    emitted: list[Emits] = [_ended(plan, done, command.reach, moment.by, moment.now)]
     if plan.left == (done.due_at,):
         emitted.append(_over(plan, "contacts-made", (*plan.made, done.due_at), (), moment.now))
     return emitted
 
 
-def over(plan: Plan | None, reason: str, moment: Moment[Settings]) -> list[Event]:
+def over(plan: Plan | None, reason: str, moment: Moment[Settings]) -> list[Emits]:
     """Nobody needs to reach out any more: the patient is back in care, has died, or has another plan."""
     if plan is None:
         return []
@@ -108,7 +109,7 @@ def asked_back(event: EpisodeDischarged) -> list[Trigger]:
             reason="re-engagement",
             tier=RE_ENGAGEMENT_TIER,
             owner="case-manager",
-            rule="aftercare/re-engagement|1",
+            rule=rule_version("aftercare", "re-engagement", RULES_VERSION),
             signals=(signal,),
         )
     ]
@@ -116,7 +117,7 @@ def asked_back(event: EpisodeDischarged) -> list[Trigger]:
 
 def meeting_list(
     state: State, care: InCare | None, plan_id: str, moment: Moment[Settings], newcomer: bool
-) -> list[Event]:
+) -> list[Emits]:
     """A list for the patient, matched here; where nothing fits there is none. Who has just come in is a newcomer."""
     settings = moment.settings
     track, flags = (care.track, care.flags) if care else ("", ())

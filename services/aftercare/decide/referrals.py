@@ -15,6 +15,7 @@ from services.aftercare.messages import (
     DisclosureMade,
     DisclosureRefused,
     DisclosureWithheld,
+    Emits,
     ReferralPrepared,
     ReferralRefused,
     ReferralSent,
@@ -23,7 +24,7 @@ from services.aftercare.messages import (
 )
 from services.aftercare.settings import PARTNERS_MOST, Settings
 from services.aftercare.state import Discharged, Referral, State, is_about
-from shared.events.envelope import Event, name_id
+from shared.events.envelope import name_id
 from shared.rules.consent import LACKS, Partner
 from shared.rules.decision import Moment, Refused
 
@@ -35,7 +36,7 @@ REFERRED: dict[str, frozenset[str]] = {
 Outcomes = DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
 
 
-def at_discharge(state: State, disposition: str, moment: Moment[Settings]) -> list[Event]:
+def at_discharge(state: State, disposition: str, moment: Moment[Settings]) -> list[Emits]:
     """One to each partner that serves a kind this disposition calls for, unless one is open already."""
     waiting = {each.partner for each in state.referrals}
     return [
@@ -51,7 +52,7 @@ def _called_for(disposition: str, partner: Partner) -> str | None:
     return next((kind for kind in partner.serves if disposition in REFERRED.get(kind, ())), None)
 
 
-def asked(state: State, command: AskReferral, moment: Moment[Settings]) -> list[Event] | Refused:
+def asked(state: State, command: AskReferral, moment: Moment[Settings]) -> list[Emits] | Refused:
     """A case manager asks. Asking for the same again changes nothing."""
     if any(each.referral_id == command.referral_id for each in state.referrals):
         return []
@@ -79,26 +80,26 @@ def _why_not_asked(state: State, command: AskReferral, partner: Partner) -> Refu
     return None
 
 
-def try_again(state: State, recipients: Sequence[str], moment: Moment[Settings]) -> list[Event]:
+def try_again(state: State, recipients: Sequence[str], moment: Moment[Settings]) -> list[Emits]:
     """A consent that names a partner came: what is on hold for it goes to the gate again, which alone decides."""
     named = {each.name for each in moment.settings.partners if each.identifier in recipients}
     return [_again(each, moment) for each in state.on_hold if each.partner in named]
 
 
-def contact_came(state: State, moment: Moment[Settings]) -> list[Event]:
+def contact_came(state: State, moment: Moment[Settings]) -> list[Emits]:
     """What is on hold because the Patient lacked something goes to the gate again, which looks at the new one."""
     return [_again(each, moment) for each in state.on_hold if each.waits_for_contact]
 
 
-def begun(state: State, moment: Moment[Settings]) -> list[Event]:
+def begun(state: State, moment: Moment[Settings]) -> list[Emits]:
     """A consent begins now that will permit what is on hold, if it has not been revoked meanwhile."""
     return [_again(each, moment) for each in state.on_hold if each.until is not None and each.until <= moment.now]
 
 
-def came_of(state: State, event: Outcomes, moment: Moment[Settings]) -> list[Event]:
+def came_of(state: State, event: Outcomes, moment: Moment[Settings]) -> list[Emits]:
     """What the disclosure's outcome makes of the referral. The outcome of an earlier attempt makes nothing of it.
 
-    One that was taken back meanwhile has been said to be; only when it was too late for that, it was sent after all.
+    A referral taken back meanwhile has its `ReferralWithdrawn`; where that came too late, it was sent after all.
     """
     referral = next((each for each in state.on_its_way if is_about(event, each)), None)
     if referral is None or (referral.reason and not isinstance(event, DisclosureMade)):
@@ -116,8 +117,8 @@ def came_of(state: State, event: Outcomes, moment: Moment[Settings]) -> list[Eve
             assert_never(event)
 
 
-def _withheld(state: State, referral: Referral, event: DisclosureWithheld, moment: Moment[Settings]) -> Event:
-    """What the gate had not read yet may have said yes meanwhile: ask again, or it holds for ever."""
+def _withheld(state: State, referral: Referral, event: DisclosureWithheld, moment: Moment[Settings]) -> Emits:
+    """A consent that the gate had not read yet may permit it: ask again, or it is on hold for ever."""
     if state.consent_version > event.ledger_version:
         return _again(referral, moment)
     if event.reason.startswith(LACKS) and referral.contact_came:
@@ -125,12 +126,12 @@ def _withheld(state: State, referral: Referral, event: DisclosureWithheld, momen
     return ReferralWithheld(**_of(referral, moment.now), reason=event.reason, until=event.until)
 
 
-def deceased(state: State, moment: Moment[Settings]) -> list[Event]:
+def deceased(state: State, moment: Moment[Settings]) -> list[Emits]:
     """Nothing more is sent: what is on its way is stopped at the gate."""
     return [_withdrawn(each, "patient-deceased", moment) for each in state.referrals]
 
 
-def readmitted(state: State, moment: Moment[Settings]) -> list[Event]:
+def readmitted(state: State, moment: Moment[Settings]) -> list[Emits]:
     """What only a discharge calls for is taken back; the next discharge asks anew. The rest, a residence say, stays."""
     if not isinstance(state.episode, Discharged):
         return []
@@ -141,19 +142,19 @@ def _new(referral_id: str, partner: Partner, kind: str, moment: Moment[Settings]
     return Referral(referral_id, partner.name, kind, partner.purpose, 1, moment.now)
 
 
-def _again(referral: Referral, moment: Moment[Settings]) -> Event:
+def _again(referral: Referral, moment: Moment[Settings]) -> ReferralPrepared:
     return _prepared(msgspec.structs.replace(referral, attempt=referral.attempt + 1), moment)
 
 
-def _prepared(referral: Referral, moment: Moment[Settings]) -> Event:
+def _prepared(referral: Referral, moment: Moment[Settings]) -> ReferralPrepared:
     return ReferralPrepared(**_of(referral, moment.now))
 
 
-def _refused(referral: Referral, reason: str, moment: Moment[Settings]) -> Event:
+def _refused(referral: Referral, reason: str, moment: Moment[Settings]) -> ReferralRefused:
     return ReferralRefused(**_of(referral, moment.now), reason=reason)
 
 
-def _withdrawn(referral: Referral, reason: str, moment: Moment[Settings]) -> Event:
+def _withdrawn(referral: Referral, reason: str, moment: Moment[Settings]) -> ReferralWithdrawn:
     return ReferralWithdrawn(**_of(referral, moment.now), reason=reason)
 
 

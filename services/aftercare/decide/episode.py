@@ -1,0 +1,42 @@
+"""What an admission and a discharge bring: the plan, the meeting list, referrals, and the end of what came before."""
+
+from services.aftercare.decide import plan, referrals
+from services.aftercare.messages import Emits, EpisodeAdmitted, EpisodeDischarged
+from services.aftercare.settings import Settings
+from services.aftercare.state import InCare, State, begins, ends
+from shared.rules import escalation
+from shared.rules.decision import Moment
+
+
+def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> list[Emits]:
+    """In care, for the first time or again: what an earlier discharge began comes to its end."""
+    if not begins(state, event):
+        return []
+    care = InCare(event.episode_id, event.track, event.flags)
+    return [
+        *plan.over(state.plan, "readmitted", moment),
+        *referrals.readmitted(state, moment),
+        *escalation.close_all(state.escalations, "readmitted", moment.now),
+        *plan.meeting_list(state, care, event.plan_id, moment, newcomer=True),
+    ]
+
+
+def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Emits]:
+    """A new plan, with what this disposition calls for. For a patient who has died everything ends."""
+    if not ends(state, event):
+        return []
+    closed: list[Emits] = [
+        *plan.over(state.plan, "episode-discharged", moment),
+        *escalation.close_all(state.escalations, "episode-discharged", moment.now),
+    ]
+    if event.disposition == "deceased":
+        return [*closed, *referrals.deceased(state, moment)]
+    care = state.episode if isinstance(state.episode, InCare) else None
+    planned = plan.planned(event, moment)
+    return [
+        *closed,
+        planned,
+        *plan.meeting_list(state, care, planned.plan_id, moment, newcomer=False),
+        *referrals.at_discharge(state, event.disposition, moment),
+        *escalation.raise_or_update((), plan.asked_back(event), moment, moment.settings.escalation),
+    ]

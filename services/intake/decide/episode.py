@@ -1,0 +1,65 @@
+"""How a stay begins, is declined, and ends."""
+
+from services.intake import messages, schedule
+from services.intake.decide.recording import known_of, medications_event, withdraw
+from services.intake.settings import Settings
+from services.intake.state import Referral, State
+from shared.events.envelope import name_id
+from shared.rules import escalation
+from shared.rules.decision import Moment, Refused
+
+
+def admitted(state: State, referral: Referral, level: str, moment: Moment[Settings]) -> list[messages.Emits]:
+    """The stay begins, with its track, flags and weekly template."""
+    about = known_of(state, moment)
+    chosen = schedule.flags(about)
+    track = (state.recommended.track if state.recommended else None) or "general"
+    admission = messages.EpisodeAdmitted(
+        episode_id=name_id(referral.id, "episode"),
+        plan_id=name_id(referral.id, "plan"),
+        referral_id=referral.id,
+        level=level,
+        track=track,
+        flags=chosen,
+        template=schedule.template(chosen, moment.settings),
+        admitted_at=moment.now,
+    )
+    # Testing grades on admission: that there is no list must reach it before, too.
+    unknown = [medications_event((), moment)] if state.medications is None else []
+    return [*unknown, admission]
+
+
+def declined(state: State, referral: Referral, level: str, moment: Moment[Settings]) -> list[messages.Emits]:
+    """Another level is needed now: the referral ends here."""
+    rules = state.recommended.rules if state.recommended else ("R0",)
+    decline = messages.EpisodeDeclined(
+        episode_id=name_id(referral.id, "episode"),
+        referral_id=referral.id,
+        level=level,
+        rules=rules,
+        declined_at=moment.now,
+    )
+    return [decline, messages.RetentionBegan(retention_days=moment.settings.retention_days)]
+
+
+def discharged(state: State, command: messages.Discharge, moment: Moment[Settings]) -> list[messages.Emits] | Refused:
+    """A clinician ends the stay, and with it whatever intake still asked of a person about it."""
+    episode = state.episode
+    if episode is None or episode.id != command.episode_id:
+        return Refused("conflict", "this episode is not open: it was finished before", "EpisodeOfCare.status")
+    if command.at < episode.admitted_at:
+        return Refused("business-rule", "the discharge lies before the admission", "EpisodeOfCare.period.end")
+    discharge = messages.EpisodeDischarged(
+        episode_id=episode.id,
+        encounter_id=command.encounter_id,
+        disposition=command.disposition,
+        admitted_at=episode.admitted_at,
+        discharged_at=command.at,
+    )
+    withdrawn = [event for each in state.reviews for event in withdraw(each, "episode-discharged", moment)]
+    return [
+        discharge,
+        *withdrawn,
+        *escalation.close_all(state.escalations, "episode-discharged", moment.now),
+        messages.RetentionBegan(retention_days=moment.settings.retention_days),
+    ]

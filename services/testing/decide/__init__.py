@@ -1,0 +1,58 @@
+"""Every decision of testing: an event is never refused, a command can be. Pure; the `match` is the contents.
+
+It grades what is known before and after, and emits the difference.
+"""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from services.testing.decide.episode import discharged
+from services.testing.decide.regrading import regrade
+from services.testing.decide.reports import reported
+from services.testing.messages import (
+    AcknowledgeEscalation,
+    Commands,
+    Consumes,
+    Emits,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    MedicationsRecorded,
+    PatientIdentified,
+    ReportResult,
+    ResolveEscalation,
+    TimePassed,
+)
+from services.testing.settings import Settings
+from services.testing.state import State, evolve
+from shared.rules import escalation
+from shared.rules.decision import Moment, Refused
+
+__all__ = ["decide", "react"]
+
+
+def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
+    """What testing emits after an event. Consumed again, it emits nothing new."""
+    match event:
+        case PatientIdentified():
+            return []
+        case MedicationsRecorded():
+            return regrade(state, evolve(state, event), "medications-recorded", moment)
+        case EpisodeAdmitted():
+            return regrade(state, evolve(state, event), "episode-admitted", moment)
+        case EpisodeDischarged():
+            return discharged(state, event, moment)
+        case TimePassed():
+            return escalation.emit_overdue(state.escalations, moment.now)
+        case _:
+            assert_never(event)
+
+
+def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
+    """What testing emits on a command, or why it cannot be."""
+    match command:
+        case ReportResult():
+            return reported(state, command, moment)
+        case AcknowledgeEscalation() | ResolveEscalation():
+            return escalation.decide_escalation(state.escalations, command, moment)
+        case _:
+            assert_never(command)

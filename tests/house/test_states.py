@@ -1,0 +1,48 @@
+"""What each version of a service stored is still read: samples of every version in tests/<service>/states."""
+
+from importlib import import_module
+
+import pytest
+from joserfc.jwk import ECKey
+
+from shared.path.service import Service
+from shared.path.transaction.aliases import Keys
+from tests.house.test_rooms import ROOT, SERVICES
+
+
+def service(name: str) -> Service:
+    keys = Keys(name, (), ECKey.generate_key("P-256"), {}, b"")
+    assembled: Service = import_module(f"services.{name}.app").assemble(keys).service
+    return assembled
+
+
+def samples(name: str) -> dict[tuple[int, str], str]:
+    """Version and what the sample shows ("" or `-ended`, ...) -> what was stored. `v2-ended.json` is (2, "-ended")."""
+    found = {}
+    for file in sorted((ROOT / "tests" / name / "states").glob("v*.json")):
+        version, hyphen, shown = file.stem.removeprefix("v").partition("-")
+        found[int(version), hyphen + shown] = file.read_text().strip()
+    return found
+
+
+def every_sample() -> list[tuple[str, int, str]]:
+    return [(name, version, shown) for name in SERVICES for version, shown in samples(name)]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_version_has_a_sample_and_a_step_to_the_next(name: str) -> None:
+    here = service(name)
+    versions = range(1, here.version + 1)
+    assert {version for version, _ in samples(name)} == set(versions)
+    assert set(here.upcast) == set(versions[:-1])
+
+
+@pytest.mark.parametrize(("name", "version", "shown"), every_sample())
+def test_a_state_stored_by_each_version_is_the_same_state_today(name: str, version: int, shown: str) -> None:
+    here, stored = service(name), samples(name)
+    state = here.decode(version, stored[version, shown])
+    today = here.encode(state)
+    assert here.decode(here.version, today) == state
+    assert here.due(state) == here.due(here.decode(here.version, stored[here.version, shown]))
+    if version == here.version:
+        assert today == stored[version, shown]
