@@ -48,7 +48,7 @@ from shared.events.intake import (
     TemplateSlot,
 )
 from shared.path.service import Service
-from shared.path.transaction.aliases import Keys
+from shared.platform.keys import Keys
 from shared.platform.settings import Process
 
 PROGRAM = "demo"

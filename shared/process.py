@@ -18,30 +18,34 @@ from shared.edge.clients import TokenVerifier, registered
 from shared.edge.contract import Edge
 from shared.edge.http import EdgeDependencies
 from shared.edge.search import ResourceReader
-from shared.edge.submissions import Submissions
-from shared.events.catalogue import DISCLOSURES, ESCALATIONS, OPERATIONS
+from shared.edge.submissions import SUBMISSION_WORKERS, Submissions
+from shared.path.destination import Form, Routes
 from shared.path.inbound.consumer import Consumer
-from shared.path.inbound.internal import InternalLane, run_deadlines
-from shared.path.outbound.destinations import Form, PartnerLane
-from shared.path.outbound.lane import TopicLane, WakeUp
+from shared.path.inbound.deadlines import run_deadlines
+from shared.path.inbound.internal import InternalLane
+from shared.path.outbound import destinations
+from shared.path.outbound.gate import GatedLane
+from shared.path.outbound.kafka import TopicLane
+from shared.path.outbound.lane import WakeUp, oldest_unsent_seconds
 from shared.path.service import Service
-from shared.path.transaction.aliases import Keys
-from shared.path.transaction.inbox import Inbox, run_submissions
+from shared.path.transaction.inbox import Inbox
+from shared.path.transaction.journal import Journal
 from shared.platform import db, log, metrics, retention
-from shared.platform.clock import Clock, ticks
+from shared.platform.clock import Clock
+from shared.platform.db import Pool
+from shared.platform.keys import Keys
 from shared.platform.listening import Listening
-from shared.platform.settings import Process, partners
+from shared.platform.settings import ConfigurationError, Process, partners
 
-SUBMISSION_WORKERS = 2
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 WATCH_SECONDS = 5.0
 UNSENT_SECONDS_MOST = 120.0
+HEALTH_SECONDS_MOST = 2.0
+EXIT_CONFIGURATION = 78
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and proxies keep a quiet connection (httpx 5 s, nginx 60 s): who closes first must be they, or a
 POST meets a connection that is just being closed and nobody knows what became of it."""
-_OLDEST_UNSENT = """SELECT coalesce(extract(epoch FROM now() - min(stored_at)), 0)::float FROM outbox
-    WHERE lane LIKE 'topic:%'"""
 
 
 @dataclass(frozen=True)
@@ -58,34 +62,33 @@ class Running:
 
 @dataclass(frozen=True)
 class ServiceAssembly:
-    """A service, put together by its app.py. `settings` are per program; `form` fills what a partner is told."""
+    """A service, put together by its app.py. `settings` are per program; `form` fills in what a partner is sent."""
 
     service: Service
     edge: Edge
-    topic: str
     settings: Callable[[Process], Mapping[str, Any]]
     form: Form | None = None
     routes: Callable[[Running], Sequence[BaseRoute]] = lambda _: ()
     tasks: Callable[[Running], Sequence[Coroutine[Any, Any, None]]] = lambda _: ()
 
 
-def main(assembly: Callable[[Keys], ServiceAssembly], name: str) -> None:
-    """Run until SIGTERM or SIGINT; end with 1 when something ended that must not."""
+def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
+    """Run until SIGTERM or SIGINT; end with 1 when something ended that must not, with 78 where it can't be started as
+    configured."""
     log.configure(name)
     process = Process()  # type: ignore[call-arg]
     keys = Keys.load(process.keys, name)
-    runner = asyncio.Runner(loop_factory=_loop_factory())
-    with runner:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
-            runner.run(run(process, keys, assembly(keys)))
+            runner.run(run(process, keys, assemble(keys)))
         except asyncio.CancelledError:
             pass
-        except BaseExceptionGroup as group:
-            for error in _leaves(group):
-                log.get().error("ended", place=log.place_of(error), error=type(error).__name__)
-            sys.exit(1)
+        except ConfigurationError as wrong:
+            log.get().error(str(wrong), error="ConfigurationError")
+            sys.exit(EXIT_CONFIGURATION)
         except Exception as error:
-            log.get().error("ended", place=log.place_of(error), error=type(error).__name__)
+            for each in _leaves(error):
+                log.get().error("ended", place=log.place_of(each), error=type(each).__name__)
             sys.exit(1)
 
 
@@ -93,95 +96,77 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
     """Compose and run one service."""
     _stop_on_signals()
     service, clock, wake_up = assembly.service, Clock.of(process), WakeUp()
-    await _patiently(lambda: db.migrate(process.database_url))
+    settings, routes = assembly.settings(process), _routes(assembly, process)
+    await db.retrying(lambda: db.migrate(process.database_url), seconds_most=START_SECONDS_MOST)
     async with db.pool(process.database_url) as pool:
         listening = Listening(pool, clock)
         await listening.start()
-        months, settings = db.Months(process.database_url), assembly.settings(process)
-        inbox = Inbox(service, pool, months, clock, listening, settings, wake_up.ring)
-        submissions, token_verifier = (
-            Submissions(inbox, assembly.edge, keys),
-            TokenVerifier(process.issuer, process.audience, registered(process.deploy)),
-        )
-        bus = Consumer(inbox, process.kafka_bootstrap, process.replica)
-        running = Running(process, inbox, submissions, token_verifier, keys, clock)
+        journal = Journal(process.database_url, settings)
+        inbox = Inbox(service, routes, pool, journal, clock, listening, settings, wake_up.ring)
+        submissions = Submissions(inbox, assembly.edge, keys)
+        verifier = TokenVerifier(process.issuer, process.audience, registered(process.deploy))
+        consumer = Consumer(inbox, process.kafka_bootstrap, process.replica)
+        running = Running(process, inbox, submissions, verifier, keys, clock)
         dependencies = EdgeDependencies(
             submissions,
-            token_verifier,
+            verifier,
             ResourceReader(pool, keys),
             inbox,
             process.issuer,
-            _health(pool, bus),
+            _health(pool, consumer),
             more=assembly.routes(running),
         )
+        policy = retention.RetentionPolicy.of(process.deploy, service.consumes)
         fhir.warm(assembly.edge.takes)
         _calm_the_collector()
         async with asyncio.TaskGroup() as group:
             for task in (
                 _serve(dependencies, process),
-                bus.run(),
+                consumer.run(),
                 listening.run(),
                 InternalLane(inbox, wake_up).run(process.database_url),
                 run_deadlines(inbox),
-                _housekeeping(inbox, retention.RetentionPolicy.of(process.deploy, service.consumes)),
+                _housekeeping(inbox, policy),
                 _watch_outbox(inbox),
-                *(run_submissions(inbox, submissions.queue) for _ in range(SUBMISSION_WORKERS)),
-                *_topic_lanes(assembly, process, wake_up),
-                *_partner_lanes(assembly, process, inbox, wake_up),
+                *(submissions.run() for _ in range(SUBMISSION_WORKERS)),
+                *_lanes(assembly.service, routes, process, inbox, wake_up),
                 *assembly.tasks(running),
             ):
                 group.create_task(task)
 
 
-def _topic_lanes(assembly: ServiceAssembly, process: Process, wake_up: WakeUp) -> list[Coroutine[Any, Any, None]]:
-    topics = (assembly.topic, ESCALATIONS, OPERATIONS, DISCLOSURES)
-    return [
-        TopicLane(assembly.service.name, topic, wake_up).run(process.database_url, process.kafka_bootstrap)
-        for topic in topics
-    ]
+def _routes(assembly: ServiceAssembly, process: Process) -> Routes:
+    return destinations.routes(assembly.service.name, partners(process.deploy), assembly.form)
 
 
-def _partner_lanes(
-    assembly: ServiceAssembly, process: Process, inbox: Inbox, wake_up: WakeUp
+def _lanes(
+    service: Service, routes: Routes, process: Process, inbox: Inbox, wake_up: WakeUp
 ) -> list[Coroutine[Any, Any, None]]:
-    if assembly.form is None:
-        return []
+    """A lane for each row of the routing table."""
     return [
-        PartnerLane(assembly.service, partner, inbox.pool, inbox.clock, assembly.form, wake_up).run(
-            process.database_url
-        )
-        for partner in partners(process.deploy).values()
+        TopicLane(service.name, each, wake_up).run(process.database_url, process.kafka_bootstrap)
+        if each.gate is None
+        else GatedLane(service, each, routes, inbox.pool, inbox.clock, wake_up).run(process.database_url)
+        for each in routes.destinations
     ]
 
 
-async def _patiently(attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """The database may still be starting."""
-    until = ticks() + START_SECONDS_MOST
-    while True:
-        try:
-            await attempt()
-            return
-        except Exception as error:
-            if not db.is_trouble(error) or ticks() > until:
-                raise
-        await asyncio.sleep(0.2)
-
-
-def _health(pool: Any, bus: Consumer) -> Callable[[], Coroutine[Any, Any, str | None]]:
+def _health(pool: Pool, consumer: Consumer) -> Callable[[], Coroutine[Any, Any, str | None]]:
     """Readiness looks at the database, the age of the oldest unsent row, the consumer and its trouble."""
 
     async def ready() -> str | None:
-        if bus.troubled:
-            return "the consumer is in trouble"
-        if not bus.assigned:
-            return "the consumer has not joined its group"
+        if consumer.troubled:
+            return "Kafka consumer is retrying after a database error."
+        if not consumer.assigned:
+            return "Kafka consumer has not joined its group."
         try:
-            oldest: float = await pool.fetchval(_OLDEST_UNSENT, timeout=2.0)
+            async with asyncio.timeout(HEALTH_SECONDS_MOST):
+                oldest = await oldest_unsent_seconds(pool)
         except Exception as error:
             if not db.is_trouble(error):
                 raise
-            return "the database can't be reached"
-        return "the outbox is not draining" if oldest > UNSENT_SECONDS_MOST else None
+            return "The database can't be reached."
+        return "The outbox is not draining." if oldest > UNSENT_SECONDS_MOST else None
 
     return ready
 
@@ -189,24 +174,17 @@ def _health(pool: Any, bus: Consumer) -> Callable[[], Coroutine[Any, Any, str | 
 async def _watch_outbox(inbox: Inbox) -> None:
     """Every few seconds: how old is the oldest row that has not left yet?"""
     gauge = metrics.OLDEST_UNSENT.labels(inbox.service.name)
-    while True:
-        try:
-            gauge.set(await inbox.pool.fetchval(_OLDEST_UNSENT))
-        except Exception as error:
-            if not db.is_trouble(error):
-                raise
-        await asyncio.sleep(WATCH_SECONDS)
+
+    async def look() -> None:
+        gauge.set(await oldest_unsent_seconds(inbox.pool))
+
+    await db.every(WATCH_SECONDS, look, name="outbox")
 
 
-async def _housekeeping(inbox: Inbox, stored: retention.RetentionPolicy) -> None:
-    """Once an hour: forget old claims, documents and months of the journal. Trouble waits for the next hour."""
-    while True:
-        try:
-            await retention.forget(inbox.pool, stored, inbox.clock.now())
-        except Exception as error:
-            if not db.is_trouble(error):
-                raise
-        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None:
+    await db.every(
+        HOUSEKEEPING_SECONDS, lambda: retention.forget(inbox.pool, policy, inbox.clock.now()), name="retention"
+    )
 
 
 async def _serve(dependencies: EdgeDependencies, process: Process) -> None:
@@ -253,8 +231,8 @@ def _calm_the_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    return found
+def _leaves(error: BaseException) -> list[BaseException]:
+    """The errors themselves, whatever group they came in."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for each in error.exceptions for leaf in _leaves(each)]

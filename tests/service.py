@@ -27,14 +27,16 @@ from shared.edge.search import ResourceReader
 from shared.edge.submissions import Done, Submissions
 from shared.events import wire
 from shared.events.envelope import Command, Envelope, Event
+from shared.path.outbound import destinations
 from shared.path.outbound.lane import WakeUp
-from shared.path.transaction.aliases import Keys
-from shared.path.transaction.delivery import Answer, Delivery, read_record
-from shared.path.transaction.inbox import Inbox, run_submissions
+from shared.path.transaction.delivery import Answer, AnyDelivery, Commanded, Consumed, Expected, Unreadable, read_record
+from shared.path.transaction.inbox import Inbox
+from shared.path.transaction.journal import Journal
 from shared.platform import db
 from shared.platform.clock import Clock
+from shared.platform.keys import Keys
 from shared.platform.listening import Listening
-from shared.platform.settings import Process
+from shared.platform.settings import Process, partners
 from shared.process import Running, ServiceAssembly
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -80,7 +82,7 @@ class ServiceOnPostgres:
         self.running.process.clock_file.write_text(moment.isoformat())
         self.running.clock._seen = None
 
-    async def deliver(self, *deliveries: Delivery) -> list[Answer]:
+    async def deliver(self, *deliveries: AnyDelivery) -> list[Answer]:
         """As one batch from Kafka."""
         return await self.inbox.receive(deliveries)
 
@@ -172,26 +174,36 @@ def written(
     return wire.write(event, envelope)
 
 
-def consumed(event: Event, patient: str, identity: UUID | None = None, **envelope: Any) -> Delivery:
+def consumed(event: Event, patient: str, identity: UUID | None = None, **envelope: Any) -> Consumed:
     """The event as it comes from Kafka."""
     record = written(event, patient, identity, **envelope)
-    return read_record(record.headers, patient, record.body)
+    delivery = read_record(record.headers, patient, record.body)
+    assert isinstance(delivery, Consumed)
+    return delivery
 
 
-def unreadable(event: Event, patient: str) -> Delivery:
-    """A record whose headers are whole and whose value is not."""
-    return read_record(consumed(event, patient).headers, patient, b"{")
+def unreadable(event: Event, patient: str, **changed: str) -> Unreadable:
+    """A record whose headers are whole (but for those changed) and whose value is not."""
+    delivery = read_record({**consumed(event, patient).headers, **changed}, patient, b"{")
+    assert isinstance(delivery, Unreadable)
+    return delivery
 
 
-def commanded(patient: str, *commands: Command, cause: UUID | None = None, digest: str = "d") -> Delivery:
+def commanded(
+    patient: str,
+    *commands: Command,
+    cause: UUID | None = None,
+    digest: str = "d",
+    expects: tuple[Expected, ...] = (),
+) -> Commanded:
     identity = cause or uuid4()
-    return Delivery(
+    return Commanded(
         id=identity,
         key=patient,
         program="demo",
-        kind="commanded",
         at=EMITTED_AT,
-        by="ehr",
+        producer="ehr",
+        expects=expects,
         correlation_id=identity,
         commands=commands,
         digest=digest,
@@ -236,10 +248,12 @@ async def _running(
     async with db.pool(process.database_url) as pool:
         listening = Listening(pool, clock)
         await listening.start()
-        months, settings = db.Months(process.database_url), parts.settings(process)
-        inbox = Inbox(parts.service, pool, months, clock, listening, settings, wake_up.ring)
+        settings = parts.settings(process)
+        routes = destinations.routes(parts.service.name, partners(process.deploy), parts.form)
+        journal = Journal(process.database_url, settings)
+        inbox = Inbox(parts.service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions, token_verifier = Submissions(inbox, parts.edge, keys), TokenVerifier("", "", registered(DEPLOY))
-        deciding = asyncio.create_task(run_submissions(inbox, submissions.queue))
+        deciding = asyncio.create_task(submissions.run())
         yield ServiceOnPostgres(Running(process, inbox, submissions, token_verifier, keys, clock), parts, pool, wake_up)
         deciding.cancel()
         await asyncio.gather(deciding, return_exceptions=True)

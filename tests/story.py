@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID, uuid5
 
 from shared.events.envelope import Command, Event
-from shared.events.internal import StateEvent
+from shared.events.internal import RetentionBegan
 from shared.rules.decision import Moment, Refused
 
 S = TypeVar("S")
@@ -52,7 +52,7 @@ class PatientStory(Generic[S, P]):
         self.then(*happened)
 
     def then(self, *happened: Event | Command, at: datetime | None = None) -> list[Event]:
-        """What the service emits to these; what only its state needs is left out."""
+        """What the service emits to these, but for how long its record is kept: that is no part of the story."""
         return [event for each in happened for event in self._step(each, at)]
 
     def until(self, now: datetime) -> list[Event]:
@@ -85,7 +85,7 @@ class PatientStory(Generic[S, P]):
         function = self.decisions.decide if isinstance(happened, Command) else self.decisions.react
         answer = function(self.state, happened, self._moment())
         self.refused, emitted = (answer, []) if isinstance(answer, Refused) else (None, list(answer))
-        self.emitted = [each for each in emitted if not isinstance(each, StateEvent)]
+        self.emitted = [each for each in emitted if not isinstance(each, RetentionBegan)]
         self.all_emitted += self.emitted
         if self.refused is None:
             for each in (happened, *emitted):

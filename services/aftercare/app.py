@@ -7,12 +7,11 @@ import msgspec
 from services.aftercare import feeds, form
 from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
-from services.aftercare.messages import Commands, ConsentGiven, ConsentRevoked
+from services.aftercare.messages import Commands, ConsentGiven, ConsentRevoked, Internal
 from services.aftercare.settings import Settings
 from services.aftercare.state import UPCAST, VERSION, State, due, evolve
-from shared.events.catalogue import AFTERCARE_EVENTS
-from shared.path.service import Service
-from shared.path.transaction.aliases import Keys
+from shared.path.service import PATIENT, Decider, Service
+from shared.platform.keys import Keys
 from shared.platform.settings import Process, load, partners
 from shared.process import Running, ServiceAssembly, main
 
@@ -20,22 +19,26 @@ from shared.process import Running, ServiceAssembly, main
 def assemble(keys: Keys) -> ServiceAssembly:
     service = Service(
         name="aftercare",
-        state_type=State,
-        version=VERSION,
-        react=react,
-        decide=decide,
-        evolve=evolve,
-        due=due,
-        urgent=(ConsentGiven, ConsentRevoked),
+        deciders={
+            PATIENT: Decider(
+                state_type=State,
+                version=VERSION,
+                react=react,
+                decide=decide,
+                evolve=evolve,
+                due=due,
+                urgent=(ConsentGiven, ConsentRevoked),
+                upcast=UPCAST,
+            )
+        },
         commands=Commands,
-        stores_contact=True,
+        internal=Internal,
         keys=keys,
-        upcast=UPCAST,
+        stores_contact=True,
     )
     return ServiceAssembly(
         service=service,
         edge=EDGE,
-        topic=AFTERCARE_EVENTS,
         settings=settings,
         form=form.transaction,
         tasks=lambda running: [_store_meetings(running)],

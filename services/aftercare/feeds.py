@@ -6,7 +6,6 @@ A program lists its feeds by name; a feed belongs to one program, for its meetin
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -15,15 +14,11 @@ from shared.events import codes, fhir
 from shared.events.aftercare import meeting_id
 from shared.events.envelope import Resource
 from shared.events.wire import Unreadable
+from shared.path.transaction import resources
 from shared.platform import log
+from shared.platform.db import Pool
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-# A meeting that left its feed stays readable: older lists name it.
-_STORE = """INSERT INTO resources (type, id, program, patient, updated_at, body)
-    SELECT 'HealthcareService', u.id, u.program, '', $4, u.body
-    FROM unnest($1::text[], $2::text[], $3::text[]) AS u(id, program, body)
-    ON CONFLICT (type, id) DO UPDATE SET body = excluded.body, version = resources.version + 1, updated_at = $4
-    WHERE resources.body <> excluded.body"""
 
 
 def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
@@ -41,12 +36,15 @@ def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
     return tuple(found)
 
 
-async def store(pool: Any, meetings: Mapping[str, Iterable[Meeting]], now: datetime) -> None:
+async def store(pool: Pool, meetings: Mapping[str, Iterable[Meeting]], now: datetime) -> None:
     """Write each program's meetings into the read model, so that a patient's list can be read in full."""
-    rows = [(program, each) for program, those in meetings.items() for each in those]
-    ids = [meeting_id(each.id) for _, each in rows]
-    bodies = [msgspec.json.encode(written(each)).decode() for _, each in rows]
-    await pool.execute(_STORE, ids, [program for program, _ in rows], bodies, now)
+    rows = [
+        (meeting_id(each.id), program, msgspec.json.encode(written(each)).decode())
+        for program, those in meetings.items()
+        for each in those
+    ]
+    async with pool.acquire() as connection:
+        await resources.publish(connection, "HealthcareService", rows, now)
 
 
 def written(meeting: Meeting) -> Resource:

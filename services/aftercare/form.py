@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.events import codes, fhir
+from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Resource, name_id
 from shared.rules.consent import LACKS, Partner, Permitted, Withheld
 
@@ -22,22 +23,23 @@ _AREA = ("city", "district", "state", "country")
 
 
 def transaction(
-    message: Mapping[str, Any], permitted: Permitted, partner: Partner, patient: Mapping[str, Any] | None, row_id: str
+    referral: ReferralPrepared,
+    patient: str,
+    permitted: Permitted,
+    partner: Partner,
+    known: Mapping[str, Any],
+    row_id: str,
 ) -> Resource | Withheld:
     """The transaction Bundle for one prepared referral; withheld where the Patient lacks what the partner requires.
 
     A referral the partner can't act on would tell of the treatment without serving its purpose (42 CFR 2.13(a)).
-    `message` is the event as said, `patient` the opened Patient, `row_id` a UUID that stays the same however often the
+    `patient` is the hub's id of them, `known` the opened Patient, `row_id` a UUID that stays the same however often the
     row is sent: with it and `ifNoneExist` the partner recognises a repetition.
     """
-    known = patient or {}
     lacking = [name for name in partner.required if name not in FIELDS or not FIELDS[name](known)]
     if lacking:
         return Withheld(LACKS + lacking[0])
-    referral = next(
-        each["resource"] for each in message["entry"] if each["resource"]["resourceType"] == "ServiceRequest"
-    )
-    form = _Form(referral, permitted, partner, row_id)
+    form = _Form(referral, patient, permitted, partner, row_id)
     resources = [form.patient(known), form.request(), form.task()]
     if permitted.consent_id is not None:
         resources += [form.consent(permitted.consent_id), form.notice(permitted.consent_id)]
@@ -51,9 +53,11 @@ def transaction(
 
 
 class _Form:
-    def __init__(self, referral: Mapping[str, Any], permitted: Permitted, partner: Partner, row_id: str) -> None:
+    def __init__(
+        self, referral: ReferralPrepared, patient: str, permitted: Permitted, partner: Partner, row_id: str
+    ) -> None:
         self.referral, self.permitted, self.partner, self.row_id = referral, permitted, partner, row_id
-        self.pseudonym = name_id(fhir.identity(referral["subject"]), partner.identifier)
+        self.pseudonym = name_id(patient, partner.identifier)
         """The patient as this partner knows them: two partners can't compare theirs, nor find the hub's."""
 
     def entry(self, resource: dict[str, Any]) -> Resource:
@@ -73,12 +77,12 @@ class _Form:
     def request(self) -> dict[str, Any]:
         return {
             "resourceType": "ServiceRequest",
-            "identifier": _identifier(REFERRAL, self.referral["id"]),
+            "identifier": _identifier(REFERRAL, self.referral.referral_id),
             "status": "active",
             "intent": "order",
-            "code": self.referral["code"],
+            "code": fhir.concept(codes.TASK, self.referral.kind),
             "subject": self._reference("Patient"),
-            "authoredOn": self.referral["authoredOn"],
+            "authoredOn": self.referral.asked_at,
             "performer": [fhir.logical(codes.PARTNER, self.partner.identifier)],
             "reasonCode": [fhir.concept(codes.PURPOSE, self.partner.purpose)],
         }
@@ -86,13 +90,13 @@ class _Form:
     def task(self) -> dict[str, Any]:
         return {
             "resourceType": "Task",
-            "identifier": _identifier(REFERRAL, self.referral["id"]),
+            "identifier": _identifier(REFERRAL, self.referral.referral_id),
             "status": "requested",
             "intent": "order",
             "code": fhir.concept(codes.TASK, "referral"),
             "focus": self._reference("ServiceRequest"),
             "for": self._reference("Patient"),
-            "authoredOn": self.referral["authoredOn"],
+            "authoredOn": self.referral.asked_at,
             "owner": fhir.logical(codes.PARTNER, self.partner.identifier),
         }
 

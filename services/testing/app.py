@@ -4,13 +4,12 @@ from services.testing import mllp
 from services.testing.decide import decide, react
 from services.testing.edge import EDGE
 from services.testing.hl7.receiver import Hl7Receiver, routes
-from services.testing.messages import Commands
+from services.testing.messages import Commands, Internal
 from services.testing.senders import laboratories
 from services.testing.settings import Settings
 from services.testing.state import UPCAST, VERSION, State, due, evolve
-from shared.events.catalogue import TESTING_EVENTS
-from shared.path.service import Service
-from shared.path.transaction.aliases import Keys
+from shared.path.service import PATIENT, Decider, Service
+from shared.platform.keys import Keys
 from shared.platform.settings import load
 from shared.process import Running, ServiceAssembly, main
 
@@ -18,20 +17,24 @@ from shared.process import Running, ServiceAssembly, main
 def assemble(keys: Keys) -> ServiceAssembly:
     service = Service(
         name="testing",
-        state_type=State,
-        version=VERSION,
-        react=react,
-        decide=decide,
-        evolve=evolve,
-        due=due,
+        deciders={
+            PATIENT: Decider(
+                state_type=State,
+                version=VERSION,
+                react=react,
+                decide=decide,
+                evolve=evolve,
+                due=due,
+                upcast=UPCAST,
+            )
+        },
         commands=Commands,
+        internal=Internal,
         keys=keys,
-        upcast=UPCAST,
     )
     return ServiceAssembly(
         service=service,
         edge=EDGE,
-        topic=TESTING_EVENTS,
         settings=lambda process: load(process.deploy, "testing", Settings),
         routes=lambda running: routes(_receiver(running)),
         tasks=lambda running: [mllp.serve(running.process.host, running.process.mllp_port, _receiver(running).receive)],

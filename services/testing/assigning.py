@@ -14,7 +14,7 @@ from services.testing.messages import ReportResult
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
 from shared.events import codes, fhir
-from shared.path.transaction.delivery import AcceptedResource
+from shared.path.transaction.resources import AcceptedResource
 
 WHOSE = "assign-result"
 OWNER = "case-manager"

@@ -12,7 +12,7 @@ import msgspec
 
 from services.testing import hl7
 from services.testing.hl7 import Fault, Header, Nak, Named
-from shared.path.transaction.aliases import Identifier
+from shared.platform.keys import Identifier
 
 
 class Laboratory(msgspec.Struct, frozen=True, kw_only=True):

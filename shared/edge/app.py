@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import asdict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,8 +27,8 @@ from shared.edge.http import (
 )
 from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
 from shared.path.inbound.redrive import NotUnreadable, Quarantine, redrive
-from shared.path.transaction.deciding import CODE
 from shared.platform import db, log
+from shared.platform.build import VERSION
 
 _MADE_AT = datetime(2026, 11, 24, tzinfo=UTC)
 """When this version's CapabilityStatement was made."""
@@ -90,7 +91,7 @@ def _fhir(path: str, **handlers: Handler) -> Route:
 def statement(name: str, edge: Edge, base: str) -> dict[str, Any]:
     """The CapabilityStatement of a service whose FHIR is served at `base`."""
     content = fhir.capability(
-        name, CODE, edge.takes, url=base, at=_MADE_AT, transaction=True, process_message=edge.messages
+        name, VERSION, edge.takes, url=base, at=_MADE_AT, transaction=True, process_message=edge.messages
     )
     if edge.accepts_any:
         content["rest"][0]["documentation"] = _STORED_AS_RECEIVED
@@ -129,13 +130,12 @@ def _redrive(dependencies: EdgeDependencies) -> Handler:
         if not key or "\0" in key:
             raise refuse(400, "required", "", "`key` names the patient whose events are redriven.")
         try:
-            aside = request.query_params.get("without")
-            without = Quarantine(UUID(aside), caller.name) if aside else None
-            redriven = await redrive(dependencies.inbox, key, caller.program, dry_run=dry, without=without)
+            identity = request.query_params.get("quarantine")
+            quarantine = Quarantine(UUID(identity), caller.name) if identity else None
+            redriven = await redrive(dependencies.inbox, key, caller.program, dry_run=dry, quarantine=quarantine)
         except (ValueError, NotUnreadable) as error:
             raise refuse(404, "not-found", "", "No event with this id is parked here as unreadable.") from error
-        content = {"decided": redriven.decided, "parked": redriven.parked, "dry_run": dry}
-        return Response(fhir.encode(content), media_type="application/json")
+        return Response(fhir.encode({**asdict(redriven), "dry_run": dry}), media_type="application/json")
 
     return handle
 

@@ -14,7 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from shared.edge.outcome import HttpRefusal, refuse
-from shared.path.outbound import destinations
+from shared.path.outbound.http import fetch_json
 from shared.platform.clock import machine_now, ticks
 
 _LEEWAY_SECONDS = 10
@@ -115,7 +115,7 @@ class TokenVerifier:
             age = ticks() - self._fetched_at
             if self._keys is None or age > _JWKS_SECONDS or (fresh and age > 1.0):
                 try:
-                    self._keys = KeySet.import_key_set(await destinations.fetch_json(f"{self._issuer}/jwks.json"))
+                    self._keys = KeySet.import_key_set(await fetch_json(f"{self._issuer}/jwks.json"))
                 except OSError as error:
                     raise refuse(503, "transient", "", "The token issuer can't be reached.", Retry_After="5") from error
                 self._fetched_at = ticks()

@@ -13,16 +13,12 @@ from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal, refuse
-from shared.path.transaction import aliases, store
-from shared.path.transaction.aliases import Identifier, Keys
+from shared.path.transaction import aliases, resources
 from shared.platform.db import Connection
+from shared.platform.keys import Identifier, Keys
 
 _conditional = re.compile(r"([A-Z][A-Za-z]+)\?(.*)", re.DOTALL)
 _written = re.compile(rb'"reference":"[A-Z][A-Za-z]+\?')
-# The resources of one patient and type that carry an identifier; R4 has it once or repeating. Two are already too many.
-_MATCHING = """SELECT id FROM resources WHERE patient = $1 AND type = $2 AND program = $3 AND NOT sealed
-    AND (body::jsonb -> 'identifier' @> $4::jsonb OR body::jsonb -> 'identifier' @> jsonb_build_array($4::jsonb))
-    ORDER BY id LIMIT 2"""
 
 
 def of(entry: BundleEntry) -> Identifier:
@@ -39,24 +35,26 @@ def turns(entries: Sequence[BundleEntry], caller: Caller) -> list[str]:
 async def known(
     connection: Connection, keys: Keys, entry: BundleEntry, sought: Identifier | None, caller: Caller
 ) -> str | None:
-    """The patient that a Patient's ifNoneExist finds, once it is kept: an identifier may be bound before."""
+    """The patient that a Patient's ifNoneExist finds, once it is stored: an identifier may be bound before."""
     if sought is None:
         return None
     owners = await aliases.resolve(connection, caller.program, keys.digests(caller.program, [sought]))
     if len(owners) > 1:
         raise _too_many(entry)
-    return next((name for _, name in await store.versions(connection, [("Patient", each) for each in owners])), None)
+    return next(
+        (name for _, name in await resources.versions(connection, [("Patient", each) for each in owners])), None
+    )
 
 
 async def matching(
     connection: Connection, entry: BundleEntry, sought: Identifier, patient: str, caller: Caller
 ) -> str | None:
     """The resource of this patient and type that carries the identifier, whoever sent it."""
-    written = msgspec.json.encode({"system": sought.system, "value": sought.value}).decode()
-    rows = await connection.fetch(_MATCHING, patient, entry.type, caller.program, written)
-    if len(rows) > 1:
+    identifier = {"system": sought.system, "value": sought.value}
+    ids = await resources.matching(connection, caller.program, patient, entry.type, identifier)
+    if len(ids) > 1:
         raise _too_many(entry)
-    return rows[0]["id"] if rows else None
+    return next(iter(ids), None)
 
 
 def made_logical(entries: Sequence[BundleEntry]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry, ResourceSupport
 from shared.events.envelope import Command
-from shared.path.transaction.delivery import AcceptedResource
+from shared.path.transaction.resources import AcceptedResource
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from shared.edge.outcome import refuse
 from shared.events.codes import HUB
 from shared.events.intake import Digest
 from shared.path.transaction import aliases
-from shared.path.transaction.aliases import Identifier, Keys
 from shared.platform.db import Connection
+from shared.platform.keys import Identifier, Keys
 
 RETRY_SECONDS = 5
 """A patient may not have arrived yet: lag must not look like a permanent refusal."""

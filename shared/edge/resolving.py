@@ -14,13 +14,10 @@ from shared.edge.contract import Edge, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
 from shared.events.intake import Digest
-from shared.path.transaction import store
-from shared.path.transaction.aliases import Identifier, Keys
-from shared.path.transaction.store import Name
-from shared.platform.db import Connection
-
-_STORED = """SELECT type, id, version, patient, program, body, sealed FROM resources r
-    JOIN unnest($1::text[], $2::text[]) AS u(type, id) USING (type, id)"""
+from shared.path.transaction import resources
+from shared.path.transaction.resources import Name
+from shared.platform.db import Connection, Row
+from shared.platform.keys import Identifier, Keys
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ async def _identified(
             asked.append((entry.type, assigned[id(entry)]))
         else:
             assigned[id(entry)] = str(uuid5(submission.cause, str(ordinal)))
-    existing = await store.versions(connection, asked)
+    existing = await resources.versions(connection, asked)
     entries = fhir.resolve(submission.entries, lambda entry: assigned[id(entry)])
     conditional.made_logical(entries)
     return entries, existing
@@ -113,8 +110,7 @@ async def _stored(
     updates = [entry for entry in entries if entry.method == "PUT"]
     if not updates:
         return {}
-    rows = await connection.fetch(_STORED, [each.type for each in updates], [str(each.id) for each in updates])
-    found = {(row["type"], row["id"]): row for row in rows if row["program"] == caller.program}
+    found = await resources.stored(connection, caller.program, [(each.type, str(each.id)) for each in updates])
     for entry in updates:
         if (entry.type, str(entry.id)) not in found:
             raise refuse(404, "not-found", f"{entry.place}.id", "Nothing here has this id; the hub gives ids.")
@@ -178,6 +174,6 @@ async def _require_own(
                 raise refuse(422, "business-rule", place, "A transaction is about one patient; this points to another.")
 
 
-def _stored_row(row: Mapping[str, Any]) -> StoredResource:
+def _stored_row(row: Row) -> StoredResource:
     body = {} if row["sealed"] else fhir.parse(row["body"].encode()).resource
     return StoredResource(row["patient"], body, row["version"])

@@ -3,18 +3,18 @@
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import msgspec
 
 from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.fhir.responses import SearchType
 from shared.edge.outcome import refuse
-from shared.path.transaction import aliases
-from shared.path.transaction.aliases import Identifier, Keys
+from shared.path.transaction import aliases, resources
+from shared.path.transaction.resources import Search
+from shared.platform.db import Pool, Row
+from shared.platform.keys import Identifier, Keys
 
 COUNT_DEFAULT = 50
 COUNT_MOST = 500
@@ -30,9 +30,6 @@ IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
 IDENTIFIERS_MOST = 50
 _BY_BODY = frozenset({"DiagnosticReport", "Observation", "Specimen"})
 """Types whose identifiers name no patient: they stand in the body as they came."""
-# An index on the body makes every update of a row three times as dear; the look for the bare text, which spares most
-# bodies from being read as JSON, makes the search five times as quick.
-_CARRIES = "(NOT sealed AND strpos(body, ?) > 0 AND jsonb_path_exists(body::jsonb, ?::text::jsonpath, ?::text::jsonb))"
 _ESCAPED = re.compile(r"\\([\\,|$])")
 _HIDDEN = 0xDC00
 """Where escaped signs wait while the others part the text: lone surrogates, which no request can hold."""
@@ -43,32 +40,17 @@ _DATE = re.compile(r"(eq|ge|gt|le|lt)?([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T.+)?)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-@dataclass
-class _Query:
-    """A growing WHERE clause: text with numbered places, and the values for them."""
-
-    where: list[str] = field(default_factory=list)
-    values: list[Any] = field(default_factory=list)
-
-    def add(self, clause: str, *values: Any) -> None:
-        for value in values:
-            self.values.append(value)
-            clause = clause.replace("?", f"${len(self.values)}", 1)
-        self.where.append(clause)
-
-
 @dataclass(frozen=True)
 class ResourceReader:
     """Reads `resources`, the only read model. What was said is what can be read."""
 
-    pool: Any
+    pool: Pool
     keys: Keys
 
     async def one(self, type_: str, identity_: str, caller: Caller) -> dict[str, Any]:
         """A resource with its version and time. Raises Refusal 404, the same whether absent or of another program."""
-        row = await self.pool.fetchrow(
-            "SELECT * FROM resources WHERE type = $1 AND id = $2 AND program = $3", type_, identity_, caller.program
-        )
+        async with self.pool.acquire() as connection:
+            row = await resources.one(connection, caller.program, (type_, identity_))
         if row is None:
             raise refuse(404, "not-found", "", "There is no such resource here.")
         return self._resource(row)
@@ -77,9 +59,7 @@ class ResourceReader:
         self, type_: str, parameters: Sequence[tuple[str, str]], caller: Caller
     ) -> tuple[list[dict[str, Any]], int, int | None]:
         """One page, the total, and the offset of the next page. An unknown parameter is refused, never ignored."""
-        query = _Query()
-        query.add("type = ?", type_)
-        query.add("program = ?", caller.program)
+        query = Search(caller.program, type_)
         count, offset = COUNT_DEFAULT, 0
         for name, value in parameters:
             if name == "_count":
@@ -88,35 +68,31 @@ class ResourceReader:
                 offset = _number(value, name)
             elif name not in _PRESENTATION:
                 await self._narrow(query, type_, name, value, caller)
-        where = " AND ".join(query.where)
-        total: int = await self.pool.fetchval(f"SELECT count(*) FROM resources WHERE {where}", *query.values)
-        rows = await self.pool.fetch(
-            f"SELECT * FROM resources WHERE {where} ORDER BY at NULLS LAST, id LIMIT {count} OFFSET {offset}",
-            *query.values,
-        )
+        async with self.pool.acquire() as connection:
+            rows, total = await query.page(connection, count, offset)
         following = offset + count if count and offset + count < total else None
         return [self._resource(row) for row in rows], total, following
 
-    async def _narrow(self, query: _Query, type_: str, name: str, value: str, caller: Caller) -> None:
+    async def _narrow(self, query: Search, type_: str, name: str, value: str, caller: Caller) -> None:
         match name:
             case "_id":
-                query.add("id = ANY(?::text[])", value.split(","))
+                query.ids(value.split(","))
             case "patient" | "subject":
-                query.add("patient = ANY(?::text[])", await self._patients(value, caller))
+                query.patients(await self._patients(value, caller))
             case "patient:missing" | "subject:missing" if value in ("true", "false"):
-                query.add("(patient = '') = ?", value == "true")
+                query.without_patient(value == "true")
             case "patient.identifier" | "subject.identifier":
-                query.add("patient = ANY(?::text[])", await self._owners(value, caller))
+                query.patients(await self._owners(value, caller))
             case "identifier" if type_ == "Patient":
-                query.add("id = ANY(?::text[])", await self._owners(value, caller))
+                query.ids(await self._owners(value, caller))
             case "identifier" if type_ in _BY_BODY:
                 _carrying(query, value)
             case "status":
-                query.add("status = ANY(?::text[])", [each.rpartition("|")[2] for each in value.split(",")])
+                query.statuses([each.rpartition("|")[2] for each in value.split(",")])
             case "date":
-                _between(query, "at", value)
+                query.happened(*_between(value))
             case "_lastUpdated":
-                _between(query, "updated_at", value)
+                query.changed(*_between(value))
             case _:
                 raise refuse(400, "not-supported", "", "A search parameter here is not supported; see /fhir/metadata.")
 
@@ -136,7 +112,7 @@ class ResourceReader:
         async with self.pool.acquire() as connection:
             return sorted(await aliases.resolve(connection, caller.program, digests))
 
-    def _resource(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _resource(self, row: Row) -> dict[str, Any]:
         body = self.keys.decrypt(b64decode(row["body"])) if row["sealed"] else row["body"].encode()
         resource = fhir.parse(body).resource
         updated = row["updated_at"].isoformat(timespec="milliseconds")
@@ -151,18 +127,12 @@ def _number(value: str, name: str) -> int:
     return int(value)
 
 
-def _carrying(query: _Query, value: str) -> None:
+def _carrying(query: Search, value: str) -> None:
     """One of these identifiers: `system|value`, `|value` without a system, `value` of any system or none."""
     sought = _identifiers(value)
     if len(sought) > IDENTIFIERS_MOST:
         raise refuse(400, "too-costly", "", f"A search names at most {IDENTIFIERS_MOST} identifiers.")
-    values: list[str] = []
-    for system, number in sought:
-        of_system = {None: "", "": " && !exists(@.system)"}.get(system, " && @.system == $system")
-        named = msgspec.json.encode({"system": system, "value": number}).decode()
-        path = f"$.identifier[*] ? (@.value == $value{of_system})"
-        values += (msgspec.json.encode(number).decode(), path, named)
-    query.add(f"({' OR '.join([_CARRIES] * len(sought))})", *values)
+    query.carrying(sought)
 
 
 def _identifiers(value: str) -> list[tuple[str | None, str]]:
@@ -177,23 +147,23 @@ def _identifiers(value: str) -> list[tuple[str | None, str]]:
     return sought
 
 
-def _between(query: _Query, column: str, value: str) -> None:
-    """A FHIR date with its prefix: a bare day, month or year means the whole of it."""
+def _between(value: str) -> tuple[datetime | None, datetime | None]:
+    """A FHIR date with its prefix as [since, until): a bare day, month or year means the whole of it."""
     found = _DATE.fullmatch(value)
     if found is None:
         raise refuse(400, "invalid", "", "A date is searched as ge2026-01-31 and the like.")
     start, end = _span(found[2])
     match found[1] or "eq":
         case "eq":
-            query.add(f"({column} >= ? AND {column} < ?)", start, end)
+            return start, end
         case "ge":
-            query.add(f"{column} >= ?", start)
+            return start, None
         case "gt":
-            query.add(f"{column} >= ?", end)
+            return end, None
         case "le":
-            query.add(f"{column} < ?", end)
+            return None, end
         case _:
-            query.add(f"{column} < ?", start)
+            return None, start
 
 
 def _span(text: str) -> tuple[datetime, datetime]:

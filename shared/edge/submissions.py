@@ -15,29 +15,21 @@ from shared.edge.fhir import Answered, BundleEntry
 from shared.edge.outcome import HttpRefusal, fault, refuse
 from shared.edge.patients import RETRY_SECONDS
 from shared.edge.resolving import Resolved, Submission, resolve
-from shared.events.intake import Digest
-from shared.path.transaction import aliases
-from shared.path.transaction.aliases import Keys
-from shared.path.transaction.batch import clinical_time
-from shared.path.transaction.delivery import (
-    AcceptedResource,
-    Answer,
-    Committed,
-    Delivery,
-    Expected,
-    Incomplete,
-    Reused,
-    Stale,
-)
+from shared.path.transaction import waiting
+from shared.path.transaction.delivery import Answer, Commanded, Committed, Expected, Incomplete, Reused, Stale
 from shared.path.transaction.inbox import Inbox
+from shared.path.transaction.resources import AcceptedResource, clinical_time
 from shared.platform import db
+from shared.platform.keys import Keys
 from shared.rules.decision import Refused
 
 ANSWER_SECONDS_MOST = 30.0
 QUEUE_MOST = 5_000
-"""Commands that may wait at the desk; beyond, the client is asked to come back."""
+"""Commands that may wait to be decided; beyond, the client is asked to come back."""
+SUBMISSION_WORKERS = 2
+"""How many decide them at once: while one transaction commits, the other decides."""
 
-PendingSubmission = tuple[Delivery, "asyncio.Future[Answer]"]
+PendingSubmission = tuple[Commanded, "asyncio.Future[Answer]"]
 _LETTER = {"POST": "c", "PUT": "u"}
 _STATUS = {"conflict": 409, "not-found": 404, "business-rule": 422, "required": 422, "transient": 409, "forbidden": 403}
 
@@ -55,9 +47,28 @@ class Submissions:
         self.inbox = inbox
         self.edge = edge
         self._keys = keys
-        self.queue: asyncio.Queue[PendingSubmission] = asyncio.Queue(QUEUE_MOST)
+        self._queue: asyncio.Queue[PendingSubmission] = asyncio.Queue(QUEUE_MOST)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """Whoever asks for something on a condition looks and keeps before the next one looks."""
+        """Whoever asks for something on a condition looks and stores before the next one looks."""
+
+    async def run(self, most: int = 100) -> None:
+        """Decide what waits, up to `most` in one transaction. Trouble goes to each who waits."""
+        while True:
+            pending = [await self._queue.get()]
+            while len(pending) < most and not self._queue.empty():
+                pending.append(self._queue.get_nowait())
+            await self._decide(pending)
+
+    async def _decide(self, pending: Sequence[PendingSubmission]) -> None:
+        try:
+            answers = await self.inbox.receive([delivery for delivery, _ in pending])
+        except Exception as error:
+            for future in _still_wanted(pending):
+                future.set_exception(error)
+            return
+        for (_, future), answer in zip(pending, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
 
     async def submit(self, submission: Submission, caller: Caller) -> Done:
         """Tell the service. Raises Refusal."""
@@ -80,15 +91,16 @@ class Submissions:
         meant = escalations.of_hold(fresh, resolved.stored) or self.edge.interpret(fresh, context)
         delivery = self._delivery(submission, meant, context, fresh)
         if resolved.patient is None:
-            waits = await store_waiting(self.inbox, delivery, {caller.program: resolved.digests})
+            async with self.inbox.pool.acquire() as connection, connection.transaction():
+                waits = await waiting.wait(connection, delivery, {caller.program: resolved.digests})
             return _done(resolved, Committed()) if waits else None
         return _done(resolved, await self.deliver(delivery))
 
-    async def deliver(self, delivery: Delivery) -> Answer:
-        """Queue the item and wait for its commit. Raises Refusal for everything that is no Kept or Incomplete."""
+    async def deliver(self, delivery: Commanded) -> Answer:
+        """Queue the commands and wait for their commit. Raises Refusal for all but Committed and Incomplete."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         try:
-            self.queue.put_nowait((delivery, future))
+            self._queue.put_nowait((delivery, future))
             answer = await asyncio.wait_for(future, ANSWER_SECONDS_MOST)
         except (asyncio.QueueFull, TimeoutError) as error:
             raise refuse(503, "throttled", "", "The service is busy.", Retry_After="5") from error
@@ -124,14 +136,13 @@ class Submissions:
 
     def _delivery(
         self, submission: Submission, interpretation: Interpretation, context: Context, entries: Sequence[BundleEntry]
-    ) -> Delivery:
-        return Delivery(
+    ) -> Commanded:
+        return Commanded(
             id=submission.cause,
             key=context.patient,
             program=context.program,
-            kind="commanded",
             at=context.now,
-            by=context.caller.name,
+            producer=context.caller.name,
             correlation_id=submission.cause,
             commands=interpretation.commands,
             accepted=(*(self._accepted(each) for each in interpretation.accepted), *interpretation.stored),
@@ -140,14 +151,14 @@ class Submissions:
                 for each in entries
                 if each.if_match is not None
             ),
-            deduplicate=submission.repeatable,
+            repeatable=submission.repeatable,
             digest=submission.digest,
         )
 
     def _accepted(self, entry: BundleEntry) -> AcceptedResource:
         """As it came, digits and instants untouched. A Patient is sealed, for it carries direct identifiers."""
         if entry.type == "Patient":
-            return aliases.sealed_patient(self._keys, str(entry.id), entry.resource)
+            return waiting.sealed_patient(self._keys, str(entry.id), entry.resource)
         status = entry.resource.get("status")
         return AcceptedResource(
             entry.type,
@@ -158,28 +169,9 @@ class Submissions:
         )
 
 
-async def store_waiting(inbox: Inbox, delivery: Delivery, programs: Mapping[str, Sequence[Digest]]) -> bool:
-    """Keep a fact under every identifier and program it may belong to; what came with it is readable at once.
-
-    False where its patient has become known meanwhile: then tell it.
-    """
-    async with inbox.pool.acquire() as connection, connection.transaction():
-        if not await aliases.wait(connection, delivery, programs):
-            return False
-        for each in delivery.accepted:
-            await connection.execute(
-                """INSERT INTO resources (type, id, program, patient, status, at, updated_at, sealed, body)
-                VALUES ($1, $2, $3, '', $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING""",
-                each.type,
-                each.id,
-                delivery.program,
-                each.status,
-                each.at,
-                delivery.at,
-                each.sealed,
-                each.body,
-            )
-    return True
+def _still_wanted(pending: Sequence[PendingSubmission]) -> list["asyncio.Future[Answer]"]:
+    """Whoever sent it may have gone meanwhile."""
+    return [future for _, future in pending if not future.done()]
 
 
 def _not_refused(answer: Answer) -> Answer:

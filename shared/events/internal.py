@@ -63,7 +63,13 @@ class DisclosureGaveUp(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
     """The partner could not be reached within the time for trying."""
 
 
-InternalEvent = TimePassed | ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
+class To(msgspec.Struct, frozen=True, kw_only=True):
+    """An internal event for another key of the same service (a patient asks a group for a seat): reacted to in a
+    transaction of its own, after this one."""
 
-decode_internal = msgspec.json.Decoder(InternalEvent).decode
+    kind: str
+    key: str
+    event: Event
+
+
 encode_internal = msgspec.json.Encoder().encode

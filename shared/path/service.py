@@ -3,19 +3,26 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from shared.events.catalogue import BY_NAME, CONSUMES
 from shared.events.envelope import Command, Event
+from shared.events.internal import To
+from shared.platform.keys import Keys
 from shared.rules.decision import Moment, Refused
 
+PATIENT: Final = "patient"
+"""The kind of key that every Kafka record and every command is about."""
 STATE_BYTES_MOST = 4096
 """A state holds only what the next decision needs; more is a bug, caught before it is stored."""
 
+State = TypeVar("State")
 Upcast = Mapping[int, Callable[[Any], Any]]
 """From a stored version to the next one, on plain JSON."""
+Emissions = Sequence[Event | To]
 
 
 class NewerState(Exception):
@@ -23,25 +30,53 @@ class NewerState(Exception):
 
 
 @dataclass(frozen=True)
+class Decider(Generic[State]):
+    """The pure functions that decide for one kind of key, and the type of the state they work on."""
+
+    state_type: type[State]
+    version: int
+    react: Callable[[State, Any, Moment[Any]], Emissions]
+    decide: Callable[[State, Any, Moment[Any]], Emissions | Refused]
+    evolve: Callable[[State, Event | Command], State]
+    due: Callable[[State], datetime | None]
+    urgent: tuple[type, ...] = ()
+    """Events and commands decided even while a key is held: consents and safety, from the event alone."""
+    upcast: Upcast = field(default_factory=dict)
+
+    def read(self, version: int, body: str) -> State:
+        """The state from its stored text; an empty text is the state of a key never heard of. Raises NewerState."""
+        if not body:
+            return self.state_type()
+        if version > self.version:
+            raise NewerState(self.state_type.__module__)
+        if version == self.version:
+            return msgspec.json.decode(body, type=self.state_type)
+        plain = msgspec.json.decode(body)
+        for step in range(version, self.version):
+            plain = self.upcast[step](plain)
+        return msgspec.convert(plain, type=self.state_type)
+
+    def write(self, state: State) -> str:
+        """The state as compact text. Raises OverflowError above 4 KB."""
+        body = msgspec.json.encode(state)
+        if len(body) > STATE_BYTES_MOST:
+            raise OverflowError("state")
+        return body.decode()
+
+
+@dataclass(frozen=True)
 class Service:
-    """Four pure functions and the type of the state they work on."""
+    """One service: a decider a kind of key, and the types of what it is commanded and notes internally."""
 
     name: str
-    state_type: Any
-    version: int
-    react: Callable[[Any, Any, Moment[Any]], Sequence[Event]]
-    decide: Callable[[Any, Any, Moment[Any]], Sequence[Event] | Refused]
-    evolve: Callable[[Any, Event | Command], Any]
-    due: Callable[[Any], datetime | None]
-    urgent: tuple[type, ...] = ()
-    """Events and commands decided even while a patient is parked: consents and safety, from the event alone."""
-    commands: Any = None
-    """The union of this service's commands, so that a parked one can be stored and told again."""
+    deciders: Mapping[str, Decider[Any]]
+    commands: Any
+    """Union of its commands, so that a parked one can be stored and decided again."""
+    internal: Any
+    """Union of its internal events, so that lane `internal` can be read."""
+    keys: Keys | None = None
     stores_contact: bool = False
-    """Whether this service keeps the Patient sealed for it (aftercare, whose partner form is filled from it)."""
-    keys: Any = None
-    """The service's `identity.Keys`, set at start."""
-    upcast: Upcast = field(default_factory=dict)
+    """Whether it stores the Patient sealed for it (aftercare, whose partner form is filled from it)."""
 
     @property
     def consumes(self) -> str:
@@ -52,22 +87,12 @@ class Service:
     def consumed_events(self) -> frozenset[str]:
         return frozenset(name for name, entry in BY_NAME.items() if self.name in entry.consumers)
 
-    def decode(self, version: int, body: str) -> Any:
-        """The state from its stored text; an empty text is the state of a patient never heard of."""
-        if not body:
-            return self.state_type()
-        if version > self.version:
-            raise NewerState(self.name)
-        if version == self.version:
-            return msgspec.json.decode(body, type=self.state_type)
-        plain = msgspec.json.decode(body)
-        for step in range(version, self.version):
-            plain = self.upcast[step](plain)
-        return msgspec.convert(plain, type=self.state_type)
+    @cached_property
+    def read_commands(self) -> Callable[[bytes | str], tuple[Command, ...]]:
+        """Commands from JSON."""
+        return msgspec.json.Decoder(tuple[self.commands, ...]).decode  # type: ignore[name-defined]
 
-    def encode(self, state: Any) -> str:
-        """The state as compact text, at most 4 KB."""
-        body = msgspec.json.encode(state)
-        if len(body) > STATE_BYTES_MOST:
-            raise OverflowError("state")
-        return body.decode()
+    @cached_property
+    def read_internal(self) -> Callable[[bytes | str], Event]:
+        """An internal event from JSON."""
+        return msgspec.json.Decoder(self.internal).decode

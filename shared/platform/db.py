@@ -1,15 +1,40 @@
-"""PostgreSQL: one pool per process, the schema, and what counts as trouble."""
+"""PostgreSQL: one pool a process, the schema, and what counts as trouble: something that waiting may mend."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 
-Connection = Any
-"""An asyncpg connection, taken from the pool; asyncpg carries no types of its own."""
+from shared.platform import log
+from shared.platform.clock import ticks
+
+Row = Mapping[str, Any]
+Done = TypeVar("Done")
+
+
+class Executor(Protocol):
+    """What runs a statement: a connection, or a pool that takes one for it. asyncpg carries no types of its own."""
+
+    async def execute(self, query: str, /, *values: object) -> str: ...
+    async def fetch(self, query: str, /, *values: object) -> list[Row]: ...
+    async def fetchrow(self, query: str, /, *values: object) -> Row | None: ...
+    async def fetchval(self, query: str, /, *values: object) -> Any: ...
+
+
+class Connection(Executor, Protocol):
+    def transaction(
+        self, *, isolation: str | None = None, readonly: bool = False
+    ) -> AbstractAsyncContextManager[object]: ...
+    async def close(self) -> None: ...
+    def terminate(self) -> None: ...
+
+
+class Pool(Executor, Protocol):
+    def acquire(self) -> AbstractAsyncContextManager[Connection]: ...
+
 
 SCHEMA = Path(__file__).with_name("schema")
 COMMAND_SECONDS_MOST = 30.0
@@ -37,11 +62,14 @@ _SERVER_SETTINGS = {
 
 async def connect(dsn: str) -> Connection:
     """A connection of its own, outside the pool: the pool's release would drop an advisory lock."""
-    return await asyncpg.connect(dsn, server_settings=_SERVER_SETTINGS, command_timeout=COMMAND_SECONDS_MOST)
+    opened: Connection = await asyncpg.connect(
+        dsn, server_settings=_SERVER_SETTINGS, command_timeout=COMMAND_SECONDS_MOST
+    )
+    return opened
 
 
 @asynccontextmanager
-async def pool(dsn: str) -> AsyncIterator[Any]:
+async def pool(dsn: str) -> AsyncIterator[Pool]:
     opened = await asyncpg.create_pool(
         dsn,
         min_size=POOL_LEAST,
@@ -63,44 +91,27 @@ async def _as_it_is(_: Connection) -> None:
 
 async def migrate(dsn: str) -> None:
     """Bring the schema up to date: every file of `schema/` once, in order of its number, one process at a time."""
-    connection = await connect(dsn)
+    async with alone(dsn) as connection:
+        await connection.execute("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY)")
+        done = {row["name"] for row in await connection.fetch("SELECT name FROM migrations")}
+        for file in sorted(SCHEMA.glob("*.sql")):
+            if file.name not in done:
+                await connection.execute(file.read_text())
+                await connection.execute("INSERT INTO migrations VALUES ($1)", file.name)
+
+
+@asynccontextmanager
+async def alone(dsn: str) -> AsyncIterator[Connection]:
+    """A transaction that changes the schema: of all processes one at a time."""
+    opened: Connection = await asyncpg.connect(
+        dsn, server_settings=_SERVER_SETTINGS, command_timeout=MIGRATION_SECONDS_MOST
+    )
     try:
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-            await connection.execute("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY)")
-            done = {row["name"] for row in await connection.fetch("SELECT name FROM migrations")}
-            for file in sorted(SCHEMA.glob("*.sql")):
-                if file.name not in done:
-                    await connection.execute(file.read_text(), timeout=MIGRATION_SECONDS_MOST)
-                    await connection.execute("INSERT INTO migrations VALUES ($1)", file.name)
+        async with opened.transaction():
+            await opened.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+            yield opened
     finally:
-        await connection.close()
-
-
-class Months:
-    """The journal's partitions: one a month of clinic time, made the first time this process needs it."""
-
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-        self._made: set[tuple[int, int]] = set()
-
-    async def ensure(self, now: datetime) -> None:
-        month = (now.year, now.month)
-        if month in self._made:
-            return
-        start = datetime(now.year, now.month, 1, tzinfo=now.tzinfo)
-        end = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=now.tzinfo)
-        connection = await connect(self._dsn)
-        try:
-            async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-                await connection.execute(
-                    f"CREATE TABLE IF NOT EXISTS journal_{now:%Y_%m} PARTITION OF journal "
-                    f"FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
-                )
-        finally:
-            await connection.close()
-        self._made.add(month)
+        await opened.close()
 
 
 def is_trouble(error: BaseException) -> bool:
@@ -116,3 +127,39 @@ def is_trouble(error: BaseException) -> bool:
 def is_data_error(error: BaseException) -> bool:
     """Whether the data of one record broke a statement: then the batch is taken singly and only that one is parked."""
     return isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in _DATA_CLASSES
+
+
+async def retrying(
+    attempt: Callable[[], Awaitable[Done]],
+    *,
+    seconds_most: float,
+    pause_first: float = 0.2,
+    pause_most: float = 10.0,
+    troubled: Callable[[Exception, float], None] = lambda error, pause: None,
+) -> Done:
+    """Try until it succeeds. Trouble waits, longer each time, and is raised after `seconds_most`; all else at once.
+
+    `troubled` is told each error and the pause (seconds) that follows it.
+    """
+    started, pause = ticks(), pause_first
+    while True:
+        try:
+            return await attempt()
+        except Exception as error:
+            if not is_trouble(error) or ticks() - started > seconds_most:
+                raise
+            troubled(error, pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, pause_most)
+
+
+async def every(seconds: float, job: Callable[[], Awaitable[object]], *, name: str) -> None:
+    """Do the job again and again, `seconds` after its end. Trouble is logged and waits for the next turn."""
+    while True:
+        try:
+            await job()
+        except Exception as error:
+            if not is_trouble(error):
+                raise
+            log.get().warning(f"{name}: waiting for the database", error=type(error).__name__, seconds=seconds)
+        await asyncio.sleep(seconds)

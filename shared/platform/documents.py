@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from shared.path.transaction.aliases import Keys
-from shared.platform.db import Connection
+from shared.platform.db import Connection, Executor
+from shared.platform.keys import Keys
 
 _PRUNE = """DELETE FROM documents d USING unnest($1::text[], $2::timestamptz[]) AS u(program, before)
     WHERE d.program = u.program AND d.received_at < u.before AND NOT d.unmatched"""
@@ -24,7 +23,7 @@ async def store(
     unmatched: bool,
     now: datetime,
 ) -> None:
-    """Keep a document once; the same again changes nothing."""
+    """Store a document once; the same again changes nothing."""
     await connection.execute(
         """INSERT INTO documents (id, program, client, media_type, content, unmatched, received_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING""",
@@ -43,6 +42,6 @@ async def read(connection: Connection, keys: Keys, identity: UUID) -> bytes | No
     return None if secret is None else keys.decrypt(bytes(secret))
 
 
-async def prune(pool: Any, days: Mapping[str, int], now: datetime) -> None:
+async def prune(pool: Executor, days: Mapping[str, int], now: datetime) -> None:
     """Delete each program's documents after its days, unless one still waits for its patient."""
     await pool.execute(_PRUNE, list(days), [now - timedelta(days=each) for each in days.values()])

@@ -5,19 +5,17 @@ more than a minute of machine time, begins to listen now. Measured only one way,
 look like an outage, or a short outage on it like none.
 """
 
-import asyncio
 from datetime import datetime, timedelta
-from typing import Any
 
-from shared.platform import db
 from shared.platform.clock import Clock, ticks
+from shared.platform.db import Pool, every
 
 GAP_MOST = timedelta(seconds=60)
 BEAT_SECONDS = 5.0
 
 
 class Listening:
-    def __init__(self, pool: Any, clock: Clock) -> None:
+    def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
         self._last = ticks()
@@ -27,19 +25,12 @@ class Listening:
         """Compare with the last stored heartbeat, and store this one."""
         now = self._clock.now()
         row = await self._pool.fetchrow("SELECT heartbeat_at, listening_since FROM service")
-        still_listening = row is not None and now - row["heartbeat_at"] <= GAP_MOST
-        self.since = row["listening_since"] if still_listening else now
+        self.since = row["listening_since"] if row and now - row["heartbeat_at"] <= GAP_MOST else now
         await self._store(now)
 
     async def run(self) -> None:
         """Beat while the process lives. Trouble is no beat: the gap is found when the database is back."""
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            try:
-                await self.beat()
-            except Exception as error:
-                if not db.is_trouble(error):
-                    raise
+        await every(BEAT_SECONDS, self.beat, name="heartbeat")
 
     async def beat(self) -> None:
         now = self._clock.now()

@@ -1,12 +1,12 @@
-"""Forgetting: what no decision needs goes when its days are over. Decisions load states, never these tables."""
+"""Deletes processed ids, documents and journal months past their retention. Decisions load states, never these tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from shared.platform import documents, settings
+from shared.platform.db import Executor
 from shared.platform.settings import Retention
 
 PROCESSED_DAYS_MORE = 7
@@ -26,11 +26,11 @@ class RetentionPolicy:
 
     @classmethod
     def of(cls, deploy: Path, topic: str) -> "RetentionPolicy":
-        """As topics.toml emits of the consumed topic, and program.toml of each program."""
+        """As topics.toml says of the consumed topic, and program.toml of each program."""
         return cls(settings.topic_days(deploy, topic) + PROCESSED_DAYS_MORE, settings.retention(deploy))
 
 
-async def forget(pool: Any, policy: RetentionPolicy, now: datetime) -> None:
+async def forget(pool: Executor, policy: RetentionPolicy, now: datetime) -> None:
     """Delete what is past its days; `now` is clinic time."""
     await pool.execute(_PROCESSED, policy.processed_days)
     days = {program: each.documents_days for program, each in policy.programs.items()}

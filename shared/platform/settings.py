@@ -1,10 +1,10 @@
 """Settings: the clinic's numbers from program.toml (per program), and the process's own from its environment."""
 
-import hashlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +12,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.rules.consent import Partner
 
 T = TypeVar("T")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class ConfigurationError(Exception):
+    """A file or the environment says what can't be; the text names the place and the remedy."""
 
 
 class Process(BaseSettings):
@@ -83,13 +88,20 @@ def topic_days(deploy: Path, topic: str) -> int:
     return days
 
 
-def digest(settings: Any) -> str:
-    """A short fingerprint of what a decision was given, for the journal."""
-    return hashlib.sha256(msgspec.json.encode(settings, order="deterministic")).hexdigest()[:16]
-
-
 def partners(deploy: Path) -> dict[str, Partner]:
     """The partners of partners.toml by name."""
     with (deploy / "partners.toml").open("rb") as file:
         table = tomllib.load(file)["partner"]
     return {name: msgspec.convert({"name": name, **each}, type=Partner) for name, each in table.items()}
+
+
+def require_url(text: str, place: str) -> str:
+    """The address of somebody outside: https, or http on loopback. Raises ConfigurationError naming the place."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)):
+        raise ConfigurationError(f"{place}: must be https://host[:port]/path, or http:// on loopback.")
+    return text

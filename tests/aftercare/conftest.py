@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.aftercare import app, form
-from shared.path.inbound.internal import InternalLane, run_deadlines
-from shared.path.outbound.destinations import PartnerLane
+from services.aftercare import app
+from shared.path.inbound.deadlines import run_deadlines
+from shared.path.inbound.internal import InternalLane
+from shared.path.outbound.gate import GatedLane
 from shared.platform.settings import partners
 from tests.aftercare.partner import Partner
 from tests.aftercare.running import ADMITTED, Aftercare
@@ -27,13 +28,11 @@ async def partner(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Partner]:
 async def aftercare(start_service: StartService, partner: Partner) -> AsyncIterator[Aftercare]:
     service = await start_service(app.assemble, "aftercare", ADMITTED)
     here = Aftercare(**vars(service), partner=partner)
-    await asyncio.gather(*here.assemble.tasks(here.running))
+    await asyncio.gather(*here.parts.tasks(here.running))
     lanes = [
-        PartnerLane(here.assemble.service, each, here.pool, here.inbox.clock, form.transaction, here.wake_up).run(
-            here.dsn
-        )
-        for each in partners(DEPLOY).values()
-        if each.url
+        GatedLane(here.inbox.service, each, here.inbox.routes, here.pool, here.inbox.clock, here.wake_up).run(here.dsn)
+        for each in here.inbox.routes.destinations
+        if each.gate is not None and each.gate.url
     ]
     running = [InternalLane(here.inbox, here.wake_up).run(here.dsn), run_deadlines(here.inbox), *lanes]
     tasks = [asyncio.create_task(each) for each in running]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -21,18 +21,20 @@ from services.aftercare.messages import (
 from shared.events import codes, fhir
 from shared.events.catalogue import PARTITIONS
 from shared.events.envelope import Event
+from shared.path.destination import Routes
 from shared.path.inbound.redrive import redrive
-from shared.path.outbound.destinations import PartnerLane
+from shared.path.outbound.destinations import partner_destination
+from shared.path.outbound.gate import GatedLane
 from shared.path.outbound.lane import WakeUp
+from shared.path.service import PATIENT
 from shared.path.transaction import consent_ledger, store
-from shared.path.transaction.aliases import Identifier
-from shared.path.transaction.batch import Batch, say
-from shared.path.transaction.delivery import consumed
+from shared.path.transaction.batch import Batch
 from shared.platform.clock import machine_now
+from shared.platform.keys import Identifier
 from shared.platform.settings import partners
 from shared.rules import consent as consents
 from tests.aftercare.partner import Partner
-from tests.service import DEPLOY, ServiceOnPostgres, consumed, written
+from tests.service import DEPLOY, ServiceOnPostgres, consumed, unreadable, written
 from tests.shared.rules.partners import consent_to
 
 PARTNERS = partners(DEPLOY)
@@ -65,7 +67,7 @@ class Aftercare(ServiceOnPostgres):
     async def learn_once_readable(self, event: Event, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
         """A record nobody can read; then the code that reads it is mended, and it is redriven."""
         good = consumed(event, self.patient, at=self.inbox.clock.now())
-        await self.deliver(consumed(good.headers, self.patient, b"{"))
+        await self.deliver(replace(unreadable(event, self.patient), id=good.id, headers=good.headers))
         if meanwhile is not None:
             await meanwhile()
         await self.pool.execute("UPDATE parked SET content = $1 WHERE class = 'unreadable'", good.content)
@@ -107,18 +109,20 @@ class Aftercare(ServiceOnPostgres):
             asked_at=DISCHARGED,
             at=DISCHARGED,
         )
-        batch = Batch({})
+        destinations = [partner_destination(partner, form.transaction)]
+        batch = Batch(PATIENT, {}, Routes(destinations))
         record = written(event, self.patient, producer="aftercare", at=self.inbox.clock.now())
-        say(batch, event, record, self.patient, "demo")
+        batch.emit(event, record, self.patient, "demo")
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute("UPDATE state SET hold = $2 WHERE key = $1", self.patient, hold)
-            await store.store(connection, self.inbox.service, batch, DISCHARGED, DISCHARGED)
+            await store.store(connection, self.inbox.service.deciders[PATIENT], batch, DISCHARGED, DISCHARGED)
 
     @asynccontextmanager
     async def lane(self, partner: consents.Partner) -> AsyncIterator[None]:
         """One more partner's lane, at the same address as all."""
         told = msgspec.structs.replace(partner, url=self.partner.url)
-        lane = PartnerLane(self.inbox.service, told, self.pool, self.inbox.clock, form.transaction, WakeUp())
+        destination = partner_destination(told, form.transaction)
+        lane = GatedLane(self.inbox.service, destination, self.inbox.routes, self.pool, self.inbox.clock, WakeUp())
         task = asyncio.create_task(lane.run(self.dsn))
         yield
         task.cancel()

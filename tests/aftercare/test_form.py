@@ -1,9 +1,7 @@
 """What leaves for a partner: exactly the permitted fields, the consent's scope, the notice; and nothing else."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -13,8 +11,6 @@ from hypothesis import strategies as some
 from services.aftercare.form import FIELDS, NOTICE, transaction
 from services.aftercare.messages import ReferralPrepared
 from shared.edge.fhir import parse, validate
-from shared.events.envelope import Envelope
-from shared.events.wire import write
 from shared.rules.consent import Permitted, Withheld
 from tests.aftercare.given import DISCHARGED
 from tests.laws import examples
@@ -47,24 +43,9 @@ PREPARED = ReferralPrepared(
 )
 
 
-def message() -> dict[str, Any]:
-    envelope = Envelope(
-        id=UUID(ROW),
-        source="aftercare",
-        event="ReferralPrepared",
-        program="demo",
-        patient=PATIENT_ID,
-        at=DISCHARGED,
-        correlation_id=UUID(ROW),
-        causation_id=UUID(ROW),
-    )
-    emitted: dict[str, Any] = json.loads(write(PREPARED, envelope).body)
-    return emitted
-
-
-def told(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] | None = PATIENT) -> dict[str, Any]:
+def told(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] = PATIENT) -> dict[str, Any]:
     """What a partner is told that requires nothing."""
-    bundle = transaction(message(), Permitted(consent_id, fields, UNTIL), EASY_GOING, patient, ROW)
+    bundle = transaction(PREPARED, PATIENT_ID, Permitted(consent_id, fields, UNTIL), EASY_GOING, patient, ROW)
     assert isinstance(bundle, dict)
     return bundle
 
@@ -105,13 +86,13 @@ def test_nothing_else_of_the_patient_is_in_it(seeded: str) -> None:
 
 
 def test_without_contact_data_nothing_is_invented() -> None:
-    assert set(one(told("name", "phone", patient=None), "Patient")) == {"resourceType", "meta", "identifier"}
+    assert set(one(told("name", "phone", patient={}), "Patient")) == {"resourceType", "meta", "identifier"}
 
 
 @pytest.mark.parametrize(
     ("known", "lacking"),
     [
-        (None, "name"),
+        ({}, "name"),
         ({"name": PATIENT["name"]}, "phone"),
         ({"telecom": PATIENT["telecom"]}, "name"),
         ({"name": [{"use": "official"}], "telecom": PATIENT["telecom"]}, "name"),
@@ -121,13 +102,13 @@ def test_without_contact_data_nothing_is_invented() -> None:
 )
 def test_without_what_the_partner_cannot_do_without_nothing_is_told(known: dict[str, Any], lacking: str) -> None:
     permitted = Permitted(CONSENT_ID, ("name", "phone"), UNTIL)
-    assert transaction(message(), permitted, ALUMNI, known, ROW) == Withheld(f"patient-lacks-{lacking}")
+    assert transaction(PREPARED, PATIENT_ID, permitted, ALUMNI, known, ROW) == Withheld(f"patient-lacks-{lacking}")
 
 
 def test_a_required_field_that_the_hub_can_never_tell_withholds_all() -> None:
     impossible = msgspec.structs.replace(ALUMNI, fields=("name", "diagnosis"), required=("diagnosis",))
     permitted = Permitted(CONSENT_ID, ("name", "diagnosis"), UNTIL)
-    assert transaction(message(), permitted, impossible, PATIENT, ROW) == Withheld("patient-lacks-diagnosis")
+    assert transaction(PREPARED, PATIENT_ID, permitted, impossible, PATIENT, ROW) == Withheld("patient-lacks-diagnosis")
 
 
 def test_the_notice_and_the_consents_scope_accompany_it() -> None:
@@ -165,7 +146,7 @@ def test_two_partners_know_the_patient_under_different_pseudonyms() -> None:
     first, second = (
         one(bundle, "Patient")
         for each in (EASY_GOING, CLINIC)
-        if isinstance(bundle := transaction(message(), permitted, each, PATIENT, ROW), dict)
+        if isinstance(bundle := transaction(PREPARED, PATIENT_ID, permitted, each, PATIENT, ROW), dict)
     )
     assert first["identifier"] != second["identifier"]
 

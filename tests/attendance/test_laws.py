@@ -28,8 +28,9 @@ from services.attendance.settings import Settings
 from services.attendance.state import REMEMBERED_DAYS, VERSION, SessionOutcome, State, due, evolve, find
 from shared.events.envelope import Command, Event, name_id
 from shared.events.intake import TemplateSlot
+from shared.path.service import PATIENT as PATIENT_KIND
 from shared.path.service import STATE_BYTES_MOST
-from shared.path.transaction.aliases import Keys
+from shared.platform.keys import Keys
 from tests.attendance.given import (
     ADMISSION,
     EPISODE,
@@ -46,7 +47,7 @@ from tests.laws import examples
 from tests.story import only
 
 STORED = Path(__file__).parent / "states"
-SERVICE = assemble(Keys("attendance", (), ECKey.generate_key("P-256"), {}, b"")).service
+DECIDER = assemble(Keys("attendance", (), ECKey.generate_key("P-256"), {}, b"")).service.deciders[PATIENT_KIND]
 FULL_WEEK = (
     *(TemplateSlot("group", weekday, "09:00", 180) for weekday in range(5)),
     TemplateSlot("individual", 1, "13:00", 60),
@@ -232,7 +233,7 @@ def test_a_week_that_was_looked_at_has_the_minutes_of_its_sessions(story: Story)
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
 def test_a_state_stored_by_each_version_holds_what_it_held(version: int) -> None:
     stored = (STORED / f"v{version}.json").read_text().strip()
-    state: State = SERVICE.decode(version, stored)
+    state: State = DECIDER.read(version, stored)
     assert state.episode is not None and state.episode.id == EPISODE
     assert {each.outcome for each in state.sessions} == set(get_args(SessionOutcome))
     assert any(each.deferred_until is not None for each in state.sessions)

@@ -14,9 +14,9 @@ from shared.edge.app import statement
 from shared.edge.fhir import Answered, response_bundle, searchset
 from shared.edge.outcome import fault, outcome
 from shared.events.envelope import Event
-from shared.path.transaction.aliases import Keys
+from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted
-from tests.aftercare.test_form import CONSENT_ID, PATIENT, ROW, UNTIL, message
+from tests.aftercare.test_form import CONSENT_ID, PATIENT, PATIENT_ID, PREPARED, ROW, UNTIL
 from tests.conformance.hapi import Validator
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, golden
 from tests.house.test_rooms import SERVICES
@@ -92,7 +92,7 @@ def test_a_broken_bundle_is_found(validator: Validator, was: str, now: str, comp
 
 
 def referral(partner: Partner, permitted: Permitted, patient: Json | None) -> Any:
-    return transaction(message(), permitted, partner, patient, ROW)
+    return transaction(PREPARED, PATIENT_ID, permitted, partner, patient or {}, ROW)
 
 
 def written(resource: Any) -> str:

@@ -18,7 +18,7 @@ from shared.events.envelope import Command, Event
 from shared.events.intake import ConsentRevoked
 from shared.path.transaction import consent_ledger
 from shared.path.transaction.delivery import Delivery
-from shared.platform import db
+from shared.path.transaction.journal import Journal
 from shared.platform.clock import machine_now
 from tests.deploy.test_cli import iop
 from tests.service import consumed
@@ -27,8 +27,8 @@ PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
 NEW_YORK = timezone(timedelta(hours=-5))
 MONDAY = datetime(2026, 1, 5, 9, tzinfo=NEW_YORK)
 JOURNAL = """INSERT INTO journal
-    (now, listening_since, key, program, cause, producer, event, content, settings, code, emitted)
-    VALUES ($1, $1, $2, 'demo', $3, 'ehr', $4, $5, '', '', '{}')"""
+    (now, listening_since, kind, key, program, cause, producer, delivery, event, content, outcome, settings, code, emitted)
+    VALUES ($1, $1, 'patient', $2, 'demo', $3, 'ehr', 'commanded', $4, $5, 'decided', '', '', '{}')"""
 
 
 def consent(identity: str, *fields: str) -> RecordConsent:
@@ -80,7 +80,7 @@ class Databases:
 @pytest.fixture
 async def databases(database: str, tmp_path: Path) -> AsyncIterator[Databases]:
     hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={"intake": database, "aftercare": database}))
-    await db.Months(database).ensure(MONDAY)
+    await Journal(database, {}).ensure(MONDAY)
     connection = await asyncpg.connect(database)
     yield Databases(connection, tmp_path)
     await connection.close()

@@ -98,7 +98,7 @@ async def test_the_heartbeat_of_the_ledger_is_not(here: Place) -> None:
 
 
 async def test_a_deadline_counts_from_the_moment_it_falls_due(here: Place) -> None:
-    await here.attendance.execute("INSERT INTO state (key, due_at) VALUES ('patient-1', $1)", MONDAY)
+    await here.attendance.execute("INSERT INTO state (key, program, due_at) VALUES ('patient-1', 'demo', $1)", MONDAY)
 
     await here.quiescence.settle(MONDAY - timedelta(seconds=1), seconds_max=10)
     with pytest.raises(CannotContinueError, match="attendance: 1 deadlines passed"):

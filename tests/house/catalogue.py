@@ -6,8 +6,8 @@ from shared.events.catalogue import ENTRIES, CatalogueEntry
 
 
 def table() -> str:
-    """One row an event: who says it, on which topic, its FHIR, and who hears it."""
-    head = "| said by | event | topic | FHIR focus first | heard by |\n|---|---|---|---|---|"
+    """One row an event: who emits it, on which topic, its FHIR, and who consumes it."""
+    head = "| emitted by | event | topic | FHIR focus first | consumed by |\n|---|---|---|---|---|"
     return "\n".join([head, *map(_row, ENTRIES)])
 
 

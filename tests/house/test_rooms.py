@@ -15,7 +15,7 @@ ROOMS = ("messages", "settings", "state", "decide", "edge", "app")
 IMPURE = ("asyncio", "asyncpg", "aiokafka", "faststream", "httpx", "starlette", "uvicorn", "fhir", "socket")
 ONE_IMPORTER = {
     "faststream": {"shared/path/inbound/consumer.py"},
-    "httpx": {"shared/path/outbound/destinations.py"},
+    "httpx": {"shared/path/outbound/http.py"},
     "fhir": {"shared/edge/fhir/definitions.py"},
 }
 

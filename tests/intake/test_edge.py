@@ -10,7 +10,7 @@ import pytest
 from services.intake import app
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
-from shared.path.transaction.aliases import Keys
+from shared.platform.keys import Keys
 from tests.intake import bundles
 from tests.intake.bundles import IOP_NEEDS, MONDAY, MRN_SYSTEM
 from tests.intake.given import escalated

@@ -17,7 +17,7 @@ from shared.edge.contract import Context
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
 from shared.events.envelope import Command
-from shared.path.transaction.aliases import Identifier, Keys
+from shared.platform.keys import Identifier, Keys
 from tests.intake import bundles
 from tests.intake.bundles import MONDAY
 from tests.intake.given import SETTINGS

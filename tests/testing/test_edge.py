@@ -15,8 +15,8 @@ from services.testing.mllp import Frame
 from services.testing.senders import laboratories
 from shared.edge.fhir import validate
 from shared.edge.outcome import HttpRefusal
-from shared.path.transaction.aliases import Identifier
 from shared.platform import documents
+from shared.platform.keys import Identifier
 from tests.service import DEPLOY, ServiceOnPostgres, StartService
 
 ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)

@@ -16,8 +16,8 @@ from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport, encode
 from shared.edge.search import IDENTIFIED, PARAMETERS
 from shared.events.envelope import Command
-from shared.path.transaction.aliases import Keys
-from shared.path.transaction.delivery import AcceptedResource
+from shared.path.transaction.resources import AcceptedResource
+from shared.platform.keys import Keys
 
 __all__ = ["TAKES", "edge", "interpret"]
 

@@ -10,7 +10,7 @@ from services.intake.messages import Finding, RecordPatient
 from shared.edge import patients
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.path.transaction.aliases import Identifier, Keys
+from shared.platform.keys import Identifier, Keys
 
 ADULT_YEARS = 18
 

@@ -21,19 +21,17 @@ from services.testing.senders import Laboratory, Sender, identifiers, sender_of
 from shared.edge.fhir import Limits
 from shared.edge.http import read_body
 from shared.edge.outcome import HttpRefusal, refuse
-from shared.edge.submissions import store_waiting
 from shared.events import codes, fhir
 from shared.events.intake import Digest
-from shared.path.transaction import aliases
-from shared.path.transaction.aliases import Identifier
-from shared.path.transaction.delivery import AcceptedResource, Delivery
+from shared.path.transaction import aliases, resources, waiting
+from shared.path.transaction.delivery import Commanded
+from shared.path.transaction.resources import AcceptedResource
 from shared.platform import db, documents, log
+from shared.platform.keys import Identifier
 from shared.process import Running
 
 MEDIA_TYPE = "application/hl7-v2"
 MEDIA_TYPES = (MEDIA_TYPE, "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain")
-_ASK = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
-    VALUES ($1, $2, $3, '', $4, $5, $5, $6) ON CONFLICT DO NOTHING"""
 
 
 @dataclass(frozen=True)
@@ -141,9 +139,10 @@ class Hl7Receiver:
         """Under every program it may be for, each with its own reading of it. False: the patient has just arrived."""
         for program, own in digests.items():
             listed = tuple(_listed(each, result.cause) for each in result.commands[program])
-            waiting = replace(self._delivery(result, "", program), accepted=listed)
-            if not await store_waiting(self.running.inbox, waiting, {program: own}):
-                return False
+            fact = replace(self._delivery(result, "", program), accepted=listed)
+            async with self.running.inbox.pool.acquire() as connection, connection.transaction():
+                if not await waiting.wait(connection, fact, {program: own}):
+                    return False
         return True
 
     async def _ask(self, result: PatientResult, programs: set[str]) -> None:
@@ -151,17 +150,17 @@ class Hl7Receiver:
         log.get().warning("hl7 identifiers of several patients", id=str(result.cause))
         async with self.running.inbox.pool.acquire() as connection:
             for program in sorted(programs):
-                asked = assigning.task(result.cause, program, result.commands[program], self.running.clock.now())
-                await connection.execute(_ASK, asked.type, asked.id, program, asked.status, asked.at, asked.body)
+                now = self.running.clock.now()
+                asked = assigning.task(result.cause, program, result.commands[program], now)
+                await resources.add(connection, [asked], program, now)
 
-    def _delivery(self, result: PatientResult, patient: str, program: str) -> Delivery:
-        return Delivery(
+    def _delivery(self, result: PatientResult, patient: str, program: str) -> Commanded:
+        return Commanded(
             id=result.cause,
             key=patient,
             program=program,
-            kind="commanded",
             at=self.running.clock.now(),
-            by=result.sender.name,
+            producer=result.sender.name,
             correlation_id=result.cause,
             commands=result.commands[program],
             digest=_digest(result.content),

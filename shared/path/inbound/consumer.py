@@ -1,4 +1,4 @@
-"""The bus: the one importer of FastStream. One batch subscriber a service, acknowledged after the commit.
+"""The consumer: the one importer of FastStream. One batch subscriber a service, acknowledged after the commit.
 
 FastStream swallows what a handler raises. So trouble is waited out inside the handler, on the same batch; what can't be
 waited out ends the process: a future tells the task group, and the handler raises CancelledError, so that nothing is
@@ -18,16 +18,16 @@ from faststream.kafka.message import KafkaAckableMessage
 
 from shared.path.inbound.records import RecordReader
 from shared.path.transaction import consent_ledger
-from shared.path.transaction.delivery import Answer, Delivery, Incomplete
+from shared.path.transaction.delivery import Answer, Consumed, Incomplete, Unreadable
 from shared.path.transaction.inbox import Inbox
 from shared.platform import db, log, metrics
-from shared.platform.clock import machine_now, ticks
+from shared.platform.clock import machine_now
 
 POLL_MOST = 400
 SIDE_BY_SIDE = 2
 """Transactions at once, each for patients of its own: one decides while PostgreSQL writes for the other."""
 BATCH_MOST = 250
-"""Events of one transaction: all its patients stay locked until the commit."""
+"""Deliveries of one transaction: all its patients stay locked until the commit."""
 READ_AT_ONCE = 16
 """Records read before others have their turn."""
 BATCH_TIMEOUT_MS = 10
@@ -35,8 +35,6 @@ BATCH_TIMEOUT_MS = 10
 PASSED_BY_SECONDS = 0.025
 """Rest after a poll in which nothing was for this service: others' events one by one would cost a tenth of a core."""
 POLL_INTERVAL_MS_MOST = 300_000
-BACK_OFF_SECONDS_FIRST = 0.2
-BACK_OFF_SECONDS_MOST = 10.0
 TROUBLE_SECONDS_MOST = 60.0
 """Of the 300 s a poll may take; then the process ends: a restart beats skipping."""
 PARKED_IN_A_ROW_MOST = 100
@@ -72,11 +70,11 @@ class Consumer:
         )
         self._subscribe(broker, ended)
         await broker.start()
-        pack_escalations = asyncio.create_task(self._watch_polls())
+        watch = asyncio.create_task(self._watch_polls())
         try:
             await ended
         finally:
-            pack_escalations.cancel()
+            watch.cancel()
             await broker.stop()
 
     def _subscribe(self, broker: KafkaBroker, ended: "asyncio.Future[None]") -> None:
@@ -93,7 +91,7 @@ class Consumer:
             max_poll_interval_ms=POLL_INTERVAL_MS_MOST,
             session_timeout_ms=SESSION_TIMEOUT_MS,
             ack_policy=AckPolicy.NACK_ON_ERROR,
-            listener=OffsetGapListener(self._inbox, self._consumer),
+            listener=OffsetGapListener(self._inbox, self._client),
             parser=self._parse,
             decoder=_decode,
         )
@@ -109,31 +107,26 @@ class Consumer:
 
         self._subscriber(consume)
 
-    def _consumer(self) -> Any:
+    def _client(self) -> Any:
         return self._subscriber.consumer
 
     async def _parse(self, raw: tuple[ConsumerRecord, ...]) -> KafkaAckableMessage:
         """FastStream's own parser decodes every header, and one not UTF-8 makes it commit past the whole batch."""
-        return KafkaAckableMessage(body=b"", headers={}, raw_message=raw, consumer=self._consumer())
+        return KafkaAckableMessage(body=b"", headers={}, raw_message=raw, consumer=self._client())
 
     async def take(self, records: Sequence[ConsumerRecord]) -> None:
         """One poll's records, again and again until they are stored: trouble is not the records' fault."""
-        started, pause = ticks(), BACK_OFF_SECONDS_FIRST
-        while True:
-            try:
-                answers = await self._consume(records)
-                break
-            except Exception as error:
-                if not db.is_trouble(error) or ticks() - started > TROUBLE_SECONDS_MOST:
-                    raise
-                self.troubled = True
-                log.get().warning("trouble", error=type(error).__name__, seconds=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, BACK_OFF_SECONDS_MOST)
+        answers = await db.retrying(
+            lambda: self._consume(records), seconds_most=TROUBLE_SECONDS_MOST, troubled=self._trouble
+        )
         self.troubled = False
         self._count_parked(answers)
         if not answers:
             await asyncio.sleep(PASSED_BY_SECONDS)
+
+    def _trouble(self, error: Exception, pause: float) -> None:
+        self.troubled = True
+        log.get().warning("consumer: waiting for the database", error=type(error).__name__, seconds=pause)
 
     async def _consume(self, records: Sequence[ConsumerRecord]) -> list[Answer]:
         """All of a poll, side by side. Its heartbeats come last: they say that each consent before them is known."""
@@ -141,7 +134,7 @@ class Consumer:
         for record in records:
             sides[crc32(record.key or b"") % len(sides)].append(record)
         heartbeats: dict[int, datetime] = {}
-        ended = await asyncio.gather(*(self._side(each, heartbeats) for each in sides), return_exceptions=True)
+        ended = await asyncio.gather(*(self._side(side, heartbeats) for side in sides), return_exceptions=True)
         failed = [each for each in ended if isinstance(each, BaseException)]
         for error in sorted(failed, key=db.is_trouble):
             raise error
@@ -153,36 +146,42 @@ class Consumer:
         """In order, in transactions of at most `BATCH_MOST`; the heartbeats met are put aside."""
         answers: list[Answer] = []
         for first in range(0, len(records), BATCH_MOST):
-            deliveries: list[Delivery] = []
-            for number, record in enumerate(records[first : first + BATCH_MOST]):
-                if number % READ_AT_ONCE == READ_AT_ONCE - 1:
-                    await asyncio.sleep(0)
-                found = self._reader.read(record)
-                if isinstance(found, datetime):
-                    heartbeats[record.partition] = found
-                elif found is not None:
-                    deliveries.append(found)
+            deliveries = await self._read(records[first : first + BATCH_MOST], heartbeats)
             if deliveries:
                 answers += await self._inbox.receive(deliveries)
         return answers
+
+    async def _read(
+        self, records: Sequence[ConsumerRecord], heartbeats: dict[int, datetime]
+    ) -> list[Consumed | Unreadable]:
+        deliveries: list[Consumed | Unreadable] = []
+        for number, record in enumerate(records):
+            if number % READ_AT_ONCE == READ_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            found = self._reader.read(record)
+            if isinstance(found, datetime):
+                heartbeats[record.partition] = found
+            elif found is not None:
+                deliveries.append(found)
+        return deliveries
 
     def _count_parked(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
             self._parked_in_a_row = self._parked_in_a_row + 1 if _failed(answer) else 0
         if self._parked_in_a_row > PARKED_IN_A_ROW_MOST:
-            raise Ended("too many events parked in a row")
+            raise Ended("too many deliveries parked in a row")
 
     async def _watch_polls(self) -> None:
         while True:
-            consumer = self._consumer()
-            self.assigned = consumer is not None and bool(consumer.assignment())
+            client = self._client()
+            self.assigned = client is not None and bool(client.assignment())
             if self.assigned:
                 metrics.LAST_POLL.labels(self._inbox.service.name).set(machine_now().timestamp())
             await asyncio.sleep(0.2 if not self.assigned else 1.0)
 
 
 def _failed(answer: Answer) -> bool:
-    """Whether this very record could not be decided; one queued behind another emits nothing of the code."""
+    """Whether this very record could not be decided; one queued behind another says nothing of the code."""
     return isinstance(answer, Incomplete) and answer.fault
 
 
@@ -195,23 +194,23 @@ class OffsetGapListener(ConsumerRebalanceListener):  # type: ignore[misc]
     shut. Kafka forgets a committed offset sooner than records; where the ledger knows the partition, that is no start.
     """
 
-    def __init__(self, inbox: Inbox, consumer: Callable[[], Any]) -> None:
+    def __init__(self, inbox: Inbox, client: Callable[[], Any]) -> None:
         self._inbox = inbox
-        self._consumer = consumer
+        self._client = client
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         return None
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        consumer = self._consumer()
-        if consumer is None or not assigned:
+        client = self._client()
+        if client is None or not assigned:
             return
-        starts = await consumer.beginning_offsets(list(assigned))
+        starts = await client.beginning_offsets(list(assigned))
         async with self._inbox.pool.acquire() as connection:
             known = await consent_ledger.partitions(connection)
             lost = []
             for partition, start in starts.items():
-                committed = await consumer.committed(partition)
+                committed = await client.committed(partition)
                 if committed is None:
                     committed = 0 if partition.partition in known else start
                 if committed < start:

@@ -1,17 +1,17 @@
-"""Reading: a Kafka record as an item of the path, as a heartbeat of the ledger, or as nothing to this service.
+"""Reading a Kafka record: as a delivery, as a heartbeat of the consent ledger, or as nothing to this service.
 
-Total over whatever a sender garbled: what can't be read is an item too, for it must be parked and never skipped.
+Total over whatever a sender garbled: what can't be read is a delivery too, for it must be parked and never skipped.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from aiokafka import ConsumerRecord
 
 from shared.events import fhir, wire
 from shared.events.intake import ConsentsCurrent
-from shared.path.transaction.delivery import Delivery, consumed
+from shared.path.transaction.delivery import Consumed, Unreadable, read_record, unstorable
 
 KEY_LETTERS_MOST = 64
 """The hub's ids have 36; a longer key is nobody's."""
@@ -25,21 +25,20 @@ class RecordReader:
         self._wanted = wanted
         self._programs = programs
 
-    def read(self, record: ConsumerRecord) -> Delivery | datetime | None:
-        """The item; or a heartbeat's instant; or None. Others' events are passed over unread."""
+    def read(self, record: ConsumerRecord) -> Consumed | Unreadable | datetime | None:
+        """The delivery; or a heartbeat's instant; or None. Events of no interest are passed over unread."""
         headers = _headers(record)
         name = wire.event_name(headers)
         if (name and name not in self._wanted) or headers.get("ce_source", "").endswith(self._own):
             return None
         if name == ConsentsCurrent.__name__:
             return _instant(headers)
-        delivery = consumed(headers, _key(record), record.value)
+        delivery = read_record(headers, _key(record), record.value)
         if delivery.program not in self._programs:
-            delivery.unreadable, delivery.program = delivery.unreadable or "headers.ce_program", ""
-        if not delivery.key:
-            delivery.unreadable = delivery.unreadable or "key"
-        if delivery.unreadable is not None:
-            delivery.event = None
+            place = delivery.place if isinstance(delivery, Unreadable) else "headers.ce_program"
+            delivery = replace(unstorable(delivery, place), program="")
+        if not delivery.key and isinstance(delivery, Consumed):
+            return unstorable(delivery, "key")
         return delivery
 
 
@@ -51,16 +50,17 @@ def _headers(record: ConsumerRecord) -> dict[str, str]:
         return {name: text for name, value in record.headers if (text := _text(value)) is not None}
 
 
-def _text(value: Any) -> str | None:
-    try:
-        text: str = value.decode()
-    except (UnicodeDecodeError, AttributeError):
+def _text(value: object) -> str | None:
+    if not isinstance(value, bytes):
         return None
-    return text
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _instant(headers: Mapping[str, str]) -> datetime | None:
-    """When a heartbeat was emitted. One that doesn't tell emits nothing: the gate stays as it is."""
+    """When a heartbeat was emitted. One that doesn't tell changes nothing: the gate stays as it is."""
     try:
         return fhir.moment(headers["ce_time"])
     except (KeyError, ValueError, OverflowError):

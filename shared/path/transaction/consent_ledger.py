@@ -7,14 +7,13 @@ that consumes them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from shared.events.catalogue import PARTITIONS
 from shared.events.intake import ConsentGiven, ConsentRevoked
-from shared.path.transaction.delivery import Delivery
-from shared.platform.db import Connection
+from shared.path.transaction.delivery import AnyDelivery, Consumed, Redriven, bare
+from shared.platform.db import Connection, Row
 
 AGE_SECONDS_MOST = 60.0
 """The oldest partition may be this old when the gate opens; a revocation works within it always."""
@@ -23,7 +22,7 @@ AGE_SECONDS_MOST = 60.0
 _GIVEN = """INSERT INTO consents (program, patient, consent_id, emitted_at, body)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
     ON CONFLICT (patient, consent_id) DO UPDATE SET body = excluded.body, emitted_at = excluded.emitted_at
-    WHERE consents.body IS NOT NULL AND (consents.emitted_at IS NULL OR consents.emitted_at <= excluded.emitted_at)"""
+    WHERE consents.body IS NOT NULL AND consents.emitted_at <= excluded.emitted_at"""
 _REVOKED = """INSERT INTO consents (program, patient, consent_id, emitted_at, body)
     SELECT u.*, NULL FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) u
     ON CONFLICT (patient, consent_id) DO UPDATE SET body = NULL, emitted_at = excluded.emitted_at"""
@@ -37,35 +36,29 @@ _CURRENT = """INSERT INTO ledger (partition, current_at) SELECT * FROM unnest($1
     ON CONFLICT (partition) DO UPDATE SET current_at = excluded.current_at"""
 _LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::int[]), '-infinity', true
     ON CONFLICT (partition) DO UPDATE SET lost = true"""
-# Which consent an unknown word may have revoked, nobody knows.
+# Which consent an unreadable event may have revoked, nobody knows.
 _CLOSE = "UPDATE consents SET body = NULL WHERE patient = $1 AND body IS NOT NULL"
 
-Entered = tuple[Delivery, ConsentGiven | ConsentRevoked]
+Entered = tuple[Consumed, ConsentGiven | ConsentRevoked]
 
 
-async def apply(connection: Connection, deliveries: Sequence[Delivery]) -> None:
+async def apply(connection: Connection, deliveries: Sequence[AnyDelivery]) -> None:
     """Enter the consent events of a batch. Of several about one consent a revocation stands, else the last one."""
-    events = await _not_entered_yet(connection, deliveries)
-    if not events:
+    entered = await _not_entered_yet(connection, deliveries)
+    if not entered:
         return
-    revoked = {
-        (delivery.key, event.consent_id): (delivery, event)
-        for delivery, event in events
-        if isinstance(event, ConsentRevoked)
-    }
-    given = {
-        (delivery.key, event.consent_id): (delivery, event)
-        for delivery, event in events
-        if isinstance(event, ConsentGiven)
-    }
+    given: dict[tuple[str, str], Entered] = {}
+    revoked: dict[tuple[str, str], Entered] = {}
+    for delivery, event in entered:
+        kind = revoked if isinstance(event, ConsentRevoked) else given
+        kind[delivery.key, event.consent_id] = (delivery, event)
     if given:
         bodies = [msgspec.json.encode(event).decode() for _, event in given.values()]
-        await connection.execute(_GIVEN, *_named(list(given.values())), bodies)
+        await connection.execute(_GIVEN, *_columns(list(given.values())), bodies)
     if revoked:
-        await connection.execute(_REVOKED, *_named(list(revoked.values())))
-    await connection.execute(
-        _VERSION, [delivery.program for delivery, _ in events], [delivery.key for delivery, _ in events]
-    )
+        await connection.execute(_REVOKED, *_columns(list(revoked.values())))
+    programs, patients = [delivery.program for delivery, _ in entered], [delivery.key for delivery, _ in entered]
+    await connection.execute(_VERSION, programs, patients)
 
 
 async def close(connection: Connection, program: str, patient: str) -> None:
@@ -74,24 +67,33 @@ async def close(connection: Connection, program: str, patient: str) -> None:
     await connection.execute(_VERSION, [program], [patient])
 
 
-async def _not_entered_yet(connection: Connection, deliveries: Sequence[Delivery]) -> list[Entered]:
+async def _not_entered_yet(connection: Connection, deliveries: Sequence[AnyDelivery]) -> list[Entered]:
     """A parked event was entered when it came, unless nobody could read it then."""
-    events = [
-        (delivery, delivery.event)
-        for delivery in deliveries
-        if isinstance(delivery.event, ConsentGiven | ConsentRevoked)
+    sequences = [each.sequence for each in deliveries if isinstance(each, Redriven) and _consent(each) is not None]
+    rows = await connection.fetch(_UNREAD, sequences) if sequences else []
+    unread = {row["sequence"] for row in rows}
+    return [
+        entered
+        for each in deliveries
+        if not isinstance(each, Redriven) or each.sequence in unread
+        if (entered := _consent(each)) is not None
     ]
-    parked = [delivery.parked for delivery, _ in events if delivery.parked is not None]
-    unread = {row["sequence"] for row in await connection.fetch(_UNREAD, parked)} if parked else set()
-    return [(delivery, event) for delivery, event in events if delivery.deduplicate or delivery.parked in unread]
 
 
-def _named(events: Sequence[Entered]) -> tuple[list[str], list[str], list[str], list[datetime]]:
+def _consent(delivery: AnyDelivery) -> Entered | None:
+    """The delivery with its consent event, if it holds one."""
+    consumed = bare(delivery)
+    if isinstance(consumed, Consumed) and isinstance(consumed.event, ConsentGiven | ConsentRevoked):
+        return consumed, consumed.event
+    return None
+
+
+def _columns(entered: Sequence[Entered]) -> tuple[list[str], list[str], list[str], list[datetime]]:
     return (
-        [delivery.program for delivery, _ in events],
-        [delivery.key for delivery, _ in events],
-        [event.consent_id for _, event in events],
-        [delivery.at for delivery, _ in events],
+        [delivery.program for delivery, _ in entered],
+        [delivery.key for delivery, _ in entered],
+        [event.consent_id for _, event in entered],
+        [delivery.at for delivery, _ in entered],
     )
 
 
@@ -122,7 +124,7 @@ class LedgerSnapshot:
 
     @property
     def current(self) -> bool:
-        """A heartbeat from the future emits nothing of how old the knowledge is: it shuts the gate too."""
+        """A heartbeat from the future says nothing of how old the knowledge is: it shuts the gate too."""
         return self.age_seconds is not None and abs(self.age_seconds) <= AGE_SECONDS_MOST
 
 
@@ -131,7 +133,9 @@ async def read(connection: Connection, patient: str, machine_now: datetime) -> L
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         rows = await connection.fetch("SELECT body FROM consents WHERE patient = $1 AND body IS NOT NULL", patient)
         version = await connection.fetchval("SELECT version FROM consent_versions WHERE patient = $1", patient)
-        held = await connection.fetchval("SELECT hold IS NOT NULL FROM state WHERE key = $1", patient)
+        held = await connection.fetchval(
+            "SELECT hold IS NOT NULL FROM state WHERE kind = 'patient' AND key = $1", patient
+        )
         ledger = await connection.fetchrow(
             "SELECT count(*), min(current_at) AS oldest, max(current_at) AS newest, bool_or(lost) AS lost FROM ledger"
         )
@@ -143,8 +147,8 @@ async def read(connection: Connection, patient: str, machine_now: datetime) -> L
     )
 
 
-def _age(ledger: Mapping[str, Any], machine_now: datetime) -> float | None:
-    if ledger["count"] < PARTITIONS or ledger["lost"]:
+def _age(ledger: Row | None, machine_now: datetime) -> float | None:
+    if ledger is None or ledger["count"] < PARTITIONS or ledger["lost"]:
         return None
     ages = [(machine_now - ledger[each]).total_seconds() for each in ("oldest", "newest")]
     return float(max(ages, key=abs))

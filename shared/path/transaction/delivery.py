@@ -1,31 +1,24 @@
-"""Item: one thing to decide, whichever way it came; and Answer: what became of it."""
+"""A delivery: one thing to decide, whichever way it came. And an answer: what became of it."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Final, assert_never
 from uuid import UUID
 
 import msgspec
 
-from shared.events import internal, wire
+from shared.events import wire
 from shared.events.envelope import Command, Event
-from shared.path.service import Service
+from shared.events.internal import encode_internal
+from shared.path.service import PATIENT, Service
+from shared.path.transaction.resources import AcceptedResource
+from shared.platform.db import Row
 from shared.rules.decision import Refused
 
-Kind = Literal["consumed", "commanded", "internal"]
-
-
-class AcceptedResource(msgspec.Struct, frozen=True):
-    """A foreign resource as it came (ids, meta and references rewritten), to be stored beside what is decided."""
-
-    type: str
-    id: str
-    body: str
-    status: str | None = None
-    at: datetime | None = None
-    sealed: bool = False
+NOBODY: Final = UUID(int=0)
+"""The id of a record that names none: it can't be told from another one."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -36,40 +29,78 @@ class Expected(msgspec.Struct, frozen=True):
     version: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Delivery:
-    """`key` is the patient; `id` names the cause, from which everything emitted takes its ids. `head` and `content` are
-    what must be stored to decide it again later."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """`key` is the patient (or another key, of its `kind`); `id` names the cause, from which everything emitted takes
+    its ids; `producer` is the service that emitted it or the client that commands."""
 
     id: UUID
     key: str
     program: str
-    kind: Kind
     at: datetime
-    by: str
+    producer: str
     correlation_id: UUID
-    event: Event | None = None
-    commands: tuple[Command, ...] = ()
-    accepted: tuple[AcceptedResource, ...] = ()
-    expects: tuple[Expected, ...] = ()
-    deduplicate: bool = True
-    digest: str | None = None
+    kind: str = PATIENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumed(Origin):
+    """An event from Kafka. `headers` and `content` are what must be stored to read it again."""
+
+    event: Event
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes = b""
-    unreadable: str | None = None
-    parked: int | None = None
-    """Sequence of its parked row, when it is decided again."""
-    quarantined: bool = False
-    """Nobody can ever read it: a person lets the others go on without it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commanded(Origin):
+    """Commands from an edge, all or none. One that is `repeatable` is known by its id: the same again gets the same
+    answer, another content (`digest`) under it is refused."""
+
+    commands: tuple[Command, ...]
+    accepted: tuple[AcceptedResource, ...] = ()
+    expects: tuple[Expected, ...] = ()
+    digest: str | None = None
+    repeatable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Internal(Origin):
+    """An internal event: a deadline, an outcome, something for another key. `outbox_id` is its row of lane internal."""
+
+    event: Event
+    accepted: tuple[AcceptedResource, ...] = ()
     outbox_id: int | None = None
-    """Row of lane internal it came from; deleted in the same transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable(Origin):
+    """A delivery that cannot be understood; `place` says where. It is parked, never skipped. `of` is what it was, where
+    it could be read and its data broke a statement."""
+
+    place: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    of: Commanded | Internal | None = None
+
+
+Delivery = Consumed | Commanded | Internal | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """A parked delivery, decided again. Quarantined: nobody can ever read it, a person lets the others go on."""
+
+    delivery: Delivery
+    sequence: int
+    quarantined: bool = False
 
     @property
-    def name(self) -> str:
-        """What it is called in the journal and in the list of parked events."""
-        if self.event is not None:
-            return type(self.event).__name__
-        return "+".join(type(each).__name__ for each in self.commands) or wire.event_name(self.headers) or "unreadable"
+    def key(self) -> str:
+        return self.delivery.key
+
+
+AnyDelivery = Delivery | Redriven
 
 
 class Committed(msgspec.Struct, frozen=True, tag=True):
@@ -79,7 +110,7 @@ class Committed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Incomplete(msgspec.Struct, frozen=True, tag=True):
-    """Accepted and stored, but decided later: events of this patient are parked (202). `fault` tells the one that
+    """Accepted and stored, but decided later: deliveries of this key are parked (202). `fault` tells the one that
     failed from those queued behind it."""
 
     fault: bool = False
@@ -96,103 +127,201 @@ class Reused(msgspec.Struct, frozen=True):
     """The same id was used before with other content."""
 
 
-class ParkedCommands(msgspec.Struct, frozen=True):
-    """A told item's parts as they are stored while parked."""
-
-    commands: msgspec.Raw
-    accepted: tuple[AcceptedResource, ...]
-
-
 Answer = Committed | Incomplete | Stale | Reused | Refused
 
-_encode = msgspec.json.Encoder().encode
+
+def bare(delivery: AnyDelivery) -> Delivery:
+    """The delivery itself, redriven or not."""
+    return delivery.delivery if isinstance(delivery, Redriven) else delivery
 
 
-def to_park(delivery: Delivery) -> tuple[str, bytes]:
-    """Head and content from which `from_parked` makes the item again."""
-    if delivery.kind == "consumed":
-        return json.dumps(dict(delivery.headers)), delivery.content
-    headers = {
-        "id": str(delivery.id),
-        "by": delivery.by,
-        "at": delivery.at.isoformat(),
-        "correlation": str(delivery.correlation_id),
-        "digest": delivery.digest,
-    }
-    if delivery.kind == "internal":
-        return json.dumps(headers), delivery.content or _encode(delivery.event)
-    parked = ParkedCommands(msgspec.Raw(_encode(delivery.commands)), delivery.accepted)
-    return json.dumps(headers), _encode(parked)
+def name_of(delivery: Delivery) -> str:
+    """What it is called in the journal and in the list of parked deliveries."""
+    match delivery:
+        case Consumed(event=event) | Internal(event=event):
+            return type(event).__name__
+        case Commanded(commands=commands):
+            return "+".join(type(each).__name__ for each in commands)
+        case Unreadable(of=None, headers=headers):
+            return wire.event_name(headers) or "unreadable"
+        case Unreadable(of=readable):
+            return name_of(readable) if readable is not None else "unreadable"
+        case _:
+            assert_never(delivery)
 
 
-def from_parked(row: Mapping[str, Any], service: Service) -> Delivery:
-    """The item of a parked row. What is still unreadable emits so in `unreadable`."""
-    headers = json.loads(row["headers"])
-    if row["kind"] == "consumed":
-        delivery = consumed(headers, row["key"], bytes(row["content"]))
-        delivery.program = delivery.program or row["program"]
-    else:
-        delivery = Delivery(
-            id=UUID(headers["id"]),
-            key=row["key"],
-            program=row["program"],
-            kind=row["kind"],
-            at=datetime.fromisoformat(headers["at"]),
-            by=headers["by"],
-            correlation_id=UUID(headers["correlation"]),
-            digest=headers["digest"],
-            content=bytes(row["content"]),
-        )
-        if row["kind"] == "internal":
-            delivery.event = internal.decode_internal(delivery.content)
-        else:
-            parked = msgspec.json.decode(delivery.content, type=ParkedCommands)
-            delivery.commands = msgspec.json.decode(parked.commands, type=tuple[service.commands, ...])  # type: ignore[name-defined]
-            delivery.accepted = parked.accepted
-    delivery.deduplicate, delivery.parked = False, row["sequence"]
-    return delivery
+def marks_processed(delivery: AnyDelivery) -> bool:
+    """Whether its id is an idempotency key. A redriven one was marked when it came, an internal one comes once."""
+    match delivery:
+        case Consumed():
+            return True
+        case Commanded(repeatable=repeatable):
+            return repeatable
+        case Unreadable(id=identity, of=None):
+            return identity != NOBODY
+        case Unreadable(of=readable):
+            return isinstance(readable, Commanded) and readable.repeatable
+        case Internal() | Redriven():
+            return False
+        case _:
+            assert_never(delivery)
 
 
-def consumed(headers: Mapping[str, str], key: str, value: bytes | None) -> Delivery:
-    """The item of one Kafka record. An unreadable one is an item too: it must be parked, never skipped."""
+def read_record(headers: Mapping[str, str], key: str, value: bytes | None) -> Consumed | Unreadable:
+    """The delivery of one Kafka record. An unreadable one is a delivery too: it must be parked, never skipped."""
     try:
         envelope = wire.read_envelope(headers, key)
     except wire.Unreadable as wrong:
         return _unreadable(headers, key, value, wrong.place)
-    delivery = Delivery(
+    try:
+        event = wire.read(envelope.event, value)
+    except wire.Unreadable as wrong:
+        return _unreadable(headers, key, value, wrong.place)
+    return Consumed(
         id=envelope.id,
         key=key,
         program=envelope.program,
-        kind="consumed",
         at=envelope.at,
-        by=envelope.source,
+        producer=envelope.source,
         correlation_id=envelope.correlation_id,
+        event=event,
         headers=headers,
         content=value or b"",
     )
-    try:
-        delivery.event = wire.read(envelope.event, value)
-    except wire.Unreadable as wrong:
-        delivery.unreadable = wrong.place
-    return delivery
 
 
-def _unreadable(headers: Mapping[str, str], key: str, value: bytes | None, place: str) -> Delivery:
-    nobody = UUID(int=0)
+def _unreadable(headers: Mapping[str, str], key: str, value: bytes | None, place: str) -> Unreadable:
     try:
         identity = UUID(headers.get("ce_id", ""))
     except ValueError:
-        identity = nobody
-    return Delivery(
+        identity = NOBODY
+    return Unreadable(
         id=identity,
         key=key,
         program=headers.get("ce_program", ""),
-        kind="consumed",
         at=datetime.min,
-        by="",
+        producer="",
         correlation_id=identity,
+        place=place,
         headers=headers,
         content=value or b"",
-        unreadable=place,
-        deduplicate=identity != nobody,
+    )
+
+
+def unstorable(delivery: Delivery, place: str) -> Unreadable:
+    """The delivery whose data broke a statement: read, but nothing here can store it."""
+    match delivery:
+        case Unreadable():
+            return delivery
+        case Consumed(headers=headers, content=content):
+            record, readable = {"headers": headers, "content": content}, None
+        case _:
+            record, readable = {}, delivery
+    return Unreadable(
+        id=delivery.id,
+        key=delivery.key,
+        kind=delivery.kind,
+        program=delivery.program,
+        at=delivery.at,
+        producer="",  # it may be what broke the statement
+        correlation_id=delivery.correlation_id,
+        place=place,
+        of=readable,
+        **record,  # type: ignore[arg-type]
+    )
+
+
+class _ParkedHeaders(msgspec.Struct, frozen=True):
+    """The origin of a commanded or internal delivery, as it is stored while parked."""
+
+    id: UUID
+    producer: str
+    at: datetime
+    correlation: UUID
+    digest: str | None = None
+
+
+class _ParkedCommands(msgspec.Struct, frozen=True):
+    commands: msgspec.Raw
+    accepted: tuple[AcceptedResource, ...]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def to_park(delivery: Delivery) -> tuple[str, str, bytes]:
+    """Its kind, headers and content, from which `from_parked` makes the delivery again."""
+    match delivery:
+        case Consumed() | Unreadable(of=None):
+            return "consumed", json.dumps(dict(delivery.headers)), delivery.content
+        case Unreadable(of=readable) if readable is not None:
+            return to_park(readable)
+        case Internal(event=event):
+            return "internal", _parked_headers(delivery, None), encode_internal(event)
+        case Commanded(commands=commands, accepted=accepted, digest=digest):
+            content = _encode(_ParkedCommands(msgspec.Raw(_encode(commands)), accepted))
+            return "commanded", _parked_headers(delivery, digest), content
+        case _:
+            raise AssertionError("a delivery of no kind")
+
+
+def _parked_headers(origin: Origin, digest: str | None) -> str:
+    headers = _ParkedHeaders(origin.id, origin.producer, origin.at, origin.correlation_id, digest)
+    return _encode(headers).decode()
+
+
+def from_parked(row: Row, service: Service) -> Delivery:
+    """The delivery of a parked row. What still can't be read is Unreadable again."""
+    content = bytes(row["content"])
+    if row["kind"] == "consumed":
+        found = read_record(json.loads(row["headers"]), row["key"], content)
+        return found if found.program else replace(found, program=row["program"])
+    headers = msgspec.json.decode(row["headers"], type=_ParkedHeaders)
+    origin = {
+        "id": headers.id,
+        "key": row["key"],
+        "kind": row["key_kind"],
+        "program": row["program"],
+        "at": headers.at,
+        "producer": headers.producer,
+        "correlation_id": headers.correlation,
+    }
+    if row["kind"] == "internal":
+        return Internal(**origin, event=service.read_internal(content))
+    parked = msgspec.json.decode(content, type=_ParkedCommands)
+    commands = service.read_commands(bytes(parked.commands))
+    return Commanded(**origin, commands=commands, accepted=parked.accepted, digest=headers.digest)
+
+
+class _InternalHeaders(msgspec.Struct, frozen=True):
+    """The origin of an internal event on its way through lane `internal`."""
+
+    id: UUID
+    kind: str
+    program: str
+    producer: str
+    at: datetime
+    correlation: UUID
+
+
+def to_internal_lane(delivery: Internal) -> tuple[str, bytes]:
+    """Headers and body of its row, from which `from_internal_lane` makes the delivery again."""
+    headers = _InternalHeaders(
+        delivery.id, delivery.kind, delivery.program, delivery.producer, delivery.at, delivery.correlation_id
+    )
+    return _encode(headers).decode(), encode_internal(delivery.event)
+
+
+def from_internal_lane(row: Row, service: Service) -> Internal:
+    headers = msgspec.json.decode(row["headers"], type=_InternalHeaders)
+    return Internal(
+        id=headers.id,
+        key=row["key"],
+        kind=headers.kind,
+        program=headers.program,
+        at=headers.at,
+        producer=headers.producer,
+        correlation_id=headers.correlation,
+        event=service.read_internal(row["body"]),
+        outbox_id=row["id"],
     )

@@ -1,33 +1,53 @@
-"""When an event can't be decided: its patient is held, the case manager and operations are told, the rest queues."""
+"""When a delivery can't be decided: its key is held, the case manager and operations hear of it, the rest queues.
+
+The hub-hold escalation is the path's own: it never waits behind the deliveries it is about.
+"""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID, uuid5
 
 import msgspec
 
-from shared.events import wire
 from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation, EscalationEvent, EscalationRaised, EscalationResolved, Signal
 from shared.events.internal import TimePassed
 from shared.events.technical import DeliveryParked, DeliveryRedriven
-from shared.path.transaction.batch import Batch, LockedState, OutboxRow, ParkedRow, emit
-from shared.path.transaction.delivery import AcceptedResource, Delivery, to_park
+from shared.path.transaction.batch import Batch, LockedState, ParkedRow
+from shared.path.transaction.circumstances import Circumstances
+from shared.path.transaction.delivery import (
+    Answer,
+    AnyDelivery,
+    Commanded,
+    Committed,
+    Consumed,
+    Delivery,
+    Incomplete,
+    Internal,
+    name_of,
+    to_park,
+)
+from shared.path.transaction.journal import HELD, content_of
+from shared.platform import log
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import Open, Times
 
 CATEGORY: Final = "hub-hold"
-HOLD_TIER = 2
-"""Until the parked events are decided, nothing new is concluded about this patient: a day to act."""
+TIER = 2
+"""Until the parked deliveries are decided, nothing new is concluded about this patient: a day to act."""
 UNKNOWN_PROGRAM = "{}"
 """A hold without an escalation: nobody here is responsible for that program."""
 STILL_PARKED = Refused(
     "business-rule",
-    "events of this patient are still parked: the hub resolves this once they are redriven (iop parked redrive)",
+    "Deliveries of this patient are still parked. The hub resolves this once they are redriven (iop parked redrive).",
     "Task.status",
 )
+Class = Literal["unreadable", "bug", "queued"]
+DecideNow = Callable[[Delivery, LockedState], Answer]
+_encode = msgspec.json.Encoder().encode
 
 
 class AcknowledgeHold(Command, frozen=True, kw_only=True):
@@ -37,60 +57,33 @@ class AcknowledgeHold(Command, frozen=True, kw_only=True):
 
 
 class ResolveHold(Command, frozen=True, kw_only=True):
-    """A person emits it is done with; only redriving makes that true."""
+    """A person says it is done with; only redriving makes that true."""
 
     escalation_id: str
     reason: str
 
 
 HoldCommand = AcknowledgeHold | ResolveHold
-Write = Callable[[Event, Delivery, str], wire.Written]
-_encode = msgspec.json.Encoder().encode
 
 
-def hold(
-    delivery: Delivery, locked: LockedState, batch: Batch, write: Write, now: datetime, settings: Any, service: str
-) -> None:
-    """From here on events of this patient queue. Nothing emitted about it holds a value or names them to operations."""
-    if settings is None:
-        locked.hold = UNKNOWN_PROGRAM
-        return
-    found = _hub_hold(uuid5(delivery.id, f"{service}:hub-hold"), delivery, now, settings.escalation, service)
-    locked.hold = _encode(Open(found)).decode()
-    raised = EscalationRaised(escalation=found, at=now)
-    emit(batch, raised, write(raised, delivery, "hub-hold"), locked.key, delivery.program)
-    details = f"an event {delivery.name} was parked; iop parked list shows it"
-    parked = DeliveryParked(outcome_id=str(uuid5(delivery.id, f"{service}:parked")), service=service, details=details)
-    _say_to_operations(parked, delivery, batch, write)
-
-
-def release(delivery: Delivery, locked: LockedState, batch: Batch, write: Write, now: datetime, service: str) -> None:
-    """Nothing of this patient is parked any more: the hub-hold escalation is resolved."""
-    for each in _open(locked.hold):
-        resolved = EscalationResolved(escalation=each.escalation, at=now, reason="redriven")
-        emit(batch, resolved, write(resolved, delivery, "hub-release"), locked.key, delivery.program)
-    locked.hold, locked.changed = None, True
-    details = "the parked events of a patient were decided"
-    redriven = DeliveryRedriven(
-        outcome_id=str(uuid5(delivery.id, f"{service}:redriven")), service=service, details=details
-    )
-    _say_to_operations(redriven, delivery, batch, write)
-
-
-def concerns(delivery: Delivery, locked: LockedState) -> bool:
+def concerns(delivery: AnyDelivery, locked: LockedState) -> bool:
     """Whether the hold itself is meant, not the clinic: a person's command about it, or its own deadline."""
-    if delivery.commands:
-        return isinstance(delivery.commands[0], HoldCommand)
-    return locked.hold is not None and delivery.parked is None and isinstance(delivery.event, TimePassed)
+    match delivery:
+        case Commanded(commands=(AcknowledgeHold() | ResolveHold(), *_)):
+            return True
+        case Internal(event=TimePassed()):
+            return locked.hold is not None
+        case _:
+            return False
 
 
 def decide(delivery: Delivery, locked: LockedState, moment: Moment[Any]) -> Sequence[Event] | Refused:
-    """What is emitted of the hub-hold escalation. While events are parked nobody resolves it."""
+    """What is emitted of the hub-hold escalation. While deliveries are parked nobody resolves it."""
     still_open = _open(locked.hold)
-    match delivery.commands:
-        case (AcknowledgeHold(escalation_id=identity),):
+    match delivery:
+        case Commanded(commands=(AcknowledgeHold(escalation_id=identity),)):
             return escalation.acknowledge(still_open, identity, moment)
-        case (ResolveHold(escalation_id=identity),):
+        case Commanded(commands=(ResolveHold(escalation_id=identity),)):
             return STILL_PARKED if any(each.escalation.id == identity for each in still_open) else escalation.NOT_OPEN
         case _:
             return escalation.emit_overdue(still_open, moment.now)
@@ -104,7 +97,7 @@ def evolve(locked: LockedState, event: Event) -> None:
 
 
 def due(hold: str) -> datetime | None:
-    """The one deadline of a held patient: when nobody has acknowledged the hold itself. The clinic's deadlines rest."""
+    """The one deadline of a held key: when nobody has acknowledged the hold itself. The clinic's deadlines rest."""
     return escalation.due(_open(hold))
 
 
@@ -112,54 +105,161 @@ def _open(hold: str | None) -> tuple[Open, ...]:
     return () if hold is None or hold == UNKNOWN_PROGRAM else (msgspec.json.decode(hold, type=Open),)
 
 
-def _say_to_operations(event: Event, delivery: Delivery, batch: Batch, write: Write) -> None:
-    record = write(event, delivery, type(event).__name__)
-    headers, body = _encode(record.headers).decode(), record.body.decode()
-    batch.outbox.append(OutboxRow(f"topic:{record.topic}", delivery.program, None, headers, body))
+class Holding:
+    """Parks, queues and releases within one batch. `decide_now` decides what may not wait."""
+
+    def __init__(self, circumstances: Circumstances, batch: Batch, decide_now: DecideNow) -> None:
+        self._by = circumstances
+        self._batch = batch
+        self._decide_now = decide_now
+
+    def park(self, delivery: Delivery, locked: LockedState, class_: Class, place: str) -> Answer:
+        """The delivery failed: from here on its key is held. What may not wait is decided all the same."""
+        name, id_ = name_of(delivery), str(delivery.id)
+        log.get().error("parked", delivery=name, place=place, id=id_, **{"class": class_})
+        if locked.key and locked.hold is None:
+            self._hold(delivery, locked)
+        at_once, later = self._split(delivery)
+        if at_once is not None:
+            self._at_once(at_once, locked)
+        self._add(later or delivery, locked, class_, place)
+        return Incomplete(fault=True)
+
+    def queue(self, delivery: Delivery, locked: LockedState) -> Answer:
+        """Behind a parked delivery of the same key, except what may not wait."""
+        if isinstance(delivery, Consumed) and isinstance(delivery.event, self._by.decider.urgent):
+            return self._at_once(delivery, locked)
+        at_once, later = self._split(delivery)
+        if at_once is not None:
+            self._at_once(at_once, locked)
+        if later is None:
+            return Committed()
+        self._add(later, locked, "queued", "behind a parked delivery")
+        return Incomplete()
+
+    def release(self, delivery: Delivery, locked: LockedState) -> None:
+        """Nothing of this key is parked any more: the hub-hold escalation is resolved."""
+        resolved = [
+            EscalationResolved(escalation=each.escalation, at=self._by.now, reason="redriven")
+            for each in _open(locked.hold)
+        ]
+        locked.hold, locked.changed = None, True
+        identity = self._outcome_id(delivery, "redriven")
+        details = "The parked deliveries of a patient were decided."
+        redriven = DeliveryRedriven(outcome_id=identity, service=self._by.service.name, details=details)
+        self._emit(delivery, locked, resolved, "hub-release", redriven)
+
+    def _hold(self, delivery: Delivery, locked: LockedState) -> None:
+        """From here on deliveries of this key queue. Nothing emitted of it holds a value, or names them to operations."""
+        settings = self._by.settings.get(delivery.program)
+        if settings is None:
+            locked.hold = UNKNOWN_PROGRAM
+            return
+        found = self._escalation(delivery, settings.escalation)
+        locked.hold = _encode(Open(found)).decode()
+        identity = self._outcome_id(delivery, "parked")
+        details = f"{name_of(delivery)} was parked. `iop parked list` shows it."
+        parked = DeliveryParked(outcome_id=identity, service=self._by.service.name, details=details)
+        raised = [EscalationRaised(escalation=found, at=self._by.now)]
+        self._emit(delivery, locked, raised, "hub-hold", parked)
+
+    def _escalation(self, delivery: Delivery, times: Times) -> Escalation:
+        now, service = self._by.now, self._by.service.name
+        return Escalation(
+            id=str(uuid5(delivery.id, f"{service}:hub-hold")),
+            category=CATEGORY,
+            reason="deliveries-parked",
+            tier=TIER,
+            owner="case-manager",
+            rule=f"{service}/hub-hold|1",
+            raised_at=now,
+            acknowledge_by=now + timedelta(minutes=times.acknowledge_minutes[TIER - 1]),
+            act_by=now + timedelta(minutes=times.act_minutes[TIER - 1]),
+            signals=(Signal("deliveries-parked", now, f"Patient/{delivery.key}"),),
+        )
+
+    def _outcome_id(self, delivery: Delivery, name: str) -> str:
+        return str(uuid5(delivery.id, f"{self._by.service.name}:{name}"))
+
+    def _emit(
+        self,
+        delivery: Delivery,
+        locked: LockedState,
+        escalations: Sequence[EscalationEvent],
+        name: str,
+        technical: DeliveryParked | DeliveryRedriven,
+    ) -> None:
+        """The escalation to whoever is responsible, the technical fact to operations without the patient."""
+        emitted: list[UUID] = []
+        for event in escalations:
+            identity, record = self._by.write(event, delivery, name)
+            self._batch.emit(event, record, locked.key, delivery.program)
+            emitted.append(identity)
+        identity, record = self._by.write(technical, delivery, type(technical).__name__)
+        self._batch.send(technical, record, None, delivery.program)
+        self._journal(delivery, type(technical).__name__, "null", [*emitted, identity])
+
+    def about_hold(self, delivery: Delivery, locked: LockedState) -> Answer:
+        """A person's command about the hold, or its own deadline."""
+        if (stale := self._by.stale(delivery, self._batch.resources)) is not None:
+            return stale
+        decided = decide(delivery, locked, self._by.moment(delivery))
+        if isinstance(decided, Refused):
+            return decided
+        named: list[tuple[str, str]] = []
+        emitted: list[UUID] = []
+        for ordinal, event in enumerate(decided):
+            identity, record = self._by.write(event, delivery, ordinal)
+            named += self._batch.emit(event, record, locked.key, delivery.program)
+            emitted.append(identity)
+            evolve(locked, event)
+        if isinstance(delivery, Commanded):
+            self._batch.answered_resources[delivery.id] = named
+        self._journal(delivery, name_of(delivery), content_of(delivery), emitted)
+        return Committed()
+
+    def _journal(self, delivery: Delivery, event: str, content: str, emitted: Sequence[UUID]) -> None:
+        self._batch.journal.append(self._by.journal_row(delivery, event, content, HELD, emitted))
+
+    def _at_once(self, delivery: Delivery, locked: LockedState) -> Answer:
+        try:
+            return self._decide_now(delivery, locked)
+        except Exception as bug:
+            self._add(delivery, locked, "queued", log.place_of(bug))
+            return Incomplete()
+
+    def _split(self, delivery: Delivery) -> tuple[Commanded | None, Delivery | None]:
+        """What of commands may not wait, and what can: consents and safety are decided though the key is held."""
+        if not isinstance(delivery, Commanded):
+            return None, delivery
+        urgent = self._by.decider.urgent
+        at_once = tuple(each for each in delivery.commands if isinstance(each, urgent))
+        if not at_once:
+            return None, delivery
+        later = tuple(each for each in delivery.commands if not isinstance(each, urgent))
+        consents = tuple(each for each in delivery.accepted if each.type == "Consent")
+        now = replace(_part(delivery, at_once), accepted=consents)
+        return now, _part(delivery, later) if later else None
+
+    def _add(self, delivery: Delivery, locked: LockedState, class_: Class, place: str) -> None:
+        kind, headers, content = to_park(delivery)
+        self._batch.parked.append(
+            ParkedRow(
+                id=delivery.id,
+                key_kind=locked.kind,
+                key=locked.key,
+                program=delivery.program,
+                class_=class_,
+                place=place,
+                kind=kind,
+                event=name_of(delivery),
+                headers=headers,
+                content=content,
+            )
+        )
 
 
-def row(delivery: Delivery, locked: LockedState, class_: str, place: str) -> ParkedRow:
-    headers, content = to_park(delivery)
-    return ParkedRow(
-        delivery.id, locked.key, delivery.program, class_, place, delivery.kind, delivery.name, headers, content
-    )
-
-
-def split(delivery: Delivery, urgent: tuple[type, ...]) -> tuple[Delivery | None, Delivery | None]:
-    """What of a told item may not wait, and what can: consents and safety are decided though the patient is held."""
-    at_once = tuple(each for each in delivery.commands if isinstance(each, urgent))
-    if not at_once:
-        return None, delivery
-    later = tuple(each for each in delivery.commands if not isinstance(each, urgent))
-    consents = tuple(each for each in delivery.accepted if each.type == "Consent")
-    return part(delivery, at_once, consents), part(delivery, later, delivery.accepted) if later else None
-
-
-def part(delivery: Delivery, commands: tuple[Command, ...], accepted: tuple[AcceptedResource, ...]) -> Delivery:
-    return Delivery(
-        id=uuid5(delivery.id, "part:" + "+".join(type(each).__name__ for each in commands)),
-        key=delivery.key,
-        program=delivery.program,
-        kind=delivery.kind,
-        at=delivery.at,
-        by=delivery.by,
-        correlation_id=delivery.correlation_id,
-        commands=commands,
-        accepted=accepted,
-        digest=delivery.digest,
-    )
-
-
-def _hub_hold(identity: UUID, delivery: Delivery, now: datetime, times: Times, service: str) -> Escalation:
-    return Escalation(
-        id=str(identity),
-        category=CATEGORY,
-        reason="deliveries-parked",
-        tier=HOLD_TIER,
-        owner="case-manager",
-        rule=f"{service}/hub-hold|1",
-        raised_at=now,
-        acknowledge_by=now + timedelta(minutes=times.acknowledge_minutes[HOLD_TIER - 1]),
-        act_by=now + timedelta(minutes=times.act_minutes[HOLD_TIER - 1]),
-        signals=(Signal("deliveries-parked", now, f"Patient/{delivery.key}"),),
-    )
+def _part(delivery: Commanded, commands: tuple[Command, ...]) -> Commanded:
+    """Some of the commands as a delivery of their own, whose id says which."""
+    name = "part:" + "+".join(type(each).__name__ for each in commands)
+    return replace(delivery, id=uuid5(delivery.id, name), commands=commands, expects=())

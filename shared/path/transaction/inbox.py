@@ -1,9 +1,10 @@
 """The one function for every way into a service: Kafka batch, HTTP, MLLP, deadline, internal event, redrive.
 
-read -> claim -> learn -> lock -> decide -> keep, in one transaction. At-least-once delivery, effectively-once effects.
+deduplicate -> learn -> lock -> decide -> store, in one transaction. At-least-once delivery, effectively-once effects.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,23 +12,40 @@ from uuid import UUID
 
 import msgspec
 
-from shared.events.intake import PatientIdentified
-from shared.path.service import Service
-from shared.path.transaction import aliases, consent_ledger, store
-from shared.path.transaction.batch import Batch, LockedState
-from shared.path.transaction.deciding import Deliberation
-from shared.path.transaction.delivery import Answer, Committed, Delivery, Incomplete, Reused, Stale
+from shared.path.destination import Routes
+from shared.path.service import PATIENT, Service
+from shared.path.transaction import consent_ledger, resources, store, waiting
+from shared.path.transaction.batch import INTERNAL_LANE, Batch
+from shared.path.transaction.circumstances import Circumstances
+from shared.path.transaction.deciding import Deciding
+from shared.path.transaction.delivery import (
+    Answer,
+    AnyDelivery,
+    Commanded,
+    Committed,
+    Delivery,
+    Incomplete,
+    Internal,
+    Redriven,
+    Reused,
+    Stale,
+    bare,
+    marks_processed,
+    unstorable,
+)
+from shared.path.transaction.journal import Journal
+from shared.path.transaction.resources import Name
+from shared.path.transaction.waiting import Followers
 from shared.platform import db, metrics
 from shared.platform.clock import Clock
-from shared.platform.db import Connection
+from shared.platform.db import Connection, Pool, Row
 from shared.platform.listening import Listening
-from shared.platform.settings import digest
 from shared.rules.decision import Refused
 
-_AgainAnswer = Committed | Incomplete
+_RepeatedAnswer = Committed | Incomplete
 _encode = msgspec.json.Encoder().encode
 DECIDED_AT_ONCE = 8
-"""Events decided before others have their turn: a whole batch would make each POST wait for tens of milliseconds."""
+"""Deliveries decided before others have their turn: a whole batch would make each POST wait for tens of milliseconds."""
 
 
 class Inbox:
@@ -36,34 +54,37 @@ class Inbox:
     def __init__(
         self,
         service: Service,
-        pool: Any,
-        months: db.Months,
+        routes: Routes,
+        pool: Pool,
+        journal: Journal,
         clock: Clock,
         listening: Listening,
         settings: Mapping[str, Any],
         wake: Callable[[Iterable[str]], None],
     ) -> None:
         self.service = service
+        self.routes = routes
         self.pool = pool
+        self.journal = journal
         self.clock = clock
         self.settings = settings
-        self._digests = {program: digest(each) for program, each in settings.items()}
-        self.months = months
-        self._listening = listening
         self.wake = wake
+        self._listening = listening
 
-    async def receive(self, deliveries: Sequence[Delivery]) -> list[Answer]:
-        """Take a batch in one transaction. Where the data of one record breaks a statement, take them singly."""
+    async def receive(self, deliveries: Sequence[AnyDelivery], kind: str = PATIENT) -> list[Answer]:
+        """Take a batch, all of one kind of key, in one transaction. Where the data of one delivery breaks a statement,
+        take them singly."""
         try:
-            return await self._transaction(deliveries)
+            return await self._transaction(deliveries, kind)
         except Exception as error:
             if not db.is_data_error(error) or not deliveries:
                 raise
             if len(deliveries) == 1:
-                return await self._transaction([_unkeepable(deliveries[0], error)])
+                place = f"{type(error).__name__} in PostgreSQL"
+                return await self._transaction([unstorable(bare(deliveries[0]), place)], kind)
         answers: list[Answer] = []
         for delivery in deliveries:
-            answers.extend(await self.receive([delivery]))
+            answers.extend(await self.receive([delivery], kind))
         return answers
 
     async def beat(self, heartbeats: Mapping[int, datetime]) -> None:
@@ -71,157 +92,131 @@ class Inbox:
         async with self.pool.acquire() as connection:
             await consent_ledger.mark_current(connection, heartbeats)
 
-    async def _transaction(self, deliveries: Sequence[Delivery]) -> list[Answer]:
+    async def _transaction(self, deliveries: Sequence[AnyDelivery], kind: str) -> list[Answer]:
         now = self.clock.now()
-        await self.months.ensure(now)
+        await self.journal.ensure(now)
         async with self.pool.acquire() as connection, connection.transaction():
-            answers, fed = await self.take(connection, deliveries, now)
+            answers, fed = await self.take(connection, deliveries, now, kind)
         self.wake(fed)
         return answers
 
     async def take(
-        self, connection: Connection, deliveries: Sequence[Delivery], now: datetime
+        self, connection: Connection, deliveries: Sequence[AnyDelivery], now: datetime, kind: str = PATIENT
     ) -> tuple[list[Answer], frozenset[str]]:
-        """The path itself, inside the caller's transaction: one answer per item, in their order; the lanes it fed."""
+        """The path itself, inside the caller's transaction: an answer a delivery, in their order; the lanes it fed."""
         fresh, answered = await self._deduplicate(connection, deliveries)
-        decided = await self._with_waiting(connection, fresh)
+        decided = await self._with_followers(connection, fresh)
         await consent_ledger.apply(connection, decided)
-        locked_states = await store.lock(connection, {delivery.key: delivery.program for delivery in decided})
-        versions = await store.versions(
-            connection, [(each.type, each.id) for delivery in decided for each in delivery.expects]
-        )
-        batch = await self._deliberate(decided, locked_states, versions, now)
-        written = await store.store(connection, self.service, batch, now, self._listening.since)
+        batch = await self._decide(connection, decided, now, kind)
+        decider = self.service.deciders[kind]
+        written = await store.store(connection, decider, batch, now, self._listening.since)
         await self._answer(connection, batch, written, answered)
-        done = [delivery.outbox_id for delivery in deliveries if delivery.outbox_id is not None]
-        if done:
-            await connection.execute(store.DELETE_INTERNAL, done)
-        metrics.count(self.service.name, batch)
+        done = [each.outbox_id for each in deliveries if isinstance(each, Internal) and each.outbox_id is not None]
+        await store.delete(connection, INTERNAL_LANE, done)
+        _count(self.service.name, batch)
         return [answered.get(id(delivery), Committed()) for delivery in deliveries], batch.lanes
 
-    async def _deliberate(
-        self,
-        deliveries: Sequence[Delivery],
-        locked_states: dict[str, LockedState],
-        versions: Mapping[tuple[str, str], int],
-        now: datetime,
+    async def _decide(
+        self, connection: Connection, deliveries: Sequence[AnyDelivery], now: datetime, kind: str
     ) -> Batch:
-        batch = Batch(locked_states)
-        deliberation = Deliberation(self.service, now, self._listening.since, self.settings, self._digests, versions)
+        bares = [bare(each) for each in deliveries]
+        locked = await store.lock(connection, kind, {each.key: each.program for each in bares})
+        expected = [(e.type, e.id) for each in bares if isinstance(each, Commanded) for e in each.expects]
+        circumstances = Circumstances(
+            self.service,
+            self.service.deciders[kind],
+            now,
+            self._listening.since,
+            self.settings,
+            self.journal.digests,
+            await resources.versions(connection, expected),
+        )
+        batch = Batch(kind, locked, self.routes)
+        deciding = Deciding(circumstances, batch)
         for first in range(0, len(deliveries), DECIDED_AT_ONCE):
-            deliberation.run(deliveries[first : first + DECIDED_AT_ONCE], batch)
+            deciding.run(deliveries[first : first + DECIDED_AT_ONCE])
             await asyncio.sleep(0)
-        for key, last in {delivery.key: delivery for delivery in deliveries if delivery.parked is not None}.items():
-            if not locked_states[key].stuck:
-                deliberation.release(last, locked_states[key], batch)
+        for key, last in {each.key: each for each in deliveries if isinstance(each, Redriven)}.items():
+            if not locked[key].stuck:
+                deciding.release(last)
         return batch
 
     async def _deduplicate(
-        self, connection: Connection, deliveries: Sequence[Delivery]
-    ) -> tuple[list[Delivery], dict[int, Answer]]:
+        self, connection: Connection, deliveries: Sequence[AnyDelivery]
+    ) -> tuple[list[AnyDelivery], dict[int, Answer]]:
         """Those not seen before, and what to answer to those seen before."""
-        free = await store.mark_processed(
-            connection, {delivery.id: delivery.program for delivery in deliveries if delivery.deduplicate}
-        )
-        fresh: list[Delivery] = []
+        marked = [bare(each) for each in deliveries if marks_processed(each)]
+        free = await store.mark_processed(connection, {each.id: each.program for each in marked})
+        fresh: list[AnyDelivery] = []
         repeated: list[Delivery] = []
         for delivery in deliveries:
-            if not delivery.deduplicate:
+            if not marks_processed(delivery):
                 fresh.append(delivery)
-            elif delivery.id in free:
-                free.discard(delivery.id)
+            elif (plain := bare(delivery)).id in free:
+                free.discard(plain.id)
                 fresh.append(delivery)
             else:
-                repeated.append(delivery)
-        commanded = [delivery for delivery in repeated if delivery.kind == "commanded"]
-        answers: dict[int, Answer] = {}
-        if commanded:
-            rows = await connection.fetch(store.ANSWERS, [delivery.id for delivery in commanded])
-            known = {row["id"]: row for row in rows}
-            for delivery in commanded:
-                answers[id(delivery)] = _answer_again(delivery, known.get(delivery.id))
-        return fresh, answers
+                repeated.append(plain)
+        return fresh, await self._repeated(connection, repeated)
 
-    async def _with_waiting(self, connection: Connection, deliveries: list[Delivery]) -> list[Delivery]:
-        followers = await self.learn(connection, [delivery for delivery in deliveries if delivery.parked is None])
-        return (
-            [each for delivery in deliveries for each in (delivery, *followers.get(id(delivery), ()))]
-            if followers
-            else deliveries
-        )
+    async def _repeated(self, connection: Connection, deliveries: Sequence[Delivery]) -> dict[int, Answer]:
+        commanded = [each for each in deliveries if isinstance(each, Commanded)]
+        known = await store.answers(connection, [each.id for each in commanded])
+        return {id(each): _answer_again(each, known.get(each.id)) for each in commanded}
 
-    async def learn(self, connection: Connection, deliveries: Sequence[Delivery]) -> Mapping[int, tuple[Delivery, ...]]:
-        """Each PatientIdentified teaches its aliases; what waited for one of them follows it, by the item's identity.
+    async def _with_followers(self, connection: Connection, deliveries: list[AnyDelivery]) -> list[AnyDelivery]:
+        """What an identification releases is decided right behind it."""
+        followers = await self.learn(connection, [each for each in deliveries if not isinstance(each, Redriven)])
+        if not followers:
+            return deliveries
+        return [each for delivery in deliveries for each in (delivery, *followers.get(id(delivery), ()))]
 
-        Learning again what is known changes nothing.
-        """
-        identified = [delivery for delivery in deliveries if isinstance(delivery.event, PatientIdentified)]
-        if not identified:
-            return {}
-        followers = await aliases.learn(connection, identified, self.service)
-        following = [each for several in followers.values() for each in several]
-        await store.mark_processed(
-            connection, {each.id: each.program for each in following if each.kind == "commanded"}
-        )
+    async def learn(self, connection: Connection, deliveries: Sequence[Delivery]) -> Followers:
+        """Learn aliases; what waited for one of them follows, by the identity of the delivery that released it."""
+        followers = await waiting.learn(connection, deliveries, self.service)
+        facts = [each for several in followers.values() for each in several if isinstance(each, Commanded)]
+        await store.mark_processed(connection, {each.id: each.program for each in facts})
         return followers
 
     async def _answer(
-        self,
-        connection: Connection,
-        batch: Batch,
-        written: Mapping[tuple[str, str], int],
-        answered: dict[int, Answer],
+        self, connection: Connection, batch: Batch, written: Mapping[Name, int], answered: dict[int, Answer]
     ) -> None:
-        stored: list[tuple[UUID, str | None, str]] = []
+        """Remember what commands were answered; a refused one had no effect and may be tried again."""
+        given: list[tuple[UUID, str | None, str]] = []
         undone: list[UUID] = []
         for delivery, answer in batch.answers:
-            if isinstance(answer, Committed) and delivery.kind == "commanded":
-                answer = Committed(
-                    tuple((*name, written.get(name, 1)) for name in batch.answered_resources.get(delivery.id, ()))
-                )
+            plain = bare(delivery)
+            if isinstance(answer, Committed) and isinstance(plain, Commanded):
+                names = batch.answered_resources.get(plain.id, ())
+                answer = Committed(tuple((*name, written.get(name, 1)) for name in names))
             answered[id(delivery)] = answer
-            if not delivery.deduplicate:
+            if not marks_processed(delivery):
                 continue
             if isinstance(answer, Refused | Stale):
-                undone.append(delivery.id)
-            elif delivery.kind == "commanded":
-                stored.append((delivery.id, delivery.digest, _encode(answer).decode()))
-        if stored:
-            await connection.execute(store.ANSWER, *(list(column) for column in zip(*stored, strict=True)))
-        if undone:
-            await connection.execute(store.FORGET_PROCESSED, undone)
+                undone.append(plain.id)
+            elif isinstance(plain, Commanded):
+                given.append((plain.id, plain.digest, _encode(answer).decode()))
+        await store.remember(connection, given)
+        await store.forget_processed(connection, undone)
 
 
-def _answer_again(delivery: Delivery, row: Mapping[str, Any] | None) -> Answer:
+def _answer_again(delivery: Commanded, row: Row | None) -> Answer:
     """The same command again gets the answer it got; another one under the same id is refused."""
     if row is None or row["answer"] is None:
         return Committed()
     if row["digest"] != delivery.digest:
         return Reused()
-    answer: Answer = msgspec.json.decode(row["answer"], type=_AgainAnswer)
+    answer: Answer = msgspec.json.decode(row["answer"], type=_RepeatedAnswer)
     return answer
 
 
-def _unkeepable(delivery: Delivery, error: Exception) -> Delivery:
-    delivery.unreadable, delivery.event = f"{type(error).__name__} in PostgreSQL", None
-    return delivery
-
-
-async def run_submissions(
-    inbox: Inbox, queue: "asyncio.Queue[tuple[Delivery, asyncio.Future[Answer]]]", most: int = 100
-) -> None:
-    """Commands waiting at the desk, up to `most` in one transaction. Trouble goes to each who waits."""
-    while True:
-        waiting = [await queue.get()]
-        while len(waiting) < most and not queue.empty():
-            waiting.append(queue.get_nowait())
-        try:
-            answers = await inbox.receive([delivery for delivery, _ in waiting])
-        except Exception as error:
-            for _, future in waiting:
-                if not future.done():
-                    future.set_exception(error)
-            continue
-        for (_, future), answer in zip(waiting, answers, strict=True):
-            if not future.done():
-                future.set_result(answer)
+def _count(service: str, batch: Batch) -> None:
+    """The metrics of one committed batch."""
+    answers = [answer for _, answer in batch.answers]
+    metrics.DELIVERIES.labels(service).inc(sum(isinstance(each, Committed) for each in answers))
+    if refused := sum(not isinstance(each, Committed | Incomplete) for each in answers):
+        metrics.REFUSED.labels(service).inc(refused)
+    for lane, rows in Counter(row.lane for row in batch.outbox).items():
+        metrics.EMITTED.labels(service, lane).inc(rows)
+    for parked in batch.parked:
+        metrics.PARKED.labels(service, parked.class_).inc()

@@ -1,15 +1,17 @@
 -- One schema for all four services. Bodies are text: PostgreSQL never needs to look inside.
 
--- What the next decision needs, one row a key.
+-- What the next decision needs, one row a key. A key is a patient or, where a service has a second kind, a group.
 CREATE TABLE state (
-    key     text PRIMARY KEY,              -- a patient
+    kind    text NOT NULL DEFAULT 'patient',
+    key     text NOT NULL,
     program text NOT NULL,
     version integer NOT NULL DEFAULT 0,    -- of the body's shape
     body    text NOT NULL DEFAULT '',
     due_at  timestamptz,                   -- clinic time of the next deadline
-    hold    text                           -- the hub-hold escalation while deliveries of this key are parked
+    hold    text,                          -- the hub-hold escalation while deliveries of this key are parked
+    PRIMARY KEY (kind, key)
 ) WITH (fillfactor = 60);
-CREATE INDEX state_due ON state (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX state_due ON state (kind, due_at) WHERE due_at IS NOT NULL;
 
 -- The read model: every FHIR resource that was emitted or accepted.
 CREATE TABLE resources (
@@ -33,17 +35,28 @@ CREATE TABLE journal (
     now             timestamptz NOT NULL,
     sequence        bigint GENERATED ALWAYS AS IDENTITY,
     listening_since timestamptz NOT NULL,
+    kind            text NOT NULL,         -- of the key
     key             text NOT NULL,
     program         text NOT NULL,
     cause           uuid NOT NULL,
     producer        text NOT NULL,
-    event           text NOT NULL,
+    delivery        text NOT NULL,         -- consumed, commanded or internal
+    event           text NOT NULL,         -- the event's name, or those of the commands
     content         text NOT NULL,
-    settings        text NOT NULL,
+    outcome         text NOT NULL,         -- decided, held (the hub-hold's own), or the code of a refusal
+    settings        text NOT NULL,         -- digest of a row of `settings`
     code            text NOT NULL,         -- the build that decided
     emitted         uuid[] NOT NULL
 ) PARTITION BY RANGE (now);
 CREATE INDEX journal_key ON journal (key, now);
+
+-- Each set of settings that a decision used, once.
+CREATE TABLE settings (
+    digest  text NOT NULL,
+    program text NOT NULL,
+    body    text NOT NULL,
+    PRIMARY KEY (program, digest)
+);
 
 -- The inbox's idempotency keys; for commands with the content's digest and the answer, so that the same again gets it.
 CREATE TABLE processed (
@@ -65,7 +78,8 @@ CREATE TABLE outbox (
     body       text NOT NULL,
     stored_at  timestamptz NOT NULL DEFAULT now(),
     attempts   integer NOT NULL DEFAULT 0,
-    not_before timestamptz                 -- machine time; partner lanes back off
+    not_before timestamptz,                -- machine time; a destination backs off
+    parked     text                        -- class and place, where sending failed by a bug: a person redrives it
 ) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 CREATE INDEX outbox_lane ON outbox (lane, id);
 
@@ -120,6 +134,7 @@ CREATE TABLE service (
 CREATE TABLE parked (
     sequence  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id        uuid NOT NULL,
+    key_kind  text NOT NULL DEFAULT 'patient',
     key       text NOT NULL,
     program   text NOT NULL,
     class     text NOT NULL CHECK (class IN ('unreadable', 'bug', 'queued')),

@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 
 from services.attendance import app
 from shared.events.intake import EpisodeAdmitted, TemplateSlot
-from shared.path.transaction.aliases import Keys
+from shared.path.service import PATIENT
+from shared.platform.keys import Keys
 from shared.process import ServiceAssembly
 
 MONDAY_NOON = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
@@ -26,7 +27,8 @@ def attendance_with(**changed: Any) -> Callable[[Keys], ServiceAssembly]:
 
     def compose(keys: Keys) -> ServiceAssembly:
         parts = app.assemble(keys)
-        return replace(parts, service=replace(parts.service, **changed))
+        decider = replace(parts.service.deciders[PATIENT], **changed)
+        return replace(parts, service=replace(parts.service, deciders={PATIENT: decider}))
 
     return compose
 

@@ -7,7 +7,7 @@ import pytest
 
 from deploy import keys as key_files
 from shared.path.transaction import aliases
-from shared.path.transaction.aliases import Identifier, Keys
+from shared.platform.keys import Identifier, Keys
 
 MRN = Identifier("https://clinic.demo.iop-hub.org/mrn", "MRN-4711")
 PATIENT = "11111111-1111-4111-8111-111111111111"

@@ -10,7 +10,7 @@ import pytest
 
 from services.attendance.messages import CheckIn, ResolveEscalation
 from shared.events.intake import Digest, PatientIdentified
-from shared.path.inbound import internal
+from shared.path.inbound import deadlines
 from shared.path.service import NewerState
 from shared.path.transaction.delivery import Committed, Expected, Reused, Stale
 from shared.rules.decision import Refused
@@ -108,25 +108,23 @@ async def test_a_bundle_is_all_or_nothing(here: ServiceOnPostgres) -> None:
 async def test_a_stale_version_is_refused(here: ServiceOnPostgres) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     command = await _check_in(here)
-    delivery = commanded(PATIENT, command)
-    delivery.expects = (Expected("Appointment", command.session_id, 7),)
-    (answer,) = await here.deliver(delivery)
+    expects = (Expected("Appointment", command.session_id, 7),)
+    (answer,) = await here.deliver(commanded(PATIENT, command, expects=expects))
     assert isinstance(answer, Stale)
 
 
 async def test_a_deadline_is_heard_when_it_comes_and_not_before(here: ServiceOnPostgres) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     here.set_clock(MONDAY_SESSION + timedelta(minutes=14))
-    assert await internal.run_due(here.inbox) == 0
+    assert await deadlines.run_due(here.inbox) == 0
     here.set_clock(MONDAY_SESSION + timedelta(minutes=16))
-    assert await internal.run_due(here.inbox) == 1
+    assert await deadlines.run_due(here.inbox) == 1
     assert "SessionMissed" in await here.emitted()
-    assert await internal.run_due(here.inbox) == 0
+    assert await deadlines.run_due(here.inbox) == 0
 
 
 async def test_data_that_breaks_a_statement_parks_its_patient_alone(here: ServiceOnPostgres) -> None:
-    broken = consumed(admission(PATIENT), PATIENT)
-    broken.by = "nul \x00 in text"
+    broken = replace(consumed(admission(PATIENT), PATIENT), producer="nul \x00 in text")
     await here.deliver(broken, consumed(admission(OTHER), OTHER))
     assert await here.select("SELECT key, class FROM parked") == [(PATIENT, "unreadable")]
     assert await here.select("SELECT count(*) FROM resources WHERE patient = $1", OTHER) == [(6,)]
@@ -145,14 +143,13 @@ async def test_a_deadline_that_does_not_move_is_a_bug_and_parks_the_patient(star
     here = await start_service(silent, "attendance", MONDAY_NOON)
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     here.set_clock(MONDAY_NOON + timedelta(days=30))
-    await internal.run_due(here.inbox)
+    await deadlines.run_due(here.inbox)
     assert await here.select("SELECT class, event FROM parked") == [("bug", "TimePassed")]
-    assert await internal.run_due(here.inbox) == 0
+    assert await deadlines.run_due(here.inbox) == 0
 
 
 async def test_an_unreadable_record_without_a_key_is_kept_and_holds_nobody(here: ServiceOnPostgres) -> None:
-    nameless = unreadable(admission(OTHER), OTHER)
-    nameless.key = ""
+    nameless = replace(unreadable(admission(OTHER), OTHER), key="")
     await here.deliver(nameless, consumed(admission(OTHER), OTHER))
     assert await here.select("SELECT key, class FROM parked") == [("", "unreadable")]
     assert await here.select("SELECT count(*) FROM state WHERE hold IS NOT NULL") == [(0,)]

@@ -11,7 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.events import wire
 from shared.events.catalogue import ATTENDANCE_EVENTS, INTAKE_EVENTS, PARTITIONS
-from shared.path.outbound.lane import TopicLane, WakeUp
+from shared.path.outbound.destinations import topics
+from shared.path.outbound.kafka import TopicLane
+from shared.path.outbound.lane import WakeUp
 from shared.platform import db
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import admission
@@ -35,7 +37,9 @@ async def reading(kafka: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 @asynccontextmanager
 async def released(dsn: str, kafka: str, topic: str, copies: int = 1) -> AsyncIterator[None]:
-    lanes = [asyncio.create_task(TopicLane("attendance", topic, WakeUp()).run(dsn, kafka)) for _ in range(copies)]
+    service = topic.removeprefix("iop.").removesuffix(".events")
+    (destination,) = [each for each in topics(service) if each.name == topic]
+    lanes = [asyncio.create_task(TopicLane(service, destination, WakeUp()).run(dsn, kafka)) for _ in range(copies)]
     yield
     for lane in lanes:
         lane.cancel()

@@ -13,8 +13,8 @@ from services.attendance.messages import CallOffSession, CheckIn
 from shared.events.envelope import Event
 from shared.events.intake import Digest, EpisodeAdmitted, EpisodeDischarged, PatientIdentified
 from shared.events.wire import RECORD_BYTES_MOST
-from shared.path.inbound import internal
-from shared.path.inbound.redrive import NotUnreadable, Quarantine, Redriven, redrive
+from shared.path.inbound import deadlines
+from shared.path.inbound.redrive import NotUnreadable, Quarantine, RedriveResult, redrive
 from shared.path.transaction.delivery import Committed, Expected, Incomplete, Stale
 from shared.path.transaction.hold import STILL_PARKED, AcknowledgeHold, ResolveHold
 from shared.rules import escalation
@@ -111,8 +111,8 @@ async def test_redrive_decides_the_events_in_their_order_and_resolves_the_escala
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     await here.deliver(consumed(discharge(PATIENT), PATIENT))
     decision.mended = True
-    assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == Redriven(decided=2, parked=0)
-    journalled = await here.select("SELECT event FROM journal ORDER BY sequence")
+    assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == RedriveResult(decided=2, parked=0)
+    journalled = await here.select("SELECT event FROM journal WHERE outcome = 'decided' ORDER BY sequence")
     assert journalled == [("EpisodeAdmitted",), ("EpisodeDischarged",)]
     assert (await here.emitted())[-2:] == ["EscalationResolved", "DeliveryRedriven"]
     assert await here.select("SELECT hold, due_at IS NOT NULL FROM state") == [(None, True)]
@@ -121,17 +121,17 @@ async def test_redrive_decides_the_events_in_their_order_and_resolves_the_escala
 async def test_redrive_stops_at_an_event_that_fails_again(here: ServiceOnPostgres) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     await here.deliver(consumed(discharge(PATIENT), PATIENT))
-    assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == Redriven(decided=0, parked=2)
-    assert await here.select("SELECT count(*) FROM journal") == [(0,)]
+    assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == RedriveResult(decided=0, parked=2)
+    assert await here.select("SELECT count(*) FROM journal WHERE outcome = 'decided'") == [(0,)]
     assert await here.select("SELECT hold IS NOT NULL FROM state") == [(True,)]
 
 
 async def test_a_dry_run_takes_everything_back(here: ServiceOnPostgres, decision: Mended) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     decision.mended = True
-    assert await redrive(here.inbox, PATIENT, "demo", dry_run=True) == Redriven(decided=1, parked=0)
+    assert await redrive(here.inbox, PATIENT, "demo", dry_run=True) == RedriveResult(decided=1, parked=0)
     assert await here.select("SELECT count(*) FROM parked") == [(1,)]
-    assert await here.select("SELECT count(*) FROM journal") == [(0,)]
+    assert await here.select("SELECT count(*) FROM journal WHERE outcome = 'decided'") == [(0,)]
 
 
 async def test_an_unreadable_record_parks_its_patient(here: ServiceOnPostgres) -> None:
@@ -140,7 +140,7 @@ async def test_an_unreadable_record_parks_its_patient(here: ServiceOnPostgres) -
     parked = await here.select("SELECT class, event, place FROM parked ORDER BY sequence")
     assert parked == [
         ("unreadable", "EpisodeAdmitted", "value of EpisodeAdmitted"),
-        ("queued", "EpisodeAdmitted", "behind a parked event"),
+        ("queued", "EpisodeAdmitted", "behind a parked delivery"),
     ]
 
 
@@ -148,7 +148,7 @@ async def test_a_parked_patient_concludes_no_absence(here: ServiceOnPostgres) ->
     await here.deliver(consumed(admission(OTHER), OTHER))
     await here.deliver(unreadable(admission(OTHER), OTHER))
     here.set_clock(MONDAY_SESSION + timedelta(minutes=15))
-    assert await internal.run_due(here.inbox) == 0
+    assert await deadlines.run_due(here.inbox) == 0
     assert "SessionMissed" not in await here.emitted()
 
 
@@ -179,10 +179,10 @@ async def test_an_event_nobody_can_read_is_quarantined_and_the_others_go_on(here
     await here.deliver(broken)
     await here.deliver(consumed(admission(OTHER), OTHER))
 
-    redriven = await redrive(here.inbox, OTHER, "demo", dry_run=False, without=Quarantine(broken.id, "ops"))
+    redriven = await redrive(here.inbox, OTHER, "demo", dry_run=False, quarantine=Quarantine(broken.id, "ops"))
 
-    assert redriven == Redriven(decided=1, parked=0)
-    assert await here.select("SELECT event FROM journal") == [("EpisodeAdmitted",)]
+    assert redriven == RedriveResult(decided=1, parked=0)
+    assert await here.select("SELECT event FROM journal WHERE outcome = 'decided'") == [("EpisodeAdmitted",)]
     assert await here.select("SELECT id, by, content FROM quarantine") == [(broken.id, "ops", broken.content)]
     assert await here.select("SELECT hold FROM state") == [(None,)]
 
@@ -190,7 +190,7 @@ async def test_an_event_nobody_can_read_is_quarantined_and_the_others_go_on(here
 async def test_a_dry_run_quarantines_nothing(here: ServiceOnPostgres) -> None:
     broken = unreadable(admission(OTHER), OTHER)
     await here.deliver(broken)
-    await redrive(here.inbox, OTHER, "demo", dry_run=True, without=Quarantine(broken.id, "ops"))
+    await redrive(here.inbox, OTHER, "demo", dry_run=True, quarantine=Quarantine(broken.id, "ops"))
     assert await here.select("SELECT (SELECT count(*) FROM parked), (SELECT count(*) FROM quarantine)") == [(1, 0)]
 
 
@@ -199,7 +199,7 @@ async def test_what_can_be_read_is_not_quarantined(here: ServiceOnPostgres) -> N
     await here.deliver(delivery)
     for named, key in ((delivery.id, PATIENT), (uuid4(), PATIENT), (delivery.id, OTHER)):
         with pytest.raises(NotUnreadable):
-            await redrive(here.inbox, key, "demo", dry_run=False, without=Quarantine(named, "ops"))
+            await redrive(here.inbox, key, "demo", dry_run=False, quarantine=Quarantine(named, "ops"))
     assert await here.select("SELECT count(*) FROM parked") == [(1,)]
 
 
@@ -208,17 +208,15 @@ async def test_an_event_quarantined_that_may_have_been_a_revocation_ends_every_c
     here: ServiceOnPostgres, kind: str, stands: int
 ) -> None:
     await here.pool.execute("INSERT INTO consents VALUES ('demo', $1, 'c1', now(), '{}')", OTHER)
-    good = consumed(admission(OTHER), OTHER)
-    broken = read_record({**good.headers, "ce_type": f"org.iop-hub.{kind}" if kind else ""}, OTHER, b"{")
-    broken.unreadable, broken.event = "value", None
+    broken = unreadable(admission(OTHER), OTHER, ce_type=f"org.iop-hub.{kind}" if kind else "")
     await here.deliver(broken)
-    await redrive(here.inbox, OTHER, "demo", dry_run=False, without=Quarantine(broken.id, "ops"))
+    await redrive(here.inbox, OTHER, "demo", dry_run=False, quarantine=Quarantine(broken.id, "ops"))
     assert await here.select("SELECT count(body) FROM consents") == [(stands,)]
 
 
 async def test_whom_an_unreadable_record_identified_is_known_once_it_is_redriven(here: ServiceOnPostgres) -> None:
     good = consumed(PatientIdentified(digests=(Digest("k", "ab"),), sealed=(), identified_at=MONDAY_NOON), OTHER)
-    await here.deliver(read_record(good.headers, OTHER, b"{"))
+    await here.deliver(replace(unreadable(good.event, OTHER), headers=good.headers))
     assert await here.select("SELECT patient FROM alias") == []
     await here.pool.execute("UPDATE parked SET content = $1", good.content)
     assert (await redrive(here.inbox, OTHER, "demo", dry_run=False)).parked == 0
@@ -259,8 +257,8 @@ async def test_acknowledging_a_hold_twice_says_it_once(here: ServiceOnPostgres) 
 
 async def test_a_hold_changed_since_it_was_read_is_not_acknowledged(here: ServiceOnPostgres) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
-    delivery = commanded(PATIENT, AcknowledgeHold(escalation_id=await hold_task(here)))
-    delivery.expects = (Expected("Task", await hold_task(here), 7),)
+    identity = await hold_task(here)
+    delivery = commanded(PATIENT, AcknowledgeHold(escalation_id=identity), expects=(Expected("Task", identity, 7),))
     assert await here.deliver(delivery) == [Stale("Task", await hold_task(here))]
 
 
@@ -288,15 +286,15 @@ async def test_a_hold_nobody_acknowledged_in_time_is_overdue_once_one_tier_up(
     await here.deliver(consumed(admission(PATIENT), PATIENT))
 
     here.set_clock(MONDAY_NOON + timedelta(hours=23, minutes=59))
-    assert await internal.run_due(here.inbox) == 0
+    assert await deadlines.run_due(here.inbox) == 0
     for hours in (24, 48, 96):
         here.set_clock(MONDAY_NOON + timedelta(hours=hours))
-        assert await internal.run_due(here.inbox) == (hours == 24)
+        assert await deadlines.run_due(here.inbox) == (hours == 24)
 
     assert (await here.emitted()).count("EscalationOverdue") == 1
     assert await task(here) == ("requested", 3)
     decision.mended = True
-    assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == Redriven(decided=1, parked=0)
+    assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == RedriveResult(decided=1, parked=0)
     assert await task(here) == ("completed", 3)
 
 
@@ -304,26 +302,26 @@ async def test_an_acknowledged_hold_is_never_overdue(here: ServiceOnPostgres) ->
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     await here.command(PATIENT, AcknowledgeHold(escalation_id=await hold_task(here)))
     here.set_clock(MONDAY_NOON + timedelta(days=3))
-    assert await internal.run_due(here.inbox) == 0
+    assert await deadlines.run_due(here.inbox) == 0
 
 
 async def test_the_deadline_of_a_hold_concludes_nothing_of_the_clinic(here: ServiceOnPostgres) -> None:
     await here.deliver(consumed(admission(OTHER), OTHER))
     await here.deliver(unreadable(admission(OTHER), OTHER))
     here.set_clock(MONDAY_NOON + timedelta(days=3))
-    assert await internal.run_due(here.inbox) == 1
+    assert await deadlines.run_due(here.inbox) == 1
     assert (await here.emitted())[-1] == "EscalationOverdue"
     assert "SessionMissed" not in await here.emitted()
 
 
 async def test_a_held_key_that_is_no_id_has_its_deadline_too(here: ServiceOnPostgres) -> None:
-    await here.deliver(read_record(consumed(admission(PATIENT), PATIENT).headers, "no-id", b"{"))
+    await here.deliver(replace(unreadable(admission(PATIENT), PATIENT), key="no-id"))
     here.set_clock(MONDAY_NOON + timedelta(days=3))
-    assert await internal.run_due(here.inbox) == 1
+    assert await deadlines.run_due(here.inbox) == 1
 
 
 async def test_another_programs_events_are_not_there_to_redrive(here: ServiceOnPostgres, decision: Mended) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     decision.mended = True
-    assert await redrive(here.inbox, PATIENT, "elsewhere", dry_run=False) == Redriven(decided=0, parked=0)
+    assert await redrive(here.inbox, PATIENT, "elsewhere", dry_run=False) == RedriveResult(decided=0, parked=0)
     assert await here.select("SELECT count(*) FROM parked") == [(1,)]

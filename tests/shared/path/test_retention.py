@@ -10,8 +10,9 @@ import pytest
 
 from deploy import keys as material
 from shared.events.catalogue import CONSUMES
-from shared.path.transaction.aliases import Keys
+from shared.path.transaction.journal import Journal
 from shared.platform import db, documents
+from shared.platform.keys import Keys
 from shared.platform.retention import RetentionPolicy, forget, over_in
 from shared.platform.settings import Retention, topic_days
 from tests.service import DEPLOY
@@ -47,8 +48,8 @@ async def journal(pool: Any, *programs: str) -> None:
     for program in programs:
         await pool.execute(
             """INSERT INTO journal
-            (now, listening_since, key, program, cause, producer, event, content, settings, code, emitted)
-            VALUES ($1, $1, 'p', $2, $3, '', '', '', '', '', '{}')""",
+            (now, listening_since, kind, key, program, cause, producer, delivery, event, content, outcome, settings, code,
+            emitted) VALUES ($1, $1, 'patient', 'p', $2, $3, '', '', '', '', '', '', '', '{}')""",
             MONDAY_NOON,
             program,
             uuid4(),
@@ -92,8 +93,8 @@ async def test_a_document_is_deleted_after_its_programs_days_unless_it_waits_for
 
 
 async def test_a_month_of_the_journal_goes_once_every_program_is_done_with_it(database: str, pool: Any) -> None:
-    await db.Months(database).ensure(MONDAY_NOON)
-    await db.Months(database).ensure(FEBRUARY_1)
+    await Journal(database, {}).ensure(MONDAY_NOON)
+    await Journal(database, {}).ensure(FEBRUARY_1)
     await journal(pool, "long", "short")
 
     await forget(pool, RetentionPolicy(21, BOTH), FEBRUARY_1 + timedelta(days=90) - timedelta(seconds=1))
@@ -107,7 +108,7 @@ async def test_a_month_of_the_journal_goes_once_every_program_is_done_with_it(da
 
 
 async def test_where_no_program_says_for_how_long_the_journal_stays(database: str, pool: Any) -> None:
-    await db.Months(database).ensure(MONDAY_NOON)
+    await Journal(database, {}).ensure(MONDAY_NOON)
     await journal(pool, "short")
     await forget(pool, RetentionPolicy(21, {}), MONDAY_NOON + timedelta(days=9999))
     assert await journalled(pool) == ["short"]

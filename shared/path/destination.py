@@ -1,0 +1,68 @@
+"""Destinations as data: where events go when they leave a service. One routing table, no question of an event's type.
+
+A further destination (an EHR, a laboratory, the webhook of whoever is on call) is a further row of the table that
+`outbound/destinations.py` makes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from shared.events.envelope import Event, Resource
+from shared.events.wire import Written
+from shared.rules.consent import Partner, Permitted, Withheld
+
+Kind = Literal["topic", "partner"]
+Contact = Mapping[str, Any]
+Form = Callable[[Any, str, Permitted, Partner, Contact, str], Resource | Withheld]
+"""What goes out, or why it can't be filled in: (event, patient, permission, partner, the opened Patient, the row's id)
+-> transaction Bundle. The Patient is empty where the hub has none."""
+
+
+@dataclass(frozen=True)
+class Transport:
+    """Where a partner is, and how long (seconds) and how much (bytes) of an answer is waited for in all."""
+
+    url: str
+    seconds_most: float = 10.0
+    answer_bytes_most: int = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """One lane out of the service: which events it takes, what a row of it holds, and who may open the way.
+
+    `selects` narrows `subscribes` by the event itself; `headers` are what the sender needs besides the record's own;
+    `body` is the record or, for a form, the event. `gate` is the partner the consent gate is asked about.
+    """
+
+    name: str
+    kind: Kind
+    subscribes: frozenset[type[Event]]
+    body: Callable[[Event, Written], bytes]
+    selects: Callable[[Event], bool] = lambda event: True
+    headers: Callable[[Event], Mapping[str, str]] = lambda event: {}
+    gate: Partner | None = None
+    form: Form | None = None
+    transport: Transport | None = None
+
+    @property
+    def lane(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The routing table of one service, looked up by the type of the event."""
+
+    destinations: Sequence[Destination]
+    _by_type: dict[type[Event], tuple[Destination, ...]] = field(default_factory=dict, init=False)
+
+    def of(self, event: Event) -> Iterable[Destination]:
+        """Where this event goes."""
+        kind = type(event)
+        known = self._by_type.get(kind)
+        if known is None:
+            known = tuple(each for each in self.destinations if kind in each.subscribes)
+            self._by_type[kind] = known
+        return (each for each in known if each.selects(event))

@@ -1,0 +1,74 @@
+"""Deadlines: TimePassed for each key whose `due_at` has come."""
+
+import asyncio
+from datetime import datetime
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from shared.events.internal import TimePassed
+from shared.path.transaction.delivery import Internal
+from shared.path.transaction.inbox import Inbox
+from shared.platform import db, log
+from shared.platform.db import Row
+
+BATCH_MOST = 100
+POLL_SECONDS = 0.200
+"""Nothing in a clinic falls due to the tenth of a second."""
+TROUBLE_SECONDS = 1.0
+# Any replica takes due rows; none waits for a row that another one is deciding.
+_DUE = """SELECT key, program, due_at FROM state WHERE kind = $1 AND due_at <= $2
+    ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED"""
+
+
+async def run_deadlines(inbox: Inbox) -> None:
+    """Look for due keys, for ever. Trouble waits for the next look."""
+    while True:
+        taken, looked_at = 0, inbox.clock.now()
+        try:
+            taken = await run_due(inbox)
+        except Exception as error:
+            if not db.is_trouble(error):
+                raise
+            log.get().warning("deadlines: waiting for the database", error=type(error).__name__)
+            await asyncio.sleep(TROUBLE_SECONDS)
+        if not taken:
+            await inbox.clock.passing(looked_at, POLL_SECONDS)
+
+
+async def run_due(inbox: Inbox) -> int:
+    """Take up to a batch of due keys of each kind; how many were taken."""
+    return sum([await _run_kind(inbox, kind) for kind in inbox.service.deciders])
+
+
+async def _run_kind(inbox: Inbox, kind: str) -> int:
+    now = inbox.clock.now()
+    await inbox.journal.ensure(now)
+    async with inbox.pool.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(_DUE, kind, now, BATCH_MOST)
+        if not rows:
+            return 0
+        deliveries = [_time_passed(row, kind, now, inbox.service.name) for row in rows]
+        _, fed = await inbox.take(connection, deliveries, now, kind)
+    inbox.wake(fed)
+    return len(rows)
+
+
+def _time_passed(row: Row, kind: str, now: datetime, service: str) -> Internal:
+    identity = uuid5(_namespace(row["key"]), f"time-passed:{service}:{row['due_at'].isoformat()}")
+    return Internal(
+        id=identity,
+        key=row["key"],
+        kind=kind,
+        program=row["program"],
+        at=now,
+        producer=service,
+        correlation_id=identity,
+        event=TimePassed(),
+    )
+
+
+def _namespace(key: str) -> UUID:
+    """The key as a namespace. Whoever may write to a topic may give any key: no deadline may die of it."""
+    try:
+        return UUID(key)
+    except ValueError:
+        return uuid5(NAMESPACE_OID, key)

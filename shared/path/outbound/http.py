@@ -1,0 +1,82 @@
+"""HTTP out of a service: the one importer of httpx. What is answered is read to a limit, in time and in bytes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from shared.path.destination import Transport
+
+Client = httpx.AsyncClient
+FETCH_SECONDS_MOST = 10.0
+_PASSING = frozenset({408, 409, 425, 429})
+"""Client errors that may pass; every other 4xx is a permanent refusal."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """2xx: the destination has it."""
+
+
+@dataclass(frozen=True)
+class RefusedForGood:
+    """The destination refused it: trying again would change nothing."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """It may have been received or not; trying again may help."""
+
+    reason: str
+
+
+Reply = Taken | RefusedForGood | Trouble
+
+
+@asynccontextmanager
+async def client() -> AsyncIterator[Client]:
+    async with httpx.AsyncClient(timeout=None, follow_redirects=False) as opened:
+        yield opened
+
+
+async def post(opened: Client, transport: Transport, body: bytes, headers: Mapping[str, str]) -> Reply:
+    """Send once. An answer that takes too long or is too large says nothing: it counts as trouble."""
+    try:
+        async with (
+            asyncio.timeout(transport.seconds_most),
+            opened.stream("POST", transport.url, content=body, headers=dict(headers)) as answer,
+        ):
+            await _drain(answer, transport.answer_bytes_most)
+    except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
+        return Trouble(type(error).__name__)
+    if answer.is_success:
+        return Taken()
+    reason = f"http-{answer.status_code}"
+    permanent = answer.is_client_error and answer.status_code not in _PASSING
+    return RefusedForGood(reason) if permanent else Trouble(reason)
+
+
+async def _drain(answer: httpx.Response, most: int) -> None:
+    """Read the answer, for the connection's sake, up to the limit; what follows is cut off with the connection."""
+    length = 0
+    async for chunk in answer.aiter_raw():
+        length += len(chunk)
+        if length > most:
+            return
+
+
+async def fetch_json(url: str) -> Any:
+    """A JSON document over HTTP. Raises OSError when it can't be had."""
+    try:
+        # Reading all certificates stops the loop for 40 ms, and plain HTTP needs none.
+        async with httpx.AsyncClient(timeout=FETCH_SECONDS_MOST, verify=url.startswith("https:")) as opened:
+            answer = await opened.get(url)
+            answer.raise_for_status()
+            return answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise OSError(type(error).__name__) from error

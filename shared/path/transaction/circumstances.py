@@ -1,0 +1,84 @@
+"""What a batch is decided with, and how what it emits gets its ids."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.events import wire
+from shared.events.envelope import Envelope, Event, name_id
+from shared.path.service import Decider, Service
+from shared.path.transaction.delivery import Commanded, Delivery, Stale
+from shared.path.transaction.journal import JournalRow, delivery_kind
+from shared.path.transaction.resources import Name
+from shared.rules.decision import Moment
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """Of one batch: clinic time, what was listened to, each program's settings and their digest, and the versions of
+    the resources that an If-Match names."""
+
+    service: Service
+    decider: Decider[Any]
+    now: datetime
+    listening_since: datetime
+    settings: Mapping[str, Any]
+    digests: Mapping[str, str]
+    versions: Mapping[Name, int]
+
+    def cause(self, delivery: Delivery, part: int | str = "") -> UUID:
+        """Where ids come from: the delivery, and who decides it. Several services consume the same event."""
+        return UUID(name_id(delivery.id, f"{self.service.name}:{part}"))
+
+    def moment(self, delivery: Delivery, part: int | str = "") -> Moment[Any]:
+        return Moment(
+            now=self.now,
+            listening_since=self.listening_since,
+            settings=self.settings[delivery.program],
+            cause=self.cause(delivery, part),
+            patient=delivery.key,
+            program=delivery.program,
+            by=delivery.producer,
+        )
+
+    def write(self, event: Event, delivery: Delivery, ordinal: int | str) -> tuple[UUID, wire.Written]:
+        """The event's id and what it is written as. Raises OverflowError for a record that no topic takes."""
+        identity = self.cause(delivery, ordinal)
+        envelope = Envelope(
+            id=identity,
+            source=self.service.name,
+            event=type(event).__name__,
+            program=delivery.program,
+            patient=delivery.key,
+            at=self.now,
+            correlation_id=delivery.correlation_id,
+            causation_id=delivery.id,
+        )
+        return identity, wire.write(event, envelope)
+
+    def journal_row(
+        self, delivery: Delivery, event: str, content: str, outcome: str, emitted: Sequence[UUID]
+    ) -> JournalRow:
+        return JournalRow(
+            kind=delivery.kind,
+            key=delivery.key,
+            program=delivery.program,
+            cause=delivery.id,
+            producer=delivery.producer,
+            delivery=delivery_kind(delivery),
+            event=event,
+            content=content,
+            outcome=outcome,
+            settings=self.digests.get(delivery.program, ""),
+            emitted=tuple(emitted),
+        )
+
+    def stale(self, delivery: Delivery, changed: Mapping[Name, object]) -> Stale | None:
+        """The first If-Match that failed. Versions are as before this batch: what it `changed` is another version."""
+        for expected in delivery.expects if isinstance(delivery, Commanded) else ():
+            name = (expected.type, expected.id)
+            if name in changed or self.versions.get(name) != expected.version:
+                return Stale(*name)
+        return None

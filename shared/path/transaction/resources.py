@@ -1,0 +1,213 @@
+"""The read model: every FHIR resource a service emitted or accepted. The one reader and writer of `resources`.
+
+What was emitted is what can be read. Each query is of one program.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from shared.events.envelope import Resource
+from shared.platform.db import Connection, Row
+
+Name = tuple[str, str]
+"""A resource's type and id."""
+_CLINICAL_TIMES = (
+    "start",
+    "effectiveDateTime",
+    "identifiedDateTime",
+    "authoredOn",
+    "dateTime",
+    "recorded",
+    "sent",
+    "date",
+)
+
+
+class AcceptedResource(msgspec.Struct, frozen=True):
+    """A foreign resource as received (ids, meta and references rewritten), stored beside what is decided."""
+
+    type: str
+    id: str
+    body: str
+    status: str | None = None
+    at: datetime | None = None
+    sealed: bool = False
+
+
+class ResourceRow(msgspec.Struct, frozen=True):
+    """A row to write; its version and time of change are set by the table."""
+
+    type: str
+    id: str
+    program: str
+    patient: str
+    status: str | None
+    at: datetime | None
+    sealed: bool
+    body: str
+
+
+def accepted_row(resource: AcceptedResource, program: str, patient: str) -> ResourceRow:
+    return ResourceRow(
+        resource.type, resource.id, program, patient, resource.status, resource.at, resource.sealed, resource.body
+    )
+
+
+def emitted_row(resource: Resource, encoded: bytes, program: str, patient: str) -> ResourceRow:
+    status = resource.get("status")
+    return ResourceRow(
+        type=str(resource["resourceType"]),
+        id=str(resource["id"]),
+        program=program,
+        patient=patient,
+        status=status if isinstance(status, str) else None,
+        at=clinical_time(resource),
+        sealed=False,
+        body=encoded.decode(),
+    )
+
+
+def clinical_time(resource: Mapping[str, object]) -> datetime | None:
+    """When it happened, for search by `date`: the first of FHIR's usual elements that is an instant here."""
+    for name in _CLINICAL_TIMES:
+        value = resource.get(name)
+        if isinstance(value, datetime):
+            return value
+    period = resource.get("period")
+    start = period.get("start") if isinstance(period, dict) else None
+    return start if isinstance(start, datetime) else None
+
+
+UPSERT = """INSERT INTO resources AS r (type, id, program, patient, status, at, sealed, body, updated_at)
+    SELECT u.*, {now} FROM unnest({columns}) AS u(type, id, program, patient, status, at, sealed, body)
+    ON CONFLICT (type, id) DO UPDATE SET version = r.version + 1,
+        patient = CASE WHEN r.patient = '' THEN excluded.patient ELSE r.patient END, status = excluded.status,
+        at = coalesce(excluded.at, r.at), sealed = excluded.sealed, body = excluded.body,
+        updated_at = excluded.updated_at"""
+"""Part of the one statement that stores a batch: `{columns}` are eight arrays in the order of ResourceRow's fields."""
+COLUMN_TYPES = ("text", "text", "text", "text", "text", "timestamptz", "bool", "text")
+RETURNING = "RETURNING type, id, version"
+
+# Stored once, beside a fact that waits or a work item that the same message makes again.
+_ADD = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, sealed, body)
+    VALUES ($1, $2, $3, '', $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"""
+# Public entries of a directory, of no patient; one that is as it was keeps its version.
+_PUBLISH = """INSERT INTO resources (type, id, program, patient, updated_at, body)
+    SELECT $1, u.id, u.program, '', $5, u.body FROM unnest($2::text[], $3::text[], $4::text[]) AS u(id, program, body)
+    ON CONFLICT (type, id) DO UPDATE SET body = excluded.body, version = resources.version + 1, updated_at = $5
+    WHERE resources.body <> excluded.body"""
+_VERSIONS = """SELECT r.type, r.id, r.version FROM resources r
+    JOIN unnest($1::text[], $2::text[]) AS u(type, id) ON r.type = u.type AND r.id = u.id"""
+_STORED = """SELECT r.* FROM resources r JOIN unnest($1::text[], $2::text[]) AS u(type, id) USING (type, id)
+    WHERE r.program = $3"""
+_ONE = "SELECT * FROM resources WHERE type = $1 AND id = $2 AND program = $3"
+# The resources of one patient and type that carry an identifier; R4 has it once or repeating. Two are already too many.
+_MATCHING = """SELECT id FROM resources WHERE patient = $1 AND type = $2 AND program = $3 AND NOT sealed
+    AND (body::jsonb -> 'identifier' @> $4::jsonb OR body::jsonb -> 'identifier' @> jsonb_build_array($4::jsonb))
+    ORDER BY id LIMIT 2"""
+# An index on the body makes every update of a row three times as dear; the look for the bare text, which spares most
+# bodies from being read as JSON, makes the search five times as quick.
+_CARRIES = "(NOT sealed AND strpos(body, ?) > 0 AND jsonb_path_exists(body::jsonb, ?::text::jsonpath, ?::text::jsonb))"
+
+
+async def add(connection: Connection, resources: Sequence[AcceptedResource], program: str, now: datetime) -> None:
+    """Store these once, of no patient yet; the same again changes nothing. `now` is clinic time."""
+    for each in resources:
+        await connection.execute(_ADD, each.type, each.id, program, each.status, each.at, now, each.sealed, each.body)
+
+
+async def publish(connection: Connection, type_: str, rows: Sequence[tuple[str, str, str]], now: datetime) -> None:
+    """Write entries (id, program, body) of a public directory. One that left it stays readable: older lists name it."""
+    ids, programs, bodies = ([row[column] for row in rows] for column in range(3))
+    await connection.execute(_PUBLISH, type_, ids, programs, bodies, now)
+
+
+async def versions(connection: Connection, names: Sequence[Name]) -> dict[Name, int]:
+    """Those of these resources that are stored, with their versions."""
+    if not names:
+        return {}
+    rows = await connection.fetch(_VERSIONS, [kind for kind, _ in names], [identity for _, identity in names])
+    return {(row["type"], row["id"]): row["version"] for row in rows}
+
+
+async def stored(connection: Connection, program: str, names: Sequence[Name]) -> dict[Name, Row]:
+    """Those of these resources that this program has, whole."""
+    rows = await connection.fetch(_STORED, [kind for kind, _ in names], [identity for _, identity in names], program)
+    return {(row["type"], row["id"]): row for row in rows}
+
+
+async def one(connection: Connection, program: str, name: Name) -> Row | None:
+    """The resource, unless it is absent or of another program."""
+    return await connection.fetchrow(_ONE, *name, program)
+
+
+async def matching(
+    connection: Connection, program: str, patient: str, type_: str, identifier: Mapping[str, str]
+) -> list[str]:
+    """Ids of this patient's resources of a type that carry the identifier, whoever sent them; at most two are named."""
+    rows = await connection.fetch(_MATCHING, patient, type_, program, msgspec.json.encode(identifier).decode())
+    return [row["id"] for row in rows]
+
+
+@dataclass
+class Search:
+    """A growing condition over one program's resources of one type, and one page of what meets it."""
+
+    program: str
+    type: str
+    _where: list[str] = field(default_factory=lambda: ["program = $1", "type = $2"])
+    _values: list[object] = field(default_factory=list)
+
+    def ids(self, ids: Collection[str]) -> None:
+        self._add("id = ANY(?::text[])", list(ids))
+
+    def patients(self, patients: Collection[str]) -> None:
+        self._add("patient = ANY(?::text[])", list(patients))
+
+    def without_patient(self, missing: bool) -> None:
+        self._add("(patient = '') = ?", missing)
+
+    def statuses(self, statuses: Collection[str]) -> None:
+        self._add("status = ANY(?::text[])", list(statuses))
+
+    def happened(self, since: datetime | None, until: datetime | None) -> None:
+        """Clinical time in [since, until); None leaves that side open."""
+        self._between("at", since, until)
+
+    def changed(self, since: datetime | None, until: datetime | None) -> None:
+        """Time of the last change in [since, until); None leaves that side open."""
+        self._between("updated_at", since, until)
+
+    def carrying(self, identifiers: Sequence[tuple[str | None, str]]) -> None:
+        """One of these identifiers, as (system, value): "" asks for none, None takes any system."""
+        values: list[str] = []
+        for system, number in identifiers:
+            of_system = {None: "", "": " && !exists(@.system)"}.get(system, " && @.system == $system")
+            named = msgspec.json.encode({"system": system, "value": number}).decode()
+            path = f"$.identifier[*] ? (@.value == $value{of_system})"
+            values += (msgspec.json.encode(number).decode(), path, named)
+        self._add(f"({' OR '.join([_CARRIES] * len(identifiers))})", *values)
+
+    async def page(self, connection: Connection, count: int, offset: int) -> tuple[list[Row], int]:
+        """`count` rows from `offset` on in the order of clinical time, and how many there are in all."""
+        where, values = " AND ".join(self._where), (self.program, self.type, *self._values)
+        total: int = await connection.fetchval(f"SELECT count(*) FROM resources WHERE {where}", *values)
+        rows = await connection.fetch(
+            f"SELECT * FROM resources WHERE {where} ORDER BY at NULLS LAST, id LIMIT {count} OFFSET {offset}", *values
+        )
+        return rows, total
+
+    def _between(self, column: str, since: datetime | None, until: datetime | None) -> None:
+        if since is not None:
+            self._add(f"{column} >= ?", since)
+        if until is not None:
+            self._add(f"{column} < ?", until)
+
+    def _add(self, clause: str, *values: object) -> None:
+        for value in values:
+            self._values.append(value)
+            clause = clause.replace("?", f"${len(self._values) + 2}", 1)
+        self._where.append(clause)

@@ -1,0 +1,159 @@
+"""What an identification brings with it: facts that waited for their patient, and the contact part sealed for us."""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from uuid import uuid5
+
+import msgspec
+
+from shared.events.intake import Digest, PatientIdentified
+from shared.events.internal import ContactKnown
+from shared.path.service import Service
+from shared.path.transaction import aliases, resources
+from shared.path.transaction.aliases import Bound, column
+from shared.path.transaction.delivery import Commanded, Consumed, Delivery, Internal
+from shared.path.transaction.resources import AcceptedResource
+from shared.platform.db import Connection, Row
+from shared.platform.keys import Keys
+
+# A fact that waits leaves an alias of nobody: the unique index lets whoever learns it and whoever waits meet.
+_EXPECT = """INSERT INTO alias (program, digest, patient) SELECT u.*, '' FROM unnest($1::text[], $2::text[]) u
+    ON CONFLICT DO NOTHING"""
+_WAIT = """INSERT INTO waiting (id, program, digest, producer, content, resources, at)
+    SELECT $1, u.program, u.digest, $4, $5, $6, $7 FROM unnest($2::text[], $3::text[]) AS u(program, digest)
+    ON CONFLICT DO NOTHING"""
+# Facts waiting for these digests, in the order in which they came.
+_WAITED = """SELECT w.id, w.program, w.digest, w.producer, w.content, w.resources, w.at, w.sequence
+    FROM waiting w JOIN unnest($1::text[], $2::text[]) AS u(program, digest)
+    ON w.program = u.program AND w.digest = u.digest ORDER BY w.sequence"""
+_MATCHED = "DELETE FROM waiting WHERE id = ANY($1::uuid[])"
+_TAKEN = "UPDATE documents SET unmatched = false WHERE id = ANY($1::uuid[])"
+
+
+async def wait(connection: Connection, fact: Commanded, programs: Mapping[str, Sequence[Digest]]) -> bool:
+    """Store a fact whose patient nobody knows yet, under every identifier and program it may belong to; what came with
+    it is readable at once.
+
+    False, and nothing is stored, where the patient has become known meanwhile: then decide it.
+    """
+    pairs = sorted({(program, column(each)) for program, digests in programs.items() for each in digests})
+    columns = [program for program, _ in pairs], [digest for _, digest in pairs]
+    await connection.execute(_EXPECT, *columns)
+    for program, digests in programs.items():
+        if await aliases.resolve(connection, program, digests):
+            return False
+    await connection.execute(
+        _WAIT,
+        fact.id,
+        *columns,
+        fact.producer,
+        msgspec.json.encode(fact.commands).decode(),
+        msgspec.json.encode(fact.accepted).decode(),
+        fact.at,
+    )
+    await resources.add(connection, fact.accepted, fact.program, fact.at)
+    return True
+
+
+Followers = Mapping[int, tuple[Delivery, ...]]
+"""What is decided right behind an identification, by the identity of its delivery in memory."""
+
+
+async def learn(connection: Connection, deliveries: Sequence[Delivery], service: Service) -> Followers:
+    """Each PatientIdentified teaches its aliases; what waited for one of them follows it, in the order it came.
+
+    Learning again what is known changes nothing.
+    """
+    identified = [
+        (delivery, delivery.event)
+        for delivery in deliveries
+        if isinstance(delivery, Consumed) and isinstance(delivery.event, PatientIdentified)
+    ]
+    if not identified:
+        return {}
+    bound = await aliases.learn(
+        connection,
+        (
+            (delivery.program, column(digest), delivery.key)
+            for delivery, event in identified
+            for digest in event.digests
+        ),
+    )
+    waited = await _released(connection, bound)
+    return {
+        id(delivery): (*_contact(delivery, event, service), *_facts(delivery, event, waited, service))
+        for delivery, event in identified
+    }
+
+
+async def _released(connection: Connection, bound: Sequence[Bound]) -> list[Row]:
+    """The facts that waited for these, which wait no more."""
+    if not bound:
+        return []
+    rows = await connection.fetch(_WAITED, [program for program, _ in bound], [digest for _, digest in bound])
+    if rows:
+        ids = [row["id"] for row in rows]
+        await connection.execute(_MATCHED, ids)
+        await connection.execute(_TAKEN, ids)
+    return rows
+
+
+def _contact(delivery: Consumed, event: PatientIdentified, service: Service) -> tuple[Internal, ...]:
+    """Where the service stores contact data: the Patient, sealed at rest, and the coarse part as an internal event."""
+    if service.keys is None or not service.stores_contact:
+        return ()
+    opened = service.keys.open(event.sealed)
+    if opened is None:
+        return ()
+    return (
+        Internal(
+            id=uuid5(delivery.id, "contact"),
+            key=delivery.key,
+            program=delivery.program,
+            at=delivery.at,
+            producer=service.name,
+            correlation_id=delivery.correlation_id,
+            event=ContactKnown(area=opened.get("area"), language=opened.get("language")),
+            accepted=(sealed_patient(service.keys, delivery.key, opened.get("patient", {})),),
+        ),
+    )
+
+
+def sealed_patient(keys: Keys, patient: str, body: Mapping[str, object]) -> AcceptedResource:
+    """A Patient as the read model holds it: encrypted, for it carries direct identifiers."""
+    plain = msgspec.json.encode({**body, "resourceType": "Patient", "id": patient})
+    return AcceptedResource("Patient", patient, b64encode(keys.encrypt(plain)).decode(), sealed=True)
+
+
+def _facts(
+    delivery: Consumed, event: PatientIdentified, waited: Sequence[Row], service: Service
+) -> tuple[Commanded, ...]:
+    """One that waited under several of the patient's identifiers is one fact."""
+    own = {column(digest) for digest in event.digests}
+    rows = {row["id"]: row for row in waited if row["program"] == delivery.program and row["digest"] in own}
+    return tuple(_fact(row, delivery.key, service) for row in rows.values())
+
+
+def _fact(row: Row, patient: str, service: Service) -> Commanded:
+    accepted = msgspec.json.decode(row["resources"], type=tuple[AcceptedResource, ...])
+    return Commanded(
+        id=row["id"],
+        key=patient,
+        program=row["program"],
+        at=row["at"],
+        producer=row["producer"],
+        correlation_id=row["id"],
+        commands=tuple(
+            msgspec.structs.replace(command, matched=True) for command in service.read_commands(row["content"])
+        ),
+        accepted=tuple(_of_patient(resource, patient) for resource in accepted),
+        repeatable=False,
+    )
+
+
+def _of_patient(resource: AcceptedResource, patient: str) -> AcceptedResource:
+    """A resource that waited without a subject has one now. Put in as text: the rest stays as it came."""
+    if '"subject":' in resource.body:
+        return resource
+    subject = f'{{"subject":{{"reference":"Patient/{patient}"}},'
+    return msgspec.structs.replace(resource, body=subject + resource.body.removeprefix("{"))
