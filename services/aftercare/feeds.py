@@ -22,7 +22,7 @@ _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
-    """The meetings of these feeds. One that can't be read is said in the log and leaves the others as they are."""
+    """The meetings of these feeds. One that can't be read is logged and leaves the others as they are."""
     found: list[Meeting] = []
     for name in feeds:
         try:
@@ -48,7 +48,7 @@ async def store(pool: Pool, meetings: Mapping[str, Iterable[Meeting]], now: date
 
 
 def written(meeting: Meeting) -> Resource:
-    """The meeting as FHIR, with its source and the advice to confirm: a feed may be older than the group's own word."""
+    """The meeting as FHIR, with its source and the advice to confirm: a feed may be out of date."""
     hours = {
         "daysOfWeek": [_DAYS[each] for each in meeting.weekdays],
         "availableStartTime": f"{meeting.start}:00" if meeting.start else None,

@@ -44,7 +44,6 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True):
     feed: str
     slug: str
     name: str
-    fellowship: str = "AA"
     weekdays: tuple[int, ...] = ()
     start: str | None = None
     end: str | None = None
@@ -136,15 +135,22 @@ def _spoken(meeting: Meeting) -> set[str]:
 
 
 def _worth(meeting: Meeting, wishes: Wishes) -> int:
-    types, language = set(meeting.types), _language(wishes)
-    points = 8 if language in _spoken(meeting) else 0
-    points += 4 if wishes.dual_diagnosis and DUAL_DIAGNOSIS in types else 0
-    points += 4 if wishes.attendance_proof and ATTENDANCE_PROOF in types else 0
-    points += 2 if wishes.newcomer and NEWCOMER in types else 0
-    points += 1 if wishes.newcomer and OPEN in types else 0
+    types = set(meeting.types)
+    points = 8 if _language(wishes) in _spoken(meeting) else 0
+    points += sum(worth for type_, worth in _worth_of_types(wishes).items() if type_ in types)
     points += 1 if wishes.evening and _is_evening(meeting) else 0
     points += 1 if _preferred(wishes) in _venues(meeting, wishes) else 0
     return points - (5 if types & FOR_SOME else 0)
+
+
+def _worth_of_types(wishes: Wishes) -> dict[str, int]:
+    """What a type of meeting is worth to this patient."""
+    return {
+        DUAL_DIAGNOSIS: 4 * wishes.dual_diagnosis,
+        ATTENDANCE_PROOF: 4 * wishes.attendance_proof,
+        NEWCOMER: 2 * wishes.newcomer,
+        OPEN: 1 * wishes.newcomer,
+    }
 
 
 def _preferred(wishes: Wishes) -> Venue:
@@ -190,7 +196,7 @@ def _meeting(feed: str, entry: Any) -> Meeting | None:
 
 
 def _ways_in(entry: dict[str, Any]) -> tuple[Venue, ...]:
-    """In person needs an address that is not approximate; online is an address for a conference, never kept."""
+    """In person needs an address that is not approximate; online is an address for a conference, never stored."""
     exact = _text(entry.get("approximate")) != "yes"
     in_person = exact and any(_text(entry.get(member)) for member in ("formatted_address", "address", "location"))
     ways: list[tuple[Venue, bool]] = [

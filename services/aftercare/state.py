@@ -37,6 +37,7 @@ from shared.rules.escalation import Open
 VERSION = 2
 FLAGS_MOST = 12
 AREA_CHARACTERS_MOST = 60
+LANGUAGE_CHARACTERS_MOST = 16
 
 
 class InCare(msgspec.Struct, frozen=True, array_like=True, tag="in-care"):
@@ -113,7 +114,7 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
-    """Without arguments: a patient never heard of. `consent_version` counts consent events, as the ledger does."""
+    """Without arguments: a patient without any event. `consent_version` counts consent events, as the ledger does."""
 
     identified: bool = False
     area: str | None = None
@@ -136,7 +137,7 @@ UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored}
 
 
 def begins(state: State, event: EpisodeAdmitted) -> bool:
-    """Whether this admission is news: a stay heard of before, open or over, begins no second time."""
+    """Whether this admission is news: a stay consumed before, open or over, begins no second time."""
     return state.episode is None or state.episode.episode_id != event.episode_id
 
 
@@ -161,13 +162,8 @@ def evolve(state: State, event: Event | Command) -> State:
     match event:
         case PatientIdentified():
             return _with(state, identified=True)
-        case ContactKnown(area=area, language=language):
-            return _with(
-                state,
-                area=area and area[:AREA_CHARACTERS_MOST],
-                language=language and language[:16],
-                on_its_way=tuple(_with(each, contact_came=True) for each in state.on_its_way),
-            )
+        case ContactKnown():
+            return _contact_known(state, event)
         case ConsentGiven() | ConsentRevoked():
             return _with(state, consent_version=state.consent_version + 1)
         case EpisodeAdmitted() if begins(state, event):
@@ -175,14 +171,11 @@ def evolve(state: State, event: Event | Command) -> State:
         case EpisodeDischarged() if ends(state, event):
             return _with(state, episode=Discharged(event.episode_id, event.disposition))
         case DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
-            remaining = tuple(each for each in state.on_its_way if not (each.reason and is_about(event, each)))
-            return _with(state, on_its_way=remaining)
+            return _with(state, on_its_way=_without_withdrawn(state.on_its_way, event))
         case ReferralEvent():
             return _after_referral(state, event)
         case AftercarePlanned():
-            ahead = tuple(Ahead(*each) for each in enumerate(event.follow_ups, 1))
-            plan = Plan(event.plan_id, ahead, episode_id=event.episode_id, planned_at=event.planned_at)
-            return _with(state, plan=plan)
+            return _with(state, plan=_planned(event))
         case AftercareEnded():
             return _with(state, plan=None)
         case FollowUpFellDue() | FollowUpCompleted() if state.plan is not None:
@@ -202,6 +195,25 @@ def due(state: State) -> datetime | None:
 
 
 _with = msgspec.structs.replace
+
+
+def _contact_known(state: State, event: ContactKnown) -> State:
+    return _with(
+        state,
+        area=event.area and event.area[:AREA_CHARACTERS_MOST],
+        language=event.language and event.language[:LANGUAGE_CHARACTERS_MOST],
+        on_its_way=tuple(_with(each, contact_came=True) for each in state.on_its_way),
+    )
+
+
+def _without_withdrawn(on_its_way: Iterable[Referral], event: DisclosureOutcome) -> tuple[Referral, ...]:
+    """Without the referral of this outcome, where it was taken back meanwhile."""
+    return tuple(each for each in on_its_way if not (each.reason and is_about(event, each)))
+
+
+def _planned(event: AftercarePlanned) -> Plan:
+    ahead = tuple(Ahead(*numbered) for numbered in enumerate(event.follow_ups, 1))
+    return Plan(event.plan_id, ahead, episode_id=event.episode_id, planned_at=event.planned_at)
 
 
 def _after_referral(state: State, event: ReferralEvent) -> State:

@@ -40,7 +40,7 @@ def next_monday(moment: datetime, timezone: str) -> datetime:
 
 
 def left_at(discharged_at: datetime, timezone: str) -> datetime:
-    """From when the patient owes no session. A date alone is told as its first moment, and lasts to the day's end."""
+    """From when the patient owes no session. A date alone comes as its first moment, and lasts to the day's end."""
     local = discharged_at.astimezone(ZoneInfo(timezone))
     return local + timedelta(days=1) if local.time() == time() else local
 

@@ -89,9 +89,9 @@ def _combined(needs: Needs, fired: Sequence[Rule], known: Assessment, settings: 
     """The level, and whether weekly support is all it asks for (R15)."""
     attested = CO_OCCURRING in settings.attests
     combined = combine([level for _, level in needs], co_occurring_attested=attested)
-    same_specimen = _beside_partner(needs, known, settings)
-    if same_specimen is not None:
-        with_partner = combine([level for _, level in same_specimen], co_occurring_attested=attested)
+    beside_partner = _beside_partner(needs, known, settings)
+    if beside_partner is not None:
+        with_partner = combine([level for _, level in beside_partner], co_occurring_attested=attested)
         if with_partner.level == "2.1":
             return Combined("2.1", ("partner-prescriber-starts-moud", *with_partner.conditions)), False
     if combined.level not in WEEKLY_SUPPORT:

@@ -1,4 +1,4 @@
-"""Findings that a person must hear of at once (domain 5.2): decided from the findings alone, never from a placement."""
+"""Findings that a person must know of at once (domain 5.2): decided from the findings alone, never from a placement."""
 
 from collections.abc import Iterable, Sequence
 
@@ -49,15 +49,15 @@ def holding(known: Assessment) -> frozenset[str]:
 
 
 def withdrawn(still_open: Sequence[Open], known: Assessment, stated: Sequence[Finding]) -> list[str]:
-    """Evidence of an open safety escalation that, as it is told now, supports it no longer: it was corrected."""
+    """Evidence of an open safety escalation that, as stated now, supports it no longer: it was corrected."""
     rows = {each.reason: each for each in TABLE.trigger}
     gone: dict[str, None] = {}
-    for each in still_open:
-        row = rows.get(each.escalation.reason)
+    for known_open in still_open:
+        row = rows.get(known_open.escalation.reason)
         if row is None:
             continue
         by = support(row, known) or frozenset()
         stands = {finding.evidence for finding in stated if finding.code in by}
-        behind = {signal.evidence for signal in each.escalation.signals}
+        behind = {signal.evidence for signal in known_open.escalation.signals}
         gone.update(dict.fromkeys(one.evidence for one in stated if one.evidence in behind - stands))
     return list(gone)

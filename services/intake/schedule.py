@@ -31,8 +31,3 @@ def template(chosen: Sequence[str], settings: Settings) -> tuple[TemplateSlot, .
         TemplateSlot("individual", week.individual_weekday, start, week.individual_minutes),
         TemplateSlot("family", week.family_weekday, start, week.family_minutes, week.family_every_weeks),
     )
-
-
-def weekly_minutes(slots: Sequence[TemplateSlot]) -> int:
-    """Minutes in an average week; a session every second week counts half."""
-    return sum(slot.minutes // slot.every_weeks for slot in slots)

@@ -47,7 +47,7 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
         )
 
     def after(self, escalation_id: str, signals: Sequence[Signal]) -> "SignalWindow":
-        """After an escalation's latest event, which says which of its signals stand."""
+        """After an escalation's latest event, which carries those of its signals that stand."""
         combining = [each for each in signals if each.code in COMBINING]
         if not combining and escalation_id not in self.escalations:
             return self
@@ -70,17 +70,10 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
 
 def window_of(named_signals: Sequence[NamedSignal]) -> SignalWindow:
     """The newest signals of each kind, in clinical order whatever the order of arrival."""
-    named = sorted((each.signal for each in named_signals), key=lambda each: (each.at, each.code, each.evidence))
-    # Side by side when equal: an instant is slow to hash.
-    signals = [each for place, each in enumerate(named) if place == 0 or each != named[place - 1]]
+    signals = _each_once(named_signals)
     if not signals:
         return SignalWindow()
-    since = signals[-1].at - timedelta(days=WINDOW_DAYS)
-    newest = [
-        each
-        for code in COMBINING
-        for each in [one for one in signals if one.code == code and one.at >= since][-WINDOW_SIGNALS_MOST:]
-    ]
+    newest = _newest_of_each_kind(signals)
     naming = sorted(
         (each for each in named_signals if each.signal in newest),
         key=lambda each: (each.signal.at, each.escalation_id),
@@ -90,6 +83,18 @@ def window_of(named_signals: Sequence[NamedSignal]) -> SignalWindow:
     return SignalWindow(
         escalations, tuple(_standing(each, named_signals, escalations) for each in signals if each in newest)
     )
+
+
+def _each_once(named_signals: Sequence[NamedSignal]) -> list[Signal]:
+    """In clinical order. Equal ones lie side by side: an instant is slow to hash."""
+    named = sorted((each.signal for each in named_signals), key=lambda each: (each.at, each.code, each.evidence))
+    return [each for place, each in enumerate(named) if place == 0 or each != named[place - 1]]
+
+
+def _newest_of_each_kind(signals: Sequence[Signal]) -> list[Signal]:
+    since = signals[-1].at - timedelta(days=WINDOW_DAYS)
+    recent = [each for each in signals if each.at >= since]
+    return [each for code in COMBINING for each in [one for one in recent if one.code == code][-WINDOW_SIGNALS_MOST:]]
 
 
 def _standing(signal: Signal, named_signals: Sequence[NamedSignal], escalations: Sequence[str]) -> StandingSignal:

@@ -82,7 +82,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
-    """Of a patient never heard of, everything is empty. `medications` is None until a list was recorded."""
+    """Of a patient without any event, everything is empty. `medications` is None until a list was recorded."""
 
     needs: tuple[StatedNeed, ...] = ()
     findings: tuple[Noted, ...] = ()
@@ -124,19 +124,16 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.RecordMedications():
             return change(state, medications=merged(state.medications or (), event.medications))
         case messages.MedicationsRecorded():
-            listed = {each.id for each in event.medications}
-            left = tuple(each for each in state.medications or () if medication_id(event.list_id, each) in listed)
-            return change(state, medications=left)
+            return change(state, medications=_listed(state.medications or (), event))
         case messages.LevelOfCareRecommended():
             hold = HOLD_RULE in event.rules
             placed = Recommended(event.level, event.rules, event.conditions, event.track, hold)
             return change(state, recommended=placed)
         case messages.PlacementReviewRequested():
-            about = event.missing or event.escalations
-            others = tuple(each for each in state.reviews if each.id != event.review_id)
-            return change(state, reviews=(*others, Review(event.review_id, event.reason, about)))
+            asked = Review(event.review_id, event.reason, event.missing or event.escalations)
+            return change(state, reviews=(*_other_reviews(state, event.review_id), asked))
         case messages.PlacementReviewWithdrawn() | messages.PlacementReviewCompleted():
-            return change(state, reviews=tuple(each for each in state.reviews if each.id != event.review_id))
+            return change(state, reviews=_other_reviews(state, event.review_id))
         case messages.EpisodeAdmitted():
             return change(_placed(state), episode=Episode(event.episode_id, event.admitted_at))
         case messages.EpisodeDeclined():
@@ -154,6 +151,16 @@ def evolve(state: State, event: Event | Command) -> State:
 
 
 HOLD_RULE = "R4"
+
+
+def _listed(known: Sequence[ListedMedication], event: messages.MedicationsRecorded) -> tuple[ListedMedication, ...]:
+    """Those that the list as recorded still holds."""
+    listed = {each.id for each in event.medications}
+    return tuple(each for each in known if medication_id(event.list_id, each) in listed)
+
+
+def _other_reviews(state: State, review_id: str) -> tuple[Review, ...]:
+    return tuple(each for each in state.reviews if each.id != review_id)
 
 
 def _placed(state: State) -> State:
@@ -249,7 +256,7 @@ def window_after(state: State, event: messages.EscalationEvent) -> SignalWindow:
 
 
 def due(state: State) -> datetime | None:
-    """The next instant at which something is to be emitted, or a closed placement leaves."""
+    """The next instant at which an escalation becomes overdue, or a closed placement leaves."""
     moments = [each for each in (escalation.due(state.escalations), _leaves_at(state)) if each is not None]
     return min(moments, default=None)
 

@@ -47,7 +47,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SafetyTrigger(msgspec.Struct, frozen=True, kw_only=True):
-    """Findings that a person must hear of at once. `under`: not said where that other reason says more."""
+    """Findings that a person must know of at once. `under`: not raised where that other reason covers more."""
 
     reason: str
     rule: str
@@ -87,7 +87,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return (*self.required, *self.optional)
 
     def facts(self) -> frozenset[str]:
-        """Every fact a sender may state: those some condition asks for, and those kept as evidence."""
+        """Every fact a sender may state: those some condition asks for, and those stored as evidence."""
         rows: Sequence[Conditional] = (*self.rule, *self.trigger, *self.track, *self.flag)
         asked = {code for row in rows for code in codes_asked(row.when)}
         return frozenset((asked | set(self.evidence.facts)) - set(self.evidence.scores) - set(self.diagnoses.values()))

@@ -209,7 +209,7 @@ def _refuted(analyte: str, definitive: bool, specimen: tuple[Report, ...]) -> bo
 
 
 def _residual(analyte: str, by: _Circumstances) -> bool:
-    """Whether an earlier positive of the same kin lies within the residual window."""
+    """Whether an earlier positive of the same metabolite group lies within the residual window."""
     metabolite_group, at = tables.ANALYTES[analyte].metabolite_group, by.report.collected_at
     window = by.settings.residual_days.get(metabolite_group, 0) * DAY
     earlier = [
@@ -222,7 +222,7 @@ def _residual(analyte: str, by: _Circumstances) -> bool:
 
 
 def _standing_groups(report: Report, state: State) -> set[str]:
-    """Kins positive in a report and not refuted by a definitive method on the same specimen."""
+    """Metabolite groups positive in a report and not refuted by a definitive method on the same specimen."""
     specimen = tuple(each for each in state.reports if each.specimen == report.specimen and not each.voided)
     standing = tuple(each for each in report.measures if not _refuted(analyte_of(each), definitive_of(each), specimen))
     return positive_groups(msgspec.structs.replace(report, measures=standing))

@@ -1,7 +1,7 @@
 """What a laboratory found: by component, from the value itself, never from the abnormal flag (domain 4.5, 4.6).
 
 Order of evidence: coded value, then interpretation code, then number against the laboratory's own cut-off, then text.
-A laboratory's word is never judged again by cut-offs of our own.
+What a laboratory judged is never judged again by cut-offs of our own.
 """
 
 import re
@@ -20,6 +20,7 @@ from shared.events.codes import LOINC
 from shared.events.testing import Condition, ResultFinding
 
 CODE_CHARACTERS_MOST = 64
+TAKEN_BACK = ("cancelled", "entered-in-error")
 COMPONENTS_MOST = 300
 """Of one report: each becomes an Observation of about a kilobyte in one record, and Kafka takes a megabyte."""
 
@@ -73,7 +74,7 @@ _DRUG_TEST = re.compile(
 
 
 def finding(component: Component) -> ResultFinding:
-    """What this component says was found. `pending` where it says nothing."""
+    """What was found, by this component. `pending` where it does not say."""
     return (
         _by_code(component.values)
         or next((FLAGS[each] for each in component.flags if each in FLAGS), None)
@@ -84,10 +85,10 @@ def finding(component: Component) -> ResultFinding:
 
 
 def _by_code(values: Sequence[Code]) -> Sense | None:
-    for each in values:
-        known = CODED.get((each.system, each.code)) or (
-            FLAGS.get(each.code) if "Interpretation" in each.system else None
-        )
+    for value in values:
+        known = CODED.get((value.system, value.code))
+        if known is None and "Interpretation" in value.system:
+            known = FLAGS.get(value.code)
         if known is not None:
             return known
     return next((sense for each in values for text in (each.code, each.display) if (sense := sense_of(text))), None)
@@ -154,14 +155,14 @@ def _symbol(words: str) -> Sense | None:
 
 
 def measure_of(component: Component, client: str, settings: Settings) -> tuple[Code, tables.Measure | None, bool]:
-    """The code to keep, what it measures (None where no table knows it), and whether the program says to ignore it."""
-    for each in component.codes:
-        if each.system == LOINC and each.code in tables.LOINC:
-            return each, tables.LOINC[each.code], False
-    for each in component.codes:
-        mapped = settings.local_codes.get(f"{client}|{each.code}") or settings.local_codes.get(each.code)
+    """The code to store, what it measures (None where no table knows it), and whether the program ignores it."""
+    for code in component.codes:
+        if code.system == LOINC and code.code in tables.LOINC:
+            return code, tables.LOINC[code.code], False
+    for code in component.codes:
+        mapped = settings.local_codes.get(f"{client}|{code.code}") or settings.local_codes.get(code.code)
         if mapped is not None:
-            return each, tables.LOINC.get(mapped), mapped == "ignored"
+            return code, tables.LOINC.get(mapped), mapped == "ignored"
     return component.codes[0] if component.codes else Code("unknown"), None, False
 
 
@@ -179,7 +180,7 @@ def is_drug_test(report: LaboratoryReport, client: str, settings: Settings) -> b
 
 
 def interpret(report: LaboratoryReport, program: str, client: str, settings: Settings) -> ReportResult | None:
-    """The report as a command, in codes only. None where it is no drug test: kept as it came, never graded.
+    """The report as a command, in codes only. None where it is no drug test: stored as it came, never graded.
 
     Raises TooManyComponents.
     """
@@ -209,10 +210,7 @@ def _observe(component: Component, client: str, settings: Settings, condition: C
     code, measure, ignored = measure_of(component, client, settings)
     if ignored or (measure is not None and measure.kind in ("cutoff", "panel", "method")):
         return None
-    cancelled = component.status in ("cancelled", "entered-in-error")
-    found: ResultFinding = "unsatisfactory" if cancelled else finding(component)
-    if component.status in ("registered", "unknown"):
-        found = "pending"
+    found, cancelled = _finding_of_status(component), component.status in TAKEN_BACK
     stands = component.status == "promoted" and found == "pending"
     if measure is None or component.status == "unknown":
         return Observed(_plain(code.code), code.system, tables.UNMAPPED, found, False, cancelled, stands)
@@ -221,6 +219,17 @@ def _observe(component: Component, client: str, settings: Settings, condition: C
     elif measure.kind == "absence" and found == "positive":
         found = "indeterminate"
     return Observed(_plain(code.code), code.system, measure.analyte, found, measure.definitive, cancelled, stands)
+
+
+def _finding_of_status(component: Component) -> ResultFinding:
+    """What was found, where the component's status lets it stand."""
+    match component.status:
+        case "cancelled" | "entered-in-error":
+            return "unsatisfactory"
+        case "registered" | "unknown":
+            return "pending"
+        case _:
+            return finding(component)
 
 
 def _plain(code: str) -> str:
@@ -232,12 +241,16 @@ def _validity_measures(
     components: Sequence[Component], client: str, settings: Settings
 ) -> Iterator[tuple[str, Component]]:
     """Each validity measure with its analyte, a figure in its text read out. What was taken back measures nothing."""
-    for each in components:
-        measure = measure_of(each, client, settings)[1]
-        if measure is None or measure.kind != "validity" or each.status in ("cancelled", "entered-in-error"):
+    for component in components:
+        measure = measure_of(component, client, settings)[1]
+        if measure is None or measure.kind != "validity" or component.status in TAKEN_BACK:
             continue
-        figure = number_in(each.text) if each.number is None else None
-        if figure is not None:
-            unit = each.unit or _NUMBER.sub(r"\3", each.text.lower())
-            each = msgspec.structs.replace(each, comparator=figure[0], number=figure[1], unit=unit)
-        yield measure.analyte, each
+        yield measure.analyte, _with_figure(component)
+
+
+def _with_figure(component: Component) -> Component:
+    figure = number_in(component.text) if component.number is None else None
+    if figure is None:
+        return component
+    unit = component.unit or _NUMBER.sub(r"\3", component.text.lower())
+    return msgspec.structs.replace(component, comparator=figure[0], number=figure[1], unit=unit)

@@ -1,6 +1,6 @@
 """A report as a laboratory sends it, told apart from how it was sent (FHIR or HL7 v2). It lives in memory only.
 
-It may hold free text, so it is never kept, logged or said: what goes on is its interpretation (`words.ReportResult`).
+It may hold free text, so it is never stored, logged or emitted: what goes on is its interpretation (`ReportResult`).
 """
 
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ Status = Literal[
 not sent again. `registered` covers codes without a result yet (I, S, O, N). `unknown` goes to a person."""
 
 Extent = Literal["report", "message", "component"]
-"""How much of a report is said: all of it; what an HL7 message changes (its statuses are of each component, and what it
+"""How much of a report is sent: all of it; what an HL7 message changes (its statuses are of each component, and what it
 doesn't name stands); or one component of it alone."""
 
 REPORTS: UUID = uuid5(NAMESPACE_URL, f"{HUB}/report")
@@ -77,5 +77,5 @@ def specimen_of(report: LaboratoryReport) -> str:
 
 
 def specimen_id(program: str, client: str, report: LaboratoryReport) -> str:
-    """Reports about one specimen share its id, once it is said of whom they are (`versions.of_patient`)."""
+    """Reports about one specimen share its id, once it is known of whom they are (`versions.of_patient`)."""
     return name_id(REPORTS, f"{program}|{client}|specimen:{specimen_of(report)}")

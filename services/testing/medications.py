@@ -46,10 +46,10 @@ def reconciled(
 def _taken(medications: tuple[Medication, ...]) -> tuple[tuple[IngredientPeriod, ...], tuple[IngredientPeriod, ...]]:
     mapped: dict[IngredientPeriod, None] = {}
     unmapped: dict[IngredientPeriod, None] = {}
-    for each in medications:
-        start = each.start_on.toordinal() if each.start_on else None
-        end = each.end_on.toordinal() if each.end_on else None
-        ingredients = tables.ingredients_of(each.rxnorm)
+    for medication in medications:
+        start = medication.start_on.toordinal() if medication.start_on else None
+        end = medication.end_on.toordinal() if medication.end_on else None
+        ingredients = tables.ingredients_of(medication.rxnorm)
         explaining = [ingredient for ingredient in ingredients if tables.INGREDIENTS[ingredient].explains]
         mapped |= dict.fromkeys(IngredientPeriod(ingredient, start, end) for ingredient in explaining)
         if not ingredients:
@@ -74,9 +74,9 @@ def _merged(intervals: tuple[IngredientPeriod, ...]) -> tuple[IngredientPeriod, 
     """At most two intervals: the earliest become their hull, which errs towards asking a person."""
     merged = sorted(dict.fromkeys(intervals), key=lambda each: (each.start_on or 0, each.end_on or 0))
     while len(merged) > UNMAPPED_MOST:
-        first, second, *wait_for_work = merged
+        first, second, *later = merged
         ends = [each.end_on for each in (first, second)]
         start = None if None in (first.start_on, second.start_on) else min(first.start_on or 0, second.start_on or 0)
         end = None if None in ends else max(each or 0 for each in ends)
-        merged = [IngredientPeriod("", start, end), *wait_for_work]
+        merged = [IngredientPeriod("", start, end), *later]
     return tuple(merged)

@@ -14,7 +14,7 @@ from shared.platform import log
 START, END, RETURN = b"\x0b", b"\x1c", b"\r"
 FRAME_BYTES_MOST = 5 * 1024 * 1024
 BEGINNING_BYTES = 4_096
-"""What is kept of a frame beyond the limit: enough for MSH, so that it can be answered."""
+"""What is stored of a frame beyond the limit: enough for MSH, so that it can be answered."""
 IDLE_SECONDS_MOST = 300.0
 READ_BYTES = 65_536
 CLOSE_SECONDS_MOST = 10.0
@@ -131,8 +131,8 @@ class Listener:
         self._closing.set()
         if self._connections:
             await asyncio.wait(self._connections, timeout=CLOSE_SECONDS_MOST)
-        for each in tuple(self._connections):
-            each.cancel()
+        for connection in tuple(self._connections):
+            connection.cancel()
 
 
 async def _read(reader: asyncio.StreamReader, closing: "asyncio.Task[Literal[True]]", seconds: float) -> bytes:

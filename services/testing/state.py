@@ -80,7 +80,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
-    """A patient never heard of has none of it."""
+    """Of a patient without any event, everything is empty."""
 
     episode: Episode | None = None
     listed_at: int = 0

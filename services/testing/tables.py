@@ -14,7 +14,7 @@ Kind = Literal["presence", "quantitative", "absence", "validity", "cutoff", "pan
 Family = Literal["opioid", "sedative", "alcohol", "stimulant", "cannabinoid", "hallucinogen", "validity"]
 
 UNMAPPED = "unmapped"
-"""The analyte of a code that no table knows: kept, never graded, shown to a person."""
+"""The analyte of a code that no table knows: stored, never graded, shown to a person."""
 
 
 class Measure(msgspec.Struct, frozen=True):

@@ -33,16 +33,16 @@ class Cause:
     signal: Signal
 
 
-def causes(graded: Mapping[str, Graded], settings: Settings) -> list[Cause]:
+def causes(grading: Mapping[str, Graded], settings: Settings) -> list[Cause]:
     """Everything that asks for a person now, over all graded reports, in order of collection."""
-    standing = [each for each in graded.values() if each.graded and not each.report.voided]
+    standing = [each for each in grading.values() if each.graded and not each.report.voided]
     standing.sort(key=lambda each: (each.report.collected_at, each.report.id))
     found: list[Cause] = []
-    for each in standing:
-        if each.report.status == "preliminary":
-            found.extend(_provisional(each))
+    for graded in standing:
+        if graded.report.status == "preliminary":
+            found.extend(_provisional(graded))
         else:
-            found.extend(_of_report(each, standing, settings))
+            found.extend(_of_report(graded, standing, settings))
     return found + _repeated(standing, settings)
 
 
@@ -123,17 +123,22 @@ def _absent(
     """T2 to the prescriber; T3 with an unexpected opioid, with the parent drug alone, or twice within the window."""
     if not _lacks(each):
         return
-    earlier = any(
-        _lacks(other)
-        and other.report.specimen != each.report.specimen
-        and 0 <= each.report.collected_at - other.report.collected_at <= settings.repeat_window_days * DAY
-        for other in standing
-    )
+    earlier = _lacked_before(each, standing, settings.repeat_window_days * DAY)
     opioid = _opioid([result for result in positives if result.outcome in UNEXPECTED])
     prescribed = {result.explained_by for result in each.results if result.outcome == "unexpected-negative-prescribed"}
     parent_alone = any(result.explained_by in prescribed for result in positives)
     tier = 3 if earlier or opioid or parent_alone else 2
     yield _cause(each, "prescribed-medication-absent", tier, "prescribed-medication-absent")
+
+
+def _lacked_before(graded: Graded, standing: Sequence[Graded], window: int) -> bool:
+    """Whether an earlier specimen within the window (seconds) lacked it too."""
+    return any(
+        _lacks(other)
+        and other.report.specimen != graded.report.specimen
+        and 0 <= graded.report.collected_at - other.report.collected_at <= window
+        for other in standing
+    )
 
 
 def _lacks(graded: Graded) -> bool:

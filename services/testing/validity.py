@@ -1,4 +1,4 @@
-"""The condition of a specimen (urine): the laboratory's own word, else what its validity figures show (domain 4.3)."""
+"""The condition of a specimen (urine): as the laboratory states it, else as its figures show (domain 4.3)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ def condition_of(measured: Iterable[tuple[str, Component]], limits: Validity, *,
 
 
 def _stated(component: Component) -> Condition | None:
-    """The laboratory's own word; where it denies something, the figures judge."""
+    """As the laboratory states it; where it denies something, the figures judge."""
     words = " ".join([component.text, *(f"{each.code} {each.display}" for each in component.values)]).lower()
     if _NEGATED.search(words):
         return None

@@ -1,4 +1,4 @@
-"""A report as it now stands: what a laboratory's next word about it replaces, promotes or takes back. Pure.
+"""A report as it now stands: what a laboratory's next message about it replaces, promotes or takes back. Pure.
 
 HL7's result statuses are of each component, so a message that corrects one leaves the others standing; a FHIR report is
 whole each time (domain 4.7).
@@ -39,7 +39,7 @@ def of_patient(command: ReportResult, patient: str) -> ReportResult:
 
 
 def next_version(command: ReportResult, known: Report | None) -> Report | None:
-    """The report as it now stands; None where what is told is older than what is known."""
+    """The report as it now stands; None where the command is older than what is known."""
     if command.status == "promoted":
         if known is None or known.status != "preliminary":
             return known
@@ -59,7 +59,7 @@ def next_version(command: ReportResult, known: Report | None) -> Report | None:
 
 
 def same(report: Report, known: Report) -> bool:
-    """Sent again with nothing new in it, also where the state has shed what no longer mattered."""
+    """Sent again with nothing new in it, also where the state has evicted what no longer mattered."""
     again = msgspec.structs.replace(report, issued_at=known.issued_at)
     return known in (again, thinned(again))
 
@@ -87,11 +87,11 @@ def _letter(observed: Observed, command: ReportResult) -> str:
 
 
 def _updated(known: Report, report: Report, reported: Sequence[Observed]) -> Report:
-    """The known report with what is told in its place. What was taken back stays so, and a final report leaves behind
-    what was only preliminary.
+    """The known report with the reported components in their place.
+
+    What was taken back stays so, and a final report leaves behind what was only preliminary.
     """
-    standing = {(each.code, each.code_system) for each in reported if each.stands}
-    standing &= {code_of(each) for each in known.measures}
+    standing = _standing(known, reported)
     fresh = tuple(each for each in report.measures if code_of(each) not in standing)
     finished = known.voided or (known.status == "preliminary" and report.status in ("final", "corrected"))
     remaining = tuple(each for each in known.measures if not finished or code_of(each) in standing)
@@ -101,8 +101,14 @@ def _updated(known: Report, report: Report, reported: Sequence[Observed]) -> Rep
     return msgspec.structs.replace(report, status=status, condition=_condition(known, report), measures=measures)
 
 
+def _standing(known: Report, reported: Sequence[Observed]) -> set[tuple[str, str]]:
+    """The codes of the known report that the laboratory made final without sending them again."""
+    promoted = {(each.code, each.code_system) for each in reported if each.stands}
+    return promoted & {code_of(each) for each in known.measures}
+
+
 def _with_component(known: Report, report: Report) -> Report:
-    """One component of a known report, as final as it was, issued when it was: what is said of it next is not older."""
+    """One component of a known report, as final as it was, issued when it was: its next version is not older."""
     reported = msgspec.structs.replace(known, measures=_in_place(known.measures, report.measures))
     if known.voided or known in (reported, thinned(reported)):
         return known
@@ -125,8 +131,8 @@ def _in_place(remaining: Sequence[str | Foreign], fresh: Sequence[str | Foreign]
 
 def _by_code(measures: Sequence[str | Foreign]) -> dict[tuple[str, str], list[str | Foreign]]:
     grouped: dict[tuple[str, str], list[str | Foreign]] = {}
-    for each in measures:
-        grouped.setdefault(code_of(each), []).append(each)
+    for measured in measures:
+        grouped.setdefault(code_of(measured), []).append(measured)
     return grouped
 
 

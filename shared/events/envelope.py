@@ -1,4 +1,4 @@
-"""Event and Envelope: what is emitted, and who emitted it of whom, when, and because of what."""
+"""Event and Envelope: what happened, and who emits it about whom, when, and because of what."""
 
 from datetime import datetime
 from hashlib import sha1
@@ -19,7 +19,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a service is told to do. Unlike a fact it can be refused."""
+    """Something a service is asked to do. Unlike an event it can be refused."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):

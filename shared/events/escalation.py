@@ -90,7 +90,7 @@ class EscalationRetracted(EscalationEvent, frozen=True, kw_only=True):
 
 
 class _Standing(msgspec.Struct, frozen=True):
-    """What an event emits of its Task."""
+    """What an event says of its Task."""
 
     status: str
     business: str | None = None

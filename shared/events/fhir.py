@@ -64,11 +64,11 @@ def own_id(text: str) -> str:
     return str(UUID(text))
 
 
-def code_of(concept_or_none: dict[str, Any], system: str | None = None) -> str:
+def code_of(concept: dict[str, Any], system: str | None = None) -> str:
     """The first code of a CodeableConcept, of this system where one is named."""
-    for each in concept_or_none["coding"]:
-        if system is None or each["system"] == system:
-            code: str = each["code"]
+    for coded in concept["coding"]:
+        if system is None or coded["system"] == system:
+            code: str = coded["code"]
             return code
     raise KeyError("coding")
 

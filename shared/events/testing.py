@@ -9,7 +9,7 @@ from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource
 
 ResultFinding = Literal["positive", "negative", "indeterminate", "unsatisfactory", "pending", "valid"]
-"""`valid` is emitted of validity measures (creatinine, specific gravity, pH) only."""
+"""`valid` is a finding of validity measures (creatinine, specific gravity, pH) only."""
 INTERPRETATION = {"positive": "POS", "negative": "NEG", "indeterminate": "IND"}
 
 ResultOutcome = Literal[
@@ -41,7 +41,7 @@ ResultOutcome = Literal[
 """
 
 Condition = Literal["valid", "dilute", "substituted", "adulterated", "invalid", "rejected-unsatisfactory"]
-"""The specimen's (domain 4.3), as the laboratory emits it or as its validity measures show it."""
+"""The specimen's (domain 4.3), as the laboratory states it or as its validity measures show it."""
 
 
 class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):

@@ -24,7 +24,7 @@ _MISSHAPEN = (LookupError, ValueError, TypeError, AttributeError, OverflowError,
 
 
 class Unreadable(Exception):
-    """The record cannot be understood; `place` emits where. It is parked, never skipped."""
+    """The record cannot be understood; `place` names where. It is parked, never skipped."""
 
     def __init__(self, place: str) -> None:
         super().__init__(place)
@@ -108,7 +108,7 @@ def _headers(event: Event, envelope: Envelope, resources: list[tuple[Resource, b
 
 
 def event_name(headers: Mapping[str, str]) -> str:
-    """The event's name, from the headers alone: a reader skips what it doesn't hear before parsing anything."""
+    """The event's name, from the headers alone: a consumer skips what it does not consume before parsing anything."""
     return headers.get("ce_type", "").removeprefix(_PREFIX)
 
 

@@ -1,4 +1,4 @@
-"""The consent rule of 42 CFR Part 2: no disclosure unless a living consent emits yes. Pure; asked at every release."""
+"""The consent rule of 42 CFR Part 2: no disclosure unless a living consent permits it. Pure; asked at every release."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def may_disclose(
 
 
 def _by_consent(consents: Sequence[ConsentGiven], partner: Partner, now: datetime) -> Permitted | Withheld:
-    """The newest consent that covers it permits it; else the soonest that will, or the newest emits why not."""
+    """The newest consent that covers it permits it; else the soonest that will; else the newest says why not."""
     naming = sorted(
         (each for each in consents if partner.identifier in each.recipients),
         key=lambda each: (each.given_at, each.consent_id),
@@ -94,7 +94,7 @@ def _by_consent(consents: Sequence[ConsentGiven], partner: Partner, now: datetim
 
 
 def _by_one(consent: ConsentGiven, partner: Partner, now: datetime) -> Permitted | Withheld:
-    """What it emits at the first moment from now on at which it is in force."""
+    """What this consent permits at the first moment from now on at which it is in force."""
     begins = max(consent.given_at, consent.starts_at or consent.given_at)
     if consent.expires_at is not None and consent.expires_at <= max(begins, now):
         return Withheld("consent-expired")

@@ -1,4 +1,4 @@
-"""What a decision is given, and how it emits no."""
+"""What a decision is given, and how it refuses."""
 
 from dataclasses import dataclass
 from datetime import datetime

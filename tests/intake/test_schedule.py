@@ -1,14 +1,21 @@
 """The weekly template and the flags of an admission (domain 2.9)."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import msgspec
 import pytest
 
-from services.intake.schedule import flags, template, weekly_minutes
+from services.intake.messages import TemplateSlot
+from services.intake.schedule import flags, template
 from services.intake.settings import IOP_MINUTES_BELOW, IOP_MINUTES_LEAST, Week
 from services.intake.table import TABLE
 from tests.intake.given import IOP_NEEDS, SETTINGS, known
+
+
+def weekly_minutes(slots: Sequence[TemplateSlot]) -> int:
+    """Minutes in an average week; a session every second week counts half."""
+    return sum(slot.minutes // slot.every_weeks for slot in slots)
 
 
 def test_the_default_week_is_three_blocks_one_individual_and_half_a_family_session() -> None:

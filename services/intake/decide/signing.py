@@ -15,9 +15,7 @@ def sign_placement(
 ) -> list[messages.Emits] | Refused:
     """A level selected by a clinician: the IOP begins, or another level is needed now."""
     referral = state.referral
-    if referral is None or command.task_id not in (referral.task_id, referral.review_id):
-        return NOTHING_TO_SIGN
-    if command.task_id == referral.task_id and state.recommended is None:
+    if referral is None or not _waits_for_signature(state, referral, command.task_id):
         return NOTHING_TO_SIGN
     if command.level not in LEVELS or command.level == "none":
         return Refused("code-invalid", "not a level of care of this edition", "Task.output")
@@ -32,8 +30,7 @@ def sign_placement(
     else:
         emitted.extend(withdraw(review, "placement-signed", moment))
     emitted.append(_signature(referral, state.recommended, command, moment))
-    admits = command.level in moment.settings.offers
-    placed = admitted if admits else declined
+    placed = admitted if command.level in moment.settings.offers else declined
     emitted.extend(placed(state, referral, command.level, moment))
     if command.reason == PATIENT_DECLINED:
         hours = moment.settings.declined_review_days * 24
@@ -46,6 +43,11 @@ PATIENT_DECLINED = "patient-declined"
 NOTHING_TO_SIGN = Refused(
     "conflict", "nothing waits for a signature under this task: it was signed before, or withdrawn", "Task.status"
 )
+
+
+def _waits_for_signature(state: State, referral: Referral, task_id: str) -> bool:
+    """The task to sign, where there is a recommendation; or the review, where there was none."""
+    return task_id == referral.review_id or (task_id == referral.task_id and state.recommended is not None)
 
 
 def _needs_reason(recommended: Recommended | None, level: str) -> bool:

@@ -14,9 +14,9 @@ NOTHING_TO_PROMOTE = Refused(
 )
 
 
-def reported(state: State, told: ReportResult, moment: Moment[Settings]) -> list[Emits] | Refused:
-    """The report's next version, where this is one; told again, it emits nothing."""
-    command = of_patient(told, moment.patient)
+def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> list[Emits] | Refused:
+    """The report's next version, where this is one; repeated, it emits nothing."""
+    command = of_patient(result, moment.patient)
     known = next((each for each in state.reports if each.id == pack_id(command.report_id)), None)
     match command.status:
         case "registered":

@@ -113,7 +113,7 @@ def read_episode_admitted(resources: Sequence[Resource]) -> EpisodeAdmitted:
 
 
 class EpisodeDeclined(Event, frozen=True, kw_only=True):
-    """The IOP is not the right level now: emits which level is, and every rule behind it. Never a punishment."""
+    """The IOP is not the right level now: which level is, and every rule behind it. Never a punishment."""
 
     episode_id: str
     referral_id: str
@@ -139,7 +139,7 @@ class EpisodeDeclined(Event, frozen=True, kw_only=True):
 
 
 class EpisodeDischarged(Event, frozen=True, kw_only=True):
-    """The stay ends, with the disposition on its Encounter (domain 6.1). Only a clinician's command emits so."""
+    """The stay ends, with the disposition on its Encounter (domain 6.1). Only a clinician's command causes it."""
 
     episode_id: str
     encounter_id: str
