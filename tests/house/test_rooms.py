@@ -4,6 +4,8 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,22 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("intake", "attendance", "testing", "aftercare")
 ROOMS = ("messages", "settings", "state", "decide", "edge", "app")
 """From the ground up. The clinic's rules under their own names lie between settings and decide."""
+NAMES = {
+    "messages": {"Commands", "Consumes", "Emits", "Internal"},
+    "settings": {"Settings"},
+    "state": {"State", "VERSION", "UPCAST", "evolve", "due"},
+    "decide": {"react", "decide"},
+    "edge": {"interpret"},
+    "app": {"assemble"},
+}
+"""What each room of a service defines, under the same name in every service."""
+PARAMETERS = {
+    "decide.react": ["state", "event", "moment"],
+    "decide.decide": ["state", "command", "moment"],
+    "state.evolve": ["state", "event"],
+    "state.due": ["state"],
+    "app.assemble": ["keys"],
+}
 IMPURE = ("asyncio", "asyncpg", "aiokafka", "faststream", "httpx", "starlette", "uvicorn", "fhir", "socket")
 ONE_IMPORTER = {
     "faststream": {"shared/path/inbound/consumer.py"},
@@ -46,6 +64,50 @@ def test_the_import_contracts_hold() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_has_the_same_rooms(service: str) -> None:
     assert [room for room in ROOMS if not room_files(service, room)] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_defines_the_same_names_in_every_service(service: str, room: str) -> None:
+    assert sorted(NAMES[room] - vars(import_module(f"services.{service}.{room}")).keys()) == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("function", PARAMETERS)
+def test_a_function_of_a_room_takes_the_same_in_every_service(service: str, function: str) -> None:
+    room, name = function.split(".")
+    found = getattr(import_module(f"services.{service}.{room}"), name)
+    assert list(signature(found).parameters) == PARAMETERS[function]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_decides_in_a_package_whose_match_is_its_contents(service: str) -> None:
+    decide = ROOT / "services" / service / "decide" / "__init__.py"
+    assert decide.exists()
+    returned = {
+        function.name: ast.unparse(function.returns).replace("messages.", "")
+        for function in ast.parse(decide.read_text()).body
+        if isinstance(function, ast.FunctionDef) and function.returns is not None and function.name in NAMES["decide"]
+    }
+    assert returned == {"react": "Sequence[Emits]", "decide": "Sequence[Emits] | Refused"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_state_has_its_open_escalations_and_every_setting_their_times(service: str) -> None:
+    state, settings = (import_module(f"services.{service}.{room}") for room in ("state", "settings"))
+    assert state.State().escalations == ()
+    assert {"timezone", "escalation"} <= set(settings.Settings.__struct_fields__)
+
+
+def test_a_moment_has_one_spelling() -> None:
+    aliases = [
+        (file.name, ast.unparse(node))
+        for file in files("services", "shared")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if (isinstance(node, ast.alias) and node.name == "Moment" and node.asname)
+        or (isinstance(node, ast.Assign) and ast.unparse(node.value).split("[")[0] == "Moment")
+    ]
+    assert aliases == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

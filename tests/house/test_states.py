@@ -1,14 +1,32 @@
 """What each version of a service stored is still read: samples of every version in tests/<service>/states."""
 
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
+import msgspec
 import pytest
 from joserfc.jwk import ECKey
 
+from services.intake import state as intake
+from services.intake.messages import Discharge
+from shared.events.intake import EpisodeAdmitted, EpisodeDischarged
 from shared.path.service import PATIENT, Decider
 from shared.platform.keys import Keys
+from shared.platform.settings import load
+from shared.rules.decision import Moment
+from tests.events import examples
+from tests.events.examples import CAUSE, EXAMPLES
 from tests.house.test_rooms import ROOT, SERVICES
+
+(ADMITTED,) = [each for each in EXAMPLES if isinstance(each, EpisodeAdmitted)]
+(DISCHARGED,) = [each for each in EXAMPLES if isinstance(each, EpisodeDischarged)]
+DISCHARGE = Discharge(
+    episode_id=ADMITTED.episode_id,
+    encounter_id=DISCHARGED.encounter_id,
+    disposition=DISCHARGED.disposition,
+    at=DISCHARGED.discharged_at,
+)
 
 
 def decider(name: str) -> Decider[Any]:
@@ -47,3 +65,37 @@ def test_a_state_stored_by_each_version_is_the_same_state_today(name: str, versi
     assert here.due(state) == here.due(here.read(here.version, stored[here.version, shown]))
     if version == here.version:
         assert today == stored[version, shown]
+
+
+@pytest.mark.parametrize("name", ["intake", "attendance", "testing"])
+def test_an_ended_episode_stays_for_the_days_set_on_the_day_it_ended(name: str) -> None:
+    ten, forty = (left_at(name, retention_days) for retention_days in (10, 40))
+    assert forty - ten == timedelta(days=30)
+
+
+def left_at(name: str, retention_days: int) -> datetime:
+    """When a stay leaves the state that ended under this setting, with nothing of it open."""
+    here = decider(name)
+    kind = import_module(f"services.{name}.settings").Settings
+    settings = msgspec.structs.replace(load(ROOT / "deploy", name, kind)["demo"], retention_days=retention_days)
+    state = here.state_type()
+    if name == "intake":
+        state = intake.State(episode=intake.Episode(ADMITTED.episode_id, ADMITTED.admitted_at))
+        return _due(here, _after(here, state, DISCHARGE, here.decide, settings))
+    for event in (ADMITTED, DISCHARGED):
+        state = _after(here, state, event, here.react, settings)
+    return _due(here, state)
+
+
+def _after(here: Decider[Any], state: Any, happened: Any, function: Any, settings: Any) -> Any:
+    moment = Moment(DISCHARGED.discharged_at, ADMITTED.admitted_at, settings, CAUSE, examples.PATIENT, "demo")
+    emitted = function(state, happened, moment)
+    for event in (happened, *emitted):
+        state = here.evolve(state, event)
+    return state
+
+
+def _due(here: Decider[Any], state: Any) -> datetime:
+    due = here.due(state)
+    assert due is not None
+    return due
