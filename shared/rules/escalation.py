@@ -201,7 +201,7 @@ def resolve(
     return [EscalationResolved(escalation=found.escalation, at=moment.now, reason=reason, by=moment.by)]
 
 
-NOT_OPEN = Refused("conflict", "this escalation is not open: it was resolved or retracted", "Task.status")
+NOT_OPEN = Refused("conflict", "This escalation is not open: it was resolved or retracted.", "Task.status")
 
 
 def emit_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationEvent]:

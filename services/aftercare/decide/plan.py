@@ -57,7 +57,7 @@ def completed(plan: Plan | None, command: CompleteFollowUp, moment: Moment[Setti
     open_ones = plan.fallen_due if plan else ()
     done = next((each for each in open_ones if plan and plan.follow_up_id(each.number) == command.task_id), None)
     if plan is None or done is None:
-        return Refused("conflict", "this follow-up is not open: completed, ended or not due yet", "Task.status")
+        return Refused("conflict", "This follow-up is not open: it is completed, ended or not due yet.", "Task.status")
     emitted: list[Emits] = [_ended(plan, done, command.reach, moment.by, moment.now)]
     if plan.left == (done.due_at,):
         emitted.append(_over(plan, "contacts-made", (*plan.made, done.due_at), (), moment.now))

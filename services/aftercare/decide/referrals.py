@@ -58,7 +58,9 @@ def asked(state: State, command: AskReferral, moment: Moment[Settings]) -> list[
         return []
     partner = next((each for each in moment.settings.partners if each.identifier == command.partner), None)
     if partner is None:
-        return Refused("not-found", "no partner of this program has that identifier", "ServiceRequest.performer")
+        return Refused(
+            "not-found", "No partner of this program has this identifier (partners.toml).", "ServiceRequest.performer"
+        )
     refusal = _why_not_asked(state, command, partner)
     if refusal is not None:
         return refusal
@@ -67,16 +69,28 @@ def asked(state: State, command: AskReferral, moment: Moment[Settings]) -> list[
 
 def _why_not_asked(state: State, command: AskReferral, partner: Partner) -> Refused | None:
     if partner.kind == "mutual-help-group":
-        reason = "nothing is ever sent to a mutual-help group; prepare the meeting list instead"
+        reason = "Nothing is sent to a mutual-help group: give the patient the meeting list instead."
         return Refused("business-rule", reason, "ServiceRequest.performer")
     if command.kind not in partner.serves:
-        return Refused("business-rule", "this partner takes no referral of that kind", "ServiceRequest.code")
+        return Refused(
+            "business-rule",
+            "This partner takes no referral of this kind (`serves` in partners.toml).",
+            "ServiceRequest.code",
+        )
     if not state.identified and state.episode is None:
-        return Refused("not-found", "this patient is not known here", "ServiceRequest.subject")
+        return Refused("not-found", "No patient with this id is known.", "ServiceRequest.subject")
     if _is_deceased(state):
-        return Refused("business-rule", "the patient has died", "ServiceRequest.subject")
+        return Refused(
+            "business-rule",
+            "A referral needs a living patient: this one was discharged as deceased.",
+            "ServiceRequest.subject",
+        )
     if any(each.partner == partner.name for each in state.referrals) or len(state.referrals) >= PARTNERS_MOST:
-        return Refused("duplicate", "a referral to this partner is still open", "ServiceRequest.performer")
+        return Refused(
+            "duplicate",
+            "A referral to this partner is open already: one is allowed for each partner.",
+            "ServiceRequest.performer",
+        )
     return None
 
 

@@ -61,11 +61,11 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
 
 def _of_session(state: State, command: OfSession, moment: Moment[Settings]) -> list[Emits] | Refused:
     if state.episode is None:
-        return Refused("transient", "this patient is not admitted here yet; try again soon", "appointment")
+        return Refused("transient", "This patient is not admitted yet: try again after Retry-After.", "appointment")
     near = command.came_at if isinstance(command, CheckIn) else moment.now
     session = find(state, command.session_id, near)
     if session is None:
-        return Refused("not-found", "no such session is planned for this patient", "appointment")
+        return Refused("not-found", "No session with this id is planned for this patient.", "appointment")
     emitted = _of_one(state, state.episode, session, command, moment)
     return emitted if isinstance(emitted, Refused) else [*emitted, *recounted(state, session, emitted)]
 

@@ -31,23 +31,34 @@ def checked_in(
 ) -> list[Emits] | Refused:
     """The latest Encounter is the one that counts; one that it replaces was entered in error."""
     if session.outcome == "cancelled":
-        return Refused(
-            "conflict", "this session was called off: first PUT its Appointment as booked", "Encounter.appointment"
-        )
+        return CALLED_OFF
     if not _could_be_there(session, command, moment):
-        return Refused(
-            "business-rule", "this is too early or too late to be a check-in to that session", "Encounter.period.start"
-        )
+        return OUT_OF_TIME
     if session.outcome == "missed":
         back = AttendanceCorrected(reason="late-check-in", **planned(episode, session))
         return [*_taken_back(state, back, "late-check-in", moment), _came(episode, session, command)]
     other = session.encounter_id not in ("", _encounter_id(episode, session, command))
     if session.outcome == "attended" and command.minutes is None:
-        return Refused("conflict", "this session has its minutes already", "Encounter.appointment") if other else []
+        return HAS_MINUTES if other else []
     emitted = _came(episode, session, command)
     if not other and _known(session, emitted):
         return []
     return [*([_withdrawn(episode, session, session.encounter_id)] if other else []), emitted]
+
+
+CALLED_OFF = Refused(
+    "conflict", "This session is called off: PUT its Appointment as booked first.", "Encounter.appointment"
+)
+OUT_OF_TIME = Refused(
+    "business-rule",
+    "A check-in must lie within late_check_in_hours of the start of its session.",
+    "Encounter.period.start",
+)
+HAS_MINUTES = Refused(
+    "conflict",
+    "This session has its minutes already, by another Encounter: PUT that one to correct them.",
+    "Encounter.appointment",
+)
 
 
 def _known(session: Session, emitted: SessionCheckedIn | SessionAttended) -> bool:
@@ -91,13 +102,18 @@ def _silence_anew(episode: Episode, session: Session, moment: Moment[Settings]) 
     return [AbsenceDeferred(session_id=episode.session_id(session), until=until)] if later else []
 
 
+ATTENDED = Refused(
+    "conflict", "This session was attended: PUT its Encounter as entered-in-error first.", "Appointment.status"
+)
+
+
 def excused(
     state: State, episode: Episode, session: Session, command: ExcuseSession, moment: Moment[Settings]
 ) -> list[Emits] | Refused:
     if session.outcome in ("excused", "cancelled"):
         return []
     if session.outcome == "attended":
-        return Refused("conflict", "this session was attended", "Appointment.status")
+        return ATTENDED
     return _taken_back(state, SessionExcused(reason=command.reason, **planned(episode, session)), "excused", moment)
 
 
@@ -107,7 +123,7 @@ def called_off(
     if session.outcome == "cancelled":
         return []
     if session.outcome == "attended":
-        return Refused("conflict", "this session was attended", "Appointment.status")
+        return ATTENDED
     return _taken_back(state, cancelled(episode, session, command.reason), "called-off", moment)
 
 
@@ -117,11 +133,11 @@ def reinstated(episode: Episode, session: Session, moment: Moment[Settings]) -> 
     if session.outcome not in ("excused", "cancelled"):
         return Refused(
             "conflict",
-            "this session was held or missed: a check-in or an Encounter in error corrects that",
+            "Only an excused or called-off session is booked again; correct a held or missed one by its Encounter.",
             "Appointment.status",
         )
     if episode.discharged_at is not None:
-        return Refused("conflict", "the stay is over", "Appointment.status")
+        return Refused("conflict", "The episode has ended: no session of it is booked again.", "Appointment.status")
     return [scheduled(episode, session), *_silence_anew(episode, session, moment)]
 
 
@@ -129,7 +145,9 @@ def marked_missed(state: State, episode: Episode, session: Session, moment: Mome
     if session.outcome == "missed":
         return []
     if session.outcome != "planned" or session.start > moment.now:
-        return Refused("conflict", "this session can't be called missed", "Appointment.status")
+        return Refused(
+            "conflict", "Only a planned session that has begun can be marked as missed.", "Appointment.status"
+        )
     return missed(state, episode, session, moment)
 
 

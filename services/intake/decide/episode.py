@@ -46,9 +46,11 @@ def discharged(state: State, command: messages.Discharge, moment: Moment[Setting
     """A clinician ends the stay, and with it whatever intake still asked of a person about it."""
     episode = state.episode
     if episode is None or episode.id != command.episode_id:
-        return Refused("conflict", "this episode is not open: it was finished before", "EpisodeOfCare.status")
+        return Refused(
+            "conflict", "This episode is not open: it is finished, or it never began.", "EpisodeOfCare.status"
+        )
     if command.at < episode.admitted_at:
-        return Refused("business-rule", "the discharge lies before the admission", "EpisodeOfCare.period.end")
+        return Refused("business-rule", "The discharge must not lie before the admission.", "EpisodeOfCare.period.end")
     discharge = messages.EpisodeDischarged(
         episode_id=episode.id,
         encounter_id=command.encounter_id,

@@ -46,7 +46,7 @@ def record_medications(
     since = moment.now.date() - timedelta(days=moment.settings.medication_days)
     listed = tuple(each for each in taken if each.end_on is None or each.end_on >= since)
     if len(listed) > MEDICATIONS_MOST:
-        return Refused("too-costly", f"more than {MEDICATIONS_MOST} medications: reconcile the list first")
+        return Refused("too-costly", f"A list holds at most {MEDICATIONS_MOST} medications: reconcile it first.")
     return [] if listed == state.medications else [medications_event(listed, moment)]
 
 

@@ -18,9 +18,13 @@ def sign_placement(
     if referral is None or not _waits_for_signature(state, referral, command.task_id):
         return NOTHING_TO_SIGN
     if command.level not in LEVELS or command.level == "none":
-        return Refused("code-invalid", "not a level of care of this edition", "Task.output")
+        return Refused("code-invalid", "Must be a code of the level-of-care CodeSystem.", "Task.output")
     if command.reason is None and _needs_reason(state.recommended, command.level):
-        return Refused("required", "a reason, where the level differs or an evaluation comes first", "Task.output")
+        return Refused(
+            "required",
+            "A reason is required where the level differs from the recommended one, or an evaluation comes first.",
+            "Task.output",
+        )
     review = state.review_of("R0")
     emitted: list[messages.Emits] = []
     if review is not None and command.task_id == referral.review_id:
@@ -41,7 +45,7 @@ def sign_placement(
 PATIENT_DECLINED = "patient-declined"
 """Of the recommended level; whatever is selected then is looked at again (R18)."""
 NOTHING_TO_SIGN = Refused(
-    "conflict", "nothing waits for a signature under this task: it was signed before, or withdrawn", "Task.status"
+    "conflict", "Nothing waits for a signature under this Task: it was signed before, or withdrawn.", "Task.status"
 )
 
 
@@ -72,5 +76,5 @@ def complete_review(
     state: State, command: messages.CompleteReview, moment: Moment[Settings]
 ) -> list[messages.Emits] | Refused:
     if all(each.id != command.task_id for each in state.reviews):
-        return Refused("conflict", "this review is not open: it was completed or withdrawn", "Task.status")
+        return Refused("conflict", "This review is not open: it was completed or withdrawn.", "Task.status")
     return [messages.PlacementReviewCompleted(review_id=command.task_id, by=moment.by, completed_at=moment.now)]

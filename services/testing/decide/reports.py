@@ -10,7 +10,7 @@ from services.testing.versions import next_version, of_patient, same
 from shared.rules.decision import Moment, Refused
 
 NOTHING_TO_PROMOTE = Refused(
-    "not-found", "no preliminary report is known that could become final", "DiagnosticReport.status"
+    "not-found", "Only a known preliminary report becomes final: send the report itself.", "DiagnosticReport.status"
 )
 
 
