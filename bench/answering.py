@@ -5,9 +5,11 @@ for everybody who came meanwhile. The floor is one INSERT and one send for each,
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count as counting
+from statistics import median
 from uuid import uuid4
 
 import asyncpg
@@ -16,83 +18,140 @@ from aiokafka import AIOKafkaConsumer
 from bench import bodies
 from bench.caller import Caller
 from bench.consuming import lay, store_before
+from bench.goals import Goal
+from bench.processes import LOADER, Processes
+from bench.quiet import settled
+from bench.results import Figure, Result
+from bench.slices import Scale, Slice, alternate, ratio
 from bench.workloads import PROGRAM, Workload, patients
 from deploy.hubfile import Hub
+from deploy.quiescence import Quiescence
 from shared.events.catalogue import DISCLOSURES, INTAKE_EVENTS
-from shared.path.outbound.lane import producing
+from shared.path.outbound.kafka import producing
 from shared.platform.clock import ticks
 
 CONNECTIONS = 64
 LATE_SECONDS_MOST = 30.0
+SLICE_SECONDS = 2.0
+BACKLOG_EVENTS = 12_000
+"""More than intake works off within a slice."""
 Act = Callable[[int], Awaitable[str]]
 """Do the n-th; returns the subject by which its record will be known."""
 
 
 @dataclass(frozen=True)
-class Latency:
-    """Milliseconds; `drained` is how many events of the backlog were heard a second meanwhile."""
+class Timed:
+    """The milliseconds of each, sorted, and the slice they come from; `drained` is the backlog's events a second."""
 
-    p50: float
-    p99: float
+    milliseconds: Sequence[float]
+    slice: Slice
     drained: float = 0.0
 
-
-async def posted(hub: Hub, token: str, rate: int, seconds: float) -> Latency:
-    """Consents posted to intake until their ConsentGiven is read."""
-    count = int(rate * seconds)
-    known = patients(count, rate)
-    await _make_known(hub, known)
-    sent = [bodies.permission(each) for each in known]
-    async with (
-        Caller(f"{hub.services['intake'].fhir}/Consent", token, CONNECTIONS) as caller,
-        _reading(hub.kafka, INTAKE_EVENTS) as seen,
-    ):
-
-        async def post(number: int) -> str:
-            location = await caller.post(sent[number])
-            return "Consent/" + location.split("consent/")[1].split("/")[0]
-
-        return await _open_loop(post, seen, rate, count)
+    def percentile(self, share: float) -> float:
+        return _percentile(self.milliseconds, share)
 
 
-async def baseline(hub: Hub, rate: int, seconds: float) -> Latency:
-    """One INSERT and one send instead of the service."""
-    body = bodies.permission(uuid4())
-    pool = await asyncpg.create_pool(hub.postgres["intake"], min_size=8, max_size=8)
-    await pool.execute("CREATE TABLE IF NOT EXISTS bare_answers (body text NOT NULL)")
-    async with producing(hub.kafka) as producer, _reading(hub.kafka, DISCLOSURES) as seen:
+@dataclass(frozen=True)
+class Latencies:
+    """One rate of arrivals on a hub: its slices are laid out here, each with patients of its own."""
 
-        async def insert_and_send(number: int) -> str:
-            await pool.execute("INSERT INTO bare_answers VALUES ($1)", body.decode())
-            subject = f"bare/{uuid4()}"
-            key = str(number).encode()
-            await producer.send_and_wait(DISCLOSURES, body, key=key, headers=[("ce_subject", subject.encode())])
-            return subject
+    quiescence: Quiescence
+    processes: Processes
+    token: str
+    workload: Workload
+    rate: int
+    seeds: Iterator[int]
 
-        found = await _open_loop(insert_and_send, seen, rate, int(rate * seconds))
-    await pool.close()
-    return found
+    @property
+    def hub(self) -> Hub:
+        return self.quiescence.hub
+
+    async def baseline(self, count: int) -> Timed:
+        """One INSERT and one send instead of the service."""
+        body, processes = bodies.permission(uuid4()), self.processes.only(LOADER, "Kafka", "PostgreSQL")
+        pool = await asyncpg.create_pool(self.hub.postgres["intake"], min_size=8, max_size=8)
+        await pool.execute("CREATE TABLE IF NOT EXISTS bare_answers (body text NOT NULL)")
+        async with producing(self.hub.kafka) as producer, _reading(self.hub.kafka, DISCLOSURES) as seen:
+
+            async def insert_and_send(number: int) -> str:
+                await pool.execute("INSERT INTO bare_answers VALUES ($1)", body.decode())
+                subject = f"bare/{uuid4()}"
+                key = str(number).encode()
+                await producer.send_and_wait(DISCLOSURES, body, key=key, headers=[("ce_subject", subject.encode())])
+                return subject
+
+            started = processes.read()
+            found = await _open_loop(insert_and_send, seen, self.rate, count)
+            used = processes.read()
+        await pool.close()
+        return Timed(found, Slice(count, used.at - started.at, used.since(started)))
+
+    async def posted(self, count: int, backlog: int = 0) -> Timed:
+        """Consents posted to intake until their ConsentGiven is read; meanwhile it works off so many escalations."""
+        known = patients(count, next(self.seeds))
+        await _make_known(self.hub, known)
+        waiting = patients(backlog // 5, next(self.seeds))
+        await store_before(self.workload, self.hub.postgres["intake"], waiting)
+        records, sent = self.workload.records(waiting), [bodies.permission(each) for each in known]
+        async with (
+            Caller(f"{self.hub.services['intake'].fhir}/Consent", self.token, CONNECTIONS) as caller,
+            _reading(self.hub.kafka, INTAKE_EVENTS) as seen,
+        ):
+
+            async def post(number: int) -> str:
+                location = await caller.post(sent[number])
+                return "Consent/" + location.split("consent/")[1].split("/")[0]
+
+            started = self.processes.read()
+            await lay(self.hub.kafka, self.workload.service.consumes, records)
+            before, begun = await _consumed(self.hub), ticks()
+            found = await _open_loop(post, seen, self.rate, count)
+            drained = (await _consumed(self.hub) - before) / (ticks() - begun)
+        await settled(self.quiescence)
+        used = self.processes.read()
+        return Timed(found, Slice(count + len(records), used.at - started.at, used.since(started)), drained)
 
 
-async def in_backlog(hub: Hub, token: str, workload: Workload, rate: int, seconds: float, events: int) -> Latency:
-    """The same while intake works off so many escalations. Says how many it heard meanwhile."""
-    keys = patients(events // 5, 1000 + rate)
-    await store_before(workload, hub.postgres["intake"], keys)
-    await lay(hub.kafka, workload.service.consumes, workload.records(keys))
-    before, started = await _consumed(hub), ticks()
-    found = await posted(hub, token, rate, seconds)
-    return Latency(found.p50, found.p99, (await _consumed(hub) - before) / (ticks() - started))
+async def measure(
+    quiescence: Quiescence, processes: Processes, token: str, workload: Workload, rate: int, scale: Scale
+) -> tuple[Result, Result]:
+    """The floor, the hub when it is quiet, and while a backlog drains, by turns."""
+    latencies = Latencies(quiescence, processes, token, workload, rate, counting(rate * 1000))
+    count, backlog = scale.units(int(rate * SLICE_SECONDS)), scale.units(BACKLOG_EVENTS)
+    floor, quiet, busy = await alternate(
+        scale,
+        lambda: latencies.baseline(count),
+        lambda: latencies.posted(count),
+        lambda: latencies.posted(count, backlog),
+    )
+    goals = Goal(20, at_most=True), Goal(50, at_most=True)
+    drained = Figure("the backlog, events a second", median(each.drained for each in busy))
+    alone = _figures(f"{rate} a second, quiet", quiet, floor, goals[0])
+    same_specimen = _figures(f"{rate} a second, backlog", busy, floor, goals[1])
+    return (
+        Result(f"latencies/{rate} quiet", "a POST", alone, _slices(quiet), _slices(floor)),
+        Result(f"latencies/{rate} backlog", "a POST or event", (*same_specimen, drained), _slices(busy)),
+    )
 
 
-async def until_drained(hub: Hub) -> None:
-    """Return once intake has heard all of it: the next measurement shall be quiet again."""
-    consumed, until = -1, ticks() + 120.0
-    while (now := await _consumed(hub)) != consumed and ticks() < until:
-        consumed = now
-        await asyncio.sleep(1.0)
+def _figures(what: str, taken: Sequence[Timed], floor: Sequence[Timed], goal: Goal) -> tuple[Figure, Figure]:
+    return _figure(f"{what}, p50", taken, floor, 0.50), _figure(f"{what}, p99", taken, floor, 0.99, goal)
 
 
-async def _open_loop(act: Act, seen: dict[str, float], rate: int, count: int) -> Latency:
+def _figure(what: str, taken: Sequence[Timed], floor: Sequence[Timed], share: float, *goals: Goal) -> Figure:
+    """The percentile of all slices' answers, for one slice has too few; the ratio is the rounds' median."""
+    found, baseline = (
+        _percentile(sorted(each for one in several for each in one.milliseconds), share) for several in (taken, floor)
+    )
+    return Figure(what, found, baseline, ratio(taken, floor, lambda each: each.percentile(share)), goals)
+
+
+def _slices(taken: Sequence[Timed]) -> list[Slice]:
+    return [each.slice for each in taken]
+
+
+async def _open_loop(act: Act, seen: dict[str, float], rate: int, count: int) -> list[float]:
+    """The milliseconds of each, sorted."""
     started = ticks() + 0.5
     due: dict[str, float] = {}
 
@@ -107,8 +166,7 @@ async def _open_loop(act: Act, seen: dict[str, float], rate: int, count: int) ->
         if ticks() > until:
             raise AssertionError("a record that was accepted never came")
         await asyncio.sleep(0.05)
-    taken = sorted((seen[subject] - at) * 1000 for subject, at in due.items())
-    return Latency(_percentile(taken, 0.50), _percentile(taken, 0.99))
+    return sorted((seen[subject] - at) * 1000 for subject, at in due.items())
 
 
 def _percentile(taken: Sequence[float], share: float) -> float:

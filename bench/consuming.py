@@ -5,84 +5,96 @@ import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count as counting
 from typing import Any
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from bench.goals import Goal
+from bench.processes import Processes, Reading
+from bench.results import Result, figure
 from bench.servers import Servers, emptied
+from bench.slices import Scale, Slice, alternate, between
 from bench.watching import Stages, Statements
 from bench.workloads import Record, Workload, patients
 from shared.events.catalogue import PARTITIONS
+from shared.path.destination import Routes
 from shared.path.inbound.consumer import Consumer
-from shared.path.outbound.lane import producing
+from shared.path.outbound.destinations import topics
+from shared.path.outbound.kafka import producing
 from shared.path.service import Service
-from shared.path.transaction.delivery import Answer, Delivery
 from shared.path.transaction.inbox import Inbox
+from shared.path.transaction.journal import Journal
 from shared.platform import db
-from shared.platform.clock import Clock, ticks
+from shared.platform.clock import Clock
 from shared.platform.listening import Listening
 
 LONGEST_SECONDS = 300.0
+CONSUMER = "consumer"
+GOALS = (Goal(10_000), Goal(0.5, is_ratio=True))
 
 
 @dataclass
 class Count:
-    """How many were decided, and when the first and the last batch were."""
+    """How many were decided, and what was used when the first poll's were, and the last's."""
 
     wanted: int
+    processes: Processes
     done: int = 0
     first: int = 0
-    started_at: float = 0.0
-    ended_at: float = 0.0
+    started: Reading | None = None
+    ended: Reading | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, events: int) -> None:
         self.done += events
-        self.ended_at = ticks()
-        if not self.first:
-            self.first, self.started_at = events, self.ended_at
-        if self.done >= self.wanted:
+        if self.started is None:
+            self.first, self.started = events, self.processes.read()
+        if self.done >= self.wanted and self.ended is None:
+            self.ended = self.processes.read()
             self.finished.set()
 
     @property
-    def rate(self) -> float:
-        """Events a second from the end of the first batch on: joining the group is not what is measured."""
-        return (self.done - self.first) / (self.ended_at - self.started_at)
+    def slice(self) -> Slice:
+        """From the end of the first poll on: joining the group is not what is measured."""
+        assert self.started is not None and self.ended is not None
+        return between(self.started, self.ended, self.done - self.first)
 
 
-class CountingInbox(Inbox):
-    """An inbox that counts what it has committed."""
+class CountedConsumer(Consumer):
+    """A consumer that counts what it has committed, poll by poll: between two polls nothing is half done."""
 
     count: Count
 
-    async def receive(self, deliveries: Sequence[Delivery]) -> list[Answer]:
-        answers = await super().receive(deliveries)
-        self.count.add(len(deliveries))
-        return answers
+    async def take(self, records: Sequence[ConsumerRecord]) -> None:
+        await super().take(records)
+        self.count.add(len(records))
 
 
-@dataclass(frozen=True)
-class Consumed:
-    """Events a second, those of the same statements prebuilt, events said an event, microseconds an event by stage."""
-
-    rate: float
-    floor: float
-    emitted: float
-    stages: Stages
-
-
-async def measure(servers: Servers, workload: Workload, events: int, passes: int) -> Consumed:
-    """Passes of: as it is; with other patients, watched; that one's statements prebuilt. The middle ratio is told."""
+async def measure(servers: Servers, workload: Workload, scale: Scale) -> tuple[Result, Stages]:
+    """Once watched; then that one's statements prebuilt and, with other patients, as it is, by turns."""
     dsn = await servers.database(workload.name)
     await _caught_up(servers.kafka, workload.service)
-    count = events // len(workload.events("00000000-0000-4000-8000-000000000000", workload.service.keys))
-    taken = [await _pass(servers, workload, dsn, count, each) for each in range(passes)]
-    return sorted(taken, key=lambda each: each.rate / each.floor)[passes // 2]
+    a_patient = len(workload.events("00000000-0000-4000-8000-000000000000", workload.keys))
+    size, seeds, statements = scale.units(workload.slice_events) // a_patient, counting(), Statements()
+    others = patients(size, next(seeds))
+    counted, emitted = await _consume(servers, workload, dsn, others, statements)
+
+    async def prebuilt() -> Slice:
+        return await _prebuilt(servers, workload, dsn, others, statements, counted.done)
+
+    async def as_it_is() -> Slice:
+        return (await _consume(servers, workload, dsn, patients(size, next(seeds)), None))[0].slice
+
+    floor, reached = await alternate(scale, prebuilt, as_it_is)
+    what = f"{workload.service.name} consumes {workload.name} ({emitted / counted.done:.1f} emitted an event)"
+    found = figure(what, reached, floor, lambda each: each.rate, *GOALS)
+    return Result(f"consumer/{workload.name}", "an event", (found,), reached, floor), statements.stages(counted.done)
 
 
 async def _caught_up(bootstrap: str, service: Service) -> None:
-    """The service has heard what is on its topic: the events of other courses are not what is measured."""
+    """The service has consumed what is on its topic: the events of other courses are not what is measured."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=f"iop.{service.name}", enable_auto_commit=False)
     await consumer.start()
     try:
@@ -93,38 +105,32 @@ async def _caught_up(bootstrap: str, service: Service) -> None:
         await consumer.stop()
 
 
-async def _pass(servers: Servers, workload: Workload, dsn: str, count: int, number: int) -> Consumed:
-    plain, _ = await _consume(servers, workload, dsn, patients(count, 2 * number), None)
-    statements = Statements()
-    others = patients(count, 2 * number + 1)
-    counted, emitted = await _consume(servers, workload, dsn, others, statements)
-    floor = await _prebuilt(workload, dsn, others, statements, counted.done)
-    return Consumed(plain.rate, floor, emitted / counted.done, statements.stages(counted.done))
-
-
 async def _consume(
     servers: Servers, workload: Workload, dsn: str, keys: Sequence[str], statements: Statements | None
 ) -> tuple[Count, int]:
     await _prepare(workload, dsn, keys)
-    count = Count(await lay(servers.kafka, workload.service.consumes, workload.records(keys)))
+    records = workload.records(keys)
+    count = Count(len(records), servers.processes(CONSUMER))
+    await lay(servers.kafka, workload.service.consumes, records)
     calm()
     clock = Clock()
     async with db.pool(dsn) as pool:
         listening = Listening(pool, clock)
         await listening.start()
-        months = db.Months(dsn)
-        await months.ensure(clock.now())
-        inbox = CountingInbox(
+        journal = Journal(dsn, workload.settings)
+        await journal.ensure(clock.now())
+        inbox = Inbox(
             workload.service,
+            Routes(topics(workload.service.name)),
             statements.pool(pool) if statements else pool,
-            months,
+            journal,
             clock,
             listening,
             workload.settings,
             lambda _: None,
         )
-        inbox.count = count
-        consumer = Consumer(inbox, servers.kafka, "bench")
+        consumer = CountedConsumer(inbox, servers.kafka, "bench")
+        consumer.count = count
         if statements:
             # One at a time, else the stages overlap and their sum says nothing.
             consumer.side_by_side = 1
@@ -150,7 +156,7 @@ async def _running(consumer: Consumer) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        # A moment for the last acknowledgement, else the next measurement hears the last batch again.
+        # A moment for the last acknowledgement, else the next measurement consumes the last batch again.
         await asyncio.sleep(0.5)
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -175,28 +181,30 @@ async def store_before(workload: Workload, dsn: str, keys: Sequence[str]) -> Non
         await connection.close()
 
 
-async def lay(bootstrap: str, topic: str, records: Sequence[Record]) -> int:
-    """Put the records on their topic and return how many."""
+async def lay(bootstrap: str, topic: str, records: Sequence[Record]) -> None:
+    """Put the records on their topic."""
     async with producing(bootstrap) as producer:
         sent = []
         for record in records:
             headers = [(name, value.encode()) for name, value in record.headers.items()]
             sent.append(await producer.send(topic, record.body, key=record.key.encode(), headers=headers))
         await asyncio.gather(*sent)
-    return len(records)
 
 
-async def _prebuilt(workload: Workload, dsn: str, keys: Sequence[str], statements: Statements, events: int) -> float:
-    """Events a second when nothing is read, decided or written any more."""
+async def _prebuilt(
+    servers: Servers, workload: Workload, dsn: str, keys: Sequence[str], statements: Statements, events: int
+) -> Slice:
+    """The same when nothing is read, decided or written any more."""
     await _prepare(workload, dsn, keys)
     calm()
+    processes = servers.processes(CONSUMER)
     connection: Any = await db.connect(dsn)
     try:
-        started = ticks()
+        started = processes.read()
         for batch in statements.batches:
             async with connection.transaction():
                 for method, arguments in batch:
                     await getattr(connection, method)(*arguments)
-        return events / (ticks() - started)
+        return between(started, processes.read(), events)
     finally:
         await connection.close()

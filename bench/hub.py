@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
+
+from bench.processes import LOADER, Processes
 from deploy import hubfile
 from deploy.hubfile import Hub
 from deploy.paths import REPOSITORY
@@ -16,18 +19,19 @@ from deploy.paths import REPOSITORY
 START_SECONDS_MOST = 120.0
 STOP_SECONDS_MOST = 60.0
 _OWN = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL")
-_TICKS = os.sysconf("SC_CLK_TCK")
+_SERVERS = {"java": "Kafka", "postgres": "PostgreSQL"}
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Hub]:
+def running(folder: Path) -> Iterator[tuple[Hub, Processes]]:
     """The hub in this folder, with embedded servers whatever the environment says; stopped afterwards."""
     environment = {name: value for name, value in os.environ.items() if name not in _OWN}
     command = (sys.executable, "-m", "deploy.cli", "up", "--data", str(folder), "--any-ports")
     with (folder.parent / "up.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
     try:
-        yield _healthy(folder, process)
+        found = _healthy(folder, process)
+        yield found, _processes(found, process.pid)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(STOP_SECONDS_MOST)
@@ -42,10 +46,13 @@ def _healthy(folder: Path, process: "subprocess.Popen[bytes]") -> Hub:
     return hubfile.read(folder)
 
 
-def cpu_seconds(pid: int) -> float:
-    """What a process has used of a core so far, its threads included (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+def _processes(hub: Hub, up: int) -> Processes:
+    """All that `iop up` has started, itself, and this process, which makes the load."""
+    services = {service.pid: name for name, service in hub.services.items()}
+    children = psutil.Process(up).children()
+    named = {services.get(each.pid) or _SERVERS.get(each.name(), "issuer"): each.pid for each in children}
+    trees = {"PostgreSQL": named.pop("PostgreSQL")}
+    return Processes({**named, "iop up": up, LOADER: os.getpid()}, trees)
 
 
 def memory_megabytes(pid: int) -> tuple[float, float | None]:

@@ -2,66 +2,67 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import msgspec
 
 from bench.consuming import calm
+from bench.goals import Goal
+from bench.results import Result, figure
 from bench.servers import Servers, emptied
+from bench.slices import Scale, Slice, alternate, between
 from bench.workloads import PROGRAM, Record, Workload, patients
 from shared.events.catalogue import ATTENDANCE_EVENTS
-from shared.path.outbound.lane import BATCH_MOST, TopicLane, WakeUp, producing
+from shared.path.outbound.destinations import topics
+from shared.path.outbound.kafka import BATCH_MOST, TopicLane, producing
+from shared.path.outbound.lane import WakeUp
 from shared.platform import db
-from shared.platform.clock import ticks
 
+ROWS = 20_000
+SENDER = "sender"
 Sendable = tuple[bytes, bytes, list[tuple[str, bytes]]]
 
 
-@dataclass(frozen=True)
-class Relayed:
-    rate: float
-    floor: float
-
-
-async def measure(servers: Servers, workload: Workload, rows: int, passes: int) -> Relayed:
-    """Passes of bare produce and of the lane, over the same records; the middle ratio is told."""
+async def measure(servers: Servers, workload: Workload, scale: Scale) -> Result:
+    """Bare produce and the lane by turns, over the same records."""
     dsn = await servers.database("relay")
-    step = len(workload.events("00000000-0000-4000-8000-000000000000", workload.service.keys))
-    records = workload.records(patients(rows // step, 1))
+    step = len(workload.events("00000000-0000-4000-8000-000000000000", workload.keys))
+    records = workload.records(patients(max(1, scale.units(ROWS) // step), 1))
     sendable = [(each.body, each.key.encode(), [(k, v.encode()) for k, v in each.headers.items()]) for each in records]
-    taken = []
-    for _ in range(passes):
-        calm()
-        floor = await _bare(servers.kafka, sendable)
-        taken.append(Relayed(await _lane(servers.kafka, dsn, records), floor))
-    return sorted(taken, key=lambda each: each.rate / each.floor)[passes // 2]
+    floor, reached = await alternate(scale, lambda: _bare(servers, sendable), lambda: _lane(servers, dsn, records))
+    found = figure("a topic lane", reached, floor, lambda each: each.rate, Goal(30_000))
+    return Result("lane/topic", "a row", (found,), reached, floor)
 
 
-async def _bare(bootstrap: str, sendable: Sequence[Sendable]) -> float:
-    async with producing(bootstrap) as producer:
+async def _bare(servers: Servers, sendable: Sequence[Sendable]) -> Slice:
+    calm()
+    processes = servers.processes(SENDER)
+    async with producing(servers.kafka) as producer:
         await producer.partitions_for(ATTENDANCE_EVENTS)
-        started = ticks()
+        started = processes.read()
         for first in range(0, len(sendable), BATCH_MOST):
             sent = []
             for body, key, headers in sendable[first : first + BATCH_MOST]:
                 sent.append(await producer.send(ATTENDANCE_EVENTS, body, key=key, headers=headers))
             await asyncio.gather(*sent)
-        return len(sendable) / (ticks() - started)
+        return between(started, processes.read(), len(sendable))
 
 
-async def _lane(bootstrap: str, dsn: str, records: Sequence[Record]) -> float:
+async def _lane(servers: Servers, dsn: str, records: Sequence[Record]) -> Slice:
     await emptied(dsn)
-    lane = TopicLane("attendance", ATTENDANCE_EVENTS, WakeUp())
+    (destination,) = [each for each in topics("attendance") if each.name == ATTENDANCE_EVENTS]
+    lane = TopicLane("attendance", destination, WakeUp())
+    processes = servers.processes(SENDER)
     connection: Any = await db.connect(dsn)
     try:
         await _fill(dsn, lane.lane, records)
-        async with producing(bootstrap) as producer:
+        calm()
+        async with producing(servers.kafka) as producer:
             await producer.partitions_for(ATTENDANCE_EVENTS)
-            started = ticks()
+            started = processes.read()
             await lane.release(connection, producer)
-            return len(records) / (ticks() - started)
+            return between(started, processes.read(), len(records))
     finally:
         await connection.close()
 

@@ -1,51 +1,53 @@
-"""The lines that are printed: what, reached, floor, ratio, goal, met or missed by how much."""
+"""What is printed: reached, floor, ratio, goal met or missed by how much; below it the CPU of a unit by process."""
 
 import os
-from dataclasses import dataclass
 
-WIDTHS = (58, 12, 12, 6)
+from bench.goals import number
+from bench.processes import BUSY_SHARE, LOADER
+from bench.results import Figure, Result, Run
 
-
-@dataclass(frozen=True)
-class Goal:
-    """At least (or, of a time, at most) so much; a ratio or an absolute number in the line's own unit."""
-
-    value: float
-    is_ratio: bool = False
-    at_most: bool = False
-
-    def verdict(self, reached: float, ratio: float | None) -> str:
-        found = ratio if self.is_ratio else reached
-        if found is None:
-            return ""
-        name = f"{'≤' if self.at_most else '≥'} {_number(self.value)}{' of the floor' if self.is_ratio else ''}"
-        met = found <= self.value if self.at_most else found >= self.value
-        if met:
-            return f"{name}: met"
-        missed = found / self.value - 1 if self.at_most else 1 - found / self.value
-        return f"{name}: missed by {missed:.0%}"
+WIDTHS = (58, 12, 12, 8)
+COLUMN = 12
 
 
-def heading() -> None:
+def heading(run: Run) -> None:
+    print(f"{run.cores} cores, load {run.load:.1f}; others use {run.others_share:.0%} of them", flush=True)
+    if run.others_share > BUSY_SHARE:
+        print(
+            "The machine is busy: rates and milliseconds say little; CPU a unit says more, and is too high.", flush=True
+        )
     print(f"{'':{WIDTHS[0]}}{'reached':>{WIDTHS[1]}}{'floor':>{WIDTHS[2]}}{'ratio':>{WIDTHS[3]}}  goals", flush=True)
 
 
-def line(what: str, reached: float, floor: float | None, *goals: Goal) -> None:
-    """One line. A ratio below one means: slower, or longer, than the floor."""
-    ratio = reached / floor if floor else None
-    sources = (
-        f"{_number(floor):>{WIDTHS[2]}}{ratio:>{WIDTHS[3]}.2f}" if floor and ratio else " " * (WIDTHS[2] + WIDTHS[3])
-    )
-    verdicts = "; ".join(goal.verdict(reached, ratio) for goal in goals)
-    print(f"{what:{WIDTHS[0]}}{_number(reached):>{WIDTHS[1]}}{sources}  {verdicts}".rstrip(), flush=True)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}" if value >= 10 else f"{value:.2g}"
-
-
 def section(title: str) -> None:
-    print(f"\n{title} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)", flush=True)
+    print(f"\n{title} (load {os.getloadavg()[0]:.1f})", flush=True)
+
+
+def result(found: Result) -> None:
+    for each in found.figures:
+        line(each)
+    _cpu(found)
+
+
+def line(found: Figure) -> None:
+    """One line. A ratio below one means: slower, or shorter, than the floor."""
+    floor = "" if found.floor is None else number(found.floor)
+    ratio = "" if found.ratio is None else f"{found.ratio:.2f}"
+    verdicts = "; ".join(goal.verdict(found.reached, found.ratio) for goal in found.goals)
+    columns = zip((number(found.reached), floor, ratio), WIDTHS[1:], strict=True)
+    print(f"{found.what:{WIDTHS[0]}}{''.join(f'{each:>{w}}' for each, w in columns)}  {verdicts}".rstrip(), flush=True)
+
+
+def _cpu(found: Result) -> None:
+    """The processes side by side; together is without the loader, which comes last."""
+    cpu = found.cpu
+    columns = {name: each for name, each in cpu.items() if name != LOADER} | {"together": found.together}
+    if found.floor_together:
+        columns["floor's"] = found.floor_together
+    if LOADER in cpu:
+        columns[LOADER] = cpu[LOADER]
+    print(f"    {f'CPU µs, best of {len(found.reached)}':22}{''.join(f'{name:>{COLUMN}}' for name in columns)}")
+    print(f"    {found.unit:22}{''.join(f'{number(each):>{COLUMN}}' for each in columns.values())}", flush=True)
 
 
 def stages(name: str, found: dict[str, float]) -> None:

@@ -1,6 +1,7 @@
 """The ground to measure on: embedded Kafka and PostgreSQL in a folder that goes away, a database a measurement."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,13 +11,13 @@ from pathlib import Path
 
 import asyncpg
 
+from bench.processes import Processes
 from deploy import embedded_kafka, embedded_postgres, topics
 from shared.platform import db
 
 TABLES = (
-    "state, resources, journal, processed, outbox, alias, consents, consent_versions, ledger, waiting, service, "
-    "parked, "
-    "documents"
+    "state, resources, journal, settings, processed, outbox, alias, consents, consent_versions, ledger, waiting, "
+    "service, parked, quarantine, documents"
 )
 
 
@@ -25,8 +26,17 @@ class Servers:
     """Where Kafka is, and PostgreSQL; `folder` is for whatever else a measurement needs to lay down."""
 
     folder: Path
-    kafka: str
+    broker: embedded_kafka.RunningKafka
     postgres: embedded_postgres.RunningPostgres
+
+    @property
+    def kafka(self) -> str:
+        return self.broker.bootstrap
+
+    def processes(self, ourselves: str) -> Processes:
+        """The servers, and this process under the name of what it is here."""
+        single = {ourselves: os.getpid(), "Kafka": self.broker.process.pid}
+        return Processes(single, {"PostgreSQL": self.postgres.process.pid})
 
     async def database(self, name: str) -> str:
         """The address of a new database with the hub's schema."""
@@ -38,6 +48,16 @@ class Servers:
         dsn = self.postgres.dsn(f"bench_{name}")
         await db.migrate(dsn)
         return dsn
+
+
+async def _without_autovacuum(dsn: str) -> None:
+    """It comes once a minute and changes plans: a slice after it is not like one before."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("ALTER SYSTEM SET autovacuum = off")
+        await connection.execute("SELECT pg_reload_conf()")
+    finally:
+        await connection.close()
 
 
 async def emptied(dsn: str) -> None:
@@ -60,7 +80,8 @@ def servers() -> Iterator[Servers]:
             kafka = embedded_kafka.start(folder)
             try:
                 asyncio.run(topics.create(kafka.bootstrap))
-                yield Servers(folder, kafka.bootstrap, postgres)
+                asyncio.run(_without_autovacuum(postgres.dsn()))
+                yield Servers(folder, kafka, postgres)
             finally:
                 kafka.stop()
         finally:

@@ -14,7 +14,7 @@ Stages = dict[str, float]
 """Stage to microseconds an event."""
 
 _NAMES = {
-    store.MARK_PROCESSED: "claims",
+    store.MARK_PROCESSED: "mark processed",
     store.MISSING: "lock",
     store.LOCK: "lock",
     store.STORE: "states, journal, outbox, resources",
@@ -36,8 +36,8 @@ class Statements:
     def watch(self, inbox: Inbox, consumer: Consumer) -> None:
         """Time reading, deciding, each batch, and what lies between two batches."""
         self._time(consumer._reader, "read", "read")
-        self._time_waited(inbox, "_deliberate", "decide, evolve, write")
-        self._time_waited(inbox, "hear", "in hear")
+        self._time_waited(inbox, "_decide", "decide, evolve, write")
+        self._time_waited(inbox, "receive", "in receive")
         receive: Callable[..., Any] = inbox.receive
 
         async def noted(*arguments: Any) -> Any:
@@ -72,12 +72,12 @@ class Statements:
         setattr(owner, method, timed)
 
     def stages(self, events: int) -> Stages:
-        """Microseconds an event by stage; between two batches it is `bus`."""
+        """Microseconds an event by stage; between two batches it is `consumer`."""
         seconds = dict(self.seconds)
-        in_receive = seconds.pop("in hear")
+        in_receive = seconds.pop("in receive")
         inside = sum(each for name, each in seconds.items() if name != "read")
         seconds["columns, answers, counting"] = in_receive - inside
-        seconds["bus"] = max(0.0, self._between - seconds["read"])
+        seconds["consumer"] = max(0.0, self._between - seconds["read"])
         return {name: each / events * 1e6 for name, each in seconds.items()}
 
 

@@ -47,7 +47,7 @@ from shared.events.intake import (
     PatientIdentified,
     TemplateSlot,
 )
-from shared.path.service import Service
+from shared.path.service import PATIENT, Service
 from shared.platform.keys import Keys
 from shared.platform.settings import Process
 
@@ -76,13 +76,19 @@ class Record:
 
 @dataclass(frozen=True)
 class Workload:
-    """A service, its settings, the state of each patient before the first event, and the events, in order."""
+    """A service, its settings, each patient's state before the first event, the events in order, how many a slice."""
 
     name: str
     service: Service
     settings: Mapping[str, Any]
     events: Callable[[str, Keys], Sequence[Emitted]]
-    before: Callable[[str], Any | None] = lambda _: None
+    before: Callable[[str], Any | None]
+    slice_events: int
+
+    @property
+    def keys(self) -> Keys:
+        assert self.service.keys is not None
+        return self.service.keys
 
     def records(self, patients: Sequence[str]) -> list[Record]:
         """Every patient's events in order, the patients' courses overlapping as they do in life."""
@@ -90,17 +96,18 @@ class Workload:
         timed = []
         for patient in patients:
             begins = chance.random()
-            for step, (producer, event) in enumerate(self.events(patient, self.service.keys)):
+            for step, (producer, event) in enumerate(self.events(patient, self.keys)):
                 timed.append((begins + step * 0.05, patient, producer, step, event))
         timed.sort(key=lambda each: each[:4])
         return [_record(patient, producer, step, event) for _, patient, producer, step, event in timed]
 
     def rows(self, patients: Sequence[str]) -> Iterator[tuple[str, str, int, str]]:
         """The rows of table `state` (key, program, version, body) that are there beforehand."""
+        decider = self.service.deciders[PATIENT]
         for patient in patients:
             state = self.before(patient)
             if state is not None:
-                yield patient, PROGRAM, self.service.version, self.service.encode(state)
+                yield patient, PROGRAM, decider.version, decider.write(state)
 
 
 def patients(count: int, seed: int) -> list[str]:
@@ -112,16 +119,16 @@ def workloads(folder: Path) -> list[Workload]:
     """All four. `folder` is where keys are made."""
     made = hub_keys.make(folder)
     process = Process(database_url="", kafka_bootstrap="", deploy=REPOSITORY / "deploy", keys=made, issuer="")
-    sources: list[tuple[str, Any, Any, Any]] = [
-        ("signals", intake, _signals, _in_care),
-        ("stays", attendance, _stays, lambda _: None),
-        ("medicines", testing, _medicines, lambda _: None),
-        ("permissions", aftercare, _permissions, lambda _: None),
+    sources: list[tuple[str, Any, Any, Any, int]] = [
+        ("signals", intake, _signals, _in_care, 6_000),
+        ("stays", attendance, _stays, lambda _: None, 3_000),
+        ("medicines", testing, _medicines, lambda _: None, 10_000),
+        ("permissions", aftercare, _permissions, lambda _: None, 4_200),
     ]
     found = []
-    for name, app, events, before in sources:
+    for name, app, events, before, slice_events in sources:
         assemble = app.assemble(Keys.load(made, app.__name__.split(".")[1]))
-        found.append(Workload(name, assemble.service, assemble.settings(process), events, before))
+        found.append(Workload(name, assemble.service, assemble.settings(process), events, before, slice_events))
     return found
 
 
