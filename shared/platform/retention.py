@@ -1,4 +1,4 @@
-"""Deletes processed ids, documents and journal months past their retention. Decisions load states, never these tables."""
+"""Deletes processed ids, documents and journal months past their retention. No decision reads these tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

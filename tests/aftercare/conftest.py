@@ -25,9 +25,15 @@ async def partner(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Partner]:
 
 
 @pytest.fixture
-async def aftercare(start_service: StartService, partner: Partner) -> AsyncIterator[Aftercare]:
+async def aftercare_alone(start_service: StartService, partner: Partner) -> Aftercare:
+    """Nothing runs by itself: a test opens the lane it looks at."""
     service = await start_service(app.assemble, "aftercare", ADMITTED)
-    here = Aftercare(**vars(service), partner=partner)
+    return Aftercare(**vars(service), partner=partner)
+
+
+@pytest.fixture
+async def aftercare(aftercare_alone: Aftercare) -> AsyncIterator[Aftercare]:
+    here = aftercare_alone
     await asyncio.gather(*here.parts.tasks(here.running))
     lanes = [
         GatedLane(here.inbox.service, each, here.inbox.routes, here.pool, here.inbox.clock, here.wake_up).run(here.dsn)

@@ -3,16 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 
 class Partner:
-    """It keeps what it is sent and answers with its status."""
+    """It keeps what it is sent and answers with its status, so many bytes long and so long after the first of them."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
         self.status = 200
+        self.answer_bytes = 0
+        self.answer_seconds = 0.0
         self.url = ""
 
     @asynccontextmanager
@@ -26,6 +28,11 @@ class Partner:
         headers = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(headers.partition("content-length: ")[2].partition("\r\n")[0])
         self.received.append(json.loads(await reader.readexactly(length)))
-        writer.write(f"HTTP/1.1 {self.status} Told\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        head = f"HTTP/1.1 {self.status} Told\r\ncontent-length: {self.answer_bytes}\r\nconnection: close\r\n\r\n"
+        writer.write(head.encode())
         await writer.drain()
+        await asyncio.sleep(self.answer_seconds)
+        with suppress(ConnectionError):
+            writer.write(b" " * self.answer_bytes)
+            await writer.drain()
         writer.close()

@@ -118,14 +118,16 @@ class Aftercare(ServiceOnPostgres):
             await store.store(connection, self.inbox.service.deciders[PATIENT], batch, DISCHARGED, DISCHARGED)
 
     @asynccontextmanager
-    async def lane(self, partner: consents.Partner) -> AsyncIterator[None]:
-        """One more partner's lane, at the same address as all."""
+    async def lane(self, partner: consents.Partner, **changed: Any) -> AsyncIterator[None]:
+        """One more partner's lane, at the same address as all but for what of its destination is changed."""
         told = msgspec.structs.replace(partner, url=self.partner.url)
-        destination = partner_destination(told, form.transaction)
+        destination = replace(partner_destination(told, form.transaction), **changed)
         lane = GatedLane(self.inbox.service, destination, self.inbox.routes, self.pool, self.inbox.clock, WakeUp())
         task = asyncio.create_task(lane.run(self.dsn))
-        yield
-        task.cancel()
+        try:
+            yield
+        finally:
+            task.cancel()
 
     async def until_audited(self, *expected: str) -> None:
         async def reached() -> bool:
@@ -154,9 +156,9 @@ class Aftercare(ServiceOnPostgres):
         await self.until(reached)
 
 
-async def identified(service: Aftercare, person: dict[str, Any] = PERSON) -> None:
+async def identified(service: Aftercare, person: dict[str, Any] = PERSON, mrn: str = MRN.value) -> None:
     sealed = service.keys.seal("aftercare", {"patient": person, "area": "Riverbend", "language": "en"})
-    digests = service.keys.digests("demo", [MRN])
+    digests = service.keys.digests("demo", [Identifier(MRN.system, mrn)])
     await service.learn(PatientIdentified(digests=digests, sealed=(sealed,), identified_at=ADMITTED))
 
 

@@ -27,8 +27,8 @@ PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
 NEW_YORK = timezone(timedelta(hours=-5))
 MONDAY = datetime(2026, 1, 5, 9, tzinfo=NEW_YORK)
 JOURNAL = """INSERT INTO journal
-    (now, listening_since, kind, key, program, cause, producer, delivery, event, content, outcome, settings, code, emitted)
-    VALUES ($1, $1, 'patient', $2, 'demo', $3, 'ehr', 'commanded', $4, $5, 'decided', '', '', '{}')"""
+    (now, listening_since, kind, key, program, cause, producer, delivery, event, content, outcome, settings, code,
+    emitted) VALUES ($1, $1, 'patient', $2, 'demo', $3, 'ehr', 'commanded', $4, $5, 'decided', '', '', '{}')"""
 
 
 def consent(identity: str, *fields: str) -> RecordConsent:

@@ -45,13 +45,18 @@ async def client() -> AsyncIterator[Client]:
 
 
 async def post(opened: Client, transport: Transport, body: bytes, headers: Mapping[str, str]) -> Reply:
-    """Send once. An answer that takes too long or is too large says nothing: it counts as trouble."""
+    """Send once. An answer that takes too long counts as trouble; of a long one only its status counts.
+
+    Raises httpx.UnsupportedProtocol or httpx.InvalidURL for an address that is none.
+    """
     try:
         async with (
             asyncio.timeout(transport.seconds_most),
             opened.stream("POST", transport.url, content=body, headers=dict(headers)) as answer,
         ):
             await _drain(answer, transport.answer_bytes_most)
+    except httpx.UnsupportedProtocol:
+        raise
     except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
         return Trouble(type(error).__name__)
     if answer.is_success:

@@ -64,7 +64,9 @@ async def advisory_lock(dsn: str, lane: str) -> AsyncIterator[Connection]:
 
 async def _lock(connection: Connection, number: int) -> None:
     # Asking again, not waiting in the server: a waiting session would hold a snapshot and outlive its client.
-    while not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _LOCK_SPACE, number):
+    while True:
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _LOCK_SPACE, number):
+            return
         await asyncio.sleep(ASK_AGAIN_SECONDS)
 
 

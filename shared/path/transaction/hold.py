@@ -15,6 +15,7 @@ from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation, EscalationEvent, EscalationRaised, EscalationResolved, Signal
 from shared.events.internal import TimePassed
 from shared.events.technical import DeliveryParked, DeliveryRedriven
+from shared.path.service import PATIENT
 from shared.path.transaction.batch import Batch, LockedState, ParkedRow
 from shared.path.transaction.circumstances import Circumstances
 from shared.path.transaction.delivery import (
@@ -38,8 +39,8 @@ from shared.rules.escalation import Open, Times
 CATEGORY: Final = "hub-hold"
 TIER = 2
 """Until the parked deliveries are decided, nothing new is concluded about this patient: a day to act."""
-UNKNOWN_PROGRAM = "{}"
-"""A hold without an escalation: nobody here is responsible for that program."""
+UNESCALATED = "{}"
+"""A hold without an escalation: of a program nobody here is responsible for, or of a key that is no patient."""
 STILL_PARKED = Refused(
     "business-rule",
     "Deliveries of this patient are still parked. The hub resolves this once they are redriven (iop parked redrive).",
@@ -102,7 +103,7 @@ def due(hold: str) -> datetime | None:
 
 
 def _open(hold: str | None) -> tuple[Open, ...]:
-    return () if hold is None or hold == UNKNOWN_PROGRAM else (msgspec.json.decode(hold, type=Open),)
+    return () if hold is None or hold == UNESCALATED else (msgspec.json.decode(hold, type=Open),)
 
 
 class Holding:
@@ -145,22 +146,24 @@ class Holding:
         ]
         locked.hold, locked.changed = None, True
         identity = self._outcome_id(delivery, "redriven")
-        details = "The parked deliveries of a patient were decided."
+        details = f"The parked deliveries of a {locked.kind} were decided."
         redriven = DeliveryRedriven(outcome_id=identity, service=self._by.service.name, details=details)
         self._emit(delivery, locked, resolved, "hub-release", redriven)
 
     def _hold(self, delivery: Delivery, locked: LockedState) -> None:
-        """From here on deliveries of this key queue. Nothing emitted of it holds a value, or names them to operations."""
+        """From here on deliveries of this key queue. Operations hear of no patient, nobody of a value."""
         settings = self._by.settings.get(delivery.program)
+        locked.hold = UNESCALATED
         if settings is None:
-            locked.hold = UNKNOWN_PROGRAM
             return
-        found = self._escalation(delivery, settings.escalation)
-        locked.hold = _encode(Open(found)).decode()
+        raised: list[EscalationEvent] = []
+        if locked.kind == PATIENT:
+            found = self._escalation(delivery, settings.escalation)
+            locked.hold = _encode(Open(found)).decode()
+            raised.append(EscalationRaised(escalation=found, at=self._by.now))
         identity = self._outcome_id(delivery, "parked")
         details = f"{name_of(delivery)} was parked. `iop parked list` shows it."
         parked = DeliveryParked(outcome_id=identity, service=self._by.service.name, details=details)
-        raised = [EscalationRaised(escalation=found, at=self._by.now)]
         self._emit(delivery, locked, raised, "hub-hold", parked)
 
     def _escalation(self, delivery: Delivery, times: Times) -> Escalation:
@@ -205,6 +208,7 @@ class Holding:
             return stale
         decided = decide(delivery, locked, self._by.moment(delivery))
         if isinstance(decided, Refused):
+            self._journal(delivery, name_of(delivery), content_of(delivery), [], decided.code)
             return decided
         named: list[tuple[str, str]] = []
         emitted: list[UUID] = []
@@ -218,8 +222,10 @@ class Holding:
         self._journal(delivery, name_of(delivery), content_of(delivery), emitted)
         return Committed()
 
-    def _journal(self, delivery: Delivery, event: str, content: str, emitted: Sequence[UUID]) -> None:
-        self._batch.journal.append(self._by.journal_row(delivery, event, content, HELD, emitted))
+    def _journal(
+        self, delivery: Delivery, event: str, content: str, emitted: Sequence[UUID], outcome: str = HELD
+    ) -> None:
+        self._batch.journal.append(self._by.journal_row(delivery, event, content, outcome, emitted))
 
     def _at_once(self, delivery: Delivery, locked: LockedState) -> Answer:
         try:

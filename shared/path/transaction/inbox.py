@@ -45,7 +45,7 @@ from shared.rules.decision import Refused
 _RepeatedAnswer = Committed | Incomplete
 _encode = msgspec.json.Encoder().encode
 DECIDED_AT_ONCE = 8
-"""Deliveries decided before others have their turn: a whole batch would make each POST wait for tens of milliseconds."""
+"""Deliveries decided before others have their turn: a whole batch would make each POST wait for tens of ms."""
 
 
 class Inbox:

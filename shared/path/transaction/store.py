@@ -31,7 +31,8 @@ LOCK = """SELECT key, program, version, body, hold FROM state WHERE kind = $1 AN
     ORDER BY key FOR UPDATE"""
 # A held key's deadlines rest, else they would spin; the hold's own does not.
 _HOLD = """UPDATE state s SET due_at = u.due_at, hold = u.hold
-    FROM unnest($2::text[], $3::timestamptz[], $4::text[]) AS u(key, due_at, hold) WHERE s.kind = $1 AND s.key = u.key"""
+    FROM unnest($2::text[], $3::timestamptz[], $4::text[]) AS u(key, due_at, hold)
+    WHERE s.kind = $1 AND s.key = u.key"""
 _JOURNAL_COLUMNS = (
     "kind", "key", "program", "cause", "producer", "delivery", "event", "content", "outcome", "settings",
 )  # fmt: skip

@@ -48,8 +48,8 @@ async def journal(pool: Any, *programs: str) -> None:
     for program in programs:
         await pool.execute(
             """INSERT INTO journal
-            (now, listening_since, kind, key, program, cause, producer, delivery, event, content, outcome, settings, code,
-            emitted) VALUES ($1, $1, 'patient', 'p', $2, $3, '', '', '', '', '', '', '', '{}')""",
+            (now, listening_since, kind, key, program, cause, producer, delivery, event, content, outcome, settings,
+            code, emitted) VALUES ($1, $1, 'patient', 'p', $2, $3, '', '', '', '', '', '', '', '{}')""",
             MONDAY_NOON,
             program,
             uuid4(),
