@@ -16,8 +16,9 @@ import httpx
 
 from deploy import clock, hubfile
 from deploy import token as tokens
-from deploy.evidence import Count, Databases, Record, Topics
+from deploy.evidence import Databases, Record, Topics
 from deploy.hubfile import Hub
+from deploy.queries import Count
 from deploy.quiescence import Quiescence
 
 START, END = b"\x0b", b"\x1c\r"

@@ -1,31 +1,21 @@
-"""What a running hub has done, read where it cannot be embellished: Kafka's records and the services' databases."""
+"""What a running hub has done, read from Kafka's records and the services' databases."""
 
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy import topics
+from deploy import queries, topics
 from deploy.hubfile import Hub
+from deploy.queries import Count
 from shared.events import wire
 from shared.events.catalogue import BY_NAME, CONSUMES
 
 HEARTBEAT = "ConsentsCurrent"
 POLL_MS = 200
-
-# What a service decided and said (its journal), what is still to be sent or decided, what the gate withheld.
-COUNT = """SELECT (SELECT count(*) FROM journal) AS journal,
-    (SELECT coalesce(sum(cardinality(emitted)), 0)::int FROM journal) AS emitted,
-    (SELECT count(*) FROM resources WHERE type = 'AuditEvent' AND body LIKE '%"code":"withheld"%') AS withheld,
-    (SELECT count(*) FROM outbox WHERE partition IS NULL) AS left_over,
-    (SELECT count(*) FROM parked) AS parked"""
-EMITTED = "SELECT DISTINCT unnest(emitted)::text AS id FROM journal"
-CONSUMED = "SELECT cause::text AS id FROM journal WHERE key = $1 AND producer = 'intake' ORDER BY sequence"
-PROCESSED = "SELECT id::text AS id FROM processed"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -50,22 +40,12 @@ class Record(msgspec.Struct, frozen=True):
 
     @property
     def resources(self) -> list[dict[str, Any]]:
-        """What the event says, its focus first."""
+        """The resources of the event, its focus first."""
         return [entry["resource"] for entry in self.bundle["entry"][1:]]
 
 
-class Count(msgspec.Struct, frozen=True):
-    """One service: decisions journalled, words emitted, disclosures withheld, outbox rows and parked words left."""
-
-    consumed: int = 0
-    emitted: int = 0
-    withheld: int = 0
-    left_over: int = 0
-    parked: int = 0
-
-
 class Topics:
-    """Reads all topics from their beginning, again and again what is new, without joining any group.
+    """Reads all topics from their beginning, and with each call what is new, without joining a consumer group.
 
     async with Topics(hub.kafka) as topics:
         records = await topics.more()
@@ -84,7 +64,7 @@ class Topics:
             counts = await topics.partition_counts(admin, set(self._names))
         finally:
             await admin.close()
-        self._partitions = [TopicPartition(name, each) for name, count in counts.items() for each in range(count)]
+        self._partitions = [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
         self._consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
         await self._consumer.start()
         self._consumer.assign(self._partitions)
@@ -98,7 +78,7 @@ class Topics:
             await self._consumer.stop()
 
     async def more(self) -> list[Record]:
-        """Everything said since the last call, up to where the topics end now; the consent heartbeats left out."""
+        """All records since the last call, up to where the topics end now, without the consent heartbeats."""
         assert self._consumer is not None
         ends: Mapping[TopicPartition, int] = await self._consumer.end_offsets(self._partitions)
         found: list[Record] = []
@@ -109,7 +89,7 @@ class Topics:
 
 
 class Databases:
-    """The four services' databases, on connections kept open.
+    """The four services' databases, on read-only connections that stay open.
 
     async with Databases(hub) as databases:
         counts = await databases.count()
@@ -117,11 +97,11 @@ class Databases:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._open: dict[str, asyncpg.Connection] = {}
+        self._open: dict[str, queries.Connection] = {}
 
     async def __aenter__(self) -> Self:
         for name, dsn in self._hub.postgres.items():
-            self._open[name] = await asyncpg.connect(dsn, timeout=10)
+            self._open[name] = await queries.reading(dsn)
         return self
 
     async def __aexit__(
@@ -132,35 +112,31 @@ class Databases:
 
     async def count(self) -> dict[str, Count]:
         """Per service, as of now."""
-        return {
-            name: msgspec.convert(dict(await connection.fetchrow(COUNT)), type=Count)
-            for name, connection in self._open.items()
-        }
+        return {name: await queries.count(connection) for name, connection in self._open.items()}
 
     async def consumed(self, service: str, patient: str) -> list[str]:
-        """The ids of what a service heard from others about a patient, in the order in which it decided."""
-        rows = await self._open[service].fetch(CONSUMED, patient)
-        return [row["id"] for row in rows]
+        """The ids of intake's events about a patient, in the order in which the service decided them."""
+        return await queries.consumed_from_intake(self._open[service], patient)
 
     async def lost(self, records: list[Record]) -> list[str]:
-        """What got lost, in words: journalled as said but on no topic, or on a heard topic but claimed by nobody."""
-        on_topics = {each.id for each in records}
-        found: list[str] = []
+        """One line for each lost event: emitted by a journal but on no topic, or on a topic but not processed."""
+        on_topics = {record.id for record in records}
+        lines: list[str] = []
         for name, connection in self._open.items():
-            emitted = {row["id"] for row in await connection.fetch(EMITTED)}
-            processed = {row["id"] for row in await connection.fetch(PROCESSED)}
-            due = {each.id for each in records if _is_heard_by(name, each)}
-            found += [f"{name} said {each}, which is on no topic" for each in sorted(emitted - on_topics)]
-            found += [f"{name} never heard {each}" for each in sorted(due - processed)]
-        return found
+            emitted = await queries.emitted(connection)
+            processed = await queries.processed(connection)
+            consumed = {record.id for record in records if _is_consumed_by(name, record)}
+            lines += [f"{name} emitted {id}, which is on no topic" for id in sorted(emitted - on_topics)]
+            lines += [f"{name} did not process {id}" for id in sorted(consumed - processed)]
+        return lines
 
 
 def sent_twice(records: list[Record]) -> int:
-    """Records that are on their topic a second time: delivery is at-least-once, and its readers claim each id once."""
-    return len(records) - len({each.id for each in records})
+    """How many records are on their topic again: delivery is at-least-once, and each consumer processes an id once."""
+    return len(records) - len({record.id for record in records})
 
 
-def _is_heard_by(service: str, record: Record) -> bool:
+def _is_consumed_by(service: str, record: Record) -> bool:
     entry = BY_NAME.get(record.event)
     topic = CONSUMES[service]
     return entry is not None and record.topic == topic and service in entry.consumers and record.producer != service

@@ -1,8 +1,8 @@
-"""When is the hub quiet? When no event waits in an outbox, none on a topic unheard, and no deadline has passed.
+"""The hub is quiet when no row waits in an outbox, every event on a topic is consumed, and no deadline has passed.
 
-One look at everything is not a moment: a event can slip from a place not yet looked at to one already looked at. So
-quiet is two looks in a row with nothing anywhere, between which no topic grew: whatever was emitted before the second
-look had reached its topic before the first, and was journal.
+One look is not enough: an event can move from a place not yet looked at to one already looked at. So the hub counts as
+quiet after two looks in a row that find nothing, between which no topic grew: whatever was emitted before the second
+look was on its topic before the first, and was consumed.
 """
 
 import asyncio
@@ -13,12 +13,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from deploy import topics
+from deploy import queries, topics
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
 from shared.events.catalogue import CONSUMES
@@ -26,20 +25,13 @@ from shared.events.catalogue import CONSUMES
 BETWEEN_LOOKS_SECONDS = 0.015
 RETRY_SECONDS = 0.2
 ANSWER_SECONDS_MOST = 10.0
-# A heartbeat of the consent ledger alone names a partition: it comes every 10 s for ever, and is nothing left to do.
-WAITING_ROWS = "SELECT lane, count(*) AS rows FROM outbox WHERE partition IS NULL GROUP BY lane ORDER BY lane"
-PAST_DEADLINES = "SELECT count(*) FROM state WHERE due_at <= $1"
-# A server that dies in the middle of an answer leaves asyncpg saying InternalClientError.
-TROUBLE = (
-    *(OSError, TimeoutError, KafkaError),
-    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
-)
+TROUBLE = (TimeoutError, KafkaError, *queries.DATABASE_ERRORS)
 Ends = Mapping[TopicPartition, int]
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one look saw: everything not quiet, in words, and where the heard topics end."""
+    """What one look saw: a line for everything not quiet, and where the consumed topics end."""
 
     unrest: tuple[str, ...]
     ends: Ends
@@ -48,14 +40,14 @@ class Look:
 class Quiescence:
     """Asks a running hub again and again whether it is quiet, on connections kept open.
 
-    async with Settling(hub) as settling:
-        await settling.settle(clock.now(data), seconds_max=30)
+    async with Quiescence(hub) as quiescence:
+        await quiescence.settle(clock.now(data), seconds_max=30)
     """
 
     def __init__(self, hub: Hub, consumed: Mapping[str, str] = CONSUMES) -> None:
         self.hub = hub
         self.consumed = consumed
-        self._databases: dict[str, asyncpg.Connection] = {}
+        self._databases: dict[str, queries.Connection] = {}
         self._admin: AIOKafkaAdminClient | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._coordinators: dict[str, int] = {}
@@ -76,19 +68,19 @@ class Quiescence:
             CannotContinueError: it is not within `seconds_max` (machine time); the line says what is still going on.
         """
         give_up_at = time.monotonic() + seconds_max
-        before = Look(("not looked yet",), {})
+        before = Look(("not asked yet",), {})
         while True:
             now = await self.look(clinic_now)
             if not now.unrest and not before.unrest and now.ends == before.ends:
                 return
             if time.monotonic() > give_up_at:
-                still = "; ".join(now.unrest or before.unrest) or "events keep coming"
-                raise CannotContinueError(f"not quiet after {seconds_max:g} s: {still}")
+                still = "; ".join(now.unrest or before.unrest) or "the topics keep growing"
+                raise CannotContinueError(f"the hub is not quiet after {seconds_max:g} s: {still}")
             before = now
             await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
 
     async def look(self, clinic_now: datetime) -> Look:
-        """Look once: databases, then topics. A server that does not answer is unrest, and asked anew next time."""
+        """Look once: databases, then topics. A server that does not answer is unrest, and is asked again next time."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MOST):
                 await self._open()
@@ -115,7 +107,7 @@ class Quiescence:
     async def _open(self) -> None:
         for name, dsn in self.hub.postgres.items():
             if name not in self._databases:
-                self._databases[name] = await asyncpg.connect(dsn, timeout=ANSWER_SECONDS_MOST)
+                self._databases[name] = await queries.reading(dsn)
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(bootstrap_servers=self.hub.kafka, enable_auto_commit=False)
             await self._consumer.start()
@@ -126,12 +118,12 @@ class Quiescence:
     async def _rows(self, name: str, clinic_now: datetime) -> list[str]:
         """What waits in one service's outbox, and its deadlines that have passed."""
         connection = self._databases[name]
-        waiting = [f"{name}: {row['rows']} in lane {row['lane']}" for row in await connection.fetch(WAITING_ROWS)]
-        past = await connection.fetchval(PAST_DEADLINES, clinic_now)
-        return [*waiting, f"{name}: {past} deadlines passed"] if past else waiting
+        unsent = [f"{name}: {rows} in lane {lane}" for lane, rows in (await queries.unsent(connection)).items()]
+        passed = await queries.passed_deadlines(connection, clinic_now)
+        return [*unsent, f"{name}: {passed} deadlines passed"] if passed else unsent
 
     async def _lag(self) -> tuple[list[str], Ends]:
-        """Per service, how many records of its topic it has not heard yet; and where the topics end."""
+        """Per service, how many records of its topic it has not consumed yet; and where the topics end."""
         assert self._consumer is not None
         if not self._partitions:
             await self._learn_partitions()
@@ -141,7 +133,7 @@ class Quiescence:
         ends: Ends = await self._consumer.end_offsets([each for known in self._partitions.values() for each in known])
         not_consumed = await asyncio.gather(*(self._not_consumed(service, ends) for service in self.consumed))
         return [
-            f"{name}: {count} unheard" for name, count in zip(self.consumed, not_consumed, strict=True) if count
+            f"{name}: {count} not consumed" for name, count in zip(self.consumed, not_consumed, strict=True) if count
         ], ends
 
     async def _learn_partitions(self) -> None:

@@ -1,10 +1,16 @@
-"""What several commands share: finding the hub, and talking to a person."""
+"""What several commands share: finding the hub and its databases, and talking to a person."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from deploy import queries
+from deploy.failure import CannotContinueError
+from deploy.hubfile import Hub
 
 Data = Annotated[
     Path,
@@ -14,3 +20,24 @@ DEFAULT_DATA = Path(".iop")
 
 out = Console(soft_wrap=True, highlight=False)
 aside = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@asynccontextmanager
+async def database(
+    hub: Hub, service: str, connect: Callable[[str], Awaitable[queries.Connection]] = queries.reading
+) -> AsyncIterator[queries.Connection]:
+    """A connection to one service's database, read-only unless `connect` says otherwise.
+
+    Raises:
+        CannotContinueError: there is no such service, or its database does not answer.
+    """
+    if service not in hub.postgres:
+        raise CannotContinueError(f"this hub has no service {service}; it has: {', '.join(hub.postgres)}")
+    try:
+        connection = await connect(hub.postgres[service])
+        try:
+            yield connection
+        finally:
+            await connection.close()
+    except queries.DATABASE_ERRORS as failure:
+        raise CannotContinueError(f"the database of {service} does not answer ({type(failure).__name__})") from None

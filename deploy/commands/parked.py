@@ -1,40 +1,42 @@
-"""`iop parked`: events that could not be decided, and the ones of the same patient queued behind them."""
+"""`iop parked`: deliveries that could not be decided, and those of the same patient queued behind them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import Annotated, TypeVar
 from uuid import UUID
 
-import asyncpg
 import httpx
 import msgspec
 import typer
 
-from deploy import hubfile
+from deploy import hubfile, queries
 from deploy import token as tokens
-from deploy.commands.common import DEFAULT_DATA, Data, aside, out
+from deploy.commands.common import DEFAULT_DATA, Data, aside, database, out
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
+from deploy.queries import Parked
 
-commands = typer.Typer(help="Events that could not be decided, and the ones queued behind them.", no_args_is_help=True)
+commands = typer.Typer(help="Deliveries that could not be decided, and those queued behind them.", no_args_is_help=True)
 SCOPE = "system/iop-parked.u"
-LIST = "SELECT sequence, id, key, program, event, class, place, at FROM parked ORDER BY sequence"
-_ONE = "SELECT sequence, id, key, program, event, kind, class, place, at, headers, content FROM {table} WHERE id = $1"
-ONE = f"{_ONE.format(table='parked')} UNION ALL {_ONE.format(table='set_aside')}"
+REDRIVE_SECONDS_MOST = 60.0
 Service = Annotated[str | None, typer.Option(help="Only this service.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen; change nothing.")]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Parked:
-    """One parked row and the service that keeps it."""
+class Place:
+    """Where deliveries are parked: one patient's of one program in one service."""
 
     service: str
-    row: asyncpg.Record
+    key: str
+    program: str
 
 
 class Redriven(msgspec.Struct, frozen=True):
-    """What a service answers."""
+    """The answer of a service: how many deliveries were decided, and how many are parked now."""
 
     decided: int
     parked: int
@@ -43,43 +45,45 @@ class Redriven(msgspec.Struct, frozen=True):
 
 @commands.command("list", epilog="Example: iop parked list --service testing")
 def list_(service: Service = None, data: Data = DEFAULT_DATA) -> None:
-    """What is parked, in the order it will be decided again."""
-    parked = asyncio.run(_read(hubfile.read(data), service, LIST))
+    """Print what is parked, in the order in which it is decided again."""
+    parked = _parked(hubfile.read(data), service)
     if not parked:
         out.print("nothing is parked")
-        return
-    patients: dict[tuple[str, str, str], list[asyncpg.Record]] = {}
-    for each in parked:
-        patients.setdefault((each.service, each.row["key"], each.row["program"]), []).append(each.row)
-    for (name, key, program), rows in patients.items():
-        out.print(f"{name}  patient {key or 'unknown'}  {program}", markup=False)
+    for place, rows in parked.items():
+        out.print(f"{place.service}  patient {place.key or 'unknown'}  {place.program}", markup=False)
         for row in rows:
-            out.print(
-                f"  {row['id']}  {row['at']:%Y-%m-%d %H:%M:%S}  {row['class']:<10}  {_summary(row)}", markup=False
-            )
+            line = f"  {row.id}  {row.at:%Y-%m-%d %H:%M:%S}  {row.class_:<10}  {_event_and_place(row)}"
+            out.print(line, markup=False)
+
+
+def _event_and_place(row: Parked) -> str:
+    """The event by its short name, and where its decision failed."""
+    return f"{row.event.rpartition('.')[2]}: {row.place}"
 
 
 @commands.command("show", epilog="Example: iop parked show 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --content")
 def show(
     id: Annotated[UUID, typer.Argument(help="As `iop parked list` prints it.")],
     content: Annotated[
-        bool, typer.Option("--content", help="The event itself too: part of a patient's record.")
+        bool, typer.Option("--content", help="The content of the delivery too: part of a patient's record.")
     ] = False,
     service: Service = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """One parked event: where it went wrong and, if asked for, what it says."""
-    found = asyncio.run(_read(hubfile.read(data), service, ONE, id))
-    if not found:
-        raise CannotContinueError("nothing with this id is parked")
-    for each in found:
-        if each is not found[0]:
+    """Print one parked or quarantined delivery: where its decision failed and, if asked for, its content."""
+    found = asyncio.run(_read(hubfile.read(data), service, partial(queries.parked_whole, id=id)))
+    whole = [(name, row) for name, rows in found.items() for row in rows]
+    if not whole:
+        raise CannotContinueError("nothing with this id is parked or quarantined")
+    for number, (name, row) in enumerate(whole):
+        if number:
             out.print()
-        for field, value in (("service", each.service), *each.row.items()):
-            if field != "content":
-                out.print(f"{field:<9} {value}", markup=False)
-            elif content:
-                out.print(value.decode("utf-8", "replace") if isinstance(value, bytes) else value, markup=False)
+        out.print(f"{'service':<9} {name}", markup=False)
+        for field in msgspec.structs.fields(row):
+            if field.name != "content":
+                out.print(f"{field.encode_name:<9} {getattr(row, field.name)}", markup=False)
+        if content:
+            out.print(row.content.decode("utf-8", "replace"), markup=False)
 
 
 @commands.command("redrive", epilog="Example: iop parked redrive 0b8e... --dry-run")
@@ -87,74 +91,75 @@ def redrive(
     key: Annotated[
         str | None, typer.Argument(help="One patient, as `iop parked list` prints it; default: all.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    dry_run: DryRun = False,
     service: Service = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Decide parked events again, in order; where one fails again, the rest of that patient stays parked (code 1)."""
+    """Decide parked deliveries again, in order; where one fails, the rest of its patient stays parked (code 1)."""
     hub = hubfile.read(data)
-    parked = asyncio.run(_read(hub, service, LIST))
-    waiting = {
-        (each.service, each.row["key"]): each.row["program"] for each in parked if key in (None, each.row["key"])
-    }
-    if not waiting:
+    found = [place for place in _parked(hub, service) if key in (None, place.key)]
+    places = {(place.service, place.key): place for place in found}.values()
+    if not places:
         raise CannotContinueError("nothing is parked" + (" under this key" if key else ""))
-    token = {
-        program: tokens.fetch(hub.issuer, data / "keys", "ops", program, SCOPE) for program in set(waiting.values())
-    }
-    failed = sum(not _ask(hub, token[program], *place, {}, dry_run) for place, program in waiting.items())
+    programs = {place.program for place in places}
+    token = {program: tokens.fetch(hub.issuer, data / "keys", "ops", program, SCOPE) for program in programs}
+    failed = sum(not _redrive(hub, token[place.program], place, {}, dry_run) for place in places)
     if failed:
         raise CannotContinueError(
-            f"{failed} of {len(waiting)} not wholly decided: `iop parked show ID` says where the first event of each "
-            "fails; mend that, then redrive again"
+            f"{failed} of {len(places)} patients still have parked deliveries: `iop parked show ID` shows where the "
+            "first of each fails; correct that, then redrive again"
         )
 
 
 @commands.command("quarantine", epilog="Example: iop parked quarantine 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --dry-run")
-def quarantined(
-    id: Annotated[UUID, typer.Argument(help="An unreadable event, as `iop parked list` prints it.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+def quarantine(
+    id: Annotated[UUID, typer.Argument(help="An unreadable delivery, as `iop parked list` prints it.")],
+    dry_run: DryRun = False,
     service: Service = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Decide a patient's parked events without one that nobody can ever read; it is kept for `iop parked show`.
+    """Decide a patient's parked deliveries without one that is unreadable; it stays stored for `iop parked show`.
 
-    What it said is not known to the hub: have its sender say it again. Where it may have been about a consent, every
-    consent of the patient ends, and a new one is needed.
+    The hub does not know what it says: ask its sender to send it again. Where it may be about a consent, every consent
+    of the patient ends, and a new one is needed.
     """
     hub = hubfile.read(data)
-    parked = asyncio.run(_read(hub, service, LIST))
-    found = [each for each in parked if each.row["id"] == id and each.row["class"] == "unreadable"]
-    if not found:
+    places = [
+        place
+        for place, rows in _parked(hub, service).items()
+        if any(row.id == id and row.class_ == "unreadable" for row in rows)
+    ]
+    if not places:
         raise CannotContinueError(
-            "no event with this id is parked as unreadable: a bug is mended, a queued event waits"
+            "no delivery with this id is parked as unreadable; only an unreadable one can be quarantined, the others "
+            "can be redriven"
         )
-    token = tokens.fetch(hub.issuer, data / "keys", "ops", found[0].row["program"], SCOPE)
-    failed = sum(not _ask(hub, token, each.service, each.row["key"], {"without": str(id)}, dry_run) for each in found)
+    token = tokens.fetch(hub.issuer, data / "keys", "ops", places[0].program, SCOPE)
+    failed = sum(not _redrive(hub, token, place, {"without": str(id)}, dry_run) for place in places)
     if failed:
-        raise CannotContinueError("not wholly decided: `iop parked list` says what stays")
+        raise CannotContinueError("deliveries of this patient are still parked: `iop parked list` shows them")
 
 
-def _ask(hub: Hub, token: str, service: str, key: str, more: Mapping[str, str], dry_run: bool) -> bool:
-    """Ask one service to redrive one key, and say what came of it; whether nothing of it stays parked."""
+def _redrive(hub: Hub, token: str, place: Place, more: Mapping[str, str], dry_run: bool) -> bool:
+    """Ask one service to redrive one key, and print the result; whether nothing of it stays parked."""
     try:
         answer = httpx.post(
-            f"{hub.services[service].base}/admin/redrive",
-            params={"key": key, "dry_run": str(dry_run).lower(), **more},
+            f"{hub.services[place.service].base}/admin/redrive",
+            params={"key": place.key, "dry_run": str(dry_run).lower(), **more},
             headers={"Authorization": f"Bearer {token}"},
-            timeout=60.0,
+            timeout=REDRIVE_SECONDS_MOST,
             trust_env=False,
         )
     except httpx.HTTPError as failure:
-        aside.print(f"{service} {key}: does not answer ({type(failure).__name__})", markup=False)
+        aside.print(f"{place.service} {place.key}: does not answer ({type(failure).__name__})", markup=False)
         return False
-    line, whole = came_of(answer)
-    out.print(f"{service} {key}: {'without it ' if more else ''}{line}", markup=False)
+    line, whole = redrive_result(answer)
+    out.print(f"{place.service} {place.key}: {'without it ' if more else ''}{line}", markup=False)
     return whole
 
 
-def came_of(answer: httpx.Response) -> tuple[str, bool]:
-    """What came of a redrive, in words, and whether nothing stays parked."""
+def redrive_result(answer: httpx.Response) -> tuple[str, bool]:
+    """The result of a redrive as a line, and whether nothing stays parked."""
     try:
         done = msgspec.json.decode(answer.content, type=Redriven)
     except msgspec.MsgspecError:
@@ -164,27 +169,21 @@ def came_of(answer: httpx.Response) -> tuple[str, bool]:
     return f"decided {done.decided}, {done.parked} stay parked", done.parked == 0
 
 
-def _summary(row: asyncpg.Record) -> str:
-    """The event by its short name, and where it went wrong."""
-    return f"{row['event'].rpartition('.')[2]}: {row['place']}"
+def _parked(hub: Hub, service: str | None) -> dict[Place, list[Parked]]:
+    """What is parked by place, in the order in which it is decided again."""
+    places: dict[Place, list[Parked]] = {}
+    for name, rows in asyncio.run(_read(hub, service, queries.parked)).items():
+        for row in rows:
+            places.setdefault(Place(name, row.key, row.program), []).append(row)
+    return places
 
 
-async def _read(hub: Hub, service: str | None, query: str, *values: object) -> list[Parked]:
-    if service is not None and service not in hub.postgres:
-        raise CannotContinueError(f"no such service; there are: {', '.join(hub.postgres)}")
-    found: list[Parked] = []
-    for name, dsn in hub.postgres.items():
-        if service in (None, name):
-            found += [Parked(name, row) for row in await _rows(name, dsn, query, values)]
+async def _read(
+    hub: Hub, service: str | None, query: Callable[[queries.Connection], Awaitable[list[T]]]
+) -> dict[str, list[T]]:
+    """The answer of each service's database, or of the one named."""
+    found: dict[str, list[T]] = {}
+    for name in hub.postgres if service is None else (service,):
+        async with database(hub, name) as connection:
+            found[name] = await query(connection)
     return found
-
-
-async def _rows(name: str, dsn: str, query: str, values: tuple[object, ...]) -> list[asyncpg.Record]:
-    try:
-        connection = await asyncpg.connect(dsn, timeout=10)
-        try:
-            return list(await connection.fetch(query, *values))
-        finally:
-            await connection.close()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
-        raise CannotContinueError(f"the database of {name} cannot be read ({type(failure).__name__})") from None

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.demo.chart import Chart, Raised, Step
-from deploy.evidence import Count
+from deploy.queries import Count
 
 ZONE = ZoneInfo("America/New_York")
 FEED_LINES = 9
@@ -101,10 +101,10 @@ def _last(feed: Iterable[Text]) -> Table:
 
 def _services(seen: Seen) -> Table:
     table = Table("service", box=None)
-    for name in ("consumed", "emitted", "withheld", "to send", "parked"):
+    for name in ("decided", "emitted", "withheld", "unsent", "parked"):
         table.add_column(name, justify="right")
     for name, count in seen.counts.items():
-        numbers = (count.consumed, count.emitted, count.withheld, count.left_over, count.parked)
+        numbers = (count.decided, count.emitted, count.withheld, count.unsent, count.parked)
         table.add_row(name, *(str(each) for each in numbers))
     table.add_row(Text(f"lost {seen.lost}", style="bold green" if seen.lost == 0 else "bold red"))
     return table

@@ -68,7 +68,7 @@ def _tiles(found: Tally) -> Markup:
     events, summary = found.events, found.disclosures
     zeros = (
         ("events lost", len(found.lost)),
-        ("left in outboxes", found.left_over),
+        ("left in outboxes", found.unsent),
         ("events parked", found.parked),
     )
     others = (
@@ -138,17 +138,15 @@ def _told(letter: str, chart: Chart) -> Markup:
 
 def _counts(found: Tally) -> Markup:
     services = (
-        (name, each.consumed, each.emitted, each.withheld, each.left_over, each.parked)
-        for name, each in found.counts.items()
+        (name, count.decided, count.emitted, count.withheld, count.unsent, count.parked)
+        for name, count in found.counts.items()
     )
     return element(
         "section",
         element("h2", "Counted at the end"),
         element(
             "div",
-            table(
-                ("service", "consumed", "emitted", "withheld", "to send", "parked"), services, "In the four databases"
-            ),
+            table(("service", "decided", "emitted", "withheld", "unsent", "parked"), services, "In the four databases"),
             table(("topic", "words"), sorted(found.by_topic.items()), "On Kafka"),
             table(("event", "times"), _most(found), "Words"),
             class_="two",

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from deploy.demo.agenda import Promises
 from deploy.demo.chart import Chart
-from deploy.evidence import Count, Record, sent_twice
+from deploy.evidence import Record, sent_twice
+from deploy.queries import Count
 from shared.events.catalogue import DISCLOSURES, ESCALATIONS
 
 
@@ -39,12 +40,12 @@ class Tally:
         return Counter(each["subtype"][0]["code"] for each in audits)
 
     @property
-    def left_over(self) -> int:
-        return sum(each.left_over for each in self.counts.values())
+    def unsent(self) -> int:
+        return sum(count.unsent for count in self.counts.values())
 
     @property
     def parked(self) -> int:
-        return sum(each.parked for each in self.counts.values())
+        return sum(count.parked for count in self.counts.values())
 
 
 def tally(records: Sequence[Record], counts: Mapping[str, Count], lost: Sequence[str]) -> Tally:
@@ -63,7 +64,7 @@ def verify(found: Tally, charts: Mapping[str, Chart], promises: Promises) -> Non
     expect = promises.expect
     expect(not found.lost, f"nothing is lost ({'; '.join(found.lost[:3])})")
     expect(not found.clashes, f"no two events share an id ({'; '.join(found.clashes[:3])})")
-    expect(found.left_over == 0, f"every outbox is empty ({found.left_over} rows left)")
+    expect(found.unsent == 0, f"every outbox is empty ({found.unsent} rows left)")
     expect(found.parked == 0, f"nothing is parked ({found.parked} events are)")
     expect(found.disclosures["withheld"] >= 2, "withheld disclosures stand on the disclosures topic")
     expect(found.disclosures["made"] >= 3, "disclosures made stand on the disclosures topic")
@@ -94,13 +95,13 @@ def shown(found: Tally, promises: Promises, seconds: float) -> RenderableType:
     events = found.events
     facts = Table("counted from Kafka and the databases", "", show_header=True)
     for name, value in (
-        ("decisions journalled (heard)", sum(each.consumed for each in found.counts.values())),
-        ("events said, as journalled", sum(each.emitted for each in found.counts.values())),
+        ("decisions journalled (heard)", sum(count.decided for count in found.counts.values())),
+        ("events said, as journalled", sum(count.emitted for count in found.counts.values())),
         ("disclosures accounted for beside them", found.by_topic[DISCLOSURES]),
         ("events on Kafka", len(found.records)),
         ("events lost", len(found.lost)),
         ("events sent twice, heard once", found.repeated),
-        ("rows left in outboxes", found.left_over),
+        ("rows left in outboxes", found.unsent),
         ("events parked", found.parked),
         ("escalations raised", events["EscalationRaised"]),
         ("escalations retracted", events["EscalationRetracted"]),

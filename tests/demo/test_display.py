@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from deploy.demo.display import Board, Seen
-from deploy.evidence import Count
+from deploy.queries import Count
 from tests.demo import told
 from tests.demo.told import FRIDAY, TUESDAY, chart, record
 
@@ -24,7 +24,7 @@ def shown(terminal: bool, lost: int = 0) -> str:
     console = Console(file=output, force_terminal=terminal, width=150, height=60, color_system=None)
     with Board(console) as board:
         seen = Seen(
-            FRIDAY, 1, {"testing": Count(consumed=7, emitted=5, withheld=3)}, lost, {"B": chart(*RECORDS)}, {"B": "B"}
+            FRIDAY, 1, {"testing": Count(decided=7, emitted=5, withheld=3)}, lost, {"B": chart(*RECORDS)}, {"B": "B"}
         )
         board.show(seen)
         board.show(seen)

@@ -12,7 +12,7 @@ from deploy.demo.chart import Chart
 from deploy.demo.markup import element, table, text
 from deploy.demo.stay import ZONE
 from deploy.demo.timeline import draw
-from deploy.evidence import Count
+from deploy.queries import Count
 from tests.demo import told
 from tests.demo.told import FRIDAY, MONDAY, TUESDAY, chart, record
 
@@ -32,7 +32,7 @@ UNQUIET = (
 
 def page(*charts: Chart) -> str:
     letters = dict(zip("ABC", charts, strict=False))
-    found = summary.tally(UNQUIET, {"intake": Count(consumed=1, emitted=8)}, [])
+    found = summary.tally(UNQUIET, {"intake": Count(decided=1, emitted=8)}, [])
     return report.page(letters, dict.fromkeys(letters, "somebody made up"), found, FIRST_MONDAY)
 
 

@@ -7,11 +7,11 @@ import pytest
 from deploy.demo import summary
 from deploy.demo.agenda import Agenda, Broken, Promises
 from deploy.driver import Driver
-from deploy.evidence import Count
+from deploy.queries import Count
 from tests.demo import told
 from tests.demo.told import FRIDAY, MONDAY, TUESDAY, chart, record
 
-QUIET = {"intake": Count(consumed=3, emitted=3)}
+QUIET = {"intake": Count(decided=3, emitted=3)}
 
 
 def test_what_holds_is_counted_and_what_does_not_ends_the_demo() -> None:
@@ -37,7 +37,7 @@ def test_two_events_under_one_id_are_a_clash() -> None:
     ("found", "line"),
     [
         (summary.tally([], QUIET, ["testing said 4711, which is on no topic"]), "nothing is lost"),
-        (summary.tally([], {"testing": Count(left_over=1)}, []), "every outbox is empty"),
+        (summary.tally([], {"testing": Count(unsent=1)}, []), "every outbox is empty"),
         (summary.tally([], {"testing": Count(parked=1)}, []), "nothing is parked"),
         (summary.tally([], QUIET, []), "withheld disclosures stand on the disclosures topic"),
     ],

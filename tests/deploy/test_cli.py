@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
 def test_a_hub_that_was_killed_is_one_line_that_says_how_to_start_it_again(tmp_path: Path) -> None:
     hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={}))
     with hubfile.owned(tmp_path):
-        assert iop("settle", "--data", str(tmp_path), "--timeout", "0").stderr.startswith("iop: not quiet")
+        assert iop("settle", "--data", str(tmp_path), "--timeout", "0").stderr.startswith("iop: the hub is not quiet")
 
     done = iop("settle", "--data", str(tmp_path))
 

@@ -114,8 +114,8 @@ async def test_a_consent_whose_revocation_was_lost_is_closed_for_good(databases:
     await databases.aftercare_heard(consent_given(consent("revoked")))
     known = await databases.known()
     assert (known.current, known.consents) == (True, ())
-    assert f"Consent/revoked of Patient/{PATIENT}: ended, closed for good" in emitted
-    assert f"Consent/other of Patient/{PATIENT}: never heard" in emitted
+    assert f"Consent/revoked of Patient/{PATIENT}: revoked or unknown to intake, closed for good" in emitted
+    assert f"Consent/other of Patient/{PATIENT}: not consumed" in emitted
 
 
 async def test_a_consent_that_intakes_journal_does_not_know_is_closed(databases: Databases) -> None:

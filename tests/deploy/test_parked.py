@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from deploy import hubfile
-from deploy.commands.parked import came_of
+from deploy.commands.parked import redrive_result
 from shared.platform import db
 from tests.deploy.hubs import Running, StartIdleHub, finish
 from tests.deploy.test_cli import iop
@@ -81,11 +81,11 @@ def test_its_service_is_asked_to_decide_it_again(running: Running, flag: tuple[s
 def test_a_redrive_is_whole_when_nothing_stays_parked(dry_run: bool, parked: int, line: str) -> None:
     answer = httpx.Response(200, json={"decided": 3, "parked": parked, "dry_run": dry_run})
 
-    assert came_of(answer) == (line, parked == 0)
+    assert redrive_result(answer) == (line, parked == 0)
 
 
 def test_a_refused_redrive_says_what_the_service_said() -> None:
-    assert came_of(httpx.Response(403, text="forbidden")) == ("403 forbidden", False)
+    assert redrive_result(httpx.Response(403, text="forbidden")) == ("403 forbidden", False)
 
 
 def test_a_key_under_which_nothing_is_parked_is_one_line(running: Running) -> None:

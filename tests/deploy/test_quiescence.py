@@ -79,7 +79,7 @@ async def test_a_hub_with_nothing_left_to_do_is_quiet(here: Place) -> None:
     ("lane", "key"),
     [
         ("topic:iop.intake.events", "patient-1"),
-        ("self", "patient-1"),
+        ("internal", "patient-1"),
         ("partner:alumni", "patient-1"),
         ("topic:iop.operations", None),
     ],
@@ -109,7 +109,9 @@ async def test_an_event_nobody_has_heard_is_something_left_to_do_until_they_have
     async with AIOKafkaProducer(bootstrap_servers=here.kafka) as producer:
         await producer.send_and_wait(INTAKE_EVENTS, b"{}", key=b"patient-1")
 
-    with pytest.raises(CannotContinueError, match="attendance: 1 unheard; testing: 1 unheard; aftercare: 1 unheard"):
+    with pytest.raises(
+        CannotContinueError, match="attendance: 1 not consumed; testing: 1 not consumed; aftercare: 1 not consumed"
+    ):
         await here.quiescence.settle(MONDAY, seconds_max=0.3)
     await hear_all(here.kafka)
     await here.quiescence.settle(MONDAY, seconds_max=10)

@@ -1,0 +1,196 @@
+"""All SQL of the commands, each query with what it answers.
+
+Every connection is read-only, except the one of `iop ledger reopen`: only `writing` gives one that may change rows.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from shared.events.intake import ConsentGiven
+
+CONNECT_SECONDS_MOST = 10.0
+# A server that dies in the middle of an answer leaves asyncpg saying InternalClientError.
+DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+Connection = Any
+"""An asyncpg connection; asyncpg carries no types of its own."""
+ConsentName = tuple[str, str]
+"""A consent: the patient's key and its id."""
+
+# What a service has done so far and what is left: decided, emitted, disclosures withheld, unsent, parked.
+COUNT = """SELECT (SELECT count(*) FROM journal) AS decided,
+    (SELECT coalesce(sum(cardinality(emitted)), 0)::int FROM journal) AS emitted,
+    (SELECT count(*) FROM resources WHERE type = 'AuditEvent' AND body LIKE '%"code":"withheld"%') AS withheld,
+    (SELECT count(*) FROM outbox WHERE partition IS NULL) AS unsent,
+    (SELECT count(*) FROM parked) AS parked"""
+# The ids of all events that the journal says were emitted.
+EMITTED = "SELECT DISTINCT unnest(emitted)::text AS id FROM journal"
+# The ids of all deliveries that were processed.
+PROCESSED = "SELECT id::text AS id FROM processed"
+# The ids of intake's events that were decided about a patient, in the order of the decisions.
+CONSUMED = "SELECT cause::text AS id FROM journal WHERE key = $1 AND producer = 'intake' ORDER BY sequence"
+# Rows of the outbox by lane. A heartbeat alone names a partition: it comes every 10 s for ever, and is not counted.
+UNSENT = "SELECT lane, count(*) AS rows FROM outbox WHERE partition IS NULL GROUP BY lane ORDER BY lane"
+# How many deadlines have passed at this clinic time.
+PASSED = "SELECT count(*) FROM state WHERE due_at <= $1"
+# Parked deliveries, in the order in which they are decided again.
+PARKED = "SELECT sequence, id, key, program, event, class, place, at FROM parked ORDER BY sequence"
+# One parked or quarantined delivery with all it holds.
+PARKED_WHOLE = """
+    SELECT sequence, id, key, program, event, kind, class, place, at, headers, content FROM parked WHERE id = $1
+    UNION ALL
+    SELECT sequence, id, key, program, event, kind, class, place, at, headers, content FROM quarantine WHERE id = $1"""
+# Up to when each partition of the consent ledger is known, and whether records of it were lost.
+PARTITIONS = "SELECT partition, current_at, lost FROM ledger ORDER BY partition"
+# Every decision about a consent, in its order.
+CONSENT_DECISIONS = "SELECT key, content FROM journal WHERE event LIKE '%Consent%' ORDER BY sequence"
+# The partitions of which records were lost, locked.
+LOCK_LOST = "SELECT partition FROM ledger WHERE lost FOR UPDATE"
+# Every consent that aftercare knows, locked; without a body once it is revoked.
+LOCK_CONSENTS = "SELECT patient, consent_id, body FROM consents FOR UPDATE"
+# Close a consent as a revocation does: nothing revives it.
+CLOSE = "UPDATE consents SET body = NULL WHERE patient = $1 AND consent_id = $2"
+# Forget a consent: the same one may come again.
+FORGET = "DELETE FROM consents WHERE patient = $1 AND consent_id = $2"
+# Open the gate: no partition counts as lost any more.
+OPEN = "UPDATE ledger SET lost = false WHERE lost"
+
+
+class Count(msgspec.Struct, frozen=True):
+    """One service: decisions in its journal, events emitted, disclosures withheld, unsent outbox rows, parked rows."""
+
+    decided: int = 0
+    emitted: int = 0
+    withheld: int = 0
+    unsent: int = 0
+    parked: int = 0
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """A parked delivery without its content: which patient's, of which class, and where the decision failed."""
+
+    sequence: int
+    id: UUID
+    key: str
+    program: str
+    event: str
+    class_: str = msgspec.field(name="class")
+    place: str
+    at: datetime
+
+
+class ParkedWhole(msgspec.Struct, frozen=True):
+    """A parked or quarantined delivery with its headers and content, part of a patient's record."""
+
+    sequence: int
+    id: UUID
+    key: str
+    program: str
+    event: str
+    kind: str
+    class_: str = msgspec.field(name="class")
+    place: str
+    at: datetime
+    headers: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition of the consent ledger. `current_at` is None where its consents were never known."""
+
+    number: int
+    current_at: datetime | None
+    lost: bool
+
+
+async def reading(dsn: str) -> Connection:
+    """A connection on which PostgreSQL refuses every write."""
+    settings = {"default_transaction_read_only": "on"}
+    return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS_MOST, server_settings=settings)
+
+
+async def writing(dsn: str) -> Connection:
+    """A connection that may change rows, for `iop ledger reopen` only."""
+    return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS_MOST)
+
+
+async def count(connection: Connection) -> Count:
+    """What this service has done so far, and what is left."""
+    return msgspec.convert(dict(await connection.fetchrow(COUNT)), type=Count)
+
+
+async def emitted(connection: Connection) -> set[str]:
+    """The ids of all events this service emitted, by its journal."""
+    return {row["id"] for row in await connection.fetch(EMITTED)}
+
+
+async def processed(connection: Connection) -> set[str]:
+    """The ids of all deliveries this service processed."""
+    return {row["id"] for row in await connection.fetch(PROCESSED)}
+
+
+async def consumed_from_intake(connection: Connection, patient: str) -> list[str]:
+    """The ids of intake's events about a patient, in the order in which this service decided them."""
+    return [row["id"] for row in await connection.fetch(CONSUMED, patient)]
+
+
+async def unsent(connection: Connection) -> dict[str, int]:
+    """Rows that wait in the outbox, by lane."""
+    return {row["lane"]: row["rows"] for row in await connection.fetch(UNSENT)}
+
+
+async def passed_deadlines(connection: Connection, clinic_now: datetime) -> int:
+    """How many deadlines have passed and are not decided yet."""
+    passed: int = await connection.fetchval(PASSED, clinic_now)
+    return passed
+
+
+async def parked(connection: Connection) -> list[Parked]:
+    """What is parked, in the order in which it is decided again."""
+    return [msgspec.convert(dict(row), type=Parked) for row in await connection.fetch(PARKED)]
+
+
+async def parked_whole(connection: Connection, id: UUID) -> list[ParkedWhole]:
+    """The parked or quarantined delivery of this id with its content; more than one row where it came twice."""
+    return [msgspec.convert(dict(row), type=ParkedWhole) for row in await connection.fetch(PARKED_WHOLE, id)]
+
+
+async def partitions(connection: Connection) -> list[Partition]:
+    """The consent ledger's partitions that are known."""
+    return [
+        # '-infinity' in the database.
+        Partition(row["partition"], None if row["current_at"].year == 1 else row["current_at"], row["lost"])
+        for row in await connection.fetch(PARTITIONS)
+    ]
+
+
+async def consent_decisions(connection: Connection) -> list[tuple[str, str]]:
+    """Every decision about a consent in intake's journal, in its order: the patient's key, the commands as JSON."""
+    return [(row["key"], row["content"]) for row in await connection.fetch(CONSENT_DECISIONS)]
+
+
+async def lock_lost(writable: Connection) -> list[int]:
+    """The partitions of which records were lost, locked until the transaction ends."""
+    return [row["partition"] for row in await writable.fetch(LOCK_LOST)]
+
+
+async def lock_consents(writable: Connection) -> dict[ConsentName, ConsentGiven | None]:
+    """Every consent that aftercare knows, locked until the transaction ends; None once it is revoked."""
+    return {(row["patient"], row["consent_id"]): _consent(row["body"]) for row in await writable.fetch(LOCK_CONSENTS)}
+
+
+async def reopen(writable: Connection, closed: Iterable[ConsentName], forgotten: Iterable[ConsentName]) -> None:
+    """Close and forget these consents, and open the gate."""
+    await writable.executemany(CLOSE, closed)
+    await writable.executemany(FORGET, forgotten)
+    await writable.execute(OPEN)
+
+
+def _consent(body: str | None) -> ConsentGiven | None:
+    return None if body is None else msgspec.json.decode(body, type=ConsentGiven)
