@@ -1,4 +1,4 @@
-"""The `iop` command line. Each command says one clear line when it cannot go on, and never shows a traceback."""
+"""The `iop` command line. A command that cannot continue prints one line, never a traceback."""
 
 import logging
 import os
@@ -30,9 +30,9 @@ app.add_typer(ledger.commands, name="ledger")
 
 
 def main() -> NoReturn:
-    """Run a command: 0 done, 1 it cannot go on, 2 not understood, 130 interrupted.
+    """Run a command: 0 done, 1 it cannot continue, 2 not understood, 130 interrupted.
 
-    `IOP_DEBUG=1` lets an unexpected error show where it came from.
+    With `IOP_DEBUG=1` an unexpected error shows its traceback.
     """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
@@ -44,7 +44,7 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except BrokenPipeError:
-        # Whoever read us has seen enough; nothing more may be flushed to them.
+        # The reader of our output has closed it: nothing more may be flushed there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as failure:
@@ -54,7 +54,7 @@ def main() -> NoReturn:
     except Exception as bug:
         if os.environ.get("IOP_DEBUG"):
             raise
-        _stop(f"unexpected {type(bug).__name__}; run again with IOP_DEBUG=1 to see where")
+        _stop(f"unexpected {type(bug).__name__}: run again with IOP_DEBUG=1 to see its traceback")
 
 
 def _stop(line: str, code: int = 1) -> NoReturn:

@@ -14,7 +14,7 @@ UNIT = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def is_manual(data: Path) -> bool:
-    """Whether this folder's hub lives on a manual clock."""
+    """Whether this folder's hub runs on a manual clock."""
     return (data / NAME).exists()
 
 
@@ -24,7 +24,7 @@ def now(data: Path) -> datetime:
 
 
 def begin(data: Path, at: datetime) -> None:
-    """Give the folder a manual clock; one that has it keeps its time."""
+    """Give the folder a manual clock, unless it has one: that one stays as it is."""
     if not is_manual(data):
         _write(data, at)
 
@@ -38,7 +38,9 @@ def advance(data: Path, to: datetime) -> None:
     if not is_manual(data):
         raise CannotContinueError("this hub runs on real time: start it with `iop up --clock manual` to set the clock")
     if to < now(data):
-        raise CannotContinueError(f"the clock stands at {now(data).isoformat()} and never goes back")
+        raise CannotContinueError(
+            f"TIME must be after {now(data).isoformat()}, where the clock is now: it never goes back"
+        )
     _write(data, to)
 
 
@@ -49,13 +51,15 @@ def parse(text: str, since: datetime) -> datetime:
         try:
             return since + timedelta(**{UNIT[step[2]]: int(step[1])})
         except OverflowError:
-            raise CannotContinueError("so far ahead there is no calendar: choose a smaller step") from None
+            raise CannotContinueError("TIME must be before the year 10000: choose a smaller step") from None
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise CannotContinueError("TIME must be like 2026-03-02T14:00:00-05:00, or a step like +2h") from None
+        raise CannotContinueError(
+            "TIME must be like 2026-03-02T14:00:00-05:00, or a step like +90m, +2h, +3d, +1w"
+        ) from None
     if instant.tzinfo is None:
-        raise CannotContinueError("TIME needs an offset from UTC, as in 2026-03-02T14:00:00-05:00 or ...Z")
+        raise CannotContinueError("TIME must have an offset from UTC, like 2026-03-02T14:00:00-05:00 or ...Z")
     return instant.astimezone(UTC)
 
 

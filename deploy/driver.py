@@ -57,7 +57,7 @@ class Driver:
         await self._http.aclose()
 
     async def token(self, client: str) -> str:
-        """A bearer token with everything the client is registered for, asked for once."""
+        """A bearer token with everything the client is registered for, requested once."""
         if client not in self._tokens:
             self._tokens[client] = await asyncio.to_thread(tokens.fetch, self.hub.issuer, self.data / "keys", client)
         return self._tokens[client]
@@ -128,7 +128,7 @@ class Driver:
         clock.advance(self.data, moment)
 
     async def settle(self, seconds_max: float = 60.0) -> None:
-        """Return when every event is sent and heard and no deadline has passed. Raises CannotContinueError."""
+        """Return when every event is sent and consumed and no deadline has passed. Raises CannotContinueError."""
         async with self._quiet:
             await self._quiescence.settle(self.now, seconds_max)
 

@@ -70,7 +70,7 @@ def start(data: Path, port: int = 0) -> RunningKafka:
 
     Args:
         data: the hub's folder.
-        port: preferred port; 0, or one already taken, means any free one.
+        port: preferred port; 0, or one in use, means any free one.
 
     Raises:
         CannotContinueError: it could not be downloaded or did not start.
@@ -84,7 +84,9 @@ def prepare(data: Path, port: int) -> processes.HubPart:
     """Fetch, configure and, the first time, format; what remains is to run the part."""
     home = (data / "kafka").resolve()
     if "," in str(home):
-        raise CannotContinueError("Kafka takes a comma for the end of a path: choose a folder without one with --data")
+        raise CannotContinueError(
+            "the path of the hub's folder must not contain a comma, where Kafka ends it: choose another with --data"
+        )
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "server.properties"
     settings.write_text(

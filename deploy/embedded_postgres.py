@@ -28,7 +28,7 @@ DATABASES = ("intake", "attendance", "testing", "aftercare")
 OWNER = "iop"
 # Who runs the server when we are root, which PostgreSQL refuses to be.
 UNPRIVILEGED = "nobody"
-# A failing statement is never logged: it, its parameters and its DETAIL line would carry what patients said.
+# A failing statement is never logged: it, its parameters and its DETAIL line would carry patients' data.
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -69,7 +69,7 @@ def start(data: Path, port: int = 0) -> RunningPostgres:
 
     Args:
         data: the hub's folder.
-        port: preferred port; 0, or one already taken, means any free one.
+        port: preferred port; 0, or one in use, means any free one.
 
     Raises:
         CannotContinueError: it could not be initialised or did not start.
@@ -116,23 +116,31 @@ def answers(host: str, port: int) -> bool:
 
 
 def _create(data: Path, home: Path, password_file: Path) -> None:
-    """Initialise, create the databases, and only then leave the password: its file says that all of it was done."""
+    """Initialise, create the databases, and only then write the password's file: it marks the set-up as complete."""
     password = secrets.token_urlsafe(24)
     home.mkdir(parents=True, mode=0o700)
-    given = home.with_name("postgres.password.new")
-    given.touch(mode=0o600)
-    given.write_text(password)
+    new_password_file = home.with_name("postgres.password.new")
+    new_password_file.touch(mode=0o600)
+    new_password_file.write_text(password)
     if os.geteuid() == 0:
         account = pwd.getpwnam(UNPRIVILEGED)
         os.chown(home, account.pw_uid, account.pw_gid)
     _run(
         "initdb",
-        *("-D", str(home), "-U", OWNER, f"--pwfile={given.resolve()}", "--auth=scram-sha-256", "--encoding=UTF8"),
+        *(
+            "-D",
+            str(home),
+            "-U",
+            OWNER,
+            f"--pwfile={new_password_file.resolve()}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+        ),
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
     )
     create = "".join(f"CREATE DATABASE {database};\n" for database in DATABASES)
-    _run("postgres", "--single", "-D", str(home), "-c", "log_min_messages=fatal", "postgres", spoken=create)
-    given.rename(password_file)
+    _run("postgres", "--single", "-D", str(home), "-c", "log_min_messages=fatal", "postgres", statements=create)
+    new_password_file.rename(password_file)
 
 
 def binary(name: str) -> Path:
@@ -143,10 +151,10 @@ def binary(name: str) -> Path:
     return Path(wheel.origin).parent / "pginstall18" / "bin" / name
 
 
-def _run(name: str, *arguments: str, spoken: str = "") -> None:
+def _run(name: str, *arguments: str, statements: str = "") -> None:
     dies_with_parent = (*processes.dies_with_parent(signal.SIGKILL, UNPRIVILEGED), str(binary(name)), *arguments)
     done = subprocess.run(
-        dies_with_parent, input=spoken, capture_output=True, text=True, check=False, timeout=120, cwd=REPOSITORY
+        dies_with_parent, input=statements, capture_output=True, text=True, check=False, timeout=120, cwd=REPOSITORY
     )
     if done.returncode != 0:
         output = done.stderr.strip().splitlines()

@@ -17,7 +17,7 @@ LOOKS_MOST, BETWEEN_LOOKS_SECONDS = 3, 0.05
 
 
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One service: its FHIR base, its process, and for testing the two doors for HL7 v2."""
+    """One service: its FHIR base, its process, and for testing the two addresses for HL7 v2."""
 
     fhir: str
     pid: int
@@ -57,7 +57,7 @@ def read(data: Path) -> Hub:
     """The hub of this folder.
 
     Raises:
-        CannotContinueError: none runs there, or it was killed before it could say so.
+        CannotContinueError: none runs there, or it was killed and left its hub.json behind.
     """
     try:
         hub = msgspec.json.decode((data / NAME).read_bytes(), type=Hub)
@@ -66,7 +66,9 @@ def read(data: Path) -> Hub:
             f"no hub is running in {data}: start one with `iop up --data {data}`, or name its folder with --data"
         ) from None
     except msgspec.MsgspecError as wrong:
-        raise CannotContinueError(f"{data / NAME} is not what a hub writes: {wrong}") from None
+        raise CannotContinueError(
+            f"{data / NAME} is not as a hub writes it: {wrong}; remove it and start the hub again"
+        ) from None
     if not _is_held(data):
         raise CannotContinueError(f"the hub in {data} was killed: start it again with `iop up --data {data}`")
     return hub
@@ -74,7 +76,7 @@ def read(data: Path) -> Hub:
 
 @contextmanager
 def owned(data: Path) -> Iterator[None]:
-    """Hold the folder for one hub; the system lets go of it however this process ends.
+    """Hold the folder for one hub; the system releases it however this process ends.
 
     Raises:
         CannotContinueError: another hub runs in it.
@@ -87,13 +89,13 @@ def owned(data: Path) -> Iterator[None]:
             f"{data} cannot be a hub's folder ({failure.strerror}): choose another one with --data"
         ) from None
     with lock:
-        if not _taken(lock):
+        if not _locked(lock):
             raise CannotContinueError(f"a hub already runs in {data}: stop it, or choose another folder with --data")
         yield
 
 
-def _taken(lock: IO[str]) -> bool:
-    """Whether we hold it now. Somebody who only looks holds it for a moment."""
+def _locked(lock: IO[str]) -> bool:
+    """Whether this process holds the lock now. One that only looks holds it for a moment."""
     for _ in range(LOOKS_MOST):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,7 +107,7 @@ def _taken(lock: IO[str]) -> bool:
 
 
 def _is_held(data: Path) -> bool:
-    """Whether a hub holds the folder; a hub.json without the lock beside it was put there by somebody else."""
+    """Whether a hub holds the folder; a hub.json without a lock beside it comes from elsewhere."""
     try:
         with (data / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -47,7 +47,7 @@ class TokenRefusedError(Exception):
 
 @dataclass
 class Issuer:
-    """Who may have which token. `heard` keeps each assertion's id until it expires: none is taken twice."""
+    """Who may have which token. `used` holds each assertion's id until it expires: none is accepted twice."""
 
     url: str
     audience: str
@@ -65,28 +65,34 @@ class Issuer:
         client = self.clients[name]
         program = form.get("program") or client.programs[0]
         if program not in client.programs:
-            raise TokenRefusedError("invalid_request", "program: the client is not registered for it")
+            raise TokenRefusedError(
+                "invalid_request", "program: the client is not registered for this program (clients.toml)"
+            )
         scopes = clients.granted(client.scopes, tuple(form.get("scope", "").split()))
         if not scopes:
-            raise TokenRefusedError("invalid_scope", "scope: nothing asked for is registered for the client")
+            raise TokenRefusedError(
+                "invalid_scope", "scope: none of the requested scopes is registered for the client (clients.toml)"
+            )
         return self._token(name, program, " ".join(scopes))
 
     def _authenticated(self, form: Mapping[str, str]) -> str:
-        """The client whose assertion this is, taken once."""
+        """The client whose assertion this is; each assertion is accepted once."""
         if form.get("client_assertion_type") != ASSERTION_TYPE:
-            raise _unknown_client("client_assertion_type must be jwt-bearer")
+            raise _unknown_client(f"client_assertion_type must be {ASSERTION_TYPE}")
         name, claims = self._verified(form.get("client_assertion", ""))
         now = self.now()
         if claims.get("sub") != name or claims.get("aud") != f"{self.url}/token":
-            raise _unknown_client("client_assertion: iss, sub and aud must be the client, the client and this address")
+            raise _unknown_client(
+                "client_assertion: iss and sub must be the client's id, aud must be the address of this token endpoint"
+            )
         expires_at, identity = claims.get("exp"), claims.get("jti")
         if not isinstance(expires_at, int | float) or not isinstance(identity, str) or not identity:
-            raise _unknown_client("client_assertion: exp and jti are needed")
+            raise _unknown_client("client_assertion: exp (a number) and jti (a text) are required")
         if not now - CLOCK_LEEWAY_SECONDS < expires_at <= now + ASSERTION_SECONDS_MOST + CLOCK_LEEWAY_SECONDS:
-            raise _unknown_client("client_assertion: exp must lie ahead, by at most five minutes")
+            raise _unknown_client("client_assertion: exp must be in the future, by at most five minutes")
         self.used = {each: until for each, until in self.used.items() if until > now - CLOCK_LEEWAY_SECONDS}
         if (name, identity) in self.used:
-            raise _unknown_client("client_assertion: its jti was used before")
+            raise _unknown_client("client_assertion: its jti was used before; each assertion must have its own")
         self.used[name, identity] = expires_at
         return name
 
@@ -97,7 +103,9 @@ class Issuer:
                 claims = jwt.decode(assertion, key_set, algorithms=ASSERTION_ALGORITHMS).claims
                 if claims.get("iss") == name:
                     return name, claims
-        raise _unknown_client("client_assertion: not signed by a registered client")
+        raise _unknown_client(
+            "client_assertion: must be signed with the key of a registered client (clients.toml), by ES384 or RS384"
+        )
 
     def _token(self, client: str, program: str, scope: str) -> dict[str, Any]:
         now = int(self.now())
@@ -126,7 +134,13 @@ def application(issuer: Issuer) -> Starlette:
     async def token(request: Request) -> Response:
         body = await request.body()
         if len(body) > REQUEST_BYTES_MOST:
-            return _answer({"error": "invalid_request", "error_description": "too large"}, 413)
+            return _answer(
+                {
+                    "error": "invalid_request",
+                    "error_description": f"the request must be at most {REQUEST_BYTES_MOST} bytes",
+                },
+                413,
+            )
         try:
             return _answer(issuer.issue(dict(parse_qsl(body.decode("ascii", "replace")))))
         except TokenRefusedError as refused:
@@ -183,15 +197,15 @@ def load(url: str, audience: str, deploy: Path, folder: Path) -> Issuer:
 
 
 def main() -> None:
-    """Serve until told to stop; addresses and folders come from `IOP_...`."""
-    surroundings = os.environ
+    """Serve until stopped; addresses and folders come from `IOP_...`."""
+    environment = os.environ
     issuer = load(
-        surroundings["IOP_ISSUER"],
-        surroundings["IOP_AUDIENCE"],
-        Path(surroundings["IOP_DEPLOY"]),
-        Path(surroundings["IOP_KEYS"]),
+        environment["IOP_ISSUER"],
+        environment["IOP_AUDIENCE"],
+        Path(environment["IOP_DEPLOY"]),
+        Path(environment["IOP_KEYS"]),
     )
-    host, port = surroundings["IOP_HOST"], int(surroundings["IOP_HTTP_PORT"])
+    host, port = environment["IOP_HOST"], int(environment["IOP_HTTP_PORT"])
     uvicorn.run(application(issuer), host=host, port=port, log_level="warning", access_log=False)
 
 

@@ -25,7 +25,7 @@ DOWNLOADS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Libraries:
-    """What one program needs. `otherwise` ends the advice where it can't be had: what else would do."""
+    """What one program needs. `otherwise` ends the advice when it cannot be downloaded: the alternative."""
 
     name: str
     checksums: Path
@@ -52,11 +52,11 @@ def classpath(libraries: Libraries, cache: Path, repositories: Mapping[str, str]
 
     Args:
         libraries: what is wanted.
-        cache: folder to keep them in.
+        cache: the folder for them.
         repositories: Maven repositories by name; the mirrors of ~/.config/jgo.conf and then Maven Central when None.
 
     Raises:
-        CannotContinueError: a library could not be fetched, or is not the one that was committed to.
+        CannotContinueError: a library could not be downloaded, or does not match its checksum.
     """
     wanted = {path(cache, coordinate): (coordinate, digest) for coordinate, digest in libraries.committed()}
     cache.mkdir(parents=True, exist_ok=True)
@@ -120,8 +120,8 @@ def _fetch_one(libraries: Libraries, context: MavenContext, at: Path, coordinate
     if not _is_whole(at, digest):
         at.unlink(missing_ok=True)
         raise CannotContinueError(
-            f"{coordinate} was downloaded but is not the library this repository was checked with; nothing was run. "
-            "Try again, or ask whoever runs your Maven mirror"
+            f"{coordinate} does not match its checksum in {libraries.checksums.name} and was removed: try "
+            "again, or ask whoever runs your Maven mirror"
         )
 
 

@@ -1,7 +1,7 @@
 """Key material of a local hub, under DIR/keys: made once, readable by its owner only.
 
     digest.key                        `id:hex`, 32 bytes: the HMAC key for identifiers; more lines during a rotation
-    documents.<service>.key           hex, 32 bytes: AES-GCM for the documents a service keeps
+    documents.<service>.key           hex, 32 bytes: AES-GCM for the documents a service stores
     <service>.private.json / .public  JWK, EC P-256: sealed parts are encrypted to a service with the public one
     issuer.private.json               JWK, EC P-256: signs access tokens (ES256)
     clients/<name>.private.json       JWK, EC P-384: signs a demo client's assertions (ES384)
@@ -27,10 +27,10 @@ def make(data: Path) -> Path:
     _store(folder / "digest.key", f"{secrets.token_hex(4)}:{secrets.token_hex(32)}\n")
     for service in SERVICES:
         _store(folder / f"documents.{service}.key", f"{secrets.token_hex(32)}\n")
-        _keep_pair(folder, service, "P-256", use="enc")
-    _keep_pair(folder, "issuer", "P-256", use="sig")
+        _store_pair(folder, service, "P-256", use="enc")
+    _store_pair(folder, "issuer", "P-256", use="sig")
     for client in CLIENTS:
-        _keep_pair(folder / "clients", client, "P-384", use="sig")
+        _store_pair(folder / "clients", client, "P-384", use="sig")
     return folder
 
 
@@ -39,7 +39,7 @@ def read(path: Path) -> ECKey:
     return ECKey.import_key(json.loads(path.read_text()))
 
 
-def _keep_pair(folder: Path, name: str, curve: str, use: str) -> None:
+def _store_pair(folder: Path, name: str, curve: str, use: str) -> None:
     private = folder / f"{name}.private.json"
     if not private.exists():
         made = ECKey.generate_key(curve, parameters={"use": use}, auto_kid=True)

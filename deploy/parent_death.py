@@ -1,11 +1,11 @@
 """Runs one part so that it dies with the process that started it, even when that one is killed outright.
 
-    python leash.py PARENT SIGNAL USER COMMAND...
+    python parent_death.py PARENT SIGNAL USER COMMAND...
 
 PARENT is the starting process, SIGNAL (a number) reaches the part when PARENT is gone, USER is `-` or who to become
-when run by root: PostgreSQL refuses to be root. That user keeps root's right to pass folders, so that no folder's
-permissions need to be opened. Both are Linux only; elsewhere the part simply runs. The process becomes the command, so
-its pid stays.
+when run by root: PostgreSQL refuses to be root. That user retains root's right to pass folders, so that no folder's
+permissions need to be opened. Both are Linux only; elsewhere the part simply runs. The process becomes the command,
+so its pid stays.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ CAPABILITY_VERSION = 0x20080522
 
 
 def become(user: str) -> None:
-    """Leave root for `user`, on Linux keeping the right to pass folders whatever their permissions."""
+    """Leave root for `user`, on Linux with the right to pass folders whatever their permissions."""
     account = pwd.getpwnam(user)
     linux = sys.platform == "linux"
     libc = ctypes.CDLL(None, use_errno=True)
@@ -37,7 +37,7 @@ def become(user: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Tie, become, and turn into the command."""
+    """Bind to the parent, change the user, and become the command."""
     parent, signal_number, user, *command = arguments
     if user != "-" and os.geteuid() == 0:
         become(user)

@@ -1,4 +1,4 @@
-"""A part of the running hub: one process with its log, its question "are you ready?", and its way to stop."""
+"""A part of the running hub: one process with its log, its readiness check, and its way to stop."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ Process = subprocess.Popen[bytes]
 class HubPart:
     """What to run and how to treat it.
 
-    `environment` is added to our own; `stop_with` asks it to stop, `die_with` reaches it when we are killed outright;
+    `environment` is added to our own; `stop_with` asks it to stop, `die_with` reaches it when this process is killed;
     `user` is who to become when run by root.
     """
 
@@ -53,7 +53,7 @@ def launch(part: HubPart) -> Process:
 
 
 def dies_with_parent(die_with: signal.Signals, user: str | None) -> tuple[str, ...]:
-    """The events to put before a command so that it does not outlive us; see leash.py."""
+    """What to put before a command so that it does not outlive this process; see parent_death.py."""
     return (sys.executable, "-I", "-S", str(PARENT_DEATH), str(os.getpid()), str(int(die_with)), user or "-")
 
 

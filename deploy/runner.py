@@ -1,7 +1,7 @@
 """`iop up`: the whole hub on one machine, in the foreground, with nothing left running afterwards.
 
 Order: key material, Kafka and PostgreSQL, topics, then issuer and services side by side. When all are healthy,
-hub.json says where they answer.
+hub.json names their addresses.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ MODULES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Ports:
-    """Where to answer when the port is free; 0, or one already taken, means any."""
+    """Where to answer when the port is free; 0, or one in use, means any."""
 
     kafka: int = 9092
     postgres: int = 5432
@@ -62,23 +62,23 @@ class Plan:
     clock_starts_at: datetime | None = None
 
 
-def up(plan: Plan, say: Callable[[str], None], healthy: Callable[[Hub], None]) -> None:
+def up(plan: Plan, report: Callable[[str], None], healthy: Callable[[Hub], None]) -> None:
     """Run the hub until SIGINT or SIGTERM.
 
     Args:
         plan: what to run and where.
-        say: told, in one line, what happens to the parts.
-        healthy: told once, when all answer and hub.json is written.
+        report: called with one line whenever something happens to a part.
+        healthy: called once, when all answer and hub.json is written.
 
     Raises:
-        CannotContinueError: it cannot start, or a part keeps dying. Everything was stopped.
+        CannotContinueError: it cannot start, or a part ends again and again. Everything was stopped.
     """
     with hubfile.owned(plan.data):
         hubfile.remove(plan.data)
         _set_clock(plan)
         folder = keys.make(plan.data)
         backing = servers.prepare(plan.data, plan.ports.kafka, plan.ports.postgres)
-        supervisor = Supervisor(say)
+        supervisor = Supervisor(report)
         supervisor.listen()
         try:
             _run(plan, folder, backing, supervisor, healthy)
@@ -86,7 +86,7 @@ def up(plan: Plan, say: Callable[[str], None], healthy: Callable[[Hub], None]) -
             pass
         finally:
             hubfile.remove(plan.data)
-            say("stopping")
+            report("stopping")
             supervisor.stop()
 
 
@@ -147,7 +147,7 @@ def answers_ok(port: int, path: str) -> bool:
 
 
 def describe(backing: Servers, chosen: Mapping[str, int], pids: Mapping[str, int]) -> Hub:
-    """What hub.json says."""
+    """The content of hub.json."""
     services = {}
     for name in backing.postgres:
         base = _url(chosen[name])
@@ -168,5 +168,5 @@ def _set_clock(plan: Plan) -> None:
         clock.begin(plan.data, plan.clock_starts_at)
     elif clock.is_manual(plan.data):
         raise CannotContinueError(
-            f"{plan.data} lives on a manual clock: add --clock manual, or choose another folder with --data"
+            f"the hub in {plan.data} runs on a manual clock: add --clock manual, or choose another folder with --data"
         )

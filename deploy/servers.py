@@ -1,4 +1,4 @@
-"""The two servers the hub leans on: embedded ones, or the user's own named in the environment."""
+"""The two servers that the hub needs: embedded ones, or the user's own named in the environment."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Keeps parts alive: starts them, starts again what dies, stops everything. Knows nothing of what the parts are."""
+"""Starts parts, restarts those that end, stops everything. Knows nothing of what the parts are."""
 
 import signal
 import time
@@ -13,13 +13,13 @@ from deploy.processes import HubPart, Process
 
 RESTARTS_MOST = 5
 RESTARTS_WINDOW_SECONDS = 60.0
-# A part that lived shorter than this waits it out: what made it die has time to pass.
-BREATH_SECONDS = 2.0
+# The least time between two starts of a part: what ended it has time to pass.
+RESTART_AFTER_SECONDS = 2.0
 LOOK_SECONDS = 0.1
 
 
 class StoppedError(Exception):
-    """Somebody asked us to stop."""
+    """A signal asked the hub to stop."""
 
 
 @dataclass
@@ -36,9 +36,9 @@ class Supervised:
 class Supervisor:
     """The parts of one hub, in the order they were started; they are stopped in the opposite one."""
 
-    def __init__(self, say: Callable[[str], None], breath_seconds: float = BREATH_SECONDS) -> None:
-        self.say = say
-        self.breath_seconds = breath_seconds
+    def __init__(self, report: Callable[[str], None], restart_after_seconds: float = RESTART_AFTER_SECONDS) -> None:
+        self.report = report
+        self.restart_after_seconds = restart_after_seconds
         self.stages: list[list[Supervised]] = []
         self.stopping = False
 
@@ -48,20 +48,20 @@ class Supervisor:
         return {supervised.part.name: supervised.process.pid for stage in self.stages for supervised in stage}
 
     def listen(self) -> None:
-        """From now on SIGINT, SIGTERM and SIGHUP ask us to stop instead of ending us."""
+        """From now on SIGINT, SIGTERM and SIGHUP ask the hub to stop instead of ending this process."""
 
         def ask(number: int, frame: FrameType | None) -> None:
             self.stopping = True
 
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, ask)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, ask)
 
     def start(self, stage: Sequence[HubPart]) -> None:
         """Start parts side by side and return when all are ready.
 
         Raises:
             CannotContinueError: one ended or was not ready in time.
-            StoppedError: we were asked to stop meanwhile.
+            StoppedError: a signal asked to stop meanwhile.
         """
         supervised: list[Supervised] = []
         self.stages.append(supervised)
@@ -69,24 +69,24 @@ class Supervisor:
             supervised.append(Supervised(part, processes.launch(part)))
         while not all(each.ready for each in supervised):
             self._stop_if_asked()
-            for each in supervised:
-                self._look_at_start(each)
+            for starting in supervised:
+                self._look_at_start(starting)
             time.sleep(0.02)
 
     def watch(self, changed: Callable[[], object]) -> None:
-        """Start again what dies, calling `changed` whenever a part is ready under a new pid; until asked to stop.
+        """Restart each part that ends, calling `changed` when it is ready under a new pid; until asked to stop.
 
         Raises:
-            CannotContinueError: a part died more often than `RESTARTS_MOST` times a minute.
+            CannotContinueError: a part ended more often than `RESTARTS_MOST` times a minute.
         """
         while not self.stopping:
             for supervised in (each for stage in self.stages for each in stage):
                 if supervised.process.poll() is not None:
-                    if time.monotonic() - supervised.launched_at > self.breath_seconds:
+                    if time.monotonic() - supervised.launched_at > self.restart_after_seconds:
                         self._start_again(supervised)
                 elif not supervised.ready and supervised.part.ready():
                     supervised.ready = True
-                    self.say(f"{supervised.part.name} is healthy again (pid {supervised.process.pid})")
+                    self.report(f"{supervised.part.name} is healthy again (pid {supervised.process.pid})")
                     changed()
             time.sleep(LOOK_SECONDS)
 
@@ -120,7 +120,7 @@ class Supervisor:
         ended = how(supervised.process)
         supervised.restarted_at.append(now)
         supervised.process, supervised.ready, supervised.launched_at = processes.launch(supervised.part), False, now
-        self.say(f"{supervised.part.name} ended ({ended}); started again as pid {supervised.process.pid}")
+        self.report(f"{supervised.part.name} ended ({ended}); started again as pid {supervised.process.pid}")
 
     def _stop_if_asked(self) -> None:
         if self.stopping:

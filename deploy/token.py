@@ -22,7 +22,7 @@ def fetch(issuer: str, folder: Path, client: str, program: str | None = None, sc
         folder: the hub's folder of keys.
         client: its id in clients.toml.
         program: which of its programs; its first when None.
-        scope: what to ask for; the issuer cuts it to what is registered.
+        scope: what to request; the issuer narrows it to what is registered.
 
     Raises:
         CannotContinueError: unknown client, issuer unreachable, or refused.
@@ -30,7 +30,7 @@ def fetch(issuer: str, folder: Path, client: str, program: str | None = None, sc
     private = folder / "clients" / f"{client}.private.json"
     if not private.exists():
         known = ", ".join(sorted(each.name.split(".")[0] for each in private.parent.glob("*.private.json")))
-        raise CannotContinueError(f"no key of that client here; known are: {known}")
+        raise CannotContinueError(f"CLIENT must be one whose key is in {private.parent}: {known}")
     form = {
         "grant_type": "client_credentials",
         "client_assertion_type": ASSERTION_TYPE,
@@ -43,7 +43,9 @@ def fetch(issuer: str, folder: Path, client: str, program: str | None = None, sc
     except httpx.HTTPError as failure:
         raise CannotContinueError(f"the issuer at {issuer} does not answer ({type(failure).__name__})") from None
     if answer.status_code != 200:
-        raise CannotContinueError(f"the issuer refused: {answer.json().get('error_description', answer.status_code)}")
+        raise CannotContinueError(
+            f"the issuer refused the request: {answer.json().get('error_description', answer.status_code)}"
+        )
     token: str = answer.json()["access_token"]
     return token
 

@@ -1,4 +1,4 @@
-"""The topics as data, and bringing a Kafka to hold exactly them."""
+"""The topics as data, and creating them in a Kafka."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ TOPIC_ALREADY_EXISTS = 36
 
 
 class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One topic: what stands on it, for how long (days), and who may read it."""
+    """One topic: what it holds, for how many days, and who may read it."""
 
     holds: str
     retention_days: int

@@ -10,11 +10,13 @@ from deploy.commands.common import DEFAULT_DATA, Data, out
 
 
 def token(
-    client: Annotated[str, typer.Argument(help="Its id in clients.toml: ehr, lab or ops in the demo.")],
-    program: Annotated[str | None, typer.Option(help="Which of its programs; default: its first.")] = None,
-    scope: Annotated[str, typer.Option(help="Ask for less than everything registered.")] = tokens.EVERYTHING,
+    client: Annotated[str, typer.Argument(help="The client's id in clients.toml: ehr, lab or ops in the demo.")],
+    program: Annotated[str | None, typer.Option(help="One of the client's programs; default: its first.")] = None,
+    scope: Annotated[
+        str, typer.Option(help="The scopes to request; default: everything registered.")
+    ] = tokens.EVERYTHING,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Print a bearer token, valid for an hour, got the way a client gets it: by a signed assertion."""
+    """Print a bearer token, valid for an hour, requested as a client does: by a signed assertion."""
     hub = hubfile.read(data)
     out.print(tokens.fetch(hub.issuer, data / "keys", client, program, scope), markup=False)

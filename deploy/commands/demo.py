@@ -12,12 +12,12 @@ from deploy.demo import run
 def demo(
     samples: Annotated[
         Path | None,
-        typer.Option(help="First send the real material in this folder.", exists=True, file_okay=False),
+        typer.Option(help="First send the FHIR and HL7 v2 files of this folder.", exists=True, file_okay=False),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Keep the hub's folder here; default: one that is removed.")
+        Path | None, typer.Option("--data", help="The hub's folder, which stays; default: a new one that is removed.")
     ] = None,
-    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = DEFAULT_DATA / "report.html",
+    report: Annotated[Path, typer.Option(help="The file for the HTML report.")] = DEFAULT_DATA / "report.html",
 ) -> None:
-    """Show the whole hub at work: start one, live twelve weeks of a clinic through its public edges, count, stop."""
+    """Start a hub, run twelve weeks of a clinic through its public edges, print the counts, write a report, stop."""
     run.begin(run.Show(out, report.resolve(), data, samples))

@@ -39,20 +39,20 @@ def up(
     """
     now = datetime.now(UTC).replace(microsecond=0)
     if start is not None and time is not Clock.MANUAL:
-        raise CannotContinueError("--clock-start needs --clock manual")
+        raise CannotContinueError("--clock-start is possible with --clock manual only")
     plan = runner.Plan(
         data=data,
         ports=runner.ANY_PORTS if any_ports else runner.Ports(),
         clock_starts_at=(clock.parse(start, now) if start else now) if time is Clock.MANUAL else None,
     )
-    runner.up(plan, say=_say, healthy=lambda hub: _show(hub, data))
+    runner.up(plan, report=_report, healthy=lambda hub: _show(hub, data))
 
 
 def settle(
     data: Data = DEFAULT_DATA,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0,
 ) -> None:
-    """Return when the hub is quiet: every event sent and heard, no deadline passed. Parked events don't count."""
+    """Return when every event is sent and consumed and no deadline has passed. Parked deliveries are left out."""
 
     async def wait(hub: Hub) -> None:
         async with Quiescence(hub) as quiescence:
@@ -79,7 +79,7 @@ def show(data: Data = DEFAULT_DATA) -> None:
     out.print(clock.now(data).isoformat())
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     aside.print(f"{datetime.now():%H:%M:%S} {line}", markup=False)
 
 
@@ -89,8 +89,8 @@ def _show(hub: Hub, data: Path) -> None:
     table.add_row("issuer", hub.issuer, "")
     for name, service in hub.services.items():
         table.add_row(name, service.fhir, str(service.pid))
-        for door in (service.hl7, service.mllp and f"mllp://{service.mllp}"):
-            if door:
-                table.add_row("", door, "")
+        for address in (service.hl7, service.mllp and f"mllp://{service.mllp}"):
+            if address:
+                table.add_row("", address, "")
     out.print(table)
-    out.print(f"written to {data / hubfile.NAME}; Ctrl-C stops everything")
+    out.print(f"these addresses are in {data / hubfile.NAME}; Ctrl-C stops everything")

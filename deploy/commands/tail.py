@@ -1,4 +1,4 @@
-"""`iop tail`: topics, read as a person would."""
+"""`iop tail`: the records of topics as lines a person can read."""
 
 import asyncio
 import json
@@ -37,16 +37,18 @@ class Reading:
 
 
 def tail(
-    topic: Annotated[list[str], typer.Argument(help="iop.intake.events, or intake for short; several may be named.")],
-    as_json: Annotated[bool, typer.Option("--json", help="The whole record, one JSON object a line.")] = False,
+    topic: Annotated[
+        list[str], typer.Argument(help="A topic, like iop.intake.events or intake for short; several are possible.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole record, one JSON object a line.")] = False,
     from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="All that is kept, then what comes.")
+        bool, typer.Option("--from-beginning", help="Start with the oldest record that is stored.")
     ] = False,
-    most: Annotated[int | None, typer.Option("--max", help="Stop after that many.", min=1)] = None,
+    most: Annotated[int | None, typer.Option("--max", help="Stop after so many records.", min=1)] = None,
     heartbeats: Annotated[bool, typer.Option(help="Show the consent ledger's heartbeats too.")] = False,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Print what is said on topics as it is said: time, event, program, patient, and what the event says."""
+    """Print the events of topics as they arrive: time, event, program, patient, and the focus resource in short."""
     hub = hubfile.read(data)
     reading = Reading(tuple(_full_name(each) for each in topic), from_beginning, most, heartbeats)
     line = as_object if as_json else readable
@@ -60,7 +62,7 @@ async def _print(bootstrap: str, reading: Reading, line: Callable[[ConsumerRecor
 
 
 async def records(bootstrap: str, reading: Reading) -> AsyncIterator[ConsumerRecord]:
-    """The records, as they come, without joining any group: nobody else's reading is disturbed.
+    """The records as they arrive, without joining a consumer group: no other consumer is disturbed.
 
     Raises:
         CannotContinueError: Kafka cannot be reached.
@@ -90,12 +92,12 @@ async def _partitions(bootstrap: str, names: tuple[str, ...]) -> list[TopicParti
     finally:
         await admin.close()
     if not counts:
-        raise CannotContinueError("these topics don't exist in this Kafka")
+        raise CannotContinueError("none of these topics exists in this Kafka: start the hub once, which creates them")
     return [TopicPartition(name, each) for name, count in counts.items() for each in range(count)]
 
 
 async def _place(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], from_beginning: bool) -> None:
-    """Take every partition and stand at its beginning or end."""
+    """Assign every partition, at its beginning or end."""
     consumer.assign(partitions)
     await (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)(*partitions)
 
@@ -125,7 +127,7 @@ def as_object(record: ConsumerRecord) -> str:
 
 
 def readable(record: ConsumerRecord) -> str:
-    """One line: the clinic's time, the event, program, the patient's first eight letters, what the event says."""
+    """One line: the clinic's time, the event, program, the patient's first eight letters, the focus resource."""
     headers = headers_of(record)
     name = wire.event_name(headers) or "?"
     patient = record.key.decode("utf-8", "replace")[:SHORT] if record.key else "-"
@@ -134,11 +136,11 @@ def readable(record: ConsumerRecord) -> str:
 
 
 def summary(value: bytes | None, headers: dict[str, str]) -> str:
-    """What the headers of an escalation tell, then the focus resource's own short members, then what else is there."""
+    """The headers of an escalation, then the focus resource's short members, then a count of the other resources."""
     parts = [headers[name] for name in ESCALATION_HEADERS if name in headers]
     try:
         resources = [entry["resource"] for entry in json.loads(value or b"{}").get("entry", [])[1:]]
-        kinds = Counter(each["resourceType"] for each in resources[1:])
+        kinds = Counter(resource["resourceType"] for resource in resources[1:])
         focus = [resources[0]["resourceType"], *members(resources[0])] if resources else []
     except (ValueError, LookupError, TypeError, AttributeError):
         return " ".join([*parts, "(unreadable)"])
@@ -172,4 +174,4 @@ def _full_name(given: str) -> str:
     for name in (given, f"iop.{given}", f"iop.{given}.events"):
         if name in known:
             return name
-    raise CannotContinueError(f"no such topic; there are: {', '.join(known)}")
+    raise CannotContinueError(f"TOPIC must be one of: {', '.join(known)}")

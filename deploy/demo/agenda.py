@@ -1,4 +1,4 @@
-"""What happens when: the clinic's clock goes from event to event, and each finds a quiet hub."""
+"""The agenda of the demo: the clinic's clock steps from event to event, and each starts with a quiet hub."""
 
 import heapq
 from collections.abc import Awaitable, Callable
@@ -13,25 +13,25 @@ Happens = Callable[[], Awaitable[None]]
 
 
 class Broken(CannotContinueError):
-    """Something expected of the hub did not happen: the demo ends, non-zero."""
+    """An expectation of the hub did not hold: the demo ends with code 1."""
 
 
 @dataclass
 class Promises:
-    """What the hub was expected to do, and did. The first that it did not do ends the demo."""
+    """The expectations of the hub that held. The first that does not hold ends the demo."""
 
     fulfilled: list[str] = field(default_factory=list)
 
     def expect(self, holds: bool, promise: str) -> None:
         """Raises Broken unless it holds."""
         if not holds:
-            raise Broken(f"expected, and not so: {promise} (after {len(self.fulfilled)} expectations that held)")
+            raise Broken(f"not as expected: {promise} ({len(self.fulfilled)} expectations before it held)")
         self.fulfilled.append(promise)
 
 
 @dataclass
 class Agenda:
-    """Events by clinic time; those of one moment in the order they were put down."""
+    """Events by clinic time; those of one moment in the order in which they were put."""
 
     ahead: list[tuple[datetime, int, Happens]] = field(default_factory=list)
     numbers: "count[int]" = field(default_factory=count)

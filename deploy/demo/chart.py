@@ -24,7 +24,7 @@ class Session:
 
 @dataclass
 class Result:
-    """A drug test: what each report about it said last, by analyte; `was` holds what a correction took back."""
+    """A drug test: the last outcome of each report, by analyte; `was` holds the outcomes before a correction."""
 
     collected_at: datetime
     status: str
@@ -71,7 +71,7 @@ class FollowUp:
 
 @dataclass
 class Chart:
-    """Everything the topics say of one patient, in the order it was said."""
+    """Everything on the topics about one patient, in the order of emission."""
 
     patient: str
     steps: list[Step] = field(default_factory=list)

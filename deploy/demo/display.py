@@ -1,4 +1,4 @@
-"""What a person sees while the demo runs: a live board on a terminal, plain lines elsewhere. All of it as counted."""
+"""What a person sees while the demo runs: a live board on a terminal, plain lines elsewhere. All of it is counted."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ FEED_LINES = 9
 ORDINARY = frozenset(
     {"SessionScheduled", "SessionCheckedIn", "SessionAttended", "SessionCancelled", "ReferralPrepared"}
 )
-"""Too many or too small for a line of their own; the board counts them."""
+"""Too frequent for a line of their own; the board counts them."""
 TIER_STYLE = {1: "cyan", 2: "yellow", 3: "dark_orange", 4: "bold red"}
 
 
@@ -55,12 +55,8 @@ class Board:
         if self.live is not None:
             self.live.stop()
 
-    def say(self, line: str) -> None:
-        """Something about the demo itself, before or between what the hub says."""
-        self._add(Text(line, style="bold"))
-
     def show(self, seen: Seen) -> None:
-        for at, letter, step in sorted(self._fresh(seen.charts), key=lambda each: each[0]):
+        for at, letter, step in sorted(self._fresh(seen.charts), key=lambda fresh: fresh[0]):
             self._add(_line(at, letter, step))
         if self.live is not None:
             self.live.update(board(seen, self.feed))
@@ -115,7 +111,7 @@ def _patients(seen: Seen) -> Table:
     table.add_column("", min_width=1)
     table.add_column("patient")
     table.add_column("where", min_width=22)
-    for name in ("came", "missed", "excused", "tests"):
+    for name in ("attended", "missed", "excused", "tests"):
         table.add_column(name, justify="right", min_width=len(name))
     for letter, chart in seen.charts.items():
         outcomes = [each.outcome for each in chart.sessions.values()]

@@ -1,6 +1,6 @@
 """The sheet a timeline is drawn on: twelve weeks from left to right, rows from top to bottom, and its marks.
 
-Shape and events carry every meaning; colour only helps.
+Shape and label carry every meaning; colour only helps.
 """
 
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ def bar(x: float, to: float, y: float, height: float, kind: str, tip: str) -> Ma
 
 
 def labels(placed: Sequence[tuple[float, str]], y: float) -> Markup:
-    """Events under marks: near ones lean away from each other, so that none is written over another."""
+    """Labels under marks: near ones lean away from each other, so that none is written over another."""
     written = []
     for number, (x, label) in enumerate(placed):
         last = placed[number - 1][0] if number else -WIDTH

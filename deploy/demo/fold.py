@@ -1,4 +1,4 @@
-"""A patient's course as the topics tell it: records folded into a chart, a function an event."""
+"""Folds the records of the topics into each patient's chart, with one function for each event."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -182,7 +182,7 @@ def _disclosed(chart: Chart, record: Record, at: datetime) -> str:
 
 def _meetings(chart: Chart, record: Record, at: datetime) -> str:
     chart.meetings = len(record.resources[0].get("payload", ()))
-    return f"{chart.meetings} meetings to choose from, no group told"
+    return f"{chart.meetings} meetings to choose from, no group is informed"
 
 
 def _follow_up(chart: Chart, record: Record, at: datetime) -> str:

@@ -1,6 +1,6 @@
 """What the demo's EHR and laboratory send, as they would: FHIR transactions and resources, HL7 v2 reports.
 
-Everybody here is made up, and the names begin so.
+Every patient is made up, and the family name is Synthetic.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -174,8 +174,8 @@ def excused(appointment: Resource) -> Resource:
     return _plain(appointment) | {"status": "cancelled", "cancelationReason": fhir.concept(EXCUSE, "pat")}
 
 
-def asked(subject: str, partner: str, kind: str) -> Resource:
-    """A case manager asks for a referral to a partner."""
+def referral_request(subject: str, partner: str, kind: str) -> Resource:
+    """A case manager requests a referral to a partner."""
     return {
         "resourceType": "ServiceRequest",
         "status": "active",
@@ -186,14 +186,14 @@ def asked(subject: str, partner: str, kind: str) -> Resource:
     }
 
 
-def moved(task: Resource, status: str, end_reason: str | None = None) -> Resource:
+def task_with_status(task: Resource, status: str, end_reason: str | None = None) -> Resource:
     """A Task of the hub, accepted or completed by a person, with a coded reason."""
     reason = {} if end_reason is None else {"statusReason": fhir.concept(codes.REASON, end_reason)}
     return _plain(task) | {"status": status} | reason
 
 
 def _plain(resource: Resource) -> Resource:
-    """As read, without what only the hub may say."""
+    """As read, without what only the hub may set."""
     return {name: value for name, value in resource.items() if name not in ("meta", "fullUrl")}
 
 

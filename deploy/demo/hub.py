@@ -16,7 +16,7 @@ from deploy.processes import HubPart
 
 READY_SECONDS_MOST = 180.0
 STOP_SECONDS_MOST = 60.0
-TOLD = "hub.log"
+LOG = "hub.log"
 
 
 @contextmanager
@@ -27,13 +27,13 @@ def running(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> 
         CannotContinueError: it cannot start; the line is the hub's own.
     """
     if not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        # Fetched here and not by the hub, whose progress nobody would see.
+        # Downloaded here and not by the hub, whose progress would not be shown.
         jars.classpath(jars.KAFKA, cache())
     hub = _part(data, starts_at, environment)
     try:
         process = processes.start(hub)
     except CannotContinueError as failure:
-        raise CannotContinueError(f"{failure}: {_last_words(hub.log)}") from None
+        raise CannotContinueError(f"{failure}: {_last_line(hub.log)}") from None
     try:
         yield hubfile.read(data)
     finally:
@@ -45,7 +45,7 @@ def _part(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> Hu
     return HubPart(
         name="the hub",
         command=(sys.executable, "-m", "deploy.cli", "up", *options),
-        log=data / "logs" / TOLD,
+        log=data / "logs" / LOG,
         ready=(data / hubfile.NAME).exists,
         environment=environment,
         die_with=SIGTERM,
@@ -54,6 +54,6 @@ def _part(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> Hu
     )
 
 
-def _last_words(log: Path) -> str:
+def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    return next((line for line in reversed(lines) if line.startswith("iop: ")), "it said nothing")
+    return next((line for line in reversed(lines) if line.startswith("iop: ")), f"it printed nothing; see {log}")

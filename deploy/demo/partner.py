@@ -1,4 +1,4 @@
-"""A stand-in for every partner of partners.toml: it takes transaction Bundles on loopback and remembers them."""
+"""A stand-in for every partner of partners.toml: it takes transaction Bundles on loopback and stores them."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ Resource = dict[str, Any]
 
 @dataclass
 class Partners:
-    """What each partner was told, by its name. A repetition under the same key is answered, and not kept again."""
+    """The Bundles each partner received, by its name. A repetition under the same key is answered and stored once."""
 
     names: tuple[str, ...]
     bundles: dict[str, dict[str, Resource]] = field(default_factory=dict)
@@ -29,12 +29,12 @@ class Partners:
         return list(self.bundles.get(name, {}).values())
 
     def environment(self) -> dict[str, str]:
-        """What leads the hub here instead of to the addresses of partners.toml."""
+        """Points the hub here instead of to the addresses of partners.toml."""
         return {
             f"IOP_PARTNER_URL_{name.upper().replace('-', '_')}": f"{self.address}/{name}/fhir" for name in self.names
         }
 
-    def take(self, path: str, key: str, bundle: Resource) -> Resource:
+    def receive(self, path: str, key: str, bundle: Resource) -> Resource:
         """A transaction-response, one entry for each that was sent."""
         self.bundles.setdefault(path.split("/")[1], {}).setdefault(key, bundle)
         created = [{"response": {"status": "201 Created"}} for _ in bundle.get("entry", ())]
@@ -47,13 +47,13 @@ def running(deploy: Path = REPOSITORY / "deploy") -> Iterator[Partners]:
     listed: Mapping[str, Any] = tomllib.loads((deploy / "partners.toml").read_text())["partner"]
     partners = Partners(tuple(listed))
 
-    class TokenVerifier(BaseHTTPRequestHandler):
+    class PartnerHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if not partners.open:
                 self.send_error(503)
                 return
-            answer = json.dumps(partners.take(self.path, self.headers.get("Idempotency-Key", ""), json.loads(body)))
+            answer = json.dumps(partners.receive(self.path, self.headers.get("Idempotency-Key", ""), json.loads(body)))
             self.send_response(200)
             self.send_header("Content-Type", "application/fhir+json")
             self.end_headers()
@@ -62,7 +62,7 @@ def running(deploy: Path = REPOSITORY / "deploy") -> Iterator[Partners]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing of a disclosure is ever logged."""
 
-    server = ThreadingHTTPServer((LOOPBACK, 0), TokenVerifier)
+    server = ThreadingHTTPServer((LOOPBACK, 0), PartnerHandler)
     partners.address = f"http://{LOOPBACK}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, name="partners", daemon=True)
     thread.start()

@@ -18,7 +18,7 @@ SIGNS = (
     ("dot", "expected", "as expected"),
     ("diamond", "expected", "expected positive (prescribed)"),
     ("square", "baseline", "baseline"),
-    ("triangle", "taken-back", "positive, taken back"),
+    ("triangle", "corrected", "positive, corrected"),
     ("triangle", "sent", "referral sent"),
     ("barred", "withheld", "withheld by the consent gate"),
 )
@@ -28,7 +28,7 @@ RULES = {
     "R14": "structure is needed several days a week: intensive outpatient (2.1)",
     "R19": "weekly outpatient care was not holding",
 }
-"""In our own words (the table of rules is intake's)."""
+"""A sentence for each rule that the demo's patients meet; the rules themselves are intake's."""
 
 
 def write(path: Path, charts: Mapping[str, Chart], labels: Mapping[str, str], found: Tally, monday: datetime) -> None:
@@ -52,8 +52,8 @@ def page(charts: Mapping[str, Chart], labels: Mapping[str, str], found: Tally, m
         element("h1", title),
         element(
             "p",
-            f"{monday:%d %B} to {last:%d %B %Y}, on a stepped clock. Three synthetic patients; everything below was ",
-            "counted from the hub's Kafka topics and databases, nothing from the script that drove it.",
+            f"{monday:%d %B} to {last:%d %B %Y}, on a stepped clock. Three synthetic patients; everything below is ",
+            "counted from the hub's Kafka topics and databases, nothing comes from the script that drove it.",
             class_="lead",
         ),
         _tiles(found),
@@ -105,8 +105,8 @@ def _patient(letter: str, chart: Chart, label: str, monday: datetime) -> Markup:
         element(
             "div", draw(letter, chart, monday), class_="scroll", tabindex="0", role="region", aria_label="timeline"
         ),
-        _legend() if chart.sessions else _why(chart),
-        _told(letter, chart),
+        _legend() if chart.sessions else _reasons(chart),
+        _events(letter, chart),
         aria_labelledby=f"patient-{letter}",
     )
 
@@ -116,23 +116,23 @@ def _legend() -> Markup:
         return element("svg", mark(9, 9, shape, kind, kind), viewBox="0 0 18 18", aria_hidden="true")
 
     return element(
-        "ul", *(element("li", sign(shape, kind), emitted) for shape, kind, emitted in SIGNS), class_="legend"
+        "ul", *(element("li", sign(shape, kind), meaning) for shape, kind, meaning in SIGNS), class_="legend"
     )
 
 
-def _why(chart: Chart) -> Markup:
+def _reasons(chart: Chart) -> Markup:
     rules = [element("li", element("code", each), f" {RULES.get(each, '')}") for each in chart.rules]
     conditions = [element("li", "with the condition ", element("code", each)) for each in chart.conditions]
     return element("ul", *rules, *conditions, class_="rules")
 
 
-def _told(letter: str, chart: Chart) -> Markup:
-    """The same as text, event by event, for who reads rather than looks."""
+def _events(letter: str, chart: Chart) -> Markup:
+    """The timeline as text, event by event, for screen readers too."""
     rows = ((shown_at(step.at), step.event, step.summary) for step in chart.steps)
     return element(
         "details",
-        element("summary", f"All {len(chart.steps)} events said of patient {letter}"),
-        table(("clinic time", "event", "what it says"), rows, "In the order they were said"),
+        element("summary", f"All {len(chart.steps)} events about patient {letter}"),
+        table(("clinic time", "event", "in short"), rows, "In the order of their emission"),
     )
 
 
@@ -147,14 +147,14 @@ def _counts(found: Tally) -> Markup:
         element(
             "div",
             table(("service", "decided", "emitted", "withheld", "unsent", "parked"), services, "In the four databases"),
-            table(("topic", "words"), sorted(found.by_topic.items()), "On Kafka"),
-            table(("event", "times"), _most(found), "Words"),
+            table(("topic", "events"), sorted(found.by_topic.items()), "On Kafka"),
+            table(("event", "times"), _most_frequent(found), "Events"),
             class_="two",
         ),
     )
 
 
-def _most(found: Tally) -> Iterator[tuple[str, int]]:
+def _most_frequent(found: Tally) -> Iterator[tuple[str, int]]:
     yield from sorted(found.events.items(), key=lambda each: (-each[1], each[0]))
 
 

@@ -1,4 +1,4 @@
-"""The demo from nothing to its summary: a hub started, the story told, everything counted, everything stopped."""
+"""The demo from nothing to its summary: a hub is started, the story runs, everything is counted, everything stops."""
 
 import asyncio
 import shutil
@@ -27,13 +27,13 @@ from deploy.driver import Driver
 from deploy.evidence import Databases, Record, Topics
 
 FIRST_MONDAY = datetime(2025, 7, 7, tzinfo=ZONE)
-LOST_LOOKED_FOR_EVERY = 20
-LABELS = {each.letter: each.label for each in COURSES}
+LOOKS_BETWEEN_LOST = 20
+LABELS = {course.letter: course.label for course in COURSES}
 
 
 @dataclass(frozen=True)
 class Show:
-    """What a person asked for: where to show it, where the report goes, a folder to keep, real material to send."""
+    """What a person requested: the console, the report's file, a folder that stays, samples to send."""
 
     console: Console
     report: Path
@@ -55,7 +55,7 @@ def folder(data: Path | None) -> Iterator[Path]:
 
 
 def monday_for(data: Path) -> datetime:
-    """The Monday the twelve weeks begin on: a fixed one, or the next one of a clinic that has lived on."""
+    """The Monday the twelve weeks begin on: a fixed one, or the next one of a clinic whose clock has moved on."""
     if not clock.is_manual(data):
         return FIRST_MONDAY
     now = clock.now(data).astimezone(ZONE)
@@ -99,7 +99,7 @@ class Watch:
 
     async def look(self, board: Board) -> None:
         await self._read()
-        if self.looks % LOST_LOOKED_FOR_EVERY == 0:
+        if self.looks % LOOKS_BETWEEN_LOST == 0:
             self.lost = len(await self.databases.lost(self.records))
         self.looks += 1
         now = self.clinic.driver.now

@@ -1,4 +1,4 @@
-"""Real material that nobody here wrote, sent through the public edges, and what became of each."""
+"""FHIR and HL7 v2 files from elsewhere, sent through the public edges, and the result of each."""
 
 import json
 from collections import Counter
@@ -30,7 +30,7 @@ Resource = dict[str, Any]
 
 @dataclass
 class Visit:
-    """One sending of a folder of real material: a row for each kind of it, and what was expected of it."""
+    """One sending of a folder of samples: a row for each kind, and what is expected of it."""
 
     driver: Driver
     promises: Promises
@@ -39,18 +39,18 @@ class Visit:
 
     def files(self, pattern: str) -> Iterator[Path]:
         found = sorted(self.folder.glob(pattern))
-        self.promises.expect(bool(found), f"there is material like {pattern} in the samples")
+        self.promises.expect(bool(found), f"the folder of samples has files like {pattern}")
         yield from found
 
     def read(self, pattern: str) -> list[Resource]:
         return [json.loads(each.read_text()) for each in self.files(pattern)]
 
-    def note(self, what: str, became: str) -> None:
-        self.rows.append((what, became))
+    def note(self, sent: str, result: str) -> None:
+        self.rows.append((sent, result))
 
 
 async def show(driver: Driver, console: Console, promises: Promises, real: Path) -> None:
-    """Send it and say. Raises Broken where something else became of it than should."""
+    """Send it and print the results. Raises Broken where a result is not the expected one."""
     visit = Visit(driver, promises, real)
     await _screens_of_nobody(visit)
     await _laboratory_messages(visit)
@@ -61,13 +61,17 @@ async def show(driver: Driver, console: Console, promises: Promises, real: Path)
 
 
 async def _screens_of_nobody(visit: Visit) -> None:
-    """As the EHR, so that its literal reference to the patient is its own; the hub knows no such patient yet."""
+    """Sent as the EHR, whose literal reference means its own patient; the hub does not know this patient yet."""
     for screen in visit.read("fhir/drug-screens/Observation-*.json"):
         answer = await visit.driver.post("testing", screen)
         visit.promises.expect(answer.status_code == 201, "a drug screen of an unknown patient is accepted")
     unmatched = await visit.driver.search("testing", "Observation?patient:missing=true")
-    visit.promises.expect(len(unmatched) == SCREENS, "all twelve drug screens wait, guessed none")
-    visit.note(f"{SCREENS} drug screens, patient unknown", "kept, listed as unmatched, guessed none")
+    visit.promises.expect(
+        len(unmatched) == SCREENS, "all twelve drug screens are unmatched, none is assigned to a patient"
+    )
+    visit.note(
+        f"{SCREENS} drug screens, patient unknown", "stored and listed as unmatched; none is assigned to a patient"
+    )
 
 
 async def _laboratory_messages(visit: Visit) -> None:
@@ -80,21 +84,21 @@ async def _laboratory_messages(visit: Visit) -> None:
     visit.promises.expect(set(codes) == {"AA"}, "every public laboratory message is answered AA")
     after = await _records_of(visit, "iop.testing.events", "iop.escalations")
     visit.promises.expect(len(after) == len(before), "no public laboratory message is a drug test or an escalation")
-    visit.note(f"{codes['AA']} ORU messages over MLLP", "AA each; no drug tests, so never graded, never an escalation")
+    visit.note(f"{codes['AA']} ORU messages over MLLP", "AA each; none is a drug test, so none is graded or escalated")
 
 
 async def _referral_message(visit: Visit) -> None:
     for message in visit.read("fhir/referrals/Bundle-*.json"):
         answer = await visit.driver.post("intake", message)
-        visit.promises.expect(answer.status_code == 200, "a referral message is taken by $process-message")
+        visit.promises.expect(answer.status_code == 200, "a referral message is accepted by $process-message")
     await visit.driver.settle()
     events = Counter(each.event for each in await _records_of(visit, "iop.intake.events"))
     visit.promises.expect(events["ReferralReceived"] == 1, "the referral in the message is received")
-    visit.note("a referral message (BSeR)", f"{', '.join(sorted(events))}: nothing is placed without an assessment")
+    visit.note("a referral message (BSeR)", f"{', '.join(sorted(events))}: no placement without an assessment")
 
 
 async def _screenings(visit: Visit) -> None:
-    """US Core: the patient first, then what was asked of them, by the EHR's own references."""
+    """US Core: the patient first, then the screenings, by the EHR's own references."""
     (patient,) = visit.read("fhir/assessments/Patient-example.json")
     answer = await visit.driver.post("intake", forms.transaction([_known_as(patient)]))
     visit.promises.expect(answer.status_code == 200, "the screened patient is known")
@@ -107,7 +111,7 @@ async def _screenings(visit: Visit) -> None:
             kinds[resource["resourceType"]] += 1
     visit.note(
         f"{kinds['Observation']} screening Observations, {kinds['QuestionnaireResponse']} QuestionnaireResponses",
-        "kept as they came; what intake's rules know of is read, and is too old to place anybody by",
+        "stored as received; what intake's rules use is read, and is too old for a placement",
     )
 
 
@@ -138,7 +142,7 @@ async def _admit_the_screened(visit: Visit) -> str:
 
 
 async def _discharge(visit: Visit, patient: str) -> None:
-    """Nobody lives this patient's twelve weeks: left in the IOP, each session would be missed."""
+    """The story goes on without this patient: left in the IOP, each session would be missed."""
     (episode,) = await visit.driver.search("intake", f"EpisodeOfCare?patient={patient}&status=active")
     answer = await visit.driver.post("intake", forms.discharge(episode, "other", visit.driver.now))
     visit.promises.expect(answer.status_code == 200, "the patient of the drug screens is discharged again")
@@ -161,9 +165,9 @@ async def _records_of(visit: Visit, *topics: str) -> list[Record]:
 
 
 def _table(rows: list[tuple[str, str]]) -> Table:
-    table = Table(title="what became of the samples", title_justify="left")
+    table = Table(title="the samples and their results", title_justify="left")
     table.add_column("sent")
-    table.add_column("became")
+    table.add_column("result")
     for row in rows:
         table.add_row(*row)
     return table

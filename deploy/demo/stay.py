@@ -1,4 +1,4 @@
-"""One patient's stay as the people around it live it: referred, signed, checked in, tested, discharged."""
+"""One patient's stay as the people around it take part in it: referred, signed, checked in, tested, discharged."""
 
 import asyncio
 import os
@@ -43,9 +43,9 @@ class Clinic:
         return datetime(day.year, day.month, day.day, hour, minute, tzinfo=ZONE)
 
     def accepted(self, answer: httpx.Response, what: str) -> Resource:
-        """The body of a 2xx answer. Raises Broken for any other, saying its OperationOutcome."""
+        """The body of a 2xx answer. Raises Broken for any other, with its OperationOutcome."""
         promise = f"{what} is accepted" + (
-            "" if answer.is_success else f"; answered {answer.status_code}: {_why(answer)}"
+            "" if answer.is_success else f"; answered {answer.status_code}: {_diagnostics(answer)}"
         )
         self.promises.expect(answer.is_success, promise)
         body: Resource = answer.json()
@@ -100,7 +100,7 @@ class Stay:
         recommended = (await self.driver.get("intake", task["focus"]["reference"])).json()
         level, rules = fhir.code_of(recommended["code"]), fhir.codes_of(recommended["reasonCode"])
         self.expect(level == self.course.level, f"{self.course.level} is recommended, not {level}")
-        self.expect(rules == self.course.rules, f"because of {self.course.rules}, not {rules}")
+        self.expect(rules == self.course.rules, f"by the rules {self.course.rules}, not {rules}")
         self.accepted(await self.driver.put("intake", forms.signed(task, level)), "the signature")
 
     async def is_admitted(self) -> None:
@@ -114,8 +114,10 @@ class Stay:
         (episode,) = await self.driver.search("intake", f"EpisodeOfCare?patient={self.patient}")
         level, *rules = episode["type"]
         self.expect(episode["status"] == "cancelled", "no episode is opened")
-        self.expect(fhir.code_of(level) == self.course.level, f"the level that fits stands on it: {self.course.level}")
-        self.expect(fhir.codes_of(rules) == self.course.rules, f"every rule stands on it: {self.course.rules}")
+        self.expect(
+            fhir.code_of(level) == self.course.level, f"the episode names the level that fits: {self.course.level}"
+        )
+        self.expect(fhir.codes_of(rules) == self.course.rules, f"the episode lists every rule: {self.course.rules}")
 
     def look_ahead(self, week: int) -> None:
         """Put this week's sessions and specimen on the agenda, and the look at the next week's."""
@@ -153,7 +155,7 @@ class Stay:
         self.visits[start] = created["id"]
 
     async def _check_out(self, start: datetime, minutes: int) -> None:
-        """The Encounter of the check-in, finished: a second one would say that the first was an error."""
+        """The Encounter of the check-in, finished: a second one would mark the first as an error."""
         encounter = forms.attended(await self._on_day(start), self.patient, self.visits[start], minutes)
         self.accepted(await self.driver.put("attendance", encounter), "a session")
 
@@ -172,7 +174,7 @@ class Stay:
         collected = self.clinic.local(week, *TESTED_ON)
         message = forms.oru(self.mrn, f"{self.mrn}-{week:02}", collected, self.driver.now, found, status)
         answer = await self.driver.send_mllp(message)
-        self.expect(b"\rMSA|AA|" in answer, "the laboratory's report is taken (AA)")
+        self.expect(b"\rMSA|AA|" in answer, "the laboratory's report is accepted (AA)")
 
     async def _kill_testing(self) -> None:
         """The report was just acknowledged: end the process as a power cut would, and wait for the runner's new one."""
@@ -198,9 +200,9 @@ class Stay:
         return await self.one_task(service, "requested", codes.ESCALATION, category)
 
     async def answer(self, service: str, task: Resource, status: str, end_reason: str | None = None) -> None:
-        """A person takes a Task, or says it is done."""
-        moved = forms.moved(task, status, end_reason)
-        self.accepted(await self.driver.put(service, moved), f"a Task {status} at {service}")
+        """A person accepts or completes a Task."""
+        updated = forms.task_with_status(task, status, end_reason)
+        self.accepted(await self.driver.put(service, updated), f"a Task {status} at {service}")
 
     async def status_of(self, service: str, task: Resource) -> str:
         """How a Task stands now."""
@@ -212,15 +214,15 @@ class Stay:
         self.accepted(await self.driver.post("intake", form), f"the discharge, {self.course.disposition}")
 
 
-async def _now(happens: Any) -> None:
-    happens()
+async def _now(plan: Any) -> None:
+    plan()
 
 
 def _utc(moment: datetime) -> str:
     return moment.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _why(answer: httpx.Response) -> str:
+def _diagnostics(answer: httpx.Response) -> str:
     try:
         issues = answer.json()["issue"]
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Twelve weeks, put down as an agenda: who does what, when, and what the hub is expected to do about it."""
+"""Twelve weeks as an agenda: who does what, when, and what the hub is expected to do."""
 
 from datetime import timedelta
 from functools import partial
@@ -14,7 +14,7 @@ MUTUAL_HELP = ("alcoholics-anonymous", "narcotics-anonymous")
 
 
 def begin(clinic: Clinic, run: str) -> dict[str, Stay]:
-    """Put the whole story on the agenda. `run` keeps the made-up record numbers of one demo apart from another's."""
+    """Put the whole story on the agenda. `run` makes the record numbers of one demo differ from another's."""
     stays = {each.letter: Stay(clinic, each, f"{run}-{each.letter}") for each in (QUIET, UNQUIET, NOT_FIT)}
     put, local = clinic.agenda.put, clinic.local
     for minute, stay in enumerate(stays.values()):
@@ -30,37 +30,37 @@ def begin(clinic: Clinic, run: str) -> dict[str, Stay]:
 
 
 def _unquiet_week(clinic: Clinic, stay: Stay) -> None:
-    """A miss nobody reports, a positive as testing is killed, two signals that meet; then the laboratory corrects."""
+    """A miss nobody reports, a positive as testing is killed, both combined; then the laboratory corrects."""
     put, local = clinic.agenda.put, partial(clinic.local, MISS_WEEK)
     put(local(0, 9, 16), partial(_missed, stay))
-    put(local(1, 8, 45), partial(_taken, stay, "attendance", "attendance"))
-    put(local(2, 10, 40), partial(_met, stay))
+    put(local(1, 8, 45), partial(_accepted, stay, "attendance", "attendance"))
+    put(local(2, 10, 40), partial(_combined, stay))
     put(local(4, 13, 0), partial(stay.report, MISS_WEEK, (), "C"))
     put(local(4, 13, 5), partial(_retracted, stay))
     put(local(4, 13, 30), partial(_resolved, stay))
 
 
 async def _missed(stay: Stay) -> None:
-    """Nobody said anything; the deadline did."""
+    """Nobody reports it; its deadline passes."""
     day = f"{stay.clinic.local(MISS_WEEK, 0, 9):%Y-%m-%d}"
     found = await stay.driver.search("attendance", f"Appointment?patient={stay.patient}&date={day}&status=noshow")
-    stay.expect(len(found) == 1, "the session nobody spoke of is missed by its deadline")
+    stay.expect(len(found) == 1, "a session without a check-in is missed at its deadline")
     await stay.escalated("attendance", "attendance")
 
 
-async def _taken(stay: Stay, service: str, category: str) -> None:
+async def _accepted(stay: Stay, service: str, category: str) -> None:
     await stay.answer(service, await stay.escalated(service, category), "accepted")
 
 
-async def _met(stay: Stay) -> None:
-    """Miss and unexpected positive within 7 days: intake says so, and asks for a review of the placement."""
-    await _taken(stay, "testing", "drug-test")
-    await _taken(stay, "intake", "combined")
+async def _combined(stay: Stay) -> None:
+    """Miss and unexpected positive within 7 days: intake escalates, and requests a review of the placement."""
+    await _accepted(stay, "testing", "drug-test")
+    await _accepted(stay, "intake", "combined")
     await stay.one_task("intake", "requested", codes.TASK, "review-placement")
 
 
 async def _retracted(stay: Stay) -> None:
-    """The result was wrong: what it raised is visibly withdrawn, what the miss raised stands."""
+    """The result was wrong: what it raised is retracted, what the miss raised stays."""
     await stay.one_task("testing", "cancelled", codes.ESCALATION, "drug-test")
     await stay.one_task("intake", "cancelled", codes.ESCALATION, "combined")
     await stay.one_task("intake", "cancelled", codes.TASK, "review-placement")
@@ -90,13 +90,15 @@ async def _aftercare_begins(stay: Stay) -> None:
     stay.expect(any(each.get("payload") for each in lists), "the patient gets a list of meetings")
     held = await stay.tasks("aftercare", "on-hold", codes.TASK, "referral")
     partners = [each["owner"]["identifier"]["value"] for each in held]
-    stay.expect(partners == [ALUMNI.partner], f"the alumni referral waits for a consent that names them ({partners})")
-    summary = stay.clinic.partners.received("riverbend-outpatient")
-    stay.expect(len(summary) >= 1, "the step-down referral goes out under the treatment consent")
+    stay.expect(
+        partners == [ALUMNI.partner], f"the alumni referral waits for a consent that names the group ({partners})"
+    )
+    received = stay.clinic.partners.received("riverbend-outpatient")
+    stay.expect(len(received) >= 1, "the step-down referral goes out under the treatment consent")
 
 
 async def _reached(stay: Stay) -> None:
-    """The case manager calls when it is time, and says that the patient was reached."""
+    """The case manager calls when it is time, and completes the Task as reached."""
     task = await stay.one_task("aftercare", "requested", codes.TASK, "follow-up")
     await stay.answer("aftercare", task, "completed", "reached")
 
@@ -106,12 +108,12 @@ async def _due(stay: Stay) -> None:
 
 
 def _consents(clinic: Clinic, stay: Stay) -> None:
-    """On hold, given, sent; revoked, asked for again, withheld."""
+    """On hold, given, sent; revoked, requested again, withheld."""
     put, local = clinic.agenda.put, clinic.local
     put(local(LAST_WEEK + 1, 0, 10), partial(_consent, stay))
     put(local(LAST_WEEK + 1, 0, 10, 5), partial(_sent, stay))
     put(local(LAST_WEEK + 2, 2, 10), partial(_revoke, stay))
-    put(local(LAST_WEEK + 2, 3, 10), partial(_ask_again, stay))
+    put(local(LAST_WEEK + 2, 3, 10), partial(_request_again, stay))
     put(local(LAST_WEEK + 2, 3, 10, 5), partial(_withheld, stay))
 
 
@@ -121,34 +123,38 @@ async def _consent(stay: Stay) -> None:
 
 
 async def _sent(stay: Stay) -> None:
-    summary = stay.clinic.partners.received(ALUMNI.partner)
-    stay.expect(len(summary) == 1, f"the alumni referral goes out once, now that a consent names them ({len(summary)})")
-    patients = [e["resource"] for e in summary[0]["entry"] if e["resource"]["resourceType"] == "Patient"]
+    received = stay.clinic.partners.received(ALUMNI.partner)
+    stay.expect(
+        len(received) == 1, f"the alumni referral goes out once, now that a consent names the group ({len(received)})"
+    )
+    patients = [entry["resource"] for entry in received[0]["entry"] if entry["resource"]["resourceType"] == "Patient"]
     members = set(patients[0]) - {"resourceType", "id", "meta", "identifier"}
-    stay.expect(members == {"name", "telecom"}, f"it tells what the consent lists and nothing more ({sorted(members)})")
+    stay.expect(members == {"name", "telecom"}, f"it holds what the consent lists and nothing more ({sorted(members)})")
 
 
 async def _revoke(stay: Stay) -> None:
     given = await stay.driver.search("intake", f"Consent?patient={stay.patient}&status=active")
     named = [each for each in given if ALUMNI.partner in _named(each)]
     stay.expect(len(named) == 1, "the alumni consent can be found")
-    stay.accepted(await stay.driver.put("intake", forms.moved(named[0], "inactive")), "its revocation")
+    stay.accepted(await stay.driver.put("intake", forms.task_with_status(named[0], "inactive")), "its revocation")
 
 
 def _named(consent: forms.Resource) -> list[str]:
     return [each["reference"]["identifier"]["value"] for each in consent["provision"]["actor"]]
 
 
-async def _ask_again(stay: Stay) -> None:
+async def _request_again(stay: Stay) -> None:
     stay.accepted(
-        await stay.driver.post("aftercare", forms.asked(stay.patient, ALUMNI.partner, "alumni")),
-        "a case manager's asking again",
+        await stay.driver.post("aftercare", forms.referral_request(stay.patient, ALUMNI.partner, "alumni")),
+        "a second request for the referral",
     )
 
 
 async def _withheld(stay: Stay) -> None:
     held = await stay.tasks("aftercare", "on-hold", codes.TASK, "referral")
-    stay.expect(len(held) == 1, "what is asked for after the revocation is withheld")
+    stay.expect(len(held) == 1, "a referral requested after the revocation is withheld")
     partners = stay.clinic.partners
-    stay.expect(len(partners.received(ALUMNI.partner)) == 1, "the alumni group was told once, before the revocation")
-    stay.expect(not any(partners.received(each) for each in MUTUAL_HELP), "no mutual-help group was told anything")
+    stay.expect(
+        len(partners.received(ALUMNI.partner)) == 1, "the alumni group received one referral, before the revocation"
+    )
+    stay.expect(not any(partners.received(each) for each in MUTUAL_HELP), "no mutual-help group received anything")

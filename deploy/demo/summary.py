@@ -1,4 +1,4 @@
-"""What became of it all, counted from Kafka and the databases, and held against what was expected."""
+"""The results, counted from Kafka and the databases, and compared with what is expected."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class Tally:
     lost: Sequence[str]
     repeated: int
     clashes: Sequence[str]
-    """Ids under which two different events were said."""
+    """Ids that two different events share."""
 
     @property
     def events(self) -> Counter[str]:
@@ -60,27 +60,27 @@ def tally(records: Sequence[Record], counts: Mapping[str, Count], lost: Sequence
 
 
 def verify(found: Tally, charts: Mapping[str, Chart], promises: Promises) -> None:
-    """What must be true of the whole, whatever the steps before have seen. Raises Broken."""
+    """What must be true at the end, whatever the steps before have shown. Raises Broken."""
     expect = promises.expect
     expect(not found.lost, f"nothing is lost ({'; '.join(found.lost[:3])})")
     expect(not found.clashes, f"no two events share an id ({'; '.join(found.clashes[:3])})")
     expect(found.unsent == 0, f"every outbox is empty ({found.unsent} rows left)")
     expect(found.parked == 0, f"nothing is parked ({found.parked} events are)")
-    expect(found.disclosures["withheld"] >= 2, "withheld disclosures stand on the disclosures topic")
-    expect(found.disclosures["made"] >= 3, "disclosures made stand on the disclosures topic")
+    expect(found.disclosures["withheld"] >= 2, "withheld disclosures are on the disclosures topic")
+    expect(found.disclosures["made"] >= 3, "disclosures made are on the disclosures topic")
     quiet, unquiet, not_fit = charts["A"], charts["B"], charts["C"]
-    expect(not quiet.escalations, "the quiet course raised nothing")
+    expect(not quiet.escalations, "the quiet course raises nothing")
     expect(
         _endings(unquiet) == {"attendance": "resolved", "drug-test": "retracted", "combined": "retracted"},
-        "the miss is resolved by a person; the positive and what it met are retracted",
+        "the miss is resolved by a person; the positive and the combination are retracted",
     )
     expect(not_fit.declined_at is not None and not_fit.level == "2.7", "the third patient is declined with 2.7")
     corrected = [each for each in unquiet.results.values() if each.was]
-    expect(len(corrected) == 1, "one drug test was corrected")
+    expect(len(corrected) == 1, "one drug test is corrected")
     expect(any(each.baseline for each in unquiet.results.values()), "the first specimen is the baseline")
     for chart in (quiet, unquiet):
         missed = sum(each.outcome == "missed" for each in chart.sessions.values())
-        expect(missed == (chart is unquiet), "exactly the session nobody spoke of is missed")
+        expect(missed == (chart is unquiet), "exactly the session without a check-in is missed")
 
 
 def _endings(chart: Chart) -> dict[str, str]:
@@ -89,18 +89,18 @@ def _endings(chart: Chart) -> dict[str, str]:
 
 def shown(found: Tally, promises: Promises, seconds: float) -> RenderableType:
     """The summary as tables."""
-    topics = Table("topic", "words", title="on Kafka", title_justify="left")
+    topics = Table("topic", "events", title="on Kafka", title_justify="left")
     for name, count in sorted(found.by_topic.items()):
         topics.add_row(name, str(count))
     events = found.events
     facts = Table("counted from Kafka and the databases", "", show_header=True)
     for name, value in (
-        ("decisions journalled (heard)", sum(count.decided for count in found.counts.values())),
-        ("events said, as journalled", sum(count.emitted for count in found.counts.values())),
-        ("disclosures accounted for beside them", found.by_topic[DISCLOSURES]),
+        ("decisions journalled", sum(count.decided for count in found.counts.values())),
+        ("events emitted, by the journals", sum(count.emitted for count in found.counts.values())),
+        ("disclosures recorded beside them", found.by_topic[DISCLOSURES]),
         ("events on Kafka", len(found.records)),
         ("events lost", len(found.lost)),
-        ("events sent twice, heard once", found.repeated),
+        ("events sent twice, processed once", found.repeated),
         ("rows left in outboxes", found.unsent),
         ("events parked", found.parked),
         ("escalations raised", events["EscalationRaised"]),

@@ -92,7 +92,7 @@ def _stage(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
         x = sheet.x(chart.declined_at)
         yield mark(x + 12, y + LANE / 2, "barred", "quiet", f"declined {shown_at(chart.declined_at)}")
         label = f"not the IOP now: level {chart.level} recommended and signed, by rules {', '.join(chart.rules)}"
-        yield element("text", label, x=x + 26, y=y + LANE / 2 + 4, class_="emitted")
+        yield element("text", label, x=x + 26, y=y + LANE / 2 + 4, class_="outcome")
 
 
 def _hours(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
@@ -102,10 +102,10 @@ def _hours(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
     y = sheet.take(HOURS_HEIGHT)
     scale = HOURS_HEIGHT / HOURS_SHOWN
     yield row_name("hours a week", y + HOURS_HEIGHT - (HOURS_LOW + HOURS_HIGH) / 2 * scale)
-    for line in (HOURS_LOW, HOURS_HIGH):
-        at = y + HOURS_HEIGHT - line * scale
+    for limit in (HOURS_LOW, HOURS_HIGH):
+        at = y + HOURS_HEIGHT - limit * scale
         yield element("path", d=f"M{LEFT} {at:.1f}H{WIDTH - RIGHT}", class_="limit")
-        yield element("text", f"{line} h", x=LEFT - 14, y=at + 4, class_="label", text_anchor="end")
+        yield element("text", f"{limit} h", x=LEFT - 14, y=at + 4, class_="label", text_anchor="end")
     for week in range(WEEKS):
         start = sheet.monday + timedelta(weeks=week)
         held = [each for each in chart.sessions.values() if start <= each.start < start + timedelta(weeks=1)]
@@ -147,7 +147,7 @@ def _tests(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
         x, (shape, kind, label) = sheet.x(each.collected_at), _meaning(each)
         tip = f"collected {shown_at(each.collected_at)}: {', '.join(f'{k} {v}' for k, v in each.outcomes.items())}"
         if each.was:
-            yield mark(x, y + LANE / 2, "triangle", "taken-back", f"first reported: {', '.join(each.was.values())}")
+            yield mark(x, y + LANE / 2, "triangle", "corrected", f"first reported: {', '.join(each.was.values())}")
             x += 16
         yield mark(x, y + LANE / 2, shape, kind, tip)
         placed.append((x - 8 if each.was else x, label))
@@ -155,15 +155,15 @@ def _tests(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
 
 
 def _meaning(result: Result) -> tuple[str, str, str]:
-    """Shape, kind and event for a specimen, by the most notable of its outcomes."""
-    label = set(result.outcomes.values())
-    if any(each.startswith(POSITIVE) for each in label):
+    """Shape, kind and label for a specimen, by the most notable of its outcomes."""
+    outcomes = set(result.outcomes.values())
+    if any(outcome.startswith(POSITIVE) for outcome in outcomes):
         return "triangle", "unexpected", "unexpected positive"
     if result.baseline:
         return "square", "baseline", "baseline"
     if result.was:
         return "dot", "expected", "positive, corrected"
-    return ("diamond" if "expected-positive" in label else "dot"), "expected", ""
+    return ("diamond" if "expected-positive" in outcomes else "dot"), "expected", ""
 
 
 def _escalations(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
@@ -186,11 +186,11 @@ def _escalation(sheet: Sheet, each: Raised, y: float) -> Iterator[Markup]:
     yield bar(x, to, y + 5, LANE - 10, f"tier tier-{each.tier} {each.ended or 'open'}", tip)
     leans_left = x > WIDTH * 0.6
     at, anchor = (x - 8, "end") if leans_left else (max(to, x + 3) + 8, "start")
-    yield element("text", label, x=at, y=y + LANE / 2 + 4, class_=f"said {each.ended}", text_anchor=anchor)
+    yield element("text", label, x=at, y=y + LANE / 2 + 4, class_=f"outcome {each.ended}", text_anchor=anchor)
 
 
 def _consents(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
-    """For each partner: while a consent names it, and what came of each referral to it."""
+    """For each partner: while a consent names it, and the outcome of each referral to it."""
     named = [partner for each in chart.consents.values() for partner in each.recipients]
     partners = list(dict.fromkeys([*named, *(each.partner for each in chart.referrals.values())]))
     for partner in partners:
@@ -213,14 +213,14 @@ def _disclosures(sheet: Sheet, chart: Chart, partner: str, y: float) -> Iterator
         for each in chart.consents.values()
         if partner in each.recipients and each.revoked_at
     ]
-    moments += [one for each in chart.referrals.values() if each.partner == partner for one in _turns(each)]
+    moments += [one for each in chart.referrals.values() if each.partner == partner for one in _outcomes(each)]
     moments.sort()
     for at, shape, label, tip in moments:
         yield mark(sheet.x(at), y + LANE / 2, shape, label, f"{tip}, {shown_at(at)}")
     yield labels([(sheet.x(at), label) for at, _, label, _ in moments], y + LANE + 10)
 
 
-def _turns(referral: Referral) -> Iterator[tuple[datetime, str, str, str]]:
+def _outcomes(referral: Referral) -> Iterator[tuple[datetime, str, str, str]]:
     for step in referral.steps:
         if step.event in REFERRAL_SHAPE:
             shape, label = REFERRAL_SHAPE[step.event]

@@ -38,12 +38,12 @@ def test_each_other_form_is_valid_fhir() -> None:
     for form in (
         forms.transaction([consent]),
         forms.signed(TASK, "2.1"),
-        forms.moved(TASK, "completed", "patient-reached"),
+        forms.task_with_status(TASK, "completed", "patient-reached"),
         forms.discharge(EPISODE, "completed", TUESDAY),
         forms.checked_in(APPOINTMENT, PATIENT),
         forms.attended(APPOINTMENT, PATIENT, named("encounter"), 180),
         forms.excused(APPOINTMENT),
-        forms.asked(PATIENT, ALUMNI.partner, "alumni"),
+        forms.referral_request(PATIENT, ALUMNI.partner, "alumni"),
     ):
         assert validate(form) == (), form["resourceType"]
 

@@ -17,7 +17,7 @@ QUIET = {"intake": Count(decided=3, emitted=3)}
 def test_what_holds_is_counted_and_what_does_not_ends_the_demo() -> None:
     promises = Promises()
     promises.expect(True, "an episode is open")
-    with pytest.raises(Broken, match="not so: the miss is seen \\(after 1 expectations that held\\)"):
+    with pytest.raises(Broken, match="not as expected: the miss is seen \\(1 expectations before it held\\)"):
         promises.expect(False, "the miss is seen")
     assert promises.fulfilled == ["an episode is open"]
 
@@ -36,10 +36,10 @@ def test_two_events_under_one_id_are_a_clash() -> None:
 @pytest.mark.parametrize(
     ("found", "line"),
     [
-        (summary.tally([], QUIET, ["testing said 4711, which is on no topic"]), "nothing is lost"),
+        (summary.tally([], QUIET, ["testing emitted 4711, which is on no topic"]), "nothing is lost"),
         (summary.tally([], {"testing": Count(unsent=1)}, []), "every outbox is empty"),
         (summary.tally([], {"testing": Count(parked=1)}, []), "nothing is parked"),
-        (summary.tally([], QUIET, []), "withheld disclosures stand on the disclosures topic"),
+        (summary.tally([], QUIET, []), "withheld disclosures are on the disclosures topic"),
     ],
 )
 def test_what_the_end_must_hold_is_looked_at(found: summary.Tally, line: str) -> None:

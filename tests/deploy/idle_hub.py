@@ -21,7 +21,7 @@ def main(data: str, testing: str = IDLE) -> None:
         clock_starts_at=STARTS_AT,
     )
     try:
-        runner.up(plan, say=_say, healthy=lambda hub: _say("healthy"))
+        runner.up(plan, report=_say, healthy=lambda hub: _say("healthy"))
     except CannotContinueError as failure:
         _say(f"iop: {failure}")
         sys.exit(1)

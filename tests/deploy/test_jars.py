@@ -84,7 +84,7 @@ def test_a_library_that_is_not_the_committed_one_is_never_used(filled: Path, tmp
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "forged")))
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
-    with pytest.raises(CannotContinueError, match=f"{LOGGER} was downloaded but is not the library"):
+    with pytest.raises(CannotContinueError, match=f"{LOGGER} does not match its checksum"):
         jars.classpath(KAFKA, filled, {"forger": f"http://127.0.0.1:{server.server_port}"})
 
     server.shutdown()

@@ -37,7 +37,7 @@ def part(folder: Path, code: str, ready: Callable[[], bool] = lambda: True, read
 
 def test_what_dies_too_often_stops_the_hub(tmp_path: Path) -> None:
     emitted: list[str] = []
-    supervisor = Supervisor(emitted.append, breath_seconds=0.0)
+    supervisor = Supervisor(emitted.append, restart_after_seconds=0.0)
     supervisor.start([part(tmp_path, DIES_SOON)])
 
     with pytest.raises(CannotContinueError, match=r"part ended 6 times within a minute \(code 3\)"):

@@ -95,7 +95,7 @@ async def test_a_record_nobody_could_read_is_still_a_line(own_kafka: RunningKafk
 
 
 async def test_a_topic_that_does_not_exist_is_one_clear_line(own_kafka: RunningKafka) -> None:
-    with pytest.raises(CannotContinueError, match="don't exist"):
+    with pytest.raises(CannotContinueError, match="none of these topics exists"):
         await anext(records(own_kafka.bootstrap, Reading(("iop.nothing",))))
 
 
