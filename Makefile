@@ -40,6 +40,7 @@ check: setup docs
 
 # The theme announces its end of life at every build; docs/decisions/0022 keeps that instead.
 docs: setup
+	$(BIN)/python -m deploy.documents
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: setup

@@ -37,9 +37,10 @@ def advance(data: Path, to: datetime) -> None:
     """
     if not is_manual(data):
         raise CannotContinueError("this hub runs on real time: start it with `iop up --clock manual` to set the clock")
-    if to < now(data):
+    stands_at = now(data)
+    if to < stands_at:
         raise CannotContinueError(
-            f"TIME must be after {now(data).isoformat()}, where the clock is now: it never goes back"
+            f"TIME must be after {stands_at.isoformat()}, where the clock is now: it never goes back"
         )
     _write(data, to)
 

@@ -33,7 +33,7 @@ Sense = Literal["positive", "negative", "indeterminate", "unsatisfactory"]
 
 SNOMED = "http://snomed.info/sct"
 CODED: Mapping[tuple[str, str], Sense] = {
-    # SNOMED CT qualifiers, domain 4.6 [M]
+    # SNOMED CT qualifiers, domain 4.6 (unverified)
     (SNOMED, "10828004"): "positive",
     (SNOMED, "260373001"): "positive",
     (SNOMED, "260385009"): "negative",
@@ -41,7 +41,7 @@ CODED: Mapping[tuple[str, str], Sense] = {
     (SNOMED, "82334004"): "indeterminate",
     (SNOMED, "419984006"): "indeterminate",
     (SNOMED, "125154007"): "unsatisfactory",
-    # LOINC answers [M]
+    # LOINC answers (unverified)
     (LOINC, "LA6576-8"): "positive",
     (LOINC, "LA11882-0"): "positive",
     (LOINC, "LA6577-6"): "negative",

@@ -1,0 +1,124 @@
+"""docs/settings.md: every number of deploy/program.toml, and every variable of the environment."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from deploy.documents.tables import table
+from deploy.paths import REPOSITORY
+from shared.platform.settings import Process
+
+PROGRAM = REPOSITORY / "deploy" / "program.toml"
+HEADING = re.compile(r"\bdomain (\d)\.(\d)")
+INTRODUCTION = """# Settings
+
+Nothing of this needs to be changed to run the hub on one machine. This page is made from `deploy/program.toml` and
+`shared/platform/settings.py` by `make docs`.
+
+## The numbers of a program
+
+A program overrides them in its own section of `deploy/program.toml`: `[program.<name>]`. Each has a value, a unit and a
+source. Marked are sources that are *unverified* (not read in the original), *secondary* (a text about the original),
+and *this project's default*, which a program should review.
+
+"""
+OF_A_SERVICE: Mapping[str, str] = {
+    "database_url": "PostgreSQL of this service: `postgresql://user:password@host:port/database`",
+    "kafka_bootstrap": "Kafka, `host:port`, several with commas",
+    "host": "address on which the service listens",
+    "http_port": "port for FHIR, `/metrics` and `/health`; 0 is any free one",
+    "mllp_port": "port for HL7 v2 over MLLP (testing only); 0 is any free one",
+    "deploy": "folder of program.toml, partners.toml, topics.toml, clients.toml and meetings/",
+    "keys": "folder of the keys, as `iop up` makes it in its own",
+    "issuer": "address of the token issuer; its keys are read at `/jwks.json`",
+    "audience": "audience that a token must name",
+    "clock_file": "file of a manual clock; without it the clinic's time is real time",
+    "replica": "name of this replica among those of its service; each must have its own",
+}
+OF_THE_COMMANDS = (
+    ("IOP_DATA", "`.iop`", "folder of the hub"),
+    ("IOP_CACHE", "`.cache`", "folder for what is downloaded once"),
+    ("IOP_DEBUG", "", "any text: an unexpected error shows its traceback"),
+    ("KAFKA_BOOTSTRAP_SERVERS", "", "a Kafka of your own instead of the embedded one, `host:port`"),
+    (
+        "DATABASE_URL",
+        "",
+        "a PostgreSQL of your own instead of the embedded one; its user must be able to create databases",
+    ),
+    ("IOP_PARTNER_URL_<NAME>", "", "address of a partner instead of the one in partners.toml"),
+)
+
+
+def page() -> str:
+    """The whole page."""
+    variables = ("variable", "default", "meaning")
+    return "".join(
+        (
+            INTRODUCTION,
+            *_programs(tomllib.loads(PROGRAM.read_text())["program"]),
+            "## The environment of a service\n\n",
+            table(variables, [_variable(name) for name in Process.model_fields]),
+            "\n## The environment of the commands\n\n",
+            table(variables, [(f"`{name}`", default, meaning) for name, default, meaning in OF_THE_COMMANDS]),
+        )
+    )
+
+
+def _programs(programs: Mapping[str, Any]) -> Iterator[str]:
+    for name, program in programs.items():
+        for section, numbers in _sections(f"program.{name}", program):
+            yield f"### {section}\n\n"
+            yield table(("setting", "value", "unit", "source"), numbers) + "\n"
+
+
+def _sections(name: str, section: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """A section with its own numbers, then the sections inside it."""
+    numbers = [
+        (f"`{key}`", _written(entry["value"]), entry["unit"], _linked(entry["source"]))
+        for key, entry in _numbers(section)
+    ]
+    plain = [(f"`{key}`", _written(value), "", "") for key, value in section.items() if not isinstance(value, dict)]
+    if plain or numbers:
+        yield name, [*plain, *numbers]
+    for key, inner in section.items():
+        if isinstance(inner, dict) and "value" not in inner:
+            yield from _sections(f"{name}.{key}", inner)
+
+
+def _numbers(section: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for key, entry in section.items():
+        if isinstance(entry, dict) and "value" in entry:
+            yield key, entry
+
+
+def _linked(source: str) -> str:
+    """The source, its headings of the clinical rules as links."""
+    return HEADING.sub(r"[domain \1.\2](clinical-rules.md#rule-\1-\2)", source)
+
+
+def _written(value: object) -> str:
+    match value:
+        case list():
+            return ", ".join(str(number) for number in value) or "none"
+        case "":
+            return "none"
+        case _:
+            return str(value)
+
+
+def _variable(name: str) -> tuple[str, str, str]:
+    field = Process.model_fields[name]
+    default = "required" if field.is_required() else _default(field.default)
+    return f"`IOP_{name.upper()}`", default, OF_A_SERVICE[name]
+
+
+def _default(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case Path():
+            return f"`{value.as_posix()}`"
+        case _:
+            return f"`{value}`"
