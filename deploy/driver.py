@@ -63,7 +63,7 @@ class Driver:
         return self._tokens[client]
 
     async def post(self, service: str, resource: Resource, client: str = "ehr", **headers: str) -> httpx.Response:
-        """Create: a transaction or message Bundle goes where it belongs, anything else to its type."""
+        """Create: a transaction or message Bundle goes where it belongs, anything else to its resource type."""
         match resource:
             case {"resourceType": "Bundle", "type": "transaction"}:
                 path = ""
@@ -79,7 +79,7 @@ class Driver:
         return await self._ask("PUT", service, path, client, resource, **headers)
 
     async def get(self, service: str, path: str, client: str = "ehr") -> httpx.Response:
-        """Read `Type/id`, or whatever else stands below the FHIR base."""
+        """Read `Type/id`, or any other path below the FHIR base."""
         return await self._ask("GET", service, f"/{path}", client)
 
     async def search(self, service: str, query: str, client: str = "ehr") -> list[Resource]:
@@ -111,7 +111,7 @@ class Driver:
         return await self._http.post(str(self.hub.services["testing"].hl7), content=message, headers=headers)
 
     async def redrive(self, service: str, patient: str, dry_run: bool = False) -> httpx.Response:
-        """Decide a patient's parked events again, as `iop parked redrive` asks for it."""
+        """Decide a patient's parked deliveries again, as `iop parked redrive` does."""
         return await self._http.post(
             f"{self.hub.services[service].base}/admin/redrive",
             params={"key": patient, "dry_run": str(dry_run).lower()},
@@ -142,7 +142,7 @@ class Driver:
             return await topics.more()
 
     async def counts(self) -> dict[str, Count]:
-        """Per service: journal, emitted, withheld, left in the outbox, parked."""
+        """Per service: decided, emitted, withheld, unsent, parked."""
         async with Databases(self.hub) as databases:
             return await databases.count()
 

@@ -1,4 +1,4 @@
-"""The one exception a person sees: it becomes a single line, never a traceback."""
+"""The one exception whose text a person sees: as a single line, without a traceback."""
 
 
 class CannotContinueError(Exception):

@@ -80,7 +80,7 @@ class Quiescence:
             await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
 
     async def look(self, clinic_now: datetime) -> Look:
-        """Look once: databases, then topics. A server that does not answer is unrest, and is asked again next time."""
+        """Look once: databases, then topics. A server that does not answer is not quiet, and is asked again."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MOST):
                 await self._open()
@@ -93,7 +93,7 @@ class Quiescence:
         return Look((*(each for of_one in rows for each in of_one), *lag), ends)
 
     async def close(self) -> None:
-        """Let go of all connections; the next look opens them again."""
+        """Close all connections; the next look opens them again."""
         databases, self._databases, self._coordinators = self._databases, {}, {}
         for connection in databases.values():
             connection.terminate()

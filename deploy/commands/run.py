@@ -19,7 +19,7 @@ clock_commands = typer.Typer(help="The manual clock of a hub started with `iop u
 
 
 class Clock(StrEnum):
-    """Whose time is the clinic's."""
+    """Where the clinic's time comes from."""
 
     REAL = "real"
     MANUAL = "manual"

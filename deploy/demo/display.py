@@ -128,9 +128,9 @@ def _patients(seen: Seen) -> Table:
 def _strip(charts: Mapping[str, Chart]) -> Text:
     """Every escalation so far: open ones in the colour of their tier, retracted ones struck through."""
     chips = [
-        _chip(letter, each)
+        _chip(letter, raised)
         for letter, chart in charts.items()
-        for each in sorted(chart.escalations.values(), key=lambda one: one.raised_at)
+        for raised in sorted(chart.escalations.values(), key=lambda escalation: escalation.raised_at)
     ]
     return Text("escalations  ") + Text("  ").join(chips or [Text("none", style="dim")])
 

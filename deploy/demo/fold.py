@@ -84,19 +84,15 @@ def _fell_short(chart: Chart, record: Record, at: datetime) -> str:
 def _resulted(chart: Chart, record: Record, at: datetime) -> str:
     report = next(each for each in record.resources if each["resourceType"] == "DiagnosticReport")
     outcomes = {
-        _code(each["code"], codes.ANALYTE): _code(each["interpretation"], codes.OUTCOME)
-        for each in record.resources
-        if each["resourceType"] == "Observation"
+        _code(observation["code"], codes.ANALYTE): _code(observation["interpretation"], codes.OUTCOME)
+        for observation in record.resources
+        if observation["resourceType"] == "Observation"
     }
     known = chart.results.get(report["id"])
     was = (
         {}
         if known is None
-        else {
-            name: outcome_before
-            for name, outcome_before in known.outcomes.items()
-            if outcomes.get(name) != outcome_before
-        }
+        else {name: before for name, before in known.outcomes.items() if outcomes.get(name) != before}
     )
     chart.results[report["id"]] = Result(
         _instant(report["effectiveDateTime"]),
@@ -109,11 +105,7 @@ def _resulted(chart: Chart, record: Record, at: datetime) -> str:
 
 
 def _in_short(result: Result) -> str:
-    notable = [
-        f"{name} {outcome_before}"
-        for name, outcome_before in result.outcomes.items()
-        if outcome_before != "expected-negative"
-    ]
+    notable = [f"{name} {outcome}" for name, outcome in result.outcomes.items() if outcome != "expected-negative"]
     return ", ".join(notable) or "as expected"
 
 
@@ -234,8 +226,8 @@ _SUMMARIES: dict[str, Callable[[Chart, Record, datetime], str]] = {
 
 def _code(concepts: Any, system: str) -> str:
     """The code of this system in a concept, or in the first of several that has one."""
-    for each in concepts if isinstance(concepts, list) else [concepts]:
-        for coding in each["coding"]:
+    for concept in concepts if isinstance(concepts, list) else [concepts]:
+        for coding in concept["coding"]:
             if coding.get("system") == system:
                 return str(coding["code"])
     return "unknown"

@@ -27,11 +27,13 @@ PANEL: Mapping[str, tuple[str, str]] = {
 def transaction(resources: Iterable[Resource]) -> Resource:
     """One transaction: all or none. A resource with an id of the hub's is updated, one with a urn is created."""
     entries = []
-    for each in resources:
-        url = each.pop("fullUrl", None)
-        kind = each["resourceType"]
-        request = {"method": "POST", "url": kind} if url else {"method": "PUT", "url": f"{kind}/{each['id']}"}
-        entries.append({"fullUrl": url, "resource": each, "request": request} if url else _update(each, request))
+    for resource in resources:
+        url = resource.pop("fullUrl", None)
+        kind = resource["resourceType"]
+        request = {"method": "POST", "url": kind} if url else {"method": "PUT", "url": f"{kind}/{resource['id']}"}
+        entries.append(
+            {"fullUrl": url, "resource": resource, "request": request} if url else _update(resource, request)
+        )
     return {
         "resourceType": "Bundle",
         "type": "transaction",

@@ -155,7 +155,7 @@ def _counts(found: Tally) -> Markup:
 
 
 def _most_frequent(found: Tally) -> Iterator[tuple[str, int]]:
-    yield from sorted(found.events.items(), key=lambda each: (-each[1], each[0]))
+    yield from sorted(found.events.items(), key=lambda counted: (-counted[1], counted[0]))
 
 
 def _footer() -> Markup:

@@ -52,10 +52,10 @@ def tally(records: Sequence[Record], counts: Mapping[str, Count], lost: Sequence
     """Each record once: delivery is at-least-once, so a process killed in between may have sent one again."""
     once: dict[str, Record] = {}
     clashes = []
-    for each in records:
-        known = once.setdefault(each.id, each)
-        if (known.event, known.producer) != (each.event, each.producer):
-            clashes.append(f"{known.event} of {known.producer} and {each.event} of {each.producer}")
+    for record in records:
+        known = once.setdefault(record.id, record)
+        if (known.event, known.producer) != (record.event, record.producer):
+            clashes.append(f"{known.event} of {known.producer} and {record.event} of {record.producer}")
     return Tally(tuple(once.values()), counts, lost, sent_twice(list(records)), clashes)
 
 

@@ -33,9 +33,9 @@ def draw(letter: str, chart: Chart, monday: datetime) -> Markup:
     """The SVG, with a title and a description for who cannot see it. A row with nothing in it is left out."""
     sheet = Sheet(monday)
     rows = [
-        each
+        drawn
         for row in (_stage, _hours, _sessions, _tests, _escalations, _consents, _follow_ups)
-        for each in row(sheet, chart)
+        for drawn in row(sheet, chart)
     ]
     height = sheet.y - GAP / 2
     title, description = f"title-{letter}", f"description-{letter}"
@@ -121,19 +121,23 @@ def _hours(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
 
 
 def _sessions(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
-    held = [each for each in chart.sessions.values() if each.outcome in SESSION_SHAPE]
+    held = [session for session in chart.sessions.values() if session.outcome in SESSION_SHAPE]
     if not held:
         return
     y = sheet.take(len(KINDS) * 17.0)
     for lane, kind in enumerate(KINDS):
         at = y + lane * 17 + 8
         yield row_name(f"{kind} sessions", at)
-        for each in held:
-            if each.kind == kind:
-                tip = f"{kind} session {shown_at(each.start)}: {each.outcome}"
-                tip += f", {each.minutes} min" if each.minutes else ""
-                yield mark(sheet.x(each.start), at, SESSION_SHAPE[each.outcome], each.outcome, tip)
-    missed = [(sheet.x(each.start), "missed") for each in held if each.outcome == "missed" and each.kind == "group"]
+        for session in held:
+            if session.kind == kind:
+                tip = f"{kind} session {shown_at(session.start)}: {session.outcome}"
+                tip += f", {session.minutes} min" if session.minutes else ""
+                yield mark(sheet.x(session.start), at, SESSION_SHAPE[session.outcome], session.outcome, tip)
+    missed = [
+        (sheet.x(session.start), "missed")
+        for session in held
+        if session.outcome == "missed" and session.kind == "group"
+    ]
     yield labels(missed, y - 4)
 
 
@@ -143,15 +147,16 @@ def _tests(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
     y = sheet.take(LANE + 12)
     yield row_name("drug tests", y + LANE / 2)
     placed = []
-    for each in sorted(chart.results.values(), key=lambda one: one.collected_at):
-        x, (shape, kind, label) = sheet.x(each.collected_at), _meaning(each)
-        tip = f"collected {shown_at(each.collected_at)}: {', '.join(f'{k} {v}' for k, v in each.outcomes.items())}"
-        if each.was:
-            yield mark(x, y + LANE / 2, "triangle", "corrected", f"first reported: {', '.join(each.was.values())}")
+    for result in sorted(chart.results.values(), key=lambda result: result.collected_at):
+        x, (shape, kind, label) = sheet.x(result.collected_at), _meaning(result)
+        outcomes = ", ".join(f"{analyte} {outcome}" for analyte, outcome in result.outcomes.items())
+        tip = f"collected {shown_at(result.collected_at)}: {outcomes}"
+        if result.was:
+            yield mark(x, y + LANE / 2, "triangle", "corrected", f"first reported: {', '.join(result.was.values())}")
             x += 16
         yield mark(x, y + LANE / 2, shape, kind, tip)
-        placed.append((x - 8 if each.was else x, label))
-    yield labels([each for each in placed if each[1]], y + LANE + 8)
+        placed.append((x - 8 if result.was else x, label))
+    yield labels([(x, label) for x, label in placed if label], y + LANE + 8)
 
 
 def _meaning(result: Result) -> tuple[str, str, str]:
@@ -167,53 +172,54 @@ def _meaning(result: Result) -> tuple[str, str, str]:
 
 
 def _escalations(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
-    raised = sorted(chart.escalations.values(), key=lambda each: each.raised_at)
+    raised = sorted(chart.escalations.values(), key=lambda escalation: escalation.raised_at)
     if not raised:
         return
     y = sheet.take(len(raised) * LANE)
     yield row_name("escalations", y + LANE / 2)
-    for lane, each in enumerate(raised):
-        yield from _escalation(sheet, each, y + lane * LANE)
+    for lane, escalation in enumerate(raised):
+        yield from _escalation(sheet, escalation, y + lane * LANE)
 
 
-def _escalation(sheet: Sheet, each: Raised, y: float) -> Iterator[Markup]:
-    x, to = sheet.x(each.raised_at), sheet.x(each.ended_at or sheet.end)
-    ended = f"{each.ended} ({each.end_reason})" if each.ended else "open"
-    label = f"T{each.tier} {each.reason} → {ended}"
-    tip = f"raised {shown_at(each.raised_at)} to the {each.owner}"
-    tip += f", acknowledged {shown_at(each.acknowledged_at)}" if each.acknowledged_at else ""
-    tip += f", {each.ended} {shown_at(each.ended_at)}" if each.ended_at else ""
-    yield bar(x, to, y + 5, LANE - 10, f"tier tier-{each.tier} {each.ended or 'open'}", tip)
+def _escalation(sheet: Sheet, escalation: Raised, y: float) -> Iterator[Markup]:
+    x, to = sheet.x(escalation.raised_at), sheet.x(escalation.ended_at or sheet.end)
+    ended = f"{escalation.ended} ({escalation.end_reason})" if escalation.ended else "open"
+    label = f"T{escalation.tier} {escalation.reason} → {ended}"
+    tip = f"raised {shown_at(escalation.raised_at)} to the {escalation.owner}"
+    tip += f", acknowledged {shown_at(escalation.acknowledged_at)}" if escalation.acknowledged_at else ""
+    tip += f", {escalation.ended} {shown_at(escalation.ended_at)}" if escalation.ended_at else ""
+    yield bar(x, to, y + 5, LANE - 10, f"tier tier-{escalation.tier} {escalation.ended or 'open'}", tip)
     leans_left = x > WIDTH * 0.6
     at, anchor = (x - 8, "end") if leans_left else (max(to, x + 3) + 8, "start")
-    yield element("text", label, x=at, y=y + LANE / 2 + 4, class_=f"outcome {each.ended}", text_anchor=anchor)
+    yield element("text", label, x=at, y=y + LANE / 2 + 4, class_=f"outcome {escalation.ended}", text_anchor=anchor)
 
 
 def _consents(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
     """For each partner: while a consent names it, and the outcome of each referral to it."""
-    named = [partner for each in chart.consents.values() for partner in each.recipients]
-    partners = list(dict.fromkeys([*named, *(each.partner for each in chart.referrals.values())]))
+    named = [partner for consent in chart.consents.values() for partner in consent.recipients]
+    partners = list(dict.fromkeys([*named, *(referral.partner for referral in chart.referrals.values())]))
     for partner in partners:
         y = sheet.take(LANE + 8)
         yield row_name(partner, y + LANE / 2, "row small")
-        for each in chart.consents.values():
-            if partner in each.recipients:
-                end = each.revoked_at or sheet.end
-                tip = f"consent from {shown_at(each.given_at)}" + (
-                    f" until revoked {shown_at(end)}" if each.revoked_at else ""
+        for consent in chart.consents.values():
+            if partner in consent.recipients:
+                end = consent.revoked_at or sheet.end
+                tip = f"consent from {shown_at(consent.given_at)}" + (
+                    f" until revoked {shown_at(end)}" if consent.revoked_at else ""
                 )
-                kind = "consent revoked" if each.revoked_at else "consent"
-                yield bar(sheet.x(each.given_at), sheet.x(end), y + 6, LANE - 12, kind, tip)
+                kind = "consent revoked" if consent.revoked_at else "consent"
+                yield bar(sheet.x(consent.given_at), sheet.x(end), y + 6, LANE - 12, kind, tip)
         yield from _disclosures(sheet, chart, partner, y)
 
 
 def _disclosures(sheet: Sheet, chart: Chart, partner: str, y: float) -> Iterator[Markup]:
     moments = [
-        (each.revoked_at, "cross", "revoked", "consent revoked")
-        for each in chart.consents.values()
-        if partner in each.recipients and each.revoked_at
+        (consent.revoked_at, "cross", "revoked", "consent revoked")
+        for consent in chart.consents.values()
+        if partner in consent.recipients and consent.revoked_at
     ]
-    moments += [one for each in chart.referrals.values() if each.partner == partner for one in _outcomes(each)]
+    referrals = [referral for referral in chart.referrals.values() if referral.partner == partner]
+    moments += [outcome for referral in referrals for outcome in _outcomes(referral)]
     moments.sort()
     for at, shape, label, tip in moments:
         yield mark(sheet.x(at), y + LANE / 2, shape, label, f"{tip}, {shown_at(at)}")
@@ -232,9 +238,15 @@ def _follow_ups(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
         return
     y = sheet.take(LANE + 8)
     yield row_name("follow-ups", y + LANE / 2)
-    due = sorted(chart.follow_ups.values(), key=lambda each: each.due_at)
-    for each in due:
-        shape, kind = ("ring", "quiet") if each.outcome == "due" else ("dot", "expected")
-        yield mark(sheet.x(each.due_at), y + LANE / 2, shape, kind, f"due {shown_at(each.due_at)}: {each.outcome}")
-    yield labels([(sheet.x(each.due_at), each.outcome) for each in due], y + LANE + 10)
+    due = sorted(chart.follow_ups.values(), key=lambda follow_up: follow_up.due_at)
+    for follow_up in due:
+        shape, kind = ("ring", "quiet") if follow_up.outcome == "due" else ("dot", "expected")
+        yield mark(
+            sheet.x(follow_up.due_at),
+            y + LANE / 2,
+            shape,
+            kind,
+            f"due {shown_at(follow_up.due_at)}: {follow_up.outcome}",
+        )
+    yield labels([(sheet.x(follow_up.due_at), follow_up.outcome) for follow_up in due], y + LANE + 10)
     yield text()
