@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from deploy.commands import access, demo, ledger, parked, run, tail
-from deploy.commands.common import aside
+from deploy.commands.common import stderr
 from deploy.failure import CannotContinueError
 
 app = typer.Typer(
@@ -58,7 +58,7 @@ def main() -> NoReturn:
 
 
 def _stop(line: str, code: int = 1) -> NoReturn:
-    aside.print(f"iop: {line}", markup=False)
+    stderr.print(f"iop: {line}", markup=False)
     sys.exit(code)
 
 

@@ -68,7 +68,7 @@ class Supervisor:
         for part in stage:
             supervised.append(Supervised(part, processes.launch(part)))
         while not all(each.ready for each in supervised):
-            self._stop_if_asked()
+            self._raise_if_stopping()
             for starting in supervised:
                 self._look_at_start(starting)
             time.sleep(0.02)
@@ -122,7 +122,7 @@ class Supervisor:
         supervised.process, supervised.ready, supervised.launched_at = processes.launch(supervised.part), False, now
         self.report(f"{supervised.part.name} ended ({ended}); started again as pid {supervised.process.pid}")
 
-    def _stop_if_asked(self) -> None:
+    def _raise_if_stopping(self) -> None:
         if self.stopping:
             raise StoppedError
 

@@ -19,7 +19,7 @@ Data = Annotated[
 DEFAULT_DATA = Path(".iop")
 
 out = Console(soft_wrap=True, highlight=False)
-aside = Console(stderr=True, soft_wrap=True, highlight=False)
+stderr = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 @asynccontextmanager

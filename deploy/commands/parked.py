@@ -13,7 +13,7 @@ import typer
 
 from deploy import hubfile, queries
 from deploy import token as tokens
-from deploy.commands.common import DEFAULT_DATA, Data, aside, database, out
+from deploy.commands.common import DEFAULT_DATA, Data, database, out, stderr
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
 from deploy.queries import Parked
@@ -151,7 +151,7 @@ def _redrive(hub: Hub, token: str, place: Place, more: Mapping[str, str], dry_ru
             trust_env=False,
         )
     except httpx.HTTPError as failure:
-        aside.print(f"{place.service} {place.key}: does not answer ({type(failure).__name__})", markup=False)
+        stderr.print(f"{place.service} {place.key}: does not answer ({type(failure).__name__})", markup=False)
         return False
     line, whole = redrive_result(answer)
     out.print(f"{place.service} {place.key}: {'without it ' if more else ''}{line}", markup=False)

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from deploy import clock, hubfile, runner
-from deploy.commands.common import DEFAULT_DATA, Data, aside, out
+from deploy.commands.common import DEFAULT_DATA, Data, out, stderr
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
 from deploy.quiescence import Quiescence
@@ -80,7 +80,7 @@ def show(data: Data = DEFAULT_DATA) -> None:
 
 
 def _report(line: str) -> None:
-    aside.print(f"{datetime.now():%H:%M:%S} {line}", markup=False)
+    stderr.print(f"{datetime.now():%H:%M:%S} {line}", markup=False)
 
 
 def _show(hub: Hub, data: Path) -> None:

@@ -3,12 +3,12 @@
 from deploy.documents.tables import table as markdown
 from shared.events.catalogue import ENTRIES, CatalogueEntry
 
-HEAD = ("emitted by", "event", "topic", "FHIR focus first", "consumed by")
+COLUMNS = ("emitted by", "event", "topic", "FHIR focus first", "consumed by")
 
 
 def table() -> str:
     """One row an event: who emits it, on which topic, its FHIR, and who consumes it."""
-    return markdown(HEAD, [_row(entry) for entry in ENTRIES])
+    return markdown(COLUMNS, [_row(entry) for entry in ENTRIES])
 
 
 def _row(entry: CatalogueEntry) -> tuple[str, ...]:

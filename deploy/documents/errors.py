@@ -103,10 +103,12 @@ def _shared_constants() -> dict[str, ast.expr]:
     return {name: next(iter(several.values())) for name, several in values.items() if len(several) == 1}
 
 
-def _by_file(every: Iterable[Text], head: tuple[str, ...], cells: Callable[[Text], tuple[str, ...]]) -> Iterator[str]:
+def _by_file(
+    every: Iterable[Text], columns: tuple[str, ...], cells: Callable[[Text], tuple[str, ...]]
+) -> Iterator[str]:
     for path, several in groupby(every, key=lambda text: text.path):
         rows = dict.fromkeys(cells(text) for text in several)
-        yield f"\n### {path}\n\n" + table(head, list(rows))
+        yield f"\n### {path}\n\n" + table(columns, list(rows))
 
 
 def _of_an_outcome(text: Text) -> tuple[str, ...]:
