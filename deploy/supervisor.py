@@ -81,13 +81,7 @@ class Supervisor:
         """
         while not self.stopping:
             for supervised in (each for stage in self.stages for each in stage):
-                if supervised.process.poll() is not None:
-                    if time.monotonic() - supervised.launched_at > self.restart_after_seconds:
-                        self._start_again(supervised)
-                elif not supervised.ready and supervised.part.ready():
-                    supervised.ready = True
-                    self.report(f"{supervised.part.name} is healthy again (pid {supervised.process.pid})")
-                    changed()
+                self._look(supervised, changed)
             time.sleep(LOOK_SECONDS)
 
     def stop(self) -> None:
@@ -98,6 +92,15 @@ class Supervisor:
                 processes.ask_to_stop(supervised.part, supervised.process)
             for supervised in stage:
                 processes.end(supervised.part, supervised.process)
+
+    def _look(self, supervised: Supervised, changed: Callable[[], object]) -> None:
+        if supervised.process.poll() is not None:
+            if time.monotonic() - supervised.launched_at > self.restart_after_seconds:
+                self._start_again(supervised)
+        elif not supervised.ready and supervised.part.ready():
+            supervised.ready = True
+            self.report(f"{supervised.part.name} is healthy again (pid {supervised.process.pid})")
+            changed()
 
     def _look_at_start(self, supervised: Supervised) -> None:
         part = supervised.part

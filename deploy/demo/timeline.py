@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from deploy.demo.chart import Chart, Raised, Result
+from deploy.demo.chart import Chart, Raised, Result, Session
 from deploy.demo.consent_rows import consents
 from deploy.demo.drawing import (
     DAY,
@@ -128,17 +128,19 @@ def _sessions(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
     for lane, kind in enumerate(KINDS):
         at = y + lane * 17 + 8
         yield row_name(f"{kind} sessions", at)
-        for session in held:
-            if session.kind == kind:
-                tip = f"{kind} session {shown_at(session.start)}: {session.outcome}"
-                tip += f", {session.minutes} min" if session.minutes else ""
-                yield mark(sheet.x(session.start), at, SESSION_SHAPE[session.outcome], session.outcome, tip)
+        yield from (_session(sheet, session, at) for session in held if session.kind == kind)
     missed = [
         (sheet.x(session.start), "missed")
         for session in held
         if session.outcome == "missed" and session.kind == "group"
     ]
     yield labels(missed, y - 4)
+
+
+def _session(sheet: Sheet, session: Session, y: float) -> Markup:
+    tip = f"{session.kind} session {shown_at(session.start)}: {session.outcome}"
+    tip += f", {session.minutes} min" if session.minutes else ""
+    return mark(sheet.x(session.start), y, SESSION_SHAPE[session.outcome], session.outcome, tip)
 
 
 def _tests(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
