@@ -23,32 +23,43 @@ ConsentName = tuple[str, str]
 """A consent: the patient's key and its id."""
 
 # What a service has done so far and what is left: decided, emitted, disclosures withheld, unsent, parked.
-COUNT = """SELECT (SELECT count(*) FROM journal) AS decided,
+COUNT = """SELECT (SELECT count(*) FROM journal WHERE outcome = 'decided') AS decided,
     (SELECT coalesce(sum(cardinality(emitted)), 0)::int FROM journal) AS emitted,
     (SELECT count(*) FROM resources WHERE type = 'AuditEvent' AND body LIKE '%"code":"withheld"%') AS withheld,
     (SELECT count(*) FROM outbox WHERE partition IS NULL) AS unsent,
-    (SELECT count(*) FROM parked) AS parked"""
-# The ids of all events that the journal says were emitted.
-EMITTED = "SELECT DISTINCT unnest(emitted)::text AS id FROM journal"
+    (SELECT count(*) FROM parked) + (SELECT count(*) FROM outbox WHERE parked IS NOT NULL) AS parked"""
+# The ids of all events that were emitted, by the journal. What one key asks of another of its service is on no topic.
+EMITTED = """SELECT DISTINCT unnest(emitted)::text AS id FROM journal
+    EXCEPT SELECT cause::text FROM journal WHERE delivery = 'internal'"""
 # The ids of all deliveries that were processed.
 PROCESSED = "SELECT id::text AS id FROM processed"
 # The ids of intake's events that were decided about a patient, in the order of the decisions.
-CONSUMED = "SELECT cause::text AS id FROM journal WHERE key = $1 AND producer = 'intake' ORDER BY sequence"
+CONSUMED = """SELECT cause::text AS id FROM journal
+    WHERE key = $1 AND producer = 'intake' AND outcome = 'decided' ORDER BY sequence"""
 # Rows of the outbox by lane. A heartbeat alone names a partition: it comes every 10 s for ever, and is not counted.
-UNSENT = "SELECT lane, count(*) AS rows FROM outbox WHERE partition IS NULL GROUP BY lane ORDER BY lane"
+# Nor is a parked row, or what waits behind one for a person.
+UNSENT = """SELECT lane, count(*) AS rows FROM outbox o WHERE partition IS NULL AND NOT EXISTS
+    (SELECT 1 FROM outbox p WHERE p.parked IS NOT NULL AND p.lane = o.lane AND p.key = o.key AND p.id <= o.id)
+    GROUP BY lane ORDER BY lane"""
 # How many deadlines have passed at this clinic time.
 PASSED = "SELECT count(*) FROM state WHERE due_at <= $1"
-# Parked deliveries, in the order in which they are decided again.
-PARKED = "SELECT sequence, id, key, program, event, class, place, at FROM parked ORDER BY sequence"
-# One parked or quarantined delivery with all it holds.
-PARKED_WHOLE = """
-    SELECT sequence, id, key, program, event, kind, class, place, at, headers, content FROM parked WHERE id = $1
-    UNION ALL
-    SELECT sequence, id, key, program, event, kind, class, place, at, headers, content FROM quarantine WHERE id = $1"""
+_COLUMNS = "sequence, id, key_kind, key, program, event, kind, class, place, at, headers, content"
+# Rows of a lane that could not be sent. Where even the headers can't be read, the id is the nil UUID.
+_LANES = f"""SELECT id AS sequence,
+    coalesce(substring(headers FROM '"ce_id": ?"([0-9a-f-]{{36}})"'), '{UUID(int=0)}')::uuid AS id, 'patient' AS key_kind, coalesce(key, '') AS key, program, lane AS event, 'unsent' AS kind,
+    split_part(parked, ': ', 1) AS class, substring(parked FROM ': (.*)') AS place, stored_at AS at, headers,
+    convert_to(body, 'UTF8') AS content FROM outbox WHERE parked IS NOT NULL"""
+# Parked deliveries, in the order in which they are decided again, and after them the rows that are sent again.
+PARKED = f"""SELECT * FROM (SELECT {_COLUMNS} FROM parked UNION ALL {_LANES}) AS all_parked
+    ORDER BY kind = 'unsent', sequence"""
+# One parked or quarantined delivery, or parked row of a lane, with all it holds.
+PARKED_WHOLE = f"""SELECT * FROM (SELECT {_COLUMNS} FROM parked UNION ALL SELECT {_COLUMNS} FROM quarantine
+    UNION ALL {_LANES}) AS all_parked WHERE id = $1"""
 # Up to when each partition of the consent ledger is known, and whether records of it were lost.
 PARTITIONS = "SELECT partition, current_at, lost FROM ledger ORDER BY partition"
 # Every decision about a consent, in its order.
-CONSENT_DECISIONS = "SELECT key, content FROM journal WHERE event LIKE '%Consent%' ORDER BY sequence"
+CONSENT_DECISIONS = """SELECT key, content FROM journal
+    WHERE event LIKE '%Consent%' AND outcome = 'decided' ORDER BY sequence"""
 # The partitions of which records were lost, locked.
 LOCK_LOST = "SELECT partition FROM ledger WHERE lost FOR UPDATE"
 # Every consent that aftercare knows, locked; without a body once it is revoked.
@@ -72,10 +83,12 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class Parked(msgspec.Struct, frozen=True):
-    """A parked delivery without its content: which patient's, of which class, and where the decision failed."""
+    """A parked delivery, or a lane's parked row (its lane is its event), without its content: whose, of which class,
+    and where deciding or sending it failed."""
 
     sequence: int
     id: UUID
+    key_kind: str
     key: str
     program: str
     event: str
@@ -89,6 +102,7 @@ class ParkedWhole(msgspec.Struct, frozen=True):
 
     sequence: int
     id: UUID
+    key_kind: str
     key: str
     program: str
     event: str

@@ -28,18 +28,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Place:
-    """Where deliveries are parked: one patient's of one program in one service."""
+    """Where deliveries are parked: one key's of one program in one service."""
 
     service: str
+    kind: str
     key: str
     program: str
 
 
 class Redriven(msgspec.Struct, frozen=True):
-    """The answer of a service: how many deliveries were decided, and how many are parked now."""
+    """The answer of a service: how many deliveries were decided, how many are parked now, and how many rows of lanes
+    are sent again."""
 
     decided: int
     parked: int
+    sent_again: int
     dry_run: bool
 
 
@@ -50,7 +53,7 @@ def list_(service: Service = None, data: Data = DEFAULT_DATA) -> None:
     if not parked:
         out.print("nothing is parked")
     for place, rows in parked.items():
-        out.print(f"{place.service}  patient {place.key or 'unknown'}  {place.program}", markup=False)
+        out.print(f"{place.service}  {place.kind} {place.key or 'unknown'}  {place.program}", markup=False)
         for row in rows:
             line = f"  {row.id}  {row.at:%Y-%m-%d %H:%M:%S}  {row.class_:<10}  {_event_and_place(row)}"
             out.print(line, markup=False)
@@ -97,8 +100,7 @@ def redrive(
 ) -> None:
     """Decide parked deliveries again, in order; where one fails, the rest of its patient stays parked (code 1)."""
     hub = hubfile.read(data)
-    found = [place for place in _parked(hub, service) if key in (None, place.key)]
-    places = {(place.service, place.key): place for place in found}.values()
+    places = [place for place in _parked(hub, service) if key in (None, place.key)]
     if not places:
         raise CannotContinueError("nothing is parked" + (" under this key" if key else ""))
     programs = {place.program for place in places}
@@ -106,7 +108,7 @@ def redrive(
     failed = sum(not _redrive(hub, token[place.program], place, {}, dry_run) for place in places)
     if failed:
         raise CannotContinueError(
-            f"{failed} of {len(places)} patients still have parked deliveries: `iop parked show ID` shows where the "
+            f"{failed} of {len(places)} still have parked deliveries: `iop parked show ID` shows where the "
             "first of each fails; correct that, then redrive again"
         )
 
@@ -135,7 +137,7 @@ def quarantine(
             "can be redriven"
         )
     token = tokens.fetch(hub.issuer, data / "keys", "ops", places[0].program, SCOPE)
-    failed = sum(not _redrive(hub, token, place, {"without": str(id)}, dry_run) for place in places)
+    failed = sum(not _redrive(hub, token, place, {"quarantine": str(id)}, dry_run) for place in places)
     if failed:
         raise CannotContinueError("deliveries of this patient are still parked: `iop parked list` shows them")
 
@@ -145,7 +147,7 @@ def _redrive(hub: Hub, token: str, place: Place, more: Mapping[str, str], dry_ru
     try:
         answer = httpx.post(
             f"{hub.services[place.service].base}/admin/redrive",
-            params={"key": place.key, "dry_run": str(dry_run).lower(), **more},
+            params={"key": place.key, "kind": place.kind, "dry_run": str(dry_run).lower(), **more},
             headers={"Authorization": f"Bearer {token}"},
             timeout=REDRIVE_SECONDS_MOST,
             trust_env=False,
@@ -164,9 +166,10 @@ def redrive_result(answer: httpx.Response) -> tuple[str, bool]:
         done = msgspec.json.decode(answer.content, type=Redriven)
     except msgspec.MsgspecError:
         return f"{answer.status_code} {answer.text}", answer.is_success
+    sends = f", {'would send' if done.dry_run else 'sends'} {done.sent_again} again" if done.sent_again else ""
     if done.dry_run:
-        return f"would decide {done.decided}, {done.parked} would stay parked", done.parked == 0
-    return f"decided {done.decided}, {done.parked} stay parked", done.parked == 0
+        return f"would decide {done.decided}{sends}, {done.parked} would stay parked", done.parked == 0
+    return f"decided {done.decided}{sends}, {done.parked} stay parked", done.parked == 0
 
 
 def _parked(hub: Hub, service: str | None) -> dict[Place, list[Parked]]:
@@ -174,7 +177,7 @@ def _parked(hub: Hub, service: str | None) -> dict[Place, list[Parked]]:
     places: dict[Place, list[Parked]] = {}
     for name, rows in asyncio.run(_read(hub, service, queries.parked)).items():
         for row in rows:
-            places.setdefault(Place(name, row.key, row.program), []).append(row)
+            places.setdefault(Place(name, row.key_kind, row.key, row.program), []).append(row)
     return places
 
 

@@ -26,7 +26,8 @@ from shared.edge.http import (
     require_presentable,
 )
 from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
-from shared.path.inbound.redrive import NotUnreadable, Quarantine, redrive
+from shared.path.inbound.redrive import Quarantine, redrive
+from shared.path.service import PATIENT
 from shared.platform import db, log
 from shared.platform.build import VERSION
 
@@ -132,8 +133,11 @@ def _redrive(dependencies: EdgeDependencies) -> Handler:
         try:
             identity = request.query_params.get("quarantine")
             quarantine = Quarantine(UUID(identity), caller.name) if identity else None
-            redriven = await redrive(dependencies.inbox, key, caller.program, dry_run=dry, quarantine=quarantine)
-        except (ValueError, NotUnreadable) as error:
+            kind = request.query_params.get("kind", PATIENT)
+            redriven = await redrive(
+                dependencies.inbox, key, caller.program, dry_run=dry, quarantine=quarantine, kind=kind
+            )
+        except (LookupError, ValueError) as error:
             raise refuse(404, "not-found", "", "No event with this id is parked here as unreadable.") from error
         return Response(fhir.encode({**asdict(redriven), "dry_run": dry}), media_type="application/json")
 

@@ -67,7 +67,7 @@ def test_its_service_is_asked_to_decide_it_again(running: Running, flag: tuple[s
     done = iop("parked", "redrive", *flag, "--data", str(running.data))
 
     assert done.stderr == "" and done.returncode == 0
-    assert f"asked /admin/redrive?key={PATIENT}&dry_run={dry} with a Bearer" in done.stdout
+    assert f"asked /admin/redrive?key={PATIENT}&kind=patient&dry_run={dry} with a Bearer" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_its_service_is_asked_to_decide_it_again(running: Running, flag: tuple[s
     ],
 )
 def test_a_redrive_is_whole_when_nothing_stays_parked(dry_run: bool, parked: int, line: str) -> None:
-    answer = httpx.Response(200, json={"decided": 3, "parked": parked, "dry_run": dry_run})
+    answer = httpx.Response(200, json={"decided": 3, "parked": parked, "sent_again": 0, "dry_run": dry_run})
 
     assert redrive_result(answer) == (line, parked == 0)
 
