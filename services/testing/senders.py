@@ -45,15 +45,13 @@ class Sender:
     programs: tuple[str, ...]
 
 
-def sender_of(header: Header | None, known: Mapping[str, Laboratory]) -> Sender:
-    """By MSH-3 and MSH-4; where neither is registered and only one laboratory is, that one. Raises Refusal."""
-    if header is None:
-        raise Nak("AR", Fault("", hl7.SEQUENCE_ERROR))
+def sender_of(header: Header, known: Mapping[str, Laboratory]) -> Sender:
+    """By MSH-3 and MSH-4; where neither is registered and only one laboratory is, that one. Raises Nak."""
     written = {header.text(3).casefold(), header.text(4).casefold()} - {""}
     named = [name for name, each in known.items() if written & {*map(str.casefold, each.hl7_senders), name}]
     candidates = named or list(known)
     if len(candidates) != 1:
-        raise Nak("AR", Fault("MSH^1^4", hl7.UNKNOWN_KEY), header)
+        raise Nak("AR", Fault("MSH^1^4", hl7.UNKNOWN_KEY))
     laboratory = known[candidates[0]]
     asked = header.text(6).casefold()
     programs = tuple(each for each in laboratory.programs if each.casefold() == asked) or laboratory.programs

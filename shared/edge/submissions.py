@@ -1,14 +1,15 @@
-"""The desk: one submission from bytes to answer. Validated once, resolved, told, answered after the commit."""
+"""Submissions: what a client sends is resolved, interpreted, admitted, and answered after the commit."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, assert_never
 from weakref import WeakValueDictionary
 
-from shared.edge import conditional, escalations, fhir
+from shared.edge import admission, conditional, escalations, fhir
+from shared.edge.admission import Identified, Known, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import Answered, BundleEntry
@@ -49,10 +50,10 @@ class Submissions:
         self._keys = keys
         self._queue: asyncio.Queue[PendingSubmission] = asyncio.Queue(QUEUE_MOST)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """Whoever asks for something on a condition looks and stores before the next one looks."""
+        """Two that ask for the same on a condition take turns: each looks and stores before the next one looks."""
 
     async def run(self, most: int = 100) -> None:
-        """Decide what waits, up to `most` in one transaction. Trouble goes to each who waits."""
+        """Decide what is queued, up to `most` in one transaction. An error goes to each who waits for its answer."""
         while True:
             pending = [await self._queue.get()]
             while len(pending) < most and not self._queue.empty():
@@ -71,17 +72,14 @@ class Submissions:
                 future.set_result(answer)
 
     async def submit(self, submission: Submission, caller: Caller) -> Done:
-        """Tell the service. Raises Refusal."""
+        """Decide it, or let it wait for its patient. Raises HttpRefusal."""
         self._require(submission, caller)
         async with AsyncExitStack() as turns:
             for condition in conditional.turns(submission.entries, caller):
                 await turns.enter_async_context(self._turns.setdefault(condition, asyncio.Lock()))
-            while (done := await self._submit(submission, caller)) is None:
-                pass
-            return done
+            return await self._submit(submission, caller)
 
-    async def _submit(self, submission: Submission, caller: Caller) -> Done | None:
-        """None where its patient has become known while it was about to wait for them: then it is told."""
+    async def _submit(self, submission: Submission, caller: Caller) -> Done:
         async with self.inbox.pool.acquire() as connection:
             resolved = await resolve(connection, self._keys, self.edge, submission, caller)
         fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in resolved.existing]
@@ -90,14 +88,30 @@ class Submissions:
         context = self._context(caller, resolved)
         meant = escalations.of_hold(fresh, resolved.stored) or self.edge.interpret(fresh, context)
         delivery = self._delivery(submission, meant, context, fresh)
-        if resolved.patient is None:
-            async with self.inbox.pool.acquire() as connection, connection.transaction():
-                waits = await waiting.wait(connection, delivery, {caller.program: resolved.digests})
-            return _done(resolved, Committed()) if waits else None
-        return _done(resolved, await self.deliver(delivery))
+        subject = Unknown() if resolved.patient is None else Known(caller.program, resolved.patient)
+        match await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)]):
+            case Stored(answer=answer):
+                return _done(resolved, answer)
+            case Waiting() | ToAPerson():
+                return _done(resolved, Committed())
+            case Identified():
+                return await self._submit(submission, caller)
 
-    async def deliver(self, delivery: Commanded) -> Answer:
-        """Queue the commands and wait for their commit. Raises Refusal for all but Committed and Incomplete."""
+    async def admit(self, subject: Subject, readings: Sequence[Reading]) -> Stored | Waiting | ToAPerson | Identified:
+        """One patient: it is decided. Nobody known: it waits. Several: a person is asked. Raises HttpRefusal."""
+        match subject:
+            case Known(program=program, patient=patient):
+                (delivery,) = [each.delivery for each in readings if each.delivery.program == program]
+                return Stored(await self._deliver(replace(delivery, key=patient)))
+            case Unknown():
+                return await admission.wait(self.inbox.pool, readings)
+            case Several():
+                return await admission.ask(self.inbox.pool, readings, subject)
+            case _:
+                assert_never(subject)
+
+    async def _deliver(self, delivery: Commanded) -> Committed | Incomplete:
+        """Queue the commands and wait for their commit. Raises HttpRefusal for any other answer."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         try:
             self._queue.put_nowait((delivery, future))
@@ -111,8 +125,8 @@ class Submissions:
         return _not_refused(answer)
 
     def _require(self, submission: Submission, caller: Caller) -> None:
-        """Each entry is of a type this service takes, and within the token's scopes. What it does not know may come
-        along with something it takes."""
+        """Each entry is of a type this service accepts, and within the token's scopes. A type it does not know may come
+        along with one that it accepts."""
         takes, entries = self.edge.takes, submission.entries
         carried = self.edge.accepts_any and any(each.method == "POST" and each.type in takes for each in entries)
         for entry in entries:
@@ -122,7 +136,9 @@ class Submissions:
                 if carried:
                     continue
             elif taken is None or wanted not in taken.interactions:
-                raise refuse(422, "not-supported", entry.place, f"This service takes no {wanted} of this type.")
+                raise refuse(
+                    422, "not-supported", entry.place, f"This service accepts no {wanted} of this resource type."
+                )
             caller.require(entry.type, _LETTER[entry.method])
 
     def _context(self, caller: Caller, resolved: Resolved) -> Context:
@@ -174,21 +190,23 @@ def _still_wanted(pending: Sequence[PendingSubmission]) -> list["asyncio.Future[
     return [future for _, future in pending if not future.done()]
 
 
-def _not_refused(answer: Answer) -> Answer:
+def _not_refused(answer: Answer) -> Committed | Incomplete:
     match answer:
         case Committed() | Incomplete():
             return answer
         case Stale(type=kind):
-            raise refuse(412, "conflict", f"{kind}.meta.versionId", "The resource has changed since; read it again.")
+            raise refuse(
+                412, "conflict", f"{kind}.meta.versionId", "The resource has changed since this version; read it again."
+            )
         case Reused():
-            raise refuse(409, "duplicate", "", "This identifier was used before, with other content.")
+            raise admission.used_before()
         case Refused(code=code, reason=reason, expression=expression):
             issue = fault(code, expression, reason)  # type: ignore[arg-type]
             later = {"Retry-After": str(RETRY_SECONDS)} if code == "transient" else {}
             raise HttpRefusal(_STATUS.get(code, 422), (issue,), later)
 
 
-def _done(resolved: Resolved, answer: Answer) -> Done:
+def _done(resolved: Resolved, answer: Committed | Incomplete) -> Done:
     versions = {name: stored.version for name, stored in resolved.stored.items()}
     if isinstance(answer, Committed):
         versions |= {(kind, name): number for kind, name, number in answer.resources}

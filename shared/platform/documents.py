@@ -1,40 +1,58 @@
 """Documents: the bytes as received at an edge, encrypted, so that nothing accepted is lost whatever becomes of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from uuid import UUID
+
+import msgspec
 
 from shared.platform.db import Connection, Executor
 from shared.platform.keys import Keys
 
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client sent, encrypted. `digest` tells its content from another one under the same id; `unmatched` is one
+    whose patient nobody knows yet."""
+
+    id: UUID
+    program: str
+    client: str
+    media_type: str
+    content: bytes
+    digest: str
+    received_at: datetime
+    unmatched: bool = False
+
+
+_STORE = """INSERT INTO documents (id, program, client, media_type, content, digest, received_at, unmatched)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::timestamptz[],
+        $8::bool[]) ON CONFLICT DO NOTHING"""
+_DIGESTS = "SELECT id, digest FROM documents WHERE id = ANY($1::uuid[])"
+_TAKE_BACK = """DELETE FROM documents d USING unnest($1::uuid[], $2::timestamptz[]) AS u(id, received_at)
+    WHERE d.id = u.id AND d.received_at = u.received_at"""
 _PRUNE = """DELETE FROM documents d USING unnest($1::text[], $2::timestamptz[]) AS u(program, before)
     WHERE d.program = u.program AND d.received_at < u.before AND NOT d.unmatched"""
 
 
-async def store(
-    connection: Connection,
-    keys: Keys,
-    *,
-    identity: UUID,
-    program: str,
-    client: str,
-    media_type: str,
-    content: bytes,
-    unmatched: bool,
-    now: datetime,
-) -> None:
-    """Store a document once; the same again changes nothing."""
-    await connection.execute(
-        """INSERT INTO documents (id, program, client, media_type, content, unmatched, received_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING""",
-        identity,
-        program,
-        client,
-        media_type,
-        keys.encrypt(content),
-        unmatched,
-        now,
-    )
+async def store(connection: Connection, documents: Sequence[Document]) -> dict[UUID, str]:
+    """Store each once; the same again changes nothing. Returns the digest of what now stands under each id.
+
+    Sorted, so that two transactions never wait for each other in a ring.
+    """
+    if not documents:
+        return {}
+    ordered = sorted(documents, key=attrgetter("id"))
+    columns = zip(*map(attrgetter(*Document.__struct_fields__), ordered), strict=True)
+    await connection.execute(_STORE, *(list(column) for column in columns))
+    rows = await connection.fetch(_DIGESTS, [each.id for each in ordered])
+    return {row["id"]: row["digest"] for row in rows}
+
+
+async def take_back(connection: Connection, documents: Sequence[Document]) -> None:
+    """Delete what this transaction stored of something that is refused; what was received before stays."""
+    if documents:
+        await connection.execute(_TAKE_BACK, [each.id for each in documents], [each.received_at for each in documents])
 
 
 async def read(connection: Connection, keys: Keys, identity: UUID) -> bytes | None:

@@ -1,87 +1,14 @@
-"""Testing on a real database: a laboratory's message is kept, told or left waiting, and answered after the commit."""
+"""Testing on a real database: a message is stored, decided or left waiting, and answered after the commit."""
 
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from services.testing import app
-from services.testing.hl7.receiver import Hl7Receiver
-from services.testing.messages import EpisodeAdmitted, PatientIdentified
-from services.testing.mllp import Frame
-from services.testing.senders import laboratories
 from shared.edge.fhir import validate
 from shared.edge.outcome import HttpRefusal
 from shared.platform import documents
-from shared.platform.keys import Identifier
-from tests.service import DEPLOY, ServiceOnPostgres, StartService
-
-ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
-AUTHORITY = "https://clinic.demo.iop-hub.org/mrn"
-MRN = Identifier(AUTHORITY, "SEEDED-MRN")
-EPISODE_ID = str(uuid4())
-
-
-def message(
-    control: str = "M1", value: str = "POSITIVE", filler: str = "F7", status: str = "F", mrn: str = "SEEDED-MRN"
-) -> bytes:
-    return "\r".join(
-        (
-            rf"MSH|^~\&|LIS|TOXLAB|HUB|demo|20260113120000-0500||ORU^R01^ORU_R01|{control}|P|2.5.1",
-            f"PID|1||{mrn}^^^IOPDEMO^MR||Seeded^Bogus",
-            f"OBR|1||{filler}|94307-6^Drug screen^LN|||20260112083000-0500{'|' * 15}20260113110000-0500|||{status}",
-            f"OBX|1|ST|14314-9^Benzoylecgonine^LN||{value}||||||{status}",
-        )
-    ).encode()
-
-
-@dataclass
-class ReceivingService(ServiceOnPostgres):
-    """Messages are received as over MLLP; a laboratory submits, the EHR reads and completes."""
-
-    client: str = "lab"
-    episode_id: str = EPISODE_ID
-
-    async def identified(self, mrn: str = MRN.value) -> None:
-        digests = self.keys.digests("demo", [Identifier(AUTHORITY, mrn)])
-        await self.consume(PatientIdentified(digests=digests, sealed=(), identified_at=ADMITTED))
-
-    async def admitted(self) -> None:
-        await self.consume(
-            EpisodeAdmitted(
-                episode_id=self.episode_id,
-                plan_id=str(uuid4()),
-                referral_id=str(uuid4()),
-                level="2.1",
-                track="standard",
-                flags=(),
-                template=(),
-                admitted_at=ADMITTED,
-            )
-        )
-
-    async def receives(self, content: bytes) -> str:
-        """MSA-1 and, where there is an ERR, its code."""
-        answer = (await self.receiver.receive(Frame(content))).decode().split("\r")
-        errors = [each.split("|")[3].split("^")[0] for each in answer if each.startswith("ERR")]
-        return " ".join([answer[1].split("|")[1], *errors])
-
-    @property
-    def receiver(self) -> Hl7Receiver:
-        return Hl7Receiver(self.running, laboratories(DEPLOY))
-
-    async def tasks(self, status: str = "requested") -> list[dict[str, Any]]:
-        """The work list, as it is read."""
-        return await self.found("Task", ("status", status))
-
-
-@pytest.fixture
-async def testing(start_service: StartService) -> ReceivingService:
-    service = await start_service(app.assemble, "testing", ADMITTED + timedelta(days=9))
-    return ReceivingService(**{**vars(service), "client": "lab"})
+from tests.testing.receiving import AUTHORITY, ReceivingService, message
 
 
 async def test_a_result_of_a_known_patient_is_graded_before_it_is_acknowledged(testing: ReceivingService) -> None:
@@ -253,75 +180,3 @@ async def test_a_fhir_observation_of_nobody_known_is_readable_and_matched_later(
     assert await testing.count(f"resources WHERE id = '{identity}' AND patient = '{testing.patient}'") == 1
     await testing.admitted()
     assert await testing.emitted() == ["ResultMatched", "DrugTestResulted", "EscalationRaised"]
-
-
-# Searching by identifier
-
-
-def numbered(kind: str, *identifiers: dict[str, Any]) -> dict[str, Any]:
-    """A resource of nobody known yet, with the laboratory's numbers."""
-    about = (
-        {} if kind == "Specimen" else {"status": "registered", "code": {"text": "x"}, "effectiveDateTime": "2026-01-04"}
-    )
-    who = {"subject": {"identifier": {"system": AUTHORITY, "value": "SEEDED-MRN"}}}
-    return {"resourceType": kind, "identifier": list(identifiers), **about, **who}
-
-
-@pytest.mark.parametrize("kind", ["DiagnosticReport", "Observation", "Specimen"])
-async def test_what_a_laboratory_sent_is_found_by_its_number(testing: Room, kind: str) -> None:
-    await testing.identified()
-    with_system = await testing.posts(
-        numbered(kind, {"system": "urn:other", "value": "1"}, {"system": "urn:lab", "value": "F7"})
-    )
-    without = await testing.posts(numbered(kind, {"value": "F7"}))
-    assert await testing.found(kind, "urn:lab|F7") == [with_system]
-    assert await testing.found(kind, "|F7") == [without]
-    assert await testing.found(kind, "F7") == sorted([with_system, without])
-    assert await testing.found(kind, "urn:other|1,|F7") == sorted([with_system, without])
-    for nobody in ("urn:other|F7", "urn:lab|1", "|1", "F", "urn:lab", "urn:lab|f7"):
-        assert await testing.found(kind, nobody) == []
-
-
-async def test_a_number_may_hold_any_sign_and_escapes_those_of_the_search(testing: Room) -> None:
-    await testing.identified()
-    for value, asked in {'7"8\\9': '7"8\\\\9', "ü,1": "ü\\,1", "a|b": "a\\|b", "100%_$x": "100%_\\$x"}.items():
-        identity = await testing.posts(numbered("Specimen", {"system": "urn:lab", "value": value}))
-        assert (
-            await testing.found("Specimen", asked) == await testing.found("Specimen", f"urn:lab|{asked}") == [identity]
-        )
-
-
-async def test_a_number_is_of_one_program_and_of_one_type(testing: Room) -> None:
-    await testing.identified()
-    await testing.posts(numbered("Specimen", {"system": "urn:lab", "value": "F7"}))
-    assert await testing.found("Specimen", "urn:lab|F7", program="another") == []
-    assert await testing.found("Observation", "urn:lab|F7") == []
-
-
-async def test_a_number_that_stands_elsewhere_in_the_resource_is_no_identifier(testing: Room) -> None:
-    await testing.identified()
-    await testing.posts(numbered("Specimen") | {"accessionIdentifier": {"system": "urn:lab", "value": "F7"}})
-    assert await testing.found("Specimen", "F7") == []
-
-
-@pytest.mark.parametrize("identifier", ["", "|", "urn:lab|", ",", "F7,", " ", "urn:lab| ", ",".join(["F7"] * 51)])
-async def test_a_number_without_content_or_too_many_are_no_search(testing: Room, identifier: str) -> None:
-    with pytest.raises(HttpRefusal) as refused:
-        await testing.found("Specimen", identifier)
-    assert refused.value.status == 400
-
-
-async def test_a_resource_of_another_type_is_not_searched_by_identifier(testing: Room) -> None:
-    with pytest.raises(HttpRefusal) as refused:
-        await testing.found("Task", "urn:lab|F7")
-    assert refused.value.issues[0].code == "not-supported"
-
-
-def test_the_statement_names_each_type_that_is_found_by_identifier() -> None:
-    statement = capability("testing", "", EDGE.takes, url="", at=ADMITTED)
-    named = {
-        each["type"]
-        for each in statement["rest"][0]["resource"]
-        if {"name": "identifier", "type": "token"} in each["searchParam"]
-    }
-    assert named == {"DiagnosticReport", "Observation", "Specimen"}

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.testing.hl7 import VERSIONS, Fault, Message, Nak, Named, header_of, parse
+from services.testing.hl7 import VERSIONS, Fault, Message, Nak, Named, decode, parse
 from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import finding, interpret
 from tests.testing.given import SETTINGS
@@ -26,8 +26,12 @@ def message(*segments: str, end: str = "\r") -> bytes:
     return end.join(segments).encode()
 
 
+def parsed(content: bytes) -> Message:
+    return parse(decode(content), NEW_YORK)
+
+
 def read(*segments: str) -> Message:
-    return parse(message(*segments), NEW_YORK)
+    return parsed(message(*segments))
 
 
 def only_report(*segments: str):  # type: ignore[no-untyped-def]
@@ -62,7 +66,7 @@ def test_every_version_from_2_3_to_2_8(version: str) -> None:
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_every_segment_ending(end: str) -> None:
-    assert len(parse(message(MSH, PID, OBR, OBX, end=end), NEW_YORK).groups[0].reports) == 1
+    assert len(parsed(message(MSH, PID, OBR, OBX, end=end)).groups[0].reports) == 1
 
 
 def test_five_encoding_characters_and_others_than_usual() -> None:
@@ -74,14 +78,14 @@ def test_five_encoding_characters_and_others_than_usual() -> None:
 
 
 def test_garbage_around_the_message_is_tolerated() -> None:
-    assert parse(b"\x0b\r\n" + message(MSH, PID, OBR, OBX) + b"\x1c\r", NEW_YORK).groups
+    assert parsed(b"\x0b\r\n" + message(MSH, PID, OBR, OBX) + b"\x1c\r").groups
 
 
 def test_latin_1_where_msh_18_says_so_and_where_it_is_not_utf_8() -> None:
     named = (MSH + "||||||8859/1", PID, OBR, "OBX|1|ST|14314-9^Ø^LN||NEG||||||F")
-    assert parse("\r".join(named).encode("iso-8859-1"), NEW_YORK).groups[0].reports[0].components[0].codes[0].display
+    assert parsed("\r".join(named).encode("iso-8859-1")).groups[0].reports[0].components[0].codes[0].display
     unnamed = (MSH, PID, OBR, "OBX|1|ST|14314-9^Ø^LN||NEG||||||F")
-    assert parse("\r".join(unnamed).encode("iso-8859-1"), NEW_YORK).header.charset == "iso-8859-1"
+    assert parsed("\r".join(unnamed).encode("iso-8859-1")).header.charset == "iso-8859-1"
 
 
 def test_escapes_in_values_are_undone() -> None:
@@ -228,7 +232,7 @@ def test_what_is_refused() -> None:
 
 def test_a_nul_is_refused_because_nothing_can_keep_it() -> None:
     with pytest.raises(Nak):
-        parse(message(MSH, PID, OBR, OBX).replace(b"Positive", b"Pos\x00"), NEW_YORK)
+        parsed(message(MSH, PID, OBR, OBX).replace(b"Positive", b"Pos\x00"))
 
 
 def test_an_acknowledgement_mirrors_the_sender() -> None:
@@ -253,14 +257,15 @@ def test_an_error_in_an_old_version_has_one_field() -> None:
 
 
 def test_what_is_no_hl7_at_all_still_gets_an_answer() -> None:
-    assert header_of(b"hello") is None
+    with pytest.raises(Nak):
+        decode(b"hello")
     assert acknowledge(None, "AR", [Fault("", 100)], NOON).startswith(b"MSH|^~\\&|")
 
 
 @pytest.mark.skipif(not SAMPLES.exists(), reason="public sample messages are not on this machine")
 def test_public_messages_are_all_taken_and_none_is_a_drug_test() -> None:
     messages = sorted(SAMPLES.glob("*.hl7"))
-    told = [parse(each.read_bytes(), NEW_YORK) for each in messages]
+    told = [parsed(each.read_bytes()) for each in messages]
     assert len(told) == 40
     reports = [report for each in told for group in each.groups for report in group.reports]
     assert reports and all(interpret(report, "demo", "lab", SETTINGS) is None for report in reports)

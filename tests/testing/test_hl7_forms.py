@@ -4,23 +4,23 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.testing.hl7 import Fault, Nak, header_of, parse
+from services.testing.hl7 import Fault, Nak, decode
 from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import interpret
 from services.testing.laboratory import specimen_id
 from tests.testing.given import SETTINGS
-from tests.testing.test_hl7 import MSH, NEW_YORK, NOON, OBR, OBX, PID, message, only_report, read, refused
+from tests.testing.test_hl7 import MSH, NOON, OBR, OBX, PID, message, only_report, parsed, read, refused
 
 
 def refusal_of(content: bytes) -> Nak:
     with pytest.raises(Nak) as refusal:
-        parse(content, NEW_YORK)
+        parsed(content)
     return refusal.value
 
 
 def test_a_character_set_of_the_table_is_read() -> None:
     named = "\r".join((MSH + "||||||8859/2", PID, OBR, "OBX|1|ST|14314-9^Łódź^LN||NEG||||||F"))
-    assert parse(named.encode("iso-8859-2"), NEW_YORK).groups[0].reports[0].components[0].codes[0].display == "Łódź"
+    assert parsed(named.encode("iso-8859-2")).groups[0].reports[0].components[0].codes[0].display == "Łódź"
 
 
 def test_an_unknown_character_set_is_read_where_it_makes_no_difference_and_refused_where_it_does() -> None:
@@ -31,7 +31,7 @@ def test_an_unknown_character_set_is_read_where_it_makes_no_difference_and_refus
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:
-    assert parse(b"\xef\xbb\xbf" + message(MSH, PID, OBR, OBX), NEW_YORK).groups
+    assert parsed(b"\xef\xbb\xbf" + message(MSH, PID, OBR, OBX)).groups
 
 
 def test_a_refused_message_is_answered_by_its_control_id_whatever_is_wrong_with_it() -> None:
@@ -40,7 +40,7 @@ def test_a_refused_message_is_answered_by_its_control_id_whatever_is_wrong_with_
         message(MSH, PID, OBR, OBX, MSH, PID),
         message(MSH.replace("ORU^R01^ORU_R01", "ADT^A01"), PID),
     ):
-        answer = acknowledge(header_of(content), "AR", (refusal_of(content).fault,), NOON)
+        answer = acknowledge(decode(content).header, "AR", (refusal_of(content).fault,), NOON)
         assert b"\rMSA|AR|M1\r" in answer
 
 
@@ -102,12 +102,12 @@ def test_observations_of_the_patient_have_no_order_since_2_7() -> None:
     ],
 )
 def test_an_acknowledgement_names_the_event_that_was_sent(version: str, kind: str, event: str) -> None:
-    header = header_of(message(MSH.replace("ORU^R01^ORU_R01", kind).replace("2.5.1", version)))
+    header = decode(message(MSH.replace("ORU^R01^ORU_R01", kind).replace("2.5.1", version))).header
     assert acknowledge(header, "AR", (), NOON).decode().split("\r")[0].split("|")[8] == event
 
 
 def test_a_version_older_than_all_we_read_is_refused_in_its_own_form() -> None:
-    header = header_of(message(MSH.replace("2.5.1", "2.2")))
+    header = decode(message(MSH.replace("2.5.1", "2.2"))).header
     answer = acknowledge(header, "AR", [Fault("MSH^1^12", 203)], NOON).decode().split("\r")
     assert answer[2] == "ERR|MSH^1^12^203&Unsupported version id&HL70357"
 

@@ -1,7 +1,7 @@
 """HL7 v2.3 to 2.8 ORU^R01: bytes to reports and the identifiers of whom they are about, or why not. Pure.
 
-NTE and every other free-text segment is passed over: it may name a person. What a laboratory sends is believed field by
-field, in the sender's own encoding characters, four or five of them.
+NTE and every other free-text segment is passed over: it may name a person. What a laboratory sends is read field by field,
+ in the sender's own encoding characters, four or five of them.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,11 @@ from services.testing.hl7.header import (
     SEQUENCE_ERROR,
     UNKNOWN_KEY,
     VERSIONS,
+    Decoded,
     Fault,
     Header,
     Nak,
-    decoded,
+    decode,
     require_kind,
     require_readable,
 )
@@ -36,16 +37,16 @@ __all__ = [
     "SEQUENCE_ERROR",
     "UNKNOWN_KEY",
     "VERSIONS",
+    "Decoded",
     "Fault",
     "Group",
     "Header",
     "Message",
     "Nak",
     "Named",
-    "header_of",
+    "decode",
     "parse",
 ]
-
 
 _PATIENT_OBSERVATIONS_SINCE = "2.7"
 """Before this version an OBX ahead of every OBR is a result that lost its order."""
@@ -57,25 +58,17 @@ class Message:
     groups: tuple[Group, ...]
 
 
-def parse(content: bytes, zone: tzinfo) -> Message:
-    """The message; `zone` is where times without an offset were written. Raises Refusal."""
-    text, header = decoded(content)
+def parse(decoded: Decoded, zone: tzinfo) -> Message:
+    """The message; `zone` is where times without an offset were written. Raises Nak."""
+    text, header = decoded
     require_kind(header)
-    require_readable(header, text)
+    require_readable(text, header)
     try:
         segments = [each for each in hl7.parse(text) if len(each) > 0]
     except Exception as error:  # whatever the parser stumbles over is the sender's form
-        raise Nak("AR", Fault("MSH^1", SEQUENCE_ERROR), header) from error
+        raise Nak("AR", Fault("MSH^1", SEQUENCE_ERROR)) from error
     reader = Hl7Reader(header, zone)
     return Message(header, tuple(reader.group(each) for each in _patients(segments, header)))
-
-
-def header_of(content: bytes) -> Header | None:
-    """MSH alone, for an answer to what is otherwise unreadable."""
-    try:
-        return decoded(content)[1]
-    except Nak:
-        return None
 
 
 def _patients(segments: Sequence[Any], header: Header) -> list[Patient]:
@@ -86,13 +79,13 @@ def _patients(segments: Sequence[Any], header: Header) -> list[Patient]:
             case "PID":
                 patients.append(Patient(segment, len(patients) + 1))
             case "OBR" | "OBX" | "SPM" if not patients:
-                raise Nak("AE", Fault("PID", REQUIRED_MISSING), header)
+                raise Nak("AE", Fault("PID", REQUIRED_MISSING))
             case "OBR":
                 patients[-1].orders.append(Order(segment))
             case "OBX" if patients[-1].orders:
                 patients[-1].orders[-1].observations.append(segment)
             case "OBX" if header.version < _PATIENT_OBSERVATIONS_SINCE:
-                raise Nak("AE", Fault("OBR", REQUIRED_MISSING), header)
+                raise Nak("AE", Fault("OBR", REQUIRED_MISSING))
             case "SPM" if patients[-1].orders:
                 patients[-1].orders[-1].specimen = segment
             case _:

@@ -79,7 +79,7 @@ class Fields:
             return None
         found = _TIME.match(text)
         if found is None:
-            raise Nak("AE", Fault(location, DATA_ERROR), self.header)
+            raise Nak("AE", Fault(location, DATA_ERROR))
         year, month, day, hour, minute, second, offset = found.groups()
         if day is None:
             return None
@@ -94,7 +94,7 @@ class Fields:
                 tzinfo=_offset(offset) if offset else self.zone,
             )
         except ValueError as error:
-            raise Nak("AE", Fault(location, DATA_ERROR), self.header) from error
+            raise Nak("AE", Fault(location, DATA_ERROR)) from error
 
 
 _HEXADECIMAL = re.compile(r"X(?:[0-9A-Fa-f]{2})+")

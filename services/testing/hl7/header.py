@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,20 +25,19 @@ UNKNOWN_KEY, DUPLICATE_KEY, INTERNAL_ERROR = 204, 205, 207
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One thing wrong, by place (`PID^1^3`) and code of table 0357. The value found there is never said."""
+    """One thing wrong, by place (`PID^1^3`) and code of table 0357, never by the value found there."""
 
     location: str
     number: int
 
 
 class Nak(Exception):
-    """The message cannot be taken: AR for its kind or form, AE for what it says. `header` is what could be read."""
+    """The message can't be accepted: AR for its kind or form, AE for what it says."""
 
-    def __init__(self, code: str, fault: Fault, header: "Header | None" = None) -> None:
+    def __init__(self, code: str, fault: Fault) -> None:
         super().__init__(code, fault.location, fault.number)
         self.code = code
         self.fault = fault
-        self.header = header
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,22 @@ class Header:
         return self.text(12)
 
 
-def decoded(content: bytes) -> tuple[str, Header]:
-    """Segments with one carriage return between them, and their MSH. Raises Refusal where there is none."""
+class Decoded(NamedTuple):
+    """Segments with one carriage return between them, and their MSH."""
+
+    text: str
+    header: Header
+
+
+def decode(content: bytes) -> Decoded:
+    """The message as text, whatever stands around it. Raises Nak where there is no MSH."""
     start = content.find(b"MSH")
     if start < 0:
         raise Nak("AR", Fault("", SEQUENCE_ERROR))
     body = content[start:].split(b"\x1c", 1)[0]
     text, charset = _text(body, _named_charset(body))
-    return (joined := _segments(text)), _header(joined, charset)
+    segments = _segments(text)
+    return Decoded(segments, _header(segments, charset))
 
 
 def _named_charset(body: bytes) -> str:
@@ -107,7 +115,7 @@ def _header(text: str, charset: str) -> Header:
 
 
 def require_kind(header: Header) -> None:
-    """One ORU^R01 of a version we read. Raises Refusal with AR."""
+    """One ORU^R01 of a version read here. Raises Nak with AR."""
     for wrong, field, number in (
         (not header.control_id, 10, REQUIRED_MISSING),
         (header.text(9) != "ORU", 9, WRONG_TYPE),
@@ -115,14 +123,14 @@ def require_kind(header: Header) -> None:
         (header.version not in VERSIONS, 12, WRONG_VERSION),
     ):
         if wrong:
-            raise Nak("AR", Fault(f"MSH^1^{field}", number), header)
+            raise Nak("AR", Fault(f"MSH^1^{field}", number))
 
 
-def require_readable(header: Header, text: str) -> None:
-    """One message, without NUL (nothing here can keep it), in a character set we can read. Raises Refusal with AR."""
+def require_readable(text: str, header: Header) -> None:
+    """One message, without NUL (nothing here can store it), in a character set read here. Raises Nak with AR."""
     if "\x00" in text:
-        raise Nak("AR", Fault("", DATA_ERROR), header)
+        raise Nak("AR", Fault("", DATA_ERROR))
     if header.text(18).split(header.encoding[1:2] or "~")[0].upper() not in CHARSETS and not text.isascii():
-        raise Nak("AR", Fault("MSH^1^18", NOT_IN_TABLE), header)
+        raise Nak("AR", Fault("MSH^1^18", NOT_IN_TABLE))
     if f"\rMSH{header.separator}" in text:
-        raise Nak("AR", Fault("MSH^2", SEQUENCE_ERROR), header)
+        raise Nak("AR", Fault("MSH^2", SEQUENCE_ERROR))

@@ -113,7 +113,7 @@ class Hl7Reader(Fields):
         issued_at = self.moment(self.text(order.segment, 22), f"OBR^{place}^22") or sent_at
         collected_at = self._collected_at(order, place) or issued_at
         if collected_at is None:
-            raise Nak("AE", Fault(f"OBR^{place}^7", REQUIRED_MISSING), self.header)
+            raise Nak("AE", Fault(f"OBR^{place}^7", REQUIRED_MISSING))
         return LaboratoryReport(
             filler=self._filler(order.segment, place),
             specimen=self.specimen_number(order) or only_specimen,

@@ -1,8 +1,8 @@
-"""HL7 in, told: whom a message is about, kept as it came, answered after the commit."""
+"""HL7 in: parse, interpret, admit, acknowledge. The acknowledgement goes out after the commit."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 from zoneinfo import ZoneInfo
 
@@ -12,37 +12,36 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.testing import assigning, hl7
-from services.testing.hl7 import Fault, Group, Header, Nak
+from services.testing.hl7 import Decoded, Fault, Nak
 from services.testing.hl7.acknowledgement import acknowledge
-from services.testing.interpretation import TooManyComponents, interpret
-from services.testing.messages import ReportResult
+from services.testing.hl7.results import PatientResult, cause_name, digest_of, listed, results
 from services.testing.mllp import Frame
-from services.testing.senders import Laboratory, Sender, identifiers, sender_of
+from services.testing.senders import Laboratory, Sender, sender_of
+from shared.edge import admission
+from shared.edge.admission import Identified, Reading, ToAPerson
 from shared.edge.fhir import Limits
 from shared.edge.http import read_body
 from shared.edge.outcome import HttpRefusal, refuse
-from shared.events import codes, fhir
-from shared.events.intake import Digest
-from shared.path.transaction import aliases, resources, waiting
 from shared.path.transaction.delivery import Commanded
-from shared.path.transaction.resources import AcceptedResource
 from shared.platform import db, documents, log
-from shared.platform.keys import Identifier
+from shared.platform.documents import Document
 from shared.process import Running
 
 MEDIA_TYPE = "application/hl7-v2"
 MEDIA_TYPES = (MEDIA_TYPE, "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain")
+_NUMBER = {409: hl7.DUPLICATE_KEY, 404: hl7.UNKNOWN_KEY}
+"""A refusal's status in table 0357."""
 
 
-@dataclass(frozen=True)
-class PatientResult:
-    """One PATIENT_RESULT of a message that is about drug tests, with what it means in each program."""
+class Verdict(NamedTuple):
+    """MSA-1, what goes into ERR, and HTTP's status: 503 asks the sender to try again."""
 
-    cause: UUID
-    sender: Sender
-    content: bytes
-    names: tuple[Identifier, ...]
-    commands: Mapping[str, tuple[ReportResult, ...]]
+    code: str
+    faults: tuple[Fault, ...]
+    status: int
+
+
+_ACCEPTED = Verdict("AA", (), 200)
 
 
 @dataclass(frozen=True)
@@ -51,165 +50,103 @@ class Hl7Receiver:
     known: Mapping[str, Laboratory]
 
     async def receive(self, frame: Frame) -> bytes:
-        """One MLLP frame: its answer, whatever it is."""
-        if not frame.whole:
-            header, fault = hl7.header_of(frame.content), Fault("", hl7.INTERNAL_ERROR)
-            return acknowledge(header, "AR", (fault,), self.running.clock.now())
-        answer, _ = await self.answer(frame.content, None)
-        return answer
+        """One MLLP frame: its acknowledgement, whatever it is."""
+        acknowledgement, _ = await self.answer(frame, None)
+        return acknowledgement
 
-    async def answer(self, content: bytes, sender: Sender | None) -> tuple[bytes, int]:
-        """The acknowledgement and HTTP's status for it: 200 is AA, 503 asks the sender to try again."""
-        header = hl7.header_of(content)
+    async def answer(self, frame: Frame, sender: Sender | None) -> tuple[bytes, int]:
+        """The acknowledgement and HTTP's status for it. MSH names the sender where none is given."""
+        decoded: Decoded | None = None
         try:
-            await self._taken(content, sender or sender_of(header, self.known))
-            faults, code, status = tuple[Fault, ...](), "AA", 200
-        except Nak as nak:
-            faults, code, status = (nak.fault,), nak.code, 400
-        except HttpRefusal as refused:
-            faults, code = (Fault("MSH^1^10", _number(refused)),), "AE"
-            status = 503 if refused.status == 503 else 400
+            decoded = hl7.decode(frame.content)
+            require_whole(frame)
+            await self._take(frame.content, decoded, sender or sender_of(decoded.header, self.known))
+            verdict = _ACCEPTED
         except Exception as error:
-            kind = "trouble" if db.is_trouble(error) else "bug"
-            log.get().error("hl7 message failed", place=log.place_of(error), **{"class": kind})
-            faults, code, status = (Fault("", hl7.INTERNAL_ERROR),), "AE", 503
-        return acknowledge(header, code, faults, self.running.clock.now()), status
+            verdict = _verdict(error)
+        header = decoded.header if decoded else None
+        return acknowledge(header, verdict.code, verdict.faults, self.running.clock.now()), verdict.status
 
-    async def _taken(self, content: bytes, sender: Sender) -> None:
-        """Nothing is told before every patient of it is named. What is no drug test is kept, and that is all."""
-        zone = ZoneInfo(self.running.inbox.settings[sender.programs[0]].timezone)
-        message = hl7.parse(content, zone)
-        name = f"hl7|{sender.name}|{message.header.control_id}"
-        results = [
-            self._result(group, ordinal, uuid5(NAMESPACE_URL, f"{name}|{ordinal}"), content, message.header, sender)
-            for ordinal, group in enumerate(message.groups)
+    async def _take(self, content: bytes, decoded: Decoded, sender: Sender) -> None:
+        """Nothing is decided before every patient of the message is named. What is no drug test is stored as it came."""
+        settings = self.running.inbox.settings
+        message = hl7.parse(decoded, ZoneInfo(settings[sender.programs[0]].timezone))
+        found = results(message, sender, settings)
+        if not found:
+            cause = uuid5(NAMESPACE_URL, f"{cause_name(message, sender)}|{digest_of(content)}")
+            await self._store(self._document(cause, content, sender))
+        for result in found:
+            await self._admit(self._readings(result, self._document(result.cause, content, sender)))
+
+    async def _admit(self, readings: Sequence[Reading]) -> None:
+        inbox, submissions = self.running.inbox, self.running.submissions
+        async with inbox.pool.acquire() as connection:
+            subject = await admission.whose(connection, readings)
+        match await submissions.admit(subject, readings):
+            case Identified():
+                await self._admit(readings)
+            case ToAPerson():
+                log.get().warning("hl7 identifiers of several patients", id=str(readings[0].delivery.id))
+
+    def _readings(self, result: PatientResult, document: Document) -> list[Reading]:
+        """The result as each program reads it that it may be for."""
+        return [
+            Reading(
+                delivery=self._delivery(result, program, document),
+                digests=self.running.keys.digests(program, result.identifiers),
+                listed=listed(reports, result.cause),
+                question=assigning.task(result.cause, program, reports, document.received_at),
+            )
+            for program, reports in result.commands.items()
         ]
-        reported = [each for each in results if each is not None]
-        if not reported:
-            cause = uuid5(NAMESPACE_URL, f"{name}|{_digest(content)}")
-            await self._store(cause, content, sender, sender.programs[0], message.header, unmatched=False)
-        for result in reported:
-            await self._tell(result, message.header)
 
-    def _result(
-        self, group: Group, ordinal: int, cause: UUID, content: bytes, header: Header, sender: Sender
-    ) -> PatientResult | None:
-        try:
-            commands = {program: self._commands(group, program, sender) for program in sender.programs}
-        except TooManyComponents as error:
-            raise Nak("AE", Fault(f"PID^{ordinal + 1}", hl7.DATA_ERROR), header) from error
-        if not any(commands.values()):
-            return None
-        names = identifiers(group.named, sender.laboratory)
-        if not names:
-            raise Nak("AE", Fault(f"PID^{ordinal + 1}^3", hl7.REQUIRED_MISSING), header)
-        return PatientResult(cause, sender, content, names, commands)
-
-    def _commands(self, group: Group, program: str, sender: Sender) -> tuple[ReportResult, ...]:
-        settings = self.running.inbox.settings[program]
-        reported = (interpret(report, program, sender.name, settings) for report in group.reports)
-        return tuple(each for each in reported if each is not None)
-
-    async def _tell(self, result: PatientResult, header: Header) -> None:
-        """One patient is told; of nobody known it waits; of several a person is asked. Kept as it came, each time."""
-        keys, sender = self.running.keys, result.sender
-        digests = {program: keys.digests(program, result.names) for program in sender.programs}
-        hits = await self._hits(digests)
-        match hits:
-            case [(program, patient)]:
-                await self.running.submissions.deliver(self._delivery(result, patient, program))
-                await self._store(result.cause, result.content, sender, program, header, unmatched=False)
-            case []:
-                await self._store(result.cause, result.content, sender, sender.programs[0], header, unmatched=True)
-                if not await self._wait(result, digests):
-                    await self._tell(result, header)
-            case _:
-                await self._store(result.cause, result.content, sender, sender.programs[0], header, unmatched=False)
-                await self._ask(result, {program for program, _ in hits})
-
-    async def _hits(self, digests: Mapping[str, Sequence[Digest]]) -> list[tuple[str, str]]:
-        async with self.running.inbox.pool.acquire() as connection:
-            return [
-                (program, patient)
-                for program, own in digests.items()
-                for patient in await aliases.resolve(connection, program, own)
-            ]
-
-    async def _wait(self, result: PatientResult, digests: Mapping[str, Sequence[Digest]]) -> bool:
-        """Under every program it may be for, each with its own reading of it. False: the patient has just arrived."""
-        for program, own in digests.items():
-            listed = tuple(_listed(each, result.cause) for each in result.commands[program])
-            fact = replace(self._delivery(result, "", program), accepted=listed)
-            async with self.running.inbox.pool.acquire() as connection, connection.transaction():
-                if not await waiting.wait(connection, fact, {program: own}):
-                    return False
-        return True
-
-    async def _ask(self, result: PatientResult, programs: set[str]) -> None:
-        """Identifiers of several patients: nothing is guessed, a person finds it in the work list."""
-        log.get().warning("hl7 identifiers of several patients", id=str(result.cause))
-        async with self.running.inbox.pool.acquire() as connection:
-            for program in sorted(programs):
-                now = self.running.clock.now()
-                asked = assigning.task(result.cause, program, result.commands[program], now)
-                await resources.add(connection, [asked], program, now)
-
-    def _delivery(self, result: PatientResult, patient: str, program: str) -> Commanded:
+    def _delivery(self, result: PatientResult, program: str, document: Document) -> Commanded:
         return Commanded(
             id=result.cause,
-            key=patient,
+            key="",
             program=program,
-            at=self.running.clock.now(),
-            producer=result.sender.name,
+            at=document.received_at,
+            producer=document.client,
             correlation_id=result.cause,
             commands=result.commands[program],
-            digest=_digest(result.content),
+            digest=document.digest,
+            document=msgspec.structs.replace(document, program=program),
         )
 
-    async def _store(
-        self, cause: UUID, content: bytes, sender: Sender, program: str, header: Header, *, unmatched: bool
-    ) -> None:
-        """The bytes as received. Raises Refusal where another message came first under this control id."""
+    def _document(self, cause: UUID, content: bytes, sender: Sender) -> Document:
+        return Document(
+            id=cause,
+            program=sender.programs[0],
+            client=sender.name,
+            media_type=MEDIA_TYPE,
+            content=self.running.keys.encrypt(content),
+            digest=digest_of(content),
+            received_at=self.running.clock.now(),
+        )
+
+    async def _store(self, document: Document) -> None:
         async with self.running.inbox.pool.acquire() as connection:
-            await documents.store(
-                connection,
-                self.running.keys,
-                identity=cause,
-                program=program,
-                client=sender.name,
-                media_type=MEDIA_TYPE,
-                content=content,
-                unmatched=unmatched,
-                now=self.running.clock.now(),
-            )
-            stored = await documents.read(connection, self.running.keys, cause)
-        if stored is not None and _digest(stored) != _digest(content):
-            raise Nak("AE", Fault("MSH^1^10", hl7.DUPLICATE_KEY), header)
+            await documents.store(connection, [document])
 
 
-def _listed(report: ReportResult, cause: UUID) -> AcceptedResource:
-    """A report that waits, as a person finds it: `GET /fhir/DiagnosticReport?patient:missing=true`."""
-    identity = str(uuid5(cause, report.report_id))
-    resource = {
-        "resourceType": "DiagnosticReport",
-        "id": identity,
-        "status": "registered",
-        "code": fhir.concept(codes.TASK, "drug-test"),
-        "effectiveDateTime": report.collected_at,
-        "issued": report.issued_at,
-    }
-    body = msgspec.json.encode(resource).decode()
-    return AcceptedResource("DiagnosticReport", identity, body, "registered", report.collected_at)
+def require_whole(frame: Frame) -> None:
+    """Raises Nak for a frame beyond the limit."""
+    if not frame.whole:
+        raise Nak("AR", Fault("", hl7.INTERNAL_ERROR))
 
 
-def _digest(content: bytes) -> str:
-    """The same message, whichever line ends and frame it was sent with, is the same message."""
-    return hashlib.sha256(b"\r".join(content.strip(b"\x0b\x1c\r\n ").splitlines())).hexdigest()
-
-
-def _number(refused: HttpRefusal) -> int:
-    """A refusal of the desk in table 0357."""
-    return {409: hl7.DUPLICATE_KEY, 404: hl7.UNKNOWN_KEY}.get(refused.status, hl7.INTERNAL_ERROR)
+def _verdict(error: Exception) -> Verdict:
+    """What is wrong with the message, its control id or the hub. Trouble and bugs ask the sender to try again."""
+    match error:
+        case Nak():
+            return Verdict(error.code, (error.fault,), 400)
+        case HttpRefusal(status=status):
+            fault = Fault("MSH^1^10", _NUMBER.get(status, hl7.INTERNAL_ERROR))
+            return Verdict("AE", (fault,), 503 if status == 503 else 400)
+        case _:
+            kind = "trouble" if db.is_trouble(error) else "bug"
+            log.get().error("hl7 message failed", place=log.place_of(error), **{"class": kind})
+            return Verdict("AE", (Fault("", hl7.INTERNAL_ERROR),), 503)
 
 
 def routes(receiver: Hl7Receiver) -> list[Route]:
@@ -220,12 +157,12 @@ def routes(receiver: Hl7Receiver) -> list[Route]:
         caller.require("DiagnosticReport", "c")
         kind = request.headers.get("content-type", "").split(";")[0].strip()
         if kind not in MEDIA_TYPES:
-            raise refuse(415, "not-supported", "", f"Send {MEDIA_TYPE}.")
+            raise refuse(415, "not-supported", "", f"Content-Type must be {MEDIA_TYPE}.")
         if caller.name not in receiver.known:
-            raise refuse(403, "forbidden", "", "This client is no laboratory.")
+            raise refuse(403, "forbidden", "", "This client is not registered as a laboratory (clients.toml).")
         body = await read_body(request, Limits())
         sender = Sender(caller.name, receiver.known[caller.name], (caller.program,))
-        answer, status = await receiver.answer(body, sender)
-        return Response(answer, status, media_type=MEDIA_TYPE)
+        acknowledgement, status = await receiver.answer(Frame(body), sender)
+        return Response(acknowledgement, status, media_type=MEDIA_TYPE)
 
     return [Route("/hl7", handle, methods=["POST"])]

@@ -15,6 +15,7 @@ from shared.events.internal import encode_internal
 from shared.path.service import PATIENT, Service
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.db import Row
+from shared.platform.documents import Document
 from shared.rules.decision import Refused
 
 NOBODY: Final = UUID(int=0)
@@ -55,13 +56,14 @@ class Consumed(Origin):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commanded(Origin):
     """Commands from an edge, all or none. One that is `repeatable` is known by its id: the same again gets the same
-    answer, another content (`digest`) under it is refused."""
+    answer, another content (`digest`) under it is refused. `document` is what was received, where it is to be stored."""
 
     commands: tuple[Command, ...]
     accepted: tuple[AcceptedResource, ...] = ()
     expects: tuple[Expected, ...] = ()
     digest: str | None = None
     repeatable: bool = True
+    document: Document | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,15 @@ Answer = Committed | Incomplete | Stale | Reused | Refused
 def bare(delivery: AnyDelivery) -> Delivery:
     """The delivery itself, redriven or not."""
     return delivery.delivery if isinstance(delivery, Redriven) else delivery
+
+
+def document_of(delivery: AnyDelivery) -> Document | None:
+    """The bytes as received, stored in the transaction that decides or parks it."""
+    match delivery:
+        case Commanded(document=document) | Unreadable(of=Commanded(document=document)):
+            return document
+        case _:
+            return None
 
 
 def name_of(delivery: Delivery) -> str:

@@ -30,15 +30,17 @@ from shared.path.transaction.delivery import (
     Reused,
     Stale,
     bare,
+    document_of,
     marks_processed,
     unstorable,
 )
 from shared.path.transaction.journal import Journal
 from shared.path.transaction.resources import Name
 from shared.path.transaction.waiting import Followers
-from shared.platform import db, metrics
+from shared.platform import db, documents, metrics
 from shared.platform.clock import Clock
 from shared.platform.db import Connection, Pool, Row
+from shared.platform.documents import Document
 from shared.platform.listening import Listening
 from shared.rules.decision import Refused
 
@@ -157,7 +159,9 @@ class Inbox:
                 fresh.append(delivery)
             else:
                 repeated.append(plain)
-        return fresh, await self._repeated(connection, repeated)
+        reused = await _store_documents(connection, deliveries)
+        answered = await self._repeated(connection, repeated)
+        return [each for each in fresh if id(each) not in reused], {**answered, **reused}
 
     async def _repeated(self, connection: Connection, deliveries: Sequence[Delivery]) -> dict[int, Answer]:
         commanded = [each for each in deliveries if isinstance(each, Commanded)]
@@ -183,7 +187,7 @@ class Inbox:
     ) -> None:
         """Remember what commands were answered; a refused one had no effect and may be tried again."""
         given: list[tuple[UUID, str | None, str]] = []
-        undone: list[UUID] = []
+        undone: list[Delivery] = []
         for delivery, answer in batch.answers:
             plain = bare(delivery)
             if isinstance(answer, Committed) and isinstance(plain, Commanded):
@@ -193,11 +197,26 @@ class Inbox:
             if not marks_processed(delivery):
                 continue
             if isinstance(answer, Refused | Stale):
-                undone.append(plain.id)
+                undone.append(plain)
             elif isinstance(plain, Commanded):
                 given.append((plain.id, plain.digest, _encode(answer).decode()))
         await store.remember(connection, given)
-        await store.forget_processed(connection, undone)
+        await store.forget_processed(connection, [each.id for each in undone])
+        await documents.take_back(connection, _documents(undone))
+
+
+def _documents(deliveries: Sequence[AnyDelivery]) -> list[Document]:
+    return [document for each in deliveries if (document := document_of(each)) is not None]
+
+
+async def _store_documents(connection: Connection, deliveries: Sequence[AnyDelivery]) -> dict[int, Answer]:
+    """Store what was received. Refused is what came with other content under an id that was used before."""
+    digests = await documents.store(connection, _documents(deliveries))
+    return {
+        id(each): Reused()
+        for each in deliveries
+        if digests and (document := document_of(each)) is not None and digests[document.id] != document.digest
+    }
 
 
 def _answer_again(delivery: Commanded, row: Row | None) -> Answer:

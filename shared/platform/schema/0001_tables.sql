@@ -161,6 +161,7 @@ CREATE TABLE documents (
     client      text NOT NULL,
     media_type  text NOT NULL,
     content     bytea NOT NULL,
+    digest      text NOT NULL,              -- of the content in the clear: another one under the same id is refused
     unmatched   boolean NOT NULL,
     received_at timestamptz NOT NULL
 );

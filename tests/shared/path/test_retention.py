@@ -30,18 +30,18 @@ async def pool(database: str) -> AsyncIterator[Any]:
 
 
 async def store_document(pool: Any, folder: Path, name: str, program: str, at: datetime, *, unmatched: bool) -> None:
+    document = documents.Document(
+        id=uuid5(NAMESPACE_OID, name),
+        program=program,
+        client=name,
+        media_type="application/hl7-v2",
+        content=Keys.load(folder, "testing").encrypt(b"MSH"),
+        digest="of MSH",
+        received_at=at,
+        unmatched=unmatched,
+    )
     async with pool.acquire() as connection:
-        await documents.store(
-            connection,
-            Keys.load(folder, "testing"),
-            identity=uuid5(NAMESPACE_OID, name),
-            program=program,
-            client=name,
-            media_type="application/hl7-v2",
-            content=b"MSH",
-            unmatched=unmatched,
-            now=at,
-        )
+        await documents.store(connection, [document])
 
 
 async def journal(pool: Any, *programs: str) -> None:

@@ -1,0 +1,84 @@
+"""What an HL7 message means: for each patient in it the commands, in every program the message may be for. Pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import msgspec
+
+from services.testing.hl7 import DATA_ERROR, REQUIRED_MISSING, Fault, Group, Message, Nak
+from services.testing.interpretation import TooManyComponents, interpret
+from services.testing.messages import ReportResult
+from services.testing.senders import Sender, identifiers
+from services.testing.settings import Settings
+from shared.events import codes, fhir
+from shared.path.transaction.resources import AcceptedResource
+from shared.platform.keys import Identifier
+
+
+@dataclass(frozen=True)
+class PatientResult:
+    """One PATIENT_RESULT with a drug test in it. `cause` names it by sender, control id and place in the message."""
+
+    cause: UUID
+    identifiers: tuple[Identifier, ...]
+    commands: Mapping[str, tuple[ReportResult, ...]]
+
+
+def results(message: Message, sender: Sender, settings: Mapping[str, Settings]) -> list[PatientResult]:
+    """Those of its patients that have a drug test; every one of them must be named. Raises Nak."""
+    name = cause_name(message, sender)
+    read = (
+        _result(group, ordinal, uuid5(NAMESPACE_URL, f"{name}|{ordinal}"), message, sender, settings)
+        for ordinal, group in enumerate(message.groups)
+    )
+    return [each for each in read if each is not None]
+
+
+def _result(
+    group: Group, ordinal: int, cause: UUID, message: Message, sender: Sender, settings: Mapping[str, Settings]
+) -> PatientResult | None:
+    place = f"PID^{ordinal + 1}"
+    try:
+        commands = {program: _commands(group, program, sender, settings[program]) for program in sender.programs}
+    except TooManyComponents as error:
+        raise Nak("AE", Fault(place, DATA_ERROR)) from error
+    if not any(commands.values()):
+        return None
+    named = identifiers(group.named, sender.laboratory)
+    if not named:
+        raise Nak("AE", Fault(f"{place}^3", REQUIRED_MISSING))
+    return PatientResult(cause, named, commands)
+
+
+def _commands(group: Group, program: str, sender: Sender, settings: Settings) -> tuple[ReportResult, ...]:
+    reported = (interpret(report, program, sender.name, settings) for report in group.reports)
+    return tuple(each for each in reported if each is not None)
+
+
+def cause_name(message: Message, sender: Sender) -> str:
+    return f"hl7|{sender.name}|{message.header.control_id}"
+
+
+def digest_of(content: bytes) -> str:
+    """The same message, whichever line ends and frame it was sent with, is the same message."""
+    return hashlib.sha256(b"\r".join(content.strip(b"\x0b\x1c\r\n ").splitlines())).hexdigest()
+
+
+def listed(reports: Sequence[ReportResult], cause: UUID) -> tuple[AcceptedResource, ...]:
+    """Reports that wait, as a person finds them: `GET /fhir/DiagnosticReport?patient:missing=true`."""
+    return tuple(_listed(each, str(uuid5(cause, each.report_id))) for each in reports)
+
+
+def _listed(report: ReportResult, identity: str) -> AcceptedResource:
+    resource = {
+        "resourceType": "DiagnosticReport",
+        "id": identity,
+        "status": "registered",
+        "code": fhir.concept(codes.TASK, "drug-test"),
+        "effectiveDateTime": report.collected_at,
+        "issued": report.issued_at,
+    }
+    body = msgspec.json.encode(resource).decode()
+    return AcceptedResource("DiagnosticReport", identity, body, "registered", report.collected_at)

@@ -1,0 +1,139 @@
+"""Admission: what was received about one patient is decided, waits for its patient, or asks a person whose it is.
+
+FHIR and HL7 alike. Each way is one transaction: the bytes as received, what can be read of them and what becomes of
+them are stored together, or not at all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from shared.edge.outcome import HttpRefusal, refuse
+from shared.events.intake import Digest
+from shared.path.transaction import aliases, resources, waiting
+from shared.path.transaction.delivery import Commanded, Committed, Incomplete
+from shared.path.transaction.resources import AcceptedResource
+from shared.platform import documents
+from shared.platform.db import Connection, Pool
+from shared.platform.documents import Document
+
+
+@dataclass(frozen=True)
+class Known:
+    """It is about this patient."""
+
+    program: str
+    patient: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """No program it may be for knows one of its identifiers."""
+
+
+@dataclass(frozen=True)
+class Several:
+    """Its identifiers belong to several patients, in these programs."""
+
+    programs: frozenset[str]
+
+
+Subject = Known | Unknown | Several
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was received, as one program reads it.
+
+    `delivery` is decided once its patient is known, by one of the `digests`; `listed` can be read while it waits;
+    `question` is the Task that asks a person whose it is.
+    """
+
+    delivery: Commanded
+    digests: tuple[Digest, ...]
+    listed: tuple[AcceptedResource, ...] = ()
+    question: AcceptedResource | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Decided and committed, or parked."""
+
+    answer: Committed | Incomplete
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Stored until its patient is identified."""
+
+
+@dataclass(frozen=True)
+class ToAPerson:
+    """Stored, and a Task asks whose it is."""
+
+
+@dataclass(frozen=True)
+class Identified:
+    """Nothing is stored: its patient has just become known. Find out whose it is again."""
+
+
+async def whose(connection: Connection, readings: Sequence[Reading]) -> Subject:
+    """Whom the identifiers belong to, over every program it may be for."""
+    found = [
+        (reading.delivery.program, patient)
+        for reading in readings
+        for patient in await aliases.resolve(connection, reading.delivery.program, reading.digests)
+    ]
+    match found:
+        case []:
+            return Unknown()
+        case [(program, patient)]:
+            return Known(program, patient)
+        case _:
+            return Several(frozenset(program for program, _ in found))
+
+
+async def wait(pool: Pool, readings: Sequence[Reading]) -> Waiting | Identified:
+    """Under every program it may be for, each with its own reading of it. Raises HttpRefusal."""
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await _store_document(connection, readings[0].delivery.document, unmatched=True)
+            for reading in sorted(readings, key=_program):
+                fact = replace(reading.delivery, accepted=reading.listed)
+                if not await waiting.wait(connection, fact, {fact.program: reading.digests}):
+                    raise _IdentifiedMeanwhile
+    except _IdentifiedMeanwhile:
+        return Identified()
+    return Waiting()
+
+
+async def ask(pool: Pool, readings: Sequence[Reading], several: Several) -> ToAPerson:
+    """A Task in each of the programs; the same message again makes the same ones. Raises HttpRefusal."""
+    async with pool.acquire() as connection, connection.transaction():
+        await _store_document(connection, readings[0].delivery.document, unmatched=False)
+        for reading in readings:
+            if reading.delivery.program in several.programs and reading.question is not None:
+                fact = reading.delivery
+                await resources.add(connection, [reading.question], fact.program, fact.at)
+    return ToAPerson()
+
+
+def used_before() -> HttpRefusal:
+    return refuse(409, "duplicate", "", "This identifier was used before, with other content.")
+
+
+class _IdentifiedMeanwhile(Exception):
+    """Rolls back what waits in one program where another one has just learned the patient."""
+
+
+async def _store_document(connection: Connection, document: Document | None, *, unmatched: bool) -> None:
+    if document is not None:
+        stored = await documents.store(connection, [msgspec.structs.replace(document, unmatched=unmatched)])
+        if stored[document.id] != document.digest:
+            raise used_before()
+
+
+def _program(reading: Reading) -> str:
+    """All who wait and all who learn do it in one order, so that none waits for another in a ring."""
+    return reading.delivery.program
