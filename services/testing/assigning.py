@@ -54,11 +54,13 @@ def asks_whose(stored: Mapping[str, Any]) -> bool:
 
 
 def assigned(entry: BundleEntry, stored: Mapping[str, Any]) -> Iterator[ReportResult]:
-    """A person completed it, with the patient in `Task.for`: the reports, to be told of that patient.
+    """A person completed it, with the patient in `Task.for`: the reports, now that patient's.
 
-    They are read from the Task as it was kept, never from what came back. Raises Refusal for any other status.
+    They are read from the Task as it was stored, never from what came back. Raises HttpRefusal for any other status.
     """
     if entry.resource["status"] != "completed":
-        raise refuse(422, "business-rule", f"{entry.place}.status", "Complete it, with the patient in Task.for.")
+        raise refuse(
+            422, "business-rule", f"{entry.place}.status", "Status must be completed, with the patient in Task.for."
+        )
     for each in fhir.task_inputs(dict(stored), _REPORT):
         yield msgspec.structs.replace(msgspec.json.decode(each["valueString"], type=ReportResult), matched=True)

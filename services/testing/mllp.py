@@ -14,7 +14,7 @@ from shared.platform import log
 START, END, RETURN = b"\x0b", b"\x1c", b"\r"
 FRAME_BYTES_MOST = 5 * 1024 * 1024
 BEGINNING_BYTES = 4_096
-"""What is stored of a frame beyond the limit: enough for MSH, so that it can be answered."""
+"""What remains of a frame beyond the limit: enough for MSH, so that it can be answered."""
 IDLE_SECONDS_MOST = 300.0
 READ_BYTES = 65_536
 CLOSE_SECONDS_MOST = 10.0

@@ -1,6 +1,6 @@
-"""Conditions: what is created unless it exists, and who is pointed to by `Patient?identifier=system|value`.
+"""Conditional creates (If-None-Exist) and conditional references (`Patient?identifier=system|value`).
 
-A condition is one identifier with its system; nothing else is looked for, and nothing else is taken for one.
+A condition is one identifier with its system; nothing else is searched for.
 """
 
 import re
@@ -22,7 +22,7 @@ _written = re.compile(rb'"reference":"[A-Z][A-Za-z]+\?')
 
 
 def of(entry: BundleEntry) -> Identifier:
-    """What an entry's ifNoneExist looks for. Raises Refusal 400."""
+    """What an entry's ifNoneExist looks for. Raises HttpRefusal 400."""
     return sought_by(entry.if_none_exist or "", _place(entry))
 
 
@@ -76,7 +76,9 @@ def sought_by(criteria: str, place: str) -> Identifier:
     asked = parse_qsl(criteria.partition("?")[2] or criteria)
     system, _, value = asked[0][1].partition("|") if len(asked) == 1 and asked[0][0] == "identifier" else ("", "", "")
     if not system or not value or "\0" in criteria + system + value:
-        raise refuse(400, "not-supported", place, "A condition is one identifier, with its system: system|value.")
+        raise refuse(
+            400, "not-supported", place, "A condition must be one identifier with its system: identifier=system|value."
+        )
     return Identifier(system, value)
 
 

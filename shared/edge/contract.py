@@ -1,4 +1,4 @@
-"""What a service's `edge.py` gives: the resource types it takes, and what a submission means to it."""
+"""What a service's `edge.py` defines: the resource types it accepts, and what a submission means to it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Interpretation:
-    """The commands to tell, in order; the entries to keep as they came; further resources to keep beside them."""
+    """The commands, in order; the entries to store as they came; further resources to store beside them."""
 
     commands: tuple[Command, ...]
     accepted: tuple[BundleEntry, ...] = ()
@@ -49,7 +49,7 @@ class Edge:
     """`order` is the fixed order in which the entries of a transaction are interpreted, by type.
 
     `waits`: a submission for an unknown patient waits for the patient (laboratory facts); elsewhere it is refused as
-    transient. `keeps_patients`: this service makes patients (intake).
+    transient. `creates_patients`: a Patient that nobody knows becomes one here (intake).
     """
 
     takes: Mapping[str, ResourceSupport]
@@ -59,4 +59,4 @@ class Edge:
     waits: bool = False
     creates_patients: bool = False
     accepts_any: bool = False
-    """Whether types the service does not know are kept as they came, or refused."""
+    """Whether types the service does not know are stored as they came, or refused."""

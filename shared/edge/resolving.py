@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import msgspec
@@ -44,25 +44,23 @@ class Resolved:
 
 
 async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Submission, caller: Caller) -> Resolved:
-    """Ids, references and the patient of a submission. Raises Refusal; nothing is guessed."""
+    """Ids, references and the patient of a submission. Raises HttpRefusal; nothing is guessed."""
     sought = {id(entry): conditional.of(entry) for entry in submission.entries if entry.if_none_exist is not None}
-    entries, existing = await _identified(connection, keys, edge, submission, caller, sought, {})
-    stored = await _stored(connection, entries, caller)
-    patient, digests = await _patient(connection, keys, edge, entries, stored, caller)
-    found = {}
-    for entry, entry_out in zip(submission.entries, entries, strict=True):
-        if id(entry) in sought and (entry_out.type, entry_out.id) not in existing:
-            found[id(entry)] = await conditional.matching(connection, entry, sought[id(entry)], patient or "", caller)
+    resolving = _Resolving(connection, keys, edge, submission, caller, sought)
+    entries, existing = await resolving.identified({})
+    stored = await resolving.stored(entries)
+    patient, digests = await resolving.patient(entries, stored)
+    found = await resolving.found(entries, existing, patient)
     if any(found.values()):
-        entries, existing = await _identified(connection, keys, edge, submission, caller, sought, found)
+        entries, existing = await resolving.identified(found)
     patients.rewrite(entries, patient or "")
     return Resolved(entries, existing, stored, patient, digests)
 
 
-def cause_of(bundle: Mapping[str, Any] | None, caller: Caller) -> tuple[UUID, bool]:
+def cause_of(bundle: Mapping[str, object] | None, caller: Caller) -> tuple[UUID, bool]:
     """The submission's own name: from `Bundle.identifier`, within client and program, or a new one."""
-    named = (bundle or {}).get("identifier") or {}
-    if named.get("value"):
+    named = (bundle or {}).get("identifier")
+    if isinstance(named, dict) and named.get("value"):
         name = f"{caller.name}|{caller.program}|{named.get('system', '')}|{named['value']}"
         return uuid5(NAMESPACE_URL, name), True
     return uuid4(), False
@@ -72,106 +70,117 @@ def digest_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-async def _identified(
-    connection: Connection,
-    keys: Keys,
-    edge: Edge,
-    submission: Submission,
-    caller: Caller,
-    sought: Mapping[int, Identifier],
-    found: Mapping[int, str | None],
-) -> tuple[tuple[BundleEntry, ...], dict[Name, int]]:
-    """The entries with ids: a Patient's by its identifiers, others by the cause, or by their ifNoneExist."""
-    assigned: dict[int, str] = {}
-    asked: list[Name] = []
-    for ordinal, entry in enumerate(submission.entries):
-        if entry.type == "Patient" and edge.creates_patients:
-            known = await conditional.known(connection, keys, entry, sought.get(id(entry)), caller)
-            assigned[id(entry)] = known or await patients.of_patient_entry(connection, keys, entry, caller)
-            if known:
-                asked.append((entry.type, known))
-        elif id(entry) in sought:
-            looked_for = sought[id(entry)]
-            name = f"{caller.name}|{caller.program}|{entry.type}?{looked_for.system}|{looked_for.value}"
-            assigned[id(entry)] = found.get(id(entry)) or str(uuid5(NAMESPACE_URL, name))
-            asked.append((entry.type, assigned[id(entry)]))
-        else:
-            assigned[id(entry)] = str(uuid5(submission.cause, str(ordinal)))
-    existing = await resources.versions(connection, asked)
-    entries = fhir.resolve(submission.entries, lambda entry: assigned[id(entry)])
-    conditional.made_logical(entries)
-    return entries, existing
+@dataclass(frozen=True)
+class _Resolving:
+    """The steps of resolving one submission; `sought` is what its conditional creates look for, by entry."""
 
+    connection: Connection
+    keys: Keys
+    edge: Edge
+    submission: Submission
+    caller: Caller
+    sought: Mapping[int, Identifier]
 
-async def _stored(
-    connection: Connection, entries: Sequence[BundleEntry], caller: Caller
-) -> dict[tuple[str, str], StoredResource]:
-    """What each PUT replaces. There is no update-as-create: ids are the hub's to give."""
-    updates = [entry for entry in entries if entry.method == "PUT"]
-    if not updates:
-        return {}
-    found = await resources.stored(connection, caller.program, [(each.type, str(each.id)) for each in updates])
-    for entry in updates:
-        if (entry.type, str(entry.id)) not in found:
-            raise refuse(404, "not-found", f"{entry.place}.id", "Nothing here has this id; the hub gives ids.")
-    return {name: _stored_row(row) for name, row in found.items()}
+    async def identified(self, found: Mapping[int, str | None]) -> tuple[tuple[BundleEntry, ...], dict[Name, int]]:
+        """The entries with ids, and those that exist. `found` are resources that carry the identifier sought."""
+        assigned: dict[int, str] = {}
+        asked: list[Name] = []
+        for ordinal, entry in enumerate(self.submission.entries):
+            identity, may_exist = await self._identity(entry, ordinal, found.get(id(entry)))
+            assigned[id(entry)] = identity
+            if may_exist:
+                asked.append((entry.type, identity))
+        existing = await resources.versions(self.connection, asked)
+        entries = fhir.resolve(self.submission.entries, lambda entry: assigned[id(entry)])
+        conditional.made_logical(entries)
+        return entries, existing
 
+    async def _identity(self, entry: BundleEntry, ordinal: int, found: str | None) -> tuple[str, bool]:
+        """A Patient's id by its identifiers, another's by the cause or by its condition; whether it may exist."""
+        sought = self.sought.get(id(entry))
+        if entry.type == "Patient" and self.edge.creates_patients:
+            known = await conditional.known(self.connection, self.keys, entry, sought, self.caller)
+            if known is not None:
+                return known, True
+            return await patients.of_patient_entry(self.connection, self.keys, entry, self.caller), False
+        if sought is not None:
+            name = f"{self.caller.name}|{self.caller.program}|{entry.type}?{sought.system}|{sought.value}"
+            return found or str(uuid5(NAMESPACE_URL, name)), True
+        return str(uuid5(self.submission.cause, str(ordinal))), False
 
-async def _patient(
-    connection: Connection,
-    keys: Keys,
-    edge: Edge,
-    entries: Sequence[BundleEntry],
-    stored: Mapping[tuple[str, str], StoredResource],
-    caller: Caller,
-) -> tuple[str | None, tuple[Digest, ...]]:
-    if edge.creates_patients:
-        own = {str(entry.id) for entry in entries if entry.type == "Patient"}
-        if len(own) > 1:
-            raise refuse(422, "business-rule", entries[0].place, "A transaction is about one patient.")
+    async def stored(self, entries: Sequence[BundleEntry]) -> dict[Name, StoredResource]:
+        """What each PUT replaces. There is no update-as-create: ids are the hub's to give."""
+        updates = [entry for entry in entries if entry.method == "PUT"]
+        if not updates:
+            return {}
+        names = [(each.type, str(each.id)) for each in updates]
+        found = await resources.stored(self.connection, self.caller.program, names)
+        for entry in updates:
+            if (entry.type, str(entry.id)) not in found:
+                raise refuse(404, "not-found", f"{entry.place}.id", "No resource has this id; the hub assigns ids.")
+        return {name: _stored_row(row) for name, row in found.items()}
+
+    async def found(
+        self, entries: Sequence[BundleEntry], existing: Mapping[Name, int], patient: str | None
+    ) -> dict[int, str | None]:
+        """Resources that carry the identifier of a condition, whoever sent them, by the entry that looks for one."""
+        found = {}
+        for entry, identified in zip(self.submission.entries, entries, strict=True):
+            sought = self.sought.get(id(entry))
+            if sought is not None and (identified.type, identified.id) not in existing:
+                found[id(entry)] = await conditional.matching(
+                    self.connection, entry, sought, patient or "", self.caller
+                )
+        return found
+
+    async def patient(
+        self, entries: Sequence[BundleEntry], stored: Mapping[Name, StoredResource]
+    ) -> tuple[str | None, tuple[Digest, ...]]:
+        """The one patient it is about, None while nobody knows them; and the digests they may wait under."""
+        own = {str(entry.id) for entry in entries if entry.type == "Patient" and self.edge.creates_patients}
         if own:
-            patient = own.pop()
-            await _require_own(connection, keys, entries, patient, caller)
+            patient = _one(own, entries[0].place)
+            await self._require_own(entries, patient)
             return patient, ()
-    owners = {each.patient for each in stored.values() if each.patient}
-    found, digests = await patients.of_references(connection, keys, entries, caller)
-    owners |= {found} if found else set()
-    if len(owners) > 1:
-        raise refuse(422, "business-rule", entries[0].place, "A transaction is about one patient.")
-    if not owners and not (edge.waits and digests):
+        owners = {each.patient for each in stored.values() if each.patient}
+        found, digests = await patients.of_references(self.connection, self.keys, entries, self.caller)
+        owners |= {found} if found else set()
+        if not owners:
+            self._require_may_wait(digests, entries[0].place)
+            return None, digests
+        return _one(owners, entries[0].place), digests
+
+    def _require_may_wait(self, digests: Sequence[Digest], place: str) -> None:
         if not digests:
-            raise refuse(422, "required", entries[0].place, "Nothing here says which patient it is about.")
-        raise refuse(
-            409,
-            "transient",
-            entries[0].place,
-            "This patient is not known yet; try again soon.",
-            Retry_After=str(patients.RETRY_SECONDS),
-        )
-    return (owners.pop() if owners else None), digests
+            raise refuse(422, "required", place, "A reference to the patient is required.")
+        if not self.edge.waits:
+            later = str(patients.RETRY_SECONDS)
+            raise refuse(409, "transient", place, "The patient is not known yet; try again later.", Retry_After=later)
 
+    async def _require_own(self, entries: Sequence[BundleEntry], patient: str) -> None:
+        """With a Patient in it, whoever is pointed to must be that patient: a mix-up is never filed.
 
-async def _require_own(
-    connection: Connection, keys: Keys, entries: Sequence[BundleEntry], patient: str, caller: Caller
-) -> None:
-    """With a Patient in it, whoever is pointed to must be that patient: a mix-up is never filed.
-
-    A patient nobody knows may be meant where nothing points to the one that came: real senders write another id there.
-    """
-    written, own = msgspec.json.encode([each.resource for each in entries]), f"Patient/{patient}".encode()
-    others = written.replace(own, b"")
-    if b"Patient/" not in others and b'"type":"Patient"' not in others:
-        return  # a walk through them all costs ten times this look
-    strangers: dict[str, str] = {}
-    for entry in entries:
-        for place, reference in fhir.references(entry.resource, entry.place):
-            if not patients.points_to_a_patient(reference) or reference.get("reference") == f"Patient/{patient}":
-                continue
-            found = await patients.owner_of(connection, keys, reference, place, caller)
+        A patient nobody knows may be meant where nothing points to the one that came: real senders write another id
+        there.
+        """
+        written, own = msgspec.json.encode([each.resource for each in entries]), f"Patient/{patient}".encode()
+        others = written.replace(own, b"")
+        if b"Patient/" not in others and b'"type":"Patient"' not in others:
+            return  # a walk through them all costs ten times this look
+        strangers: set[str] = set()
+        for place, reference in patients.pointing_elsewhere(entries, patient):
+            found = await patients.owner_of(self.connection, self.keys, reference, place, self.caller)
             if found is None:
-                strangers.setdefault(reference.get("reference") or str(reference.get("identifier")), place)
+                strangers.add(str(reference.get("reference") or reference.get("identifier")))
             if found not in (None, patient) or len(strangers) > 1 or (strangers and own in written):
-                raise refuse(422, "business-rule", place, "A transaction is about one patient; this points to another.")
+                raise refuse(422, "business-rule", place, "Every reference must point to the one patient.")
+
+
+def _one(owners: set[str], place: str) -> str:
+    if len(owners) > 1:
+        raise refuse(422, "business-rule", place, "A transaction must be about one patient.")
+    (owner,) = owners
+    return owner
 
 
 def _stored_row(row: Row) -> StoredResource:

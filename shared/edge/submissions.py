@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, assert_never
+from typing import assert_never
 from weakref import WeakValueDictionary
 
 from shared.edge import admission, conditional, escalations, fhir
@@ -230,7 +230,7 @@ def _existing(entry: BundleEntry, version: int) -> Answered:
     return Answered("200 OK", f"{entry.type}/{entry.id}/_history/{version}", str(version))
 
 
-def _clinical_time(resource: Mapping[str, Any]) -> datetime | None:
+def _clinical_time(resource: Mapping[str, object]) -> datetime | None:
     """A foreign resource's clinical time, for search: its text read as an instant, a bare date as midnight UTC."""
     named = {name: _instant(value) for name, value in resource.items() if isinstance(value, str)}
     period = resource.get("period") or resource.get("effectivePeriod")

@@ -17,7 +17,7 @@ from shared.path.transaction import resources, store, waiting
 from shared.platform.keys import Keys
 from shared.process import ServiceAssembly
 from tests.service import DEPLOY, StartService
-from tests.testing.receiving import ADMITTED, ReceivingService, message
+from tests.testing.receiving import ADMITTED, AUTHORITY, ReceivingService, message
 
 Change = Callable[[ServiceAssembly], ServiceAssembly]
 NOW = ADMITTED + timedelta(days=9)
@@ -144,6 +144,31 @@ async def test_who_is_identified_while_a_message_begins_to_wait_gets_it_at_once(
     assert await testing.receives(message()) == "AA"
     assert (await testing.count("waiting"), await testing.count("documents WHERE NOT unmatched")) == (0, 1)
     assert await testing.count("journal WHERE delivery = 'commanded'") == 1
+
+
+async def test_a_fhir_result_whose_patient_is_identified_meanwhile_is_read_again(
+    testing: ReceivingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = waiting.wait
+
+    async def too_late(*arguments: Any) -> bool:
+        monkeypatch.undo()
+        await testing.identified()
+        return await wait(*arguments)
+
+    monkeypatch.setattr(waiting, "wait", too_late)
+    observation = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "59673-4"}]},
+        "subject": {"type": "Patient", "identifier": {"system": AUTHORITY, "value": "SEEDED-MRN"}},
+        "effectiveDateTime": "2026-01-04",
+        "valueString": "POS",
+    }
+    identity = await testing.post(observation)
+    (stored,) = await testing.found("Observation", ("_id", identity))
+    assert stored["subject"]["reference"] == f"Patient/{testing.patient}"
+    assert await testing.count("waiting") == 0
 
 
 # Several programs

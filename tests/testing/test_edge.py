@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.testing.mllp import Frame
 from shared.edge.fhir import validate
 from shared.edge.outcome import HttpRefusal
 from shared.platform import documents
@@ -140,6 +141,11 @@ async def test_a_result_that_names_nobody_is_refused(testing: ReceivingService) 
 
 async def test_what_is_no_message_is_answered_too(testing: ReceivingService) -> None:
     assert await testing.receives(b"hello") == "AR 100"
+
+
+async def test_what_is_beyond_the_limit_is_answered_by_its_control_id(testing: ReceivingService) -> None:
+    answer = await testing.receiver.receive(Frame(message()[:300], whole=False))
+    assert b"\rMSA|AR|M1\r" in answer and b"|207^" in answer
 
 
 async def test_a_bad_message_leaves_its_neighbours_unharmed(testing: ReceivingService) -> None:

@@ -1,7 +1,7 @@
 """HL7 v2.3 to 2.8 ORU^R01: bytes to reports and the identifiers of whom they are about, or why not. Pure.
 
-NTE and every other free-text segment is passed over: it may name a person. What a laboratory sends is read field by field,
- in the sender's own encoding characters, four or five of them.
+NTE and every other free-text segment is passed over: it may name a person. Fields are read in the sender's own encoding
+characters, four or five of them.
 """
 
 from collections.abc import Sequence

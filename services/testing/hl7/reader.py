@@ -170,7 +170,7 @@ class Hl7Reader(Fields):
                 return baseline
 
     def _structured(self, observation: Any) -> dict[str, Any]:
-        """SN: comparator, number; a ratio or range is kept as text that no rule reads."""
+        """SN: comparator, number; a ratio or range becomes text that no rule reads."""
         comparator, number, separator = (self.text(observation, 5, each) for each in (1, 2, 3))
         if separator:
             return {"text": f"{number}{separator}{self.text(observation, 5, 4)}"}

@@ -68,7 +68,7 @@ class Hl7Receiver:
         return acknowledge(header, verdict.code, verdict.faults, self.running.clock.now()), verdict.status
 
     async def _take(self, content: bytes, decoded: Decoded, sender: Sender) -> None:
-        """Nothing is decided before every patient of the message is named. What is no drug test is stored as it came."""
+        """Nothing is decided before every patient of the message is named. What is no drug test is stored, no more."""
         settings = self.running.inbox.settings
         message = hl7.parse(decoded, ZoneInfo(settings[sender.programs[0]].timezone))
         found = results(message, sender, settings)
