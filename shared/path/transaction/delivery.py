@@ -56,7 +56,7 @@ class Consumed(Origin):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commanded(Origin):
     """Commands from an edge, all or none. One that is `repeatable` is known by its id: the same again gets the same
-    answer, another content (`digest`) under it is refused. `document` is what was received, where it is to be stored."""
+    answer, another content (`digest`) under it is refused. `document` is what was received, stored with it."""
 
     commands: tuple[Command, ...]
     accepted: tuple[AcceptedResource, ...] = ()
