@@ -1,9 +1,8 @@
-"""Foreign FHIR in, told: check-ins and minutes by Encounter, excuses by Appointment, escalations by Task."""
+"""Foreign FHIR as commands: check-ins and minutes by Encounter, excuses by Appointment, escalations by Task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from services.attendance.messages import (
     AcknowledgeEscalation,
@@ -18,6 +17,8 @@ from services.attendance.messages import (
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
+from shared.edge.fhir.elements import code_in, exact, target
+from shared.edge.fhir.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.search import PARAMETERS
 from shared.events.envelope import Command
@@ -36,7 +37,7 @@ TAKES: dict[str, ResourceSupport] = {
 
 
 def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
-    """The commands in these entries. What attendance itself writes is not kept as it came."""
+    """The commands in these entries. What attendance itself writes is not stored as received."""
     commands: list[Command] = []
     accepted: list[BundleEntry] = []
     for entry in entries:
@@ -60,7 +61,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
 
 
 def _corrected(entry: BundleEntry, context: Context) -> Sequence[Command]:
-    """What an Encounter said until now is withdrawn when it is in error, or now names another session."""
+    """What an Encounter stated until now is withdrawn when it is in error, or now names another session."""
     stored = context.stored.get((entry.type, str(entry.id)))
     if stored is None:
         return ()
@@ -70,8 +71,8 @@ def _corrected(entry: BundleEntry, context: Context) -> Sequence[Command]:
     return (WithdrawCheckIn(session_id=stated, encounter_id=str(entry.id)),)
 
 
-def _session_of(encounter: Mapping[str, Any]) -> str | None:
-    return next((_target(each, "Appointment") for each in encounter.get("appointment", ())), None)
+def _session_of(encounter: Json) -> str | None:
+    return next((target(each, "Appointment") for each in encounter.get("appointment", ())), None)
 
 
 def _encounter(entry: BundleEntry) -> Sequence[Command]:
@@ -81,31 +82,27 @@ def _encounter(entry: BundleEntry) -> Sequence[Command]:
         return ()
     appointment = _session_of(encounter)
     if appointment is None:
-        raise refuse(
-            422,
-            "required",
-            f"{entry.place}.appointment",
-            "Name the session: GET /fhir/Appointment?patient=...&date=...",
-        )
+        place = f"{entry.place}.appointment"
+        raise refuse(422, "required", place, "The session is required: GET /fhir/Appointment?patient=...&date=...")
     status, bounds = encounter["status"], encounter.get("period", {})
     if status == "cancelled":
         return (ExcuseSession(session_id=appointment),)
     if status not in _PRESENT and status != "finished":
-        raise refuse(422, "business-rule", f"{entry.place}.status", "A check-in is arrived, in-progress or finished.")
-    came_at = _instant(bounds.get("start"), f"{entry.place}.period.start")
+        raise refuse(422, "business-rule", f"{entry.place}.status", "Must be arrived, in-progress or finished.")
+    came_at = exact(bounds.get("start"), f"{entry.place}.period.start")
     minutes = _minutes(encounter, came_at, entry.place) if status == "finished" else None
     return (CheckIn(session_id=appointment, encounter_id=str(entry.id), came_at=came_at, minutes=minutes),)
 
 
-def _minutes(encounter: Mapping[str, Any], came_at: datetime, place: str) -> int:
-    """Minutes present: `length` where it is said (UCUM min, h, s), else the period's."""
+def _minutes(encounter: Json, came_at: datetime, place: str) -> int:
+    """Minutes present: `length` where it is stated (UCUM min, h, s, d), else the period's."""
     length = encounter.get("length")
     if length is not None:
         unit = _UNIT_MINUTES.get(length.get("code", length.get("unit", "min")))
         if unit is None or "value" not in length:
-            raise refuse(422, "value", f"{place}.length", "A length has a value in min, h or s.")
+            raise refuse(422, "value", f"{place}.length", "Must have a value in min, h, s or d.")
         return _within_a_day(Decimal(length["value"]) * unit)
-    ended = _instant(encounter.get("period", {}).get("end"), f"{place}.period.end")
+    ended = exact(encounter.get("period", {}).get("end"), f"{place}.period.end")
     return _within_a_day((ended - came_at).total_seconds() // 60)
 
 
@@ -125,11 +122,12 @@ def _appointment(entry: BundleEntry) -> Sequence[Command]:
         case "booked":
             return (ReinstateSession(session_id=session_id),)
         case "arrived" | "checked-in" | "fulfilled":
-            start = _instant(entry.resource.get("start"), f"{entry.place}.start")
+            start = exact(entry.resource.get("start"), f"{entry.place}.start")
             return (CheckIn(session_id=session_id, encounter_id=None, came_at=start),)
         case _:
+            place = f"{entry.place}.status"
             raise refuse(
-                422, "business-rule", f"{entry.place}.status", "A session is cancelled, noshow, arrived or booked here."
+                422, "business-rule", place, "Must be booked, arrived, checked-in, fulfilled, noshow or cancelled."
             )
 
 
@@ -141,39 +139,20 @@ def _refuse_another_time(entry: BundleEntry, context: Context) -> None:
     for name in ("start", "end"):
         before, asked = stored.body.get(name), entry.resource.get(name)
         place = f"{entry.place}.{name}"
-        if before and asked and _instant(before, place) != _instant(asked, place):
-            raise refuse(422, "not-supported", place, "A session is not moved: cancel it; the plan books the next.")
+        if before and asked and exact(before, place) != exact(asked, place):
+            raise refuse(422, "not-supported", place, "Must not change; cancel the session: the plan books the next.")
 
 
-def _reason(appointment: Mapping[str, Any]) -> str:
+def _reason(appointment: Json) -> str:
     """FHIR's reasons begin with `pat` for the patient's side and `prov` for the provider's."""
-    codings = appointment.get("cancelationReason", {}).get("coding", ())
-    return next((str(each["code"]) for each in codings if "code" in each), "")
+    return code_in(appointment.get("cancelationReason")) or ""
 
 
 def _response(entry: BundleEntry) -> Sequence[Command]:
-    appointment = _target(entry.resource["appointment"], "Appointment")
+    appointment = target(entry.resource["appointment"], "Appointment")
     if appointment is None:
-        raise refuse(422, "value", f"{entry.place}.appointment", "A response names an Appointment of this service.")
+        raise refuse(422, "value", f"{entry.place}.appointment", "Must refer to an Appointment of this service.")
     return (ExcuseSession(session_id=appointment),) if entry.resource["participantStatus"] == "declined" else ()
-
-
-def _target(reference: Mapping[str, Any], kind: str) -> str | None:
-    literal = str(reference.get("reference", "")).partition("/_history/")[0]
-    before, _, identity = literal.rpartition("/")
-    return identity if before.rpartition("/")[2] == kind else None
-
-
-def _instant(text: Any, place: str) -> datetime:
-    if not isinstance(text, str):
-        raise refuse(422, "required", place, "The instant is missing.")
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:  # a month or a year, which FHIR allows
-        found = None
-    if found is None or found.tzinfo is None:
-        raise refuse(422, "value", place, "A day is not enough here: give the instant.")
-    return found
 
 
 EDGE = Edge(takes=TAKES, interpret=interpret, order=("Encounter", "Appointment", "AppointmentResponse", "Task"))

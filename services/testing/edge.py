@@ -1,6 +1,6 @@
-"""Foreign FHIR in, told: reports with their Observations and Specimen, a lone Observation as a report of one; Tasks.
+"""Foreign FHIR as commands: reports with their Observations and Specimen, a lone Observation as a report of one; Tasks.
 
-Everything a laboratory sends is kept as it came. What is said of it later has its own id, made from the laboratory's
+Everything a laboratory sends is stored as received. What is emitted of it has its own id, made from the laboratory's
 number, so that a correction meets what it corrects.
 """
 
@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from services.testing.assigning import asks_whose, assigned
-from services.testing.interpretation import TooManyComponents
+from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import LaboratoryReport, Status
 from services.testing.messages import AcknowledgeEscalation, ReportResult, ResolveEscalation
-from services.testing.observations import REPORT, STATUS, Json, codes_of, raw_codes, report_of, tagged
+from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
 from services.testing.submitted import (
     Submitted,
     collected_at,
@@ -28,6 +28,8 @@ from services.testing.submitted import (
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
+from shared.edge.fhir.elements import codes_in
+from shared.edge.fhir.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.search import IDENTIFIED, PARAMETERS
 from shared.events.codes import OUTCOME
@@ -85,7 +87,7 @@ def _commands(
     try:
         command = interpreted(report, context.program, context.caller.name, context.settings)
     except TooManyComponents as error:
-        raise refuse(422, "too-costly", entry.place, "A report holds a few hundred results at most.") from error
+        raise refuse(422, "too-costly", entry.place, f"A report holds at most {COMPONENTS_MOST} results.") from error
     if command is None:
         tags[f"{entry.type}/{entry.id}"] = NO_DRUG_TEST
         return
@@ -115,7 +117,7 @@ def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
         specimen=specimen_number(next(iter(report.get("specimen", ())), {}), submitted, contained),
         panel=codes_of(report["code"]),
         collected_at=collected_at(report, submitted, contained, entry.place),
-        issued_at=issued_at(report, submitted),
+        issued_at=issued_at(report, submitted, entry.place),
         status=status,
         rejected=rejected(next(iter(report.get("specimen", ())), {}), submitted, contained),
         extent="report" if len(here) == len(results(report)) else "message",
@@ -128,9 +130,8 @@ def _without_results(entry: BundleEntry, context: Context) -> Status:
     before = STATUS.get(str(_stored(entry, context).get("status")), "unknown")
     if entry.resource["status"] == "final" and before == "preliminary":
         return "promoted"
-    raise refuse(
-        422, "required", f"{entry.place}.result", "Send the Observations with their report, in one transaction."
-    )
+    place = f"{entry.place}.result"
+    raise refuse(422, "required", place, "The report's Observations are required in the same transaction.")
 
 
 def _of_observation(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
@@ -141,7 +142,7 @@ def _of_observation(entry: BundleEntry, submitted: Submitted) -> LaboratoryRepor
         specimen=specimen_number(observation.get("specimen", {}), submitted, {}),
         panel=codes_of(observation["code"]),
         collected_at=collected_at(observation, submitted, {}, entry.place),
-        issued_at=issued_at(observation, submitted),
+        issued_at=issued_at(observation, submitted, entry.place),
         status=STATUS.get(observation["status"], "unknown"),
         rejected=rejected(observation.get("specimen", {}), submitted, {}),
         components=tuple(components(observation, submitted)),
@@ -151,7 +152,7 @@ def _of_observation(entry: BundleEntry, submitted: Submitted) -> LaboratoryRepor
 def _filler(resource: Json, otherwise: str) -> str:
     """The laboratory's own number: an identifier of type FILL, else the first one, else the resource itself."""
     named = [each for each in resource.get("identifier", ()) if each.get("value")]
-    filler = next((each for each in named if "FILL" in raw_codes(each.get("type", {}))), None)
+    filler = next((each for each in named if "FILL" in codes_in(each.get("type"))), None)
     chosen = filler or next(iter(named), None)
     return otherwise if chosen is None else f"{chosen.get('system', '')}|{chosen['value']}"
 

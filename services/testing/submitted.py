@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from services.testing.laboratory import Component
-from services.testing.observations import Json, component_of, instant_of
+from services.testing.observations import component_of
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import happened, names_a_day
+from shared.edge.fhir.json import Json
 from shared.edge.outcome import refuse
 
 
@@ -32,9 +33,9 @@ class Submitted:
         found = self.observations.get(name)
         return None if found is None else found.resource
 
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.context.settings.timezone)
+    def happened(self, text: str, place: str) -> datetime:
+        """When something that is over was, a day as its midnight in the program's zone."""
+        return happened(text, self.context.settings.timezone, place, self.context.now)
 
 
 def results(resource: Json) -> list[str]:
@@ -75,24 +76,28 @@ def collected_at(resource: Json, submitted: Submitted, contained: Mapping[str, J
     reference = resource.get("specimen", {})
     first = next(iter(reference), {}) if isinstance(reference, list) else reference
     collection = (_specimen_of(first, submitted, contained) or {}).get("collection", {})
-    texts = (
-        collection.get("collectedDateTime"),
-        collection.get("collectedPeriod", {}).get("start"),
-        resource.get("effectiveDateTime"),
-        resource.get("effectiveInstant"),
-        resource.get("effectivePeriod", {}).get("start"),
-        resource.get("issued"),
+    stated = (
+        (collection.get("collectedDateTime"), "specimen"),
+        (collection.get("collectedPeriod", {}).get("start"), "specimen"),
+        (resource.get("effectiveDateTime"), "effective"),
+        (resource.get("effectiveInstant"), "effective"),
+        (resource.get("effectivePeriod", {}).get("start"), "effective"),
+        (resource.get("issued"), "issued"),
     )
-    named = (instant_of(str(each), submitted.zone) for each in texts if each)
-    found = next((each for each in named if each is not None), None)
-    if found is None:
-        raise refuse(422, "required", f"{place}.effective", "On which day was the specimen collected?")
-    return found
+    for text, name in stated:
+        if text and names_a_day(text):
+            return submitted.happened(text, f"{place}.{name}")
+    raise refuse(
+        422,
+        "required",
+        f"{place}.effective",
+        "A collection day or time is required: Specimen.collection.collected or effectiveDateTime.",
+    )
 
 
-def issued_at(resource: Json, submitted: Submitted) -> datetime:
+def issued_at(resource: Json, submitted: Submitted, place: str) -> datetime:
     issued = resource.get("issued")
-    return (instant_of(str(issued), submitted.zone) if issued else None) or submitted.context.now
+    return submitted.happened(issued, f"{place}.issued") if issued else submitted.context.now
 
 
 def components(observation: Json, submitted: Submitted, above: frozenset[str] = frozenset()) -> Iterator[Component]:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from shared.edge.contract import Interpretation, StoredResource
 from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import code_in, has_code
 from shared.edge.outcome import refuse
 from shared.events.codes import ESCALATION
 from shared.events.envelope import Command
@@ -23,16 +24,10 @@ def escalation_command(
         case "accepted" | "in-progress":
             return acknowledge(escalation_id=str(entry.id))
         case "completed":
-            codings = task.get("statusReason", {}).get("coding", ())
-            reason = next((str(each["code"]) for each in codings if "code" in each), "acted-on")
-            return resolve(escalation_id=str(entry.id), reason=reason)
+            return resolve(escalation_id=str(entry.id), reason=code_in(task.get("statusReason")) or "acted-on")
         case _:
-            raise refuse(
-                422,
-                "business-rule",
-                f"{entry.place}.status",
-                "An escalation is accepted or completed; the hub retracts.",
-            )
+            place = f"{entry.place}.status"
+            raise refuse(422, "business-rule", place, "Must be accepted, in-progress or completed.")
 
 
 def of_hold(entries: Sequence[BundleEntry], stored: Mapping[tuple[str, str], StoredResource]) -> Interpretation | None:
@@ -41,12 +36,9 @@ def of_hold(entries: Sequence[BundleEntry], stored: Mapping[tuple[str, str], Sto
     if not holds:
         return None
     if len(entries) > 1:
-        raise refuse(
-            422, "business-rule", holds[0].place, "A hub-hold escalation is answered alone: put nothing else beside it."
-        )
+        raise refuse(422, "business-rule", holds[0].place, "A hub-hold escalation must be the only entry.")
     return Interpretation((escalation_command(holds[0], AcknowledgeHold, ResolveHold),))
 
 
 def _is_hold(task: StoredResource | None) -> bool:
-    codings = task.body.get("code", {}).get("coding", ()) if task is not None else ()
-    return any((each.get("system"), each.get("code")) == (ESCALATION, CATEGORY) for each in codings)
+    return task is not None and has_code(task.body.get("code"), ESCALATION, CATEGORY)

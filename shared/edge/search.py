@@ -4,13 +4,14 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from shared.edge import fhir
 from shared.edge.clients import Caller
+from shared.edge.fhir import elements
+from shared.edge.fhir.json import MutableJson
 from shared.edge.fhir.responses import SearchType
-from shared.edge.outcome import refuse
+from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction import aliases, resources
 from shared.path.transaction.resources import Search
 from shared.platform.db import Pool, Row
@@ -47,7 +48,7 @@ class ResourceReader:
     pool: Pool
     keys: Keys
 
-    async def one(self, type_: str, identity_: str, caller: Caller) -> dict[str, Any]:
+    async def one(self, type_: str, identity_: str, caller: Caller) -> MutableJson:
         """A resource with its version and time. Raises Refusal 404, the same whether absent or of another program."""
         async with self.pool.acquire() as connection:
             row = await resources.one(connection, caller.program, (type_, identity_))
@@ -57,7 +58,7 @@ class ResourceReader:
 
     async def search(
         self, type_: str, parameters: Sequence[tuple[str, str]], caller: Caller
-    ) -> tuple[list[dict[str, Any]], int, int | None]:
+    ) -> tuple[list[MutableJson], int, int | None]:
         """One page, the total, and the offset of the next page. An unknown parameter is refused, never ignored."""
         query = Search(caller.program, type_)
         count, offset = COUNT_DEFAULT, 0
@@ -112,7 +113,7 @@ class ResourceReader:
         async with self.pool.acquire() as connection:
             return sorted(await aliases.resolve(connection, caller.program, digests))
 
-    def _resource(self, row: Row) -> dict[str, Any]:
+    def _resource(self, row: Row) -> MutableJson:
         body = self.keys.decrypt(b64decode(row["body"])) if row["sealed"] else row["body"].encode()
         resource = fhir.parse(body).resource
         updated = row["updated_at"].isoformat(timespec="milliseconds")
@@ -168,16 +169,6 @@ def _between(value: str) -> tuple[datetime | None, datetime | None]:
 
 def _span(text: str) -> tuple[datetime, datetime]:
     try:
-        if "T" in text:
-            moment = datetime.fromisoformat(text.replace(" ", "+"))
-            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return moment, moment + (timedelta(seconds=1) if moment.microsecond == 0 else timedelta(microseconds=1))
-        parts = [int(part) for part in text.split("-")]
-        start = datetime(parts[0], parts[1] if len(parts) > 1 else 1, parts[2] if len(parts) > 2 else 1, tzinfo=UTC)
-        if len(parts) == 3:
-            return start, start + timedelta(days=1)
-        if len(parts) == 2:
-            return start, start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
-        return start, start.replace(year=start.year + 1)
-    except (ValueError, OverflowError) as wrong:
-        raise refuse(400, "invalid", "", "There is no such date.") from wrong
+        return elements.span(text.replace(" ", "+"))  # an unescaped + arrives as a space
+    except HttpRefusal as wrong:
+        raise refuse(400, "invalid", "", "Must be a date of the years 1900 to 9998.") from wrong

@@ -158,14 +158,30 @@ def test_the_specimen_gives_number_condition_and_collection() -> None:
 
 
 def test_a_day_is_its_midnight_in_the_programs_zone() -> None:
-    commands, _ = told(entry(observation(valueString="NEG", effectiveDateTime="2025-07-01"), "o1"))
-    assert commands[0].collected_at == datetime(2025, 7, 1, 4, 0, tzinfo=UTC)
+    commands, _ = told(entry(observation(valueString="NEG", effectiveDateTime="2024-07-01"), "o1"))
+    assert commands[0].collected_at == datetime(2024, 7, 1, 4, 0, tzinfo=UTC)
 
 
-def test_a_leap_second_is_no_time_here() -> None:
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [
+        ("2016-12-31T23:59:60Z", "value"),
+        ("1025-03-10T08:30:00-04:00", "value"),
+        ("2025-03-12T10:01:00Z", "business-rule"),
+        ("2052-03-10", "business-rule"),
+    ],
+)
+def test_a_time_that_no_clock_has_or_that_lies_ahead_is_refused(at: str, code: str) -> None:
     with pytest.raises(HttpRefusal) as refusal:
-        told(entry(observation(valueString="NEG", effectiveDateTime="2016-12-31T23:59:60Z"), "o1"))
-    assert refusal.value.issues[0].code == "required"
+        told(entry(observation(valueString="NEG", effectiveDateTime=at), "o1"))
+    assert [(each.code, each.expression) for each in refusal.value.issues] == [(code, ("Observation[o1].effective",))]
+
+
+def test_a_month_is_no_collection_day_and_the_next_time_counts() -> None:
+    commands, _ = told(
+        entry(observation(valueString="NEG", effectiveDateTime="2025-03", issued="2025-03-11T10:00:00Z"), "o1")
+    )
+    assert commands[0].collected_at == datetime(2025, 3, 11, 10, 0, tzinfo=UTC)
 
 
 def test_a_report_without_any_time_is_refused() -> None:

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Sequence
 
-from services.intake.edge import assessing, consenting, patients, prescribing, tasks
+from services.intake.edge import assessing, consenting, discharge, patients, prescribing, tasks
 from services.intake.messages import (
     RecordAssessment,
     RecordConditions,
@@ -89,7 +89,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
         *(commands for each in _of(entries, "ServiceRequest") for commands in tasks.referral(each, entries, context)),
         *(tasks.completed(each, context) for each in _of(entries, "Task") if tasks.is_ours(each, context)),
-        *(tasks.discharge(each, entries, context) for each in _of(entries, "EpisodeOfCare")),
+        *(discharge.discharged(each, entries, context) for each in _of(entries, "EpisodeOfCare")),
     ]
     as_received = [each for each in entries if not _is_decided(each, entries, context)]
     return Interpretation(

@@ -2,17 +2,18 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from services.intake.edge.reading import code_in, codings, happened
 from services.intake.messages import Finding, StatedNeed
 from services.intake.table import TABLE
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import code_in, codes_in, happened
+from shared.edge.fhir.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
 
@@ -44,14 +45,13 @@ def need(entry: BundleEntry, context: Context) -> StatedNeed | None:
     if dimension is None:
         return None
     if dimension not in TABLE.dimensions:
-        raise refuse(422, "code-invalid", f"{entry.place}.code", "Not a dimension of this edition.")
+        raise refuse(422, "code-invalid", f"{entry.place}.code", "Must be an assessment dimension of this edition.")
     if entry.resource["status"] in _MISTAKEN:
         return StatedNeed(dimension, _MISTAKEN_NEED, _when(entry, context))
     level = code_in(entry.resource.get("valueCodeableConcept"), codes.LEVEL)
     if level is None:
-        raise refuse(
-            422, "code-invalid", f"{entry.place}.value", "A level of care needs the CodeSystem of its edition."
-        )
+        place = f"{entry.place}.value"
+        raise refuse(422, "code-invalid", place, "Must be a level of care with the CodeSystem of its edition.")
     return StatedNeed(dimension, level, _when(entry, context))
 
 
@@ -84,7 +84,9 @@ def _finding_code(entry: BundleEntry) -> str | None:
     if own is None:
         return INSTRUMENTS.finding.get(code_in(entry.resource["code"], codes.LOINC) or "")
     if own not in STATED:
-        raise refuse(422, "code-invalid", f"{entry.place}.code", "Not an assessment fact or score of the hub.")
+        raise refuse(
+            422, "code-invalid", f"{entry.place}.code", "Must be an assessment fact or score of the hub's CodeSystem."
+        )
     return own
 
 
@@ -100,11 +102,11 @@ def _answered(entry: BundleEntry, context: Context) -> Iterator[Finding]:
             continue
         value = 0 if mistaken else _value(answer, "value", f"{place}.answer[0].value")
         if value is not None:
-            at = happened(response.get("authored"), context, f"{entry.place}.authored")
+            at = _happened(response.get("authored"), context, f"{entry.place}.authored")
             yield Finding(code, value, at, f"QuestionnaireResponse/{entry.id}")
 
 
-def _items(parent: Mapping[str, Any], place: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+def _items(parent: Json, place: str) -> Iterator[tuple[Json, str]]:
     """Every item, groups and follow-up questions included."""
     for number, item in enumerate(parent.get("item", ())):
         here = f"{place}.item[{number}]"
@@ -114,7 +116,7 @@ def _items(parent: Mapping[str, Any], place: str) -> Iterator[tuple[Mapping[str,
             yield from _items(answer, f"{here}.answer[{ordinal}]")
 
 
-def _value(parent: Mapping[str, Any], name: str, place: str) -> int | None:
+def _value(parent: Json, name: str, place: str) -> int | None:
     """A count of points, or 1 for yes and 0 for no; None where nothing was answered. Never a guess."""
     if f"{name}Boolean" in parent:
         return int(parent[f"{name}Boolean"])
@@ -125,52 +127,54 @@ def _value(parent: Mapping[str, Any], name: str, place: str) -> int | None:
         quantity = parent[f"{name}Quantity"]
         return _whole(quantity["value"], place) if "value" in quantity else None
     concept = parent.get(f"{name}CodeableConcept") or {"coding": [parent.get(f"{name}Coding", {})]}
-    answers = [INSTRUMENTS.answer[each["code"]] for each in codings(concept) if each.get("code") in INSTRUMENTS.answer]
-    if answers:
-        return answers[0]
-    if any("code" in each for each in codings(concept)):
-        raise refuse(422, "code-invalid", place, "Not a coded answer that this instrument knows.")
-    return None
+    return _coded(concept, place)
 
 
-def _whole(value: Any, place: str) -> int:
+def _coded(concept: Json, place: str) -> int | None:
+    stated = list(codes_in(concept))
+    known = next((INSTRUMENTS.answer[code] for code in stated if code in INSTRUMENTS.answer), None)
+    if stated and known is None:
+        raise refuse(422, "code-invalid", place, "Must be an answer code of this instrument.")
+    return known
+
+
+def _whole(value: object, place: str) -> int:
     try:
         number = Decimal(str(value))
         if number >= 0 and number == number.to_integral_value():
             return int(number)
     except InvalidOperation:
         pass
-    raise refuse(422, "value", place, "A score is a whole number, and never below 0.")
+    raise refuse(422, "value", place, "A score must be a whole number, 0 or more.")
 
 
 def _diagnosed(entry: BundleEntry, context: Context) -> Iterator[Finding]:
-    """The longest ICD-10-CM prefix that the table knows."""
+    """The first ICD-10-CM code that the table knows, by its longest prefix there."""
     condition = entry.resource
-    for each in codings(condition.get("code")):
-        if each.get("system") not in ICD10:
-            continue
-        code = str(each.get("code", ""))
+    refuted = code_in(condition.get("verificationStatus"), _VERIFICATION) in {"refuted", "entered-in-error"}
+    for code in codes_in(condition.get("code"), *ICD10):
         known = max((prefix for prefix in TABLE.diagnoses if code.startswith(prefix)), key=len, default=None)
         if known is not None:
-            refuted = code_in(condition.get("verificationStatus"), _VERIFICATION) in {"refuted", "entered-in-error"}
-            at = context.now
-            yield Finding(TABLE.diagnoses[known], int(not refuted), at, f"Condition/{entry.id}")
+            yield Finding(TABLE.diagnoses[known], int(not refuted), context.now, f"Condition/{entry.id}")
             return
 
 
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 
 
-def _when(entry: BundleEntry, context: Context) -> Any:
+def _when(entry: BundleEntry, context: Context) -> datetime:
     """The clinical time: without one nobody can say whether the assessment is recent."""
-    observation = entry.resource
-    bounds = observation.get("effectivePeriod", {})
-    for text in (
+    observation, bounds = entry.resource, entry.resource.get("effectivePeriod", {})
+    stated = (
         observation.get("effectiveDateTime"),
         observation.get("effectiveInstant"),
         bounds.get("end"),
         bounds.get("start"),
-    ):
-        if text is not None:
-            return happened(text, context, f"{entry.place}.effective")
-    return happened(None, context, f"{entry.place}.effective")
+    )
+    text = next((each for each in stated if each is not None), None)
+    return _happened(text, context, f"{entry.place}.effective")
+
+
+def _happened(text: object, context: Context, place: str) -> datetime:
+    settings = context.settings
+    return happened(text, settings.timezone, place, context.now, timedelta(minutes=settings.ahead_minutes))

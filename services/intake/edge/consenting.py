@@ -4,13 +4,13 @@ Named is who a permit provision's actor names, in role IRCP, by an identifier in
 logically, or through an Organization in the same Bundle. Display text never counts.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from services.intake.edge.reading import code_in, codings, instant, last_instant, target
 from services.intake.messages import RecordConsent, RevokeConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import code_in, has_code, instant, last_instant, target
+from shared.edge.fhir.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
 
@@ -72,10 +72,10 @@ def _opened(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
     )
 
 
-def _is_plain_permit(consent: Mapping[str, Any], provision: Mapping[str, Any]) -> bool:
+def _is_plain_permit(consent: Json, provision: Json) -> bool:
     """An active permission to disclose for privacy's sake, without anything nested in it or narrowing it."""
-    actions = [each for one in provision.get("action", ()) for each in codings(one)]
-    discloses = any(each.get("system") == codes.CONSENT_ACTION and each.get("code") == "disclose" for each in actions)
+    actions = provision.get("action", ())
+    discloses = any(has_code(each, codes.CONSENT_ACTION, "disclose") for each in actions)
     return (
         consent["status"] == "active"
         and code_in(consent["scope"], codes.CONSENT_SCOPE) == "patient-privacy"
@@ -86,7 +86,7 @@ def _is_plain_permit(consent: Mapping[str, Any], provision: Mapping[str, Any]) -
     )
 
 
-def _recipients(provision: Mapping[str, Any], entries: Sequence[BundleEntry]) -> list[str]:
+def _recipients(provision: Json, entries: Sequence[BundleEntry]) -> list[str]:
     organizations = {str(each.id): each.resource for each in entries if each.type == "Organization"}
     named: list[str] = []
     for actor in provision.get("actor", ()):
@@ -100,7 +100,7 @@ def _recipients(provision: Mapping[str, Any], entries: Sequence[BundleEntry]) ->
     return named
 
 
-def _purposes(provision: Mapping[str, Any]) -> tuple[str, ...]:
+def _purposes(provision: Json) -> tuple[str, ...]:
     systems = (codes.ACT_REASON, codes.PURPOSE)
     return tuple(
         each["code"] for each in provision.get("purpose", ()) if each.get("system") in systems and "code" in each

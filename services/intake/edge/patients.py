@@ -1,15 +1,14 @@
 """The Patient, before it leaves the edge: digests of what names them, and one sealed part per reader."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.intake.edge.reading import last_day
 from services.intake.messages import Finding, RecordPatient
 from shared.edge import patients
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import code_in, last_day
+from shared.edge.fhir.json import Json, MutableJson
 from shared.platform.keys import Identifier, Keys
 
 ADULT_YEARS = 18
@@ -40,13 +39,11 @@ def _identifiers(entry: BundleEntry, context: Context) -> tuple[Identifier, ...]
     return patients.identifiers(named, context.caller, entry.full_url)
 
 
-def _contact(patient: Mapping[str, Any]) -> dict[str, Any]:
+def _contact(patient: Json) -> MutableJson:
     contact = {name: patient[name] for name in ("name", "telecom", "address") if name in patient}
     area = next((each["city"] for each in patient.get("address", ()) if each.get("city")), None)
     spoken = sorted(patient.get("communication", ()), key=lambda each: not each.get("preferred", False))
-    language = next(
-        (each["code"] for one in spoken for each in one["language"].get("coding", ()) if "code" in each), None
-    )
+    language = next((code for each in spoken if (code := code_in(each["language"]))), None)
     return {"patient": contact, "area": area, "language": language}
 
 

@@ -1,15 +1,15 @@
 """MedicationRequest and MedicationStatement as reports of one list: code, days, route. Uncoded ones count too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.intake.edge.assessing import INSTRUMENTS
-from services.intake.edge.reading import code_in, first_day, last_day, target
 from services.intake.messages import Prescribed
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import code_in, first_day, last_day, literal, target
+from shared.edge.fhir.json import Json
 from shared.events import codes
 
 SNOMED = "http://snomed.info/sct"
@@ -43,7 +43,7 @@ def _is_taken(entry: BundleEntry) -> bool:
     return entry.type == "MedicationStatement" or resource.get("intent") in _ORDERS
 
 
-def _bounds(resource: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def _bounds(resource: Json) -> tuple[str | None, str | None]:
     """From the statement's effective time, or from the order: its validity, else the day it was written."""
     period = resource.get("effectivePeriod") or resource.get("dispenseRequest", {}).get("validityPeriod", {})
     start = period.get("start") or resource.get("effectiveDateTime") or resource.get("authoredOn")
@@ -54,7 +54,7 @@ def _after(start: date | None, end: date | None) -> date | None:
     return max(start, end) if start and end else end
 
 
-def _rxnorm(resource: Mapping[str, Any], entries: Sequence[BundleEntry]) -> str:
+def _rxnorm(resource: Json, entries: Sequence[BundleEntry]) -> str:
     """The RxNorm code, of the medication itself or of the Medication it points to; empty where nobody coded it."""
     concept = resource.get("medicationCodeableConcept")
     if concept is None:
@@ -62,18 +62,15 @@ def _rxnorm(resource: Mapping[str, Any], entries: Sequence[BundleEntry]) -> str:
     return code_in(concept, codes.RXNORM) or ""
 
 
-def _medication(
-    reference: Mapping[str, Any], resource: Mapping[str, Any], entries: Sequence[BundleEntry]
-) -> Mapping[str, Any]:
-    literal = str(reference.get("reference", ""))
-    contained = [each for each in resource.get("contained", ()) if literal == f"#{each.get('id')}"]
+def _medication(reference: Json, resource: Json, entries: Sequence[BundleEntry]) -> Json:
+    contained = [each for each in resource.get("contained", ()) if literal(reference) == f"#{each.get('id')}"]
     among = [
         each.resource for each in entries if each.type == "Medication" and target(reference, "Medication") == each.id
     ]
     return next(iter([*contained, *among]), {})
 
 
-def _route(resource: Mapping[str, Any]) -> str | None:
+def _route(resource: Json) -> str | None:
     dosages = resource.get("dosage") or resource.get("dosageInstruction") or []
     for each in dosages:
         own = code_in(each.get("route"), codes.ROUTE)

@@ -1,0 +1,58 @@
+"""The discharge: a finished EpisodeOfCare with its Encounter."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from services.intake.messages import Discharge
+from shared.edge.contract import Context
+from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import code_in, happened, last_instant
+from shared.edge.fhir.json import Json
+from shared.edge.outcome import refuse
+from shared.events import codes
+
+_PLAIN_DISPOSITION = {"home": "completed", "aadvice": "ama", "exp": "deceased", "oth": "other"}
+"""FHIR's discharge dispositions that can mean only one of the hub's (domain 6.1)."""
+
+
+def discharged(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> Discharge:
+    """A finished episode with its Encounter, in one transaction: the disposition stands on the Encounter."""
+    if entry.resource["status"] != "finished":
+        raise refuse(422, "business-rule", f"{entry.place}.status", "Must be finished; the hub opens the episode.")
+    encounter = next((each for each in entries if each.type == "Encounter" and _disposition_of(each)), None)
+    if encounter is None:
+        raise refuse(
+            422,
+            "required",
+            entry.place,
+            "An Encounter with hospitalization.dischargeDisposition is required in the same transaction.",
+        )
+    return Discharge(
+        episode_id=str(entry.id),
+        encounter_id=str(encounter.id),
+        disposition=_disposition(encounter),
+        at=_ended(entry, encounter, context),
+    )
+
+
+def _disposition_of(encounter: BundleEntry) -> Json:
+    concept: Json = encounter.resource.get("hospitalization", {}).get("dischargeDisposition", {})
+    return concept
+
+
+def _disposition(encounter: BundleEntry) -> str:
+    concept = _disposition_of(encounter)
+    found = code_in(concept, codes.DISPOSITION) or _PLAIN_DISPOSITION.get(code_in(concept, codes.DISCHARGE) or "")
+    if found not in codes.FHIR_DISPOSITION:
+        place = f"{encounter.place}.hospitalization.dischargeDisposition"
+        raise refuse(422, "code-invalid", place, "Must be a disposition of the hub's CodeSystem.")
+    return found
+
+
+def _ended(episode: BundleEntry, encounter: BundleEntry, context: Context) -> datetime:
+    """When the stay ended: an instant, or of a day its last second; never later than now."""
+    dated = next((each for each in (episode, encounter) if each.resource.get("period", {}).get("end")), episode)
+    place, end = f"{dated.place}.period.end", dated.resource.get("period", {}).get("end")
+    settings, zone = context.settings, context.settings.timezone
+    exact = happened(end, zone, place, context.now, timedelta(minutes=settings.ahead_minutes))
+    return min(exact if "T" in end else last_instant(end, zone, place) - timedelta(seconds=1), context.now)
