@@ -18,7 +18,7 @@ from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import code_in, exact, target
-from shared.edge.fhir.json import Json
+from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.search import PARAMETERS
 from shared.events.envelope import Command

@@ -29,7 +29,7 @@ from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import codes_in
-from shared.edge.fhir.json import Json
+from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.search import IDENTIFIED, PARAMETERS
 from shared.events.codes import OUTCOME

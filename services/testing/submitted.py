@@ -9,7 +9,7 @@ from services.testing.observations import component_of
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import happened, names_a_day
-from shared.edge.fhir.json import Json
+from shared.edge.json import Json
 from shared.edge.outcome import refuse
 
 

@@ -6,17 +6,18 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.json import Json
+from shared.edge.outcome import refuse
 from shared.path.outbound.http import fetch_json
 from shared.platform.clock import machine_now, ticks
 
+_BEARER = {"WWW_Authenticate": "Bearer"}
 _LEEWAY_SECONDS = 10
 _JWKS_SECONDS = 300.0
 _SCOPE = re.compile(r"system/(\*|[A-Za-z][A-Za-z-]*)\.([cruds]+)")
@@ -64,43 +65,41 @@ class TokenVerifier:
         self._fetching = asyncio.Lock()
 
     async def caller(self, authorization: str | None) -> Caller:
-        """Who calls. Raises Refusal 401 without a valid token, 503 while the issuer can't be reached."""
+        """Who calls. Raises HttpRefusal 401 without a valid token, 503 while the issuer can't be reached."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise _unauthorized("A bearer token is needed.")
+            raise refuse(401, "login", "", "A bearer token is required.", **_BEARER)
         now = machine_now().timestamp()
         known = self._seen.get(token)
         if known is not None and known[0] > now:
             return known[1]
         claims = await self._claims(token)
-        expires = claims.get("exp")
-        if not isinstance(expires, int | float) or expires + _LEEWAY_SECONDS <= now:
-            raise _unauthorized("The token has expired.")
-        begins = claims.get("nbf", 0)
-        if not isinstance(begins, int | float) or begins - _LEEWAY_SECONDS > now:
-            raise _unauthorized("The token is not valid yet.")
-        audience = claims.get("aud")
-        if claims.get("iss") != self._issuer or self._audience not in (
-            audience if isinstance(audience, list) else [audience]
-        ):
-            raise _unauthorized("The token is for another issuer or audience.")
+        expires = _valid_until(claims, now)
+        self._require_addressed(claims)
         caller = self._registered(claims)
         if len(self._seen) > 1000:
             self._seen.clear()
-        self._seen[token] = (float(expires), caller)
+        self._seen[token] = (expires, caller)
         return caller
 
-    def _registered(self, claims: Mapping[str, Any]) -> Caller:
+    def _require_addressed(self, claims: Json) -> None:
+        """Refuse (401) what another issuer gave out, or for another audience."""
+        audience = claims.get("aud")
+        audiences = audience if isinstance(audience, list) else [audience]
+        if claims.get("iss") != self._issuer or self._audience not in audiences:
+            raise refuse(401, "login", "", "The token must be for this issuer and audience.", **_BEARER)
+
+    def _registered(self, claims: Json) -> Caller:
         name, program = str(claims.get("sub", "")), str(claims.get("program", ""))
         client = self._clients.get(name)
         if client is None or program not in client.programs:
-            raise _unauthorized("The client is not registered for this program.")
+            raise refuse(401, "login", "", "The client is not registered for this program (clients.toml).", **_BEARER)
         scopes = tuple(
             (found[1], found[2]) for each in str(claims.get("scope", "")).split() if (found := _SCOPE.fullmatch(each))
         )
         return Caller(name, client, program, scopes)
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _claims(self, token: str) -> Json:
         for fresh in (False, True):
             try:
                 return dict(
@@ -108,7 +107,7 @@ class TokenVerifier:
                 )
             except (JoseError, ValueError):
                 continue
-        raise _unauthorized("The token is not signed by the issuer.")
+        raise refuse(401, "login", "", "The token must be signed by the issuer.", **_BEARER)
 
     async def _key_set(self, fresh: bool) -> KeySet:
         async with self._fetching:
@@ -122,5 +121,11 @@ class TokenVerifier:
             return self._keys
 
 
-def _unauthorized(diagnostics: str) -> HttpRefusal:
-    return refuse(401, "login", "", diagnostics, WWW_Authenticate="Bearer")
+def _valid_until(claims: Json, now: float) -> float:
+    """When the token expires. Refuse (401) one that has, or that is not valid yet."""
+    expires, begins = claims.get("exp"), claims.get("nbf", 0)
+    if not isinstance(expires, int | float) or expires + _LEEWAY_SECONDS <= now:
+        raise refuse(401, "login", "", "The token has expired.", **_BEARER)
+    if not isinstance(begins, int | float) or begins - _LEEWAY_SECONDS > now:
+        raise refuse(401, "login", "", "The token is not valid yet.", **_BEARER)
+    return float(expires)

@@ -9,8 +9,8 @@ from datetime import datetime
 from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.fhir import elements
-from shared.edge.fhir.json import MutableJson
 from shared.edge.fhir.responses import SearchType
+from shared.edge.json import MutableJson
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction import aliases, resources
 from shared.path.transaction.resources import Search

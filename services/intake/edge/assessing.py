@@ -13,7 +13,7 @@ from services.intake.table import TABLE
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, codes_in, happened
-from shared.edge.fhir.json import Json
+from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
 

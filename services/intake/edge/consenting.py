@@ -10,7 +10,7 @@ from services.intake.messages import RecordConsent, RevokeConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, has_code, instant, last_instant, target
-from shared.edge.fhir.json import Json
+from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
 

@@ -7,7 +7,7 @@ from services.intake.messages import Discharge
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, happened, last_instant
-from shared.edge.fhir.json import Json
+from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
 

@@ -8,7 +8,7 @@ from shared.edge import patients
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, last_day
-from shared.edge.fhir.json import Json, MutableJson
+from shared.edge.json import Json, MutableJson
 from shared.platform.keys import Identifier, Keys
 
 ADULT_YEARS = 18

@@ -9,7 +9,7 @@ from services.intake.messages import Prescribed
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, first_day, last_day, literal, target
-from shared.edge.fhir.json import Json
+from shared.edge.json import Json
 from shared.events import codes
 
 SNOMED = "http://snomed.info/sct"

@@ -14,7 +14,7 @@ from shared.edge.contract import Context
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, codes_in, instant, owner, target
-from shared.edge.fhir.json import Json
+from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
 from shared.events.envelope import Command, name_id

@@ -13,7 +13,7 @@ from shared.edge.fhir.responses import (
     searchset,
 )
 from shared.edge.fhir.submission import BundleEntry, message, single, transaction
-from shared.edge.fhir.validation import require_type, require_valid, validate
+from shared.edge.fhir.validator import require_valid, validate
 
 __all__ = [
     "Answered",
@@ -29,7 +29,6 @@ __all__ = [
     "message",
     "parse",
     "references",
-    "require_type",
     "require_valid",
     "resolve",
     "response_bundle",

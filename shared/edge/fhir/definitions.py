@@ -18,6 +18,10 @@ from pydantic import TypeAdapter
 
 from shared.edge.fhir.invariants import INVARIANTS, Invariant
 
+Check = Callable[[Any], object]
+"""Whether a primitive of the right JSON type has the form of its element; a false one says no."""
+Metadata = dict[str, Any]
+"""What a model says about a field beside its type: FHIR's own words, of many types."""
 ANY_RESOURCE = "Resource"
 _ABSTRACT = frozenset({"Resource", "DomainResource"})
 
@@ -71,7 +75,7 @@ class Field(msgspec.Struct, frozen=True):
     many: bool
     element: str
     types: frozenset[type] = _TEXT
-    passes: Callable[[Any], Any] | None = None
+    passes: Check | None = None
     codes: bool = False
     targets: frozenset[str] | None = None
 
@@ -168,7 +172,7 @@ def _choices(model: Any) -> tuple[Choice, ...]:
     )
 
 
-def _field(owner: str, name: str, annotation: Any, extra: dict[str, Any], label: str) -> Field:
+def _field(owner: str, name: str, annotation: object, extra: Metadata, label: str) -> Field:
     inner, many = _unwrapped(annotation)
     if isinstance(inner, type) and issubclass(inner, FhirBase):
         element = inner.__name__.removesuffix("Type")
@@ -181,7 +185,7 @@ def _field(owner: str, name: str, annotation: Any, extra: dict[str, Any], label:
     return Field(label, many, "", _JSON_TYPES.get(kind, _TEXT), passes, codes is not None)
 
 
-def _unwrapped(annotation: Any) -> tuple[Any, bool]:
+def _unwrapped(annotation: object) -> tuple[object, bool]:
     """The type inside Optional and List, and whether it repeats."""
     arguments = [one for one in get_args(annotation) if one is not type(None)]
     if getattr(annotation, "__origin__", None) is list:
@@ -191,7 +195,7 @@ def _unwrapped(annotation: Any) -> tuple[Any, bool]:
     return annotation, False
 
 
-def _primitive(inner: Any) -> str:
+def _primitive(inner: object) -> str:
     if inner is bool:
         return "boolean"
     names = [getattr(one, "__visit_name__", "") for one in getattr(inner, "__metadata__", ())]
@@ -199,21 +203,21 @@ def _primitive(inner: Any) -> str:
 
 
 @cache
-def _format(annotation: Any, kind: str) -> Callable[[Any], Any]:
+def _format(annotation: Any, kind: str) -> Check:
     """The model's own check of a primitive, after ours where it is too lenient."""
     compiled = TypeAdapter(annotation).validator.isinstance_python
     ours = _STRICTER.get(kind)
     return (lambda value: ours(value) and compiled(value)) if ours else compiled
 
 
-def _codes(owner: str, name: str, extra: dict[str, Any]) -> frozenset[str] | None:
+def _codes(owner: str, name: str, extra: Metadata) -> frozenset[str] | None:
     if whole := _WHOLE.get((owner, name)):
         return frozenset(whole.split())
     listed = frozenset(extra.get("enum_values", ()))
     return listed if listed and not listed & _OPEN_ENDED else None
 
 
-def _label(name: str, extra: dict[str, Any]) -> str:
+def _label(name: str, extra: Metadata) -> str:
     """`valueQuantity` is `value.ofType(Quantity)` in FHIRPath, `_birthDate` is `birthDate`."""
     element = name.removeprefix("_")
     choice = extra.get("one_of_many")
@@ -257,7 +261,7 @@ _PRIMITIVES = frozenset(
         "uuid",
     ]
 )
-_STRICTER: dict[str, Callable[[Any], Any]] = {
+_STRICTER: dict[str, Check] = {
     "decimal": _is_bounded,
     "id": re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch,
     "uri": re.compile(r"\S+").fullmatch,

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from shared.edge import moments
-from shared.edge.fhir.json import Json
+from shared.edge.json import Json
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction import resources
 

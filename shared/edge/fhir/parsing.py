@@ -2,11 +2,11 @@
 
 import re
 from decimal import Decimal
-from typing import Any, NoReturn
 
 import msgspec
 
-from shared.edge.outcome import Code, refuse
+from shared.edge.json import Json, MutableJson
+from shared.edge.outcome import HttpRefusal, refuse
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -23,48 +23,44 @@ class Limits(msgspec.Struct, frozen=True):
 class Parsed(msgspec.Struct, frozen=True):
     """A decoded body. Numbers are int or Decimal and keep their digits; strings are as they came."""
 
-    resource: dict[str, Any]
+    resource: MutableJson
     body_bytes: int
 
 
 def parse(body: bytes, limits: Limits | None = None) -> Parsed:
-    """Decodes a JSON object or raises Refusal 400 (413 when too long).
+    """Decodes a JSON object or raises HttpRefusal 400 (413 when too long).
 
     Refused: not UTF-8, lone surrogates, NUL characters (PostgreSQL text holds none), a key twice in one object, nesting
     beyond the limit. The decoder itself stops at a few hundred levels, so a bomb costs nothing until the limit is read.
     """
     limits = limits or Limits()
     if len(body) > limits.body_bytes_max:
-        raise refuse(413, "too-long", "", f"The body is longer than {limits.body_bytes_max} bytes.")
+        raise refuse(413, "too-long", "", f"The body must be at most {limits.body_bytes_max} bytes.")
     if b"\\u0000" in body and _escaped_nul.search(body):
-        _no("invalid", "The body contains a NUL character.")
+        raise refuse(400, "invalid", "", "The body must not contain NUL characters.")
     try:
         resource = _decoder.decode(body)
     except RecursionError:
-        _too_deep(limits)
+        raise _too_deep(limits) from None
     except (ValueError, ArithmeticError):  # their messages may quote the input
-        _no("structure", "The body is not valid JSON in UTF-8.")
+        raise refuse(400, "structure", "", "The body must be valid JSON in UTF-8.") from None
     if type(resource) is not dict:
-        _no("structure", "The body is not a JSON object.")
+        raise refuse(400, "structure", "", "The body must be a JSON object.")
     if _members(resource, limits.depth_max, limits) != _members_written(body):
-        _no("structure", "An object has the same property twice.")
+        raise refuse(400, "structure", "", "An object must not have the same property twice.")
     return Parsed(resource, len(body))
 
 
-def encode(resource: dict[str, Any]) -> bytes:
+def encode(resource: Json) -> bytes:
     """JSON with numbers as numbers, digit for digit as `parse` read them (an exponent may be written another way)."""
     return _encoder.encode(resource)
 
 
-def _members(value: Any, depth_left: int, limits: Limits) -> int:
+def _members(value: MutableJson | list[object], depth_left: int, limits: Limits) -> int:
     """Counts the properties of all objects below `value`."""
     if not depth_left:
-        _too_deep(limits)
-    count = 0
-    children = value
-    if type(value) is dict:
-        count = len(value)
-        children = value.values()
+        raise _too_deep(limits)
+    count, children = (len(value), value.values()) if type(value) is dict else (0, value)
     for child in children:
         if type(child) is dict or type(child) is list:
             count += _members(child, depth_left - 1, limits)
@@ -78,9 +74,5 @@ def _members_written(body: bytes) -> int:
     return b"".join(body.split(b'"')[::2]).count(b":")
 
 
-def _too_deep(limits: Limits) -> NoReturn:
-    _no("too-long", f"The body is nested deeper than {limits.depth_max} levels.")
-
-
-def _no(code: Code, diagnostics: str) -> NoReturn:
-    raise refuse(400, code, "", diagnostics) from None
+def _too_deep(limits: Limits) -> HttpRefusal:
+    return refuse(400, "too-long", "", f"The body must be nested at most {limits.depth_max} levels deep.")

@@ -2,23 +2,25 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
-from shared.edge.fhir.definitions import ANY_RESOURCE, shape
+from shared.edge.fhir.definitions import ANY_RESOURCE, Field, shape
 from shared.edge.fhir.submission import BundleEntry
+from shared.edge.json import MutableJson
 from shared.edge.outcome import HttpRefusal, Issue, fault
 
+Found = tuple[str, MutableJson]
+"""A Reference with its FHIRPath."""
 _STORED_META = ("profile", "security", "tag")
 
 
-def references(resource: dict[str, Any], place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def references(resource: MutableJson, place: str = "") -> Iterator[Found]:
     """Each Reference in a valid resource, extensions and contained resources included, with its FHIRPath.
 
     `place` is where the resource stands, if not by itself.
     """
-    found: list[tuple[str, dict[str, Any]]] = []
+    found: list[Found] = []
     _find(resource, resource["resourceType"], place or resource["resourceType"], found)
     return iter(found)
 
@@ -28,7 +30,7 @@ def resolve(entries: Sequence[BundleEntry], ids: Callable[[BundleEntry], str]) -
 
     An entry is pointed to by its fullUrl, or by `Type/id` as its sender knew it. Contained (`#`), foreign and logical
     references stay. `meta` keeps profile, security and tag; version and time are the server's to set. A `urn:`
-    reference that no entry carries is a Refusal 422. The given entries are not changed.
+    reference that no entry carries raises HttpRefusal 422. The given entries are not changed.
     """
     assigned = [entry.id if entry.method == "PUT" and entry.id else ids(entry) for entry in entries]
     known = _addresses(entries, assigned)
@@ -68,29 +70,30 @@ def _assigned(entry: BundleEntry, id_: str, known: Mapping[str, str], dangling: 
         if target := known.get(f"{base}/{baseline}") or known.get(baseline):
             reference["reference"] = target
         elif baseline.startswith("urn:"):
-            dangling.append(fault("not-found", f"{place}.reference", "Nothing in the Bundle carries this reference."))
+            dangling.append(fault("not-found", f"{place}.reference", "Must be the fullUrl of an entry in the Bundle."))
     meta = {name: value for name, value in resource.pop("meta", {}).items() if name in _STORED_META}
     head = {"resourceType": entry.type, "id": id_} | ({"meta": meta} if meta else {})
     sender_id = resource.get("id") if entry.method == "POST" else None
     return msgspec.structs.replace(entry, id=id_, resource=head | {**resource, "id": id_}, sender_id=sender_id)
 
 
-def _find(element: dict[str, Any], type_: str, place: str, found: list[tuple[str, dict[str, Any]]]) -> None:
+def _find(element: MutableJson, type_: str, place: str, found: list[Found]) -> None:
     """Walks the elements of R4B's tables, for other things than a Reference have a `reference` too."""
     if type_ == "Reference":
         found.append((place, element))
     fields = shape(type_).fields
     for name, value in element.items():
-        if type(value) is not dict and type(value) is not list:
-            continue
-        field = fields[name]
-        if type(value) is list and field.element:
-            for at, one in enumerate(value):
-                if one is not None:
-                    _find(one, _type(field.element, one), f"{place}.{field.label}[{at}]", found)
-        elif type(value) is dict:
-            _find(value, _type(field.element, value), f"{place}.{field.label}", found)
+        if type(value) is dict:
+            _find(value, _type(fields[name], value), f"{place}.{fields[name].label}", found)
+        elif type(value) is list and fields[name].element:
+            _find_each(value, fields[name], f"{place}.{fields[name].label}", found)
 
 
-def _type(element: str, value: dict[str, Any]) -> str:
-    return str(value["resourceType"]) if element == ANY_RESOURCE else element
+def _find_each(elements: list[MutableJson | None], field: Field, place: str, found: list[Found]) -> None:
+    for at, element in enumerate(elements):
+        if element is not None:
+            _find(element, _type(field, element), f"{place}[{at}]", found)
+
+
+def _type(field: Field, value: MutableJson) -> str:
+    return str(value["resourceType"]) if field.element == ANY_RESOURCE else field.element

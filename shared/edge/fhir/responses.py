@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
+
+from shared.edge.json import Json, MutableJson
 
 Interaction = Literal["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"]
 SearchType = Literal["number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"]
@@ -27,13 +29,13 @@ class Answered(msgspec.Struct, frozen=True):
     location: str | None = None
     version: str | None = None
     last_modified: str | None = None
-    resource: dict[str, Any] | None = None
-    outcome: dict[str, Any] | None = None
+    resource: MutableJson | None = None
+    outcome: MutableJson | None = None
 
 
 def response_bundle(
     kind: Literal["transaction-response", "batch-response"], entries: Iterable[Answered]
-) -> dict[str, Any]:
+) -> MutableJson:
     """The answer to a transaction, one entry for each that was asked for, in the same order."""
     written = [_entry(one) for one in entries]
     return {"resourceType": "Bundle", "type": kind} | ({"entry": written} if written else {})
@@ -44,9 +46,7 @@ def etag(version: str) -> str:
     return f'W/"{version}"'
 
 
-def searchset(
-    resources: Sequence[Mapping[str, Any]], total: int | None, self_url: str, next_url: str | None = None
-) -> dict[str, Any]:
+def searchset(resources: Sequence[Json], total: int | None, self_url: str, next_url: str | None = None) -> MutableJson:
     """A page of search results. `self_url` is `{base}/Type?...`; the fullUrls are made from its base."""
     base = self_url.partition("?")[0].rpartition("/")[0]
     links = [("self", self_url), *([("next", next_url)] if next_url else [])]
@@ -76,13 +76,13 @@ def capability(
     at: datetime,
     transaction: bool = False,
     process_message: bool = False,
-) -> dict[str, Any]:
+) -> MutableJson:
     """The CapabilityStatement (R4 4.0.1) of a service; `at` is when this version of it was made, aware."""
     operation = {
         "name": "process-message",
         "definition": "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
     }
-    rest: dict[str, Any] = {
+    rest: MutableJson = {
         "mode": "server",
         "security": {
             "service": [{"coding": [{"system": _SECURITY_SERVICE, "code": "SMART-on-FHIR"}]}],
@@ -107,8 +107,8 @@ def capability(
     }
 
 
-def _resource(kind: str, taken: ResourceSupport) -> dict[str, Any]:
-    written: dict[str, Any] = {
+def _resource(kind: str, taken: ResourceSupport) -> MutableJson:
+    written: MutableJson = {
         "type": kind,
         "interaction": [{"code": one} for one in taken.interactions],
         "versioning": "versioned-update",
@@ -119,7 +119,7 @@ def _resource(kind: str, taken: ResourceSupport) -> dict[str, Any]:
     return written
 
 
-def _entry(answered: Answered) -> dict[str, Any]:
+def _entry(answered: Answered) -> MutableJson:
     response = {
         "status": answered.status,
         "location": answered.location,

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.edge.fhir import require_type, validate, warm
+from shared.edge.fhir import validate, warm
 from shared.edge.fhir.definitions import shape
 from shared.edge.fhir.validator import walk
-from shared.edge.outcome import HttpRefusal
 
 Resource = dict[str, Any]
 
@@ -285,13 +284,6 @@ def test_at_most_fifty_issues_are_told(need: Resource) -> None:
 
     assert [len(validate(one)) for one in (unknown, wrong, missing)] == [50, 50, 50]
     assert len(walk(unknown)) == 50
-
-
-def test_a_type_that_a_service_does_not_take_is_refused_with_its_place(patient: Resource) -> None:
-    assert require_type(patient, frozenset({"Patient"}), "Patient") == "Patient"
-    with pytest.raises(HttpRefusal) as caught:
-        require_type(patient, frozenset({"Task"}), "Bundle.entry[0].resource")
-    assert str(caught.value) == "422: not-supported at Bundle.entry[0].resource"
 
 
 def test_models_can_be_loaded_before_the_first_request() -> None:
