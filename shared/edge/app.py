@@ -1,7 +1,6 @@
 """The HTTP side of a service: FHIR, health, metrics, and the one place for what nobody foresaw."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from msgspec.structs import asdict
@@ -25,8 +24,9 @@ from shared.edge.http import (
     require_acceptable,
     require_presentable,
 )
-from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
-from shared.path.inbound.redrive import Quarantine, redrive
+from shared.edge.json import MutableJson
+from shared.edge.outcome import Code, HttpRefusal, Issue, outcome, refuse
+from shared.path.inbound.redrive import NotUnreadable, Quarantine, redrive
 from shared.path.service import PATIENT
 from shared.platform import db, log
 from shared.platform.build import VERSION
@@ -34,8 +34,8 @@ from shared.platform.build import VERSION
 _MADE_AT = datetime(2026, 11, 24, tzinfo=UTC)
 """When this version's CapabilityStatement was made."""
 _STORED_AS_RECEIVED = (
-    "Resources of types not listed here are kept as they came, decide nothing and can be read: those that come along"
-    " with a listed one in a transaction or message, and those for whose type the token has a scope."
+    "Resources of types not listed here are stored as received, decide nothing and can be read: those submitted with a"
+    " listed one in a transaction or message, and those for whose type the token has a scope."
 )
 
 
@@ -61,7 +61,7 @@ def build(dependencies: EdgeDependencies) -> Starlette:
         Route("/metrics", _metrics, methods=["GET"]),
         *dependencies.more,
     ]
-    handlers: dict[Any, Any] = {HttpRefusal: _refused, HTTPException: _http_error}
+    handlers = {HttpRefusal: _refused, HTTPException: _http_error}
     return Starlette(routes=served, exception_handlers=handlers, middleware=[Middleware(_last_resort)])
 
 
@@ -89,7 +89,7 @@ def _fhir(path: str, **handlers: Handler) -> Route:
     return Route(path, handle, methods=[*handlers])
 
 
-def statement(name: str, edge: Edge, base: str) -> dict[str, Any]:
+def statement(name: str, edge: Edge, base: str) -> MutableJson:
     """The CapabilityStatement of a service whose FHIR is served at `base`."""
     content = fhir.capability(
         name, VERSION, edge.takes, url=base, at=_MADE_AT, transaction=True, process_message=edge.messages
@@ -127,18 +127,21 @@ def _redrive(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
         caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
         caller.require("iop-parked", "u")
-        key, dry = request.query_params.get("key", ""), request.query_params.get("dry_run") in ("true", "1")
+        asked = request.query_params
+        key, kind, dry = asked.get("key", ""), asked.get("kind", PATIENT), asked.get("dry_run") in ("true", "1")
         if not key or "\0" in key:
-            raise refuse(400, "required", "", "`key` names the patient whose events are redriven.")
+            raise refuse(400, "required", "", "The parameter key is required: the key whose deliveries are redriven.")
+        if kind not in dependencies.inbox.service.deciders:
+            raise refuse(400, "value", "", "The parameter kind must be a kind of key of this service, like patient.")
         try:
-            identity = request.query_params.get("quarantine")
+            identity = asked.get("quarantine")
             quarantine = Quarantine(UUID(identity), caller.name) if identity else None
-            kind = request.query_params.get("kind", PATIENT)
             redriven = await redrive(
                 dependencies.inbox, key, caller.program, dry_run=dry, quarantine=quarantine, kind=kind
             )
-        except (LookupError, ValueError) as error:
-            raise refuse(404, "not-found", "", "No event with this id is parked here as unreadable.") from error
+        except (ValueError, NotUnreadable) as error:
+            text = "quarantine must be the id of a delivery of this key that is parked as unreadable."
+            raise refuse(404, "not-found", "", text) from error
         return Response(fhir.encode({**asdict(redriven), "dry_run": dry}), media_type="application/json")
 
     return handle
@@ -168,7 +171,7 @@ async def _refused(request: Request, refusal: Exception) -> Response:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code: Any = "not-found" if error.status_code == 404 else "not-supported"
+    code: Code = "not-found" if error.status_code == 404 else "not-supported"
     return answer(outcome([Issue("error", code, (), str(error.detail))]), error.status_code, dict(error.headers or {}))
 
 
@@ -177,7 +180,7 @@ def _failed(error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
         return Response(status_code=499)
     if db.is_trouble(error):
-        issue = Issue("error", "transient", (), "The service can't reach its database.")
+        issue = Issue("error", "transient", (), "The service can't reach its database; try again.")
         return answer(outcome([issue]), 503, {"Retry-After": "5"})
     log.get().error("request failed", place=log.place_of(error))
-    return answer(outcome([Issue("error", "exception", (), "Something went wrong here; it is logged.")]), 500)
+    return answer(outcome([Issue("error", "exception", (), "Internal error; the service has logged its place.")]), 500)

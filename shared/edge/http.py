@@ -1,11 +1,10 @@
-"""HTTP manners: who calls, what they may send, how an answer looks. What it means stands elsewhere."""
+"""HTTP: who calls, what they may send, how an answer looks. What a resource means stands elsewhere."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -16,6 +15,7 @@ from starlette.routing import BaseRoute
 from shared.edge import fhir
 from shared.edge.clients import Caller, TokenVerifier
 from shared.edge.fhir import Limits
+from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
@@ -48,7 +48,7 @@ class EdgeDependencies:
     more: Sequence[BaseRoute] = ()
 
 
-def answer(resource: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def answer(resource: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(fhir.encode(resource), status, headers, FHIR_JSON)
 
 
@@ -60,7 +60,7 @@ def presented(response: Response, parameters: Parameters) -> Response:
     return response
 
 
-async def read_resource(dependencies: EdgeDependencies, request: Request) -> tuple[Caller, bytes, dict[str, Any]]:
+async def read_resource(dependencies: EdgeDependencies, request: Request) -> tuple[Caller, bytes, MutableJson]:
     """Who calls, the body as it came, and the resource in it, valid R4."""
     caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
     _require_content(request, FHIR_TYPES)
@@ -79,9 +79,9 @@ async def search_parameters(dependencies: EdgeDependencies, request: Request) ->
         parameters += parse_qsl(form, keep_blank_values=True)
         require_presentable(parameters)
     if len(parameters) > PARAMETERS_MOST:
-        raise refuse(400, "too-costly", "", f"A search has at most {PARAMETERS_MOST} parameters.")
+        raise refuse(400, "too-costly", "", f"A search must have at most {PARAMETERS_MOST} parameters.")
     if any("\0" in value for _, value in parameters):
-        raise refuse(400, "invalid", "", "A parameter contains a NUL character.")
+        raise refuse(400, "invalid", "", "A parameter must not contain NUL characters.")
     return parameters
 
 
@@ -99,7 +99,9 @@ async def read_body(request: Request, limits: Limits, seconds_most: float = BODY
                     raise _too_long(limits)
                 chunks.append(chunk)
     except TimeoutError:
-        raise refuse(408, "timeout", "", "The body did not arrive in time.", Connection="close") from None
+        raise refuse(
+            408, "timeout", "", f"The body must arrive within {seconds_most:.0f} seconds.", Connection="close"
+        ) from None
     return b"".join(chunks)
 
 
@@ -112,16 +114,16 @@ def require_acceptable(request: Request) -> None:
         ranges = request.headers.get("accept", "").split(",")
         readable = any(_media_type(each) in _ACCEPTED and not _is_unwanted(each) for each in ranges)
     if not readable:
-        raise refuse(406, "not-supported", "", f"The hub answers in {FHIR_JSON}.")
+        raise refuse(406, "not-supported", "", f"Accept must allow {FHIR_JSON}.")
 
 
 def require_presentable(parameters: Parameters) -> None:
     """Refuse (400) another `_summary` than false, which client libraries add, and a `_pretty` that is neither."""
     for name, value in parameters:
         if name == "_pretty" and value not in ("true", "false"):
-            raise refuse(400, "invalid", "", "_pretty is true or false.")
+            raise refuse(400, "invalid", "", "_pretty must be true or false.")
         if name == "_summary" and value != "false":
-            raise refuse(400, "not-supported", "", "_summary is false here: resources are answered whole.")
+            raise refuse(400, "not-supported", "", "_summary must be false; resources are answered whole.")
 
 
 def preferred(request: Request) -> str:
@@ -130,7 +132,7 @@ def preferred(request: Request) -> str:
     return next((each.partition("=")[2] for each in wishes if each.startswith("return=")), "representation")
 
 
-def version_headers(resource: dict[str, Any]) -> dict[str, str]:
+def version_headers(resource: Json) -> dict[str, str]:
     """ETag and Last-Modified of a resource as it was read."""
     updated = datetime.fromisoformat(resource["meta"]["lastUpdated"]).astimezone(UTC)
     return {"ETag": fhir.etag(resource["meta"]["versionId"]), "Last-Modified": format_datetime(updated, usegmt=True)}
@@ -143,9 +145,9 @@ def base_of(request: Request) -> str:
 def _require_content(request: Request, types: Sequence[str]) -> None:
     """Refuse (415) another media type, and what is compressed: a small body may hide a huge one."""
     if _media_type(request.headers.get("content-type", "")) not in types:
-        raise refuse(415, "not-supported", "", f"Send {types[0]}.")
+        raise refuse(415, "not-supported", "", f"Content-Type must be {types[0]}.")
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise refuse(415, "not-supported", "", "Send the body uncompressed.", Accept_Encoding="identity")
+        raise refuse(415, "not-supported", "", "The body must not be compressed.", Accept_Encoding="identity")
 
 
 def _media_type(text: str) -> str:
@@ -159,4 +161,4 @@ def _is_unwanted(media_range: str) -> bool:
 
 
 def _too_long(limits: Limits) -> HttpRefusal:
-    return refuse(413, "too-long", "", f"The body is longer than {limits.body_bytes_max} bytes.")
+    return refuse(413, "too-long", "", f"The body must be at most {limits.body_bytes_max} bytes.")

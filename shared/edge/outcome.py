@@ -1,12 +1,14 @@
-"""How the edge says no: issues, the refusal that carries them, and the OperationOutcome they become.
+"""How the edge refuses: issues, the refusal that carries them, and the OperationOutcome they become.
 
 A diagnostic names a place and a rule, never the value that was found there: the value may identify a patient.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
+
+from shared.edge.json import MutableJson
 
 __all__ = ["Code", "HttpRefusal", "Issue", "Severity", "fault", "outcome", "refuse"]
 
@@ -24,7 +26,7 @@ Code = Literal[
 
 
 class Issue(msgspec.Struct, frozen=True):
-    """One thing to say about a request: `code` is FHIR's issue-type, `expression` the FHIRPath of each place."""
+    """One thing wrong with a request: `code` is FHIR's issue-type, `expression` the FHIRPath of each place."""
 
     severity: Severity
     code: Code
@@ -33,7 +35,7 @@ class Issue(msgspec.Struct, frozen=True):
 
 
 class HttpRefusal(Exception):
-    """We say no. Carries the HTTP status, the issues and headers such as `Retry-After` (seconds)."""
+    """The request is refused. Carries the HTTP status, the issues and headers such as `Retry-After` (seconds)."""
 
     def __init__(self, status: int, issues: Sequence[Issue], headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, tuple(issues))
@@ -56,12 +58,12 @@ def refuse(status: int, code: Code, expression: str, diagnostics: str, **headers
     return HttpRefusal(status, (fault(code, expression, diagnostics),), named)
 
 
-def outcome(issues: Sequence[Issue]) -> dict[str, Any]:
+def outcome(issues: Sequence[Issue]) -> MutableJson:
     """The OperationOutcome of these issues; without any, the one that says all is well."""
     listed = issues or (Issue("information", "informational", (), "All is well."),)
     return {"resourceType": "OperationOutcome", "issue": [_written(issue) for issue in listed]}
 
 
-def _written(issue: Issue) -> dict[str, Any]:
+def _written(issue: Issue) -> MutableJson:
     place = {"expression": list(issue.expression)} if issue.expression else {}
     return {"severity": issue.severity, "code": issue.code, "diagnostics": issue.diagnostics, **place}

@@ -1,9 +1,9 @@
-"""The FHIR routes: what is asked, told to the desk or read, and the answer in FHIR's shape."""
+"""The FHIR routes: what is submitted or read, and the answer in FHIR's shape."""
 
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from shared.edge import fhir
 from shared.edge.clients import Caller
-from shared.edge.fhir import Answered, BundleEntry
+from shared.edge.fhir import Answered
 from shared.edge.http import (
     EdgeDependencies,
     Handler,
@@ -24,13 +24,14 @@ from shared.edge.http import (
     search_parameters,
     version_headers,
 )
+from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
 from shared.edge.resolving import Submission, cause_of, digest_of
 from shared.edge.submissions import Done
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _INCOMPLETE = Issue(
-    "information", "incomplete", (), "Accepted and kept; it is decided once earlier events of this patient are."
+    "information", "incomplete", (), "Stored; it is decided once the earlier events of this patient are."
 )
 
 
@@ -52,9 +53,7 @@ def message(dependencies: EdgeDependencies) -> Handler:
         caller, body, bundle = await read_resource(dependencies, request)
         header, entries = fhir.message(bundle)
         if not entries:
-            raise refuse(
-                422, "required", "Bundle.entry", "A message says something: it has a resource besides its header."
-            )
+            raise refuse(422, "required", "Bundle.entry", "A resource besides the MessageHeader is required.")
         cause, repeatable = cause_of(bundle, caller)
         done = await dependencies.submissions.submit(
             Submission("message", entries, cause, repeatable, digest_of(body)), caller
@@ -78,10 +77,12 @@ def update(dependencies: EdgeDependencies) -> Handler:
     return handle
 
 
-async def _single(dependencies: EdgeDependencies, request: Request, method: Any, identity: str | None) -> Response:
+async def _single(
+    dependencies: EdgeDependencies, request: Request, method: Literal["POST", "PUT"], identity: str | None
+) -> Response:
     _require_taken(dependencies, request.path_params["type"], method)
     caller, body, resource = await read_resource(dependencies, request)
-    entry: BundleEntry = fhir.single(method, request.path_params["type"], identity, resource, request.headers)
+    entry = fhir.single(method, request.path_params["type"], identity, resource, request.headers)
     bundle = resource if entry.type == "Bundle" else None
     cause, repeatable = cause_of(bundle, caller)
     done = await dependencies.submissions.submit(
@@ -114,7 +115,7 @@ async def _represented(
 
 
 def read(dependencies: EdgeDependencies) -> Handler:
-    """A resource, or one version of it: only the current one is kept, so an older one is not found."""
+    """A resource, or one version of it: only the current one is stored, so an older one is not found."""
 
     async def handle(request: Request) -> Response:
         caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
@@ -122,10 +123,10 @@ def read(dependencies: EdgeDependencies) -> Handler:
         _require_readable(dependencies, kind)
         caller.require(kind, "r")
         if not _ID.fullmatch(name):
-            raise refuse(404, "not-found", "", "There is no such resource here.")
+            raise refuse(404, "not-found", "", "No resource of this type has this id.")
         resource = await dependencies.reader.one(kind, name, caller)
         if request.path_params.get("version", resource["meta"]["versionId"]) != resource["meta"]["versionId"]:
-            raise refuse(404, "not-found", "", "Only the current version is kept; read it without its version.")
+            raise refuse(404, "not-found", "", "Only the current version is stored; read it without its version.")
         headers = version_headers(resource)
         if headers["ETag"] in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
             return Response(status_code=304, headers=headers)
@@ -155,20 +156,26 @@ def _require_taken(dependencies: EdgeDependencies, kind: str, method: str) -> No
     edge = dependencies.submissions.edge
     taken = edge.takes.get(kind)
     if taken is None and not (edge.accepts_any and fhir.is_resource_type(kind)):
-        raise refuse(404, "not-supported", "", "This service takes no such resource type.")
+        raise refuse(404, "not-supported", "", "Must be a resource type that this service accepts; see /fhir/metadata.")
     wanted = "create" if method == "POST" else "update"
     if wanted not in (taken.interactions if taken else ("create",)):
-        raise refuse(405, "not-supported", "", f"This service takes no {wanted} of this type.", Allow="GET, HEAD")
+        raise refuse(
+            405,
+            "not-supported",
+            "",
+            f"This service does not support {wanted} of this resource type; see /fhir/metadata.",
+            Allow="GET, HEAD",
+        )
 
 
 def _require_readable(dependencies: EdgeDependencies, kind: str) -> None:
-    """Only what the service says it reads: aftercare keeps a Patient for its partner form alone."""
+    """Only what the service states that it reads: aftercare stores a Patient for its partner form alone."""
     edge = dependencies.submissions.edge
     taken = edge.takes.get(kind)
     if taken is None and edge.accepts_any and fhir.is_resource_type(kind):
         return
     if taken is None or "read" not in taken.interactions:
-        raise refuse(404, "not-supported", "", "This service reads no such resource type.")
+        raise refuse(404, "not-supported", "", "Must be a resource type that this service reads; see /fhir/metadata.")
 
 
 def _next(own: str, parameters: list[tuple[str, str]], following: int | None) -> str | None:
@@ -188,11 +195,11 @@ def _bundle_answer(done: Done) -> Response:
     return answer(answered, 202 if done.incomplete else 200)
 
 
-def _message_answer(header: dict[str, Any], done: Done) -> dict[str, Any]:
+def _message_answer(header: Json, done: Done) -> MutableJson:
     """The response message: that the request was taken, which one it was, and where each resource now stands."""
     identity, details = str(uuid4()), str(uuid4())
     issues = [Issue("information", "informational", (), _unversioned(each.location)) for each in done.answered]
-    header_out: dict[str, Any] = {
+    header_out: MutableJson = {
         "resourceType": "MessageHeader",
         "id": identity,
         **{name: header[name] for name in ("eventCoding", "eventUri") if name in header},

@@ -1,4 +1,4 @@
-"""Reading: one resource, or a search over what this service said and accepted. Every query is of one program."""
+"""Reading: one resource, or a search over what this service emitted and accepted. Every query is of one program."""
 
 import re
 from base64 import b64decode
@@ -43,17 +43,17 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class ResourceReader:
-    """Reads `resources`, the only read model. What was said is what can be read."""
+    """Reads `resources`, the only read model. What was emitted is what can be read."""
 
     pool: Pool
     keys: Keys
 
     async def one(self, type_: str, identity_: str, caller: Caller) -> MutableJson:
-        """A resource with its version and time. Raises Refusal 404, the same whether absent or of another program."""
+        """A resource with its version and time. Raises HttpRefusal 404, absent or of another program."""
         async with self.pool.acquire() as connection:
             row = await resources.one(connection, caller.program, (type_, identity_))
         if row is None:
-            raise refuse(404, "not-found", "", "There is no such resource here.")
+            raise refuse(404, "not-found", "", "No resource of this type has this id.")
         return self._resource(row)
 
     async def search(
@@ -95,7 +95,7 @@ class ResourceReader:
             case "_lastUpdated":
                 query.changed(*_between(value))
             case _:
-                raise refuse(400, "not-supported", "", "A search parameter here is not supported; see /fhir/metadata.")
+                raise refuse(400, "not-supported", "", "Must use only the search parameters in /fhir/metadata.")
 
     async def _patients(self, value: str, caller: Caller) -> list[str]:
         """`Patient/x` or `x`: the hub's id, or the client's own reference to its Patient."""
@@ -108,7 +108,7 @@ class ResourceReader:
     async def _owners(self, value: str, caller: Caller) -> list[str]:
         system, bar, name = value.partition("|")
         if not bar:
-            raise refuse(400, "invalid", "", "An identifier is searched as system|value.")
+            raise refuse(400, "invalid", "", "Must be an identifier: system|value.")
         digests = self.keys.digests(caller.program, [Identifier(system, name)])
         async with self.pool.acquire() as connection:
             return sorted(await aliases.resolve(connection, caller.program, digests))
@@ -124,7 +124,7 @@ class ResourceReader:
 
 def _number(value: str, name: str) -> int:
     if not _NUMBER.fullmatch(value):
-        raise refuse(400, "invalid", "", f"{name} is a whole number.")
+        raise refuse(400, "invalid", "", f"{name} must be a whole number, 0 or more.")
     return int(value)
 
 
@@ -132,7 +132,7 @@ def _carrying(query: Search, value: str) -> None:
     """One of these identifiers: `system|value`, `|value` without a system, `value` of any system or none."""
     sought = _identifiers(value)
     if len(sought) > IDENTIFIERS_MOST:
-        raise refuse(400, "too-costly", "", f"A search names at most {IDENTIFIERS_MOST} identifiers.")
+        raise refuse(400, "too-costly", "", f"A search must name at most {IDENTIFIERS_MOST} identifiers.")
     query.carrying(sought)
 
 
@@ -144,7 +144,7 @@ def _identifiers(value: str) -> list[tuple[str | None, str]]:
         before, bar, after = (each.translate(_SHOWN) for each in token.partition("|"))
         sought.append((before, after) if bar else (None, before))
     if not all(number.strip() for _, number in sought):
-        raise refuse(400, "invalid", "", "An identifier is searched as system|value, |value or value.")
+        raise refuse(400, "invalid", "", "Must be an identifier: system|value, |value or value.")
     return sought
 
 
@@ -152,7 +152,7 @@ def _between(value: str) -> tuple[datetime | None, datetime | None]:
     """A FHIR date with its prefix as [since, until): a bare day, month or year means the whole of it."""
     found = _DATE.fullmatch(value)
     if found is None:
-        raise refuse(400, "invalid", "", "A date is searched as ge2026-01-31 and the like.")
+        raise refuse(400, "invalid", "", "Must be a date with an optional prefix eq, ge, gt, le or lt: ge2026-01-31.")
     start, end = _span(found[2])
     match found[1] or "eq":
         case "eq":

@@ -1,10 +1,11 @@
-"""Foreign FHIR in, told: one Bundle becomes commands in a fixed order, all or none, about one patient."""
+"""Foreign FHIR as commands: one Bundle in a fixed order, all or none, about one patient."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from services.intake.edge import assessing, consenting, discharge, patients, prescribing, tasks
 from services.intake.messages import (
+    Finding,
     RecordAssessment,
     RecordConditions,
     RecordCoverage,
@@ -23,7 +24,7 @@ __all__ = ["TAKES", "edge", "interpret"]
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
 _SENT = ResourceSupport((*_READ, "create", "update"), PARAMETERS, conditional_create=True)
-_SAID = ResourceSupport(_READ, PARAMETERS)
+_EMITTED = ResourceSupport(_READ, PARAMETERS)
 
 TAKES: dict[str, ResourceSupport] = {
     **dict.fromkeys(
@@ -46,7 +47,7 @@ TAKES: dict[str, ResourceSupport] = {
         _SENT,
     ),
     "EpisodeOfCare": ResourceSupport((*_READ, "update"), PARAMETERS),
-    **dict.fromkeys(("CarePlan", "List", "DetectedIssue"), _SAID),
+    **dict.fromkeys(("CarePlan", "List", "DetectedIssue"), _EMITTED),
 }
 ORDER = (
     "Patient",
@@ -69,7 +70,7 @@ _URGENT = TABLE.looked_at_by_safety()
 
 
 def edge(keys: Keys) -> Edge:
-    """Intake's edge: it keeps patients, takes messages, and keeps what it does not know as it came."""
+    """Intake's edge: it creates patients, takes messages, and stores what it does not know as received."""
     return Edge(
         takes=TAKES,
         interpret=lambda entries, context: interpret(entries, context, keys),
@@ -103,28 +104,27 @@ def _of(entries: Sequence[BundleEntry], *types: str) -> list[BundleEntry]:
     return [each for each in entries if each.type in types]
 
 
-def _assessed(entries: Sequence[BundleEntry], context: Context) -> list[Command]:
+def _assessed(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
     """Safety first, so that it reaches a person even while the rest waits; then lists, diagnoses and the needs."""
-    found = [one for each in _of(entries, *_ASSESSED) for one in assessing.findings(each, context)]
-    ages = [one for each in _of(entries, "Patient") for one in patients.age(each, context)]
-    needs = [one for each in _of(entries, "Observation") if (one := assessing.need(each, context))]
-    diagnosed = [one for each in _of(entries, "Condition") for one in assessing.findings(each, context)]
-    prescribed = [prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)]
-    urgent = tuple(each for each in found if each.code in _URGENT)
-    commands: list[Command] = []
-    if urgent:
-        commands.append(ReportFindings(findings=urgent))
-    if prescribed:
-        commands.append(RecordMedications(medications=tuple(prescribed)))
-    if diagnosed:
-        commands.append(RecordConditions(findings=tuple(diagnosed)))
+    found = _findings(_of(entries, *_ASSESSED), context)
+    if urgent := tuple(each for each in found if each.code in _URGENT):
+        yield ReportFindings(findings=urgent)
+    if prescribed := tuple(prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)):
+        yield RecordMedications(medications=prescribed)
+    if diagnosed := _findings(_of(entries, "Condition"), context):
+        yield RecordConditions(findings=diagnosed)
+    ages = [age for each in _of(entries, "Patient") for age in patients.age(each, context)]
+    needs = tuple(need for each in _of(entries, "Observation") if (need := assessing.need(each, context)))
     if needs or found or ages:
-        commands.append(RecordAssessment(needs=tuple(needs), findings=(*ages, *found)))
-    return commands
+        yield RecordAssessment(needs=needs, findings=(*ages, *found))
+
+
+def _findings(entries: Sequence[BundleEntry], context: Context) -> tuple[Finding, ...]:
+    return tuple(finding for each in entries for finding in assessing.findings(each, context))
 
 
 def _is_decided(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> bool:
-    """What the hub itself writes when it decides (its Tasks, the discharge) is not kept as it came."""
+    """What the hub itself writes when it decides (its Tasks, the discharge) is not stored as received."""
     if entry.type == "Task":
         return tasks.is_ours(entry, context)
     if entry.type == "Encounter":
@@ -133,7 +133,7 @@ def _is_decided(entry: BundleEntry, entries: Sequence[BundleEntry], context: Con
 
 
 def _sealed(entry: BundleEntry, keys: Keys) -> AcceptedResource:
-    """A document inside a message carries a Patient with it: kept encrypted, like every Patient."""
+    """A document inside a message carries a Patient with it: stored encrypted, like every Patient."""
     return AcceptedResource(
         entry.type, str(entry.id), b64encode(keys.encrypt(encode(entry.resource))).decode(), sealed=True
     )
