@@ -106,6 +106,7 @@ OPENS_NOTHING = {
     "access only": consent(
         provision=provision(action=[{"coding": [{"system": codes.CONSENT_ACTION, "code": "access"}]}])
     ),
+    "an action in words": consent(provision=provision(action=[{"text": "disclose"}])),
     "narrowed by class": consent(
         provision=provision(**{"class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Patient"}]})
     ),

@@ -31,8 +31,8 @@ def consented(
     opened = None if entry.resource["status"] in _ENDED else _opened(entry, entries, context)
     if opened is not None:
         if _was_ended(entry, context):
-            reason = "A consent that was revoked opens nothing again; a new Consent does."
-            raise refuse(422, "business-rule", f"{entry.place}.status", reason)
+            place = f"{entry.place}.status"
+            raise refuse(422, "business-rule", place, "A revoked Consent stays revoked; a new Consent is required.")
         return (opened,)
     ended = entry.method == "PUT" or entry.resource["status"] in _ENDED
     return (RevokeConsent(consent_id=str(entry.id)),) if ended else ()

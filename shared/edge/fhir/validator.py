@@ -86,17 +86,14 @@ def _element(element: Json, form: Shape, known: Mapping[str, str]) -> list[Issue
             field.many or field.element or type(value) not in field.types or (field.passes and not field.passes(value))
         ):
             found += _property(element, name, field, known)
-        if len(found) >= ISSUES_MAX:
+        if found and len(found) >= ISSUES_MAX:
             return found
-    return found + _whole(element, form, not found)
+    return found + _whole(element, form, not found) if form.laws or form.demands or form.choices else found
 
 
 def _property(element: Json, name: str, field: Field, known: Mapping[str, str]) -> list[Issue]:
     """One property that repeats, has properties of its own, or is wrong."""
-    if field.many:
-        wrong = _list(element[name], field, known, name[0] == "_" or f"_{name}" in element)
-    else:
-        wrong = _value(element[name], field, known)
+    wrong = _list(element, name, field, known) if field.many else _value(element[name], field, known)
     return _under(f".{field.label}", wrong) if wrong else wrong
 
 
@@ -127,15 +124,16 @@ def _is_explained(extensions: object) -> bool:
     return any(type(one) is dict and "extension" in one for one in places)
 
 
-def _list(value: object, field: Field, known: Mapping[str, str], gaps: bool) -> list[Issue]:
+def _list(element: Json, name: str, field: Field, known: Mapping[str, str]) -> list[Issue]:
     """A repeating element. Gaps (null) keep the values of a primitive in step with their extensions."""
+    value = element[name]
     if type(value) is not list:
         return [fault("structure", "", "Must be a list.")]
     if not value:
         return [fault("structure", "", "A list must not be empty.")]
     found: list[Issue] = []
     for place, item in enumerate(value):
-        if item is None and gaps:
+        if item is None and (name[0] == "_" or f"_{name}" in element):
             continue
         if wrong := _value(item, field, known):
             found += _under(f"[{place}]", wrong)

@@ -291,6 +291,6 @@ async def test_a_posted_search_is_a_form_of_known_parameters(counter: Counter) -
 # What the service says of itself
 
 
-async def test_the_statement_tells_of_what_is_kept_as_it_came(counter: Counter) -> None:
+async def test_the_statement_says_what_is_stored_as_received(counter: Counter) -> None:
     (rest,) = (await counter.ask("GET", "/fhir/metadata")).json()["rest"]
-    assert "kept as they came" in rest["documentation"]
+    assert "stored as received" in rest["documentation"]
