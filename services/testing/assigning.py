@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from services.testing.messages import ReportResult
-from shared.edge.fhir import BundleEntry
+from shared.edge.fhir import BundleEntry, elements
 from shared.edge.outcome import refuse
 from shared.events import codes, fhir
 from shared.path.transaction.resources import AcceptedResource
@@ -47,10 +47,7 @@ def task(cause: UUID, program: str, reports: Sequence[ReportResult], now: dateti
 
 def asks_whose(stored: Mapping[str, Any]) -> bool:
     """Whether this Task is one of ours above."""
-    return any(
-        each.get("system") == codes.TASK and each.get("code") == WHOSE
-        for each in stored.get("code", {}).get("coding", ())
-    )
+    return elements.has_code(stored.get("code"), codes.TASK, WHOSE)
 
 
 def assigned(entry: BundleEntry, stored: Mapping[str, Any]) -> Iterator[ReportResult]:

@@ -1,16 +1,14 @@
 """Pieces of a foreign Observation or DiagnosticReport: status, codes, value in whatever form, times. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from services.testing.interpretation import cutoff_in
 from services.testing.laboratory import Code, Component, Status
+from shared.edge.json import Json
 from shared.events.codes import HUB
 
-Json = Mapping[str, Any]
 REPORT = f"{HUB}/NamingSystem/laboratory-report"
 """Tag of an Observation as it is kept: the report it came with, so that a later version of it alone meets that one."""
 
@@ -25,19 +23,6 @@ STATUS: Mapping[str, Status] = {
     "cancelled": "cancelled",
     "entered-in-error": "entered-in-error",
 }
-
-
-def instant_of(text: str, zone: ZoneInfo) -> datetime | None:
-    """FHIR's dateTime as an instant, a day as its midnight; None for a month or a year, which names no day, and for a
-    leap second, which this clock doesn't have."""
-    if len(text) < len("2025-01-01"):
-        return None
-    if len(text) == len("2025-01-01"):
-        return datetime.combine(date.fromisoformat(text), datetime.min.time(), zone)
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def tagged(resource: Json, system: str, code: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import assert_never
 from weakref import WeakValueDictionary
 
@@ -12,14 +11,14 @@ from shared.edge import admission, conditional, escalations, fhir
 from shared.edge.admission import Identified, Known, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
-from shared.edge.fhir import Answered, BundleEntry
+from shared.edge.fhir import Answered, BundleEntry, elements
 from shared.edge.outcome import HttpRefusal, fault, refuse
 from shared.edge.patients import RETRY_SECONDS
 from shared.edge.resolving import Resolved, Submission, resolve
 from shared.path.transaction import waiting
 from shared.path.transaction.delivery import Answer, Commanded, Committed, Expected, Incomplete, Reused, Stale
 from shared.path.transaction.inbox import Inbox
-from shared.path.transaction.resources import AcceptedResource, clinical_time
+from shared.path.transaction.resources import AcceptedResource
 from shared.platform import db
 from shared.platform.keys import Keys
 from shared.rules.decision import Refused
@@ -181,7 +180,7 @@ class Submissions:
             str(entry.id),
             fhir.encode(entry.resource).decode(),
             status if isinstance(status, str) else None,
-            _clinical_time(entry.resource),
+            elements.clinical_time(entry.resource),
         )
 
 
@@ -228,21 +227,3 @@ def _answered(entry: BundleEntry, versions: Mapping[tuple[str, str], int]) -> An
 
 def _existing(entry: BundleEntry, version: int) -> Answered:
     return Answered("200 OK", f"{entry.type}/{entry.id}/_history/{version}", str(version))
-
-
-def _clinical_time(resource: Mapping[str, object]) -> datetime | None:
-    """A foreign resource's clinical time, for search: its text read as an instant, a bare date as midnight UTC."""
-    named = {name: _instant(value) for name, value in resource.items() if isinstance(value, str)}
-    period = resource.get("period") or resource.get("effectivePeriod")
-    if isinstance(period, dict) and isinstance(period.get("start"), str):
-        named["period"] = {"start": _instant(period["start"])}  # type: ignore[assignment]
-    return clinical_time(named)
-
-
-def _instant(text: str) -> datetime | None:
-    """None for what is no instant, or one that leaves the calendar on its way to UTC: no database could hold it."""
-    try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
