@@ -1,37 +1,35 @@
-"""`iop demo` as a person runs it, on real Kafka and PostgreSQL: about a minute, and nothing stays behind."""
+"""`iop demo`: twelve weeks pass, nothing is lost, and nothing stays behind."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from deploy.paths import REPOSITORY
+from deploy.demo import run
+from tests.demo.conftest import Demo
 
-pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
-
-def test_twelve_weeks_pass_and_nothing_is_left_running(tmp_path: Path) -> None:
-    report, folder = tmp_path / "report.html", tmp_path / "folders"
-    folder.mkdir()
-    done = subprocess.run(
-        (sys.executable, "-m", "deploy.cli", "demo", "--report", str(report)),
-        cwd=REPOSITORY,
-        env={**os.environ, "TMPDIR": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+@pytest.mark.postgres
+@pytest.mark.kafka
+@pytest.mark.xdist_group("demo")
+def test_twelve_weeks_pass_and_nothing_is_left_running(demo: Demo) -> None:
     for fact in ("events lost", "rows left in outboxes", "events parked"):
-        assert re.search(rf"{fact}\s+│\s+0\s", done.stdout), fact
-    assert "CheckInWithdrawn" not in done.stdout, "nobody of the story checks in by mistake"
-    assert "Patient C: referred, and another level fits" in report.read_text()
-    assert "Synthetic" not in report.read_text() + done.stdout
-    assert list(folder.iterdir()) == []
-    assert _holding(folder) == []
+        assert re.search(rf"{fact}\s+│\s+0\s", demo.printed), fact
+    assert "CheckInWithdrawn" not in demo.printed, "nobody of the story checks in by mistake"
+    assert "Patient C: referred, and another level fits" in demo.report
+    assert "Synthetic" not in demo.report + demo.printed
+    assert list(demo.temporary.iterdir()) == []
+    assert _holding(demo.data) == []
+
+
+def test_the_hubs_folder_is_removed_unless_it_was_named(tmp_path: Path) -> None:
+    with run.folder(None) as fresh:
+        (fresh / "file").write_text("")
+    assert not fresh.exists()
+    with run.folder(tmp_path) as named:
+        assert named == tmp_path
+    assert named.exists()
 
 
 def _holding(folder: Path) -> list[str]:

@@ -208,7 +208,7 @@ class Holding:
             return stale
         decided = decide(delivery, locked, self._by.moment(delivery))
         if isinstance(decided, Refused):
-            self._journal(delivery, name_of(delivery), content_of(delivery), [], decided.code)
+            self._journal(delivery, name_of(delivery), content_of(delivery), [], f"{HELD}: {decided.code}")
             return decided
         named: list[tuple[str, str]] = []
         emitted: list[UUID] = []

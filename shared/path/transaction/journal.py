@@ -18,7 +18,8 @@ _SETTINGS = """INSERT INTO settings (program, digest, body) SELECT * FROM unnest
     ON CONFLICT DO NOTHING"""
 _encode = msgspec.json.Encoder(order="deterministic").encode
 DECIDED, HELD = "decided", "held"
-"""Outcomes of a decision of the service's, and of one about the hub-hold escalation. Any other is a refusal's code."""
+"""Outcomes of a decision of the service's, and (`held`, `held: CODE` where refused) of one about the hub-hold
+escalation. Any other is the code of a refusal."""
 
 
 class JournalRow(msgspec.Struct, frozen=True):
