@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 # Without its bytecode every process that a test starts would compile the house anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test fast conformance check docs bench lock clean
+.PHONY: setup demo test fast storm conformance check docs bench lock clean
 
 setup: $(STAMP)
 
@@ -26,6 +26,10 @@ test: setup
 fast: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --hypothesis-profile=fewer \
 		-m "not postgres and not kafka and not browser and not processes"
+
+storm: setup
+	$(BIN)/python -m pytest -s tests/storm
+	$(BIN)/python -m pytest --hypothesis-profile=many tests/*/test_laws.py tests/shared/rules
 
 conformance: setup
 	$(BIN)/python -m tests.conformance.hapi

@@ -1,5 +1,6 @@
 """Servers of one's own instead of the embedded ones."""
 
+import asyncio
 from pathlib import Path
 
 import asyncpg
@@ -25,7 +26,12 @@ def test_servers_of_ones_own_are_used_and_nothing_is_started(
     assert set(first.postgres) == set(DATABASES)
 
 
-async def test_each_service_gets_a_database_of_its_own_there(own_postgres: RunningPostgres) -> None:
+async def test_each_service_gets_a_database_of_its_own_there(
+    own_kafka: RunningKafka, own_postgres: RunningPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", own_kafka.bootstrap)
+    monkeypatch.setenv("DATABASE_URL", own_postgres.dsn())
+    await asyncio.to_thread(servers.prepare, tmp_path, 0, 0)
     for name in DATABASES:
         connection = await asyncpg.connect(own_postgres.dsn(f"iop_{name}"))
         assert await connection.fetchval("SELECT current_database()") == f"iop_{name}"

@@ -61,7 +61,7 @@ async def test_no_identifier_is_on_a_topic_in_a_log_a_metric_or_a_refusal(clinic
     logs = b"".join(file.read_bytes() for file in (hub_data / "logs").iterdir())
     assert logs
     metrics = b"".join([await scraped(service.base) for service in clinic.driver.hub.services.values()])
-    assert b"iop_heard_total" in metrics
+    assert b"iop_deliveries_total" in metrics
     for place, text in {"topics": emitted, "logs": logs, "metrics": metrics, "refusals": refusals}.items():
         assert [secret for secret in secrets if secret in text] == [], place
 
