@@ -14,10 +14,13 @@ from bench.servers import Servers, emptied
 from bench.slices import Scale, Slice, alternate, between
 from bench.workloads import PROGRAM, Record, Workload, patients
 from shared.events.catalogue import ATTENDANCE_EVENTS
+from shared.path.destination import Routes
 from shared.path.outbound.destinations import topics
 from shared.path.outbound.kafka import BATCH_MOST, TopicLane, producing
 from shared.path.outbound.lane import WakeUp
+from shared.path.outbound.parking import Parking
 from shared.platform import db
+from shared.platform.clock import Clock
 
 ROWS = 20_000
 SENDER = "sender"
@@ -52,7 +55,7 @@ async def _bare(servers: Servers, sendable: Sequence[Sendable]) -> Slice:
 async def _lane(servers: Servers, dsn: str, records: Sequence[Record]) -> Slice:
     await emptied(dsn)
     (destination,) = [each for each in topics("attendance") if each.name == ATTENDANCE_EVENTS]
-    lane = TopicLane("attendance", destination, WakeUp())
+    lane = TopicLane(destination, Parking("attendance", Routes([]), Clock(), WakeUp()))
     processes = servers.processes(SENDER)
     connection: Any = await db.connect(dsn)
     try:

@@ -27,6 +27,7 @@ from shared.path.outbound import destinations
 from shared.path.outbound.gate import GatedLane
 from shared.path.outbound.kafka import TopicLane
 from shared.path.outbound.lane import WakeUp, oldest_unsent_seconds
+from shared.path.outbound.parking import Parking
 from shared.path.service import Service
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
@@ -136,9 +137,10 @@ def _lanes(
     service: Service, routes: Routes, process: Process, inbox: Inbox, wake_up: WakeUp
 ) -> list[Coroutine[Any, Any, None]]:
     """A lane for each row of the routing table."""
+    parking = Parking(service.name, routes, inbox.clock, wake_up)
     return [
-        TopicLane(service.name, each, wake_up).run(process.database_url, process.kafka_bootstrap)
-        if each.gate is None
+        TopicLane(each, parking).run(process.database_url, process.kafka_bootstrap)
+        if each.kind == "topic"
         else GatedLane(service, each, routes, inbox.pool, inbox.clock, wake_up).run(process.database_url)
         for each in routes.destinations
     ]

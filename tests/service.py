@@ -142,8 +142,12 @@ class ServiceOnPostgres:
 
     async def emitted(self) -> list[str]:
         """The events in the outbox, in their order."""
-        headers = await self.select("SELECT headers FROM outbox WHERE lane LIKE 'topic:%' ORDER BY id")
-        return [wire.event_name(json.loads(each)) for (each,) in headers]
+        return await self.emitted_to("%")
+
+    async def emitted_to(self, topic: str) -> list[str]:
+        """The events in the outbox for this topic."""
+        query = "SELECT headers FROM outbox WHERE lane LIKE $1 ORDER BY id"
+        return [wire.event_name(json.loads(each)) for (each,) in await self.select(query, f"topic:{topic}")]
 
 
 def _identity(done: Done) -> str:

@@ -1,7 +1,6 @@
 """The FHIR routes: what is submitted or read, and the answer in FHIR's shape."""
 
 import re
-import time
 from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import urlencode
@@ -28,6 +27,7 @@ from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
 from shared.edge.resolving import Submission, cause_of, digest_of
 from shared.edge.submissions import Done
+from shared.platform.clock import machine_now
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _INCOMPLETE = Issue(
@@ -214,7 +214,7 @@ def _message_answer(header: Json, done: Done) -> MutableJson:
     return {
         "resourceType": "Bundle",
         "type": "message",
-        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "timestamp": f"{machine_now():%Y-%m-%dT%H:%M:%SZ}",
         "entry": [
             {"fullUrl": f"urn:uuid:{identity}", "resource": header_out},
             {"fullUrl": f"urn:uuid:{details}", "resource": details_out},

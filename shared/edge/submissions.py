@@ -114,7 +114,8 @@ class Submissions:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         try:
             self._queue.put_nowait((delivery, future))
-            answer = await asyncio.wait_for(future, ANSWER_SECONDS_MOST)
+            async with asyncio.timeout(ANSWER_SECONDS_MOST):
+                answer = await future
         except (asyncio.QueueFull, TimeoutError) as error:
             raise refuse(503, "throttled", "", "The service is busy.", Retry_After="5") from error
         except Exception as error:

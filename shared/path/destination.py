@@ -6,13 +6,14 @@ A further destination (an EHR, a laboratory, the webhook of whoever is on call) 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from shared.events.envelope import Event, Resource
 from shared.events.wire import Written
 from shared.rules.consent import Partner, Permitted, Withheld
 
 Kind = Literal["topic", "partner"]
+Taken = TypeVar("Taken", bound=Event)
 Contact = Mapping[str, Any]
 Form = Callable[[Any, str, Permitted, Partner, Contact, str], Resource | Withheld]
 """What goes out, or why it can't be filled in: (event, patient, permission, partner, the opened Patient, the row's id)
@@ -29,7 +30,7 @@ class Transport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Destination:
+class Destination(Generic[Taken]):
     """One lane out of the service: which events it takes, what a row of it holds, and who may open the way.
 
     `selects` narrows `subscribes` by the event itself; `headers` are what the sender needs besides the record's own;
@@ -38,10 +39,10 @@ class Destination:
 
     name: str
     kind: Kind
-    subscribes: frozenset[type[Event]]
-    body: Callable[[Event, Written], bytes]
-    selects: Callable[[Event], bool] = lambda event: True
-    headers: Callable[[Event], Mapping[str, str]] = lambda event: {}
+    subscribes: frozenset[type[Taken]]
+    body: Callable[[Taken, Written], bytes]
+    selects: Callable[[Taken], bool] = lambda event: True
+    headers: Callable[[Taken], Mapping[str, str]] = lambda event: {}
     gate: Partner | None = None
     form: Form | None = None
     transport: Transport | None = None
@@ -55,10 +56,10 @@ class Destination:
 class Routes:
     """The routing table of one service, looked up by the type of the event."""
 
-    destinations: Sequence[Destination]
-    _by_type: dict[type[Event], tuple[Destination, ...]] = field(default_factory=dict, init=False)
+    destinations: Sequence[Destination[Any]]
+    _by_type: dict[type[Event], tuple[Destination[Any], ...]] = field(default_factory=dict, init=False)
 
-    def of(self, event: Event) -> Iterable[Destination]:
+    def of(self, event: Event) -> Iterable[Destination[Any]]:
         """Where this event goes."""
         kind = type(event)
         known = self._by_type.get(kind)

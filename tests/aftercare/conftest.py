@@ -38,7 +38,7 @@ async def aftercare(aftercare_alone: Aftercare) -> AsyncIterator[Aftercare]:
     lanes = [
         GatedLane(here.inbox.service, each, here.inbox.routes, here.pool, here.inbox.clock, here.wake_up).run(here.dsn)
         for each in here.inbox.routes.destinations
-        if each.gate is not None and each.gate.url
+        if each.gate is not None
     ]
     running = [InternalLane(here.inbox, here.wake_up).run(here.dsn), run_deadlines(here.inbox), *lanes]
     tasks = [asyncio.create_task(each) for each in running]

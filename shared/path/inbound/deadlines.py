@@ -42,14 +42,19 @@ async def run_due(inbox: Inbox) -> int:
 async def _run_kind(inbox: Inbox, kind: str) -> int:
     now = inbox.clock.now()
     await inbox.journal.ensure(now)
-    async with inbox.pool.acquire() as connection, connection.transaction():
-        rows = await connection.fetch(_DUE, kind, now, BATCH_MOST)
-        if not rows:
-            return 0
-        deliveries = [_time_passed(row, kind, now, inbox.service.name) for row in rows]
-        _, fed = await inbox.take(connection, deliveries, now, kind)
-    inbox.wake(fed)
-    return len(rows)
+    deliveries: list[Internal] = []
+    try:
+        async with inbox.pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(_DUE, kind, now, BATCH_MOST)
+            deliveries = [_time_passed(row, kind, now, inbox.service.name) for row in rows]
+            _, fed = await inbox.take(connection, deliveries, now, kind)
+        inbox.wake(fed)
+    except Exception as error:
+        if not db.is_data_error(error):
+            raise
+        for delivery in deliveries:
+            await inbox.receive([delivery], kind)
+    return len(deliveries)
 
 
 def _time_passed(row: Row, kind: str, now: datetime, service: str) -> Internal:

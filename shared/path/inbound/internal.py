@@ -5,21 +5,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import groupby
 
+import msgspec
+
 from shared.path.outbound.lane import WakeUp, run_lane, wait_for_work
+from shared.path.outbound.parking import SENDABLE, Parking
 from shared.path.transaction.batch import INTERNAL_LANE
-from shared.path.transaction.delivery import from_internal_lane
+from shared.path.transaction.delivery import Internal, from_internal_lane
 from shared.path.transaction.inbox import Inbox
-from shared.platform.db import Connection
+from shared.platform import log
+from shared.platform.db import Connection, Row
 
 BATCH_MOST = 100
 POLL_SECONDS = 0.200
 """For what another replica stored; what this one stores wakes the lane."""
-_NEXT = "SELECT id, key, headers, body FROM outbox WHERE lane = 'internal' ORDER BY id LIMIT $1"
+_NEXT = (
+    f"SELECT id, program, key, headers, body FROM outbox o WHERE lane = 'internal' AND {SENDABLE} ORDER BY id LIMIT $1"
+)
 
 
 class InternalLane:
     def __init__(self, inbox: Inbox, wake_up: WakeUp) -> None:
         self._inbox = inbox
+        self._parking = Parking(inbox.service.name, inbox.routes, inbox.clock, wake_up)
         self._fed: asyncio.Event = wake_up.listen(INTERNAL_LANE)
 
     async def run(self, dsn: str) -> None:
@@ -30,10 +37,18 @@ class InternalLane:
         if not rows:
             await wait_for_work(self._fed, POLL_SECONDS)
             return
-        deliveries = [from_internal_lane(row, self._inbox.service) for row in rows]
+        deliveries = [each for row in rows if (each := await self._read(connection, row)) is not None]
         # One transaction locks one kind of key.
         for kind, run in groupby(deliveries, key=lambda delivery: delivery.kind):
             await self._inbox.receive(list(run), kind)
+
+    async def _read(self, connection: Connection, row: Row) -> Internal | None:
+        """The delivery of a row. One that an older or newer release stored and this one can't read is parked."""
+        try:
+            return from_internal_lane(row, self._inbox.service)
+        except (msgspec.MsgspecError, LookupError, ValueError) as wrong:
+            await self._parking.park(connection, INTERNAL_LANE, row, "unreadable", log.place_of(wrong))
+            return None
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import msgspec
 from shared.events import wire
 from shared.events.catalogue import BY_NAME
 from shared.events.intake import ConsentGiven, ConsentRevoked
-from shared.path.outbound import lane
+from shared.path.outbound import parking
 from shared.path.service import PATIENT
 from shared.path.transaction import consent_ledger
 from shared.path.transaction.delivery import Incomplete, Redriven, bare, from_parked
@@ -19,7 +19,8 @@ from shared.platform.db import Connection
 _OF_KEY = "SELECT * FROM parked WHERE key_kind = $1 AND key = $2 AND program IN ($3, '') ORDER BY sequence"
 # Only what cannot be read: a bug is mended, and a queued delivery only waits.
 _QUARANTINE = """INSERT INTO quarantine SELECT *, $4, $5 FROM parked
-    WHERE key = $1 AND program IN ($2, '') AND id = $3 AND class = 'unreadable' RETURNING sequence, event"""
+    WHERE key_kind = $6 AND key = $1 AND program IN ($2, '') AND id = $3 AND class = 'unreadable'
+    RETURNING sequence, event"""
 # The row lock keeps a delivery that arrives meanwhile from overtaking the parked ones.
 _LOCK = "SELECT 1 FROM state WHERE kind = $1 AND key = $2 FOR UPDATE"
 
@@ -79,7 +80,7 @@ async def _redrive(
     quarantine: Quarantine | None,
 ) -> tuple[RedriveResult, frozenset[str]]:
     await connection.execute(_LOCK, kind, key)
-    aside = await _quarantine(connection, key, program, now, quarantine) if quarantine is not None else None
+    aside = await _quarantine(connection, kind, key, program, now, quarantine) if quarantine is not None else None
     rows = await connection.fetch(_OF_KEY, kind, key, program)
     redriven = [Redriven(from_parked(row, inbox.service), row["sequence"], row["sequence"] == aside) for row in rows]
     answers, fed = await inbox.take(connection, redriven, now, kind)
@@ -91,15 +92,22 @@ async def _redrive(
     # Whom a record identified that nobody could read when it came is known from now on.
     followers = [each for several in (await inbox.learn(connection, decided)).values() for each in several]
     _, also_fed = await inbox.take(connection, followers, now, kind)
-    sent_again = await lane.unpark(connection, key, program)
+    sent_again = await parking.unpark(connection, key, program)
     left = len(await connection.fetch(_OF_KEY, kind, key, program))
     return RedriveResult(len(decided), left, len(sent_again)), fed | also_fed | frozenset(sent_again)
 
 
-async def _quarantine(connection: Connection, key: str, program: str, now: datetime, quarantine: Quarantine) -> int:
-    """The sequence of the quarantined delivery. One that may have been about a consent ends all of the patient's."""
-    row = await connection.fetchrow(_QUARANTINE, key, program, quarantine.id, quarantine.by, now)
+async def _quarantine(
+    connection: Connection, kind: str, key: str, program: str, now: datetime, quarantine: Quarantine
+) -> int | None:
+    """The sequence of the quarantined delivery; None of a lane's row, which is out of its lane at once.
+
+    A delivery that may have been about a consent ends all of the patient's.
+    """
+    row = await connection.fetchrow(_QUARANTINE, key, program, quarantine.id, quarantine.by, now, kind)
     if row is None:
+        if await parking.quarantine(connection, key, program, quarantine.id, quarantine.by, now):
+            return None
         raise NotUnreadable
     entry = BY_NAME.get(wire.event_name({"ce_type": row["event"]}))
     if entry is None or issubclass(entry.event, ConsentGiven | ConsentRevoked):

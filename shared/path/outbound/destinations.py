@@ -23,12 +23,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 def routes(service: str, partners: Mapping[str, Partner], form: Form | None) -> Routes:
-    """All destinations of a service; it has partners only where it has a form for them."""
-    gated = [partner_destination(each, form) for each in partners.values()] if form is not None else []
+    """All destinations of a service; it has partners only where it has a form for them, and a group is told nothing.
+
+    Raises ConfigurationError for a partner whose address is missing or none.
+    """
+    told = [each for each in partners.values() if each.kind != "mutual-help-group"]
+    gated = [partner_destination(each, form) for each in told] if form is not None else []
     return Routes([*topics(service), *gated])
 
 
-def topics(service: str) -> list[Destination]:
+def topics(service: str) -> list[Destination[Event]]:
     """Each topic this service emits to, with the events the catalogue says stand on it."""
     by_topic: dict[str, set[type[Event]]] = {}
     for entry in ENTRIES:
@@ -40,13 +44,13 @@ def topics(service: str) -> list[Destination]:
     ]
 
 
-def partner_destination(partner: Partner, form: Form) -> Destination:
+def partner_destination(partner: Partner, form: Form) -> Destination[ReferralPrepared]:
     """Referrals go to the partner they name, as the event itself: the form fills them in at release."""
     return Destination(
         name=partner.name,
         kind="partner",
         subscribes=frozenset({ReferralPrepared}),
-        selects=lambda event: isinstance(event, ReferralPrepared) and event.partner == partner.name,
+        selects=lambda event: event.partner == partner.name,
         body=_event,
         headers=_referral,
         gate=partner,
@@ -60,11 +64,10 @@ def _url(partner: Partner) -> str:
     name = f"IOP_PARTNER_URL_{partner.name.upper().replace('-', '_')}"
     if name in os.environ:
         return require_url(os.environ[name], name)
-    return require_url(partner.url, f"partners.toml: partner.{partner.name}.url") if partner.url else ""
+    return require_url(partner.url, f"partners.toml: partner.{partner.name}.url")
 
 
-def _referral(event: Event) -> Mapping[str, str]:
-    assert isinstance(event, ReferralPrepared)
+def _referral(event: ReferralPrepared) -> Mapping[str, str]:
     return {FOCUS: f"ServiceRequest/{event.referral_id}", ATTEMPT: str(event.attempt)}
 
 

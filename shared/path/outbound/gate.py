@@ -26,12 +26,13 @@ from shared.events.internal import (
     DisclosureRefused,
     DisclosureWithheld,
 )
-from shared.events.technical import DeliveryParked, DisclosureRecorded
+from shared.events.technical import DisclosureRecorded
 from shared.path.destination import Contact, Destination, Routes
-from shared.path.outbound import http, lane
+from shared.path.outbound import http
 from shared.path.outbound.destinations import ATTEMPT, FOCUS
 from shared.path.outbound.http import RefusedForGood, Taken, Trouble
 from shared.path.outbound.lane import WakeUp, run_lane, wait_for_work
+from shared.path.outbound.parking import Class, Parking
 from shared.path.service import PATIENT, Service
 from shared.path.transaction import consent_ledger, resources, store
 from shared.path.transaction.batch import Batch
@@ -82,7 +83,7 @@ class GatedLane:
     """Releases one partner's rows through the gate. A hanging partner delays nobody else."""
 
     def __init__(
-        self, service: Service, destination: Destination, routes: Routes, pool: Pool, clock: Clock, wake_up: WakeUp
+        self, service: Service, destination: Destination[Any], routes: Routes, pool: Pool, clock: Clock, wake_up: WakeUp
     ) -> None:
         if destination.gate is None or destination.form is None or destination.transport is None:
             raise ValueError("a gated destination has a gate, a form and a transport")
@@ -94,6 +95,7 @@ class GatedLane:
         self._pool = pool
         self._clock = clock
         self._wake_up = wake_up
+        self._parking = Parking(service.name, routes, clock, wake_up)
         self.lane = destination.lane
         self._fed = wake_up.listen(self.lane)
 
@@ -226,29 +228,9 @@ class GatedLane:
             await store.store(connection, self._service.deciders[PATIENT], batch, now, now)
         self._wake_up.ring(batch.lanes)
 
-    async def _park(self, row: Row, class_: str, place: str) -> None:
-        """A person redrives it; operations learn of no patient."""
-        log.get().error("parked", lane=self.lane, place=place, partner=self._partner.name, **{"class": class_})
-        cause, now = uuid5(UUID(int=row["id"]), f"{self.lane}:parked"), self._clock.now()
-        name, lane_name = self._service.name, self.lane
-        details = f"A row of lane {lane_name} was parked ({class_}). `iop parked list` shows it."
-        parked = DeliveryParked(outcome_id=str(cause), service=name, details=details)
-        envelope = Envelope(
-            id=cause,
-            source=name,
-            event=DeliveryParked.__name__,
-            program=row["program"],
-            patient="",
-            at=now,
-            correlation_id=cause,
-            causation_id=cause,
-        )
-        batch = Batch(PATIENT, {}, self._routes)
-        batch.send(parked, wire.write(parked, envelope), None, row["program"])
-        async with self._pool.acquire() as connection, connection.transaction():
-            await lane.park(connection, row["id"], f"{class_}: {place}")
-            await store.store(connection, self._service.deciders[PATIENT], batch, now, now)
-        self._wake_up.ring(batch.lanes)
+    async def _park(self, row: Row, class_: Class, place: str) -> None:
+        async with self._pool.acquire() as connection:
+            await self._parking.park(connection, self.lane, row, class_, place)
 
     def _envelope(self, event: Event, disclosure: Disclosure, cause: UUID, now: datetime) -> Envelope:
         return Envelope(

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import msgspec
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import murmur2
 
 from shared.events import wire
@@ -17,9 +18,10 @@ from shared.events.catalogue import INTAKE_EVENTS, PARTITIONS
 from shared.events.envelope import Envelope
 from shared.events.intake import ConsentsCurrent
 from shared.path.destination import Destination
-from shared.path.outbound.lane import WakeUp, run_lane, wait_for_work
+from shared.path.outbound.lane import run_lane, wait_for_work
+from shared.path.outbound.parking import SENDABLE, Class, Parking
 from shared.path.transaction import store
-from shared.platform import metrics
+from shared.platform import db, log, metrics
 from shared.platform.clock import machine_now, ticks
 from shared.platform.db import Connection, Row
 
@@ -32,8 +34,8 @@ YIELD_EVERY = 50
 HEARTBEAT_SECONDS = 10.0
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 # Never `id > last`: transactions commit out of order. Those on their way are named instead.
-_NEXT = """SELECT id, key, partition, headers, body FROM outbox WHERE lane = $1 AND id <> ALL($3::bigint[])
-    ORDER BY id LIMIT $2"""
+_NEXT = f"""SELECT id, program, key, partition, headers, body FROM outbox o
+    WHERE lane = $1 AND id <> ALL($3::bigint[]) AND {SENDABLE} ORDER BY id LIMIT $2"""
 # One heartbeat a partition, newest only: an older one that was not sent yet says nothing more.
 _HEARTBEAT = """WITH gone AS (DELETE FROM outbox WHERE lane = $1 AND partition IS NOT NULL)
     INSERT INTO outbox (lane, partition, headers, body) SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[])"""
@@ -67,20 +69,21 @@ def _partition(key: bytes | None, everyone: Sequence[int], available: Sequence[i
     return everyone[_hash(key) % len(everyone)] if key is not None else everyone[0]
 
 
-async def _acknowledged(sent: Sequence["asyncio.Future[Any]"]) -> None:
+async def _acknowledged(sent: Iterable["asyncio.Future[Any]"]) -> None:
     for failure in await asyncio.gather(*sent, return_exceptions=True):
         if isinstance(failure, BaseException):
             raise failure
 
 
 class TopicLane:
-    """Releases one topic's rows in order."""
+    """Releases one topic's rows in order. Trouble ends the turn; a row that fails by itself is parked."""
 
-    def __init__(self, service: str, destination: Destination, wake_up: WakeUp) -> None:
-        self.service = service
+    def __init__(self, destination: Destination[Any], parking: Parking) -> None:
+        self.service = parking.service
         self.topic = destination.name
         self.lane = destination.lane
-        self._fed = wake_up.listen(self.lane)
+        self._parking = parking
+        self._fed = parking.wake_up.listen(self.lane)
         self._beat_at = 0.0
         self._quiet = 0
 
@@ -100,28 +103,56 @@ class TopicLane:
         send. While rows travel the next ones are read, and they leave before the first are deleted."""
         count = 0
         rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST, [])
-        sent = await self._send(sender, rows)
+        sent = await self._send(connection, sender, rows)
         while rows:
             await self._heartbeat(connection)
-            ids = [row["id"] for row in rows]
+            ids = list(sent)
             rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST, ids)
-            await _acknowledged(sent)
-            sent = await self._send(sender, rows)
+            await _acknowledged(sent.values())
+            sent = await self._send(connection, sender, rows)
             await store.delete(connection, self.lane, ids)
             metrics.SENT.labels(self.service, self.lane).inc(len(ids))
             count += len(ids)
         return count
 
-    async def _send(self, sender: AIOKafkaProducer, rows: Sequence[Row]) -> list["asyncio.Future[Any]"]:
-        sent = []
+    async def _send(
+        self, connection: Connection, sender: AIOKafkaProducer, rows: Sequence[Row]
+    ) -> dict[int, "asyncio.Future[Any]"]:
+        """Hand these to the producer; by id of the row, what tells of its acknowledgement."""
+        sent: dict[int, asyncio.Future[Any]] = {}
+        held = set[str]()
         for count, row in enumerate(rows):
-            headers = [(name, value.encode()) for name, value in _decode(row["headers"]).items()]
-            key = row["key"].encode() if row["key"] is not None else None
-            body = row["body"].encode()
-            sent.append(await sender.send(self.topic, body, key=key, partition=row["partition"], headers=headers))
+            if row["key"] not in held:
+                future = await self._sent_or_parked(connection, sender, row)
+                if future is not None:
+                    sent[row["id"]] = future
+                elif row["key"] is not None:
+                    held.add(row["key"])
             if count % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)
         return sent
+
+    async def _sent_or_parked(
+        self, connection: Connection, sender: AIOKafkaProducer, row: Row
+    ) -> "asyncio.Future[Any] | None":
+        """None where the row fails by itself: it is parked."""
+        try:
+            return await self._hand_over(sender, row)
+        except Exception as error:
+            if not _is_of_the_row(error):
+                raise
+            class_: Class = "unreadable" if isinstance(error, msgspec.MsgspecError) else "bug"
+            await self._parking.park(connection, self.lane, row, class_, log.place_of(error))
+            return None
+
+    async def _hand_over(self, sender: AIOKafkaProducer, row: Row) -> "asyncio.Future[Any]":
+        headers = [(name, value.encode()) for name, value in _decode(row["headers"]).items()]
+        key = row["key"].encode() if row["key"] is not None else None
+        body = row["body"].encode()
+        future: asyncio.Future[Any] = await sender.send(
+            self.topic, body, key=key, partition=row["partition"], headers=headers
+        )
+        return future
 
     async def _heartbeat(self, connection: Connection) -> None:
         """The ledger's heartbeat: by the holder of intake's lane, behind every consent stored before it."""
@@ -132,6 +163,13 @@ class TopicLane:
         written = [wire.write(ConsentsCurrent(), _heartbeat_envelope(self.service)) for _ in range(PARTITIONS)]
         headers, bodies = [json.dumps(each.headers) for each in written], [each.body.decode() for each in written]
         await connection.execute(_HEARTBEAT, self.lane, list(range(PARTITIONS)), headers, bodies)
+
+
+def _is_of_the_row(error: Exception) -> bool:
+    """Whether this row alone fails: sent again, it would stop the lane for everybody."""
+    if isinstance(error, KafkaError):
+        return isinstance(error, MessageSizeTooLargeError)
+    return not db.is_trouble(error)
 
 
 def _heartbeat_envelope(service: str) -> Envelope:

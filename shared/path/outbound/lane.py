@@ -4,7 +4,7 @@ SKIP LOCKED alone would reorder, so one holder a lane it is, on a connection of 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TypeVar
 from zlib import crc32
@@ -21,10 +21,6 @@ ASK_AGAIN_SECONDS = 0.5
 _LOCK_SPACE = 73
 _OLDEST_UNSENT = """SELECT coalesce(extract(epoch FROM now() - min(stored_at)), 0)::float FROM outbox
     WHERE lane LIKE 'topic:%'"""
-_PARK = "UPDATE outbox SET parked = $2 WHERE id = $1"
-# A person redrives: what failed in a lane of this key is sent again.
-_UNPARK = """UPDATE outbox SET parked = NULL, not_before = NULL WHERE key = $1 AND program = $2 AND parked IS NOT NULL
-    RETURNING lane"""
 
 
 class WakeUp:
@@ -44,8 +40,10 @@ class WakeUp:
 
 async def wait_for_work(fed: asyncio.Event, seconds: float) -> None:
     """Until the lane is fed, at most so long."""
+    # Not wait_for: before Python 3.12 it may swallow a cancellation, and the lane would never end.
     with suppress(TimeoutError):
-        await asyncio.wait_for(fed.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await fed.wait()
     fed.clear()
 
 
@@ -91,16 +89,6 @@ async def run_lane(
             log.get().warning("lane in trouble", lane=lane, error=type(error).__name__, seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MOST)
-
-
-async def park(connection: Executor, row_id: int, place: str) -> None:
-    """The row could not be sent by a bug, or not be read: it stays, and holds its key's later rows of the lane."""
-    await connection.execute(_PARK, row_id, place)
-
-
-async def unpark(connection: Executor, key: str, program: str) -> Sequence[str]:
-    """Send the parked rows of this key again; the lane of each."""
-    return [row["lane"] for row in await connection.fetch(_UNPARK, key, program)]
 
 
 async def oldest_unsent_seconds(connection: Executor) -> float:

@@ -257,6 +257,11 @@ class _ParkedCommands(msgspec.Struct, frozen=True):
     accepted: tuple[AcceptedResource, ...]
 
 
+class _ParkedInternal(msgspec.Struct, frozen=True):
+    event: msgspec.Raw
+    accepted: tuple[AcceptedResource, ...]
+
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -267,8 +272,9 @@ def to_park(delivery: Delivery) -> tuple[str, str, bytes]:
             return "consumed", json.dumps(dict(delivery.headers)), delivery.content
         case Unreadable(of=readable) if readable is not None:
             return to_park(readable)
-        case Internal(event=event):
-            return "internal", _parked_headers(delivery, None), encode_internal(event)
+        case Internal(event=event, accepted=accepted):
+            content = _encode(_ParkedInternal(msgspec.Raw(encode_internal(event)), accepted))
+            return "internal", _parked_headers(delivery, None), content
         case Commanded(commands=commands, accepted=accepted, digest=digest):
             content = _encode(_ParkedCommands(msgspec.Raw(_encode(commands)), accepted))
             return "commanded", _parked_headers(delivery, digest), content
@@ -298,7 +304,8 @@ def from_parked(row: Row, service: Service) -> Delivery:
         "correlation_id": headers.correlation,
     }
     if row["kind"] == "internal":
-        return Internal(**origin, event=service.read_internal(content))
+        noted = msgspec.json.decode(content, type=_ParkedInternal)
+        return Internal(**origin, event=service.read_internal(bytes(noted.event)), accepted=noted.accepted)
     parked = msgspec.json.decode(content, type=_ParkedCommands)
     commands = service.read_commands(bytes(parked.commands))
     return Commanded(**origin, commands=commands, accepted=parked.accepted, digest=headers.digest)

@@ -15,7 +15,7 @@ from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation, EscalationEvent, EscalationRaised, EscalationResolved, Signal
 from shared.events.internal import TimePassed
 from shared.events.technical import DeliveryParked, DeliveryRedriven
-from shared.path.service import PATIENT
+from shared.path.service import PATIENT, NewerState
 from shared.path.transaction.batch import Batch, LockedState, ParkedRow
 from shared.path.transaction.circumstances import Circumstances
 from shared.path.transaction.delivery import (
@@ -154,10 +154,8 @@ class Holding:
         """From here on deliveries of this key queue. Operations hear of no patient, nobody of a value."""
         settings = self._by.settings.get(delivery.program)
         locked.hold = UNESCALATED
-        if settings is None:
-            return
         raised: list[EscalationEvent] = []
-        if locked.kind == PATIENT:
+        if settings is not None and locked.kind == PATIENT:
             found = self._escalation(delivery, settings.escalation)
             locked.hold = _encode(Open(found)).decode()
             raised.append(EscalationRaised(escalation=found, at=self._by.now))
@@ -230,6 +228,8 @@ class Holding:
     def _at_once(self, delivery: Delivery, locked: LockedState) -> Answer:
         try:
             return self._decide_now(delivery, locked)
+        except NewerState:
+            raise
         except Exception as bug:
             self._add(delivery, locked, "queued", log.place_of(bug))
             return Incomplete()

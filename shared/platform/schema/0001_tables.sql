@@ -82,6 +82,7 @@ CREATE TABLE outbox (
     parked     text                        -- class and place, where sending failed by a bug: a person redrives it
 ) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 CREATE INDEX outbox_lane ON outbox (lane, id);
+CREATE INDEX outbox_parked ON outbox (lane, key) WHERE parked IS NOT NULL;
 
 CREATE TABLE alias (
     program text NOT NULL,

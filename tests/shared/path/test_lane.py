@@ -4,17 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.events import wire
 from shared.events.catalogue import ATTENDANCE_EVENTS, INTAKE_EVENTS, PARTITIONS
+from shared.path.destination import Routes
+from shared.path.inbound.redrive import Quarantine, redrive
 from shared.path.outbound.destinations import topics
 from shared.path.outbound.kafka import TopicLane
 from shared.path.outbound.lane import WakeUp
+from shared.path.outbound.parking import Parking
 from shared.platform import db
+from shared.platform.clock import Clock
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import admission
 
@@ -39,7 +43,8 @@ async def reading(kafka: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
 async def released(dsn: str, kafka: str, topic: str, copies: int = 1) -> AsyncIterator[None]:
     service = topic.removeprefix("iop.").removesuffix(".events")
     (destination,) = [each for each in topics(service) if each.name == topic]
-    lanes = [asyncio.create_task(TopicLane(service, destination, WakeUp()).run(dsn, kafka)) for _ in range(copies)]
+    parking = Parking(service, Routes(topics(service)), Clock(), WakeUp())
+    lanes = [asyncio.create_task(TopicLane(destination, parking).run(dsn, kafka)) for _ in range(copies)]
     yield
     for lane in lanes:
         lane.cancel()
@@ -112,3 +117,27 @@ async def test_a_lane_survives_a_database_that_goes_away(here: ServiceOnPostgres
         await connection.close()
         await here.deliver(consumed(admission(PATIENTS[2]), PATIENTS[2]))
         assert len(await take(consumer, 6)) == 6
+
+
+async def test_a_row_that_cannot_be_read_is_parked_with_its_patient_and_the_others_go_on(
+    here: ServiceOnPostgres, database: str, kafka: str
+) -> None:
+    ill, well = PATIENTS[3], PATIENTS[4]
+    await here.deliver(consumed(admission(ill), ill), consumed(admission(well), well))
+    first = "(SELECT min(id) FROM outbox WHERE key = $1)"
+    await here.pool.execute(f"UPDATE outbox SET headers = '{{' WHERE id = {first}", ill)
+    async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS):
+        records = await take(consumer, 6)
+        assert {record.key.decode() for record in records} == {well}
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(consumer.getone(), 0.5)
+    parked = await here.select("SELECT parked LIKE 'unreadable: %' FROM outbox WHERE key = $1 ORDER BY id", ill)
+    assert parked == [(True,), *[(None,)] * 5]
+    assert (await here.emitted_to("iop.operations")) == ["DeliveryParked"]
+
+    redriven = await redrive(here.inbox, ill, "demo", dry_run=True)
+    assert redriven.sent_again == 1
+    await redrive(here.inbox, ill, "demo", dry_run=False, quarantine=Quarantine(UUID(int=0), "ops"))
+    assert await here.select("SELECT event, class FROM quarantine") == [(f"topic:{ATTENDANCE_EVENTS}", "unreadable")]
+    async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS):
+        assert {record.key.decode() for record in await take(consumer, 5)} == {ill}

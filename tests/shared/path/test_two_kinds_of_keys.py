@@ -96,3 +96,25 @@ async def test_a_group_that_fails_is_held_alone_and_operations_hear_of_no_patien
     async with internal_lane(here):
         assert await redrive(here.inbox, EVENING, "demo", dry_run=False, kind=GROUP) == RedriveResult(1, 0)
     assert await answers(here) == {ANNA: "SeatGiven"}
+
+
+async def test_an_internal_event_that_cannot_be_read_is_parked_and_the_others_go_on(here: ServiceOnPostgres) -> None:
+    """As after a release was taken back that knew one event more."""
+    await here.command(ANNA, AskForSeat(group=EVENING))
+    await here.pool.execute("UPDATE outbox SET body = replace(body, 'SeatAsked', 'SeatWished'), key = 'another'")
+    async with internal_lane(here):
+        await here.command(BEN, AskForSeat(group=EVENING))
+        await until_answered(here, BEN)
+        assert await here.select("SELECT parked LIKE 'unreadable: %' FROM outbox WHERE lane = 'internal'") == [(True,)]
+        assert await here.emitted() == ["DeliveryParked"]
+        await here.pool.execute("UPDATE outbox SET body = replace(body, 'SeatWished', 'SeatAsked')")
+        assert (await redrive(here.inbox, "another", "demo", dry_run=False)).sent_again == 1
+    assert await answers(here) == {ANNA: "SeatGiven", BEN: "SeatGiven"}
+
+
+async def until_answered(here: ServiceOnPostgres, patient: str) -> None:
+    for _ in range(1000):
+        if (await answers(here)).get(patient):
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("nobody answered")
