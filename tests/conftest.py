@@ -18,7 +18,7 @@ from deploy.failure import CannotContinueError
 from shared.platform import db
 
 pytest_plugins = ("tests.laws", "tests.service")
-HUBS = {"start_hub", "start_idle_hub", "readme_hub"}
+HUBS = {"start_hub", "start_idle_hub", "readme_hub", "demo"}
 """Fixtures that start whole hubs, each with a Kafka and a PostgreSQL of its own."""
 MARKED = {
     "postgres": {"postgres", "own_postgres"} | HUBS,
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     """Tests that share a server that starts slowly stay together, others by file."""
-    shared = {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ()))
+    shared = {"kafka", "own_kafka", "demo"} & set(getattr(item, "fixturenames", ()))
     journey = "start_hub" in getattr(item, "fixturenames", ())
     return "journey" if journey else "".join(shared) or str(item.path)
 

@@ -4,15 +4,10 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from deploy.demo import run
 from tests.demo.conftest import Demo
 
 
-@pytest.mark.postgres
-@pytest.mark.kafka
-@pytest.mark.xdist_group("demo")
 def test_twelve_weeks_pass_and_nothing_is_left_running(demo: Demo) -> None:
     for fact in ("events lost", "rows left in outboxes", "events parked"):
         assert re.search(rf"{fact}\s+│\s+0\s", demo.printed), fact

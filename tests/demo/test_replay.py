@@ -29,8 +29,6 @@ from tests.demo.conftest import Demo
 from tests.house.test_rooms import SERVICES
 from tests.service import DEPLOY
 
-pytestmark = [pytest.mark.postgres, pytest.mark.kafka, pytest.mark.xdist_group("demo")]
-
 
 @pytest.fixture(scope="module")
 def postgres(demo: Demo) -> Iterator[RunningPostgres]:
