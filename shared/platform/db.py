@@ -43,6 +43,7 @@ MIGRATION_SECONDS_MOST = 600.0
 POOL_LEAST = 4
 """Open from the start: whoever needs one more waits for a handshake."""
 POOL_MOST = 8
+TROUBLE_SECONDS = 1.0
 _MIGRATION_LOCK = 7_300_001
 _TROUBLE_CLASSES = ("08", "40", "53", "57", "58")
 _DATA_CLASSES = ("21", "22", "23", "54")
@@ -154,12 +155,14 @@ async def retrying(
 
 
 async def every(seconds: float, job: Callable[[], Awaitable[object]], *, name: str) -> None:
-    """Do the job again and again, `seconds` after its end. Trouble is logged and waits for the next turn."""
+    """Do the job again and again, `seconds` after its end. Trouble is logged and waits a second at least."""
     while True:
+        pause = seconds
         try:
             await job()
         except Exception as error:
             if not is_trouble(error):
                 raise
-            log.get().warning(f"{name}: waiting for the database", error=type(error).__name__, seconds=seconds)
-        await asyncio.sleep(seconds)
+            pause = max(seconds, TROUBLE_SECONDS)
+            log.get().warning(f"{name}: waiting for the database", error=type(error).__name__, seconds=pause)
+        await asyncio.sleep(pause)

@@ -1,37 +1,31 @@
 """Deadlines: TimePassed for each key whose `due_at` has come."""
 
-import asyncio
 from datetime import datetime
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from shared.events.internal import TimePassed
 from shared.path.transaction.delivery import Internal
 from shared.path.transaction.inbox import Inbox
-from shared.platform import db, log
+from shared.platform import db
 from shared.platform.db import Row
 
 BATCH_MOST = 100
 POLL_SECONDS = 0.200
 """Nothing in a clinic falls due to the tenth of a second."""
-TROUBLE_SECONDS = 1.0
 # Any replica takes due rows; none waits for a row that another one is deciding.
 _DUE = """SELECT key, program, due_at FROM state WHERE kind = $1 AND due_at <= $2
     ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED"""
 
 
 async def run_deadlines(inbox: Inbox) -> None:
-    """Look for due keys, for ever. Trouble waits for the next look."""
-    while True:
-        taken, looked_at = 0, inbox.clock.now()
-        try:
-            taken = await run_due(inbox)
-        except Exception as error:
-            if not db.is_trouble(error):
-                raise
-            log.get().warning("deadlines: waiting for the database", error=type(error).__name__)
-            await asyncio.sleep(TROUBLE_SECONDS)
-        if not taken:
+    """Look for due keys, for ever."""
+
+    async def look() -> None:
+        looked_at = inbox.clock.now()
+        if not await run_due(inbox):
             await inbox.clock.passing(looked_at, POLL_SECONDS)
+
+    await db.every(0.0, look, name="deadlines")
 
 
 async def run_due(inbox: Inbox) -> int:
