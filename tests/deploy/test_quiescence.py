@@ -46,6 +46,8 @@ async def here(hub: Hub) -> AsyncIterator[Place]:
     intake = await asyncpg.connect(hub.postgres["intake"])
     attendance = await asyncpg.connect(hub.postgres["attendance"])
     async with Quiescence(hub) as quiescence:
+        # A Kafka just started names no coordinator of a group for a second or two.
+        await quiescence.settle(datetime.min.replace(tzinfo=UTC), seconds_max=30)
         yield Place(quiescence, intake, attendance, hub.kafka)
     for connection in (intake, attendance):
         await connection.execute("TRUNCATE outbox, state")
