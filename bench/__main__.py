@@ -54,7 +54,7 @@ def _arguments() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="a few hundred of everything: does it run at all?")
     arguments.add_argument("--only", choices=SECTIONS, help="one section instead of all")
-    arguments.add_argument("--json", type=Path, metavar="FILE", help="where to keep what was found")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="where to store what was found")
     arguments.add_argument("--compare", type=Path, nargs=2, metavar=("A.json", "B.json"), help="two files of --json")
     return arguments.parse_args()
 

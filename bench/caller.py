@@ -1,4 +1,4 @@
-"""A client that costs little: HTTP/1.1 over kept connections, so that what is measured is the service."""
+"""A client that costs little: HTTP/1.1 over persistent connections, so that what is measured is the service."""
 
 import asyncio
 from types import TracebackType

@@ -17,7 +17,7 @@ def compare(first: Path, second: Path) -> None:
     for file, run in zip((first, second), runs, strict=True):
         print(f"{file.name}: {run.begun_at:%Y-%m-%d %H:%M}, load {run.load:.1f}, others {run.others_share:.0%}")
     if max(run.others_share for run in runs) > BUSY_SHARE:
-        print("The machine was busy: others on the same cores make a unit dearer, so small differences say little.")
+        print("The machine was busy: others on the same cores make a unit dearer, so small differences mean little.")
     for line in lines(*runs):
         print(line)
 

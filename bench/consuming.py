@@ -132,7 +132,7 @@ async def _consume(
         consumer = CountedConsumer(inbox, servers.kafka, "bench")
         consumer.count = count
         if statements:
-            # One at a time, else the stages overlap and their sum says nothing.
+            # One at a time, else the stages overlap and their sum means nothing.
             consumer.side_by_side = 1
             statements.watch(inbox, consumer)
         async with _running(consumer):

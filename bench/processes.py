@@ -51,7 +51,7 @@ def others_share() -> float:
 
 
 def _seconds(pid: int) -> float:
-    # The id of another process' CPU clock, as clock_getcpuclockid(3) makes it: /proc tells whole hundredths only, and
+    # The id of another process' CPU clock, as clock_getcpuclockid(3) makes it: /proc gives whole hundredths only, and
     # a slice is short.
     return time.clock_gettime((~pid << 3) | 2)
 

@@ -14,7 +14,8 @@ def heading(run: Run) -> None:
     print(f"{run.cores} cores, load {run.load:.1f}; others use {run.others_share:.0%} of them", flush=True)
     if run.others_share > BUSY_SHARE:
         print(
-            "The machine is busy: rates and milliseconds say little; CPU a unit says more, and is too high.", flush=True
+            "The machine is busy: compare the CPU a unit, which is too high as well, not rates or milliseconds.",
+            flush=True,
         )
     print(f"{'':{WIDTHS[0]}}{'reached':>{WIDTHS[1]}}{'floor':>{WIDTHS[2]}}{'ratio':>{WIDTHS[3]}}  goals", flush=True)
 

@@ -9,7 +9,7 @@ from bench.processes import LOADER, Reading
 from shared.platform.clock import ticks
 
 ROUNDS_LEAST = 2
-Taken = TypeVar("Taken")
+Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,16 @@ def between(first: Reading, last: Reading, units: int) -> Slice:
     return Slice(units, last.at - first.at, last.since(first))
 
 
-async def alternate(scale: Scale, *acts: Callable[[], Awaitable[Taken]]) -> list[list[Taken]]:
+async def alternate(scale: Scale, *acts: Callable[[], Awaitable[Measured]]) -> list[list[Measured]]:
     """Each act once, and again, in the same order; what each gave, by act."""
-    rounds: list[list[Taken]] = []
+    rounds: list[list[Measured]] = []
     until = ticks() + scale.seconds_most
     while len(rounds) < scale.rounds and (len(rounds) < ROUNDS_LEAST or ticks() < until):
         rounds.append([await act() for act in acts])
     return [list(each) for each in zip(*rounds, strict=True)]
 
 
-def ratio(reached: Sequence[Taken], floor: Sequence[Taken], value: Callable[[Taken], float]) -> float:
+def ratio(reached: Sequence[Measured], floor: Sequence[Measured], value: Callable[[Measured], float]) -> float:
     """The median of the ratios within a round."""
     return median(value(ours) / value(theirs) for ours, theirs in zip(reached, floor, strict=True))
 

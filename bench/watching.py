@@ -40,14 +40,14 @@ class Statements:
         self._time_waited(inbox, "receive", "in receive")
         receive: Callable[..., Any] = inbox.receive
 
-        async def noted(*arguments: Any) -> Any:
+        async def timed_receive(*arguments: Any) -> Any:
             if self._last:
                 self._between += ticks() - self._last
             answers = await receive(*arguments)
             self._last = ticks()
             return answers
 
-        inbox.receive = noted  # type: ignore[method-assign,assignment]
+        inbox.receive = timed_receive  # type: ignore[method-assign,assignment]
 
     def _time(self, owner: Any, method: str, stage: str) -> None:
         wrapped: Callable[..., Any] = getattr(owner, method)

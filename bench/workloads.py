@@ -1,14 +1,14 @@
-"""What happens to patients in a measurement: courses of events as the other services say them, one a service.
+"""What happens to patients in a measurement: sequences of events as the other services emit them, one a service.
 
-`signals`      intake hears of a miss, of an unexpected positive (it raises the combined escalation and asks for a
-               review), of the miss resolved, of the positive retracted (it takes both back), of one more resolved:
-               two of five events are answered, by two events each. The mixture the goal is about.
-`stays`        attendance hears of a patient, of the admission (about ten sessions booked) and of the discharge (all
-               cancelled): six events said for each one heard.
-`medicines`    testing hears of a patient, of the admission, of two medication lists and of the discharge: it says
-               nothing, for no result is there to be read anew.
-`permissions`  aftercare hears of a patient (and opens the part sealed for it), of the admission, of a consent, of its
-               revocation, of the next one, and of the discharge (plan, meeting list, referrals, all at once).
+`signals`      intake consumes a miss, an unexpected positive (it raises the combined escalation and asks for a review),
+               the miss resolved, the positive retracted (it takes both back), one more resolved: two of five
+               events are answered, by two events each. The mixture the goal is about.
+`stays`        attendance consumes a patient, the admission (about ten sessions booked) and the discharge (all
+               cancelled): six events emitted for each one consumed.
+`medicines`    testing consumes a patient, the admission, two medication lists and the discharge: it emits
+               nothing, for no result is there to be regraded.
+`permissions`  aftercare consumes a patient (and opens the part sealed for it), the admission, a consent, its
+               revocation, the next one, and the discharge (plan, meeting list, referrals, all at once).
 """
 
 import random
@@ -62,7 +62,7 @@ TEMPLATE = (
     TemplateSlot("group", 4, "17:30", 180),
 )
 Emitted = tuple[str, Event]
-"""Who says it, and what."""
+"""The producer, and the event."""
 
 
 @dataclass(frozen=True)

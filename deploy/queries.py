@@ -46,12 +46,8 @@ PASSED = "SELECT count(*) FROM state WHERE due_at <= $1"
 _COLUMNS = "sequence, id, key_kind, key, program, event, kind, class, place, at, headers, content"
 # Rows of a lane that could not be sent. Where even the headers can't be read, the id is the nil UUID.
 _LANES = f"""SELECT id AS sequence,
-<<<<<<< HEAD
-    coalesce(substring(headers FROM '"(?:ce_)?id": ?"([0-9a-f-]{{36}})"'), '{UUID(int=0)}')::uuid AS id, 'patient' AS key_kind, coalesce(key, '') AS key, program, lane AS event, 'unsent' AS kind,
-=======
     coalesce(substring(headers FROM '"(?:ce_)?id": ?"([0-9a-f-]{{36}})"'), '{UUID(int=0)}')::uuid AS id,
     'patient' AS key_kind, coalesce(key, '') AS key, program, lane AS event, 'unsent' AS kind,
->>>>>>> 34fb549 (style(deploy): the query of unsent rows fits the line)
     split_part(parked, ': ', 1) AS class, substring(parked FROM ': (.*)') AS place, stored_at AS at, headers,
     convert_to(body, 'UTF8') AS content FROM outbox WHERE parked IS NOT NULL"""
 # Parked deliveries, in the order in which they are decided again, and after them the rows that are sent again.

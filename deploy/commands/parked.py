@@ -122,7 +122,7 @@ def quarantine(
 ) -> None:
     """Decide a patient's parked deliveries without one that is unreadable; it stays stored for `iop parked show`.
 
-    The hub does not know what it says: ask its sender to send it again. Where it may be about a consent, every consent
+    Its content is unknown to the hub: ask its sender to send it again. Where it may be about a consent, every consent
     of the patient ends, and a new one is needed.
     """
     hub = hubfile.read(data)

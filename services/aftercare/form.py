@@ -70,8 +70,8 @@ class _Form:
         }
 
     def patient(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        members_told = {name: FIELDS[name](known) for name in self.permitted.fields if name in FIELDS}
-        members = {name: value for each in members_told.values() for name, value in each.items()}
+        members_disclosed = {name: FIELDS[name](known) for name in self.permitted.fields if name in FIELDS}
+        members = {name: value for each in members_disclosed.values() for name, value in each.items()}
         return {"resourceType": "Patient", "identifier": _identifier(PATIENT, self.pseudonym)} | members
 
     def request(self) -> dict[str, Any]:

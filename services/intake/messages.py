@@ -56,7 +56,6 @@ __all__ = [
     "EscalationResolved",
     "EscalationRetracted",
     "EscalationUpdated",
-    "Finding",
     "Internal",
     "LevelOfCareRecommended",
     "Medication",
@@ -78,6 +77,7 @@ __all__ = [
     "RecordPatient",
     "ReferralReceived",
     "ReportFindings",
+    "ReportedFinding",
     "ResolveEscalation",
     "RetentionBegan",
     "RevokeConsent",
@@ -96,7 +96,7 @@ class StatedNeed(msgspec.Struct, frozen=True, array_like=True):
     at: datetime
 
 
-class Finding(msgspec.Struct, frozen=True, array_like=True):
+class ReportedFinding(msgspec.Struct, frozen=True, array_like=True):
     """A fact (0 no, 1 yes) or the score of an instrument, with its clinical time and where it stands (Type/id)."""
 
     code: str
@@ -145,7 +145,7 @@ class RecordMedications(Command, frozen=True, kw_only=True, tag=True):
 class RecordConditions(Command, frozen=True, kw_only=True, tag=True):
     """Diagnoses, as findings: which disorder the code is evidence of, 0 where it was refuted."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[ReportedFinding, ...]
 
 
 class RecordCoverage(Command, frozen=True, kw_only=True, tag=True):
@@ -158,14 +158,14 @@ class ReportFindings(Command, frozen=True, kw_only=True, tag=True):
     """Findings that a safety trigger looks at, decided first and from this command alone, so that they reach a person
     even while the patient's other events are parked."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[ReportedFinding, ...]
 
 
 class RecordAssessment(Command, frozen=True, kw_only=True, tag=True):
     """The needs per dimension, with facts and scores."""
 
     needs: tuple[StatedNeed, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ReportedFinding, ...] = ()
 
 
 class ReceiveReferral(Command, frozen=True, kw_only=True, tag=True):

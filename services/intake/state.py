@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from services.intake import messages
-from services.intake.messages import Finding, Medication, Prescribed, StatedNeed
+from services.intake.messages import Medication, Prescribed, ReportedFinding, StatedNeed
 from services.intake.signals import SignalWindow
 from shared.events.envelope import Command, Event, name_id
 from shared.rules import escalation
@@ -19,7 +19,7 @@ DENIALS_ASKED = ("safe-housing", "available-day", "available-evening", "under-18
 """Facts whose denial some condition asks for; of the others "no" and "never stated" mean the same."""
 
 
-class Noted(msgspec.Struct, frozen=True, array_like=True):
+class MinuteFindings(msgspec.Struct, frozen=True, array_like=True):
     """Findings of one minute (since 1970): code to value. Where each stands is left out."""
 
     minute: int
@@ -85,7 +85,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """Of a patient without any event, everything is empty. `medications` is None until a list was recorded."""
 
     needs: tuple[StatedNeed, ...] = ()
-    findings: tuple[Noted, ...] = ()
+    findings: tuple[MinuteFindings, ...] = ()
     medications: tuple[ListedMedication, ...] | None = None
     referral: Referral | None = None
     recommended: Recommended | None = None
@@ -176,7 +176,7 @@ def assessed(
     return msgspec.structs.replace(
         state,
         needs=_latest_needs((*state.needs, *needs)),
-        findings=noted(state.findings, command.findings),
+        findings=remembered_findings(state.findings, command.findings),
     )
 
 
@@ -189,7 +189,9 @@ def _latest_needs(needs: Iterable[StatedNeed]) -> tuple[StatedNeed, ...]:
     return tuple(latest.values())
 
 
-def noted(known: Sequence[Noted], findings: Iterable[Finding]) -> tuple[Noted, ...]:
+def remembered_findings(
+    known: Sequence[MinuteFindings], findings: Iterable[ReportedFinding]
+) -> tuple[MinuteFindings, ...]:
     """What is known after these findings: per code the latest by clinical time; of two at one time the later one."""
     latest = {code: (each.minute, value) for each in known for code, value in each.values.items()}
     for finding in findings:
@@ -201,7 +203,7 @@ def noted(known: Sequence[Noted], findings: Iterable[Finding]) -> tuple[Noted, .
     by_minute: dict[int, dict[str, int]] = {}
     for code, (minute, value) in latest.items():
         by_minute.setdefault(minute, {})[code] = value
-    return tuple(Noted(minute, by_minute[minute]) for minute in sorted(by_minute))
+    return tuple(MinuteFindings(minute, by_minute[minute]) for minute in sorted(by_minute))
 
 
 def merged(known: Sequence[ListedMedication], reported: Sequence[Prescribed]) -> tuple[ListedMedication, ...]:

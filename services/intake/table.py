@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from services.intake.messages import StatedNeed
-from services.intake.state import Noted
+from services.intake.state import MinuteFindings
 from shared.rules.escalation import rule_version
 
 _PART = re.compile(r"(?P<code>[a-z0-9-]+) (?P<relation>>=|<=) (?P<bound>\d+)")
@@ -104,7 +104,7 @@ class Assessment:
     """What a condition is asked of: stated needs and findings, at an instant."""
 
     needs: tuple[StatedNeed, ...]
-    findings: tuple[Noted, ...]
+    findings: tuple[MinuteFindings, ...]
     now: datetime
 
     def within(self, days: int | None) -> dict[str, int]:

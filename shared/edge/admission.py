@@ -20,7 +20,7 @@ from shared.platform.documents import Document
 
 
 @dataclass(frozen=True)
-class Known:
+class OnePatient:
     """It is about this patient."""
 
     program: str
@@ -39,7 +39,7 @@ class Several:
     programs: frozenset[str]
 
 
-Subject = Known | Unknown | Several
+Subject = OnePatient | Unknown | Several
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ async def whose(connection: Connection, readings: Sequence[Reading]) -> Subject:
         case []:
             return Unknown()
         case [(program, patient)]:
-            return Known(program, patient)
+            return OnePatient(program, patient)
         case _:
             return Several(frozenset(program for program, _ in found))
 

@@ -8,7 +8,7 @@ from typing import assert_never
 from weakref import WeakValueDictionary
 
 from shared.edge import admission, conditional, escalations, fhir
-from shared.edge.admission import Identified, Known, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
+from shared.edge.admission import Identified, OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import Answered, BundleEntry, elements
@@ -87,7 +87,7 @@ class Submissions:
         context = self._context(caller, resolved)
         meant = escalations.of_hold(fresh, resolved.stored) or self.edge.interpret(fresh, context)
         delivery = self._delivery(submission, meant, context, fresh)
-        subject = Unknown() if resolved.patient is None else Known(caller.program, resolved.patient)
+        subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)
         match await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)]):
             case Stored(answer=answer):
                 return _done(resolved, answer)
@@ -99,7 +99,7 @@ class Submissions:
     async def admit(self, subject: Subject, readings: Sequence[Reading]) -> Stored | Waiting | ToAPerson | Identified:
         """One patient: it is decided. Nobody known: it waits. Several: a person is asked. Raises HttpRefusal."""
         match subject:
-            case Known(program=program, patient=patient):
+            case OnePatient(program=program, patient=patient):
                 (delivery,) = [each.delivery for each in readings if each.delivery.program == program]
                 return Stored(await self._deliver(replace(delivery, key=patient)))
             case Unknown():

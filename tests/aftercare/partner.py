@@ -28,7 +28,7 @@ class Partner:
         headers = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(headers.partition("content-length: ")[2].partition("\r\n")[0])
         self.received.append(json.loads(await reader.readexactly(length)))
-        head = f"HTTP/1.1 {self.status} Told\r\ncontent-length: {self.answer_bytes}\r\nconnection: close\r\n\r\n"
+        head = f"HTTP/1.1 {self.status} Answered\r\ncontent-length: {self.answer_bytes}\r\nconnection: close\r\n\r\n"
         writer.write(head.encode())
         await writer.drain()
         await asyncio.sleep(self.answer_seconds)

@@ -120,8 +120,8 @@ class Aftercare(ServiceOnPostgres):
     @asynccontextmanager
     async def lane(self, partner: consents.Partner, **changed: Any) -> AsyncIterator[None]:
         """One more partner's lane, at the same address as all but for what of its destination is changed."""
-        told = msgspec.structs.replace(partner, url=self.partner.url)
-        destination = replace(partner_destination(told, form.transaction), **changed)
+        reachable = msgspec.structs.replace(partner, url=self.partner.url)
+        destination = replace(partner_destination(reachable, form.transaction), **changed)
         lane = GatedLane(self.inbox.service, destination, self.inbox.routes, self.pool, self.inbox.clock, WakeUp())
         task = asyncio.create_task(lane.run(self.dsn))
         try:

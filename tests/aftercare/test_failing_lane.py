@@ -85,8 +85,8 @@ async def test_operations_hear_of_it_without_the_patient_and_the_place_holds_no_
     await referred(here, ANNA)
     async with here.lane(HOUSE, form=BrokenForm(ANNA)):
         await until_parked(here, "bug")
-    told = await here.select("SELECT key, headers || body FROM outbox WHERE lane = 'topic:iop.operations'")
-    assert [(key, ANNA in text, "partner:riverbend-house" in text) for key, text in told] == [(None, False, True)]
+    operations = await here.select("SELECT key, headers || body FROM outbox WHERE lane = 'topic:iop.operations'")
+    assert [(key, ANNA in text, "partner:riverbend-house" in text) for key, text in operations] == [(None, False, True)]
     ((place,),) = await here.select("SELECT parked FROM outbox WHERE parked IS NOT NULL")
     assert "test_failing_lane.py" in place and "secret" not in place
 

@@ -43,7 +43,7 @@ PREPARED = ReferralPrepared(
 )
 
 
-def told(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] = PATIENT) -> dict[str, Any]:
+def sent(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] = PATIENT) -> dict[str, Any]:
     """What a partner is told that requires nothing."""
     bundle = transaction(PREPARED, PATIENT_ID, Permitted(consent_id, fields, UNTIL), EASY_GOING, patient, ROW)
     assert isinstance(bundle, dict)
@@ -59,34 +59,34 @@ def one(bundle: dict[str, Any], kind: str) -> dict[str, Any]:
 @pytest.mark.parametrize("fields", [(), ("name",), ("name", "phone"), ("name", "phone", "area")])
 @pytest.mark.parametrize("consent_id", [None, CONSENT_ID])
 def test_it_is_valid_fhir_with_any_fields(fields: tuple[str, ...], consent_id: str | None) -> None:
-    bundle = parse(msgspec.json.encode(told(*fields, consent_id=consent_id))).resource
+    bundle = parse(msgspec.json.encode(sent(*fields, consent_id=consent_id))).resource
     assert validate(bundle) == ()
     for each in bundle["entry"]:
         assert validate(each["resource"]) == ()
 
 
 def test_the_patient_has_the_permitted_fields_and_no_other() -> None:
-    patient = one(told("name", "phone"), "Patient")
+    patient = one(sent("name", "phone"), "Patient")
     assert patient["name"] == [{"use": "official", "family": "Seeded", "given": ["Bogus"]}]
     assert patient["telecom"] == [{"system": "phone", "value": "+15555550123"}]
     assert set(patient) == {"resourceType", "meta", "identifier", "name", "telecom"}
 
 
 def test_the_area_is_coarse() -> None:
-    assert one(told("area"), "Patient")["address"] == [{"city": "Riverbend", "state": "NY"}]
+    assert one(sent("area"), "Patient")["address"] == [{"city": "Riverbend", "state": "NY"}]
 
 
 def test_a_field_the_hub_cannot_tell_is_not_told() -> None:
-    assert set(one(told("birth-date", "diagnosis"), "Patient")) == {"resourceType", "meta", "identifier"}
+    assert set(one(sent("birth-date", "diagnosis"), "Patient")) == {"resourceType", "meta", "identifier"}
 
 
 @pytest.mark.parametrize("seeded", ["MRN", "Street", "00000", "1980", "bogus@", "Relative", PATIENT_ID, 'Bo"'])
 def test_nothing_else_of_the_patient_is_in_it(seeded: str) -> None:
-    assert seeded not in msgspec.json.encode(told("name", "phone", "area")).decode()
+    assert seeded not in msgspec.json.encode(sent("name", "phone", "area")).decode()
 
 
 def test_without_contact_data_nothing_is_invented() -> None:
-    assert set(one(told("name", "phone", patient={}), "Patient")) == {"resourceType", "meta", "identifier"}
+    assert set(one(sent("name", "phone", patient={}), "Patient")) == {"resourceType", "meta", "identifier"}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_required_field_that_the_hub_can_never_tell_withholds_all() -> None:
 
 
 def test_the_notice_and_the_consents_scope_accompany_it() -> None:
-    bundle = told("name", "phone")
+    bundle = sent("name", "phone")
     notice, scope = (each["contentString"] for each in one(bundle, "Communication")["payload"])
     assert notice == NOTICE == "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
     assert all(event in scope for event in (CONSENT_ID, "riverbend-alumni", "name, phone", "alumni", "2026-03-31"))
@@ -122,19 +122,19 @@ def test_the_notice_and_the_consents_scope_accompany_it() -> None:
 
 
 def test_inside_the_program_no_consent_and_no_notice_is_sent() -> None:
-    kinds = [each["resource"]["resourceType"] for each in told("name", consent_id=None)["entry"]]
+    kinds = [each["resource"]["resourceType"] for each in sent("name", consent_id=None)["entry"]]
     assert kinds == ["Patient", "ServiceRequest", "Task"]
 
 
 def test_every_resource_is_labelled() -> None:
-    bundle = told("name")
+    bundle = sent("name")
     for each in (bundle, *(entry["resource"] for entry in bundle["entry"])):
         assert {"42CFRPart2", "R", "NORDSCLCD"} <= {label["code"] for label in each["meta"]["security"]}
 
 
 def test_sent_again_it_is_the_same_and_recognised() -> None:
-    bundle = told("name", "phone")
-    assert bundle == told("name", "phone")
+    bundle = sent("name", "phone")
+    assert bundle == sent("name", "phone")
     assert bundle["identifier"]["value"] == f"urn:uuid:{ROW}"
     for each in bundle["entry"]:
         system, value = each["resource"]["identifier"][0]["system"], each["resource"]["identifier"][0]["value"]
@@ -171,5 +171,5 @@ anything = some.recursive(
 )
 def test_any_patient_is_told_by_the_allow_list_alone(fields: list[str], patient: dict[str, Any]) -> None:
     allowed = {"name": "name", "phone": "telecom", "area": "address"}
-    members = set(one(told(*fields, patient=patient), "Patient")) - {"resourceType", "meta", "identifier"}
+    members = set(one(sent(*fields, patient=patient), "Patient")) - {"resourceType", "meta", "identifier"}
     assert members <= {allowed[each] for each in fields if each in allowed}

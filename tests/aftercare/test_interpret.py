@@ -28,7 +28,7 @@ ASKED: dict[str, Any] = {
 }
 
 
-def told(entry: BundleEntry, before: dict[str, Any] | None = None) -> Command:
+def command_of(entry: BundleEntry, before: dict[str, Any] | None = None) -> Command:
     stored = {(entry.type, str(entry.id)): StoredResource("patient", before or {})}
     context = Context(CALLER, "patient", "demo", SETTINGS, datetime(2025, 3, 31, tzinfo=UTC), stored)
     interpretation = interpret([entry], context)
@@ -53,7 +53,7 @@ ESCALATION = {"code": fhir.concept(codes.ESCALATION, "placement")}
 
 
 def test_a_service_request_asks_for_a_referral() -> None:
-    assert told(asking()) == AskReferral(referral_id="r1", partner="riverbend-alumni", kind="alumni")
+    assert command_of(asking()) == AskReferral(referral_id="r1", partner="riverbend-alumni", kind="alumni")
 
 
 @pytest.mark.parametrize(
@@ -72,15 +72,15 @@ def test_a_request_that_names_no_one_partner_or_kind_is_refused_at_its_place(
     changes: dict[str, Any], place: str
 ) -> None:
     with pytest.raises(HttpRefusal) as refused:
-        told(asking(**changes))
+        command_of(asking(**changes))
     (issue,) = refused.value.issues
     assert (refused.value.status, issue.expression) == (422, (place,))
 
 
 def test_a_follow_up_is_completed_reached_unless_it_says_otherwise() -> None:
-    assert told(task("completed"), FOLLOW_UP) == CompleteFollowUp(task_id="t1", reach="reached")
+    assert command_of(task("completed"), FOLLOW_UP) == CompleteFollowUp(task_id="t1", reach="reached")
     emitted = fhir.concept(codes.REASON, "not-reached")
-    assert told(task("completed", statusReason=emitted), FOLLOW_UP) == CompleteFollowUp(
+    assert command_of(task("completed", statusReason=emitted), FOLLOW_UP) == CompleteFollowUp(
         task_id="t1", reach="not-reached"
     )
 
@@ -96,15 +96,15 @@ def test_a_follow_up_is_completed_reached_unless_it_says_otherwise() -> None:
 )
 def test_a_task_cannot_be_moved_where_only_the_hub_moves_it(entry: BundleEntry, before: dict[str, Any]) -> None:
     with pytest.raises(HttpRefusal) as refused:
-        told(entry, before)
+        command_of(entry, before)
     assert refused.value.status == 422
 
 
 def test_a_task_is_what_the_hub_knows_it_to_be_not_what_the_sender_calls_it() -> None:
-    command = told(task("completed", code=fhir.concept(codes.TASK, "follow-up")), ESCALATION)
+    command = command_of(task("completed", code=fhir.concept(codes.TASK, "follow-up")), ESCALATION)
     assert isinstance(command, ResolveEscalation)
 
 
 def test_an_escalation_is_accepted_and_completed() -> None:
-    assert told(task("accepted"), ESCALATION) == AcknowledgeEscalation(escalation_id="t1")
-    assert told(task("completed"), ESCALATION) == ResolveEscalation(escalation_id="t1", reason="acted-on")
+    assert command_of(task("accepted"), ESCALATION) == AcknowledgeEscalation(escalation_id="t1")
+    assert command_of(task("completed"), ESCALATION) == ResolveEscalation(escalation_id="t1", reason="acted-on")

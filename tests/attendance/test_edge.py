@@ -51,14 +51,14 @@ def meaning(*resources: Json) -> Interpretation:
     return interpret([entry(each) for each in resources], CONTEXT)
 
 
-def told(resource: Json) -> tuple[Command, ...]:
+def commands_of(resource: Json) -> tuple[Command, ...]:
     return meaning(resource).commands
 
 
 def refusal(resource: Json) -> tuple[int, str, tuple[str, ...]]:
     """Status, code and place; what was sent is not in it."""
     with pytest.raises(HttpRefusal) as refused:
-        told(resource)
+        commands_of(resource)
     (issue,) = refused.value.issues
     assert SEEDED not in str(refused.value) + issue.diagnostics
     assert refused.value.__cause__ is None and refused.value.__context__ is None
@@ -122,11 +122,11 @@ def check_in(minutes: int | None) -> CheckIn:
 
 @pytest.mark.parametrize("status", ["arrived", "triaged", "in-progress", "onleave"])
 def test_an_encounter_that_lasts_is_a_check_in(status: str) -> None:
-    assert told(encounter(status)) == (check_in(None),)
+    assert commands_of(encounter(status)) == (check_in(None),)
 
 
 def test_a_finished_encounter_carries_the_whole_minutes_of_its_period() -> None:
-    assert told(encounter()) == (check_in(165),)
+    assert commands_of(encounter()) == (check_in(165),)
 
 
 @pytest.mark.parametrize(
@@ -134,16 +134,16 @@ def test_a_finished_encounter_carries_the_whole_minutes_of_its_period() -> None:
 )
 def test_a_length_goes_before_the_period(value: float, unit: str, minutes: int) -> None:
     length = {"value": value, "unit": unit, "system": codes.UCUM, "code": unit}
-    assert told(encounter(length=length)) == (check_in(minutes),)
+    assert commands_of(encounter(length=length)) == (check_in(minutes),)
 
 
 def test_a_length_of_any_size_is_at_most_a_day() -> None:
     length = {"value": 10**30, "unit": "min", "system": codes.UCUM, "code": "min"}
-    assert told(encounter(length=length)) == (check_in(1440),)
+    assert commands_of(encounter(length=length)) == (check_in(1440),)
 
 
 def test_a_cancelled_encounter_excuses_its_session() -> None:
-    assert told(encounter("cancelled")) == (ExcuseSession(session_id=SESSION),)
+    assert commands_of(encounter("cancelled")) == (ExcuseSession(session_id=SESSION),)
 
 
 def put_over(stored: Json, sent: Json) -> tuple[Command, ...]:
@@ -179,7 +179,7 @@ def test_an_encounter_is_not_created_in_error() -> None:
 
 def test_a_versioned_or_absolute_reference_names_the_same_session() -> None:
     for written in (f"Appointment/{SESSION}/_history/2", f"https://hub.example/fhir/Appointment/{SESSION}"):
-        assert told(encounter(appointment=[{"reference": written}])) == (check_in(165),)
+        assert commands_of(encounter(appointment=[{"reference": written}])) == (check_in(165),)
 
 
 PLACE = "Encounter"
@@ -211,16 +211,16 @@ def test_an_encounter_that_does_not_say_enough_is_refused_at_its_place(sent: Jso
 
 @pytest.mark.parametrize("reason", ["pat", "pat-crs", "other", None])
 def test_an_appointment_cancelled_on_the_patient_s_side_is_an_excuse(reason: str | None) -> None:
-    assert told(cancelled(reason)) == (ExcuseSession(session_id=SESSION),)
+    assert commands_of(cancelled(reason)) == (ExcuseSession(session_id=SESSION),)
 
 
 @pytest.mark.parametrize("reason", ["prov", "prov-pers"])
 def test_an_appointment_cancelled_by_the_provider_is_called_off(reason: str) -> None:
-    assert told(cancelled(reason)) == (CallOffSession(session_id=SESSION),)
+    assert commands_of(cancelled(reason)) == (CallOffSession(session_id=SESSION),)
 
 
 def test_a_noshow_is_said_by_a_person() -> None:
-    assert told(appointment("noshow")) == (MarkMissed(session_id=SESSION),)
+    assert commands_of(appointment("noshow")) == (MarkMissed(session_id=SESSION),)
 
 
 def test_a_session_is_not_moved_to_another_time() -> None:
@@ -234,12 +234,12 @@ def test_a_session_is_not_moved_to_another_time() -> None:
 
 
 def test_an_appointment_booked_again_is_reinstated() -> None:
-    assert told(appointment("booked")) == (ReinstateSession(session_id=SESSION),)
+    assert commands_of(appointment("booked")) == (ReinstateSession(session_id=SESSION),)
 
 
 @pytest.mark.parametrize("status", ["arrived", "checked-in", "fulfilled"])
 def test_an_arrived_appointment_is_a_check_in_that_names_no_encounter(status: str) -> None:
-    assert told(appointment(status)) == (CheckIn(session_id=SESSION, encounter_id=None, came_at=CAME),)
+    assert commands_of(appointment(status)) == (CheckIn(session_id=SESSION, encounter_id=None, came_at=CAME),)
 
 
 @pytest.mark.parametrize("status", ["proposed", "pending", "waitlist", "entered-in-error"])
@@ -271,13 +271,15 @@ def test_a_response_to_something_else_is_refused() -> None:
 
 @pytest.mark.parametrize("status", ["accepted", "in-progress"])
 def test_a_task_taken_on_acknowledges_its_escalation(status: str) -> None:
-    assert told(task(status)) == (AcknowledgeEscalation(escalation_id=TASK),)
+    assert commands_of(task(status)) == (AcknowledgeEscalation(escalation_id=TASK),)
 
 
 def test_a_completed_task_resolves_its_escalation_with_the_coded_reason() -> None:
     reason = {"coding": [{"system": codes.ESCALATION, "code": "reached"}], "text": SEEDED}
-    assert told(task("completed", statusReason=reason)) == (ResolveEscalation(escalation_id=TASK, reason="reached"),)
-    assert told(task("completed")) == (ResolveEscalation(escalation_id=TASK, reason="acted-on"),)
+    assert commands_of(task("completed", statusReason=reason)) == (
+        ResolveEscalation(escalation_id=TASK, reason="reached"),
+    )
+    assert commands_of(task("completed")) == (ResolveEscalation(escalation_id=TASK, reason="acted-on"),)
 
 
 @pytest.mark.parametrize("status", ["cancelled", "rejected", "failed", "on-hold", "requested"])

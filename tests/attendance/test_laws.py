@@ -71,20 +71,20 @@ FACTS: some.SearchStrategy[Event] = some.one_of(
     some.builds(discharged, moments, episodes),
     some.just(PatientIdentified(digests=(), sealed=(), identified_at=ADMISSION)),
 )
-Told = tuple[str, int, int | None]
+Attempt = tuple[str, int, int | None]
 """What is done, to which of the sessions or escalations of the moment, and with how many minutes."""
 SELDOM = ("come late", "come again", "withdraw", "reinstate")
-TOLD: some.SearchStrategy[Told] = some.tuples(
+ATTEMPTS: some.SearchStrategy[Attempt] = some.tuples(
     some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "resolve", *SELDOM]),
     some.integers(0, 40),
     some.none() | some.integers(0, 1000),
 )
 HOURS = some.sampled_from([0, 1, 3, 12, 24, 24, 48, 100, 400])
-STEPS = some.lists(some.tuples(HOURS, some.one_of(TOLD, TOLD, TOLD, FACTS)), max_size=40)
+STEPS = some.lists(some.tuples(HOURS, some.one_of(ATTEMPTS, ATTEMPTS, ATTEMPTS, FACTS)), max_size=40)
 
 
-def command(story: Story, told: Told) -> Command:
-    done, place, minutes = told
+def command(story: Story, attempt: Attempt) -> Command:
+    done, place, minutes = attempt
     sessions, still_open = story.state.sessions, story.state.escalations
     episode = story.state.episode
     chosen = sessions[place] if place < len(sessions) else None
@@ -122,7 +122,7 @@ def stories(draw: some.DrawFn) -> Story:
     return story
 
 
-def live(story: Story, hours: int, step: Told | Event, deaf: bool) -> None:
+def live(story: Story, hours: int, step: Attempt | Event, deaf: bool) -> None:
     later = story.now + timedelta(hours=hours)
     if deaf:
         story.now = story.listening_since = later
@@ -152,9 +152,9 @@ def test_hearing_the_same_again_says_nothing(story: Story, fact: Event) -> None:
 
 
 @settings(max_examples=examples(50), deadline=None)
-@given(stories(), TOLD)
-def test_being_told_the_same_again_says_nothing(story: Story, told: Told) -> None:
-    same = command(story, told)
+@given(stories(), ATTEMPTS)
+def test_being_told_the_same_again_says_nothing(story: Story, attempt: Attempt) -> None:
+    same = command(story, attempt)
     story.then(same)
     state = story.state
     assert story.then(same) == []

@@ -7,15 +7,15 @@ from rich.console import Console
 
 from deploy.demo.display import Board, Seen
 from deploy.queries import Count
-from tests.demo import told
-from tests.demo.told import FRIDAY, TUESDAY, chart, record
+from tests.demo import events
+from tests.demo.events import FRIDAY, TUESDAY, chart, record
 
 RECORDS = (
-    record(told.admitted()),
-    record(told.scheduled(TUESDAY)),
-    record(told.missed(TUESDAY)),
-    record(told.raised()),
-    record(told.retracted()),
+    record(events.admitted()),
+    record(events.scheduled(TUESDAY)),
+    record(events.missed(TUESDAY)),
+    record(events.raised()),
+    record(events.retracted()),
 )
 
 

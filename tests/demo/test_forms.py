@@ -8,7 +8,7 @@ from deploy.demo import forms
 from deploy.demo.courses import ALUMNI, COURSES, Course
 from deploy.demo.stay import Clinic, Stay
 from shared.edge.fhir import validate
-from tests.demo.told import MONDAY, PATIENT, TUESDAY, named
+from tests.demo.events import MONDAY, PATIENT, TUESDAY, named
 
 APPOINTMENT = {
     "resourceType": "Appointment",
@@ -62,8 +62,8 @@ def test_nobody_has_a_name_that_could_be_somebodys() -> None:
 
 
 def _referral(course: Course) -> forms.Resource:
-    class At:
+    class FixedClock:
         now = MONDAY
 
-    clinic = Clinic(At(), None, None, None, MONDAY)  # type: ignore[arg-type]
+    clinic = Clinic(FixedClock(), None, None, None, MONDAY)  # type: ignore[arg-type]
     return Stay(clinic, course, "run-X").referral()

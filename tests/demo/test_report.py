@@ -13,20 +13,20 @@ from deploy.demo.markup import element, table, text
 from deploy.demo.stay import ZONE
 from deploy.demo.timeline import draw
 from deploy.queries import Count
-from tests.demo import told
-from tests.demo.told import FRIDAY, MONDAY, TUESDAY, chart, record
+from tests.demo import events
+from tests.demo.events import FRIDAY, MONDAY, TUESDAY, chart, record
 
 FIRST_MONDAY = datetime(2025, 7, 7, tzinfo=ZONE)
 HOSTILE = '"><script>alert(1)</script>'
 UNQUIET = (
-    record(told.admitted()),
-    record(told.attended(MONDAY)),
-    record(told.missed(TUESDAY)),
-    record(told.excused(FRIDAY)),
-    record(told.resulted("unexpected-positive-presumptive")),
-    record(told.corrected("expected-negative")),
-    record(told.raised()),
-    record(told.retracted()),
+    record(events.admitted()),
+    record(events.attended(MONDAY)),
+    record(events.missed(TUESDAY)),
+    record(events.excused(FRIDAY)),
+    record(events.resulted("unexpected-positive-presumptive")),
+    record(events.corrected("expected-negative")),
+    record(events.raised()),
+    record(events.retracted()),
 )
 
 
@@ -52,12 +52,12 @@ def test_every_element_that_is_opened_is_closed() -> None:
         def handle_endtag(self, tag: str) -> None:
             assert open_ones.pop() == tag
 
-    ResourceReader().feed(page(chart(*UNQUIET), chart(record(told.declined()))))
+    ResourceReader().feed(page(chart(*UNQUIET), chart(record(events.declined()))))
     assert open_ones == []
 
 
 def test_what_comes_from_outside_is_never_markup() -> None:
-    written = page(chart(record(told.admitted(track=HOSTILE)), record(told.raised(reason=HOSTILE))))
+    written = page(chart(record(events.admitted(track=HOSTILE)), record(events.raised(reason=HOSTILE))))
     assert "<script" not in written
     assert "&lt;script&gt;" in written
 
@@ -87,7 +87,7 @@ def test_a_timeline_can_be_read_without_being_seen() -> None:
 
 
 def test_who_was_declined_is_shown_with_the_level_and_every_rule() -> None:
-    written = page(chart(record(told.declined())))
+    written = page(chart(record(events.declined())))
     assert "not the IOP now: level 2.7 recommended and signed, by rules R5, R12, R14" in written
     assert "no safe housing" in written
 

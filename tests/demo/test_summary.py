@@ -8,8 +8,8 @@ from deploy.demo import summary
 from deploy.demo.agenda import Agenda, Broken, Promises
 from deploy.driver import Driver
 from deploy.queries import Count
-from tests.demo import told
-from tests.demo.told import FRIDAY, MONDAY, TUESDAY, chart, record
+from tests.demo import events
+from tests.demo.events import FRIDAY, MONDAY, TUESDAY, chart, record
 
 QUIET = {"intake": Count(decided=3, emitted=3)}
 
@@ -23,13 +23,15 @@ def test_what_holds_is_counted_and_what_does_not_ends_the_demo() -> None:
 
 
 def test_a_record_sent_again_is_counted_once_and_told() -> None:
-    again = record(told.admitted())
-    found = summary.tally([again, again, record(told.missed(TUESDAY))], QUIET, [])
+    again = record(events.admitted())
+    found = summary.tally([again, again, record(events.missed(TUESDAY))], QUIET, [])
     assert (len(found.records), found.repeated, found.clashes) == (2, 1, [])
 
 
 def test_two_events_under_one_id_are_a_clash() -> None:
-    found = summary.tally([record(told.admitted(), name="same"), record(told.missed(TUESDAY), name="same")], QUIET, [])
+    found = summary.tally(
+        [record(events.admitted(), name="same"), record(events.missed(TUESDAY), name="same")], QUIET, []
+    )
     assert found.clashes == ["EpisodeAdmitted of intake and SessionMissed of attendance"]
 
 
@@ -43,7 +45,7 @@ def test_two_events_under_one_id_are_a_clash() -> None:
     ],
 )
 def test_what_the_end_must_hold_is_looked_at(found: summary.Tally, line: str) -> None:
-    charts = {letter: chart(record(told.admitted())) for letter in "ABC"}
+    charts = {letter: chart(record(events.admitted())) for letter in "ABC"}
     with pytest.raises(Broken, match=line):
         summary.verify(found, charts, Promises())
 

@@ -18,7 +18,7 @@ class Running:
 
     data: Path
     process: subprocess.Popen[bytes]
-    told: Path
+    output_file: Path
 
     @property
     def hub(self) -> dict[str, Any]:
@@ -33,12 +33,12 @@ class Running:
 
 def begin(data: Path, *arguments: str, wait: bool = False) -> Running:
     """Start an idle hub; `wait` until it is healthy."""
-    told = data.with_suffix(".told")
+    output_file = data.with_suffix(".told")
     command = (sys.executable, "-m", "tests.deploy.idle_hub", str(data), *arguments)
-    with told.open("ab") as output:
-        begun = Running(data, subprocess.Popen(command, stderr=output, cwd=REPOSITORY), told)
+    with output_file.open("ab") as output:
+        begun = Running(data, subprocess.Popen(command, stderr=output, cwd=REPOSITORY), output_file)
     if wait:
-        assert until((data / "hub.json").exists, 60), told.read_text()
+        assert until((data / "hub.json").exists, 60), output_file.read_text()
     return begun
 
 

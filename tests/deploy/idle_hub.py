@@ -21,13 +21,13 @@ def main(data: str, testing: str = IDLE) -> None:
         clock_starts_at=STARTS_AT,
     )
     try:
-        runner.up(plan, report=_say, healthy=lambda hub: _say("healthy"))
+        runner.up(plan, report=_print, healthy=lambda hub: _print("healthy"))
     except CannotContinueError as failure:
-        _say(f"iop: {failure}")
+        _print(f"iop: {failure}")
         sys.exit(1)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

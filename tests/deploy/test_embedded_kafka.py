@@ -55,15 +55,15 @@ async def test_what_was_said_outlives_a_kill_and_a_stop(data: Path) -> None:
     emitted = topics.Topics(partitions=1, topic={"emitted": topics.Topic("a trial", 1, ())})
     kafka = embedded_kafka.start(data)
     await topics.create(kafka.bootstrap, emitted)
-    await _say(kafka.bootstrap, b"before the kill")
+    await _produce(kafka.bootstrap, b"before the kill")
     kafka.process.kill()
     kafka.process.wait()
     kafka = embedded_kafka.start(data)
-    await _say(kafka.bootstrap, b"before the stop")
+    await _produce(kafka.bootstrap, b"before the stop")
     kafka.stop()
     kafka = embedded_kafka.start(data)
 
-    consumed = await _hear(kafka.bootstrap, 2)
+    consumed = await _consume(kafka.bootstrap, 2)
 
     kafka.stop()
     assert consumed == [b"before the kill", b"before the stop"]
@@ -91,12 +91,12 @@ def test_a_server_does_not_outlive_whoever_started_it_even_when_that_one_is_kill
         assert until(lambda: not alive(pid))
 
 
-async def _say(bootstrap: str, value: bytes) -> None:
+async def _produce(bootstrap: str, value: bytes) -> None:
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
         await producer.send_and_wait("emitted", value)
 
 
-async def _hear(bootstrap: str, count: int) -> list[bytes]:
+async def _consume(bootstrap: str, count: int) -> list[bytes]:
     consumer = AIOKafkaConsumer("emitted", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     async with consumer:
         return [(await consumer.getone()).value for _ in range(count)]

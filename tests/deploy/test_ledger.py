@@ -48,12 +48,12 @@ class Databases:
     def __init__(self, connection: asyncpg.Connection, folder: Path) -> None:
         self.connection, self.folder = connection, folder
 
-    async def intake_decided(self, *told: Command) -> None:
-        name = "+".join(type(each).__name__ for each in told)
-        content = msgspec.json.encode(told).decode()
+    async def intake_decided(self, *commands: Command) -> None:
+        name = "+".join(type(each).__name__ for each in commands)
+        content = msgspec.json.encode(commands).decode()
         await self.connection.execute(JOURNAL, MONDAY, PATIENT, uuid4(), name, content)
 
-    async def aftercare_heard(self, *events: Event) -> None:
+    async def aftercare_consumed(self, *events: Event) -> None:
         items: Sequence[Delivery] = [consumed(each, PATIENT) for each in events]
         await consent_ledger.apply(self.connection, items)
 
@@ -92,7 +92,7 @@ async def test_what_stands_as_intake_decided_it_opens_again(databases: Databases
     # As it comes from the topic: the same instants, in UTC.
     consumed = consent_given(stands)
     in_utc = {name: getattr(consumed, name).astimezone(UTC) for name in ("given_at", "expires_at")}
-    await databases.aftercare_heard(msgspec.structs.replace(consumed, **in_utc))
+    await databases.aftercare_consumed(msgspec.structs.replace(consumed, **in_utc))
     await databases.lose()
     assert not (await databases.known()).current
 
@@ -106,12 +106,12 @@ async def test_what_stands_as_intake_decided_it_opens_again(databases: Databases
 async def test_a_consent_whose_revocation_was_lost_is_closed_for_good(databases: Databases) -> None:
     await databases.intake_decided(consent("revoked"), consent("other"))
     await databases.intake_decided(RevokeConsent(consent_id="revoked"))
-    await databases.aftercare_heard(consent_given(consent("revoked")))
+    await databases.aftercare_consumed(consent_given(consent("revoked")))
     await databases.lose()
 
     emitted = databases.reopen()
 
-    await databases.aftercare_heard(consent_given(consent("revoked")))
+    await databases.aftercare_consumed(consent_given(consent("revoked")))
     known = await databases.known()
     assert (known.current, known.consents) == (True, ())
     assert f"Consent/revoked of Patient/{PATIENT}: revoked or unknown to intake, closed for good" in emitted
@@ -119,7 +119,7 @@ async def test_a_consent_whose_revocation_was_lost_is_closed_for_good(databases:
 
 
 async def test_a_consent_that_intakes_journal_does_not_know_is_closed(databases: Databases) -> None:
-    await databases.aftercare_heard(consent_given(consent("nobody knows")))
+    await databases.aftercare_consumed(consent_given(consent("nobody knows")))
     await databases.lose()
     databases.reopen()
     assert (await databases.known()).consents == ()
@@ -129,27 +129,29 @@ async def test_a_consent_narrowed_meanwhile_opens_nothing_until_it_comes_again(d
     narrowed = consent("narrowed", "name")
     await databases.intake_decided(consent("narrowed"))
     await databases.intake_decided(narrowed)
-    await databases.aftercare_heard(consent_given(consent("narrowed")))
+    await databases.aftercare_consumed(consent_given(consent("narrowed")))
     await databases.lose()
 
     databases.reopen()
 
     assert (await databases.known()).consents == ()
-    await databases.aftercare_heard(consent_given(narrowed))
+    await databases.aftercare_consumed(consent_given(narrowed))
     assert [each.fields for each in (await databases.known()).consents] == [("name",)]
 
 
 async def test_a_revoked_consent_that_was_heard_stays_revoked(databases: Databases) -> None:
     await databases.intake_decided(consent("old"))
-    await databases.aftercare_heard(consent_given(consent("old")), ConsentRevoked(consent_id="old", revoked_at=MONDAY))
+    await databases.aftercare_consumed(
+        consent_given(consent("old")), ConsentRevoked(consent_id="old", revoked_at=MONDAY)
+    )
     await databases.lose()
     databases.reopen()
-    await databases.aftercare_heard(consent_given(consent("old")))
+    await databases.aftercare_consumed(consent_given(consent("old")))
     assert (await databases.known()).consents == ()
 
 
 async def test_a_dry_run_says_the_same_and_changes_nothing(databases: Databases) -> None:
-    await databases.aftercare_heard(consent_given(consent("nobody knows")))
+    await databases.aftercare_consumed(consent_given(consent("nobody knows")))
     await databases.lose()
 
     assert "1 closed, 0 forgotten; nothing was changed" in databases.reopen("--dry-run")

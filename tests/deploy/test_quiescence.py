@@ -52,10 +52,10 @@ async def here(hub: Hub) -> AsyncIterator[Place]:
     for connection in (intake, attendance):
         await connection.execute("TRUNCATE outbox, state")
         await connection.close()
-    await hear_all(hub.kafka)
+    await consume_all(hub.kafka)
 
 
-async def hear_all(bootstrap: str) -> None:
+async def consume_all(bootstrap: str) -> None:
     """Every service's group hears its topic to the end."""
     for service, topic in CONSUMES.items():
         consumer = AIOKafkaConsumer(
@@ -115,7 +115,7 @@ async def test_an_event_nobody_has_heard_is_something_left_to_do_until_they_have
         CannotContinueError, match="attendance: 1 not consumed; testing: 1 not consumed; aftercare: 1 not consumed"
     ):
         await here.quiescence.settle(MONDAY, seconds_max=0.3)
-    await hear_all(here.kafka)
+    await consume_all(here.kafka)
     await here.quiescence.settle(MONDAY, seconds_max=10)
 
 

@@ -59,14 +59,14 @@ def test_a_service_killed_outright_is_back_under_a_new_pid(running: Running) -> 
 
     assert until(lambda: running.hub["services"]["testing"]["pid"] != killed)
     assert alive(running.hub["services"]["testing"]["pid"])
-    assert "testing ended (SIGKILL); started again as pid" in running.told.read_text()
+    assert "testing ended (SIGKILL); started again as pid" in running.output_file.read_text()
 
 
 def test_a_second_hub_in_the_same_folder_is_refused(running: Running, start_idle_hub: StartIdleHub) -> None:
     second = start_idle_hub(running.data)
 
     assert second.process.wait(30) == 1
-    assert "a hub already runs in" in second.told.read_text()
+    assert "a hub already runs in" in second.output_file.read_text()
     assert (running.data / "hub.json").exists()
 
 
@@ -98,5 +98,5 @@ def test_a_part_that_cannot_start_stops_the_hub_with_one_line(data: Path, start_
     begun = start_idle_hub(data, "tests.deploy.nothing_of_this_name")
 
     assert begun.process.wait(60) == 1
-    assert begun.told.read_text().splitlines()[-1].startswith("iop: testing ended while starting (code 1); see ")
+    assert begun.output_file.read_text().splitlines()[-1].startswith("iop: testing ended while starting (code 1); see ")
     assert not begun.pids

@@ -40,7 +40,7 @@ def missed(start: datetime) -> wire.Written:
     return wire.write(event, envelope)
 
 
-async def say(bootstrap: str, *emitted: wire.Written) -> None:
+async def produce(bootstrap: str, *emitted: wire.Written) -> None:
     await topics.create(bootstrap)
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         for each in emitted:
@@ -55,7 +55,7 @@ async def read(bootstrap: str, most: int) -> Sequence[ConsumerRecord]:
 
 @pytest.fixture(scope="module")
 async def emitted(own_kafka: RunningKafka) -> Sequence[ConsumerRecord]:
-    await say(own_kafka.bootstrap, missed(MONDAY), missed(MONDAY + timedelta(hours=4)))
+    await produce(own_kafka.bootstrap, missed(MONDAY), missed(MONDAY + timedelta(hours=4)))
     return await read(own_kafka.bootstrap, 2)
 
 

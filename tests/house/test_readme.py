@@ -56,8 +56,8 @@ def readme_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_every_command_works_as_printed(readme_hub: Path) -> None:
-    told = [run(block, readme_hub) for block in BLOCKS]
-    intake, signed, laboratory, tail, consumer = told
+    outputs = [run(block, readme_hub) for block in BLOCKS]
+    intake, signed, laboratory, tail, consumer = outputs
     assert intake.count('"status":"201 Created"') == 8
     assert '"status":"completed"' in signed
     assert laboratory.count("MSA|AA|4711") == 2

@@ -13,7 +13,7 @@ from tests.service import ServiceOnPostgres, StartService, consumed
 from tests.shared.path.given import MONDAY_NOON, admission, attendance_with
 
 Headers = list[tuple[str, bytes | None]]
-SAID_ALOUD = {
+EXPLICIT = {
     "KafkaBroker": {"apply_types": "False", "allow_auto_create_topics": "False"},
     "subscriber": {
         "batch": "True",
@@ -29,7 +29,7 @@ SAID_ALOUD = {
 def test_no_option_is_left_to_a_default_that_loses_records() -> None:
     tree = ast.parse((ROOT / "shared/path/inbound/consumer.py").read_text())
     calls = {ast.unparse(each.func).rpartition(".")[2]: each for each in ast.walk(tree) if isinstance(each, ast.Call)}
-    for call, options in SAID_ALOUD.items():
+    for call, options in EXPLICIT.items():
         assert options.items() <= {str(each.arg): ast.unparse(each.value) for each in calls[call].keywords}.items()
 
 
@@ -51,12 +51,12 @@ async def test_a_header_that_is_not_utf8_does_not_make_the_batch_be_skipped(
     await send(kafka, nameless, [], b"\x00\xff")
     await send(kafka, good, headers, event.content)
     here = await start_service(attendance_with(), "attendance", MONDAY_NOON)
-    bus = asyncio.create_task(Consumer(here.inbox, kafka, f"house-{uuid4().hex}").run())
+    consumer = asyncio.create_task(Consumer(here.inbox, kafka, f"house-{uuid4().hex}").run())
     try:
         assert await until(here, good)
     finally:
-        bus.cancel()
-        await asyncio.gather(bus, return_exceptions=True)
+        consumer.cancel()
+        await asyncio.gather(consumer, return_exceptions=True)
     parked = {key for (key,) in await here.select("SELECT key FROM parked WHERE class = 'unreadable'")}
     assert {broken, nameless} <= parked
 

@@ -9,7 +9,7 @@ import msgspec
 
 from services.intake import messages as w
 from services.intake.settings import Settings
-from services.intake.state import Noted, State, noted
+from services.intake.state import MinuteFindings, State, remembered_findings
 from services.intake.table import Assessment
 from shared.events.escalation import Escalation, Signal
 from shared.platform.settings import load
@@ -39,18 +39,18 @@ def stated(needs: dict[str, str], at: datetime = MONDAY) -> tuple[w.StatedNeed, 
     return tuple(w.StatedNeed(dimension, level, at) for dimension, level in needs.items())
 
 
-def found(*facts: str, at: datetime = MONDAY) -> tuple[w.Finding, ...]:
+def found(*facts: str, at: datetime = MONDAY) -> tuple[w.ReportedFinding, ...]:
     """Facts, `not x` where denied, `cows=13` for a score; an adult unless said otherwise."""
     values: dict[str, int] = {}
     for each in facts:
         code, _, score = each.removeprefix("not ").partition("=")
         values[code] = int(score) if score else int(not each.startswith("not "))
     values.setdefault("under-18", 0)
-    return tuple(w.Finding(code, value, at, f"Observation/{code}") for code, value in values.items())
+    return tuple(w.ReportedFinding(code, value, at, f"Observation/{code}") for code, value in values.items())
 
 
 def known(needs: dict[str, str], *facts: str, now: datetime = MONDAY, at: datetime = MONDAY) -> Assessment:
-    remembered: tuple[Noted, ...] = noted((), found(*facts, at=at))
+    remembered: tuple[MinuteFindings, ...] = remembered_findings((), found(*facts, at=at))
     return Assessment(stated(needs, at), remembered, now)
 
 

@@ -72,9 +72,9 @@ async def test_the_same_bundle_again_has_no_second_effect(intake: ServiceOnPostg
 
 async def test_no_name_birth_date_address_phone_or_mrn_reaches_a_topic(intake: ServiceOnPostgres) -> None:
     await intake.submit(bundles.intake("SEEDED-MRN"))
-    told = await everything_emitted(intake)
+    emitted = await everything_emitted(intake)
     for secret in ("SEEDED-MRN", "Synthetic", "Robin", "1988-04-12", "555-0100", "Springfield", "10001", MRN_SYSTEM):
-        assert secret not in told, "a direct identifier left the service"
+        assert secret not in emitted, "a direct identifier left the service"
 
 
 async def test_the_sealed_part_opens_for_its_reader_only(intake: ServiceOnPostgres) -> None:

@@ -34,7 +34,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return Keys.load(key_files.make(tmp_path_factory.mktemp("keys")), "intake")
 
 
-def told(keys: Keys, *resources: Json, method: str = "POST") -> tuple[Command, ...]:
+def commands_of(keys: Keys, *resources: Json, method: str = "POST") -> tuple[Command, ...]:
     """The commands in these resources, resolved as the desk resolves them."""
     parsed = fhir.parse(json.dumps(bundles.transaction(*resources)).encode()).resource
     fhir.require_valid(parsed)
@@ -67,7 +67,7 @@ def provision(**changed: Any) -> Json:
 
 
 def test_a_consent_that_names_a_partner_opens_exactly_what_it_says(keys: Keys) -> None:
-    given = one(told(keys, consent()), w.RecordConsent)
+    given = one(commands_of(keys, consent()), w.RecordConsent)
     assert (given.recipients, given.purposes, given.fields) == (("riverbend-alumni",), ("alumni",), ("name", "phone"))
     assert given.given_at.astimezone(UTC) == datetime(2026, 1, 5, 5, 0, tzinfo=UTC)
     assert given.expires_at.astimezone(UTC) == datetime(2027, 1, 6, 5, 0, tzinfo=UTC)
@@ -81,7 +81,7 @@ def test_a_partner_may_be_named_through_an_organization_in_the_same_bundle(keys:
         "identifier": [{"system": codes.PARTNER, "value": "riverbend-alumni"}],
     }
     actor = {**consent()["provision"]["actor"][0], "reference": {"reference": organization["fullUrl"]}}
-    given = one(told(keys, organization, consent(provision=provision(actor=[actor]))), w.RecordConsent)
+    given = one(commands_of(keys, organization, consent(provision=provision(actor=[actor]))), w.RecordConsent)
     assert given.recipients == ("riverbend-alumni",)
 
 
@@ -124,18 +124,18 @@ OPENS_NOTHING = {
 
 @pytest.mark.parametrize("why", OPENS_NOTHING)
 def test_what_is_not_understood_opens_nothing(keys: Keys, why: str) -> None:
-    assert told(keys, OPENS_NOTHING[why]) == ()
+    assert commands_of(keys, OPENS_NOTHING[why]) == ()
 
 
 @pytest.mark.parametrize("why", OPENS_NOTHING)
 def test_an_update_that_opens_nothing_closes_what_was_open(keys: Keys, why: str) -> None:
-    (revoked,) = told(keys, OPENS_NOTHING[why], method="PUT")
+    (revoked,) = commands_of(keys, OPENS_NOTHING[why], method="PUT")
     assert isinstance(revoked, w.RevokeConsent)
 
 
 @pytest.mark.parametrize("status", ["inactive", "rejected", "entered-in-error"])
 def test_an_ended_consent_is_revoked(keys: Keys, status: str) -> None:
-    (revoked,) = told(keys, consent(status=status))
+    (revoked,) = commands_of(keys, consent(status=status))
     assert isinstance(revoked, w.RevokeConsent)
 
 
@@ -143,7 +143,7 @@ def test_an_ended_consent_is_revoked(keys: Keys, status: str) -> None:
 
 
 def medications(keys: Keys, *resources: Json) -> tuple[w.Prescribed, ...]:
-    recorded: w.RecordMedications = one(told(keys, *resources), w.RecordMedications)
+    recorded: w.RecordMedications = one(commands_of(keys, *resources), w.RecordMedications)
     return recorded.medications
 
 
@@ -213,7 +213,7 @@ def test_the_code_is_found_in_a_contained_medication_and_in_one_of_the_bundle(ke
 
 
 def findings(keys: Keys, *resources: Json) -> dict[str, int]:
-    assessed: w.RecordAssessment = one(told(keys, *resources), w.RecordAssessment)
+    assessed: w.RecordAssessment = one(commands_of(keys, *resources), w.RecordAssessment)
     return {each.code: each.value for each in assessed.findings}
 
 
@@ -248,9 +248,9 @@ def test_a_coded_answer_counts_its_points(keys: Keys) -> None:
 def test_an_answer_that_cannot_be_read_is_refused_never_guessed(keys: Keys) -> None:
     answer = {"coding": [{"system": codes.LOINC, "code": "LA0000-0"}]}
     with pytest.raises(HttpRefusal):
-        told(keys, loinc("44260-8", valueCodeableConcept=answer))
+        commands_of(keys, loinc("44260-8", valueCodeableConcept=answer))
     with pytest.raises(HttpRefusal):
-        told(keys, loinc("44261-6", valueString="many"))
+        commands_of(keys, loinc("44261-6", valueString="many"))
 
 
 def test_a_questionnaire_response_answers_by_its_link_ids(keys: Keys) -> None:
@@ -273,7 +273,7 @@ def test_a_questionnaire_response_answers_by_its_link_ids(keys: Keys) -> None:
             }
         ],
     }
-    commands = told(keys, response)
+    commands = commands_of(keys, response)
     assert one(commands, w.ReportFindings).findings[0].code == "phq-9-item-9"
     assert {each.code: each.value for each in one(commands, w.RecordAssessment).findings} == {
         "phq-9-item-9": 3,
@@ -288,15 +288,15 @@ def test_an_observation_entered_in_error_takes_its_finding_back(keys: Keys) -> N
 def test_what_lies_ahead_has_not_been_assessed(keys: Keys) -> None:
     """A wrong year would stay the newest for ever. A sender's clock may be a little ahead."""
     soon, next_year = MONDAY + timedelta(minutes=59), MONDAY + timedelta(days=365)
-    assert told(keys, bundles.need(WHO, "withdrawal", "none", soon))
+    assert commands_of(keys, bundles.need(WHO, "withdrawal", "none", soon))
     for ahead in (bundles.need(WHO, "withdrawal", "none", next_year), bundles.score(WHO, "cows", 14, next_year)):
         with pytest.raises(HttpRefusal, match=r"business-rule at Bundle.entry\[0\].resource.effective"):
-            told(keys, ahead)
+            commands_of(keys, ahead)
 
 
 def test_no_score_is_negative(keys: Keys) -> None:
     with pytest.raises(HttpRefusal, match=r"value at Bundle.entry\[0\].resource.value"):
-        told(keys, bundles.score(WHO, "cows", -1))
+        commands_of(keys, bundles.score(WHO, "cows", -1))
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_no_score_is_negative(keys: Keys) -> None:
     ],
 )
 def test_a_discharge_of_a_day_is_at_its_end_and_never_later_than_now(keys: Keys, end: str, at: datetime) -> None:
-    (command,) = told(keys, *discharged(end))
+    (command,) = commands_of(keys, *discharged(end))
     assert isinstance(command, w.Discharge) and command.at == at
 
 
@@ -317,13 +317,13 @@ def test_a_discharge_of_a_day_is_at_its_end_and_never_later_than_now(keys: Keys,
 def test_a_time_in_no_patients_life_is_refused(keys: Keys, end: str) -> None:
     """There is no such instant in another time zone."""
     with pytest.raises(HttpRefusal, match=r"value at Bundle.entry\[1\].resource.period.end"):
-        told(keys, *discharged(end))
+        commands_of(keys, *discharged(end))
 
 
 @pytest.mark.parametrize("end", ["2026-01-05T15:01:00Z", "2026-01-06", "2027"])
 def test_a_discharge_is_told_once_it_has_happened(keys: Keys, end: str) -> None:
     with pytest.raises(HttpRefusal, match=r"business-rule at Bundle.entry\[1\].resource.period.end"):
-        told(keys, *discharged(end))
+        commands_of(keys, *discharged(end))
 
 
 def discharged(end: str) -> list[Json]:
@@ -342,17 +342,19 @@ def discharged(end: str) -> list[Json]:
 
 def test_a_need_entered_in_error_goes_to_a_person(keys: Keys) -> None:
     mistaken = {**bundles.need(WHO, "biomedical", "1.0"), "status": "entered-in-error"}
-    (stated,) = one(told(keys, mistaken), w.RecordAssessment).needs
+    (stated,) = one(commands_of(keys, mistaken), w.RecordAssessment).needs
     assert stated.level == "entered-in-error"
 
 
 def test_a_diagnosis_is_evidence_by_its_longest_known_prefix(keys: Keys) -> None:
-    recorded = one(told(keys, bundles.condition(WHO, "F11.20"), bundles.condition(WHO, "F33.1")), w.RecordConditions)
+    recorded = one(
+        commands_of(keys, bundles.condition(WHO, "F11.20"), bundles.condition(WHO, "F33.1")), w.RecordConditions
+    )
     assert {each.code for each in recorded.findings} == {"opioid-use-disorder", "psychiatric-diagnosis"}
 
 
 def test_other_diagnoses_and_observations_decide_nothing(keys: Keys) -> None:
-    assert told(keys, bundles.condition(WHO, "E11.9"), loinc("8867-4", valueQuantity={"value": 70})) == ()
+    assert commands_of(keys, bundles.condition(WHO, "E11.9"), loinc("8867-4", valueQuantity={"value": 70})) == ()
 
 
 @pytest.mark.parametrize(
@@ -367,19 +369,19 @@ def test_whether_the_patient_is_under_18_is_all_that_is_told_of_the_birth_date(
 
 def test_an_unknown_birth_date_tells_nothing(keys: Keys) -> None:
     someone = {key: value for key, value in bundles.patient("0001").items() if key != "birthDate"}
-    assert [type(each) for each in told(keys, someone)] == [w.RecordPatient]
+    assert [type(each) for each in commands_of(keys, someone)] == [w.RecordPatient]
 
 
 def test_the_sender_s_own_reference_is_one_of_the_digests(keys: Keys) -> None:
     someone = {**bundles.patient("0001"), "fullUrl": f"{bundles.EHR}/Patient/123"}
-    recorded: w.RecordPatient = one(told(keys, someone), w.RecordPatient)
+    recorded: w.RecordPatient = one(commands_of(keys, someone), w.RecordPatient)
     (own,) = keys.digests("demo", [Identifier(bundles.EHR, "Patient/123")])
     assert own in recorded.digests, "the digest is missing"
 
 
 def test_a_laboratory_order_is_no_referral(keys: Keys) -> None:
     category = {"coding": [{"system": "http://snomed.info/sct", "code": "108252007"}]}
-    assert told(keys, {**bundles.referral(WHO), "category": [category]}) == ()
+    assert commands_of(keys, {**bundles.referral(WHO), "category": [category]}) == ()
 
 
 def test_a_task_that_came_with_the_referral_tracks_it(keys: Keys) -> None:
@@ -391,5 +393,5 @@ def test_a_task_that_came_with_the_referral_tracks_it(keys: Keys) -> None:
         "focus": {"reference": request["fullUrl"]},
         "for": {"reference": WHO},
     }
-    received: w.ReceiveReferral = one(told(keys, request, task), w.ReceiveReferral)
+    received: w.ReceiveReferral = one(commands_of(keys, request, task), w.ReceiveReferral)
     assert received.task_id == str(uuid5(NAMESPACE_URL, "1"))

@@ -24,7 +24,7 @@ from tests.laws import examples
 ids = some.sampled_from([str(uuid5(UUID(PATIENT), str(number))) for number in range(4)])
 moments = some.integers(-40 * 24, 40 * 24).map(lambda hours: MONDAY + timedelta(hours=hours))
 findings = some.builds(
-    w.Finding,
+    w.ReportedFinding,
     some.sampled_from(sorted(TABLE.facts() | set(TABLE.evidence.scores) | set(TABLE.diagnoses.values()))),
     some.integers(0, 40),
     moments,
@@ -133,7 +133,7 @@ def test_hearing_the_same_again_says_nothing(story: Story, fact: Event) -> None:
 
 @settings(max_examples=examples(100), deadline=None)
 @given(stories(), some.one_of(findings, findings))
-def test_reporting_the_same_findings_again_says_nothing(story: Story, finding: w.Finding) -> None:
+def test_reporting_the_same_findings_again_says_nothing(story: Story, finding: w.ReportedFinding) -> None:
     story.and_then(w.ReportFindings(findings=(finding,)))
     assert story.and_then(w.ReportFindings(findings=(finding,))).emitted == []
 

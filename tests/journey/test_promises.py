@@ -43,7 +43,7 @@ async def test_the_same_record_on_kafka_again_has_no_second_effect(clinic: Clini
     person = await clinic.admit()
     before = await clinic.events(person)
     for record in await clinic.records(person, "iop.intake.events"):
-        await say_again(clinic, record)
+        await produce_again(clinic, record)
     await clinic.driver.settle()
     after = await clinic.events(person, "iop.attendance.events")
     assert after == [event for event in before if event.startswith("Session")]
@@ -84,7 +84,7 @@ async def test_a_service_killed_in_the_middle_of_its_batches_loses_nothing(clini
 async def test_a_poisoned_record_parks_one_patient_and_the_others_flow(clinic: Clinic) -> None:
     poisoned, other = await clinic.admit(), await clinic.admit()
     (good,) = [each for each in await clinic.records(poisoned, "iop.intake.events") if each.event == "EpisodeAdmitted"]
-    await say_again(clinic, good, value=b'{"entry": [{}, {"resource": {}}]}', ce_id=str(uuid4()))
+    await produce_again(clinic, good, value=b'{"entry": [{}, {"resource": {}}]}', ce_id=str(uuid4()))
     await clinic.discharge(poisoned)
     await clinic.discharge(other)
     assert "SessionCancelled" in await clinic.events(other)
@@ -119,7 +119,7 @@ async def test_nothing_is_sent_without_a_consent_and_what_is_on_hold_goes_when_i
 async def test_a_consent_revoked_between_the_decision_and_the_release_withholds(clinic: Clinic) -> None:
     person = await clinic.admit()
     consent = await clinic.consent(person, ALUMNI)
-    told_before = len(clinic.partners.received(ALUMNI))
+    received_before = len(clinic.partners.received(ALUMNI))
     clinic.partners.open = False
     try:
         await discharge_without_settling(clinic, person)
@@ -132,7 +132,7 @@ async def test_a_consent_revoked_between_the_decision_and_the_release_withholds(
     assert await eventually(clinic, person, "ReferralWithheld", count=2)
     events = await clinic.events(person, "iop.aftercare.events")
     assert "ReferralSent" not in events
-    assert len(clinic.partners.received(ALUMNI)) == told_before
+    assert len(clinic.partners.received(ALUMNI)) == received_before
 
 
 async def test_a_referral_asked_for_after_the_revocation_is_withheld(clinic: Clinic) -> None:
@@ -175,7 +175,7 @@ async def status(clinic: Clinic, session: dict[str, Any]) -> str:
     return str(answer.json()["status"])
 
 
-async def say_again(clinic: Clinic, record: Record, *, value: bytes | None = None, **headers: str) -> None:
+async def produce_again(clinic: Clinic, record: Record, *, value: bytes | None = None, **headers: str) -> None:
     """The record once more on its topic, with another value or other headers where they are given."""
     producer = AIOKafkaProducer(bootstrap_servers=clinic.driver.hub.kafka)
     await producer.start()

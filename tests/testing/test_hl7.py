@@ -59,9 +59,9 @@ def test_a_whole_message() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_version_from_2_3_to_2_8(version: str) -> None:
-    told = read(MSH.replace("2.5.1", version), PID, OBR, OBX)
-    assert told.header.version == version
-    assert acknowledge(told.header, "AA", (), NOON).split(b"\r")[0].endswith(b"|P|" + version.encode())
+    message = read(MSH.replace("2.5.1", version), PID, OBR, OBX)
+    assert message.header.version == version
+    assert acknowledge(message.header, "AA", (), NOON).split(b"\r")[0].endswith(b"|P|" + version.encode())
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
@@ -72,9 +72,9 @@ def test_every_segment_ending(end: str) -> None:
 def test_five_encoding_characters_and_others_than_usual() -> None:
     assert only_report(MSH.replace("^~\\&", "^~\\&#"), PID, OBR, OBX)
     strange = [each.translate(str.maketrans("|^~&", "*!?%")) for each in (MSH, PID, OBR, OBX)]
-    told = read(*strange)
-    assert told.groups[0].named[0].value == "A123"
-    assert acknowledge(told.header, "AA", (), NOON).startswith(b"MSH*!?\\%*")
+    message = read(*strange)
+    assert message.groups[0].named[0].value == "A123"
+    assert acknowledge(message.header, "AA", (), NOON).startswith(b"MSH*!?\\%*")
 
 
 def test_garbage_around_the_message_is_tolerated() -> None:
@@ -96,16 +96,16 @@ def test_escapes_in_values_are_undone() -> None:
 
 def test_several_patients_and_several_orders() -> None:
     second = PID.replace("A123", "B456")
-    told = read(MSH, PID, OBR, OBX, OBR.replace("F7", "F8"), OBX, second, OBR.replace("F7", "F9"), OBX)
-    assert [[each.filler for each in group.reports] for group in told.groups] == [
+    message = read(MSH, PID, OBR, OBX, OBR.replace("F7", "F8"), OBX, second, OBR.replace("F7", "F9"), OBX)
+    assert [[each.filler for each in group.reports] for group in message.groups] == [
         ["F7^TOXLAB^|94307-6", "F8^TOXLAB^|94307-6"],
         ["F9^TOXLAB^|94307-6"],
     ]
 
 
 def test_one_number_for_two_panels_makes_two_reports() -> None:
-    told = read(MSH, PID, OBR, OBX, OBR.replace("94307-6", "90890-5"), OBX)
-    assert len({each.filler for each in told.groups[0].reports}) == 2
+    message = read(MSH, PID, OBR, OBX, OBR.replace("94307-6", "90890-5"), OBX)
+    assert len({each.filler for each in message.groups[0].reports}) == 2
 
 
 def test_without_any_number_the_message_names_its_report() -> None:
@@ -176,8 +176,8 @@ def test_a_cancelled_order_is_cancelled_whole_and_a_cancelled_component_alone() 
 
 def test_an_unknown_status_of_a_component_goes_to_a_person() -> None:
     report = only_report(MSH, PID, OBR, OBX.removesuffix("F") + "Q")
-    told = interpret(report, "demo", "lab", SETTINGS)
-    assert told is not None and told.results[0].analyte == "unmapped"
+    message = interpret(report, "demo", "lab", SETTINGS)
+    assert message is not None and message.results[0].analyte == "unmapped"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_what_is_no_hl7_at_all_still_gets_an_answer() -> None:
 @pytest.mark.skipif(not SAMPLES.exists(), reason="public sample messages are not on this machine")
 def test_public_messages_are_all_taken_and_none_is_a_drug_test() -> None:
     messages = sorted(SAMPLES.glob("*.hl7"))
-    told = [parsed(each.read_bytes()) for each in messages]
-    assert len(told) == 40
-    reports = [report for each in told for group in each.groups for report in group.reports]
+    message = [parsed(each.read_bytes()) for each in messages]
+    assert len(message) == 40
+    reports = [report for each in message for group in each.groups for report in group.reports]
     assert reports and all(interpret(report, "demo", "lab", SETTINGS) is None for report in reports)

@@ -82,8 +82,8 @@ def test_an_hour_without_minutes_is_a_time() -> None:
 
 
 def test_the_number_of_an_account_or_a_visit_names_no_patient() -> None:
-    told = read(MSH, "PID|1||55^^^IOPDEMO^AN~A123^^^IOPDEMO^MR~9^^^IOPDEMO^VN", OBR, OBX)
-    assert [each.value for each in told.groups[0].named] == ["A123"]
+    parsed_report = read(MSH, "PID|1||55^^^IOPDEMO^AN~A123^^^IOPDEMO^MR~9^^^IOPDEMO^VN", OBR, OBX)
+    assert [each.value for each in parsed_report.groups[0].named] == ["A123"]
 
 
 def test_observations_of_the_patient_have_no_order_since_2_7() -> None:
@@ -116,8 +116,8 @@ def test_specimen_validity_reported_as_an_order_of_its_own_judges_the_drug_scree
     validity = OBR.replace("94307-6^Drug screen^LN", "VAL^Specimen validity^L")
     figures = ("OBX|1|NM|2161-8^Creatinine^LN||12|mg/dL|||||F", "OBX|2|NM|2965-2^Gravity^LN||1.002||||||F")
     screen, _ = read(MSH, PID, OBR, OBX, validity, *figures).groups[0].reports
-    told = interpret(screen, "demo", "lab", SETTINGS)
-    assert told is not None and told.condition == "dilute"
+    parsed_report = interpret(screen, "demo", "lab", SETTINGS)
+    assert parsed_report is not None and parsed_report.condition == "dilute"
 
 
 def test_without_a_specimen_number_what_was_collected_at_one_time_is_one_specimen() -> None:

@@ -60,13 +60,13 @@ def diagnostic_report(*results: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def told(*entries: BundleEntry, **more: Any) -> tuple[list[ReportResult], Interpretation]:
+def interpreted(*entries: BundleEntry, **more: Any) -> tuple[list[ReportResult], Interpretation]:
     interpretation = interpret(entries, context(**more))
     return [each for each in interpretation.commands if isinstance(each, ReportResult)], interpretation
 
 
 def test_a_report_with_its_observations_is_one_command() -> None:
-    commands, interpretation = told(
+    commands, interpretation = interpreted(
         entry(observation(COCAINE, valueString="NEG"), "o1"),
         entry(observation(FENTANYL, valueString="POS"), "o2"),
         entry(diagnostic_report("Observation/o1", "Observation/o2"), "r1"),
@@ -81,31 +81,31 @@ def test_a_report_with_its_observations_is_one_command() -> None:
 
 
 def test_a_lone_observation_is_a_report_of_one() -> None:
-    commands, _ = told(entry(observation(valueString="positive"), "o1"))
+    commands, _ = interpreted(entry(observation(valueString="positive"), "o1"))
     assert [each.finding for each in commands[0].results] == ["positive"]
 
 
 def test_everything_is_kept_as_it_came() -> None:
     came = observation(valueQuantity={"value": Decimal("1.00"), "unit": "ng/mL"})
-    _, interpretation = told(entry(came, "o1"))
+    _, interpretation = interpreted(entry(came, "o1"))
     assert interpretation.accepted[0].resource == came
 
 
 def test_what_is_no_drug_test_is_kept_marked_and_never_told() -> None:
-    commands, interpretation = told(entry(observation(COVID, valueString="Detected"), "o1"))
+    commands, interpretation = interpreted(entry(observation(COVID, valueString="Detected"), "o1"))
     assert commands == []
     assert interpretation.accepted[0].resource["meta"]["tag"][0]["code"] == "not-a-drug-test"
 
 
 def test_while_the_patient_is_unknown_nothing_is_said_of_a_subject() -> None:
-    _, interpretation = told(entry(observation(valueString="NEG"), "o1"), patient="")
+    _, interpretation = interpreted(entry(observation(valueString="NEG"), "o1"), patient="")
     assert "subject" not in interpretation.accepted[0].resource
 
 
 def test_the_laboratorys_number_makes_the_report_the_same_again() -> None:
     number = {"identifier": [{"system": "urn:lab", "value": "F7"}]}
-    first, _ = told(entry(diagnostic_report("Observation/o1", **number), "r1"), entry(observation(), "o1"))
-    second, _ = told(
+    first, _ = interpreted(entry(diagnostic_report("Observation/o1", **number), "r1"), entry(observation(), "o1"))
+    second, _ = interpreted(
         entry(diagnostic_report("Observation/o9", **number, status="corrected"), "r9"), entry(observation(), "o9")
     )
     assert first[0].report_id == second[0].report_id
@@ -113,8 +113,8 @@ def test_the_laboratorys_number_makes_the_report_the_same_again() -> None:
 
 
 def test_without_a_number_an_update_of_the_resource_is_the_same_report() -> None:
-    first, _ = told(entry(observation(valueString="POS"), "o1"))
-    second, _ = told(entry(observation(valueString="NEG", status="corrected"), "o1", "PUT"))
+    first, _ = interpreted(entry(observation(valueString="POS"), "o1"))
+    second, _ = interpreted(entry(observation(valueString="NEG", status="corrected"), "o1", "PUT"))
     assert first[0].report_id == second[0].report_id
 
 
@@ -134,16 +134,16 @@ def test_without_a_number_an_update_of_the_resource_is_the_same_report() -> None
     ],
 )
 def test_every_form_of_a_value(value: dict[str, Any], found: str) -> None:
-    commands, _ = told(entry(observation(**value), "o1"))
+    commands, _ = interpreted(entry(observation(**value), "o1"))
     assert commands[0].results[0].finding == found
 
 
 def test_components_and_members_are_read() -> None:
     part = {"code": {"coding": [{"system": LOINC, "code": FENTANYL}]}, "valueString": "POS"}
-    commands, _ = told(entry(observation("53747-2", component=[part]), "o1"))
+    commands, _ = interpreted(entry(observation("53747-2", component=[part]), "o1"))
     assert [each.analyte for each in commands[0].results] == ["fentanyl"]
     panel = observation("53747-2", hasMember=[{"reference": "Observation/o2"}])
-    commands, _ = told(entry(panel, "o1"), entry(observation(valueString="NEG"), "o2"))
+    commands, _ = interpreted(entry(panel, "o1"), entry(observation(valueString="NEG"), "o2"))
     assert [[each.analyte for each in command.results] for command in commands] == [["benzoylecgonine"]]
 
 
@@ -155,13 +155,13 @@ def test_the_specimen_gives_number_condition_and_collection() -> None:
         "collection": {"collectedDateTime": "2025-03-10T07:00:00-04:00"},
     }
     named = observation(valueString="NEG", specimen={"reference": "Specimen/s1"})
-    commands, _ = told(entry(specimen, "s1"), entry(named, "o1"))
+    commands, _ = interpreted(entry(specimen, "s1"), entry(named, "o1"))
     assert commands[0].condition == "rejected-unsatisfactory"
     assert commands[0].collected_at == datetime(2025, 3, 10, 11, 0, tzinfo=UTC)
 
 
 def test_a_day_is_its_midnight_in_the_programs_zone() -> None:
-    commands, _ = told(entry(observation(valueString="NEG", effectiveDateTime="2024-07-01"), "o1"))
+    commands, _ = interpreted(entry(observation(valueString="NEG", effectiveDateTime="2024-07-01"), "o1"))
     assert commands[0].collected_at == datetime(2024, 7, 1, 4, 0, tzinfo=UTC)
 
 
@@ -176,12 +176,12 @@ def test_a_day_is_its_midnight_in_the_programs_zone() -> None:
 )
 def test_a_time_that_no_clock_has_or_that_lies_ahead_is_refused(at: str, code: str) -> None:
     with pytest.raises(HttpRefusal) as refusal:
-        told(entry(observation(valueString="NEG", effectiveDateTime=at), "o1"))
+        interpreted(entry(observation(valueString="NEG", effectiveDateTime=at), "o1"))
     assert [(each.code, each.expression) for each in refusal.value.issues] == [(code, ("Observation[o1].effective",))]
 
 
 def test_a_month_is_no_collection_day_and_the_next_time_counts() -> None:
-    commands, _ = told(
+    commands, _ = interpreted(
         entry(observation(valueString="NEG", effectiveDateTime="2025-03", issued="2025-03-11T10:00:00Z"), "o1")
     )
     assert commands[0].collected_at == datetime(2025, 3, 11, 10, 0, tzinfo=UTC)
@@ -191,61 +191,63 @@ def test_a_report_without_any_time_is_refused() -> None:
     untimed = observation(valueString="NEG")
     del untimed["effectiveDateTime"]
     with pytest.raises(HttpRefusal) as refusal:
-        told(entry(untimed, "o1"))
+        interpreted(entry(untimed, "o1"))
     assert refusal.value.issues[0].code == "required"
 
 
 def test_a_preliminary_report_may_become_final_without_its_observations() -> None:
     stored = {("DiagnosticReport", "r1"): StoredResource(PATIENT, diagnostic_report(status="preliminary"))}
-    commands, _ = told(entry(diagnostic_report("Observation/o1"), "r1", "PUT"), stored=stored)
+    commands, _ = interpreted(entry(diagnostic_report("Observation/o1"), "r1", "PUT"), stored=stored)
     assert commands[0].status == "promoted"
 
 
 def test_a_corrected_report_without_its_observations_is_refused() -> None:
     stored = {("DiagnosticReport", "r1"): StoredResource(PATIENT, diagnostic_report())}
     with pytest.raises(HttpRefusal):
-        told(entry(diagnostic_report("Observation/o1", status="corrected"), "r1", "PUT"), stored=stored)
+        interpreted(entry(diagnostic_report("Observation/o1", status="corrected"), "r1", "PUT"), stored=stored)
 
 
 def test_a_report_whose_observations_are_not_all_sent_says_what_changed() -> None:
     first = entry(observation(valueString="NEG", status="corrected"), "o1", "PUT")
     both = diagnostic_report("Observation/o1", "Observation/o2", status="corrected")
-    commands, _ = told(first, entry(both, "r1", "PUT"))
+    commands, _ = interpreted(first, entry(both, "r1", "PUT"))
     assert [(each.extent, len(each.results)) for each in commands] == [("message", 1)]
 
 
 def test_an_observation_updated_alone_is_part_of_the_report_it_came_with() -> None:
     observations = entry(observation(valueString="POS"), "o1"), entry(observation(FENTANYL, valueString="POS"), "o2")
-    commands, interpretation = told(*observations, entry(diagnostic_report("Observation/o1", "Observation/o2"), "r1"))
+    commands, interpretation = interpreted(
+        *observations, entry(diagnostic_report("Observation/o1", "Observation/o2"), "r1")
+    )
     stored = {(each.type, str(each.id)): StoredResource(PATIENT, each.resource) for each in interpretation.accepted}
-    again, later = told(entry(observation(valueString="NEG", status="corrected"), "o1", "PUT"), stored=stored)
+    again, later = interpreted(entry(observation(valueString="NEG", status="corrected"), "o1", "PUT"), stored=stored)
     assert [(each.report_id, each.extent) for each in again] == [(commands[0].report_id, "component")]
     stored[("Observation", "o1")] = StoredResource(PATIENT, later.accepted[0].resource)
-    once_more, _ = told(entry(later.accepted[0].resource, "o1", "PUT"), stored=stored)
+    once_more, _ = interpreted(entry(later.accepted[0].resource, "o1", "PUT"), stored=stored)
     assert once_more[0].report_id == commands[0].report_id
 
 
 def test_observations_that_name_each_other_as_members_end() -> None:
     one = entry(observation(hasMember=[{"reference": "Observation/o2"}], valueString="POS"), "o1")
     other = entry(observation(hasMember=[{"reference": "Observation/o1"}], valueString="POS"), "o2")
-    commands, _ = told(one, other, entry(diagnostic_report("Observation/o1"), "r1"))
+    commands, _ = interpreted(one, other, entry(diagnostic_report("Observation/o1"), "r1"))
     assert len(commands) == 1
 
 
 def test_a_month_names_no_day_of_collection() -> None:
     month = diagnostic_report("Observation/o1", effectiveDateTime="2025-03")
-    commands, _ = told(entry(observation(), "o1"), entry(month, "r1"))
+    commands, _ = interpreted(entry(observation(), "o1"), entry(month, "r1"))
     assert commands[0].collected_at == datetime(2025, 3, 11, 10, 0, tzinfo=UTC)
 
 
 def test_a_report_taken_back_needs_no_observations() -> None:
-    commands, _ = told(entry(diagnostic_report("Observation/o1", status="entered-in-error"), "r1", "PUT"))
+    commands, _ = interpreted(entry(diagnostic_report("Observation/o1", status="entered-in-error"), "r1", "PUT"))
     assert commands[0].status == "entered-in-error"
 
 
 def test_contained_observations_are_read() -> None:
     inside = {**observation(valueString="NEG"), "id": "c1"}
-    commands, _ = told(entry(diagnostic_report("#c1", contained=[inside]), "r1"))
+    commands, _ = interpreted(entry(diagnostic_report("#c1", contained=[inside]), "r1"))
     assert [each.finding for each in commands[0].results] == ["negative"]
 
 
@@ -256,7 +258,9 @@ def test_results_of_unknown_patients_wait() -> None:
 @pytest.mark.skipif(not SAMPLES.exists(), reason="public sample Observations are not on this machine")
 def test_the_public_drug_screens_are_all_recognised() -> None:
     files = sorted(SAMPLES.glob("Observation-*.json"))
-    commands = [told(entry(json.loads(each.read_text()), each.stem), now=YEARS_LATER)[0] for each in files]
+    commands = [
+        interpreted(entry(json.loads(each.read_text()), each.stem), now=YEARS_LATER)[0] for each in files
+    ]
     results = [result for (command,) in commands for result in command.results]
     assert len(results) == 12
     assert all(each.analyte != "unmapped" for each in results)

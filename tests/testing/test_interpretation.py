@@ -134,35 +134,41 @@ def test_a_code_for_absence_cannot_be_positive() -> None:
 
 
 def interpreted(*components: Component, panel: tuple[Code, ...] = ()) -> ReportResult:
-    told = interpret(laboratory_report(*components, panel=panel), "demo", "lab", SETTINGS)
-    assert told is not None
-    return told
+    interpretation = interpret(laboratory_report(*components, panel=panel), "demo", "lab", SETTINGS)
+    assert interpretation is not None
+    return interpretation
 
 
 def test_presumptive_and_definitive_methods_are_told_apart_by_the_code() -> None:
-    told = interpreted(component("14314-9", text="POS"), component("14315-6", text="POS"))
-    assert [each.definitive for each in told.results] == [False, True]
+    interpretation = interpreted(component("14314-9", text="POS"), component("14315-6", text="POS"))
+    assert [each.definitive for each in interpretation.results] == [False, True]
 
 
 def test_cutoffs_and_panel_headings_are_no_results() -> None:
-    told = interpreted(component("14314-9", text="NEG"), component("19357-3", text="150"), component("53747-2"))
-    assert [each.code for each in told.results] == ["14314-9"]
+    interpretation = interpreted(
+        component("14314-9", text="NEG"), component("19357-3", text="150"), component("53747-2")
+    )
+    assert [each.code for each in interpretation.results] == ["14314-9"]
 
 
 def test_an_unmapped_code_in_a_drug_test_is_kept_as_it_is() -> None:
-    told = interpreted(component("14314-9", text="NEG"), Component(codes=(Code("XYZ"),), text="POS"))
-    assert [(each.code, each.analyte, each.finding) for each in told.results][1] == ("XYZ", "unmapped", "positive")
+    interpretation = interpreted(component("14314-9", text="NEG"), Component(codes=(Code("XYZ"),), text="POS"))
+    assert [(each.code, each.analyte, each.finding) for each in interpretation.results][1] == (
+        "XYZ",
+        "unmapped",
+        "positive",
+    )
 
 
 def test_a_laboratorys_own_code_is_made_plain() -> None:
-    told = interpreted(component("14314-9", text="NEG"), Component(codes=(Code("  A   B  " + "x" * 99),)))
-    assert told.results[1].code.startswith("A B x") and len(told.results[1].code) == 64
+    interpretation = interpreted(component("14314-9", text="NEG"), Component(codes=(Code("  A   B  " + "x" * 99),)))
+    assert interpretation.results[1].code.startswith("A B x") and len(interpretation.results[1].code) == 64
 
 
 def test_a_panel_in_local_codes_only_is_still_a_drug_test() -> None:
     panel = (Code("UDS10", "", "Urine Drug Screen 10 panel"),)
-    told = interpreted(Component(codes=(Code("COC"),), text="POS"), panel=panel)
-    assert [each.analyte for each in told.results] == ["unmapped"]
+    interpretation = interpreted(Component(codes=(Code("COC"),), text="POS"), panel=panel)
+    assert [each.analyte for each in interpretation.results] == ["unmapped"]
 
 
 def test_an_infection_test_is_no_drug_test_though_it_says_detected() -> None:
@@ -190,8 +196,8 @@ def test_a_component_taken_back_is_marked() -> None:
 
 
 def test_no_free_text_of_the_laboratory_leaves_the_interpretation() -> None:
-    told = interpreted(component("14314-9", text="POS called to Dr. Smith at 5551234"))
-    assert "Smith" not in repr(told) and told.results[0].finding == "positive"
+    interpretation = interpreted(component("14314-9", text="POS called to Dr. Smith at 5551234"))
+    assert "Smith" not in repr(interpretation) and interpretation.results[0].finding == "positive"
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_a_long_stay_with_two_specimens_a_week_fits_and_keeps_the_newest() -> No
                 Observed(code, LOINC, tables.LOINC[code].analyte, "negative", tables.LOINC[code].definitive)
                 for code in KNOWN[:14]
             )
-            told = ReportResult(
+            command = ReportResult(
                 report_id=name_id(NAMES, f"long {week} {part}"),
                 specimen_id=name_id(NAMES, f"long {week} {part}"),
                 collected_at=day(week * 7 + part),
@@ -161,7 +161,7 @@ def test_a_long_stay_with_two_specimens_a_week_fits_and_keeps_the_newest() -> No
                 condition="valid",
                 results=results,
             )
-            state, count = step(state, told, count)[0], count + 1
+            state, count = step(state, command, count)[0], count + 1
     assert len(msgspec.json.encode(state)) <= STATE_BYTES_MOST
     assert len(state.reports) >= 10
     assert len(state.reports[-1].measures) == 14

@@ -12,22 +12,22 @@ from tests.testing.story import Story
 KAFKA_BYTES_MOST = 1_048_576
 
 
-def body_of(word: Event) -> bytes:
+def body_of(event: Event) -> bytes:
     envelope = Envelope(
         id=NAMES,
         source="testing",
-        event=type(word).__name__,
+        event=type(event).__name__,
         program="demo",
         patient=PATIENT,
         at=ADMISSION,
         correlation_id=NAMES,
         causation_id=NAMES,
     )
-    return wire.write(word, envelope).body
+    return wire.write(event, envelope).body
 
 
-def valid(word: Event) -> None:
-    require_valid(parse(body_of(word)).resource)
+def valid(event: Event) -> None:
+    require_valid(parse(body_of(event)).resource)
 
 
 def test_every_event_of_a_long_story_is_valid_fhir() -> None:
@@ -43,8 +43,8 @@ def test_every_event_of_a_long_story_is_valid_fhir() -> None:
     ):
         emitted += story.then(each)
     assert len({type(each) for each in emitted}) >= 5
-    for word in emitted:
-        valid(word)
+    for event in emitted:
+        valid(event)
 
 
 def test_the_largest_report_that_is_taken_fits_into_a_record() -> None:

@@ -122,13 +122,13 @@ def test_what_was_taken_back_with_its_report_does_not_come_back_with_another_com
 
 
 def test_one_number_for_two_patients_makes_two_reports() -> None:
-    def said_of(patient: str) -> tuple[str, str, tuple[AnalyteResult, ...]]:
+    def emitted_of(patient: str) -> tuple[str, str, tuple[AnalyteResult, ...]]:
         own = moment(WEEKLY.issued_at)
         now = Moment(own.now, own.listening_since, own.settings, own.cause, patient, own.program)
         emitted = decide(State(), WEEKLY, now)
         assert isinstance(emitted, list) and isinstance(emitted[0], ResultMatched)
         return emitted[0].report_id, emitted[0].specimen_id, emitted[0].results
 
-    one, other = said_of("one"), said_of("other")
+    one, other = emitted_of("one"), emitted_of("other")
     assert one[0] != other[0] and one[1] != other[1]
     assert not {each.observation_id for each in one[2]} & {each.observation_id for each in other[2]}

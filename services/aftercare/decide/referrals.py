@@ -33,7 +33,7 @@ REFERRED: dict[str, frozenset[str]] = {
     "step-down": frozenset({"completed", "step-down"}),
 }
 """Kind of referral to the dispositions at which it is prepared unasked; any other kind a case manager asks for."""
-Outcomes = DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
+DisclosureEnd = DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
 
 
 def at_discharge(state: State, disposition: str, moment: Moment[Settings]) -> list[Emits]:
@@ -110,7 +110,7 @@ def begun(state: State, moment: Moment[Settings]) -> list[Emits]:
     return [_again(each, moment) for each in state.on_hold if each.until is not None and each.until <= moment.now]
 
 
-def came_of(state: State, event: Outcomes, moment: Moment[Settings]) -> list[Emits]:
+def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> list[Emits]:
     """What the disclosure's outcome makes of the referral. The outcome of an earlier attempt makes nothing of it.
 
     A referral taken back meanwhile has its `ReferralWithdrawn`; where that came too late, it was sent after all.

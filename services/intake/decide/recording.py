@@ -17,7 +17,7 @@ from services.intake.state import (
     evolve,
     medications_listed,
     merged,
-    noted,
+    remembered_findings,
 )
 from services.intake.table import TABLE, Assessment
 from shared.events.envelope import name_id
@@ -58,7 +58,7 @@ def medications_event(taken: tuple[ListedMedication, ...], moment: Moment[Settin
 
 def report_findings(state: State, command: messages.ReportFindings, moment: Moment[Settings]) -> list[messages.Emits]:
     """Safety, from the event alone; a state, where there is one, only keeps it from being raised twice."""
-    known = Assessment((), noted((), command.findings), moment.now)
+    known = Assessment((), remembered_findings((), command.findings), moment.now)
     found = safety.triggers(known, safety.fresh(state.findings, command.findings))
     return [*escalation.raise_or_update(state.escalations, found, moment, moment.settings.escalation)]
 
@@ -76,7 +76,7 @@ def record_assessment(
 
 
 def _corrected(
-    state: State, known: Assessment, stated: Sequence[messages.Finding], moment: Moment[Settings]
+    state: State, known: Assessment, stated: Sequence[messages.ReportedFinding], moment: Moment[Settings]
 ) -> list[messages.EscalationEvent]:
     """A finding was wrong: what it alone had raised is retracted, visibly."""
     still_open, emitted = state.escalations, list[messages.EscalationEvent]()

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 
 from services.intake.edge import assessing, consenting, discharge, patients, prescribing, tasks
 from services.intake.messages import (
-    Finding,
     RecordAssessment,
     RecordConditions,
     RecordCoverage,
     RecordMedications,
+    ReportedFinding,
     ReportFindings,
 )
 from services.intake.table import TABLE
@@ -119,7 +119,7 @@ def _assessed(entries: Sequence[BundleEntry], context: Context) -> Iterator[Comm
         yield RecordAssessment(needs=needs, findings=(*ages, *found))
 
 
-def _findings(entries: Sequence[BundleEntry], context: Context) -> tuple[Finding, ...]:
+def _findings(entries: Sequence[BundleEntry], context: Context) -> tuple[ReportedFinding, ...]:
     return tuple(finding for each in entries for finding in assessing.findings(each, context))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from services.intake.messages import Finding, StatedNeed
+from services.intake.messages import ReportedFinding, StatedNeed
 from services.intake.table import TABLE
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
@@ -55,7 +55,7 @@ def need(entry: BundleEntry, context: Context) -> StatedNeed | None:
     return StatedNeed(dimension, level, _when(entry, context))
 
 
-def findings(entry: BundleEntry, context: Context) -> Iterator[Finding]:
+def findings(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
     """The facts and scores in an Observation or a QuestionnaireResponse; other contents are kept and decide nothing."""
     match entry.type:
         case "Observation":
@@ -66,17 +66,17 @@ def findings(entry: BundleEntry, context: Context) -> Iterator[Finding]:
             yield from _diagnosed(entry, context)
 
 
-def _observed(entry: BundleEntry, context: Context) -> Iterator[Finding]:
+def _observed(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
     code = _finding_code(entry)
     if code is None:
         return
     evidence = f"Observation/{entry.id}"
     if entry.resource["status"] in _MISTAKEN:
-        yield Finding(code, 0, _when(entry, context), evidence)
+        yield ReportedFinding(code, 0, _when(entry, context), evidence)
     elif entry.resource["status"] in _STANDING:
         value = _value(entry.resource, "value", f"{entry.place}.value")
         if value is not None:
-            yield Finding(code, value, _when(entry, context), evidence)
+            yield ReportedFinding(code, value, _when(entry, context), evidence)
 
 
 def _finding_code(entry: BundleEntry) -> str | None:
@@ -90,7 +90,7 @@ def _finding_code(entry: BundleEntry) -> str | None:
     return own
 
 
-def _answered(entry: BundleEntry, context: Context) -> Iterator[Finding]:
+def _answered(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
     response = entry.resource
     mistaken = response["status"] in _MISTAKEN
     if not mistaken and response["status"] not in _STANDING:
@@ -103,7 +103,7 @@ def _answered(entry: BundleEntry, context: Context) -> Iterator[Finding]:
         value = 0 if mistaken else _value(answer, "value", f"{place}.answer[0].value")
         if value is not None:
             at = _happened(response.get("authored"), context, f"{entry.place}.authored")
-            yield Finding(code, value, at, f"QuestionnaireResponse/{entry.id}")
+            yield ReportedFinding(code, value, at, f"QuestionnaireResponse/{entry.id}")
 
 
 def _items(parent: Json, place: str) -> Iterator[tuple[Json, str]]:
@@ -148,14 +148,14 @@ def _whole(value: object, place: str) -> int:
     raise refuse(422, "value", place, "A score must be a whole number, 0 or more.")
 
 
-def _diagnosed(entry: BundleEntry, context: Context) -> Iterator[Finding]:
+def _diagnosed(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
     """The first ICD-10-CM code that the table knows, by its longest prefix there."""
     condition = entry.resource
     refuted = code_in(condition.get("verificationStatus"), _VERIFICATION) in {"refuted", "entered-in-error"}
     for code in codes_in(condition.get("code"), *ICD10):
         known = max((prefix for prefix in TABLE.diagnoses if code.startswith(prefix)), key=len, default=None)
         if known is not None:
-            yield Finding(TABLE.diagnoses[known], int(not refuted), context.now, f"Condition/{entry.id}")
+            yield ReportedFinding(TABLE.diagnoses[known], int(not refuted), context.now, f"Condition/{entry.id}")
             return
 
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from services.intake.messages import Finding, RecordPatient
+from services.intake.messages import RecordPatient, ReportedFinding
 from shared.edge import patients
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
@@ -47,7 +47,7 @@ def _contact(patient: Json) -> MutableJson:
     return {"patient": contact, "area": area, "language": language}
 
 
-def age(entry: BundleEntry, context: Context) -> tuple[Finding, ...]:
+def age(entry: BundleEntry, context: Context) -> tuple[ReportedFinding, ...]:
     """Whether the patient is under 18 today: all that the rules need to know of a birth date. Nothing where unknown."""
     born = entry.resource.get("birthDate")
     if not isinstance(born, str):
@@ -55,7 +55,7 @@ def age(entry: BundleEntry, context: Context) -> tuple[Finding, ...]:
     zone = context.settings.timezone
     latest = last_day(born, zone, f"{entry.place}.birthDate")
     under = _years(latest, context.now.astimezone(ZoneInfo(zone))) < ADULT_YEARS
-    return (Finding("under-18", int(under), context.now, f"Patient/{entry.id}"),)
+    return (ReportedFinding("under-18", int(under), context.now, f"Patient/{entry.id}"),)
 
 
 def _years(born: date, now: datetime) -> int:

@@ -104,7 +104,7 @@ class Shape(msgspec.Struct, frozen=True):
     fields: dict[str, Field]
     demands: tuple[Demand, ...]
     choices: tuple[Choice, ...]
-    laws: tuple[Invariant, ...]
+    invariants: tuple[Invariant, ...]
 
 
 def is_resource_type(name: object) -> bool:

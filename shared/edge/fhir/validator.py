@@ -88,7 +88,7 @@ def _element(element: Json, form: Shape, known: Mapping[str, str]) -> list[Issue
             found += _property(element, name, field, known)
         if found and len(found) >= ISSUES_MAX:
             return found
-    return found + _whole(element, form, not found) if form.laws or form.demands or form.choices else found
+    return found + _whole(element, form, not found) if form.invariants or form.demands or form.choices else found
 
 
 def _property(element: Json, name: str, field: Field, known: Mapping[str, str]) -> list[Issue]:
@@ -99,7 +99,9 @@ def _property(element: Json, name: str, field: Field, known: Mapping[str, str]) 
 
 def _whole(element: Json, form: Shape, sound: bool) -> list[Issue]:
     """What the element lacks, and which invariants it breaks; these see only what is sound in itself."""
-    broken = [issue for law in form.laws for issue in law(element)] if sound and form.laws else []
+    broken = (
+        [issue for invariant in form.invariants for issue in invariant(element)] if sound and form.invariants else []
+    )
     return broken + _incomplete(element, form) if form.demands or form.choices else broken
 
 

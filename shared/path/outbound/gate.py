@@ -30,7 +30,7 @@ from shared.events.technical import DisclosureRecorded
 from shared.path.destination import Contact, Destination, Routes
 from shared.path.outbound import http
 from shared.path.outbound.destinations import ATTEMPT, FOCUS
-from shared.path.outbound.http import RefusedForGood, Taken, Trouble
+from shared.path.outbound.http import Delivered, RefusedForGood, Trouble
 from shared.path.outbound.lane import WakeUp, run_lane, wait_for_work
 from shared.path.outbound.parking import Class, Parking
 from shared.path.service import PATIENT, Service
@@ -102,14 +102,14 @@ class GatedLane:
     async def run(self, dsn: str) -> None:
         await run_lane(dsn, self.lane, http.client, self._turn)
 
-    async def _turn(self, connection: Connection, client: http.Client) -> None:
+    async def _turn(self, connection: Connection, client: http.HttpClient) -> None:
         rows = await connection.fetch(_NEXT, self.lane, PATIENTS_AT_ONCE)
         if not rows:
             await wait_for_work(self._fed, POLL_SECONDS)
             return
         await asyncio.gather(*(self._release(row, client) for row in rows))
 
-    async def _release(self, row: Row, client: http.Client) -> None:
+    async def _release(self, row: Row, client: http.HttpClient) -> None:
         """One row, whatever comes of it: only trouble of our own ends the turn."""
         try:
             disclosure = _read(row)
@@ -123,7 +123,7 @@ class GatedLane:
                 raise
             await self._park(row, "bug", log.place_of(bug))
 
-    async def _disclose(self, disclosure: Disclosure, client: http.Client) -> None:
+    async def _disclose(self, disclosure: Disclosure, client: http.HttpClient) -> None:
         async with self._pool.acquire() as connection:
             known = await consent_ledger.read(connection, disclosure.key, machine_now())
             contact = await self._contact(connection, disclosure)
@@ -159,12 +159,14 @@ class GatedLane:
         )
         await self._end(disclosure, outcome, "withheld", withheld.reason, None)
 
-    async def _send(self, disclosure: Disclosure, permitted: Permitted, bundle: Resource, client: http.Client) -> None:
+    async def _send(
+        self, disclosure: Disclosure, permitted: Permitted, bundle: Resource, client: http.HttpClient
+    ) -> None:
         headers = {"Content-Type": "application/fhir+json", "Idempotency-Key": disclosure.external_id}
         reply = await http.post(client, self._transport, msgspec.json.encode(bundle), headers)
         about, consent_id = self._about(disclosure), permitted.consent_id
         match reply:
-            case Taken():
+            case Delivered():
                 made = DisclosureMade(**about, consent_id=consent_id)
                 await self._end(disclosure, made, "made", None, consent_id)
             case RefusedForGood(reason=reason):

@@ -10,14 +10,14 @@ import httpx
 
 from shared.path.destination import Transport
 
-Client = httpx.AsyncClient
+HttpClient = httpx.AsyncClient
 FETCH_SECONDS_MOST = 10.0
 _PASSING = frozenset({408, 409, 425, 429})
 """Client errors that may pass; every other 4xx is a permanent refusal."""
 
 
 @dataclass(frozen=True)
-class Taken:
+class Delivered:
     """2xx: the destination has it."""
 
 
@@ -35,16 +35,16 @@ class Trouble:
     reason: str
 
 
-Reply = Taken | RefusedForGood | Trouble
+Reply = Delivered | RefusedForGood | Trouble
 
 
 @asynccontextmanager
-async def client() -> AsyncIterator[Client]:
+async def client() -> AsyncIterator[HttpClient]:
     async with httpx.AsyncClient(timeout=None, follow_redirects=False) as opened:
         yield opened
 
 
-async def post(opened: Client, transport: Transport, body: bytes, headers: Mapping[str, str]) -> Reply:
+async def post(opened: HttpClient, transport: Transport, body: bytes, headers: Mapping[str, str]) -> Reply:
     """Send once. An answer that takes too long counts as trouble; of a long one only its status counts.
 
     Raises httpx.UnsupportedProtocol or httpx.InvalidURL for an address that is none.
@@ -60,7 +60,7 @@ async def post(opened: Client, transport: Transport, body: bytes, headers: Mappi
     except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
         return Trouble(type(error).__name__)
     if answer.is_success:
-        return Taken()
+        return Delivered()
     reason = f"http-{answer.status_code}"
     permanent = answer.is_client_error and answer.status_code not in _PASSING
     return RefusedForGood(reason) if permanent else Trouble(reason)

@@ -35,7 +35,7 @@ class Issuer:
     key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", auto_kid=True))
 
     def token(self, **claims: Any) -> str:
-        told = {
+        claims = {
             "iss": self.url,
             "sub": "ehr",
             "aud": AUDIENCE,
@@ -43,7 +43,7 @@ class Issuer:
             "scope": "system/*.cruds",
             "program": "demo",
         } | claims
-        return jwt.encode({"alg": "ES256", "kid": self.key.kid}, told, self.key, algorithms=["ES256"])
+        return jwt.encode({"alg": "ES256", "kid": self.key.kid}, claims, self.key, algorithms=["ES256"])
 
 
 @dataclass

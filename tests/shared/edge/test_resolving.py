@@ -83,8 +83,8 @@ async def test_a_patient_who_exists_is_not_overwritten_on_a_condition(counter: C
     bundle = bundles.transaction(named, observation("", subject={"reference": named["fullUrl"]}))
     bundle["entry"][0]["request"]["ifNoneExist"] = f"identifier={bundles.MRN_SYSTEM}|0001"
     answer = await counter.send(bundle)
-    told, seen = (each["response"] for each in answer.json()["entry"])
-    assert (told["status"], told["location"]) == ("200 OK", f"Patient/{patient}/_history/1")
+    created, seen = (each["response"] for each in answer.json()["entry"])
+    assert (created["status"], created["location"]) == ("200 OK", f"Patient/{patient}/_history/1")
     assert seen["status"] == "201 Created"
     (stored,) = await counter.intake.found("Patient")
     assert stored["birthDate"] == "1988-04-12"
@@ -100,9 +100,9 @@ async def test_a_condition_finds_the_patient_whatever_else_the_patient_is_called
 async def test_a_patient_posted_again_is_an_update_and_says_so(counter: Counter) -> None:
     patient = await admitted(counter)
     again = await counter.send(bundles.transaction(bundles.patient("0001")))
-    (told,) = again.json()["entry"]
-    assert told["response"]["status"] == "200 OK"
-    assert told["response"]["location"] == f"Patient/{patient}/_history/2"
+    (created,) = again.json()["entry"]
+    assert created["response"]["status"] == "200 OK"
+    assert created["response"]["location"] == f"Patient/{patient}/_history/2"
 
 
 async def test_the_refusal_of_a_condition_names_its_place_and_no_value(counter: Counter) -> None:

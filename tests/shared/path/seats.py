@@ -66,7 +66,7 @@ def ask(state: Asker, command: AskForSeat, moment: Moment[Settings]) -> list[Eve
     return [To(kind=GROUP, key=command.group, event=SeatAsked(patient=moment.patient))]
 
 
-def hear(state: Asker, event: Event, moment: Moment[Settings]) -> list[Event | To]:
+def react(state: Asker, event: Event, moment: Moment[Settings]) -> list[Event | To]:
     return []
 
 
@@ -82,7 +82,7 @@ def assemble(keys: Keys, group: Group) -> ServiceAssembly:
     service = Service(
         name="attendance",
         deciders={
-            PATIENT: Decider(Asker, 1, react=hear, decide=ask, evolve=remember, due=never),
+            PATIENT: Decider(Asker, 1, react=react, decide=ask, evolve=remember, due=never),
             GROUP: Decider(Seats, 1, react=group.react, decide=ask, evolve=group.evolve, due=never),
         },
         commands=AskForSeat,

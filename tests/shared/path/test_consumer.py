@@ -39,8 +39,8 @@ async def test_a_nul_in_the_program_parks_the_record(here: ServiceOnPostgres) ->
 
 @pytest.mark.parametrize("headers", [{}, {"ce_time": "yesterday"}, {"ce_time": "2026-01-05T12:00:00"}])
 async def test_a_heartbeat_without_its_time_says_nothing(here: ServiceOnPostgres, headers: dict[str, str]) -> None:
-    bus = Consumer(here.inbox, "nowhere:1", "0", wanted=frozenset({"ConsentsCurrent"}))
-    await bus.take([raw({"ce_type": "org.iop-hub.ConsentsCurrent", **headers}, "", b"{}")])
+    consumer = Consumer(here.inbox, "nowhere:1", "0", wanted=frozenset({"ConsentsCurrent"}))
+    await consumer.take([raw({"ce_type": "org.iop-hub.ConsentsCurrent", **headers}, "", b"{}")])
     assert await here.select("SELECT count(*) FROM ledger") == [(0,)]
     assert await here.select("SELECT count(*) FROM parked") == [(0,)]
 
@@ -96,11 +96,11 @@ class Offsets:
     ],
 )
 async def test_the_gate_shuts_when_records_expired_between_two_readings(
-    here: ServiceOnPostgres, start: int, committed_at: int | None, heard_before: bool, lost: bool
+    here: ServiceOnPostgres, start: int, committed_at: int | None, consumed_before: bool, lost: bool
 ) -> None:
     """A revocation may be among them. A group's offset is forgotten sooner than the records are."""
     partition = TopicPartition("iop.intake.events", 3)
-    if heard_before:
+    if consumed_before:
         async with here.pool.acquire() as connection:
             await consent_ledger.mark_current(connection, {3: MONDAY_NOON})
     await OffsetGapListener(here.inbox, lambda: Offsets(start, committed_at)).on_partitions_assigned({partition})

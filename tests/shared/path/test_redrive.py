@@ -101,8 +101,8 @@ async def test_the_case_manager_gets_an_escalation_and_operations_an_event_witho
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     assert await here.emitted() == ["EscalationRaised", "DeliveryParked"]
     assert await here.select("SELECT status FROM resources WHERE type = 'Task'") == [("requested",)]
-    told_operations = await here.select("SELECT key, headers || body FROM outbox WHERE lane = 'topic:iop.operations'")
-    assert [(key, PATIENT in text) for key, text in told_operations] == [(None, False)]
+    operations = await here.select("SELECT key, headers || body FROM outbox WHERE lane = 'topic:iop.operations'")
+    assert [(key, PATIENT in text) for key, text in operations] == [(None, False)]
 
 
 async def test_redrive_decides_the_events_in_their_order_and_resolves_the_escalation(

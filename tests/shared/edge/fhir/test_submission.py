@@ -137,9 +137,9 @@ def test_contained_foreign_and_logical_references_stay(need: Resource) -> None:
         "performer": [{"reference": one} for one in stay[1:]],
     }
 
-    (told,) = resolve([single("POST", "Observation", None, need, {})], assigned)
+    (resolved,) = resolve([single("POST", "Observation", None, need, {})], assigned)
 
-    assert sorted(one["reference"] for _, one in references(told.resource) if "reference" in one) == sorted(stay)
+    assert sorted(one["reference"] for _, one in references(resolved.resource) if "reference" in one) == sorted(stay)
 
 
 def test_an_update_keeps_its_id_and_is_pointed_to_by_it(patient: Resource, need: Resource) -> None:
@@ -149,10 +149,10 @@ def test_an_update_keeps_its_id_and_is_pointed_to_by_it(patient: Resource, need:
         single("POST", "Observation", None, need, {}),
     ]
 
-    told = resolve(entries, assigned)
+    resolved = resolve(entries, assigned)
 
-    assert [one.id for one in told] == ["p1", "new-observation"]
-    assert told[1].resource["subject"] == {"reference": "Patient/p1"}
+    assert [one.id for one in resolved] == ["p1", "new-observation"]
+    assert resolved[1].resource["subject"] == {"reference": "Patient/p1"}
 
 
 def test_meta_keeps_what_the_sender_says_and_loses_what_the_server_says(patient: Resource) -> None:
@@ -189,9 +189,9 @@ def test_a_relative_reference_is_read_from_its_own_senders_address(message: Reso
     _, entries = as_message(message)
     ids = iter(["theirs", "ours", "referral"])
 
-    told = resolve(entries, lambda _: next(ids))
+    resolved = resolve(entries, lambda _: next(ids))
 
-    assert told[2].resource["subject"] == {"reference": "Patient/ours"}
+    assert resolved[2].resource["subject"] == {"reference": "Patient/ours"}
 
 
 @pytest.mark.parametrize("change", [{"type": "transaction"}, {"entry": []}, {"entry": [{"resource": {}}]}])
@@ -224,9 +224,9 @@ def test_digits_stay_while_references_change(need: Resource) -> None:
     need["valueQuantity"]["value"] = Decimal("0.40")
     need["subject"] = {"display": "somebody"}
 
-    (told,) = resolve([single("POST", "Observation", None, need, {})], assigned)
+    (resolved,) = resolve([single("POST", "Observation", None, need, {})], assigned)
 
-    assert encode(told.resource["valueQuantity"]).startswith(b'{"value":0.40,')
+    assert encode(resolved.resource["valueQuantity"]).startswith(b'{"value":0.40,')
 
 
 def test_an_extension_does_not_stand_for_a_status_in_what_is_submitted(bundle: Resource, message: Resource) -> None:

@@ -12,7 +12,7 @@ from shared.edge.fhir.validator import walk
 Resource = dict[str, Any]
 
 
-def told(resource: Resource) -> list[tuple[str, ...]]:
+def issues_of(resource: Resource) -> list[tuple[str, ...]]:
     return [(one.code, *one.expression) for one in validate(resource)]
 
 
@@ -33,20 +33,20 @@ def test_a_referral_as_sent_is_valid(bundle: Resource, message: Resource, appoin
     "name", ["Nope", "HumanName", "Boolean", "String", "Resource", "DomainResource", "BundleEntry", None, 5, [], ""]
 )
 def test_an_unknown_resource_type_is_not_supported(name: object) -> None:
-    assert told({"resourceType": name}) == [("not-supported",)]
+    assert issues_of({"resourceType": name}) == [("not-supported",)]
 
 
 def test_an_unknown_type_inside_a_bundle_is_named_by_its_place(bundle: Resource) -> None:
     bundle["entry"][2]["resource"] = {"resourceType": "Nope"}
 
-    assert told(bundle) == [("not-supported", "Bundle.entry[2].resource")]
+    assert issues_of(bundle) == [("not-supported", "Bundle.entry[2].resource")]
 
 
 def test_a_missing_element_is_named_where_it_should_stand(bundle: Resource) -> None:
     del bundle["entry"][1]["resource"]["code"]
     del bundle["entry"][2]["resource"]["status"]
 
-    assert told(bundle) == [
+    assert issues_of(bundle) == [
         ("required", "Bundle.entry[1].resource.code"),
         ("required", "Bundle.entry[2].resource.status"),
     ]
@@ -89,7 +89,7 @@ def test_a_missing_element_is_named_where_it_should_stand(bundle: Resource) -> N
     ],
 )  # fmt: skip
 def test_each_mistake_is_told_with_its_place(need: Resource, change: Resource, emitted: tuple[str, ...]) -> None:
-    assert told(need | change) == [emitted]
+    assert issues_of(need | change) == [emitted]
 
 
 @pytest.mark.parametrize("when", ["2025", "2025-03", "2025-03-03", "2025-03-03T09:30:00Z", "2024-02-29"])
@@ -110,20 +110,20 @@ def test_codes_that_the_models_cut_short_are_known(need: Resource, status: str) 
 
 
 def test_two_values_of_one_choice_are_refused(need: Resource) -> None:
-    assert told(need | {"valueString": "two"}) == [("structure", "Observation.value")]
+    assert issues_of(need | {"valueString": "two"}) == [("structure", "Observation.value")]
 
 
 def test_a_required_choice_is_missing_by_its_name() -> None:
     taken = {"resourceType": "MedicationStatement", "status": "active", "subject": {"reference": "Patient/1"}}
 
-    assert told(taken) == [("required", "MedicationStatement.medication")]
+    assert issues_of(taken) == [("required", "MedicationStatement.medication")]
 
 
 def test_only_an_extension_may_stand_for_a_required_value(need: Resource) -> None:
     del need["status"]
     absent = {"extension": [{"url": "http://x/absent", "valueCode": "masked"}]}
 
-    assert told(need | {"_status": {"id": "x"}}) == [("required", "Observation.status")]
+    assert issues_of(need | {"_status": {"id": "x"}}) == [("required", "Observation.status")]
     assert not validate(need | {"_status": absent})
 
 
@@ -137,7 +137,7 @@ def test_a_quantity_is_a_number_of_sane_size(need: Resource, number: object) -> 
 def test_base64_that_is_none_is_refused(patient: Resource) -> None:
     assert not validate(patient | {"photo": [{"data": "aGVs\nbG8="}]})
     for bad in ("not base64!", "aGVsbG8"):
-        assert told(patient | {"photo": [{"data": bad}]}) == [("value", "Patient.photo[0].data")]
+        assert issues_of(patient | {"photo": [{"data": bad}]}) == [("value", "Patient.photo[0].data")]
 
 
 def test_a_gap_keeps_a_list_in_step_with_its_extensions(patient: Resource) -> None:
@@ -146,7 +146,7 @@ def test_a_gap_keeps_a_list_in_step_with_its_extensions(patient: Resource) -> No
 
     assert not validate(patient | {"name": [name]})
     del name["_given"]
-    assert told(patient | {"name": [name]}) == [("structure", "Patient.name[0].given[0]")]
+    assert issues_of(patient | {"name": [name]}) == [("structure", "Patient.name[0].given[0]")]
 
 
 def test_an_extension_may_say_why_a_value_is_absent(patient: Resource) -> None:
@@ -176,7 +176,7 @@ def test_an_extension_may_say_why_a_value_is_absent(patient: Resource) -> None:
 def test_a_reference_points_to_a_type_that_is_allowed_there(
     need: Resource, reference: Resource, emitted: list[tuple[str, ...]]
 ) -> None:
-    assert told(need | {"subject": reference}) == emitted
+    assert issues_of(need | {"subject": reference}) == emitted
 
 
 def test_the_type_behind_a_full_url_and_a_contained_id_is_seen(bundle: Resource) -> None:
@@ -185,7 +185,7 @@ def test_the_type_behind_a_full_url_and_a_contained_id_is_seen(bundle: Resource)
     referral["subject"] = {"reference": bundle["entry"][1]["fullUrl"]}
     need |= {"contained": [somebody], "subject": {"reference": "#e"}, "encounter": {"reference": "#e"}}
 
-    assert told(bundle) == [
+    assert issues_of(bundle) == [
         ("value", "Bundle.entry[1].resource.subject.reference"),
         ("value", "Bundle.entry[3].resource.subject.reference"),
     ]
