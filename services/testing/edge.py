@@ -4,7 +4,7 @@ Everything a laboratory sends is stored as received. What is emitted of it has i
 number, so that a correction meets what it corrects.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -65,12 +65,15 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
                 commands.extend(_commands(_of_observation(entry, submitted), entry, submitted, tags))
             case _:
                 pass
-    as_received = [
-        msgspec.structs.replace(each, resource=tagged(each.resource, *tags[name])) if name in tags else each
-        for each in entries
-        if (name := f"{each.type}/{each.id}") and (each.type != "Task" or asks_whose(_stored(each, context)))
-    ]
-    return Interpretation(tuple(commands), tuple(each if context.patient else _unmatched(each) for each in as_received))
+    as_received = [each for each in entries if each.type != "Task" or asks_whose(_stored(each, context))]
+    return Interpretation(tuple(commands), tuple(_accepted(each, tags, context) for each in as_received))
+
+
+def _accepted(entry: BundleEntry, tags: Mapping[str, tuple[str, str]], context: Context) -> BundleEntry:
+    """The entry as it is stored: tagged with its report, and without a subject while nobody knows whom it is about."""
+    tag = tags.get(f"{entry.type}/{entry.id}")
+    stored = entry if tag is None else msgspec.structs.replace(entry, resource=tagged(entry.resource, *tag))
+    return stored if context.patient else _unmatched(stored)
 
 
 def _stored(entry: BundleEntry, context: Context) -> Json:

@@ -1,7 +1,7 @@
 """What aftercare emits: the plan after discharge, the patient's meeting list, referrals to partners, follow-ups."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import NAMESPACE_URL
 
 from shared.events import codes, fhir
@@ -130,7 +130,7 @@ class ReferralEvent(Event, frozen=True, kw_only=True):
     def write(self, patient: str) -> list[Resource]:
         return [self._task(patient), self._request(patient)]
 
-    def _task(self, patient: str) -> dict[str, Any]:
+    def _task(self, patient: str) -> fhir.Element:
         return {
             "resourceType": "Task",
             "id": self.task_id,
@@ -146,7 +146,7 @@ class ReferralEvent(Event, frozen=True, kw_only=True):
             "input": [{"type": fhir.concept(codes.INPUT, "attempt"), "valueInteger": self.attempt}],
         }
 
-    def _request(self, patient: str) -> dict[str, Any]:
+    def _request(self, patient: str) -> fhir.Element:
         return {
             "resourceType": "ServiceRequest",
             "id": self.referral_id,
@@ -262,7 +262,7 @@ class FollowUpCompleted(Event, frozen=True, kw_only=True):
 
 def _follow_up(
     identity: str, status: str, plan_id: str, patient: str, due_at: datetime, act_by: datetime
-) -> dict[str, Any]:
+) -> fhir.Element:
     return {
         "resourceType": "Task",
         "id": identity,

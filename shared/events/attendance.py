@@ -1,7 +1,7 @@
 """What attendance emits: which sessions are planned, held, missed, excused, and which week fell short of hours."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource
@@ -20,7 +20,7 @@ class SessionEvent(Event, frozen=True, kw_only=True):
     def write(self, patient: str) -> list[Resource]:
         return [self._appointment(patient)]
 
-    def _appointment(self, patient: str) -> dict[str, Any]:
+    def _appointment(self, patient: str) -> fhir.Element:
         return {
             "resourceType": "Appointment",
             "id": self.session_id,
@@ -71,7 +71,7 @@ class PresenceEvent(SessionEvent, frozen=True, kw_only=True):
 
     encounter_id: str
 
-    def _encounter(self, patient: str, status: str, **more: object) -> dict[str, Any]:
+    def _encounter(self, patient: str, status: str, **more: object) -> fhir.Element:
         return {
             "resourceType": "Encounter",
             "id": self.encounter_id,

@@ -6,7 +6,7 @@ never free text. An escalation belongs to the service that raised it, and only t
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -120,7 +120,7 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
     issues = [_issue(each, escalation, subject, wrong=wrong) for each in escalation.signals]
     gone = event.gone if isinstance(event, EscalationUpdated) else ()
     named = [fhir.reference("DetectedIssue", each["id"]) for each in issues]
-    inputs: list[dict[str, Any]] = [
+    inputs: list[fhir.Element] = [
         {"type": fhir.concept(INPUT, "tier"), "valueInteger": escalation.tier},
         {"type": fhir.concept(INPUT, "acknowledge-by"), "valueInstant": escalation.acknowledge_by},
     ]
@@ -152,7 +152,7 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
     return [task, *issues, *(_issue(each, escalation, subject, wrong=True) for each in gone)]
 
 
-def _issue(signal: Signal, escalation: Escalation, subject: dict[str, Any], *, wrong: bool) -> dict[str, Any]:
+def _issue(signal: Signal, escalation: Escalation, subject: fhir.Element, *, wrong: bool) -> fhir.Element:
     return {
         "resourceType": "DetectedIssue",
         "id": name_id(escalation.id, f"{signal.code}|{signal.evidence}"),
@@ -165,7 +165,7 @@ def _issue(signal: Signal, escalation: Escalation, subject: dict[str, Any], *, w
     }
 
 
-def _escalation(task: dict[str, Any], issues: Sequence[dict[str, Any]]) -> Escalation:
+def _escalation(task: fhir.Element, issues: Sequence[fhir.Element]) -> Escalation:
     (tier,), (acknowledge,) = fhir.task_inputs(task, "tier"), fhir.task_inputs(task, "acknowledge-by")
     return Escalation(
         id=fhir.own_id(task["id"]),
@@ -182,14 +182,14 @@ def _escalation(task: dict[str, Any], issues: Sequence[dict[str, Any]]) -> Escal
     )
 
 
-def _signals(issues: Iterable[dict[str, Any]]) -> tuple[Signal, ...]:
+def _signals(issues: Iterable[fhir.Element]) -> tuple[Signal, ...]:
     return tuple(
         Signal(fhir.code_of(each["code"]), fhir.moment(each["identifiedDateTime"]), each["implicated"][0]["reference"])
         for each in issues
     )
 
 
-def _read(resources: Sequence[Resource]) -> tuple[dict[str, Any], Escalation, datetime]:
+def _read(resources: Sequence[Resource]) -> tuple[fhir.Element, Escalation, datetime]:
     task = fhir.of_type(resources, "Task")[0]
     return (
         task,

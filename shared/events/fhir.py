@@ -9,34 +9,37 @@ from uuid import UUID
 from shared.events.codes import STAFF
 from shared.events.envelope import Resource
 
+Element = dict[str, Any]
+"""An element or resource as JSON. What it holds is looked at where it is used."""
 
-def coding(system: str, code: str) -> dict[str, Any]:
+
+def coding(system: str, code: str) -> Element:
     return {"system": system, "code": code}
 
 
-def concept(system: str, *codes: str) -> dict[str, Any]:
+def concept(system: str, *codes: str) -> Element:
     """A CodeableConcept with one coding per code."""
     return {"coding": [{"system": system, "code": code} for code in codes]}
 
 
-def reference(kind: str, identity: str) -> dict[str, Any]:
+def reference(kind: str, identity: str) -> Element:
     return {"reference": f"{kind}/{identity}"}
 
 
-def logical(system: str, value: str) -> dict[str, Any]:
+def logical(system: str, value: str) -> Element:
     """A logical reference: who is meant, without an address."""
     return {"identifier": {"system": system, "value": value}}
 
 
-def staff(name: str) -> dict[str, Any]:
+def staff(name: str) -> Element:
     return logical(STAFF, name)
 
 
-def period(start: datetime | None, end: datetime | None = None) -> dict[str, Any]:
+def period(start: datetime | None, end: datetime | None = None) -> Element:
     return {name: moment for name, moment in (("start", start), ("end", end)) if moment is not None}
 
 
-def without_nothing(resource: dict[str, Any]) -> dict[str, Any]:
+def without_nothing(resource: Element) -> Element:
     """The resource without members that hold nothing: FHIR forbids empty arrays and nulls."""
     return {name: value for name, value in resource.items() if value is not None and value != [] and value != {}}
 
@@ -53,7 +56,7 @@ def optional_moment(text: str | None) -> datetime | None:
     return None if text is None else moment(text)
 
 
-def identity(target: dict[str, Any]) -> str:
+def identity(target: Element) -> str:
     """The id in a literal reference `Type/id`."""
     literal: str = target["reference"]
     return literal.partition("/")[2]
@@ -64,7 +67,7 @@ def own_id(text: str) -> str:
     return str(UUID(text))
 
 
-def code_of(concept: dict[str, Any], system: str | None = None) -> str:
+def code_of(concept: Element, system: str | None = None) -> str:
     """The first code of a CodeableConcept, of this system where one is named."""
     for coded in concept["coding"]:
         if system is None or coded["system"] == system:
@@ -73,15 +76,15 @@ def code_of(concept: dict[str, Any], system: str | None = None) -> str:
     raise KeyError("coding")
 
 
-def codes_of(concepts: Iterable[dict[str, Any]] | None) -> tuple[str, ...]:
+def codes_of(concepts: Iterable[Element] | None) -> tuple[str, ...]:
     return tuple(code_of(each) for each in concepts or ())
 
 
-def of_type(resources: Sequence[Resource], kind: str) -> list[dict[str, Any]]:
+def of_type(resources: Sequence[Resource], kind: str) -> list[Element]:
     return [each for each in resources if each["resourceType"] == kind]
 
 
-def task_inputs(task: dict[str, Any], code: str) -> list[dict[str, Any]]:
+def task_inputs(task: Element, code: str) -> list[Element]:
     return [each for each in task.get("input", ()) if code_of(each["type"]) == code]
 
 

@@ -4,7 +4,7 @@ Operations events carry no patient data at all: neither in the body, nor as the 
 """
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource
@@ -24,7 +24,7 @@ class DisclosureRecorded(Event, frozen=True, kw_only=True):
     recorded_at: datetime
 
     def write(self, patient: str) -> list[Resource]:
-        entities: list[dict[str, Any]] = [
+        entities: list[fhir.Element] = [
             {"what": fhir.reference("Patient", patient)},
             {"what": {"reference": self.focus}},
         ]

@@ -1,7 +1,7 @@
 """What testing emits: a drug test's graded results, their correction, and a result that found its patient."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -78,7 +78,7 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
             self._specimen(subject),
         ]
 
-    def _specimen(self, subject: dict[str, Any]) -> Resource:
+    def _specimen(self, subject: fhir.Element) -> Resource:
         unusual = None if self.condition == "valid" else [fhir.concept(codes.OUTCOME, self.condition)]
         return fhir.without_nothing(
             {
@@ -90,7 +90,7 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
             }
         )
 
-    def _report(self, subject: dict[str, Any]) -> Resource:
+    def _report(self, subject: fhir.Element) -> Resource:
         return fhir.without_nothing(
             {
                 "resourceType": "DiagnosticReport",
@@ -106,7 +106,7 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
             }
         )
 
-    def _observation(self, result: AnalyteResult, subject: dict[str, Any]) -> Resource:
+    def _observation(self, result: AnalyteResult, subject: fhir.Element) -> Resource:
         meaning = [fhir.concept(codes.OUTCOME, result.outcome)]
         if result.finding in INTERPRETATION:
             meaning.insert(0, fhir.concept(codes.INTERPRETATION, INTERPRETATION[result.finding]))

@@ -1,7 +1,6 @@
 """The wire, both ways: a FHIR R4 message Bundle as the value, CloudEvents 1.0 attributes as headers."""
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -60,7 +59,7 @@ def write(event: Event, envelope: Envelope) -> Written:
 
 def _bundle(envelope: Envelope, resources: list[tuple[Resource, bytes]]) -> bytes:
     identity = str(envelope.id)
-    header: dict[str, Any] = {
+    header: fhir.Element = {
         "resourceType": "MessageHeader",
         "id": identity,
         "eventCoding": {"system": EVENT, "code": envelope.event},
@@ -68,10 +67,10 @@ def _bundle(envelope: Envelope, resources: list[tuple[Resource, bytes]]) -> byte
     }
     if resources:
         header["focus"] = [{"reference": f"{each['resourceType']}/{each['id']}"} for each, _ in resources[:1]]
-    entry: list[dict[str, Any]] = [{"fullUrl": f"{HUB}/MessageHeader/{identity}", "resource": header}]
+    entry: list[fhir.Element] = [{"fullUrl": f"{HUB}/MessageHeader/{identity}", "resource": header}]
     for each, encoded in resources:
         entry.append({"fullUrl": f"{HUB}/{each['resourceType']}/{each['id']}", "resource": msgspec.Raw(encoded)})
-    bundle: dict[str, Any] = {
+    bundle: fhir.Element = {
         "resourceType": "Bundle",
         "identifier": {"system": URI, "value": f"urn:uuid:{identity}"},
         "type": "message",

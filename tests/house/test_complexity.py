@@ -1,7 +1,7 @@
 """Trip-wires: no function so long or so branched that it cannot be read in one go."""
 
 import ast
-import tomllib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +14,8 @@ FOLDERS = ("shared", "services", "deploy", "bench")
 LINES_MOST = 40
 CYCLOMATIC_MOST = 12
 COGNITIVE_MOST = 15
-ALLOWED: dict[str, str] = tomllib.loads((ROOT / "tests/house/complexity.toml").read_text())["cognitive"]
-"""Function -> the reason why it may be harder to read than the rest."""
+ANY_MOST = 120
+"""Lines of `shared` that name `Any`: foreign JSON, libraries without types, settings only their service knows."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler)
@@ -68,10 +68,14 @@ def test_no_function_has_too_many_ways_through_it() -> None:
     assert tangled == []
 
 
-def test_no_function_is_hard_to_follow_but_the_few_that_say_why() -> None:
-    hard = {name for file in files(*FOLDERS) for name, points in cognitive(file) if points > COGNITIVE_MOST}
-    assert sorted(hard - set(ALLOWED)) == []
-    assert sorted(set(ALLOWED) - hard) == [], "these are easy to follow now: take them off the list"
+def test_no_function_is_hard_to_follow() -> None:
+    hard = [name for file in files(*FOLDERS) for name, points in cognitive(file) if points > COGNITIVE_MOST]
+    assert hard == []
+
+
+def test_what_is_shared_has_types() -> None:
+    lines = [line for file in files("shared") for line in file.read_text().splitlines()]
+    assert sum(bool(re.search(r"\bAny\b", line)) for line in lines) <= ANY_MOST
 
 
 @pytest.mark.parametrize(

@@ -84,12 +84,10 @@ def edge(keys: Keys) -> Edge:
 def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Interpretation:
     """Patient, consents, safety, medications, conditions, assessment, referral, Tasks, discharge: in this order."""
     commands: list[Command] = [
-        *(patients.identified(each, context, keys) for each in _of(entries, "Patient")),
-        *(commands for each in _of(entries, "Consent") for commands in consenting.consented(each, entries, context)),
+        *_persons(entries, context, keys),
         *_assessed(entries, context),
         *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
-        *(commands for each in _of(entries, "ServiceRequest") for commands in tasks.referral(each, entries, context)),
-        *(tasks.completed(each, context) for each in _of(entries, "Task") if tasks.is_ours(each, context)),
+        *_requested(entries, context),
         *(discharge.discharged(each, entries, context) for each in _of(entries, "EpisodeOfCare")),
     ]
     as_received = [each for each in entries if not _is_decided(each, entries, context)]
@@ -104,19 +102,41 @@ def _of(entries: Sequence[BundleEntry], *types: str) -> list[BundleEntry]:
     return [each for each in entries if each.type in types]
 
 
+def _persons(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Iterator[Command]:
+    """Who the patient is, and what may be told of them to whom."""
+    for each in _of(entries, "Patient"):
+        yield patients.identified(each, context, keys)
+    for each in _of(entries, "Consent"):
+        yield from consenting.consented(each, entries, context)
+
+
+def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
+    """Referrals to this program, then what a person did with a Task of the hub's."""
+    for each in _of(entries, "ServiceRequest"):
+        yield from tasks.referral(each, entries, context)
+    for each in _of(entries, "Task"):
+        if tasks.is_ours(each, context):
+            yield tasks.completed(each, context)
+
+
 def _assessed(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
     """Safety first, so that it reaches a person even while the rest waits; then lists, diagnoses and the needs."""
     found = _findings(_of(entries, *_ASSESSED), context)
     if urgent := tuple(each for each in found if each.code in _URGENT):
         yield ReportFindings(findings=urgent)
-    if prescribed := tuple(prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)):
-        yield RecordMedications(medications=prescribed)
-    if diagnosed := _findings(_of(entries, "Condition"), context):
-        yield RecordConditions(findings=diagnosed)
+    yield from _listed(entries, context)
     ages = [age for each in _of(entries, "Patient") for age in patients.age(each, context)]
     needs = tuple(need for each in _of(entries, "Observation") if (need := assessing.need(each, context)))
     if needs or found or ages:
         yield RecordAssessment(needs=needs, findings=(*ages, *found))
+
+
+def _listed(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
+    """The medications, then the diagnoses."""
+    if prescribed := tuple(prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)):
+        yield RecordMedications(medications=prescribed)
+    if diagnosed := _findings(_of(entries, "Condition"), context):
+        yield RecordConditions(findings=diagnosed)
 
 
 def _findings(entries: Sequence[BundleEntry], context: Context) -> tuple[ReportedFinding, ...]:

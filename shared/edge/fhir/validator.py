@@ -82,13 +82,16 @@ def _element(element: Json, form: Shape, known: Mapping[str, str]) -> list[Issue
         field = fields.get(name)
         if field is None:
             found.append(fault("structure", "", "Must have no properties that FHIR R4 does not define."))
-        elif (
-            field.many or field.element or type(value) not in field.types or (field.passes and not field.passes(value))
-        ):
+        elif field.many or field.element or not _is_sound(value, field):
             found += _property(element, name, field, known)
-        if found and len(found) >= ISSUES_MAX:
+        if len(found) >= ISSUES_MAX:
             return found
     return found + _whole(element, form, not found) if form.invariants or form.demands or form.choices else found
+
+
+def _is_sound(value: object, field: Field) -> bool:
+    """Whether this primitive has the JSON type and the form of its element."""
+    return type(value) in field.types and (field.passes is None or bool(field.passes(value)))
 
 
 def _property(element: Json, name: str, field: Field, known: Mapping[str, str]) -> list[Issue]:
@@ -99,9 +102,7 @@ def _property(element: Json, name: str, field: Field, known: Mapping[str, str]) 
 
 def _whole(element: Json, form: Shape, sound: bool) -> list[Issue]:
     """What the element lacks, and which invariants it breaks; these see only what is sound in itself."""
-    broken = (
-        [issue for invariant in form.invariants for issue in invariant(element)] if sound and form.invariants else []
-    )
+    broken = [issue for invariant in form.invariants for issue in invariant(element)] if sound else []
     return broken + _incomplete(element, form) if form.demands or form.choices else broken
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource
@@ -56,7 +55,7 @@ def _purpose_system(purpose: str) -> str:
     return codes.ACT_REASON if purpose.isupper() else codes.PURPOSE
 
 
-def _consent(consent_id: str, status: str, at: datetime, patient: str, provision: dict[str, Any] | None) -> Resource:
+def _consent(consent_id: str, status: str, at: datetime, patient: str, provision: fhir.Element | None) -> Resource:
     subject = fhir.reference("Patient", patient)
     return fhir.without_nothing(
         {

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -66,7 +65,7 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
         ]
 
 
-def _activity(slot: TemplateSlot) -> dict[str, Any]:
+def _activity(slot: TemplateSlot) -> fhir.Element:
     repeat = {
         "duration": slot.minutes,
         "durationUnit": "min",
@@ -85,7 +84,7 @@ def _activity(slot: TemplateSlot) -> dict[str, Any]:
     }
 
 
-def _slot(activity: dict[str, Any]) -> TemplateSlot:
+def _slot(activity: fhir.Element) -> TemplateSlot:
     detail = activity["detail"]
     repeat = detail["scheduledTiming"]["repeat"]
     return TemplateSlot(

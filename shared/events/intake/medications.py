@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
 
 import msgspec
 
@@ -51,7 +50,7 @@ class MedicationsRecorded(Event, frozen=True, kw_only=True):
         return [listing, *(_statement(each, subject) for each in self.medications)]
 
 
-def _statement(medication: Medication, subject: dict[str, Any]) -> Resource:
+def _statement(medication: Medication, subject: fhir.Element) -> Resource:
     bounds = {
         name: day.isoformat()
         for name, day in (("start", medication.start_on), ("end", medication.end_on))
@@ -82,7 +81,7 @@ def read_medications_recorded(resources: Sequence[Resource]) -> MedicationsRecor
     )
 
 
-def _medication(statement: dict[str, Any]) -> Medication:
+def _medication(statement: fhir.Element) -> Medication:
     bounds: dict[str, str] = statement.get("effectivePeriod", {})
     return Medication(
         id=statement["id"],

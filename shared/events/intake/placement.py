@@ -1,7 +1,7 @@
 """From referral to signature: what was referred, what the rules recommend, what a clinician signs or looks at again."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -88,7 +88,7 @@ class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
         )
         return [request, *observations, self._task(subject)]
 
-    def _observation(self, need: Need, subject: dict[str, Any]) -> Resource:
+    def _observation(self, need: Need, subject: fhir.Element) -> Resource:
         return {
             "resourceType": "Observation",
             "id": name_id(self.recommendation_id, need.dimension),
@@ -99,7 +99,7 @@ class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
             "valueCodeableConcept": fhir.concept(codes.LEVEL, need.level),
         }
 
-    def _task(self, subject: dict[str, Any]) -> Resource:
+    def _task(self, subject: fhir.Element) -> Resource:
         return {
             "resourceType": "Task",
             "id": self.task_id,
@@ -144,7 +144,7 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
             }
         ]
 
-    def _level(self) -> dict[str, Any]:
+    def _level(self) -> fhir.Element:
         return fhir.concept(codes.LEVEL, self.level)
 
 
@@ -207,7 +207,7 @@ class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
         ]
 
 
-def _review(review_id: str, status: str, patient: str) -> dict[str, Any]:
+def _review(review_id: str, status: str, patient: str) -> fhir.Element:
     return {
         "resourceType": "Task",
         "id": review_id,
