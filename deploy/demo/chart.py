@@ -44,7 +44,6 @@ class Raised:
     tier: int
     owner: str
     acknowledged_at: datetime | None = None
-    overdue_at: datetime | None = None
     ended_at: datetime | None = None
     ended: str = ""
     end_reason: str = ""

@@ -128,8 +128,6 @@ def _escalation(state: str) -> Callable[[Chart, Record, datetime], str]:
         match state:
             case "acknowledged":
                 known.acknowledged_at = at
-            case "overdue":
-                known.overdue_at = at
             case "resolved" | "retracted":
                 known.ended_at, known.ended, known.end_reason = at, state, fhir.code_of(task["statusReason"])
         return f"T{known.tier} {known.reason}" + (f", {known.end_reason}" if known.ended else "")

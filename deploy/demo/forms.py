@@ -73,10 +73,6 @@ def fact(subject: str, code: str, holds: bool, at: datetime) -> Resource:
     return _observation(subject, fhir.concept(codes.FACT, code), at, valueBoolean=holds)
 
 
-def score(subject: str, loinc: str, points: int, at: datetime) -> Resource:
-    return _observation(subject, fhir.concept(codes.LOINC, loinc), at, valueInteger=points)
-
-
 def _observation(subject: str, code: Resource, at: datetime, **value: Any) -> Resource:
     return new(
         "Observation",

@@ -6,7 +6,6 @@ from itertools import product
 
 from deploy.paths import REPOSITORY
 
-Constants = Mapping[str, ast.expr]
 Bindings = Mapping[str, ast.expr]
 
 

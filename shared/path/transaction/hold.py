@@ -64,9 +64,6 @@ class ResolveHold(Command, frozen=True, kw_only=True):
     reason: str
 
 
-HoldCommand = AcknowledgeHold | ResolveHold
-
-
 def concerns(delivery: AnyDelivery, locked: LockedState) -> bool:
     """Whether the hold itself is meant, not the clinic: a person's command about it, or its own deadline."""
     match delivery:
