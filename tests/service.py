@@ -99,7 +99,7 @@ class ServiceOnPostgres:
     async def submit(self, bundle: Json, client: str | None = None) -> Done:
         """A transaction, or a message."""
         body = json.dumps(bundle).encode()
-        parsed = fhir.parse(body).resource
+        parsed = fhir.parse(body)
         fhir.require_valid(parsed)
         kind: Any = bundle["type"]
         entries = fhir.transaction(parsed) if kind == "transaction" else fhir.message(parsed)[1]
@@ -108,7 +108,7 @@ class ServiceOnPostgres:
         return await self.running.submissions.submit(Submission(kind, entries, cause, repeatable, str(len(body))), who)
 
     async def put(self, resource: Json, client: str | None = None) -> Done:
-        parsed = fhir.parse(json.dumps(resource).encode()).resource
+        parsed = fhir.parse(json.dumps(resource).encode())
         fhir.require_valid(parsed)
         return await self._submit_one("PUT", parsed, client)
 

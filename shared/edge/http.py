@@ -65,7 +65,7 @@ async def read_resource(dependencies: EdgeDependencies, request: Request) -> tup
     caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
     _require_content(request, FHIR_TYPES)
     body = await read_body(request, dependencies.limits)
-    resource = fhir.parse(body, dependencies.limits).resource
+    resource = fhir.parse(body, dependencies.limits)
     fhir.require_valid(resource)
     return caller, body, resource
 

@@ -184,5 +184,5 @@ def _one(owners: set[str], place: str) -> str:
 
 
 def _stored_row(row: Row) -> StoredResource:
-    body = {} if row["sealed"] else fhir.parse(row["body"].encode()).resource
+    body = {} if row["sealed"] else fhir.parse(row["body"].encode())
     return StoredResource(row["patient"], body, row["version"])

@@ -115,7 +115,7 @@ class ResourceReader:
 
     def _resource(self, row: Row) -> MutableJson:
         body = self.keys.decrypt(b64decode(row["body"])) if row["sealed"] else row["body"].encode()
-        resource = fhir.parse(body).resource
+        resource = fhir.parse(body)
         updated = row["updated_at"].isoformat(timespec="milliseconds")
         meta = {"versionId": str(row["version"]), "lastUpdated": updated}
         head = {"resourceType": row["type"], "id": row["id"], "meta": {**meta, **resource.get("meta", {})}}

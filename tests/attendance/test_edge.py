@@ -42,7 +42,7 @@ SUBJECT: Json = {"reference": f"Patient/{PATIENT}"}
 
 def entry(resource: Json) -> BundleEntry:
     """As the edge hands it over: parsed, valid FHIR R4, with its id."""
-    parsed = fhir.parse(json.dumps(resource).encode()).resource
+    parsed = fhir.parse(json.dumps(resource).encode())
     fhir.require_valid(parsed)
     return fhir.single("PUT", resource["resourceType"], resource["id"], parsed, {})
 

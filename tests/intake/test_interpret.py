@@ -36,7 +36,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 def commands_of(keys: Keys, *resources: Json, method: str = "POST") -> tuple[Command, ...]:
     """The commands in these resources, resolved as the desk resolves them."""
-    parsed = fhir.parse(json.dumps(bundles.transaction(*resources)).encode()).resource
+    parsed = fhir.parse(json.dumps(bundles.transaction(*resources)).encode())
     fhir.require_valid(parsed)
     ids = {str(number): str(uuid5(NAMESPACE_URL, str(number))) for number in range(len(resources))}
     entries = fhir.transaction(parsed)

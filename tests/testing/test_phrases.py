@@ -27,7 +27,7 @@ def body_of(event: Event) -> bytes:
 
 
 def valid(event: Event) -> None:
-    require_valid(parse(body_of(event)).resource)
+    require_valid(parse(body_of(event)))
 
 
 def test_every_event_of_a_long_story_is_valid_fhir() -> None:

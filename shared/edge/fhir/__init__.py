@@ -1,7 +1,7 @@
 """Foreign FHIR at the hub's edge: parsed once, validated once, turned into entries; and the answers that go back."""
 
 from shared.edge.fhir.definitions import is_resource_type, warm
-from shared.edge.fhir.parsing import Limits, Parsed, encode, parse
+from shared.edge.fhir.parsing import Limits, encode, parse
 from shared.edge.fhir.references import references, resolve
 from shared.edge.fhir.responses import (
     Answered,
@@ -20,7 +20,6 @@ __all__ = [
     "BundleEntry",
     "Interaction",
     "Limits",
-    "Parsed",
     "ResourceSupport",
     "capability",
     "encode",

@@ -68,7 +68,7 @@ class Field(msgspec.Struct, frozen=True):
     """One element as R4B defines it: a primitive (`element` is empty), an element, or any resource.
 
     `label` is its name in FHIRPath. A primitive passes if its JSON type is in `types` and `passes` agrees; `codes`
-    tells that `passes` is a required binding. `targets` are the types a Reference may point to, None for any.
+    means that `passes` is a required binding. `targets` are the types a Reference may point to, None for any.
     """
 
     label: str

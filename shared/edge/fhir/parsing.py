@@ -20,15 +20,8 @@ class Limits(msgspec.Struct, frozen=True):
     depth_max: int = 64
 
 
-class Parsed(msgspec.Struct, frozen=True):
-    """A decoded body. Numbers are int or Decimal and keep their digits; strings are as they came."""
-
-    resource: MutableJson
-    body_bytes: int
-
-
-def parse(body: bytes, limits: Limits | None = None) -> Parsed:
-    """Decodes a JSON object or raises HttpRefusal 400 (413 when too long).
+def parse(body: bytes, limits: Limits | None = None) -> MutableJson:
+    """Decodes a JSON object or raises HttpRefusal 400 (413 when too long). Numbers keep their digits.
 
     Refused: not UTF-8, lone surrogates, NUL characters (PostgreSQL text holds none), a key twice in one object, nesting
     beyond the limit. The decoder itself stops at a few hundred levels, so a bomb costs nothing until the limit is read.
@@ -48,7 +41,7 @@ def parse(body: bytes, limits: Limits | None = None) -> Parsed:
         raise refuse(400, "structure", "", "The body must be a JSON object.")
     if _members(resource, limits.depth_max, limits) != _members_written(body):
         raise refuse(400, "structure", "", "An object must not have the same property twice.")
-    return Parsed(resource, len(body))
+    return resource
 
 
 def encode(resource: Json) -> bytes:

@@ -50,7 +50,7 @@ def changed_one(data: st.DataObject, wholes: list[Any], most: int) -> Any:
 
 def taken(body: bytes) -> None:
     """All that the edge does with a Bundle before a service decides."""
-    resource = parse(body).resource
+    resource = parse(body)
     require_valid(resource)
     entries = transaction(resource) if resource.get("type") == "transaction" else message(resource)[1]
     for entry in resolve(entries, lambda one: f"new-{one.type}"):
@@ -75,6 +75,6 @@ def test_a_changed_bundle_is_taken_or_refused_and_never_quoted(
 @given(body=st.binary(max_size=60) | st.text(max_size=60).map(str.encode) | VALUES.map(lambda one: encode({"a": one})))
 def test_any_bytes_are_taken_or_refused(body: bytes) -> None:
     try:
-        require_valid(parse(body).resource)
+        require_valid(parse(body))
     except HttpRefusal as refusal:
         assert SEEDED not in str(outcome(refusal.issues))
