@@ -15,8 +15,8 @@ RENDERED: Mapping[str, Callable[[], str]] = {
 }
 WHOLE = ("errors", "settings", "metrics")
 """Pages that are made as a whole: docs/<name>.md."""
-WITH_CATALOGUE = ("docs/topics.md", "README.md")
-"""Pages that hold the catalogue's table between its marks; README.md may do without."""
+WITH_CATALOGUE = ("docs/topics.md",)
+"""Pages that hold the catalogue's table between its marks."""
 MARKED = re.compile(r"(?<=<!-- catalogue -->\n).*?(?=<!-- /catalogue -->)", re.DOTALL)
 
 

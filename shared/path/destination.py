@@ -13,7 +13,7 @@ from shared.events.wire import Written
 from shared.rules.consent import Partner, Permitted, Withheld
 
 Kind = Literal["topic", "partner"]
-Taken = TypeVar("Taken", bound=Event)
+Subscribed = TypeVar("Subscribed", bound=Event)
 Contact = Mapping[str, Any]
 Form = Callable[[Any, str, Permitted, Partner, Contact, str], Resource | Withheld]
 """What goes out, or why it can't be filled in: (event, patient, permission, partner, the opened Patient, the row's id)
@@ -30,7 +30,7 @@ class Transport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Destination(Generic[Taken]):
+class Destination(Generic[Subscribed]):
     """One lane out of the service: which events it takes, what a row of it holds, and who may open the way.
 
     `selects` narrows `subscribes` by the event itself; `headers` are what the sender needs besides the record's own;
@@ -39,10 +39,10 @@ class Destination(Generic[Taken]):
 
     name: str
     kind: Kind
-    subscribes: frozenset[type[Taken]]
-    body: Callable[[Taken, Written], bytes]
-    selects: Callable[[Taken], bool] = lambda event: True
-    headers: Callable[[Taken], Mapping[str, str]] = lambda event: {}
+    subscribes: frozenset[type[Subscribed]]
+    body: Callable[[Subscribed, Written], bytes]
+    selects: Callable[[Subscribed], bool] = lambda event: True
+    headers: Callable[[Subscribed], Mapping[str, str]] = lambda event: {}
     gate: Partner | None = None
     form: Form | None = None
     transport: Transport | None = None

@@ -258,9 +258,7 @@ def test_results_of_unknown_patients_wait() -> None:
 @pytest.mark.skipif(not SAMPLES.exists(), reason="public sample Observations are not on this machine")
 def test_the_public_drug_screens_are_all_recognised() -> None:
     files = sorted(SAMPLES.glob("Observation-*.json"))
-    commands = [
-        interpreted(entry(json.loads(each.read_text()), each.stem), now=YEARS_LATER)[0] for each in files
-    ]
+    commands = [interpreted(entry(json.loads(each.read_text()), each.stem), now=YEARS_LATER)[0] for each in files]
     results = [result for (command,) in commands for result in command.results]
     assert len(results) == 12
     assert all(each.analyte != "unmapped" for each in results)

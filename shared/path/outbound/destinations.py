@@ -27,8 +27,8 @@ def routes(service: str, partners: Mapping[str, Partner], form: Form | None) -> 
 
     Raises ConfigurationError for a partner whose address is missing or none.
     """
-    told = [each for each in partners.values() if each.kind != "mutual-help-group"]
-    gated = [partner_destination(each, form) for each in told] if form is not None else []
+    referred = [each for each in partners.values() if each.kind != "mutual-help-group"]
+    gated = [partner_destination(each, form) for each in referred] if form is not None else []
     return Routes([*topics(service), *gated])
 
 

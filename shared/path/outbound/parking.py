@@ -27,7 +27,7 @@ SENDABLE = """parked IS NULL AND NOT EXISTS (SELECT 1 FROM outbox p
 _PARK = "UPDATE outbox SET parked = $2 WHERE id = $1"
 _UNPARK = """UPDATE outbox SET parked = NULL, not_before = NULL WHERE key = $1 AND program = $2 AND parked IS NOT NULL
     RETURNING lane"""
-_SAY = "INSERT INTO outbox (lane, program, headers, body) VALUES ($1, $2, $3, $4)"
+_INSERT = "INSERT INTO outbox (lane, program, headers, body) VALUES ($1, $2, $3, $4)"
 # The id stands in the headers; where those can't be read either, it is the nil UUID.
 _QUARANTINE = f"""WITH gone AS (DELETE FROM outbox WHERE id = (SELECT id FROM outbox
         WHERE key = $1 AND program = $2 AND parked LIKE 'unreadable: %' AND $3 = coalesce(
@@ -35,8 +35,8 @@ _QUARANTINE = f"""WITH gone AS (DELETE FROM outbox WHERE id = (SELECT id FROM ou
         ORDER BY id LIMIT 1) RETURNING *)
     INSERT INTO quarantine (sequence, id, key_kind, key, program, class, place, kind, event, headers, content, at, by,
         quarantined_at)
-    SELECT id, $3, 'patient', key, program, 'unreadable', parked, 'unsent', lane, headers, convert_to(body, 'UTF8'), stored_at,
-        $4, $5 FROM gone RETURNING id"""
+    SELECT id, $3, 'patient', key, program, 'unreadable', parked, 'unsent', lane, headers, convert_to(body, 'UTF8'),
+        stored_at, $4, $5 FROM gone RETURNING id"""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Parking:
     wake_up: WakeUp
 
     async def park(self, connection: Connection, lane: str, row: Row, class_: Class, place: str) -> None:
-        """Park the row (id, program) and say it on `iop.operations`."""
+        """Park the row (id, program) and report it on `iop.operations`."""
         log.get().error("parked", lane=lane, place=place, **{"class": class_})
         event, record = self._parked(lane, row, class_)
         destinations = list(self.routes.of(event))
@@ -57,7 +57,7 @@ class Parking:
             await connection.execute(_PARK, row["id"], f"{class_}: {place}")
             for each in destinations:
                 headers = msgspec.json.encode(record.headers).decode()
-                await connection.execute(_SAY, each.lane, row["program"], headers, record.body.decode())
+                await connection.execute(_INSERT, each.lane, row["program"], headers, record.body.decode())
         self.wake_up.ring(each.lane for each in destinations)
 
     def _parked(self, lane: str, row: Row, class_: Class) -> tuple[DeliveryParked, wire.Written]:

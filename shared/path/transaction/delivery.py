@@ -304,8 +304,8 @@ def from_parked(row: Row, service: Service) -> Delivery:
         "correlation_id": headers.correlation,
     }
     if row["kind"] == "internal":
-        noted = msgspec.json.decode(content, type=_ParkedInternal)
-        return Internal(**origin, event=service.read_internal(bytes(noted.event)), accepted=noted.accepted)
+        internal = msgspec.json.decode(content, type=_ParkedInternal)
+        return Internal(**origin, event=service.read_internal(bytes(internal.event)), accepted=internal.accepted)
     parked = msgspec.json.decode(content, type=_ParkedCommands)
     commands = service.read_commands(bytes(parked.commands))
     return Commanded(**origin, commands=commands, accepted=parked.accepted, digest=headers.digest)
