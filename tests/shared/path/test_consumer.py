@@ -82,7 +82,7 @@ class Offsets:
 
 
 @pytest.mark.parametrize(
-    ("start", "committed_at", "heard_before", "lost"),
+    ("start", "committed_at", "consumed_before", "lost"),
     [
         (0, None, False, False),
         (7, None, False, False),
