@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 
@@ -34,7 +34,7 @@ from shared.rules import escalation
 from shared.rules.consent import LACKS
 from shared.rules.escalation import Open
 
-VERSION = 2
+VERSION = 3
 FLAGS_MOST = 12
 AREA_CHARACTERS_MOST = 60
 LANGUAGE_CHARACTERS_MOST = 16
@@ -91,12 +91,7 @@ class Plan(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Referral(msgspec.Struct, frozen=True, array_like=True):
-    """A referral that is not settled: on its way to the partner, or on hold. A settled one leaves the state.
-
-    On hold it has its reason, and where it is known the moment at which a consent begins to permit it. On its way it
-    knows whether the patient's contact data came anew meanwhile, and a reason only if it was taken back: then it stays
-    until the lane says whether it was in time.
-    """
+    """A referral that is not settled: `OnItsWay` or `OnHold`. A settled one leaves the state."""
 
     referral_id: str
     partner: str
@@ -104,9 +99,21 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
     purpose: str
     attempt: int
     asked_at: datetime
-    reason: str = ""
-    until: datetime | None = None
+
+
+class OnItsWay(Referral, frozen=True, array_like=True):
+    """The partner's lane has it. One that was taken back stays until the lane says whether that was in time;
+    `contact_came`: the patient's contact data came anew meanwhile."""
+
+    taken_back: str = ""
     contact_came: bool = False
+
+
+class OnHold(Referral, frozen=True, array_like=True):
+    """Withheld for a reason; `until` is the moment at which a consent begins to permit it, where that is known."""
+
+    reason: str
+    until: datetime | None = None
 
     @property
     def waits_for_contact(self) -> bool:
@@ -121,18 +128,30 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     language: str | None = None
     episode: InCare | Discharged | None = None
     plan: Plan | None = None
-    on_its_way: tuple[Referral, ...] = ()
-    on_hold: tuple[Referral, ...] = ()
+    on_its_way: tuple[OnItsWay, ...] = ()
+    on_hold: tuple[OnHold, ...] = ()
     consent_version: int = 0
     escalations: tuple[Open, ...] = ()
 
     @property
     def referrals(self) -> tuple[Referral, ...]:
         """The open ones: not those that were taken back."""
-        return (*(each for each in self.on_its_way if not each.reason), *self.on_hold)
+        return (*(each for each in self.on_its_way if not each.taken_back), *self.on_hold)
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored}
+def _two_kinds_of_referral(stored: Any) -> Any:
+    """Until version 2 both had a reason, an `until` and `contact_came` behind their first six members."""
+    *before, on_its_way, on_hold, version, escalations = stored
+    sent = [[*each[:6], each[6], each[8]] for each in map(_whole, on_its_way)]
+    return [*before, sent, [_whole(each)[:8] for each in on_hold], version, escalations]
+
+
+def _whole(referral: list[Any]) -> list[Any]:
+    """Version 1 had the first six members only."""
+    return [*referral, *["", None, False][len(referral) - 6 :]]
+
+
+UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored, 2: _two_kinds_of_referral}
 """Version 2 only adds, at the ends: why a referral is on hold and until when, and more of the plan."""
 
 
@@ -195,6 +214,7 @@ def due(state: State) -> datetime | None:
 
 
 _with = msgspec.structs.replace
+Unsettled = TypeVar("Unsettled", bound=Referral)
 
 
 def _contact_known(state: State, event: ContactKnown) -> State:
@@ -206,9 +226,9 @@ def _contact_known(state: State, event: ContactKnown) -> State:
     )
 
 
-def _without_withdrawn(on_its_way: Iterable[Referral], event: DisclosureOutcome) -> tuple[Referral, ...]:
+def _without_withdrawn(on_its_way: Iterable[OnItsWay], event: DisclosureOutcome) -> tuple[OnItsWay, ...]:
     """Without the referral of this outcome, where it was taken back meanwhile."""
-    return tuple(each for each in on_its_way if not (each.reason and is_about(event, each)))
+    return tuple(each for each in on_its_way if not (each.taken_back and is_about(event, each)))
 
 
 def _planned(event: AftercarePlanned) -> Plan:
@@ -217,24 +237,24 @@ def _planned(event: AftercarePlanned) -> Plan:
 
 
 def _after_referral(state: State, event: ReferralEvent) -> State:
-    current = Referral(event.referral_id, event.partner, event.kind, event.purpose, event.attempt, event.asked_at)
-    on_its_way, on_hold = _others(state.on_its_way, current), _others(state.on_hold, current)
+    current = (event.referral_id, event.partner, event.kind, event.purpose, event.attempt, event.asked_at)
+    on_its_way, on_hold = _others(state.on_its_way, event), _others(state.on_hold, event)
     match event:
         case ReferralPrepared():
-            on_its_way = (*on_its_way, current)
+            on_its_way = (*on_its_way, OnItsWay(*current))
         case ReferralSent() | ReferralRefused():
             pass
-        case ReferralWithdrawn(reason=reason) if current.referral_id in {each.referral_id for each in state.on_its_way}:
-            on_its_way = (*on_its_way, _with(current, reason=reason))
+        case ReferralWithdrawn(reason=reason) if event.referral_id in {each.referral_id for each in state.on_its_way}:
+            on_its_way = (*on_its_way, OnItsWay(*current, taken_back=reason))
         case ReferralWithdrawn():
             pass
         case ReferralWithheld(reason=reason, until=until):
-            on_hold = (*on_hold, _with(current, reason=reason, until=until))
+            on_hold = (*on_hold, OnHold(*current, reason=reason, until=until))
     return _with(state, on_its_way=on_its_way, on_hold=on_hold)
 
 
-def _others(referrals: Iterable[Referral], current: Referral) -> tuple[Referral, ...]:
-    return tuple(each for each in referrals if each.referral_id != current.referral_id)
+def _others(referrals: Iterable[Unsettled], event: ReferralEvent) -> tuple[Unsettled, ...]:
+    return tuple(each for each in referrals if each.referral_id != event.referral_id)
 
 
 def _after_follow_up(plan: Plan, event: FollowUpFellDue | FollowUpCompleted) -> Plan:

@@ -164,5 +164,5 @@ EDGE = Edge(
     takes=TAKES,
     interpret=interpret,
     order=("Specimen", "Observation", "DiagnosticReport", "Task"),
-    waits=True,
+    unknown_patient="waiting",
 )

@@ -45,7 +45,7 @@ def build(dependencies: EdgeDependencies) -> Starlette:
         *(_fhir(base, POST=routes.transaction(dependencies)) for base in ("/fhir", "/fhir/")),
         *(
             [_fhir("/fhir/$process-message", POST=routes.message(dependencies))]
-            if dependencies.submissions.edge.messages
+            if "messages" in dependencies.submissions.edge.also
             else []
         ),
         _fhir("/fhir/metadata", GET=_metadata(dependencies)),
@@ -92,9 +92,9 @@ def _fhir(path: str, **handlers: Handler) -> Route:
 def statement(name: str, edge: Edge, base: str) -> MutableJson:
     """The CapabilityStatement of a service whose FHIR is served at `base`."""
     content = fhir.capability(
-        name, VERSION, edge.takes, url=base, at=_MADE_AT, transaction=True, process_message=edge.messages
+        name, VERSION, edge.takes, url=base, at=_MADE_AT, transaction=True, process_message="messages" in edge.also
     )
-    if edge.accepts_any:
+    if "any-type" in edge.also:
         content["rest"][0]["documentation"] = _STORED_AS_RECEIVED
     return content
 

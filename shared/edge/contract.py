@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry, ResourceSupport
@@ -44,19 +44,20 @@ class Interpretation:
     stored: tuple[AcceptedResource, ...] = ()
 
 
+UnknownPatient = Literal["refused", "waiting", "created"]
+"""What becomes of a submission about nobody known: refused as transient; it waits for its patient (laboratory facts);
+or its Patient becomes one here (intake)."""
+Also = Literal["messages", "any-type"]
+"""What a service accepts besides transactions of its types: $process-message; types that it does not know, stored as
+received."""
+
+
 @dataclass(frozen=True)
 class Edge:
-    """`order` is the fixed order in which the entries of a transaction are interpreted, by type.
-
-    `waits`: a submission for an unknown patient waits for the patient (laboratory facts); elsewhere it is refused as
-    transient. `creates_patients`: a Patient that nobody knows becomes one here (intake).
-    """
+    """`order` is the fixed order in which the entries of a transaction are interpreted, by type."""
 
     takes: Mapping[str, ResourceSupport]
     interpret: Callable[[Sequence[BundleEntry], Context], Interpretation]
     order: tuple[str, ...] = ()
-    messages: bool = False
-    waits: bool = False
-    creates_patients: bool = False
-    accepts_any: bool = False
-    """Whether types the service does not know are stored as they came, or refused."""
+    unknown_patient: UnknownPatient = "refused"
+    also: frozenset[Also] = frozenset()

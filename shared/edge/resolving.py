@@ -98,7 +98,7 @@ class _Resolving:
     async def _identity(self, entry: BundleEntry, ordinal: int, found: str | None) -> tuple[str, bool]:
         """A Patient's id by its identifiers, another's by the cause or by its condition; whether it may exist."""
         sought = self.sought.get(id(entry))
-        if entry.type == "Patient" and self.edge.creates_patients:
+        if entry.type == "Patient" and self.edge.unknown_patient == "created":
             known = await conditional.known(self.connection, self.keys, entry, sought, self.caller)
             if known is not None:
                 return known, True
@@ -137,7 +137,7 @@ class _Resolving:
         self, entries: Sequence[BundleEntry], stored: Mapping[Name, StoredResource]
     ) -> tuple[str | None, tuple[Digest, ...]]:
         """The one patient it is about, None while nobody knows them; and the digests they may wait under."""
-        own = {str(entry.id) for entry in entries if entry.type == "Patient" and self.edge.creates_patients}
+        own = {str(entry.id) for entry in entries if entry.type == "Patient" and self.edge.unknown_patient == "created"}
         if own:
             patient = _one(own, entries[0].place)
             await self._require_own(entries, patient)
@@ -153,7 +153,7 @@ class _Resolving:
     def _require_may_wait(self, digests: Sequence[Digest], place: str) -> None:
         if not digests:
             raise refuse(422, "required", place, "A reference to the patient is required.")
-        if not self.edge.waits:
+        if self.edge.unknown_patient != "waiting":
             later = str(patients.RETRY_SECONDS)
             raise refuse(409, "transient", place, "The patient is not known yet; try again later.", Retry_After=later)
 

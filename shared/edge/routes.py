@@ -155,7 +155,7 @@ def _require_taken(dependencies: EdgeDependencies, kind: str, method: str) -> No
     """404 for what is no resource type here, 405 for one that can't be created or updated by itself."""
     edge = dependencies.submissions.edge
     taken = edge.takes.get(kind)
-    if taken is None and not (edge.accepts_any and fhir.is_resource_type(kind)):
+    if taken is None and not ("any-type" in edge.also and fhir.is_resource_type(kind)):
         raise refuse(404, "not-supported", "", "Must be a resource type that this service accepts; see /fhir/metadata.")
     wanted = "create" if method == "POST" else "update"
     if wanted not in (taken.interactions if taken else ("create",)):
@@ -172,7 +172,7 @@ def _require_readable(dependencies: EdgeDependencies, kind: str) -> None:
     """Only what the service states that it reads: aftercare stores a Patient for its partner form alone."""
     edge = dependencies.submissions.edge
     taken = edge.takes.get(kind)
-    if taken is None and edge.accepts_any and fhir.is_resource_type(kind):
+    if taken is None and "any-type" in edge.also and fhir.is_resource_type(kind):
         return
     if taken is None or "read" not in taken.interactions:
         raise refuse(404, "not-supported", "", "Must be a resource type that this service reads; see /fhir/metadata.")

@@ -128,11 +128,12 @@ class Submissions:
         """Each entry is of a type this service accepts, and within the token's scopes. A type it does not know may come
         along with one that it accepts."""
         takes, entries = self.edge.takes, submission.entries
-        carried = self.edge.accepts_any and any(each.method == "POST" and each.type in takes for each in entries)
+        any_type = "any-type" in self.edge.also
+        carried = any_type and any(each.method == "POST" and each.type in takes for each in entries)
         for entry in entries:
             taken = takes.get(entry.type)
             wanted = "create" if entry.method == "POST" else "update"
-            if taken is None and self.edge.accepts_any and wanted == "create":
+            if taken is None and any_type and wanted == "create":
                 if carried:
                     continue
             elif taken is None or wanted not in taken.interactions:

@@ -23,7 +23,7 @@ from services.aftercare.messages import (
     TimePassed,
 )
 from services.aftercare.settings import PARTNERS_MOST
-from services.aftercare.state import Ahead, Discharged, FollowUp, InCare, Plan, Referral, State
+from services.aftercare.state import Ahead, Discharged, FollowUp, InCare, OnHold, OnItsWay, Plan, Referral, State
 from shared.events.catalogue import BY_TYPE
 from shared.events.envelope import Event
 from shared.path.service import STATE_BYTES_MOST
@@ -190,21 +190,24 @@ stored_plans = some.builds(
     ahead=some.lists(some.builds(Ahead, some.integers(-1, 99), moments), max_size=3).map(tuple),
     fallen_due=some.lists(some.builds(FollowUp, some.integers(-1, 99), moments, moments), max_size=3).map(tuple),
 )
-stored_referrals = some.lists(
-    some.builds(
-        Referral,
+
+
+def stored_referrals(kind: type[Referral]) -> some.SearchStrategy[tuple[Referral, ...]]:
+    one = some.builds(
+        kind,
         referral_id=some.sampled_from(REFERRALS),
         partner=some.sampled_from(["alumni", "a partner of long ago"]),
         asked_at=moments,
-    ),
-    max_size=3,
-).map(tuple)
+    )
+    return some.lists(one, max_size=3).map(tuple)
+
+
 stored = some.builds(
     State,
     episode=some.none() | some.builds(InCare, episode_id=episodes) | some.builds(Discharged, episode_id=episodes),
     plan=some.none() | stored_plans,
-    on_its_way=stored_referrals,
-    on_hold=stored_referrals,
+    on_its_way=stored_referrals(OnItsWay),
+    on_hold=stored_referrals(OnHold),
     escalations=some.just(()),
 )
 

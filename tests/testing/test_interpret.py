@@ -252,7 +252,7 @@ def test_contained_observations_are_read() -> None:
 
 
 def test_results_of_unknown_patients_wait() -> None:
-    assert EDGE.waits
+    assert EDGE.unknown_patient == "waiting"
 
 
 @pytest.mark.skipif(not SAMPLES.exists(), reason="public sample Observations are not on this machine")

@@ -23,7 +23,7 @@ from services.aftercare.messages import (
     ReferralWithheld,
 )
 from services.aftercare.settings import PARTNERS_MOST, Settings
-from services.aftercare.state import Discharged, Referral, State, is_about
+from services.aftercare.state import Discharged, OnItsWay, Referral, State, is_about
 from shared.events.envelope import name_id
 from shared.rules.consent import LACKS, Partner
 from shared.rules.decision import Moment, Refused
@@ -116,7 +116,7 @@ def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> lis
     A referral taken back meanwhile has its `ReferralWithdrawn`; where that came too late, it was sent after all.
     """
     referral = next((each for each in state.on_its_way if is_about(event, each)), None)
-    if referral is None or (referral.reason and not isinstance(event, DisclosureMade)):
+    if referral is None or (referral.taken_back and not isinstance(event, DisclosureMade)):
         return []
     match event:
         case DisclosureMade(consent_id=consent_id):
@@ -131,7 +131,7 @@ def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> lis
             assert_never(event)
 
 
-def _withheld(state: State, referral: Referral, event: DisclosureWithheld, moment: Moment[Settings]) -> Emits:
+def _withheld(state: State, referral: OnItsWay, event: DisclosureWithheld, moment: Moment[Settings]) -> Emits:
     """A consent that the gate had not read yet may permit it: ask again, or it is on hold for ever."""
     if state.consent_version > event.ledger_version:
         return _again(referral, moment)
@@ -153,7 +153,7 @@ def readmitted(state: State, moment: Moment[Settings]) -> list[Emits]:
 
 
 def _new(referral_id: str, partner: Partner, kind: str, moment: Moment[Settings]) -> Referral:
-    return Referral(referral_id, partner.name, kind, partner.purpose, 1, moment.now)
+    return OnItsWay(referral_id, partner.name, kind, partner.purpose, 1, moment.now)
 
 
 def _again(referral: Referral, moment: Moment[Settings]) -> ReferralPrepared:

@@ -75,9 +75,8 @@ def edge(keys: Keys) -> Edge:
         takes=TAKES,
         interpret=lambda entries, context: interpret(entries, context, keys),
         order=ORDER,
-        messages=True,
-        creates_patients=True,
-        accepts_any=True,
+        unknown_patient="created",
+        also=frozenset({"messages", "any-type"}),
     )
 
 
