@@ -57,8 +57,8 @@ def test_what_a_partner_is_told_of_an_unknown_patient_has_no_error(validator: Va
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_a_service_says_of_itself_has_no_error(validator: Validator, service: str, tmp_path: Path) -> None:
-    parts = import_module(f"services.{service}.app").parts(Keys.load(keys.make(tmp_path), service))
-    assert validator.errors(written(statement(service, parts.edge, URL))) == []
+    assembly = import_module(f"services.{service}.app").assemble(Keys.load(keys.make(tmp_path), service))
+    assert validator.errors(written(statement(service, assembly.edge, URL))) == []
 
 
 @pytest.mark.parametrize(
