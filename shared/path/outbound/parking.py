@@ -49,10 +49,11 @@ class Parking:
     wake_up: WakeUp
 
     async def park(self, connection: Connection, lane: str, row: Row, class_: Class, place: str) -> None:
-        """Park the row (id, program) and report it on `iop.operations`."""
+        """Park the row (id, program) and report it on `iop.operations`, unless that is the lane that fails: each report
+        would be the next row to fail."""
         log.get().error("parked", lane=lane, place=place, **{"class": class_})
         event, record = self._parked(lane, row, class_)
-        destinations = list(self.routes.of(event))
+        destinations = [each for each in self.routes.of(event) if each.lane != lane]
         async with connection.transaction():
             await connection.execute(_PARK, row["id"], f"{class_}: {place}")
             for each in destinations:
@@ -61,7 +62,9 @@ class Parking:
         self.wake_up.ring(each.lane for each in destinations)
 
     def _parked(self, lane: str, row: Row, class_: Class) -> tuple[DeliveryParked, wire.Written]:
-        cause = uuid5(UUID(int=row["id"]), f"{self.service}:{lane}:parked")
+        now = self.clock.now()
+        # A row that was redriven and fails once more is another report.
+        cause = uuid5(UUID(int=row["id"]), f"{self.service}:{lane}:parked:{now.isoformat()}")
         details = f"A row of lane {lane} was parked ({class_}). `iop parked list` shows it."
         event = DeliveryParked(outcome_id=str(cause), service=self.service, details=details)
         envelope = Envelope(
@@ -70,7 +73,7 @@ class Parking:
             event=DeliveryParked.__name__,
             program=row["program"],
             patient="",
-            at=self.clock.now(),
+            at=now,
             correlation_id=cause,
             causation_id=cause,
         )

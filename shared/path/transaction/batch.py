@@ -91,7 +91,8 @@ class Batch:
     def send(self, event: Event, record: wire.Written, key: str | None, program: str) -> None:
         """To the lanes of its destinations alone."""
         for destination in self.routes.of(event):
-            headers = _encode({**record.headers, **destination.headers(event)}).decode()
+            more = destination.headers(event)
+            headers = _encode({**record.headers, **more} if more else record.headers).decode()
             body = destination.body(event, record).decode()
             self.outbox.append(OutboxRow(destination.lane, program, key, headers, body))
 

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.events import wire
-from shared.events.catalogue import ATTENDANCE_EVENTS, INTAKE_EVENTS, PARTITIONS
+from shared.events.catalogue import ATTENDANCE_EVENTS, INTAKE_EVENTS, OPERATIONS, PARTITIONS
 from shared.path.destination import Routes
 from shared.path.inbound.redrive import Quarantine, redrive
 from shared.path.outbound.destinations import topics
@@ -41,7 +41,7 @@ async def reading(kafka: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 @asynccontextmanager
 async def released(dsn: str, kafka: str, topic: str, copies: int = 1) -> AsyncIterator[None]:
-    service = topic.removeprefix("iop.").removesuffix(".events")
+    service = "attendance" if topic == OPERATIONS else topic.removeprefix("iop.").removesuffix(".events")
     (destination,) = [each for each in topics(service) if each.name == topic]
     parking = Parking(service, Routes(topics(service)), Clock(), WakeUp())
     lanes = [asyncio.create_task(TopicLane(destination, parking).run(dsn, kafka)) for _ in range(copies)]
@@ -141,3 +141,14 @@ async def test_a_row_that_cannot_be_read_is_parked_with_its_patient_and_the_othe
     assert await here.select("SELECT event, class FROM quarantine") == [(f"topic:{ATTENDANCE_EVENTS}", "unreadable")]
     async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS):
         assert {record.key.decode() for record in await take(consumer, 5)} == {ill}
+
+
+async def test_a_report_that_cannot_be_sent_is_parked_and_makes_no_further_report(
+    here: ServiceOnPostgres, database: str, kafka: str
+) -> None:
+    lane = f"topic:{OPERATIONS}"
+    await here.pool.execute("INSERT INTO outbox (lane, program, headers, body) VALUES ($1, 'demo', '{', '{}')", lane)
+    async with reading(kafka, OPERATIONS) as consumer, released(database, kafka, OPERATIONS):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(consumer.getone(), 2.0)
+    assert await here.select("SELECT lane, parked LIKE 'unreadable: %' FROM outbox") == [(lane, True)]
