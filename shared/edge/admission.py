@@ -5,9 +5,10 @@ them are stored together, or not at all.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.events.intake import Digest

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 from weakref import WeakValueDictionary
+
+from msgspec.structs import replace
 
 from shared.edge import admission, conditional, escalations, fhir
 from shared.edge.admission import Identified, OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from shared.events.envelope import name_id
 
 Settings = TypeVar("Settings")
 
 
-@dataclass(frozen=True, slots=True)
-class Moment(Generic[Settings]):
+class Moment(msgspec.Struct, Generic[Settings], frozen=True):
     """Everything a decision may know besides its state and the event: nothing else is read.
 
     `now` is clinic time; `listening_since` the instant from which silence counts as evidence; `cause` the id of what

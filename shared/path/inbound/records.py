@@ -4,10 +4,10 @@ Total over whatever a sender garbled: what can't be read is a delivery too, for 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from aiokafka import ConsumerRecord
+from msgspec.structs import replace
 
 from shared.events import fhir, wire
 from shared.events.intake import ConsentsCurrent

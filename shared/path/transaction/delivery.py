@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, assert_never
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.events import wire
 from shared.events.envelope import Command, Event
@@ -30,8 +30,7 @@ class Expected(msgspec.Struct, frozen=True):
     version: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """`key` is the patient (or another key, of its `kind`); `id` names the cause, from which everything emitted takes
     its ids; `producer` is the service that emitted it or the client that commands."""
 
@@ -44,17 +43,15 @@ class Origin:
     kind: str = PATIENT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consumed(Origin):
+class Consumed(Origin, frozen=True, kw_only=True):
     """An event from Kafka. `headers` and `content` are what must be stored to read it again."""
 
     event: Event
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     content: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commanded(Origin):
+class Commanded(Origin, frozen=True, kw_only=True):
     """Commands from an edge, all or none. One that is `repeatable` is known by its id: the same again gets the same
     answer, another content (`digest`) under it is refused. `document` is what was received, stored with it."""
 
@@ -66,8 +63,7 @@ class Commanded(Origin):
     document: Document | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Internal(Origin):
+class Internal(Origin, frozen=True, kw_only=True):
     """An internal event: a deadline, an outcome, something for another key. `outbox_id` is its row of lane internal."""
 
     event: Event
@@ -75,13 +71,12 @@ class Internal(Origin):
     outbox_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable(Origin):
+class Unreadable(Origin, frozen=True, kw_only=True):
     """A delivery that cannot be understood; `place` says where. It is parked, never skipped. `of` is what it was, where
     it could be read and its data broke a statement."""
 
     place: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     content: bytes = b""
     of: Commanded | Internal | None = None
 
@@ -89,8 +84,7 @@ class Unreadable(Origin):
 Delivery = Consumed | Commanded | Internal | Unreadable
 
 
-@dataclass(frozen=True, slots=True)
-class Redriven:
+class Redriven(msgspec.Struct, frozen=True):
     """A parked delivery, decided again. Quarantined: nobody can ever read it, a person lets the others go on."""
 
     delivery: Delivery

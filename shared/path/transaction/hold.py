@@ -4,12 +4,12 @@ The hub-hold escalation is the path's own: it never waits behind the deliveries 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID, uuid5
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation, EscalationEvent, EscalationRaised, EscalationResolved, Signal

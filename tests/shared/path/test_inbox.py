@@ -1,12 +1,13 @@
 """The one path: once each, in order, all or nothing, whoever else is at work."""
 
 import asyncio
-from dataclasses import replace
+import dataclasses
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from services.attendance.messages import CheckIn, ResolveEscalation
 from shared.events.intake import Digest, PatientIdentified
@@ -163,7 +164,7 @@ async def _check_in(here: ServiceOnPostgres) -> CheckIn:
 async def test_two_services_that_hear_the_same_event_say_different_ids(here: ServiceOnPostgres, tmp_path: Path) -> None:
     delivery = consumed(admission(PATIENT), PATIENT)
     await here.deliver(delivery)
-    here.inbox.service = replace(here.inbox.service, name="testing")
+    here.inbox.service = dataclasses.replace(here.inbox.service, name="testing")
     await here.pool.execute("TRUNCATE state, processed")
     await here.deliver(consumed(admission(PATIENT), PATIENT, identity=delivery.id))
     ((first,), (second,)) = await here.select("SELECT emitted FROM journal ORDER BY sequence")

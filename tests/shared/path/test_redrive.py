@@ -1,12 +1,13 @@
 """An event that can't be decided parks its patient, in sequence; everybody else flows."""
 
-from dataclasses import replace
+import dataclasses
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from services.attendance import decide
 from services.attendance.messages import CallOffSession, CheckIn
@@ -168,7 +169,7 @@ async def test_an_event_that_fails_is_told_from_the_ones_queued_behind_it(here: 
 async def test_two_services_that_park_the_same_event_raise_two_escalations(here: ServiceOnPostgres) -> None:
     delivery = consumed(admission(PATIENT), PATIENT)
     await here.deliver(delivery)
-    here.inbox.service = replace(here.inbox.service, name="testing")
+    here.inbox.service = dataclasses.replace(here.inbox.service, name="testing")
     await here.pool.execute("TRUNCATE state, processed")
     await here.deliver(consumed(admission(PATIENT), PATIENT, identity=delivery.id))
     assert await here.select("SELECT count(*) FROM resources WHERE type = 'Task'") == [(2,)]
