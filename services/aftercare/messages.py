@@ -22,8 +22,10 @@ from shared.events.intake import (
     ConsentGiven,
     ConsentRevoked,
     ConsentsCurrent,
+    DeathWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
+    PatientDied,
     PatientIdentified,
 )
 from shared.events.internal import (
@@ -48,6 +50,7 @@ __all__ = [
     "ConsentsCurrent",
     "Consumes",
     "ContactKnown",
+    "DeathWithdrawn",
     "DisclosureGaveUp",
     "DisclosureMade",
     "DisclosureRefused",
@@ -61,6 +64,7 @@ __all__ = [
     "FollowUpFellDue",
     "Internal",
     "MeetingListPrepared",
+    "PatientDied",
     "PatientIdentified",
     "Reach",
     "ReferralPrepared",
@@ -95,7 +99,15 @@ Commands = AskReferral | CompleteFollowUp | EscalationCommand
 
 Internal = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
 Consumes = (
-    PatientIdentified | EpisodeAdmitted | EpisodeDischarged | ConsentGiven | ConsentRevoked | ConsentsCurrent | Internal
+    PatientIdentified
+    | PatientDied
+    | DeathWithdrawn
+    | EpisodeAdmitted
+    | EpisodeDischarged
+    | ConsentGiven
+    | ConsentRevoked
+    | ConsentsCurrent
+    | Internal
 )
 Emits = (
     AftercarePlanned

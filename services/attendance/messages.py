@@ -17,7 +17,7 @@ from shared.events.attendance import (
 )
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent
-from shared.events.intake import EpisodeAdmitted, EpisodeDischarged, PatientIdentified
+from shared.events.intake import DeathWithdrawn, EpisodeAdmitted, EpisodeDischarged, PatientDied, PatientIdentified
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
 from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
 
@@ -31,6 +31,7 @@ __all__ = [
     "CheckInWithdrawn",
     "Commands",
     "Consumes",
+    "DeathWithdrawn",
     "Emits",
     "EpisodeAdmitted",
     "EpisodeDischarged",
@@ -41,6 +42,7 @@ __all__ = [
     "Internal",
     "MarkMissed",
     "OfSession",
+    "PatientDied",
     "PatientIdentified",
     "ReinstateSession",
     "ResolveEscalation",
@@ -136,7 +138,7 @@ class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
 OfSession = CheckIn | WithdrawCheckIn | ExcuseSession | CallOffSession | ReinstateSession | MarkMissed
 Commands = OfSession | EscalationCommand
 Internal = TimePassed | AbsenceDeferred | BookedUntil | WeekClosed | RetentionBegan | EpisodeForgotten
-Consumes = PatientIdentified | EpisodeAdmitted | EpisodeDischarged | TimePassed
+Consumes = PatientIdentified | PatientDied | DeathWithdrawn | EpisodeAdmitted | EpisodeDischarged | TimePassed
 Emits = (
     SessionScheduled
     | SessionCheckedIn

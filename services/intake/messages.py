@@ -16,6 +16,7 @@ from shared.events.intake import (
     ConsentGiven,
     ConsentRevoked,
     ConsentsCurrent,
+    DeathWithdrawn,
     Digest,
     EpisodeAdmitted,
     EpisodeDeclined,
@@ -24,6 +25,7 @@ from shared.events.intake import (
     Medication,
     MedicationsRecorded,
     Need,
+    PatientDied,
     PatientIdentified,
     PlacementReviewCompleted,
     PlacementReviewRequested,
@@ -44,6 +46,7 @@ __all__ = [
     "ConsentRevoked",
     "ConsentsCurrent",
     "Consumes",
+    "DeathWithdrawn",
     "Digest",
     "Discharge",
     "Emits",
@@ -61,6 +64,7 @@ __all__ = [
     "Medication",
     "MedicationsRecorded",
     "Need",
+    "PatientDied",
     "PatientIdentified",
     "PlacementReviewCompleted",
     "PlacementReviewRequested",
@@ -76,6 +80,7 @@ __all__ = [
     "RecordMedications",
     "RecordPatient",
     "ReferralReceived",
+    "ReportDeath",
     "ReportFindings",
     "ReportedFinding",
     "ResolveEscalation",
@@ -85,6 +90,7 @@ __all__ = [
     "StatedNeed",
     "TemplateSlot",
     "TimePassed",
+    "WithdrawDeath",
 ]
 
 
@@ -122,6 +128,16 @@ class RecordPatient(Command, frozen=True, kw_only=True, tag=True):
 
     digests: tuple[Digest, ...]
     sealed: tuple[str, ...]
+
+
+class ReportDeath(Command, frozen=True, kw_only=True, tag=True):
+    """A sender's Patient says that the patient has died; `died_at` is the first instant at which they may have."""
+
+    died_at: datetime | None = None
+
+
+class WithdrawDeath(Command, frozen=True, kw_only=True, tag=True):
+    """A sender's Patient says that the patient lives."""
 
 
 class RecordConsent(Command, frozen=True, kw_only=True, tag=True):
@@ -200,6 +216,8 @@ class Discharge(Command, frozen=True, kw_only=True, tag=True):
 
 Commands = (
     RecordPatient
+    | ReportDeath
+    | WithdrawDeath
     | RecordConsent
     | RevokeConsent
     | RecordMedications
@@ -219,6 +237,8 @@ Consumes = EscalationRaised | EscalationUpdated | EscalationRetracted | Escalati
 """Escalations of attendance and testing; intake's own are never given to it."""
 Emits = (
     PatientIdentified
+    | PatientDied
+    | DeathWithdrawn
     | ReferralReceived
     | LevelOfCareRecommended
     | PlacementSigned

@@ -13,7 +13,7 @@ from shared.events.envelope import Command, Event, name_id
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 2
+VERSION = 3
 MEDICATIONS_MOST = 20
 DENIALS_ASKED = ("safe-housing", "available-day", "available-evening", "under-18")
 """Facts whose denial some condition asks for; of the others "no" and "never stated" mean the same."""
@@ -81,6 +81,12 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     admitted_at: datetime
 
 
+class Death(msgspec.Struct, frozen=True, array_like=True):
+    """The patient is reported dead; `died_at` is the first instant at which they may have died."""
+
+    died_at: datetime | None
+
+
 class State(msgspec.Struct, frozen=True, array_like=True):
     """Of a patient without any event, everything is empty. `medications` is None until a list was recorded."""
 
@@ -96,6 +102,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     closed_at: datetime | None = None
     retention_days: int = 0
     """How long a closed placement stays after its end, once nothing of it is open."""
+    death: Death | None = None
 
     def review_of(self, reason: str) -> Review | None:
         return next((each for each in self.reviews if each.reason == reason), None)
@@ -110,7 +117,12 @@ def _with_retention(stored: Any) -> Any:
     return [*stored, 0 if closed_at is None else 30]
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention}
+def _with_death(stored: Any) -> Any:
+    """Version 3 adds the death of the patient: none was reported before."""
+    return [*stored, None]
+
+
+UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _with_death}
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -140,12 +152,16 @@ def evolve(state: State, event: Event | Command) -> State:
             return change(_placed(state), closed_at=event.declined_at)
         case messages.EpisodeDischarged():
             return change(state, episode=None, signals=SignalWindow(), closed_at=event.discharged_at)
+        case messages.PatientDied(died_at=died_at):
+            return change(state, death=Death(died_at))
+        case messages.DeathWithdrawn():
+            return change(state, death=None)
         case messages.RetentionBegan(retention_days=days):
             return change(state, retention_days=days)
         case messages.EscalationEvent():
             return _escalated(state, event)
         case messages.TimePassed() if _is_over(state):
-            return State(medications=state.medications)
+            return State(medications=state.medications, death=state.death)
         case _:
             return state
 

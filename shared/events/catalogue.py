@@ -44,6 +44,22 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         _ALL_THREE,
         intake.read_patient_identified,
     ),
+    CatalogueEntry(
+        intake.PatientDied,
+        INTAKE_EVENTS,
+        "intake",
+        "Patient + Provenance",
+        ("attendance", "aftercare"),
+        intake.read_patient_died,
+    ),
+    CatalogueEntry(
+        intake.DeathWithdrawn,
+        INTAKE_EVENTS,
+        "intake",
+        "Patient + Provenance",
+        ("attendance", "aftercare"),
+        intake.read_death_withdrawn,
+    ),
     CatalogueEntry(intake.ReferralReceived, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
     CatalogueEntry(
         intake.LevelOfCareRecommended, INTAKE_EVENTS, "intake", "ServiceRequest + Observation per need + Task"

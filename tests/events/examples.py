@@ -112,6 +112,8 @@ EXAMPLES: tuple[Event, ...] = (
         sealed=("eyJhbGciOiJFQ0RILUVTIn0.a.b.c.d", "eyJhbGciOiJFQ0RILUVTIn0.e.f.g.h"),
         identified_at=MONDAY,
     ),
+    intake.PatientDied(died_at=MONDAY, reported_at=TWO_HOURS_LATER),
+    intake.DeathWithdrawn(withdrawn_at=NEXT_MONDAY),
     intake.ReferralReceived(
         referral_id=named("referral"), task_id=named("referral-task"), authored_at=MONDAY, priority="urgent"
     ),

@@ -395,3 +395,28 @@ def test_a_task_that_came_with_the_referral_tracks_it(keys: Keys) -> None:
     }
     received: w.ReceiveReferral = one(commands_of(keys, request, task), w.ReceiveReferral)
     assert received.task_id == str(uuid5(NAMESPACE_URL, "1"))
+
+
+# Death
+
+
+@pytest.mark.parametrize(
+    ("stated", "method", "expected"),
+    [
+        ({"deceasedBoolean": True}, "POST", [w.ReportDeath()]),
+        ({"deceasedDateTime": "2026-01-04T10:00:00Z"}, "POST", [w.ReportDeath(died_at=MONDAY - timedelta(hours=28))]),
+        ({"deceasedBoolean": False}, "POST", [w.WithdrawDeath()]),
+        ({}, "PUT", [w.WithdrawDeath()]),
+        ({}, "POST", []),
+    ],
+)
+def test_a_patient_says_that_they_died_or_live_and_a_new_one_without_a_word_says_nothing(
+    keys: Keys, stated: Json, method: str, expected: list[Command]
+) -> None:
+    found = commands_of(keys, bundles.patient("0001") | stated, method=method)
+    assert [each for each in found if isinstance(each, w.ReportDeath | w.WithdrawDeath)] == expected
+
+
+def test_nobody_has_died_tomorrow(keys: Keys) -> None:
+    with pytest.raises(HttpRefusal, match="deceasedDateTime"):
+        commands_of(keys, bundles.patient("0001") | {"deceasedDateTime": "2026-01-07"})

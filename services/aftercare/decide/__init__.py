@@ -15,6 +15,7 @@ from services.aftercare.messages import (
     ConsentsCurrent,
     Consumes,
     ContactKnown,
+    DeathWithdrawn,
     DisclosureGaveUp,
     DisclosureMade,
     DisclosureRefused,
@@ -22,6 +23,7 @@ from services.aftercare.messages import (
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
+    PatientDied,
     PatientIdentified,
     ResolveEscalation,
     TimePassed,
@@ -37,7 +39,7 @@ __all__ = ["decide", "react"]
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What aftercare emits after an event. Consumed again, it emits nothing new."""
     match event:
-        case PatientIdentified() | ConsentsCurrent():
+        case PatientIdentified() | ConsentsCurrent() | PatientDied() | DeathWithdrawn():
             return []
         case ContactKnown():
             return referrals.contact_came(state, moment)

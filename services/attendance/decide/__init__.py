@@ -13,12 +13,14 @@ from services.attendance.messages import (
     CheckIn,
     Commands,
     Consumes,
+    DeathWithdrawn,
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
     ExcuseSession,
     MarkMissed,
     OfSession,
+    PatientDied,
     PatientIdentified,
     ReinstateSession,
     ResolveEscalation,
@@ -36,7 +38,7 @@ __all__ = ["decide", "react"]
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What attendance emits after an event. Consumed again, it emits nothing new."""
     match event:
-        case PatientIdentified():
+        case PatientIdentified() | PatientDied() | DeathWithdrawn():
             return []
         case EpisodeAdmitted():
             return admitted(state, event, moment)

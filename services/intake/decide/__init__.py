@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.intake import messages
+from services.intake.decide import death
 from services.intake.decide.episode import discharged
 from services.intake.decide.recording import (
     consent_given,
@@ -45,6 +46,10 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
             return [
                 messages.PatientIdentified(digests=command.digests, sealed=command.sealed, identified_at=moment.now)
             ]
+        case messages.ReportDeath():
+            return death.reported(state, command, moment)
+        case messages.WithdrawDeath():
+            return death.withdrawn(state, moment)
         case messages.RecordConsent():
             return [consent_given(command)]
         case messages.RevokeConsent():

@@ -105,6 +105,7 @@ def _persons(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> It
     """Who the patient is, and what may be told of them to whom."""
     for each in _of(entries, "Patient"):
         yield patients.identified(each, context, keys)
+        yield from patients.deceased(each, context)
     for each in _of(entries, "Consent"):
         yield from consenting.consented(each, entries, context)
 

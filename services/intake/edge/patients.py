@@ -1,13 +1,14 @@
 """The Patient, before it leaves the edge: digests of what names them, and one sealed part per reader."""
 
-from datetime import date, datetime
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from services.intake.messages import RecordPatient, ReportedFinding
+from services.intake.messages import RecordPatient, ReportDeath, ReportedFinding, WithdrawDeath
 from shared.edge import patients
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, last_day
+from shared.edge.fhir.elements import code_in, happened, last_day
 from shared.edge.json import Json, MutableJson
 from shared.platform.keys import Identifier, Keys
 
@@ -45,6 +46,19 @@ def _contact(patient: Json) -> MutableJson:
     spoken = sorted(patient.get("communication", ()), key=lambda each: not each.get("preferred", False))
     language = next((code for each in spoken if (code := code_in(each["language"]))), None)
     return {"patient": contact, "area": area, "language": language}
+
+
+def deceased(entry: BundleEntry, context: Context) -> Iterator[ReportDeath | WithdrawDeath]:
+    """Whether the patient has died. A new Patient that leaves it out says nothing; an update replaces the whole
+    resource, so one without it withdraws a death that stood there."""
+    patient, settings = entry.resource, context.settings
+    if "deceasedDateTime" in patient:
+        place, ahead = f"{entry.place}.deceasedDateTime", timedelta(minutes=settings.ahead_minutes)
+        yield ReportDeath(died_at=happened(patient["deceasedDateTime"], settings.timezone, place, context.now, ahead))
+    elif patient.get("deceasedBoolean"):
+        yield ReportDeath()
+    elif "deceasedBoolean" in patient or entry.method == "PUT":
+        yield WithdrawDeath()
 
 
 def age(entry: BundleEntry, context: Context) -> tuple[ReportedFinding, ...]:

@@ -19,7 +19,15 @@ from shared.events.intake.episode import (
     read_episode_discharged,
 )
 from shared.events.intake.medications import Medication, MedicationsRecorded, read_medications_recorded
-from shared.events.intake.patient import Digest, PatientIdentified, read_patient_identified
+from shared.events.intake.patient import (
+    DeathWithdrawn,
+    Digest,
+    PatientDied,
+    PatientIdentified,
+    read_death_withdrawn,
+    read_patient_died,
+    read_patient_identified,
+)
 from shared.events.intake.placement import (
     LevelOfCareRecommended,
     Need,
@@ -36,6 +44,7 @@ __all__ = [
     "ConsentGiven",
     "ConsentRevoked",
     "ConsentsCurrent",
+    "DeathWithdrawn",
     "Digest",
     "EpisodeAdmitted",
     "EpisodeDeclined",
@@ -44,6 +53,7 @@ __all__ = [
     "Medication",
     "MedicationsRecorded",
     "Need",
+    "PatientDied",
     "PatientIdentified",
     "PlacementReviewCompleted",
     "PlacementReviewRequested",
@@ -56,8 +66,10 @@ __all__ = [
     "read_consent_given",
     "read_consent_revoked",
     "read_consents_current",
+    "read_death_withdrawn",
     "read_episode_admitted",
     "read_episode_discharged",
     "read_medications_recorded",
+    "read_patient_died",
     "read_patient_identified",
 ]

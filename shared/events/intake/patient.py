@@ -62,3 +62,50 @@ def read_patient_identified(resources: Sequence[Resource]) -> PatientIdentified:
         sealed=tuple(fhir.text_of_base64(each["data"]) for each in fhir.of_type(resources, "Binary")),
         identified_at=fhir.moment(provenance["recorded"]),
     )
+
+
+class PatientDied(Event, frozen=True, kw_only=True):
+    """The patient is reported dead, until a person confirms it or it is withdrawn: nobody looks for them meanwhile.
+
+    `died_at` is the first instant at which they may have died, None where that is unknown.
+    """
+
+    died_at: datetime | None
+    reported_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        died = {"deceasedBoolean": True} if self.died_at is None else {"deceasedDateTime": self.died_at}
+        return _life(patient, died, self.reported_at)
+
+
+class DeathWithdrawn(Event, frozen=True, kw_only=True):
+    """The report of the death was wrong: the patient lives, and is looked for and cared for as before."""
+
+    withdrawn_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        return _life(patient, {"deceasedBoolean": False}, self.withdrawn_at)
+
+
+def _life(patient: str, deceased: fhir.Element, recorded: datetime) -> list[Resource]:
+    provenance: Resource = {
+        "resourceType": "Provenance",
+        "id": name_id(patient, "provenance:deceased"),
+        "target": [fhir.reference("Patient", patient)],
+        "recorded": recorded,
+        "agent": [{"who": fhir.staff("intake")}],
+    }
+    return [{"resourceType": "Patient", "id": patient, **deceased}, provenance]
+
+
+def read_patient_died(resources: Sequence[Resource]) -> PatientDied:
+    (subject,), (provenance,) = fhir.of_type(resources, "Patient"), fhir.of_type(resources, "Provenance")
+    return PatientDied(
+        died_at=fhir.optional_moment(subject.get("deceasedDateTime")),
+        reported_at=fhir.moment(provenance["recorded"]),
+    )
+
+
+def read_death_withdrawn(resources: Sequence[Resource]) -> DeathWithdrawn:
+    (provenance,) = fhir.of_type(resources, "Provenance")
+    return DeathWithdrawn(withdrawn_at=fhir.moment(provenance["recorded"]))

@@ -1,0 +1,48 @@
+"""A reported death: the other services are told at once, and a person is asked whether it is true."""
+
+from services.intake import messages
+from services.intake.settings import Settings
+from services.intake.state import State
+from shared.events.escalation import Signal
+from shared.rules import escalation
+from shared.rules.decision import Moment
+from shared.rules.escalation import Trigger, rule_version
+
+REASON = "death-reported"
+TIER = 2
+"""Nobody is in danger by it, but a family may be called, or a patient who lives left alone: asked the same day."""
+RULES_VERSION = "1"
+
+
+def reported(state: State, command: messages.ReportDeath, moment: Moment[Settings]) -> list[messages.Emits]:
+    """Once for each time of death: an EHR sends its Patient again and again, and another may not know when."""
+    if state.death is not None and command.died_at in (state.death.died_at, None):
+        return []
+    return [
+        messages.PatientDied(died_at=command.died_at, reported_at=moment.now),
+        *escalation.raise_or_update(state.escalations, [_to_confirm(moment)], moment, moment.settings.escalation),
+    ]
+
+
+def _to_confirm(moment: Moment[Settings]) -> Trigger:
+    return Trigger(
+        category="placement",
+        reason=REASON,
+        tier=TIER,
+        owner="case-manager",
+        rule=rule_version("intake", REASON, RULES_VERSION),
+        signals=(Signal(REASON, moment.now, f"Patient/{moment.patient}"),),
+    )
+
+
+def withdrawn(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    """It was wrong: whoever stopped looking for the patient begins again, and nobody needs to confirm it."""
+    if state.death is None:
+        return []
+    asked = state.escalation_of(REASON)
+    emitted: list[messages.Emits] = [messages.DeathWithdrawn(withdrawn_at=moment.now)]
+    if asked is not None:
+        emitted.append(
+            messages.EscalationRetracted(escalation=asked.escalation, at=moment.now, reason="death-withdrawn")
+        )
+    return emitted

@@ -1,0 +1,48 @@
+"""A reported death is emitted at once, asked about, and withdrawn again."""
+
+from datetime import timedelta
+
+from services.intake import messages as w
+from tests.intake.given import MONDAY, TUESDAY
+from tests.intake.story import admitted, given
+
+DIED = w.ReportDeath(died_at=MONDAY)
+LIVES = w.WithdrawDeath()
+
+
+def test_a_death_is_emitted_and_a_person_is_asked_the_same_day_whether_it_is_true() -> None:
+    story = admitted().and_then(DIED)
+    died, asked = story.emitted
+    assert died == w.PatientDied(died_at=MONDAY, reported_at=story.now)
+    assert isinstance(asked, w.EscalationRaised)
+    assert (asked.escalation.reason, asked.escalation.owner) == ("death-reported", "case-manager")
+    assert asked.escalation.act_by - story.now <= timedelta(hours=24)
+
+
+def test_a_death_that_was_wrong_is_withdrawn_and_nobody_is_asked_any_more() -> None:
+    story = admitted().and_then(DIED, LIVES)
+    assert story.names() == ["DeathWithdrawn", "EscalationRetracted"]
+    assert (story.state.death, story.state.escalations) == (None, ())
+
+
+def test_the_same_death_again_is_emitted_once_and_a_time_that_came_later_once_more() -> None:
+    story = admitted().and_then(w.ReportDeath(), w.ReportDeath())
+    assert story.emitted == []
+    assert story.and_then(DIED).names() == ["PatientDied"]
+    assert story.and_then(DIED).emitted == []
+    assert story.and_then(w.ReportDeath()).emitted == []
+    assert story.and_then(w.ReportDeath(died_at=TUESDAY)).names() == ["PatientDied"]
+
+
+def test_a_patient_who_lives_is_no_event() -> None:
+    assert given(LIVES).emitted == []
+    assert admitted().and_then(DIED, LIVES, LIVES).emitted == []
+
+
+def test_a_death_is_remembered_when_the_placement_has_left_the_state() -> None:
+    story = admitted()
+    assert story.state.episode is not None
+    discharge = w.Discharge(episode_id=story.state.episode.id, encounter_id="e", disposition="deceased", at=MONDAY)
+    story.and_then(DIED, discharge).until(MONDAY + timedelta(days=400))
+    assert story.state.episode is None
+    assert story.and_then(DIED).emitted == []
