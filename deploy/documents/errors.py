@@ -64,6 +64,7 @@ START: Mapping[str, Emitter] = {
 HL7_ROOM = "services/testing"
 
 
+@cache
 def page() -> str:
     """The whole page."""
     return "".join(

@@ -2,7 +2,9 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import product
+from pathlib import Path
 
 from deploy.paths import REPOSITORY
 
@@ -13,7 +15,12 @@ def modules(*rooms: str) -> Iterator[tuple[str, ast.Module]]:
     """The Python files of these folders, by their path from the repository."""
     for room in rooms:
         for file in sorted((REPOSITORY / room).rglob("*.py")):
-            yield str(file.relative_to(REPOSITORY)), ast.parse(file.read_text())
+            yield str(file.relative_to(REPOSITORY)), _parsed(file)
+
+
+@cache
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
 
 
 def constants(module: ast.Module) -> dict[str, ast.expr]:

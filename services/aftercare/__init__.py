@@ -1,4 +1,4 @@
 """Decides what follows a discharge: the plan, the follow-ups, the meeting list, which partners are asked, and when.
 
-It never decides whether a partner may be told (the consent gate does, at release); mutual-help groups it tells nothing.
+It never decides whether a partner may be told (the consent gate does, at release); mutual-help groups get nothing.
 """

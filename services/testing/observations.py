@@ -10,7 +10,7 @@ from shared.edge.json import Json
 from shared.events.codes import HUB
 
 REPORT = f"{HUB}/NamingSystem/laboratory-report"
-"""Tag of an Observation as it is kept: the report it came with, so that a later version of it alone meets that one."""
+"""Tag of an Observation as stored: the report it came with, so that a later version of it alone meets that one."""
 
 STATUS: Mapping[str, Status] = {
     "registered": "registered",

@@ -75,7 +75,7 @@ def _care_plan(
 
 
 class MeetingListPrepared(Event, frozen=True, kw_only=True):
-    """Mutual-help meetings for the patient to choose from. It goes to the patient; no group is told anything."""
+    """Mutual-help meetings for the patient to choose from. It goes to the patient; no group is sent anything."""
 
     list_id: str
     plan_id: str

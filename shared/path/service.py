@@ -44,7 +44,7 @@ class Decider(Generic[State]):
     upcast: Upcast = field(default_factory=dict)
 
     def read(self, version: int, body: str) -> State:
-        """The state from its stored text; an empty text is the state of a key never heard of. Raises NewerState."""
+        """The state from its stored text; an empty text is the state of a new key. Raises NewerState."""
         if not body:
             return self.state_type()
         if version > self.version:

@@ -47,7 +47,7 @@ class Clock:
             await asyncio.sleep(seconds)
             return
         until = ticks() + seconds
-        while self.now() == since and ticks() < until:  # noqa: ASYNC110 - a file rings no bell
+        while self.now() == since and ticks() < until:  # noqa: ASYNC110 - a file wakes nobody
             await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -140,7 +140,7 @@ async def retrying(
 ) -> Done:
     """Try until it succeeds. Trouble waits, longer each time, and is raised after `seconds_most`; all else at once.
 
-    `troubled` is told each error and the pause (seconds) that follows it.
+    `troubled` gets each error and the pause (seconds) that follows it.
     """
     started, pause = ticks(), pause_first
     while True:

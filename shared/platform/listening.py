@@ -1,4 +1,4 @@
-"""Silence is evidence only while we were listening: when did this service last come to hear?
+"""Silence is evidence only while we were listening: when did this service begin to listen?
 
 A start that finds the last heartbeat more than a minute of clinic time old, or a running process that finds a gap of
 more than a minute of machine time, begins to listen now. Measured only one way, every step of a stepped clock would

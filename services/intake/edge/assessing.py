@@ -56,7 +56,7 @@ def need(entry: BundleEntry, context: Context) -> StatedNeed | None:
 
 
 def findings(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
-    """The facts and scores in an Observation or a QuestionnaireResponse; other contents are kept and decide nothing."""
+    """The facts and scores in an Observation or a QuestionnaireResponse; others are stored and decide nothing."""
     match entry.type:
         case "Observation":
             yield from _observed(entry, context)

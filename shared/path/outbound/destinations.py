@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def routes(service: str, partners: Mapping[str, Partner], form: Form | None) -> Routes:
-    """All destinations of a service; it has partners only where it has a form for them, and a group is told nothing.
+    """All destinations of a service; it has partners only where it has a form for them, and a group is sent nothing.
 
     Raises ConfigurationError for a partner whose address is missing or none.
     """

@@ -23,7 +23,7 @@ _ANSWER = """UPDATE processed p SET digest = u.digest, answer = u.answer
     FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u(id, digest, answer) WHERE p.id = u.id"""
 # A refused command had no effect: the same again is decided again.
 _FORGET_PROCESSED = "DELETE FROM processed WHERE id = ANY($1::uuid[])"
-# A row for each key never heard of; without it two first events of a new patient overwrite each other.
+# A row for each new key; without it two first events of a new patient overwrite each other.
 MISSING = """INSERT INTO state (kind, key, program) SELECT $1, * FROM unnest($2::text[], $3::text[])
     ON CONFLICT DO NOTHING"""
 # Lock the keys in one order. `hold` is read under the lock; a separate look would race with a redrive.
