@@ -156,7 +156,7 @@ anything = some.recursive(
 )
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(
     some.lists(some.sampled_from([*FIELDS, "birth-date"]), unique=True),
     some.fixed_dictionaries(

@@ -46,7 +46,7 @@ from tests.aftercare.story import Story
 from tests.laws import examples
 from tests.shared.rules.partners import ALUMNI
 
-LESS = settings(max_examples=examples(40), deadline=None)
+LESS = settings(max_examples=examples(40))
 REFERRALS = ("8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e01", "8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e02")
 episodes = some.sampled_from([EPISODE, SECOND_EPISODE])
 dispositions = some.sampled_from(["completed", "ama", "lost-to-contact", "step-down", "deceased", "other"])

@@ -15,7 +15,7 @@ from shared.events.wire import Unreadable
 from tests.aftercare.given import meeting
 from tests.laws import examples
 
-LESS = settings(max_examples=examples(60), deadline=None)
+LESS = settings(max_examples=examples(60))
 DEMO = Path(__file__).parents[2] / "deploy" / "meetings" / "riverbend.json"
 ENTRY: dict[str, Any] = {
     "name": "First Step",

@@ -134,7 +134,7 @@ def size(state: State) -> int:
     return len(msgspec.json.encode(state))
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(stories())
 def test_any_story_is_decided_and_its_state_is_small_and_read_back_as_written(story: Story) -> None:
     body = msgspec.json.encode(story.state)
@@ -142,7 +142,7 @@ def test_any_story_is_decided_and_its_state_is_small_and_read_back_as_written(st
     assert msgspec.json.decode(body, type=State) == story.state
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(stories(), FACTS)
 def test_hearing_the_same_again_says_nothing(story: Story, fact: Event) -> None:
     story.then(fact)
@@ -151,7 +151,7 @@ def test_hearing_the_same_again_says_nothing(story: Story, fact: Event) -> None:
     assert story.state == state
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(stories(), ATTEMPTS)
 def test_being_told_the_same_again_says_nothing(story: Story, attempt: Attempt) -> None:
     same = command(story, attempt)
@@ -161,7 +161,7 @@ def test_being_told_the_same_again_says_nothing(story: Story, attempt: Attempt) 
     assert story.state == state
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(stories(), some.integers(0, 2000), some.booleans())
 def test_once_time_has_passed_nothing_is_due_until_later(story: Story, hours: int, deaf: bool) -> None:
     story.now += timedelta(hours=hours)
@@ -173,7 +173,7 @@ def test_once_time_has_passed_nothing_is_due_until_later(story: Story, hours: in
     assert story.then(TIME_PASSED) == []
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(stories(), stories())
 def test_the_events_of_any_other_story_fold_into_any_state(one: Story, other: Story) -> None:
     emitted = [*other.then(admitted(at=other.now, episode=name_id(NAMES, "later"))), *other.until(other.now)]
@@ -185,7 +185,7 @@ def test_the_events_of_any_other_story_fold_into_any_state(one: Story, other: St
     one.until(one.now)
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(stories(), some.integers(1, 600))
 def test_no_session_is_missed_before_its_whole_window_was_listened_to(story: Story, hours: int) -> None:
     story.now += timedelta(hours=hours)
@@ -193,7 +193,7 @@ def test_no_session_is_missed_before_its_whole_window_was_listened_to(story: Sto
     assert only(story.then(TIME_PASSED), SessionMissed) == []
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(stories())
 def test_every_open_escalation_rests_on_evidence_of_its_own(story: Story) -> None:
     """Each signal of what is open is a session still counted as missed, as long as the session is remembered."""
@@ -220,7 +220,7 @@ def test_the_worst_realistic_state_fits() -> None:
     assert largest <= STATE_BYTES_MOST, f"{largest} bytes"
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(stories())
 def test_a_week_that_was_looked_at_has_the_minutes_of_its_sessions(story: Story) -> None:
     """As long as all of them are remembered."""

@@ -41,7 +41,7 @@ def test_an_example_is_valid_fhir(emitted: Event) -> None:
 
 
 @given(any_event)
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(150))
 def test_any_event_is_written_as_valid_fhir(emitted: Event) -> None:
     issues = validate(json.loads(wire.write(emitted, envelope(emitted)).body))
     # Which of two generated instants comes first is not the writer's doing.

@@ -25,7 +25,7 @@ from tests.laws import examples
 CONSUMED = [each for each in ENTRIES if each.read is not None]
 BY_EVENT = {type(example).__name__: example for example in EXAMPLES}
 ADMITTED = BY_EVENT["EpisodeAdmitted"]
-LESS = settings(max_examples=examples(60), deadline=None)
+LESS = settings(max_examples=examples(60))
 
 
 def written(emitted: Event) -> Written:

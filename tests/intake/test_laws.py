@@ -110,7 +110,7 @@ def stories(draw: some.DrawFn) -> Story:
     return story
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(stories())
 def test_any_story_is_decided_and_its_state_stays_small_and_readable(story: Story) -> None:
     body = msgspec.json.encode(story.state)
@@ -119,7 +119,7 @@ def test_any_story_is_decided_and_its_state_stays_small_and_readable(story: Stor
     due(story.state)
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 @given(stories(), facts)
 def test_hearing_the_same_again_says_nothing(story: Story, fact: Event) -> None:
     if isinstance(fact, w.TimePassed):
@@ -131,14 +131,14 @@ def test_hearing_the_same_again_says_nothing(story: Story, fact: Event) -> None:
     assert again.state == state
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(stories(), some.one_of(findings, findings))
 def test_reporting_the_same_findings_again_says_nothing(story: Story, finding: w.ReportedFinding) -> None:
     story.and_then(w.ReportFindings(findings=(finding,)))
     assert story.and_then(w.ReportFindings(findings=(finding,))).emitted == []
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(stories())
 def test_every_deadline_that_falls_due_moves(story: Story) -> None:
     for _ in range(12):
@@ -174,7 +174,7 @@ def two_orders(draw: some.DrawFn) -> tuple[list[Event], list[Event]]:
     return interleaved(draw, attendance, testing), interleaved(draw, attendance, testing)
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(two_orders())
 def test_the_order_in_which_the_two_topics_arrive_does_not_matter(orders: tuple[list[Event], list[Event]]) -> None:
     def outcome(events: Sequence[Event]) -> tuple[object, ...]:

@@ -39,7 +39,7 @@ def test_a_state_comes_back_as_it_was() -> None:
     assert due(story.state) is not None
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 @given(commands)
 def test_a_parked_command_is_the_same_when_it_is_told_again(command: Command) -> None:
     assert msgspec.json.decode(msgspec.json.encode(command), type=Commands) == command

@@ -108,7 +108,7 @@ def test_every_primitive_passes_only_what_the_model_passes() -> None:
     assert len(seen) > 15
 
 
-@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(400), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_bundle_that_the_models_refuse_is_refused(
     bundle: Resource, message: Resource, data: st.DataObject

@@ -58,7 +58,7 @@ def taken(body: bytes) -> None:
         list(references(entry.resource))
 
 
-@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_bundle_is_taken_or_refused_and_never_quoted(
     bundle: Resource, message: Resource, data: st.DataObject
@@ -71,7 +71,7 @@ def test_a_changed_bundle_is_taken_or_refused_and_never_quoted(
         assert not validate(outcome(refusal.issues))
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(body=st.binary(max_size=60) | st.text(max_size=60).map(str.encode) | VALUES.map(lambda one: encode({"a": one})))
 def test_any_bytes_are_taken_or_refused(body: bytes) -> None:
     try:
