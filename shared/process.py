@@ -108,7 +108,7 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
         verifier = TokenVerifier(process.issuer, process.audience, registered(process.deploy))
         consumer = Consumer(inbox, process.kafka_bootstrap, process.replica)
         running = Running(process, inbox, submissions, verifier, keys, clock)
-        reader, health, more = ResourceReader(pool, keys), _health(pool, consumer), assembly.routes(running)
+        reader, health, more = ResourceReader(pool, keys, settings), _health(pool, consumer), assembly.routes(running)
         dependencies = EdgeDependencies(submissions, verifier, reader, inbox, process.issuer, health, more=more)
         policy = retention.RetentionPolicy.of(process.deploy, service.consumes)
         fhir.warm(assembly.edge.takes)

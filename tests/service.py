@@ -74,7 +74,7 @@ class ServiceOnPostgres:
 
     @property
     def reader(self) -> ResourceReader:
-        return ResourceReader(self.pool, self.keys)
+        return ResourceReader(self.pool, self.keys, self.inbox.settings)
 
     def set_clock(self, moment: datetime) -> None:
         """At once, also where two settings fall into one tick of the file system."""

@@ -49,6 +49,7 @@ FHIR: Mapping[str, Emitter] = {
     "fault": Emitter((2, "diagnostics"), (0, "code")),
     "Issue": Emitter((3, "diagnostics"), (1, "code")),
     "Refused": Emitter((1, "reason"), (0, "code"), BY_CODE),
+    "WrongMoment": Emitter((1, "rule"), (0, "code"), "422"),
 }
 COMMAND: Mapping[str, Emitter] = {
     "CannotContinueError": Emitter((0, "")),

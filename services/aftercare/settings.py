@@ -15,6 +15,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What one program's aftercare decides with. `partners` are the program's, `meetings` a snapshot of the feeds."""
 
     timezone: str
+    ahead_minutes: int
+    """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
     follow_up_days: tuple[int, ...]
     follow_up_window_days: tuple[int, ...]

@@ -17,7 +17,7 @@ from services.attendance.messages import (
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
-from shared.edge.fhir.elements import code_in, exact, target
+from shared.edge.fhir.elements import code_in, happened_exactly, planned_exactly, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.search import PARAMETERS
@@ -51,7 +51,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
 def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
     match entry.type:
         case "Encounter":
-            return [*_corrected(entry, context), *_encounter(entry)]
+            return [*_corrected(entry, context), *_encounter(entry, context)]
         case "Appointment":
             return _appointment(entry)
         case "AppointmentResponse":
@@ -75,7 +75,7 @@ def _session_of(encounter: Json) -> str | None:
     return next((target(each, "Appointment") for each in encounter.get("appointment", ())), None)
 
 
-def _encounter(entry: BundleEntry) -> Sequence[Command]:
+def _encounter(entry: BundleEntry, context: Context) -> Sequence[Command]:
     """A check-in while it lasts (arrived, in-progress), the minutes once it is over (finished)."""
     encounter = entry.resource
     if encounter["status"] == "entered-in-error" and entry.method == "PUT":
@@ -89,20 +89,21 @@ def _encounter(entry: BundleEntry) -> Sequence[Command]:
         return (ExcuseSession(session_id=appointment),)
     if status not in _PRESENT and status != "finished":
         raise refuse(422, "business-rule", f"{entry.place}.status", "Must be arrived, in-progress or finished.")
-    came_at = exact(bounds.get("start"), f"{entry.place}.period.start")
-    minutes = _minutes(encounter, came_at, entry.place) if status == "finished" else None
+    came_at = happened_exactly(bounds.get("start"), f"{entry.place}.period.start", context.time)
+    minutes = _minutes(entry, came_at, context) if status == "finished" else None
     return (CheckIn(session_id=appointment, encounter_id=str(entry.id), came_at=came_at, minutes=minutes),)
 
 
-def _minutes(encounter: Json, came_at: datetime, place: str) -> int:
+def _minutes(entry: BundleEntry, came_at: datetime, context: Context) -> int:
     """Minutes present: `length` where it is stated (UCUM min, h, s, d), else the period's."""
+    encounter, place = entry.resource, entry.place
     length = encounter.get("length")
     if length is not None:
         unit = _UNIT_MINUTES.get(length.get("code", length.get("unit", "min")))
         if unit is None or "value" not in length:
             raise refuse(422, "value", f"{place}.length", "Must have a value in min, h, s or d.")
         return _within_a_day(Decimal(length["value"]) * unit)
-    ended = exact(encounter.get("period", {}).get("end"), f"{place}.period.end")
+    ended = happened_exactly(encounter.get("period", {}).get("end"), f"{place}.period.end", context.time)
     return _within_a_day((ended - came_at).total_seconds() // 60)
 
 
@@ -122,7 +123,7 @@ def _appointment(entry: BundleEntry) -> Sequence[Command]:
         case "booked":
             return (ReinstateSession(session_id=session_id),)
         case "arrived" | "checked-in" | "fulfilled":
-            start = exact(entry.resource.get("start"), f"{entry.place}.start")
+            start = planned_exactly(entry.resource.get("start"), f"{entry.place}.start")
             return (CheckIn(session_id=session_id, encounter_id=None, came_at=start),)
         case _:
             place = f"{entry.place}.status"
@@ -139,7 +140,7 @@ def _refuse_another_time(entry: BundleEntry, context: Context) -> None:
     for name in ("start", "end"):
         before, asked = stored.body.get(name), entry.resource.get(name)
         place = f"{entry.place}.{name}"
-        if before and asked and exact(before, place) != exact(asked, place):
+        if before and asked and planned_exactly(before, place) != planned_exactly(asked, place):
             raise refuse(422, "not-supported", place, "Must not change; cancel the session: the plan books the next.")
 
 

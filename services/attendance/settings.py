@@ -9,6 +9,8 @@ from shared.rules.escalation import Times
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str
+    ahead_minutes: int
+    """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
     grace_minutes: int
     book_days: Annotated[int, msgspec.Meta(ge=14)]

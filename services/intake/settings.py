@@ -32,6 +32,8 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str
+    ahead_minutes: int
+    """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
     offers: tuple[str, ...]
     """Levels of care this program gives itself."""
@@ -40,8 +42,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partner_prescriber: str
     """Who starts medication for opioid use disorder beside the IOP; empty where nobody is attested."""
     assessment_days: int
-    ahead_minutes: int
-    """How far a sender's clock may be ahead of the hub's."""
     sign_hours: int
     review_hours: int
     reassess_hours: int

@@ -23,6 +23,8 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str
+    ahead_minutes: int
+    """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
     baseline_days_before: int
     """Specimens collected so many days before admission still belong to the episode."""

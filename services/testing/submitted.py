@@ -35,7 +35,7 @@ class Submitted:
 
     def happened(self, text: str, place: str) -> datetime:
         """When something that is over was, a day as its midnight in the program's zone."""
-        return happened(text, self.context.settings.timezone, place, self.context.now)
+        return happened(text, place, self.context.time)
 
 
 def results(resource: Json) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry, ResourceSupport
+from shared.edge.moments import ProgramTime
 from shared.events.envelope import Command
 from shared.path.transaction.resources import AcceptedResource
 
@@ -33,6 +34,11 @@ class Context:
     settings: Any
     now: datetime
     stored: Mapping[tuple[str, str], StoredResource] = field(default_factory=dict)
+
+    @property
+    def time(self) -> ProgramTime:
+        """By what the moments in it are read."""
+        return ProgramTime.of(self.settings, self.now)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.fhir import elements
 from shared.edge.fhir.responses import SearchType
 from shared.edge.json import MutableJson
+from shared.edge.moments import TimeSettings
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction import aliases, resources
 from shared.path.transaction.resources import Search
@@ -47,6 +49,8 @@ class ResourceReader:
 
     pool: Pool
     keys: Keys
+    settings: Mapping[str, TimeSettings]
+    """Per program: a day is the program's day."""
 
     async def one(self, type_: str, identity_: str, caller: Caller) -> MutableJson:
         """A resource with its version and time. Raises HttpRefusal 404, absent or of another program."""
@@ -91,9 +95,9 @@ class ResourceReader:
             case "status":
                 query.statuses([each.rpartition("|")[2] for each in value.split(",")])
             case "date":
-                query.happened(*_between(value))
+                query.happened(*_between(value, self._zone(caller)))
             case "_lastUpdated":
-                query.changed(*_between(value))
+                query.changed(*_between(value, self._zone(caller)))
             case _:
                 raise refuse(400, "not-supported", "", "Must use only the search parameters in /fhir/metadata.")
 
@@ -112,6 +116,9 @@ class ResourceReader:
         digests = self.keys.digests(caller.program, [Identifier(system, name)])
         async with self.pool.acquire() as connection:
             return sorted(await aliases.resolve(connection, caller.program, digests))
+
+    def _zone(self, caller: Caller) -> ZoneInfo:
+        return ZoneInfo(self.settings[caller.program].timezone)
 
     def _resource(self, row: Row) -> MutableJson:
         body = self.keys.decrypt(b64decode(row["body"])) if row["sealed"] else row["body"].encode()
@@ -148,12 +155,12 @@ def _identifiers(value: str) -> list[tuple[str | None, str]]:
     return sought
 
 
-def _between(value: str) -> tuple[datetime | None, datetime | None]:
+def _between(value: str, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
     """A FHIR date with its prefix as [since, until): a bare day, month or year means the whole of it."""
     found = _DATE.fullmatch(value)
     if found is None:
         raise refuse(400, "invalid", "", "Must be a date with an optional prefix eq, ge, gt, le or lt: ge2026-01-31.")
-    start, end = _span(found[2])
+    start, end = _span(found[2], zone)
     match found[1] or "eq":
         case "eq":
             return start, end
@@ -167,8 +174,8 @@ def _between(value: str) -> tuple[datetime | None, datetime | None]:
             return None, start
 
 
-def _span(text: str) -> tuple[datetime, datetime]:
+def _span(text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     try:
-        return elements.span(text.replace(" ", "+"))  # an unescaped + arrives as a space
+        return elements.span(text.replace(" ", "+"), zone)  # an unescaped + arrives as a space
     except HttpRefusal as wrong:
         raise refuse(400, "invalid", "", "Must be a date of the years 1900 to 9998.") from wrong

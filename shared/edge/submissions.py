@@ -164,7 +164,7 @@ class Submissions:
             producer=context.caller.name,
             correlation_id=submission.cause,
             commands=interpretation.commands,
-            accepted=(*(self._accepted(each) for each in interpretation.accepted), *interpretation.stored),
+            accepted=(*(self._accepted(each, context) for each in interpretation.accepted), *interpretation.stored),
             expects=tuple(
                 Expected(each.type, str(each.id), int(each.if_match) if each.if_match.isdigit() else 0)
                 for each in entries
@@ -174,7 +174,7 @@ class Submissions:
             digest=submission.digest,
         )
 
-    def _accepted(self, entry: BundleEntry) -> AcceptedResource:
+    def _accepted(self, entry: BundleEntry, context: Context) -> AcceptedResource:
         """As it came, digits and instants untouched. A Patient is sealed, for it carries direct identifiers."""
         if entry.type == "Patient":
             return waiting.sealed_patient(self._keys, str(entry.id), entry.resource)
@@ -184,7 +184,7 @@ class Submissions:
             str(entry.id),
             fhir.encode(entry.resource).decode(),
             status if isinstance(status, str) else None,
-            elements.clinical_time(entry.resource),
+            elements.clinical_time(entry.resource, context.time.zone),
         )
 
 

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.rules.consent import Partner
 
 T = TypeVar("T")
+_OF_ALL_SERVICES = ("timezone", "ahead_minutes", "escalation")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -63,14 +64,14 @@ def numbers(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
-    """Per program, the service's settings: its own table, with the program's `timezone` and `escalation` times.
+    """Per program, the service's settings: its own table, with what the program has for all its services.
 
     Raises msgspec.ValidationError, naming the setting, when one is missing or of another type.
     """
     loaded = {}
     for program, tables in programs(deploy).items():
         values = numbers(tables.get(service, {}))
-        shared = {"timezone": tables["timezone"], "escalation": numbers(tables["escalation"])}
+        shared = numbers({name: tables[name] for name in _OF_ALL_SERVICES})
         loaded[program] = msgspec.convert({**shared, **values}, type=type_, strict=False)
     return loaded
 

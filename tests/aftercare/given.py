@@ -46,6 +46,7 @@ MEETINGS = (
 )
 SETTINGS = Settings(
     timezone="America/New_York",
+    ahead_minutes=60,
     escalation=Times(acknowledge_minutes=(4320, 1440, 60, 15), act_minutes=(4320, 1440, 240, 60)),
     follow_up_days=(3, 7, 14, 30, 60, 90, 180),
     follow_up_window_days=(1, 2, 3, 7, 7, 14, 14),

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
 from shared.events.envelope import Command, name_id
-from tests.attendance.given import ADMISSION, NAMES, PATIENT, SETTINGS
+from tests.attendance.given import NAMES, PATIENT, SETTINGS
 
 Json = dict[str, Any]
 
@@ -36,7 +36,7 @@ CAME = datetime(2026, 1, 5, 23, 2, tzinfo=UTC)
 SEEDED = "MRN-4711"
 """Stands where a value may be refused: no refusal says it back."""
 CLIENT = registered(Path(__file__).parents[2] / "deploy")["ehr"]
-CONTEXT = Context(Caller("ehr", CLIENT, "demo", ()), PATIENT, "demo", SETTINGS, ADMISSION)
+CONTEXT = Context(Caller("ehr", CLIENT, "demo", ()), PATIENT, "demo", SETTINGS, CAME + timedelta(hours=12))
 SUBJECT: Json = {"reference": f"Patient/{PATIENT}"}
 
 

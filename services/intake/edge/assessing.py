@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def _answered(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]
             continue
         value = 0 if mistaken else _value(answer, "value", f"{place}.answer[0].value")
         if value is not None:
-            at = _happened(response.get("authored"), context, f"{entry.place}.authored")
+            at = happened(response.get("authored"), f"{entry.place}.authored", context.time)
             yield ReportedFinding(code, value, at, f"QuestionnaireResponse/{entry.id}")
 
 
@@ -172,9 +172,4 @@ def _when(entry: BundleEntry, context: Context) -> datetime:
         bounds.get("start"),
     )
     text = next((each for each in stated if each is not None), None)
-    return _happened(text, context, f"{entry.place}.effective")
-
-
-def _happened(text: object, context: Context, place: str) -> datetime:
-    settings = context.settings
-    return happened(text, settings.timezone, place, context.now, timedelta(minutes=settings.ahead_minutes))
+    return happened(text, f"{entry.place}.effective", context.time)

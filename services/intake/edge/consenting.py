@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from services.intake.messages import RecordConsent, RevokeConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, has_code, instant, last_instant, target
+from shared.edge.fhir.elements import code_in, happened, has_code, planned, planned_until, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
@@ -48,7 +48,7 @@ def _was_ended(entry: BundleEntry, context: Context) -> bool:
 
 
 def _opened(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> RecordConsent | None:
-    consent, zone = entry.resource, context.settings.timezone
+    consent, time = entry.resource, context.time
     provision = consent.get("provision", {})
     if not _is_plain_permit(consent, provision):
         return None
@@ -66,9 +66,9 @@ def _opened(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
         recipients=recipients,
         purposes=purposes,
         fields=fields,
-        given_at=instant(given, zone, f"{entry.place}.dateTime"),
-        starts_at=instant(start, zone, place) if start else None,
-        expires_at=last_instant(end, zone, place) if end else None,
+        given_at=happened(given, f"{entry.place}.dateTime", time),
+        starts_at=planned(start, place, time) if start else None,
+        expires_at=planned_until(end, place, time) if end else None,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from services.intake.messages import Discharge
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, happened, last_instant
+from shared.edge.fhir.elements import code_in, happened, planned_until
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
@@ -53,6 +53,5 @@ def _ended(episode: BundleEntry, encounter: BundleEntry, context: Context) -> da
     """When the stay ended: an instant, or of a day its last second; never later than now."""
     dated = next((each for each in (episode, encounter) if each.resource.get("period", {}).get("end")), episode)
     place, end = f"{dated.place}.period.end", dated.resource.get("period", {}).get("end")
-    settings, zone = context.settings, context.settings.timezone
-    exact = happened(end, zone, place, context.now, timedelta(minutes=settings.ahead_minutes))
-    return min(exact if "T" in end else last_instant(end, zone, place) - timedelta(seconds=1), context.now)
+    exact = happened(end, place, context.time)
+    return min(exact if "T" in end else planned_until(end, place, context.time) - timedelta(seconds=1), context.now)

@@ -1,8 +1,7 @@
 """The Patient, before it leaves the edge: digests of what names them, and one sealed part per reader."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
 
 from services.intake.messages import RecordPatient, ReportDeath, ReportedFinding, WithdrawDeath
 from shared.edge import patients
@@ -51,10 +50,10 @@ def _contact(patient: Json) -> MutableJson:
 def deceased(entry: BundleEntry, context: Context) -> Iterator[ReportDeath | WithdrawDeath]:
     """Whether the patient has died. A new Patient that leaves it out says nothing; an update replaces the whole
     resource, so one without it withdraws a death that stood there."""
-    patient, settings = entry.resource, context.settings
+    patient = entry.resource
     if "deceasedDateTime" in patient:
-        place, ahead = f"{entry.place}.deceasedDateTime", timedelta(minutes=settings.ahead_minutes)
-        yield ReportDeath(died_at=happened(patient["deceasedDateTime"], settings.timezone, place, context.now, ahead))
+        place = f"{entry.place}.deceasedDateTime"
+        yield ReportDeath(died_at=happened(patient["deceasedDateTime"], place, context.time))
     elif patient.get("deceasedBoolean"):
         yield ReportDeath()
     elif "deceasedBoolean" in patient or entry.method == "PUT":
@@ -66,9 +65,8 @@ def age(entry: BundleEntry, context: Context) -> tuple[ReportedFinding, ...]:
     born = entry.resource.get("birthDate")
     if not isinstance(born, str):
         return ()
-    zone = context.settings.timezone
-    latest = last_day(born, zone, f"{entry.place}.birthDate")
-    under = _years(latest, context.now.astimezone(ZoneInfo(zone))) < ADULT_YEARS
+    latest = last_day(born, f"{entry.place}.birthDate", context.time)
+    under = _years(latest, context.now.astimezone(context.time.zone)) < ADULT_YEARS
     return (ReportedFinding("under-18", int(under), context.now, f"Patient/{entry.id}"),)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from zoneinfo import ZoneInfo
 
 from services.intake.edge.assessing import INSTRUMENTS
 from services.intake.messages import Prescribed
@@ -20,12 +19,12 @@ _ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", 
 
 def prescribed(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> Prescribed:
     """What this report says of the medication: taken from when to when, or never."""
-    resource, zone = entry.resource, context.settings.timezone
+    resource, time = entry.resource, context.time
     start, end = _bounds(resource)
-    start_on = first_day(start, zone, f"{entry.place}.effective") if start else None
-    end_on = last_day(end, zone, f"{entry.place}.effective") if end else None
+    start_on = first_day(start, f"{entry.place}.effective", time) if start else None
+    end_on = last_day(end, f"{entry.place}.effective", time) if end else None
     if end_on is None and resource["status"] in _OVER:
-        end_on = context.now.astimezone(ZoneInfo(zone)).date()
+        end_on = context.now.astimezone(time.zone).date()
     return Prescribed(
         source=str(entry.id),
         rxnorm=_rxnorm(resource, entries),

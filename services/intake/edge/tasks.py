@@ -13,7 +13,7 @@ from services.intake.messages import (
 from shared.edge.contract import Context
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, codes_in, instant, owner, target
+from shared.edge.fhir.elements import code_in, codes_in, happened, owner, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
@@ -46,7 +46,7 @@ def referral(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
         ReceiveReferral(
             referral_id=referral_id,
             task_id=task_id,
-            authored_at=instant(written, context.settings.timezone, place) if written else context.now,
+            authored_at=happened(written, place, context.time) if written else context.now,
             priority=request.get("priority", "routine"),
         ),
     )

@@ -9,7 +9,7 @@ from typing import Any
 from services.testing.hl7.header import DATA_ERROR, Fault, Header, Nak
 from services.testing.interpretation import SNOMED
 from services.testing.laboratory import Code
-from shared.edge.moments import is_in_calendar
+from shared.edge.moments import WrongMoment, planned
 from shared.events.codes import INTERPRETATION, LOINC
 
 SYSTEMS = {
@@ -96,9 +96,10 @@ class Fields:
             )
         except ValueError as error:
             raise Nak("AE", Fault(location, DATA_ERROR)) from error
-        if not is_in_calendar(at):
-            raise Nak("AE", Fault(location, DATA_ERROR))
-        return at
+        try:
+            return planned(at)
+        except WrongMoment as wrong:
+            raise Nak("AE", Fault(location, DATA_ERROR)) from wrong
 
 
 _HEXADECIMAL = re.compile(r"X(?:[0-9A-Fa-f]{2})+")

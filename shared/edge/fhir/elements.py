@@ -1,12 +1,12 @@
 """The one reader of elements in foreign FHIR: instants and days, codes, references, and the owner of a Task.
 
-- **Zone.** A time of day has its own, or is refused: a guess may be hours off. A day, a month or a year is the local
-  one of the zone given: it begins with its first midnight and ends with its last.
-- **Future.** `happened` refuses what lies further ahead than a clock may be wrong; the other readers take any moment,
-  for a plan lies ahead.
-- **Ends of the calendar.** Years 1900 to 9998, as written. A leap second is refused: no clock here has one.
-- **Search.** Days are those of UTC in a search (`span`) and in what it finds (`clinical_time`), and FHIR lets a search
-  leave its zone out. What is no time by these rules is stored as received and found by no date.
+- **Zone.** A time of day has its own, or is refused: a guess may be hours off. A day, a month or a year is the
+  program's: it begins with its first midnight there and ends with its last.
+- **Two doors** (`shared/edge/moments.py`): `happened` refuses what lies further ahead than a clock may be wrong;
+  `planned` takes any moment of the years 1900 to 9998, as written, and so do the days. A leap second is refused: no
+  clock here has one.
+- **Search.** The same days count in a search (`span`) and in what it finds (`clinical_time`); FHIR lets a search leave
+  its zone out, which is then the program's. What is no time by these rules is stored as received and found by no date.
 
 A refusal names the rule and the place, never the value.
 """
@@ -14,14 +14,17 @@ A refusal names the rule and the place, never the value.
 import re
 from calendar import monthrange
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 from shared.edge import moments
 from shared.edge.json import Json
+from shared.edge.moments import ProgramTime, WrongMoment
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction import resources
 
+_MIDNIGHT = time_of_day()
 _ZONED = re.compile(r"(?:Z|[+-][0-9:]+)$")
 
 
@@ -69,14 +72,24 @@ def owner(task: Json, staff: str) -> str | None:
     return target(task.get("owner"), "Practitioner") or logical(task.get("owner"), staff)
 
 
-def instant(text: object, zone: str, place: str) -> datetime:
-    """When it was, or the first moment of the local day, month or year. Raises HttpRefusal 422."""
-    given = _given(text, place)
-    return exact(given, place) if "T" in given else _midnight(_first_day(given, place), zone)
+def happened(text: object, place: str, time: ProgramTime) -> datetime:
+    """When it was, or the first moment of the local day, month or year. Raises HttpRefusal 422, also where it lies
+    ahead."""
+    return _past(planned(text, place, time), place, time)
 
 
-def exact(text: object, place: str) -> datetime:
-    """When it was, to the second: a day is not enough. Raises HttpRefusal 422."""
+def happened_exactly(text: object, place: str, time: ProgramTime) -> datetime:
+    """When it was, to the second: a day is not enough. Raises HttpRefusal 422, also where it lies ahead."""
+    return _past(planned_exactly(text, place), place, time)
+
+
+def planned(text: object, place: str, time: ProgramTime) -> datetime:
+    """When it is to be, or the first moment of the local day, month or year. Raises HttpRefusal 422."""
+    return _beginning(text, place, time.zone)
+
+
+def planned_exactly(text: object, place: str) -> datetime:
+    """When it is to be, to the second: a day is not enough. Raises HttpRefusal 422."""
     given = _given(text, place)
     if "T" not in given:
         raise refuse(422, "value", place, "Must be an instant with its zone: 2026-01-31T09:30:00-05:00.")
@@ -90,39 +103,21 @@ def exact(text: object, place: str) -> datetime:
     return found
 
 
-def happened(text: object, zone: str, place: str, now: datetime, ahead: timedelta = moments.AHEAD_MOST) -> datetime:
-    """`instant` of something that is over. Raises HttpRefusal 422, also where it lies ahead."""
-    at = instant(text, zone, place)
-    if not moments.has_happened(at, now, ahead):
-        raise refuse(422, "business-rule", place, "Must not be in the future.")
-    return at
-
-
-def last_instant(text: object, zone: str, place: str) -> datetime:
+def planned_until(text: object, place: str, time: ProgramTime) -> datetime:
     """Until when it holds: an instant, or the end of the local day, month or year. Raises HttpRefusal 422."""
-    given = _given(text, place)
-    return exact(given, place) if "T" in given else _midnight(last_day(given, zone, place) + timedelta(days=1), zone)
+    return _end(text, place, time.zone)
 
 
-def first_day(text: object, zone: str, place: str) -> date:
+def first_day(text: object, place: str, time: ProgramTime) -> date:
     """The local day on which it begins. Raises HttpRefusal 422."""
     given = _given(text, place)
-    return _local_day(given, zone, place) if "T" in given else _first_day(given, place)
+    return _local_day(given, place, time) if "T" in given else _first_day(given, place)
 
 
-def last_day(text: object, zone: str, place: str) -> date:
+def last_day(text: object, place: str, time: ProgramTime) -> date:
     """The local day on which it ends. Raises HttpRefusal 422."""
     given = _given(text, place)
-    if "T" in given:
-        return _local_day(given, zone, place)
-    first = _first_day(given, place)
-    match given.count("-"):
-        case 0:
-            return date(first.year, 12, 31)
-        case 1:
-            return first.replace(day=monthrange(first.year, first.month)[1])
-        case _:
-            return first
+    return _local_day(given, place, time) if "T" in given else _last_day(given, place)
 
 
 def names_a_day(text: str) -> bool:
@@ -130,30 +125,51 @@ def names_a_day(text: str) -> bool:
     return len(text) >= len("2026-01-31")
 
 
-def clinical_time(resource: Json) -> datetime | None:
+def clinical_time(resource: Json, zone: ZoneInfo) -> datetime | None:
     """When a foreign resource happened, for search by date; None where it does not tell."""
     named: dict[str, object] = {
-        name: _searched(value) for name, value in resource.items() if isinstance(value, str) and value[:4].isdigit()
+        name: _searched(value, zone)
+        for name, value in resource.items()
+        if isinstance(value, str) and value[:4].isdigit()
     }
     period = resource.get("period") or resource.get("effectivePeriod")
     if isinstance(period, dict):
-        named["period"] = {"start": _searched(period.get("start"))}
+        named["period"] = {"start": _searched(period.get("start"), zone)}
     return resources.clinical_time(named)
 
 
-def span(text: str) -> tuple[datetime, datetime]:
+def span(text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """From when until when a date of a search lasts, [since, until). Raises HttpRefusal 422."""
     if "T" not in text:
-        return instant(text, "UTC", ""), last_instant(text, "UTC", "")
-    at = exact(text if _ZONED.search(text) else f"{text}Z", "").astimezone(UTC)
+        return _beginning(text, "", zone), _end(text, "", zone)
+    at = _local(text, zone).astimezone(UTC)
     return at, at + (timedelta(microseconds=1) if at.microsecond else timedelta(seconds=1))
 
 
-def _searched(text: object) -> datetime | None:
+def _local(text: str, zone: ZoneInfo) -> datetime:
+    """A time of day in its own zone, else in this one. Raises HttpRefusal 422."""
+    if _ZONED.search(text):
+        return planned_exactly(text, "")
+    return planned_exactly(f"{text}Z", "").replace(tzinfo=zone)
+
+
+def _searched(text: object, zone: ZoneInfo) -> datetime | None:
     try:
-        return instant(text, "UTC", "").astimezone(UTC)
+        return _beginning(text, "", zone).astimezone(UTC)
     except HttpRefusal:
         return None
+
+
+def _beginning(text: object, place: str, zone: ZoneInfo) -> datetime:
+    given = _given(text, place)
+    return planned_exactly(given, place) if "T" in given else _midnight(_first_day(given, place), zone)
+
+
+def _end(text: object, place: str, zone: ZoneInfo) -> datetime:
+    given = _given(text, place)
+    return (
+        planned_exactly(given, place) if "T" in given else _midnight(_last_day(given, place) + timedelta(days=1), zone)
+    )
 
 
 def _given(text: object, place: str) -> str:
@@ -162,8 +178,8 @@ def _given(text: object, place: str) -> str:
     return text
 
 
-def _local_day(text: str, zone: str, place: str) -> date:
-    return exact(text, place).astimezone(ZoneInfo(zone)).date()
+def _local_day(text: str, place: str, time: ProgramTime) -> date:
+    return planned_exactly(text, place).astimezone(time.zone).date()
 
 
 def _first_day(text: str, place: str) -> date:
@@ -175,13 +191,33 @@ def _first_day(text: str, place: str) -> date:
     return found
 
 
+def _last_day(text: str, place: str) -> date:
+    first = _first_day(text, place)
+    match text.count("-"):
+        case 0:
+            return date(first.year, 12, 31)
+        case 1:
+            return first.replace(day=monthrange(first.year, first.month)[1])
+        case _:
+            return first
+
+
 def _require_in_calendar(day: date, place: str) -> None:
-    if not moments.is_in_calendar(day):
-        raise refuse(422, "value", place, "Year must be 1900 to 9998.")
+    try:
+        moments.require_in_calendar(day)
+    except WrongMoment as wrong:
+        raise refuse(422, wrong.code, place, wrong.rule) from wrong
 
 
-def _midnight(day: date, zone: str) -> datetime:
-    return datetime.combine(day, time(), ZoneInfo(zone))
+def _past(at: datetime, place: str, time: ProgramTime) -> datetime:
+    try:
+        return moments.happened(at, time)
+    except WrongMoment as wrong:
+        raise refuse(422, wrong.code, place, wrong.rule) from wrong
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, _MIDNIGHT, zone)
 
 
 def _no_time(place: str) -> HttpRefusal:

@@ -266,6 +266,17 @@ async def test_an_observation_is_found_by_its_identifier_in_the_address_and_in_a
     assert (await counter.ask("GET", answers[1].json()["link"][0]["url"])).json()["total"] == 1
 
 
+async def test_a_day_that_is_searched_is_the_programs_day(counter: Counter) -> None:
+    """An evening in New York is the next day in UTC: who asks for the day finds its evening, and not yesterday's."""
+    patient = await admitted(counter)
+    for time in ("2026-01-04T17:30:00-05:00", "2026-01-04T23:59:59-05:00", "2026-01-04"):
+        assert (await counter.send(observation(patient, effectiveDateTime=time))).status_code == 201
+    expected = {"2026-01-03": 0, "2026-01-04": 3, "2026-01-05": 0, "lt2026-01-05": 3, "ge2026-01-04T19:00": 1}
+    for asked, total in expected.items():
+        answer = await counter.ask("GET", f"/fhir/Observation?patient={patient}&status=final&date={asked}")
+        assert sum("text" in each["resource"]["code"] for each in answer.json().get("entry", [])) == total, asked
+
+
 async def test_a_posted_form_may_say_how_the_answer_looks(counter: Counter) -> None:
     patient = await admitted(counter)
     forms = {

@@ -1,15 +1,19 @@
 """The one reader of foreign times, codes and references: its policy, each refusal with its place and no value."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from shared.edge.fhir import elements
+from shared.edge.moments import ProgramTime
 from shared.edge.outcome import HttpRefusal
 
-ZONE = "America/New_York"
+ZONE = ZoneInfo("America/New_York")
 PLACE = "Observation.effective"
 NOW = datetime(2026, 1, 5, 14, 0, tzinfo=UTC)
+TIME = ProgramTime(ZONE, NOW, timedelta(minutes=60))
 STAFF = "urn:staff"
 
 
@@ -25,8 +29,8 @@ STAFF = "urn:staff"
     ],
 )
 def test_a_day_a_month_and_a_year_are_local_ones(text: str, first: str, last: str) -> None:
-    assert elements.instant(text, ZONE, PLACE) == datetime.fromisoformat(first)
-    assert elements.last_instant(text, ZONE, PLACE) == datetime.fromisoformat(last)
+    assert elements.planned(text, PLACE, TIME) == datetime.fromisoformat(first)
+    assert elements.planned_until(text, PLACE, TIME) == datetime.fromisoformat(last)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,7 @@ def test_a_day_a_month_and_a_year_are_local_ones(text: str, first: str, last: st
     ],
 )
 def test_a_local_day_is_the_first_or_the_last(text: str, first: date, last: date) -> None:
-    assert (elements.first_day(text, ZONE, PLACE), elements.last_day(text, ZONE, PLACE)) == (first, last)
+    assert (elements.first_day(text, PLACE, TIME), elements.last_day(text, PLACE, TIME)) == (first, last)
 
 
 REFUSED = [
@@ -55,12 +59,15 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("reader", [elements.instant, elements.last_instant, elements.first_day, elements.last_day])
+@pytest.mark.parametrize(
+    "reader",
+    [elements.happened, elements.planned, elements.planned_until, elements.first_day, elements.last_day],
+)
 @pytest.mark.parametrize(("text", "code"), REFUSED)
 def test_what_no_clock_has_is_refused_by_each_reader_alike(reader: object, text: object, code: str) -> None:
     assert callable(reader)
     with pytest.raises(HttpRefusal) as refused:
-        reader(text, ZONE, PLACE)
+        reader(text, PLACE, TIME)
     (issue,) = refused.value.issues
     assert (refused.value.status, issue.code, issue.expression) == (422, code, (PLACE,))
     assert str(text) not in issue.diagnostics
@@ -69,24 +76,37 @@ def test_what_no_clock_has_is_refused_by_each_reader_alike(reader: object, text:
 @pytest.mark.parametrize(("text", "code"), [*REFUSED, ("2026-01-31", "value")])
 def test_an_exact_time_is_more_than_a_day(text: object, code: str) -> None:
     with pytest.raises(HttpRefusal, match=f"422: {code} at {PLACE}"):
-        elements.exact(text, PLACE)
+        elements.planned_exactly(text, PLACE)
 
 
 def test_what_has_happened_lies_no_further_ahead_than_a_clock_may_be_wrong() -> None:
     late = NOW + timedelta(minutes=60)
-    assert elements.happened(late.isoformat(), ZONE, PLACE, NOW) == late
+    assert elements.happened(late.isoformat(), PLACE, TIME) == late
     for ahead in (timedelta(minutes=59), timedelta()):
-        with pytest.raises(HttpRefusal, match=f"business-rule at {PLACE}"):
-            elements.happened(late.isoformat(), ZONE, PLACE, NOW, ahead)
+        for reader in (elements.happened, elements.happened_exactly):
+            with pytest.raises(HttpRefusal, match=f"business-rule at {PLACE}"):
+                reader(late.isoformat(), PLACE, replace(TIME, ahead=ahead))
+
+
+@pytest.mark.parametrize("text", ["2026", "2026-01", "2026-01-05"])
+def test_today_this_month_and_this_year_have_begun_and_so_they_have_happened(text: str) -> None:
+    assert elements.happened(text, PLACE, TIME) == elements.planned(text, PLACE, TIME)
+
+
+@pytest.mark.parametrize("text", ["2027", "2026-02", "2026-01-06", "2026-01-05T23:59:59-05:00"])
+def test_what_begins_tomorrow_is_planned_and_has_not_happened(text: str) -> None:
+    elements.planned(text, PLACE, TIME)
+    with pytest.raises(HttpRefusal, match=f"business-rule at {PLACE}"):
+        elements.happened(text, PLACE, TIME)
 
 
 @pytest.mark.parametrize(
     ("resource", "at"),
     [
         ({"effectiveDateTime": "2026-01-31T09:30:00-05:00"}, "2026-01-31T14:30:00Z"),
-        ({"effectiveDateTime": "2026-01-31"}, "2026-01-31T00:00:00Z"),
-        ({"effectiveDateTime": "2026"}, "2026-01-01T00:00:00Z"),
-        ({"effectivePeriod": {"start": "2026-01-31"}}, "2026-01-31T00:00:00Z"),
+        ({"effectiveDateTime": "2026-01-31"}, "2026-01-31T05:00:00Z"),
+        ({"effectiveDateTime": "2026"}, "2026-01-01T05:00:00Z"),
+        ({"effectivePeriod": {"start": "2026-01-31"}}, "2026-01-31T05:00:00Z"),
         ({"period": {"start": "2026-01-31"}, "start": "2026-02-01T00:00:00Z"}, "2026-02-01T00:00:00Z"),
         ({"effectiveDateTime": "2016-12-31T23:59:60Z"}, None),
         ({"effectiveDateTime": "0001-01-01T00:00:00+14:00"}, None),
@@ -95,22 +115,24 @@ def test_what_has_happened_lies_no_further_ahead_than_a_clock_may_be_wrong() -> 
     ],
 )
 def test_a_clinical_time_is_found_or_nothing_is_refused(resource: dict[str, object], at: str | None) -> None:
-    assert elements.clinical_time(resource) == (None if at is None else datetime.fromisoformat(at))
+    assert elements.clinical_time(resource, ZONE) == (None if at is None else datetime.fromisoformat(at))
 
 
 @pytest.mark.parametrize(
     ("text", "since", "until"),
     [
-        ("2026", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
-        ("2026-02", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
-        ("2026-02-28", "2026-02-28T00:00:00Z", "2026-03-01T00:00:00Z"),
-        ("2026-02-28T09:30", "2026-02-28T09:30:00Z", "2026-02-28T09:30:01Z"),
+        ("2026", "2026-01-01T05:00:00Z", "2027-01-01T05:00:00Z"),
+        ("2026-02", "2026-02-01T05:00:00Z", "2026-03-01T05:00:00Z"),
+        ("2026-02-28", "2026-02-28T05:00:00Z", "2026-03-01T05:00:00Z"),
+        ("2026-03-08", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"),
+        ("2026-02-28T09:30", "2026-02-28T14:30:00Z", "2026-02-28T14:30:01Z"),
+        ("2026-02-28T09:30Z", "2026-02-28T09:30:00Z", "2026-02-28T09:30:01Z"),
         ("2026-02-28T09:30:00-05:00", "2026-02-28T14:30:00Z", "2026-02-28T14:30:01Z"),
         ("2026-02-28T09:30:00.25Z", "2026-02-28T09:30:00.250000Z", "2026-02-28T09:30:00.250001Z"),
     ],
 )
-def test_a_date_that_is_searched_is_a_span_of_utc(text: str, since: str, until: str) -> None:
-    assert elements.span(text) == (datetime.fromisoformat(since), datetime.fromisoformat(until))
+def test_a_date_that_is_searched_is_a_day_of_the_program(text: str, since: str, until: str) -> None:
+    assert elements.span(text, ZONE) == (datetime.fromisoformat(since), datetime.fromisoformat(until))
 
 
 CONCEPT = {"coding": [{"display": "no code"}, {"system": "a", "code": "1"}, {"system": "b", "code": "2"}]}
