@@ -1,4 +1,4 @@
-"""What aftercare's next decision needs of one patient. Pure; compact text, at most 4 KB."""
+"""What aftercare's next decision needs of one patient. Pure; compact text."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime

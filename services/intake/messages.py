@@ -159,9 +159,11 @@ class RecordMedications(Command, frozen=True, kw_only=True, tag=True):
 
 
 class RecordConditions(Command, frozen=True, kw_only=True, tag=True):
-    """Diagnoses, as findings: which disorder the code is evidence of, 0 where it was refuted."""
+    """Diagnoses, as findings: which disorder the code is evidence of. `sources`: the Conditions that say so now, also
+    those that say nothing any more."""
 
     findings: tuple[ReportedFinding, ...]
+    sources: tuple[str, ...] = ()
 
 
 class RecordCoverage(Command, frozen=True, kw_only=True, tag=True):
@@ -178,10 +180,12 @@ class ReportFindings(Command, frozen=True, kw_only=True, tag=True):
 
 
 class RecordAssessment(Command, frozen=True, kw_only=True, tag=True):
-    """The needs per dimension, with facts and scores."""
+    """The needs per dimension, with facts and scores. `sources`: the resources (Type/id) that say so now, also those
+    that were corrected or withdrawn and say nothing any more."""
 
     needs: tuple[StatedNeed, ...] = ()
     findings: tuple[ReportedFinding, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 class ReceiveReferral(Command, frozen=True, kw_only=True, tag=True):

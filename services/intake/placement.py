@@ -7,15 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from services.intake.assessment import Assessment, support
 from services.intake.levels import LEVELS, Combined, combine, is_outpatient
 from services.intake.messages import Need
 from services.intake.schedule import choose
 from services.intake.settings import Settings
-from services.intake.table import TABLE, Assessment, Rule, support
+from services.intake.table import TABLE, Rule
 
 CO_OCCURRING = "co-occurring"
-SCORE_DAYS = 7
-"""How long a score of withdrawal speaks for the present, as in the table (R3 to R5)."""
 WEEKLY_SUPPORT = ("none", "1.0", "1.5")
 
 
@@ -33,11 +32,14 @@ class Recommendation:
     """A same-day medical evaluation comes first (R4)."""
     reviews: tuple[str, ...] = ()
     """Rules that ask a person to look, whatever the level (R7)."""
+    to_confirm: tuple[str, ...] = ()
+    """Codes of answers by which a rule fired, and which have grown old."""
 
 
 def recommend(known: Assessment, settings: Settings) -> Recommendation:
     """Safety rules first, even when data are missing; then R0; then the rules whose needs are combined."""
-    fired = [each for each in TABLE.rule if _applies(each, settings) and support(each, known) is not None]
+    behind = [(each, support(each, known)) for each in TABLE.rule if _applies(each, settings)]
+    fired = [each for each, by in behind if by is not None]
     missing = what_is_missing(known, settings)
     if missing and not any(each.safety for each in fired):
         return Recommendation(level=None, rules=("R0",), missing=missing)
@@ -52,6 +54,7 @@ def recommend(known: Assessment, settings: Settings) -> Recommendation:
         missing=missing,
         hold=any(each.hold for each in fired),
         reviews=tuple(dict.fromkeys(each.id for each in fired if each.review)),
+        to_confirm=known.to_confirm(frozenset().union(*(by for _, by in behind if by))),
     )
 
 
@@ -59,13 +62,13 @@ def what_is_missing(known: Assessment, settings: Settings) -> tuple[str, ...]:
     """Why no automatic placement is made: dimensions without a need, one with a code the table doesn't know, an age
     unknown or under 18, or needs assessed too long ago."""
     stated = {each.dimension: each for each in known.needs}
-    missing = [each for each in TABLE.required if each not in stated]
+    missing = [each for each in TABLE.dimensions if each not in stated]
     missing += [each.dimension for each in known.needs if each.level not in LEVELS]
-    under_18 = known.within(None).get("under-18")
+    under_18 = known.values.get("under-18")
     if under_18 != 0:
         missing.append("age" if under_18 is None else "adult")
     since = known.now - timedelta(days=settings.assessment_days)
-    if any(stated[each].at < since for each in TABLE.required if each in stated):
+    if any(stated[each].at < since for each in TABLE.dimensions if each in stated):
         missing.append("recent-assessment")
     return tuple(dict.fromkeys(missing))
 
@@ -89,25 +92,26 @@ def _combined(needs: Needs, fired: Sequence[Rule], known: Assessment, settings: 
     """The level, and whether weekly support is all it asks for (R15)."""
     attested = CO_OCCURRING in settings.attests
     combined = combine([level for _, level in needs], co_occurring_attested=attested)
-    beside_partner = _beside_partner(needs, known, settings)
+    beside_partner = _beside_partner(needs, fired, known, settings)
     if beside_partner is not None:
         with_partner = combine([level for _, level in beside_partner], co_occurring_attested=attested)
         if with_partner.level == "2.1":
             return Combined("2.1", ("partner-prescriber-starts-moud", *with_partner.conditions)), False
     if combined.level not in WEEKLY_SUPPORT:
         return combined, False
-    remission = known.within(None).get("stable-remission", 0) > 0 and combined.level != "1.5"
+    remission = known.current.get("stable-remission", 0) > 0 and combined.level != "1.5"
     return Combined("1.0" if remission else "1.5", combined.conditions), True
 
 
-def _beside_partner(needs: Needs, known: Assessment, settings: Settings) -> Needs | None:
+def _beside_partner(needs: Needs, fired: Sequence[Rule], known: Assessment, settings: Settings) -> Needs | None:
     """The needs without medication to be started, where a named partner prescriber starts it beside the IOP.
 
-    Only this 1.7 can be left to the partner: one for withdrawal (COWS 13 and more) or for another dimension stays.
+    Only this 1.7 can be left to the partner: one for withdrawal (R4, COWS 13 and more) or for another dimension stays.
     """
-    values = known.within(None)
+    values = known.values
     starts = values.get("moud-start", 0) > 0 or values.get("moud-titrate", 0) > 0
-    if not settings.partner_prescriber or not starts or known.within(SCORE_DAYS).get("cows", 0) >= 13:
+    in_withdrawal = values.get("cows", 0) >= 13 or any(each.hold for each in fired)
+    if not settings.partner_prescriber or not starts or in_withdrawal:
         return None
     return [each for each in needs if each != ("withdrawal", "1.7")]
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from services.intake.assessment import Assessment, support
 from services.intake.messages import TemplateSlot
 from services.intake.settings import Settings
-from services.intake.table import TABLE, Assessment, Choice, support
+from services.intake.table import TABLE, Choice
 
 
 def choose(choices: Sequence[Choice], known: Assessment) -> str | None:

@@ -1,13 +1,14 @@
 """What intake's next decision needs of one patient, and how each event and command changes it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from services.intake import messages
-from services.intake.messages import Medication, Prescribed, ReportedFinding, StatedNeed
+from services.intake.evidence import Evidence, lasting, merged
+from services.intake.messages import Medication, Prescribed, StatedNeed
 from services.intake.signals import SignalWindow
 from shared.events.envelope import Command, Event, name_id
 from shared.rules import escalation
@@ -15,19 +16,6 @@ from shared.rules.escalation import Open
 
 VERSION = 3
 MEDICATIONS_MOST = 20
-DENIALS_ASKED = ("safe-housing", "available-day", "available-evening", "under-18")
-"""Facts whose denial some condition asks for; of the others "no" and "never stated" mean the same."""
-
-
-class MinuteFindings(msgspec.Struct, frozen=True, array_like=True):
-    """Findings of one minute (since 1970): code to value. Where each stands is left out."""
-
-    minute: int
-    values: dict[str, int]
-
-    @property
-    def at(self) -> datetime:
-        return datetime.fromtimestamp(self.minute * 60, UTC)
 
 
 class ListedMedication(msgspec.Struct, frozen=True, array_like=True):
@@ -91,7 +79,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """Of a patient without any event, everything is empty. `medications` is None until a list was recorded."""
 
     needs: tuple[StatedNeed, ...] = ()
-    findings: tuple[MinuteFindings, ...] = ()
+    evidence: Evidence = {}
     medications: tuple[ListedMedication, ...] | None = None
     referral: Referral | None = None
     recommended: Recommended | None = None
@@ -117,12 +105,18 @@ def _with_retention(stored: Any) -> Any:
     return [*stored, 0 if closed_at is None else 30]
 
 
-def _with_death(stored: Any) -> Any:
-    """Version 3 adds the death of the patient: none was reported before."""
-    return [*stored, None]
+def _with_sources(stored: Any) -> Any:
+    """Version 3 remembers of which source each answer is; of those before nobody remembers it. It adds the death of the
+    patient: none was reported before."""
+    needs, findings, *others = stored
+    evidence: dict[str, list[Any]] = {}
+    for minute, values in findings:
+        for code, value in values.items():
+            evidence.setdefault(code, []).append([minute, value, "", False])
+    return [needs, evidence, *others, None]
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _with_death}
+UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _with_sources}
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -134,7 +128,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.ReceiveReferral() if state.referral is None and state.episode is None:
             return change(state, referral=Referral(event.referral_id), closed_at=None)
         case messages.RecordMedications():
-            return change(state, medications=merged(state.medications or (), event.medications))
+            return change(state, medications=merged_list(state.medications or (), event.medications))
         case messages.MedicationsRecorded():
             return change(state, medications=_listed(state.medications or (), event))
         case messages.LevelOfCareRecommended():
@@ -161,7 +155,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.EscalationEvent():
             return _escalated(state, event)
         case messages.TimePassed() if _is_over(state):
-            return State(medications=state.medications, death=state.death)
+            return _left(state)
         case _:
             return state
 
@@ -187,13 +181,20 @@ def _placed(state: State) -> State:
 def assessed(
     state: State, command: messages.ReportFindings | messages.RecordAssessment | messages.RecordConditions
 ) -> State:
-    """The state with the newer needs and findings: per dimension and code, the latest by clinical time stands."""
+    """The state with the newer needs and findings: per dimension the latest by clinical time, per source its latest."""
+    if isinstance(command, messages.ReportFindings):
+        return msgspec.structs.replace(state, evidence=merged(state.evidence, command.findings))
     needs = command.needs if isinstance(command, messages.RecordAssessment) else ()
     return msgspec.structs.replace(
         state,
         needs=_latest_needs((*state.needs, *needs)),
-        findings=remembered_findings(state.findings, command.findings),
+        evidence=merged(state.evidence, command.findings, sources(command)),
     )
+
+
+def sources(command: messages.RecordAssessment | messages.RecordConditions) -> frozenset[str]:
+    """Every resource (Type/id) that says now what it says, also where that is nothing any more."""
+    return frozenset((*command.sources, *(each.evidence for each in command.findings)))
 
 
 def _latest_needs(needs: Iterable[StatedNeed]) -> tuple[StatedNeed, ...]:
@@ -205,24 +206,7 @@ def _latest_needs(needs: Iterable[StatedNeed]) -> tuple[StatedNeed, ...]:
     return tuple(latest.values())
 
 
-def remembered_findings(
-    known: Sequence[MinuteFindings], findings: Iterable[ReportedFinding]
-) -> tuple[MinuteFindings, ...]:
-    """What is known after these findings: per code the latest by clinical time; of two at one time the later one."""
-    latest = {code: (each.minute, value) for each in known for code, value in each.values.items()}
-    for finding in findings:
-        if finding.value == 0 and finding.code not in latest and finding.code not in DENIALS_ASKED:
-            continue
-        minute = int(finding.at.timestamp()) // 60
-        if finding.code not in latest or latest[finding.code][0] <= minute:
-            latest[finding.code] = (minute, finding.value)
-    by_minute: dict[int, dict[str, int]] = {}
-    for code, (minute, value) in latest.items():
-        by_minute.setdefault(minute, {})[code] = value
-    return tuple(MinuteFindings(minute, by_minute[minute]) for minute in sorted(by_minute))
-
-
-def merged(known: Sequence[ListedMedication], reported: Sequence[Prescribed]) -> tuple[ListedMedication, ...]:
+def merged_list(known: Sequence[ListedMedication], reported: Sequence[Prescribed]) -> tuple[ListedMedication, ...]:
     """The list after these reports: each replaces what its source reported before."""
     by_key = {each.key: each for each in known}
     for medication in reported:
@@ -288,3 +272,10 @@ def _is_over(state: State) -> bool:
     """Deadlines are consumed when they are due: a state whose only deadline is to leave has reached it."""
     leaves = _leaves_at(state)
     return leaves is not None and due(state) == leaves
+
+
+def _left(state: State) -> State:
+    """After a closed placement has left: the medications, a death, and the evidence that outlasts it."""
+    at = _leaves_at(state)
+    evidence = lasting(state.evidence, at) if at else {}
+    return State(medications=state.medications, evidence=evidence, death=state.death)

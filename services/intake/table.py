@@ -1,22 +1,19 @@
-"""The placement table as typed data, and whether one of its conditions holds. Loaded once, never changed."""
+"""The placement table as typed data. Loaded once, never changed."""
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import cache
 from math import inf
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from services.intake.messages import StatedNeed
-from services.intake.state import MinuteFindings
 from shared.rules.escalation import rule_version
 
-_PART = re.compile(r"(?P<code>[a-z0-9-]+) (?P<relation>>=|<=) (?P<bound>\d+)")
+_PART = re.compile(r"(?P<code>[a-z0-9-]+) >= (?P<bound>\d+)")
 
 
 class Conditional(Protocol):
@@ -24,8 +21,6 @@ class Conditional(Protocol):
 
     @property
     def when(self) -> tuple[str, ...]: ...
-    @property
-    def within_days(self) -> int | None: ...
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +28,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     when: tuple[str, ...]
-    within_days: int | None = None
     where: str | None = None
     unless: str | None = None
     safety: bool = False
@@ -54,7 +48,6 @@ class SafetyTrigger(msgspec.Struct, frozen=True, kw_only=True):
     tier: int
     owner: str
     when: tuple[str, ...]
-    within_days: int | None = None
     under: str | None = None
 
 
@@ -63,59 +56,51 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     code: str
     when: tuple[str, ...]
-    within_days: int | None = None
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """How long answers speak for the present: `days`, for ever where there are none. What is older `ends`, or is `old`.
+
+    `answer`: which of several decides. After `confirm_days` a person is asked to confirm it; it goes on deciding.
+    """
+
+    codes: tuple[str, ...] = ()
+    days: int | None = None
+    after: Literal["old", "ends"] = "old"
+    answer: Literal["highest", "lowest", "newest"] = "highest"
+    confirm_days: int | None = None
+    instrument: str = ""
+    """Codes of one instrument share the room in a state."""
+
+
+class EvidenceOnly(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[str, ...]
     scores: tuple[str, ...]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     version: str
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
+    dimensions: tuple[str, ...]
     rule: tuple[Rule, ...]
     trigger: tuple[SafetyTrigger, ...]
     track: tuple[Choice, ...]
     flag: tuple[Choice, ...]
-    evidence: Evidence
+    window: tuple[Window, ...]
+    assessed: Window
+    """Of every code that no window names."""
+    evidence: EvidenceOnly
     diagnoses: dict[str, str]
 
-    @property
-    def dimensions(self) -> tuple[str, ...]:
-        return (*self.required, *self.optional)
+    def rows(self) -> tuple["Conditional", ...]:
+        return (*self.rule, *self.trigger, *self.track, *self.flag)
 
     def facts(self) -> frozenset[str]:
         """Every fact a sender may state: those some condition asks for, and those stored as evidence."""
-        rows: Sequence[Conditional] = (*self.rule, *self.trigger, *self.track, *self.flag)
-        asked = {code for row in rows for code in codes_asked(row.when)}
+        asked = {code for row in self.rows() for code in codes_asked(row.when)}
         return frozenset((asked | set(self.evidence.facts)) - set(self.evidence.scores) - set(self.diagnoses.values()))
-
-    def looked_at_by_safety(self) -> frozenset[str]:
-        return frozenset(code for each in self.trigger for code in codes_asked(each.when))
 
     def rule_version(self, rule: str) -> str:
         return rule_version("intake", rule, self.version)
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """What a condition is asked of: stated needs and findings, at an instant."""
-
-    needs: tuple[StatedNeed, ...]
-    findings: tuple[MinuteFindings, ...]
-    now: datetime
-
-    def within(self, days: int | None) -> dict[str, int]:
-        """Finding codes to values, without those older than `days`."""
-        since = None if days is None else self.now - timedelta(days=days)
-        counting = [each.values for each in self.findings if since is None or each.at >= since]
-        return {code: value for values in counting for code, value in values.items()}
-
-    def states(self, form: str) -> bool:
-        """Whether a need was stated at this level, or in this form (COE)."""
-        return any(form == each.level or form in each.level.split("-")[1:] for each in self.needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,30 +112,24 @@ class ConditionPart:
     most: float = inf
     stated: str = ""
 
-    def holds(self, values: Mapping[str, int], known: Assessment) -> bool:
-        if self.stated:
-            return known.states(self.stated)
-        value = values.get(self.code)
-        return value is not None and self.least <= value <= self.most
+
+Line = tuple[ConditionPart, ...]
 
 
-def support(row: Conditional, known: Assessment) -> frozenset[str] | None:
-    """The finding codes by which the row holds (every line that does counts), or None where none holds."""
-    values = known.within(row.within_days)
-    holding = [line for line in _lines(row.when) if all(part.holds(values, known) for part in line)]
-    return _codes(holding) if holding else None
+@cache
+def lines(when: tuple[str, ...]) -> tuple[Line, ...]:
+    """A condition as it is written in the table, read once."""
+    return tuple(tuple(_part(part) for part in line.split(" & ")) for line in when)
 
 
 @cache
 def codes_asked(when: tuple[str, ...]) -> frozenset[str]:
     """The codes of the findings that a condition asks for."""
-    return _codes(_lines(when))
+    return codes_of(lines(when))
 
 
-@cache
-def _lines(when: tuple[str, ...]) -> tuple[tuple[ConditionPart, ...], ...]:
-    """A condition as it is written in the table, read once."""
-    return tuple(tuple(_part(part) for part in line.split(" & ")) for line in when)
+def codes_of(among: Sequence[Line]) -> frozenset[str]:
+    return frozenset(part.code for line in among for part in line if part.code)
 
 
 def _part(part: str) -> ConditionPart:
@@ -159,17 +138,8 @@ def _part(part: str) -> ConditionPart:
     if part.startswith("not "):
         return ConditionPart(part.removeprefix("not "), 0, 0)
     if compared := _PART.fullmatch(part):
-        bound = int(compared["bound"])
-        return (
-            ConditionPart(compared["code"], bound)
-            if compared["relation"] == ">="
-            else ConditionPart(compared["code"], -inf, bound)
-        )
+        return ConditionPart(compared["code"], int(compared["bound"]))
     return ConditionPart(part)
-
-
-def _codes(lines: Sequence[tuple[ConditionPart, ...]]) -> frozenset[str]:
-    return frozenset(part.code for line in lines for part in line if part.code)
 
 
 def load(path: Path) -> Table:
@@ -180,3 +150,20 @@ def load(path: Path) -> Table:
 
 
 TABLE = load(Path(__file__).parent / "data" / "placement_table.toml")
+
+
+SAFETY_CODES = frozenset(code for each in TABLE.trigger for code in codes_asked(each.when))
+"""What a safety trigger looks at."""
+_WINDOWS = {code: each for each in TABLE.window for code in each.codes}
+_BOUNDS: dict[str, set[float]] = {}
+for _part_asked in (part for row in TABLE.rows() for line in lines(row.when) for part in line if part.least > 0):
+    _BOUNDS.setdefault(_part_asked.code, set()).add(_part_asked.least)
+
+
+def window_of(code: str) -> Window:
+    return _WINDOWS.get(code, TABLE.assessed)
+
+
+def band(code: str, value: int) -> int:
+    """How many of the bounds that the conditions of the table set for this code the value reaches."""
+    return sum(bound <= value for bound in _BOUNDS.get(code, {1}))

@@ -1,4 +1,4 @@
-"""Small forms of large things, so that a state stays within 4 KB: ids as 22 characters, instants as seconds."""
+"""Small forms of large things, so that a state stays small: ids as 22 characters, instants as seconds."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime

@@ -28,7 +28,7 @@ from shared.rules import escalation
 
 VERSION = 2
 BYTES_MOST = 3900
-"""Above this the state evicts what it can do without; 4096 is the path's limit."""
+"""Above this the state evicts what it can do without; the path's limit is `STATE_BYTES_MOST`."""
 
 LETTERS: dict[ResultFinding, str] = {
     "positive": "p",

@@ -8,9 +8,10 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from services.intake import messages as w
+from services.intake.assessment import Assessment
+from services.intake.evidence import merged
 from services.intake.settings import Settings
-from services.intake.state import MinuteFindings, State, remembered_findings
-from services.intake.table import Assessment
+from services.intake.state import State
 from shared.events.escalation import Escalation, Signal
 from shared.platform.settings import load
 
@@ -50,8 +51,7 @@ def found(*facts: str, at: datetime = MONDAY) -> tuple[w.ReportedFinding, ...]:
 
 
 def known(needs: dict[str, str], *facts: str, now: datetime = MONDAY, at: datetime = MONDAY) -> Assessment:
-    remembered: tuple[MinuteFindings, ...] = remembered_findings((), found(*facts, at=at))
-    return Assessment(stated(needs, at), remembered, now)
+    return Assessment(stated(needs, at), merged({}, found(*facts, at=at)), now)
 
 
 def assessment(needs: dict[str, str], *facts: str, at: datetime = MONDAY) -> w.RecordAssessment:

@@ -160,7 +160,7 @@ async def test_a_referral_without_needs_is_a_review_on_the_work_list(intake: Ser
     await intake.submit(bundles.intake("0001", needs={}))
     (review,) = await intake.found("Task", ("status", "requested"))
     missing = [each["valueCodeableConcept"]["coding"][0]["code"] for each in review["input"]]
-    assert missing == ["withdrawal", "biomedical", "psychiatric-cognitive", "recovery-environment"]
+    assert missing == list(IOP_NEEDS)
 
 
 async def test_a_review_is_completed_with_a_level_by_a_person(intake: ServiceOnPostgres) -> None:

@@ -13,7 +13,7 @@ from deploy import keys as key_files
 from services.intake import messages as w
 from services.intake.edge import edge
 from shared.edge import fhir, patients
-from shared.edge.contract import Context
+from shared.edge.contract import Context, StoredResource
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
 from shared.events.envelope import Command
@@ -45,7 +45,8 @@ def commands_of(keys: Keys, *resources: Json, method: str = "POST") -> tuple[Com
     patients.rewrite(resolved, PATIENT)
     if method == "PUT":
         resolved = tuple(msgspec.structs.replace(each, method="PUT") for each in resolved)
-    context = Context(CALLER, PATIENT, "demo", SETTINGS, MONDAY)
+    stored = {(each.type, str(each.id)): StoredResource(PATIENT, {}) for each in resolved if each.method == "PUT"}
+    context = Context(CALLER, PATIENT, "demo", SETTINGS, MONDAY, stored)
     return edge(keys).interpret(resolved, context).commands
 
 
@@ -282,7 +283,11 @@ def test_a_questionnaire_response_answers_by_its_link_ids(keys: Keys) -> None:
 
 
 def test_an_observation_entered_in_error_takes_its_finding_back(keys: Keys) -> None:
-    assert findings(keys, {**bundles.fact(WHO, "c-ssrs-q4", True), "status": "entered-in-error"}) == {"c-ssrs-q4": 0}
+    mistaken = {**bundles.fact(WHO, "c-ssrs-q4", True), "status": "entered-in-error"}
+    recorded = one(commands_of(keys, mistaken, method="PUT"), w.RecordAssessment)
+    assert recorded.findings == ()
+    assert recorded.sources == (f"Observation/{uuid5(NAMESPACE_URL, '0')}",)
+    assert commands_of(keys, mistaken) == ()
 
 
 def test_what_lies_ahead_has_not_been_assessed(keys: Keys) -> None:

@@ -82,16 +82,11 @@ def test_an_old_safety_finding_is_history() -> None:
     assert recommend(answered, settings(assessment_days=60)).level == "2.1"
 
 
-@pytest.mark.parametrize("dimension", TABLE.required)
+@pytest.mark.parametrize("dimension", TABLE.dimensions)
 def test_r0_names_the_missing_need_and_places_nobody(dimension: str) -> None:
     needs = {name: level for name, level in IOP_NEEDS.items() if name != dimension}
     found = recommended(needs)
     assert (found.level, found.rules, found.missing) == (None, ("R0",), (dimension,))
-
-
-def test_a_missing_substance_use_risk_alone_is_no_r0() -> None:
-    needs = {name: level for name, level in IOP_NEEDS.items() if name != "substance-use-risk"}
-    assert recommended(needs).level == "1.5"
 
 
 def test_r0_asks_for_a_recent_assessment() -> None:
@@ -107,7 +102,7 @@ def test_under_18_the_rules_do_not_apply() -> None:
 
 def test_an_unknown_age_is_not_taken_for_an_adult() -> None:
     without_age = known(IOP_NEEDS)
-    nobody_knows = recommend(type(without_age)(without_age.needs, (), MONDAY), settings())
+    nobody_knows = recommend(type(without_age)(without_age.needs, {}, MONDAY), settings())
     assert nobody_knows.missing == ("age",)
 
 
@@ -128,14 +123,27 @@ def test_a_score_of_withdrawal_speaks_for_seven_days() -> None:
     """A second placement within the month must not be made by the first one's withdrawal."""
     for score in ("ciwa-ar=18", "cows=25", "cows=14"):
         needs, before = known(IOP_NEEDS, "safe-housing"), known({}, score, at=MONDAY - timedelta(days=8))
-        both = replace(needs, findings=(*before.findings, *needs.findings))
+        both = replace(needs, evidence={**before.evidence, **needs.evidence})
         found = recommend(both, settings(partner_prescriber="harbor-clinic"))
         assert (found.level, found.rules, found.hold) == ("2.1", ("R14",), False)
 
 
-def test_cows_between_the_bounds_is_r5_not_r4() -> None:
-    for score, rules in ((12, ("R14",)), (13, ("R5", "R14")), (24, ("R5", "R14")), (25, ("R4", "R14"))):
-        assert recommended(IOP_NEEDS, f"cows={score}").rules == rules
+@pytest.mark.parametrize(
+    ("score", "level", "rules"),
+    [
+        ("cows=12", "2.1", ("R14",)),
+        ("cows=13", "2.7", ("R5", "R14")),
+        ("cows=24", "2.7", ("R5", "R14")),
+        ("cows=25", "2.7", ("R4", "R5", "R14")),
+        ("cows=48", "2.7", ("R4", "R5", "R14")),
+        ("ciwa-ar=9", "2.1", ("R14",)),
+        ("ciwa-ar=10", "2.7", ("R4", "R14")),
+        ("ciwa-ar=19", "3.7", ("R3", "R4", "R14")),
+    ],
+)
+def test_a_worse_score_of_withdrawal_never_gives_a_lower_level(score: str, level: str, rules: tuple[str, ...]) -> None:
+    found = recommended(IOP_NEEDS, score)
+    assert (found.level, found.rules) == (level, rules)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
+from services.intake import messages as w
 from services.intake.messages import Commands
-from services.intake.state import UPCAST, VERSION, State, due
+from services.intake.state import UPCAST, VERSION, State, due, evolve
 from shared.events.envelope import Command
 from tests.intake.given import MONDAY, escalated
 from tests.intake.story import Story, admitted, referred
@@ -19,14 +20,31 @@ STORED = Path(__file__).parent / "states"
 
 
 def test_a_placement_that_waits_is_read_from_version_1_and_stored_as_today() -> None:
-    plain = msgspec.json.decode((STORED / "v1-referred.json").read_bytes())
-    assert msgspec.convert(UPCAST[1](plain), type=State) == referred().state
-    assert msgspec.json.encode(referred().state) == (STORED / f"v{VERSION}-referred.json").read_bytes().strip()
+    state, today = upcast("v1-referred"), referred().state
+    assert msgspec.structs.replace(state, evidence=today.evidence) == today
+    assert msgspec.json.encode(today) == (STORED / f"v{VERSION}-referred.json").read_bytes().strip()
+
+
+def test_an_answer_from_before_version_3_stands_and_its_own_source_may_still_correct_it() -> None:
+    before = upcast("v2")
+    (piece,) = before.evidence["cows"]
+    assert (piece.value, piece.source) == (13, "")
+    again = w.ReportedFinding("cows", 5, piece.at, "Observation/1")
+    assert "cows" not in evolve(before, w.RecordAssessment(findings=(again,))).evidence
+    another = w.ReportedFinding("cows", 5, piece.at + timedelta(hours=1), "Observation/2")
+    assert evolve(before, w.RecordAssessment(findings=(another,))).evidence["cows"] == (piece,)
+
+
+def upcast(name: str) -> State:
+    """A stored sample, brought up to today."""
+    plain = msgspec.json.decode((STORED / f"{name}.json").read_bytes())
+    for version in range(int(name.partition("-")[0].removeprefix("v")), VERSION):
+        plain = UPCAST[version](plain)
+    return msgspec.convert(plain, type=State)
 
 
 def test_a_placement_closed_before_version_2_stays_30_days() -> None:
-    plain = msgspec.json.decode((STORED / "v1-ended.json").read_bytes())
-    state = msgspec.convert(UPCAST[1](plain), type=State)
+    state = upcast("v1-ended")
     assert state.closed_at is not None
     assert due(state) == state.closed_at + timedelta(days=30)
 

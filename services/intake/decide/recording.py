@@ -1,9 +1,11 @@
 """What is recorded of a patient: consents, medications, findings, the referral; and what the rules then recommend."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from services.intake import messages, placement, safety
+from services.intake.assessment import Assessment
+from services.intake.evidence import merged, new_findings
 from services.intake.placement import Recommendation
 from services.intake.settings import Settings
 from services.intake.state import (
@@ -16,10 +18,10 @@ from services.intake.state import (
     assessed,
     evolve,
     medications_listed,
-    merged,
-    remembered_findings,
+    merged_list,
+    sources,
 )
-from services.intake.table import TABLE, Assessment
+from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
@@ -42,7 +44,7 @@ def record_medications(
     state: State, command: messages.RecordMedications, moment: Moment[Settings]
 ) -> list[messages.Emits] | Refused:
     """The whole list, each time it changed: testing needs what the patient takes now and took lately."""
-    taken = merged(state.medications or (), command.medications)
+    taken = merged_list(state.medications or (), command.medications)
     since = moment.now.date() - timedelta(days=moment.settings.medication_days)
     listed = tuple(each for each in taken if each.end_on is None or each.end_on >= since)
     if len(listed) > MEDICATIONS_MOST:
@@ -58,8 +60,8 @@ def medications_event(taken: tuple[ListedMedication, ...], moment: Moment[Settin
 
 def report_findings(state: State, command: messages.ReportFindings, moment: Moment[Settings]) -> list[messages.Emits]:
     """Safety, from the event alone; a state, where there is one, only keeps it from being raised twice."""
-    known = Assessment((), remembered_findings((), command.findings), moment.now)
-    found = safety.triggers(known, safety.fresh(state.findings, command.findings))
+    known = Assessment((), merged({}, command.findings), moment.now)
+    found = safety.triggers(known, new_findings(state.evidence, command.findings))
     return [*escalation.raise_or_update(state.escalations, found, moment, moment.settings.escalation)]
 
 
@@ -68,19 +70,19 @@ def record_assessment(
 ) -> list[messages.Emits]:
     after = assessed(state, command)
     known = known_of(after, moment)
-    corrected = _corrected(state, known, command.findings, moment)
+    corrected = _corrected(state, known, sources(command), moment)
     still_open = _after(state.escalations, corrected)
-    found = safety.triggers(known, safety.fresh(state.findings, command.findings))
+    found = safety.triggers(known, new_findings(state.evidence, command.findings))
     emitted = escalation.raise_or_update(still_open, found, moment, moment.settings.escalation)
     return [*corrected, *emitted, *place(after, moment)]
 
 
 def _corrected(
-    state: State, known: Assessment, stated: Sequence[messages.ReportedFinding], moment: Moment[Settings]
+    state: State, known: Assessment, stated: Collection[str], moment: Moment[Settings]
 ) -> list[messages.EscalationEvent]:
     """A finding was wrong: what it alone had raised is retracted, visibly."""
     still_open, emitted = state.escalations, list[messages.EscalationEvent]()
-    for evidence in safety.withdrawn(state.escalations, known, stated):
+    for evidence in sorted(safety.withdrawn(state.escalations, known, stated)):
         events = escalation.withdraw_evidence(still_open, evidence, safety.holding(known), CORRECTED, moment.now)
         still_open = _after(still_open, events)
         emitted.extend(events)
@@ -185,4 +187,4 @@ def withdraw(review: Review | None, reason: str, moment: Moment[Settings]) -> li
 
 
 def known_of(state: State, moment: Moment[Settings]) -> Assessment:
-    return Assessment(state.needs, state.findings, moment.now)
+    return Assessment(state.needs, state.evidence, moment.now)

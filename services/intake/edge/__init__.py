@@ -12,7 +12,7 @@ from services.intake.messages import (
     ReportedFinding,
     ReportFindings,
 )
-from services.intake.table import TABLE
+from services.intake.table import SAFETY_CODES
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport, encode
 from shared.edge.search import IDENTIFIED, PARAMETERS
@@ -66,7 +66,6 @@ ORDER = (
 )
 _MEDICATIONS = ("MedicationRequest", "MedicationStatement")
 _ASSESSED = ("Observation", "QuestionnaireResponse")
-_URGENT = TABLE.looked_at_by_safety()
 
 
 def edge(keys: Keys) -> Edge:
@@ -122,21 +121,28 @@ def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Com
 def _assessed(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
     """Safety first, so that it reaches a person even while the rest waits; then lists, diagnoses and the needs."""
     found = _findings(_of(entries, *_ASSESSED), context)
-    if urgent := tuple(each for each in found if each.code in _URGENT):
+    if urgent := tuple(each for each in found if each.code in SAFETY_CODES):
         yield ReportFindings(findings=urgent)
     yield from _listed(entries, context)
     ages = [age for each in _of(entries, "Patient") for age in patients.age(each, context)]
     needs = tuple(need for each in _of(entries, "Observation") if (need := assessing.need(each, context)))
-    if needs or found or ages:
-        yield RecordAssessment(needs=needs, findings=(*ages, *found))
+    again = _replaced(_of(entries, *_ASSESSED), context)
+    if needs or found or ages or again:
+        yield RecordAssessment(needs=needs, findings=(*ages, *found), sources=again)
 
 
 def _listed(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
     """The medications, then the diagnoses."""
     if prescribed := tuple(prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)):
         yield RecordMedications(medications=prescribed)
-    if diagnosed := _findings(_of(entries, "Condition"), context):
-        yield RecordConditions(findings=diagnosed)
+    diagnosed, again = _findings(_of(entries, "Condition"), context), _replaced(_of(entries, "Condition"), context)
+    if diagnosed or again:
+        yield RecordConditions(findings=diagnosed, sources=again)
+
+
+def _replaced(entries: Sequence[BundleEntry], context: Context) -> tuple[str, ...]:
+    """Those of which an earlier version was stored: what it said counts no more, whatever this one says."""
+    return tuple(f"{each.type}/{each.id}" for each in entries if (each.type, str(each.id)) in context.stored)
 
 
 def _findings(entries: Sequence[BundleEntry], context: Context) -> tuple[ReportedFinding, ...]:

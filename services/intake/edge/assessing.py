@@ -70,13 +70,10 @@ def _observed(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]
     code = _finding_code(entry)
     if code is None:
         return
-    evidence = f"Observation/{entry.id}"
-    if entry.resource["status"] in _MISTAKEN:
-        yield ReportedFinding(code, 0, _when(entry, context), evidence)
-    elif entry.resource["status"] in _STANDING:
+    if entry.resource["status"] in _STANDING:
         value = _value(entry.resource, "value", f"{entry.place}.value")
         if value is not None:
-            yield ReportedFinding(code, value, _when(entry, context), evidence)
+            yield ReportedFinding(code, value, _when(entry, context), f"Observation/{entry.id}")
 
 
 def _finding_code(entry: BundleEntry) -> str | None:
@@ -92,15 +89,14 @@ def _finding_code(entry: BundleEntry) -> str | None:
 
 def _answered(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
     response = entry.resource
-    mistaken = response["status"] in _MISTAKEN
-    if not mistaken and response["status"] not in _STANDING:
+    if response["status"] not in _STANDING:
         return
     for item, place in _items(response, entry.place):
         code = INSTRUMENTS.finding.get(str(item.get("linkId", "")).rpartition("/")[2])
         answer = next(iter(item.get("answer", ())), None)
         if code is None or answer is None:
             continue
-        value = 0 if mistaken else _value(answer, "value", f"{place}.answer[0].value")
+        value = _value(answer, "value", f"{place}.answer[0].value")
         if value is not None:
             at = happened(response.get("authored"), f"{entry.place}.authored", context.time)
             yield ReportedFinding(code, value, at, f"QuestionnaireResponse/{entry.id}")

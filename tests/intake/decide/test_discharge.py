@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from services.intake import messages as w
 from services.intake.state import State, due
-from tests.intake.given import MONDAY, REFERRAL, TUESDAY, escalated, referral
+from tests.intake.given import MONDAY, REFERRAL, TUESDAY, assessment, escalated, referral
 from tests.intake.story import Story, admitted
 
 BUPRENORPHINE = w.Prescribed("aaaaaaaa-0000-4000-8000-000000000001", "1819", date(2026, 1, 1), route="sublingual")
@@ -39,10 +39,13 @@ def test_nobody_is_discharged_before_being_admitted() -> None:
     assert leave(admitted(), days=-1).refused is not None
 
 
-def test_a_closed_placement_leaves_after_thirty_days_but_the_medications_stay() -> None:
-    story = leave(admitted())
-    story.at(MONDAY + timedelta(days=110)).and_then(w.TimePassed())
-    assert story.state == State(medications=())
+def test_a_closed_placement_leaves_after_thirty_days_but_medications_and_lasting_evidence_stay() -> None:
+    story = admitted().and_then(assessment({}, "c-ssrs-behavior", "withdrawal-seizure-history"))
+    (behaviour,) = story.state.evidence["c-ssrs-behavior"]
+    leave(story, days=30).at(MONDAY + timedelta(days=60)).and_then(w.TimePassed())
+    assert story.state == State(medications=(), evidence=story.state.evidence)
+    assert story.state.evidence["c-ssrs-behavior"] == (behaviour,)
+    assert set(story.state.evidence) == {"c-ssrs-behavior", "under-18", "withdrawal-seizure-history"}
     assert due(story.state) is None
 
 

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from services.intake import messages as w
+from services.intake.table import TABLE
 from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, escalated, referral, stated
 from tests.intake.story import given, referred
 
@@ -34,7 +35,7 @@ def test_a_referral_without_needs_asks_a_person_and_places_nobody() -> None:
     review = story.emitted[1]
     assert isinstance(review, w.PlacementReviewRequested)
     assert review.reason == "R0"
-    assert review.missing == ("withdrawal", "biomedical", "psychiatric-cognitive", "recovery-environment", "age")
+    assert review.missing == (*TABLE.dimensions, "age")
     assert review.act_by == MONDAY + timedelta(hours=24)
     assert "LevelOfCareRecommended" not in story.names()
 
@@ -43,7 +44,7 @@ def test_each_need_that_arrives_shortens_the_review() -> None:
     story = given(referral(), assessment({"withdrawal": "none"}))
     (review,) = story.emitted
     assert isinstance(review, w.PlacementReviewRequested)
-    assert review.missing == ("biomedical", "psychiatric-cognitive", "recovery-environment")
+    assert review.missing == TABLE.dimensions[1:]
 
 
 def test_when_the_last_need_arrives_the_review_is_withdrawn_and_the_level_recommended() -> None:

@@ -1,0 +1,194 @@
+"""Evidence: each answer with its source, and which of them stand. It stands until it is withdrawn (domain 2.7).
+
+A source is the resource that holds the answer: another version of it replaces what it said before. A later "no" of
+another source removes no "yes" within its window.
+"""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2s
+from typing import NamedTuple
+
+import msgspec
+
+from services.intake.messages import ReportedFinding
+from services.intake.table import SAFETY_CODES, band, window_of
+
+SAFETY_PIECES_MOST = 8
+"""Pieces of one safety instrument that a state holds."""
+PIECES_MOST = 3
+"""Pieces of any other code."""
+ALL_PIECES_MOST = 96
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """An answer: minute (since 1970), points (or 1 yes, 0 no), and the key of its source; an empty key is a source
+    that nobody remembers. `ended`: a clinician found it mistaken, or reassessed it: known, but it decides nothing."""
+
+    minute: int
+    value: int
+    source: str
+    ended: bool = False
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.minute * 60, UTC)
+
+
+Evidence = Mapping[str, tuple[Piece, ...]]
+"""Code to its pieces, the newest first."""
+
+
+class StandingAnswer(NamedTuple):
+    """What a code's pieces say now. `old`: older than its window, it decides nothing that would lower a level."""
+
+    value: int
+    old: bool
+    to_confirm: bool
+
+
+def source_key(reference: str) -> str:
+    """The short name of a source (Type/id) within one patient: 48 bits of its digest; empty for none."""
+    return urlsafe_b64encode(blake2s(reference.encode(), digest_size=6).digest()).decode() if reference else ""
+
+
+def merged(evidence: Evidence, findings: Iterable[ReportedFinding], replaced: Collection[str] = ()) -> Evidence:
+    """The evidence after these findings. Of a `replaced` source (Type/id) nothing stays but what is stated here; of
+    any other, what it says now about a code replaces what it said about it before."""
+    stated = _stated(findings)
+    gone = {source_key(each) for each in replaced if each}
+    by_code = {
+        code: [each for each in pieces if each.source not in gone and not _is_restated(each, stated.get(code, ()))]
+        for code, pieces in evidence.items()
+    }
+    for code, pieces in stated.items():
+        known = evidence.get(code, ())
+        by_code.setdefault(code, []).extend(_as_known(each, known) for each in pieces)
+    return _limited({code: pieces for code, found in by_code.items() if (pieces := _worth_storing(code, found))})
+
+
+def _stated(findings: Iterable[ReportedFinding]) -> dict[str, tuple[Piece, ...]]:
+    """By code one piece of each source; where a source answers twice, the greater one."""
+    by_source: dict[tuple[str, str], Piece] = {}
+    for finding in findings:
+        piece = Piece(int(finding.at.timestamp()) // 60, finding.value, source_key(finding.evidence))
+        known = by_source.get((finding.code, piece.source))
+        if known is None or (known.value, known.minute) < (piece.value, piece.minute):
+            by_source[finding.code, piece.source] = piece
+    stated: dict[str, tuple[Piece, ...]] = {}
+    for (code, _), piece in by_source.items():
+        stated[code] = (*stated.get(code, ()), piece)
+    return stated
+
+
+def _is_restated(known: Piece, stated: Sequence[Piece]) -> bool:
+    """By its own source; or, where nobody remembers the source, by an answer of the same minute."""
+    return any(each.source == known.source or (not known.source and each.minute == known.minute) for each in stated)
+
+
+def _as_known(piece: Piece, known: Sequence[Piece]) -> Piece:
+    """The same answer again stays ended, if a clinician ended it."""
+    ended = msgspec.structs.replace(piece, ended=True)
+    return ended if ended in known else piece
+
+
+def _worth_storing(code: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """The newest first. An answer below every bound is left out where no rule asks for it: a "no" of a fact is stored
+    where it is asked for, or beside a "yes" that it may outlast."""
+    window = window_of(code)
+    ordered = sorted(pieces, key=lambda each: (each.minute, each.value, each.source), reverse=True)
+    if window.answer != "highest":
+        return tuple(ordered)
+    above = [each for each in ordered if band(code, each.value)]
+    return tuple(above if window.after == "ends" or not above else ordered)
+
+
+def _limited(evidence: Evidence) -> Evidence:
+    """Within the limits of a state, whatever the order of arrival: of each code and band the newest stays longest."""
+    ranked = sorted((each for code in evidence for each in _ranked(code, evidence[code])), key=lambda each: each.order)
+    taken: dict[str, int] = {}
+    left: dict[str, list[Piece]] = {}
+    for each in ranked[:ALL_PIECES_MOST]:
+        group, most = _group(each.code)
+        if taken.get(group, 0) < most:
+            taken[group] = taken.get(group, 0) + 1
+            left.setdefault(each.code, []).append(each.piece)
+    return {code: tuple(each for each in evidence[code] if each in left[code]) for code in sorted(left)}
+
+
+class _Ranked(NamedTuple):
+    order: tuple[int, bool, int, str, int]
+    code: str
+    piece: Piece
+
+
+def _ranked(code: str, pieces: Sequence[Piece]) -> list[_Ranked]:
+    """Each with its place among those of its band, newest first: first places go before second ones, and in the same
+    place what stands before what was ended, the graver before the milder."""
+    seen: dict[tuple[bool, int], int] = {}
+    ranked = []
+    for place, piece in enumerate(pieces):
+        of_band = (piece.ended, band(code, piece.value))
+        rank = seen[of_band] = seen.get(of_band, -1) + 1
+        ranked.append(_Ranked((rank, piece.ended, -of_band[1], code, place), code, piece))
+    return ranked
+
+
+def _group(code: str) -> tuple[str, int]:
+    """The instrument that limits its pieces together, and how many."""
+    instrument = window_of(code).instrument
+    return instrument or code, SAFETY_PIECES_MOST if instrument or code in SAFETY_CODES else PIECES_MOST
+
+
+def new_findings(evidence: Evidence, findings: Sequence[ReportedFinding]) -> tuple[ReportedFinding, ...]:
+    """Those that bring a piece not known before: an EHR often sends all of them again, and older ones later."""
+    after = merged(evidence, findings)
+    return tuple(each for each in findings if _is_new(each, evidence, after))
+
+
+def _is_new(finding: ReportedFinding, before: Evidence, after: Evidence) -> bool:
+    (piece,) = _stated([finding])[finding.code]
+    return piece in after.get(finding.code, ()) and all(
+        (each.minute, each.value) != (piece.minute, piece.value) or each.source not in ("", piece.source)
+        for each in before.get(finding.code, ())
+    )
+
+
+def ended(evidence: Evidence, codes: Collection[str]) -> Evidence:
+    """After a clinician ended what stands of these codes: it was mistaken, or a newer screen shows less."""
+    return {
+        code: tuple(msgspec.structs.replace(each, ended=True) for each in pieces) if code in codes else pieces
+        for code, pieces in evidence.items()
+    }
+
+
+def lasting(evidence: Evidence, at: datetime) -> Evidence:
+    """What a later placement still needs to know: what speaks on within its window, or for ever."""
+    left = {
+        code: tuple(each for each in pieces if _within(each, window_of(code).days, at))
+        for code, pieces in evidence.items()
+    }
+    return {code: pieces for code, pieces in left.items() if pieces}
+
+
+def _within(piece: Piece, days: int | None, now: datetime) -> bool:
+    return days is None or piece.at >= now - timedelta(days=days)
+
+
+def standing(code: str, pieces: Sequence[Piece], now: datetime) -> StandingAnswer | None:
+    """What these pieces, newest first, say now: the gravest within the window; else the newest, as old, or nothing."""
+    window, stand = window_of(code), [each for each in pieces if not each.ended]
+    current = [each for each in stand if _within(each, window.days, now)]
+    among = current or ([] if window.after == "ends" else stand[:1])
+    if not among:
+        return None
+    match window.answer:
+        case "newest":
+            decides = among[0]
+        case "lowest":
+            decides = min(among, key=lambda each: (each.value, -each.minute))
+        case "highest":
+            decides = max(among, key=lambda each: (each.value, each.minute))
+    to_confirm = window.confirm_days is not None and not _within(decides, window.confirm_days, now)
+    return StandingAnswer(decides.value, not current, to_confirm)
