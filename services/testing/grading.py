@@ -43,6 +43,7 @@ class Graded:
     graded: bool
     baseline: bool
     results: tuple[AnalyteResult, ...]
+    in_question: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class _Circumstances:
     graded: bool
     baseline: bool
     day: date
+
+    @property
+    def in_question(self) -> tuple[str, ...]:
+        """What the patient took on that day and a person has to review beside a positive."""
+        return tuple(each.ingredient for each in self.state.to_review if each.covers(self.day))
 
     @property
     def measures(self) -> list[str | Foreign]:
@@ -74,7 +80,7 @@ def grade(state: State, settings: Settings) -> dict[str, Graded]:
         baseline = belongs and (report.collected_at == first_at or report.specimen in baseline_specimens)
         day = instant(report.collected_at).astimezone(zone).date()
         circumstances = _Circumstances(state, settings, report, of_specimen, belongs, baseline, day)
-        graded[report.id] = Graded(report, belongs, baseline, _results(circumstances))
+        graded[report.id] = Graded(report, belongs, baseline, _results(circumstances), circumstances.in_question)
     return graded
 
 
@@ -149,9 +155,9 @@ def _positive(measure: str | Foreign, by: _Circumstances) -> tuple[ResultOutcome
         return "baseline", None
     if _residual(analyte, by):
         return "cannot-show-new-use", None
-    if any(each.covers(by.day) for each in by.state.unmapped):
-        return "unexplained-positive", None
-    return ("unexpected-positive-confirmed" if definitive_of(measure) else "unexpected-positive-presumptive"), None
+    held = any(tables.may_explain(each, analyte) for each in by.in_question)
+    confirmed = definitive_of(measure) and not held
+    return ("unexpected-positive-confirmed" if confirmed else "unexpected-positive-presumptive"), None
 
 
 def _negative(measure: str | Foreign, by: _Circumstances) -> tuple[ResultOutcome, str | None]:

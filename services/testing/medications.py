@@ -8,13 +8,19 @@ from services.testing import tables
 from shared.events.intake import Medication
 
 MEDICATIONS_MOST = 12
-UNMAPPED_MOST = 2
+TO_REVIEW_MOST = 6
+UNCODED = ""
+"""A medication that nobody coded."""
+CODE_CHARACTERS_MOST = 12
 REMEMBERED_DAYS = 60
 """How long an ended medication still explains a specimen that is reported late."""
 
 
 class IngredientPeriod(msgspec.Struct, frozen=True, array_like=True):
-    """An ingredient and the days it is taken, both inclusive, as ordinals; None is open."""
+    """An ingredient and the days it is taken, both inclusive, as ordinals; None is open.
+
+    One that no table knows is named by the RxNorm code that came.
+    """
 
     ingredient: str
     start_on: int | None = None
@@ -28,33 +34,33 @@ class IngredientPeriod(msgspec.Struct, frozen=True, array_like=True):
 def reconciled(
     listed: tuple[Medication, ...],
     known: tuple[IngredientPeriod, ...],
-    unmapped: tuple[IngredientPeriod, ...],
+    to_review: tuple[IngredientPeriod, ...],
     on: date,
 ) -> tuple[tuple[IngredientPeriod, ...], tuple[IngredientPeriod, ...]]:
-    """The ingredients, and the days with a medication that no table knows, after the whole list of this day.
+    """What explains results, and what asks for a review beside them, after the whole list of this day.
 
-    What is no longer in it was taken until that day. More than fits counts as unmapped, so that a person is asked.
+    What is no longer in it was taken until that day. More than fits counts as uncoded, so that a person is asked.
     """
-    now, strange = _taken(listed)
+    now, in_question = _taken(listed)
     day = on.toordinal()
     remaining = (now + _until(known, now, day))[:MEDICATIONS_MOST]
-    overflow = (IngredientPeriod("", each.start_on, each.end_on) for each in now[MEDICATIONS_MOST:])
-    strange = _merged((*strange, *overflow))
-    return remaining, strange + _merged(_until(unmapped, strange, day))
+    overflow = (IngredientPeriod(UNCODED, each.start_on, each.end_on) for each in now[MEDICATIONS_MOST:])
+    in_question = _merged((*in_question, *overflow))
+    return remaining, in_question + _merged(_until(to_review, in_question, day))
 
 
 def _taken(medications: tuple[Medication, ...]) -> tuple[tuple[IngredientPeriod, ...], tuple[IngredientPeriod, ...]]:
-    mapped: dict[IngredientPeriod, None] = {}
-    unmapped: dict[IngredientPeriod, None] = {}
+    explaining: dict[IngredientPeriod, None] = {}
+    in_question: dict[IngredientPeriod, None] = {}
     for medication in medications:
         start = medication.start_on.toordinal() if medication.start_on else None
         end = medication.end_on.toordinal() if medication.end_on else None
         ingredients = tables.ingredients_of(medication.rxnorm)
-        explaining = [ingredient for ingredient in ingredients if tables.INGREDIENTS[ingredient].explains]
-        mapped |= dict.fromkeys(IngredientPeriod(ingredient, start, end) for ingredient in explaining)
+        known = [ingredient for ingredient in ingredients if ingredient in tables.INGREDIENTS]
+        explaining |= dict.fromkeys(IngredientPeriod(ingredient, start, end) for ingredient in known)
         if not ingredients:
-            unmapped[IngredientPeriod("", start, end)] = None
-    return tuple(mapped), tuple(unmapped)
+            in_question[IngredientPeriod(medication.rxnorm[:CODE_CHARACTERS_MOST], start, end)] = None
+    return tuple(explaining), tuple(in_question)
 
 
 def _until(
@@ -71,12 +77,16 @@ def _until(
 
 
 def _merged(intervals: tuple[IngredientPeriod, ...]) -> tuple[IngredientPeriod, ...]:
-    """At most two intervals: the earliest become their hull, which errs towards asking a person."""
-    merged = sorted(dict.fromkeys(intervals), key=lambda each: (each.start_on or 0, each.end_on or 0))
-    while len(merged) > UNMAPPED_MOST:
+    """At most so many: those on no published list become one uncoded hull first, which errs towards asking."""
+    merged = sorted(dict.fromkeys(intervals), key=_worth)
+    while len(merged) > TO_REVIEW_MOST:
         first, second, *later = merged
         ends = [each.end_on for each in (first, second)]
         start = None if None in (first.start_on, second.start_on) else min(first.start_on or 0, second.start_on or 0)
         end = None if None in ends else max(each or 0 for each in ends)
-        merged = [IngredientPeriod("", start, end), *later]
+        merged = [IngredientPeriod(UNCODED, start, end), *later]
     return tuple(merged)
+
+
+def _worth(period: IngredientPeriod) -> tuple[bool, int, int, str]:
+    return period.ingredient in tables.CROSS_REACTIVE, period.start_on or 0, period.end_on or 0, period.ingredient

@@ -85,7 +85,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     episode: Episode | None = None
     listed_at: int = 0
     medications: tuple[IngredientPeriod, ...] = ()
-    unmapped: tuple[IngredientPeriod, ...] = ()
+    to_review: tuple[IngredientPeriod, ...] = ()
+    """Medications that explain nothing, and that a positive beside them asks to review."""
     reports: tuple[Report, ...] = ()
     first_evicted_at: int | None = None
     """Collection of the earliest specimen whose report was evicted: the baseline stays where it was."""
@@ -195,8 +196,8 @@ def _with_medications(state: State, event: MedicationsRecorded) -> State:
     recorded_at = seconds(event.recorded_at)
     if recorded_at < state.listed_at:
         return state
-    known, unknown = reconciled(event.medications, state.medications, state.unmapped, event.recorded_at.date())
-    return msgspec.structs.replace(state, listed_at=recorded_at, medications=known, unmapped=unknown)
+    known, in_question = reconciled(event.medications, state.medications, state.to_review, event.recorded_at.date())
+    return msgspec.structs.replace(state, listed_at=recorded_at, medications=known, to_review=in_question)
 
 
 def evict(state: State) -> State:

@@ -62,6 +62,12 @@ INGREDIENTS: dict[str, Ingredient] = {
 PRODUCTS: dict[str, tuple[str, ...]] = {
     row["rxnorm"]: tuple(row["ingredients"].split()) for row in _rows("products.csv")
 }
+ORDINARY: frozenset[str] = frozenset(row["rxnorm"] for row in _rows("ordinary.csv"))
+"""Ingredients that no cross-reactivity list cited in these tables names: beside a positive they ask for nothing."""
+CROSS_REACTIVE: dict[str, frozenset[str]] = {
+    row["rxnorm"]: frozenset(row["metabolite_groups"].split()) for row in _rows("cross_reactive.csv")
+}
+"""Ingredients that a published list names, and the metabolite groups that an immunoassay may take them for."""
 
 BUPRENORPHINE, METHADONE = "1819", "6813"
 MAINTENANCE: dict[str, tuple[str, str]] = {
@@ -72,8 +78,14 @@ MAINTENANCE: dict[str, tuple[str, str]] = {
 
 
 def ingredients_of(rxnorm: str) -> tuple[str, ...]:
-    """The known ingredients of an RxNorm code (an ingredient's own code or a product's); none where it is unmapped."""
-    return (rxnorm,) if rxnorm in INGREDIENTS else PRODUCTS.get(rxnorm, ())
+    """The known ingredients of an RxNorm code (an ingredient's own code or a product's); none where it is unknown."""
+    return (rxnorm,) if rxnorm in INGREDIENTS or rxnorm in ORDINARY else PRODUCTS.get(rxnorm, ())
+
+
+def may_explain(ingredient: str, analyte: str) -> bool:
+    """Whether a published list says that an immunoassay of this analyte's group may take the ingredient for it."""
+    known = ANALYTES.get(analyte)
+    return known is not None and known.metabolite_group in CROSS_REACTIVE.get(ingredient, ())
 
 
 def family_of(analyte: str) -> Family | None:

@@ -26,11 +26,12 @@ SUPPRESSING = ("sedative", "alcohol")
 
 @dataclass(frozen=True)
 class Cause:
-    """One signal under one reason, with the tier it asks for."""
+    """One signal under one reason, with the tier it asks for. `about` tells apart what one signal asks for twice."""
 
     reason: str
     tier: int
     signal: Signal
+    about: str = ""
 
 
 def causes(grading: Mapping[str, Graded], settings: Settings) -> list[Cause]:
@@ -43,7 +44,7 @@ def causes(grading: Mapping[str, Graded], settings: Settings) -> list[Cause]:
             found.extend(_provisional(graded))
         else:
             found.extend(_of_report(graded, standing, settings))
-    return found + _repeated(standing, settings)
+    return found + _repeated(standing, settings) + _reviews(standing)
 
 
 def triggers(found: Sequence[Cause]) -> list[Trigger]:
@@ -62,9 +63,9 @@ def triggers(found: Sequence[Cause]) -> list[Trigger]:
     ]
 
 
-def _cause(graded: Graded, reason: str, tier: int, code: str) -> Cause:
+def _cause(graded: Graded, reason: str, tier: int, code: str, about: str = "") -> Cause:
     at, evidence = instant(graded.report.collected_at), evidence_of(unpack_id(graded.report.id))
-    return Cause(reason, tier, Signal(code, at, evidence))
+    return Cause(reason, tier, Signal(code, at, evidence), about)
 
 
 def _provisional(each: Graded) -> Iterator[Cause]:
@@ -105,16 +106,10 @@ def _unexpected(
 
 
 def _safety(each: Graded, positives: Sequence[AnalyteResult]) -> Iterator[Cause]:
-    """What cannot show new use still asks for the overdose-safety contact; what is unexplained also for a review."""
+    """What cannot show new use still asks for the overdose-safety contact."""
     known = [result for result in each.results if result.outcome in NO_NEW_USE and result.finding == "positive"]
     if _opioid(known) or _together(known, positives):
         yield _cause(each, "baseline-opioid-safety", 2, "baseline-safety")
-    unexplained = [result for result in each.results if result.outcome == "unexplained-positive"]
-    if not unexplained:
-        return
-    yield _cause(each, "medical-review", 2 if _opioid(unexplained) else 1, "medical-review")
-    if _opioid(unexplained) or _together(unexplained, positives):
-        yield _cause(each, "opioid-safety", 2, "opioid-safety")
 
 
 def _absent(
@@ -171,6 +166,19 @@ def _repeated(standing: Sequence[Graded], settings: Settings) -> list[Cause]:
             for other in confirmed
         )
     ]
+
+
+def _reviews(standing: Sequence[Graded]) -> list[Cause]:
+    """Beside an escalation, once for each ingredient: the first specimen with an unexpected positive asks for it."""
+    first: dict[str, Cause] = {}
+    for each in standing:
+        unexpected = [result for result in each.results if result.outcome in UNEXPECTED]
+        if each.report.status == "preliminary" or not unexpected:
+            continue
+        tier = 2 if _opioid(unexpected) else 1
+        for ingredient in each.in_question:
+            first.setdefault(ingredient, _cause(each, "medical-review", tier, "medical-review", ingredient))
+    return list(first.values())
 
 
 def _confirmed(graded: Graded) -> bool:

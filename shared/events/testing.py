@@ -34,7 +34,7 @@ ResultOutcome = Literal[
 ]
 """Domain 4.4.
 
-- `unexplained-positive`: an active medication is unmapped, so a person reviews before it is called unexpected.
+- `unexplained-positive`: in older events only: an active medication was in no table.
 - `cannot-show-new-use`: within the residual window of an earlier positive (domain 5.2).
 - `not-confirmed`: a definitive method did not find in this specimen what a presumptive one suggested.
 - `pending`: not graded (no open episode, no result yet, or a code that no table knows).

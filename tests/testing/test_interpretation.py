@@ -302,7 +302,17 @@ def test_every_loinc_code_has_a_right_check_digit() -> None:
     assert [code for code in tables.LOINC if not check(code)] == []
 
 
-@pytest.mark.parametrize("name", ["loinc.csv", "analytes.csv", "ingredients.csv", "products.csv"])
+TABLES = [
+    "loinc.csv",
+    "analytes.csv",
+    "ingredients.csv",
+    "products.csv",
+    "ordinary.csv",
+    "cross_reactive.csv",
+]
+
+
+@pytest.mark.parametrize("name", TABLES)
 def test_every_line_of_every_table_names_its_source_and_stands_once(name: str) -> None:
     with (DATA / name).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -314,7 +324,13 @@ def test_every_line_of_every_table_names_its_source_and_stands_once(name: str) -
 def test_the_tables_know_one_another() -> None:
     assert {each.analyte for each in tables.LOINC.values()} <= set(tables.ANALYTES)
     assert {each for ingredient in tables.INGREDIENTS.values() for each in ingredient.explains} <= set(tables.ANALYTES)
-    assert {each for ingredients in tables.PRODUCTS.values() for each in ingredients} <= set(tables.INGREDIENTS)
+    assert {each for ingredients in tables.PRODUCTS.values() for each in ingredients} <= {
+        *tables.INGREDIENTS,
+        *tables.ORDINARY,
+    }
+    groups = {each.metabolite_group for each in tables.ANALYTES.values()}
+    assert {each for named in tables.CROSS_REACTIVE.values() for each in named} <= groups
+    assert not tables.ORDINARY & {*tables.CROSS_REACTIVE, *tables.INGREDIENTS}
     assert set(SETTINGS.residual_days) <= {each.metabolite_group for each in tables.ANALYTES.values()}
 
 

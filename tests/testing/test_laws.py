@@ -65,7 +65,9 @@ REPORTS = st.builds(
     st.booleans(),
     st.sampled_from(("report", "message", "component")),
 )
-RXNORM = st.sampled_from([*tables.INGREDIENTS, *list(tables.PRODUCTS)[:40], "999999", "888888"])
+RXNORM = st.sampled_from(
+    [*tables.INGREDIENTS, *tables.ORDINARY, *tables.CROSS_REACTIVE, *list(tables.PRODUCTS)[:40], "999999", "888888"]
+)
 DATES = st.none() | st.dates(date(2024, 12, 1), date(2025, 8, 1))
 MEDICATIONS = st.builds(
     lambda at, taken: MedicationsRecorded(

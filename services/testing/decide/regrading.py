@@ -68,4 +68,5 @@ def _escalate(
 
 def _covers(known: Cause, cause: Cause) -> bool:
     """Whether this was asked for already, at this tier or a higher one; a person may have resolved it since."""
-    return known.reason == cause.reason and known.signal == cause.signal and known.tier >= cause.tier
+    same = (known.reason, known.signal, known.about) == (cause.reason, cause.signal, cause.about)
+    return same and known.tier >= cause.tier

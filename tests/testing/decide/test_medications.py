@@ -1,5 +1,8 @@
 """What a prescription explains, and what is absent."""
 
+import pytest
+
+from services.testing.messages import ReportResult, ResolveEscalation
 from shared.events.escalation import EscalationRaised, EscalationRetracted
 from shared.events.testing import DrugTestCorrected, DrugTestResulted
 from tests.story import only
@@ -82,17 +85,66 @@ def test_a_diluted_specimen_cannot_show_that_a_medication_is_absent() -> None:
     assert story.escalations == {"recollection-needed": 1}
 
 
-def test_an_unmapped_medication_asks_for_a_review_and_safety_stands() -> None:
-    story = Story(medications(day(-1), "999999999"), admitted(), BASELINE)
+SERTRALINE, BUPROPION, WARFARIN, UNKNOWN, UNCODED = "36437", "42347", "11289", "999999999", ""
+
+
+@pytest.mark.parametrize("taken", [SERTRALINE, UNKNOWN, UNCODED])
+def test_a_medication_that_no_table_knows_lowers_no_tier_and_asks_for_a_review_beside(taken: str) -> None:
+    story = Story(medications(day(-1), taken), admitted(), BASELINE)
     emitted = story.then(report("weekly", 7, FENTANYL="positive"))
-    assert outcomes(emitted) == ["unexplained-positive"]
-    assert story.escalations == {"medical-review": 2, "opioid-safety": 2}
+    assert outcomes(emitted) == ["unexpected-positive-presumptive"]
+    assert story.escalations == {"unexpected-positive-opioid": 3, "medical-review": 2}
 
 
-def test_an_unmapped_medication_with_another_kind_of_positive_is_a_review_at_tier_one() -> None:
-    story = Story(medications(day(-1), "999999999"), admitted(), BASELINE)
+def test_a_confirmed_positive_stays_confirmed_and_combined_beside_an_unknown_medication() -> None:
+    story = Story(medications(day(-1), UNKNOWN), admitted(), BASELINE)
+    story.then(report("weekly", 7, COCAINE_CONFIRMED="positive", BENZODIAZEPINES="positive", FENTANYL="positive"))
+    assert story.escalations == {
+        "unexpected-positive-opioid": 3,
+        "opioid-with-sedative": 3,
+        "unexpected-positive-confirmed": 2,
+        "unexpected-positive-presumptive": 2,
+        "medical-review": 2,
+    }
+
+
+def test_an_ordinary_medicine_asks_for_nothing() -> None:
+    story = Story(medications(day(-1), WARFARIN), admitted(), BASELINE)
+    story.then(report("weekly", 7, FENTANYL="positive"))
+    assert story.escalations == {"unexpected-positive-opioid": 3}
+
+
+def test_a_medication_beside_negatives_asks_for_nothing() -> None:
+    story = Story(medications(day(-1), UNKNOWN), admitted(), BASELINE)
+    story.then(report("weekly", 7, FENTANYL="negative"))
+    assert story.escalations == {}
+
+
+@pytest.mark.parametrize(
+    ("weekly", "outcome"),
+    [
+        (report("weekly", 7, AMPHETAMINE_CONFIRMED="positive"), "unexpected-positive-presumptive"),
+        (report("weekly", 7, COCAINE_CONFIRMED="positive"), "unexpected-positive-confirmed"),
+    ],
+)
+def test_only_a_medication_that_may_explain_this_group_holds_the_outcome_at_presumptive(
+    weekly: ReportResult, outcome: str
+) -> None:
+    story = Story(medications(day(-1), BUPROPION), admitted(), BASELINE)
+    assert outcomes(story.then(weekly)) == [outcome]
+    assert story.escalations == {outcome: 2, "medical-review": 1}
+
+
+def test_one_review_for_each_ingredient_not_for_each_result() -> None:
+    story = Story(medications(day(-1), UNKNOWN), admitted(), BASELINE)
     story.then(report("weekly", 7, COCAINE="positive"))
-    assert story.escalations == {"medical-review": 1}
+    review = next(each for each in story.state.escalations if each.escalation.reason == "medical-review")
+    story.then(ResolveEscalation(escalation_id=review.escalation.id, reason="reviewed"), at=day(9))
+    story.then(report("next", 14, FENTANYL="positive", COCAINE="positive"))
+    assert "medical-review" not in story.escalations
+    story.then(medications(day(20), UNKNOWN, SERTRALINE))
+    story.then(report("later", 28, COCAINE="positive"))
+    assert story.escalations["medical-review"] == 1
 
 
 def test_naltrexone_explains_nothing_and_hides_nothing() -> None:
