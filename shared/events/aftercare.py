@@ -189,7 +189,8 @@ class ReferralSent(ReferralEvent, frozen=True, kw_only=True):
 class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
     """On hold: no living consent permits it, or the Patient lacks what the partner requires.
 
-    The case manager has the Task. At `until` a consent begins that will permit it: the hub tries again then.
+    The case manager has the Task. At `until` a consent begins that will permit it: the hub tries again then. An earlier
+    send that was permitted then and not answered may have been received.
     """
 
     status: ClassVar[str] = "on-hold"
@@ -197,12 +198,16 @@ class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
     business_status: ClassVar[str] = "withheld"
     reason: str
     until: datetime | None = None
+    may_have_been_received: bool = False
 
     def write(self, patient: str) -> list[Resource]:
         task = self._task(patient) | {
             "statusReason": fhir.concept(codes.DISCLOSURE, self.reason),
             "requester": fhir.logical(codes.ROLE, "case-manager"),
         }
+        if self.may_have_been_received:
+            task["statusReason"]["text"] = "May have been received."
+            task["input"].append({"type": fhir.concept(codes.INPUT, "may-have-been-received"), "valueBoolean": True})
         if self.until is not None:
             task["restriction"] = {"period": {"start": self.until}}
         return [task, self._request(patient)]

@@ -45,12 +45,14 @@ class DisclosureMade(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
 class DisclosureWithheld(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
     """The gate withheld it. `ledger_version` counts the consent events it had read: if more came since, ask again.
 
-    At `until` (clinic time) a consent begins that will permit it: then ask again too.
+    At `until` (clinic time) a consent begins that will permit it: then ask again too. It may have been received where
+    an earlier send of it, permitted then, was not answered.
     """
 
     reason: str
     ledger_version: int
     until: datetime | None = None
+    may_have_been_received: bool = False
 
 
 class DisclosureRefused(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
@@ -60,7 +62,9 @@ class DisclosureRefused(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
 
 
 class DisclosureGaveUp(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
-    """The partner could not be reached within the time for trying."""
+    """The partner could not be reached, or did not take it, within the time for trying."""
+
+    may_have_been_received: bool = False
 
 
 class To(msgspec.Struct, frozen=True, kw_only=True):

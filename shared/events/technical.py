@@ -9,12 +9,15 @@ from typing import ClassVar, Literal
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource
 
+DisclosureResult = Literal["attempted", "made", "refused", "gave-up", "not-sent", "withheld", "withheld-after-attempt"]
+"""`attempted` stands before the first byte leaves and, without an answer, for good: it may have been received."""
+
 
 class DisclosureRecorded(Event, frozen=True, kw_only=True):
-    """An accounting row (42 CFR 2.25): made, withheld or refused, to whom, for what, under which consent."""
+    """An accounting row (42 CFR 2.25): what became of a send, to whom, for what, which fields, under which consent."""
 
     audit_id: str
-    result: Literal["made", "withheld", "refused", "gave-up"]
+    result: DisclosureResult
     reason: str | None
     partner: str
     purpose: str
@@ -22,10 +25,13 @@ class DisclosureRecorded(Event, frozen=True, kw_only=True):
     focus: str
     consent_id: str | None
     recorded_at: datetime
+    fields: tuple[str, ...] = ()
+    """Of the patient, as the consent and partners.toml name them; none where nothing was to be sent."""
 
     def write(self, patient: str) -> list[Resource]:
+        fields = [{"type": "field", "valueString": each} for each in self.fields]
         entities: list[fhir.Element] = [
-            {"what": fhir.reference("Patient", patient)},
+            fhir.without_nothing({"what": fhir.reference("Patient", patient), "detail": fields}),
             {"what": {"reference": self.focus}},
         ]
         if self.consent_id is not None:

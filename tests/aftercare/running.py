@@ -67,7 +67,7 @@ class Aftercare(ServiceOnPostgres):
     async def learn_once_readable(self, event: Event, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
         """A record nobody can read; then the code that reads it is mended, and it is redriven."""
         good = consumed(event, self.patient, at=self.inbox.clock.now())
-        await self.deliver(replace(unreadable(event, self.patient), id=good.id, headers=good.headers))
+        await self.deliver(msgspec.structs.replace(unreadable(event, self.patient), id=good.id, headers=good.headers))
         if meanwhile is not None:
             await meanwhile()
         await self.pool.execute("UPDATE parked SET content = $1 WHERE class = 'unreadable'", good.content)

@@ -116,8 +116,10 @@ def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> lis
     A referral taken back meanwhile has its `ReferralWithdrawn`; where that came too late, it was sent after all.
     """
     referral = next((each for each in state.on_its_way if is_about(event, each)), None)
-    if referral is None or (referral.taken_back and not isinstance(event, DisclosureMade)):
+    if referral is None:
         return []
+    if referral.taken_back and not isinstance(event, DisclosureMade):
+        return _taken_back(referral, event, moment)
     match event:
         case DisclosureMade(consent_id=consent_id):
             return [ReferralSent(**_of(referral, moment.now), consent_id=consent_id)]
@@ -125,10 +127,19 @@ def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> lis
             return [_withheld(state, referral, event, moment)]
         case DisclosureRefused(reason=reason):
             return [_refused(referral, reason, moment)]
-        case DisclosureGaveUp():
-            return [_refused(referral, "gave-up", moment)]
+        case DisclosureGaveUp(may_have_been_received=received):
+            return [_refused(referral, "gave-up", moment, received)]
         case _:
             assert_never(event)
+
+
+def _taken_back(
+    referral: OnItsWay, event: DisclosureWithheld | DisclosureRefused | DisclosureGaveUp, moment: Moment[Settings]
+) -> list[Emits]:
+    """It was taken back in time, unless a send of it was not answered."""
+    if isinstance(event, DisclosureRefused) or not event.may_have_been_received:
+        return []
+    return [_withdrawn(referral, referral.taken_back, moment, may_have_been_received=True)]
 
 
 def _withheld(state: State, referral: OnItsWay, event: DisclosureWithheld, moment: Moment[Settings]) -> Emits:
@@ -137,7 +148,12 @@ def _withheld(state: State, referral: OnItsWay, event: DisclosureWithheld, momen
         return _again(referral, moment)
     if event.reason.startswith(LACKS) and referral.contact_came:
         return _again(referral, moment)
-    return ReferralWithheld(**_of(referral, moment.now), reason=event.reason, until=event.until)
+    return ReferralWithheld(
+        **_of(referral, moment.now),
+        reason=event.reason,
+        until=event.until,
+        may_have_been_received=event.may_have_been_received,
+    )
 
 
 def deceased(state: State, moment: Moment[Settings]) -> list[Emits]:
@@ -164,12 +180,16 @@ def _prepared(referral: Referral, moment: Moment[Settings]) -> ReferralPrepared:
     return ReferralPrepared(**_of(referral, moment.now))
 
 
-def _refused(referral: Referral, reason: str, moment: Moment[Settings]) -> ReferralRefused:
-    return ReferralRefused(**_of(referral, moment.now), reason=reason)
+def _refused(
+    referral: Referral, reason: str, moment: Moment[Settings], may_have_been_received: bool = False
+) -> ReferralRefused:
+    return ReferralRefused(**_of(referral, moment.now), reason=reason, may_have_been_received=may_have_been_received)
 
 
-def _withdrawn(referral: Referral, reason: str, moment: Moment[Settings]) -> ReferralWithdrawn:
-    return ReferralWithdrawn(**_of(referral, moment.now), reason=reason)
+def _withdrawn(
+    referral: Referral, reason: str, moment: Moment[Settings], may_have_been_received: bool = False
+) -> ReferralWithdrawn:
+    return ReferralWithdrawn(**_of(referral, moment.now), reason=reason, may_have_been_received=may_have_been_received)
 
 
 class _Of(TypedDict):

@@ -1,7 +1,7 @@
 """HTTP out of a service: the one importer of httpx. What is answered is read to a limit, in time and in bytes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,10 @@ HttpClient = httpx.AsyncClient
 FETCH_SECONDS_MOST = 10.0
 _PASSING = frozenset({408, 409, 425, 429})
 """Client errors that may pass; every other 4xx is a permanent refusal."""
+_FIRST_BYTE = "http11.send_request_headers.started"
+"""The step of httpcore's `trace` extension at which the connection is open and nothing of the request was written."""
+WhyNot = Callable[[], Awaitable[str | None]]
+"""Asked right before the first byte: unless it answers None no byte is written."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,14 @@ class Trouble:
     reason: str
 
 
-Reply = Delivered | RefusedForGood | Trouble
+@dataclass(frozen=True)
+class NotSent:
+    """It is known that no byte left."""
+
+    reason: str
+
+
+Reply = Delivered | RefusedForGood | Trouble | NotSent
 
 
 @asynccontextmanager
@@ -44,26 +55,61 @@ async def client() -> AsyncIterator[HttpClient]:
         yield opened
 
 
-async def post(opened: HttpClient, transport: Transport, body: bytes, headers: Mapping[str, str]) -> Reply:
+async def post(
+    opened: HttpClient, transport: Transport, body: bytes, headers: Mapping[str, str], why_not: WhyNot
+) -> Reply:
     """Send once. An answer that takes too long counts as trouble; of a long one only its status counts.
 
     Raises httpx.UnsupportedProtocol or httpx.InvalidURL for an address that is none.
     """
+    send = _Send(why_not, transport.seconds_most)
     try:
         async with (
-            asyncio.timeout(transport.seconds_most),
-            opened.stream("POST", transport.url, content=body, headers=dict(headers)) as answer,
+            send.limit,
+            opened.stream(
+                "POST", transport.url, content=body, headers=dict(headers), extensions={"trace": send.step}
+            ) as answer,
         ):
             await _drain(answer, transport.answer_bytes_most)
     except httpx.UnsupportedProtocol:
         raise
+    except _StoppedError as stopped:
+        return NotSent(stopped.reason)
     except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
-        return Trouble(type(error).__name__)
+        return (Trouble if send.began else NotSent)(type(error).__name__)
     if answer.is_success:
         return Delivered()
     reason = f"http-{answer.status_code}"
     permanent = answer.is_client_error and answer.status_code not in _PASSING
     return RefusedForGood(reason) if permanent else Trouble(reason)
+
+
+class _StoppedError(Exception):
+    """The request was stopped before its first byte."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Send:
+    """One request: whether it began, and how long each half of it, connecting and answering, may take."""
+
+    def __init__(self, why_not: WhyNot, seconds_most: float) -> None:
+        self._why_not = why_not
+        self._seconds_most = seconds_most
+        self.limit = asyncio.timeout(seconds_most)
+        self.began = False
+
+    async def step(self, name: str, _: Mapping[str, object]) -> None:
+        if name != _FIRST_BYTE:
+            return
+        # What is committed here must not be cut off half-way.
+        self.limit.reschedule(None)
+        if (reason := await self._why_not()) is not None:
+            raise _StoppedError(reason)
+        self.began = True
+        self.limit.reschedule(asyncio.get_running_loop().time() + self._seconds_most)
 
 
 async def _drain(answer: httpx.Response, most: int) -> None:

@@ -15,7 +15,7 @@ from shared.events.intake import ConsentGiven, ConsentRevoked
 from shared.path.transaction.delivery import AnyDelivery, Consumed, Redriven, bare
 from shared.platform.db import Connection, Row
 
-AGE_SECONDS_MOST = 60.0
+AGE_SECONDS_MOST = 20.0
 """The oldest partition may be this old when the gate opens; a revocation works within it always."""
 
 # A revoked consent stays as an empty row: a late ConsentGiven of the same id can't revive it.

@@ -1,0 +1,178 @@
+"""The books of a gated lane (42 CFR 2.25): nothing reaches a partner's socket that is not accounted for already.
+
+A send is committed as `attempted` before its first byte. What comes of it makes its AuditEvent `made`, `refused` or
+`gave-up`, or `not-sent` where it is known that no byte left; without an answer it stays `attempted` for good. An end
+deletes the row and writes its outcome to lane internal in the same transaction.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
+
+from shared.events import wire
+from shared.events.envelope import Envelope, Event
+from shared.events.internal import DisclosureOutcome, DisclosureWithheld
+from shared.events.technical import DisclosureRecorded, DisclosureResult
+from shared.path.destination import Routes
+from shared.path.outbound.lane import WakeUp
+from shared.path.service import PATIENT, Service
+from shared.path.transaction import store
+from shared.path.transaction.batch import Batch
+from shared.path.transaction.delivery import Internal
+from shared.platform.clock import Clock
+from shared.platform.db import Connection, Pool
+from shared.rules.consent import Partner, Permitted
+
+MAY_HAVE_BEEN_RECEIVED = "may-have-been-received"
+# Only while the row is as it was read: another holder of the lane may have sent or ended it meanwhile.
+_ATTEMPTED = """UPDATE outbox SET attempts = attempts + 1, sends = sends + 1
+    WHERE id = $1 AND attempts = $2 AND sends = $3 RETURNING id"""
+_NOT_SENT = """UPDATE outbox SET attempts = $2 + 1, sends = $3, not_before = now() + $5
+    WHERE id = $1 AND (attempts, sends) = ($2 + $4::boolean::int, $3 + $4::boolean::int) RETURNING id"""
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """One row of a gated lane, read. `sends` counts those of which a byte may have left."""
+
+    id: int
+    key: str
+    program: str
+    cause: UUID
+    correlation_id: UUID
+    attempts: int
+    sends: int
+    stored_at: datetime
+    focus: str
+    attempt: int
+    event: Event
+
+    @property
+    def external_id(self) -> str:
+        """Of each send of this row: a crash after the send repeats it, and the partner recognises it."""
+        return str(uuid5(self.cause, "disclosure"))
+
+    @property
+    def may_have_been_received(self) -> bool:
+        """By an earlier send."""
+        return self.sends > 0
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Writes one lane's books."""
+
+    service: Service
+    partner: Partner
+    lane: str
+    routes: Routes
+    pool: Pool
+    clock: Clock
+    wake_up: WakeUp
+
+    async def attempted(self, disclosure: Disclosure, permitted: Permitted) -> bool:
+        """Commit that a byte may leave from now on. False where the row is no longer this lane's to send."""
+        batch = Batch(PATIENT, {}, self.routes)
+        self._record(batch, disclosure, "attempted", MAY_HAVE_BEEN_RECEIVED, permitted)
+        async with self.pool.acquire() as connection, connection.transaction():
+            values = (disclosure.id, disclosure.attempts, disclosure.sends)
+            if await connection.fetchrow(_ATTEMPTED, *values) is None:
+                return False
+            await self._store(connection, batch)
+        self.wake_up.ring(batch.lanes)
+        return True
+
+    async def not_sent(
+        self, disclosure: Disclosure, reason: str, permitted: Permitted, pause: timedelta, committed: bool
+    ) -> None:
+        """No byte left, whether the attempt was `committed` or not: the next send takes its place in the books."""
+        batch = Batch(PATIENT, {}, self.routes)
+        self._record(batch, disclosure, "not-sent", reason, permitted)
+        values = (disclosure.id, disclosure.attempts, disclosure.sends, committed, pause)
+        async with self.pool.acquire() as connection, connection.transaction():
+            if await connection.fetchrow(_NOT_SENT, *values) is None:
+                return
+            await self._store(connection, batch)
+        self.wake_up.ring(batch.lanes)
+
+    async def sent(
+        self,
+        disclosure: Disclosure,
+        outcome: DisclosureOutcome,
+        result: DisclosureResult,
+        reason: str | None,
+        permitted: Permitted,
+    ) -> None:
+        """The row ends with what came of its last send."""
+        batch = Batch(PATIENT, {}, self.routes)
+        cause = self._record(batch, disclosure, result, reason, permitted)
+        await self._end(batch, disclosure, outcome, cause)
+
+    async def withheld(self, disclosure: Disclosure, outcome: DisclosureWithheld) -> None:
+        """The row ends unsent; earlier sends of it keep their place in the books."""
+        batch = Batch(PATIENT, {}, self.routes)
+        result: DisclosureResult = "withheld-after-attempt" if outcome.may_have_been_received else "withheld"
+        cause = self._record(batch, disclosure, result, outcome.reason, None)
+        await self._end(batch, disclosure, outcome, cause)
+
+    async def _end(self, batch: Batch, disclosure: Disclosure, outcome: DisclosureOutcome, cause: UUID) -> None:
+        """The row's end, its accounting and its outcome: all or none."""
+        batch.note(self._internal(disclosure, outcome, cause))
+        async with self.pool.acquire() as connection, connection.transaction():
+            await store.delete(connection, self.lane, [disclosure.id])
+            await self._store(connection, batch)
+        self.wake_up.ring(batch.lanes)
+
+    async def _store(self, connection: Connection, batch: Batch) -> None:
+        now = self.clock.now()
+        await store.store(connection, self.service.deciders[PATIENT], batch, now, now)
+
+    def _record(
+        self,
+        batch: Batch,
+        disclosure: Disclosure,
+        result: DisclosureResult,
+        reason: str | None,
+        permitted: Permitted | None,
+    ) -> UUID:
+        """Into the batch; the record's id. What was withheld has an AuditEvent of its own, beside those of sends."""
+        now, cause = self.clock.now(), uuid5(disclosure.cause, f"{result}:{disclosure.attempt}:{disclosure.attempts}")
+        about = f"send:{disclosure.sends + 1}" if permitted else "withheld"
+        recorded = DisclosureRecorded(
+            audit_id=str(uuid5(disclosure.cause, f"audit:{about}")),
+            result=result,
+            reason=reason,
+            partner=self.partner.name,
+            purpose=self.partner.purpose,
+            service=self.service.name,
+            focus=disclosure.focus,
+            consent_id=permitted.consent_id if permitted else None,
+            recorded_at=now,
+            fields=permitted.fields if permitted else (),
+        )
+        record = wire.write(recorded, self._envelope(recorded, disclosure, cause, now))
+        batch.emit(recorded, record, disclosure.key, disclosure.program)
+        return cause
+
+    def _envelope(self, event: Event, disclosure: Disclosure, cause: UUID, now: datetime) -> Envelope:
+        return Envelope(
+            id=cause,
+            source=self.service.name,
+            event=type(event).__name__,
+            program=disclosure.program,
+            patient=disclosure.key,
+            at=now,
+            correlation_id=disclosure.correlation_id,
+            causation_id=disclosure.cause,
+        )
+
+    def _internal(self, disclosure: Disclosure, outcome: DisclosureOutcome, cause: UUID) -> Internal:
+        return Internal(
+            id=cause,
+            key=disclosure.key,
+            program=disclosure.program,
+            at=self.clock.now(),
+            producer=self.service.name,
+            correlation_id=disclosure.correlation_id,
+            event=outcome,
+        )
