@@ -5,6 +5,7 @@ number, so that a correction meets what it corrects.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -12,6 +13,7 @@ from services.testing.assigning import asks_whose, assigned
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import LaboratoryReport, Status
+from services.testing.measures import questions, topic_of
 from services.testing.messages import AcknowledgeEscalation, ReportResult, ResolveEscalation
 from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
 from services.testing.submitted import (
@@ -25,6 +27,7 @@ from services.testing.submitted import (
     results,
     specimen_number,
 )
+from services.testing.worklist import COMPARE, MAP_CODE, code_task
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
@@ -47,11 +50,19 @@ TAKES: dict[str, ResourceSupport] = {
 NO_DRUG_TEST = (OUTCOME, "not-a-drug-test")
 
 
+@dataclass
+class _Notes:
+    """What interpreting leaves behind: the tag of each resource, and the codes that no table knows."""
+
+    tags: dict[str, tuple[str, str]] = field(default_factory=dict)
+    unmapped: dict[str, None] = field(default_factory=dict)
+
+
 def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
     """One command for each report; an Observation that no report names belongs to an earlier one or is its own."""
     submitted = Submitted(entries, context)
     commands: list[Command] = []
-    tags: dict[str, tuple[str, str]] = {}
+    notes = _Notes()
     grouped = {name for each in entries for name in (*results(each.resource), *members(each.resource))}
     for entry in entries:
         match entry.type:
@@ -60,13 +71,15 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
             case "Task":
                 commands.append(escalation_command(entry, AcknowledgeEscalation, ResolveEscalation))
             case "DiagnosticReport":
-                commands.extend(_commands(_of_report(entry, submitted), entry, submitted, tags))
+                commands.extend(_commands(_of_report(entry, submitted), entry, submitted, notes))
             case "Observation" if f"Observation/{entry.id}" not in grouped:
-                commands.extend(_commands(_of_observation(entry, submitted), entry, submitted, tags))
+                commands.extend(_commands(_of_observation(entry, submitted), entry, submitted, notes))
             case _:
                 pass
     as_received = [each for each in entries if each.type != "Task" or asks_whose(_stored(each, context))]
-    return Interpretation(tuple(commands), tuple(_accepted(each, tags, context) for each in as_received))
+    accepted = tuple(_accepted(each, notes.tags, context) for each in as_received)
+    unmapped = (code_task(context.program, context.caller.name, each, context.now) for each in notes.unmapped)
+    return Interpretation(tuple(commands), accepted, questions=tuple(unmapped))
 
 
 def _accepted(entry: BundleEntry, tags: Mapping[str, tuple[str, str]], context: Context) -> BundleEntry:
@@ -83,16 +96,18 @@ def _stored(entry: BundleEntry, context: Context) -> Json:
 
 
 def _commands(
-    report: LaboratoryReport, entry: BundleEntry, submitted: Submitted, tags: dict[str, tuple[str, str]]
+    report: LaboratoryReport, entry: BundleEntry, submitted: Submitted, notes: _Notes
 ) -> Iterator[ReportResult]:
     """The report as a command, its Observations tagged with it; what is no drug test is only marked."""
-    context = submitted.context
+    context, tags = submitted.context, notes.tags
+    notes.unmapped |= dict.fromkeys(questions(report, context.caller.name, context.settings))
     try:
         command = interpreted(report, context.program, context.caller.name, context.settings)
     except TooManyComponents as error:
         raise refuse(422, "too-costly", entry.place, f"A report holds at most {COMPONENTS_MOST} results.") from error
     if command is None:
-        tags[f"{entry.type}/{entry.id}"] = NO_DRUG_TEST
+        if topic_of(report, context.caller.name, context.settings) == "other":
+            tags[f"{entry.type}/{entry.id}"] = NO_DRUG_TEST
         return
     earlier = report_of(_stored(entry, context))
     if earlier is not None:
@@ -165,4 +180,5 @@ EDGE = Edge(
     interpret=interpret,
     order=("Specimen", "Observation", "DiagnosticReport", "Task"),
     unknown_patient="waiting",
+    questions=frozenset({MAP_CODE, COMPARE}),
 )

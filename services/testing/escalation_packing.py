@@ -23,6 +23,7 @@ OWNERS: dict[str, str] = {
     "specimen-substituted-or-adulterated": "primary-therapist",
     "recollection-needed": "case-manager",
     "laboratory-code-unmapped": "case-manager",
+    "result-unclear": "case-manager",
 }
 REASONS = tuple(OWNERS)
 SIGNALS = (
@@ -34,6 +35,7 @@ SIGNALS = (
     "medical-review",
     "specimen-not-valid",
     "unmapped-code",
+    "result-unclear",
 )
 STORED_SIGNALS_MOST = 2
 """Of an open escalation's signals, how many newest the state keeps; each stays readable in earlier events."""

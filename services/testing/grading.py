@@ -135,12 +135,12 @@ def _outcome(measure: str | Foreign, by: _Circumstances) -> tuple[ResultOutcome,
         return "cancelled", None
     if letter == "w" or not by.graded or tables.family_of(analyte) is None:
         return "pending", None
+    if letter == "i":
+        return "indeterminate", None
     if letter == "v" or tables.family_of(analyte) == "validity":
         return by.report.condition, None
     if letter == "u":
         return "rejected-unsatisfactory", None
-    if letter == "i":
-        return "indeterminate", None
     return _positive(measure, by) if letter == "p" else _negative(measure, by)
 
 

@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
+from services.testing.figures import AtLimit
 from shared.events.codes import HUB
 from shared.events.envelope import name_id
 
@@ -22,6 +23,8 @@ not sent again. `registered` covers codes without a result yet (I, S, O, N). `un
 Extent = Literal["report", "message", "component"]
 """How much of a report is sent: all of it; what an HL7 message changes (its statuses are of each component, and what it
 doesn't name stands); or one component of it alone."""
+
+TAKEN_BACK: tuple[Status, ...] = ("cancelled", "entered-in-error")
 
 REPORTS: UUID = uuid5(NAMESPACE_URL, f"{HUB}/report")
 
@@ -46,6 +49,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     cutoff: Decimal | None = None
     """The laboratory's own, in the unit of `number`, where it sends one."""
+    at_cutoff: AtLimit = "positive"
+    """What a figure at the cut-off itself shows."""
     flags: tuple[str, ...] = ()
     """Interpretation codes (HL7 table 0078, v3 ObservationInterpretation)."""
 

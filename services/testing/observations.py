@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from services.testing.interpretation import cutoff_in
+from services.testing.figures import Cutoff, cutoff_in, figure_in
 from services.testing.laboratory import Code, Component, Status
 from shared.edge.json import Json
 from shared.events.codes import HUB
@@ -44,6 +44,9 @@ def component_of(measured: Json, status: str) -> Component:
     text = measured.get("valueString", concept.get("text", ""))
     if "valueBoolean" in measured:
         text = "positive" if measured["valueBoolean"] else "negative"
+    figure = figure_in(str(text)) if number is None else None
+    unit = str(quantity.get("code", quantity.get("unit", ""))) or (figure.unit if figure else "")
+    cutoff = _cutoff(measured.get("referenceRange", ()), unit)
     return Component(
         codes=codes_of(measured["code"]),
         status=STATUS.get(status, "unknown"),
@@ -51,20 +54,22 @@ def component_of(measured: Json, status: str) -> Component:
         text=str(text),
         number=None if number is None else Decimal(number),
         comparator=str(quantity.get("comparator", "")),
-        unit=str(quantity.get("code", quantity.get("unit", ""))),
-        cutoff=_cutoff(measured.get("referenceRange", ())),
+        unit=unit,
+        cutoff=cutoff and cutoff.number,
+        at_cutoff=cutoff.at_limit if cutoff else "positive",
         flags=tuple(code for each in measured.get("interpretation", ()) for code in raw_codes(each)),
     )
 
 
-def _cutoff(ranges: Sequence[Json]) -> Decimal | None:
+def _cutoff(ranges: Sequence[Json], unit: str) -> Cutoff | None:
     """The laboratory's own: what lies below `high` is negative, where nothing lies below `low`."""
     for each in ranges:
-        if (found := cutoff_in(str(each.get("text", "")))) is not None:
+        if (found := cutoff_in(str(each.get("text", "")), unit)) is not None:
             return found
-        high, low = each.get("high", {}).get("value"), each.get("low", {}).get("value", 0)
-        if high is not None and Decimal(low) == 0:
-            return Decimal(high)
+        high, low = each.get("high", {}), each.get("low", {}).get("value", 0)
+        if high.get("value") is not None and Decimal(low) == 0:
+            written = f"0-{high['value']} {high.get('code', high.get('unit', ''))}"
+            return cutoff_in(written, unit)
     return None
 
 

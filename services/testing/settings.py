@@ -15,6 +15,7 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
     dilute_gravity: float
     adulterated_ph_low: float
     adulterated_ph_high: float
+    adulterated_nitrite_ug_ml: float
     invalid_ph_low: float
     invalid_ph_high: float
     temperature_low_f: float

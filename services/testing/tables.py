@@ -68,6 +68,10 @@ CROSS_REACTIVE: dict[str, frozenset[str]] = {
     row["rxnorm"]: frozenset(row["metabolite_groups"].split()) for row in _rows("cross_reactive.csv")
 }
 """Ingredients that a published list names, and the metabolite groups that an immunoassay may take them for."""
+VALIDITY_TITLES: dict[str, str] = {row["title"]: row["analyte"] for row in _rows("validity.csv")}
+"""Under which names laboratories write what they check of a specimen, where they have no LOINC code for it."""
+ADULTERANTS = ("adulterant", "oxidant")
+"""What no urine holds of itself: found, the specimen is adulterated."""
 
 BUPRENORPHINE, METHADONE = "1819", "6813"
 MAINTENANCE: dict[str, tuple[str, str]] = {
@@ -92,3 +96,8 @@ def family_of(analyte: str) -> Family | None:
     """None for an unmapped analyte."""
     known = ANALYTES.get(analyte)
     return None if known is None else known.family
+
+
+def drugs() -> set[str]:
+    """The names of all analytes that are drugs or their metabolites."""
+    return {name for name, analyte in ANALYTES.items() if analyte.family != "validity"}

@@ -88,8 +88,7 @@ def _of_report(each: Graded, standing: Sequence[Graded], settings: Settings) -> 
     yield from _safety(each, positives)
     yield from _absent(each, positives, standing, settings)
     yield from _specimen(each, standing)
-    if any(result.analyte == tables.UNMAPPED for result in each.results):
-        yield _cause(each, "laboratory-code-unmapped", 1, "unmapped-code")
+    yield from _unclear(each, specimen)
 
 
 def _unexpected(
@@ -110,6 +109,26 @@ def _safety(each: Graded, positives: Sequence[AnalyteResult]) -> Iterator[Cause]
     known = [result for result in each.results if result.outcome in NO_NEW_USE and result.finding == "positive"]
     if _opioid(known) or _together(known, positives):
         yield _cause(each, "baseline-opioid-safety", 2, "baseline-safety")
+
+
+def _unclear(each: Graded, specimen: Sequence[Graded]) -> Iterator[Cause]:
+    """What shows neither presence nor absence, or can't be read, is looked up by a person: T2 where it is an opioid.
+
+    A definitive method that found it, or did not, in this specimen settles it.
+    """
+    settled = {
+        result.analyte
+        for other in specimen
+        for result in other.results
+        if result.confirmed and result.finding in ("positive", "negative")
+    }
+    unclear = [
+        result
+        for result in each.results
+        if result.finding == "indeterminate" and result.outcome != "cancelled" and result.analyte not in settled
+    ]
+    if unclear:
+        yield _cause(each, "result-unclear", 2 if _opioid(unclear) else 1, "result-unclear")
 
 
 def _absent(

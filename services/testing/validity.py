@@ -1,69 +1,153 @@
-"""The condition of a specimen (urine): as the laboratory states it, else as its figures show (domain 4.3)."""
+"""The condition of a specimen (urine): as the laboratory states it, else as its figures show (domain 4.3).
+
+Where neither can be read it is unclear (None): such a specimen shows no absence, and a person is asked.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from services.testing.laboratory import Component
+from services.testing import tables
+from services.testing.figures import Figure, figure_in, plain_unit
+from services.testing.findings import read
+from services.testing.laboratory import TAKEN_BACK, Component
 from services.testing.settings import Validity
 from shared.events.testing import Condition
 
-_WORDS_OF_CONDITION: tuple[tuple[str, Condition], ...] = (
+_PARTS: tuple[tuple[str, Condition], ...] = (
     ("substitut", "substituted"),
     ("adulterat", "adulterated"),
     ("dilut", "dilute"),
     ("invalid", "invalid"),
     ("abnormal", "invalid"),
 )
+"""Of words that state a condition; the gravest first."""
+_STATED = re.compile("|".join(part for part, _ in _PARTS))
+_OF_ANY_ROW = re.compile(r"\b(substituted|adulterated|dilute)\b")
+_DENIED_BEFORE = re.compile(r"(\b(no|not|non|none|without)\b[^.;:,]*|\bun)$")
+_DENIED_AFTER = re.compile(
+    r"(ion|ants?)\W*\b(no|not|none|neg|negative|absent|normal)\b|\w*\s*[:=?]\s*(no|none|n|neg|negative|absent)\W*$"
+)
+_AS_IT_SHOULD_BE = re.compile(
+    r"\b(normal|valid|acceptable|accepted|adequate|ok|pass(ed)?|within|in range|consistent|satisfactory)\b"
+)
+_DENIED = re.compile(r"\b(no|not|non)\b")
 
-
-UNITS: Mapping[str, tuple[str, ...]] = {
-    "creatinine": ("", "mg/dl"),
-    "temperature": ("", "[degf]", "degf", "f"),
+UNITS: Mapping[str, Mapping[str, Decimal]] = {
+    "creatinine": {
+        "": Decimal(1),
+        "mg/dl": Decimal(1),
+        "ug/ml": Decimal("0.1"),
+        "g/l": Decimal(100),
+        "mmol/l": Decimal("11.312"),
+        "umol/l": Decimal("0.011312"),
+    },
+    "nitrite": {"": Decimal(1), "ug/ml": Decimal(1), "mg/dl": Decimal(10), "ng/ml": Decimal("0.001")},
+    "temperature": {"": Decimal(1), "[degf]": Decimal(1), "degf": Decimal(1), "°f": Decimal(1), "f": Decimal(1)},
 }
-"""In which the limits are; a figure in any other is not judged, never converted."""
-_NEGATED = re.compile(r"\b(no|not|non|without|un(?=adulterat|dilut|substitut))")
+"""What a figure is multiplied by to be in the limits' unit: creatinine in mg/dL (113.12 g/mol), nitrite in mcg/mL,
+temperature in degrees Fahrenheit. A figure in any other unit can't be read."""
+_CELSIUS = ("cel", "degc", "[degc]", "°c", "c")
 _HARDLY = Decimal("0.00001")
 """Less than any of these measures is read to."""
 
 
-def condition_of(measured: Iterable[tuple[str, Component]], limits: Validity, *, rejected: bool) -> Condition:
-    """From the validity measures of a specimen, each with its analyte."""
+def condition_of(measured: Iterable[tuple[str, Component]], limits: Validity, *, rejected: bool) -> Condition | None:
+    """From the components of a specimen, each with what it measures; None where its validity is unclear."""
     if rejected:
         return "rejected-unsatisfactory"
+    stated: list[Condition] = []
     figures: dict[str, Decimal] = {}
+    unclear = False
     for analyte, component in measured:
-        if (stated := _stated(component)) is not None:
-            return stated
-        if component.number is not None and component.unit.lower() in UNITS.get(analyte, (component.unit.lower(),)):
-            figures[analyte] = _bounded(component.comparator, component.number)
-    return by_figures(figures, limits)
+        found = _judged(analyte, component, limits)
+        if isinstance(found, Decimal):
+            figures[analyte] = found
+        elif found is None:
+            unclear = True
+        elif found != "valid":
+            stated.append(found)
+    if stated:
+        return next(condition for _, condition in _PARTS if condition in stated)
+    found = by_figures(figures, limits)
+    return None if unclear and found == "valid" else found
 
 
-def _stated(component: Component) -> Condition | None:
-    """As the laboratory states it; where it denies something, the figures judge."""
-    words = " ".join([component.text, *(f"{each.code} {each.display}" for each in component.values)]).lower()
-    if _NEGATED.search(words):
-        return None
-    return next((condition for part, condition in _WORDS_OF_CONDITION if part in words), None)
+def _judged(analyte: str, component: Component, limits: Validity) -> Condition | Decimal | None:
+    """What one row says of the specimen: a condition, a figure that says it with others, or nothing that is clear."""
+    if component.status in (*TAKEN_BACK, "registered"):
+        return "valid"
+    if tables.family_of(analyte) != "validity":
+        return _stated(component, _OF_ANY_ROW) or "valid"
+    stated = _stated(component, _STATED)
+    if stated in (None, "valid") and analyte not in tables.ADULTERANTS and (figure := _figure(component)) is not None:
+        return _of_figure(analyte, figure, limits)
+    return stated or _by_sense(analyte, component)
 
 
-def _bounded(comparator: str, number: Decimal) -> Decimal:
-    """`<2` lies below 2 and `>9` above 9."""
-    return number + {"<": -_HARDLY, ">": _HARDLY}.get(comparator, Decimal(0))
+def _by_sense(analyte: str, component: Component) -> Condition | None:
+    """Nitrite alone is no proof without its figure: bacteria make it too."""
+    sense, words = read(component), _words(component)
+    if sense == "positive" and analyte in tables.ADULTERANTS:
+        return "adulterated"
+    as_it_should_be = _AS_IT_SHOULD_BE.search(words) and not _DENIED.search(words)
+    return "valid" if sense == "negative" or as_it_should_be else None
 
 
-def by_figures(figures: Mapping[str, Decimal], limits: Validity) -> Condition:
-    """Creatinine in mg/dL, specific gravity, pH, temperature in degrees Fahrenheit; what is missing is not judged."""
-    creatinine, gravity = _float(figures, "creatinine"), _float(figures, "specific-gravity")
+def _of_figure(analyte: str, figure: Figure, limits: Validity) -> Condition | Decimal | None:
+    number = _converted(analyte, figure)
+    if number is None or analyte != "nitrite":
+        return number
+    return "adulterated" if number >= Decimal(str(limits.adulterated_nitrite_ug_ml)) else "valid"
+
+
+def _stated(component: Component, words_of_condition: re.Pattern[str]) -> Condition | None:
+    """As the laboratory states it; `valid` where it denies all that it names."""
+    words = _words(component)
+    named = list(words_of_condition.finditer(words))
+    stated = [found[0] for found in named if not _is_denied(words, found)]
+    gravest = next((condition for part, condition in _PARTS if any(part in each for each in stated)), None)
+    return "valid" if named and not stated else gravest
+
+
+def _is_denied(words: str, found: re.Match[str]) -> bool:
+    """`No adulterants`, `unadulterated`, `Adulteration: none detected`; and never `not normal: adulterated`."""
+    return bool(_DENIED_BEFORE.search(words[: found.start()]) or _DENIED_AFTER.match(words[found.end() :]))
+
+
+def _words(component: Component) -> str:
+    return " ".join([component.text, *(f"{each.code} {each.display}" for each in component.values)]).lower()
+
+
+def _figure(component: Component) -> Figure | None:
+    if component.number is not None:
+        return Figure(component.comparator, component.number, component.unit)
+    figure = figure_in(component.text)
+    return figure and figure._replace(unit=component.unit or figure.unit)
+
+
+def _converted(analyte: str, figure: Figure) -> Decimal | None:
+    """In the unit of the limits; `<2` lies below 2 and `>9` above 9."""
+    number = figure.number + {"<": -_HARDLY, ">": _HARDLY}.get(figure.comparator, Decimal(0))
+    unit = plain_unit(figure.unit)
+    if analyte == "temperature" and unit in _CELSIUS:
+        return number * 9 / 5 + 32
+    factors = UNITS.get(analyte, {unit: Decimal(1)})
+    return number * factors[unit] if unit in factors else None
+
+
+def by_figures(figures: Mapping[str, Decimal], limits: Validity) -> Condition | None:
+    """Creatinine in mg/dL, specific gravity, pH, temperature in degrees Fahrenheit; None where one alone is low."""
     if (ph := _by_ph(_float(figures, "ph"), limits)) is not None:
         return ph
     temperature = _float(figures, "temperature")
     if temperature is not None and not limits.temperature_low_f <= temperature <= limits.temperature_high_f:
         return "invalid"
-    if creatinine is None or gravity is None:
-        return "valid"
-    return _by_concentration(creatinine, gravity, limits)
+    creatinine, gravity = _float(figures, "creatinine"), _float(figures, "specific-gravity")
+    if creatinine is not None and gravity is not None:
+        return _by_concentration(creatinine, gravity, limits)
+    low = creatinine is not None and creatinine < limits.dilute_creatinine_mg_dl
+    return None if low or (gravity is not None and gravity < limits.dilute_gravity) else "valid"
 
 
 def _by_concentration(creatinine: float, gravity: float, limits: Validity) -> Condition:

@@ -6,6 +6,7 @@ them are stored together, or not at all.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -118,6 +119,13 @@ async def ask(pool: Pool, readings: Sequence[Reading], several: Several) -> ToAP
                 fact = reading.delivery
                 await resources.add(connection, [reading.question], fact.program, fact.at)
     return ToAPerson()
+
+
+async def list_questions(pool: Pool, questions: Sequence[AcceptedResource], program: str, now: datetime) -> None:
+    """Work of no patient, before what raised it is admitted: a crash between the two asks, and loses nothing."""
+    if questions:
+        async with pool.acquire() as connection:
+            await resources.add(connection, questions, program, now)
 
 
 def used_before() -> HttpRefusal:

@@ -43,11 +43,13 @@ class Context:
 
 @dataclass(frozen=True)
 class Interpretation:
-    """The commands, in order; the entries to store as they came; further resources to store beside them."""
+    """The commands, in order; the entries to store as they came; further resources to store beside them; and work
+    items of no patient, each stored once."""
 
     commands: tuple[Command, ...]
     accepted: tuple[BundleEntry, ...] = ()
     stored: tuple[AcceptedResource, ...] = ()
+    questions: tuple[AcceptedResource, ...] = ()
 
 
 UnknownPatient = Literal["refused", "waiting", "created"]
@@ -60,10 +62,12 @@ received."""
 
 @dataclass(frozen=True)
 class Edge:
-    """`order` is the fixed order in which the entries of a transaction are interpreted, by type."""
+    """`order` is the fixed order in which the entries of a transaction are interpreted, by type; `questions` are the
+    codes of its Tasks that are about no patient."""
 
     takes: Mapping[str, ResourceSupport]
     interpret: Callable[[Sequence[BundleEntry], Context], Interpretation]
     order: tuple[str, ...] = ()
     unknown_patient: UnknownPatient = "refused"
     also: frozenset[Also] = frozenset()
+    questions: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from shared.edge import admission, conditional, escalations, fhir
+from shared.edge import admission, conditional, escalations, fhir, questions
 from shared.edge.admission import Identified, OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
@@ -22,6 +22,7 @@ from shared.path.transaction.delivery import Answer, Commanded, Committed, Expec
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform import db
+from shared.platform.db import Connection
 from shared.platform.keys import Keys
 from shared.rules.decision import Refused
 
@@ -82,12 +83,15 @@ class Submissions:
 
     async def _submit(self, submission: Submission, caller: Caller) -> Done:
         async with self.inbox.pool.acquire() as connection:
+            if (done := await self._question(connection, submission, caller)) is not None:
+                return done
             resolved = await resolve(connection, self._keys, self.edge, submission, caller)
         fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in resolved.existing]
         if not fresh:
             return _done(resolved, Committed())
         context = self._context(caller, resolved)
         meant = escalations.of_hold(fresh, resolved.stored) or self.edge.interpret(fresh, context)
+        await admission.list_questions(self.inbox.pool, meant.questions, caller.program, context.now)
         delivery = self._delivery(submission, meant, context, fresh)
         subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)
         match await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)]):
@@ -97,6 +101,16 @@ class Submissions:
                 return _done(resolved, Committed())
             case Identified():
                 return await self._submit(submission, caller)
+
+    async def _question(self, connection: Connection, submission: Submission, caller: Caller) -> Done | None:
+        """The answer to a Task of no patient, alone in its submission; None for anything else."""
+        if len(submission.entries) > 1:
+            return None
+        (entry,) = submission.entries
+        version = await questions.answered(connection, self.edge, entry, caller, self.inbox.clock.now())
+        if version is None:
+            return None
+        return Done((_answered(entry, {(entry.type, str(entry.id)): version}),), incomplete=False)
 
     async def admit(self, subject: Subject, readings: Sequence[Reading]) -> Stored | Waiting | ToAPerson | Identified:
         """One patient: it is decided. Nobody known: it waits. Several: a person is asked. Raises HttpRefusal."""

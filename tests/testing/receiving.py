@@ -20,11 +20,17 @@ EPISODE_ID = str(uuid4())
 
 
 def message(
-    control: str = "M1", value: str = "POSITIVE", filler: str = "F7", status: str = "F", mrn: str = "SEEDED-MRN"
+    control: str = "M1",
+    value: str = "POSITIVE",
+    filler: str = "F7",
+    status: str = "F",
+    mrn: str = "SEEDED-MRN",
+    sent: str = "20260113120000-0500",
+    mode: str = "P",
 ) -> bytes:
     return "\r".join(
         (
-            rf"MSH|^~\&|LIS|TOXLAB|HUB|demo|20260113120000-0500||ORU^R01^ORU_R01|{control}|P|2.5.1",
+            rf"MSH|^~\&|LIS|TOXLAB|HUB|demo|{sent}||ORU^R01^ORU_R01|{control}|{mode}|2.5.1",
             f"PID|1||{mrn}^^^IOPDEMO^MR||Seeded^Bogus",
             f"OBR|1||{filler}|94307-6^Drug screen^LN|||20260112083000-0500{'|' * 15}20260113110000-0500|||{status}",
             f"OBX|1|ST|14314-9^Benzoylecgonine^LN||{value}||||||{status}",

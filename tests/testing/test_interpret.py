@@ -129,8 +129,8 @@ def test_without_a_number_an_update_of_the_resource_is_the_same_report() -> None
         ({"valueQuantity": {"value": Decimal(5)}, "referenceRange": [{"text": "<20 ng/mL"}]}, "negative"),
         ({"valueInteger": 5}, "indeterminate"),
         ({"interpretation": [{"coding": [{"code": "ND"}]}]}, "negative"),
-        ({"interpretation": [{"coding": [{"code": "A"}]}]}, "pending"),
-        ({"dataAbsentReason": {"text": "x"}}, "pending"),
+        ({"interpretation": [{"coding": [{"code": "A"}]}]}, "indeterminate"),
+        ({"dataAbsentReason": {"text": "x"}}, "indeterminate"),
     ],
 )
 def test_every_form_of_a_value(value: dict[str, Any], found: str) -> None:

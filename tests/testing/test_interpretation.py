@@ -8,17 +8,11 @@ from pathlib import Path
 import pytest
 
 from services.testing import tables
-from services.testing.interpretation import (
-    COMPONENTS_MOST,
-    SNOMED,
-    TooManyComponents,
-    finding,
-    interpret,
-    is_drug_test,
-    number_in,
-    sense_of,
-)
+from services.testing.figures import figure_in
+from services.testing.findings import SNOMED, read, sense_of
+from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, interpret
 from services.testing.laboratory import Code, Component, LaboratoryReport, report_id
+from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
 from services.testing.validity import by_figures
 from shared.events.codes import INTERPRETATION, LOINC
@@ -78,54 +72,54 @@ def test_events_of_a_laboratory(text: str, sense: str | None) -> None:
 
 def test_an_abnormal_flag_alone_is_never_positive() -> None:
     for flag in ("A", "AA", "H", "HH", "L", "N", "ABN"):
-        assert finding(component(flags=(flag,))) == "pending"
+        assert read(component(flags=(flag,))) is None
 
 
 def test_the_value_is_believed_before_the_flag() -> None:
-    assert finding(component(text="NEGATIVE", flags=("A",))) == "negative"
-    assert finding(component(text="POSITIVE", flags=("N",))) == "positive"
+    assert read(component(text="NEGATIVE", flags=("A",))) == "negative"
+    assert read(component(text="POSITIVE", flags=("N",))) == "positive"
 
 
 def test_a_coded_value_is_believed_before_interpretation_and_text() -> None:
     emitted = component(values=(Code("260385009", SNOMED),), flags=("POS",), text="positive")
-    assert finding(emitted) == "negative"
+    assert read(emitted) == "negative"
 
 
 def test_an_interpretation_code_is_believed_before_the_figure() -> None:
-    assert finding(component(number=Decimal(12), flags=("NEG",))) == "negative"
-    assert finding(component(values=(Code("POS", INTERPRETATION),))) == "positive"
+    assert read(component(number=Decimal(12), flags=("NEG",))) == "negative"
+    assert read(component(values=(Code("POS", INTERPRETATION),))) == "positive"
 
 
 def test_a_figure_is_judged_by_the_laboratorys_own_cutoff_only() -> None:
-    assert finding(component("16226-3", number=Decimal(200))) == "indeterminate"
-    assert finding(component("16226-3", number=Decimal(200), cutoff=Decimal(100))) == "positive"
-    assert finding(component("16226-3", number=Decimal(99), cutoff=Decimal(100))) == "negative"
+    assert read(component("16226-3", number=Decimal(200))) == "indeterminate"
+    assert read(component("16226-3", number=Decimal(200), cutoff=Decimal(100))) == "positive"
+    assert read(component("16226-3", number=Decimal(99), cutoff=Decimal(100))) == "negative"
 
 
 def test_less_than_something_above_the_cutoff_shows_nothing() -> None:
     less = component(number=Decimal(500), comparator="<", cutoff=Decimal(100))
     more = component(number=Decimal(50), comparator=">", cutoff=Decimal(100))
-    assert [finding(less), finding(more)] == ["indeterminate", "indeterminate"]
+    assert [read(less), read(more)] == ["indeterminate", "indeterminate"]
 
 
 def test_below_what_the_laboratory_reports_is_negative() -> None:
-    assert finding(component("16226-3", number=Decimal(50), comparator="<")) == "negative"
-    assert finding(component("16226-3", text="<50 ng/mL")) == "negative"
+    assert read(component("16226-3", number=Decimal(50), comparator="<")) == "negative"
+    assert read(component("16226-3", text="<50 ng/mL")) == "negative"
 
 
 def test_a_quantitative_code_may_carry_an_event() -> None:
-    assert finding(component("8220-6", text="POS")) == "positive"
-    assert finding(component("3394-4", text="negative")) == "negative"
+    assert read(component("8220-6", text="POS")) == "positive"
+    assert read(component("3394-4", text="negative")) == "negative"
 
 
 def test_a_local_code_says_it_in_its_display() -> None:
-    assert finding(component(values=(Code("9", "", "Not detected"),))) == "negative"
+    assert read(component(values=(Code("9", "", "Not detected"),))) == "negative"
 
 
 def test_numbers_in_text() -> None:
-    assert number_in("<50 ng/ml") == ("<", Decimal(50))
-    assert number_in("12.5") == ("", Decimal("12.5"))
-    assert number_in("1-2") is None
+    assert figure_in("<50 ng/ml") == ("<", Decimal(50), "ng/ml")
+    assert figure_in("12.5") == ("", Decimal("12.5"), "")
+    assert figure_in("1-2") is None
 
 
 def test_a_code_for_absence_cannot_be_positive() -> None:
@@ -175,7 +169,7 @@ def test_an_infection_test_is_no_drug_test_though_it_says_detected() -> None:
     covid = laboratory_report(
         component("94500-6", values=(Code("260373001", SNOMED),)), panel=(Code("94531-1", LOINC),)
     )
-    assert not is_drug_test(covid, "lab", SETTINGS)
+    assert topic_of(covid, "lab", SETTINGS) == "other"
     assert interpret(covid, "demo", "lab", SETTINGS) is None
 
 
@@ -221,8 +215,14 @@ def test_specimen_validity_by_figures(creatinine: float, gravity: float, ph: flo
     assert by_figures({name: Decimal(str(each)) for name, each in figures.items()}, SETTINGS.validity) == condition
 
 
-def test_what_was_not_measured_is_not_judged() -> None:
-    assert by_figures({"creatinine": Decimal(1)}, SETTINGS.validity) == "valid"
+def test_what_was_not_measured_is_not_judged_where_the_rest_is_as_usual() -> None:
+    for figures in ({}, {"creatinine": Decimal(80)}, {"specific-gravity": Decimal("1.015")}):
+        assert by_figures(figures, SETTINGS.validity) == "valid"
+
+
+def test_one_low_figure_alone_leaves_the_specimen_unclear() -> None:
+    for figures in ({"creatinine": Decimal(1)}, {"specific-gravity": Decimal("1.002")}):
+        assert by_figures(figures, SETTINGS.validity) is None
 
 
 def test_the_laboratorys_own_event_on_the_specimen_stands() -> None:
@@ -244,14 +244,6 @@ def test_a_figure_below_what_can_be_read_is_below_it() -> None:
     below = component("2161-8", number=Decimal(2), comparator="<")
     assert interpreted(drug, below, gravity).condition == "substituted"
     assert interpreted(drug, component("2161-8", text="<2 mg/dL"), gravity).condition == "substituted"
-
-
-def test_a_figure_in_another_unit_than_the_limits_is_not_judged() -> None:
-    drug, gravity = component("14314-9", text="NEG"), component("2965-2", number=Decimal("1.0005"))
-    for figure in (component("2161-8", number=Decimal("1.1"), unit="g/L"), component("2161-8", text="1.1 g/L")):
-        assert interpreted(drug, figure, gravity).condition == "valid"
-    same = component("2161-8", number=Decimal("1.1"), unit="mg/dL")
-    assert interpreted(drug, same, gravity).condition == "substituted"
 
 
 def test_a_figure_that_was_taken_back_measures_nothing() -> None:
@@ -309,6 +301,7 @@ TABLES = [
     "products.csv",
     "ordinary.csv",
     "cross_reactive.csv",
+    "validity.csv",
 ]
 
 
@@ -331,6 +324,7 @@ def test_the_tables_know_one_another() -> None:
     groups = {each.metabolite_group for each in tables.ANALYTES.values()}
     assert {each for named in tables.CROSS_REACTIVE.values() for each in named} <= groups
     assert not tables.ORDINARY & {*tables.CROSS_REACTIVE, *tables.INGREDIENTS}
+    assert set(tables.VALIDITY_TITLES.values()) <= set(tables.ANALYTES)
     assert set(SETTINGS.residual_days) <= {each.metabolite_group for each in tables.ANALYTES.values()}
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
+from services.testing.findings import SNOMED
 from services.testing.hl7.header import DATA_ERROR, Fault, Header, Nak
-from services.testing.interpretation import SNOMED
 from services.testing.laboratory import Code
 from shared.edge.moments import WrongMoment, planned
 from shared.events.codes import INTERPRETATION, LOINC
@@ -15,6 +15,7 @@ from shared.events.codes import INTERPRETATION, LOINC
 SYSTEMS = {
     "LN": LOINC,
     "LOINC": LOINC,
+    "2.16.840.1.113883.6.1": LOINC,
     "SCT": SNOMED,
     "SNM": SNOMED,
     "SNOMED-CT": SNOMED,

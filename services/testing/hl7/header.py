@@ -61,6 +61,11 @@ class Header:
         return self.fields[10] if len(self.fields) > 10 else ""
 
     @property
+    def is_trial(self) -> bool:
+        """Whether it was sent to try something, by MSH-11: in training or debugging, about nobody's care."""
+        return self.text(11).upper() in ("T", "D")
+
+    @property
     def version(self) -> str:
         return self.text(12)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from services.testing.figures import cutoff_in, figure_in, number_in
 from services.testing.hl7.fields import Fields
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
-from services.testing.interpretation import cutoff_in, number_in
 from services.testing.laboratory import Component, LaboratoryReport, Status, specimen_of
 
 OBSERVATION_STATUS: Mapping[str, Status] = {
@@ -149,12 +149,16 @@ class Hl7Reader(Fields):
     def _component(self, observation: Any, of_report: Status) -> Component:
         status = self._observation_status(observation) or of_report
         kind = self.text(observation, 2)
+        figure = figure_in(self.text(observation, 5))
+        unit = self.text(observation, 6) or (figure.unit if figure else "")
+        cutoff = cutoff_in(self.text(observation, 7), unit)
         baseline = Component(
             codes=self.codes(observation, 3),
             status=status,
-            cutoff=cutoff_in(self.text(observation, 7)),
+            cutoff=cutoff and cutoff.number,
+            at_cutoff=cutoff.at_limit if cutoff else "positive",
             flags=tuple(self.part(each, 1) for each in self.repetitions(observation, 8)),
-            unit=self.text(observation, 6),
+            unit=unit,
         )
         replace = msgspec.structs.replace
         match kind:
@@ -170,11 +174,12 @@ class Hl7Reader(Fields):
                 return baseline
 
     def _structured(self, observation: Any) -> dict[str, Any]:
-        """SN: comparator, number; a ratio or range becomes text that no rule reads."""
-        comparator, number, separator = (self.text(observation, 5, each) for each in (1, 2, 3))
-        if separator:
-            return {"text": f"{number}{separator}{self.text(observation, 5, 4)}"}
-        return {"comparator": comparator, "number": _number(number)}
+        """SN: comparator, number; a ratio or range becomes text that no rule reads, and words are words."""
+        comparator, number, separator, second = (self.text(observation, 5, each) for each in (1, 2, 3, 4))
+        figure = None if separator else _number(number)
+        if figure is None:
+            return {"text": f"{comparator} {number}{separator}{second}".strip()}
+        return {"comparator": comparator, "number": figure}
 
 
 def _with_same_specimen(report: LaboratoryReport, reports: Sequence[LaboratoryReport]) -> LaboratoryReport:
@@ -187,8 +192,7 @@ def _number(text: str) -> Decimal | None:
     try:
         number = Decimal(text.strip())
     except InvalidOperation:
-        figure = number_in(text)
-        return figure[1] if figure and not figure[0] else None
+        return number_in(text)
     return number if number.is_finite() else None
 
 

@@ -12,11 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.testing import assigning, hl7
-from services.testing.hl7 import Decoded, Fault, Nak
+from services.testing.hl7 import Decoded, Fault, Message, Nak
 from services.testing.hl7.acknowledgement import acknowledge
-from services.testing.hl7.results import PatientResult, cause_name, digest_of, listed, results
+from services.testing.hl7.results import PatientResult, cause_name, digest_of, listed, results, unmapped
 from services.testing.mllp import Frame
 from services.testing.senders import Laboratory, Sender, sender_of
+from services.testing.worklist import code_task, reuse_task
 from shared.edge import admission
 from shared.edge.admission import Identified, Reading, ToAPerson
 from shared.edge.fhir import Limits
@@ -68,15 +69,42 @@ class Hl7Receiver:
         return acknowledge(header, verdict.code, verdict.faults, self.running.clock.now()), verdict.status
 
     async def _take(self, content: bytes, decoded: Decoded, sender: Sender) -> None:
-        """Nothing is decided before every patient of the message is named. What is no drug test is stored, no more."""
+        """Nothing is decided before every patient of the message is named.
+
+        What is no drug test, or was sent to try something, is stored, no more.
+        """
         settings = self.running.inbox.settings
         message = hl7.parse(decoded, ZoneInfo(settings[sender.programs[0]].timezone))
-        found = results(message, sender, settings)
+        found = results(message, sender, settings) if not message.header.is_trial else []
         if not found:
             cause = uuid5(NAMESPACE_URL, f"{cause_name(message, sender)}|{digest_of(content)}")
             await self._store(self._document(cause, content, sender))
+        if not message.header.is_trial:
+            await self._ask(message, sender)
         for result in found:
-            await self._admit(self._readings(result, self._document(result.cause, content, sender)))
+            await self._admit_once(result, self._document(result.cause, content, sender))
+
+    async def _ask(self, message: Message, sender: Sender) -> None:
+        """What no table knows is a question to a person of each program."""
+        inbox, now = self.running.inbox, self.running.clock.now()
+        for program in sender.programs:
+            asked = unmapped(message, sender, inbox.settings[program])
+            tasks = tuple(code_task(program, sender.name, each, now) for each in asked)
+            await admission.list_questions(inbox.pool, tasks, program, now)
+
+    async def _admit_once(self, result: PatientResult, document: Document) -> None:
+        """Its number used again for something else is refused, and that too is stored and shown to a person."""
+        try:
+            await self._admit(self._readings(result, document))
+        except HttpRefusal as refused:
+            if refused.issues[0].code == "duplicate":
+                other = msgspec.structs.replace(document, id=uuid5(document.id, document.digest))
+                await self._store(other)
+                question = reuse_task(document.program, document.client, str(other.id), document.received_at)
+                await admission.list_questions(
+                    self.running.inbox.pool, (question,), document.program, document.received_at
+                )
+            raise
 
     async def _admit(self, readings: Sequence[Reading]) -> None:
         inbox, submissions = self.running.inbox, self.running.submissions

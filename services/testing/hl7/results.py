@@ -9,6 +9,7 @@ import msgspec
 
 from services.testing.hl7 import DATA_ERROR, REQUIRED_MISSING, Fault, Group, Message, Nak
 from services.testing.interpretation import TooManyComponents, interpret
+from services.testing.measures import questions
 from services.testing.messages import ReportResult
 from services.testing.senders import Sender, identifiers
 from services.testing.settings import Settings
@@ -58,7 +59,14 @@ def _commands(group: Group, program: str, sender: Sender, settings: Settings) ->
 
 
 def cause_name(message: Message, sender: Sender) -> str:
-    return f"hl7|{sender.name}|{message.header.control_id}"
+    """By control id and time of the message: a laboratory whose counter begins anew each day sends new messages."""
+    return f"hl7|{sender.name}|{message.header.control_id}|{message.header.text(7)}"
+
+
+def unmapped(message: Message, sender: Sender, settings: Settings) -> list[str]:
+    """The codes of the message that no table of this program knows, each once."""
+    reports = (report for group in message.groups for report in group.reports)
+    return list(dict.fromkeys(code for each in reports for code in questions(each, sender.name, settings)))
 
 
 def digest_of(content: bytes) -> str:

@@ -94,6 +94,10 @@ RETURNING = "RETURNING type, id, version"
 # Stored once, beside a fact that waits or a work item that the same message makes again.
 _ADD = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, sealed, body)
     VALUES ($1, $2, $3, '', $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"""
+# A work item of no patient in its new status, where it is still of the version named.
+_SETTLE = """UPDATE resources SET version = version + 1, status = $4, body = $5, updated_at = $6
+    WHERE type = $1 AND id = $2 AND program = $3 AND patient = '' AND version::text = coalesce($7, version::text)
+    RETURNING version"""
 # Public entries of a directory, of no patient; one that is as it was keeps its version.
 _PUBLISH = """INSERT INTO resources (type, id, program, patient, updated_at, body)
     SELECT $1, u.id, u.program, '', $5, u.body FROM unnest($2::text[], $3::text[], $4::text[]) AS u(id, program, body)
@@ -117,6 +121,15 @@ async def add(connection: Connection, resources: Sequence[AcceptedResource], pro
     """Store these once, of no patient yet; the same again changes nothing. `now` is clinic time."""
     for each in resources:
         await connection.execute(_ADD, each.type, each.id, program, each.status, each.at, now, each.sealed, each.body)
+
+
+async def settle(
+    connection: Connection, resource: AcceptedResource, program: str, version: str | None, now: datetime
+) -> int | None:
+    """Write a work item of no patient anew, of this version or of any; None, and nothing, where it has changed."""
+    values = (resource.type, resource.id, program, resource.status, resource.body, now, version)
+    settled: int | None = await connection.fetchval(_SETTLE, *values)
+    return settled
 
 
 async def publish(connection: Connection, type_: str, rows: Sequence[tuple[str, str, str]], now: datetime) -> None:

@@ -49,11 +49,32 @@ def test_a_substituted_specimen_cannot_be_the_baseline() -> None:
     assert outcomes(story.then(report("second", 2, COCAINE="positive"))) == ["baseline"]
 
 
-def test_an_unmapped_code_is_kept_and_shown_to_a_person() -> None:
+def test_an_unmapped_code_is_stored_and_asks_nothing_of_the_patients_own_team() -> None:
     story = in_treatment()
     emitted = story.then(report("weekly", 7, unmapped="LOCAL7", COCAINE="negative"))
     assert outcomes(emitted) == ["expected-negative", "pending"]
-    assert story.escalations == {"laboratory-code-unmapped": 1}
+    assert story.escalations == {}
+
+
+def test_a_row_that_shows_nothing_is_looked_up_by_a_person_sooner_where_it_is_an_opioid() -> None:
+    story = in_treatment()
+    assert outcomes(story.then(report("weekly", 7, COCAINE="indeterminate"))) == ["indeterminate"]
+    assert story.escalations == {"result-unclear": 1}
+    story.then(report("next", 8, FENTANYL="indeterminate"))
+    assert story.escalations == {"result-unclear": 2}
+
+
+def test_a_confirmation_settles_what_the_screen_left_unclear() -> None:
+    story = in_treatment()
+    story.then(report("screen", 7, COCAINE="indeterminate"))
+    story.then(report("confirmation", 7, specimen="screen", issued=9, COCAINE_CONFIRMED="negative"))
+    assert story.escalations == {}
+
+
+def test_what_is_only_preliminary_asks_nobody_to_look_it_up() -> None:
+    story = in_treatment()
+    story.then(report("weekly", 7, status="preliminary", FENTANYL="indeterminate"))
+    assert story.escalations == {}
 
 
 def test_an_escalation_is_acknowledged_once_and_resolved() -> None:

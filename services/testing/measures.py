@@ -1,0 +1,120 @@
+"""What a component measures, by its code, and whether a report is about drugs at all (domain 4.5).
+
+A code that no table knows is a question to a person, once for each laboratory and code; nothing is passed over.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from services.testing import tables
+from services.testing.findings import SNOMED
+from services.testing.laboratory import TAKEN_BACK, Code, Component, LaboratoryReport
+from services.testing.settings import Settings
+from shared.events.codes import LOINC
+
+CODE_CHARACTERS_MOST = 64
+Topic = Literal["drug-test", "other", "unknown"]
+"""`other` is certainly no drug test; what is written in a laboratory's own codes only may be one."""
+
+_DRUG_TEST = re.compile(
+    r"\b(drugs? (of abuse|screen|test|panel)|toxicology|tox screen|uds|controlled substance|substance abuse)\b"
+)
+_DRUG_NAMES = {
+    "heroin",
+    "opiate",
+    "benzo",
+    "benzos",
+    "benzodiazepine",
+    "barbiturate",
+    "cannabinoid",
+    "cannabis",
+    "marijuana",
+    "pcp",
+    "6-mam",
+    "suboxone",
+}
+"""What laboratories write besides the names of the analytes."""
+_DRUGS = re.compile(
+    rf"\b({'|'.join(sorted(_DRUG_NAMES | tables.drugs(), key=len, reverse=True)).replace('-', '[ -]?')})\b"
+)
+_LOINC_FORM = re.compile(r"\d{1,7}-\d")
+_TITLE_DECORATION = re.compile(r"[^a-z ]|\b(urine|ur|u|specimen|sample|random|level|test|check|total)\b")
+
+
+class Measured(NamedTuple):
+    """The code to store, what it measures (None where no table knows it), and whether the program ignores it."""
+
+    code: Code
+    measure: tables.Measure | None
+    ignored: bool = False
+
+
+def measure_of(component: Component, client: str, settings: Settings) -> Measured:
+    """By LOINC code; by the program's map of a laboratory's own; by a LOINC code without its system; by its title."""
+    for code in component.codes:
+        if code.system == LOINC and code.code in tables.LOINC:
+            return Measured(code, tables.LOINC[code.code])
+    for code in component.codes:
+        mapped = settings.local_codes.get(f"{client}|{code.code}") or settings.local_codes.get(code.code)
+        if mapped is not None:
+            return Measured(code, tables.LOINC.get(mapped), mapped == "ignored")
+    return _unsystematic(component) or Measured(component.codes[0] if component.codes else Code("unknown"), None)
+
+
+def _unsystematic(component: Component) -> Measured | None:
+    """Some laboratories leave LOINC's name out, and write what they check of a specimen under its plain name."""
+    for code in component.codes:
+        if code.system != SNOMED and code.code in tables.LOINC:
+            return Measured(Code(code.code, LOINC, code.display), tables.LOINC[code.code])
+    for code in component.codes:
+        for title in (code.display, code.code):
+            analyte = tables.VALIDITY_TITLES.get(" ".join(_TITLE_DECORATION.sub(" ", title.lower()).split()))
+            if analyte is not None and code.system != LOINC:
+                return Measured(code, tables.Measure(analyte, "validity", False))
+    return None
+
+
+def topic_of(report: LaboratoryReport, client: str, settings: Settings) -> Topic:
+    """By a component, by its panel's code, by the panel's title, or by a drug's name."""
+    measured = [measure_of(each, client, settings) for each in report.components]
+    known = (*(each.measure for each in measured), *(tables.LOINC.get(each.code) for each in report.panel))
+    if any(each is not None and each.kind != "validity" for each in known):
+        return "drug-test"
+    named = (*report.panel, *(code for each in report.components for code in each.codes))
+    titles = [title.lower() for each in report.panel for title in (each.display, each.code)]
+    if any(map(_DRUG_TEST.search, titles)) or any(_DRUGS.search(each.display.lower()) for each in named):
+        return "drug-test"
+    return "unknown" if any(_is_question(each, client, settings) for each in report.components) else "other"
+
+
+def questions(report: LaboratoryReport, client: str, settings: Settings) -> Iterator[str]:
+    """The codes of this report that a person has to say the meaning of."""
+    if topic_of(report, client, settings) == "other":
+        return
+    for component in report.components:
+        code, measure, ignored = measure_of(component, client, settings)
+        if measure is None and not ignored and component.status not in TAKEN_BACK:
+            yield plain(code.code)
+
+
+def _is_question(component: Component, client: str, settings: Settings) -> bool:
+    """Whether nothing but the laboratory's own code names it: a public one of another field is no drug's."""
+    _, measure, ignored = measure_of(component, client, settings)
+    return measure is None and not ignored and not any(_is_public(each) for each in component.codes)
+
+
+def _is_public(code: Code) -> bool:
+    return code.system in (LOINC, SNOMED) or (_LOINC_FORM.fullmatch(code.code) is not None and _checks(code.code))
+
+
+def _checks(code: str) -> bool:
+    """LOINC's check digit (mod 10): a laboratory's own number seldom has the right one."""
+    body, _, digit = code.partition("-")
+    doubled = [int(each) * (2 - place % 2) for place, each in enumerate(reversed(body))]
+    return (10 - sum(each - 9 if each > 9 else each for each in doubled) % 10) % 10 == int(digit)
+
+
+def plain(code: str) -> str:
+    """A laboratory's own code as FHIR allows one: single spaces inside, none around, and not a novel."""
+    return " ".join(code.split())[:CODE_CHARACTERS_MOST] or "unknown"

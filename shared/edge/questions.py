@@ -1,0 +1,45 @@
+"""Work of no patient: a Task that a service lists for its staff, and what they answer. It emits nothing.
+
+Its service names the codes of such Tasks (`Edge.questions`); all other Tasks are commands about a patient.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from shared.edge import fhir
+from shared.edge.clients import Caller
+from shared.edge.contract import Edge
+from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import has_code
+from shared.edge.outcome import refuse
+from shared.events.codes import TASK
+from shared.path.transaction import resources
+from shared.path.transaction.resources import AcceptedResource
+from shared.platform.db import Connection
+
+ANSWERS = ("accepted", "in-progress", "completed", "cancelled")
+
+
+async def answered(connection: Connection, edge: Edge, entry: BundleEntry, caller: Caller, now: datetime) -> int | None:
+    """The version of such a Task after its new status is stored; None where the entry is of anything else.
+
+    Raises HttpRefusal: 422 for another status, 412 where it was changed since the version named.
+    """
+    if entry.method != "PUT" or entry.type != "Task" or not edge.questions:
+        return None
+    row = await resources.one(connection, caller.program, ("Task", str(entry.id)))
+    stored = fhir.parse(row["body"].encode()) if row is not None and not row["patient"] else {}
+    if not any(has_code(stored.get("code"), TASK, code) for code in edge.questions):
+        return None
+    status = entry.resource["status"]
+    if status not in ANSWERS:
+        raise refuse(422, "business-rule", f"{entry.place}.status", f"Must be one of {', '.join(ANSWERS)}.")
+    body = {**stored, "status": status, "lastModified": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    changed = AcceptedResource("Task", str(entry.id), msgspec.json.encode(body).decode(), status)
+    version = await resources.settle(connection, changed, caller.program, entry.if_match, now)
+    if version is None:
+        raise refuse(
+            412, "conflict", "Task.meta.versionId", "The resource has changed since this version; read it again."
+        )
+    return version

@@ -1,0 +1,89 @@
+"""What a person settles with a laboratory: codes that no table knows, and numbers that were used twice."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.testing.worklist import COMPARE, MAP_CODE
+from shared.edge.outcome import HttpRefusal
+from shared.platform import documents
+from tests.testing.receiving import AUTHORITY, ReceivingService, message
+from tests.testing.test_interpret import observation
+
+COMMENT = b"\rOBX|2|TX|CMT^Comment^L||see report||||||F"
+
+
+def inputs(task: dict[str, Any]) -> dict[str, str]:
+    return {each["type"]["coding"][0]["code"]: each["valueString"] for each in task["input"]}
+
+
+async def test_one_new_code_and_three_patients_are_one_question(testing: ReceivingService) -> None:
+    for patient in ("A", "B", "C"):
+        testing.patient = str(uuid4())
+        await testing.identified(patient)
+        assert await testing.receives(message(patient, filler=patient, mrn=patient) + COMMENT) == "AA"
+    (task,) = await testing.tasks()
+    assert task["code"]["coding"][0]["code"] == MAP_CODE
+    assert inputs(task) == {"laboratory": "lab", "laboratory-code": "CMT"}
+    assert "for" not in task
+
+
+async def test_a_code_under_a_title_that_nobody_knows_is_asked_about_and_stored(testing: ReceivingService) -> None:
+    await testing.identified()
+    content = message().replace(b"94307-6^Drug screen^LN", b"T9^x^L").replace(b"14314-9^Benzoylecgonine^LN", b"T17^y^L")
+    assert await testing.receives(content) == "AA"
+    assert [inputs(each)["laboratory-code"] for each in await testing.tasks()] == ["T17"]
+    assert (await testing.count("documents"), await testing.count("journal WHERE delivery = 'commanded'")) == (1, 0)
+
+
+async def test_a_code_in_fhir_is_asked_about_too(testing: ReceivingService) -> None:
+    await testing.identified()
+    about = {"subject": {"identifier": {"system": AUTHORITY, "value": "SEEDED-MRN"}}, "effectiveDateTime": "2026-01-04"}
+    for _ in range(2):
+        await testing.post(observation() | about | {"code": {"coding": [{"code": "T17"}]}, "valueString": "POS"})
+    assert [inputs(each)["laboratory-code"] for each in await testing.tasks()] == ["T17"]
+
+
+async def test_a_question_is_settled_once_and_not_asked_again(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.receives(message() + COMMENT)
+    (task,) = await testing.tasks()
+    await testing.put(task | {"status": "completed"}, "ehr")
+    await testing.receives(message("M2", filler="F8") + COMMENT)
+    assert await testing.tasks() == []
+    with pytest.raises(HttpRefusal) as refused:
+        await testing.put(task | {"status": "draft"}, "ehr")
+    assert refused.value.status == 422
+
+
+async def test_a_number_used_again_for_other_content_is_refused_and_listed_with_its_bytes(
+    testing: ReceivingService,
+) -> None:
+    await testing.identified()
+    other = message(value="NEGATIVE")
+    assert [await testing.receives(each) for each in (message(), other, other)] == ["AA", "AE 205", "AE 205"]
+    (task,) = await testing.tasks()
+    assert task["code"]["coding"][0]["code"] == COMPARE
+    async with testing.running.inbox.pool.acquire() as connection:
+        assert await documents.read(connection, testing.keys, UUID(inputs(task)["document"])) == other
+
+
+async def test_a_counter_that_begins_anew_each_day_makes_new_messages(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.admitted()
+    today = message(value="NEGATIVE", filler="F8", sent="20260114120000-0500")
+    assert [await testing.receives(each) for each in (message(), today)] == ["AA", "AA"]
+    assert await testing.emitted() == ["DrugTestResulted", "DrugTestResulted"]
+    assert await testing.tasks() == []
+
+
+@pytest.mark.parametrize("mode", ["T", "D"])
+async def test_a_message_of_training_or_debugging_is_stored_and_decides_nothing(
+    testing: ReceivingService, mode: str
+) -> None:
+    await testing.identified()
+    await testing.admitted()
+    assert await testing.receives(message(mode=mode) + COMMENT) == "AA"
+    assert (await testing.emitted(), await testing.tasks()) == ([], [])
+    assert await testing.count("documents") == 1
