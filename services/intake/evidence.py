@@ -163,6 +163,11 @@ def ended(evidence: Evidence, codes: Collection[str]) -> Evidence:
     }
 
 
+def standing_sources(evidence: Evidence, codes: Collection[str]) -> frozenset[str]:
+    """The keys of the sources whose answers about these codes stand."""
+    return frozenset(each.source for code in codes for each in evidence.get(code, ()) if not each.ended)
+
+
 def lasting(evidence: Evidence, at: datetime) -> Evidence:
     """What a later placement still needs to know: what speaks on within its window, or for ever."""
     left = {

@@ -7,8 +7,8 @@ LEVELS = (
     "none", "1.0", "1.5", "1.5-COE", "1.7", "1.7-COE", "2.1", "2.5", "2.5-COE", "2.7", "2.7-COE", "2.7-BIO",
     "3.1", "3.5", "3.5-COE", "3.7", "3.7-COE", "3.7-BIO", "4", "4-psych",
 )  # fmt: skip
-"""Every need code the table knows; 2.1 and 3.1 have no co-occurring enhanced form. Another one is never ignored: a
-person reviews it."""
+"""Every need code the table knows, in rising order; 2.1 and 3.1 have no co-occurring enhanced form. Another one is
+never ignored: a person reviews it."""
 
 ENHANCED = frozenset({"1.5", "1.7", "2.5", "2.7", "3.5", "3.7"})
 MANAGED = frozenset({"1.7", "2.7", "3.7"})
@@ -64,6 +64,11 @@ def _enhanced(level: str, stated: set[str], attested: bool) -> Combined:
 
 def _biomedical(stated: set[str]) -> bool:
     return any(each.endswith("-BIO") for each in stated)
+
+
+def is_below(level: str, other: str) -> bool:
+    """Whether the first is less intensive than the second, in the order of LEVELS."""
+    return LEVELS.index(level) < LEVELS.index(other)
 
 
 def is_outpatient(level: str) -> bool:

@@ -1,6 +1,7 @@
 """Every message of intake: the commands it decides, the events it consumes and emits."""
 
 from datetime import date, datetime
+from typing import Literal
 
 import msgspec
 
@@ -39,6 +40,7 @@ from shared.events.internal import RetentionBegan, TimePassed
 from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
+    "AboutEvidence",
     "AcknowledgeEscalation",
     "Commands",
     "CompleteReview",
@@ -50,6 +52,8 @@ __all__ = [
     "Digest",
     "Discharge",
     "Emits",
+    "EndEvidence",
+    "EndReason",
     "EpisodeAdmitted",
     "EpisodeDeclined",
     "EpisodeDischarged",
@@ -92,6 +96,9 @@ __all__ = [
     "TimePassed",
     "WithdrawDeath",
 ]
+
+
+EndReason = Literal["mistaken", "reassessed-lower-risk"]
 
 
 class StatedNeed(msgspec.Struct, frozen=True, array_like=True):
@@ -179,6 +186,17 @@ class ReportFindings(Command, frozen=True, kw_only=True, tag=True):
     findings: tuple[ReportedFinding, ...]
 
 
+class EndEvidence(Command, frozen=True, kw_only=True, tag=True):
+    """A licensed clinician ends what the findings behind a safety escalation do: they were `mistaken`, or the risk was
+    `reassessed-lower-risk` by a newer screen (Type/id). Closes the escalation, where it is still open."""
+
+    escalation_id: str
+    finding: str
+    reason: EndReason
+    by: str
+    screen: str | None = None
+
+
 class RecordAssessment(Command, frozen=True, kw_only=True, tag=True):
     """The needs per dimension, with facts and scores. `sources`: the resources (Type/id) that say so now, also those
     that were corrected or withdrawn and say nothing any more."""
@@ -233,9 +251,12 @@ Commands = (
     | SignPlacement
     | CompleteReview
     | Discharge
+    | EndEvidence
     | EscalationCommand
 )
 
+AboutEvidence = ReportFindings | RecordAssessment | RecordConditions | EndEvidence
+"""Commands that change which evidence stands."""
 Internal = TimePassed | RetentionBegan
 Consumes = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | TimePassed
 """Escalations of attendance and testing; intake's own are never given to it."""

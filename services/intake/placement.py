@@ -15,6 +15,8 @@ from services.intake.settings import Settings
 from services.intake.table import TABLE, Rule
 
 CO_OCCURRING = "co-occurring"
+REMISSION = "stable-remission"
+"""The one fact that lowers a level (R15): an old one doesn't."""
 WEEKLY_SUPPORT = ("none", "1.0", "1.5")
 
 
@@ -33,7 +35,7 @@ class Recommendation:
     reviews: tuple[str, ...] = ()
     """Rules that ask a person to look, whatever the level (R7)."""
     to_confirm: tuple[str, ...] = ()
-    """Codes of answers by which a rule fired, and which have grown old."""
+    """Codes of answers by which a rule fired, or might have, and which have grown old."""
 
 
 def recommend(known: Assessment, settings: Settings) -> Recommendation:
@@ -45,17 +47,23 @@ def recommend(known: Assessment, settings: Settings) -> Recommendation:
         return Recommendation(level=None, rules=("R0",), missing=missing)
     needs = _needs(known, fired)
     combined, weekly = _combined(needs, fired, known, settings)
+    to_confirm = known.to_confirm({REMISSION}.union(*(by for _, by in behind if by)))
     return Recommendation(
         level=combined.level,
         rules=_names(fired, bool(missing), weekly),
-        conditions=_conditions(fired, combined),
+        conditions=_conditions(fired, combined, to_confirm),
         needs=_per_dimension(needs),
         track=choose(TABLE.track, known) or "general",
         missing=missing,
         hold=any(each.hold for each in fired),
         reviews=tuple(dict.fromkeys(each.id for each in fired if each.review)),
-        to_confirm=known.to_confirm(frozenset().union(*(by for _, by in behind if by))),
+        to_confirm=to_confirm,
     )
+
+
+def safety_stands(known: Assessment) -> bool:
+    """Whether evidence of danger stands (R1 to R3): no level below 3.7 without a reason and a named person."""
+    return any(each.safety and support(each, known) is not None for each in TABLE.rule)
 
 
 def what_is_missing(known: Assessment, settings: Settings) -> tuple[str, ...]:
@@ -99,7 +107,7 @@ def _combined(needs: Needs, fired: Sequence[Rule], known: Assessment, settings: 
             return Combined("2.1", ("partner-prescriber-starts-moud", *with_partner.conditions)), False
     if combined.level not in WEEKLY_SUPPORT:
         return combined, False
-    remission = known.current.get("stable-remission", 0) > 0 and combined.level != "1.5"
+    remission = known.current.get(REMISSION, 0) > 0 and combined.level != "1.5"
     return Combined("1.0" if remission else "1.5", combined.conditions), True
 
 
@@ -123,11 +131,12 @@ def _names(fired: Sequence[Rule], incomplete: bool, weekly: bool) -> tuple[str, 
     return tuple(sorted(dict.fromkeys(names), key=lambda each: (each not in safety, int(each[1:]))))
 
 
-def _conditions(fired: Sequence[Rule], combined: Combined) -> tuple[str, ...]:
+def _conditions(fired: Sequence[Rule], combined: Combined, to_confirm: Sequence[str]) -> tuple[str, ...]:
     of_rules = [
         each.condition for each in fired if each.condition and (not each.outpatient or is_outpatient(combined.level))
     ]
-    return tuple(dict.fromkeys((*of_rules, *combined.conditions)))
+    old = ["confirm-older-answers"] if to_confirm else []
+    return tuple(dict.fromkeys((*of_rules, *combined.conditions, *old)))
 
 
 def _per_dimension(needs: Needs) -> tuple[Need, ...]:

@@ -1,13 +1,15 @@
 """Findings that a person must know of at once (domain 5.2): decided from the findings alone, never from a placement."""
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import msgspec
 
 from services.intake.assessment import Assessment, support
 from services.intake.evidence import source_key
 from services.intake.messages import ReportedFinding
-from services.intake.table import TABLE, SafetyTrigger, window_of
-from shared.events.escalation import Signal
+from services.intake.table import TABLE, SafetyTrigger, codes_asked, window_of
+from shared.events.escalation import EscalationEvent, EscalationRetracted, EscalationUpdated, Signal
 from shared.rules.escalation import Open, Trigger
 
 TRIGGERS = {each.reason: each for each in TABLE.trigger}
@@ -51,20 +53,35 @@ def _signals(trigger: SafetyTrigger, known: Assessment, new: Sequence[ReportedFi
     return tuple(dict.fromkeys(Signal(trigger.reason, each.at, each.evidence) for each in found))
 
 
-def holding(known: Assessment) -> frozenset[str]:
-    """The reasons that still hold."""
-    return frozenset(each.reason for each in TABLE.trigger if support(each, known, known.current) is not None)
+def codes_behind(reason: str) -> frozenset[str]:
+    """The codes of the findings that raise this reason; none of a reason that safety doesn't know."""
+    return codes_asked(TRIGGERS[reason].when) if reason in TRIGGERS else frozenset()
 
 
-def withdrawn(still_open: Sequence[Open], known: Assessment, sources: Collection[str]) -> list[str]:
-    """Evidence of an open safety escalation whose source, as stated now, supports it no longer: it was corrected."""
-    gone: dict[str, None] = {}
-    for known_open in still_open:
-        trigger = TRIGGERS.get(known_open.escalation.reason)
-        if trigger is not None:
-            behind = {signal.evidence for signal in known_open.escalation.signals}
-            gone.update(dict.fromkeys(each for each in sources if each in behind and not _speaks(trigger, known, each)))
-    return list(gone)
+def corrected(
+    still_open: Sequence[Open], known: Assessment, sources: Collection[str], now: datetime
+) -> list[EscalationEvent]:
+    """An open escalation loses the signals whose source, as stated now, supports it no longer. It is retracted once
+    nothing else holds it up, visibly; an answer that no signal names any more may hold it up too."""
+    ours = [each for each in still_open if each.escalation.reason in TRIGGERS]
+    events = [_corrected(each, known, sources, now) for each in ours]
+    return [each for each in events if each is not None]
+
+
+def _corrected(known_open: Open, known: Assessment, sources: Collection[str], now: datetime) -> EscalationEvent | None:
+    before = known_open.escalation
+    trigger = TRIGGERS[before.reason]
+    stated = [each for each in before.signals if each.evidence in sources]
+    gone = tuple(each for each in stated if not _speaks(trigger, known, each.evidence))
+    if not gone and before.signals:
+        return None
+    if support(trigger, known, known.current) is None:
+        return EscalationRetracted(escalation=before, at=now, reason=CORRECTED)
+    left = msgspec.structs.replace(before, signals=tuple(each for each in before.signals if each not in gone))
+    return EscalationUpdated(escalation=left, at=now, accepted=known_open.accepted, gone=gone) if gone else None
+
+
+CORRECTED = "finding-corrected"
 
 
 def _speaks(trigger: SafetyTrigger, known: Assessment, source: str) -> bool:

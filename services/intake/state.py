@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from services.intake import messages
-from services.intake.evidence import Evidence, lasting, merged
+from services.intake.evidence import Evidence, ended, lasting, merged
 from services.intake.messages import Medication, Prescribed, StatedNeed
+from services.intake.safety import codes_behind
 from services.intake.signals import SignalWindow
 from shared.events.envelope import Command, Event, name_id
 from shared.rules import escalation
@@ -57,7 +58,8 @@ class Recommended(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Review(msgspec.Struct, frozen=True, array_like=True):
-    """A person was asked to look at the placement; `about` is what was asked for: missing data, or escalations."""
+    """A person was asked to look at the placement; `about` is what was asked for: missing data, old
+    answers, or escalations."""
 
     id: str
     reason: str
@@ -123,7 +125,7 @@ def evolve(state: State, event: Event | Command) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     change = msgspec.structs.replace
     match event:
-        case messages.ReportFindings() | messages.RecordAssessment() | messages.RecordConditions():
+        case _ if isinstance(event, messages.AboutEvidence):
             return assessed(state, event)
         case messages.ReceiveReferral() if state.referral is None and state.episode is None:
             return change(state, referral=Referral(event.referral_id), closed_at=None)
@@ -136,7 +138,7 @@ def evolve(state: State, event: Event | Command) -> State:
             placed = Recommended(event.level, event.rules, event.conditions, event.track, hold)
             return change(state, recommended=placed)
         case messages.PlacementReviewRequested():
-            asked = Review(event.review_id, event.reason, event.missing or event.escalations)
+            asked = Review(event.review_id, event.reason, event.missing or event.confirm or event.escalations)
             return change(state, reviews=(*_other_reviews(state, event.review_id), asked))
         case messages.PlacementReviewWithdrawn() | messages.PlacementReviewCompleted():
             return change(state, reviews=_other_reviews(state, event.review_id))
@@ -178,18 +180,17 @@ def _placed(state: State) -> State:
     return msgspec.structs.replace(state, referral=None, recommended=None, needs=())
 
 
-def assessed(
-    state: State, command: messages.ReportFindings | messages.RecordAssessment | messages.RecordConditions
-) -> State:
+def assessed(state: State, command: messages.AboutEvidence) -> State:
     """The state with the newer needs and findings: per dimension the latest by clinical time, per source its latest."""
-    if isinstance(command, messages.ReportFindings):
-        return msgspec.structs.replace(state, evidence=merged(state.evidence, command.findings))
+    match command:
+        case messages.ReportFindings():
+            evidence = merged(state.evidence, command.findings)
+        case messages.EndEvidence():
+            evidence = ended(state.evidence, codes_behind(command.finding))
+        case _:
+            evidence = merged(state.evidence, command.findings, sources(command))
     needs = command.needs if isinstance(command, messages.RecordAssessment) else ()
-    return msgspec.structs.replace(
-        state,
-        needs=_latest_needs((*state.needs, *needs)),
-        evidence=merged(state.evidence, command.findings, sources(command)),
-    )
+    return msgspec.structs.replace(state, needs=_latest_needs((*state.needs, *needs)), evidence=evidence)
 
 
 def sources(command: messages.RecordAssessment | messages.RecordConditions) -> frozenset[str]:

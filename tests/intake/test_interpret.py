@@ -34,7 +34,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return Keys.load(key_files.make(tmp_path_factory.mktemp("keys")), "intake")
 
 
-def commands_of(keys: Keys, *resources: Json, method: str = "POST") -> tuple[Command, ...]:
+def commands_of(keys: Keys, *resources: Json, method: str = "POST", before: Json | None = None) -> tuple[Command, ...]:
     """The commands in these resources, resolved as the desk resolves them."""
     parsed = fhir.parse(json.dumps(bundles.transaction(*resources)).encode())
     fhir.require_valid(parsed)
@@ -45,7 +45,9 @@ def commands_of(keys: Keys, *resources: Json, method: str = "POST") -> tuple[Com
     patients.rewrite(resolved, PATIENT)
     if method == "PUT":
         resolved = tuple(msgspec.structs.replace(each, method="PUT") for each in resolved)
-    stored = {(each.type, str(each.id)): StoredResource(PATIENT, {}) for each in resolved if each.method == "PUT"}
+    stored = {
+        (each.type, str(each.id)): StoredResource(PATIENT, before or {}) for each in resolved if each.method == "PUT"
+    }
     context = Context(CALLER, PATIENT, "demo", SETTINGS, MONDAY, stored)
     return edge(keys).interpret(resolved, context).commands
 
@@ -425,3 +427,49 @@ def test_a_patient_says_that_they_died_or_live_and_a_new_one_without_a_word_says
 def test_nobody_has_died_tomorrow(keys: Keys) -> None:
     with pytest.raises(HttpRefusal, match="deceasedDateTime"):
         commands_of(keys, bundles.patient("0001") | {"deceasedDateTime": "2026-01-07"})
+
+
+SAFETY_TASK: Json = {
+    "resourceType": "Task",
+    "status": "requested",
+    "intent": "order",
+    "code": {"coding": [{"system": codes.ESCALATION, "code": "safety"}]},
+    "reasonCode": {"coding": [{"system": codes.ESCALATION, "code": "suicide-risk"}]},
+    "for": {"reference": WHO},
+}
+OWNER = {"identifier": {"system": codes.STAFF, "value": "clinician-1"}}
+SCREEN: Json = {
+    "type": {"coding": [{"system": codes.INPUT, "code": "screen"}]},
+    "valueReference": {"reference": "Observation/9f1f5a0e-1111-4c5a-9e0e-3f0c5a0e5a0e"},
+}
+
+
+def answered(reason: str, **changed: Any) -> Json:
+    status_reason = {"coding": [{"system": codes.ESCALATION, "code": reason}]}
+    return {**SAFETY_TASK, "status": "completed", "statusReason": status_reason, **changed}
+
+
+def test_a_safety_escalation_is_ended_by_a_named_person_who_names_the_newer_screen(keys: Keys) -> None:
+    whole = answered("reassessed-lower-risk", owner=OWNER, output=[SCREEN])
+    (command,) = commands_of(keys, whole, method="PUT", before=SAFETY_TASK)
+    assert isinstance(command, w.EndEvidence)
+    assert (command.finding, command.by, command.screen) == (
+        "suicide-risk",
+        "clinician-1",
+        SCREEN["valueReference"]["reference"],
+    )
+    (plan,) = commands_of(keys, answered("safety-plan-made"), method="PUT", before=SAFETY_TASK)
+    assert isinstance(plan, w.ResolveEscalation)
+
+
+@pytest.mark.parametrize(
+    ("task", "place"),
+    [
+        (answered("mistaken"), "owner"),
+        (answered("reassessed-lower-risk", output=[SCREEN]), "owner"),
+        (answered("reassessed-lower-risk", owner=OWNER), "output"),
+    ],
+)
+def test_nobody_ends_evidence_without_a_name_and_a_newer_screen(keys: Keys, task: Json, place: str) -> None:
+    with pytest.raises(HttpRefusal, match=rf"required at Bundle.entry\[0\].resource.{place}"):
+        commands_of(keys, task, method="PUT", before=SAFETY_TASK)

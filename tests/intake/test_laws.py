@@ -81,6 +81,13 @@ commands: some.SearchStrategy[Command] = some.one_of(
     some.builds(w.ReceiveReferral, referral_id=ids, task_id=ids, authored_at=moments),
     some.builds(w.CompleteReview, task_id=ids),
     some.builds(w.Discharge, episode_id=ids, encounter_id=ids, disposition=some.just("ama"), at=moments),
+    some.builds(
+        w.EndEvidence,
+        escalation_id=ids,
+        finding=some.sampled_from(["suicide-risk", "severe-withdrawal", "first-miss"]),
+        reason=some.sampled_from(["mistaken", "reassessed-lower-risk"]),
+        by=some.just("clinician-1"),
+    ),
     some.builds(w.AcknowledgeEscalation, escalation_id=ids),
     some.builds(w.ResolveEscalation, escalation_id=ids, reason=some.just("done")),
 )

@@ -8,6 +8,7 @@ from services.intake.decide import death
 from services.intake.decide.episode import discharged
 from services.intake.decide.recording import (
     consent_given,
+    end_evidence,
     receive_referral,
     record_assessment,
     record_medications,
@@ -62,6 +63,8 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
             return report_findings(state, command, moment)
         case messages.RecordAssessment() | messages.RecordConditions():
             return record_assessment(state, command, moment)
+        case messages.EndEvidence():
+            return end_evidence(state, command, moment)
         case messages.ReceiveReferral():
             return receive_referral(state, command, moment)
         case messages.SignPlacement():

@@ -1,11 +1,13 @@
 """What is recorded of a patient: consents, medications, findings, the referral; and what the rules then recommend."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+
+import msgspec
 
 from services.intake import messages, placement, safety
 from services.intake.assessment import Assessment
-from services.intake.evidence import merged, new_findings
+from services.intake.evidence import merged, new_findings, source_key, standing_sources
 from services.intake.placement import Recommendation
 from services.intake.settings import Settings
 from services.intake.state import (
@@ -70,26 +72,29 @@ def record_assessment(
 ) -> list[messages.Emits]:
     after = assessed(state, command)
     known = known_of(after, moment)
-    corrected = _corrected(state, known, sources(command), moment)
+    corrected = safety.corrected(state.escalations, known, sources(command), moment.now)
     still_open = _after(state.escalations, corrected)
     found = safety.triggers(known, new_findings(state.evidence, command.findings))
     emitted = escalation.raise_or_update(still_open, found, moment, moment.settings.escalation)
     return [*corrected, *emitted, *place(after, moment)]
 
 
-def _corrected(
-    state: State, known: Assessment, stated: Collection[str], moment: Moment[Settings]
-) -> list[messages.EscalationEvent]:
-    """A finding was wrong: what it alone had raised is retracted, visibly."""
-    still_open, emitted = state.escalations, list[messages.EscalationEvent]()
-    for evidence in sorted(safety.withdrawn(state.escalations, known, stated)):
-        events = escalation.withdraw_evidence(still_open, evidence, safety.holding(known), CORRECTED, moment.now)
-        still_open = _after(still_open, events)
-        emitted.extend(events)
-    return emitted
-
-
-CORRECTED = "finding-corrected"
+def end_evidence(
+    state: State, command: messages.EndEvidence, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
+    """What stands behind a safety escalation decides nothing any more; the placement is looked at again. The same
+    again changes nothing."""
+    codes = safety.codes_behind(command.finding)
+    if not codes:
+        return Refused("business-rule", "Only the evidence of a safety escalation can be ended.", "Task.statusReason")
+    if command.screen and source_key(command.screen) in standing_sources(state.evidence, codes):
+        return Refused("business-rule", "Must name the newer screen, not the one that was reassessed.", "Task.output")
+    resolved = [
+        messages.EscalationResolved(escalation=each.escalation, at=moment.now, reason=command.reason, by=command.by)
+        for each in state.escalations
+        if each.escalation.id == command.escalation_id
+    ]
+    return [*resolved, *place(evolve(state, command), moment)]
 
 
 def _after(
@@ -124,7 +129,11 @@ def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     recommended = Recommended(found.level, found.rules, found.conditions, found.track, found.hold)
     if recommended != state.recommended:
         emitted.append(_recommendation(state.referral, found, found.level, moment))
-    return [*emitted, *_ask_for_reviews(state, state.referral, found, moment)]
+    return [
+        *emitted,
+        *_ask_for_reviews(state, state.referral, found, moment),
+        *_ask_to_confirm(state, state.referral, found, moment),
+    ]
 
 
 def _recommendation(
@@ -164,6 +173,23 @@ def _ask_for_reviews(
         for rule in found.reviews
         if state.review_of(rule) is None
     ]
+
+
+OLDER_ANSWERS = "older-answers"
+"""Why a person is asked to confirm what has grown old."""
+
+
+def _ask_to_confirm(
+    state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    known = state.review_of(OLDER_ANSWERS)
+    if not found.to_confirm:
+        return withdraw(known, "confirmed", moment)
+    if known is not None and known.about == found.to_confirm:
+        return []
+    review_id, hours = name_id(referral.id, "review:older-answers"), moment.settings.review_hours
+    asked = ask_for_review(review_id, OLDER_ANSWERS, referral, moment, hours)
+    return [msgspec.structs.replace(asked, confirm=found.to_confirm)]
 
 
 def ask_for_review(

@@ -2,8 +2,9 @@
 
 from services.intake import messages
 from services.intake.decide.episode import admitted, declined
-from services.intake.decide.recording import ask_for_review, withdraw
-from services.intake.levels import LEVELS
+from services.intake.decide.recording import OLDER_ANSWERS, ask_for_review, known_of, withdraw
+from services.intake.levels import LEVELS, is_below
+from services.intake.placement import safety_stands
 from services.intake.settings import Settings
 from services.intake.state import Recommended, Referral, State
 from shared.events.envelope import name_id
@@ -25,6 +26,8 @@ def sign_placement(
             "A reason is required where the level differs from the recommended one, or an evaluation comes first.",
             "Task.output",
         )
+    if _is_against_safety(state, command, moment):
+        return AGAINST_SAFETY
     review = state.review_of("R0")
     emitted: list[messages.Emits] = []
     if review is not None and command.task_id == referral.review_id:
@@ -33,6 +36,7 @@ def sign_placement(
         )
     else:
         emitted.extend(withdraw(review, "placement-signed", moment))
+    emitted.extend(withdraw(state.review_of(OLDER_ANSWERS), "placement-signed", moment))
     emitted.append(_signature(referral, state.recommended, command, moment))
     placed = admitted if command.level in moment.settings.offers else declined
     emitted.extend(placed(state, referral, command.level, moment))
@@ -52,6 +56,19 @@ NOTHING_TO_SIGN = Refused(
 def _waits_for_signature(state: State, referral: Referral, task_id: str) -> bool:
     """The task to sign, where there is a recommendation; or the review, where there was none."""
     return task_id == referral.review_id or (task_id == referral.task_id and state.recommended is not None)
+
+
+def _is_against_safety(state: State, command: messages.SignPlacement, moment: Moment[Settings]) -> bool:
+    """A level below 3.7 while evidence of danger stands (R1 to R3), without a reason or without a named person."""
+    named = command.reason is not None and command.by is not None
+    return not named and is_below(command.level, "3.7") and safety_stands(known_of(state, moment))
+
+
+AGAINST_SAFETY = Refused(
+    "required",
+    "While evidence of danger stands (R1 to R3), a level below 3.7 needs a reason and a named person: Task.owner.",
+    "Task.owner",
+)
 
 
 def _needs_reason(recommended: Recommended | None, level: str) -> bool:

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from typing import cast, get_args
 
 from services.intake.messages import (
     AcknowledgeEscalation,
     CompleteReview,
+    EndEvidence,
+    EndReason,
     ReceiveReferral,
     ResolveEscalation,
     SignPlacement,
@@ -13,7 +16,7 @@ from services.intake.messages import (
 from shared.edge.contract import Context
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, codes_in, happened, owner, target
+from shared.edge.fhir.elements import code_in, codes_in, happened, literal, owner, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
@@ -73,9 +76,11 @@ def is_ours(entry: BundleEntry, context: Context) -> bool:
 
 def completed(entry: BundleEntry, context: Context) -> Command:
     """What a person decides in a Task of the hub: a level signed, a review done, an escalation answered."""
-    code = context.stored[entry.type, str(entry.id)].body["code"]
+    before = context.stored[entry.type, str(entry.id)].body
+    code = before["code"]
     if code_in(code, codes.ESCALATION):
-        return escalation_command(entry, AcknowledgeEscalation, ResolveEscalation)
+        ends = code_in(code, codes.ESCALATION) == "safety" and _ends_evidence(entry, before)
+        return ends or escalation_command(entry, AcknowledgeEscalation, ResolveEscalation)
     if entry.resource["status"] != "completed":
         place = f"{entry.place}.status"
         raise refuse(422, "business-rule", place, "Must be completed, with the answer in Task.output.")
@@ -95,6 +100,42 @@ def completed(entry: BundleEntry, context: Context) -> Command:
         reason=_output(entry, "reason", codes.REASON),
         by=owner(entry.resource, codes.STAFF),
     )
+
+
+def _ends_evidence(entry: BundleEntry, before: Json) -> EndEvidence | None:
+    """A safety escalation completed as mistaken, or reassessed by a newer screen: by a person, who is named."""
+    reason = code_in(entry.resource.get("statusReason"))
+    if entry.resource["status"] != "completed" or reason not in ENDS_EVIDENCE:
+        return None
+    by = owner(entry.resource, codes.STAFF)
+    if by is None:
+        raise refuse(422, "required", f"{entry.place}.owner", "Must name the licensed clinician who found this.")
+    screen = _screen(entry)
+    if screen is None and reason == "reassessed-lower-risk":
+        place = f"{entry.place}.output"
+        raise refuse(422, "required", place, "The newer screen is required: an output of type screen, a Reference.")
+    return EndEvidence(
+        escalation_id=str(entry.id),
+        finding=code_in(before.get("reasonCode")) or "",
+        reason=cast(EndReason, reason),
+        by=by,
+        screen=screen,
+    )
+
+
+ENDS_EVIDENCE = get_args(EndReason)
+
+
+def _screen(entry: BundleEntry) -> str | None:
+    """The screen (Type/id) that an output of this Task names."""
+    for each in entry.resource.get("output", ()):
+        named = literal(each.get("valueReference"))
+        if code_in(each["type"], codes.INPUT) == "screen" and _SCREEN.fullmatch(named):
+            return named
+    return None
+
+
+_SCREEN = re.compile(r"(Observation|QuestionnaireResponse)/[A-Za-z0-9\-.]{1,64}")
 
 
 def _output(entry: BundleEntry, name: str, system: str) -> str | None:

@@ -149,7 +149,8 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
 
 
 class PlacementReviewRequested(Event, frozen=True, kw_only=True):
-    """A person looks again at the placement: data were missing (R0), or signals met (domain 5.3). No automatic step."""
+    """A person looks again at the placement: data were missing (R0), signals met (domain 5.3), or answers by which a
+    rule fired are old, to be confirmed (domain 2.7). No automatic step."""
 
     review_id: str
     reason: str
@@ -158,11 +159,16 @@ class PlacementReviewRequested(Event, frozen=True, kw_only=True):
     focus: str
     requested_at: datetime
     act_by: datetime
+    confirm: tuple[str, ...] = ()
 
     def write(self, patient: str) -> list[Resource]:
         missing = [
             {"type": fhir.concept(codes.INPUT, "missing"), "valueCodeableConcept": fhir.concept(codes.NEED, each)}
             for each in self.missing
+        ]
+        old = [
+            {"type": fhir.concept(codes.INPUT, "confirm"), "valueCodeableConcept": fhir.concept(codes.FACT, each)}
+            for each in self.confirm
         ]
         behind = [
             {"type": fhir.concept(codes.INPUT, "escalation"), "valueReference": fhir.reference("Task", each)}
@@ -177,7 +183,7 @@ class PlacementReviewRequested(Event, frozen=True, kw_only=True):
                     "lastModified": self.requested_at,
                     "reasonCode": fhir.concept(codes.RULE, self.reason),
                     "restriction": {"period": {"end": self.act_by}},
-                    "input": missing + behind,
+                    "input": missing + old + behind,
                 }
             )
         ]

@@ -87,3 +87,14 @@ def test_pregnancy_with_active_use_asks_for_a_review_once() -> None:
     story = given(assessment(IOP_NEEDS, "pregnant", "active-use"), referral())
     assert story.names() == ["ReferralReceived", "LevelOfCareRecommended", "PlacementReviewRequested"]
     assert story.and_then(assessment(IOP_NEEDS, "pregnant", "active-use", at=TUESDAY)).emitted == []
+
+
+def test_what_has_grown_old_asks_to_be_confirmed_and_once_confirmed_no_more() -> None:
+    old = assessment({}, "daily-support-needed", at=MONDAY - timedelta(days=8))
+    story = given(old, assessment(IOP_NEEDS, "safe-housing"), referral())
+    recommended, review = story.emitted[-2:]
+    assert isinstance(recommended, w.LevelOfCareRecommended) and isinstance(review, w.PlacementReviewRequested)
+    assert (recommended.level, recommended.conditions) == ("2.5", ("confirm-older-answers",))
+    assert (review.reason, review.confirm) == ("older-answers", ("daily-support-needed",))
+    story.and_then(assessment({}, "daily-support-needed"))
+    assert story.names() == ["LevelOfCareRecommended", "PlacementReviewWithdrawn"]

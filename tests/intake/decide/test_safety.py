@@ -2,13 +2,14 @@
 
 from datetime import date, timedelta
 
+import msgspec
 import pytest
 
 from services.intake import messages as w
 from services.intake.state import due
 from shared.events.escalation import Signal
-from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, escalated, found, referral
-from tests.intake.story import given
+from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, escalated, found, referral, sign
+from tests.intake.story import Story, given
 
 BUPRENORPHINE = w.Prescribed("aaaaaaaa-0000-4000-8000-000000000001", "1819", date(2026, 1, 1), route="sublingual")
 ATORVASTATIN = w.Prescribed("bbbbbbbb-0000-4000-8000-000000000002", "83367", date(2025, 1, 1))
@@ -123,3 +124,80 @@ def test_a_corrected_score_retracts_what_it_raised() -> None:
 def test_half_of_a_reason_is_no_reason() -> None:
     story = given(assessment(IOP_NEEDS, "withdrawal-seizure-history", "daily-heavy-use"))
     assert story.and_then(assessment({}, "not daily-heavy-use")).names() == ["EscalationRetracted"]
+
+
+def test_a_later_no_of_another_screen_leaves_the_level_and_the_escalation() -> None:
+    story = given(assessment(IOP_NEEDS, "c-ssrs-q5"), referral())
+    no = w.ReportedFinding("c-ssrs-q5", 0, MONDAY + timedelta(minutes=30), "Observation/another")
+    story.at(MONDAY + timedelta(hours=1)).and_then(w.RecordAssessment(findings=(no,)))
+    assert story.emitted == []
+    assert story.state.recommended is not None and story.state.recommended.level == "4-psych"
+    assert story.and_then(sign(story.state, "2.1")).refused is not None
+
+
+def test_a_mistaken_screen_leaves_the_escalation_that_a_true_one_holds_up() -> None:
+    true, mistaken = answer("c-ssrs-q4", "true"), answer("c-ssrs-q4", "mistaken", hours=1)
+    story = given(w.RecordAssessment(findings=(true,)), w.RecordAssessment(findings=(mistaken,)))
+    story.and_then(w.RecordAssessment(sources=("Observation/mistaken",)))
+    (event,) = story.emitted
+    assert isinstance(event, w.EscalationUpdated)
+    assert [each.evidence for each in event.gone] == ["Observation/mistaken"]
+    assert story.and_then(w.RecordAssessment(sources=("Observation/true",))).names() == ["EscalationRetracted"]
+
+
+def test_a_true_screen_that_no_signal_names_any_more_holds_the_escalation_up_too() -> None:
+    screens = [answer("c-ssrs-q4", f"screen-{number}", hours=-number) for number in range(5)]
+    story = given(w.RecordAssessment(findings=tuple(screens)))
+    named = [each.evidence for each in story.state.escalations[0].escalation.signals]
+    story.and_then(w.RecordAssessment(sources=tuple(named)))
+    assert story.names() == ["EscalationUpdated"]
+    assert story.and_then(w.RecordAssessment(sources=("Observation/screen-4",))).names() == ["EscalationRetracted"]
+
+
+def test_a_safety_plan_closes_the_task_and_the_evidence_stands() -> None:
+    story = in_danger()
+    story.and_then(
+        w.ResolveEscalation(escalation_id=story.state.escalations[0].escalation.id, reason="safety-plan-made")
+    )
+    assert story.names() == ["EscalationResolved"]
+    assert story.state.recommended is not None and story.state.recommended.level == "4-psych"
+    refused = story.and_then(sign(story.state, "2.1", "clinical-judgment")).refused
+    assert refused is not None and refused.expression == "Task.owner"
+    named = msgspec.structs.replace(sign(story.state, "2.1", "clinical-judgment"), by="clinician-1")
+    assert "EpisodeAdmitted" in story.and_then(named).names()
+
+
+@pytest.mark.parametrize("reason", ["mistaken", "reassessed-lower-risk"])
+def test_a_clinician_ends_what_the_evidence_does_to_the_placement(reason: w.EndReason) -> None:
+    story = in_danger()
+    command = end_evidence(story, reason)
+    assert story.and_then(command).names() == ["EscalationResolved", "LevelOfCareRecommended"]
+    assert story.state.recommended is not None and story.state.recommended.level == "2.1"
+    assert story.and_then(command).emitted == []
+    assert story.and_then(assessment({}, "c-ssrs-q4")).emitted == []
+    assert story.and_then(w.RecordAssessment(findings=(answer("c-ssrs-q4", "new", hours=1),))).names() == [
+        "EscalationRaised",
+        "LevelOfCareRecommended",
+    ]
+
+
+def test_the_screen_that_was_reassessed_is_not_the_newer_one() -> None:
+    story = in_danger()
+    command = msgspec.structs.replace(end_evidence(story, "reassessed-lower-risk"), screen="Observation/c-ssrs-q4")
+    refused = story.and_then(command).refused
+    assert refused is not None and refused.expression == "Task.output"
+
+
+def in_danger() -> Story:
+    return given(assessment(IOP_NEEDS, "c-ssrs-q4"), referral())
+
+
+def end_evidence(story: Story, reason: w.EndReason) -> w.EndEvidence:
+    known = story.state.escalations[0].escalation
+    return w.EndEvidence(
+        escalation_id=known.id, finding=known.reason, reason=reason, by="clinician-1", screen="Observation/newer"
+    )
+
+
+def answer(code: str, source: str, hours: int = 0) -> w.ReportedFinding:
+    return w.ReportedFinding(code, 1, MONDAY + timedelta(hours=hours), f"Observation/{source}")
