@@ -24,6 +24,7 @@ from shared.path.inbound.consumer import Consumer
 from shared.path.outbound.destinations import topics
 from shared.path.outbound.kafka import producing
 from shared.path.service import Service
+from shared.path.transaction import offsets
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
 from shared.platform import db
@@ -75,7 +76,7 @@ class CountedConsumer(Consumer):
 async def measure(servers: Servers, workload: Workload, scale: Scale) -> tuple[Result, Stages]:
     """Once watched; then that one's statements prebuilt and, with other patients, as it is, by turns."""
     dsn = await servers.database(workload.name)
-    await _caught_up(servers.kafka, workload.service)
+    await _caught_up(servers.kafka, workload.service, dsn)
     a_patient = len(workload.events("00000000-0000-4000-8000-000000000000", workload.keys))
     size, seeds, statements = scale.units(workload.slice_events) // a_patient, counting(), Statements()
     others = patients(size, next(seeds))
@@ -93,16 +94,19 @@ async def measure(servers: Servers, workload: Workload, scale: Scale) -> tuple[R
     return Result(f"consumer/{workload.name}", "an event", (found,), reached, floor), statements.stages(counted.done)
 
 
-async def _caught_up(bootstrap: str, service: Service) -> None:
+async def _caught_up(bootstrap: str, service: Service, dsn: str) -> None:
     """The service has consumed what is on its topic: the events of other courses are not what is measured."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=f"iop.{service.name}", enable_auto_commit=False)
     await consumer.start()
     try:
         places = [TopicPartition(service.consumes, number) for number in range(PARTITIONS)]
         consumer.assign(places)
-        await consumer.commit(await consumer.end_offsets(places))
+        ends = await consumer.end_offsets(places)
+        await consumer.commit(ends)
     finally:
         await consumer.stop()
+    async with db.pool(dsn) as pool:
+        await offsets.store(pool, {place.partition: end for place, end in ends.items()})
 
 
 async def _consume(
@@ -133,7 +137,7 @@ async def _consume(
         consumer.count = count
         if statements:
             # One at a time, else the stages overlap and their sum means nothing.
-            consumer.side_by_side = 1
+            consumer.polled.side_by_side = 1
             statements.watch(inbox, consumer)
         async with _running(consumer):
             await asyncio.wait_for(count.finished.wait(), LONGEST_SECONDS)

@@ -35,7 +35,7 @@ class Statements:
 
     def watch(self, inbox: Inbox, consumer: Consumer) -> None:
         """Time reading, deciding, each batch, and what lies between two batches."""
-        self._time(consumer._reader, "read", "read")
+        self._time(consumer.polled.reader, "read", "read")
         self._time_waited(inbox, "_decide", "decide, evolve, write")
         self._time_waited(inbox, "receive", "in receive")
         receive: Callable[..., Any] = inbox.receive

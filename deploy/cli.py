@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from deploy.commands import access, demo, ledger, parked, run, tail
+from deploy.commands import access, consumer, demo, ledger, parked, run, tail
 from deploy.commands.common import stderr
 from deploy.failure import CannotContinueError
 
@@ -27,6 +27,7 @@ app.command(epilog="Example: iop tail escalations --from-beginning --max 20")(ta
 app.add_typer(run.clock_commands, name="clock", no_args_is_help=True)
 app.add_typer(parked.commands, name="parked")
 app.add_typer(ledger.commands, name="ledger")
+app.add_typer(consumer.commands, name="consumer")
 
 
 def main() -> NoReturn:

@@ -1,6 +1,7 @@
 """All SQL of the commands, each query with what it answers.
 
-Every connection is read-only, except the one of `iop ledger reopen`: only `writing` gives one that may change rows.
+Every connection is read-only, except those of `iop ledger reopen` and `iop consumer`: only `writing` gives one that may
+change rows.
 """
 
 from collections.abc import Iterable
@@ -72,6 +73,14 @@ FORGET = "DELETE FROM consents WHERE patient = $1 AND consent_id = $2"
 # Open the gate: no partition counts as lost any more.
 OPEN = "UPDATE ledger SET lost = false WHERE lost"
 
+# Where the consumer stopped, if it did, and how many strays it has stored.
+CONSUMER = """SELECT (SELECT count(*) FROM strays) AS strays, stops.* FROM (SELECT 1) AS one LEFT JOIN stops ON true"""
+# Let the consumer go on.
+LIFT_STOP = "DELETE FROM stops"
+# Have the consumer skip the record at which it stopped.
+SKIP = """INSERT INTO skips (topic, partition, "offset", by, reason) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (topic, partition, "offset") DO UPDATE SET done = false, by = excluded.by, reason = excluded.reason"""
+
 
 class Count(msgspec.Struct, frozen=True):
     """One service: decisions in its journal, events emitted, disclosures withheld, unsent outbox rows, parked rows."""
@@ -124,6 +133,35 @@ class Partition:
     lost: bool
 
 
+class RecordPlace(msgspec.Struct, frozen=True):
+    """Which record of which topic."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a consumer stopped. `stored`: the record is parked; else it is the first that could not be stored."""
+
+    record: RecordPlace
+    stored: bool
+    place: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ConsumerState:
+    """Whether a consumer is stopped, and how many records it met that are no events of the hub's."""
+
+    stop: Stop | None
+    strays: int
+
+
 async def reading(dsn: str) -> Connection:
     """A connection on which PostgreSQL refuses every write."""
     settings = {"default_transaction_read_only": "on"}
@@ -131,7 +169,7 @@ async def reading(dsn: str) -> Connection:
 
 
 async def writing(dsn: str) -> Connection:
-    """A connection that may change rows, for `iop ledger reopen` only."""
+    """A connection that may change rows, for `iop ledger reopen` and `iop consumer` only."""
     return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS_MOST)
 
 
@@ -183,6 +221,26 @@ async def partitions(connection: Connection) -> list[Partition]:
         Partition(row["partition"], None if row["current_at"].year == 1 else row["current_at"], row["lost"])
         for row in await connection.fetch(PARTITIONS)
     ]
+
+
+async def consumer_state(connection: Connection) -> ConsumerState:
+    """Whether this service's consumer is stopped, and where."""
+    row = await connection.fetchrow(CONSUMER)
+    if row["topic"] is None:
+        return ConsumerState(None, row["strays"])
+    record = RecordPlace(row["topic"], row["partition"], row["offset"])
+    return ConsumerState(Stop(record, row["stored"], row["place"], row["at"]), row["strays"])
+
+
+async def lift_stop(writable: Connection) -> None:
+    """Let this service's consumer go on."""
+    await writable.execute(LIFT_STOP)
+
+
+async def skip(writable: Connection, place: RecordPlace, by: str, reason: str) -> None:
+    """Let this service's consumer go on without the record at which it stopped."""
+    await writable.execute(SKIP, place.topic, place.partition, place.offset, by, reason)
+    await writable.execute(LIFT_STOP)
 
 
 async def consent_decisions(connection: Connection) -> list[tuple[str, str]]:

@@ -23,26 +23,23 @@ from shared.path.destination import Form, Routes
 from shared.path.inbound.consumer import Consumer
 from shared.path.inbound.deadlines import run_deadlines
 from shared.path.inbound.internal import InternalLane
+from shared.path.inbound.readiness import Readiness
 from shared.path.outbound import destinations
 from shared.path.outbound.gate import GatedLane
 from shared.path.outbound.kafka import TopicLane
-from shared.path.outbound.lane import WakeUp, oldest_unsent_seconds
+from shared.path.outbound.lane import WakeUp
 from shared.path.outbound.parking import Parking
 from shared.path.service import Service
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
-from shared.platform import db, log, metrics, retention
+from shared.platform import db, log, retention
 from shared.platform.clock import Clock
-from shared.platform.db import Pool
 from shared.platform.keys import Keys
 from shared.platform.listening import Listening
 from shared.platform.settings import ConfigurationError, Process, partners
 
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
-WATCH_SECONDS = 5.0
-UNSENT_SECONDS_MOST = 120.0
-HEALTH_SECONDS_MOST = 2.0
 EXIT_CONFIGURATION = 78
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and proxies keep a quiet connection (httpx 5 s, nginx 60 s): who closes first must be they, or a
@@ -108,8 +105,9 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
         verifier = TokenVerifier(process.issuer, process.audience, registered(process.deploy))
         consumer = Consumer(inbox, process.kafka_bootstrap, process.replica)
         running = Running(process, inbox, submissions, verifier, keys, clock)
-        reader, health, more = ResourceReader(pool, keys, settings), _health(pool, consumer), assembly.routes(running)
-        dependencies = EdgeDependencies(submissions, verifier, reader, inbox, process.issuer, health, more=more)
+        reader, readiness = ResourceReader(pool, keys, settings), Readiness(inbox, consumer)
+        ready, more = readiness.wrong, assembly.routes(running)
+        dependencies = EdgeDependencies(submissions, verifier, reader, inbox, process.issuer, ready, more=more)
         policy = retention.RetentionPolicy.of(process.deploy, service.consumes)
         fhir.warm(assembly.edge.takes)
         _calm_the_collector()
@@ -121,7 +119,7 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
                 InternalLane(inbox, wake_up).run(process.database_url),
                 run_deadlines(inbox),
                 _housekeeping(inbox, policy),
-                _watch_outbox(inbox),
+                readiness.watch(),
                 *(submissions.run() for _ in range(SUBMISSION_WORKERS)),
                 *_lanes(assembly.service, routes, process, inbox, wake_up),
                 *assembly.tasks(running),
@@ -144,36 +142,6 @@ def _lanes(
         else GatedLane(service, each, routes, inbox.pool, inbox.clock, wake_up).run(process.database_url)
         for each in routes.destinations
     ]
-
-
-def _health(pool: Pool, consumer: Consumer) -> Callable[[], Coroutine[Any, Any, str | None]]:
-    """Readiness looks at the database, the age of the oldest unsent row, the consumer and its trouble."""
-
-    async def ready() -> str | None:
-        if consumer.troubled:
-            return "Kafka consumer is retrying after a database error."
-        if not consumer.assigned:
-            return "Kafka consumer has not joined its group."
-        try:
-            async with asyncio.timeout(HEALTH_SECONDS_MOST):
-                oldest = await oldest_unsent_seconds(pool)
-        except Exception as error:
-            if not db.is_trouble(error):
-                raise
-            return "The database can't be reached."
-        return "The outbox is not draining." if oldest > UNSENT_SECONDS_MOST else None
-
-    return ready
-
-
-async def _watch_outbox(inbox: Inbox) -> None:
-    """Every few seconds: how old is the oldest row that has not left yet?"""
-    gauge = metrics.OLDEST_UNSENT.labels(inbox.service.name)
-
-    async def look() -> None:
-        gauge.set(await oldest_unsent_seconds(inbox.pool))
-
-    await db.every(WATCH_SECONDS, look, name="outbox")
 
 
 async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None:

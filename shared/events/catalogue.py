@@ -171,6 +171,8 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(technical.DisclosureRecorded, DISCLOSURES, "any", "AuditEvent"),
     CatalogueEntry(technical.DeliveryParked, OPERATIONS, "any", "OperationOutcome"),
     CatalogueEntry(technical.DeliveryRedriven, OPERATIONS, "any", "OperationOutcome"),
+    CatalogueEntry(technical.StraysStored, OPERATIONS, "any", "OperationOutcome"),
+    CatalogueEntry(technical.ConsumerStopped, OPERATIONS, "any", "OperationOutcome"),
 )
 
 BY_TYPE: dict[type[Any], CatalogueEntry] = {entry.event: entry for entry in ENTRIES}

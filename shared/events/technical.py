@@ -91,3 +91,15 @@ class DeliveryParked(OperationsEvent, frozen=True, kw_only=True):
 
 class DeliveryRedriven(OperationsEvent, frozen=True, kw_only=True):
     """A patient's parked events were decided after all."""
+
+
+class StraysStored(OperationsEvent, frozen=True, kw_only=True):
+    """Records on a topic that are no events of the hub's: their places and digests are stored, they hold nobody."""
+
+    severity: ClassVar[str] = "warning"
+
+
+class ConsumerStopped(OperationsEvent, frozen=True, kw_only=True):
+    """A service consumes nothing more until a person lets it go on; all else of it goes on."""
+
+    severity: ClassVar[str] = "error"

@@ -107,8 +107,12 @@ def _headers(event: Event, envelope: Envelope, resources: list[tuple[Resource, b
 
 
 def event_name(headers: Mapping[str, str]) -> str:
-    """The event's name, from the headers alone: a consumer skips what it does not consume before parsing anything."""
-    return headers.get("ce_type", "").removeprefix(_PREFIX)
+    """The event's name, from the headers alone: a consumer skips what it does not consume before parsing anything.
+
+    Empty where the type is none of the hub's.
+    """
+    type_ = headers.get("ce_type", "")
+    return type_[len(_PREFIX) :] if type_.startswith(_PREFIX) else ""
 
 
 class _Attributes(msgspec.Struct, frozen=True):

@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from shared.platform.clock import ticks
+
 ALLOWED = frozenset(
     {
         "event", "level", "timestamp", "service", "lane", "topic", "partition", "offset", "delivery", "count", "class",
@@ -52,6 +54,18 @@ def _kind(error: BaseException) -> str:
 
 def get() -> Any:
     return structlog.get_logger()
+
+
+SELDOM_SECONDS = 60.0
+_warned_at: dict[str, float] = {}
+
+
+def seldom(sentence: str, **fields: object) -> None:
+    """A warning that repeats as long as the trouble lasts: at most once a minute."""
+    now = ticks()
+    if now - _warned_at.get(sentence, -SELDOM_SECONDS) >= SELDOM_SECONDS:
+        _warned_at[sentence] = now
+        get().warning(sentence, **fields)
 
 
 def place_of(error: BaseException) -> str:

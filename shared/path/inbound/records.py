@@ -1,31 +1,61 @@
-"""Reading a Kafka record: as a delivery, as a heartbeat of the consent ledger, or as nothing to this service.
+"""Reading a Kafka record: as a delivery, a heartbeat of the consent ledger, a stray, or nothing to this service.
 
 Total over whatever a sender garbled: what can't be read is a delivery too, for it must be parked and never skipped.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from uuid import NAMESPACE_URL, UUID, uuid5
 
+import msgspec
 from aiokafka import ConsumerRecord
 from msgspec.structs import replace
 
 from shared.events import fhir, wire
 from shared.events.intake import ConsentsCurrent
-from shared.path.transaction.delivery import Consumed, Unreadable, read_record, unstorable
+from shared.path.transaction.delivery import NOBODY, Consumed, Unreadable, read_record, unstorable
 
 KEY_LETTERS_MOST = 64
 """The hub's ids have 36; a longer key is nobody's."""
 
 
+class RecordPlace(msgspec.Struct, frozen=True):
+    """Which record of which topic."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def identity(self) -> UUID:
+        """An id for a record that names none: the same whenever it is read."""
+        return uuid5(NAMESPACE_URL, f"kafka:{self}")
+
+
+class Stray(msgspec.Struct, frozen=True):
+    """A record without our id, type and program: no event of the hub's. Where its key is a patient of ours it may have
+    been a revocation: then `delivery` is parked. `digest` is the SHA-256 of its value, `size` its bytes."""
+
+    place: RecordPlace
+    delivery: Unreadable
+    size: int
+    digest: str
+
+
 class RecordReader:
     """What one service wants of its topic: events it consumes, of programs it knows, emitted by others."""
 
-    def __init__(self, service: str, wanted: frozenset[str], programs: Collection[str]) -> None:
+    def __init__(self, service: str, wanted: frozenset[str], programs: Collection[str], topic: str) -> None:
         self._own = f"/{service}"
+        self._topic = topic
         self._wanted = wanted
         self._programs = programs
 
-    def read(self, record: ConsumerRecord) -> Consumed | Unreadable | datetime | None:
+    def read(self, record: ConsumerRecord) -> Consumed | Unreadable | Stray | datetime | None:
         """The delivery; or a heartbeat's instant; or None. Events of no interest are passed over unread."""
         headers = _headers(record)
         name = wire.event_name(headers)
@@ -34,12 +64,38 @@ class RecordReader:
         if name == ConsentsCurrent.__name__:
             return _instant(headers)
         delivery = read_record(headers, _key(record), record.value)
-        if delivery.program not in self._programs:
-            place = delivery.place if isinstance(delivery, Unreadable) else "headers.ce_program"
-            delivery = replace(unstorable(delivery, place), program="")
+        if not name or delivery.id == NOBODY or delivery.program not in self._programs:
+            return self._stray(record, delivery)
         if not delivery.key and isinstance(delivery, Consumed):
             return unstorable(delivery, "key")
         return delivery
+
+    def place(self, record: ConsumerRecord) -> RecordPlace:
+        return RecordPlace(self._topic, record.partition, record.offset)
+
+    def unread(self, record: ConsumerRecord) -> Unreadable:
+        """The record as it came, whatever it holds: nothing in it is looked at but its key."""
+        headers, identity = _headers(record), self.place(record).identity
+        return Unreadable(
+            id=identity,
+            key=_key(record),
+            program="",
+            at=datetime.min,
+            producer="",
+            correlation_id=identity,
+            place="skipped",
+            headers=headers,
+            content=record.value or b"",
+        )
+
+    def _stray(self, record: ConsumerRecord, delivery: Consumed | Unreadable) -> Stray:
+        place = self.place(record)
+        where = delivery.place if isinstance(delivery, Unreadable) else "headers.ce_program"
+        program = delivery.program if delivery.program in self._programs else ""
+        identity = delivery.id if delivery.id != NOBODY else place.identity
+        parked = replace(unstorable(delivery, where), id=identity, correlation_id=identity, program=program)
+        value = record.value or b""
+        return Stray(place, parked, len(value), hashlib.sha256(value).hexdigest())
 
 
 def _headers(record: ConsumerRecord) -> dict[str, str]:

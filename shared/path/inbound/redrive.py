@@ -5,7 +5,6 @@ from uuid import UUID
 
 import msgspec
 
-from shared.events import wire
 from shared.events.catalogue import BY_NAME
 from shared.events.intake import ConsentGiven, ConsentRevoked
 from shared.path.outbound import parking
@@ -109,7 +108,7 @@ async def _quarantine(
         if await parking.quarantine(connection, key, program, quarantine.id, quarantine.by, now):
             return None
         raise NotUnreadable
-    entry = BY_NAME.get(wire.event_name({"ce_type": row["event"]}))
+    entry = BY_NAME.get(row["event"])
     if entry is None or issubclass(entry.event, ConsentGiven | ConsentRevoked):
         await consent_ledger.close(connection, program, key)
     sequence: int = row["sequence"]

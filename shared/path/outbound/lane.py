@@ -19,8 +19,10 @@ PAUSE_SECONDS_FIRST = 0.5
 PAUSE_SECONDS_MOST = 60.0
 ASK_AGAIN_SECONDS = 0.5
 _LOCK_SPACE = 73
-_OLDEST_UNSENT = """SELECT coalesce(extract(epoch FROM now() - min(stored_at)), 0)::float FROM outbox
-    WHERE lane LIKE 'topic:%'"""
+# A parked row, and what waits behind one, waits for a person, who was told.
+_OLDEST_UNSENT = """SELECT lane, extract(epoch FROM now() - min(stored_at))::float AS age FROM outbox o
+    WHERE parked IS NULL AND NOT EXISTS (SELECT 1 FROM outbox p
+        WHERE p.parked IS NOT NULL AND p.lane = o.lane AND p.key = o.key AND p.id < o.id) GROUP BY lane"""
 
 
 class WakeUp:
@@ -91,7 +93,6 @@ async def run_lane(
             pause = min(pause * 2, PAUSE_SECONDS_MOST)
 
 
-async def oldest_unsent_seconds(connection: Executor) -> float:
-    """Age of the oldest row that waits for a topic (machine time)."""
-    age: float = await connection.fetchval(_OLDEST_UNSENT)
-    return age
+async def oldest_unsent_seconds(connection: Executor) -> dict[str, float]:
+    """Age of the oldest row of each lane that can leave (machine time)."""
+    return {row["lane"]: row["age"] for row in await connection.fetch(_OLDEST_UNSENT)}

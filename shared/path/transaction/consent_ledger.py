@@ -13,7 +13,8 @@ import msgspec
 from shared.events.catalogue import PARTITIONS
 from shared.events.intake import ConsentGiven, ConsentRevoked
 from shared.path.transaction.delivery import AnyDelivery, Consumed, Redriven, bare
-from shared.platform.db import Connection, Row
+from shared.path.transaction.offsets import BEHIND
+from shared.platform.db import Connection, Executor, Row
 
 AGE_SECONDS_MOST = 20.0
 """The oldest partition may be this old when the gate opens; a revocation works within it always."""
@@ -107,6 +108,12 @@ async def partitions(connection: Connection) -> frozenset[int]:
     return frozenset(row["partition"] for row in await connection.fetch("SELECT partition FROM ledger"))
 
 
+async def oldest(connection: Executor) -> datetime | None:
+    """Up to when every partition that is known at all is known (machine time)."""
+    found: datetime | None = await connection.fetchval("SELECT min(current_at) FROM ledger")
+    return found
+
+
 async def mark_lost(connection: Connection, partitions: Sequence[int]) -> None:
     """Records expired unread, a revocation perhaps among them. The gate stays shut until a person acts."""
     await connection.execute(_LOST, partitions)
@@ -120,7 +127,8 @@ class LedgerSnapshot:
     version: int
     held: bool
     age_seconds: float | None
-    """Of the partition farthest from now; below zero when a clock is ahead. None when one was never current or lost."""
+    """Of the partition farthest from now; below zero when a clock is ahead. None when one was never current, lost, or
+    must be consumed again."""
 
     @property
     def current(self) -> bool:
@@ -137,7 +145,8 @@ async def read(connection: Connection, patient: str, machine_now: datetime) -> L
             "SELECT hold IS NOT NULL FROM state WHERE kind = 'patient' AND key = $1", patient
         )
         ledger = await connection.fetchrow(
-            "SELECT count(*), min(current_at) AS oldest, max(current_at) AS newest, bool_or(lost) AS lost FROM ledger"
+            "SELECT count(*), min(current_at) AS oldest, max(current_at) AS newest, bool_or(lost) AS lost,"
+            f" ({BEHIND}) AS behind FROM ledger"
         )
     return LedgerSnapshot(
         consents=tuple(msgspec.json.decode(row["body"], type=ConsentGiven) for row in rows),
@@ -148,7 +157,7 @@ async def read(connection: Connection, patient: str, machine_now: datetime) -> L
 
 
 def _age(ledger: Row | None, machine_now: datetime) -> float | None:
-    if ledger is None or ledger["count"] < PARTITIONS or ledger["lost"]:
+    if ledger is None or ledger["count"] < PARTITIONS or ledger["lost"] or ledger["behind"]:
         return None
     ages = [(machine_now - ledger[each]).total_seconds() for each in ("oldest", "newest")]
     return float(max(ages, key=abs))

@@ -115,8 +115,7 @@ class Holding:
         """The delivery failed: from here on its key is held. What may not wait is decided all the same."""
         name, id_ = name_of(delivery), str(delivery.id)
         log.get().error("parked", delivery=name, place=place, id=id_, **{"class": class_})
-        if locked.key and locked.hold is None:
-            self._hold(delivery, locked)
+        self._report(delivery, locked)
         at_once, later = self._split(delivery)
         if at_once is not None:
             self._at_once(at_once, locked)
@@ -142,24 +141,30 @@ class Holding:
             for each in _open(locked.hold)
         ]
         locked.hold, locked.changed = None, True
+        delivery = _of_program(delivery, locked)
         identity = self._outcome_id(delivery, "redriven")
         details = f"The parked deliveries of a {locked.kind} were decided."
         redriven = DeliveryRedriven(outcome_id=identity, service=self._by.service.name, details=details)
         self._emit(delivery, locked, resolved, "hub-release", redriven)
 
-    def _hold(self, delivery: Delivery, locked: LockedState) -> None:
-        """From here on deliveries of this key queue. Operations hear of no patient, nobody of a value."""
-        settings = self._by.settings.get(delivery.program)
-        locked.hold = UNESCALATED
-        raised: list[EscalationEvent] = []
-        if settings is not None and locked.kind == PATIENT:
-            found = self._escalation(delivery, settings.escalation)
-            locked.hold = _encode(Open(found)).decode()
-            raised.append(EscalationRaised(escalation=found, at=self._by.now))
+    def _report(self, delivery: Delivery, locked: LockedState) -> None:
+        """Operations hear of every delivery that is parked, without its patient; whoever is responsible for the patient
+        hears of the hold, in the program that the patient's row names."""
+        raised = self._hold(delivery, locked) if locked.key and locked.hold is None else []
         identity = self._outcome_id(delivery, "parked")
         details = f"{name_of(delivery)} was parked. `iop parked list` shows it."
         parked = DeliveryParked(outcome_id=identity, service=self._by.service.name, details=details)
-        self._emit(delivery, locked, raised, "hub-hold", parked)
+        self._emit(_of_program(delivery, locked), locked, raised, "hub-hold", parked)
+
+    def _hold(self, delivery: Delivery, locked: LockedState) -> list[EscalationEvent]:
+        """From here on deliveries of this key queue."""
+        settings = self._by.settings.get(_of_program(delivery, locked).program)
+        if settings is None or locked.kind != PATIENT:
+            locked.hold = UNESCALATED
+            return []
+        found = self._escalation(delivery, settings.escalation)
+        locked.hold = _encode(Open(found)).decode()
+        return [EscalationRaised(escalation=found, at=self._by.now)]
 
     def _escalation(self, delivery: Delivery, times: Times) -> Escalation:
         now, service = self._by.now, self._by.service.name
@@ -260,6 +265,11 @@ class Holding:
                 content=content,
             )
         )
+
+
+def _of_program(delivery: Delivery, locked: LockedState) -> Delivery:
+    """A record that names no program of ours is reported in the program of its patient's row."""
+    return replace(delivery, program=locked.program) if locked.program else delivery
 
 
 def _part(delivery: Commanded, commands: tuple[Command, ...]) -> Commanded:

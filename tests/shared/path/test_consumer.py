@@ -7,9 +7,12 @@ from uuid import uuid4
 import pytest
 from aiokafka import TopicPartition
 
+from shared.events.catalogue import PARTITIONS
 from shared.events.intake import Digest, PatientIdentified
-from shared.path.inbound.consumer import Consumer, OffsetGapListener
-from shared.path.transaction import consent_ledger
+from shared.path.inbound.consumer import Consumer
+from shared.path.inbound.positions import OffsetGapListener, Position, position
+from shared.path.transaction import consent_ledger, offsets
+from shared.platform.clock import machine_now
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import MONDAY_NOON, admission
 
@@ -22,15 +25,17 @@ class Raw:
     key: bytes | None
     value: bytes | None
     partition: int = 0
+    offset: int = 0
 
 
 def raw(headers: Mapping[str, str], key: str, value: bytes) -> Raw:
     return Raw([(name, text.encode()) for name, text in headers.items()], key.encode(), value)
 
 
-async def test_a_nul_in_the_program_parks_the_record(here: ServiceOnPostgres) -> None:
+async def test_a_nul_in_the_program_of_a_patients_record_parks_it(here: ServiceOnPostgres) -> None:
     patient = str(uuid4())
     event = consumed(admission(patient), patient)
+    await here.deliver(consumed(admission(patient), patient))
     await Consumer(here.inbox, "nowhere:1", "0").take(
         [raw({**event.headers, "ce_program": "de\0mo"}, patient, event.content)]
     )
@@ -67,18 +72,33 @@ async def test_an_identification_without_a_patient_teaches_no_alias(here: Servic
     assert await here.select("SELECT count(*) FROM alias") == [(0,)]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Offsets:
     """What a consumer knows of the one partition it was given: its start, and where the group stopped reading."""
 
     start: int
     committed_at: int | None
+    begins_at: int | None = None
+    paused: bool = False
 
     async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        assert self.paused, "a record may be taken before its place is known"
         return dict.fromkeys(partitions, self.start)
 
     async def committed(self, partition: TopicPartition) -> int | None:
         return self.committed_at
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused = True
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.paused = False
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.begins_at = offset
+
+
+PARTITION = TopicPartition("iop.intake.events", 3)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +119,58 @@ async def test_the_gate_shuts_when_records_expired_between_two_readings(
     here: ServiceOnPostgres, start: int, committed_at: int | None, consumed_before: bool, lost: bool
 ) -> None:
     """A revocation may be among them. A group's offset is forgotten sooner than the records are."""
-    partition = TopicPartition("iop.intake.events", 3)
     if consumed_before:
         async with here.pool.acquire() as connection:
             await consent_ledger.mark_current(connection, {3: MONDAY_NOON})
-    await OffsetGapListener(here.inbox, lambda: Offsets(start, committed_at)).on_partitions_assigned({partition})
+    await OffsetGapListener(here.inbox, lambda: Offsets(start, committed_at)).on_partitions_assigned({PARTITION})
     assert await here.select("SELECT count(*) FROM ledger WHERE lost") == [(int(lost),)]
+
+
+@pytest.mark.parametrize(
+    ("first", "committed", "stored", "found"),
+    [
+        (0, 90, 90, Position(90)),
+        (0, 90, 40, Position(40, catch_up=90)),
+        (0, 40, 90, Position(40)),
+        (0, None, 90, Position(0)),
+        (0, 90, None, Position(0, catch_up=90)),
+        (50, 90, 40, Position(50, lost=True, catch_up=90)),
+        (50, 90, None, Position(50, catch_up=90)),
+        (0, None, None, Position(0)),
+    ],
+)
+def test_the_smaller_of_what_is_stored_and_what_kafka_remembers_counts(
+    first: int, committed: int | None, stored: int | None, found: Position
+) -> None:
+    assert position(first, committed, stored, known=False) == found
+
+
+async def test_a_database_that_was_set_back_shuts_the_gate_until_it_has_caught_up(here: ServiceOnPostgres) -> None:
+    await every_partition_current(here)
+    await offsets.store(here.pool, {3: 40})
+    client = Offsets(start=0, committed_at=90)
+    assert await gate_is_current(here)
+
+    await OffsetGapListener(here.inbox, lambda: client).on_partitions_assigned({PARTITION})
+    assert (client.begins_at, client.paused, await gate_is_current(here)) == (40, False, False)
+    await offsets.store(here.pool, {3: 89})
+    assert not await gate_is_current(here)
+    await offsets.store(here.pool, {3: 90})
+    assert await gate_is_current(here)
+
+
+async def test_a_database_that_knows_what_kafka_knows_leaves_the_gate_as_it_is(here: ServiceOnPostgres) -> None:
+    await every_partition_current(here)
+    await offsets.store(here.pool, {3: 90})
+    await OffsetGapListener(here.inbox, lambda: Offsets(0, 90)).on_partitions_assigned({PARTITION})
+    assert await gate_is_current(here)
+
+
+async def every_partition_current(here: ServiceOnPostgres) -> None:
+    async with here.pool.acquire() as connection:
+        await consent_ledger.mark_current(connection, dict.fromkeys(range(PARTITIONS), machine_now()))
+
+
+async def gate_is_current(here: ServiceOnPostgres) -> bool:
+    async with here.pool.acquire() as connection:
+        return (await consent_ledger.read(connection, here.patient, machine_now())).current

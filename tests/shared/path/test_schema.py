@@ -9,8 +9,8 @@ import pytest
 
 from shared.platform import db
 
-KNOWS_NO_PATIENT = {"ledger", "migrations", "service"}
-"""Tables of the service itself: how it listens, and how current its ledger is."""
+KNOWS_NO_PATIENT = {"ledger", "migrations", "service", "offsets", "strays", "stops", "skips"}
+"""Tables of the service itself: how it listens, what it has consumed, and how current its ledger is."""
 
 
 @pytest.fixture

@@ -1,0 +1,85 @@
+"""How current what was consumed is: when the broker last answered, and since when records wait unread.
+
+A poll that comes back empty is no answer: the client gives it without asking anybody.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from shared.platform import metrics
+from shared.platform.clock import machine_now, ticks
+
+ANSWER_SECONDS_MOST = 30.0
+ASK_SECONDS = 10.0
+LAG_SECONDS_MOST = 300.0
+
+
+class BrokerWatch:
+    """Looks at the client once a second; asks nobody."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._joined_at: float | None = None
+        self._answered_at: float | None = None
+        self._ends: deque[tuple[float, Mapping[int, int]]] = deque()
+
+    def assigned(self, partitions: Mapping[int, int]) -> None:
+        """The coordinator has answered: these are ours from now on, perhaps none."""
+        self._joined_at = ticks()
+        self._answered_at = None
+        self._ends.clear()
+
+    def look(self, client: Any, offsets: Mapping[int, int]) -> None:
+        """At what the client knows of its partitions, and how far they are stored (partition -> offset)."""
+        assigned = client.assignment() if client is not None else ()
+        fetching = [each for each in assigned if each not in client.paused()]
+        stamps = [client.last_poll_timestamp(each) for each in fetching]
+        if stamps and None not in stamps:
+            age = machine_now().timestamp() - min(stamps) / 1000
+            self._answered_at = ticks() - age
+            metrics.LAST_POLL.labels(self._service).set(min(stamps) / 1000)
+        ends = {each.partition: client.highwater(each) for each in fetching}
+        self._mark({number: end for number, end in ends.items() if end is not None}, offsets)
+
+    async def ask(self, client: Any, partition: Any) -> None:
+        """A replica that has no partitions is sent nothing: every ten seconds it asks the coordinator."""
+        answered = self.answer_seconds
+        if client is None or answered is None or answered < ASK_SECONDS or client.assignment():
+            return
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(ASK_SECONDS):
+                await client.committed(partition)
+            self._answered_at = ticks()
+
+    def _mark(self, ends: Mapping[int, int], offsets: Mapping[int, int]) -> None:
+        self._ends.append((ticks(), ends))
+        while self._ends and all(offsets.get(number, end) >= end for number, end in self._ends[0][1].items()):
+            self._ends.popleft()
+
+    @property
+    def answer_seconds(self) -> float | None:
+        """Since the broker's last answer; None before this process joined its group."""
+        if self._joined_at is None:
+            return None
+        return ticks() - (self._answered_at if self._answered_at is not None else self._joined_at)
+
+    @property
+    def lag_seconds(self) -> float:
+        """For how long records have been waiting unread."""
+        return ticks() - self._ends[0][0] if self._ends else 0.0
+
+    def wrong(self) -> str | None:
+        """What is wrong with it, or None."""
+        answered = self.answer_seconds
+        if answered is None:
+            return "Kafka consumer has not joined its group."
+        if answered > ANSWER_SECONDS_MOST:
+            return f"Kafka has not answered for {answered:.0f} s."
+        if self.lag_seconds > LAG_SECONDS_MOST:
+            return f"Records have been waiting unread for {self.lag_seconds:.0f} s."
+        return None

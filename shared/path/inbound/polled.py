@@ -1,0 +1,89 @@
+"""One poll's records, stored: read, sorted out, received side by side; again and again while the database is away."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from zlib import crc32
+
+from aiokafka import ConsumerRecord
+
+from shared.path.inbound import strays
+from shared.path.inbound.records import RecordReader, Stray
+from shared.path.transaction.delivery import Answer, Consumed, Incomplete, Unreadable
+from shared.path.transaction.inbox import Inbox
+from shared.platform import db, log
+
+SIDE_BY_SIDE = 2
+"""Transactions at once, each for patients of its own: one decides while PostgreSQL writes for the other."""
+BATCH_MOST = 250
+"""Deliveries of one transaction: all its patients stay locked until the commit."""
+READ_AT_ONCE = 16
+"""Records read before others have their turn."""
+TROUBLE_SECONDS_MOST = 60.0
+"""Of the 300 s a poll may take; then the process ends: a restart beats skipping."""
+
+
+class Polled:
+    def __init__(self, inbox: Inbox, reader: RecordReader) -> None:
+        self._inbox = inbox
+        self.reader = reader
+        self.side_by_side = SIDE_BY_SIDE
+        self.troubled = False
+
+    async def store(self, records: Sequence[ConsumerRecord]) -> list[bool]:
+        """Of each event of ours among them whether it failed by itself, once all are stored. Trouble is not the
+        records' fault: it is waited out, and raised at last."""
+        failed = await db.retrying(
+            lambda: self._store(records), seconds_most=TROUBLE_SECONDS_MOST, troubled=self._trouble
+        )
+        self.troubled = False
+        return failed
+
+    def _trouble(self, error: Exception, pause: float) -> None:
+        self.troubled = True
+        log.get().warning("consumer: waiting for the database", error=type(error).__name__, seconds=pause)
+
+    async def _store(self, records: Sequence[ConsumerRecord]) -> list[bool]:
+        """All of a poll, side by side. Its heartbeats come last: they say that each consent before them is known."""
+        sides: list[list[ConsumerRecord]] = [[] for _ in range(self.side_by_side)]
+        for record in records:
+            sides[crc32(record.key or b"") % len(sides)].append(record)
+        heartbeats: dict[int, datetime] = {}
+        ended = await asyncio.gather(*(self._side(side, heartbeats) for side in sides), return_exceptions=True)
+        wrong = [each for each in ended if isinstance(each, BaseException)]
+        for error in sorted(wrong, key=db.is_trouble):
+            raise error
+        if heartbeats:
+            await self._inbox.beat(heartbeats)
+        return [failed for each in ended if isinstance(each, list) for failed in each]
+
+    async def _side(self, records: Sequence[ConsumerRecord], heartbeats: dict[int, datetime]) -> list[bool]:
+        """In order, in transactions of at most `BATCH_MOST`; the heartbeats met are put aside."""
+        failed: list[bool] = []
+        for first in range(0, len(records), BATCH_MOST):
+            found = await self._read(records[first : first + BATCH_MOST], heartbeats)
+            deliveries, foreign = await strays.sorted_out(self._inbox, found)
+            if deliveries:
+                answers = await self._inbox.receive(deliveries)
+                answered = zip(deliveries, answers, strict=True)
+                failed += [_failed(answer) for delivery, answer in answered if id(delivery) not in foreign]
+        return failed
+
+    async def _read(
+        self, records: Sequence[ConsumerRecord], heartbeats: dict[int, datetime]
+    ) -> list[Consumed | Unreadable | Stray]:
+        found: list[Consumed | Unreadable | Stray] = []
+        for number, record in enumerate(records):
+            if number % READ_AT_ONCE == READ_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            read = self.reader.read(record)
+            if isinstance(read, datetime):
+                heartbeats[record.partition] = read
+            elif read is not None:
+                found.append(read)
+        return found
+
+
+def _failed(answer: Answer) -> bool:
+    """Whether this very record could not be decided; one queued behind another says nothing of the code."""
+    return isinstance(answer, Incomplete) and answer.fault

@@ -1,0 +1,31 @@
+"""Up to where the consumed topic is stored: what a database knows of its own past, whatever Kafka remembers."""
+
+from collections.abc import Mapping
+
+from shared.platform.db import Executor
+
+_STORE = """INSERT INTO offsets (partition, next) SELECT * FROM unnest($1::int[], $2::bigint[])
+    ON CONFLICT (partition) DO UPDATE SET next = excluded.next,
+        catch_up = CASE WHEN excluded.next < offsets.catch_up THEN offsets.catch_up ELSE 0 END"""
+_SET_BACK = """INSERT INTO offsets (partition, next, catch_up)
+    SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[])
+    ON CONFLICT (partition) DO UPDATE SET next = excluded.next,
+        catch_up = greatest(offsets.catch_up, excluded.catch_up)"""
+BEHIND = "SELECT bool_or(next < catch_up) FROM offsets"
+"""Whether records that were consumed once must be consumed again: the database was set back."""
+
+
+async def store(connection: Executor, offsets: Mapping[int, int]) -> None:
+    """Everything before these is stored (partition -> offset). Never before it is committed."""
+    await connection.execute(_STORE, list(offsets), list(offsets.values()))
+
+
+async def stored(connection: Executor) -> dict[int, int]:
+    """The first offset of each partition that is not stored."""
+    return {row["partition"]: row["next"] for row in await connection.fetch("SELECT partition, next FROM offsets")}
+
+
+async def set_back(connection: Executor, offsets: Mapping[int, tuple[int, int]]) -> None:
+    """These are read again (partition -> from where, up to where); until then the consent gate is shut."""
+    starts, ends = zip(*offsets.values(), strict=True)
+    await connection.execute(_SET_BACK, list(offsets), list(starts), list(ends))
