@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.events.intake import Digest
 from shared.path.transaction import aliases, resources, waiting
-from shared.path.transaction.delivery import Commanded, Committed, Incomplete
+from shared.path.transaction.delivery import Commanded, Committed, Identified, Incomplete
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform import documents
 from shared.platform.db import Connection, Pool
@@ -73,11 +73,6 @@ class Waiting:
 @dataclass(frozen=True)
 class ToAPerson:
     """Stored, and a Task asks whose it is."""
-
-
-@dataclass(frozen=True)
-class Identified:
-    """Nothing is stored: its patient has just become known. Find out whose it is again."""
 
 
 async def whose(connection: Connection, readings: Sequence[Reading]) -> Subject:

@@ -1,12 +1,13 @@
 """Identifiers and references to a patient, resolved to the hub's id. Nothing is guessed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from uuid import UUID, uuid4
 
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry, references
-from shared.edge.outcome import refuse
+from shared.edge.json import MutableJson
+from shared.edge.outcome import HttpRefusal, refuse
 from shared.events.codes import HUB
+from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest
 from shared.path.transaction import aliases
 from shared.platform.db import Connection
@@ -14,6 +15,9 @@ from shared.platform.keys import Identifier, Keys
 
 Reference = Mapping[str, object]
 """FHIR's Reference, already validated."""
+Named = tuple[str, MutableJson]
+"""A Reference with its place."""
+Digests = Mapping[Digest, PatientId]
 RETRY_SECONDS = 5
 """A patient may not have arrived yet: lag must not look like a permanent refusal."""
 
@@ -34,27 +38,23 @@ def identifiers(patient: Mapping[str, object], caller: Caller, full_url: str | N
     return tuple(named)
 
 
-async def of_patient_entry(connection: Connection, keys: Keys, entry: BundleEntry, caller: Caller) -> str:
-    """The hub's id of a Patient that came along: the one its identifiers belong to, else a new one bound to them."""
-    if entry.method == "PUT" and entry.id is not None:
-        candidate = entry.id
-        named = identifiers({key: value for key, value in entry.resource.items() if key != "id"}, caller)
-    else:
-        candidate, named = str(uuid4()), identifiers(entry.resource, caller, entry.full_url)
-    if not named and entry.method == "POST":
+def require_named(entry: BundleEntry, caller: Caller) -> tuple[Identifier, ...]:
+    """What names a Patient that came along; the id in a PUT is the hub's own. Raises HttpRefusal."""
+    if entry.method == "PUT":
+        return identifiers({key: value for key, value in entry.resource.items() if key != "id"}, caller)
+    named = identifiers(entry.resource, caller, entry.full_url)
+    if not named:
         raise refuse(
             422, "required", f"{entry.place}.identifier", "A Patient must have an identifier with system and value."
         )
-    digests = keys.digests(caller.program, named)
-    owners = await aliases.bind(connection, caller.program, digests, candidate) if digests else {candidate}
-    return _only(owners, f"{entry.place}.identifier")
+    return named
 
 
 async def of_references(
     connection: Connection, keys: Keys, entries: Sequence[BundleEntry], caller: Caller
-) -> tuple[str | None, tuple[Digest, ...]]:
+) -> tuple[PatientId | None, tuple[Digest, ...]]:
     """The one patient that the entries are about, or None; and the digests under which an unknown one may wait."""
-    owners: set[str] = set()
+    owners: set[PatientId] = set()
     digests: list[Digest] = []
     asked: set[tuple[str, str, str]] = set()
     for entry in entries:
@@ -70,23 +70,26 @@ async def of_references(
             named_ = keys.digests(caller.program, identifiers(entry.resource, caller, entry.full_url))
             owners |= await aliases.resolve(connection, caller.program, named_)
             digests.extend(named_)
-    return (_only(owners, entries[0].place) if owners else None), tuple(dict.fromkeys(digests))
+    return (only(owners, entries[0].place) if owners else None), tuple(dict.fromkeys(digests))
 
 
-async def owner_of(connection: Connection, keys: Keys, reference: Reference, place: str, caller: Caller) -> str | None:
+async def owner_of(
+    connection: Connection, keys: Keys, reference: Reference, place: str, caller: Caller
+) -> PatientId | None:
     """The patient that one reference points to, or None where nobody knows them."""
     owners, _ = await _of_reference(connection, keys, reference, caller)
-    return _only(owners, place) if owners else None
+    return only(owners, place) if owners else None
 
 
 async def _of_reference(
     connection: Connection, keys: Keys, reference: Reference, caller: Caller
-) -> tuple[set[str], tuple[Digest, ...]]:
+) -> tuple[set[PatientId], tuple[Digest, ...]]:
     literal = _literal(reference)
     base, _, own = literal.rpartition("Patient/")
     if literal and not literal.startswith("#") and literal.endswith(f"Patient/{own}") and own:
-        if not base and _is_hub_id(own) and await aliases.is_known(connection, caller.program, own):
-            return {own}, ()
+        known = None if base else await _known(connection, caller, own)
+        if known is not None:
+            return {known}, ()
         named = [Identifier(base.rstrip("/") or caller.client.base_url, f"Patient/{own}")]
     elif not literal and _names_a_patient(reference):
         named = [Identifier(*_named_by(reference)[1:])]
@@ -114,28 +117,61 @@ def _names_a_patient(reference: Reference) -> bool:
     return reference.get("type") in (None, "Patient") and bool(system and value) and not system.startswith(HUB)
 
 
-def _is_hub_id(text: str) -> bool:
+async def _known(connection: Connection, caller: Caller, text: str) -> PatientId | None:
+    """The patient of this program whose id, the hub's own, this is."""
     try:
-        return str(UUID(text)) == text
+        patient = patient_id(text)
     except ValueError:
-        return False
+        return None
+    return patient if await aliases.is_known(connection, caller.program, patient) else None
 
 
-def _only(owners: set[str], place: str) -> str:
+def only(owners: set[PatientId], place: str) -> PatientId:
+    """The one of them. Raises HttpRefusal 409 where identifiers belong to several."""
     if len(owners) > 1:
         raise refuse(409, "multiple-matches", place, "The identifiers must belong to one patient.")
     (owner,) = owners
     return owner
 
 
-def rewrite(entries: Iterable[BundleEntry], patient: str) -> None:
-    """Every reference to a patient in these (already copied) resources becomes the hub's own. In place."""
+def rewrite(entries: Iterable[BundleEntry], patient: str) -> list[Named]:
+    """Every reference to a patient in these (already copied) resources becomes the hub's own, in place. Returns those
+    that only an identifier of no stated type says: they may mean a patient too."""
+    untyped = []
     for entry in entries:
-        for _, reference in references(entry.resource, entry.place):
+        for place, reference in references(entry.resource, entry.place):
             if _points_to_a_patient(reference):
-                reference["reference"] = f"Patient/{patient}"
-                reference.pop("identifier", None)
-                reference.pop("display", None)
+                _point(reference, patient)
+            elif not _literal(reference) and _names_a_patient(reference):
+                untyped.append((place, reference))
+    return untyped
+
+
+async def rewrite_untyped(
+    connection: Connection, keys: Keys, untyped: Sequence[Named], patient: str, binds: Digests, caller: Caller
+) -> None:
+    """Those of these that name the patient become the hub's own too, in place: an identifier is never stored in the
+    clear. Raises HttpRefusal where one names another patient."""
+    named = [keys.digests(caller.program, [Identifier(*_named_by(reference)[1:])]) for _, reference in untyped]
+    owners = dict(binds)
+    owners |= await aliases.owners(connection, caller.program, [each for several in named for each in several])
+    for (place, reference), digests in zip(untyped, named, strict=True):
+        found = {owners[each] for each in digests if each in owners}
+        if found - {patient}:
+            raise another_patient(place)
+        if found:
+            _point(reference, patient)
+
+
+def another_patient(place: str) -> HttpRefusal:
+    """A mix-up is never filed."""
+    return refuse(422, "business-rule", place, "Every reference must point to the one patient.")
+
+
+def _point(reference: MutableJson, patient: str) -> None:
+    reference["reference"] = f"Patient/{patient}"
+    reference.pop("identifier", None)
+    reference.pop("display", None)
 
 
 def pointing_elsewhere(entries: Iterable[BundleEntry], patient: str) -> Iterator[tuple[str, Reference]]:

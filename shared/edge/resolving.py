@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
@@ -13,8 +13,9 @@ from shared.edge.clients import Caller
 from shared.edge.contract import Edge, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
+from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest
-from shared.path.transaction import resources
+from shared.path.transaction import aliases, resources
 from shared.path.transaction.resources import Name
 from shared.platform.db import Connection, Row
 from shared.platform.keys import Identifier, Keys
@@ -34,27 +35,30 @@ class Submission:
 @dataclass(frozen=True)
 class Resolved:
     """`existing` are those whose ifNoneExist found what it asked for, with their versions. `patient` is None while
-    nobody knows them."""
+    nobody knows them, and may wait under the `digests`. `binds` are bound to the patient with what is stored."""
 
     entries: tuple[BundleEntry, ...]
     existing: dict[Name, int]
     stored: dict[Name, StoredResource]
-    patient: str | None
+    patient: PatientId | None
     digests: tuple[Digest, ...]
+    binds: tuple[Digest, ...] = ()
 
 
 async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Submission, caller: Caller) -> Resolved:
     """Ids, references and the patient of a submission. Raises HttpRefusal; nothing is guessed."""
     sought = {id(entry): conditional.of(entry) for entry in submission.entries if entry.if_none_exist is not None}
     resolving = _Resolving(connection, keys, edge, submission, caller, sought)
+    stored = await resolving.stored()
     entries, existing = await resolving.identified({})
-    stored = await resolving.stored(entries)
     patient, digests = await resolving.patient(entries, stored)
     found = await resolving.found(entries, existing, patient)
     if any(found.values()):
         entries, existing = await resolving.identified(found)
-    patients.rewrite(entries, patient or "")
-    return Resolved(entries, existing, stored, patient, digests)
+    untyped = patients.rewrite(entries, patient or "")
+    if untyped and patient is not None:
+        await patients.rewrite_untyped(connection, keys, untyped, patient, resolving.binds, caller)
+    return Resolved(entries, existing, stored, patient, digests, tuple(resolving.binds))
 
 
 def cause_of(bundle: Mapping[str, object] | None, caller: Caller) -> tuple[UUID, bool]:
@@ -72,7 +76,8 @@ def digest_of(body: bytes) -> str:
 
 @dataclass(frozen=True)
 class _Resolving:
-    """The steps of resolving one submission; `sought` is what its conditional creates look for, by entry."""
+    """The steps of resolving one submission; `sought` is what its conditional creates look for, by entry. Nothing is
+    written: what is to be bound to a patient is in `binds`, by identifier of a Patient in it."""
 
     connection: Connection
     keys: Keys
@@ -80,6 +85,7 @@ class _Resolving:
     submission: Submission
     caller: Caller
     sought: Mapping[int, Identifier]
+    binds: dict[Digest, PatientId] = field(default_factory=dict)
 
     async def identified(self, found: Mapping[int, str | None]) -> tuple[tuple[BundleEntry, ...], dict[Name, int]]:
         """The entries with ids, and those that exist. `found` are resources that carry the identifier sought."""
@@ -102,15 +108,28 @@ class _Resolving:
             known = await conditional.known(self.connection, self.keys, entry, sought, self.caller)
             if known is not None:
                 return known, True
-            return await patients.of_patient_entry(self.connection, self.keys, entry, self.caller), False
+            return await self._patient(entry), False
         if sought is not None:
             name = f"{self.caller.name}|{self.caller.program}|{entry.type}?{sought.system}|{sought.value}"
             return found or str(uuid5(NAMESPACE_URL, name)), True
         return str(uuid5(self.submission.cause, str(ordinal))), False
 
-    async def stored(self, entries: Sequence[BundleEntry]) -> dict[Name, StoredResource]:
-        """What each PUT replaces. There is no update-as-create: ids are the hub's to give."""
-        updates = [entry for entry in entries if entry.method == "PUT"]
+    async def _patient(self, entry: BundleEntry) -> PatientId:
+        """Whose Patient this is: of the one its identifiers belong to, else of a new one."""
+        named = patients.require_named(entry, self.caller)
+        digests = self.keys.digests(self.caller.program, named)
+        owners = await aliases.resolve(self.connection, self.caller.program, digests)
+        owners |= {self.binds[each] for each in digests if each in self.binds}
+        if entry.method == "PUT":
+            owners.add(patient_id(str(entry.id)))
+        patient = patients.only(owners or {patient_id(str(uuid4()))}, f"{entry.place}.identifier")
+        self.binds.update(dict.fromkeys(digests, patient))
+        return patient
+
+    async def stored(self) -> dict[Name, StoredResource]:
+        """What each PUT replaces, before anything else is looked at. There is no update-as-create: ids are the hub's to
+        give."""
+        updates = [entry for entry in self.submission.entries if entry.method == "PUT"]
         if not updates:
             return {}
         names = [(each.type, str(each.id)) for each in updates]
@@ -135,14 +154,18 @@ class _Resolving:
 
     async def patient(
         self, entries: Sequence[BundleEntry], stored: Mapping[Name, StoredResource]
-    ) -> tuple[str | None, tuple[Digest, ...]]:
+    ) -> tuple[PatientId | None, tuple[Digest, ...]]:
         """The one patient it is about, None while nobody knows them; and the digests they may wait under."""
-        own = {str(entry.id) for entry in entries if entry.type == "Patient" and self.edge.unknown_patient == "created"}
+        own = {
+            patient_id(str(entry.id))
+            for entry in entries
+            if entry.type == "Patient" and self.edge.unknown_patient == "created"
+        }
         if own:
             patient = _one(own, entries[0].place)
             await self._require_own(entries, patient)
             return patient, ()
-        owners = {each.patient for each in stored.values() if each.patient}
+        owners = {patient_id(each.patient) for each in stored.values() if each.patient}
         found, digests = await patients.of_references(self.connection, self.keys, entries, self.caller)
         owners |= {found} if found else set()
         if not owners:
@@ -173,10 +196,10 @@ class _Resolving:
             if found is None:
                 strangers.add(str(reference.get("reference") or reference.get("identifier")))
             if found not in (None, patient) or len(strangers) > 1 or (strangers and own in written):
-                raise refuse(422, "business-rule", place, "Every reference must point to the one patient.")
+                raise patients.another_patient(place)
 
 
-def _one(owners: set[str], place: str) -> str:
+def _one(owners: set[PatientId], place: str) -> PatientId:
     if len(owners) > 1:
         raise refuse(422, "business-rule", place, "A transaction must be about one patient.")
     (owner,) = owners

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from msgspec.structs import replace
 
 from shared.edge import admission, conditional, escalations, fhir, questions
-from shared.edge.admission import Identified, OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
+from shared.edge.admission import OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import Answered, BundleEntry, elements
@@ -18,7 +18,16 @@ from shared.edge.outcome import HttpRefusal, fault, refuse
 from shared.edge.patients import RETRY_SECONDS
 from shared.edge.resolving import Resolved, Submission, resolve
 from shared.path.transaction import waiting
-from shared.path.transaction.delivery import Answer, Commanded, Committed, Expected, Incomplete, Reused, Stale
+from shared.path.transaction.delivery import (
+    Answer,
+    Commanded,
+    Committed,
+    Expected,
+    Identified,
+    Incomplete,
+    Reused,
+    Stale,
+)
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform import db
@@ -92,7 +101,7 @@ class Submissions:
         context = self._context(caller, resolved)
         meant = escalations.of_hold(fresh, resolved.stored) or self.edge.interpret(fresh, context)
         await admission.list_questions(self.inbox.pool, meant.questions, caller.program, context.now)
-        delivery = self._delivery(submission, meant, context, fresh)
+        delivery = replace(self._delivery(submission, meant, context, fresh), binds=resolved.binds)
         subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)
         match await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)]):
             case Stored(answer=answer):
@@ -117,7 +126,7 @@ class Submissions:
         match subject:
             case OnePatient(program=program, patient=patient):
                 (delivery,) = [each.delivery for each in readings if each.delivery.program == program]
-                return Stored(await self._deliver(replace(delivery, key=patient)))
+                return await self._deliver(replace(delivery, key=patient))
             case Unknown():
                 return await admission.wait(self.inbox.pool, readings)
             case Several():
@@ -125,7 +134,7 @@ class Submissions:
             case _:
                 assert_never(subject)
 
-    async def _deliver(self, delivery: Commanded) -> Committed | Incomplete:
+    async def _deliver(self, delivery: Commanded) -> Stored | Identified:
         """Queue the commands and wait for their commit. Raises HttpRefusal for any other answer."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         try:
@@ -138,7 +147,7 @@ class Submissions:
             if not db.is_trouble(error):
                 raise
             raise refuse(503, "transient", "", "The service can't reach its database.", Retry_After="5") from error
-        return _not_refused(answer)
+        return answer if isinstance(answer, Identified) else Stored(_not_refused(answer))
 
     def _require(self, submission: Submission, caller: Caller) -> None:
         """Each entry is of a type this service accepts, and within the token's scopes. A type it does not know may come
@@ -207,7 +216,7 @@ def _still_wanted(pending: Sequence[PendingSubmission]) -> list["asyncio.Future[
     return [future for _, future in pending if not future.done()]
 
 
-def _not_refused(answer: Answer) -> Committed | Incomplete:
+def _not_refused(answer: Committed | Incomplete | Stale | Reused | Refused) -> Committed | Incomplete:
     match answer:
         case Committed() | Incomplete():
             return answer

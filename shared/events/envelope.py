@@ -1,13 +1,18 @@
 """Event and Envelope: what happened, and who emits it about whom, when, and because of what."""
 
+import re
 from datetime import datetime
 from hashlib import sha1
+from typing import NewType
 from uuid import UUID
 
 import msgspec
 
 Resource = dict[str, object]
 """A FHIR resource as plain JSON. Events are written as it and read from it; no model stands between."""
+PatientId = NewType("PatientId", str)
+"""The hub's id of a patient: a random uuid, written as every uuid is. Made by `patient_id` alone."""
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +41,13 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     correlation_id: UUID
     causation_id: UUID
+
+
+def patient_id(text: str) -> PatientId:
+    """The id of a patient in this text. Raises ValueError for anything else, an EHR's own number among it."""
+    if not _UUID.fullmatch(text):
+        raise ValueError("not a patient's id")
+    return PatientId(text)
 
 
 def name_id(namespace: UUID | str, name: str | int) -> str:

@@ -4,14 +4,18 @@ import ast
 import asyncio
 from uuid import uuid4
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from shared.events.catalogue import INTAKE_EVENTS
 from shared.path.inbound.consumer import Consumer
-from tests.house.test_rooms import ROOT
-from tests.service import ServiceOnPostgres, StartService, consumed
+from shared.path.outbound import destinations
+from shared.path.transaction.batch import Batch
+from tests.house.test_rooms import ROOT, files
+from tests.service import ServiceOnPostgres, StartService, consumed, written
 from tests.shared.path.given import MONDAY_NOON, admission, attendance_with
 
+PATIENT = "11111111-1111-4111-8111-111111111111"
 Headers = list[tuple[str, bytes | None]]
 EXPLICIT = {
     "KafkaBroker": {"apply_types": "False", "allow_auto_create_topics": "False"},
@@ -58,6 +62,29 @@ async def test_a_header_that_is_not_utf8_does_not_make_the_batch_be_skipped(
         consumer.cancel()
         await asyncio.gather(consumer, return_exceptions=True)
     assert await here.count("strays") >= 2
+
+
+def test_no_key_but_a_patients_id_reaches_a_topic() -> None:
+    """Of operations and the ledger the key is null; everything else enters its lane by this one door."""
+    event = admission(PATIENT)
+    record = written(event, PATIENT)
+    batch = Batch("patient", {}, destinations.routes("intake", {}, None))
+    for key in (PATIENT, None):
+        batch.send(event, record, key, "demo")
+    assert [row.key for row in batch.outbox] == [PATIENT, None]
+    for key in ("MRN-9001", "", f"Patient/{PATIENT}"):
+        with pytest.raises(ValueError, match="not a patient's id"):
+            batch.send(event, record, key, "demo")
+
+
+def test_a_row_of_a_lane_is_made_at_one_door() -> None:
+    makers = {
+        str(file.relative_to(ROOT))
+        for file in files("shared", "services")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("OutboxRow")
+    }
+    assert makers == {"shared/path/transaction/batch.py"}
 
 
 async def until(here: ServiceOnPostgres, patient: str) -> bool:

@@ -19,11 +19,11 @@ from services.testing.mllp import Frame
 from services.testing.senders import Laboratory, Sender, sender_of
 from services.testing.worklist import code_task, reuse_task
 from shared.edge import admission
-from shared.edge.admission import Identified, Reading, ToAPerson
+from shared.edge.admission import Reading, ToAPerson
 from shared.edge.fhir import Limits
 from shared.edge.http import read_body
 from shared.edge.outcome import HttpRefusal, refuse
-from shared.path.transaction.delivery import Commanded
+from shared.path.transaction.delivery import Commanded, Identified
 from shared.platform import db, documents, log
 from shared.platform.documents import Document
 from shared.process import Running

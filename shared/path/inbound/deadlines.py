@@ -66,7 +66,7 @@ def _time_passed(row: Row, kind: str, now: datetime, service: str) -> Internal:
 
 
 def _namespace(key: str) -> UUID:
-    """The key as a namespace. Whoever may write to a topic may give any key: no deadline may die of it."""
+    """The key as a namespace: a patient's id, or whatever names a group."""
     try:
         return UUID(key)
     except ValueError:

@@ -13,11 +13,9 @@ from aiokafka import ConsumerRecord
 from msgspec.structs import replace
 
 from shared.events import fhir, wire
+from shared.events.envelope import patient_id
 from shared.events.intake import ConsentsCurrent
 from shared.path.transaction.delivery import NOBODY, Consumed, Unreadable, read_record, unstorable
-
-KEY_LETTERS_MOST = 64
-"""The hub's ids have 36; a longer key is nobody's."""
 
 
 class RecordPlace(msgspec.Struct, frozen=True):
@@ -66,8 +64,6 @@ class RecordReader:
         delivery = read_record(headers, _key(record), record.value)
         if not name or delivery.id == NOBODY or delivery.program not in self._programs:
             return self._stray(record, delivery)
-        if not delivery.key and isinstance(delivery, Consumed):
-            return unstorable(delivery, "key")
         return delivery
 
     def place(self, record: ConsumerRecord) -> RecordPlace:
@@ -124,9 +120,8 @@ def _instant(headers: Mapping[str, str]) -> datetime | None:
 
 
 def _key(record: ConsumerRecord) -> str:
-    """The patient's id, or nothing where the key can be none."""
+    """The patient's id, or nothing where the key is none: no patient is held for it."""
     try:
-        key: str = (record.key or b"").decode()
-    except UnicodeDecodeError:
+        return patient_id((record.key or b"").decode())
+    except ValueError:
         return ""
-    return key if len(key) <= KEY_LETTERS_MOST and "\x00" not in key else ""

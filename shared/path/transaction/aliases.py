@@ -1,17 +1,28 @@
-"""Who a patient is: digests of identifiers, each bound to one patient of one program. Patient ids are random."""
+"""Who a patient is: digests of identifiers, each bound to one patient of one program. Patient ids are random.
+
+An identifier is bound in the transaction that stores what it came with, so a refused request binds nothing.
+"""
 
 from collections.abc import Iterable, Sequence
 
+from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest
+from shared.path.transaction.delivery import AnyDelivery, Commanded, Unreadable, bare
 from shared.platform.db import Connection
 
 # The existing patient wins, or two posts of one MRN at the same moment make two patients.
 _LEARN = """INSERT INTO alias AS a (program, digest, patient) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
     ON CONFLICT (program, digest) DO UPDATE SET patient = excluded.patient WHERE a.patient = ''"""
 _RESOLVE = "SELECT DISTINCT patient FROM alias WHERE program = $1 AND digest = ANY($2::text[]) AND patient <> ''"
+_OWNERS = """SELECT program, digest, patient FROM alias JOIN unnest($1::text[], $2::text[]) AS u(program, digest)
+    USING (program, digest) WHERE patient <> ''"""
 _KNOWN = "SELECT EXISTS (SELECT 1 FROM alias WHERE program = $1 AND patient = $2)"
 Bound = tuple[str, str]
 """Program and digest, as the table holds them."""
+
+
+class BoundMeanwhile(Exception):
+    """Another transaction has bound one of these identifiers to another patient. Nothing is stored: take it again."""
 
 
 def column(digest: Digest) -> str:
@@ -19,24 +30,52 @@ def column(digest: Digest) -> str:
     return f"{digest.key_id}:{digest.value}"
 
 
-async def resolve(connection: Connection, program: str, digests: Sequence[Digest]) -> set[str]:
+async def resolve(connection: Connection, program: str, digests: Sequence[Digest]) -> set[PatientId]:
     """The patients these identifiers belong to: none, one, or (a person must look) several."""
+    if not digests:
+        return set()
     rows = await connection.fetch(_RESOLVE, program, [column(each) for each in digests])
-    return {row["patient"] for row in rows}
+    return {patient_id(row["patient"]) for row in rows}
 
 
-async def is_known(connection: Connection, program: str, patient: str) -> bool:
+async def owners(connection: Connection, program: str, digests: Sequence[Digest]) -> dict[Digest, PatientId]:
+    """Which of these identifiers belong to whom."""
+    known = await _owners(connection, [(program, column(each)) for each in digests])
+    found = {each: known.get((program, column(each))) for each in digests}
+    return {digest: patient for digest, patient in found.items() if patient is not None}
+
+
+async def is_known(connection: Connection, program: str, patient: PatientId) -> bool:
     known: bool = await connection.fetchval(_KNOWN, program, patient)
     return known
 
 
-async def bind(connection: Connection, program: str, digests: Sequence[Digest], patient: str) -> set[str]:
-    """Bind identifiers to a patient, unless they already belong to one. Returns whose they are now."""
-    await learn(connection, [(program, column(each), patient) for each in digests])
-    return await resolve(connection, program, digests)
+async def bound_elsewhere(connection: Connection, deliveries: Iterable[AnyDelivery]) -> list[AnyDelivery]:
+    """Those that would bind what belongs to another patient, or is bound by an earlier one of them."""
+    binding = [(each, bounds) for each in deliveries if (bounds := _bounds(each))]
+    if not binding:
+        return []
+    owners = await _owners(connection, [bound for _, bounds in binding for bound in bounds])
+    elsewhere = []
+    for delivery, bounds in binding:
+        if any(owners.get(bound, delivery.key) != delivery.key for bound in bounds):
+            elsewhere.append(delivery)
+        else:
+            owners.update(dict.fromkeys(bounds, patient_id(delivery.key)))
+    return elsewhere
 
 
-async def learn(connection: Connection, bindings: Iterable[tuple[str, str, str]]) -> list[Bound]:
+async def bind(connection: Connection, deliveries: Iterable[AnyDelivery]) -> None:
+    """Bind the identifiers of these to their patients. Raises BoundMeanwhile."""
+    wanted = {bound: patient_id(each.key) for each in deliveries for bound in _bounds(each)}
+    if not wanted:
+        return
+    await learn(connection, [(*bound, patient) for bound, patient in wanted.items()])
+    if await _owners(connection, list(wanted)) != wanted:
+        raise BoundMeanwhile
+
+
+async def learn(connection: Connection, bindings: Iterable[tuple[str, str, PatientId]]) -> list[Bound]:
     """Bind each (program, digest, patient) unless it is bound; of two for one digest the first counts."""
     first: dict[Bound, str] = {}
     for program, digest, patient in bindings:
@@ -45,3 +84,17 @@ async def learn(connection: Connection, bindings: Iterable[tuple[str, str, str]]
     if rows:
         await connection.execute(_LEARN, *(list(values) for values in zip(*rows, strict=True)))
     return [(program, digest) for program, digest, _ in rows]
+
+
+def _bounds(delivery: AnyDelivery) -> list[Bound]:
+    """What is bound with a delivery: commands that came with a Patient, be they parked as they break a statement."""
+    match bare(delivery):
+        case Commanded(program=program, binds=binds) | Unreadable(of=Commanded(program=program, binds=binds)):
+            return [(program, column(each)) for each in binds]
+        case _:
+            return []
+
+
+async def _owners(connection: Connection, bounds: Sequence[Bound]) -> dict[Bound, PatientId]:
+    rows = await connection.fetch(_OWNERS, [program for program, _ in bounds], [digest for _, digest in bounds])
+    return {(row["program"], row["digest"]): patient_id(row["patient"]) for row in rows}

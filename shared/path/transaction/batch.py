@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from shared.events import wire
-from shared.events.envelope import Event
+from shared.events.envelope import Event, patient_id
 from shared.path.destination import Routes
 from shared.path.transaction import resources
 from shared.path.transaction.delivery import Answer, AnyDelivery, Internal, to_internal_lane
@@ -89,7 +89,8 @@ class Batch:
         return [(row.type, row.id) for row in rows]
 
     def send(self, event: Event, record: wire.Written, key: str | None, program: str) -> None:
-        """To the lanes of its destinations alone."""
+        """To the lanes of its destinations alone. A key is a patient's id. Raises ValueError."""
+        key = None if key is None else patient_id(key)
         for destination in self.routes.of(event):
             more = destination.headers(event)
             headers = _encode({**record.headers, **more} if more else record.headers).decode()

@@ -10,7 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.events import wire
-from shared.events.envelope import Command, Event
+from shared.events.envelope import Command, Event, patient_id
+from shared.events.intake import Digest
 from shared.events.internal import encode_internal
 from shared.path.service import PATIENT, Service
 from shared.path.transaction.resources import AcceptedResource
@@ -53,7 +54,8 @@ class Consumed(Origin, frozen=True, kw_only=True):
 
 class Commanded(Origin, frozen=True, kw_only=True):
     """Commands from an edge, all or none. One that is `repeatable` is known by its id: the same again gets the same
-    answer, another content (`digest`) under it is refused. `document` is what was received, stored with it."""
+    answer, another content (`digest`) under it is refused. `document` is what was received, stored with it; `binds` are
+    identifiers of its patient, bound with it."""
 
     commands: tuple[Command, ...]
     accepted: tuple[AcceptedResource, ...] = ()
@@ -61,6 +63,7 @@ class Commanded(Origin, frozen=True, kw_only=True):
     digest: str | None = None
     repeatable: bool = True
     document: Document | None = None
+    binds: tuple[Digest, ...] = ()
 
 
 class Internal(Origin, frozen=True, kw_only=True):
@@ -123,7 +126,12 @@ class Reused(msgspec.Struct, frozen=True):
     """The same id was used before with other content."""
 
 
-Answer = Committed | Incomplete | Stale | Reused | Refused
+class Identified(msgspec.Struct, frozen=True):
+    """Nothing is stored: its patient, or that of an identifier with it, has just become known. Find out whose it is
+    again."""
+
+
+Answer = Committed | Incomplete | Stale | Reused | Refused | Identified
 
 
 def bare(delivery: AnyDelivery) -> Delivery:
@@ -178,6 +186,10 @@ def read_record(headers: Mapping[str, str], key: str, value: bytes | None) -> Co
         envelope = wire.read_envelope(headers, key)
     except wire.Unreadable as wrong:
         return _unreadable(headers, key, value, wrong.place)
+    try:
+        patient_id(key)
+    except ValueError:
+        return _unreadable(headers, key, value, "key")
     try:
         event = wire.read(envelope.event, value)
     except wire.Unreadable as wrong:

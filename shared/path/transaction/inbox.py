@@ -14,7 +14,7 @@ import msgspec
 
 from shared.path.destination import Routes
 from shared.path.service import PATIENT, Service
-from shared.path.transaction import consent_ledger, resources, store, waiting
+from shared.path.transaction import aliases, consent_ledger, resources, store, waiting
 from shared.path.transaction.batch import INTERNAL_LANE, Batch
 from shared.path.transaction.circumstances import Circumstances
 from shared.path.transaction.deciding import Deciding
@@ -24,6 +24,7 @@ from shared.path.transaction.delivery import (
     Commanded,
     Committed,
     Delivery,
+    Identified,
     Incomplete,
     Internal,
     Redriven,
@@ -75,9 +76,11 @@ class Inbox:
 
     async def receive(self, deliveries: Sequence[AnyDelivery], kind: str = PATIENT) -> list[Answer]:
         """Take a batch, all of one kind of key, in one transaction. Where the data of one delivery breaks a statement,
-        take them singly."""
+        take them singly; where somebody else has just bound an identifier of them, take them again."""
         try:
             return await self._transaction(deliveries, kind)
+        except aliases.BoundMeanwhile:
+            return await self.receive(deliveries, kind)
         except Exception as error:
             if not db.is_data_error(error) or not deliveries:
                 raise
@@ -112,6 +115,7 @@ class Inbox:
         batch = await self._decide(connection, decided, now, kind)
         decider = self.service.deciders[kind]
         written = await store.store(connection, decider, batch, now, self._listening.since)
+        await aliases.bind(connection, _stored(batch))
         await self._answer(connection, batch, written, answered)
         done = [each.outbox_id for each in deliveries if isinstance(each, Internal) and each.outbox_id is not None]
         await store.delete(connection, INTERNAL_LANE, done)
@@ -160,8 +164,11 @@ class Inbox:
             else:
                 repeated.append(plain)
         reused = await _store_documents(connection, deliveries)
+        elsewhere = await aliases.bound_elsewhere(connection, deliveries)
+        await store.forget_processed(connection, [bare(each).id for each in fresh if each in elsewhere])
         answered = await self._repeated(connection, repeated)
-        return [each for each in fresh if id(each) not in reused], {**answered, **reused}
+        answered |= {**reused, **{id(each): Identified() for each in elsewhere}}
+        return [each for each in fresh if id(each) not in answered], answered
 
     async def _repeated(self, connection: Connection, deliveries: Sequence[Delivery]) -> dict[int, Answer]:
         commanded = [each for each in deliveries if isinstance(each, Commanded)]
@@ -203,6 +210,11 @@ class Inbox:
         await store.remember(connection, given)
         await store.forget_processed(connection, [each.id for each in undone])
         await documents.take_back(connection, _documents(undone))
+
+
+def _stored(batch: Batch) -> list[AnyDelivery]:
+    """What is decided or parked: what was refused leaves nothing behind."""
+    return [delivery for delivery, answer in batch.answers if isinstance(answer, Committed | Incomplete)]
 
 
 def _documents(deliveries: Sequence[AnyDelivery]) -> list[Document]:

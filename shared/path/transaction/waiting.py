@@ -6,6 +6,7 @@ from uuid import uuid5
 
 import msgspec
 
+from shared.events.envelope import patient_id
 from shared.events.intake import Digest, PatientIdentified
 from shared.events.internal import ContactKnown
 from shared.path.service import Service
@@ -74,7 +75,7 @@ async def learn(connection: Connection, deliveries: Sequence[Delivery], service:
     bound = await aliases.learn(
         connection,
         (
-            (delivery.program, column(digest), delivery.key)
+            (delivery.program, column(digest), patient_id(delivery.key))
             for delivery, event in identified
             for digest in event.digests
         ),

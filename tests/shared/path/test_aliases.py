@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from deploy import keys as key_files
-from shared.path.transaction import aliases
 from shared.platform.keys import Identifier, Keys
 
 MRN = Identifier("https://clinic.demo.iop-hub.org/mrn", "MRN-4711")
@@ -47,12 +45,3 @@ def test_bytes_at_rest_open_with_the_same_service_only(keys: dict[str, Keys]) ->
     secret = keys["intake"].encrypt(b"PID|1")
     assert b"PID" not in secret
     assert keys["intake"].decrypt(secret) == b"PID|1"
-
-
-async def test_the_first_patient_keeps_an_identifier(database: str, keys: dict[str, Keys]) -> None:
-    digests = keys["intake"].digests("demo", [MRN])
-    connection = await asyncpg.connect(database)
-    assert await aliases.bind(connection, "demo", digests, PATIENT) == {PATIENT}
-    assert await aliases.bind(connection, "demo", digests, OTHER) == {PATIENT}
-    assert await aliases.resolve(connection, "other", digests) == set()
-    await connection.close()

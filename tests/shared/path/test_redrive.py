@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -15,8 +16,9 @@ from shared.events.envelope import Event
 from shared.events.intake import Digest, EpisodeAdmitted, EpisodeDischarged, PatientIdentified
 from shared.events.wire import RECORD_BYTES_MOST
 from shared.path.inbound import deadlines
+from shared.path.inbound.records import RecordReader
 from shared.path.inbound.redrive import NotUnreadable, Quarantine, RedriveResult, redrive
-from shared.path.transaction.delivery import Committed, Expected, Incomplete, Stale
+from shared.path.transaction.delivery import Committed, Expected, Incomplete, Stale, Unreadable
 from shared.path.transaction.hold import STILL_PARKED, AcknowledgeHold, ResolveHold
 from shared.rules import escalation
 from shared.rules.decision import Moment
@@ -315,10 +317,16 @@ async def test_the_deadline_of_a_hold_concludes_nothing_of_the_clinic(here: Serv
     assert "SessionMissed" not in await here.emitted()
 
 
-async def test_a_held_key_that_is_no_id_has_its_deadline_too(here: ServiceOnPostgres) -> None:
-    await here.deliver(replace(unreadable(admission(PATIENT), PATIENT), key="no-id"))
-    here.set_clock(MONDAY_NOON + timedelta(days=3))
-    assert await deadlines.run_due(here.inbox) == 1
+@pytest.mark.parametrize("key", [b"MRN-9001", b"", None, b"\xff", b"\x00" * 36, f"Patient/{PATIENT}".encode()])
+async def test_a_record_whose_key_is_no_patients_id_holds_nobody(here: ServiceOnPostgres, key: bytes | None) -> None:
+    event = consumed(admission(PATIENT), PATIENT)
+    headers = [(name, value.encode()) for name, value in event.headers.items()]
+    record: Any = SimpleNamespace(key=key, value=event.content, headers=headers, partition=0, offset=0)
+    read = RecordReader("attendance", frozenset({"EpisodeAdmitted"}), {"demo"}, "iop.intake.events").read(record)
+    assert isinstance(read, Unreadable) and read.place == "key"
+    await here.deliver(read)
+    assert await here.select("SELECT key, hold FROM state") == [("", None)]
+    assert await here.select("SELECT class, place FROM parked") == [("unreadable", "key")]
 
 
 async def test_another_programs_events_are_not_there_to_redrive(here: ServiceOnPostgres, decision: Mended) -> None:
