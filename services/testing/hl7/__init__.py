@@ -6,7 +6,6 @@ characters, four or five of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Any
 
 import hl7
@@ -28,6 +27,8 @@ from services.testing.hl7.header import (
     require_readable,
 )
 from services.testing.hl7.reader import Group, Hl7Reader, Named, Order, Patient
+from services.testing.hl7.times import MessageTimes
+from shared.edge.moments import ProgramTime
 
 __all__ = [
     "DATA_ERROR",
@@ -58,8 +59,8 @@ class Message:
     groups: tuple[Group, ...]
 
 
-def parse(decoded: Decoded, zone: tzinfo) -> Message:
-    """The message; `zone` is where times without an offset were written. Raises Nak."""
+def parse(decoded: Decoded, time: ProgramTime) -> Message:
+    """The message, its times read as the program does. Raises Nak."""
     text, header = decoded
     require_kind(header)
     require_readable(text, header)
@@ -67,7 +68,7 @@ def parse(decoded: Decoded, zone: tzinfo) -> Message:
         segments = [each for each in hl7.parse(text) if len(each) > 0]
     except Exception as error:  # whatever the parser stumbles over is the sender's form
         raise Nak("AR", Fault("MSH^1", SEQUENCE_ERROR)) from error
-    reader = Hl7Reader(header, zone)
+    reader = Hl7Reader(header, MessageTimes(time, header.text(7)))
     return Message(header, tuple(reader.group(each) for each in _patients(segments, header)))
 
 

@@ -1,15 +1,13 @@
-"""Fields in the sender's own encoding characters: text unescaped, codes with their systems, times in their zone."""
+"""Fields in the sender's own encoding characters: text unescaped, codes with their systems."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from services.testing.findings import SNOMED
-from services.testing.hl7.header import DATA_ERROR, Fault, Header, Nak
+from services.testing.hl7.header import Header
 from services.testing.laboratory import Code
-from shared.edge.moments import WrongMoment, planned
 from shared.events.codes import INTERPRETATION, LOINC
 
 SYSTEMS = {
@@ -30,7 +28,6 @@ class Fields:
     """What stands in a segment, by the numbers of the standard; empty where it is absent or deleted (`""`)."""
 
     header: Header
-    zone: tzinfo
 
     def repetitions(self, segment: Any, number: int) -> list[list[str]]:
         """A field's repetitions as components, unescaped at `text`."""
@@ -72,41 +69,5 @@ class Fields:
                     codes.append(Code(code or display, system, display))
         return tuple(codes)
 
-    def moment(self, text: str, location: str) -> datetime | None:
-        """An HL7 time as an instant: with its own offset, else in the program's zone; a day is that day's midnight.
-
-        None where it is empty, or names no day: a month is not known to be its first.
-        """
-        if not text:
-            return None
-        found = _TIME.match(text)
-        if found is None:
-            raise Nak("AE", Fault(location, DATA_ERROR))
-        year, month, day, hour, minute, second, offset = found.groups()
-        if day is None:
-            return None
-        try:
-            at = datetime(
-                int(year),
-                int(month),
-                int(day),
-                int(hour or 0),
-                int(minute or 0),
-                int(second or 0),
-                tzinfo=_offset(offset) if offset else self.zone,
-            )
-        except ValueError as error:
-            raise Nak("AE", Fault(location, DATA_ERROR)) from error
-        try:
-            return planned(at)
-        except WrongMoment as wrong:
-            raise Nak("AE", Fault(location, DATA_ERROR)) from wrong
-
 
 _HEXADECIMAL = re.compile(r"X(?:[0-9A-Fa-f]{2})+")
-_TIME = re.compile(r"^(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.\d+)?)?)?)?)?)?([+-]\d{4})?$")
-
-
-def _offset(text: str) -> timezone:
-    minutes = int(text[1:3]) * 60 + int(text[3:5])
-    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))

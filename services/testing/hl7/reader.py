@@ -12,6 +12,7 @@ import msgspec
 from services.testing.figures import cutoff_in, figure_in, number_in
 from services.testing.hl7.fields import Fields
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
+from services.testing.hl7.times import MessageTimes
 from services.testing.laboratory import Component, LaboratoryReport, Status, specimen_of
 
 OBSERVATION_STATUS: Mapping[str, Status] = {
@@ -82,7 +83,10 @@ class Patient:
     orders: list[Order] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
 class Hl7Reader(Fields):
+    times: MessageTimes
+
     def group(self, patient: Patient) -> Group:
         numbers = {number for each in patient.orders if (number := self.specimen_number(each))}
         only = next(iter(numbers)) if len(numbers) == 1 else ""
@@ -109,8 +113,8 @@ class Hl7Reader(Fields):
 
     def _report(self, order: Order, place: int, only_specimen: str) -> LaboratoryReport:
         status = _status([self._observation_status(each) for each in order.observations], self.text(order.segment, 25))
-        sent_at = self.moment(self.header.text(7), "MSH^1^7")
-        issued_at = self.moment(self.text(order.segment, 22), f"OBR^{place}^22") or sent_at
+        sent_at = self.times.happened(self.header.text(7), "MSH^1^7")
+        issued_at = self.times.happened(self.text(order.segment, 22), f"OBR^{place}^22") or sent_at
         collected_at = self._collected_at(order, place) or issued_at
         if collected_at is None:
             raise Nak("AE", Fault(f"OBR^{place}^7", REQUIRED_MISSING))
@@ -134,12 +138,14 @@ class Hl7Reader(Fields):
         return f"{own}|{self.text(order, 4)}"
 
     def _collected_at(self, order: Order, place: int) -> datetime | None:
-        """SPM-17, else OBR-7, else the first OBX-14."""
-        return (
-            self.moment(self.text(order.specimen, 17), f"SPM^{place}^17")
-            or self.moment(self.text(order.segment, 7), f"OBR^{place}^7")
-            or next((self.moment(self.text(each, 14), "OBX^1^14") for each in order.observations), None)
+        """SPM-17, else OBR-7, else the first OBX-14 that names a day."""
+        observed = ((self.text(each, 14), f"OBX^{ordinal}^14") for ordinal, each in enumerate(order.observations, 1))
+        stated = (
+            (self.text(order.specimen, 17), f"SPM^{place}^17"),
+            (self.text(order.segment, 7), f"OBR^{place}^7"),
+            *observed,
         )
+        return next((at for text, location in stated if (at := self.times.happened(text, location)) is not None), None)
 
     def _observation_status(self, observation: Any) -> Status | None:
         """None where OBX-11 is empty: then the report's status counts."""

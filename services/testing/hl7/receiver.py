@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
-from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.requests import Request
@@ -22,6 +21,7 @@ from shared.edge import admission
 from shared.edge.admission import Reading, ToAPerson
 from shared.edge.fhir import Limits
 from shared.edge.http import read_body
+from shared.edge.moments import ProgramTime
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction.delivery import Commanded, Identified
 from shared.platform import db, documents, log
@@ -74,7 +74,7 @@ class Hl7Receiver:
         What is no drug test, or was sent to try something, is stored, no more.
         """
         settings = self.running.inbox.settings
-        message = hl7.parse(decoded, ZoneInfo(settings[sender.programs[0]].timezone))
+        message = hl7.parse(decoded, ProgramTime.of(settings[sender.programs[0]], self.running.clock.now()))
         found = results(message, sender, settings) if not message.header.is_trial else []
         if not found:
             cause = uuid5(NAMESPACE_URL, f"{cause_name(message, sender)}|{digest_of(content)}")
