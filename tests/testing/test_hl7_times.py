@@ -116,16 +116,16 @@ def times(draw: st.DrawFn) -> tuple[str, datetime | None, timedelta]:
     precision = draw(st.sampled_from([2, 4, 6]))
     offset = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"
     digits = clock.strftime("%H%M%S")[:precision]
-    said = time(clock.hour, clock.minute if precision > 2 else 0, clock.second if precision > 4 else 0)
+    stated = time(clock.hour, clock.minute if precision > 2 else 0, clock.second if precision > 4 else 0)
     written = f"{day.year:04}{day:%m%d}{digits}{offset}"
-    return written, datetime.combine(day, said), timedelta(minutes=minutes)
+    return written, datetime.combine(day, stated), timedelta(minutes=minutes)
 
 
 @settings(max_examples=examples(300))
 @given(times())
 @example(("99991231235959-0500", datetime(9999, 12, 31, 23, 59, 59), timedelta(hours=-5)))
-def test_any_time_that_hl7_knows_is_its_instant_or_refused(said: tuple[str, datetime, timedelta]) -> None:
-    written, local, offset = said
+def test_any_time_that_hl7_knows_is_its_instant_or_refused(stated: tuple[str, datetime, timedelta]) -> None:
+    written, local, offset = stated
     try:
         found = read(written)
     except Nak as refused:
