@@ -20,8 +20,8 @@ CONNECT_SECONDS_MOST = 10.0
 DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 Connection = Any
 """An asyncpg connection; asyncpg carries no types of its own."""
-ConsentName = tuple[str, str]
-"""A consent: the patient's key and its id."""
+ConsentName = tuple[str, str, str]
+"""A consent: its program, the patient's key and its id."""
 
 # What a service has done so far and what is left: decided, emitted, disclosures withheld, unsent, parked.
 COUNT = """SELECT (SELECT count(*) FROM journal WHERE outcome = 'decided') AS decided,
@@ -60,16 +60,16 @@ PARKED_WHOLE = f"""SELECT * FROM (SELECT {_COLUMNS} FROM parked UNION ALL SELECT
 # Up to when each partition of the consent ledger is known, and whether records of it were lost.
 PARTITIONS = "SELECT partition, current_at, lost FROM ledger ORDER BY partition"
 # Every decision about a consent, in its order.
-CONSENT_DECISIONS = """SELECT key, content FROM journal
+CONSENT_DECISIONS = """SELECT program, key, content FROM journal
     WHERE event LIKE '%Consent%' AND outcome = 'decided' ORDER BY sequence"""
 # The partitions of which records were lost, locked.
 LOCK_LOST = "SELECT partition FROM ledger WHERE lost FOR UPDATE"
 # Every consent that aftercare knows, locked; without a body once it is revoked.
-LOCK_CONSENTS = "SELECT patient, consent_id, body FROM consents FOR UPDATE"
+LOCK_CONSENTS = "SELECT program, patient, consent_id, body FROM consents FOR UPDATE"
 # Close a consent as a revocation does: nothing revives it.
-CLOSE = "UPDATE consents SET body = NULL WHERE patient = $1 AND consent_id = $2"
+CLOSE = "UPDATE consents SET body = NULL WHERE program = $1 AND patient = $2 AND consent_id = $3"
 # Forget a consent: the same one may come again.
-FORGET = "DELETE FROM consents WHERE patient = $1 AND consent_id = $2"
+FORGET = "DELETE FROM consents WHERE program = $1 AND patient = $2 AND consent_id = $3"
 # Open the gate: no partition counts as lost any more.
 OPEN = "UPDATE ledger SET lost = false WHERE lost"
 
@@ -243,9 +243,9 @@ async def skip(writable: Connection, place: RecordPlace, by: str, reason: str) -
     await writable.execute(LIFT_STOP)
 
 
-async def consent_decisions(connection: Connection) -> list[tuple[str, str]]:
-    """Every decision about a consent in intake's journal, in its order: the patient's key, the commands as JSON."""
-    return [(row["key"], row["content"]) for row in await connection.fetch(CONSENT_DECISIONS)]
+async def consent_decisions(connection: Connection) -> list[tuple[str, str, str]]:
+    """Every decision about a consent in intake's journal, in its order: program, patient's key, commands as JSON."""
+    return [(row["program"], row["key"], row["content"]) for row in await connection.fetch(CONSENT_DECISIONS)]
 
 
 async def lock_lost(writable: Connection) -> list[int]:
@@ -255,7 +255,8 @@ async def lock_lost(writable: Connection) -> list[int]:
 
 async def lock_consents(writable: Connection) -> dict[ConsentName, ConsentGiven | None]:
     """Every consent that aftercare knows, locked until the transaction ends; None once it is revoked."""
-    return {(row["patient"], row["consent_id"]): _consent(row["body"]) for row in await writable.fetch(LOCK_CONSENTS)}
+    rows = await writable.fetch(LOCK_CONSENTS)
+    return {(row["program"], row["patient"], row["consent_id"]): _consent(row["body"]) for row in rows}
 
 
 async def reopen(writable: Connection, closed: Iterable[ConsentName], forgotten: Iterable[ConsentName]) -> None:

@@ -57,16 +57,16 @@ def audit(
     )
 
 
-def decisions(rows: Iterable[tuple[str, str]]) -> dict[ConsentName, ConsentGiven | None]:
-    """The last decision about each consent, from rows (key, commands as JSON) of intake's journal, in their order."""
+def decisions(rows: Iterable[tuple[str, str, str]]) -> dict[ConsentName, ConsentGiven | None]:
+    """The last decision about each consent, from rows (program, key, commands) of intake's journal, in their order."""
     last: dict[ConsentName, ConsentGiven | None] = {}
-    for key, content in rows:
+    for program, key, content in rows:
         for command in msgspec.json.decode(content):
             match command:
                 case {"type": "RecordConsent", "consent_id": str(identity)}:
-                    last[key, identity] = msgspec.convert(command, type=ConsentGiven)
+                    last[program, key, identity] = msgspec.convert(command, type=ConsentGiven)
                 case {"type": "RevokeConsent", "consent_id": str(identity)}:
-                    last[key, identity] = None
+                    last[program, key, identity] = None
     return last
 
 
@@ -112,7 +112,7 @@ def reopen(
         ("changed, forgotten until the EHR sends it again", found.changed),
         ("not consumed, waits until the EHR sends it again", found.not_consumed),
     ):
-        for patient, identity in names:
+        for _, patient, identity in names:
             out.print(f"Consent/{identity} of Patient/{patient}: {what}", markup=False)
     line = f"{len(found.same)} stand as intake decided them, {len(found.ended)} closed, {len(found.changed)} forgotten"
     out.print(f"{line}; {'nothing was changed' if dry_run else 'the gate opens once the ledger is current'}")

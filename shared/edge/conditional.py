@@ -41,9 +41,8 @@ async def known(
     owners = await aliases.resolve(connection, caller.program, keys.digests(caller.program, [sought]))
     if len(owners) > 1:
         raise _too_many(entry)
-    return next(
-        (name for _, name in await resources.versions(connection, [("Patient", each) for each in owners])), None
-    )
+    stored = await resources.versions(connection, [(caller.program, "Patient", each) for each in owners])
+    return next((name for _, _, name in stored), None)
 
 
 async def matching(

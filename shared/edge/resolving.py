@@ -16,7 +16,7 @@ from shared.edge.outcome import refuse
 from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest
 from shared.path.transaction import aliases, resources
-from shared.path.transaction.resources import Name
+from shared.path.transaction.resources import Name, OfProgram
 from shared.platform.db import Connection, Row
 from shared.platform.keys import Identifier, Keys
 
@@ -90,13 +90,14 @@ class _Resolving:
     async def identified(self, found: Mapping[int, str | None]) -> tuple[tuple[BundleEntry, ...], dict[Name, int]]:
         """The entries with ids, and those that exist. `found` are resources that carry the identifier sought."""
         assigned: dict[int, str] = {}
-        asked: list[Name] = []
+        asked: list[OfProgram] = []
         for ordinal, entry in enumerate(self.submission.entries):
             identity, may_exist = await self._identity(entry, ordinal, found.get(id(entry)))
             assigned[id(entry)] = identity
             if may_exist:
-                asked.append((entry.type, identity))
-        existing = await resources.versions(self.connection, asked)
+                asked.append((self.caller.program, entry.type, identity))
+        found_now = await resources.versions(self.connection, asked)
+        existing = {(kind, name): version for (_, kind, name), version in found_now.items()}
         entries = fhir.resolve(self.submission.entries, lambda entry: assigned[id(entry)])
         conditional.made_logical(entries)
         return entries, existing

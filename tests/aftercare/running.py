@@ -75,7 +75,7 @@ class Aftercare(ServiceOnPostgres):
 
     async def known(self) -> consent_ledger.LedgerSnapshot:
         async with self.pool.acquire() as connection:
-            return await consent_ledger.read(connection, self.patient, machine_now())
+            return await consent_ledger.read(connection, "demo", self.patient, machine_now())
 
     async def consents_current(self) -> None:
         await self.inbox.beat(dict.fromkeys(range(PARTITIONS), machine_now()))

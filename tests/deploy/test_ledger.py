@@ -66,7 +66,7 @@ class Databases:
         await consent_ledger.mark_lost(self.connection, [3])
 
     async def known(self) -> consent_ledger.LedgerSnapshot:
-        return await consent_ledger.read(self.connection, PATIENT, machine_now())
+        return await consent_ledger.read(self.connection, "demo", PATIENT, machine_now())
 
     def show(self) -> str:
         return iop("ledger", "show", "--data", str(self.folder)).stdout

@@ -21,7 +21,7 @@ _QUARANTINE = """INSERT INTO quarantine SELECT *, $4, $5 FROM parked
     WHERE key_kind = $6 AND key = $1 AND program IN ($2, '') AND id = $3 AND class = 'unreadable'
     RETURNING sequence, event"""
 # The row lock keeps a delivery that arrives meanwhile from overtaking the parked ones.
-_LOCK = "SELECT 1 FROM state WHERE kind = $1 AND key = $2 FOR UPDATE"
+_LOCK = "SELECT program FROM state WHERE kind = $1 AND key = $2 FOR UPDATE"
 
 
 class RedriveResult(msgspec.Struct, frozen=True):
@@ -78,7 +78,11 @@ async def _redrive(
     now: datetime,
     quarantine: Quarantine | None,
 ) -> tuple[RedriveResult, frozenset[str]]:
-    await connection.execute(_LOCK, kind, key)
+    owner = await connection.fetchval(_LOCK, kind, key)
+    if owner and owner != program:
+        if quarantine is not None:
+            raise NotUnreadable
+        return RedriveResult(0, 0), frozenset()
     aside = await _quarantine(connection, kind, key, program, now, quarantine) if quarantine is not None else None
     rows = await connection.fetch(_OF_KEY, kind, key, program)
     redriven = [Redriven(from_parked(row, inbox.service), row["sequence"], row["sequence"] == aside) for row in rows]

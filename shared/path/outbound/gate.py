@@ -117,7 +117,7 @@ class GatedLane:
 
     async def _ask(self, disclosure: Disclosure) -> Asked:
         async with self._pool.acquire() as connection:
-            known = await consent_ledger.read(connection, disclosure.key, machine_now())
+            known = await consent_ledger.read(connection, disclosure.program, disclosure.key, machine_now())
             contact = await self._contact(connection, disclosure)
             revoked = await _is_revoked(connection, disclosure)
         if not known.current or known.held:

@@ -13,7 +13,7 @@ from shared.path.destination import Routes
 from shared.path.transaction import resources
 from shared.path.transaction.delivery import Answer, AnyDelivery, Internal, to_internal_lane
 from shared.path.transaction.journal import JournalRow
-from shared.path.transaction.resources import AcceptedResource, Name, ResourceRow
+from shared.path.transaction.resources import AcceptedResource, Name, OfProgram, ResourceRow
 
 INTERNAL_LANE = "internal"
 _encode = msgspec.json.Encoder().encode
@@ -33,6 +33,10 @@ class LockedState:
     changed: bool = False
     stuck: bool = False
     """A parked delivery failed again: the ones behind it stay where they are."""
+
+    def is_of_another_program(self, program: str) -> bool:
+        """Whether what names this program is not this patient's."""
+        return bool(self.key and self.program) and program != self.program
 
 
 class OutboxRow(msgspec.Struct, frozen=True):
@@ -63,7 +67,7 @@ class Batch:
     kind: str
     locked_states: dict[str, LockedState]
     routes: Routes
-    resources: dict[Name, ResourceRow] = field(default_factory=dict)
+    resources: dict[OfProgram, ResourceRow] = field(default_factory=dict)
     journal: list[JournalRow] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
     parked: list[ParkedRow] = field(default_factory=list)
@@ -85,7 +89,7 @@ class Batch:
         self.send(event, record, key, program)
         rows = [resources.emitted_row(each, encoded, program, key) for each, encoded in record.resources]
         for row in rows:
-            self.resources[row.type, row.id] = row
+            self.resources[program, row.type, row.id] = row
         return [(row.type, row.id) for row in rows]
 
     def send(self, event: Event, record: wire.Written, key: str | None, program: str) -> None:
@@ -105,5 +109,5 @@ class Batch:
     def accept(self, accepted: Sequence[AcceptedResource], program: str, key: str) -> list[Name]:
         """Foreign resources as they came, beside what is decided."""
         for each in accepted:
-            self.resources[each.type, each.id] = resources.accepted_row(each, program, key)
+            self.resources[program, each.type, each.id] = resources.accepted_row(each, program, key)
         return [(each.type, each.id) for each in accepted]

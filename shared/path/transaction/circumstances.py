@@ -11,7 +11,7 @@ from shared.events.envelope import Envelope, Event, name_id
 from shared.path.service import Decider, Service
 from shared.path.transaction.delivery import Commanded, Delivery, Stale
 from shared.path.transaction.journal import JournalRow, delivery_kind
-from shared.path.transaction.resources import Name
+from shared.path.transaction.resources import OfProgram
 from shared.rules.decision import Moment
 
 
@@ -26,7 +26,7 @@ class Circumstances:
     listening_since: datetime
     settings: Mapping[str, Any]
     digests: Mapping[str, str]
-    versions: Mapping[Name, int]
+    versions: Mapping[OfProgram, int]
 
     def cause(self, delivery: Delivery, part: int | str = "") -> UUID:
         """Where ids come from: the delivery, and who decides it. Several services consume the same event."""
@@ -75,10 +75,10 @@ class Circumstances:
             emitted=tuple(emitted),
         )
 
-    def stale(self, delivery: Delivery, changed: Mapping[Name, object]) -> Stale | None:
+    def stale(self, delivery: Delivery, changed: Mapping[OfProgram, object]) -> Stale | None:
         """The first If-Match that failed. Versions are as before this batch: what it `changed` is another version."""
         for expected in delivery.expects if isinstance(delivery, Commanded) else ():
-            name = (expected.type, expected.id)
+            name = (delivery.program, expected.type, expected.id)
             if name in changed or self.versions.get(name) != expected.version:
-                return Stale(*name)
+                return Stale(expected.type, expected.id)
         return None

@@ -22,23 +22,26 @@ AGE_SECONDS_MOST = 20.0
 # A revoked consent stays as an empty row: a late ConsentGiven of the same id can't revive it.
 _GIVEN = """INSERT INTO consents (program, patient, consent_id, emitted_at, body)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
-    ON CONFLICT (patient, consent_id) DO UPDATE SET body = excluded.body, emitted_at = excluded.emitted_at
+    ON CONFLICT (patient, consent_id, program) DO UPDATE SET body = excluded.body, emitted_at = excluded.emitted_at
     WHERE consents.body IS NOT NULL AND consents.emitted_at <= excluded.emitted_at"""
 _REVOKED = """INSERT INTO consents (program, patient, consent_id, emitted_at, body)
     SELECT u.*, NULL FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) u
-    ON CONFLICT (patient, consent_id) DO UPDATE SET body = NULL, emitted_at = excluded.emitted_at"""
+    ON CONFLICT (patient, consent_id, program) DO UPDATE SET body = NULL, emitted_at = excluded.emitted_at"""
 _UNREAD = "SELECT sequence FROM parked WHERE sequence = ANY($1::bigint[]) AND class = 'unreadable'"
 _VERSION = """INSERT INTO consent_versions (program, patient, version)
-    SELECT max(program), patient, count(*)::int FROM unnest($1::text[], $2::text[]) AS u(program, patient)
-    GROUP BY patient ORDER BY patient
-    ON CONFLICT (patient) DO UPDATE SET version = consent_versions.version + excluded.version"""
+    SELECT program, patient, count(*)::int FROM unnest($1::text[], $2::text[]) AS u(program, patient)
+    GROUP BY program, patient ORDER BY patient, program
+    ON CONFLICT (patient, program) DO UPDATE SET version = consent_versions.version + excluded.version"""
 # The last one consumed, not the latest: one from a clock that was ahead must not stand for ever.
 _CURRENT = """INSERT INTO ledger (partition, current_at) SELECT * FROM unnest($1::int[], $2::timestamptz[])
     ON CONFLICT (partition) DO UPDATE SET current_at = excluded.current_at"""
 _LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::int[]), '-infinity', true
     ON CONFLICT (partition) DO UPDATE SET lost = true"""
 # Which consent an unreadable event may have revoked, nobody knows.
-_CLOSE = "UPDATE consents SET body = NULL WHERE patient = $1 AND body IS NOT NULL"
+_CLOSE = "UPDATE consents SET body = NULL WHERE patient = $1 AND program = $2 AND body IS NOT NULL"
+_CONSENTS = "SELECT body FROM consents WHERE program = $1 AND patient = $2 AND body IS NOT NULL"
+_VERSION_READ = "SELECT version FROM consent_versions WHERE program = $1 AND patient = $2"
+_HELD = "SELECT hold IS NOT NULL OR program <> $1 FROM state WHERE kind = 'patient' AND key = $2"
 
 Entered = tuple[Consumed, ConsentGiven | ConsentRevoked]
 
@@ -48,11 +51,11 @@ async def apply(connection: Connection, deliveries: Sequence[AnyDelivery]) -> No
     entered = await _not_entered_yet(connection, deliveries)
     if not entered:
         return
-    given: dict[tuple[str, str], Entered] = {}
-    revoked: dict[tuple[str, str], Entered] = {}
+    given: dict[tuple[str, str, str], Entered] = {}
+    revoked: dict[tuple[str, str, str], Entered] = {}
     for delivery, event in entered:
         kind = revoked if isinstance(event, ConsentRevoked) else given
-        kind[delivery.key, event.consent_id] = (delivery, event)
+        kind[delivery.program, delivery.key, event.consent_id] = (delivery, event)
     if given:
         bodies = [msgspec.json.encode(event).decode() for _, event in given.values()]
         await connection.execute(_GIVEN, *_columns(list(given.values())), bodies)
@@ -64,7 +67,7 @@ async def apply(connection: Connection, deliveries: Sequence[AnyDelivery]) -> No
 
 async def close(connection: Connection, program: str, patient: str) -> None:
     """An event that may have been a revocation will never be read: every consent of the patient ends."""
-    await connection.execute(_CLOSE, patient)
+    await connection.execute(_CLOSE, patient, program)
     await connection.execute(_VERSION, [program], [patient])
 
 
@@ -136,14 +139,13 @@ class LedgerSnapshot:
         return self.age_seconds is not None and abs(self.age_seconds) <= AGE_SECONDS_MOST
 
 
-async def read(connection: Connection, patient: str, machine_now: datetime) -> LedgerSnapshot:
-    """The patient's unrevoked consents, whether anything of theirs is parked, and how current the ledger is."""
+async def read(connection: Connection, program: str, patient: str, machine_now: datetime) -> LedgerSnapshot:
+    """The unrevoked consents of a program's patient, whether anything of theirs is parked, and how current the ledger
+    is. Another program's patient counts as held."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = await connection.fetch("SELECT body FROM consents WHERE patient = $1 AND body IS NOT NULL", patient)
-        version = await connection.fetchval("SELECT version FROM consent_versions WHERE patient = $1", patient)
-        held = await connection.fetchval(
-            "SELECT hold IS NOT NULL FROM state WHERE kind = 'patient' AND key = $1", patient
-        )
+        rows = await connection.fetch(_CONSENTS, program, patient)
+        version = await connection.fetchval(_VERSION_READ, program, patient)
+        held = await connection.fetchval(_HELD, program, patient)
         ledger = await connection.fetchrow(
             "SELECT count(*), min(current_at) AS oldest, max(current_at) AS newest, bool_or(lost) AS lost,"
             f" ({BEHIND}) AS behind FROM ledger"

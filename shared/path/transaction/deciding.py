@@ -66,6 +66,8 @@ class Deciding:
             return self._again(delivery, locked)
         if isinstance(delivery, Unreadable):
             return self._holding.park(delivery, locked, "unreadable", delivery.place)
+        if locked.is_of_another_program(delivery.program):
+            return self._of_another_program(delivery, locked)
         if hold.concerns(delivery, locked):
             return self._holding.about_hold(delivery, locked)
         if locked.hold is not None:
@@ -77,6 +79,12 @@ class Deciding:
         except Exception as bug:
             return self._holding.park(delivery, locked, "bug", log.place_of(bug))
 
+    def _of_another_program(self, delivery: Delivery, locked: LockedState) -> Answer:
+        """A record is parked, for it may have meant this patient; commands of another program find nobody."""
+        if isinstance(delivery, Commanded):
+            return Refused("not-found", "No patient of this program has this id.")
+        return self._holding.park(delivery, locked, "unreadable", "headers.ce_program")
+
     def _again(self, redriven: Redriven, locked: LockedState) -> Answer:
         """A parked delivery. Where it fails again, the ones behind it stay where they are."""
         if redriven.quarantined:
@@ -87,6 +95,8 @@ class Deciding:
         try:
             if isinstance(redriven.delivery, Unreadable):
                 return self._stuck(redriven, locked, "unreadable", redriven.delivery.place)
+            if locked.is_of_another_program(redriven.delivery.program):
+                return self._stuck(redriven, locked, "unreadable", "headers.ce_program")
             answer = self._decide(redriven.delivery, locked)
         except NewerState:
             raise

@@ -141,11 +141,18 @@ class Holding:
             for each in _open(locked.hold)
         ]
         locked.hold, locked.changed = None, True
+        self._read(locked)
         delivery = _of_program(delivery, locked)
         identity = self._outcome_id(delivery, "redriven")
         details = f"The parked deliveries of a {locked.kind} were decided."
         redriven = DeliveryRedriven(outcome_id=identity, service=self._by.service.name, details=details)
         self._emit(delivery, locked, resolved, "hub-release", redriven)
+
+    def _read(self, locked: LockedState) -> None:
+        """The state as it is stored, in today's shape: where nothing of its key was decided its deadline comes back."""
+        if locked.state is None:
+            locked.state = self._by.decider.read(locked.version, locked.body)
+            locked.body = self._by.decider.write(locked.state) if locked.body else ""
 
     def _report(self, delivery: Delivery, locked: LockedState) -> None:
         """Operations hear of every delivery that is parked, without its patient; whoever is responsible for the patient
@@ -256,7 +263,7 @@ class Holding:
                 id=delivery.id,
                 key_kind=locked.kind,
                 key=locked.key,
-                program=delivery.program,
+                program=_of_program(delivery, locked).program if kind == "consumed" else delivery.program,
                 class_=class_,
                 place=place,
                 kind=kind,
@@ -268,7 +275,7 @@ class Holding:
 
 
 def _of_program(delivery: Delivery, locked: LockedState) -> Delivery:
-    """A record that names no program of ours is reported in the program of its patient's row."""
+    """A record that names no program of ours, or another one, is its patient's own program's to see to."""
     return replace(delivery, program=locked.program) if locked.program else delivery
 
 

@@ -36,7 +36,7 @@ from shared.path.transaction.delivery import (
     unstorable,
 )
 from shared.path.transaction.journal import Journal
-from shared.path.transaction.resources import Name
+from shared.path.transaction.resources import OfProgram
 from shared.path.transaction.waiting import Followers
 from shared.platform import db, documents, metrics
 from shared.platform.clock import Clock
@@ -126,8 +126,8 @@ class Inbox:
         self, connection: Connection, deliveries: Sequence[AnyDelivery], now: datetime, kind: str
     ) -> Batch:
         bares = [bare(each) for each in deliveries]
-        locked = await store.lock(connection, kind, {each.key: each.program for each in bares})
-        expected = [(e.type, e.id) for each in bares if isinstance(each, Commanded) for e in each.expects]
+        locked = await store.lock(connection, kind, _programs(bares))
+        expected = [(each.program, e.type, e.id) for each in bares if isinstance(each, Commanded) for e in each.expects]
         circumstances = Circumstances(
             self.service,
             self.service.deciders[kind],
@@ -190,7 +190,7 @@ class Inbox:
         return followers
 
     async def _answer(
-        self, connection: Connection, batch: Batch, written: Mapping[Name, int], answered: dict[int, Answer]
+        self, connection: Connection, batch: Batch, written: Mapping[OfProgram, int], answered: dict[int, Answer]
     ) -> None:
         """Remember what commands were answered; a refused one had no effect and may be tried again."""
         given: list[tuple[UUID, str | None, str]] = []
@@ -199,7 +199,7 @@ class Inbox:
             plain = bare(delivery)
             if isinstance(answer, Committed) and isinstance(plain, Commanded):
                 names = batch.answered_resources.get(plain.id, ())
-                answer = Committed(tuple((*name, written.get(name, 1)) for name in names))
+                answer = Committed(tuple((*name, written.get((plain.program, *name), 1)) for name in names))
             answered[id(delivery)] = answer
             if not marks_processed(delivery):
                 continue
@@ -210,6 +210,14 @@ class Inbox:
         await store.remember(connection, given)
         await store.forget_processed(connection, [each.id for each in undone])
         await documents.take_back(connection, _documents(undone))
+
+
+def _programs(deliveries: Sequence[Delivery]) -> dict[str, str]:
+    """The program of each key that has none yet: the first that a delivery about it names."""
+    programs: dict[str, str] = {}
+    for each in deliveries:
+        programs[each.key] = programs.get(each.key) or each.program
+    return programs
 
 
 def _stored(batch: Batch) -> list[AnyDelivery]:

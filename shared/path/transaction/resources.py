@@ -14,6 +14,8 @@ from shared.platform.db import Connection, Row
 
 Name = tuple[str, str]
 """A resource's type and id."""
+OfProgram = tuple[str, str, str]
+"""A program's resource: program, type and id. Those of two programs never meet, whatever their ids."""
 _CLINICAL_TIMES = (
     "start",
     "effectiveDateTime",
@@ -83,13 +85,13 @@ def clinical_time(resource: Mapping[str, object]) -> datetime | None:
 
 UPSERT = """INSERT INTO resources AS r (type, id, program, patient, status, at, sealed, body, updated_at)
     SELECT u.*, {now} FROM unnest({columns}) AS u(type, id, program, patient, status, at, sealed, body)
-    ON CONFLICT (type, id) DO UPDATE SET version = r.version + 1,
+    ON CONFLICT (type, id, program) DO UPDATE SET version = r.version + 1,
         patient = CASE WHEN r.patient = '' THEN excluded.patient ELSE r.patient END, status = excluded.status,
         at = coalesce(excluded.at, r.at), sealed = excluded.sealed, body = excluded.body,
         updated_at = excluded.updated_at"""
 """Part of the one statement that stores a batch: `{columns}` are eight arrays in the order of ResourceRow's fields."""
 COLUMN_TYPES = ("text", "text", "text", "text", "text", "timestamptz", "bool", "text")
-RETURNING = "RETURNING type, id, version"
+RETURNING = "RETURNING program, type, id, version"
 
 # Stored once, beside a fact that waits or a work item that the same message makes again.
 _ADD = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, sealed, body)
@@ -101,10 +103,10 @@ _SETTLE = """UPDATE resources SET version = version + 1, status = $4, body = $5,
 # Public entries of a directory, of no patient; one that is as it was keeps its version.
 _PUBLISH = """INSERT INTO resources (type, id, program, patient, updated_at, body)
     SELECT $1, u.id, u.program, '', $5, u.body FROM unnest($2::text[], $3::text[], $4::text[]) AS u(id, program, body)
-    ON CONFLICT (type, id) DO UPDATE SET body = excluded.body, version = resources.version + 1, updated_at = $5
+    ON CONFLICT (type, id, program) DO UPDATE SET body = excluded.body, version = resources.version + 1, updated_at = $5
     WHERE resources.body <> excluded.body"""
-_VERSIONS = """SELECT r.type, r.id, r.version FROM resources r
-    JOIN unnest($1::text[], $2::text[]) AS u(type, id) ON r.type = u.type AND r.id = u.id"""
+_VERSIONS = """SELECT program, type, id, r.version FROM resources r
+    JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id) USING (type, id, program)"""
 _STORED = """SELECT r.* FROM resources r JOIN unnest($1::text[], $2::text[]) AS u(type, id) USING (type, id)
     WHERE r.program = $3"""
 _ONE = "SELECT * FROM resources WHERE type = $1 AND id = $2 AND program = $3"
@@ -138,12 +140,12 @@ async def publish(connection: Connection, type_: str, rows: Sequence[tuple[str, 
     await connection.execute(_PUBLISH, type_, ids, programs, bodies, now)
 
 
-async def versions(connection: Connection, names: Sequence[Name]) -> dict[Name, int]:
+async def versions(connection: Connection, names: Sequence[OfProgram]) -> dict[OfProgram, int]:
     """Those of these resources that are stored, with their versions."""
     if not names:
         return {}
-    rows = await connection.fetch(_VERSIONS, [kind for kind, _ in names], [identity for _, identity in names])
-    return {(row["type"], row["id"]): row["version"] for row in rows}
+    rows = await connection.fetch(_VERSIONS, *(list(column) for column in zip(*names, strict=True)))
+    return {(row["program"], row["type"], row["id"]): row["version"] for row in rows}
 
 
 async def stored(connection: Connection, program: str, names: Sequence[Name]) -> dict[Name, Row]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from shared.path.service import Decider
 from shared.path.transaction import hold, resources
 from shared.path.transaction.batch import Batch, LockedState
-from shared.path.transaction.resources import Name
+from shared.path.transaction.resources import OfProgram
 from shared.platform.build import build
 from shared.platform.db import Connection, Row
 
@@ -29,6 +29,9 @@ MISSING = """INSERT INTO state (kind, key, program) SELECT $1, * FROM unnest($2:
 # Lock the keys in one order. `hold` is read under the lock; a separate look would race with a redrive.
 LOCK = """SELECT key, program, version, body, hold FROM state WHERE kind = $1 AND key = ANY($2::text[])
     ORDER BY key FOR UPDATE"""
+# A row that a record of nobody's program made becomes its patient's.
+_OWN = """UPDATE state s SET program = u.program FROM unnest($2::text[], $3::text[]) AS u(key, program)
+    WHERE s.kind = $1 AND s.key = u.key"""
 # A held key's deadlines rest, else they would spin; the hold's own does not.
 _HOLD = """UPDATE state s SET due_at = u.due_at, hold = u.hold
     FROM unnest($2::text[], $3::timestamptz[], $4::text[]) AS u(key, due_at, hold)
@@ -106,6 +109,9 @@ async def lock(connection: Connection, kind: str, programs: Mapping[str, str]) -
         return {}
     await connection.execute(MISSING, kind, keys, [programs[key] for key in keys])
     rows = await connection.fetch(LOCK, kind, keys)
+    if unowned := [row["key"] for row in rows if not row["program"] and programs[row["key"]]]:
+        await connection.execute(_OWN, kind, unowned, [programs[key] for key in unowned])
+        rows = await connection.fetch(LOCK, kind, keys)
     return {row[0]: LockedState(kind, row[0], row[1], row[2], row[3], row[4]) for row in rows}  # type: ignore[index]
 
 
@@ -116,7 +122,7 @@ async def delete(connection: Connection, lane: str, ids: Sequence[int]) -> None:
 
 async def store(
     connection: Connection, decider: Decider[Any], batch: Batch, now: datetime, listening_since: datetime
-) -> dict[Name, int]:
+) -> dict[OfProgram, int]:
     """Write the batch. Returns the versions of the resources where a command's answer needs them."""
     states = _states(decider, batch)
     arguments = (
@@ -137,7 +143,7 @@ async def store(
     elif states[0] or batch.journal or batch.outbox or batch.resources:
         await connection.execute(STORE, *arguments)
     await _store_parked(connection, batch, now)
-    return {(row["type"], row["id"]): row["version"] for row in written}
+    return {(row["program"], row["type"], row["id"]): row["version"] for row in written}
 
 
 async def _store_parked(connection: Connection, batch: Batch, now: datetime) -> None:

@@ -27,6 +27,7 @@ _WAIT = """INSERT INTO waiting (id, program, digest, producer, content, resource
 _WAITED = """SELECT w.id, w.program, w.digest, w.producer, w.content, w.resources, w.at, w.sequence
     FROM waiting w JOIN unnest($1::text[], $2::text[]) AS u(program, digest)
     ON w.program = u.program AND w.digest = u.digest ORDER BY w.sequence"""
+_PROGRAMS = "SELECT key, program FROM state WHERE kind = 'patient' AND key = ANY($1::text[]) AND program <> ''"
 _MATCHED = "DELETE FROM waiting WHERE id = ANY($1::uuid[])"
 _TAKEN = "UPDATE documents SET unmatched = false WHERE id = ANY($1::uuid[])"
 
@@ -56,6 +57,7 @@ async def wait(connection: Connection, fact: Commanded, programs: Mapping[str, S
     return True
 
 
+Identification = tuple[Consumed, PatientIdentified]
 Followers = Mapping[int, tuple[Delivery, ...]]
 """What is decided right behind an identification, by the identity of its delivery in memory."""
 
@@ -70,6 +72,7 @@ async def learn(connection: Connection, deliveries: Sequence[Delivery], service:
         for delivery in deliveries
         if isinstance(delivery, Consumed) and isinstance(delivery.event, PatientIdentified)
     ]
+    identified = await _of_own_program(connection, identified)
     if not identified:
         return {}
     bound = await aliases.learn(
@@ -85,6 +88,19 @@ async def learn(connection: Connection, deliveries: Sequence[Delivery], service:
         id(delivery): (*_contact(delivery, event, service), *_facts(delivery, event, waited, service))
         for delivery, event in identified
     }
+
+
+async def _of_own_program(connection: Connection, identified: Sequence[Identification]) -> list[Identification]:
+    """Without those whose patient is another program's: they teach nothing, and are parked."""
+    if not identified:
+        return []
+    rows = await connection.fetch(_PROGRAMS, [delivery.key for delivery, _ in identified])
+    programs = {row["key"]: row["program"] for row in rows}
+    return [
+        (delivery, event)
+        for delivery, event in identified
+        if programs.setdefault(delivery.key, delivery.program) == delivery.program
+    ]
 
 
 async def _released(connection: Connection, bound: Sequence[Bound]) -> list[Row]:

@@ -31,7 +31,7 @@ async def apply(here: ServiceOnPostgres, *events: ConsentGiven | ConsentRevoked)
 
 async def known(here: ServiceOnPostgres) -> consent_ledger.LedgerSnapshot:
     async with here.pool.acquire() as connection:
-        return await consent_ledger.read(connection, PATIENT, machine_now())
+        return await consent_ledger.read(connection, "demo", PATIENT, machine_now())
 
 
 async def mark(here: ServiceOnPostgres, *, partitions: int = PARTITIONS, seconds_old: float = 0.0) -> None:

@@ -173,4 +173,4 @@ async def every_partition_current(here: ServiceOnPostgres) -> None:
 
 async def gate_is_current(here: ServiceOnPostgres) -> bool:
     async with here.pool.acquire() as connection:
-        return (await consent_ledger.read(connection, here.patient, machine_now())).current
+        return (await consent_ledger.read(connection, "demo", here.patient, machine_now())).current
