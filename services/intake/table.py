@@ -81,6 +81,7 @@ class EvidenceOnly(msgspec.Struct, frozen=True, kw_only=True):
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     dimensions: tuple[str, ...]
+    derived: tuple[str, ...]
     rule: tuple[Rule, ...]
     trigger: tuple[SafetyTrigger, ...]
     track: tuple[Choice, ...]
@@ -90,6 +91,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """Of every code that no window names."""
     evidence: EvidenceOnly
     diagnoses: dict[str, str]
+    pregnancy: dict[str, int]
 
     def rows(self) -> tuple["Conditional", ...]:
         return (*self.rule, *self.trigger, *self.track, *self.flag)
@@ -97,7 +99,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     def facts(self) -> frozenset[str]:
         """Every fact a sender may state: those some condition asks for, and those stored as evidence."""
         asked = {code for row in self.rows() for code in codes_asked(row.when)}
-        return frozenset((asked | set(self.evidence.facts)) - set(self.evidence.scores) - set(self.diagnoses.values()))
+        others = {*self.evidence.scores, *self.diagnoses.values(), *self.derived}
+        return frozenset((asked | set(self.evidence.facts)) - others)
 
     def rule_version(self, rule: str) -> str:
         return rule_version("intake", rule, self.version)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry, ResourceSupport
 from shared.edge.moments import ProgramTime
+from shared.edge.outcome import Issue
 from shared.events.envelope import Command
 from shared.path.transaction.resources import AcceptedResource
 
@@ -43,13 +44,14 @@ class Context:
 
 @dataclass(frozen=True)
 class Interpretation:
-    """The commands, in order; the entries to store as they came; further resources to store beside them; and work
-    items of no patient, each stored once."""
+    """The commands, in order; the entries to store as they came; further resources to store beside them; work items of
+    no patient, each stored once; and, by its id, what the outcome of an entry says of how it was read."""
 
     commands: tuple[Command, ...]
     accepted: tuple[BundleEntry, ...] = ()
     stored: tuple[AcceptedResource, ...] = ()
     questions: tuple[AcceptedResource, ...] = ()
+    remarks: Mapping[str, tuple[Issue, ...]] = field(default_factory=dict)
 
 
 UnknownPatient = Literal["refused", "waiting", "created"]

@@ -105,7 +105,7 @@ async def _represented(
     if wish == "minimal":
         return Response(b"", status, headers)
     if wish == "OperationOutcome":
-        return answer(outcome([]), status, headers)
+        return answer(answered.outcome or outcome([]), status, headers)
     kind, name = str(answered.location).split("/")[:2]
     try:
         resource = await dependencies.reader.one(kind, name, caller)
@@ -189,7 +189,9 @@ def _url(base: str, parameters: Sequence[tuple[str, str]]) -> str:
 def _bundle_answer(done: Done) -> Response:
     answered = fhir.response_bundle("transaction-response", done.answered)
     if done.incomplete:
-        answered["entry"][0]["response"]["outcome"] = outcome([_INCOMPLETE])
+        first, incomplete = answered["entry"][0]["response"], outcome([_INCOMPLETE])
+        incomplete["issue"] += first.get("outcome", {}).get("issue", [])
+        first["outcome"] = incomplete
         for each in answered["entry"]:
             each["response"]["status"] = "202 Accepted"
     return answer(answered, 202 if done.incomplete else 200)
@@ -198,7 +200,8 @@ def _bundle_answer(done: Done) -> Response:
 def _message_answer(header: Json, done: Done) -> MutableJson:
     """The response message: that the request was taken, which one it was, and where each resource now stands."""
     identity, details = str(uuid4()), str(uuid4())
-    issues = [Issue("information", "informational", (), _unversioned(each.location)) for each in done.answered]
+    places = [Issue("information", "informational", (), _unversioned(each.location)) for each in done.answered]
+    remarks = [issue for each in done.answered for issue in (each.outcome or {}).get("issue", ())]
     header_out: MutableJson = {
         "resourceType": "MessageHeader",
         "id": identity,
@@ -210,7 +213,8 @@ def _message_answer(header: Json, done: Done) -> MutableJson:
             "details": {"reference": f"urn:uuid:{details}"},
         },
     }
-    details_out = {**outcome(issues), "id": details}
+    details_out: MutableJson = {**outcome(places), "id": details}
+    details_out["issue"] = [*details_out["issue"], *remarks]
     return {
         "resourceType": "Bundle",
         "type": "message",

@@ -14,7 +14,7 @@ from shared.edge.admission import OnePatient, Reading, Several, Stored, Subject,
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import Answered, BundleEntry, elements
-from shared.edge.outcome import HttpRefusal, fault, refuse
+from shared.edge.outcome import HttpRefusal, Issue, fault, outcome, refuse
 from shared.edge.patients import RETRY_SECONDS
 from shared.edge.resolving import Resolved, Submission, resolve
 from shared.path.transaction import waiting
@@ -97,7 +97,7 @@ class Submissions:
             resolved = await resolve(connection, self._keys, self.edge, submission, caller)
         fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in resolved.existing]
         if not fresh:
-            return _done(resolved, Committed())
+            return _done(resolved, Committed(), {})
         context = self._context(caller, resolved)
         meant = escalations.of_hold(fresh, resolved.stored) or self.edge.interpret(fresh, context)
         await admission.list_questions(self.inbox.pool, meant.questions, caller.program, context.now)
@@ -105,9 +105,9 @@ class Submissions:
         subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)
         match await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)]):
             case Stored(answer=answer):
-                return _done(resolved, answer)
+                return _done(resolved, answer, meant.remarks)
             case Waiting() | ToAPerson():
-                return _done(resolved, Committed())
+                return _done(resolved, Committed(), meant.remarks)
             case Identified():
                 return await self._submit(submission, caller)
 
@@ -232,24 +232,25 @@ def _not_refused(answer: Committed | Incomplete | Stale | Reused | Refused) -> C
             raise HttpRefusal(_STATUS.get(code, 422), (issue,), later)
 
 
-def _done(resolved: Resolved, answer: Committed | Incomplete) -> Done:
+def _done(resolved: Resolved, answer: Committed | Incomplete, remarks: Mapping[str, tuple[Issue, ...]]) -> Done:
     versions = {name: stored.version for name, stored in resolved.stored.items()}
     if isinstance(answer, Committed):
         versions |= {(kind, name): number for kind, name, number in answer.resources}
     answered = tuple(
         _existing(each, resolved.existing[each.type, str(each.id)])
         if (each.type, each.id) in resolved.existing
-        else _answered(each, versions)
+        else _answered(each, versions, remarks.get(str(each.id), ()))
         for each in resolved.entries
     )
     return Done(answered, isinstance(answer, Incomplete))
 
 
-def _answered(entry: BundleEntry, versions: Mapping[tuple[str, str], int]) -> Answered:
+def _answered(entry: BundleEntry, versions: Mapping[tuple[str, str], int], remarks: tuple[Issue, ...] = ()) -> Answered:
     version = str(versions.get((entry.type, str(entry.id)), 1))
     created = entry.method == "POST" and version == "1"  # a Patient posted again is an update
     status = "201 Created" if created else "200 OK"
-    return Answered(status, f"{entry.type}/{entry.id}/_history/{version}", version)
+    location = f"{entry.type}/{entry.id}/_history/{version}"
+    return Answered(status, location, version, outcome=outcome(remarks) if remarks else None)
 
 
 def _existing(entry: BundleEntry, version: int) -> Answered:

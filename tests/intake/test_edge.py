@@ -258,10 +258,11 @@ async def test_an_unknown_level_of_the_edition_goes_to_a_person(intake: ServiceO
 
 
 @pytest.mark.parametrize("bad", ["shoe-size", "alcohol-use-disorder"])
-async def test_an_unknown_fact_is_refused_without_naming_it(intake: ServiceOnPostgres, bad: str) -> None:
-    refused = await refusal(intake, bundles.intake("0001", facts={bad: True}))
-    assert refused.issues[0].code == "code-invalid"
-    assert bad not in str(refused.issues)
+async def test_an_unknown_fact_decides_nothing_and_its_outcome_says_so(intake: ServiceOnPostgres, bad: str) -> None:
+    done = await intake.submit(bundles.intake("0001", facts={bad: True}))
+    remarks = [issue["diagnostics"] for each in done.answered for issue in (each.outcome or {}).get("issue", ())]
+    assert remarks == ["not read: code unknown"]
+    assert "LevelOfCareRecommended" in await intake.emitted()
 
 
 async def test_a_need_without_its_time_is_refused(intake: ServiceOnPostgres) -> None:
@@ -281,3 +282,20 @@ async def test_something_about_a_patient_nobody_knows_is_transient(intake: Servi
     bundle = bundles.transaction({**bundles.fact("", "safe-housing", True), "subject": who})
     refused = await refusal(intake, bundle)
     assert (refused.status, refused.issues[0].code) == (409, "transient")
+
+
+async def test_each_entry_s_outcome_says_how_it_was_read_and_a_screen_nobody_can_read_sinks_nothing(
+    intake: ServiceOnPostgres,
+) -> None:
+    bundle = bundles.intake("0001", facts={"c-ssrs-q4": True}, scores={"44261-6": 12})
+    broken = {**bundles.score(bundles.urn("0001", "patient"), "93250-9", 1), "valueInteger": 7}
+    bundle["entry"] += bundles.transaction(broken)["entry"]
+    done = await intake.submit(bundle)
+    remarks = [issue["diagnostics"] for each in done.answered for issue in (each.outcome or {}).get("issue", ())]
+    assert remarks == ["read as c-ssrs-q4", "read as phq-9", "not read: answer unknown; a person is asked"]
+    raised = {
+        each["reasonCode"]["coding"][0]["code"]
+        for each in await intake.found("Task", ("status", "requested"))
+        if "reasonCode" in each
+    }
+    assert {"suicide-risk", "screen-unreadable"} <= raised

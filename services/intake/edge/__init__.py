@@ -1,15 +1,16 @@
 """Foreign FHIR as commands: one Bundle in a fixed order, all or none, about one patient."""
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from services.intake.edge import assessing, consenting, discharge, patients, prescribing, tasks
+from services.intake.edge import assessing, consenting, diagnoses, discharge, patients, prescribing, tasks
+from services.intake.edge import screens as screening
+from services.intake.edge.screens import ScreenReading
 from services.intake.messages import (
     RecordAssessment,
     RecordConditions,
     RecordCoverage,
     RecordMedications,
-    ReportedFinding,
     ReportFindings,
 )
 from services.intake.table import SAFETY_CODES
@@ -81,9 +82,10 @@ def edge(keys: Keys) -> Edge:
 
 def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Interpretation:
     """Patient, consents, safety, medications, conditions, assessment, referral, Tasks, discharge: in this order."""
+    screens = {str(each.id): screening.read(each, context) for each in _of(entries, *_ASSESSED) if _is_screen(each)}
     commands: list[Command] = [
         *_persons(entries, context, keys),
-        *_assessed(entries, context),
+        *_assessed(entries, screens, context),
         *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
         *_requested(entries, context),
         *(discharge.discharged(each, entries, context) for each in _of(entries, "EpisodeOfCare")),
@@ -93,6 +95,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         tuple(commands),
         tuple(each for each in as_received if each.type != "Bundle"),
         tuple(_sealed(each, keys) for each in as_received if each.type == "Bundle"),
+        remarks={identity: each.issues for identity, each in screens.items()},
     )
 
 
@@ -118,14 +121,20 @@ def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Com
             yield tasks.completed(each, context)
 
 
-def _assessed(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
+def _is_screen(entry: BundleEntry) -> bool:
+    return entry.type == "QuestionnaireResponse" or not assessing.is_need(entry)
+
+
+def _assessed(
+    entries: Sequence[BundleEntry], screens: Mapping[str, ScreenReading], context: Context
+) -> Iterator[Command]:
     """Safety first, so that it reaches a person even while the rest waits; then lists, diagnoses and the needs."""
-    found = _findings(_of(entries, *_ASSESSED), context)
+    found = tuple(finding for each in screens.values() for finding in each.findings)
     if urgent := tuple(each for each in found if each.code in SAFETY_CODES):
         yield ReportFindings(findings=urgent)
     yield from _listed(entries, context)
     ages = [age for each in _of(entries, "Patient") for age in patients.age(each, context)]
-    needs = tuple(need for each in _of(entries, "Observation") if (need := assessing.need(each, context)))
+    needs = tuple(assessing.need(each, context) for each in _of(entries, "Observation") if not _is_screen(each))
     again = _replaced(_of(entries, *_ASSESSED), context)
     if needs or found or ages or again:
         yield RecordAssessment(needs=needs, findings=(*ages, *found), sources=again)
@@ -135,18 +144,15 @@ def _listed(entries: Sequence[BundleEntry], context: Context) -> Iterator[Comman
     """The medications, then the diagnoses."""
     if prescribed := tuple(prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)):
         yield RecordMedications(medications=prescribed)
-    diagnosed, again = _findings(_of(entries, "Condition"), context), _replaced(_of(entries, "Condition"), context)
-    if diagnosed or again:
-        yield RecordConditions(findings=diagnosed, sources=again)
+    conditions = _of(entries, "Condition")
+    diagnosed = tuple(finding for each in conditions for finding in diagnoses.diagnosed(each, context))
+    if diagnosed or _replaced(conditions, context):
+        yield RecordConditions(findings=diagnosed, sources=_replaced(conditions, context))
 
 
 def _replaced(entries: Sequence[BundleEntry], context: Context) -> tuple[str, ...]:
     """Those of which an earlier version was stored: what it said counts no more, whatever this one says."""
     return tuple(f"{each.type}/{each.id}" for each in entries if (each.type, str(each.id)) in context.stored)
-
-
-def _findings(entries: Sequence[BundleEntry], context: Context) -> tuple[ReportedFinding, ...]:
-    return tuple(finding for each in entries for finding in assessing.findings(each, context))
 
 
 def _is_decided(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> bool:
