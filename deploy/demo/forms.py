@@ -184,10 +184,15 @@ def referral_request(subject: str, partner: str, kind: str) -> Resource:
     }
 
 
-def task_with_status(task: Resource, status: str, end_reason: str | None = None) -> Resource:
+def task_with_status(resource: Resource, status: str) -> Resource:
+    """As read, with another status."""
+    return _plain(resource) | {"status": status}
+
+
+def answered(task: Resource, status: str, person: str, end_reason: str | None = None) -> Resource:
     """A Task of the hub, accepted or completed by a person, with a coded reason."""
     reason = {} if end_reason is None else {"statusReason": fhir.concept(codes.REASON, end_reason)}
-    return _plain(task) | {"status": status} | reason
+    return task_with_status(task, status) | {"owner": fhir.staff(person)} | reason
 
 
 def _plain(resource: Resource) -> Resource:

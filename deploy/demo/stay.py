@@ -201,7 +201,7 @@ class Stay:
 
     async def answer(self, service: str, task: Resource, status: str, end_reason: str | None = None) -> None:
         """A person accepts or completes a Task."""
-        updated = forms.task_with_status(task, status, end_reason)
+        updated = forms.answered(task, status, _person_of(task), end_reason)
         self.accepted(await self.driver.put(service, updated), f"a Task {status} at {service}")
 
     async def status_of(self, service: str, task: Resource) -> str:
@@ -212,6 +212,11 @@ class Stay:
         (episode,) = await self.driver.search("intake", f"EpisodeOfCare?patient={self.patient}&status=active")
         form = forms.discharge(episode, self.course.disposition, self.driver.now)
         self.accepted(await self.driver.post("intake", form), f"the discharge, {self.course.disposition}")
+
+
+def _person_of(task: Resource) -> str:
+    """Somebody of the demo's staff who has the role that is asked."""
+    return f"{task['owner']['identifier']['value']}-1"
 
 
 async def _now(plan: Any) -> None:

@@ -15,6 +15,7 @@ from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import code_in, logical
 from shared.edge.outcome import refuse
 from shared.edge.search import PARAMETERS
+from shared.edge.staff import person
 from shared.events import codes
 from shared.events.envelope import Command
 
@@ -29,6 +30,7 @@ TAKES: dict[str, ResourceSupport] = {
     "HealthcareService": ResourceSupport(_READ, {"_id": PARAMETERS["_id"], "_lastUpdated": PARAMETERS["_lastUpdated"]}),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
     "AuditEvent": ResourceSupport(_READ, PARAMETERS),
+    "Provenance": ResourceSupport(_READ, PARAMETERS),
 }
 
 
@@ -43,11 +45,11 @@ def _command(entry: BundleEntry, context: Context) -> Command:
     before = context.stored["Task", str(entry.id)].body
     match code_in(before.get("code"), codes.TASK):
         case "follow-up":
-            return _completed(entry)
+            return _completed(entry, context)
         case "referral":
             raise refuse(422, "business-rule", entry.place, "Only the hub updates the Task of a referral.")
         case _:
-            return escalation_command(entry, AcknowledgeEscalation, ResolveEscalation)
+            return escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation)
 
 
 def _asked(entry: BundleEntry) -> AskReferral:
@@ -66,7 +68,7 @@ def _asked(entry: BundleEntry) -> AskReferral:
     return AskReferral(referral_id=str(entry.id), partner=named[0], kind=kind)
 
 
-def _completed(entry: BundleEntry) -> CompleteFollowUp:
+def _completed(entry: BundleEntry, context: Context) -> CompleteFollowUp:
     if entry.resource["status"] != "completed":
         raise refuse(
             422, "business-rule", f"{entry.place}.status", "Must be completed, statusReason reached or not-reached."
@@ -75,7 +77,7 @@ def _completed(entry: BundleEntry) -> CompleteFollowUp:
     reach = REACHES.get(stated)
     if reach is None:
         raise refuse(422, "code-invalid", f"{entry.place}.statusReason", "Must be reached or not-reached.")
-    return CompleteFollowUp(task_id=str(entry.id), reach=reach)
+    return CompleteFollowUp(task_id=str(entry.id), reach=reach, by=person(entry, context))
 
 
 EDGE = Edge(takes=TAKES, interpret=interpret, order=("ServiceRequest", "Task"))

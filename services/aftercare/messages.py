@@ -93,6 +93,7 @@ class CompleteFollowUp(Command, frozen=True, kw_only=True, tag=True):
 
     task_id: str
     reach: Reach = "reached"
+    by: str = ""
 
 
 Commands = AskReferral | CompleteFollowUp | EscalationCommand

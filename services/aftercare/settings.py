@@ -5,6 +5,7 @@ import msgspec
 from services.aftercare.meetings import Meeting
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
+from shared.rules.staff import Staff
 
 PARTNERS_MOST = 12
 """Of one program: a patient has at most one open referral to each, and the state holds them all."""
@@ -18,6 +19,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ahead_minutes: int
     """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
+    staff: Staff
     follow_up_days: tuple[int, ...]
     follow_up_window_days: tuple[int, ...]
     feeds: tuple[str, ...]

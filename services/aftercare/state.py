@@ -34,7 +34,7 @@ from shared.rules import escalation
 from shared.rules.consent import LACKS
 from shared.rules.escalation import Open
 
-VERSION = 3
+VERSION = 4
 FLAGS_MOST = 12
 AREA_CHARACTERS_MOST = 60
 LANGUAGE_CHARACTERS_MOST = 16
@@ -151,7 +151,12 @@ def _whole(referral: list[Any]) -> list[Any]:
     return [*referral, *["", None, False][len(referral) - 6 :]]
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored, 2: _two_kinds_of_referral}
+UPCAST: dict[int, Callable[[Any], Any]] = {
+    1: lambda stored: stored,
+    2: _two_kinds_of_referral,
+    3: lambda stored: stored,
+}
+"""Version 4 only adds, at the end of an open escalation: who took it on."""
 """Version 2 only adds, at the ends: why a referral is on hold and until when, and more of the plan."""
 
 

@@ -33,6 +33,7 @@ TAKES: dict[str, ResourceSupport] = {
     "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
     "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
+    "Provenance": ResourceSupport(_READ, PARAMETERS),
 }
 
 
@@ -57,7 +58,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
         case "AppointmentResponse":
             return _response(entry)
         case _:
-            return (escalation_command(entry, AcknowledgeEscalation, ResolveEscalation),)
+            return (escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation),)
 
 
 def _corrected(entry: BundleEntry, context: Context) -> Sequence[Command]:

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from shared.rules.escalation import Times
+from shared.rules.staff import Staff
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,6 +13,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ahead_minutes: int
     """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
+    staff: Staff
     grace_minutes: int
     book_days: Annotated[int, msgspec.Meta(ge=14)]
     """Fewer would be booked on before they are used up: `state.BOOK_AHEAD_DAYS` is one less."""

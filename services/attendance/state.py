@@ -30,7 +30,7 @@ from shared.events.intake import TemplateSlot
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 3
+VERSION = 4
 REMEMBERED_DAYS = 15
 """Past sessions stored: one more than the longest window over misses."""
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
@@ -107,8 +107,9 @@ def _with_retention(stored: Any) -> Any:
     return [episode and [*episode, 30 if episode[-1] is not None else 0], *others]
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored, 2: _with_retention}
-"""Version 2 only adds, at the ends: the Encounter of a session, and the hours of the weeks that were looked at."""
+UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored, 2: _with_retention, 3: lambda stored: stored}
+"""Version 2 only adds, at the ends: the Encounter of a session, and the hours of the weeks that were looked at;
+version 4, at the end of an open escalation: who took it on."""
 
 
 def find(state: State, session_id: str, near: datetime) -> Session | None:

@@ -216,17 +216,18 @@ class ReceiveReferral(Command, frozen=True, kw_only=True, tag=True):
 class SignPlacement(Command, frozen=True, kw_only=True, tag=True):
     """A clinician completes the task to sign (or, where no recommendation could be made, the review) with a level.
 
-    `by` names the clinician where the task does; else the client that commands is named.
+    `by` is the clinician's id in the program's staff.
     """
 
     task_id: str
     level: str
     reason: str | None = None
-    by: str | None = None
+    by: str = ""
 
 
 class CompleteReview(Command, frozen=True, kw_only=True, tag=True):
     task_id: str
+    by: str = ""
 
 
 class Discharge(Command, frozen=True, kw_only=True, tag=True):

@@ -3,6 +3,7 @@
 import msgspec
 
 from shared.rules.escalation import Times
+from shared.rules.staff import Staff
 
 IOP_MINUTES_LEAST = 540
 """9 hours a week (domain 2.2, 2.9)."""
@@ -35,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ahead_minutes: int
     """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
+    staff: Staff
     offers: tuple[str, ...]
     """Levels of care this program gives itself."""
     attests: tuple[str, ...]

@@ -69,7 +69,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
             case "Task" if asks_whose(asked := _stored(entry, context)):
                 commands.extend(assigned(entry, asked))
             case "Task":
-                commands.append(escalation_command(entry, AcknowledgeEscalation, ResolveEscalation))
+                commands.append(escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation))
             case "DiagnosticReport":
                 commands.extend(_commands(_of_report(entry, submitted), entry, submitted, notes))
             case "Observation" if f"Observation/{entry.id}" not in grouped:

@@ -60,6 +60,7 @@ class PackedEscalation(msgspec.Struct, frozen=True, array_like=True):
     signals: tuple[tuple[int, int, str], ...]
     accepted: bool
     overdue: bool
+    accepted_by: str = ""
 
 
 _EVIDENCE = "DiagnosticReport/"
@@ -84,6 +85,7 @@ def _packed(each: Open) -> PackedEscalation:
         ),
         accepted=each.accepted,
         overdue=each.overdue,
+        accepted_by=each.accepted_by,
     )
 
 
@@ -107,7 +109,7 @@ def _unpacked(each: PackedEscalation) -> Open:
             Signal(SIGNALS[code], instant(at), evidence_of(unpack_id(report))) for code, at, report in each.signals
         ),
     )
-    return Open(escalation, each.accepted, each.overdue)
+    return Open(escalation, each.accepted, each.overdue, each.accepted_by)
 
 
 def evidence_of(report_id: str) -> str:

@@ -3,6 +3,7 @@
 import msgspec
 
 from shared.rules.escalation import Times
+from shared.rules.staff import Staff
 
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ahead_minutes: int
     """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
+    staff: Staff
     baseline_days_before: int
     """Specimens collected so many days before admission still belong to the episode."""
     repeat_window_days: int

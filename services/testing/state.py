@@ -26,7 +26,7 @@ from shared.events.escalation import EscalationEvent
 from shared.events.testing import AnalyteResult, Condition, DrugTestEvent, ResultFinding
 from shared.rules import escalation
 
-VERSION = 2
+VERSION = 3
 BYTES_MOST = 3900
 """Above this the state evicts what it can do without; the path's limit is `STATE_BYTES_MOST`."""
 
@@ -105,7 +105,8 @@ def _with_retention(stored: Any) -> Any:
     return [episode and [*episode, 30 if episode[2] is not None else 0], *others]
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention}
+UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: lambda stored: stored}
+"""Version 3 only adds, at the end of an open escalation: who took it on."""
 
 
 def pack(event: DrugTestEvent) -> Report:

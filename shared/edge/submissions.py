@@ -99,7 +99,7 @@ class Submissions:
         if not fresh:
             return _done(resolved, Committed(), {})
         context = self._context(caller, resolved)
-        meant = escalations.of_hold(fresh, resolved.stored) or self.edge.interpret(fresh, context)
+        meant = escalations.of_hold(fresh, context) or self.edge.interpret(fresh, context)
         await admission.list_questions(self.inbox.pool, meant.questions, caller.program, context.now)
         delivery = replace(self._delivery(submission, meant, context, fresh), binds=resolved.binds)
         subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)

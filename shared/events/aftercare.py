@@ -253,6 +253,7 @@ class FollowUpCompleted(Event, frozen=True, kw_only=True):
     by: str
     completed_at: datetime
     outcome: str = "reached"
+    client: str = ""
 
     def write(self, patient: str) -> list[Resource]:
         status = "completed" if self.outcome in BY_A_PERSON else "cancelled"
@@ -260,9 +261,11 @@ class FollowUpCompleted(Event, frozen=True, kw_only=True):
         emitted = {
             "statusReason": fhir.concept(codes.REASON, self.outcome),
             "lastModified": self.completed_at,
-            "requester": fhir.staff(self.by),
         }
-        return [task | emitted]
+        if status == "cancelled":
+            return [task | emitted]
+        identity, target = name_id(self.follow_up_id, "completed"), fhir.reference("Task", self.follow_up_id)
+        return [task | emitted, fhir.provenance(identity, target, self.completed_at, self.by, self.client)]
 
 
 def _follow_up(

@@ -31,6 +31,8 @@ DISCLOSURE = f"{HUB}/CodeSystem/disclosure"
 DIGEST = f"{HUB}/NamingSystem/identifier-digest"
 PARTNER = f"{HUB}/NamingSystem/partner"
 STAFF = f"{HUB}/NamingSystem/staff"
+SERVICE = f"{HUB}/NamingSystem/service"
+CLIENT = f"{HUB}/NamingSystem/client"
 MEETING = f"{HUB}/NamingSystem/meeting"
 ROLE = f"{HUB}/NamingSystem/role"
 
@@ -45,8 +47,42 @@ CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
 CONSENT_ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 DATA_OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
+PROVENANCE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+TRANSMITTER = "http://hl7.org/fhir/us/core/CodeSystem/us-core-provenance-participant-type"
 UCUM = "http://unitsofmeasure.org"
 URI = "urn:ietf:rfc:3986"
+
+RESOLUTIONS = frozenset(
+    {
+        "acted-on",
+        "confirmed",
+        "medical-evaluation-done",
+        "medication-reconciled",
+        "mistaken",
+        "not-reached",
+        "patient-reached",
+        "placement-reviewed",
+        "reached",
+        "reassessed-lower-risk",
+        "safety-plan-made",
+        "specimen-recollected",
+        "transferred",
+    }
+)
+"""With what a person may resolve an escalation (REASON, in `Task.statusReason`)."""
+SIGNING_REASONS = frozenset(
+    {
+        "clinical-judgment",
+        "level-not-available",
+        "medically-cleared",
+        "mistaken",
+        "patient-declined",
+        "patient-preference",
+        "reassessed-lower-risk",
+        "transferred",
+    }
+)
+"""Why a level is signed that differs from the recommended one, or that an evaluation or a finding speaks against."""
 
 LABELS: tuple[dict[str, str], ...] = (
     {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"},

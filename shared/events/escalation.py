@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from shared.events import fhir
-from shared.events.codes import ESCALATION, INPUT, ROLE, RULE
+from shared.events.codes import ESCALATION, INPUT, ROLE, RULE, SERVICE
 from shared.events.envelope import Event, Resource, name_id
 
 Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
@@ -67,9 +67,10 @@ class EscalationUpdated(EscalationEvent, frozen=True, kw_only=True):
 
 
 class EscalationAcknowledged(EscalationEvent, frozen=True, kw_only=True):
-    """A person took it on."""
+    """A person took it on; `client` is who sent that."""
 
     by: str
+    client: str = ""
 
 
 class EscalationOverdue(EscalationEvent, frozen=True, kw_only=True):
@@ -81,6 +82,7 @@ class EscalationResolved(EscalationEvent, frozen=True, kw_only=True):
 
     reason: str
     by: str | None = None
+    client: str = ""
 
 
 class EscalationRetracted(EscalationEvent, frozen=True, kw_only=True):
@@ -95,15 +97,14 @@ class _Standing(msgspec.Struct, frozen=True):
     status: str
     business: str | None = None
     reason: str | None = None
-    by: str | None = None
 
 
 def _standing(event: EscalationEvent) -> _Standing:
     match event:
-        case EscalationAcknowledged(by=by):
-            return _Standing("accepted", by=by)
-        case EscalationResolved(reason=reason, by=by):
-            return _Standing("completed", reason=reason, by=by)
+        case EscalationAcknowledged():
+            return _Standing("accepted")
+        case EscalationResolved(reason=reason):
+            return _Standing("completed", reason=reason)
         case EscalationRetracted(reason=reason):
             return _Standing("cancelled", reason=reason)
         case EscalationUpdated(accepted=accepted):
@@ -142,14 +143,29 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
             "for": subject,
             "authoredOn": escalation.raised_at,
             "lastModified": event.at,
-            "requester": fhir.staff(emitted.by) if emitted.by else None,
+            "requester": fhir.logical(SERVICE, escalation.rule.partition("/")[0]),
             "owner": fhir.logical(ROLE, escalation.owner),
             "reasonCode": fhir.concept(ESCALATION, escalation.reason),
             "restriction": {"period": {"end": escalation.act_by}},
             "input": inputs,
         }
     )
-    return [task, *issues, *(_issue(each, escalation, subject, wrong=True) for each in gone)]
+    wrong_ones = [_issue(each, escalation, subject, wrong=True) for each in gone]
+    return [task, *issues, *wrong_ones, *_provenance(event)]
+
+
+def _provenance(event: EscalationEvent) -> list[Resource]:
+    """Who took it on or acted on it; of what the hub does by itself there is none."""
+    identity = event.escalation.id
+    match event:
+        case EscalationAcknowledged(by=by, client=client):
+            name = "acknowledged"
+        case EscalationResolved(by=by, client=client) if by is not None or client:
+            name = "resolved"
+        case _:
+            return []
+    target = fhir.reference("Task", identity)
+    return [fhir.provenance(name_id(identity, name), target, event.at, by, client)]
 
 
 def _issue(signal: Signal, escalation: Escalation, subject: fhir.Element, *, wrong: bool) -> fhir.Element:
@@ -212,8 +228,14 @@ def read_updated(resources: Sequence[Resource]) -> EscalationUpdated:
 
 def read_resolved(resources: Sequence[Resource]) -> EscalationResolved:
     task, escalation, at = _read(resources)
-    by = task["requester"]["identifier"]["value"] if "requester" in task else None
-    return EscalationResolved(escalation=escalation, at=at, reason=fhir.code_of(task["statusReason"]), by=by)
+    provenances = fhir.of_type(resources, "Provenance")
+    return EscalationResolved(
+        escalation=escalation,
+        at=at,
+        reason=fhir.code_of(task["statusReason"]),
+        by=fhir.author_of(provenances),
+        client=fhir.transmitter_of(provenances),
+    )
 
 
 def read_retracted(resources: Sequence[Resource]) -> EscalationRetracted:

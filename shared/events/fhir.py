@@ -1,12 +1,12 @@
 """Small pieces of FHIR JSON, written and read. Everything here is total over what the hub itself writes."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.events.codes import STAFF
+from shared.events.codes import CLIENT, PROVENANCE, STAFF, TRANSMITTER
 from shared.events.envelope import Resource
 
 Element = dict[str, Any]
@@ -33,6 +33,39 @@ def logical(system: str, value: str) -> Element:
 
 def staff(name: str) -> Element:
     return logical(STAFF, name)
+
+
+def provenance(identity: str, target: Element, recorded: datetime, by: str | None, client: str) -> Element:
+    """Who did it, and apart from them the client that sent it, as US Core names the two."""
+    agents: list[Element] = []
+    if by is not None:
+        agents.append({"type": concept(PROVENANCE, "author"), "who": staff(by)})
+    if client:
+        agents.append({"type": concept(TRANSMITTER, "transmitter"), "who": logical(CLIENT, client)})
+    return {
+        "resourceType": "Provenance",
+        "id": identity,
+        "target": [target],
+        "recorded": recorded,
+        "agent": agents,
+    }
+
+
+def author_of(provenances: Sequence[Element]) -> str | None:
+    """The person, where one is named."""
+    return next(_agents(provenances, STAFF), None)
+
+
+def transmitter_of(provenances: Sequence[Element]) -> str:
+    """The client that sent it, empty where none is named."""
+    return next(_agents(provenances, CLIENT), "")
+
+
+def _agents(provenances: Sequence[Element], system: str) -> Iterator[str]:
+    for each in provenances:
+        for agent in each["agent"]:
+            if agent["who"]["identifier"]["system"] == system:
+                yield agent["who"]["identifier"]["value"]
 
 
 def period(start: datetime | None, end: datetime | None = None) -> Element:

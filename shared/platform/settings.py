@@ -10,6 +10,7 @@ import msgspec
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.rules.consent import Partner
+from shared.rules.staff import Member, Staff, require_distinct
 
 T = TypeVar("T")
 _OF_ALL_SERVICES = ("timezone", "ahead_minutes", "escalation")
@@ -71,9 +72,20 @@ def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
     loaded = {}
     for program, tables in programs(deploy).items():
         values = numbers(tables.get(service, {}))
-        shared = numbers({name: tables[name] for name in _OF_ALL_SERVICES})
+        shared = numbers({name: tables[name] for name in _OF_ALL_SERVICES}) | {"staff": _staff(program, tables)}
         loaded[program] = msgspec.convert({**shared, **values}, type=type_, strict=False)
     return loaded
+
+
+def _staff(program: str, tables: Mapping[str, Any]) -> Staff:
+    """Who may sign and answer Tasks. Raises ConfigurationError where nobody may, or a name is not one person's."""
+    place = f"program.toml: program.{program}.staff"
+    if not tables.get("staff"):
+        raise ConfigurationError(f"{place}: must name who signs and answers Tasks, with their roles.")
+    try:
+        return require_distinct(msgspec.convert(tables["staff"], type=dict[str, Member]))
+    except ValueError as wrong:
+        raise ConfigurationError(f"{place}: {wrong}") from wrong
 
 
 def retention(deploy: Path) -> dict[str, Retention]:

@@ -32,9 +32,10 @@ OVERDUE_TIER_MOST = 3
 
 
 class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
-    """A person takes it on."""
+    """A person takes it on: `by` is their id in the program's staff."""
 
     escalation_id: str
+    by: str = ""
 
 
 class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
@@ -42,6 +43,7 @@ class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
 
     escalation_id: str
     reason: str
+    by: str = ""
 
 
 EscalationCommand = AcknowledgeEscalation | ResolveEscalation
@@ -60,6 +62,7 @@ class Open(msgspec.Struct, frozen=True, array_like=True):
     escalation: Escalation
     accepted: bool = False
     overdue: bool = False
+    accepted_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,32 +176,41 @@ def decide_escalation(
 ) -> list[EscalationEvent] | Refused:
     """What a person's command does to the open escalation it names."""
     match command:
-        case AcknowledgeEscalation(escalation_id=identity):
-            return acknowledge(still_open, identity, moment)
-        case ResolveEscalation(escalation_id=identity, reason=reason):
-            return resolve(still_open, identity, reason, moment)
+        case AcknowledgeEscalation(escalation_id=identity, by=by):
+            return acknowledge(still_open, identity, by, moment)
+        case ResolveEscalation(escalation_id=identity, reason=reason, by=by):
+            return resolve(still_open, identity, reason, by, moment)
         case _:
             assert_never(command)
 
 
-def acknowledge(still_open: Sequence[Open], identity: str, moment: Moment[Any]) -> list[EscalationEvent] | Refused:
-    """A person takes it on. A second time changes nothing."""
+def acknowledge(
+    still_open: Sequence[Open], identity: str, by: str, moment: Moment[Any]
+) -> list[EscalationEvent] | Refused:
+    """A person takes it on. The same person a second time changes nothing; another one learns who was first."""
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
-    if found.accepted:
+    person = by or moment.by
+    if found.accepted and found.accepted_by in (person, ""):
         return []
-    return [EscalationAcknowledged(escalation=found.escalation, at=moment.now, by=moment.by)]
+    if found.accepted:
+        return Refused("conflict", f"{found.accepted_by} has taken this escalation on already.", "Task.owner")
+    return [EscalationAcknowledged(escalation=found.escalation, at=moment.now, by=person, client=moment.by)]
 
 
 def resolve(
-    still_open: Sequence[Open], identity: str, reason: str, moment: Moment[Any]
+    still_open: Sequence[Open], identity: str, reason: str, by: str, moment: Moment[Any]
 ) -> list[EscalationEvent] | Refused:
     """A person has acted on it, acknowledged before or not."""
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
-    return [EscalationResolved(escalation=found.escalation, at=moment.now, reason=reason, by=moment.by)]
+    return [
+        EscalationResolved(
+            escalation=found.escalation, at=moment.now, reason=reason, by=by or moment.by, client=moment.by
+        )
+    ]
 
 
 NOT_OPEN = Refused("conflict", "This escalation is not open: it was resolved or retracted.", "Task.status")
@@ -231,8 +243,8 @@ def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, 
                 else each
                 for each in still_open
             )
-        case EscalationAcknowledged():
-            return (*others, Open(event.escalation, accepted=True))
+        case EscalationAcknowledged(by=by):
+            return (*others, Open(event.escalation, accepted=True, accepted_by=by))
         case EscalationOverdue():
             return (*others, Open(event.escalation, overdue=True))
         case _:

@@ -18,6 +18,7 @@ from services.aftercare.messages import (
 from services.aftercare.settings import Settings
 from services.aftercare.state import Referral
 from shared.rules.escalation import Times
+from shared.rules.staff import Member
 from tests.shared.rules.partners import ALUMNI, CLINIC, FELLOWSHIP, HOUSE, consent_to
 
 ADMITTED = datetime(2025, 1, 6, 14, 0, tzinfo=UTC)
@@ -48,6 +49,7 @@ SETTINGS = Settings(
     timezone="America/New_York",
     ahead_minutes=60,
     escalation=Times(acknowledge_minutes=(4320, 1440, 60, 15), act_minutes=(4320, 1440, 240, 60)),
+    staff={"case-manager-1": Member(roles=("case-manager",))},
     follow_up_days=(3, 7, 14, 30, 60, 90, 180),
     follow_up_window_days=(1, 2, 3, 7, 7, 14, 14),
     feeds=("riverbend",),

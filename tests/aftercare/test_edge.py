@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.edge.outcome import HttpRefusal
+from shared.events.codes import STAFF
 from tests.aftercare.running import DISCHARGED, Aftercare, admission, asking, discharge, identified
 from tests.service import caller
 
@@ -33,10 +34,13 @@ async def test_a_follow_up_falls_due_stands_on_the_work_list_and_is_completed(af
 
     await aftercare.until(one_is_due)
     (task,) = await aftercare.read("Task", status="requested")
-    await aftercare.put({**task, "status": "completed"})
+    person = {"identifier": {"system": STAFF, "value": "case-manager-1"}}
+    await aftercare.put({**task, "status": "completed", "owner": person})
     assert await aftercare.read("Task", status="requested") == []
     (done,) = await aftercare.read("Task", status="completed")
-    assert done["requester"]["identifier"]["value"] == "ehr"
+    assert done["owner"]["identifier"]["value"] == "case-manager"
+    (provenance,) = await aftercare.read("Provenance")
+    assert [each["who"]["identifier"]["value"] for each in provenance["agent"]] == ["case-manager-1", "ehr"]
 
 
 async def test_a_referral_of_somebody_unknown_may_be_asked_again_soon(aftercare: Aftercare) -> None:

@@ -18,6 +18,7 @@ from tests.aftercare.given import SETTINGS
 CALLER = Caller(
     "ehr", RegisteredClient(programs=("demo",), base_url="https://ehr.example.org/fhir"), "demo", (("*", "cruds"),)
 )
+SAM = fhir.logical(codes.STAFF, "case-manager-1")
 ASKED: dict[str, Any] = {
     "resourceType": "ServiceRequest",
     "status": "active",
@@ -43,7 +44,7 @@ def asking(**changes: Any) -> BundleEntry:
 
 def task(status: str, **more: Any) -> BundleEntry:
     return BundleEntry(
-        "PUT", "Task", "t1", {"resourceType": "Task", "status": status, **more}, None, None, None, "Task"
+        "PUT", "Task", "t1", {"resourceType": "Task", "status": status, "owner": SAM, **more}, None, None, None, "Task"
     )
 
 
@@ -78,10 +79,12 @@ def test_a_request_that_names_no_one_partner_or_kind_is_refused_at_its_place(
 
 
 def test_a_follow_up_is_completed_reached_unless_it_says_otherwise() -> None:
-    assert command_of(task("completed"), FOLLOW_UP) == CompleteFollowUp(task_id="t1", reach="reached")
+    assert command_of(task("completed"), FOLLOW_UP) == CompleteFollowUp(
+        task_id="t1", reach="reached", by="case-manager-1"
+    )
     emitted = fhir.concept(codes.REASON, "not-reached")
     assert command_of(task("completed", statusReason=emitted), FOLLOW_UP) == CompleteFollowUp(
-        task_id="t1", reach="not-reached"
+        task_id="t1", reach="not-reached", by="case-manager-1"
     )
 
 
@@ -92,6 +95,9 @@ def test_a_follow_up_is_completed_reached_unless_it_says_otherwise() -> None:
         (task("completed", statusReason=fhir.concept(codes.REASON, "readmitted")), FOLLOW_UP),
         (task("accepted"), REFERRAL),
         (task("rejected"), ESCALATION),
+        (task("completed", owner=fhir.logical(codes.ROLE, "case-manager")), FOLLOW_UP),
+        (task("accepted", owner=fhir.logical(codes.ROLE, "case-manager")), ESCALATION),
+        (task("completed", statusReason=fhir.concept(codes.REASON, "as Robin said")), ESCALATION),
     ],
 )
 def test_a_task_cannot_be_moved_where_only_the_hub_moves_it(entry: BundleEntry, before: dict[str, Any]) -> None:
@@ -106,5 +112,7 @@ def test_a_task_is_what_the_hub_knows_it_to_be_not_what_the_sender_calls_it() ->
 
 
 def test_an_escalation_is_accepted_and_completed() -> None:
-    assert command_of(task("accepted"), ESCALATION) == AcknowledgeEscalation(escalation_id="t1")
-    assert command_of(task("completed"), ESCALATION) == ResolveEscalation(escalation_id="t1", reason="acted-on")
+    assert command_of(task("accepted"), ESCALATION) == AcknowledgeEscalation(escalation_id="t1", by="case-manager-1")
+    assert command_of(task("completed"), ESCALATION) == ResolveEscalation(
+        escalation_id="t1", reason="acted-on", by="case-manager-1"
+    )

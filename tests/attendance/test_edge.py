@@ -37,6 +37,7 @@ SEEDED = "MRN-4711"
 """Stands where a value may be refused: no refusal says it back."""
 CLIENT = registered(Path(__file__).parents[2] / "deploy")["ehr"]
 CONTEXT = Context(Caller("ehr", CLIENT, "demo", ()), PATIENT, "demo", SETTINGS, CAME + timedelta(hours=12))
+SAM: Json = {"identifier": {"system": codes.STAFF, "value": "case-manager-1"}}
 SUBJECT: Json = {"reference": f"Patient/{PATIENT}"}
 
 
@@ -110,7 +111,15 @@ def response(answer: str, reference: str = f"Appointment/{SESSION}") -> Json:
 
 
 def task(status: str, **more: Any) -> Json:
-    return {"resourceType": "Task", "id": TASK, "status": status, "intent": "order", "for": SUBJECT, **more}
+    return {
+        "resourceType": "Task",
+        "id": TASK,
+        "status": status,
+        "intent": "order",
+        "for": SUBJECT,
+        "owner": SAM,
+        **more,
+    }
 
 
 def check_in(minutes: int | None) -> CheckIn:
@@ -271,15 +280,17 @@ def test_a_response_to_something_else_is_refused() -> None:
 
 @pytest.mark.parametrize("status", ["accepted", "in-progress"])
 def test_a_task_taken_on_acknowledges_its_escalation(status: str) -> None:
-    assert commands_of(task(status)) == (AcknowledgeEscalation(escalation_id=TASK),)
+    assert commands_of(task(status)) == (AcknowledgeEscalation(escalation_id=TASK, by="case-manager-1"),)
 
 
 def test_a_completed_task_resolves_its_escalation_with_the_coded_reason() -> None:
     reason = {"coding": [{"system": codes.ESCALATION, "code": "reached"}], "text": SEEDED}
     assert commands_of(task("completed", statusReason=reason)) == (
-        ResolveEscalation(escalation_id=TASK, reason="reached"),
+        ResolveEscalation(escalation_id=TASK, reason="reached", by="case-manager-1"),
     )
-    assert commands_of(task("completed")) == (ResolveEscalation(escalation_id=TASK, reason="acted-on"),)
+    assert commands_of(task("completed")) == (
+        ResolveEscalation(escalation_id=TASK, reason="acted-on", by="case-manager-1"),
+    )
 
 
 @pytest.mark.parametrize("status", ["cancelled", "rejected", "failed", "on-hold", "requested"])

@@ -38,7 +38,7 @@ def test_each_other_form_is_valid_fhir() -> None:
     for form in (
         forms.transaction([consent]),
         forms.signed(TASK, "2.1"),
-        forms.task_with_status(TASK, "completed", "patient-reached"),
+        forms.answered(TASK, "completed", "case-manager-1", "patient-reached"),
         forms.discharge(EPISODE, "completed", TUESDAY),
         forms.checked_in(APPOINTMENT, PATIENT),
         forms.attended(APPOINTMENT, PATIENT, named("encounter"), 180),

@@ -137,6 +137,7 @@ EXAMPLES: tuple[Event, ...] = (
         reason="patient-preference",
         signed_by="clinician-7",
         signed_at=MONDAY,
+        client="ehr",
     ),
     intake.EpisodeAdmitted(
         episode_id=named("episode"),
@@ -187,7 +188,9 @@ EXAMPLES: tuple[Event, ...] = (
         act_by=NEXT_MONDAY,
     ),
     intake.PlacementReviewWithdrawn(review_id=named("review"), reason="retracted", withdrawn_at=NEXT_MONDAY),
-    intake.PlacementReviewCompleted(review_id=named("review"), by="clinician-7", completed_at=NEXT_MONDAY),
+    intake.PlacementReviewCompleted(
+        review_id=named("review"), by="clinician-7", completed_at=NEXT_MONDAY, client="ehr"
+    ),
     attendance.SessionScheduled(**_SESSION),
     attendance.SessionCancelled(**_SESSION, reason="called-off"),
     attendance.SessionExcused(**_SESSION, reason="excused"),
@@ -244,12 +247,14 @@ EXAMPLES: tuple[Event, ...] = (
     aftercare.ReferralRefused(**_REFERRAL, reason="http-422"),
     aftercare.ReferralWithdrawn(**_REFERRAL, reason="readmitted"),
     aftercare.FollowUpFellDue(**_FOLLOW_UP, number=1),
-    aftercare.FollowUpCompleted(**_FOLLOW_UP, by="case-manager-3", completed_at=TWO_HOURS_LATER, outcome="reached"),
+    aftercare.FollowUpCompleted(**_FOLLOW_UP, by="case-manager-3", completed_at=TWO_HOURS_LATER, client="ehr"),
     escalation.EscalationRaised(escalation=ESCALATION, at=MONDAY),
     escalation.EscalationUpdated(escalation=ESCALATION, at=MONDAY, accepted=True),
-    escalation.EscalationAcknowledged(escalation=ESCALATION, at=MONDAY, by="therapist-2"),
+    escalation.EscalationAcknowledged(escalation=ESCALATION, at=MONDAY, by="therapist-2", client="ehr"),
     escalation.EscalationOverdue(escalation=ESCALATION, at=TWO_HOURS_LATER),
-    escalation.EscalationResolved(escalation=ESCALATION, at=NEXT_MONDAY, reason="acted-on", by="therapist-2"),
+    escalation.EscalationResolved(
+        escalation=ESCALATION, at=NEXT_MONDAY, reason="acted-on", by="therapist-2", client="ehr"
+    ),
     escalation.EscalationRetracted(escalation=ESCALATION, at=NEXT_MONDAY, reason="late-check-in"),
     technical.DisclosureRecorded(
         audit_id=named("audit"),

@@ -6,15 +6,17 @@ from typing import Any
 
 from tests.house.test_rooms import ROOT
 
-PLAIN = frozenset({"timezone"})
+PLAIN = frozenset({"timezone", "staff"})
 """Settings of the program that are no number."""
 
 
 def settings(table: dict[str, Any], place: str) -> Iterator[tuple[str, Any]]:
     for name, each in table.items():
+        if name in PLAIN:
+            continue
         if isinstance(each, dict) and not {"value", "unit", "source"} & set(each):
             yield from settings(each, f"{place}.{name}")
-        elif name not in PLAIN:
+        else:
             yield f"{place}.{name}", each
 
 

@@ -186,6 +186,12 @@ def signed(task: Json, level: str = "2.1", reason: str | None = None, by: str = 
     return {**task, "status": "completed", "owner": owner, "output": output}
 
 
+def answered(task: Json, status: str, by: str = "case-manager-1", reason: str | None = None) -> Json:
+    """An escalation's Task (as read), accepted or completed by a person: to be PUT back."""
+    coded = {"statusReason": {"coding": [{"system": codes.REASON, "code": reason}]}} if reason else {}
+    return {**task, "status": status, "owner": {"identifier": {"system": codes.STAFF, "value": by}}, **coded}
+
+
 def _output(name: str, system: str, code: str) -> Json:
     return {
         "type": {"coding": [{"system": codes.INPUT, "code": name}]},

@@ -187,8 +187,15 @@ async def test_a_suicidal_answer_reaches_a_person_as_t4(intake: ServiceOnPostgre
 async def test_an_escalation_is_acknowledged_and_resolved_by_its_task(intake: ServiceOnPostgres) -> None:
     await intake.submit(bundles.intake("0001", facts={"c-ssrs-q4": True}))
     task = await intake.task("safety")
-    await intake.put({**task, "status": "accepted"})
-    await intake.put({**task, "status": "completed"})
+    await intake.put(bundles.answered(task, "accepted", "clinician-1"))
+    await intake.put(bundles.answered(task, "accepted", "clinician-1"))
+    with pytest.raises(HttpRefusal, match=r"conflict at Task\.owner") as refused:
+        await intake.put(bundles.answered(task, "accepted", "on-call-clinician-1"))
+    assert refused.value.status == 409 and "clinician-1" in refused.value.issues[0].diagnostics
+    await intake.put(bundles.answered(task, "completed", "on-call-clinician-1", "safety-plan-made"))
+    agents = [each["agent"] for each in await intake.found("Provenance") if len(each["agent"]) == 2]
+    persons, clients = zip(*([who["who"]["identifier"]["value"] for who in each] for each in agents), strict=True)
+    assert (sorted(persons), clients) == (["clinician-1", "on-call-clinician-1"], ("ehr", "ehr"))
     assert (await intake.emitted())[-2:] == ["EscalationAcknowledged", "EscalationResolved"]
 
 

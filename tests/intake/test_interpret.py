@@ -609,7 +609,7 @@ def test_a_safety_escalation_is_ended_by_a_named_person_who_names_the_newer_scre
         "clinician-1",
         SCREEN["valueReference"]["reference"],
     )
-    (plan,) = commands_of(keys, answered("safety-plan-made"), method="PUT", before=SAFETY_TASK)
+    (plan,) = commands_of(keys, answered("safety-plan-made", owner=OWNER), method="PUT", before=SAFETY_TASK)
     assert isinstance(plan, w.ResolveEscalation)
 
 

@@ -97,7 +97,7 @@ def signed(story: Story, level: str) -> Story:
     if story.state.referral is None:
         return story
     task_id = story.state.referral.task_id
-    return story.and_then(w.SignPlacement(task_id=task_id, level=level, reason="clinical-judgment"))
+    return story.and_then(w.SignPlacement(task_id=task_id, level=level, reason="clinical-judgment", by="clinician-1"))
 
 
 @some.composite

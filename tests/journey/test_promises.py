@@ -91,9 +91,9 @@ async def test_a_poisoned_record_parks_one_patient_and_the_others_flow(clinic: C
     assert "SessionCancelled" not in await clinic.events(poisoned)
     assert ("EscalationRaised", "deliveries-parked") in await clinic.escalations(poisoned)
     (hold,) = await clinic.tasks("attendance", poisoned, "requested", "hub-hold")
-    taken_on = await clinic.driver.put("attendance", {**hold, "status": "accepted"})
+    taken_on = await clinic.driver.put("attendance", bundles.answered(hold, "accepted"))
     assert (taken_on.status_code, taken_on.json()["status"]) == (200, "accepted")
-    assert (await clinic.driver.put("attendance", {**hold, "status": "completed"})).status_code == 422
+    assert (await clinic.driver.put("attendance", bundles.answered(hold, "completed"))).status_code == 422
     refused = await redrive(clinic, "attendance", poisoned)
     assert refused["parked"] == 2
     await mend(clinic, "attendance", poisoned, good)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from tests.intake.bundles import answered
 from tests.journey.clinic import COCAINE, MARIJUANA, Clinic, instant
 
 
@@ -72,8 +73,8 @@ async def test_an_escalation_is_acknowledged_and_resolved_at_its_owner(clinic: C
     person = await clinic.admit()
     await clinic.miss(person)
     (task,) = await clinic.tasks("attendance", person, "requested")
-    accepted = await clinic.driver.put("attendance", {**task, "status": "accepted"})
-    completed = await clinic.driver.put("attendance", {**task, "status": "completed"})
+    accepted = await clinic.driver.put("attendance", answered(task, "accepted"))
+    completed = await clinic.driver.put("attendance", answered(task, "completed"))
     assert (accepted.status_code, completed.status_code) == (200, 200)
     await clinic.driver.settle()
     emitted = [event for event, _ in await clinic.escalations(person)]

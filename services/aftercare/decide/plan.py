@@ -58,7 +58,7 @@ def completed(plan: Plan | None, command: CompleteFollowUp, moment: Moment[Setti
     done = next((each for each in open_ones if plan and plan.follow_up_id(each.number) == command.task_id), None)
     if plan is None or done is None:
         return Refused("conflict", "This follow-up is not open: it is completed, ended or not due yet.", "Task.status")
-    emitted: list[Emits] = [_ended(plan, done, command.reach, moment.by, moment.now)]
+    emitted: list[Emits] = [_ended(plan, done, command.reach, moment, command.by)]
     if plan.left == (done.due_at,):
         emitted.append(_over(plan, "contacts-made", (*plan.made, done.due_at), (), moment.now))
     return emitted
@@ -68,18 +68,22 @@ def over(plan: Plan | None, reason: str, moment: Moment[Settings]) -> list[Emits
     """Nobody needs to reach out any more: the patient is back in care, has died, or has another plan."""
     if plan is None:
         return []
-    contacts = [_ended(plan, each, reason, "aftercare", moment.now) for each in plan.fallen_due]
+    contacts = [_ended(plan, each, reason, moment) for each in plan.fallen_due]
     return [*contacts, _over(plan, reason, plan.made, plan.left, moment.now)]
 
 
-def _ended(plan: Plan, contact: FollowUp, outcome: str, by: str, now: datetime) -> FollowUpCompleted:
+def _ended(
+    plan: Plan, contact: FollowUp, outcome: str, moment: Moment[Settings], by: str | None = None
+) -> FollowUpCompleted:
+    """Of a person it says who they are, and which client sent it."""
     return FollowUpCompleted(
         follow_up_id=plan.follow_up_id(contact.number),
         plan_id=plan.plan_id,
         due_at=contact.due_at,
         act_by=contact.act_by,
-        by=by,
-        completed_at=now,
+        by="aftercare" if by is None else by or moment.by,
+        client="" if by is None else moment.by,
+        completed_at=moment.now,
         outcome=outcome,
     )
 

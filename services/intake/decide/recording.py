@@ -28,6 +28,7 @@ from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
+from shared.rules.staff import is_licensed
 
 
 def consent_given(command: messages.RecordConsent) -> messages.ConsentGiven:
@@ -86,16 +87,25 @@ def end_evidence(
     """What stands behind a safety escalation decides nothing any more; the placement is looked at again. The same
     again changes nothing."""
     codes = safety.codes_behind(command.finding)
+    if not is_licensed(moment.settings.staff, command.by):
+        return NOT_LICENSED
     if not codes:
         return Refused("business-rule", "Only the evidence of a safety escalation can be ended.", "Task.statusReason")
     if command.screen and source_key(command.screen) in standing_sources(state.evidence, codes):
         return Refused("business-rule", "Must name the newer screen, not the one that was reassessed.", "Task.output")
     resolved = [
-        messages.EscalationResolved(escalation=each.escalation, at=moment.now, reason=command.reason, by=command.by)
+        messages.EscalationResolved(
+            escalation=each.escalation, at=moment.now, reason=command.reason, by=command.by, client=moment.by
+        )
         for each in state.escalations
         if each.escalation.id == command.escalation_id
     ]
     return [*resolved, *place(evolve(state, command), moment)]
+
+
+NOT_LICENSED = Refused(
+    "forbidden", "Only a licensed clinician of the program's staff decides this: role clinician.", "Task.owner"
+)
 
 
 def _after(

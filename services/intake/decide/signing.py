@@ -2,13 +2,14 @@
 
 from services.intake import messages
 from services.intake.decide.episode import admitted, declined
-from services.intake.decide.recording import OLDER_ANSWERS, ask_for_review, known_of, withdraw
+from services.intake.decide.recording import NOT_LICENSED, OLDER_ANSWERS, ask_for_review, known_of, withdraw
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import safety_stands
 from services.intake.settings import Settings
 from services.intake.state import Recommended, Referral, State
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment, Refused
+from shared.rules.staff import is_licensed
 
 
 def sign_placement(
@@ -18,22 +19,13 @@ def sign_placement(
     referral = state.referral
     if referral is None or not _waits_for_signature(state, referral, command.task_id):
         return NOTHING_TO_SIGN
-    if command.level not in LEVELS or command.level == "none":
-        return Refused("code-invalid", "Must be a code of the level-of-care CodeSystem.", "Task.output")
-    if command.reason is None and _needs_reason(state.recommended, command.level):
-        return Refused(
-            "required",
-            "A reason is required where the level differs from the recommended one, or an evaluation comes first.",
-            "Task.output",
-        )
-    if _is_against_safety(state, command, moment):
-        return AGAINST_SAFETY
+    refused = _refusal(state, command, moment)
+    if refused is not None:
+        return refused
     review = state.review_of("R0")
     emitted: list[messages.Emits] = []
     if review is not None and command.task_id == referral.review_id:
-        emitted.append(
-            messages.PlacementReviewCompleted(review_id=review.id, by=command.by or moment.by, completed_at=moment.now)
-        )
+        emitted.append(_completed(review.id, command.by, moment))
     else:
         emitted.extend(withdraw(review, "placement-signed", moment))
     emitted.extend(withdraw(state.review_of(OLDER_ANSWERS), "placement-signed", moment))
@@ -44,6 +36,23 @@ def sign_placement(
         hours = moment.settings.declined_review_days * 24
         emitted.append(ask_for_review(name_id(referral.id, "review:R18"), "R18", referral, moment, hours))
     return emitted
+
+
+def _refusal(state: State, command: messages.SignPlacement, moment: Moment[Settings]) -> Refused | None:
+    """Why this level can't be signed by this person."""
+    if not is_licensed(moment.settings.staff, command.by):
+        return NOT_LICENSED
+    if command.level not in LEVELS or command.level == "none":
+        return Refused("code-invalid", "Must be a code of the level-of-care CodeSystem.", "Task.output")
+    if command.reason is None and _is_against_safety(state, command, moment):
+        return AGAINST_SAFETY
+    if command.reason is None and _needs_reason(state.recommended, command.level):
+        return Refused(
+            "required",
+            "A reason is required where the level differs from the recommended one, or an evaluation comes first.",
+            "Task.output",
+        )
+    return None
 
 
 PATIENT_DECLINED = "patient-declined"
@@ -59,15 +68,14 @@ def _waits_for_signature(state: State, referral: Referral, task_id: str) -> bool
 
 
 def _is_against_safety(state: State, command: messages.SignPlacement, moment: Moment[Settings]) -> bool:
-    """A level below 3.7 while evidence of danger stands (R1 to R3), without a reason or without a named person."""
-    named = command.reason is not None and command.by is not None
-    return not named and is_below(command.level, "3.7") and safety_stands(known_of(state, moment))
+    """A level below 3.7 while evidence of danger stands (R1 to R3)."""
+    return is_below(command.level, "3.7") and safety_stands(known_of(state, moment))
 
 
 AGAINST_SAFETY = Refused(
     "required",
-    "While evidence of danger stands (R1 to R3), a level below 3.7 needs a reason and a named person: Task.owner.",
-    "Task.owner",
+    "While evidence of danger stands (R1 to R3), a level below 3.7 needs a reason.",
+    "Task.output",
 )
 
 
@@ -84,8 +92,9 @@ def _signature(
         recommendation_id=referral.recommendation_id if recommended else referral.id,
         level=command.level,
         reason=command.reason,
-        signed_by=command.by or moment.by,
+        signed_by=command.by,
         signed_at=moment.now,
+        client=moment.by,
     )
 
 
@@ -94,4 +103,10 @@ def complete_review(
 ) -> list[messages.Emits] | Refused:
     if all(each.id != command.task_id for each in state.reviews):
         return Refused("conflict", "This review is not open: it was completed or withdrawn.", "Task.status")
-    return [messages.PlacementReviewCompleted(review_id=command.task_id, by=moment.by, completed_at=moment.now)]
+    return [_completed(command.task_id, command.by, moment)]
+
+
+def _completed(review_id: str, by: str, moment: Moment[Settings]) -> messages.PlacementReviewCompleted:
+    return messages.PlacementReviewCompleted(
+        review_id=review_id, by=by or moment.by, completed_at=moment.now, client=moment.by
+    )

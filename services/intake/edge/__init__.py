@@ -48,7 +48,7 @@ TAKES: dict[str, ResourceSupport] = {
         _SENT,
     ),
     "EpisodeOfCare": ResourceSupport((*_READ, "update"), PARAMETERS),
-    **dict.fromkeys(("CarePlan", "List", "DetectedIssue"), _EMITTED),
+    **dict.fromkeys(("CarePlan", "List", "DetectedIssue", "Provenance"), _EMITTED),
 }
 ORDER = (
     "Patient",

@@ -16,9 +16,10 @@ from services.intake.messages import (
 from shared.edge.contract import Context
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, codes_in, happened, literal, owner, target
+from shared.edge.fhir.elements import code_in, codes_in, happened, literal, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
+from shared.edge.staff import person
 from shared.events import codes
 from shared.events.envelope import Command, name_id
 
@@ -79,14 +80,14 @@ def completed(entry: BundleEntry, context: Context) -> Command:
     before = context.stored[entry.type, str(entry.id)].body
     code = before["code"]
     if code_in(code, codes.ESCALATION):
-        ends = code_in(code, codes.ESCALATION) == "safety" and _ends_evidence(entry, before)
-        return ends or escalation_command(entry, AcknowledgeEscalation, ResolveEscalation)
+        ends = code_in(code, codes.ESCALATION) == "safety" and _ends_evidence(entry, before, context)
+        return ends or escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation)
     if entry.resource["status"] != "completed":
         place = f"{entry.place}.status"
         raise refuse(422, "business-rule", place, "Must be completed, with the answer in Task.output.")
     level = _output(entry, "level", codes.LEVEL)
     if level is None and code_in(code, codes.TASK) == "review-placement":
-        return CompleteReview(task_id=str(entry.id))
+        return CompleteReview(task_id=str(entry.id), by=person(entry, context))
     if level is None:
         raise refuse(
             422,
@@ -97,19 +98,16 @@ def completed(entry: BundleEntry, context: Context) -> Command:
     return SignPlacement(
         task_id=str(entry.id),
         level=level,
-        reason=_output(entry, "reason", codes.REASON),
-        by=owner(entry.resource, codes.STAFF),
+        reason=_reason(entry),
+        by=person(entry, context),
     )
 
 
-def _ends_evidence(entry: BundleEntry, before: Json) -> EndEvidence | None:
+def _ends_evidence(entry: BundleEntry, before: Json, context: Context) -> EndEvidence | None:
     """A safety escalation completed as mistaken, or reassessed by a newer screen: by a person, who is named."""
     reason = code_in(entry.resource.get("statusReason"))
     if entry.resource["status"] != "completed" or reason not in ENDS_EVIDENCE:
         return None
-    by = owner(entry.resource, codes.STAFF)
-    if by is None:
-        raise refuse(422, "required", f"{entry.place}.owner", "Must name the licensed clinician who found this.")
     screen = _screen(entry)
     if screen is None and reason == "reassessed-lower-risk":
         place = f"{entry.place}.output"
@@ -118,7 +116,7 @@ def _ends_evidence(entry: BundleEntry, before: Json) -> EndEvidence | None:
         escalation_id=str(entry.id),
         finding=code_in(before.get("reasonCode")) or "",
         reason=cast(EndReason, reason),
-        by=by,
+        by=person(entry, context),
         screen=screen,
     )
 
@@ -136,6 +134,14 @@ def _screen(entry: BundleEntry) -> str | None:
 
 
 _SCREEN = re.compile(r"(Observation|QuestionnaireResponse)/[A-Za-z0-9\-.]{1,64}")
+
+
+def _reason(entry: BundleEntry) -> str | None:
+    found = _output(entry, "reason", codes.REASON)
+    if found is not None and found not in codes.SIGNING_REASONS:
+        place = f"{entry.place}.output"
+        raise refuse(422, "code-invalid", place, "Must be a reason for a signature of the hub's CodeSystem.")
+    return found
 
 
 def _output(entry: BundleEntry, name: str, system: str) -> str | None:

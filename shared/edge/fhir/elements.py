@@ -1,4 +1,4 @@
-"""The one reader of elements in foreign FHIR: instants and days, codes, references, and the owner of a Task.
+"""The one reader of elements in foreign FHIR: instants and days, codes and references.
 
 - **Zone.** A time of day has its own, or is refused: a guess may be hours off. A day, a month or a year is the
   program's: it begins with its first midnight there and ends with its last.
@@ -65,11 +65,6 @@ def logical(reference: Json | None, system: str) -> str | None:
     """The value of a logical reference's identifier in this system."""
     named = (reference or {}).get("identifier", {})
     return str(named["value"]) if named.get("system") == system and named.get("value") else None
-
-
-def owner(task: Json, staff: str) -> str | None:
-    """Who owns a Task: a Practitioner by id, or a member of staff by the identifier in this system."""
-    return target(task.get("owner"), "Practitioner") or logical(task.get("owner"), staff)
 
 
 def happened(text: object, place: str, time: ProgramTime) -> datetime:

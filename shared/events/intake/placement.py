@@ -123,6 +123,7 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
     reason: str | None
     signed_by: str
     signed_at: datetime
+    client: str = ""
 
     def write(self, patient: str) -> list[Resource]:
         output = [{"type": fhir.concept(codes.INPUT, "level"), "valueCodeableConcept": self._level()}]
@@ -141,7 +142,8 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
                 "lastModified": self.signed_at,
                 "owner": fhir.staff(self.signed_by),
                 "output": output,
-            }
+            },
+            _done_by(self.task_id, self.signed_at, self.signed_by, self.client),
         ]
 
     def _level(self) -> fhir.Element:
@@ -205,12 +207,18 @@ class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
     review_id: str
     by: str
     completed_at: datetime
+    client: str = ""
 
     def write(self, patient: str) -> list[Resource]:
         return [
             _review(self.review_id, "completed", patient)
-            | {"lastModified": self.completed_at, "requester": fhir.staff(self.by)}
+            | {"lastModified": self.completed_at, "owner": fhir.staff(self.by)},
+            _done_by(self.review_id, self.completed_at, self.by, self.client),
         ]
+
+
+def _done_by(task_id: str, at: datetime, by: str, client: str) -> Resource:
+    return fhir.provenance(name_id(task_id, "completed"), fhir.reference("Task", task_id), at, by, client)
 
 
 def _review(review_id: str, status: str, patient: str) -> fhir.Element:

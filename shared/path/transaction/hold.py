@@ -55,6 +55,7 @@ class AcknowledgeHold(Command, frozen=True, kw_only=True):
     """A person takes a hub-hold escalation on."""
 
     escalation_id: str
+    by: str = ""
 
 
 class ResolveHold(Command, frozen=True, kw_only=True):
@@ -62,6 +63,7 @@ class ResolveHold(Command, frozen=True, kw_only=True):
 
     escalation_id: str
     reason: str
+    by: str = ""
 
 
 def concerns(delivery: AnyDelivery, locked: LockedState) -> bool:
@@ -79,8 +81,8 @@ def decide(delivery: Delivery, locked: LockedState, moment: Moment[Any]) -> Sequ
     """What is emitted of the hub-hold escalation. While deliveries are parked nobody resolves it."""
     still_open = _open(locked.hold)
     match delivery:
-        case Commanded(commands=(AcknowledgeHold(escalation_id=identity),)):
-            return escalation.acknowledge(still_open, identity, moment)
+        case Commanded(commands=(AcknowledgeHold(escalation_id=identity, by=by),)):
+            return escalation.acknowledge(still_open, identity, by, moment)
         case Commanded(commands=(ResolveHold(escalation_id=identity),)):
             return STILL_PARKED if any(each.escalation.id == identity for each in still_open) else escalation.NOT_OPEN
         case _:

@@ -161,10 +161,12 @@ def test_a_safety_plan_closes_the_task_and_the_evidence_stands() -> None:
     )
     assert story.names() == ["EscalationResolved"]
     assert story.state.recommended is not None and story.state.recommended.level == "4-psych"
-    refused = story.and_then(sign(story.state, "2.1", "clinical-judgment")).refused
+    refused = story.and_then(sign(story.state, "2.1")).refused
+    assert refused is not None and refused.expression == "Task.output"
+    nobody = msgspec.structs.replace(sign(story.state, "2.1", "clinical-judgment"), by="case-manager-1")
+    refused = story.and_then(nobody).refused
     assert refused is not None and refused.expression == "Task.owner"
-    named = msgspec.structs.replace(sign(story.state, "2.1", "clinical-judgment"), by="clinician-1")
-    assert "EpisodeAdmitted" in story.and_then(named).names()
+    assert "EpisodeAdmitted" in story.and_then(sign(story.state, "2.1", "clinical-judgment")).names()
 
 
 @pytest.mark.parametrize("reason", ["mistaken", "reassessed-lower-risk"])

@@ -86,7 +86,9 @@ def test_nothing_is_signed_twice() -> None:
 def test_a_person_places_by_the_review_what_the_rules_could_not() -> None:
     story = given(referral())
     assert story.state.referral is not None
-    command = w.SignPlacement(task_id=story.state.referral.review_id, level="2.1", reason="clinical-judgment")
+    command = w.SignPlacement(
+        task_id=story.state.referral.review_id, level="2.1", reason="clinical-judgment", by="clinician-1"
+    )
     story.and_then(command)
     assert story.names() == [
         "PlacementReviewCompleted",

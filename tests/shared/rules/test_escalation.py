@@ -165,28 +165,48 @@ def test_of_many_signals_the_newest_are_kept_in_clinical_order() -> None:
 
 def test_a_person_acknowledges_it() -> None:
     still_open = after(raised())
-    emitted = rule.acknowledge(still_open, raised().escalation.id, moment())
-    assert emitted == [EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="clinician")]
+    emitted = rule.acknowledge(still_open, raised().escalation.id, "robin", moment())
+    assert emitted == [
+        EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin", client="clinician")
+    ]
 
 
-def test_acknowledging_twice_changes_nothing() -> None:
-    still_open = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="clinician"))
-    assert rule.acknowledge(still_open, raised().escalation.id, moment()) == []
+def test_the_same_person_acknowledges_twice_and_nothing_changes() -> None:
+    still_open = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin"))
+    assert rule.acknowledge(still_open, raised().escalation.id, "robin", moment()) == []
+
+
+def test_the_second_person_to_acknowledge_learns_who_was_first() -> None:
+    still_open = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin"))
+    refused = rule.acknowledge(still_open, raised().escalation.id, "sam", moment())
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.expression) == ("conflict", "Task.owner")
+    assert "robin" in refused.reason and "sam" not in refused.reason
+
+
+def test_an_update_leaves_it_with_the_person_who_took_it_on() -> None:
+    still_open = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin"))
+    event = only(rule.raise_or_update(still_open, [misses(SECOND_MISS)], moment(), TIMES))
+    still_open = rule.evolve(still_open, event)
+    assert isinstance(rule.acknowledge(still_open, raised().escalation.id, "sam", moment()), Refused)
+    assert rule.acknowledge(still_open, raised().escalation.id, "robin", moment()) == []
 
 
 def test_a_person_resolves_it_with_a_reason_acknowledged_or_not() -> None:
     still_open = after(raised())
-    emitted = rule.resolve(still_open, raised().escalation.id, "patient-reached", moment())
-    expected = EscalationResolved(escalation=raised().escalation, at=MONDAY, reason="patient-reached", by="clinician")
+    emitted = rule.resolve(still_open, raised().escalation.id, "patient-reached", "robin", moment())
+    expected = EscalationResolved(
+        escalation=raised().escalation, at=MONDAY, reason="patient-reached", by="robin", client="clinician"
+    )
     assert emitted == [expected]
     assert rule.evolve(still_open, expected) == ()
 
 
 def test_what_is_not_open_is_neither_acknowledged_nor_resolved() -> None:
-    assert rule.acknowledge((), "unknown", moment()) == NOT_OPEN
-    assert rule.resolve((), "unknown", "patient-reached", moment()) == NOT_OPEN
+    assert rule.acknowledge((), "unknown", "robin", moment()) == NOT_OPEN
+    assert rule.resolve((), "unknown", "patient-reached", "robin", moment()) == NOT_OPEN
     gone = after(raised(), EscalationResolved(escalation=raised().escalation, at=MONDAY, reason="patient-reached"))
-    assert isinstance(rule.acknowledge(gone, raised().escalation.id, moment()), Refused)
+    assert isinstance(rule.acknowledge(gone, raised().escalation.id, "robin", moment()), Refused)
 
 
 def test_it_is_overdue_from_the_moment_nobody_acknowledged_in_time() -> None:
@@ -228,7 +248,7 @@ def test_an_acknowledged_one_is_never_overdue() -> None:
 def test_an_overdue_one_can_still_be_acknowledged() -> None:
     still_open = after(raised())
     still_open = rule.evolve(still_open, only(rule.emit_overdue(still_open, MONDAY + timedelta(days=30))))
-    emitted = rule.acknowledge(still_open, raised().escalation.id, moment())
+    emitted = rule.acknowledge(still_open, raised().escalation.id, "robin", moment())
     assert isinstance(emitted, list) and len(emitted) == 1
 
 

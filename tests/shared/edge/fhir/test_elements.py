@@ -161,17 +161,3 @@ def test_a_code_is_read_by_its_system() -> None:
 )
 def test_a_target_is_the_id_of_a_literal_reference(reference: dict[str, object] | None, found: str | None) -> None:
     assert elements.target(reference, "Appointment") == found
-
-
-@pytest.mark.parametrize(
-    ("owner", "name"),
-    [
-        ({"reference": "Practitioner/p"}, "p"),
-        ({"identifier": {"system": STAFF, "value": "s"}}, "s"),
-        ({"identifier": {"system": "urn:role", "value": "case-manager"}}, None),
-        ({"display": "Dr. Amarillo"}, None),
-        (None, None),
-    ],
-)
-def test_an_owner_is_a_practitioner_or_a_member_of_staff(owner: dict[str, object] | None, name: str | None) -> None:
-    assert elements.owner({} if owner is None else {"owner": owner}, STAFF) == name
