@@ -102,11 +102,13 @@ EndReason = Literal["mistaken", "reassessed-lower-risk"]
 
 
 class StatedNeed(msgspec.Struct, frozen=True, array_like=True):
-    """The need a clinician stated for one dimension, and when it was assessed."""
+    """The need a clinician stated for one dimension, when it was assessed, and where it stands (Type/id; in a state the
+    key of that source)."""
 
     dimension: str
     level: str
     at: datetime
+    source: str = ""
 
 
 class ReportedFinding(msgspec.Struct, frozen=True, array_like=True):

@@ -1,6 +1,6 @@
 """What intake's next decision needs of one patient, and how each event and command changes it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ import msgspec
 from services.intake import messages
 from services.intake.evidence import Evidence, ended, lasting, merged
 from services.intake.messages import Medication, Prescribed, StatedNeed
+from services.intake.needs import stated_needs
 from services.intake.safety import codes_behind
 from services.intake.signals import SignalWindow
 from shared.events.envelope import Command, Event, name_id
@@ -189,22 +190,15 @@ def assessed(state: State, command: messages.AboutEvidence) -> State:
             evidence = ended(state.evidence, codes_behind(command.finding))
         case _:
             evidence = merged(state.evidence, command.findings, sources(command))
-    needs = command.needs if isinstance(command, messages.RecordAssessment) else ()
-    return msgspec.structs.replace(state, needs=_latest_needs((*state.needs, *needs)), evidence=evidence)
+    if isinstance(command, messages.RecordAssessment):
+        needs = stated_needs(state.needs, command.needs, command.sources)
+        return msgspec.structs.replace(state, needs=needs, evidence=evidence)
+    return msgspec.structs.replace(state, evidence=evidence)
 
 
 def sources(command: messages.RecordAssessment | messages.RecordConditions) -> frozenset[str]:
     """Every resource (Type/id) that says now what it says, also where that is nothing any more."""
     return frozenset((*command.sources, *(each.evidence for each in command.findings)))
-
-
-def _latest_needs(needs: Iterable[StatedNeed]) -> tuple[StatedNeed, ...]:
-    latest: dict[str, StatedNeed] = {}
-    for need in needs:
-        known = latest.get(need.dimension)
-        if known is None or known.at <= need.at:
-            latest[need.dimension] = need
-    return tuple(latest.values())
 
 
 def merged_list(known: Sequence[ListedMedication], reported: Sequence[Prescribed]) -> tuple[ListedMedication, ...]:

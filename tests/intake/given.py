@@ -37,7 +37,7 @@ def settings(**changed: Any) -> Settings:
 
 
 def stated(needs: dict[str, str], at: datetime = MONDAY) -> tuple[w.StatedNeed, ...]:
-    return tuple(w.StatedNeed(dimension, level, at) for dimension, level in needs.items())
+    return tuple(w.StatedNeed(name, level, at, f"Observation/{name}-{at:%d%H%M}") for name, level in needs.items())
 
 
 def found(*facts: str, at: datetime = MONDAY) -> tuple[w.ReportedFinding, ...]:

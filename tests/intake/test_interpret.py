@@ -323,6 +323,25 @@ def test_an_item_is_known_by_link_id_definition_or_wording(keys: Keys, item: Jso
     assert findings(keys, {**screen, "status": "in-progress"}) == {"c-ssrs-q4": 1}
 
 
+def test_a_yes_to_a_question_of_a_suicide_screen_that_nobody_knows_asks_a_person(keys: Keys) -> None:
+    known = {"linkId": "/93246-7", "answer": [{"valueBoolean": True}]}
+    canonical = "http://ehr.example/Questionnaire/c-ssrs"
+
+    def read(answer: Json) -> dict[str, int]:
+        paraphrased = {"linkId": "q4", "text": "Do you intend to act on these thoughts?", "answer": [answer]}
+        return findings(keys, response(known, paraphrased, questionnaire=canonical))
+
+    assert read({"valueString": "Yes"}) == {"c-ssrs-q1": 1, "screen-unreadable": 1}
+    assert read({"valueString": "No"}) == {"c-ssrs-q1": 1}
+    assert read({"valueString": "spoke with the family"}) == {"c-ssrs-q1": 1}
+
+
+@pytest.mark.parametrize("system", [{}, {"system": "urn:oid:2.16.840.1.113883.6.1"}])
+def test_a_code_of_loinc_is_known_without_its_system(keys: Keys, system: Json) -> None:
+    bare = loinc("93249-1", valueBoolean=True) | {"code": {"coding": [{**system, "code": "93249-1"}]}}
+    assert findings(keys, bare) == {"c-ssrs-q4": 1}
+
+
 def test_a_suicide_screen_of_which_nothing_can_be_read_asks_a_person(keys: Keys) -> None:
     item = {"linkId": "q4", "text": "Frage 4", "answer": [{"valueString": "Ja"}]}
     screen = response(item, questionnaire="http://ehr.example/Questionnaire/c-ssrs")

@@ -9,6 +9,7 @@ from services.intake import messages, placement, safety
 from services.intake.assessment import Assessment
 from services.intake.evidence import merged, new_findings, source_key, standing_sources
 from services.intake.listed import codes_listed
+from services.intake.needs import latest
 from services.intake.placement import Recommendation
 from services.intake.settings import Settings
 from services.intake.state import (
@@ -225,4 +226,4 @@ def withdraw(review: Review | None, reason: str, moment: Moment[Settings]) -> li
 
 def known_of(state: State, moment: Moment[Settings]) -> Assessment:
     listed = codes_listed(state.medications or (), moment.now, moment.settings.timezone)
-    return Assessment(state.needs, state.evidence, moment.now, listed)
+    return Assessment(latest(state.needs), state.evidence, moment.now, listed)

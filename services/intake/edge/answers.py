@@ -59,9 +59,10 @@ def finding_code(code: str) -> str | None:
 
 
 def asked_in(concept: Json | None) -> str | None:
-    """The finding that a code of an Observation or a component asks for."""
+    """The finding that a code of an Observation or a component asks for. LOINC's codes are known by their form, also
+    where their system was left out or written otherwise."""
     own = next((each for each in codes_in(concept, codes.FACT) if each in STATED), None)
-    loinc = (INSTRUMENTS.finding.get(each) for each in codes_in(concept, codes.LOINC))
+    loinc = (INSTRUMENTS.finding.get(each) for each in codes_in(concept))
     return own or next((each for each in loinc if each is not None), None)
 
 

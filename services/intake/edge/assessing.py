@@ -2,6 +2,7 @@
 
 from services.intake.edge.times import clinical_time
 from services.intake.messages import StatedNeed
+from services.intake.needs import MISTAKEN
 from services.intake.table import TABLE
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
@@ -10,8 +11,6 @@ from shared.edge.outcome import refuse
 from shared.events import codes
 
 _MISTAKEN = frozenset({"entered-in-error", "cancelled"})
-_MISTAKEN_NEED = "entered-in-error"
-"""No level of any edition: the rules ask a person about this dimension again."""
 
 
 def is_need(entry: BundleEntry) -> bool:
@@ -23,10 +22,11 @@ def need(entry: BundleEntry, context: Context) -> StatedNeed:
     dimension = code_in(entry.resource["code"], codes.NEED)
     if dimension not in TABLE.dimensions:
         raise refuse(422, "code-invalid", f"{entry.place}.code", "Must be an assessment dimension of this edition.")
+    source = f"Observation/{entry.id}"
     if entry.resource["status"] in _MISTAKEN:
-        return StatedNeed(dimension, _MISTAKEN_NEED, clinical_time(entry, context))
+        return StatedNeed(dimension, MISTAKEN, clinical_time(entry, context), source)
     level = code_in(entry.resource.get("valueCodeableConcept"), codes.LEVEL)
     if level is None:
         place = f"{entry.place}.value"
         raise refuse(422, "code-invalid", place, "Must be a level of care with the CodeSystem of its edition.")
-    return StatedNeed(dimension, level, clinical_time(entry, context))
+    return StatedNeed(dimension, level, clinical_time(entry, context), source)

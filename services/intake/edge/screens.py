@@ -19,9 +19,8 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, happened
 from shared.edge.json import Json
 from shared.edge.outcome import Issue
-from shared.events import codes
 
-STANDING = frozenset({"final", "amended", "corrected", "preliminary", "completed", "in-progress", "stopped"})
+STANDING = frozenset({"final", "amended", "corrected", "preliminary", "completed", "in-progress", "stopped", "unknown"})
 """What was answered counts, though more may come: the next version of the source replaces it."""
 UNREADABLE = "screen-unreadable"
 _SUICIDE = re.compile(r"suicid|c-?ssrs|kill(ing)? yourself|wished you were dead|better off dead|end your life", re.I)
@@ -58,8 +57,8 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
         *((total, value, entry.place) for total, value in summed.items() if total not in values),
     ]
     unreadable = [each.place for each, points in counted if not points.readable]
-    if not found and not unreadable and _is_suicide_screen(entry, asked):
-        unreadable = [entry.place]
+    if _SUICIDE.search(_text_of(entry.resource)):
+        unreadable += _unknown_answers(asked, nothing_read=not found)
     if not found and not unreadable:
         return ScreenReading(issues=(_issue(_why_nothing(counted), entry.place),))
     return _reading(entry, context, found, unreadable)
@@ -111,7 +110,7 @@ def _observed(entry: BundleEntry) -> Iterator[Asked]:
         (entry.resource, entry.place),
         *((each, f"{entry.place}.component[{n}]") for n, each in enumerate(entry.resource.get("component", ()))),
     ):
-        loinc = tuple(codes_in(parent["code"], codes.LOINC))
+        loinc = tuple(codes_in(parent["code"]))
         yield Asked(loinc, answers.asked_in(parent["code"]), parent, f"{place}.value")
 
 
@@ -144,10 +143,11 @@ def _items(parent: Json, place: str) -> Iterator[tuple[Json, str]]:
             yield from _items(answer, f"{here}.answer[{ordinal}]")
 
 
-def _is_suicide_screen(entry: BundleEntry, asked: Sequence[Asked]) -> bool:
-    """Whether it looks like one, and something of it was answered."""
-    has_answer = any(name.startswith("value") for each in asked for name in each.answer)
-    return has_answer and _SUICIDE.search(_text_of(entry.resource)) is not None
+def _unknown_answers(asked: Sequence[Asked], *, nothing_read: bool) -> list[str]:
+    """Of a suicide screen, the answers to questions that nobody knows: every yes; all of them, where nothing else was
+    read."""
+    unknown = [each for each in asked if each.finding is None and any(name.startswith("value") for name in each.answer)]
+    return [each.place for each in unknown if nothing_read or answers.points("", each.answer).value]
 
 
 def _text_of(resource: Json) -> str:
