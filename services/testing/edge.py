@@ -39,14 +39,17 @@ from shared.events.codes import OUTCOME
 from shared.events.envelope import Command
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
+_SENT = ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True, conditional_update=True)
 TAKES: dict[str, ResourceSupport] = {
-    "DiagnosticReport": ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
-    "Observation": ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
-    "Specimen": ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
+    **dict.fromkeys(("DiagnosticReport", "Observation", "Specimen"), _SENT),
     "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
     "Provenance": ResourceSupport(_READ, PARAMETERS),
 }
+CONTEXT = frozenset(
+    ["Patient", "Organization", "Practitioner", "PractitionerRole", "ServiceRequest", "Location", "Device", "Encounter"]
+)
+"""What laboratories send along with a report: it says whom and what it is about."""
 NO_DRUG_TEST = (OUTCOME, "not-a-drug-test")
 
 
@@ -128,6 +131,7 @@ def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     here = [
         found for name in results(report) if (found := contained.get(name) or submitted.observation(name)) is not None
     ]
+    specimens = (*report.get("specimen", ()), *(each.get("specimen", {}) for each in here))
     if not here and results(report) and status in ("final", "corrected"):
         status = _without_results(entry, submitted.context)
     return LaboratoryReport(
@@ -137,7 +141,7 @@ def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
         collected_at=collected_at(report, submitted, contained, entry.place),
         issued_at=issued_at(report, submitted, entry.place),
         status=status,
-        rejected=rejected(next(iter(report.get("specimen", ())), {}), submitted, contained),
+        rejected=any(rejected(each, submitted, contained) for each in specimens),
         extent="report" if len(here) == len(results(report)) else "message",
         components=tuple(component for each in here for component in components(each, submitted)),
     )
@@ -181,4 +185,5 @@ EDGE = Edge(
     order=("Specimen", "Observation", "DiagnosticReport", "Task"),
     unknown_patient="waiting",
     questions=frozenset({MAP_CODE, COMPARE}),
+    context=CONTEXT,
 )

@@ -65,7 +65,7 @@ received."""
 @dataclass(frozen=True)
 class Edge:
     """`order` is the fixed order in which the entries of a transaction are interpreted, by type; `questions` are the
-    codes of its Tasks that are about no patient."""
+    codes of its Tasks that are about no patient, and `context` the types that may come along, read and not stored."""
 
     takes: Mapping[str, ResourceSupport]
     interpret: Callable[[Sequence[BundleEntry], Context], Interpretation]
@@ -73,3 +73,4 @@ class Edge:
     unknown_patient: UnknownPatient = "refused"
     also: frozenset[Also] = frozenset()
     questions: frozenset[str] = frozenset()
+    context: frozenset[str] = frozenset()

@@ -51,11 +51,18 @@ def require_named(entry: BundleEntry, caller: Caller) -> tuple[Identifier, ...]:
 
 
 async def of_references(
-    connection: Connection, keys: Keys, entries: Sequence[BundleEntry], caller: Caller
+    connection: Connection,
+    keys: Keys,
+    entries: Sequence[BundleEntry],
+    caller: Caller,
+    along: Sequence[Identifier] = (),
 ) -> tuple[PatientId | None, tuple[Digest, ...]]:
-    """The one patient that the entries are about, or None; and the digests under which an unknown one may wait."""
-    owners: set[PatientId] = set()
-    digests: list[Digest] = []
+    """The one patient that the entries are about, or None; and the digests under which an unknown one may wait.
+
+    `along` names the Patient that came with them as context.
+    """
+    digests = [*keys.digests(caller.program, along)]
+    owners = await aliases.resolve(connection, caller.program, digests) if digests else set[PatientId]()
     asked: set[tuple[str, str, str]] = set()
     for entry in entries:
         for _, reference in references(entry.resource, entry.place):
@@ -71,6 +78,22 @@ async def of_references(
             owners |= await aliases.resolve(connection, caller.program, named_)
             digests.extend(named_)
     return (only(owners, entries[0].place) if owners else None), tuple(dict.fromkeys(digests))
+
+
+async def require_nobody_else(
+    connection: Connection,
+    keys: Keys,
+    entries: Sequence[BundleEntry],
+    caller: Caller,
+    own: Sequence[Digest],
+    patient: PatientId | None,
+) -> None:
+    """With a Patient along, every reference to a patient must be named by what names that one, or be of the same
+    patient: a mix-up is never filed. Raises HttpRefusal 422."""
+    for place, reference in pointing_elsewhere(entries, ""):
+        owners, digests = await _of_reference(connection, keys, reference, caller)
+        if not set(own) & set(digests) and (patient is None or owners != {patient}):
+            raise another_patient(place)
 
 
 async def owner_of(

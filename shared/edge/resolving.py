@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 import msgspec
 
 from shared.edge import conditional, fhir, patients
+from shared.edge.along import Along, apart
 from shared.edge.clients import Caller
 from shared.edge.contract import Edge, StoredResource
 from shared.edge.fhir import BundleEntry
@@ -35,7 +36,8 @@ class Submission:
 @dataclass(frozen=True)
 class Resolved:
     """`existing` are those whose ifNoneExist found what it asked for, with their versions. `patient` is None while
-    nobody knows them, and may wait under the `digests`. `binds` are bound to the patient with what is stored."""
+    nobody knows them, and may wait under the `digests`. `binds` are bound to the patient with what is stored. `along`
+    are the places of what came as context, which is not among the entries."""
 
     entries: tuple[BundleEntry, ...]
     existing: dict[Name, int]
@@ -43,22 +45,30 @@ class Resolved:
     patient: PatientId | None
     digests: tuple[Digest, ...]
     binds: tuple[Digest, ...] = ()
+    along: frozenset[int] = frozenset()
 
 
 async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Submission, caller: Caller) -> Resolved:
     """Ids, references and the patient of a submission. Raises HttpRefusal; nothing is guessed."""
-    sought = {id(entry): conditional.of(entry) for entry in submission.entries if entry.if_none_exist is not None}
+    sought = {
+        id(entry): conditional.of(entry)
+        for entry in submission.entries
+        if entry.if_none_exist is not None and entry.type not in edge.context
+    }
     resolving = _Resolving(connection, keys, edge, submission, caller, sought)
     stored = await resolving.stored()
-    entries, existing = await resolving.identified({})
-    patient, digests = await resolving.patient(entries, stored)
-    found = await resolving.found(entries, existing, patient)
+    identified, existing = await resolving.identified({})
+    along = apart(identified, submission.entries, edge, caller)
+    patient, digests = await resolving.patient(along, stored)
+    found = await resolving.found(identified, existing, patient)
     if any(found.values()):
-        entries, existing = await resolving.identified(found)
+        identified, existing = await resolving.identified(found)
+        along = apart(identified, submission.entries, edge, caller)
+    entries = await resolving.updating(along.entries, existing, stored, patient)
     untyped = patients.rewrite(entries, patient or "")
     if untyped and patient is not None:
         await patients.rewrite_untyped(connection, keys, untyped, patient, resolving.binds, caller)
-    return Resolved(entries, existing, stored, patient, digests, tuple(resolving.binds))
+    return Resolved(entries, existing, stored, patient, digests, tuple(resolving.binds), along.ordinals)
 
 
 def cause_of(bundle: Mapping[str, object] | None, caller: Caller) -> tuple[UUID, bool]:
@@ -130,7 +140,11 @@ class _Resolving:
     async def stored(self) -> dict[Name, StoredResource]:
         """What each PUT replaces, before anything else is looked at. There is no update-as-create: ids are the hub's to
         give."""
-        updates = [entry for entry in self.submission.entries if entry.method == "PUT"]
+        updates = [
+            entry
+            for entry in self.submission.entries
+            if entry.method == "PUT" and entry.id is not None and entry.type not in self.edge.context
+        ]
         if not updates:
             return {}
         names = [(each.type, str(each.id)) for each in updates]
@@ -153,10 +167,34 @@ class _Resolving:
                 )
         return found
 
+    async def updating(
+        self,
+        entries: Sequence[BundleEntry],
+        existing: dict[Name, int],
+        stored: dict[Name, StoredResource],
+        patient: str | None,
+    ) -> tuple[BundleEntry, ...]:
+        """A conditional update changes what exists, and creates what doesn't. In `existing` and `stored` it is then as
+        any other. Raises HttpRefusal where it would change what another patient has."""
+        names = [(each.type, str(each.id)) for each in entries if each.conditional]
+        found = await resources.stored(self.connection, self.caller.program, names) if names else {}
+        for name, row in found.items():
+            if row["patient"] not in ("", patient):
+                raise patients.another_patient(name[0])
+            stored[name] = _stored_row(row)
+            existing.pop(name, None)
+        return tuple(
+            msgspec.structs.replace(each, method="POST")
+            if each.conditional and (each.type, str(each.id)) not in found
+            else each
+            for each in entries
+        )
+
     async def patient(
-        self, entries: Sequence[BundleEntry], stored: Mapping[Name, StoredResource]
+        self, along: Along, stored: Mapping[Name, StoredResource]
     ) -> tuple[PatientId | None, tuple[Digest, ...]]:
         """The one patient it is about, None while nobody knows them; and the digests they may wait under."""
+        entries = along.entries
         own = {
             patient_id(str(entry.id))
             for entry in entries
@@ -167,8 +205,11 @@ class _Resolving:
             await self._require_own(entries, patient)
             return patient, ()
         owners = {patient_id(each.patient) for each in stored.values() if each.patient}
-        found, digests = await patients.of_references(self.connection, self.keys, entries, self.caller)
+        found, digests = await patients.of_references(self.connection, self.keys, entries, self.caller, along.named)
         owners |= {found} if found else set()
+        if along.named:
+            named = self.keys.digests(self.caller.program, along.named)
+            await patients.require_nobody_else(self.connection, self.keys, entries, self.caller, named, found)
         if not owners:
             self._require_may_wait(digests, entries[0].place)
             return None, digests

@@ -13,7 +13,7 @@ from shared.edge import admission, conditional, escalations, fhir, questions
 from shared.edge.admission import OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
-from shared.edge.fhir import Answered, BundleEntry, elements
+from shared.edge.fhir import Answered, BundleEntry, ResourceSupport, elements
 from shared.edge.outcome import HttpRefusal, Issue, fault, outcome, refuse
 from shared.edge.patients import RETRY_SECONDS
 from shared.edge.resolving import Resolved, Submission, resolve
@@ -43,6 +43,8 @@ SUBMISSION_WORKERS = 2
 
 PendingSubmission = tuple[Commanded, "asyncio.Future[Answer]"]
 _LETTER = {"POST": "c", "PUT": "u"}
+_READ_ONLY = Issue("information", "informational", (), "Read as context of the rest, and not stored.")
+_ALONG = Answered("200 OK", outcome=outcome([_READ_ONLY]))
 _STATUS = {"conflict": 409, "not-found": 404, "business-rule": 422, "required": 422, "transient": 409, "forbidden": 403}
 
 
@@ -152,7 +154,8 @@ class Submissions:
     def _require(self, submission: Submission, caller: Caller) -> None:
         """Each entry is of a type this service accepts, and within the token's scopes. A type it does not know may come
         along with one that it accepts."""
-        takes, entries = self.edge.takes, submission.entries
+        takes = self.edge.takes
+        entries = [each for each in submission.entries if each.type not in self.edge.context] or submission.entries
         any_type = "any-type" in self.edge.also
         carried = any_type and any(each.method == "POST" and each.type in takes for each in entries)
         for entry in entries:
@@ -165,6 +168,7 @@ class Submissions:
                 raise refuse(
                     422, "not-supported", entry.place, f"This service accepts no {wanted} of this resource type."
                 )
+            _require_named(entry, taken)
             caller.require(entry.type, _LETTER[entry.method])
 
     def _context(self, caller: Caller, resolved: Resolved) -> Context:
@@ -211,6 +215,12 @@ class Submissions:
         )
 
 
+def _require_named(entry: BundleEntry, taken: ResourceSupport | None) -> None:
+    if entry.conditional and not (taken and taken.conditional_update):
+        place = entry.place.replace(".resource", ".request.url")
+        raise refuse(422, "not-supported", place, "Must name the id: this type has no conditional update here.")
+
+
 def _still_wanted(pending: Sequence[PendingSubmission]) -> list["asyncio.Future[Answer]"]:
     """Whoever sent it may have gone meanwhile."""
     return [future for _, future in pending if not future.done()]
@@ -236,13 +246,15 @@ def _done(resolved: Resolved, answer: Committed | Incomplete, remarks: Mapping[s
     versions = {name: stored.version for name, stored in resolved.stored.items()}
     if isinstance(answer, Committed):
         versions |= {(kind, name): number for kind, name, number in answer.resources}
-    answered = tuple(
+    answered = [
         _existing(each, resolved.existing[each.type, str(each.id)])
         if (each.type, each.id) in resolved.existing
         else _answered(each, versions, remarks.get(str(each.id), ()))
         for each in resolved.entries
-    )
-    return Done(answered, isinstance(answer, Incomplete))
+    ]
+    for ordinal in sorted(resolved.along):
+        answered.insert(ordinal, _ALONG)
+    return Done(tuple(answered), isinstance(answer, Incomplete))
 
 
 def _answered(entry: BundleEntry, versions: Mapping[tuple[str, str], int], remarks: tuple[Issue, ...] = ()) -> Answered:

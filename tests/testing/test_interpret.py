@@ -160,6 +160,14 @@ def test_the_specimen_gives_number_condition_and_collection() -> None:
     assert commands[0].collected_at == datetime(2025, 3, 10, 11, 0, tzinfo=UTC)
 
 
+def test_a_specimen_refused_in_fhir_is_collected_again_though_its_report_is_cancelled() -> None:
+    specimen = {"resourceType": "Specimen", "status": "unsatisfactory"}
+    cancelled = observation(status="cancelled", specimen={"reference": "Specimen/s1"})
+    report = diagnostic_report("Observation/o1", status="cancelled")
+    commands, _ = interpreted(entry(specimen, "s1"), entry(cancelled, "o1"), entry(report, "r1"))
+    assert [(each.status, each.condition) for each in commands] == [("final", "rejected-unsatisfactory")]
+
+
 def test_a_day_is_its_midnight_in_the_programs_zone() -> None:
     commands, _ = interpreted(entry(observation(valueString="NEG", effectiveDateTime="2024-07-01"), "o1"))
     assert commands[0].collected_at == datetime(2024, 7, 1, 4, 0, tzinfo=UTC)

@@ -73,7 +73,7 @@ def _assigned(entry: BundleEntry, id_: str, known: Mapping[str, str], dangling: 
             dangling.append(fault("not-found", f"{place}.reference", "Must be the fullUrl of an entry in the Bundle."))
     meta = {name: value for name, value in resource.pop("meta", {}).items() if name in _STORED_META}
     head = {"resourceType": entry.type, "id": id_} | ({"meta": meta} if meta else {})
-    sender_id = resource.get("id") if entry.method == "POST" else None
+    sender_id = resource.get("id") if entry.id is None else None
     return msgspec.structs.replace(entry, id=id_, resource=head | {**resource, "id": id_}, sender_id=sender_id)
 
 

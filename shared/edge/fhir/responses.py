@@ -20,6 +20,7 @@ class ResourceSupport(msgspec.Struct, frozen=True):
     interactions: tuple[Interaction, ...]
     search: Mapping[str, SearchType] = {}
     conditional_create: bool = False
+    conditional_update: bool = False
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -113,6 +114,7 @@ def _resource(kind: str, taken: ResourceSupport) -> MutableJson:
         "interaction": [{"code": one} for one in taken.interactions],
         "versioning": "versioned-update",
         "conditionalCreate": taken.conditional_create,
+        "conditionalUpdate": taken.conditional_update,
     }
     if taken.search:
         written["searchParam"] = [{"name": name, "type": kind_of} for name, kind_of in taken.search.items()]

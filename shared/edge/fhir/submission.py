@@ -20,7 +20,8 @@ _address = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 class BundleEntry(msgspec.Struct, frozen=True):
     """One resource to create (POST) or update (PUT), and where in the request it stands.
 
-    `id` is the target of a PUT, and of a POST once `resolve` has assigned one. `if_match` is the bare version id.
+    `id` is the target of a PUT, and of a POST once `resolve` has assigned one. A `conditional` PUT has none: it updates
+    what has the identifier in `if_none_exist`, or creates it. `if_match` is the bare version id.
     `place` is the FHIRPath of the resource, for refusals.
     """
 
@@ -32,6 +33,7 @@ class BundleEntry(msgspec.Struct, frozen=True):
     if_match: str | None
     if_none_exist: str | None
     place: str
+    conditional: bool = False
     sender_id: str | None = None
     """The id under which the sender stores what it creates here; `resolve` remembers it when it assigns ours."""
 
@@ -39,7 +41,7 @@ class BundleEntry(msgspec.Struct, frozen=True):
 def transaction(bundle: Json) -> tuple[BundleEntry, ...]:
     """The entries of a transaction Bundle, all of which are done or none.
 
-    Refuses (422) what the hub does not do: other kinds of Bundle, reads, deletes and patches, conditional updates.
+    Refuses (422) what the hub does not do: other kinds of Bundle, reads, deletes and patches.
     """
     if bundle.get("type") != "transaction":
         raise refuse(422, "not-supported", "Bundle.type", "Must be transaction; a batch may half succeed.")
@@ -47,7 +49,7 @@ def transaction(bundle: Json) -> tuple[BundleEntry, ...]:
     if not entries:
         raise refuse(422, "required", "Bundle.entry", "At least one entry is required.")
     asked = tuple(_requested(entry, f"Bundle.entry[{place}]") for place, entry in enumerate(entries))
-    updated = [(entry.type, entry.id) for entry in asked if entry.method == "PUT"]
+    updated = [(entry.type, entry.id, entry.if_none_exist) for entry in asked if entry.method == "PUT"]
     for place, target in enumerate(updated):
         if target in updated[:place]:
             raise refuse(400, "duplicate", "Bundle.entry", "A transaction must update a resource at most once.")
@@ -98,14 +100,18 @@ def _requested(entry: Json, place: str) -> BundleEntry:
         )
     resource = entry["resource"]
     type_, id_ = resource["resourceType"], None
+    absent = request.get("ifNoneExist")
     _require_values(resource, f"{place}.resource")
-    if method == "PUT":
+    conditional = method == "PUT" and address.startswith(f"{type_}?")
+    if conditional:
+        absent = address.partition("?")[2]
+    elif method == "PUT":
         id_ = _target(address, type_, resource.get("id"), place)
     elif address != type_:
         raise refuse(400, "invalid", f"{place}.request.url", "The URL of a create must be the resource type.")
     matched = _matched(request.get("ifMatch"), f"{place}.request.ifMatch")
-    absent = request.get("ifNoneExist")
-    return BundleEntry(method, type_, id_, resource, entry.get("fullUrl"), matched, absent, f"{place}.resource")
+    place, full_url = f"{place}.resource", entry.get("fullUrl")
+    return BundleEntry(method, type_, id_, resource, full_url, matched, absent, place, conditional)
 
 
 def _message_entry(entry: Json, place: str, base: str | None) -> BundleEntry:
@@ -130,10 +136,6 @@ def _require_values(resource: Json, place: str) -> None:
 
 
 def _target(address: str, type_: str, id_: str | None, place: str) -> str:
-    if "?" in address:
-        raise refuse(
-            422, "not-supported", f"{place}.request.url", "Must name the id; conditional updates are not supported."
-        )
     found = _address.fullmatch(address)
     if not found or found[1] != type_:
         raise refuse(400, "invalid", f"{place}.request.url", "The URL of an update must be the resource type and id.")

@@ -64,7 +64,6 @@ def test_other_methods_in_a_transaction_are_refused(bundle: Resource, method: st
 @pytest.mark.parametrize(
     ("url", "request_", "emitted"),
     [
-        ("Patient?identifier=1", {}, (422, "not-supported", "Bundle.entry[0].request.url")),
         ("Patient", {}, (400, "invalid", "Bundle.entry[0].request.url")),
         ("Group/p1", {}, (400, "invalid", "Bundle.entry[0].request.url")),
         ("Patient/p1/name", {}, (400, "invalid", "Bundle.entry[0].request.url")),
@@ -77,6 +76,11 @@ def test_an_update_names_the_resource_it_carries(
     patient: Resource, url: str, request_: dict[str, str], emitted: tuple[int, str, str]
 ) -> None:
     assert refused(update(patient | {"id": "p1"}, url, **request_)) == emitted
+
+
+def test_an_update_may_name_the_identifier_of_the_resource_instead_of_its_id(patient: Resource) -> None:
+    (entry,) = transaction(update(patient, "Patient?identifier=x|1"))
+    assert (entry.method, entry.id, entry.if_none_exist, entry.conditional) == ("PUT", None, "identifier=x|1", True)
 
 
 def test_a_create_is_addressed_to_its_type(bundle: Resource) -> None:
