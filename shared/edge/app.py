@@ -1,6 +1,7 @@
 """The HTTP side of a service: FHIR, health, metrics, and the one place for what nobody foresaw."""
 
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from msgspec.structs import asdict
@@ -20,6 +21,7 @@ from shared.edge.http import (
     Handler,
     answer,
     base_of,
+    caller_of,
     presented,
     require_acceptable,
     require_presentable,
@@ -33,6 +35,7 @@ from shared.platform.build import VERSION
 
 _MADE_AT = datetime(2026, 11, 24, tzinfo=UTC)
 """When this version's CapabilityStatement was made."""
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _STORED_AS_RECEIVED = (
     "Resources of types not listed here are stored as received, decide nothing and can be read: those submitted with a"
     " listed one in a transaction or message, and those for whose type the token has a scope."
@@ -41,20 +44,21 @@ _STORED_AS_RECEIVED = (
 
 def build(dependencies: EdgeDependencies) -> Starlette:
     """The Starlette application of one service."""
+    fhir_route = partial(_fhir, dependencies)
     served: list[BaseRoute] = [
-        *(_fhir(base, POST=routes.transaction(dependencies)) for base in ("/fhir", "/fhir/")),
+        *(fhir_route(base, POST=routes.transaction(dependencies)) for base in ("/fhir", "/fhir/")),
         *(
-            [_fhir("/fhir/$process-message", POST=routes.message(dependencies))]
+            [fhir_route("/fhir/$process-message", POST=routes.message(dependencies))]
             if "messages" in dependencies.submissions.edge.also
             else []
         ),
-        _fhir("/fhir/metadata", GET=_metadata(dependencies)),
+        fhir_route("/fhir/metadata", GET=_metadata(dependencies)),
         Route("/fhir/.well-known/smart-configuration", _smart(dependencies), methods=["GET"]),
         Route("/.well-known/smart-configuration", _smart(dependencies), methods=["GET"]),
-        _fhir("/fhir/{type}", GET=routes.search(dependencies), POST=routes.create(dependencies)),
-        _fhir("/fhir/{type}/_search", POST=routes.search(dependencies)),
-        _fhir("/fhir/{type}/{id}", GET=routes.read(dependencies), PUT=routes.update(dependencies)),
-        _fhir("/fhir/{type}/{id}/_history/{version}", GET=routes.read(dependencies)),
+        fhir_route("/fhir/{type}", GET=routes.search(dependencies), POST=routes.create(dependencies)),
+        fhir_route("/fhir/{type}/_search", POST=routes.search(dependencies)),
+        fhir_route("/fhir/{type}/{id}", GET=routes.read(dependencies), PUT=routes.update(dependencies)),
+        fhir_route("/fhir/{type}/{id}/_history/{version}", GET=routes.read(dependencies)),
         Route("/admin/redrive", _redrive(dependencies), methods=["POST"]),
         Route("/health/live", _live, methods=["GET"]),
         Route("/health/ready", _ready(dependencies), methods=["GET"]),
@@ -77,16 +81,20 @@ def _last_resort(app: ASGIApp) -> ASGIApp:
     return call
 
 
-def _fhir(path: str, **handlers: Handler) -> Route:
-    """One address and all its methods, so that a 405 names each that is allowed."""
+def _fhir(dependencies: EdgeDependencies, path: str, **handlers: Handler) -> Route:
+    """One address and all its methods, so that a 405 names each that is allowed, to whom it knows."""
+    allowed = ", ".join([*handlers, *(["HEAD"] if "GET" in handlers else [])])
 
     async def handle(request: Request) -> Response:
+        handler = handlers.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            await caller_of(dependencies, request)
+            raise refuse(405, "not-supported", "", "This address does not support this method.", Allow=allowed)
         require_acceptable(request)
         require_presentable(request.query_params.multi_items())
-        response = await handlers["GET" if request.method == "HEAD" else request.method](request)
-        return presented(response, request.query_params.multi_items())
+        return presented(await handler(request), request.query_params.multi_items())
 
-    return Route(path, handle, methods=[*handlers])
+    return Route(path, handle, methods=_METHODS)
 
 
 def statement(name: str, edge: Edge, base: str) -> MutableJson:
@@ -125,7 +133,7 @@ def _smart(dependencies: EdgeDependencies) -> Handler:
 
 def _redrive(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
+        caller = await caller_of(dependencies, request)
         caller.require("iop-parked", "u")
         asked = request.query_params
         key, kind, dry = asked.get("key", ""), asked.get("kind", PATIENT), asked.get("dry_run") in ("true", "1")

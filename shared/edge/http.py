@@ -60,9 +60,14 @@ def presented(response: Response, parameters: Parameters) -> Response:
     return response
 
 
+async def caller_of(dependencies: EdgeDependencies, request: Request) -> Caller:
+    """Who calls, before anything else is said. Raises HttpRefusal 401."""
+    return await dependencies.token_verifier.caller(request.headers.get("authorization"))
+
+
 async def read_resource(dependencies: EdgeDependencies, request: Request) -> tuple[Caller, bytes, MutableJson]:
     """Who calls, the body as it came, and the resource in it, valid R4."""
-    caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
+    caller = await caller_of(dependencies, request)
     _require_content(request, FHIR_TYPES)
     body = await read_body(request, dependencies.limits)
     resource = fhir.parse(body, dependencies.limits)

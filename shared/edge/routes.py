@@ -17,6 +17,7 @@ from shared.edge.http import (
     Handler,
     answer,
     base_of,
+    caller_of,
     preferred,
     presented,
     read_resource,
@@ -80,6 +81,7 @@ def update(dependencies: EdgeDependencies) -> Handler:
 async def _single(
     dependencies: EdgeDependencies, request: Request, method: Literal["POST", "PUT"], identity: str | None
 ) -> Response:
+    await caller_of(dependencies, request)
     _require_taken(dependencies, request.path_params["type"], method)
     caller, body, resource = await read_resource(dependencies, request)
     entry = fhir.single(method, request.path_params["type"], identity, resource, request.headers)
@@ -118,7 +120,7 @@ def read(dependencies: EdgeDependencies) -> Handler:
     """A resource, or one version of it: only the current one is stored, so an older one is not found."""
 
     async def handle(request: Request) -> Response:
-        caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
+        caller = await caller_of(dependencies, request)
         kind, name = request.path_params["type"], request.path_params["id"]
         _require_readable(dependencies, kind)
         caller.require(kind, "r")
@@ -137,7 +139,7 @@ def read(dependencies: EdgeDependencies) -> Handler:
 
 def search(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
+        caller = await caller_of(dependencies, request)
         kind = request.path_params["type"]
         _require_readable(dependencies, kind)
         caller.require(kind, "s")

@@ -160,6 +160,14 @@ async def test_a_method_not_allowed_hears_all_that_are(counter: Counter) -> None
     assert all(each.json()["resourceType"] == "OperationOutcome" for each in answers.values())
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("kind", ["Patient", "CarePlan", "Nonsense", "patient"])
+async def test_who_shows_no_token_learns_nothing_but_that(counter: Counter, method: str, kind: str) -> None:
+    path = f"/fhir/{kind}" if method == "POST" else f"/fhir/{kind}/1"
+    answer = await counter.http.request(method, path, json={"resourceType": kind})
+    assert (answer.status_code, answer.headers["WWW-Authenticate"][:6]) == (401, "Bearer")
+
+
 async def test_a_type_that_is_not_taken_is_refused_by_its_address(counter: Counter) -> None:
     types = {"Nonsense": 404, "patient": 404, "CarePlan": 405}
     answers = {each: await counter.send({"resourceType": "Basic"}, f"/fhir/{each}") for each in types}
