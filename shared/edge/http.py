@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -16,7 +17,7 @@ from shared.edge import fhir
 from shared.edge.clients import Caller, TokenVerifier
 from shared.edge.fhir import Limits
 from shared.edge.json import Json, MutableJson
-from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.outcome import Code, HttpRefusal, refuse
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
 from shared.path.transaction.inbox import Inbox
@@ -27,6 +28,11 @@ FORM = "application/x-www-form-urlencoded"
 BODY_SECONDS_MOST = 30.0
 """How long a body may take to arrive: a sender that drips must not hold its place for ever."""
 PARAMETERS_MOST = 100
+VALUES_MOST = 500
+"""Of one parameter of a search."""
+LARGE_BYTES = 64 * 1024
+"""A longer body is read and validated beside the event loop, one at a time: meanwhile all others are answered."""
+_large_bodies = ThreadPoolExecutor(1, "large-bodies")
 _ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
 _FORMATS = {"json", *FHIR_TYPES}
 Parameters = Sequence[tuple[str, str]]
@@ -69,10 +75,17 @@ async def read_resource(dependencies: EdgeDependencies, request: Request) -> tup
     """Who calls, the body as it came, and the resource in it, valid R4."""
     caller = await caller_of(dependencies, request)
     _require_content(request, FHIR_TYPES)
-    body = await read_body(request, dependencies.limits)
-    resource = fhir.parse(body, dependencies.limits)
+    body = await read_body(request, dependencies.limits.body_bytes_max)
+    if len(body) <= LARGE_BYTES:
+        return caller, body, _valid(body, dependencies.limits)
+    loop = asyncio.get_running_loop()
+    return caller, body, await loop.run_in_executor(_large_bodies, _valid, body, dependencies.limits)
+
+
+def _valid(body: bytes, limits: Limits) -> MutableJson:
+    resource = fhir.parse(body, limits)
     fhir.require_valid(resource)
-    return caller, body, resource
+    return resource
 
 
 async def search_parameters(dependencies: EdgeDependencies, request: Request) -> list[tuple[str, str]]:
@@ -80,28 +93,39 @@ async def search_parameters(dependencies: EdgeDependencies, request: Request) ->
     parameters = list(request.query_params.multi_items())
     if request.method == "POST":
         _require_content(request, (FORM,))
-        form = (await read_body(request, dependencies.limits)).decode("utf-8", "replace")
-        parameters += parse_qsl(form, keep_blank_values=True)
+        parameters += await _form(request, dependencies.limits)
         require_presentable(parameters)
     if len(parameters) > PARAMETERS_MOST:
-        raise refuse(400, "too-costly", "", f"A search must have at most {PARAMETERS_MOST} parameters.")
+        raise _too_many_parameters()
+    if any(value.count(",") >= VALUES_MOST for _, value in parameters):
+        raise refuse(400, "too-costly", "", f"A parameter must have at most {VALUES_MOST} values.")
     if any("\0" in value for _, value in parameters):
         raise refuse(400, "invalid", "", "A parameter must not contain NUL characters.")
     return parameters
 
 
-async def read_body(request: Request, limits: Limits, seconds_most: float = BODY_SECONDS_MOST) -> bytes:
+async def _form(request: Request, limits: Limits) -> list[tuple[str, str]]:
+    """The parameters of a posted search, counted before they are read."""
+    form = await read_body(request, limits.form_bytes_max, code="too-costly")
+    if form.count(b"&") >= PARAMETERS_MOST:
+        raise _too_many_parameters()
+    return parse_qsl(form.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+async def read_body(
+    request: Request, bytes_max: int, seconds_most: float = BODY_SECONDS_MOST, code: Code = "too-long"
+) -> bytes:
     """The body, stopped at the limits: a sender without a Content-Length is counted as it sends."""
     stated = request.headers.get("content-length", "")
-    if stated.isdigit() and int(stated) > limits.body_bytes_max:
-        raise _too_long(limits)
+    if stated.isdigit() and int(stated) > bytes_max:
+        raise _too_long(bytes_max, code)
     chunks, length = [], 0
     try:
         async with asyncio.timeout(seconds_most):
             async for chunk in request.stream():
                 length += len(chunk)
-                if length > limits.body_bytes_max:
-                    raise _too_long(limits)
+                if length > bytes_max:
+                    raise _too_long(bytes_max, code)
                 chunks.append(chunk)
     except TimeoutError:
         raise refuse(
@@ -165,5 +189,9 @@ def _is_unwanted(media_range: str) -> bool:
     return any(each.startswith("q=0") and not each.strip("q=0.") for each in parameters)
 
 
-def _too_long(limits: Limits) -> HttpRefusal:
-    return refuse(413, "too-long", "", f"The body must be at most {limits.body_bytes_max} bytes.")
+def _too_long(bytes_max: int, code: Code) -> HttpRefusal:
+    return refuse(413, code, "", f"The body must be at most {bytes_max} bytes.")
+
+
+def _too_many_parameters() -> HttpRefusal:
+    return refuse(400, "too-costly", "", f"A search must have at most {PARAMETERS_MOST} parameters.")

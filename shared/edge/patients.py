@@ -15,6 +15,10 @@ from shared.platform.keys import Identifier, Keys
 
 Reference = Mapping[str, object]
 """FHIR's Reference, already validated."""
+Written = tuple[str, str, str]
+"""A reference as written, and its identifier's system and value."""
+REFERENCES_MOST = 500
+"""Different ones in one submission that may mean a patient: each is looked up."""
 Named = tuple[str, MutableJson]
 """A Reference with its place."""
 Digests = Mapping[Digest, PatientId]
@@ -63,13 +67,17 @@ async def of_references(
     """
     digests = [*keys.digests(caller.program, along)]
     owners = await aliases.resolve(connection, caller.program, digests) if digests else set[PatientId]()
-    asked: set[tuple[str, str, str]] = set()
+    asked: set[Written] = set()
     for entry in entries:
         for _, reference in references(entry.resource, entry.place):
             named_by = _named_by(reference)
-            if named_by in asked:
+            if named_by in asked or not _may_name_a_patient(reference):
                 continue
             asked.add(named_by)
+            if len(asked) > REFERENCES_MOST:
+                raise refuse(
+                    422, "too-costly", entry.place, f"Must refer to a patient in at most {REFERENCES_MOST} ways."
+                )
             found, named = await _of_reference(connection, keys, reference, caller)
             owners |= found
             digests.extend(named)
@@ -107,22 +115,29 @@ async def owner_of(
 async def _of_reference(
     connection: Connection, keys: Keys, reference: Reference, caller: Caller
 ) -> tuple[set[PatientId], tuple[Digest, ...]]:
-    literal = _literal(reference)
-    base, _, own = literal.rpartition("Patient/")
-    if literal and not literal.startswith("#") and literal.endswith(f"Patient/{own}") and own:
+    if not _may_name_a_patient(reference):
+        return set(), ()
+    base, literal, own = _literal(reference).rpartition("Patient/")
+    if literal:
         known = None if base else await _known(connection, caller, own)
         if known is not None:
             return {known}, ()
         named = [Identifier(base.rstrip("/") or caller.client.base_url, f"Patient/{own}")]
-    elif not literal and _names_a_patient(reference):
-        named = [Identifier(*_named_by(reference)[1:])]
     else:
-        return set(), ()
+        named = [Identifier(*_named_by(reference)[1:])]
     digests = keys.digests(caller.program, named)
     return await aliases.resolve(connection, caller.program, digests), digests
 
 
-def _named_by(reference: Reference) -> tuple[str, str, str]:
+def _may_name_a_patient(reference: Reference) -> bool:
+    literal = _literal(reference)
+    if not literal:
+        return _names_a_patient(reference)
+    _, found, own = literal.rpartition("Patient/")
+    return bool(found and own) and not literal.startswith("#")
+
+
+def _named_by(reference: Reference) -> Written:
     """The reference as written, and its identifier's system and value."""
     named = reference.get("identifier")
     system, value = (named.get("system", ""), named.get("value", "")) if isinstance(named, dict) else ("", "")

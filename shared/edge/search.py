@@ -31,6 +31,8 @@ PARAMETERS: Mapping[str, SearchType] = {
 }
 IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
 IDENTIFIERS_MOST = 50
+OFFSET_MOST = 10_000
+"""Every row before it is read and thrown away."""
 _BY_BODY = frozenset({"DiagnosticReport", "Observation", "Specimen"})
 """Types whose identifiers name no patient: they stand in the body as they came."""
 _ESCAPED = re.compile(r"\\([\\,|$])")
@@ -70,7 +72,7 @@ class ResourceReader:
             if name == "_count":
                 count = min(_number(value, name), COUNT_MOST)
             elif name == "_offset":
-                offset = _number(value, name)
+                offset = _offset(_number(value, name))
             elif name not in _PRESENTATION:
                 await self._narrow(query, type_, name, value, caller)
         async with self.pool.acquire() as connection:
@@ -133,6 +135,12 @@ def _number(value: str, name: str) -> int:
     if not _NUMBER.fullmatch(value):
         raise refuse(400, "invalid", "", f"{name} must be a whole number, 0 or more.")
     return int(value)
+
+
+def _offset(number: int) -> int:
+    if number > OFFSET_MOST:
+        raise refuse(400, "too-costly", "", f"_offset must be at most {OFFSET_MOST}; narrow the search instead.")
+    return number
 
 
 def _carrying(query: Search, value: str) -> None:

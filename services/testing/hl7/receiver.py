@@ -188,7 +188,7 @@ def routes(receiver: Hl7Receiver) -> list[Route]:
             raise refuse(415, "not-supported", "", f"Content-Type must be {MEDIA_TYPE}.")
         if caller.name not in receiver.known:
             raise refuse(403, "forbidden", "", "This client is not registered as a laboratory (clients.toml).")
-        body = await read_body(request, Limits())
+        body = await read_body(request, Limits().body_bytes_max)
         sender = Sender(caller.name, receiver.known[caller.name], (caller.program,))
         acknowledgement, status = await receiver.answer(Frame(body), sender)
         return Response(acknowledgement, status, media_type=MEDIA_TYPE)

@@ -10,18 +10,24 @@ from shared.edge.outcome import HttpRefusal, refuse
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_BETWEEN_VALUES = (b",", b"{", b"[")
+"""One of them stands before each value; those inside texts count too, which only makes the limit narrower."""
 _escaped_nul = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a request may weigh: bytes of the body and levels of nested JSON."""
+    """What a request may weigh: bytes of the body and of a search form, levels of nested JSON, entries of a Bundle, and
+    values in all. Each is counted before anything is built of what it counts."""
 
     body_bytes_max: int = 5 * 1024 * 1024
+    form_bytes_max: int = 64 * 1024
     depth_max: int = 64
+    entries_max: int = 1_000
+    values_max: int = 100_000
 
 
 def parse(body: bytes, limits: Limits | None = None) -> MutableJson:
-    """Decodes a JSON object or raises HttpRefusal 400 (413 when too long). Numbers keep their digits.
+    """Decodes a JSON object or raises HttpRefusal 400 (413 when too long or too costly). Numbers keep their digits.
 
     Refused: not UTF-8, lone surrogates, NUL characters (PostgreSQL text holds none), a key twice in one object, nesting
     beyond the limit. The decoder itself stops at a few hundred levels, so a bomb costs nothing until the limit is read.
@@ -31,6 +37,8 @@ def parse(body: bytes, limits: Limits | None = None) -> MutableJson:
         raise refuse(413, "too-long", "", f"The body must be at most {limits.body_bytes_max} bytes.")
     if b"\\u0000" in body and _escaped_nul.search(body):
         raise refuse(400, "invalid", "", "The body must not contain NUL characters.")
+    if sum(map(body.count, _BETWEEN_VALUES)) > limits.values_max:
+        raise refuse(413, "too-costly", "", f"The body must hold at most {limits.values_max} values.")
     try:
         resource = _decoder.decode(body)
     except RecursionError:
@@ -39,6 +47,7 @@ def parse(body: bytes, limits: Limits | None = None) -> MutableJson:
         raise refuse(400, "structure", "", "The body must be valid JSON in UTF-8.") from None
     if type(resource) is not dict:
         raise refuse(400, "structure", "", "The body must be a JSON object.")
+    _require_few(resource.get("entry"), limits)
     if _members(resource, limits.depth_max, limits) != _members_written(body):
         raise refuse(400, "structure", "", "An object must not have the same property twice.")
     return resource
@@ -47,6 +56,11 @@ def parse(body: bytes, limits: Limits | None = None) -> MutableJson:
 def encode(resource: Json) -> bytes:
     """JSON with numbers as numbers, digit for digit as `parse` read them (an exponent may be written another way)."""
     return _encoder.encode(resource)
+
+
+def _require_few(entries: object, limits: Limits) -> None:
+    if isinstance(entries, list) and len(entries) > limits.entries_max:
+        raise refuse(413, "too-costly", "Bundle.entry", f"A Bundle must have at most {limits.entries_max} entries.")
 
 
 def _members(value: MutableJson | list[object], depth_left: int, limits: Limits) -> int:

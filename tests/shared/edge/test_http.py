@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from shared.edge.fhir import Limits
 from shared.edge.http import FHIR_JSON, read_body
 from shared.edge.outcome import HttpRefusal
 from tests.intake import bundles
@@ -73,7 +72,7 @@ async def test_a_body_that_drips_is_not_waited_for_and_its_connection_ends() -> 
     request = Request({"type": "http", "method": "POST", "headers": []}, drip)
     with pytest.raises(HttpRefusal) as refused:
         async with asyncio.timeout(5):
-            await read_body(request, Limits(), seconds_most=0.1)
+            await read_body(request, 100, seconds_most=0.1)
     assert (refused.value.status, refused.value.headers["Connection"]) == (408, "close")
 
 
