@@ -1,5 +1,6 @@
 """A part of the running hub: one process with its log, its readiness check, and its way to stop."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,9 @@ from pathlib import Path
 from deploy.failure import CannotContinueError
 from deploy.paths import REPOSITORY
 
+EXIT_CONFIGURATION = 78
+"""A part can't run as configured; the last line of its log says why."""
+LOG_BYTES_READ = 8_192
 PARENT_DEATH = Path(__file__).with_name("parent_death.py")
 Process = subprocess.Popen[bytes]
 
@@ -22,13 +26,15 @@ class HubPart:
     """What to run and how to treat it.
 
     `environment` is added to our own; `stop_with` asks it to stop, `die_with` reaches it when this process is killed;
-    `user` is who to become when run by root.
+    `user` is who to become when run by root. `ready`: it has started as far as it can without a person; `live`: it
+    answers at all.
     """
 
     name: str
     command: tuple[str, ...]
     log: Path
     ready: Callable[[], bool]
+    live: Callable[[], bool] = lambda: True
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_with: signal.Signals = signal.SIGTERM
     die_with: signal.Signals = signal.SIGKILL
@@ -55,6 +61,17 @@ def launch(part: HubPart) -> Process:
 def dies_with_parent(die_with: signal.Signals, user: str | None) -> tuple[str, ...]:
     """What to put before a command so that it does not outlive this process; see parent_death.py."""
     return (sys.executable, "-I", "-S", str(PARENT_DEATH), str(os.getpid()), str(int(die_with)), user or "-")
+
+
+def last_sentence(part: HubPart) -> str:
+    """What a part logged last: it ended with a configuration that can't be, and its words name no patient."""
+    with part.log.open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_BYTES_READ))
+        lines = log.read().decode("utf-8", "replace").splitlines()
+    for line in reversed(lines):
+        with suppress(ValueError, TypeError, LookupError):
+            return str(json.loads(line)["event"])
+    return f"see {part.log}"
 
 
 def await_ready(part: HubPart, process: Process) -> None:

@@ -124,24 +124,37 @@ def process(plan: Plan, name: str, folder: Path, backing: Servers, chosen: Mappi
         environment["IOP_MLLP_PORT"] = str(chosen["mllp"])
     if plan.clock_starts_at is not None:
         environment["IOP_CLOCK_FILE"] = str((plan.data / clock.NAME).resolve())
-    path = "/health/live" if name == "issuer" else "/health/ready"
+    ready = answers_ok if name == "issuer" else started
     return HubPart(
         name=name,
         command=(sys.executable, "-m", plan.modules[name]),
         log=plan.data / "logs" / f"{name}.log",
-        ready=lambda: answers_ok(port, path),
+        ready=lambda: ready(port, "/health/live" if name == "issuer" else "/health/ready"),
+        live=lambda: answers_ok(port, "/health/live"),
         environment=environment,
     )
 
 
 def answers_ok(port: int, path: str) -> bool:
     """Whether GET of this path on loopback answers 200."""
+    return _answer(port, path)[0] == 200
+
+
+def started(port: int, path: str) -> bool:
+    """Whether a service is ready, or what is wrong won't pass by itself: then starting it again would mend nothing."""
+    status, retry_after = _answer(port, path)
+    return status == 200 or (status == 503 and retry_after is None)
+
+
+def _answer(port: int, path: str) -> tuple[int, str | None]:
+    """Status (0 for none) and Retry-After."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1.0)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == 200
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("Retry-After")
     except (OSError, http.client.HTTPException):
-        return False
+        return 0, None
     finally:
         connection.close()
 

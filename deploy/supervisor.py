@@ -1,21 +1,29 @@
-"""Starts parts, restarts those that end, stops everything. Knows nothing of what the parts are."""
+"""Starts parts, restarts those that end or fall silent, stops everything. Knows nothing of what the parts are."""
 
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
 from deploy import processes
 from deploy.failure import CannotContinueError
-from deploy.processes import HubPart, Process
+from deploy.processes import EXIT_CONFIGURATION, HubPart, Process
 
-RESTARTS_MOST = 5
-RESTARTS_WINDOW_SECONDS = 60.0
-# The least time between two starts of a part: what ended it has time to pass.
-RESTART_AFTER_SECONDS = 2.0
 LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a part is waited for, in seconds. One that ends is started again after 1, 2, 4 and at most 60 seconds;
+    one that was ready for a minute begins anew. The other parts go on."""
+
+    pause_first: float = 1.0
+    pause_most: float = 60.0
+    steady: float = 60.0
+    never_ready: float = 120.0
+    silent: float = 30.0
+    live_every: float = 5.0
 
 
 class StoppedError(Exception):
@@ -24,21 +32,24 @@ class StoppedError(Exception):
 
 @dataclass
 class Supervised:
-    """One part, the process it is now, and when it was started again."""
+    """One part, the process it is now, and since when (on the monotonic clock) what is true of it."""
 
     part: HubPart
     process: Process
-    ready: bool = False
+    pause: float
+    ready_since: float | None = None
     launched_at: float = field(default_factory=time.monotonic)
-    restarted_at: deque[float] = field(default_factory=deque)
+    asked_at: float = field(default_factory=time.monotonic)
+    answered_at: float = field(default_factory=time.monotonic)
+    again_at: float | None = None
 
 
 class Supervisor:
     """The parts of one hub, in the order they were started; they are stopped in the opposite one."""
 
-    def __init__(self, report: Callable[[str], None], restart_after_seconds: float = RESTART_AFTER_SECONDS) -> None:
+    def __init__(self, report: Callable[[str], None], patience: Patience | None = None) -> None:
         self.report = report
-        self.restart_after_seconds = restart_after_seconds
+        self.patience = patience or Patience()
         self.stages: list[list[Supervised]] = []
         self.stopping = False
 
@@ -66,19 +77,16 @@ class Supervisor:
         supervised: list[Supervised] = []
         self.stages.append(supervised)
         for part in stage:
-            supervised.append(Supervised(part, processes.launch(part)))
-        while not all(each.ready for each in supervised):
+            supervised.append(Supervised(part, processes.launch(part), self.patience.pause_first))
+        while not all(each.ready_since is not None for each in supervised):
             self._raise_if_stopping()
             for starting in supervised:
                 self._look_at_start(starting)
             time.sleep(0.02)
 
     def watch(self, changed: Callable[[], object]) -> None:
-        """Restart each part that ends, calling `changed` when it is ready under a new pid; until asked to stop.
-
-        Raises:
-            CannotContinueError: a part ended more often than `RESTARTS_MOST` times a minute.
-        """
+        """Restart each part that ends, is never ready or falls silent, calling `changed` when it is ready under a new
+        pid; until asked to stop. However often one ends, the others go on."""
         while not self.stopping:
             for supervised in (each for stage in self.stages for each in stage):
                 self._look(supervised, changed)
@@ -94,40 +102,65 @@ class Supervisor:
                 processes.end(supervised.part, supervised.process)
 
     def _look(self, supervised: Supervised, changed: Callable[[], object]) -> None:
-        if supervised.process.poll() is not None:
-            if time.monotonic() - supervised.launched_at > self.restart_after_seconds:
+        now, part = time.monotonic(), supervised.part
+        if supervised.again_at is not None:
+            if now >= supervised.again_at:
                 self._start_again(supervised)
-        elif not supervised.ready and supervised.part.ready():
-            supervised.ready = True
-            self.report(f"{supervised.part.name} is healthy again (pid {supervised.process.pid})")
-            changed()
+        elif supervised.process.poll() is not None:
+            self._ended(supervised, f"ended ({how(supervised.process)})")
+        elif supervised.ready_since is None:
+            if part.ready():
+                supervised.ready_since = supervised.answered_at = now
+                self.report(f"{part.name} is healthy again (pid {supervised.process.pid})")
+                changed()
+            elif now - supervised.launched_at > self.patience.never_ready:
+                self._ended(supervised, f"was not ready within {self.patience.never_ready:.0f} s")
+        elif now - supervised.asked_at > self.patience.live_every:
+            self._ask_for_life(supervised)
+
+    def _ask_for_life(self, supervised: Supervised) -> None:
+        if supervised.part.live():
+            supervised.answered_at = time.monotonic()
+        supervised.asked_at = time.monotonic()
+        if supervised.asked_at - supervised.answered_at > self.patience.silent:
+            self._ended(supervised, f"has not answered for {self.patience.silent:.0f} s")
 
     def _look_at_start(self, supervised: Supervised) -> None:
         part = supervised.part
+        if supervised.process.poll() == EXIT_CONFIGURATION:
+            raise CannotContinueError(f"{part.name} can't run as configured: {processes.last_sentence(part)}")
         if supervised.process.poll() is not None:
             raise CannotContinueError(f"{part.name} ended while starting ({how(supervised.process)}); see {part.log}")
-        if not supervised.ready and time.monotonic() - supervised.launched_at > part.ready_seconds_max:
+        if supervised.ready_since is None and time.monotonic() - supervised.launched_at > part.ready_seconds_max:
             raise CannotContinueError(f"{part.name} was not ready after {part.ready_seconds_max:.0f} s; see {part.log}")
-        supervised.ready = supervised.ready or part.ready()
+        if supervised.ready_since is None and part.ready():
+            supervised.ready_since = time.monotonic()
+
+    def _ended(self, supervised: Supervised, what: str) -> None:
+        """End what is left of it, and start it again after a pause that doubles while it does not stay."""
+        processes.end(supervised.part, supervised.process)
+        now, ready_since = time.monotonic(), supervised.ready_since
+        if ready_since is not None and now - ready_since > self.patience.steady:
+            supervised.pause = self.patience.pause_first
+        supervised.again_at = now + supervised.pause
+        why = f"; {processes.last_sentence(supervised.part)}" if _misconfigured(supervised) else ""
+        name, log = supervised.part.name, supervised.part.log
+        self.report(f"{name} {what}{why}; started again in {supervised.pause:.0f} s, see {log}")
+        supervised.pause = min(supervised.pause * 2, self.patience.pause_most)
 
     def _start_again(self, supervised: Supervised) -> None:
-        processes.end(supervised.part, supervised.process)
-        now = time.monotonic()
-        while supervised.restarted_at and supervised.restarted_at[0] < now - RESTARTS_WINDOW_SECONDS:
-            supervised.restarted_at.popleft()
-        if len(supervised.restarted_at) >= RESTARTS_MOST:
-            raise CannotContinueError(
-                f"{supervised.part.name} ended {RESTARTS_MOST + 1} times within a minute ({how(supervised.process)}); "
-                f"see {supervised.part.log}"
-            )
-        ended = how(supervised.process)
-        supervised.restarted_at.append(now)
-        supervised.process, supervised.ready, supervised.launched_at = processes.launch(supervised.part), False, now
-        self.report(f"{supervised.part.name} ended ({ended}); started again as pid {supervised.process.pid}")
+        supervised.process = processes.launch(supervised.part)
+        supervised.again_at = supervised.ready_since = None
+        supervised.launched_at = time.monotonic()
+        self.report(f"{supervised.part.name} is started again as pid {supervised.process.pid}")
 
     def _raise_if_stopping(self) -> None:
         if self.stopping:
             raise StoppedError
+
+
+def _misconfigured(supervised: Supervised) -> bool:
+    return supervised.process.returncode == EXIT_CONFIGURATION
 
 
 def how(process: Process) -> str:

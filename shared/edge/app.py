@@ -162,7 +162,10 @@ async def _live(_: Request) -> Response:
 def _ready(dependencies: EdgeDependencies) -> Handler:
     async def handle(_: Request) -> Response:
         wrong = await dependencies.ready()
-        return Response(f"{wrong or 'ready'}\n", 503 if wrong else 200, media_type="text/plain")
+        if wrong is None:
+            return Response("ready\n", media_type="text/plain")
+        later = {"Retry-After": "5"} if wrong.by_itself else {}
+        return Response(f"{wrong.sentence}\n", 503, later, media_type="text/plain")
 
     return handle
 

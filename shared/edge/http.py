@@ -20,6 +20,7 @@ from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import Code, HttpRefusal, refuse
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
+from shared.path.inbound.readiness import NotReady
 from shared.path.transaction.inbox import Inbox
 
 FHIR_JSON = "application/fhir+json"
@@ -37,7 +38,7 @@ _ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
 _FORMATS = {"json", *FHIR_TYPES}
 Parameters = Sequence[tuple[str, str]]
 Handler = Callable[[Request], Awaitable[Response]]
-Health = Callable[[], Awaitable[str | None]]
+Health = Callable[[], Awaitable[NotReady | None]]
 
 
 @dataclass(frozen=True)

@@ -37,13 +37,29 @@ def configure(service: str) -> None:
     logging.basicConfig(handlers=[_Foreign()], level=logging.WARNING, force=True)
 
 
+KAFKA_TROUBLE = "Kafka can't be reached or answers late: its client tries again"
+_SENTENCES = {
+    "aiokafka": KAFKA_TROUBLE,
+    "faststream": KAFKA_TROUBLE,
+    "uvicorn": "the HTTP server was sent what is no HTTP, or lost a connection",
+    "asyncio": "a task of the event loop took long, or ended unseen",
+    "py": "a library warns of what it will no longer do",
+}
+"""What a library's warnings mean, by its logger's first name."""
+
+
 class _Foreign(logging.Handler):
-    """Libraries may put values into their messages: only their name, level and the error's kind are stored."""
+    """Libraries may put values into their messages: only what is known of them, their place and the error's kind are
+    stored. Trouble with Kafka comes by the thousand, and is written once a minute."""
 
     def emit(self, record: logging.LogRecord) -> None:
         raised = record.exc_info[1] if record.exc_info else record.msg
-        kind = _kind(raised) if isinstance(raised, BaseException) else None
-        structlog.get_logger().log(record.levelno, record.name, error=kind, place=f"{record.module}:{record.lineno}")
+        fields = {"error": _kind(raised)} if isinstance(raised, BaseException) else {}
+        sentence = _SENTENCES.get(record.name.partition(".")[0], f"{record.name} reports trouble")
+        if sentence == KAFKA_TROUBLE:
+            seldom(sentence, place=f"{record.module}:{record.lineno}", **fields)
+        else:
+            get().log(record.levelno, sentence, place=f"{record.module}:{record.lineno}", **fields)
 
 
 def _kind(error: BaseException) -> str:

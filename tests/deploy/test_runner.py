@@ -59,7 +59,7 @@ def test_a_service_killed_outright_is_back_under_a_new_pid(running: Running) -> 
 
     assert until(lambda: running.hub["services"]["testing"]["pid"] != killed)
     assert alive(running.hub["services"]["testing"]["pid"])
-    assert "testing ended (SIGKILL); started again as pid" in running.output_file.read_text()
+    assert "testing ended (SIGKILL); started again in 1 s, see" in running.output_file.read_text()
 
 
 def test_a_second_hub_in_the_same_folder_is_refused(running: Running, start_idle_hub: StartIdleHub) -> None:

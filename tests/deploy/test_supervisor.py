@@ -2,15 +2,17 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from deploy.failure import CannotContinueError
 from deploy.processes import HubPart
-from deploy.supervisor import Supervisor
+from deploy.supervisor import Patience, Supervisor
 from tests.deploy.waiting import alive, until
 
 pytestmark = pytest.mark.processes
@@ -35,16 +37,77 @@ def part(folder: Path, code: str, ready: Callable[[], bool] = lambda: True, read
     )
 
 
-def test_what_dies_too_often_stops_the_hub(tmp_path: Path) -> None:
+HURRIED = Patience(pause_first=0.2, pause_most=0.8, steady=30.0, never_ready=0.5, silent=0.3, live_every=0.05)
+
+
+@contextmanager
+def watched(*parts: HubPart) -> Iterator[tuple[Supervisor, list[str]]]:
+    """Parts that are started and watched meanwhile, and what is reported of them."""
     emitted: list[str] = []
-    supervisor = Supervisor(emitted.append, restart_after_seconds=0.0)
-    supervisor.start([part(tmp_path, DIES_SOON)])
-
-    with pytest.raises(CannotContinueError, match=r"part ended 6 times within a minute \(code 3\)"):
-        supervisor.watch(changed=lambda: None)
-
+    supervisor = Supervisor(emitted.append, HURRIED)
+    supervisor.start(parts)
+    watching = Thread(target=supervisor.watch, args=(lambda: None,))
+    watching.start()
+    yield supervisor, emitted
+    supervisor.stopping = True
+    watching.join()
     supervisor.stop()
-    assert len([line for line in emitted if "started again" in line]) == 5
+
+
+def test_what_ends_again_and_again_backs_off_and_leaves_the_others_alone(tmp_path: Path) -> None:
+    steady = replace(part(tmp_path, SLEEPS), name="steady")
+    with watched(replace(part(tmp_path, DIES_SOON), name="dying"), steady) as (supervisor, emitted):
+        pid = supervisor.pids["steady"]
+        assert until(lambda: sum("dying ended (code 3)" in line for line in emitted) >= 5)
+        assert (supervisor.pids["steady"], alive(pid)) == (pid, True)
+        pauses = [supervised.pause for stage in supervisor.stages for supervised in stage]
+    assert pauses == [0.8, 0.2]
+    assert not [line for line in emitted if "steady" in line]
+
+
+def test_a_part_that_stays_begins_its_pauses_anew(tmp_path: Path) -> None:
+    supervisor = Supervisor(lambda line: None, replace(HURRIED, steady=0.0))
+    supervisor.start([part(tmp_path, DIES_SOON)])
+    (supervised,) = supervisor.stages[0]
+    supervised.pause = 0.8
+    assert until(lambda: supervised.process.poll() is not None)
+    supervisor._look(supervised, lambda: None)
+    supervisor.stop()
+    assert supervised.pause == 0.4
+
+
+def test_a_part_that_runs_and_is_never_ready_is_started_again(tmp_path: Path) -> None:
+    ready = iter([True])
+    with watched(part(tmp_path, DIES_SOON, ready=lambda: next(ready, False))) as (_, emitted):
+        assert until(lambda: sum("started again as pid" in line for line in emitted) >= 1)
+    assert not [line for line in emitted if "healthy" in line]
+
+
+def test_a_part_that_lives_and_is_not_ready_in_time_is_started_again(tmp_path: Path) -> None:
+    ready = iter([True])
+    once = tmp_path / "once"
+    code = f"import pathlib, time; once = pathlib.Path({str(once)!r}); begun = once.exists(); once.touch()"
+    with watched(part(tmp_path, f"{code}; time.sleep(60 if begun else 0.1)", ready=lambda: next(ready, False))) as (
+        _,
+        emitted,
+    ):
+        assert until(lambda: any("was not ready within" in line for line in emitted))
+
+
+def test_a_part_that_answers_no_more_is_started_again(tmp_path: Path) -> None:
+    silent = replace(part(tmp_path, SLEEPS), live=lambda: False)
+    with watched(silent) as (_, emitted):
+        assert until(lambda: any("has not answered for" in line for line in emitted))
+
+
+def test_a_configuration_that_cannot_be_is_said_in_its_own_words(tmp_path: Path) -> None:
+    says = (
+        """print('{"event": "clients.toml: client.lab.key is missing", "error": "ConfigurationError"}', flush=True)"""
+    )
+    supervisor = Supervisor(lambda line: None)
+    with pytest.raises(CannotContinueError, match=r"^part can't run as configured: clients.toml: client.lab.key is"):
+        supervisor.start([part(tmp_path, f"{says}; raise SystemExit(78)", ready=lambda: False, ready_seconds_max=30.0)])
+    supervisor.stop()
 
 
 def test_a_part_that_is_never_ready_is_given_up_and_stopped(tmp_path: Path) -> None:

@@ -9,14 +9,30 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.platform import metrics
+from shared.platform import log, metrics
 from shared.platform.clock import machine_now, ticks
 
 ANSWER_SECONDS_MOST = 30.0
 ASK_SECONDS = 10.0
+REACH_AGAIN_SECONDS = 2.0
 LAG_SECONDS_MOST = 300.0
+
+
+async def reached(bootstrap: str) -> None:
+    """Return once Kafka answers: it may be away while a service starts, and is waited for as PostgreSQL is."""
+    while True:
+        asking = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        try:
+            await asking.start()
+            return
+        except (KafkaError, OSError) as error:
+            log.seldom("waiting for Kafka: the consumer can't start", error=type(error).__name__)
+        finally:
+            await asking.close()
+        await asyncio.sleep(REACH_AGAIN_SECONDS)
 
 
 class BrokerWatch:

@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from shared.path.inbound import stops
-from shared.path.inbound.broker_watch import BrokerWatch
+from shared.path.inbound.broker_watch import BrokerWatch, reached
 from shared.path.inbound.polled import TROUBLE_SECONDS_MOST, Polled
 from shared.path.inbound.positions import OffsetGapListener
 from shared.path.inbound.records import RecordReader
@@ -24,6 +23,7 @@ from shared.path.inbound.stops import Stop
 from shared.path.service import NewerState
 from shared.path.transaction import offsets
 from shared.path.transaction.inbox import Inbox
+from shared.path.transaction.offsets import DatabaseSetBack
 from shared.platform import db, log
 
 POLL_MOST = 400
@@ -36,7 +36,9 @@ PARKED_IN_A_ROW_MOST = 100
 SESSION_TIMEOUT_MS = 10_000
 LOOK_SECONDS = 1.0
 """How often offsets are stored, and whether a stop was lifted is looked up."""
-KAFKA_PAUSE_SECONDS = 2.0
+
+FATAL = (NewerState, DatabaseSetBack)
+"""Neither trouble nor a record's fault: this process can't go on."""
 
 
 class Ended(Exception):
@@ -51,7 +53,8 @@ class Consumer:
         self._inbox = inbox
         self._topic = inbox.service.consumes
         events = inbox.service.consumed_events if wanted is None else wanted
-        self.polled = Polled(inbox, RecordReader(inbox.service.name, events, inbox.settings, self._topic))
+        reader = RecordReader(inbox.service.name, events, inbox.settings, self._topic)
+        self.polled = Polled(inbox, reader, self._require_stored)
         self._replica = replica
         self._bootstrap = bootstrap
         self._failed_in_a_row = 0
@@ -65,7 +68,9 @@ class Consumer:
         """Consume until cancelled. Raises Ended when going on would skip a record."""
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.stopped = await db.retrying(lambda: stops.standing(self._inbox), seconds_most=TROUBLE_SECONDS_MOST)
-        faststream = await self._connected(ended)
+        await reached(self._bootstrap)
+        faststream = self._faststream(ended)
+        await faststream.start()
         watch = asyncio.create_task(db.every(LOOK_SECONDS, self._look, name="consumer"))
         try:
             await asyncio.wait([watch, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -75,27 +80,16 @@ class Consumer:
             await faststream.stop()
             await self._store_offsets_last()
 
-    async def _connected(self, ended: "asyncio.Future[None]") -> KafkaBroker:
-        """Kafka may be away while a service starts: it is waited for, as PostgreSQL is."""
-        while True:
-            faststream = KafkaBroker(
-                self._bootstrap,
-                apply_types=False,
-                allow_auto_create_topics=False,
-                graceful_timeout=15.0,
-                logger=None,
-            )
-            self._subscribe(faststream, ended)
-            try:
-                await faststream.start()
-                return faststream
-            except (KafkaError, OSError) as error:
-                log.seldom("waiting for Kafka: the consumer can't start", error=type(error).__name__)
-            except BaseException:
-                await faststream.stop()
-                raise
-            await faststream.stop()
-            await asyncio.sleep(KAFKA_PAUSE_SECONDS)
+    def _faststream(self, ended: "asyncio.Future[None]") -> KafkaBroker:
+        broker = KafkaBroker(
+            self._bootstrap,
+            apply_types=False,
+            allow_auto_create_topics=False,
+            graceful_timeout=15.0,
+            logger=None,
+        )
+        self._subscribe(broker, ended)
+        return broker
 
     def _subscribe(self, broker: KafkaBroker, ended: "asyncio.Future[None]") -> None:
         group = f"iop.{self._inbox.service.name}"
@@ -130,7 +124,7 @@ class Consumer:
 
     def _placed(self, starts: Mapping[int, int]) -> None:
         """Partitions were assigned, and consuming begins here."""
-        self._offsets = dict(starts)
+        self._offsets, self._offsets_stored = dict(starts), dict(starts)
         self.broker.assigned(starts)
         if self.stopped:
             self._pause()
@@ -145,7 +139,7 @@ class Consumer:
         try:
             failed = await self.polled.store(records)
         except Exception as error:
-            if db.is_trouble(error) or isinstance(error, NewerState):
+            if db.is_trouble(error) or isinstance(error, FATAL):
                 raise
             await self._stop_at_fault(records)
             return
@@ -172,7 +166,7 @@ class Consumer:
             try:
                 await self.polled.store([record])
             except Exception as error:
-                if db.is_trouble(error) or isinstance(error, NewerState):
+                if db.is_trouble(error) or isinstance(error, FATAL):
                     raise
                 if not await self._skipped(record):
                     self._seek_back(records[number:])
@@ -234,11 +228,18 @@ class Consumer:
         except Exception as error:
             log.get().warning("consumer: offsets not stored", error=type(error).__name__)
 
+    async def _require_stored(self) -> None:
+        """A database may be set back under a process that lives through it. Raises DatabaseSetBack."""
+        await offsets.require_stored(self._inbox.pool, self._offsets_stored)
+
     async def _store_offsets(self) -> None:
-        changed = {each: offset for each, offset in self._offsets.items() if self._offsets_stored.get(each) != offset}
-        if changed:
-            await offsets.store(self._inbox.pool, changed)
-            self._offsets_stored |= changed
+        """Never into a database that was set back: it would seem to have what it lacks. Raises DatabaseSetBack."""
+        now = dict(self._offsets)
+        async with self._inbox.pool.acquire() as connection, connection.transaction():
+            await offsets.require_stored(connection, self._offsets_stored)
+            if changed := {each: offset for each, offset in now.items() if self._offsets_stored.get(each) != offset}:
+                await offsets.store(connection, changed)
+        self._offsets_stored = now
 
 
 def _end(ended: "asyncio.Future[None]", error: Exception) -> None:

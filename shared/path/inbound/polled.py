@@ -1,7 +1,7 @@
 """One poll's records, stored: read, sorted out, received side by side; again and again while the database is away."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from zlib import crc32
 
@@ -24,8 +24,11 @@ TROUBLE_SECONDS_MOST = 60.0
 
 
 class Polled:
-    def __init__(self, inbox: Inbox, reader: RecordReader) -> None:
+    """`require_stored` is asked before a heartbeat is believed: of a database that was set back it says nothing."""
+
+    def __init__(self, inbox: Inbox, reader: RecordReader, require_stored: Callable[[], Awaitable[None]]) -> None:
         self._inbox = inbox
+        self._require_stored = require_stored
         self.reader = reader
         self.side_by_side = SIDE_BY_SIDE
         self.troubled = False
@@ -54,6 +57,7 @@ class Polled:
         for error in sorted(wrong, key=db.is_trouble):
             raise error
         if heartbeats:
+            await self._require_stored()
             await self._inbox.beat(heartbeats)
         return [failed for each in ended if isinstance(each, list) for failed in each]
 

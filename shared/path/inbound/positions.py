@@ -102,6 +102,7 @@ class OffsetGapListener(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _shut(self, connection: db.Connection, positions: Mapping[int, Position]) -> None:
         topic = self._inbox.service.consumes
         lost = [partition for partition, found in positions.items() if found.lost]
+        await offsets.store(connection, {partition: found.start for partition, found in positions.items()})
         again = {partition: (found.start, found.catch_up) for partition, found in positions.items() if found.catch_up}
         if lost:
             log.get().error("records expired unread", topic=topic, count=len(lost))

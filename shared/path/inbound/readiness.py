@@ -6,6 +6,8 @@ A partner's lane is never looked at: a partner that is away is a metric and an a
 import asyncio
 from datetime import datetime, timedelta
 
+import msgspec
+
 from shared.path.inbound.consumer import Consumer
 from shared.path.outbound.lane import oldest_unsent_seconds
 from shared.path.transaction import consent_ledger
@@ -21,14 +23,11 @@ LEDGER_SECONDS_MOST = 120.0
 ANSWER_SECONDS_MOST = 2.0
 
 
-class NotReady(str):
-    """What is wrong, as a sentence. `by_itself`: it may pass without a person."""
+class NotReady(msgspec.Struct, frozen=True):
+    """What is wrong. `by_itself`: it may pass without a person."""
 
-    by_itself = True
-
-
-class _ForAPerson(NotReady):
-    by_itself = False
+    sentence: str
+    by_itself: bool = True
 
 
 class Readiness:
@@ -40,7 +39,7 @@ class Readiness:
     async def wrong(self) -> NotReady | None:
         """The first thing that is wrong, or None."""
         if self._consumer.stopped:
-            return _ForAPerson("The consumer has stopped; `iop consumer show` says where.")
+            return NotReady("The consumer has stopped; `iop consumer show` says where.", by_itself=False)
         if self._consumer.polled.troubled:
             return NotReady("Kafka consumer is retrying after a database error.")
         try:

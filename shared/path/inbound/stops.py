@@ -62,7 +62,7 @@ async def quarantine(inbox: Inbox, at: RecordPlace, delivery: Unreadable, by: st
         values = (delivery.key, program, str(at), kind, name_of(delivery), headers, content, now, by)
         await connection.execute(_QUARANTINE, at.offset, delivery.id, *values)
         if delivery.key:
-            await consent_ledger.close(connection, program, delivery.key)
+            await consent_ledger.close_everywhere(connection, delivery.key)
         await connection.execute(_DONE, at.topic, at.partition, at.offset)
 
 

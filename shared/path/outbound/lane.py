@@ -88,9 +88,17 @@ async def run_lane(
         except Exception as error:
             if not db.is_trouble(error) and not isinstance(error, KafkaError):
                 raise
-            log.get().warning("lane in trouble", lane=lane, error=type(error).__name__, seconds=pause)
+            _warn(lane, error, pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MOST)
+
+
+def _warn(lane: str, error: Exception, pause: float) -> None:
+    """Of Kafka one sentence a minute, for all its lanes say the same."""
+    if isinstance(error, KafkaError):
+        log.seldom("waiting for Kafka: topic lanes can't send", error=type(error).__name__)
+    else:
+        log.get().warning("lane in trouble", lane=lane, error=type(error).__name__, seconds=pause)
 
 
 async def oldest_unsent_seconds(connection: Executor) -> dict[str, float]:

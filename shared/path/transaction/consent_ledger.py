@@ -39,6 +39,7 @@ _LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::in
     ON CONFLICT (partition) DO UPDATE SET lost = true"""
 # Which consent an unreadable event may have revoked, nobody knows.
 _CLOSE = "UPDATE consents SET body = NULL WHERE patient = $1 AND program = $2 AND body IS NOT NULL"
+_PROGRAMS = "SELECT DISTINCT program FROM consents WHERE patient = $1"
 _CONSENTS = "SELECT body FROM consents WHERE program = $1 AND patient = $2 AND body IS NOT NULL"
 _VERSION_READ = "SELECT version FROM consent_versions WHERE program = $1 AND patient = $2"
 _HELD = "SELECT hold IS NOT NULL OR program <> $1 FROM state WHERE kind = 'patient' AND key = $2"
@@ -69,6 +70,12 @@ async def close(connection: Connection, program: str, patient: str) -> None:
     """An event that may have been a revocation will never be read: every consent of the patient ends."""
     await connection.execute(_CLOSE, patient, program)
     await connection.execute(_VERSION, [program], [patient])
+
+
+async def close_everywhere(connection: Connection, patient: str) -> None:
+    """The same where not even the program is known."""
+    for row in await connection.fetch(_PROGRAMS, patient):
+        await close(connection, row["program"], patient)
 
 
 async def _not_entered_yet(connection: Connection, deliveries: Sequence[AnyDelivery]) -> list[Entered]:

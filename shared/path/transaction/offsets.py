@@ -15,6 +15,10 @@ BEHIND = "SELECT bool_or(next < catch_up) FROM offsets"
 """Whether records that were consumed once must be consumed again: the database was set back."""
 
 
+class DatabaseSetBack(Exception):
+    """The database has less stored than this process stored in it: the process must end, and begin where that ends."""
+
+
 async def store(connection: Executor, offsets: Mapping[int, int]) -> None:
     """Everything before these is stored (partition -> offset). Never before it is committed."""
     await connection.execute(_STORE, list(offsets), list(offsets.values()))
@@ -29,3 +33,10 @@ async def set_back(connection: Executor, offsets: Mapping[int, tuple[int, int]])
     """These are read again (partition -> from where, up to where); until then the consent gate is shut."""
     starts, ends = zip(*offsets.values(), strict=True)
     await connection.execute(_SET_BACK, list(offsets), list(starts), list(ends))
+
+
+async def require_stored(connection: Executor, offsets: Mapping[int, int]) -> None:
+    """Raises DatabaseSetBack where less is stored than these, which were."""
+    found = await stored(connection)
+    if any(found.get(partition, 0) < offset for partition, offset in offsets.items()):
+        raise DatabaseSetBack

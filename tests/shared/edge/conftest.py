@@ -20,6 +20,7 @@ from services.intake import app
 from shared.edge.app import build
 from shared.edge.clients import TokenVerifier, registered
 from shared.edge.http import FHIR_JSON, EdgeDependencies
+from shared.path.inbound.readiness import NotReady
 from shared.platform.clock import machine_now
 from tests.intake.given import MONDAY
 from tests.service import DEPLOY, ServiceOnPostgres, StartService
@@ -83,7 +84,7 @@ async def issuer() -> AsyncIterator[Issuer]:
 
 @pytest.fixture
 async def counter(start_service: StartService, issuer: Issuer) -> AsyncIterator[Counter]:
-    async def broken() -> str | None:
+    async def broken() -> NotReady | None:
         raise ArithmeticError("nobody foresaw Robin Synthetic here")
 
     intake = await start_service(app.assemble, "intake", MONDAY)

@@ -1,17 +1,20 @@
 """Records that a sender garbled: none of them ends the consumer, and none is committed past in silence."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
 from aiokafka import TopicPartition
+from structlog.testing import capture_logs
 
 from shared.events.catalogue import PARTITIONS
 from shared.events.intake import Digest, PatientIdentified
 from shared.path.inbound.consumer import Consumer
 from shared.path.inbound.positions import OffsetGapListener, Position, position
 from shared.path.transaction import consent_ledger, offsets
+from shared.platform import log
 from shared.platform.clock import machine_now
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import MONDAY_NOON, admission
@@ -174,3 +177,35 @@ async def every_partition_current(here: ServiceOnPostgres) -> None:
 async def gate_is_current(here: ServiceOnPostgres) -> bool:
     async with here.pool.acquire() as connection:
         return (await consent_ledger.read(connection, "demo", here.patient, machine_now())).current
+
+
+async def test_a_process_whose_database_is_set_back_under_it_believes_no_heartbeat_and_ends(
+    here: ServiceOnPostgres,
+) -> None:
+    consumer = Consumer(here.inbox, "nowhere:1", "0", wanted=frozenset({"ConsentsCurrent"}))
+    heartbeat = {"ce_type": "org.iop-hub.ConsentsCurrent", "ce_time": "2026-01-05T12:00:00Z"}
+    await consumer.take([raw(heartbeat, "", b"{}")])
+    await consumer._look()
+    await here.pool.execute("DELETE FROM offsets")
+    await here.pool.execute("DELETE FROM ledger")
+    with pytest.raises(offsets.DatabaseSetBack):
+        await consumer.take([raw(heartbeat, "", b"{}")])
+    with pytest.raises(offsets.DatabaseSetBack):
+        await consumer._look()
+    assert await here.count("ledger") == 0
+
+
+async def test_a_start_waits_for_kafka_and_says_so_once(
+    here: ServiceOnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.path.inbound.broker_watch.REACH_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(log, "_warned_at", {})
+    consumer = Consumer(here.inbox, "127.0.0.1:1", "0")
+    with capture_logs() as lines:
+        running = asyncio.create_task(consumer.run())
+        await asyncio.sleep(1.0)
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert [line["event"] for line in lines].count("waiting for Kafka: the consumer can't start") == 1
+    assert consumer.broker.wrong() == "Kafka consumer has not joined its group."
