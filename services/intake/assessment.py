@@ -7,7 +7,7 @@ from functools import cached_property
 
 from services.intake.evidence import Evidence, StandingAnswer, standing
 from services.intake.messages import StatedNeed
-from services.intake.table import Conditional, ConditionPart, Line, codes_of, lines
+from services.intake.table import Conditional, ConditionPart, Line, asks_needs, codes_asked, codes_of, lines
 
 
 @dataclass(frozen=True)
@@ -56,5 +56,7 @@ def support(row: Conditional, known: Assessment, values: Mapping[str, int] | Non
     """The codes by which the row holds (every line that does counts), or None where none holds. Asked of `values`, or
     of all that stands."""
     asked = known.values if values is None else values
+    if codes_asked(row.when).isdisjoint(asked) and not asks_needs(row.when):
+        return None
     holding: Sequence[Line] = [line for line in lines(row.when) if all(known.holds(part, asked) for part in line)]
     return codes_of(holding) if holding else None

@@ -7,6 +7,7 @@ another source removes no "yes" within its window.
 from base64 import urlsafe_b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2s
 from typing import NamedTuple
 
@@ -48,6 +49,7 @@ class StandingAnswer(NamedTuple):
     to_confirm: bool
 
 
+@lru_cache(maxsize=4096)
 def source_key(reference: str) -> str:
     """The short name of a source (Type/id) within one patient: 48 bits of its digest; empty for none."""
     return urlsafe_b64encode(blake2s(reference.encode(), digest_size=6).digest()).decode() if reference else ""
@@ -72,7 +74,7 @@ def _stated(findings: Iterable[ReportedFinding]) -> dict[str, tuple[Piece, ...]]
     """By code one piece of each source; where a source answers twice, the greater one."""
     by_source: dict[tuple[str, str], Piece] = {}
     for finding in findings:
-        piece = Piece(int(finding.at.timestamp()) // 60, finding.value, source_key(finding.evidence))
+        piece = _piece(finding)
         known = by_source.get((finding.code, piece.source))
         if known is None or (known.value, known.minute) < (piece.value, piece.minute):
             by_source[finding.code, piece.source] = piece
@@ -80,6 +82,10 @@ def _stated(findings: Iterable[ReportedFinding]) -> dict[str, tuple[Piece, ...]]
     for (code, _), piece in by_source.items():
         stated[code] = (*stated.get(code, ()), piece)
     return stated
+
+
+def _piece(finding: ReportedFinding) -> Piece:
+    return Piece(int(finding.at.timestamp()) // 60, finding.value, source_key(finding.evidence))
 
 
 def _is_restated(known: Piece, stated: Sequence[Piece]) -> bool:
@@ -96,8 +102,9 @@ def _as_known(piece: Piece, known: Sequence[Piece]) -> Piece:
 def _worth_storing(code: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """The newest first. An answer below every bound is left out where no rule asks for it: a "no" of a fact is stored
     where it is asked for, or beside a "yes" that it may outlast."""
-    window = window_of(code)
-    ordered = sorted(pieces, key=lambda each: (each.minute, each.value, each.source), reverse=True)
+    window, ordered = window_of(code), list(pieces)
+    if len(ordered) > 1:
+        ordered.sort(key=lambda each: (each.minute, each.value, each.source), reverse=True)
     if window.answer != "highest":
         return tuple(ordered)
     above = [each for each in ordered if band(code, each.value)]
@@ -106,6 +113,8 @@ def _worth_storing(code: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
 
 def _limited(evidence: Evidence) -> Evidence:
     """Within the limits of a state, whatever the order of arrival: of each code and band the newest stays longest."""
+    if _fits(evidence):
+        return evidence
     ranked = sorted((each for code in evidence for each in _ranked(code, evidence[code])), key=lambda each: each.order)
     taken: dict[str, int] = {}
     left: dict[str, list[Piece]] = {}
@@ -115,6 +124,16 @@ def _limited(evidence: Evidence) -> Evidence:
             taken[group] = taken.get(group, 0) + 1
             left.setdefault(each.code, []).append(each.piece)
     return {code: tuple(each for each in evidence[code] if each in left[code]) for code in sorted(left)}
+
+
+def _fits(evidence: Evidence) -> bool:
+    held: dict[str, int] = {}
+    for code, pieces in evidence.items():
+        group, most = _group(code)
+        held[group] = held.get(group, 0) + len(pieces)
+        if held[group] > most:
+            return False
+    return sum(held.values()) <= ALL_PIECES_MOST
 
 
 class _Ranked(NamedTuple):
@@ -141,14 +160,13 @@ def _group(code: str) -> tuple[str, int]:
     return instrument or code, SAFETY_PIECES_MOST if instrument or code in SAFETY_CODES else PIECES_MOST
 
 
-def new_findings(evidence: Evidence, findings: Sequence[ReportedFinding]) -> tuple[ReportedFinding, ...]:
-    """Those that bring a piece not known before: an EHR often sends all of them again, and older ones later."""
-    after = merged(evidence, findings)
-    return tuple(each for each in findings if _is_new(each, evidence, after))
+def new_findings(before: Evidence, after: Evidence, findings: Sequence[ReportedFinding]) -> tuple[ReportedFinding, ...]:
+    """Those that brought a piece not known before: an EHR often sends all of them again, and older ones later."""
+    return tuple(each for each in findings if _is_new(each, before, after))
 
 
 def _is_new(finding: ReportedFinding, before: Evidence, after: Evidence) -> bool:
-    (piece,) = _stated([finding])[finding.code]
+    piece = _piece(finding)
     return piece in after.get(finding.code, ()) and all(
         (each.minute, each.value) != (piece.minute, piece.value) or each.source not in ("", piece.source)
         for each in before.get(finding.code, ())

@@ -17,7 +17,8 @@ TRIGGERS = {each.reason: each for each in TABLE.trigger}
 
 def triggers(known: Assessment, new: Sequence[ReportedFinding]) -> list[Trigger]:
     """What the new findings raise, alone or together with those known; what was raised before is not raised again."""
-    held = {each.reason: each for each in TABLE.trigger if _new_support(each, known, new)}
+    found = {each.reason: _new_support(each, known, new) for each in TABLE.trigger} if new else {}
+    held = {reason: TRIGGERS[reason] for reason, support_found in found.items() if support_found}
     return [
         Trigger(
             category="safety",
@@ -25,7 +26,7 @@ def triggers(known: Assessment, new: Sequence[ReportedFinding]) -> list[Trigger]
             tier=each.tier,
             owner=each.owner,
             rule=TABLE.rule_version(each.rule),
-            signals=_signals(each, known, new),
+            signals=_signals(each, found[each.reason]),
         )
         for each in held.values()
         if each.under not in held
@@ -33,7 +34,12 @@ def triggers(known: Assessment, new: Sequence[ReportedFinding]) -> list[Trigger]
 
 
 def _new_support(trigger: SafetyTrigger, known: Assessment, new: Sequence[ReportedFinding]) -> list[ReportedFinding]:
-    return [each for each in new if _is_current(each, known) and _supports(trigger, known, each.code, each.value)]
+    asked = codes_asked(trigger.when)
+    return [
+        each
+        for each in new
+        if each.code in asked and _is_current(each, known) and _supports(trigger, known, each.code, each.value)
+    ]
 
 
 def _is_current(finding: ReportedFinding, known: Assessment) -> bool:
@@ -47,9 +53,8 @@ def _supports(trigger: SafetyTrigger, known: Assessment, code: str, value: int) 
     return by is not None and code in by
 
 
-def _signals(trigger: SafetyTrigger, known: Assessment, new: Sequence[ReportedFinding]) -> tuple[Signal, ...]:
+def _signals(trigger: SafetyTrigger, found: Sequence[ReportedFinding]) -> tuple[Signal, ...]:
     """The minimum: the reason, when, and where it stands. Not which question was answered how."""
-    found = _new_support(trigger, known, new)
     return tuple(dict.fromkeys(Signal(trigger.reason, each.at, each.evidence) for each in found))
 
 

@@ -131,6 +131,12 @@ def codes_asked(when: tuple[str, ...]) -> frozenset[str]:
     return codes_of(lines(when))
 
 
+@cache
+def asks_needs(when: tuple[str, ...]) -> bool:
+    """Whether a condition asks for a stated need."""
+    return any(part.stated for line in lines(when) for part in line)
+
+
 def codes_of(among: Sequence[Line]) -> frozenset[str]:
     return frozenset(part.code for line in among for part in line if part.code)
 

@@ -66,7 +66,8 @@ def medications_event(taken: tuple[ListedMedication, ...], moment: Moment[Settin
 def report_findings(state: State, command: messages.ReportFindings, moment: Moment[Settings]) -> list[messages.Emits]:
     """Safety, from the event alone; a state, where there is one, only keeps it from being raised twice."""
     known = Assessment((), merged({}, command.findings), moment.now)
-    found = safety.triggers(known, new_findings(state.evidence, command.findings))
+    after = merged(state.evidence, command.findings)
+    found = safety.triggers(known, new_findings(state.evidence, after, command.findings))
     return [*escalation.raise_or_update(state.escalations, found, moment, moment.settings.escalation)]
 
 
@@ -77,7 +78,7 @@ def record_assessment(
     known = known_of(after, moment)
     corrected = safety.corrected(state.escalations, known, sources(command), moment.now)
     still_open = _after(state.escalations, corrected)
-    found = safety.triggers(known, new_findings(state.evidence, command.findings))
+    found = safety.triggers(known, new_findings(state.evidence, after.evidence, command.findings))
     emitted = escalation.raise_or_update(still_open, found, moment, moment.settings.escalation)
     return [*corrected, *emitted, *place(after, moment)]
 
