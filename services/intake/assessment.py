@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from services.intake.evidence import Evidence, StandingAnswer, standing
 from services.intake.messages import StatedNeed
 from services.intake.table import Conditional, ConditionPart, Line, asks_needs, codes_asked, codes_of, lines
+
+PREGNANT, DELIVERY_DUE = "pregnant", "delivery-due"
+DAYS_AFTER_DUE = 14
+"""How long after its due date a pregnancy is still assumed (domain 2.7)."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +27,19 @@ class Assessment:
     @cached_property
     def standing(self) -> Mapping[str, StandingAnswer]:
         found = {code: standing(code, pieces, self.now) for code, pieces in self.evidence.items()}
+        if self._is_delivered(found.get(DELIVERY_DUE)):
+            found.pop(PREGNANT)
         return {code: each for code, each in found.items() if each is not None} | {
             code: StandingAnswer(1, old=False, to_confirm=False) for code in self.listed
         }
+
+    def _is_delivered(self, due: StandingAnswer | None) -> bool:
+        """Whether the due date is long past, of the pregnancy that is stated and not of an earlier one."""
+        stated = self.evidence.get(PREGNANT)
+        if due is None or not stated:
+            return False
+        ends_on = date.fromordinal(due.value) + timedelta(days=DAYS_AFTER_DUE)
+        return stated[0].at.date() <= ends_on < self.now.date()
 
     @cached_property
     def values(self) -> Mapping[str, int]:

@@ -1,7 +1,7 @@
 """Evidence stands until it is withdrawn: windows, sources, and the limits of what is remembered."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -86,6 +86,17 @@ def test_pregnancy_and_medication_stand_until_a_newer_answer_says_no() -> None:
         assert values_of(merged({}, [answer(code), no]), MONDAY + 2 * DAY) == {code: 0}
         assert values_of(merged({}, [no, answer(code)]), MONDAY + 2 * DAY) == {code: 0}
         assert Assessment((), merged({}, [answer(code)]), MONDAY + 31 * DAY).to_confirm([code]) == (code,)
+
+
+def test_a_pregnancy_ends_fourteen_days_after_its_due_date_and_not_by_an_earlier_one() -> None:
+    def stands(due_on: date, now: datetime) -> bool:
+        evidence = merged({}, [answer("pregnant"), answer("delivery-due", due_on.toordinal(), source="Observation/2")])
+        return "pregnant" in values_of(evidence, now)
+
+    due_on = date(2026, 2, 1)
+    assert stands(due_on, datetime(2026, 2, 15, 12, tzinfo=UTC))
+    assert not stands(due_on, datetime(2026, 2, 16, 12, tzinfo=UTC))
+    assert stands(date(2024, 2, 1), MONDAY)
 
 
 def test_history_stands_for_ever_whatever_is_said_later() -> None:

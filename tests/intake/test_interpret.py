@@ -296,6 +296,13 @@ def test_a_risk_level_is_read(keys: Keys, level: str, points: int) -> None:
     assert findings(keys, loinc("93374-7", valueString="High Risk")) == {"c-ssrs-risk": 3}
 
 
+def test_a_due_date_is_read_as_a_day(keys: Keys) -> None:
+    assert findings(keys, loinc("11778-8", valueDateTime="2026-03-01")) == {
+        "delivery-due": date(2026, 3, 1).toordinal()
+    }
+    assert findings(keys, loinc("11778-8", valueDateTime="2026")) == {"screen-unreadable": 1}
+
+
 def response(*items: Json, **changed: Any) -> Json:
     return {
         "resourceType": "QuestionnaireResponse",

@@ -2,12 +2,14 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from services.intake.assessment import DELIVERY_DUE
 from services.intake.table import TABLE
 from shared.edge.fhir.elements import codes_in, codings
 from shared.edge.json import Json
@@ -68,10 +70,21 @@ def asked_in(concept: Json | None) -> str | None:
 
 def points(asked: str, parent: Json, name: str = "value") -> Points:
     """What the answer in `value[x]` counts for this finding."""
+    if asked == DELIVERY_DUE:
+        return _day(parent, name)
     most = INSTRUMENTS.most.get(asked, 1)
     if asked in INSTRUMENTS.most:
         return _points(INSTRUMENTS.answers.get(_ANSWERS.get(asked, ""), {}), most, parent, name)
     return _points(INSTRUMENTS.answers["fact"], most, parent, name)
+
+
+def _day(parent: Json, name: str) -> Points:
+    """A date as its day number."""
+    text = next((parent[f"{name}{kind}"] for kind in ("DateTime", "Date") if f"{name}{kind}" in parent), None)
+    try:
+        return Points() if text is None else Points(date.fromisoformat(text[:10]).toordinal())
+    except ValueError:
+        return UNREADABLE
 
 
 def item_points(item: str, parent: Json) -> int | None:
