@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from services.intake.evidence import Evidence, StandingAnswer, standing
@@ -38,8 +38,8 @@ class Assessment:
         stated = self.evidence.get(PREGNANT)
         if due is None or not stated:
             return False
-        ends_on = date.fromordinal(due.value) + timedelta(days=DAYS_AFTER_DUE)
-        return stated[0].at.date() <= ends_on < self.now.date()
+        last_day = due.value + DAYS_AFTER_DUE
+        return stated[0].at.toordinal() <= last_day < self.now.toordinal()
 
     @cached_property
     def values(self) -> Mapping[str, int]:

@@ -101,12 +101,14 @@ def test_a_part_that_answers_no_more_is_started_again(tmp_path: Path) -> None:
 
 
 def test_a_configuration_that_cannot_be_is_said_in_its_own_words(tmp_path: Path) -> None:
-    says = (
+    prints = (
         """print('{"event": "clients.toml: client.lab.key is missing", "error": "ConfigurationError"}', flush=True)"""
     )
     supervisor = Supervisor(lambda line: None)
     with pytest.raises(CannotContinueError, match=r"^part can't run as configured: clients.toml: client.lab.key is"):
-        supervisor.start([part(tmp_path, f"{says}; raise SystemExit(78)", ready=lambda: False, ready_seconds_max=30.0)])
+        supervisor.start(
+            [part(tmp_path, f"{prints}; raise SystemExit(78)", ready=lambda: False, ready_seconds_max=30.0)]
+        )
     supervisor.stop()
 
 

@@ -97,6 +97,7 @@ def test_a_pregnancy_ends_fourteen_days_after_its_due_date_and_not_by_an_earlier
     assert stands(due_on, datetime(2026, 2, 15, 12, tzinfo=UTC))
     assert not stands(due_on, datetime(2026, 2, 16, 12, tzinfo=UTC))
     assert stands(date(2024, 2, 1), MONDAY)
+    assert stands(date.max, MONDAY)
 
 
 def test_history_stands_for_ever_whatever_is_said_later() -> None:
