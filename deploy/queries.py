@@ -4,7 +4,7 @@ Every connection is read-only, except those of `iop ledger reopen` and `iop cons
 change rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,13 +13,14 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from shared.events.intake import ConsentGiven
+from shared.events.intake import ConsentDenied, ConsentGiven
 
 CONNECT_SECONDS_MOST = 10.0
 # A server that dies in the middle of an answer leaves asyncpg saying InternalClientError.
 DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 Connection = Any
 """An asyncpg connection; asyncpg carries no types of its own."""
+Stated = ConsentGiven | ConsentDenied
 ConsentName = tuple[str, str, str]
 """A consent: its program, the patient's key and its id."""
 
@@ -64,10 +65,14 @@ CONSENT_DECISIONS = """SELECT program, key, content FROM journal
     WHERE event LIKE '%Consent%' AND outcome = 'decided' ORDER BY sequence"""
 # The partitions of which records were lost, locked.
 LOCK_LOST = "SELECT partition FROM ledger WHERE lost FOR UPDATE"
-# Every consent that aftercare knows, locked; without a body once it is revoked.
-LOCK_CONSENTS = "SELECT program, patient, consent_id, body FROM consents FOR UPDATE"
+# Every consent and denial that aftercare knows, locked.
+LOCK_CONSENTS = "SELECT program, patient, consent_id, body, denies, revoked FROM consents FOR UPDATE"
 # Close a consent as a revocation does: nothing revives it.
-CLOSE = "UPDATE consents SET body = NULL WHERE program = $1 AND patient = $2 AND consent_id = $3"
+CLOSE = "UPDATE consents SET revoked = true WHERE program = $1 AND patient = $2 AND consent_id = $3"
+# Enter a denial that was lost.
+DENY = """INSERT INTO consents (program, patient, consent_id, emitted_at, body, denies)
+    VALUES ($1, $2, $3, $4, $5, true)
+    ON CONFLICT (patient, consent_id, program) DO UPDATE SET body = excluded.body, denies = true, revoked = false"""
 # Forget a consent: the same one may come again.
 FORGET = "DELETE FROM consents WHERE program = $1 AND patient = $2 AND consent_id = $3"
 # Open the gate: no partition counts as lost any more.
@@ -253,18 +258,29 @@ async def lock_lost(writable: Connection) -> list[int]:
     return [row["partition"] for row in await writable.fetch(LOCK_LOST)]
 
 
-async def lock_consents(writable: Connection) -> dict[ConsentName, ConsentGiven | None]:
+async def lock_consents(writable: Connection) -> dict[ConsentName, Stated | None]:
     """Every consent that aftercare knows, locked until the transaction ends; None once it is revoked."""
     rows = await writable.fetch(LOCK_CONSENTS)
-    return {(row["program"], row["patient"], row["consent_id"]): _consent(row["body"]) for row in rows}
+    return {(row["program"], row["patient"], row["consent_id"]): _stated(row) for row in rows}
 
 
-async def reopen(writable: Connection, closed: Iterable[ConsentName], forgotten: Iterable[ConsentName]) -> None:
-    """Close and forget these consents, and open the gate."""
+async def reopen(
+    writable: Connection,
+    closed: Iterable[ConsentName],
+    forgotten: Iterable[ConsentName],
+    denied: Mapping[ConsentName, ConsentDenied],
+) -> None:
+    """Close and forget these consents, enter these denials, and open the gate."""
     await writable.executemany(CLOSE, closed)
     await writable.executemany(FORGET, forgotten)
+    rows = [(*name, each.denied_at, msgspec.json.encode(each).decode()) for name, each in denied.items()]
+    await writable.executemany(DENY, rows)
     await writable.execute(OPEN)
 
 
-def _consent(body: str | None) -> ConsentGiven | None:
-    return None if body is None else msgspec.json.decode(body, type=ConsentGiven)
+def _stated(row: Mapping[str, Any]) -> Stated | None:
+    if row["revoked"]:
+        return None
+    if row["denies"]:
+        return msgspec.json.decode(row["body"], type=ConsentDenied)
+    return msgspec.json.decode(row["body"], type=ConsentGiven)

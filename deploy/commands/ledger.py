@@ -7,7 +7,7 @@ it; only an equal one stays, and only then does the gate open. Reopening never a
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -19,9 +19,9 @@ from deploy import hubfile, queries
 from deploy.commands.common import DEFAULT_DATA, Data, database, out
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
-from deploy.queries import ConsentName, Partition
+from deploy.queries import ConsentName, Partition, Stated
 from shared.events.catalogue import PARTITIONS
-from shared.events.intake import ConsentGiven
+from shared.events.intake import ConsentDenied, ConsentGiven
 from shared.path.transaction.consent_ledger import AGE_SECONDS_MOST
 
 commands = typer.Typer(help="What the consent gate knows, and how current that is.", no_args_is_help=True)
@@ -42,29 +42,40 @@ class Audit:
     """Active, but with another content: forgotten until it is sent again."""
     not_consumed: tuple[ConsentName, ...] = ()
     """Active, and unknown to aftercare."""
+    denied: Mapping[ConsentName, ConsentDenied] = field(default_factory=dict)
+    """Denials unknown to aftercare: entered, for they close."""
 
 
-def audit(
-    known: Mapping[ConsentName, ConsentGiven | None], decided: Mapping[ConsentName, ConsentGiven | None]
-) -> Audit:
+def audit(known: Mapping[ConsentName, Stated | None], decided: Mapping[ConsentName, Stated | None]) -> Audit:
     """Compare what aftercare knows with what intake decided last. None is a consent that was revoked. Pure."""
     active = {name: consent for name, consent in known.items() if consent is not None}
     return Audit(
         same=tuple(name for name, consent in active.items() if decided.get(name) == consent),
         ended=tuple(name for name in active if decided.get(name) is None),
-        changed=tuple(name for name, consent in active.items() if decided.get(name) not in (None, consent)),
-        not_consumed=tuple(name for name, consent in decided.items() if consent is not None and name not in known),
+        changed=tuple(
+            name
+            for name, consent in active.items()
+            if isinstance(decided.get(name), ConsentGiven) and decided[name] != consent
+        ),
+        not_consumed=tuple(
+            name for name, each in decided.items() if isinstance(each, ConsentGiven) and name not in known
+        ),
+        denied={
+            name: each for name, each in decided.items() if isinstance(each, ConsentDenied) and known.get(name) != each
+        },
     )
 
 
-def decisions(rows: Iterable[tuple[str, str, str]]) -> dict[ConsentName, ConsentGiven | None]:
+def decisions(rows: Iterable[tuple[str, str, str]]) -> dict[ConsentName, Stated | None]:
     """The last decision about each consent, from rows (program, key, commands) of intake's journal, in their order."""
-    last: dict[ConsentName, ConsentGiven | None] = {}
+    last: dict[ConsentName, Stated | None] = {}
     for program, key, content in rows:
         for command in msgspec.json.decode(content):
             match command:
                 case {"type": "RecordConsent", "consent_id": str(identity)}:
                     last[program, key, identity] = msgspec.convert(command, type=ConsentGiven)
+                case {"type": "DenyConsent", "consent_id": str(identity)}:
+                    last[program, key, identity] = msgspec.convert(command, type=ConsentDenied)
                 case {"type": "RevokeConsent", "consent_id": str(identity)}:
                     last[program, key, identity] = None
     return last
@@ -111,6 +122,7 @@ def reopen(
         ("revoked or unknown to intake, closed for good", found.ended),
         ("changed, forgotten until the EHR sends it again", found.changed),
         ("not consumed, waits until the EHR sends it again", found.not_consumed),
+        ("a denial, entered", tuple(found.denied)),
     ):
         for _, patient, identity in names:
             out.print(f"Consent/{identity} of Patient/{patient}: {what}", markup=False)
@@ -140,7 +152,7 @@ async def _reopen(hub: Hub, *, dry_run: bool) -> Audit:
                 raise CannotContinueError("no records were lost: there is nothing to reopen")
             known = await queries.lock_consents(aftercare)
             found = audit(known, decisions(await queries.consent_decisions(intake)))
-            await queries.reopen(aftercare, closed=found.ended, forgotten=found.changed)
+            await queries.reopen(aftercare, closed=found.ended, forgotten=found.changed, denied=found.denied)
             if dry_run:
                 raise _DryRunError
     except _DryRunError:

@@ -111,6 +111,8 @@ def consent(
         category=[fhir.concept(codes.ACT, "IDSCL")],
         patient=_to(subject),
         dateTime=at.isoformat(),
+        performer=[_to(subject)],
+        organization=[fhir.logical(codes.ROLE, "program")],
         policyRule=fhir.concept(codes.ACT, "42CFRPart2"),
         provision={
             "type": "permit",

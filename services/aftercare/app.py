@@ -7,7 +7,7 @@ import msgspec
 from services.aftercare import feeds, form
 from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
-from services.aftercare.messages import Commands, ConsentGiven, ConsentRevoked, Internal
+from services.aftercare.messages import Commands, ConsentDenied, ConsentGiven, ConsentRevoked, Internal
 from services.aftercare.settings import Settings
 from services.aftercare.state import UPCAST, VERSION, State, due, evolve
 from shared.path.service import PATIENT, Decider, Service
@@ -27,7 +27,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 decide=decide,
                 evolve=evolve,
                 due=due,
-                urgent=(ConsentGiven, ConsentRevoked),
+                urgent=(ConsentGiven, ConsentDenied, ConsentRevoked),
                 upcast=UPCAST,
             )
         },

@@ -19,6 +19,7 @@ from shared.events.escalation import (
     EscalationEvent,
 )
 from shared.events.intake import (
+    ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
     ConsentsCurrent,
@@ -45,6 +46,7 @@ __all__ = [
     "AskReferral",
     "Commands",
     "CompleteFollowUp",
+    "ConsentDenied",
     "ConsentGiven",
     "ConsentRevoked",
     "ConsentsCurrent",
@@ -106,6 +108,7 @@ Consumes = (
     | EpisodeAdmitted
     | EpisodeDischarged
     | ConsentGiven
+    | ConsentDenied
     | ConsentRevoked
     | ConsentsCurrent
     | Internal

@@ -9,6 +9,7 @@ import msgspec
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
+    ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
     ContactKnown,
@@ -188,7 +189,7 @@ def evolve(state: State, event: Event | Command) -> State:
             return _with(state, identified=True)
         case ContactKnown():
             return _contact_known(state, event)
-        case ConsentGiven() | ConsentRevoked():
+        case ConsentGiven() | ConsentDenied() | ConsentRevoked():
             return _with(state, consent_version=state.consent_version + 1)
         case EpisodeAdmitted() if begins(state, event):
             return _with(state, episode=InCare(event.episode_id, event.track, event.flags[:FLAGS_MOST]))

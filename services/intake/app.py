@@ -1,13 +1,17 @@
 """Composition root: `python -m services.intake.app`."""
 
+from collections.abc import Mapping
+
+import msgspec
+
 from services.intake.decide import decide, react
 from services.intake.edge import edge
-from services.intake.messages import Commands, Internal, RecordConsent, ReportFindings, RevokeConsent
+from services.intake.messages import Commands, DenyConsent, Internal, RecordConsent, ReportFindings, RevokeConsent
 from services.intake.settings import Settings
 from services.intake.state import UPCAST, VERSION, State, due, evolve
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform.keys import Keys
-from shared.platform.settings import load
+from shared.platform.settings import Process, load, partners
 from shared.process import ServiceAssembly, main
 
 
@@ -22,7 +26,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 decide=decide,
                 evolve=evolve,
                 due=due,
-                urgent=(RecordConsent, RevokeConsent, ReportFindings),
+                urgent=(RecordConsent, DenyConsent, RevokeConsent, ReportFindings),
                 upcast=UPCAST,
             )
         },
@@ -33,8 +37,17 @@ def assemble(keys: Keys) -> ServiceAssembly:
     return ServiceAssembly(
         service=service,
         edge=edge(keys),
-        settings=lambda process: load(process.deploy, "intake", Settings),
+        settings=settings,
     )
+
+
+def settings(process: Process) -> Mapping[str, Settings]:
+    """Each program's numbers, with its partners."""
+    known = partners(process.deploy).values()
+    return {
+        program: msgspec.structs.replace(each, partners=tuple(one for one in known if program in one.programs))
+        for program, each in load(process.deploy, "intake", Settings).items()
+    }
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from shared.events.escalation import (
     EscalationUpdated,
 )
 from shared.events.intake import (
+    ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
     ConsentsCurrent,
@@ -44,11 +45,13 @@ __all__ = [
     "AcknowledgeEscalation",
     "Commands",
     "CompleteReview",
+    "ConsentDenied",
     "ConsentGiven",
     "ConsentRevoked",
     "ConsentsCurrent",
     "Consumes",
     "DeathWithdrawn",
+    "DenyConsent",
     "Digest",
     "Discharge",
     "Emits",
@@ -159,6 +162,16 @@ class RecordConsent(Command, frozen=True, kw_only=True, tag=True):
     expires_at: datetime | None = None
 
 
+class DenyConsent(Command, frozen=True, kw_only=True, tag=True):
+    """The patient's no, or a yes narrower than can be understood: to these partners, for these purposes, all where none
+    is named."""
+
+    consent_id: str
+    recipients: tuple[str, ...]
+    purposes: tuple[str, ...]
+    denied_at: datetime
+
+
 class RevokeConsent(Command, frozen=True, kw_only=True, tag=True):
     consent_id: str
 
@@ -244,6 +257,7 @@ Commands = (
     | ReportDeath
     | WithdrawDeath
     | RecordConsent
+    | DenyConsent
     | RevokeConsent
     | RecordMedications
     | RecordConditions
@@ -275,6 +289,7 @@ Emits = (
     | EpisodeDischarged
     | MedicationsRecorded
     | ConsentGiven
+    | ConsentDenied
     | ConsentRevoked
     | ConsentsCurrent
     | PlacementReviewRequested

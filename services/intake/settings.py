@@ -2,6 +2,7 @@
 
 import msgspec
 
+from shared.rules.consent import Partner
 from shared.rules.escalation import Times
 from shared.rules.staff import Staff
 
@@ -54,3 +55,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int
     """How long a closed placement stays in the state, once nothing of it is open."""
     week: Week
+    partners: tuple[Partner, ...] = ()
+    """The program's, of partners.toml: a Consent is answered with what it opens for each."""

@@ -157,9 +157,9 @@ def require_presentable(parameters: Parameters) -> None:
 
 
 def preferred(request: Request) -> str:
-    """What `Prefer: return=` asks to be answered: minimal, representation (the default) or OperationOutcome."""
+    """What `Prefer: return=` asks for: minimal, representation or OperationOutcome; empty without a preference."""
     wishes = [each.strip() for each in request.headers.get("prefer", "").replace(";", ",").split(",")]
-    return next((each.partition("=")[2] for each in wishes if each.startswith("return=")), "representation")
+    return next((each.partition("=")[2] for each in wishes if each.startswith("return=")), "")
 
 
 def version_headers(resource: Json) -> dict[str, str]:

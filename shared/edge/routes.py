@@ -106,9 +106,10 @@ async def _represented(
     status, wish = int(answered.status.split(" ", 1)[0]), preferred(request)
     if wish == "minimal":
         return Response(b"", status, headers)
-    if wish == "OperationOutcome":
-        return answer(answered.outcome or outcome([]), status, headers)
     kind, name = str(answered.location).split("/")[:2]
+    taken = dependencies.submissions.edge.takes.get(kind)
+    if wish == "OperationOutcome" or (wish == "" and taken is not None and taken.explained):
+        return answer(answered.outcome or outcome([]), status, headers)
     try:
         resource = await dependencies.reader.one(kind, name, caller)
     except HttpRefusal:

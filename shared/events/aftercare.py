@@ -7,6 +7,8 @@ from uuid import NAMESPACE_URL
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource, name_id
 
+THE_PATIENTS_NO = frozenset({"consent-revoked", "consent-denied"})
+"""Reasons for which nobody is asked to obtain a consent."""
 BY_A_PERSON = frozenset({"reached", "not-reached"})
 """Outcomes of a contact that was made; any other ends it unmade."""
 
@@ -189,8 +191,8 @@ class ReferralSent(ReferralEvent, frozen=True, kw_only=True):
 class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
     """On hold: no living consent permits it, or the Patient lacks what the partner requires.
 
-    The case manager has the Task. At `until` a consent begins that will permit it: the hub tries again then. An earlier
-    send that was permitted then and not answered may have been received.
+    The case manager has the Task, unless the patient has said no. At `until` a consent begins that will permit it: the
+    hub tries again then. An earlier send, permitted then and not answered, may have been received.
     """
 
     status: ClassVar[str] = "on-hold"
@@ -203,8 +205,9 @@ class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
     def write(self, patient: str) -> list[Resource]:
         task = self._task(patient) | {
             "statusReason": fhir.concept(codes.DISCLOSURE, self.reason),
-            "requester": fhir.logical(codes.ROLE, "case-manager"),
         }
+        if self.reason not in THE_PATIENTS_NO:
+            task["requester"] = fhir.logical(codes.ROLE, "case-manager")
         if self.may_have_been_received:
             task["statusReason"]["text"] = "May have been received."
             task["input"].append({"type": fhir.concept(codes.INPUT, "may-have-been-received"), "valueBoolean": True})

@@ -92,6 +92,9 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     ),
     CatalogueEntry(intake.ConsentGiven, INTAKE_EVENTS, "intake", "Consent", ("aftercare",), intake.read_consent_given),
     CatalogueEntry(
+        intake.ConsentDenied, INTAKE_EVENTS, "intake", "Consent", ("aftercare",), intake.read_consent_denied
+    ),
+    CatalogueEntry(
         intake.ConsentRevoked, INTAKE_EVENTS, "intake", "Consent", ("aftercare",), intake.read_consent_revoked
     ),
     CatalogueEntry(

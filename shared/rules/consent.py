@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, assert_never
 
 import msgspec
 
-from shared.events.intake import ConsentGiven
+from shared.events.intake import ConsentDenied, ConsentGiven
 
 PartnerKind = Literal[
     "program-ehr", "treating-provider", "alumni-group", "recovery-residence", "court-or-probation", "mutual-help-group"
@@ -54,14 +54,19 @@ class Withheld:
 
 LACKS = "patient-lacks-"
 """Before the name of a field that the partner can't do without: the consent permits it, the Patient has none."""
+Consent = ConsentGiven | ConsentDenied
 
 
 def may_disclose(
-    consents: Sequence[ConsentGiven], partner: Partner, program: str, now: datetime
+    consents: Sequence[Consent],
+    partner: Partner,
+    program: str,
+    now: datetime,
+    revoked: Sequence[ConsentGiven] = (),
 ) -> Permitted | Withheld:
     """Whether this partner may be told now of a patient of this program.
 
-    `consents` are the patient's unrevoked ones, `now` is clinic time.
+    `consents` are the patient's unrevoked ones, `revoked` the others, which open nothing; `now` is clinic time.
     """
     if program not in partner.programs:
         return Withheld("partner-of-another-program")
@@ -71,44 +76,91 @@ def may_disclose(
         case "mutual-help-group":
             return Withheld("mutual-help-receives-nothing")
         case "treating-provider" | "alumni-group" | "recovery-residence" | "court-or-probation":
-            return _by_consent(consents, partner, now)
+            return _by_consent(consents, revoked, partner, now)
         case _:
             assert_never(partner.kind)
 
 
-def _by_consent(consents: Sequence[ConsentGiven], partner: Partner, now: datetime) -> Permitted | Withheld:
-    """The newest consent that covers it permits it; else the soonest that will; else the newest says why not."""
-    naming = sorted(
-        (each for each in consents if partner.identifier in each.recipients),
-        key=lambda each: (each.given_at, each.consent_id),
-        reverse=True,
+def _by_consent(
+    consents: Sequence[Consent], revoked: Sequence[ConsentGiven], partner: Partner, now: datetime
+) -> Permitted | Withheld:
+    """The newest that is about this partner and purpose decides alone: a newer no, or a narrower yes, closes what older
+    ones opened. Else the soonest moment from which one will permit it, else why not."""
+    about = [each for each in consents if is_about(each, partner)]
+    answer = _decided(about, partner, now)
+    if isinstance(answer, Permitted):
+        return answer
+    for at in sorted({begins for each in about if (begins := _begins(each)) > now}):
+        if isinstance(_decided(about, partner, at), Permitted):
+            return Withheld("consent-not-yet-in-force", at)
+    latest = max((_signed(each) for each in about), default=None)
+    if any(is_about(each, partner) and (latest is None or each.given_at >= latest) for each in revoked):
+        return Withheld("consent-revoked")
+    if answer is not None:
+        return answer
+    return Withheld(_why_none(consents, about, partner))
+
+
+def _why_none(consents: Sequence[Consent], about: Sequence[Consent], partner: Partner) -> str:
+    ahead = [(_signed(each), _by_one(each, partner, _begins(each))) for each in about]
+    reasons = [(signed, each.reason) for signed, each in ahead if isinstance(each, Withheld)]
+    if reasons:
+        return max(reasons)[1]
+    named = any(isinstance(each, ConsentGiven) and partner.identifier in each.recipients for each in consents)
+    return "consent-for-another-purpose" if named else "no-consent-names-this-partner"
+
+
+def is_about(consent: Consent, partner: Partner) -> bool:
+    """Whether it is about this partner and this purpose. A denial that names none is about all."""
+    if isinstance(consent, ConsentGiven):
+        return partner.identifier in consent.recipients and partner.purpose in consent.purposes
+    return partner.identifier in (consent.recipients or (partner.identifier,)) and partner.purpose in (
+        consent.purposes or (partner.purpose,)
     )
-    answers = [_by_one(consent, partner, now) for consent in naming]
-    permitted = next((each for each in answers if isinstance(each, Permitted)), None)
-    if permitted is not None:
-        return permitted
-    begins = min((each.until for each in answers if isinstance(each, Withheld) and each.until), default=None)
-    if begins is not None:
-        return Withheld("consent-not-yet-in-force", begins)
-    return next(iter(answers), Withheld("no-consent-names-this-partner"))
 
 
-def _by_one(consent: ConsentGiven, partner: Partner, now: datetime) -> Permitted | Withheld:
-    """What this consent permits at the first moment from now on at which it is in force."""
-    begins = max(consent.given_at, consent.starts_at or consent.given_at)
-    if consent.expires_at is not None and consent.expires_at <= max(begins, now):
+def _decided(about: Sequence[Consent], partner: Partner, at: datetime) -> Permitted | Withheld | None:
+    """What the newest one in force at this moment says; of several of the same instant the narrowest."""
+    begun = [each for each in about if _begins(each) <= at]
+    newest = max((_signed(each) for each in begun), default=None)
+    answers = [_by_one(each, partner, at) for each in begun if _signed(each) == newest]
+    return min(answers, key=_width, default=None)
+
+
+def _width(answer: Permitted | Withheld) -> tuple[object, ...]:
+    if isinstance(answer, Withheld):
+        return (0, answer.reason)
+    until = answer.until.timestamp() if answer.until else float("inf")
+    return (1, len(answer.fields), until, answer.fields, answer.consent_id or "")
+
+
+def _signed(consent: Consent) -> datetime:
+    return consent.given_at if isinstance(consent, ConsentGiven) else consent.denied_at
+
+
+def _begins(consent: Consent) -> datetime:
+    """A no is in force at once, whatever time it bears."""
+    if isinstance(consent, ConsentDenied):
+        return _ALWAYS
+    return max(consent.given_at, consent.starts_at or consent.given_at)
+
+
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
+
+
+def _by_one(consent: Consent, partner: Partner, at: datetime) -> Permitted | Withheld:
+    """What this consent alone permits at a moment at which it is in force."""
+    if isinstance(consent, ConsentDenied):
+        return Withheld("consent-denied")
+    if consent.expires_at is not None and consent.expires_at <= at:
         return Withheld("consent-expired")
-    if consent.expires_at is None and not _may_last(partner):
+    if consent.expires_at is None and not _may_last(consent, partner):
         return Withheld("consent-without-expiry")
-    if partner.purpose not in consent.purposes:
-        return Withheld("consent-for-another-purpose")
     fields = tuple(each for each in partner.fields if each in consent.fields)
     if not set(partner.required) <= set(fields):
         return Withheld("consent-lacks-a-field")
-    if begins > now:
-        return Withheld("consent-not-yet-in-force", begins)
     return Permitted(consent.consent_id, fields, consent.expires_at)
 
 
-def _may_last(partner: Partner) -> bool:
-    return partner.kind == "treating-provider" and partner.purpose in TREATMENT_PAYMENT_OPERATIONS
+def _may_last(consent: ConsentGiven, partner: Partner) -> bool:
+    return partner.kind == "treating-provider" and set(consent.purposes) <= TREATMENT_PAYMENT_OPERATIONS

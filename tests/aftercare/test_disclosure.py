@@ -2,14 +2,15 @@
 
 import json
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 import pytest
 
-from services.aftercare.messages import ConsentRevoked
+from services.aftercare.messages import ConsentDenied, ConsentRevoked
 from shared.edge.outcome import HttpRefusal
-from shared.events import fhir
+from shared.events import codes, fhir
 from tests.aftercare.running import (
     ADMITTED,
     DISCHARGED,
@@ -47,8 +48,31 @@ async def test_on_hold_without_a_consent_sent_when_it_comes_withheld_after_it_is
     )
     assert len(aftercare.partner.received) == 1
 
+    (alumni,) = [each for each in await aftercare.read("Task", status="on-hold") if _goes_to(each, "riverbend-alumni")]
+    assert fhir.code_of(alumni["statusReason"]) == "consent-revoked"
+    assert "requester" not in alumni, "nobody is asked to obtain a consent that was revoked"
     outcomes = [each["subtype"][0]["code"] for each in await aftercare.read("AuditEvent")]
     assert sorted(outcomes) == ["made", "withheld", "withheld", "withheld"]
+
+
+def _goes_to(task: dict[str, Any], partner: str) -> bool:
+    return bool(task.get("owner") == fhir.logical(codes.PARTNER, partner))
+
+
+async def test_a_no_that_comes_while_the_partner_is_away_is_heard(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.learn(consent(str(uuid4()), "riverbend-house"))
+    denied = ConsentDenied(consent_id=str(uuid4()), recipients=(), purposes=(), denied_at=DISCHARGED)
+    await aftercare.learn(denied)
+    await aftercare.post(asking(aftercare, "riverbend-house", "recovery-residence"))
+    await aftercare.until_tasks(("riverbend-house", "on-hold"))
+    (task,) = await aftercare.read("Task")
+    assert (fhir.code_of(task["statusReason"]), "requester" in task) == ("consent-denied", False)
+    assert aftercare.partner.received == []
+    again = consent(str(uuid4()), "riverbend-house")
+    await aftercare.learn(msgspec.structs.replace(again, given_at=DISCHARGED + timedelta(seconds=1)))
+    aftercare.set_clock(DISCHARGED + timedelta(days=1))
+    await aftercare.until_tasks(("riverbend-house", "requested"))
 
 
 async def test_a_consent_that_begins_later_is_waited_for(aftercare: Aftercare) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from deploy import hubfile
 from deploy.hubfile import Hub
-from services.intake.decide.recording import consent_given
-from services.intake.messages import RecordConsent, RevokeConsent
+from services.intake.decide.recording import consent_denied, consent_given
+from services.intake.messages import DenyConsent, RecordConsent, RevokeConsent
 from shared.events.catalogue import PARTITIONS
 from shared.events.envelope import Command, Event
 from shared.events.intake import ConsentRevoked
@@ -136,7 +136,21 @@ async def test_a_consent_narrowed_meanwhile_opens_nothing_until_it_comes_again(d
 
     assert (await databases.known()).consents == ()
     await databases.aftercare_consumed(consent_given(narrowed))
-    assert [each.fields for each in (await databases.known()).consents] == [("name",)]
+    assert (await databases.known()).consents == (consent_given(narrowed),)
+
+
+async def test_a_denial_that_was_lost_is_entered_from_intakes_journal(databases: Databases) -> None:
+    stands = consent("stands")
+    denial = DenyConsent(consent_id="no", recipients=(), purposes=(), denied_at=MONDAY + timedelta(days=1))
+    await databases.intake_decided(stands)
+    await databases.intake_decided(denial)
+    await databases.aftercare_consumed(consent_given(stands))
+    await databases.lose()
+
+    emitted = databases.reopen()
+
+    assert set((await databases.known()).consents) == {consent_given(stands), consent_denied(denial)}
+    assert f"Consent/no of Patient/{PATIENT}: a denial, entered" in emitted
 
 
 async def test_a_revoked_consent_that_was_heard_stays_revoked(databases: Databases) -> None:

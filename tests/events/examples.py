@@ -176,6 +176,9 @@ EXAMPLES: tuple[Event, ...] = (
         starts_at=MONDAY,
         expires_at=NEXT_YEAR,
     ),
+    intake.ConsentDenied(
+        consent_id=named("denial"), recipients=("riverbend-alumni",), purposes=("alumni",), denied_at=NEXT_MONDAY
+    ),
     intake.ConsentRevoked(consent_id=named("consent"), revoked_at=NEXT_MONDAY),
     intake.ConsentsCurrent(),
     intake.PlacementReviewRequested(
@@ -270,6 +273,8 @@ EXAMPLES: tuple[Event, ...] = (
     ),
     technical.DeliveryParked(**_TECHNICAL),
     technical.DeliveryRedriven(**_TECHNICAL),
+    technical.ConsumerStopped(**_TECHNICAL),
+    technical.StraysStored(**_TECHNICAL),
 )
 
 

@@ -43,7 +43,7 @@ def intake(
     assemble += [medication(who, rxnorm, since) for rxnorm, since in (medications or {}).items()]
     assemble += [condition(who, code, at) for code in conditions]
     assemble += [coverage(who)]
-    assemble += [{**each, "patient": {"reference": who}} for each in consents]
+    assemble += [{**each, "patient": {"reference": who}, "performer": [{"reference": who}]} for each in consents]
     assemble += [referral(who, at)] if referred else []
     return transaction(*assemble, named=f"{mrn}:{at.isoformat()}")
 
@@ -161,6 +161,8 @@ def consent(
         "category": [{"coding": [{"system": codes.ACT, "code": "IDSCL"}]}],
         "patient": {"reference": who},
         "dateTime": given,
+        "performer": [{"reference": who}],
+        "organization": [{"identifier": {"system": codes.ROLE, "value": "program"}}],
         "policyRule": {"coding": [{"system": codes.ACT, "code": "42CFRPart2"}]},
         "provision": {
             "type": "permit",

@@ -236,7 +236,7 @@ async def test_a_consent_that_an_update_closed_is_not_opened_again_by_its_id(int
     await intake.put({**stored, "provision": {**stored["provision"], "type": "deny"}})
     with pytest.raises(HttpRefusal, match=r"business-rule at Consent.status"):
         await intake.put(stored)
-    assert (await intake.emitted())[-1] == "ConsentRevoked"
+    assert (await intake.emitted())[-1] == "ConsentDenied"
 
 
 async def test_a_consent_is_narrowed_by_an_update_and_stays_open(intake: ServiceOnPostgres) -> None:

@@ -1,4 +1,4 @@
-"""Foreign FHIR read closely: what a Consent opens, which medication, whose score, how old."""
+"""Foreign FHIR read closely: which medication, whose score, how old."""
 
 import json
 from collections.abc import Sequence
@@ -62,91 +62,6 @@ def interpreted(keys: Keys, *resources: Json, method: str = "POST", before: Json
 def one(commands: Sequence[Command], kind: type[Any]) -> Any:
     (found,) = [each for each in commands if isinstance(each, kind)]
     return found
-
-
-# Consent
-
-
-def consent(**changed: Any) -> Json:
-    whole = bundles.consent("riverbend-alumni", who=WHO)
-    return {**whole, **changed}
-
-
-def provision(**changed: Any) -> Json:
-    return {**consent()["provision"], **changed}
-
-
-def test_a_consent_that_names_a_partner_opens_exactly_what_it_says(keys: Keys) -> None:
-    given = one(commands_of(keys, consent()), w.RecordConsent)
-    assert (given.recipients, given.purposes, given.fields) == (("riverbend-alumni",), ("alumni",), ("name", "phone"))
-    assert given.given_at.astimezone(UTC) == datetime(2026, 1, 5, 5, 0, tzinfo=UTC)
-    assert given.expires_at.astimezone(UTC) == datetime(2027, 1, 6, 5, 0, tzinfo=UTC)
-
-
-def test_a_partner_may_be_named_through_an_organization_in_the_same_bundle(keys: Keys) -> None:
-    organization = {
-        "fullUrl": "urn:uuid:11111111-0000-4000-8000-000000000001",
-        "resourceType": "Organization",
-        "name": "Alumni",
-        "identifier": [{"system": codes.PARTNER, "value": "riverbend-alumni"}],
-    }
-    actor = {**consent()["provision"]["actor"][0], "reference": {"reference": organization["fullUrl"]}}
-    given = one(commands_of(keys, organization, consent(provision=provision(actor=[actor]))), w.RecordConsent)
-    assert given.recipients == ("riverbend-alumni",)
-
-
-_ROLE_CST = {"coding": [{"system": codes.PARTICIPATION, "code": "CST"}]}
-_NAMED = {"identifier": {"system": codes.PARTNER, "value": "riverbend-alumni"}}
-_ROLE = {"coding": [{"system": codes.PARTICIPATION, "code": "IRCP"}]}
-_ACTOR = {"role": _ROLE, "reference": _NAMED}
-_MODIFIER = {"url": "http://example.org/not-this-one", "valueBoolean": True}
-OPENS_NOTHING = {
-    "deny": consent(provision=provision(type="deny")),
-    "nested": consent(provision=provision(provision=[{"type": "deny"}])),
-    "without type": consent(provision={key: value for key, value in provision().items() if key != "type"}),
-    "another role": consent(provision=provision(actor=[{"role": _ROLE_CST, "reference": _NAMED}])),
-    "display only": consent(provision=provision(actor=[{"role": _ROLE, "reference": {"display": "riverbend-alumni"}}])),
-    "foreign identifier": consent(
-        provision=provision(
-            actor=[{"role": _ROLE, "reference": {"identifier": {"system": "urn:x", "value": "riverbend-alumni"}}}]
-        )
-    ),
-    "no purpose": consent(provision={key: value for key, value in provision().items() if key != "purpose"}),
-    "no field": consent(provision={key: value for key, value in provision().items() if key != "code"}),
-    "access only": consent(
-        provision=provision(action=[{"coding": [{"system": codes.CONSENT_ACTION, "code": "access"}]}])
-    ),
-    "an action in words": consent(provision=provision(action=[{"text": "disclose"}])),
-    "narrowed by class": consent(
-        provision=provision(**{"class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Patient"}]})
-    ),
-    "narrowed by label": consent(provision=provision(securityLabel=[{"system": codes.ACT, "code": "ETH"}])),
-    "research": consent(scope={"coding": [{"system": codes.CONSENT_SCOPE, "code": "research"}]}),
-    "modified": consent(modifierExtension=[_MODIFIER]),
-    "modified within": consent(provision=provision(modifierExtension=[_MODIFIER])),
-    "modified actor": consent(provision=provision(actor=[{**_ACTOR, "modifierExtension": [_MODIFIER]}])),
-    "other rules": consent(implicitRules="http://example.org/rules"),
-    "draft": consent(status="draft"),
-    "undated": {key: value for key, value in consent().items() if key != "dateTime"},
-    "no provision": {key: value for key, value in consent().items() if key != "provision"},
-}
-
-
-@pytest.mark.parametrize("why", OPENS_NOTHING)
-def test_what_is_not_understood_opens_nothing(keys: Keys, why: str) -> None:
-    assert commands_of(keys, OPENS_NOTHING[why]) == ()
-
-
-@pytest.mark.parametrize("why", OPENS_NOTHING)
-def test_an_update_that_opens_nothing_closes_what_was_open(keys: Keys, why: str) -> None:
-    (revoked,) = commands_of(keys, OPENS_NOTHING[why], method="PUT")
-    assert isinstance(revoked, w.RevokeConsent)
-
-
-@pytest.mark.parametrize("status", ["inactive", "rejected", "entered-in-error"])
-def test_an_ended_consent_is_revoked(keys: Keys, status: str) -> None:
-    (revoked,) = commands_of(keys, consent(status=status))
-    assert isinstance(revoked, w.RevokeConsent)
 
 
 # Medications

@@ -131,8 +131,7 @@ class Clinic:
         answer = await self.driver.post("intake", given)
         assert answer.status_code == 201, answer.text
         await self.driver.settle()
-        identity: str = answer.json()["id"]
-        return identity
+        return answer.headers["Location"].partition("/Consent/")[2].partition("/")[0]
 
     async def revoke(self, consent_id: str) -> httpx.Response:
         consent = (await self.driver.get("intake", f"Consent/{consent_id}")).json()

@@ -10,6 +10,7 @@ from services.aftercare.messages import (
     AskReferral,
     Commands,
     CompleteFollowUp,
+    ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
     ConsentsCurrent,
@@ -49,7 +50,7 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
             return discharged(state, event, moment)
         case ConsentGiven(recipients=recipients):
             return referrals.try_again(state, recipients, moment)
-        case ConsentRevoked():
+        case ConsentDenied() | ConsentRevoked():
             return []  # what was sent cannot be recalled; what is asked for later the gate withholds
         case DisclosureMade() | DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
             return referrals.came_of(state, event, moment)

@@ -7,6 +7,7 @@ from services.intake import messages
 from services.intake.decide import death
 from services.intake.decide.episode import discharged
 from services.intake.decide.recording import (
+    consent_denied,
     consent_given,
     end_evidence,
     receive_referral,
@@ -53,6 +54,8 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
             return death.withdrawn(state, moment)
         case messages.RecordConsent():
             return [consent_given(command)]
+        case messages.DenyConsent():
+            return [consent_denied(command)]
         case messages.RevokeConsent():
             return [messages.ConsentRevoked(consent_id=command.consent_id, revoked_at=moment.now)]
         case messages.RecordMedications():

@@ -45,6 +45,16 @@ def consent_given(command: messages.RecordConsent) -> messages.ConsentGiven:
     )
 
 
+def consent_denied(command: messages.DenyConsent) -> messages.ConsentDenied:
+    """From the command alone, as above."""
+    return messages.ConsentDenied(
+        consent_id=command.consent_id,
+        recipients=command.recipients,
+        purposes=command.purposes,
+        denied_at=command.denied_at,
+    )
+
+
 def record_medications(
     state: State, command: messages.RecordMedications, moment: Moment[Settings]
 ) -> list[messages.Emits] | Refused:

@@ -3,7 +3,18 @@
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 
-from services.intake.edge import assessing, consenting, diagnoses, discharge, patients, prescribing, tasks
+import msgspec
+
+from services.intake.edge import (
+    assessing,
+    consent_answer,
+    consenting,
+    diagnoses,
+    discharge,
+    patients,
+    prescribing,
+    tasks,
+)
 from services.intake.edge import screens as screening
 from services.intake.edge.screens import ScreenReading
 from services.intake.messages import (
@@ -33,7 +44,6 @@ TAKES: dict[str, ResourceSupport] = {
     ),
     **dict.fromkeys(
         (
-            "Consent",
             "MedicationRequest",
             "MedicationStatement",
             "Condition",
@@ -47,6 +57,7 @@ TAKES: dict[str, ResourceSupport] = {
         ),
         _SENT,
     ),
+    "Consent": msgspec.structs.replace(_SENT, explained=True),
     "EpisodeOfCare": ResourceSupport((*_READ, "update"), PARAMETERS),
     **dict.fromkeys(("CarePlan", "List", "DetectedIssue", "Provenance"), _EMITTED),
 }
@@ -83,8 +94,10 @@ def edge(keys: Keys) -> Edge:
 def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Interpretation:
     """Patient, consents, safety, medications, conditions, assessment, referral, Tasks, discharge: in this order."""
     screens = {str(each.id): screening.read(each, context) for each in _of(entries, *_ASSESSED) if _is_screen(each)}
+    consents = {str(each.id): consenting.consented(each, entries, context) for each in _of(entries, "Consent")}
     commands: list[Command] = [
         *_persons(entries, context, keys),
+        *(each.command for each in consents.values() if each.command is not None),
         *_assessed(entries, screens, context),
         *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
         *_requested(entries, context),
@@ -95,7 +108,10 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         tuple(commands),
         tuple(each for each in as_received if each.type != "Bundle"),
         tuple(_sealed(each, keys) for each in as_received if each.type == "Bundle"),
-        remarks={identity: each.issues for identity, each in screens.items()},
+        remarks={
+            **{identity: each.issues for identity, each in screens.items()},
+            **{identity: (consent_answer.remark(each, context),) for identity, each in consents.items()},
+        },
     )
 
 
@@ -104,12 +120,10 @@ def _of(entries: Sequence[BundleEntry], *types: str) -> list[BundleEntry]:
 
 
 def _persons(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Iterator[Command]:
-    """Who the patient is, and what may be told of them to whom."""
+    """Who the patient is, and whether they live."""
     for each in _of(entries, "Patient"):
         yield patients.identified(each, context, keys)
         yield from patients.deceased(each, context)
-    for each in _of(entries, "Consent"):
-        yield from consenting.consented(each, entries, context)
 
 
 def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:

@@ -1,41 +1,59 @@
-"""A foreign Consent: what it opens, exactly, or nothing. What is not understood never opens the gate (design: consent).
+"""A foreign Consent: what it opens, exactly, what it closes, or nothing. What is not understood never opens the gate.
 
-Named is who a permit provision's actor names, in role IRCP, by an identifier in the hub's partner NamingSystem:
-logically, or through an Organization in the same Bundle. Display text never counts.
+Named is who an actor of the provision names by an identifier in the hub's partner NamingSystem: logically, or through
+an Organization in the same Bundle. Display text never counts. A no is heard more widely than a yes (`denying`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from services.intake.messages import RecordConsent, RevokeConsent
+from services.intake.edge import denying
+from services.intake.edge.consent_parts import MODIFIERS, RESTRICTIONS, is_privacy, purposes, recipients
+from services.intake.messages import DenyConsent, RecordConsent, RevokeConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, happened, has_code, planned, planned_until, target
+from shared.edge.fhir.elements import code_in, happened, has_code, literal, planned, planned_until, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
 
 _ENDED = frozenset({"inactive", "rejected", "entered-in-error"})
-_RESTRICTIONS = ("provision", "class", "data", "dataPeriod", "securityLabel")
-"""A provision that narrows itself by these says more than the hub understands."""
-_MODIFIERS = ("modifierExtension", "implicitRules")
-"""What stands under these may turn the meaning of all the rest into its opposite (FHIR R4, 2.4.0.1)."""
+_SIGNERS = ("Patient", "RelatedPerson")
 
 
-def consented(
-    entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
-) -> tuple[RecordConsent | RevokeConsent, ...]:
-    """The consent as far as it opens anything. An update that opens nothing closes what it may have opened before.
+@dataclass(frozen=True)
+class ConsentReading:
+    """What a Consent means. Without a command, or with a revocation, `why` it opens nothing, at this `place`."""
 
-    What was revoked stays so in every ledger: taking the update would make its sender believe otherwise.
+    command: RecordConsent | DenyConsent | RevokeConsent | None
+    place: str
+    why: str = ""
+
+
+def consented(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> ConsentReading:
+    """What it opens or closes. An update that opens nothing closes what it may have opened before.
+
+    Raises HttpRefusal 422 where it would open again what was revoked: that stays so in every ledger.
     """
-    opened = None if entry.resource["status"] in _ENDED else _opened(entry, entries, context)
-    if opened is not None:
-        if _was_ended(entry, context):
-            place = f"{entry.place}.status"
-            raise refuse(422, "business-rule", place, "A revoked Consent stays revoked; a new Consent is required.")
-        return (opened,)
-    ended = entry.method == "PUT" or entry.resource["status"] in _ENDED
-    return (RevokeConsent(consent_id=str(entry.id)),) if ended else ()
+    if entry.resource["status"] in _ENDED:
+        return _ended(entry, context)
+    if (denial := denying.denial(entry, entries, context)) is not None:
+        return ConsentReading(denial, entry.place)
+    for place, why in _faults(entry.resource, entries):
+        revoked = RevokeConsent(consent_id=str(entry.id)) if entry.method == "PUT" else None
+        return ConsentReading(revoked, f"{entry.place}{place}", why)
+    if _was_ended(entry, context):
+        place = f"{entry.place}.status"
+        raise refuse(422, "business-rule", place, "A revoked Consent stays revoked; a new Consent is required.")
+    return ConsentReading(_opened(entry, entries, context), entry.place)
+
+
+def _ended(entry: BundleEntry, context: Context) -> ConsentReading:
+    """A denial that ends opens nothing by itself, unless it never was one."""
+    stored, place = context.stored.get((entry.type, str(entry.id))), f"{entry.place}.status"
+    if stored is not None and entry.resource["status"] != "entered-in-error" and denying.denies(stored.body):
+        return ConsentReading(None, place, "What a denial has closed is opened by a new Consent only.")
+    return ConsentReading(RevokeConsent(consent_id=str(entry.id)), place, "It has ended: it opens nothing any more.")
 
 
 def _was_ended(entry: BundleEntry, context: Context) -> bool:
@@ -43,65 +61,72 @@ def _was_ended(entry: BundleEntry, context: Context) -> bool:
     stored = context.stored.get((entry.type, str(entry.id)))
     if stored is None:
         return False
-    closed = stored.version > 1 and not _is_plain_permit(stored.body, stored.body.get("provision", {}))
+    closed = stored.version > 1 and next(_not_plain(stored.body), None) is not None
     return closed or stored.body["status"] in _ENDED
 
 
-def _opened(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> RecordConsent | None:
-    consent, time = entry.resource, context.time
-    provision = consent.get("provision", {})
-    if not _is_plain_permit(consent, provision):
-        return None
-    recipients = tuple(dict.fromkeys(_recipients(provision, entries)))
-    purposes = _purposes(provision)
-    fields = tuple(dict.fromkeys(code for each in provision.get("code", ()) if (code := code_in(each, codes.FIELD))))
-    given = consent.get("dateTime")
-    if not (recipients and purposes and fields and given):
-        return None
-    bounds = provision.get("period", {})
-    start, end = bounds.get("start"), bounds.get("end")
-    place = f"{entry.place}.provision.period"
+def _opened(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> RecordConsent:
+    provision, place, time = entry.resource["provision"], f"{entry.place}.provision.period", context.time
+    start, end = (provision.get("period", {}).get(name) for name in ("start", "end"))
     return RecordConsent(
         consent_id=str(entry.id),
-        recipients=recipients,
-        purposes=purposes,
-        fields=fields,
-        given_at=happened(given, f"{entry.place}.dateTime", time),
+        recipients=recipients(provision, entries),
+        purposes=purposes(provision),
+        fields=_fields(provision),
+        given_at=happened(entry.resource["dateTime"], f"{entry.place}.dateTime", time),
         starts_at=planned(start, place, time) if start else None,
         expires_at=planned_until(end, place, time) if end else None,
     )
 
 
-def _is_plain_permit(consent: Json, provision: Json) -> bool:
-    """An active permission to disclose for privacy's sake, without anything nested in it or narrowing it."""
+def _faults(consent: Json, entries: Sequence[BundleEntry]) -> Iterator[tuple[str, str]]:
+    """Why it opens nothing: the place, and what would be right."""
+    yield from _not_plain(consent)
+    yield from _not_signed(consent)
+    provision = consent.get("provision", {})
+    if not recipients(provision, entries):
+        yield ".provision.actor", f"An actor in role IRCP must be named by an identifier of {codes.PARTNER}."
+    if not purposes(provision):
+        yield ".provision.purpose", f"A purpose is required, of {codes.ACT_REASON} or {codes.PURPOSE}."
+    if not _fields(provision):
+        yield ".provision.code", f"The fields that may be told are required, as codes of {codes.FIELD}."
+    if "dateTime" not in consent:
+        yield ".dateTime", "The date of the signature is required (42 CFR 2.31(a)(9))."
+
+
+def _not_plain(consent: Json) -> Iterator[tuple[str, str]]:
+    """Whatever keeps it from being an active permission to disclose, without anything that narrows or turns it."""
+    provision = consent.get("provision", {})
+    if consent["status"] != "active":
+        yield ".status", "Must be active."
+    if not is_privacy(consent):
+        yield ".scope", f"Must be patient-privacy of {codes.CONSENT_SCOPE}."
+    if provision.get("type") != "permit":
+        yield ".provision.type", "Must be permit."
     actions = provision.get("action", ())
-    discloses = any(has_code(each, codes.CONSENT_ACTION, "disclose") for each in actions)
-    return (
-        consent["status"] == "active"
-        and code_in(consent["scope"], codes.CONSENT_SCOPE) == "patient-privacy"
-        and provision.get("type") == "permit"
-        and (discloses or not actions)
-        and not any(provision.get(each) for each in _RESTRICTIONS)
-        and not any(part.get(each) for part in (consent, provision, *provision.get("actor", ())) for each in _MODIFIERS)
-    )
+    if actions and not any(has_code(each, codes.CONSENT_ACTION, "disclose") for each in actions):
+        yield ".provision.action", f"Must be disclose of {codes.CONSENT_ACTION}, or absent."
+    if any(provision.get(each) for each in RESTRICTIONS):
+        yield ".provision", f"Must hold none of {', '.join(RESTRICTIONS)}: the hub can't tell what is left."
+    if any(part.get(each) for part in (consent, provision, *provision.get("actor", ())) for each in MODIFIERS):
+        yield "", f"Must hold none of {', '.join(MODIFIERS)}: they may turn its meaning round."
 
 
-def _recipients(provision: Json, entries: Sequence[BundleEntry]) -> list[str]:
-    organizations = {str(each.id): each.resource for each in entries if each.type == "Organization"}
-    named: list[str] = []
-    for actor in provision.get("actor", ()):
-        if code_in(actor["role"], codes.PARTICIPATION) != "IRCP":
-            continue
-        reference = actor["reference"]
-        organization = organizations.get(target(reference, "Organization") or "", {})
-        for each in (reference.get("identifier", {}), *organization.get("identifier", ())):
-            if each.get("system") == codes.PARTNER and each.get("value"):
-                named.append(str(each["value"]))
-    return named
+def _not_signed(consent: Json) -> Iterator[tuple[str, str]]:
+    """Signature and discloser (42 CFR 2.31(a)(2), (8)). Display text is no reference."""
+    if any(each.get("verified") is False for each in consent.get("verification", ())):
+        yield ".verification", "Must be verified, or without verification."
+    if not any(_signs(each) for each in consent.get("performer", ())):
+        yield ".performer", "The signer is required: the patient or a related person, by reference or identifier."
+    if not any(literal(each) or each.get("identifier", {}).get("value") for each in consent.get("organization", ())):
+        yield ".organization", "The discloser is required: the organization, by reference or identifier."
 
 
-def _purposes(provision: Json) -> tuple[str, ...]:
-    systems = (codes.ACT_REASON, codes.PURPOSE)
-    return tuple(
-        each["code"] for each in provision.get("purpose", ()) if each.get("system") in systems and "code" in each
-    )
+def _signs(performer: Json) -> bool:
+    by_identifier = performer.get("type") in _SIGNERS and performer.get("identifier", {}).get("value")
+    return bool(by_identifier or any(target(performer, kind) for kind in _SIGNERS))
+
+
+def _fields(provision: Json) -> tuple[str, ...]:
+    found = (code_in(each, codes.FIELD) for each in provision.get("code", ()))
+    return tuple(dict.fromkeys(code for code in found if code))

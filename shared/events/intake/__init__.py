@@ -1,10 +1,12 @@
 """What intake emits: who the patient is, what was referred, recommended, signed, admitted, consented and discharged."""
 
 from shared.events.intake.consents import (
+    ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
     ConsentsCurrent,
     Purpose,
+    read_consent_denied,
     read_consent_given,
     read_consent_revoked,
     read_consents_current,
@@ -41,6 +43,7 @@ from shared.events.intake.placement import (
 
 __all__ = [
     "WEEKDAYS",
+    "ConsentDenied",
     "ConsentGiven",
     "ConsentRevoked",
     "ConsentsCurrent",
@@ -63,6 +66,7 @@ __all__ = [
     "Purpose",
     "ReferralReceived",
     "TemplateSlot",
+    "read_consent_denied",
     "read_consent_given",
     "read_consent_revoked",
     "read_consents_current",

@@ -26,19 +26,33 @@ class ConsentGiven(Event, frozen=True, kw_only=True):
             {
                 "type": "permit",
                 "period": fhir.period(self.starts_at, self.expires_at),
-                "actor": [
-                    {
-                        "role": fhir.concept(codes.PARTICIPATION, "IRCP"),
-                        "reference": fhir.logical(codes.PARTNER, each),
-                    }
-                    for each in self.recipients
-                ],
+                "actor": [_recipient(each) for each in self.recipients],
                 "action": [fhir.concept(codes.CONSENT_ACTION, "disclose")],
                 "purpose": [fhir.coding(_purpose_system(each), each) for each in self.purposes],
                 "code": [fhir.concept(codes.FIELD, each) for each in self.fields],
             }
         )
         return [_consent(self.consent_id, "active", self.given_at, patient, provision)]
+
+
+class ConsentDenied(Event, frozen=True, kw_only=True):
+    """The patient's no: what older consents opened for these partners and purposes (all where none is named) ends."""
+
+    consent_id: str
+    recipients: tuple[str, ...]
+    purposes: tuple[Purpose, ...]
+    denied_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        provision = fhir.without_nothing(
+            {
+                "type": "deny",
+                "actor": [_recipient(each) for each in self.recipients],
+                "action": [fhir.concept(codes.CONSENT_ACTION, "disclose")],
+                "purpose": [fhir.coding(_purpose_system(each), each) for each in self.purposes],
+            }
+        )
+        return [_consent(self.consent_id, "active", self.denied_at, patient, provision)]
 
 
 class ConsentRevoked(Event, frozen=True, kw_only=True):
@@ -49,6 +63,10 @@ class ConsentRevoked(Event, frozen=True, kw_only=True):
 
     def write(self, patient: str) -> list[Resource]:
         return [_consent(self.consent_id, "inactive", self.revoked_at, patient, None)]
+
+
+def _recipient(partner: str) -> fhir.Element:
+    return {"role": fhir.concept(codes.PARTICIPATION, "IRCP"), "reference": fhir.logical(codes.PARTNER, partner)}
 
 
 def _purpose_system(purpose: str) -> str:
@@ -80,13 +98,31 @@ def read_consent_given(resources: Sequence[Resource]) -> ConsentGiven:
     bounds: dict[str, str] = provision.get("period", {})
     return ConsentGiven(
         consent_id=consent["id"],
-        recipients=tuple(each["reference"]["identifier"]["value"] for each in provision.get("actor", ())),
-        purposes=tuple(each["code"] for each in provision.get("purpose", ())),
+        recipients=_recipients(provision),
+        purposes=_purposes(provision),
         fields=fhir.codes_of(provision.get("code")),
         given_at=fhir.moment(consent["dateTime"]),
         starts_at=fhir.optional_moment(bounds.get("start")),
         expires_at=fhir.optional_moment(bounds.get("end")),
     )
+
+
+def read_consent_denied(resources: Sequence[Resource]) -> ConsentDenied:
+    (consent,) = fhir.of_type(resources, "Consent")
+    return ConsentDenied(
+        consent_id=consent["id"],
+        recipients=_recipients(consent["provision"]),
+        purposes=_purposes(consent["provision"]),
+        denied_at=fhir.moment(consent["dateTime"]),
+    )
+
+
+def _recipients(provision: fhir.Element) -> tuple[str, ...]:
+    return tuple(each["reference"]["identifier"]["value"] for each in provision.get("actor", ()))
+
+
+def _purposes(provision: fhir.Element) -> tuple[str, ...]:
+    return tuple(each["code"] for each in provision.get("purpose", ()))
 
 
 def read_consent_revoked(resources: Sequence[Resource]) -> ConsentRevoked:

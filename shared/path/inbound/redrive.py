@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from shared.events.catalogue import BY_NAME
-from shared.events.intake import ConsentGiven, ConsentRevoked
+from shared.events.intake import ConsentDenied, ConsentGiven, ConsentRevoked
 from shared.path.outbound import parking
 from shared.path.service import PATIENT
 from shared.path.transaction import consent_ledger
@@ -113,7 +113,7 @@ async def _quarantine(
             return None
         raise NotUnreadable
     entry = BY_NAME.get(row["event"])
-    if entry is None or issubclass(entry.event, ConsentGiven | ConsentRevoked):
+    if entry is None or issubclass(entry.event, ConsentGiven | ConsentDenied | ConsentRevoked):
         await consent_ledger.close(connection, program, key)
     sequence: int = row["sequence"]
     return sequence

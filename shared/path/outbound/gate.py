@@ -129,7 +129,7 @@ class GatedLane:
     ) -> tuple[Permitted, Resource] | Withheld:
         if revoked:
             return Withheld("referral-withdrawn")
-        permission = may_disclose(known.consents, self._partner, disclosure.program, self._clock.now())
+        permission = may_disclose(known.consents, self._partner, disclosure.program, self._clock.now(), known.revoked)
         if isinstance(permission, Withheld):
             return permission
         bundle = self._form(

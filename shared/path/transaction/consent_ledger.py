@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from shared.events.catalogue import PARTITIONS
-from shared.events.intake import ConsentGiven, ConsentRevoked
+from shared.events.intake import ConsentDenied, ConsentGiven, ConsentRevoked
 from shared.path.transaction.delivery import AnyDelivery, Consumed, Redriven, bare
 from shared.path.transaction.offsets import BEHIND
 from shared.platform.db import Connection, Executor, Row
@@ -19,14 +19,15 @@ from shared.platform.db import Connection, Executor, Row
 AGE_SECONDS_MOST = 20.0
 """The oldest partition may be this old when the gate opens; a revocation works within it always."""
 
-# A revoked consent stays as an empty row: a late ConsentGiven of the same id can't revive it.
-_GIVEN = """INSERT INTO consents (program, patient, consent_id, emitted_at, body)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
-    ON CONFLICT (patient, consent_id, program) DO UPDATE SET body = excluded.body, emitted_at = excluded.emitted_at
-    WHERE consents.body IS NOT NULL AND consents.emitted_at <= excluded.emitted_at"""
-_REVOKED = """INSERT INTO consents (program, patient, consent_id, emitted_at, body)
-    SELECT u.*, NULL FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) u
-    ON CONFLICT (patient, consent_id, program) DO UPDATE SET body = NULL, emitted_at = excluded.emitted_at"""
+# A revoked consent stays as a row: a late ConsentGiven of the same id can't revive it. A no is heard even then.
+_STATED = """INSERT INTO consents (program, patient, consent_id, emitted_at, body, denies)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::boolean[])
+    ON CONFLICT (patient, consent_id, program) DO UPDATE SET
+        body = excluded.body, denies = excluded.denies, emitted_at = excluded.emitted_at, revoked = false
+    WHERE (excluded.denies OR NOT consents.revoked) AND consents.emitted_at <= excluded.emitted_at"""
+_REVOKED = """INSERT INTO consents (program, patient, consent_id, emitted_at, revoked)
+    SELECT u.*, true FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) u
+    ON CONFLICT (patient, consent_id, program) DO UPDATE SET revoked = true, emitted_at = excluded.emitted_at"""
 _UNREAD = "SELECT sequence FROM parked WHERE sequence = ANY($1::bigint[]) AND class = 'unreadable'"
 _VERSION = """INSERT INTO consent_versions (program, patient, version)
     SELECT program, patient, count(*)::int FROM unnest($1::text[], $2::text[]) AS u(program, patient)
@@ -37,37 +38,56 @@ _CURRENT = """INSERT INTO ledger (partition, current_at) SELECT * FROM unnest($1
     ON CONFLICT (partition) DO UPDATE SET current_at = excluded.current_at"""
 _LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::int[]), '-infinity', true
     ON CONFLICT (partition) DO UPDATE SET lost = true"""
+# A revoked denial is about nothing any more.
+_STATED_BY = """SELECT body, denies, revoked FROM consents
+    WHERE program = $1 AND patient = $2 AND body IS NOT NULL AND NOT (denies AND revoked) ORDER BY consent_id"""
 # Which consent an unreadable event may have revoked, nobody knows.
-_CLOSE = "UPDATE consents SET body = NULL WHERE patient = $1 AND program = $2 AND body IS NOT NULL"
+_CLOSE = "UPDATE consents SET revoked = true WHERE patient = $1 AND program = $2 AND NOT denies"
 _PROGRAMS = "SELECT DISTINCT program FROM consents WHERE patient = $1"
-_CONSENTS = "SELECT body FROM consents WHERE program = $1 AND patient = $2 AND body IS NOT NULL"
 _VERSION_READ = "SELECT version FROM consent_versions WHERE program = $1 AND patient = $2"
 _HELD = "SELECT hold IS NOT NULL OR program <> $1 FROM state WHERE kind = 'patient' AND key = $2"
 
-Entered = tuple[Consumed, ConsentGiven | ConsentRevoked]
+Stated = ConsentGiven | ConsentDenied
+Entered = tuple[Consumed, Stated | ConsentRevoked]
 
 
 async def apply(connection: Connection, deliveries: Sequence[AnyDelivery]) -> None:
-    """Enter the consent events of a batch. Of several about one consent a revocation stands, else the last one."""
+    """Enter the consent events of a batch. Of several about one consent a no stands, else the last one."""
     entered = await _not_entered_yet(connection, deliveries)
     if not entered:
         return
-    given: dict[tuple[str, str, str], Entered] = {}
-    revoked: dict[tuple[str, str, str], Entered] = {}
-    for delivery, event in entered:
-        kind = revoked if isinstance(event, ConsentRevoked) else given
-        kind[delivery.program, delivery.key, event.consent_id] = (delivery, event)
-    if given:
-        bodies = [msgspec.json.encode(event).decode() for _, event in given.values()]
-        await connection.execute(_GIVEN, *_columns(list(given.values())), bodies)
+    stated, revoked = _by_consent(entered)
+    if stated:
+        bodies = [msgspec.json.encode(event).decode() for _, event in stated]
+        await connection.execute(_STATED, *_columns(stated), bodies, [_denies(event) for _, event in stated])
     if revoked:
-        await connection.execute(_REVOKED, *_columns(list(revoked.values())))
+        await connection.execute(_REVOKED, *_columns(revoked))
     programs, patients = [delivery.program for delivery, _ in entered], [delivery.key for delivery, _ in entered]
     await connection.execute(_VERSION, programs, patients)
 
 
+def _by_consent(entered: Sequence[Entered]) -> tuple[list[Entered], list[Entered]]:
+    """The last statement of each consent, and those that are revoked: a denial stands also after a revocation."""
+    stated: dict[tuple[str, str, str], Entered] = {}
+    revoked: dict[tuple[str, str, str], Entered] = {}
+    for delivery, event in entered:
+        name = (delivery.program, delivery.key, event.consent_id)
+        if isinstance(event, ConsentRevoked):
+            revoked[name] = (delivery, event)
+        elif _denies(event):
+            revoked.pop(name, None)
+            stated[name] = (delivery, event)
+        elif name not in revoked:
+            stated[name] = (delivery, event)
+    return list(stated.values()), list(revoked.values())
+
+
+def _denies(event: Stated | ConsentRevoked) -> bool:
+    return isinstance(event, ConsentDenied)
+
+
 async def close(connection: Connection, program: str, patient: str) -> None:
-    """An event that may have been a revocation will never be read: every consent of the patient ends."""
+    """An event that may have been a no will never be read: every consent of the patient ends, every denial stays."""
     await connection.execute(_CLOSE, patient, program)
     await connection.execute(_VERSION, [program], [patient])
 
@@ -94,7 +114,7 @@ async def _not_entered_yet(connection: Connection, deliveries: Sequence[AnyDeliv
 def _consent(delivery: AnyDelivery) -> Entered | None:
     """The delivery with its consent event, if it holds one."""
     consumed = bare(delivery)
-    if isinstance(consumed, Consumed) and isinstance(consumed.event, ConsentGiven | ConsentRevoked):
+    if isinstance(consumed, Consumed) and isinstance(consumed.event, Stated | ConsentRevoked):
         return consumed, consumed.event
     return None
 
@@ -133,7 +153,8 @@ async def mark_lost(connection: Connection, partitions: Sequence[int]) -> None:
 class LedgerSnapshot:
     """What the gate reads of one patient, in one snapshot."""
 
-    consents: tuple[ConsentGiven, ...]
+    consents: tuple[Stated, ...]
+    revoked: tuple[ConsentGiven, ...]
     version: int
     held: bool
     age_seconds: float | None
@@ -150,7 +171,7 @@ async def read(connection: Connection, program: str, patient: str, machine_now: 
     """The unrevoked consents of a program's patient, whether anything of theirs is parked, and how current the ledger
     is. Another program's patient counts as held."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = await connection.fetch(_CONSENTS, program, patient)
+        rows = await connection.fetch(_STATED_BY, program, patient)
         version = await connection.fetchval(_VERSION_READ, program, patient)
         held = await connection.fetchval(_HELD, program, patient)
         ledger = await connection.fetchrow(
@@ -158,11 +179,18 @@ async def read(connection: Connection, program: str, patient: str, machine_now: 
             f" ({BEHIND}) AS behind FROM ledger"
         )
     return LedgerSnapshot(
-        consents=tuple(msgspec.json.decode(row["body"], type=ConsentGiven) for row in rows),
+        consents=tuple(_read(row) for row in rows if not row["revoked"]),
+        revoked=tuple(msgspec.json.decode(row["body"], type=ConsentGiven) for row in rows if row["revoked"]),
         version=version or 0,
         held=bool(held),
         age_seconds=_age(ledger, machine_now),
     )
+
+
+def _read(row: Row) -> Stated:
+    if row["denies"]:
+        return msgspec.json.decode(row["body"], type=ConsentDenied)
+    return msgspec.json.decode(row["body"], type=ConsentGiven)
 
 
 def _age(ledger: Row | None, machine_now: datetime) -> float | None:

@@ -3,8 +3,10 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import msgspec
+
 from shared.events.catalogue import PARTITIONS
-from shared.events.intake import ConsentGiven, ConsentRevoked
+from shared.events.intake import ConsentDenied, ConsentGiven, ConsentRevoked
 from shared.path.transaction import consent_ledger
 from shared.path.transaction.consent_ledger import AGE_SECONDS_MOST
 from shared.platform.clock import machine_now
@@ -24,7 +26,7 @@ def revoked() -> ConsentRevoked:
     return ConsentRevoked(consent_id=CONSENT, revoked_at=MONDAY_NOON)
 
 
-async def apply(here: ServiceOnPostgres, *events: ConsentGiven | ConsentRevoked) -> None:
+async def apply(here: ServiceOnPostgres, *events: ConsentGiven | ConsentDenied | ConsentRevoked) -> None:
     async with here.pool.acquire() as connection, connection.transaction():
         await consent_ledger.apply(connection, [consumed(event, PATIENT) for event in events])
 
@@ -62,6 +64,31 @@ async def test_revoked_and_given_in_one_batch_leave_nothing_as_in_two(here: Serv
     await apply(here, given())
     await apply(here, revoked(), given())
     assert (await known(here)).consents == ()
+
+
+def denied() -> ConsentDenied:
+    return ConsentDenied(consent_id=CONSENT, recipients=(), purposes=(), denied_at=MONDAY_NOON)
+
+
+async def test_a_revoked_consent_is_known_as_revoked_and_a_closed_one_too(here: ServiceOnPostgres) -> None:
+    await apply(here, given(), revoked())
+    assert (await known(here)).revoked == (given(),)
+
+
+async def test_a_no_is_known_also_after_a_revocation_and_until_it_is_withdrawn(here: ServiceOnPostgres) -> None:
+    for events in ((given(), denied()), (revoked(), denied()), (denied(),)):
+        await apply(here, *events)
+        assert (await known(here)).consents == (denied(),)
+    await apply(here, revoked())
+    assert ((await known(here)).consents, (await known(here)).revoked) == ((), ())
+
+
+async def test_what_may_have_been_a_revocation_closes_consents_and_leaves_a_no(here: ServiceOnPostgres) -> None:
+    other = msgspec.structs.replace(denied(), consent_id="other")
+    await apply(here, given(), other)
+    async with here.pool.acquire() as connection:
+        await consent_ledger.close(connection, "demo", PATIENT)
+    assert (await known(here)).consents == (other,)
 
 
 async def test_the_version_counts_every_consent_event(here: ServiceOnPostgres) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.events.intake import ConsentGiven
-from shared.rules.consent import Partner, PartnerKind, Permitted, Withheld, may_disclose
+from shared.events.intake import ConsentDenied, ConsentGiven
+from shared.rules.consent import Consent, Partner, PartnerKind, Permitted, Withheld, is_about, may_disclose
 from tests.shared.rules.partners import A_YEAR, ALUMNI, CLINIC, EHR, FELLOWSHIP, consent_to, of_kind
 
 SIGNED = datetime(2025, 3, 3, 15, 0, tzinfo=UTC)
@@ -28,7 +28,7 @@ def but(consent: ConsentGiven, **changes: object) -> ConsentGiven:
     return msgspec.structs.replace(consent, **changes)
 
 
-def answer(consents: Sequence[ConsentGiven], partner: Partner, at: datetime = NOW) -> Permitted | Withheld:
+def answer(consents: Sequence[Consent], partner: Partner, at: datetime = NOW) -> Permitted | Withheld:
     """What the gate says of a patient of the program that all of these partners serve."""
     return may_disclose(consents, partner, "demo", at)
 
@@ -72,11 +72,10 @@ def test_a_consent_is_in_force_from_its_first_moment_and_not_before(member: str)
     assert answer([too_early], ALUMNI) == Withheld("consent-not-yet-in-force", NOW + MOMENT)
 
 
-def test_of_several_that_begin_later_the_soonest_is_waited_for_whatever_else_is_said() -> None:
+def test_of_several_that_begin_later_the_soonest_is_waited_for() -> None:
     later = but(CONSENT, starts_at=NOW + timedelta(days=9), given_at=NOW)
     soon = but(CONSENT, consent_id="c3", starts_at=NOW + timedelta(days=2))
-    expired = but(CONSENT, consent_id="c4", given_at=NOW, expires_at=NOW)
-    for order in ([later, soon, expired], [expired, soon, later]):
+    for order in ([later, soon], [soon, later]):
         assert answer(order, ALUMNI) == Withheld("consent-not-yet-in-force", NOW + timedelta(days=2))
         assert isinstance(answer(order, ALUMNI, NOW + timedelta(days=2)), Permitted)
 
@@ -143,29 +142,86 @@ def test_the_programs_own_ehr_is_inside_the_program() -> None:
     assert answer([], EHR) == Permitted(None, ("name",))
 
 
-def test_any_one_living_consent_is_enough() -> None:
-    expired = but(CONSENT, consent_id="c0", expires_at=NOW)
-    for order in ([expired, CONSENT], [CONSENT, expired]):
-        assert answer(order, ALUMNI) == Permitted("c1", ("name", "phone"), EXPIRES)
+def denial(at: datetime, recipients: tuple[str, ...] = (), purposes: tuple[str, ...] = ()) -> ConsentDenied:
+    return ConsentDenied(consent_id="no", recipients=recipients, purposes=purposes, denied_at=at)
 
 
-def test_the_newest_of_several_permits_whatever_their_order() -> None:
-    newer = but(CONSENT, consent_id="c3", given_at=SIGNED + timedelta(days=1), fields=("name",))
-    for order in ([newer, CONSENT], [CONSENT, newer]):
+@pytest.mark.parametrize("recipients", [(), ("riverbend-alumni",), ("aa", "riverbend-alumni")])
+@pytest.mark.parametrize("purposes", [(), ("alumni",)])
+def test_a_newer_denial_closes_what_older_consents_opened(
+    recipients: tuple[str, ...], purposes: tuple[str, ...]
+) -> None:
+    no = denial(SIGNED + MOMENT, recipients, purposes)
+    assert answer([no, CONSENT], ALUMNI) == answer([CONSENT, no], ALUMNI) == Withheld("consent-denied")
+
+
+@pytest.mark.parametrize(
+    "no", [denial(SIGNED - MOMENT), denial(NOW, ("riverbend-house",)), denial(NOW, ("riverbend-alumni",), ("TREAT",))]
+)
+def test_an_older_denial_or_one_about_others_or_other_purposes_closes_nothing(no: ConsentDenied) -> None:
+    assert isinstance(answer([no, CONSENT], ALUMNI), Permitted)
+
+
+def test_a_denial_counts_whatever_time_it_bears_and_wins_at_the_same_instant() -> None:
+    assert answer([denial(NOW + timedelta(days=1)), CONSENT], ALUMNI) == Withheld("consent-denied")
+    assert answer([denial(SIGNED), CONSENT], ALUMNI) == Withheld("consent-denied")
+
+
+def test_a_new_consent_after_a_denial_opens_again() -> None:
+    again = but(CONSENT, consent_id="c3", given_at=SIGNED + timedelta(days=2))
+    assert answer([denial(SIGNED + timedelta(days=1)), CONSENT, again], ALUMNI) == Permitted(
+        "c3", ALUMNI.fields, EXPIRES
+    )
+
+
+def test_a_newer_and_narrower_consent_closes_what_the_older_one_opened() -> None:
+    name_only = but(CONSENT, consent_id="c3", given_at=SIGNED + timedelta(days=1), fields=("name",))
+    brief = but(CONSENT, consent_id="c4", given_at=SIGNED + timedelta(days=1), expires_at=NOW)
+    for order in ([name_only, CONSENT], [CONSENT, name_only]):
         assert answer(order, MODEST) == Permitted("c3", ("name",), EXPIRES)
+        assert answer(order, ALUMNI) == Withheld("consent-lacks-a-field")
+    assert answer([brief, CONSENT], ALUMNI) == Withheld("consent-expired")
+
+
+def test_of_two_of_the_same_instant_the_narrower_counts() -> None:
+    name_only = but(CONSENT, consent_id="c0", fields=("name",))
+    for order in ([name_only, CONSENT], [CONSENT, name_only]):
+        assert answer(order, MODEST) == Permitted("c0", ("name",), EXPIRES)
+
+
+def test_a_narrower_consent_that_begins_later_closes_nothing_until_it_begins() -> None:
+    begins = NOW + timedelta(days=1)
+    ahead = but(CONSENT, consent_id="c3", given_at=NOW, starts_at=begins, fields=("name",))
+    assert answer([ahead, CONSENT], ALUMNI) == Permitted("c1", ("name", "phone"), EXPIRES)
+    assert answer([ahead, CONSENT], ALUMNI, begins) == Withheld("consent-lacks-a-field")
+
+
+def test_a_consent_for_another_purpose_closes_nothing() -> None:
+    for_payment = but(CONSENT, consent_id="c3", given_at=NOW, purposes=("HPAYMT",), fields=("name",))
+    assert isinstance(answer([for_payment, CONSENT], ALUMNI), Permitted)
+
+
+def test_after_a_revocation_the_reason_is_that_it_was_revoked() -> None:
+    assert may_disclose([], ALUMNI, "demo", NOW, [CONSENT]) == Withheld("consent-revoked")
+    expired = but(CONSENT, consent_id="c0", expires_at=NOW)
+    assert may_disclose([expired], ALUMNI, "demo", NOW, [CONSENT]) == Withheld("consent-revoked")
+
+
+def test_a_revoked_consent_closes_no_other_and_explains_nothing_of_other_partners() -> None:
+    newer = but(CONSENT, consent_id="c3", given_at=SIGNED + timedelta(days=1))
+    assert may_disclose([CONSENT], ALUMNI, "demo", NOW, [newer]) == Permitted("c1", ("name", "phone"), EXPIRES)
+    assert may_disclose([], CLINIC, "demo", NOW, [CONSENT]) == Withheld("no-consent-names-this-partner")
+
+
+def test_without_expiry_a_consent_for_more_than_treatment_payment_and_operations_opens_nothing() -> None:
+    mixed = but(TREATMENT, purposes=("TREAT", "alumni"))
+    assert answer([mixed], CLINIC) == Withheld("consent-without-expiry")
 
 
 def test_two_consents_are_never_added_up() -> None:
     name_only = but(CONSENT, fields=("name",), purposes=("TREAT",))
     purpose_only = but(CONSENT, fields=(), consent_id="c4")
     assert isinstance(answer([name_only, purpose_only], ALUMNI), Withheld)
-
-
-def test_the_newest_that_names_the_partner_says_why_not() -> None:
-    old = but(CONSENT, consent_id="c0", expires_at=NOW)
-    new = but(CONSENT, consent_id="c5", given_at=SIGNED + timedelta(days=1), purposes=("TREAT",))
-    for order in ([old, new], [new, old]):
-        assert answer(order, ALUMNI) == Withheld("consent-for-another-purpose")
 
 
 moments = some.datetimes(datetime(2025, 3, 1), datetime(2025, 3, 20), timezones=some.just(UTC))
@@ -224,11 +280,21 @@ def test_the_order_of_the_consents_decides_nothing(given_ones: list[ConsentGiven
 
 
 @given(consents, partners)
-def test_taking_a_consent_away_never_opens_anything(given_ones: list[ConsentGiven], partner: Partner) -> None:
-    if isinstance(answer(given_ones, partner), Withheld):
-        for ordinal in range(len(given_ones)):
-            fewer = given_ones[:ordinal] + given_ones[ordinal + 1 :]
-            assert isinstance(answer(fewer, partner), Withheld)
+def test_older_consents_never_open_more_than_the_newest_one_that_is_in_force(
+    given_ones: list[ConsentGiven], partner: Partner
+) -> None:
+    begun = [each for each in given_ones if is_about(each, partner) and (each.starts_at or each.given_at) <= NOW]
+    newest = max((each.given_at for each in begun if each.given_at <= NOW), default=None)
+    alone = answer([each for each in begun if each.given_at == newest], partner)
+    together = answer(given_ones, partner)
+    if isinstance(together, Permitted) and partner.kind != "mutual-help-group":
+        assert together == alone
+
+
+@given(consents, partners, moments)
+def test_after_a_denial_nothing_older_is_open(given_ones: list[ConsentGiven], partner: Partner, at: datetime) -> None:
+    older = [each for each in given_ones if each.given_at <= at]
+    assert isinstance(answer([denial(at), *older], partner), Withheld)
 
 
 @given(consents, partners, moments)

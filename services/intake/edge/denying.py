@@ -1,0 +1,99 @@
+"""A foreign Consent as the patient's no. It is heard more widely than a yes: whom it names in a way that can't be read
+may be any partner, and a newer permission that is narrower than can be understood closes what it names.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from services.intake.edge.consent_parts import MODIFIERS, RESTRICTIONS, is_privacy, partners, purposes, recipients
+from services.intake.messages import DenyConsent
+from shared.edge.contract import Context
+from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import happened, has_code, planned_until, target
+from shared.edge.json import Json
+from shared.events import codes
+
+_PERSONS = ("Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Device")
+_ALL: tuple[str, ...] = ()
+
+
+def denial(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> DenyConsent | None:
+    """The no in it; None where it is a plain permission, or closes nothing of a partner's."""
+    consent = entry.resource
+    if not denies(consent):
+        return None
+    found = _denied(consent, entries)
+    if found is None:
+        return None
+    return DenyConsent(
+        consent_id=str(entry.id),
+        recipients=found,
+        purposes=_purposes(consent),
+        denied_at=_denied_at(entry, context),
+    )
+
+
+def denies(consent: Json) -> bool:
+    """Whether it is active, about privacy, and anything but a plain permission."""
+    if consent["status"] != "active" or not is_privacy(consent):
+        return False
+    return _opts_out(consent) or any(True for _ in _denials(consent)) or _is_narrowed(consent)
+
+
+def _opts_out(consent: Json) -> bool:
+    return "provision" not in consent and has_code(consent.get("policyRule"), codes.ACT, "OPTOUT")
+
+
+def _denials(consent: Json) -> Iterator[Json]:
+    """Its provisions, nested ones too, that deny."""
+    waiting = [consent.get("provision", {})]
+    while waiting:
+        provision = waiting.pop()
+        waiting.extend(provision.get("provision", ()))
+        if provision.get("type") == "deny":
+            yield provision
+
+
+def _is_narrowed(consent: Json) -> bool:
+    """A permission that is less than it looks, or may be its opposite."""
+    provision = consent.get("provision", {})
+    parts = (consent, provision, *provision.get("actor", ()))
+    return any(provision.get(each) for each in RESTRICTIONS) or any(
+        part.get(each) for part in parts for each in MODIFIERS
+    )
+
+
+def _denied(consent: Json, entries: Sequence[BundleEntry]) -> tuple[str, ...] | None:
+    """The partners it closes: all where nobody is named or one can't be read; None where it is about persons only."""
+    actors = [actor for provision in _denials(consent) for actor in provision.get("actor", ())]
+    if not actors:
+        permitted = recipients(consent.get("provision", {}), entries)
+        return _ALL if _denies_outright(consent) else permitted or None
+    named = [partners(each, entries) for each in actors if not _is_a_person(each)]
+    if not named:
+        return None
+    return tuple(dict.fromkeys(name for each in named for name in each)) if all(named) else _ALL
+
+
+def _denies_outright(consent: Json) -> bool:
+    return _opts_out(consent) or consent.get("provision", {}).get("type") == "deny"
+
+
+def _is_a_person(actor: Json) -> bool:
+    return any(target(actor["reference"], kind) for kind in _PERSONS)
+
+
+def _purposes(consent: Json) -> tuple[str, ...]:
+    """All, unless each denial names its own in a way that can be read; of a narrowed permission its own."""
+    found = list(_denials(consent)) or [consent.get("provision", {})]
+    named = [purposes(each) if each.get("purpose") else _ALL for each in found]
+    return tuple(dict.fromkeys(code for each in named for code in each)) if all(named) else _ALL
+
+
+def _denied_at(entry: BundleEntry, context: Context) -> datetime:
+    """A day's last moment: a no of the same day is newer than a yes. Without a date it is from now on."""
+    given, place = entry.resource.get("dateTime"), f"{entry.place}.dateTime"
+    if given is None:
+        return context.now
+    happened(given, place, context.time)
+    return planned_until(given, place, context.time)
