@@ -112,6 +112,14 @@ class ServiceOnPostgres:
         fhir.require_valid(parsed)
         return await self._submit_one("PUT", parsed, client)
 
+    async def put_thrice(self, resource: Json, client: str | None = None) -> None:
+        """The law of every update: the same again emits nothing and gets the answer that the first one got."""
+        first = await self.put(resource, client)
+        emitted = await self.emitted()
+        for _ in range(2):
+            assert await self.put(resource, client) == first
+        assert await self.emitted() == emitted
+
     async def post(self, resource: Json, client: str | None = None) -> str:
         """The id under which the resource is stored."""
         return _identity(await self._submit_one("POST", resource, client))

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from shared.edge import admission, conditional, escalations, fhir, questions
+from shared.edge import admission, conditional, escalations, fhir, questions, updates
 from shared.edge.admission import OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
@@ -29,7 +29,8 @@ from shared.path.transaction.delivery import (
     Stale,
 )
 from shared.path.transaction.inbox import Inbox
-from shared.path.transaction.resources import AcceptedResource
+from shared.path.transaction.puts import Repeated
+from shared.path.transaction.resources import AcceptedResource, Name
 from shared.platform import db
 from shared.platform.db import Connection
 from shared.platform.keys import Keys
@@ -88,7 +89,9 @@ class Submissions:
         """Decide it, or let it wait for its patient. Raises HttpRefusal."""
         self._require(submission, caller)
         async with AsyncExitStack() as turns:
-            for condition in conditional.turns(submission.entries, caller):
+            for condition in sorted(
+                {*conditional.turns(submission.entries, caller), *updates.turns(submission, caller)}
+            ):
                 await turns.enter_async_context(self._turns.setdefault(condition, asyncio.Lock()))
             return await self._submit(submission, caller)
 
@@ -97,19 +100,22 @@ class Submissions:
             if (done := await self._question(connection, submission, caller)) is not None:
                 return done
             resolved = await resolve(connection, self._keys, self.edge, submission, caller)
-        fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in resolved.existing]
+            repeated = await updates.repeated(connection, resolved, caller)
+        known = resolved.existing.keys() | repeated.keys()
+        fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in known]
         if not fresh:
-            return _done(resolved, Committed(), {})
+            return _done(resolved, Committed(), {}, repeated)
         context = self._context(caller, resolved)
         meant = escalations.of_hold(fresh, context) or self.edge.interpret(fresh, context)
         await admission.list_questions(self.inbox.pool, meant.questions, caller.program, context.now)
-        delivery = replace(self._delivery(submission, meant, context, fresh), binds=resolved.binds)
+        puts = updates.puts(fresh, meant.remarks)
+        delivery = replace(self._delivery(submission, meant, context, fresh), binds=resolved.binds, puts=puts)
         subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)
         match await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)]):
             case Stored(answer=answer):
-                return _done(resolved, answer, meant.remarks)
+                return _done(resolved, answer, meant.remarks, repeated)
             case Waiting() | ToAPerson():
-                return _done(resolved, Committed(), meant.remarks)
+                return _done(resolved, Committed(), meant.remarks, repeated)
             case Identified():
                 return await self._submit(submission, caller)
 
@@ -242,19 +248,27 @@ def _not_refused(answer: Committed | Incomplete | Stale | Reused | Refused) -> C
             raise HttpRefusal(_STATUS.get(code, 422), (issue,), later)
 
 
-def _done(resolved: Resolved, answer: Committed | Incomplete, remarks: Mapping[str, tuple[Issue, ...]]) -> Done:
+def _done(
+    resolved: Resolved,
+    answer: Committed | Incomplete,
+    remarks: Mapping[str, tuple[Issue, ...]],
+    repeated: Mapping[Name, Repeated],
+) -> Done:
     versions = {name: stored.version for name, stored in resolved.stored.items()}
     if isinstance(answer, Committed):
         versions |= {(kind, name): number for kind, name, number in answer.resources}
+    versions |= {name: each.version for name, each in repeated.items()}
+    remarked = {**remarks, **{identity: updates.remarks(each) for (_, identity), each in repeated.items()}}
     answered = [
         _existing(each, resolved.existing[each.type, str(each.id)])
         if (each.type, each.id) in resolved.existing
-        else _answered(each, versions, remarks.get(str(each.id), ()))
+        else _answered(each, versions, remarked.get(str(each.id), ()))
         for each in resolved.entries
     ]
     for ordinal in sorted(resolved.along):
         answered.insert(ordinal, _ALONG)
-    return Done(tuple(answered), isinstance(answer, Incomplete))
+    incomplete = isinstance(answer, Incomplete) or any(each.incomplete for each in repeated.values())
+    return Done(tuple(answered), incomplete)
 
 
 def _answered(entry: BundleEntry, versions: Mapping[tuple[str, str], int], remarks: tuple[Issue, ...] = ()) -> Answered:

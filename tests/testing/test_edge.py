@@ -129,7 +129,8 @@ async def test_identifiers_of_several_patients_ask_a_person_who_names_the_patien
         await testing.put(
             {**task, "status": "cancelled", "for": {"reference": f"Patient/{testing.patient}"}}, client="ehr"
         )
-    await testing.put({**task, "status": "completed", "for": {"reference": f"Patient/{testing.patient}"}}, client="ehr")
+    answered = {**task, "status": "completed", "for": {"reference": f"Patient/{testing.patient}"}}
+    await testing.put_thrice(answered, client="ehr")
     assert await testing.emitted() == ["ResultMatched", "DrugTestResulted"]
     assert await testing.tasks() == []
     assert (await testing.tasks("completed"))[0]["for"] == {"reference": f"Patient/{testing.patient}"}

@@ -31,6 +31,15 @@ class Expected(msgspec.Struct, frozen=True):
     version: int
 
 
+class Put(msgspec.Struct, frozen=True):
+    """An update of a resource by its content, and what is said of it (as JSON)."""
+
+    type: str
+    id: str
+    digest: str
+    remarks: str = "[]"
+
+
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """`key` is the patient (or another key, of its `kind`); `id` names the cause, from which everything emitted takes
     its ids; `producer` is the service that emitted it or the client that commands."""
@@ -55,7 +64,7 @@ class Consumed(Origin, frozen=True, kw_only=True):
 class Commanded(Origin, frozen=True, kw_only=True):
     """Commands from an edge, all or none. One that is `repeatable` is known by its id: the same again gets the same
     answer, another content (`digest`) under it is refused. `document` is what was received, stored with it; `binds` are
-    identifiers of its patient, bound with it."""
+    identifiers of its patient, bound with it; `puts` are the updates in it."""
 
     commands: tuple[Command, ...]
     accepted: tuple[AcceptedResource, ...] = ()
@@ -64,6 +73,7 @@ class Commanded(Origin, frozen=True, kw_only=True):
     repeatable: bool = True
     document: Document | None = None
     binds: tuple[Digest, ...] = ()
+    puts: tuple[Put, ...] = ()
 
 
 class Internal(Origin, frozen=True, kw_only=True):
@@ -261,6 +271,8 @@ class _ParkedHeaders(msgspec.Struct, frozen=True):
 class _ParkedCommands(msgspec.Struct, frozen=True):
     commands: msgspec.Raw
     accepted: tuple[AcceptedResource, ...]
+    expects: tuple[Expected, ...] = ()
+    puts: tuple[Put, ...] = ()
 
 
 class _ParkedInternal(msgspec.Struct, frozen=True):
@@ -281,8 +293,8 @@ def to_park(delivery: Delivery) -> tuple[str, str, bytes]:
         case Internal(event=event, accepted=accepted):
             content = _encode(_ParkedInternal(msgspec.Raw(encode_internal(event)), accepted))
             return "internal", _parked_headers(delivery, None), content
-        case Commanded(commands=commands, accepted=accepted, digest=digest):
-            content = _encode(_ParkedCommands(msgspec.Raw(_encode(commands)), accepted))
+        case Commanded(commands=commands, accepted=accepted, digest=digest, expects=expects, puts=puts):
+            content = _encode(_ParkedCommands(msgspec.Raw(_encode(commands)), accepted, expects, puts))
             return "commanded", _parked_headers(delivery, digest), content
         case _:
             raise AssertionError("a delivery of no kind")
@@ -314,7 +326,10 @@ def from_parked(row: Row, service: Service) -> Delivery:
         return Internal(**origin, event=service.read_internal(bytes(internal.event)), accepted=internal.accepted)
     parked = msgspec.json.decode(content, type=_ParkedCommands)
     commands = service.read_commands(bytes(parked.commands))
-    return Commanded(**origin, commands=commands, accepted=parked.accepted, digest=headers.digest)
+    expects, puts = parked.expects, parked.puts
+    return Commanded(
+        **origin, commands=commands, accepted=parked.accepted, expects=expects, puts=puts, digest=headers.digest
+    )
 
 
 class _InternalHeaders(msgspec.Struct, frozen=True):

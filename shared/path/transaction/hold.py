@@ -256,7 +256,8 @@ class Holding:
         later = tuple(each for each in delivery.commands if not isinstance(each, urgent))
         consents = tuple(each for each in delivery.accepted if each.type == "Consent")
         now = replace(_part(delivery, at_once), accepted=consents)
-        return now, _part(delivery, later) if later else None
+        expects = tuple(each for each in delivery.expects if each.type != "Consent")
+        return now, replace(_part(delivery, later), expects=expects) if later else None
 
     def _add(self, delivery: Delivery, locked: LockedState, class_: Class, place: str) -> None:
         kind, headers, content = to_park(delivery)
@@ -284,4 +285,4 @@ def _of_program(delivery: Delivery, locked: LockedState) -> Delivery:
 def _part(delivery: Commanded, commands: tuple[Command, ...]) -> Commanded:
     """Some of the commands as a delivery of their own, whose id says which."""
     name = "part:" + "+".join(type(each).__name__ for each in commands)
-    return replace(delivery, id=uuid5(delivery.id, name), commands=commands, expects=())
+    return replace(delivery, id=uuid5(delivery.id, name), commands=commands, expects=(), puts=())

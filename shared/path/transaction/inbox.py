@@ -14,7 +14,7 @@ import msgspec
 
 from shared.path.destination import Routes
 from shared.path.service import PATIENT, Service
-from shared.path.transaction import aliases, consent_ledger, resources, store, waiting
+from shared.path.transaction import aliases, consent_ledger, puts, resources, store, waiting
 from shared.path.transaction.batch import INTERNAL_LANE, Batch
 from shared.path.transaction.circumstances import Circumstances
 from shared.path.transaction.deciding import Deciding
@@ -117,6 +117,7 @@ class Inbox:
         written = await store.store(connection, decider, batch, now, self._listening.since)
         await aliases.bind(connection, _stored(batch))
         await self._answer(connection, batch, written, answered)
+        await puts.remember(connection, batch.answers)
         done = [each.outbox_id for each in deliveries if isinstance(each, Internal) and each.outbox_id is not None]
         await store.delete(connection, INTERNAL_LANE, done)
         _count(self.service.name, batch)

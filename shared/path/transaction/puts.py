@@ -1,0 +1,66 @@
+"""The same update again: it changes nothing, so it decides nothing, and gets the answer that the first one got."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from shared.path.transaction.delivery import (
+    Answer,
+    AnyDelivery,
+    Commanded,
+    Committed,
+    Incomplete,
+    Put,
+    Redriven,
+    bare,
+)
+from shared.path.transaction.resources import Name
+from shared.platform.db import Connection
+
+_REMEMBER = """INSERT INTO puts (program, type, id, digest, remarks, incomplete, version)
+    SELECT u.*, r.version FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
+        AS u(program, type, id, digest, remarks, incomplete) JOIN resources r USING (program, type, id)
+    ON CONFLICT (program, type, id) DO UPDATE SET digest = excluded.digest, remarks = excluded.remarks,
+        incomplete = excluded.incomplete, version = excluded.version"""
+_FORGET = """DELETE FROM puts p USING unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id)
+    WHERE p.program = u.program AND p.type = u.type AND p.id = u.id AND p.incomplete"""
+_REPEATED = """SELECT p.type, p.id, p.version, p.remarks, p.incomplete FROM puts p
+    JOIN unnest($2::text[], $3::text[], $4::text[]) AS u(type, id, digest) USING (type, id, digest)
+    JOIN resources r ON (r.program, r.type, r.id, r.version) = (p.program, p.type, p.id, p.version)
+    WHERE p.program = $1"""
+
+
+class Repeated(msgspec.Struct, frozen=True):
+    """What the first one got: the version that stands, what was said of it, and whether it is decided later."""
+
+    version: int
+    remarks: str = "[]"
+    incomplete: bool = False
+
+
+async def repeated(connection: Connection, program: str, puts: Sequence[Put]) -> dict[Name, Repeated]:
+    """Those of these updates that came before with the same content, and nothing has changed the resource since."""
+    if not puts:
+        return {}
+    columns = [each.type for each in puts], [each.id for each in puts], [each.digest for each in puts]
+    rows = await connection.fetch(_REPEATED, program, *columns)
+    return {(row["type"], row["id"]): Repeated(row["version"], row["remarks"], row["incomplete"]) for row in rows}
+
+
+async def remember(connection: Connection, answers: Sequence[tuple[AnyDelivery, Answer]]) -> None:
+    """The updates of a batch that were decided or parked. One refused later is forgotten: it may be tried again."""
+    stored: dict[tuple[str, str, str], tuple[str, str, bool]] = {}
+    refused: list[tuple[str, str, str]] = []
+    for delivery, answer in answers:
+        plain = bare(delivery)
+        for put in plain.puts if isinstance(plain, Commanded) else ():
+            name = (plain.program, put.type, put.id)
+            if isinstance(answer, Committed | Incomplete):
+                stored[name] = (put.digest, put.remarks, isinstance(answer, Incomplete))
+            elif isinstance(delivery, Redriven):
+                refused.append(name)
+    if stored:
+        rows = [(*name, *row) for name, row in stored.items()]
+        await connection.execute(_REMEMBER, *(list(column) for column in zip(*rows, strict=True)))
+    if refused:
+        await connection.execute(_FORGET, *(list(column) for column in zip(*refused, strict=True)))
