@@ -26,6 +26,7 @@ from services.testing.submitted import (
     rejected,
     results,
     specimen_number,
+    specimen_type,
 )
 from services.testing.worklist import COMPARE, MAP_CODE, code_task
 from shared.edge.contract import Context, Edge, Interpretation
@@ -134,11 +135,16 @@ def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     specimens = (*report.get("specimen", ()), *(each.get("specimen", {}) for each in here))
     if not here and results(report) and status in ("final", "corrected"):
         status = _without_results(entry, submitted.context)
+    reference: Json = next((each for each in specimens if each), {})
+    collected, to_minute = collected_at(report, submitted, contained, entry.place)
     return LaboratoryReport(
         filler=_filler(report, f"DiagnosticReport/{entry.id}"),
-        specimen=specimen_number(next(iter(report.get("specimen", ())), {}), submitted, contained),
+        number=_number(report),
+        specimen=specimen_number(reference, submitted, contained),
+        specimen_type=specimen_type(reference, submitted, contained),
         panel=codes_of(report["code"]),
-        collected_at=collected_at(report, submitted, contained, entry.place),
+        collected_at=collected,
+        to_minute=to_minute,
         issued_at=issued_at(report, submitted, entry.place),
         status=status,
         rejected=any(rejected(each, submitted, contained) for each in specimens),
@@ -159,24 +165,39 @@ def _without_results(entry: BundleEntry, context: Context) -> Status:
 def _of_observation(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     """A lone Observation, or one that heads its members."""
     observation = entry.resource
+    reference: Json = observation.get("specimen", {})
+    collected, to_minute = collected_at(observation, submitted, {}, entry.place)
     return LaboratoryReport(
         filler=_filler(observation, f"Observation/{entry.id}"),
-        specimen=specimen_number(observation.get("specimen", {}), submitted, {}),
+        specimen=specimen_number(reference, submitted, {}),
+        specimen_type=specimen_type(reference, submitted, {}),
         panel=codes_of(observation["code"]),
-        collected_at=collected_at(observation, submitted, {}, entry.place),
+        collected_at=collected,
+        to_minute=to_minute,
         issued_at=issued_at(observation, submitted, entry.place),
         status=STATUS.get(observation["status"], "unknown"),
-        rejected=rejected(observation.get("specimen", {}), submitted, {}),
+        rejected=rejected(reference, submitted, {}),
         components=tuple(components(observation, submitted)),
     )
 
 
 def _filler(resource: Json, otherwise: str) -> str:
-    """The laboratory's own number: an identifier of type FILL, else the first one, else the resource itself."""
+    """The laboratory's own name for it: its number with the system, else the resource itself."""
+    chosen = _numbered(resource)
+    return otherwise if chosen is None else f"{chosen.get('system', '')}|{chosen['value']}"
+
+
+def _number(report: Json) -> str:
+    """The bare number, as HL7 has it in OBR-3."""
+    chosen = _numbered(report)
+    return "" if chosen is None else str(chosen["value"])
+
+
+def _numbered(resource: Json) -> Json | None:
+    """An identifier of type FILL, else the first one."""
     named = [each for each in resource.get("identifier", ()) if each.get("value")]
     filler = next((each for each in named if "FILL" in codes_in(each.get("type"))), None)
-    chosen = filler or next(iter(named), None)
-    return otherwise if chosen is None else f"{chosen.get('system', '')}|{chosen['value']}"
+    return filler or next(iter(named), None)
 
 
 EDGE = Edge(

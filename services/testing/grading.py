@@ -9,25 +9,24 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from services.testing import tables
 from services.testing.packing import instant, unpack_id
 from services.testing.settings import Settings
-from services.testing.state import (
-    CANCELLED,
+from services.testing.specimens import (
     FINDINGS,
-    MAINTAINED,
-    Foreign,
-    Report,
-    State,
+    SETTLED,
+    VOID,
+    Measure,
+    Row,
+    Specimen,
     analyte_of,
     code_of,
     definitive_of,
     letter_of,
-    positive_groups,
     quantified,
 )
+from services.testing.state import State
+from services.testing.versions import MAINTAINED
 from shared.events.envelope import name_id
 from shared.events.testing import AnalyteResult, ResultOutcome
 
@@ -37,9 +36,9 @@ USABLE_FOR_BASELINE = ("valid", "dilute")
 
 @dataclass(frozen=True)
 class Graded:
-    """One report with its meaning. `graded` is false while there is no episode it belongs to."""
+    """One specimen with its meaning. `graded` is false while there is no episode it belongs to."""
 
-    report: Report
+    specimen: Specimen
     graded: bool
     baseline: bool
     results: tuple[AnalyteResult, ...]
@@ -48,39 +47,32 @@ class Graded:
 
 @dataclass(frozen=True)
 class _Circumstances:
-    """What the results of one report are judged by."""
+    """What the results of one specimen are judged by."""
 
     state: State
-    settings: Settings
-    report: Report
-    specimen: tuple[Report, ...]
+    specimen: Specimen
     graded: bool
     baseline: bool
     day: date
+    residual: frozenset[str]
 
     @property
     def in_question(self) -> tuple[str, ...]:
         """What the patient took on that day and a person has to review beside a positive."""
         return tuple(each.ingredient for each in self.state.to_review if each.covers(self.day))
 
-    @property
-    def measures(self) -> list[str | Foreign]:
-        """Of the whole specimen, over all reports about it."""
-        return [measure for report in self.specimen for measure in report.measures]
-
 
 def grade(state: State, settings: Settings) -> dict[str, Graded]:
-    """Every report the state holds, by its id."""
-    zone, first_at = ZoneInfo(settings.timezone), _baseline_at(state, settings)
-    baseline_specimens = {each.specimen for each in state.reports if each.collected_at == first_at}
-    graded = {}
-    for report in state.reports:
-        of_specimen = tuple(each for each in state.reports if each.specimen == report.specimen and not each.voided)
-        belongs = belongs_to_episode(state, settings, report.collected_at)
-        baseline = belongs and (report.collected_at == first_at or report.specimen in baseline_specimens)
-        day = instant(report.collected_at).astimezone(zone).date()
-        circumstances = _Circumstances(state, settings, report, of_specimen, belongs, baseline, day)
-        graded[report.id] = Graded(report, belongs, baseline, _results(circumstances), circumstances.in_question)
+    """Every specimen the state holds, by its id."""
+    first_at, zone = _baseline_at(state, settings), ZoneInfo(settings.timezone)
+    windows, graded = _Windows(state, settings), {}
+    for specimen in state.specimens:
+        day = instant(specimen.collected_at).astimezone(zone).date()
+        reported = specimen.status != "registered"
+        belongs = reported and belongs_to_episode(state, settings, specimen.collected_at)
+        baseline = belongs and specimen.collected_at == first_at
+        by = _Circumstances(state, specimen, belongs, baseline, day, windows.residual(specimen))
+        graded[specimen.id] = Graded(specimen, belongs, baseline, _results(by), by.in_question)
     return graded
 
 
@@ -95,75 +87,80 @@ def belongs_to_episode(state: State, settings: Settings, collected_at: int) -> b
 
 def _baseline_at(state: State, settings: Settings) -> int | None:
     """When the episode's first usable specimen was collected."""
-    known = [each.collected_at for each in state.reports if _usable(each)]
+    known = [each.collected_at for each in state.specimens if _usable(each)]
     if state.first_evicted_at is not None:
         known.append(state.first_evicted_at)
     return min((each for each in known if belongs_to_episode(state, settings, each)), default=None)
 
 
-def _usable(report: Report) -> bool:
-    found = any(letter_of(each) in ("p", "n") for each in report.measures)
-    return found and not report.voided and report.condition in USABLE_FOR_BASELINE
+def _usable(specimen: Specimen) -> bool:
+    found = any(letter_of(each) in ("p", "n") for each in specimen.live)
+    return found and specimen.condition in USABLE_FOR_BASELINE
 
 
-def _results(circumstances: _Circumstances) -> tuple[AnalyteResult, ...]:
-    report_id, seen = unpack_id(circumstances.report.id), Counter[tuple[str, str]]()
+def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
+    report_id, seen = unpack_id(by.specimen.id), Counter[tuple[str, str]]()
     results = []
-    for measure in circumstances.report.measures:
-        code, system = code_of(measure)
+    for row in by.specimen.rows:
+        code, system = code_of(row.measure)
         seen[code, system] += 1
-        outcome, explained_by = _outcome(measure, circumstances)
+        outcome, explained_by = _outcome(row, by)
         results.append(
             AnalyteResult(
                 observation_id=name_id(report_id, f"{system}|{code}|{seen[code, system]}"),
                 code=code,
                 code_system=system,
-                analyte=analyte_of(measure),
-                finding=FINDINGS[letter_of(measure)],
-                confirmed=definitive_of(measure),
+                analyte=analyte_of(row.measure),
+                finding=FINDINGS[letter_of(row.measure)],
+                confirmed=definitive_of(row.measure),
                 outcome=outcome,
                 explained_by=explained_by,
+                status=row.status,
             )
         )
     return tuple(results)
 
 
-def _outcome(measure: str | Foreign, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
+def _outcome(row: Row, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """The outcome, and the ingredient that explains it where one does."""
+    measure, condition = row.measure, by.specimen.condition
     letter, analyte = letter_of(measure), analyte_of(measure)
-    if by.report.voided or letter == CANCELLED:
-        return "cancelled", None
-    if letter == "w" or not by.graded or tables.family_of(analyte) is None:
+    if row.status in VOID:
+        rejected = row.status == "cancelled" and condition == "rejected-unsatisfactory"
+        return condition if rejected else "cancelled", None
+    if letter == "w" or row.status == "registered" or not by.graded:
+        return "pending", None
+    if tables.family_of(analyte) is None:
         return "pending", None
     if letter == "i":
         return "indeterminate", None
     if letter == "v" or tables.family_of(analyte) == "validity":
-        return by.report.condition, None
+        return condition, None
     if letter == "u":
         return "rejected-unsatisfactory", None
     return _positive(measure, by) if letter == "p" else _negative(measure, by)
 
 
-def _positive(measure: str | Foreign, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
+def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """Explained first, because an expected result is never held against anyone."""
     analyte = analyte_of(measure)
-    if (ingredient := _explained_by(analyte, by)) is not None:
+    if (ingredient := _explained_by(analyte, by.state, by.day)) is not None:
         return "expected-positive", ingredient
-    if _refuted(analyte, definitive_of(measure), by.specimen):
+    if _refuted(measure, by.specimen):
         return "not-confirmed", None
     if by.baseline:
         return "baseline", None
-    if _residual(analyte, by):
+    if tables.ANALYTES[analyte].metabolite_group in by.residual:
         return "cannot-show-new-use", None
     held = any(tables.may_explain(each, analyte) for each in by.in_question)
     confirmed = definitive_of(measure) and not held
     return ("unexpected-positive-confirmed" if confirmed else "unexpected-positive-presumptive"), None
 
 
-def _negative(measure: str | Foreign, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
+def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """A specimen that is not valid cannot show an absence."""
-    if by.report.condition != "valid":
-        return by.report.condition, None
+    if by.specimen.condition != "valid":
+        return by.specimen.condition, None
     analyte = analyte_of(measure)
     prescribed = _maintenance(analyte, by) if analyte in MAINTAINED else None
     if prescribed is None:
@@ -173,9 +170,9 @@ def _negative(measure: str | Foreign, by: _Circumstances) -> tuple[ResultOutcome
     return _absence(measure, prescribed, by), prescribed
 
 
-def _explained_by(analyte: str, by: _Circumstances) -> str | None:
-    for taken in by.state.medications:
-        if taken.covers(by.day) and analyte in tables.INGREDIENTS[taken.ingredient].explains:
+def _explained_by(analyte: str, state: State, day: date) -> str | None:
+    for taken in state.medications:
+        if taken.covers(day) and analyte in tables.INGREDIENTS[taken.ingredient].explains:
             return taken.ingredient
     return None
 
@@ -189,10 +186,10 @@ def _maintenance(analyte: str, by: _Circumstances) -> str | None:
     return None
 
 
-def _absence(measure: str | Foreign, ingredient: str, by: _Circumstances) -> ResultOutcome:
+def _absence(measure: Measure, ingredient: str, by: _Circumstances) -> ResultOutcome:
     """Absent when neither drug nor metabolite was found. The metabolite alone only where both were quantified."""
     pair = tables.MAINTENANCE[ingredient]
-    found = [each for each in by.measures if analyte_of(each) in pair and letter_of(each) == "p"]
+    found = [each for each in by.specimen.live if analyte_of(each) in pair and letter_of(each) == "p"]
     if not found:
         return "unexpected-negative-prescribed"
     parent_only = analyte_of(measure) == pair[1] and all(analyte_of(each) == pair[0] for each in found)
@@ -201,34 +198,57 @@ def _absence(measure: str | Foreign, ingredient: str, by: _Circumstances) -> Res
     return "indeterminate"
 
 
-def _refuted(analyte: str, definitive: bool, specimen: tuple[Report, ...]) -> bool:
+def _refuted(measure: Measure, specimen: Specimen) -> bool:
     """Whether a definitive method looked for the same analyte in the same specimen and did not find it."""
-    if definitive:
+    if definitive_of(measure):
         return False
     letters = {
-        letter_of(each)
-        for report in specimen
-        for each in report.measures
-        if definitive_of(each) and analyte_of(each) == analyte
+        letter_of(row.measure)
+        for row in specimen.rows
+        if row.status in SETTLED
+        and row.status not in VOID
+        and definitive_of(row.measure)
+        and analyte_of(row.measure) == analyte_of(measure)
     }
     return "n" in letters and "p" not in letters
 
 
-def _residual(analyte: str, by: _Circumstances) -> bool:
-    """Whether an earlier positive of the same metabolite group lies within the residual window."""
-    metabolite_group, at = tables.ANALYTES[analyte].metabolite_group, by.report.collected_at
-    window = by.settings.residual_days.get(metabolite_group, 0) * DAY
-    earlier = [
-        each.collected_at
-        for each in by.state.reports
-        if each.specimen != by.report.specimen and metabolite_group in _standing_groups(each, by.state)
-    ]
-    earlier.extend(when for known, when in by.state.last_positive_by_group if known == metabolite_group)
-    return any(0 < at - each <= window for each in earlier)
+class _Windows:
+    """Which positives lie within the residual window of one that could show use (domain 5.2).
 
+    A window is a maximum: counted from a positive that could not show new use, the chain would never end.
+    """
 
-def _standing_groups(report: Report, state: State) -> set[str]:
-    """Metabolite groups positive in a report and not refuted by a definitive method on the same specimen."""
-    specimen = tuple(each for each in state.reports if each.specimen == report.specimen and not each.voided)
-    standing = tuple(each for each in report.measures if not _refuted(analyte_of(each), definitive_of(each), specimen))
-    return positive_groups(msgspec.structs.replace(report, measures=standing))
+    def __init__(self, state: State, settings: Settings) -> None:
+        self._state, self._days = state, settings.residual_days
+        self._last = dict(state.last_positive_by_group)
+        self._residual: dict[str, frozenset[str]] = {}
+        zone = ZoneInfo(settings.timezone)
+        for specimen in state.specimens:
+            day = instant(specimen.collected_at).astimezone(zone).date()
+            self._residual[specimen.id] = self._followed(specimen, day)
+
+    def residual(self, specimen: Specimen) -> frozenset[str]:
+        """Metabolite groups whose positive in it can't show new use."""
+        return self._residual[specimen.id]
+
+    def _followed(self, specimen: Specimen, day: date) -> frozenset[str]:
+        """Its residual groups; from its other positives, and from what a prescription explains, windows count anew."""
+        inside = set()
+        for group, explained in self._positive_groups(specimen, day):
+            since = specimen.collected_at - self._last.get(group, specimen.collected_at)
+            if 0 < since <= self._days.get(group, 0) * DAY:
+                inside.add(group)
+            if explained or group not in inside:
+                self._last[group] = max(specimen.collected_at, self._last.get(group, 0))
+        return frozenset(inside)
+
+    def _positive_groups(self, specimen: Specimen, day: date) -> list[tuple[str, bool]]:
+        """Metabolite groups positive in a specimen and not refuted, and whether prescriptions explain all of it."""
+        groups: dict[str, bool] = {}
+        for measure in specimen.live:
+            known = tables.ANALYTES.get(analyte_of(measure))
+            if letter_of(measure) == "p" and known is not None and not _refuted(measure, specimen):
+                explained = _explained_by(analyte_of(measure), self._state, day) is not None
+                groups[known.metabolite_group] = explained and groups.get(known.metabolite_group, True)
+        return list(groups.items())

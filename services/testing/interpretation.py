@@ -9,7 +9,15 @@ import msgspec
 
 from services.testing import tables
 from services.testing.findings import read
-from services.testing.laboratory import TAKEN_BACK, Component, LaboratoryReport, Status, report_id, specimen_id
+from services.testing.laboratory import (
+    TAKEN_BACK,
+    Component,
+    LaboratoryReport,
+    Status,
+    report_id,
+    specimen_ids,
+    specimen_names,
+)
 from services.testing.measures import measure_of, plain, topic_of
 from services.testing.messages import Observed, ReportResult
 from services.testing.settings import Settings
@@ -39,9 +47,12 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
     measured = _measured((*report.components, *report.same_specimen), client, settings)
     condition = condition_of(measured, settings.validity, rejected=report.rejected)
     observed = (_observe(each, client, settings, condition) for each in report.components)
+    specimen = specimen_ids(program, specimen_names(report, client))
     return ReportResult(
         report_id=report_id(program, client, report.filler),
-        specimen_id=specimen_id(program, client, report),
+        specimen_id=specimen[0],
+        same_as=specimen[1:],
+        to_minute=report.to_minute,
         collected_at=report.collected_at,
         issued_at=report.issued_at,
         status=report.status,
@@ -82,17 +93,10 @@ def _observe(component: Component, client: str, settings: Settings, condition: C
         return None
     found, cancelled = _finding(component), component.status in TAKEN_BACK
     stands = component.status == "promoted" and found is None
-    if measure is None:
-        return Observed(plain(code.code), code.system, tables.UNMAPPED, found or "pending", False, cancelled, stands)
-    return Observed(
-        plain(code.code),
-        code.system,
-        measure.analyte,
-        _shown(found, component, measure, condition),
-        measure.definitive,
-        cancelled,
-        stands,
-    )
+    analyte, definitive = (measure.analyte, measure.definitive) if measure else (tables.UNMAPPED, False)
+    shown = _shown(found, component, measure, condition) if measure else found or "pending"
+    status, sub = component.status, component.sub
+    return Observed(plain(code.code), code.system, analyte, shown, definitive, cancelled, stands, status, sub)
 
 
 def _finding(component: Component) -> ResultFinding | None:

@@ -53,15 +53,25 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     """What a figure at the cut-off itself shows."""
     flags: tuple[str, ...] = ()
     """Interpretation codes (HL7 table 0078, v3 ObservationInterpretation)."""
+    sub: str = ""
+    """OBX-4."""
 
 
 class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One OBR group or DiagnosticReport. `filler` and `specimen` are the laboratory's numbers, unique per client."""
+    """One OBR group or DiagnosticReport. `filler` names it, unique per client.
+
+    `number` and `specimen` are the laboratory's numbers of the report and of the specimen, as both HL7 and FHIR have
+    them; `specimen_type` is what was collected, where it is said.
+    """
 
     filler: str
+    number: str = ""
     specimen: str = ""
+    specimen_type: tuple[Code, ...] = ()
     panel: tuple[Code, ...] = ()
     collected_at: datetime
+    to_minute: bool = False
+    """Whether `collected_at` is known to the minute, not only to the day."""
     issued_at: datetime
     status: Status = "final"
     rejected: bool = False
@@ -76,11 +86,39 @@ def report_id(program: str, client: str, filler: str) -> str:
     return name_id(REPORTS, f"{program}|{client}|{filler}")
 
 
-def specimen_of(report: LaboratoryReport) -> str:
-    """The specimen's number; without one (HL7 before 2.5 has none) what one laboratory collected at one time is one."""
-    return report.specimen or f"collected:{report.collected_at.astimezone(UTC).isoformat()}"
+def specimen_names(report: LaboratoryReport, client: str) -> tuple[str, ...]:
+    """What names its specimen within a program: reports that share one are about the same.
+
+    A laboratory's number, of the specimen or of the report, with the type; and the minute of collection with the type,
+    whoever tells of it. A day alone names nothing: then the report's own name is left.
+    """
+    kind = _type_of(report.specimen_type)
+    numbers = dict.fromkeys(each for each in (report.specimen, report.number) if each)
+    names = [f"{client}|number:{each}|{kind}" for each in numbers]
+    if report.to_minute:
+        minute = report.collected_at.astimezone(UTC).replace(second=0, microsecond=0)
+        names.append(f"minute:{minute.isoformat()}|{kind}")
+    return tuple(names) or (f"{client}|report:{report.filler}",)
 
 
-def specimen_id(program: str, client: str, report: LaboratoryReport) -> str:
-    """Reports about one specimen share its id, once it is known of whom they are (`versions.of_patient`)."""
-    return name_id(REPORTS, f"{program}|{client}|specimen:{specimen_of(report)}")
+def share_specimen(one: LaboratoryReport, other: LaboratoryReport) -> bool:
+    """Whether two reports of one laboratory are about one specimen."""
+    return not set(specimen_names(one, "")).isdisjoint(specimen_names(other, ""))
+
+
+def specimen_ids(program: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """These names as ids, which are a patient's own once it is known of whom they are (`same_specimen.of_patient`)."""
+    return tuple(name_id(REPORTS, f"{program}|{each}") for each in names)
+
+
+URINE = "urine"
+_URINE_CODES = ("122575003", "78014005", "ur", "urn", "urc", "urt", "uri", "u")
+"""SNOMED CT (urine specimen, urine) and HL7 tables 0070 and 0487 (unverified)."""
+
+
+def _type_of(codes: tuple[Code, ...]) -> str:
+    """Urine, where it is said or nothing is: all codes of the table are of urine. Else as the laboratory writes it."""
+    texts = [text.casefold().strip() for each in codes for text in (each.code, each.display) if text.strip()]
+    if not texts or any(each in _URINE_CODES or URINE in each for each in texts):
+        return URINE
+    return texts[0]

@@ -1,14 +1,16 @@
 """Every message of testing: the commands it decides, the events it consumes and emits."""
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from services.testing.laboratory import Extent, Status
+from services.testing.specimens import Specimen
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent
 from shared.events.intake import EpisodeAdmitted, EpisodeDischarged, MedicationsRecorded, PatientIdentified
-from shared.events.internal import RetentionBegan, TimePassed
+from shared.events.internal import RetentionBegan, StateEvent, TimePassed
 from shared.events.testing import Condition, DrugTestCorrected, DrugTestResulted, ResultFinding, ResultMatched
 from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
 
@@ -31,6 +33,7 @@ __all__ = [
     "ResolveEscalation",
     "ResultMatched",
     "RetentionBegan",
+    "SpecimenReported",
     "TimePassed",
 ]
 
@@ -49,12 +52,24 @@ class Observed(msgspec.Struct, frozen=True, array_like=True):
     definitive: bool
     cancelled: bool = False
     stands: bool = False
+    status: Status | Literal[""] = ""
+    """The row's own, as HL7 and FHIR give it; empty in commands of earlier releases."""
+    sub: str = ""
+    """OBX-4: tells apart several rows of one code in one message."""
+
+
+class SpecimenReported(StateEvent, frozen=True, kw_only=True):
+    """A specimen as it is now known, in place of those of which it turned out that they are the same."""
+
+    specimen: Specimen
+    gone: tuple[str, ...] = ()
 
 
 class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     """A laboratory reports on one specimen, or corrects, promotes or takes back what it reported before.
 
-    `matched` is set where the report had waited for its patient.
+    `matched` is set where the report had waited for its patient. `same_as` are further names of the specimen: reports
+    that share one are about the same (`same_specimen`).
     """
 
     report_id: str
@@ -66,9 +81,12 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     results: tuple[Observed, ...]
     matched: bool = False
     extent: Extent = "report"
+    same_as: tuple[str, ...] = ()
+    to_minute: bool = False
+    """Whether `collected_at` is known to the minute, not only to the day."""
 
 
 Commands = ReportResult | EscalationCommand
-Internal = TimePassed | RetentionBegan
+Internal = TimePassed | RetentionBegan | SpecimenReported
 Consumes = PatientIdentified | MedicationsRecorded | EpisodeAdmitted | EpisodeDischarged | TimePassed
-Emits = DrugTestResulted | DrugTestCorrected | ResultMatched | EscalationEvent | RetentionBegan
+Emits = DrugTestResulted | DrugTestCorrected | ResultMatched | EscalationEvent | RetentionBegan | SpecimenReported

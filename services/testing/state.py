@@ -1,15 +1,13 @@
-"""What the next decision about a patient needs: the episode, the medications, the reports of its window, what is open.
+"""What the next decision about a patient needs: episode, medications, the specimens of its window, what is open.
 
 Nothing graded is stored: grading is a pure function of this state, so what changed is seen by grading twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
-from services.testing import tables
 from services.testing.escalation_packing import PackedEscalation, pack_escalations, unpack_escalations
 from services.testing.medications import IngredientPeriod, reconciled
 from services.testing.messages import (
@@ -17,31 +15,21 @@ from services.testing.messages import (
     EpisodeDischarged,
     MedicationsRecorded,
     RetentionBegan,
+    SpecimenReported,
     TimePassed,
 )
 from services.testing.packing import instant, pack_id, seconds
-from shared.events.codes import LOINC
+from services.testing.specimens import Specimen, groups_of, positive_groups
+from services.testing.upcast import UPCAST as UPCAST
+from services.testing.versions import thinned
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent
-from shared.events.testing import AnalyteResult, Condition, DrugTestEvent, ResultFinding
+from shared.events.testing import AnalyteResult, DrugTestEvent
 from shared.rules import escalation
 
 VERSION = 3
-BYTES_MOST = 3900
+BYTES_MOST = 7800
 """Above this the state evicts what it can do without; the path's limit is `STATE_BYTES_MOST`."""
-
-LETTERS: dict[ResultFinding, str] = {
-    "positive": "p",
-    "negative": "n",
-    "indeterminate": "i",
-    "unsatisfactory": "u",
-    "pending": "w",
-    "valid": "v",
-}
-CANCELLED = "x"
-FINDINGS: dict[str, ResultFinding] = {letter: found for found, letter in LETTERS.items()} | {
-    CANCELLED: "unsatisfactory"
-}
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True):
@@ -53,32 +41,6 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     retention_days: int = 0
 
 
-class Foreign(msgspec.Struct, frozen=True, array_like=True):
-    """A measure under a code that is not in the LOINC table: a laboratory's own, mapped or not."""
-
-    code: str
-    system: str
-    analyte: str
-    letter: str
-    definitive: bool
-
-
-class Report(msgspec.Struct, frozen=True, array_like=True):
-    """One report, packed. A measure with a known LOINC code is `<code><letter>`, its analyte stands in the table."""
-
-    id: str
-    specimen: str
-    collected_at: int
-    issued_at: int
-    status: str
-    condition: Condition
-    measures: tuple[str | Foreign, ...]
-
-    @property
-    def voided(self) -> bool:
-        return self.status in ("cancelled", "entered-in-error")
-
-
 class State(msgspec.Struct, frozen=True, array_like=True):
     """Of a patient without any event, everything is empty."""
 
@@ -87,11 +49,11 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     medications: tuple[IngredientPeriod, ...] = ()
     to_review: tuple[IngredientPeriod, ...] = ()
     """Medications that explain nothing, and that a positive beside them asks to review."""
-    reports: tuple[Report, ...] = ()
+    specimens: tuple[Specimen, ...] = ()
     first_evicted_at: int | None = None
-    """Collection of the earliest specimen whose report was evicted: the baseline stays where it was."""
+    """Collection of the earliest specimen that was evicted: the baseline stays where it was."""
     last_positive_by_group: tuple[tuple[str, int], ...] = ()
-    """Per metabolite group, the last positive among evicted reports."""
+    """Per metabolite group, the last positive among evicted specimens that could show use."""
     packed_escalations: tuple[PackedEscalation, ...] = ()
 
     @property
@@ -99,53 +61,18 @@ class State(msgspec.Struct, frozen=True, array_like=True):
         return unpack_escalations(self.packed_escalations)
 
 
-def _with_retention(stored: Any) -> Any:
-    """Version 2 adds how long an ended episode stays: 30 days, where it ended before."""
-    episode, *others = stored
-    return [episode and [*episode, 30 if episode[2] is not None else 0], *others]
-
-
-UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: lambda stored: stored}
-"""Version 3 only adds, at the end of an open escalation: who took it on."""
-
-
-def pack(event: DrugTestEvent) -> Report:
-    return Report(
-        id=pack_id(event.report_id),
-        specimen=pack_id(event.specimen_id),
-        collected_at=seconds(event.collected_at),
-        issued_at=seconds(event.issued_at),
-        status=event.status,
-        condition=event.condition,
-        measures=tuple(
-            measure(each.code, each.code_system, each.analyte, _letter(each), each.confirmed) for each in event.results
-        ),
-    )
-
-
-def _letter(result: AnalyteResult) -> str:
-    cancelled = result.outcome == "cancelled" and result.finding == "unsatisfactory"
-    return CANCELLED if cancelled else LETTERS[result.finding]
-
-
-def measure(code: str, system: str, analyte: str, letter: str, definitive: bool) -> str | Foreign:
-    if system == LOINC and code in tables.LOINC and analyte != tables.UNMAPPED:
-        return f"{code}{letter}"
-    return Foreign(code, system, analyte, letter, definitive)
-
-
-def put(state: State, report: Report) -> State:
-    """The state with this report, in order of collection; a later version of one replaces the earlier."""
-    others = [each for each in state.reports if each.id != report.id]
-    ordered = sorted([*others, report], key=lambda each: (each.collected_at, each.id))
-    return msgspec.structs.replace(state, reports=tuple(ordered))
+def put(state: State, specimen: Specimen, gone: tuple[str, ...] = ()) -> State:
+    """The state with this specimen in place of those that turned out to be it, in order of collection."""
+    others = [each for each in state.specimens if each.id not in (specimen.id, *gone)]
+    ordered = sorted([*others, specimen], key=lambda each: (each.collected_at, each.id))
+    return msgspec.structs.replace(state, specimens=tuple(ordered))
 
 
 def evolve(state: State, event: Event | Command) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     match event:
         case MedicationsRecorded():
-            return evict(_with_medications(state, event))
+            return _within_limit(_with_medications(state, event))
         case EpisodeAdmitted():
             return _admitted(state, event)
         case EpisodeDischarged() if state.episode is not None and state.episode.id == event.episode_id:
@@ -153,14 +80,13 @@ def evolve(state: State, event: Event | Command) -> State:
             return msgspec.structs.replace(state, episode=closed)
         case RetentionBegan(retention_days=days) if state.episode is not None:
             return msgspec.structs.replace(state, episode=msgspec.structs.replace(state.episode, retention_days=days))
+        case SpecimenReported(specimen=specimen, gone=gone):
+            return _within_limit(put(state, specimen, gone), latest=specimen.id)
         case DrugTestEvent():
-            return evict(put(state, pack(event)))
+            return _graded(state, event)
         case EscalationEvent():
-            return evict(
-                msgspec.structs.replace(
-                    state, packed_escalations=pack_escalations(escalation.evolve(state.escalations, event))
-                )
-            )
+            still_open = pack_escalations(escalation.evolve(state.escalations, event))
+            return _within_limit(msgspec.structs.replace(state, packed_escalations=still_open))
         case TimePassed():
             return State() if _only_to_leave(state) else state
         case _:
@@ -201,74 +127,63 @@ def _with_medications(state: State, event: MedicationsRecorded) -> State:
     return msgspec.structs.replace(state, listed_at=recorded_at, medications=known, to_review=in_question)
 
 
-def evict(state: State) -> State:
-    """Within the limit, oldest first: reports that found nothing go, then plain negatives, then whole reports."""
-    while len(msgspec.json.encode(state)) > BYTES_MOST and state.reports:
-        older = state.reports[:-1]
-        empty = next((each for each in older if not thinned(each).measures), None)
-        bulky = next((each for each in (*older, state.reports[-1]) if thinned(each) != each), None)
-        if empty is None and bulky is not None:
-            state = put(state, thinned(bulky))
-        else:
-            state = _without(state, empty or state.reports[0])
+def _graded(state: State, event: DrugTestEvent) -> State:
+    """Which positives could not show new use: once their specimen is evicted, no window counts from them."""
+    known = next((each for each in state.specimens if each.id == pack_id(event.report_id)), None)
+    if known is None:
+        return state
+    return _with(state, msgspec.structs.replace(known, residual=residual(event.results)))
+
+
+def residual(results: Iterable[AnalyteResult]) -> tuple[str, ...]:
+    """The metabolite groups whose positive could not show new use."""
+    return tuple(sorted(groups_of(each.analyte for each in results if each.outcome == "cannot-show-new-use")))
+
+
+def _within_limit(state: State, latest: str = "") -> State:
+    """What was reported last stays, and so does the evidence of every open escalation."""
+    evidence = {report for each in state.packed_escalations for _, _, report in each.signals}
+    while (smaller := _smaller(state, evidence | {latest})) is not None:
+        state = smaller
     return state
 
 
-def thinned(report: Report) -> Report:
-    """Without plain negatives and what is pending: what grading others, and later lists of medications, may need."""
-    needed = tuple(each for each in report.measures if _still_matters(each))
-    return report if len(needed) == len(report.measures) else msgspec.structs.replace(report, measures=needed)
+def _smaller(state: State, needed: Collection[str]) -> State | None:
+    """The state after one step, None where it is small enough. `needed` are the ids of specimens that go last.
+
+    Plain rows go before whole specimens, and the oldest first.
+    """
+    if len(msgspec.json.encode(state)) <= BYTES_MOST or not state.specimens:
+        return None
+    free = [each for each in state.specimens if each.id not in needed]
+    empty = next((each for each in free[:-1] if not thinned(each).live), None)
+    if empty is not None:
+        return _without(state, empty)
+    bulky = _bulky(free) or (None if free else _bulky(state.specimens))
+    if bulky is not None:
+        return _with(state, thinned(bulky))
+    return _without(state, (free or state.specimens)[0])
 
 
-MAINTAINED = {analyte for pair in tables.MAINTENANCE.values() for analyte in pair}
+def _bulky(specimens: Sequence[Specimen]) -> Specimen | None:
+    return next((each for each in specimens if thinned(each).rows != each.rows), None)
 
 
-def _still_matters(measure: str | Foreign) -> bool:
-    analyte, letter = analyte_of(measure), letter_of(measure)
-    return (letter == "p" and analyte != tables.UNMAPPED) or (letter == "n" and analyte in MAINTAINED)
+def _with(state: State, specimen: Specimen) -> State:
+    specimens = tuple(specimen if each.id == specimen.id else each for each in state.specimens)
+    return msgspec.structs.replace(state, specimens=specimens)
 
 
-def _without(state: State, gone: Report) -> State:
-    """What the report leaves behind: when each group was last positive, and when the first specimen was collected."""
-    last_positive_by_group, first = dict(state.last_positive_by_group), state.first_evicted_at
-    for metabolite_group in positive_groups(gone):
-        last_positive_by_group[metabolite_group] = max(
-            gone.collected_at, last_positive_by_group.get(metabolite_group, gone.collected_at)
-        )
+def _without(state: State, gone: Specimen) -> State:
+    """What it leaves behind: when each group was last positive, and when the first specimen was collected."""
+    last, first = dict(state.last_positive_by_group), state.first_evicted_at
+    for metabolite_group in positive_groups(gone) - set(gone.residual):
+        last[metabolite_group] = max(gone.collected_at, last.get(metabolite_group, gone.collected_at))
     if not gone.voided:
         first = gone.collected_at if first is None else min(gone.collected_at, first)
-    remaining = tuple(each for each in state.reports if each != gone)
     return msgspec.structs.replace(
         state,
-        reports=remaining,
-        last_positive_by_group=tuple(sorted(last_positive_by_group.items())),
+        specimens=tuple(each for each in state.specimens if each is not gone),
+        last_positive_by_group=tuple(sorted(last.items())),
         first_evicted_at=first,
     )
-
-
-def positive_groups(report: Report) -> set[str]:
-    if report.voided:
-        return set()
-    positives = (analyte_of(each) for each in report.measures if letter_of(each) == "p")
-    return {tables.ANALYTES[each].metabolite_group for each in positives if each in tables.ANALYTES}
-
-
-def code_of(measure: str | Foreign) -> tuple[str, str]:
-    """Code and system, as they were sent."""
-    return (measure[:-1], LOINC) if isinstance(measure, str) else (measure.code, measure.system)
-
-
-def letter_of(measure: str | Foreign) -> str:
-    return measure[-1] if isinstance(measure, str) else measure.letter
-
-
-def analyte_of(measure: str | Foreign) -> str:
-    return tables.LOINC[measure[:-1]].analyte if isinstance(measure, str) else measure.analyte
-
-
-def definitive_of(measure: str | Foreign) -> bool:
-    return tables.LOINC[measure[:-1]].definitive if isinstance(measure, str) else measure.definitive
-
-
-def quantified(measure: str | Foreign) -> bool:
-    return isinstance(measure, str) and tables.LOINC[measure[:-1]].kind == "quantitative"

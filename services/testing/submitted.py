@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from services.testing.laboratory import Component
-from services.testing.observations import component_of
+from services.testing.laboratory import Code, Component
+from services.testing.observations import codes_of, component_of
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import happened, names_a_day
@@ -64,15 +64,24 @@ def specimen_number(reference: Json, submitted: Submitted, contained: Mapping[st
     specimen = _specimen_of(reference, submitted, contained) or {}
     named = [specimen.get("accessionIdentifier", {}), *specimen.get("identifier", ()), reference.get("identifier", {})]
     chosen = next((each for each in named if each.get("value")), None)
-    return str(reference.get("reference", "")) if chosen is None else f"{chosen.get('system', '')}|{chosen['value']}"
+    return str(reference.get("reference", "") if chosen is None else chosen["value"])
 
 
 def rejected(reference: Json, submitted: Submitted, contained: Mapping[str, Json]) -> bool:
     return (_specimen_of(reference, submitted, contained) or {}).get("status") == "unsatisfactory"
 
 
-def collected_at(resource: Json, submitted: Submitted, contained: Mapping[str, Json], place: str) -> datetime:
-    """The specimen's collection, else the report's effective time, else its issue: the first that names a day."""
+def specimen_type(reference: Json, submitted: Submitted, contained: Mapping[str, Json]) -> tuple[Code, ...]:
+    return codes_of((_specimen_of(reference, submitted, contained) or {}).get("type", {}))
+
+
+def collected_at(
+    resource: Json, submitted: Submitted, contained: Mapping[str, Json], place: str
+) -> tuple[datetime, bool]:
+    """The specimen's collection, else the report's effective time, else its issue: the first that names a day.
+
+    And whether that is known to the minute: when it was issued says nothing of the minute of collection.
+    """
     reference = resource.get("specimen", {})
     first = next(iter(reference), {}) if isinstance(reference, list) else reference
     collection = (_specimen_of(first, submitted, contained) or {}).get("collection", {})
@@ -86,7 +95,7 @@ def collected_at(resource: Json, submitted: Submitted, contained: Mapping[str, J
     )
     for text, name in stated:
         if text and names_a_day(text):
-            return submitted.happened(text, f"{place}.{name}")
+            return submitted.happened(text, f"{place}.{name}"), "T" in text and name != "issued"
     raise refuse(
         422,
         "required",

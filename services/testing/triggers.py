@@ -5,13 +5,14 @@ counts where signals are combined. Baseline and residual positives, and what a p
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.testing import tables
 from services.testing.escalation_packing import OWNERS, evidence_of, rule_of
 from services.testing.grading import DAY, Graded
 from services.testing.packing import instant, unpack_id
 from services.testing.settings import Settings
+from services.testing.specimens import SETTLED
 from shared.events.escalation import Signal
 from shared.events.testing import AnalyteResult
 from shared.rules.escalation import Trigger
@@ -20,6 +21,7 @@ UNEXPECTED = ("unexpected-positive-presumptive", "unexpected-positive-confirmed"
 NO_NEW_USE = ("baseline", "cannot-show-new-use")
 ALTERED = ("substituted", "adulterated")
 RECOLLECT = ("dilute", "invalid", "rejected-unsatisfactory")
+CONFIRMED = {"unexpected-positive-presumptive": "unexpected-positive-confirmed"}
 SUPPRESSING = ("sedative", "alcohol")
 """Families that suppress breathing together with an opioid."""
 
@@ -32,19 +34,29 @@ class Cause:
     tier: int
     signal: Signal
     about: str = ""
+    confirmed: bool = False
+    """Whether a definitive method found it."""
+
+    @property
+    def becomes(self) -> str:
+        """The reason under which it stands once it is confirmed."""
+        return CONFIRMED.get(self.reason, self.reason)
 
 
 def causes(grading: Mapping[str, Graded], settings: Settings) -> list[Cause]:
-    """Everything that asks for a person now, over all graded reports, in order of collection."""
-    standing = [each for each in grading.values() if each.graded and not each.report.voided]
-    standing.sort(key=lambda each: (each.report.collected_at, each.report.id))
+    """Everything that asks for a person now, over all graded specimens, in order of collection."""
+    standing = [each for each in grading.values() if each.graded and not each.specimen.voided]
+    standing.sort(key=lambda each: (each.specimen.collected_at, each.specimen.id))
     found: list[Cause] = []
     for graded in standing:
-        if graded.report.status == "preliminary":
-            found.extend(_provisional(graded))
-        else:
-            found.extend(_of_report(graded, standing, settings))
+        found.extend(_provisional(graded))
+        found.extend(_of_specimen(graded, standing, settings))
     return found + _repeated(standing, settings) + _reviews(standing)
+
+
+def _settled(graded: Graded) -> list[AnalyteResult]:
+    """Its final rows; the rest of a partial report waits."""
+    return [each for each in graded.results if each.status in SETTLED]
 
 
 def triggers(found: Sequence[Cause]) -> list[Trigger]:
@@ -64,67 +76,63 @@ def triggers(found: Sequence[Cause]) -> list[Trigger]:
 
 
 def _cause(graded: Graded, reason: str, tier: int, code: str, about: str = "") -> Cause:
-    at, evidence = instant(graded.report.collected_at), evidence_of(unpack_id(graded.report.id))
+    at, evidence = instant(graded.specimen.collected_at), evidence_of(unpack_id(graded.specimen.id))
     return Cause(reason, tier, Signal(code, at, evidence), about)
 
 
 def _provisional(each: Graded) -> Iterator[Cause]:
     """A preliminary positive is one tier lower than the final one would be, and never counts as new use."""
-    unexpected = [result for result in each.results if result.outcome in UNEXPECTED]
+    unexpected = [result for result in each.results if result.status == "preliminary" and result.outcome in UNEXPECTED]
     if unexpected:
         yield _cause(each, "provisional-positive", 2 if _opioid(unexpected) else 1, "provisional-positive")
 
 
-def _of_report(each: Graded, standing: Sequence[Graded], settings: Settings) -> Iterator[Cause]:
-    specimen = [other for other in standing if other.report.specimen == each.report.specimen]
+def _of_specimen(each: Graded, standing: Sequence[Graded], settings: Settings) -> Iterator[Cause]:
+    settled = _settled(each)
     positives = [
         result
-        for other in specimen
-        for result in other.results
+        for result in each.results
         if result.finding == "positive" and result.outcome not in ("not-confirmed", "cancelled", "pending")
     ]
-    unexpected = [result for result in each.results if result.outcome in UNEXPECTED]
-    yield from _unexpected(each, unexpected, positives)
-    yield from _safety(each, positives)
+    yield from _unexpected(each, [result for result in settled if result.outcome in UNEXPECTED], positives)
+    yield from _safety(each, settled, positives)
     yield from _absent(each, positives, standing, settings)
-    yield from _specimen(each, standing)
-    yield from _unclear(each, specimen)
+    yield from _condition(each, standing)
+    yield from _unclear(each, settled)
 
 
 def _unexpected(
     each: Graded, unexpected: Sequence[AnalyteResult], positives: Sequence[AnalyteResult]
 ) -> Iterator[Cause]:
+    """One reason for the opioids of a specimen and one for the others, so that a confirmation updates its screen."""
     if _opioid(unexpected):
-        yield _cause(each, "unexpected-positive-opioid", 3, "unexpected-positive")
+        found = _cause(each, "unexpected-positive-opioid", 3, "unexpected-positive")
+        yield replace(found, confirmed=_opioid(result for result in unexpected if result.confirmed))
     if _together(unexpected, positives):
         yield _cause(each, "opioid-with-sedative", 3, "unexpected-positive")
     others = {result.outcome for result in unexpected if tables.family_of(result.analyte) != "opioid"}
-    for outcome in UNEXPECTED:
-        if outcome in others:
-            yield _cause(each, outcome, 2, "unexpected-positive")
+    if others:
+        confirmed = "unexpected-positive-confirmed" in others
+        reason = "unexpected-positive-confirmed" if confirmed else "unexpected-positive-presumptive"
+        yield replace(_cause(each, reason, 2, "unexpected-positive"), confirmed=confirmed)
 
 
-def _safety(each: Graded, positives: Sequence[AnalyteResult]) -> Iterator[Cause]:
+def _safety(each: Graded, settled: Sequence[AnalyteResult], positives: Sequence[AnalyteResult]) -> Iterator[Cause]:
     """What cannot show new use still asks for the overdose-safety contact."""
-    known = [result for result in each.results if result.outcome in NO_NEW_USE and result.finding == "positive"]
+    known = [result for result in settled if result.outcome in NO_NEW_USE and result.finding == "positive"]
     if _opioid(known) or _together(known, positives):
         yield _cause(each, "baseline-opioid-safety", 2, "baseline-safety")
 
 
-def _unclear(each: Graded, specimen: Sequence[Graded]) -> Iterator[Cause]:
+def _unclear(each: Graded, final: Sequence[AnalyteResult]) -> Iterator[Cause]:
     """What shows neither presence nor absence, or can't be read, is looked up by a person: T2 where it is an opioid.
 
     A definitive method that found it, or did not, in this specimen settles it.
     """
-    settled = {
-        result.analyte
-        for other in specimen
-        for result in other.results
-        if result.confirmed and result.finding in ("positive", "negative")
-    }
+    settled = {result.analyte for result in final if result.confirmed and result.finding in ("positive", "negative")}
     unclear = [
         result
-        for result in each.results
+        for result in final
         if result.finding == "indeterminate" and result.outcome != "cancelled" and result.analyte not in settled
     ]
     if unclear:
@@ -149,39 +157,35 @@ def _lacked_before(graded: Graded, standing: Sequence[Graded], window: int) -> b
     """Whether an earlier specimen within the window (seconds) lacked it too."""
     return any(
         _lacks(other)
-        and other.report.specimen != graded.report.specimen
-        and 0 <= graded.report.collected_at - other.report.collected_at <= window
+        and other is not graded
+        and 0 <= graded.specimen.collected_at - other.specimen.collected_at <= window
         for other in standing
     )
 
 
 def _lacks(graded: Graded) -> bool:
-    return graded.report.status != "preliminary" and any(
-        result.outcome == "unexpected-negative-prescribed" for result in graded.results
-    )
+    return any(result.outcome == "unexpected-negative-prescribed" for result in _settled(graded))
 
 
-def _specimen(each: Graded, standing: Sequence[Graded]) -> Iterator[Cause]:
-    condition = each.report.condition
-    rejected = any(result.outcome == "rejected-unsatisfactory" for result in each.results)
+def _condition(each: Graded, standing: Sequence[Graded]) -> Iterator[Cause]:
+    condition = each.specimen.condition
+    rejected = any(result.outcome == "rejected-unsatisfactory" for result in _settled(each))
     if condition in ALTERED:
         yield _cause(each, "specimen-substituted-or-adulterated", 3, "specimen-not-valid")
     elif condition in RECOLLECT or rejected:
-        before = [other.report for other in standing if other.report.collected_at < each.report.collected_at]
-        again = any(other.condition in RECOLLECT for other in before if other.specimen == before[-1].specimen)
+        before = [other.specimen for other in standing if other.specimen.collected_at < each.specimen.collected_at]
+        again = bool(before) and before[-1].condition in RECOLLECT
         yield _cause(each, "recollection-needed", 2 if again else 1, "specimen-not-valid")
 
 
 def _repeated(standing: Sequence[Graded], settings: Settings) -> list[Cause]:
     """Two or more specimens with confirmed unexpected positives within the window: T3, the placement is looked at."""
-    confirmed = [each for each in standing if each.report.status != "preliminary" and _confirmed(each)]
-    window = settings.repeat_window_days * DAY
+    confirmed, window = [each for each in standing if _confirmed(each)], settings.repeat_window_days * DAY
     return [
         _cause(each, "repeated-unexpected-positive", 3, "unexpected-positive")
         for each in confirmed
         if any(
-            other.report.specimen != each.report.specimen
-            and abs(other.report.collected_at - each.report.collected_at) <= window
+            other is not each and abs(other.specimen.collected_at - each.specimen.collected_at) <= window
             for other in confirmed
         )
     ]
@@ -191,17 +195,15 @@ def _reviews(standing: Sequence[Graded]) -> list[Cause]:
     """Beside an escalation, once for each ingredient: the first specimen with an unexpected positive asks for it."""
     first: dict[str, Cause] = {}
     for each in standing:
-        unexpected = [result for result in each.results if result.outcome in UNEXPECTED]
-        if each.report.status == "preliminary" or not unexpected:
-            continue
+        unexpected = [result for result in _settled(each) if result.outcome in UNEXPECTED]
         tier = 2 if _opioid(unexpected) else 1
-        for ingredient in each.in_question:
+        for ingredient in each.in_question if unexpected else ():
             first.setdefault(ingredient, _cause(each, "medical-review", tier, "medical-review", ingredient))
     return list(first.values())
 
 
 def _confirmed(graded: Graded) -> bool:
-    return any(result.outcome == "unexpected-positive-confirmed" for result in graded.results)
+    return any(result.outcome == "unexpected-positive-confirmed" for result in _settled(graded))
 
 
 def _opioid(results: Iterable[AnalyteResult]) -> bool:

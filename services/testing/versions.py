@@ -1,143 +1,196 @@
-"""A report as it now stands: what a laboratory's next message about it replaces, promotes or takes back. Pure.
+"""A specimen's rows as they now stand: a law of what is greater, so that the order of arrival can't matter. Pure.
 
-HL7's result statuses are of each component, so a message that corrects one leaves the others standing; a FHIR report is
-whole each time (domain 4.7).
+A row is a code of a specimen. Rows are ordered by when they were issued, then by rank, then by content; the greatest
+stands, and what was once final is never replaced by what is not. Only then does it matter what a report leaves behind:
+HL7's statuses are of each row, a FHIR report is whole each time (domain 4.7).
 """
 
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from services.testing import tables
-from services.testing.messages import Observed, ReportResult
-from services.testing.packing import pack_id, seconds
-from services.testing.state import (
-    CANCELLED,
-    LETTERS,
-    Foreign,
-    Report,
+from services.testing.specimens import (
+    MANY,
+    RANK,
+    SETTLED,
+    UNFINISHED,
+    VOID,
+    Measure,
+    Specimen,
+    Version,
     analyte_of,
     code_of,
+    key_of,
     letter_of,
-    measure,
-    thinned,
+    sub_of,
+    with_letter,
+    with_sub,
 )
-from shared.events.envelope import name_id
-from shared.events.testing import Condition
 
-VOID = ("cancelled", "entered-in-error")
-
-
-def of_patient(command: ReportResult, patient: str) -> ReportResult:
-    """Under ids of this patient's own: a number reported for the wrong patient, or used again, meets nobody else's."""
-    return msgspec.structs.replace(
-        command,
-        report_id=name_id(command.report_id, patient),
-        specimen_id=name_id(command.specimen_id, patient),
-    )
+MAINTAINED = {analyte for pair in tables.MAINTENANCE.values() for analyte in pair}
+_CONTENT = "wvuinp"
+"""Of two rows that differ in nothing but what was found, the one that asks for a person stands."""
 
 
-def next_version(command: ReportResult, known: Report | None) -> Report | None:
-    """The report as it now stands; None where the command is older than what is known."""
-    if command.status == "promoted":
-        if known is None or known.status != "preliminary":
-            return known
-        return msgspec.structs.replace(known, status="final", issued_at=seconds(command.issued_at))
-    report = _packed(command)
-    if known is None:
-        return report
-    if report.status == "preliminary" and known.status != "preliminary":
-        return None
-    if command.extent == "component":
-        return _with_component(known, report)
-    if report.issued_at < known.issued_at:
-        return None
-    if report.voided and not report.measures:
-        return msgspec.structs.replace(known, status=report.status, issued_at=report.issued_at)
-    return report if command.extent == "report" else _updated(known, report, command.results)
+@dataclass(frozen=True)
+class _Row:
+    """A measure with the version it came in, while the greatest are sought."""
+
+    measure: Measure
+    version: Version
+
+    @property
+    def greatness(self) -> tuple[bool, int, int, int, str, str]:
+        """Among settled rows by issue, rank and content; a registered one is less than any preliminary one."""
+        version, content = self.version, _CONTENT.index(letter_of(self.measure))
+        code = str(code_of(self.measure))
+        return version.status != "registered", version.issued_at, RANK[version.status], content, code, version.report
 
 
-def same(report: Report, known: Report) -> bool:
-    """Sent again with nothing new in it, also where the state has evicted what no longer mattered."""
-    again = msgspec.structs.replace(report, issued_at=known.issued_at)
-    return known in (again, thinned(again))
-
-
-def _packed(command: ReportResult) -> Report:
-    measures = [
-        measure(each.code, each.code_system, each.analyte, _letter(each, command), each.definitive)
-        for each in command.results
+def joined(specimen: Specimen, others: Iterable[Version] = ()) -> Specimen:
+    """The specimen with these versions too: of each row the greatest, and what still speaks of the specimen."""
+    every = [*specimen.versions, *others]
+    versions = [_silenced(each, every) for each in every]
+    rows = [_now(measured, version, versions) for version in versions for measured in version.measures]
+    remaining = [
+        row
+        for row in _greatest([row for row in rows if row is not None])
+        if not _is_evicted(row, specimen.evicted_until)
     ]
-    return Report(
-        id=pack_id(command.report_id),
-        specimen=pack_id(command.specimen_id),
-        collected_at=seconds(command.collected_at),
-        issued_at=seconds(command.issued_at),
-        status="final" if command.status == "unknown" else command.status,
-        condition=command.condition,
-        measures=_in_place((), measures),
+    return msgspec.structs.replace(specimen, versions=_packed(remaining, _speaking(versions)))
+
+
+def thinned(specimen: Specimen) -> Specimen:
+    """Without its plain rows; when they come again they change nothing."""
+    return joined(msgspec.structs.replace(specimen, evicted_until=specimen.issued_at))
+
+
+def still_matters(measured: Measure) -> bool:
+    """Whether grading other specimens, or a later list of medications, may need it."""
+    analyte, letter = analyte_of(measured), letter_of(measured)
+    return (letter == "p" and analyte != tables.UNMAPPED) or (letter == "n" and analyte in MAINTAINED)
+
+
+def _is_evicted(row: _Row, until: int) -> bool:
+    return row.version.issued_at <= until and not still_matters(row.measure)
+
+
+def _silenced(version: Version, versions: Sequence[Version]) -> Version:
+    """Of a report that came whole again, an older version says nothing of the specimen's condition."""
+    closed = any(each.closes != "unfinished" and _closes(each, version) for each in versions)
+    return msgspec.structs.replace(version, condition="") if closed and version.condition else version
+
+
+def _now(measured: Measure, version: Version, versions: Sequence[Version]) -> _Row | None:
+    """The row after what its report said later: made final unchanged, left behind, or taken back."""
+    version = _promoted(measured, version, versions)
+    closing = [each for each in versions if _closes(each, version)]
+    if not closing:
+        return _Row(measured, version)
+    if version.status in UNFINISHED and not any(each.closes in VOID for each in closing):
+        return None
+    last = max(closing, key=lambda each: (each.closes in VOID, each.issued_at, RANK[each.status]))
+    if last.closes == "all" and _is_followed(measured, version, last, versions):
+        return _Row(measured, version)
+    status = last.closes if last.closes in VOID else "cancelled"
+    return _Row(with_letter(measured, "u"), msgspec.structs.replace(last, status=status, closes="", measures=()))
+
+
+def _promoted(measured: Measure, version: Version, versions: Sequence[Version]) -> Version:
+    """Final, where its laboratory made this preliminary row so without sending it again."""
+    if version.status != "preliminary":
+        return version
+    since = [
+        each.issued_at
+        for each in versions
+        if each.status == "promoted"
+        and each.issued_at >= version.issued_at
+        and (any(key_of(row) == key_of(measured) for row in each.measures) or _whole(each, version))
+    ]
+    return msgspec.structs.replace(version, status="final", issued_at=max(since)) if since else version
+
+
+def _whole(promoting: Version, version: Version) -> bool:
+    """One that names no row promotes its whole report."""
+    return not promoting.measures and promoting.report == version.report
+
+
+def _closes(closing: Version, version: Version) -> bool:
+    """Whether this version of the same report leaves that one behind. Taken back is also what was issued with it."""
+    if not closing.closes or closing.report != version.report:
+        return False
+    if closing.closes in VOID:
+        return version.status not in VOID and (closing.issued_at >= version.issued_at or not version.collected_at)
+    older = closing.issued_at > version.issued_at
+    return older and (closing.closes == "all" or version.status in UNFINISHED)
+
+
+def _is_followed(measured: Measure, version: Version, last: Version, versions: Sequence[Version]) -> bool:
+    """Whether the row itself was settled again since: then that one stands for it, and nothing was left out."""
+    return any(
+        key_of(row) == key_of(measured)
+        for each in versions
+        if each is not version and each.status in SETTLED and each.issued_at >= last.issued_at
+        for row in each.measures
     )
 
 
-def _letter(observed: Observed, command: ReportResult) -> str:
-    """In a report that was taken back, what was unsatisfactory is as good as cancelled: both read the same again."""
-    cancelled = observed.cancelled or (command.status in VOID and observed.finding == "unsatisfactory")
-    return CANCELLED if cancelled else LETTERS[observed.finding]
+def _greatest(rows: Sequence[_Row]) -> Iterator[_Row]:
+    """Of each row what is settled; what came later and is not, waits beside: it may be made final yet."""
+    by_key: dict[tuple[str, str], list[_Row]] = {}
+    for row in _apart(rows):
+        by_key.setdefault(key_of(row.measure), []).append(row)
+    for same in by_key.values():
+        settled = _last(same, SETTLED)
+        since = settled.version.issued_at if settled else -1
+        later = (_last(same, UNFINISHED), _last(same, ("promoted",)))
+        yield from (row for row in (settled,) if row is not None)
+        yield from (row for row in later if row is not None and row.version.issued_at > since)
 
 
-def _updated(known: Report, report: Report, reported: Sequence[Observed]) -> Report:
-    """The known report with the reported components in their place.
-
-    What was taken back stays so, and a final report leaves behind what was only preliminary.
-    """
-    standing = _standing(known, reported)
-    fresh = tuple(each for each in report.measures if code_of(each) not in standing)
-    finished = known.voided or (known.status == "preliminary" and report.status in ("final", "corrected"))
-    remaining = tuple(each for each in known.measures if not finished or code_of(each) in standing)
-    measures = _in_place(remaining, fresh)
-    by_component = report.voided and not _anything_left(fresh)
-    status = _partly(known) if by_component and _anything_left(measures) else report.status
-    return msgspec.structs.replace(report, status=status, condition=_condition(known, report), measures=measures)
+def _last(rows: Sequence[_Row], statuses: Sequence[str]) -> _Row | None:
+    return max((row for row in rows if row.version.status in statuses), key=lambda row: row.greatness, default=None)
 
 
-def _standing(known: Report, reported: Sequence[Observed]) -> set[tuple[str, str]]:
-    """The codes of the known report that the laboratory made final without sending them again."""
-    promoted = {(each.code, each.code_system) for each in reported if each.stands}
-    return promoted & {code_of(each) for each in known.measures}
+def _apart(rows: Sequence[_Row]) -> list[_Row]:
+    """By OBX-4 too, where one message held several rows of a code."""
+    several = {code_of(row.measure)[0] for row in rows if sub_of(row.measure).startswith(MANY)}
+    return [
+        replace(row, measure=with_sub(row.measure, MANY + (sub_of(row.measure)[1:] or "1")))
+        if code_of(row.measure)[0] in several
+        else row
+        for row in rows
+    ]
 
 
-def _with_component(known: Report, report: Report) -> Report:
-    """One component of a known report, as final as it was, issued when it was: its next version is not older."""
-    reported = msgspec.structs.replace(known, measures=_in_place(known.measures, report.measures))
-    if known.voided or known in (reported, thinned(reported)):
-        return known
-    status = _partly(known) if _anything_left(reported.measures) else report.status
-    return msgspec.structs.replace(reported, status=status)
+def _speaking(versions: Sequence[Version]) -> set[Version]:
+    """Versions that count without any row: what closes or promotes its report, where and how the specimen was."""
+    heads = {msgspec.structs.replace(each, measures=()) for each in versions}
+    last: dict[str, Version] = {}
+    for each in sorted((each for each in heads if each.closes), key=lambda each: (each.issued_at, RANK[each.status])):
+        last[each.report] = each
+    promoting = {
+        msgspec.structs.replace(each, measures=())
+        for each in versions
+        if each.status == "promoted" and not each.measures
+    }
+    collected = [each for each in heads if each.collected_at]
+    judged = [each for each in heads if each.condition]
+    where = {max(collected, key=lambda each: (each.to_minute, each.age, each.collected_at))} if collected else set()
+    how = {max(judged, key=lambda each: (each.age, each.condition))} if judged else set()
+    return {*last.values(), *promoting, *where, *how} or {max(heads, key=lambda each: each.age)}
 
 
-def _partly(known: Report) -> str:
-    return "preliminary" if known.status == "preliminary" else "corrected"
+def _packed(rows: Iterable[_Row], speaking: Iterable[Version]) -> tuple[Version, ...]:
+    measures: dict[Version, list[Measure]] = {each: [] for each in speaking}
+    for row in rows:
+        measures.setdefault(msgspec.structs.replace(row.version, measures=()), []).append(row.measure)
+    packed = [msgspec.structs.replace(each, measures=tuple(found)) for each, found in measures.items()]
+    return tuple(sorted(packed, key=_place))
 
 
-def _anything_left(measures: Sequence[str | Foreign]) -> bool:
-    return any(letter_of(each) != CANCELLED for each in measures)
-
-
-def _in_place(remaining: Sequence[str | Foreign], fresh: Sequence[str | Foreign]) -> tuple[str | Foreign, ...]:
-    """Code by code, in the order in which each came first, so that the same again is the same."""
-    return tuple(chain.from_iterable((_by_code(remaining) | _by_code(fresh)).values()))
-
-
-def _by_code(measures: Sequence[str | Foreign]) -> dict[tuple[str, str], list[str | Foreign]]:
-    grouped: dict[tuple[str, str], list[str | Foreign]] = {}
-    for measured in measures:
-        grouped.setdefault(code_of(measured), []).append(measured)
-    return grouped
-
-
-def _condition(known: Report, report: Report) -> Condition:
-    """A message about other components says nothing of the specimen; whether it was rejected stands in each."""
-    judged = any(tables.family_of(analyte_of(each)) == "validity" for each in report.measures)
-    rejected = "rejected-unsatisfactory" in (known.condition, report.condition)
-    return report.condition if judged or rejected else known.condition
+def _place(version: Version) -> tuple[int, int, str, int, bool, str, str]:
+    own = version.report, version.collected_at, version.to_minute, version.condition, version.closes
+    return version.issued_at, RANK[version.status], *own

@@ -44,6 +44,13 @@ Condition = Literal["valid", "dilute", "substituted", "adulterated", "invalid", 
 """The specimen's (domain 4.3), as the laboratory states it or as its validity measures show it."""
 
 
+ReportStatus = Literal["registered", "partial", "preliminary", "final", "corrected", "cancelled", "entered-in-error"]
+"""A `partial` report has final rows and others that are not."""
+
+
+ResultStatus = Literal["registered", "preliminary", "final", "corrected", "cancelled", "entered-in-error"]
+
+
 class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
     """One analyte (or validity measure) of a report: what the laboratory found and what it means for this patient."""
 
@@ -56,16 +63,18 @@ class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
     outcome: ResultOutcome
     explained_by: str | None = None
     """RxNorm ingredient that explains it, where one does."""
+    status: ResultStatus | None = None
+    """The row's own; None where it is the report's."""
 
 
 class DrugTestEvent(Event, frozen=True, kw_only=True):
-    """A report about one specimen, whole, each time."""
+    """What is known of one specimen, over all its reports, whole, each time: one DiagnosticReport."""
 
     report_id: str
     specimen_id: str
     collected_at: datetime
     issued_at: datetime
-    status: Literal["preliminary", "final", "corrected", "cancelled", "entered-in-error"]
+    status: ReportStatus
     baseline: bool
     results: tuple[AnalyteResult, ...]
     condition: Condition = "valid"
@@ -108,6 +117,7 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
 
     def _observation(self, result: AnalyteResult, subject: fhir.Element) -> Resource:
         meaning = [fhir.concept(codes.OUTCOME, result.outcome)]
+        status = "preliminary" if self.status == "partial" else self.status
         if result.finding in INTERPRETATION:
             meaning.insert(0, fhir.concept(codes.INTERPRETATION, INTERPRETATION[result.finding]))
         own = fhir.coding(result.code_system, result.code) if result.code_system else {"code": result.code}
@@ -116,7 +126,7 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
             {
                 "resourceType": "Observation",
                 "id": result.observation_id,
-                "status": "registered" if result.finding == "pending" else self.status,
+                "status": "registered" if result.finding == "pending" else result.status or status,
                 "code": {"coding": coded},
                 "subject": subject,
                 "effectiveDateTime": self.collected_at,

@@ -8,6 +8,7 @@ from services.testing.settings import Settings
 from services.testing.state import State, due, evolve
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent
+from shared.events.internal import StateEvent
 from shared.events.testing import DrugTestEvent
 from tests.story import Decisions, PatientStory, only
 from tests.testing.given import ADMISSION, LONG_AGO, PATIENT, SETTINGS, TIME_PASSED, admitted, report
@@ -26,9 +27,10 @@ class Story(PatientStory[State, Settings]):
         super().__init__(*happened, state=State(), settings=settings, now=ADMISSION, listening_since=LONG_AGO)
 
     def then(self, *happened: Event | Command, at: datetime | None = None) -> list[Event]:
+        """What is published of it."""
         emitted = super().then(*happened, at=at)
         assert self.refused is None, self.refused
-        return emitted
+        return [each for each in emitted if not isinstance(each, StateEvent)]
 
     def happens_at(self, happened: Event | Command) -> datetime:
         for name in ("issued_at", "recorded_at", "admitted_at", "discharged_at"):

@@ -114,7 +114,10 @@ async def test_an_update_by_identifier_creates_once_and_then_changes(testing: Re
     await testing.identified()
     await testing.admitted()
     first = await testing.submit(whole(requests=BY_IDENTIFIER))
-    again = await testing.submit(whole(value="NEGATIVE", requests=BY_IDENTIFIER))
+    corrected = whole(value="NEGATIVE", requests=BY_IDENTIFIER)
+    for each in corrected["entry"][4:]:
+        each["resource"]["status"] = "corrected"
+    again = await testing.submit(corrected)
     assert [each.status[:3] for each in (*first.answered[4:], *again.answered[4:])] == ["201", "201", "200", "200"]
     assert await testing.count("resources WHERE type = 'DiagnosticReport' AND body LIKE '%urn:lab%'") == 1
     assert await testing.emitted() == ["DrugTestResulted", "DrugTestCorrected"]

@@ -165,5 +165,5 @@ def test_a_long_stay_with_two_specimens_a_week_fits_and_keeps_the_newest() -> No
             )
             state, count = step(state, command, count)[0], count + 1
     assert len(msgspec.json.encode(state)) <= STATE_BYTES_MOST
-    assert len(state.reports) >= 10
-    assert len(state.reports[-1].measures) == 14
+    assert len(state.specimens) >= 10
+    assert len(state.specimens[-1].rows) == 14

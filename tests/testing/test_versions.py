@@ -36,8 +36,10 @@ def test_a_correction_of_one_component_leaves_the_others_standing() -> None:
 
 def test_a_fhir_report_is_whole_each_time() -> None:
     story = Story(admitted(), BASELINE, WEEKLY)
-    assert found(last(story, report("weekly", 8, issued=10, status="corrected", COCAINE="negative"))) == {
-        COCAINE: "negative"
+    emitted = last(story, report("weekly", 8, issued=10, status="corrected", COCAINE="negative"))
+    assert {each.code: (each.outcome, each.status) for each in emitted.results} == {
+        FENTANYL: ("cancelled", "cancelled"),
+        COCAINE: ("expected-negative", "corrected"),
     }
 
 
@@ -45,10 +47,7 @@ def test_the_same_correction_again_says_nothing() -> None:
     correction = report("weekly", 8, issued=10, status="corrected", FENTANYL="negative", extent="message")
     story = Story(admitted(), BASELINE, WEEKLY, correction)
     assert story.then(correction) == []
-    whole = report(
-        "weekly", 8, issued=10, status="corrected", COCAINE="positive", FENTANYL="negative", extent="message"
-    )
-    assert story.then(whole) == []
+    assert story.then(report("weekly", 8, issued=9, COCAINE="positive", FENTANYL="positive", extent="message")) == []
 
 
 def cancelled(code: str) -> Observed:
@@ -86,7 +85,8 @@ def test_a_preliminary_component_made_final_without_being_sent_again_stands() ->
     final = report("weekly", 8, issued=10, COCAINE_CONFIRMED="negative", extent="message")
     promoted = Observed(FENTANYL, LOINC, "fentanyl", "pending", False, stands=True)
     emitted = last(story, msgspec.structs.replace(final, results=(*final.results, promoted)))
-    assert found(emitted) == {FENTANYL: "positive", COCAINE_CONFIRMED: "negative"}
+    standing = {each.code: each.finding for each in emitted.results if each.status == "final"}
+    assert standing == {FENTANYL: "positive", COCAINE_CONFIRMED: "negative"}
 
 
 def test_a_message_about_other_components_says_nothing_of_the_specimen() -> None:
@@ -96,13 +96,12 @@ def test_a_message_about_other_components_says_nothing_of_the_specimen() -> None
     assert emitted.condition == "substituted"
 
 
-def test_one_component_alone_leaves_the_report_as_final_and_its_specimen_where_it_was() -> None:
+def test_one_component_alone_leaves_the_others_as_final_and_the_specimen_where_it_was() -> None:
     preliminary = msgspec.structs.replace(WEEKLY, status="preliminary")
-    alone = report("weekly", 9, specimen="other", issued=8, COCAINE="negative", extent="component")
+    alone = report("weekly", 9, specimen="other", issued=10, COCAINE="negative", extent="component")
     emitted = last(Story(admitted(), BASELINE, preliminary), alone)
-    assert (emitted.status, found(emitted)) == ("preliminary", {FENTANYL: "positive", COCAINE: "negative"})
-    emitted = last(Story(admitted(), BASELINE, WEEKLY), alone)
-    assert (emitted.status, emitted.collected_at) == ("corrected", WEEKLY.collected_at)
+    assert (emitted.status, found(emitted)) == ("partial", {FENTANYL: "positive", COCAINE: "negative"})
+    assert emitted.collected_at == WEEKLY.collected_at
 
 
 def test_a_report_is_taken_back_whole_though_a_component_was_updated_since() -> None:
@@ -116,7 +115,10 @@ def test_what_was_taken_back_with_its_report_does_not_come_back_with_another_com
     taken_back = report("weekly", 8, issued=9, status="cancelled", extent="message")
     story = Story(admitted(), BASELINE, WEEKLY, taken_back)
     emitted = last(story, report("weekly", 8, issued=10, COCAINE="negative", extent="message"))
-    assert (emitted.status, found(emitted)) == ("final", {COCAINE: "negative"})
+    assert {each.code: each.outcome for each in emitted.results} == {
+        FENTANYL: "cancelled",
+        COCAINE: "expected-negative",
+    }
     story = Story(admitted(), BASELINE, WEEKLY, taken_back)
     assert story.then(report("weekly", 8, issued=10, COCAINE="negative", extent="component")) == []
 

@@ -72,7 +72,7 @@ async def test_a_number_used_again_for_other_content_is_refused_and_listed_with_
 async def test_a_counter_that_begins_anew_each_day_makes_new_messages(testing: ReceivingService) -> None:
     await testing.identified()
     await testing.admitted()
-    today = message(value="NEGATIVE", filler="F8", sent="20260114120000-0500")
+    today = message(value="NEGATIVE", filler="F8", sent="20260114120000-0500").replace(b"20260112", b"20260113")
     assert [await testing.receives(each) for each in (message(), today)] == ["AA", "AA"]
     assert await testing.emitted() == ["DrugTestResulted", "DrugTestResulted"]
     assert await testing.tasks() == []

@@ -1,72 +1,135 @@
 """What grading finds different after a change: results, what is taken back, what asks for a person."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
+from services.testing.escalation_packing import rule_of
 from services.testing.grading import Graded, grade
 from services.testing.messages import DrugTestCorrected, DrugTestResulted, Emits, EscalationEvent
 from services.testing.packing import instant, unpack_id
 from services.testing.settings import Settings
-from services.testing.state import Report, State
+from services.testing.state import State
 from services.testing.triggers import Cause, causes, triggers
+from shared.events.escalation import EscalationUpdated
 from shared.rules import escalation
 from shared.rules.decision import Moment
+from shared.rules.escalation import Open
 
 
-def regrade(
-    before: State, after: State, reason: str, moment: Moment[Settings], reported: Report | None = None
-) -> list[Emits]:
+def regrade(before: State, after: State, reason: str, moment: Moment[Settings]) -> list[Emits]:
     """Results first, then what is taken back, then what asks for a person."""
     old, new = grade(before, moment.settings), grade(after, moment.settings)
-    emitted: list[Emits] = []
+    emitted = [_withdrawn(each) for key, each in old.items() if key not in new and each.graded]
     for key, graded in new.items():
-        if graded.graded and (graded != old.get(key)):
-            emitted.append(_result_event(graded, old.get(key), key == (reported.id if reported else None)))
+        if graded.graded and (key not in old or not old[key].graded or _as_read(graded) != _as_read(old[key])):
+            emitted.append(_result_event(graded, old.get(key)))
     return [*emitted, *_escalate(before, causes(old, moment.settings), causes(new, moment.settings), reason, moment)]
 
 
-def _result_event(graded: Graded, before: Graded | None, reported: bool) -> Emits:
-    """Corrected where the report was graded before; resulted where it is new, or a preliminary one became final."""
-    finalized = reported and before is not None and before.report.status == "preliminary" and not graded.report.voided
-    if before is None or not before.graded or finalized:
-        return DrugTestResulted(**fields(graded))
-    return DrugTestCorrected(**fields(graded))
+def _result_event(graded: Graded, before: Graded | None) -> Emits:
+    """Corrected where the specimen was graded before; resulted where it is new, or became more final than it was."""
+    known = before is not None and before.graded
+    finalized = before is not None and _finalized(before.specimen.status, graded.specimen.status)
+    return DrugTestCorrected(**fields(graded)) if known and not finalized else DrugTestResulted(**fields(graded))
+
+
+def _finalized(before: str, now: str) -> bool:
+    return before in ("preliminary", "partial") and now in ("final", "corrected")
+
+
+def _withdrawn(graded: Graded) -> Emits:
+    """Of a specimen that turned out to be another one: visibly taken back, its rows stand there."""
+    results = tuple(replace(each, outcome="cancelled", status="entered-in-error") for each in graded.results)
+    return DrugTestCorrected(**{**fields(graded), "status": "entered-in-error", "results": results, "baseline": False})
+
+
+def _as_read(graded: Graded) -> dict[str, Any]:
+    """What its event says: the same again at another time of issue is no news."""
+    return {name: value for name, value in fields(graded).items() if name != "issued_at"}
 
 
 def fields(graded: Graded) -> dict[str, Any]:
-    """What every drug-test event says of a graded report."""
-    report = graded.report
+    """What every drug-test event says of a graded specimen."""
+    specimen = graded.specimen
     return {
-        "report_id": unpack_id(report.id),
-        "specimen_id": unpack_id(report.specimen),
-        "collected_at": instant(report.collected_at),
-        "issued_at": instant(report.issued_at),
-        "status": report.status,
+        "report_id": unpack_id(specimen.id),
+        "specimen_id": unpack_id(specimen.id),
+        "collected_at": instant(specimen.collected_at),
+        "issued_at": instant(specimen.issued_at),
+        "status": specimen.status,
         "baseline": graded.baseline,
         "results": graded.results,
-        "condition": report.condition,
+        "condition": specimen.condition,
     }
 
 
 def _escalate(
     state: State, before: list[Cause], after: list[Cause], reason: str, moment: Moment[Settings]
 ) -> list[EscalationEvent]:
-    """Withdraw what no longer stands, then raise or update what is new; what stood and stands emits nothing."""
-    still_open, emitted = state.escalations, list[EscalationEvent]()
-    reasons = {each.reason for each in after}
+    """Update what was confirmed, withdraw what no longer stands, raise what is new; what stood and stands is silent."""
+    emitted = _confirmed(state.escalations, before, after, moment)
+    still_open = _after(state.escalations, emitted)
+    withdrawn = _withdraw(still_open, before, after, reason, moment)
+    still_open = _after(still_open, withdrawn)
+    fresh = [each for each in after if not any(_covers(known, each) for known in before)]
+    raised = escalation.raise_or_update(still_open, triggers(fresh), moment, moment.settings.escalation)
+    return [*emitted, *withdrawn, *raised]
+
+
+def _after(still_open: tuple[Open, ...], events: Sequence[EscalationEvent]) -> tuple[Open, ...]:
+    for event in events:
+        still_open = escalation.evolve(still_open, event)
+    return still_open
+
+
+def _confirmed(
+    still_open: Sequence[Open], before: list[Cause], after: list[Cause], moment: Moment[Settings]
+) -> list[EscalationEvent]:
+    """What a screen raised and a definitive method now confirms is the same escalation, under the reason it has now.
+
+    One that stands on other specimens too, or beside one that has the new reason already, stays as it is.
+    """
+    emitted: list[EscalationEvent] = []
+    for cause in after:
+        known = next((each for each in before if _same_evidence(each, cause) and each.becomes == cause.reason), None)
+        if known is None or not cause.confirmed or known.confirmed:
+            continue
+        now_open = {each.escalation.reason: each for each in still_open}
+        found = now_open.get(known.reason)
+        if found is None or (known.reason != cause.reason and (cause.reason in now_open or _more(found, cause))):
+            continue
+        renamed = replace(found.escalation, reason=cause.reason, rule=rule_of(cause.reason))
+        emitted.append(EscalationUpdated(escalation=renamed, at=moment.now, accepted=found.accepted))
+    return emitted
+
+
+def _more(known: Open, cause: Cause) -> bool:
+    return any(each.evidence != cause.signal.evidence for each in known.escalation.signals)
+
+
+def _withdraw(
+    still_open: tuple[Open, ...], before: list[Cause], after: list[Cause], reason: str, moment: Moment[Settings]
+) -> list[EscalationEvent]:
+    """Take back the signals that no cause stands for any more."""
+    emitted, reasons = list[EscalationEvent](), {each.reason for each in after}
     for gone in before:
-        if gone.signal in (each.signal for each in after if each.reason == gone.reason):
+        if any(each.reason == gone.reason and _same_evidence(each, gone) for each in after):
             continue
         concerned = [each for each in still_open if each.escalation.reason == gone.reason]
         withdrawn = escalation.withdraw_evidence(concerned, gone.signal.evidence, reasons, reason, moment.now)
-        for event in withdrawn:
-            still_open = escalation.evolve(still_open, event)
+        still_open = _after(still_open, withdrawn)
         emitted.extend(withdrawn)
-    fresh = [each for each in after if not any(_covers(known, each) for known in before)]
-    emitted.extend(escalation.raise_or_update(still_open, triggers(fresh), moment, moment.settings.escalation))
     return emitted
 
 
 def _covers(known: Cause, cause: Cause) -> bool:
     """Whether this was asked for already, at this tier or a higher one; a person may have resolved it since."""
-    same = (known.reason, known.signal, known.about) == (cause.reason, cause.signal, cause.about)
+    same = (known.reason, known.about) == (cause.reason, cause.about) and _same_evidence(known, cause)
     return same and known.tier >= cause.tier
+
+
+def _same_evidence(one: Cause, other: Cause) -> bool:
+    """A collection time that is known better now makes no other evidence."""
+    return (one.signal.code, one.signal.evidence) == (other.signal.code, other.signal.evidence)

@@ -1,12 +1,17 @@
-"""A laboratory reports, corrects, promotes or takes back: the report's next version, and what it changes."""
+"""A laboratory reports, corrects, promotes or takes back: the specimen as it is then known, and what that changes."""
+
+from msgspec.structs import replace
 
 from services.testing.decide.regrading import fields, regrade
 from services.testing.grading import Graded, grade
-from services.testing.messages import Emits, ReportResult, ResultMatched
+from services.testing.messages import Emits, ReportResult, ResultMatched, SpecimenReported
 from services.testing.packing import pack_id, unpack_id
+from services.testing.reporting import versions_of
+from services.testing.same_specimen import key, keys, of_patient, same, united
 from services.testing.settings import Settings
-from services.testing.state import Report, State, put
-from services.testing.versions import next_version, of_patient, same
+from services.testing.specimens import Specimen
+from services.testing.state import State, put, residual
+from services.testing.versions import joined
 from shared.rules.decision import Moment, Refused
 
 NOTHING_TO_PROMOTE = Refused(
@@ -15,33 +20,47 @@ NOTHING_TO_PROMOTE = Refused(
 
 
 def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> list[Emits] | Refused:
-    """The report's next version, where this is one; repeated, it emits nothing."""
+    """What the report changes of its specimen; repeated, in whatever form, it emits nothing."""
     command = of_patient(result, moment.patient)
-    known = next((each for each in state.reports if each.id == pack_id(command.report_id)), None)
-    match command.status:
-        case "registered":
-            return []
-        case "promoted" if known is None:
-            return NOTHING_TO_PROMOTE
-        case _:
-            report = next_version(command, known)
-    if report is None or (known is not None and same(report, known)):
+    known = same(state.specimens, keys(command))
+    if command.status == "promoted" and not known:
+        return NOTHING_TO_PROMOTE
+    specimen = _with(command, known)
+    if known == [specimen]:
         return []
-    after = put(state, report)
-    emitted = regrade(state, after, _reason(report, known), moment, reported=report)
-    graded = grade(after, moment.settings)[report.id]
-    return emitted if graded.graded and not command.matched else [_matched(graded, moment), *emitted]
+    gone = tuple(each.id for each in known if each.id != specimen.id)
+    after = put(state, specimen, gone)
+    graded = grade(after, moment.settings)[specimen.id]
+    stored = SpecimenReported(specimen=_marked(graded), gone=gone)
+    emitted = regrade(state, after, _reason(specimen, known), moment)
+    plain = specimen.status == "registered" or (graded.graded and not command.matched)
+    return [*emitted, stored] if plain else [_matched(graded, moment), *emitted, stored]
 
 
-def _reason(report: Report, known: Report | None) -> str:
+def _with(command: ReportResult, known: list[Specimen]) -> Specimen:
+    """The specimen after this report. One that nobody knew is named by its first report."""
+    names = keys(command)
+    versions = versions_of(command, key(command.report_id), known=bool(known))
+    if not known:
+        return joined(Specimen(pack_id(command.report_id), names, ()), versions)
+    return joined(united(known, names), versions)
+
+
+def _marked(graded: Graded) -> Specimen:
+    """With the groups whose positive can't show new use, for the time when the specimen is evicted."""
+    return replace(graded.specimen, residual=residual(graded.results))
+
+
+def _reason(specimen: Specimen, known: list[Specimen]) -> str:
     """Why an earlier conclusion may be withdrawn."""
-    if known is None:
+    if not known:
         return "earlier-specimen-reported"
-    if report.voided:
+    if specimen.voided:
         return "result-voided"
-    return "result-finalized" if known.status == "preliminary" else "result-corrected"
+    unfinished = {each.status for each in known} & {"registered", "preliminary", "partial"}
+    return "result-finalized" if unfinished else "result-corrected"
 
 
 def _matched(graded: Graded, moment: Moment[Settings]) -> ResultMatched:
-    provenance_id = moment.new_id(f"matched:{unpack_id(graded.report.id)}")
+    provenance_id = moment.new_id(f"matched:{unpack_id(graded.specimen.id)}")
     return ResultMatched(**fields(graded), provenance_id=provenance_id, matched_at=moment.now)

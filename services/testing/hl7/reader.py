@@ -12,8 +12,8 @@ import msgspec
 from services.testing.figures import cutoff_in, figure_in, number_in
 from services.testing.hl7.fields import Fields
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
-from services.testing.hl7.times import MessageTimes
-from services.testing.laboratory import Component, LaboratoryReport, Status, specimen_of
+from services.testing.hl7.times import MessageTimes, names_a_minute
+from services.testing.laboratory import Component, LaboratoryReport, Status, share_specimen
 
 OBSERVATION_STATUS: Mapping[str, Status] = {
     "F": "final",
@@ -115,14 +115,18 @@ class Hl7Reader(Fields):
         status = _status([self._observation_status(each) for each in order.observations], self.text(order.segment, 25))
         sent_at = self.times.happened(self.header.text(7), "MSH^1^7")
         issued_at = self.times.happened(self.text(order.segment, 22), f"OBR^{place}^22") or sent_at
-        collected_at = self._collected_at(order, place) or issued_at
+        stated, to_minute = self._collected_at(order, place)
+        collected_at = stated or issued_at
         if collected_at is None:
             raise Nak("AE", Fault(f"OBR^{place}^7", REQUIRED_MISSING))
         return LaboratoryReport(
             filler=self._filler(order.segment, place),
+            number=self.text(order.segment, 3),
             specimen=self.specimen_number(order) or only_specimen,
+            specimen_type=self.codes(order.specimen, 4) or self.codes(order.segment, 15),
             panel=self.codes(order.segment, 4),
             collected_at=collected_at,
+            to_minute=to_minute,
             issued_at=issued_at or collected_at,
             status=status,
             rejected=bool(self.text(order.specimen, 21)) or self.text(order.specimen, 24) == "SNR",
@@ -137,15 +141,18 @@ class Hl7Reader(Fields):
         own = number or placer or f"message {self.header.control_id} {place}"
         return f"{own}|{self.text(order, 4)}"
 
-    def _collected_at(self, order: Order, place: int) -> datetime | None:
-        """SPM-17, else OBR-7, else the first OBX-14 that names a day."""
+    def _collected_at(self, order: Order, place: int) -> tuple[datetime | None, bool]:
+        """SPM-17, else OBR-7, else the first OBX-14 that names a day; and whether it names a minute."""
         observed = ((self.text(each, 14), f"OBX^{ordinal}^14") for ordinal, each in enumerate(order.observations, 1))
         stated = (
             (self.text(order.specimen, 17), f"SPM^{place}^17"),
             (self.text(order.segment, 7), f"OBR^{place}^7"),
             *observed,
         )
-        return next((at for text, location in stated if (at := self.times.happened(text, location)) is not None), None)
+        for text, location in stated:
+            if (at := self.times.happened(text, location)) is not None:
+                return at, names_a_minute(text)
+        return None, False
 
     def _observation_status(self, observation: Any) -> Status | None:
         """None where OBX-11 is empty: then the report's status counts."""
@@ -163,6 +170,7 @@ class Hl7Reader(Fields):
             status=status,
             cutoff=cutoff and cutoff.number,
             at_cutoff=cutoff.at_limit if cutoff else "positive",
+            sub=self.text(observation, 4),
             flags=tuple(self.part(each, 1) for each in self.repetitions(observation, 8)),
             unit=unit,
         )
@@ -189,8 +197,7 @@ class Hl7Reader(Fields):
 
 
 def _with_same_specimen(report: LaboratoryReport, reports: Sequence[LaboratoryReport]) -> LaboratoryReport:
-    specimen = specimen_of(report)
-    others = (each.components for each in reports if each is not report and specimen_of(each) == specimen)
+    others = (each.components for each in reports if each is not report and share_specimen(each, report))
     return msgspec.structs.replace(report, same_specimen=tuple(chain.from_iterable(others)))
 
 

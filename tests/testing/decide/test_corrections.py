@@ -24,13 +24,13 @@ def test_a_confirmation_of_the_same_specimen_is_not_residual() -> None:
     story = in_treatment()
     story.then(report("screen", 7, specimen="s7", COCAINE="positive"))
     emitted = story.then(report("confirmation", 7, specimen="s7", issued=9, COCAINE_CONFIRMED="positive"))
-    assert outcomes(emitted) == ["unexpected-positive-confirmed"]
+    assert outcomes(emitted) == ["unexpected-positive-presumptive", "unexpected-positive-confirmed"]
 
 
 def test_the_confirmation_of_the_baseline_is_baseline_too() -> None:
     story = Story(admitted(), report("screen", 0, specimen="s0", COCAINE="positive"))
     emitted = story.then(report("confirmation", 0, specimen="s0", issued=3, COCAINE_CONFIRMED="positive"))
-    assert outcomes(emitted) == ["baseline"]
+    assert outcomes(emitted) == ["baseline", "baseline"]
     assert story.escalations == {}
 
 

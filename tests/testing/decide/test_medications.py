@@ -103,7 +103,6 @@ def test_a_confirmed_positive_stays_confirmed_and_combined_beside_an_unknown_med
         "unexpected-positive-opioid": 3,
         "opioid-with-sedative": 3,
         "unexpected-positive-confirmed": 2,
-        "unexpected-positive-presumptive": 2,
         "medical-review": 2,
     }
 

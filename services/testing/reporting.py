@@ -1,0 +1,109 @@
+"""What a command reports of its specimen, as versions: a row for each component, with its own status. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from services.testing import tables
+from services.testing.messages import Observed, ReportResult
+from services.testing.packing import seconds
+from services.testing.specimens import (
+    LETTERS,
+    MANY,
+    ONE,
+    UNFINISHED,
+    Closes,
+    Measure,
+    RowStatus,
+    Version,
+    measure,
+)
+from shared.events.testing import Condition
+
+SUB_CHARACTERS_MOST = 8
+UNKNOWN = f"{MANY}?"
+"""Stands as OBX-4 of a row whose status nobody knows: it replaces none, a person sees it beside the others."""
+
+
+def versions_of(command: ReportResult, report: str, *, known: bool) -> list[Version]:
+    """A version for each status; `report` is the key of its report.
+
+    One component of a `known` report says nothing of the specimen.
+    """
+    apart = known and command.extent == "component"
+    head = Version(
+        report=report,
+        issued_at=seconds(command.issued_at),
+        status="final" if command.status == "unknown" else command.status,
+        collected_at=0 if apart else seconds(command.collected_at),
+        to_minute=command.to_minute and not apart,
+        condition="" if apart else _condition(command),
+        closes=_closes(command),
+        measures=(),
+    )
+    rows: dict[RowStatus, list[Measure]] = {}
+    for status, measured in _rows(command):
+        rows.setdefault(status, []).append(measured)
+    if not rows:
+        return [head]
+    return [msgspec.structs.replace(head, status=each, measures=tuple(found)) for each, found in rows.items()]
+
+
+def _condition(command: ReportResult) -> Condition | Literal[""]:
+    """A report without a measure of validity says nothing of the specimen, unless it was rejected or altered."""
+    judged = any(tables.family_of(each.analyte) == "validity" for each in command.results)
+    return command.condition if judged or command.condition != "valid" else ""
+
+
+def _closes(command: ReportResult) -> Closes:
+    """A report that comes whole leaves all older rows of it behind; a final one what was only preliminary."""
+    if command.extent == "component":
+        return ""
+    if (void := _void(command)) and (command.extent == "report" or not command.results):
+        return void
+    unfinished = any(_status(each, command) in UNFINISHED for each in command.results)
+    if unfinished or command.status not in ("final", "corrected"):
+        return ""
+    return "all" if command.extent == "report" else "unfinished"
+
+
+def _rows(command: ReportResult) -> Iterator[tuple[RowStatus, Measure]]:
+    count, taken = Counter(each.code for each in command.results), set[tuple[str, str]]()
+    for each in command.results:
+        sub = UNKNOWN if "unknown" in (each.status, command.status) else _sub(each, count[each.code] > 1, taken)
+        letter = LETTERS[each.finding]
+        yield _status(each, command), measure(each.code, each.code_system, each.analyte, letter, each.definitive, sub)
+
+
+def _sub(observed: Observed, several: bool, taken: set[tuple[str, str]]) -> str:
+    """OBX-4, remembered with the only row of its code too; where several have none, their order."""
+    own = observed.sub.replace(ONE, "").replace(MANY, "")[:SUB_CHARACTERS_MOST]
+    if not several:
+        return "" if own in ("", "1") else f"{ONE}{own}"
+    ordinals = (str(ordinal) for ordinal in range(1, len(taken) + 2))
+    sub = next(each for each in (own, *ordinals) if each and (observed.code, each) not in taken)
+    taken.add((observed.code, sub))
+    return f"{MANY}{sub}"
+
+
+def _status(observed: Observed, command: ReportResult) -> RowStatus:
+    """The row's own, unless its report was taken back. A whole report that is corrected corrects its rows."""
+    if void := _void(command):
+        return void
+    if observed.stands:
+        return "promoted"
+    own = observed.status or ("cancelled" if observed.cancelled else command.status)
+    if own == "final" and command.status == "corrected" and command.extent == "report":
+        return "corrected"
+    return "final" if own == "unknown" or own == "promoted" else own
+
+
+def _void(command: ReportResult) -> Literal["", "cancelled", "entered-in-error"]:
+    """How a report is taken back, where it is."""
+    match command.status:
+        case "cancelled" | "entered-in-error":
+            return command.status
+        case _:
+            return ""

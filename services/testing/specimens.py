@@ -1,0 +1,215 @@
+"""A specimen and the versions of what was reported of it, packed: each row as final as its laboratory made it."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from services.testing import tables
+from shared.events.codes import LOINC
+from shared.events.testing import Condition, ReportStatus, ResultFinding, ResultStatus
+
+RowStatus = ResultStatus | Literal["promoted"]
+"""`promoted` makes a preliminary row final without sending it again."""
+VOID = ("cancelled", "entered-in-error")
+UNFINISHED = ("registered", "preliminary")
+SETTLED = ("final", "corrected", *VOID)
+RANK: dict[RowStatus, int] = {
+    "registered": 0,
+    "preliminary": 1,
+    "promoted": 2,
+    "final": 3,
+    "corrected": 4,
+    "cancelled": 5,
+    "entered-in-error": 6,
+}
+"""Of two rows issued at one time the greater rank stands."""
+LETTERS: dict[ResultFinding, str] = {
+    "positive": "p",
+    "negative": "n",
+    "indeterminate": "i",
+    "unsatisfactory": "u",
+    "pending": "w",
+    "valid": "v",
+}
+FINDINGS: dict[str, ResultFinding] = {letter: found for found, letter in LETTERS.items()}
+ONE, MANY = "/", "#"
+"""Before an OBX-4 in a measure: of the only row of its code, or of one among several."""
+
+
+class Foreign(msgspec.Struct, frozen=True, array_like=True):
+    """A measure under a code that is not in the LOINC table: a laboratory's own, mapped or not."""
+
+    code: str
+    system: str
+    analyte: str
+    letter: str
+    definitive: bool
+    sub: str = ""
+
+
+Measure = str | Foreign
+"""With a known LOINC code `<code><sub><letter>`, its analyte stands in the table."""
+
+
+Closes = Literal["", "unfinished", "all", "cancelled", "entered-in-error"]
+"""Which of its report's older rows a version leaves behind: none, what was not final, all, or all as taken back."""
+
+
+class Version(msgspec.Struct, frozen=True, array_like=True):
+    """Rows that one report issued at one time with one status, and what it says of the specimen.
+
+    `collected_at` 0 and `condition` "" say nothing.
+    """
+
+    report: str
+    issued_at: int
+    status: RowStatus
+    collected_at: int
+    to_minute: bool
+    condition: Condition | Literal[""]
+    closes: Closes
+    measures: tuple[Measure, ...]
+
+    @property
+    def age(self) -> tuple[bool, int, int]:
+        """Which of two versions stands: what is settled, then the later issued, then the greater rank."""
+        return self.status in SETTLED, self.issued_at, RANK[self.status]
+
+
+class Row(NamedTuple):
+    """A measure and how far it stands."""
+
+    measure: Measure
+    status: ResultStatus
+
+
+class Specimen(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of one specimen, over all reports about it; it is read as one DiagnosticReport of this id.
+
+    `keys` are short digests of its names (`same_specimen`). Plain rows issued until `evicted_until` were evicted.
+    `residual` are the metabolite groups whose positive could not show new use when it was graded last.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    versions: tuple[Version, ...]
+    evicted_until: int = 0
+    residual: tuple[str, ...] = ()
+
+    @property
+    def collected_at(self) -> int:
+        """To the minute rather than to the day, then by the version that stands."""
+        stated = [each for each in self.versions if each.collected_at]
+        return max(((each.to_minute, each.age, each.collected_at) for each in stated), default=(0, 0, 0))[2]
+
+    @property
+    def condition(self) -> Condition:
+        stated = [(each.age, each.condition) for each in self.versions if each.condition]
+        return max(stated)[1] or "valid" if stated else "valid"
+
+    @property
+    def issued_at(self) -> int:
+        return max(each.issued_at for each in self.versions)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Those that count; what was preliminary counts until it is settled, though a later one may wait beside."""
+        settled = {key_of(each) for version in self.versions if version.status in SETTLED for each in version.measures}
+        return tuple(row for row in self._rows() if row.status in SETTLED or key_of(row.measure) not in settled)
+
+    def _rows(self) -> Iterator[Row]:
+        for version in self.versions:
+            if version.status != "promoted":
+                yield from (Row(each, version.status) for each in version.measures)
+
+    @property
+    def live(self) -> tuple[Measure, ...]:
+        """The measures that were not taken back."""
+        return tuple(row.measure for row in self.rows if row.status not in VOID)
+
+    @property
+    def voided(self) -> bool:
+        """Everything was taken back; a rejected specimen is none of it: a person collects another."""
+        return self.status in VOID and self.condition != "rejected-unsatisfactory"
+
+    @property
+    def status(self) -> ReportStatus:
+        """Of the whole, from its rows."""
+        statuses = {row.status for row in self.rows} or {each.status for each in self.versions} - {"promoted"}
+        live = statuses - set(VOID)
+        if not live:
+            return "cancelled" if statuses == {"cancelled"} else "entered-in-error"
+        if live <= set(UNFINISHED):
+            return "registered" if live == {"registered"} else "preliminary"
+        if live & set(UNFINISHED):
+            return "partial"
+        return "corrected" if "corrected" in live or self._partly_void else "final"
+
+    @property
+    def _partly_void(self) -> bool:
+        """Whether some of it was taken back after it had been reported."""
+        void = [each.issued_at for each in self.versions if each.status in VOID]
+        live = [each.issued_at for each in self.versions if each.status not in VOID and each.measures]
+        return bool(void) and bool(live) and max(void) > min(live)
+
+
+def measure(code: str, system: str, analyte: str, letter: str, definitive: bool, sub: str = "") -> Measure:
+    if system == LOINC and code in tables.LOINC and analyte != tables.UNMAPPED:
+        return f"{code}{sub}{letter}"
+    return Foreign(code, system, analyte, letter, definitive, sub)
+
+
+def with_sub(measured: Measure, sub: str) -> Measure:
+    code, system = code_of(measured)
+    return measure(code, system, analyte_of(measured), letter_of(measured), definitive_of(measured), sub)
+
+
+def with_letter(measured: Measure, letter: str) -> Measure:
+    if isinstance(measured, str):
+        return measured[:-1] + letter
+    return msgspec.structs.replace(measured, letter=letter)
+
+
+def key_of(measured: Measure) -> tuple[str, str]:
+    """Which row of a specimen it is: its code, and OBX-4 where several rows have this code."""
+    sub = sub_of(measured)
+    return code_of(measured)[0], sub if sub.startswith(MANY) else ""
+
+
+def code_of(measured: Measure) -> tuple[str, str]:
+    """Code and system, as they were sent."""
+    return (_loinc(measured), LOINC) if isinstance(measured, str) else (measured.code, measured.system)
+
+
+def sub_of(measured: Measure) -> str:
+    return measured[len(_loinc(measured)) : -1] if isinstance(measured, str) else measured.sub
+
+
+def letter_of(measured: Measure) -> str:
+    return measured[-1] if isinstance(measured, str) else measured.letter
+
+
+def analyte_of(measured: Measure) -> str:
+    return tables.LOINC[_loinc(measured)].analyte if isinstance(measured, str) else measured.analyte
+
+
+def definitive_of(measured: Measure) -> bool:
+    return tables.LOINC[_loinc(measured)].definitive if isinstance(measured, str) else measured.definitive
+
+
+def quantified(measured: Measure) -> bool:
+    return isinstance(measured, str) and tables.LOINC[_loinc(measured)].kind == "quantitative"
+
+
+def _loinc(measured: str) -> str:
+    return measured[:-1].partition(ONE)[0].partition(MANY)[0]
+
+
+def positive_groups(specimen: Specimen) -> set[str]:
+    """The metabolite groups with a positive that was not taken back."""
+    return groups_of(analyte_of(each) for each in specimen.live if letter_of(each) == "p")
+
+
+def groups_of(analytes: Iterable[str]) -> set[str]:
+    return {tables.ANALYTES[each].metabolite_group for each in analytes if each in tables.ANALYTES}
