@@ -15,6 +15,8 @@ from services.intake.settings import Settings
 from services.intake.table import TABLE, Rule
 
 CO_OCCURRING = "co-occurring"
+WITHDRAWAL_RISK = frozenset({"R2", "R3", "R4"})
+"""Beside R1 they ask for a psychiatric setting that manages withdrawal too (ASAM AWM III.2)."""
 REMISSION = "stable-remission"
 """The one fact that lowers a level (R15): an old one doesn't."""
 WEEKLY_SUPPORT = ("none", "1.0", "1.5")
@@ -135,8 +137,10 @@ def _conditions(fired: Sequence[Rule], combined: Combined, to_confirm: Sequence[
     of_rules = [
         each.condition for each in fired if each.condition and (not each.outpatient or is_outpatient(combined.level))
     ]
+    ids = {each.id for each in fired}
+    both = ["withdrawal-management-there"] if "R1" in ids and ids & WITHDRAWAL_RISK else []
     old = ["confirm-older-answers"] if to_confirm else []
-    return tuple(dict.fromkeys((*of_rules, *combined.conditions, *old)))
+    return tuple(dict.fromkeys((*of_rules, *combined.conditions, *both, *old)))
 
 
 def _per_dimension(needs: Needs) -> tuple[Need, ...]:

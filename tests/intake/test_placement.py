@@ -62,6 +62,12 @@ def test_r1_is_no_iop_even_when_every_need_is_missing(fact: str) -> None:
     assert "withdrawal" in found.missing
 
 
+def test_r1_beside_a_withdrawal_risk_asks_for_a_setting_that_manages_both() -> None:
+    found = recommended(IOP_NEEDS, "c-ssrs-q4", "ciwa-ar=19")
+    assert (found.level, "withdrawal-management-there" in found.conditions) == ("4-psych", True)
+    assert "withdrawal-management-there" not in recommended(IOP_NEEDS, "c-ssrs-q4").conditions
+
+
 def test_r2_is_an_emergency() -> None:
     found = recommended(IOP_NEEDS, "withdrawal-delirium")
     assert (found.level, found.rules) == ("4", ("R2", "R14"))

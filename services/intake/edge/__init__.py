@@ -16,7 +16,7 @@ from services.intake.edge import (
     tasks,
 )
 from services.intake.edge import screens as screening
-from services.intake.edge.screens import ScreenReading
+from services.intake.edge.screens import ScreenReading, remark
 from services.intake.messages import (
     RecordAssessment,
     RecordConditions,
@@ -27,6 +27,7 @@ from services.intake.messages import (
 from services.intake.table import SAFETY_CODES
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport, encode
+from shared.edge.outcome import Issue
 from shared.edge.search import IDENTIFIED, PARAMETERS
 from shared.events.envelope import Command
 from shared.path.transaction.resources import AcceptedResource
@@ -111,6 +112,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         remarks={
             **{identity: each.issues for identity, each in screens.items()},
             **{identity: (consent_answer.remark(each, context),) for identity, each in consents.items()},
+            **_remarks(entries, context),
         },
     )
 
@@ -133,6 +135,18 @@ def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Com
     for each in _of(entries, "Task"):
         if tasks.is_ours(each, context):
             yield tasks.completed(each, context)
+
+
+def _remarks(entries: Sequence[BundleEntry], context: Context) -> dict[str, tuple[Issue, ...]]:
+    """How the needs and the diagnoses were read."""
+    remarks: dict[str, tuple[Issue, ...]] = {}
+    for each in _of(entries, "Observation"):
+        if not _is_screen(each):
+            remarks[str(each.id)] = (remark(f"read as {assessing.need(each, context).dimension}", each.place),)
+    for each in _of(entries, "Condition"):
+        found = [f"read as {finding.code}" for finding in diagnoses.diagnosed(each, context)]
+        remarks[str(each.id)] = tuple(remark(text, each.place) for text in found or ["not read: code unknown"])
+    return remarks
 
 
 def _is_screen(entry: BundleEntry) -> bool:

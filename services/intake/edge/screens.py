@@ -47,7 +47,7 @@ class ScreenReading:
 def read(entry: BundleEntry, context: Context) -> ScreenReading:
     """The facts and scores of an Observation or a QuestionnaireResponse. Raises HttpRefusal without its time."""
     if entry.resource["status"] not in STANDING:
-        return ScreenReading(issues=(_issue("not read: status", f"{entry.place}.status"),))
+        return ScreenReading(issues=(remark("not read: status", f"{entry.place}.status"),))
     asked = list(_observed(entry) if entry.type == "Observation" else _answered(entry))
     counted = [(each, answers.points(each.finding, each.answer)) for each in asked if each.finding]
     values = {each.finding: points.value for each, points in counted if each.finding and points.value is not None}
@@ -60,7 +60,7 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
     if _SUICIDE.search(_text_of(entry.resource)):
         unreadable += _unknown_answers(asked, nothing_read=not found)
     if not found and not unreadable:
-        return ScreenReading(issues=(_issue(_why_nothing(counted), entry.place),))
+        return ScreenReading(issues=(remark(_why_nothing(counted), entry.place),))
     return _reading(entry, context, found, unreadable)
 
 
@@ -74,13 +74,13 @@ def _reading(
     return ScreenReading(
         tuple(findings),
         (
-            *(_issue(f"read as {code}", place) for code, _, place in found),
+            *(remark(f"read as {code}", place) for code, _, place in found),
             *(
-                _issue(f"{code}: older than its window", place)
+                remark(f"{code}: older than its window", place)
                 for code, _, place in found
                 if _is_old(code, at, context)
             ),
-            *(_issue("not read: answer unknown; a person is asked", place) for place in unreadable),
+            *(remark("not read: answer unknown; a person is asked", place) for place in unreadable),
         ),
     )
 
@@ -94,7 +94,8 @@ def _why_nothing(counted: Sequence[tuple[Asked, answers.Points]]) -> str:
     return "not read: no answer" if counted else "not read: code unknown"
 
 
-def _issue(diagnostics: str, place: str) -> Issue:
+def remark(diagnostics: str, place: str) -> Issue:
+    """What an entry's outcome says of how it was read: codes only, never a value."""
     severity = "information" if diagnostics.startswith("read as") else "warning"
     return Issue(severity, "informational", (place,), diagnostics)  # type: ignore[arg-type]
 
