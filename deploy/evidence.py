@@ -78,13 +78,14 @@ class Topics:
             await self._consumer.stop()
 
     async def more(self) -> list[Record]:
-        """All records since the last call, up to where the topics end now, without the consent heartbeats."""
+        """All events since the last call, up to where the topics end now, without the consent heartbeats. A record of
+        another program's is none."""
         assert self._consumer is not None
         ends: Mapping[TopicPartition, int] = await self._consumer.end_offsets(self._partitions)
         found: list[Record] = []
         while [each for each in self._partitions if await self._consumer.position(each) < ends[each]]:
             for batch in (await self._consumer.getmany(timeout_ms=POLL_MS)).values():
-                found.extend(_record(each) for each in batch if wire.event_name(_headers(each)) != HEARTBEAT)
+                found.extend(_record(each) for each in batch if _event(each) in BY_NAME.keys() - {HEARTBEAT})
         return found
 
 
@@ -140,6 +141,10 @@ def _is_consumed_by(service: str, record: Record) -> bool:
     entry = BY_NAME.get(record.event)
     topic = CONSUMES[service]
     return entry is not None and record.topic == topic and service in entry.consumers and record.producer != service
+
+
+def _event(record: Any) -> str:
+    return wire.event_name({name: value.decode(errors="replace") for name, value in record.headers if value})
 
 
 def _headers(record: Any) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ class Partners:
     address: str = ""
     open: bool = True
     """While it is not, every partner answers 503."""
+    seconds: float = 0.0
+    """How long each takes to answer."""
 
     def received(self, name: str) -> list[Resource]:
         return list(self.bundles.get(name, {}).values())
@@ -50,6 +53,7 @@ def running(deploy: Path = REPOSITORY / "deploy") -> Iterator[Partners]:
     class PartnerHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            time.sleep(partners.seconds)
             if not partners.open:
                 self.send_error(503)
                 return

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import uuid4
 
 import httpx
@@ -20,11 +20,12 @@ class Insistence:
         self.clinic = clinic
         self.tried_again = 0
 
-    async def stay(self) -> Person:
+    async def stay(self, consents: Sequence[Resource] = ()) -> Person:
         """Referred, assessed, signed, admitted; two laboratory reports; discharged."""
         driver, now = self.clinic.driver, self.clinic.now
         person = Person(f"MRN-{uuid4().hex[:12]}")
-        answer = await self.until_answered(lambda: driver.post("intake", bundles.intake(person.mrn, now)))
+        intake = bundles.intake(person.mrn, now, consents=consents)
+        answer = await self.until_answered(lambda: driver.post("intake", intake))
         person.id = answer.json()["entry"][0]["response"]["location"].split("/")[1]
         task = await self.found("intake", f"Task?patient={person.id}&status=requested")
         await self.until_answered(lambda: driver.put("intake", bundles.signed(task, "2.1", None)))
