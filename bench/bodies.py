@@ -49,7 +49,7 @@ def _patient(number: int) -> dict[str, Any]:
         "birthDate": "1988-04-12",
         "identifier": [{"system": "https://clinic.demo.iop-hub.org/mrn", "value": f"BENCH-{number}"}],
         "name": [{"family": "Synthetic", "given": ["Robin"]}],
-        "telecom": [{"system": "phone", "value": "555-0100"}],
+        "telecom": [{"system": "phone", "value": "555-0100", "use": "mobile"}],
     }
 
 

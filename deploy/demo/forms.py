@@ -56,7 +56,7 @@ def patient(mrn: str, given: str) -> Resource:
         "Patient",
         identifier=[{"system": MRN, "value": mrn}],
         name=[{"family": "Synthetic", "given": [given]}],
-        telecom=[{"system": "phone", "value": "+1-555-555-0100"}],
+        telecom=[{"system": "phone", "value": "+1-555-555-0100", "use": "mobile"}],
         address=[{"city": "Riverbend", "state": "NY"}],
         birthDate="1990-01-15",
     )

@@ -5,59 +5,57 @@ can come into it (domain 7.5, rule 7). Pure.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from shared.events import codes, fhir
 from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Resource, name_id
-from shared.rules.consent import LACKS, Partner, Permitted, Withheld
+from shared.path.destination import Release
+from shared.rules.consent import LACKS, Withheld
 
 NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
 """Statement 2, verbatim (42 CFR 2.32(a)(2)); it accompanies every disclosure made with consent."""
 REFERRAL = f"{codes.HUB}/NamingSystem/referral"
 CONSENT = f"{codes.HUB}/NamingSystem/consent"
 PATIENT = f"{codes.HUB}/NamingSystem/partner-patient"
+PROGRAM = f"{codes.HUB}/NamingSystem/program"
 _NAME = ("use", "text", "family", "given", "prefix", "suffix")
 _AREA = ("city", "district", "state", "country")
+_NAME_USES = ("official", "usual", None, "temp", "nickname")
+_PHONE_USES = ("mobile", "home")
+_HOME_USES = (None, "home")
 
 
-def transaction(
-    referral: ReferralPrepared,
-    patient: str,
-    permitted: Permitted,
-    partner: Partner,
-    known: Mapping[str, Any],
-    row_id: str,
-) -> Resource | Withheld:
+def transaction(referral: ReferralPrepared, release: Release) -> Resource | Withheld:
     """The transaction Bundle for one prepared referral; withheld where the Patient lacks what the partner requires.
 
-    A referral the partner can't act on would tell of the treatment without serving its purpose (42 CFR 2.13(a)).
-    `patient` is the hub's id of them, `known` the opened Patient, `row_id` a UUID that stays the same however often the
-    row is sent: with it and `ifNoneExist` the partner recognises a repetition.
+    A referral the partner can't act on would tell of the treatment without serving its purpose (42 CFR 2.13(a)). With
+    the row's id and `ifNoneExist` the partner recognises a repetition.
     """
-    lacking = [name for name in partner.required if name not in FIELDS or not FIELDS[name](known)]
+    fields = _fields(release.contact, release.now)
+    lacking = [name for name in release.partner.required if not fields.get(name)]
     if lacking:
         return Withheld(LACKS + lacking[0])
-    form = _Form(referral, patient, permitted, partner, row_id)
-    resources = [form.patient(known), form.request(), form.task()]
-    if permitted.consent_id is not None:
-        resources += [form.consent(permitted.consent_id), form.notice(permitted.consent_id)]
+    form = _Form(referral, release)
+    resources = [form.patient(fields), form.request(), form.task()]
+    if release.permitted.consent_id is not None:
+        resources += [form.consent(release.permitted.consent_id), form.notice(release.permitted.consent_id)]
     return {
         "resourceType": "Bundle",
         "meta": {"security": list(codes.LABELS)},
-        "identifier": {"system": codes.URI, "value": f"urn:uuid:{row_id}"},
+        "identifier": {"system": codes.URI, "value": f"urn:uuid:{release.row_id}"},
         "type": "transaction",
         "entry": [form.entry(each) for each in resources],
     }
 
 
 class _Form:
-    def __init__(
-        self, referral: ReferralPrepared, patient: str, permitted: Permitted, partner: Partner, row_id: str
-    ) -> None:
-        self.referral, self.permitted, self.partner, self.row_id = referral, permitted, partner, row_id
-        self.pseudonym = name_id(patient, partner.identifier)
+    def __init__(self, referral: ReferralPrepared, release: Release) -> None:
+        self.referral, self.permitted, self.partner = referral, release.permitted, release.partner
+        self.row_id, self.sender = release.row_id, fhir.logical(PROGRAM, release.program)
+        self.pseudonym = name_id(release.patient, release.partner.identifier)
         """The patient as this partner knows them: two partners can't compare theirs, nor find the hub's."""
 
     def entry(self, resource: dict[str, Any]) -> Resource:
@@ -69,9 +67,9 @@ class _Form:
             "request": {"method": "POST", "url": kind, "ifNoneExist": once},
         }
 
-    def patient(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        members_disclosed = {name: FIELDS[name](known) for name in self.permitted.fields if name in FIELDS}
-        members = {name: value for each in members_disclosed.values() for name, value in each.items()}
+    def patient(self, fields: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+        disclosed = [fields[name] for name in self.permitted.fields if name in fields]
+        members = {name: value for each in disclosed for name, value in each.items()}
         return {"resourceType": "Patient", "identifier": _identifier(PATIENT, self.pseudonym)} | members
 
     def request(self) -> dict[str, Any]:
@@ -83,6 +81,7 @@ class _Form:
             "code": fhir.concept(codes.TASK, self.referral.kind),
             "subject": self._reference("Patient"),
             "authoredOn": self.referral.asked_at,
+            "requester": self.sender,
             "performer": [fhir.logical(codes.PARTNER, self.partner.identifier)],
             "reasonCode": [fhir.concept(codes.PURPOSE, self.partner.purpose)],
         }
@@ -97,6 +96,7 @@ class _Form:
             "focus": self._reference("ServiceRequest"),
             "for": self._reference("Patient"),
             "authoredOn": self.referral.asked_at,
+            "requester": self.sender,
             "owner": fhir.logical(codes.PARTNER, self.partner.identifier),
         }
 
@@ -123,6 +123,7 @@ class _Form:
             "scope": fhir.concept(codes.CONSENT_SCOPE, "patient-privacy"),
             "category": [fhir.concept(codes.ACT, "IDSCL")],
             "patient": self._reference("Patient"),
+            "organization": [self.sender],
             "policyRule": fhir.concept(codes.ACT, "42CFRPart2"),
             "provision": fhir.without_nothing(provision),
         }
@@ -133,6 +134,7 @@ class _Form:
             "identifier": _identifier(codes.URI, f"urn:uuid:{name_id(self.row_id, 'notice')}"),
             "status": "completed",
             "subject": self._reference("Patient"),
+            "sender": self.sender,
             "about": [self._reference("ServiceRequest"), self._reference("Consent")],
             "payload": [{"contentString": NOTICE}, {"contentString": self._scope(consent_id)}],
         }
@@ -155,34 +157,55 @@ def _identifier(system: str, value: str) -> list[dict[str, str]]:
     return [{"system": system, "value": value}]
 
 
-def _name(patient: Mapping[str, Any]) -> dict[str, Any]:
-    """One name, the official or usual one; its use alone is none."""
-    ranked = sorted(_in_use(patient, "name"), key=lambda each: each.get("use") not in ("official", "usual"))
-    names = [name for each in ranked if (name := _only(each, _NAME)).keys() - {"use"}]
-    return {"name": names[:1]} if names else {}
+def _fields(patient: Mapping[str, Any], now: datetime) -> dict[str, dict[str, Any]]:
+    """The fields that can be told at all, by the code a consent and partners.toml name them with."""
+    return {
+        "name": _name(_in_use(patient, "name", now)),
+        "phone": _phone(_in_use(patient, "telecom", now)),
+        "area": _area(_in_use(patient, "address", now)),
+    }
 
 
-def _phone(patient: Mapping[str, Any]) -> dict[str, Any]:
-    phones = [
-        each for each in _in_use(patient, "telecom") if each.get("system") in ("phone", "sms") and "value" in each
-    ]
-    return {"telecom": [_only(phones[0], ("system", "value", "use"))]} if phones else {}
+def _name(names: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """One name, the legal one before what they are called; its use alone is none, and `anonymous` is nobody's."""
+    ranked = sorted(
+        (each for each in names if each.get("use") in _NAME_USES), key=lambda each: _NAME_USES.index(each.get("use"))
+    )
+    written = [name for each in ranked if (name := _only(each, _NAME)).keys() - {"use"}]
+    return {"name": written[:1]} if written else {}
 
 
-def _area(patient: Mapping[str, Any]) -> dict[str, Any]:
+def _phone(telecom: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """The patient's own: by their rank, a mobile before one at home; whoever answers any other may not know."""
+    phones = [each for each in telecom if each.get("system") in ("phone", "sms") and "value" in each]
+    own = sorted((each for each in phones if each.get("use") in _PHONE_USES), key=_preference)
+    return {"telecom": [_only(own[0], ("system", "value", "use"))]} if own else {}
+
+
+def _preference(phone: Mapping[str, Any]) -> tuple[float, int]:
+    rank = phone.get("rank")
+    return (rank if isinstance(rank, int) else float("inf"), _PHONE_USES.index(phone["use"]))
+
+
+def _area(addresses: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Where the patient lives, coarsely: no street, no postal code."""
-    places = [coarse for each in _in_use(patient, "address") if (coarse := _only(each, _AREA))]
+    homes = [each for each in addresses if each.get("use") in _HOME_USES]
+    places = [coarse for each in homes if (coarse := _only(each, _AREA))]
     return {"address": places[:1]} if places else {}
 
 
-def _in_use(patient: Mapping[str, Any], member: str) -> list[Mapping[str, Any]]:
-    """Without the old ones: whoever answers an old number is somebody else."""
-    return [each for each in patient.get(member, ()) if each.get("use") != "old"]
+def _in_use(patient: Mapping[str, Any], member: str, now: datetime) -> list[Mapping[str, Any]]:
+    """Without those that are over: whoever answers an old number is somebody else."""
+    return [each for each in patient.get(member, ()) if not _is_over(each.get("period"), now)]
+
+
+def _is_over(period: object, now: datetime) -> bool:
+    """Whether its end, of whatever precision, lies behind, or can't be read."""
+    end = period.get("end") if isinstance(period, dict) else None
+    if end is None:
+        return False
+    return not isinstance(end, str) or end[: len("2026-01-31")] < now.date().isoformat()[: len(end)]
 
 
 def _only(element: Mapping[str, Any], members: tuple[str, ...]) -> dict[str, Any]:
     return {name: element[name] for name in members if name in element}
-
-
-FIELDS = {"name": _name, "phone": _phone, "area": _area}
-"""The fields that can be told at all, by the code a consent and partners.toml name them with."""

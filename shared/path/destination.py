@@ -6,6 +6,7 @@ A further destination (an EHR, a laboratory, the webhook of whoever is on call) 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from shared.events.envelope import Event, Resource
@@ -15,9 +16,27 @@ from shared.rules.consent import Partner, Permitted, Withheld
 Kind = Literal["topic", "partner"]
 Subscribed = TypeVar("Subscribed", bound=Event)
 Contact = Mapping[str, Any]
-Form = Callable[[Any, str, Permitted, Partner, Contact, str], Resource | Withheld]
-"""What goes out, or why it can't be filled in: (event, patient, permission, partner, the opened Patient, the row's id)
--> transaction Bundle. The Patient is empty where the hub has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What a form is filled in with, besides its event.
+
+    `patient` is the hub's id of them, `contact` the opened Patient (empty where the hub has none), `row_id` a UUID that
+    stays the same however often the row is sent, `now` clinic time.
+    """
+
+    patient: str
+    program: str
+    permitted: Permitted
+    partner: Partner
+    contact: Contact
+    row_id: str
+    now: datetime
+
+
+Form = Callable[[Any, Release], Resource | Withheld]
+"""What goes out, as a transaction Bundle, or why it can't be filled in."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ MRN = Identifier("https://clinic.demo.iop-hub.org/mrn", "SEEDED-MRN")
 PERSON = {
     "resourceType": "Patient",
     "name": [{"use": "official", "family": "Seeded", "given": ["Bogus"]}],
-    "telecom": [{"system": "phone", "value": "+15555550123"}],
+    "telecom": [{"system": "phone", "value": "+15555550123", "use": "mobile"}],
     "birthDate": "1980-02-03",
 }
 

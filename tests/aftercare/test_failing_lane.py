@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from services.aftercare import form
-from shared.path.destination import Transport
+from shared.path.destination import Release, Transport
 from shared.path.inbound.redrive import redrive
 from shared.path.outbound.destinations import routes
 from shared.platform.settings import ConfigurationError
@@ -25,10 +25,10 @@ class BrokenForm:
     patient: str
     mended: bool = False
 
-    def __call__(self, event: Any, patient: str, *rest: Any) -> Any:
-        if patient == self.patient and not self.mended:
+    def __call__(self, event: Any, release: Release) -> Any:
+        if release.patient == self.patient and not self.mended:
             raise ZeroDivisionError("secret-value")
-        return form.transaction(event, patient, *rest)
+        return form.transaction(event, release)
 
 
 async def referred(here: Aftercare, *patients: str) -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.aftercare.form import FIELDS, NOTICE, transaction
+from services.aftercare.form import NOTICE, PROGRAM, transaction
 from services.aftercare.messages import ReferralPrepared
 from shared.edge.fhir import parse, validate
-from shared.rules.consent import Permitted, Withheld
+from shared.path.destination import Release
+from shared.rules.consent import Partner, Permitted, Withheld
 from tests.aftercare.given import DISCHARGED
 from tests.laws import examples
 from tests.shared.rules.partners import ALUMNI, CLINIC
@@ -20,12 +21,16 @@ PATIENT_ID = "5b1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e"
 CONSENT_ID = "9e1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e"
 ROW = "0f1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e"
 UNTIL = datetime(2026, 3, 31, tzinfo=UTC)
+PHONE = {"system": "phone", "value": "+15555550123", "use": "mobile"}
 PATIENT: dict[str, Any] = {
     "resourceType": "Patient",
     "id": PATIENT_ID,
     "identifier": [{"system": "https://clinic.example.org/mrn", "value": "MRN-SEEDED"}],
     "name": [{"use": "nickname", "text": "Bo"}, {"use": "official", "family": "Seeded", "given": ["Bogus"]}],
-    "telecom": [{"system": "email", "value": "bogus@seeded.example"}, {"system": "phone", "value": "+15555550123"}],
+    "telecom": [
+        {"system": "email", "value": "bogus@seeded.example"},
+        {"system": "phone", "value": "+15555550123", "use": "mobile"},
+    ],
     "birthDate": "1980-02-03",
     "address": [{"line": ["1 Seeded Street"], "city": "Riverbend", "state": "NY", "postalCode": "00000"}],
     "contact": [{"name": {"text": "Seeded Relative"}}],
@@ -43,9 +48,21 @@ PREPARED = ReferralPrepared(
 )
 
 
+def release(permitted: Permitted, partner: Partner, contact: dict[str, Any]) -> Release:
+    return Release(
+        patient=PATIENT_ID,
+        program="demo",
+        permitted=permitted,
+        partner=partner,
+        contact=contact,
+        row_id=ROW,
+        now=DISCHARGED,
+    )
+
+
 def sent(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] = PATIENT) -> dict[str, Any]:
     """What a partner is told that requires nothing."""
-    bundle = transaction(PREPARED, PATIENT_ID, Permitted(consent_id, fields, UNTIL), EASY_GOING, patient, ROW)
+    bundle = transaction(PREPARED, release(Permitted(consent_id, fields, UNTIL), EASY_GOING, patient))
     assert isinstance(bundle, dict)
     return bundle
 
@@ -68,8 +85,60 @@ def test_it_is_valid_fhir_with_any_fields(fields: tuple[str, ...], consent_id: s
 def test_the_patient_has_the_permitted_fields_and_no_other() -> None:
     patient = one(sent("name", "phone"), "Patient")
     assert patient["name"] == [{"use": "official", "family": "Seeded", "given": ["Bogus"]}]
-    assert patient["telecom"] == [{"system": "phone", "value": "+15555550123"}]
+    assert patient["telecom"] == [{"system": "phone", "value": "+15555550123", "use": "mobile"}]
     assert set(patient) == {"resourceType", "meta", "identifier", "name", "telecom"}
+
+
+MOBILE = {"system": "phone", "value": "1", "use": "mobile"}
+HOME = {"system": "phone", "value": "2", "use": "home"}
+ENDED, RUNNING = {"end": "2025-03-30"}, {"start": "2025-01-01", "end": "2025-03-31"}
+
+
+@pytest.mark.parametrize(
+    ("telecom", "called"),
+    [
+        ([HOME, MOBILE], "1"),
+        ([{**MOBILE, "rank": 2}, {**HOME, "rank": 1}], "2"),
+        ([MOBILE, {**HOME, "rank": 1}], "2"),
+        ([{**MOBILE, "period": ENDED}, HOME], "2"),
+        ([{**MOBILE, "period": RUNNING}, HOME], "1"),
+        ([{**MOBILE, "period": {"end": "2024"}}, HOME], "2"),
+        ([{**MOBILE, "use": "old"}, {**MOBILE, "use": "work"}, {**MOBILE, "use": "temp"}], None),
+        ([{"system": "phone", "value": "1"}], None),
+        ([{**MOBILE, "system": "email"}], None),
+    ],
+)
+def test_who_is_called_is_the_patient_and_nobody_at_work_or_elsewhere(
+    telecom: list[dict[str, Any]], called: str | None
+) -> None:
+    chosen = one(sent("phone", patient={"telecom": telecom}), "Patient").get("telecom", [])
+    assert [each["value"] for each in chosen] == ([called] if called else [])
+
+
+@pytest.mark.parametrize(
+    ("uses", "chosen"),
+    [
+        (["nickname", "official"], "official"),
+        (["nickname", "usual"], "usual"),
+        (["old", "maiden", "anonymous", "nickname"], "nickname"),
+        (["old", "anonymous"], None),
+    ],
+)
+def test_the_legal_name_comes_before_what_they_are_called(uses: list[str], chosen: str | None) -> None:
+    names = [{"use": each, "text": each} for each in uses]
+    named = one(sent("name", patient={"name": names}), "Patient").get("name", [])
+    assert [each["use"] for each in named] == ([chosen] if chosen else [])
+
+
+def test_the_area_is_that_of_the_home() -> None:
+    work = {"use": "work", "city": "Elsewhere"}
+    assert "address" not in one(sent("area", patient={"address": [work]}), "Patient")
+
+
+def test_the_bundle_names_its_sender() -> None:
+    bundle, program = sent("name"), {"identifier": {"system": PROGRAM, "value": "demo"}}
+    assert one(bundle, "ServiceRequest")["requester"] == one(bundle, "Task")["requester"] == program
+    assert one(bundle, "Consent")["organization"] == [one(bundle, "Communication")["sender"]] == [program]
 
 
 def test_the_area_is_coarse() -> None:
@@ -102,13 +171,13 @@ def test_without_contact_data_nothing_is_invented() -> None:
 )
 def test_without_what_the_partner_cannot_do_without_nothing_is_told(known: dict[str, Any], lacking: str) -> None:
     permitted = Permitted(CONSENT_ID, ("name", "phone"), UNTIL)
-    assert transaction(PREPARED, PATIENT_ID, permitted, ALUMNI, known, ROW) == Withheld(f"patient-lacks-{lacking}")
+    assert transaction(PREPARED, release(permitted, ALUMNI, known)) == Withheld(f"patient-lacks-{lacking}")
 
 
 def test_a_required_field_that_the_hub_can_never_tell_withholds_all() -> None:
     impossible = msgspec.structs.replace(ALUMNI, fields=("name", "diagnosis"), required=("diagnosis",))
     permitted = Permitted(CONSENT_ID, ("name", "diagnosis"), UNTIL)
-    assert transaction(PREPARED, PATIENT_ID, permitted, impossible, PATIENT, ROW) == Withheld("patient-lacks-diagnosis")
+    assert transaction(PREPARED, release(permitted, impossible, PATIENT)) == Withheld("patient-lacks-diagnosis")
 
 
 def test_the_notice_and_the_consents_scope_accompany_it() -> None:
@@ -146,7 +215,7 @@ def test_two_partners_know_the_patient_under_different_pseudonyms() -> None:
     first, second = (
         one(bundle, "Patient")
         for each in (EASY_GOING, CLINIC)
-        if isinstance(bundle := transaction(PREPARED, PATIENT_ID, permitted, each, PATIENT, ROW), dict)
+        if isinstance(bundle := transaction(PREPARED, release(permitted, each, PATIENT)), dict)
     )
     assert first["identifier"] != second["identifier"]
 
@@ -158,7 +227,7 @@ anything = some.recursive(
 
 @settings(max_examples=examples(60))
 @given(
-    some.lists(some.sampled_from([*FIELDS, "birth-date"]), unique=True),
+    some.lists(some.sampled_from(["name", "phone", "area", "birth-date"]), unique=True),
     some.fixed_dictionaries(
         {},
         optional={

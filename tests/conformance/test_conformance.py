@@ -9,20 +9,21 @@ import msgspec
 import pytest
 
 from deploy import keys
-from services.aftercare.form import FIELDS, transaction
+from services.aftercare.form import transaction
 from shared.edge.app import statement
 from shared.edge.fhir import Answered, response_bundle, searchset
 from shared.edge.outcome import fault, outcome
 from shared.events.envelope import Event
 from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted
-from tests.aftercare.test_form import CONSENT_ID, PATIENT, PATIENT_ID, PREPARED, ROW, UNTIL
+from tests.aftercare.test_form import CONSENT_ID, PATIENT, PREPARED, UNTIL, release
 from tests.conformance.hapi import Validator
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, golden
 from tests.house.test_rooms import SERVICES
 from tests.shared.rules.partners import ALUMNI, CLINIC, EHR, HOUSE
 
 Json = dict[str, Any]
+FIELDS = ("name", "phone", "area")
 URL = "http://hub.example.org/fhir"
 NICKNAME_ONLY: Json = {
     "resourceType": "Patient",
@@ -47,12 +48,12 @@ def test_the_bundle_of_an_event_has_no_error_as_it_was_first_written_and_as_it_i
 @pytest.mark.parametrize("patient", [PATIENT, NICKNAME_ONLY], ids=["whole", "nickname-only"])
 def test_what_a_partner_is_told_has_no_error(validator: Validator, partner: Partner, patient: Json) -> None:
     for consent_id, count, until in product((None, CONSENT_ID), range(len(FIELDS) + 1), (None, UNTIL)):
-        permitted = Permitted(consent_id, tuple(FIELDS)[:count], until)
+        permitted = Permitted(consent_id, FIELDS[:count], until)
         assert validator.errors(written(referral(partner, permitted, patient))) == []
 
 
 def test_what_a_partner_is_told_of_an_unknown_patient_has_no_error(validator: Validator) -> None:
-    assert validator.errors(written(referral(HOUSE, Permitted(CONSENT_ID, tuple(FIELDS), UNTIL), None))) == []
+    assert validator.errors(written(referral(HOUSE, Permitted(CONSENT_ID, FIELDS, UNTIL), None))) == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -92,7 +93,7 @@ def test_a_broken_bundle_is_found(validator: Validator, was: str, now: str, comp
 
 
 def referral(partner: Partner, permitted: Permitted, patient: Json | None) -> Any:
-    return transaction(PREPARED, PATIENT_ID, permitted, partner, patient or {}, ROW)
+    return transaction(PREPARED, release(permitted, partner, patient or {}))
 
 
 def written(resource: Any) -> str:

@@ -72,7 +72,7 @@ def patient(mrn: str) -> Json:
         "resourceType": "Patient",
         "identifier": [{"system": MRN_SYSTEM, "value": mrn}],
         "name": [{"family": "Synthetic", "given": ["Robin"]}],
-        "telecom": [{"system": "phone", "value": "555-0100"}],
+        "telecom": [{"system": "phone", "value": "555-0100", "use": "mobile"}],
         "birthDate": "1988-04-12",
         "address": [{"city": "Springfield", "state": "NY", "postalCode": "10001"}],
     }

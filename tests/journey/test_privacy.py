@@ -19,7 +19,7 @@ def seeded(mrn: str, clinic: Clinic) -> dict[str, Any]:
     intake = bundles.intake(mrn, clinic.now)
     patient = intake["entry"][0]["resource"]
     patient["name"] = [{"family": NAME, "given": [GIVEN]}]
-    patient["telecom"] = [{"system": "phone", "value": PHONE}]
+    patient["telecom"] = [{"system": "phone", "value": PHONE, "use": "mobile"}]
     patient["birthDate"] = BIRTH
     patient["address"] = [{"line": [STREET], "city": "Springfield"}]
     referral = intake["entry"][-1]["resource"]

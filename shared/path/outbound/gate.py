@@ -20,7 +20,7 @@ from shared.events import wire
 from shared.events.catalogue import BY_NAME
 from shared.events.envelope import Resource
 from shared.events.internal import DisclosureGaveUp, DisclosureMade, DisclosureRefused, DisclosureWithheld
-from shared.path.destination import Contact, Destination, Routes
+from shared.path.destination import Contact, Destination, Release, Routes
 from shared.path.outbound import http
 from shared.path.outbound.accounting import Accounts, Disclosure
 from shared.path.outbound.destinations import ATTEMPT, FOCUS
@@ -129,12 +129,20 @@ class GatedLane:
     ) -> tuple[Permitted, Resource] | Withheld:
         if revoked:
             return Withheld("referral-withdrawn")
-        permission = may_disclose(known.consents, self._partner, disclosure.program, self._clock.now(), known.revoked)
+        now = self._clock.now()
+        permission = may_disclose(known.consents, self._partner, disclosure.program, now, known.revoked)
         if isinstance(permission, Withheld):
             return permission
-        bundle = self._form(
-            disclosure.event, disclosure.key, permission, self._partner, contact, disclosure.external_id
+        release = Release(
+            patient=disclosure.key,
+            program=disclosure.program,
+            permitted=permission,
+            partner=self._partner,
+            contact=contact,
+            row_id=disclosure.external_id,
+            now=now,
         )
+        bundle = self._form(disclosure.event, release)
         return bundle if isinstance(bundle, Withheld) else (permission, bundle)
 
     async def _withhold(self, disclosure: Disclosure, withheld: Withheld, known: LedgerSnapshot) -> None:
