@@ -101,7 +101,9 @@ class Stay:
         level, rules = fhir.code_of(recommended["code"]), fhir.codes_of(recommended["reasonCode"])
         self.expect(level == self.course.level, f"{self.course.level} is recommended, not {level}")
         self.expect(rules == self.course.rules, f"by the rules {self.course.rules}, not {rules}")
-        self.accepted(await self.driver.put("intake", forms.signed(task, level)), "the signature")
+        self.accepted(
+            await self.driver.put("intake", forms.signed(task, level), if_match=_version(task)), "the signature"
+        )
 
     async def is_admitted(self) -> None:
         episodes = await self.driver.search("intake", f"EpisodeOfCare?patient={self.patient}")
@@ -212,6 +214,10 @@ class Stay:
         (episode,) = await self.driver.search("intake", f"EpisodeOfCare?patient={self.patient}&status=active")
         form = forms.discharge(episode, self.course.disposition, self.driver.now)
         self.accepted(await self.driver.post("intake", form), f"the discharge, {self.course.disposition}")
+
+
+def _version(task: Resource) -> str:
+    return f'W/"{task["meta"]["versionId"]}"'
 
 
 def _person_of(task: Resource) -> str:

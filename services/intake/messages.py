@@ -34,10 +34,11 @@ from shared.events.intake import (
     PlacementReviewWithdrawn,
     PlacementSigned,
     Priority,
+    RecommendationWithdrawn,
     ReferralReceived,
     TemplateSlot,
 )
-from shared.events.internal import RetentionBegan, TimePassed
+from shared.events.internal import RetentionBegan, StateEvent, TimePassed
 from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "Need",
     "PatientDied",
     "PatientIdentified",
+    "PersonReminded",
     "PlacementReviewCompleted",
     "PlacementReviewRequested",
     "PlacementReviewWithdrawn",
@@ -80,6 +82,7 @@ __all__ = [
     "Prescribed",
     "Priority",
     "ReceiveReferral",
+    "RecommendationWithdrawn",
     "RecordAssessment",
     "RecordConditions",
     "RecordConsent",
@@ -93,6 +96,7 @@ __all__ = [
     "ResolveEscalation",
     "RetentionBegan",
     "RevokeConsent",
+    "RevokeReferral",
     "SignPlacement",
     "StatedNeed",
     "TemplateSlot",
@@ -228,6 +232,14 @@ class ReceiveReferral(Command, frozen=True, kw_only=True, tag=True):
     priority: Priority = "routine"
 
 
+class RevokeReferral(Command, frozen=True, kw_only=True, tag=True):
+    """The sender takes the referral back: `reason` is `referral-revoked` or `referral-in-error`."""
+
+    referral_id: str
+    reason: str
+    at: datetime
+
+
 class SignPlacement(Command, frozen=True, kw_only=True, tag=True):
     """A clinician completes the task to sign (or, where no recommendation could be made, the review) with a level.
 
@@ -240,9 +252,23 @@ class SignPlacement(Command, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
+ReviewOutcome = Literal["referral-declined", "more-information-asked"]
+
+
 class CompleteReview(Command, frozen=True, kw_only=True, tag=True):
+    """A person has looked. One of missing data (R0) ends with an `outcome`, or with a level (`SignPlacement`);
+    `act_by` is by when the information that was asked for is looked at."""
+
     task_id: str
     by: str = ""
+    outcome: ReviewOutcome | None = None
+    act_by: datetime | None = None
+
+
+class PersonReminded(StateEvent, frozen=True, kw_only=True):
+    """What waited longer than its time was escalated."""
+
+    reminded_at: datetime
 
 
 class Discharge(Command, frozen=True, kw_only=True, tag=True):
@@ -265,6 +291,7 @@ Commands = (
     | ReportFindings
     | RecordAssessment
     | ReceiveReferral
+    | RevokeReferral
     | SignPlacement
     | CompleteReview
     | Discharge
@@ -274,7 +301,7 @@ Commands = (
 
 AboutEvidence = ReportFindings | RecordAssessment | RecordConditions | EndEvidence
 """Commands that change which evidence stands."""
-Internal = TimePassed | RetentionBegan
+Internal = TimePassed | RetentionBegan | PersonReminded
 Consumes = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | TimePassed
 """Escalations of attendance and testing; intake's own are never given to it."""
 Emits = (
@@ -283,6 +310,7 @@ Emits = (
     | DeathWithdrawn
     | ReferralReceived
     | LevelOfCareRecommended
+    | RecommendationWithdrawn
     | PlacementSigned
     | EpisodeAdmitted
     | EpisodeDeclined
@@ -297,5 +325,6 @@ Emits = (
     | PlacementReviewCompleted
     | EscalationEvent
     | RetentionBegan
+    | PersonReminded
 )
 """`ConsentsCurrent` is the heartbeat of intake's outbox; no decision emits it."""

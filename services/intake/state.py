@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -36,35 +36,47 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
     id: str
 
     @property
-    def recommendation_id(self) -> str:
-        return name_id(self.id, "recommendation")
-
-    @property
-    def task_id(self) -> str:
-        return name_id(self.id, "sign")
-
-    @property
     def review_id(self) -> str:
         return name_id(self.id, "review")
 
 
 class Recommended(msgspec.Struct, frozen=True, array_like=True):
-    """The recommendation that waits for a clinician's signature."""
+    """The recommendation that waits for a clinician's signature; each has a Task of its own.
+
+    `remind_at` is when it is escalated that nobody signed, None once it was; `expires_at` when its needs are too old.
+    """
 
     level: str
     rules: tuple[str, ...]
     conditions: tuple[str, ...]
     track: str | None
     hold: bool
+    recommendation_id: str
+    task_id: str
+    remind_at: datetime | None
+    expires_at: datetime | None = None
+
+    unanswered: ClassVar[str] = "placement-unsigned"
 
 
 class Review(msgspec.Struct, frozen=True, array_like=True):
-    """A person was asked to look at the placement; `about` is what was asked for: missing data, old
-    answers, or escalations."""
+    """A person was asked to look at the placement; `about` is what was asked for: missing data, old answers, or
+    escalations. `remind_at` is when it is escalated that nobody did, None once it was."""
 
     id: str
     reason: str
     about: tuple[str, ...] = ()
+    act_by: datetime | None = None
+    remind_at: datetime | None = None
+
+    unanswered: ClassVar[str] = "review-unanswered"
+
+    @property
+    def task_id(self) -> str:
+        return self.id
+
+
+Waiting = Recommended | Review
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True):
@@ -95,6 +107,11 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """How long a closed placement stays after its end, once nothing of it is open."""
     death: Death | None = None
 
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        """What a person was asked to sign or to look at."""
+        return (*((self.recommended,) if self.recommended else ()), *self.reviews)
+
     def review_of(self, reason: str) -> Review | None:
         return next((each for each in self.reviews if each.reason == reason), None)
 
@@ -110,13 +127,20 @@ def _with_retention(stored: Any) -> Any:
 
 def _with_sources(stored: Any) -> Any:
     """Version 3 remembers of which source each answer is; of those before nobody remembers it. It adds the death of the
-    patient: none was reported before."""
-    needs, findings, *others = stored
+    patient (none was reported before), and clocks, for what waited without one: they have run out."""
+    needs, findings, medications, referral, recommended, reviews, *others = stored
     evidence: dict[str, list[Any]] = {}
     for minute, values in findings:
         for code, value in values.items():
             evidence.setdefault(code, []).append([minute, value, "", False])
-    return [needs, evidence, *others, None]
+    if recommended is not None:
+        ids = (name_id(referral[0], each) for each in ("recommendation", "sign"))
+        recommended = [*recommended, *ids, _LONG_AGO, None]
+    clocked = [[*each, None, _LONG_AGO] for each in reviews]
+    return [needs, evidence, medications, referral, recommended, clocked, *others, None]
+
+
+_LONG_AGO = "2025-01-01T00:00:00Z"
 
 
 UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _with_sources}
@@ -130,29 +154,22 @@ def evolve(state: State, event: Event | Command) -> State:
             return assessed(state, event)
         case messages.ReceiveReferral() if state.referral is None and state.episode is None:
             return change(state, referral=Referral(event.referral_id), closed_at=None)
+        case messages.RevokeReferral() if state.referral is not None and state.referral.id == event.referral_id:
+            return change(state, referral=None, closed_at=event.at)
         case messages.RecordMedications():
             return change(state, medications=merged_list(state.medications or (), event.medications))
         case messages.MedicationsRecorded():
             return change(state, medications=_listed(state.medications or (), event))
-        case messages.LevelOfCareRecommended():
-            hold = HOLD_RULE in event.rules
-            placed = Recommended(event.level, event.rules, event.conditions, event.track, hold)
-            return change(state, recommended=placed)
-        case messages.PlacementReviewRequested():
-            asked = Review(event.review_id, event.reason, event.missing or event.confirm or event.escalations)
-            return change(state, reviews=(*_other_reviews(state, event.review_id), asked))
-        case messages.PlacementReviewWithdrawn() | messages.PlacementReviewCompleted():
-            return change(state, reviews=_other_reviews(state, event.review_id))
+        case messages.PatientDied(died_at=died_at):
+            return change(state, death=Death(died_at))
+        case messages.DeathWithdrawn():
+            return change(state, death=None)
         case messages.EpisodeAdmitted():
             return change(_placed(state), episode=Episode(event.episode_id, event.admitted_at))
         case messages.EpisodeDeclined():
             return change(_placed(state), closed_at=event.declined_at)
         case messages.EpisodeDischarged():
             return change(state, episode=None, signals=SignalWindow(), closed_at=event.discharged_at)
-        case messages.PatientDied(died_at=died_at):
-            return change(state, death=Death(died_at))
-        case messages.DeathWithdrawn():
-            return change(state, death=None)
         case messages.RetentionBegan(retention_days=days):
             return change(state, retention_days=days)
         case messages.EscalationEvent():
@@ -160,10 +177,58 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.TimePassed() if _is_over(state):
             return _left(state)
         case _:
+            return _asked(state, event)
+
+
+def _asked(state: State, event: Event | Command) -> State:
+    """What a person is asked to sign or to look at."""
+    change = msgspec.structs.replace
+    match event:
+        case messages.LevelOfCareRecommended():
+            return change(state, recommended=_recommended(event))
+        case messages.RecommendationWithdrawn():
+            return change(state, recommended=None)
+        case messages.PlacementReviewRequested(act_by=act_by):
+            about = event.missing or event.confirm or event.escalations
+            asked = Review(event.review_id, event.reason, about, act_by, act_by)
+            return change(state, reviews=(*_other_reviews(state, event.review_id), asked))
+        case messages.PlacementReviewWithdrawn() | messages.PlacementReviewCompleted():
+            return change(state, reviews=_other_reviews(state, event.review_id))
+        case messages.PersonReminded(reminded_at=at):
+            return _reminded(state, at)
+        case _:
             return state
 
 
 HOLD_RULE = "R4"
+
+
+def _recommended(event: messages.LevelOfCareRecommended) -> Recommended:
+    return Recommended(
+        level=event.level,
+        rules=event.rules,
+        conditions=event.conditions,
+        track=event.track,
+        hold=HOLD_RULE in event.rules,
+        recommendation_id=event.recommendation_id,
+        task_id=event.task_id,
+        remind_at=event.sign_by,
+        expires_at=event.expires_at,
+    )
+
+
+def _reminded(state: State, at: datetime) -> State:
+    """What was late until then has been escalated."""
+    return _with_clocks(state, lambda each: None if each.remind_at and each.remind_at <= at else each.remind_at)
+
+
+def _with_clocks(state: State, remind_at: Callable[[Waiting], datetime | None]) -> State:
+    change, recommended = msgspec.structs.replace, state.recommended
+    return change(
+        state,
+        recommended=change(recommended, remind_at=remind_at(recommended)) if recommended else None,
+        reviews=tuple(change(each, remind_at=remind_at(each)) for each in state.reviews),
+    )
 
 
 def _listed(known: Sequence[ListedMedication], event: messages.MedicationsRecorded) -> tuple[ListedMedication, ...]:
@@ -240,8 +305,17 @@ def _answered(state: State, event: messages.EscalationEvent) -> State:
     """A person resolved a combined escalation: its signals alone shall not raise it again."""
     if not isinstance(event, messages.EscalationResolved):
         return state
+    if event.escalation.reason in (Recommended.unanswered, Review.unanswered):
+        return _asked_again(state, event)
     evidence = {each.evidence for each in event.escalation.signals}
     return msgspec.structs.replace(state, signals=state.signals.after_an_answer(evidence))
+
+
+def _asked_again(state: State, event: messages.EscalationResolved) -> State:
+    """Somebody has answered the escalation, but not yet what waits: it has as long once more."""
+    later = event.at + (event.escalation.act_by - event.escalation.raised_at)
+    reason = event.escalation.reason
+    return _with_clocks(state, lambda each: each.remind_at or (later if each.unanswered == reason else None))
 
 
 def window_after(state: State, event: messages.EscalationEvent) -> SignalWindow:
@@ -253,9 +327,12 @@ def window_after(state: State, event: messages.EscalationEvent) -> SignalWindow:
 
 
 def due(state: State) -> datetime | None:
-    """The next instant at which an escalation becomes overdue, or a closed placement leaves."""
-    moments = [each for each in (escalation.due(state.escalations), _leaves_at(state)) if each is not None]
-    return min(moments, default=None)
+    """The next instant at which an escalation becomes overdue, something has waited long enough, a recommendation rests
+    on needs too old, or a closed placement leaves."""
+    expires_at = state.recommended.expires_at if state.recommended else None
+    reminders = (each.remind_at for each in state.waiting)
+    moments = (escalation.due(state.escalations), _leaves_at(state), expires_at, *reminders)
+    return min((each for each in moments if each is not None), default=None)
 
 
 def _leaves_at(state: State) -> datetime | None:

@@ -1,7 +1,7 @@
 """Submissions: what a client sends is resolved, interpreted, admitted, and answered after the commit."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import assert_never
@@ -198,11 +198,7 @@ class Submissions:
             correlation_id=submission.cause,
             commands=interpretation.commands,
             accepted=(*(self._accepted(each, context) for each in interpretation.accepted), *interpretation.stored),
-            expects=tuple(
-                Expected(each.type, str(each.id), int(each.if_match) if each.if_match.isdigit() else 0)
-                for each in entries
-                if each.if_match is not None
-            ),
+            expects=tuple(expected for each in entries for expected in _expected(each)),
             repeatable=submission.repeatable,
             digest=submission.digest,
         )
@@ -225,6 +221,17 @@ def _require_named(entry: BundleEntry, taken: ResourceSupport | None) -> None:
     if entry.conditional and not (taken and taken.conditional_update):
         place = entry.place.replace(".resource", ".request.url")
         raise refuse(422, "not-supported", place, "Must name the id: this type has no conditional update here.")
+
+
+def _expected(entry: BundleEntry) -> Iterator[Expected]:
+    """The versions that the client has read: its own by If-Match, that of a Task's focus by a versioned reference."""
+    if entry.if_match is not None:
+        yield Expected(entry.type, str(entry.id), int(entry.if_match) if entry.if_match.isdigit() else 0)
+    focus = entry.resource.get("focus") if entry.type == "Task" and entry.method == "PUT" else None
+    name, versioned, version = str((focus or {}).get("reference", "")).partition("/_history/")
+    if versioned:
+        kind, _, identity = name.rpartition("/")
+        yield Expected(kind.rpartition("/")[2], identity, int(version) if version.isdigit() else 0)
 
 
 def _still_wanted(pending: Sequence[PendingSubmission]) -> list["asyncio.Future[Answer]"]:

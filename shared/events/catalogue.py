@@ -64,6 +64,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(
         intake.LevelOfCareRecommended, INTAKE_EVENTS, "intake", "ServiceRequest + Observation per need + Task"
     ),
+    CatalogueEntry(intake.RecommendationWithdrawn, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
     CatalogueEntry(intake.PlacementSigned, INTAKE_EVENTS, "intake", "Task"),
     CatalogueEntry(
         intake.EpisodeAdmitted,

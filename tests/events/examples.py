@@ -130,6 +130,14 @@ EXAMPLES: tuple[Event, ...] = (
         recommended_at=MONDAY,
         sign_by=NEXT_MONDAY,
     ),
+    intake.RecommendationWithdrawn(
+        recommendation_id=named("recommendation"),
+        task_id=named("sign"),
+        referral_id=named("referral"),
+        level="2.1",
+        reason="newer-assessment",
+        withdrawn_at=NEXT_MONDAY,
+    ),
     intake.PlacementSigned(
         task_id=named("sign"),
         recommendation_id=named("recommendation"),

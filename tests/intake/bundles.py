@@ -185,7 +185,8 @@ def signed(task: Json, level: str = "2.1", reason: str | None = None, by: str = 
     output = [_output("level", codes.LEVEL, level)]
     output += [_output("reason", codes.REASON, reason)] if reason else []
     owner = {"identifier": {"system": codes.STAFF, "value": by}}
-    return {**task, "status": "completed", "owner": owner, "output": output}
+    focus = {"reference": f"{task['focus']['reference']}/_history/1"}
+    return {**task, "status": "completed", "owner": owner, "output": output, "focus": focus}
 
 
 def answered(task: Json, status: str, by: str = "case-manager-1", reason: str | None = None) -> Json:

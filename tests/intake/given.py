@@ -66,8 +66,8 @@ def referral(identity: str = REFERRAL) -> w.ReceiveReferral:
 
 
 def sign(state: State, level: str = "2.1", reason: str | None = None) -> w.SignPlacement:
-    assert state.referral is not None
-    return w.SignPlacement(task_id=state.referral.task_id, level=level, reason=reason, by="clinician-1")
+    assert state.recommended is not None
+    return w.SignPlacement(task_id=state.recommended.task_id, level=level, reason=reason, by="clinician-1")
 
 
 def escalated(

@@ -96,7 +96,8 @@ commands: some.SearchStrategy[Command] = some.one_of(
 def signed(story: Story, level: str) -> Story:
     if story.state.referral is None:
         return story
-    task_id = story.state.referral.task_id
+    waiting = story.state.recommended
+    task_id = waiting.task_id if waiting else story.state.referral.review_id
     return story.and_then(w.SignPlacement(task_id=task_id, level=level, reason="clinical-judgment", by="clinician-1"))
 
 

@@ -22,9 +22,20 @@ STORED = Path(__file__).parent / "states"
 def test_a_placement_that_waits_is_read_from_version_1_and_stored_as_today() -> None:
     state, today = upcast("v1-referred"), referred().state
     needs = tuple(msgspec.structs.replace(each, source="") for each in today.needs)
-    assert state == msgspec.structs.replace(today, needs=needs, evidence=state.evidence)
+    assert state.recommended is not None and today.recommended is not None
+    clocks = {
+        name: getattr(state.recommended, name) for name in ("recommendation_id", "task_id", "remind_at", "expires_at")
+    }
+    recommended = msgspec.structs.replace(today.recommended, **clocks)
+    assert state == msgspec.structs.replace(today, needs=needs, evidence=state.evidence, recommended=recommended)
     assert {code: pieces[0].value for code, pieces in state.evidence.items()} == {"safe-housing": 1, "under-18": 0}
-    assert msgspec.json.encode(today) == (STORED / f"v{VERSION}-referred.json").read_bytes().strip()
+    assert msgspec.json.encode(state) == (STORED / f"v{VERSION}-referred.json").read_bytes().strip()
+
+
+def test_what_waited_without_a_clock_is_late_at_once() -> None:
+    state = upcast("v1-referred")
+    assert state.recommended is not None and state.recommended.remind_at is not None
+    assert due(state) == state.recommended.remind_at < MONDAY
 
 
 def test_an_answer_from_before_version_3_stands_and_its_own_source_may_still_correct_it() -> None:

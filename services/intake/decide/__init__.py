@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.intake import messages
-from services.intake.decide import death
+from services.intake.decide import clocks, death
 from services.intake.decide.episode import discharged
 from services.intake.decide.recording import (
     consent_denied,
     consent_given,
     end_evidence,
+    place,
     receive_referral,
     record_assessment,
     record_medications,
     report_findings,
+    revoke_referral,
 )
 from services.intake.decide.signals import signals_changed
 from services.intake.decide.signing import complete_review, sign_placement
@@ -36,13 +38,29 @@ def react(state: State, event: messages.Consumes, moment: Moment[Settings]) -> S
         ):
             return signals_changed(state, event, moment)
         case messages.TimePassed():
-            return escalation.emit_overdue(state.escalations, moment.now)
+            return _time_passed(state, moment)
         case _:
             assert_never(event)
 
 
+def _time_passed(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    recommended = state.recommended
+    expired = recommended is not None and recommended.expires_at is not None and recommended.expires_at <= moment.now
+    emitted: list[messages.Emits] = [
+        *escalation.emit_overdue(state.escalations, moment.now),
+        *clocks.fallen_due(state, moment),
+        *(place(state, moment) if expired else []),
+    ]
+    return [*emitted, *clocks.answered(state, emitted, moment)]
+
+
 def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
-    """What intake emits on a command, or why it cannot be."""
+    """What intake emits on a command, or why it cannot be; what it answers is escalated no more."""
+    decided = _decide(state, command, moment)
+    return decided if isinstance(decided, Refused) else [*decided, *clocks.answered(state, decided, moment)]
+
+
+def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
     match command:
         case messages.RecordPatient():
             return [
@@ -70,6 +88,8 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
             return end_evidence(state, command, moment)
         case messages.ReceiveReferral():
             return receive_referral(state, command, moment)
+        case messages.RevokeReferral():
+            return revoke_referral(state, command, moment)
         case messages.SignPlacement():
             return sign_placement(state, command, moment)
         case messages.CompleteReview():

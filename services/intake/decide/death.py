@@ -1,6 +1,9 @@
 """A reported death: the other services are told at once, and a person is asked whether it is true."""
 
+import msgspec
+
 from services.intake import messages
+from services.intake.decide.recording import place, withdraw, withdraw_recommendation
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.escalation import Signal
@@ -20,6 +23,8 @@ def reported(state: State, command: messages.ReportDeath, moment: Moment[Setting
         return []
     return [
         messages.PatientDied(died_at=command.died_at, reported_at=moment.now),
+        *withdraw_recommendation(state, "patient-died", moment),
+        *(event for each in state.reviews for event in withdraw(each, "patient-died", moment)),
         *escalation.raise_or_update(state.escalations, [_to_confirm(moment)], moment, moment.settings.escalation),
     ]
 
@@ -45,4 +50,4 @@ def withdrawn(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
         emitted.append(
             messages.EscalationRetracted(escalation=asked.escalation, at=moment.now, reason="death-withdrawn")
         )
-    return emitted
+    return [*emitted, *place(msgspec.structs.replace(state, death=None, recommended=None), moment)]

@@ -1,7 +1,7 @@
 """What is recorded of a patient: consents, medications, findings, the referral; and what the rules then recommend."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -90,7 +90,7 @@ def record_assessment(
     still_open = _after(state.escalations, corrected)
     found = safety.triggers(known, new_findings(state.evidence, after.evidence, command.findings))
     emitted = escalation.raise_or_update(still_open, found, moment, moment.settings.escalation)
-    return [*corrected, *emitted, *place(after, moment)]
+    return [*corrected, *emitted, *look_at_needs(state, after, moment), *place(after, moment)]
 
 
 def end_evidence(
@@ -129,7 +129,7 @@ def _after(
 
 
 def receive_referral(state: State, command: messages.ReceiveReferral, moment: Moment[Settings]) -> list[messages.Emits]:
-    """The first referral that waits is the one to be placed; another is tracked beside it."""
+    """The first referral that waits is the one to be placed; another one, or one during a stay, a person looks at."""
     if state.referral is not None and state.referral.id == command.referral_id:
         return []
     received = messages.ReferralReceived(
@@ -138,20 +138,84 @@ def receive_referral(state: State, command: messages.ReceiveReferral, moment: Mo
         authored_at=command.authored_at,
         priority=command.priority,
     )
-    return [received, *(place(evolve(state, command), moment) if state.referral is None else [])]
+    if state.referral is not None or state.episode is not None:
+        review_id = name_id(command.referral_id, "review:second")
+        hours = moment.settings.review_hours
+        return [received, ask_for_review(review_id, "second-referral", Referral(command.referral_id), moment, hours)]
+    return [received, *place(evolve(state, command), moment)]
+
+
+def revoke_referral(state: State, command: messages.RevokeReferral, moment: Moment[Settings]) -> list[messages.Emits]:
+    """Nobody asks for a placement any more: what waits because of it is withdrawn."""
+    if state.referral is None or state.referral.id != command.referral_id:
+        return withdraw(_second(state, command.referral_id), command.reason, moment)
+    return [
+        *withdraw_recommendation(state, command.reason, moment),
+        *(event for each in state.reviews for event in withdraw(each, command.reason, moment)),
+        messages.RetentionBegan(retention_days=moment.settings.retention_days),
+    ]
+
+
+def _second(state: State, referral_id: str) -> Review | None:
+    review_id = name_id(referral_id, "review:second")
+    return next((each for each in state.reviews if each.id == review_id), None)
+
+
+def withdraw_recommendation(state: State, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
+    """What was recommended can't be signed any more; `reason` names what changed."""
+    recommended, referral = state.recommended, state.referral
+    if recommended is None or referral is None:
+        return []
+    return [
+        messages.RecommendationWithdrawn(
+            recommendation_id=recommended.recommendation_id,
+            task_id=recommended.task_id,
+            referral_id=referral.id,
+            level=recommended.level,
+            reason=reason,
+            withdrawn_at=moment.now,
+        )
+    ]
+
+
+def look_at_needs(state: State, after: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    """New needs during a stay: a person looks whether the level is still right."""
+    episode = state.episode
+    new = [each for each in after.needs if each not in state.needs and episode and each.at > episode.admitted_at]
+    if episode is None or not new or state.review_of(NEW_NEEDS) is not None:
+        return []
+    return [
+        messages.PlacementReviewRequested(
+            review_id=moment.new_id("review:new-needs"),
+            reason=NEW_NEEDS,
+            missing=(),
+            escalations=(),
+            focus=f"EpisodeOfCare/{episode.id}",
+            requested_at=moment.now,
+            act_by=moment.now + timedelta(hours=moment.settings.reassess_hours),
+        )
+    ]
+
+
+NEW_NEEDS = "new-needs"
 
 
 def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
-    """What the rules recommend for the referral that waits, where that is new."""
-    if state.referral is None or state.episode is not None:
+    """What the rules recommend for the referral that waits, where that is new; an older recommendation, which no longer
+    holds, is withdrawn."""
+    if state.referral is None or state.episode is not None or state.death is not None:
         return []
     found = placement.recommend(known_of(state, moment), moment.settings)
     if found.level is None:
-        return _ask_for_missing(state, state.referral, found, moment)
+        changed = "needs-too-old" if "recent-assessment" in found.missing else "needs-missing"
+        return [
+            *withdraw_recommendation(state, changed, moment),
+            *_ask_for_missing(state, state.referral, found, moment),
+        ]
     emitted = withdraw(state.review_of("R0"), "needs-arrived", moment)
-    recommended = Recommended(found.level, found.rules, found.conditions, found.track, found.hold)
-    if recommended != state.recommended:
-        emitted.append(_recommendation(state.referral, found, found.level, moment))
+    if not _is_as_found(state.recommended, found):
+        emitted += withdraw_recommendation(state, "newer-assessment", moment)
+        emitted.append(_recommendation(state.referral, found, found.level, moment, _expires_at(state, moment)))
     return [
         *emitted,
         *_ask_for_reviews(state, state.referral, found, moment),
@@ -159,12 +223,29 @@ def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     ]
 
 
+def _is_as_found(known: Recommended | None, found: Recommendation) -> bool:
+    return known is not None and (known.level, known.rules, known.conditions, known.track, known.hold) == (
+        found.level,
+        found.rules,
+        found.conditions,
+        found.track,
+        found.hold,
+    )
+
+
+def _expires_at(state: State, moment: Moment[Settings]) -> datetime | None:
+    """From when the first need is too old (R0), None where one is already: then another rule placed the patient."""
+    oldest = min((each.at for each in known_of(state, moment).needs), default=moment.now)
+    at = oldest + timedelta(days=moment.settings.assessment_days, seconds=1)
+    return at if at > moment.now else None
+
+
 def _recommendation(
-    referral: Referral, found: Recommendation, level: str, moment: Moment[Settings]
+    referral: Referral, found: Recommendation, level: str, moment: Moment[Settings], expires_at: datetime | None
 ) -> messages.LevelOfCareRecommended:
     return messages.LevelOfCareRecommended(
-        recommendation_id=referral.recommendation_id,
-        task_id=referral.task_id,
+        recommendation_id=moment.new_id("recommendation"),
+        task_id=moment.new_id("sign"),
         referral_id=referral.id,
         level=level,
         rules=found.rules,
@@ -174,6 +255,7 @@ def _recommendation(
         track=found.track,
         recommended_at=moment.now,
         sign_by=moment.now + timedelta(hours=moment.settings.sign_hours),
+        expires_at=expires_at,
     )
 
 
@@ -183,9 +265,11 @@ def _ask_for_missing(
     known = state.review_of("R0")
     if known is not None and known.about == found.missing:
         return []
-    return [
-        ask_for_review(referral.review_id, "R0", referral, moment, moment.settings.review_hours, missing=found.missing)
-    ]
+    asked = ask_for_review(
+        referral.review_id, "R0", referral, moment, moment.settings.review_hours, missing=found.missing
+    )
+    by = known.act_by if known is not None else None  # what else is missing gives nobody more time
+    return [asked if by is None else msgspec.structs.replace(asked, act_by=by)]
 
 
 def _ask_for_reviews(

@@ -1,12 +1,16 @@
 """What a clinician completes: the signature under a placement, and a review."""
 
+from typing import assert_never
+
+from msgspec.structs import replace
+
 from services.intake import messages
 from services.intake.decide.episode import admitted, declined
 from services.intake.decide.recording import NOT_LICENSED, OLDER_ANSWERS, ask_for_review, known_of, withdraw
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import safety_stands
 from services.intake.settings import Settings
-from services.intake.state import Recommended, Referral, State
+from services.intake.state import Recommended, Referral, Review, State
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment, Refused
 from shared.rules.staff import is_licensed
@@ -64,7 +68,10 @@ NOTHING_TO_SIGN = Refused(
 
 def _waits_for_signature(state: State, referral: Referral, task_id: str) -> bool:
     """The task to sign, where there is a recommendation; or the review, where there was none."""
-    return task_id == referral.review_id or (task_id == referral.task_id and state.recommended is not None)
+    recommended = state.recommended
+    if recommended is not None and task_id == recommended.task_id:
+        return True
+    return task_id == referral.review_id and state.review_of("R0") is not None
 
 
 def _is_against_safety(state: State, command: messages.SignPlacement, moment: Moment[Settings]) -> bool:
@@ -88,8 +95,8 @@ def _signature(
 ) -> messages.PlacementSigned:
     """Without a recommendation (manual review) the signature is about the referral itself."""
     return messages.PlacementSigned(
-        task_id=referral.task_id,
-        recommendation_id=referral.recommendation_id if recommended else referral.id,
+        task_id=recommended.task_id if recommended else name_id(referral.id, "sign"),
+        recommendation_id=recommended.recommendation_id if recommended else referral.id,
         level=command.level,
         reason=command.reason,
         signed_by=command.by,
@@ -101,9 +108,37 @@ def _signature(
 def complete_review(
     state: State, command: messages.CompleteReview, moment: Moment[Settings]
 ) -> list[messages.Emits] | Refused:
-    if all(each.id != command.task_id for each in state.reviews):
+    """A person has looked. Where the rules could not place (R0), that ends with a level, a decline or a question."""
+    review = next((each for each in state.reviews if each.id == command.task_id), None)
+    if review is None:
         return Refused("conflict", "This review is not open: it was completed or withdrawn.", "Task.status")
+    if review.reason == "R0" and state.referral is not None:
+        return _looked_at_referral(state, state.referral, review, command, moment)
     return [_completed(command.task_id, command.by, moment)]
+
+
+def _looked_at_referral(
+    state: State, referral: Referral, review: Review, command: messages.CompleteReview, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
+    if not is_licensed(moment.settings.staff, command.by):
+        return NOT_LICENSED
+    match command.outcome:
+        case "referral-declined":
+            ended = _completed(review.id, command.by, moment)
+            return [ended, *declined(state, referral, "none", moment)]
+        case "more-information-asked":
+            if command.act_by is None or command.act_by <= moment.now:
+                return Refused("required", "A new due time, which lies ahead, is required.", "Task.restriction.period")
+            asked = ask_for_review(review.id, "R0", referral, moment, 0, missing=review.about)
+            return [replace(asked, act_by=command.act_by, again=True)]
+        case None:
+            return Refused(
+                "required",
+                "A level in Task.output, or a statusReason referral-declined or more-information-asked, is required.",
+                "Task.output",
+            )
+        case _:
+            assert_never(command.outcome)
 
 
 def _completed(review_id: str, by: str, moment: Moment[Settings]) -> messages.PlacementReviewCompleted:

@@ -11,12 +11,14 @@ from services.intake.messages import (
     EndReason,
     ReceiveReferral,
     ResolveEscalation,
+    ReviewOutcome,
+    RevokeReferral,
     SignPlacement,
 )
 from shared.edge.contract import Context
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, codes_in, happened, literal, target
+from shared.edge.fhir.elements import code_in, codes_in, happened, literal, planned, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.staff import person
@@ -26,17 +28,23 @@ from shared.events.envelope import Command, name_id
 _ORDERED = frozenset({"order", "original-order", "filler-order", "instance-order", "reflex-order"})
 _OTHER_SERVICES = frozenset({"108252007", "363679005", "387713003"})
 """SNOMED CT categories of what is no referral: laboratory, imaging, surgery."""
+_TAKEN_BACK = {"revoked": "referral-revoked", "entered-in-error": "referral-in-error"}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,63}")
 """A level or a reason as the topics may carry it; a FHIR code may be a whole sentence."""
 
 
-def referral(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> tuple[ReceiveReferral, ...]:
+def referral(
+    entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
+) -> tuple[ReceiveReferral | RevokeReferral, ...]:
     """An active order that is a referral; its Task, if one came along, tracks it.
 
     An update of one that was active is no second referral: it may have been placed long ago, under its id.
     """
     request = entry.resource
     before = context.stored.get((entry.type, str(entry.id)))
+    if before is not None and _is_referral(before.body) and request["status"] in _TAKEN_BACK:
+        reason = _TAKEN_BACK[request["status"]]
+        return (RevokeReferral(referral_id=str(entry.id), reason=reason, at=context.now),)
     if not _is_referral(request) or (before is not None and _is_referral(before.body)):
         return ()
     referral_id = str(entry.id)
@@ -87,7 +95,7 @@ def completed(entry: BundleEntry, context: Context) -> Command:
         raise refuse(422, "business-rule", place, "Must be completed, with the answer in Task.output.")
     level = _output(entry, "level", codes.LEVEL)
     if level is None and code_in(code, codes.TASK) == "review-placement":
-        return CompleteReview(task_id=str(entry.id), by=person(entry, context))
+        return _reviewed(entry, context)
     if level is None:
         raise refuse(
             422,
@@ -95,12 +103,63 @@ def completed(entry: BundleEntry, context: Context) -> Command:
             f"{entry.place}.output",
             "The selected level of care is required, with the CodeSystem of its edition.",
         )
+    _require_current(entry, before)
     return SignPlacement(
         task_id=str(entry.id),
         level=level,
         reason=_reason(entry),
         by=person(entry, context),
     )
+
+
+def _reviewed(entry: BundleEntry, context: Context) -> CompleteReview:
+    stated = code_in(entry.resource.get("statusReason"), codes.REASON)
+    if stated is not None and stated not in OUTCOMES:
+        place = f"{entry.place}.statusReason"
+        raise refuse(422, "code-invalid", place, "Must be referral-declined or more-information-asked, where stated.")
+    ends, place = entry.resource.get("restriction", {}).get("period", {}).get("end"), f"{entry.place}.restriction"
+    asks = stated == "more-information-asked" and ends is not None
+    return CompleteReview(
+        task_id=str(entry.id),
+        by=person(entry, context),
+        outcome=cast(ReviewOutcome | None, stated),
+        act_by=planned(ends, f"{place}.period.end", context.time) if asks else None,
+    )
+
+
+OUTCOMES = get_args(ReviewOutcome)
+
+
+def _require_current(entry: BundleEntry, before: Json) -> None:
+    """A signature names the version that was read, and what was withdrawn since then is not signed."""
+    if before["status"] == "cancelled":
+        raise refuse(409, "conflict", f"{entry.place}.status", f"It was withdrawn: {_what_changed(before)}.")
+    read = str(entry.resource.get("focus", {}).get("reference", ""))
+    versioned = "/_history/" in read and literal(entry.resource["focus"]).endswith(literal(before["focus"]))
+    if entry.if_match is None and not versioned:
+        raise refuse(
+            428,
+            "required",
+            entry.place,
+            "The version that was read is required: If-Match, or Task.focus with /_history/<version>.",
+        )
+
+
+def _what_changed(before: Json) -> str:
+    return CHANGED.get(code_in(before.get("statusReason")) or "", "read it again")
+
+
+CHANGED = {
+    "newer-assessment": "a newer assessment leads to another recommendation",
+    "needs-missing": "the needs are no longer complete",
+    "needs-too-old": "the needs are too old to place by",
+    "referral-revoked": "the referral was revoked",
+    "referral-in-error": "the referral was entered in error",
+    "patient-died": "the patient is reported dead",
+    "needs-arrived": "the needs arrived, and the rules recommend a level",
+    "placement-signed": "the placement was signed under another Task",
+}
+"""What withdrew a Task, for the person who would sign it."""
 
 
 def _ends_evidence(entry: BundleEntry, before: Json, context: Context) -> EndEvidence | None:

@@ -38,6 +38,7 @@ from shared.events.intake.placement import (
     PlacementReviewWithdrawn,
     PlacementSigned,
     Priority,
+    RecommendationWithdrawn,
     ReferralReceived,
 )
 
@@ -64,6 +65,7 @@ __all__ = [
     "PlacementSigned",
     "Priority",
     "Purpose",
+    "RecommendationWithdrawn",
     "ReferralReceived",
     "TemplateSlot",
     "read_consent_denied",

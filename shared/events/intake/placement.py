@@ -63,6 +63,8 @@ class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
     track: str | None
     recommended_at: datetime
     sign_by: datetime
+    expires_at: datetime | None = None
+    """From when its needs are too old to place by."""
 
     def write(self, patient: str) -> list[Resource]:
         subject = fhir.reference("Patient", patient)
@@ -81,6 +83,7 @@ class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
                     *([fhir.concept(codes.TRACK, self.track)] if self.track else []),
                 ],
                 "subject": subject,
+                "occurrencePeriod": fhir.period(None, self.expires_at),
                 "authoredOn": self.recommended_at,
                 "reasonCode": [fhir.concept(codes.RULE, each) for each in self.rules],
                 "supportingInfo": [{"reference": f"Observation/{each['id']}"} for each in observations],
@@ -112,6 +115,42 @@ class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
             "owner": fhir.logical(codes.ROLE, "clinician"),
             "restriction": {"period": {"end": self.sign_by}},
         }
+
+
+class RecommendationWithdrawn(Event, frozen=True, kw_only=True):
+    """What was recommended no longer holds and can't be signed; `reason` names what changed."""
+
+    recommendation_id: str
+    task_id: str
+    referral_id: str
+    level: str
+    reason: str
+    withdrawn_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        subject = fhir.reference("Patient", patient)
+        return [
+            {
+                "resourceType": "ServiceRequest",
+                "id": self.recommendation_id,
+                "basedOn": [fhir.reference("ServiceRequest", self.referral_id)],
+                "status": "revoked",
+                "intent": "proposal",
+                "code": fhir.concept(codes.LEVEL, self.level),
+                "subject": subject,
+            },
+            {
+                "resourceType": "Task",
+                "id": self.task_id,
+                "status": "cancelled",
+                "statusReason": fhir.concept(codes.REASON, self.reason),
+                "intent": "order",
+                "code": fhir.concept(codes.TASK, "sign-placement"),
+                "focus": fhir.reference("ServiceRequest", self.recommendation_id),
+                "for": subject,
+                "lastModified": self.withdrawn_at,
+            },
+        ]
 
 
 class PlacementSigned(Event, frozen=True, kw_only=True):
@@ -162,6 +201,8 @@ class PlacementReviewRequested(Event, frozen=True, kw_only=True):
     requested_at: datetime
     act_by: datetime
     confirm: tuple[str, ...] = ()
+    again: bool = False
+    """Whether a person asked for more information, with a new due time."""
 
     def write(self, patient: str) -> list[Resource]:
         missing = [

@@ -62,12 +62,13 @@ def test_the_same_referral_again_says_nothing_new() -> None:
     assert given(assessment(IOP_NEEDS), referral(), referral()).emitted == []
 
 
-def test_a_newer_need_changes_the_recommendation_in_place() -> None:
+def test_a_newer_need_leads_to_another_recommendation_with_a_task_of_its_own() -> None:
     before = given(assessment(IOP_NEEDS), referral())
     after = before.at(TUESDAY).and_then(w.RecordAssessment(needs=stated({"substance-use-risk": "2.5"}, TUESDAY)))
     first, second = (each for each in after.all_emitted if isinstance(each, w.LevelOfCareRecommended))
     assert (first.level, second.level) == ("2.1", "2.5")
-    assert first.task_id == second.task_id
+    assert first.task_id != second.task_id
+    assert after.names() == ["RecommendationWithdrawn", "LevelOfCareRecommended"]
 
 
 def test_an_older_need_that_arrives_late_changes_nothing() -> None:
@@ -78,7 +79,7 @@ def test_an_older_need_that_arrives_late_changes_nothing() -> None:
 
 def test_a_second_referral_meanwhile_is_tracked_beside_the_first() -> None:
     story = referred().and_then(referral("99999999-1111-4c5a-9e0e-3f0c5a0e5a0e"))
-    assert story.names() == ["ReferralReceived"]
+    assert story.names() == ["ReferralReceived", "PlacementReviewRequested"]
     assert story.state.referral is not None
     assert story.state.referral.id == REFERRAL
 
@@ -97,4 +98,4 @@ def test_what_has_grown_old_asks_to_be_confirmed_and_once_confirmed_no_more() ->
     assert (recommended.level, recommended.conditions) == ("2.5", ("confirm-older-answers",))
     assert (review.reason, review.confirm) == ("older-answers", ("daily-support-needed",))
     story.and_then(assessment({}, "daily-support-needed"))
-    assert story.names() == ["LevelOfCareRecommended", "PlacementReviewWithdrawn"]
+    assert story.names() == ["RecommendationWithdrawn", "LevelOfCareRecommended", "PlacementReviewWithdrawn"]

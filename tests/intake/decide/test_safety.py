@@ -106,7 +106,7 @@ def test_an_unknown_escalation_cannot_be_resolved() -> None:
 def test_a_corrected_answer_retracts_what_it_raised() -> None:
     story = given(assessment(IOP_NEEDS, "c-ssrs-q4"), referral())
     story.and_then(assessment({}, "not c-ssrs-q4"))
-    assert story.names() == ["EscalationRetracted", "LevelOfCareRecommended"]
+    assert story.names() == ["EscalationRetracted", "RecommendationWithdrawn", "LevelOfCareRecommended"]
     assert story.state.escalations == ()
 
 
@@ -173,12 +173,17 @@ def test_a_safety_plan_closes_the_task_and_the_evidence_stands() -> None:
 def test_a_clinician_ends_what_the_evidence_does_to_the_placement(reason: w.EndReason) -> None:
     story = in_danger()
     command = end_evidence(story, reason)
-    assert story.and_then(command).names() == ["EscalationResolved", "LevelOfCareRecommended"]
+    assert story.and_then(command).names() == [
+        "EscalationResolved",
+        "RecommendationWithdrawn",
+        "LevelOfCareRecommended",
+    ]
     assert story.state.recommended is not None and story.state.recommended.level == "2.1"
     assert story.and_then(command).emitted == []
     assert story.and_then(assessment({}, "c-ssrs-q4")).emitted == []
     assert story.and_then(w.RecordAssessment(findings=(answer("c-ssrs-q4", "new", hours=1),))).names() == [
         "EscalationRaised",
+        "RecommendationWithdrawn",
         "LevelOfCareRecommended",
     ]
 

@@ -99,8 +99,7 @@ def test_a_person_places_by_the_review_what_the_rules_could_not() -> None:
 
 
 def test_a_review_is_completed_once() -> None:
-    story = given(referral())
-    assert story.state.referral is not None
-    review_id = story.state.referral.review_id
+    story = given(assessment(IOP_NEEDS, "pregnant", "active-use"), referral())
+    (review_id,) = [each.id for each in story.state.reviews]
     assert story.and_then(w.CompleteReview(task_id=review_id)).names() == ["PlacementReviewCompleted"]
     assert story.and_then(w.CompleteReview(task_id=review_id)).refused is not None

@@ -1,0 +1,77 @@
+"""Nothing waits without a clock: what nobody signs or answers in time is escalated, until somebody does."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from services.intake import messages
+from services.intake.settings import Settings
+from services.intake.state import State, Waiting
+from shared.events.escalation import Signal
+from shared.rules import escalation
+from shared.rules.decision import Moment
+from shared.rules.escalation import Open, Trigger, rule_version
+
+TIER = 2
+"""A person waits for an answer, or a place, a day too long; one tier up when nobody takes that on either."""
+RULES_VERSION = "1"
+
+
+def fallen_due(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    """An escalation for the recommendation nobody signed, one for the reviews nobody answered."""
+    late = [each for each in state.waiting if each.remind_at is not None and each.remind_at <= moment.now]
+    if not late:
+        return []
+    triggers = [_trigger(reason, late) for reason in sorted({each.unanswered for each in late})]
+    raised = escalation.raise_or_update(state.escalations, triggers, moment, moment.settings.escalation)
+    return [*raised, messages.PersonReminded(reminded_at=moment.now)]
+
+
+def _trigger(reason: str, late: Sequence[Waiting]) -> Trigger:
+    signals = [Signal(reason, each.remind_at, f"Task/{each.task_id}") for each in late if each.remind_at]
+    return Trigger(
+        category="placement",
+        reason=reason,
+        tier=TIER,
+        owner="clinician",
+        rule=rule_version("intake", reason, RULES_VERSION),
+        signals=tuple(each for each, of in zip(signals, late, strict=True) if of.unanswered == reason),
+    )
+
+
+def answered(
+    state: State, emitted: Sequence[messages.Emits], moment: Moment[Settings]
+) -> Iterator[messages.EscalationEvent]:
+    """What was signed, answered or withdrawn waits no more: its escalation ends with it."""
+    tasks = {f"Task/{each}" for event in emitted if (each := _task_that_ends(event))}
+    still_open = state.escalations
+    for event in emitted if tasks else ():
+        if isinstance(event, messages.EscalationEvent):
+            still_open = escalation.evolve(still_open, event)
+    for known in still_open if tasks else ():
+        yield from _without(known, tasks, moment)
+
+
+def _without(known: Open, tasks: set[str], moment: Moment[Settings]) -> Iterator[messages.EscalationEvent]:
+    left = tuple(each for each in known.escalation.signals if each.evidence not in tasks)
+    if left == known.escalation.signals:
+        return
+    if left:
+        current = msgspec.structs.replace(known.escalation, signals=left)
+        yield messages.EscalationUpdated(escalation=current, at=moment.now, accepted=known.accepted)
+    else:
+        yield messages.EscalationResolved(escalation=known.escalation, at=moment.now, reason="answered")
+
+
+def _task_that_ends(event: messages.Emits) -> str | None:
+    match event:
+        case messages.PlacementSigned(task_id=task_id) | messages.RecommendationWithdrawn(task_id=task_id):
+            return task_id
+        case messages.PlacementReviewCompleted(review_id=review_id):
+            return review_id
+        case messages.PlacementReviewWithdrawn(review_id=review_id):
+            return review_id
+        case messages.PlacementReviewRequested(review_id=review_id, again=True):
+            return review_id
+        case _:
+            return None
