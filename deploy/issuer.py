@@ -27,6 +27,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deploy import clients, keys
+from shared.edge import server
+from shared.edge.body import read_body
+from shared.edge.outcome import HttpRefusal
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_ALGORITHMS = ("ES384", "RS384")  # what SMART asks every server to take
@@ -132,15 +135,10 @@ def application(issuer: Issuer) -> Starlette:
     """The issuer's HTTP side."""
 
     async def token(request: Request) -> Response:
-        body = await request.body()
-        if len(body) > REQUEST_BYTES_MOST:
-            return _answer(
-                {
-                    "error": "invalid_request",
-                    "error_description": f"the request must be at most {REQUEST_BYTES_MOST} bytes",
-                },
-                413,
-            )
+        try:
+            body = await read_body(request, REQUEST_BYTES_MOST)
+        except HttpRefusal as wrong:
+            return _answer({"error": "invalid_request", "error_description": wrong.issues[0].diagnostics}, wrong.status)
         try:
             return _answer(issuer.issue(dict(parse_qsl(body.decode("ascii", "replace")))))
         except TokenRefusedError as refused:
@@ -206,7 +204,7 @@ def main() -> None:
         Path(environment["IOP_KEYS"]),
     )
     host, port = environment["IOP_HOST"], int(environment["IOP_HTTP_PORT"])
-    uvicorn.run(application(issuer), host=host, port=port, log_level="warning", access_log=False)
+    uvicorn.Server(server.config(application(issuer), host, port)).run()
 
 
 if __name__ == "__main__":

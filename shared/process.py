@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from starlette.routing import BaseRoute
 
-from shared.edge import fhir
+from shared.edge import fhir, server
 from shared.edge.app import build
 from shared.edge.clients import TokenVerifier, registered
 from shared.edge.contract import Edge
@@ -41,9 +41,6 @@ from shared.platform.settings import ConfigurationError, Process, partners
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 EXIT_CONFIGURATION = 78
-KEEP_ALIVE_SECONDS = 75
-"""Longer than clients and proxies keep a quiet connection (httpx 5 s, nginx 60 s): who closes first must be they, or a
-POST meets a connection that is just being closed and nobody knows what became of it."""
 
 
 @dataclass(frozen=True)
@@ -151,17 +148,7 @@ async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None
 
 
 async def _serve(dependencies: EdgeDependencies, process: Process) -> None:
-    config = uvicorn.Config(
-        build(dependencies),
-        host=process.host,
-        port=process.http_port,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=5,
-    )
-    await _Server(config).serve()
+    await _Server(server.config(build(dependencies), process.host, process.http_port)).serve()
 
 
 class _Server(uvicorn.Server):

@@ -1,5 +1,8 @@
 """Composition root: `python -m services.testing.app`."""
 
+from collections.abc import Coroutine
+from typing import Any
+
 from services.testing import mllp
 from services.testing.decide import decide, react
 from services.testing.edge import EDGE
@@ -37,8 +40,16 @@ def assemble(keys: Keys) -> ServiceAssembly:
         edge=EDGE,
         settings=lambda process: load(process.deploy, "testing", Settings),
         routes=lambda running: routes(_receiver(running)),
-        tasks=lambda running: [mllp.serve(running.process.host, running.process.mllp_port, _receiver(running).receive)],
+        tasks=lambda running: [_mllp(running)],
     )
+
+
+def _mllp(running: Running) -> Coroutine[Any, Any, None]:
+    process = running.process
+    limits = mllp.LineLimits(
+        process.mllp_lines, process.mllp_lines_a_client, process.mllp_first_seconds, process.mllp_idle_seconds
+    )
+    return mllp.serve(process.host, process.mllp_port, _receiver(running).receive, limits)
 
 
 def _receiver(running: Running) -> Hl7Receiver:

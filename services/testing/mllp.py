@@ -5,19 +5,32 @@ The answer goes out after `receive` returned, and that is after the commit. Plai
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Literal, NamedTuple
 
 from shared.platform import log
+from shared.platform.clock import ticks
 
 START, END, RETURN = b"\x0b", b"\x1c", b"\r"
 FRAME_BYTES_MOST = 5 * 1024 * 1024
 BEGINNING_BYTES = 4_096
 """What remains of a frame beyond the limit: enough for MSH, so that it can be answered."""
-IDLE_SECONDS_MOST = 300.0
 READ_BYTES = 65_536
 CLOSE_SECONDS_MOST = 10.0
+
+
+@dataclass(frozen=True)
+class LineLimits:
+    """Lines (connections) at once, in all and of one address; seconds until the first message begins, and until the
+    next one is complete."""
+
+    lines_most: int = 512
+    lines_a_client_most: int = 64
+    first_seconds_most: float = 30.0
+    idle_seconds_most: float = 300.0
 
 
 class Frame(NamedTuple):
@@ -38,6 +51,11 @@ class Frames:
         self._most = bytes_most
         self._inside = False
         self._whole = True
+
+    @property
+    def began(self) -> bool:
+        """Whether a message has begun that is not complete."""
+        return self._inside and self._buffer.lstrip().startswith(b"MSH")
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The frames that are complete now."""
@@ -80,10 +98,10 @@ def require_loopback(host: str) -> None:
         raise ValueError("MLLP without TLS listens on loopback only")
 
 
-async def serve(host: str, port: int, receive: Receive, *, idle_seconds: float = IDLE_SECONDS_MOST) -> None:
+async def serve(host: str, port: int, receive: Receive, limits: LineLimits) -> None:
     """Listen until cancelled; then finish the messages in hand."""
     require_loopback(host)
-    listener = Listener(receive, idle_seconds)
+    listener = Listener(receive, limits)
     server = await asyncio.start_server(listener.connected, host, port, limit=READ_BYTES)
     try:
         await server.serve_forever()
@@ -93,36 +111,53 @@ async def serve(host: str, port: int, receive: Receive, *, idle_seconds: float =
 
 
 class Listener:
-    def __init__(self, receive: Receive, idle_seconds: float = IDLE_SECONDS_MOST) -> None:
+    def __init__(self, receive: Receive, limits: LineLimits) -> None:
         self._receive = receive
-        self._idle_seconds = idle_seconds
+        self._limits = limits
         self._connections: set[asyncio.Task[None]] = set()
+        self._clients: Counter[str] = Counter()
         self._closing = asyncio.Event()
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
+        task, client = asyncio.current_task(), str((writer.get_extra_info("peername") or ("",))[0])
         assert task is not None
         self._connections.add(task)
+        self._clients[client] += 1
         try:
-            await self._converse(reader, writer)
+            if self._has_a_line(client):
+                await self._converse(reader, writer)
         except (TimeoutError, OSError) as error:
             log.get().warning("mllp connection ended", error=type(error).__name__)
         finally:
             self._connections.discard(task)
+            self._clients -= Counter((client,))
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
+    def _has_a_line(self, client: str) -> bool:
+        """Whether there is one for this connection, which is counted already."""
+        limits = self._limits
+        free = len(self._connections) <= limits.lines_most and self._clients[client] <= limits.lines_a_client_most
+        if not free:
+            log.get().warning("mllp connection refused", error="too many lines")
+        return free
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         frames, closing = Frames(), asyncio.create_task(self._closing.wait())
+        limits, until = self._limits, ticks() + self._limits.first_seconds_most
+        begun = False
         try:
             while not self._closing.is_set():
-                chunk = await _read(reader, closing, self._idle_seconds)
+                chunk = await _read(reader, closing, max(until - ticks(), 0.0))
                 if not chunk:
                     return
-                for frame in frames.feed(chunk):
+                complete = frames.feed(chunk)
+                for frame in complete:
                     writer.write(START + await self._receive(frame) + END + RETURN)
                     await writer.drain()
+                if complete or (frames.began and not begun):
+                    begun, until = True, ticks() + limits.idle_seconds_most
         finally:
             closing.cancel()
 

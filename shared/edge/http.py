@@ -14,10 +14,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from shared.edge import fhir
+from shared.edge.body import read_body
 from shared.edge.clients import Caller, TokenVerifier
 from shared.edge.fhir import Limits
 from shared.edge.json import Json, MutableJson
-from shared.edge.outcome import Code, HttpRefusal, refuse
+from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
 from shared.path.inbound.readiness import NotReady
@@ -26,8 +27,6 @@ from shared.path.transaction.inbox import Inbox
 FHIR_JSON = "application/fhir+json"
 FHIR_TYPES = (FHIR_JSON, "application/json", "application/json+fhir")
 FORM = "application/x-www-form-urlencoded"
-BODY_SECONDS_MOST = 30.0
-"""How long a body may take to arrive: a sender that drips must not hold its place for ever."""
 PARAMETERS_MOST = 100
 VALUES_MOST = 500
 """Of one parameter of a search."""
@@ -113,28 +112,6 @@ async def _form(request: Request, limits: Limits) -> list[tuple[str, str]]:
     return parse_qsl(form.decode("utf-8", "replace"), keep_blank_values=True)
 
 
-async def read_body(
-    request: Request, bytes_max: int, seconds_most: float = BODY_SECONDS_MOST, code: Code = "too-long"
-) -> bytes:
-    """The body, stopped at the limits: a sender without a Content-Length is counted as it sends."""
-    stated = request.headers.get("content-length", "")
-    if stated.isdigit() and int(stated) > bytes_max:
-        raise _too_long(bytes_max, code)
-    chunks, length = [], 0
-    try:
-        async with asyncio.timeout(seconds_most):
-            async for chunk in request.stream():
-                length += len(chunk)
-                if length > bytes_max:
-                    raise _too_long(bytes_max, code)
-                chunks.append(chunk)
-    except TimeoutError:
-        raise refuse(
-            408, "timeout", "", f"The body must arrive within {seconds_most:.0f} seconds.", Connection="close"
-        ) from None
-    return b"".join(chunks)
-
-
 def require_acceptable(request: Request) -> None:
     """Refuse (406) who can't read JSON. `_format` wins over Accept, as FHIR asks."""
     stated = request.query_params.get("_format")
@@ -188,10 +165,6 @@ def _is_unwanted(media_range: str) -> bool:
     """`q=0`: not acceptable."""
     parameters = [each.strip().lower() for each in media_range.split(";")[1:]]
     return any(each.startswith("q=0") and not each.strip("q=0.") for each in parameters)
-
-
-def _too_long(bytes_max: int, code: Code) -> HttpRefusal:
-    return refuse(413, code, "", f"The body must be at most {bytes_max} bytes.")
 
 
 def _too_many_parameters() -> HttpRefusal:

@@ -31,6 +31,10 @@ class Process(BaseSettings):
     host: str = "127.0.0.1"
     http_port: int = 0
     mllp_port: int = 0
+    mllp_lines: int = 512
+    mllp_lines_a_client: int = 64
+    mllp_first_seconds: float = 30.0
+    mllp_idle_seconds: float = 300.0
     deploy: Path = Path("deploy")
     keys: Path
     issuer: str

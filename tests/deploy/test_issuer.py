@@ -1,10 +1,12 @@
 """The token issuer: who gets a token, for what, and who doesn't."""
 
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -109,6 +111,19 @@ def test_an_assertion_that_is_none_is_refused(here: tuple[Issuer, Path], asserti
 
     with pytest.raises(TokenRefusedError):
         ours.issue(form(folder) | {"client_assertion": assertion})
+
+
+async def test_a_request_without_end_is_read_to_its_limit(here: tuple[Issuer, Path]) -> None:
+    ours, _ = here
+
+    async def without_end() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 10_000
+
+    transport = httpx.ASGITransport(issuer.application(ours))
+    async with httpx.AsyncClient(transport=transport, base_url=URL) as http:
+        answer = await http.post("/token", content=without_end())
+    assert (answer.status_code, answer.json()["error"]) == (413, "invalid_request")
 
 
 def test_a_program_the_client_is_not_registered_for_is_refused(here: tuple[Issuer, Path]) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from services.testing.mllp import (
     START,
     Frame,
     Frames,
+    LineLimits,
     Listener,
     require_loopback,
 )
@@ -28,8 +31,8 @@ async def echo(frame: Frame) -> bytes:
 
 
 @asynccontextmanager
-async def listening(receive=echo, idle: float = 5.0) -> AsyncIterator[tuple[Listener, int]]:  # type: ignore[no-untyped-def]
-    listener = Listener(receive, idle)
+async def listening(receive=echo, **limits: Any) -> AsyncIterator[tuple[Listener, int]]:  # type: ignore[no-untyped-def]
+    listener = Listener(receive, replace(LineLimits(), **limits))
     server = await asyncio.start_server(listener.connected, "127.0.0.1", 0)
     try:
         yield listener, server.sockets[0].getsockname()[1]
@@ -111,10 +114,56 @@ async def test_a_message_beyond_the_limit_is_answered_and_so_is_its_neighbour() 
         writer.close()
 
 
+@pytest.mark.parametrize("sent", [b"", b"garbage", START, START + b"garbage", START + b"MS"])
+async def test_a_connection_on_which_no_message_begins_is_closed(sent: bytes) -> None:
+    async with listening(first_seconds_most=0.05) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+async def test_a_message_that_drips_is_not_waited_for_and_one_that_began_in_time_is() -> None:
+    async with listening(first_seconds_most=0.05, idle_seconds_most=0.4) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(START + b"MSH|")
+        await asyncio.sleep(0.1)
+        writer.write(b"whole" + END + RETURN)
+        assert await answer(reader) == b"ACK MSH|whole"
+        writer.write(START)
+        with pytest.raises(ConnectionError):
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+
+
 async def test_an_idle_connection_is_closed() -> None:
-    async with listening(idle=0.05) as (_, port):
+    async with listening(idle_seconds_most=0.05) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(b"one"))
+        assert await answer(reader) == b"ACK one"
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("limits", [{"lines_most": 2}, {"lines_a_client_most": 2}])
+async def test_a_line_too_many_is_closed_and_the_others_go_on(limits: dict[str, int]) -> None:
+    async with listening(**limits) as (_, port):
+        lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        await asyncio.sleep(0.05)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        for reader, writer in lines:
+            writer.write(framed(b"one"))
+            assert await answer(reader) == b"ACK one"
+            writer.close()
+        await asyncio.sleep(0.05)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(b"again"))
+        assert await answer(reader) == b"ACK again"
         writer.close()
 
 

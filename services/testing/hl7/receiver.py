@@ -19,8 +19,8 @@ from services.testing.senders import Laboratory, Sender, sender_of
 from services.testing.worklist import code_task, reuse_task
 from shared.edge import admission
 from shared.edge.admission import Reading, ToAPerson
+from shared.edge.body import read_body
 from shared.edge.fhir import Limits
-from shared.edge.http import read_body
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction.delivery import Commanded, Identified

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from shared.edge.http import FHIR_JSON, read_body
+from shared.edge.body import read_body
+from shared.edge.http import FHIR_JSON
 from shared.edge.outcome import HttpRefusal
 from tests.intake import bundles
 from tests.shared.edge.conftest import Counter

@@ -1,0 +1,118 @@
+"""The HTTP server of every process: uvicorn, with limits on whoever has shown nothing yet.
+
+Bytes and seconds of a request's head, seconds until its body is there, connections at once. What breaks one is
+answered if there is a request, and its connection is closed.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients and proxies keep a quiet connection (httpx 5 s, nginx 60 s): who closes first must be they, or a
+POST meets a connection that is just being closed and nobody knows what became of it."""
+Awaited = Literal["head", "body", "answer"]
+"""What of a request is waited for; `answer`: nothing, it is ours to give."""
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """`body_seconds_most` is above the edge's own limit, which is answered: this one only ends the connection."""
+
+    head_bytes_most: int = 32 * 1024
+    head_seconds_most: float = 10.0
+    body_seconds_most: float = 40.0
+    connections_most: int = 1_000
+
+
+LIMITS = ServerLimits()
+
+
+def config(app: ASGIApp, host: str, port: int, limits: ServerLimits = LIMITS) -> uvicorn.Config:
+    """What uvicorn serves this application with."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=type("Limited", (LimitedProtocol,), {"limits": limits}),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=5,
+    )
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. A timer runs only while a request is incomplete, so a whole one costs none."""
+
+    limits = LIMITS
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._part: Awaited = "head"
+        self._began = False
+        self._head_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed: Awaited = "answer"
+        if len(self.connections) > self.limits.connections_most:
+            self._refuse(b"503 Service Unavailable")
+        else:
+            self._watch("head")
+
+    def data_received(self, data: bytes) -> None:
+        self._began = False
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._part == "head":
+            self._head_bytes += len(data)
+            if self._head_bytes > self.limits.head_bytes_most:
+                self._refuse(b"431 Request Header Fields Too Large")
+                return
+        idle = self.cycle is None or self.cycle.response_complete
+        self._watch("head" if self._part == "answer" and idle and not self._began else self._part)
+
+    def on_message_begin(self) -> None:
+        self._began, self._part, self._head_bytes = True, "head", 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > self.limits.head_bytes_most:
+            raise ValueError("the head is too long")
+        self._part = "body"
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._part = "answer"
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._watch("answer")
+        super().connection_lost(exc)
+
+    def _watch(self, part: Awaited) -> None:
+        """Wait for this part, from now on where something else was waited for; more of the same gives no more time."""
+        if part == self._timed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timed = part
+        if part != "answer":
+            seconds = self.limits.head_seconds_most if part == "head" else self.limits.body_seconds_most
+            self._timer = self.loop.call_later(seconds, self._refuse, b"408 Request Timeout")
+
+    def _refuse(self, status: bytes) -> None:
+        """Close the connection, with a status where no answer has begun."""
+        if self.transport.is_closing():
+            return
+        if self._part == "head":
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()
