@@ -39,9 +39,14 @@ PROCESSED = "SELECT id::text AS id FROM processed"
 CONSUMED = """SELECT cause::text AS id FROM journal
     WHERE key = $1 AND producer = 'intake' AND outcome = 'decided' ORDER BY sequence"""
 # Rows of the outbox by lane. A heartbeat alone names a partition: it comes every 10 s for ever, and is not counted.
-# Nor is a parked row, or what waits behind one for a person.
-UNSENT = """SELECT lane, count(*) AS rows FROM outbox o WHERE partition IS NULL AND NOT EXISTS
-    (SELECT 1 FROM outbox p WHERE p.parked IS NOT NULL AND p.lane = o.lane AND p.key = o.key AND p.id <= o.id)
+# Nor is a parked row, one that a partner did not take and that backs off, or what waits behind such a row.
+_BACKS_OFF = "p.lane LIKE 'partner:%' AND p.attempts > 0 AND p.not_before > now()"
+UNSENT = f"""SELECT lane, count(*) AS rows FROM outbox o WHERE partition IS NULL AND NOT EXISTS
+    (SELECT 1 FROM outbox p WHERE (p.parked IS NOT NULL OR {_BACKS_OFF})
+        AND p.lane = o.lane AND p.key = o.key AND p.id <= o.id)
+    GROUP BY lane ORDER BY lane"""
+# Rows that a partner did not take and that wait for their next send, by lane.
+BACKING_OFF = f"""SELECT lane, count(*) AS rows FROM outbox p WHERE parked IS NULL AND {_BACKS_OFF}
     GROUP BY lane ORDER BY lane"""
 # How many deadlines have passed at this clinic time.
 PASSED = "SELECT count(*) FROM state WHERE due_at <= $1"
@@ -201,6 +206,11 @@ async def consumed_from_intake(connection: Connection, patient: str) -> list[str
 async def unsent(connection: Connection) -> dict[str, int]:
     """Rows that wait in the outbox, by lane."""
     return {row["lane"]: row["rows"] for row in await connection.fetch(UNSENT)}
+
+
+async def backing_off(connection: Connection) -> dict[str, int]:
+    """Rows that a partner did not take and that wait for their next send, by lane."""
+    return {row["lane"]: row["rows"] for row in await connection.fetch(BACKING_OFF)}
 
 
 async def passed_deadlines(connection: Connection, clinic_now: datetime) -> int:

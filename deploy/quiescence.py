@@ -1,4 +1,6 @@
-"""The hub is quiet when no row waits in an outbox, every event on a topic is consumed, and no deadline has passed.
+"""The hub is quiet when no row of an outbox is due, every event on a topic is consumed, and no deadline has passed.
+
+A partner that does not answer holds nobody: its rows that back off are named, not waited for.
 
 One look is not enough: an event can move from a place not yet looked at to one already looked at. So the hub counts as
 quiet after two looks in a row that find nothing, between which no topic grew: whatever was emitted before the second
@@ -61,8 +63,8 @@ class Quiescence:
     ) -> None:
         await self.close()
 
-    async def settle(self, clinic_now: datetime, seconds_max: float = 60.0) -> None:
-        """Return once the hub is quiet at this time of the clinic.
+    async def settle(self, clinic_now: datetime, seconds_max: float = 60.0) -> tuple[str, ...]:
+        """Return once the hub is quiet at this time of the clinic, with a line for each partner's rows that back off.
 
         Raises:
             CannotContinueError: it is not within `seconds_max` (machine time); the line says what is still going on.
@@ -72,7 +74,7 @@ class Quiescence:
         while True:
             now = await self.look(clinic_now)
             if not now.unrest and not before.unrest and now.ends == before.ends:
-                return
+                return await self._backing_off()
             if time.monotonic() > give_up_at:
                 still = "; ".join(now.unrest or before.unrest) or "the topics keep growing"
                 raise CannotContinueError(f"the hub is not quiet after {seconds_max:g} s: {still}")
@@ -91,6 +93,13 @@ class Quiescence:
             await asyncio.sleep(RETRY_SECONDS)
             return Look((f"no answer ({type(trouble).__name__})",), {})
         return Look((*(each for of_one in rows for each in of_one), *lag), ends)
+
+    async def _backing_off(self) -> tuple[str, ...]:
+        lanes = await asyncio.gather(*(queries.backing_off(each) for each in self._databases.values()))
+        named = zip(self._databases, lanes, strict=True)
+        return tuple(
+            f"{name}: {rows} in lane {lane} wait to be sent again" for name, by in named for lane, rows in by.items()
+        )
 
     async def close(self) -> None:
         """Close all connections; the next look opens them again."""

@@ -52,11 +52,13 @@ def settle(
     data: Data = DEFAULT_DATA,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0,
 ) -> None:
-    """Return when every event is sent and consumed and no deadline has passed. Parked deliveries are left out."""
+    """Return when every event due is sent and consumed and no deadline has passed. Parked deliveries are left out, and
+    what a partner did not take: it is named."""
 
     async def wait(hub: Hub) -> None:
         async with Quiescence(hub) as quiescence:
-            await quiescence.settle(clock.now(data), timeout)
+            for line in await quiescence.settle(clock.now(data), timeout):
+                out.print(line, markup=False)
 
     asyncio.run(wait(hubfile.read(data)))
 

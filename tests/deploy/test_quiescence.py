@@ -93,6 +93,21 @@ async def test_a_row_in_any_lane_is_something_left_to_do(here: Place, lane: str,
         await here.quiescence.settle(MONDAY, seconds_max=0.2)
 
 
+async def test_what_a_partner_did_not_take_is_named_and_waited_for_only_once_it_is_due(here: Place) -> None:
+    await store(here.intake, "partner:alumni", "patient-1")
+    await store(here.intake, "partner:alumni", "patient-1")
+    await here.intake.execute(
+        "UPDATE outbox SET attempts = 1, not_before = now() + interval '1 h' WHERE id = (SELECT min(id) FROM outbox)"
+    )
+
+    waits = await here.quiescence.settle(MONDAY, seconds_max=10)
+
+    assert waits == ("intake: 1 in lane partner:alumni wait to be sent again",)
+    await here.intake.execute("UPDATE outbox SET not_before = now() WHERE attempts = 1")
+    with pytest.raises(CannotContinueError, match="intake: 2 in lane partner:alumni"):
+        await here.quiescence.settle(MONDAY, seconds_max=0.2)
+
+
 async def test_the_heartbeat_of_the_ledger_is_not(here: Place) -> None:
     await store(here.intake, "topic:iop.intake.events", None, partition=3)
 
