@@ -60,4 +60,6 @@ def assigned(entry: BundleEntry, stored: Mapping[str, Any]) -> Iterator[ReportRe
             422, "business-rule", f"{entry.place}.status", "Status must be completed, with the patient in Task.for."
         )
     for each in fhir.task_inputs(dict(stored), _REPORT):
-        yield msgspec.structs.replace(msgspec.json.decode(each["valueString"], type=ReportResult), matched=True)
+        yield msgspec.structs.replace(
+            msgspec.json.decode(each["valueString"], type=ReportResult), matched=True, listed_as=""
+        )

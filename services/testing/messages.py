@@ -82,6 +82,8 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     matched: bool = False
     extent: Extent = "report"
     same_as: tuple[str, ...] = ()
+    listed_as: str = ""
+    """The DiagnosticReport that stands in for it while it waits for its patient: it becomes the specimen's."""
     to_minute: bool = False
     """Whether `collected_at` is known to the minute, not only to the day."""
 

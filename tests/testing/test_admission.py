@@ -121,12 +121,31 @@ async def test_line_ends_make_no_other_message(testing: ReceivingService) -> Non
 
 
 async def test_two_messages_for_one_unknown_patient_wait_and_follow_in_order(testing: ReceivingService) -> None:
-    for control in ("M2", "M1"):
-        assert await testing.receives(message(control, filler=control)) == "AA"
+    later = message("M1", filler="M1").replace(b"20260112083000", b"20260112093000")
+    assert [await testing.receives(each) for each in (message("M2", filler="M2"), later)] == ["AA", "AA"]
     await testing.identified()
     decided = await testing.select("SELECT cause FROM journal WHERE delivery = 'commanded' ORDER BY sequence")
     assert decided == [(cause("M2"),), (cause("M1"),)]
     assert await testing.emitted() == ["ResultMatched", "ResultMatched"]
+
+
+async def test_a_result_that_waited_is_one_report_registered_then_final(testing: ReceivingService) -> None:
+    assert await testing.receives(message()) == "AA"
+    (listed,) = await testing.select("SELECT id, status, version FROM resources WHERE type = 'DiagnosticReport'")
+    assert listed[1:] == ("registered", 1)
+    await testing.identified()
+    (report,) = await testing.select(
+        "SELECT id, status, version, patient FROM resources WHERE type = 'DiagnosticReport'"
+    )
+    assert report == (listed[0], "final", 2, testing.patient)
+
+
+async def test_a_repetition_that_waited_too_stands_for_nothing_of_its_own(testing: ReceivingService) -> None:
+    for control in ("M1", "M2"):
+        assert await testing.receives(message(control)) == "AA"
+    await testing.identified()
+    reports = await testing.select("SELECT status FROM resources WHERE type = 'DiagnosticReport' ORDER BY status")
+    assert reports == [("entered-in-error",), ("final",)]
 
 
 async def test_who_is_identified_while_a_message_begins_to_wait_gets_it_at_once(
@@ -213,6 +232,8 @@ async def test_a_message_waits_in_every_program_until_one_of_them_knows_the_pati
     await shared_laboratory.identified(program="other")
     assert await shared_laboratory.count("waiting") == 0
     assert await shared_laboratory.select("SELECT program FROM journal WHERE delivery = 'commanded'") == [("other",)]
+    reports = "SELECT program, status FROM resources WHERE type = 'DiagnosticReport'"
+    assert await shared_laboratory.select(reports) == [("other", "final")]
 
 
 async def test_a_message_waits_in_no_program_once_one_of_them_knows_the_patient(

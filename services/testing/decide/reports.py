@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from services.testing.decide.regrading import fields, regrade
 from services.testing.grading import Graded, grade
-from services.testing.messages import Emits, ReportResult, ResultMatched, SpecimenReported
+from services.testing.messages import DrugTestCorrected, Emits, ReportResult, ResultMatched, SpecimenReported
 from services.testing.packing import pack_id, unpack_id
 from services.testing.reporting import versions_of
 from services.testing.same_specimen import key, keys, of_patient, same, united
@@ -26,15 +26,35 @@ def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> li
     if command.status == "promoted" and not known:
         return NOTHING_TO_PROMOTE
     specimen = _with(command, known)
+    replaced = _stand_in(command, specimen)
     if known == [specimen]:
-        return []
+        return replaced
     gone = tuple(each.id for each in known if each.id != specimen.id)
     after = put(state, specimen, gone)
     graded = grade(after, moment.settings)[specimen.id]
     stored = SpecimenReported(specimen=_marked(graded), gone=gone)
     emitted = regrade(state, after, _reason(specimen, known), moment)
     plain = specimen.status == "registered" or (graded.graded and not command.matched)
-    return [*emitted, stored] if plain else [_matched(graded, moment), *emitted, stored]
+    matched = [] if plain else [_matched(graded, moment)]
+    return [*matched, *emitted, *replaced, stored]
+
+
+def _stand_in(command: ReportResult, specimen: Specimen) -> list[Emits]:
+    """What was listed while the report waited is no report of its own where its specimen was known already."""
+    if not command.matched or command.listed_as in ("", unpack_id(specimen.id)):
+        return []
+    return [
+        DrugTestCorrected(
+            report_id=command.listed_as,
+            specimen_id=unpack_id(specimen.id),
+            collected_at=command.collected_at,
+            issued_at=command.issued_at,
+            status="entered-in-error",
+            baseline=False,
+            results=(),
+            condition=specimen.condition,
+        )
+    ]
 
 
 def _with(command: ReportResult, known: list[Specimen]) -> Specimen:
@@ -42,7 +62,8 @@ def _with(command: ReportResult, known: list[Specimen]) -> Specimen:
     names = keys(command)
     versions = versions_of(command, key(command.report_id), known=bool(known))
     if not known:
-        return joined(Specimen(pack_id(command.report_id), names, ()), versions)
+        listed = command.listed_as if command.matched else ""
+        return joined(Specimen(pack_id(listed or command.report_id), names, ()), versions)
     return joined(united(known, names), versions)
 
 

@@ -122,7 +122,7 @@ class Hl7Receiver:
             Reading(
                 delivery=self._delivery(result, program, document),
                 digests=self.running.keys.digests(program, result.identifiers),
-                listed=listed(reports, result.cause),
+                listed=listed(reports),
                 question=assigning.task(result.cause, program, reports, document.received_at),
             )
             for program, reports in result.commands.items()

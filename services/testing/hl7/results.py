@@ -42,7 +42,10 @@ def _result(
 ) -> PatientResult | None:
     place = f"PID^{ordinal + 1}"
     try:
-        commands = {program: _commands(group, program, sender, settings[program]) for program in sender.programs}
+        commands = {
+            program: _listed_by_specimen(_commands(group, program, sender, settings[program]), cause)
+            for program in sender.programs
+        }
     except TooManyComponents as error:
         raise Nak("AE", Fault(place, DATA_ERROR)) from error
     if not any(commands.values()):
@@ -74,19 +77,35 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(b"\r".join(content.strip(b"\x0b\x1c\r\n ").splitlines())).hexdigest()
 
 
-def listed(reports: Sequence[ReportResult], cause: UUID) -> tuple[AcceptedResource, ...]:
+def _listed_by_specimen(reports: Sequence[ReportResult], cause: UUID) -> tuple[ReportResult, ...]:
+    """Reports of one specimen are listed as one, and become one."""
+    named: list[ReportResult] = []
+    for each in reports:
+        same = next((other.listed_as for other in named if _names(other) & _names(each)), None)
+        named.append(msgspec.structs.replace(each, listed_as=same or str(uuid5(cause, each.report_id))))
+    return tuple(named)
+
+
+def _names(report: ReportResult) -> set[str]:
+    return {report.specimen_id, *report.same_as}
+
+
+def listed(reports: Sequence[ReportResult]) -> tuple[AcceptedResource, ...]:
     """Reports that wait, as a person finds them: `GET /fhir/DiagnosticReport?patient:missing=true`."""
-    return tuple(_listed(each, str(uuid5(cause, each.report_id))) for each in reports)
+    first = {each.listed_as: each for each in reversed(reports)}
+    return tuple(_listed(each) for each in reversed(first.values()))
 
 
-def _listed(report: ReportResult, identity: str) -> AcceptedResource:
+def _listed(report: ReportResult) -> AcceptedResource:
     resource = {
         "resourceType": "DiagnosticReport",
-        "id": identity,
+        "id": report.listed_as,
         "status": "registered",
         "code": fhir.concept(codes.TASK, "drug-test"),
         "effectiveDateTime": report.collected_at,
         "issued": report.issued_at,
     }
     body = msgspec.json.encode(resource).decode()
-    return AcceptedResource("DiagnosticReport", identity, body, "registered", report.collected_at)
+    return AcceptedResource(
+        "DiagnosticReport", report.listed_as, body, "registered", report.collected_at, stands_in=True
+    )

@@ -194,7 +194,11 @@ class Deciding:
                 named += self._batch.emit(event, record, locked.key, delivery.program)
                 emitted.append(identity)
         if isinstance(delivery, Commanded | Internal):
-            named += self._batch.accept(delivery.accepted, delivery.program, locked.key)
+            emitted_names = set(named)
+            standing = [
+                each for each in delivery.accepted if not each.stands_in or (each.type, each.id) not in emitted_names
+            ]
+            named += self._batch.accept(standing, delivery.program, locked.key)
         if isinstance(delivery, Commanded):
             self._batch.answered_resources[delivery.id] = list(dict.fromkeys(named))
         self._journal(delivery, DECIDED, emitted)

@@ -29,7 +29,10 @@ _CLINICAL_TIMES = (
 
 
 class AcceptedResource(msgspec.Struct, frozen=True):
-    """A foreign resource as received (ids, meta and references rewritten), stored beside what is decided."""
+    """A foreign resource as received (ids, meta and references rewritten), stored beside what is decided.
+
+    One that stands in for what waits is replaced by what is emitted under its name.
+    """
 
     type: str
     id: str
@@ -37,6 +40,7 @@ class AcceptedResource(msgspec.Struct, frozen=True):
     status: str | None = None
     at: datetime | None = None
     sealed: bool = False
+    stands_in: bool = False
 
 
 class ResourceRow(msgspec.Struct, frozen=True):
@@ -96,6 +100,9 @@ RETURNING = "RETURNING program, type, id, version"
 # Stored once, beside a fact that waits or a work item that the same message makes again.
 _ADD = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, sealed, body)
     VALUES ($1, $2, $3, '', $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"""
+# What stood in for a fact in programs where it waits no more.
+_WITHDRAW = """DELETE FROM resources r USING unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id)
+    WHERE r.program = u.program AND r.type = u.type AND r.id = u.id AND r.patient = ''"""
 # A work item of no patient in its new status, where it is still of the version named.
 _SETTLE = """UPDATE resources SET version = version + 1, status = $4, body = $5, updated_at = $6
     WHERE type = $1 AND id = $2 AND program = $3 AND patient = '' AND version::text = coalesce($7, version::text)
@@ -123,6 +130,12 @@ async def add(connection: Connection, resources: Sequence[AcceptedResource], pro
     """Store these once, of no patient yet; the same again changes nothing. `now` is clinic time."""
     for each in resources:
         await connection.execute(_ADD, each.type, each.id, program, each.status, each.at, now, each.sealed, each.body)
+
+
+async def withdraw(connection: Connection, names: Sequence[OfProgram]) -> None:
+    """Remove what was listed of no patient: another program has matched it."""
+    if names:
+        await connection.execute(_WITHDRAW, *([name[column] for name in names] for column in range(3)))
 
 
 async def settle(

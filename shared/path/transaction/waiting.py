@@ -28,7 +28,7 @@ _WAITED = """SELECT w.id, w.program, w.digest, w.producer, w.content, w.resource
     FROM waiting w JOIN unnest($1::text[], $2::text[]) AS u(program, digest)
     ON w.program = u.program AND w.digest = u.digest ORDER BY w.sequence"""
 _PROGRAMS = "SELECT key, program FROM state WHERE kind = 'patient' AND key = ANY($1::text[]) AND program <> ''"
-_MATCHED = "DELETE FROM waiting WHERE id = ANY($1::uuid[])"
+_MATCHED = "DELETE FROM waiting WHERE id = ANY($1::uuid[]) RETURNING id, program, resources"
 _TAKEN = "UPDATE documents SET unmatched = false WHERE id = ANY($1::uuid[])"
 
 
@@ -104,15 +104,23 @@ async def _of_own_program(connection: Connection, identified: Sequence[Identific
 
 
 async def _released(connection: Connection, bound: Sequence[Bound]) -> list[Row]:
-    """The facts that waited for these, which wait no more."""
+    """The facts that waited for these, which wait no more; what is listed of them in other programs goes."""
     if not bound:
         return []
     rows = await connection.fetch(_WAITED, [program for program, _ in bound], [digest for _, digest in bound])
     if rows:
         ids = [row["id"] for row in rows]
-        await connection.execute(_MATCHED, ids)
+        ended = await connection.fetch(_MATCHED, ids)
         await connection.execute(_TAKEN, ids)
+        matched = {(row["id"], row["program"]) for row in rows}
+        elsewhere = [row for row in ended if (row["id"], row["program"]) not in matched]
+        await resources.withdraw(connection, [name for row in elsewhere for name in _listed(row)])
     return rows
+
+
+def _listed(row: Row) -> list[resources.OfProgram]:
+    accepted = msgspec.json.decode(row["resources"], type=tuple[AcceptedResource, ...])
+    return [(row["program"], each.type, each.id) for each in accepted]
 
 
 def _contact(delivery: Consumed, event: PatientIdentified, service: Service) -> tuple[Internal, ...]:
