@@ -27,7 +27,13 @@ def intake(number: int) -> bytes:
         for name, level in NEEDS.items()
     ]
     fact = _observation(codes.FACT, "safe-housing", subject) | {"valueBoolean": True}
-    referral = {"resourceType": "ServiceRequest", "status": "active", "intent": "order", "authoredOn": _now()}
+    referral: dict[str, Any] = {
+        "resourceType": "ServiceRequest",
+        "status": "active",
+        "intent": "order",
+        "authoredOn": _now(),
+    }
+    referral |= {"code": fhir.concept(codes.LEVEL, "2.1")}
     resources: list[dict[str, Any]] = [_patient(number), *assessed, fact, referral | {"subject": subject}]
     addresses = [patient, *(f"urn:uuid:{uuid4()}" for _ in resources[1:])]
     return msgspec.json.encode(

@@ -85,7 +85,14 @@ def _observation(subject: str, code: Resource, at: datetime, **value: Any) -> Re
 
 
 def referral(subject: str, at: datetime) -> Resource:
-    return new("ServiceRequest", status="active", intent="order", subject=_to(subject), authoredOn=at.isoformat())
+    return new(
+        "ServiceRequest",
+        status="active",
+        intent="order",
+        code=fhir.concept(codes.LEVEL, "2.1"),
+        subject=_to(subject),
+        authoredOn=at.isoformat(),
+    )
 
 
 def medication(subject: str, rxnorm: str, since: str) -> Resource:

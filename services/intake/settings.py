@@ -6,10 +6,9 @@ from shared.rules.consent import Partner
 from shared.rules.escalation import Times
 from shared.rules.staff import Staff
 
-IOP_MINUTES_LEAST = 540
-"""9 hours a week (domain 2.2, 2.9)."""
-IOP_MINUTES_BELOW = 1200
-"""20 hours a week are partial hospitalisation, another level (domain 2.2)."""
+WEEK_MINUTES = {"1.5": (1, 540), "2.1": (540, 1200), "2.5": (1200, 7 * 1440)}
+"""Of each level that has a weekly template: minutes a week, from and below (domain 2.2, 2.9): 20 hours and more are
+partial hospitalisation, less than 9 are outpatient."""
 
 
 class Week(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,11 +24,11 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
     day_start: str
     evening_start: str
 
-    def __post_init__(self) -> None:
+    def is_of(self, level: str) -> bool:
+        """Whether every week of it, with the family session and without, has the hours of this level."""
+        least, below = WEEK_MINUTES[level]
         minutes = len(self.group_weekdays) * self.group_minutes + self.individual_minutes
-        busiest = minutes + self.family_minutes
-        if not IOP_MINUTES_LEAST <= minutes <= busiest < IOP_MINUTES_BELOW:
-            raise ValueError("the weekly template of level 2.1 must hold at least 9 and less than 20 hours")
+        return least <= minutes <= minutes + self.family_minutes < below
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +37,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
     staff: Staff
+    referral_codes: tuple[str, ...]
+    """What an order asks for, by code or category (`system|code`), where it is a referral to this program."""
+    referral_performers: tuple[str, ...]
+    """Who an order names as performer (`system|value`), where it is a referral to this program."""
     offers: tuple[str, ...]
     """Levels of care this program gives itself."""
     attests: tuple[str, ...]
@@ -57,3 +60,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     week: Week
     partners: tuple[Partner, ...] = ()
     """The program's, of partners.toml: a Consent is answered with what it opens for each."""
+
+    def __post_init__(self) -> None:
+        for level in self.offers:
+            if level not in WEEK_MINUTES:
+                raise ValueError("offers: a level without a weekly template can't be given; leave it out")
+            if not self.week.is_of(level):
+                raise ValueError(f"the weekly template hasn't the hours of level {level}: leave it out of offers")

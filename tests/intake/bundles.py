@@ -133,12 +133,16 @@ def coverage(who: str) -> Json:
     }
 
 
+HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+
+
 def referral(who: str, at: datetime = MONDAY) -> Json:
     return {
         "resourceType": "ServiceRequest",
         "status": "active",
         "intent": "order",
         "priority": "routine",
+        "code": {"coding": [{"system": HCPCS, "code": "H0015"}]},
         "subject": {"reference": who},
         "authoredOn": at.isoformat(),
     }

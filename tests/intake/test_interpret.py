@@ -478,9 +478,22 @@ def test_the_sender_s_own_reference_is_one_of_the_digests(keys: Keys) -> None:
     assert own in recorded.digests, "the digest is missing"
 
 
-def test_a_laboratory_order_is_no_referral(keys: Keys) -> None:
-    category = {"coding": [{"system": "http://snomed.info/sct", "code": "108252007"}]}
-    assert commands_of(keys, {**bundles.referral(WHO), "category": [category]}) == ()
+SNOMED = "http://snomed.info/sct"
+FOOD_PANTRY = {"coding": [{"system": SNOMED, "code": "467771000124109"}]}
+EKG = {"coding": [{"system": SNOMED, "code": "29303009"}]}
+IOP = {"coding": [{"system": bundles.HCPCS, "code": "H0015"}]}
+THIS_PROGRAM = [{"identifier": {"system": f"{codes.HUB}/NamingSystem/program", "value": "demo"}}]
+
+
+@pytest.mark.parametrize("code", [FOOD_PANTRY, EKG, {"text": "intensive outpatient"}])
+def test_an_order_of_something_else_is_no_referral(keys: Keys, code: Json) -> None:
+    assert commands_of(keys, {**bundles.referral(WHO), "code": code}) == ()
+
+
+@pytest.mark.parametrize("named", [{"code": IOP}, {"category": [IOP]}, {"performer": THIS_PROGRAM}])
+def test_an_order_is_a_referral_by_code_by_category_or_by_naming_this_program(keys: Keys, named: Json) -> None:
+    order = {**bundles.referral(WHO), "code": EKG, **named}
+    assert one(commands_of(keys, order), w.ReceiveReferral)
 
 
 def test_a_task_that_came_with_the_referral_tracks_it(keys: Keys) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from services.intake.messages import TemplateSlot
 from services.intake.schedule import flags, template
-from services.intake.settings import IOP_MINUTES_BELOW, IOP_MINUTES_LEAST, Week
+from services.intake.settings import WEEK_MINUTES, Settings
 from services.intake.table import TABLE
 from tests.intake.given import IOP_NEEDS, SETTINGS, known
 
@@ -41,17 +41,48 @@ def test_who_cannot_be_in_a_group_gets_the_same_hours_alone() -> None:
 
 
 def test_every_combination_of_flags_keeps_the_hours_of_level_2_1() -> None:
+    least, below = WEEK_MINUTES["2.1"]
     chosen = [each.code for each in TABLE.flag]
     for size in range(len(chosen) + 1):
         for some in combinations(chosen, size):
-            assert IOP_MINUTES_LEAST <= weekly_minutes(template(some, SETTINGS)) < IOP_MINUTES_BELOW
+            assert least <= weekly_minutes(template(some, SETTINGS)) < below
 
 
-@pytest.mark.parametrize("change", [{"group_minutes": 150}, {"group_minutes": 360}, {"group_weekdays": (0, 2)}])
-def test_a_week_outside_the_hours_of_level_2_1_is_refused_as_a_setting(change: dict[str, object]) -> None:
-    week = {**msgspec.to_builtins(SETTINGS.week), **change}
-    with pytest.raises(msgspec.ValidationError, match="at least 9 and less than 20 hours"):
-        msgspec.convert(week, type=Week)
+@pytest.mark.parametrize(
+    ("offers", "change"),
+    [
+        (("2.1",), {"group_minutes": 150}),
+        (("2.1",), {"group_minutes": 360}),
+        (("2.1",), {"group_weekdays": (0, 2)}),
+        (("2.5",), {}),
+        (("1.5",), {}),
+        (("2.1", "2.5"), {}),
+        (("3.1",), {}),
+    ],
+)
+def test_a_level_without_a_weekly_template_of_its_hours_stops_the_start(
+    offers: tuple[str, ...], change: dict[str, object]
+) -> None:
+    with pytest.raises(msgspec.ValidationError, match="weekly template"):
+        offering(offers, change)
+
+
+@pytest.mark.parametrize(
+    ("offers", "change"),
+    [
+        (("2.1",), {}),
+        (("2.5",), {"group_minutes": 360, "group_weekdays": (0, 1, 2, 4)}),
+        (("1.5",), {"group_weekdays": (0,)}),
+        ((), {}),
+    ],
+)
+def test_a_level_with_its_hours_is_offered(offers: tuple[str, ...], change: dict[str, object]) -> None:
+    assert offering(offers, change).offers == offers
+
+
+def offering(offers: tuple[str, ...], change: dict[str, object]) -> Settings:
+    whole = msgspec.to_builtins(SETTINGS)
+    return msgspec.convert({**whole, "offers": offers, "week": {**whole["week"], **change}}, type=Settings)
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,14 @@ def _after(
     return still_open
 
 
-def receive_referral(state: State, command: messages.ReceiveReferral, moment: Moment[Settings]) -> list[messages.Emits]:
+SECOND = "second-referral"
+SECOND_MOST = 4
+"""Referrals of one patient that wait for a person beside the first: a state stays small."""
+
+
+def receive_referral(
+    state: State, command: messages.ReceiveReferral, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
     """The first referral that waits is the one to be placed; another one, or one during a stay, a person looks at."""
     if state.referral is not None and state.referral.id == command.referral_id:
         return []
@@ -139,9 +146,13 @@ def receive_referral(state: State, command: messages.ReceiveReferral, moment: Mo
         priority=command.priority,
     )
     if state.referral is not None or state.episode is not None:
+        if sum(each.reason == SECOND for each in state.reviews) >= SECOND_MOST:
+            return Refused(
+                "too-costly", f"At most {SECOND_MOST} referrals of a patient wait for a person: answer them."
+            )
         review_id = name_id(command.referral_id, "review:second")
         hours = moment.settings.review_hours
-        return [received, ask_for_review(review_id, "second-referral", Referral(command.referral_id), moment, hours)]
+        return [received, ask_for_review(review_id, SECOND, Referral(command.referral_id), moment, hours)]
     return [received, *place(evolve(state, command), moment)]
 
 

@@ -138,7 +138,7 @@ def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Com
 
 
 def _remarks(entries: Sequence[BundleEntry], context: Context) -> dict[str, tuple[Issue, ...]]:
-    """How the needs and the diagnoses were read."""
+    """How the needs, the diagnoses and the orders were read."""
     remarks: dict[str, tuple[Issue, ...]] = {}
     for each in _of(entries, "Observation"):
         if not _is_screen(each):
@@ -146,6 +146,11 @@ def _remarks(entries: Sequence[BundleEntry], context: Context) -> dict[str, tupl
     for each in _of(entries, "Condition"):
         found = [f"read as {finding.code}" for finding in diagnoses.diagnosed(each, context)]
         remarks[str(each.id)] = tuple(remark(text, each.place) for text in found or ["not read: code unknown"])
+    for each in _of(entries, "ServiceRequest"):
+        read = (
+            "read as referral" if tasks.is_referral(each.resource, context) else "not read: no referral to this program"
+        )
+        remarks[str(each.id)] = (remark(read, each.place),)
     return remarks
 
 

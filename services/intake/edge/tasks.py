@@ -1,7 +1,7 @@
 """The referral, and the Tasks of the hub that a person completes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
 from services.intake.messages import (
@@ -18,7 +18,7 @@ from services.intake.messages import (
 from shared.edge.contract import Context
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, codes_in, happened, literal, planned, target
+from shared.edge.fhir.elements import code_in, codings, happened, literal, planned, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.staff import person
@@ -26,8 +26,6 @@ from shared.events import codes
 from shared.events.envelope import Command, name_id
 
 _ORDERED = frozenset({"order", "original-order", "filler-order", "instance-order", "reflex-order"})
-_OTHER_SERVICES = frozenset({"108252007", "363679005", "387713003"})
-"""SNOMED CT categories of what is no referral: laboratory, imaging, surgery."""
 _TAKEN_BACK = {"revoked": "referral-revoked", "entered-in-error": "referral-in-error"}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,63}")
 """A level or a reason as the topics may carry it; a FHIR code may be a whole sentence."""
@@ -42,10 +40,11 @@ def referral(
     """
     request = entry.resource
     before = context.stored.get((entry.type, str(entry.id)))
-    if before is not None and _is_referral(before.body) and request["status"] in _TAKEN_BACK:
+    was_one = before is not None and is_referral(before.body, context)
+    if was_one and request["status"] in _TAKEN_BACK:
         reason = _TAKEN_BACK[request["status"]]
         return (RevokeReferral(referral_id=str(entry.id), reason=reason, at=context.now),)
-    if not _is_referral(request) or (before is not None and _is_referral(before.body)):
+    if was_one or not is_referral(request, context):
         return ()
     referral_id = str(entry.id)
     task_id = next(
@@ -64,12 +63,20 @@ def referral(
     )
 
 
-def _is_referral(request: Json) -> bool:
-    return request["status"] == "active" and request["intent"] in _ORDERED and not _is_other_service(request)
+def is_referral(request: Json, context: Context) -> bool:
+    """An active order of what this program gives, or that names this program: an EHR orders much else."""
+    settings = context.settings
+    if request["status"] != "active" or request["intent"] not in _ORDERED:
+        return False
+    asked = {f"{each.get('system')}|{each.get('code')}" for each in _codings(request)}
+    named = (each.get("identifier", {}) for each in request.get("performer", ()))
+    performers = {f"{each.get('system')}|{each.get('value')}" for each in named}
+    return bool(asked & set(settings.referral_codes) or performers & set(settings.referral_performers))
 
 
-def _is_other_service(request: Json) -> bool:
-    return any(code in _OTHER_SERVICES for each in request.get("category", ()) for code in codes_in(each))
+def _codings(request: Json) -> Iterator[Json]:
+    for concept in (request.get("code"), *request.get("category", ())):
+        yield from codings(concept)
 
 
 def _focus(task: BundleEntry, kind: str) -> str | None:

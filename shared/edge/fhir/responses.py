@@ -114,7 +114,7 @@ def _resource(kind: str, taken: ResourceSupport) -> MutableJson:
     written: MutableJson = {
         "type": kind,
         "interaction": [{"code": one} for one in taken.interactions],
-        "versioning": "versioned-update",
+        "versioning": "versioned",
         "conditionalCreate": taken.conditional_create,
         "conditionalUpdate": taken.conditional_update,
     }

@@ -83,6 +83,12 @@ def test_a_second_referral_is_looked_at_by_a_person(begun: type[Story]) -> None:
     assert (asked.reason, asked.focus) == ("second-referral", f"ServiceRequest/{ANOTHER}")
 
 
+def test_more_referrals_than_a_person_can_look_at_are_refused() -> None:
+    story = referred().and_then(*(referral(f"8b1f5a0e-{number:04d}-4c5a-9e0e-3f0c5a0e5a0e") for number in range(4)))
+    assert story.refused is None
+    assert story.refusal(referral("8b1f5a0e-0004-4c5a-9e0e-3f0c5a0e5a0e")).code == "too-costly"
+
+
 def test_new_needs_during_a_stay_are_looked_at_once_and_the_old_ones_again_are_not() -> None:
     story = admitted()
     assert story.and_then(assessment(IOP_NEEDS, "safe-housing")).names() == []

@@ -110,6 +110,7 @@ def referral(authored: str) -> Json:
         "id": ID,
         "status": "active",
         "intent": "order",
+        "code": {"coding": [{"system": codes.LEVEL, "code": "2.1"}]},
         "subject": WHO,
         "authoredOn": authored,
     }

@@ -120,8 +120,8 @@ async def test_twenty_updates_at_once_of_one_version_are_one_update(counter: Cou
     body = {"headers": {"Content-Type": "application/fhir+json", "If-Match": 'W/"1"'}}
     before = counter.ask("PUT", f"/fhir/Observation/{second['id']}", json=second, **body)
     path = f"/fhir/Observation/{first['id']}"
-    noted = [{**first, "note": [{"text": f"number {number}"}]} for number in range(20)]
-    answers = await asyncio.gather(before, *(counter.ask("PUT", path, json=each, **body) for each in noted))
+    changed = [{**first, "note": [{"text": f"number {number}"}]} for number in range(20)]
+    answers = await asyncio.gather(before, *(counter.ask("PUT", path, json=each, **body) for each in changed))
     assert Count(each.status_code for each in answers) == {200: 2, 412: 19}
 
 
