@@ -28,7 +28,7 @@ from services.testing.specimens import (
 from services.testing.state import State
 from services.testing.versions import MAINTAINED
 from shared.events.envelope import name_id
-from shared.events.testing import AnalyteResult, ResultOutcome
+from shared.events.testing import AnalyteResult, Condition, ResultOutcome
 
 DAY = 86_400
 USABLE_FOR_BASELINE = ("valid", "dilute")
@@ -51,6 +51,7 @@ class _Circumstances:
 
     state: State
     specimen: Specimen
+    condition: Condition
     graded: bool
     baseline: bool
     day: date
@@ -71,7 +72,7 @@ def grade(state: State, settings: Settings) -> dict[str, Graded]:
         reported = specimen.status != "registered"
         belongs = reported and belongs_to_episode(state, settings, specimen.collected_at)
         baseline = belongs and specimen.collected_at == first_at
-        by = _Circumstances(state, specimen, belongs, baseline, day, windows.residual(specimen))
+        by = _Circumstances(state, specimen, specimen.condition, belongs, baseline, day, windows.residual(specimen))
         graded[specimen.id] = Graded(specimen, belongs, baseline, _results(by), by.in_question)
     return graded
 
@@ -123,7 +124,7 @@ def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
 
 def _outcome(row: Row, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """The outcome, and the ingredient that explains it where one does."""
-    measure, condition = row.measure, by.specimen.condition
+    measure, condition = row.measure, by.condition
     letter, analyte = letter_of(measure), analyte_of(measure)
     if row.status in VOID:
         rejected = row.status == "cancelled" and condition == "rejected-unsatisfactory"
@@ -159,8 +160,8 @@ def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
 
 def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """A specimen that is not valid cannot show an absence."""
-    if by.specimen.condition != "valid":
-        return by.specimen.condition, None
+    if by.condition != "valid":
+        return by.condition, None
     analyte = analyte_of(measure)
     prescribed = _maintenance(analyte, by) if analyte in MAINTAINED else None
     if prescribed is None:

@@ -1,6 +1,7 @@
 """A specimen and the versions of what was reported of it, packed: each row as final as its laboratory made it."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -115,6 +116,8 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
     @property
     def rows(self) -> tuple[Row, ...]:
         """Those that count; what was preliminary counts until it is settled, though a later one may wait beside."""
+        if not any(version.status in UNFINISHED for version in self.versions):
+            return tuple(self._rows())
         settled = {key_of(each) for version in self.versions if version.status in SETTLED for each in version.measures}
         return tuple(row for row in self._rows() if row.status in SETTLED or key_of(row.measure) not in settled)
 
@@ -202,6 +205,7 @@ def quantified(measured: Measure) -> bool:
     return isinstance(measured, str) and tables.LOINC[_loinc(measured)].kind == "quantitative"
 
 
+@lru_cache(maxsize=4096)
 def _loinc(measured: str) -> str:
     return measured[:-1].partition(ONE)[0].partition(MANY)[0]
 

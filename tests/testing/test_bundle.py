@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from shared.edge.outcome import HttpRefusal
-from tests.testing.receiving import AUTHORITY, ReceivingService
+from tests.testing.receiving import AUTHORITY, ReceivingService, message
 
 MRN = {"system": AUTHORITY, "value": "SEEDED-MRN"}
 OTHER = {"system": AUTHORITY, "value": "OTHER-MRN"}
@@ -139,3 +139,12 @@ async def test_a_type_without_conditional_updates_says_so(testing: ReceivingServ
     with pytest.raises(HttpRefusal) as refused:
         await testing.submit({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
     assert refused.value.issues[0].expression == ("Bundle.entry[0].request.url",)
+
+
+async def test_one_report_as_hl7_and_again_as_fhir_is_a_repeat(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.admitted()
+    assert await testing.receives(message()) == "AA"
+    await testing.submit(whole())
+    assert await testing.emitted() == ["DrugTestResulted"]
+    assert await testing.count("resources WHERE type = 'Specimen'") == 1

@@ -9,6 +9,7 @@ from typing import assert_never
 from services.testing.decide.episode import discharged
 from services.testing.decide.regrading import regrade
 from services.testing.decide.reports import reported
+from services.testing.grading import grade
 from services.testing.messages import (
     AcknowledgeEscalation,
     Commands,
@@ -36,9 +37,9 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
         case PatientIdentified():
             return []
         case MedicationsRecorded():
-            return regrade(state, evolve(state, event), "medications-recorded", moment)
+            return regrade(state, grade(evolve(state, event), moment.settings), "medications-recorded", moment)
         case EpisodeAdmitted():
-            return regrade(state, evolve(state, event), "episode-admitted", moment)
+            return regrade(state, grade(evolve(state, event), moment.settings), "episode-admitted", moment)
         case EpisodeDischarged():
             return discharged(state, event, moment)
         case TimePassed():

@@ -1,6 +1,6 @@
 """What grading finds different after a change: results, what is taken back, what asks for a person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,9 +18,9 @@ from shared.rules.decision import Moment
 from shared.rules.escalation import Open
 
 
-def regrade(before: State, after: State, reason: str, moment: Moment[Settings]) -> list[Emits]:
-    """Results first, then what is taken back, then what asks for a person."""
-    old, new = grade(before, moment.settings), grade(after, moment.settings)
+def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Moment[Settings]) -> list[Emits]:
+    """Results first, then what is taken back, then what asks for a person. `new` is the grading after the change."""
+    old = grade(before, moment.settings)
     emitted = [_withdrawn(each) for key, each in old.items() if key not in new and each.graded]
     for key, graded in new.items():
         if graded.graded and (key not in old or not old[key].graded or _as_read(graded) != _as_read(old[key])):

@@ -31,9 +31,10 @@ def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> li
         return replaced
     gone = tuple(each.id for each in known if each.id != specimen.id)
     after = put(state, specimen, gone)
-    graded = grade(after, moment.settings)[specimen.id]
+    grading = grade(after, moment.settings)
+    graded = grading[specimen.id]
     stored = SpecimenReported(specimen=_marked(graded), gone=gone)
-    emitted = regrade(state, after, _reason(specimen, known), moment)
+    emitted = regrade(state, grading, _reason(specimen, known), moment)
     plain = specimen.status == "registered" or (graded.graded and not command.matched)
     matched = [] if plain else [_matched(graded, moment)]
     return [*matched, *emitted, *replaced, stored]
