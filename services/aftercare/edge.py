@@ -8,6 +8,7 @@ from services.aftercare.messages import (
     CompleteFollowUp,
     Reach,
     ResolveEscalation,
+    WithdrawReferral,
 )
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
@@ -47,7 +48,7 @@ def _command(entry: BundleEntry, context: Context) -> Command:
         case "follow-up":
             return _completed(entry, context)
         case "referral":
-            raise refuse(422, "business-rule", entry.place, "Only the hub updates the Task of a referral.")
+            return _withdrawn(entry, context)
         case _:
             return escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation)
 
@@ -66,6 +67,14 @@ def _asked(entry: BundleEntry) -> AskReferral:
     if kind is None:
         raise refuse(422, "required", f"{place}.code", f"The kind of referral is required, as a code of {codes.TASK}.")
     return AskReferral(referral_id=str(entry.id), partner=named[0], kind=kind)
+
+
+def _withdrawn(entry: BundleEntry, context: Context) -> WithdrawReferral:
+    if entry.resource["status"] != "cancelled":
+        raise refuse(
+            422, "business-rule", f"{entry.place}.status", "Must be cancelled: all else of a referral the hub updates."
+        )
+    return WithdrawReferral(task_id=str(entry.id), by=person(entry, context))
 
 
 def _completed(entry: BundleEntry, context: Context) -> CompleteFollowUp:

@@ -76,6 +76,7 @@ __all__ = [
     "ReferralWithheld",
     "ResolveEscalation",
     "TimePassed",
+    "WithdrawReferral",
 ]
 
 Reach = Literal["reached", "not-reached"]
@@ -90,6 +91,13 @@ class AskReferral(Command, frozen=True, kw_only=True, tag=True):
     kind: str
 
 
+class WithdrawReferral(Command, frozen=True, kw_only=True, tag=True):
+    """A person takes a referral back, by its Task: nobody waits for a consent any more, nothing is sent."""
+
+    task_id: str
+    by: str = ""
+
+
 class CompleteFollowUp(Command, frozen=True, kw_only=True, tag=True):
     """A person reached out to the patient, or tried to."""
 
@@ -98,7 +106,7 @@ class CompleteFollowUp(Command, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
-Commands = AskReferral | CompleteFollowUp | EscalationCommand
+Commands = AskReferral | WithdrawReferral | CompleteFollowUp | EscalationCommand
 
 Internal = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
 Consumes = (

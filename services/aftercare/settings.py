@@ -25,6 +25,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     feeds: tuple[str, ...]
     """Meeting feeds by name: files of deploy/meetings."""
     meetings_most: int
+    hold_days: int
+    """How long a referral waits on hold."""
+    sent_again_days: int
+    """A partner is sent nothing again of itself for so long."""
     partners: tuple[Partner, ...] = ()
     meetings: tuple[Meeting, ...] = ()
 

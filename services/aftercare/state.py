@@ -13,6 +13,7 @@ from services.aftercare.messages import (
     ConsentGiven,
     ConsentRevoked,
     ContactKnown,
+    DeathWithdrawn,
     DisclosureGaveUp,
     DisclosureRefused,
     DisclosureWithheld,
@@ -21,6 +22,7 @@ from services.aftercare.messages import (
     EscalationEvent,
     FollowUpCompleted,
     FollowUpFellDue,
+    PatientDied,
     PatientIdentified,
     ReferralPrepared,
     ReferralRefused,
@@ -28,7 +30,7 @@ from services.aftercare.messages import (
     ReferralWithdrawn,
     ReferralWithheld,
 )
-from shared.events.aftercare import ReferralEvent
+from shared.events.aftercare import BY_A_PERSON, ReferralEvent
 from shared.events.envelope import Command, Event, name_id
 from shared.events.internal import DisclosureOutcome
 from shared.rules import escalation
@@ -36,6 +38,8 @@ from shared.rules.consent import LACKS
 from shared.rules.escalation import Open
 
 VERSION = 4
+SENT_MOST = 12
+"""Of the referrals sent lately: at most one open to each of a program's partners (PARTNERS_MOST)."""
 FLAGS_MOST = 12
 AREA_CHARACTERS_MOST = 60
 LANGUAGE_CHARACTERS_MOST = 16
@@ -52,6 +56,7 @@ class InCare(msgspec.Struct, frozen=True, array_like=True, tag="in-care"):
 class Discharged(msgspec.Struct, frozen=True, array_like=True, tag="discharged"):
     episode_id: str
     disposition: str
+    discharged_at: datetime | None = None
 
     @property
     def deceased(self) -> bool:
@@ -102,19 +107,30 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
     asked_at: datetime
 
 
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """A partner has it, or may have it: nothing is sent there again of itself for a while."""
+
+    partner: str
+    at: datetime
+
+
 class OnItsWay(Referral, frozen=True, array_like=True):
     """The partner's lane has it. One that was taken back stays until the lane says whether that was in time;
     `contact_came`: the patient's contact data came anew meanwhile."""
 
     taken_back: str = ""
     contact_came: bool = False
+    may_have_been_received: bool = False
 
 
 class OnHold(Referral, frozen=True, array_like=True):
-    """Withheld for a reason; `until` is the moment at which a consent begins to permit it, where that is known."""
+    """Withheld for a reason; `until` is the moment at which a consent begins to permit it, where that is known. At
+    `ends_at` the hub stops waiting."""
 
     reason: str
     until: datetime | None = None
+    ends_at: datetime | None = None
+    may_have_been_received: bool = False
 
     @property
     def waits_for_contact(self) -> bool:
@@ -133,9 +149,14 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     on_hold: tuple[OnHold, ...] = ()
     consent_version: int = 0
     escalations: tuple[Open, ...] = ()
+    died: bool = False
+    """Reported, until a person confirms it by the discharge or it is withdrawn."""
+    tried: tuple[str, ...] = ()
+    """The partners that were candidates since the last discharge."""
+    sent: tuple[Sent, ...] = ()
 
     @property
-    def referrals(self) -> tuple[Referral, ...]:
+    def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
         """The open ones: not those that were taken back."""
         return (*(each for each in self.on_its_way if not each.taken_back), *self.on_hold)
 
@@ -157,8 +178,8 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
     2: _two_kinds_of_referral,
     3: lambda stored: stored,
 }
-"""Version 4 only adds, at the end of an open escalation: who took it on."""
-"""Version 2 only adds, at the ends: why a referral is on hold and until when, and more of the plan."""
+"""Versions 2 and 4 only add, at the ends: why a referral is on hold and until when, more of the plan; then who took an
+open escalation on, whether the patient is reported dead, which partners were tried, and what was sent lately."""
 
 
 def begins(state: State, event: EpisodeAdmitted) -> bool:
@@ -167,14 +188,20 @@ def begins(state: State, event: EpisodeAdmitted) -> bool:
 
 
 def ends(state: State, event: EpisodeDischarged) -> bool:
-    """Whether this discharge ends the stay that is open, or one whose admission was never consumed."""
+    """Whether this discharge ends the stay that is open, or one whose admission was never consumed, or corrects it."""
     match state.episode:
         case None:
             return True
         case InCare(episode_id=open_id):
             return open_id == event.episode_id
         case Discharged(episode_id=ended_id):
-            return ended_id != event.episode_id
+            return ended_id != event.episode_id or corrects(state.episode, event)
+
+
+def corrects(ended: Discharged, event: EpisodeDischarged) -> bool:
+    """Whether the same stay ended otherwise than was known."""
+    moved = ended.discharged_at is not None and ended.discharged_at != event.discharged_at
+    return ended.episode_id == event.episode_id and (ended.disposition != event.disposition or moved)
 
 
 def is_about(event: DisclosureOutcome, referral: Referral) -> bool:
@@ -194,13 +221,17 @@ def evolve(state: State, event: Event | Command) -> State:
         case EpisodeAdmitted() if begins(state, event):
             return _with(state, episode=InCare(event.episode_id, event.track, event.flags[:FLAGS_MOST]))
         case EpisodeDischarged() if ends(state, event):
-            return _with(state, episode=Discharged(event.episode_id, event.disposition))
+            return _with(state, episode=Discharged(event.episode_id, event.disposition, event.discharged_at))
+        case PatientDied():
+            return _with(state, died=True)
+        case DeathWithdrawn():
+            return _with(state, died=False)
         case DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
             return _with(state, on_its_way=_without_withdrawn(state.on_its_way, event))
         case ReferralEvent():
             return _after_referral(state, event)
         case AftercarePlanned():
-            return _with(state, plan=_planned(event))
+            return _with(state, plan=_planned(event), tried=())
         case AftercareEnded():
             return _with(state, plan=None)
         case FollowUpFellDue() | FollowUpCompleted() if state.plan is not None:
@@ -212,11 +243,12 @@ def evolve(state: State, event: Event | Command) -> State:
 
 
 def due(state: State) -> datetime | None:
-    """The next instant at which a follow-up falls due, a consent begins or an escalation becomes overdue."""
-    contacts = [each.due_at for each in state.plan.ahead] if state.plan else []
+    """The next instant at which a follow-up falls due, a consent begins, a hold ends or an escalation is overdue."""
+    contacts = [each.due_at for each in state.plan.ahead] if state.plan and not state.died else []
     consents = [each.until for each in state.on_hold if each.until is not None]
+    ends = [each.ends_at for each in state.on_hold if each.ends_at is not None]
     overdue = escalation.due(state.escalations)
-    return min([*contacts, *consents, *([overdue] if overdue else [])], default=None)
+    return min([*contacts, *consents, *ends, *([overdue] if overdue else [])], default=None)
 
 
 _with = msgspec.structs.replace
@@ -245,22 +277,37 @@ def _planned(event: AftercarePlanned) -> Plan:
 def _after_referral(state: State, event: ReferralEvent) -> State:
     current = (event.referral_id, event.partner, event.kind, event.purpose, event.attempt, event.asked_at)
     on_its_way, on_hold = _others(state.on_its_way, event), _others(state.on_hold, event)
+    received, sent, tried = _may_have_it(state, event), state.sent, state.tried
     match event:
         case ReferralPrepared():
-            on_its_way = (*on_its_way, OnItsWay(*current))
-        case ReferralSent() | ReferralRefused():
+            on_its_way = (*on_its_way, OnItsWay(*current, may_have_been_received=received))
+            tried = tuple(dict.fromkeys((*tried, event.partner)))
+        case ReferralSent():
+            sent = (*(each for each in sent if each.partner != event.partner), Sent(event.partner, event.at))
+        case ReferralRefused():
             pass
         case ReferralWithdrawn(reason=reason) if event.referral_id in {each.referral_id for each in state.on_its_way}:
-            on_its_way = (*on_its_way, OnItsWay(*current, taken_back=reason))
+            on_its_way = (*on_its_way, OnItsWay(*current, taken_back=reason, may_have_been_received=received))
         case ReferralWithdrawn():
             pass
-        case ReferralWithheld(reason=reason, until=until):
-            on_hold = (*on_hold, OnHold(*current, reason=reason, until=until))
-    return _with(state, on_its_way=on_its_way, on_hold=on_hold)
+        case ReferralWithheld(reason=reason, until=until, hold_ends_at=ends_at):
+            on_hold = (*on_hold, OnHold(*current, reason, until, ends_at, received))
+    return _with(state, on_its_way=on_its_way, on_hold=on_hold, sent=sent[-SENT_MOST:], tried=tried)
+
+
+def _may_have_it(state: State, event: ReferralEvent) -> bool:
+    """An earlier send, or this attempt's, may have been received: that stands whatever follows."""
+    known: tuple[OnItsWay | OnHold, ...] = (*state.on_its_way, *state.on_hold)
+    before = any(each.may_have_been_received for each in known if each.referral_id == event.referral_id)
+    return before or (isinstance(event, ReferralWithheld) and event.may_have_been_received)
 
 
 def _others(referrals: Iterable[Unsettled], event: ReferralEvent) -> tuple[Unsettled, ...]:
     return tuple(each for each in referrals if each.referral_id != event.referral_id)
+
+
+def _is(plan: Plan, contact: FollowUp, event: FollowUpCompleted) -> bool:
+    return plan.follow_up_id(contact.number) == event.follow_up_id
 
 
 def _after_follow_up(plan: Plan, event: FollowUpFellDue | FollowUpCompleted) -> Plan:
@@ -270,7 +317,12 @@ def _after_follow_up(plan: Plan, event: FollowUpFellDue | FollowUpCompleted) -> 
         case FollowUpFellDue():
             fallen_due = (*fallen_due, FollowUp(event.number, event.due_at, event.act_by))
             return _with(plan, ahead=ahead, fallen_due=fallen_due)
-        case FollowUpCompleted():
+        case FollowUpCompleted(outcome=outcome) if outcome in BY_A_PERSON:
             return _with(plan, ahead=ahead, fallen_due=fallen_due, made=(*plan.made, event.due_at))
+        case FollowUpCompleted(outcome="death-reported"):
+            waits = (Ahead(each.number, each.due_at) for each in plan.fallen_due if _is(plan, each, event))
+            return _with(plan, ahead=(*waits, *ahead), fallen_due=fallen_due)
+        case FollowUpCompleted():
+            return _with(plan, ahead=ahead, fallen_due=fallen_due)
         case _:
             assert_never(event)

@@ -201,6 +201,8 @@ class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
     reason: str
     until: datetime | None = None
     may_have_been_received: bool = False
+    hold_ends_at: datetime | None = None
+    """When the hub stops waiting for a consent, or for what the Patient lacks."""
 
     def write(self, patient: str) -> list[Resource]:
         task = self._task(patient) | {
@@ -211,8 +213,8 @@ class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
         if self.may_have_been_received:
             task["statusReason"]["text"] = "May have been received."
             task["input"].append({"type": fhir.concept(codes.INPUT, "may-have-been-received"), "valueBoolean": True})
-        if self.until is not None:
-            task["restriction"] = {"period": {"start": self.until}}
+        if (bounds := fhir.period(self.until, self.hold_ends_at)) != {}:
+            task["restriction"] = {"period": bounds}
         return [task, self._request(patient)]
 
 
@@ -247,7 +249,8 @@ class FollowUpFellDue(Event, frozen=True, kw_only=True):
 
 class FollowUpCompleted(Event, frozen=True, kw_only=True):
     """Nothing more to do for this contact. `outcome` is what came of it: `reached` or `not-reached` by a person, else
-    why nobody needs to any more (`readmitted`, `episode-discharged`), and then its Task is cancelled, not done."""
+    why nobody needs to any more (`readmitted`, `episode-discharged`, `death-reported`, `overtaken` by a later one that
+    is due too), and then its Task is cancelled, not done."""
 
     follow_up_id: str
     plan_id: str

@@ -54,6 +54,8 @@ SETTINGS = Settings(
     follow_up_window_days=(1, 2, 3, 7, 7, 14, 14),
     feeds=("riverbend",),
     meetings_most=2,
+    hold_days=60,
+    sent_again_days=30,
     partners=(ALUMNI, CLINIC, HOUSE, FELLOWSHIP),
     meetings=MEETINGS,
 )

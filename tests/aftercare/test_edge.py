@@ -43,6 +43,19 @@ async def test_a_follow_up_falls_due_stands_on_the_work_list_and_is_completed(af
     assert [each["who"]["identifier"]["value"] for each in provenance["agent"]] == ["case-manager-1", "ehr"]
 
 
+async def test_a_person_takes_back_a_referral_that_is_on_hold(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.post(asking(aftercare, "riverbend-alumni", "alumni"))
+    await aftercare.until_tasks(("riverbend-alumni", "on-hold"))
+    (task,) = await aftercare.read("Task")
+    with pytest.raises(HttpRefusal, match=r"business-rule at Task.status"):
+        await aftercare.put({**task, "status": "completed"})
+    person = {"identifier": {"system": STAFF, "value": "case-manager-1"}}
+    await aftercare.put({**task, "status": "cancelled", "owner": person})
+    (task,) = await aftercare.read("Task")
+    assert (task["status"], task["statusReason"]["coding"][0]["code"]) == ("cancelled", "withdrawn-by-staff")
+
+
 async def test_a_referral_of_somebody_unknown_may_be_asked_again_soon(aftercare: Aftercare) -> None:
     with pytest.raises(HttpRefusal) as refused:
         await aftercare.post(asking(aftercare, "riverbend-alumni", "alumni"))

@@ -18,14 +18,18 @@ from services.aftercare.messages import (
     ConsentRevoked,
     Consumes,
     ContactKnown,
+    DeathWithdrawn,
+    FollowUpFellDue,
+    PatientDied,
     ReferralPrepared,
     ResolveEscalation,
     TimePassed,
+    WithdrawReferral,
 )
 from services.aftercare.settings import PARTNERS_MOST
 from services.aftercare.state import Ahead, Discharged, FollowUp, InCare, OnHold, OnItsWay, Plan, Referral, State
 from shared.events.catalogue import BY_TYPE
-from shared.events.envelope import Event
+from shared.events.envelope import Event, name_id
 from shared.path.service import STATE_BYTES_MOST
 from tests.aftercare.given import (
     CONSENT,
@@ -62,6 +66,8 @@ facts: some.SearchStrategy[Consumes] = some.one_of(
     some.builds(discharged, dispositions, episodes),
     some.builds(lambda names: msgspec.structs.replace(CONSENT, recipients=names), some.tuples(partners)),
     some.builds(ConsentRevoked, consent_id=some.just("consent"), revoked_at=moments),
+    some.just(PatientDied(died_at=None, reported_at=DISCHARGED)),
+    some.just(DeathWithdrawn(withdrawn_at=DISCHARGED)),
     some.just(TimePassed()),
 )
 commands: some.SearchStrategy[Commands] = some.one_of(
@@ -71,6 +77,7 @@ commands: some.SearchStrategy[Commands] = some.one_of(
         partner=partners,
         kind=some.sampled_from(["alumni", "step-down", "recovery-residence"]),
     ),
+    some.sampled_from([WithdrawReferral(task_id=name_id(each, "task")) for each in REFERRALS]),
     some.builds(CompleteFollowUp, task_id=some.sampled_from(REFERRALS)),
     some.builds(AcknowledgeEscalation, escalation_id=some.sampled_from(REFERRALS)),
     some.builds(ResolveEscalation, escalation_id=some.sampled_from(REFERRALS), reason=some.just("reached")),
@@ -164,6 +171,26 @@ def test_time_always_moves_on(workload: Workload) -> None:
 def test_to_each_partner_at_most_one_referral_is_open(workload: Workload) -> None:
     open_to = [each.partner for each in after(workload).state.referrals]
     assert len(open_to) == len(set(open_to))
+
+
+@LESS
+@given(steps)
+def test_of_each_kind_called_for_at_most_one_is_on_its_way_unless_a_person_asks(workload: Workload) -> None:
+    unasked: Workload = [(what, at) for what, at in workload if not isinstance(what, AskReferral)]
+    patient = after(unasked)
+    sending = [each.kind for each in patient.state.on_its_way if not each.taken_back]
+    assert len(sending) == len(set(sending))
+
+
+@LESS
+@given(steps)
+def test_while_a_death_is_reported_nothing_is_prepared_and_nobody_is_to_be_called(workload: Workload) -> None:
+    patient = Story()
+    for what, at in workload:
+        emitted = step(patient, what, at)
+        if patient.state.died:
+            assert not any(isinstance(each, ReferralPrepared | FollowUpFellDue) for each in emitted)
+            assert not any(each for each in patient.state.referrals)
 
 
 @LESS

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.aftercare.decide import plan, referrals
-from services.aftercare.decide.episode import admitted, discharged
+from services.aftercare.decide.episode import admitted, died, discharged, lives
 from services.aftercare.messages import (
     AcknowledgeEscalation,
     AskReferral,
@@ -28,6 +28,7 @@ from services.aftercare.messages import (
     PatientIdentified,
     ResolveEscalation,
     TimePassed,
+    WithdrawReferral,
 )
 from services.aftercare.settings import Settings
 from services.aftercare.state import State
@@ -40,8 +41,12 @@ __all__ = ["decide", "react"]
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What aftercare emits after an event. Consumed again, it emits nothing new."""
     match event:
-        case PatientIdentified() | ConsentsCurrent() | PatientDied() | DeathWithdrawn():
+        case PatientIdentified() | ConsentsCurrent():
             return []
+        case PatientDied():
+            return died(state, moment)
+        case DeathWithdrawn():
+            return lives(state, moment)
         case ContactKnown():
             return referrals.contact_came(state, moment)
         case EpisodeAdmitted():
@@ -56,8 +61,9 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
             return referrals.came_of(state, event, moment)
         case TimePassed():
             return [
-                *plan.fallen_due(state.plan, moment),
+                *plan.fallen_due(state, moment),
                 *referrals.begun(state, moment),
+                *referrals.hold_ended(state, moment),
                 *escalation.emit_overdue(state.escalations, moment.now),
             ]
         case _:
@@ -69,6 +75,8 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
     match command:
         case AskReferral():
             return referrals.asked(state, command, moment)
+        case WithdrawReferral():
+            return referrals.taken_back(state, command, moment)
         case CompleteFollowUp():
             return plan.completed(state.plan, command, moment)
         case AcknowledgeEscalation() | ResolveEscalation():

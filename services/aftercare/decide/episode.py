@@ -1,9 +1,11 @@
 """What an admission and a discharge bring: the plan, the meeting list, referrals, and the end of what came before."""
 
+from msgspec.structs import replace
+
 from services.aftercare.decide import plan, referrals
 from services.aftercare.messages import Emits, EpisodeAdmitted, EpisodeDischarged
 from services.aftercare.settings import Settings
-from services.aftercare.state import InCare, State, begins, ends
+from services.aftercare.state import Discharged, InCare, State, begins, ends
 from shared.rules import escalation
 from shared.rules.decision import Moment
 
@@ -31,12 +33,38 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
     ]
     if event.disposition == "deceased":
         return [*closed, *referrals.deceased(state, moment)]
+    withdrawn = referrals.not_called_for(state, event.disposition, moment)
+    if state.died:
+        return [*closed, *withdrawn, plan.planned(event, moment)]
     care = state.episode if isinstance(state.episode, InCare) else None
     planned = plan.planned(event, moment)
     return [
         *closed,
+        *withdrawn,
         planned,
         *plan.meeting_list(state, care, planned.plan_id, moment, newcomer=False),
         *referrals.at_discharge(state, event.disposition, moment),
         *escalation.raise_or_update((), plan.asked_back(event), moment, moment.settings.escalation),
     ]
+
+
+def died(state: State, moment: Moment[Settings]) -> list[Emits]:
+    """Reported, not confirmed: nobody is called and nothing is sent any more, at once."""
+    if state.died:
+        return []
+    return [
+        *plan.paused(state.plan, moment),
+        *referrals.deceased(state, moment),
+        *escalation.close_all(state.escalations, "death-reported", moment.now),
+    ]
+
+
+def lives(state: State, moment: Moment[Settings]) -> list[Emits]:
+    """It was wrong: the contacts go on, those that were missed as one, and what the discharge calls for is prepared."""
+    if not state.died:
+        return []
+    alive = replace(state, died=False)
+    due = plan.fallen_due(alive, moment)
+    if not isinstance(state.episode, Discharged):
+        return due
+    return [*due, *referrals.at_discharge(alive, state.episode.disposition, moment)]

@@ -14,7 +14,7 @@ from services.aftercare.messages import (
     MeetingListPrepared,
 )
 from services.aftercare.settings import Settings
-from services.aftercare.state import FollowUp, InCare, Plan, State
+from services.aftercare.state import Ahead, FollowUp, InCare, Plan, State
 from shared.events.escalation import Signal
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import Trigger, rule_version
@@ -36,20 +36,35 @@ def planned(event: EpisodeDischarged, moment: Moment[Settings]) -> AftercarePlan
     )
 
 
-def fallen_due(plan: Plan | None, moment: Moment[Settings]) -> list[Emits]:
-    """Each contact whose day has come, in order."""
-    windows = moment.settings.follow_up_window_days
+def fallen_due(state: State, moment: Moment[Settings]) -> list[Emits]:
+    """The contact whose day has come. Several that are past, as after a late discharge, become the latest one."""
+    plan = state.plan
+    if plan is None or state.died:
+        return []
+    past = [each for each in plan.ahead if each.due_at <= moment.now]
+    passed = [FollowUp(each.number, each.due_at, each.due_at) for each in past[:-1]]
     return [
-        FollowUpFellDue(
-            follow_up_id=plan.follow_up_id(each.number),
-            plan_id=plan.plan_id,
-            number=each.number,
-            due_at=each.due_at,
-            act_by=each.due_at + timedelta(days=windows[min(each.number, len(windows)) - 1]),
-        )
-        for each in (plan.ahead if plan else ())
-        if plan and each.due_at <= moment.now
+        *(_ended(plan, each, "overtaken", moment) for each in passed),
+        *(_due(plan, each, moment) for each in past[-1:]),
     ]
+
+
+def _due(plan: Plan, contact: Ahead, moment: Moment[Settings]) -> FollowUpFellDue:
+    windows = moment.settings.follow_up_window_days
+    window = timedelta(days=windows[min(contact.number, len(windows)) - 1])
+    return FollowUpFellDue(
+        follow_up_id=plan.follow_up_id(contact.number),
+        plan_id=plan.plan_id,
+        number=contact.number,
+        due_at=contact.due_at,
+        act_by=max(contact.due_at, moment.now) + window,
+    )
+
+
+def paused(plan: Plan | None, moment: Moment[Settings]) -> list[Emits]:
+    """A death is reported: nobody reaches out until that is confirmed or withdrawn."""
+    open_ones = plan.fallen_due if plan else ()
+    return [_ended(plan, each, "death-reported", moment) for each in open_ones if plan]
 
 
 def completed(plan: Plan | None, command: CompleteFollowUp, moment: Moment[Settings]) -> list[Emits] | Refused:

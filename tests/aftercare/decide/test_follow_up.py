@@ -47,12 +47,13 @@ def test_each_contact_falls_due_once_at_its_moment_with_the_time_to_act() -> Non
     assert [each.number for each in rest] == [2, 3, 4, 5, 6, 7]
 
 
-def test_contacts_missed_while_the_hub_was_down_fall_due_together_in_order() -> None:
+def test_contacts_missed_while_the_hub_was_down_become_one() -> None:
     patient = in_care()
     patient.then(discharged())
-    late = only(patient.then(TimePassed(), at=DISCHARGED + timedelta(days=14)), FollowUpFellDue)
-    assert [each.number for each in late] == [1, 2, 3]
-    assert [each.act_by for each in late] == [DISCHARGED + timedelta(days=each) for each in (4, 9, 17)]
+    emitted = patient.then(TimePassed(), at=DISCHARGED + timedelta(days=14))
+    (late,) = only(emitted, FollowUpFellDue)
+    assert (late.number, late.act_by) == (3, DISCHARGED + timedelta(days=17))
+    assert [each.outcome for each in only(emitted, FollowUpCompleted)] == ["overtaken", "overtaken"]
 
 
 def test_a_contact_planned_when_there_were_more_of_them_has_the_last_window() -> None:
