@@ -1,0 +1,76 @@
+"""HL7 messages about one specimen, from their segments to what asks for a person."""
+
+from itertools import permutations
+
+import pytest
+
+from services.testing.interpretation import interpret
+from shared.events.envelope import Event
+from tests.testing.given import SETTINGS, admitted, report
+from tests.testing.story import Story, raised
+from tests.testing.test_hl7 import MSH, OBR, PID, read
+
+SPM = "SPM|1|^S7||UR^Urine^HL70487|||||||||||||20250309083000-0400"
+SCREEN = "OBX|1|ST|59673-4^Fentanyl screen^LN||POSITIVE||||||F"
+CONFIRMATION = "OBX|1|ST|40839-3^Fentanyl^LN||NEGATIVE||||||F"
+CORRECTION = "OBX|1|ST|59673-4^Fentanyl screen^LN||NEGATIVE||||||C"
+PRELIMINARY = "OBX|1|ST|59673-4^Fentanyl screen^LN||POSITIVE||||||P"
+OTHER_ORDER = OBR.replace("94307-6^Drug screen^LN", "11235-9^Fentanyl^LN")
+OTHER_NUMBER = OBR.replace("F7^TOXLAB", "F99^TOXLAB").replace("P7^EHR", "P99^EHR")
+
+
+def in_treatment() -> Story:
+    return Story(admitted(), report("baseline", 0, FENTANYL="negative"))
+
+
+def sent(story: Story, *segments: str) -> list[Event]:
+    (group,) = read(MSH, PID, *segments).groups
+    commands = [interpret(each, "demo", "lab", SETTINGS) for each in group.reports]
+    return story.then(*(each for each in commands if each is not None))
+
+
+def test_a_negative_confirmation_without_spm_of_the_same_collection_time_refutes_the_screen() -> None:
+    story = in_treatment()
+    sent(story, OBR, SCREEN, SPM)
+    assert story.escalations == {"unexpected-positive-opioid": 3}
+    sent(story, OTHER_NUMBER, CONFIRMATION)
+    assert story.escalations == {}
+
+
+def test_a_day_alone_joins_only_with_an_equal_number() -> None:
+    by_day = OTHER_NUMBER.replace("20250309083000-0400", "20250309")
+    story = in_treatment()
+    sent(story, OBR, SCREEN, SPM)
+    sent(story, by_day, CONFIRMATION)
+    assert story.escalations == {"unexpected-positive-opioid": 3}
+    sent(story, by_day.replace("F99^TOXLAB", "F7^TOXLAB"), CONFIRMATION)
+    assert story.escalations == {}
+
+
+def test_another_type_of_specimen_of_the_same_minute_is_another() -> None:
+    story = in_treatment()
+    sent(story, OBR, SCREEN, SPM)
+    sent(story, OTHER_NUMBER, CONFIRMATION, SPM.replace("^S7", "^S8").replace("UR^Urine", "SAL^Saliva"))
+    assert story.escalations == {"unexpected-positive-opioid": 3}
+
+
+def test_a_correction_under_another_order_retracts() -> None:
+    story = in_treatment()
+    sent(story, OBR, SCREEN)
+    emitted = sent(story, OTHER_ORDER.replace("|||F", "|||C"), CORRECTION)
+    assert raised(emitted) == {"Retracted": ["unexpected-positive-opioid"]}
+
+
+@pytest.mark.parametrize("order", list(permutations((PRELIMINARY, CORRECTION, SCREEN))))
+def test_preliminary_correction_and_late_final_of_one_issue_end_negative_in_all_orders(order: tuple[str, ...]) -> None:
+    story = in_treatment()
+    for row in order:
+        sent(story, OBR.replace("|||F", f"|||{row[-1]}"), row)
+    assert story.escalations == {}
+
+
+def test_a_final_opioid_row_in_a_partial_report_asks_at_once() -> None:
+    story = in_treatment()
+    waiting = "OBX|2|ST|14314-9^Benzoylecgonine^LN||||||||I"
+    sent(story, OBR.replace("|||F", "|||A"), SCREEN, waiting)
+    assert story.escalations == {"unexpected-positive-opioid": 3}
