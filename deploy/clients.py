@@ -8,6 +8,8 @@ import msgspec
 
 from deploy.paths import REPOSITORY
 
+OWN_SCOPES = frozenset({"iop-parked"})
+"""The hub's own, no resource of FHIR: asked for and registered by name, never by `system/*`."""
 SCOPE = re.compile(r"system/(\*|[A-Za-z-]+)\.(c?r?u?d?s?)")
 
 
@@ -35,6 +37,8 @@ def granted(registered: tuple[str, ...], requested: tuple[str, ...]) -> tuple[st
 def _common(ours: str, theirs: str) -> str | None:
     a, b = SCOPE.fullmatch(ours), SCOPE.fullmatch(theirs)
     if a is None or b is None or not (a[1] == b[1] or "*" in (a[1], b[1])):
+        return None
+    if a[1] != b[1] and {a[1], b[1]} & OWN_SCOPES:
         return None
     resource = b[1] if a[1] == "*" else a[1]
     letters = "".join(letter for letter in a[2] if letter in b[2])

@@ -82,7 +82,8 @@ def owned(data: Path) -> Iterator[None]:
         CannotContinueError: another hub runs in it.
     """
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data.chmod(0o700)
         lock = (data / LOCK).open("w")
     except OSError as failure:
         raise CannotContinueError(

@@ -44,7 +44,8 @@ class HubPart:
 
 
 def launch(part: HubPart) -> Process:
-    """Start the part in a process group of its own, its output appended to its log."""
+    """Start the part in a process group of its own, its output appended to its log. What it writes is its owner's:
+    Kafka's segments hold clinical records."""
     part.log.parent.mkdir(parents=True, exist_ok=True)
     with part.log.open("ab") as log:
         return subprocess.Popen(
@@ -55,6 +56,7 @@ def launch(part: HubPart) -> Process:
             env={**os.environ, **part.environment},
             cwd=REPOSITORY,
             start_new_session=True,
+            umask=0o077,
         )
 
 

@@ -11,7 +11,7 @@ from deploy import keys
 from deploy.failure import CannotContinueError
 from deploy.issuer import ASSERTION_TYPE
 
-EVERYTHING = "system/*.cruds"
+EVERYTHING = "system/*.cruds system/iop-parked.ru"
 
 
 def fetch(issuer: str, folder: Path, client: str, program: str | None = None, scope: str = EVERYTHING) -> str:

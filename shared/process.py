@@ -36,7 +36,7 @@ from shared.platform import db, log, retention
 from shared.platform.clock import Clock
 from shared.platform.keys import Keys
 from shared.platform.listening import Listening
-from shared.platform.settings import ConfigurationError, Process, partners
+from shared.platform.settings import ConfigurationError, Process, partners, require_url
 
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
@@ -90,6 +90,7 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
 async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
     """Compose and run one service."""
     _stop_on_signals()
+    public_url = process.public_url and require_url(process.public_url.rstrip("/"), "IOP_PUBLIC_URL")
     service, clock, wake_up = assembly.service, Clock.of(process), WakeUp()
     settings, routes = assembly.settings(process), _routes(assembly, process)
     await db.retrying(lambda: db.migrate(process.database_url), seconds_most=START_SECONDS_MOST)
@@ -104,7 +105,9 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
         running = Running(process, inbox, submissions, verifier, keys, clock)
         reader, readiness = ResourceReader(pool, keys, settings), Readiness(inbox, consumer)
         ready, more = readiness.wrong, assembly.routes(running)
-        dependencies = EdgeDependencies(submissions, verifier, reader, inbox, process.issuer, ready, more=more)
+        dependencies = EdgeDependencies(
+            submissions, verifier, reader, inbox, process.issuer, ready, more=more, public_url=public_url
+        )
         policy = retention.RetentionPolicy.of(process.deploy, service.consumes)
         fhir.warm(assembly.edge.takes)
         _calm_the_collector()

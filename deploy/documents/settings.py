@@ -29,6 +29,8 @@ OF_A_SERVICE: Mapping[str, str] = {
     "kafka_bootstrap": "Kafka, `host:port`, several with commas",
     "host": "address on which the service listens",
     "http_port": "port for FHIR, `/metrics` and `/health`; 0 is any free one",
+    "public_url": "address of this service for its clients, before `/fhir`: it stands in all links; without it only"
+    " requests to loopback are answered",
     "mllp_lines": "MLLP connections at once",
     "mllp_lines_a_client": "MLLP connections at once from one address",
     "mllp_first_seconds": "seconds until the first message of an MLLP connection must begin",

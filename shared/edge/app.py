@@ -32,9 +32,11 @@ from shared.path.inbound.redrive import NotUnreadable, Quarantine, redrive
 from shared.path.service import PATIENT
 from shared.platform import db, log
 from shared.platform.build import VERSION
+from shared.platform.settings import LOOPBACK
 
 _MADE_AT = datetime(2026, 11, 24, tzinfo=UTC)
 """When this version's CapabilityStatement was made."""
+_FOR_MACHINES = ("/health/", "/metrics")
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _STORED_AS_RECEIVED = (
     "Resources of types not listed here are stored as received, decide nothing and can be read: those submitted with a"
@@ -66,7 +68,21 @@ def build(dependencies: EdgeDependencies) -> Starlette:
         *dependencies.more,
     ]
     handlers = {HttpRefusal: _refused, HTTPException: _http_error}
-    return Starlette(routes=served, exception_handlers=handlers, middleware=[Middleware(_last_resort)])
+    middleware = [Middleware(_last_resort), *([] if dependencies.public_url else [Middleware(_loopback_only)])]
+    return Starlette(routes=served, exception_handlers=handlers, middleware=middleware)
+
+
+def _loopback_only(app: ASGIApp) -> ASGIApp:
+    """Who asks for another host was led here by somebody else's name, and would follow links to it."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if Request(scope).url.hostname in LOOPBACK or scope["path"].startswith(_FOR_MACHINES):
+            await app(scope, receive, send)
+            return
+        issue = Issue("error", "security", (), "Host must be loopback; IOP_PUBLIC_URL names another address.")
+        await answer(outcome([issue]), 421)(scope, receive, send)
+
+    return call
 
 
 def _last_resort(app: ASGIApp) -> ASGIApp:
@@ -109,7 +125,9 @@ def statement(name: str, edge: Edge, base: str) -> MutableJson:
 
 def _metadata(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
-        return answer(statement(dependencies.inbox.service.name, dependencies.submissions.edge, base_of(request)))
+        return answer(
+            statement(dependencies.inbox.service.name, dependencies.submissions.edge, base_of(dependencies, request))
+        )
 
     return handle
 

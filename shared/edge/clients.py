@@ -20,6 +20,11 @@ from shared.platform.clock import machine_now, ticks
 _BEARER = {"WWW_Authenticate": "Bearer"}
 _LEEWAY_SECONDS = 10
 _JWKS_SECONDS = 300.0
+OWN_SCOPES = frozenset({"iop-parked"})
+"""What is no resource of FHIR: `system/*` never covers it."""
+TOKEN_SECONDS_MOST = 3600
+TYPES = frozenset({"JWT", "AT+JWT"})
+"""What a token may say it is, in any case; one may leave it out. An id token or an assertion is no access token."""
 _SCOPE = re.compile(r"system/(\*|[A-Za-z][A-Za-z-]*)\.([cruds]+)")
 
 
@@ -48,7 +53,8 @@ class Caller:
 
     def require(self, type_: str, interaction: str) -> None:
         """Refuse (403) what the token does not allow; `interaction` is one of c, r, u, d, s."""
-        if not any(kind in ("*", type_) and interaction in allowed for kind, allowed in self.scopes):
+        wanted = (type_,) if type_ in OWN_SCOPES else ("*", type_)
+        if not any(kind in wanted and interaction in allowed for kind, allowed in self.scopes):
             raise refuse(403, "forbidden", "", f"The token lacks the scope system/{type_}.{interaction}.")
 
 
@@ -102,11 +108,12 @@ class TokenVerifier:
     async def _claims(self, token: str) -> Json:
         for fresh in (False, True):
             try:
-                return dict(
-                    jwt.decode(token, await self._key_set(fresh), algorithms=["ES256", "RS256", "ES384"]).claims
-                )
+                decoded = jwt.decode(token, await self._key_set(fresh), algorithms=["ES256", "RS256", "ES384"])
             except (JoseError, ValueError):
                 continue
+            if str(decoded.header.get("typ", "JWT")).upper().removeprefix("APPLICATION/") not in TYPES:
+                raise refuse(401, "login", "", "The token must be an access token: its typ JWT or at+jwt.", **_BEARER)
+            return dict(decoded.claims)
         raise refuse(401, "login", "", "The token must be signed by the issuer.", **_BEARER)
 
     async def _key_set(self, fresh: bool) -> KeySet:
@@ -126,6 +133,8 @@ def _valid_until(claims: Json, now: float) -> float:
     expires, begins = claims.get("exp"), claims.get("nbf", 0)
     if not isinstance(expires, int | float) or expires + _LEEWAY_SECONDS <= now:
         raise refuse(401, "login", "", "The token has expired.", **_BEARER)
+    if expires > now + TOKEN_SECONDS_MOST + _LEEWAY_SECONDS:
+        raise refuse(401, "login", "", "The token must expire within an hour.", **_BEARER)
     if not isinstance(begins, int | float) or begins - _LEEWAY_SECONDS > now:
         raise refuse(401, "login", "", "The token is not valid yet.", **_BEARER)
     return float(expires)

@@ -52,6 +52,7 @@ class EdgeDependencies:
     ready: Health
     limits: Limits = field(default_factory=Limits)
     more: Sequence[BaseRoute] = ()
+    public_url: str = ""
 
 
 def answer(resource: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -93,7 +94,8 @@ async def search_parameters(dependencies: EdgeDependencies, request: Request) ->
     parameters = list(request.query_params.multi_items())
     if request.method == "POST":
         _require_content(request, (FORM,))
-        parameters += await _form(request, dependencies.limits)
+        # The address comes last: its _offset is the one of a `next`, to which the same form is posted.
+        parameters = [*await _form(request, dependencies.limits), *parameters]
         require_presentable(parameters)
     if len(parameters) > PARAMETERS_MOST:
         raise _too_many_parameters()
@@ -145,8 +147,9 @@ def version_headers(resource: Json) -> dict[str, str]:
     return {"ETag": fhir.etag(resource["meta"]["versionId"]), "Last-Modified": format_datetime(updated, usegmt=True)}
 
 
-def base_of(request: Request) -> str:
-    return f"{request.url.scheme}://{request.url.netloc}/fhir"
+def base_of(dependencies: EdgeDependencies, request: Request) -> str:
+    """The address of the FHIR base in links: the public one, else the one on loopback that was asked."""
+    return f"{dependencies.public_url or f'{request.url.scheme}://{request.url.netloc}'}/fhir"
 
 
 def _require_content(request: Request, types: Sequence[str]) -> None:

@@ -91,7 +91,7 @@ async def _single(
         Submission("single", (entry,), cause, repeatable, digest_of(body)), caller
     )
     (answered,) = done.answered
-    headers = {"Location": f"{base_of(request)}/{answered.location}"}
+    headers = {"Location": f"{base_of(dependencies, request)}/{answered.location}"}
     if answered.version:
         headers["ETag"] = fhir.etag(answered.version)
     if done.incomplete:
@@ -139,6 +139,9 @@ def read(dependencies: EdgeDependencies) -> Handler:
 
 
 def search(dependencies: EdgeDependencies) -> Handler:
+    """A page of a search. The links of a posted one hold what stood in the address, never its form: the same form is
+    posted to `next` again."""
+
     async def handle(request: Request) -> Response:
         caller = await caller_of(dependencies, request)
         kind = request.path_params["type"]
@@ -146,9 +149,10 @@ def search(dependencies: EdgeDependencies) -> Handler:
         caller.require(kind, "s")
         parameters = await search_parameters(dependencies, request)
         found, total, following = await dependencies.reader.search(kind, parameters, caller)
-        own = f"{base_of(request)}/{kind}"
-        again = [(name, value) for name, value in parameters if name != "_offset"]
-        page = answer(fhir.searchset(found, total, _url(own, parameters), _next(own, again, following)))
+        own = f"{base_of(dependencies, request)}/{kind}{'/_search' if request.method == 'POST' else ''}"
+        shown = request.query_params.multi_items()
+        again = [(name, value) for name, value in shown if name != "_offset"]
+        page = answer(fhir.searchset(found, total, _url(own, shown), _next(own, again, following)))
         return presented(page, parameters)
 
     return handle

@@ -14,7 +14,7 @@ from shared.rules.staff import Member, Staff, require_distinct
 
 T = TypeVar("T")
 _OF_ALL_SERVICES = ("timezone", "ahead_minutes", "escalation")
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class ConfigurationError(Exception):
@@ -30,6 +30,7 @@ class Process(BaseSettings):
     kafka_bootstrap: str
     host: str = "127.0.0.1"
     http_port: int = 0
+    public_url: str = ""
     mllp_port: int = 0
     mllp_lines: int = 512
     mllp_lines_a_client: int = 64
@@ -119,6 +120,6 @@ def require_url(text: str, place: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)):
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)):
         raise ConfigurationError(f"{place}: must be https://host[:port]/path, or http:// on loopback.")
     return text

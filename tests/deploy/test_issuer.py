@@ -149,6 +149,9 @@ def test_a_token_with_no_scope_left_is_refused(here: tuple[Issuer, Path]) -> Non
         ("system/Patient.cu", "system/Patient.rs", ()),
         ("system/Patient.cu", "system/Task.cu", ()),
         ("system/Patient.cu", "patient/Patient.cu", ()),
+        ("system/*.cruds", "system/iop-parked.u", ()),
+        ("system/iop-parked.ru", "system/*.cruds", ()),
+        ("system/iop-parked.ru", "system/iop-parked.u", ("system/iop-parked.u",)),
         ("system/Patient.cu", "system/Patient.write", ()),
     ],
 )

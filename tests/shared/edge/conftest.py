@@ -35,7 +35,7 @@ class Issuer:
     url: str
     key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", auto_kid=True))
 
-    def token(self, **claims: Any) -> str:
+    def token(self, typ: str | None = None, **claims: Any) -> str:
         claims = {
             "iss": self.url,
             "sub": "ehr",
@@ -44,7 +44,8 @@ class Issuer:
             "scope": "system/*.cruds",
             "program": "demo",
         } | claims
-        return jwt.encode({"alg": "ES256", "kid": self.key.kid}, claims, self.key, algorithms=["ES256"])
+        header = {"alg": "ES256", "kid": self.key.kid} | ({"typ": typ} if typ else {})
+        return jwt.encode(header, claims, self.key, algorithms=["ES256"])
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Counter:
     intake: ServiceOnPostgres
     issuer: Issuer
     http: httpx.AsyncClient
+    dependencies: EdgeDependencies
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.issuer.token()}"} | more.pop("headers", {})
@@ -93,5 +95,5 @@ async def counter(start_service: StartService, issuer: Issuer) -> AsyncIterator[
         intake.running.submissions, token_verifier, intake.reader, intake.inbox, issuer.url, ready=broken
     )
     transport = httpx.ASGITransport(build(dependencies))
-    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
-        yield Counter(intake, issuer, http)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        yield Counter(intake, issuer, http, dependencies)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from joserfc.jwk import ECKey
 
 from shared.platform.clock import machine_now
@@ -15,6 +16,9 @@ async def test_a_token_that_is_not_for_here_and_now_names_nobody(counter: Counte
     wrong: tuple[dict[str, Any], ...] = (
         {"exp": NOW - 60},
         {"exp": None},
+        {"exp": NOW + 3 * 3600},
+        {"typ": "id+jwt"},
+        {"typ": "JWS"},
         {"exp": str(NOW + 600)},
         {"nbf": NOW + 600},
         {"nbf": "soon"},
@@ -33,6 +37,10 @@ async def test_a_token_for_here_and_now_is_heeded(counter: Counter) -> None:
         {},
         {"aud": ["another-hub", "iop-hub"]},
         {"nbf": NOW - 5},
+        {"exp": NOW + 3500},
+        {"typ": "JWT"},
+        {"typ": "at+jwt"},
+        {"typ": "application/at+JWT"},
         {"scope": "system/Task.s"},
     )
     assert [each for each in right if await status(counter, **each) != 200] == []
@@ -41,6 +49,12 @@ async def test_a_token_for_here_and_now_is_heeded(counter: Counter) -> None:
 async def test_a_scope_is_needed_as_it_is_written(counter: Counter) -> None:
     lacking = ("", "system/Task.r", "system/Patient.s", "patient/*.cruds", "system/Task.s?owner=1")
     assert [each for each in lacking if await status(counter, scope=each) != 403] == []
+
+
+@pytest.mark.parametrize(("scope", "status"), [("system/*.cruds", 403), ("system/iop-parked.u", 400)])
+async def test_the_hubs_own_scopes_are_never_covered_by_all(counter: Counter, scope: str, status: int) -> None:
+    headers = {"Authorization": f"Bearer {counter.issuer.token(scope=scope)}"}
+    assert (await counter.ask("POST", "/admin/redrive", headers=headers)).status_code == status
 
 
 async def status(counter: Counter, **claims: Any) -> int:

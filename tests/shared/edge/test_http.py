@@ -4,11 +4,14 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from starlette.requests import Request
 
+from shared.edge.app import build
 from shared.edge.body import read_body
 from shared.edge.http import FHIR_JSON
 from shared.edge.outcome import HttpRefusal
@@ -191,7 +194,8 @@ async def test_the_location_of_what_was_created_can_be_read_while_it_is_current(
     assert (created.status_code, created.headers["ETag"]) == (200, 'W/"1"')
     assert created.headers["Last-Modified"].endswith("GMT")
     name = location.partition("/_history")[0]
-    await counter.ask("PUT", name, json=created.json(), headers={"Content-Type": FHIR_JSON})
+    amended = {**created.json(), "status": "amended"}
+    await counter.ask("PUT", name, json=amended, headers={"Content-Type": FHIR_JSON})
     assert (await counter.ask("GET", location)).status_code == 404
     assert (await counter.ask("GET", f"{name}/_history/2")).status_code == 200
 
@@ -247,6 +251,28 @@ async def test_what_nobody_foresaw_is_answered_without_any_of_it(counter: Counte
     assert "Robin" not in answer.text
 
 
+# Under which name
+
+
+async def test_another_host_than_loopback_is_refused_but_for_machines(counter: Counter) -> None:
+    hosts = {"127.0.0.1": 200, "localhost:8101": 200, "[::1]": 200, "evil.example": 421, "127.0.0.1.evil.example": 421}
+    for host, status in hosts.items():
+        answer = await counter.ask("GET", "/fhir/metadata", headers={"Host": host})
+        assert (answer.status_code, "evil" in answer.text) == (status, False), host
+        assert (await counter.http.get("/health/live", headers={"Host": host})).status_code == 200
+        assert (await counter.http.get("/metrics", headers={"Host": host})).status_code == 200
+
+
+async def test_the_public_address_stands_in_every_link_whatever_host_was_asked(counter: Counter) -> None:
+    transport = httpx.ASGITransport(build(replace(counter.dependencies, public_url="https://hub.example/iop")))
+    async with httpx.AsyncClient(transport=transport, base_url="http://10.1.2.3:8101") as http:
+        headers = {"Authorization": f"Bearer {counter.issuer.token()}"}
+        statement = (await http.get("/fhir/metadata")).json()
+        page = (await http.get("/fhir/Task?_count=1", headers=headers)).json()
+    assert statement["implementation"]["url"] == "https://hub.example/iop/fhir"
+    assert page["link"][0]["url"] == "https://hub.example/iop/fhir/Task?_count=1"
+
+
 # Searching by POST
 
 
@@ -258,8 +284,19 @@ async def test_a_search_is_posted_as_a_form(counter: Counter) -> None:
     )
     (found,) = answer.json()["entry"]
     assert found["resource"]["for"]["reference"] == f"Patient/{patient}"
-    link = answer.json()["link"][0]["url"]
-    assert (await counter.ask("GET", link)).json()["total"] == 1
+    assert [each["url"] for each in answer.json()["link"]] == ["http://127.0.0.1/fhir/Task/_search?status=requested"]
+
+
+async def test_a_posted_search_pages_without_its_values_in_an_address(counter: Counter) -> None:
+    """An address stands in every log on the way; the form is posted again to `next`."""
+    patient, headers = await admitted(counter), {"Content-Type": FORM}
+    form, path, seen = f"patient={patient}&_count=2", "/fhir/Observation/_search", list[str]()
+    while path:
+        page = (await counter.ask("POST", path, content=form, headers=headers)).json()
+        assert patient not in str(page["link"])
+        seen += [each["resource"]["id"] for each in page["entry"]]
+        path = next((each["url"] for each in page["link"] if each["relation"] == "next"), "")
+    assert len(seen) == len(set(seen)) == page["total"] > 2
 
 
 async def test_an_observation_is_found_by_its_identifier_in_the_address_and_in_a_form(counter: Counter) -> None:
@@ -271,7 +308,6 @@ async def test_an_observation_is_found_by_its_identifier_in_the_address_and_in_a
         await counter.ask("POST", "/fhir/Observation/_search", content=asked, headers={"Content-Type": FORM}),
     ]
     assert [each.json()["total"] for each in answers] == [1, 1]
-    assert (await counter.ask("GET", answers[1].json()["link"][0]["url"])).json()["total"] == 1
 
 
 async def test_a_day_that_is_searched_is_the_programs_day(counter: Counter) -> None:
