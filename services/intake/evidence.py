@@ -20,7 +20,8 @@ SAFETY_PIECES_MOST = 8
 """Pieces of one safety instrument that a state holds."""
 PIECES_MOST = 3
 """Pieces of any other code."""
-ALL_PIECES_MOST = 96
+ALL_PIECES_MOST = 80
+"""Of all codes together: enough for a yes to every question that can be asked."""
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
@@ -137,20 +138,20 @@ def _fits(evidence: Evidence) -> bool:
 
 
 class _Ranked(NamedTuple):
-    order: tuple[int, bool, int, str, int]
+    order: tuple[int, bool, bool, int, str, int]
     code: str
     piece: Piece
 
 
 def _ranked(code: str, pieces: Sequence[Piece]) -> list[_Ranked]:
     """Each with its place among those of its band, newest first: first places go before second ones, and in the same
-    place what stands before what was ended, the graver before the milder."""
+    place what stands before what was ended, safety before the rest, the graver before the milder."""
     seen: dict[tuple[bool, int], int] = {}
     ranked = []
     for place, piece in enumerate(pieces):
         of_band = (piece.ended, band(code, piece.value))
         rank = seen[of_band] = seen.get(of_band, -1) + 1
-        ranked.append(_Ranked((rank, piece.ended, -of_band[1], code, place), code, piece))
+        ranked.append(_Ranked((rank, piece.ended, code not in SAFETY_CODES, -of_band[1], code, place), code, piece))
     return ranked
 
 

@@ -186,6 +186,12 @@ def test_what_is_remembered_stays_within_its_limits(reported: list[ReportedFindi
     assert all(len(pieces) <= max(PIECES_MOST, SAFETY_PIECES_MOST) for pieces in evidence.values())
 
 
+def test_a_yes_to_every_question_is_remembered() -> None:
+    every = [answer(code, 40 if code in TABLE.evidence.scores else 1, source=f"Observation/{code}") for code in CODES]
+    flood = [answer("cows", 30, MONDAY + HOUR * number, f"Observation/{number}") for number in range(99)]
+    assert set(merged({}, [*flood, *every])) == set(CODES)
+
+
 PROGRAMS = [
     SETTINGS,
     intake_settings(partner_prescriber="harbor-clinic", attests=("block-grant",)),

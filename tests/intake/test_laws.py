@@ -17,7 +17,7 @@ from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation, Signal
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.escalation import SIGNALS_MOST
-from tests.intake.given import IOP_NEEDS, MONDAY, PATIENT, assessment, escalated, found, referral
+from tests.intake.given import IOP_NEEDS, MONDAY, PATIENT, assessment, escalated, found, referral, stated
 from tests.intake.story import Story, admitted
 from tests.laws import examples
 
@@ -209,6 +209,25 @@ def test_the_worst_realistic_state_fits() -> None:
         assessment(IOP_NEEDS, *every, *scores),
         referral(),
     )
+    assert len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST
+
+
+def test_four_whole_assessments_by_four_people_fit() -> None:
+    """Each answers a third of all questions with yes, and scores everything."""
+    story = Story()
+    medications = tuple(
+        w.Prescribed(str(uuid5(UUID(PATIENT), str(each))), "1819000", MONDAY.date(), MONDAY.date(), "sublingual")
+        for each in range(MEDICATIONS_MOST)
+    )
+    story.and_then(w.RecordMedications(medications=medications), referral())
+    asked = [*sorted(TABLE.facts())[::3], *(f"{score}=9" for score in TABLE.evidence.scores)]
+    for hour in range(4):
+        at = MONDAY - timedelta(hours=hour)
+        answers = tuple(
+            msgspec.structs.replace(each, evidence=f"Observation/{uuid5(UUID(PATIENT), f'{each.code}{hour}')}")
+            for each in found(*asked, at=at)
+        )
+        story.and_then(w.RecordAssessment(needs=stated(IOP_NEEDS, at), findings=answers))
     assert len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST
 
 

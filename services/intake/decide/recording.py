@@ -226,7 +226,7 @@ def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     emitted = withdraw(state.review_of("R0"), "needs-arrived", moment)
     if not _is_as_found(state.recommended, found):
         emitted += withdraw_recommendation(state, "newer-assessment", moment)
-        emitted.append(_recommendation(state.referral, found, found.level, moment, _expires_at(state, moment)))
+        emitted.append(_recommendation(state.referral, found, found.level, moment, _expires_at(state, found, moment)))
     return [
         *emitted,
         *_ask_for_reviews(state, state.referral, found, moment),
@@ -244,11 +244,13 @@ def _is_as_found(known: Recommended | None, found: Recommendation) -> bool:
     )
 
 
-def _expires_at(state: State, moment: Moment[Settings]) -> datetime | None:
-    """From when the first need is too old (R0), None where one is already: then another rule placed the patient."""
-    oldest = min((each.at for each in known_of(state, moment).needs), default=moment.now)
-    at = oldest + timedelta(days=moment.settings.assessment_days, seconds=1)
-    return at if at > moment.now else None
+def _expires_at(state: State, found: Recommendation, moment: Moment[Settings]) -> datetime | None:
+    """From when the first need is too old (R0); None where R0 holds already: then a safety rule placed the patient, and
+    no need that grows old changes it."""
+    if found.missing:
+        return None
+    oldest = min(each.at for each in known_of(state, moment).needs)
+    return oldest + timedelta(days=moment.settings.assessment_days, seconds=1)
 
 
 def _recommendation(

@@ -208,3 +208,12 @@ def end_evidence(story: Story, reason: w.EndReason) -> w.EndEvidence:
 
 def answer(code: str, source: str, hours: int = 0) -> w.ReportedFinding:
     return w.ReportedFinding(code, 1, MONDAY + timedelta(hours=hours), f"Observation/{source}")
+
+
+def test_a_level_of_safety_without_needs_waits_for_no_need_to_grow_old() -> None:
+    """A deadline that doesn't move would be asked again for ever."""
+    story = given(w.ReportFindings(findings=found("current-overdose", at=MONDAY + timedelta(hours=1))), referral())
+    assert story.state.recommended is not None
+    assert (story.state.recommended.level, story.state.recommended.expires_at) == ("4", None)
+    partly = given(assessment({"withdrawal": "none"}, "current-overdose"), referral())
+    assert partly.state.recommended is not None and partly.state.recommended.expires_at is None
