@@ -34,6 +34,7 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
     """The referral that waits for a placement; what is emitted about it is named after its id."""
 
     id: str
+    task_id: str
 
     @property
     def review_id(self) -> str:
@@ -82,6 +83,7 @@ Waiting = Recommended | Review
 class Episode(msgspec.Struct, frozen=True, array_like=True):
     id: str
     admitted_at: datetime
+    plan_id: str = ""
 
 
 class Death(msgspec.Struct, frozen=True, array_like=True):
@@ -128,7 +130,8 @@ def _with_retention(stored: Any) -> Any:
 def _with_sources(stored: Any) -> Any:
     """Version 3 remembers of which source each answer is; of those before nobody remembers it. It adds the death of the
     patient (none was reported before), and clocks, for what waited without one: they have run out."""
-    needs, findings, medications, referral, recommended, reviews, *others = stored
+    needs, findings, medications, referral, recommended, reviews, episode, *others = stored
+    referral = referral and [*referral, name_id(referral[0], "task")]
     evidence: dict[str, list[Any]] = {}
     for minute, values in findings:
         for code, value in values.items():
@@ -137,7 +140,7 @@ def _with_sources(stored: Any) -> Any:
         ids = (name_id(referral[0], each) for each in ("recommendation", "sign"))
         recommended = [*recommended, *ids, _LONG_AGO, None]
     clocked = [[*each, None, _LONG_AGO] for each in reviews]
-    return [needs, evidence, medications, referral, recommended, clocked, *others, None]
+    return [needs, evidence, medications, referral, recommended, clocked, episode and [*episode, ""], *others, None]
 
 
 _LONG_AGO = "2025-01-01T00:00:00Z"
@@ -153,7 +156,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case _ if isinstance(event, messages.AboutEvidence):
             return assessed(state, event)
         case messages.ReceiveReferral() if state.referral is None and state.episode is None:
-            return change(state, referral=Referral(event.referral_id), closed_at=None)
+            return change(state, referral=Referral(event.referral_id, event.task_id), closed_at=None)
         case messages.RevokeReferral() if state.referral is not None and state.referral.id == event.referral_id:
             return change(state, referral=None, closed_at=event.at)
         case messages.RecordMedications():
@@ -165,7 +168,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.DeathWithdrawn():
             return change(state, death=None)
         case messages.EpisodeAdmitted():
-            return change(_placed(state), episode=Episode(event.episode_id, event.admitted_at))
+            return change(_placed(state), episode=Episode(event.episode_id, event.admitted_at, event.plan_id))
         case messages.EpisodeDeclined():
             return change(_placed(state), closed_at=event.declined_at)
         case messages.EpisodeDischarged():

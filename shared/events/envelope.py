@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from hashlib import sha1
-from typing import NewType
+from typing import ClassVar, NewType
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,9 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened in the clinic, in the past tense. It never names the patient: its envelope does."""
+
+    amends: ClassVar[frozenset[str]] = frozenset()
+    """Types of which it says only what changed: in the read model what was said before stays beside it."""
 
     def write(self, patient: str) -> list[Resource]:
         """The FHIR resources that say it, focus first. An event that is about no resource writes none."""

@@ -156,9 +156,15 @@ EXAMPLES: tuple[Event, ...] = (
         flags=("moud", "opioid-history"),
         template=(intake.TemplateSlot("group", 0, "09:00", 180), intake.TemplateSlot("family", 3, "17:30", 60, 2)),
         admitted_at=MONDAY,
+        referral_task_id=named("referral-task"),
     ),
     intake.EpisodeDeclined(
-        episode_id=named("episode"), referral_id=named("referral"), level="3.7", rules=("R2",), declined_at=MONDAY
+        episode_id=named("episode"),
+        referral_id=named("referral"),
+        level="3.7",
+        rules=("R2",),
+        declined_at=MONDAY,
+        referral_task_id=named("referral-task"),
     ),
     intake.EpisodeDischarged(
         episode_id=named("episode"),
@@ -166,6 +172,7 @@ EXAMPLES: tuple[Event, ...] = (
         disposition="completed",
         admitted_at=MONDAY,
         discharged_at=NEXT_MONDAY,
+        plan_id=named("plan"),
     ),
     intake.MedicationsRecorded(
         list_id=named("list"),

@@ -116,6 +116,50 @@ async def test_an_update_of_a_referral_that_was_placed_is_no_second_one(intake: 
     assert await intake.emitted() == emitted
 
 
+async def test_what_was_said_of_a_resource_stays_when_its_status_changes(intake: ServiceOnPostgres) -> None:
+    episode = await admit(intake)
+    signed = await intake.task("sign-placement")
+    assert signed["restriction"]["period"]["end"] and signed["authoredOn"]
+    (order,) = [each for each in await intake.found("ServiceRequest") if each["intent"] == "order"]
+    assert (order["status"], order["code"]["coding"][0]["code"]) == ("completed", "H0015")
+    assert (await intake.task("referral"))["status"] == "completed"
+    await intake.put({**order, "status": "active"})
+    await intake.submit(bundles.discharge(episode, "completed", MONDAY))
+    (ended,) = await intake.found("EpisodeOfCare")
+    assert (ended["status"], ended["type"][0]["coding"][0]["code"]) == ("finished", "2.1")
+    (plan,) = await intake.found("CarePlan")
+    assert (plan["status"], len(plan["activity"])) == ("completed", 5)
+    assert (await intake.emitted()).count("ReferralReceived") == 1
+
+
+async def test_a_review_that_is_withdrawn_still_says_what_was_asked_and_until_when(intake: ServiceOnPostgres) -> None:
+    await intake.submit(bundles.intake("0001", needs={}))
+    who = {"type": "Patient", "identifier": {"system": MRN_SYSTEM, "value": "0001"}}
+    later = [{**bundles.need("", name, level), "subject": who} for name, level in IOP_NEEDS.items()]
+    await intake.submit(bundles.transaction(*later))
+    review = await intake.task("review-placement")
+    assert (review["status"], review["reasonCode"]["coding"][0]["code"]) == ("cancelled", "R0")
+    assert review["restriction"]["period"]["end"] and review["input"] and review["focus"]
+
+
+async def test_a_signature_names_the_version_it_read_and_of_a_withdrawn_one_learns_what_changed(
+    intake: ServiceOnPostgres,
+) -> None:
+    await intake.submit(bundles.intake("0001"))
+    task = await intake.task("sign-placement")
+    with pytest.raises(HttpRefusal) as refused:
+        await intake.put({**bundles.signed(task), "focus": task["focus"]})
+    assert (refused.value.status, refused.value.issues[0].code) == (428, "required")
+    who = {"type": "Patient", "identifier": {"system": MRN_SYSTEM, "value": "0001"}}
+    newer = {**bundles.need("", "substance-use-risk", "2.5"), "subject": who}
+    await intake.submit(
+        bundles.transaction({**newer, "effectiveDateTime": (MONDAY + timedelta(minutes=1)).isoformat()})
+    )
+    with pytest.raises(HttpRefusal) as refused:
+        await intake.put(bundles.signed(task))
+    assert refused.value.status == 409 and "newer assessment" in refused.value.issues[0].diagnostics
+
+
 async def test_a_draft_is_a_referral_once_it_is_active(intake: ServiceOnPostgres) -> None:
     bundle = bundles.intake("0001")
     bundle["entry"][-1]["resource"]["status"] = "draft"

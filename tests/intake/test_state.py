@@ -27,7 +27,9 @@ def test_a_placement_that_waits_is_read_from_version_1_and_stored_as_today() -> 
         name: getattr(state.recommended, name) for name in ("recommendation_id", "task_id", "remind_at", "expires_at")
     }
     recommended = msgspec.structs.replace(today.recommended, **clocks)
-    assert state == msgspec.structs.replace(today, needs=needs, evidence=state.evidence, recommended=recommended)
+    as_today = {"needs": needs, "evidence": state.evidence, "recommended": recommended, "referral": state.referral}
+    assert state == msgspec.structs.replace(today, **as_today)
+    assert state.referral is not None and today.referral is not None and state.referral.id == today.referral.id
     assert {code: pieces[0].value for code, pieces in state.evidence.items()} == {"safe-housing": 1, "under-18": 0}
     assert msgspec.json.encode(state) == (STORED / f"v{VERSION}-referred.json").read_bytes().strip()
 

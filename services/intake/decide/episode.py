@@ -23,6 +23,7 @@ def admitted(state: State, referral: Referral, level: str, moment: Moment[Settin
         flags=chosen,
         template=schedule.template(chosen, moment.settings),
         admitted_at=moment.now,
+        referral_task_id=referral.task_id,
     )
     # Testing grades on admission: that there is no list must reach it before, too.
     unknown = [medications_event((), moment)] if state.medications is None else []
@@ -38,6 +39,7 @@ def declined(state: State, referral: Referral, level: str, moment: Moment[Settin
         level=level,
         rules=rules,
         declined_at=moment.now,
+        referral_task_id=referral.task_id,
     )
     return [decline, messages.RetentionBegan(retention_days=moment.settings.retention_days)]
 
@@ -57,6 +59,7 @@ def discharged(state: State, command: messages.Discharge, moment: Moment[Setting
         disposition=command.disposition,
         admitted_at=episode.admitted_at,
         discharged_at=command.at,
+        plan_id=episode.plan_id,
     )
     withdrawn = [event for each in state.reviews for event in withdraw(each, "episode-discharged", moment)]
     return [

@@ -152,7 +152,10 @@ def receive_referral(
             )
         review_id = name_id(command.referral_id, "review:second")
         hours = moment.settings.review_hours
-        return [received, ask_for_review(review_id, SECOND, Referral(command.referral_id), moment, hours)]
+        return [
+            received,
+            ask_for_review(review_id, SECOND, Referral(command.referral_id, command.task_id), moment, hours),
+        ]
     return [received, *place(evolve(state, command), moment)]
 
 

@@ -26,6 +26,8 @@ from shared.events import codes
 from shared.events.envelope import Command, name_id
 
 _ORDERED = frozenset({"order", "original-order", "filler-order", "instance-order", "reflex-order"})
+_PLACED = frozenset({"active", "completed"})
+"""Of a referral that came before: it waits, or the hub has said that its placement is decided."""
 _TAKEN_BACK = {"revoked": "referral-revoked", "entered-in-error": "referral-in-error"}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,63}")
 """A level or a reason as the topics may carry it; a FHIR code may be a whole sentence."""
@@ -40,7 +42,7 @@ def referral(
     """
     request = entry.resource
     before = context.stored.get((entry.type, str(entry.id)))
-    was_one = before is not None and is_referral(before.body, context)
+    was_one = before is not None and before.body["status"] in _PLACED and _asks_here(before.body, context)
     if was_one and request["status"] in _TAKEN_BACK:
         reason = _TAKEN_BACK[request["status"]]
         return (RevokeReferral(referral_id=str(entry.id), reason=reason, at=context.now),)
@@ -65,8 +67,12 @@ def referral(
 
 def is_referral(request: Json, context: Context) -> bool:
     """An active order of what this program gives, or that names this program: an EHR orders much else."""
+    return request["status"] == "active" and _asks_here(request, context)
+
+
+def _asks_here(request: Json, context: Context) -> bool:
     settings = context.settings
-    if request["status"] != "active" or request["intent"] not in _ORDERED:
+    if request["intent"] not in _ORDERED:
         return False
     asked = {f"{each.get('system')}|{each.get('code')}" for each in _codings(request)}
     named = (each.get("identifier", {}) for each in request.get("performer", ()))

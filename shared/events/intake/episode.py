@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 
@@ -33,6 +34,9 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
     flags: tuple[str, ...]
     template: tuple[TemplateSlot, ...]
     admitted_at: datetime
+    referral_task_id: str = ""
+
+    amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
 
     def write(self, patient: str) -> list[Resource]:
         subject = fhir.reference("Patient", patient)
@@ -62,7 +66,35 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
                     "activity": [_activity(slot) for slot in self.template],
                 }
             ),
+            *_concluded(self.referral_id, self.referral_task_id, "completed", self.admitted_at, subject),
         ]
+
+
+def _concluded(referral_id: str, task_id: str, status: str, at: datetime, subject: fhir.Element) -> list[Resource]:
+    """The referral and the Task that tracks it, once its placement was signed or declined."""
+    if not task_id:
+        return []
+    referral: Resource = {
+        "resourceType": "ServiceRequest",
+        "id": referral_id,
+        "status": "completed",
+        "intent": "order",
+        "subject": subject,
+    }
+    task: Resource = {
+        "resourceType": "Task",
+        "id": task_id,
+        "status": status,
+        "intent": "order",
+        "focus": fhir.reference("ServiceRequest", referral_id),
+        "for": subject,
+        "lastModified": at,
+    }
+    return [referral, task]
+
+
+def _task_of(resources: Sequence[Resource]) -> str:
+    return next((str(each["id"]) for each in fhir.of_type(resources, "Task")), "")
 
 
 def _activity(slot: TemplateSlot) -> fhir.Element:
@@ -108,6 +140,7 @@ def read_episode_admitted(resources: Sequence[Resource]) -> EpisodeAdmitted:
         flags=fhir.codes_of(flags),
         template=tuple(_slot(each) for each in plan.get("activity", ())),
         admitted_at=fhir.moment(episode["period"]["start"]),
+        referral_task_id=_task_of(resources),
     )
 
 
@@ -119,8 +152,12 @@ class EpisodeDeclined(Event, frozen=True, kw_only=True):
     level: str
     rules: tuple[str, ...]
     declined_at: datetime
+    referral_task_id: str = ""
+
+    amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
 
     def write(self, patient: str) -> list[Resource]:
+        subject = fhir.reference("Patient", patient)
         return [
             {
                 "resourceType": "EpisodeOfCare",
@@ -130,10 +167,11 @@ class EpisodeDeclined(Event, frozen=True, kw_only=True):
                     fhir.concept(codes.LEVEL, self.level),
                     *(fhir.concept(codes.RULE, each) for each in self.rules),
                 ],
-                "patient": fhir.reference("Patient", patient),
+                "patient": subject,
                 "period": {"end": self.declined_at},
                 "referralRequest": [fhir.reference("ServiceRequest", self.referral_id)],
-            }
+            },
+            *_concluded(self.referral_id, self.referral_task_id, "rejected", self.declined_at, subject),
         ]
 
 
@@ -145,9 +183,12 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
     disposition: str
     admitted_at: datetime
     discharged_at: datetime
+    plan_id: str = ""
+
+    amends: ClassVar[frozenset[str]] = frozenset({"EpisodeOfCare", "CarePlan"})
 
     def write(self, patient: str) -> list[Resource]:
-        subject = fhir.reference("Patient", patient)
+        subject, period = fhir.reference("Patient", patient), {"start": self.admitted_at, "end": self.discharged_at}
         disposition = {
             "coding": [
                 fhir.coding(codes.DISPOSITION, self.disposition),
@@ -160,7 +201,7 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
                 "id": self.episode_id,
                 "status": "finished",
                 "patient": subject,
-                "period": {"start": self.admitted_at, "end": self.discharged_at},
+                "period": period,
             },
             {
                 "resourceType": "Encounter",
@@ -169,10 +210,21 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
                 "class": fhir.coding(codes.ACT, "AMB"),
                 "subject": subject,
                 "episodeOfCare": [fhir.reference("EpisodeOfCare", self.episode_id)],
-                "period": {"start": self.admitted_at, "end": self.discharged_at},
+                "period": period,
                 "hospitalization": {"dischargeDisposition": disposition},
             },
+            *([self._ended_plan(subject, period)] if self.plan_id else []),
         ]
+
+    def _ended_plan(self, subject: fhir.Element, period: fhir.Element) -> Resource:
+        return {
+            "resourceType": "CarePlan",
+            "id": self.plan_id,
+            "status": "completed",
+            "intent": "plan",
+            "subject": subject,
+            "period": period,
+        }
 
 
 def read_episode_discharged(resources: Sequence[Resource]) -> EpisodeDischarged:
@@ -187,4 +239,5 @@ def read_episode_discharged(resources: Sequence[Resource]) -> EpisodeDischarged:
         disposition=disposition,
         admitted_at=fhir.moment(episode["period"]["start"]),
         discharged_at=fhir.moment(episode["period"]["end"]),
+        plan_id=next((str(each["id"]) for each in fhir.of_type(resources, "CarePlan")), ""),
     )

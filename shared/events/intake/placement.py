@@ -1,7 +1,7 @@
 """From referral to signature: what was referred, what the rules recommend, what a clinician signs or looks at again."""
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -127,6 +127,8 @@ class RecommendationWithdrawn(Event, frozen=True, kw_only=True):
     reason: str
     withdrawn_at: datetime
 
+    amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
+
     def write(self, patient: str) -> list[Resource]:
         subject = fhir.reference("Patient", patient)
         return [
@@ -163,6 +165,8 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
     signed_by: str
     signed_at: datetime
     client: str = ""
+
+    amends: ClassVar[frozenset[str]] = frozenset({"Task"})
 
     def write(self, patient: str) -> list[Resource]:
         output = [{"type": fhir.concept(codes.INPUT, "level"), "valueCodeableConcept": self._level()}]
@@ -237,6 +241,8 @@ class PlacementReviewWithdrawn(Event, frozen=True, kw_only=True):
     reason: str
     withdrawn_at: datetime
 
+    amends: ClassVar[frozenset[str]] = frozenset({"Task"})
+
     def write(self, patient: str) -> list[Resource]:
         return [
             _review(self.review_id, "cancelled", patient)
@@ -249,6 +255,8 @@ class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
     by: str
     completed_at: datetime
     client: str = ""
+
+    amends: ClassVar[frozenset[str]] = frozenset({"Task"})
 
     def write(self, patient: str) -> list[Resource]:
         return [

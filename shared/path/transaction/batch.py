@@ -89,8 +89,16 @@ class Batch:
         self.send(event, record, key, program)
         rows = [resources.emitted_row(each, encoded, program, key) for each, encoded in record.resources]
         for row in rows:
-            self.resources[program, row.type, row.id] = row
+            self._put(event, row)
         return [(row.type, row.id) for row in rows]
+
+    def _put(self, event: Event, row: ResourceRow) -> None:
+        name = (row.program, row.type, row.id)
+        if row.type in event.amends:
+            known = self.resources.get(name)
+            row = msgspec.structs.replace(row, amends=known is None or known.amends)
+            row = row if known is None else resources.amended(known.body, row)
+        self.resources[name] = row
 
     def send(self, event: Event, record: wire.Written, key: str | None, program: str) -> None:
         """To the lanes of its destinations alone. A key is a patient's id. Raises ValueError."""

@@ -54,6 +54,8 @@ class ResourceRow(msgspec.Struct, frozen=True):
     at: datetime | None
     sealed: bool
     body: str
+    amends: bool = False
+    """Whether what is stored of it stays, where this row doesn't say otherwise."""
 
 
 def accepted_row(resource: AcceptedResource, program: str, patient: str) -> ResourceRow:
@@ -74,6 +76,12 @@ def emitted_row(resource: Resource, encoded: bytes, program: str, patient: str) 
         sealed=False,
         body=encoded.decode(),
     )
+
+
+def amended(stored: str, row: ResourceRow) -> ResourceRow:
+    """The row whole: the elements of what is stored, each in its own digits, under those of the row."""
+    members = [msgspec.json.decode(each, type=dict[str, msgspec.Raw]) for each in (stored, row.body)]
+    return msgspec.structs.replace(row, body=msgspec.json.encode(members[0] | members[1]).decode())
 
 
 def clinical_time(resource: Mapping[str, object]) -> datetime | None:

@@ -124,6 +124,7 @@ async def store(
     connection: Connection, decider: Decider[Any], batch: Batch, now: datetime, listening_since: datetime
 ) -> dict[OfProgram, int]:
     """Write the batch. Returns the versions of the resources where a command's answer needs them."""
+    await _amend(connection, batch)
     states = _states(decider, batch)
     arguments = (
         decider.version,
@@ -144,6 +145,16 @@ async def store(
         await connection.execute(STORE, *arguments)
     await _store_parked(connection, batch, now)
     return {(row["program"], row["type"], row["id"]): row["version"] for row in written}
+
+
+async def _amend(connection: Connection, batch: Batch) -> None:
+    """Rows that say only what changed become whole. Their patient is locked: nobody else writes them meanwhile."""
+    partial = {name: row for name, row in batch.resources.items() if row.amends}
+    for program in {program for program, _, _ in partial}:
+        names = [(kind, identity) for of, kind, identity in partial if of == program]
+        for (kind, identity), stored in (await resources.stored(connection, program, names)).items():
+            name = (program, kind, identity)
+            batch.resources[name] = resources.amended(stored["body"], partial[name])
 
 
 async def _store_parked(connection: Connection, batch: Batch, now: datetime) -> None:
