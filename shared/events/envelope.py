@@ -62,3 +62,8 @@ def name_id(namespace: UUID | str, name: str | int) -> str:
     digest = sha1(space + str(name).encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+def unique_id(namespace: UUID, name: str) -> UUID:
+    """uuid5 itself: two of them are made for each event consumed, and the library's own takes half as long again."""
+    return UUID(bytes=sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()[:16], version=5)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.events import wire
-from shared.events.envelope import Envelope, Event, name_id
+from shared.events.envelope import Envelope, Event, unique_id
 from shared.path.service import Decider, Service
 from shared.path.transaction.delivery import Commanded, Delivery, Stale
 from shared.path.transaction.journal import JournalRow, delivery_kind
@@ -30,7 +30,7 @@ class Circumstances:
 
     def cause(self, delivery: Delivery, part: int | str = "") -> UUID:
         """Where ids come from: the delivery, and who decides it. Several services consume the same event."""
-        return UUID(name_id(delivery.id, f"{self.service.name}:{part}"))
+        return unique_id(delivery.id, f"{self.service.name}:{part}")
 
     def moment(self, delivery: Delivery, part: int | str = "") -> Moment[Any]:
         return Moment(
@@ -62,7 +62,6 @@ class Circumstances:
         self, delivery: Delivery, event: str, content: str, outcome: str, emitted: Sequence[UUID]
     ) -> JournalRow:
         return JournalRow(
-            kind=delivery.kind,
             key=delivery.key,
             program=delivery.program,
             cause=delivery.id,

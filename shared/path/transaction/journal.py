@@ -23,9 +23,9 @@ escalation. Any other is the code of a refusal."""
 
 
 class JournalRow(msgspec.Struct, frozen=True):
-    """One decision. `delivery` is consumed, commanded or internal; `content` its event or commands as JSON."""
+    """One decision about a key of its batch's kind. `delivery` is consumed, commanded or internal; `content` its event
+    or commands as JSON."""
 
-    kind: str
     key: str
     program: str
     cause: UUID

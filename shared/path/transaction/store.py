@@ -36,9 +36,7 @@ _OWN = """UPDATE state s SET program = u.program FROM unnest($2::text[], $3::tex
 _HOLD = """UPDATE state s SET due_at = u.due_at, hold = u.hold
     FROM unnest($2::text[], $3::timestamptz[], $4::text[]) AS u(key, due_at, hold)
     WHERE s.kind = $1 AND s.key = u.key"""
-_JOURNAL_COLUMNS = (
-    "kind", "key", "program", "cause", "producer", "delivery", "event", "content", "outcome", "settings",
-)  # fmt: skip
+_JOURNAL_COLUMNS = ("key", "program", "cause", "producer", "delivery", "event", "content", "outcome", "settings")
 
 
 def _arrays(first: int, *types: str) -> str:
@@ -46,21 +44,21 @@ def _arrays(first: int, *types: str) -> str:
     return ", ".join(f"${place}::{type_}[]" for place, type_ in enumerate(types, first))
 
 
-_JOURNAL_TYPES = ("text", "text", "text", "uuid", "text", "text", "text", "text", "text", "text", "text")
+_JOURNAL_TYPES = ("text", "text", "uuid", "text", "text", "text", "text", "text", "text", "text")
 # All that a batch leaves, in one round trip: a POST waits for those more than for the writing. Rows enter the outbox in
 # the order in which they were emitted, for a lane sends by id.
 STORE = f"""WITH
     states AS (UPDATE state s SET version = $1, body = u.body, due_at = u.due_at, hold = u.hold
         FROM unnest({_arrays(3, "text", "text", "timestamptz", "text")}) AS u(key, body, due_at, hold)
         WHERE s.kind = $2 AND s.key = u.key),
-    journal AS (INSERT INTO journal (now, listening_since, code, {", ".join(_JOURNAL_COLUMNS)}, emitted)
-        SELECT $7, $8, $9, {", ".join(f"u.{name}" for name in _JOURNAL_COLUMNS)}, u.emitted::uuid[]
+    journal AS (INSERT INTO journal (kind, now, listening_since, code, {", ".join(_JOURNAL_COLUMNS)}, emitted)
+        SELECT $2, $7, $8, $9, {", ".join(f"u.{name}" for name in _JOURNAL_COLUMNS)}, u.emitted::uuid[]
         FROM unnest({_arrays(10, *_JOURNAL_TYPES)}) AS u({", ".join(_JOURNAL_COLUMNS)}, emitted)),
     outbox AS (INSERT INTO outbox (lane, program, key, headers, body)
         SELECT u.lane, u.program, u.key, u.headers, u.body
-        FROM unnest({_arrays(21, "text", "text", "text", "text", "text")})
+        FROM unnest({_arrays(20, "text", "text", "text", "text", "text")})
             WITH ORDINALITY AS u(lane, program, key, headers, body, n) ORDER BY n)
-    {resources.UPSERT.format(now="$7", columns=_arrays(26, *resources.COLUMN_TYPES))}"""
+    {resources.UPSERT.format(now="$7", columns=_arrays(25, *resources.COLUMN_TYPES))}"""
 STORE_RETURNING = f"{STORE} {resources.RETURNING}"
 _PARK = """INSERT INTO parked (id, key_kind, key, program, class, place, kind, event, headers, content, at)
     SELECT u.id, u.key_kind, u.key, u.program, u.class, u.place, u.kind, u.event, u.headers, u.content, $11
