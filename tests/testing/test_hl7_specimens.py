@@ -38,12 +38,13 @@ def test_a_negative_confirmation_without_spm_of_the_same_collection_time_refutes
 
 
 def test_a_day_alone_joins_only_with_an_equal_number() -> None:
-    by_day = OTHER_NUMBER.replace("20250309083000-0400", "20250309")
+    screen, other = (each.replace("20250309083000-0400", "20250309") for each in (OBR, OTHER_NUMBER))
     story = in_treatment()
-    sent(story, OBR, SCREEN, SPM)
-    sent(story, by_day, CONFIRMATION)
+    sent(story, screen, SCREEN)
+    sent(story, other, CONFIRMATION)
+    sent(story, other.replace("|20250309|", "|202503090000|"), CONFIRMATION)
     assert story.escalations == {"unexpected-positive-opioid": 3}
-    sent(story, by_day.replace("F99^TOXLAB", "F7^TOXLAB"), CONFIRMATION)
+    sent(story, screen, CONFIRMATION)
     assert story.escalations == {}
 
 
