@@ -1,31 +1,10 @@
-"""The registered clients of clients.toml, and what of a requested scope each may have."""
+"""What of a requested scope a registered client may have."""
 
 import re
-import tomllib
-from pathlib import Path
-
-import msgspec
-
-from deploy.paths import REPOSITORY
 
 OWN_SCOPES = frozenset({"iop-parked"})
 """The hub's own, no resource of FHIR: asked for and registered by name, never by `system/*`."""
 SCOPE = re.compile(r"system/(\*|[A-Za-z-]+)\.(c?r?u?d?s?)")
-
-
-class ClientEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One client: its programs (the first is the default), scopes, public key, and how it names patients."""
-
-    programs: tuple[str, ...]
-    key: str
-    base_url: str
-    scopes: tuple[str, ...]
-    assigning_authorities: dict[str, str]
-
-
-def load(deploy: Path = REPOSITORY / "deploy") -> dict[str, ClientEntry]:
-    """Read clients.toml of a deploy folder, by client id."""
-    return msgspec.convert(tomllib.loads((deploy / "clients.toml").read_text())["client"], type=dict[str, ClientEntry])
 
 
 def granted(registered: tuple[str, ...], requested: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ address with a `jwks.json`.
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -27,9 +28,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deploy import clients, keys
+from deploy.processes import EXIT_CONFIGURATION
 from shared.edge import server
 from shared.edge.body import read_body
 from shared.edge.outcome import HttpRefusal
+from shared.platform import log
+from shared.platform.clients import RegisteredClient, registered
+from shared.platform.settings import ConfigurationError, configuration
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_ALGORITHMS = ("ES384", "RS384")  # what SMART asks every server to take
@@ -54,7 +59,7 @@ class Issuer:
 
     url: str
     audience: str
-    clients: Mapping[str, clients.ClientEntry]
+    clients: Mapping[str, RegisteredClient]
     public_keys: Mapping[str, KeySet]
     signing_key: ECKey
     now: Callable[[], float] = time.time
@@ -184,12 +189,12 @@ def _discovery(issuer: Issuer) -> dict[str, Any]:
 
 def load(url: str, audience: str, deploy: Path, folder: Path) -> Issuer:
     """An issuer from clients.toml and the folder of keys."""
-    registered = clients.load(deploy)
+    known = registered(deploy)
     return Issuer(
         url=url,
         audience=audience,
-        clients=registered,
-        public_keys={name: KeySet([keys.read(folder / client.key)]) for name, client in registered.items()},
+        clients=known,
+        public_keys={name: KeySet([keys.read(folder / client.key)]) for name, client in known.items()},
         signing_key=keys.read(folder / "issuer.private.json"),
     )
 
@@ -197,12 +202,18 @@ def load(url: str, audience: str, deploy: Path, folder: Path) -> Issuer:
 def main() -> None:
     """Serve until stopped; addresses and folders come from `IOP_...`."""
     environment = os.environ
-    issuer = load(
-        environment["IOP_ISSUER"],
-        environment["IOP_AUDIENCE"],
-        Path(environment["IOP_DEPLOY"]),
-        Path(environment["IOP_KEYS"]),
-    )
+    try:
+        with configuration("issuer"):
+            issuer = load(
+                environment["IOP_ISSUER"],
+                environment["IOP_AUDIENCE"],
+                Path(environment["IOP_DEPLOY"]),
+                Path(environment["IOP_KEYS"]),
+            )
+    except ConfigurationError as wrong:
+        log.configure("issuer")
+        log.get().error(str(wrong), error="ConfigurationError")
+        sys.exit(EXIT_CONFIGURATION)
     host, port = environment["IOP_HOST"], int(environment["IOP_HTTP_PORT"])
     uvicorn.Server(server.config(application(issuer), host, port)).run()
 

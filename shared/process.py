@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 
 from shared.edge import fhir, server
 from shared.edge.app import build
-from shared.edge.clients import TokenVerifier, registered
+from shared.edge.clients import TokenVerifier
 from shared.edge.contract import Edge
 from shared.edge.http import EdgeDependencies
 from shared.edge.search import ResourceReader
@@ -33,10 +33,12 @@ from shared.path.service import Service
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
 from shared.platform import db, log, retention
+from shared.platform.clients import registered
 from shared.platform.clock import Clock
 from shared.platform.keys import Keys
 from shared.platform.listening import Listening
-from shared.platform.settings import ConfigurationError, Process, partners, require_url
+from shared.platform.replica import ReplicaName
+from shared.platform.settings import ConfigurationError, Process, configuration, environment, partners, require_url
 
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
@@ -71,20 +73,28 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
     """Run until SIGTERM or SIGINT; end with 1 when something ended that must not, with 78 where it can't be started as
     configured."""
     log.configure(name)
-    process = Process()  # type: ignore[call-arg]
-    keys = Keys.load(process.keys, name)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
+            process = environment()
+            with configuration(process.keys):
+                keys = Keys.load(process.keys, name)
             runner.run(run(process, keys, assemble(keys)))
         except asyncio.CancelledError:
             pass
-        except ConfigurationError as wrong:
-            log.get().error(str(wrong), error="ConfigurationError")
-            sys.exit(EXIT_CONFIGURATION)
         except Exception as error:
-            for each in _leaves(error):
-                log.get().error("ended", place=log.place_of(each), error=type(each).__name__)
-            sys.exit(1)
+            sys.exit(_logged(error))
+
+
+def _logged(error: Exception) -> int:
+    """Log why the process ends, and its exit code. What is wrong in a configuration is said whole."""
+    leaves = _leaves(error)
+    wrong = next((each for each in leaves if isinstance(each, ConfigurationError)), None)
+    if wrong is not None:
+        log.get().error(str(wrong), error="ConfigurationError")
+        return EXIT_CONFIGURATION
+    for each in leaves:
+        log.get().error("ended", place=log.place_of(each), error=type(each).__name__)
+    return 1
 
 
 async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
@@ -92,8 +102,11 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
     _stop_on_signals()
     public_url = process.public_url and require_url(process.public_url.rstrip("/"), "IOP_PUBLIC_URL")
     service, clock, wake_up = assembly.service, Clock.of(process), WakeUp()
-    settings, routes = assembly.settings(process), _routes(assembly, process)
+    with configuration(process.deploy / "program.toml"):
+        settings, routes = assembly.settings(process), _routes(assembly, process)
     await db.retrying(lambda: db.migrate(process.database_url), seconds_most=START_SECONDS_MOST)
+    replica = ReplicaName(process.database_url, service.name, process.replica)
+    await replica.take()
     async with db.pool(process.database_url) as pool:
         listening = Listening(pool, clock)
         await listening.start()
@@ -120,6 +133,7 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
                 run_deadlines(inbox),
                 _housekeeping(inbox, policy),
                 readiness.watch(),
+                replica.watch(),
                 *(submissions.run() for _ in range(SUBMISSION_WORKERS)),
                 *_lanes(assembly.service, routes, process, inbox, wake_up),
                 *assembly.tasks(running),

@@ -21,7 +21,7 @@ import pytest
 
 from deploy import keys as key_files
 from shared.edge import fhir
-from shared.edge.clients import Caller, TokenVerifier, registered
+from shared.edge.clients import Caller, TokenVerifier
 from shared.edge.resolving import Submission, cause_of
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Done, Submissions
@@ -33,6 +33,7 @@ from shared.path.transaction.delivery import Answer, AnyDelivery, Commanded, Con
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
 from shared.platform import db
+from shared.platform.clients import registered
 from shared.platform.clock import Clock
 from shared.platform.keys import Keys
 from shared.platform.listening import Listening

@@ -31,17 +31,18 @@ OF_A_SERVICE: Mapping[str, str] = {
     "http_port": "port for FHIR, `/metrics` and `/health`; 0 is any free one",
     "public_url": "address of this service for its clients, before `/fhir`: it stands in all links; without it only"
     " requests to loopback are answered",
+    "mllp_host": "address for MLLP, on loopback for it has no TLS (testing only)",
+    "mllp_port": "port for HL7 v2 over MLLP (testing only); without it there is no MLLP",
     "mllp_lines": "MLLP connections at once",
     "mllp_lines_a_client": "MLLP connections at once from one address",
     "mllp_first_seconds": "seconds until the first message of an MLLP connection must begin",
     "mllp_idle_seconds": "seconds until the next message of an MLLP connection must be complete",
-    "mllp_port": "port for HL7 v2 over MLLP (testing only); 0 is any free one",
     "deploy": "folder of program.toml, partners.toml, topics.toml, clients.toml and meetings/",
     "keys": "folder of the keys, as `iop up` makes it in its own",
     "issuer": "address of the token issuer; its keys are read at `/jwks.json`",
     "audience": "audience that a token must name",
     "clock_file": "file of a manual clock; without it the clinic's time is real time",
-    "replica": "name of this replica among those of its service; each must have its own",
+    "replica": "name of this replica among those of its service, each its own; default: the host's ordinal, else 0",
 }
 OF_THE_COMMANDS = (
     ("IOP_DATA", "`.iop`", "folder of the hub"),
@@ -116,7 +117,7 @@ def _written(value: object) -> str:
 
 def _variable(name: str) -> tuple[str, str, str]:
     field = Process.model_fields[name]
-    default = "required" if field.is_required() else _default(field.default)
+    default = "required" if field.is_required() else _default(None if field.default_factory else field.default)
     return f"`IOP_{name.upper()}`", default, OF_A_SERVICE[name]
 
 

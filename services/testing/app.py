@@ -40,16 +40,19 @@ def assemble(keys: Keys) -> ServiceAssembly:
         edge=EDGE,
         settings=lambda process: load(process.deploy, "testing", Settings),
         routes=lambda running: routes(_receiver(running)),
-        tasks=lambda running: [_mllp(running)],
+        tasks=_mllp,
     )
 
 
-def _mllp(running: Running) -> Coroutine[Any, Any, None]:
+def _mllp(running: Running) -> list[Coroutine[Any, Any, None]]:
+    """On an address of its own, for it has no TLS; without a port there is no MLLP."""
     process = running.process
+    if process.mllp_port is None:
+        return []
     limits = mllp.LineLimits(
         process.mllp_lines, process.mllp_lines_a_client, process.mllp_first_seconds, process.mllp_idle_seconds
     )
-    return mllp.serve(process.host, process.mllp_port, _receiver(running).receive, limits)
+    return [mllp.serve(process.mllp_host, process.mllp_port, _receiver(running).receive, limits)]
 
 
 def _receiver(running: Running) -> Hl7Receiver:

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from shared.platform import log
 from shared.platform.clock import ticks
+from shared.platform.settings import ConfigurationError
 
 START, END, RETURN = b"\x0b", b"\x1c", b"\r"
 FRAME_BYTES_MOST = 5 * 1024 * 1024
@@ -93,9 +94,13 @@ def _last_begun(content: bytes) -> bytes:
 
 
 def require_loopback(host: str) -> None:
-    """Raises ValueError for any other address: beyond this machine MLLP needs mutual TLS."""
-    if host != "localhost" and not ip_address(host).is_loopback:
-        raise ValueError("MLLP without TLS listens on loopback only")
+    """Raises ConfigurationError for any other address: beyond this machine MLLP needs mutual TLS."""
+    try:
+        loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ConfigurationError("IOP_MLLP_HOST: must be a loopback address; MLLP here has no TLS.")
 
 
 async def serve(host: str, port: int, receive: Receive, limits: LineLimits) -> None:

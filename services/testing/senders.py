@@ -3,37 +3,21 @@
 Over plain MLLP on loopback MSH-3 or MSH-4 names the laboratory and MSH-6 the program; over HTTP the token does.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from services.testing import hl7
 from services.testing.hl7 import Fault, Header, Nak, Named
+from shared.platform.clients import RegisteredClient, registered
 from shared.platform.keys import Identifier
 
-
-class Laboratory(msgspec.Struct, frozen=True, kw_only=True):
-    """A client of clients.toml as HL7 sees it. `hl7_senders` are what it writes into MSH-3 or MSH-4."""
-
-    programs: tuple[str, ...]
-    base_url: str
-    assigning_authorities: Mapping[str, str] = {}
-    scopes: tuple[str, ...] = ()
-    hl7_senders: tuple[str, ...] = ()
-
-    @property
-    def reports(self) -> bool:
-        """Whether it may report results at all."""
-        return any(each.startswith("system/DiagnosticReport.") and "c" in each[-6:] for each in self.scopes)
+Laboratory = RegisteredClient
+"""A client of clients.toml as HL7 sees it."""
 
 
 def laboratories(deploy: Path) -> dict[str, Laboratory]:
-    with (deploy / "clients.toml").open("rb") as file:
-        clients = msgspec.convert(tomllib.load(file)["client"], type=dict[str, Laboratory])
-    return {name: each for name, each in clients.items() if each.reports}
+    return {name: each for name, each in registered(deploy).items() if each.reports}
 
 
 @dataclass(frozen=True)

@@ -155,8 +155,9 @@ def _redrive(dependencies: EdgeDependencies) -> Handler:
         caller.require("iop-parked", "u")
         asked = request.query_params
         key, kind, dry = asked.get("key", ""), asked.get("kind", PATIENT), asked.get("dry_run") in ("true", "1")
-        if not key or "\0" in key:
-            raise refuse(400, "required", "", "The parameter key is required: the key whose deliveries are redriven.")
+        if "key" not in asked or "\0" in key:
+            text = "The parameter key is required: the key whose deliveries are redriven, empty for those without one."
+            raise refuse(400, "required", "", text)
         if kind not in dependencies.inbox.service.deciders:
             raise refuse(400, "value", "", "The parameter kind must be a kind of key of this service, like patient.")
         try:

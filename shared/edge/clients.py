@@ -1,13 +1,10 @@
-"""Who calls: the registered clients, and the caller a bearer token names. Nothing is anonymous, not even a read."""
+"""Who calls: the caller a bearer token names. Nothing is anonymous, not even a read."""
 
 import asyncio
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-import msgspec
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -15,6 +12,7 @@ from joserfc.jwk import KeySet
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.path.outbound.http import fetch_json
+from shared.platform.clients import RegisteredClient
 from shared.platform.clock import machine_now, ticks
 
 _BEARER = {"WWW_Authenticate": "Bearer"}
@@ -26,20 +24,6 @@ TOKEN_SECONDS_MOST = 3600
 TYPES = frozenset({"JWT", "AT+JWT"})
 """What a token may say it is, in any case; one may leave it out. An id token or an assertion is no access token."""
 _SCOPE = re.compile(r"system/(\*|[A-Za-z][A-Za-z-]*)\.([cruds]+)")
-
-
-class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True):
-    """One registration: its programs, its own FHIR base (two EHRs both have a `Patient/123`), its HL7 authorities."""
-
-    programs: tuple[str, ...]
-    base_url: str
-    assigning_authorities: Mapping[str, str] = {}
-
-
-def registered(deploy: Path) -> dict[str, RegisteredClient]:
-    """The clients of clients.toml by name."""
-    with (deploy / "clients.toml").open("rb") as file:
-        return msgspec.convert(tomllib.load(file)["client"], type=dict[str, RegisteredClient])
 
 
 @dataclass(frozen=True)

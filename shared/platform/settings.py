@@ -1,12 +1,16 @@
 """Settings: the clinic's numbers from program.toml (per program), and the process's own from its environment."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.rules.consent import Partner
@@ -21,6 +25,28 @@ class ConfigurationError(Exception):
     """A file or the environment says what can't be; the text names the place and the remedy."""
 
 
+@contextmanager
+def configuration(place: object) -> Iterator[None]:
+    """What is wrong in a file of settings is said whole, with its place: it holds no patient's data.
+
+    Raises ConfigurationError.
+    """
+    try:
+        yield
+    except KeyError as missing:
+        raise ConfigurationError(f"{place}: {missing.args[0]} is missing.") from missing
+    except OSError as unread:
+        raise ConfigurationError(f"{place}: can't be read ({type(unread).__name__}).") from unread
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as wrong:
+        raise ConfigurationError(f"{place}: {wrong}.") from wrong
+
+
+def ordinal_of(host: str) -> str:
+    """The number at the end of a host's name, as an orchestrator gives it: `testing-2` is 2; 0 without one."""
+    found = re.search(r"-(\d+)$", host)
+    return found[1] if found else "0"
+
+
 class Process(BaseSettings):
     """What one process needs to know of its surroundings: addresses and paths, `IOP_...` in the environment."""
 
@@ -31,7 +57,9 @@ class Process(BaseSettings):
     host: str = "127.0.0.1"
     http_port: int = 0
     public_url: str = ""
-    mllp_port: int = 0
+    mllp_host: str = "127.0.0.1"
+    mllp_port: int | None = None
+    """Without a port there is no MLLP."""
     mllp_lines: int = 512
     mllp_lines_a_client: int = 64
     mllp_first_seconds: float = 30.0
@@ -41,7 +69,8 @@ class Process(BaseSettings):
     issuer: str
     audience: str = "iop-hub"
     clock_file: Path | None = None
-    replica: str = "0"
+    replica: str = Field(default_factory=lambda: ordinal_of(gethostname()))
+    """Its name among the processes of its service: the host's ordinal (`testing-2`), else 0."""
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,10 +80,20 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     journal_days: Annotated[int, msgspec.Meta(ge=1)]
 
 
+def environment() -> Process:
+    """What the environment says. Raises ConfigurationError naming each variable that is missing or wrong."""
+    try:
+        return Process()  # type: ignore[call-arg]
+    except ValidationError as wrong:
+        found = ((".".join(map(str, each["loc"])), each["msg"]) for each in wrong.errors())
+        raise ConfigurationError("; ".join(f"IOP_{name.upper()}: {text}" for name, text in found)) from wrong
+
+
 def programs(deploy: Path) -> dict[str, dict[str, Any]]:
     """The sections of program.toml: program -> its tables."""
-    with (deploy / "program.toml").open("rb") as file:
-        return dict(tomllib.load(file)["program"])
+    file = deploy / "program.toml"
+    with configuration(file):
+        return dict(tomllib.loads(file.read_text())["program"])
 
 
 def numbers(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,16 +140,18 @@ def retention(deploy: Path) -> dict[str, Retention]:
 
 def topic_days(deploy: Path, topic: str) -> int:
     """For how many days a topic keeps its records."""
-    with (deploy / "topics.toml").open("rb") as file:
-        days: int = tomllib.load(file)["topic"][topic]["retention_days"]
+    file = deploy / "topics.toml"
+    with configuration(file):
+        days: int = tomllib.loads(file.read_text())["topic"][topic]["retention_days"]
     return days
 
 
 def partners(deploy: Path) -> dict[str, Partner]:
     """The partners of partners.toml by name."""
-    with (deploy / "partners.toml").open("rb") as file:
-        table = tomllib.load(file)["partner"]
-    return {name: msgspec.convert({"name": name, **each}, type=Partner) for name, each in table.items()}
+    file = deploy / "partners.toml"
+    with configuration(file):
+        table = tomllib.loads(file.read_text())["partner"]
+        return {name: msgspec.convert({"name": name, **each}, type=Partner) for name, each in table.items()}
 
 
 def require_url(text: str, place: str) -> str:

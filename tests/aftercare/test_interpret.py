@@ -7,12 +7,13 @@ import pytest
 
 from services.aftercare.edge import interpret
 from services.aftercare.messages import AcknowledgeEscalation, AskReferral, CompleteFollowUp, ResolveEscalation
-from shared.edge.clients import Caller, RegisteredClient
+from shared.edge.clients import Caller
 from shared.edge.contract import Context, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes, fhir
 from shared.events.envelope import Command
+from shared.platform.clients import RegisteredClient
 from tests.aftercare.given import SETTINGS
 
 CALLER = Caller(

@@ -20,12 +20,13 @@ from services.attendance.messages import (
     WithdrawCheckIn,
 )
 from shared.edge import fhir
-from shared.edge.clients import Caller, registered
+from shared.edge.clients import Caller
 from shared.edge.contract import Context, Interpretation, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
 from shared.events.envelope import Command, name_id
+from shared.platform.clients import registered
 from tests.attendance.given import NAMES, PATIENT, SETTINGS
 
 Json = dict[str, Any]

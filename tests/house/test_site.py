@@ -16,8 +16,10 @@ SUBJECT_LETTERS_MOST = 72
 PUBLISHED = {
     "perf(intake): evidence is merged once and rows are asked only of their codes",
     "feat(intake): a due date ends a pregnancy, the pages say how screens count",
+    "feat(intake): what no longer holds can't be signed, nothing waits without a clock",
+    "feat(intake): a referral is one, and a level is offered only with its hours",
 }
-"""Two longer ones that were shared before this test saw them: a shared history is not rewritten."""
+"""Longer ones that were shared before this test saw them: a shared history is not rewritten."""
 
 
 @pytest.mark.processes

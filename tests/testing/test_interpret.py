@@ -11,10 +11,11 @@ import pytest
 
 from services.testing.edge import EDGE, interpret
 from services.testing.messages import ReportResult
-from shared.edge.clients import Caller, RegisteredClient
+from shared.edge.clients import Caller
 from shared.edge.contract import Context, Interpretation, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal
+from shared.platform.clients import RegisteredClient
 from tests.testing.given import PATIENT, SETTINGS
 
 NOW = datetime(2025, 3, 12, 9, 0, tzinfo=UTC)

@@ -20,6 +20,7 @@ from services.testing.mllp import (
     Listener,
     require_loopback,
 )
+from shared.platform.settings import ConfigurationError
 
 
 def framed(content: bytes) -> bytes:
@@ -75,9 +76,9 @@ def test_without_tls_only_loopback_is_listened_on() -> None:
     require_loopback("127.0.0.1")
     require_loopback("::1")
     require_loopback("localhost")
-    with pytest.raises(ValueError, match="loopback"):
+    with pytest.raises(ConfigurationError, match="loopback"):
         require_loopback("0.0.0.0")
-    with pytest.raises(ValueError, match="loopback"):
+    with pytest.raises(ConfigurationError, match="loopback"):
         require_loopback("10.1.2.3")
 
 

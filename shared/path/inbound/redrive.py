@@ -1,5 +1,6 @@
 """Redriving: parked deliveries decided again, in order, in one transaction a key; a lane's parked rows sent again."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -10,8 +11,9 @@ from shared.events.intake import ConsentDenied, ConsentGiven, ConsentRevoked
 from shared.path.outbound import parking
 from shared.path.service import PATIENT
 from shared.path.transaction import consent_ledger
-from shared.path.transaction.delivery import Incomplete, Redriven, bare, from_parked
+from shared.path.transaction.delivery import Incomplete, Redriven, bare, from_parked, unstorable
 from shared.path.transaction.inbox import Inbox
+from shared.platform import db, log
 from shared.platform.db import Connection
 
 # A record whose program nobody knows is anybody's to decide again.
@@ -20,6 +22,7 @@ _OF_KEY = "SELECT * FROM parked WHERE key_kind = $1 AND key = $2 AND program IN 
 _QUARANTINE = """INSERT INTO quarantine SELECT *, $4, $5 FROM parked
     WHERE key_kind = $6 AND key = $1 AND program IN ($2, '') AND id = $3 AND class = 'unreadable'
     RETURNING sequence, event"""
+_UNREADABLE = "UPDATE parked SET class = 'unreadable', place = $2 WHERE sequence = $1"
 # The row lock keeps a delivery that arrives meanwhile from overtaking the parked ones.
 _LOCK = "SELECT program FROM state WHERE kind = $1 AND key = $2 FOR UPDATE"
 
@@ -55,37 +58,70 @@ async def redrive(
 
     Another program's deliveries are answered as if there were none. Raises NotUnreadable.
     """
-    now = inbox.clock.now()
-    result, fed = RedriveResult(0, 0), frozenset[str]()
-    await inbox.journal.ensure(now)
+    asked = _Asked(inbox, kind, key, program, inbox.clock.now(), quarantine)
+    await inbox.journal.ensure(asked.now)
     try:
-        async with inbox.pool.acquire() as connection, connection.transaction():
-            result, fed = await _redrive(inbox, connection, kind, key, program, now, quarantine)
+        return await _attempt(asked, dry_run, None)
+    except Exception as error:
+        if not db.is_data_error(error):
+            raise
+        place = f"{type(error).__name__} in PostgreSQL"
+    log.get().error("still parked", place=place)
+    # One of them breaks a statement: what comes before it is decided, and it stays, to be quarantined.
+    for most in reversed(range(len(await inbox.pool.fetch(_OF_KEY, kind, key, program)))):
+        try:
+            return await _attempt(asked, dry_run, _Broken(most, place))
+        except Exception as error:
+            if not db.is_data_error(error):
+                raise
+    raise AssertionError("a redrive that decides nothing breaks no statement")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which deliveries are redriven."""
+
+    inbox: Inbox
+    kind: str
+    key: str
+    program: str
+    now: datetime
+    quarantine: Quarantine | None
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """The delivery whose data breaks a statement, by its number, and how."""
+
+    number: int
+    place: str
+
+
+async def _attempt(asked: _Asked, dry_run: bool, broken: _Broken | None) -> RedriveResult:
+    """In one transaction; a dry run is taken back."""
+    result, fed = RedriveResult(0, 0), frozenset[str]()
+    try:
+        async with asked.inbox.pool.acquire() as connection, connection.transaction():
+            result, fed = await _redrive(asked, connection, broken)
             if dry_run:
                 raise _DryRun
     except _DryRun:
         return result
-    inbox.wake(fed)
+    asked.inbox.wake(fed)
     return result
 
 
 async def _redrive(
-    inbox: Inbox,
-    connection: Connection,
-    kind: str,
-    key: str,
-    program: str,
-    now: datetime,
-    quarantine: Quarantine | None,
+    asked: _Asked, connection: Connection, broken: _Broken | None
 ) -> tuple[RedriveResult, frozenset[str]]:
+    inbox, kind, key, program, now = asked.inbox, asked.kind, asked.key, asked.program, asked.now
     owner = await connection.fetchval(_LOCK, kind, key)
     if owner and owner != program:
-        if quarantine is not None:
+        if asked.quarantine is not None:
             raise NotUnreadable
         return RedriveResult(0, 0), frozenset()
-    aside = await _quarantine(connection, kind, key, program, now, quarantine) if quarantine is not None else None
-    rows = await connection.fetch(_OF_KEY, kind, key, program)
-    redriven = [Redriven(from_parked(row, inbox.service), row["sequence"], row["sequence"] == aside) for row in rows]
+    aside = await _quarantine(asked, connection, asked.quarantine) if asked.quarantine is not None else None
+    redriven = await _redriven(asked, connection, broken, aside)
     answers, fed = await inbox.take(connection, redriven, now, kind)
     decided = [
         bare(each)
@@ -100,13 +136,24 @@ async def _redrive(
     return RedriveResult(len(decided), left, len(sent_again)), fed | also_fed | frozenset(sent_again)
 
 
-async def _quarantine(
-    connection: Connection, kind: str, key: str, program: str, now: datetime, quarantine: Quarantine
-) -> int | None:
+async def _redriven(asked: _Asked, connection: Connection, broken: _Broken | None, aside: int | None) -> list[Redriven]:
+    """The parked deliveries of the key, in their order; the broken one is unreadable from now on."""
+    rows = await connection.fetch(_OF_KEY, asked.kind, asked.key, asked.program)
+    found = [Redriven(from_parked(row, asked.inbox.service), row["sequence"], row["sequence"] == aside) for row in rows]
+    if broken is None or broken.number >= len(found):
+        return found
+    wrong = found[broken.number]
+    await connection.execute(_UNREADABLE, wrong.sequence, broken.place)
+    found[broken.number] = Redriven(unstorable(wrong.delivery, broken.place), wrong.sequence, wrong.quarantined)
+    return found
+
+
+async def _quarantine(asked: _Asked, connection: Connection, quarantine: Quarantine) -> int | None:
     """The sequence of the quarantined delivery; None of a lane's row, which is out of its lane at once.
 
     A delivery that may have been about a consent ends all of the patient's.
     """
+    key, program, now, kind = asked.key, asked.program, asked.now, asked.kind
     row = await connection.fetchrow(_QUARANTINE, key, program, quarantine.id, quarantine.by, now, kind)
     if row is None:
         if await parking.quarantine(connection, key, program, quarantine.id, quarantine.by, now):

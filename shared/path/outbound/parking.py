@@ -25,18 +25,18 @@ SENDABLE = """parked IS NULL AND NOT EXISTS (SELECT 1 FROM outbox p
     WHERE p.parked IS NOT NULL AND p.lane = o.lane AND p.key = o.key AND p.id < o.id)"""
 """Part of the query for a lane's next rows (`FROM outbox o`): neither parked nor behind a parked row of its key."""
 _PARK = "UPDATE outbox SET parked = $2 WHERE id = $1"
-_UNPARK = """UPDATE outbox SET parked = NULL, not_before = NULL WHERE key = $1 AND program = $2 AND parked IS NOT NULL
-    RETURNING lane"""
+_UNPARK = """UPDATE outbox SET parked = NULL, not_before = NULL WHERE coalesce(key, '') = $1
+    AND program IN ($2, '') AND parked IS NOT NULL RETURNING lane"""
 _INSERT = "INSERT INTO outbox (lane, program, headers, body) VALUES ($1, $2, $3, $4)"
 # The id stands in the headers; where those can't be read either, it is the nil UUID.
 _QUARANTINE = f"""WITH gone AS (DELETE FROM outbox WHERE id = (SELECT id FROM outbox
-        WHERE key = $1 AND program = $2 AND parked LIKE 'unreadable: %' AND $3 = coalesce(
+        WHERE coalesce(key, '') = $1 AND program IN ($2, '') AND parked LIKE 'unreadable: %' AND $3 = coalesce(
             substring(headers FROM '"(?:ce_)?id": ?"([0-9a-f-]{{36}})"'), '{UUID(int=0)}')::uuid
         ORDER BY id LIMIT 1) RETURNING *)
     INSERT INTO quarantine (sequence, id, key_kind, key, program, class, place, kind, event, headers, content, at, by,
         quarantined_at)
-    SELECT id, $3, 'patient', key, program, 'unreadable', parked, 'unsent', lane, headers, convert_to(body, 'UTF8'),
-        stored_at, $4, $5 FROM gone RETURNING id"""
+    SELECT id, $3, 'patient', coalesce(key, ''), program, 'unreadable', parked, 'unsent', lane, headers,
+        convert_to(body, 'UTF8'), stored_at, $4, $5 FROM gone RETURNING id"""
 
 
 @dataclass(frozen=True)

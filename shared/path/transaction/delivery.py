@@ -310,7 +310,8 @@ def from_parked(row: Row, service: Service) -> Delivery:
     content = bytes(row["content"])
     if row["kind"] == "consumed":
         found = read_record(json.loads(row["headers"]), row["key"], content)
-        return found if found.program else replace(found, program=row["program"])
+        found = found if found.program else replace(found, program=row["program"])
+        return found if found.key else unstorable(found, "key")
     headers = msgspec.json.decode(row["headers"], type=_ParkedHeaders)
     origin = {
         "id": headers.id,

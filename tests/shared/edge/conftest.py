@@ -18,9 +18,10 @@ from starlette.routing import Route
 
 from services.intake import app
 from shared.edge.app import build
-from shared.edge.clients import TokenVerifier, registered
+from shared.edge.clients import TokenVerifier
 from shared.edge.http import FHIR_JSON, EdgeDependencies
 from shared.path.inbound.readiness import NotReady
+from shared.platform.clients import registered
 from shared.platform.clock import machine_now
 from tests.intake.given import MONDAY
 from tests.service import DEPLOY, ServiceOnPostgres, StartService

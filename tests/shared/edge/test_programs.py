@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from shared.edge.app import build
-from shared.edge.clients import RegisteredClient, TokenVerifier, registered
+from shared.edge.clients import TokenVerifier
 from shared.edge.http import FHIR_JSON
+from shared.platform.clients import RegisteredClient, registered
 from tests.intake import bundles
 from tests.service import DEPLOY
 from tests.shared.edge.conftest import AUDIENCE, Counter

@@ -18,7 +18,7 @@ from shared.events.wire import RECORD_BYTES_MOST
 from shared.path.inbound import deadlines
 from shared.path.inbound.records import RecordReader
 from shared.path.inbound.redrive import NotUnreadable, Quarantine, RedriveResult, redrive
-from shared.path.transaction.delivery import Committed, Expected, Incomplete, Stale, Unreadable
+from shared.path.transaction.delivery import Committed, Expected, Incomplete, Stale, Unreadable, unstorable
 from shared.path.transaction.hold import STILL_PARKED, AcknowledgeHold, ResolveHold
 from shared.rules import escalation
 from shared.rules.decision import Moment
@@ -336,3 +336,44 @@ async def test_another_programs_events_are_not_there_to_redrive(here: ServiceOnP
     decision.mended = True
     assert await redrive(here.inbox, PATIENT, "elsewhere", dry_run=False) == RedriveResult(decided=0, parked=0)
     assert await here.select("SELECT count(*) FROM parked") == [(1,)]
+
+
+async def test_what_breaks_a_statement_stays_parked_to_be_quarantined_and_what_came_before_is_decided(
+    here: ServiceOnPostgres, decision: Mended
+) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
+    await here.deliver(consumed(discharge(PATIENT), PATIENT))
+    await here.pool.execute("ALTER TABLE journal ADD CONSTRAINT broken CHECK (event <> 'EpisodeDischarged')")
+    decision.mended = True
+    assert await redrive(here.inbox, PATIENT, "demo", dry_run=False) == RedriveResult(decided=1, parked=1)
+    assert await here.select("SELECT class, event, place FROM parked") == [
+        ("unreadable", "EpisodeDischarged", "CheckViolationError in PostgreSQL")
+    ]
+    ((identity,),) = await here.select("SELECT id FROM parked")
+    aside = Quarantine(identity, "ops")
+    assert (await redrive(here.inbox, PATIENT, "demo", dry_run=False, quarantine=aside)).parked == 0
+
+
+async def test_a_parked_command_asks_for_its_version_still_when_it_is_redriven(
+    here: ServiceOnPostgres, decision: Mended
+) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
+    command = CheckIn(session_id=str(uuid4()), encounter_id=str(uuid4()), came_at=MONDAY_NOON)
+    await here.deliver(commanded(PATIENT, command, expects=(Expected("Encounter", "an-id", 7),)))
+    decision.mended = True
+    await redrive(here.inbox, PATIENT, "demo", dry_run=False)
+    assert await here.select("SELECT event FROM journal WHERE event = 'CheckIn'") == []
+    assert await here.count("parked") == 0
+
+
+async def test_what_has_no_key_is_redriven_and_quarantined_by_an_empty_one(here: ServiceOnPostgres) -> None:
+    await here.pool.execute(
+        "INSERT INTO outbox (lane, headers, body, parked) VALUES ('topic:iop.operations', '{}', '{}', 'bug: somewhere')"
+    )
+    event = consumed(admission(PATIENT), PATIENT)
+    await here.deliver(unstorable(replace(event, key=""), "key"))
+    first = await redrive(here.inbox, "", "demo", dry_run=False)
+    assert (first.decided, first.parked, first.sent_again) == (0, 1, 1)
+    aside = Quarantine(event.id, "ops")
+    assert (await redrive(here.inbox, "", "demo", dry_run=False, quarantine=aside)).parked == 0
+    assert await here.count("state WHERE body <> ''") == 0

@@ -1,0 +1,34 @@
+"""clients.toml: who may call. One type reads that file, for the issuer, every service and MLLP."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from shared.platform.settings import configuration
+
+
+class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One registration: its programs (the first is the default), its own FHIR base (two EHRs both have a
+    `Patient/123`), its public key, what it may ask for, and how HL7 v2 names it (`hl7_senders`, MSH-3 or MSH-4) and its
+    patients."""
+
+    programs: tuple[str, ...]
+    base_url: str
+    key: str = ""
+    scopes: tuple[str, ...] = ()
+    assigning_authorities: Mapping[str, str] = {}
+    hl7_senders: tuple[str, ...] = ()
+
+    @property
+    def reports(self) -> bool:
+        """Whether it may report results at all."""
+        return any(each.startswith("system/DiagnosticReport.") and "c" in each[-6:] for each in self.scopes)
+
+
+def registered(deploy: Path) -> dict[str, RegisteredClient]:
+    """The clients of clients.toml by name. Raises ConfigurationError."""
+    file = deploy / "clients.toml"
+    with configuration(file):
+        return msgspec.convert(tomllib.loads(file.read_text())["client"], type=dict[str, RegisteredClient])

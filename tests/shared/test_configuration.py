@@ -1,0 +1,83 @@
+"""Configuration speaks: what is wrong is named whole, with its place, and the process ends with 78."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy import issuer
+from deploy.paths import REPOSITORY
+from services.testing import app
+from services.testing.senders import laboratories
+from shared.platform.clients import registered
+from shared.platform.settings import ConfigurationError, environment, partners
+from tests.service import DEPLOY, StartService
+from tests.shared.path.given import MONDAY_NOON
+
+SENDERS = '[client.lab]\nhl7_senders = ["LIS"]'
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Path:
+    """A copy of the settings' folder."""
+    folder = tmp_path / "deploy"
+    folder.mkdir()
+    for file in DEPLOY.glob("*.toml"):
+        shutil.copy(file, folder)
+    return folder
+
+
+def change(deploy: Path, file: str, before: str, after: str) -> None:
+    text = (deploy / file).read_text()
+    assert before in text
+    (deploy / file).write_text(text.replace(before, after))
+
+
+def test_the_hl7_senders_of_a_laboratory_are_read_by_mllp_and_stop_no_issuer(deploy: Path, keys_folder: Path) -> None:
+    change(deploy, "clients.toml", "[client.lab]", SENDERS)
+    assert laboratories(deploy)["lab"].hl7_senders == ("LIS",)
+    assert issuer.load("http://issuer", "iop-hub", deploy, keys_folder).clients["lab"].hl7_senders == ("LIS",)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ("[client.lab]", "[client.lab]\nhl7_sender = []", r"clients.toml: .*hl7_sender.*client|unknown field"),
+        ("[client.lab]", "[client.lab", r"clients.toml: .*line \d+"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(deploy: Path, before: str, after: str, named: str) -> None:
+    change(deploy, "clients.toml", before, after)
+    with pytest.raises(ConfigurationError, match=named):
+        registered(deploy)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"partners.toml: can't be read \(FileNotFoundError\)"):
+        partners(tmp_path)
+
+
+def test_each_variable_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in os.environ if each.startswith("IOP_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(ConfigurationError, match=r"IOP_DATABASE_URL: Field required; .*IOP_ISSUER: Field required"):
+        environment()
+
+
+async def test_without_a_port_there_is_no_mllp(start_service: StartService) -> None:
+    testing = await start_service(app.assemble, "testing", MONDAY_NOON)
+    assert testing.running.process.mllp_port is None
+    assert testing.parts.tasks(testing.running) == []
+
+
+def test_a_service_that_cannot_run_as_configured_ends_with_78_and_its_sentence() -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("IOP_")}
+    command = (sys.executable, "-m", "services.testing.app")
+    done = subprocess.run(command, env=own, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60)
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (done.returncode, last["error"]) == (78, "ConfigurationError")
+    assert last["event"].startswith("IOP_DATABASE_URL: Field required")
