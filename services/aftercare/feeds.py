@@ -30,8 +30,8 @@ def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
         except (OSError, Unreadable) as wrong:
             log.get().error("meeting feed unreadable", id=name, error=type(wrong).__name__)
             continue
-        if feed.skipped:
-            log.get().warning("meetings skipped", id=name, count=feed.skipped)
+        for reason, count in sorted(feed.lacking.items()):
+            log.get().warning("meetings lack", id=name, reason=reason, count=count)
         found.extend(feed.meetings)
     return tuple(found)
 
@@ -55,7 +55,7 @@ def written(meeting: Meeting) -> Resource:
         "availableEndTime": f"{meeting.end}:00" if meeting.end else None,
     }
     remarks = [
-        ", ".join(meeting.places),
+        _where(meeting),
         " and ".join(meeting.venues),
         f"times of {meeting.timezone}" if meeting.timezone else "",
         f"source: {meeting.feed}, {meeting.updated or 'undated'}; confirm with the group",
@@ -73,6 +73,14 @@ def written(meeting: Meeting) -> Resource:
             "comment": "; ".join(each for each in remarks if each),
         }
     )
+
+
+def _where(meeting: Meeting) -> str:
+    """The door, or how to join; the secrets of an online room stand on the meeting's own page alone."""
+    place = (meeting.address if "in-person" in meeting.venues else None) or ", ".join(meeting.places)
+    remote = [each for each in meeting.venues if each != "in-person"]
+    how = meeting.url or "ask the group"
+    return "; ".join(each for each in (place, f"to join: {how}" if remote else "") if each)
 
 
 TYPE = f"{codes.HUB}/CodeSystem/meeting-type"

@@ -5,7 +5,8 @@ The feed is Meeting Guide JSON (domain 6.4). Addresses of online rooms carry sec
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -13,6 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from services.aftercare import venue_address
+from services.aftercare.venue_address import CLOSED_FOR_NOW
 from shared.events.wire import Unreadable
 
 MEETINGS_MOST = 20_000
@@ -21,7 +24,7 @@ TEXT_CHARACTERS_MOST = 255
 TEXTS_MOST = 50
 Venue = Literal["in-person", "online", "phone"]
 
-NEWCOMER, OPEN, DUAL_DIAGNOSIS, ATTENDANCE_PROOF, WHEELCHAIR, CLOSED_FOR_NOW = "BE", "O", "DD", "POA", "X", "TC"
+NEWCOMER, OPEN, DUAL_DIAGNOSIS, ATTENDANCE_PROOF, WHEELCHAIR = "BE", "O", "DD", "POA", "X"
 EVENING = "17:00"
 FOR_SOME = frozenset({"BI", "G", "L", "LGBTQ", "M", "N", "NB", "NDG", "P", "POC", "SEN", "T", "W", "Y"})
 """Types that speak to a part of the people: never guessed of a patient, so offered last."""
@@ -51,7 +54,9 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True):
     venues: tuple[Venue, ...] = ()
     types: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
-    """City and regions, coarse; never an address."""
+    """City and regions, coarse: what a patient's area is compared with."""
+    address: str | None = None
+    """The door; None where the feed gives coordinates alone, or no place."""
     url: str | None = None
     updated: str | None = None
 
@@ -75,14 +80,15 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The meetings of one feed, and how many of its entries could not be used."""
+    """The meetings of one feed, and how many entries lack what, by reason."""
 
     meetings: tuple[Meeting, ...]
-    skipped: int
+    lacking: Mapping[str, int]
 
 
 def parse(feed: str, content: bytes) -> Feed:
-    """Read a Meeting Guide array leniently: only name and slug are required, a bad entry is skipped and counted.
+    """Read a Meeting Guide array leniently: only name and slug are required. What an entry lacks is counted; one whose
+    day or time can't be read is left out, for it is no meeting by appointment.
 
     Raises Unreadable when it is no JSON array at all; the cached meetings then stay as they are.
     """
@@ -93,15 +99,45 @@ def parse(feed: str, content: bytes) -> Feed:
     if not isinstance(entries, list):
         raise Unreadable(f"meeting feed {feed}")
     meetings: dict[str, Meeting] = {}
+    lacking = Counter({"too-many": max(len(entries) - MEETINGS_MOST, 0)})
     for entry in entries[:MEETINGS_MOST]:
         meeting = _meeting(feed, entry)
-        if meeting is not None:
+        lacking.update(_lacking(entry, meeting, meetings))
+        if meeting is not None and not _is_unreadable(entry, meeting):
             meetings.setdefault(meeting.slug, meeting)
-    return Feed(tuple(meetings.values()), len(entries) - len(meetings))
+    return Feed(tuple(meetings.values()), +lacking)
 
 
-def match(meetings: Iterable[Meeting], wishes: Wishes, most: int) -> tuple[str, ...]:
-    """Identifiers of at most `most` meetings, the fitting ones first on each weekday, spread over the week."""
+def _lacking(entry: Any, meeting: Meeting | None, known: Collection[str]) -> list[str]:
+    """What an entry lacks, or why it is left out."""
+    if meeting is None:
+        return ["name-or-slug"]
+    if meeting.slug in known:
+        return ["slug-repeated"]
+    found = {
+        "day-unreadable": _given(entry, "day") and not meeting.weekdays,
+        "time-unreadable": _given(entry, "time") and meeting.start is None,
+        "place-and-link": not meeting.venues,
+    }
+    return [reason for reason, lacks in found.items() if lacks]
+
+
+def _is_unreadable(entry: dict[str, Any], meeting: Meeting) -> bool:
+    return (_given(entry, "day") and not meeting.weekdays) or (_given(entry, "time") and meeting.start is None)
+
+
+def _given(entry: dict[str, Any], member: str) -> bool:
+    return entry.get(member) not in (None, "", [])
+
+
+def match(meetings: Sequence[Meeting], wishes: Wishes, most: int) -> tuple[str, ...]:
+    """Identifiers of at most `most` meetings, the fitting ones first on each weekday, spread over the week. Where none
+    is near, those of any area: a list is never silently empty."""
+    found = _matching(meetings, wishes, most)
+    return found or _matching(meetings, msgspec.structs.replace(wishes, area=None), most)
+
+
+def _matching(meetings: Iterable[Meeting], wishes: Wishes, most: int) -> tuple[str, ...]:
     suitable = [
         each for each in meetings if _is_regular(each) and _venues(each, wishes) and _is_understood(each, wishes)
     ]
@@ -184,6 +220,7 @@ def _meeting(feed: str, entry: Any) -> Meeting | None:
         end=_time(entry.get("end_time")) or _an_hour_after(start),
         timezone=_text(entry.get("timezone")),
         venues=_ways_in(entry),
+        address=venue_address.address(entry),
         types=_texts(entry.get("types")),
         places=tuple(
             dict.fromkeys(
@@ -196,9 +233,8 @@ def _meeting(feed: str, entry: Any) -> Meeting | None:
 
 
 def _ways_in(entry: dict[str, Any]) -> tuple[Venue, ...]:
-    """In person needs an address that is not approximate; online is an address for a conference, never stored."""
-    exact = _text(entry.get("approximate")) != "yes"
-    in_person = exact and any(_text(entry.get(member)) for member in ("formatted_address", "address", "location"))
+    """In person needs a door; online is an address for a conference, never stored."""
+    in_person = venue_address.is_attended_in_person(entry, _texts(entry.get("types")))
     ways: list[tuple[Venue, bool]] = [
         ("in-person", in_person),
         ("online", bool(_text(entry.get("conference_url")))),

@@ -16,12 +16,14 @@ from services.aftercare.messages import (
 from services.aftercare.settings import Settings
 from services.aftercare.state import Ahead, FollowUp, InCare, Plan, State
 from shared.events.escalation import Signal
+from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import Trigger, rule_version
 
 ASKED_BACK = frozenset({"ama", "lost-to-contact"})
 """Left against advice or lost to contact: re-engagement at T3 (domain 5.2)."""
 RE_ENGAGEMENT_TIER = 3
+NO_LIST_TIER = 1
 RULES_VERSION = "1"
 
 
@@ -137,7 +139,7 @@ def asked_back(event: EpisodeDischarged) -> list[Trigger]:
 def meeting_list(
     state: State, care: InCare | None, plan_id: str, moment: Moment[Settings], newcomer: bool
 ) -> list[Emits]:
-    """A list for the patient, matched here; where nothing fits there is none. Who has just come in is a newcomer."""
+    """A list for the patient, matched here; where nothing fits a person is asked. Who just came in is a newcomer."""
     settings = moment.settings
     track, flags = (care.track, care.flags) if care else ("", ())
     wishes = meetings.Wishes(
@@ -153,4 +155,14 @@ def meeting_list(
     found = meetings.match(settings.meetings, wishes, settings.meetings_most)
     identity = moment.new_id("meeting-list")
     emitted = MeetingListPrepared(list_id=identity, plan_id=plan_id, meetings=found, prepared_at=moment.now)
-    return [emitted] if found else []
+    if found:
+        return [emitted]
+    trigger = Trigger(
+        category="placement",
+        reason="no-meeting-list",
+        tier=NO_LIST_TIER,
+        owner="case-manager",
+        rule=rule_version("aftercare", "no-meeting-list", RULES_VERSION),
+        signals=(Signal("no-meeting-found", moment.now, f"CarePlan/{plan_id}"),),
+    )
+    return [*escalation.raise_or_update((), [trigger], moment, settings.escalation)]

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from services.aftercare.messages import ContactKnown, EpisodeAdmitted, MeetingListPrepared
+from shared.events.escalation import EscalationRaised
 from tests.aftercare.given import ADMITTED, IDENTIFIED, PLAN, SETTINGS, admitted, discharged, meeting
 from tests.aftercare.story import Story
 from tests.story import only
@@ -18,8 +19,14 @@ def test_admission_prepares_a_meeting_list_for_a_newcomer() -> None:
 
 
 def test_the_list_fits_the_area() -> None:
-    patient = Story(IDENTIFIED, ContactKnown(area="Elsewhere", language="en"))
-    assert patient.then(admitted()) == []
+    choice = (meeting("far", 1, "08:00"), meeting("near", 1, "20:00", places=("Elsewhere",)))
+    patient = Story(
+        IDENTIFIED,
+        ContactKnown(area="Elsewhere", language="en"),
+        settings=msgspec.structs.replace(SETTINGS, meetings=choice),
+    )
+    (prepared,) = only(patient.then(admitted()), MeetingListPrepared)
+    assert prepared.meetings == ("riverbend|near",)
 
 
 def test_the_first_list_is_for_a_newcomer_the_last_one_for_somebody_who_knows_the_way() -> None:
@@ -38,6 +45,7 @@ def test_the_list_fits_the_track_and_the_flags(episode: EpisodeAdmitted) -> None
         assert prepared.meetings == ("riverbend|fitting",)
 
 
-def test_without_any_meeting_there_is_no_list() -> None:
+def test_without_any_meeting_a_person_is_asked() -> None:
     patient = Story(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, meetings=()))
-    assert patient.then(admitted()) == []
+    (raised,) = only(patient.then(admitted()), EscalationRaised)
+    assert (raised.escalation.reason, raised.escalation.tier) == ("no-meeting-list", 1)
