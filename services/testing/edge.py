@@ -38,6 +38,7 @@ from shared.edge.outcome import refuse
 from shared.edge.search import IDENTIFIED, PARAMETERS
 from shared.events.codes import OUTCOME
 from shared.events.envelope import Command
+from shared.events.testing import Number
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
 _SENT = ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True, conditional_update=True)
@@ -142,6 +143,7 @@ def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
         number=_number(report),
         specimen=specimen_number(reference, submitted, contained),
         specimen_type=specimen_type(reference, submitted, contained),
+        numbers=tuple(_numbers(report)),
         panel=codes_of(report["code"]),
         collected_at=collected,
         to_minute=to_minute,
@@ -171,6 +173,7 @@ def _of_observation(entry: BundleEntry, submitted: Submitted) -> LaboratoryRepor
         filler=_filler(observation, f"Observation/{entry.id}"),
         specimen=specimen_number(reference, submitted, {}),
         specimen_type=specimen_type(reference, submitted, {}),
+        numbers=tuple(_numbers(observation)),
         panel=codes_of(observation["code"]),
         collected_at=collected,
         to_minute=to_minute,
@@ -198,6 +201,14 @@ def _numbered(resource: Json) -> Json | None:
     named = [each for each in resource.get("identifier", ()) if each.get("value")]
     filler = next((each for each in named if "FILL" in codes_in(each.get("type"))), None)
     return filler or next(iter(named), None)
+
+
+def _numbers(resource: Json) -> Iterator[Number]:
+    """Its identifiers with a value, as FILL or PLAC where they say so."""
+    for each in resource.get("identifier", ()):
+        if each.get("value"):
+            kind = next((code for code in codes_in(each.get("type")) if code in ("FILL", "PLAC")), "")
+            yield Number(kind, str(each["value"]), str(each.get("system", "")))
 
 
 EDGE = Edge(

@@ -59,6 +59,7 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
         condition=condition or "valid",
         results=tuple(each for each in observed if each is not None),
         extent=report.extent,
+        numbers=report.numbers,
     )
 
 

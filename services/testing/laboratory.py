@@ -13,6 +13,7 @@ import msgspec
 from services.testing.figures import AtLimit
 from shared.events.codes import HUB
 from shared.events.envelope import name_id
+from shared.events.testing import Number
 
 Status = Literal[
     "registered", "preliminary", "final", "corrected", "cancelled", "entered-in-error", "promoted", "unknown"
@@ -66,6 +67,8 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
 
     filler: str
     number: str = ""
+    numbers: tuple[Number, ...] = ()
+    """By which it is found again: its own at the laboratory, and the order's."""
     specimen: str = ""
     specimen_type: tuple[Code, ...] = ()
     panel: tuple[Code, ...] = ()

@@ -11,7 +11,7 @@ from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent
 from shared.events.intake import EpisodeAdmitted, EpisodeDischarged, MedicationsRecorded, PatientIdentified
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
-from shared.events.testing import Condition, DrugTestCorrected, DrugTestResulted, ResultFinding, ResultMatched
+from shared.events.testing import Condition, DrugTestCorrected, DrugTestResulted, Number, ResultFinding, ResultMatched
 from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
@@ -86,6 +86,7 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     """The DiagnosticReport that stands in for it while it waits for its patient: it becomes the specimen's."""
     to_minute: bool = False
     """Whether `collected_at` is known to the minute, not only to the day."""
+    numbers: tuple[Number, ...] = ()
 
 
 Commands = ReportResult | EscalationCommand

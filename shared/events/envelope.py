@@ -1,6 +1,7 @@
 """Event and Envelope: what happened, and who emits it about whom, when, and because of what."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha1
 from typing import ClassVar, NewType
@@ -24,6 +25,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     def write(self, patient: str) -> list[Resource]:
         """The FHIR resources that say it, focus first. An event that is about no resource writes none."""
         return []
+
+    def identifiers(self) -> Mapping[str, list[Resource]]:
+        """By which numbers its resources are known elsewhere, by their id: for the read model, never on a topic."""
+        return {}
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """What testing emits: a drug test's graded results, their correction, and a result that found its patient."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -51,6 +52,25 @@ ReportStatus = Literal["registered", "partial", "preliminary", "final", "correct
 ResultStatus = Literal["registered", "preliminary", "final", "corrected", "cancelled", "entered-in-error"]
 
 
+class Number(msgspec.Struct, frozen=True, array_like=True):
+    """A report's number at its laboratory (FILL) or at whoever ordered it (PLAC); system and assigner where known."""
+
+    kind: str
+    value: str
+    system: str = ""
+    assigner: str = ""
+
+    def write(self) -> Resource:
+        return fhir.without_nothing(
+            {
+                "type": fhir.concept(codes.IDENTIFIER_TYPE, self.kind) if self.kind else None,
+                "system": self.system or None,
+                "value": self.value,
+                "assigner": {"display": self.assigner} if self.assigner else None,
+            }
+        )
+
+
 class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
     """One analyte (or validity measure) of a report: what the laboratory found and what it means for this patient."""
 
@@ -78,6 +98,10 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
     baseline: bool
     results: tuple[AnalyteResult, ...]
     condition: Condition = "valid"
+    numbers: tuple[Number, ...] = ()
+
+    def identifiers(self) -> Mapping[str, list[Resource]]:
+        return {self.report_id: [each.write() for each in self.numbers]} if self.numbers else {}
 
     def write(self, patient: str) -> list[Resource]:
         subject = fhir.reference("Patient", patient)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from services.testing.edge import EDGE
-from shared.edge.fhir import capability
+from shared.edge.fhir import capability, validate
 from shared.edge.outcome import HttpRefusal
-from tests.testing.receiving import ADMITTED, AUTHORITY, ReceivingService
+from tests.testing.receiving import ADMITTED, AUTHORITY, ReceivingService, message
 
 
 def numbered(kind: str, *identifiers: dict[str, Any]) -> dict[str, Any]:
@@ -56,6 +56,51 @@ async def test_a_number_that_stands_elsewhere_in_the_resource_is_no_identifier(t
     await testing.identified()
     await testing.post(numbered("Specimen") | {"accessionIdentifier": {"system": "urn:lab", "value": "F7"}})
     assert await testing.numbers("Specimen", "F7") == []
+
+
+async def test_a_laboratory_finds_its_own_report_by_its_number_and_the_orders(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.admitted()
+    await testing.receives(message().replace(b"OBR|1||F7|", b"OBR|1|P7^EHR|F7^LAB^2.16.840.1.1^ISO|"))
+    (report,) = await testing.found("DiagnosticReport", ("identifier", "urn:oid:2.16.840.1.1|F7"))
+    assert await testing.numbers("DiagnosticReport", "P7") == [report["id"]]
+    assert [each["type"]["coding"][0]["code"] for each in report["identifier"]] == ["FILL", "PLAC"]
+    assert not validate(report)
+    (body,) = await testing.select("SELECT body FROM outbox")
+    assert "F7" not in body[0] and "P7" not in body[0]
+
+
+async def test_a_report_graded_anew_is_still_found_by_its_number(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.receives(message())
+    await testing.admitted()
+    assert await testing.emitted() == ["ResultMatched", "DrugTestResulted"]
+    (found,) = await testing.found("DiagnosticReport", ("identifier", "F7"))
+    assert (found["status"], found["identifier"][0]["value"]) == ("final", "F7")
+
+
+async def test_a_confirmation_of_the_same_specimen_is_found_by_its_own_number_too(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.admitted()
+    specimen = b"\rSPM|1|S9"
+    await testing.receives(message() + specimen)
+    confirmed = message("M2", filler="F8").replace(b"14314-9^", b"14315-6^")
+    await testing.receives(confirmed + specimen)
+    reports = [await testing.numbers("DiagnosticReport", each) for each in ("F7", "F8")]
+    assert reports[0] == reports[1] and len(reports[0]) == 1
+
+
+async def test_a_report_of_ours_is_nobodys_to_change_by_its_number(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.admitted()
+    await testing.receives(message().replace(b"|F7|", b"|F7^LAB^2.16.840.1.1^ISO|"))
+    own = {"system": "urn:oid:2.16.840.1.1", "value": "F7"}
+    registered = numbered("DiagnosticReport", own)
+    asked = {"method": "PUT", "url": f"DiagnosticReport?identifier={own['system']}|{own['value']}"}
+    done = await testing.submit(
+        {"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": registered, "request": asked}]}
+    )
+    assert done.answered[0].status == "201 Created"
 
 
 @pytest.mark.parametrize("identifier", ["", "|", "urn:lab|", ",", "F7,", " ", "urn:lab| ", ",".join(["F7"] * 51)])

@@ -12,6 +12,7 @@ from services.testing.settings import Settings
 from services.testing.specimens import Specimen
 from services.testing.state import State, put, residual
 from services.testing.versions import joined
+from shared.events.testing import DrugTestEvent
 from shared.rules.decision import Moment, Refused
 
 NOTHING_TO_PROMOTE = Refused(
@@ -34,9 +35,10 @@ def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> li
     grading = grade(after, moment.settings)
     graded = grading[specimen.id]
     stored = SpecimenReported(specimen=_marked(graded), gone=gone)
-    emitted = regrade(state, grading, _reason(specimen, known), moment)
+    regraded = regrade(state, grading, _reason(specimen, known), moment)
+    emitted = [_numbered(each, graded, command) for each in regraded]
     plain = specimen.status == "registered" or (graded.graded and not command.matched)
-    matched = [] if plain else [_matched(graded, moment)]
+    matched = [] if plain else [_numbered(_matched(graded, moment), graded, command)]
     return [*matched, *emitted, *replaced, stored]
 
 
@@ -56,6 +58,13 @@ def _stand_in(command: ReportResult, specimen: Specimen) -> list[Emits]:
             condition=specimen.condition,
         )
     ]
+
+
+def _numbered(emitted: Emits, graded: Graded, command: ReportResult) -> Emits:
+    """With the numbers that it is found by at its laboratory: they are in no state, the read model remembers them."""
+    if not isinstance(emitted, DrugTestEvent) or emitted.report_id != unpack_id(graded.specimen.id):
+        return emitted
+    return replace(emitted, numbers=command.numbers)
 
 
 def _with(command: ReportResult, known: list[Specimen]) -> Specimen:

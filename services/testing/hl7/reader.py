@@ -14,6 +14,7 @@ from services.testing.hl7.fields import Fields
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.hl7.times import MessageTimes, names_a_minute
 from services.testing.laboratory import Component, LaboratoryReport, Status, share_specimen
+from shared.events.testing import Number
 
 OBSERVATION_STATUS: Mapping[str, Status] = {
     "F": "final",
@@ -122,6 +123,7 @@ class Hl7Reader(Fields):
         return LaboratoryReport(
             filler=self._filler(order.segment, place),
             number=self.text(order.segment, 3),
+            numbers=tuple(self._numbers(order.segment)),
             specimen=self.specimen_number(order) or only_specimen,
             specimen_type=self.codes(order.specimen, 4) or self.codes(order.segment, 15),
             panel=self.codes(order.segment, 4),
@@ -140,6 +142,13 @@ class Hl7Reader(Fields):
         placer = "^".join(self.text(order, 2, each) for each in (1, 2, 3)) if self.text(order, 2) else ""
         own = number or placer or f"message {self.header.control_id} {place}"
         return f"{own}|{self.text(order, 4)}"
+
+    def _numbers(self, order: Any) -> Iterator[Number]:
+        """OBR-3 of the filler, OBR-2 of the placer, with who assigned them."""
+        for field_number, kind in ((3, "FILL"), (2, "PLAC")):
+            value, namespace, universal = (self.text(order, field_number, each) for each in (1, 2, 3))
+            if value:
+                yield Number(kind, value, _urn(universal), namespace)
 
     def _collected_at(self, order: Order, place: int) -> tuple[datetime | None, bool]:
         """SPM-17, else OBR-7, else the first OBX-14 that names a day; and whether it names a minute."""
@@ -199,6 +208,11 @@ class Hl7Reader(Fields):
 def _with_same_specimen(report: LaboratoryReport, reports: Sequence[LaboratoryReport]) -> LaboratoryReport:
     others = (each.components for each in reports if each is not report and share_specimen(each, report))
     return msgspec.structs.replace(report, same_specimen=tuple(chain.from_iterable(others)))
+
+
+def _urn(universal: str) -> str:
+    """An object identifier as a FHIR system; any other form names none."""
+    return f"urn:oid:{universal}" if universal and universal.replace(".", "").isdigit() else ""
 
 
 def _number(text: str) -> Decimal | None:

@@ -100,6 +100,7 @@ def _listed(report: ReportResult) -> AcceptedResource:
     resource = {
         "resourceType": "DiagnosticReport",
         "id": report.listed_as,
+        "identifier": [each.write() for each in report.numbers],
         "status": "registered",
         "code": fhir.concept(codes.TASK, "drug-test"),
         "effectiveDateTime": report.collected_at,

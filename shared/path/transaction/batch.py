@@ -88,12 +88,13 @@ class Batch:
         """
         self.send(event, record, key, program)
         rows = [resources.emitted_row(each, encoded, program, key) for each, encoded in record.resources]
+        numbers = event.identifiers()
         for row in rows:
-            self._put(event, row)
+            self._put(event, resources.numbered(row, numbers.get(row.id), self.resources.get(_name(row))))
         return [(row.type, row.id) for row in rows]
 
     def _put(self, event: Event, row: ResourceRow) -> None:
-        name = (row.program, row.type, row.id)
+        name = _name(row)
         if row.type in event.amends:
             known = self.resources.get(name)
             row = msgspec.structs.replace(row, amends=known is None or known.amends)
@@ -119,3 +120,7 @@ class Batch:
         for each in accepted:
             self.resources[program, each.type, each.id] = resources.accepted_row(each, program, key)
         return [(each.type, each.id) for each in accepted]
+
+
+def _name(row: ResourceRow) -> OfProgram:
+    return row.program, row.type, row.id

@@ -28,6 +28,10 @@ _CLINICAL_TIMES = (
 )
 
 
+NUMBERED = '{"identifier":'
+"""How the body of a resource of ours begins that has numbers elsewhere; a foreign one begins with its type."""
+
+
 class AcceptedResource(msgspec.Struct, frozen=True):
     """A foreign resource as received (ids, meta and references rewritten), stored beside what is decided.
 
@@ -84,6 +88,16 @@ def amended(stored: str, row: ResourceRow) -> ResourceRow:
     return msgspec.structs.replace(row, body=msgspec.json.encode(members[0] | members[1]).decode())
 
 
+def numbered(row: ResourceRow, identifiers: Sequence[Resource] | None, before: ResourceRow | None) -> ResourceRow:
+    """With the numbers it is known by elsewhere, and those it had before: no later event of ours takes them away."""
+    earlier = msgspec.json.decode(before.body)["identifier"] if before and before.body.startswith(NUMBERED) else []
+    known = [*earlier, *(each for each in identifiers or () if each not in earlier)]
+    if not known:
+        return row
+    written = msgspec.json.encode(known).decode()
+    return msgspec.structs.replace(row, body=f"{NUMBERED}{written},{row.body[1:]}")
+
+
 def clinical_time(resource: Mapping[str, object]) -> datetime | None:
     """When it happened, for search by `date`: the first of FHIR's usual elements that is an instant here."""
     for name in _CLINICAL_TIMES:
@@ -99,7 +113,11 @@ UPSERT = """INSERT INTO resources AS r (type, id, program, patient, status, at, 
     SELECT u.*, {now} FROM unnest({columns}) AS u(type, id, program, patient, status, at, sealed, body)
     ON CONFLICT (type, id, program) DO UPDATE SET version = r.version + 1,
         patient = CASE WHEN r.patient = '' THEN excluded.patient ELSE r.patient END, status = excluded.status,
-        at = coalesce(excluded.at, r.at), sealed = excluded.sealed, body = excluded.body,
+        at = coalesce(excluded.at, r.at), sealed = excluded.sealed,
+        body = CASE WHEN starts_with(r.body, '{{"identifier":') THEN '{{"identifier":' ||
+                (SELECT jsonb_agg(DISTINCT each) FROM jsonb_array_elements((r.body::jsonb -> 'identifier')
+                    || coalesce(excluded.body::jsonb -> 'identifier', '[]')) each)::text
+            || ',' || substr((excluded.body::jsonb - 'identifier')::text, 2) ELSE excluded.body END,
         updated_at = excluded.updated_at"""
 """Part of the one statement that stores a batch: `{columns}` are eight arrays in the order of ResourceRow's fields."""
 COLUMN_TYPES = ("text", "text", "text", "text", "text", "timestamptz", "bool", "text")
@@ -125,8 +143,10 @@ _VERSIONS = """SELECT program, type, id, r.version FROM resources r
 _STORED = """SELECT r.* FROM resources r JOIN unnest($1::text[], $2::text[]) AS u(type, id) USING (type, id)
     WHERE r.program = $3"""
 _ONE = "SELECT * FROM resources WHERE type = $1 AND id = $2 AND program = $3"
-# The resources of one patient and type that carry an identifier; R4 has it once or repeating. Two are already too many.
+# The foreign resources of one patient and type that carry an identifier; R4 has it once or repeating. Two are already
+# too many, and ours are nobody's to change.
 _MATCHING = """SELECT id FROM resources WHERE patient = $1 AND type = $2 AND program = $3 AND NOT sealed
+    AND NOT starts_with(body, '{"identifier":')
     AND (body::jsonb -> 'identifier' @> $4::jsonb OR body::jsonb -> 'identifier' @> jsonb_build_array($4::jsonb))
     ORDER BY id LIMIT 2"""
 # An index on the body makes every update of a row three times as dear; the look for the bare text, which spares most
