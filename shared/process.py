@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import uvicorn
@@ -108,7 +109,7 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
     replica = ReplicaName(process.database_url, service.name, process.replica)
     await replica.take()
     async with db.pool(process.database_url) as pool:
-        listening = Listening(pool, clock)
+        listening = Listening(pool, clock, timedelta(hours=process.catch_up_hours))
         await listening.start()
         journal = Journal(process.database_url, settings)
         inbox = Inbox(service, routes, pool, journal, clock, listening, settings, wake_up.ring)

@@ -84,12 +84,11 @@ class PatientStory(Generic[S, P]):
         self.now = at or self.happens_at(happened)
         function = self.decisions.decide if isinstance(happened, Command) else self.decisions.react
         answer = function(self.state, happened, self._moment())
-        self.refused, emitted = (answer, []) if isinstance(answer, Refused) else (None, list(answer))
+        self.refused, emitted = (answer, list(answer.asks)) if isinstance(answer, Refused) else (None, list(answer))
         self.emitted = [each for each in emitted if not isinstance(each, RetentionBegan)]
         self.all_emitted += self.emitted
-        if self.refused is None:
-            for each in (happened, *emitted):
-                self.state = self.decisions.evolve(self.state, each)
+        for each in emitted if self.refused is not None else (happened, *emitted):
+            self.state = self.decisions.evolve(self.state, each)
         return self.emitted
 
     def _moment(self) -> Moment[P]:

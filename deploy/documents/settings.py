@@ -43,6 +43,7 @@ OF_A_SERVICE: Mapping[str, str] = {
     "audience": "audience that a token must name",
     "clock_file": "file of a manual clock; without it the clinic's time is real time",
     "replica": "name of this replica among those of its service, each its own; default: the host's ordinal, else 0",
+    "catch_up_hours": "after an outage silence counts again once senders had as long as it was, at most so many hours",
 }
 OF_THE_COMMANDS = (
     ("IOP_DATA", "`.iop`", "folder of the hub"),

@@ -1,10 +1,10 @@
-"""The weekly template as sessions, and the hours of a week. Pure; local times are the program's timezone."""
+"""The weekly template as sessions. Pure; local times are the program's timezone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from services.attendance.state import Episode, Session
+from services.attendance.record import Episode, Session, minute_of
 
 
 def sessions_between(episode: Episode, start: datetime, end: datetime, timezone: str) -> Iterator[Session]:
@@ -22,8 +22,8 @@ def sessions_between(episode: Episode, start: datetime, end: datetime, timezone:
             if planned.weekday == day.weekday() and week % planned.every_weeks == 0:
                 begins = datetime.combine(day, time.fromisoformat(planned.start), zone).astimezone(start.tzinfo)
                 if start <= begins < end:
-                    found.append(Session(begins, slot))
-        yield from sorted(found, key=lambda each: (each.start, each.slot))
+                    found.append(Session(minute_of(begins), slot))
+        yield from sorted(found, key=lambda each: each.place)
         day += timedelta(days=1)
 
 
@@ -43,8 +43,3 @@ def left_at(discharged_at: datetime, timezone: str) -> datetime:
     """From when the patient owes no session. A date alone comes as its first moment, and lasts to the day's end."""
     local = discharged_at.astimezone(ZoneInfo(timezone))
     return local + timedelta(days=1) if local.time() == time() else local
-
-
-def minutes_between(sessions: Sequence[Session], start: datetime, end: datetime) -> int:
-    """Minutes attended in sessions that started in [start, end)."""
-    return sum(each.minutes for each in sessions if start <= each.start < end)

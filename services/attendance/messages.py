@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from services.attendance.record import Period, Request, Session, Week
 from shared.events.attendance import (
     AttendanceCorrected,
     CheckInWithdrawn,
     SessionAttended,
     SessionCancelled,
+    SessionCancelledLate,
     SessionCheckedIn,
     SessionEvent,
     SessionExcused,
@@ -14,22 +16,32 @@ from shared.events.attendance import (
     SessionScheduled,
     WeeklyHoursCorrected,
     WeeklyHoursFellShort,
+    WeeklyHoursUnknown,
 )
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent
-from shared.events.intake import DeathWithdrawn, EpisodeAdmitted, EpisodeDischarged, PatientDied, PatientIdentified
+from shared.events.intake import (
+    DeathWithdrawn,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    FlagsChanged,
+    PatientDied,
+    PatientIdentified,
+)
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
 from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
-    "AbsenceDeferred",
+    "AcceptSession",
     "AcknowledgeEscalation",
     "AttendanceCorrected",
     "BookedUntil",
     "CallOffSession",
+    "CancelSession",
     "CheckIn",
     "CheckInWithdrawn",
     "Commands",
+    "ConfirmAttendance",
     "Consumes",
     "DeathWithdrawn",
     "Emits",
@@ -38,61 +50,76 @@ __all__ = [
     "EpisodeForgotten",
     "EscalationCommand",
     "EscalationEvent",
-    "ExcuseSession",
+    "FlagsChanged",
     "Internal",
     "MarkMissed",
+    "OfOneSession",
     "OfSession",
     "PatientDied",
     "PatientIdentified",
     "ReinstateSession",
+    "RequestAdded",
+    "RequestsChanged",
     "ResolveEscalation",
     "RetentionBegan",
     "SessionAttended",
     "SessionCancelled",
+    "SessionCancelledLate",
     "SessionCheckedIn",
     "SessionEvent",
     "SessionExcused",
     "SessionMissed",
     "SessionScheduled",
+    "SessionsChanged",
     "TimePassed",
-    "WeekClosed",
     "WeeklyHoursCorrected",
     "WeeklyHoursFellShort",
+    "WeeklyHoursUnknown",
+    "WeeksChanged",
     "WithdrawCheckIn",
 ]
 
 
 class CheckIn(Command, frozen=True, kw_only=True, tag=True):
-    """The patient is (or was) there from `came_at`; `minutes` once the session is over, None while it lasts.
+    """An Encounter reports `periods` of presence and the sessions it was for; None ends one that lasts."""
 
-    `encounter_id` is None where the session's own Appointment says so: then its Encounter is the one it has.
-    """
-
-    session_id: str
-    encounter_id: str | None
-    came_at: datetime
-    minutes: int | None = None
+    session_ids: tuple[str, ...]
+    encounter_id: str
+    periods: tuple[Period, ...]
+    class_code: str = "AMB"
 
 
 class WithdrawCheckIn(Command, frozen=True, kw_only=True, tag=True):
     """This Encounter was entered in error (another patient's, another session's): what it reported is not known."""
 
-    session_id: str
     encounter_id: str
 
 
-class ExcuseSession(Command, frozen=True, kw_only=True, tag=True):
-    """The patient asked off and the program agrees: no miss."""
+class ConfirmAttendance(Command, frozen=True, kw_only=True, tag=True):
+    """The session's own Appointment reports presence: the patient came, or (`held`) the session took place."""
 
     session_id: str
-    reason: str = "excused"
+    held: bool
+
+
+class CancelSession(Command, frozen=True, kw_only=True, tag=True):
+    """The patient does not come. `reason` is a code, "" without one; `declined` by an answer to the Appointment."""
+
+    session_id: str
+    reason: str = ""
+    declined: bool = False
+
+
+class AcceptSession(Command, frozen=True, kw_only=True, tag=True):
+    """The patient comes after all: an earlier decline is taken back."""
+
+    session_id: str
 
 
 class CallOffSession(Command, frozen=True, kw_only=True, tag=True):
     """The program calls a session off; it never counts against the patient."""
 
     session_id: str
-    reason: str = "called-off"
 
 
 class ReinstateSession(Command, frozen=True, kw_only=True, tag=True):
@@ -107,38 +134,60 @@ class MarkMissed(Command, frozen=True, kw_only=True, tag=True):
     session_id: str
 
 
-class AbsenceDeferred(StateEvent, frozen=True, kw_only=True):
-    """We were not listening through the whole window: the deadline moves."""
+class SessionsChanged(StateEvent, frozen=True, kw_only=True):
+    """These sessions of the episode, as they are known now."""
 
-    session_id: str
-    until: datetime
+    episode_id: str
+    sessions: tuple[Session, ...]
+
+
+class RequestsChanged(StateEvent, frozen=True, kw_only=True):
+    """Everything that persons are asked now."""
+
+    requests: tuple[Request, ...]
+
+
+class RequestAdded(StateEvent, frozen=True, kw_only=True):
+    """One more is asked of a person, about a report that was refused."""
+
+    request: Request
+
+
+class WeeksChanged(StateEvent, frozen=True, kw_only=True):
+    """These weeks were looked at, or again; the next one begins at `next_start`."""
+
+    weeks: tuple[Week, ...]
+    next_start: datetime
 
 
 class BookedUntil(StateEvent, frozen=True, kw_only=True):
-    """Sessions are planned up to `until`, with the grace and lateness of today's settings; `now` forgets old ones."""
+    """Sessions are planned up to `until`, with the times of today's settings; older ones than `since` are forgotten.
+
+    But those at `places` are evidence of what a person is still asked.
+    """
 
     until: datetime
-    now: datetime
+    since: datetime
+    places: tuple[tuple[int, int], ...]
     grace_minutes: int
     late_hours: int
-
-
-class WeekClosed(StateEvent, frozen=True, kw_only=True):
-    """The week before `next_start` was looked at; `minutes` is None for the first, which is not whole."""
-
-    next_start: datetime
-    minutes: int | None = None
-    minimum_minutes: int = 0
+    unreported_hours: tuple[int, int]
 
 
 class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
     """An ended episode leaves the state; what was emitted about it stays readable."""
 
 
-OfSession = CheckIn | WithdrawCheckIn | ExcuseSession | CallOffSession | ReinstateSession | MarkMissed
+OfOneSession = ConfirmAttendance | CancelSession | AcceptSession | CallOffSession | ReinstateSession | MarkMissed
+OfSession = CheckIn | WithdrawCheckIn | OfOneSession
 Commands = OfSession | EscalationCommand
-Internal = TimePassed | AbsenceDeferred | BookedUntil | WeekClosed | RetentionBegan | EpisodeForgotten
-Consumes = PatientIdentified | PatientDied | DeathWithdrawn | EpisodeAdmitted | EpisodeDischarged | TimePassed
+StateEvents = (
+    SessionsChanged | RequestsChanged | RequestAdded | WeeksChanged | BookedUntil | RetentionBegan | EpisodeForgotten
+)
+Internal = TimePassed | StateEvents
+Consumes = (
+    PatientIdentified | PatientDied | DeathWithdrawn | EpisodeAdmitted | FlagsChanged | EpisodeDischarged | TimePassed
+)
 Emits = (
     SessionScheduled
     | SessionCheckedIn
@@ -148,12 +197,10 @@ Emits = (
     | AttendanceCorrected
     | SessionExcused
     | SessionCancelled
+    | SessionCancelledLate
     | WeeklyHoursFellShort
+    | WeeklyHoursUnknown
     | WeeklyHoursCorrected
     | EscalationEvent
-    | AbsenceDeferred
-    | BookedUntil
-    | WeekClosed
-    | RetentionBegan
-    | EpisodeForgotten
+    | StateEvents
 )

@@ -1,83 +1,119 @@
-"""When a miss needs a person: the triggers of domain 5.2, from the set of missed sessions. Pure."""
+"""What is asked of persons by what is known of the sessions: the triggers of domain 5.2, counted anew each time. Pure.
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
-from datetime import timedelta
+Whatever the order in which it became known, the same sessions ask for the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from services.attendance.record import RequestKind, Session
 from services.attendance.settings import Settings
-from services.attendance.state import Episode, Session
-from shared.events.escalation import Signal
-from shared.rules.escalation import Trigger, rule_version
+from services.attendance.state import State, unreported_at
 
-RULES_VERSION = "2026.1"
-MISS_SIGNAL = "missed-session"
-OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
-THREE = frozenset({"three-consecutive-misses", "three-misses-in-14-days"})
-"""Two ways to the same T3 of the same owner: a person is asked once, by the first that came true."""
-_RISKS = frozenset({"suicide-risk", "overdose-risk"})
+RISKS = frozenset({"suicide-risk", "overdose-risk"})
+NOWHERE = (0, 0)
+"""The place of what is asked about several sessions."""
 
 
-def triggers(episode: Episode, sessions: Sequence[Session], latest: Session, settings: Settings) -> list[Trigger]:
-    """What this miss sets off, together with the ones before it. Excused and called-off sessions count for nothing."""
-    until = sorted((each for each in sessions if each.start <= latest.start), key=lambda each: each.start)
-    misses = [each for each in until if each.outcome == "missed"]
-    first = _trigger(episode, "missed-session", _first_tier(episode, latest, settings), [latest])
-    # Somebody reaches out within a day of the session's start, whatever the tier.
-    found = [replace(first, act_by=latest.start + timedelta(hours=settings.outreach_hours))]
-    near = _within(misses, latest, settings.miss_window_days, settings)
-    if len(near) >= settings.misses_in_window:
-        found.append(_trigger(episode, "two-misses-in-7-days", 2, near))
-    held = [each for each in until if each.outcome in ("missed", "attended", "present")]
-    run = held[-settings.consecutive_misses :]
-    long = _within(misses, latest, settings.long_window_days, settings)
-    if len(run) == settings.consecutive_misses and all(each.outcome == "missed" for each in run):
-        found.append(_trigger(episode, "three-consecutive-misses", 3, run))
-    elif len(long) >= settings.misses_in_long_window:
-        found.append(_trigger(episode, "three-misses-in-14-days", 3, long))
+@dataclass(frozen=True)
+class Demand:
+    """Something to ask of a person, of these sessions; `act_by` where it is earlier than its tier's time."""
+
+    kind: RequestKind
+    place: tuple[int, int]
+    reason: str
+    tier: int
+    sessions: tuple[Session, ...]
+    act_by: datetime | None = None
+
+
+def demands(state: State, now: datetime, settings: Settings) -> list[Demand]:
+    """Everything that the sessions ask for and no person has answered. A stay that is over asks for minutes alone."""
+    episode = state.episode
+    if episode is None or episode.died_at is not None:
+        return []
+    found = _unreported(state, now)
+    if episode.is_over:
+        return found
+    misses = sorted((each for each in state.sessions if each.counts_as_missed), key=_place)
+    found += [_outreach(state, each, settings) for each in misses if "missed" not in each.answered]
+    if len(misses) > 1:
+        found += _repeated(misses, state, settings)
     return found
 
 
-def asked_once(found: Sequence[Trigger], still_open: Collection[str]) -> list[Trigger]:
-    """The same triggers, of which a second way to T3 goes to the escalation that is open by the first."""
-    known = next((reason for reason in still_open if reason in THREE), None)
-    return [replace(each, reason=known) if known is not None and each.reason in THREE else each for each in found]
+def _unreported(state: State, now: datetime) -> list[Demand]:
+    """An Encounter that is still open a day after its session (`report_minutes_hours`)."""
+    episode = state.episode
+    assert episode is not None
+    return [
+        Demand("report-minutes", each.place, "report-minutes", 1, (each,))
+        for each in state.sessions
+        if each.lasts and "report-minutes" not in each.answered and unreported_at(episode, each) <= now
+    ]
 
 
-def standing(episode: Episode, sessions: Sequence[Session], settings: Settings) -> dict[str, Trigger]:
-    """The reasons that the missed sessions still give, each with its newest trigger."""
-    missed = sorted((each for each in sessions if each.outcome == "missed"), key=lambda each: each.start)
-    found = [trigger for each in missed for trigger in triggers(episode, sessions, each, settings)]
-    return {trigger.reason: trigger for trigger in found}
+def _outreach(state: State, missed: Session, settings: Settings) -> Demand:
+    """Somebody reaches out within a day of the session's start, whatever the tier; the flags are those of now."""
+    assert state.episode is not None
+    act_by = missed.start + timedelta(hours=settings.outreach_hours)
+    tier = 1
+    early = missed.start < state.episode.admitted_at + timedelta(days=settings.early_days)
+    if at_risk(state):
+        tier = 3
+    elif early or "opioid-history" in state.episode.flags:
+        tier = 2
+    return Demand("missed", missed.place, "missed-session", tier, (missed,), act_by)
 
 
-def _first_tier(episode: Episode, missed: Session, settings: Settings) -> int:
-    if _RISKS & set(episode.flags):
-        return 3
-    early = missed.start < episode.admitted_at + timedelta(days=settings.early_days)
-    return 2 if early or "opioid-history" in episode.flags else 1
+def at_risk(state: State) -> bool:
+    return state.episode is not None and not RISKS.isdisjoint(state.episode.flags)
 
 
-def _within(misses: Sequence[Session], latest: Session, days: int, settings: Settings) -> list[Session]:
+def _repeated(misses: Sequence[Session], state: State, settings: Settings) -> list[Demand]:
+    """Two within a week; three in a row or within two weeks, for which a person is asked once."""
+    found = []
+    pairs = _in_windows(misses, settings.miss_window_days, settings.misses_in_window, settings)
+    if two := _unanswered(pairs, "two-misses"):
+        found.append(Demand("two-misses", NOWHERE, "two-misses-in-7-days", 2, two))
+    rows = _unanswered(_in_a_row(state, settings), "three-misses")
+    near = _in_windows(misses, settings.long_window_days, settings.misses_in_long_window, settings)
+    if three := tuple(sorted({*rows, *_unanswered(near, "three-misses")}, key=_place)):
+        reason = "three-consecutive-misses" if rows else "three-misses-in-14-days"
+        found.append(Demand("three-misses", NOWHERE, reason, 3, three))
+    return found
+
+
+def _in_windows(misses: Sequence[Session], days: int, least: int, settings: Settings) -> list[Sequence[Session]]:
+    """Every run of misses that lie within so many days of its last one."""
+    runs = [_within(misses[: last + 1], days, settings) for last in range(least - 1, len(misses))]
+    return [each for each in runs if len(each) >= least]
+
+
+def _within(misses: Sequence[Session], days: int, settings: Settings) -> Sequence[Session]:
     """Days of the clinic's clock: in the week of a clock change, Monday at six to Monday at six is seven days too."""
-    since = latest.start.astimezone(ZoneInfo(settings.timezone)) - timedelta(days=days)
+    since = misses[-1].start.astimezone(ZoneInfo(settings.timezone)) - timedelta(days=days)
     return [each for each in misses if each.start > since]
 
 
-def _trigger(episode: Episode, reason: str, tier: int, misses: Sequence[Session]) -> Trigger:
-    return Trigger(
-        category="attendance",
-        reason=reason,
-        tier=tier,
-        owner=OWNER_BY_TIER[tier],
-        rule=rule_version("attendance", reason, RULES_VERSION),
-        signals=tuple(signal(episode, each) for each in misses),
+def _in_a_row(state: State, settings: Settings) -> list[Sequence[Session]]:
+    """Misses with no session between them that was attended. Excused and called-off sessions break no row."""
+    held = sorted(
+        (each for each in state.sessions if each.counts_as_missed or each.outcome in ("present", "attended")),
+        key=_place,
     )
+    most = settings.consecutive_misses
+    rows = [held[last - most : last] for last in range(most, len(held) + 1)]
+    return [each for each in rows if all(one.counts_as_missed for one in each)]
 
 
-def signal(episode: Episode, session: Session) -> Signal:
-    return Signal(MISS_SIGNAL, session.start, evidence_of(episode.session_id(session)))
+def _unanswered(runs: Sequence[Sequence[Session]], kind: RequestKind) -> tuple[Session, ...]:
+    """The sessions of all runs of which a person has not answered every miss."""
+    standing = [run for run in runs if any(kind not in each.answered for each in run)]
+    return tuple(sorted({each for run in standing for each in run}, key=_place))
 
 
-def evidence_of(session_id: str) -> str:
-    return f"Appointment/{session_id}"
+def _place(session: Session) -> tuple[int, int]:
+    return session.place

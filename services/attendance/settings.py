@@ -1,6 +1,6 @@
 """The numbers attendance decides with; values, units and sources stand in program.toml."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -23,8 +23,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     long_window_days: int
     misses_in_long_window: int
     early_days: int
-    late_check_in_hours: int
+    early_arrival_minutes: int
+    correction_days: Annotated[int, msgspec.Meta(ge=1, le=35)]
+    """More sessions would not fit into a state."""
+    notice_hours: int
+    excuse_reasons: tuple[str, ...]
+    appointment_counts_as: Literal["nothing", "arrival", "minutes"]
     weekly_minimum_minutes: int
+    week_closes_hours: int
+    week_unknown_hours: int
+    report_minutes_hours: int
     outreach_hours: int
     retention_days: int
     """How long an ended stay remains in the state."""

@@ -1,154 +1,82 @@
-"""What the next decision needs of one patient: the episode, its sessions near now, the open escalations."""
+"""What the next decision needs of one patient: the episode, its sessions near now, and what persons are asked."""
 
-from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
 
 import msgspec
 
 from services.attendance.messages import (
-    AbsenceDeferred,
-    AttendanceCorrected,
     BookedUntil,
-    CheckInWithdrawn,
+    DeathWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
     EpisodeForgotten,
-    EscalationEvent,
+    FlagsChanged,
+    PatientDied,
+    RequestAdded,
+    RequestsChanged,
     RetentionBegan,
-    SessionAttended,
-    SessionCancelled,
-    SessionCheckedIn,
-    SessionEvent,
-    SessionExcused,
-    SessionMissed,
-    SessionScheduled,
-    WeekClosed,
+    SessionsChanged,
+    WeeksChanged,
 )
-from shared.events.envelope import Command, Event, name_id
-from shared.events.intake import TemplateSlot
-from shared.rules import escalation
-from shared.rules.escalation import Open
+from services.attendance.record import Episode, Request, Session, Week, minute_of, moment_of
+from services.attendance.upcast import UPCAST as UPCAST
+from shared.events.envelope import Command, Event
 
 VERSION = 4
-REMEMBERED_DAYS = 15
-"""Past sessions stored: one more than the longest window over misses."""
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
 """The flags a miss is graded by; no other one is stored here."""
-
-SessionOutcome = Literal["planned", "present", "attended", "missed", "excused", "cancelled"]
-
-
-class Session(msgspec.Struct, frozen=True, array_like=True):
-    """One planned session: `slot` is its place in the episode's template, `minutes` those attended.
-
-    `encounter_id` names the Encounter that says who was there, "" without one.
-    """
-
-    start: datetime
-    slot: int
-    outcome: SessionOutcome = "planned"
-    minutes: int = 0
-    deferred_until: datetime | None = None
-    encounter_id: str = ""
-
-
-class Episode(msgspec.Struct, frozen=True, array_like=True):
-    """The stay. `grace_minutes` and `retention_days` are settings of their day: a deadline never moves by a setting."""
-
-    id: str
-    admitted_at: datetime
-    template: tuple[TemplateSlot, ...]
-    flags: tuple[str, ...]
-    booked_until: datetime
-    week_start: datetime
-    grace_minutes: int = 15
-    late_hours: int = 24
-    discharged_at: datetime | None = None
-    retention_days: int = 0
-    """Of an ended stay: how long after its end it leaves the state."""
-
-    def session_id(self, session: Session) -> str:
-        return name_id(self.id, f"session:{session.start.isoformat()}:{session.slot}")
-
-    def end(self, session: Session) -> datetime:
-        return session.start + timedelta(minutes=self.template[session.slot].minutes)
-
-    def precedes(self, event: EpisodeAdmitted) -> bool:
-        """Whether that admission begins a later stay; the same or an older one, consumed again, changes nothing."""
-        return self.id != event.episode_id and self.admitted_at <= event.admitted_at
-
-
-class Week(msgspec.Struct, frozen=True, array_like=True):
-    """A whole week [start, end) that was looked at: minutes attended, and the fewest it needed on that day."""
-
-    start: datetime
-    end: datetime
-    minutes: int
-    minimum_minutes: int
-
-    @property
-    def short(self) -> bool:
-        return self.minutes < self.minimum_minutes
+BOOK_AHEAD_DAYS = 13
+"""Book again when fewer than this many days are booked (`book_days` is one more)."""
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
-    """`episode` is None for a patient never admitted here, or whose stay was forgotten."""
+    """`episode` is None for a patient never admitted here, or (`left`) whose stay was forgotten."""
 
     episode: Episode | None = None
     sessions: tuple[Session, ...] = ()
-    escalations: tuple[Open, ...] = ()
+    escalations: tuple[Request, ...] = ()
     weeks: tuple[Week, ...] = ()
-
-
-def _with_retention(stored: Any) -> Any:
-    """Version 3 adds how long an ended stay stays in the state: 30 days, where it ended before."""
-    episode, *others = stored
-    return [episode and [*episode, 30 if episode[-1] is not None else 0], *others]
-
-
-UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored, 2: _with_retention, 3: lambda stored: stored}
-"""Version 2 only adds, at the ends: the Encounter of a session, and the hours of the weeks that were looked at;
-version 4, at the end of an open escalation: who took it on."""
-
-
-def find(state: State, session_id: str, near: datetime) -> Session | None:
-    """The session with this id, looked for from `near` outwards: an id is derived, and that costs more than sorting."""
-    if state.episode is None:
-        return None
-    nearest = sorted(state.sessions, key=lambda each: abs(each.start - near))
-    return next((each for each in nearest if state.episode.session_id(each) == session_id), None)
+    left: bool = False
 
 
 def evolve(state: State, event: Event | Command) -> State:
-    """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
+    """The state after an event consumed or emitted. Total: what it does not know changes nothing."""
     match event:
         case EpisodeAdmitted():
             return _admitted(state, event)
-        case SessionScheduled(start=start):
-            return _scheduled(state, event, start)
-        case SessionCheckedIn():
-            return _outcome(state, event, "present", encounter_id=event.encounter_id)
-        case SessionAttended():
-            return _outcome(state, event, "attended", event.minutes, event.encounter_id)
-        case CheckInWithdrawn():
-            return _outcome(state, event, "planned")
-        case AttendanceCorrected():
-            return _outcome(state, event, "present")
-        case SessionMissed():
-            return _outcome(state, event, "missed")
-        case SessionExcused():
-            return _outcome(state, event, "excused")
-        case SessionCancelled():
-            return _outcome(state, event, "cancelled")
-        case AbsenceDeferred():
-            return _deferred(state, event)
-        case EscalationEvent():
-            return msgspec.structs.replace(state, escalations=escalation.evolve(state.escalations, event))
-        case BookedUntil() | WeekClosed() | EpisodeDischarged() | RetentionBegan() | EpisodeForgotten():
+        case SessionsChanged():
+            return _sessions_changed(state, event)
+        case RequestsChanged(requests=requests):
+            return msgspec.structs.replace(state, escalations=requests)
+        case RequestAdded(request=request):
+            return msgspec.structs.replace(state, escalations=(*state.escalations, request))
+        case EpisodeForgotten():
+            return State(escalations=state.escalations, left=True)
+        case (
+            FlagsChanged()
+            | PatientDied()
+            | DeathWithdrawn()
+            | EpisodeDischarged()
+            | RetentionBegan()
+            | BookedUntil()
+            | WeeksChanged()
+        ):
             return _episode_moved(state, event)
         case _:
             return state
+
+
+def _sessions_changed(state: State, event: SessionsChanged) -> State:
+    if state.episode is None or state.episode.id != event.episode_id:
+        return state
+    return msgspec.structs.replace(state, sessions=_merged(state.sessions, event.sessions))
+
+
+def _merged(sessions: tuple[Session, ...], changed: tuple[Session, ...]) -> tuple[Session, ...]:
+    """The sessions, those that changed in their place and new ones behind."""
+    now = {each.place: each for each in changed}
+    before = [now.pop(each.place, each) if now else each for each in sessions]
+    return (*before, *now.values())
 
 
 def _admitted(state: State, event: EpisodeAdmitted) -> State:
@@ -158,131 +86,131 @@ def _admitted(state: State, event: EpisodeAdmitted) -> State:
         id=event.episode_id,
         admitted_at=event.admitted_at,
         template=event.template,
-        flags=tuple(each for each in event.flags if each in FLAGS),
+        flags=_graded(event.flags),
         booked_until=event.admitted_at,
         week_start=event.admitted_at,
     )
     return State(episode=episode, escalations=state.escalations)
 
 
-def _scheduled(state: State, event: SessionScheduled, start: datetime) -> State:
+def _graded(flags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(each for each in flags if each in FLAGS)
+
+
+Moved = FlagsChanged | PatientDied | DeathWithdrawn | EpisodeDischarged | RetentionBegan | BookedUntil | WeeksChanged
+
+
+def _episode_moved(state: State, event: Moved) -> State:
     episode = state.episode
     if episode is None:
-        return state
-    slots = (n for n, planned in enumerate(episode.template) if planned.kind == event.kind)
-    slot = next((n for n in slots if episode.session_id(Session(start, n)) == event.session_id), None)
-    if slot is None:
-        return state
-    found = next((each for each in state.sessions if each.start == start and each.slot == slot), None)
-    if found is None:
-        return msgspec.structs.replace(state, sessions=(*state.sessions, Session(start, slot)))
-    return _replaced(state, found, Session(start, slot)) if found.outcome in ("cancelled", "excused") else state
-
-
-def _episode_moved(
-    state: State, event: BookedUntil | WeekClosed | EpisodeDischarged | RetentionBegan | EpisodeForgotten
-) -> State:
-    if state.episode is None:
         return state
     match event:
-        case BookedUntil(until=until):
-            episode = msgspec.structs.replace(
-                state.episode, booked_until=until, grace_minutes=event.grace_minutes, late_hours=event.late_hours
-            )
-            return _trimmed(msgspec.structs.replace(state, episode=episode), event.now)
-        case WeekClosed(next_start=end, minutes=minutes):
-            looked_at = [] if minutes is None else [Week(state.episode.week_start, end, minutes, event.minimum_minutes)]
-            episode = msgspec.structs.replace(state.episode, week_start=end)
-            return msgspec.structs.replace(state, episode=episode, weeks=(*state.weeks, *looked_at))
+        case BookedUntil():
+            return _booked(state, episode, event)
+        case WeeksChanged():
+            weeks = {each.start: each for each in (*state.weeks, *event.weeks)}
+            after = msgspec.structs.replace(episode, week_start=event.next_start)
+            return msgspec.structs.replace(state, episode=after, weeks=tuple(weeks.values()))
+        case _:
+            return msgspec.structs.replace(state, episode=_moved(episode, event))
+
+
+def _moved(
+    episode: Episode, event: FlagsChanged | PatientDied | DeathWithdrawn | EpisodeDischarged | RetentionBegan
+) -> Episode:
+    match event:
+        case FlagsChanged(flags=flags):
+            return msgspec.structs.replace(episode, flags=_graded(flags))
+        case PatientDied(died_at=died_at, reported_at=reported_at):
+            return msgspec.structs.replace(episode, died_at=died_at or reported_at)
+        case DeathWithdrawn():
+            return msgspec.structs.replace(episode, died_at=None)
         case EpisodeDischarged(episode_id=episode_id, discharged_at=at):
-            if episode_id != state.episode.id:
-                return state
-            return msgspec.structs.replace(state, episode=msgspec.structs.replace(state.episode, discharged_at=at))
+            return msgspec.structs.replace(episode, discharged_at=at) if episode_id == episode.id else episode
         case RetentionBegan(retention_days=days):
-            return msgspec.structs.replace(state, episode=msgspec.structs.replace(state.episode, retention_days=days))
-        case EpisodeForgotten():
-            return State(escalations=state.escalations)
+            return msgspec.structs.replace(episode, retention_days=days)
 
 
-def _trimmed(state: State, now: datetime) -> State:
-    """What is old and decided is forgotten; what still waits for its decision never is."""
-    since = now - timedelta(days=REMEMBERED_DAYS)
-    remaining = tuple(each for each in state.sessions if each.start >= since or each.outcome == "planned")
-    weeks = tuple(each for each in state.weeks if each.end >= since)
-    return msgspec.structs.replace(state, sessions=remaining, weeks=weeks)
+def _booked(state: State, episode: Episode, event: BookedUntil) -> State:
+    """What is old and decided is forgotten; what still waits for its decision or for a person never is."""
+    since = minute_of(event.since)
+    after = msgspec.structs.replace(
+        episode,
+        booked_until=event.until,
+        grace_minutes=event.grace_minutes,
+        late_hours=event.late_hours,
+        unreported_hours=event.unreported_hours,
+    )
+    sessions = tuple(
+        each for each in state.sessions if each.minute >= since or each.waits or each.place in event.places
+    )
+    weeks = tuple(each for each in state.weeks if each.start >= since)
+    return msgspec.structs.replace(state, episode=after, sessions=sessions, weeks=weeks)
 
 
-def _outcome(
-    state: State, event: SessionEvent, outcome: SessionOutcome, minutes: int = 0, encounter_id: str = ""
-) -> State:
-    episode = state.episode
-    if episode is None:
-        return state
-    at_once = (each for each in state.sessions if each.start == event.start)
-    found = next((each for each in at_once if episode.session_id(each) == event.session_id), None)
-    if found is None:
-        return state
-    return _replaced(state, found, Session(found.start, found.slot, outcome, minutes, None, encounter_id))
-
-
-def _deferred(state: State, event: AbsenceDeferred) -> State:
-    found = find(state, event.session_id, event.until)
-    if found is None:
-        return state
-    return _replaced(state, found, msgspec.structs.replace(found, deferred_until=event.until))
-
-
-def _replaced(state: State, found: Session, after: Session) -> State:
-    """With this session as it is now, and its minutes in the week it belongs to, though that was looked at before."""
-    weeks = state.weeks
-    if after.minutes != found.minutes:
-        more = after.minutes - found.minutes
-        weeks = tuple(_recounted(each, more) if each.start <= found.start < each.end else each for each in weeks)
-    sessions = tuple(after if each is found else each for each in state.sessions)
-    return msgspec.structs.replace(state, sessions=sessions, weeks=weeks)
-
-
-def _recounted(week: Week, more: int) -> Week:
-    return msgspec.structs.replace(week, minutes=week.minutes + more)
-
-
-Waiting = Sequence[tuple[datetime, Session]]
-
-
-def undecided(state: State, episode: Episode) -> Waiting:
-    """The sessions of which nothing is known yet, each with the instant at which silence makes it a miss."""
-    grace = timedelta(minutes=episode.grace_minutes)
-    return [(each.deferred_until or each.start + grace, each) for each in state.sessions if each.outcome == "planned"]
+def decides_at(episode: Episode, session: Session) -> datetime:
+    """When silence makes a session that waits a miss."""
+    if session.deferred_until:
+        return moment_of(session.deferred_until)
+    return session.start + timedelta(minutes=episode.grace_minutes)
 
 
 def due(state: State) -> datetime | None:
     """The next instant at which something must be decided though nothing is consumed."""
-    moments = [escalation.due(state.escalations)]
+    moments = [moment_of(each.due) for each in state.escalations if each.due is not None]
     if (episode := state.episode) is not None:
-        waiting = undecided(state, episode)
-        moments.extend(at for at, _ in waiting)
-        moments.append(week_closes_at(episode, waiting))
-        moments.append(forgotten_at(episode, waiting) or episode.booked_until - timedelta(days=BOOK_AHEAD_DAYS))
-    return min((each for each in moments if each is not None), default=None)
+        moments += _clinic_moments(state, episode)
+    return min(moments, default=None)
 
 
-BOOK_AHEAD_DAYS = 13
-"""Book again when fewer than this many days are booked (`book_days` is one more)."""
+def _clinic_moments(state: State, episode: Episode) -> list[datetime]:
+    moments = [decides_at(episode, each) for each in state.sessions if each.waits]
+    if (at := forgotten_at(state, episode)) is not None:
+        moments.append(at)
+    if episode.died_at is not None:
+        return moments
+    moments += [unreported_at(episode, each) for each in state.sessions if lacks_minutes(state, each)]
+    if (closes_at := week_closes_at(state, episode)) is not None:
+        moments.append(closes_at)
+    if episode.discharged_at is None:
+        moments.append(episode.booked_until - timedelta(days=BOOK_AHEAD_DAYS))
+    return moments
 
 
-def week_closes_at(episode: Episode, waiting: Waiting) -> datetime | None:
+def lacks_minutes(state: State, session: Session) -> bool:
+    """Whether its minutes will have to be asked for: nobody has been asked yet."""
+    asked = any(each.kind == "report-minutes" and each.place == session.place for each in state.escalations)
+    return session.lasts and not asked and "report-minutes" not in session.answered
+
+
+def unreported_at(episode: Episode, session: Session) -> datetime:
+    """When a person is asked for the minutes of an Encounter that is still open."""
+    return episode.end(session) + timedelta(hours=episode.unreported_hours[0])
+
+
+def week_end(episode: Episode) -> datetime:
+    return episode.week_start + timedelta(days=7)
+
+
+def week_closes_at(state: State, episode: Episode) -> datetime | None:
     """A week is looked at once late check-ins to its last session are over, and none of it waits for its decision.
 
-    None for the week in which the stay ends: like the first one it is not whole.
+    Where minutes of it are not reported yet, they are waited for. None for the week in which the stay ends: like the
+    first one it is not whole.
     """
-    end = episode.week_start + timedelta(days=7)
+    end = week_end(episode)
     if episode.discharged_at is not None and episode.discharged_at < end:
         return None
-    return max([end + timedelta(hours=episode.late_hours), *(at for at, each in waiting if each.start < end)])
+    since, until = minute_of(episode.week_start), minute_of(end)
+    here = [each for each in state.sessions if each.minute < until]
+    open_ended = any(each.minute >= since and each.lasts for each in here)
+    hours = max(episode.late_hours, episode.unreported_hours[1]) if open_ended else episode.late_hours
+    return max([end + timedelta(hours=hours), *(decides_at(episode, each) for each in here if each.waits)])
 
 
-def forgotten_at(episode: Episode, waiting: Waiting) -> datetime | None:
+def forgotten_at(state: State, episode: Episode) -> datetime | None:
     """When a closed episode leaves the state: none of its sessions waits any more. None while it is open."""
     if episode.discharged_at is None:
         return None
-    return max([episode.discharged_at + timedelta(days=episode.retention_days), *(at for at, _ in waiting)])
+    waiting = [decides_at(episode, each) for each in state.sessions if each.waits]
+    return max([episode.discharged_at + timedelta(days=episode.retention_days), *waiting])

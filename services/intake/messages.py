@@ -23,6 +23,7 @@ from shared.events.intake import (
     EpisodeAdmitted,
     EpisodeDeclined,
     EpisodeDischarged,
+    FlagsChanged,
     LevelOfCareRecommended,
     Medication,
     MedicationsRecorded,
@@ -67,6 +68,7 @@ __all__ = [
     "EscalationResolved",
     "EscalationRetracted",
     "EscalationUpdated",
+    "FlagsChanged",
     "Internal",
     "LevelOfCareRecommended",
     "Medication",
@@ -315,6 +317,7 @@ Emits = (
     | EpisodeAdmitted
     | EpisodeDeclined
     | EpisodeDischarged
+    | FlagsChanged
     | MedicationsRecorded
     | ConsentGiven
     | ConsentDenied

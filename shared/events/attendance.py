@@ -37,7 +37,7 @@ class SessionScheduled(SessionEvent, frozen=True, kw_only=True):
 
 
 class SessionMissed(SessionEvent, frozen=True, kw_only=True):
-    """Nobody checked the patient in within the grace time. A late check-in within the day retracts it."""
+    """Nobody checked the patient in within the grace time. A late check-in retracts it."""
 
     status: ClassVar[str] = "noshow"
 
@@ -66,21 +66,30 @@ class SessionExcused(SessionCancelled, frozen=True, kw_only=True):
     """The patient was excused; an excused absence is no miss."""
 
 
+class SessionCancelledLate(SessionCancelled, frozen=True, kw_only=True):
+    """The patient cancelled after the start, or without a reason: it counts as a miss until a person excuses it."""
+
+
 class PresenceEvent(SessionEvent, frozen=True, kw_only=True):
-    """The patient is, or was, at the session: its Encounter, and the Appointment it fulfils."""
+    """The patient is, or was, at the session: the Encounter that reports it, and the Appointment it fulfils.
+
+    `came_at` and `class_code` are as reported; `also` are further sessions that this Encounter names and touches.
+    """
 
     encounter_id: str
+    class_code: str = "AMB"
+    also: tuple[str, ...] = ()
 
     def _encounter(self, patient: str, status: str, **more: object) -> fhir.Element:
         return {
             "resourceType": "Encounter",
             "id": self.encounter_id,
             "status": status,
-            "class": fhir.coding(codes.ACT, "AMB"),
+            "class": fhir.coding(codes.ACT, self.class_code),
             "type": [fhir.concept(codes.SESSION, self.kind)],
             "subject": fhir.reference("Patient", patient),
             "episodeOfCare": [fhir.reference("EpisodeOfCare", self.episode_id)],
-            "appointment": [fhir.reference("Appointment", self.session_id)],
+            "appointment": [fhir.reference("Appointment", each) for each in (self.session_id, *self.also)],
             **more,
         }
 
@@ -97,30 +106,41 @@ class SessionCheckedIn(PresenceEvent, frozen=True, kw_only=True):
 
 
 class SessionAttended(PresenceEvent, frozen=True, kw_only=True):
-    """A session was held with the patient present for `minutes`."""
+    """The patient was there from `came_at` to `left_at`.
+
+    `minutes` are what this Encounter adds to the sessions it names: over all Encounters none is counted twice.
+    """
 
     status: ClassVar[str] = "fulfilled"
     minutes: int
+    came_at: datetime
+    left_at: datetime
 
     def write(self, patient: str) -> list[Resource]:
         length = {"value": self.minutes, "unit": "min", "system": codes.UCUM, "code": "min"}
-        held = {"start": self.start, "end": self.end}
-        return [self._encounter(patient, "finished", period=held, length=length), self._appointment(patient)]
+        present = {"start": self.came_at, "end": self.left_at}
+        return [self._encounter(patient, "finished", period=present, length=length), self._appointment(patient)]
 
 
 class CheckInWithdrawn(PresenceEvent, frozen=True, kw_only=True):
-    """The Encounter was entered in error: nobody knows any more whether the patient came to this session."""
+    """The Encounter was entered in error: what it reported of this session is not known any more.
+
+    `held`: others report it still.
+    """
 
     status: ClassVar[str] = "booked"
+    held: bool = False
 
     def write(self, patient: str) -> list[Resource]:
-        return [self._encounter(patient, "entered-in-error"), self._appointment(patient)]
+        appointment = self._appointment(patient) | ({"status": "fulfilled"} if self.held else {})
+        return [self._encounter(patient, "entered-in-error"), appointment]
 
 
 class WeekEvent(Event, frozen=True, kw_only=True):
     """The hours of one whole week of the episode: delivered minutes against the minimum (9 h, domain 2.2)."""
 
     status: ClassVar[str]
+    suffix: ClassVar[str] = ""
 
     issue_id: str
     episode_id: str
@@ -139,7 +159,7 @@ class WeekEvent(Event, frozen=True, kw_only=True):
                 "patient": fhir.reference("Patient", patient),
                 "identifiedPeriod": {"start": self.week_start, "end": self.week_end},
                 "implicated": [fhir.reference("EpisodeOfCare", self.episode_id)],
-                "detail": f"{self.minutes} of {self.minimum_minutes} minutes",
+                "detail": f"{self.minutes} of {self.minimum_minutes} minutes{self.suffix}",
             }
         ]
 
@@ -150,7 +170,14 @@ class WeeklyHoursFellShort(WeekEvent, frozen=True, kw_only=True):
     status: ClassVar[str] = "final"
 
 
+class WeeklyHoursUnknown(WeekEvent, frozen=True, kw_only=True):
+    """Encounters of the week are still open: `minutes` are those known, the others may be enough, nobody knows."""
+
+    status: ClassVar[str] = "preliminary"
+    suffix: ClassVar[str] = " known, others not reported yet"
+
+
 class WeeklyHoursCorrected(WeekEvent, frozen=True, kw_only=True):
-    """The week has its hours after all, by minutes that came after it was looked at: the finding is taken back."""
+    """The week has its hours after all, or nobody could have filled it: the finding is taken back."""
 
     status: ClassVar[str] = "entered-in-error"

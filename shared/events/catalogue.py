@@ -84,6 +84,9 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         intake.read_episode_discharged,
     ),
     CatalogueEntry(
+        intake.FlagsChanged, INTAKE_EVENTS, "intake", "Flag each", ("attendance",), intake.read_flags_changed
+    ),
+    CatalogueEntry(
         intake.MedicationsRecorded,
         INTAKE_EVENTS,
         "intake",
@@ -112,12 +115,14 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(attendance.SessionScheduled, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(attendance.SessionCancelled, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(attendance.SessionExcused, ATTENDANCE_EVENTS, "attendance", "Appointment"),
+    CatalogueEntry(attendance.SessionCancelledLate, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(attendance.SessionCheckedIn, ATTENDANCE_EVENTS, "attendance", "Encounter + Appointment"),
     CatalogueEntry(attendance.SessionAttended, ATTENDANCE_EVENTS, "attendance", "Encounter + Appointment"),
     CatalogueEntry(attendance.CheckInWithdrawn, ATTENDANCE_EVENTS, "attendance", "Encounter + Appointment"),
     CatalogueEntry(attendance.SessionMissed, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(attendance.AttendanceCorrected, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(attendance.WeeklyHoursFellShort, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),
+    CatalogueEntry(attendance.WeeklyHoursUnknown, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),
     CatalogueEntry(attendance.WeeklyHoursCorrected, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),
     CatalogueEntry(
         testing.DrugTestResulted, TESTING_EVENTS, "testing", "DiagnosticReport + Observation each + Specimen"

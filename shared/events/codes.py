@@ -56,7 +56,12 @@ URI = "urn:ietf:rfc:3986"
 RESOLUTIONS = frozenset(
     {
         "acted-on",
+        "bereavement",
+        "childcare",
         "confirmed",
+        "court",
+        "emergency",
+        "illness",
         "medical-evaluation-done",
         "medication-reconciled",
         "mistaken",

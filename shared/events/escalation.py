@@ -74,7 +74,10 @@ class EscalationAcknowledged(EscalationEvent, frozen=True, kw_only=True):
 
 
 class EscalationOverdue(EscalationEvent, frozen=True, kw_only=True):
-    """Not acknowledged in time: emitted once, one tier up, at most T3 (T4 only by the safety rules)."""
+    """Not acknowledged in time, or (`accepted`) not acted on: emitted once, one tier up, at most T3 (T4 only by the
+    safety rules)."""
+
+    accepted: bool = False
 
 
 class EscalationResolved(EscalationEvent, frozen=True, kw_only=True):
@@ -109,8 +112,8 @@ def _standing(event: EscalationEvent) -> _Standing:
             return _Standing("cancelled", reason=reason)
         case EscalationUpdated(accepted=accepted):
             return _Standing("accepted" if accepted else "requested", business="updated")
-        case EscalationOverdue():
-            return _Standing("requested", business="overdue")
+        case EscalationOverdue(accepted=accepted):
+            return _Standing("accepted" if accepted else "requested", business="overdue")
         case _:
             return _Standing("requested")
 

@@ -1,8 +1,9 @@
 """Silence is evidence only while we were listening: when did this service begin to listen?
 
 A start that finds the last heartbeat more than a minute of clinic time old, or a running process that finds a gap of
-more than a minute of machine time, begins to listen now. Measured only one way, every step of a stepped clock would
-look like an outage, or a short outage on it like none.
+more than a minute of machine time, was away. Measured only one way, every step of a stepped clock would look like an
+outage, or a short outage on it like none. Senders' queues drain first: silence counts again once they had as long as
+the outage was, at most `catch_up`.
 """
 
 from datetime import datetime, timedelta
@@ -12,11 +13,13 @@ from shared.platform.db import Pool, every
 
 GAP_MOST = timedelta(seconds=60)
 BEAT_SECONDS = 5.0
+CATCH_UP_MOST = timedelta(hours=4)
 
 
 class Listening:
-    def __init__(self, pool: Pool, clock: Clock) -> None:
+    def __init__(self, pool: Pool, clock: Clock, catch_up: timedelta = CATCH_UP_MOST) -> None:
         self._pool = pool
+        self._catch_up = catch_up
         self._clock = clock
         self._last = ticks()
         self.since: datetime = clock.now()
@@ -25,7 +28,9 @@ class Listening:
         """Compare with the last stored heartbeat, and store this one."""
         now = self._clock.now()
         row = await self._pool.fetchrow("SELECT heartbeat_at, listening_since FROM service")
-        self.since = row["listening_since"] if row and now - row["heartbeat_at"] <= GAP_MOST else now
+        if row is not None:
+            self.since = row["listening_since"]
+            self._after_outage(now, now - row["heartbeat_at"])
         await self._store(now)
 
     async def run(self) -> None:
@@ -34,10 +39,13 @@ class Listening:
 
     async def beat(self) -> None:
         now = self._clock.now()
-        if ticks() - self._last > GAP_MOST.total_seconds():
-            self.since = now
+        self._after_outage(now, timedelta(seconds=ticks() - self._last))
         await self._store(now)
         self._last = ticks()
+
+    def _after_outage(self, now: datetime, away: timedelta) -> None:
+        if away > GAP_MOST:
+            self.since = max(self.since, now + min(away, self._catch_up))
 
     async def _store(self, now: datetime) -> None:
         await self._pool.execute(

@@ -71,6 +71,8 @@ class Process(BaseSettings):
     clock_file: Path | None = None
     replica: str = Field(default_factory=lambda: ordinal_of(gethostname()))
     """Its name among the processes of its service: the host's ordinal (`testing-2`), else 0."""
+    catch_up_hours: Annotated[float, Field(ge=0, le=24)] = 4.0
+    """At most so long senders' queues drain after an outage, before silence counts again."""
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.events.envelope import name_id
+from shared.events.envelope import Event, name_id
 
 Settings = TypeVar("Settings")
 
@@ -39,3 +39,5 @@ class Refused:
     code: str
     reason: str
     expression: str = ""
+    asks: tuple[Event, ...] = ()
+    """What a person is asked though nothing is done: emitted all the same."""

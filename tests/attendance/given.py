@@ -6,7 +6,14 @@ from pathlib import Path
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from services.attendance.messages import CheckIn, EpisodeAdmitted, EpisodeDischarged, TimePassed, WithdrawCheckIn
+from services.attendance.messages import (
+    CancelSession,
+    CheckIn,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    TimePassed,
+    WithdrawCheckIn,
+)
 from services.attendance.settings import Settings
 from shared.events.envelope import name_id
 from shared.events.intake import TemplateSlot
@@ -75,7 +82,14 @@ def discharged(at: datetime, episode: str = EPISODE) -> EpisodeDischarged:
 
 def check_in(start: datetime, minutes: int | None = 180, came_at: datetime | None = None) -> CheckIn:
     """The patient came to the session that starts then, on time unless said otherwise."""
-    return CheckIn(session_id=session(start), encounter_id=encounter(start), came_at=came_at or start, minutes=minutes)
+    since = came_at or start
+    until = None if minutes is None else since + timedelta(minutes=minutes)
+    return CheckIn(session_ids=(session(start),), encounter_id=encounter(start), periods=((since, until),))
+
+
+def present(start: datetime, since: datetime, until: datetime | None, name: str = "second") -> CheckIn:
+    """Another Encounter of the same session, by its own times."""
+    return CheckIn(session_ids=(session(start),), encounter_id=name_id(NAMES, name), periods=((since, until),))
 
 
 def encounter(start: datetime) -> str:
@@ -84,4 +98,13 @@ def encounter(start: datetime) -> str:
 
 
 def in_error(start: datetime) -> WithdrawCheckIn:
-    return WithdrawCheckIn(session_id=session(start), encounter_id=encounter(start))
+    return WithdrawCheckIn(encounter_id=encounter(start))
+
+
+def excused(start: datetime, reason: str = "pat") -> CancelSession:
+    return CancelSession(session_id=session(start), reason=reason)
+
+
+def cancelled(start: datetime) -> CancelSession:
+    """Without a reason."""
+    return CancelSession(session_id=session(start))

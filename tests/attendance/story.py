@@ -6,14 +6,19 @@ from typing import Any
 
 import msgspec
 
+from services.attendance import spans
 from services.attendance.decide import decide, react
 from services.attendance.messages import AcknowledgeEscalation
+from services.attendance.misses import demands
+from services.attendance.record import Session
+from services.attendance.requests import escalation
 from services.attendance.settings import Settings
-from services.attendance.state import Session, State, due, evolve
+from services.attendance.state import State, due, evolve
 from shared.events.attendance import SessionEvent
 from shared.events.envelope import Command, Event
-from shared.events.escalation import EscalationEvent
+from shared.events.escalation import Escalation, EscalationEvent
 from shared.rules.decision import Refused
+from shared.rules.escalation import Times
 from tests.attendance.given import (
     ADMISSION,
     GRACE,
@@ -47,7 +52,7 @@ class Story(PatientStory[State, Settings]):
         return emitted
 
     def accept(self) -> None:
-        self.then(*(AcknowledgeEscalation(escalation_id=each.escalation.id) for each in self.state.escalations))
+        self.then(*(AcknowledgeEscalation(escalation_id=each.id) for each in self.state.escalations))
 
     def attending_until(self, moment: datetime) -> list[Event]:
         """Every session that starts before then is attended whole."""
@@ -62,20 +67,38 @@ class Story(PatientStory[State, Settings]):
         return [each for each in self.state.sessions if each.outcome == "planned"]
 
     @property
+    def still_open(self) -> list[Escalation]:
+        """The escalations that wait for a person, as they would be written now."""
+        wanted = {(each.kind, each.place): each for each in demands(self.state, self.now, self.settings)}
+        return [escalation(self.state, each, wanted.get((each.kind, each.place))) for each in self.state.escalations]
+
+    @property
     def escalations(self) -> dict[str, int]:
         """Reason -> tier of those still open."""
-        return {each.escalation.reason: each.escalation.tier for each in self.state.escalations}
+        return {each.reason: each.tier for each in self.still_open}
 
     def open_id(self, reason: str) -> str:
-        return next(each.escalation.id for each in self.state.escalations if each.escalation.reason == reason)
+        """Of the newest one for this reason."""
+        return [each.id for each in self.still_open if each.reason == reason][-1]
+
+    def minutes(self, start: datetime) -> int:
+        assert self.state.episode is not None
+        return next(spans.minutes(self.state.episode, each) for each in self.state.sessions if each.start == start)
 
     def outcome(self, start: datetime) -> str:
         return next(each.outcome for each in self.state.sessions if each.start == start)
 
 
-def in_treatment(*flags: str) -> Story:
-    """Two weeks attended whole: no longer in the first 14 days."""
-    story = Story(admitted(*flags))
+UNHURRIED = {
+    "outreach_hours": 24 * 365,
+    "escalation": Times(acknowledge_minutes=(60, 60, 60, 15), act_minutes=(10**6,) * 4),
+}
+"""A year to act: what is raised stays as it is, however long the story takes."""
+
+
+def in_treatment(*flags: str, **changed: Any) -> Story:
+    """Two weeks attended whole: no longer in the first 14 days. A person has a year to act, unless changed."""
+    story = Story(admitted(*flags), **(changed or UNHURRIED))
     story.attending_until(evening(2, 0, 12))
     return story
 

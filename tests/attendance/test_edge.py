@@ -10,10 +10,12 @@ import pytest
 
 from services.attendance.edge import EDGE, TAKES, interpret
 from services.attendance.messages import (
+    AcceptSession,
     AcknowledgeEscalation,
     CallOffSession,
+    CancelSession,
     CheckIn,
-    ExcuseSession,
+    ConfirmAttendance,
     MarkMissed,
     ReinstateSession,
     ResolveEscalation,
@@ -23,6 +25,7 @@ from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Interpretation, StoredResource
 from shared.edge.fhir import BundleEntry
+from shared.edge.moments import WrongMoment
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
 from shared.events.envelope import Command, name_id
@@ -33,11 +36,13 @@ Json = dict[str, Any]
 
 SESSION, ENCOUNTER, TASK, RESPONSE = (name_id(NAMES, each) for each in ("session", "encounter", "task", "response"))
 ARRIVED, LEFT = "2026-01-05T18:02:00-05:00", "2026-01-05T20:47:30-05:00"
-CAME = datetime(2026, 1, 5, 23, 2, tzinfo=UTC)
+CAME, WENT = datetime(2026, 1, 5, 23, 2, tzinfo=UTC), datetime(2026, 1, 6, 1, 47, 30, tzinfo=UTC)
+TOMORROW = "2026-01-06T18:00:00-05:00"
 SEEDED = "MRN-4711"
 """Stands where a value may be refused: no refusal says it back."""
 CLIENT = registered(Path(__file__).parents[2] / "deploy")["ehr"]
-CONTEXT = Context(Caller("ehr", CLIENT, "demo", ()), PATIENT, "demo", SETTINGS, CAME + timedelta(hours=12))
+NOW = CAME + timedelta(hours=5)
+CONTEXT = Context(Caller("ehr", CLIENT, "demo", ()), PATIENT, "demo", SETTINGS, NOW)
 SAM: Json = {"identifier": {"system": codes.STAFF, "value": "case-manager-1"}}
 SUBJECT: Json = {"reference": f"Patient/{PATIENT}"}
 
@@ -63,7 +68,7 @@ def refusal(resource: Json) -> tuple[int, str, tuple[str, ...]]:
         commands_of(resource)
     (issue,) = refused.value.issues
     assert SEEDED not in str(refused.value) + issue.diagnostics
-    assert refused.value.__cause__ is None and refused.value.__context__ is None
+    assert refused.value.__cause__ is None or isinstance(refused.value.__cause__, WrongMoment)
     return refused.value.status, issue.code, issue.expression
 
 
@@ -123,8 +128,12 @@ def task(status: str, **more: Any) -> Json:
     }
 
 
-def check_in(minutes: int | None) -> CheckIn:
-    return CheckIn(session_id=SESSION, encounter_id=ENCOUNTER, came_at=CAME, minutes=minutes)
+def check_in(*periods: tuple[datetime, datetime | None]) -> CheckIn:
+    return CheckIn(session_ids=(SESSION,), encounter_id=ENCOUNTER, periods=periods)
+
+
+def minutes(after: float) -> datetime:
+    return CAME + timedelta(minutes=after)
 
 
 # --- Encounter
@@ -132,28 +141,47 @@ def check_in(minutes: int | None) -> CheckIn:
 
 @pytest.mark.parametrize("status", ["arrived", "triaged", "in-progress", "onleave"])
 def test_an_encounter_that_lasts_is_a_check_in(status: str) -> None:
-    assert commands_of(encounter(status)) == (check_in(None),)
+    assert commands_of(encounter(status)) == (check_in((CAME, None)),)
 
 
-def test_a_finished_encounter_carries_the_whole_minutes_of_its_period() -> None:
-    assert commands_of(encounter()) == (check_in(165),)
+def test_a_finished_encounter_carries_its_period() -> None:
+    assert commands_of(encounter()) == (check_in((CAME, WENT)),)
+
+
+def test_an_encounter_may_name_several_sessions_and_is_read_again_with_its_class() -> None:
+    other = name_id(NAMES, "other session")
+    both = [{"reference": f"Appointment/{each}"} for each in (SESSION, other)]
+    virtual = encounter(appointment=both) | {"class": {"system": codes.ACT, "code": "VR"}}
+    (came,) = commands_of(virtual)
+    assert isinstance(came, CheckIn) and (came.session_ids, came.class_code) == ((SESSION, other), "VR")
+    (accepted,) = meaning(virtual).accepted
+    assert accepted.resource == virtual
+
+
+def test_time_on_leave_is_cut_out() -> None:
+    away, back = "2026-01-05T19:02:00-05:00", "2026-01-05T19:32:00-05:00"
+    history = [{"status": "onleave", "period": {"start": away, "end": back}}]
+    assert commands_of(encounter(statusHistory=history)) == (check_in((CAME, minutes(60)), (minutes(90), WENT)),)
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "minutes"), [(170, "min", 170), (2.75, "h", 165), (9000, "s", 150), (-5, "min", 0)]
+    ("value", "unit", "lasts"), [(170, "min", 165.5), (2.5, "h", 150), (6000, "s", 100), (-5, "min", 0)]
 )
-def test_a_length_goes_before_the_period(value: float, unit: str, minutes: int) -> None:
+def test_a_length_only_shortens(value: float, unit: str, lasts: float) -> None:
     length = {"value": value, "unit": unit, "system": codes.UCUM, "code": unit}
-    assert commands_of(encounter(length=length)) == (check_in(minutes),)
+    assert commands_of(encounter(length=length)) == (check_in((CAME, minutes(lasts))),)
 
 
-def test_a_length_of_any_size_is_at_most_a_day() -> None:
+def test_a_length_stands_for_an_end_that_is_not_stated_at_most_a_day_later() -> None:
     length = {"value": 10**30, "unit": "min", "system": codes.UCUM, "code": "min"}
-    assert commands_of(encounter(length=length)) == (check_in(1440),)
+    assert commands_of(encounter(period={"start": ARRIVED}, length=length)) == (check_in((CAME, minutes(1440))),)
 
 
-def test_a_cancelled_encounter_excuses_its_session() -> None:
-    assert commands_of(encounter("cancelled")) == (ExcuseSession(session_id=SESSION),)
+def test_a_cancelled_encounter_cancels_its_session_without_a_reason() -> None:
+    assert commands_of(encounter("cancelled")) == (
+        WithdrawCheckIn(encounter_id=ENCOUNTER),
+        CancelSession(session_id=SESSION),
+    )
 
 
 def put_over(stored: Json, sent: Json) -> tuple[Command, ...]:
@@ -162,22 +190,14 @@ def put_over(stored: Json, sent: Json) -> tuple[Command, ...]:
     return interpret([entry(sent)], context).commands
 
 
-def test_an_encounter_entered_in_error_is_withdrawn_from_the_session_that_it_named() -> None:
-    withdrawn = (WithdrawCheckIn(session_id=SESSION, encounter_id=ENCOUNTER),)
+def test_an_encounter_entered_in_error_is_withdrawn() -> None:
+    withdrawn = (WithdrawCheckIn(encounter_id=ENCOUNTER),)
     assert put_over(encounter(), encounter("entered-in-error")) == withdrawn
     assert put_over(encounter(), encounter("entered-in-error", appointment=None, period=None)) == withdrawn
 
 
-def test_an_encounter_that_now_names_another_session_is_withdrawn_from_the_first() -> None:
-    other = name_id(NAMES, "other session")
-    moved = encounter(appointment=[{"reference": f"Appointment/{other}"}])
-    withdrawn, came = put_over(encounter(), moved)
-    assert withdrawn == WithdrawCheckIn(session_id=SESSION, encounter_id=ENCOUNTER)
-    assert isinstance(came, CheckIn) and (came.session_id, came.encounter_id) == (other, ENCOUNTER)
-
-
 def test_an_encounter_updated_withdraws_nothing() -> None:
-    assert put_over(encounter("in-progress"), encounter()) == (check_in(165),)
+    assert put_over(encounter("in-progress"), encounter()) == (check_in((CAME, WENT)),)
 
 
 def test_an_encounter_is_not_created_in_error() -> None:
@@ -189,7 +209,7 @@ def test_an_encounter_is_not_created_in_error() -> None:
 
 def test_a_versioned_or_absolute_reference_names_the_same_session() -> None:
     for written in (f"Appointment/{SESSION}/_history/2", f"https://hub.example/fhir/Appointment/{SESSION}"):
-        assert commands_of(encounter(appointment=[{"reference": written}])) == (check_in(165),)
+        assert commands_of(encounter(appointment=[{"reference": written}])) == (check_in((CAME, WENT)),)
 
 
 PLACE = "Encounter"
@@ -208,6 +228,8 @@ PLACE = "Encounter"
         (encounter("arrived", period={"start": "2026"}), "value", f"{PLACE}.period.start"),
         (encounter(period={"start": ARRIVED}), "required", f"{PLACE}.period.end"),
         (encounter(period={"start": ARRIVED, "end": "2026-01-06"}), "value", f"{PLACE}.period.end"),
+        (encounter(period={"start": ARRIVED, "end": TOMORROW}), "business-rule", f"{PLACE}.period.end"),
+        (encounter("arrived", period={"start": TOMORROW}), "business-rule", f"{PLACE}.period.start"),
         (encounter(length={"value": 3, "code": SEEDED}), "value", f"{PLACE}.length"),
         (encounter(length={"code": "min"}), "value", f"{PLACE}.length"),
     ],
@@ -220,11 +242,11 @@ def test_an_encounter_that_does_not_say_enough_is_refused_at_its_place(sent: Jso
 
 
 @pytest.mark.parametrize("reason", ["pat", "pat-crs", "other", None])
-def test_an_appointment_cancelled_on_the_patient_s_side_is_an_excuse(reason: str | None) -> None:
-    assert commands_of(cancelled(reason)) == (ExcuseSession(session_id=SESSION),)
+def test_an_appointment_cancelled_on_the_patient_s_side_carries_its_reason(reason: str | None) -> None:
+    assert commands_of(cancelled(reason)) == (CancelSession(session_id=SESSION, reason=reason or ""),)
 
 
-@pytest.mark.parametrize("reason", ["prov", "prov-pers"])
+@pytest.mark.parametrize("reason", ["prov", "prov-pers", "maint", "oth-room"])
 def test_an_appointment_cancelled_by_the_provider_is_called_off(reason: str) -> None:
     assert commands_of(cancelled(reason)) == (CallOffSession(session_id=SESSION),)
 
@@ -248,8 +270,9 @@ def test_an_appointment_booked_again_is_reinstated() -> None:
 
 
 @pytest.mark.parametrize("status", ["arrived", "checked-in", "fulfilled"])
-def test_an_arrived_appointment_is_a_check_in_that_names_no_encounter(status: str) -> None:
-    assert commands_of(appointment(status)) == (CheckIn(session_id=SESSION, encounter_id=None, came_at=CAME),)
+def test_an_arrived_appointment_reports_presence_without_an_encounter(status: str) -> None:
+    held = status == "fulfilled"
+    assert commands_of(appointment(status)) == (ConfirmAttendance(session_id=SESSION, held=held),)
 
 
 @pytest.mark.parametrize("status", ["proposed", "pending", "waitlist", "entered-in-error"])
@@ -260,13 +283,17 @@ def test_another_status_of_an_appointment_is_refused(status: str) -> None:
 # --- AppointmentResponse
 
 
-def test_a_declined_session_is_an_excuse_and_the_response_is_kept() -> None:
+def test_a_declined_session_is_cancelled_and_the_response_is_kept() -> None:
     found = meaning(response("declined"))
-    assert found.commands == (ExcuseSession(session_id=SESSION),)
+    assert found.commands == (CancelSession(session_id=SESSION, declined=True),)
     assert [each.id for each in found.accepted] == [RESPONSE]
 
 
-@pytest.mark.parametrize("answer", ["accepted", "tentative", "needs-action"])
+def test_an_accepted_session_takes_a_decline_back() -> None:
+    assert meaning(response("accepted")).commands == (AcceptSession(session_id=SESSION),)
+
+
+@pytest.mark.parametrize("answer", ["tentative", "needs-action"])
 def test_any_other_answer_is_kept_and_says_nothing(answer: str) -> None:
     found = meaning(response(answer))
     assert found.commands == () and len(found.accepted) == 1
@@ -304,8 +331,8 @@ def test_only_the_hub_retracts_an_escalation(status: str) -> None:
 
 def test_what_attendance_writes_itself_is_not_kept_as_it_came() -> None:
     found = meaning(appointment("booked"), encounter(), task("accepted"), response("declined"))
-    assert [type(each) for each in found.commands] == [ReinstateSession, CheckIn, AcknowledgeEscalation, ExcuseSession]
-    assert [each.type for each in found.accepted] == ["AppointmentResponse"]
+    assert [type(each) for each in found.commands] == [ReinstateSession, CheckIn, AcknowledgeEscalation, CancelSession]
+    assert [each.type for each in found.accepted] == ["Encounter", "AppointmentResponse"]
     assert found.stored == ()
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.attendance.hours import next_monday, sessions_between
-from services.attendance.state import Episode
+from services.attendance.record import Episode
 from shared.events.intake import TemplateSlot
 from tests.attendance.given import EPISODE
 

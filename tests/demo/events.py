@@ -1,6 +1,6 @@
 """Events as records of a topic, made by the hub's own wire: what a demo reads back from Kafka."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 import msgspec
@@ -93,7 +93,8 @@ def excused(start: datetime) -> SessionExcused:
 
 def attended(start: datetime, minutes: int = 180) -> SessionAttended:
     encounter = named(f"encounter{start}")
-    return SessionAttended(encounter_id=encounter, minutes=minutes, **_planned(start))  # type: ignore[arg-type]
+    there = {"came_at": start, "left_at": start + timedelta(minutes=minutes)}
+    return SessionAttended(encounter_id=encounter, minutes=minutes, **there, **_planned(start))  # type: ignore[arg-type]
 
 
 def resulted(outcome: ResultOutcome, finding: str = "positive") -> DrugTestResulted:

@@ -166,6 +166,7 @@ EXAMPLES: tuple[Event, ...] = (
         declined_at=MONDAY,
         referral_task_id=named("referral-task"),
     ),
+    intake.FlagsChanged(flags=("suicide-risk",), ended=("overdose-risk",), changed_at=MONDAY),
     intake.EpisodeDischarged(
         episode_id=named("episode"),
         encounter_id=named("discharge"),
@@ -212,12 +213,23 @@ EXAMPLES: tuple[Event, ...] = (
     attendance.SessionScheduled(**_SESSION),
     attendance.SessionCancelled(**_SESSION, reason="called-off"),
     attendance.SessionExcused(**_SESSION, reason="excused"),
+    attendance.SessionCancelledLate(**_SESSION, reason="cancelled-late"),
     attendance.SessionCheckedIn(**_SESSION, encounter_id=named("encounter"), came_at=MONDAY),
-    attendance.SessionAttended(**_SESSION, encounter_id=named("encounter"), minutes=115),
+    attendance.SessionAttended(
+        **_SESSION, encounter_id=named("encounter"), minutes=115, came_at=MONDAY, left_at=TWO_HOURS_LATER
+    ),
     attendance.CheckInWithdrawn(**_SESSION, encounter_id=named("encounter")),
     attendance.SessionMissed(**_SESSION),
     attendance.AttendanceCorrected(**_SESSION, reason="late-check-in"),
     attendance.WeeklyHoursFellShort(
+        issue_id=named("week"),
+        episode_id=named("episode"),
+        week_start=MONDAY,
+        week_end=NEXT_MONDAY,
+        minutes=360,
+        minimum_minutes=540,
+    ),
+    attendance.WeeklyHoursUnknown(
         issue_id=named("week"),
         episode_id=named("episode"),
         week_start=MONDAY,

@@ -25,7 +25,7 @@ later_moments = some.datetimes(datetime(2040, 1, 1), datetime(2049, 12, 31), tim
 purposes = some.lists(some.sampled_from(["TREAT", "HPAYMT", "HOPERAT", "alumni"]), max_size=3, unique=True).map(tuple)
 days = some.dates(date(2020, 1, 1), date(2039, 12, 31))
 hours = some.times().map(lambda each: f"{each:%H:%M}")
-_NAMED_IDS = frozenset({"id", "escalations", "subsumes"})
+_NAMED_IDS = frozenset({"id", "escalations", "subsumes", "also"})
 _EVIDENCE = ("Appointment", "DiagnosticReport", "Observation", "Patient")
 _ORDERED = (
     ("start", "end"),
@@ -33,6 +33,7 @@ _ORDERED = (
     ("starts_at", "expires_at"),
     ("admitted_at", "discharged_at"),
     ("week_start", "week_end"),
+    ("came_at", "left_at"),
     ("due_at", "act_by"),
     ("due_at", "completed_at"),
     ("asked_at", "at"),
@@ -57,6 +58,8 @@ _OF_FIELD: dict[str, some.SearchStrategy[Any]] = {
     "purposes": purposes,
     "follow_ups": some.lists(later_moments, max_size=4).map(tuple),
     "at": later_moments,
+    "ended": some.sampled_from([(), ("no-longer",)]),
+    "FlagsChanged.flags": some.lists(codes, min_size=1, max_size=3, unique=True).map(tuple),
     "TemplateSlot.start": hours,
     "TemplateSlot.minutes": some.integers(1, 600),
 }

@@ -3,23 +3,25 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from services.attendance.decide import presence
+from services.attendance import requests
+from services.attendance.decide import episode, marks, presence
+from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import time_passed
-from services.attendance.decide.episode import admitted, discharged
-from services.attendance.decide.weeks import recounted
 from services.attendance.messages import (
+    AcceptSession,
     AcknowledgeEscalation,
     CallOffSession,
+    CancelSession,
     CheckIn,
     Commands,
+    ConfirmAttendance,
     Consumes,
     DeathWithdrawn,
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
-    ExcuseSession,
+    FlagsChanged,
     MarkMissed,
-    OfSession,
     PatientDied,
     PatientIdentified,
     ReinstateSession,
@@ -28,8 +30,7 @@ from services.attendance.messages import (
     WithdrawCheckIn,
 )
 from services.attendance.settings import Settings
-from services.attendance.state import Episode, Session, State, find
-from shared.rules import escalation
+from services.attendance.state import State
 from shared.rules.decision import Moment, Refused
 
 __all__ = ["decide", "react"]
@@ -38,12 +39,18 @@ __all__ = ["decide", "react"]
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What attendance emits after an event. Consumed again, it emits nothing new."""
     match event:
-        case PatientIdentified() | PatientDied() | DeathWithdrawn():
+        case PatientIdentified():
             return []
         case EpisodeAdmitted():
-            return admitted(state, event, moment)
+            return episode.admitted(state, event, moment)
+        case FlagsChanged():
+            return episode.flagged(state, event, moment)
         case EpisodeDischarged():
-            return discharged(state, event, moment)
+            return episode.discharged(state, event, moment)
+        case PatientDied():
+            return episode.died(state, event, moment)
+        case DeathWithdrawn():
+            return episode.revived(state, event, moment)
         case TimePassed():
             return time_passed(state, moment)
         case _:
@@ -53,40 +60,34 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
 def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     """What attendance emits on a command, or why it cannot be."""
     match command:
-        case CheckIn() | WithdrawCheckIn() | ExcuseSession() | CallOffSession() | ReinstateSession() | MarkMissed():
-            return _of_session(state, command, moment)
-        case AcknowledgeEscalation() | ResolveEscalation():
-            return escalation.decide_escalation(state.escalations, command, moment)
-        case _:
-            assert_never(command)
-
-
-def _of_session(state: State, command: OfSession, moment: Moment[Settings]) -> list[Emits] | Refused:
-    if state.episode is None:
-        return Refused("transient", "This patient is not admitted yet: try again after Retry-After.", "appointment")
-    near = command.came_at if isinstance(command, CheckIn) else moment.now
-    session = find(state, command.session_id, near)
-    if session is None:
-        return Refused("not-found", "No session with this id is planned for this patient.", "appointment")
-    emitted = _of_one(state, state.episode, session, command, moment)
-    return emitted if isinstance(emitted, Refused) else [*emitted, *recounted(state, session, emitted)]
-
-
-def _of_one(
-    state: State, episode: Episode, session: Session, command: OfSession, moment: Moment[Settings]
-) -> list[Emits] | Refused:
-    match command:
         case CheckIn():
-            return presence.checked_in(state, episode, session, command, moment)
+            return presence.checked_in(state, command, moment)
         case WithdrawCheckIn():
-            return presence.withdrawn(episode, session, command, moment)
-        case ExcuseSession():
-            return presence.excused(state, episode, session, command, moment)
-        case CallOffSession():
-            return presence.called_off(state, episode, session, command, moment)
-        case ReinstateSession():
-            return presence.reinstated(episode, session, moment)
-        case MarkMissed():
-            return presence.marked_missed(state, episode, session, moment)
+            return presence.withdrawn(state, command, moment)
+        case (
+            ConfirmAttendance()
+            | CancelSession()
+            | AcceptSession()
+            | CallOffSession()
+            | ReinstateSession()
+            | MarkMissed()
+        ):
+            return marks.marked(state, command, moment)
+        case AcknowledgeEscalation():
+            return requests.acknowledge(state, command, moment)
+        case ResolveEscalation():
+            return _resolved(state, command, moment)
         case _:
             assert_never(command)
+
+
+def _resolved(state: State, command: ResolveEscalation, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
+    """Who reached out may have found the reason of the absence: then it is excused."""
+    missed = requests.excused_session(state, command.escalation_id)
+    resolved = requests.resolve(state, command, moment)
+    if isinstance(resolved, Refused) or missed is None or command.reason not in moment.settings.excuse_reasons:
+        return resolved
+    course = Course(state, moment)
+    course.emit(*resolved)
+    marks.excuse(course, missed)
+    return course.emitted

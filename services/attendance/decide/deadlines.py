@@ -2,71 +2,78 @@
 
 from datetime import timedelta
 
-from services.attendance.decide.sessions import missed, scheduled
-from services.attendance.decide.weeks import close_weeks
+import msgspec
+
+from services.attendance import requests, weeks
+from services.attendance.decide.course import Course
+from services.attendance.decide.sessions import scheduled, without_presence
 from services.attendance.hours import sessions_between
-from services.attendance.messages import AbsenceDeferred, BookedUntil, Emits, EpisodeForgotten
+from services.attendance.messages import BookedUntil, Emits, EpisodeForgotten
+from services.attendance.record import Episode, Session, second_after
 from services.attendance.settings import Settings
-from services.attendance.state import Episode, Session, State, evolve, forgotten_at, undecided
-from shared.rules import escalation
+from services.attendance.state import BOOK_AHEAD_DAYS, State, decides_at, forgotten_at
 from shared.rules.decision import Moment
 
 
 def time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
-    """Everything that fell due, in order: misses, weeks, bookings, overdue escalations, forgetting."""
-    emitted: list[Emits] = [*escalation.emit_overdue(state.escalations, moment.now)]
-    for event in emitted:
-        state = evolve(state, event)
-    if state.episode is None:
-        return emitted
-    for step in (_conclude_absences, close_weeks, _book_on if state.episode.discharged_at is None else _forget):
-        events = step(state, moment)
-        for event in events:
-            state = evolve(state, event)
-        emitted.extend(events)
-    return emitted
+    """Everything that fell due, in order: misses, weeks, bookings, forgetting, and what is overdue after it."""
+    course = Course(state, moment)
+    if state.episode is not None:
+        _conclude_absences(course)
+        while events := weeks.closed(course.state, moment):
+            course.emit(*events)
+        if course.episode.discharged_at is not None:
+            _forget(course)
+        elif _books_on(course.episode, moment):
+            book(course)
+    course.ask(*requests.overdue(course.state, moment))
+    return course.emitted
 
 
-def book(episode: Episode, moment: Moment[Settings]) -> list[Emits]:
+def book(course: Course) -> None:
     """Sessions from where they are booked, or now, to `book_days` ahead. None in the past: it can't be attended."""
-    settings = moment.settings
-    until = moment.now + timedelta(days=settings.book_days)
-    start = max(episode.booked_until, moment.now)
-    found = sessions_between(episode, start, until, settings.timezone)
+    settings, now = course.moment.settings, course.moment.now
+    until = now + timedelta(days=settings.book_days)
+    start = max(course.episode.booked_until, now)
+    found = tuple(sessions_between(course.episode, start, until, settings.timezone))
+    if found:
+        course.emit(*(scheduled(course.episode, each) for each in found))
+        course.know(found)
     booked = BookedUntil(
-        until=until, now=moment.now, grace_minutes=settings.grace_minutes, late_hours=settings.late_check_in_hours
+        until=until,
+        since=now - timedelta(days=settings.correction_days + settings.long_window_days),
+        places=requests.evidence(course.state, course.moment),
+        grace_minutes=settings.grace_minutes,
+        late_hours=settings.week_closes_hours,
+        unreported_hours=(settings.report_minutes_hours, settings.week_unknown_hours),
     )
-    return [*(scheduled(episode, each) for each in found), booked]
+    course.emit(booked)
 
 
-def _forget(state: State, moment: Moment[Settings]) -> list[Emits]:
-    assert state.episode is not None
-    at = forgotten_at(state.episode, undecided(state, state.episode))
-    return [EpisodeForgotten()] if at is not None and at <= moment.now else []
+def _books_on(episode: Episode, moment: Moment[Settings]) -> bool:
+    return episode.died_at is None and episode.booked_until - moment.now <= timedelta(days=BOOK_AHEAD_DAYS)
 
 
-def _conclude_absences(state: State, moment: Moment[Settings]) -> list[Emits]:
-    assert state.episode is not None
-    emitted: list[Emits] = []
-    waited = [each for at, each in undecided(state, state.episode) if at <= moment.now]
-    for session in sorted(waited, key=lambda each: each.start):
-        events = _conclude_absence(state, state.episode, session, moment)
-        for event in events:
-            state = evolve(state, event)
-        emitted.extend(events)
-    return emitted
+def _forget(course: Course) -> None:
+    at = forgotten_at(course.state, course.episode)
+    if at is not None and at <= course.moment.now:
+        course.ask(*requests.closed(course.state, None, "no-longer-remembered", course.moment))
+        course.emit(EpisodeForgotten())
 
 
-def _conclude_absence(state: State, episode: Episode, session: Session, moment: Moment[Settings]) -> list[Emits]:
-    """Silence is evidence only while we were listening through the whole window (design of time, README)."""
+def _conclude_absences(course: Course) -> None:
+    """Also asks for the minutes of Encounters that are open for too long."""
+    episode, moment = course.episode, course.moment
+    waited = [each for each in course.state.sessions if each.waits and decides_at(episode, each) <= moment.now]
+    sessions = [_concluded(episode, each, moment) for each in sorted(waited, key=lambda each: each.place)]
+    missed = [without_presence(episode, each) for each in sessions if each.outcome == "missed"]
+    course.change(sessions, missed, "minutes-reported")
+
+
+def _concluded(episode: Episode, session: Session, moment: Moment[Settings]) -> Session:
+    """Silence is evidence only while we were listening through the whole window (architecture, Time)."""
     listened_from = max(session.start, moment.listening_since)
     until = listened_from + timedelta(minutes=episode.grace_minutes)
     if until > moment.now:
-        return [AbsenceDeferred(session_id=episode.session_id(session), until=until)]
-    return missed(state, episode, session, moment)
-
-
-def _book_on(state: State, moment: Moment[Settings]) -> list[Emits]:
-    assert state.episode is not None
-    booked_days_ahead = state.episode.booked_until - moment.now
-    return [] if booked_days_ahead > timedelta(days=moment.settings.book_days - 1) else book(state.episode, moment)
+        return msgspec.structs.replace(session, deferred_until=second_after(until))
+    return msgspec.structs.replace(session, concluded=True, deferred_until=0)

@@ -1,12 +1,27 @@
-"""How a stay begins and ends for its sessions."""
+"""How a stay begins and ends for its sessions; what a patient's flags and death change."""
 
+from datetime import datetime
+
+import msgspec
+
+from services.attendance import requests
+from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import book
-from services.attendance.decide.sessions import cancelled
+from services.attendance.decide.sessions import DIED, ENDED, cancelled, scheduled
 from services.attendance.hours import left_at, next_monday
-from services.attendance.messages import Emits, EpisodeAdmitted, EpisodeDischarged, RetentionBegan, WeekClosed
+from services.attendance.messages import (
+    DeathWithdrawn,
+    Emits,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    FlagsChanged,
+    PatientDied,
+    RetentionBegan,
+    WeeksChanged,
+)
+from services.attendance.record import Session
 from services.attendance.settings import Settings
 from services.attendance.state import State, evolve
-from shared.rules import escalation
 from shared.rules.decision import Moment
 
 
@@ -15,12 +30,14 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
     before = state.episode
     if before is not None and not before.precedes(event):
         return []
-    undecided = [each for each in state.sessions if each.outcome == "planned"]
-    left = [cancelled(before, each, "episode-discharged") for each in undecided] if before is not None else []
-    after = evolve(state, event)
-    assert after.episode is not None
-    week = WeekClosed(next_start=next_monday(event.admitted_at, moment.settings.timezone))
-    return [*left, week, *book(after.episode, moment)]
+    left = [cancelled(before, each, ENDED) for each in state.sessions if each.waits] if before is not None else []
+    emitted, now_open = requests.closed(state, None, ENDED, moment)
+    course = Course(evolve(state, event), moment)
+    course.emit(*left)
+    course.ask(emitted, now_open)
+    course.emit(WeeksChanged(weeks=(), next_start=next_monday(event.admitted_at, moment.settings.timezone)))
+    book(course)
+    return course.emitted
 
 
 def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Emits]:
@@ -29,10 +46,57 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
     if episode is None or episode.id != event.episode_id or episode.discharged_at is not None:
         return []
     left = left_at(event.discharged_at, moment.settings.timezone)
-    since = {"planned": min(left, moment.now), "missed": left}
-    ahead = [each for each in state.sessions if each.outcome in since and each.start >= since[each.outcome]]
-    return [
-        *(cancelled(episode, each, "episode-discharged") for each in ahead),
-        *escalation.close_all(state.escalations, "episode-discharged", moment.now),
-        RetentionBegan(retention_days=moment.settings.retention_days),
-    ]
+    course = Course(evolve(state, event), moment)
+    course.ask(*requests.closed(state, requests.MISSES, ENDED, moment))
+    ahead = [each for each in state.sessions if _not_owed(each, left, moment.now)]
+    _call_off(course, ahead, ENDED)
+    course.emit(RetentionBegan(retention_days=moment.settings.retention_days))
+    return course.emitted
+
+
+def died(state: State, event: PatientDied, moment: Moment[Settings]) -> list[Emits]:
+    """Nobody is looked for any more, from the first instant at which they may have died."""
+    episode = state.episode
+    if episode is None or episode.died_at == (event.died_at or event.reported_at):
+        return []
+    at = event.died_at or event.reported_at
+    course = Course(evolve(state, event), moment)
+    course.ask(*requests.closed(state, None, DIED, moment))
+    _call_off(course, [each for each in state.sessions if each.waits or _missed_since(each, at)], DIED)
+    return course.emitted
+
+
+def revived(state: State, event: DeathWithdrawn, moment: Moment[Settings]) -> list[Emits]:
+    """The report of a death was wrong: sessions ahead take place, and outreach that stopped begins again."""
+    episode = state.episode
+    if episode is None or episode.died_at is None:
+        return []
+    course = Course(evolve(state, event), moment)
+    if episode.discharged_at is None:
+        ahead = [each for each in state.sessions if each.mark == "ended" and each.start > moment.now]
+        again = [msgspec.structs.replace(each, mark="") for each in ahead]
+        course.change(again, [scheduled(episode, each) for each in again], "death-withdrawn")
+    return course.emitted
+
+
+def flagged(state: State, event: FlagsChanged, moment: Moment[Settings]) -> list[Emits]:
+    """Misses that somebody is asked about rise to the tier of today's flags; none falls."""
+    course = Course(evolve(state, event), moment)
+    if state.episode is not None:
+        course.follow(state, "flags-changed")
+    return course.emitted
+
+
+def _not_owed(session: Session, left: datetime, now: datetime) -> bool:
+    if session.waits:
+        return session.start >= min(left, now)
+    return _missed_since(session, left)
+
+
+def _missed_since(session: Session, moment: datetime) -> bool:
+    return session.counts_as_missed and session.start >= moment
+
+
+def _call_off(course: Course, sessions: list[Session], reason: str) -> None:
+    ended = [msgspec.structs.replace(each, mark="ended", deferred_until=0) for each in sessions]
+    course.change(ended, [cancelled(course.episode, each, reason) for each in ended], reason)

@@ -1,171 +1,128 @@
-"""Who was there and who was not, as a person reports it: check-ins, excuses, sessions called off or marked missed."""
+"""Who was there, as Encounters report it: each counts for the sessions that it names and touches."""
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 
-from services.attendance import misses
-from services.attendance.decide.sessions import cancelled, missed, planned, scheduled
+import msgspec
+
+from services.attendance import requests, spans
+from services.attendance.decide.course import Course
+from services.attendance.decide.reporting import named, own_encounter
+from services.attendance.decide.sessions import planned, undecided, without_presence
 from services.attendance.messages import (
-    AbsenceDeferred,
     AttendanceCorrected,
-    CallOffSession,
     CheckIn,
     CheckInWithdrawn,
     Emits,
-    ExcuseSession,
     SessionAttended,
-    SessionCancelled,
     SessionCheckedIn,
-    SessionExcused,
     WithdrawCheckIn,
 )
+from services.attendance.record import PRESENT, Episode, Presence, Session, Span, encounter_name
 from services.attendance.settings import Settings
-from services.attendance.state import Episode, Session, State, evolve
-from shared.events.envelope import name_id
-from shared.events.escalation import EscalationRetracted
-from shared.rules import escalation
+from services.attendance.state import State
 from shared.rules.decision import Moment, Refused
 
-
-def checked_in(
-    state: State, episode: Episode, session: Session, command: CheckIn, moment: Moment[Settings]
-) -> list[Emits] | Refused:
-    """The latest Encounter is the one that counts; one that it replaces was entered in error."""
-    if session.outcome == "cancelled":
-        return CALLED_OFF
-    if not _could_be_there(session, command, moment):
-        return OUT_OF_TIME
-    if session.outcome == "missed":
-        back = AttendanceCorrected(reason="late-check-in", **planned(episode, session))
-        return [*_taken_back(state, back, "late-check-in", moment), _came(episode, session, command)]
-    other = session.encounter_id not in ("", _encounter_id(episode, session, command))
-    if session.outcome == "attended" and command.minutes is None:
-        return HAS_MINUTES if other else []
-    emitted = _came(episode, session, command)
-    if not other and _known(session, emitted):
-        return []
-    return [*([_withdrawn(episode, session, session.encounter_id)] if other else []), emitted]
+Touched = Mapping[tuple[int, int], tuple[Span, ...]]
+CORRECTED = "report-corrected"
 
 
-CALLED_OFF = Refused(
-    "conflict", "This session is called off: PUT its Appointment as booked first.", "Encounter.appointment"
-)
-OUT_OF_TIME = Refused(
-    "business-rule",
-    "A check-in must lie within late_check_in_hours of the start of its session.",
-    "Encounter.period.start",
-)
-HAS_MINUTES = Refused(
-    "conflict",
-    "This session has its minutes already, by another Encounter: PUT that one to correct them.",
-    "Encounter.appointment",
-)
+def checked_in(state: State, command: CheckIn, moment: Moment[Settings]) -> list[Emits] | Refused:
+    """What this Encounter reported before is replaced by what it reports now."""
+    about = f"Encounter/{command.encounter_id}"
+    sessions = named(state, command.session_ids, command.periods[0][0], moment, about)
+    if isinstance(sessions, Refused):
+        return sessions
+    course = Course(state, moment)
+    touched: Touched = {each.place: found for each in sessions if (found := _within(course, each, command)) is not None}
+    _report(course, touched, command)
+    if touched:
+        course.ask(*requests.settled(course.state, about, moment, CORRECTED))
+    else:
+        fitting = _fitting(course, command) or sessions[0]
+        course.ask(*requests.question(course.state, "check-presence", fitting.place, about, moment))
+    return course.emitted
 
 
-def _known(session: Session, emitted: SessionCheckedIn | SessionAttended) -> bool:
-    minutes = emitted.minutes if isinstance(emitted, SessionAttended) else 0
-    outcome = "attended" if isinstance(emitted, SessionAttended) else "present"
-    return (session.outcome, session.minutes) == (outcome, minutes)
-
-
-def _could_be_there(session: Session, command: CheckIn, moment: Moment[Settings]) -> bool:
-    """Within a day of the start on both sides: an arrival reported of next week's session would hide an absence."""
-    day = timedelta(hours=moment.settings.late_check_in_hours)
-    return session.start - day <= min(command.came_at, moment.now) and command.came_at <= session.start + day
-
-
-def _came(episode: Episode, session: Session, command: CheckIn) -> SessionCheckedIn | SessionAttended:
-    named = planned(episode, session) | {"encounter_id": _encounter_id(episode, session, command)}
-    if command.minutes is None:
-        return SessionCheckedIn(came_at=command.came_at, **named)
-    return SessionAttended(minutes=min(command.minutes, episode.template[session.slot].minutes), **named)
-
-
-def _encounter_id(episode: Episode, session: Session, command: CheckIn) -> str:
-    return command.encounter_id or session.encounter_id or name_id(episode.session_id(session), "encounter")
-
-
-def withdrawn(episode: Episode, session: Session, command: WithdrawCheckIn, moment: Moment[Settings]) -> list[Emits]:
+def withdrawn(state: State, command: WithdrawCheckIn, moment: Moment[Settings]) -> list[Emits]:
     """Nobody knows any more who was there. Silence is listened to anew, so that the right Encounter may follow."""
-    if session.outcome not in ("present", "attended") or session.encounter_id not in ("", command.encounter_id):
-        return []
-    return [_withdrawn(episode, session, command.encounter_id), *_silence_anew(episode, session, moment)]
+    course = Course(state, moment)
+    if state.episode is not None:
+        gone = CheckIn(session_ids=(), encounter_id=command.encounter_id, periods=())
+        _report(course, {}, gone)
+    course.ask(*requests.settled(course.state, f"Encounter/{command.encounter_id}", moment, CORRECTED))
+    return course.emitted
 
 
-def _withdrawn(episode: Episode, session: Session, encounter_id: str) -> CheckInWithdrawn:
-    return CheckInWithdrawn(encounter_id=encounter_id, **planned(episode, session))
+def _within(course: Course, session: Session, command: CheckIn) -> tuple[Span, ...] | None:
+    early = course.moment.settings.early_arrival_minutes
+    return spans.within(course.episode, session, command.periods, course.moment.now, early)
 
 
-def _silence_anew(episode: Episode, session: Session, moment: Moment[Settings]) -> list[Emits]:
-    """Undecided again though its grace time is over: whoever knows better has as long again to say so."""
-    until = moment.now + timedelta(minutes=episode.grace_minutes)
-    later = until > session.start + timedelta(minutes=episode.grace_minutes)
-    return [AbsenceDeferred(session_id=episode.session_id(session), until=until)] if later else []
+def _fitting(course: Course, command: CheckIn) -> Session | None:
+    """The session that its period does touch, though it is not the one that it names."""
+    touched = (each for each in course.state.sessions if _within(course, each, command) is not None)
+    return min(touched, key=lambda each: each.place, default=None)
 
 
-ATTENDED = Refused(
-    "conflict", "This session was attended: PUT its Encounter as entered-in-error first.", "Appointment.status"
-)
+def _report(course: Course, touched: Touched, command: CheckIn) -> None:
+    pairs = [
+        (before, now)
+        for before in course.state.sessions
+        if (now := _after(course, before, command.encounter_id, touched.get(before.place))) != before
+    ]
+    reported = [now for _, now in pairs if now.place in touched]
+    events = [
+        event for before, now in pairs for event in _events(course.episode, before, now, command, touched, reported)
+    ]
+    course.change([now for _, now in pairs], events, "late-check-in" if touched else CORRECTED)
 
 
-def excused(
-    state: State, episode: Episode, session: Session, command: ExcuseSession, moment: Moment[Settings]
-) -> list[Emits] | Refused:
-    if session.outcome in ("excused", "cancelled"):
-        return []
-    if session.outcome == "attended":
-        return ATTENDED
-    return _taken_back(state, SessionExcused(reason=command.reason, **planned(episode, session)), "excused", moment)
+def _after(course: Course, session: Session, encounter_id: str, reported: tuple[Span, ...] | None) -> Session:
+    if reported is None and not session.presences and session.mark not in PRESENT:
+        return session
+    name = encounter_name(encounter_id)
+    others = tuple(each for each in session.presences if each.encounter != name)
+    if reported is not None:
+        present = tuple(sorted((*others, Presence(name, reported)), key=lambda each: (each.spans, each.encounter)))
+        return msgspec.structs.replace(session, presences=present, answered=_still_answered(session))
+    owned = session.mark in PRESENT and own_encounter(course.episode, session) == encounter_id
+    if len(others) == len(session.presences) and not owned:
+        return session
+    left = msgspec.structs.replace(session, presences=others, mark="" if owned else session.mark)
+    return left if others else undecided(course.episode, left, course.moment)
 
 
-def called_off(
-    state: State, episode: Episode, session: Session, command: CallOffSession, moment: Moment[Settings]
-) -> list[Emits] | Refused:
-    if session.outcome == "cancelled":
-        return []
-    if session.outcome == "attended":
-        return ATTENDED
-    return _taken_back(state, cancelled(episode, session, command.reason), "called-off", moment)
+def _still_answered(session: Session) -> tuple[str, ...]:
+    """A miss that is none any more is asked about anew if it becomes one again."""
+    return () if session.counts_as_missed else session.answered
 
 
-def reinstated(episode: Episode, session: Session, moment: Moment[Settings]) -> list[Emits] | Refused:
-    if session.outcome == "planned":
-        return []
-    if session.outcome not in ("excused", "cancelled"):
-        return Refused(
-            "conflict",
-            "Only an excused or called-off session is booked again; correct a held or missed one by its Encounter.",
-            "Appointment.status",
-        )
-    if episode.discharged_at is not None:
-        return Refused("conflict", "The episode has ended: no session of it is booked again.", "Appointment.status")
-    return [scheduled(episode, session), *_silence_anew(episode, session, moment)]
-
-
-def marked_missed(state: State, episode: Episode, session: Session, moment: Moment[Settings]) -> list[Emits] | Refused:
-    if session.outcome == "missed":
-        return []
-    if session.outcome != "planned" or session.start > moment.now:
-        return Refused(
-            "conflict", "Only a planned session that has begun can be marked as missed.", "Appointment.status"
-        )
-    return missed(state, episode, session, moment)
-
-
-def _taken_back(
-    state: State, event: AttendanceCorrected | SessionCancelled, reason: str, moment: Moment[Settings]
+def _events(
+    episode: Episode,
+    before: Session,
+    now: Session,
+    command: CheckIn,
+    touched: Touched,
+    reported: Sequence[Session],
 ) -> list[Emits]:
-    """This event, and what the miss raised that it takes back; a reason that other misses still give stays.
+    about = planned(episode, now) | {"encounter_id": command.encounter_id, "class_code": command.class_code}
+    if now.place not in touched:
+        held = now.outcome in ("present", "attended")
+        withdrawn: list[Emits] = [CheckInWithdrawn(held=held, **about)]
+        return withdrawn if held or now.outcome == "planned" else [*withdrawn, without_presence(episode, now)]
+    about["also"] = tuple(episode.session_id(each) for each in reported if each.place != now.place)
+    back: list[Emits] = []
+    if before.counts_as_missed:
+        back = [AttendanceCorrected(reason="late-check-in", **planned(episode, now))]
+    came_at, left_at = command.periods[0][0], command.periods[-1][1]
+    if left_at is None:
+        return [*back, SessionCheckedIn(came_at=came_at, **about)]
+    minutes = sum(_added(episode, each, command.encounter_id) for each in reported)
+    return [*back, SessionAttended(minutes=minutes, came_at=came_at, left_at=left_at, **about)]
 
-    Where a row of three is broken, those left may still be three in their window: that is asked in its place.
-    """
-    after = evolve(state, event)
-    assert state.episode is not None
-    left = misses.standing(state.episode, after.sessions, moment.settings)
-    proof = misses.evidence_of(event.session_id)
-    withdrawn = escalation.withdraw_evidence(state.escalations, proof, left, reason, moment.now)
-    for event_withdrawn in withdrawn:
-        after = evolve(after, event_withdrawn)
-    gone = {each.escalation.reason for each in withdrawn if isinstance(each, EscalationRetracted)}
-    instead = [trigger for reason, trigger in left.items() if gone & misses.THREE and reason in misses.THREE]
-    raised = escalation.raise_or_update(after.escalations, instead, moment, moment.settings.escalation)
-    return [event, *withdrawn, *raised]
+
+def _added(episode: Episode, session: Session, encounter_id: str) -> int:
+    """The minutes of a session that only this Encounter reports."""
+    others = tuple(each for each in session.presences if each.encounter != encounter_name(encounter_id))
+    without = spans.minutes(episode, msgspec.structs.replace(session, presences=others)) if others else 0
+    return spans.minutes(episode, session) - without

@@ -1,13 +1,24 @@
-"""A session as an event: planned, scheduled, cancelled, missed."""
+"""A session as an event: planned, scheduled, cancelled, missed; and how it goes back to being undecided."""
 
+from datetime import timedelta
 from typing import Any
 
-from services.attendance import misses
-from services.attendance.messages import Emits, SessionCancelled, SessionMissed, SessionScheduled
+import msgspec
+
+from services.attendance.messages import (
+    Emits,
+    SessionCancelled,
+    SessionCancelledLate,
+    SessionExcused,
+    SessionMissed,
+    SessionScheduled,
+)
+from services.attendance.record import Episode, Session, second_after
 from services.attendance.settings import Settings
-from services.attendance.state import Episode, Session, State, evolve
-from shared.rules import escalation
 from shared.rules.decision import Moment
+
+ENDED = "episode-discharged"
+DIED = "patient-died"
 
 
 def planned(episode: Episode, session: Session) -> dict[str, Any]:
@@ -29,13 +40,25 @@ def cancelled(episode: Episode, session: Session, reason: str) -> SessionCancell
     return SessionCancelled(reason=reason, **planned(episode, session))
 
 
-def missed(state: State, episode: Episode, session: Session, moment: Moment[Settings]) -> list[Emits]:
-    """The miss, and what it asks of a person. After a discharge it is a record only: follow-up is aftercare's."""
-    miss = SessionMissed(**planned(episode, session))
-    if episode.discharged_at is not None:
-        return [miss]
-    after = evolve(state, miss)
-    reasons = [each.escalation.reason for each in after.escalations]
-    triggers = misses.asked_once(misses.triggers(episode, after.sessions, session, moment.settings), reasons)
-    raised = escalation.raise_or_update(after.escalations, triggers, moment, moment.settings.escalation)
-    return [miss, *raised]
+def without_presence(episode: Episode, session: Session) -> Emits:
+    """The session as it is where nobody reports to have been there."""
+    match session.outcome:
+        case "cancelled":
+            reason = ENDED if session.mark == "ended" else "called-off"
+            return cancelled(episode, session, reason)
+        case "excused":
+            return SessionExcused(reason="excused", **planned(episode, session))
+        case "cancelled-late":
+            return SessionCancelledLate(reason="cancelled-late", **planned(episode, session))
+        case "missed":
+            return SessionMissed(**planned(episode, session))
+        case _:
+            return scheduled(episode, session)
+
+
+def undecided(episode: Episode, session: Session, moment: Moment[Settings]) -> Session:
+    """Silence is listened to anew, so that whoever knows better has as long again to say so."""
+    grace = timedelta(minutes=episode.grace_minutes)
+    until = moment.now + grace
+    deferred = second_after(until) if until > session.start + grace else 0
+    return msgspec.structs.replace(session, concluded=False, deferred_until=deferred, answered=())

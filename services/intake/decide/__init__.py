@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.intake import messages
-from services.intake.decide import clocks, death
+from services.intake.decide import clocks, death, flags
 from services.intake.decide.episode import discharged
 from services.intake.decide.recording import (
     consent_denied,
@@ -76,16 +76,17 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return [consent_denied(command)]
         case messages.RevokeConsent():
             return [messages.ConsentRevoked(consent_id=command.consent_id, revoked_at=moment.now)]
-        case messages.RecordMedications():
-            return record_medications(state, command, moment)
         case messages.RecordCoverage():
             return []
         case messages.ReportFindings():
             return report_findings(state, command, moment)
-        case messages.RecordAssessment() | messages.RecordConditions():
-            return record_assessment(state, command, moment)
-        case messages.EndEvidence():
-            return end_evidence(state, command, moment)
+        case (
+            messages.RecordMedications()
+            | messages.RecordAssessment()
+            | messages.RecordConditions()
+            | messages.EndEvidence()
+        ):
+            return _with_flags(state, command, moment)
         case messages.ReceiveReferral():
             return receive_referral(state, command, moment)
         case messages.RevokeReferral():
@@ -98,5 +99,22 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return discharged(state, command, moment)
         case messages.AcknowledgeEscalation() | messages.ResolveEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
+        case _:
+            assert_never(command)
+
+
+def _with_flags(state: State, command: flags.Changing, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
+    emitted = _recorded(state, command, moment)
+    return emitted if isinstance(emitted, Refused) else [*emitted, *flags.changed(state, command, emitted, moment)]
+
+
+def _recorded(state: State, command: flags.Changing, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
+    match command:
+        case messages.RecordMedications():
+            return record_medications(state, command, moment)
+        case messages.RecordAssessment() | messages.RecordConditions():
+            return record_assessment(state, command, moment)
+        case messages.EndEvidence():
+            return end_evidence(state, command, moment)
         case _:
             assert_never(command)

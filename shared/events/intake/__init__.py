@@ -16,9 +16,11 @@ from shared.events.intake.episode import (
     EpisodeAdmitted,
     EpisodeDeclined,
     EpisodeDischarged,
+    FlagsChanged,
     TemplateSlot,
     read_episode_admitted,
     read_episode_discharged,
+    read_flags_changed,
 )
 from shared.events.intake.medications import Medication, MedicationsRecorded, read_medications_recorded
 from shared.events.intake.patient import (
@@ -53,6 +55,7 @@ __all__ = [
     "EpisodeAdmitted",
     "EpisodeDeclined",
     "EpisodeDischarged",
+    "FlagsChanged",
     "LevelOfCareRecommended",
     "Medication",
     "MedicationsRecorded",
@@ -75,6 +78,7 @@ __all__ = [
     "read_death_withdrawn",
     "read_episode_admitted",
     "read_episode_discharged",
+    "read_flags_changed",
     "read_medications_recorded",
     "read_patient_died",
     "read_patient_identified",

@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from shared.events import codes, fhir
-from shared.events.envelope import Event, Resource
+from shared.events.envelope import Event, Resource, name_id
 
 
 class TemplateSlot(msgspec.Struct, frozen=True, array_like=True):
@@ -142,6 +142,39 @@ def read_episode_admitted(resources: Sequence[Resource]) -> EpisodeAdmitted:
         admitted_at=fhir.moment(episode["period"]["start"]),
         referral_task_id=_task_of(resources),
     )
+
+
+class FlagsChanged(Event, frozen=True, kw_only=True):
+    """What all must know of the patient has changed since the admission: the flags of now, and those that `ended`."""
+
+    flags: tuple[str, ...]
+    ended: tuple[str, ...]
+    changed_at: datetime
+
+    def write(self, patient: str) -> list[Resource]:
+        return [
+            *(_flag(patient, each, "active", fhir.period(self.changed_at)) for each in self.flags),
+            *(_flag(patient, each, "inactive", fhir.period(None, self.changed_at)) for each in self.ended),
+        ]
+
+
+def _flag(patient: str, code: str, status: str, lasting: fhir.Element) -> fhir.Element:
+    return {
+        "resourceType": "Flag",
+        "id": name_id(patient, f"flag:{code}"),
+        "status": status,
+        "code": fhir.concept(codes.FLAG, code),
+        "subject": fhir.reference("Patient", patient),
+        "period": lasting,
+    }
+
+
+def read_flags_changed(resources: Sequence[Resource]) -> FlagsChanged:
+    found = fhir.of_type(resources, "Flag")
+    flags = tuple(fhir.code_of(each["code"]) for each in found if each["status"] == "active")
+    ended = tuple(fhir.code_of(each["code"]) for each in found if each["status"] == "inactive")
+    (changed, *_) = (moment for each in found for moment in each["period"].values())
+    return FlagsChanged(flags=flags, ended=ended, changed_at=fhir.moment(changed))
 
 
 class EpisodeDeclined(Event, frozen=True, kw_only=True):

@@ -117,21 +117,38 @@ class Deciding:
             return stale
         decision = self._decision(delivery, locked)
         if isinstance(decision, Refused):
-            self._journal(delivery, decision.code, ())
+            self._refuse(delivery, locked, decision)
             return decision
+        self._put(delivery, locked, self._settle(delivery, locked, decision))
+        return Committed()
+
+    def _settle(self, delivery: Delivery, locked: LockedState, decision: _Decision) -> Sequence[Written]:
+        """Written first: what can't be leaves the state as it was."""
         body = self._by.decider.write(decision.state)
         published = [each for each in decision.emissions if not isinstance(each, StateEvent)]
         written = [self._written(emission, delivery, ordinal) for ordinal, emission in enumerate(published)]
         locked.state, locked.body, locked.changed = decision.state, body, True
-        self._put(delivery, locked, written)
-        return Committed()
+        return written
+
+    def _refuse(self, delivery: Delivery, locked: LockedState, refused: Refused) -> None:
+        """Nothing of the delivery is done; what it asks of a person is emitted all the same."""
+        emitted: list[UUID] = []
+        if refused.asks:
+            state = self._read(locked)
+            for event in refused.asks:
+                state = self._by.decider.evolve(state, event)
+            emitted = self._emit(self._settle(delivery, locked, _Decision(state, refused.asks)), delivery, locked)[1]
+        self._journal(delivery, refused.code, emitted)
+
+    def _read(self, locked: LockedState) -> Any:
+        decider = self._by.decider
+        return locked.state if locked.state is not None else decider.read(locked.version, locked.body)
 
     def _decision(self, delivery: Delivery, locked: LockedState) -> _Decision | Refused:
-        decider = self._by.decider
-        state = locked.state if locked.state is not None else decider.read(locked.version, locked.body)
+        state = self._read(locked)
         match delivery:
             case Consumed(event=event) | Internal(event=event):
-                emissions = list(decider.react(state, event, self._by.moment(delivery)))
+                emissions = list(self._by.decider.react(state, event, self._by.moment(delivery)))
                 state = self._evolve(state, event, emissions)
                 self._check_deadline(event, state)
                 return _Decision(state, emissions)
@@ -182,7 +199,10 @@ class Deciding:
         identity, record = self._by.write(emission, delivery, ordinal)
         return identity, emission, record
 
-    def _put(self, delivery: Delivery, locked: LockedState, written: Sequence[Written]) -> None:
+    def _emit(
+        self, written: Sequence[Written], delivery: Delivery, locked: LockedState
+    ) -> tuple[list[tuple[str, str]], list[UUID]]:
+        """Into the batch; the names of the resources that now stand, and the ids of what was emitted."""
         named: list[tuple[str, str]] = []
         emitted: list[UUID] = []
         for each in written:
@@ -193,6 +213,10 @@ class Deciding:
                 identity, event, record = each
                 named += self._batch.emit(event, record, locked.key, delivery.program)
                 emitted.append(identity)
+        return named, emitted
+
+    def _put(self, delivery: Delivery, locked: LockedState, written: Sequence[Written]) -> None:
+        named, emitted = self._emit(written, delivery, locked)
         if isinstance(delivery, Commanded | Internal):
             emitted_names = set(named)
             standing = [

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from services.attendance.messages import AttendanceCorrected, SessionAttended, SessionCheckedIn
-from tests.attendance.given import MONDAY, SECOND_MONDAY, SETTLED, admitted, check_in, evening
-from tests.attendance.story import Story, changed, in_treatment, refusal, starts
-from tests.story import only
+from services.attendance.messages import AttendanceCorrected, SessionAttended, SessionCheckedIn, SessionMissed
+from shared.events.attendance import SessionEvent
+from tests.attendance.given import GRACE, MONDAY, SECOND_MONDAY, SETTLED, admitted, check_in, evening
+from tests.attendance.story import Story, changed, in_treatment, starts
+from tests.story import names, only
 
 DAY = timedelta(days=1)
 
@@ -29,52 +30,42 @@ def test_a_check_in_within_the_day_may_be_reported_later() -> None:
     assert story.escalations == {} and story.outcome(SETTLED[0]) == "attended"
 
 
-def test_a_check_in_later_than_a_day_is_refused() -> None:
+def test_an_encounter_that_begins_after_its_session_takes_no_miss_back() -> None:
     story = in_treatment()
     story.missing(SETTLED[0])
-    story.until(SETTLED[0] + DAY + timedelta(minutes=1))
-    before = story.state
-    assert story.then(check_in(SETTLED[0], None, story.now)) == []
-    assert refusal(story) == ("business-rule", "Encounter.period.start")
-    assert story.state == before and story.escalations == {"missed-session": 1}
+    story.until(SETTLED[0] + timedelta(hours=21))
+    emitted = story.then(check_in(SETTLED[0], None, story.now))
+    assert only(emitted, AttendanceCorrected) == [] and story.outcome(SETTLED[0]) == "missed"
+    assert story.escalations == {"missed-session": 1, "check-presence": 1}
 
 
 def test_a_late_check_in_leaves_what_the_other_misses_still_give() -> None:
     story = in_treatment()
     story.missing(*SETTLED[:3])
     emitted = story.then(check_in(SETTLED[1], 60, SETTLED[1] + timedelta(hours=1)))
-    assert changed(emitted) == [
-        ("Updated", "missed-session", 1),
-        ("Updated", "two-misses-in-7-days", 2),
+    assert sorted(changed(emitted)) == [
+        ("Retracted", "missed-session", 1),
         ("Retracted", "three-consecutive-misses", 3),
+        ("Updated", "two-misses-in-7-days", 2),
     ]
-    assert {each.at for still in story.state.escalations for each in still.escalation.signals} == {
-        SETTLED[0],
-        SETTLED[2],
-    }
+    assert {each.at for still in story.still_open for each in still.signals} == {SETTLED[0], SETTLED[2]}
 
 
-def test_who_came_late_breaks_the_row() -> None:
-    """Four misses; at the third the patient was there: no three of the others follow each other any more."""
+def test_who_came_late_breaks_the_row_and_three_in_fourteen_days_are_left() -> None:
+    """Four misses; at the third the patient was there. Who is asked about the row is asked about the others instead."""
     story = in_treatment()
     story.missing(evening(2, 0), evening(2, 2), evening(2, 4), evening(3, 0))
+    asked = story.open_id("three-consecutive-misses")
     emitted = story.then(check_in(evening(2, 4), 60, evening(2, 4, 19)))
-    assert ("Retracted", "three-consecutive-misses", 3) in changed(emitted)
-
-
-def test_three_in_fourteen_days_are_raised_when_the_row_is_taken_back() -> None:
-    story = in_treatment()
-    story.missing(evening(2, 0), evening(2, 2), evening(2, 4), evening(3, 0))
-    emitted = story.then(check_in(evening(2, 4), 60, evening(2, 4, 19)))
-    assert ("Raised", "three-misses-in-14-days", 3) in changed(emitted)
-    assert story.escalations["three-misses-in-14-days"] == 3
+    assert ("Updated", "three-misses-in-14-days", 3) in changed(emitted)
+    assert story.open_id("three-misses-in-14-days") == asked and "three-consecutive-misses" not in story.escalations
 
 
 def test_an_accepted_escalation_stays_accepted_when_it_loses_a_signal() -> None:
     story = in_treatment()
-    story.missing(SETTLED[0], SETTLED[3])
-    story.then(check_in(SETTLED[3], 60, SETTLED[3] + timedelta(hours=1)))
-    assert [each.accepted for each in story.state.escalations] == [True]
+    story.missing(*SETTLED[:3])
+    story.then(check_in(SETTLED[1], 60, SETTLED[1] + timedelta(hours=1)))
+    assert [each.accepted for each in story.state.escalations if each.kind == "two-misses"] == [True]
 
 
 def test_minutes_come_when_the_session_is_over() -> None:
@@ -105,16 +96,19 @@ def test_more_minutes_than_the_session_has_repeated_say_nothing() -> None:
     assert story.then(check_in(MONDAY, 600)) == []
 
 
-def test_a_check_in_long_before_the_session_is_refused_and_hides_no_absence() -> None:
+def test_a_check_in_long_before_the_session_hides_no_absence() -> None:
     story = Story(admitted())
-    assert story.then(check_in(SECOND_MONDAY, None, story.now)) == []
-    assert refusal(story) == ("business-rule", "Encounter.period.start")
+    story.then(check_in(SECOND_MONDAY, None, story.now))
+    assert story.outcome(SECOND_MONDAY) == "planned" and story.escalations == {"check-presence": 1}
+    assert SECOND_MONDAY in starts(
+        story.attending_until(SECOND_MONDAY) + story.until(SECOND_MONDAY + GRACE), SessionMissed
+    )
 
 
 def test_one_encounter_from_arrival_to_its_end_takes_nothing_back() -> None:
     story = Story(admitted())
     story.until(MONDAY)
-    assert [type(each) for each in story.then(check_in(MONDAY, None))] == [SessionCheckedIn]
-    assert [type(each) for each in story.then(check_in(MONDAY, 150))] == [SessionAttended]
-    assert [type(each) for each in story.then(check_in(MONDAY, 120))] == [SessionAttended]
+    assert names(only(story.then(check_in(MONDAY, None)), SessionEvent)) == ["SessionCheckedIn"]
+    assert names(only(story.then(check_in(MONDAY, 150)), SessionEvent)) == ["SessionAttended"]
+    assert names(only(story.then(check_in(MONDAY, 120)), SessionEvent)) == ["SessionAttended"]
     assert story.then(check_in(MONDAY, 120)) == []

@@ -7,15 +7,16 @@ import pytest
 
 from services.attendance.messages import (
     CallOffSession,
+    CancelSession,
     CheckIn,
     CheckInWithdrawn,
-    ExcuseSession,
+    ConfirmAttendance,
     ReinstateSession,
-    SessionAttended,
     SessionCheckedIn,
     SessionMissed,
     SessionScheduled,
 )
+from shared.events.attendance import SessionEvent
 from shared.events.envelope import name_id
 from tests.attendance.given import (
     ADMISSION,
@@ -23,9 +24,11 @@ from tests.attendance.given import (
     GRACE,
     MONDAY,
     admitted,
+    cancelled,
     check_in,
     discharged,
     encounter,
+    excused,
     in_error,
     session,
 )
@@ -36,8 +39,12 @@ DAY = timedelta(days=1)
 
 
 def again(start: datetime, minutes: int | None) -> CheckIn:
-    """The same session checked in to by another Encounter."""
+    """The same session checked in to by another Encounter, a desk's beside a kiosk's."""
     return msgspec.structs.replace(check_in(start, minutes), encounter_id=encounter(FRIDAY))
+
+
+def arrived(start: datetime, held: bool = False) -> ConfirmAttendance:
+    return ConfirmAttendance(session_id=session(start), held=held)
 
 
 def test_a_check_in_entered_in_error_leaves_the_session_undecided() -> None:
@@ -65,54 +72,47 @@ def test_an_early_check_in_in_error_moves_no_deadline() -> None:
     story = Story(admitted())
     story.until(MONDAY - timedelta(hours=1))
     story.then(check_in(MONDAY, None, story.now))
-    assert [type(each) for each in story.then(in_error(MONDAY))] == [CheckInWithdrawn]
+    assert [type(each) for each in only(story.then(in_error(MONDAY)), SessionEvent)] == [CheckInWithdrawn]
 
 
-def test_an_encounter_that_no_longer_counts_withdraws_nothing() -> None:
+def test_one_of_two_encounters_in_error_leaves_the_other() -> None:
     story = Story(admitted())
     story.until(MONDAY)
     story.then(check_in(MONDAY, None), again(MONDAY, None))
-    before = story.state
-    assert story.then(in_error(MONDAY)) == []
-    assert story.state == before
-
-
-def test_a_second_encounter_replaces_the_first() -> None:
-    """The desk and the kiosk both check in: one of the two Encounters says who was there, the other is in error."""
-    story = Story(admitted())
-    story.until(MONDAY)
-    story.then(check_in(MONDAY, None))
-    withdrawn, came = story.then(again(MONDAY, 150))
-    assert isinstance(withdrawn, CheckInWithdrawn) and withdrawn.encounter_id == encounter(MONDAY)
-    assert isinstance(came, SessionAttended) and came.encounter_id == encounter(FRIDAY)
-    assert story.outcome(MONDAY) == "attended"
-
-
-def test_an_arrival_does_not_replace_the_minutes() -> None:
-    story = Story(admitted())
-    story.until(MONDAY)
-    story.then(check_in(MONDAY))
-    assert story.then(again(MONDAY, None)) == []
-    assert refusal(story) == ("conflict", "Encounter.appointment")
+    (withdrawn,) = only(story.then(in_error(MONDAY)), CheckInWithdrawn)
+    assert withdrawn.held and story.outcome(MONDAY) == "present"
+    (withdrawn,) = only(
+        story.then(msgspec.structs.replace(in_error(MONDAY), encounter_id=encounter(FRIDAY))), CheckInWithdrawn
+    )
+    assert not withdrawn.held and story.outcome(MONDAY) == "planned"
 
 
 def test_an_arrived_appointment_keeps_the_encounter_that_is_there() -> None:
     story = Story(admitted())
     story.until(MONDAY)
     story.then(check_in(MONDAY, None))
-    assert story.then(CheckIn(session_id=session(MONDAY), encounter_id=None, came_at=MONDAY)) == []
+    assert only(story.then(arrived(MONDAY)), SessionCheckedIn) == []
 
 
 def test_an_arrived_appointment_has_an_encounter_of_its_own() -> None:
     story = Story(admitted())
     story.until(MONDAY)
-    emitted = story.then(CheckIn(session_id=session(MONDAY), encounter_id=None, came_at=MONDAY))
+    emitted = story.then(arrived(MONDAY))
     assert [each.encounter_id for each in only(emitted, SessionCheckedIn)] == [name_id(session(MONDAY), "encounter")]
 
 
-@pytest.mark.parametrize("command", [ExcuseSession, CallOffSession])
-def test_what_was_cancelled_by_mistake_takes_place_after_all(command: type[ExcuseSession | CallOffSession]) -> None:
-    story = Story(admitted(), command(session_id=session(MONDAY)))
+def test_the_encounter_of_an_arrived_appointment_can_be_in_error() -> None:
+    story = Story(admitted())
+    story.until(MONDAY)
+    story.then(arrived(MONDAY))
+    own = msgspec.structs.replace(in_error(MONDAY), encounter_id=name_id(session(MONDAY), "encounter"))
+    assert [type(each) for each in only(story.then(own), SessionEvent)] == [CheckInWithdrawn]
+    assert starts(story.until(MONDAY + GRACE), SessionMissed) == [MONDAY]
+
+
+@pytest.mark.parametrize("command", [excused(MONDAY), cancelled(MONDAY), CallOffSession(session_id=session(MONDAY))])
+def test_what_was_cancelled_by_mistake_takes_place_after_all(command: CancelSession | CallOffSession) -> None:
+    story = Story(admitted(), command)
     assert starts(story.then(ReinstateSession(session_id=session(MONDAY))), SessionScheduled) == [MONDAY]
     assert story.outcome(MONDAY) == "planned"
     assert starts(story.until(MONDAY + GRACE), SessionMissed) == [MONDAY]

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.attendance.messages import EpisodeForgotten, ExcuseSession, SessionCancelled, SessionScheduled
+from services.attendance.messages import EpisodeForgotten, SessionCancelled, SessionScheduled
 from services.attendance.state import State
 from shared.events.escalation import EscalationResolved
 from tests.attendance.given import (
@@ -17,6 +17,7 @@ from tests.attendance.given import (
     check_in,
     discharged,
     evening,
+    excused,
     session,
 )
 from tests.attendance.story import Story, starts
@@ -48,7 +49,7 @@ def test_a_closed_episode_is_forgotten_after_thirty_days() -> None:
     story = Story(admitted(), discharged(ADMISSION))
     assert story.until(ADMISSION + 30 * DAY - timedelta(seconds=1)) == []
     assert [type(each) for each in story.until(ADMISSION + 30 * DAY)] == [EpisodeForgotten]
-    assert story.state == State()
+    assert story.state == State(left=True)
 
 
 def test_the_discharge_of_another_episode_changes_nothing() -> None:
@@ -90,8 +91,8 @@ def test_the_same_discharge_again_says_nothing() -> None:
 
 
 def test_the_same_excuse_again_says_nothing() -> None:
-    story = Story(admitted(), ExcuseSession(session_id=session(MONDAY)))
-    assert story.then(ExcuseSession(session_id=session(MONDAY))) == []
+    story = Story(admitted(), excused(MONDAY))
+    assert story.then(excused(MONDAY)) == []
 
 
 def test_the_same_late_check_in_again_says_nothing() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from services.attendance.messages import AcknowledgeEscalation, ResolveEscalation
 from shared.events.escalation import EscalationAcknowledged, EscalationResolved
-from tests.attendance.given import GRACE, MONDAY, SETTINGS, SETTLED, admitted, session
+from tests.attendance.given import GRACE, MONDAY, SETTLED, admitted, session
 from tests.attendance.story import Story, changed, in_treatment, refusal
 from tests.story import only
 
@@ -14,8 +14,8 @@ DAY = timedelta(days=1)
 def test_not_acknowledged_in_time_is_overdue_once_and_one_tier_up() -> None:
     story = in_treatment()
     story.until(SETTLED[0] + GRACE)
-    deadline = story.state.escalations[0].escalation.acknowledge_by
-    assert deadline == story.now + timedelta(minutes=SETTINGS.escalation.acknowledge_minutes[0])
+    deadline = story.still_open[0].acknowledge_by
+    assert deadline == story.now + timedelta(hours=1)
     assert changed(story.attending_until(deadline - timedelta(seconds=1))) == []
     assert changed(story.until(deadline)) == [("Overdue", "missed-session", 2)]
     assert changed(story.attending_until(deadline + 7 * DAY)) == []
@@ -27,7 +27,17 @@ def test_overdue_rises_to_tier_three_at_most() -> None:
     assert changed(story.attending_until(SETTLED[0] + DAY)) == [("Overdue", "missed-session", 3)]
 
 
-def test_acknowledged_is_never_overdue() -> None:
+def test_acknowledged_but_not_acted_on_in_time_is_overdue_and_stays_with_who_took_it_on() -> None:
+    story = in_treatment(outreach_hours=24)
+    story.until(SETTLED[0] + GRACE)
+    story.then(AcknowledgeEscalation(escalation_id=story.open_id("missed-session")))
+    assert changed(story.attending_until(SETTLED[0] + DAY - timedelta(seconds=1))) == []
+    assert changed(story.until(SETTLED[0] + DAY)) == [("Overdue", "missed-session", 2)]
+    assert changed(story.attending_until(SETTLED[0] + 14 * DAY)) == []
+    assert [each.accepted for each in story.state.escalations] == [True]
+
+
+def test_acknowledged_is_not_overdue_before_it_has_to_be_acted_on() -> None:
     story = in_treatment()
     story.until(SETTLED[0] + GRACE)
     story.then(AcknowledgeEscalation(escalation_id=story.open_id("missed-session")))

@@ -6,13 +6,14 @@ import pytest
 
 from services.attendance.messages import (
     CallOffSession,
-    ExcuseSession,
+    CancelSession,
     SessionAttended,
     SessionCancelled,
     SessionExcused,
     SessionMissed,
 )
-from tests.attendance.given import GRACE, MONDAY, SETTLED, admitted, check_in, evening, session
+from shared.events.attendance import SessionEvent
+from tests.attendance.given import GRACE, MONDAY, SETTLED, admitted, check_in, evening, excused, session
 from tests.attendance.story import Story, changed, in_treatment, refusal, starts
 from tests.story import only
 
@@ -21,21 +22,21 @@ DAY = timedelta(days=1)
 
 def test_an_excuse_beforehand_means_no_miss() -> None:
     story = Story(admitted())
-    assert starts(story.then(ExcuseSession(session_id=session(MONDAY))), SessionExcused) == [MONDAY]
+    assert starts(story.then(excused(MONDAY)), SessionExcused) == [MONDAY]
     assert only(story.until(MONDAY + GRACE), SessionMissed) == []
 
 
 def test_an_excuse_afterwards_retracts_what_the_miss_raised() -> None:
     story = in_treatment()
     story.missing(SETTLED[0])
-    emitted = story.then(ExcuseSession(session_id=session(SETTLED[0])))
+    emitted = story.then(excused(SETTLED[0], "illness"))
     assert changed(emitted) == [("Retracted", "missed-session", 1)]
     assert story.escalations == {} and story.outcome(SETTLED[0]) == "excused"
 
 
 def test_an_excused_session_breaks_no_row() -> None:
     story = in_treatment()
-    story.then(ExcuseSession(session_id=session(SETTLED[1])))
+    story.then(excused(SETTLED[1]))
     story.missing(SETTLED[0], SETTLED[2], SETTLED[3])
     assert story.escalations["three-consecutive-misses"] == 3
 
@@ -54,28 +55,28 @@ def test_a_session_called_off_after_its_miss_takes_it_back() -> None:
     assert changed(story.then(CallOffSession(session_id=session(SETTLED[0])))) == [("Retracted", "missed-session", 1)]
 
 
-@pytest.mark.parametrize("command", [ExcuseSession, CallOffSession])
-def test_what_was_attended_cannot_be_excused_or_called_off(command: type[ExcuseSession | CallOffSession]) -> None:
+@pytest.mark.parametrize("command", [excused(MONDAY), CallOffSession(session_id=session(MONDAY))])
+def test_what_was_attended_stays_attended(command: CancelSession | CallOffSession) -> None:
     story = Story(admitted())
     story.until(MONDAY)
     story.then(check_in(MONDAY))
-    assert story.then(command(session_id=session(MONDAY))) == []
-    assert refusal(story) == ("conflict", "Appointment.status")
+    assert only(story.then(command), SessionEvent) == []
+    assert story.outcome(MONDAY) == "attended" and story.minutes(MONDAY) == 180
 
 
-def test_nobody_checks_in_to_what_was_called_off() -> None:
+def test_who_came_to_what_was_called_off_attended() -> None:
     story = Story(admitted(), CallOffSession(session_id=session(MONDAY)))
-    assert story.then(check_in(MONDAY)) == []
-    assert refusal(story) == ("conflict", "Encounter.appointment")
+    story.until(MONDAY)
+    assert starts(story.then(check_in(MONDAY)), SessionAttended) == [MONDAY]
 
 
 def test_who_was_excused_and_came_all_the_same_attended() -> None:
-    story = Story(admitted(), ExcuseSession(session_id=session(MONDAY)))
+    story = Story(admitted(), excused(MONDAY))
     story.until(MONDAY)
     assert starts(story.then(check_in(MONDAY)), SessionAttended) == [MONDAY]
 
 
 def test_a_session_that_is_not_planned_is_not_found() -> None:
     story = Story(admitted())
-    assert story.then(ExcuseSession(session_id=session(evening(8, 0)))) == []
+    assert story.then(excused(evening(8, 0))) == []
     assert refusal(story) == ("not-found", "appointment")

@@ -50,7 +50,7 @@ def test_a_discharge_told_later_takes_back_the_misses_after_it() -> None:
     story.missing(*SETTLED[:2])
     emitted = story.then(discharged(left))
     assert starts(emitted, SessionCancelled)[:2] == list(SETTLED[:2])
-    assert [event for event, _, _ in changed(emitted)] == ["Resolved", "Resolved"]
+    assert {event for event, _, _ in changed(emitted)} == {"Resolved"} and story.escalations == {}
 
 
 def test_a_discharge_on_a_date_lasts_to_the_end_of_that_day() -> None:
@@ -66,7 +66,8 @@ def test_a_closed_episode_is_not_forgotten_while_a_session_waits() -> None:
     story = in_the_last_session()
     story.now = story.listening_since = SETTLED[0] + (SETTINGS.retention_days + 1) * DAY
     assert only(story.until(story.now), EpisodeForgotten) == []
-    assert [type(each) for each in story.until(story.now + GRACE)] == [SessionMissed, EpisodeForgotten]
+    emitted = story.until(story.now + GRACE)
+    assert len(only(emitted, SessionMissed)) == len(only(emitted, EpisodeForgotten)) == 1
 
 
 def test_a_second_stay_leaves_no_session_of_the_first_booked() -> None:

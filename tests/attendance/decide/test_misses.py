@@ -29,7 +29,7 @@ def test_the_first_miss_is_tier_one_for_the_case_manager() -> None:
 
 def test_somebody_reaches_out_within_a_day_of_the_missed_session() -> None:
     """Whatever the tier's own time to act (domain 5.2)."""
-    (raised,) = only(in_treatment().missing(SETTLED[0]), EscalationRaised)
+    (raised,) = only(in_treatment(outreach_hours=24).missing(SETTLED[0]), EscalationRaised)
     assert raised.escalation.act_by == SETTLED[0] + timedelta(hours=24)
 
 
@@ -81,8 +81,8 @@ def test_three_in_a_row_after_three_in_fourteen_days_asks_nobody_twice() -> None
     story = in_treatment()
     story.missing(evening(2, 0), evening(2, 4), evening(3, 2))
     emitted = story.missing(evening(3, 4), evening(4, 0))
-    assert {event for event, reason, tier in changed(emitted) if tier == 3} == {"Updated"}
-    assert [reason for reason, tier in story.escalations.items() if tier == 3] == ["three-misses-in-14-days"]
+    assert {event for event, _, tier in changed(emitted) if tier == 3} == {"Updated"}
+    assert [reason for reason, tier in story.escalations.items() if tier == 3] == ["three-consecutive-misses"]
 
 
 def test_three_misses_further_apart_than_fourteen_days_are_not_tier_three() -> None:
@@ -91,12 +91,21 @@ def test_three_misses_further_apart_than_fourteen_days_are_not_tier_three() -> N
     assert story.escalations == {"missed-session": 1}
 
 
-def test_an_open_escalation_is_updated_by_the_next_miss_and_not_raised_twice() -> None:
-    story = in_treatment()
+def test_each_miss_asks_for_its_own_outreach_whoever_has_taken_on_the_last_one() -> None:
+    story = in_treatment(outreach_hours=24)
     story.missing(SETTLED[0])
-    assert changed(story.missing(SETTLED[3])) == [("Updated", "missed-session", 1)]
-    (still_open,) = story.state.escalations
-    assert [each.at for each in still_open.escalation.signals] == [SETTLED[0], SETTLED[3]]
+    (raised,) = only(story.missing(SETTLED[2]), EscalationRaised)[:1]
+    assert [each.at for each in raised.escalation.signals] == [SETTLED[2]]
+    assert raised.escalation.act_by == SETTLED[2] + DAY
+    assert len([each for each in story.still_open if each.reason == "missed-session"]) == 2
+
+
+def test_several_misses_update_what_is_asked_about_them_all() -> None:
+    story = in_treatment()
+    story.missing(SETTLED[0], SETTLED[1])
+    assert ("Updated", "two-misses-in-7-days", 2) in changed(story.missing(SETTLED[2]))
+    (asked,) = [each for each in story.still_open if each.reason == "two-misses-in-7-days"]
+    assert [each.at for each in asked.signals] == list(SETTLED[:3])
 
 
 def test_a_miss_after_the_escalation_was_resolved_raises_anew() -> None:

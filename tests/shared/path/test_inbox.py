@@ -109,7 +109,7 @@ async def test_a_bundle_is_all_or_nothing(here: ServiceOnPostgres) -> None:
 async def test_a_stale_version_is_refused(here: ServiceOnPostgres) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     command = await _check_in(here)
-    expects = (Expected("Appointment", command.session_id, 7),)
+    expects = (Expected("Appointment", command.session_ids[0], 7),)
     (answer,) = await here.deliver(commanded(PATIENT, command, expects=expects))
     assert isinstance(answer, Stale)
 
@@ -158,7 +158,11 @@ async def test_an_unreadable_record_without_a_key_is_kept_and_holds_nobody(here:
 
 async def _check_in(here: ServiceOnPostgres) -> CheckIn:
     ((session_id,),) = await here.select("SELECT id FROM resources WHERE type = 'Appointment' ORDER BY at LIMIT 1")
-    return CheckIn(session_id=session_id, encounter_id=str(UUID(int=5)), came_at=MONDAY_SESSION, minutes=170)
+    return CheckIn(
+        session_ids=(session_id,),
+        encounter_id=str(UUID(int=5)),
+        periods=((MONDAY_SESSION, MONDAY_SESSION + timedelta(minutes=170)),),
+    )
 
 
 async def test_two_services_that_hear_the_same_event_say_different_ids(here: ServiceOnPostgres, tmp_path: Path) -> None:

@@ -48,11 +48,20 @@ async def test_a_quick_restart_goes_on_listening(database: str, stepped: Stepped
         assert (await stepped.started(pool)).since == NOON
 
 
-async def test_a_restart_after_a_minute_of_clinic_time_listens_anew(database: str, stepped: Stepped) -> None:
+async def test_after_an_outage_senders_have_as_long_as_it_was(database: str, stepped: Stepped) -> None:
     async with db.pool(database) as pool:
         await stepped.started(pool)
-        stepped.set(NOON + timedelta(seconds=70))
-        assert (await stepped.started(pool)).since == NOON + timedelta(seconds=70)
+        stepped.set(NOON + timedelta(hours=1))
+        assert (await stepped.started(pool)).since == NOON + timedelta(hours=2)
+        stepped.set(NOON + timedelta(hours=1, seconds=50))
+        assert (await stepped.started(pool)).since == NOON + timedelta(hours=2)
+
+
+async def test_after_an_outage_of_days_senders_have_four_hours(database: str, stepped: Stepped) -> None:
+    async with db.pool(database) as pool:
+        await stepped.started(pool)
+        stepped.set(NOON + timedelta(days=3))
+        assert (await stepped.started(pool)).since == NOON + timedelta(days=3, hours=4)
 
 
 async def test_a_step_of_the_clinic_clock_is_no_outage(database: str, stepped: Stepped) -> None:
@@ -70,4 +79,4 @@ async def test_a_minute_of_machine_time_without_a_beat_is_an_outage(database: st
         stepped.seconds += 61
         stepped.set(NOON + timedelta(seconds=61))
         await running.beat()
-        assert running.since == NOON + timedelta(seconds=61)
+        assert running.since == NOON + timedelta(seconds=122)

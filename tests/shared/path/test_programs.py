@@ -62,7 +62,7 @@ async def test_the_parked_record_is_its_patients_programs_to_quarantine(here: Se
 async def test_commands_of_another_program_find_nobody_and_leave_nothing(here: ServiceOnPostgres) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     before = await stood(here)
-    command = CheckIn(session_id=str(uuid4()), encounter_id=None, came_at=MONDAY_NOON)
+    command = CheckIn(session_ids=(str(uuid4()),), encounter_id=str(uuid4()), periods=((MONDAY_NOON, None),))
     (answer,) = await here.deliver(_of_elsewhere(commanded(PATIENT, command)))
     assert isinstance(answer, Refused) and answer.code == "not-found"
     assert await stood(here) == before

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.attendance import decide
-from services.attendance.messages import CallOffSession, CheckIn
+from services.attendance.messages import CheckIn
 from shared.events.envelope import Event
 from shared.events.intake import Digest, EpisodeAdmitted, EpisodeDischarged, PatientIdentified
 from shared.events.wire import RECORD_BYTES_MOST
@@ -77,9 +77,14 @@ async def test_the_parked_row_names_the_place_and_never_the_value(here: ServiceO
 async def test_a_decision_whose_record_no_topic_takes_parks_its_patient(here: ServiceOnPostgres) -> None:
     """Kept, it would stop the lane for everybody, for ever."""
     await here.deliver(consumed(admission(OTHER), OTHER))
-    cancel = CallOffSession(session_id=await first_session(here, OTHER), reason="x" * RECORD_BYTES_MOST)
-    assert isinstance(await here.command(OTHER, cancel), Incomplete)
-    assert await here.select("SELECT class, event FROM parked") == [("bug", "CallOffSession")]
+    too_long = CheckIn(
+        session_ids=(await first_session(here, OTHER),),
+        encounter_id=str(uuid4()),
+        periods=((MONDAY_NOON, MONDAY_NOON + timedelta(days=14)),),
+        class_code="x" * RECORD_BYTES_MOST,
+    )
+    assert isinstance(await here.command(OTHER, too_long), Incomplete)
+    assert await here.select("SELECT class, event FROM parked") == [("bug", "CheckIn")]
 
 
 async def first_session(here: ServiceOnPostgres, patient: str) -> str:
@@ -92,7 +97,7 @@ async def first_session(here: ServiceOnPostgres, patient: str) -> str:
 async def test_later_events_of_the_patient_queue_behind_commands_included(here: ServiceOnPostgres) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     await here.deliver(consumed(discharge(PATIENT), PATIENT))
-    command = CheckIn(session_id=str(uuid4()), encounter_id=str(uuid4()), came_at=MONDAY_NOON)
+    command = CheckIn(session_ids=(str(uuid4()),), encounter_id=str(uuid4()), periods=((MONDAY_NOON, None),))
     assert isinstance(await here.command(PATIENT, command), Incomplete)
     parked = await here.select("SELECT class, event FROM parked ORDER BY sequence")
     assert parked == [("bug", "EpisodeAdmitted"), ("queued", "EpisodeDischarged"), ("queued", "CheckIn")]
@@ -358,7 +363,7 @@ async def test_a_parked_command_asks_for_its_version_still_when_it_is_redriven(
     here: ServiceOnPostgres, decision: Mended
 ) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
-    command = CheckIn(session_id=str(uuid4()), encounter_id=str(uuid4()), came_at=MONDAY_NOON)
+    command = CheckIn(session_ids=(str(uuid4()),), encounter_id=str(uuid4()), periods=((MONDAY_NOON, None),))
     await here.deliver(commanded(PATIENT, command, expects=(Expected("Encounter", "an-id", 7),)))
     decision.mended = True
     await redrive(here.inbox, PATIENT, "demo", dry_run=False)

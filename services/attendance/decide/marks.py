@@ -1,0 +1,160 @@
+"""What the Appointment of a session, or the patient's answer to it, reports: cancelled, called off, arrived, missed."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import assert_never
+
+import msgspec
+
+from services.attendance.decide.course import Course
+from services.attendance.decide.reporting import named, own_encounter
+from services.attendance.decide.sessions import planned, undecided, without_presence
+from services.attendance.messages import (
+    AcceptSession,
+    AttendanceCorrected,
+    CallOffSession,
+    CancelSession,
+    CheckInWithdrawn,
+    ConfirmAttendance,
+    Emits,
+    MarkMissed,
+    OfOneSession,
+    ReinstateSession,
+    SessionAttended,
+    SessionCheckedIn,
+)
+from services.attendance.record import LATE, PRESENT, Mark, Session
+from services.attendance.settings import Settings
+from services.attendance.state import State
+from shared.rules.decision import Moment, Refused
+
+PLACE = "Appointment.status"
+NOT_COUNTED = Refused(
+    "not-supported", "An Appointment does not report presence in this program: send an Encounter.", PLACE
+)
+NOT_YET = Refused("business-rule", "Must not be reported before the session (early_arrival_minutes).", PLACE)
+NOT_BEGUN = Refused("conflict", "Only a planned session that has begun can be marked as missed.", PLACE)
+HELD = Refused("conflict", "This session was attended: PUT its Encounter as entered-in-error first.", PLACE)
+MISSED = Refused(
+    "conflict",
+    "Only an excused or called-off session is booked again; correct a held or missed one by its Encounter.",
+    PLACE,
+)
+STAY_OVER = Refused("conflict", "The episode has ended: no session of it is booked again.", PLACE)
+CANCELLED: frozenset[Mark] = frozenset({"excused", "declined", "off", "ended"})
+
+
+def marked(state: State, command: OfOneSession, moment: Moment[Settings]) -> list[Emits] | Refused:
+    sessions = named(state, (command.session_id,), moment.now, moment, f"Appointment/{command.session_id}")
+    if isinstance(sessions, Refused):
+        return sessions
+    course, session = Course(state, moment), sessions[0]
+    now = _after(course, session, command)
+    if isinstance(now, Refused):
+        return now
+    if now != session:
+        course.change([now], _events(course, session, now), _reason(now))
+    return course.emitted
+
+
+def excuse(course: Course, session: Session) -> None:
+    """A person found the reason: the miss counts no more."""
+    now = msgspec.structs.replace(session, mark="excused")
+    course.change([now], _events(course, session, now), _reason(now))
+
+
+def _after(course: Course, session: Session, command: OfOneSession) -> Session | Refused:
+    """The session as it is known after this, the same where it changes nothing."""
+    match command:
+        case ConfirmAttendance(held=held):
+            return _present(course, session, held)
+        case CancelSession():
+            return _cancelled(course, session, command)
+        case AcceptSession():
+            return _again(course, session) if session.mark in ("declined", "declined-late") else session
+        case CallOffSession():
+            return session if session.mark in ("off", "ended") else _with(session, "off")
+        case ReinstateSession():
+            return _reinstated(course, session)
+        case MarkMissed():
+            return _missed(course, session)
+        case _:
+            assert_never(command)
+
+
+def _present(course: Course, session: Session, held: bool) -> Session | Refused:
+    """What it counts for is a setting: nothing, an arrival, or (fulfilled) the planned minutes."""
+    settings = course.moment.settings
+    if settings.appointment_counts_as == "nothing":
+        return NOT_COUNTED
+    if course.moment.now < session.start - timedelta(minutes=settings.early_arrival_minutes):
+        return NOT_YET
+    return _with(session, "fulfilled" if held and settings.appointment_counts_as == "minutes" else "arrived")
+
+
+def _cancelled(course: Course, session: Session, command: CancelSession) -> Session:
+    """In time with a reason, or with one that the program excuses by: excused. Else it counts from its start on.
+
+    What was excused before stays so when the same comes again, later.
+    """
+    settings, now = course.moment.settings, course.moment.now
+    in_time = now <= session.start - timedelta(hours=settings.notice_hours) and now < session.start
+    excused = command.reason in settings.excuse_reasons or (in_time and bool(command.reason or command.declined))
+    if session.mark in CANCELLED or (session.mark in LATE and not excused):
+        return session
+    mark: Mark = "declined" if command.declined else "excused"
+    if not excused:
+        mark = "declined-late" if command.declined else "late"
+    begun = now >= session.start
+    return msgspec.structs.replace(session, mark=mark, concluded=session.concluded or (begun and not excused))
+
+
+def _again(course: Course, session: Session) -> Session:
+    return undecided(course.episode, _with(session, ""), course.moment)
+
+
+def _reinstated(course: Course, session: Session) -> Session | Refused:
+    if session.presences:
+        return MISSED
+    if session.mark == "":
+        return MISSED if session.concluded else session
+    if session.mark == "noshow":
+        return MISSED
+    return STAY_OVER if course.episode.is_over else _again(course, session)
+
+
+def _missed(course: Course, session: Session) -> Session | Refused:
+    if session.start > course.moment.now:
+        return NOT_BEGUN
+    if session.mark in CANCELLED:
+        return NOT_BEGUN
+    return session if session.mark == "noshow" or session.mark in LATE else _with(session, "noshow")
+
+
+def _with(session: Session, mark: Mark) -> Session:
+    answered = session.answered if session.counts_as_missed and mark in ("noshow", *LATE) else ()
+    return msgspec.structs.replace(session, mark=mark, answered=answered)
+
+
+def _events(course: Course, before: Session, now: Session) -> Sequence[Emits]:
+    """An Encounter says more than the Appointment: where there is one, nothing else is emitted."""
+    episode = course.episode
+    if now.presences or now.outcome == before.outcome:
+        return []
+    about = planned(episode, now) | {"encounter_id": own_encounter(episode, now)}
+    if now.mark in PRESENT:
+        corrected = AttendanceCorrected(reason="late-check-in", **planned(episode, now))
+        back = [corrected] if before.counts_as_missed else []
+        start, end = now.start, episode.end(now)
+        if now.mark == "arrived":
+            return [*back, SessionCheckedIn(came_at=start, **about)]
+        return [*back, SessionAttended(minutes=episode.minutes(now), came_at=start, left_at=end, **about)]
+    withdrawn = [CheckInWithdrawn(**about)] if before.mark in PRESENT else []
+    return [*withdrawn, without_presence(episode, now)]
+
+
+def _reason(now: Session) -> str:
+    """Why what was asked about this session is taken back."""
+    return {"cancelled": "called-off", "excused": "excused", "planned": "booked-again"}.get(
+        now.outcome, "late-check-in"
+    )

@@ -1,0 +1,49 @@
+"""Foreign FHIR as commands: presence by Encounter, cancellations by Appointment, escalations by Task."""
+
+from collections.abc import Sequence
+
+from services.attendance.edge.appointments import appointment, refuse_another_time, response
+from services.attendance.edge.encounters import encounter
+from services.attendance.messages import AcknowledgeEscalation, ResolveEscalation
+from shared.edge.contract import Context, Edge, Interpretation
+from shared.edge.escalations import escalation_command
+from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
+from shared.edge.search import PARAMETERS
+from shared.events.envelope import Command
+
+_READ: tuple[Interaction, ...] = ("read", "search-type")
+_STORED = frozenset({"Encounter", "AppointmentResponse"})
+"""Read again as they were sent. What attendance itself writes is not stored as received."""
+
+TAKES: dict[str, ResourceSupport] = {
+    "Encounter": ResourceSupport((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
+    "Appointment": ResourceSupport((*_READ, "update"), PARAMETERS),
+    "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
+    "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
+    "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
+    "Provenance": ResourceSupport(_READ, PARAMETERS),
+}
+
+
+def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
+    """The commands in these entries."""
+    commands: list[Command] = []
+    for entry in entries:
+        refuse_another_time(entry, context)
+        commands.extend(_commands(entry, context))
+    return Interpretation(tuple(commands), tuple(each for each in entries if each.type in _STORED))
+
+
+def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
+    match entry.type:
+        case "Encounter":
+            return encounter(entry, context)
+        case "Appointment":
+            return appointment(entry)
+        case "AppointmentResponse":
+            return response(entry)
+        case _:
+            return (escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation),)
+
+
+EDGE = Edge(takes=TAKES, interpret=interpret, order=("Encounter", "Appointment", "AppointmentResponse", "Task"))

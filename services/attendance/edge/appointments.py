@@ -1,0 +1,70 @@
+"""An Appointment, and the answer to it, as what they report of its session."""
+
+from collections.abc import Sequence
+
+from services.attendance.messages import (
+    AcceptSession,
+    CallOffSession,
+    CancelSession,
+    ConfirmAttendance,
+    MarkMissed,
+    ReinstateSession,
+)
+from shared.edge.contract import Context
+from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import code_in, planned_exactly, target
+from shared.edge.outcome import refuse
+from shared.events.envelope import Command
+
+_OF_THE_PROGRAM = frozenset({"maint", "oth-room"})
+"""Reasons of FHIR's list by which a program calls off, beside those that begin with `prov`."""
+
+
+def appointment(entry: BundleEntry) -> Sequence[Command]:
+    session_id = str(entry.id)
+    match entry.resource["status"]:
+        case "cancelled":
+            return (_cancelled(session_id, code_in(entry.resource.get("cancelationReason")) or ""),)
+        case "noshow":
+            return (MarkMissed(session_id=session_id),)
+        case "booked":
+            return (ReinstateSession(session_id=session_id),)
+        case "arrived" | "checked-in" | "fulfilled":
+            return (ConfirmAttendance(session_id=session_id, held=entry.resource["status"] == "fulfilled"),)
+        case _:
+            place = f"{entry.place}.status"
+            raise refuse(
+                422, "business-rule", place, "Must be booked, arrived, checked-in, fulfilled, noshow or cancelled."
+            )
+
+
+def _cancelled(session_id: str, reason: str) -> Command:
+    if reason.startswith("prov") or reason in _OF_THE_PROGRAM:
+        return CallOffSession(session_id=session_id)
+    return CancelSession(session_id=session_id, reason=reason)
+
+
+def response(entry: BundleEntry) -> Sequence[Command]:
+    """Declined, or accepted after all; any other answer is stored and changes nothing."""
+    session_id = target(entry.resource["appointment"], "Appointment")
+    if session_id is None:
+        raise refuse(422, "value", f"{entry.place}.appointment", "Must refer to an Appointment of this service.")
+    match entry.resource["participantStatus"]:
+        case "declined":
+            return (CancelSession(session_id=session_id, declined=True),)
+        case "accepted":
+            return (AcceptSession(session_id=session_id),)
+        case _:
+            return ()
+
+
+def refuse_another_time(entry: BundleEntry, context: Context) -> None:
+    """A session is not moved here: a 200 that moved nothing would send the patient to an empty room."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    if entry.type != "Appointment" or stored is None:
+        return
+    for name in ("start", "end"):
+        before, asked = stored.body.get(name), entry.resource.get(name)
+        place = f"{entry.place}.{name}"
+        if before and asked and planned_exactly(before, place) != planned_exactly(asked, place):
+            raise refuse(422, "not-supported", place, "Must not change; cancel the session: the plan books the next.")

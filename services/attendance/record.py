@@ -1,0 +1,217 @@
+"""What is remembered of a stay, small enough to be read at every decision: its sessions, who was there, what is open.
+
+A session holds what was reported of it; its outcome and its minutes follow from that, whatever came first.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import Literal
+
+import msgspec
+
+from shared.events.envelope import name_id
+from shared.events.intake import EpisodeAdmitted, TemplateSlot
+
+SessionOutcome = Literal["planned", "present", "attended", "missed", "cancelled-late", "excused", "cancelled"]
+Mark = Literal["", "arrived", "fulfilled", "noshow", "excused", "declined", "late", "declined-late", "off", "ended"]
+"""What the session's Appointment, or the patient's answer to it, says last. `ended`: the stay ended before it."""
+LATE: frozenset[Mark] = frozenset({"late", "declined-late"})
+PRESENT: frozenset[Mark] = frozenset({"arrived", "fulfilled"})
+_EXCUSED: frozenset[Mark] = frozenset({"excused", "declined"})
+_CANCELLED: frozenset[Mark] = frozenset({"off", "ended"})
+Period = tuple[datetime, datetime | None]
+"""When somebody was there, [start, end); an end of None is not known yet."""
+Span = tuple[int, int | None]
+"""The same in seconds from the start of a session."""
+
+
+class Presence(msgspec.Struct, frozen=True, array_like=True):
+    """What one Encounter reports of one session, cut to it. `encounter` is the beginning of its id."""
+
+    encounter: str
+    spans: tuple[Span, ...]
+
+    @property
+    def lasts(self) -> bool:
+        return self.spans != () and self.spans[-1][1] is None
+
+
+class Session(msgspec.Struct, frozen=True, array_like=True):
+    """One session: `minute` is its start in minutes since 1970, `slot` its place in the episode's template.
+
+    `concluded`: silence was listened to, or it was cancelled after its start; `deferred_until` (seconds since 1970) is
+    when silence makes it a miss, 0 for the end of the grace time. `answered` are the kinds of request about it that a
+    person has resolved.
+    """
+
+    minute: int
+    slot: int
+    mark: Mark = ""
+    concluded: bool = False
+    deferred_until: int = 0
+    presences: tuple[Presence, ...] = ()
+    answered: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """What names it within the stay."""
+        return self.minute, self.slot
+
+    @property
+    def start(self) -> datetime:
+        return datetime.fromtimestamp(self.minute * 60, UTC)
+
+    @property
+    def lasts(self) -> bool:
+        """Somebody came, and how long they stayed is not known yet."""
+        for presence in self.presences:
+            if presence.lasts:
+                return True
+        return not self.presences and self.mark == "arrived"
+
+    @property
+    def outcome(self) -> SessionOutcome:
+        """Who was there was there, whatever else was reported; then what was agreed; then silence."""
+        if self.presences or self.mark in PRESENT:
+            return "present" if self.lasts else "attended"
+        if self.mark in _CANCELLED:
+            return "cancelled"
+        if self.mark in _EXCUSED:
+            return "excused"
+        if self.mark in LATE:
+            return "cancelled-late"
+        return "missed" if self.mark == "noshow" or self.concluded else "planned"
+
+    @property
+    def counts_as_missed(self) -> bool:
+        """A cancellation that came too late counts from the session's start on."""
+        if self.presences:
+            return False
+        outcome = self.outcome
+        return outcome == "missed" or (outcome == "cancelled-late" and self.concluded)
+
+    @property
+    def waits(self) -> bool:
+        """Silence has still to decide it."""
+        return not self.concluded and not self.presences and self.outcome in ("planned", "cancelled-late")
+
+
+class Episode(msgspec.Struct, frozen=True, array_like=True):
+    """The stay. `grace_minutes` and `retention_days` are settings of their day: a deadline never moves by a setting."""
+
+    id: str
+    admitted_at: datetime
+    template: tuple[TemplateSlot, ...]
+    flags: tuple[str, ...]
+    booked_until: datetime
+    week_start: datetime
+    grace_minutes: int = 15
+    late_hours: int = 24
+    discharged_at: datetime | None = None
+    retention_days: int = 0
+    """Of an ended stay: how long after its end it leaves the state."""
+    died_at: datetime | None = None
+    unreported_hours: tuple[int, int] = (24, 72)
+    """How long after its session an Encounter may stay open, and how long after its week minutes are waited for."""
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more is asked about its misses."""
+        return self.discharged_at is not None or self.died_at is not None
+
+    def session_id(self, session: Session) -> str:
+        return name_id(self.id, f"session:{session.start.isoformat()}:{session.slot}")
+
+    def minutes(self, session: Session) -> int:
+        """As planned."""
+        return self.template[session.slot].minutes
+
+    def end(self, session: Session) -> datetime:
+        return session.start + timedelta(minutes=self.minutes(session))
+
+    def precedes(self, event: EpisodeAdmitted) -> bool:
+        """Whether that admission begins a later stay; the same or an older one, consumed again, changes nothing."""
+        return self.id != event.episode_id and self.admitted_at <= event.admitted_at
+
+
+RequestKind = Literal["missed", "two-misses", "three-misses", "check-presence", "report-minutes", "late-report"]
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """Something that a person is asked: an open escalation, without what follows from the sessions.
+
+    `place` names the session it is about, (0, 0) where it is about several; `about` the resource where the session
+    alone would not tell it. Times are seconds since 1970.
+    """
+
+    id: str
+    kind: RequestKind
+    place: tuple[int, int]
+    tier: int
+    raised_at: int
+    acknowledge_by: int
+    act_by: int
+    accepted: bool = False
+    overdue: int = 0
+    """1 once it was not acknowledged in time, 2 once it was not acted on in time."""
+    about: str = ""
+    accepted_by: str = ""
+
+    @property
+    def due(self) -> int | None:
+        """When it becomes overdue."""
+        if self.overdue == 0 and not self.accepted:
+            return min(self.acknowledge_by, self.act_by)
+        return self.act_by if self.overdue < 2 else None
+
+
+WeekFinding = Literal["", "short", "unknown"]
+
+
+class Week(msgspec.Struct, frozen=True, array_like=True):
+    """A whole week that was looked at, [start, end) in minutes since 1970; its minutes and what was emitted of it."""
+
+    start: int
+    end: int
+    minimum_minutes: int
+    minutes: int
+    finding: WeekFinding = ""
+
+    def holds(self, session: Session) -> bool:
+        return self.start <= session.minute < self.end
+
+
+def minute_of(moment: datetime) -> int:
+    return int(moment.timestamp()) // 60
+
+
+def second_of(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def second_after(moment: datetime) -> int:
+    """The first whole second that is not before it."""
+    return ceil(moment.timestamp())
+
+
+def moment_of(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+def encounter_name(encounter_id: str) -> str:
+    """The beginning of an Encounter's id: enough to tell those of one patient apart."""
+    return encounter_id.replace("-", "")[:12]
+
+
+def sessions_named(
+    episode: Episode, sessions: tuple[Session, ...], ids: tuple[str, ...], near: datetime
+) -> Iterator[Session]:
+    """Those with these ids, looked for from `near` outwards: an id is derived, and that costs more than sorting."""
+    missing, at = set(ids), minute_of(near)
+    for session in sorted(sessions, key=lambda each: abs(each.minute - at)):
+        if not missing:
+            return
+        if (identity := episode.session_id(session)) in missing:
+            missing.discard(identity)
+            yield session

@@ -1,0 +1,331 @@
+"""What persons are asked, as escalations: raised, updated, overdue, answered, retracted as the sessions change. Pure.
+
+An open request is stored without what follows from the sessions; its escalation is made from both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from services.attendance.messages import (
+    AcknowledgeEscalation,
+    Emits,
+    RequestsChanged,
+    ResolveEscalation,
+    SessionsChanged,
+)
+from services.attendance.misses import NOWHERE, Demand, at_risk, demands
+from services.attendance.record import Episode, Request, RequestKind, Session, moment_of, second_of
+from services.attendance.settings import Settings
+from services.attendance.state import State
+from shared.events.escalation import (
+    Escalation,
+    EscalationEvent,
+    EscalationOverdue,
+    EscalationRaised,
+    EscalationResolved,
+    EscalationRetracted,
+    EscalationUpdated,
+    Signal,
+)
+from shared.rules import escalation as escalation_rules
+from shared.rules.decision import Moment, Refused
+from shared.rules.escalation import OVERDUE_TIER_MOST, SIGNALS_MOST, Open, rule_version
+
+RULES_VERSION = "2026.2"
+OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
+MISS_SIGNAL = "missed-session"
+REASON: dict[RequestKind, str] = {
+    "missed": MISS_SIGNAL,
+    "two-misses": "two-misses-in-7-days",
+    "three-misses": "three-misses-in-14-days",
+}
+SUPERSEDED = "superseded"
+MISSED_MOST = 16
+"""Misses that persons may be asked about at once: beyond, the newest asks for the oldest too."""
+QUESTIONS_MOST = 6
+"""Reports that persons may be asked about at once; the newest stay."""
+MISSES: frozenset[RequestKind] = frozenset({"missed", "two-misses", "three-misses"})
+FOLLOWING: frozenset[RequestKind] = MISSES | {"report-minutes"}
+"""What follows from the sessions; the others are asked about a report."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was emitted, what stays open, and the sessions about which nobody is asked any more."""
+
+    emitted: list[EscalationEvent]
+    requests: tuple[Request, ...]
+    sessions: tuple[Session, ...] = ()
+
+
+def followed(before: State, after: State, moment: Moment[Settings], reason: str) -> Asked:
+    """What a change of the sessions, or of the flags, changes in what persons are asked."""
+    wanted = {_key(each): each for each in demands(after, moment.now, moment.settings)}
+    stood = {_key(each): each for each in demands(before, moment.now, moment.settings)}
+    emitted: list[EscalationEvent] = []
+    left: list[Request] = []
+    for request in after.escalations:
+        known = stood.get((request.kind, request.place))
+        demand = wanted.pop((request.kind, request.place), None)
+        if demand is not None:
+            now = _risen(request, known or demand, demand, after, moment)
+            was, is_now = escalation(before, request, known or demand), escalation(after, now, demand)
+            emitted += _updated(was, is_now, now, demand, moment)
+            left.append(now)
+        elif known is not None:
+            retracted = escalation(before, request, known)
+            emitted.append(EscalationRetracted(escalation=retracted, at=moment.now, reason=reason))
+        else:
+            left.append(request)
+    for demand in wanted.values():
+        left.append(_asked(demand.kind, demand.place, demand.tier, moment, demand.act_by))
+        emitted.append(EscalationRaised(escalation=escalation(after, left[-1], demand), at=moment.now))
+    return _bounded(after, emitted, left, moment)
+
+
+def question(
+    state: State, kind: RequestKind, place: tuple[int, int], about: str, moment: Moment[Settings]
+) -> tuple[list[EscalationEvent], tuple[Request, ...]]:
+    """A person is asked about one report; again about the same, nobody is."""
+    if any(each.kind == kind and each.about == about for each in state.escalations):
+        return [], state.escalations
+    asked = _asked(kind, place, 1, moment)
+    asked = msgspec.structs.replace(asked, id=moment.new_id(f"{kind}:{about}"), about=about)
+    emitted: list[EscalationEvent] = [EscalationRaised(escalation=escalation(state, asked), at=moment.now)]
+    others = [each for each in state.escalations if each.kind not in FOLLOWING]
+    gone = others[: max(0, len(others) + 1 - QUESTIONS_MOST)]
+    emitted += [_resolved(state, each, moment, SUPERSEDED) for each in gone]
+    return emitted, (*(each for each in state.escalations if each not in gone), asked)
+
+
+def late_question(
+    state: State, session: Session | None, about: str, moment: Moment[Settings]
+) -> tuple[EscalationRaised, Request] | None:
+    """A person is asked about a report that came too late, unless about as many as they can be already."""
+    place = session.place if session is not None else NOWHERE
+    others = [each for each in state.escalations if each.kind not in FOLLOWING]
+    if len(others) >= QUESTIONS_MOST or any(each.about == about for each in others):
+        return None
+    asked = _asked("late-report", place, 1, moment)
+    asked = msgspec.structs.replace(asked, id=moment.new_id(f"late-report:{about}"), about=about)
+    return EscalationRaised(escalation=escalation(state, asked), at=moment.now), asked
+
+
+def settled(
+    state: State, about: str, moment: Moment[Settings], reason: str
+) -> tuple[list[EscalationEvent], tuple[Request, ...]]:
+    """The report was corrected: what was asked about it is taken back."""
+    gone = [each for each in state.escalations if about and each.about == about]
+    emitted: list[EscalationEvent] = [
+        EscalationRetracted(escalation=_now(state, each, moment), at=moment.now, reason=reason) for each in gone
+    ]
+    return emitted, tuple(each for each in state.escalations if each not in gone)
+
+
+def closed(
+    state: State, kinds: frozenset[RequestKind] | None, reason: str, moment: Moment[Settings]
+) -> tuple[list[EscalationEvent], tuple[Request, ...]]:
+    """What is asked no more, though nobody answered: the stay is over. `kinds` of None means everything."""
+    gone = [each for each in state.escalations if kinds is None or each.kind in kinds]
+    emitted: list[EscalationEvent] = [_resolved(state, each, moment, reason) for each in gone]
+    return emitted, tuple(each for each in state.escalations if each not in gone)
+
+
+def overdue(state: State, moment: Moment[Settings]) -> tuple[list[EscalationEvent], tuple[Request, ...]]:
+    """What nobody acknowledged in time, and what nobody acted on, whoever took it on: each once, one tier up."""
+    emitted: list[EscalationEvent] = []
+    left: list[Request] = []
+    for request in state.escalations:
+        if request.due is not None and request.due <= second_of(moment.now):
+            request = _late(request, second_of(moment.now))
+            late = _now(state, request, moment)
+            emitted.append(EscalationOverdue(escalation=late, at=moment.now, accepted=request.accepted))
+        left.append(request)
+    return emitted, tuple(left)
+
+
+def acknowledge(state: State, command: AcknowledgeEscalation, moment: Moment[Settings]) -> list[Emits] | Refused:
+    """A person takes it on, once: another one learns who was first."""
+    found = _find(state, command.escalation_id)
+    answer = escalation_rules.acknowledge(_as_open(state, found, moment), command.escalation_id, command.by, moment)
+    if found is None or isinstance(answer, Refused) or not answer:
+        return answer if isinstance(answer, Refused) else []
+    accepted = msgspec.structs.replace(found, accepted=True, accepted_by=command.by or moment.by)
+    requests = tuple(accepted if each is found else each for each in state.escalations)
+    return [*answer, RequestsChanged(requests=requests)]
+
+
+def resolve(state: State, command: ResolveEscalation, moment: Moment[Settings]) -> list[Emits] | Refused:
+    """A person has acted on it, acknowledged before or not: of these sessions they aren't asked again."""
+    found = _find(state, command.escalation_id)
+    answer = escalation_rules.decide_escalation(_as_open(state, found, moment), command, moment)
+    if found is None or isinstance(answer, Refused):
+        return answer if isinstance(answer, Refused) else []
+    requests = tuple(each for each in state.escalations if each is not found)
+    demand = _demand(state, found, moment)
+    about = demand.sessions if demand is not None else ()
+    answered = _answered(state, about, found.kind)
+    return [*answer, RequestsChanged(requests=requests), *answered]
+
+
+def evidence(state: State, moment: Moment[Settings]) -> tuple[tuple[int, int], ...]:
+    """The places of the sessions that something still open is about: they are not forgotten."""
+    found = {each.place for each in state.escalations if each.place != NOWHERE}
+    wanted = {_key(each): each for each in demands(state, moment.now, moment.settings)} if state.escalations else {}
+    for request in state.escalations:
+        demand = wanted.get((request.kind, request.place))
+        found |= {each.place for each in _newest(demand.sessions)} if demand is not None else set()
+    return tuple(sorted(found))
+
+
+def excused_session(state: State, identity: str) -> Session | None:
+    """The session that this request asks somebody to reach out for."""
+    found = _find(state, identity)
+    if found is None or found.kind != "missed":
+        return None
+    return next((each for each in state.sessions if each.place == found.place), None)
+
+
+def escalation(state: State, request: Request, demand: Demand | None = None) -> Escalation:
+    """The escalation that an open request is, by what the sessions are in this state."""
+    reason = demand.reason if demand is not None else REASON.get(request.kind, request.kind)
+    return Escalation(
+        id=request.id,
+        category="attendance",
+        reason=reason,
+        tier=request.tier,
+        owner=OWNER_BY_TIER[request.tier],
+        rule=rule_version("attendance", reason, RULES_VERSION),
+        raised_at=moment_of(request.raised_at),
+        acknowledge_by=moment_of(request.acknowledge_by),
+        act_by=moment_of(request.act_by),
+        signals=_signals(state, request, demand),
+    )
+
+
+def _signals(state: State, request: Request, demand: Demand | None) -> tuple[Signal, ...]:
+    """The newest few sessions behind it; of a question also the report that it is about."""
+    code = MISS_SIGNAL if request.kind in MISSES else request.kind
+    at_place = [each for each in state.sessions if each.place == request.place]
+    sessions = demand.sessions if demand is not None else at_place
+    found = [_signal(state.episode, code, each) for each in _newest(sessions) if state.episode is not None]
+    if request.about:
+        when = moment_of(request.place[0] * 60) if request.place != NOWHERE else moment_of(request.raised_at)
+        found.insert(0, Signal(code, when, request.about))
+    return tuple(found)
+
+
+def _signal(episode: Episode, code: str, session: Session) -> Signal:
+    return Signal(code, session.start, f"Appointment/{episode.session_id(session)}")
+
+
+def _newest(sessions: Sequence[Session]) -> Sequence[Session]:
+    return sessions[-SIGNALS_MOST:]
+
+
+def _asked(
+    kind: RequestKind, place: tuple[int, int], tier: int, moment: Moment[Settings], most: datetime | None = None
+) -> Request:
+    act_by = _after(moment, moment.settings.escalation.act_minutes, tier)
+    return Request(
+        id=moment.new_id(f"escalation:{kind}:{place}"),
+        kind=kind,
+        place=place,
+        tier=tier,
+        raised_at=second_of(moment.now),
+        acknowledge_by=_after(moment, moment.settings.escalation.acknowledge_minutes, tier),
+        act_by=min(act_by, second_of(most)) if most is not None else act_by,
+    )
+
+
+def _after(moment: Moment[Settings], minutes: tuple[int, int, int, int], tier: int) -> int:
+    return second_of(moment.now) + minutes[tier - 1] * 60
+
+
+def _risen(request: Request, known: Demand, demand: Demand, after: State, moment: Moment[Settings]) -> Request:
+    """With the higher tier and its times; under an active risk, anything new asks to be acknowledged anew."""
+    rises = demand.tier > request.tier
+    tier = max(demand.tier, request.tier)
+    acknowledge_by = _after(moment, moment.settings.escalation.acknowledge_minutes, tier)
+    act_by = _after(moment, moment.settings.escalation.act_minutes, tier)
+    more = bool({each.place for each in demand.sessions} - {each.place for each in known.sessions})
+    if at_risk(after) and (rises or more):
+        return msgspec.structs.replace(
+            request, tier=tier, acknowledge_by=acknowledge_by, act_by=act_by, accepted=False, overdue=0
+        )
+    if not rises:
+        return request
+    return msgspec.structs.replace(
+        request,
+        tier=tier,
+        acknowledge_by=min(request.acknowledge_by, acknowledge_by),
+        act_by=min(request.act_by, act_by),
+    )
+
+
+def _updated(
+    before: Escalation, now: Escalation, request: Request, demand: Demand, moment: Moment[Settings]
+) -> list[EscalationEvent]:
+    """Nothing where it is the same. A signal that newer ones replace among the few shown was not wrong."""
+    if before == now:
+        return []
+    standing = {each.start for each in demand.sessions}
+    gone = tuple(each for each in before.signals if each.at not in standing)
+    return [EscalationUpdated(escalation=now, at=moment.now, accepted=request.accepted, gone=gone)]
+
+
+def _bounded(state: State, emitted: list[EscalationEvent], requests: list[Request], moment: Moment[Settings]) -> Asked:
+    """At most so many misses at once: those that are reached for the newest are reached for the oldest."""
+    missed = sorted((each for each in requests if each.kind == "missed"), key=lambda each: each.place)
+    gone = missed[: max(0, len(missed) - MISSED_MOST)]
+    emitted += [_resolved(state, each, moment, SUPERSEDED) for each in gone]
+    places = {each.place for each in gone}
+    sessions = _with_answer([each for each in state.sessions if each.place in places], "missed")
+    return Asked(emitted, tuple(each for each in requests if each not in gone), sessions)
+
+
+def _late(request: Request, now: int) -> Request:
+    tier = max(request.tier, min(request.tier + 1, OVERDUE_TIER_MOST))
+    step = 2 if request.act_by <= now else 1
+    return msgspec.structs.replace(request, tier=tier, overdue=step)
+
+
+def _answered(state: State, sessions: Sequence[Session], kind: RequestKind) -> list[Emits]:
+    if state.episode is None or not sessions:
+        return []
+    return [SessionsChanged(episode_id=state.episode.id, sessions=_with_answer(sessions, kind))]
+
+
+def _with_answer(sessions: Sequence[Session], kind: RequestKind) -> tuple[Session, ...]:
+    return tuple(msgspec.structs.replace(each, answered=tuple(sorted({*each.answered, kind}))) for each in sessions)
+
+
+def _resolved(state: State, request: Request, moment: Moment[Settings], reason: str) -> EscalationResolved:
+    return EscalationResolved(escalation=_now(state, request, moment), at=moment.now, reason=reason)
+
+
+def _as_open(state: State, request: Request | None, moment: Moment[Settings]) -> list[Open]:
+    """As the rules that all services share know it."""
+    if request is None:
+        return []
+    return [Open(_now(state, request, moment), accepted=request.accepted, accepted_by=request.accepted_by)]
+
+
+def _now(state: State, request: Request, moment: Moment[Settings]) -> Escalation:
+    return escalation(state, request, _demand(state, request, moment))
+
+
+def _demand(state: State, request: Request, moment: Moment[Settings]) -> Demand | None:
+    key = (request.kind, request.place)
+    return next((each for each in demands(state, moment.now, moment.settings) if _key(each) == key), None)
+
+
+def _key(demand: Demand) -> tuple[RequestKind, tuple[int, int]]:
+    return demand.kind, demand.place
+
+
+def _find(state: State, identity: str) -> Request | None:
+    return next((each for each in state.escalations if each.id == identity), None)
