@@ -23,7 +23,7 @@ class Limits(msgspec.Struct, frozen=True):
     form_bytes_max: int = 64 * 1024
     depth_max: int = 64
     entries_max: int = 1_000
-    values_max: int = 100_000
+    values_max: int = 75_000
 
 
 def parse(body: bytes, limits: Limits | None = None) -> MutableJson:
