@@ -106,8 +106,7 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
     with configuration(process.deploy / "program.toml"):
         settings, routes = assembly.settings(process), _routes(assembly, process)
     await db.retrying(lambda: db.migrate(process.database_url), seconds_most=START_SECONDS_MOST)
-    replica = ReplicaName(process.database_url, service.name, process.replica)
-    await replica.take()
+    replica = await _named(process, service.name)
     async with db.pool(process.database_url) as pool:
         listening = Listening(pool, clock, timedelta(hours=process.catch_up_hours))
         await listening.start()
@@ -122,7 +121,6 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
         dependencies = EdgeDependencies(
             submissions, verifier, reader, inbox, process.issuer, ready, more=more, public_url=public_url
         )
-        policy = retention.RetentionPolicy.of(process.deploy, service.consumes)
         fhir.warm(assembly.edge.takes)
         _calm_the_collector()
         async with asyncio.TaskGroup() as group:
@@ -132,7 +130,7 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
                 listening.run(),
                 InternalLane(inbox, wake_up).run(process.database_url),
                 run_deadlines(inbox),
-                _housekeeping(inbox, policy),
+                _housekeeping(inbox, retention.RetentionPolicy.of(process.deploy, service.consumes)),
                 readiness.watch(),
                 replica.watch(),
                 *(submissions.run() for _ in range(SUBMISSION_WORKERS)),
@@ -140,6 +138,13 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
                 *assembly.tasks(running),
             ):
                 group.create_task(task)
+
+
+async def _named(process: Process, service: str) -> ReplicaName:
+    """This process as the only one of its name."""
+    replica = ReplicaName(process.database_url, service, process.replica)
+    await replica.take()
+    return replica
 
 
 def _routes(assembly: ServiceAssembly, process: Process) -> Routes:
