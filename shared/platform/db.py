@@ -45,7 +45,9 @@ POOL_LEAST = 4
 POOL_MOST = 8
 TROUBLE_SECONDS = 1.0
 _MIGRATION_LOCK = 7_300_001
-_TROUBLE_CLASSES = ("08", "40", "53", "57", "58")
+_TROUBLE_CLASSES = ("08", "28", "3D", "40", "53", "55", "57", "58")
+"""The connection, the login, a database that is away while it is restored, rollbacks, resources, objects in use, an
+operator, the system: no record is at fault."""
 _DATA_CLASSES = ("21", "22", "23", "54")
 """Cardinality, data, integrity, and limits such as an index row too long."""
 

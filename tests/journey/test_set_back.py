@@ -11,7 +11,7 @@ from tests.journey.clinic import Clinic
 from tests.journey.test_promises import ALUMNI, eventually
 
 COPY = "yesterday"
-REVOKED = "SELECT body IS NULL FROM consents WHERE consent_id = $1"
+REVOKED = "SELECT revoked FROM consents WHERE consent_id = $1"
 
 
 async def test_a_service_restored_to_yesterday_tells_nobody_what_was_revoked_since(clinic: Clinic) -> None:

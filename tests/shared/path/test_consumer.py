@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from aiokafka import TopicPartition
 from structlog.testing import capture_logs
@@ -209,3 +211,31 @@ async def test_a_start_waits_for_kafka_and_says_so_once(
         await asyncio.gather(running, return_exceptions=True)
     assert [line["event"] for line in lines].count("waiting for Kafka: the consumer can't start") == 1
     assert consumer.broker.wrong() == "Kafka consumer has not joined its group."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.ObjectNotInPrerequisiteStateError("the database is not accepting connections"),
+        asyncpg.InvalidCatalogNameError("the database does not exist"),
+        asyncpg.InvalidPasswordError("the password was changed"),
+    ],
+)
+async def test_a_database_that_is_away_to_be_restored_is_no_fault_of_a_record(
+    here: ServiceOnPostgres, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer stopped for it would wait for a person once the database is back."""
+    consumer = Consumer(here.inbox, "nowhere:1", "0")
+    failing = iter([error])
+    receive = here.inbox.receive
+
+    async def receiving(*arguments: Any) -> Any:
+        for each in failing:
+            raise each
+        return await receive(*arguments)
+
+    monkeypatch.setattr(here.inbox, "receive", receiving)
+    event = consumed(admission(here.patient), here.patient)
+    await consumer.take([raw(event.headers, here.patient, event.content)])
+    assert (consumer.stopped, await here.count("stops")) == (False, 0)
+    assert await here.count("state WHERE body <> ''") == 1
