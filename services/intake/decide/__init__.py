@@ -66,10 +66,8 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return [
                 messages.PatientIdentified(digests=command.digests, sealed=command.sealed, identified_at=moment.now)
             ]
-        case messages.ReportDeath():
-            return death.reported(state, command, moment)
-        case messages.WithdrawDeath():
-            return death.withdrawn(state, moment)
+        case messages.ReportDeath() | messages.WithdrawDeath():
+            return death.of_patient(state, command, moment)
         case messages.RecordConsent():
             return [consent_given(command)]
         case messages.DenyConsent():

@@ -1,5 +1,7 @@
 """A reported death: the other services are told at once, and a person is asked whether it is true."""
 
+from typing import assert_never
+
 import msgspec
 
 from services.intake import messages
@@ -15,6 +17,19 @@ REASON = "death-reported"
 TIER = 2
 """Nobody is in danger by it, but a family may be called, or a patient who lives left alone: asked the same day."""
 RULES_VERSION = "1"
+
+
+def of_patient(
+    state: State, command: messages.ReportDeath | messages.WithdrawDeath, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    """What a sender's Patient says of its life."""
+    match command:
+        case messages.ReportDeath():
+            return reported(state, command, moment)
+        case messages.WithdrawDeath():
+            return withdrawn(state, moment)
+        case _:
+            assert_never(command)
 
 
 def reported(state: State, command: messages.ReportDeath, moment: Moment[Settings]) -> list[messages.Emits]:
