@@ -53,7 +53,7 @@ async def test_two_posts_of_a_new_patient_at_the_same_moment_make_one_patient(cl
     mrn = f"MRN-{uuid4().hex[:12]}"
     intake = bundles.intake(mrn, clinic.now)
     del intake["identifier"]
-    answers = await asyncio.gather(*(clinic.driver.post("intake", intake) for _ in range(4)))
+    answers = await asyncio.gather(*(clinic.driver.post("intake", intake) for _ in range(6)))
     patients = {each.json()["entry"][0]["response"]["location"].split("/")[1] for each in answers}
     assert len(patients) == 1
 

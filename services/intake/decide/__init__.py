@@ -10,6 +10,7 @@ from services.intake.decide.recording import (
     consent_denied,
     consent_given,
     end_evidence,
+    identified,
     place,
     receive_referral,
     record_assessment,
@@ -63,9 +64,7 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
 def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
     match command:
         case messages.RecordPatient():
-            return [
-                messages.PatientIdentified(digests=command.digests, sealed=command.sealed, identified_at=moment.now)
-            ]
+            return [identified(command, moment)]
         case messages.ReportDeath() | messages.WithdrawDeath():
             return death.of_patient(state, command, moment)
         case messages.RecordConsent():

@@ -32,6 +32,10 @@ from shared.rules.decision import Moment, Refused
 from shared.rules.staff import is_licensed
 
 
+def identified(command: messages.RecordPatient, moment: Moment[Settings]) -> messages.PatientIdentified:
+    return messages.PatientIdentified(digests=command.digests, sealed=command.sealed, identified_at=moment.now)
+
+
 def consent_given(command: messages.RecordConsent) -> messages.ConsentGiven:
     """From the command alone: consents pass even a parked patient."""
     return messages.ConsentGiven(
@@ -130,13 +134,12 @@ def _after(
 
 SECOND = "second-referral"
 SECOND_MOST = 4
-"""Referrals of one patient that wait for a person beside the first: a state stays small."""
+"""Referrals of one patient that a person is asked about beside the first: a state stays small."""
 
 
-def receive_referral(
-    state: State, command: messages.ReceiveReferral, moment: Moment[Settings]
-) -> list[messages.Emits] | Refused:
-    """The first referral that waits is the one to be placed; another one, or one during a stay, a person looks at."""
+def receive_referral(state: State, command: messages.ReceiveReferral, moment: Moment[Settings]) -> list[messages.Emits]:
+    """The first referral that waits is the one to be placed; another one, or one during a stay, a person looks at. Of
+    too many the newest are asked about: what comes with a referral is never refused for it."""
     if state.referral is not None and state.referral.id == command.referral_id:
         return []
     received = messages.ReferralReceived(
@@ -146,14 +149,13 @@ def receive_referral(
         priority=command.priority,
     )
     if state.referral is not None or state.episode is not None:
-        if sum(each.reason == SECOND for each in state.reviews) >= SECOND_MOST:
-            return Refused(
-                "too-costly", f"At most {SECOND_MOST} referrals of a patient wait for a person: answer them."
-            )
+        waiting = [each for each in state.reviews if each.reason == SECOND]
+        oldest = waiting[0] if len(waiting) >= SECOND_MOST else None
         review_id = name_id(command.referral_id, "review:second")
         hours = moment.settings.review_hours
         return [
             received,
+            *withdraw(oldest, "superseded", moment),
             ask_for_review(review_id, SECOND, Referral(command.referral_id, command.task_id), moment, hours),
         ]
     return [received, *place(evolve(state, command), moment)]

@@ -83,10 +83,15 @@ def test_a_second_referral_is_looked_at_by_a_person(begun: type[Story]) -> None:
     assert (asked.reason, asked.focus) == ("second-referral", f"ServiceRequest/{ANOTHER}")
 
 
-def test_more_referrals_than_a_person_can_look_at_are_refused() -> None:
-    story = referred().and_then(*(referral(f"8b1f5a0e-{number:04d}-4c5a-9e0e-3f0c5a0e5a0e") for number in range(4)))
-    assert story.refused is None
-    assert story.refusal(referral("8b1f5a0e-0004-4c5a-9e0e-3f0c5a0e5a0e")).code == "too-costly"
+def test_of_more_referrals_than_a_person_can_look_at_the_newest_are_asked_about() -> None:
+    sent = [f"8b1f5a0e-{number:04d}-4c5a-9e0e-3f0c5a0e5a0e" for number in range(5)]
+    story = referred().and_then(*(referral(each) for each in sent[:4]))
+    assert story.and_then(referral(sent[4])).names() == [
+        "ReferralReceived",
+        "PlacementReviewWithdrawn",
+        "PlacementReviewRequested",
+    ]
+    assert [each.reason for each in story.state.reviews].count("second-referral") == 4
 
 
 def test_new_needs_during_a_stay_are_looked_at_once_and_the_old_ones_again_are_not() -> None:
