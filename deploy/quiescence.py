@@ -17,7 +17,7 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from deploy import queries, topics
 from deploy.failure import CannotContinueError
@@ -159,6 +159,8 @@ class Quiescence:
         if service not in self._coordinators:
             self._coordinators[service] = await self._admin.find_coordinator(group)
         committed = await self._admin.list_consumer_group_offsets(group, self._coordinators[service], partitions)
+        if not committed.keys() >= set(partitions):
+            raise GroupCoordinatorNotAvailableError  # it was away and has not read its groups yet
         consumed = {each: committed[each].offset for each in partitions}
         never = [each for each in partitions if consumed[each] < 0 < ends[each]]
         begins = await self._consumer.beginning_offsets(never) if never else {}

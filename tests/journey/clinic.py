@@ -79,8 +79,10 @@ class Clinic:
         return sorted(found, key=lambda each: str(each["start"]))
 
     async def attend(self, person: Person, session: Resource, minutes: int | None = None) -> httpx.Response:
-        """An Encounter for this session: held, with its minutes."""
+        """An Encounter for this session, reported once it is over: held, with its minutes."""
         start, end = instant(session["start"]), instant(session["end"])
+        if self.now < end:
+            await self.pass_to(end)
         encounter: Resource = {
             "resourceType": "Encounter",
             "status": "finished",

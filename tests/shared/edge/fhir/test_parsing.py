@@ -67,7 +67,7 @@ def test_a_body_over_the_limit_is_refused_unread() -> None:
     assert (refusal.status, refusal.issues[0].code) == (413, "too-long")
 
 
-@pytest.mark.parametrize("depth", [65, 900, 100_000])
+@pytest.mark.parametrize("depth", [65, 900, 70_000])
 def test_a_body_nested_too_deep_is_refused(depth: int) -> None:
     body = b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
 
