@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from uuid import uuid4
 
 import httpx
@@ -21,7 +22,7 @@ class Insistence:
         self.tried_again = 0
 
     async def stay(self, consents: Sequence[Resource] = ()) -> Person:
-        """Referred, assessed, signed, admitted; two laboratory reports; discharged."""
+        """Referred, assessed, signed, admitted; two specimens, the second positive; discharged."""
         driver, now = self.clinic.driver, self.clinic.now
         person = Person(f"MRN-{uuid4().hex[:12]}")
         intake = bundles.intake(person.mrn, now, consents=consents)
@@ -29,8 +30,8 @@ class Insistence:
         person.id = answer.json()["entry"][0]["response"]["location"].split("/")[1]
         task = await self.found("intake", f"Task?patient={person.id}&status=requested")
         await self.until_answered(lambda: driver.put("intake", bundles.signed(task, "2.1", None)))
-        for positive in ((), (COCAINE,)):
-            message = report(person.mrn, now, positive)
+        for days_ago, positive in ((1, ()), (0, (COCAINE,))):
+            message = report(person.mrn, now - timedelta(days=days_ago), positive)
             await self.until_answered(lambda sent=message: driver.post_hl7(sent))  # type: ignore[misc]
         episode = await self.found("intake", f"EpisodeOfCare?patient={person.id}&status=active")
         person.episode_id = str(episode["id"])
