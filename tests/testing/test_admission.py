@@ -1,5 +1,6 @@
 """Admission of a laboratory's message: bytes, listing and decision together or not at all, over several programs."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +22,8 @@ from tests.testing.receiving import ADMITTED, AUTHORITY, ReceivingService, messa
 
 Change = Callable[[ServiceAssembly], ServiceAssembly]
 NOW = ADMITTED + timedelta(days=9)
+LEARNING_SECONDS = 1.0
+"""More than an identification takes that waits for nobody."""
 TABLES = ("documents", "processed", "waiting", "resources", "journal", "outbox", "parked")
 
 
@@ -163,6 +166,26 @@ async def test_who_is_identified_while_a_message_begins_to_wait_gets_it_at_once(
     assert await testing.receives(message()) == "AA"
     assert (await testing.count("waiting"), await testing.count("documents WHERE NOT unmatched")) == (0, 1)
     assert await testing.count("journal WHERE delivery = 'commanded'") == 1
+
+
+async def test_who_is_identified_while_a_second_message_begins_to_wait_gets_both(
+    testing: ReceivingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, identifications = resources.add, list[asyncio.Task[None]]()
+
+    async def meanwhile(*arguments: Any) -> None:
+        """It waits, and nothing is committed yet."""
+        monkeypatch.undo()
+        identifications.append(asyncio.create_task(testing.identified()))
+        await asyncio.sleep(LEARNING_SECONDS)
+        await add(*arguments)
+
+    assert await testing.receives(message()) == "AA"
+    monkeypatch.setattr(resources, "add", meanwhile)
+    assert await testing.receives(message(control="C2", filler="F2")) == "AA"
+    await asyncio.gather(*identifications)
+    assert await testing.count("waiting") == 0
+    assert await testing.count("journal WHERE delivery = 'commanded'") == 2
 
 
 async def test_a_fhir_result_whose_patient_is_identified_meanwhile_is_read_again(

@@ -17,9 +17,10 @@ from shared.path.transaction.resources import AcceptedResource
 from shared.platform.db import Connection, Row
 from shared.platform.keys import Keys
 
-# A fact that waits leaves an alias of nobody: the unique index lets whoever learns it and whoever waits meet.
-_EXPECT = """INSERT INTO alias (program, digest, patient) SELECT u.*, '' FROM unnest($1::text[], $2::text[]) u
-    ON CONFLICT DO NOTHING"""
+# A fact that waits leaves an alias of nobody, and holds it until the commit even where another fact left it: whoever
+# learns it and whoever waits meet at its row, so that neither overlooks the other.
+_EXPECT = """INSERT INTO alias AS a (program, digest, patient) SELECT u.*, '' FROM unnest($1::text[], $2::text[]) u
+    ON CONFLICT (program, digest) DO UPDATE SET patient = a.patient"""
 _WAIT = """INSERT INTO waiting (id, program, digest, producer, content, resources, at)
     SELECT $1, u.program, u.digest, $4, $5, $6, $7 FROM unnest($2::text[], $3::text[]) AS u(program, digest)
     ON CONFLICT DO NOTHING"""
