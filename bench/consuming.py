@@ -96,23 +96,35 @@ async def measure(servers: Servers, workload: Workload, scale: Scale) -> tuple[R
 
 async def _caught_up(bootstrap: str, service: Service, dsn: str) -> None:
     """The service has consumed what is on its topic: the events of other courses are not what is measured."""
+    async with _in_group(bootstrap, service) as consumer:
+        await consumer.commit(await consumer.end_offsets(consumer.assignment()))
+    await _stored_to_the_end(bootstrap, service, dsn)
+
+
+async def _stored_to_the_end(bootstrap: str, service: Service, dsn: str) -> None:
+    """The database has what is on the topic, as Kafka remembers it has: what it lacks would be consumed again."""
+    async with _in_group(bootstrap, service) as consumer, db.pool(dsn) as pool:
+        ends = await consumer.end_offsets(consumer.assignment())
+        await offsets.store(pool, {place.partition: end for place, end in ends.items()})
+
+
+@asynccontextmanager
+async def _in_group(bootstrap: str, service: Service) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of the service's group and topic that has every partition and joins nobody."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=f"iop.{service.name}", enable_auto_commit=False)
     await consumer.start()
     try:
-        places = [TopicPartition(service.consumes, number) for number in range(PARTITIONS)]
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
-        await consumer.commit(ends)
+        consumer.assign([TopicPartition(service.consumes, number) for number in range(PARTITIONS)])
+        yield consumer
     finally:
         await consumer.stop()
-    async with db.pool(dsn) as pool:
-        await offsets.store(pool, {place.partition: end for place, end in ends.items()})
 
 
 async def _consume(
     servers: Servers, workload: Workload, dsn: str, keys: Sequence[str], statements: Statements | None
 ) -> tuple[Count, int]:
     await _prepare(workload, dsn, keys)
+    await _stored_to_the_end(servers.kafka, workload.service, dsn)
     records = workload.records(keys)
     count = Count(len(records), servers.processes(CONSUMER))
     await lay(servers.kafka, workload.service.consumes, records)
