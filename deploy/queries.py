@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from shared.events.intake import ConsentDenied, ConsentGiven
+from shared.events.wire import RecordPlace
 
 CONNECT_SECONDS_MOST = 10.0
 # A server that dies in the middle of an answer leaves asyncpg saying InternalClientError.
@@ -141,17 +142,6 @@ class Partition:
     number: int
     current_at: datetime | None
     lost: bool
-
-
-class RecordPlace(msgspec.Struct, frozen=True):
-    """Which record of which topic."""
-
-    topic: str
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.topic}/{self.partition}/{self.offset}"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from deploy import hubfile, queries
 from deploy.commands.common import DEFAULT_DATA, Data, database, out
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
-from deploy.queries import Connection, ConsumerState, RecordPlace, Stop
+from deploy.queries import Connection, ConsumerState, Stop
+from shared.events.wire import RecordPlace
 
 commands = typer.Typer(help="Where a service stopped consuming its topic, and letting it go on.", no_args_is_help=True)
 Service = Annotated[str | None, typer.Option(help="Only this service.")]

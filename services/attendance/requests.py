@@ -92,10 +92,9 @@ def question(
     """A person is asked about one report; again about the same, nobody is."""
     if any(each.kind == kind and each.about == about for each in state.escalations):
         return [], state.escalations
-    asked = _asked(kind, place, 1, moment)
-    asked = msgspec.structs.replace(asked, id=moment.new_id(f"{kind}:{about}"), about=about)
+    asked = _about(about, kind, place, moment)
     emitted: list[EscalationEvent] = [EscalationRaised(escalation=escalation(state, asked), at=moment.now)]
-    others = [each for each in state.escalations if each.kind not in FOLLOWING]
+    others = _questions(state)
     gone = others[: max(0, len(others) + 1 - QUESTIONS_MOST)]
     emitted += [_resolved(state, each, moment, SUPERSEDED) for each in gone]
     return emitted, (*(each for each in state.escalations if each not in gone), asked)
@@ -106,11 +105,10 @@ def late_question(
 ) -> tuple[EscalationRaised, Request] | None:
     """A person is asked about a report that came too late, unless about as many as they can be already."""
     place = session.place if session is not None else NOWHERE
-    others = [each for each in state.escalations if each.kind not in FOLLOWING]
+    others = _questions(state)
     if len(others) >= QUESTIONS_MOST or any(each.about == about for each in others):
         return None
-    asked = _asked("late-report", place, 1, moment)
-    asked = msgspec.structs.replace(asked, id=moment.new_id(f"late-report:{about}"), about=about)
+    asked = _about(about, "late-report", place, moment)
     return EscalationRaised(escalation=escalation(state, asked), at=moment.now), asked
 
 
@@ -239,6 +237,16 @@ def _asked(
         acknowledge_by=_after(moment, moment.settings.escalation.acknowledge_minutes, tier),
         act_by=min(act_by, second_of(most)) if most is not None else act_by,
     )
+
+
+def _about(about: str, kind: RequestKind, place: tuple[int, int], moment: Moment[Settings]) -> Request:
+    """Asked about one report: another one at the same place is another question."""
+    asked = _asked(kind, place, 1, moment)
+    return msgspec.structs.replace(asked, id=moment.new_id(f"{kind}:{about}"), about=about)
+
+
+def _questions(state: State) -> list[Request]:
+    return [each for each in state.escalations if each.kind not in FOLLOWING]
 
 
 def _after(moment: Moment[Settings], minutes: tuple[int, int, int, int], tier: int) -> int:

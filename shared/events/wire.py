@@ -1,7 +1,7 @@
 """The wire, both ways: a FHIR R4 message Bundle as the value, CloudEvents 1.0 attributes as headers."""
 
 from collections.abc import Mapping
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
@@ -30,8 +30,24 @@ class Unreadable(Exception):
         self.place = place
 
 
+class RecordPlace(msgspec.Struct, frozen=True):
+    """Which record of which topic."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def identity(self) -> UUID:
+        """An id for a record that names none: the same whenever it is read."""
+        return uuid5(NAMESPACE_URL, f"kafka:{self}")
+
+
 class Written(msgspec.Struct, frozen=True):
-    """One event, ready to keep: its resources for the read model and its record for the topic, encoded once."""
+    """One event, ready to be stored: its resources for the read model and its record for the topic, encoded once."""
 
     topic: str
     headers: dict[str, str]

@@ -6,7 +6,6 @@ Total over whatever a sender garbled: what can't be read is a delivery too, for 
 import hashlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 from aiokafka import ConsumerRecord
@@ -15,23 +14,8 @@ from msgspec.structs import replace
 from shared.events import fhir, wire
 from shared.events.envelope import patient_id
 from shared.events.intake import ConsentsCurrent
+from shared.events.wire import RecordPlace
 from shared.path.transaction.delivery import NOBODY, Consumed, Unreadable, read_record, unstorable
-
-
-class RecordPlace(msgspec.Struct, frozen=True):
-    """Which record of which topic."""
-
-    topic: str
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.topic}/{self.partition}/{self.offset}"
-
-    @property
-    def identity(self) -> UUID:
-        """An id for a record that names none: the same whenever it is read."""
-        return uuid5(NAMESPACE_URL, f"kafka:{self}")
 
 
 class Stray(msgspec.Struct, frozen=True):

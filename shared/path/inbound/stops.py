@@ -9,7 +9,7 @@ from uuid import uuid5
 import msgspec
 
 from shared.events.technical import ConsumerStopped
-from shared.path.inbound.records import RecordPlace
+from shared.events.wire import RecordPlace
 from shared.path.transaction import consent_ledger, operations
 from shared.path.transaction.delivery import Unreadable, name_of, to_park
 from shared.path.transaction.inbox import Inbox

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from uuid import uuid5
 
 from shared.events.technical import StraysStored
-from shared.path.inbound.records import RecordPlace, Stray
+from shared.events.wire import RecordPlace
+from shared.path.inbound.records import Stray
 from shared.path.transaction import operations
 from shared.path.transaction.delivery import Consumed, Unreadable
 from shared.path.transaction.inbox import Inbox

@@ -74,7 +74,6 @@ class GatedLane:
         self._transport = destination.transport
         self._pool = pool
         self._clock = clock
-        self._wake_up = wake_up
         self._parking = Parking(service.name, routes, clock, wake_up)
         self.lane = destination.lane
         self._accounts = Accounts(service, self._partner, self.lane, routes, pool, clock, wake_up)

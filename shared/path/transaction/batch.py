@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from shared.events import wire
-from shared.events.envelope import Event, patient_id
+from shared.events.envelope import Event, Resource, patient_id
 from shared.path.destination import Routes
 from shared.path.transaction import resources
 from shared.path.transaction.delivery import Answer, AnyDelivery, Internal, to_internal_lane
@@ -90,13 +90,14 @@ class Batch:
         rows = [resources.emitted_row(each, encoded, program, key) for each, encoded in record.resources]
         numbers = event.identifiers()
         for row in rows:
-            self._put(event, resources.numbered(row, numbers.get(row.id), self.resources.get(_name(row))))
+            self._put(event, row, numbers.get(row.id, ()))
         return [(row.type, row.id) for row in rows]
 
-    def _put(self, event: Event, row: ResourceRow) -> None:
-        name = _name(row)
+    def _put(self, event: Event, row: ResourceRow, identifiers: Sequence[Resource]) -> None:
+        name = row.program, row.type, row.id
+        known = self.resources.get(name)
+        row = resources.numbered(row, identifiers, known)
         if row.type in event.amends:
-            known = self.resources.get(name)
             row = msgspec.structs.replace(row, amends=known is None or known.amends)
             row = row if known is None else resources.amended(known.body, row)
         self.resources[name] = row
@@ -120,7 +121,3 @@ class Batch:
         for each in accepted:
             self.resources[program, each.type, each.id] = resources.accepted_row(each, program, key)
         return [(each.type, each.id) for each in accepted]
-
-
-def _name(row: ResourceRow) -> OfProgram:
-    return row.program, row.type, row.id

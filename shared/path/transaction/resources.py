@@ -88,10 +88,10 @@ def amended(stored: str, row: ResourceRow) -> ResourceRow:
     return msgspec.structs.replace(row, body=msgspec.json.encode(members[0] | members[1]).decode())
 
 
-def numbered(row: ResourceRow, identifiers: Sequence[Resource] | None, before: ResourceRow | None) -> ResourceRow:
+def numbered(row: ResourceRow, identifiers: Sequence[Resource], before: ResourceRow | None) -> ResourceRow:
     """With the numbers it is known by elsewhere, and those it had before: no later event of ours takes them away."""
     earlier = msgspec.json.decode(before.body)["identifier"] if before and before.body.startswith(NUMBERED) else []
-    known = [*earlier, *(each for each in identifiers or () if each not in earlier)]
+    known = [*earlier, *(each for each in identifiers if each not in earlier)]
     if not known:
         return row
     written = msgspec.json.encode(known).decode()

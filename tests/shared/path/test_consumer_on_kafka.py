@@ -8,9 +8,9 @@ from uuid import uuid4
 from aiokafka import AIOKafkaProducer
 
 from shared.events.catalogue import INTAKE_EVENTS
+from shared.events.wire import RecordPlace
 from shared.path.inbound import stops
 from shared.path.inbound.consumer import Consumer
-from shared.path.inbound.records import RecordPlace
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import admission
 

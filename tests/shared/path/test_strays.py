@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from shared.events.wire import RecordPlace
 from shared.path.inbound import stops
 from shared.path.inbound.consumer import Consumer
-from shared.path.inbound.records import RecordPlace
 from shared.platform import db
 from tests.service import ServiceOnPostgres, StartService, consumed
 from tests.shared.path.given import MONDAY_NOON, admission, attendance_with
