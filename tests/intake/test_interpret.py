@@ -518,11 +518,12 @@ def test_a_task_that_came_with_the_referral_tracks_it(keys: Keys) -> None:
         ({"deceasedBoolean": True}, "POST", [w.ReportDeath()]),
         ({"deceasedDateTime": "2026-01-04T10:00:00Z"}, "POST", [w.ReportDeath(died_at=MONDAY - timedelta(hours=28))]),
         ({"deceasedBoolean": False}, "POST", [w.WithdrawDeath()]),
-        ({}, "PUT", [w.WithdrawDeath()]),
+        ({"deceasedBoolean": False}, "PUT", [w.WithdrawDeath()]),
+        ({}, "PUT", []),
         ({}, "POST", []),
     ],
 )
-def test_a_patient_says_that_they_died_or_live_and_a_new_one_without_a_word_says_nothing(
+def test_only_what_a_patient_states_of_their_death_counts_and_an_update_that_leaves_it_out_states_nothing(
     keys: Keys, stated: Json, method: str, expected: list[Command]
 ) -> None:
     found = commands_of(keys, bundles.patient("0001") | stated, method=method)

@@ -94,10 +94,19 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return complete_review(state, command, moment)
         case messages.Discharge():
             return discharged(state, command, moment)
-        case messages.AcknowledgeEscalation() | messages.ResolveEscalation():
+        case messages.AcknowledgeEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
+        case messages.ResolveEscalation():
+            return _resolved(state, command, moment)
         case _:
             assert_never(command)
+
+
+def _resolved(
+    state: State, command: messages.ResolveEscalation, moment: Moment[Settings]
+) -> Sequence[messages.Emits] | Refused:
+    resolved = escalation.decide_escalation(state.escalations, command, moment)
+    return resolved if isinstance(resolved, Refused) else [*resolved, *death.answered(state, command, moment)]
 
 
 def _with_flags(state: State, command: flags.Changing, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:

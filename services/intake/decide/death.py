@@ -60,9 +60,22 @@ def withdrawn(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     if state.death is None:
         return []
     asked = state.escalation_of(REASON)
-    emitted: list[messages.Emits] = [messages.DeathWithdrawn(withdrawn_at=moment.now)]
-    if asked is not None:
-        emitted.append(
-            messages.EscalationRetracted(escalation=asked.escalation, at=moment.now, reason="death-withdrawn")
-        )
-    return [*emitted, *place(msgspec.structs.replace(state, death=None, recommended=None), moment)]
+    retracted = [
+        messages.EscalationRetracted(escalation=each.escalation, at=moment.now, reason="death-withdrawn")
+        for each in (asked,)
+        if each is not None
+    ]
+    return [*_alive(state, moment), *retracted]
+
+
+def answered(state: State, command: messages.ResolveEscalation, moment: Moment[Settings]) -> list[messages.Emits]:
+    """What follows from the answer of the person who was asked: a death that they found to be `mistaken` is withdrawn,
+    whatever the sender's Patient still says."""
+    asked = state.escalation_of(REASON)
+    mistaken = command.reason == "mistaken" and asked is not None and asked.escalation.id == command.escalation_id
+    return _alive(state, moment) if mistaken and state.death is not None else []
+
+
+def _alive(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    lives = msgspec.structs.replace(state, death=None, recommended=None)
+    return [messages.DeathWithdrawn(withdrawn_at=moment.now), *place(lives, moment)]

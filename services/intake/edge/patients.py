@@ -48,15 +48,15 @@ def _contact(patient: Json) -> MutableJson:
 
 
 def deceased(entry: BundleEntry, context: Context) -> Iterator[ReportDeath | WithdrawDeath]:
-    """Whether the patient has died. A new Patient that leaves it out says nothing; an update replaces the whole
-    resource, so one without it withdraws a death that stood there."""
+    """Whether the patient has died. Only an explicit `deceasedBoolean` false says that they live: many senders never
+    fill it in, and a new address must not have the family of a dead patient called."""
     patient = entry.resource
     if "deceasedDateTime" in patient:
         place = f"{entry.place}.deceasedDateTime"
         yield ReportDeath(died_at=happened(patient["deceasedDateTime"], place, context.time))
     elif patient.get("deceasedBoolean"):
         yield ReportDeath()
-    elif "deceasedBoolean" in patient or entry.method == "PUT":
+    elif "deceasedBoolean" in patient:
         yield WithdrawDeath()
 
 

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from services.intake import messages as w
-from tests.intake.given import MONDAY, TUESDAY
-from tests.intake.story import admitted, given
+from tests.intake.given import MONDAY, TUESDAY, assessment
+from tests.intake.story import Story, admitted, given, referred
 
 DIED = w.ReportDeath(died_at=MONDAY)
 LIVES = w.WithdrawDeath()
@@ -23,6 +23,32 @@ def test_a_death_that_was_wrong_is_withdrawn_and_nobody_is_asked_any_more() -> N
     story = admitted().and_then(DIED, LIVES)
     assert story.names() == ["DeathWithdrawn", "EscalationRetracted"]
     assert (story.state.death, story.state.escalations) == (None, ())
+
+
+def answer(story: Story, reason: str) -> Story:
+    (asked,) = story.state.escalations
+    return story.and_then(w.ResolveEscalation(escalation_id=asked.escalation.id, reason=reason, by="clinician-1"))
+
+
+def test_the_person_who_was_asked_finds_a_death_to_be_mistaken_and_it_is_withdrawn() -> None:
+    story = answer(admitted().and_then(DIED), "mistaken")
+    assert story.names() == ["EscalationResolved", "DeathWithdrawn"]
+    assert (story.state.death, story.state.escalations) == (None, ())
+    assert story.and_then(DIED).names() == ["PatientDied", "EscalationRaised"]
+
+
+def test_a_death_that_a_person_confirmed_stands_and_so_it_does_beside_another_mistaken_escalation() -> None:
+    story = answer(admitted().and_then(DIED), "confirmed")
+    assert story.names() == ["EscalationResolved"] and story.state.death is not None
+    danger = admitted().and_then(assessment({}, "c-ssrs-q4"), DIED)
+    (safety, _) = danger.state.escalations
+    answered = danger.and_then(w.ResolveEscalation(escalation_id=safety.escalation.id, reason="mistaken"))
+    assert answered.names() == ["EscalationResolved"] and answered.state.death is not None
+
+
+def test_a_referral_whose_patient_lives_after_all_is_recommended_anew() -> None:
+    story = answer(referred().and_then(DIED), "mistaken")
+    assert story.names() == ["EscalationResolved", "DeathWithdrawn", "LevelOfCareRecommended"]
 
 
 def test_the_same_death_again_is_emitted_once_and_a_time_that_came_later_once_more() -> None:
