@@ -37,6 +37,7 @@ from shared.events.intake import (
     Priority,
     RecommendationWithdrawn,
     ReferralReceived,
+    Review,
     TemplateSlot,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
@@ -97,6 +98,7 @@ __all__ = [
     "ReportedFinding",
     "ResolveEscalation",
     "RetentionBegan",
+    "Review",
     "RevokeConsent",
     "RevokeReferral",
     "SignPlacement",

@@ -16,7 +16,7 @@ from shared.events.envelope import Command, Event, name_id
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 3
+VERSION = 4
 MEDICATIONS_MOST = 20
 
 
@@ -40,6 +40,10 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
     def review_id(self) -> str:
         return name_id(self.id, "review")
 
+    @property
+    def focus(self) -> str:
+        return f"ServiceRequest/{self.id}"
+
 
 class Recommended(msgspec.Struct, frozen=True, array_like=True):
     """The recommendation that waits for a clinician's signature; each has a Task of its own.
@@ -60,14 +64,10 @@ class Recommended(msgspec.Struct, frozen=True, array_like=True):
     unanswered: ClassVar[str] = "placement-unsigned"
 
 
-class Review(msgspec.Struct, frozen=True, array_like=True):
-    """A person was asked to look at the placement; `about` is what was asked for: missing data, old answers, or
-    escalations. `remind_at` is when it is escalated that nobody did, None once it was."""
+class Review(messages.Review, frozen=True, array_like=True):
+    """A person was asked to look at the placement. `remind_at` is when it is escalated that nobody did, None once it
+    was."""
 
-    id: str
-    reason: str
-    about: tuple[str, ...] = ()
-    act_by: datetime | None = None
     remind_at: datetime | None = None
 
     unanswered: ClassVar[str] = "review-unanswered"
@@ -143,10 +143,25 @@ def _with_sources(stored: Any) -> Any:
     return [needs, evidence, medications, referral, recommended, clocked, episode and [*episode, ""], *others, None]
 
 
+def _whole(stored: Any) -> Any:
+    """Version 4 remembers the whole of what a person is asked. Of a review that waits what it is about tells what was
+    asked; since when it waits nobody remembers."""
+    needs, evidence, medications, referral, recommended, reviews, episode, *others = stored
+    whole = [_whole_review(each, referral, episode) for each in reviews]
+    return [needs, evidence, medications, referral, recommended, whole, episode, *others]
+
+
+def _whole_review(stored: Any, referral: Any, episode: Any) -> Any:
+    identity, reason, about, act_by, remind_at = stored
+    inputs = {"R0": [about, [], []], "older-answers": [[], about, []]}.get(reason, [[], [], about])
+    focus = f"EpisodeOfCare/{episode[0]}" if episode else f"ServiceRequest/{referral[0]}" if referral else None
+    return [identity, reason, focus, None, act_by, *inputs, remind_at]
+
+
 _LONG_AGO = "2025-01-01T00:00:00Z"
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _with_sources}
+UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _with_sources, 3: _whole}
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -191,12 +206,11 @@ def _asked(state: State, event: Event | Command) -> State:
             return change(state, recommended=_recommended(event))
         case messages.RecommendationWithdrawn():
             return change(state, recommended=None)
-        case messages.PlacementReviewRequested(act_by=act_by):
-            about = event.missing or event.confirm or event.escalations
-            asked = Review(event.review_id, event.reason, about, act_by, act_by)
-            return change(state, reviews=(*_other_reviews(state, event.review_id), asked))
+        case messages.PlacementReviewRequested(review=review):
+            asked = Review(**msgspec.structs.asdict(review), remind_at=review.act_by)
+            return change(state, reviews=(*_other_reviews(state, review.id), asked))
         case messages.PlacementReviewWithdrawn() | messages.PlacementReviewCompleted():
-            return change(state, reviews=_other_reviews(state, event.review_id))
+            return change(state, reviews=_other_reviews(state, event.review.id))
         case messages.PersonReminded(reminded_at=at):
             return _reminded(state, at)
         case _:

@@ -59,6 +59,15 @@ ESCALATION = escalation.Escalation(
     ),
     subsumes=(named("miss"), named("positive")),
 )
+_REVIEW = intake.Review(
+    id=named("review"),
+    reason="R0",
+    focus=f"EpisodeOfCare/{named('episode')}",
+    requested_at=MONDAY,
+    act_by=NEXT_MONDAY,
+    missing=("dimension-2",),
+    escalations=(named("escalation"),),
+)
 _SESSION: dict[str, Any] = {
     "session_id": named("session"),
     "episode_id": named("episode"),
@@ -197,19 +206,9 @@ EXAMPLES: tuple[Event, ...] = (
     ),
     intake.ConsentRevoked(consent_id=named("consent"), revoked_at=NEXT_MONDAY),
     intake.ConsentsCurrent(),
-    intake.PlacementReviewRequested(
-        review_id=named("review"),
-        reason="R0",
-        missing=("dimension-2",),
-        escalations=(named("escalation"),),
-        focus=f"EpisodeOfCare/{named('episode')}",
-        requested_at=MONDAY,
-        act_by=NEXT_MONDAY,
-    ),
-    intake.PlacementReviewWithdrawn(review_id=named("review"), reason="retracted", withdrawn_at=NEXT_MONDAY),
-    intake.PlacementReviewCompleted(
-        review_id=named("review"), by="clinician-7", completed_at=NEXT_MONDAY, client="ehr"
-    ),
+    intake.PlacementReviewRequested(review=_REVIEW),
+    intake.PlacementReviewWithdrawn(review=_REVIEW, reason="retracted", withdrawn_at=NEXT_MONDAY),
+    intake.PlacementReviewCompleted(review=_REVIEW, by="clinician-7", completed_at=NEXT_MONDAY, client="ehr"),
     attendance.SessionScheduled(**_SESSION),
     attendance.SessionCancelled(**_SESSION, reason="called-off"),
     attendance.SessionExcused(**_SESSION, reason="excused"),

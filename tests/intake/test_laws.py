@@ -188,7 +188,7 @@ def test_the_order_in_which_the_two_topics_arrive_does_not_matter(orders: tuple[
     def outcome(events: Sequence[Event]) -> tuple[object, ...]:
         state = admitted().and_then(*events).state
         standing = [(each.escalation.signals, each.escalation.subsumes) for each in state.escalations]
-        return standing, [each.about[1:] for each in state.reviews], state.signals
+        return standing, [each.escalations[1:] for each in state.reviews], state.signals
 
     one, other = orders
     assert outcome(one) == outcome(other)

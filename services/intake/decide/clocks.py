@@ -67,11 +67,9 @@ def _task_that_ends(event: messages.Emits) -> str | None:
     match event:
         case messages.PlacementSigned(task_id=task_id) | messages.RecommendationWithdrawn(task_id=task_id):
             return task_id
-        case messages.PlacementReviewCompleted(review_id=review_id):
-            return review_id
-        case messages.PlacementReviewWithdrawn(review_id=review_id):
-            return review_id
-        case messages.PlacementReviewRequested(review_id=review_id, again=True):
-            return review_id
+        case messages.PlacementReviewCompleted(review=review) | messages.PlacementReviewWithdrawn(review=review):
+            return review.id
+        case messages.PlacementReviewRequested(review=review, again=True):
+            return review.id
         case _:
             return None

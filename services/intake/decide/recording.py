@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -152,11 +153,11 @@ def receive_referral(state: State, command: messages.ReceiveReferral, moment: Mo
         waiting = [each for each in state.reviews if each.reason == SECOND]
         oldest = waiting[0] if len(waiting) >= SECOND_MOST else None
         review_id = name_id(command.referral_id, "review:second")
-        hours = moment.settings.review_hours
+        focus = f"ServiceRequest/{command.referral_id}"
         return [
             received,
             *withdraw(oldest, "superseded", moment),
-            ask_for_review(review_id, SECOND, Referral(command.referral_id, command.task_id), moment, hours),
+            ask_for_review(review_id, SECOND, focus, moment, moment.settings.review_hours),
         ]
     return [received, *place(evolve(state, command), moment)]
 
@@ -201,14 +202,12 @@ def look_at_needs(state: State, after: State, moment: Moment[Settings]) -> list[
     if episode is None or not new or state.review_of(NEW_NEEDS) is not None:
         return []
     return [
-        messages.PlacementReviewRequested(
-            review_id=moment.new_id("review:new-needs"),
-            reason=NEW_NEEDS,
-            missing=(),
-            escalations=(),
-            focus=f"EpisodeOfCare/{episode.id}",
-            requested_at=moment.now,
-            act_by=moment.now + timedelta(hours=moment.settings.reassess_hours),
+        ask_for_review(
+            moment.new_id("review:new-needs"),
+            NEW_NEEDS,
+            f"EpisodeOfCare/{episode.id}",
+            moment,
+            moment.settings.reassess_hours,
         )
     ]
 
@@ -281,20 +280,20 @@ def _ask_for_missing(
     state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]
 ) -> list[messages.Emits]:
     known = state.review_of("R0")
-    if known is not None and known.about == found.missing:
+    if known is not None and known.missing == found.missing:
         return []
-    asked = ask_for_review(
-        referral.review_id, "R0", referral, moment, moment.settings.review_hours, missing=found.missing
-    )
+    asked = ask_for_review(referral.review_id, "R0", referral.focus, moment, moment.settings.review_hours)
     by = known.act_by if known is not None else None  # what else is missing gives nobody more time
-    return [asked if by is None else msgspec.structs.replace(asked, act_by=by)]
+    return [about(asked, missing=found.missing, act_by=by or asked.review.act_by)]
 
 
 def _ask_for_reviews(
     state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]
 ) -> list[messages.Emits]:
     return [
-        ask_for_review(name_id(referral.id, f"review:{rule}"), rule, referral, moment, moment.settings.review_hours)
+        ask_for_review(
+            name_id(referral.id, f"review:{rule}"), rule, referral.focus, moment, moment.settings.review_hours
+        )
         for rule in found.reviews
         if state.review_of(rule) is None
     ]
@@ -310,31 +309,29 @@ def _ask_to_confirm(
     known = state.review_of(OLDER_ANSWERS)
     if not found.to_confirm:
         return withdraw(known, "confirmed", moment)
-    if known is not None and known.about == found.to_confirm:
+    if known is not None and known.confirm == found.to_confirm:
         return []
     review_id, hours = name_id(referral.id, "review:older-answers"), moment.settings.review_hours
-    asked = ask_for_review(review_id, OLDER_ANSWERS, referral, moment, hours)
-    return [msgspec.structs.replace(asked, confirm=found.to_confirm)]
+    asked = ask_for_review(review_id, OLDER_ANSWERS, referral.focus, moment, hours)
+    return [about(asked, confirm=found.to_confirm)]
 
 
 def ask_for_review(
-    review_id: str, reason: str, referral: Referral, moment: Moment[Settings], hours: int, missing: tuple[str, ...] = ()
+    review_id: str, reason: str, focus: str, moment: Moment[Settings], hours: int
 ) -> messages.PlacementReviewRequested:
-    return messages.PlacementReviewRequested(
-        review_id=review_id,
-        reason=reason,
-        missing=missing,
-        escalations=(),
-        focus=f"ServiceRequest/{referral.id}",
-        requested_at=moment.now,
-        act_by=moment.now + timedelta(hours=hours),
-    )
+    act_by = moment.now + timedelta(hours=hours)
+    return messages.PlacementReviewRequested(review=messages.Review(review_id, reason, focus, moment.now, act_by))
+
+
+def about(asked: messages.PlacementReviewRequested, **details: Any) -> messages.PlacementReviewRequested:
+    """The same, with what in particular is to be looked at, or another due time."""
+    return msgspec.structs.replace(asked, review=msgspec.structs.replace(asked.review, **details))
 
 
 def withdraw(review: Review | None, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
     if review is None:
         return []
-    return [messages.PlacementReviewWithdrawn(review_id=review.id, reason=reason, withdrawn_at=moment.now)]
+    return [messages.PlacementReviewWithdrawn(review=review, reason=reason, withdrawn_at=moment.now)]
 
 
 def known_of(state: State, moment: Moment[Settings]) -> Assessment:

@@ -1,11 +1,9 @@
 """Signals of attendance and testing: when they meet, a person looks at the placement again (domain 5.2, 5.3)."""
 
-from datetime import timedelta
-
 import msgspec
 
 from services.intake import combined, messages
-from services.intake.decide.recording import withdraw
+from services.intake.decide.recording import about, ask_for_review, withdraw
 from services.intake.settings import Settings
 from services.intake.signals import NamedSignal
 from services.intake.state import OWN_CATEGORIES, Episode, State, window_after
@@ -72,12 +70,6 @@ def _combine(
 def _review(
     escalation_id: str, stands: escalation.Trigger, episode: Episode, moment: Moment[Settings]
 ) -> messages.PlacementReviewRequested:
-    return messages.PlacementReviewRequested(
-        review_id=name_id(episode.id, "review:combined"),
-        reason=combined.REASON,
-        missing=(),
-        escalations=(escalation_id, *stands.subsumes),
-        focus=f"EpisodeOfCare/{episode.id}",
-        requested_at=moment.now,
-        act_by=moment.now + timedelta(hours=moment.settings.reassess_hours),
-    )
+    review_id, focus = name_id(episode.id, "review:combined"), f"EpisodeOfCare/{episode.id}"
+    asked = ask_for_review(review_id, combined.REASON, focus, moment, moment.settings.reassess_hours)
+    return about(asked, escalations=(escalation_id, *stands.subsumes))

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from services.intake import messages
 from services.intake.decide.episode import admitted, declined
-from services.intake.decide.recording import NOT_LICENSED, OLDER_ANSWERS, ask_for_review, known_of, withdraw
+from services.intake.decide.recording import NOT_LICENSED, OLDER_ANSWERS, about, ask_for_review, known_of, withdraw
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import safety_stands
 from services.intake.settings import Settings
@@ -29,7 +29,7 @@ def sign_placement(
     review = state.review_of("R0")
     emitted: list[messages.Emits] = []
     if review is not None and command.task_id == referral.review_id:
-        emitted.append(_completed(review.id, command.by, moment))
+        emitted.append(_completed(review, command.by, moment))
     else:
         emitted.extend(withdraw(review, "placement-signed", moment))
     emitted.extend(withdraw(state.review_of(OLDER_ANSWERS), "placement-signed", moment))
@@ -38,7 +38,7 @@ def sign_placement(
     emitted.extend(placed(state, referral, command.level, moment))
     if command.reason == PATIENT_DECLINED:
         hours = moment.settings.declined_review_days * 24
-        emitted.append(ask_for_review(name_id(referral.id, "review:R18"), "R18", referral, moment, hours))
+        emitted.append(ask_for_review(name_id(referral.id, "review:R18"), "R18", referral.focus, moment, hours))
     return emitted
 
 
@@ -114,7 +114,7 @@ def complete_review(
         return Refused("conflict", "This review is not open: it was completed or withdrawn.", "Task.status")
     if review.reason == "R0" and state.referral is not None:
         return _looked_at_referral(state, state.referral, review, command, moment)
-    return [_completed(command.task_id, command.by, moment)]
+    return [_completed(review, command.by, moment)]
 
 
 def _looked_at_referral(
@@ -124,13 +124,13 @@ def _looked_at_referral(
         return NOT_LICENSED
     match command.outcome:
         case "referral-declined":
-            ended = _completed(review.id, command.by, moment)
+            ended = _completed(review, command.by, moment)
             return [ended, *declined(state, referral, "none", moment)]
         case "more-information-asked":
             if command.act_by is None or command.act_by <= moment.now:
                 return Refused("required", "A new due time, which lies ahead, is required.", "Task.restriction.period")
-            asked = ask_for_review(review.id, "R0", referral, moment, 0, missing=review.about)
-            return [replace(asked, act_by=command.act_by, again=True)]
+            asked = ask_for_review(review.id, "R0", referral.focus, moment, 0)
+            return [replace(about(asked, missing=review.missing, act_by=command.act_by), again=True)]
         case None:
             return Refused(
                 "required",
@@ -141,7 +141,7 @@ def _looked_at_referral(
             assert_never(command.outcome)
 
 
-def _completed(review_id: str, by: str, moment: Moment[Settings]) -> messages.PlacementReviewCompleted:
+def _completed(review: Review, by: str, moment: Moment[Settings]) -> messages.PlacementReviewCompleted:
     return messages.PlacementReviewCompleted(
-        review_id=review_id, by=by or moment.by, completed_at=moment.now, client=moment.by
+        review=review, by=by or moment.by, completed_at=moment.now, client=moment.by
     )

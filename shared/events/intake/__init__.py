@@ -42,6 +42,7 @@ from shared.events.intake.placement import (
     Priority,
     RecommendationWithdrawn,
     ReferralReceived,
+    Review,
 )
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "Purpose",
     "RecommendationWithdrawn",
     "ReferralReceived",
+    "Review",
     "TemplateSlot",
     "read_consent_denied",
     "read_consent_given",

@@ -193,90 +193,85 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
         return fhir.concept(codes.LEVEL, self.level)
 
 
-class PlacementReviewRequested(Event, frozen=True, kw_only=True):
-    """A person looks again at the placement: data were missing (R0), signals met (domain 5.3), or answers by which a
-    rule fired are old, to be confirmed (domain 2.7). No automatic step."""
+class Review(msgspec.Struct, frozen=True, array_like=True):
+    """What a person looks at again: data were missing (R0), signals met (domain 5.3), or answers by which a rule fired
+    are old, to be confirmed (domain 2.7). Whole in every event about it, for each writes its whole Task.
 
-    review_id: str
+    `focus`, `requested_at` and `act_by` are unknown of one that was asked for by an older release.
+    """
+
+    id: str
     reason: str
-    missing: tuple[str, ...]
-    escalations: tuple[str, ...]
-    focus: str
-    requested_at: datetime
-    act_by: datetime
+    focus: str | None
+    requested_at: datetime | None
+    act_by: datetime | None
+    missing: tuple[str, ...] = ()
     confirm: tuple[str, ...] = ()
+    escalations: tuple[str, ...] = ()
+
+    def task(self, status: str, patient: str, changed_at: datetime | None) -> Resource:
+        """Its Task, owned by whoever is a clinician."""
+        return fhir.without_nothing(
+            {
+                "resourceType": "Task",
+                "id": self.id,
+                "status": status,
+                "intent": "proposal",
+                "code": fhir.concept(codes.TASK, "review-placement"),
+                "focus": {"reference": self.focus} if self.focus else None,
+                "for": fhir.reference("Patient", patient),
+                "authoredOn": self.requested_at,
+                "lastModified": changed_at,
+                "owner": fhir.logical(codes.ROLE, "clinician"),
+                "reasonCode": fhir.concept(codes.RULE, self.reason),
+                "restriction": {"period": {"end": self.act_by}} if self.act_by else None,
+                "input": self._inputs(),
+            }
+        )
+
+    def _inputs(self) -> list[fhir.Element]:
+        return [
+            *(_input("missing", "valueCodeableConcept", fhir.concept(codes.NEED, each)) for each in self.missing),
+            *(_input("confirm", "valueCodeableConcept", fhir.concept(codes.FACT, each)) for each in self.confirm),
+            *(_input("escalation", "valueReference", fhir.reference("Task", each)) for each in self.escalations),
+        ]
+
+
+def _input(code: str, kind: str, value: fhir.Element) -> fhir.Element:
+    return {"type": fhir.concept(codes.INPUT, code), kind: value}
+
+
+class PlacementReviewRequested(Event, frozen=True, kw_only=True):
+    """A person is asked to look again at the placement. No automatic step."""
+
+    review: Review
     again: bool = False
     """Whether a person asked for more information, with a new due time."""
 
     def write(self, patient: str) -> list[Resource]:
-        missing = [
-            {"type": fhir.concept(codes.INPUT, "missing"), "valueCodeableConcept": fhir.concept(codes.NEED, each)}
-            for each in self.missing
-        ]
-        old = [
-            {"type": fhir.concept(codes.INPUT, "confirm"), "valueCodeableConcept": fhir.concept(codes.FACT, each)}
-            for each in self.confirm
-        ]
-        behind = [
-            {"type": fhir.concept(codes.INPUT, "escalation"), "valueReference": fhir.reference("Task", each)}
-            for each in self.escalations
-        ]
-        return [
-            fhir.without_nothing(
-                _review(self.review_id, "requested", patient)
-                | {
-                    "focus": {"reference": self.focus},
-                    "authoredOn": self.requested_at,
-                    "lastModified": self.requested_at,
-                    "reasonCode": fhir.concept(codes.RULE, self.reason),
-                    "restriction": {"period": {"end": self.act_by}},
-                    "input": missing + old + behind,
-                }
-            )
-        ]
+        return [self.review.task("requested", patient, self.review.requested_at)]
 
 
 class PlacementReviewWithdrawn(Event, frozen=True, kw_only=True):
-    review_id: str
+    review: Review
     reason: str
     withdrawn_at: datetime
 
-    amends: ClassVar[frozenset[str]] = frozenset({"Task"})
-
     def write(self, patient: str) -> list[Resource]:
-        return [
-            _review(self.review_id, "cancelled", patient)
-            | {"lastModified": self.withdrawn_at, "statusReason": fhir.concept(codes.REASON, self.reason)}
-        ]
+        task = self.review.task("cancelled", patient, self.withdrawn_at)
+        return [task | {"statusReason": fhir.concept(codes.REASON, self.reason)}]
 
 
 class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
-    review_id: str
+    review: Review
     by: str
     completed_at: datetime
     client: str = ""
 
-    amends: ClassVar[frozenset[str]] = frozenset({"Task"})
-
     def write(self, patient: str) -> list[Resource]:
-        return [
-            _review(self.review_id, "completed", patient)
-            | {"lastModified": self.completed_at, "owner": fhir.staff(self.by)},
-            _done_by(self.review_id, self.completed_at, self.by, self.client),
-        ]
+        task = self.review.task("completed", patient, self.completed_at) | {"owner": fhir.staff(self.by)}
+        return [task, _done_by(self.review.id, self.completed_at, self.by, self.client)]
 
 
 def _done_by(task_id: str, at: datetime, by: str, client: str) -> Resource:
     return fhir.provenance(name_id(task_id, "completed"), fhir.reference("Task", task_id), at, by, client)
-
-
-def _review(review_id: str, status: str, patient: str) -> fhir.Element:
-    return {
-        "resourceType": "Task",
-        "id": review_id,
-        "status": status,
-        "intent": "proposal",
-        "code": fhir.concept(codes.TASK, "review-placement"),
-        "for": fhir.reference("Patient", patient),
-        "owner": fhir.logical(codes.ROLE, "clinician"),
-    }

@@ -80,7 +80,7 @@ def test_a_second_referral_is_looked_at_by_a_person(begun: type[Story]) -> None:
     story = begun().and_then(referral(ANOTHER))
     assert story.names() == ["ReferralReceived", "PlacementReviewRequested"]
     (asked,) = only(story.emitted, w.PlacementReviewRequested)
-    assert (asked.reason, asked.focus) == ("second-referral", f"ServiceRequest/{ANOTHER}")
+    assert (asked.review.reason, asked.review.focus) == ("second-referral", f"ServiceRequest/{ANOTHER}")
 
 
 def test_of_more_referrals_than_a_person_can_look_at_the_newest_are_asked_about() -> None:
@@ -99,7 +99,7 @@ def test_new_needs_during_a_stay_are_looked_at_once_and_the_old_ones_again_are_n
     assert story.and_then(assessment(IOP_NEEDS, "safe-housing")).names() == []
     later = assessment(IOP_NEEDS | {"psychiatric-cognitive": "2.5"}, "safe-housing", at=TUESDAY)
     (asked,) = only(story.at(TUESDAY).and_then(later).emitted, w.PlacementReviewRequested)
-    assert asked.reason == "new-needs"
+    assert asked.review.reason == "new-needs"
     assert story.and_then(later).emitted == []
 
 
@@ -118,7 +118,7 @@ def test_needs_that_grow_too_old_withdraw_the_recommendation_and_a_person_is_ask
     old, emitted = sign(story.state), story.until(A_WEEK_LATER + timedelta(minutes=1))
     withdrawn = only(emitted, w.RecommendationWithdrawn)[0]
     assert withdrawn.reason == "needs-too-old"
-    assert [each.missing for each in only(emitted, w.PlacementReviewRequested)] == [("recent-assessment",)]
+    assert [each.review.missing for each in only(emitted, w.PlacementReviewRequested)] == [("recent-assessment",)]
     assert story.refusal(old).code == "conflict"
 
 

@@ -52,6 +52,6 @@ def test_a_closed_placement_leaves_after_thirty_days_but_medications_and_lasting
 def test_a_new_referral_after_the_discharge_is_placed_anew() -> None:
     story = leave(admitted())
     story.and_then(referral("99999999-1111-4c5a-9e0e-3f0c5a0e5a0e"))
-    review = story.emitted[-1]
-    assert isinstance(review, w.PlacementReviewRequested)
-    assert "withdrawal" in review.missing
+    asked = story.emitted[-1]
+    assert isinstance(asked, w.PlacementReviewRequested)
+    assert "withdrawal" in asked.review.missing

@@ -32,19 +32,19 @@ def test_an_assessment_after_its_referral_is_recommended_too() -> None:
 
 def test_a_referral_without_needs_asks_a_person_and_places_nobody() -> None:
     story = given(referral())
-    review = story.emitted[1]
-    assert isinstance(review, w.PlacementReviewRequested)
-    assert review.reason == "R0"
-    assert review.missing == (*TABLE.dimensions, "age")
-    assert review.act_by == MONDAY + timedelta(hours=24)
+    asked = story.emitted[1]
+    assert isinstance(asked, w.PlacementReviewRequested)
+    assert asked.review.reason == "R0"
+    assert asked.review.missing == (*TABLE.dimensions, "age")
+    assert asked.review.act_by == MONDAY + timedelta(hours=24)
     assert "LevelOfCareRecommended" not in story.names()
 
 
 def test_each_need_that_arrives_shortens_the_review() -> None:
     story = given(referral(), assessment({"withdrawal": "none"}))
-    (review,) = story.emitted
-    assert isinstance(review, w.PlacementReviewRequested)
-    assert review.missing == TABLE.dimensions[1:]
+    (asked,) = story.emitted
+    assert isinstance(asked, w.PlacementReviewRequested)
+    assert asked.review.missing == TABLE.dimensions[1:]
 
 
 def test_when_the_last_need_arrives_the_review_is_withdrawn_and_the_level_recommended() -> None:
@@ -93,9 +93,9 @@ def test_pregnancy_with_active_use_asks_for_a_review_once() -> None:
 def test_what_has_grown_old_asks_to_be_confirmed_and_once_confirmed_no_more() -> None:
     old = assessment({}, "daily-support-needed", at=MONDAY - timedelta(days=8))
     story = given(old, assessment(IOP_NEEDS, "safe-housing"), referral())
-    recommended, review = story.emitted[-2:]
-    assert isinstance(recommended, w.LevelOfCareRecommended) and isinstance(review, w.PlacementReviewRequested)
+    recommended, asked = story.emitted[-2:]
+    assert isinstance(recommended, w.LevelOfCareRecommended) and isinstance(asked, w.PlacementReviewRequested)
     assert (recommended.level, recommended.conditions) == ("2.5", ("confirm-older-answers",))
-    assert (review.reason, review.confirm) == ("older-answers", ("daily-support-needed",))
+    assert (asked.review.reason, asked.review.confirm) == ("older-answers", ("daily-support-needed",))
     story.and_then(assessment({}, "daily-support-needed"))
     assert story.names() == ["RecommendationWithdrawn", "LevelOfCareRecommended", "PlacementReviewWithdrawn"]

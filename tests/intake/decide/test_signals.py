@@ -17,14 +17,14 @@ POSITIVE = escalated("a positive", "unexpected-positive", MONDAY + timedelta(day
 
 def test_a_miss_and_a_positive_within_seven_days_ask_for_another_look() -> None:
     story = admitted().and_then(MISS, POSITIVE)
-    raised, review = story.emitted
+    raised, asked = story.emitted
     assert isinstance(raised, w.EscalationRaised)
-    assert isinstance(review, w.PlacementReviewRequested)
+    assert isinstance(asked, w.PlacementReviewRequested)
     escalation = raised.escalation
     assert (escalation.category, escalation.reason, escalation.tier) == ("combined", "miss-and-positive", 3)
     assert escalation.subsumes == (MISS.escalation.id, POSITIVE.escalation.id)
-    assert review.escalations == (escalation.id, *escalation.subsumes)
-    assert review.act_by == MONDAY + timedelta(hours=72)
+    assert asked.review.escalations == (escalation.id, *escalation.subsumes)
+    assert asked.review.act_by == MONDAY + timedelta(hours=72)
 
 
 def test_one_minute_more_than_seven_days_apart_does_not() -> None:

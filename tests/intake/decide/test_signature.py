@@ -64,9 +64,9 @@ def test_a_hold_is_signed_only_with_a_reason() -> None:
 def test_a_patient_who_declines_the_level_is_looked_at_again_in_a_week() -> None:
     story = referred()
     story.and_then(sign(story.state, "1.5", "patient-declined"))
-    review = story.emitted[-1]
-    assert isinstance(review, w.PlacementReviewRequested)
-    assert (review.reason, review.act_by) == ("R18", A_WEEK_LATER)
+    asked = story.emitted[-1]
+    assert isinstance(asked, w.PlacementReviewRequested)
+    assert (asked.review.reason, asked.review.act_by) == ("R18", A_WEEK_LATER)
 
 
 def test_who_declines_the_level_and_is_admitted_to_another_is_looked_at_again_too() -> None:
