@@ -140,8 +140,8 @@ def test_a_death_withdraws_the_recommendation_and_its_withdrawal_recommends_agai
     assert story.and_then(assessment(IOP_NEEDS, at=TUESDAY)).emitted == []
     assert story.and_then(w.WithdrawDeath()).names() == [
         "DeathWithdrawn",
-        "EscalationRetracted",
         "LevelOfCareRecommended",
+        "EscalationRetracted",
     ]
 
 
