@@ -137,7 +137,8 @@ def _escalation(state: str) -> Callable[[Chart, Record, datetime], str]:
 
 def _review(chart: Chart, record: Record, at: datetime) -> str:
     task = record.resources[0]
-    end_reason = fhir.code_of(task.get("reasonCode") or task.get("statusReason") or {"coding": [{"code": "done"}]})
+    ended = task["status"] == "completed"
+    end_reason = "done" if ended else fhir.code_of(task.get("statusReason") or task["reasonCode"])
     chart.reviews[task["id"]] = Step(at, record.event, end_reason)
     return end_reason
 

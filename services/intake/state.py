@@ -45,23 +45,21 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
         return f"ServiceRequest/{self.id}"
 
 
-class Recommended(msgspec.Struct, frozen=True, array_like=True):
-    """The recommendation that waits for a clinician's signature; each has a Task of its own.
+HOLD_RULE = "R4"
 
-    `remind_at` is when it is escalated that nobody signed, None once it was; `expires_at` when its needs are too old.
-    """
 
-    level: str
-    rules: tuple[str, ...]
-    conditions: tuple[str, ...]
-    track: str | None
-    hold: bool
-    recommendation_id: str
-    task_id: str
-    remind_at: datetime | None
-    expires_at: datetime | None = None
+class Recommended(messages.Recommendation, frozen=True, array_like=True):
+    """The recommendation that waits for a clinician's signature; each has a Task of its own. `remind_at` is when it is
+    escalated that nobody signed, None once it was."""
+
+    remind_at: datetime | None = None
 
     unanswered: ClassVar[str] = "placement-unsigned"
+
+    @property
+    def hold(self) -> bool:
+        """A same-day medical evaluation comes first."""
+        return HOLD_RULE in self.rules
 
 
 class Review(messages.Review, frozen=True, array_like=True):
@@ -84,6 +82,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     id: str
     admitted_at: datetime
     plan_id: str = ""
+    level: str = ""
+    referral_id: str = ""
 
 
 class Death(msgspec.Struct, frozen=True, array_like=True):
@@ -144,11 +144,15 @@ def _with_sources(stored: Any) -> Any:
 
 
 def _whole(stored: Any) -> Any:
-    """Version 4 remembers the whole of what a person is asked. Of a review that waits what it is about tells what was
-    asked; since when it waits nobody remembers."""
+    """Version 4 remembers the whole of what a person is asked. Since when something waits that waited before nobody
+    remembers."""
     needs, evidence, medications, referral, recommended, reviews, episode, *others = stored
+    if recommended is not None:
+        level, rules, conditions, track, _, identity, task_id, remind_at, expires_at = recommended
+        made = [identity, task_id, referral[0], level, rules, conditions, None, [each[:2] for each in needs], track]
+        recommended = [*made, None, None, expires_at, remind_at]
     whole = [_whole_review(each, referral, episode) for each in reviews]
-    return [needs, evidence, medications, referral, recommended, whole, episode, *others]
+    return [needs, evidence, medications, referral, recommended, whole, episode and [*episode, "", ""], *others]
 
 
 def _whole_review(stored: Any, referral: Any, episode: Any) -> Any:
@@ -183,7 +187,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.DeathWithdrawn():
             return change(state, death=None)
         case messages.EpisodeAdmitted():
-            return change(_placed(state), episode=Episode(event.episode_id, event.admitted_at, event.plan_id))
+            return change(_placed(state), episode=_episode(event))
         case messages.EpisodeDeclined():
             return change(_placed(state), closed_at=event.declined_at)
         case messages.EpisodeDischarged():
@@ -202,8 +206,9 @@ def _asked(state: State, event: Event | Command) -> State:
     """What a person is asked to sign or to look at."""
     change = msgspec.structs.replace
     match event:
-        case messages.LevelOfCareRecommended():
-            return change(state, recommended=_recommended(event))
+        case messages.LevelOfCareRecommended(recommendation=made):
+            recommended = Recommended(**msgspec.structs.asdict(made), remind_at=made.sign_by)
+            return change(state, recommended=recommended)
         case messages.RecommendationWithdrawn():
             return change(state, recommended=None)
         case messages.PlacementReviewRequested(review=review):
@@ -217,21 +222,8 @@ def _asked(state: State, event: Event | Command) -> State:
             return state
 
 
-HOLD_RULE = "R4"
-
-
-def _recommended(event: messages.LevelOfCareRecommended) -> Recommended:
-    return Recommended(
-        level=event.level,
-        rules=event.rules,
-        conditions=event.conditions,
-        track=event.track,
-        hold=HOLD_RULE in event.rules,
-        recommendation_id=event.recommendation_id,
-        task_id=event.task_id,
-        remind_at=event.sign_by,
-        expires_at=event.expires_at,
-    )
+def _episode(event: messages.EpisodeAdmitted) -> Episode:
+    return Episode(event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id)
 
 
 def _reminded(state: State, at: datetime) -> State:

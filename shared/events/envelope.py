@@ -20,7 +20,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened in the clinic, in the past tense. It never names the patient: its envelope does."""
 
     amends: ClassVar[frozenset[str]] = frozenset()
-    """Types of which it says only what changed: in the read model what was said before stays beside it."""
+    """Types of which it says only what changed, as somebody else wrote them, or they are too large to be remembered: in
+    the read model what was said before stays beside it."""
 
     def write(self, patient: str) -> list[Resource]:
         """The FHIR resources that say it, focus first. An event that is about no resource writes none."""

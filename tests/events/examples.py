@@ -59,6 +59,19 @@ ESCALATION = escalation.Escalation(
     ),
     subsumes=(named("miss"), named("positive")),
 )
+_RECOMMENDED = intake.Recommendation(
+    recommendation_id=named("recommendation"),
+    task_id=named("sign"),
+    referral_id=named("referral"),
+    level="2.1",
+    rules=("R12", "R14"),
+    conditions=("moud",),
+    table="2026.1",
+    needs=(intake.Need("dimension-1", "1.5"), intake.Need("dimension-4", "2.1")),
+    track="opioid",
+    recommended_at=MONDAY,
+    sign_by=NEXT_MONDAY,
+)
 _REVIEW = intake.Review(
     id=named("review"),
     reason="R0",
@@ -126,27 +139,8 @@ EXAMPLES: tuple[Event, ...] = (
     intake.ReferralReceived(
         referral_id=named("referral"), task_id=named("referral-task"), authored_at=MONDAY, priority="urgent"
     ),
-    intake.LevelOfCareRecommended(
-        recommendation_id=named("recommendation"),
-        task_id=named("sign"),
-        referral_id=named("referral"),
-        level="2.1",
-        rules=("R12", "R14"),
-        conditions=("moud",),
-        table="2026.1",
-        needs=(intake.Need("dimension-1", "1.5"), intake.Need("dimension-4", "2.1")),
-        track="opioid",
-        recommended_at=MONDAY,
-        sign_by=NEXT_MONDAY,
-    ),
-    intake.RecommendationWithdrawn(
-        recommendation_id=named("recommendation"),
-        task_id=named("sign"),
-        referral_id=named("referral"),
-        level="2.1",
-        reason="newer-assessment",
-        withdrawn_at=NEXT_MONDAY,
-    ),
+    intake.LevelOfCareRecommended(recommendation=_RECOMMENDED),
+    intake.RecommendationWithdrawn(recommendation=_RECOMMENDED, reason="newer-assessment", withdrawn_at=NEXT_MONDAY),
     intake.PlacementSigned(
         task_id=named("sign"),
         recommendation_id=named("recommendation"),
@@ -155,6 +149,8 @@ EXAMPLES: tuple[Event, ...] = (
         signed_by="clinician-7",
         signed_at=MONDAY,
         client="ehr",
+        recommended_at=MONDAY,
+        sign_by=NEXT_MONDAY,
     ),
     intake.EpisodeAdmitted(
         episode_id=named("episode"),
@@ -183,6 +179,8 @@ EXAMPLES: tuple[Event, ...] = (
         admitted_at=MONDAY,
         discharged_at=NEXT_MONDAY,
         plan_id=named("plan"),
+        level="2.1",
+        referral_id=named("referral"),
     ),
     intake.MedicationsRecorded(
         list_id=named("list"),

@@ -16,6 +16,7 @@ from tests.intake.story import Story, admitted, referred
 from tests.intake.test_laws import commands
 from tests.laws import examples
 
+UNKNOWN_THEN = ("recommendation_id", "task_id", "table", "recommended_at", "sign_by", "expires_at", "remind_at")
 STORED = Path(__file__).parent / "states"
 
 
@@ -23,9 +24,7 @@ def test_a_placement_that_waits_is_read_from_version_1_and_stored_as_today() -> 
     state, today = upcast("v1-referred"), referred().state
     needs = tuple(msgspec.structs.replace(each, source="") for each in today.needs)
     assert state.recommended is not None and today.recommended is not None
-    clocks = {
-        name: getattr(state.recommended, name) for name in ("recommendation_id", "task_id", "remind_at", "expires_at")
-    }
+    clocks = {name: getattr(state.recommended, name) for name in UNKNOWN_THEN}
     recommended = msgspec.structs.replace(today.recommended, **clocks)
     as_today = {"needs": needs, "evidence": state.evidence, "recommended": recommended, "referral": state.referral}
     assert state == msgspec.structs.replace(today, **as_today)

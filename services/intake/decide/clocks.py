@@ -65,8 +65,10 @@ def _without(known: Open, tasks: set[str], moment: Moment[Settings]) -> Iterator
 
 def _task_that_ends(event: messages.Emits) -> str | None:
     match event:
-        case messages.PlacementSigned(task_id=task_id) | messages.RecommendationWithdrawn(task_id=task_id):
+        case messages.PlacementSigned(task_id=task_id):
             return task_id
+        case messages.RecommendationWithdrawn(recommendation=made):
+            return made.task_id
         case messages.PlacementReviewCompleted(review=review) | messages.PlacementReviewWithdrawn(review=review):
             return review.id
         case messages.PlacementReviewRequested(review=review, again=True):

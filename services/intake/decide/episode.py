@@ -60,6 +60,8 @@ def discharged(state: State, command: messages.Discharge, moment: Moment[Setting
         admitted_at=episode.admitted_at,
         discharged_at=command.at,
         plan_id=episode.plan_id,
+        level=episode.level,
+        referral_id=episode.referral_id,
     )
     withdrawn = [event for each in state.reviews for event in withdraw(each, "episode-discharged", moment)]
     return [

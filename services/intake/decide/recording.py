@@ -180,19 +180,10 @@ def _second(state: State, referral_id: str) -> Review | None:
 
 def withdraw_recommendation(state: State, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
     """What was recommended can't be signed any more; `reason` names what changed."""
-    recommended, referral = state.recommended, state.referral
-    if recommended is None or referral is None:
+    recommended = state.recommended
+    if recommended is None or state.referral is None:
         return []
-    return [
-        messages.RecommendationWithdrawn(
-            recommendation_id=recommended.recommendation_id,
-            task_id=recommended.task_id,
-            referral_id=referral.id,
-            level=recommended.level,
-            reason=reason,
-            withdrawn_at=moment.now,
-        )
-    ]
+    return [messages.RecommendationWithdrawn(recommendation=recommended, reason=reason, withdrawn_at=moment.now)]
 
 
 def look_at_needs(state: State, after: State, moment: Moment[Settings]) -> list[messages.Emits]:
@@ -260,7 +251,7 @@ def _expires_at(state: State, found: Recommendation, moment: Moment[Settings]) -
 def _recommendation(
     referral: Referral, found: Recommendation, level: str, moment: Moment[Settings], expires_at: datetime | None
 ) -> messages.LevelOfCareRecommended:
-    return messages.LevelOfCareRecommended(
+    recommended = messages.Recommendation(
         recommendation_id=moment.new_id("recommendation"),
         task_id=moment.new_id("sign"),
         referral_id=referral.id,
@@ -274,6 +265,7 @@ def _recommendation(
         sign_by=moment.now + timedelta(hours=moment.settings.sign_hours),
         expires_at=expires_at,
     )
+    return messages.LevelOfCareRecommended(recommendation=recommended)
 
 
 def _ask_for_missing(

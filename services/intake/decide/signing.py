@@ -102,6 +102,8 @@ def _signature(
         signed_by=command.by,
         signed_at=moment.now,
         client=moment.by,
+        recommended_at=recommended.recommended_at if recommended else None,
+        sign_by=recommended.sign_by if recommended else None,
     )
 
 

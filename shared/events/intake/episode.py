@@ -41,15 +41,7 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
     def write(self, patient: str) -> list[Resource]:
         subject = fhir.reference("Patient", patient)
         return [
-            {
-                "resourceType": "EpisodeOfCare",
-                "id": self.episode_id,
-                "status": "active",
-                "type": [fhir.concept(codes.LEVEL, self.level)],
-                "patient": subject,
-                "period": {"start": self.admitted_at},
-                "referralRequest": [fhir.reference("ServiceRequest", self.referral_id)],
-            },
+            _episode(self.episode_id, "active", self.level, self.referral_id, subject, {"start": self.admitted_at}),
             fhir.without_nothing(
                 {
                     "resourceType": "CarePlan",
@@ -68,6 +60,22 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
             ),
             *_concluded(self.referral_id, self.referral_task_id, "completed", self.admitted_at, subject),
         ]
+
+
+def _episode(
+    episode_id: str, status: str, level: str, referral_id: str, subject: fhir.Element, period: fhir.Element
+) -> Resource:
+    return fhir.without_nothing(
+        {
+            "resourceType": "EpisodeOfCare",
+            "id": episode_id,
+            "status": status,
+            "type": [fhir.concept(codes.LEVEL, level)] if level else [],
+            "patient": subject,
+            "period": period,
+            "referralRequest": [fhir.reference("ServiceRequest", referral_id)] if referral_id else [],
+        }
+    )
 
 
 def _concluded(referral_id: str, task_id: str, status: str, at: datetime, subject: fhir.Element) -> list[Resource]:
@@ -217,8 +225,11 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
     admitted_at: datetime
     discharged_at: datetime
     plan_id: str = ""
+    level: str = ""
+    referral_id: str = ""
+    """Both unknown of a stay that an older release admitted."""
 
-    amends: ClassVar[frozenset[str]] = frozenset({"EpisodeOfCare", "CarePlan"})
+    amends: ClassVar[frozenset[str]] = frozenset({"CarePlan"})
 
     def write(self, patient: str) -> list[Resource]:
         subject, period = fhir.reference("Patient", patient), {"start": self.admitted_at, "end": self.discharged_at}
@@ -229,13 +240,7 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
             ]
         }
         return [
-            {
-                "resourceType": "EpisodeOfCare",
-                "id": self.episode_id,
-                "status": "finished",
-                "patient": subject,
-                "period": period,
-            },
+            _episode(self.episode_id, "finished", self.level, self.referral_id, subject, period),
             {
                 "resourceType": "Encounter",
                 "id": self.encounter_id,
@@ -273,4 +278,6 @@ def read_episode_discharged(resources: Sequence[Resource]) -> EpisodeDischarged:
         admitted_at=fhir.moment(episode["period"]["start"]),
         discharged_at=fhir.moment(episode["period"]["end"]),
         plan_id=next((str(each["id"]) for each in fhir.of_type(resources, "CarePlan")), ""),
+        level=next(iter(fhir.codes_of(episode.get("type"))), ""),
+        referral_id=next((fhir.identity(each) for each in episode.get("referralRequest", ())), ""),
     )

@@ -1,7 +1,7 @@
 """From referral to signature: what was referred, what the rules recommend, what a clinician signs or looks at again."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Literal
 
 import msgspec
 
@@ -49,8 +49,12 @@ class Need(msgspec.Struct, frozen=True, array_like=True):
     level: str
 
 
-class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
-    """A recommendation with every rule that fired, not only the decisive one. A clinician signs; the hub never does."""
+class Recommendation(msgspec.Struct, frozen=True, array_like=True):
+    """What the rules recommend for a referral, with every rule that fired, not only the decisive one. Whole in every
+    event about it, for each writes its whole resources.
+
+    `table`, `recommended_at` and `sign_by` are unknown of one that an older release made.
+    """
 
     recommendation_id: str
     task_id: str
@@ -58,101 +62,83 @@ class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
     level: str
     rules: tuple[str, ...]
     conditions: tuple[str, ...]
-    table: str
+    table: str | None
     needs: tuple[Need, ...]
     track: str | None
-    recommended_at: datetime
-    sign_by: datetime
+    recommended_at: datetime | None
+    sign_by: datetime | None
     expires_at: datetime | None = None
     """From when its needs are too old to place by."""
 
-    def write(self, patient: str) -> list[Resource]:
-        subject = fhir.reference("Patient", patient)
-        observations = [self._observation(need, subject) for need in self.needs]
-        request: Resource = fhir.without_nothing(
+    def request(self, status: str, patient: str) -> Resource:
+        """The level, as it is proposed."""
+        return fhir.without_nothing(
             {
                 "resourceType": "ServiceRequest",
                 "id": self.recommendation_id,
-                "instantiatesCanonical": [f"{codes.RULE_TABLE}|{self.table}"],
+                "instantiatesCanonical": [f"{codes.RULE_TABLE}|{self.table}"] if self.table else None,
                 "basedOn": [fhir.reference("ServiceRequest", self.referral_id)],
-                "status": "active",
+                "status": status,
                 "intent": "proposal",
                 "code": fhir.concept(codes.LEVEL, self.level),
                 "orderDetail": [
                     *(fhir.concept(codes.CONDITION, each) for each in self.conditions),
                     *([fhir.concept(codes.TRACK, self.track)] if self.track else []),
                 ],
-                "subject": subject,
+                "subject": fhir.reference("Patient", patient),
                 "occurrencePeriod": fhir.period(None, self.expires_at),
                 "authoredOn": self.recommended_at,
                 "reasonCode": [fhir.concept(codes.RULE, each) for each in self.rules],
-                "supportingInfo": [{"reference": f"Observation/{each['id']}"} for each in observations],
+                "supportingInfo": [fhir.reference("Observation", self._observation_id(each)) for each in self.needs],
             }
         )
-        return [request, *observations, self._task(subject)]
 
-    def _observation(self, need: Need, subject: fhir.Element) -> Resource:
-        return {
-            "resourceType": "Observation",
-            "id": name_id(self.recommendation_id, need.dimension),
-            "status": "final",
-            "code": fhir.concept(codes.NEED, need.dimension),
-            "subject": subject,
-            "effectiveDateTime": self.recommended_at,
-            "valueCodeableConcept": fhir.concept(codes.LEVEL, need.level),
-        }
+    def observations(self, patient: str) -> list[Resource]:
+        """The needs it rests on."""
+        return [
+            {
+                "resourceType": "Observation",
+                "id": self._observation_id(each),
+                "status": "final",
+                "code": fhir.concept(codes.NEED, each.dimension),
+                "subject": fhir.reference("Patient", patient),
+                "effectiveDateTime": self.recommended_at,
+                "valueCodeableConcept": fhir.concept(codes.LEVEL, each.level),
+            }
+            for each in self.needs
+        ]
 
-    def _task(self, subject: fhir.Element) -> Resource:
-        return {
-            "resourceType": "Task",
-            "id": self.task_id,
-            "status": "requested",
-            "intent": "order",
-            "code": fhir.concept(codes.TASK, "sign-placement"),
-            "focus": fhir.reference("ServiceRequest", self.recommendation_id),
-            "for": subject,
-            "authoredOn": self.recommended_at,
-            "owner": fhir.logical(codes.ROLE, "clinician"),
-            "restriction": {"period": {"end": self.sign_by}},
-        }
+    def _observation_id(self, need: Need) -> str:
+        return name_id(self.recommendation_id, need.dimension)
+
+    def task(self, status: str, patient: str) -> Resource:
+        """To sign it, owned by whoever is a clinician."""
+        task = _sign_task(self.task_id, self.recommendation_id, status, patient, self.recommended_at, self.sign_by)
+        return task | {"owner": fhir.logical(codes.ROLE, "clinician")}
+
+
+class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
+    """A clinician signs it; the hub never does."""
+
+    recommendation: Recommendation
+
+    def write(self, patient: str) -> list[Resource]:
+        recommended = self.recommendation
+        request, task = recommended.request("active", patient), recommended.task("requested", patient)
+        return [request, *recommended.observations(patient), task]
 
 
 class RecommendationWithdrawn(Event, frozen=True, kw_only=True):
     """What was recommended no longer holds and can't be signed; `reason` names what changed."""
 
-    recommendation_id: str
-    task_id: str
-    referral_id: str
-    level: str
+    recommendation: Recommendation
     reason: str
     withdrawn_at: datetime
 
-    amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
-
     def write(self, patient: str) -> list[Resource]:
-        subject = fhir.reference("Patient", patient)
-        return [
-            {
-                "resourceType": "ServiceRequest",
-                "id": self.recommendation_id,
-                "basedOn": [fhir.reference("ServiceRequest", self.referral_id)],
-                "status": "revoked",
-                "intent": "proposal",
-                "code": fhir.concept(codes.LEVEL, self.level),
-                "subject": subject,
-            },
-            {
-                "resourceType": "Task",
-                "id": self.task_id,
-                "status": "cancelled",
-                "statusReason": fhir.concept(codes.REASON, self.reason),
-                "intent": "order",
-                "code": fhir.concept(codes.TASK, "sign-placement"),
-                "focus": fhir.reference("ServiceRequest", self.recommendation_id),
-                "for": subject,
-                "lastModified": self.withdrawn_at,
-            },
-        ]
+        ended = {"statusReason": fhir.concept(codes.REASON, self.reason), "lastModified": self.withdrawn_at}
+        task = self.recommendation.task("cancelled", patient)
+        return [self.recommendation.request("revoked", patient), task | ended]
 
 
 class PlacementSigned(Event, frozen=True, kw_only=True):
@@ -165,27 +151,18 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
     signed_by: str
     signed_at: datetime
     client: str = ""
-
-    amends: ClassVar[frozenset[str]] = frozenset({"Task"})
+    recommended_at: datetime | None = None
+    sign_by: datetime | None = None
+    """Of the recommendation, where there was one."""
 
     def write(self, patient: str) -> list[Resource]:
         output = [{"type": fhir.concept(codes.INPUT, "level"), "valueCodeableConcept": self._level()}]
         if self.reason is not None:
             reason = fhir.concept(codes.REASON, self.reason)
             output.append({"type": fhir.concept(codes.INPUT, "reason"), "valueCodeableConcept": reason})
+        task = _sign_task(self.task_id, self.recommendation_id, "completed", patient, self.recommended_at, self.sign_by)
         return [
-            {
-                "resourceType": "Task",
-                "id": self.task_id,
-                "status": "completed",
-                "intent": "order",
-                "code": fhir.concept(codes.TASK, "sign-placement"),
-                "focus": fhir.reference("ServiceRequest", self.recommendation_id),
-                "for": fhir.reference("Patient", patient),
-                "lastModified": self.signed_at,
-                "owner": fhir.staff(self.signed_by),
-                "output": output,
-            },
+            task | {"lastModified": self.signed_at, "owner": fhir.staff(self.signed_by), "output": output},
             _done_by(self.task_id, self.signed_at, self.signed_by, self.client),
         ]
 
@@ -271,6 +248,29 @@ class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
     def write(self, patient: str) -> list[Resource]:
         task = self.review.task("completed", patient, self.completed_at) | {"owner": fhir.staff(self.by)}
         return [task, _done_by(self.review.id, self.completed_at, self.by, self.client)]
+
+
+def _sign_task(
+    task_id: str,
+    recommendation_id: str,
+    status: str,
+    patient: str,
+    recommended_at: datetime | None,
+    sign_by: datetime | None,
+) -> Resource:
+    return fhir.without_nothing(
+        {
+            "resourceType": "Task",
+            "id": task_id,
+            "status": status,
+            "intent": "order",
+            "code": fhir.concept(codes.TASK, "sign-placement"),
+            "focus": fhir.reference("ServiceRequest", recommendation_id),
+            "for": fhir.reference("Patient", patient),
+            "authoredOn": recommended_at,
+            "restriction": {"period": {"end": sign_by}} if sign_by else None,
+        }
+    )
 
 
 def _done_by(task_id: str, at: datetime, by: str, client: str) -> Resource:

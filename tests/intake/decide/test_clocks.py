@@ -109,7 +109,7 @@ def test_a_newer_assessment_withdraws_the_recommendation_and_its_task_cannot_be_
     story.and_then(assessment({"substance-use-risk": "3.1"}, at=TUESDAY))
     assert story.names() == ["RecommendationWithdrawn", "LevelOfCareRecommended"]
     withdrawn = only(story.emitted, w.RecommendationWithdrawn)[0]
-    assert (withdrawn.task_id, withdrawn.reason) == (old.task_id, "newer-assessment")
+    assert (withdrawn.recommendation.task_id, withdrawn.reason) == (old.task_id, "newer-assessment")
     assert story.refusal(old).code == "conflict"
 
 

@@ -16,9 +16,10 @@ POSITIVE = escalated("a positive", "unexpected-positive", MONDAY + timedelta(day
 
 def test_a_referral_with_its_assessment_is_recommended_with_every_rule() -> None:
     story = given(assessment(IOP_NEEDS, "safe-housing"), referral())
-    received, recommended = story.emitted
+    received, made = story.emitted
     assert isinstance(received, w.ReferralReceived)
-    assert isinstance(recommended, w.LevelOfCareRecommended)
+    assert isinstance(made, w.LevelOfCareRecommended)
+    recommended = made.recommendation
     assert (recommended.level, recommended.rules, recommended.track) == ("2.1", ("R14",), "general")
     assert recommended.referral_id == REFERRAL
     assert recommended.sign_by == MONDAY + timedelta(hours=24)
@@ -65,7 +66,8 @@ def test_the_same_referral_again_says_nothing_new() -> None:
 def test_a_newer_need_leads_to_another_recommendation_with_a_task_of_its_own() -> None:
     before = given(assessment(IOP_NEEDS), referral())
     after = before.at(TUESDAY).and_then(w.RecordAssessment(needs=stated({"substance-use-risk": "2.5"}, TUESDAY)))
-    first, second = (each for each in after.all_emitted if isinstance(each, w.LevelOfCareRecommended))
+    made = (each for each in after.all_emitted if isinstance(each, w.LevelOfCareRecommended))
+    first, second = (each.recommendation for each in made)
     assert (first.level, second.level) == ("2.1", "2.5")
     assert first.task_id != second.task_id
     assert after.names() == ["RecommendationWithdrawn", "LevelOfCareRecommended"]
@@ -93,9 +95,9 @@ def test_pregnancy_with_active_use_asks_for_a_review_once() -> None:
 def test_what_has_grown_old_asks_to_be_confirmed_and_once_confirmed_no_more() -> None:
     old = assessment({}, "daily-support-needed", at=MONDAY - timedelta(days=8))
     story = given(old, assessment(IOP_NEEDS, "safe-housing"), referral())
-    recommended, asked = story.emitted[-2:]
-    assert isinstance(recommended, w.LevelOfCareRecommended) and isinstance(asked, w.PlacementReviewRequested)
-    assert (recommended.level, recommended.conditions) == ("2.5", ("confirm-older-answers",))
+    made, asked = story.emitted[-2:]
+    assert isinstance(made, w.LevelOfCareRecommended) and isinstance(asked, w.PlacementReviewRequested)
+    assert (made.recommendation.level, made.recommendation.conditions) == ("2.5", ("confirm-older-answers",))
     assert (asked.review.reason, asked.review.confirm) == ("older-answers", ("daily-support-needed",))
     story.and_then(assessment({}, "daily-support-needed"))
     assert story.names() == ["RecommendationWithdrawn", "LevelOfCareRecommended", "PlacementReviewWithdrawn"]
