@@ -13,7 +13,8 @@ from services.aftercare.messages import (
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
-from shared.edge.fhir.elements import code_in, logical
+from shared.edge.fhir.elements import code_in, codes_in, logical
+from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.search import PARAMETERS
 from shared.edge.staff import person
@@ -42,7 +43,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
 
 def _command(entry: BundleEntry, context: Context) -> Command:
     if entry.type == "ServiceRequest":
-        return _asked(entry)
+        return _asked(entry, context)
     before = context.stored["Task", str(entry.id)].body
     match code_in(before.get("code"), codes.TASK):
         case "follow-up":
@@ -53,7 +54,7 @@ def _command(entry: BundleEntry, context: Context) -> Command:
             return escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation)
 
 
-def _asked(entry: BundleEntry) -> AskReferral:
+def _asked(entry: BundleEntry, context: Context) -> AskReferral:
     """A partner is named by its identifier in the hub's partner system; display text never counts."""
     request, place = entry.resource, entry.place
     if request["status"] not in ("active", "draft"):
@@ -66,7 +67,20 @@ def _asked(entry: BundleEntry) -> AskReferral:
     kind = code_in(request.get("code"), codes.TASK)
     if kind is None:
         raise refuse(422, "required", f"{place}.code", f"The kind of referral is required, as a code of {codes.TASK}.")
-    return AskReferral(referral_id=str(entry.id), partner=named[0], kind=kind)
+    send_again_reason = _send_again_reason(request, place)
+    by = person(entry, context, "requester") if send_again_reason else ""
+    return AskReferral(
+        referral_id=str(entry.id), partner=named[0], kind=kind, asked_by=by, send_again_reason=send_again_reason
+    )
+
+
+def _send_again_reason(request: Json, place: str) -> str:
+    """Why a person has another referral sent soon; empty where no reason of ours is given."""
+    found = {each for concept in request.get("reasonCode", ()) for each in codes_in(concept, codes.REASON)}
+    if found - codes.SEND_AGAIN_REASONS or len(found) > 1:
+        listed = ", ".join(sorted(codes.SEND_AGAIN_REASONS))
+        raise refuse(422, "code-invalid", f"{place}.reasonCode", f"Must be one of {listed} ({codes.REASON}).")
+    return next(iter(found), "")
 
 
 def _withdrawn(entry: BundleEntry, context: Context) -> WithdrawReferral:

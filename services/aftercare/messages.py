@@ -84,11 +84,15 @@ Reach = Literal["reached", "not-reached"]
 
 
 class AskReferral(Command, frozen=True, kw_only=True, tag=True):
-    """A case manager asks for a referral to a partner, named by its identifier. The gate decides when it is sent."""
+    """A case manager asks for a referral to a partner, named by its identifier. The gate decides when it is sent.
+
+    `send_again_reason`: why it is sent although the partner may have one already (SEND_AGAIN_REASONS)."""
 
     referral_id: str
     partner: str
     kind: str
+    asked_by: str = ""
+    send_again_reason: str = ""
 
 
 class WithdrawReferral(Command, frozen=True, kw_only=True, tag=True):

@@ -1,11 +1,12 @@
 """What aftercare's next decision needs of one patient. Pure; compact text."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 import msgspec
 
+from services.aftercare.choices import Choice, with_consent
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
@@ -30,111 +31,29 @@ from services.aftercare.messages import (
     ReferralWithdrawn,
     ReferralWithheld,
 )
+from services.aftercare.record import (
+    AREA_CHARACTERS_MOST,
+    FLAGS_MOST,
+    LANGUAGE_CHARACTERS_MOST,
+    SENT_MOST,
+    Ahead,
+    Discharged,
+    FollowUp,
+    InCare,
+    OnHold,
+    OnItsWay,
+    Plan,
+    Referral,
+    Sent,
+)
+from services.aftercare.upcast import UPCAST as UPCAST
 from shared.events.aftercare import BY_A_PERSON, ReferralEvent
-from shared.events.envelope import Command, Event, name_id
+from shared.events.envelope import Command, Event
 from shared.events.internal import DisclosureOutcome
 from shared.rules import escalation
-from shared.rules.consent import LACKS
 from shared.rules.escalation import Open
 
-VERSION = 4
-SENT_MOST = 12
-"""Of the referrals sent lately: at most one open to each of a program's partners (PARTNERS_MOST)."""
-FLAGS_MOST = 12
-AREA_CHARACTERS_MOST = 60
-LANGUAGE_CHARACTERS_MOST = 16
-
-
-class InCare(msgspec.Struct, frozen=True, array_like=True, tag="in-care"):
-    """An open episode, with what its meeting lists are chosen by."""
-
-    episode_id: str
-    track: str
-    flags: tuple[str, ...] = ()
-
-
-class Discharged(msgspec.Struct, frozen=True, array_like=True, tag="discharged"):
-    episode_id: str
-    disposition: str
-    discharged_at: datetime | None = None
-
-    @property
-    def deceased(self) -> bool:
-        return self.disposition == "deceased"
-
-
-class Ahead(msgspec.Struct, frozen=True, array_like=True):
-    """A contact of the plan that is not due yet; `number` counts from 1."""
-
-    number: int
-    due_at: datetime
-
-
-class FollowUp(msgspec.Struct, frozen=True, array_like=True):
-    """A contact that fell due and waits for a person."""
-
-    number: int
-    due_at: datetime
-    act_by: datetime
-
-
-class Plan(msgspec.Struct, frozen=True, array_like=True):
-    """A plan with a contact left. `made` are the due dates of those a person has completed."""
-
-    plan_id: str
-    ahead: tuple[Ahead, ...] = ()
-    fallen_due: tuple[FollowUp, ...] = ()
-    made: tuple[datetime, ...] = ()
-    episode_id: str = ""
-    planned_at: datetime | None = None
-
-    @property
-    def left(self) -> tuple[datetime, ...]:
-        return (*(each.due_at for each in self.fallen_due), *(each.due_at for each in self.ahead))
-
-    def follow_up_id(self, number: int) -> str:
-        return name_id(self.plan_id, f"follow-up:{number}")
-
-
-class Referral(msgspec.Struct, frozen=True, array_like=True):
-    """A referral that is not settled: `OnItsWay` or `OnHold`. A settled one leaves the state."""
-
-    referral_id: str
-    partner: str
-    kind: str
-    purpose: str
-    attempt: int
-    asked_at: datetime
-
-
-class Sent(msgspec.Struct, frozen=True, array_like=True):
-    """A partner has it, or may have it: nothing is sent there again of itself for a while."""
-
-    partner: str
-    at: datetime
-
-
-class OnItsWay(Referral, frozen=True, array_like=True):
-    """The partner's lane has it. One that was taken back stays until the lane says whether that was in time;
-    `contact_came`: the patient's contact data came anew meanwhile."""
-
-    taken_back: str = ""
-    contact_came: bool = False
-    may_have_been_received: bool = False
-
-
-class OnHold(Referral, frozen=True, array_like=True):
-    """Withheld for a reason; `until` is the moment at which a consent begins to permit it, where that is known. At
-    `ends_at` the hub stops waiting."""
-
-    reason: str
-    until: datetime | None = None
-    ends_at: datetime | None = None
-    may_have_been_received: bool = False
-
-    @property
-    def waits_for_contact(self) -> bool:
-        return self.reason.startswith(LACKS)
+VERSION = 5
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -154,32 +73,13 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     tried: tuple[str, ...] = ()
     """The partners that were candidates since the last discharge."""
     sent: tuple[Sent, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    """Whom the patient's consents name, the first choice first."""
 
     @property
     def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
         """The open ones: not those that were taken back."""
         return (*(each for each in self.on_its_way if not each.taken_back), *self.on_hold)
-
-
-def _two_kinds_of_referral(stored: Any) -> Any:
-    """Until version 2 both had a reason, an `until` and `contact_came` behind their first six members."""
-    *before, on_its_way, on_hold, version, escalations = stored
-    sent = [[*each[:6], each[6], each[8]] for each in map(_whole, on_its_way)]
-    return [*before, sent, [_whole(each)[:8] for each in on_hold], version, escalations]
-
-
-def _whole(referral: list[Any]) -> list[Any]:
-    """Version 1 had the first six members only."""
-    return [*referral, *["", None, False][len(referral) - 6 :]]
-
-
-UPCAST: dict[int, Callable[[Any], Any]] = {
-    1: lambda stored: stored,
-    2: _two_kinds_of_referral,
-    3: lambda stored: stored,
-}
-"""Versions 2 and 4 only add, at the ends: why a referral is on hold and until when, more of the plan; then who took an
-open escalation on, whether the patient is reported dead, which partners were tried, and what was sent lately."""
 
 
 def begins(state: State, event: EpisodeAdmitted) -> bool:
@@ -216,7 +116,10 @@ def evolve(state: State, event: Event | Command) -> State:
             return _with(state, identified=True)
         case ContactKnown():
             return _contact_known(state, event)
-        case ConsentGiven() | ConsentDenied() | ConsentRevoked():
+        case ConsentGiven():
+            choices = with_consent(state.choices, event)
+            return _with(state, consent_version=state.consent_version + 1, choices=choices)
+        case ConsentDenied() | ConsentRevoked():
             return _with(state, consent_version=state.consent_version + 1)
         case EpisodeAdmitted() if begins(state, event):
             return _with(state, episode=InCare(event.episode_id, event.track, event.flags[:FLAGS_MOST]))
@@ -275,16 +178,23 @@ def _planned(event: AftercarePlanned) -> Plan:
 
 
 def _after_referral(state: State, event: ReferralEvent) -> State:
-    current = (event.referral_id, event.partner, event.kind, event.purpose, event.attempt, event.asked_at)
+    current = (
+        event.referral_id,
+        event.partner,
+        event.kind,
+        event.purpose,
+        event.attempt,
+        event.asked_at,
+        event.asked_by,
+        event.send_again_reason,
+    )
     on_its_way, on_hold = _others(state.on_its_way, event), _others(state.on_hold, event)
-    received, sent, tried = _may_have_it(state, event), state.sent, state.tried
+    received, tried = _may_have_it(state, event), state.tried
     match event:
         case ReferralPrepared():
             on_its_way = (*on_its_way, OnItsWay(*current, may_have_been_received=received))
             tried = tuple(dict.fromkeys((*tried, event.partner)))
-        case ReferralSent():
-            sent = (*(each for each in sent if each.partner != event.partner), Sent(event.partner, event.at))
-        case ReferralRefused():
+        case ReferralSent() | ReferralRefused():
             pass
         case ReferralWithdrawn(reason=reason) if event.referral_id in {each.referral_id for each in state.on_its_way}:
             on_its_way = (*on_its_way, OnItsWay(*current, taken_back=reason, may_have_been_received=received))
@@ -292,7 +202,17 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
             pass
         case ReferralWithheld(reason=reason, until=until, hold_ends_at=ends_at):
             on_hold = (*on_hold, OnHold(*current, reason, until, ends_at, received))
-    return _with(state, on_its_way=on_its_way, on_hold=on_hold, sent=sent[-SENT_MOST:], tried=tried)
+    return _with(state, on_its_way=on_its_way, on_hold=on_hold, sent=_sent(state, event), tried=tried)
+
+
+def _sent(state: State, event: ReferralEvent) -> tuple[Sent, ...]:
+    """Whatever the partner's socket may have seen counts, whether it was answered yes, no or never."""
+    was_on_hold = any(each.referral_id == event.referral_id for each in state.on_hold)
+    if was_on_hold or not event.partner_may_have_it:
+        return state.sent
+    others = (each for each in state.sent if each.partner != event.partner)
+    kind = event.kind if isinstance(event, ReferralSent) else ""
+    return (*others, Sent(event.partner, event.at, kind))[-SENT_MOST:]
 
 
 def _may_have_it(state: State, event: ReferralEvent) -> bool:

@@ -1,4 +1,5 @@
-"""The person behind a Task: `Task.owner` names a member of the program's staff. A client is no clinician."""
+"""The person behind a Task or an order: `Task.owner`, or a requester, names a member of the program's staff. A client
+is no clinician."""
 
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
@@ -9,10 +10,11 @@ from shared.events.codes import ROLE, STAFF
 from shared.rules import staff
 
 
-def person(entry: BundleEntry, context: Context) -> str:
-    """The id of the member of staff who did this. Raises HttpRefusal 422: nobody is named, or nobody we know."""
-    place, owner = f"{entry.place}.owner", entry.resource.get("owner")
-    name = _name(owner or {}, context.caller.client.base_url)
+def person(entry: BundleEntry, context: Context, element: str = "owner") -> str:
+    """The id of the member of staff whom this element names. Raises HttpRefusal 422: nobody is named, or nobody we
+    know."""
+    place, named = f"{entry.place}.{element}", entry.resource.get(element)
+    name = _name(named or {}, context.caller.client.base_url)
     if not name:
         raise refuse(
             422, "required", place, f"Must name who did this: a member of staff ({STAFF}) or their Practitioner."
@@ -23,13 +25,13 @@ def person(entry: BundleEntry, context: Context) -> str:
     return found
 
 
-def _name(owner: Json, base_url: str) -> str:
+def _name(named: Json, base_url: str) -> str:
     """Whom the reference names, as the list of staff writes it; empty for a role, or for nobody."""
-    base, found, identity = literal(owner).rpartition("Practitioner/")
+    base, found, identity = literal(named).rpartition("Practitioner/")
     if found:
         return f"{base.rstrip('/') or base_url}|Practitioner/{identity}"
-    named = owner.get("identifier", {})
-    system, value = named.get("system", ""), named.get("value", "")
+    identifier = named.get("identifier", {})
+    system, value = identifier.get("system", ""), identifier.get("value", "")
     if system == ROLE or not value:
         return ""
     return str(value) if system == STAFF else f"{system}|{value}"

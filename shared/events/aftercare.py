@@ -9,6 +9,7 @@ from shared.events.envelope import Event, Resource, name_id
 
 THE_PATIENTS_NO = frozenset({"consent-revoked", "consent-denied"})
 """Reasons for which nobody is asked to obtain a consent."""
+ANOTHER_IS_ASKED, MAY_HAVE_BEEN_RECEIVED, GAVE_UP = "another-is-asked", "may-have-been-received", "gave-up"
 BY_A_PERSON = frozenset({"reached", "not-reached"})
 """Outcomes of a contact that was made; any other ends it unmade."""
 
@@ -125,6 +126,9 @@ class ReferralEvent(Event, frozen=True, kw_only=True):
     attempt: int
     asked_at: datetime
     at: datetime
+    asked_by: str = ""
+    send_again_reason: str = ""
+    """Why a person has it sent although the partner may have one already: one of SEND_AGAIN_REASONS."""
     status: ClassVar[str]
     request_status: ClassVar[str] = "active"
     business_status: ClassVar[str]
@@ -148,8 +152,17 @@ class ReferralEvent(Event, frozen=True, kw_only=True):
             "input": [{"type": fhir.concept(codes.INPUT, "attempt"), "valueInteger": self.attempt}],
         }
 
+    @property
+    def partner_may_have_it(self) -> bool:
+        """Whether a byte of it may have reached the partner."""
+        return False
+
     def _request(self, patient: str) -> fhir.Element:
-        return {
+        reasons = [fhir.concept(codes.PURPOSE, self.purpose)]
+        if self.send_again_reason:
+            reasons.append(fhir.concept(codes.REASON, self.send_again_reason))
+        asked_by = {"requester": fhir.logical(codes.STAFF, self.asked_by)} if self.asked_by else {}
+        return asked_by | {
             "resourceType": "ServiceRequest",
             "id": self.referral_id,
             "status": self.request_status,
@@ -158,7 +171,7 @@ class ReferralEvent(Event, frozen=True, kw_only=True):
             "subject": fhir.reference("Patient", patient),
             "authoredOn": self.asked_at,
             "performer": [fhir.logical(codes.PARTNER, self.partner)],
-            "reasonCode": [fhir.concept(codes.PURPOSE, self.purpose)],
+            "reasonCode": reasons,
         }
 
 
@@ -176,6 +189,10 @@ class ReferralSent(ReferralEvent, frozen=True, kw_only=True):
     business_status: ClassVar[str] = "sent"
     consent_id: str | None
 
+    @property
+    def partner_may_have_it(self) -> bool:
+        return True
+
     def write(self, patient: str) -> list[Resource]:
         task = self._task(patient)
         if self.consent_id is not None:
@@ -189,10 +206,11 @@ class ReferralSent(ReferralEvent, frozen=True, kw_only=True):
 
 
 class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
-    """On hold: no living consent permits it, or the Patient lacks what the partner requires.
+    """On hold: no living consent permits it, the Patient lacks what the partner requires, another of its kind is asked
+    first, or the partner may have it already.
 
-    The case manager has the Task, unless the patient has said no. At `until` a consent begins that will permit it: the
-    hub tries again then. An earlier send, permitted then and not answered, may have been received.
+    The case manager has the Task, unless the patient has said no. At `until` the hub tries again: a consent begins, or
+    an earlier send that may have been received lies far enough behind.
     """
 
     status: ClassVar[str] = "on-hold"
@@ -204,11 +222,15 @@ class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
     hold_ends_at: datetime | None = None
     """When the hub stops waiting for a consent, or for what the Patient lacks."""
 
+    @property
+    def partner_may_have_it(self) -> bool:
+        return self.may_have_been_received
+
     def write(self, patient: str) -> list[Resource]:
         task = self._task(patient) | {
             "statusReason": fhir.concept(codes.DISCLOSURE, self.reason),
         }
-        if self.reason not in THE_PATIENTS_NO:
+        if self.reason not in (*THE_PATIENTS_NO, ANOTHER_IS_ASKED):
             task["requester"] = fhir.logical(codes.ROLE, "case-manager")
         if self.may_have_been_received:
             task["statusReason"]["text"] = "May have been received."
@@ -224,6 +246,11 @@ class ReferralRefused(ReferralWithheld, frozen=True, kw_only=True):
     status: ClassVar[str] = "failed"
     request_status: ClassVar[str] = "revoked"
     business_status: ClassVar[str] = "refused"
+
+    @property
+    def partner_may_have_it(self) -> bool:
+        """A partner that said no has read it."""
+        return self.may_have_been_received or self.reason != GAVE_UP
 
 
 class ReferralWithdrawn(ReferralWithheld, frozen=True, kw_only=True):

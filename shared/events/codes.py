@@ -89,6 +89,8 @@ SIGNING_REASONS = frozenset(
     }
 )
 """Why a level is signed that differs from the recommended one, or that an evaluation or a finding speaks against."""
+SEND_AGAIN_REASONS = frozenset({"details-changed", "not-received", "partner-asks", "patient-asks"})
+"""Why a person has a partner sent another referral soon (REASON, in `ServiceRequest.reasonCode`)."""
 
 LABELS: tuple[dict[str, str], ...] = (
     {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"},

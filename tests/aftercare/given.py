@@ -5,6 +5,7 @@ from typing import Any
 
 from services.aftercare.meetings import Meeting
 from services.aftercare.messages import (
+    AskReferral,
     ConsentRevoked,
     DisclosureGaveUp,
     DisclosureMade,
@@ -15,8 +16,8 @@ from services.aftercare.messages import (
     PatientIdentified,
     ReferralPrepared,
 )
+from services.aftercare.record import Referral
 from services.aftercare.settings import Settings
-from services.aftercare.state import Referral
 from shared.rules.escalation import Times
 from shared.rules.staff import Member
 from tests.shared.rules.partners import ALUMNI, CLINIC, FELLOWSHIP, HOUSE, consent_to
@@ -63,6 +64,13 @@ SETTINGS = Settings(
 IDENTIFIED = PatientIdentified(digests=(), sealed=(), identified_at=ADMITTED)
 CONSENT = consent_to(ALUMNI, NEXT_DAY)
 REVOKED = ConsentRevoked(consent_id="consent", revoked_at=NEXT_DAY)
+AGAIN = AskReferral(
+    referral_id="6f0f4f63-54f8-4d3d-8a1c-3a9e0d5b7c12",
+    partner="riverbend-alumni",
+    kind="alumni",
+    asked_by="case-manager-1",
+    send_again_reason="not-received",
+)
 
 
 def admitted(episode_id: str = EPISODE, track: str = "alcohol", flags: tuple[str, ...] = ()) -> EpisodeAdmitted:

@@ -49,6 +49,11 @@ PERSON = {
 }
 
 
+AGAIN = {
+    "reasonCode": [fhir.concept(codes.REASON, "not-received")],
+    "requester": fhir.logical(codes.STAFF, "case-manager-1"),
+}
+"""Of a ServiceRequest: a person wishes another one sent soon."""
 WAIT_SECONDS = 20.0
 
 

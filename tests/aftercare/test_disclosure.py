@@ -13,6 +13,7 @@ from shared.edge.outcome import HttpRefusal
 from shared.events import codes, fhir
 from tests.aftercare.running import (
     ADMITTED,
+    AGAIN,
     DISCHARGED,
     MRN,
     PARTNERS,
@@ -42,7 +43,9 @@ async def test_on_hold_without_a_consent_sent_when_it_comes_withheld_after_it_is
     assert "birthDate" not in patient and MRN.value not in json.dumps(sent)
 
     await aftercare.learn(ConsentRevoked(consent_id=consent_id, revoked_at=DISCHARGED))
-    await aftercare.post(asking(aftercare, "riverbend-alumni", "alumni"))
+    with pytest.raises(HttpRefusal, match=r"duplicate at ServiceRequest.reasonCode"):
+        await aftercare.post(asking(aftercare, "riverbend-alumni", "alumni"))
+    await aftercare.post(asking(aftercare, "riverbend-alumni", "alumni") | AGAIN)
     await aftercare.until_tasks(
         ("riverbend-alumni", "requested"), ("riverbend-alumni", "on-hold"), ("riverbend-outpatient", "on-hold")
     )

@@ -11,7 +11,6 @@ from services.aftercare.meetings import Meeting, parse
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
-    AskReferral,
     FollowUpCompleted,
     FollowUpFellDue,
     MeetingListPrepared,
@@ -24,6 +23,7 @@ from services.aftercare.messages import (
 from shared.edge.fhir import parse as read
 from shared.edge.fhir import validate
 from tests.aftercare.given import (
+    AGAIN,
     CONSENT,
     DISCHARGED,
     IDENTIFIED,
@@ -67,8 +67,8 @@ def test_everything_aftercare_says_is_valid_fhir() -> None:
     emitted += patient.then(withheld(alumni)) + patient.then(gave_up(clinic))
     (again,) = only(patient.then(CONSENT), ReferralPrepared)
     emitted += patient.then(made(again)) + patient.until(DISCHARGED.replace(month=4, day=20))
-    command = AskReferral(referral_id="8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e01", partner="riverbend-alumni", kind="alumni")
-    (asked,) = only(patient.then(command), ReferralPrepared)
+    (asked,) = only(patient.then(AGAIN), ReferralPrepared)
+    emitted.append(asked)
     begins = DISCHARGED.replace(month=5, day=20)
     emitted += patient.then(withheld(asked, reason="consent-not-yet-in-force", until=begins, ledger_version=9))
     emitted += patient.then(admitted("0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"))

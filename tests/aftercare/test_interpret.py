@@ -54,6 +54,36 @@ REFERRAL = {"code": fhir.concept(codes.TASK, "referral")}
 ESCALATION = {"code": fhir.concept(codes.ESCALATION, "placement")}
 
 
+def sending_again(code: str = "not-received", **changes: Any) -> BundleEntry:
+    return asking(**{"reasonCode": [fhir.concept(codes.REASON, code)], "requester": SAM} | changes)
+
+
+def test_a_reason_to_send_again_is_read_with_the_person_who_wishes_it() -> None:
+    assert command_of(sending_again()) == AskReferral(
+        referral_id="r1",
+        partner="riverbend-alumni",
+        kind="alumni",
+        asked_by="case-manager-1",
+        send_again_reason="not-received",
+    )
+    elsewhere = {"coding": [{"system": "http://snomed.info/sct", "code": "not-received"}]}
+    assert command_of(asking(reasonCode=[elsewhere])) == command_of(asking())
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        (sending_again("because"), "ServiceRequest.reasonCode"),
+        (sending_again(requester=fhir.logical(codes.STAFF, "nobody")), "ServiceRequest.requester"),
+        (sending_again(requester=None), "ServiceRequest.requester"),
+    ],
+)
+def test_a_reason_to_send_again_that_is_none_or_nobodys_is_refused_at_its_place(entry: BundleEntry, place: str) -> None:
+    with pytest.raises(HttpRefusal) as refused:
+        command_of(entry)
+    assert (refused.value.status, refused.value.issues[0].expression) == (422, (place,))
+
+
 def test_a_service_request_asks_for_a_referral() -> None:
     assert command_of(asking()) == AskReferral(referral_id="r1", partner="riverbend-alumni", kind="alumni")
 

@@ -26,8 +26,9 @@ from services.aftercare.messages import (
     TimePassed,
     WithdrawReferral,
 )
+from services.aftercare.record import Ahead, Discharged, FollowUp, InCare, OnHold, OnItsWay, Plan, Referral
 from services.aftercare.settings import PARTNERS_MOST
-from services.aftercare.state import Ahead, Discharged, FollowUp, InCare, OnHold, OnItsWay, Plan, Referral, State
+from services.aftercare.state import State
 from shared.events.catalogue import BY_TYPE
 from shared.events.envelope import Event, name_id
 from shared.path.service import STATE_BYTES_MOST

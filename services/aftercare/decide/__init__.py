@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from services.aftercare.decide import plan, referrals
+from services.aftercare.decide import candidates, outcomes, plan, referrals
 from services.aftercare.decide.episode import admitted, died, discharged, lives
 from services.aftercare.messages import (
     AcknowledgeEscalation,
@@ -53,12 +53,12 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
             return admitted(state, event, moment)
         case EpisodeDischarged():
             return discharged(state, event, moment)
-        case ConsentGiven(recipients=recipients):
-            return referrals.try_again(state, recipients, moment)
+        case ConsentGiven():
+            return candidates.consented(state, event, moment)
         case ConsentDenied() | ConsentRevoked():
             return []  # what was sent cannot be recalled; what is asked for later the gate withholds
         case DisclosureMade() | DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
-            return referrals.came_of(state, event, moment)
+            return outcomes.came_of(state, event, moment)
         case TimePassed():
             return [
                 *plan.fallen_due(state, moment),

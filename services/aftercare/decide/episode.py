@@ -4,8 +4,9 @@ from msgspec.structs import replace
 
 from services.aftercare.decide import plan, referrals
 from services.aftercare.messages import Emits, EpisodeAdmitted, EpisodeDischarged
+from services.aftercare.record import Discharged, InCare
 from services.aftercare.settings import Settings
-from services.aftercare.state import Discharged, InCare, State, begins, ends
+from services.aftercare.state import State, begins, ends
 from shared.rules import escalation
 from shared.rules.decision import Moment
 

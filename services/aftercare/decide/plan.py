@@ -13,8 +13,9 @@ from services.aftercare.messages import (
     FollowUpFellDue,
     MeetingListPrepared,
 )
+from services.aftercare.record import Ahead, FollowUp, InCare, Plan
 from services.aftercare.settings import Settings
-from services.aftercare.state import Ahead, FollowUp, InCare, Plan, State
+from services.aftercare.state import State
 from shared.events.escalation import Signal
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused

@@ -19,7 +19,7 @@ from services.aftercare.messages import (
 )
 from shared.events.escalation import EscalationRaised, EscalationResolved
 from shared.rules.decision import Refused
-from tests.aftercare.given import DISCHARGED, discharged
+from tests.aftercare.given import DISCHARGED, discharged, withheld
 from tests.aftercare.story import in_care, on_hold_for_alumni
 from tests.story import only
 
@@ -50,9 +50,10 @@ def test_what_waits_for_a_partner_is_taken_back_and_nothing_more_is_asked_for() 
 
 def test_withdrawn_again_the_contacts_go_on_and_the_missed_ones_are_one() -> None:
     patient = in_care()
-    patient.then(discharged())
+    prepared = only(patient.then(discharged()), ReferralPrepared)
     patient.until(DISCHARGED + 3 * DAY)
     patient.then(DIED, at=DISCHARGED + 4 * DAY)
+    patient.then(*(withheld(each, reason="referral-withdrawn") for each in prepared), at=DISCHARGED + 4 * DAY)
     emitted = patient.then(LIVES, at=DISCHARGED + 20 * DAY)
     (due,) = only(emitted, FollowUpFellDue)
     assert (due.number, due.act_by) == (3, DISCHARGED + 23 * DAY)

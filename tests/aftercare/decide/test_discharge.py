@@ -85,7 +85,7 @@ def test_after_a_death_what_was_on_hold_is_taken_back() -> None:
     assert patient.then(CONSENT) == []
 
 
-@pytest.mark.parametrize("outcome", [withheld, refused, gave_up])
+@pytest.mark.parametrize("outcome", [withheld, gave_up])
 def test_what_is_taken_back_in_time_is_over_whatever_the_lane_says(
     outcome: Callable[[ReferralPrepared], Consumes],
 ) -> None:
@@ -94,6 +94,14 @@ def test_what_is_taken_back_in_time_is_over_whatever_the_lane_says(
     patient.then(discharged("deceased", SECOND_EPISODE))
     assert patient.then(outcome(alumni)) == []
     assert alumni.referral_id not in {each.referral_id for each in patient.state.on_its_way}
+
+
+def test_what_a_partner_refused_before_it_could_be_taken_back_says_that_it_was_received() -> None:
+    patient = in_care()
+    alumni, _ = only(patient.then(discharged()), ReferralPrepared)
+    patient.then(discharged("deceased", SECOND_EPISODE))
+    (withdrawn,) = only(patient.then(refused(alumni)), ReferralWithdrawn)
+    assert (withdrawn.reason, withdrawn.may_have_been_received) == ("patient-deceased", True)
 
 
 def test_what_was_sent_before_it_could_be_taken_back_is_said_to_be_sent() -> None:

@@ -28,6 +28,7 @@ from tests.aftercare.given import (
     SETTINGS,
     admitted,
     discharged,
+    withheld,
 )
 from tests.aftercare.story import Story, in_care, on_hold_for_alumni
 from tests.story import only
@@ -131,10 +132,11 @@ def test_readmission_takes_back_what_only_a_discharge_calls_for() -> None:
     ]
     assert [each.partner for each in patient.state.referrals] == ["house"]
     assert patient.then(CONSENT) == []
-    assert [each.partner for each in only(patient.then(discharged(episode_id=SECOND_EPISODE)), ReferralPrepared)] == [
-        "alumni",
-        "clinic",
-    ]
+    emitted = patient.then(discharged(episode_id=SECOND_EPISODE))
+    assert [each.partner for each in only(emitted, ReferralPrepared)] == ["alumni"]
+    (taken_back,) = [each for each in patient.state.on_its_way if each.taken_back]
+    (anew,) = only(patient.then(withheld(taken_back, reason="referral-withdrawn")), ReferralPrepared)
+    assert (anew.partner, anew.attempt) == ("clinic", 1) and anew.referral_id != taken_back.referral_id
 
 
 def test_a_first_admission_takes_no_referral_back() -> None:

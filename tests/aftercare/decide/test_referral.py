@@ -5,14 +5,13 @@ from datetime import timedelta
 import msgspec
 
 from services.aftercare.messages import (
-    AskReferral,
     ContactKnown,
     ReferralPrepared,
     ReferralRefused,
     ReferralSent,
     ReferralWithheld,
 )
-from tests.aftercare.given import CONSENT, DISCHARGED, REVOKED, discharged, gave_up, made, refused, withheld
+from tests.aftercare.given import AGAIN, CONSENT, DISCHARGED, REVOKED, discharged, gave_up, made, refused, withheld
 from tests.aftercare.story import in_care, on_hold_for_alumni
 from tests.story import names, only
 
@@ -125,8 +124,7 @@ def test_a_referral_asked_for_after_the_revocation_goes_to_the_gate_like_any_oth
     patient.then(CONSENT)
     patient.then(made(alumni))
     patient.then(REVOKED)
-    command = AskReferral(referral_id=REFERRAL, partner="riverbend-alumni", kind="alumni")
-    (asked,) = only(patient.then(command), ReferralPrepared)
+    (asked,) = only(patient.then(AGAIN), ReferralPrepared)
     assert names(patient.then(withheld(asked, ledger_version=2))) == ["ReferralWithheld"]
 
 

@@ -1,0 +1,176 @@
+"""Whose turn it is: of each kind one candidate at a time, by the patient's choice, else in the program's order.
+
+Nothing is sent twice to one partner within `sent_again_days`, by whatever way it came to be asked again: only a person
+sends again, for a coded reason. Whether a partner may be told is never decided here.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from services.aftercare import choices
+from services.aftercare.decide.referral_events import again, held, unasked
+from services.aftercare.messages import ConsentGiven, Emits, ReferralPrepared
+from services.aftercare.record import Discharged, OnHold, OnItsWay, Referral
+from services.aftercare.settings import Settings
+from services.aftercare.state import State, evolve
+from shared.events.aftercare import ANOTHER_IS_ASKED, MAY_HAVE_BEEN_RECEIVED
+from shared.rules.consent import Partner
+from shared.rules.decision import Moment
+
+REFERRED: dict[str, frozenset[str]] = {
+    "alumni": frozenset({"completed", "step-down"}),
+    "step-down": frozenset({"completed", "step-down"}),
+}
+"""Kind of referral to the dispositions at which it is prepared unasked; any other kind a case manager asks for."""
+BY_STAFF = "withdrawn-by-staff"
+"""Taken back by a person."""
+
+
+def first_of(state: State, kinds: Iterable[str], moment: Moment[Settings]) -> list[Emits]:
+    """Of each of these kinds the first candidate of all."""
+    found = [(kind, _fresh(state, kind, (), moment)) for kind in kinds]
+    return [unasked(partner, kind, moment) for kind, partner in found if partner is not None]
+
+
+def called_for_anew(state: State, ended: Referral, moment: Moment[Settings]) -> list[Emits]:
+    """What a discharge called for while an earlier referral of the kind was being taken back."""
+    if any(each.kind == ended.kind for each in state.referrals) or not _still_asks(state, ended.kind, moment):
+        return []
+    tried = [each for each in state.tried if each != ended.partner]
+    partner = _fresh(state, ended.kind, tried, moment)
+    return [] if partner is None else [unasked(partner, ended.kind, moment)]
+
+
+def next_after(state: State, referral: Referral, moment: Moment[Settings]) -> list[Emits]:
+    """After declined, no answer or withheld: who waits for their turn, else who was not asked yet."""
+    turn = next_waiting(state, referral, moment)
+    if _is_busy(state, referral) or not _is_called_for(state, referral.kind):
+        return turn
+    if any(isinstance(each, ReferralPrepared) for each in turn):
+        return turn
+    partner = _fresh(state, referral.kind, (*state.tried, referral.partner), moment)
+    return turn if partner is None else [*turn, unasked(partner, referral.kind, moment)]
+
+
+def next_waiting(state: State, referral: Referral, moment: Moment[Settings]) -> list[Emits]:
+    """After one that a person took back, or of a kind that several may have: who waits for their turn, nobody else."""
+    if _is_busy(state, referral):
+        return []
+    waiting = [
+        each
+        for each in state.on_hold
+        if each.kind == referral.kind and each.reason == ANOTHER_IS_ASKED and each.referral_id != referral.referral_id
+    ]
+    return go_again(state, waiting, moment, but=referral)
+
+
+def consented(before: State, consent: ConsentGiven, moment: Moment[Settings]) -> list[Emits]:
+    """Of each kind the first that this consent names goes to the gate, which alone decides: one on hold, else one that
+    nobody was asked for yet."""
+    state = evolve(before, consent)
+    named = [each for each in moment.settings.partners if each.identifier in consent.recipients]
+    names = {each.name for each in named}
+    emitted = go_again(state, [each for each in state.on_hold if each.partner in names], moment)
+    busy = {each.kind for each in (*_sending(state), *emitted) if isinstance(each, OnItsWay | ReferralPrepared)}
+    for kind in REFERRED:
+        chosen = [each for each in named if each.purpose in consent.purposes]
+        partner = _fresh(state, kind, state.tried, moment, chosen)
+        if partner is not None and kind not in busy and _still_asks(state, kind, moment):
+            emitted.append(unasked(partner, kind, moment))
+    return emitted
+
+
+def go_again(
+    state: State, able: Sequence[OnHold], moment: Moment[Settings], but: Referral | None = None
+) -> list[Emits]:
+    """Something came that may permit these: of each kind the first goes to the gate, the others wait for their turn.
+    One that was sent lately waits until that lies far enough behind."""
+    busy = {each.kind for each in _sending(state) if but is None or each.referral_id != but.referral_id}
+    known = {each.name for each in moment.settings.partners}
+    emitted: list[Emits] = []
+    for each in sorted(able, key=lambda one: _place(state, one.partner, moment)):
+        sent_until = has_it_until(state, each.partner, moment, each.asked_at if each.send_again_reason else None)
+        if each.partner not in known:
+            emitted += _held_anew(each, each.reason, None, moment)
+        elif sent_until is not None:
+            emitted += _held_anew(each, MAY_HAVE_BEEN_RECEIVED, sent_until, moment)
+        elif each.kind in busy:
+            emitted += _held_anew(each, ANOTHER_IS_ASKED, None, moment)
+        else:
+            busy.add(each.kind)
+            emitted.append(again(each, moment))
+    return emitted
+
+
+def has_it_until(
+    state: State, partner: str, moment: Moment[Settings], since: datetime | None = None
+) -> datetime | None:
+    """Until when nothing more is sent to a partner that has a referral of this patient, or may have one. A person who
+    wishes it sent again means what was sent before: only what was sent `since` counts then."""
+    days = timedelta(days=moment.settings.sent_again_days)
+    sent = (each.at for each in state.sent if each.partner == partner and (since is None or each.at > since))
+    return next((at + days for at in sent if at + days > moment.now), None)
+
+
+def is_being_taken_back(state: State, partner: str) -> bool:
+    """Whether one that was taken back may still reach the partner: its lane has not answered yet."""
+    return any(each.taken_back and each.partner == partner for each in state.on_its_way)
+
+
+def _held_anew(referral: OnHold, reason: str, until: datetime | None, moment: Moment[Settings]) -> list[Emits]:
+    """For another reason, or until another day, than before; how long it is waited for stays."""
+    if (referral.reason, referral.until) == (reason, until):
+        return []
+    return [held(referral, reason, until, referral.ends_at, moment.now)]
+
+
+def _fresh(
+    state: State,
+    kind: str,
+    tried: Sequence[str],
+    moment: Moment[Settings],
+    among: Sequence[Partner] | None = None,
+) -> Partner | None:
+    """The next partner that takes this kind, of all the program's or of these. One that has an open referral, was tried
+    since the discharge, or has or may have one of late is none."""
+    taken = {*tried, *(each.partner for each in (*state.on_its_way, *state.on_hold))}
+    able = [
+        each
+        for each in (moment.settings.partners if among is None else among)
+        if kind in each.serves
+        and each.kind != "mutual-help-group"
+        and each.name not in taken
+        and has_it_until(state, each.name, moment) is None
+    ]
+    return min(able, key=lambda each: _place(state, each.name, moment), default=None)
+
+
+def _place(state: State, partner: str, moment: Moment[Settings]) -> tuple[int, int]:
+    """The patient's order, then the program's, that of partners.toml; behind them a partner it has no more."""
+    known = moment.settings.partners
+    at = next((at for at, each in enumerate(known) if each.name == partner), None)
+    if at is None:
+        return (len(state.choices), len(known))
+    return (choices.rank(state.choices, known[at]), at)
+
+
+def _is_called_for(state: State, kind: str) -> bool:
+    ended = state.episode
+    return isinstance(ended, Discharged) and ended.disposition in REFERRED.get(kind, ()) and not state.died
+
+
+def _still_asks(state: State, kind: str, moment: Moment[Settings]) -> bool:
+    """Whether this discharge calls for the kind, is not longer ago than a referral is waited for, and nobody has it."""
+    ended = state.episode
+    if not _is_called_for(state, kind) or not isinstance(ended, Discharged) or ended.discharged_at is None:
+        return False
+    has_it = any(each.kind == kind and each.at >= ended.discharged_at for each in state.sent)
+    return not has_it and moment.now < ended.discharged_at + timedelta(days=moment.settings.hold_days)
+
+
+def _is_busy(state: State, ended: Referral) -> bool:
+    return any(each.kind == ended.kind and each.referral_id != ended.referral_id for each in _sending(state))
+
+
+def _sending(state: State) -> list[OnItsWay]:
+    return [each for each in state.on_its_way if not each.taken_back]

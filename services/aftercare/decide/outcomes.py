@@ -1,0 +1,97 @@
+"""What came of a disclosure, as its lane reports it: the referral is sent, on hold or refused, and who is next."""
+
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from services.aftercare.decide.candidates import BY_STAFF, REFERRED, called_for_anew, next_after, next_waiting
+from services.aftercare.decide.referral_events import again, held, of, refused, withdrawn
+from services.aftercare.messages import (
+    DisclosureGaveUp,
+    DisclosureMade,
+    DisclosureRefused,
+    DisclosureWithheld,
+    Emits,
+    ReferralSent,
+)
+from services.aftercare.record import OnItsWay, Referral
+from services.aftercare.settings import Settings
+from services.aftercare.state import State, evolve, is_about
+from shared.events.aftercare import GAVE_UP, MAY_HAVE_BEEN_RECEIVED
+from shared.rules.consent import LACKS
+from shared.rules.decision import Moment
+
+DisclosureEnd = DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
+
+
+def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> list[Emits]:
+    """What the disclosure's outcome makes of the referral. The outcome of an earlier attempt makes nothing of it.
+
+    A referral taken back meanwhile has its `ReferralWithdrawn`; where that came too late, it was sent after all.
+    """
+    referral = next((each for each in state.on_its_way if is_about(event, each)), None)
+    if referral is None:
+        return []
+    if referral.taken_back and not isinstance(event, DisclosureMade):
+        return _taken_back(state, referral, event, moment)
+    match event:
+        case DisclosureMade(consent_id=consent_id):
+            sent = ReferralSent(**of(referral, moment.now), consent_id=consent_id)
+            return [sent, *_after_sent(state, referral, moment)]
+        case DisclosureWithheld():
+            return _withheld(state, referral, event, moment)
+        case DisclosureRefused(reason=reason):
+            return [refused(referral, reason, moment), *next_after(state, referral, moment)]
+        case DisclosureGaveUp(may_have_been_received=received):
+            return [refused(referral, GAVE_UP, moment, received), *next_after(state, referral, moment)]
+        case _:
+            assert_never(event)
+
+
+def _taken_back(
+    state: State,
+    referral: OnItsWay,
+    event: DisclosureWithheld | DisclosureRefused | DisclosureGaveUp,
+    moment: Moment[Settings],
+) -> list[Emits]:
+    """It was taken back in time, unless the partner has read it or may have. Another discharge may call for it anew."""
+    if isinstance(event, DisclosureRefused) or event.may_have_been_received:
+        return [withdrawn(referral, referral.taken_back, moment, received=True)]
+    if referral.taken_back == BY_STAFF:
+        return []
+    return called_for_anew(evolve(state, event), referral, moment)
+
+
+def _after_sent(state: State, referral: Referral, moment: Moment[Settings]) -> list[Emits]:
+    """One has it: nobody waits for another of the kinds that the discharge called for. Of any other kind a person asked
+    for each."""
+    if referral.kind not in REFERRED:
+        return next_waiting(state, referral, moment)
+    others = [each for each in state.on_hold if each.kind == referral.kind]
+    return [withdrawn(each, "another-has-it", moment) for each in others if each.referral_id != referral.referral_id]
+
+
+def _withheld(state: State, referral: OnItsWay, event: DisclosureWithheld, moment: Moment[Settings]) -> list[Emits]:
+    """A consent that the gate had not read yet may permit it: ask again, or it is on hold for ever."""
+    known = replace(referral, may_have_been_received=event.may_have_been_received or referral.may_have_been_received)
+    is_lacking = event.reason.startswith(LACKS)
+    if state.consent_version > event.ledger_version or (is_lacking and referral.contact_came):
+        return _at_once(state, known, event.may_have_been_received, moment)
+    on_hold = held(known, event.reason, event.until, _hold_ends_at(event.until, moment), moment.now)
+    waits = event.until is not None or is_lacking
+    return [on_hold] if waits else [on_hold, *next_after(state, referral, moment)]
+
+
+def _at_once(state: State, referral: OnItsWay, received: bool, moment: Moment[Settings]) -> list[Emits]:
+    """To the gate again, unless the partner may have what was sent just now."""
+    if not received:
+        return [again(referral, moment)]
+    until = moment.now + timedelta(days=moment.settings.sent_again_days)
+    on_hold = held(referral, MAY_HAVE_BEEN_RECEIVED, until, _hold_ends_at(None, moment), moment.now)
+    return [on_hold, *next_after(state, referral, moment)]
+
+
+def _hold_ends_at(until: datetime | None, moment: Moment[Settings]) -> datetime:
+    """A consent that begins later is waited for."""
+    return max(until or moment.now, moment.now) + timedelta(days=moment.settings.hold_days)

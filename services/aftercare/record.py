@@ -1,0 +1,112 @@
+"""What aftercare stores of one patient, part by part: stays, plans, referrals. Pure; compact text."""
+
+from datetime import datetime
+
+import msgspec
+
+from shared.events.envelope import name_id
+from shared.rules.consent import LACKS
+
+SENT_MOST = 12
+"""Of the referrals sent lately: at most one open to each of a program's partners (PARTNERS_MOST)."""
+FLAGS_MOST = 12
+AREA_CHARACTERS_MOST = 60
+LANGUAGE_CHARACTERS_MOST = 16
+
+
+class InCare(msgspec.Struct, frozen=True, array_like=True, tag="in-care"):
+    """An open episode, with what its meeting lists are chosen by."""
+
+    episode_id: str
+    track: str
+    flags: tuple[str, ...] = ()
+
+
+class Discharged(msgspec.Struct, frozen=True, array_like=True, tag="discharged"):
+    episode_id: str
+    disposition: str
+    discharged_at: datetime | None = None
+
+    @property
+    def deceased(self) -> bool:
+        return self.disposition == "deceased"
+
+
+class Ahead(msgspec.Struct, frozen=True, array_like=True):
+    """A contact of the plan that is not due yet; `number` counts from 1."""
+
+    number: int
+    due_at: datetime
+
+
+class FollowUp(msgspec.Struct, frozen=True, array_like=True):
+    """A contact that fell due and waits for a person."""
+
+    number: int
+    due_at: datetime
+    act_by: datetime
+
+
+class Plan(msgspec.Struct, frozen=True, array_like=True):
+    """A plan with a contact left. `made` are the due dates of those a person has completed."""
+
+    plan_id: str
+    ahead: tuple[Ahead, ...] = ()
+    fallen_due: tuple[FollowUp, ...] = ()
+    made: tuple[datetime, ...] = ()
+    episode_id: str = ""
+    planned_at: datetime | None = None
+
+    @property
+    def left(self) -> tuple[datetime, ...]:
+        return (*(each.due_at for each in self.fallen_due), *(each.due_at for each in self.ahead))
+
+    def follow_up_id(self, number: int) -> str:
+        return name_id(self.plan_id, f"follow-up:{number}")
+
+
+class Referral(msgspec.Struct, frozen=True, array_like=True):
+    """A referral that is not settled: `OnItsWay` or `OnHold`. A settled one leaves the state."""
+
+    referral_id: str
+    partner: str
+    kind: str
+    purpose: str
+    attempt: int
+    asked_at: datetime
+    asked_by: str
+    """The member of staff who asked for it, where one is named, else empty."""
+    send_again_reason: str
+    """Why a person has it sent although the partner may have one already."""
+
+
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """A partner has it, or may have it: nothing is sent there again for a while."""
+
+    partner: str
+    at: datetime
+    kind: str = ""
+    """Of the referral, where the partner has it for sure."""
+
+
+class OnItsWay(Referral, frozen=True, array_like=True):
+    """The partner's lane has it. One that was taken back stays until the lane says whether that was in time;
+    `contact_came`: the patient's contact data came anew meanwhile."""
+
+    taken_back: str = ""
+    contact_came: bool = False
+    may_have_been_received: bool = False
+
+
+class OnHold(Referral, frozen=True, array_like=True):
+    """Withheld for a reason; at `until`, where that is known, it goes to the gate again: a consent begins, or what was
+    sent before lies far enough behind. At `ends_at` the hub stops waiting."""
+
+    reason: str
+    until: datetime | None = None
+    ends_at: datetime | None = None
+    may_have_been_received: bool = False
+
+    @property
+    def waits_for_contact(self) -> bool:
+        return self.reason.startswith(LACKS)

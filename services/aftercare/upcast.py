@@ -1,0 +1,33 @@
+"""How a state stored by an earlier version is read."""
+
+from collections.abc import Callable
+from typing import Any
+
+
+def _two_kinds_of_referral(stored: Any) -> Any:
+    """Until version 2 both had a reason, an `until` and `contact_came` behind their first six members."""
+    *before, on_its_way, on_hold, version, escalations = stored
+    sent = [[*each[:6], each[6], each[8]] for each in map(_whole, on_its_way)]
+    return [*before, sent, [_whole(each)[:8] for each in on_hold], version, escalations]
+
+
+def _asked_by_whom(stored: Any) -> Any:
+    """Version 5 adds who asked and why again behind a referral's first six members, and the patient's choices."""
+    *before, on_its_way, on_hold, version, escalations = stored[:9]
+    with_whom = [[[*each[:6], "", "", *each[6:]] for each in referrals] for referrals in (on_its_way, on_hold)]
+    return [*before, *with_whom, version, escalations, *stored[9:]]
+
+
+def _whole(referral: list[Any]) -> list[Any]:
+    """Version 1 had the first six members only."""
+    return [*referral, *["", None, False][len(referral) - 6 :]]
+
+
+UPCAST: dict[int, Callable[[Any], Any]] = {
+    1: lambda stored: stored,
+    2: _two_kinds_of_referral,
+    3: lambda stored: stored,
+    4: _asked_by_whom,
+}
+"""Versions 2 and 4 only add, at the ends: why a referral is on hold and until when, more of the plan; then who took an
+open escalation on, whether the patient is reported dead, which partners were tried, and what was sent lately."""
