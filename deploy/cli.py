@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from deploy.commands import access, consumer, demo, ledger, parked, run, tail
 from deploy.commands.common import stderr
 from deploy.failure import CannotContinueError
+from shared.platform.settings import ConfigurationError
 
 app = typer.Typer(
     name="iop",
@@ -38,7 +39,7 @@ def main() -> NoReturn:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         sys.exit(app(prog_name="iop", standalone_mode=False))
-    except CannotContinueError as failure:
+    except (CannotContinueError, ConfigurationError) as failure:
         _stop(str(failure))
     except TyperException as misunderstood:
         _not_understood(misunderstood)

@@ -110,12 +110,14 @@ class Driver:
         headers = {"Authorization": f"Bearer {await self.token(client)}", "Content-Type": HL7_V2}
         return await self._http.post(str(self.hub.services["testing"].hl7), content=message, headers=headers)
 
-    async def redrive(self, service: str, patient: str, dry_run: bool = False) -> httpx.Response:
+    async def redrive(
+        self, service: str, patient: str, dry_run: bool = False, client: str = "ops", **more: str
+    ) -> httpx.Response:
         """Decide a patient's parked deliveries again, as `iop parked redrive` does."""
         return await self._http.post(
             f"{self.hub.services[service].base}/admin/redrive",
-            params={"key": patient, "dry_run": str(dry_run).lower()},
-            headers={"Authorization": f"Bearer {await self.token('ops')}"},
+            params={"key": patient, "dry_run": str(dry_run).lower(), **more},
+            headers={"Authorization": f"Bearer {await self.token(client)}"},
         )
 
     @property

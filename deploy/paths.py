@@ -6,6 +6,8 @@ import socket
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+SETTINGS = REPOSITORY / "deploy"
+"""The settings that come with the hub, of a made-up clinic."""
 LOOPBACK = "127.0.0.1"
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from deploy import clock, hubfile, keys, servers, topics
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub, Service
-from deploy.paths import LOOPBACK, REPOSITORY, free_port
+from deploy.paths import LOOPBACK, SETTINGS, free_port
 from deploy.processes import HubPart
 from deploy.servers import Servers
 from deploy.supervisor import StoppedError, Supervisor
+from shared.platform.clients import registered
 
 AUDIENCE = "iop-hub"
 MODULES: Mapping[str, str] = {
@@ -53,12 +54,13 @@ ANY_PORTS = Ports(0, 0, 0, 0, 0, 0, 0, 0)
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to run: `modules` names the Python module of each process, `clock_starts_at` makes the clock manual."""
+    """What to run: `modules` names the Python module of each process, `deploy` is the folder of settings,
+    `clock_starts_at` makes the clock manual."""
 
     data: Path
     ports: Ports = Ports()
     modules: Mapping[str, str] = field(default_factory=lambda: MODULES)
-    deploy: Path = REPOSITORY / "deploy"
+    deploy: Path = SETTINGS
     clock_starts_at: datetime | None = None
 
 
@@ -72,15 +74,19 @@ def up(plan: Plan, report: Callable[[str], None], healthy: Callable[[Hub], None]
 
     Raises:
         CannotContinueError: it cannot start, or a part ends again and again. Everything was stopped.
+        ConfigurationError: a file of its settings says what can't be.
     """
+    wanted, clients = topics.load(plan.deploy), registered(plan.deploy)
     with hubfile.owned(plan.data):
         hubfile.remove(plan.data)
         _set_clock(plan)
-        folder = keys.make(plan.data)
+        folder = keys.make(plan.data, [name for name, each in clients.items() if each.key == keys.of(name)])
         backing = servers.prepare(plan.data, plan.ports.kafka, plan.ports.postgres)
         supervisor = Supervisor(report)
         supervisor.listen()
         try:
+            supervisor.start(backing.parts)
+            asyncio.run(topics.create(backing.kafka, wanted))
             _run(plan, folder, backing, supervisor, healthy)
         except StoppedError:
             pass
@@ -91,8 +97,6 @@ def up(plan: Plan, report: Callable[[str], None], healthy: Callable[[Hub], None]
 
 
 def _run(plan: Plan, folder: Path, backing: Servers, supervisor: Supervisor, healthy: Callable[[Hub], None]) -> None:
-    supervisor.start(backing.parts)
-    asyncio.run(topics.create(backing.kafka, topics.load(plan.deploy)))
     chosen = plan.ports.choose()
     supervisor.start([process(plan, name, folder, backing, chosen) for name in plan.modules])
 

@@ -10,7 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from deploy.failure import CannotContinueError
-from deploy.paths import REPOSITORY
+from deploy.paths import SETTINGS
+from shared.platform.settings import configuration
 
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 REPLICAS_MOST = 3
@@ -33,9 +34,11 @@ class Topics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topic: dict[str, Topic]
 
 
-def load(deploy: Path = REPOSITORY / "deploy") -> Topics:
-    """Read topics.toml of a deploy folder."""
-    return msgspec.convert(tomllib.loads((deploy / "topics.toml").read_text()), type=Topics)
+def load(deploy: Path = SETTINGS) -> Topics:
+    """Read topics.toml of a folder of settings. Raises ConfigurationError."""
+    file = deploy / "topics.toml"
+    with configuration(file):
+        return msgspec.convert(tomllib.loads(file.read_text()), type=Topics)
 
 
 async def create(bootstrap: str, topics: Topics | None = None) -> tuple[str, ...]:

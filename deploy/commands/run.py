@@ -13,8 +13,19 @@ from deploy import clock, hubfile, runner
 from deploy.commands.common import DEFAULT_DATA, Data, out, stderr
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
+from deploy.paths import SETTINGS
 from deploy.quiescence import Quiescence
 
+Settings = Annotated[
+    Path,
+    typer.Option(
+        "--settings",
+        envvar="IOP_DEPLOY",
+        help="Folder of program.toml, clients.toml, partners.toml, topics.toml and meetings.",
+        exists=True,
+        file_okay=False,
+    ),
+]
 clock_commands = typer.Typer(help="The manual clock of a hub started with `iop up --clock manual`.")
 
 
@@ -32,6 +43,7 @@ def up(
         str | None, typer.Option("--clock-start", metavar="TIME", help="Where a new manual clock starts; default: now.")
     ] = None,
     any_ports: Annotated[bool, typer.Option("--any-ports", help="Free ports instead of the default ones.")] = False,
+    settings: Settings = SETTINGS,
 ) -> None:
     """Run the whole hub on this machine, in the foreground, until Ctrl-C.
 
@@ -43,6 +55,7 @@ def up(
     plan = runner.Plan(
         data=data,
         ports=runner.ANY_PORTS if any_ports else runner.Ports(),
+        deploy=settings,
         clock_starts_at=(clock.parse(start, now) if start else now) if time is Clock.MANUAL else None,
     )
     runner.up(plan, report=_report, healthy=lambda hub: _show(hub, data))

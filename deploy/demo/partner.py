@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from deploy.paths import LOOPBACK, REPOSITORY
+from deploy.paths import LOOPBACK, SETTINGS
 
 Resource = dict[str, Any]
 
@@ -45,7 +45,7 @@ class Partners:
 
 
 @contextmanager
-def running(deploy: Path = REPOSITORY / "deploy") -> Iterator[Partners]:
+def running(deploy: Path = SETTINGS) -> Iterator[Partners]:
     """All partners behind one server on loopback, until the block ends."""
     listed: Mapping[str, Any] = tomllib.loads((deploy / "partners.toml").read_text())["partner"]
     partners = Partners(tuple(listed))

@@ -94,6 +94,15 @@ def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     )
 
 
+def test_settings_that_lack_a_file_are_one_line_before_anything_starts(tmp_path: Path) -> None:
+    settings = tmp_path / "settings"
+    settings.mkdir()
+
+    done = iop("up", "--data", str(tmp_path / "hub"), "--settings", str(settings))
+
+    assert (done.returncode, done.stderr) == (1, f"iop: {settings}/topics.toml: can't be read (FileNotFoundError).\n")
+
+
 def test_a_hub_that_was_killed_is_one_line_that_says_how_to_start_it_again(tmp_path: Path) -> None:
     hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={}))
     with hubfile.owned(tmp_path):

@@ -1,5 +1,6 @@
 """The token issuer: who gets a token, for what, and who doesn't."""
 
+import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -157,6 +158,19 @@ def test_a_token_with_no_scope_left_is_refused(here: tuple[Issuer, Path]) -> Non
 )
 def test_what_is_granted_is_what_both_have(registered: str, requested: str, common: tuple[str, ...]) -> None:
     assert clients.granted((registered,), (requested,)) == common
+
+
+def test_a_client_that_brings_its_own_key_gets_none(tmp_path: Path) -> None:
+    own = keys.make(tmp_path / "theirs") / keys.of("lab")
+    folder = tmp_path / "ours" / "keys"
+    (folder / keys.of("lab")).parent.mkdir(parents=True)
+    shutil.copy(own, folder / keys.of("lab"))
+
+    keys.make(tmp_path / "ours", ("lab", "west-ehr"))
+
+    assert (folder / keys.of("lab")).read_text() == own.read_text()
+    made = {each.name for each in (folder / "clients").iterdir()}
+    assert made == {"lab.public.json", "west-ehr.public.json", "west-ehr.private.json"}
 
 
 def test_keys_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:

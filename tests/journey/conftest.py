@@ -5,9 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -15,16 +16,17 @@ from deploy.demo.partner import Partners, running
 from deploy.driver import Driver
 from deploy.paths import REPOSITORY
 from tests.journey.clinic import FIRST_MONDAY, Clinic
+from tests.journey.programs import with_a_second_program
 
 START_SECONDS_MOST = 120.0
 
 
 @contextmanager
-def hub(data: Path, environment: Mapping[str, str]) -> Iterator[Path]:
+def hub(data: Path, environment: Mapping[str, str], *options: str) -> Iterator[Path]:
     """A hub in its own process group of this test run; politely stopped, and it must end well."""
     command = (sys.executable, "-m", "deploy.cli", "up", "--data", str(data), "--any-ports", "--clock", "manual")
     begun = subprocess.Popen(
-        (*command, "--clock-start", FIRST_MONDAY.isoformat()),
+        (*command, "--clock-start", FIRST_MONDAY.isoformat(), *options),
         cwd=REPOSITORY,
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
@@ -58,7 +60,8 @@ def partners() -> Iterator[Partners]:
         yield opened
 
 
-StartHub = Callable[[Path, Mapping[str, str]], AbstractContextManager[Path]]
+class StartHub(Protocol):
+    def __call__(self, data: Path, environment: Mapping[str, str], *options: str) -> AbstractContextManager[Path]: ...
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +72,10 @@ def start_hub() -> StartHub:
 
 @pytest.fixture(scope="session")
 def hub_data(tmp_path_factory: pytest.TempPathFactory, partners: Partners, start_hub: StartHub) -> Iterator[Path]:
-    with start_hub(tmp_path_factory.mktemp("journey") / "hub", partners.environment()) as data:
+    """One hub of two programs, with settings of its own."""
+    folder = tmp_path_factory.mktemp("journey")
+    settings = with_a_second_program(folder / "settings")
+    with start_hub(folder / "hub", partners.environment(), "--settings", str(settings)) as data:
         yield data
 
 

@@ -1,0 +1,32 @@
+"""A second program on the same hub: `west`, whose clients may do there what the first one's do here, under the
+same addresses and record numbers."""
+
+import shutil
+from pathlib import Path
+
+from deploy.paths import SETTINGS
+
+OURS, THEIRS = "demo", "west"
+ONLY_OURS, ONLY_THEIRS = f'["{OURS}"]', f'["{THEIRS}"]'
+
+
+def with_a_second_program(folder: Path) -> Path:
+    """A folder of settings as an operator makes one: a copy, in which each table of the program stands again."""
+    shutil.copytree(
+        SETTINGS, folder, ignore=shutil.ignore_patterns("*.py", "commands", "demo", "documents", "__pycache__", "jars*")
+    )
+    program = folder / "program.toml"
+    text = program.read_text()
+    again = text.replace(f"[program.{OURS}", f"[program.{THEIRS}").replace('["riverbend"]', "[]")
+    program.write_text(f"{text}\n{again}")
+    clients = folder / "clients.toml"
+    text = clients.read_text()
+    again = (
+        text[text.index("[client.") :]
+        .replace("[client.", f"[client.{THEIRS}-")
+        .replace("clients/", f"clients/{THEIRS}-")
+    )
+    clients.write_text(f"{text}\n{again.replace(ONLY_OURS, ONLY_THEIRS)}")
+    partners = folder / "partners.toml"
+    partners.write_text(partners.read_text().replace(ONLY_OURS, f'["{OURS}", "{THEIRS}"]'))
+    return folder
