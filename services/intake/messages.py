@@ -71,6 +71,7 @@ __all__ = [
     "EscalationRetracted",
     "EscalationUpdated",
     "FlagsChanged",
+    "FlagsLookedAt",
     "Internal",
     "LevelOfCareRecommended",
     "Medication",
@@ -277,6 +278,12 @@ class PersonReminded(StateEvent, frozen=True, kw_only=True):
     reminded_at: datetime
 
 
+class FlagsLookedAt(StateEvent, frozen=True, kw_only=True):
+    """The flags are those emitted last; at `change_at` something behind one ends, or begins."""
+
+    change_at: datetime | None
+
+
 class Discharge(Command, frozen=True, kw_only=True, tag=True):
     episode_id: str
     encounter_id: str
@@ -307,7 +314,7 @@ Commands = (
 
 AboutEvidence = ReportFindings | RecordAssessment | RecordConditions | EndEvidence
 """Commands that change which evidence stands."""
-Internal = TimePassed | RetentionBegan | PersonReminded
+Internal = TimePassed | RetentionBegan | PersonReminded | FlagsLookedAt
 Consumes = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | TimePassed
 """Escalations of attendance and testing; intake's own are never given to it."""
 Emits = (
@@ -333,5 +340,6 @@ Emits = (
     | EscalationEvent
     | RetentionBegan
     | PersonReminded
+    | FlagsLookedAt
 )
 """`ConsentsCurrent` is the heartbeat of intake's outbox; no decision emits it."""

@@ -79,11 +79,15 @@ Waiting = Recommended | Review
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True):
+    """The stay. `flags` are those emitted last, None where nobody remembers; looked at at `flags_change_at`."""
+
     id: str
     admitted_at: datetime
     plan_id: str = ""
     level: str = ""
     referral_id: str = ""
+    flags: tuple[str, ...] | None = None
+    flags_change_at: datetime | None = None
 
 
 class Death(msgspec.Struct, frozen=True, array_like=True):
@@ -145,14 +149,15 @@ def _with_sources(stored: Any) -> Any:
 
 def _whole(stored: Any) -> Any:
     """Version 4 remembers the whole of what a person is asked. Since when something waits that waited before nobody
-    remembers."""
+    remembers. The flags emitted last neither, of a stay that began before: they are looked at now."""
     needs, evidence, medications, referral, recommended, reviews, episode, *others = stored
     if recommended is not None:
         level, rules, conditions, track, _, identity, task_id, remind_at, expires_at = recommended
         made = [identity, task_id, referral[0], level, rules, conditions, None, [each[:2] for each in needs], track]
         recommended = [*made, None, None, expires_at, remind_at]
     whole = [_whole_review(each, referral, episode) for each in reviews]
-    return [needs, evidence, medications, referral, recommended, whole, episode and [*episode, "", ""], *others]
+    episode = episode and [*episode, "", "", None, _LONG_AGO]
+    return [needs, evidence, medications, referral, recommended, whole, episode, *others]
 
 
 def _whole_review(stored: Any, referral: Any, episode: Any) -> Any:
@@ -188,6 +193,8 @@ def evolve(state: State, event: Event | Command) -> State:
             return change(state, death=None)
         case messages.EpisodeAdmitted():
             return change(_placed(state), episode=_episode(event))
+        case messages.FlagsChanged() | messages.FlagsLookedAt() if state.episode is not None:
+            return change(state, episode=_flagged(state.episode, event))
         case messages.EpisodeDeclined():
             return change(_placed(state), closed_at=event.declined_at)
         case messages.EpisodeDischarged():
@@ -200,6 +207,12 @@ def evolve(state: State, event: Event | Command) -> State:
             return _left(state)
         case _:
             return _asked(state, event)
+
+
+def _flagged(episode: Episode, event: messages.FlagsChanged | messages.FlagsLookedAt) -> Episode:
+    if isinstance(event, messages.FlagsChanged):
+        return msgspec.structs.replace(episode, flags=event.flags)
+    return msgspec.structs.replace(episode, flags_change_at=event.change_at)
 
 
 def _asked(state: State, event: Event | Command) -> State:
@@ -223,7 +236,7 @@ def _asked(state: State, event: Event | Command) -> State:
 
 
 def _episode(event: messages.EpisodeAdmitted) -> Episode:
-    return Episode(event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id)
+    return Episode(event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id, event.flags)
 
 
 def _reminded(state: State, at: datetime) -> State:
@@ -337,10 +350,11 @@ def window_after(state: State, event: messages.EscalationEvent) -> SignalWindow:
 
 def due(state: State) -> datetime | None:
     """The next instant at which an escalation becomes overdue, something has waited long enough, a recommendation rests
-    on needs too old, or a closed placement leaves."""
+    on needs too old, a flag may change by itself, or a closed placement leaves."""
     expires_at = state.recommended.expires_at if state.recommended else None
+    flags_change_at = state.episode.flags_change_at if state.episode else None
     reminders = (each.remind_at for each in state.waiting)
-    moments = (escalation.due(state.escalations), _leaves_at(state), expires_at, *reminders)
+    moments = (escalation.due(state.escalations), _leaves_at(state), expires_at, flags_change_at, *reminders)
     return min((each for each in moments if each is not None), default=None)
 
 

@@ -52,13 +52,17 @@ def _time_passed(state: State, moment: Moment[Settings]) -> list[messages.Emits]
         *clocks.fallen_due(state, moment),
         *(place(state, moment) if expired else []),
     ]
-    return [*emitted, *clocks.answered(state, emitted, moment)]
+    emitted += clocks.answered(state, emitted, moment)
+    return [*emitted, *flags.stated(state, messages.TimePassed(), emitted, moment)]
 
 
 def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
     """What intake emits on a command, or why it cannot be; what it answers is escalated no more."""
     decided = _decide(state, command, moment)
-    return decided if isinstance(decided, Refused) else [*decided, *clocks.answered(state, decided, moment)]
+    if isinstance(decided, Refused):
+        return decided
+    emitted = [*decided, *clocks.answered(state, decided, moment)]
+    return [*emitted, *flags.stated(state, command, emitted, moment)]
 
 
 def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
@@ -77,13 +81,12 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return []
         case messages.ReportFindings():
             return report_findings(state, command, moment)
-        case (
-            messages.RecordMedications()
-            | messages.RecordAssessment()
-            | messages.RecordConditions()
-            | messages.EndEvidence()
-        ):
-            return _with_flags(state, command, moment)
+        case messages.RecordMedications():
+            return record_medications(state, command, moment)
+        case messages.RecordAssessment() | messages.RecordConditions():
+            return record_assessment(state, command, moment)
+        case messages.EndEvidence():
+            return end_evidence(state, command, moment)
         case messages.ReceiveReferral():
             return receive_referral(state, command, moment)
         case messages.RevokeReferral():
@@ -107,20 +110,3 @@ def _resolved(
 ) -> Sequence[messages.Emits] | Refused:
     resolved = escalation.decide_escalation(state.escalations, command, moment)
     return resolved if isinstance(resolved, Refused) else [*resolved, *death.answered(state, command, moment)]
-
-
-def _with_flags(state: State, command: flags.Changing, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
-    emitted = _recorded(state, command, moment)
-    return emitted if isinstance(emitted, Refused) else [*emitted, *flags.changed(state, command, emitted, moment)]
-
-
-def _recorded(state: State, command: flags.Changing, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
-    match command:
-        case messages.RecordMedications():
-            return record_medications(state, command, moment)
-        case messages.RecordAssessment() | messages.RecordConditions():
-            return record_assessment(state, command, moment)
-        case messages.EndEvidence():
-            return end_evidence(state, command, moment)
-        case _:
-            assert_never(command)

@@ -1,27 +1,77 @@
-"""The flags of a stay: those of the admission hold until what stands behind them changes."""
+"""The flags of a stay: those of the admission hold until what stands behind them changes, or grows too old."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
 
 from services.intake import messages, schedule
 from services.intake.decide.recording import known_of
 from services.intake.settings import Settings
-from services.intake.state import State, evolve
+from services.intake.state import Episode, State, evolve
+from services.intake.table import TABLE, codes_asked, window_of
 from shared.rules.decision import Moment
 
-Changing = messages.RecordAssessment | messages.RecordConditions | messages.RecordMedications | messages.EndEvidence
+CHANGING = messages.AboutEvidence | messages.RecordMedications | messages.SignPlacement | messages.TimePassed
+ASKED = frozenset(code for each in TABLE.flag for code in codes_asked(each.when))
+"""The codes behind a flag."""
 
 
-def changed(
-    state: State, command: Changing, emitted: Sequence[messages.Emits], moment: Moment[Settings]
+def stated(
+    state: State,
+    cause: messages.Commands | messages.TimePassed,
+    emitted: Sequence[messages.Emits],
+    moment: Moment[Settings],
 ) -> list[messages.Emits]:
-    """During a stay, attendance grades a miss by the flags of its day: they are emitted whole when they change."""
-    if state.episode is None:
+    """During a stay, attendance grades a miss by the flags of its day: they are emitted whole when they are others than
+    those emitted last; and when the next answer behind one is too old, they are looked at again."""
+    if not isinstance(cause, CHANGING):
         return []
-    after = evolve(state, command)
+    after = evolve(state, cause)
     for event in emitted:
         after = evolve(after, event)
-    before, now = schedule.flags(known_of(state, moment)), schedule.flags(known_of(after, moment))
-    if set(before) == set(now):
+    if after.episode is None:
         return []
+    found, change_at = _changed(after, after.episode, moment), changes_at(after, moment)
+    if change_at != after.episode.flags_change_at:
+        found.append(messages.FlagsLookedAt(change_at=change_at))
+    return found
+
+
+def _changed(state: State, episode: Episode, moment: Moment[Settings]) -> list[messages.Emits]:
+    """Where nobody remembers which were emitted they are emitted again, and ended what was one since the admission."""
+    now = schedule.flags(known_of(state, moment))
+    before = episode.flags
+    if before is None:
+        before = schedule.flags(known_of(state, msgspec.structs.replace(moment, now=episode.admitted_at)))
+        same = not before and not now
+    else:
+        same = set(before) == set(now)
     ended = tuple(each for each in before if each not in now)
-    return [messages.FlagsChanged(flags=now, ended=ended, changed_at=moment.now)]
+    return [] if same else [messages.FlagsChanged(flags=now, ended=ended, changed_at=moment.now)]
+
+
+def changes_at(state: State, moment: Moment[Settings]) -> datetime | None:
+    """The next instant at which something behind a flag ends or begins by itself."""
+    moments = (*_ends_of_windows(state), *_days_of_medications(state, moment.settings.timezone))
+    return min((each for each in moments if each > moment.now), default=None)
+
+
+def _ends_of_windows(state: State) -> Iterator[datetime]:
+    for code in ASKED & state.evidence.keys():
+        days = window_of(code).days
+        if days is not None:
+            yield from (each.at + timedelta(days=days, seconds=1) for each in state.evidence[code] if not each.ended)
+
+
+def _days_of_medications(state: State, zone: str) -> Iterator[datetime]:
+    for each in state.medications or ():
+        if each.start_on is not None:
+            yield _midnight(each.start_on, zone)
+        if each.end_on is not None and each.end_on < date.max:
+            yield _midnight(each.end_on + timedelta(days=1), zone)
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(zone))
