@@ -125,7 +125,8 @@ def _safety(each: Graded, settled: Sequence[AnalyteResult], positives: Sequence[
 
 
 def _unclear(each: Graded, final: Sequence[AnalyteResult]) -> Iterator[Cause]:
-    """What shows neither presence nor absence, or can't be read, is looked up by a person: T2 where it is an opioid.
+    """What shows neither presence nor absence, or can't be read, is looked up by a person; an opioid the same day, as
+    if it had been found (domain 5.2).
 
     A definitive method that found it, or did not, in this specimen settles it.
     """
@@ -136,7 +137,7 @@ def _unclear(each: Graded, final: Sequence[AnalyteResult]) -> Iterator[Cause]:
         if result.finding == "indeterminate" and result.outcome != "cancelled" and result.analyte not in settled
     ]
     if unclear:
-        yield _cause(each, "result-unclear", 2 if _opioid(unclear) else 1, "result-unclear")
+        yield _cause(each, "result-unclear", 3 if _opioid(unclear) else 1, "result-unclear")
 
 
 def _absent(

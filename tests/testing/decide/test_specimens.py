@@ -56,12 +56,21 @@ def test_an_unmapped_code_is_stored_and_asks_nothing_of_the_patients_own_team() 
     assert story.escalations == {}
 
 
-def test_a_row_that_shows_nothing_is_looked_up_by_a_person_sooner_where_it_is_an_opioid() -> None:
+def test_a_row_that_shows_nothing_is_looked_up_by_a_person_the_same_day_where_it_is_an_opioid() -> None:
     story = in_treatment()
     assert outcomes(story.then(report("weekly", 7, COCAINE="indeterminate"))) == ["indeterminate"]
     assert story.escalations == {"result-unclear": 1}
     story.then(report("next", 8, FENTANYL="indeterminate"))
-    assert story.escalations == {"result-unclear": 2}
+    assert story.escalations == {"result-unclear": 3}
+
+
+def test_an_opioid_that_cannot_be_read_never_has_the_milder_clock() -> None:
+    unclear, found = in_treatment(), in_treatment()
+    unclear.then(report("weekly", 7, FENTANYL_CONFIRMED="indeterminate"))
+    found.then(report("weekly", 7, FENTANYL_CONFIRMED="positive"))
+    (asked,), (escalated,) = unclear.state.escalations, found.state.escalations
+    assert asked.escalation.acknowledge_by <= escalated.escalation.acknowledge_by
+    assert asked.escalation.act_by <= escalated.escalation.act_by
 
 
 def test_a_confirmation_settles_what_the_screen_left_unclear() -> None:
