@@ -115,7 +115,7 @@ class Driver:
     ) -> httpx.Response:
         """Decide a patient's parked deliveries again, as `iop parked redrive` does."""
         return await self._http.post(
-            f"{self.hub.services[service].base}/admin/redrive",
+            f"{self.hub.services[service].admin}/redrive",
             params={"key": patient, "dry_run": str(dry_run).lower(), **more},
             headers={"Authorization": f"Bearer {await self.token(client)}"},
         )

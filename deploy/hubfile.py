@@ -17,9 +17,10 @@ LOOKS_MOST, BETWEEN_LOOKS_SECONDS = 3, 0.05
 
 
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One service: its FHIR base, its process, and for testing the two addresses for HL7 v2."""
+    """One service: its FHIR base, its address for operators, its process, and for testing the two for HL7 v2."""
 
     fhir: str
+    admin: str
     pid: int
     hl7: str | None = None
     mllp: str | None = None

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from deploy import clock, hubfile, keys, servers, topics
+from deploy.embedded_postgres import DATABASES
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub, Service
 from deploy.paths import LOOPBACK, SETTINGS, free_port
@@ -29,6 +32,13 @@ MODULES: Mapping[str, str] = {
     "testing": "services.testing.app",
     "aftercare": "services.aftercare.app",
 }
+ADMIN_ABOVE = 100
+"""The port for operators is so far above a service's own."""
+
+
+def admin(service: str) -> str:
+    """The name of a service's port for operators."""
+    return f"{service} admin"
 
 
 @dataclass(frozen=True)
@@ -45,8 +55,12 @@ class Ports:
     mllp: int = 2575
 
     def choose(self) -> dict[str, int]:
-        """A free port for each process we run ourselves, and for MLLP."""
-        return {name: free_port(getattr(self, name)) for name in (*MODULES, "mllp")}
+        """A free port for each process we run ourselves, and for MLLP; of each service another one for operators."""
+        chosen = {name: free_port(getattr(self, name)) for name in (*MODULES, "mllp")}
+        for name in DATABASES:
+            preferred = getattr(self, name)
+            chosen[admin(name)] = free_port(preferred and preferred + ADMIN_ABOVE)
+        return chosen
 
 
 ANY_PORTS = Ports(0, 0, 0, 0, 0, 0, 0, 0)
@@ -124,6 +138,7 @@ def process(plan: Plan, name: str, folder: Path, backing: Servers, chosen: Mappi
     }
     if name in backing.postgres:
         environment["IOP_DATABASE_URL"] = backing.postgres[name]
+        environment["IOP_ADMIN_HOST"], environment["IOP_ADMIN_PORT"] = LOOPBACK, str(chosen[admin(name)])
     if name == "testing":
         environment["IOP_MLLP_PORT"] = str(chosen["mllp"])
     if plan.clock_starts_at is not None:
@@ -168,11 +183,11 @@ def describe(backing: Servers, chosen: Mapping[str, int], pids: Mapping[str, int
     services = {}
     for name in backing.postgres:
         base = _url(chosen[name])
+        service = Service(fhir=f"{base}/fhir", admin=f"{_url(chosen[admin(name)])}/admin", pid=pids[name])
         if name == "testing":
             mllp = f"{LOOPBACK}:{chosen['mllp']}"
-            services[name] = Service(fhir=f"{base}/fhir", hl7=f"{base}/hl7", mllp=mllp, pid=pids[name])
-        else:
-            services[name] = Service(fhir=f"{base}/fhir", pid=pids[name])
+            service = msgspec.structs.replace(service, hl7=f"{base}/hl7", mllp=mllp)
+        services[name] = service
     return Hub(kafka=backing.kafka, issuer=_url(chosen["issuer"]), services=services, postgres=backing.postgres)
 
 

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.routing import BaseRoute
 
 from shared.edge import fhir, server
-from shared.edge.app import build
+from shared.edge.app import build, build_admin
 from shared.edge.clients import TokenVerifier
 from shared.edge.contract import Edge
 from shared.edge.http import EdgeDependencies
@@ -125,7 +125,7 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
         _calm_the_collector()
         async with asyncio.TaskGroup() as group:
             for task in (
-                _serve(dependencies, process),
+                *_servers(dependencies, process),
                 consumer.run(),
                 listening.run(),
                 InternalLane(inbox, wake_up).run(process.database_url),
@@ -170,8 +170,12 @@ async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None
     )
 
 
-async def _serve(dependencies: EdgeDependencies, process: Process) -> None:
-    await _Server(server.config(build(dependencies), process.host, process.http_port)).serve()
+def _servers(dependencies: EdgeDependencies, process: Process) -> list[Coroutine[Any, Any, None]]:
+    """FHIR, and where it has a port what an operator may do: whoever reaches the one does not reach the other."""
+    listening = [server.config(build(dependencies), process.host, process.http_port)]
+    if process.admin_port is not None:
+        listening.append(server.config(build_admin(dependencies), process.admin_host, process.admin_port))
+    return [_Server(each).serve() for each in listening]
 
 
 class _Server(uvicorn.Server):

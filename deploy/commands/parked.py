@@ -1,7 +1,7 @@
 """`iop parked`: deliveries that could not be decided, and those of the same patient queued behind them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, TypeVar
@@ -21,6 +21,8 @@ from deploy.queries import Parked
 commands = typer.Typer(help="Deliveries that could not be decided, and those queued behind them.", no_args_is_help=True)
 SCOPE = "system/iop-parked.u"
 REDRIVE_SECONDS_MOST = 60.0
+UNKNOWN = "unknown"
+"""Stands for the key of what has none."""
 Service = Annotated[str | None, typer.Option(help="Only this service.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen; change nothing.")]
 T = TypeVar("T")
@@ -53,7 +55,7 @@ def list_(service: Service = None, data: Data = DEFAULT_DATA) -> None:
     if not parked:
         out.print("nothing is parked")
     for place, rows in parked.items():
-        out.print(f"{place.service}  {place.kind} {place.key or 'unknown'}  {place.program}", markup=False)
+        out.print(f"{place.service}  {place.kind} {place.key or UNKNOWN}  {place.program}", markup=False)
         for row in rows:
             line = f"  {row.id}  {row.at:%Y-%m-%d %H:%M:%S}  {row.class_:<10}  {_event_and_place(row)}"
             out.print(line, markup=False)
@@ -92,17 +94,21 @@ def show(
 @commands.command("redrive", epilog="Example: iop parked redrive 0b8e... --dry-run")
 def redrive(
     key: Annotated[
-        str | None, typer.Argument(help="One patient, as `iop parked list` prints it; default: all.")
+        str | None,
+        typer.Argument(help="One patient, or what has this id, as `iop parked list` prints it; default: all."),
     ] = None,
     dry_run: DryRun = False,
     service: Service = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Decide parked deliveries again, in order; where one fails, the rest of its patient stays parked (code 1)."""
+    """Decide parked deliveries again, in order; where one fails, the rest of its patient stays parked (code 1).
+
+    An id stands for all of its patient, or where it has none for all that have none: the order stays as it was.
+    """
     hub = hubfile.read(data)
-    places = [place for place in _parked(hub, service) if key in (None, place.key)]
+    places = [place for place, rows in _parked(hub, service).items() if key is None or _is_of(place, rows, key)]
     if not places:
-        raise CannotContinueError("nothing is parked" + (" under this key" if key else ""))
+        raise CannotContinueError("nothing is parked" + ("" if key is None else " under this key or id"))
     programs = {place.program for place in places}
     token = {program: tokens.fetch(hub.issuer, data / "keys", "ops", program, SCOPE) for program in programs}
     failed = sum(not _redrive(hub, token[place.program], place, {}, dry_run) for place in places)
@@ -111,6 +117,11 @@ def redrive(
             f"{failed} of {len(places)} still have parked deliveries: `iop parked show ID` shows where the "
             "first of each fails; correct that, then redrive again"
         )
+
+
+def _is_of(place: Place, rows: Sequence[Parked], asked: str) -> bool:
+    """Whether this key or id is meant; what has no key is listed as unknown."""
+    return asked in (place.key or UNKNOWN, *(str(row.id) for row in rows))
 
 
 @commands.command("quarantine", epilog="Example: iop parked quarantine 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --dry-run")
@@ -146,17 +157,19 @@ def _redrive(hub: Hub, token: str, place: Place, more: Mapping[str, str], dry_ru
     """Ask one service to redrive one key, and print the result; whether nothing of it stays parked."""
     try:
         answer = httpx.post(
-            f"{hub.services[place.service].base}/admin/redrive",
+            f"{hub.services[place.service].admin}/redrive",
             params={"key": place.key, "kind": place.kind, "dry_run": str(dry_run).lower(), **more},
             headers={"Authorization": f"Bearer {token}"},
             timeout=REDRIVE_SECONDS_MOST,
             trust_env=False,
         )
     except httpx.HTTPError as failure:
-        stderr.print(f"{place.service} {place.key}: does not answer ({type(failure).__name__})", markup=False)
+        stderr.print(
+            f"{place.service} {place.key or UNKNOWN}: does not answer ({type(failure).__name__})", markup=False
+        )
         return False
     line, whole = redrive_result(answer)
-    out.print(f"{place.service} {place.key}: {'without it ' if more else ''}{line}", markup=False)
+    out.print(f"{place.service} {place.key or UNKNOWN}: {'without it ' if more else ''}{line}", markup=False)
     return whole
 
 

@@ -104,7 +104,7 @@ def _show(hub: Hub, data: Path) -> None:
     table.add_row("issuer", hub.issuer, "")
     for name, service in hub.services.items():
         table.add_row(name, service.fhir, str(service.pid))
-        for address in (service.hl7, service.mllp and f"mllp://{service.mllp}"):
+        for address in (service.admin, service.hl7, service.mllp and f"mllp://{service.mllp}"):
             if address:
                 table.add_row("", address, "")
     out.print(table)

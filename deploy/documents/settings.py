@@ -31,6 +31,8 @@ OF_A_SERVICE: Mapping[str, str] = {
     "http_port": "port for FHIR, `/metrics` and `/health`; 0 is any free one",
     "public_url": "address of this service for its clients, before `/fhir`: it stands in all links; without it only"
     " requests to loopback are answered",
+    "admin_host": "address for `/admin`, on loopback for nobody outside needs it",
+    "admin_port": "port for `/admin`, with `/metrics` and `/health` too; without it there is no `/admin`",
     "mllp_host": "address for MLLP, on loopback for it has no TLS (testing only)",
     "mllp_port": "port for HL7 v2 over MLLP (testing only); without it there is no MLLP",
     "mllp_lines": "MLLP connections at once",

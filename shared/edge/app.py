@@ -1,11 +1,9 @@
-"""The HTTP side of a service: FHIR, health, metrics, and the one place for what nobody foresaw."""
+"""The HTTP side of a service: FHIR, what machines and operators ask, and the one place for what nobody foresaw."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from uuid import UUID
 
-from msgspec.structs import asdict
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -14,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.edge import fhir, routes
+from shared.edge import fhir, operating, routes
 from shared.edge.contract import Edge
 from shared.edge.http import (
     EdgeDependencies,
@@ -28,8 +26,6 @@ from shared.edge.http import (
 )
 from shared.edge.json import MutableJson
 from shared.edge.outcome import Code, HttpRefusal, Issue, outcome, refuse
-from shared.path.inbound.redrive import NotUnreadable, Quarantine, redrive
-from shared.path.service import PATIENT
 from shared.platform import db, log
 from shared.platform.build import VERSION
 from shared.platform.settings import LOOPBACK
@@ -61,15 +57,21 @@ def build(dependencies: EdgeDependencies) -> Starlette:
         fhir_route("/fhir/{type}/_search", POST=routes.search(dependencies)),
         fhir_route("/fhir/{type}/{id}", GET=routes.read(dependencies), PUT=routes.update(dependencies)),
         fhir_route("/fhir/{type}/{id}/_history/{version}", GET=routes.read(dependencies)),
-        Route("/admin/redrive", _redrive(dependencies), methods=["POST"]),
-        Route("/health/live", _live, methods=["GET"]),
-        Route("/health/ready", _ready(dependencies), methods=["GET"]),
-        Route("/metrics", _metrics, methods=["GET"]),
+        *operating.for_machines(dependencies),
         *dependencies.more,
     ]
+    return _answering(served, *([] if dependencies.public_url else [Middleware(_loopback_only)]))
+
+
+def build_admin(dependencies: EdgeDependencies) -> Starlette:
+    """What an operator may do, on a port of its own. Its answers hold no links, so any Host will do."""
+    return _answering([*operating.for_operators(dependencies), *operating.for_machines(dependencies)])
+
+
+def _answering(served: Sequence[BaseRoute], *more: Middleware) -> Starlette:
+    """Whatever goes wrong is an OperationOutcome."""
     handlers = {HttpRefusal: _refused, HTTPException: _http_error}
-    middleware = [Middleware(_last_resort), *([] if dependencies.public_url else [Middleware(_loopback_only)])]
-    return Starlette(routes=served, exception_handlers=handlers, middleware=middleware)
+    return Starlette(routes=served, exception_handlers=handlers, middleware=[Middleware(_last_resort), *more])
 
 
 def _loopback_only(app: ASGIApp) -> ASGIApp:
@@ -147,50 +149,6 @@ def _smart(dependencies: EdgeDependencies) -> Handler:
         return Response(fhir.encode(content), media_type="application/json")
 
     return handle
-
-
-def _redrive(dependencies: EdgeDependencies) -> Handler:
-    async def handle(request: Request) -> Response:
-        caller = await caller_of(dependencies, request)
-        caller.require("iop-parked", "u")
-        asked = request.query_params
-        key, kind, dry = asked.get("key", ""), asked.get("kind", PATIENT), asked.get("dry_run") in ("true", "1")
-        if "key" not in asked or "\0" in key:
-            text = "The parameter key is required: the key whose deliveries are redriven, empty for those without one."
-            raise refuse(400, "required", "", text)
-        if kind not in dependencies.inbox.service.deciders:
-            raise refuse(400, "value", "", "The parameter kind must be a kind of key of this service, like patient.")
-        try:
-            identity = asked.get("quarantine")
-            quarantine = Quarantine(UUID(identity), caller.name) if identity else None
-            redriven = await redrive(
-                dependencies.inbox, key, caller.program, dry_run=dry, quarantine=quarantine, kind=kind
-            )
-        except (ValueError, NotUnreadable) as error:
-            text = "quarantine must be the id of a delivery of this key that is parked as unreadable."
-            raise refuse(404, "not-found", "", text) from error
-        return Response(fhir.encode({**asdict(redriven), "dry_run": dry}), media_type="application/json")
-
-    return handle
-
-
-async def _live(_: Request) -> Response:
-    return Response("live\n", media_type="text/plain")
-
-
-def _ready(dependencies: EdgeDependencies) -> Handler:
-    async def handle(_: Request) -> Response:
-        wrong = await dependencies.ready()
-        if wrong is None:
-            return Response("ready\n", media_type="text/plain")
-        later = {"Retry-After": "5"} if wrong.by_itself else {}
-        return Response(f"{wrong.sentence}\n", 503, later, media_type="text/plain")
-
-    return handle
-
-
-async def _metrics(_: Request) -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _refused(request: Request, refusal: Exception) -> Response:

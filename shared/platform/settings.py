@@ -57,6 +57,9 @@ class Process(BaseSettings):
     host: str = "127.0.0.1"
     http_port: int = 0
     public_url: str = ""
+    admin_host: str = "127.0.0.1"
+    admin_port: int | None = None
+    """Without a port there is no `/admin`."""
     mllp_host: str = "127.0.0.1"
     mllp_port: int | None = None
     """Without a port there is no MLLP."""

@@ -1,6 +1,7 @@
 """A process that is ready and does nothing: the runner's tests need parts, not a clinic. It says what it was asked."""
 
 import os
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -11,6 +12,10 @@ class Ready(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
+
+class Operated(Ready):
+    """Takes what an operator asks."""
+
     def do_POST(self) -> None:
         self.send_response(200)
         self.end_headers()
@@ -19,4 +24,6 @@ class Ready(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    for_operators = ThreadingHTTPServer((os.environ["IOP_ADMIN_HOST"], int(os.environ["IOP_ADMIN_PORT"])), Operated)
+    threading.Thread(target=for_operators.serve_forever, daemon=True).start()
     ThreadingHTTPServer((os.environ["IOP_HOST"], int(os.environ["IOP_HTTP_PORT"])), Ready).serve_forever()

@@ -18,6 +18,7 @@ from tests.deploy.test_cli import iop
 
 MONDAY = datetime(2026, 3, 2, 14, tzinfo=UTC)
 ID = UUID("5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")
+KEYLESS = UUID("5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c22")
 PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
 ROW = """INSERT INTO parked (id, key, program, class, place, kind, event, headers, content, at)
          VALUES ($1, $2, 'demo', 'bug', 'decide', 'event', 'EpisodeAdmitted', '{}', $3, $4)"""
@@ -29,6 +30,12 @@ def running(tmp_path_factory: pytest.TempPathFactory, start_idle_hub: StartIdleH
     asyncio.run(_park(begun.data))
     yield begun
     finish(begun)
+
+
+async def _execute(running: Running, service: str, statement: str, *values: object) -> None:
+    connection = await asyncpg.connect(hubfile.read(running.data).postgres[service])
+    await connection.execute(statement, *values)
+    await connection.close()
 
 
 async def _park(data: Path) -> None:
@@ -70,6 +77,23 @@ def test_its_service_is_asked_to_decide_it_again(running: Running, flag: tuple[s
     assert f"asked /admin/redrive?key={PATIENT}&kind=patient&dry_run={dry} with a Bearer" in done.stdout
 
 
+def test_what_has_no_key_is_redriven_by_its_id(running: Running) -> None:
+    asyncio.run(_execute(running, "intake", ROW, KEYLESS, "", b"", MONDAY))
+    try:
+        for asked in (str(KEYLESS), "unknown"):
+            done = iop("parked", "redrive", asked, "--data", str(running.data))
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout.startswith("intake unknown: 200 asked /admin/redrive?key=&kind=patient&dry_run=false")
+            assert done.stdout.count("asked") == 1
+    finally:
+        asyncio.run(_execute(running, "intake", "DELETE FROM parked"))
+
+
+def test_a_patient_is_redriven_by_the_id_of_a_delivery_too(running: Running) -> None:
+    done = iop("parked", "redrive", str(ID), "--data", str(running.data))
+    assert f"asked /admin/redrive?key={PATIENT}&" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("dry_run", "parked", "line"),
     [
@@ -91,4 +115,4 @@ def test_a_refused_redrive_says_what_the_service_said() -> None:
 def test_a_key_under_which_nothing_is_parked_is_one_line(running: Running) -> None:
     done = iop("parked", "redrive", "nobody", "--data", str(running.data))
 
-    assert (done.returncode, done.stderr) == (1, "iop: nothing is parked under this key\n")
+    assert (done.returncode, done.stderr) == (1, "iop: nothing is parked under this key or id\n")

@@ -28,8 +28,8 @@ def test_hub_json_has_the_shape_other_programs_rely_on(running: Running) -> None
 
     assert set(hub) == {"kafka", "issuer", "services", "postgres"}
     assert set(hub["services"]) == set(hub["postgres"]) == {"intake", "attendance", "testing", "aftercare"}
-    assert set(hub["services"]["testing"]) == {"fhir", "hl7", "mllp", "pid"}
-    assert set(hub["services"]["intake"]) == {"fhir", "pid"}
+    assert set(hub["services"]["testing"]) == {"fhir", "admin", "hl7", "mllp", "pid"}
+    assert set(hub["services"]["intake"]) == {"fhir", "admin", "pid"}
     assert all(alive(service["pid"]) for service in hub["services"].values())
     assert (running.data / "hub.json").stat().st_mode & 0o777 == 0o600
 

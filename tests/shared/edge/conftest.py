@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.intake import app
-from shared.edge.app import build
+from shared.edge.app import build, build_admin
 from shared.edge.clients import TokenVerifier
 from shared.edge.http import FHIR_JSON, EdgeDependencies
 from shared.path.inbound.readiness import NotReady
@@ -56,11 +56,17 @@ class Counter:
     intake: ServiceOnPostgres
     issuer: Issuer
     http: httpx.AsyncClient
+    admin: httpx.AsyncClient
+    """The port for operators."""
     dependencies: EdgeDependencies
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.issuer.token()}"} | more.pop("headers", {})
         return await self.http.request(method, path, headers=headers, **more)
+
+    async def operate(self, path: str, **claims: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.issuer.token(**claims)}"}
+        return await self.admin.post(f"/admin/{path}", headers=headers)
 
     async def send(self, resource: dict[str, Any], path: str | None = None, **headers: str) -> httpx.Response:
         """POST a transaction, or a create of any other resource."""
@@ -95,6 +101,7 @@ async def counter(start_service: StartService, issuer: Issuer) -> AsyncIterator[
     dependencies = EdgeDependencies(
         intake.running.submissions, token_verifier, intake.reader, intake.inbox, issuer.url, ready=broken
     )
-    transport = httpx.ASGITransport(build(dependencies))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-        yield Counter(intake, issuer, http, dependencies)
+    ports = [httpx.ASGITransport(each(dependencies)) for each in (build, build_admin)]
+    http, admin = (httpx.AsyncClient(transport=each, base_url="http://127.0.0.1") for each in ports)
+    async with http, admin:
+        yield Counter(intake, issuer, http, admin, dependencies)

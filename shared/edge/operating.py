@@ -1,0 +1,73 @@
+"""What no clinician asks: health and metrics for machines, and what an operator may do."""
+
+from uuid import UUID
+
+from msgspec.structs import asdict
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from shared.edge import fhir
+from shared.edge.http import EdgeDependencies, Handler, caller_of
+from shared.edge.outcome import refuse
+from shared.path.inbound.redrive import NotUnreadable, Quarantine, redrive
+from shared.path.service import PATIENT
+
+
+def for_machines(dependencies: EdgeDependencies) -> tuple[BaseRoute, ...]:
+    """Health and metrics: on both ports, for who watches may reach one of them only."""
+    return (
+        Route("/health/live", _live, methods=["GET"]),
+        Route("/health/ready", _ready(dependencies), methods=["GET"]),
+        Route("/metrics", _metrics, methods=["GET"]),
+    )
+
+
+def for_operators(dependencies: EdgeDependencies) -> tuple[BaseRoute, ...]:
+    """On the admin port alone."""
+    return (Route("/admin/redrive", _redrive(dependencies), methods=["POST"]),)
+
+
+def _redrive(dependencies: EdgeDependencies) -> Handler:
+    async def handle(request: Request) -> Response:
+        caller = await caller_of(dependencies, request)
+        caller.require("iop-parked", "u")
+        asked = request.query_params
+        key, kind, dry = asked.get("key", ""), asked.get("kind", PATIENT), asked.get("dry_run") in ("true", "1")
+        if "key" not in asked or "\0" in key:
+            text = "The parameter key is required: the key whose deliveries are redriven, empty for those without one."
+            raise refuse(400, "required", "", text)
+        if kind not in dependencies.inbox.service.deciders:
+            raise refuse(400, "value", "", "The parameter kind must be a kind of key of this service, like patient.")
+        try:
+            identity = asked.get("quarantine")
+            quarantine = Quarantine(UUID(identity), caller.name) if identity else None
+            redriven = await redrive(
+                dependencies.inbox, key, caller.program, dry_run=dry, quarantine=quarantine, kind=kind
+            )
+        except (ValueError, NotUnreadable) as error:
+            text = "quarantine must be the id of a delivery of this key that is parked as unreadable."
+            raise refuse(404, "not-found", "", text) from error
+        return Response(fhir.encode({**asdict(redriven), "dry_run": dry}), media_type="application/json")
+
+    return handle
+
+
+async def _live(_: Request) -> Response:
+    return Response("live\n", media_type="text/plain")
+
+
+def _ready(dependencies: EdgeDependencies) -> Handler:
+    async def handle(_: Request) -> Response:
+        wrong = await dependencies.ready()
+        if wrong is None:
+            return Response("ready\n", media_type="text/plain")
+        later = {"Retry-After": "5"} if wrong.by_itself else {}
+        return Response(f"{wrong.sentence}\n", 503, later, media_type="text/plain")
+
+    return handle
+
+
+async def _metrics(_: Request) -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
