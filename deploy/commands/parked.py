@@ -108,7 +108,7 @@ def redrive(
     hub = hubfile.read(data)
     places = [place for place, rows in _parked(hub, service).items() if key is None or _is_of(place, rows, key)]
     if not places:
-        raise CannotContinueError("nothing is parked" + ("" if key is None else " under this key or id"))
+        raise CannotContinueError("nothing is parked" + (" under this key or id" if key is not None else ""))
     programs = {place.program for place in places}
     token = {program: tokens.fetch(hub.issuer, data / "keys", "ops", program, SCOPE) for program in programs}
     failed = sum(not _redrive(hub, token[place.program], place, {}, dry_run) for place in places)

@@ -45,7 +45,7 @@ def test_a_text_is_found_however_it_is_put_together() -> None:
     ("emitters", "rooms", "known"),
     [
         (errors.FHIR, ("shared", "services"), "The token has expired."),
-        (errors.COMMAND, ("deploy",), "nothing is parked under this key"),
+        (errors.COMMAND, ("deploy",), "nothing is parked under this key or id"),
         (errors.ISSUER, ("deploy",), "grant_type must be client_credentials"),
     ],
 )
