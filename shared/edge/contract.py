@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from shared.edge.clients import Caller
-from shared.edge.fhir import BundleEntry, ResourceSupport
+from shared.edge.fhir import BundleEntry, ResourceSupport, times
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import Issue
 from shared.events.envelope import Command
@@ -65,7 +65,8 @@ received."""
 @dataclass(frozen=True)
 class Edge:
     """`order` is the fixed order in which the entries of a transaction are interpreted, by type; `questions` are the
-    codes of its Tasks that are about no patient, and `context` the types that may come along, read and not stored."""
+    codes of its Tasks that are about no patient, and `context` the types that may come along, read and not stored. Of
+    what `time_asks_a_person` names a wrong time refuses nothing: its service asks a person."""
 
     takes: Mapping[str, ResourceSupport]
     interpret: Callable[[Sequence[BundleEntry], Context], Interpretation]
@@ -74,3 +75,11 @@ class Edge:
     also: frozenset[Also] = frozenset()
     questions: frozenset[str] = frozenset()
     context: frozenset[str] = frozenset()
+    time_asks_a_person: Callable[[BundleEntry, Context], bool] = lambda _entry, _context: False
+
+    def read(self, entries: Sequence[BundleEntry], context: Context) -> Interpretation:
+        """What these mean here, once every time in them came through its door. Raises HttpRefusal."""
+        for each in entries:
+            if not self.time_asks_a_person(each, context):
+                times.require_times(each, context.time)
+        return self.interpret(entries, context)

@@ -102,13 +102,13 @@ async def _single(
 async def _represented(
     dependencies: EdgeDependencies, request: Request, caller: Caller, answered: Answered, headers: dict[str, str]
 ) -> Response:
-    """What was created or updated as it now is, or as little of it as the client prefers."""
+    """What was created or updated, as the client prefers: without a preference how it was read, where that was said
+    (R4 http.html, Managing Return Content: the server's choice), else the resource as it now is."""
     status, wish = int(answered.status.split(" ", 1)[0]), preferred(request)
     if wish == "minimal":
         return Response(b"", status, headers)
     kind, name = str(answered.location).split("/")[:2]
-    taken = dependencies.submissions.edge.takes.get(kind)
-    if wish == "OperationOutcome" or (wish == "" and taken is not None and taken.explained):
+    if wish == "OperationOutcome" or (wish == "" and answered.outcome is not None):
         return answer(answered.outcome or outcome([]), status, headers)
     try:
         resource = await dependencies.reader.one(kind, name, caller)

@@ -106,7 +106,7 @@ class Submissions:
         if not fresh:
             return _done(resolved, Committed(), {}, repeated)
         context = self._context(caller, resolved)
-        meant = escalations.of_hold(fresh, context) or self.edge.interpret(fresh, context)
+        meant = escalations.of_hold(fresh, context) or self.edge.read(fresh, context)
         await admission.list_questions(self.inbox.pool, meant.questions, caller.program, context.now)
         puts = updates.puts(fresh, meant.remarks)
         delivery = replace(self._delivery(submission, meant, context, fresh), binds=resolved.binds, puts=puts)

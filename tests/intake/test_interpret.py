@@ -56,7 +56,7 @@ def interpreted(keys: Keys, *resources: Json, method: str = "POST", before: Json
         (each.type, str(each.id)): StoredResource(PATIENT, before or {}) for each in resolved if each.method == "PUT"
     }
     context = Context(CALLER, PATIENT, "demo", SETTINGS, MONDAY, stored)
-    return edge(keys).interpret(resolved, context)
+    return edge(keys).read(resolved, context)
 
 
 def one(commands: Sequence[Command], kind: type[Any]) -> Any:
@@ -313,6 +313,42 @@ def test_the_outcome_of_an_entry_says_how_it_was_read_and_never_the_answer(
     assert remarks_of(keys, resource) == remarks
 
 
+UNTIMED = [
+    {"effectiveDateTime": None},
+    {"effectiveDateTime": "2016-12-31T23:59:60Z"},
+    {"effectiveDateTime": "0001-01-01"},
+    {"effectiveDateTime": None, "effectivePeriod": {}},
+]
+
+
+@pytest.mark.parametrize("time", UNTIMED)
+def test_a_screen_of_safety_without_a_readable_time_asks_a_person_and_refuses_nothing(keys: Keys, time: Json) -> None:
+    changed = loinc("93249-1", valueBoolean=True) | time
+    screen = {name: value for name, value in changed.items() if value not in (None, {})}
+    assert findings(keys, screen, bundles.score(WHO, "44261-6", 12)) == {"screen-unreadable": 1, "phq-9": 12}
+    assert remarks_of(keys, screen) == ["not read: time missing or unreadable; a person is asked"]
+
+
+def test_a_suicide_form_without_its_time_asks_a_person(keys: Keys) -> None:
+    screen = response({"linkId": "/93249-1", "answer": [{"valueBoolean": True}]})
+    del screen["authored"]
+    assert findings(keys, screen) == {"screen-unreadable": 1}
+
+
+@pytest.mark.parametrize("code", ["93249-1", "44261-6", "8867-4"])
+@pytest.mark.parametrize("time", ["2027-01-05", "2027-01-05T09:00:00Z"])
+def test_an_observation_that_lies_ahead_is_refused_whatever_it_decides(keys: Keys, code: str, time: str) -> None:
+    with pytest.raises(HttpRefusal, match=r"business-rule at Bundle.entry\[0\].resource.effective"):
+        commands_of(keys, loinc(code, valueInteger=1, effectiveDateTime=time))
+
+
+@pytest.mark.parametrize("time", ["9999", "1700-01-05", "2016-12-31T23:59:60Z"])
+def test_an_observation_that_decides_nothing_comes_through_the_same_door(keys: Keys, time: str) -> None:
+    with pytest.raises(HttpRefusal, match=r"value at Bundle.entry\[0\].resource.effective"):
+        commands_of(keys, loinc("8867-4", valueInteger=70, effectiveDateTime=time))
+    assert commands_of(keys, loinc("8867-4", valueInteger=70, effectiveDateTime="1931-01-05")) == ()
+
+
 def test_a_questionnaire_response_answers_by_its_link_ids(keys: Keys) -> None:
     response = {
         "resourceType": "QuestionnaireResponse",
@@ -531,7 +567,7 @@ def test_only_what_a_patient_states_of_their_death_counts_and_an_update_that_lea
 
 
 def test_nobody_has_died_tomorrow(keys: Keys) -> None:
-    with pytest.raises(HttpRefusal, match="deceasedDateTime"):
+    with pytest.raises(HttpRefusal, match=r"business-rule at .*deceased"):
         commands_of(keys, bundles.patient("0001") | {"deceasedDateTime": "2026-01-07"})
 
 

@@ -3,8 +3,6 @@
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
-
 from services.intake.edge import (
     assessing,
     consent_answer,
@@ -48,6 +46,7 @@ TAKES: dict[str, ResourceSupport] = {
             "MedicationRequest",
             "MedicationStatement",
             "Condition",
+            "Consent",
             "QuestionnaireResponse",
             "Coverage",
             "Organization",
@@ -58,7 +57,6 @@ TAKES: dict[str, ResourceSupport] = {
         ),
         _SENT,
     ),
-    "Consent": msgspec.structs.replace(_SENT, explained=True),
     "EpisodeOfCare": ResourceSupport((*_READ, "update"), PARAMETERS),
     **dict.fromkeys(("CarePlan", "List", "DetectedIssue", "Provenance"), _EMITTED),
 }
@@ -89,6 +87,7 @@ def edge(keys: Keys) -> Edge:
         order=ORDER,
         unknown_patient="created",
         also=frozenset({"messages", "any-type"}),
+        time_asks_a_person=screening.time_asks_a_person,
     )
 
 

@@ -13,12 +13,12 @@ from typing import NamedTuple
 from services.intake.edge import answers
 from services.intake.edge.times import clinical_time
 from services.intake.messages import ReportedFinding
-from services.intake.table import window_of
+from services.intake.table import SAFETY_CODES, window_of
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, happened
 from shared.edge.json import Json
-from shared.edge.outcome import Issue
+from shared.edge.outcome import HttpRefusal, Issue
 
 STANDING = frozenset({"final", "amended", "corrected", "preliminary", "completed", "in-progress", "stopped", "unknown"})
 """What was answered counts, though more may come: the next version of the source replaces it."""
@@ -45,10 +45,11 @@ class ScreenReading:
 
 
 def read(entry: BundleEntry, context: Context) -> ScreenReading:
-    """The facts and scores of an Observation or a QuestionnaireResponse. Raises HttpRefusal without its time."""
+    """The facts and scores of an Observation or a QuestionnaireResponse. Raises HttpRefusal without its time, unless it
+    is a screen of safety: then a person is asked."""
     if entry.resource["status"] not in STANDING:
         return ScreenReading(issues=(remark("not read: status", f"{entry.place}.status"),))
-    asked = list(_observed(entry) if entry.type == "Observation" else _answered(entry))
+    asked = _asked(entry)
     counted = [(each, answers.points(each.finding, each.answer)) for each in asked if each.finding]
     values = {each.finding: points.value for each, points in counted if each.finding and points.value is not None}
     summed = dict(answers.totals(_items_of_totals(asked)))
@@ -61,7 +62,40 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
         unreadable += _unknown_answers(asked, nothing_read=not found)
     if not found and not unreadable:
         return ScreenReading(issues=(remark(_why_nothing(counted), entry.place),))
+    if time_asks_a_person(entry, context):
+        return _untimed(entry, context)
     return _reading(entry, context, found, unreadable)
+
+
+def time_asks_a_person(entry: BundleEntry, context: Context) -> bool:
+    """A screen of safety whose time is missing, or is none: nobody can say whether it is recent, so a person looks at
+    it the same day. A time that lies ahead is refused as everywhere."""
+    if entry.type not in ("Observation", "QuestionnaireResponse") or not _is_of_safety(entry):
+        return False
+    try:
+        _when(entry, context)
+    except HttpRefusal as refused:
+        return refused.issues[0].code != "business-rule"
+    return False
+
+
+def _is_of_safety(entry: BundleEntry) -> bool:
+    codes = {each.finding for each in _asked(entry) if each.finding}
+    return any(_decides_safety(each) for each in codes) or _SUICIDE.search(_text_of(entry.resource)) is not None
+
+
+def _decides_safety(code: str) -> bool:
+    return code in SAFETY_CODES or bool(window_of(code).instrument)
+
+
+def _untimed(entry: BundleEntry, context: Context) -> ScreenReading:
+    asks = ReportedFinding(UNREADABLE, 1, context.now, f"{entry.type}/{entry.id}")
+    place = f"{entry.place}.{'effective' if entry.type == 'Observation' else 'authored'}"
+    return ScreenReading((asks,), (remark("not read: time missing or unreadable; a person is asked", place),))
+
+
+def _asked(entry: BundleEntry) -> list[Asked]:
+    return list(_observed(entry) if entry.type == "Observation" else _answered(entry))
 
 
 def _reading(

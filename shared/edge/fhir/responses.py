@@ -21,8 +21,6 @@ class ResourceSupport(msgspec.Struct, frozen=True):
     search: Mapping[str, SearchType] = {}
     conditional_create: bool = False
     conditional_update: bool = False
-    explained: bool = False
-    """A client without a preference is answered with how it was understood, not with the resource."""
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -121,7 +121,7 @@ async def test_who_asks_for_it_reads_indented_json_and_everybody_else_plain(coun
 async def test_indenting_keeps_every_digit(counter: Counter) -> None:
     weighed = observation(await admitted(counter), valueQuantity={"value": 0})
     written = json.dumps(weighed).replace('"value": 0', '"value": 1.500')
-    headers = {"Content-Type": FHIR_JSON}
+    headers = {"Content-Type": FHIR_JSON, "Prefer": "return=representation"}
     answer = await counter.ask("POST", "/fhir/Observation?_pretty=true", content=written, headers=headers)
     assert answer.status_code == 201 and '"value": 1.500' in answer.text
 
@@ -185,6 +185,15 @@ async def test_a_client_gets_what_it_prefers_after_a_create(counter: Counter) ->
         answer = await counter.send(observation(patient), Prefer=f"respond-async, return={wish}")
         assert (answer.status_code, answer.headers["ETag"]) == (201, 'W/"1"')
         assert (answer.json()["resourceType"] if answer.content else None) == emitted
+
+
+async def test_a_client_without_a_preference_hears_how_it_was_read_where_that_is_said(counter: Counter) -> None:
+    patient = await admitted(counter)
+    answer = await counter.send(observation(patient))
+    assert answer.status_code == 201 and "/Observation/" in answer.headers["Location"]
+    assert [each["diagnostics"] for each in answer.json()["issue"]] == ["not read: code unknown"]
+    coverage = {k: v for k, v in bundles.coverage(f"Patient/{patient}").items() if k != "fullUrl"}
+    assert (await counter.send(coverage)).json()["resourceType"] == "Coverage"
 
 
 async def test_the_location_of_what_was_created_can_be_read_while_it_is_current(counter: Counter) -> None:

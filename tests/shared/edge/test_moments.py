@@ -12,15 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy import keys as key_files
+from services.aftercare.edge import EDGE as AFTERCARE
 from services.attendance.edge import EDGE as ATTENDANCE
 from services.intake.edge import edge as intake_edge
 from services.testing.edge import EDGE as TESTING
 from shared.edge import fhir
 from shared.edge.contract import Context, Edge
-from shared.edge.fhir import elements
+from shared.edge.fhir import BundleEntry, elements
+from shared.edge.fhir.times import TIMES, TimeElement, require_times
+from shared.edge.moments import ProgramTime
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
 from shared.platform.keys import Keys
+from tests.aftercare import given as aftercare
 from tests.attendance import given as attendance
 from tests.intake import given as intake
 from tests.laws import examples
@@ -82,10 +86,10 @@ def coded(system: str, code: str) -> Json:
     return {"coding": [{"system": system, "code": code}]}
 
 
-def observation(**stated: Any) -> Json:
-    """A safety item answered: a finding at intake."""
+def observation(code: str = "phq-9", **stated: Any) -> Json:
+    """A score told: a finding at intake."""
     kind = {"resourceType": "Observation", "id": ID, "status": "final", "subject": WHO}
-    return {**kind, "code": coded(codes.FACT, "cows"), "valueInteger": 7, **stated}
+    return {**kind, "code": coded(codes.FACT, code), "valueInteger": 7, **stated}
 
 
 def drug_test(**stated: Any) -> Json:
@@ -139,13 +143,18 @@ HAPPENED: dict[str, tuple[str, int, Place]] = {
     "an issue": ("testing", TIME, lambda text: drug_test(effectiveDateTime="2026-01-01", issued=text)),
     "a check-in": ("attendance", TIME, encounter),
 }
-SETTINGS = {"intake": intake.SETTINGS, "testing": testing.SETTINGS, "attendance": attendance.SETTINGS}
+SETTINGS = {
+    "intake": intake.SETTINGS,
+    "testing": testing.SETTINGS,
+    "attendance": attendance.SETTINGS,
+    "aftercare": aftercare.SETTINGS,
+}
 
 
 @pytest.fixture(scope="module")
 def edges(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Edge]:
     keys = Keys.load(key_files.make(tmp_path_factory.mktemp("keys")), "intake")
-    return {"intake": intake_edge(keys), "testing": TESTING, "attendance": ATTENDANCE}
+    return {"intake": intake_edge(keys), "testing": TESTING, "attendance": ATTENDANCE, "aftercare": AFTERCARE}
 
 
 def read(edge: Edge, service: str, resource: Json) -> set[datetime]:
@@ -155,7 +164,7 @@ def read(edge: Edge, service: str, resource: Json) -> set[datetime]:
     entry = fhir.single("PUT", resource["resourceType"], resource["id"], parsed, {})
     context = Context(caller("ehr"), PATIENT, "demo", SETTINGS[service], NOW)
     elements.clinical_time(entry.resource, context.time.zone)
-    return set(found_in(edge.interpret([entry], context).commands))
+    return set(found_in(edge.read([entry], context).commands))
 
 
 def is_over(moment: Moment) -> bool:
@@ -175,3 +184,70 @@ def test_a_moment_is_read_exactly_or_refused_with_its_place(edges: dict[str, Edg
         assert not is_over(moment) or len(moment.text) < least
         return
     assert is_over(moment) and moment.begins in found
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(moment=moments())
+def test_a_safety_screen_counts_at_its_moment_or_asks_a_person_and_only_one_that_lies_ahead_is_refused(
+    edges: dict[str, Edge], moment: Moment
+) -> None:
+    try:
+        found = read(edges["intake"], "intake", observation("cows", effectiveDateTime=moment.text))
+    except HttpRefusal as refused:
+        assert refused.issues[0].code == "business-rule" and not is_over(moment)
+        return
+    assert found == ({moment.begins} if is_over(moment) else {NOW})
+
+
+# The table of every time that a foreign resource tells
+
+
+def with_time(element: TimeElement, kind: str, text: str) -> BundleEntry:
+    """A resource that tells this time, in one of the forms of its element."""
+    *above, last = element.path.split(".")
+    value: Any = {"start": text} if kind == "Period" else text
+    body: Json = {f"{last}{kind}": value}
+    for name in reversed(above):
+        body = {name: body}
+    return fhir.single("PUT", element.type, ID, {"resourceType": element.type, "id": ID, **REQUIRED, **body}, {})
+
+
+REQUIRED = {"status": "final", "intent": "order", "code": {}, "subject": WHO, "patient": WHO}
+REQUIRED |= {name: REQUIRED["code"] for name in ("medicationCodeableConcept", "class", "scope", "vaccineCode")}
+REQUIRED |= {name: [] for name in ("category", "participant", "payor")} | {"beneficiary": WHO}
+
+
+@pytest.mark.parametrize("element", TIMES, ids=lambda each: f"{each.type}.{each.path}")
+@settings(max_examples=examples(40), deadline=None)
+@given(moment=moments(), kind=st.sampled_from(["", "DateTime", "Period"]))
+def test_every_time_in_the_table_comes_through_its_door(element: TimeElement, moment: Moment, kind: str) -> None:
+    time = ProgramTime.of(intake.SETTINGS, NOW)
+    in_calendar = moment.begins is not None and "1900" <= moment.text[:4] <= "9998"
+    passes = is_over(moment) if element.tense == "happened" else in_calendar
+    try:
+        require_times(with_time(element, kind, moment.text), time)
+    except HttpRefusal as refused:
+        assert refused.status == 422 and refused.issues[0].expression[0].startswith(f"{element.type}.")
+        assert not passes
+    else:
+        assert passes
+
+
+def test_each_service_reads_by_the_table(edges: dict[str, Edge]) -> None:
+    """Before anything else is read of a resource: nothing that a service takes comes past the table."""
+    for service, edge in edges.items():
+        context = Context(caller("ehr"), PATIENT, "demo", SETTINGS[service], NOW)
+        for element in (each for each in TIMES if each.type in edge.takes):
+            with pytest.raises(HttpRefusal):
+                edge.read([with_time(element, "", "9999")], context)
+
+
+def test_a_visit_that_is_planned_lies_ahead_and_what_was_entered_in_error_goes_whatever_its_times_say() -> None:
+    time = ProgramTime.of(intake.SETTINGS, NOW)
+    start = TimeElement("Encounter", "period.start", "happened")
+    entry = with_time(start, "", "2027-01-05T09:00:00Z")
+    with pytest.raises(HttpRefusal):
+        require_times(entry, time)
+    for status in ("planned", "entered-in-error"):
+        entry.resource["status"] = status
+        require_times(entry, time)

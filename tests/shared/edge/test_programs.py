@@ -128,5 +128,5 @@ async def test_the_same_condition_in_two_programs_makes_two(clinics: tuple[Clini
         seen = observation(await clinic.patient("0001"), identifier=[{"system": SYSTEM, "value": "1"}])
         made = [await clinic.ask("POST", "/Observation", seen, **{"If-None-Exist": ONE}) for _ in range(2)]
         assert [each.status_code for each in made] == [201, 200]
-        ids |= {each.json()["id"] for each in made}
+        ids |= {each.headers["Location"] for each in made}
     assert len(ids) == 2

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.events import codes
 from tests.intake import bundles
 from tests.shared.edge.conftest import Counter
 from tests.shared.edge.test_http import admitted, observation
@@ -13,6 +14,7 @@ from tests.shared.edge.test_http import admitted, observation
 Json = dict[str, Any]
 SYSTEM = "https://ehr.demo.iop-hub.org/observation"
 ONE = f"identifier={SYSTEM}|1"
+WHOLE = {"Prefer": "return=representation"}
 
 
 def numbered(patient: str, number: str = "1", **more: Any) -> Json:
@@ -116,7 +118,7 @@ async def test_the_refusal_of_a_condition_names_its_place_and_no_value(counter: 
 
 async def test_twenty_updates_at_once_of_one_version_are_one_update(counter: Counter) -> None:
     one, other = await admitted(counter), await admitted(counter, "0002")
-    (first, second) = [(await counter.send(numbered(each))).json() for each in (one, other)]
+    (first, second) = [(await counter.send(numbered(each), **WHOLE)).json() for each in (one, other)]
     body = {"headers": {"Content-Type": "application/fhir+json", "If-Match": 'W/"1"'}}
     before = counter.ask("PUT", f"/fhir/Observation/{second['id']}", json=second, **body)
     path = f"/fhir/Observation/{first['id']}"
@@ -210,9 +212,15 @@ async def test_the_same_patient_named_in_several_ways_is_one(counter: Counter) -
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2016-12-31T23:59:60Z"])
-async def test_a_time_that_no_database_holds_is_kept_as_it_came_and_parks_nobody(counter: Counter, at: str) -> None:
+async def test_a_time_that_no_database_holds_is_refused_and_of_a_safety_screen_stored_as_it_came(
+    counter: Counter, at: str
+) -> None:
     patient = await admitted(counter)
-    answer = await counter.send(numbered(patient, effectiveDateTime=at))
+    refused = await counter.send(numbered(patient, effectiveDateTime=at))
+    assert (refused.status_code, refused.json()["issue"][0]["expression"]) == (422, ["Observation.effective"])
+    suicidal = {"code": {"coding": [{"system": codes.LOINC, "code": "93249-1"}]}, "valueBoolean": True}
+    answer = await counter.send(numbered(patient, effectiveDateTime=at) | suicidal)
     assert answer.status_code == 201
+    assert answer.json()["issue"][0]["diagnostics"] == "not read: time missing or unreadable; a person is asked"
     (stored,) = await resource(counter)
     assert stored["effectiveDateTime"] == at
