@@ -15,15 +15,14 @@ from shared.events.aftercare import (
     ReferralWithheld,
 )
 from shared.events.envelope import Command
-from shared.events.escalation import (
-    EscalationEvent,
-)
+from shared.events.escalation import EscalationEvent, EscalationRetracted
 from shared.events.intake import (
     ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
     ConsentsCurrent,
     DeathWithdrawn,
+    DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
     PatientDied,
@@ -53,6 +52,7 @@ __all__ = [
     "Consumes",
     "ContactKnown",
     "DeathWithdrawn",
+    "DischargeWithdrawn",
     "DisclosureGaveUp",
     "DisclosureMade",
     "DisclosureRefused",
@@ -62,6 +62,7 @@ __all__ = [
     "EpisodeDischarged",
     "EscalationCommand",
     "EscalationEvent",
+    "EscalationRetracted",
     "FollowUpCompleted",
     "FollowUpFellDue",
     "Internal",
@@ -119,6 +120,7 @@ Consumes = (
     | DeathWithdrawn
     | EpisodeAdmitted
     | EpisodeDischarged
+    | DischargeWithdrawn
     | ConsentGiven
     | ConsentDenied
     | ConsentRevoked

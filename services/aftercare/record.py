@@ -26,6 +26,13 @@ class Discharged(msgspec.Struct, frozen=True, array_like=True, tag="discharged")
     episode_id: str
     disposition: str
     discharged_at: datetime | None = None
+    track: str = ""
+    flags: tuple[str, ...] = ()
+
+    @property
+    def care(self) -> InCare:
+        """As it was before the discharge."""
+        return InCare(self.episode_id, self.track, self.flags)
 
     @property
     def deceased(self) -> bool:

@@ -15,6 +15,7 @@ from services.aftercare.messages import (
     ConsentRevoked,
     ContactKnown,
     DeathWithdrawn,
+    DischargeWithdrawn,
     DisclosureGaveUp,
     DisclosureRefused,
     DisclosureWithheld,
@@ -124,7 +125,9 @@ def evolve(state: State, event: Event | Command) -> State:
         case EpisodeAdmitted() if begins(state, event):
             return _with(state, episode=InCare(event.episode_id, event.track, event.flags[:FLAGS_MOST]))
         case EpisodeDischarged() if ends(state, event):
-            return _with(state, episode=Discharged(event.episode_id, event.disposition, event.discharged_at))
+            return _with(state, episode=_ended(state.episode, event))
+        case DischargeWithdrawn(episode_id=episode_id) if isinstance(state.episode, Discharged):
+            return _with(state, episode=state.episode.care) if state.episode.episode_id == episode_id else state
         case PatientDied():
             return _with(state, died=True)
         case DeathWithdrawn():
@@ -170,6 +173,13 @@ def _contact_known(state: State, event: ContactKnown) -> State:
 def _without_withdrawn(on_its_way: Iterable[OnItsWay], event: DisclosureOutcome) -> tuple[OnItsWay, ...]:
     """Without the referral of this outcome, where it was taken back meanwhile."""
     return tuple(each for each in on_its_way if not (each.taken_back and is_about(event, each)))
+
+
+def _ended(before: InCare | Discharged | None, event: EpisodeDischarged) -> Discharged:
+    """With what the stay's lists were chosen by, where that is known: the discharge may be wrong."""
+    known = before if before is not None and before.episode_id == event.episode_id else None
+    track, flags = (known.track, known.flags) if known is not None else ("", ())
+    return Discharged(event.episode_id, event.disposition, event.discharged_at, track, flags)
 
 
 def _planned(event: AftercarePlanned) -> Plan:

@@ -22,6 +22,7 @@ from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent
 from shared.events.intake import (
     DeathWithdrawn,
+    DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
     FlagsChanged,
@@ -44,6 +45,7 @@ __all__ = [
     "ConfirmAttendance",
     "Consumes",
     "DeathWithdrawn",
+    "DischargeWithdrawn",
     "Emits",
     "EpisodeAdmitted",
     "EpisodeDischarged",
@@ -186,7 +188,14 @@ StateEvents = (
 )
 Internal = TimePassed | StateEvents
 Consumes = (
-    PatientIdentified | PatientDied | DeathWithdrawn | EpisodeAdmitted | FlagsChanged | EpisodeDischarged | TimePassed
+    PatientIdentified
+    | PatientDied
+    | DeathWithdrawn
+    | EpisodeAdmitted
+    | FlagsChanged
+    | EpisodeDischarged
+    | DischargeWithdrawn
+    | TimePassed
 )
 Emits = (
     SessionScheduled

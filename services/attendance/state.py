@@ -7,6 +7,7 @@ import msgspec
 from services.attendance.messages import (
     BookedUntil,
     DeathWithdrawn,
+    DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
     EpisodeForgotten,
@@ -57,6 +58,7 @@ def evolve(state: State, event: Event | Command) -> State:
             | PatientDied()
             | DeathWithdrawn()
             | EpisodeDischarged()
+            | DischargeWithdrawn()
             | RetentionBegan()
             | BookedUntil()
             | WeeksChanged()
@@ -97,7 +99,8 @@ def _graded(flags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(each for each in flags if each in FLAGS)
 
 
-Moved = FlagsChanged | PatientDied | DeathWithdrawn | EpisodeDischarged | RetentionBegan | BookedUntil | WeeksChanged
+OfEpisode = FlagsChanged | PatientDied | DeathWithdrawn | EpisodeDischarged | DischargeWithdrawn | RetentionBegan
+Moved = OfEpisode | BookedUntil | WeeksChanged
 
 
 def _episode_moved(state: State, event: Moved) -> State:
@@ -115,9 +118,7 @@ def _episode_moved(state: State, event: Moved) -> State:
             return msgspec.structs.replace(state, episode=_moved(episode, event))
 
 
-def _moved(
-    episode: Episode, event: FlagsChanged | PatientDied | DeathWithdrawn | EpisodeDischarged | RetentionBegan
-) -> Episode:
+def _moved(episode: Episode, event: OfEpisode) -> Episode:
     match event:
         case FlagsChanged(flags=flags):
             return msgspec.structs.replace(episode, flags=_graded(flags))
@@ -127,6 +128,8 @@ def _moved(
             return msgspec.structs.replace(episode, died_at=None)
         case EpisodeDischarged(episode_id=episode_id, discharged_at=at):
             return msgspec.structs.replace(episode, discharged_at=at) if episode_id == episode.id else episode
+        case DischargeWithdrawn(episode_id=episode_id):
+            return msgspec.structs.replace(episode, discharged_at=None) if episode_id == episode.id else episode
         case RetentionBegan(retention_days=days):
             return msgspec.structs.replace(episode, retention_days=days)
 

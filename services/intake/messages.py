@@ -20,6 +20,7 @@ from shared.events.intake import (
     ConsentsCurrent,
     DeathWithdrawn,
     Digest,
+    DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDeclined,
     EpisodeDischarged,
@@ -54,10 +55,12 @@ __all__ = [
     "ConsentRevoked",
     "ConsentsCurrent",
     "Consumes",
+    "CorrectDischarge",
     "DeathWithdrawn",
     "DenyConsent",
     "Digest",
     "Discharge",
+    "DischargeWithdrawn",
     "Emits",
     "EndEvidence",
     "EndReason",
@@ -109,6 +112,7 @@ __all__ = [
     "TemplateSlot",
     "TimePassed",
     "WithdrawDeath",
+    "WithdrawDischarge",
 ]
 
 
@@ -291,6 +295,22 @@ class Discharge(Command, frozen=True, kw_only=True, tag=True):
     at: datetime
 
 
+class CorrectDischarge(Command, frozen=True, kw_only=True, tag=True):
+    """The Encounter of a discharge says otherwise now; of any other Encounter this changes nothing."""
+
+    encounter_id: str
+    disposition: str
+    at: datetime | None = None
+
+
+class WithdrawDischarge(Command, frozen=True, kw_only=True, tag=True):
+    """The stay goes on: its EpisodeOfCare is set active again, or the Encounter of its discharge was wrong (only that
+    one is meant, where an `encounter_id` is given)."""
+
+    episode_id: str = ""
+    encounter_id: str = ""
+
+
 Commands = (
     RecordPatient
     | ReportDeath
@@ -308,6 +328,8 @@ Commands = (
     | SignPlacement
     | CompleteReview
     | Discharge
+    | CorrectDischarge
+    | WithdrawDischarge
     | EndEvidence
     | EscalationCommand
 )
@@ -328,6 +350,7 @@ Emits = (
     | EpisodeAdmitted
     | EpisodeDeclined
     | EpisodeDischarged
+    | DischargeWithdrawn
     | FlagsChanged
     | MedicationsRecorded
     | ConsentGiven

@@ -58,6 +58,11 @@ def _signals(trigger: SafetyTrigger, found: Sequence[ReportedFinding]) -> tuple[
     return tuple(dict.fromkeys(Signal(trigger.reason, each.at, each.evidence) for each in found))
 
 
+def still_stands(reason: str, known: Assessment) -> bool:
+    """Whether what raised it stands now; of a reason that no rule here knows nobody can say that it doesn't."""
+    return reason not in TRIGGERS or support(TRIGGERS[reason], known, known.current) is not None
+
+
 def codes_behind(reason: str) -> frozenset[str]:
     """The codes of the findings that raise this reason; none of a reason that safety doesn't know."""
     return codes_asked(TRIGGERS[reason].when) if reason in TRIGGERS else frozenset()

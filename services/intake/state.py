@@ -41,6 +41,11 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
         return name_id(self.id, "review")
 
     @property
+    def second_review_id(self) -> str:
+        """Of the review where another referral is being placed, or the patient is in a stay."""
+        return name_id(self.id, "review:second")
+
+    @property
     def focus(self) -> str:
         return f"ServiceRequest/{self.id}"
 
@@ -90,6 +95,17 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     flags_change_at: datetime | None = None
 
 
+class Ended(msgspec.Struct, frozen=True, array_like=True):
+    """The stay that ended last, with what its discharge said and closed: it may have been wrong."""
+
+    episode: Episode
+    encounter_id: str
+    disposition: str
+    discharged_at: datetime
+    escalations: tuple[Open, ...] = ()
+    reviews: tuple[Review, ...] = ()
+
+
 class Death(msgspec.Struct, frozen=True, array_like=True):
     """The patient is reported dead; `died_at` is the first instant at which they may have died."""
 
@@ -112,6 +128,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     retention_days: int = 0
     """How long a closed placement stays after its end, once nothing of it is open."""
     death: Death | None = None
+    ended: Ended | None = None
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
@@ -148,8 +165,9 @@ def _with_sources(stored: Any) -> Any:
 
 
 def _whole(stored: Any) -> Any:
-    """Version 4 remembers the whole of what a person is asked. Since when something waits that waited before nobody
-    remembers. The flags emitted last neither, of a stay that began before: they are looked at now."""
+    """Version 4 remembers the whole of what a person is asked, and the stay that ended last (of those before, nobody
+    does). Since when something waits that waited before nobody remembers. The flags emitted last neither, of a stay
+    that began before: they are looked at now."""
     needs, evidence, medications, referral, recommended, reviews, episode, *others = stored
     if recommended is not None:
         level, rules, conditions, track, _, identity, task_id, remind_at, expires_at = recommended
@@ -192,13 +210,15 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.DeathWithdrawn():
             return change(state, death=None)
         case messages.EpisodeAdmitted():
-            return change(_placed(state), episode=_episode(event))
+            return change(_placed(state), episode=_episode(event), ended=None)
         case messages.FlagsChanged() | messages.FlagsLookedAt() if state.episode is not None:
             return change(state, episode=_flagged(state.episode, event))
         case messages.EpisodeDeclined():
             return change(_placed(state), closed_at=event.declined_at)
         case messages.EpisodeDischarged():
-            return change(state, episode=None, signals=SignalWindow(), closed_at=event.discharged_at)
+            return _discharged(state, event)
+        case messages.DischargeWithdrawn() if state.ended is not None:
+            return change(state, episode=state.ended.episode, ended=None, closed_at=None, referral=None)
         case messages.RetentionBegan(retention_days=days):
             return change(state, retention_days=days)
         case messages.EscalationEvent():
@@ -237,6 +257,21 @@ def _asked(state: State, event: Event | Command) -> State:
 
 def _episode(event: messages.EpisodeAdmitted) -> Episode:
     return Episode(event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id, event.flags)
+
+
+def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
+    """For the first time, or corrected."""
+    change, before = msgspec.structs.replace, state.ended
+    if state.episode is not None:
+        before = Ended(state.episode, "", "", event.discharged_at, state.escalations, state.reviews)
+    ended = before and change(
+        before,
+        encounter_id=event.encounter_id,
+        disposition=event.disposition,
+        discharged_at=event.discharged_at,
+    )
+    closed_at = event.discharged_at if state.referral is None else None
+    return change(state, episode=None, signals=SignalWindow(), closed_at=closed_at, ended=ended)
 
 
 def _reminded(state: State, at: datetime) -> State:

@@ -9,7 +9,13 @@ from services.testing.laboratory import Extent, Status
 from services.testing.specimens import Specimen
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent
-from shared.events.intake import EpisodeAdmitted, EpisodeDischarged, MedicationsRecorded, PatientIdentified
+from shared.events.intake import (
+    DischargeWithdrawn,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    MedicationsRecorded,
+    PatientIdentified,
+)
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
 from shared.events.testing import Condition, DrugTestCorrected, DrugTestResulted, Number, ResultFinding, ResultMatched
 from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
@@ -18,6 +24,7 @@ __all__ = [
     "AcknowledgeEscalation",
     "Commands",
     "Consumes",
+    "DischargeWithdrawn",
     "DrugTestCorrected",
     "DrugTestResulted",
     "Emits",
@@ -91,5 +98,7 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
 
 Commands = ReportResult | EscalationCommand
 Internal = TimePassed | RetentionBegan | SpecimenReported
-Consumes = PatientIdentified | MedicationsRecorded | EpisodeAdmitted | EpisodeDischarged | TimePassed
+Consumes = (
+    PatientIdentified | MedicationsRecorded | EpisodeAdmitted | EpisodeDischarged | DischargeWithdrawn | TimePassed
+)
 Emits = DrugTestResulted | DrugTestCorrected | ResultMatched | EscalationEvent | RetentionBegan | SpecimenReported

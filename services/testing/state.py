@@ -11,6 +11,7 @@ import msgspec
 from services.testing.escalation_packing import PackedEscalation, pack_escalations, unpack_escalations
 from services.testing.medications import IngredientPeriod, reconciled
 from services.testing.messages import (
+    DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
     MedicationsRecorded,
@@ -27,7 +28,7 @@ from shared.events.escalation import EscalationEvent
 from shared.events.testing import AnalyteResult, DrugTestEvent
 from shared.rules import escalation
 
-VERSION = 3
+VERSION = 4
 BYTES_MOST = 7800
 """Above this the state evicts what it can do without; the path's limit is `STATE_BYTES_MOST`."""
 
@@ -39,6 +40,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     admitted_at: int
     discharged_at: int | None = None
     retention_days: int = 0
+    closed: tuple[PackedEscalation, ...] = ()
+    """What its end closed, of each reason the latest: asked again, if the discharge was wrong."""
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -76,8 +79,10 @@ def evolve(state: State, event: Event | Command) -> State:
         case EpisodeAdmitted():
             return _admitted(state, event)
         case EpisodeDischarged() if state.episode is not None and state.episode.id == event.episode_id:
-            closed = msgspec.structs.replace(state.episode, discharged_at=seconds(event.discharged_at))
-            return msgspec.structs.replace(state, episode=closed)
+            return msgspec.structs.replace(state, episode=_ended(state.episode, event, state.packed_escalations))
+        case DischargeWithdrawn() if state.episode is not None and state.episode.id == event.episode_id:
+            again = msgspec.structs.replace(state.episode, discharged_at=None, closed=())
+            return msgspec.structs.replace(state, episode=again)
         case RetentionBegan(retention_days=days) if state.episode is not None:
             return msgspec.structs.replace(state, episode=msgspec.structs.replace(state.episode, retention_days=days))
         case SpecimenReported(specimen=specimen, gone=gone):
@@ -99,6 +104,12 @@ def _admitted(state: State, event: EpisodeAdmitted) -> State:
     again = state.episode is not None
     opened = Episode(event.episode_id, seconds(event.admitted_at))
     return msgspec.structs.replace(state, episode=opened, first_evicted_at=None if again else state.first_evicted_at)
+
+
+def _ended(episode: Episode, event: EpisodeDischarged, still_open: Sequence[PackedEscalation]) -> Episode:
+    closed = {each.reason: each for each in (*episode.closed, *still_open)}
+    discharged_at = seconds(event.discharged_at)
+    return msgspec.structs.replace(episode, discharged_at=discharged_at, closed=tuple(closed.values()))
 
 
 def due(state: State) -> datetime | None:

@@ -63,4 +63,5 @@ def _pointed(escalation: Any, ids: Mapping[str, str]) -> Any:
     return [*escalation[:6], signals, *escalation[7:]]
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _by_specimen}
+UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _by_specimen, 3: lambda stored: stored}
+"""Version 4 only adds, at the ends: what the end of a stay closed."""

@@ -84,6 +84,14 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         intake.read_episode_discharged,
     ),
     CatalogueEntry(
+        intake.DischargeWithdrawn,
+        INTAKE_EVENTS,
+        "intake",
+        "EpisodeOfCare + Encounter + CarePlan + Provenance",
+        _ALL_THREE,
+        intake.read_discharge_withdrawn,
+    ),
+    CatalogueEntry(
         intake.FlagsChanged, INTAKE_EVENTS, "intake", "Flag each", ("attendance",), intake.read_flags_changed
     ),
     CatalogueEntry(

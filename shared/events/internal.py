@@ -16,6 +16,11 @@ class RetentionBegan(StateEvent, frozen=True, kw_only=True):
 
     retention_days: int
 
+    @classmethod
+    def after(cls, ended_at: datetime, now: datetime, days: int) -> "RetentionBegan":
+        """So many days from now on: an end that is told late stays as long as any other."""
+        return cls(retention_days=days + max((now - ended_at).days, 0))
+
 
 class TimePassed(Event, frozen=True, kw_only=True, tag=True):
     """The moment's `now` reached the state's `due_at`."""

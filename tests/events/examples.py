@@ -182,6 +182,16 @@ EXAMPLES: tuple[Event, ...] = (
         level="2.1",
         referral_id=named("referral"),
     ),
+    intake.DischargeWithdrawn(
+        episode_id=named("episode"),
+        encounter_id=named("discharge"),
+        plan_id=named("plan"),
+        admitted_at=MONDAY,
+        withdrawn_at=NEXT_MONDAY,
+        client="ehr",
+        level="2.1",
+        referral_id=named("referral"),
+    ),
     intake.MedicationsRecorded(
         list_id=named("list"),
         recorded_at=MONDAY,

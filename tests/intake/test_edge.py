@@ -193,6 +193,34 @@ async def test_a_finished_episode_with_its_encounter_discharges(intake: ServiceO
     assert (await intake.emitted())[-1] == "EpisodeDischarged"
 
 
+async def test_a_discharge_is_taken_back_and_the_stay_may_end_again_otherwise(intake: ServiceOnPostgres) -> None:
+    episode = await admit(intake)
+    await intake.submit(bundles.discharge(episode, "completed", MONDAY))
+    await intake.put_thrice(episode)
+    assert (await intake.emitted()).count("DischargeWithdrawn") == 1
+    (again,) = await intake.found("EpisodeOfCare")
+    (encounter,) = await intake.found("Encounter")
+    (plan,) = await intake.found("CarePlan")
+    assert (again["status"], again["type"], again["period"]) == ("active", episode["type"], episode["period"])
+    assert (encounter["status"], plan["status"], len(plan["activity"])) == ("entered-in-error", "active", 5)
+    later = bundles.discharge(episode, "ama", MONDAY)
+    await intake.submit({**later, "identifier": {"system": codes.URI, "value": "urn:uuid:second"}})
+    assert (await intake.emitted())[-1] == "EpisodeDischarged"
+
+
+async def test_the_encounter_of_a_discharge_corrects_it_and_then_takes_it_back(intake: ServiceOnPostgres) -> None:
+    episode = await admit(intake)
+    await intake.submit(bundles.discharge(episode, "completed", MONDAY))
+    (encounter,) = await intake.found("Encounter")
+    ama = {"dischargeDisposition": {"coding": [{"system": codes.DISPOSITION, "code": "ama"}]}}
+    await intake.put_thrice({**encounter, "hospitalization": ama})
+    assert (await intake.emitted()).count("EpisodeDischarged") == 2
+    await intake.put_thrice({**encounter, "status": "entered-in-error"})
+    assert (await intake.emitted()).count("DischargeWithdrawn") == 1
+    (stored,) = await intake.found("Encounter")
+    assert stored["status"] == "entered-in-error"
+
+
 async def test_an_episode_is_not_finished_without_a_disposition(intake: ServiceOnPostgres) -> None:
     episode = await admit(intake)
     with pytest.raises(HttpRefusal) as refused:

@@ -571,6 +571,47 @@ def test_nobody_has_died_tomorrow(keys: Keys) -> None:
         commands_of(keys, bundles.patient("0001") | {"deceasedDateTime": "2026-01-07"})
 
 
+EPISODE: Json = {"resourceType": "EpisodeOfCare", "status": "active", "patient": {"reference": WHO}}
+HOME = {"coding": [{"system": codes.DISCHARGE, "code": "home"}]}
+LEFT: Json = {
+    "resourceType": "Encounter",
+    "status": "finished",
+    "class": {"system": codes.ACT, "code": "AMB"},
+    "subject": {"reference": WHO},
+    "hospitalization": {"dischargeDisposition": HOME},
+}
+
+
+def test_an_episode_active_again_takes_its_discharge_back_and_its_encounter_says_the_same_once(keys: Keys) -> None:
+    (command,) = commands_of(keys, EPISODE, method="PUT")
+    assert isinstance(command, w.WithdrawDischarge) and command.encounter_id == ""
+    both = commands_of(keys, EPISODE, LEFT | {"status": "entered-in-error"}, method="PUT", before=LEFT)
+    assert both == (command,)
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "in-progress"])
+def test_the_encounter_of_a_discharge_that_is_not_finished_any_more_takes_it_back(keys: Keys, status: str) -> None:
+    (command,) = commands_of(keys, LEFT | {"status": status}, method="PUT", before=LEFT)
+    assert isinstance(command, w.WithdrawDischarge) and command.episode_id == ""
+
+
+def test_the_encounter_of_a_discharge_corrects_its_disposition_and_its_time(keys: Keys) -> None:
+    ama = {"hospitalization": {"dischargeDisposition": {"coding": [{"system": codes.DISCHARGE, "code": "aadvice"}]}}}
+    (command,) = commands_of(keys, LEFT | ama, method="PUT", before=LEFT)
+    assert isinstance(command, w.CorrectDischarge) and (command.disposition, command.at) == ("ama", None)
+    (command,) = commands_of(keys, LEFT | {"period": {"end": "2026-01-05T10:00:00Z"}}, method="PUT", before=LEFT)
+    assert isinstance(command, w.CorrectDischarge) and command.at == MONDAY - timedelta(hours=4)
+
+
+def test_an_encounter_that_never_stated_a_disposition_decides_nothing(keys: Keys) -> None:
+    visit = {name: value for name, value in LEFT.items() if name != "hospitalization"}
+    assert commands_of(keys, visit | {"status": "entered-in-error"}, method="PUT", before=visit) == ()
+    found = interpreted(keys, LEFT)
+    assert found.commands == () and [each.type for each in found.accepted] == ["Encounter"]
+    ((issue,),) = found.remarks.values()
+    assert "EpisodeOfCare" in issue.diagnostics
+
+
 SAFETY_TASK: Json = {
     "resourceType": "Task",
     "status": "requested",

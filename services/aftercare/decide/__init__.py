@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.aftercare.decide import candidates, outcomes, plan, referrals
-from services.aftercare.decide.episode import admitted, died, discharged, lives
+from services.aftercare.decide.episode import admitted, died, discharged, lives, resumed
 from services.aftercare.messages import (
     AcknowledgeEscalation,
     AskReferral,
@@ -17,6 +17,7 @@ from services.aftercare.messages import (
     Consumes,
     ContactKnown,
     DeathWithdrawn,
+    DischargeWithdrawn,
     DisclosureGaveUp,
     DisclosureMade,
     DisclosureRefused,
@@ -53,6 +54,8 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
             return admitted(state, event, moment)
         case EpisodeDischarged():
             return discharged(state, event, moment)
+        case DischargeWithdrawn():
+            return resumed(state, event, moment)
         case ConsentGiven():
             return candidates.consented(state, event, moment)
         case ConsentDenied() | ConsentRevoked():

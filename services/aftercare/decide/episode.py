@@ -3,7 +3,13 @@
 from msgspec.structs import replace
 
 from services.aftercare.decide import plan, referrals
-from services.aftercare.messages import Emits, EpisodeAdmitted, EpisodeDischarged
+from services.aftercare.messages import (
+    DischargeWithdrawn,
+    Emits,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    EscalationRetracted,
+)
 from services.aftercare.record import Discharged, InCare
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, begins, ends
@@ -18,7 +24,7 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
     care = InCare(event.episode_id, event.track, event.flags)
     return [
         *plan.over(state.plan, "readmitted", moment),
-        *referrals.readmitted(state, moment),
+        *referrals.readmitted(state, "readmitted", moment),
         *escalation.close_all(state.escalations, "readmitted", moment.now),
         *plan.meeting_list(state, care, event.plan_id, moment, newcomer=True),
     ]
@@ -47,6 +53,27 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
         *referrals.at_discharge(state, event.disposition, moment),
         *escalation.raise_or_update((), plan.asked_back(event), moment, moment.settings.escalation),
     ]
+
+
+def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -> list[Emits]:
+    """The discharge was wrong: nothing of what it called for is asked for any more, and the list is one of care."""
+    ended = state.episode
+    if not isinstance(ended, Discharged) or ended.episode_id != event.episode_id:
+        return []
+    emitted: list[Emits] = [
+        *plan.over(state.plan, WITHDRAWN, moment),
+        *referrals.readmitted(state, WITHDRAWN, moment),
+        *(
+            EscalationRetracted(escalation=each.escalation, at=moment.now, reason=WITHDRAWN)
+            for each in state.escalations
+        ),
+    ]
+    if state.died:
+        return emitted
+    return [*emitted, *plan.meeting_list(state, ended.care, event.plan_id, moment, newcomer=False)]
+
+
+WITHDRAWN = "discharge-withdrawn"
 
 
 def died(state: State, moment: Moment[Settings]) -> list[Emits]:

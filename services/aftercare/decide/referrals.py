@@ -140,11 +140,12 @@ def deceased(state: State, moment: Moment[Settings]) -> list[Emits]:
     return [withdrawn(each, "patient-deceased", moment) for each in state.referrals]
 
 
-def readmitted(state: State, moment: Moment[Settings]) -> list[Emits]:
-    """What only a discharge calls for is taken back; the next discharge asks anew. The rest, a residence say, stays."""
+def readmitted(state: State, reason: str, moment: Moment[Settings]) -> list[Emits]:
+    """In care again: what only a discharge calls for is taken back, the next one asks anew. The rest, a residence say,
+    stays."""
     if not isinstance(state.episode, Discharged):
         return []
-    return [withdrawn(each, "readmitted", moment) for each in state.referrals if each.kind in REFERRED]
+    return [withdrawn(each, reason, moment) for each in state.referrals if each.kind in REFERRED]
 
 
 def _is_deceased(state: State) -> bool:

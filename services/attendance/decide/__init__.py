@@ -17,6 +17,7 @@ from services.attendance.messages import (
     ConfirmAttendance,
     Consumes,
     DeathWithdrawn,
+    DischargeWithdrawn,
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
@@ -47,6 +48,8 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
             return episode.flagged(state, event, moment)
         case EpisodeDischarged():
             return episode.discharged(state, event, moment)
+        case DischargeWithdrawn():
+            return episode.resumed(state, event, moment)
         case PatientDied():
             return episode.died(state, event, moment)
         case DeathWithdrawn():

@@ -4,13 +4,14 @@ from datetime import datetime
 
 import msgspec
 
-from services.attendance import requests
+from services.attendance import requests, weeks
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import book
-from services.attendance.decide.sessions import DIED, ENDED, cancelled, scheduled
+from services.attendance.decide.sessions import DIED, ENDED, cancelled, without_presence
 from services.attendance.hours import left_at, next_monday
 from services.attendance.messages import (
     DeathWithdrawn,
+    DischargeWithdrawn,
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
@@ -41,16 +42,20 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
 
 
 def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Emits]:
-    """A session that has begun stays open to its minutes, or to silence; those after the stay were never owed."""
+    """A session that has begun stays open to its minutes, or to silence; those after the stay were never owed.
+
+    Where it is known now that the stay ended later, the misses until then come back.
+    """
     episode = state.episode
-    if episode is None or episode.id != event.episode_id or episode.discharged_at is not None:
+    if episode is None or episode.id != event.episode_id or episode.discharged_at == event.discharged_at:
         return []
     left = left_at(event.discharged_at, moment.settings.timezone)
     course = Course(evolve(state, event), moment)
+    _bring_back(course, [each for each in _retracted(state) if each.start < left], "discharge-corrected")
     course.ask(*requests.closed(state, requests.MISSES, ENDED, moment))
     ahead = [each for each in state.sessions if _not_owed(each, left, moment.now)]
     _call_off(course, ahead, ENDED)
-    course.emit(RetentionBegan(retention_days=moment.settings.retention_days))
+    course.emit(RetentionBegan.after(event.discharged_at, moment.now, moment.settings.retention_days))
     return course.emitted
 
 
@@ -73,9 +78,20 @@ def revived(state: State, event: DeathWithdrawn, moment: Moment[Settings]) -> li
         return []
     course = Course(evolve(state, event), moment)
     if episode.discharged_at is None:
-        ahead = [each for each in state.sessions if each.mark == "ended" and each.start > moment.now]
-        again = [msgspec.structs.replace(each, mark="") for each in ahead]
-        course.change(again, [scheduled(episode, each) for each in again], "death-withdrawn")
+        _bring_back(course, [*_ahead(state, moment.now), *_retracted(state)], "death-withdrawn")
+    return course.emitted
+
+
+def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -> list[Emits]:
+    """The discharge was wrong: sessions ahead take place, and the misses and weeks that it took back come back. Those
+    that were called off meanwhile, and that nobody could attend, stay called off."""
+    episode = state.episode
+    if episode is None or episode.id != event.episode_id or episode.discharged_at is None:
+        return []
+    course = Course(evolve(state, event), moment)
+    if episode.died_at is None:
+        _bring_back(course, [*_ahead(state, moment.now), *_retracted(state)], "discharge-withdrawn")
+        course.emit(*weeks.recounted(course.state, course.state.sessions, moment.settings))
     return course.emitted
 
 
@@ -95,6 +111,20 @@ def _not_owed(session: Session, left: datetime, now: datetime) -> bool:
 
 def _missed_since(session: Session, moment: datetime) -> bool:
     return session.counts_as_missed and session.start >= moment
+
+
+def _ahead(state: State, now: datetime) -> list[Session]:
+    return [each for each in state.sessions if each.mark == "ended" and each.start > now]
+
+
+def _retracted(state: State) -> list[Session]:
+    """Absences that were decided already when the end of the stay took them back."""
+    return [each for each in state.sessions if each.mark == "ended" and each.concluded]
+
+
+def _bring_back(course: Course, sessions: list[Session], reason: str) -> None:
+    again = [msgspec.structs.replace(each, mark="") for each in sessions]
+    course.change(again, [without_presence(course.episode, each) for each in again], reason)
 
 
 def _call_off(course: Course, sessions: list[Session], reason: str) -> None:

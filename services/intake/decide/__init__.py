@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.intake import messages
-from services.intake.decide import clocks, death, flags
-from services.intake.decide.episode import discharged
+from services.intake.decide import clocks, death, discharge, flags
 from services.intake.decide.recording import (
     consent_denied,
     consent_given,
@@ -95,8 +94,8 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return sign_placement(state, command, moment)
         case messages.CompleteReview():
             return complete_review(state, command, moment)
-        case messages.Discharge():
-            return discharged(state, command, moment)
+        case messages.Discharge() | messages.CorrectDischarge() | messages.WithdrawDischarge():
+            return discharge.of_stay(state, command, moment)
         case messages.AcknowledgeEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
         case messages.ResolveEscalation():

@@ -1,12 +1,11 @@
-"""How a stay begins, is declined, and ends."""
+"""How a stay begins, or is declined."""
 
 from services.intake import messages, schedule
-from services.intake.decide.recording import known_of, medications_event, withdraw
+from services.intake.decide.recording import known_of, medications_event
 from services.intake.settings import Settings
 from services.intake.state import Referral, State
 from shared.events.envelope import name_id
-from shared.rules import escalation
-from shared.rules.decision import Moment, Refused
+from shared.rules.decision import Moment
 
 
 def admitted(state: State, referral: Referral, level: str, moment: Moment[Settings]) -> list[messages.Emits]:
@@ -42,31 +41,3 @@ def declined(state: State, referral: Referral, level: str, moment: Moment[Settin
         referral_task_id=referral.task_id,
     )
     return [decline, messages.RetentionBegan(retention_days=moment.settings.retention_days)]
-
-
-def discharged(state: State, command: messages.Discharge, moment: Moment[Settings]) -> list[messages.Emits] | Refused:
-    """A clinician ends the stay, and with it whatever intake still asked of a person about it."""
-    episode = state.episode
-    if episode is None or episode.id != command.episode_id:
-        return Refused(
-            "conflict", "This episode is not open: it is finished, or it never began.", "EpisodeOfCare.status"
-        )
-    if command.at < episode.admitted_at:
-        return Refused("business-rule", "The discharge must not lie before the admission.", "EpisodeOfCare.period.end")
-    discharge = messages.EpisodeDischarged(
-        episode_id=episode.id,
-        encounter_id=command.encounter_id,
-        disposition=command.disposition,
-        admitted_at=episode.admitted_at,
-        discharged_at=command.at,
-        plan_id=episode.plan_id,
-        level=episode.level,
-        referral_id=episode.referral_id,
-    )
-    withdrawn = [event for each in state.reviews for event in withdraw(each, "episode-discharged", moment)]
-    return [
-        discharge,
-        *withdrawn,
-        *escalation.close_all(state.escalations, "episode-discharged", moment.now),
-        messages.RetentionBegan(retention_days=moment.settings.retention_days),
-    ]

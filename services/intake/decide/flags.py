@@ -13,7 +13,13 @@ from services.intake.state import Episode, State, evolve
 from services.intake.table import TABLE, codes_asked, window_of
 from shared.rules.decision import Moment
 
-CHANGING = messages.AboutEvidence | messages.RecordMedications | messages.SignPlacement | messages.TimePassed
+CHANGING = (
+    messages.AboutEvidence
+    | messages.RecordMedications
+    | messages.SignPlacement
+    | messages.WithdrawDischarge
+    | messages.TimePassed
+)
 ASKED = frozenset(code for each in TABLE.flag for code in codes_asked(each.when))
 """The codes behind a flag."""
 

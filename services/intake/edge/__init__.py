@@ -101,7 +101,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         *_assessed(entries, screens, context),
         *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
         *_requested(entries, context),
-        *(discharge.discharged(each, entries, context) for each in _of(entries, "EpisodeOfCare")),
+        *_discharges(entries, context),
     ]
     as_received = [each for each in entries if not _is_decided(each, entries, context)]
     return Interpretation(
@@ -136,21 +136,35 @@ def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Com
             yield tasks.completed(each, context)
 
 
+def _discharges(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
+    """By the EpisodeOfCare, where there is one; else what its Encounter says anew."""
+    if episodes := _of(entries, "EpisodeOfCare"):
+        yield from (discharge.discharged(each, entries, context) for each in episodes)
+    else:
+        yield from (command for each in _of(entries, "Encounter") for command in discharge.changed(each, context))
+
+
 def _remarks(entries: Sequence[BundleEntry], context: Context) -> dict[str, tuple[Issue, ...]]:
-    """How the needs, the diagnoses and the orders were read."""
-    remarks: dict[str, tuple[Issue, ...]] = {}
-    for each in _of(entries, "Observation"):
-        if not _is_screen(each):
-            remarks[str(each.id)] = (remark(f"read as {assessing.need(each, context).dimension}", each.place),)
-    for each in _of(entries, "Condition"):
-        found = [f"read as {finding.code}" for finding in diagnoses.diagnosed(each, context)]
-        remarks[str(each.id)] = tuple(remark(text, each.place) for text in found or ["not read: code unknown"])
-    for each in _of(entries, "ServiceRequest"):
-        read = (
-            "read as referral" if tasks.is_referral(each.resource, context) else "not read: no referral to this program"
-        )
-        remarks[str(each.id)] = (remark(read, each.place),)
-    return remarks
+    """How the needs, the diagnoses, the orders and the ends of stays were read."""
+    found = ((each, _read_as(each, entries, context)) for each in entries)
+    return {str(each.id): tuple(remark(text, each.place) for text in texts) for each, texts in found if texts}
+
+
+def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> list[str]:
+    match entry.type:
+        case "Observation" if not _is_screen(entry):
+            return [f"read as {assessing.need(entry, context).dimension}"]
+        case "Condition":
+            diagnosed = diagnoses.diagnosed(entry, context)
+            return [f"read as {finding.code}" for finding in diagnosed] or ["not read: code unknown"]
+        case "ServiceRequest" if tasks.is_referral(entry.resource, context):
+            return ["read as referral"]
+        case "ServiceRequest":
+            return ["not read: no referral to this program"]
+        case "Encounter" if entry.method == "POST" and discharge.is_alone(entry, entries):
+            return ["not read: a discharge needs its EpisodeOfCare, finished, in the same transaction"]
+        case _:
+            return []
 
 
 def _is_screen(entry: BundleEntry) -> bool:

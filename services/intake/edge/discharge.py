@@ -1,9 +1,9 @@
-"""The discharge: a finished EpisodeOfCare with its Encounter."""
+"""The discharge: a finished EpisodeOfCare with its Encounter; and how an EHR takes it back or corrects it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from services.intake.messages import Discharge
+from services.intake.messages import CorrectDischarge, Discharge, WithdrawDischarge
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, happened, planned_until
@@ -15,10 +15,15 @@ _PLAIN_DISPOSITION = {"home": "completed", "aadvice": "ama", "exp": "deceased", 
 """FHIR's discharge dispositions that can mean only one of the hub's (domain 6.1)."""
 
 
-def discharged(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> Discharge:
-    """A finished episode with its Encounter, in one transaction: the disposition stands on the Encounter."""
-    if entry.resource["status"] != "finished":
-        raise refuse(422, "business-rule", f"{entry.place}.status", "Must be finished; the hub opens the episode.")
+def discharged(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> Discharge | WithdrawDischarge:
+    """A finished episode with its Encounter, in one transaction: the disposition stands on the Encounter. Active again,
+    its discharge was wrong."""
+    status = entry.resource["status"]
+    if status == "active":
+        return WithdrawDischarge(episode_id=str(entry.id))
+    if status != "finished":
+        text = "Must be finished, or active where a discharge was wrong; the hub opens the episode."
+        raise refuse(422, "business-rule", f"{entry.place}.status", text)
     encounter = next((each for each in entries if each.type == "Encounter" and _disposition_of(each)), None)
     if encounter is None:
         raise refuse(
@@ -33,6 +38,25 @@ def discharged(entry: BundleEntry, entries: Sequence[BundleEntry], context: Cont
         disposition=_disposition(encounter),
         at=_ended(entry, encounter, context),
     )
+
+
+def changed(entry: BundleEntry, context: Context) -> Iterator[CorrectDischarge | WithdrawDischarge]:
+    """An Encounter that was stored with a disposition, sent anew: of a discharge it takes that back (anything but
+    finished), or corrects it. Of another one the decision changes nothing."""
+    before = context.stored.get((entry.type, str(entry.id)))
+    if before is None or not before.body.get("hospitalization", {}).get("dischargeDisposition"):
+        return
+    if entry.resource["status"] != "finished":
+        yield WithdrawDischarge(encounter_id=str(entry.id))
+    elif _disposition_of(entry):
+        ends = entry.resource.get("period", {}).get("end")
+        at = _ended(entry, entry, context) if ends else None
+        yield CorrectDischarge(encounter_id=str(entry.id), disposition=_disposition(entry), at=at)
+
+
+def is_alone(encounter: BundleEntry, entries: Sequence[BundleEntry]) -> bool:
+    """Whether it states a disposition that ends no stay."""
+    return bool(_disposition_of(encounter)) and all(each.type != "EpisodeOfCare" for each in entries)
 
 
 def _disposition_of(encounter: BundleEntry) -> Json:

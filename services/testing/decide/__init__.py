@@ -6,7 +6,7 @@ It grades what is known before and after, and emits the difference.
 from collections.abc import Sequence
 from typing import assert_never
 
-from services.testing.decide.episode import discharged
+from services.testing.decide.episode import discharged, resumed
 from services.testing.decide.regrading import regrade
 from services.testing.decide.reports import reported
 from services.testing.grading import grade
@@ -14,6 +14,7 @@ from services.testing.messages import (
     AcknowledgeEscalation,
     Commands,
     Consumes,
+    DischargeWithdrawn,
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
@@ -42,6 +43,8 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
             return regrade(state, grade(evolve(state, event), moment.settings), "episode-admitted", moment)
         case EpisodeDischarged():
             return discharged(state, event, moment)
+        case DischargeWithdrawn():
+            return resumed(state, event, moment)
         case TimePassed():
             return escalation.emit_overdue(state.escalations, moment.now)
         case _:

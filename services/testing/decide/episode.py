@@ -1,8 +1,12 @@
-"""How a discharge ends what testing asks of a person."""
+"""How a discharge ends what testing asks of a person, and how that comes back."""
 
-from services.testing.messages import Emits, EpisodeDischarged, RetentionBegan
+from services.testing.escalation_packing import unpack_escalations
+from services.testing.grading import grade
+from services.testing.messages import DischargeWithdrawn, Emits, EpisodeDischarged, RetentionBegan
+from services.testing.packing import seconds
 from services.testing.settings import Settings
 from services.testing.state import State
+from services.testing.triggers import causes, triggers
 from shared.rules import escalation
 from shared.rules.decision import Moment
 
@@ -12,6 +16,24 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
     if state.episode is None or state.episode.id != event.episode_id:
         return []
     closed: list[Emits] = [*escalation.close_all(state.escalations, "episode-discharged", moment.now)]
-    if state.episode.discharged_at is not None:
+    if state.episode.discharged_at == seconds(event.discharged_at):
         return closed
-    return [*closed, RetentionBegan(retention_days=moment.settings.retention_days)]
+    return [*closed, RetentionBegan.after(event.discharged_at, moment.now, moment.settings.retention_days)]
+
+
+def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -> list[Emits]:
+    """The discharge was wrong: a person is asked again what it closed, where the results behind it still stand."""
+    episode = state.episode
+    if episode is None or episode.id != event.episode_id or episode.discharged_at is None:
+        return []
+    asked = {
+        (each.escalation.reason, signal.evidence)
+        for each in unpack_escalations(episode.closed)
+        for signal in each.escalation.signals
+    }
+    still = [
+        each
+        for each in causes(grade(state, moment.settings), moment.settings)
+        if (each.reason, each.signal.evidence) in asked
+    ]
+    return [*escalation.raise_or_update(state.escalations, triggers(still), moment, moment.settings.escalation)]

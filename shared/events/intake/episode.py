@@ -217,7 +217,10 @@ class EpisodeDeclined(Event, frozen=True, kw_only=True):
 
 
 class EpisodeDischarged(Event, frozen=True, kw_only=True):
-    """The stay ends, with the disposition on its Encounter (domain 6.1). Only a clinician's command causes it."""
+    """The stay ends, with the disposition on its Encounter (domain 6.1). Only a clinician's command causes it.
+
+    Of a stay that has ended already it corrects what was known; `replaced_encounter_id` is the Encounter that is wrong.
+    """
 
     episode_id: str
     encounter_id: str
@@ -228,8 +231,9 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
     level: str = ""
     referral_id: str = ""
     """Both unknown of a stay that an older release admitted."""
+    replaced_encounter_id: str = ""
 
-    amends: ClassVar[frozenset[str]] = frozenset({"CarePlan"})
+    amends: ClassVar[frozenset[str]] = frozenset({"CarePlan", "Encounter"})
 
     def write(self, patient: str) -> list[Resource]:
         subject, period = fhir.reference("Patient", patient), {"start": self.admitted_at, "end": self.discharged_at}
@@ -251,23 +255,37 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
                 "period": period,
                 "hospitalization": {"dischargeDisposition": disposition},
             },
-            *([self._ended_plan(subject, period)] if self.plan_id else []),
+            *([_plan(self.plan_id, "completed", subject, period)] if self.plan_id else []),
+            *([_mistaken(self.replaced_encounter_id, subject)] if self.replaced_encounter_id else []),
         ]
 
-    def _ended_plan(self, subject: fhir.Element, period: fhir.Element) -> Resource:
-        return {
-            "resourceType": "CarePlan",
-            "id": self.plan_id,
-            "status": "completed",
-            "intent": "plan",
-            "subject": subject,
-            "period": period,
-        }
+
+def _plan(plan_id: str, status: str, subject: fhir.Element, period: fhir.Element) -> Resource:
+    return {
+        "resourceType": "CarePlan",
+        "id": plan_id,
+        "status": status,
+        "intent": "plan",
+        "subject": subject,
+        "period": period,
+    }
+
+
+def _mistaken(encounter_id: str, subject: fhir.Element) -> Resource:
+    """The Encounter of a discharge that was wrong."""
+    return {
+        "resourceType": "Encounter",
+        "id": encounter_id,
+        "status": "entered-in-error",
+        "class": fhir.coding(codes.ACT, "AMB"),
+        "subject": subject,
+    }
 
 
 def read_episode_discharged(resources: Sequence[Resource]) -> EpisodeDischarged:
     """Raises ValueError for a disposition that is none of the hub's: nothing could be decided by it."""
-    (episode,), (encounter,) = fhir.of_type(resources, "EpisodeOfCare"), fhir.of_type(resources, "Encounter")
+    (episode,) = fhir.of_type(resources, "EpisodeOfCare")
+    encounter, *replaced = fhir.of_type(resources, "Encounter")
     disposition = fhir.code_of(encounter["hospitalization"]["dischargeDisposition"], codes.DISPOSITION)
     if disposition not in codes.FHIR_DISPOSITION:
         raise ValueError("disposition")
@@ -278,6 +296,47 @@ def read_episode_discharged(resources: Sequence[Resource]) -> EpisodeDischarged:
         admitted_at=fhir.moment(episode["period"]["start"]),
         discharged_at=fhir.moment(episode["period"]["end"]),
         plan_id=next((str(each["id"]) for each in fhir.of_type(resources, "CarePlan")), ""),
+        level=next(iter(fhir.codes_of(episode.get("type"))), ""),
+        referral_id=next((fhir.identity(each) for each in episode.get("referralRequest", ())), ""),
+        replaced_encounter_id=next((str(each["id"]) for each in replaced), ""),
+    )
+
+
+class DischargeWithdrawn(Event, frozen=True, kw_only=True):
+    """The discharge was wrong: the stay goes on as if it had never ended (domain 6)."""
+
+    episode_id: str
+    encounter_id: str
+    plan_id: str
+    admitted_at: datetime
+    withdrawn_at: datetime
+    client: str
+    level: str = ""
+    referral_id: str = ""
+
+    amends: ClassVar[frozenset[str]] = frozenset({"CarePlan", "Encounter"})
+
+    def write(self, patient: str) -> list[Resource]:
+        subject, period = fhir.reference("Patient", patient), {"start": self.admitted_at}
+        target = fhir.reference("EpisodeOfCare", self.episode_id)
+        return [
+            _episode(self.episode_id, "active", self.level, self.referral_id, subject, period),
+            _mistaken(self.encounter_id, subject),
+            *([_plan(self.plan_id, "active", subject, period)] if self.plan_id else []),
+            fhir.provenance(name_id(self.encounter_id, "withdrawn"), target, self.withdrawn_at, None, self.client),
+        ]
+
+
+def read_discharge_withdrawn(resources: Sequence[Resource]) -> DischargeWithdrawn:
+    (episode,), (encounter,) = fhir.of_type(resources, "EpisodeOfCare"), fhir.of_type(resources, "Encounter")
+    provenances = fhir.of_type(resources, "Provenance")
+    return DischargeWithdrawn(
+        episode_id=fhir.own_id(episode["id"]),
+        encounter_id=encounter["id"],
+        plan_id=next((str(each["id"]) for each in fhir.of_type(resources, "CarePlan")), ""),
+        admitted_at=fhir.moment(episode["period"]["start"]),
+        withdrawn_at=fhir.moment(provenances[0]["recorded"]),
+        client=fhir.transmitter_of(provenances),
         level=next(iter(fhir.codes_of(episode.get("type"))), ""),
         referral_id=next((fhir.identity(each) for each in episode.get("referralRequest", ())), ""),
     )

@@ -1,0 +1,187 @@
+"""How a stay ends, how that is corrected, and how it goes on where it was wrong."""
+
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from services.intake import messages, safety
+from services.intake.decide import death
+from services.intake.decide.recording import SECOND, about, ask_for_review, known_of, withdraw, withdraw_recommendation
+from services.intake.settings import Settings
+from services.intake.state import Ended, Recommended, Referral, Review, State
+from shared.rules import escalation
+from shared.rules.decision import Moment, Refused
+from shared.rules.escalation import Open, Trigger
+
+
+def of_stay(
+    state: State,
+    command: messages.Discharge | messages.CorrectDischarge | messages.WithdrawDischarge,
+    moment: Moment[Settings],
+) -> list[messages.Emits] | Refused:
+    """What a sender says of the end of the stay."""
+    match command:
+        case messages.Discharge():
+            return discharged(state, command, moment)
+        case messages.CorrectDischarge():
+            return corrected(state, command, moment)
+        case messages.WithdrawDischarge():
+            return withdrawn(state, command, moment)
+        case _:
+            assert_never(command)
+
+
+def discharged(state: State, command: messages.Discharge, moment: Moment[Settings]) -> list[messages.Emits] | Refused:
+    """A clinician ends the stay, and with it whatever intake still asked of a person about it."""
+    episode, ended = state.episode, state.ended
+    if episode is None and ended is not None and ended.episode.id == command.episode_id:
+        return _corrected(ended, command.encounter_id, command.disposition, command.at, moment)
+    if episode is None or episode.id != command.episode_id:
+        return Refused(
+            "conflict", "This episode is not open: it is finished, or it never began.", "EpisodeOfCare.status"
+        )
+    if command.at < episode.admitted_at:
+        return BEFORE_ADMISSION
+    discharge = messages.EpisodeDischarged(
+        episode_id=episode.id,
+        encounter_id=command.encounter_id,
+        disposition=command.disposition,
+        admitted_at=episode.admitted_at,
+        discharged_at=command.at,
+        plan_id=episode.plan_id,
+        level=episode.level,
+        referral_id=episode.referral_id,
+    )
+    withdrawn = [event for each in state.reviews for event in withdraw(each, "episode-discharged", moment)]
+    return [
+        discharge,
+        *withdrawn,
+        *escalation.close_all(state.escalations, "episode-discharged", moment.now),
+        messages.RetentionBegan.after(command.at, moment.now, moment.settings.retention_days),
+    ]
+
+
+BEFORE_ADMISSION = Refused(
+    "business-rule", "The discharge must not lie before the admission.", "EpisodeOfCare.period.end"
+)
+
+
+def corrected(
+    state: State, command: messages.CorrectDischarge, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
+    """By its Encounter alone."""
+    ended = state.ended
+    if ended is None or ended.encounter_id != command.encounter_id:
+        return []
+    at = command.at or ended.discharged_at
+    return _corrected(ended, command.encounter_id, command.disposition, at, moment)
+
+
+def _corrected(
+    ended: Ended, encounter_id: str, disposition: str, at: datetime, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
+    """The stay ended otherwise than was known; the same again changes nothing."""
+    if (encounter_id, disposition, at) == (ended.encounter_id, ended.disposition, ended.discharged_at):
+        return []
+    if at < ended.episode.admitted_at:
+        return BEFORE_ADMISSION
+    discharge = messages.EpisodeDischarged(
+        episode_id=ended.episode.id,
+        encounter_id=encounter_id,
+        disposition=disposition,
+        admitted_at=ended.episode.admitted_at,
+        discharged_at=at,
+        plan_id=ended.episode.plan_id,
+        level=ended.episode.level,
+        referral_id=ended.episode.referral_id,
+        replaced_encounter_id="" if encounter_id == ended.encounter_id else ended.encounter_id,
+    )
+    return [discharge, messages.RetentionBegan.after(at, moment.now, moment.settings.retention_days)]
+
+
+def withdrawn(
+    state: State, command: messages.WithdrawDischarge, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
+    """The stay goes on, and a person is asked again what its discharge closed; a referral that came since is a second
+    one."""
+    ended = state.ended
+    if _changes_nothing(state, ended, command):
+        return []
+    if ended is None or command.episode_id not in ("", ended.episode.id) or _is_too_late(state, ended, moment):
+        return NOTHING_TO_WITHDRAW
+    withdrawal = messages.DischargeWithdrawn(
+        episode_id=ended.episode.id,
+        encounter_id=ended.encounter_id,
+        plan_id=ended.episode.plan_id,
+        admitted_at=ended.episode.admitted_at,
+        withdrawn_at=moment.now,
+        client=moment.by,
+        level=ended.episode.level,
+        referral_id=ended.episode.referral_id,
+    )
+    triggers = [_trigger(each) for each in ended.escalations if _still_stands(state, each, moment)]
+    return [
+        *_set_aside(state, state.referral, moment),
+        withdrawal,
+        *escalation.raise_or_update(state.escalations, triggers, moment, moment.settings.escalation),
+        *(_asked_again(each, moment) for each in ended.reviews),
+    ]
+
+
+NOTHING_TO_WITHDRAW = Refused(
+    "conflict",
+    "No discharge of this episode can be taken back: it never ended, another stay followed, or it ended too long ago. "
+    "A new referral begins another stay.",
+    "EpisodeOfCare.status",
+)
+
+
+def _changes_nothing(state: State, ended: Ended | None, command: messages.WithdrawDischarge) -> bool:
+    """The episode is open, or the Encounter is not the one of the discharge."""
+    if command.encounter_id:
+        return ended is None or ended.encounter_id != command.encounter_id
+    return state.episode is not None and state.episode.id == command.episode_id
+
+
+def _is_too_late(state: State, ended: Ended, moment: Moment[Settings]) -> bool:
+    """A day before the stay leaves the states of the other services, which could not go on with it."""
+    return moment.now > ended.discharged_at + timedelta(days=state.retention_days - 1)
+
+
+def _still_stands(state: State, closed: Open, moment: Moment[Settings]) -> bool:
+    """What is behind it may have been corrected since. What was late has its clock again by its review."""
+    known = closed.escalation
+    if known.category == "safety":
+        return safety.still_stands(known.reason, known_of(state, moment))
+    if known.reason == death.REASON:
+        return state.death is not None
+    return known.reason not in (Recommended.unanswered, Review.unanswered)
+
+
+def _trigger(closed: Open) -> Trigger:
+    known = closed.escalation
+    return Trigger(
+        category=known.category,
+        reason=known.reason,
+        tier=known.tier,
+        owner=known.owner,
+        rule=known.rule,
+        signals=known.signals,
+        subsumes=known.subsumes,
+    )
+
+
+def _asked_again(review: Review, moment: Moment[Settings]) -> messages.PlacementReviewRequested:
+    asked = ask_for_review(review.id, review.reason, review.focus or "", moment, moment.settings.review_hours)
+    return about(asked, missing=review.missing, confirm=review.confirm, escalations=review.escalations)
+
+
+def _set_aside(state: State, referral: Referral | None, moment: Moment[Settings]) -> list[messages.Emits]:
+    """A referral that waited for a placement: nobody signs it during a stay, a person looks at it."""
+    if referral is None:
+        return []
+    asked = [each for each in state.reviews if each.reason != SECOND]
+    return [
+        *withdraw_recommendation(state, "discharge-withdrawn", moment),
+        *(event for each in asked for event in withdraw(each, "discharge-withdrawn", moment)),
+        ask_for_review(referral.second_review_id, SECOND, referral.focus, moment, moment.settings.review_hours),
+    ]
