@@ -8,10 +8,13 @@ from services.testing.decide import decide, react
 from services.testing.edge import EDGE
 from services.testing.hl7.receiver import Hl7Receiver, routes
 from services.testing.messages import Commands, Internal
+from services.testing.rereading import REREAD_SECONDS, Rereading
 from services.testing.senders import laboratories
 from services.testing.settings import Settings
 from services.testing.state import UPCAST, VERSION, State, due, evolve
 from shared.path.service import PATIENT, Decider, Service
+from shared.platform import db
+from shared.platform.clients import registered
 from shared.platform.keys import Keys
 from shared.platform.settings import load
 from shared.process import Running, ServiceAssembly, main
@@ -40,8 +43,13 @@ def assemble(keys: Keys) -> ServiceAssembly:
         edge=EDGE,
         settings=lambda process: load(process.deploy, "testing", Settings),
         routes=lambda running: routes(_receiver(running)),
-        tasks=_mllp,
+        tasks=_tasks,
     )
+
+
+def _tasks(running: Running) -> list[Coroutine[Any, Any, None]]:
+    rereading = Rereading(_receiver(running), registered(running.process.deploy))
+    return [*_mllp(running), db.every(REREAD_SECONDS, rereading.read_answered, name="rereading")]
 
 
 def _mllp(running: Running) -> list[Coroutine[Any, Any, None]]:

@@ -42,8 +42,9 @@ from shared.events.testing import Number
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
 _SENT = ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True, conditional_update=True)
+REPORTED = ("DiagnosticReport", "Observation", "Specimen")
 TAKES: dict[str, ResourceSupport] = {
-    **dict.fromkeys(("DiagnosticReport", "Observation", "Specimen"), _SENT),
+    **dict.fromkeys(REPORTED, _SENT),
     "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
     "Provenance": ResourceSupport(_READ, PARAMETERS),

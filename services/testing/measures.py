@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from services.testing import tables
 from services.testing.findings import SNOMED
 from services.testing.laboratory import TAKEN_BACK, Code, Component, LaboratoryReport
-from services.testing.settings import Settings
+from services.testing.settings import IGNORED, Settings
 from shared.events.codes import LOINC
 
 CODE_CHARACTERS_MOST = 64
@@ -56,10 +56,16 @@ def measure_of(component: Component, client: str, settings: Settings) -> Measure
         if code.system == LOINC and code.code in tables.LOINC:
             return Measured(code, tables.LOINC[code.code])
     for code in component.codes:
-        mapped = settings.local_codes.get(f"{client}|{code.code}") or settings.local_codes.get(code.code)
+        mapped = meaning_of(code.code, client, settings)
         if mapped is not None:
-            return Measured(code, tables.LOINC.get(mapped), mapped == "ignored")
+            return Measured(code, tables.LOINC.get(mapped), mapped == IGNORED)
     return _unsystematic(component) or Measured(component.codes[0] if component.codes else Code("unknown"), None)
+
+
+def meaning_of(code: str, client: str, settings: Settings) -> str | None:
+    """What the program's table says of a laboratory's own code: a LOINC code, or `ignored`."""
+    own = plain(code)
+    return settings.local_codes.get(f"{client}|{own}") or settings.local_codes.get(own)
 
 
 def _unsystematic(component: Component) -> Measured | None:

@@ -2,8 +2,11 @@
 
 import msgspec
 
+from services.testing import tables
 from shared.rules.escalation import Times
 from shared.rules.staff import Staff
+
+IGNORED = "ignored"
 
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,3 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long an ended episode stays in the state, after its last open item."""
     local_codes: dict[str, str] = {}
     """A laboratory's own codes, `client|code` or `code`: the LOINC code they stand for, or `ignored`."""
+
+    def __post_init__(self) -> None:
+        """A meaning that no table knows would leave the code unread for ever."""
+        for own, meaning in self.local_codes.items():
+            if meaning != IGNORED and meaning not in tables.LOINC:
+                raise ValueError(f"local_codes: {own!r} must be a LOINC code of data/loinc.csv, or {IGNORED!r}")

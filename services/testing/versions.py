@@ -62,6 +62,20 @@ def joined(specimen: Specimen, others: Iterable[Version] = ()) -> Specimen:
     return msgspec.structs.replace(specimen, versions=_packed(remaining, _speaking(versions)))
 
 
+def without_rows_of(specimen: Specimen, again: Iterable[Version]) -> Specimen:
+    """Without what the rows of these versions were read as before, under another meaning of their code."""
+    meanings = {(each.issued_at, code_of(row)[0]): analyte_of(row) for each in again for row in each.measures}
+
+    def stands(row: Measure, version: Version) -> bool:
+        return meanings.get((version.issued_at, code_of(row)[0]), analyte_of(row)) == analyte_of(row)
+
+    remaining = (
+        msgspec.structs.replace(each, measures=tuple(row for row in each.measures if stands(row, each)))
+        for each in specimen.versions
+    )
+    return msgspec.structs.replace(specimen, versions=tuple(remaining))
+
+
 def thinned(specimen: Specimen) -> Specimen:
     """Without its plain rows; when they come again they change nothing."""
     return joined(msgspec.structs.replace(specimen, evicted_until=specimen.issued_at))

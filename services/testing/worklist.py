@@ -3,11 +3,16 @@
 `GET /fhir/Task?status=requested` lists it; the same question again makes the same Task, so that it is asked once.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
+from services.testing.measures import meaning_of
+from services.testing.settings import Settings
+from shared.edge.fhir import elements
 from shared.events import codes, fhir
 from shared.events.codes import HUB
 from shared.path.transaction.resources import AcceptedResource
@@ -18,6 +23,7 @@ COMPARE = "compare-messages"
 _LABORATORY = "laboratory"
 _DOCUMENT = "document"
 _CODE = "laboratory-code"
+_READ_AS = "read-as"
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -31,6 +37,38 @@ def reuse_task(program: str, client: str, document_id: str, now: datetime) -> Ac
     """A message that bears the number and the time of an earlier one and says something else: its bytes by their id."""
     name = f"{HUB}/{COMPARE}|{program}|{client}|{document_id}"
     return _task(name, COMPARE, "message-number-reused", {_LABORATORY: client, _DOCUMENT: document_id}, now)
+
+
+class Answer(NamedTuple):
+    """A laboratory's own code and what the program's table says of it now; asked about `since`."""
+
+    task: Mapping[str, Any]
+    laboratory: str
+    code: str
+    meaning: str
+    since: datetime
+
+
+def answer_in(task: Mapping[str, Any], settings: Settings) -> Answer | None:
+    """What the table says of the code that this Task asks about; None where it says nothing, or nothing new."""
+    if not elements.has_code(task.get("code"), codes.TASK, MAP_CODE):
+        return None
+    laboratory, code = (str(fhir.task_inputs(dict(task), kind)[0]["valueString"]) for kind in (_LABORATORY, _CODE))
+    meaning = meaning_of(code, laboratory, settings)
+    if meaning is None or meaning in (each["valueString"] for each in task.get("output", ())):
+        return None
+    return Answer(task, laboratory, code, meaning, fhir.moment(task["authoredOn"]))
+
+
+def answered(answer: Answer, now: datetime) -> AcceptedResource:
+    """The Task completed, with what the code was read as: another meaning is an answer again."""
+    task = {
+        **answer.task,
+        "status": "completed",
+        "lastModified": now.strftime(_INSTANT),
+        "output": [{"type": fhir.concept(codes.INPUT, _READ_AS), "valueString": answer.meaning}],
+    }
+    return AcceptedResource("Task", str(task["id"]), msgspec.json.encode(task).decode(), "completed", now)
 
 
 def _task(name: str, code: str, reason: str, inputs: dict[str, str], now: datetime) -> AcceptedResource:

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from shared.edge import admission, conditional, escalations, fhir, questions, updates
+from shared.edge import admission, conditional, escalations, fhir, questions, received, updates
 from shared.edge.admission import OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
@@ -110,6 +110,8 @@ class Submissions:
         await admission.list_questions(self.inbox.pool, meant.questions, caller.program, context.now)
         puts = updates.puts(fresh, meant.remarks)
         delivery = replace(self._delivery(submission, meant, context, fresh), binds=resolved.binds, puts=puts)
+        if meant.questions:
+            delivery = replace(delivery, document=received.document(submission, resolved, fresh, context, self._keys))
         subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)
         match await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)]):
             case Stored(answer=answer):

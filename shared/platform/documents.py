@@ -28,6 +28,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 _STORE = """INSERT INTO documents (id, program, client, media_type, content, digest, received_at, unmatched)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::timestamptz[],
         $8::bool[]) ON CONFLICT DO NOTHING"""
+_ONE = """SELECT id, program, client, media_type, content, digest, received_at, unmatched FROM documents
+    WHERE id = $1"""
+_SINCE = "SELECT id FROM documents WHERE client = $1 AND received_at >= $2 ORDER BY received_at, id"
 _DIGESTS = "SELECT id, digest FROM documents WHERE id = ANY($1::uuid[])"
 _TAKE_BACK = """DELETE FROM documents d USING unnest($1::uuid[], $2::timestamptz[]) AS u(id, received_at)
     WHERE d.id = u.id AND d.received_at = u.received_at"""
@@ -56,8 +59,18 @@ async def take_back(connection: Connection, documents: Sequence[Document]) -> No
 
 
 async def read(connection: Connection, keys: Keys, identity: UUID) -> bytes | None:
-    secret = await connection.fetchval("SELECT content FROM documents WHERE id = $1", identity)
-    return None if secret is None else keys.decrypt(bytes(secret))
+    document = await one(connection, identity)
+    return None if document is None else keys.decrypt(document.content)
+
+
+async def one(connection: Connection, identity: UUID) -> Document | None:
+    row = await connection.fetchrow(_ONE, identity)
+    return None if row is None else Document(**{**row, "content": bytes(row["content"])})
+
+
+async def since(connection: Connection, client: str, moment: datetime) -> list[UUID]:
+    """What a client sent from then on, in the order in which it came."""
+    return [row["id"] for row in await connection.fetch(_SINCE, client, moment)]
 
 
 async def prune(pool: Executor, days: Mapping[str, int], now: datetime) -> None:

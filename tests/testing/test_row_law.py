@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.testing.messages import Observed, ReportResult
 from services.testing.specimens import VOID
@@ -119,3 +120,25 @@ def test_any_order_repetition_splitting_and_mixing_of_hl7_and_fhir_ends_the_same
     expected = ends([split[0], *split])
     units = data.draw(st.permutations(split + data.draw(st.lists(st.sampled_from(whole + split + fhir), max_size=6))))
     assert ends(units) == expected
+
+
+def under(report: ReportResult, analyte: str, *, again: bool = False) -> ReportResult:
+    """The same with its rows under a laboratory's own code, which means this."""
+    rows = tuple(
+        replace(each, code="T17", code_system="", analyte=analyte, definitive=False) for each in report.results
+    )
+    return replace(report, results=rows, again=again, extent="component" if again else report.extent)
+
+
+@settings(max_examples=examples(100))
+@given(st.lists(ROWS.map(plain), min_size=1, max_size=5), st.data())
+def test_read_again_under_its_meaning_a_code_ends_as_if_it_had_always_been_known(
+    rows: list[Row], data: st.DataObject
+) -> None:
+    reports = [
+        message([each], "HL7", everything_final=each.status not in ("registered", "preliminary")) for each in rows
+    ]
+    expected = ends([under(each, "fentanyl") for each in reports])
+    again = [under(each, "fentanyl", again=True) for each in reports]
+    late = data.draw(st.permutations(again + data.draw(st.lists(st.sampled_from(again), max_size=3))))
+    assert ends([*(under(each, "unmapped") for each in reports), *late]) == expected

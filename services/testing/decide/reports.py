@@ -11,7 +11,7 @@ from services.testing.same_specimen import key, keys, of_patient, same, united
 from services.testing.settings import Settings
 from services.testing.specimens import Specimen
 from services.testing.state import State, put, residual
-from services.testing.versions import joined
+from services.testing.versions import joined, without_rows_of
 from shared.events.testing import DrugTestEvent
 from shared.rules.decision import Moment, Refused
 
@@ -74,7 +74,8 @@ def _with(command: ReportResult, known: list[Specimen]) -> Specimen:
     if not known:
         listed = command.listed_as if command.matched else ""
         return joined(Specimen(pack_id(listed or command.report_id), names, ()), versions)
-    return joined(united(known, names), versions)
+    one = united(known, names)
+    return joined(without_rows_of(one, versions) if command.again else one, versions)
 
 
 def _marked(graded: Graded) -> Specimen:

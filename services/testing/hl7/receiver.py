@@ -84,6 +84,10 @@ class Hl7Receiver:
         for result in found:
             await self._admit_once(result, self._document(result.cause, content, sender))
 
+    async def admit(self, result: PatientResult, document: Document) -> None:
+        """What was found for one patient, in the programs it may be for. Raises HttpRefusal."""
+        await self._admit(self._readings(result, document))
+
     async def _ask(self, message: Message, sender: Sender) -> None:
         """What no table knows is a question to a person of each program."""
         inbox, now = self.running.inbox, self.running.clock.now()
@@ -95,7 +99,7 @@ class Hl7Receiver:
     async def _admit_once(self, result: PatientResult, document: Document) -> None:
         """Its number used again for something else is refused, and that too is stored and shown to a person."""
         try:
-            await self._admit(self._readings(result, document))
+            await self.admit(result, document)
         except HttpRefusal as refused:
             if refused.issues[0].code == "duplicate":
                 other = msgspec.structs.replace(document, id=uuid5(document.id, document.digest))

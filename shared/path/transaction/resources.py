@@ -143,6 +143,7 @@ _VERSIONS = """SELECT program, type, id, r.version FROM resources r
 _STORED = """SELECT r.* FROM resources r JOIN unnest($1::text[], $2::text[]) AS u(type, id) USING (type, id)
     WHERE r.program = $3"""
 _ONE = "SELECT * FROM resources WHERE type = $1 AND id = $2 AND program = $3"
+_OF_NOBODY = "SELECT body FROM resources WHERE patient = '' AND type = $1 AND program = $2 ORDER BY id"
 # The foreign resources of one patient and type that carry an identifier; R4 has it once or repeating. Two are already
 # too many, and ours are nobody's to change.
 _MATCHING = """SELECT id FROM resources WHERE patient = $1 AND type = $2 AND program = $3 AND NOT sealed
@@ -198,6 +199,11 @@ async def stored(connection: Connection, program: str, names: Sequence[Name]) ->
 async def one(connection: Connection, program: str, name: Name) -> Row | None:
     """The resource, unless it is absent or of another program."""
     return await connection.fetchrow(_ONE, *name, program)
+
+
+async def of_nobody(connection: Connection, program: str, type_: str) -> list[str]:
+    """The bodies of this type that are about no patient."""
+    return [row["body"] for row in await connection.fetch(_OF_NOBODY, type_, program)]
 
 
 async def matching(

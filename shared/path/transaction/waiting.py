@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -30,6 +30,7 @@ _WAITED = """SELECT w.id, w.program, w.digest, w.producer, w.content, w.resource
     ON w.program = u.program AND w.digest = u.digest ORDER BY w.sequence"""
 _PROGRAMS = "SELECT key, program FROM state WHERE kind = 'patient' AND key = ANY($1::text[]) AND program <> ''"
 _MATCHED = "DELETE FROM waiting WHERE id = ANY($1::uuid[]) RETURNING id, program, resources"
+_WAITS_IN = "SELECT DISTINCT program FROM waiting WHERE id = $1 ORDER BY program"
 _TAKEN = "UPDATE documents SET unmatched = false WHERE id = ANY($1::uuid[])"
 
 
@@ -56,6 +57,11 @@ async def wait(connection: Connection, fact: Commanded, programs: Mapping[str, S
     )
     await resources.add(connection, fact.accepted, fact.program, fact.at)
     return True
+
+
+async def programs(connection: Connection, fact: UUID) -> list[str]:
+    """Those in which it waits for its patient."""
+    return [row["program"] for row in await connection.fetch(_WAITS_IN, fact)]
 
 
 Identification = tuple[Consumed, PatientIdentified]

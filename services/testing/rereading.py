@@ -1,0 +1,179 @@
+"""Results under a code that nobody knew are read again once the program's table says what it means (domain 4.5).
+
+The answers are the Tasks `map-laboratory-code` whose code the table maps now; what came since is read from its bytes.
+Read twice it changes nothing: each reading has its own id, and a row read again takes its own place.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+import msgspec
+
+from services.testing import hl7, tables
+from services.testing.edge import REPORTED, interpret
+from services.testing.hl7 import Nak
+from services.testing.hl7.receiver import Hl7Receiver
+from services.testing.hl7.results import PatientResult, results
+from services.testing.messages import ReportResult
+from services.testing.senders import Sender
+from services.testing.worklist import Answer, answer_in, answered
+from shared.edge import admission, received
+from shared.edge.admission import OnePatient, Reading
+from shared.edge.clients import Caller
+from shared.edge.contract import Context, StoredResource
+from shared.edge.fhir import parse
+from shared.edge.moments import ProgramTime
+from shared.edge.outcome import HttpRefusal
+from shared.edge.received import Received
+from shared.path.transaction import resources, waiting
+from shared.path.transaction.delivery import Commanded, Identified
+from shared.platform import documents, log
+from shared.platform.clients import RegisteredClient
+from shared.platform.db import Connection
+from shared.platform.documents import Document
+
+REREAD_SECONDS = 60.0
+_BUSY = 503
+_BEFORE = timedelta(minutes=1)
+"""A message is stored shortly before it asks its question."""
+
+
+@dataclass(frozen=True)
+class Rereading:
+    receiver: Hl7Receiver
+    clients: Mapping[str, RegisteredClient]
+
+    async def read_answered(self) -> None:
+        """All that the tables of the programs answer; what is not done now is done at the next look."""
+        running = self.receiver.running
+        for program, settings in running.inbox.settings.items():
+            async with running.inbox.pool.acquire() as connection:
+                tasks = await resources.of_nobody(connection, program, "Task")
+            found = (answer_in(parse(each.encode()), settings) for each in tasks)
+            for answer in (each for each in found if each is not None):
+                if not await self._read(answer, program):
+                    return
+
+    async def _read(self, answer: Answer, program: str) -> bool:
+        """Every message with this code, and then the Task is completed; False where the service is too busy now."""
+        running = self.receiver.running
+        known = answer.laboratory in self.clients and answer.meaning in tables.LOINC
+        async with running.inbox.pool.acquire() as connection:
+            since = answer.since - _BEFORE
+            received = await documents.since(connection, answer.laboratory, since) if known else []
+        for identity in received:
+            try:
+                await self._read_document(identity, answer, program)
+            except HttpRefusal as refused:
+                log.get().warning("a result under a mapped code is not read again", status=refused.status)
+                if refused.status == _BUSY:
+                    return False
+        async with running.inbox.pool.acquire() as connection:
+            now = running.clock.now()
+            await resources.settle(connection, answered(answer, now), program, None, now)
+        return True
+
+    async def _read_document(self, identity: UUID, answer: Answer, program: str) -> None:
+        running = self.receiver.running
+        async with running.inbox.pool.acquire() as connection:
+            document = await documents.one(connection, identity)
+        if document is None:
+            return
+        if document.media_type == received.MEDIA_TYPE:
+            await self._submit_again(document, answer, program)
+            return
+        for result in self._results(document, answer, program):
+            async with running.inbox.pool.acquire() as connection:
+                waits_in = await waiting.programs(connection, result.cause)
+            if program in (waits_in or [document.program]):
+                await self.receiver.admit(_again(result, answer), document)
+
+    async def _submit_again(self, document: Document, answer: Answer, program: str) -> None:
+        """What came as FHIR."""
+        if document.program != program:
+            return
+        running = self.receiver.running
+        submitted = received.read(running.keys.decrypt(document.content))
+        async with running.inbox.pool.acquire() as connection:
+            commands = await self._commands(connection, submitted, document, answer)
+            reading = Reading(_delivery(commands, document, answer), submitted.digests)
+            subject = await admission.whose(connection, [reading])
+        if not commands:
+            return
+        if submitted.patient is not None:
+            subject = OnePatient(program, submitted.patient)
+        if isinstance(await running.submissions.admit(subject, [reading]), Identified):
+            await self._submit_again(document, answer, program)
+
+    async def _commands(
+        self, connection: Connection, submitted: Received, document: Document, answer: Answer
+    ) -> tuple[ReportResult, ...]:
+        running, client = self.receiver.running, self.clients[answer.laboratory]
+        entries = [each for each in submitted.entries if each.type in REPORTED]
+        names = [(each.type, str(each.id)) for each in entries]
+        stored = await resources.stored(connection, document.program, names)
+        context = Context(
+            Caller(document.client, client, document.program, ()),
+            submitted.patient or "",
+            document.program,
+            running.inbox.settings[document.program],
+            document.received_at,
+            {name: StoredResource(row["patient"], parse(row["body"].encode())) for name, row in stored.items()},
+        )
+        commands = (each for each in interpret(entries, context).commands if isinstance(each, ReportResult))
+        return tuple(_rows_of(commands, answer.code))
+
+    def _results(self, document: Document, answer: Answer, program: str) -> list[PatientResult]:
+        """Those of the message's patients that have such a row; nothing of a message that was refused, or a trial."""
+        running, settings = self.receiver.running, self.receiver.running.inbox.settings
+        sender = Sender(answer.laboratory, self.clients[answer.laboratory], (program,))
+        try:
+            decoded = hl7.decode(running.keys.decrypt(document.content))
+            message = hl7.parse(decoded, ProgramTime.of(settings[program], running.clock.now()))
+            found = [] if message.header.is_trial else results(message, sender, settings)
+        except Nak:
+            return []
+        if any(document.id == uuid5(each.cause, document.digest) for each in found):
+            return []
+        narrowed = (_narrowed(each, answer.code) for each in found)
+        return [each for each in narrowed if any(each.commands.values())]
+
+
+def _delivery(commands: tuple[ReportResult, ...], document: Document, answer: Answer) -> Commanded:
+    identity = uuid5(document.id, f"{answer.code}={answer.meaning}")
+    return Commanded(
+        id=identity,
+        key="",
+        program=document.program,
+        at=document.received_at,
+        producer=document.client,
+        correlation_id=document.id,
+        commands=commands,
+        digest=document.digest,
+    )
+
+
+def _narrowed(result: PatientResult, code: str) -> PatientResult:
+    commands = {program: tuple(_rows_of(reports, code)) for program, reports in result.commands.items()}
+    return PatientResult(result.cause, result.identifiers, commands)
+
+
+def _rows_of(reports: Iterable[ReportResult], code: str) -> Iterable[ReportResult]:
+    """The rows of this code alone: the others stand as they are, or were left behind since.
+
+    Only a measure of validity says anew how the specimen was.
+    """
+    for report in reports:
+        rows = tuple(each for each in report.results if each.code == code)
+        if rows:
+            validity = any(tables.family_of(each.analyte) == "validity" for each in rows)
+            extent = "message" if validity else "component"
+            yield msgspec.structs.replace(report, results=rows, extent=extent, again=True)
+
+
+def _again(result: PatientResult, answer: Answer) -> PatientResult:
+    """Under an id of its own: the message was decided before, and under another meaning it is another reading."""
+    cause = uuid5(result.cause, f"{answer.code}={answer.meaning}")
+    return PatientResult(cause, result.identifiers, result.commands)

@@ -1,0 +1,51 @@
+"""A submission as a document: what raised a question can be read again once that is answered. Pure."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from shared.edge import fhir
+from shared.edge.contract import Context
+from shared.edge.fhir import BundleEntry
+from shared.edge.resolving import Resolved, Submission
+from shared.events.intake import Digest
+from shared.platform.documents import Document
+from shared.platform.keys import Keys
+
+MEDIA_TYPE = "application/fhir+json"
+_LIMITS = fhir.Limits(body_bytes_max=16 * 1024 * 1024, depth_max=128, values_max=200_000)
+"""Of what was within the limits as it came, with what is written around it."""
+_OF_AN_ENTRY = ("method", "type", "id", "resource", "place")
+
+
+class Received(NamedTuple):
+    """What was submitted about one patient, None while nobody knows them: then they are one of the digests."""
+
+    patient: str | None
+    digests: tuple[Digest, ...]
+    entries: tuple[BundleEntry, ...]
+
+
+def document(
+    submission: Submission, resolved: Resolved, entries: list[BundleEntry], context: Context, keys: Keys
+) -> Document:
+    content = {
+        "patient": resolved.patient,
+        "digests": msgspec.to_builtins(resolved.digests),
+        "entries": [{name: getattr(each, name) for name in _OF_AN_ENTRY} for each in entries],
+    }
+    return Document(
+        id=submission.cause,
+        program=context.program,
+        client=context.caller.name,
+        media_type=MEDIA_TYPE,
+        content=keys.encrypt(fhir.encode(content)),
+        digest=submission.digest,
+        received_at=context.now,
+    )
+
+
+def read(content: bytes) -> Received:
+    whole = fhir.parse(content, _LIMITS)
+    entries = (BundleEntry(**each, full_url=None, if_match=None, if_none_exist=None) for each in whole["entries"])
+    return Received(whole["patient"], tuple(msgspec.convert(whole["digests"], list[Digest])), tuple(entries))
