@@ -64,6 +64,8 @@ PARKED = f"""SELECT * FROM (SELECT {_COLUMNS} FROM parked UNION ALL {_LANES}) AS
 # One parked or quarantined delivery, or parked row of a lane, with all it holds.
 PARKED_WHOLE = f"""SELECT * FROM (SELECT {_COLUMNS} FROM parked UNION ALL SELECT {_COLUMNS} FROM quarantine
     UNION ALL {_LANES}) AS all_parked WHERE id = $1"""
+# Something received, encrypted.
+DOCUMENT = "SELECT program, client, media_type, received_at, content FROM documents WHERE id = $1"
 # Up to when each partition of the consent ledger is known, and whether records of it were lost.
 PARTITIONS = "SELECT partition, current_at, lost FROM ledger ORDER BY partition"
 # Every decision about a consent, in its order.
@@ -132,6 +134,16 @@ class ParkedWhole(msgspec.Struct, frozen=True):
     place: str
     at: datetime
     headers: str
+    content: bytes
+
+
+class ReceivedDocument(msgspec.Struct, frozen=True):
+    """What a client sent, encrypted with the service's own key."""
+
+    program: str
+    client: str
+    media_type: str
+    received_at: datetime
     content: bytes
 
 
@@ -217,6 +229,12 @@ async def parked(connection: Connection) -> list[Parked]:
 async def parked_whole(connection: Connection, id: UUID) -> list[ParkedWhole]:
     """The parked or quarantined delivery of this id with its content; more than one row where it came twice."""
     return [msgspec.convert(dict(row), type=ParkedWhole) for row in await connection.fetch(PARKED_WHOLE, id)]
+
+
+async def document(connection: Connection, id: UUID) -> ReceivedDocument | None:
+    """What this service received under this id."""
+    row = await connection.fetchrow(DOCUMENT, id)
+    return None if row is None else msgspec.convert(dict(row), type=ReceivedDocument)
 
 
 async def partitions(connection: Connection) -> list[Partition]:

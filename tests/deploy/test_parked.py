@@ -1,6 +1,8 @@
 """`iop parked`: what could not be decided, shown without its content unless asked, and decided again."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from deploy import hubfile
 from deploy.commands.parked import redrive_result
 from shared.platform import db
+from shared.platform.keys import Keys
 from tests.deploy.hubs import Running, StartIdleHub, finish
 from tests.deploy.test_cli import iop
 
@@ -22,6 +25,10 @@ KEYLESS = UUID("5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c22")
 PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
 ROW = """INSERT INTO parked (id, key, program, class, place, kind, event, headers, content, at)
          VALUES ($1, $2, 'demo', 'bug', 'decide', 'event', 'EpisodeAdmitted', '{}', $3, $4)"""
+
+DOCUMENT = """INSERT INTO documents (id, program, client, media_type, content, digest, unmatched, received_at)
+         VALUES ($1, 'demo', 'lab', 'application/hl7-v2', $2, '', false, $3)"""
+RECEIVED = b"MSH|^~\\&|LIS\rPID|1||\xe9\r"
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +51,8 @@ async def _park(data: Path) -> None:
         if name == "testing":
             connection = await asyncpg.connect(dsn)
             await connection.execute(ROW, ID, PATIENT, b"what was said", MONDAY)
+            content = Keys.load(data / "keys", name).encrypt(RECEIVED)
+            await connection.execute(DOCUMENT, ID, content, MONDAY)
             await connection.close()
 
 
@@ -116,3 +125,18 @@ def test_a_key_under_which_nothing_is_parked_is_one_line(running: Running) -> No
     done = iop("parked", "redrive", "nobody", "--data", str(running.data))
 
     assert (done.returncode, done.stderr) == (1, "iop: nothing is parked under this key or id\n")
+
+
+def test_the_bytes_that_a_work_item_names_are_written_as_they_came(running: Running) -> None:
+    command = [sys.executable, "-m", "deploy.cli", "document", str(ID), "--data", str(running.data)]
+    done = subprocess.run(command, capture_output=True, check=True)
+
+    assert done.stdout == RECEIVED
+    assert done.stderr == b"testing  demo  lab  application/hl7-v2  2026-03-02 14:00:00\n"
+
+
+def test_bytes_that_nobody_stores_are_an_error_of_one_line(running: Running) -> None:
+    done = iop("document", str(KEYLESS), "--data", str(running.data))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no service stores a document of this id" in done.stderr
