@@ -118,7 +118,13 @@ def patients(count: int, seed: int) -> list[str]:
 def workloads(folder: Path) -> list[Workload]:
     """All four. `folder` is where keys are made."""
     made = hub_keys.make(folder)
-    process = Process(database_url="", kafka_bootstrap="", deploy=REPOSITORY / "deploy", keys=made, issuer="")
+    process = Process(
+        database_url="postgresql://",
+        kafka_bootstrap="127.0.0.1:9092",
+        deploy=REPOSITORY / "deploy",
+        keys=made,
+        issuer="http://127.0.0.1:8100",
+    )
     sources: list[tuple[str, Any, Any, Any, int]] = [
         ("signals", intake, _signals, _in_care, 6_000),
         ("stays", attendance, _stays, lambda _: None, 3_000),

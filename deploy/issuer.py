@@ -7,7 +7,6 @@ Where real patients are concerned the organization's identity provider takes thi
 address with a `jwks.json`.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -34,7 +33,8 @@ from shared.edge.body import read_body
 from shared.edge.outcome import HttpRefusal
 from shared.platform import log
 from shared.platform.clients import RegisteredClient, registered
-from shared.platform.settings import ConfigurationError, configuration
+from shared.platform.keys import read_private
+from shared.platform.settings import AnyProcess, ConfigurationError, environment
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_ALGORITHMS = ("ES384", "RS384")  # what SMART asks every server to take
@@ -188,34 +188,28 @@ def _discovery(issuer: Issuer) -> dict[str, Any]:
 
 
 def load(url: str, audience: str, deploy: Path, folder: Path) -> Issuer:
-    """An issuer from clients.toml and the folder of keys."""
+    """An issuer from clients.toml and the folder of keys. Raises ConfigurationError."""
     known = registered(deploy)
     return Issuer(
         url=url,
         audience=audience,
         clients=known,
         public_keys={name: KeySet([keys.read(folder / client.key)]) for name, client in known.items()},
-        signing_key=keys.read(folder / "issuer.private.json"),
+        signing_key=read_private(folder / "issuer.private.json"),
     )
 
 
 def main() -> None:
     """Serve until stopped; addresses and folders come from `IOP_...`."""
-    environment = os.environ
     try:
-        with configuration("issuer"):
-            issuer = load(
-                environment["IOP_ISSUER"],
-                environment["IOP_AUDIENCE"],
-                Path(environment["IOP_DEPLOY"]),
-                Path(environment["IOP_KEYS"]),
-            )
+        process = environment(AnyProcess)
+        issuer = load(process.issuer, process.audience, process.deploy, process.keys)
+        listening = server.listening(process.host, process.http_port, "IOP_HOST, IOP_HTTP_PORT")
     except ConfigurationError as wrong:
         log.configure("issuer")
         log.get().error(str(wrong), error="ConfigurationError")
         sys.exit(EXIT_CONFIGURATION)
-    host, port = environment["IOP_HOST"], int(environment["IOP_HTTP_PORT"])
-    uvicorn.Server(server.config(application(issuer), host, port)).run()
+    uvicorn.Server(server.config(application(issuer))).run([listening])
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from joserfc.jwk import ECKey
 
+from shared.platform.keys import read_key
+
 SERVICES = ("intake", "attendance", "testing", "aftercare")
 CLIENTS = ("ehr", "lab", "ops")
 
@@ -42,8 +44,8 @@ def of(client: str) -> str:
 
 
 def read(path: Path) -> ECKey:
-    """A private or public key from its JWK file."""
-    return ECKey.import_key(json.loads(path.read_text()))
+    """A private or public key from its JWK file. Raises ConfigurationError."""
+    return read_key(path)
 
 
 def _store_pair(folder: Path, name: str, curve: str, use: str) -> None:

@@ -34,7 +34,7 @@ from shared.path.service import Service
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
 from shared.platform import db, log, retention
-from shared.platform.clients import registered
+from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
 from shared.platform.keys import Keys
 from shared.platform.listening import Listening
@@ -70,16 +70,46 @@ class ServiceAssembly:
     tasks: Callable[[Running], Sequence[Coroutine[Any, Any, None]]] = lambda _: ()
 
 
+@dataclass(frozen=True)
+class Configuration:
+    """What environment and files say of a service: all of it is read, and right, before anything is opened."""
+
+    process: Process
+    assembly: ServiceAssembly
+    settings: Mapping[str, Any]
+    routes: Routes
+    clients: Mapping[str, RegisteredClient]
+    retention: retention.RetentionPolicy
+    clock: Clock
+    public_url: str
+
+    @classmethod
+    def of(cls, process: Process, assembly: ServiceAssembly) -> "Configuration":
+        """Raises ConfigurationError."""
+        deploy, service = process.deploy, assembly.service
+        with configuration(deploy / "program.toml"):
+            settings = assembly.settings(process)
+        return cls(
+            process,
+            assembly,
+            settings,
+            routes=destinations.routes(service.name, partners(deploy), assembly.form),
+            clients=registered(deploy),
+            retention=retention.RetentionPolicy.of(deploy, service.consumes),
+            clock=Clock.of(process),
+            public_url=process.public_url and require_url(process.public_url.rstrip("/"), "IOP_PUBLIC_URL"),
+        )
+
+
 def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
     """Run until SIGTERM or SIGINT; end with 1 when something ended that must not, with 78 where it can't be started as
     configured."""
     log.configure(name)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
-            process = environment()
-            with configuration(process.keys):
-                keys = Keys.load(process.keys, name)
-            runner.run(run(process, keys, assemble(keys)))
+            process = environment(Process)
+            keys = Keys.load(process.keys, name)
+            runner.run(run(Configuration.of(process, assemble(keys)), keys))
         except asyncio.CancelledError:
             pass
         except Exception as error:
@@ -98,13 +128,11 @@ def _logged(error: Exception) -> int:
     return 1
 
 
-async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
+async def run(configured: Configuration, keys: Keys) -> None:
     """Compose and run one service."""
     _stop_on_signals()
-    public_url = process.public_url and require_url(process.public_url.rstrip("/"), "IOP_PUBLIC_URL")
-    service, clock, wake_up = assembly.service, Clock.of(process), WakeUp()
-    with configuration(process.deploy / "program.toml"):
-        settings, routes = assembly.settings(process), _routes(assembly, process)
+    process, assembly, settings, clock = configured.process, configured.assembly, configured.settings, configured.clock
+    service, routes, wake_up = assembly.service, configured.routes, WakeUp()
     await db.retrying(lambda: db.migrate(process.database_url), seconds_most=START_SECONDS_MOST)
     replica = await _named(process, service.name)
     async with db.pool(process.database_url) as pool:
@@ -113,13 +141,13 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
         journal = Journal(process.database_url, settings)
         inbox = Inbox(service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions = Submissions(inbox, assembly.edge, keys)
-        verifier = TokenVerifier(process.issuer, process.audience, registered(process.deploy))
+        verifier = TokenVerifier(process.issuer, process.audience, configured.clients)
         consumer = Consumer(inbox, process.kafka_bootstrap, process.replica)
         running = Running(process, inbox, submissions, verifier, keys, clock)
         reader, readiness = ResourceReader(pool, keys, settings), Readiness(inbox, consumer)
         ready, more = readiness.wrong, assembly.routes(running)
         dependencies = EdgeDependencies(
-            submissions, verifier, reader, inbox, process.issuer, ready, more=more, public_url=public_url
+            submissions, verifier, reader, inbox, process.issuer, ready, more=more, public_url=configured.public_url
         )
         fhir.warm(assembly.edge.takes)
         _calm_the_collector()
@@ -130,7 +158,7 @@ async def run(process: Process, keys: Keys, assembly: ServiceAssembly) -> None:
                 listening.run(),
                 InternalLane(inbox, wake_up).run(process.database_url),
                 run_deadlines(inbox),
-                _housekeeping(inbox, retention.RetentionPolicy.of(process.deploy, service.consumes)),
+                _housekeeping(inbox, configured.retention),
                 readiness.watch(),
                 replica.watch(),
                 *(submissions.run() for _ in range(SUBMISSION_WORKERS)),
@@ -145,10 +173,6 @@ async def _named(process: Process, service: str) -> ReplicaName:
     replica = ReplicaName(process.database_url, service, process.replica)
     await replica.take()
     return replica
-
-
-def _routes(assembly: ServiceAssembly, process: Process) -> Routes:
-    return destinations.routes(assembly.service.name, partners(process.deploy), assembly.form)
 
 
 def _lanes(
@@ -172,10 +196,12 @@ async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None
 
 def _servers(dependencies: EdgeDependencies, process: Process) -> list[Coroutine[Any, Any, None]]:
     """FHIR, and where it has a port what an operator may do: whoever reaches the one does not reach the other."""
-    listening = [server.config(build(dependencies), process.host, process.http_port)]
+    fhir_at = server.listening(process.host, process.http_port, "IOP_HOST, IOP_HTTP_PORT")
+    served = [_Server(server.config(build(dependencies))).serve([fhir_at])]
     if process.admin_port is not None:
-        listening.append(server.config(build_admin(dependencies), process.admin_host, process.admin_port))
-    return [_Server(each).serve() for each in listening]
+        admin_at = server.listening(process.admin_host, process.admin_port, "IOP_ADMIN_HOST, IOP_ADMIN_PORT")
+        served.append(_Server(server.config(build_admin(dependencies))).serve([admin_at]))
+    return served
 
 
 class _Server(uvicorn.Server):

@@ -237,10 +237,10 @@ async def start_service(database: str, tmp_path: Path, keys_folder: Path) -> Asy
     """Compose a service as its app does, on a fresh database; it ends with the test."""
     process = Process(
         database_url=database,
-        kafka_bootstrap="",
+        kafka_bootstrap="127.0.0.1:9092",
         deploy=DEPLOY,
         keys=keys_folder,
-        issuer="",
+        issuer="http://127.0.0.1:8100",
         clock_file=tmp_path / "clock",
     )
     async with AsyncExitStack() as started:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Literal, NamedTuple
 
+from shared.edge import server
 from shared.platform import log
 from shared.platform.clock import ticks
 from shared.platform.settings import ConfigurationError
@@ -104,14 +105,15 @@ def require_loopback(host: str) -> None:
 
 
 async def serve(host: str, port: int, receive: Receive, limits: LineLimits) -> None:
-    """Listen until cancelled; then finish the messages in hand."""
+    """Listen until cancelled; then finish the messages in hand. Raises ConfigurationError where it can't listen."""
     require_loopback(host)
     listener = Listener(receive, limits)
-    server = await asyncio.start_server(listener.connected, host, port, limit=READ_BYTES)
+    listening = server.listening(host, port, "IOP_MLLP_HOST, IOP_MLLP_PORT")
+    lines = await asyncio.start_server(listener.connected, sock=listening, limit=READ_BYTES)
     try:
-        await server.serve_forever()
+        await lines.serve_forever()
     finally:
-        server.close()
+        lines.close()
         await listener.finish()
 
 

@@ -5,12 +5,15 @@ answered if there is a request, and its connection is closed.
 """
 
 import asyncio
+import socket
 from dataclasses import dataclass
 from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.platform.settings import ConfigurationError
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and proxies keep a quiet connection (httpx 5 s, nginx 60 s): who closes first must be they, or a
@@ -32,12 +35,18 @@ class ServerLimits:
 LIMITS = ServerLimits()
 
 
-def config(app: ASGIApp, host: str, port: int, limits: ServerLimits = LIMITS) -> uvicorn.Config:
+def listening(host: str, port: int, variables: str) -> socket.socket:
+    """A socket that listens there. Raises ConfigurationError naming the variables that said so."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as failure:
+        raise ConfigurationError(f"{variables}: can't listen there ({failure.strerror}).") from failure
+
+
+def config(app: ASGIApp, limits: ServerLimits = LIMITS) -> uvicorn.Config:
     """What uvicorn serves this application with."""
     return uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=type("Limited", (LimitedProtocol,), {"limits": limits}),
         log_config=None,
         access_log=False,

@@ -1,12 +1,12 @@
 """clients.toml: who may call. One type reads that file, for the issuer, every service and MLLP."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
-from shared.platform.settings import configuration
+from shared.platform.settings import configuration, tables
 
 
 class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -14,7 +14,7 @@ class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     `Patient/123`), its public key, what it may ask for, and how HL7 v2 names it (`hl7_senders`, MSH-3 or MSH-4) and its
     patients."""
 
-    programs: tuple[str, ...]
+    programs: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     base_url: str
     key: str = ""
     scopes: tuple[str, ...] = ()
@@ -30,5 +30,8 @@ class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 def registered(deploy: Path) -> dict[str, RegisteredClient]:
     """The clients of clients.toml by name. Raises ConfigurationError."""
     file = deploy / "clients.toml"
-    with configuration(file):
-        return msgspec.convert(tomllib.loads(file.read_text())["client"], type=dict[str, RegisteredClient])
+    found = {}
+    for name, each in tables(file, "client").items():
+        with configuration(f"{file}: client.{name}"):
+            found[name] = msgspec.convert(each, type=RegisteredClient)
+    return found

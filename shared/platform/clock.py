@@ -9,13 +9,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shared.platform.settings import Process
+from shared.platform.settings import ConfigurationError, Process, configuration
 
 LOOK_SECONDS = 0.025
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class ManualClockRefused(Exception):
+class ManualClockRefused(ConfigurationError):
     """A manual clock outside loopback would let anybody with the file bend every deadline."""
 
 
@@ -28,9 +28,13 @@ class Clock:
 
     @classmethod
     def of(cls, process: Process) -> "Clock":
+        """Raises ConfigurationError where the file holds no instant."""
         if process.clock_file is not None and process.host not in _LOOPBACK:
-            raise ManualClockRefused("a manual clock is allowed on loopback only")
-        return cls(process.clock_file)
+            raise ManualClockRefused("IOP_CLOCK_FILE: a manual clock is allowed on loopback only (IOP_HOST).")
+        clock = cls(process.clock_file)
+        with configuration(process.clock_file):
+            clock.now()
+        return clock
 
     def now(self) -> datetime:
         """Clinic time, aware, UTC."""

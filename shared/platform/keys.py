@@ -9,10 +9,10 @@ import hmac
 import json
 import secrets
 from base64 import urlsafe_b64decode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,10 +20,17 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from shared.events.catalogue import CONSUMES, INTAKE_EVENTS
 from shared.events.intake import Digest
+from shared.platform.settings import ConfigurationError, configuration
 
 _ALGORITHM = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM"}
 _NONCE_BYTES = 12
+KEY_BYTES = 32
+PUBLIC = ".public.json"
+READERS = frozenset(name for name, topic in CONSUMES.items() if topic == INTAKE_EVENTS)
+"""For whom intake seals parts: without one's public key nobody could be identified to them."""
+T = TypeVar("T")
 
 
 class Identifier(msgspec.Struct, frozen=True):
@@ -46,18 +53,15 @@ class Keys:
 
     @classmethod
     def load(cls, folder: Path, service: str) -> "Keys":
-        lines = (folder / "digest.key").read_text().split()
-        pairs = tuple((name, bytes.fromhex(key)) for name, _, key in (line.partition(":") for line in lines))
-        public = {
-            path.name.removesuffix(".public.json"): ECKey.import_key(json.loads(path.read_text()))
-            for path in folder.glob("*.public.json")
-        }
+        """Raises ConfigurationError naming the file that is missing or wrong."""
+        names = {path.name.removesuffix(PUBLIC) for path in folder.glob(f"*{PUBLIC}")}
+        needed = READERS if service == "intake" else frozenset()
         return cls(
             service=service,
-            digest_keys=pairs,
-            private=ECKey.import_key(json.loads((folder / f"{service}.private.json").read_text())),
-            public=public,
-            documents=bytes.fromhex((folder / f"documents.{service}.key").read_text().strip()),
+            digest_keys=_read(folder / "digest.key", "a line `id:hex` of 32 bytes, or more of them", _digest_keys),
+            private=read_private(folder / f"{service}.private.json"),
+            public={name: read_key(folder / f"{name}{PUBLIC}") for name in names | needed},
+            documents=_read(folder / f"documents.{service}.key", "32 bytes in hex", _secret),
         )
 
     def digests(self, program: str, identifiers: Iterable[Identifier]) -> tuple[Digest, ...]:
@@ -88,6 +92,43 @@ class Keys:
 
     def decrypt(self, secret: bytes) -> bytes:
         return AESGCM(self.documents).decrypt(secret[:_NONCE_BYTES], secret[_NONCE_BYTES:], None)
+
+
+def read_key(file: Path) -> ECKey:
+    """A private or public key. Raises ConfigurationError."""
+    return _read(file, "a key of an elliptic curve as JWK", lambda text: ECKey.import_key(json.loads(text)))
+
+
+def read_private(file: Path) -> ECKey:
+    """A key to sign or open with. Raises ConfigurationError."""
+    key = read_key(file)
+    if not key.is_private:
+        raise ConfigurationError(f"{file}: must be a private key, not its public part.")
+    return key
+
+
+def _read(file: Path, what: str, parse: Callable[[str], T]) -> T:
+    """What the file holds. Raises ConfigurationError naming the file, never what stands in it."""
+    with configuration(file):
+        content = file.read_bytes()
+    try:
+        return parse(content.decode())
+    except (ValueError, TypeError, LookupError, JoseError):
+        raise ConfigurationError(f"{file}: must be {what}.") from None
+
+
+def _digest_keys(text: str) -> tuple[tuple[str, bytes], ...]:
+    pairs = tuple((name, _secret(key)) for name, _, key in (line.partition(":") for line in text.split()))
+    if not pairs or not all(name for name, _ in pairs):
+        raise ValueError
+    return pairs
+
+
+def _secret(text: str) -> bytes:
+    key = bytes.fromhex(text)
+    if len(key) != KEY_BYTES:
+        raise ValueError
+    return key
 
 
 def _hmac(key: bytes, program: str, identifier: Identifier) -> str:

@@ -8,15 +8,17 @@ from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.rules.consent import Partner
 from shared.rules.staff import Member, Staff, require_distinct
 
 T = TypeVar("T")
+P = TypeVar("P", bound=BaseSettings)
 _OF_ALL_SERVICES = ("timezone", "ahead_minutes", "escalation")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -36,8 +38,8 @@ def configuration(place: object) -> Iterator[None]:
     except KeyError as missing:
         raise ConfigurationError(f"{place}: {missing.args[0]} is missing.") from missing
     except OSError as unread:
-        raise ConfigurationError(f"{place}: can't be read ({type(unread).__name__}).") from unread
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as wrong:
+        raise ConfigurationError(f"{unread.filename or place}: can't be read ({type(unread).__name__}).") from unread
+    except ValueError as wrong:
         raise ConfigurationError(f"{place}: {wrong}.") from wrong
 
 
@@ -47,32 +49,68 @@ def ordinal_of(host: str) -> str:
     return found[1] if found else "0"
 
 
-class Process(BaseSettings):
-    """What one process needs to know of its surroundings: addresses and paths, `IOP_...` in the environment."""
+def _matching(pattern: str, remedy: str) -> AfterValidator:
+    """A text of this form; what stands in it is never repeated, for it may hold a password."""
+
+    def require(text: str) -> str:
+        if re.fullmatch(pattern, text) is None:
+            raise ValueError(remedy)
+        return text
+
+    return AfterValidator(require)
+
+
+_HOST = r"(?:[^\s:,/@?\[\]]+|\[[0-9A-Fa-f:.]+\])"
+Text = Annotated[str, Field(min_length=1)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Lines = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Database = Annotated[
+    str,
+    _matching(
+        rf"postgres(?:ql)?://(?:[^\s@/]*@)?(?:{_HOST}(?::\d{{1,5}})?(?:,{_HOST}(?::\d{{1,5}})?)*)?(?:[/?]\S*)?",
+        "must be postgresql://user:password@host:port/database",
+    ),
+]
+Brokers = Annotated[
+    str, _matching(rf"{_HOST}:\d{{1,5}}(?:,\s*{_HOST}:\d{{1,5}})*", "must be host:port, several with commas")
+]
+Address = Annotated[
+    str, _matching(rf"https?://{_HOST}(?::\d{{1,5}})?(?:/\S*)?", "must be http(s)://host[:port][/path]")
+]
+
+
+class AnyProcess(BaseSettings):
+    """What each of the hub's five processes needs to know of its surroundings, `IOP_...` in the environment."""
 
     model_config = SettingsConfigDict(env_prefix="IOP_", hide_input_in_errors=True)
 
-    database_url: str
-    kafka_bootstrap: str
-    host: str = "127.0.0.1"
-    http_port: int = 0
-    public_url: str = ""
-    admin_host: str = "127.0.0.1"
-    admin_port: int | None = None
-    """Without a port there is no `/admin`."""
-    mllp_host: str = "127.0.0.1"
-    mllp_port: int | None = None
-    """Without a port there is no MLLP."""
-    mllp_lines: int = 512
-    mllp_lines_a_client: int = 64
-    mllp_first_seconds: float = 30.0
-    mllp_idle_seconds: float = 300.0
+    host: Text = "127.0.0.1"
+    http_port: Port = 0
     deploy: Path = Path("deploy")
     keys: Path
-    issuer: str
-    audience: str = "iop-hub"
+    issuer: Address
+    audience: Text = "iop-hub"
+
+
+class Process(AnyProcess):
+    """What a service needs to know besides."""
+
+    database_url: Database
+    kafka_bootstrap: Brokers
+    public_url: str = ""
+    admin_host: Text = "127.0.0.1"
+    admin_port: Port | None = None
+    """Without a port there is no `/admin`."""
+    mllp_host: Text = "127.0.0.1"
+    mllp_port: Port | None = None
+    """Without a port there is no MLLP."""
+    mllp_lines: Lines = 512
+    mllp_lines_a_client: Lines = 64
+    mllp_first_seconds: Seconds = 30.0
+    mllp_idle_seconds: Seconds = 300.0
     clock_file: Path | None = None
-    replica: str = Field(default_factory=lambda: ordinal_of(gethostname()))
+    replica: Text = Field(default_factory=lambda: ordinal_of(gethostname()))
     """Its name among the processes of its service: the host's ordinal (`testing-2`), else 0."""
     catch_up_hours: Annotated[float, Field(ge=0, le=24)] = 4.0
     """At most so long senders' queues drain after an outage, before silence counts again."""
@@ -85,20 +123,31 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     journal_days: Annotated[int, msgspec.Meta(ge=1)]
 
 
-def environment() -> Process:
+def environment(type_: type[P]) -> P:
     """What the environment says. Raises ConfigurationError naming each variable that is missing or wrong."""
     try:
-        return Process()  # type: ignore[call-arg]
+        return type_()
     except ValidationError as wrong:
-        found = ((".".join(map(str, each["loc"])), each["msg"]) for each in wrong.errors())
+        found = ((str(each["loc"][0]), each["msg"].removeprefix("Value error, ")) for each in wrong.errors())
         raise ConfigurationError("; ".join(f"IOP_{name.upper()}: {text}" for name, text in found)) from wrong
 
 
 def programs(deploy: Path) -> dict[str, dict[str, Any]]:
-    """The sections of program.toml: program -> its tables."""
-    file = deploy / "program.toml"
+    """The sections of program.toml: program -> its tables. Raises ConfigurationError."""
+    found = tables(deploy / "program.toml", "program")
+    if not found:
+        raise ConfigurationError(f"{deploy / 'program.toml'}: must have a program, [program.NAME].")
+    return found
+
+
+def tables(file: Path, name: str) -> dict[str, dict[str, Any]]:
+    """The tables `[name.*]` of a file. Raises ConfigurationError."""
     with configuration(file):
-        return dict(tomllib.loads(file.read_text())["program"])
+        found = msgspec.convert(tomllib.loads(file.read_text("utf-8"))[name], type=dict[str, Any])
+    for key, each in found.items():
+        with configuration(f"{file}: {name}.{key}"):
+            found[key] = msgspec.convert(each, type=dict[str, Any])
+    return found
 
 
 def numbers(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,47 +165,63 @@ def numbers(table: Mapping[str, Any]) -> dict[str, Any]:
 def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
     """Per program, the service's settings: its own table, with what the program has for all its services.
 
-    Raises msgspec.ValidationError, naming the setting, when one is missing or of another type.
+    Raises ConfigurationError, naming the setting, when one is missing or of another type.
     """
     loaded = {}
-    for program, tables in programs(deploy).items():
-        values = numbers(tables.get(service, {}))
-        shared = numbers({name: tables[name] for name in _OF_ALL_SERVICES}) | {"staff": _staff(program, tables)}
-        loaded[program] = msgspec.convert({**shared, **values}, type=type_, strict=False)
+    for program, its in programs(deploy).items():
+        with configuration(f"{deploy / 'program.toml'}: program.{program} ({service})"):
+            values = numbers(msgspec.convert(its.get(service, {}), type=dict[str, Any]))
+            shared = numbers({name: its[name] for name in _OF_ALL_SERVICES}) | {"staff": _staff(program, its)}
+            _require_zone(shared["timezone"])
+            loaded[program] = msgspec.convert({**shared, **values}, type=type_, strict=False)
     return loaded
 
 
-def _staff(program: str, tables: Mapping[str, Any]) -> Staff:
+def _require_zone(name: object) -> None:
+    """A day is the program's day, so its zone must be one. Raises ValueError."""
+    try:
+        ZoneInfo(str(name))
+    except (ValueError, LookupError, OSError) as unknown:
+        raise ValueError("timezone must be a zone of the IANA database, like America/New_York") from unknown
+
+
+def _staff(program: str, its: Mapping[str, Any]) -> Staff:
     """Who may sign and answer Tasks. Raises ConfigurationError where nobody may, or a name is not one person's."""
     place = f"program.toml: program.{program}.staff"
-    if not tables.get("staff"):
+    if not its.get("staff"):
         raise ConfigurationError(f"{place}: must name who signs and answers Tasks, with their roles.")
     try:
-        return require_distinct(msgspec.convert(tables["staff"], type=dict[str, Member]))
+        return require_distinct(msgspec.convert(its["staff"], type=dict[str, Member]))
     except ValueError as wrong:
         raise ConfigurationError(f"{place}: {wrong}") from wrong
 
 
 def retention(deploy: Path) -> dict[str, Retention]:
     """Per program, how long what no decision needs is stored."""
-    found = programs(deploy)
-    return {name: msgspec.convert(numbers(tables["retention"]), type=Retention) for name, tables in found.items()}
+    found = {}
+    for program, its in programs(deploy).items():
+        with configuration(f"{deploy / 'program.toml'}: program.{program}.retention"):
+            found[program] = msgspec.convert(numbers({"retention": its["retention"]})["retention"], type=Retention)
+    return found
 
 
 def topic_days(deploy: Path, topic: str) -> int:
     """For how many days a topic keeps its records."""
     file = deploy / "topics.toml"
-    with configuration(file):
-        days: int = tomllib.loads(file.read_text())["topic"][topic]["retention_days"]
+    known = tables(file, "topic")
+    with configuration(f"{file}: topic.{topic}.retention_days"):
+        days: int = msgspec.convert(known[topic]["retention_days"], type=Annotated[int, msgspec.Meta(ge=1)])
     return days
 
 
 def partners(deploy: Path) -> dict[str, Partner]:
     """The partners of partners.toml by name."""
     file = deploy / "partners.toml"
-    with configuration(file):
-        table = tomllib.loads(file.read_text())["partner"]
-        return {name: msgspec.convert({"name": name, **each}, type=Partner) for name, each in table.items()}
+    found = {}
+    for name, each in tables(file, "partner").items():
+        with configuration(f"{file}: partner.{name}"):
+            found[name] = msgspec.convert({"name": name, **each}, type=Partner)
+    return found
 
 
 def require_url(text: str, place: str) -> str:

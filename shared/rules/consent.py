@@ -16,7 +16,7 @@ TREATMENT_PAYMENT_OPERATIONS = frozenset({"TREAT", "HPAYMT", "HOPERAT"})
 """Only a consent for these, to a treating provider, may have no expiry (42 CFR 2.31(a)(7))."""
 
 
-class Partner(msgspec.Struct, frozen=True, kw_only=True):
+class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An organization outside the program, as partners.toml lists it. What may be told is an allow-list in data.
 
     `identifier` is what a consent's actor must name; display text never counts. `fields` is the most the partner may

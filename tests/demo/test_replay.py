@@ -51,7 +51,12 @@ async def journal_of(postgres: RunningPostgres, name: str) -> AsyncIterator[tupl
 
 def assembled(demo: Demo, name: str) -> tuple[ServiceAssembly, Mapping[str, Any]]:
     process = Process(
-        database_url="", kafka_bootstrap="", deploy=DEPLOY, keys=demo.data / "keys", issuer="", clock_file=None
+        database_url="postgresql://",
+        kafka_bootstrap="127.0.0.1:9092",
+        deploy=DEPLOY,
+        keys=demo.data / "keys",
+        issuer="http://127.0.0.1:8100",
+        clock_file=None,
     )
     assembly: ServiceAssembly = import_module(f"services.{name}.app").assemble(Keys.load(process.keys, name))
     return assembly, assembly.settings(process)

@@ -14,7 +14,7 @@ from deploy.paths import REPOSITORY
 from services.testing import app
 from services.testing.senders import laboratories
 from shared.platform.clients import registered
-from shared.platform.settings import ConfigurationError, environment, partners
+from shared.platform.settings import ConfigurationError, Process, environment, partners
 from tests.service import DEPLOY, StartService
 from tests.shared.path.given import MONDAY_NOON
 
@@ -64,8 +64,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_each_variable_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [each for each in os.environ if each.startswith("IOP_")]:
         monkeypatch.delenv(name)
-    with pytest.raises(ConfigurationError, match=r"IOP_DATABASE_URL: Field required; .*IOP_ISSUER: Field required"):
-        environment()
+    with pytest.raises(ConfigurationError, match=r"IOP_ISSUER: Field required; .*IOP_DATABASE_URL: Field required"):
+        environment(Process)
 
 
 async def test_without_a_port_there_is_no_mllp(start_service: StartService) -> None:
@@ -74,10 +74,14 @@ async def test_without_a_port_there_is_no_mllp(start_service: StartService) -> N
     assert testing.parts.tasks(testing.running) == []
 
 
-def test_a_service_that_cannot_run_as_configured_ends_with_78_and_its_sentence() -> None:
+@pytest.mark.parametrize("module", ["services.testing.app", "deploy.issuer"])
+def test_a_process_that_cannot_run_as_configured_ends_with_78_and_its_sentence(module: str) -> None:
     own = {name: value for name, value in os.environ.items() if not name.startswith("IOP_")}
-    command = (sys.executable, "-m", "services.testing.app")
+    command = (sys.executable, "-m", module)
+    own["IOP_HTTP_PORT"] = "abc"
     done = subprocess.run(command, env=own, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60)
     last = json.loads(done.stderr.splitlines()[-1])
     assert (done.returncode, last["error"]) == (78, "ConfigurationError")
-    assert last["event"].startswith("IOP_DATABASE_URL: Field required")
+    assert "IOP_HTTP_PORT: Input should be a valid integer" in last["event"]
+    assert "IOP_ISSUER: Field required" in last["event"]
+    assert "Traceback" not in done.stderr

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from shared.edge import server
 from shared.edge.server import ServerLimits
+from shared.platform.settings import ConfigurationError
 from tests.house.test_rooms import ROOT, files
 
 LIMITS = ServerLimits(head_bytes_most=2_000, head_seconds_most=0.3, body_seconds_most=0.3, connections_most=3)
@@ -37,7 +38,7 @@ async def slow(request: Request) -> Response:
 async def connect() -> AsyncIterator[Connect]:
     app = Starlette(routes=[Route("/live", live, methods=["GET", "POST"]), Route("/slow", slow, methods=["POST"])])
     listening = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(server.config(app, "127.0.0.1", 0, LIMITS))
+    running = uvicorn.Server(server.config(app, LIMITS))
     serving = asyncio.create_task(running.serve([listening]))
     yield lambda: asyncio.open_connection(*listening.getsockname())
     running.should_exit = True
@@ -115,6 +116,14 @@ async def test_a_quiet_connection_may_be_used_again(connect: Connect) -> None:
         writer.write(HEAD + b"\r\n" + HEAD + b"\r\n")
         assert b"200 OK" in await reader.readuntil(b"live")
         assert b"200 OK" in await reader.readuntil(b"live")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1", "no such host"])
+def test_an_address_where_nobody_can_listen_is_named_by_its_variables(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        with pytest.raises(ConfigurationError, match="IOP_HOST, IOP_HTTP_PORT: can't listen there"):
+            server.listening(host, port, "IOP_HOST, IOP_HTTP_PORT")
 
 
 def test_every_process_serves_with_these_limits() -> None:
