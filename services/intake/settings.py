@@ -2,6 +2,7 @@
 
 import msgspec
 
+from services.intake.instruments import is_known
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
 from shared.rules.staff import Staff
@@ -58,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int
     """How long a closed placement stays in the state, once nothing of it is open."""
     week: Week
+    local_codes: dict[str, str] = {}
+    """What an EHR's own codes ask (`system|code`), and the items of its forms (`questionnaire|linkId`): LOINC's code or
+    the hub's own, of a fact, a score or an item of a score."""
     partners: tuple[Partner, ...] = ()
     """The program's, of partners.toml: a Consent is answered with what it opens for each."""
 
@@ -67,3 +71,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError("offers: a level without a weekly template can't be given; leave it out")
             if not self.week.is_of(level):
                 raise ValueError(f"the weekly template hasn't the hours of level {level}: leave it out of offers")
+        for own, code in self.local_codes.items():
+            if "|" not in own or not is_known(code):
+                raise ValueError("local_codes: must map system|code or questionnaire|linkId to a code that is read")

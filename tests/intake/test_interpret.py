@@ -14,6 +14,7 @@ from hypothesis import strategies as some
 from deploy import keys as key_files
 from services.intake import messages as w
 from services.intake.edge import answers, edge
+from services.intake.instruments import INSTRUMENTS
 from shared.edge import fhir, patients
 from shared.edge.contract import Context, Interpretation, StoredResource
 from shared.edge.outcome import HttpRefusal
@@ -287,6 +288,84 @@ def test_a_missing_total_is_summed_where_every_item_is_there(keys: Keys) -> None
     assert findings(keys, response(*items, total)) == {"phq-9-item-9": 2, "phq-9": 17}
     components = [{"code": {"coding": [{"system": codes.LOINC, "code": each}]}, "valueInteger": 1} for each in PHQ_9]
     assert findings(keys, loinc("44249-1", component=components)) == {"phq-9-item-9": 1, "phq-9": 9}
+
+
+COWS = [f"cows-item-{number}" for number in range(1, 12)]
+
+
+def apart(codes_of_items: Sequence[str], points: int, **changed: Any) -> list[Json]:
+    """Each item an Observation of its own."""
+    return [bundles.score(WHO, each, points) | changed for each in codes_of_items]
+
+
+def test_a_total_is_summed_from_separate_observations_of_one_minute_and_performer(keys: Keys) -> None:
+    items = apart(COWS, 2, performer=[{"reference": "Practitioner/nurse"}])
+    meaning = interpreted(keys, *items)
+    assert findings(keys, *items) == {"cows": 22}
+    (stored,) = meaning.stored
+    body = json.loads(stored.body)
+    fhir.require_valid(body)
+    assert (body["valueInteger"], len(body["derivedFrom"]), body["subject"]["reference"]) == (22, 11, WHO)
+    (finding,) = one(meaning.commands, w.ReportFindings).findings
+    assert (finding.evidence, finding.at) == (f"Observation/{body['id']}", MONDAY)
+    assert {issue.diagnostics for issues in meaning.remarks.values() for issue in issues} == {
+        "read as cows: summed from its items"
+    }
+
+
+def test_nothing_is_summed_of_too_few_items_or_of_another_time_or_performer_or_beside_a_stated_total(
+    keys: Keys,
+) -> None:
+    items = apart(COWS, 2)
+    later = items[-1] | {"effectiveDateTime": "2026-01-05T14:02:00Z"}
+    other = items[-1] | {"performer": [{"reference": "Practitioner/another"}]}
+    for sent in (items[:-1], [*items[:-1], later], [*items[:-1], other]):
+        assert commands_of(keys, *sent) == ()
+    assert findings(keys, *items, bundles.score(WHO, "cows", 9)) == {"cows": 9}
+    assert remarks_of(keys, items[0]) == ["not read: an item; its total is summed where all items come together"]
+
+
+def test_a_reversed_item_counts_what_its_answer_lacks(keys: Keys) -> None:
+    able_to_stop = apart([f"dast-10-item-{number}" for number in range(1, 11)], 1)
+    assert findings(keys, *able_to_stop) == {"dast-10": 9}
+
+
+def test_a_sum_counts_no_more_once_one_of_its_items_is_corrected_and_a_person_is_asked(keys: Keys) -> None:
+    (before,) = apart(COWS[:1], 2)
+    summed = one(commands_of(keys, *apart(COWS, 2)), w.RecordAssessment).findings[0].evidence
+    corrected = interpreted(keys, before | {"valueInteger": 4}, method="PUT", before=before)
+    recorded = one(corrected.commands, w.RecordAssessment)
+    assert summed in recorded.sources and [each.code for each in recorded.findings] == ["screen-unreadable"]
+    assert [json.loads(each.body)["status"] for each in corrected.stored] == ["entered-in-error"]
+    same = interpreted(keys, before | {"status": "amended"}, method="PUT", before=before)
+    assert summed not in one(same.commands, w.RecordAssessment).sources and same.stored == ()
+
+
+def test_an_item_of_a_safety_total_that_cannot_be_read_or_has_no_time_asks_a_person(keys: Keys) -> None:
+    unreadable = apart(COWS[:1], 2)[0] | {"valueInteger": 9}
+    assert findings(keys, unreadable) == {"screen-unreadable": 1}
+    untimed = {name: value for name, value in apart(COWS[:1], 2)[0].items() if name != "effectiveDateTime"}
+    assert findings(keys, untimed) == {"screen-unreadable": 1}
+
+
+EHR_CODES = f"{bundles.EHR}/CodeSystem/screen"
+FORM = f"{bundles.EHR}/Questionnaire/admission"
+
+
+def test_an_ehr_s_own_codes_and_items_are_read_by_the_program_s_table(keys: Keys) -> None:
+    own = loinc("1", valueBoolean=True) | {"code": {"coding": [{"system": EHR_CODES, "code": "SUICIDE-INTENT"}]}}
+    assert findings(keys, own) == {"c-ssrs-q4": 1}
+    item = {"linkId": "suicide.4", "answer": [{"valueBoolean": True}]}
+    assert findings(keys, response(item, questionnaire=f"{FORM}|3")) == {"c-ssrs-q4": 1}
+    elsewhere = own | {"code": {"coding": [{"system": "urn:another", "code": "SUICIDE-INTENT"}]}}
+    assert commands_of(keys, elsewhere) == ()
+    assert findings(keys, response(item, questionnaire="urn:another")) == {"screen-unreadable": 1}
+
+
+@pytest.mark.parametrize(("own", "code"), [("no-bar", "cows"), ("urn:own|1", "shoe-size")])
+def test_a_table_that_maps_to_nothing_stops_the_start(own: str, code: str) -> None:
+    with pytest.raises(ValueError, match="local_codes"):
+        msgspec.structs.replace(SETTINGS, local_codes={own: code}).__post_init__()
 
 
 def remarks_of(keys: Keys, resource: Json) -> list[str]:
@@ -672,8 +751,8 @@ values = some.one_of(
 
 
 @settings(max_examples=examples(300))
-@given(some.sampled_from(sorted(answers.INSTRUMENTS.finding.values())), values)
+@given(some.sampled_from(sorted(INSTRUMENTS.finding.values())), values)
 def test_whatever_is_answered_counts_within_its_bounds_or_is_unreadable(asked: str, value: Json) -> None:
     counted = answers.points(asked, value)
-    assert counted.value is None or 0 <= counted.value <= answers.INSTRUMENTS.most.get(asked, 1)
+    assert counted.value is None or 0 <= counted.value <= INSTRUMENTS.most.get(asked, 1)
     assert counted.readable or counted.value is None

@@ -11,10 +11,12 @@ from services.intake.edge import (
     discharge,
     patients,
     prescribing,
+    sums,
     tasks,
 )
 from services.intake.edge import screens as screening
 from services.intake.edge.screens import ScreenReading, remark
+from services.intake.edge.sums import Summed
 from services.intake.messages import (
     RecordAssessment,
     RecordConditions,
@@ -94,11 +96,13 @@ def edge(keys: Keys) -> Edge:
 def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Interpretation:
     """Patient, consents, safety, medications, conditions, assessment, referral, Tasks, discharge: in this order."""
     screens = {str(each.id): screening.read(each, context) for each in _of(entries, *_ASSESSED) if _is_screen(each)}
+    summed = sums.summed([each for each in _of(entries, "Observation") if _is_screen(each)], screens, context)
+    screens |= summed.readings
     consents = {str(each.id): consenting.consented(each, entries, context) for each in _of(entries, "Consent")}
     commands: list[Command] = [
         *_persons(entries, context, keys),
         *(each.command for each in consents.values() if each.command is not None),
-        *_assessed(entries, screens, context),
+        *_assessed(entries, screens, summed, context),
         *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
         *_requested(entries, context),
         *_discharges(entries, context),
@@ -107,7 +111,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
     return Interpretation(
         tuple(commands),
         tuple(each for each in as_received if each.type != "Bundle"),
-        tuple(_sealed(each, keys) for each in as_received if each.type == "Bundle"),
+        (*summed.stored, *(_sealed(each, keys) for each in as_received if each.type == "Bundle")),
         remarks={
             **{identity: each.issues for identity, each in screens.items()},
             **{identity: (consent_answer.remark(each, context),) for identity, each in consents.items()},
@@ -172,16 +176,16 @@ def _is_screen(entry: BundleEntry) -> bool:
 
 
 def _assessed(
-    entries: Sequence[BundleEntry], screens: Mapping[str, ScreenReading], context: Context
+    entries: Sequence[BundleEntry], screens: Mapping[str, ScreenReading], summed: Summed, context: Context
 ) -> Iterator[Command]:
     """Safety first, so that it reaches a person even while the rest waits; then lists, diagnoses and the needs."""
-    found = tuple(finding for each in screens.values() for finding in each.findings)
+    found = (*(finding for each in screens.values() for finding in each.findings), *summed.findings)
     if urgent := tuple(each for each in found if each.code in SAFETY_CODES):
         yield ReportFindings(findings=urgent)
     yield from _listed(entries, context)
     ages = [age for each in _of(entries, "Patient") for age in patients.age(each, context)]
     needs = tuple(assessing.need(each, context) for each in _of(entries, "Observation") if not _is_screen(each))
-    again = _replaced(_of(entries, *_ASSESSED), context)
+    again = (*_replaced(_of(entries, *_ASSESSED), context), *summed.sources)
     if needs or found or ages or again:
         yield RecordAssessment(needs=needs, findings=(*ages, *found), sources=again)
 

@@ -1,48 +1,17 @@
 """What a foreign item asks, and what its answer counts: by code, by word, by number. Never a guess."""
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from services.intake.assessment import DELIVERY_DUE
-from services.intake.table import TABLE
+from services.intake.instruments import INSTRUMENTS, STATED, totals_with
 from shared.edge.fhir.elements import codes_in, codings
 from shared.edge.json import Json
 from shared.events import codes
 
-
-class Sum(msgspec.Struct, frozen=True):
-    """A total is the sum of these items, each up to `most` points."""
-
-    items: tuple[str, ...]
-    answers: str
-    most: int
-
-
-class Instruments(msgspec.Struct, frozen=True):
-    finding: Mapping[str, str]
-    wording: Mapping[str, str]
-    answers: Mapping[str, Mapping[str, int]]
-    sum: Mapping[str, Sum]
-    most: Mapping[str, int]
-    route: Mapping[str, str]
-
-
-def _load() -> Instruments:
-    with (Path(__file__).parents[1] / "data" / "instruments.toml").open("rb") as file:
-        return msgspec.convert(tomllib.load(file), type=Instruments)
-
-
-INSTRUMENTS = _load()
-STATED = TABLE.facts() | set(TABLE.evidence.scores)
-"""The hub's own codes of facts and scores."""
 _ANSWERS = {"phq-9-item-9": "frequency", "c-ssrs-risk": "risk"}
-_SUMMED = {item: each for each in INSTRUMENTS.sum.values() for item in each.items}
 
 
 class Points(NamedTuple):
@@ -53,11 +22,6 @@ class Points(NamedTuple):
 
 
 UNREADABLE = Points(readable=False)
-
-
-def finding_code(code: str) -> str | None:
-    """The finding that this code asks for, LOINC's or the hub's own."""
-    return INSTRUMENTS.finding.get(code) or (code if code in STATED else None)
 
 
 def asked_in(concept: Json | None) -> str | None:
@@ -87,17 +51,14 @@ def _day(parent: Json, name: str) -> Points:
         return UNREADABLE
 
 
-def item_points(item: str, parent: Json) -> int | None:
-    """The points of an item (LOINC) of a total; None of any other, and where they can't be read."""
-    known = _SUMMED.get(item)
-    return _points(INSTRUMENTS.answers[known.answers], known.most, parent, "value").value if known else None
-
-
-def totals(points_by_item: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """The totals of which every item is there."""
-    for total, each in INSTRUMENTS.sum.items():
-        if all(item in points_by_item for item in each.items):
-            yield total, sum(points_by_item[item] for item in each.items)
+def item_points(item: str, parent: Json) -> Points:
+    """The points of an item of a total: LOINC's code or the hub's own."""
+    of = INSTRUMENTS.sum[totals_with(item)[0]]
+    most = of.most[of.items.index(item)]
+    found = _points(INSTRUMENTS.answers.get(of.answers, {}), most, parent, "value")
+    if found.value is None or item not in of.reversed:
+        return found
+    return Points(most - found.value)
 
 
 def _points(answers: Mapping[str, int], most: int, parent: Json, name: str) -> Points:

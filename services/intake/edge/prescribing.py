@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from services.intake.edge.answers import INSTRUMENTS
+from services.intake.instruments import INSTRUMENTS
 from services.intake.messages import Prescribed
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry

@@ -1,0 +1,104 @@
+"""What a screen asks: each question with its codes and the finding it is about, and what holds its answer."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from services.intake.edge import answers
+from services.intake.instruments import INSTRUMENTS, finding_code, totals_with
+from shared.edge.contract import Context
+from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import codes_in, codings
+from shared.edge.json import Json
+
+_SUICIDE = re.compile(r"suicid|c-?ssrs|kill(ing)? yourself|wished you were dead|better off dead|end your life", re.I)
+_LOINC = re.compile(r"(?<![0-9])[0-9]{4,6}-[0-9](?![0-9])")
+
+
+class Asked(NamedTuple):
+    """An item of a screen: the items of totals that it is, the finding it asks for, where known, and what holds its
+    `value[x]`."""
+
+    items: tuple[str, ...]
+    finding: str | None
+    answer: Json
+    place: str
+
+
+def asked_by(entry: BundleEntry, context: Context) -> list[Asked]:
+    """Every question of an Observation or a QuestionnaireResponse that has an answer to look for."""
+    own = context.settings.local_codes
+    return list(_observed(entry, own) if entry.type == "Observation" else _answered(entry, own))
+
+
+def is_suicide_screen(resource: Json) -> bool:
+    """By its names and questions, whatever its codes are."""
+    return _SUICIDE.search(_text_of(resource)) is not None
+
+
+LocalCodes = Mapping[str, str]
+"""The program's table of an EHR's own codes and items, to those that are read here."""
+
+
+def _observed(entry: BundleEntry, own: LocalCodes) -> Iterator[Asked]:
+    """The Observation itself, then each of its components."""
+    for parent, place in (
+        (entry.resource, entry.place),
+        *((each, f"{entry.place}.component[{n}]") for n, each in enumerate(entry.resource.get("component", ()))),
+    ):
+        coded = (f"{each.get('system', '')}|{each.get('code', '')}" for each in codings(parent["code"]))
+        mapped = tuple(own[each] for each in coded if each in own)
+        finding = _first_finding(mapped) or answers.asked_in(parent["code"])
+        yield Asked(_of_totals((*mapped, *codes_in(parent["code"]))), finding, parent, f"{place}.value")
+
+
+def _answered(entry: BundleEntry, own: LocalCodes) -> Iterator[Asked]:
+    """Each answer of each item: by the program's table, its link id, its definition, or the wording of a suicide
+    screen."""
+    asks_of_suicide = is_suicide_screen(entry.resource)
+    form = str(entry.resource.get("questionnaire", "")).partition("|")[0]
+    for item, place in _items(entry.resource, entry.place):
+        link = str(item.get("linkId", ""))
+        mapped = (own[f"{form}|{link}"],) if f"{form}|{link}" in own else ()
+        named = (*mapped, *_LOINC.findall(f"{link} {item.get('definition', '')}"), link.rpartition("/")[2])
+        finding = _first_finding(named)
+        if finding is None and asks_of_suicide:
+            finding = _by_wording(str(item.get("text", "")))
+        for number, answer in enumerate(item.get("answer", ())):
+            yield Asked(_of_totals(named), finding, answer, f"{place}.answer[{number}].value")
+
+
+def _of_totals(named: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each for each in named if totals_with(each)))
+
+
+def _first_finding(named: Sequence[str]) -> str | None:
+    return next((found for each in named if (found := finding_code(each)) is not None), None)
+
+
+def _by_wording(text: str) -> str | None:
+    plain = " ".join(text.lower().split())
+    return next((code for wording, code in INSTRUMENTS.wording.items() if wording in plain), None)
+
+
+def _items(parent: Json, place: str) -> Iterator[tuple[Json, str]]:
+    """Every item, groups and follow-up questions included."""
+    for number, item in enumerate(parent.get("item", ())):
+        here = f"{place}.item[{number}]"
+        yield item, here
+        yield from _items(item, here)
+        for ordinal, answer in enumerate(item.get("answer", ())):
+            yield from _items(answer, f"{here}.answer[{ordinal}]")
+
+
+def _text_of(resource: Json) -> str:
+    """What a form or an Observation says that it asks: its names and questions, not its answers."""
+    if resource["resourceType"] == "QuestionnaireResponse":
+        items = (f"{each.get('linkId', '')} {each.get('text', '')}" for each, _ in _items(resource, ""))
+        return " ".join((str(resource.get("questionnaire", "")), *items))
+    concepts = [resource["code"], *(each["code"] for each in resource.get("component", ()))]
+    return " ".join(
+        str(text)
+        for each in concepts
+        for text in (each.get("text", ""), *(c.get("display", "") for c in each.get("coding", ())))
+    )
