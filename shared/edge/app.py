@@ -53,7 +53,12 @@ def build(dependencies: EdgeDependencies) -> Starlette:
         fhir_route("/fhir/metadata", GET=_metadata(dependencies)),
         Route("/fhir/.well-known/smart-configuration", _smart(dependencies), methods=["GET"]),
         Route("/.well-known/smart-configuration", _smart(dependencies), methods=["GET"]),
-        fhir_route("/fhir/{type}", GET=routes.search(dependencies), POST=routes.create(dependencies)),
+        fhir_route(
+            "/fhir/{type}",
+            GET=routes.search(dependencies),
+            POST=routes.create(dependencies),
+            PUT=routes.update_by_condition(dependencies),
+        ),
         fhir_route("/fhir/{type}/_search", POST=routes.search(dependencies)),
         fhir_route("/fhir/{type}/{id}", GET=routes.read(dependencies), PUT=routes.update(dependencies)),
         fhir_route("/fhir/{type}/{id}/_history/{version}", GET=routes.read(dependencies)),

@@ -18,6 +18,8 @@ from shared.platform.db import Connection
 from shared.platform.keys import Identifier, Keys
 
 _conditional = re.compile(r"([A-Z][A-Za-z]+)\?(.*)", re.DOTALL)
+_before = re.compile(r"^[A-Za-z]*\?")
+"""What may stand before a condition; a system is often an address, and may hold a question mark itself."""
 _written = re.compile(rb'"reference":"[A-Z][A-Za-z]+\?')
 
 
@@ -72,7 +74,7 @@ def made_logical(entries: Sequence[BundleEntry]) -> None:
 
 def sought_by(criteria: str, place: str) -> Identifier:
     """The identifier in `identifier=system|value`, escaped or not. Nothing else is looked for by a condition."""
-    asked = parse_qsl(criteria.partition("?")[2] or criteria)
+    asked = parse_qsl(_before.sub("", criteria))
     system, _, value = asked[0][1].partition("|") if len(asked) == 1 and asked[0][0] == "identifier" else ("", "", "")
     if not system or not value or "\0" in criteria + system + value:
         raise refuse(

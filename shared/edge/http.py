@@ -35,6 +35,8 @@ LARGE_BYTES = 64 * 1024
 _large_bodies = ThreadPoolExecutor(1, "large-bodies")
 _ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
 _FORMATS = {"json", *FHIR_TYPES}
+PRESENTING = ("_format", "_pretty", "_summary")
+"""Parameters about how an answer looks; they ask for nothing."""
 Parameters = Sequence[tuple[str, str]]
 Handler = Callable[[Request], Awaitable[Response]]
 Health = Callable[[], Awaitable[NotReady | None]]

@@ -13,6 +13,7 @@ from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.fhir import Answered
 from shared.edge.http import (
+    PRESENTING,
     EdgeDependencies,
     Handler,
     answer,
@@ -78,13 +79,27 @@ def update(dependencies: EdgeDependencies) -> Handler:
     return handle
 
 
+def update_by_condition(dependencies: EdgeDependencies) -> Handler:
+    """`PUT Type?identifier=system|value`: what has the identifier is updated, or created where nothing has it."""
+
+    async def handle(request: Request) -> Response:
+        asked = [each for each in request.query_params.multi_items() if each[0] not in PRESENTING]
+        return await _single(dependencies, request, "PUT", None, urlencode(asked))
+
+    return handle
+
+
 async def _single(
-    dependencies: EdgeDependencies, request: Request, method: Literal["POST", "PUT"], identity: str | None
+    dependencies: EdgeDependencies,
+    request: Request,
+    method: Literal["POST", "PUT"],
+    identity: str | None,
+    condition: str | None = None,
 ) -> Response:
     await caller_of(dependencies, request)
     _require_taken(dependencies, request.path_params["type"], method)
     caller, body, resource = await read_resource(dependencies, request)
-    entry = fhir.single(method, request.path_params["type"], identity, resource, request.headers)
+    entry = fhir.single(method, request.path_params["type"], identity, resource, request.headers, condition)
     bundle = resource if entry.type == "Bundle" else None
     cause, repeatable = cause_of(bundle, caller)
     done = await dependencies.submissions.submit(

@@ -75,16 +75,26 @@ def message(bundle: Json, base: str | None = None) -> tuple[MutableJson, tuple[B
 
 
 def single(
-    method: Literal["POST", "PUT"], type_: str, id_: str | None, resource: MutableJson, headers: Mapping[str, str]
+    method: Literal["POST", "PUT"],
+    type_: str,
+    id_: str | None,
+    resource: MutableJson,
+    headers: Mapping[str, str],
+    condition: str | None = None,
 ) -> BundleEntry:
-    """One create or update by URL. Header names are lower case; `if-match` and `if-none-exist` are heeded."""
+    """One create or update by URL; a `condition` is the query of an update that names no id. Header names are lower
+    case; `if-match` and `if-none-exist` are heeded."""
     if resource.get("resourceType") != type_:
         raise refuse(400, "invalid", "", "The resource type must be the one of the URL.")
-    if method == "PUT" and resource.get("id") != id_:
+    if method == "PUT" and condition is None and resource.get("id") != id_:
         raise refuse(400, "invalid", f"{type_}.id", "The id must be the one of the URL.")
     _require_values(resource, type_)
-    if_match = _matched(headers.get("if-match"), "")
-    return BundleEntry(method, type_, id_, resource, None, if_match, headers.get("if-none-exist"), type_)
+    absent = headers.get("if-none-exist")
+    _require_create(method, absent, "")
+    if_match, conditional = _matched(headers.get("if-match"), ""), condition is not None
+    return BundleEntry(
+        method, type_, id_, resource, None, if_match, absent if condition is None else condition, type_, conditional
+    )
 
 
 def _requested(entry: Json, place: str) -> BundleEntry:
@@ -102,6 +112,7 @@ def _requested(entry: Json, place: str) -> BundleEntry:
     type_, id_ = resource["resourceType"], None
     absent = request.get("ifNoneExist")
     _require_values(resource, f"{place}.resource")
+    _require_create(method, absent, f"{place}.request.ifNoneExist")
     conditional = method == "PUT" and address.startswith(f"{type_}?")
     if conditional:
         absent = address.partition("?")[2]
@@ -112,6 +123,11 @@ def _requested(entry: Json, place: str) -> BundleEntry:
     matched = _matched(request.get("ifMatch"), f"{place}.request.ifMatch")
     place, full_url = f"{place}.resource", entry.get("fullUrl")
     return BundleEntry(method, type_, id_, resource, full_url, matched, absent, place, conditional)
+
+
+def _require_create(method: str, absent: str | None, place: str) -> None:
+    if method == "PUT" and absent is not None:
+        raise refuse(400, "invalid", place, "If-None-Exist is for a create; an update has its condition in the URL.")
 
 
 def _message_entry(entry: Json, place: str, base: str | None) -> BundleEntry:

@@ -153,7 +153,7 @@ async def test_a_write_that_asks_for_a_summary_writes_nothing(counter: Counter) 
 async def test_a_method_not_allowed_hears_all_that_are(counter: Counter) -> None:
     allowed = {
         "/fhir": "POST",
-        "/fhir/Patient": "GET, HEAD, POST",
+        "/fhir/Patient": "GET, HEAD, POST, PUT",
         "/fhir/Patient/1": "GET, HEAD, PUT",
         "/fhir/metadata": "GET, HEAD",
     }

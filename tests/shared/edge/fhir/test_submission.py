@@ -204,9 +204,22 @@ def test_what_is_no_message_is_refused(message: Resource, change: Resource) -> N
         as_message(message | change)
 
 
+def test_an_update_has_no_condition_of_a_create(patient: Resource) -> None:
+    with pytest.raises(HttpRefusal) as caught:
+        single("PUT", "Patient", "p1", patient | {"id": "p1"}, {"if-none-exist": "identifier=x|1"})
+    assert caught.value.status == 400
+    with pytest.raises(HttpRefusal) as caught:
+        single("PUT", "Patient", None, patient, {"if-none-exist": "identifier=x|1"}, "identifier=x|1")
+    assert caught.value.status == 400
+
+
 def test_a_single_create_or_update_agrees_with_its_url(patient: Resource) -> None:
-    entry = single("PUT", "Patient", "p1", patient | {"id": "p1"}, {"if-match": 'W/"2"', "if-none-exist": "a=b"})
-    assert (entry.id, entry.if_match, entry.if_none_exist) == ("p1", "2", "a=b")
+    entry = single("PUT", "Patient", "p1", patient | {"id": "p1"}, {"if-match": 'W/"2"'})
+    assert (entry.id, entry.if_match, entry.if_none_exist, entry.conditional) == ("p1", "2", None, False)
+    entry = single("PUT", "Patient", None, patient, {"if-match": 'W/"2"'}, "a=b")
+    assert (entry.id, entry.if_match, entry.if_none_exist, entry.conditional) == (None, "2", "a=b", True)
+    entry = single("POST", "Patient", None, patient, {"if-none-exist": "a=b"})
+    assert (entry.if_none_exist, entry.conditional) == ("a=b", False)
 
     for method, type_, id_ in (("PUT", "Patient", "p1"), ("POST", "Group", None)):
         with pytest.raises(HttpRefusal) as caught:
