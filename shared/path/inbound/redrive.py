@@ -116,7 +116,7 @@ async def _redrive(
 ) -> tuple[RedriveResult, frozenset[str]]:
     inbox, kind, key, program, now = asked.inbox, asked.kind, asked.key, asked.program, asked.now
     owner = await connection.fetchval(_LOCK, kind, key)
-    if owner and owner != program:
+    if key and owner and owner != program:  # what has no key is of the program that each of it names
         if asked.quarantine is not None:
             raise NotUnreadable
         return RedriveResult(0, 0), frozenset()

@@ -382,3 +382,13 @@ async def test_what_has_no_key_is_redriven_and_quarantined_by_an_empty_one(here:
     aside = Quarantine(event.id, "ops")
     assert (await redrive(here.inbox, "", "demo", dry_run=False, quarantine=aside)).parked == 0
     assert await here.count("state WHERE body <> ''") == 0
+
+
+async def test_a_lanes_row_without_a_key_is_of_the_program_it_names(here: ServiceOnPostgres) -> None:
+    """Another program's record without a key made the row of state that both share."""
+    await here.deliver(unstorable(replace(consumed(admission(PATIENT), PATIENT), key=""), "key"))
+    await here.pool.execute(
+        "INSERT INTO outbox (lane, program, headers, body, parked) VALUES ('topic:x', 'elsewhere', '{}', '{}', 'bug: ')"
+    )
+    assert await redrive(here.inbox, "", "elsewhere", dry_run=False) == RedriveResult(0, 0, sent_again=1)
+    assert await here.select("SELECT program FROM parked") == [("demo",)]
