@@ -125,6 +125,17 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
         for version in self.versions:
             if version.status != "promoted":
                 yield from (Row(each, version.status) for each in version.measures)
+        yield from self._promoted_unseen()
+
+    def _promoted_unseen(self) -> Iterator[Row]:
+        """What was made final without ever having been sent: nobody here knows what it shows."""
+        if not any(version.status == "promoted" and version.measures for version in self.versions):
+            return
+        seen = {key_of(each) for version in self.versions if version.status != "promoted" for each in version.measures}
+        for version in self.versions:
+            if version.status == "promoted":
+                unseen = (each for each in version.measures if key_of(each) not in seen)
+                yield from (Row(with_letter(each, LETTERS["indeterminate"]), "final") for each in unseen)
 
     @property
     def live(self) -> tuple[Measure, ...]:

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from services.testing.messages import AcknowledgeEscalation, ResolveEscalation
 from services.testing.state import State, due
@@ -62,6 +63,16 @@ def test_a_row_that_shows_nothing_is_looked_up_by_a_person_the_same_day_where_it
     assert story.escalations == {"result-unclear": 1}
     story.then(report("next", 8, FENTANYL="indeterminate"))
     assert story.escalations == {"result-unclear": 3}
+
+
+def test_a_row_made_final_that_was_never_sent_asks_a_person_until_it_comes() -> None:
+    story = in_treatment()
+    promoted = report("weekly", 7, extent="message", COCAINE="negative", FENTANYL="pending")
+    rows = tuple(replace(each, stands=each.analyte == "fentanyl") for each in promoted.results)
+    story.then(replace(promoted, results=rows))
+    assert story.escalations == {"result-unclear": 3}
+    story.then(report("weekly", 7, status="preliminary", extent="message", FENTANYL="positive"), at=day(9))
+    assert story.escalations == {"unexpected-positive-opioid": 3}
 
 
 def test_an_opioid_that_cannot_be_read_never_has_the_milder_clock() -> None:
