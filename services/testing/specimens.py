@@ -34,6 +34,8 @@ LETTERS: dict[ResultFinding, str] = {
     "valid": "v",
 }
 FINDINGS: dict[str, ResultFinding] = {letter: found for found, letter in LETTERS.items()}
+GRAVITY = ("", "valid", "rejected-unsatisfactory", "invalid", "dilute", "adulterated", "substituted")
+"""Conditions of a specimen, the gravest last."""
 ONE, MANY = "/", "#"
 """Before an OBX-4 in a measure: of the only row of its code, or of one among several."""
 
@@ -73,6 +75,11 @@ class Version(msgspec.Struct, frozen=True, array_like=True):
     measures: tuple[Measure, ...]
 
     @property
+    def holds_a_check(self) -> bool:
+        """Whether a measure of validity that it reported stands."""
+        return self.status not in VOID and any(is_check(each) for each in self.measures)
+
+    @property
     def age(self) -> tuple[bool, int, int]:
         """Which of two versions stands: what is settled, then the later issued, then the greater rank."""
         return self.status in SETTLED, self.issued_at, RANK[self.status]
@@ -106,8 +113,12 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def condition(self) -> Condition:
-        stated = [(each.age, each.condition) for each in self.versions if each.condition]
-        return max(stated)[1] or "valid" if stated else "valid"
+        """The gravest of what was said last and of what rests on a check that stands: one that passes, reported later,
+        takes away nothing that another one found."""
+        stated = [each for each in self.versions if each.condition]
+        last = max(stated, key=lambda each: (each.age, gravity(each)), default=None)
+        standing = (each for each in stated if each is last or each.holds_a_check)
+        return max(standing, key=gravity).condition or "valid" if last else "valid"
 
     @property
     def issued_at(self) -> int:
@@ -210,6 +221,14 @@ def analyte_of(measured: Measure) -> str:
 
 def definitive_of(measured: Measure) -> bool:
     return tables.LOINC[_loinc(measured)].definitive if isinstance(measured, str) else measured.definitive
+
+
+def is_check(measured: Measure) -> bool:
+    return tables.family_of(analyte_of(measured)) == "validity"
+
+
+def gravity(version: Version) -> int:
+    return GRAVITY.index(version.condition)
 
 
 def quantified(measured: Measure) -> bool:

@@ -22,6 +22,8 @@ from services.testing.specimens import (
     Version,
     analyte_of,
     code_of,
+    gravity,
+    is_check,
     key_of,
     letter_of,
     sub_of,
@@ -84,7 +86,8 @@ def thinned(specimen: Specimen) -> Specimen:
 def still_matters(measured: Measure) -> bool:
     """Whether grading other specimens, or a later list of medications, may need it."""
     analyte, letter = analyte_of(measured), letter_of(measured)
-    return (letter == "p" and analyte != tables.UNMAPPED) or (letter == "n" and analyte in MAINTAINED)
+    failed = letter == "u" and is_check(measured)
+    return failed or (letter == "p" and analyte != tables.UNMAPPED) or (letter == "n" and analyte in MAINTAINED)
 
 
 def _is_evicted(row: _Row, until: int) -> bool:
@@ -193,7 +196,7 @@ def _speaking(versions: Sequence[Version]) -> set[Version]:
     collected = [each for each in heads if each.collected_at]
     judged = [each for each in heads if each.condition]
     where = {max(collected, key=lambda each: (each.to_minute, each.age, each.collected_at))} if collected else set()
-    how = {max(judged, key=lambda each: (each.age, each.condition))} if judged else set()
+    how = {max(judged, key=lambda each: (each.age, gravity(each)))} if judged else set()
     return {*last.values(), *promoting, *where, *how} or {max(heads, key=lambda each: each.age)}
 
 

@@ -32,7 +32,7 @@ VALUES = (
     "ADULTERATED", "QNS", "5.5", "10828004^Positive^SCT", "X^Y^L~NEG", "260385009^Negative^SCT~10828004^Positive^SCT",
     "<^2", ">^100", "^1^:^128", "^POSITIVE", "^application^pdf^Base64^JVBERi0=", "20250310", '""', "\\T\\", "~", "^^^",
 )  # fmt: skip
-PLAIN = st.text(st.characters(blacklist_characters="|\r\n\x00\x0b\x1c", blacklist_categories=("Cs",)), max_size=12)
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="|\r\n\x00\x0b\x1c"), max_size=12)
 RANGES = ("", "<0.5", "NEG <0.5", "0-0.5", "Cutoff = 0.5", "0.5 - 9", "see note", "<= 300 ng/mL", "> 2")
 STATUSES = (*"FCAPRXWDUISONVB", "", "Z", "F^x")
 KINDS = ("NM", "ST", "SN", "CE", "CWE", "CNE", "TX", "FT", "ED", "DT", "TM", "TS", "RP", "IS", "XX", "")

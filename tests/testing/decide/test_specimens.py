@@ -1,11 +1,13 @@
 """Specimens; people and time."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import permutations
 
 import pytest
 from msgspec.structs import replace
 
-from services.testing.messages import AcknowledgeEscalation, ResolveEscalation
+from services.testing.messages import AcknowledgeEscalation, ReportResult, ResolveEscalation
 from services.testing.state import State, due
 from shared.events.escalation import EscalationOverdue, EscalationResolved
 from tests.story import only
@@ -155,3 +157,22 @@ def test_a_report_that_comes_after_the_discharge_about_the_stay_is_still_graded(
 def test_a_medication_started_on_the_day_of_the_collection_need_not_show_yet() -> None:
     story = Story(admitted(), BASELINE, medications(day(7), "351267", since=date(2025, 3, 10)))
     assert outcomes(story.then(report("weekly", 7, BUPRENORPHINE="negative"))) == ["expected-negative"]
+
+
+ALTERED = report("ph", 7, specimen="one", condition="adulterated", extent="message", PH="unsatisfactory")
+PASSES = report("creatinine", 7, specimen="one", issued=9, extent="message", CREATININE="valid")
+MENDED = report("ph", 7, specimen="one", issued=10, status="corrected", extent="message", PH="valid")
+
+
+@pytest.mark.parametrize("reports", [*permutations((ALTERED, PASSES))])
+def test_a_check_that_passes_takes_away_nothing_that_another_one_found(reports: Sequence[ReportResult]) -> None:
+    story = in_treatment()
+    story.then(*reports, at=day(11))
+    assert story.escalations == {"specimen-substituted-or-adulterated": 3}
+
+
+@pytest.mark.parametrize("reports", [*permutations((ALTERED, PASSES, MENDED))])
+def test_the_check_itself_corrected_makes_the_specimen_valid(reports: Sequence[ReportResult]) -> None:
+    story = in_treatment()
+    story.then(*reports, at=day(11))
+    assert (story.escalations, story.state.specimens[-1].condition) == ({}, "valid")
