@@ -50,7 +50,11 @@ class Deciding:
     def __init__(self, circumstances: Circumstances, batch: Batch) -> None:
         self._by = circumstances
         self._batch = batch
-        self._holding = Holding(circumstances, batch, self._decide)
+
+    @property
+    def _holding(self) -> Holding:
+        """Made when it is needed: in a circle of references each batch would stay in memory until the next collection."""
+        return Holding(self._by, self._batch, self._decide)
 
     def run(self, deliveries: Iterable[AnyDelivery]) -> None:
         for delivery in deliveries:

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gc
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ from services.attendance.messages import CheckIn, ResolveEscalation
 from shared.events.intake import Digest, PatientIdentified
 from shared.path.inbound import deadlines
 from shared.path.service import NewerState
+from shared.path.transaction.batch import Batch
 from shared.path.transaction.delivery import Committed, Expected, Reused, Stale
 from shared.rules.decision import Refused
 from tests.service import ServiceOnPostgres, StartService, commanded, consumed, unreadable
@@ -29,6 +31,16 @@ async def test_the_same_record_again_has_no_second_effect(here: ServiceOnPostgre
     await here.deliver(consumed(admission(PATIENT), PATIENT, identity=delivery.id))
     assert await here.emitted() == emitted
     assert await here.select("SELECT count(*) FROM journal") == [(1,)]
+
+
+async def test_a_batch_is_gone_once_it_is_stored_without_the_collector(here: ServiceOnPostgres) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        await here.deliver(consumed(admission(PATIENT), PATIENT))
+        assert [each for each in gc.get_objects() if isinstance(each, Batch)] == []
+    finally:
+        gc.enable()
 
 
 async def test_what_was_marked_processed_carries_the_program(here: ServiceOnPostgres) -> None:
