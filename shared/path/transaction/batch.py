@@ -11,7 +11,7 @@ from shared.events import wire
 from shared.events.envelope import Event, Resource, patient_id
 from shared.path.destination import Routes
 from shared.path.transaction import resources
-from shared.path.transaction.delivery import Answer, AnyDelivery, Internal, to_internal_lane
+from shared.path.transaction.delivery import Answer, AnyDelivery, Consumed, Internal, to_internal_lane
 from shared.path.transaction.journal import JournalRow
 from shared.path.transaction.resources import AcceptedResource, Name, OfProgram, ResourceRow
 
@@ -75,6 +75,11 @@ class Batch:
     answers: list[tuple[AnyDelivery, Answer]] = field(default_factory=list)
     answered_resources: dict[UUID, list[Name]] = field(default_factory=dict)
     """Resources that an answer names, per commanded delivery."""
+
+    @property
+    def edge_answers(self) -> list[tuple[AnyDelivery, Answer]]:
+        """Without the events consumed: they bring no document, identifier or update, and nobody waits for an answer."""
+        return [each for each in self.answers if not isinstance(each[0], Consumed)]
 
     @property
     def lanes(self) -> frozenset[str]:

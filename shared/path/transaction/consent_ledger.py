@@ -48,6 +48,7 @@ _VERSION_READ = "SELECT version FROM consent_versions WHERE program = $1 AND pat
 _HELD = "SELECT hold IS NOT NULL OR program <> $1 FROM state WHERE kind = 'patient' AND key = $2"
 
 Stated = ConsentGiven | ConsentDenied
+_OF_CONSENT = Stated | ConsentRevoked
 Entered = tuple[Consumed, Stated | ConsentRevoked]
 
 
@@ -114,7 +115,7 @@ async def _not_entered_yet(connection: Connection, deliveries: Sequence[AnyDeliv
 def _consent(delivery: AnyDelivery) -> Entered | None:
     """The delivery with its consent event, if it holds one."""
     consumed = bare(delivery)
-    if isinstance(consumed, Consumed) and isinstance(consumed.event, Stated | ConsentRevoked):
+    if isinstance(consumed, Consumed) and isinstance(consumed.event, _OF_CONSENT):
         return consumed, consumed.event
     return None
 

@@ -53,7 +53,7 @@ class Deciding:
 
     @property
     def _holding(self) -> Holding:
-        """Made when it is needed: in a circle of references each batch would stay in memory until the next collection."""
+        """Made when it is needed: in a circle of references each batch would stay in memory until a collection."""
         return Holding(self._by, self._batch, self._decide)
 
     def run(self, deliveries: Iterable[AnyDelivery]) -> None:

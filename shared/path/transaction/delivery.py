@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, assert_never
+from typing import Final, TypeGuard, assert_never
 from uuid import UUID
 
 import msgspec
@@ -173,7 +173,7 @@ def name_of(delivery: Delivery) -> str:
             assert_never(delivery)
 
 
-def marks_processed(delivery: AnyDelivery) -> bool:
+def marks_processed(delivery: AnyDelivery) -> TypeGuard[Delivery]:
     """Whether its id is an idempotency key. A redriven one was marked when it came, an internal one comes once."""
     match delivery:
         case Consumed():

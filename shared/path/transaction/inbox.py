@@ -23,6 +23,7 @@ from shared.path.transaction.delivery import (
     AnyDelivery,
     Commanded,
     Committed,
+    Consumed,
     Delivery,
     Identified,
     Incomplete,
@@ -115,9 +116,11 @@ class Inbox:
         batch = await self._decide(connection, decided, now, kind)
         decider = self.service.deciders[kind]
         written = await store.store(connection, decider, batch, now, self._listening.since)
-        await aliases.bind(connection, _stored(batch))
-        await self._answer(connection, batch, written, answered)
-        await puts.remember(connection, batch.answers)
+        of_edges = batch.edge_answers
+        await aliases.bind(connection, _stored(of_edges))
+        answered |= {id(delivery): answer for delivery, answer in batch.answers}
+        await self._answer(connection, batch, of_edges, written, answered)
+        await puts.remember(connection, of_edges)
         done = [each.outbox_id for each in deliveries if isinstance(each, Internal) and each.outbox_id is not None]
         await store.delete(connection, INTERNAL_LANE, done)
         _count(self.service.name, batch)
@@ -152,21 +155,23 @@ class Inbox:
         self, connection: Connection, deliveries: Sequence[AnyDelivery]
     ) -> tuple[list[AnyDelivery], dict[int, Answer]]:
         """Those not seen before, and what to answer to those seen before."""
-        marked = [bare(each) for each in deliveries if marks_processed(each)]
-        free = await store.mark_processed(connection, {each.id: each.program for each in marked})
+        free = await store.mark_processed(
+            connection, {each.id: each.program for each in deliveries if marks_processed(each)}
+        )
         fresh: list[AnyDelivery] = []
         repeated: list[Delivery] = []
         for delivery in deliveries:
             if not marks_processed(delivery):
                 fresh.append(delivery)
-            elif (plain := bare(delivery)).id in free:
-                free.discard(plain.id)
+            elif delivery.id in free:
+                free.discard(delivery.id)
                 fresh.append(delivery)
             else:
-                repeated.append(plain)
-        reused = await _store_documents(connection, deliveries)
-        elsewhere = await aliases.bound_elsewhere(connection, deliveries)
-        await store.forget_processed(connection, [bare(each).id for each in fresh if each in elsewhere])
+                repeated.append(delivery)
+        of_edges = [each for each in deliveries if not isinstance(each, Consumed)]
+        reused = await _store_documents(connection, of_edges)
+        elsewhere = await aliases.bound_elsewhere(connection, of_edges)
+        await store.forget_processed(connection, [bare(each).id for each in elsewhere if each in fresh])
         answered = await self._repeated(connection, repeated)
         answered |= {**reused, **{id(each): Identified() for each in elsewhere}}
         return [each for each in fresh if id(each) not in answered], answered
@@ -191,12 +196,17 @@ class Inbox:
         return followers
 
     async def _answer(
-        self, connection: Connection, batch: Batch, written: Mapping[OfProgram, int], answered: dict[int, Answer]
+        self,
+        connection: Connection,
+        batch: Batch,
+        decided: Sequence[tuple[AnyDelivery, Answer]],
+        written: Mapping[OfProgram, int],
+        answered: dict[int, Answer],
     ) -> None:
         """Remember what commands were answered; a refused one had no effect and may be tried again."""
         given: list[tuple[UUID, str | None, str]] = []
         undone: list[Delivery] = []
-        for delivery, answer in batch.answers:
+        for delivery, answer in decided:
             plain = bare(delivery)
             if isinstance(answer, Committed) and isinstance(plain, Commanded):
                 names = batch.answered_resources.get(plain.id, ())
@@ -221,9 +231,9 @@ def _programs(deliveries: Sequence[Delivery]) -> dict[str, str]:
     return programs
 
 
-def _stored(batch: Batch) -> list[AnyDelivery]:
+def _stored(answers: Sequence[tuple[AnyDelivery, Answer]]) -> list[AnyDelivery]:
     """What is decided or parked: what was refused leaves nothing behind."""
-    return [delivery for delivery, answer in batch.answers if isinstance(answer, Committed | Incomplete)]
+    return [delivery for delivery, answer in answers if isinstance(answer, Committed | Incomplete)]
 
 
 def _documents(deliveries: Sequence[AnyDelivery]) -> list[Document]:
@@ -253,8 +263,9 @@ def _answer_again(delivery: Commanded, row: Row | None) -> Answer:
 def _count(service: str, batch: Batch) -> None:
     """The metrics of one committed batch."""
     answers = [answer for _, answer in batch.answers]
-    metrics.DELIVERIES.labels(service).inc(sum(isinstance(each, Committed) for each in answers))
-    if refused := sum(not isinstance(each, Committed | Incomplete) for each in answers):
+    kinds = Counter(map(type, answers))
+    metrics.DELIVERIES.labels(service).inc(kinds[Committed])
+    if refused := len(answers) - kinds[Committed] - kinds[Incomplete]:
         metrics.REFUSED.labels(service).inc(refused)
     for lane, rows in Counter(row.lane for row in batch.outbox).items():
         metrics.EMITTED.labels(service, lane).inc(rows)

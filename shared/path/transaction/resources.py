@@ -90,6 +90,8 @@ def amended(stored: str, row: ResourceRow) -> ResourceRow:
 
 def numbered(row: ResourceRow, identifiers: Sequence[Resource], before: ResourceRow | None) -> ResourceRow:
     """With the numbers it is known by elsewhere, and those it had before: no later event of ours takes them away."""
+    if before is None and not identifiers:
+        return row
     earlier = msgspec.json.decode(before.body)["identifier"] if before and before.body.startswith(NUMBERED) else []
     known = [*earlier, *(each for each in identifiers if each not in earlier)]
     if not known:
