@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
+from asyncpg.protocol import protocol
 
 from shared.platform import log
 from shared.platform.clock import ticks
@@ -36,6 +37,9 @@ class Pool(Executor, Protocol):
     def acquire(self) -> AbstractAsyncContextManager[Connection]: ...
 
 
+ARRAYS = (list, tuple, set, frozenset)
+# asyncpg asks two abstract classes of every element of an array whether it is one, in Python: sixty times an event.
+protocol.IterableABC = protocol.SizedABC = ARRAYS
 SCHEMA = Path(__file__).with_name("schema")
 COMMAND_SECONDS_MOST = 30.0
 MIGRATION_SECONDS_MOST = 600.0
