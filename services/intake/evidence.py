@@ -182,6 +182,12 @@ def ended(evidence: Evidence, codes: Collection[str]) -> Evidence:
     }
 
 
+def pieces_of(evidence: Evidence, codes: Collection[str]) -> tuple[str, ...]:
+    """A short name of each answer about these codes, whether it stands or not."""
+    named = (f"{code} {each.minute} {each.value} {each.source}" for code in codes for each in evidence.get(code, ()))
+    return tuple(sorted(source_key(each) for each in named))
+
+
 def standing_sources(evidence: Evidence, codes: Collection[str]) -> frozenset[str]:
     """The keys of the sources whose answers about these codes stand."""
     return frozenset(each.source for code in codes for each in evidence.get(code, ()) if not each.ended)

@@ -38,6 +38,7 @@ from shared.events.intake import (
     Priority,
     Recommendation,
     RecommendationWithdrawn,
+    ReferralConcluded,
     ReferralReceived,
     Review,
     TemplateSlot,
@@ -98,6 +99,7 @@ __all__ = [
     "RecordCoverage",
     "RecordMedications",
     "RecordPatient",
+    "ReferralConcluded",
     "ReferralReceived",
     "ReportDeath",
     "ReportFindings",
@@ -344,6 +346,7 @@ Emits = (
     | PatientDied
     | DeathWithdrawn
     | ReferralReceived
+    | ReferralConcluded
     | LevelOfCareRecommended
     | RecommendationWithdrawn
     | PlacementSigned

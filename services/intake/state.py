@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import msgspec
 
 from services.intake import messages
-from services.intake.evidence import Evidence, ended, lasting, merged
+from services.intake.evidence import Evidence, ended, lasting, merged, pieces_of
 from services.intake.messages import Medication, Prescribed, StatedNeed
 from services.intake.needs import stated_needs
 from services.intake.safety import codes_behind
 from services.intake.signals import SignalWindow
+from services.intake.table import review_codes
 from shared.events.envelope import Command, Event, name_id
 from shared.rules import escalation
 from shared.rules.escalation import Open
@@ -95,6 +96,13 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     flags_change_at: datetime | None = None
 
 
+class LookedAt(msgspec.Struct, frozen=True, array_like=True):
+    """A person has completed the review of this reason, knowing these pieces of evidence: only others ask again."""
+
+    reason: str
+    pieces: tuple[str, ...]
+
+
 class Ended(msgspec.Struct, frozen=True, array_like=True):
     """The stay that ended last, with what its discharge said and closed: it may have been wrong."""
 
@@ -129,6 +137,9 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """How long a closed placement stays after its end, once nothing of it is open."""
     death: Death | None = None
     ended: Ended | None = None
+    seconds: tuple[Referral, ...] = ()
+    """Referrals beside the one that is placed, or the stay: the oldest is the next to be placed."""
+    looked_at: tuple[LookedAt, ...] = ()
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
@@ -198,9 +209,11 @@ def evolve(state: State, event: Event | Command) -> State:
         case _ if isinstance(event, messages.AboutEvidence):
             return assessed(state, event)
         case messages.ReceiveReferral() if state.referral is None and state.episode is None:
-            return change(state, referral=Referral(event.referral_id, event.task_id), closed_at=None)
+            return change(state, referral=Referral(event.referral_id, event.task_id), closed_at=None, looked_at=())
         case messages.RevokeReferral() if state.referral is not None and state.referral.id == event.referral_id:
-            return change(state, referral=None, closed_at=event.at)
+            return _next_in_line(change(state, referral=None, closed_at=event.at))
+        case messages.ReferralReceived() | messages.ReferralConcluded():
+            return change(state, seconds=_seconds(state, event))
         case messages.RecordMedications():
             return change(state, medications=merged_list(state.medications or (), event.medications))
         case messages.MedicationsRecorded():
@@ -214,11 +227,13 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.FlagsChanged() | messages.FlagsLookedAt() if state.episode is not None:
             return change(state, episode=_flagged(state.episode, event))
         case messages.EpisodeDeclined():
-            return change(_placed(state), closed_at=event.declined_at)
+            return _next_in_line(change(_placed(state), closed_at=event.declined_at))
         case messages.EpisodeDischarged():
             return _discharged(state, event)
         case messages.DischargeWithdrawn() if state.ended is not None:
-            return change(state, episode=state.ended.episode, ended=None, closed_at=None, referral=None)
+            seconds = (*((state.referral,) if state.referral else ()), *state.seconds)
+            stay = state.ended.episode
+            return change(state, episode=stay, ended=None, closed_at=None, referral=None, seconds=seconds)
         case messages.RetentionBegan(retention_days=days):
             return change(state, retention_days=days)
         case messages.EscalationEvent():
@@ -247,8 +262,10 @@ def _asked(state: State, event: Event | Command) -> State:
         case messages.PlacementReviewRequested(review=review):
             asked = Review(**msgspec.structs.asdict(review), remind_at=review.act_by)
             return change(state, reviews=(*_other_reviews(state, review.id), asked))
-        case messages.PlacementReviewWithdrawn() | messages.PlacementReviewCompleted():
-            return change(state, reviews=_other_reviews(state, event.review.id))
+        case messages.PlacementReviewWithdrawn(review=review):
+            return change(state, reviews=_other_reviews(state, review.id))
+        case messages.PlacementReviewCompleted(review=review):
+            return change(state, reviews=_other_reviews(state, review.id), looked_at=_looked_at(state, review))
         case messages.PersonReminded(reminded_at=at):
             return _reminded(state, at)
         case _:
@@ -271,7 +288,30 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
         discharged_at=event.discharged_at,
     )
     closed_at = event.discharged_at if state.referral is None else None
-    return change(state, episode=None, signals=SignalWindow(), closed_at=closed_at, ended=ended)
+    over = change(state, episode=None, signals=SignalWindow(), closed_at=closed_at, ended=ended)
+    return _next_in_line(over) if state.episode is not None else over
+
+
+def _next_in_line(state: State) -> State:
+    """Nothing is placed and no stay is open: of the other referrals the oldest is the one to be placed now."""
+    if not state.seconds:
+        return state
+    first, *others = state.seconds
+    return msgspec.structs.replace(state, referral=first, seconds=tuple(others), closed_at=None, looked_at=())
+
+
+def _seconds(state: State, event: messages.ReferralReceived | messages.ReferralConcluded) -> tuple[Referral, ...]:
+    others = tuple(each for each in state.seconds if each.id != event.referral_id)
+    first = state.referral is not None and state.referral.id == event.referral_id
+    if isinstance(event, messages.ReferralConcluded) or first:
+        return others
+    return (*others, Referral(event.referral_id, event.task_id))
+
+
+def _looked_at(state: State, review: messages.Review) -> tuple[LookedAt, ...]:
+    pieces = pieces_of(state.evidence, {*review.confirm, *review_codes(review.reason)})
+    others = tuple(each for each in state.looked_at if each.reason != review.reason)
+    return (*others, LookedAt(review.reason, pieces)) if pieces else others
 
 
 def _reminded(state: State, at: datetime) -> State:

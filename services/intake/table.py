@@ -176,3 +176,8 @@ def window_of(code: str) -> Window:
 def band(code: str, value: int) -> int:
     """How many of the bounds that the conditions of the table set for this code the value reaches."""
     return sum(bound <= value for bound in _BOUNDS.get(code, {1}))
+
+
+def review_codes(rule: str) -> frozenset[str]:
+    """The codes by which this rule asks a person to look; none where it doesn't."""
+    return frozenset().union(*(codes_asked(each.when) for each in TABLE.rule if each.id == rule and each.review))

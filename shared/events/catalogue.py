@@ -61,6 +61,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         intake.read_death_withdrawn,
     ),
     CatalogueEntry(intake.ReferralReceived, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
+    CatalogueEntry(intake.ReferralConcluded, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
     CatalogueEntry(
         intake.LevelOfCareRecommended, INTAKE_EVENTS, "intake", "ServiceRequest + Observation per need + Task"
     ),

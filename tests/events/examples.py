@@ -139,6 +139,12 @@ EXAMPLES: tuple[Event, ...] = (
     intake.ReferralReceived(
         referral_id=named("referral"), task_id=named("referral-task"), authored_at=MONDAY, priority="urgent"
     ),
+    intake.ReferralConcluded(
+        referral_id=named("referral"),
+        task_id=named("referral-task"),
+        outcome="referral-revoked",
+        concluded_at=NEXT_MONDAY,
+    ),
     intake.LevelOfCareRecommended(recommendation=_RECOMMENDED),
     intake.RecommendationWithdrawn(recommendation=_RECOMMENDED, reason="newer-assessment", withdrawn_at=NEXT_MONDAY),
     intake.PlacementSigned(

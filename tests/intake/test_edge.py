@@ -160,6 +160,33 @@ async def test_a_signature_names_the_version_it_read_and_of_a_withdrawn_one_lear
     assert refused.value.status == 409 and "newer assessment" in refused.value.issues[0].diagnostics
 
 
+async def test_a_second_referral_ends_by_its_own_task_and_request(intake: ServiceOnPostgres) -> None:
+    await admit(intake)
+    second = bundles.intake("0001", at=MONDAY - timedelta(minutes=5), needs={})
+    await intake.submit(second)
+    (order,) = [
+        each for each in await intake.found("ServiceRequest", ("status", "active")) if each["intent"] == "order"
+    ]
+    await intake.put_thrice({**order, "status": "revoked"})
+    tasks = [
+        (each["status"], each.get("statusReason", {}).get("coding", [{}])[0].get("code"))
+        for each in await intake.found("Task")
+        if each["code"]["coding"][0]["code"] == "referral"
+    ]
+    assert sorted(tasks, key=str) == [("cancelled", "referral-revoked"), ("completed", None)]
+    assert (await intake.emitted()).count("ReferralConcluded") == 1
+
+
+async def test_what_has_grown_old_is_not_signed_and_its_task_is_withdrawn_at_once(intake: ServiceOnPostgres) -> None:
+    await intake.submit(bundles.intake("0001"))
+    task = await intake.task("sign-placement")
+    intake.set_clock(MONDAY + timedelta(days=9))
+    with pytest.raises(HttpRefusal) as refused:
+        await intake.put(bundles.signed(task))
+    assert refused.value.status == 409 and "too old" in refused.value.issues[0].diagnostics
+    assert (await intake.task("sign-placement"))["status"] == "cancelled"
+
+
 async def test_a_draft_is_a_referral_once_it_is_active(intake: ServiceOnPostgres) -> None:
     bundle = bundles.intake("0001")
     bundle["entry"][-1]["resource"]["status"] = "draft"

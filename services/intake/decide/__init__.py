@@ -1,26 +1,25 @@
 """Every decision of intake: an event is never refused, a command can be. Pure; the `match` is the contents."""
 
 from collections.abc import Sequence
-from typing import assert_never
+from dataclasses import replace
+from typing import assert_never, cast
 
 from services.intake import messages
-from services.intake.decide import clocks, death, discharge, flags
+from services.intake.decide import clocks, death, discharge, flags, referrals
 from services.intake.decide.recording import (
     consent_denied,
     consent_given,
     end_evidence,
     identified,
     place,
-    receive_referral,
     record_assessment,
     record_medications,
     report_findings,
-    revoke_referral,
 )
 from services.intake.decide.signals import signals_changed
 from services.intake.decide.signing import complete_review, sign_placement
 from services.intake.settings import Settings
-from services.intake.state import State
+from services.intake.state import State, evolve
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 
@@ -59,9 +58,19 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
     """What intake emits on a command, or why it cannot be; what it answers is escalated no more."""
     decided = _decide(state, command, moment)
     if isinstance(decided, Refused):
-        return decided
+        asks = cast(Sequence[messages.Emits], decided.asks)
+        return replace(decided, asks=(*asks, *clocks.answered(state, asks, moment)))
     emitted = [*decided, *clocks.answered(state, decided, moment)]
+    if state.seconds:
+        emitted += referrals.placed_next(state, _after(state, command, emitted), moment)
     return [*emitted, *flags.stated(state, command, emitted, moment)]
+
+
+def _after(state: State, command: messages.Commands, emitted: Sequence[messages.Emits]) -> State:
+    state = evolve(state, command)
+    for event in emitted:
+        state = evolve(state, event)
+    return state
 
 
 def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
@@ -87,9 +96,9 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
         case messages.EndEvidence():
             return end_evidence(state, command, moment)
         case messages.ReceiveReferral():
-            return receive_referral(state, command, moment)
+            return referrals.received(state, command, moment)
         case messages.RevokeReferral():
-            return revoke_referral(state, command, moment)
+            return referrals.revoked(state, command, moment)
         case messages.SignPlacement():
             return sign_placement(state, command, moment)
         case messages.CompleteReview():

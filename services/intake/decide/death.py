@@ -5,7 +5,8 @@ from typing import assert_never
 import msgspec
 
 from services.intake import messages
-from services.intake.decide.recording import place, withdraw, withdraw_recommendation
+from services.intake.decide.recording import place, withdraw_recommendation
+from services.intake.decide.referrals import withdraw_all
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.escalation import Signal
@@ -39,7 +40,7 @@ def reported(state: State, command: messages.ReportDeath, moment: Moment[Setting
     return [
         messages.PatientDied(died_at=command.died_at, reported_at=moment.now),
         *withdraw_recommendation(state, "patient-died", moment),
-        *(event for each in state.reviews for event in withdraw(each, "patient-died", moment)),
+        *withdraw_all(state, "patient-died", moment),
         *escalation.raise_or_update(state.escalations, [_to_confirm(moment)], moment, moment.settings.escalation),
     ]
 

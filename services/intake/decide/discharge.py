@@ -5,7 +5,8 @@ from typing import assert_never
 
 from services.intake import messages, safety
 from services.intake.decide import death
-from services.intake.decide.recording import SECOND, about, ask_for_review, known_of, withdraw, withdraw_recommendation
+from services.intake.decide.recording import about, ask_for_review, known_of, withdraw_recommendation
+from services.intake.decide.referrals import ask_to_look, withdraw_all
 from services.intake.settings import Settings
 from services.intake.state import Ended, Recommended, Referral, Review, State
 from shared.rules import escalation
@@ -51,10 +52,9 @@ def discharged(state: State, command: messages.Discharge, moment: Moment[Setting
         level=episode.level,
         referral_id=episode.referral_id,
     )
-    withdrawn = [event for each in state.reviews for event in withdraw(each, "episode-discharged", moment)]
     return [
         discharge,
-        *withdrawn,
+        *withdraw_all(state, "episode-discharged", moment),
         *escalation.close_all(state.escalations, "episode-discharged", moment.now),
         messages.RetentionBegan.after(command.at, moment.now, moment.settings.retention_days),
     ]
@@ -179,9 +179,8 @@ def _set_aside(state: State, referral: Referral | None, moment: Moment[Settings]
     """A referral that waited for a placement: nobody signs it during a stay, a person looks at it."""
     if referral is None:
         return []
-    asked = [each for each in state.reviews if each.reason != SECOND]
     return [
         *withdraw_recommendation(state, "discharge-withdrawn", moment),
-        *(event for each in asked for event in withdraw(each, "discharge-withdrawn", moment)),
-        ask_for_review(referral.second_review_id, SECOND, referral.focus, moment, moment.settings.review_hours),
+        *withdraw_all(state, "discharge-withdrawn", moment),
+        ask_to_look(referral, moment),
     ]

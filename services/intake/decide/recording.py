@@ -1,6 +1,6 @@
 """What is recorded of a patient: consents, medications, findings, the referral; and what the rules then recommend."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +8,7 @@ import msgspec
 
 from services.intake import messages, placement, safety
 from services.intake.assessment import Assessment
-from services.intake.evidence import merged, new_findings, source_key, standing_sources
+from services.intake.evidence import merged, new_findings, pieces_of, source_key, standing_sources
 from services.intake.listed import codes_listed
 from services.intake.needs import latest
 from services.intake.placement import Recommendation
@@ -26,7 +26,7 @@ from services.intake.state import (
     merged_list,
     sources,
 )
-from services.intake.table import TABLE
+from services.intake.table import TABLE, review_codes
 from shared.events.envelope import name_id
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
@@ -131,51 +131,6 @@ def _after(
     for event in events:
         still_open = escalation.evolve(still_open, event)
     return still_open
-
-
-SECOND = "second-referral"
-SECOND_MOST = 4
-"""Referrals of one patient that a person is asked about beside the first: a state stays small."""
-
-
-def receive_referral(state: State, command: messages.ReceiveReferral, moment: Moment[Settings]) -> list[messages.Emits]:
-    """The first referral that waits is the one to be placed; another one, or one during a stay, a person looks at. Of
-    too many the newest are asked about: what comes with a referral is never refused for it."""
-    if state.referral is not None and state.referral.id == command.referral_id:
-        return []
-    received = messages.ReferralReceived(
-        referral_id=command.referral_id,
-        task_id=command.task_id,
-        authored_at=command.authored_at,
-        priority=command.priority,
-    )
-    if state.referral is not None or state.episode is not None:
-        waiting = [each for each in state.reviews if each.reason == SECOND]
-        oldest = waiting[0] if len(waiting) >= SECOND_MOST else None
-        review_id = name_id(command.referral_id, "review:second")
-        focus = f"ServiceRequest/{command.referral_id}"
-        return [
-            received,
-            *withdraw(oldest, "superseded", moment),
-            ask_for_review(review_id, SECOND, focus, moment, moment.settings.review_hours),
-        ]
-    return [received, *place(evolve(state, command), moment)]
-
-
-def revoke_referral(state: State, command: messages.RevokeReferral, moment: Moment[Settings]) -> list[messages.Emits]:
-    """Nobody asks for a placement any more: what waits because of it is withdrawn."""
-    if state.referral is None or state.referral.id != command.referral_id:
-        return withdraw(_second(state, command.referral_id), command.reason, moment)
-    return [
-        *withdraw_recommendation(state, command.reason, moment),
-        *(event for each in state.reviews for event in withdraw(each, command.reason, moment)),
-        messages.RetentionBegan(retention_days=moment.settings.retention_days),
-    ]
-
-
-def _second(state: State, referral_id: str) -> Review | None:
-    review_id = name_id(referral_id, "review:second")
-    return next((each for each in state.reviews if each.id == review_id), None)
 
 
 def withdraw_recommendation(state: State, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
@@ -287,8 +242,14 @@ def _ask_for_reviews(
             name_id(referral.id, f"review:{rule}"), rule, referral.focus, moment, moment.settings.review_hours
         )
         for rule in found.reviews
-        if state.review_of(rule) is None
+        if state.review_of(rule) is None and _is_news(state, rule, review_codes(rule))
     ]
+
+
+def _is_news(state: State, reason: str, codes: Collection[str]) -> bool:
+    """Whether nobody has completed such a review yet, or there is evidence that whoever did could not know."""
+    looked_at = next((each for each in state.looked_at if each.reason == reason), None)
+    return looked_at is None or not set(looked_at.pieces).issuperset(pieces_of(state.evidence, codes))
 
 
 OLDER_ANSWERS = "older-answers"
@@ -304,8 +265,8 @@ def _ask_to_confirm(
     if known is not None and known.confirm == found.to_confirm:
         return []
     review_id, hours = name_id(referral.id, "review:older-answers"), moment.settings.review_hours
-    asked = ask_for_review(review_id, OLDER_ANSWERS, referral.focus, moment, hours)
-    return [about(asked, confirm=found.to_confirm)]
+    asked = about(ask_for_review(review_id, OLDER_ANSWERS, referral.focus, moment, hours), confirm=found.to_confirm)
+    return [asked] if known is not None or _is_news(state, OLDER_ANSWERS, found.to_confirm) else []
 
 
 def ask_for_review(

@@ -6,7 +6,16 @@ from msgspec.structs import replace
 
 from services.intake import messages
 from services.intake.decide.episode import admitted, declined
-from services.intake.decide.recording import NOT_LICENSED, OLDER_ANSWERS, about, ask_for_review, known_of, withdraw
+from services.intake.decide.recording import (
+    NOT_LICENSED,
+    OLDER_ANSWERS,
+    about,
+    ask_for_review,
+    known_of,
+    place,
+    withdraw,
+)
+from services.intake.decide.referrals import SECOND, looked_at
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import safety_stands
 from services.intake.settings import Settings
@@ -23,7 +32,7 @@ def sign_placement(
     referral = state.referral
     if referral is None or not _waits_for_signature(state, referral, command.task_id):
         return NOTHING_TO_SIGN
-    refused = _refusal(state, command, moment)
+    refused = _refusal(state, command, moment) or _no_longer_holds(state, moment)
     if refused is not None:
         return refused
     review = state.review_of("R0")
@@ -59,6 +68,22 @@ def _refusal(state: State, command: messages.SignPlacement, moment: Moment[Setti
     return None
 
 
+def _no_longer_holds(state: State, moment: Moment[Settings]) -> Refused | None:
+    """What was recommended is looked at once more: answers and needs grow old without any event. What holds now is
+    recommended instead, in the same transaction."""
+    if state.recommended is None:
+        return None
+    now = place(state, moment)
+    if not any(isinstance(each, messages.RecommendationWithdrawn) for each in now):
+        return None
+    return Refused(GROWN_OLD.code, GROWN_OLD.reason, GROWN_OLD.expression, asks=tuple(now))
+
+
+GROWN_OLD = Refused(
+    "conflict",
+    "It was withdrawn: what it rests on has grown too old. What holds now stands in another Task.",
+    "Task.status",
+)
 PATIENT_DECLINED = "patient-declined"
 """Of the recommended level; whatever is selected then is looked at again (R18)."""
 NOTHING_TO_SIGN = Refused(
@@ -114,25 +139,32 @@ def complete_review(
     review = next((each for each in state.reviews if each.id == command.task_id), None)
     if review is None:
         return Refused("conflict", "This review is not open: it was completed or withdrawn.", "Task.status")
-    if review.reason == "R0" and state.referral is not None:
-        return _looked_at_referral(state, state.referral, review, command, moment)
+    if review.reason in ("R0", SECOND):
+        return _looked_at_referral(state, review, command, moment)
     return [_completed(review, command.by, moment)]
 
 
 def _looked_at_referral(
-    state: State, referral: Referral, review: Review, command: messages.CompleteReview, moment: Moment[Settings]
+    state: State, review: Review, command: messages.CompleteReview, moment: Moment[Settings]
 ) -> list[messages.Emits] | Refused:
+    """The one that could not be placed, or one beside it."""
     if not is_licensed(moment.settings.staff, command.by):
         return NOT_LICENSED
+    ended = _completed(review, command.by, moment)
     match command.outcome:
+        case "referral-declined" if review.reason == SECOND:
+            return [ended, *looked_at(state, review, command.outcome, moment)]
+        case "referral-declined" if state.referral is not None:
+            return [ended, *declined(state, state.referral, "none", moment)]
         case "referral-declined":
-            ended = _completed(review, command.by, moment)
-            return [ended, *declined(state, referral, "none", moment)]
+            return [ended]
         case "more-information-asked":
             if command.act_by is None or command.act_by <= moment.now:
                 return Refused("required", "A new due time, which lies ahead, is required.", "Task.restriction.period")
-            asked = ask_for_review(review.id, "R0", referral.focus, moment, 0)
+            asked = ask_for_review(review.id, review.reason, review.focus or "", moment, 0)
             return [replace(about(asked, missing=review.missing, act_by=command.act_by), again=True)]
+        case None if review.reason == SECOND:
+            return [ended, *looked_at(state, review, "looked-at", moment)]
         case None:
             return Refused(
                 "required",

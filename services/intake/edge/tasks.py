@@ -169,6 +169,7 @@ CHANGED = {
     "referral-revoked": "the referral was revoked",
     "referral-in-error": "the referral was entered in error",
     "patient-died": "the patient is reported dead",
+    "discharge-withdrawn": "the stay goes on, for its discharge was taken back",
     "needs-arrived": "the needs arrived, and the rules recommend a level",
     "placement-signed": "the placement was signed under another Task",
 }

@@ -44,6 +44,7 @@ from shared.events.intake.placement import (
     Priority,
     Recommendation,
     RecommendationWithdrawn,
+    ReferralConcluded,
     ReferralReceived,
     Review,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "Purpose",
     "Recommendation",
     "RecommendationWithdrawn",
+    "ReferralConcluded",
     "ReferralReceived",
     "Review",
     "TemplateSlot",

@@ -1,7 +1,7 @@
 """From referral to signature: what was referred, what the rules recommend, what a clinician signs or looks at again."""
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -40,6 +40,52 @@ class ReferralReceived(Event, frozen=True, kw_only=True):
                 "authoredOn": self.authored_at,
             },
         ]
+
+
+class ReferralConcluded(Event, frozen=True, kw_only=True):
+    """A referral that needs no placement any more, by what became of it (`outcome`): `referral-revoked`,
+    `referral-in-error` (the sender takes it back), `superseded` (newer ones are looked at), `referral-declined`, or
+    `looked-at` by a person beside the placement of another one."""
+
+    referral_id: str
+    task_id: str
+    outcome: str
+    concluded_at: datetime
+
+    amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
+
+    def write(self, patient: str) -> list[Resource]:
+        subject = fhir.reference("Patient", patient)
+        request, task = _CONCLUDED.get(self.outcome, ("completed", "completed"))
+        return [
+            {
+                "resourceType": "ServiceRequest",
+                "id": self.referral_id,
+                "status": request,
+                "intent": "order",
+                "subject": subject,
+            },
+            {
+                "resourceType": "Task",
+                "id": self.task_id,
+                "status": task,
+                "statusReason": fhir.concept(codes.REASON, self.outcome),
+                "intent": "order",
+                "code": fhir.concept(codes.TASK, "referral"),
+                "focus": fhir.reference("ServiceRequest", self.referral_id),
+                "for": subject,
+                "lastModified": self.concluded_at,
+            },
+        ]
+
+
+_CONCLUDED = {
+    "referral-revoked": ("revoked", "cancelled"),
+    "referral-in-error": ("entered-in-error", "cancelled"),
+    "superseded": ("revoked", "cancelled"),
+    "referral-declined": ("completed", "rejected"),
+}
+"""How a referral and its Task end, by the outcome; any other completes both."""
 
 
 class Need(msgspec.Struct, frozen=True, array_like=True):
@@ -96,15 +142,17 @@ class Recommendation(msgspec.Struct, frozen=True, array_like=True):
     def observations(self, patient: str) -> list[Resource]:
         """The needs it rests on."""
         return [
-            {
-                "resourceType": "Observation",
-                "id": self._observation_id(each),
-                "status": "final",
-                "code": fhir.concept(codes.NEED, each.dimension),
-                "subject": fhir.reference("Patient", patient),
-                "effectiveDateTime": self.recommended_at,
-                "valueCodeableConcept": fhir.concept(codes.LEVEL, each.level),
-            }
+            fhir.without_nothing(
+                {
+                    "resourceType": "Observation",
+                    "id": self._observation_id(each),
+                    "status": "final",
+                    "code": fhir.concept(codes.NEED, each.dimension),
+                    "subject": fhir.reference("Patient", patient),
+                    "effectiveDateTime": self.recommended_at,
+                    "valueCodeableConcept": fhir.concept(codes.LEVEL, each.level),
+                }
+            )
             for each in self.needs
         ]
 

@@ -89,6 +89,7 @@ def test_of_more_referrals_than_a_person_can_look_at_the_newest_are_asked_about(
     assert story.and_then(referral(sent[4])).names() == [
         "ReferralReceived",
         "PlacementReviewWithdrawn",
+        "ReferralConcluded",
         "PlacementReviewRequested",
     ]
     assert [each.reason for each in story.state.reviews].count("second-referral") == 4
@@ -129,7 +130,7 @@ def test_a_referral_that_is_taken_back_withdraws_what_was_recommended(reason: st
     story.and_then(
         w.RevokeReferral(referral_id=story.state.referral.id if story.state.referral else "", reason=reason, at=MONDAY)
     )
-    assert story.names() == ["RecommendationWithdrawn"]
+    assert story.names() == ["RecommendationWithdrawn", "ReferralConcluded"]
     assert (story.state.referral, story.state.recommended) == (None, None)
     assert story.refusal(old).code == "conflict"
 
