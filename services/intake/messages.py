@@ -190,7 +190,10 @@ class DenyConsent(Command, frozen=True, kw_only=True, tag=True):
 
 
 class RevokeConsent(Command, frozen=True, kw_only=True, tag=True):
+    """`mistaken`: entered in error, so it never was one."""
+
     consent_id: str
+    mistaken: bool = False
 
 
 class RecordMedications(Command, frozen=True, kw_only=True, tag=True):

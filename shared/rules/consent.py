@@ -33,6 +33,9 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     serves: tuple[str, ...] = ()
     """Kinds of referral this partner takes."""
     url: str = ""
+    try_again_minutes_most: float = 60.0
+    """While it can't be reached it is tried again after 1 s, 2 s, 4 s, at last so often: each try that may have been
+    received is a line in the books."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +87,25 @@ def may_disclose(
 def _by_consent(
     consents: Sequence[Consent], revoked: Sequence[ConsentGiven], partner: Partner, now: datetime
 ) -> Permitted | Withheld:
-    """The newest that is about this partner and purpose decides alone: a newer no, or a narrower yes, closes what older
-    ones opened. Else the soonest moment from which one will permit it, else why not."""
+    """The newest that is about this partner and purpose decides alone: a newer no, a narrower yes or a revoked one
+    closes what older ones opened. Else the soonest moment from which one will permit it, else why not."""
     about = [each for each in consents if is_about(each, partner)]
-    answer = _decided(about, partner, now)
+    latest_revoked = max((each.given_at for each in revoked if is_about(each, partner)), default=None)
+    standing = [each for each in about if latest_revoked is None or _signed(each) > latest_revoked]
+    answer = _decided(standing, partner, now)
     if isinstance(answer, Permitted):
         return answer
-    for at in sorted({begins for each in about if (begins := _begins(each)) > now}):
-        if isinstance(_decided(about, partner, at), Permitted):
-            return Withheld("consent-not-yet-in-force", at)
-    latest = max((_signed(each) for each in about), default=None)
-    if any(is_about(each, partner) and (latest is None or each.given_at >= latest) for each in revoked):
+    begins = _will_permit_at(standing, partner, now)
+    if begins is not None:
+        return Withheld("consent-not-yet-in-force", begins)
+    if latest_revoked is not None and not standing:
         return Withheld("consent-revoked")
-    if answer is not None:
-        return answer
-    return Withheld(_why_none(consents, about, partner))
+    return answer or Withheld(_why_none(consents, standing, partner))
+
+
+def _will_permit_at(about: Sequence[Consent], partner: Partner, now: datetime) -> datetime | None:
+    ahead = sorted({_begins(each) for each in about if _begins(each) > now})
+    return next((at for at in ahead if isinstance(_decided(about, partner, at), Permitted)), None)
 
 
 def _why_none(consents: Sequence[Consent], about: Sequence[Consent], partner: Partner) -> str:

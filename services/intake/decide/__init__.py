@@ -9,6 +9,7 @@ from services.intake.decide import clocks, death, discharge, flags, referrals
 from services.intake.decide.recording import (
     consent_denied,
     consent_given,
+    consent_revoked,
     end_evidence,
     identified,
     place,
@@ -84,7 +85,7 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
         case messages.DenyConsent():
             return [consent_denied(command)]
         case messages.RevokeConsent():
-            return [messages.ConsentRevoked(consent_id=command.consent_id, revoked_at=moment.now)]
+            return [consent_revoked(command, moment)]
         case messages.RecordCoverage():
             return []
         case messages.ReportFindings():

@@ -60,6 +60,10 @@ def consent_denied(command: messages.DenyConsent) -> messages.ConsentDenied:
     )
 
 
+def consent_revoked(command: messages.RevokeConsent, moment: Moment[Settings]) -> messages.ConsentRevoked:
+    return messages.ConsentRevoked(consent_id=command.consent_id, revoked_at=moment.now, mistaken=command.mistaken)
+
+
 def record_medications(
     state: State, command: messages.RecordMedications, moment: Moment[Settings]
 ) -> list[messages.Emits] | Refused:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.intake.edge import denying
-from services.intake.edge.consent_parts import MODIFIERS, RESTRICTIONS, is_privacy, purposes, recipients
+from services.intake.edge.consent_parts import MODIFIERS, RESTRICTIONS, is_modified, is_privacy, purposes, recipients
 from services.intake.messages import DenyConsent, RecordConsent, RevokeConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
@@ -53,7 +53,8 @@ def _ended(entry: BundleEntry, context: Context) -> ConsentReading:
     stored, place = context.stored.get((entry.type, str(entry.id))), f"{entry.place}.status"
     if stored is not None and entry.resource["status"] != "entered-in-error" and denying.denies(stored.body):
         return ConsentReading(None, place, "What a denial has closed is opened by a new Consent only.")
-    return ConsentReading(RevokeConsent(consent_id=str(entry.id)), place, "It has ended: it opens nothing any more.")
+    revoked = RevokeConsent(consent_id=str(entry.id), mistaken=entry.resource["status"] == "entered-in-error")
+    return ConsentReading(revoked, place, "It has ended: it opens nothing any more.")
 
 
 def _was_ended(entry: BundleEntry, context: Context) -> bool:
@@ -108,13 +109,13 @@ def _not_plain(consent: Json) -> Iterator[tuple[str, str]]:
         yield ".provision.action", f"Must be disclose of {codes.CONSENT_ACTION}, or absent."
     if any(provision.get(each) for each in RESTRICTIONS):
         yield ".provision", f"Must hold none of {', '.join(RESTRICTIONS)}: the hub can't tell what is left."
-    if any(part.get(each) for part in (consent, provision, *provision.get("actor", ())) for each in MODIFIERS):
+    if is_modified(consent):
         yield "", f"Must hold none of {', '.join(MODIFIERS)}: they may turn its meaning round."
 
 
 def _not_signed(consent: Json) -> Iterator[tuple[str, str]]:
     """Signature and discloser (42 CFR 2.31(a)(2), (8)). Display text is no reference."""
-    if any(each.get("verified") is False for each in consent.get("verification", ())):
+    if any(each.get("verified") is not True for each in consent.get("verification", ())):
         yield ".verification", "Must be verified, or without verification."
     if not any(_signs(each) for each in consent.get("performer", ())):
         yield ".performer", "The signer is required: the patient or a related person, by reference or identifier."

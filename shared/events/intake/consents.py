@@ -60,9 +60,12 @@ class ConsentRevoked(Event, frozen=True, kw_only=True):
 
     consent_id: str
     revoked_at: datetime
+    mistaken: bool = False
+    """It never was one: what is older counts as if this had never come."""
 
     def write(self, patient: str) -> list[Resource]:
-        return [_consent(self.consent_id, "inactive", self.revoked_at, patient, None)]
+        status = "entered-in-error" if self.mistaken else "inactive"
+        return [_consent(self.consent_id, status, self.revoked_at, patient, None)]
 
 
 def _recipient(partner: str) -> fhir.Element:
@@ -127,7 +130,11 @@ def _purposes(provision: fhir.Element) -> tuple[str, ...]:
 
 def read_consent_revoked(resources: Sequence[Resource]) -> ConsentRevoked:
     (consent,) = fhir.of_type(resources, "Consent")
-    return ConsentRevoked(consent_id=consent["id"], revoked_at=fhir.moment(consent["dateTime"]))
+    return ConsentRevoked(
+        consent_id=consent["id"],
+        revoked_at=fhir.moment(consent["dateTime"]),
+        mistaken=consent["status"] == "entered-in-error",
+    )
 
 
 class ConsentsCurrent(Event, frozen=True, kw_only=True):

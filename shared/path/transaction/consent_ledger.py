@@ -28,6 +28,9 @@ _STATED = """INSERT INTO consents (program, patient, consent_id, emitted_at, bod
 _REVOKED = """INSERT INTO consents (program, patient, consent_id, emitted_at, revoked)
     SELECT u.*, true FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) u
     ON CONFLICT (patient, consent_id, program) DO UPDATE SET revoked = true, emitted_at = excluded.emitted_at"""
+# Of one that was entered in error nothing stays that could close another.
+_MISTAKEN = """UPDATE consents SET body = NULL WHERE (program, patient, consent_id) IN
+    (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))"""
 _UNREAD = "SELECT sequence FROM parked WHERE sequence = ANY($1::bigint[]) AND class = 'unreadable'"
 _VERSION = """INSERT INTO consent_versions (program, patient, version)
     SELECT program, patient, count(*)::int FROM unnest($1::text[], $2::text[]) AS u(program, patient)
@@ -63,6 +66,7 @@ async def apply(connection: Connection, deliveries: Sequence[AnyDelivery]) -> No
         await connection.execute(_STATED, *_columns(stated), bodies, [_denies(event) for _, event in stated])
     if revoked:
         await connection.execute(_REVOKED, *_columns(revoked))
+        await connection.execute(_MISTAKEN, *_columns([each for each in revoked if _is_mistaken(each)])[:3])
     programs, patients = [delivery.program for delivery, _ in entered], [delivery.key for delivery, _ in entered]
     await connection.execute(_VERSION, programs, patients)
 
@@ -85,6 +89,11 @@ def _by_consent(entered: Sequence[Entered]) -> tuple[list[Entered], list[Entered
 
 def _denies(event: Stated | ConsentRevoked) -> bool:
     return isinstance(event, ConsentDenied)
+
+
+def _is_mistaken(entered: Entered) -> bool:
+    _, event = entered
+    return isinstance(event, ConsentRevoked) and event.mistaken
 
 
 async def close(connection: Connection, program: str, patient: str) -> None:

@@ -55,6 +55,13 @@ async def test_a_given_that_comes_after_its_revocation_revives_nothing(here: Ser
     assert (await known(here)).consents == ()
 
 
+async def test_a_revoked_consent_is_remembered_unless_it_was_entered_in_error(here: ServiceOnPostgres) -> None:
+    await apply(here, given(), revoked())
+    assert (await known(here)).revoked == (given(),)
+    await apply(here, msgspec.structs.replace(revoked(), mistaken=True))
+    assert ((await known(here)).revoked, (await known(here)).consents) == ((), ())
+
+
 async def test_given_and_revoked_in_one_batch_leave_nothing(here: ServiceOnPostgres) -> None:
     await apply(here, given(), revoked())
     assert (await known(here)).consents == ()

@@ -207,9 +207,22 @@ def test_after_a_revocation_the_reason_is_that_it_was_revoked() -> None:
     assert may_disclose([expired], ALUMNI, "demo", NOW, [CONSENT]) == Withheld("consent-revoked")
 
 
-def test_a_revoked_consent_closes_no_other_and_explains_nothing_of_other_partners() -> None:
-    newer = but(CONSENT, consent_id="c3", given_at=SIGNED + timedelta(days=1))
-    assert may_disclose([CONSENT], ALUMNI, "demo", NOW, [newer]) == Permitted("c1", ("name", "phone"), EXPIRES)
+@pytest.mark.parametrize("after", [timedelta(days=1), timedelta(0)])
+def test_a_revocation_revives_no_older_consent_nor_another_of_the_same_signature(after: timedelta) -> None:
+    renewed = but(CONSENT, consent_id="c3", given_at=SIGNED + after)
+    narrowed = but(renewed, fields=("name",))
+    for revoked in (renewed, narrowed):
+        assert may_disclose([CONSENT], ALUMNI, "demo", NOW, [revoked]) == Withheld("consent-revoked")
+
+
+def test_a_consent_given_after_a_revocation_opens_again() -> None:
+    again = but(CONSENT, consent_id="c3", given_at=SIGNED + MOMENT)
+    assert may_disclose([again], ALUMNI, "demo", NOW, [CONSENT]) == Permitted("c3", ("name", "phone"), EXPIRES)
+
+
+def test_a_revoked_consent_closes_nothing_of_other_partners_and_explains_nothing_of_them() -> None:
+    others = but(CONSENT, consent_id="c3", given_at=NOW, recipients=("riverbend-house",))
+    assert isinstance(may_disclose([CONSENT], ALUMNI, "demo", NOW, [others]), Permitted)
     assert may_disclose([], CLINIC, "demo", NOW, [CONSENT]) == Withheld("no-consent-names-this-partner")
 
 
