@@ -13,6 +13,8 @@ from uuid import uuid4
 from services.aftercare.messages import ConsentRevoked
 from shared.path.destination import Transport
 from shared.path.outbound.gate import YES_SECONDS_MOST
+from shared.path.outbound.lane import wait_for_work
+from tests.aftercare.deaths import POINTS, WRITTEN
 from tests.aftercare.partner import Conduct
 from tests.aftercare.running import DISCHARGED, PARTNERS, Aftercare, consent, identified
 
@@ -37,6 +39,9 @@ class BooksStorm:
     """Consent to the (monotonic) time at which its revocation had been stored."""
     seen: list[tuple[float, str, str]] = field(default_factory=list)
     """What the partner saw: when, which referral, by which consent."""
+    died_at: list[str] = field(default_factory=list)
+    """The points at which a life ended, in turn."""
+    dead: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, seconds: float, kills_seconds: float) -> None:
         partner = self.here.partner
@@ -48,6 +53,18 @@ class BooksStorm:
             self._lives(kills_seconds), *(self._revoke(*each, seconds * 0.6) for each in consents[::2])
         )
         current.cancel()
+
+    async def die(self, point: str) -> None:
+        """Here, if it is this point's turn: nothing more is done, and the life ends."""
+        if self._is_next(point):
+            await asyncio.Event().wait()
+
+    def _is_next(self, point: str) -> bool:
+        if self.dead.is_set() or point != POINTS[len(self.died_at) % len(POINTS)]:
+            return False
+        self.died_at.append(point)
+        self.dead.set()
+        return True
 
     async def every_body_is_accounted_for(self) -> None:
         """As often as the partner saw a referral under a consent, so often at least the books say it may have."""
@@ -71,6 +88,7 @@ class BooksStorm:
             each["resource"]["resourceType"]: each["resource"]["identifier"][0]["value"] for each in bundle["entry"]
         }
         self.seen.append((time.monotonic(), identifiers["ServiceRequest"], identifiers["Consent"]))
+        self._is_next(WRITTEN)
         self.here.partner.status = self.random.choice(STATUSES)
         return self.random.choice(CONDUCTS)
 
@@ -91,8 +109,9 @@ class BooksStorm:
         transport = Transport(self.here.partner.url, seconds_most=ANSWER_SECONDS_MOST)
         lane: Lane = self.lane or (lambda: self.here.lane(HOUSE, transport=transport))
         while time.monotonic() < self._until:
+            self.dead.clear()
             async with lane():
-                await asyncio.sleep(self.random.uniform(0.0, 2 * kills_seconds))
+                await wait_for_work(self.dead, self.random.uniform(0.0, 2 * kills_seconds))
 
     async def _stays_current(self) -> None:
         while True:

@@ -11,7 +11,9 @@ import pytest
 from services.aftercare.messages import ConsentRevoked
 from shared.path.destination import Transport
 from shared.path.outbound import gate, http
+from shared.path.outbound.accounting import Accounts
 from tests.aftercare.books import BooksStorm
+from tests.aftercare.deaths import POINTS, dying
 from tests.aftercare.running import DISCHARGED, PARTNERS, Aftercare, consent, identified
 
 HOUSE = PARTNERS["riverbend-house"]
@@ -20,7 +22,6 @@ HOUSE = PARTNERS["riverbend-house"]
 @pytest.fixture(autouse=True)
 def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "BACK_OFF_SECONDS_FIRST", 0.02)
-    monkeypatch.setattr(gate, "BACK_OFF_SECONDS_MOST", 0.1)
 
 
 async def referred(here: Aftercare) -> str:
@@ -145,8 +146,13 @@ async def test_a_row_that_another_holder_of_the_lane_has_sent_is_not_sent_again(
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_nothing_the_partners_socket_saw_is_missing_from_the_books(aftercare_alone: Aftercare, seed: int) -> None:
-    storm = BooksStorm(aftercare_alone, Random(seed), patients=10)
-    await storm.run(seconds=2.5, kills_seconds=0.3)
+async def test_nothing_the_partners_socket_saw_is_missing_from_the_books_wherever_the_lane_dies(
+    aftercare_alone: Aftercare, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    storm = BooksStorm(aftercare_alone, Random(seed), patients=15)
+    for name, writer in dying(storm.die).items():
+        monkeypatch.setattr(Accounts, name, writer)
+    await storm.run(seconds=3.0, kills_seconds=0.4)
     await storm.every_body_is_accounted_for()
     await storm.nothing_left_after_a_revocation()
+    assert set(storm.died_at) == set(POINTS)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -26,11 +26,14 @@ async def test_nothing_the_partners_socket_saw_is_missing_from_the_books_wheneve
     @asynccontextmanager
     async def process() -> AsyncIterator[None]:
         holder = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.storm.lane_holder", *arguments)
+        dies = asyncio.create_task(holder.wait())
+        dies.add_done_callback(lambda _: storm.dead.set())
         try:
             yield
         finally:
-            holder.kill()
-            await holder.wait()
+            with suppress(ProcessLookupError):
+                holder.kill()
+            await dies
 
     storm = BooksStorm(here, Random(SEED), PATIENTS, process)
     await storm.run(SECONDS, kills_seconds=3.0)
