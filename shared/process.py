@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -60,12 +61,13 @@ class Running:
 
 @dataclass(frozen=True)
 class ServiceAssembly:
-    """A service, put together by its app.py. `settings` are per program; `form` fills in what a partner is sent."""
+    """A service, put together by its app.py. `settings` are per program; `form` fills in what a partner is sent,
+    by the folder of program.toml."""
 
     service: Service
     edge: Edge
     settings: Callable[[Process], Mapping[str, Any]]
-    form: Form | None = None
+    form: Callable[[Path], Form] | None = None
     routes: Callable[[Running], Sequence[BaseRoute]] = lambda _: ()
     tasks: Callable[[Running], Sequence[Coroutine[Any, Any, None]]] = lambda _: ()
 
@@ -89,11 +91,12 @@ class Configuration:
         deploy, service = process.deploy, assembly.service
         with configuration(deploy / "program.toml"):
             settings = assembly.settings(process)
+            form = assembly.form and assembly.form(deploy)
         return cls(
             process,
             assembly,
             settings,
-            routes=destinations.routes(service.name, partners(deploy), assembly.form),
+            routes=destinations.routes(service.name, partners(deploy), form),
             clients=registered(deploy),
             retention=retention.RetentionPolicy.of(deploy, service.consumes),
             clock=Clock.of(process),

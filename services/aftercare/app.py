@@ -12,7 +12,7 @@ from services.aftercare.settings import Settings
 from services.aftercare.state import UPCAST, VERSION, State, due, evolve
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform.keys import Keys
-from shared.platform.settings import Process, load, partners
+from shared.platform.settings import Process, load, organizations, partners
 from shared.process import Running, ServiceAssembly, main
 
 
@@ -40,7 +40,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         service=service,
         edge=EDGE,
         settings=settings,
-        form=form.transaction,
+        form=lambda deploy: form.of(organizations(deploy)),
         tasks=lambda running: [_store_meetings(running)],
     )
 

@@ -12,8 +12,9 @@ from uuid import UUID
 from shared.events import codes, fhir
 from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Resource, name_id
-from shared.path.destination import Release
+from shared.path.destination import Form, Release
 from shared.rules.consent import LACKS, Withheld
+from shared.rules.organization import Organization
 
 NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
 """Statement 2, verbatim (42 CFR 2.32(a)(2)); it accompanies every disclosure made with consent."""
@@ -28,7 +29,12 @@ _PHONE_USES = ("mobile", "home")
 _HOME_USES = (None, "home")
 
 
-def transaction(referral: ReferralPrepared, release: Release) -> Resource | Withheld:
+def of(senders: Mapping[str, Organization]) -> Form:
+    """The form of a service with these programs."""
+    return lambda referral, release: transaction(referral, release, senders[release.program])
+
+
+def transaction(referral: ReferralPrepared, release: Release, sender: Organization) -> Resource | Withheld:
     """The transaction Bundle for one prepared referral; withheld where the Patient lacks what the partner requires.
 
     A referral the partner can't act on would tell of the treatment without serving its purpose (42 CFR 2.13(a)). With
@@ -38,8 +44,8 @@ def transaction(referral: ReferralPrepared, release: Release) -> Resource | With
     lacking = [name for name in release.partner.required if not fields.get(name)]
     if lacking:
         return Withheld(LACKS + lacking[0])
-    form = _Form(referral, release)
-    resources = [form.patient(fields), form.request(), form.task()]
+    form = _Form(referral, release, sender)
+    resources = [form.organization(), form.patient(fields), form.request(), form.task()]
     if release.permitted.consent_id is not None:
         resources += [form.consent(release.permitted.consent_id), form.notice(release.permitted.consent_id)]
     return {
@@ -52,9 +58,9 @@ def transaction(referral: ReferralPrepared, release: Release) -> Resource | With
 
 
 class _Form:
-    def __init__(self, referral: ReferralPrepared, release: Release) -> None:
+    def __init__(self, referral: ReferralPrepared, release: Release, sender: Organization) -> None:
         self.referral, self.permitted, self.partner = referral, release.permitted, release.partner
-        self.row_id, self.sender = release.row_id, fhir.logical(PROGRAM, release.program)
+        self.row_id, self.program, self.organization_named = release.row_id, release.program, sender
         self.pseudonym = name_id(release.patient, release.partner.identifier)
         """The patient as this partner knows them: two partners can't compare theirs, nor find the hub's."""
 
@@ -66,6 +72,30 @@ class _Form:
             "resource": {"meta": {"security": list(codes.LABELS)}} | resource,
             "request": {"method": "POST", "url": kind, "ifNoneExist": once},
         }
+
+    @property
+    def sender(self) -> dict[str, Any]:
+        """The program, also for whoever reads one resource alone."""
+        named = fhir.logical(PROGRAM, self.program)
+        return self._reference("Organization") | named | {"display": self.organization_named.name}
+
+    def organization(self) -> dict[str, Any]:
+        """Who refers: nothing of the patient."""
+        program = self.organization_named
+        named = [each.rpartition("|") for each in program.identifiers]
+        contact = [("phone", program.phone), ("url", program.url)]
+        return fhir.without_nothing(
+            {
+                "resourceType": "Organization",
+                "identifier": [
+                    *_identifier(PROGRAM, self.program),
+                    *({"system": system, "value": value} for system, _, value in named),
+                ],
+                "active": True,
+                "name": program.name,
+                "telecom": [{"system": system, "value": value} for system, value in contact if value] or None,
+            }
+        )
 
     def patient(self, fields: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         disclosed = [fields[name] for name in self.permitted.fields if name in fields]

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.rules.consent import Partner
+from shared.rules.organization import Organization
 from shared.rules.staff import Member, Staff, require_distinct
 
 T = TypeVar("T")
@@ -194,6 +195,12 @@ def _staff(program: str, its: Mapping[str, Any]) -> Staff:
         return require_distinct(msgspec.convert(its["staff"], type=dict[str, Member]))
     except ValueError as wrong:
         raise ConfigurationError(f"{place}: {wrong}") from wrong
+
+
+def organizations(deploy: Path) -> dict[str, Organization]:
+    """Each program as the organization that refers to its partners."""
+    found = programs(deploy)
+    return {name: msgspec.convert(tables["organization"], type=Organization) for name, tables in found.items()}
 
 
 def retention(deploy: Path) -> dict[str, Retention]:

@@ -31,13 +31,14 @@ from shared.path.transaction import consent_ledger, store
 from shared.path.transaction.batch import Batch
 from shared.platform.clock import machine_now
 from shared.platform.keys import Identifier
-from shared.platform.settings import partners
+from shared.platform.settings import organizations, partners
 from shared.rules import consent as consents
 from tests.aftercare.partner import Partner
 from tests.service import DEPLOY, ServiceOnPostgres, consumed, unreadable, written
 from tests.shared.rules.partners import consent_to
 
 PARTNERS = partners(DEPLOY)
+FORM = form.of(organizations(DEPLOY))
 ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
 DISCHARGED = datetime(2026, 3, 30, 17, 0, tzinfo=UTC)
 MRN = Identifier("https://clinic.demo.iop-hub.org/mrn", "SEEDED-MRN")
@@ -54,6 +55,7 @@ AGAIN = {
     "requester": fhir.logical(codes.STAFF, "case-manager-1"),
 }
 """Of a ServiceRequest: a person wishes another one sent soon."""
+SOON_MINUTES = 0.1 / 60
 WAIT_SECONDS = 20.0
 
 
@@ -114,7 +116,7 @@ class Aftercare(ServiceOnPostgres):
             asked_at=DISCHARGED,
             at=DISCHARGED,
         )
-        destinations = [partner_destination(partner, form.transaction)]
+        destinations = [partner_destination(partner, FORM)]
         batch = Batch(PATIENT, {}, Routes(destinations))
         record = written(event, self.patient, producer="aftercare", at=self.inbox.clock.now())
         batch.emit(event, record, self.patient, "demo")
@@ -125,8 +127,8 @@ class Aftercare(ServiceOnPostgres):
     @asynccontextmanager
     async def lane(self, partner: consents.Partner, **changed: Any) -> AsyncIterator[None]:
         """One more partner's lane, at the same address as all but for what of its destination is changed."""
-        reachable = msgspec.structs.replace(partner, url=self.partner.url)
-        destination = replace(partner_destination(reachable, form.transaction), **changed)
+        reachable = msgspec.structs.replace(partner, url=self.partner.url, try_again_minutes_most=SOON_MINUTES)
+        destination = replace(partner_destination(reachable, FORM), **changed)
         lane = GatedLane(self.inbox.service, destination, self.inbox.routes, self.pool, self.inbox.clock, WakeUp())
         task = asyncio.create_task(lane.run(self.dsn))
         try:

@@ -149,7 +149,7 @@ async def test_a_row_that_another_holder_of_the_lane_has_sent_is_not_sent_again(
 async def test_nothing_the_partners_socket_saw_is_missing_from_the_books_wherever_the_lane_dies(
     aftercare_alone: Aftercare, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    storm = BooksStorm(aftercare_alone, Random(seed), patients=15)
+    storm = BooksStorm(aftercare_alone, Random(seed), patients=20, at_every_point=True)
     for name, writer in dying(storm.die).items():
         monkeypatch.setattr(Accounts, name, writer)
     await storm.run(seconds=3.0, kills_seconds=0.4)

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from services.aftercare import form
 from shared.path.destination import Release, Transport
 from shared.path.inbound.redrive import redrive
+from shared.path.outbound import gate
 from shared.path.outbound.destinations import routes
 from shared.platform.settings import ConfigurationError
-from tests.aftercare.running import PARTNERS, Aftercare, consent, identified
+from tests.aftercare.running import FORM, PARTNERS, Aftercare, consent, identified
 
 HOUSE = PARTNERS["riverbend-house"]
 ANNA, BEN = str(uuid4()), str(uuid4())
@@ -28,7 +29,7 @@ class BrokenForm:
     def __call__(self, event: Any, release: Release) -> Any:
         if release.patient == self.patient and not self.mended:
             raise ZeroDivisionError("secret-value")
-        return form.transaction(event, release)
+        return FORM(event, release)
 
 
 async def referred(here: Aftercare, *patients: str) -> None:
@@ -131,5 +132,15 @@ async def test_an_answer_is_read_to_a_limit_in_bytes_and_in_time(
 def test_a_partners_address_that_is_none_is_refused_at_start(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IOP_PARTNER_URL_RIVERBEND_HOUSE", url)
     with pytest.raises(ConfigurationError, match="IOP_PARTNER_URL_RIVERBEND_HOUSE") as refused:
-        routes("aftercare", PARTNERS, form.transaction)
+        routes("aftercare", PARTNERS, FORM)
     assert url not in str(refused.value)
+
+
+def test_a_partner_that_answers_5xx_for_72_hours_leaves_less_than_a_hundred_lines_in_the_books() -> None:
+    seconds, sends = 0.0, 0
+    while seconds <= gate.TRYING_HOURS_MOST * 3600:
+        seconds += gate.back_off_seconds(sends, PARTNERS["riverbend-house"])
+        sends += 1
+    assert 72 <= sends < 100
+    soon = msgspec.structs.replace(PARTNERS["riverbend-house"], try_again_minutes_most=5.0)
+    assert [gate.back_off_seconds(each, soon) for each in (0, 1, 8, 9, 5000)] == [1.0, 2.0, 256.0, 300.0, 300.0]

@@ -13,6 +13,7 @@ from services.aftercare.messages import ReferralPrepared
 from shared.edge.fhir import parse, validate
 from shared.path.destination import Release
 from shared.rules.consent import Partner, Permitted, Withheld
+from shared.rules.organization import Organization
 from tests.aftercare.given import DISCHARGED
 from tests.laws import examples
 from tests.shared.rules.partners import ALUMNI, CLINIC
@@ -36,6 +37,12 @@ PATIENT: dict[str, Any] = {
     "contact": [{"name": {"text": "Seeded Relative"}}],
 }
 EASY_GOING = msgspec.structs.replace(ALUMNI, required=())
+SENDER = Organization(
+    name="Riverbend IOP",
+    identifiers=("http://hl7.org/fhir/sid/us-npi|9999999919",),
+    phone="+15555550100",
+    url="https://iop.example.org",
+)
 PREPARED = ReferralPrepared(
     referral_id="7c1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
     task_id="8d1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
@@ -62,7 +69,7 @@ def release(permitted: Permitted, partner: Partner, contact: dict[str, Any]) -> 
 
 def sent(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] = PATIENT) -> dict[str, Any]:
     """What a partner is told that requires nothing."""
-    bundle = transaction(PREPARED, release(Permitted(consent_id, fields, UNTIL), EASY_GOING, patient))
+    bundle = transaction(PREPARED, release(Permitted(consent_id, fields, UNTIL), EASY_GOING, patient), SENDER)
     assert isinstance(bundle, dict)
     return bundle
 
@@ -135,10 +142,35 @@ def test_the_area_is_that_of_the_home() -> None:
     assert "address" not in one(sent("area", patient={"address": [work]}), "Patient")
 
 
-def test_the_bundle_names_its_sender() -> None:
-    bundle, program = sent("name"), {"identifier": {"system": PROGRAM, "value": "demo"}}
+def test_the_bundle_names_its_sender_as_an_organization_that_a_partner_recognises() -> None:
+    bundle = sent("name")
+    (entry,) = [each for each in bundle["entry"] if each["resource"]["resourceType"] == "Organization"]
+    organization = entry["resource"]
+    assert organization["name"] == "Riverbend IOP"
+    assert organization["identifier"] == [
+        {"system": PROGRAM, "value": "demo"},
+        {"system": "http://hl7.org/fhir/sid/us-npi", "value": "9999999919"},
+    ]
+    assert [each["value"] for each in organization["telecom"]] == ["+15555550100", "https://iop.example.org"]
+    program = {
+        "reference": entry["fullUrl"],
+        "identifier": {"system": PROGRAM, "value": "demo"},
+        "display": "Riverbend IOP",
+    }
     assert one(bundle, "ServiceRequest")["requester"] == one(bundle, "Task")["requester"] == program
     assert one(bundle, "Consent")["organization"] == [one(bundle, "Communication")["sender"]] == [program]
+
+
+def test_a_program_that_has_but_a_name_is_named_by_it() -> None:
+    permitted = Permitted(CONSENT_ID, ("name",), UNTIL)
+    bundle = transaction(PREPARED, release(permitted, EASY_GOING, PATIENT), Organization(name="Riverbend IOP"))
+    assert isinstance(bundle, dict)
+    assert set(one(bundle, "Organization")) == {"resourceType", "meta", "identifier", "active", "name"}
+
+
+def test_what_says_who_refers_says_nothing_of_the_patient() -> None:
+    known = msgspec.json.encode(one(sent("name", "phone", "area"), "Organization")).decode()
+    assert not any(each in known for each in ("Seeded", "Bogus", "5550123", 'Riverbend"', PATIENT_ID, CONSENT_ID))
 
 
 def test_the_area_is_coarse() -> None:
@@ -171,13 +203,13 @@ def test_without_contact_data_nothing_is_invented() -> None:
 )
 def test_without_what_the_partner_cannot_do_without_nothing_is_told(known: dict[str, Any], lacking: str) -> None:
     permitted = Permitted(CONSENT_ID, ("name", "phone"), UNTIL)
-    assert transaction(PREPARED, release(permitted, ALUMNI, known)) == Withheld(f"patient-lacks-{lacking}")
+    assert transaction(PREPARED, release(permitted, ALUMNI, known), SENDER) == Withheld(f"patient-lacks-{lacking}")
 
 
 def test_a_required_field_that_the_hub_can_never_tell_withholds_all() -> None:
     impossible = msgspec.structs.replace(ALUMNI, fields=("name", "diagnosis"), required=("diagnosis",))
     permitted = Permitted(CONSENT_ID, ("name", "diagnosis"), UNTIL)
-    assert transaction(PREPARED, release(permitted, impossible, PATIENT)) == Withheld("patient-lacks-diagnosis")
+    assert transaction(PREPARED, release(permitted, impossible, PATIENT), SENDER) == Withheld("patient-lacks-diagnosis")
 
 
 def test_the_notice_and_the_consents_scope_accompany_it() -> None:
@@ -192,7 +224,7 @@ def test_the_notice_and_the_consents_scope_accompany_it() -> None:
 
 def test_inside_the_program_no_consent_and_no_notice_is_sent() -> None:
     kinds = [each["resource"]["resourceType"] for each in sent("name", consent_id=None)["entry"]]
-    assert kinds == ["Patient", "ServiceRequest", "Task"]
+    assert kinds == ["Organization", "Patient", "ServiceRequest", "Task"]
 
 
 def test_every_resource_is_labelled() -> None:
@@ -215,7 +247,7 @@ def test_two_partners_know_the_patient_under_different_pseudonyms() -> None:
     first, second = (
         one(bundle, "Patient")
         for each in (EASY_GOING, CLINIC)
-        if isinstance(bundle := transaction(PREPARED, release(permitted, each, PATIENT)), dict)
+        if isinstance(bundle := transaction(PREPARED, release(permitted, each, PATIENT), SENDER), dict)
     )
     assert first["identifier"] != second["identifier"]
 

@@ -98,7 +98,9 @@ class Replay:
     def __init__(self, assembly: ServiceAssembly, settings: Mapping[str, Any]) -> None:
         self._service = assembly.service
         self._settings = settings
-        self._routes = destinations.routes(assembly.service.name, partners(DEPLOY), assembly.form)
+        self._routes = destinations.routes(
+            assembly.service.name, partners(DEPLOY), assembly.form and assembly.form(DEPLOY)
+        )
         self._states: dict[tuple[str, str], LockedState] = {}
 
     def decide(self, row: Row) -> tuple[str, Sequence[UUID]]:

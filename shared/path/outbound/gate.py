@@ -33,7 +33,7 @@ from shared.path.transaction.consent_ledger import LedgerSnapshot
 from shared.platform import db, log, metrics
 from shared.platform.clock import Clock, machine_now, ticks
 from shared.platform.db import Connection, Pool, Row
-from shared.rules.consent import Permitted, Withheld, may_disclose
+from shared.rules.consent import Partner, Permitted, Withheld, may_disclose
 
 PATIENTS_AT_ONCE = 8
 POLL_SECONDS = 0.100
@@ -41,7 +41,6 @@ LEDGER_WAIT_SECONDS = 1.0
 YES_SECONDS_MOST = 1.0
 """A send begins at most so long after the gate's yes, else the gate is asked again."""
 BACK_OFF_SECONDS_FIRST = 1.0
-BACK_OFF_SECONDS_MOST = 300.0
 TRYING_HOURS_MOST = 72.0
 _ASK_AGAIN, _TOO_LATE = "another-answer", "yes-too-old"
 # The first row of each patient: concurrency across patients, order within one. A parked row holds those behind it.
@@ -196,7 +195,7 @@ class GatedLane:
             gone = DisclosureGaveUp(**self._about(disclosure), may_have_been_received=received)
             await self._accounts.sent(disclosure, gone, "gave-up" if left else "not-sent", reply.reason, permitted)
             return
-        seconds = min(BACK_OFF_SECONDS_FIRST * 2**attempt, BACK_OFF_SECONDS_MOST) * random.uniform(0.8, 1.2)
+        seconds = back_off_seconds(attempt, self._partner) * random.uniform(0.8, 1.2)
         if left:
             await self._later(disclosure, seconds)
         else:
@@ -217,6 +216,11 @@ class GatedLane:
     async def _park(self, row: Row, class_: Class, place: str) -> None:
         async with self._pool.acquire() as connection:
             await self._parking.park(connection, self.lane, row, class_, place)
+
+
+def back_off_seconds(attempt: int, partner: Partner) -> float:
+    """How long after this attempt, from 0, the next one waits."""
+    return min(BACK_OFF_SECONDS_FIRST * 2.0 ** min(attempt, 30), partner.try_again_minutes_most * 60.0)
 
 
 async def _is_revoked(connection: Connection, disclosure: Disclosure) -> bool:
