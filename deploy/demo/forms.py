@@ -181,8 +181,8 @@ def excused(appointment: Resource) -> Resource:
     return _plain(appointment) | {"status": "cancelled", "cancelationReason": fhir.concept(EXCUSE, "pat")}
 
 
-def referral_request(subject: str, partner: str, kind: str) -> Resource:
-    """A case manager requests a referral to a partner."""
+def referral_request(subject: str, partner: str, kind: str, person: str) -> Resource:
+    """A case manager requests another referral to a partner that has one: the patient asks for it."""
     return {
         "resourceType": "ServiceRequest",
         "status": "active",
@@ -190,6 +190,8 @@ def referral_request(subject: str, partner: str, kind: str) -> Resource:
         "code": fhir.concept(codes.TASK, kind),
         "subject": _to(subject),
         "performer": [fhir.logical(codes.PARTNER, partner)],
+        "requester": fhir.staff(person),
+        "reasonCode": [fhir.concept(codes.REASON, "patient-asks")],
     }
 
 

@@ -144,10 +144,8 @@ def _named(consent: forms.Resource) -> list[str]:
 
 
 async def _request_again(stay: Stay) -> None:
-    stay.accepted(
-        await stay.driver.post("aftercare", forms.referral_request(stay.patient, ALUMNI.partner, "alumni")),
-        "a second request for the referral",
-    )
+    request = forms.referral_request(stay.patient, ALUMNI.partner, "alumni", "case-manager-1")
+    stay.accepted(await stay.driver.post("aftercare", request), "a second request for the referral")
 
 
 async def _withheld(stay: Stay) -> None:

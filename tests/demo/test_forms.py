@@ -43,7 +43,7 @@ def test_each_other_form_is_valid_fhir() -> None:
         forms.checked_in(APPOINTMENT, PATIENT),
         forms.attended(APPOINTMENT, PATIENT, named("encounter"), 180),
         forms.excused(APPOINTMENT),
-        forms.referral_request(PATIENT, ALUMNI.partner, "alumni"),
+        forms.referral_request(PATIENT, ALUMNI.partner, "alumni", "case-manager-1"),
     ):
         assert validate(form) == (), form["resourceType"]
 
