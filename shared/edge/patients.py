@@ -6,6 +6,7 @@ from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry, references
 from shared.edge.json import MutableJson
 from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.several import SeveralPatients
 from shared.events.codes import HUB
 from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest
@@ -165,9 +166,9 @@ async def _known(connection: Connection, caller: Caller, text: str) -> PatientId
 
 
 def only(owners: set[PatientId], place: str) -> PatientId:
-    """The one of them. Raises HttpRefusal 409 where identifiers belong to several."""
+    """The one of them. Raises SeveralPatients (409) where identifiers belong to several."""
     if len(owners) > 1:
-        raise refuse(409, "multiple-matches", place, "The identifiers must belong to one patient.")
+        raise SeveralPatients(owners, place)
     (owner,) = owners
     return owner
 

@@ -1,13 +1,14 @@
 """Work of no patient: a Task that a service lists for its staff, and what they answer. It emits nothing.
 
-Its service names the codes of such Tasks (`Edge.questions`); all other Tasks are commands about a patient.
+Its service names the codes of such Tasks (`Edge.questions`), and every one asks whether patients are one person; all
+other Tasks are commands about a patient.
 """
 
 from datetime import datetime
 
 import msgspec
 
-from shared.edge import fhir
+from shared.edge import fhir, several
 from shared.edge.clients import Caller
 from shared.edge.contract import Edge
 from shared.edge.fhir import BundleEntry
@@ -26,15 +27,17 @@ async def answered(connection: Connection, edge: Edge, entry: BundleEntry, calle
 
     Raises HttpRefusal: 422 for another status, 412 where it was changed since the version named.
     """
-    if entry.method != "PUT" or entry.type != "Task" or not edge.questions:
+    if entry.method != "PUT" or entry.type != "Task":
         return None
     row = await resources.one(connection, caller.program, ("Task", str(entry.id)))
     stored = fhir.parse(row["body"].encode()) if row is not None and not row["patient"] else {}
-    if not any(has_code(stored.get("code"), TASK, code) for code in edge.questions):
+    if not any(has_code(stored.get("code"), TASK, code) for code in (several.COMPARE, *edge.questions)):
         return None
     status = entry.resource["status"]
     if status not in ANSWERS:
         raise refuse(422, "business-rule", f"{entry.place}.status", f"Must be one of {', '.join(ANSWERS)}.")
+    if row is not None and status == stored["status"]:
+        return int(row["version"])
     body = {**stored, "status": status, "lastModified": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
     changed = AcceptedResource("Task", str(entry.id), msgspec.json.encode(body).decode(), status)
     version = await resources.settle(connection, changed, caller.program, entry.if_match, now)

@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import msgspec
 
-from shared.edge import conditional, fhir, patients
+from shared.edge import conditional, fhir, patients, several
 from shared.edge.along import Along, apart
 from shared.edge.clients import Caller
 from shared.edge.contract import Edge, StoredResource
@@ -203,6 +203,7 @@ class _Resolving:
             if entry.type == "Patient" and self.edge.unknown_patient == "created"
         }
         if own:
+            await self._require_no_merge(entries, own)
             patient = _one(own, entries[0].place)
             await self._require_own(entries, patient)
             return patient, ()
@@ -216,6 +217,12 @@ class _Resolving:
             self._require_may_wait(digests, entries[0].place)
             return None, digests
         return _one(owners, entries[0].place), digests
+
+    async def _require_no_merge(self, entries: Sequence[BundleEntry], own: set[PatientId]) -> None:
+        """Two records are one person where a person says so. Raises SeveralPatients."""
+        for place, patient, other in several.merges(entries):
+            known = await patients.owner_of(self.connection, self.keys, other, place, self.caller)
+            raise several.SeveralPatients({patient, *own, *([known] if known else [])}, place)
 
     def _require_may_wait(self, digests: Sequence[Digest], place: str) -> None:
         if not digests:

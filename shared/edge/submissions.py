@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from shared.edge import admission, conditional, escalations, fhir, questions, received, updates
+from shared.edge import admission, conditional, escalations, fhir, questions, received, several, updates
 from shared.edge.admission import OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
@@ -17,7 +17,7 @@ from shared.edge.fhir import Answered, BundleEntry, ResourceSupport, elements
 from shared.edge.outcome import HttpRefusal, Issue, fault, outcome, refuse
 from shared.edge.patients import RETRY_SECONDS
 from shared.edge.resolving import Resolved, Submission, resolve
-from shared.path.transaction import waiting
+from shared.path.transaction import aliases, resources, waiting
 from shared.path.transaction.delivery import (
     Answer,
     Commanded,
@@ -99,7 +99,7 @@ class Submissions:
         async with self.inbox.pool.acquire() as connection:
             if (done := await self._question(connection, submission, caller)) is not None:
                 return done
-            resolved = await resolve(connection, self._keys, self.edge, submission, caller)
+            resolved = await self._resolved(connection, submission, caller)
             repeated = await updates.repeated(connection, resolved, caller)
         known = resolved.existing.keys() | repeated.keys()
         fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in known]
@@ -120,6 +120,18 @@ class Submissions:
                 return _done(resolved, Committed(), meant.remarks, repeated)
             case Identified():
                 return await self._submit(submission, caller)
+
+    async def _resolved(self, connection: Connection, submission: Submission, caller: Caller) -> Resolved:
+        """Raises HttpRefusal; where it leads to several patients, a person is asked whether they are one."""
+        try:
+            return await resolve(connection, self._keys, self.edge, submission, caller)
+        except several.SeveralPatients as found:
+            known = [each for each in found.patients if await aliases.is_known(connection, caller.program, each)]
+            if not known:
+                raise
+            question = several.task(caller.program, known, self.inbox.clock.now())
+            await resources.add(connection, [question], caller.program, self.inbox.clock.now())
+            raise several.asked(found, question) from found
 
     async def _question(self, connection: Connection, submission: Submission, caller: Caller) -> Done | None:
         """The answer to a Task of no patient, alone in its submission; None for anything else."""

@@ -412,3 +412,75 @@ async def test_each_entry_s_outcome_says_how_it_was_read_and_a_screen_nobody_can
         if "reasonCode" in each
     }
     assert {"suicide-risk", "screen-unreadable"} <= raised
+
+
+# Two patients, or one person
+
+
+async def two_patients(intake: ServiceOnPostgres) -> list[str]:
+    for mrn in ("0001", "0002"):
+        await intake.submit(bundles.intake(mrn, referred=False))
+    return sorted([each["id"] for each in await intake.found("Patient")])
+
+
+async def refused_for_several(intake: ServiceOnPostgres, patient: Json, method: str = "POST") -> Json:
+    """The answer, after which nothing is changed but the one Task that it names, however often it comes."""
+    before = await intake.select("SELECT id, version FROM resources WHERE type <> 'Task' ORDER BY id")
+    emitted, aliases = await intake.emitted(), await intake.count("alias")
+    for _ in range(2):
+        with pytest.raises(HttpRefusal) as refused:
+            await (intake.put(patient) if method == "PUT" else intake.post(patient))
+        assert (refused.value.status, refused.value.issues[0].code) == (409, "multiple-matches")
+    assert await intake.select("SELECT id, version FROM resources WHERE type <> 'Task' ORDER BY id") == before
+    assert (await intake.emitted(), await intake.count("alias")) == (emitted, aliases)
+    (asked,) = await intake.found("Task")
+    assert f"Task/{asked['id']}" in refused.value.issues[0].diagnostics
+    assert asked["code"]["coding"][0]["code"] == "compare-patients"
+    return asked
+
+
+def carrying(*mrns: str) -> Json:
+    patient = {name: value for name, value in bundles.patient("0001").items() if name != "fullUrl"}
+    return patient | {"identifier": [{"system": MRN_SYSTEM, "value": each} for each in mrns]}
+
+
+async def test_identifiers_of_two_patients_ask_a_person_and_change_nothing(intake: ServiceOnPostgres) -> None:
+    both = await two_patients(intake)
+    asked = await refused_for_several(intake, carrying("0001", "0002"))
+    assert [each["valueReference"]["reference"] for each in asked["input"]] == [f"Patient/{each}" for each in both]
+    await intake.put_thrice({**asked, "status": "completed"})
+    (answered,) = await intake.found("Task")
+    assert answered["status"] == "completed"
+
+
+async def test_an_update_with_the_identifier_of_another_patient_asks_a_person(intake: ServiceOnPostgres) -> None:
+    await two_patients(intake)
+    stored = next(each for each in await intake.found("Patient") if each["identifier"][0]["value"] == "0001")
+    await refused_for_several(intake, {**carrying("0001", "0002"), "id": stored["id"]}, "PUT")
+
+
+@pytest.mark.parametrize("kind", ["replaced-by", "replaces"])
+async def test_a_link_that_merges_two_patients_asks_a_person_and_merges_nobody(
+    intake: ServiceOnPostgres, kind: str
+) -> None:
+    both = await two_patients(intake)
+    stored = next(each for each in await intake.found("Patient") if each["identifier"][0]["value"] == "0001")
+    (other,) = set(both) - {stored["id"]}
+    link = [{"other": {"reference": f"Patient/{other}"}, "type": kind}]
+    asked = await refused_for_several(intake, {**stored, "link": link}, "PUT")
+    assert len(asked["input"]) == 2
+
+
+async def test_a_link_that_merges_nobody_is_stored(intake: ServiceOnPostgres) -> None:
+    await two_patients(intake)
+    stored = next(each for each in await intake.found("Patient") if each["identifier"][0]["value"] == "0001")
+    link = [{"other": {"reference": f"Patient/{stored['id']}"}, "type": "seealso"}]
+    await intake.put({**stored, "link": link})
+    assert await intake.found("Task") == []
+
+
+async def test_two_new_patients_that_merge_each_other_are_refused_and_ask_nobody(intake: ServiceOnPostgres) -> None:
+    first, second = bundles.patient("0001"), bundles.patient("0002")
+    link = [{"other": {"reference": first["fullUrl"]}, "type": "replaces"}]
+    refused = await refusal(intake, bundles.transaction(first, second | {"link": link}))
+    assert (refused.status, await intake.found("Task")) == (409, [])
