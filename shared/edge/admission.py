@@ -6,14 +6,13 @@ them are stored together, or not at all.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
 
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.events.intake import Digest
-from shared.path.transaction import aliases, resources, waiting
+from shared.path.transaction import aliases, questions, resources, waiting
 from shared.path.transaction.delivery import Commanded, Committed, Identified, Incomplete
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform import documents
@@ -100,6 +99,7 @@ async def wait(pool: Pool, readings: Sequence[Reading]) -> Waiting | Identified:
                 fact = replace(reading.delivery, accepted=reading.listed)
                 if not await waiting.wait(connection, fact, {fact.program: reading.digests}):
                     raise _IdentifiedMeanwhile
+            await questions.add(connection, [each.delivery for each in readings])
     except _IdentifiedMeanwhile:
         return Identified()
     return Waiting()
@@ -113,14 +113,8 @@ async def ask(pool: Pool, readings: Sequence[Reading], several: Several) -> ToAP
             if reading.delivery.program in several.programs and reading.question is not None:
                 fact = reading.delivery
                 await resources.add(connection, [reading.question], fact.program, fact.at)
+        await questions.add(connection, [each.delivery for each in readings])
     return ToAPerson()
-
-
-async def list_questions(pool: Pool, questions: Sequence[AcceptedResource], program: str, now: datetime) -> None:
-    """Work of no patient, before what raised it is admitted: a crash between the two asks, and loses nothing."""
-    if questions:
-        async with pool.acquire() as connection:
-            await resources.add(connection, questions, program, now)
 
 
 def used_before() -> HttpRefusal:

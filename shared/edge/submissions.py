@@ -107,7 +107,6 @@ class Submissions:
             return _done(resolved, Committed(), {}, repeated)
         context = self._context(caller, resolved)
         meant = escalations.of_hold(fresh, context) or self.edge.read(fresh, context)
-        await admission.list_questions(self.inbox.pool, meant.questions, caller.program, context.now)
         puts = updates.puts(fresh, meant.remarks)
         delivery = replace(self._delivery(submission, meant, context, fresh), binds=resolved.binds, puts=puts)
         if meant.questions:
@@ -215,6 +214,7 @@ class Submissions:
             expects=tuple(expected for each in entries for expected in _expected(each)),
             repeatable=submission.repeatable,
             digest=submission.digest,
+            questions=interpretation.questions,
         )
 
     def _accepted(self, entry: BundleEntry, context: Context) -> AcceptedResource:

@@ -7,6 +7,7 @@ import pytest
 
 from services.testing.worklist import COMPARE, MAP_CODE
 from shared.edge.outcome import HttpRefusal
+from shared.path.transaction import store
 from shared.platform import documents
 from tests.testing.receiving import AUTHORITY, ReceivingService, message
 from tests.testing.test_interpret import observation
@@ -67,6 +68,30 @@ async def test_a_number_used_again_for_other_content_is_refused_and_listed_with_
     assert task["code"]["coding"][0]["code"] == COMPARE
     async with testing.running.inbox.pool.acquire() as connection:
         assert await documents.read(connection, testing.keys, UUID(inputs(task)["document"])) == other
+
+
+async def test_a_refused_message_leaves_no_question_behind(testing: ReceivingService) -> None:
+    await testing.identified()
+    assert await testing.receives(message()) == "AA"
+    assert await testing.receives(message(value="NEGATIVE") + COMMENT) == "AE 205"
+    assert [each["code"]["coding"][0]["code"] for each in await testing.tasks()] == [COMPARE]
+    assert await testing.receives(message("M2", filler="F8") + COMMENT) == "AA"
+    assert MAP_CODE in [each["code"]["coding"][0]["code"] for each in await testing.tasks()]
+
+
+async def test_a_crash_before_the_commit_leaves_no_question_behind_and_the_same_again_asks_it(
+    testing: ReceivingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any) -> None:
+        raise ConnectionResetError
+
+    await testing.identified()
+    with monkeypatch.context() as broken_off:
+        broken_off.setattr(store, "store", broken)
+        assert await testing.receives(message() + COMMENT) == "AE 207"
+    assert await testing.tasks() == []
+    assert await testing.receives(message() + COMMENT) == "AA"
+    assert [inputs(each)["laboratory-code"] for each in await testing.tasks()] == ["CMT"]
 
 
 async def test_a_counter_that_begins_anew_each_day_makes_new_messages(testing: ReceivingService) -> None:

@@ -23,7 +23,9 @@ from shared.edge.body import read_body
 from shared.edge.fhir import Limits
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import HttpRefusal, refuse
+from shared.path.transaction import resources
 from shared.path.transaction.delivery import Commanded, Identified
+from shared.path.transaction.resources import AcceptedResource
 from shared.platform import db, documents, log
 from shared.platform.documents import Document
 from shared.process import Running
@@ -43,6 +45,9 @@ class Verdict(NamedTuple):
 
 
 _ACCEPTED = Verdict("AA", (), 200)
+Questions = Mapping[str, tuple[AcceptedResource, ...]]
+"""By program, the Tasks of no patient that a message raises."""
+NOTHING_ASKED: Questions = {}
 
 
 @dataclass(frozen=True)
@@ -75,39 +80,38 @@ class Hl7Receiver:
         """
         settings = self.running.inbox.settings
         message = hl7.parse(decoded, ProgramTime.of(settings[sender.programs[0]], self.running.clock.now()))
-        found = results(message, sender, settings) if not message.header.is_trial else []
+        is_trial = message.header.is_trial
+        found = [] if is_trial else results(message, sender, settings)
+        asked = NOTHING_ASKED if is_trial else self._questions(message, sender)
         if not found:
             cause = uuid5(NAMESPACE_URL, f"{cause_name(message, sender)}|{digest_of(content)}")
-            await self._store(self._document(cause, content, sender))
-        if not message.header.is_trial:
-            await self._ask(message, sender)
+            await self._store(self._document(cause, content, sender), asked)
         for result in found:
-            await self._admit_once(result, self._document(result.cause, content, sender))
+            await self._admit_once(result, self._document(result.cause, content, sender), asked)
 
-    async def admit(self, result: PatientResult, document: Document) -> None:
+    async def admit(self, result: PatientResult, document: Document, asked: Questions = NOTHING_ASKED) -> None:
         """What was found for one patient, in the programs it may be for. Raises HttpRefusal."""
-        await self._admit(self._readings(result, document))
+        await self._admit(self._readings(result, document, asked))
 
-    async def _ask(self, message: Message, sender: Sender) -> None:
+    def _questions(self, message: Message, sender: Sender) -> Questions:
         """What no table knows is a question to a person of each program."""
-        inbox, now = self.running.inbox, self.running.clock.now()
-        for program in sender.programs:
-            asked = unmapped(message, sender, inbox.settings[program])
-            tasks = tuple(code_task(program, sender.name, each, now) for each in asked)
-            await admission.list_questions(inbox.pool, tasks, program, now)
+        settings, now = self.running.inbox.settings, self.running.clock.now()
+        return {
+            program: tuple(
+                code_task(program, sender.name, each, now) for each in unmapped(message, sender, settings[program])
+            )
+            for program in sender.programs
+        }
 
-    async def _admit_once(self, result: PatientResult, document: Document) -> None:
+    async def _admit_once(self, result: PatientResult, document: Document, asked: Questions) -> None:
         """Its number used again for something else is refused, and that too is stored and shown to a person."""
         try:
-            await self.admit(result, document)
+            await self.admit(result, document, asked)
         except HttpRefusal as refused:
             if refused.issues[0].code == "duplicate":
                 other = msgspec.structs.replace(document, id=uuid5(document.id, document.digest))
-                await self._store(other)
                 question = reuse_task(document.program, document.client, str(other.id), document.received_at)
-                await admission.list_questions(
-                    self.running.inbox.pool, (question,), document.program, document.received_at
-                )
+                await self._store(other, {document.program: (question,)})
             raise
 
     async def _admit(self, readings: Sequence[Reading]) -> None:
@@ -120,11 +124,11 @@ class Hl7Receiver:
             case ToAPerson():
                 log.get().warning("hl7 identifiers of several patients", id=str(readings[0].delivery.id))
 
-    def _readings(self, result: PatientResult, document: Document) -> list[Reading]:
+    def _readings(self, result: PatientResult, document: Document, asked: Questions) -> list[Reading]:
         """The result as each program reads it that it may be for."""
         return [
             Reading(
-                delivery=self._delivery(result, program, document),
+                delivery=self._delivery(result, program, document, asked.get(program, ())),
                 digests=self.running.keys.digests(program, result.identifiers),
                 listed=listed(reports),
                 question=assigning.task(result.cause, program, reports, document.received_at),
@@ -132,7 +136,9 @@ class Hl7Receiver:
             for program, reports in result.commands.items()
         ]
 
-    def _delivery(self, result: PatientResult, program: str, document: Document) -> Commanded:
+    def _delivery(
+        self, result: PatientResult, program: str, document: Document, questions: tuple[AcceptedResource, ...]
+    ) -> Commanded:
         return Commanded(
             id=result.cause,
             key="",
@@ -143,6 +149,7 @@ class Hl7Receiver:
             commands=result.commands[program],
             digest=document.digest,
             document=msgspec.structs.replace(document, program=program),
+            questions=questions,
         )
 
     def _document(self, cause: UUID, content: bytes, sender: Sender) -> Document:
@@ -156,9 +163,11 @@ class Hl7Receiver:
             received_at=self.running.clock.now(),
         )
 
-    async def _store(self, document: Document) -> None:
-        async with self.running.inbox.pool.acquire() as connection:
+    async def _store(self, document: Document, asked: Questions) -> None:
+        async with self.running.inbox.pool.acquire() as connection, connection.transaction():
             await documents.store(connection, [document])
+            for program, tasks in sorted(asked.items()):
+                await resources.add(connection, tasks, program, document.received_at)
 
 
 def require_whole(frame: Frame) -> None:

@@ -64,7 +64,8 @@ class Consumed(Origin, frozen=True, kw_only=True):
 class Commanded(Origin, frozen=True, kw_only=True):
     """Commands from an edge, all or none. One that is `repeatable` is known by its id: the same again gets the same
     answer, another content (`digest`) under it is refused. `document` is what was received, stored with it; `binds` are
-    identifiers of its patient, bound with it; `puts` are the updates in it."""
+    identifiers of its patient, bound with it; `puts` are the updates in it; `questions` are work items of no patient,
+    each stored once with it, also where it is parked."""
 
     commands: tuple[Command, ...]
     accepted: tuple[AcceptedResource, ...] = ()
@@ -74,6 +75,7 @@ class Commanded(Origin, frozen=True, kw_only=True):
     document: Document | None = None
     binds: tuple[Digest, ...] = ()
     puts: tuple[Put, ...] = ()
+    questions: tuple[AcceptedResource, ...] = ()
 
 
 class Internal(Origin, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 
 from shared.path.destination import Routes
 from shared.path.service import PATIENT, Service
-from shared.path.transaction import aliases, consent_ledger, puts, resources, store, waiting
+from shared.path.transaction import aliases, consent_ledger, puts, questions, resources, store, waiting
 from shared.path.transaction.batch import INTERNAL_LANE, Batch
 from shared.path.transaction.circumstances import Circumstances
 from shared.path.transaction.deciding import Deciding
@@ -123,6 +123,7 @@ class Inbox:
         await puts.remember(connection, of_edges)
         done = [each.outbox_id for each in deliveries if isinstance(each, Internal) and each.outbox_id is not None]
         await store.delete(connection, INTERNAL_LANE, done)
+        await questions.add(connection, [bare(each) for each in _stored(of_edges)])
         _count(self.service.name, batch)
         return [answered.get(id(delivery), Committed()) for delivery in deliveries], batch.lanes
 
