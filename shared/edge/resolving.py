@@ -17,7 +17,7 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
 from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest
-from shared.path.transaction import aliases, resources
+from shared.path.transaction import aliases, resources, waiting
 from shared.path.transaction.resources import Name, OfProgram
 from shared.platform.db import Connection, Row
 from shared.platform.keys import Identifier, Keys
@@ -67,6 +67,7 @@ async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Su
         identified, existing = await resolving.identified(found)
         along = apart(identified, submission.entries, edge, caller)
     entries = await resolving.updating(along.entries, existing, stored, patient)
+    await resolving.require_nobody_awaited(stored, digests)
     untyped = patients.rewrite(entries, patient or "")
     if untyped and patient is not None:
         await patients.rewrite_untyped(connection, keys, untyped, patient, resolving.binds, caller)
@@ -191,6 +192,12 @@ class _Resolving:
             else each
             for each in entries
         )
+
+    async def require_nobody_awaited(self, stored: Mapping[Name, StoredResource], digests: Sequence[Digest]) -> None:
+        """What waits for one patient is not updated to be of another: it would be of both once the first is known."""
+        for (kind, name), each in stored.items():
+            if not each.patient and await waiting.awaits_another(self.connection, self.caller.program, name, digests):
+                raise patients.another_patient(kind)
 
     async def patient(
         self, along: Along, stored: Mapping[Name, StoredResource]

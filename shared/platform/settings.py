@@ -69,7 +69,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Database = Annotated[
     str,
     _matching(
-        rf"postgres(?:ql)?://(?:[^\s@/]*@)?(?:{_HOST}(?::\d{{1,5}})?(?:,{_HOST}(?::\d{{1,5}})?)*)?(?:[/?]\S*)?",
+        rf"postgres(?:ql)?://(?:[^\s/]*@)?(?:{_HOST}(?::\d{{1,5}})?(?:,{_HOST}(?::\d{{1,5}})?)*)?(?:[/?]\S*)?",
         "must be postgresql://user:password@host:port/database",
     ),
 ]

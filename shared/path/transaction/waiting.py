@@ -31,6 +31,7 @@ _WAITED = """SELECT w.id, w.program, w.digest, w.producer, w.content, w.resource
 _PROGRAMS = "SELECT key, program FROM state WHERE kind = 'patient' AND key = ANY($1::text[]) AND program <> ''"
 _MATCHED = "DELETE FROM waiting WHERE id = ANY($1::uuid[]) RETURNING id, program, resources"
 _WAITS_IN = "SELECT DISTINCT program FROM waiting WHERE id = $1 ORDER BY program"
+_AWAITED = "SELECT DISTINCT digest FROM waiting WHERE program = $1 AND strpos(resources, $2) > 0"
 _TAKEN = "UPDATE documents SET unmatched = false WHERE id = ANY($1::uuid[])"
 
 
@@ -62,6 +63,12 @@ async def wait(connection: Connection, fact: Commanded, programs: Mapping[str, S
 async def programs(connection: Connection, fact: UUID) -> list[str]:
     """Those in which it waits for its patient."""
     return [row["program"] for row in await connection.fetch(_WAITS_IN, fact)]
+
+
+async def awaits_another(connection: Connection, program: str, resource: str, digests: Sequence[Digest]) -> bool:
+    """Whether the resource of this id waits for a patient who has none of these digests."""
+    awaited = {row["digest"] for row in await connection.fetch(_AWAITED, program, resource)}
+    return bool(awaited) and awaited.isdisjoint(column(each) for each in digests)
 
 
 Identification = tuple[Consumed, PatientIdentified]

@@ -45,6 +45,9 @@ class Laboratory:
         own = {"Authorization": f"Bearer {self.issuer.token(sub='lab')}", "Content-Type": FHIR_JSON}
         return await self.http.put(f"/fhir/Specimen{query}", json=specimen, headers=own | headers)
 
+    def somebody(self, mrn: str) -> Json:
+        return {"type": "Patient", "identifier": {"system": bundles.MRN_SYSTEM, "value": mrn}}
+
     def specimen(self, system: str = "urn:lab", **more: Any) -> Json:
         subject = {"reference": f"Patient/{self.patient}"}
         return {
@@ -88,6 +91,20 @@ async def test_an_update_by_identifier_of_another_version_is_refused(laboratory:
     changed = laboratory.specimen(status="unsatisfactory")
     assert (await laboratory.put("?identifier=urn:lab|1", changed, **{"If-Match": 'W/"7"'})).status_code == 412
     assert (await laboratory.put("?identifier=urn:lab|1", changed, **{"If-Match": 'W/"1"'})).status_code == 200
+
+
+async def test_what_waits_for_one_patient_is_not_updated_to_be_of_another(laboratory: Laboratory) -> None:
+    """By its identifier or by its id: else it would be of both once the first is known."""
+    query = "?identifier=urn:lab|1"
+    nobody: Json = {"subject": laboratory.somebody("0002")}
+    others: tuple[Json, ...] = ({}, {"subject": laboratory.somebody("0003")})
+    waits = await laboratory.put(query, laboratory.specimen(**nobody))
+    by_id = f"/{waits.json()['id']}"
+    for address, id in ((query, {}), (by_id, {"id": waits.json()["id"]})):
+        for other in others:
+            assert (await laboratory.put(address, laboratory.specimen(**id, **other))).status_code == 422, address
+    again = await laboratory.put(query, laboratory.specimen(status="available", **nobody))
+    assert (waits.status_code, again.status_code) == (201, 200)
 
 
 @pytest.mark.parametrize(
