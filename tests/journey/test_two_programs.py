@@ -198,7 +198,7 @@ async def test_what_another_programs_clients_try_changes_and_shows_nothing_and_a
     assert {name: each.status_code for name, each in tried.items() if each.status_code not in ANSWERS} == {}
     for service, stored in (await other.of_their_own()).items():
         assert stored.status_code == 201, stored.text
-        path = f"Observation/{stored.json()['id']}"
+        path = stored.headers["Location"].partition("/fhir/")[2].partition("/_history")[0]
         assert (await clinic.driver.get(service, path)).status_code == 404
     again = await clinic.driver.redrive("intake", person.id, client=OPS)
     assert again.json() == {"decided": 0, "parked": 0, "sent_again": 0, "dry_run": False}
