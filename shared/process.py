@@ -4,10 +4,10 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,8 @@ class ServiceAssembly:
     edge: Edge
     settings: Callable[[Process], Mapping[str, Any]]
     form: Callable[[Path], Form] | None = None
+    prepare: Callable[[db.Pool, Mapping[str, Any], datetime], Awaitable[Mapping[str, Any]]] | None = None
+    """The settings with what only the database knows, before anything is decided."""
     routes: Callable[[Running], Sequence[BaseRoute]] = lambda _: ()
     tasks: Callable[[Running], Sequence[Coroutine[Any, Any, None]]] = lambda _: ()
 
@@ -141,6 +143,8 @@ async def run(configured: Configuration, keys: Keys) -> None:
     async with db.pool(process.database_url) as pool:
         listening = Listening(pool, clock, timedelta(hours=process.catch_up_hours))
         await listening.start()
+        if assembly.prepare is not None:
+            settings = await assembly.prepare(pool, settings, clock.now())
         journal = Journal(process.database_url, settings)
         inbox = Inbox(service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions = Submissions(inbox, assembly.edge, keys)

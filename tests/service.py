@@ -262,6 +262,8 @@ async def _running(
         listening = Listening(pool, clock)
         await listening.start()
         settings = parts.settings(process)
+        if parts.prepare is not None:
+            settings = await parts.prepare(pool, settings, clock.now())
         form = parts.form and parts.form(process.deploy)
         routes = destinations.routes(parts.service.name, partners(process.deploy), form)
         journal = Journal(process.database_url, settings)

@@ -13,7 +13,7 @@ from services.aftercare.state import UPCAST, VERSION, State, due, evolve
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform.keys import Keys
 from shared.platform.settings import Process, load, organizations, partners
-from shared.process import Running, ServiceAssembly, main
+from shared.process import ServiceAssembly, main
 
 
 def assemble(keys: Keys) -> ServiceAssembly:
@@ -41,7 +41,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         edge=EDGE,
         settings=settings,
         form=lambda deploy: form.of(organizations(deploy)),
-        tasks=lambda running: [_store_meetings(running)],
+        prepare=feeds.trusted,
     )
 
 
@@ -59,11 +59,6 @@ def settings(process: Process) -> Mapping[str, Settings]:
         )
         for program, each in numbers.items()
     }
-
-
-async def _store_meetings(running: Running) -> None:
-    by_program = {program: each.meetings for program, each in running.inbox.settings.items()}
-    await feeds.store(running.inbox.pool, by_program, running.clock.now())
 
 
 if __name__ == "__main__":

@@ -1,21 +1,25 @@
 """The cached meeting feeds: files in the public Meeting Guide format, read at start, readable as HealthcareService.
 
-A program lists its feeds by name; a feed belongs to one program, for its meetings are rows of that program.
+A program lists its feeds by name; a feed belongs to one program, for its meetings are rows of that program. One that
+can't be read, is empty or has shrunk is not trusted: the last good copy, in the database, counts until a person has
+looked.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from services.aftercare.meetings import Meeting, parse
+from services.aftercare.settings import Settings
 from shared.events import codes, fhir
 from shared.events.aftercare import meeting_id
 from shared.events.envelope import Resource
 from shared.events.wire import Unreadable
+from shared.path.transaction import feeds as copies
 from shared.path.transaction import resources
-from shared.platform import log
+from shared.platform import log, metrics
 from shared.platform.db import Pool
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -32,8 +36,52 @@ def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
             continue
         for reason, count in sorted(feed.lacking.items()):
             log.get().warning("meetings lack", id=name, reason=reason, count=count)
+            metrics.MEETINGS_LACKING.labels(name, reason).set(count)
         found.extend(feed.meetings)
     return tuple(found)
+
+
+async def trusted(pool: Pool, settings: Mapping[str, Settings], now: datetime) -> dict[str, Settings]:
+    """Each program's settings with the meetings that count, which are written into the read model too."""
+    found = {
+        program: msgspec.structs.replace(each, meetings=await _of_feeds(pool, program, each, now))
+        for program, each in settings.items()
+    }
+    await store(pool, {program: each.meetings for program, each in found.items()}, now)
+    return found
+
+
+async def _of_feeds(pool: Pool, program: str, settings: Settings, now: datetime) -> tuple[Meeting, ...]:
+    found: list[Meeting] = []
+    for feed in settings.feeds:
+        read = tuple(each for each in settings.meetings if each.feed == feed)
+        found.extend(await _trusted(pool, program, feed, read, settings.feed_percent_least, now))
+    return tuple(found)
+
+
+async def _trusted(
+    pool: Pool, program: str, feed: str, read: tuple[Meeting, ...], percent_least: int, now: datetime
+) -> tuple[Meeting, ...]:
+    """What was read, which is the last good copy from now on; or that copy."""
+    async with pool.acquire() as connection:
+        stored = await copies.read(connection, program, feed)
+        copy = msgspec.json.decode(stored, type=tuple[Meeting, ...]) if stored else ()
+        doubt = why_not_trusted(read, copy, percent_least)
+        metrics.MEETING_FEED_DOUBTED.labels(feed).set(doubt is not None)
+        if doubt is None:
+            await copies.store(connection, program, feed, msgspec.json.encode(read).decode(), now)
+            return read
+    log.get().error(
+        "a person must look at this meeting feed: its last good copy counts", id=feed, reason=doubt, count=len(copy)
+    )
+    return copy
+
+
+def why_not_trusted(read: Sequence[Meeting], copy: Sequence[Meeting], percent_least: int) -> str | None:
+    """A feed cut in half, of another format or with its ids repeated has fewer meetings that can be read, or none."""
+    if not read:
+        return "empty-or-unreadable"
+    return "shrunk" if len(read) * 100 < len(copy) * percent_least else None
 
 
 async def store(pool: Pool, meetings: Mapping[str, Iterable[Meeting]], now: datetime) -> None:

@@ -24,6 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     follow_up_window_days: tuple[int, ...]
     feeds: tuple[str, ...]
     """Meeting feeds by name: files of deploy/meetings."""
+    feed_percent_least: int
+    """A feed with a smaller part of the meetings of its last good copy is looked at by a person; 0 trusts any."""
     meetings_most: int
     hold_days: int
     """How long a referral waits on hold."""

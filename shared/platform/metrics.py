@@ -12,4 +12,10 @@ REFUSED = Counter("iop_refused_total", "Commands refused", ["service"])
 OLDEST_UNSENT = Gauge(
     "iop_oldest_unsent_seconds", "Age of the oldest outbox row that can leave, machine time", ["service", "lane"]
 )
+MEETINGS_LACKING = Gauge(
+    "iop_meetings_lacking", "Rows of a meeting feed that lack something, by reason", ["feed", "reason"]
+)
+MEETING_FEED_DOUBTED = Gauge(
+    "iop_meeting_feed_doubted", "1 while a meeting feed can't be trusted and its last good copy counts", ["feed"]
+)
 LAST_POLL = Gauge("iop_last_poll_timestamp_seconds", "When the broker last answered the consumer", ["service"])

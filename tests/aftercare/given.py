@@ -54,6 +54,7 @@ SETTINGS = Settings(
     follow_up_days=(3, 7, 14, 30, 60, 90, 180),
     follow_up_window_days=(1, 2, 3, 7, 7, 14, 14),
     feeds=("riverbend",),
+    feed_percent_least=50,
     meetings_most=2,
     hold_days=60,
     sent_again_days=30,

@@ -34,6 +34,7 @@ from tests.aftercare.given import (
     made,
     withheld,
 )
+from tests.aftercare.running import Aftercare
 from tests.aftercare.story import Story
 from tests.story import only
 
@@ -57,6 +58,58 @@ def test_a_feed_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
     (tmp_path / "meetings" / "broken.json").write_text("{")
     (tmp_path / "meetings" / "good.json").write_text('[{"name": "a", "slug": "b"}]')
     assert [each.id for each in feeds.load(tmp_path, ["broken", "missing", "good"])] == ["good|b"]
+
+
+def of(count: int) -> tuple[Meeting, ...]:
+    return tuple(msgspec.structs.replace(SPARSE, slug=f"meeting-{number}") for number in range(count))
+
+
+@pytest.mark.parametrize(
+    ("read", "copy", "doubt"),
+    [
+        (0, 0, "empty-or-unreadable"),
+        (0, 10, "empty-or-unreadable"),
+        (4, 10, "shrunk"),
+        (5, 10, None),
+        (1, 0, None),
+        (99, 10, None),
+    ],
+)
+def test_a_feed_that_is_empty_or_less_than_half_of_its_last_good_copy_is_not_trusted(
+    read: int, copy: int, doubt: str | None
+) -> None:
+    assert feeds.why_not_trusted(of(read), of(copy), 50) == doubt
+
+
+def test_a_person_who_has_looked_trusts_it_by_a_setting() -> None:
+    assert feeds.why_not_trusted(of(1), of(10), 0) is None
+
+
+async def test_the_last_good_copy_counts_until_a_feed_can_be_trusted_again(aftercare_alone: Aftercare) -> None:
+    pool, now = aftercare_alone.pool, aftercare_alone.inbox.clock.now()
+
+    async def counts(read: int, percent_least: int = 50) -> int:
+        settings = msgspec.structs.replace(SETTINGS, meetings=of(read), feed_percent_least=percent_least)
+        return len((await feeds.trusted(pool, {"another": settings}, now))["another"].meetings)
+
+    assert [await counts(each) for each in (0, 10, 0, 4, 9, 4, 5)] == [0, 10, 10, 10, 9, 9, 5]
+    assert await counts(1, percent_least=0) == await counts(0) == 1
+
+
+def test_a_feed_cut_in_half_or_of_another_format_or_with_one_id_has_fewer_meetings_or_none(tmp_path: Path) -> None:
+    (tmp_path / "meetings").mkdir()
+    whole = [{"name": str(each), "slug": str(each)} for each in range(10)]
+    broken = {
+        "cut": json.dumps(whole)[:100],
+        "other": json.dumps({"meetings": whole}),
+        "rows": json.dumps([{"id_bigint": "1", "meeting_name": "a"}] * 10),
+        "repeated": json.dumps([{**each, "slug": "same"} for each in whole]),
+        "none": "[]",
+    }
+    for name, text in broken.items():
+        (tmp_path / "meetings" / f"{name}.json").write_text(text)
+    counts = {name: len(feeds.load(tmp_path, [name])) for name in broken}
+    assert counts == {"cut": 0, "other": 0, "rows": 0, "repeated": 1, "none": 0}
 
 
 def test_everything_aftercare_says_is_valid_fhir() -> None:
