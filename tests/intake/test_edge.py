@@ -484,3 +484,25 @@ async def test_two_new_patients_that_merge_each_other_are_refused_and_ask_nobody
     link = [{"other": {"reference": first["fullUrl"]}, "type": "replaces"}]
     refused = await refusal(intake, bundles.transaction(first, second | {"link": link}))
     assert (refused.status, await intake.found("Task")) == (409, [])
+
+
+async def test_the_items_of_a_total_reach_a_person_and_a_corrected_one_asks_a_person(intake: ServiceOnPostgres) -> None:
+    bundle, who = bundles.intake("0001"), bundles.urn("0001", "patient")
+    bundle["entry"] += bundles.transaction(*(bundles.score(who, f"cows-item-{n}", 2) for n in range(1, 12)))["entry"]
+    await intake.submit(bundle)
+    (total,) = [each for each in await intake.found("Observation") if "derivedFrom" in each]
+    assert (total["valueInteger"], len(total["derivedFrom"])) == (22, 11)
+    assert await reasons(intake) == {"same-day-medical-evaluation"}
+    item = next(
+        each for each in await intake.found("Observation") if each["code"]["coding"][0]["code"] == "cows-item-3"
+    )
+    await intake.put({**item, "valueInteger": 5})
+    (total,) = [each for each in await intake.found("Observation") if "derivedFrom" in each]
+    assert total["status"] == "entered-in-error"
+    assert await reasons(intake) == {"screen-unreadable"}
+
+
+async def reasons(intake: ServiceOnPostgres) -> set[str]:
+    """Of the escalations that nobody has answered."""
+    waiting = await intake.found("Task", ("status", "requested"))
+    return {each["reasonCode"]["coding"][0]["code"] for each in waiting if "reasonCode" in each}

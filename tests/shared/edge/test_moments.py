@@ -251,3 +251,6 @@ def test_a_visit_that_is_planned_lies_ahead_and_what_was_entered_in_error_goes_w
     for status in ("planned", "entered-in-error"):
         entry.resource["status"] = status
         require_times(entry, time)
+    mistaken = with_time(TimeElement("Condition", "onset", "happened"), "DateTime", "9999")
+    mistaken.resource["verificationStatus"] = coded("urn:any", "entered-in-error")
+    require_times(mistaken, time)
