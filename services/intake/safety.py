@@ -19,18 +19,18 @@ def triggers(known: Assessment, new: Sequence[ReportedFinding]) -> list[Trigger]
     """What the new findings raise, alone or together with those known; what was raised before is not raised again."""
     found = {each.reason: _new_support(each, known, new) for each in TABLE.trigger} if new else {}
     held = {reason: TRIGGERS[reason] for reason, support_found in found.items() if support_found}
-    return [
-        Trigger(
-            category="safety",
-            reason=each.reason,
-            tier=each.tier,
-            owner=each.owner,
-            rule=TABLE.rule_version(each.rule),
-            signals=_signals(each, found[each.reason]),
-        )
-        for each in held.values()
-        if each.under not in held
-    ]
+    return [_trigger(each, _signals(each, found[each.reason])) for each in held.values() if each.under not in held]
+
+
+def _trigger(row: SafetyTrigger, signals: tuple[Signal, ...]) -> Trigger:
+    return Trigger(
+        category="safety",
+        reason=row.reason,
+        tier=row.tier,
+        owner=row.owner,
+        rule=TABLE.rule_version(row.rule),
+        signals=signals,
+    )
 
 
 def _new_support(trigger: SafetyTrigger, known: Assessment, new: Sequence[ReportedFinding]) -> list[ReportedFinding]:
@@ -58,9 +58,12 @@ def _signals(trigger: SafetyTrigger, found: Sequence[ReportedFinding]) -> tuple[
     return tuple(dict.fromkeys(Signal(trigger.reason, each.at, each.evidence) for each in found))
 
 
-def still_stands(reason: str, known: Assessment) -> bool:
-    """Whether what raised it stands now; of a reason that no rule here knows nobody can say that it doesn't."""
-    return reason not in TRIGGERS or support(TRIGGERS[reason], known, known.current) is not None
+def still_stands(reason: str, newest: Signal, known: Assessment) -> Trigger | None:
+    """What raised this once, where it still stands; by the newest of its signals."""
+    trigger = TRIGGERS.get(reason)
+    if trigger is None or support(trigger, known, known.current) is None:
+        return None
+    return _trigger(trigger, (newest,))
 
 
 def codes_behind(reason: str) -> frozenset[str]:

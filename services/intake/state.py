@@ -14,6 +14,7 @@ from services.intake.safety import codes_behind
 from services.intake.signals import SignalWindow
 from services.intake.table import review_codes
 from shared.events.envelope import Command, Event, name_id
+from shared.events.escalation import Signal
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
@@ -103,15 +104,23 @@ class LookedAt(msgspec.Struct, frozen=True, array_like=True):
     pieces: tuple[str, ...]
 
 
+class Closed(msgspec.Struct, frozen=True, array_like=True):
+    """An escalation that a discharge closed: enough to ask again, small enough to stay beside a new placement."""
+
+    reason: str
+    newest: Signal
+
+
 class Ended(msgspec.Struct, frozen=True, array_like=True):
-    """The stay that ended last, with what its discharge said and closed: it may have been wrong."""
+    """The stay that ended last, with what its discharge said and closed (of reviews the reasons): it may have been
+    wrong."""
 
     episode: Episode
     encounter_id: str
     disposition: str
     discharged_at: datetime
-    escalations: tuple[Open, ...] = ()
-    reviews: tuple[Review, ...] = ()
+    closed: tuple[Closed, ...] = ()
+    reviews: tuple[str, ...] = ()
 
 
 class Death(msgspec.Struct, frozen=True, array_like=True):
@@ -280,7 +289,8 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     """For the first time, or corrected."""
     change, before = msgspec.structs.replace, state.ended
     if state.episode is not None:
-        before = Ended(state.episode, "", "", event.discharged_at, state.escalations, state.reviews)
+        reasons = tuple(each.reason for each in state.reviews if each.id not in _second_reviews(state))
+        before = Ended(state.episode, "", "", event.discharged_at, _closed(state), reasons)
     ended = before and change(
         before,
         encounter_id=event.encounter_id,
@@ -290,6 +300,17 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     closed_at = event.discharged_at if state.referral is None else None
     over = change(state, episode=None, signals=SignalWindow(), closed_at=closed_at, ended=ended)
     return _next_in_line(over) if state.episode is not None else over
+
+
+def _second_reviews(state: State) -> set[str]:
+    return {each.second_review_id for each in state.seconds}
+
+
+def _closed(state: State) -> tuple[Closed, ...]:
+    """Those of danger, or of a death. The combined one comes again by its signals, a late one by its review."""
+    own = [each.escalation for each in state.escalations if each.escalation.category != "combined"]
+    late = (Recommended.unanswered, Review.unanswered)
+    return tuple(Closed(each.reason, each.signals[-1]) for each in own if each.signals and each.reason not in late)
 
 
 def _next_in_line(state: State) -> State:

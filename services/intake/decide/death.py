@@ -41,11 +41,11 @@ def reported(state: State, command: messages.ReportDeath, moment: Moment[Setting
         messages.PatientDied(died_at=command.died_at, reported_at=moment.now),
         *withdraw_recommendation(state, "patient-died", moment),
         *withdraw_all(state, "patient-died", moment),
-        *escalation.raise_or_update(state.escalations, [_to_confirm(moment)], moment, moment.settings.escalation),
+        *escalation.raise_or_update(state.escalations, [to_confirm(moment)], moment, moment.settings.escalation),
     ]
 
 
-def _to_confirm(moment: Moment[Settings]) -> Trigger:
+def to_confirm(moment: Moment[Settings]) -> Trigger:
     return Trigger(
         category="placement",
         reason=REASON,

@@ -1,17 +1,18 @@
 """How a stay ends, how that is corrected, and how it goes on where it was wrong."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from services.intake import messages, safety
 from services.intake.decide import death
-from services.intake.decide.recording import about, ask_for_review, known_of, withdraw_recommendation
+from services.intake.decide.recording import ask_for_review, known_of, withdraw_recommendation
 from services.intake.decide.referrals import ask_to_look, withdraw_all
 from services.intake.settings import Settings
-from services.intake.state import Ended, Recommended, Referral, Review, State
+from services.intake.state import Closed, Ended, Referral, State
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
-from shared.rules.escalation import Open, Trigger
+from shared.rules.escalation import Trigger
 
 
 def of_stay(
@@ -118,12 +119,13 @@ def withdrawn(
         level=ended.episode.level,
         referral_id=ended.episode.referral_id,
     )
-    triggers = [_trigger(each) for each in ended.escalations if _still_stands(state, each, moment)]
+    found = [_trigger(state, each, moment) for each in ended.closed]
+    triggers = [each for each in found if each is not None]
     return [
         *_set_aside(state, state.referral, moment),
         withdrawal,
         *escalation.raise_or_update(state.escalations, triggers, moment, moment.settings.escalation),
-        *(_asked_again(each, moment) for each in ended.reviews),
+        *_asked_again(ended, moment),
     ]
 
 
@@ -147,32 +149,17 @@ def _is_too_late(state: State, ended: Ended, moment: Moment[Settings]) -> bool:
     return moment.now > ended.discharged_at + timedelta(days=state.retention_days - 1)
 
 
-def _still_stands(state: State, closed: Open, moment: Moment[Settings]) -> bool:
-    """What is behind it may have been corrected since. What was late has its clock again by its review."""
-    known = closed.escalation
-    if known.category == "safety":
-        return safety.still_stands(known.reason, known_of(state, moment))
-    if known.reason == death.REASON:
-        return state.death is not None
-    return known.reason not in (Recommended.unanswered, Review.unanswered)
+def _trigger(state: State, closed: Closed, moment: Moment[Settings]) -> Trigger | None:
+    """What asks again. What is behind it may have been corrected since."""
+    if closed.reason == death.REASON:
+        return death.to_confirm(moment) if state.death is not None else None
+    return safety.still_stands(closed.reason, closed.newest, known_of(state, moment))
 
 
-def _trigger(closed: Open) -> Trigger:
-    known = closed.escalation
-    return Trigger(
-        category=known.category,
-        reason=known.reason,
-        tier=known.tier,
-        owner=known.owner,
-        rule=known.rule,
-        signals=known.signals,
-        subsumes=known.subsumes,
-    )
-
-
-def _asked_again(review: Review, moment: Moment[Settings]) -> messages.PlacementReviewRequested:
-    asked = ask_for_review(review.id, review.reason, review.focus or "", moment, moment.settings.review_hours)
-    return about(asked, missing=review.missing, confirm=review.confirm, escalations=review.escalations)
+def _asked_again(ended: Ended, moment: Moment[Settings]) -> Iterator[messages.PlacementReviewRequested]:
+    for reason in dict.fromkeys(ended.reviews):
+        focus, hours = f"EpisodeOfCare/{ended.episode.id}", moment.settings.review_hours
+        yield ask_for_review(moment.new_id(f"review:{reason}"), reason, focus, moment, hours)
 
 
 def _set_aside(state: State, referral: Referral | None, moment: Moment[Settings]) -> list[messages.Emits]:
