@@ -142,7 +142,7 @@ class Clinic:
         return answer
 
     async def ask_referral(self, person: Person, partner: str, kind: str) -> httpx.Response:
-        """A case manager asks aftercare to refer the person to a partner."""
+        """A case manager asks aftercare to refer the person to a partner, once more where it was: the patient asks."""
         answer = await self.driver.post(
             "aftercare",
             {
@@ -152,6 +152,8 @@ class Clinic:
                 "code": {"coding": [{"system": codes.TASK, "code": kind}]},
                 "subject": {"reference": f"Patient/{person.id}"},
                 "performer": [{"identifier": {"system": codes.PARTNER, "value": partner}}],
+                "requester": {"identifier": {"system": codes.STAFF, "value": "case-manager-1"}},
+                "reasonCode": [{"coding": [{"system": codes.REASON, "code": "patient-asks"}]}],
             },
         )
         await self.driver.settle()
