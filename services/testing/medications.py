@@ -58,8 +58,8 @@ def _taken(medications: tuple[Medication, ...]) -> tuple[tuple[IngredientPeriod,
         ingredients = tables.ingredients_of(medication.rxnorm)
         known = [ingredient for ingredient in ingredients if ingredient in tables.INGREDIENTS]
         explaining |= dict.fromkeys(IngredientPeriod(ingredient, start, end) for ingredient in known)
-        if not ingredients:
-            in_question[IngredientPeriod(medication.rxnorm[:CODE_CHARACTERS_MOST], start, end)] = None
+        unclear = [each for each in ingredients or (medication.rxnorm,) if not tables.is_known(each)]
+        in_question |= dict.fromkeys(IngredientPeriod(each[:CODE_CHARACTERS_MOST], start, end) for each in unclear)
     return tuple(explaining), tuple(in_question)
 
 

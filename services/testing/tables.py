@@ -83,7 +83,12 @@ MAINTENANCE: dict[str, tuple[str, str]] = {
 
 def ingredients_of(rxnorm: str) -> tuple[str, ...]:
     """The known ingredients of an RxNorm code (an ingredient's own code or a product's); none where it is unknown."""
-    return (rxnorm,) if rxnorm in INGREDIENTS or rxnorm in ORDINARY else PRODUCTS.get(rxnorm, ())
+    return (rxnorm,) if is_known(rxnorm) else PRODUCTS.get(rxnorm, ())
+
+
+def is_known(ingredient: str) -> bool:
+    """Whether it is known what its use explains, or that it is ordinary."""
+    return ingredient in INGREDIENTS or ingredient in ORDINARY
 
 
 def may_explain(ingredient: str, analyte: str) -> bool:

@@ -320,6 +320,7 @@ def test_the_tables_know_one_another() -> None:
     assert {each for ingredients in tables.PRODUCTS.values() for each in ingredients} <= {
         *tables.INGREDIENTS,
         *tables.ORDINARY,
+        *tables.CROSS_REACTIVE,
     }
     groups = {each.metabolite_group for each in tables.ANALYTES.values()}
     assert {each for named in tables.CROSS_REACTIVE.values() for each in named} <= groups

@@ -78,6 +78,19 @@ def test_the_parent_without_metabolite_counts_only_where_both_were_quantified() 
     assert story.escalations == {"prescribed-medication-absent": 3}
 
 
+def test_a_drug_of_which_only_the_metabolite_is_found_was_taken() -> None:
+    story = Story(medications(day(-1), "351267"), admitted(), BASELINE)
+    found = report("weekly", 7, BUPRENORPHINE_FIGURE="negative", NORBUPRENORPHINE_FIGURE="positive")
+    assert outcomes(story.then(found)) == ["expected-negative", "expected-positive"]
+    assert story.escalations == {}
+
+
+def test_naltrexone_is_looked_at_beside_an_opiate_that_an_immunoassay_may_take_it_for() -> None:
+    story = Story(medications(day(-1), "7243"), admitted(), BASELINE)
+    assert outcomes(story.then(report("weekly", 7, OXYCODONE="positive"))) == ["unexpected-positive-presumptive"]
+    assert story.escalations == {"unexpected-positive-opioid": 3, "medical-review": 2}
+
+
 def test_a_diluted_specimen_cannot_show_that_a_medication_is_absent() -> None:
     story = Story(medications(day(-1), "351267"), admitted(), BASELINE)
     emitted = story.then(report("weekly", 7, BUPRENORPHINE="negative", condition="dilute"))
