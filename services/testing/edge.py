@@ -53,6 +53,7 @@ CONTEXT = frozenset(
     ["Patient", "Organization", "Practitioner", "PractitionerRole", "ServiceRequest", "Location", "Device", "Encounter"]
 )
 """What laboratories send along with a report: it says whom and what it is about."""
+_WITH_RESULTS: tuple[Status, ...] = ("preliminary", "final", "corrected")
 NO_DRUG_TEST = (OUTCOME, "not-a-drug-test")
 
 
@@ -115,6 +116,9 @@ def _commands(
         if topic_of(report, context.caller.name, context.settings) == "other":
             tags[f"{entry.type}/{entry.id}"] = NO_DRUG_TEST
         return
+    if not (report.components or report.rejected) and report.status in _WITH_RESULTS:
+        place = f"{entry.place}.result"
+        raise refuse(422, "required", place, "A report with this status must have its Observations in `result`.")
     earlier = report_of(_stored(entry, context))
     if earlier is not None:
         command = msgspec.structs.replace(command, report_id=earlier, extent="component")

@@ -53,14 +53,16 @@ def _taken(medications: tuple[Medication, ...]) -> tuple[tuple[IngredientPeriod,
     explaining: dict[IngredientPeriod, None] = {}
     in_question: dict[IngredientPeriod, None] = {}
     for medication in medications:
-        start = medication.start_on.toordinal() if medication.start_on else None
-        end = medication.end_on.toordinal() if medication.end_on else None
-        ingredients = tables.ingredients_of(medication.rxnorm)
-        known = [ingredient for ingredient in ingredients if ingredient in tables.INGREDIENTS]
-        explaining |= dict.fromkeys(IngredientPeriod(ingredient, start, end) for ingredient in known)
-        unclear = [each for each in ingredients or (medication.rxnorm,) if not tables.is_known(each)]
-        in_question |= dict.fromkeys(IngredientPeriod(each[:CODE_CHARACTERS_MOST], start, end) for each in unclear)
+        ingredients = tables.ingredients_of(medication.rxnorm) or (medication.rxnorm,)
+        explaining |= dict.fromkeys(_period(each, medication) for each in ingredients if each in tables.INGREDIENTS)
+        in_question |= dict.fromkeys(_period(each, medication) for each in ingredients if not tables.is_known(each))
     return tuple(explaining), tuple(in_question)
+
+
+def _period(ingredient: str, medication: Medication) -> IngredientPeriod:
+    start = medication.start_on.toordinal() if medication.start_on else None
+    end = medication.end_on.toordinal() if medication.end_on else None
+    return IngredientPeriod(ingredient[:CODE_CHARACTERS_MOST], start, end)
 
 
 def _until(

@@ -220,13 +220,38 @@ def test_what_is_refused() -> None:
     assert refused(MSH, PID, OBR.replace("20250309083000", "20251399083000"), OBX) == ("AE", "OBR^1^7", 102)
 
 
+@pytest.mark.parametrize("cut", range(80, 330, 10))
+def test_a_message_cut_off_before_its_results_is_never_accepted(cut: int) -> None:
+    content = message(MSH, PID, OBR, OBX)[:cut]
+    if b"OBX|" not in content:
+        with pytest.raises(Nak):
+            parsed(content)
+
+
+def test_results_in_other_separators_or_under_other_names_are_never_accepted_as_none() -> None:
+    assert refused(MSH) == ("AE", "OBR", 101)
+    assert refused(MSH, PID, OBR, OBX.replace("|", ";")) == ("AE", "OBX", 101)
+    assert refused(MSH, PID, OBR, OBX.lower()) == ("AE", "OBX", 101)
+
+
+def test_an_order_without_results_is_accepted_where_it_says_why() -> None:
+    for status in ("X", "I", "S", "O"):
+        assert read(MSH, PID, OBR.removesuffix("F") + status).groups[0].reports[0].components == ()
+    assert read(MSH, PID, OBR, "SPM|1|S9|||||||||||||||||||RB^Broken container^HL70490").groups[0].reports[0].rejected
+
+
+def test_a_message_is_weighed_before_it_is_read() -> None:
+    assert len(read(MSH, PID, OBR, *[OBX] * 997).groups[0].reports[0].components) == 997
+    assert refused(MSH, PID, OBR, *[OBX] * 998) == ("AR", "", 102)
+
+
 def test_a_nul_is_refused_because_nothing_can_keep_it() -> None:
     with pytest.raises(Nak):
         parsed(message(MSH, PID, OBR, OBX).replace(b"Positive", b"Pos\x00"))
 
 
 def test_an_acknowledgement_mirrors_the_sender() -> None:
-    answer = acknowledge(read(MSH, PID).header, "AA", (), NOON).decode().split("\r")
+    answer = acknowledge(read(MSH, PID, OBR, OBX).header, "AA", (), NOON).decode().split("\r")
     assert answer[0].startswith(r"MSH|^~\&|HUB|IOPDEMO|LIS|TOXLAB|20250310120000+0000||ACK^R01^ACK|")
     assert answer[0].endswith("|P|2.5.1")
     assert answer[1] == "MSA|AA|M1"
@@ -234,13 +259,13 @@ def test_an_acknowledgement_mirrors_the_sender() -> None:
 
 
 def test_an_error_names_place_and_code_and_never_the_value() -> None:
-    header = read(MSH, PID).header
+    header = read(MSH, PID, OBR, OBX).header
     answer = acknowledge(header, "AE", [Fault("PID^1^3", 101)], NOON).decode().split("\r")
-    assert answer[1:3] == ["MSA|AE|M1", "ERR||PID^1^3|101^Required field missing^HL70357|E"]
+    assert answer[1:3] == ["MSA|AE|M1", "ERR||PID^1^3|101^Required field missing^HL70357|E||||Send what ERR-2 names."]
 
 
 def test_an_error_in_an_old_version_has_one_field() -> None:
-    header = read(MSH.replace("2.5.1", "2.3"), PID).header
+    header = read(MSH.replace("2.5.1", "2.3"), PID, OBR, OBX).header
     answer = acknowledge(header, "AE", [Fault("OBR^1^7", 102)], NOON).decode().split("\r")
     assert answer[0].split("|")[8] == "ACK^R01"
     assert answer[1:3] == ["MSA|AE|M1|Data type error", "ERR|OBR^1^7^102&Data type error&HL70357"]
@@ -255,7 +280,13 @@ def test_what_is_no_hl7_at_all_still_gets_an_answer() -> None:
 @pytest.mark.skipif(not SAMPLES.exists(), reason="public sample messages are not on this machine")
 def test_public_messages_are_all_taken_and_none_is_a_drug_test() -> None:
     messages = sorted(SAMPLES.glob("*.hl7"))
-    message = [parse(decode(each.read_bytes()), LATER) for each in messages]
-    assert len(message) == 40
-    reports = [report for each in message for group in each.groups for report in group.reports]
+    contents = [each.read_bytes() for each in messages]
+    assert len(contents) == 40
+    with_results = [each for each in contents if b"OBX|" in each]
+    for each in contents:
+        if each not in with_results:
+            with pytest.raises(Nak):
+                parse(decode(each), LATER)
+    groups = [group for each in with_results for group in parse(decode(each), LATER).groups]
+    reports = [report for group in groups for report in group.reports]
     assert reports and all(interpret(report, "demo", "lab", SETTINGS) is None for report in reports)

@@ -273,3 +273,11 @@ def test_the_public_drug_screens_are_all_recognised() -> None:
     assert all(each.analyte != "unmapped" for each in results)
     assert sorted(each.analyte for each in results if each.finding == "positive") == ["amphetamines", "opiates"]
     assert {each.finding for each in results} == {"positive", "negative"}
+
+
+def test_a_final_report_without_any_observation_is_refused_and_takes_nothing_back() -> None:
+    with pytest.raises(HttpRefusal) as refused:
+        interpreted(entry(diagnostic_report(), "r1"))
+    assert refused.value.status == 422
+    (cancelled,), _ = interpreted(entry(diagnostic_report(status="cancelled"), "r1"))
+    assert cancelled.status == "cancelled"

@@ -49,6 +49,8 @@ __all__ = [
     "parse",
 ]
 
+SEGMENTS_MOST = 1_000
+"""Counted before any is read: a message of 30,000 rows keeps everybody waiting for twenty seconds."""
 _PATIENT_OBSERVATIONS_SINCE = "2.7"
 """Before this version an OBX ahead of every OBR is a result that lost its order."""
 
@@ -64,12 +66,26 @@ def parse(decoded: Decoded, time: ProgramTime) -> Message:
     text, header = decoded
     require_kind(header)
     require_readable(text, header)
+    if text.count("\r") >= SEGMENTS_MOST:
+        raise Nak("AR", Fault("", DATA_ERROR))
     try:
         segments = [each for each in hl7.parse(text) if len(each) > 0]
     except Exception as error:  # whatever the parser stumbles over is the sender's form
         raise Nak("AR", Fault("MSH^1", SEQUENCE_ERROR)) from error
     reader = Hl7Reader(header, MessageTimes(time, header.text(7)))
-    return Message(header, tuple(reader.group(each) for each in _patients(segments, header)))
+    patients = _patients(segments, header)
+    _require_results(patients, reader)
+    return Message(header, tuple(reader.group(each) for each in patients))
+
+
+def _require_results(patients: Sequence[Patient], reader: Hl7Reader) -> None:
+    """What was cut off, or written with other separators, is never answered AA: nothing of it would be read."""
+    if not any(each.orders for each in patients):
+        raise Nak("AE", Fault("OBR", REQUIRED_MISSING))
+    for patient in patients:
+        reported = any(each.observations or reader.is_without_result(each) for each in patient.orders)
+        if patient.orders and not reported:
+            raise Nak("AE", Fault("OBX", REQUIRED_MISSING))
 
 
 def _patients(segments: Sequence[Any], header: Header) -> list[Patient]:

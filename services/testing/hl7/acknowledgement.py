@@ -21,6 +21,20 @@ MEANINGS = {
     207: "Application internal error",
 }
 """Table 0357."""
+REMEDIES = {
+    100: "Send one message a frame, beginning with MSH and its separators.",
+    101: "Send what ERR-2 names.",
+    102: "Correct what ERR-2 names; without a place: at most 1000 segments, 300 results a report, no NUL.",
+    103: "Use a character set of table 0211 that is read here.",
+    200: "Send ORU, event R01.",
+    201: "Send ORU, event R01.",
+    203: "Send a version from 2.3 to 2.8.2.",
+    204: "Have the sender registered in clients.toml, or correct what ERR-2 names.",
+    205: "The number and time of this message belong to another one: send it under a new MSH-10.",
+    206: "Send it again later.",
+    207: "Send it again later.",
+}
+"""What the sender can do, by the same numbers: ERR-8."""
 UNREADABLE = Header("|", "^~\\&", ("MSH", "|", "^~\\&"), "utf-8")
 _WHOLE_ERR_SINCE = "2.5"
 """Before this version ERR had one field, code and location together."""
@@ -75,7 +89,13 @@ def _err(fault: Fault, asked: Header, version: str) -> list[str]:
     coded = [str(fault.number), _meaning(fault), "HL70357"]
     if version < _WHOLE_ERR_SINCE:
         return ["ERR", component.join([*(place + [""] * 3)[:3], subcomponent.join(coded)])]
-    return ["ERR", "", component.join(place), component.join(coded), "E"]
+    remedy = _escaped(REMEDIES.get(fault.number, REMEDIES[207]), asked)
+    return ["ERR", "", component.join(place), component.join(coded), "E", "", "", "", remedy]
+
+
+def _escaped(text: str, asked: Header) -> str:
+    """Without the sender's separators, whatever they are."""
+    return "".join(" " if each in asked.encoding + asked.separator else each for each in text)
 
 
 def _meaning(fault: Fault) -> str:

@@ -47,6 +47,8 @@ REPORT_STATUS: Mapping[str, Status] = {
 }
 """Table 0123."""
 
+WITHOUT_RESULT = ("X", "I", "S", "O")
+"""Of these an order that has none yet, or never will."""
 
 OF_A_VISIT = ("AN", "ANC", "AND", "ANT", "VN")
 """Identifier types (table 0203) of accounts and visits: another patient's record number may look the same."""
@@ -112,6 +114,13 @@ class Hl7Reader(Fields):
             return next((each for each in reversed(numbers) if each), "")
         return ""
 
+    def is_without_result(self, order: Order) -> bool:
+        """Whether an order without observations says something: cancelled, not done yet, or its specimen refused."""
+        return self.text(order.segment, 25) in WITHOUT_RESULT or self._is_rejected(order)
+
+    def _is_rejected(self, order: Order) -> bool:
+        return bool(self.text(order.specimen, 21)) or self.text(order.specimen, 24) == "SNR"
+
     def _report(self, order: Order, place: int, only_specimen: str) -> LaboratoryReport:
         status = _status([self._observation_status(each) for each in order.observations], self.text(order.segment, 25))
         sent_at = self.times.happened(self.header.text(7), "MSH^1^7")
@@ -131,7 +140,7 @@ class Hl7Reader(Fields):
             to_minute=to_minute,
             issued_at=issued_at or collected_at,
             status=status,
-            rejected=bool(self.text(order.specimen, 21)) or self.text(order.specimen, 24) == "SNR",
+            rejected=self._is_rejected(order),
             extent="report" if self.text(order.segment, 25) == "X" else "message",
             components=tuple(self._component(each, status) for each in order.observations),
         )
@@ -170,7 +179,7 @@ class Hl7Reader(Fields):
 
     def _component(self, observation: Any, of_report: Status) -> Component:
         status = self._observation_status(observation) or of_report
-        kind = self.text(observation, 2)
+        kind = self.text(observation, 2).upper()
         figure = figure_in(self.text(observation, 5))
         unit = self.text(observation, 6) or (figure.unit if figure else "")
         cutoff = cutoff_in(self.text(observation, 7), unit)
