@@ -37,6 +37,19 @@ def test_a_negative_confirmation_without_spm_of_the_same_collection_time_refutes
     assert story.escalations == {}
 
 
+@pytest.mark.parametrize("confirmed_first", [False, True])
+def test_two_numbers_of_one_collection_are_one_specimen_and_one_escalation(confirmed_first: bool) -> None:
+    screen = (OBR, SCREEN, SPM)
+    confirmed = (OTHER_NUMBER, CONFIRMATION.replace("NEGATIVE", "POSITIVE"), SPM.replace("^S7", "^S8"))
+    story = in_treatment()
+    for segments in (confirmed, screen) if confirmed_first else (screen, confirmed):
+        sent(story, *segments)
+    assert len(story.state.specimens) == 2
+    assert story.escalations == {"unexpected-positive-opioid": 3}
+    (one,) = story.state.escalations
+    assert len(one.escalation.signals) == 1
+
+
 def test_a_day_alone_joins_only_with_an_equal_number() -> None:
     screen, other = (each.replace("20250309083000-0400", "20250309") for each in (OBR, OTHER_NUMBER))
     story = in_treatment()
