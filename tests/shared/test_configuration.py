@@ -71,7 +71,10 @@ def test_each_variable_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch)
 async def test_without_a_port_there_is_no_mllp(start_service: StartService) -> None:
     testing = await start_service(app.assemble, "testing", MONDAY_NOON)
     assert testing.running.process.mllp_port is None
-    assert testing.parts.tasks(testing.running) == []
+    tasks = testing.parts.tasks(testing.running)
+    assert [getattr(each, "__name__", "") for each in tasks] == ["every"]
+    for each in tasks:
+        each.close()
 
 
 @pytest.mark.parametrize("module", ["services.testing.app", "deploy.issuer"])
