@@ -43,3 +43,9 @@ def left_at(discharged_at: datetime, timezone: str) -> datetime:
     """From when the patient owes no session. A date alone comes as its first moment, and lasts to the day's end."""
     local = discharged_at.astimezone(ZoneInfo(timezone))
     return local + timedelta(days=1) if local.time() == time() else local
+
+
+def ends_of(episode: Episode, timezone: str) -> list[datetime]:
+    """From when the patient owes no session: by the discharge, and by the death that is reported."""
+    ends = [] if episode.discharged_at is None else [left_at(episode.discharged_at, timezone)]
+    return ends if episode.died_at is None else [*ends, episode.died_at]

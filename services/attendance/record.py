@@ -19,7 +19,7 @@ Mark = Literal["", "arrived", "fulfilled", "noshow", "excused", "declined", "lat
 LATE: frozenset[Mark] = frozenset({"late", "declined-late"})
 PRESENT: frozenset[Mark] = frozenset({"arrived", "fulfilled"})
 _EXCUSED: frozenset[Mark] = frozenset({"excused", "declined"})
-_CANCELLED: frozenset[Mark] = frozenset({"off", "ended"})
+CANCELLED: frozenset[Mark] = frozenset({"off", "ended"})
 Period = tuple[datetime, datetime | None]
 """When somebody was there, [start, end); an end of None is not known yet."""
 Span = tuple[int, int | None]
@@ -75,7 +75,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
         """Who was there was there, whatever else was reported; then what was agreed; then silence."""
         if self.presences or self.mark in PRESENT:
             return "present" if self.lasts else "attended"
-        if self.mark in _CANCELLED:
+        if self.mark in CANCELLED:
             return "cancelled"
         if self.mark in _EXCUSED:
             return "excused"

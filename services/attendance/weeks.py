@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from services.attendance import spans
-from services.attendance.hours import left_at, next_monday
+from services.attendance.hours import ends_of, next_monday
 from services.attendance.messages import (
     Emits,
     WeeklyHoursCorrected,
@@ -66,9 +66,7 @@ def _counted(state: State, episode: Episode, week: Week, settings: Settings) -> 
 
 
 def _left_within(episode: Episode, week: Week, settings: Settings) -> bool:
-    ends = [] if episode.discharged_at is None else [left_at(episode.discharged_at, settings.timezone)]
-    ends += [] if episode.died_at is None else [episode.died_at]
-    return any(minute_of(each) < week.end for each in ends)
+    return any(minute_of(each) < week.end for each in ends_of(episode, settings.timezone))
 
 
 def _finding(episode: Episode, before: Week, now: Week) -> list[Emits]:

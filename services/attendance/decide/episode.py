@@ -20,7 +20,7 @@ from services.attendance.messages import (
     RetentionBegan,
     WeeksChanged,
 )
-from services.attendance.record import Session
+from services.attendance.record import CANCELLED, PRESENT, Session
 from services.attendance.settings import Settings
 from services.attendance.state import State, evolve
 from shared.rules.decision import Moment
@@ -106,7 +106,7 @@ def flagged(state: State, event: FlagsChanged, moment: Moment[Settings]) -> list
 def _not_owed(session: Session, left: datetime, now: datetime) -> bool:
     if session.waits:
         return session.start >= min(left, now)
-    return _missed_since(session, left)
+    return session.start >= left and not session.presences and session.mark not in PRESENT | CANCELLED
 
 
 def _missed_since(session: Session, moment: datetime) -> bool:

@@ -41,7 +41,8 @@ MISSED = Refused(
     PLACE,
 )
 STAY_OVER = Refused("conflict", "The episode has ended: no session of it is booked again.", PLACE)
-CANCELLED: frozenset[Mark] = frozenset({"excused", "declined", "off", "ended"})
+SETTLED: frozenset[Mark] = frozenset({"excused", "declined", "off", "ended"})
+"""It is agreed that the patient does not come."""
 
 
 def marked(state: State, command: OfOneSession, moment: Moment[Settings]) -> list[Emits] | Refused:
@@ -100,7 +101,7 @@ def _cancelled(course: Course, session: Session, command: CancelSession) -> Sess
     settings, now = course.moment.settings, course.moment.now
     in_time = now <= session.start - timedelta(hours=settings.notice_hours) and now < session.start
     excused = command.reason in settings.excuse_reasons or (in_time and bool(command.reason or command.declined))
-    if session.mark in CANCELLED or (session.mark in LATE and not excused):
+    if session.mark in SETTLED or (session.mark in LATE and not excused):
         return session
     mark: Mark = "declined" if command.declined else "excused"
     if not excused:
@@ -126,7 +127,7 @@ def _reinstated(course: Course, session: Session) -> Session | Refused:
 def _missed(course: Course, session: Session) -> Session | Refused:
     if session.start > course.moment.now:
         return NOT_BEGUN
-    if session.mark in CANCELLED:
+    if session.mark in SETTLED:
         return NOT_BEGUN
     return session if session.mark == "noshow" or session.mark in LATE else _with(session, "noshow")
 

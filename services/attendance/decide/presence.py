@@ -83,7 +83,7 @@ def _after(course: Course, session: Session, encounter_id: str, reported: tuple[
     name = encounter_name(encounter_id)
     others = tuple(each for each in session.presences if each.encounter != name)
     if reported is not None:
-        present = tuple(sorted((*others, Presence(name, reported)), key=lambda each: (each.spans, each.encounter)))
+        present = tuple(sorted((*others, Presence(name, reported)), key=lambda each: each.encounter))
         return msgspec.structs.replace(session, presences=present, answered=_still_answered(session))
     owned = session.mark in PRESENT and own_encounter(course.episode, session) == encounter_id
     if len(others) == len(session.presences) and not owned:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from services.attendance.hours import ends_of
 from services.attendance.messages import (
     Emits,
     SessionCancelled,
@@ -13,7 +14,7 @@ from services.attendance.messages import (
     SessionMissed,
     SessionScheduled,
 )
-from services.attendance.record import Episode, Session, second_after
+from services.attendance.record import CANCELLED, Episode, Session, second_after
 from services.attendance.settings import Settings
 from shared.rules.decision import Moment
 
@@ -57,7 +58,11 @@ def without_presence(episode: Episode, session: Session) -> Emits:
 
 
 def undecided(episode: Episode, session: Session, moment: Moment[Settings]) -> Session:
-    """Silence is listened to anew, so that whoever knows better has as long again to say so."""
+    """Silence is listened to anew, so that whoever knows better has as long again to say so. After the stay nobody
+    waits for the patient: the session was never owed."""
+    ends = ends_of(episode, moment.settings.timezone)
+    if ends and session.start >= min(ends) and session.mark not in CANCELLED:
+        return msgspec.structs.replace(session, mark="ended", concluded=False, deferred_until=0, answered=())
     grace = timedelta(minutes=episode.grace_minutes)
     until = moment.now + grace
     deferred = second_after(until) if until > session.start + grace else 0

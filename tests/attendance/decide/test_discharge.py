@@ -18,6 +18,7 @@ from tests.attendance.given import (
     discharged,
     evening,
     excused,
+    in_error,
     session,
 )
 from tests.attendance.story import Story, starts
@@ -100,3 +101,21 @@ def test_the_same_late_check_in_again_says_nothing() -> None:
     story.missing(MONDAY)
     story.then(check_in(MONDAY, None, story.now))
     assert story.then(check_in(MONDAY, None, story.now)) == []
+
+
+def test_an_absence_excused_after_a_stay_that_had_ended_unheard_of_was_never_owed() -> None:
+    """The discharge is heard of last: the session that it found excused ends as one that it found planned."""
+    story = Story(admitted())
+    story.until(WEDNESDAY + DAY)
+    story.then(excused(WEDNESDAY, "illness"), discharged(MONDAY + DAY))
+    assert story.outcome(WEDNESDAY) == "cancelled" and story.outcome(MONDAY) == "missed"
+
+
+def test_presence_taken_back_after_the_stay_leaves_no_miss() -> None:
+    story = Story(admitted())
+    story.until(WEDNESDAY + DAY)
+    story.then(check_in(MONDAY), check_in(WEDNESDAY), discharged(MONDAY + DAY))
+    emitted = story.then(in_error(WEDNESDAY), in_error(MONDAY))
+    assert starts(only(emitted, SessionCancelled), SessionCancelled) == [WEDNESDAY]
+    story.until(WEDNESDAY + 2 * DAY)
+    assert story.outcome(WEDNESDAY) == "cancelled" and story.outcome(MONDAY) == "missed"

@@ -154,3 +154,10 @@ def test_a_patient_never_admitted_is_tried_again_and_an_unknown_session_is_not_f
         CheckIn(session_ids=(name_id(NAMES, "none"),), encounter_id=name_id(NAMES, "e"), periods=((MONDAY, None),))
     )
     assert refusal(story) == ("not-found", "appointment")
+
+
+def test_two_encounters_that_begin_at_one_moment_one_open_and_one_ended_are_both_stored() -> None:
+    story = Story(admitted())
+    story.until(MONDAY + 3 * HOUR)
+    story.then(present(MONDAY, MONDAY, MONDAY + HOUR, "first"), present(MONDAY, MONDAY, None, "second"))
+    assert story.outcome(MONDAY) == "present" and story.minutes(MONDAY) == 60
