@@ -16,8 +16,9 @@ from shared.rules.decision import Moment, Refused
 
 PATIENT: Final = "patient"
 """The kind of key that every Kafka record and every command is about."""
-STATE_BYTES_MOST = 8192
-"""A state holds only what the next decision needs; more is a bug, caught before it is stored."""
+STATE_BYTES_MOST = 16_384
+"""A state holds only what the next decision needs: of the worst realistic stay about half of this. More is a bug,
+caught before it is stored."""
 
 State = TypeVar("State")
 Upcast = Mapping[int, Callable[[Any], Any]]
@@ -57,7 +58,7 @@ class Decider(Generic[State]):
         return msgspec.convert(plain, type=self.state_type)
 
     def write(self, state: State) -> str:
-        """The state as compact text. Raises OverflowError above 8 KB."""
+        """The state as compact text. Raises OverflowError above 16 KB."""
         body = msgspec.json.encode(state)
         if len(body) > STATE_BYTES_MOST:
             raise OverflowError("state")

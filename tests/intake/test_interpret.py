@@ -540,6 +540,8 @@ def clinical(status: str) -> Json:
         {**bundles.condition(WHO, "F11.20"), **clinical("inactive")},
         {**bundles.condition(WHO, "F11.20"), "abatementDateTime": "2024-01-01"},
         bundles.condition(WHO, "F11.21"),
+        bundles.condition(WHO, "F1121"),
+        bundles.condition(WHO, "f11.91"),
     ],
 )
 def test_a_disorder_in_remission_is_history_and_not_present(keys: Keys, past: Json) -> None:
@@ -561,7 +563,10 @@ def test_a_condition_entered_in_error_says_nothing_any_more(keys: Keys) -> None:
     assert (recorded.findings, len(recorded.sources)) == ((), 1)
 
 
-@pytest.mark.parametrize(("icd10", "pregnant"), [("Z34.01", 1), ("O80", 0), ("Z37.0", 0), ("Z39.2", 0)])
+@pytest.mark.parametrize(
+    ("icd10", "pregnant"),
+    [("Z34.01", 1), ("Z331", 1), ("O99.321", 1), ("O99313", 1), ("O80", 0), ("Z37.0", 0), ("Z39.2", 0), ("O99.325", 0)],
+)
 def test_a_pregnancy_and_its_end_are_read_from_the_diagnoses(keys: Keys, icd10: str, pregnant: int) -> None:
     recorded = one(commands_of(keys, bundles.condition(WHO, icd10)), w.RecordConditions)
     assert {each.code: each.value for each in recorded.findings} == {"pregnant": pregnant}

@@ -243,6 +243,28 @@ def test_the_worst_realistic_state_of_an_episode_fits() -> None:
     assert len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST - 3 * UUID_LENGTH
 
 
+def test_the_worst_of_all_stays_fits() -> None:
+    """Four people answer every question, a third with yes, while three referrals wait, danger of every kind is open and
+    a full list is taken: who is worst off must not be the one whose state is too large."""
+    story = given_in_an_episode()
+    asked = [*sorted(TABLE.facts())[::3], "c-ssrs-q4", "c-ssrs-q5", "current-overdose"]
+    asked += [f"{score}=27" for score in TABLE.evidence.scores]
+    for hour in range(4):
+        at = MONDAY - timedelta(hours=hour)
+        answers = tuple(
+            msgspec.structs.replace(each, evidence=f"Observation/{uuid5(UUID(PATIENT), f'{each.code}{hour}')}")
+            for each in found(*dict.fromkeys(asked), at=at)
+        )
+        story.and_then(w.RecordAssessment(needs=stated(IOP_NEEDS, at), findings=answers))
+    for number in range(3):
+        referral_id, task_id = (str(uuid5(UUID(PATIENT), f"{each}{number}")) for each in ("referral", "task"))
+        story.and_then(w.ReceiveReferral(referral_id=referral_id, task_id=task_id, authored_at=MONDAY))
+    for name in "12345":
+        positives = [("unexpected-positive", MONDAY + timedelta(days=day)) for day in range(SIGNALS_MOST)]
+        story.and_then(escalated(name, *positives[0], *positives[1:]))
+    assert 7_000 < len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST - 20 * UUID_LENGTH
+
+
 UUID_LENGTH = 36
 """Evidence in these tests is shorter than a real reference, in up to this many places of the escalations."""
 

@@ -17,7 +17,7 @@ Value = TypeVar("Value", str, int)
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _PAST = frozenset({"inactive", "remission", "resolved"})
-_IN_REMISSION = re.compile(r"F1[0-9]\.[129]1")
+_IN_REMISSION = re.compile(r"F1[0-9][129]1")
 """ICD-10-CM's own codes of a substance use disorder in remission."""
 
 
@@ -27,7 +27,7 @@ def diagnosed(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]
     condition, source = entry.resource, f"Condition/{entry.id}"
     if code_in(condition.get("verificationStatus"), _VERIFICATION) in {"refuted", "entered-in-error"}:
         return
-    for code in codes_in(condition.get("code"), *ICD10):
+    for code in map(_bare, codes_in(condition.get("code"), *ICD10)):
         past = _is_past(condition) or _IN_REMISSION.fullmatch(code) is not None
         disorder = _longest(code, TABLE.diagnoses)
         if disorder is not None and not past:
@@ -39,8 +39,13 @@ def diagnosed(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]
             yield ReportedFinding("pregnant", 0 if past else pregnancy, _recorded(entry, context), source)
 
 
+def _bare(code: str) -> str:
+    """Many senders leave the dot out, or write small letters: F1121, f11.21."""
+    return code.strip().upper().replace(".", "")
+
+
 def _longest(code: str, table: Mapping[str, Value]) -> Value | None:
-    prefix = max((each for each in table if code.startswith(each)), key=len, default=None)
+    prefix = max((each for each in table if code.startswith(_bare(each))), key=len, default=None)
     return None if prefix is None else table[prefix]
 
 
