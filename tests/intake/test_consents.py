@@ -161,7 +161,10 @@ def remark_of(keys: Keys, resource: Json, before: Json | None = None) -> str:
 @pytest.mark.parametrize(
     ("resource", "remark"),
     [
-        (consent(), "information: Opens name, phone for riverbend-alumni until 2027-01-06T00:00-05:00."),
+        (
+            consent(),
+            "information: Opens name, phone for riverbend-alumni until 2027-01-06T00:00-05:00, unless a no of its ",
+        ),
         (
             consent(provision=provision(code=[{"coding": [{"system": codes.FIELD, "code": "name"}]}])),
             "information: Opens nothing for riverbend-alumni: consent-lacks-a-field.",

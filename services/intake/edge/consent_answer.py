@@ -28,6 +28,7 @@ def _opens(given: ConsentGiven, place: str, context: Context) -> Issue:
     if not named:
         text = "Opens nothing. It names no partner of this program (partners.toml)."
         return Issue("warning", "business-rule", (f"{place}.provision.actor",), text)
+    # It is answered for by itself: what else stands about the partner only the gate knows, when it is asked.
     lines = [_for_partner(given, each, context) for each in named]
     return Issue("information", "informational", (place,), " ".join(lines))
 
@@ -35,7 +36,8 @@ def _opens(given: ConsentGiven, place: str, context: Context) -> Issue:
 def _for_partner(given: ConsentGiven, partner: Partner, context: Context) -> str:
     answer = may_disclose([given], partner, context.program, context.now)
     if isinstance(answer, Permitted):
-        return f"Opens {', '.join(answer.fields) or 'no field'} for {partner.name}{_until(answer.until, context)}."
+        fields, until = ", ".join(answer.fields) or "no field", _until(answer.until, context)
+        return f"Opens {fields} for {partner.name}{until}, unless a no of its dateTime or a later one stands."
     begins = f" until {_local(answer.until, context)}" if answer.until else ""
     return f"Opens nothing for {partner.name}{begins}: {answer.reason}."
 
