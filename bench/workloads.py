@@ -24,7 +24,8 @@ from deploy.paths import REPOSITORY
 from services.aftercare import app as aftercare
 from services.attendance import app as attendance
 from services.intake import app as intake
-from services.intake.state import Episode, State
+from services.intake.record import Episode
+from services.intake.state import State
 from services.testing import app as testing
 from shared.events import wire
 from shared.events.envelope import Envelope, Event

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.intake.messages import ReportedFinding
+from services.intake.messages import RecordAssessment, RecordConditions, ReportedFinding
 from services.intake.table import SAFETY_CODES, band, window_of
 
 SAFETY_PIECES_MOST = 8
@@ -222,3 +222,8 @@ def standing(code: str, pieces: Sequence[Piece], now: datetime) -> StandingAnswe
             decides = max(among, key=lambda each: (each.value, each.minute))
     to_confirm = window.confirm_days is not None and not _within(decides, window.confirm_days, now)
     return StandingAnswer(decides.value, not current, to_confirm)
+
+
+def sources(command: RecordAssessment | RecordConditions) -> frozenset[str]:
+    """Every resource (Type/id) that says now what it says, also where that is nothing any more."""
+    return frozenset((*command.sources, *(each.evidence for each in command.findings)))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
-from shared.events.escalation import Signal
+from shared.events.escalation import EscalationEvent, EscalationResolved, EscalationRetracted, Signal
 
 WINDOW_DAYS = 30
 """Signals this much older than the newest can't meet another any more."""
@@ -57,6 +57,13 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
         return window_of(
             [*others, *(NamedSignal(escalation_id, each, each.evidence in answered) for each in combining)]
         )
+
+    def after_event(self, event: EscalationEvent) -> "SignalWindow":
+        """After an event of another service's escalation."""
+        if isinstance(event, EscalationResolved):
+            return self
+        stands = () if isinstance(event, EscalationRetracted) else event.escalation.signals
+        return self.after(event.escalation.id, stands)
 
     def after_an_answer(self, evidence: Collection[str]) -> "SignalWindow":
         """A person answered what these had combined into: they alone shall not raise it again."""

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from joserfc.jwk import ECKey
 
-from services.intake import state as intake
 from services.intake.messages import Discharge
+from services.intake.record import Episode
+from services.intake.state import State
 from shared.events.intake import EpisodeAdmitted, EpisodeDischarged
 from shared.path.service import PATIENT, Decider
 from shared.platform.keys import Keys
@@ -80,7 +81,7 @@ def left_at(name: str, retention_days: int) -> datetime:
     settings = msgspec.structs.replace(load(ROOT / "deploy", name, kind)["demo"], retention_days=retention_days)
     state = here.state_type()
     if name == "intake":
-        state = intake.State(episode=intake.Episode(ADMITTED.episode_id, ADMITTED.admitted_at))
+        state = State(episode=Episode(ADMITTED.episode_id, ADMITTED.admitted_at))
         return _due(here, _after(here, state, DISCHARGE, here.decide, settings))
     for event in (ADMITTED, DISCHARGED):
         state = _after(here, state, event, here.react, settings)

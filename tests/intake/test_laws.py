@@ -11,7 +11,8 @@ from hypothesis import strategies as some
 from services.intake import messages as w
 from services.intake.combined import REASON
 from services.intake.levels import LEVELS
-from services.intake.state import MEDICATIONS_MOST, State, due
+from services.intake.listed import MEDICATIONS_MOST
+from services.intake.state import State, due
 from services.intake.table import TABLE
 from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation, Signal

@@ -1,7 +1,7 @@
 """The placement table is data; these say that it is well formed and that every line can come true."""
 
 from services.intake.levels import LEVELS
-from services.intake.state import HOLD_RULE
+from services.intake.record import HOLD_RULE
 from services.intake.table import SAFETY_CODES, TABLE, Conditional, codes_asked
 
 SCORES = set(TABLE.evidence.scores)

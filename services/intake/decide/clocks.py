@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from services.intake import messages
+from services.intake.record import Waiting
 from services.intake.settings import Settings
-from services.intake.state import State, Waiting
+from services.intake.state import State
 from shared.events.escalation import Signal
 from shared.rules import escalation
 from shared.rules.decision import Moment

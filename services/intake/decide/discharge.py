@@ -8,8 +8,9 @@ from services.intake import messages, safety
 from services.intake.decide import death
 from services.intake.decide.recording import ask_for_review, known_of, withdraw_recommendation
 from services.intake.decide.referrals import ask_to_look, withdraw_all
+from services.intake.record import Closed, Ended, Referral
 from services.intake.settings import Settings
-from services.intake.state import Closed, Ended, Referral, State
+from services.intake.state import State
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import Trigger

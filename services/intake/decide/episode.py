@@ -2,8 +2,9 @@
 
 from services.intake import messages, schedule
 from services.intake.decide.recording import known_of, medications_event
+from services.intake.record import Referral
 from services.intake.settings import Settings
-from services.intake.state import Referral, State
+from services.intake.state import State
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment
 

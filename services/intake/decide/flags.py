@@ -8,8 +8,9 @@ import msgspec
 
 from services.intake import messages, schedule
 from services.intake.decide.recording import known_of
+from services.intake.record import Episode
 from services.intake.settings import Settings
-from services.intake.state import Episode, State, evolve
+from services.intake.state import State, evolve
 from services.intake.table import TABLE, codes_asked, window_of
 from shared.rules.decision import Moment
 

@@ -8,24 +8,13 @@ import msgspec
 
 from services.intake import messages, placement, safety
 from services.intake.assessment import Assessment
-from services.intake.evidence import merged, new_findings, pieces_of, source_key, standing_sources
-from services.intake.listed import codes_listed
+from services.intake.evidence import merged, new_findings, pieces_of, source_key, sources, standing_sources
+from services.intake.listed import MEDICATIONS_MOST, ListedMedication, codes_listed, medications_listed, merged_list
 from services.intake.needs import latest
 from services.intake.placement import Recommendation
+from services.intake.record import Recommended, Referral, Review
 from services.intake.settings import Settings
-from services.intake.state import (
-    MEDICATIONS_MOST,
-    ListedMedication,
-    Recommended,
-    Referral,
-    Review,
-    State,
-    assessed,
-    evolve,
-    medications_listed,
-    merged_list,
-    sources,
-)
+from services.intake.state import State, assessed, evolve
 from services.intake.table import TABLE, review_codes
 from shared.events.envelope import name_id
 from shared.rules import escalation

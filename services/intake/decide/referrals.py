@@ -2,8 +2,9 @@
 
 from services.intake import messages
 from services.intake.decide.recording import ask_for_review, place, withdraw, withdraw_recommendation
+from services.intake.record import Referral, Review
 from services.intake.settings import Settings
-from services.intake.state import Referral, Review, State, evolve
+from services.intake.state import State, evolve
 from shared.rules.decision import Moment
 
 SECOND = "second-referral"

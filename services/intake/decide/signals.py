@@ -4,9 +4,10 @@ import msgspec
 
 from services.intake import combined, messages
 from services.intake.decide.recording import about, ask_for_review, withdraw
+from services.intake.record import Episode
 from services.intake.settings import Settings
 from services.intake.signals import NamedSignal
-from services.intake.state import OWN_CATEGORIES, Episode, State, window_after
+from services.intake.state import OWN_CATEGORIES, State
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
 from shared.rules import escalation
@@ -24,7 +25,7 @@ def signals_changed(
     """Raise, update or retract the combined escalation, and the review that goes with it."""
     if state.episode is None or event.escalation.category in OWN_CATEGORIES:
         return []
-    after = window_after(state, event).named_signals()
+    after = state.signals.after_event(event).named_signals()
     stands = combined.together(after, moment.settings.combine_days)
     known = state.escalation_of(combined.REASON)
     gone = _withdrawn(state, event.escalation.id, after, known)

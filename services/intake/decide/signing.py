@@ -18,8 +18,9 @@ from services.intake.decide.recording import (
 from services.intake.decide.referrals import SECOND, looked_at
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import safety_stands
+from services.intake.record import Recommended, Referral, Review
 from services.intake.settings import Settings
-from services.intake.state import Recommended, Referral, Review, State
+from services.intake.state import State
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment, Refused
 from shared.rules.staff import is_licensed

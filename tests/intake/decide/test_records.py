@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from services.intake import messages as w
-from services.intake.state import MEDICATIONS_MOST
+from services.intake.listed import MEDICATIONS_MOST
 from shared.events.envelope import Command
 from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, assessment, escalated, referral, sign
 from tests.intake.story import Story, given

@@ -1,0 +1,125 @@
+"""What is remembered of a placement and of a stay: who was referred, what a person is asked, what ended."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar, Self
+
+import msgspec
+
+from services.intake import messages
+from shared.events.envelope import name_id
+from shared.events.escalation import Signal
+from shared.rules.escalation import Open
+
+
+class Referral(msgspec.Struct, frozen=True, array_like=True):
+    """The referral that waits for a placement; what is emitted about it is named after its id."""
+
+    id: str
+    task_id: str
+
+    @property
+    def review_id(self) -> str:
+        return name_id(self.id, "review")
+
+    @property
+    def second_review_id(self) -> str:
+        """Of the review where another referral is being placed, or the patient is in a stay."""
+        return name_id(self.id, "review:second")
+
+    @property
+    def focus(self) -> str:
+        return f"ServiceRequest/{self.id}"
+
+
+HOLD_RULE = "R4"
+
+
+class Recommended(messages.Recommendation, frozen=True, array_like=True):
+    """The recommendation that waits for a clinician's signature; each has a Task of its own. `remind_at` is when it is
+    escalated that nobody signed, None once it was."""
+
+    remind_at: datetime | None = None
+
+    unanswered: ClassVar[str] = "placement-unsigned"
+
+    @property
+    def hold(self) -> bool:
+        """A same-day medical evaluation comes first."""
+        return HOLD_RULE in self.rules
+
+
+class Review(messages.Review, frozen=True, array_like=True):
+    """A person was asked to look at the placement. `remind_at` is when it is escalated that nobody did, None once it
+    was."""
+
+    remind_at: datetime | None = None
+
+    unanswered: ClassVar[str] = "review-unanswered"
+
+    @property
+    def task_id(self) -> str:
+        return self.id
+
+
+Waiting = Recommended | Review
+
+
+class Episode(msgspec.Struct, frozen=True, array_like=True):
+    """The stay. `flags` are those emitted last, None where nobody remembers; looked at at `flags_change_at`."""
+
+    id: str
+    admitted_at: datetime
+    plan_id: str = ""
+    level: str = ""
+    referral_id: str = ""
+    flags: tuple[str, ...] | None = None
+    flags_change_at: datetime | None = None
+
+    @classmethod
+    def begun(cls, event: messages.EpisodeAdmitted) -> Self:
+        return cls(event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id, event.flags)
+
+    def flagged(self, event: messages.FlagsChanged | messages.FlagsLookedAt) -> Self:
+        if isinstance(event, messages.FlagsChanged):
+            return msgspec.structs.replace(self, flags=event.flags)
+        return msgspec.structs.replace(self, flags_change_at=event.change_at)
+
+
+class LookedAt(msgspec.Struct, frozen=True, array_like=True):
+    """A person has completed the review of this reason, knowing these pieces of evidence: only others ask again."""
+
+    reason: str
+    pieces: tuple[str, ...]
+
+
+class Closed(msgspec.Struct, frozen=True, array_like=True):
+    """An escalation that a discharge closed: enough to ask again, small enough to stay beside a new placement."""
+
+    reason: str
+    newest: Signal
+
+    @classmethod
+    def by_discharge(cls, still_open: Iterable[Open]) -> tuple[Self, ...]:
+        """Those of danger, or of a death. The combined one comes again by its signals, a late one by its review."""
+        own = [each.escalation for each in still_open if each.escalation.category != "combined"]
+        late = (Recommended.unanswered, Review.unanswered)
+        return tuple(cls(each.reason, each.signals[-1]) for each in own if each.signals and each.reason not in late)
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True):
+    """The stay that ended last, with what its discharge said and closed (of reviews the reasons): it may have been
+    wrong."""
+
+    episode: Episode
+    encounter_id: str
+    disposition: str
+    discharged_at: datetime
+    closed: tuple[Closed, ...] = ()
+    reviews: tuple[str, ...] = ()
+
+
+class Death(msgspec.Struct, frozen=True, array_like=True):
+    """The patient is reported dead; `died_at` is the first instant at which they may have died."""
+
+    died_at: datetime | None

@@ -1,0 +1,54 @@
+"""How a state stored by an earlier version is read, on plain JSON."""
+
+from collections.abc import Callable
+from typing import Any
+
+from shared.events.envelope import name_id
+
+_LONG_AGO = "2025-01-01T00:00:00Z"
+
+
+def _with_retention(stored: Any) -> Any:
+    """Version 2 adds how long a closed placement stays: 30 days, where it closed before."""
+    *_, closed_at = stored
+    return [*stored, 0 if closed_at is None else 30]
+
+
+def _with_sources(stored: Any) -> Any:
+    """Version 3 remembers of which source each answer is; of those before nobody remembers it. It adds the death of the
+    patient (none was reported before), and clocks, for what waited without one: they have run out."""
+    needs, findings, medications, referral, recommended, reviews, episode, *others = stored
+    referral = referral and [*referral, name_id(referral[0], "task")]
+    evidence: dict[str, list[Any]] = {}
+    for minute, values in findings:
+        for code, value in values.items():
+            evidence.setdefault(code, []).append([minute, value, "", False])
+    if recommended is not None:
+        ids = (name_id(referral[0], each) for each in ("recommendation", "sign"))
+        recommended = [*recommended, *ids, _LONG_AGO, None]
+    clocked = [[*each, None, _LONG_AGO] for each in reviews]
+    return [needs, evidence, medications, referral, recommended, clocked, episode and [*episode, ""], *others, None]
+
+
+def _whole(stored: Any) -> Any:
+    """Version 4 remembers the whole of what a person is asked, and the stay that ended last (of those before, nobody
+    does). Since when something waits that waited before nobody remembers. The flags emitted last neither, of a stay
+    that began before: they are looked at now."""
+    needs, evidence, medications, referral, recommended, reviews, episode, *others = stored
+    if recommended is not None:
+        level, rules, conditions, track, _, identity, task_id, remind_at, expires_at = recommended
+        made = [identity, task_id, referral[0], level, rules, conditions, None, [each[:2] for each in needs], track]
+        recommended = [*made, None, None, expires_at, remind_at]
+    whole = [_whole_review(each, referral, episode) for each in reviews]
+    episode = episode and [*episode, "", "", None, _LONG_AGO]
+    return [needs, evidence, medications, referral, recommended, whole, episode, *others]
+
+
+def _whole_review(stored: Any, referral: Any, episode: Any) -> Any:
+    identity, reason, about, act_by, remind_at = stored
+    inputs = {"R0": [about, [], []], "older-answers": [[], about, []]}.get(reason, [[], [], about])
+    focus = f"EpisodeOfCare/{episode[0]}" if episode else f"ServiceRequest/{referral[0]}" if referral else None
+    return [identity, reason, focus, None, act_by, *inputs, remind_at]
+
+
+UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _with_sources, 3: _whole}
