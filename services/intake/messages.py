@@ -1,11 +1,34 @@
 """Every message of intake: the commands it decides, the events it consumes and emits."""
 
-from datetime import date, datetime
-from typing import Literal
+from datetime import datetime
 
-import msgspec
-
-from shared.events.envelope import Command
+from services.intake.commands import (
+    AboutEvidence,
+    CompleteReview,
+    CorrectDischarge,
+    DenyConsent,
+    Discharge,
+    EndEvidence,
+    EndReason,
+    Prescribed,
+    ReceiveReferral,
+    RecordAssessment,
+    RecordConditions,
+    RecordConsent,
+    RecordCoverage,
+    RecordMedications,
+    RecordPatient,
+    ReportDeath,
+    ReportedFinding,
+    ReportFindings,
+    ReviewOutcome,
+    RevokeConsent,
+    RevokeReferral,
+    SignPlacement,
+    StatedNeed,
+    WithdrawDeath,
+    WithdrawDischarge,
+)
 from shared.events.escalation import (
     EscalationEvent,
     EscalationRaised,
@@ -107,6 +130,7 @@ __all__ = [
     "ResolveEscalation",
     "RetentionBegan",
     "Review",
+    "ReviewOutcome",
     "RevokeConsent",
     "RevokeReferral",
     "SignPlacement",
@@ -116,169 +140,6 @@ __all__ = [
     "WithdrawDeath",
     "WithdrawDischarge",
 ]
-
-
-EndReason = Literal["mistaken", "reassessed-lower-risk"]
-
-
-class StatedNeed(msgspec.Struct, frozen=True, array_like=True):
-    """The need a clinician stated for one dimension, when it was assessed, and where it stands (Type/id; in a state the
-    key of that source)."""
-
-    dimension: str
-    level: str
-    at: datetime
-    source: str = ""
-
-
-class ReportedFinding(msgspec.Struct, frozen=True, array_like=True):
-    """A fact (0 no, 1 yes) or the score of an instrument, with its clinical time and where it stands (Type/id)."""
-
-    code: str
-    value: int
-    at: datetime
-    evidence: str = ""
-
-
-class Prescribed(msgspec.Struct, frozen=True, array_like=True):
-    """A medication as a sender reports it; `source` is the id of its resource. `taken` is false for one recorded in
-    error or never given: it leaves the list. An empty `rxnorm` is a medication nobody coded."""
-
-    source: str
-    rxnorm: str
-    start_on: date | None = None
-    end_on: date | None = None
-    route: str | None = None
-    taken: bool = True
-
-
-class RecordPatient(Command, frozen=True, kw_only=True, tag=True):
-    """Digests and sealed parts are made at the edge: no identifier comes further than that."""
-
-    digests: tuple[Digest, ...]
-    sealed: tuple[str, ...]
-
-
-class ReportDeath(Command, frozen=True, kw_only=True, tag=True):
-    """A sender's Patient says that the patient has died; `died_at` is the first instant at which they may have."""
-
-    died_at: datetime | None = None
-
-
-class WithdrawDeath(Command, frozen=True, kw_only=True, tag=True):
-    """A sender's Patient says that the patient lives."""
-
-
-class RecordConsent(Command, frozen=True, kw_only=True, tag=True):
-    consent_id: str
-    recipients: tuple[str, ...]
-    purposes: tuple[str, ...]
-    fields: tuple[str, ...]
-    given_at: datetime
-    starts_at: datetime | None = None
-    expires_at: datetime | None = None
-
-
-class DenyConsent(Command, frozen=True, kw_only=True, tag=True):
-    """The patient's no, or a yes narrower than can be understood: to these partners, for these purposes, all where none
-    is named."""
-
-    consent_id: str
-    recipients: tuple[str, ...]
-    purposes: tuple[str, ...]
-    denied_at: datetime
-
-
-class RevokeConsent(Command, frozen=True, kw_only=True, tag=True):
-    """`mistaken`: entered in error, so it never was one."""
-
-    consent_id: str
-    mistaken: bool = False
-
-
-class RecordMedications(Command, frozen=True, kw_only=True, tag=True):
-    medications: tuple[Prescribed, ...]
-
-
-class RecordConditions(Command, frozen=True, kw_only=True, tag=True):
-    """Diagnoses, as findings: which disorder the code is evidence of. `sources`: the Conditions that say so now, also
-    those that say nothing any more."""
-
-    findings: tuple[ReportedFinding, ...]
-    sources: tuple[str, ...] = ()
-
-
-class RecordCoverage(Command, frozen=True, kw_only=True, tag=True):
-    """Stored as it came; nothing is decided by it yet."""
-
-    coverage_id: str
-
-
-class ReportFindings(Command, frozen=True, kw_only=True, tag=True):
-    """Findings that a safety trigger looks at, decided first and from this command alone, so that they reach a person
-    even while the patient's other events are parked."""
-
-    findings: tuple[ReportedFinding, ...]
-
-
-class EndEvidence(Command, frozen=True, kw_only=True, tag=True):
-    """A licensed clinician ends what the findings behind a safety escalation do: they were `mistaken`, or the risk was
-    `reassessed-lower-risk` by a newer screen (Type/id). Closes the escalation, where it is still open."""
-
-    escalation_id: str
-    finding: str
-    reason: EndReason
-    by: str
-    screen: str | None = None
-
-
-class RecordAssessment(Command, frozen=True, kw_only=True, tag=True):
-    """The needs per dimension, with facts and scores. `sources`: the resources (Type/id) that say so now, also those
-    that were corrected or withdrawn and say nothing any more."""
-
-    needs: tuple[StatedNeed, ...] = ()
-    findings: tuple[ReportedFinding, ...] = ()
-    sources: tuple[str, ...] = ()
-
-
-class ReceiveReferral(Command, frozen=True, kw_only=True, tag=True):
-    referral_id: str
-    task_id: str
-    authored_at: datetime
-    priority: Priority = "routine"
-
-
-class RevokeReferral(Command, frozen=True, kw_only=True, tag=True):
-    """The sender takes the referral back: `reason` is `referral-revoked` or `referral-in-error`."""
-
-    referral_id: str
-    reason: str
-    at: datetime
-
-
-class SignPlacement(Command, frozen=True, kw_only=True, tag=True):
-    """A clinician completes the task to sign (or, where no recommendation could be made, the review) with a level.
-
-    `by` is the clinician's id in the program's staff.
-    """
-
-    task_id: str
-    level: str
-    reason: str | None = None
-    by: str = ""
-
-
-ReviewOutcome = Literal["referral-declined", "more-information-asked"]
-
-
-class CompleteReview(Command, frozen=True, kw_only=True, tag=True):
-    """A person has looked. One of missing data (R0) ends with an `outcome`, or with a level (`SignPlacement`);
-    `act_by` is by when the information that was asked for is looked at."""
-
-    task_id: str
-    by: str = ""
-    outcome: ReviewOutcome | None = None
-    act_by: datetime | None = None
 
 
 class PersonReminded(StateEvent, frozen=True, kw_only=True):
@@ -291,29 +152,6 @@ class FlagsLookedAt(StateEvent, frozen=True, kw_only=True):
     """The flags are those emitted last; at `change_at` something behind one ends, or begins."""
 
     change_at: datetime | None
-
-
-class Discharge(Command, frozen=True, kw_only=True, tag=True):
-    episode_id: str
-    encounter_id: str
-    disposition: str
-    at: datetime
-
-
-class CorrectDischarge(Command, frozen=True, kw_only=True, tag=True):
-    """The Encounter of a discharge says otherwise now; of any other Encounter this changes nothing."""
-
-    encounter_id: str
-    disposition: str
-    at: datetime | None = None
-
-
-class WithdrawDischarge(Command, frozen=True, kw_only=True, tag=True):
-    """The stay goes on: its EpisodeOfCare is set active again, or the Encounter of its discharge was wrong (only that
-    one is meant, where an `encounter_id` is given)."""
-
-    episode_id: str = ""
-    encounter_id: str = ""
 
 
 Commands = (
@@ -339,8 +177,6 @@ Commands = (
     | EscalationCommand
 )
 
-AboutEvidence = ReportFindings | RecordAssessment | RecordConditions | EndEvidence
-"""Commands that change which evidence stands."""
 Internal = TimePassed | RetentionBegan | PersonReminded | FlagsLookedAt
 Consumes = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | TimePassed
 """Escalations of attendance and testing; intake's own are never given to it."""
