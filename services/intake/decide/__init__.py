@@ -6,13 +6,13 @@ from typing import assert_never, cast
 
 from services.intake import messages
 from services.intake.decide import clocks, death, discharge, flags, referrals
+from services.intake.decide.placing import place
 from services.intake.decide.recording import (
     consent_denied,
     consent_given,
     consent_revoked,
     end_evidence,
     identified,
-    place,
     record_assessment,
     record_medications,
     report_findings,

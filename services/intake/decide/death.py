@@ -5,7 +5,7 @@ from typing import assert_never
 import msgspec
 
 from services.intake import messages
-from services.intake.decide.recording import place, withdraw_recommendation
+from services.intake.decide.placing import place, withdraw_recommendation
 from services.intake.decide.referrals import withdraw_all
 from services.intake.settings import Settings
 from services.intake.state import State

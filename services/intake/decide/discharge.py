@@ -6,7 +6,7 @@ from typing import assert_never
 
 from services.intake import messages, safety
 from services.intake.decide import death
-from services.intake.decide.recording import ask_for_review, known_of, withdraw_recommendation
+from services.intake.decide.placing import ask_for_review, known_of, withdraw_recommendation
 from services.intake.decide.referrals import ask_to_look, withdraw_all
 from services.intake.record import Closed, Ended, Referral
 from services.intake.settings import Settings

@@ -1,7 +1,8 @@
 """How a stay begins, or is declined."""
 
 from services.intake import messages, schedule
-from services.intake.decide.recording import known_of, medications_event
+from services.intake.decide.placing import known_of
+from services.intake.decide.recording import medications_event
 from services.intake.record import Referral
 from services.intake.settings import Settings
 from services.intake.state import State

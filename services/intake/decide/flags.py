@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.intake import messages, schedule
-from services.intake.decide.recording import known_of
+from services.intake.decide.placing import known_of
 from services.intake.record import Episode
 from services.intake.settings import Settings
 from services.intake.state import State, evolve

@@ -1,7 +1,7 @@
 """A referral that comes or is taken back, and those beside the one that is being placed: none is dropped in silence."""
 
 from services.intake import messages
-from services.intake.decide.recording import ask_for_review, place, withdraw, withdraw_recommendation
+from services.intake.decide.placing import ask_for_review, place, withdraw, withdraw_recommendation
 from services.intake.record import Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State, evolve

@@ -3,7 +3,7 @@
 import msgspec
 
 from services.intake import combined, messages
-from services.intake.decide.recording import about, ask_for_review, withdraw
+from services.intake.decide.placing import about, ask_for_review, withdraw
 from services.intake.record import Episode
 from services.intake.settings import Settings
 from services.intake.signals import NamedSignal

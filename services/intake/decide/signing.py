@@ -6,15 +6,8 @@ from msgspec.structs import replace
 
 from services.intake import messages
 from services.intake.decide.episode import admitted, declined
-from services.intake.decide.recording import (
-    NOT_LICENSED,
-    OLDER_ANSWERS,
-    about,
-    ask_for_review,
-    known_of,
-    place,
-    withdraw,
-)
+from services.intake.decide.placing import OLDER_ANSWERS, about, ask_for_review, known_of, place, withdraw
+from services.intake.decide.recording import NOT_LICENSED
 from services.intake.decide.referrals import SECOND, looked_at
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import safety_stands

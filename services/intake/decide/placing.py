@@ -1,0 +1,179 @@
+"""What the rules recommend for the referral that waits, and what a person is asked to look at beside it."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from services.intake import messages, placement
+from services.intake.assessment import Assessment
+from services.intake.evidence import pieces_of
+from services.intake.listed import codes_listed
+from services.intake.needs import latest
+from services.intake.placement import Recommendation
+from services.intake.record import Recommended, Referral, Review
+from services.intake.settings import Settings
+from services.intake.state import State
+from services.intake.table import TABLE, review_codes
+from shared.events.envelope import name_id
+from shared.rules.decision import Moment
+
+
+def withdraw_recommendation(state: State, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
+    """What was recommended can't be signed any more; `reason` names what changed."""
+    recommended = state.recommended
+    if recommended is None or state.referral is None:
+        return []
+    return [messages.RecommendationWithdrawn(recommendation=recommended, reason=reason, withdrawn_at=moment.now)]
+
+
+def look_at_needs(state: State, after: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    """New needs during a stay: a person looks whether the level is still right."""
+    episode = state.episode
+    new = [each for each in after.needs if each not in state.needs and episode and each.at > episode.admitted_at]
+    if episode is None or not new or state.review_of(NEW_NEEDS) is not None:
+        return []
+    return [
+        ask_for_review(
+            moment.new_id("review:new-needs"),
+            NEW_NEEDS,
+            f"EpisodeOfCare/{episode.id}",
+            moment,
+            moment.settings.reassess_hours,
+        )
+    ]
+
+
+NEW_NEEDS = "new-needs"
+
+
+def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    """What the rules recommend for the referral that waits, where that is new; an older recommendation, which no longer
+    holds, is withdrawn."""
+    if state.referral is None or state.episode is not None or state.death is not None:
+        return []
+    found = placement.recommend(known_of(state, moment), moment.settings)
+    if found.level is None:
+        changed = "needs-too-old" if "recent-assessment" in found.missing else "needs-missing"
+        return [
+            *withdraw_recommendation(state, changed, moment),
+            *_ask_for_missing(state, state.referral, found, moment),
+        ]
+    emitted = withdraw(state.review_of("R0"), "needs-arrived", moment)
+    if not _is_as_found(state.recommended, found):
+        emitted += withdraw_recommendation(state, "newer-assessment", moment)
+        emitted.append(_recommendation(state.referral, found, found.level, moment, _expires_at(state, found, moment)))
+    return [
+        *emitted,
+        *_ask_for_reviews(state, state.referral, found, moment),
+        *_ask_to_confirm(state, state.referral, found, moment),
+    ]
+
+
+def _is_as_found(known: Recommended | None, found: Recommendation) -> bool:
+    return known is not None and (known.level, known.rules, known.conditions, known.track, known.hold) == (
+        found.level,
+        found.rules,
+        found.conditions,
+        found.track,
+        found.hold,
+    )
+
+
+def _expires_at(state: State, found: Recommendation, moment: Moment[Settings]) -> datetime | None:
+    """From when the first need is too old (R0); None where R0 holds already: then a safety rule placed the patient, and
+    no need that grows old changes it."""
+    if found.missing:
+        return None
+    oldest = min(each.at for each in known_of(state, moment).needs)
+    return oldest + timedelta(days=moment.settings.assessment_days, seconds=1)
+
+
+def _recommendation(
+    referral: Referral, found: Recommendation, level: str, moment: Moment[Settings], expires_at: datetime | None
+) -> messages.LevelOfCareRecommended:
+    recommended = messages.Recommendation(
+        recommendation_id=moment.new_id("recommendation"),
+        task_id=moment.new_id("sign"),
+        referral_id=referral.id,
+        level=level,
+        rules=found.rules,
+        conditions=found.conditions,
+        table=TABLE.version,
+        needs=found.needs,
+        track=found.track,
+        recommended_at=moment.now,
+        sign_by=moment.now + timedelta(hours=moment.settings.sign_hours),
+        expires_at=expires_at,
+    )
+    return messages.LevelOfCareRecommended(recommendation=recommended)
+
+
+def _ask_for_missing(
+    state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    known = state.review_of("R0")
+    if known is not None and known.missing == found.missing:
+        return []
+    asked = ask_for_review(referral.review_id, "R0", referral.focus, moment, moment.settings.review_hours)
+    by = known.act_by if known is not None else None  # what else is missing gives nobody more time
+    return [about(asked, missing=found.missing, act_by=by or asked.review.act_by)]
+
+
+def _ask_for_reviews(
+    state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    return [
+        ask_for_review(
+            name_id(referral.id, f"review:{rule}"), rule, referral.focus, moment, moment.settings.review_hours
+        )
+        for rule in found.reviews
+        if state.review_of(rule) is None and _is_news(state, rule, review_codes(rule))
+    ]
+
+
+def _is_news(state: State, reason: str, codes: Collection[str]) -> bool:
+    """Whether nobody has completed such a review yet, or there is evidence that whoever did could not know."""
+    looked_at = next((each for each in state.looked_at if each.reason == reason), None)
+    return looked_at is None or not set(looked_at.pieces).issuperset(pieces_of(state.evidence, codes))
+
+
+OLDER_ANSWERS = "older-answers"
+"""Why a person is asked to confirm what has grown old."""
+
+
+def _ask_to_confirm(
+    state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    known = state.review_of(OLDER_ANSWERS)
+    if not found.to_confirm:
+        return withdraw(known, "confirmed", moment)
+    if known is not None and known.confirm == found.to_confirm:
+        return []
+    review_id, hours = name_id(referral.id, "review:older-answers"), moment.settings.review_hours
+    asked = about(ask_for_review(review_id, OLDER_ANSWERS, referral.focus, moment, hours), confirm=found.to_confirm)
+    return [asked] if known is not None or _is_news(state, OLDER_ANSWERS, found.to_confirm) else []
+
+
+def ask_for_review(
+    review_id: str, reason: str, focus: str, moment: Moment[Settings], hours: int
+) -> messages.PlacementReviewRequested:
+    act_by = moment.now + timedelta(hours=hours)
+    return messages.PlacementReviewRequested(review=messages.Review(review_id, reason, focus, moment.now, act_by))
+
+
+def about(asked: messages.PlacementReviewRequested, **details: Any) -> messages.PlacementReviewRequested:
+    """The same, with what in particular is to be looked at, or another due time."""
+    return msgspec.structs.replace(asked, review=msgspec.structs.replace(asked.review, **details))
+
+
+def withdraw(review: Review | None, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
+    if review is None:
+        return []
+    return [messages.PlacementReviewWithdrawn(review=review, reason=reason, withdrawn_at=moment.now)]
+
+
+def known_of(state: State, moment: Moment[Settings]) -> Assessment:
+    listed = codes_listed(state.medications or (), moment.now, moment.settings.timezone)
+    return Assessment(latest(state.needs), state.evidence, moment.now, listed)
