@@ -10,11 +10,10 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from services.testing import tables
-from services.testing.packing import instant, unpack_id
+from services.testing.packing import DAY, instant, unpack_id
 from services.testing.settings import Settings
 from services.testing.specimens import (
     FINDINGS,
-    SETTLED,
     VOID,
     Measure,
     Row,
@@ -27,10 +26,10 @@ from services.testing.specimens import (
 )
 from services.testing.state import State
 from services.testing.versions import MAINTAINED
+from services.testing.windows import Windows, explained_by, refuted
 from shared.events.envelope import name_id
 from shared.events.testing import AnalyteResult, Condition, ResultOutcome
 
-DAY = 86_400
 USABLE_FOR_BASELINE = ("valid", "dilute")
 
 
@@ -66,7 +65,7 @@ class _Circumstances:
 def grade(state: State, settings: Settings) -> dict[str, Graded]:
     """Every specimen the state holds, by its id."""
     first_at, zone = _baseline_at(state, settings), ZoneInfo(settings.timezone)
-    windows, graded = _Windows(state, settings), {}
+    windows, graded = Windows(state, settings), {}
     for specimen in state.specimens:
         day = instant(specimen.collected_at).astimezone(zone).date()
         reported = specimen.status != "registered"
@@ -145,9 +144,9 @@ def _outcome(row: Row, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
 def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """Explained first, because an expected result is never held against anyone."""
     analyte = analyte_of(measure)
-    if (ingredient := _explained_by(analyte, by.state, by.day)) is not None:
+    if (ingredient := explained_by(analyte, by.state, by.day)) is not None:
         return "expected-positive", ingredient
-    if _refuted(measure, by.specimen):
+    if refuted(measure, by.specimen):
         return "not-confirmed", None
     if by.baseline:
         return "baseline", None
@@ -169,13 +168,6 @@ def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
     if by.baseline:
         return "baseline", prescribed
     return _absence(measure, prescribed, by), prescribed
-
-
-def _explained_by(analyte: str, state: State, day: date) -> str | None:
-    for taken in state.medications:
-        if taken.covers(day) and analyte in tables.INGREDIENTS[taken.ingredient].explains:
-            return taken.ingredient
-    return None
 
 
 def _maintenance(analyte: str, by: _Circumstances) -> str | None:
@@ -201,59 +193,3 @@ def _absence(measure: Measure, ingredient: str, by: _Circumstances) -> ResultOut
     if parent_only and quantified(measure) and all(quantified(each) for each in found):
         return "unexpected-negative-prescribed"
     return "indeterminate"
-
-
-def _refuted(measure: Measure, specimen: Specimen) -> bool:
-    """Whether a definitive method looked for the same analyte in the same specimen and did not find it."""
-    if definitive_of(measure):
-        return False
-    letters = {
-        letter_of(row.measure)
-        for row in specimen.rows
-        if row.status in SETTLED
-        and row.status not in VOID
-        and definitive_of(row.measure)
-        and analyte_of(row.measure) == analyte_of(measure)
-    }
-    return "n" in letters and "p" not in letters
-
-
-class _Windows:
-    """Which positives lie within the residual window of one that could show use (domain 5.2).
-
-    A window is a maximum: counted from a positive that could not show new use, the chain would never end.
-    """
-
-    def __init__(self, state: State, settings: Settings) -> None:
-        self._state, self._days = state, settings.residual_days
-        self._last = dict(state.last_positive_by_group)
-        self._residual: dict[str, frozenset[str]] = {}
-        zone = ZoneInfo(settings.timezone)
-        for specimen in state.specimens:
-            day = instant(specimen.collected_at).astimezone(zone).date()
-            self._residual[specimen.id] = self._followed(specimen, day)
-
-    def residual(self, specimen: Specimen) -> frozenset[str]:
-        """Metabolite groups whose positive in it can't show new use."""
-        return self._residual[specimen.id]
-
-    def _followed(self, specimen: Specimen, day: date) -> frozenset[str]:
-        """Its residual groups; from its other positives, and from what a prescription explains, windows count anew."""
-        inside = set()
-        for group, explained in self._positive_groups(specimen, day):
-            since = specimen.collected_at - self._last.get(group, specimen.collected_at)
-            if 0 < since <= self._days.get(group, 0) * DAY:
-                inside.add(group)
-            if explained or group not in inside:
-                self._last[group] = max(specimen.collected_at, self._last.get(group, 0))
-        return frozenset(inside)
-
-    def _positive_groups(self, specimen: Specimen, day: date) -> list[tuple[str, bool]]:
-        """Metabolite groups positive in a specimen and not refuted, and whether prescriptions explain all of it."""
-        groups: dict[str, bool] = {}
-        for measure in specimen.live:
-            known = tables.ANALYTES.get(analyte_of(measure))
-            if letter_of(measure) == "p" and known is not None and not _refuted(measure, specimen):
-                explained = _explained_by(analyte_of(measure), self._state, day) is not None
-                groups[known.metabolite_group] = explained and groups.get(known.metabolite_group, True)
-        return list(groups.items())

@@ -4,6 +4,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 from uuid import UUID
 
+DAY = 86_400
+"""In seconds."""
+
 
 def pack_id(identity: str) -> str:
     return urlsafe_b64encode(UUID(identity).bytes).decode().rstrip("=")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from services.testing import tables
 from services.testing.escalation_packing import OWNERS, evidence_of, rule_of
-from services.testing.grading import DAY, Graded
-from services.testing.packing import instant, unpack_id
+from services.testing.grading import Graded
+from services.testing.packing import DAY, instant, unpack_id
 from services.testing.settings import Settings
 from services.testing.specimens import SETTLED
 from shared.events.escalation import Signal

@@ -1,0 +1,73 @@
+"""Which positives can't show new use, because an earlier one may still be excreted (domain 5.2)."""
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from services.testing import tables
+from services.testing.packing import DAY, instant
+from services.testing.settings import Settings
+from services.testing.specimens import SETTLED, VOID, Measure, Specimen, analyte_of, definitive_of, letter_of
+from services.testing.state import State
+
+
+class Windows:
+    """Which positives lie within the residual window of one that could show use (domain 5.2).
+
+    A window is a maximum: counted from a positive that could not show new use, the chain would never end.
+    """
+
+    def __init__(self, state: State, settings: Settings) -> None:
+        self._state, self._days = state, settings.residual_days
+        self._last = dict(state.last_positive_by_group)
+        self._residual: dict[str, frozenset[str]] = {}
+        zone = ZoneInfo(settings.timezone)
+        for specimen in state.specimens:
+            day = instant(specimen.collected_at).astimezone(zone).date()
+            self._residual[specimen.id] = self._followed(specimen, day)
+
+    def residual(self, specimen: Specimen) -> frozenset[str]:
+        """Metabolite groups whose positive in it can't show new use."""
+        return self._residual[specimen.id]
+
+    def _followed(self, specimen: Specimen, day: date) -> frozenset[str]:
+        """Its residual groups; from its other positives, and from what a prescription explains, windows count anew."""
+        inside = set()
+        for group, explained in self._positive_groups(specimen, day):
+            since = specimen.collected_at - self._last.get(group, specimen.collected_at)
+            if 0 < since <= self._days.get(group, 0) * DAY:
+                inside.add(group)
+            if explained or group not in inside:
+                self._last[group] = max(specimen.collected_at, self._last.get(group, 0))
+        return frozenset(inside)
+
+    def _positive_groups(self, specimen: Specimen, day: date) -> list[tuple[str, bool]]:
+        """Metabolite groups positive in a specimen and not refuted, and whether prescriptions explain all of it."""
+        groups: dict[str, bool] = {}
+        for measure in specimen.live:
+            known = tables.ANALYTES.get(analyte_of(measure))
+            if letter_of(measure) == "p" and known is not None and not refuted(measure, specimen):
+                explained = explained_by(analyte_of(measure), self._state, day) is not None
+                groups[known.metabolite_group] = explained and groups.get(known.metabolite_group, True)
+        return list(groups.items())
+
+
+def explained_by(analyte: str, state: State, day: date) -> str | None:
+    for taken in state.medications:
+        if taken.covers(day) and analyte in tables.INGREDIENTS[taken.ingredient].explains:
+            return taken.ingredient
+    return None
+
+
+def refuted(measure: Measure, specimen: Specimen) -> bool:
+    """Whether a definitive method looked for the same analyte in the same specimen and did not find it."""
+    if definitive_of(measure):
+        return False
+    letters = {
+        letter_of(row.measure)
+        for row in specimen.rows
+        if row.status in SETTLED
+        and row.status not in VOID
+        and definitive_of(row.measure)
+        and analyte_of(row.measure) == analyte_of(measure)
+    }
+    return "n" in letters and "p" not in letters
