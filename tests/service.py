@@ -29,9 +29,10 @@ from shared.events import wire
 from shared.events.envelope import Command, Envelope, Event
 from shared.path.outbound import destinations
 from shared.path.outbound.lane import WakeUp
-from shared.path.transaction.delivery import Answer, AnyDelivery, Commanded, Consumed, Expected, Unreadable, read_record
+from shared.path.transaction.delivery import Answer, AnyDelivery, Commanded, Consumed, Expected, Unreadable
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
+from shared.path.transaction.stored import read_record
 from shared.platform import db
 from shared.platform.clients import registered
 from shared.platform.clock import Clock

@@ -10,8 +10,9 @@ import msgspec
 from shared.path.outbound.lane import WakeUp, run_lane, wait_for_work
 from shared.path.outbound.parking import SENDABLE, Parking
 from shared.path.transaction.batch import INTERNAL_LANE
-from shared.path.transaction.delivery import Internal, from_internal_lane
+from shared.path.transaction.delivery import Internal
 from shared.path.transaction.inbox import Inbox
+from shared.path.transaction.stored import from_internal_lane
 from shared.platform import log
 from shared.platform.db import Connection, Row
 

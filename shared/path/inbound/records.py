@@ -15,7 +15,8 @@ from shared.events import fhir, wire
 from shared.events.envelope import patient_id
 from shared.events.intake import ConsentsCurrent
 from shared.events.wire import RecordPlace
-from shared.path.transaction.delivery import NOBODY, Consumed, Unreadable, read_record, unstorable
+from shared.path.transaction.delivery import NOBODY, Consumed, Unreadable
+from shared.path.transaction.stored import read_record, unstorable
 
 
 class Stray(msgspec.Struct, frozen=True):

@@ -11,8 +11,9 @@ from shared.events.intake import ConsentDenied, ConsentGiven, ConsentRevoked
 from shared.path.outbound import parking
 from shared.path.service import PATIENT
 from shared.path.transaction import consent_ledger
-from shared.path.transaction.delivery import Incomplete, Redriven, bare, from_parked, unstorable
+from shared.path.transaction.delivery import Incomplete, Redriven, bare
 from shared.path.transaction.inbox import Inbox
+from shared.path.transaction.stored import from_parked, unstorable
 from shared.platform import db, log
 from shared.platform.db import Connection
 

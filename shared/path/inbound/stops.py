@@ -11,8 +11,9 @@ import msgspec
 from shared.events.technical import ConsumerStopped
 from shared.events.wire import RecordPlace
 from shared.path.transaction import consent_ledger, operations
-from shared.path.transaction.delivery import Unreadable, name_of, to_park
+from shared.path.transaction.delivery import Unreadable, name_of
 from shared.path.transaction.inbox import Inbox
+from shared.path.transaction.stored import to_park
 from shared.platform.db import Connection
 
 _STOP = """INSERT INTO stops (topic, partition, "offset", stored, place, at) VALUES ($1, $2, $3, $4, $5, $6)

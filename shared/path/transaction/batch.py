@@ -11,9 +11,10 @@ from shared.events import wire
 from shared.events.envelope import Event, Resource, patient_id
 from shared.path.destination import Routes
 from shared.path.transaction import resources
-from shared.path.transaction.delivery import Answer, AnyDelivery, Consumed, Internal, to_internal_lane
+from shared.path.transaction.delivery import Answer, AnyDelivery, Consumed, Internal
 from shared.path.transaction.journal import JournalRow
 from shared.path.transaction.resources import AcceptedResource, Name, OfProgram, ResourceRow
+from shared.path.transaction.stored import to_internal_lane
 
 INTERNAL_LANE = "internal"
 _encode = msgspec.json.Encoder().encode

@@ -28,9 +28,9 @@ from shared.path.transaction.delivery import (
     Incomplete,
     Internal,
     name_of,
-    to_park,
 )
 from shared.path.transaction.journal import HELD, content_of
+from shared.path.transaction.stored import to_park
 from shared.platform import log
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused

@@ -34,10 +34,10 @@ from shared.path.transaction.delivery import (
     bare,
     document_of,
     marks_processed,
-    unstorable,
 )
 from shared.path.transaction.journal import Journal
 from shared.path.transaction.resources import OfProgram
+from shared.path.transaction.stored import unstorable
 from shared.path.transaction.waiting import Followers
 from shared.platform import db, documents, metrics
 from shared.platform.clock import Clock

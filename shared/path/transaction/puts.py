@@ -4,16 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from shared.path.transaction.delivery import (
-    Answer,
-    AnyDelivery,
-    Commanded,
-    Committed,
-    Incomplete,
-    Put,
-    Redriven,
-    bare,
-)
+from shared.path.transaction.delivery import Answer, AnyDelivery, Commanded, Committed, Incomplete, Put, Redriven, bare
 from shared.path.transaction.resources import Name
 from shared.platform.db import Connection
 

@@ -18,8 +18,9 @@ from shared.events.wire import RECORD_BYTES_MOST
 from shared.path.inbound import deadlines
 from shared.path.inbound.records import RecordReader
 from shared.path.inbound.redrive import NotUnreadable, Quarantine, RedriveResult, redrive
-from shared.path.transaction.delivery import Committed, Expected, Incomplete, Stale, Unreadable, unstorable
+from shared.path.transaction.delivery import Committed, Expected, Incomplete, Stale, Unreadable
 from shared.path.transaction.hold import STILL_PARKED, AcknowledgeHold, ResolveHold
+from shared.path.transaction.stored import unstorable
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from tests.service import ServiceOnPostgres, StartService, commanded, consumed, unreadable
