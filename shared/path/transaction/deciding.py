@@ -26,7 +26,7 @@ from shared.path.transaction.delivery import (
     bare,
     name_of,
 )
-from shared.path.transaction.hold import Holding
+from shared.path.transaction.holding import Holding
 from shared.path.transaction.journal import DECIDED, content_of
 from shared.platform import log
 from shared.rules.decision import Refused
