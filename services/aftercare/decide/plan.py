@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from services.aftercare import meetings
+from services.aftercare.meetings import Wishes
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
@@ -143,7 +143,7 @@ def meeting_list(
     """A list for the patient, matched here; where nothing fits a person is asked. Who just came in is a newcomer."""
     settings = moment.settings
     track, flags = (care.track, care.flags) if care else ("", ())
-    wishes = meetings.Wishes(
+    wishes = Wishes(
         newcomer=newcomer,
         dual_diagnosis=track == "dual-diagnosis",
         attendance_proof="mandated" in flags,
@@ -153,7 +153,7 @@ def meeting_list(
         language=state.language or "en",
         area=state.area,
     )
-    found = meetings.match(settings.meetings, wishes, settings.meetings_most)
+    found = settings.meeting_list(wishes)
     identity = moment.new_id("meeting-list")
     emitted = MeetingListPrepared(list_id=identity, plan_id=plan_id, meetings=found, prepared_at=moment.now)
     if found:

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from shared.events.wire import id_text
 from shared.path.service import Decider
 from shared.path.transaction import hold, resources
 from shared.path.transaction.batch import Batch, LockedState
@@ -132,7 +133,7 @@ async def store(
         listening_since,
         build(),
         *_columns(batch.journal, *_JOURNAL_COLUMNS),
-        ["{" + ",".join(map(str, row.emitted)) + "}" for row in batch.journal],
+        ["{" + ",".join(map(id_text, row.emitted)) + "}" for row in batch.journal],
         *_columns(batch.outbox, "lane", "program", "key", "headers", "body"),
         *_columns(batch.resources.values(), "type", "id", "program", "patient", "status", "at", "sealed", "body"),
     )

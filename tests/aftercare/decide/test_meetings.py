@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from services.aftercare.meetings import Wishes
 from services.aftercare.messages import ContactKnown, EpisodeAdmitted, MeetingListPrepared
 from shared.events.escalation import EscalationRaised
 from tests.aftercare.given import ADMITTED, IDENTIFIED, PLAN, SETTINGS, admitted, discharged, meeting
@@ -43,6 +44,11 @@ def test_the_list_fits_the_track_and_the_flags(episode: EpisodeAdmitted) -> None
     for event in (episode, discharged()):
         (prepared,) = only(patient.then(event), MeetingListPrepared)
         assert prepared.meetings == ("riverbend|fitting",)
+
+
+def test_for_the_same_wishes_the_list_is_chosen_once() -> None:
+    first, again = (SETTINGS.meeting_list(Wishes(newcomer=True, area="Riverbend")) for _ in range(2))
+    assert first and first is again
 
 
 def test_without_any_meeting_a_person_is_asked() -> None:
