@@ -11,38 +11,24 @@ from uuid import UUID, uuid5
 import msgspec
 
 from services.testing.messages import ReportResult
+from shared.edge import work_item
 from shared.edge.fhir import BundleEntry, elements
 from shared.edge.outcome import refuse
+from shared.edge.several import REASON
 from shared.events import codes, fhir
 from shared.path.transaction.resources import AcceptedResource
 
 WHOSE = "assign-result"
-OWNER = "case-manager"
 _REPORT = "report"
-_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def task(cause: UUID, program: str, reports: Sequence[ReportResult], now: datetime) -> AcceptedResource:
-    """The work-list item: `GET /fhir/Task?status=requested`. The same message again makes the same one."""
-    identity = str(uuid5(cause, f"{WHOSE}|{program}"))
-    resource = {
-        "resourceType": "Task",
-        "id": identity,
-        "meta": {"security": list(codes.LABELS)},
-        "status": "requested",
-        "intent": "order",
-        "priority": "urgent",
-        "code": fhir.concept(codes.TASK, WHOSE),
-        "authoredOn": now.strftime(_INSTANT),
-        "lastModified": now.strftime(_INSTANT),
-        "owner": fhir.logical(codes.ROLE, OWNER),
-        "reasonCode": fhir.concept(codes.REASON, "identifiers-of-several-patients"),
-        "input": [
-            {"type": fhir.concept(codes.INPUT, _REPORT), "valueString": msgspec.json.encode(each).decode()}
-            for each in reports
-        ],
-    }
-    return AcceptedResource("Task", identity, msgspec.json.encode(resource).decode(), "requested", now)
+    """The same message again makes the same one."""
+    inputs = [
+        {"type": fhir.concept(codes.INPUT, _REPORT), "valueString": msgspec.json.encode(each).decode()}
+        for each in reports
+    ]
+    return work_item.task(uuid5(cause, f"{WHOSE}|{program}"), WHOSE, REASON, inputs, now, confidential=True)
 
 
 def asks_whose(stored: Mapping[str, Any]) -> bool:

@@ -12,19 +12,19 @@ import msgspec
 
 from services.testing.measures import meaning_of
 from services.testing.settings import Settings
+from shared.edge import work_item
 from shared.edge.fhir import elements
+from shared.edge.work_item import INSTANT
 from shared.events import codes, fhir
 from shared.events.codes import HUB
 from shared.path.transaction.resources import AcceptedResource
 
 MAP_CODE = "map-laboratory-code"
-OWNER = "case-manager"
 COMPARE = "compare-messages"
 _LABORATORY = "laboratory"
 _DOCUMENT = "document"
 _CODE = "laboratory-code"
 _READ_AS = "read-as"
-_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def code_task(program: str, client: str, code: str, now: datetime) -> AcceptedResource:
@@ -65,25 +65,12 @@ def answered(answer: Answer, now: datetime) -> AcceptedResource:
     task = {
         **answer.task,
         "status": "completed",
-        "lastModified": now.strftime(_INSTANT),
+        "lastModified": now.strftime(INSTANT),
         "output": [{"type": fhir.concept(codes.INPUT, _READ_AS), "valueString": answer.meaning}],
     }
     return AcceptedResource("Task", str(task["id"]), msgspec.json.encode(task).decode(), "completed", now)
 
 
 def _task(name: str, code: str, reason: str, inputs: dict[str, str], now: datetime) -> AcceptedResource:
-    identity = str(uuid5(NAMESPACE_URL, name))
-    resource = {
-        "resourceType": "Task",
-        "id": identity,
-        "status": "requested",
-        "intent": "order",
-        "priority": "urgent",
-        "code": fhir.concept(codes.TASK, code),
-        "authoredOn": now.strftime(_INSTANT),
-        "lastModified": now.strftime(_INSTANT),
-        "owner": fhir.logical(codes.ROLE, OWNER),
-        "reasonCode": fhir.concept(codes.REASON, reason),
-        "input": [{"type": fhir.concept(codes.INPUT, kind), "valueString": text} for kind, text in inputs.items()],
-    }
-    return AcceptedResource("Task", identity, msgspec.json.encode(resource).decode(), "requested", now)
+    stated = [{"type": fhir.concept(codes.INPUT, kind), "valueString": text} for kind, text in inputs.items()]
+    return work_item.task(uuid5(NAMESPACE_URL, name), code, reason, stated, now, confidential=False)

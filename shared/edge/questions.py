@@ -14,6 +14,7 @@ from shared.edge.contract import Edge
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import has_code
 from shared.edge.outcome import refuse
+from shared.edge.work_item import INSTANT
 from shared.events.codes import TASK
 from shared.path.transaction import resources
 from shared.path.transaction.resources import AcceptedResource
@@ -38,7 +39,7 @@ async def answered(connection: Connection, edge: Edge, entry: BundleEntry, calle
         raise refuse(422, "business-rule", f"{entry.place}.status", f"Must be one of {', '.join(ANSWERS)}.")
     if row is not None and status == stored["status"]:
         return int(row["version"])
-    body = {**stored, "status": status, "lastModified": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    body = {**stored, "status": status, "lastModified": now.strftime(INSTANT)}
     changed = AcceptedResource("Task", str(entry.id), msgspec.json.encode(body).decode(), status)
     version = await resources.settle(connection, changed, caller.program, entry.if_match, now)
     if version is None:

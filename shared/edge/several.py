@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
-import msgspec
-
+from shared.edge import work_item
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.events import codes, fhir
@@ -17,10 +16,9 @@ from shared.events.envelope import PatientId
 from shared.path.transaction.resources import AcceptedResource
 
 COMPARE = "compare-patients"
-OWNER = "case-manager"
+REASON = "identifiers-of-several-patients"
 MERGING = frozenset({"replaced-by", "replaces"})
 """Types of `Patient.link` that say of two records that they are of one person."""
-_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class SeveralPatients(HttpRefusal):
@@ -42,27 +40,14 @@ def merges(entries: Iterable[BundleEntry]) -> Iterator[tuple[str, PatientId, fhi
 
 
 def task(program: str, patients: Collection[PatientId], now: datetime) -> AcceptedResource:
-    """The work-list item: `GET /fhir/Task?status=requested`. Of the same patients it is asked once."""
+    """Of the same patients it is asked once."""
     named = sorted(patients)
-    identity = str(uuid5(NAMESPACE_URL, f"{HUB}/{COMPARE}|{program}|{'|'.join(named)}"))
-    resource = {
-        "resourceType": "Task",
-        "id": identity,
-        "meta": {"security": list(codes.LABELS)},
-        "status": "requested",
-        "intent": "order",
-        "priority": "urgent",
-        "code": fhir.concept(codes.TASK, COMPARE),
-        "authoredOn": now.strftime(_INSTANT),
-        "lastModified": now.strftime(_INSTANT),
-        "owner": fhir.logical(codes.ROLE, OWNER),
-        "reasonCode": fhir.concept(codes.REASON, "identifiers-of-several-patients"),
-        "input": [
-            {"type": fhir.concept(codes.INPUT, "patient"), "valueReference": fhir.reference("Patient", each)}
-            for each in named
-        ],
-    }
-    return AcceptedResource("Task", identity, msgspec.json.encode(resource).decode(), "requested", now)
+    identity = uuid5(NAMESPACE_URL, f"{HUB}/{COMPARE}|{program}|{'|'.join(named)}")
+    inputs = [
+        {"type": fhir.concept(codes.INPUT, "patient"), "valueReference": fhir.reference("Patient", each)}
+        for each in named
+    ]
+    return work_item.task(identity, COMPARE, REASON, inputs, now, confidential=True)
 
 
 def asked(several: SeveralPatients, question: AcceptedResource) -> HttpRefusal:
