@@ -38,7 +38,7 @@ class Pool(Executor, Protocol):
 
 
 ARRAYS = (list, tuple, set, frozenset)
-# asyncpg asks two abstract classes of every element of an array whether it is one, in Python: sixty times an event.
+# asyncpg asks two abstract classes of every element of an array, in Python: sixty times an event (decision 23).
 protocol.IterableABC = protocol.SizedABC = ARRAYS
 SCHEMA = Path(__file__).with_name("schema")
 COMMAND_SECONDS_MOST = 30.0
