@@ -1,7 +1,7 @@
 """What a command reports of its specimen, as versions: a row for each component, with its own status. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -18,6 +18,7 @@ from services.testing.specimens import (
     Measure,
     RowStatus,
     Version,
+    is_check,
     measure,
 )
 from shared.events.testing import Condition
@@ -48,7 +49,20 @@ def versions_of(command: ReportResult, report: str, *, known: bool) -> list[Vers
         rows.setdefault(status, []).append(measured)
     if not rows:
         return [head]
-    return [msgspec.structs.replace(head, status=each, measures=tuple(found)) for each, found in rows.items()]
+    return [
+        msgspec.structs.replace(
+            head, status=each, measures=tuple(found), condition=_said_by(each, rows, head.condition)
+        )
+        for each, found in rows.items()
+    ]
+
+
+def _said_by(
+    status: RowStatus, rows: Mapping[RowStatus, Sequence[Measure]], condition: Condition | Literal[""]
+) -> Condition | Literal[""]:
+    """The condition stands and falls with the checks it rests on; without any, all of the report says it."""
+    checked = {each for each, found in rows.items() if any(map(is_check, found))}
+    return condition if not checked or status in checked else ""
 
 
 def _condition(command: ReportResult) -> Condition | Literal[""]:

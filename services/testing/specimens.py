@@ -75,11 +75,6 @@ class Version(msgspec.Struct, frozen=True, array_like=True):
     measures: tuple[Measure, ...]
 
     @property
-    def holds_a_check(self) -> bool:
-        """Whether a measure of validity that it reported stands."""
-        return self.status not in VOID and any(is_check(each) for each in self.measures)
-
-    @property
     def age(self) -> tuple[bool, int, int]:
         """Which of two versions stands: what is settled, then the later issued, then the greater rank."""
         return self.status in SETTLED, self.issued_at, RANK[self.status]
@@ -117,8 +112,13 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
         takes away nothing that another one found."""
         stated = [each for each in self.versions if each.condition]
         last = max(stated, key=lambda each: (each.age, gravity(each)), default=None)
-        standing = (each for each in stated if each is last or each.holds_a_check)
+        standing = (each for each in stated if each is last or self._rests_on_a_check(each))
         return max(standing, key=gravity).condition or "valid" if last else "valid"
+
+    def _rests_on_a_check(self, version: Version) -> bool:
+        """Whether a measure of validity that it reported counts; one that waits beside a settled one does not."""
+        checks = {key_of(each) for each in version.measures if is_check(each)}
+        return version.status not in VOID and bool(checks if version.status in SETTLED else checks - self._settled)
 
     @property
     def issued_at(self) -> int:
@@ -129,8 +129,12 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
         """Those that count; what was preliminary counts until it is settled, though a later one may wait beside."""
         if not any(version.status in UNFINISHED for version in self.versions):
             return tuple(self._rows())
-        settled = {key_of(each) for version in self.versions if version.status in SETTLED for each in version.measures}
+        settled = self._settled
         return tuple(row for row in self._rows() if row.status in SETTLED or key_of(row.measure) not in settled)
+
+    @property
+    def _settled(self) -> set[tuple[str, str]]:
+        return {key_of(each) for version in self.versions if version.status in SETTLED for each in version.measures}
 
     def _rows(self) -> Iterator[Row]:
         for version in self.versions:
