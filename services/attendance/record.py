@@ -27,10 +27,12 @@ Span = tuple[int, int | None]
 
 
 class Presence(msgspec.Struct, frozen=True, array_like=True):
-    """What one Encounter reports of one session, cut to it. `encounter` is the beginning of its id."""
+    """What one Encounter reports of one session, cut to it. `encounter` is the beginning of its id; `form` is short for
+    all that is emitted of the report, so that a correction of its class or of times beyond the session is one."""
 
     encounter: str
     spans: tuple[Span, ...]
+    form: str = ""
 
     @property
     def lasts(self) -> bool:

@@ -5,7 +5,7 @@ An open request is stored without what follows from the sessions; its escalation
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -235,8 +235,13 @@ def _asked(
         tier=tier,
         raised_at=second_of(moment.now),
         acknowledge_by=_after(moment, moment.settings.escalation.acknowledge_minutes, tier),
-        act_by=min(act_by, second_of(most)) if most is not None else act_by,
+        act_by=act_by if most is None else min(act_by, second_of(_fair(most, moment))),
     )
+
+
+def _fair(most: datetime, moment: Moment[Settings]) -> datetime:
+    """What became known late, after an outage or by a correction, is not overdue at once."""
+    return max(most, moment.now + timedelta(hours=moment.settings.outreach_least_hours))
 
 
 def _about(about: str, kind: RequestKind, place: tuple[int, int], moment: Moment[Settings]) -> Request:

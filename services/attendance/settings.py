@@ -34,5 +34,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     week_unknown_hours: int
     report_minutes_hours: int
     outreach_hours: int
+    outreach_least_hours: int
     retention_days: int
     """How long an ended stay remains in the state."""

@@ -27,9 +27,31 @@ def within(
 
 def minutes(episode: Episode, session: Session) -> int:
     """Minutes present: the union of all periods that are known to have ended; all planned ones of a fulfilled one."""
-    if not session.presences:
-        return episode.minutes(session) if session.mark == "fulfilled" else 0
-    return _seconds_present(span for each in session.presences for span in each.spans) // 60
+    return minutes_of_all(episode, (session,))
+
+
+def minutes_of_all(episode: Episode, sessions: Iterable[Session]) -> int:
+    """Minutes present in any of these sessions: where two overlap, the same minute counts once."""
+    return seconds_of_all(episode, sessions) // 60
+
+
+def seconds_of_all(episode: Episode, sessions: Iterable[Session]) -> int:
+    return _seconds_present(span for each in sessions for span in _on_the_clock(episode, each))
+
+
+def minutes_planned(episode: Episode, sessions: Iterable[Session]) -> int:
+    """Minutes that somebody could spend in these sessions: nobody is in two at once."""
+    return _seconds_present((each.minute * 60, (each.minute + episode.minutes(each)) * 60) for each in sessions) // 60
+
+
+def _on_the_clock(episode: Episode, session: Session) -> Iterable[Span]:
+    """The spans of a session in seconds since 1970."""
+    begins = session.minute * 60
+    if not session.presences and session.mark == "fulfilled":
+        yield begins, begins + episode.minutes(session) * 60
+    for each in session.presences:
+        for start, end in each.spans:
+            yield begins + start, None if end is None else begins + end
 
 
 def without(periods: Iterable[Period], leaves: Sequence[tuple[datetime, datetime]]) -> tuple[Period, ...]:

@@ -71,5 +71,10 @@ def _seconds(text: str) -> int:
     return second_of(datetime.fromisoformat(text))
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored, 2: _with_retention, 3: _as_reported}
-"""Version 2 only adds, at the ends: the Encounter of a session, and the hours of the weeks that were looked at."""
+def _same(stored: Any) -> Any:
+    """Versions 2 and 5 only add, at the ends: the Encounter of a session, and the hours of the weeks that were looked
+    at; the short form of a report, which is unknown of those before it."""
+    return stored
+
+
+UPCAST: dict[int, Callable[[Any], Any]] = {1: _same, 2: _with_retention, 3: _as_reported, 4: _same}

@@ -55,8 +55,8 @@ def _counted(state: State, episode: Episode, week: Week, settings: Settings) -> 
     Nor is one that the stay did not last through. Minutes that are not reported yet are unknown, never zero.
     """
     sessions = [each for each in state.sessions if week.holds(each)]
-    minutes = sum(spans.minutes(episode, each) for each in sessions)
-    offered = sum(episode.minutes(each) for each in sessions if each.outcome != "cancelled")
+    minutes = spans.minutes_of_all(episode, sessions)
+    offered = spans.minutes_planned(episode, (each for each in sessions if each.outcome != "cancelled"))
     finding: WeekFinding = "short"
     if minutes >= week.minimum_minutes or offered < week.minimum_minutes or _left_within(episode, week, settings):
         finding = ""

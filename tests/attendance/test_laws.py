@@ -33,6 +33,7 @@ from services.attendance.record import SessionOutcome
 from services.attendance.settings import Settings
 from services.attendance.state import VERSION, State, due, evolve
 from shared.events.envelope import Command, Event, name_id
+from shared.events.escalation import EscalationRaised
 from shared.events.intake import TemplateSlot
 from shared.path.service import PATIENT as PATIENT_KIND
 from shared.path.service import STATE_BYTES_MOST
@@ -201,6 +202,16 @@ def test_the_events_of_any_other_story_fold_into_any_state(one: Story, other: St
 
 
 @settings(max_examples=examples(50))
+@given(stories())
+def test_whatever_is_asked_leaves_time_to_act(story: Story) -> None:
+    """Its tier's own, or what outreach is given at least."""
+    for raised in only(story.all_emitted, EscalationRaised):
+        minutes = SETTINGS.escalation.act_minutes[raised.escalation.tier - 1]
+        least = min(timedelta(minutes=minutes), timedelta(hours=SETTINGS.outreach_least_hours))
+        assert raised.escalation.act_by >= raised.at.replace(microsecond=0) + least
+
+
+@settings(max_examples=examples(50))
 @given(stories(), some.integers(1, 600))
 def test_no_session_is_missed_before_its_whole_window_was_listened_to(story: Story, hours: int) -> None:
     story.now += timedelta(hours=hours)
@@ -240,7 +251,7 @@ def test_a_week_that_was_looked_at_has_the_minutes_of_its_sessions(story: Story)
     episode = story.state.episode
     for week in story.state.weeks if episode is not None else ():
         sessions = [each for each in story.state.sessions if week.holds(each)]
-        assert episode is not None and week.minutes == sum(spans.minutes(episode, each) for each in sessions)
+        assert episode is not None and week.minutes == spans.minutes_of_all(episode, sessions)
 
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))

@@ -1,6 +1,8 @@
 """Who was there, as Encounters report it: each counts for the sessions that it names and touches."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
 
 import msgspec
 
@@ -65,25 +67,37 @@ def _fitting(course: Course, command: CheckIn) -> Session | None:
 
 
 def _report(course: Course, touched: Touched, command: CheckIn) -> None:
-    pairs = [
-        (before, now)
-        for before in course.state.sessions
-        if (now := _after(course, before, command.encounter_id, touched.get(before.place))) != before
-    ]
-    reported = [now for _, now in pairs if now.place in touched]
-    events = [
-        event for before, now in pairs for event in _events(course.episode, before, now, command, touched, reported)
-    ]
-    course.change([now for _, now in pairs], events, "late-check-in" if touched else CORRECTED)
+    """Sessions that it reports no more come first: of an Encounter that still stands, that is emitted last."""
+    before = {each.place: each for each in course.state.sessions}
+    form = _short_form(command, touched)
+    after = [_after(course, each, command.encounter_id, touched.get(each.place), form) for each in before.values()]
+    changed = sorted((each for each in after if each != before[each.place]), key=lambda each: each.place in touched)
+    reported = [each for each in changed if each.place in touched]
+    minutes = _added(course.episode, after, command.encounter_id) if reported else 0
+    events: list[Emits] = []
+    for each in changed:
+        if each.place in touched:
+            events += _present(course.episode, before[each.place], each, command, reported, minutes)
+        else:
+            events += _absent(course.episode, each, command)
+    course.change(changed, events, "late-check-in" if touched else CORRECTED)
 
 
-def _after(course: Course, session: Session, encounter_id: str, reported: tuple[Span, ...] | None) -> Session:
+def _short_form(command: CheckIn, touched: Touched) -> str:
+    """Another one where anything is other that is emitted of this report, also beyond its sessions."""
+    times = [(start.timestamp(), end and end.timestamp()) for start, end in command.periods]
+    return sha256(msgspec.json.encode((times, command.class_code, sorted(touched)))).hexdigest()[:8]
+
+
+def _after(
+    course: Course, session: Session, encounter_id: str, reported: tuple[Span, ...] | None, form: str
+) -> Session:
     if reported is None and not session.presences and session.mark not in PRESENT:
         return session
     name = encounter_name(encounter_id)
     others = tuple(each for each in session.presences if each.encounter != name)
     if reported is not None:
-        present = tuple(sorted((*others, Presence(name, reported)), key=lambda each: each.encounter))
+        present = tuple(sorted((*others, Presence(name, reported, form)), key=lambda each: each.encounter))
         return msgspec.structs.replace(session, presences=present, answered=_still_answered(session))
     owned = session.mark in PRESENT and own_encounter(course.episode, session) == encounter_id
     if len(others) == len(session.presences) and not owned:
@@ -97,32 +111,37 @@ def _still_answered(session: Session) -> tuple[str, ...]:
     return () if session.counts_as_missed else session.answered
 
 
-def _events(
-    episode: Episode,
-    before: Session,
-    now: Session,
-    command: CheckIn,
-    touched: Touched,
-    reported: Sequence[Session],
+def _absent(episode: Episode, now: Session, command: CheckIn) -> list[Emits]:
+    held = now.outcome in ("present", "attended")
+    withdrawn: list[Emits] = [CheckInWithdrawn(held=held, **_about(episode, now, command))]
+    return withdrawn if held or now.outcome == "planned" else [*withdrawn, without_presence(episode, now)]
+
+
+def _present(
+    episode: Episode, before: Session, now: Session, command: CheckIn, reported: Sequence[Session], minutes: int
 ) -> list[Emits]:
-    about = planned(episode, now) | {"encounter_id": command.encounter_id, "class_code": command.class_code}
-    if now.place not in touched:
-        held = now.outcome in ("present", "attended")
-        withdrawn: list[Emits] = [CheckInWithdrawn(held=held, **about)]
-        return withdrawn if held or now.outcome == "planned" else [*withdrawn, without_presence(episode, now)]
-    about["also"] = tuple(episode.session_id(each) for each in reported if each.place != now.place)
+    also = tuple(episode.session_id(each) for each in reported if each.place != now.place)
+    about = _about(episode, now, command) | {"also": also}
     back: list[Emits] = []
     if before.counts_as_missed:
         back = [AttendanceCorrected(reason="late-check-in", **planned(episode, now))]
     came_at, left_at = command.periods[0][0], command.periods[-1][1]
     if left_at is None:
         return [*back, SessionCheckedIn(came_at=came_at, **about)]
-    minutes = sum(_added(episode, each, command.encounter_id) for each in reported)
     return [*back, SessionAttended(minutes=minutes, came_at=came_at, left_at=left_at, **about)]
 
 
-def _added(episode: Episode, session: Session, encounter_id: str) -> int:
-    """The minutes of a session that only this Encounter reports."""
-    others = tuple(each for each in session.presences if each.encounter != encounter_name(encounter_id))
-    without = spans.minutes(episode, msgspec.structs.replace(session, presences=others)) if others else 0
-    return spans.minutes(episode, session) - without
+def _about(episode: Episode, session: Session, command: CheckIn) -> dict[str, Any]:
+    return planned(episode, session) | {"encounter_id": command.encounter_id, "class_code": command.class_code}
+
+
+def _added(episode: Episode, sessions: Sequence[Session], encounter_id: str) -> int:
+    """The minutes that only this Encounter reports; those of the Appointment alone count where no Encounter does."""
+    name = encounter_name(encounter_id)
+    present = [each for each in sessions if each.presences]
+    others = [
+        msgspec.structs.replace(each, presences=left)
+        for each in present
+        if (left := tuple(one for one in each.presences if one.encounter != name))
+    ]
+    return (spans.seconds_of_all(episode, present) - spans.seconds_of_all(episode, others)) // 60

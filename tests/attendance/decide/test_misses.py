@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.attendance.messages import ResolveEscalation
-from shared.events.escalation import EscalationRaised
+from shared.events.escalation import EscalationOverdue, EscalationRaised
 from tests.attendance.given import MONDAY, SETTLED, admitted, evening, session
 from tests.attendance.story import Story, changed, in_treatment
 from tests.story import only
@@ -31,6 +31,15 @@ def test_somebody_reaches_out_within_a_day_of_the_missed_session() -> None:
     """Whatever the tier's own time to act (domain 5.2)."""
     (raised,) = only(in_treatment(outreach_hours=24).missing(SETTLED[0]), EscalationRaised)
     assert raised.escalation.act_by == SETTLED[0] + timedelta(hours=24)
+
+
+def test_a_miss_that_becomes_known_late_leaves_four_hours_to_reach_out() -> None:
+    """After an outage of two days nothing is overdue at once."""
+    story = in_treatment(outreach_hours=24, outreach_least_hours=4)
+    story.now = story.listening_since = SETTLED[0] + timedelta(days=1, hours=23)
+    emitted = story.until(story.now + timedelta(minutes=15))
+    (raised,) = [each for each in only(emitted, EscalationRaised) if each.escalation.reason == "missed-session"]
+    assert raised.escalation.act_by == raised.at + timedelta(hours=4) and only(emitted, EscalationOverdue) == []
 
 
 def test_a_miss_in_the_first_fourteen_days_is_tier_two() -> None:

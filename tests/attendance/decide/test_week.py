@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
-from services.attendance.messages import WeeklyHoursFellShort, WeeksChanged
-from tests.attendance.given import GRACE, SECOND_MONDAY, admitted, check_in, evening
+import pytest
+
+from services.attendance.messages import CallOffSession, CheckIn, SessionAttended, WeeklyHoursFellShort, WeeksChanged
+from shared.events.intake import TemplateSlot
+from tests.attendance.given import EVENINGS, GRACE, SECOND_MONDAY, admitted, check_in, encounter, evening, session
 from tests.attendance.story import Story
 from tests.story import only
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def test_a_week_below_its_hours_is_said_once_late_check_ins_are_over() -> None:
@@ -53,3 +56,33 @@ def test_a_week_is_not_closed_while_its_absences_are_deferred() -> None:
     assert only(story.until(story.now), WeeklyHoursFellShort) == []
     story.then(*(check_in(evening(1, weekday)) for weekday in (0, 2, 4)))
     assert only(story.until(story.now + GRACE), WeeklyHoursFellShort) == []
+
+
+OVERLAPPING = (*EVENINGS, TemplateSlot("individual", 0, "19:00", 120))
+"""Two of Monday's three hours are those of a second session."""
+
+
+def in_both(story: Story, minutes: int) -> list[SessionAttended]:
+    """One Encounter for both sessions of the second Monday."""
+    names = (session(SECOND_MONDAY), session(SECOND_MONDAY + HOUR, 3))
+    period = (SECOND_MONDAY, SECOND_MONDAY + timedelta(minutes=minutes))
+    story.until(SECOND_MONDAY + 3 * HOUR)
+    came = CheckIn(session_ids=names, encounter_id=encounter(SECOND_MONDAY), periods=(period,))
+    return only(story.then(came), SessionAttended)
+
+
+def test_minutes_in_two_sessions_at_once_count_once_in_the_encounter_and_in_the_week() -> None:
+    story = Story(admitted(template=OVERLAPPING))
+    assert {each.minutes for each in in_both(story, 180)} == {180}
+    (short,) = only(story.until(evening(2, 1, 0)), WeeklyHoursFellShort)
+    assert short.minutes == 180
+
+
+@pytest.mark.parametrize(("minimum_minutes", "is_short"), [(360, True), (361, False)])
+def test_a_week_whose_sessions_overlap_offers_their_time_once(minimum_minutes: int, is_short: bool) -> None:
+    """Without Friday there are six hours to fill, though the sessions add up to eight."""
+    story = Story(admitted(template=OVERLAPPING), weekly_minimum_minutes=minimum_minutes)
+    story.until(SECOND_MONDAY)
+    story.then(CallOffSession(session_id=session(evening(1, 4))))
+    in_both(story, 180)
+    assert (only(story.until(evening(2, 1, 0)), WeeklyHoursFellShort) != []) == is_short

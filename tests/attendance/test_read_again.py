@@ -1,0 +1,62 @@
+"""What was sent is what is read, though what attendance itself emits of it is less."""
+
+from datetime import timedelta
+from typing import Any
+
+from services.attendance import app
+from services.attendance.messages import PatientIdentified
+from shared.events import codes
+from shared.platform.keys import Identifier
+from tests.attendance.given import ADMISSION, MONDAY, admitted, session
+from tests.service import ServiceOnPostgres, StartService
+
+Json = dict[str, Any]
+END = MONDAY + timedelta(hours=3)
+
+
+def sent(patient: str, **changed: Any) -> Json:
+    """An Encounter as an EHR writes it: by video, longer than the session, with staff, a place and words."""
+    return {
+        "resourceType": "Encounter",
+        "status": "finished",
+        "class": {"system": codes.ACT, "code": "VR", "display": "virtual"},
+        "type": [{"text": "Relapse prevention group"}],
+        "subject": {"reference": f"Patient/{patient}"},
+        "participant": [{"individual": {"reference": "Practitioner/p1", "display": "Dana Facilitator"}}],
+        "appointment": [{"reference": f"Appointment/{session(MONDAY)}"}],
+        "period": {"start": (MONDAY - timedelta(minutes=9)).isoformat(), "end": END.isoformat()},
+        "length": {"value": 150, "unit": "min", "system": "http://unitsofmeasure.org", "code": "min"},
+        "location": [{"location": {"reference": "Location/room-4", "display": "Room 4"}}],
+        **changed,
+    }
+
+
+def without_meta(resource: Json) -> Json:
+    return {name: each for name, each in resource.items() if name != "meta"}
+
+
+async def started(start_service: StartService) -> ServiceOnPostgres:
+    service = await start_service(app.assemble, "attendance", ADMISSION)
+    digests = service.keys.digests("demo", [Identifier("urn:mrn", "0001")])
+    await service.consume(PatientIdentified(digests=digests, sealed=(), identified_at=ADMISSION), admitted())
+    service.set_clock(END)
+    return service
+
+
+async def test_an_encounter_is_read_as_it_was_sent_first_and_corrected(start_service: StartService) -> None:
+    service = await started(start_service)
+    first = sent(service.patient)
+    identity = await service.post(first)
+    assert [without_meta(each) for each in await service.found("Encounter")] == [{**first, "id": identity}]
+    corrected = sent(service.patient, id=identity, location=[{"location": {"display": "Room 5"}}])
+    await service.put(corrected)
+    assert [without_meta(each) for each in await service.found("Encounter")] == [corrected]
+
+
+async def test_staff_and_places_are_on_no_topic(start_service: StartService) -> None:
+    """But the class and the times are."""
+    service = await started(start_service)
+    await service.post(sent(service.patient))
+    bodies = "".join(str(body) for (body,) in await service.select("SELECT body FROM outbox"))
+    assert '"VR"' in bodies and "2026-01-05T22:51:00Z" in bodies
+    assert not [each for each in ("Dana", "Practitioner", "Location", "Room 4", "Relapse") if each in bodies]
