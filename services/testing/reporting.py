@@ -51,13 +51,13 @@ def versions_of(command: ReportResult, report: str, *, known: bool) -> list[Vers
         return [head]
     return [
         msgspec.structs.replace(
-            head, status=each, measures=tuple(found), condition=_said_by(each, rows, head.condition)
+            head, status=each, measures=tuple(found), condition=_condition_by(each, rows, head.condition)
         )
         for each, found in rows.items()
     ]
 
 
-def _said_by(
+def _condition_by(
     status: RowStatus, rows: Mapping[RowStatus, Sequence[Measure]], condition: Condition | Literal[""]
 ) -> Condition | Literal[""]:
     """The condition stands and falls with the checks it rests on; without any, all of the report says it."""
