@@ -1,12 +1,14 @@
 """The pages that are made from the code are up to date, and no text for a user escapes them."""
 
 import ast
+import re
 
 import pytest
 
-from deploy.documents import errors, pages
+from deploy.documents import errors, metrics, pages
 from deploy.documents.emitters import Emitter, Text, texts
 from deploy.documents.sources import constants
+from deploy.paths import REPOSITORY
 
 MODULE = """
 WHERE = "clients.toml"
@@ -54,3 +56,11 @@ def test_each_kind_of_text_is_on_the_page(emitters: dict[str, Emitter], rooms: t
     assert known in {text.text for text in found}
     page = errors.page()
     assert [text for text in found if text.text.replace("|", "\\|") not in page] == []
+
+
+def test_every_metric_of_an_alert_exists_with_the_labels_it_asks_for() -> None:
+    known = {name: labels for name, labels in re.findall(r"^\| `(\w+)` \| \w+ \| (.*?) \|", metrics.page(), re.M)}
+    alerts = (REPOSITORY / "docs" / "operate.md").read_text().split("\n## Alerts\n")[1].split("\n## ")[0]
+    asked = re.findall(r"\b(iop_\w+)(?:\{(\w+))?", alerts)
+    assert ("iop_oldest_unsent_seconds", "lane") in asked, "a partner's lane is an alert"
+    assert [name for name, label in asked if name not in known or label not in known[name]] == []

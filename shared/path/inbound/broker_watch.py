@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -15,10 +16,22 @@ from aiokafka.errors import KafkaError
 from shared.platform import log, metrics
 from shared.platform.clock import machine_now, ticks
 
-ANSWER_SECONDS_MOST = 30.0
 ASK_SECONDS = 10.0
 REACH_AGAIN_SECONDS = 2.0
-LAG_SECONDS_MOST = 300.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Up to which age (s) each thing that readiness looks at is current."""
+
+    answer_seconds: float = 30.0
+    lag_seconds: float = 300.0
+    unsent_seconds: float = 120.0
+    ledger_seconds: float = 120.0
+    """Of machine time; six times the age at which the gate shuts: a heartbeat may come late."""
+
+
+LIMITS = Limits()
 
 
 async def reached(bootstrap: str) -> None:
@@ -38,8 +51,9 @@ async def reached(bootstrap: str) -> None:
 class BrokerWatch:
     """Looks at the client once a second; asks nobody."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, limits: Limits = LIMITS) -> None:
         self._service = service
+        self._limits = limits
         self._joined_at: float | None = None
         self._answered_at: float | None = None
         self._ends: deque[tuple[float, Mapping[int, int]]] = deque()
@@ -94,8 +108,8 @@ class BrokerWatch:
         answered = self.answer_seconds
         if answered is None:
             return "Kafka consumer has not joined its group."
-        if answered > ANSWER_SECONDS_MOST:
+        if answered > self._limits.answer_seconds:
             return f"Kafka has not answered for {answered:.0f} s."
-        if self.lag_seconds > LAG_SECONDS_MOST:
+        if self.lag_seconds > self._limits.lag_seconds:
             return f"Records have been waiting unread for {self.lag_seconds:.0f} s."
         return None

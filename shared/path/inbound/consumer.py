@@ -15,7 +15,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from shared.path.inbound import stops
-from shared.path.inbound.broker_watch import BrokerWatch, reached
+from shared.path.inbound.broker_watch import LIMITS, BrokerWatch, Limits, reached
 from shared.path.inbound.polled import TROUBLE_SECONDS_MOST, Polled
 from shared.path.inbound.positions import OffsetGapListener
 from shared.path.inbound.records import RecordReader
@@ -49,7 +49,14 @@ class Consumer:
     """`polled` stores what a poll brought, `broker` knows how current that is; `stopped` says that a person must let it
     go on."""
 
-    def __init__(self, inbox: Inbox, bootstrap: str, replica: str, wanted: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        bootstrap: str,
+        replica: str,
+        wanted: frozenset[str] | None = None,
+        limits: Limits = LIMITS,
+    ) -> None:
         self._inbox = inbox
         self._topic = inbox.service.consumes
         events = inbox.service.consumed_events if wanted is None else wanted
@@ -61,7 +68,7 @@ class Consumer:
         self._offsets: dict[int, int] = {}
         self._offsets_stored: dict[int, int] = {}
         self._subscriber: Any = None
-        self.broker = BrokerWatch(inbox.service.name)
+        self.broker = BrokerWatch(inbox.service.name, limits)
         self.stopped = False
 
     async def run(self) -> None:

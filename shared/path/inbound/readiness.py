@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from shared.path.inbound.broker_watch import LIMITS, Limits
 from shared.path.inbound.consumer import Consumer
 from shared.path.outbound.lane import oldest_unsent_seconds
 from shared.path.transaction import consent_ledger
@@ -17,9 +18,6 @@ from shared.platform import db, metrics
 from shared.platform.clock import machine_now
 
 LOOK_SECONDS = 5.0
-UNSENT_SECONDS_MOST = 120.0
-LEDGER_SECONDS_MOST = 120.0
-"""Twice the age at which the gate shuts: a heartbeat may come late."""
 ANSWER_SECONDS_MOST = 2.0
 
 
@@ -31,9 +29,10 @@ class NotReady(msgspec.Struct, frozen=True):
 
 
 class Readiness:
-    def __init__(self, inbox: Inbox, consumer: Consumer) -> None:
+    def __init__(self, inbox: Inbox, consumer: Consumer, limits: Limits = LIMITS) -> None:
         self._inbox = inbox
         self._consumer = consumer
+        self._limits = limits
         self._started_at = machine_now()
 
     async def wrong(self) -> NotReady | None:
@@ -54,14 +53,14 @@ class Readiness:
 
     async def _unsent(self) -> str | None:
         for lane, age in (await oldest_unsent_seconds(self._inbox.pool)).items():
-            if age > UNSENT_SECONDS_MOST and (lane == INTERNAL_LANE or lane.startswith("topic:")):
+            if age > self._limits.unsent_seconds and (lane == INTERNAL_LANE or lane.startswith("topic:")):
                 return f"Lane {lane} is not draining."
         return None
 
     async def _ledger(self) -> str | None:
         """Counted from the start of this process at the earliest: it has not been able to know more for long."""
         known = await consent_ledger.oldest(self._inbox.pool)
-        if known is None or _age(max(known, self._started_at)) <= LEDGER_SECONDS_MOST:
+        if known is None or _age(max(known, self._started_at)) <= self._limits.ledger_seconds:
             return None
         return "The consent ledger is not current: nothing is disclosed."
 

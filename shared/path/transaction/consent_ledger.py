@@ -39,6 +39,8 @@ _VERSION = """INSERT INTO consent_versions (program, patient, version)
 # The last one consumed, not the latest: one from a clock that was ahead must not stand for ever.
 _CURRENT = """INSERT INTO ledger (partition, current_at) SELECT * FROM unnest($1::int[], $2::timestamptz[])
     ON CONFLICT (partition) DO UPDATE SET current_at = excluded.current_at"""
+# Never known is known up to 1970: asyncpg reads -infinity as a moment without a zone, which compares with no other.
+_KNOWN = "greatest(current_at, 'epoch')"
 _LOST = """INSERT INTO ledger (partition, current_at, lost) SELECT unnest($1::int[]), '-infinity', true
     ON CONFLICT (partition) DO UPDATE SET lost = true"""
 # A revoked denial is about nothing any more.
@@ -150,7 +152,7 @@ async def partitions(connection: Connection) -> frozenset[int]:
 
 async def oldest(connection: Executor) -> datetime | None:
     """Up to when every partition that is known at all is known (machine time)."""
-    found: datetime | None = await connection.fetchval("SELECT min(current_at) FROM ledger")
+    found: datetime | None = await connection.fetchval(f"SELECT {_KNOWN} FROM ledger ORDER BY current_at LIMIT 1")
     return found
 
 
@@ -185,7 +187,7 @@ async def read(connection: Connection, program: str, patient: str, machine_now: 
         version = await connection.fetchval(_VERSION_READ, program, patient)
         held = await connection.fetchval(_HELD, program, patient)
         ledger = await connection.fetchrow(
-            "SELECT count(*), min(current_at) AS oldest, max(current_at) AS newest, bool_or(lost) AS lost,"
+            f"SELECT count(*), min({_KNOWN}) AS oldest, max({_KNOWN}) AS newest, bool_or(lost) AS lost,"
             f" ({BEHIND}) AS behind FROM ledger"
         )
     return LedgerSnapshot(

@@ -138,3 +138,12 @@ async def test_records_that_expired_unread_close_the_gate_until_a_person_acts(he
 async def test_the_count_of_consent_events_carries_the_program(here: ServiceOnPostgres) -> None:
     await apply(here, given(), revoked())
     assert await here.select("SELECT program, patient, version FROM consent_versions") == [("demo", PATIENT, 2)]
+
+
+async def test_a_gate_opened_again_before_any_heartbeat_stays_shut_until_one_comes(here: ServiceOnPostgres) -> None:
+    async with here.pool.acquire() as connection:
+        await consent_ledger.mark_lost(connection, list(range(PARTITIONS)))
+    await here.pool.execute("UPDATE ledger SET lost = false")
+    assert not (await known(here)).current
+    await mark(here)
+    assert (await known(here)).current

@@ -10,15 +10,16 @@ from aiokafka import AIOKafkaProducer
 from shared.events.catalogue import INTAKE_EVENTS
 from shared.events.wire import RecordPlace
 from shared.path.inbound import stops
+from shared.path.inbound.broker_watch import LIMITS, Limits
 from shared.path.inbound.consumer import Consumer
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import admission
 
 
 @asynccontextmanager
-async def consuming(here: ServiceOnPostgres, kafka: str) -> AsyncIterator[Consumer]:
+async def consuming(here: ServiceOnPostgres, kafka: str, limits: Limits = LIMITS) -> AsyncIterator[Consumer]:
     """One process after another under one name."""
-    consumer = Consumer(here.inbox, kafka, "on-kafka")
+    consumer = Consumer(here.inbox, kafka, "on-kafka", limits=limits)
     running = asyncio.create_task(consumer.run())
     try:
         yield consumer
