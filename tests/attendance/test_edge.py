@@ -174,7 +174,9 @@ def test_a_length_only_shortens(value: float, unit: str, lasts: float) -> None:
 
 def test_a_length_stands_for_an_end_that_is_not_stated_at_most_a_day_later() -> None:
     length = {"value": 10**30, "unit": "min", "system": codes.UCUM, "code": "min"}
-    assert commands_of(encounter(period={"start": ARRIVED}, length=length)) == (check_in((CAME, minutes(1440))),)
+    (came,) = commands_of(encounter(period={"start": "2026-01-03T18:02:00-05:00"}, length=length))
+    assert isinstance(came, CheckIn)
+    assert came.periods == ((CAME - timedelta(days=2), CAME - timedelta(days=1)),)
 
 
 def test_a_cancelled_encounter_cancels_its_session_without_a_reason() -> None:
@@ -339,3 +341,12 @@ def test_what_attendance_writes_itself_is_not_kept_as_it_came() -> None:
 def test_every_type_that_may_be_written_has_its_place_in_the_order() -> None:
     written = {kind for kind, taken in TAKES.items() if {"create", "update"} & set(taken.interactions)}
     assert written == set(EDGE.order)
+
+
+def test_a_length_that_would_end_in_the_future_is_refused() -> None:
+    """Nobody has spent those minutes yet."""
+    began = (NOW - timedelta(hours=1)).isoformat()
+    three_hours = {"value": 180, "code": "min", "system": codes.UCUM, "unit": "min"}
+    ahead = encounter(period={"start": began}, length=three_hours)
+    assert refusal(ahead) == (422, "business-rule", ("Encounter.period.end",))
+    assert commands_of(encounter(period={"start": began}, length={**three_hours, "value": 60})) != ()

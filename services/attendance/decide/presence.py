@@ -29,7 +29,8 @@ CORRECTED = "report-corrected"
 
 
 def checked_in(state: State, command: CheckIn, moment: Moment[Settings]) -> list[Emits] | Refused:
-    """What this Encounter reported before is replaced by what it reports now."""
+    """What this Encounter reported before is replaced by what it reports now. A person looks at one that touches no
+    session, or that names one beside which is not planned for this patient or can't be corrected any more."""
     about = f"Encounter/{command.encounter_id}"
     sessions = named(state, command.session_ids, command.periods[0][0], moment, about)
     if isinstance(sessions, Refused):
@@ -37,7 +38,7 @@ def checked_in(state: State, command: CheckIn, moment: Moment[Settings]) -> list
     course = Course(state, moment)
     touched: Touched = {each.place: found for each in sessions if (found := _within(course, each, command)) is not None}
     _report(course, touched, command)
-    if touched:
+    if touched and len(sessions) == len(set(command.session_ids)):
         course.ask(*requests.settled(course.state, about, moment, CORRECTED))
     else:
         fitting = _fitting(course, command) or sessions[0]

@@ -62,7 +62,7 @@ def _periods(encounter: Json, place: str, context: Context) -> tuple[Period, ...
 
 def _end(start: datetime, text: object, length: timedelta | None, place: str, context: Context) -> datetime:
     if text is None and length is not None:
-        return start + length
+        text = (start + length).isoformat()
     return happened_exactly(text, place, context.time)
 
 

@@ -109,6 +109,16 @@ def test_an_encounter_that_touches_none_asks_a_person_about_the_session_it_would
     assert story.then(wrong) == []
 
 
+def test_an_encounter_that_also_names_a_session_of_nobody_here_counts_and_asks_a_person() -> None:
+    story = Story(admitted())
+    story.until(MONDAY + 3 * HOUR)
+    names = (session(MONDAY), name_id(NAMES, "nobody's"))
+    odd = CheckIn(session_ids=names, encounter_id=name_id(NAMES, "odd"), periods=((MONDAY, MONDAY + 3 * HOUR),))
+    assert ("Raised", "check-presence", 1) in changed(story.then(odd)) and story.minutes(MONDAY) == 180
+    right = CheckIn(session_ids=names[:1], encounter_id=odd.encounter_id, periods=odd.periods)
+    assert changed(story.then(right)) == [("Retracted", "check-presence", 1)] and story.minutes(MONDAY) == 180
+
+
 def test_the_question_is_taken_back_once_the_encounter_is_right_or_in_error() -> None:
     for right in (check_in(MONDAY, 60), in_error(MONDAY)):
         story = Story(admitted())
