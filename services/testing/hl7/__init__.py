@@ -51,6 +51,11 @@ __all__ = [
 
 SEGMENTS_MOST = 1_000
 """Counted before any is read: a message of 30,000 rows keeps everybody waiting for twenty seconds."""
+PARTS_MOST = 60_000
+"""Fields, repetitions and components, counted likewise: five million of them are read for a minute. A thousand segments
+have thirty thousand."""
+ORDERS_MOST = 100
+"""Of one patient: they are decided at one go, and five hundred take two thirds of a second."""
 _PATIENT_OBSERVATIONS_SINCE = "2.7"
 """Before this version an OBX ahead of every OBR is a result that lost its order."""
 
@@ -66,7 +71,8 @@ def parse(decoded: Decoded, time: ProgramTime) -> Message:
     text, header = decoded
     require_kind(header)
     require_readable(text, header)
-    if text.count("\r") >= SEGMENTS_MOST:
+    parts = sum(text.count(each) for each in (header.separator, *header.encoding[:2]))
+    if text.count("\r") >= SEGMENTS_MOST or parts > PARTS_MOST:
         raise Nak("AR", Fault("", DATA_ERROR))
     try:
         segments = [each for each in hl7.parse(text) if len(each) > 0]
@@ -79,10 +85,13 @@ def parse(decoded: Decoded, time: ProgramTime) -> Message:
 
 
 def _require_results(patients: Sequence[Patient], reader: Hl7Reader) -> None:
-    """What was cut off, or written with other separators, is never answered AA: nothing of it would be read."""
+    """What was cut off, or written with other separators, is never answered AA: nothing of it would be read. Nor is
+    what would be too much at once."""
     if not any(each.orders for each in patients):
         raise Nak("AE", Fault("OBR", REQUIRED_MISSING))
     for patient in patients:
+        if len(patient.orders) > ORDERS_MOST:
+            raise Nak("AR", Fault(f"PID^{patient.ordinal}", DATA_ERROR))
         reported = any(each.observations or reader.is_without_result(each) for each in patient.orders)
         if patient.orders and not reported:
             raise Nak("AE", Fault("OBX", REQUIRED_MISSING))

@@ -1,5 +1,6 @@
 """HL7 in: parse, interpret, admit, acknowledge. The acknowledgement goes out after the commit."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -78,16 +79,20 @@ class Hl7Receiver:
 
         What is no drug test, or was sent to try something, is stored, no more.
         """
-        settings = self.running.inbox.settings
-        message = hl7.parse(decoded, ProgramTime.of(settings[sender.programs[0]], self.running.clock.now()))
-        is_trial = message.header.is_trial
-        found = [] if is_trial else results(message, sender, settings)
-        asked = NOTHING_ASKED if is_trial else self._questions(message, sender)
+        message, found, asked = await asyncio.to_thread(self._read, decoded, sender)
         if not found:
             cause = uuid5(NAMESPACE_URL, f"{cause_name(message, sender)}|{digest_of(content)}")
             await self._store(self._document(cause, content, sender), asked)
         for result in found:
             await self._admit_once(result, self._document(result.cause, content, sender), asked)
+
+    def _read(self, decoded: Decoded, sender: Sender) -> tuple[Message, list[PatientResult], Questions]:
+        """What the message says, for its sender's programs: up to seconds of work, beside the loop that answers."""
+        settings = self.running.inbox.settings
+        message = hl7.parse(decoded, ProgramTime.of(settings[sender.programs[0]], self.running.clock.now()))
+        if message.header.is_trial:
+            return message, [], NOTHING_ASKED
+        return message, results(message, sender, settings), self._questions(message, sender)
 
     async def admit(self, result: PatientResult, document: Document, asked: Questions = NOTHING_ASKED) -> None:
         """What was found for one patient, in the programs it may be for. Raises HttpRefusal."""

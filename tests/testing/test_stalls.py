@@ -1,0 +1,60 @@
+"""No message stalls testing: the worst of a laboratory's messages are read, and meanwhile the loop has its turns."""
+
+import asyncio
+from collections.abc import Sequence
+from time import thread_time
+
+import pytest
+
+from tests.testing.receiving import ReceivingService
+
+MOST = 0.2
+TRIES = 2
+"""The machine may be busy with something else: what stalls a service stalls it each time."""
+MSH = r"MSH|^~\&|LIS|TOXLAB|HUB|demo|20260113120000-0500||ORU^R01^ORU_R01|M1|P|2.5.1"
+PID = "PID|1||SEEDED-MRN^^^IOPDEMO^MR||Seeded^Bogus"
+OBX = "OBX|1|ST|14314-9^Benzoylecgonine^LN||POSITIVE||||||F"
+
+
+def obr(number: int) -> str:
+    day, issued = "20260112083000-0500", "20260113110000-0500"
+    return f"OBR|1||F{number}|94307-6^Drug screen^LN|||{day}{'|' * 15}{issued}|||F"
+
+
+def of_orders(count: int) -> list[str]:
+    return [MSH, PID, *(segment for number in range(count) for segment in (obr(number), OBX))]
+
+
+WORST: dict[str, tuple[Sequence[str], str]] = {
+    "five hundred orders": (of_orders(498), "AR 102"),
+    "as many orders as are read": (of_orders(100), "AA"),
+    "a thousand rows": ([MSH, PID, obr(1), *[OBX] * 996], "AE 102"),
+    "five million repetitions": ([MSH, PID, obr(1), OBX.replace("POSITIVE", "~" * 4_900_000)], "AR 102"),
+    "five million components": ([MSH, PID, obr(1), OBX.replace("POSITIVE", "^" * 4_900_000)], "AR 102"),
+    "as many repetitions as are read": ([MSH, PID, obr(1), OBX.replace("POSITIVE", "~" * 59_000)], "AA"),
+}
+
+
+@pytest.mark.parametrize("name", WORST)
+async def test_the_worst_messages_hold_nobody_up(testing: ReceivingService, name: str) -> None:
+    segments, answer = WORST[name]
+    await testing.identified()
+    await testing.admitted()
+    silences = []
+    for number in range(TRIES):
+        content = "\r".join(segments).replace("|M1|", f"|M{number}|").encode()
+        answered, silence = await longest_silence(testing, content)
+        assert answered == answer
+        silences.append(silence)
+    assert min(silences) <= MOST
+
+
+async def longest_silence(testing: ReceivingService, content: bytes) -> tuple[str, float]:
+    """The answer, and the longest that others had no turn meanwhile, in seconds of the loop's own work."""
+    receiving = asyncio.ensure_future(testing.receives(content))
+    longest = 0.0
+    while not receiving.done():
+        began = thread_time()
+        await asyncio.sleep(0.001)
+        longest = max(longest, thread_time() - began)
+    return receiving.result(), longest
