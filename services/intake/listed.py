@@ -39,6 +39,17 @@ def merged_list(known: Sequence[ListedMedication], reported: Sequence[Prescribed
     return tuple(by_key.values())
 
 
+def taken_since(since: date, medications: Iterable[ListedMedication]) -> tuple[ListedMedication, ...]:
+    return tuple(each for each in medications if each.end_on is None or each.end_on >= since)
+
+
+def newest(medications: Sequence[ListedMedication]) -> tuple[ListedMedication, ...]:
+    """As many as a list holds: those that ended first leave first."""
+    by_end = sorted(medications, key=lambda each: each.end_on or date.max, reverse=True)
+    fit = {each.key for each in by_end[:MEDICATIONS_MOST]}
+    return tuple(each for each in medications if each.key in fit)
+
+
 def _medication_id(list_id: str, taken: ListedMedication) -> str:
     return name_id(list_id, taken.key)
 

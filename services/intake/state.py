@@ -7,7 +7,7 @@ import msgspec
 
 from services.intake import messages
 from services.intake.evidence import Evidence, ended, lasting, merged, pieces_of, sources
-from services.intake.listed import ListedMedication, merged_list, still_listed
+from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
 from services.intake.needs import stated_needs
 from services.intake.record import Closed, Death, Ended, Episode, LookedAt, Recommended, Referral, Review, Waiting
@@ -68,7 +68,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.ReferralReceived() | messages.ReferralConcluded():
             return change(state, seconds=_seconds(state, event))
         case messages.RecordMedications():
-            return change(state, medications=merged_list(state.medications or (), event.medications))
+            return change(state, medications=newest(merged_list(state.medications or (), event.medications)))
         case messages.MedicationsRecorded():
             return change(state, medications=still_listed(state.medications or (), event))
         case messages.PatientDied(died_at=died_at):

@@ -7,7 +7,7 @@ from services.intake import messages, safety
 from services.intake.assessment import Assessment
 from services.intake.decide.placing import known_of, look_at_needs, place
 from services.intake.evidence import merged, new_findings, source_key, sources, standing_sources
-from services.intake.listed import MEDICATIONS_MOST, ListedMedication, medications_listed, merged_list
+from services.intake.listed import MEDICATIONS_MOST, ListedMedication, medications_listed, merged_list, taken_since
 from services.intake.settings import Settings
 from services.intake.state import State, assessed, evolve
 from shared.events.envelope import name_id
@@ -51,12 +51,13 @@ def record_medications(
     state: State, command: messages.RecordMedications, moment: Moment[Settings]
 ) -> list[messages.Emits] | Refused:
     """The whole list, each time it changed: testing needs what the patient takes now and took lately."""
-    taken = merged_list(state.medications or (), command.medications)
     since = moment.now.date() - timedelta(days=moment.settings.medication_days)
-    listed = tuple(each for each in taken if each.end_on is None or each.end_on >= since)
+    known = taken_since(since, state.medications or ())
+    listed = taken_since(since, merged_list(state.medications or (), command.medications))
     if len(listed) > MEDICATIONS_MOST:
         return Refused("too-costly", f"A list holds at most {MEDICATIONS_MOST} medications: reconcile it first.")
-    return [] if listed == state.medications else [medications_event(listed, moment)]
+    unchanged = state.medications is not None and listed == known
+    return [] if unchanged else [medications_event(listed, moment)]
 
 
 def medications_event(taken: tuple[ListedMedication, ...], moment: Moment[Settings]) -> messages.MedicationsRecorded:

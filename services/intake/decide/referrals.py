@@ -15,7 +15,7 @@ SECOND_MOST = 4
 def received(state: State, command: messages.ReceiveReferral, moment: Moment[Settings]) -> list[messages.Emits]:
     """The first referral that waits is the one to be placed; another one, or one during a stay, a person looks at. Of
     too many the newest are asked about: what comes with a referral is never refused for it."""
-    if state.referral is not None and state.referral.id == command.referral_id:
+    if _is_known(state, command.referral_id):
         return []
     came = messages.ReferralReceived(
         referral_id=command.referral_id,
@@ -26,6 +26,13 @@ def received(state: State, command: messages.ReceiveReferral, moment: Moment[Set
     if state.referral is not None or state.episode is not None:
         return [came, *_beside(state, Referral(command.referral_id, command.task_id), moment)]
     return [came, *place(evolve(state, command), moment)]
+
+
+def _is_known(state: State, referral_id: str) -> bool:
+    """It waits for a placement, began this stay, or a person is asked about it beside another."""
+    first = state.referral is not None and state.referral.id == referral_id
+    began = state.episode is not None and state.episode.referral_id == referral_id
+    return first or began or any(each.id == referral_id for each in state.seconds)
 
 
 def _beside(state: State, referral: Referral, moment: Moment[Settings]) -> list[messages.Emits]:

@@ -135,8 +135,8 @@ class Reused(msgspec.Struct, frozen=True):
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """Nothing is stored: its patient, or that of an identifier with it, has just become known. Find out whose it is
-    again."""
+    """Nothing is stored: its patient, or that of an identifier with it, has just become known, or the same update has
+    just been stored. Look again."""
 
 
 Answer = Committed | Incomplete | Stale | Reused | Refused | Identified

@@ -172,6 +172,7 @@ class Inbox:
         of_edges = [each for each in deliveries if not isinstance(each, Consumed)]
         reused = await _store_documents(connection, of_edges)
         elsewhere = await aliases.bound_elsewhere(connection, of_edges)
+        elsewhere += await puts.asked_meanwhile(connection, fresh)
         await store.forget_processed(connection, [bare(each).id for each in elsewhere if each in fresh])
         answered = await self._repeated(connection, repeated)
         answered |= {**reused, **{id(each): Identified() for each in elsewhere}}

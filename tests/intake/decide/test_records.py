@@ -47,6 +47,19 @@ def test_a_medication_recorded_in_error_leaves_the_list_and_an_ended_one_stays_a
     assert [each.rxnorm for each in emitted.medications] == ["1819"]
 
 
+def test_a_medication_that_ended_long_ago_publishes_no_list_however_often_it_is_sent() -> None:
+    old = w.RecordMedications(
+        medications=tuple(
+            w.Prescribed(f"{number:08d}-0", "83367", date(2024, 1, 1), date(2024, 2, 1))
+            for number in range(MEDICATIONS_MOST + 1)
+        )
+    )
+    story = given(w.RecordMedications(medications=(BUPRENORPHINE,)))
+    assert [story.and_then(old).names() for _ in range(3)] == [[], [], []]
+    assert BUPRENORPHINE.rxnorm in [each.rxnorm for each in story.state.medications or ()]
+    assert len(story.state.medications or ()) == MEDICATIONS_MOST
+
+
 def test_a_medication_is_never_dropped_silently() -> None:
     many = tuple(w.Prescribed(f"{number:08d}-0", "1819") for number in range(MEDICATIONS_MOST + 1))
     assert given(w.RecordMedications(medications=many)).refused is not None

@@ -33,6 +33,13 @@ def ends(story: Story) -> list[tuple[str, str]]:
     return [(each.referral_id, each.outcome) for each in only(story.emitted, w.ReferralConcluded)]
 
 
+@pytest.mark.parametrize("begun", [referred, admitted])
+def test_a_referral_that_is_known_asks_nobody_again(begun: type[Story]) -> None:
+    story = begun().and_then(referral(SECOND))
+    assert story.at(TUESDAY).and_then(referral()).names() == []
+    assert story.and_then(referral(SECOND)).names() == []
+
+
 @pytest.mark.parametrize("reason", ["referral-revoked", "referral-in-error"])
 def test_a_referral_that_is_taken_back_ends_by_its_own_task(reason: str) -> None:
     story = referred().and_then(referral(SECOND))
