@@ -197,6 +197,14 @@ def test_a_denial_that_ends_opens_nothing_unless_it_was_an_error(keys: Keys) -> 
     assert isinstance(revoked, w.RevokeConsent)
 
 
+def test_a_consent_that_had_ended_is_not_revoked_again(keys: Keys) -> None:
+    before = consent(status="inactive")
+    reworded = {**before, "language": "en"}
+    assert interpreted(keys, reworded, method="PUT", before=before).commands == ()
+    (revoked,) = interpreted(keys, {**before, "status": "entered-in-error"}, method="PUT", before=before).commands
+    assert isinstance(revoked, w.RevokeConsent) and revoked.mistaken
+
+
 @pytest.mark.parametrize("status", ["inactive", "rejected", "entered-in-error"])
 def test_an_ended_consent_is_revoked(keys: Keys, status: str) -> None:
     (revoked,) = commands_of(keys, consent(status=status))

@@ -49,12 +49,13 @@ def consented(entry: BundleEntry, entries: Sequence[BundleEntry], context: Conte
 
 
 def _ended(entry: BundleEntry, context: Context) -> ConsentReading:
-    """A denial that ends opens nothing by itself, unless it never was one."""
+    """A denial that ends opens nothing by itself, unless it never was one; what had ended so ends once."""
     stored, place = context.stored.get((entry.type, str(entry.id))), f"{entry.place}.status"
     if stored is not None and entry.resource["status"] != "entered-in-error" and denying.denies(stored.body):
         return ConsentReading(None, place, "What a denial has closed is opened by a new Consent only.")
     revoked = RevokeConsent(consent_id=str(entry.id), mistaken=entry.resource["status"] == "entered-in-error")
-    return ConsentReading(revoked, place, "It has ended: it opens nothing any more.")
+    was_so = stored is not None and stored.body["status"] == entry.resource["status"]
+    return ConsentReading(None if was_so else revoked, place, "It has ended: it opens nothing any more.")
 
 
 def _was_ended(entry: BundleEntry, context: Context) -> bool:
