@@ -1,0 +1,53 @@
+"""Every command of aftercare, as it may be asked of any story."""
+
+from collections.abc import Callable
+
+from hypothesis import strategies as some
+
+from services.aftercare import messages as w
+from shared.events.envelope import Command, name_id
+from tests.aftercare.story import Story
+from tests.aftercare.test_laws import REFERRALS, after, partners, steps
+
+STORIES = steps.map(after)
+
+
+def _ask(story: Story) -> some.SearchStrategy[Command]:
+    return some.builds(
+        w.AskReferral,
+        referral_id=some.sampled_from(REFERRALS),
+        partner=partners,
+        kind=some.sampled_from(["alumni", "step-down", "recovery-residence"]),
+        asked_by=some.just("case-manager-1"),
+        send_again_reason=some.sampled_from(["", "not-received"]),
+    )
+
+
+def _withdraw(story: Story) -> some.SearchStrategy[Command]:
+    referrals = [*(each.referral_id for each in story.state.referrals), *REFERRALS]
+    return some.builds(w.WithdrawReferral, task_id=some.sampled_from([name_id(each, "task") for each in referrals]))
+
+
+def _complete(story: Story) -> some.SearchStrategy[Command]:
+    plan = story.state.plan
+    due = [plan.follow_up_id(each.number) for each in plan.fallen_due] if plan else []
+    return some.builds(
+        w.CompleteFollowUp,
+        task_id=some.sampled_from([*due, *REFERRALS]),
+        reach=some.sampled_from(["reached", "not-reached"]),
+    )
+
+
+def _escalations(story: Story) -> some.SearchStrategy[str]:
+    return some.sampled_from([*(each.escalation.id for each in story.state.escalations), *REFERRALS])
+
+
+COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
+    w.AskReferral: _ask,
+    w.WithdrawReferral: _withdraw,
+    w.CompleteFollowUp: _complete,
+    w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
+    w.ResolveEscalation: lambda story: some.builds(
+        w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("reached")
+    ),
+}

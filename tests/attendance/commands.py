@@ -1,0 +1,34 @@
+"""Every command of attendance, as it may be asked of any story."""
+
+from collections.abc import Callable
+
+from hypothesis import strategies as some
+
+from services.attendance import messages as w
+from shared.events.envelope import Command
+from tests.attendance.story import Story
+from tests.attendance.test_laws import command, stories
+
+STORIES = stories()
+
+
+def _asked(*done: str) -> Callable[[Story], some.SearchStrategy[Command]]:
+    def of(story: Story) -> some.SearchStrategy[Command]:
+        attempts = some.tuples(some.sampled_from(done), some.integers(0, 40), some.none() | some.integers(0, 1000))
+        return attempts.map(lambda attempt: command(story, attempt))
+
+    return of
+
+
+COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
+    w.CheckIn: _asked("come", "come late", "come again"),
+    w.WithdrawCheckIn: _asked("withdraw"),
+    w.ConfirmAttendance: _asked("arrive"),
+    w.AcceptSession: _asked("accept session"),
+    w.CancelSession: _asked("cancel", "decline", "excuse"),
+    w.CallOffSession: _asked("call off"),
+    w.ReinstateSession: _asked("reinstate"),
+    w.MarkMissed: _asked("miss"),
+    w.AcknowledgeEscalation: _asked("accept"),
+    w.ResolveEscalation: _asked("resolve"),
+}

@@ -1,0 +1,131 @@
+"""Every command of intake, as it may be asked of any story."""
+
+from collections.abc import Callable
+from typing import TypeVar
+from uuid import UUID, uuid5
+
+from hypothesis import strategies as some
+
+from services.intake import messages as w
+from shared.events.envelope import Command
+from tests.intake.given import MONDAY, PATIENT
+from tests.intake.story import Story, admitted, referred
+from tests.intake.test_laws import findings, ids, moments, needs, prescribed, stories
+
+T = TypeVar("T")
+ENCOUNTER = str(uuid5(UUID(PATIENT), "encounter"))
+SOURCES = some.sampled_from([("Observation/1",), (), ("Condition/1", "Observation/2")])
+STAFF = some.sampled_from(["clinician-1", "nobody"])
+LEVELS = some.sampled_from(["2.1", "2.5", "3.5", "none", "x"])
+REASONS = some.sampled_from([None, "clinical-judgment", "patient-declined"])
+
+
+def _ended() -> Story:
+    """A stay that ended two days after its admission."""
+    story = admitted()
+    assert story.state.episode is not None
+    identity = story.state.episode.id
+    ended = w.Discharge(episode_id=identity, encounter_id=ENCOUNTER, disposition="ama", at=MONDAY)
+    return story.and_then(ended)
+
+
+STORIES = stories() | some.builds(referred) | some.builds(admitted) | some.builds(_ended)
+encounters = some.sampled_from([ENCOUNTER, str(uuid5(UUID(PATIENT), "another"))])
+dispositions = some.sampled_from(["ama", "completed"])
+
+
+def _episodes(story: Story) -> some.SearchStrategy[str]:
+    known = [each.id for each in (story.state.episode, story.state.ended and story.state.ended.episode) if each]
+    return some.sampled_from([*known, PATIENT])
+
+
+def _tasks(story: Story) -> some.SearchStrategy[str]:
+    referral = story.state.referral
+    return some.sampled_from(
+        [*(each.task_id for each in story.state.waiting), *((referral.review_id,) if referral else ()), PATIENT]
+    )
+
+
+def _referrals(story: Story) -> some.SearchStrategy[str]:
+    return some.just(story.state.referral.id) | ids if story.state.referral else ids
+
+
+def _escalations(story: Story) -> some.SearchStrategy[str]:
+    return some.sampled_from([*(each.escalation.id for each in story.state.escalations), PATIENT])
+
+
+def _deny(story: Story) -> some.SearchStrategy[Command]:
+    return some.builds(w.DenyConsent, consent_id=ids, recipients=NOBODY, purposes=NOBODY, denied_at=moments)
+
+
+def _discharge(story: Story) -> some.SearchStrategy[Command]:
+    return some.builds(
+        w.Discharge, episode_id=_episodes(story), encounter_id=encounters, disposition=dispositions, at=moments
+    )
+
+
+def _end_evidence(story: Story) -> some.SearchStrategy[Command]:
+    return some.builds(
+        w.EndEvidence,
+        escalation_id=_escalations(story),
+        finding=some.sampled_from(["suicide-risk", "severe-withdrawal", "first-miss"]),
+        reason=some.sampled_from(["mistaken", "reassessed-lower-risk"]),
+        by=STAFF,
+    )
+
+
+def _assess(story: Story) -> some.SearchStrategy[Command]:
+    return some.builds(w.RecordAssessment, needs=several(needs), findings=several(findings), sources=SOURCES)
+
+
+def _sign(story: Story) -> some.SearchStrategy[Command]:
+    return some.builds(w.SignPlacement, task_id=_tasks(story), level=LEVELS, reason=REASONS, by=STAFF)
+
+
+def _review(story: Story) -> some.SearchStrategy[Command]:
+    outcomes = some.sampled_from([None, "referral-declined", "more-information-asked"])
+    return some.builds(
+        w.CompleteReview, task_id=_tasks(story), by=STAFF, outcome=outcomes, act_by=some.none() | moments
+    )
+
+
+def several(one: some.SearchStrategy[T]) -> some.SearchStrategy[tuple[T, ...]]:
+    return some.lists(one, max_size=5).map(tuple)
+
+
+MEDICATIONS = some.lists(prescribed, max_size=5, unique_by=lambda each: each.source).map(tuple)
+"""Each resource of a Bundle stands in it once."""
+NOBODY: some.SearchStrategy[tuple[str, ...]] = some.just(())
+COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
+    w.RecordPatient: lambda _: some.builds(w.RecordPatient, digests=some.just(()), sealed=NOBODY),
+    w.ReportDeath: lambda _: some.builds(w.ReportDeath, died_at=some.none() | moments),
+    w.WithdrawDeath: lambda _: some.builds(w.WithdrawDeath),
+    w.RecordConsent: lambda _: some.builds(
+        w.RecordConsent, consent_id=ids, recipients=NOBODY, purposes=NOBODY, fields=NOBODY, given_at=moments
+    ),
+    w.DenyConsent: _deny,
+    w.RevokeConsent: lambda _: some.builds(w.RevokeConsent, consent_id=ids),
+    w.RecordMedications: lambda _: some.builds(w.RecordMedications, medications=MEDICATIONS),
+    w.RecordConditions: lambda _: some.builds(w.RecordConditions, findings=several(findings), sources=SOURCES),
+    w.RecordCoverage: lambda _: some.builds(w.RecordCoverage, coverage_id=ids),
+    w.ReportFindings: lambda _: some.builds(w.ReportFindings, findings=several(findings)),
+    w.RecordAssessment: _assess,
+    w.ReceiveReferral: lambda _: some.builds(w.ReceiveReferral, referral_id=ids, task_id=ids, authored_at=moments),
+    w.RevokeReferral: lambda story: some.builds(
+        w.RevokeReferral, referral_id=_referrals(story), reason=some.just("referral-revoked"), at=moments
+    ),
+    w.SignPlacement: _sign,
+    w.CompleteReview: _review,
+    w.Discharge: _discharge,
+    w.CorrectDischarge: lambda _: some.builds(
+        w.CorrectDischarge, encounter_id=encounters, disposition=dispositions, at=some.none() | moments
+    ),
+    w.WithdrawDischarge: lambda story: some.builds(
+        w.WithdrawDischarge, episode_id=_episodes(story) | some.just(""), encounter_id=encounters | some.just("")
+    ),
+    w.EndEvidence: _end_evidence,
+    w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
+    w.ResolveEscalation: lambda story: some.builds(
+        w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("done")
+    ),
+}

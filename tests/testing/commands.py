@@ -1,0 +1,35 @@
+"""Every command of testing, as it may be asked of any story."""
+
+from collections.abc import Callable, Sequence
+
+from hypothesis import strategies as some
+
+from services.testing import messages as w
+from shared.events.envelope import Command, Event, name_id
+from tests.story import PatientStory
+from tests.testing.given import NAMES, day
+from tests.testing.story import Story
+from tests.testing.test_laws import REPORTS
+from tests.testing.test_laws import STORIES as HAPPENED
+
+
+def _lived(happened: Sequence[Event | Command]) -> Story:
+    """A story in which a command may be refused."""
+    story = Story()
+    for each in happened:
+        PatientStory.then(story, each, at=day(130))
+    return story
+
+
+def _escalations(story: Story) -> some.SearchStrategy[str]:
+    return some.sampled_from([*(each.escalation.id for each in story.state.escalations), name_id(NAMES, "none")])
+
+
+STORIES = HAPPENED.map(_lived)
+COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
+    w.ReportResult: lambda story: REPORTS,
+    w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
+    w.ResolveEscalation: lambda story: some.builds(
+        w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("done")
+    ),
+}
