@@ -51,6 +51,10 @@ class Cutoff(NamedTuple):
     unit: str = ""
 
 
+CHARACTERS_MOST = 10_000
+"""Of a value in words, or a range: a longer one is not looked at, and so not understood; a person reads it."""
+
+
 def figure_in(text: str) -> Figure | None:
     """The figure, where the text is nothing else (a comparator and a unit may stand with it)."""
     found = _FIGURE.fullmatch(_plain(text))
@@ -102,8 +106,13 @@ def plain_unit(unit: str) -> str:
     return _SAME_UNIT.get(spelled, spelled)
 
 
+def looked_at(text: str) -> str:
+    """The text, or nothing where it is longer than any laboratory's."""
+    return text if len(text) <= CHARACTERS_MOST else ""
+
+
 def _plain(text: str) -> str:
-    plain = " ".join(text.casefold().split())
+    plain = " ".join(looked_at(text).casefold().split())
     for written, meant in _WORDS:
         plain = plain.replace(written, meant)
     return plain

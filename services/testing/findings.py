@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal
 
-from services.testing.figures import figure_in
+from services.testing.figures import figure_in, looked_at
 from services.testing.laboratory import Code, Component
 from shared.events.codes import LOINC
 
@@ -126,9 +126,9 @@ def _by_text(component: Component) -> Sense | None:
 
 def sense_of(text: str) -> Sense | None:
     """What a laboratory's words mean; words that say both, or deny what isn't understood, are indeterminate."""
-    words = " ".join(text.lower().replace("_", " ").split())
+    words = " ".join(looked_at(text).lower().replace("_", " ").split())
     if not words:
-        return None
+        return "indeterminate" if text and not looked_at(text) else None
     if _UNSATISFACTORY.search(words):
         return "unsatisfactory"
     if _INDETERMINATE.search(words):

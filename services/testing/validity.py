@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from services.testing import tables
-from services.testing.figures import Figure, figure_in, plain_unit
+from services.testing.figures import Figure, figure_in, looked_at, plain_unit
 from services.testing.findings import read
 from services.testing.laboratory import TAKEN_BACK, Component
 from services.testing.settings import Validity
@@ -116,7 +116,7 @@ def _is_denied(words: str, found: re.Match[str]) -> bool:
 
 
 def _words(component: Component) -> str:
-    return " ".join([component.text, *(f"{each.code} {each.display}" for each in component.values)]).lower()
+    return looked_at(" ".join([component.text, *(f"{each.code} {each.display}" for each in component.values)])).lower()
 
 
 def _figure(component: Component) -> Figure | None:

@@ -1,8 +1,6 @@
 """HTTP: who calls, what they may send, how an answer looks. What a resource means stands elsewhere."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -13,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from shared.edge import fhir
+from shared.edge import fhir, large_bodies
 from shared.edge.body import read_body
 from shared.edge.clients import Caller, TokenVerifier
 from shared.edge.fhir import Limits
@@ -30,9 +28,6 @@ FORM = "application/x-www-form-urlencoded"
 PARAMETERS_MOST = 100
 VALUES_MOST = 500
 """Of one parameter of a search."""
-LARGE_BYTES = 64 * 1024
-"""A longer body is read and validated beside the event loop, one at a time: meanwhile all others are answered."""
-_large_bodies = ThreadPoolExecutor(1, "large-bodies")
 _ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
 _FORMATS = {"json", *FHIR_TYPES}
 PRESENTING = ("_format", "_pretty", "_summary")
@@ -79,10 +74,7 @@ async def read_resource(dependencies: EdgeDependencies, request: Request) -> tup
     caller = await caller_of(dependencies, request)
     _require_content(request, FHIR_TYPES)
     body = await read_body(request, dependencies.limits.body_bytes_max)
-    if len(body) <= LARGE_BYTES:
-        return caller, body, _valid(body, dependencies.limits)
-    loop = asyncio.get_running_loop()
-    return caller, body, await loop.run_in_executor(_large_bodies, _valid, body, dependencies.limits)
+    return caller, body, await large_bodies.apart(len(body), _valid, body, dependencies.limits)
 
 
 def _valid(body: bytes, limits: Limits) -> MutableJson:

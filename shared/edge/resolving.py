@@ -32,6 +32,8 @@ class Submission:
     cause: UUID
     repeatable: bool
     digest: str
+    size: int = 0
+    """Of the body, in bytes."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def transaction(dependencies: EdgeDependencies) -> Handler:
         entries = fhir.transaction(bundle)
         cause, repeatable = cause_of(bundle, caller)
         done = await dependencies.submissions.submit(
-            Submission("transaction", entries, cause, repeatable, digest_of(body)), caller
+            Submission("transaction", entries, cause, repeatable, digest_of(body), len(body)), caller
         )
         return _bundle_answer(done)
 
@@ -58,7 +58,7 @@ def message(dependencies: EdgeDependencies) -> Handler:
             raise refuse(422, "required", "Bundle.entry", "A resource besides the MessageHeader is required.")
         cause, repeatable = cause_of(bundle, caller)
         done = await dependencies.submissions.submit(
-            Submission("message", entries, cause, repeatable, digest_of(body)), caller
+            Submission("message", entries, cause, repeatable, digest_of(body), len(body)), caller
         )
         return answer(_message_answer(header, done), 202 if done.incomplete else 200)
 
@@ -103,7 +103,7 @@ async def _single(
     bundle = resource if entry.type == "Bundle" else None
     cause, repeatable = cause_of(bundle, caller)
     done = await dependencies.submissions.submit(
-        Submission("single", (entry,), cause, repeatable, digest_of(body)), caller
+        Submission("single", (entry,), cause, repeatable, digest_of(body), len(body)), caller
     )
     (answered,) = done.answered
     headers = {"Location": f"{base_of(dependencies, request)}/{answered.location}"}

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from shared.edge import admission, conditional, escalations, fhir, questions, received, several, updates
+from shared.edge import admission, conditional, escalations, fhir, large_bodies, questions, received, several, updates
 from shared.edge.admission import OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
@@ -106,7 +106,9 @@ class Submissions:
         if not fresh:
             return _done(resolved, Committed(), {}, repeated)
         context = self._context(caller, resolved)
-        meant = escalations.of_hold(fresh, context) or self.edge.read(fresh, context)
+        meant = escalations.of_hold(fresh, context)
+        if meant is None:
+            meant = await large_bodies.apart(submission.size, self.edge.read, fresh, context)
         puts = updates.puts(fresh, meant.remarks)
         delivery = replace(self._delivery(submission, meant, context, fresh), binds=resolved.binds, puts=puts)
         if meant.questions:

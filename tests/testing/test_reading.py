@@ -246,3 +246,8 @@ def test_every_row_is_graded_left_out_by_a_rule_or_on_a_persons_list(rows: list[
             assert each.cancelled or each.code in listed
         elif each.finding == "pending":
             assert {row.status for row in rows if row.codes[0].code == each.code} & {"registered", "promoted"}
+
+
+def test_a_value_longer_than_any_is_not_read_and_a_person_looks_at_it() -> None:
+    assert sense_of("negative " * 2_000) == "indeterminate"
+    assert sense_of("negative") == "negative"
