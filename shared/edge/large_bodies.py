@@ -15,7 +15,7 @@ Found = TypeVar("Found")
 async def apart(
     size: int, work: Callable[Arguments, Found], *arguments: Arguments.args, **named: Arguments.kwargs
 ) -> Found:
-    """What `work` finds, done at once for a small body (`size` in bytes), else in a thread; it raises what that raises."""
+    """What `work` finds, done at once for a small body (`size` in bytes), else in a thread. What it raises, too."""
     if size <= LARGE_BYTES:
         return work(*arguments, **named)
     loop = asyncio.get_running_loop()
