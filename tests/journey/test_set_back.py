@@ -39,7 +39,7 @@ async def test_a_service_restored_to_yesterday_tells_nobody_what_was_revoked_sin
 
 
 async def revoked(clinic: Clinic, consent: str) -> bool:
-    """Whether aftercare comes to know of it, by its database. What ended again and again is begun after 60 s at most."""
+    """Whether aftercare comes to know of it, by its database; after ends in a row it begins within 60 s."""
     for _ in range(900):
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             aftercare = await asyncpg.connect(clinic.driver.hub.postgres["aftercare"])
