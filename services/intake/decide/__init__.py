@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import assert_never, cast
 
 from services.intake import messages
@@ -63,15 +64,9 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
         return replace(decided, asks=(*asks, *clocks.answered(state, asks, moment)))
     emitted = [*decided, *clocks.answered(state, decided, moment)]
     if state.seconds:
-        emitted += referrals.placed_next(state, _after(state, command, emitted), moment)
+        after = reduce(evolve, (command, *emitted), state)
+        emitted += referrals.placed_next(state, after, moment)
     return [*emitted, *flags.stated(state, command, emitted, moment)]
-
-
-def _after(state: State, command: messages.Commands, emitted: Sequence[messages.Emits]) -> State:
-    state = evolve(state, command)
-    for event in emitted:
-        state = evolve(state, event)
-    return state
 
 
 def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:

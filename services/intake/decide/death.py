@@ -61,12 +61,12 @@ def withdrawn(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     if state.death is None:
         return []
     asked = state.escalation_of(REASON)
-    retracted = [
-        messages.EscalationRetracted(escalation=each.escalation, at=moment.now, reason="death-withdrawn")
-        for each in (asked,)
-        if each is not None
-    ]
-    return [*_alive(state, moment), *retracted]
+    emitted = _alive(state, moment)
+    if asked is not None:
+        emitted.append(
+            messages.EscalationRetracted(escalation=asked.escalation, at=moment.now, reason="death-withdrawn")
+        )
+    return emitted
 
 
 def answered(state: State, command: messages.ResolveEscalation, moment: Moment[Settings]) -> list[messages.Emits]:

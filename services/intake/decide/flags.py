@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import reduce
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -35,9 +36,7 @@ def stated(
     those emitted last; and when the next answer behind one is too old, they are looked at again."""
     if not isinstance(cause, CHANGING):
         return []
-    after = evolve(state, cause)
-    for event in emitted:
-        after = evolve(after, event)
+    after = reduce(evolve, (cause, *emitted), state)
     if after.episode is None:
         return []
     found, change_at = _changed(after, after.episode, moment), changes_at(after, moment)

@@ -1,7 +1,7 @@
 """What is recorded of a patient: who it is, consents, medications, findings and needs."""
 
-from collections.abc import Sequence
 from datetime import timedelta
+from functools import reduce
 
 from services.intake import messages, safety
 from services.intake.assessment import Assessment
@@ -80,7 +80,7 @@ def record_assessment(
     after = assessed(state, command)
     known = known_of(after, moment)
     corrected = safety.corrected(state.escalations, known, sources(command), moment.now)
-    still_open = _after(state.escalations, corrected)
+    still_open = reduce(escalation.evolve, corrected, state.escalations)
     found = safety.triggers(known, new_findings(state.evidence, after.evidence, command.findings))
     emitted = escalation.raise_or_update(still_open, found, moment, moment.settings.escalation)
     return [*corrected, *emitted, *look_at_needs(state, after, moment), *place(after, moment)]
@@ -111,11 +111,3 @@ def end_evidence(
 NOT_LICENSED = Refused(
     "forbidden", "Only a licensed clinician of the program's staff decides this: role clinician.", "Task.owner"
 )
-
-
-def _after(
-    still_open: tuple[escalation.Open, ...], events: Sequence[messages.EscalationEvent]
-) -> tuple[escalation.Open, ...]:
-    for event in events:
-        still_open = escalation.evolve(still_open, event)
-    return still_open

@@ -1,6 +1,7 @@
 """What grading finds different after a change: results, what is taken back, what asks for a person."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from msgspec.structs import replace
@@ -70,18 +71,12 @@ def _escalate(
 ) -> list[EscalationEvent]:
     """Update what was confirmed, withdraw what no longer stands, raise what is new; what stood and stands is silent."""
     emitted = _confirmed(state.escalations, before, after, moment)
-    still_open = _after(state.escalations, emitted)
+    still_open = reduce(escalation.evolve, emitted, state.escalations)
     withdrawn = _withdraw(still_open, before, after, reason, moment)
-    still_open = _after(still_open, withdrawn)
+    still_open = reduce(escalation.evolve, withdrawn, still_open)
     fresh = [each for each in after if not any(_covers(known, each) for known in before)]
     raised = escalation.raise_or_update(still_open, triggers(fresh), moment, moment.settings.escalation)
     return [*emitted, *withdrawn, *raised]
-
-
-def _after(still_open: tuple[Open, ...], events: Sequence[EscalationEvent]) -> tuple[Open, ...]:
-    for event in events:
-        still_open = escalation.evolve(still_open, event)
-    return still_open
 
 
 def _confirmed(
@@ -119,7 +114,7 @@ def _withdraw(
             continue
         concerned = [each for each in still_open if each.escalation.reason == gone.reason]
         withdrawn = escalation.withdraw_evidence(concerned, gone.signal.evidence, reasons, reason, moment.now)
-        still_open = _after(still_open, withdrawn)
+        still_open = reduce(escalation.evolve, withdrawn, still_open)
         emitted.extend(withdrawn)
     return emitted
 
