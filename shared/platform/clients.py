@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from shared.platform.settings import configuration, tables
+from shared.platform.settings import read_each
 
 
 class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,9 +29,4 @@ class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 def registered(deploy: Path) -> dict[str, RegisteredClient]:
     """The clients of clients.toml by name. Raises ConfigurationError."""
-    file = deploy / "clients.toml"
-    found = {}
-    for name, each in tables(file, "client").items():
-        with configuration(f"{file}: client.{name}"):
-            found[name] = msgspec.convert(each, type=RegisteredClient)
-    return found
+    return read_each(deploy / "clients.toml", "client", lambda _, each: msgspec.convert(each, type=RegisteredClient))

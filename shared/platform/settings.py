@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from socket import gethostname
@@ -151,6 +151,15 @@ def tables(file: Path, name: str) -> dict[str, dict[str, Any]]:
     return found
 
 
+def read_each(file: Path, name: str, read: Callable[[str, dict[str, Any]], T]) -> dict[str, T]:
+    """Each table `[name.*]` of a file as `read` makes it of its key and what it holds. Raises ConfigurationError."""
+    found = {}
+    for key, each in tables(file, name).items():
+        with configuration(f"{file}: {name}.{key}"):
+            found[key] = read(key, each)
+    return found
+
+
 def numbers(table: Mapping[str, Any]) -> dict[str, Any]:
     """The values of one table, without their units and sources; a nested table stays one."""
     return {
@@ -198,9 +207,9 @@ def _staff(program: str, its: Mapping[str, Any]) -> Staff:
 
 
 def organizations(deploy: Path) -> dict[str, Organization]:
-    """Each program as the organization that refers to its partners."""
-    found = programs(deploy)
-    return {name: msgspec.convert(tables["organization"], type=Organization) for name, tables in found.items()}
+    """Each program as the organization that refers to its partners. Raises ConfigurationError."""
+    file = deploy / "program.toml"
+    return read_each(file, "program", lambda _, its: msgspec.convert(its["organization"], type=Organization))
 
 
 def retention(deploy: Path) -> dict[str, Retention]:
@@ -222,13 +231,9 @@ def topic_days(deploy: Path, topic: str) -> int:
 
 
 def partners(deploy: Path) -> dict[str, Partner]:
-    """The partners of partners.toml by name."""
+    """The partners of partners.toml by name. Raises ConfigurationError."""
     file = deploy / "partners.toml"
-    found = {}
-    for name, each in tables(file, "partner").items():
-        with configuration(f"{file}: partner.{name}"):
-            found[name] = msgspec.convert({"name": name, **each}, type=Partner)
-    return found
+    return read_each(file, "partner", lambda name, each: msgspec.convert({"name": name, **each}, type=Partner))
 
 
 def require_url(text: str, place: str) -> str:
