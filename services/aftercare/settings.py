@@ -14,6 +14,7 @@ PARTNERS_MOST = 12
 """Of one program: a patient has at most one open referral to each, and the state holds them all."""
 FOLLOW_UPS_MOST = 10
 LISTS_MOST = 1024
+"""Lists remembered at once, by what was wished for."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -30,8 +30,6 @@ VALUES_MOST = 500
 """Of one parameter of a search."""
 _ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
 _FORMATS = {"json", *FHIR_TYPES}
-PRESENTING = ("_format", "_pretty", "_summary")
-"""Parameters about how an answer looks; they ask for nothing."""
 Parameters = Sequence[tuple[str, str]]
 Handler = Callable[[Request], Awaitable[Response]]
 Health = Callable[[], Awaitable[NotReady | None]]

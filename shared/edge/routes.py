@@ -13,7 +13,6 @@ from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.fhir import Answered
 from shared.edge.http import (
-    PRESENTING,
     EdgeDependencies,
     Handler,
     answer,
@@ -28,6 +27,7 @@ from shared.edge.http import (
 from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
 from shared.edge.resolving import Submission, cause_of, digest_of
+from shared.edge.search import PRESENTING
 from shared.edge.submissions import Done
 from shared.platform.clock import machine_now
 

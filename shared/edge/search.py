@@ -39,8 +39,8 @@ _ESCAPED = re.compile(r"\\([\\,|$])")
 _HIDDEN = 0xDC00
 """Where escaped signs wait while the others part the text: lone surrogates, which no request can hold."""
 _SHOWN = {_HIDDEN + ord(sign): sign for sign in "\\,|$"}
-_PRESENTATION = ("_format", "_pretty", "_summary")
-"""How the answer looks: no part of what is looked for."""
+PRESENTING = ("_format", "_pretty", "_summary")
+"""Parameters about how an answer looks: no part of what is looked for."""
 _DATE = re.compile(r"(eq|ge|gt|le|lt)?([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T.+)?)?)?)")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -73,7 +73,7 @@ class ResourceReader:
                 count = min(_number(value, name), COUNT_MOST)
             elif name == "_offset":
                 offset = _offset(_number(value, name))
-            elif name not in _PRESENTATION:
+            elif name not in PRESENTING:
                 await self._narrow(query, type_, name, value, caller)
         async with self.pool.acquire() as connection:
             rows, total = await query.page(connection, count, offset)

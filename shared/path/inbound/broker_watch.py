@@ -21,7 +21,7 @@ REACH_AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class AgeLimits:
     """Up to which age (s) each thing that readiness looks at is current."""
 
     answer_seconds: float = 30.0
@@ -31,7 +31,7 @@ class Limits:
     """Of machine time; six times the age at which the gate shuts: a heartbeat may come late."""
 
 
-LIMITS = Limits()
+AGE_LIMITS = AgeLimits()
 
 
 async def reached(bootstrap: str) -> None:
@@ -51,7 +51,7 @@ async def reached(bootstrap: str) -> None:
 class BrokerWatch:
     """Looks at the client once a second; asks nobody."""
 
-    def __init__(self, service: str, limits: Limits = LIMITS) -> None:
+    def __init__(self, service: str, limits: AgeLimits = AGE_LIMITS) -> None:
         self._service = service
         self._limits = limits
         self._joined_at: float | None = None

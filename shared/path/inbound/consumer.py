@@ -15,7 +15,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from shared.path.inbound import stops
-from shared.path.inbound.broker_watch import LIMITS, BrokerWatch, Limits, reached
+from shared.path.inbound.broker_watch import AGE_LIMITS, AgeLimits, BrokerWatch, reached
 from shared.path.inbound.polled import TROUBLE_SECONDS_MOST, Polled
 from shared.path.inbound.positions import OffsetGapListener
 from shared.path.inbound.records import RecordReader
@@ -55,7 +55,7 @@ class Consumer:
         bootstrap: str,
         replica: str,
         wanted: frozenset[str] | None = None,
-        limits: Limits = LIMITS,
+        limits: AgeLimits = AGE_LIMITS,
     ) -> None:
         self._inbox = inbox
         self._topic = inbox.service.consumes

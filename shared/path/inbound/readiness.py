@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from shared.path.inbound.broker_watch import LIMITS, Limits
+from shared.path.inbound.broker_watch import AGE_LIMITS, AgeLimits
 from shared.path.inbound.consumer import Consumer
 from shared.path.outbound.lane import oldest_unsent_seconds
 from shared.path.transaction import consent_ledger
@@ -29,7 +29,7 @@ class NotReady(msgspec.Struct, frozen=True):
 
 
 class Readiness:
-    def __init__(self, inbox: Inbox, consumer: Consumer, limits: Limits = LIMITS) -> None:
+    def __init__(self, inbox: Inbox, consumer: Consumer, limits: AgeLimits = AGE_LIMITS) -> None:
         self._inbox = inbox
         self._consumer = consumer
         self._limits = limits

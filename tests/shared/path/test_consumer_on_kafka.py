@@ -10,14 +10,14 @@ from aiokafka import AIOKafkaProducer
 from shared.events.catalogue import INTAKE_EVENTS
 from shared.events.wire import RecordPlace
 from shared.path.inbound import stops
-from shared.path.inbound.broker_watch import LIMITS, Limits
+from shared.path.inbound.broker_watch import AGE_LIMITS, AgeLimits
 from shared.path.inbound.consumer import Consumer
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import admission
 
 
 @asynccontextmanager
-async def consuming(here: ServiceOnPostgres, kafka: str, limits: Limits = LIMITS) -> AsyncIterator[Consumer]:
+async def consuming(here: ServiceOnPostgres, kafka: str, limits: AgeLimits = AGE_LIMITS) -> AsyncIterator[Consumer]:
     """One process after another under one name."""
     consumer = Consumer(here.inbox, kafka, "on-kafka", limits=limits)
     running = asyncio.create_task(consumer.run())

@@ -12,14 +12,14 @@ from deploy import embedded_kafka, topics
 from deploy.embedded_kafka import RunningKafka
 from shared.edge.app import build
 from shared.edge.http import EdgeDependencies
-from shared.path.inbound.broker_watch import Limits
+from shared.path.inbound.broker_watch import AgeLimits
 from shared.path.inbound.consumer import Consumer
 from shared.path.inbound.readiness import Readiness
 from tests.service import ServiceOnPostgres
 from tests.shared.path.test_consumer_on_kafka import admit, consuming, decided
 
 pytestmark = pytest.mark.kafka
-LIMITS = Limits(answer_seconds=2.5)
+AGE_LIMITS = AgeLimits(answer_seconds=2.5)
 WAIT_SECONDS_MOST = 20.0
 
 
@@ -36,7 +36,7 @@ async def own(tmp_path: Path) -> AsyncIterator[RunningKafka]:
 async def test_a_frozen_broker_turns_ready_false_leaves_live_and_loses_nothing(
     here: ServiceOnPostgres, own: RunningKafka
 ) -> None:
-    async with consuming(here, own.bootstrap, LIMITS) as consumer, health(here, consumer) as http:
+    async with consuming(here, own.bootstrap, AGE_LIMITS) as consumer, health(here, consumer) as http:
         before = await admit(own.bootstrap)
         assert await decided(here, before)
         assert await until(http, lambda answer: answer.status_code == 200)
@@ -55,7 +55,7 @@ async def test_a_frozen_broker_turns_ready_false_leaves_live_and_loses_nothing(
 
 def health(here: ServiceOnPostgres, consumer: Consumer) -> httpx.AsyncClient:
     """The service's HTTP side, as who watches it asks."""
-    parts, ready = here.running, Readiness(here.inbox, consumer, LIMITS).wrong
+    parts, ready = here.running, Readiness(here.inbox, consumer, AGE_LIMITS).wrong
     dependencies = EdgeDependencies(parts.submissions, parts.token_verifier, here.reader, here.inbox, "", ready)
     return httpx.AsyncClient(transport=httpx.ASGITransport(build(dependencies)), base_url="http://127.0.0.1")
 

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 
 from shared.events.catalogue import INTAKE_EVENTS
 from shared.path.inbound import broker_watch
-from shared.path.inbound.broker_watch import BrokerWatch, Limits
+from shared.path.inbound.broker_watch import AgeLimits, BrokerWatch
 from shared.path.inbound.readiness import NotReady, Readiness
 from shared.platform.clock import machine_now
 from tests.service import ServiceOnPostgres
@@ -128,7 +128,7 @@ def test_records_unread_beyond_the_limit_are_named_also_while_new_ones_come(watc
 
 
 def test_a_limit_is_the_watchs_own(watched: Watched) -> None:
-    watched.watch = BrokerWatch("attendance", Limits(answer_seconds=1.0))
+    watched.watch = BrokerWatch("attendance", AgeLimits(answer_seconds=1.0))
     watched.watch.assigned({0: 0})
     watched.answer()
     assert watched.wrong_at(1.0) is None
