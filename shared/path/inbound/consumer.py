@@ -6,8 +6,9 @@ acknowledged and the stop is clean. A record that nothing here can take stops th
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from aiokafka import ConsumerRecord, TopicPartition
 from faststream import AckPolicy
@@ -67,6 +68,7 @@ class Consumer:
         self._failed_in_a_row = 0
         self._offsets: dict[int, int] = {}
         self._offsets_stored: dict[int, int] = {}
+        self._processed_since: frozenset[UUID] = frozenset()
         self._subscriber: Any = None
         self.broker = BrokerWatch(inbox.service.name, limits)
         self.stopped = False
@@ -159,6 +161,7 @@ class Consumer:
         """These are stored. What is stored of it (`_look`) is never ahead of what it counts."""
         for record in records:
             self._offsets[record.partition] = record.offset + 1
+        self._processed_since = self.polled.last or self._processed_since
 
     async def _count_failed(self, records: Sequence[ConsumerRecord], failed: Sequence[bool]) -> None:
         for each in failed:
@@ -235,18 +238,20 @@ class Consumer:
         except Exception as error:
             log.get().warning("consumer: offsets not stored", error=type(error).__name__)
 
-    async def _require_stored(self) -> None:
+    async def _require_stored(self, processed: Collection[UUID]) -> None:
         """A database may be set back under a process that lives through it. Raises DatabaseSetBack."""
-        await offsets.require_stored(self._inbox.pool, self._offsets_stored)
+        await offsets.require_stored(self._inbox.pool, self._offsets_stored, processed or self._processed_since)
 
     async def _store_offsets(self) -> None:
         """Never into a database that was set back: it would seem to have what it lacks. Raises DatabaseSetBack."""
-        now = dict(self._offsets)
+        now, processed = dict(self._offsets), self._processed_since
         async with self._inbox.pool.acquire() as connection, connection.transaction():
-            await offsets.require_stored(connection, self._offsets_stored)
+            await offsets.require_stored(connection, self._offsets_stored, processed)
             if changed := {each: offset for each, offset in now.items() if self._offsets_stored.get(each) != offset}:
                 await offsets.store(connection, changed)
         self._offsets_stored = now
+        if self._processed_since is processed:
+            self._processed_since = frozenset()
 
 
 def _end(ended: "asyncio.Future[None]", error: Exception) -> None:

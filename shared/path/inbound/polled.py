@@ -1,15 +1,16 @@
 """One poll's records, stored: read, sorted out, received side by side; again and again while the database is away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
+from uuid import UUID
 from zlib import crc32
 
 from aiokafka import ConsumerRecord
 
 from shared.path.inbound import strays
 from shared.path.inbound.records import RecordReader, Stray
-from shared.path.transaction.delivery import Answer, Consumed, Incomplete, Unreadable
+from shared.path.transaction.delivery import Answer, Consumed, Incomplete, Unreadable, marks_processed
 from shared.path.transaction.inbox import Inbox
 from shared.platform import db, log
 
@@ -24,14 +25,20 @@ TROUBLE_SECONDS_MOST = 60.0
 
 
 class Polled:
-    """`require_stored` is asked before a heartbeat is believed: of a database that was set back it says nothing."""
+    """`require_stored` is asked before a heartbeat is believed: of a database that was set back it says nothing.
 
-    def __init__(self, inbox: Inbox, reader: RecordReader, require_stored: Callable[[], Awaitable[None]]) -> None:
+    `last` are the last deliveries of a poll's transactions: a database that has them has all before them.
+    """
+
+    def __init__(
+        self, inbox: Inbox, reader: RecordReader, require_stored: Callable[[Collection[UUID]], Awaitable[None]]
+    ) -> None:
         self._inbox = inbox
         self._require_stored = require_stored
         self.reader = reader
         self.side_by_side = SIDE_BY_SIDE
         self.troubled = False
+        self.last: frozenset[UUID] = frozenset()
 
     async def store(self, records: Sequence[ConsumerRecord]) -> list[bool]:
         """Of each event of ours among them whether it failed by itself, once all are stored. Trouble is not the
@@ -52,17 +59,22 @@ class Polled:
         for record in records:
             sides[crc32(record.key or b"") % len(sides)].append(record)
         heartbeats: dict[int, datetime] = {}
-        ended = await asyncio.gather(*(self._side(side, heartbeats) for side in sides), return_exceptions=True)
+        last: set[UUID] = set()
+        ended = await asyncio.gather(*(self._side(side, heartbeats, last) for side in sides), return_exceptions=True)
         wrong = [each for each in ended if isinstance(each, BaseException)]
         for error in sorted(wrong, key=db.is_trouble):
             raise error
+        self.last = frozenset(last)
         if heartbeats:
-            await self._require_stored()
+            await self._require_stored(last)
             await self._inbox.beat(heartbeats)
         return [failed for each in ended if isinstance(each, list) for failed in each]
 
-    async def _side(self, records: Sequence[ConsumerRecord], heartbeats: dict[int, datetime]) -> list[bool]:
-        """In order, in transactions of at most `BATCH_MOST`; the heartbeats met are put aside."""
+    async def _side(
+        self, records: Sequence[ConsumerRecord], heartbeats: dict[int, datetime], last: set[UUID]
+    ) -> list[bool]:
+        """In order, in transactions of at most `BATCH_MOST`; the heartbeats met are put aside, and of each transaction
+        the last delivery."""
         failed: list[bool] = []
         for first in range(0, len(records), BATCH_MOST):
             found = await self._read(records[first : first + BATCH_MOST], heartbeats)
@@ -71,6 +83,7 @@ class Polled:
                 answers = await self._inbox.receive(deliveries)
                 answered = zip(deliveries, answers, strict=True)
                 failed += [_failed(answer) for delivery, answer in answered if id(delivery) not in foreign]
+                last.update([each.id for each in deliveries if marks_processed(each)][-1:])
         return failed
 
     async def _read(

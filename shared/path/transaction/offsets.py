@@ -1,7 +1,9 @@
 """Up to where the consumed topic is stored: what a database knows of its own past, whatever Kafka remembers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from uuid import UUID
 
+from shared.path.transaction.store import all_processed
 from shared.platform.db import Executor
 
 _STORE = """INSERT INTO offsets (partition, next) SELECT * FROM unnest($1::int[], $2::bigint[])
@@ -35,8 +37,11 @@ async def set_back(connection: Executor, offsets: Mapping[int, tuple[int, int]])
     await connection.execute(_SET_BACK, list(offsets), list(starts), list(ends))
 
 
-async def require_stored(connection: Executor, offsets: Mapping[int, int]) -> None:
-    """Raises DatabaseSetBack where less is stored than these, which were."""
+async def require_stored(connection: Executor, offsets: Mapping[int, int], deliveries: Collection[UUID]) -> None:
+    """Raises DatabaseSetBack where less is stored than these offsets, which were, or one of these deliveries, which
+    were processed since, is not."""
     found = await stored(connection)
     if any(found.get(partition, 0) < offset for partition, offset in offsets.items()):
+        raise DatabaseSetBack
+    if not await all_processed(connection, deliveries):
         raise DatabaseSetBack

@@ -12,7 +12,7 @@ from shared.path.transaction import hold, resources
 from shared.path.transaction.batch import Batch, LockedState
 from shared.path.transaction.resources import OfProgram
 from shared.platform.build import build
-from shared.platform.db import Connection, Row
+from shared.platform.db import Connection, Executor, Row
 
 # The ids not seen before are marked. Sorted, and before any row lock, so that two batches never wait in a ring.
 MARK_PROCESSED = """INSERT INTO processed (id, program) SELECT * FROM unnest($1::uuid[], $2::text[])
@@ -23,6 +23,7 @@ _ANSWERS = "SELECT id, digest, answer FROM processed WHERE id = ANY($1::uuid[])"
 _ANSWER = """UPDATE processed p SET digest = u.digest, answer = u.answer
     FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u(id, digest, answer) WHERE p.id = u.id"""
 # A refused command had no effect: the same again is decided again.
+_COUNT_PROCESSED = "SELECT count(*) FROM processed WHERE id = ANY($1::uuid[])"
 _FORGET_PROCESSED = "DELETE FROM processed WHERE id = ANY($1::uuid[])"
 # A row for each new key; without it two first events of a new patient overwrite each other.
 MISSING = """INSERT INTO state (kind, key, program) SELECT $1, * FROM unnest($2::text[], $3::text[])
@@ -82,6 +83,12 @@ async def mark_processed(connection: Connection, programs: Mapping[UUID, str]) -
     ids = sorted(programs, key=_as_number)
     rows = await connection.fetch(MARK_PROCESSED, ids, [programs[identity] for identity in ids])
     return {row["id"] for row in rows}
+
+
+async def all_processed(connection: Executor, ids: Collection[UUID]) -> bool:
+    """Whether each of these ids is marked."""
+    rows = await connection.fetch(_COUNT_PROCESSED, list(ids)) if ids else []
+    return not ids or rows[0]["count"] == len(ids)
 
 
 async def forget_processed(connection: Connection, ids: Sequence[UUID]) -> None:

@@ -21,6 +21,8 @@ from shared.platform.clock import machine_now
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import MONDAY_NOON, admission
 
+HEARTBEAT = {"ce_type": "org.iop-hub.ConsentsCurrent", "ce_time": "2026-01-05T12:00:00Z"}
+
 
 @dataclass(frozen=True)
 class Raw:
@@ -33,8 +35,8 @@ class Raw:
     offset: int = 0
 
 
-def raw(headers: Mapping[str, str], key: str, value: bytes) -> Raw:
-    return Raw([(name, text.encode()) for name, text in headers.items()], key.encode(), value)
+def raw(headers: Mapping[str, str], key: str, value: bytes, offset: int = 0) -> Raw:
+    return Raw([(name, text.encode()) for name, text in headers.items()], key.encode(), value, offset=offset)
 
 
 async def test_a_nul_in_the_program_of_a_patients_record_parks_it(here: ServiceOnPostgres) -> None:
@@ -185,16 +187,43 @@ async def test_a_process_whose_database_is_set_back_under_it_believes_no_heartbe
     here: ServiceOnPostgres,
 ) -> None:
     consumer = Consumer(here.inbox, "nowhere:1", "0", wanted=frozenset({"ConsentsCurrent"}))
-    heartbeat = {"ce_type": "org.iop-hub.ConsentsCurrent", "ce_time": "2026-01-05T12:00:00Z"}
-    await consumer.take([raw(heartbeat, "", b"{}")])
+    await consumer.take([raw(HEARTBEAT, "", b"{}")])
     await consumer._look()
     await here.pool.execute("DELETE FROM offsets")
     await here.pool.execute("DELETE FROM ledger")
     with pytest.raises(offsets.DatabaseSetBack):
-        await consumer.take([raw(heartbeat, "", b"{}")])
+        await consumer.take([raw(HEARTBEAT, "", b"{}")])
     with pytest.raises(offsets.DatabaseSetBack):
         await consumer._look()
     assert await here.count("ledger") == 0
+
+
+@pytest.mark.parametrize("what", ["offsets are stored", "a heartbeat is believed"])
+async def test_what_was_processed_since_offsets_were_stored_is_asked_for_before(
+    here: ServiceOnPostgres, what: str
+) -> None:
+    """Set back by less than a second: the database knows the offsets it knew, and lacks what came after them."""
+    event = consumed(admission(here.patient), here.patient)
+    consumer = Consumer(here.inbox, "nowhere:1", "0", wanted=frozenset({type(event.event).__name__, "ConsentsCurrent"}))
+    await consumer.take([raw(event.headers, here.patient, event.content)])
+    await here.pool.execute("DELETE FROM processed")
+
+    with pytest.raises(offsets.DatabaseSetBack):
+        if what == "offsets are stored":
+            await consumer._look()
+        else:
+            await consumer.take([raw(HEARTBEAT, "", b"{}", offset=1)])
+    assert (await here.count("offsets"), await here.count("ledger")) == (0, 0)
+
+
+async def test_what_was_processed_is_asked_for_until_its_offsets_are_stored(here: ServiceOnPostgres) -> None:
+    consumer = Consumer(here.inbox, "nowhere:1", "0")
+    event = consumed(admission(here.patient), here.patient)
+    await consumer.take([raw(event.headers, here.patient, event.content)])
+    await consumer._look()
+    await here.pool.execute("DELETE FROM processed")  # as their retention does one day
+    await consumer._look()
+    assert await here.select("SELECT next FROM offsets") == [(1,)]
 
 
 async def test_a_start_waits_for_kafka_and_says_so_once(
