@@ -51,6 +51,8 @@ class Cutoff(NamedTuple):
     unit: str = ""
 
 
+CONTRADICTED = "?"
+"""Of two units for one figure nobody knows which is right."""
 CHARACTERS_MOST = 10_000
 """Of a value in words, or a range: a longer one is not looked at, and so not understood; a person reads it."""
 
@@ -59,6 +61,12 @@ def figure_in(text: str) -> Figure | None:
     """The figure, where the text is nothing else (a comparator and a unit may stand with it)."""
     found = _FIGURE.fullmatch(_plain(text))
     return Figure(found[1] or "", _number(found[2]), found[3] or "") if found else None
+
+
+def unit_of(stated: str, own: str) -> str:
+    """Of a figure that has a unit of its own (`0.6 mg/L`) beside the stated one; CONTRADICTED where they differ."""
+    known = all(re.fullmatch(_UNIT, each.casefold()) for each in (stated, own))
+    return CONTRADICTED if known and plain_unit(stated) != plain_unit(own) else stated or own
 
 
 def number_in(text: str) -> Decimal | None:
@@ -96,6 +104,8 @@ def _at_limit(comparator: str) -> AtLimit:
 
 def _in_unit(cutoff: Cutoff, unit: str) -> Cutoff | None:
     """None where its unit is not the figure's: 600 pg/mL are not above 0.5 ng/mL."""
+    if unit == CONTRADICTED:
+        return None
     return cutoff if not cutoff.unit or not unit or plain_unit(cutoff.unit) == plain_unit(unit) else None
 
 

@@ -1,7 +1,8 @@
 """What a laboratory found, from the value itself, never from the abnormal flag (domain 4.6).
 
 Order of evidence: coded value, then interpretation code, then number against the laboratory's own cut-off, then text.
-What a laboratory judged is never judged again by cut-offs of our own.
+An absence that a later one denies is indeterminate, so that no positive is lost behind a flag. What a laboratory judged
+is never judged again by cut-offs of our own.
 """
 
 import re
@@ -70,12 +71,21 @@ _WHOLE: Mapping[str, Sense] = {
 
 def read(component: Component) -> Sense | None:
     """What was found, by this component; None where it does not say, or not in words that are understood."""
-    return (
-        _by_code(component.values)
-        or _agreed(FLAGS[each] for each in component.flags if each in FLAGS)
-        or _by_number(component.number, component.comparator, component)
-        or _by_text(component)
+    evidence = (
+        _by_code(component.values),
+        _agreed(_of_flag(each) for each in component.flags),
+        _by_number(component.number, component.comparator, component),
+        _by_text(component),
     )
+    found = [each for each in evidence if each is not None]
+    if found and found[0] == "negative" and "positive" in found:
+        return "indeterminate"
+    return found[0] if found else None
+
+
+def _of_flag(flag: str) -> Sense | None:
+    """A code of the tables above, or a whole word; a letter like A or N says nothing of the analyte."""
+    return FLAGS.get(flag.strip().upper()) or CODED.get((SNOMED, flag)) or (sense_of(flag) if len(flag) > 3 else None)
 
 
 def _agreed(senses: Iterable[Sense | None]) -> Sense | None:

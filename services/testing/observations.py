@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from services.testing.figures import Cutoff, cutoff_in, figure_in
+from services.testing.figures import Cutoff, cutoff_in, figure_in, unit_of
 from services.testing.laboratory import Code, Component, Status
 from shared.edge.json import Json
 from shared.events.codes import HUB
@@ -45,7 +45,7 @@ def component_of(measured: Json, status: str) -> Component:
     if "valueBoolean" in measured:
         text = "positive" if measured["valueBoolean"] else "negative"
     figure = figure_in(str(text)) if number is None else None
-    unit = str(quantity.get("code", quantity.get("unit", ""))) or (figure.unit if figure else "")
+    unit = unit_of(str(quantity.get("code", "")), figure.unit if figure else str(quantity.get("unit", "")))
     cutoff = _cutoff(measured.get("referenceRange", ()), unit)
     return Component(
         codes=codes_of(measured["code"]),
@@ -57,7 +57,7 @@ def component_of(measured: Json, status: str) -> Component:
         unit=unit,
         cutoff=cutoff and cutoff.number,
         at_cutoff=cutoff.at_limit if cutoff else "positive",
-        flags=tuple(code for each in measured.get("interpretation", ()) for code in raw_codes(each)),
+        flags=tuple(flag for each in measured.get("interpretation", ()) for flag in _flags(each)),
     )
 
 
@@ -84,5 +84,7 @@ def _coded(coding: Json) -> Code:
     return Code(str(coding.get("code", display)), str(coding.get("system", "")), display)
 
 
-def raw_codes(concept: Json) -> tuple[str, ...]:
-    return tuple(str(each["code"]) for each in concept.get("coding", ()) if "code" in each)
+def _flags(interpretation: Json) -> tuple[str, ...]:
+    """Its codes, or its words where it has none."""
+    codes = tuple(str(each["code"]) for each in interpretation.get("coding", ()) if "code" in each)
+    return codes or (str(interpretation.get("text", "")),)

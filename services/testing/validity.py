@@ -4,8 +4,9 @@ Where neither can be read it is unclear (None): such a specimen shows no absence
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import product
 
 from services.testing import tables
 from services.testing.figures import Figure, figure_in, looked_at, plain_unit
@@ -56,21 +57,30 @@ def condition_of(measured: Iterable[tuple[str, Component]], limits: Validity, *,
     """From the components of a specimen, each with what it measures; None where its validity is unclear."""
     if rejected:
         return "rejected-unsatisfactory"
-    stated: list[Condition] = []
-    figures: dict[str, Decimal] = {}
-    unclear = False
+    stated: list[Condition | None] = []
+    figures: dict[str, list[Decimal]] = {}
     for analyte, component in measured:
         found = _judged(analyte, component, limits)
         if isinstance(found, Decimal):
-            figures[analyte] = found
-        elif found is None:
-            unclear = True
-        elif found != "valid":
+            figures.setdefault(analyte, []).append(found)
+        else:
             stated.append(found)
-    if stated:
-        return next(condition for _, condition in _PARTS if condition in stated)
-    found = by_figures(figures, limits)
-    return None if unclear and found == "valid" else found
+    if (condition := _gravest(stated)) not in (None, "valid"):
+        return condition
+    return _gravest([*stated, *_by_all_figures(figures, limits)])
+
+
+def _gravest(found: Iterable[Condition | None]) -> Condition | None:
+    """The gravest of what is stated; else unclear, where one is."""
+    every = set(found)
+    gravest = next((condition for _, condition in _PARTS if condition in every), None)
+    return gravest or (None if None in every else "valid")
+
+
+def _by_all_figures(figures: Mapping[str, Sequence[Decimal]], limits: Validity) -> Iterator[Condition | None]:
+    """Of a measure that was taken twice, its lowest and its highest figure, each with each of the others."""
+    extremes = [[(name, min(each)), (name, max(each))] for name, each in figures.items()]
+    yield from (by_figures(dict(chosen), limits) for chosen in product(*extremes))
 
 
 def _judged(analyte: str, component: Component, limits: Validity) -> Condition | Decimal | None:
@@ -137,20 +147,31 @@ def _converted(analyte: str, figure: Figure) -> Decimal | None:
 
 
 def by_figures(figures: Mapping[str, Decimal], limits: Validity) -> Condition | None:
-    """Creatinine in mg/dL, specific gravity, pH, temperature in degrees Fahrenheit; None where one alone is low."""
-    if (ph := _by_ph(_float(figures, "ph"), limits)) is not None:
-        return ph
+    """The gravest of what pH, temperature (degrees Fahrenheit), creatinine (mg/dL) and specific gravity show.
+
+    None where nothing is wrong but one of the latter two, alone, is low.
+    """
     temperature = _float(figures, "temperature")
-    if temperature is not None and not limits.temperature_low_f <= temperature <= limits.temperature_high_f:
-        return "invalid"
-    creatinine, gravity = _float(figures, "creatinine"), _float(figures, "specific-gravity")
+    too_warm_or_cold = (
+        temperature is not None and not limits.temperature_low_f <= temperature <= limits.temperature_high_f
+    )
+    return _gravest(
+        (
+            _by_ph(_float(figures, "ph"), limits),
+            "invalid" if too_warm_or_cold else "valid",
+            _by_concentration(_float(figures, "creatinine"), _float(figures, "specific-gravity"), limits),
+        )
+    )
+
+
+def _by_concentration(creatinine: float | None, gravity: float | None, limits: Validity) -> Condition | None:
     if creatinine is not None and gravity is not None:
-        return _by_concentration(creatinine, gravity, limits)
+        return _by_both(creatinine, gravity, limits)
     low = creatinine is not None and creatinine < limits.dilute_creatinine_mg_dl
     return None if low or (gravity is not None and gravity < limits.dilute_gravity) else "valid"
 
 
-def _by_concentration(creatinine: float, gravity: float, limits: Validity) -> Condition:
+def _by_both(creatinine: float, gravity: float, limits: Validity) -> Condition:
     if creatinine < limits.substituted_creatinine_mg_dl:
         outside = gravity <= limits.substituted_gravity_low or gravity >= limits.substituted_gravity_high
         return "substituted" if outside else "invalid"
@@ -161,12 +182,12 @@ def _by_concentration(creatinine: float, gravity: float, limits: Validity) -> Co
     return "valid"
 
 
-def _by_ph(ph: float | None, limits: Validity) -> Condition | None:
+def _by_ph(ph: float | None, limits: Validity) -> Condition:
     if ph is None:
-        return None
+        return "valid"
     if ph < limits.adulterated_ph_low or ph >= limits.adulterated_ph_high:
         return "adulterated"
-    return "invalid" if ph < limits.invalid_ph_low or ph >= limits.invalid_ph_high else None
+    return "invalid" if ph < limits.invalid_ph_low or ph >= limits.invalid_ph_high else "valid"
 
 
 def _float(figures: Mapping[str, Decimal], name: str) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.testing import tables
-from services.testing.figures import figure_in
+from services.testing.figures import CONTRADICTED, cutoff_in, figure_in, unit_of
 from services.testing.findings import SNOMED, read, sense_of
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, interpret
 from services.testing.laboratory import Code, Component, LaboratoryReport, report_id
@@ -81,8 +81,32 @@ def test_the_value_is_believed_before_the_flag() -> None:
 
 
 def test_a_coded_value_is_believed_before_interpretation_and_text() -> None:
-    emitted = component(values=(Code("260385009", SNOMED),), flags=("POS",), text="positive")
-    assert read(emitted) == "negative"
+    assert read(component(values=(Code("10828004", SNOMED),), flags=("NEG",), text="negative")) == "positive"
+    assert read(component(values=(Code("260385009", SNOMED),), flags=("IND",), text="trace")) == "negative"
+
+
+def test_an_absence_beside_a_presence_is_indeterminate() -> None:
+    absent = Code("260385009", SNOMED)
+    for evidence in (
+        component(values=(absent,), flags=("POS",)),
+        component(values=(absent,), text="positive"),
+        component(text="POSITIVE", flags=("ND",)),
+        component(number=Decimal(12), cutoff=Decimal(10), flags=("NEG",)),
+    ):
+        assert read(evidence) == "indeterminate"
+
+
+def test_a_flag_is_read_in_whatever_form_it_is_written() -> None:
+    for flag in ("pos", "POSITIVE", "Detected", "10828004"):
+        assert read(component(flags=(flag,))) == "positive"
+    assert [read(component(flags=(flag,))) for flag in ("neg", "Not Detected", "260385009")] == ["negative"] * 3
+    assert read(component(flags=("Abnormal",))) is None
+
+
+def test_two_units_for_one_figure_leave_it_unread() -> None:
+    assert unit_of("ng/mL", "mg/l") == CONTRADICTED
+    assert [unit_of("ng/mL", ""), unit_of("", "ng/ml"), unit_of("ug/L", "ng/ml")] == ["ng/mL", "ng/ml", "ug/L"]
+    assert cutoff_in("<500", CONTRADICTED) is None
 
 
 def test_an_interpretation_code_is_believed_before_the_figure() -> None:
@@ -213,6 +237,19 @@ def test_no_free_text_of_the_laboratory_leaves_the_interpretation() -> None:
 def test_specimen_validity_by_figures(creatinine: float, gravity: float, ph: float, condition: str) -> None:
     figures = {"creatinine": creatinine, "specific-gravity": gravity, "ph": ph}
     assert by_figures({name: Decimal(str(each)) for name, each in figures.items()}, SETTINGS.validity) == condition
+
+
+def test_a_graver_condition_is_not_hidden_by_a_lesser_one() -> None:
+    substituted = {"creatinine": Decimal("1.5"), "specific-gravity": Decimal("1.0005")}
+    for lesser in ({"ph": Decimal("4.2")}, {"temperature": Decimal(80)}):
+        assert by_figures({**substituted, **lesser}, SETTINGS.validity) == "substituted"
+
+
+def test_of_a_check_taken_twice_the_worse_figure_counts() -> None:
+    drug, gravity = component("14314-9", text="NEG"), component("2965-2", number=Decimal("1.0005"))
+    low, usual = component("2161-8", number=Decimal(1)), component("2161-8", number=Decimal(150))
+    assert interpreted(drug, low, usual, gravity).condition == "substituted"
+    assert interpreted(drug, usual, low, gravity).condition == "substituted"
 
 
 def test_what_was_not_measured_is_not_judged_where_the_rest_is_as_usual() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from services.testing.figures import cutoff_in, figure_in, number_in
+from services.testing.figures import cutoff_in, figure_in, number_in, unit_of
 from services.testing.hl7.fields import Fields
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.hl7.times import MessageTimes, names_a_minute
@@ -181,7 +181,7 @@ class Hl7Reader(Fields):
         status = self._observation_status(observation) or of_report
         kind = self.text(observation, 2).upper()
         figure = figure_in(self.text(observation, 5))
-        unit = self.text(observation, 6) or (figure.unit if figure else "")
+        unit = unit_of(self.text(observation, 6), figure.unit if figure else "")
         cutoff = cutoff_in(self.text(observation, 7), unit)
         baseline = Component(
             codes=self.codes(observation, 3),
