@@ -1,4 +1,4 @@
-"""Outbox rows sent in order by a topic lane; the floor is bare produce of the same records."""
+"""Outbox rows sent in order by a topic lane; the floor is bare produce of the same records in batches."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+from aiokafka import AIOKafkaProducer
 
 from bench.consuming import calm
 from bench.goals import Goal
@@ -13,8 +14,9 @@ from bench.results import Result, figure
 from bench.servers import Servers, emptied
 from bench.slices import Scale, Slice, alternate, between
 from bench.workloads import PROGRAM, Record, Workload, patients
-from shared.events.catalogue import ATTENDANCE_EVENTS
+from shared.events.catalogue import ATTENDANCE_EVENTS, PARTITIONS
 from shared.path.destination import Routes
+from shared.path.outbound.batches import partition
 from shared.path.outbound.destinations import topics
 from shared.path.outbound.kafka import BATCH_MOST, TopicLane, producing
 from shared.path.outbound.lane import WakeUp
@@ -45,11 +47,24 @@ async def _bare(servers: Servers, sendable: Sequence[Sendable]) -> Slice:
         await producer.partitions_for(ATTENDANCE_EVENTS)
         started = processes.read()
         for first in range(0, len(sendable), BATCH_MOST):
-            sent = []
-            for body, key, headers in sendable[first : first + BATCH_MOST]:
-                sent.append(await producer.send(ATTENDANCE_EVENTS, body, key=key, headers=headers))
-            await asyncio.gather(*sent)
+            await _produced(producer, sendable[first : first + BATCH_MOST])
         return between(started, processes.read(), len(sendable))
+
+
+async def _produced(producer: AIOKafkaProducer, records: Sequence[Sendable]) -> None:
+    """These, in a batch for each partition; where one is full, in one more of it."""
+    batches: dict[int, Any] = {}
+    sent = []
+    for body, key, headers in records:
+        number = partition(key, range(PARTITIONS))
+        batch = batches.get(number) or batches.setdefault(number, producer.create_batch())
+        if batch.append(timestamp=None, key=key, value=body, headers=headers) is None:
+            sent.append(await producer.send_batch(batch, ATTENDANCE_EVENTS, partition=number))
+            batches[number] = producer.create_batch()
+            batches[number].append(timestamp=None, key=key, value=body, headers=headers)
+    for number, batch in batches.items():
+        sent.append(await producer.send_batch(batch, ATTENDANCE_EVENTS, partition=number))
+    await asyncio.gather(*sent)
 
 
 async def _lane(servers: Servers, dsn: str, records: Sequence[Record]) -> Slice:

@@ -2,22 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from aiokafka.partitioner import murmur2
 
 from shared.events import wire
 from shared.events.catalogue import INTAKE_EVENTS, PARTITIONS
 from shared.events.envelope import Envelope
 from shared.events.intake import ConsentsCurrent
 from shared.path.destination import Destination
+from shared.path.outbound.batches import BATCH_BYTES_MOST, Batches
 from shared.path.outbound.lane import run_lane, wait_for_work
 from shared.path.outbound.parking import SENDABLE, Class, Parking
 from shared.path.transaction import store
@@ -32,7 +31,8 @@ IDLE_POLL_SECONDS = 0.200
 QUIET_TURNS = 100
 YIELD_EVERY = 50
 HEARTBEAT_SECONDS = 10.0
-_decode = msgspec.json.Decoder(dict[str, str]).decode
+Travelling = Mapping["asyncio.Future[Any]", Sequence[int]]
+"""What tells of a batch's acknowledgement, and the ids of its rows."""
 # Never `id > last`: transactions commit out of order. Those on their way are named instead.
 _NEXT = f"""SELECT id, program, key, partition, headers, body FROM outbox o
     WHERE lane = $1 AND id <> ALL($3::bigint[]) AND {SENDABLE} ORDER BY id LIMIT $2"""
@@ -49,8 +49,7 @@ async def producing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
         enable_idempotence=True,
         acks="all",
         linger_ms=0,
-        max_batch_size=262_144,
-        partitioner=_partition,
+        max_batch_size=BATCH_BYTES_MOST,
     )
     await opened.start()
     try:
@@ -59,17 +58,8 @@ async def producing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
         await opened.stop()
 
 
-@lru_cache(maxsize=65_536)
-def _hash(key: bytes) -> int:
-    return int(murmur2(key)) & 0x7FFFFFFF
-
-
-def _partition(key: bytes | None, everyone: Sequence[int], available: Sequence[int]) -> int:
-    """Kafka's own rule (murmur2), cached, for it is pure Python here."""
-    return everyone[_hash(key) % len(everyone)] if key is not None else everyone[0]
-
-
-async def _acknowledged(sent: Iterable["asyncio.Future[Any]"]) -> None:
+async def _acknowledged(sent: Travelling) -> None:
+    """Once all have an answer. Raises what went wrong with one of the batches."""
     for failure in await asyncio.gather(*sent, return_exceptions=True):
         if isinstance(failure, BaseException):
             raise failure
@@ -106,53 +96,39 @@ class TopicLane:
         sent = await self._send(connection, sender, rows)
         while rows:
             await self._heartbeat(connection)
-            ids = list(sent)
+            ids = [id for ids in sent.values() for id in ids]
             rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST, ids)
-            await _acknowledged(sent.values())
+            await _acknowledged(sent)
             sent = await self._send(connection, sender, rows)
             await store.delete(connection, self.lane, ids)
             metrics.SENT.labels(self.service, self.lane).inc(len(ids))
             count += len(ids)
         return count
 
-    async def _send(
-        self, connection: Connection, sender: AIOKafkaProducer, rows: Sequence[Row]
-    ) -> dict[int, "asyncio.Future[Any]"]:
-        """Hand these to the producer; by id of the row, what tells of its acknowledgement."""
-        sent: dict[int, asyncio.Future[Any]] = {}
-        held = set[str]()
+    async def _send(self, connection: Connection, sender: AIOKafkaProducer, rows: Sequence[Row]) -> Travelling:
+        """Hand these to the producer, a batch for each partition."""
+        batches, held = Batches(sender, await sender.partitions_for(self.topic)), set[str]()
         for count, row in enumerate(rows):
-            if row["key"] not in held:
-                future = await self._sent_or_parked(connection, sender, row)
-                if future is not None:
-                    sent[row["id"]] = future
-                elif row["key"] is not None:
-                    held.add(row["key"])
+            if row["key"] not in held and not await self._added_or_parked(connection, batches, row):
+                held.update([row["key"]] if row["key"] is not None else [])
             if count % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)
-        return sent
+        return {
+            await sender.send_batch(batch.builder, self.topic, partition=number): batch.ids
+            for number, batch in batches.items()
+        }
 
-    async def _sent_or_parked(
-        self, connection: Connection, sender: AIOKafkaProducer, row: Row
-    ) -> "asyncio.Future[Any] | None":
-        """None where the row fails by itself: it is parked."""
+    async def _added_or_parked(self, connection: Connection, batches: Batches, row: Row) -> bool:
+        """False where the row fails by itself: it is parked."""
         try:
-            return await self._hand_over(sender, row)
+            batches.add(row)
         except Exception as error:
             if not _is_of_the_row(error):
                 raise
             class_: Class = "unreadable" if isinstance(error, msgspec.MsgspecError) else "bug"
             await self._parking.park(connection, self.lane, row, class_, log.place_of(error))
-            return None
-
-    async def _hand_over(self, sender: AIOKafkaProducer, row: Row) -> "asyncio.Future[Any]":
-        headers = [(name, value.encode()) for name, value in _decode(row["headers"]).items()]
-        key = row["key"].encode() if row["key"] is not None else None
-        body = row["body"].encode()
-        future: asyncio.Future[Any] = await sender.send(
-            self.topic, body, key=key, partition=row["partition"], headers=headers
-        )
-        return future
+            return False
+        return True
 
     async def _heartbeat(self, connection: Connection) -> None:
         """The ledger's heartbeat: by the holder of intake's lane, behind every consent stored before it."""
