@@ -95,7 +95,7 @@ def _baseline_at(state: State, settings: Settings) -> int | None:
 
 def _usable(specimen: Specimen) -> bool:
     found = any(letter_of(each) in ("p", "n") for each in specimen.live)
-    return found and specimen.condition in USABLE_FOR_BASELINE
+    return found and specimen.tells_when and specimen.condition in USABLE_FOR_BASELINE
 
 
 def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
@@ -148,6 +148,8 @@ def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
         return "expected-positive", ingredient
     if refuted(measure, by.specimen):
         return "not-confirmed", None
+    if not by.specimen.tells_when:
+        return "indeterminate", None
     if by.baseline:
         return "baseline", None
     if tables.ANALYTES[analyte].metabolite_group in by.residual:
@@ -165,6 +167,8 @@ def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
     prescribed = _maintenance(analyte, by) if analyte in MAINTAINED else None
     if prescribed is None:
         return "expected-negative", None
+    if by.specimen.matrix:
+        return "indeterminate", prescribed
     if by.baseline:
         return "baseline", prescribed
     return _absence(measure, prescribed, by), prescribed

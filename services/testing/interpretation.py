@@ -11,9 +11,11 @@ from services.testing import tables
 from services.testing.findings import read
 from services.testing.laboratory import (
     TAKEN_BACK,
+    URINE,
     Component,
     LaboratoryReport,
     Status,
+    matrix_of,
     report_id,
     specimen_ids,
     specimen_names,
@@ -26,6 +28,7 @@ from shared.events.testing import Condition, ResultFinding
 
 COMPONENTS_MOST = 300
 """Of one report: each becomes an Observation of about a kilobyte in one record, and Kafka takes a megabyte."""
+MATRIX_CHARACTERS_MOST = 16
 NO_RESULT = ("cutoff", "panel", "method")
 """Kinds of codes that name no result: a cut-off, a method, a panel's heading."""
 
@@ -45,7 +48,9 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
         raise TooManyComponents
     report = _with_rejection(report)
     measured = _measured((*report.components, *report.same_specimen), client, settings)
-    condition = condition_of(measured, settings.validity, rejected=report.rejected)
+    matrix = matrix_of(report)
+    limits = settings.validity if matrix == URINE else None
+    condition = condition_of(measured, limits, rejected=report.rejected)
     observed = (_observe(each, client, settings, condition) for each in report.components)
     specimen = specimen_ids(program, specimen_names(report, client))
     return ReportResult(
@@ -60,6 +65,7 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
         results=tuple(each for each in observed if each is not None),
         extent=report.extent,
         numbers=report.numbers,
+        matrix="" if matrix == URINE else matrix[:MATRIX_CHARACTERS_MOST],
     )
 
 

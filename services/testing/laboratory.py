@@ -3,6 +3,8 @@
 It may hold free text, so it is never stored, logged or emitted: what goes on is its interpretation (`ReportResult`).
 """
 
+import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
@@ -10,6 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
+from services.testing import tables
 from services.testing.figures import AtLimit
 from shared.events.codes import HUB
 from shared.events.envelope import name_id
@@ -95,7 +98,7 @@ def specimen_names(report: LaboratoryReport, client: str) -> tuple[str, ...]:
     A laboratory's number, of the specimen or of the report, with the type; and the minute of collection with the type,
     whoever tells of it. A day alone names nothing: then the report's own name is left.
     """
-    kind = _type_of(report.specimen_type)
+    kind = matrix_of(report)
     numbers = dict.fromkeys(each for each in (report.specimen, report.number) if each)
     names = [f"{client}|number:{each}|{kind}" for each in numbers]
     if report.to_minute:
@@ -115,13 +118,29 @@ def specimen_ids(program: str, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 URINE = "urine"
-_URINE_CODES = ("122575003", "78014005", "ur", "urn", "urc", "urt", "uri", "u")
-"""SNOMED CT (urine specimen, urine) and HL7 tables 0070 and 0487 (unverified)."""
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+def matrix_of(report: LaboratoryReport) -> str:
+    """What was collected, from its type, else from the title of the panel; urine where neither says anything."""
+    return _type_of(report.specimen_type) if report.specimen_type else _named_in(report.panel) or URINE
 
 
 def _type_of(codes: tuple[Code, ...]) -> str:
-    """Urine, where it is said or nothing is: all codes of the table are of urine. Else as the laboratory writes it."""
+    """By the table, else as the laboratory writes it: what no table knows is not taken for urine."""
     texts = [text.casefold().strip() for each in codes for text in (each.code, each.display) if text.strip()]
-    if not texts or any(each in _URINE_CODES or URINE in each for each in texts):
-        return URINE
-    return texts[0]
+    return next(iter([*_matrices(texts), *_named_in_texts(texts), *texts]), URINE)
+
+
+def _named_in(codes: tuple[Code, ...]) -> str:
+    return next(_named_in_texts(each.display.casefold() for each in codes), "")
+
+
+def _matrices(texts: Iterable[str]) -> Iterator[str]:
+    return (tables.MATRICES[each] for each in texts if each in tables.MATRICES)
+
+
+def _named_in_texts(texts: Iterable[str]) -> Iterator[str]:
+    """Urine before anything else: `Blood in urine` is of urine. A code of two letters within a text names nothing."""
+    found = {each for text in texts for each in _matrices(word for word in _WORD.findall(text) if len(word) > 3)}
+    return iter(sorted(found, key=lambda each: (each != URINE, each)))

@@ -94,6 +94,8 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     to_minute: bool = False
     """Whether `collected_at` is known to the minute, not only to the day."""
     numbers: tuple[Number, ...] = ()
+    matrix: str = ""
+    """What was collected, where it was not urine."""
     again: bool = False
     """Rows that stand already, read again under what their code is now known to mean."""
 

@@ -91,7 +91,8 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
     """What is known of one specimen, over all reports about it; it is read as one DiagnosticReport of this id.
 
     `keys` are short digests of its names (`same_specimen`). Plain rows issued until `evicted_until` were evicted.
-    `residual` are the metabolite groups whose positive could not show new use when it was graded last.
+    `residual` are the metabolite groups whose positive could not show new use when it was graded last. `matrix` is what
+    it is, where it is no urine: the windows, the limits and the expectations of urine are not its own.
     """
 
     id: str
@@ -99,6 +100,12 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
     versions: tuple[Version, ...]
     evicted_until: int = 0
     residual: tuple[str, ...] = ()
+    matrix: str = ""
+
+    @property
+    def tells_when(self) -> bool:
+        """Whether a positive in it shows use of about its time, not of months before."""
+        return self.matrix not in tables.LONG_LOOK_BACK
 
     @property
     def collected_at(self) -> int:
@@ -245,7 +252,9 @@ def _loinc(measured: str) -> str:
 
 
 def positive_groups(specimen: Specimen) -> set[str]:
-    """The metabolite groups with a positive that was not taken back."""
+    """The metabolite groups with a positive that was not taken back, where it tells when the drug was used."""
+    if not specimen.tells_when:
+        return set()
     return groups_of(analyte_of(each) for each in specimen.live if letter_of(each) == "p")
 
 

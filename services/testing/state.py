@@ -28,7 +28,7 @@ from shared.events.escalation import EscalationEvent
 from shared.events.testing import AnalyteResult, DrugTestEvent
 from shared.rules import escalation
 
-VERSION = 4
+VERSION = 5
 BYTES_MOST = 7800
 """Above this the state evicts what it can do without; the path's limit is `STATE_BYTES_MOST`."""
 

@@ -70,6 +70,10 @@ CROSS_REACTIVE: dict[str, frozenset[str]] = {
 """Ingredients that a published list names, and the metabolite groups that an immunoassay may take them for."""
 VALIDITY_TITLES: dict[str, str] = {row["title"]: row["analyte"] for row in _rows("validity.csv")}
 """Under which names laboratories write what they check of a specimen, where they have no LOINC code for it."""
+MATRICES: dict[str, str] = {row["written"]: row["matrix"] for row in _rows("matrices.csv")}
+"""What a specimen is (urine, oral fluid, hair ...), by the codes and words that laboratories write it with."""
+LONG_LOOK_BACK = ("hair", "nail", "meconium")
+"""They show use within months and not when (hair: up to 90 days, domain 4.1), so that no window counts from them."""
 ADULTERANTS = ("adulterant", "oxidant")
 """What no urine holds of itself: found, the specimen is adulterated."""
 

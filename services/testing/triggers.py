@@ -4,7 +4,7 @@ A `Signal` with code `unexpected-positive` marks what may show new use, whatever
 counts where signals are combined. Baseline and residual positives, and what a prescription explains, never carry it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.testing import tables
@@ -131,13 +131,17 @@ def _unclear(each: Graded, final: Sequence[AnalyteResult]) -> Iterator[Cause]:
     A definitive method that found it, or did not, in this specimen settles it.
     """
     settled = {result.analyte for result in final if result.confirmed and result.finding in ("positive", "negative")}
-    unclear = [
-        result
-        for result in final
-        if result.finding == "indeterminate" and result.outcome != "cancelled" and result.analyte not in settled
-    ]
+    unclear = [each for each in final if _is_unclear(each, settled)]
     if unclear:
-        yield _cause(each, "result-unclear", 3 if _opioid(unclear) else 1, "result-unclear")
+        found = _opioid(result for result in unclear if result.finding != "negative")
+        yield _cause(each, "result-unclear", 3 if found else 1, "result-unclear")
+
+
+def _is_unclear(result: AnalyteResult, settled: Collection[str]) -> bool:
+    """What was not read; or was, and can't be graded: a parent drug by screens alone, hair that does not tell when."""
+    if result.finding == "indeterminate":
+        return result.outcome != "cancelled" and result.analyte not in settled
+    return result.outcome == "indeterminate"
 
 
 def _absent(

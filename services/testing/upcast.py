@@ -63,5 +63,10 @@ def _pointed(escalation: Any, ids: Mapping[str, str]) -> Any:
     return [*escalation[:6], signals, *escalation[7:]]
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _by_specimen, 3: lambda stored: stored}
-"""Version 4 only adds, at the ends: what the end of a stay closed."""
+UPCAST: dict[int, Callable[[Any], Any]] = {
+    1: _with_retention,
+    2: _by_specimen,
+    3: lambda stored: stored,
+    4: lambda stored: stored,
+}
+"""Version 4 only adds, at the ends: what the end of a stay closed. Version 5 likewise what a specimen is."""

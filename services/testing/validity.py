@@ -53,8 +53,13 @@ _HARDLY = Decimal("0.00001")
 """Less than any of these measures is read to."""
 
 
-def condition_of(measured: Iterable[tuple[str, Component]], limits: Validity, *, rejected: bool) -> Condition | None:
-    """From the components of a specimen, each with what it measures; None where its validity is unclear."""
+def condition_of(
+    measured: Iterable[tuple[str, Component]], limits: Validity | None, *, rejected: bool
+) -> Condition | None:
+    """From the components of a specimen, each with what it measures; None where its validity is unclear.
+
+    `limits` are of urine: without them only what the laboratory states counts.
+    """
     if rejected:
         return "rejected-unsatisfactory"
     stated: list[Condition | None] = []
@@ -65,7 +70,7 @@ def condition_of(measured: Iterable[tuple[str, Component]], limits: Validity, *,
             figures.setdefault(analyte, []).append(found)
         else:
             stated.append(found)
-    if (condition := _gravest(stated)) not in (None, "valid"):
+    if (condition := _gravest(stated)) not in (None, "valid") or limits is None:
         return condition
     return _gravest([*stated, *_by_all_figures(figures, limits)])
 
@@ -83,7 +88,7 @@ def _by_all_figures(figures: Mapping[str, Sequence[Decimal]], limits: Validity) 
     yield from (by_figures(dict(chosen), limits) for chosen in product(*extremes))
 
 
-def _judged(analyte: str, component: Component, limits: Validity) -> Condition | Decimal | None:
+def _judged(analyte: str, component: Component, limits: Validity | None) -> Condition | Decimal | None:
     """What one row says of the specimen: a condition, a figure that says it with others, or nothing that is clear."""
     if component.status in (*TAKEN_BACK, "registered"):
         return "valid"
@@ -91,7 +96,7 @@ def _judged(analyte: str, component: Component, limits: Validity) -> Condition |
         return _stated(component, _OF_ANY_ROW) or "valid"
     stated = _stated(component, _STATED)
     if stated in (None, "valid") and analyte not in tables.ADULTERANTS and (figure := _figure(component)) is not None:
-        return _of_figure(analyte, figure, limits)
+        return None if limits is None else _of_figure(analyte, figure, limits)
     return stated or _by_sense(analyte, component)
 
 

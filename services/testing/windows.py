@@ -13,7 +13,9 @@ from services.testing.state import State
 class Windows:
     """Which positives lie within the residual window of one that could show use (domain 5.2).
 
-    A window is a maximum: counted from a positive that could not show new use, the chain would never end.
+    Windows are of excretion in urine: no positive of another specimen lies in one, and one that tells when the drug
+    was used begins one. A window is a maximum: counted from a positive that could not show new use, the chain would
+    never end.
     """
 
     def __init__(self, state: State, settings: Settings) -> None:
@@ -34,7 +36,7 @@ class Windows:
         inside = set()
         for group, explained in self._positive_groups(specimen, day):
             since = specimen.collected_at - self._last.get(group, specimen.collected_at)
-            if 0 < since <= self._days.get(group, 0) * DAY:
+            if not specimen.matrix and 0 < since <= self._days.get(group, 0) * DAY:
                 inside.add(group)
             if explained or group not in inside:
                 self._last[group] = max(specimen.collected_at, self._last.get(group, 0))
@@ -43,6 +45,8 @@ class Windows:
     def _positive_groups(self, specimen: Specimen, day: date) -> list[tuple[str, bool]]:
         """Metabolite groups positive in a specimen and not refuted, and whether prescriptions explain all of it."""
         groups: dict[str, bool] = {}
+        if not specimen.tells_when:
+            return []
         for measure in specimen.live:
             known = tables.ANALYTES.get(analyte_of(measure))
             if letter_of(measure) == "p" and known is not None and not refuted(measure, specimen):

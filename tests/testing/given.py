@@ -94,6 +94,7 @@ def report(
     matched: bool = False,
     unmapped: str = "",
     extent: Extent = "report",
+    matrix: str = "",
     **found: ResultFinding,
 ) -> ReportResult:
     """A report, its findings by the names above: `report("weekly", 7, FENTANYL="positive")`."""
@@ -111,6 +112,7 @@ def report(
         results=tuple(results),
         matched=matched,
         extent=extent,
+        matrix=matrix,
     )
 
 

@@ -339,6 +339,7 @@ TABLES = [
     "ordinary.csv",
     "cross_reactive.csv",
     "validity.csv",
+    "matrices.csv",
 ]
 
 

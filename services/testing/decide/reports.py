@@ -73,8 +73,9 @@ def _with(command: ReportResult, known: list[Specimen]) -> Specimen:
     versions = versions_of(command, key(command.report_id), known=bool(known))
     if not known:
         listed = command.listed_as if command.matched else ""
-        return joined(Specimen(pack_id(listed or command.report_id), names, ()), versions)
+        return joined(Specimen(pack_id(listed or command.report_id), names, (), matrix=command.matrix), versions)
     one = united(known, names)
+    one = replace(one, matrix=max(one.matrix, command.matrix))
     return joined(without_rows_of(one, versions) if command.again else one, versions)
 
 
