@@ -20,14 +20,18 @@ from services.testing.submitted import (
     Submitted,
     collected_at,
     components,
+    contained_in,
     issued_at,
     members,
     parts,
     rejected,
+    remarks,
     results,
     specimen_number,
     specimen_type,
+    specimens_of,
 )
+from services.testing.validity import stating_a_condition
 from services.testing.worklist import COMPARE, MAP_CODE, code_task
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
@@ -134,29 +138,20 @@ def _unmatched(entry: BundleEntry) -> BundleEntry:
 
 def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     report, status = entry.resource, STATUS.get(entry.resource["status"], "unknown")
-    contained = {f"#{each.get('id')}": each for each in report.get("contained", ())}
+    contained = contained_in(report)
     here = [
         found for name in results(report) if (found := contained.get(name) or submitted.observation(name)) is not None
     ]
-    specimens = (*report.get("specimen", ()), *(each.get("specimen", {}) for each in here))
     if not here and results(report) and status in ("final", "corrected"):
         status = _without_results(entry, submitted.context)
-    reference: Json = next((each for each in specimens if each), {})
-    collected, to_minute = collected_at(report, submitted, contained, entry.place)
-    return LaboratoryReport(
-        filler=_filler(report, f"DiagnosticReport/{entry.id}"),
+    inside = [{"contained": report.get("contained", ()), **each} for each in here]
+    specimens = [found for each in (report, *inside) for found in specimens_of(each, submitted)]
+    return msgspec.structs.replace(
+        _of_resource(entry, specimens, (report, *here), submitted),
         number=_number(report),
-        specimen=specimen_number(reference, submitted, contained),
-        specimen_type=specimen_type(reference, submitted, contained),
-        numbers=tuple(_numbers(report)),
-        panel=codes_of(report["code"]),
-        collected_at=collected,
-        to_minute=to_minute,
-        issued_at=issued_at(report, submitted, entry.place),
         status=status,
-        rejected=any(rejected(each, submitted, contained) for each in specimens),
         extent="report" if len(here) == len(results(report)) else "message",
-        components=tuple(component for each in here for component in components(each, submitted)),
+        components=tuple(component for each in here for component in components(each, submitted, contained)),
     )
 
 
@@ -172,20 +167,33 @@ def _without_results(entry: BundleEntry, context: Context) -> Status:
 def _of_observation(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     """A lone Observation, or one that heads its members."""
     observation = entry.resource
-    reference: Json = observation.get("specimen", {})
-    collected, to_minute = collected_at(observation, submitted, {}, entry.place)
+    specimens = list(specimens_of(observation, submitted))
+    return msgspec.structs.replace(
+        _of_resource(entry, specimens, (observation,), submitted),
+        components=tuple(components(observation, submitted, {})),
+    )
+
+
+def _of_resource(
+    entry: BundleEntry, specimens: Sequence[tuple[Json, Json]], written: Sequence[Json], submitted: Submitted
+) -> LaboratoryReport:
+    """What a report and a lone Observation have in common; `written` are the resources that may hold remarks."""
+    resource = entry.resource
+    reference, specimen = next(iter(specimens), ({}, {}))
+    collected, to_minute = collected_at(resource, specimen, submitted, entry.place)
+    known = [each for _, each in specimens]
     return LaboratoryReport(
-        filler=_filler(observation, f"Observation/{entry.id}"),
-        specimen=specimen_number(reference, submitted, {}),
-        specimen_type=specimen_type(reference, submitted, {}),
-        numbers=tuple(_numbers(observation)),
-        panel=codes_of(observation["code"]),
+        filler=_filler(resource, f"{entry.type}/{entry.id}"),
+        specimen=specimen_number(reference, specimen),
+        specimen_type=tuple(code for each in known for code in specimen_type(each)),
+        numbers=tuple(_numbers(resource)),
+        panel=codes_of(resource["code"]),
         collected_at=collected,
         to_minute=to_minute,
-        issued_at=issued_at(observation, submitted, entry.place),
-        status=STATUS.get(observation["status"], "unknown"),
-        rejected=rejected(reference, submitted, {}),
-        components=tuple(components(observation, submitted)),
+        issued_at=issued_at(resource, submitted, entry.place),
+        status=STATUS.get(resource["status"], "unknown"),
+        rejected=any(map(rejected, known)),
+        remarks=stating_a_condition(remark for each in (*written, *known) for remark in remarks(each)),
     )
 
 

@@ -95,7 +95,7 @@ def _baseline_at(state: State, settings: Settings) -> int | None:
 
 def _usable(specimen: Specimen) -> bool:
     found = any(letter_of(each) in ("p", "n") for each in specimen.live)
-    return found and specimen.tells_when and specimen.condition in USABLE_FOR_BASELINE
+    return found and specimen.dates_use and specimen.condition in USABLE_FOR_BASELINE
 
 
 def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
@@ -148,7 +148,7 @@ def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
         return "expected-positive", ingredient
     if refuted(measure, by.specimen):
         return "not-confirmed", None
-    if not by.specimen.tells_when:
+    if not by.specimen.dates_use:
         return "indeterminate", None
     if by.baseline:
         return "baseline", None

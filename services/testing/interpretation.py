@@ -47,7 +47,8 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
     if len(report.components) > COMPONENTS_MOST:
         raise TooManyComponents
     report = _with_rejection(report)
-    measured = _measured((*report.components, *report.same_specimen), client, settings)
+    remarks = (Component(codes=(), text=each) for each in report.remarks)
+    measured = _measured((*report.components, *report.same_specimen, *remarks), client, settings)
     matrix = matrix_of(report)
     limits = settings.validity if matrix == URINE else None
     condition = condition_of(measured, limits, rejected=report.rejected)

@@ -83,6 +83,10 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
     rejected: bool = False
     extent: Extent = "report"
     components: tuple[Component, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """Written beside the results: those that do nothing but state the specimen's condition."""
+    parent: str = ""
+    """The number of the report whose result asked for this one (OBR-29): it is about the same specimen."""
     same_specimen: tuple[Component, ...] = ()
     """What other orders of the same message found in the same specimen: its validity is often an order of its own."""
 
@@ -99,7 +103,7 @@ def specimen_names(report: LaboratoryReport, client: str) -> tuple[str, ...]:
     whoever tells of it. A day alone names nothing: then the report's own name is left.
     """
     kind = matrix_of(report)
-    numbers = dict.fromkeys(each for each in (report.specimen, report.number) if each)
+    numbers = dict.fromkeys(each for each in (report.specimen, report.number, report.parent) if each)
     names = [f"{client}|number:{each}|{kind}" for each in numbers]
     if report.to_minute:
         minute = report.collected_at.astimezone(UTC).replace(second=0, microsecond=0)
@@ -118,7 +122,7 @@ def specimen_ids(program: str, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 URINE = "urine"
-_WORD = re.compile(r"[a-z0-9]+")
+_PIECE = re.compile(r"[a-z0-9]+")
 
 
 def matrix_of(report: LaboratoryReport) -> str:
@@ -127,9 +131,11 @@ def matrix_of(report: LaboratoryReport) -> str:
 
 
 def _type_of(codes: tuple[Code, ...]) -> str:
-    """By the table, else as the laboratory writes it: what no table knows is not taken for urine."""
+    """By the table, else as the laboratory writes it. What no table knows is not taken for urine, nor is urine and
+    something else."""
     texts = [text.casefold().strip() for each in codes for text in (each.code, each.display) if text.strip()]
-    return next(iter([*_matrices(texts), *_named_in_texts(texts), *texts]), URINE)
+    known = sorted(_matrices(texts), key=lambda each: each == URINE)
+    return next(iter([*known, *_named_in_texts(texts), *texts]), URINE)
 
 
 def _named_in(codes: tuple[Code, ...]) -> str:
@@ -142,5 +148,5 @@ def _matrices(texts: Iterable[str]) -> Iterator[str]:
 
 def _named_in_texts(texts: Iterable[str]) -> Iterator[str]:
     """Urine before anything else: `Blood in urine` is of urine. A code of two letters within a text names nothing."""
-    found = {each for text in texts for each in _matrices(word for word in _WORD.findall(text) if len(word) > 3)}
+    found = {each for text in texts for each in _matrices(part for part in _PIECE.findall(text) if len(part) > 3)}
     return iter(sorted(found, key=lambda each: (each != URINE, each)))

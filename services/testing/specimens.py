@@ -103,7 +103,7 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
     matrix: str = ""
 
     @property
-    def tells_when(self) -> bool:
+    def dates_use(self) -> bool:
         """Whether a positive in it shows use of about its time, not of months before."""
         return self.matrix not in tables.LONG_LOOK_BACK
 
@@ -253,7 +253,7 @@ def _loinc(measured: str) -> str:
 
 def positive_groups(specimen: Specimen) -> set[str]:
     """The metabolite groups with a positive that was not taken back, where it tells when the drug was used."""
-    if not specimen.tells_when:
+    if not specimen.dates_use:
         return set()
     return groups_of(analyte_of(each) for each in specimen.live if letter_of(each) == "p")
 

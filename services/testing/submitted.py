@@ -55,36 +55,47 @@ def parts(resource: Json, submitted: Submitted, above: frozenset[str] = frozense
             yield from parts(part, submitted, above | {name})
 
 
-def _specimen_of(reference: Json, submitted: Submitted, contained: Mapping[str, Json]) -> Json | None:
-    name = str(reference.get("reference", ""))
-    return contained.get(name) or submitted.specimens.get(name)
+def specimens_of(resource: Json, submitted: Submitted) -> Iterator[tuple[Json, Json]]:
+    """Each reference to a specimen, and that Specimen (its own, where contained); empty where it did not come."""
+    references = resource.get("specimen", [])
+    contained = contained_in(resource)
+    for each in references if isinstance(references, list) else [references]:
+        name = str(each.get("reference", ""))
+        yield each, contained.get(name) or submitted.specimens.get(name) or {}
 
 
-def specimen_number(reference: Json, submitted: Submitted, contained: Mapping[str, Json]) -> str:
-    specimen = _specimen_of(reference, submitted, contained) or {}
+def contained_in(resource: Json) -> Mapping[str, Json]:
+    return {f"#{each.get('id')}": each for each in resource.get("contained", ())}
+
+
+def specimen_number(reference: Json, specimen: Json) -> str:
     named = [specimen.get("accessionIdentifier", {}), *specimen.get("identifier", ()), reference.get("identifier", {})]
     chosen = next((each for each in named if each.get("value")), None)
     return str(reference.get("reference", "") if chosen is None else chosen["value"])
 
 
-def rejected(reference: Json, submitted: Submitted, contained: Mapping[str, Json]) -> bool:
-    return (_specimen_of(reference, submitted, contained) or {}).get("status") == "unsatisfactory"
+def rejected(specimen: Json) -> bool:
+    return specimen.get("status") == "unsatisfactory"
 
 
-def specimen_type(reference: Json, submitted: Submitted, contained: Mapping[str, Json]) -> tuple[Code, ...]:
-    return codes_of((_specimen_of(reference, submitted, contained) or {}).get("type", {}))
+def specimen_type(specimen: Json) -> tuple[Code, ...]:
+    return codes_of(specimen.get("type", {}))
 
 
-def collected_at(
-    resource: Json, submitted: Submitted, contained: Mapping[str, Json], place: str
-) -> tuple[datetime, bool]:
+def remarks(resource: Json) -> Iterator[str]:
+    """Of an Observation, a report or a Specimen: notes, the conclusion, the condition as it is written."""
+    yield from (str(each.get("text", "")) for each in resource.get("note", ()))
+    yield str(resource.get("conclusion", ""))
+    for condition in resource.get("condition", ()):
+        yield from (each.display or each.code for each in codes_of(condition))
+
+
+def collected_at(resource: Json, specimen: Json, submitted: Submitted, place: str) -> tuple[datetime, bool]:
     """The specimen's collection, else the report's effective time, else its issue: the first that names a day.
 
     And whether that is known to the minute: when it was issued says nothing of the minute of collection.
     """
-    reference = resource.get("specimen", {})
-    first = next(iter(reference), {}) if isinstance(reference, list) else reference
-    collection = (_specimen_of(first, submitted, contained) or {}).get("collection", {})
+    collection = specimen.get("collection", {})
     stated = (
         (collection.get("collectedDateTime"), "specimen"),
         (collection.get("collectedPeriod", {}).get("start"), "specimen"),
@@ -109,14 +120,20 @@ def issued_at(resource: Json, submitted: Submitted, place: str) -> datetime:
     return submitted.happened(issued, f"{place}.issued") if issued else submitted.context.now
 
 
-def components(observation: Json, submitted: Submitted, above: frozenset[str] = frozenset()) -> Iterator[Component]:
-    """The Observation's own value, those of its components, those of its members; none of those `above` it again."""
+def components(
+    observation: Json, submitted: Submitted, contained: Mapping[str, Json], above: frozenset[str] = frozenset()
+) -> Iterator[Component]:
+    """The Observation's own value, those of its components, those of its members; none of those `above` it again.
+
+    Members may be contained in what holds the Observation, or in itself.
+    """
+    here = {**contained, **contained_in(observation)}
     pieces, names = observation.get("component", ()), members(observation)
     if (not pieces and not names) or any(name.startswith("value") for name in observation):
         yield component_of(observation, observation["status"])
     for each in pieces:
         yield component_of(each, observation["status"])
     for name in names:
-        member = submitted.observation(name)
+        member = here.get(name) or submitted.observation(name)
         if member is not None and name not in above:
-            yield from components(member, submitted, above | {name})
+            yield from components(member, submitted, here, above | {name})

@@ -25,6 +25,10 @@ _PARTS: tuple[tuple[str, Condition], ...] = (
 """Of words that state a condition; the gravest first."""
 _STATED = re.compile("|".join(part for part, _ in _PARTS))
 _OF_ANY_ROW = re.compile(r"\b(substituted|adulterated|dilute)\b")
+_REMARK = re.compile(
+    r"(the )?((specimen|sample|urine)( (is|was|appears|appeared|found|reported))?( to be)?[ :,-]*)?"
+    r"(dilute|adulterated|substituted)( (specimen|sample|urine))?[.! ]*"
+)
 _DENIED_BEFORE = re.compile(r"(\b(no|not|non|none|without)\b[^.;:,]*|\bun)$")
 _DENIED_AFTER = re.compile(
     r"(ion|ants?)\W*\b(no|not|none|neg|negative|absent|normal)\b|\w*\s*[:=?]\s*(no|none|n|neg|negative|absent)\W*$"
@@ -73,6 +77,12 @@ def condition_of(
     if (condition := _gravest(stated)) not in (None, "valid") or limits is None:
         return condition
     return _gravest([*stated, *_by_all_figures(figures, limits)])
+
+
+def stating_a_condition(remarks: Iterable[str]) -> tuple[str, ...]:
+    """Remarks that do nothing but that (`Specimen is dilute.`): in a longer one the same words explain."""
+    plain = (" ".join(looked_at(each).casefold().split()) for each in remarks)
+    return tuple(each for each in plain if _REMARK.fullmatch(each))
 
 
 def _gravest(found: Iterable[Condition | None]) -> Condition | None:

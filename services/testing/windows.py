@@ -45,7 +45,7 @@ class Windows:
     def _positive_groups(self, specimen: Specimen, day: date) -> list[tuple[str, bool]]:
         """Metabolite groups positive in a specimen and not refuted, and whether prescriptions explain all of it."""
         groups: dict[str, bool] = {}
-        if not specimen.tells_when:
+        if not specimen.dates_use:
             return []
         for measure in specimen.live:
             known = tables.ANALYTES.get(analyte_of(measure))

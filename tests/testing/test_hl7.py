@@ -196,7 +196,7 @@ def test_a_rejected_specimen() -> None:
     assert only_report(MSH, PID, OBR, OBX, specimen).rejected
 
 
-def test_notes_are_never_read() -> None:
+def test_nothing_of_a_note_is_remembered_but_the_condition_it_states() -> None:
     assert "Smith" not in repr(read(MSH, PID, OBR, OBX, "NTE|1||Called to Dr Smith"))
 
 

@@ -88,3 +88,47 @@ def test_a_final_opioid_row_in_a_partial_report_asks_at_once() -> None:
     waiting = "OBX|2|ST|14314-9^Benzoylecgonine^LN||||||||I"
     sent(story, OBR.replace("|||F", "|||A"), SCREEN, waiting)
     assert story.escalations == {"unexpected-positive-opioid": 3}
+
+
+def reasons(*segments: str) -> dict[str, int]:
+    story = in_treatment()
+    sent(story, *segments)
+    return story.escalations
+
+
+CLEAN = SCREEN.replace("POSITIVE", "NEGATIVE")
+REJECTED = SPM.replace("UR^Urine^HL70487|||||||||||||20250309083000-0400", "UR" + "|" * 17 + "QS^Quantity^HL70490")
+
+
+@pytest.mark.parametrize("segments", [(SPM, REJECTED), (REJECTED, SPM)])
+def test_a_rejected_specimen_is_not_hidden_by_another_one_of_its_order(segments: tuple[str, ...]) -> None:
+    assert reasons(OBR, CLEAN, *segments) == {"recollection-needed": 1}
+
+
+def test_a_specimen_written_before_its_order_is_of_the_first_one() -> None:
+    assert reasons(REJECTED, OBR, CLEAN) == {"recollection-needed": 1}
+
+
+def test_a_reflex_order_that_names_its_parent_is_about_the_same_specimen() -> None:
+    story = in_treatment()
+    sent(story, OBR, SCREEN)
+    reflex = OTHER_NUMBER.replace("20250309083000-0400", "20250309") + "||||P7&EHR^F7&TOXLAB"
+    sent(story, reflex, CONFIRMATION)
+    assert story.escalations == {}
+
+
+@pytest.mark.parametrize(
+    "remark", ["SPECIMEN IS DILUTE.", "Adulterated", "Sample: substituted", "urine appears dilute"]
+)
+def test_a_remark_that_states_the_condition_of_the_specimen_counts(remark: str) -> None:
+    assert set(reasons(OBR, CLEAN, f"NTE|1|L|{remark}")) < {
+        "recollection-needed",
+        "specimen-substituted-or-adulterated",
+    }
+
+
+@pytest.mark.parametrize(
+    "remark", ["Creatinine below 20 mg/dL is considered dilute.", "Not dilute", "Specimens are tested for adulterated"]
+)
+def test_a_remark_that_explains_or_denies_it_does_not(remark: str) -> None:
+    assert reasons(OBR, CLEAN, f"NTE|1|L|{remark}") == {}

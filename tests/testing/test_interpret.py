@@ -281,3 +281,43 @@ def test_a_final_report_without_any_observation_is_refused_and_takes_nothing_bac
     assert refused.value.status == 422
     (cancelled,), _ = interpreted(entry(diagnostic_report(status="cancelled"), "r1"))
     assert cancelled.status == "cancelled"
+
+
+def test_members_contained_in_the_report_are_read() -> None:
+    inside = {**observation(FENTANYL, valueString="POSITIVE"), "id": "m1"}
+    head = {**observation("53747-2", hasMember=[{"reference": "#m1"}]), "id": "c1"}
+    (command,), _ = interpreted(entry(diagnostic_report("#c1", contained=[inside, head]), "r1"))
+    assert [(each.code, each.finding) for each in command.results] == [(FENTANYL, "positive")]
+
+
+def test_a_specimen_contained_in_a_lone_observation_is_read() -> None:
+    specimen = {
+        "resourceType": "Specimen",
+        "id": "s1",
+        "status": "unsatisfactory",
+        "type": {"text": "Oral fluid"},
+        "collection": {"collectedDateTime": "2025-03-09T07:00:00Z"},
+    }
+    lone = observation(FENTANYL, valueString="NEG", contained=[specimen], specimen={"reference": "#s1"})
+    (command,), _ = interpreted(entry(lone, "o1"))
+    assert (command.condition, command.matrix) == ("rejected-unsatisfactory", "oral-fluid")
+    assert command.collected_at == datetime(2025, 3, 9, 7, 0, tzinfo=UTC)
+
+
+def test_what_fhir_remarks_of_the_condition_of_the_specimen_counts() -> None:
+    specimen = {"resourceType": "Specimen", "condition": [{"text": "Dilute specimen"}]}
+    remarked = observation(FENTANYL, valueString="NEG", note=[{"text": "Specimen appears adulterated."}])
+    for first, more, condition in (
+        (observation(FENTANYL, valueString="NEG"), {"specimen": [{"reference": "Specimen/s1"}]}, "dilute"),
+        (remarked, {}, "adulterated"),
+        (observation(FENTANYL, valueString="NEG"), {"conclusion": "Substituted"}, "substituted"),
+    ):
+        report = entry(diagnostic_report("Observation/o1", **more), "r1")
+        (command,), _ = interpreted(entry(first, "o1"), entry(specimen, "s1"), report)
+        assert command.condition == condition
+
+
+def test_an_interpretation_in_words_or_in_snomed_is_read() -> None:
+    for interpretation in ({"text": "Positive"}, {"coding": [{"code": "10828004"}]}, {"coding": [{"code": "pos"}]}):
+        (command,), _ = interpreted(entry(observation(FENTANYL, interpretation=[interpretation]), "o1"))
+        assert [each.finding for each in command.results] == ["positive"]

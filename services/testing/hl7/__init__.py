@@ -1,6 +1,7 @@
 """HL7 v2.3 to 2.8 ORU^R01: bytes to reports and the identifiers of whom they are about, or why not. Pure.
 
-NTE and every other free-text segment is passed over: it may name a person. Fields are read in the sender's own encoding
+Free text is passed over, for it may name a person: of NTE only what does nothing but state the specimen's condition
+counts, and it goes no further. Fields are read in the sender's own encoding
 characters, four or five of them.
 """
 
@@ -26,7 +27,7 @@ from services.testing.hl7.header import (
     require_kind,
     require_readable,
 )
-from services.testing.hl7.reader import Group, Hl7Reader, Named, Order, Patient
+from services.testing.hl7.reader import Group, Hl7Reader, Named, Patient
 from services.testing.hl7.times import MessageTimes
 from shared.edge.moments import ProgramTime
 
@@ -107,13 +108,15 @@ def _patients(segments: Sequence[Any], header: Header) -> list[Patient]:
             case "OBR" | "OBX" | "SPM" if not patients:
                 raise Nak("AE", Fault("PID", REQUIRED_MISSING))
             case "OBR":
-                patients[-1].orders.append(Order(segment))
+                patients[-1].order(segment)
             case "OBX" if patients[-1].orders:
                 patients[-1].orders[-1].observations.append(segment)
             case "OBX" if header.version < _PATIENT_OBSERVATIONS_SINCE:
                 raise Nak("AE", Fault("OBR", REQUIRED_MISSING))
-            case "SPM" if patients[-1].orders:
-                patients[-1].orders[-1].specimen = segment
+            case "SPM":
+                patients[-1].specimen_of(segment)
+            case "NTE" if patients and patients[-1].orders:
+                patients[-1].orders[-1].notes.append(segment)
             case _:
                 pass
     return patients

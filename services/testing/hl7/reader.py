@@ -13,7 +13,8 @@ from services.testing.figures import cutoff_in, figure_in, number_in, unit_of
 from services.testing.hl7.fields import Fields
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.hl7.times import MessageTimes, names_a_minute
-from services.testing.laboratory import Component, LaboratoryReport, Status, share_specimen
+from services.testing.laboratory import Code, Component, LaboratoryReport, Status, share_specimen
+from services.testing.validity import stating_a_condition
 from shared.events.testing import Number
 
 OBSERVATION_STATUS: Mapping[str, Status] = {
@@ -76,7 +77,13 @@ class Order:
 
     segment: Any
     observations: list[Any] = field(default_factory=list)
-    specimen: Any = None
+    specimens: list[Any] = field(default_factory=list)
+    notes: list[Any] = field(default_factory=list)
+
+    @property
+    def specimen(self) -> Any:
+        """The last one, where there are several."""
+        return self.specimens[-1] if self.specimens else None
 
 
 @dataclass
@@ -84,6 +91,15 @@ class Patient:
     segment: Any
     ordinal: int
     orders: list[Order] = field(default_factory=list)
+    specimens: list[Any] = field(default_factory=list)
+    """Written before any order: of the first one."""
+
+    def order(self, segment: Any) -> None:
+        self.orders.append(Order(segment, specimens=[] if self.orders else self.specimens))
+
+    def specimen_of(self, segment: Any) -> None:
+        """It follows the results of its order."""
+        (self.orders[-1].specimens if self.orders else self.specimens).append(segment)
 
 
 @dataclass(frozen=True)
@@ -119,7 +135,8 @@ class Hl7Reader(Fields):
         return self.text(order.segment, 25) in WITHOUT_RESULT or self._is_rejected(order)
 
     def _is_rejected(self, order: Order) -> bool:
-        return bool(self.text(order.specimen, 21)) or self.text(order.specimen, 24) == "SNR"
+        """Where there are several specimens, any of them: nobody knows which one a row is of."""
+        return any(bool(self.text(each, 21)) or self.text(each, 24) == "SNR" for each in order.specimens)
 
     def _report(self, order: Order, place: int, only_specimen: str) -> LaboratoryReport:
         status = _status([self._observation_status(each) for each in order.observations], self.text(order.segment, 25))
@@ -134,7 +151,9 @@ class Hl7Reader(Fields):
             number=self.text(order.segment, 3),
             numbers=tuple(self._numbers(order.segment)),
             specimen=self.specimen_number(order) or only_specimen,
-            specimen_type=self.codes(order.specimen, 4) or self.codes(order.segment, 15),
+            specimen_type=self._specimen_type(order),
+            parent=self._parent(order.segment),
+            remarks=stating_a_condition(self._remarks(order)),
             panel=self.codes(order.segment, 4),
             collected_at=collected_at,
             to_minute=to_minute,
@@ -144,6 +163,21 @@ class Hl7Reader(Fields):
             extent="report" if self.text(order.segment, 25) == "X" else "message",
             components=tuple(self._component(each, status) for each in order.observations),
         )
+
+    def _specimen_type(self, order: Order) -> tuple[Code, ...]:
+        stated = chain.from_iterable(self.codes(each, 4) for each in order.specimens)
+        return tuple(stated) or self.codes(order.segment, 15)
+
+    def _parent(self, order: Any) -> str:
+        """OBR-29: the filler's number of the report that this one follows."""
+        return self.text(order, 29, 2).split(self.header.encoding[3:4] or "&")[0].strip()
+
+    def _remarks(self, order: Order) -> Iterator[str]:
+        """NTE-3, the description of the specimen (SPM-14) and its condition (SPM-24)."""
+        for segment, number in (*((each, 3) for each in order.notes), *((each, 14) for each in order.specimens)):
+            yield from (self.part(each, 1) for each in self.repetitions(segment, number))
+        for specimen in order.specimens:
+            yield from (each.display or each.code for each in self.codes(specimen, 24))
 
     def _filler(self, order: Any, place: int) -> str:
         """OBR-3 (else OBR-2) with the panel's code: many laboratories give one number to all panels of a specimen."""
