@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from services.testing import tables
+from services.testing.figures import plain_unit
 from services.testing.findings import read
 from services.testing.laboratory import (
     TAKEN_BACK,
@@ -29,6 +30,7 @@ from shared.events.testing import Condition, ResultFinding
 COMPONENTS_MOST = 300
 """Of one report: each becomes an Observation of about a kilobyte in one record, and Kafka takes a megabyte."""
 MATRIX_CHARACTERS_MOST = 16
+NG_ML = {"ng/ml": 1, "ug/ml": 1000}
 NO_RESULT = ("cutoff", "panel", "method")
 """Kinds of codes that name no result: a cut-off, a method, a panel's heading."""
 
@@ -101,10 +103,18 @@ def _observe(component: Component, client: str, settings: Settings, condition: C
         return None
     found, cancelled = _finding(component), component.status in TAKEN_BACK
     stands = component.status == "promoted" and found is None
-    analyte, definitive = (measure.analyte, measure.definitive) if measure else (tables.UNMAPPED, False)
+    analyte = measure.analyte if measure else tables.UNMAPPED
+    definitive = measure is not None and measure.definitive and not _is_incidental(analyte, component, settings)
     shown = _shown(found, component, measure, condition) if measure else found or "pending"
     status, sub = component.status, component.sub
     return Observed(plain(code.code), code.system, analyte, shown, definitive, cancelled, stands, status, sub)
+
+
+def _is_incidental(analyte: str, component: Component, settings: Settings) -> bool:
+    """So little ethyl glucuronide may come from a mouthwash or a sanitizer: no method confirms drinking by it."""
+    figure = component.figure
+    factor = NG_ML.get(plain_unit(figure.unit)) if figure and analyte == "etg" else None
+    return figure is not None and factor is not None and figure.number * factor < settings.incidental_etg_ng_ml
 
 
 def _finding(component: Component) -> ResultFinding | None:

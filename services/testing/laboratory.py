@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import msgspec
 
 from services.testing import tables
-from services.testing.figures import AtLimit
+from services.testing.figures import AtLimit, Figure, figure_in
 from shared.events.codes import HUB
 from shared.events.envelope import name_id
 from shared.events.testing import Number
@@ -59,6 +59,14 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     """Interpretation codes (HL7 table 0078, v3 ObservationInterpretation)."""
     sub: str = ""
     """OBX-4."""
+
+    @property
+    def figure(self) -> Figure | None:
+        """As a number, or in words that are nothing else."""
+        if self.number is not None:
+            return Figure(self.comparator, self.number, self.unit)
+        figure = figure_in(self.text)
+        return figure and figure._replace(unit=self.unit or figure.unit)
 
 
 class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):

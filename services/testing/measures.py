@@ -32,6 +32,9 @@ _DRUG_NAMES = {
     "marijuana",
     "pcp",
     "6-mam",
+    "kratom",
+    "nitazenes",
+    "spice",
     "suboxone",
 }
 """What laboratories write besides the names of the analytes."""
@@ -58,12 +61,12 @@ def measure_of(component: Component, client: str, settings: Settings) -> Measure
     for code in component.codes:
         mapped = meaning_of(code.code, client, settings)
         if mapped is not None:
-            return Measured(code, tables.LOINC.get(mapped), mapped == IGNORED)
+            return Measured(code, tables.meant(mapped), mapped == IGNORED)
     return _unsystematic(component) or Measured(component.codes[0] if component.codes else Code("unknown"), None)
 
 
 def meaning_of(code: str, client: str, settings: Settings) -> str | None:
-    """What the program's table says of a laboratory's own code: a LOINC code, or `ignored`."""
+    """What the program's table says of a laboratory's own code: what it measures (`tables.meant`), or `ignored`."""
     own = plain(code)
     return settings.local_codes.get(f"{client}|{own}") or settings.local_codes.get(own)
 

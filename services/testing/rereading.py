@@ -59,7 +59,7 @@ class Rereading:
     async def _read(self, answer: Answer, program: str) -> bool:
         """Every message with this code, and then the Task is completed; False where the service is too busy now."""
         running = self.receiver.running
-        known = answer.laboratory in self.clients and answer.meaning in tables.LOINC
+        known = answer.laboratory in self.clients and tables.meant(answer.meaning) is not None
         async with running.inbox.pool.acquire() as connection:
             since = answer.since - _BEFORE
             received = await documents.since(connection, answer.laboratory, since) if known else []

@@ -35,16 +35,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     baseline_days_before: int
     """Specimens collected so many days before admission still belong to the episode."""
     repeat_window_days: int
+    incidental_etg_ng_ml: int
+    """Ethyl glucuronide below it is never confirmed drinking: incidental exposure may explain it."""
     residual_days: dict[str, int]
     """Per metabolite group: how long after a positive another one cannot show new use."""
     validity: Validity
     retention_days: int
     """How long an ended episode stays in the state, after its last open item."""
     local_codes: dict[str, str] = {}
-    """A laboratory's own codes, `client|code` or `code`: the LOINC code they stand for, or `ignored`."""
+    """A laboratory's own codes, `client|code` or `code`: the LOINC code they stand for, an analyte with its method
+    (`xylazine definitive`), or `ignored`."""
 
     def __post_init__(self) -> None:
         """A meaning that no table knows would leave the code unread for ever."""
         for own, meaning in self.local_codes.items():
-            if meaning != IGNORED and meaning not in tables.LOINC:
-                raise ValueError(f"local_codes: {own!r} must be a LOINC code of data/loinc.csv, or {IGNORED!r}")
+            if meaning != IGNORED and tables.meant(meaning) is None:
+                raise ValueError(
+                    f"local_codes: {own!r} must be a LOINC code of data/loinc.csv, an analyte of data/analytes.csv with"
+                    f" 'presumptive' or 'definitive' behind it, or {IGNORED!r}"
+                )

@@ -41,7 +41,8 @@ ONE, MANY = "/", "#"
 
 
 class Foreign(msgspec.Struct, frozen=True, array_like=True):
-    """A measure under a code that is not in the LOINC table: a laboratory's own, mapped or not."""
+    """A measure under a code that is not in the LOINC table (a laboratory's own, mapped or not), or whose figure is too
+    low to be taken as confirmed."""
 
     code: str
     system: str
@@ -191,7 +192,8 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
 
 
 def measure(code: str, system: str, analyte: str, letter: str, definitive: bool, sub: str = "") -> Measure:
-    if system == LOINC and code in tables.LOINC and analyte != tables.UNMAPPED:
+    known = tables.LOINC.get(code) if system == LOINC and analyte != tables.UNMAPPED else None
+    if known is not None and known.definitive == definitive:
         return f"{code}{sub}{letter}"
     return Foreign(code, system, analyte, letter, definitive, sub)
 
@@ -240,6 +242,10 @@ def is_check(measured: Measure) -> bool:
 
 def gravity(version: Version) -> int:
     return GRAVITY.index(version.condition)
+
+
+def is_ratio(measured: Measure) -> bool:
+    return isinstance(measured, str) and tables.LOINC[_loinc(measured)].kind == "ratio"
 
 
 def quantified(measured: Measure) -> bool:

@@ -10,15 +10,19 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["presence", "quantitative", "absence", "validity", "cutoff", "panel", "method"]
+Kind = Literal["presence", "quantitative", "ratio", "absence", "validity", "cutoff", "panel", "method"]
 Family = Literal["opioid", "sedative", "alcohol", "stimulant", "cannabinoid", "hallucinogen", "validity"]
 
+METHODS = ("presumptive", "definitive")
 UNMAPPED = "unmapped"
 """The analyte of a code that no table knows: stored, never graded, shown to a person."""
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """What a LOINC code measures. `absence` codes name what was not found: only a negative value makes sense there."""
+    """What a LOINC code measures. `absence` codes name what was not found: only a negative value makes sense there.
+
+    A `ratio` is normalised to creatinine: its rise can show new use where a presence can't.
+    """
 
     analyte: str
     kind: Kind
@@ -55,6 +59,8 @@ ANALYTES: dict[str, Analyte] = {
     row["analyte"]: msgspec.convert({"metabolite_group": row["metabolite_group"], "family": row["family"]}, Analyte)
     for row in _rows("analytes.csv")
 }
+COVERS: dict[str, frozenset[str]] = {row["name"]: frozenset(row["analytes"].split()) for row in _rows("covers.csv")}
+"""Of a class, or a LOINC code for several analytes, all that a definitive method must not find to refute it."""
 INGREDIENTS: dict[str, Ingredient] = {
     row["rxnorm"]: Ingredient(row["rxnorm"], row["name"], frozenset(row["explains"].split()))
     for row in _rows("ingredients.csv")
@@ -83,6 +89,15 @@ MAINTENANCE: dict[str, tuple[str, str]] = {
     METHADONE: ("methadone", "eddp"),
 }
 """Medications for opioid use disorder whose absence matters: ingredient to parent drug and metabolite (domain 4.1)."""
+
+
+def meant(meaning: str) -> Measure | None:
+    """What a program maps a laboratory's own code to: a LOINC code, or an analyte with its method, where no LOINC code
+    is verified (`xylazine definitive`)."""
+    name, _, method = meaning.partition(" ")
+    if name in ANALYTES and method in METHODS:
+        return Measure(name, "validity" if family_of(name) == "validity" else "presence", method == "definitive")
+    return LOINC.get(meaning)
 
 
 def ingredients_of(rxnorm: str) -> tuple[str, ...]:

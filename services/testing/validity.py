@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import product
 
 from services.testing import tables
-from services.testing.figures import Figure, figure_in, looked_at, plain_unit
+from services.testing.figures import Figure, looked_at, plain_unit
 from services.testing.findings import read
 from services.testing.laboratory import TAKEN_BACK, Component
 from services.testing.settings import Validity
@@ -105,7 +105,7 @@ def _judged(analyte: str, component: Component, limits: Validity | None) -> Cond
     if tables.family_of(analyte) != "validity":
         return _stated(component, _OF_ANY_ROW) or "valid"
     stated = _stated(component, _STATED)
-    if stated in (None, "valid") and analyte not in tables.ADULTERANTS and (figure := _figure(component)) is not None:
+    if stated in (None, "valid") and analyte not in tables.ADULTERANTS and (figure := component.figure) is not None:
         return None if limits is None else _of_figure(analyte, figure, limits)
     return stated or _by_sense(analyte, component)
 
@@ -142,13 +142,6 @@ def _is_denied(words: str, found: re.Match[str]) -> bool:
 
 def _words(component: Component) -> str:
     return looked_at(" ".join([component.text, *(f"{each.code} {each.display}" for each in component.values)])).lower()
-
-
-def _figure(component: Component) -> Figure | None:
-    if component.number is not None:
-        return Figure(component.comparator, component.number, component.unit)
-    figure = figure_in(component.text)
-    return figure and figure._replace(unit=component.unit or figure.unit)
 
 
 def _converted(analyte: str, figure: Figure) -> Decimal | None:

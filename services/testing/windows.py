@@ -6,7 +6,17 @@ from zoneinfo import ZoneInfo
 from services.testing import tables
 from services.testing.packing import DAY, instant
 from services.testing.settings import Settings
-from services.testing.specimens import SETTLED, VOID, Measure, Specimen, analyte_of, definitive_of, letter_of
+from services.testing.specimens import (
+    SETTLED,
+    VOID,
+    Measure,
+    Specimen,
+    analyte_of,
+    code_of,
+    definitive_of,
+    groups_of,
+    letter_of,
+)
 from services.testing.state import State
 
 
@@ -63,15 +73,23 @@ def explained_by(analyte: str, state: State, day: date) -> str | None:
 
 
 def refuted(measure: Measure, specimen: Specimen) -> bool:
-    """Whether a definitive method looked for the same analyte in the same specimen and did not find it."""
-    if definitive_of(measure):
+    """Whether definitive methods looked in this specimen for all that the measure may have found, and found none of it.
+
+    One that found anything of its metabolite group upholds it, and a specimen that is not valid refutes nothing.
+    """
+    if definitive_of(measure) or specimen.condition != "valid":
         return False
-    letters = {
-        letter_of(row.measure)
-        for row in specimen.rows
-        if row.status in SETTLED
-        and row.status not in VOID
-        and definitive_of(row.measure)
-        and analyte_of(row.measure) == analyte_of(measure)
-    }
-    return "n" in letters and "p" not in letters
+    by_letter: dict[str, list[Measure]] = {}
+    for row in specimen.rows:
+        if row.status in SETTLED and row.status not in VOID and definitive_of(row.measure):
+            by_letter.setdefault(letter_of(row.measure), []).append(row.measure)
+    code, analyte = code_of(measure)[0], analyte_of(measure)
+    wanted = tables.COVERS.get(code) or tables.COVERS.get(analyte) or frozenset({analyte})
+    if groups_of(wanted) & groups_of(analyte_of(each) for each in by_letter.get("p", ())):
+        return False
+    absent = {each for negative in by_letter.get("n", ()) for each in _looked_for(negative)}
+    return wanted <= absent or (code not in tables.COVERS and analyte in absent)
+
+
+def _looked_for(measure: Measure) -> frozenset[str]:
+    return tables.COVERS.get(code_of(measure)[0]) or frozenset({analyte_of(measure)})

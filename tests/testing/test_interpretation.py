@@ -340,6 +340,7 @@ TABLES = [
     "cross_reactive.csv",
     "validity.csv",
     "matrices.csv",
+    "covers.csv",
 ]
 
 
@@ -361,6 +362,8 @@ def test_the_tables_know_one_another() -> None:
         *tables.CROSS_REACTIVE,
     }
     groups = {each.metabolite_group for each in tables.ANALYTES.values()}
+    assert {each for named in tables.COVERS.values() for each in named} <= set(tables.ANALYTES)
+    assert set(tables.COVERS) <= {*tables.ANALYTES, *tables.LOINC}
     assert {each for named in tables.CROSS_REACTIVE.values() for each in named} <= groups
     assert not tables.ORDINARY & {*tables.CROSS_REACTIVE, *tables.INGREDIENTS}
     assert set(tables.VALIDITY_TITLES.values()) <= set(tables.ANALYTES)

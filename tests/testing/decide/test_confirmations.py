@@ -1,0 +1,125 @@
+"""What refutes a screen, what upholds it, and what is too little to confirm anything."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from services.testing.interpretation import interpret
+from services.testing.laboratory import Component
+from services.testing.measures import measure_of
+from services.testing.messages import ReportResult
+from services.testing.settings import Settings
+from shared.events.codes import LOINC
+from shared.events.testing import ResultFinding
+from tests.testing.given import SETTINGS, observed, report
+from tests.testing.story import in_treatment, outcomes
+from tests.testing.test_interpretation import component, laboratory_report
+
+PRESUMPTIVE, REFUTED = "unexpected-positive-presumptive", "not-confirmed"
+AMPHETAMINES, OPIATES, CANNABINOIDS, BENZODIAZEPINES = "19261-7", "19295-5", "18282-4", "14316-4"
+AMPHETAMINE, METHAMPHETAMINE, MDMA, MDA = "16234-7", "16235-4", "18358-2", "20545-0"
+CODEINE, MORPHINE, HEROIN, HYDROCODONE, HYDROMORPHONE = "16250-3", "16251-1", "19593-3", "16252-9", "16998-7"
+THC_COOH, FENTANYL, NORFENTANYL = "20521-1", "58381-5", "58383-1"
+FENTANYLS_SCREEN, FENTANYLS, FENTANYL_SCREEN = "58379-9", "66129-8", "59673-4"
+ALL_AMPHETAMINES = (AMPHETAMINE, METHAMPHETAMINE, MDMA, MDA)
+ALL_OPIATES = (CODEINE, MORPHINE, HEROIN, HYDROCODONE, HYDROMORPHONE)
+
+
+def found(screen: str, *absent: str, present: tuple[str, ...] = (), condition: str = "valid") -> str:
+    """The outcome of a positive screen beside what a definitive method did not find, and what it did."""
+    rows: list[tuple[str, ResultFinding]] = [(screen, "positive")]
+    rows += [(each, "negative") for each in absent] + [(each, "positive") for each in present]
+    weekly = report("weekly", 7, condition=condition)  # type: ignore[arg-type]
+    return outcomes(in_treatment().then(replace(weekly, results=tuple(observed(*each) for each in rows))))[0]
+
+
+@pytest.mark.parametrize(
+    ("screen", "members"), [(AMPHETAMINES, ALL_AMPHETAMINES), (OPIATES, ALL_OPIATES), (CANNABINOIDS, (THC_COOH,))]
+)
+def test_a_class_is_refuted_by_all_of_its_members_and_by_no_fewer(screen: str, members: tuple[str, ...]) -> None:
+    assert found(screen, *members) == REFUTED
+    for missing in members:
+        assert found(screen, *(each for each in members if each != missing)) == PRESUMPTIVE
+
+
+def test_a_class_without_a_complete_panel_is_refuted_only_as_a_class() -> None:
+    assert found(BENZODIAZEPINES, "70214-2") == PRESUMPTIVE
+    assert found(BENZODIAZEPINES, "16195-0") == REFUTED
+
+
+def test_what_a_definitive_method_found_of_its_group_upholds_the_screen() -> None:
+    assert found(FENTANYL_SCREEN, FENTANYL) == REFUTED
+    assert found(FENTANYL_SCREEN, FENTANYL, present=(NORFENTANYL,)) == PRESUMPTIVE
+    assert found(AMPHETAMINES, AMPHETAMINE, METHAMPHETAMINE, MDMA, present=(MDA,)) == PRESUMPTIVE
+
+
+def test_a_screen_for_drug_and_metabolite_is_refuted_by_both() -> None:
+    assert found(FENTANYLS_SCREEN, FENTANYL) == PRESUMPTIVE
+    assert found(FENTANYLS_SCREEN, FENTANYL, NORFENTANYL) == REFUTED
+    assert found(FENTANYLS_SCREEN, FENTANYLS) == REFUTED
+
+
+def test_a_confirmation_of_one_class_says_nothing_of_a_drug_that_it_may_not_hold() -> None:
+    assert found("19568-5", "16369-1") == PRESUMPTIVE
+
+
+def test_a_specimen_that_is_not_valid_refutes_nothing() -> None:
+    assert found(FENTANYL_SCREEN, FENTANYL, condition="dilute") == PRESUMPTIVE
+
+
+def ethyl_glucuronide(number: str, unit: str = "ng/mL") -> ReportResult:
+    row = component("58378-1", number=Decimal(number), unit=unit, cutoff=Decimal(100))
+    command = interpret(laboratory_report(row), "demo", "lab", SETTINGS)
+    assert command is not None
+    return command
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "outcome"),
+    [
+        ("120", "ng/mL", PRESUMPTIVE),
+        ("499", "ug/L", PRESUMPTIVE),
+        ("500", "ng/mL", "unexpected-positive-confirmed"),
+        ("4000", "ng/mL", "unexpected-positive-confirmed"),
+        ("400", "mg/L", "unexpected-positive-confirmed"),
+        ("400", "furlongs", "unexpected-positive-confirmed"),
+    ],
+)
+def test_ethyl_glucuronide_that_may_be_incidental_is_never_confirmed(number: str, unit: str, outcome: str) -> None:
+    command = replace(ethyl_glucuronide(number, unit), collected_at=report("x", 7).collected_at)
+    assert outcomes(in_treatment().then(command)) == [outcome]
+
+
+def test_cannabis_within_its_window_normalised_to_creatinine_asks_a_person() -> None:
+    story = in_treatment()
+    story.then(report("first", 7, CANNABINOIDS="positive"))
+    ratio = replace(report("ratio", 20), results=(observed("19055-3", "positive"),))
+    assert outcomes(story.then(ratio)) == ["indeterminate"]
+    assert story.escalations["result-unclear"] == 1
+
+
+def mapped(meaning: str) -> Settings:
+    settings = replace(SETTINGS, local_codes={"XYL": meaning})
+    settings.__post_init__()
+    return settings
+
+
+def test_a_laboratorys_own_code_may_mean_an_analyte_that_has_no_verified_loinc_code() -> None:
+    own = Component(codes=(replace(component().codes[0], code="XYL", system=""),), text="POSITIVE")
+    measured = measure_of(own, "lab", mapped("xylazine definitive")).measure
+    assert measured is not None
+    assert (measured.analyte, measured.kind, measured.definitive) == ("xylazine", "presence", True)
+    command = interpret(
+        laboratory_report(own, component("59673-4", text="POS")), "demo", "lab", mapped("xylazine presumptive")
+    )
+    assert command is not None
+    story = in_treatment()
+    story.then(replace(command, collected_at=report("x", 7).collected_at))
+    assert story.escalations["opioid-with-sedative"] == 3
+
+
+@pytest.mark.parametrize("meaning", ["xylazine", "xylazine certain", "nothing definitive", f"{LOINC} definitive"])
+def test_a_meaning_that_no_table_knows_stops_the_start(meaning: str) -> None:
+    with pytest.raises(ValueError, match="analytes"):
+        mapped(meaning)
