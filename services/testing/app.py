@@ -8,7 +8,7 @@ from services.testing.decide import decide, react
 from services.testing.edge import EDGE
 from services.testing.hl7.receiver import Hl7Receiver, routes
 from services.testing.messages import Commands, Internal
-from services.testing.rereading import REREAD_SECONDS, Rereading
+from services.testing.rereading import RETRY_SECONDS, Rereading
 from services.testing.senders import laboratories
 from services.testing.settings import Settings
 from services.testing.state import UPCAST, VERSION, State, due, evolve
@@ -49,7 +49,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
 
 def _tasks(running: Running) -> list[Coroutine[Any, Any, None]]:
     rereading = Rereading(_receiver(running), registered(running.process.deploy))
-    return [*_mllp(running), db.every(REREAD_SECONDS, rereading.read_answered, name="rereading")]
+    return [*_mllp(running), db.until_done(RETRY_SECONDS, rereading.read_answered, name="rereading")]
 
 
 def _mllp(running: Running) -> list[Coroutine[Any, Any, None]]:

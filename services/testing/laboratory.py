@@ -119,11 +119,6 @@ def specimen_names(report: LaboratoryReport, client: str) -> tuple[str, ...]:
     return tuple(names) or (f"{client}|report:{report.filler}",)
 
 
-def share_specimen(one: LaboratoryReport, other: LaboratoryReport) -> bool:
-    """Whether two reports of one laboratory are about one specimen."""
-    return not set(specimen_names(one, "")).isdisjoint(specimen_names(other, ""))
-
-
 def specimen_ids(program: str, names: tuple[str, ...]) -> tuple[str, ...]:
     """These names as ids, which are a patient's own once it is known of whom they are (`same_specimen.of_patient`)."""
     return tuple(name_id(REPORTS, f"{program}|{each}") for each in names)

@@ -1,7 +1,8 @@
 """Results under a code that nobody knew are read again once the program's table says what it means (domain 4.5).
 
 The answers are the Tasks `map-laboratory-code` whose code the table maps now; what came since is read from its bytes.
-Read twice it changes nothing: each reading has its own id, and a row read again takes its own place.
+The table changes at a start only, so that is when it is done, whole. Read twice it changes nothing: each reading has
+its own id, and a row read again takes its own place.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,7 +35,7 @@ from shared.platform.clients import RegisteredClient
 from shared.platform.db import Connection
 from shared.platform.documents import Document
 
-REREAD_SECONDS = 60.0
+RETRY_SECONDS = 60.0
 _BUSY = 503
 _BEFORE = timedelta(minutes=1)
 """A message is stored shortly before it asks its question."""
@@ -45,8 +46,8 @@ class Rereading:
     receiver: Hl7Receiver
     clients: Mapping[str, RegisteredClient]
 
-    async def read_answered(self) -> None:
-        """All that the tables of the programs answer; what is not done now is done at the next look."""
+    async def read_answered(self) -> bool:
+        """All that the tables of the programs answer; False where the service was too busy for the rest."""
         running = self.receiver.running
         for program, settings in running.inbox.settings.items():
             async with running.inbox.pool.acquire() as connection:
@@ -54,7 +55,8 @@ class Rereading:
             found = (answer_in(parse(each.encode()), settings) for each in tasks)
             for answer in (each for each in found if each is not None):
                 if not await self._read(answer, program):
-                    return
+                    return False
+        return True
 
     async def _read(self, answer: Answer, program: str) -> bool:
         """Every message with this code, and then the Task is completed; False where the service is too busy now."""

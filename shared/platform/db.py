@@ -162,10 +162,21 @@ async def retrying(
 
 async def every(seconds: float, job: Callable[[], Awaitable[object]], *, name: str) -> None:
     """Do the job again and again, `seconds` after its end. Trouble is logged and waits a second at least."""
+
+    async def never_done() -> bool:
+        await job()
+        return False
+
+    await until_done(seconds, never_done, name=name)
+
+
+async def until_done(seconds: float, job: Callable[[], Awaitable[bool]], *, name: str) -> None:
+    """Likewise, until the job says that it is done."""
     while True:
         pause = seconds
         try:
-            await job()
+            if await job():
+                return
         except Exception as error:
             if not is_trouble(error):
                 raise

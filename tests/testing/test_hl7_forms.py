@@ -7,7 +7,6 @@ import pytest
 from services.testing.hl7 import Fault, Nak, decode
 from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import interpret
-from services.testing.laboratory import share_specimen
 from tests.testing.given import SETTINGS
 from tests.testing.test_hl7 import MSH, NOON, OBR, OBX, PID, message, only_report, parsed, read, refused
 
@@ -126,4 +125,5 @@ def test_without_a_specimen_number_what_was_collected_at_one_time_is_one_specime
         read(MSH.replace("2.5.1", "2.3"), PID, OBR, OBX, OBR.replace("F7", "F8"), OBX, later, OBX).groups[0].reports
     )
     one, same, other = reports
-    assert share_specimen(one, same) and not share_specimen(one, other)
+    assert one.same_specimen == same.components and len(one.same_specimen) == 1
+    assert other.same_specimen == ()

@@ -3,8 +3,12 @@
 from typing import Any
 
 import msgspec
+import pytest
 
+from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.rereading import Rereading
+from shared.edge.outcome import refuse
+from shared.platform import db
 from shared.platform.clients import registered
 from tests.service import DEPLOY
 from tests.testing.receiving import AUTHORITY, ReceivingService, message
@@ -23,7 +27,7 @@ async def mapped(testing: ReceivingService, **local_codes: str) -> None:
     """A person has said what the codes mean, and the service has started anew."""
     settings: Any = testing.inbox.settings
     settings["demo"] = msgspec.structs.replace(settings["demo"], local_codes=local_codes)
-    await Rereading(testing.receiver, registered(DEPLOY)).read_answered()
+    assert await Rereading(testing.receiver, registered(DEPLOY)).read_answered()
 
 
 async def reasons(testing: ReceivingService) -> list[str]:
@@ -127,3 +131,22 @@ async def test_a_validity_check_under_a_new_code_says_anew_how_the_specimen_was(
     assert await reasons(testing) == ["result-unclear"]
     await mapped(testing, V9=PH)
     assert await reasons(testing) == ["specimen-substituted-or-adulterated"]
+
+
+async def test_what_a_busy_service_leaves_unread_is_read_at_the_next_try_and_then_no_more(
+    testing: ReceivingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await in_treatment(testing)
+    assert await testing.receives(under("T17", message())) == "AA"
+    settings: Any = testing.inbox.settings
+    settings["demo"] = msgspec.structs.replace(settings["demo"], local_codes={"T17": FENTANYL})
+    rereading, left = Rereading(testing.receiver, registered(DEPLOY)), []
+
+    async def busy_once(self: Hl7Receiver, *read: Any) -> None:
+        monkeypatch.undo()
+        left.append(await reasons(testing))
+        raise refuse(503, "throttled", "", "The service is busy.")
+
+    monkeypatch.setattr(Hl7Receiver, "admit", busy_once)
+    await db.until_done(0.0, rereading.read_answered, name="rereading")
+    assert (left, await reasons(testing)) == ([[]], [OPIOID])

@@ -13,7 +13,7 @@ from services.testing.figures import cutoff_in, figure_in, number_in, unit_of
 from services.testing.hl7.fields import Fields
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.hl7.times import MessageTimes, names_a_minute
-from services.testing.laboratory import Code, Component, LaboratoryReport, Status, share_specimen
+from services.testing.laboratory import Code, Component, LaboratoryReport, Status, specimen_names
 from services.testing.validity import stating_a_condition
 from shared.events.testing import Number
 
@@ -110,7 +110,7 @@ class Hl7Reader(Fields):
         numbers = {number for each in patient.orders if (number := self.specimen_number(each))}
         only = next(iter(numbers)) if len(numbers) == 1 else ""
         reports = [self._report(each, place, only) for place, each in enumerate(patient.orders, 1)]
-        return Group(tuple(self._named(patient.segment)), tuple(_with_same_specimen(each, reports) for each in reports))
+        return Group(tuple(self._named(patient.segment)), tuple(_with_same_specimen(reports)))
 
     def _named(self, segment: Any) -> Iterator[Named]:
         """PID-3, every repetition that names the patient; PID-2 where an old sender left PID-3 empty."""
@@ -248,9 +248,12 @@ class Hl7Reader(Fields):
         return {"comparator": comparator, "number": figure}
 
 
-def _with_same_specimen(report: LaboratoryReport, reports: Sequence[LaboratoryReport]) -> LaboratoryReport:
-    others = (each.components for each in reports if each is not report and share_specimen(each, report))
-    return msgspec.structs.replace(report, same_specimen=tuple(chain.from_iterable(others)))
+def _with_same_specimen(reports: Sequence[LaboratoryReport]) -> Iterator[LaboratoryReport]:
+    """Each with what the others found in the specimen that it shares with them."""
+    named = [(frozenset(specimen_names(each, "")), each) for each in reports]
+    for names, report in named:
+        others = (each.components for other, each in named if each is not report and names & other)
+        yield msgspec.structs.replace(report, same_specimen=tuple(chain.from_iterable(others)))
 
 
 def _urn(universal: str) -> str:

@@ -1,6 +1,5 @@
 """HL7 in: parse, interpret, admit, acknowledge. The acknowledgement goes out after the commit."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from services.testing.hl7.results import PatientResult, cause_name, digest_of, l
 from services.testing.mllp import Frame
 from services.testing.senders import Laboratory, Sender, sender_of
 from services.testing.worklist import code_task, reuse_task
-from shared.edge import admission
+from shared.edge import admission, large_bodies
 from shared.edge.admission import Reading, ToAPerson
 from shared.edge.body import read_body
 from shared.edge.fhir import Limits
@@ -33,6 +32,8 @@ from shared.process import Running
 
 MEDIA_TYPE = "application/hl7-v2"
 MEDIA_TYPES = (MEDIA_TYPE, "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain")
+COSTS = 16
+"""As many bytes of a FHIR body are read in the time that one of HL7 may take."""
 _NUMBER = {409: hl7.DUPLICATE_KEY, 404: hl7.UNKNOWN_KEY}
 """A refusal's status in table 0357."""
 
@@ -79,7 +80,7 @@ class Hl7Receiver:
 
         What is no drug test, or was sent to try something, is stored, no more.
         """
-        message, found, asked = await asyncio.to_thread(self._read, decoded, sender)
+        message, found, asked = await large_bodies.apart(len(content) * COSTS, self._read, decoded, sender)
         if not found:
             cause = uuid5(NAMESPACE_URL, f"{cause_name(message, sender)}|{digest_of(content)}")
             await self._store(self._document(cause, content, sender), asked)
@@ -87,7 +88,7 @@ class Hl7Receiver:
             await self._admit_once(result, self._document(result.cause, content, sender), asked)
 
     def _read(self, decoded: Decoded, sender: Sender) -> tuple[Message, list[PatientResult], Questions]:
-        """What the message says, for its sender's programs: up to seconds of work, beside the loop that answers."""
+        """What the message says, for its sender's programs: up to half a second of work."""
         settings = self.running.inbox.settings
         message = hl7.parse(decoded, ProgramTime.of(settings[sender.programs[0]], self.running.clock.now()))
         if message.header.is_trial:
