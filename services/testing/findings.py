@@ -60,6 +60,12 @@ _NEGATIVE = re.compile(
 )
 _POSITIVE = re.compile(rf"\b(pos(itive)?|detected|present|reactive)\b|(\babove|\bover|>) ?{_LIMIT_WORDS}\b")
 _NEGATED = re.compile(r"\b(not|no|non|never)\b")
+_HEDGED = re.compile(
+    r"\b(no longer|can ?not|unable|never|false|fails?|failed|failure|control|exclude[ds]?|unconfirmed|question\w*"
+    r"|doubt\w*|suspect\w*|possibl[ey]|probabl[ey]|pending|to follow|repeat\w*|but|however|except|contradict\w*"
+    r"|discrepan\w*)\b|n't\b|\?|(?<!off)(?<!limit)(?<!lod)(?<!loq): ?\d"
+)
+"""What takes an absence back, or leaves it open (`cannot be reported as negative`); after a colon, a figure."""
 _WHOLE: Mapping[str, Sense] = {
     "+": "positive",
     "++": "positive",
@@ -144,6 +150,8 @@ def sense_of(text: str) -> Sense | None:
     if _INDETERMINATE.search(words):
         return "indeterminate"
     rest, negatives = _NEGATIVE.subn(" ", _NON_NEGATIVE.sub(" positive ", words))
+    if negatives and _HEDGED.search(rest):
+        return "indeterminate"
     if not _POSITIVE.search(rest):
         return "negative" if negatives else _WHOLE.get(words.rstrip(". "))
     return "indeterminate" if negatives or _NEGATED.search(rest) else "positive"
