@@ -73,8 +73,9 @@ CONSENT_DECISIONS = """SELECT program, key, content FROM journal
     WHERE event LIKE '%Consent%' AND outcome = 'decided' ORDER BY sequence"""
 # The partitions of which records were lost, locked.
 LOCK_LOST = "SELECT partition FROM ledger WHERE lost FOR UPDATE"
-# Every consent and denial that aftercare knows, locked.
-LOCK_CONSENTS = "SELECT program, patient, consent_id, body, denies, revoked FROM consents FOR UPDATE"
+# Whoever changes a consent waits. The rows one by one would be locked in another order than a consumer's.
+LOCK_CONSENTS = "LOCK TABLE consents IN SHARE ROW EXCLUSIVE MODE"
+CONSENTS = "SELECT program, patient, consent_id, body, denies, revoked FROM consents"
 # Close a consent as a revocation does: nothing revives it.
 CLOSE = "UPDATE consents SET revoked = true WHERE program = $1 AND patient = $2 AND consent_id = $3"
 # Enter a denial that was lost.
@@ -278,7 +279,8 @@ async def lock_lost(writable: Connection) -> list[int]:
 
 async def lock_consents(writable: Connection) -> dict[ConsentName, Stated | None]:
     """Every consent that aftercare knows, locked until the transaction ends; None once it is revoked."""
-    rows = await writable.fetch(LOCK_CONSENTS)
+    await writable.execute(LOCK_CONSENTS)
+    rows = await writable.fetch(CONSENTS)
     return {(row["program"], row["patient"], row["consent_id"]): _stated(row) for row in rows}
 
 

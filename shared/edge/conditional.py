@@ -14,6 +14,7 @@ from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction import aliases, resources
+from shared.path.transaction.delivery import Create
 from shared.platform.db import Connection
 from shared.platform.keys import Identifier, Keys
 
@@ -32,6 +33,19 @@ def turns(entries: Sequence[BundleEntry], caller: Caller) -> list[str]:
     """What the entries ask to be created once: two that ask for the same take turns, for a batch looks once."""
     asked = {f"{each.type}?{each.if_none_exist}" for each in entries if each.if_none_exist is not None}
     return sorted(f"{caller.program}|{each}" for each in asked)
+
+
+def creates(entries: Sequence[BundleEntry]) -> tuple[Create, ...]:
+    """What these create unless it exists. A Patient is not among them: its identifiers are bound once."""
+    return tuple(
+        Create(each.type, str(each.id), _written_out(of(each)))
+        for each in entries
+        if each.if_none_exist is not None and each.method == "POST" and each.type != "Patient"
+    )
+
+
+def _written_out(sought: Identifier) -> str:
+    return msgspec.json.encode({"system": sought.system, "value": sought.value}).decode()
 
 
 async def known(

@@ -110,7 +110,9 @@ class Submissions:
         if meant is None:
             meant = await large_bodies.apart(submission.size, self.edge.read, fresh, context)
         puts = updates.puts(fresh, meant.remarks)
-        delivery = replace(self._delivery(submission, meant, context, fresh), binds=resolved.binds, puts=puts)
+        creates = conditional.creates(fresh)
+        delivery = self._delivery(submission, meant, context, fresh)
+        delivery = replace(delivery, binds=resolved.binds, puts=puts, creates=creates)
         if meant.questions:
             delivery = replace(delivery, document=received.document(submission, resolved, fresh, context, self._keys))
         subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)

@@ -22,7 +22,8 @@ _SKIPS = 'SELECT topic, partition, "offset", by FROM skips WHERE NOT done'
 _DONE = 'UPDATE skips SET done = true WHERE topic = $1 AND partition = $2 AND "offset" = $3'
 _QUARANTINE = """INSERT INTO quarantine (sequence, id, key_kind, key, program, class, place, kind, event, headers,
     content, at, by, quarantined_at) VALUES ($1, $2, 'patient', $3, $4, 'skipped', $5, $6, $7, $8, $9, $10, $11, $10)"""
-_PROGRAM = "SELECT program FROM state WHERE kind = 'patient' AND key = $1"
+# Locked, as every transaction does before it changes a patient's consents.
+_PROGRAM = "SELECT program FROM state WHERE kind = 'patient' AND key = $1 FOR UPDATE"
 
 
 class Stop(msgspec.Struct, frozen=True):

@@ -36,6 +36,14 @@ class Put(msgspec.Struct, frozen=True):
     remarks: str = "[]"
 
 
+class Create(msgspec.Struct, frozen=True):
+    """A resource that is created unless one of its patient carries this identifier (system and value, as JSON)."""
+
+    type: str
+    id: str
+    identifier: str
+
+
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """`key` is the patient (or another key, of its `kind`); `id` names the cause, from which everything emitted takes
     its ids; `producer` is the service that emitted it or the client that commands."""
@@ -60,8 +68,8 @@ class Consumed(Origin, frozen=True, kw_only=True):
 class Commanded(Origin, frozen=True, kw_only=True):
     """Commands from an edge, all or none. One that is `repeatable` is known by its id: the same again gets the same
     answer, another content (`digest`) under it is refused. `document` is what was received, stored with it; `binds` are
-    identifiers of its patient, bound with it; `puts` are the updates in it; `questions` are work items of no patient,
-    each stored once with it, also where it is parked."""
+    identifiers of its patient, bound with it; `puts` are the updates in it, `creates` what it creates on a condition;
+    `questions` are work items of no patient, each stored once with it, also where it is parked."""
 
     commands: tuple[Command, ...]
     accepted: tuple[AcceptedResource, ...] = ()
@@ -71,6 +79,7 @@ class Commanded(Origin, frozen=True, kw_only=True):
     document: Document | None = None
     binds: tuple[Digest, ...] = ()
     puts: tuple[Put, ...] = ()
+    creates: tuple[Create, ...] = ()
     questions: tuple[AcceptedResource, ...] = ()
 
 
@@ -135,8 +144,8 @@ class Reused(msgspec.Struct, frozen=True):
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """Nothing is stored: its patient, or that of an identifier with it, has just become known, or the same update has
-    just been stored. Look again."""
+    """Nothing is stored: its patient, or that of an identifier with it, has just become known, or the same update or
+    what it creates on a condition has just been stored. Look again."""
 
 
 Answer = Committed | Incomplete | Stale | Reused | Refused | Identified

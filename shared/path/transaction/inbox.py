@@ -1,6 +1,9 @@
 """The one function for every way into a service: Kafka batch, HTTP, MLLP, deadline, internal event, redrive.
 
-deduplicate -> learn -> lock -> decide -> store, in one transaction. At-least-once delivery, effectively-once effects.
+deduplicate -> lock -> learn -> decide -> store, in one transaction. At-least-once delivery, effectively-once effects.
+
+Every transaction takes its locks in one order, each sort of them sorted, so that two never wait for each other in a
+ring: processed ids, documents, turns, rows of keys, aliases, consents, and then what it writes.
 """
 
 import asyncio
@@ -14,8 +17,8 @@ import msgspec
 
 from shared.path.destination import Routes
 from shared.path.service import PATIENT, Service
-from shared.path.transaction import aliases, consent_ledger, puts, questions, resources, store, waiting
-from shared.path.transaction.batch import INTERNAL_LANE, Batch
+from shared.path.transaction import aliases, consent_ledger, puts, questions, resources, store, turns, waiting
+from shared.path.transaction.batch import INTERNAL_LANE, Batch, LockedState
 from shared.path.transaction.circumstances import Circumstances
 from shared.path.transaction.deciding import Deciding
 from shared.path.transaction.delivery import (
@@ -111,9 +114,10 @@ class Inbox:
     ) -> tuple[list[Answer], frozenset[str]]:
         """The path itself, inside the caller's transaction: an answer a delivery, in their order; the lanes it fed."""
         fresh, answered = await self._deduplicate(connection, deliveries)
+        locked = await store.lock(connection, kind, _programs([bare(each) for each in fresh]))
         decided = await self._with_followers(connection, fresh)
         await consent_ledger.apply(connection, decided)
-        batch = await self._decide(connection, decided, now, kind)
+        batch = await self._decide(connection, decided, locked, now, kind)
         decider = self.service.deciders[kind]
         written = await store.store(connection, decider, batch, now, self._listening.since)
         of_edges = batch.edge_answers
@@ -128,10 +132,14 @@ class Inbox:
         return [answered.get(id(delivery), Committed()) for delivery in deliveries], batch.lanes
 
     async def _decide(
-        self, connection: Connection, deliveries: Sequence[AnyDelivery], now: datetime, kind: str
+        self,
+        connection: Connection,
+        deliveries: Sequence[AnyDelivery],
+        locked: dict[str, LockedState],
+        now: datetime,
+        kind: str,
     ) -> Batch:
         bares = [bare(each) for each in deliveries]
-        locked = await store.lock(connection, kind, _programs(bares))
         expected = [(each.program, e.type, e.id) for each in bares if isinstance(each, Commanded) for e in each.expects]
         circumstances = Circumstances(
             self.service,
@@ -172,7 +180,7 @@ class Inbox:
         of_edges = [each for each in deliveries if not isinstance(each, Consumed)]
         reused = await _store_documents(connection, of_edges)
         elsewhere = await aliases.bound_elsewhere(connection, of_edges)
-        elsewhere += await puts.asked_meanwhile(connection, fresh)
+        elsewhere += await turns.done_meanwhile(connection, fresh)
         await store.forget_processed(connection, [bare(each).id for each in elsewhere if each in fresh])
         answered = await self._repeated(connection, repeated)
         answered |= {**reused, **{id(each): Identified() for each in elsewhere}}

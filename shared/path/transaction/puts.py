@@ -1,6 +1,6 @@
 """The same update again: it changes nothing, so it decides nothing, and gets the answer that the first one got."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -20,9 +20,9 @@ _REPEATED = """SELECT p.type, p.id, p.digest, p.version, p.remarks, p.incomplete
     JOIN resources r ON (r.program, r.type, r.id, r.version) = (p.program, p.type, p.id, p.version)
     WHERE p.program = $1"""
 
-_TAKE_TURNS = """SELECT pg_advisory_xact_lock($1, hash)
-    FROM (SELECT DISTINCT hashtext(unnest($2::text[])) AS hash ORDER BY 1) AS sorted"""
-_LOCK_SPACE = 75
+
+PutName = tuple[str, str, str, str]
+"""Program, type and id of what is updated, and the digest of what it shall be."""
 
 
 class Repeated(msgspec.Struct, frozen=True):
@@ -44,30 +44,18 @@ async def _rows(connection: Connection, program: str, puts: Sequence[Put]) -> li
     return await connection.fetch(_REPEATED, program, *columns)
 
 
-async def asked_meanwhile(connection: Connection, deliveries: Iterable[AnyDelivery]) -> list[Commanded]:
-    """Those of which another process has stored the same update since it was looked for. From here to the end of this
-    transaction no other updates the same resources: of several processes one at a time looks and stores."""
-    updating = [each for each in deliveries if isinstance(each, Commanded) and each.puts]
-    if not updating:
-        return []
-    names = [f"{each.program}|{put.type}/{put.id}" for each in updating for put in each.puts]
-    await connection.execute(_TAKE_TURNS, _LOCK_SPACE, names)
-    stored = await _stored(connection, updating)
-    return [each for each in updating if not stored.isdisjoint((each.program, *_key(put)) for put in each.puts)]
-
-
-async def _stored(connection: Connection, updating: Sequence[Commanded]) -> set[tuple[str, ...]]:
-    """Program, type, id and digest of those updates that are stored and stand."""
-    stored: set[tuple[str, ...]] = set()
+async def standing(connection: Connection, updating: Sequence[Commanded]) -> set[PutName]:
+    """Those of these updates that are stored and stand."""
+    stored: set[PutName] = set()
     for program in {each.program for each in updating}:
         asked = [put for each in updating for put in each.puts if each.program == program]
-        rows = await _rows(connection, program, asked)
+        rows = await _rows(connection, program, asked) if asked else []
         stored |= {(program, row["type"], row["id"], row["digest"]) for row in rows}
     return stored
 
 
-def _key(put: Put) -> tuple[str, str, str]:
-    return put.type, put.id, put.digest
+def names(updating: Commanded) -> list[PutName]:
+    return [(updating.program, each.type, each.id, each.digest) for each in updating.puts]
 
 
 async def remember(connection: Connection, answers: Sequence[tuple[AnyDelivery, Answer]]) -> None:

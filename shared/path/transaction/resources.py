@@ -152,6 +152,15 @@ _MATCHING = """SELECT id FROM resources WHERE patient = $1 AND type = $2 AND pro
     AND NOT starts_with(body, '{"identifier":')
     AND (body::jsonb -> 'identifier' @> $4::jsonb OR body::jsonb -> 'identifier' @> jsonb_build_array($4::jsonb))
     ORDER BY id LIMIT 2"""
+# The same for many at once, and what stands under the id that it would be created with.
+_CREATED = """WITH sought AS MATERIALIZED (SELECT *
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+        WITH ORDINALITY AS u(program, patient, type, id, identifier, number))
+    SELECT s.number FROM sought s JOIN resources r USING (type, id, program)
+    UNION SELECT s.number FROM sought s, LATERAL (SELECT 1 FROM resources r
+        WHERE r.patient = s.patient AND r.type = s.type AND r.program = s.program AND NOT r.sealed
+        AND NOT starts_with(r.body, '{"identifier":') AND (r.body::jsonb -> 'identifier' @> s.identifier::jsonb
+            OR r.body::jsonb -> 'identifier' @> jsonb_build_array(s.identifier::jsonb)) LIMIT 1) found"""
 # An index on the body makes every update of a row three times as dear; the look for the bare text, which spares most
 # bodies from being read as JSON, makes the search five times as quick.
 _CARRIES = "(NOT sealed AND strpos(body, ?) > 0 AND jsonb_path_exists(body::jsonb, ?::text::jsonpath, ?::text::jsonb))"
@@ -214,6 +223,14 @@ async def matching(
     """Ids of this patient's resources of a type that carry the identifier, whoever sent them; at most two are named."""
     rows = await connection.fetch(_MATCHING, patient, type_, program, msgspec.json.encode(identifier).decode())
     return [row["id"] for row in rows]
+
+
+async def created(connection: Connection, sought: Sequence[tuple[str, str, str, str, str]]) -> set[int]:
+    """Those of these (program, patient, type, id, identifier), by their place, that need not be created any more."""
+    if not sought:
+        return set()
+    rows = await connection.fetch(_CREATED, *(list(column) for column in zip(*sought, strict=True)))
+    return {row["number"] - 1 for row in rows}
 
 
 @dataclass
