@@ -20,7 +20,7 @@ from shared.edge.clients import TokenVerifier
 from shared.edge.contract import Edge
 from shared.edge.http import EdgeDependencies
 from shared.edge.search import ResourceReader
-from shared.edge.submissions import SUBMISSION_WORKERS, Submissions
+from shared.edge.submissions import Submissions
 from shared.path.destination import Form, Routes
 from shared.path.inbound.consumer import Consumer
 from shared.path.inbound.deadlines import run_deadlines
@@ -168,7 +168,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 _housekeeping(inbox, configured.retention),
                 readiness.watch(),
                 replica.watch(),
-                *(submissions.run() for _ in range(SUBMISSION_WORKERS)),
+                submissions.run(),
                 *_lanes(assembly.service, routes, process, inbox, wake_up),
                 *assembly.tasks(running),
             ):

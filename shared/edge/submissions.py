@@ -39,8 +39,8 @@ from shared.rules.decision import Refused
 ANSWER_SECONDS_MOST = 30.0
 QUEUE_MOST = 5_000
 """Commands that may wait to be decided; beyond, the client is asked to come back."""
-SUBMISSION_WORKERS = 2
-"""How many decide them at once: while one transaction commits, the other decides."""
+TRANSACTION_MOST = 100
+"""Commands decided in one transaction."""
 
 PendingSubmission = tuple[Commanded, "asyncio.Future[Answer]"]
 _LETTER = {"POST": "c", "PUT": "u"}
@@ -66,11 +66,12 @@ class Submissions:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """Two that ask for the same on a condition take turns: each looks and stores before the next one looks."""
 
-    async def run(self, most: int = 100) -> None:
-        """Decide what is queued, up to `most` in one transaction. An error goes to each who waits for its answer."""
+    async def run(self) -> None:
+        """Decide what is queued. What comes while one transaction commits is decided together in the next. An error
+        goes to each who waits for its answer."""
         while True:
             pending = [await self._queue.get()]
-            while len(pending) < most and not self._queue.empty():
+            while len(pending) < TRANSACTION_MOST and not self._queue.empty():
                 pending.append(self._queue.get_nowait())
             await self._decide(pending)
 
@@ -87,6 +88,7 @@ class Submissions:
 
     async def submit(self, submission: Submission, caller: Caller) -> Done:
         """Decide it, or let it wait for its patient. Raises HttpRefusal."""
+        self.inbox.portions.client_came()
         self._require(submission, caller)
         async with AsyncExitStack() as turns:
             for condition in sorted(
@@ -148,6 +150,7 @@ class Submissions:
 
     async def admit(self, subject: Subject, readings: Sequence[Reading]) -> Stored | Waiting | ToAPerson | Identified:
         """One patient: it is decided. Nobody known: it waits. Several: a person is asked. Raises HttpRefusal."""
+        self.inbox.portions.client_came()
         match subject:
             case OnePatient(program=program, patient=patient):
                 (delivery,) = [each.delivery for each in readings if each.delivery.program == program]

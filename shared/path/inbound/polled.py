@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 from zlib import crc32
 
@@ -16,10 +17,6 @@ from shared.platform import db, log
 
 SIDE_BY_SIDE = 2
 """Transactions at once, each for patients of its own: one decides while PostgreSQL writes for the other."""
-BATCH_MOST = 250
-"""Deliveries of one transaction: all its patients stay locked until the commit."""
-READ_AT_ONCE = 16
-"""Records read before others have their turn."""
 TROUBLE_SECONDS_MOST = 60.0
 """Of the 300 s a poll may take; then the process ends: a restart beats skipping."""
 
@@ -73,11 +70,12 @@ class Polled:
     async def _side(
         self, records: Sequence[ConsumerRecord], heartbeats: dict[int, datetime], last: set[UUID]
     ) -> list[bool]:
-        """In order, in transactions of at most `BATCH_MOST`; the heartbeats met are put aside, and of each transaction
-        the last delivery."""
+        """In order, in transactions of one portion; the heartbeats met are put aside, and of each transaction the last
+        delivery."""
         failed: list[bool] = []
-        for first in range(0, len(records), BATCH_MOST):
-            found = await self._read(records[first : first + BATCH_MOST], heartbeats)
+        left = iter(records)
+        while portion := list(islice(left, self._inbox.portions.now.transaction)):
+            found = await self._read(portion, heartbeats)
             deliveries, foreign = await strays.sorted_out(self._inbox, found)
             if deliveries:
                 answers = await self._inbox.receive(deliveries)
@@ -91,7 +89,7 @@ class Polled:
     ) -> list[Consumed | Unreadable | Stray]:
         found: list[Consumed | Unreadable | Stray] = []
         for number, record in enumerate(records):
-            if number % READ_AT_ONCE == READ_AT_ONCE - 1:
+            if number % self._inbox.portions.now.read == 0:
                 await asyncio.sleep(0)
             read = self.reader.read(record)
             if isinstance(read, datetime):

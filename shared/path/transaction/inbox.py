@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,7 @@ from shared.path.transaction.delivery import (
     marks_processed,
 )
 from shared.path.transaction.journal import Journal
+from shared.path.transaction.portions import Portions
 from shared.path.transaction.resources import OfProgram
 from shared.path.transaction.stored import unstorable
 from shared.path.transaction.waiting import Followers
@@ -51,8 +53,6 @@ from shared.rules.decision import Refused
 
 _RepeatedAnswer = Committed | Incomplete
 _encode = msgspec.json.Encoder().encode
-DECIDED_AT_ONCE = 8
-"""Deliveries decided before others have their turn: a whole batch would make each POST wait for tens of ms."""
 
 
 class Inbox:
@@ -76,6 +76,7 @@ class Inbox:
         self.clock = clock
         self.settings = settings
         self.wake = wake
+        self.portions = Portions()
         self._listening = listening
 
     async def receive(self, deliveries: Sequence[AnyDelivery], kind: str = PATIENT) -> list[Answer]:
@@ -152,8 +153,9 @@ class Inbox:
         )
         batch = Batch(kind, locked, self.routes)
         deciding = Deciding(circumstances, batch)
-        for first in range(0, len(deliveries), DECIDED_AT_ONCE):
-            deciding.run(deliveries[first : first + DECIDED_AT_ONCE])
+        left = iter(deliveries)
+        while portion := list(islice(left, self.portions.now.decided)):
+            deciding.run(portion)
             await asyncio.sleep(0)
         for key, last in {each.key: each for each in deliveries if isinstance(each, Redriven)}.items():
             if not locked[key].stuck:
