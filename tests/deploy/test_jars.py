@@ -12,7 +12,8 @@ import pytest
 from deploy import jars
 from deploy.failure import CannotContinueError
 from deploy.jars import KAFKA
-from deploy.paths import cache, free_port
+from deploy.paths import free_port
+from shared.platform.cache import cache
 
 LOGGER = "org.slf4j:slf4j-simple:1.7.36"
 

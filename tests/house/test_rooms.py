@@ -34,8 +34,9 @@ PARAMETERS = {
 IMPURE = ("asyncio", "asyncpg", "aiokafka", "faststream", "httpx", "starlette", "uvicorn", "fhir", "socket")
 ONE_IMPORTER = {
     "faststream": {"shared/path/inbound/consumer.py"},
-    "httpx": {"shared/path/outbound/http.py"},
-    "fhir": {"shared/edge/fhir/definitions.py"},
+    # The second one loads it without the colours of a terminal, and uses nothing of it.
+    "httpx": {"shared/path/outbound/http.py", "services/__init__.py"},
+    "fhir": {"shared/edge/fhir/models.py"},
 }
 
 
