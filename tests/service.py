@@ -22,6 +22,7 @@ import pytest
 from deploy import keys as key_files
 from shared.edge import fhir
 from shared.edge.clients import Caller, TokenVerifier
+from shared.edge.paging import Asked
 from shared.edge.resolving import Submission, cause_of
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Done, Submissions
@@ -134,8 +135,8 @@ class ServiceOnPostgres:
 
     async def found(self, kind: str, *asked: tuple[str, str]) -> list[Json]:
         """What a search of the EHR answers, as plain JSON."""
-        resources, _, _ = await self.reader.search(kind, asked, caller("ehr"))
-        return [json.loads(fhir.encode(resource)) for resource in resources]
+        page = await self.reader.search(kind, Asked(asked), caller("ehr"))
+        return [json.loads(fhir.encode(resource)) for resource in page.resources]
 
     async def task(self, code: str) -> Json:
         """The one Task with this code."""

@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.edge import fhir, operating, routes
 from shared.edge.contract import Edge
 from shared.edge.http import (
+    COUNTING,
+    WHOLE,
     EdgeDependencies,
     Handler,
     answer,
@@ -58,8 +60,14 @@ def build(dependencies: EdgeDependencies) -> Starlette:
             GET=routes.search(dependencies),
             POST=routes.create(dependencies),
             PUT=routes.update_by_condition(dependencies),
+            searched_by=("GET", "HEAD"),
         ),
-        fhir_route("/fhir/{type}/_search", POST=routes.search(dependencies)),
+        fhir_route(
+            f"/fhir/{{type}}{routes.SEARCH}",
+            GET=routes.search(dependencies),
+            POST=routes.search(dependencies),
+            searched_by=_METHODS,
+        ),
         fhir_route("/fhir/{type}/{id}", GET=routes.read(dependencies), PUT=routes.update(dependencies)),
         fhir_route("/fhir/{type}/{id}/_history/{version}", GET=routes.read(dependencies)),
         *operating.for_machines(dependencies),
@@ -104,7 +112,7 @@ def _last_resort(app: ASGIApp) -> ASGIApp:
     return call
 
 
-def _fhir(dependencies: EdgeDependencies, path: str, **handlers: Handler) -> Route:
+def _fhir(dependencies: EdgeDependencies, path: str, *, searched_by: Sequence[str] = (), **handlers: Handler) -> Route:
     """One address and all its methods, so that a 405 names each that is allowed, to whom it knows."""
     allowed = ", ".join([*handlers, *(["HEAD"] if "GET" in handlers else [])])
 
@@ -114,7 +122,8 @@ def _fhir(dependencies: EdgeDependencies, path: str, **handlers: Handler) -> Rou
             await caller_of(dependencies, request)
             raise refuse(405, "not-supported", "", "This address does not support this method.", Allow=allowed)
         require_acceptable(request)
-        require_presentable(request.query_params.multi_items())
+        summaries = COUNTING if request.method in searched_by else WHOLE
+        require_presentable(request.query_params.multi_items(), summaries)
         return presented(await handler(request), request.query_params.multi_items())
 
     return Route(path, handle, methods=_METHODS)

@@ -17,6 +17,7 @@ from shared.edge.clients import Caller, TokenVerifier
 from shared.edge.fhir import Limits
 from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.paging import Asked
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
 from shared.path.inbound.readiness import NotReady
@@ -28,6 +29,9 @@ FORM = "application/x-www-form-urlencoded"
 PARAMETERS_MOST = 100
 VALUES_MOST = 500
 """Of one parameter of a search."""
+WHOLE = ("false",)
+COUNTING = ("false", "count")
+"""What `_summary` may ask of a search."""
 _ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
 _FORMATS = {"json", *FHIR_TYPES}
 Parameters = Sequence[tuple[str, str]]
@@ -81,21 +85,24 @@ def _valid(body: bytes, limits: Limits) -> MutableJson:
     return resource
 
 
-async def search_parameters(dependencies: EdgeDependencies, request: Request) -> list[tuple[str, str]]:
-    """The parameters of a search: those of the address, and of the form that a POST brings."""
-    parameters = list(request.query_params.multi_items())
+async def asked_by(dependencies: EdgeDependencies, request: Request) -> Asked:
+    """What a search asks: in its address, and in the form that a POST brings."""
+    address, form = request.query_params.multi_items(), list[tuple[str, str]]()
     if request.method == "POST":
         _require_content(request, (FORM,))
-        # The address comes last: its _offset is the one of a `next`, to which the same form is posted.
-        parameters = [*await _form(request, dependencies.limits), *parameters]
-        require_presentable(parameters)
+        form = await _form(request, dependencies.limits)
+        require_presentable([*form, *address], summaries=COUNTING)
+    _require_searchable([*form, *address])
+    return Asked(address, form)
+
+
+def _require_searchable(parameters: Parameters) -> None:
     if len(parameters) > PARAMETERS_MOST:
         raise _too_many_parameters()
     if any(value.count(",") >= VALUES_MOST for _, value in parameters):
         raise refuse(400, "too-costly", "", f"A parameter must have at most {VALUES_MOST} values.")
     if any("\0" in value for _, value in parameters):
         raise refuse(400, "invalid", "", "A parameter must not contain NUL characters.")
-    return parameters
 
 
 async def _form(request: Request, limits: Limits) -> list[tuple[str, str]]:
@@ -118,13 +125,15 @@ def require_acceptable(request: Request) -> None:
         raise refuse(406, "not-supported", "", f"Accept must allow {FHIR_JSON}.")
 
 
-def require_presentable(parameters: Parameters) -> None:
-    """Refuse (400) another `_summary` than false, which client libraries add, and a `_pretty` that is neither."""
+def require_presentable(parameters: Parameters, summaries: Sequence[str] = WHOLE) -> None:
+    """Refuse (400) another `_summary` than these (client libraries add `false`), and a `_pretty` that is neither."""
     for name, value in parameters:
         if name == "_pretty" and value not in ("true", "false"):
             raise refuse(400, "invalid", "", "_pretty must be true or false.")
-        if name == "_summary" and value != "false":
-            raise refuse(400, "not-supported", "", "_summary must be false; resources are answered whole.")
+        if name == "_summary" and value not in summaries:
+            raise refuse(
+                400, "not-supported", "", "_summary must be false, or count in a search; resources are answered whole."
+            )
 
 
 def preferred(request: Request) -> str:

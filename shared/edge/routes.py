@@ -16,21 +16,22 @@ from shared.edge.http import (
     EdgeDependencies,
     Handler,
     answer,
+    asked_by,
     base_of,
     caller_of,
     preferred,
     presented,
     read_resource,
-    search_parameters,
     version_headers,
 )
 from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
+from shared.edge.paging import CURSOR, PRESENTING, Asked
 from shared.edge.resolving import Submission, cause_of, digest_of
-from shared.edge.search import PRESENTING
 from shared.edge.submissions import Done
 from shared.platform.clock import machine_now
 
+SEARCH = "/_search"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _INCOMPLETE = Issue(
     "information", "incomplete", (), "Stored; it is decided once the earlier events of this patient are."
@@ -154,21 +155,20 @@ def read(dependencies: EdgeDependencies) -> Handler:
 
 
 def search(dependencies: EdgeDependencies) -> Handler:
-    """A page of a search. The links of a posted one hold what stood in the address, never its form: the same form is
-    posted to `next` again."""
+    """A page of a search. The links of a posted one hold what stood in the address, never its form in the clear: `next`
+    is followed with GET, as client libraries do, or the same form is posted to it again."""
 
     async def handle(request: Request) -> Response:
         caller = await caller_of(dependencies, request)
         kind = request.path_params["type"]
         _require_readable(dependencies, kind)
         caller.require(kind, "s")
-        parameters = await search_parameters(dependencies, request)
-        found, total, following = await dependencies.reader.search(kind, parameters, caller)
-        own = f"{base_of(dependencies, request)}/{kind}{'/_search' if request.method == 'POST' else ''}"
-        shown = request.query_params.multi_items()
-        again = [(name, value) for name, value in shown if name != "_offset"]
-        page = answer(fhir.searchset(found, total, _url(own, shown), _next(own, again, following)))
-        return presented(page, parameters)
+        asked = await asked_by(dependencies, request)
+        page = await dependencies.reader.search(kind, asked, caller)
+        posted = request.url.path.endswith(SEARCH)
+        own = f"{base_of(dependencies, request)}/{kind}{SEARCH if posted else ''}"
+        shown = fhir.searchset(page.resources, page.total, _url(own, asked.address), _next(own, asked, page.following))
+        return presented(answer(shown), [*asked.form, *asked.address])
 
     return handle
 
@@ -200,8 +200,9 @@ def _require_readable(dependencies: EdgeDependencies, kind: str) -> None:
         raise refuse(404, "not-supported", "", "Must be a resource type that this service reads; see /fhir/metadata.")
 
 
-def _next(own: str, parameters: list[tuple[str, str]], following: int | None) -> str | None:
-    return None if following is None else _url(own, [*parameters, ("_offset", str(following))])
+def _next(own: str, asked: Asked, following: str | None) -> str | None:
+    again = [(name, value) for name, value in asked.address if name != CURSOR]
+    return None if following is None else _url(own, [*again, (CURSOR, following)])
 
 
 def _url(base: str, parameters: Sequence[tuple[str, str]]) -> str:

@@ -2,25 +2,24 @@
 
 import re
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from shared.edge import fhir
+from shared.edge import fhir, paging
 from shared.edge.clients import Caller
 from shared.edge.fhir import elements
 from shared.edge.fhir.responses import SearchType
 from shared.edge.json import MutableJson
 from shared.edge.moments import TimeSettings
 from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.paging import Asked, Cursor, Total
 from shared.path.transaction import aliases, resources
-from shared.path.transaction.resources import Search
-from shared.platform.db import Pool, Row
+from shared.path.transaction.search import Search
+from shared.platform.db import Connection, Pool, Row
 from shared.platform.keys import Identifier, Keys
 
-COUNT_DEFAULT = 50
-COUNT_MOST = 500
 PARAMETERS: Mapping[str, SearchType] = {
     "_id": "token",
     "_lastUpdated": "date",
@@ -31,18 +30,22 @@ PARAMETERS: Mapping[str, SearchType] = {
 }
 IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
 IDENTIFIERS_MOST = 50
-OFFSET_MOST = 10_000
-"""Every row before it is read and thrown away."""
 _BY_BODY = frozenset({"DiagnosticReport", "Observation", "Specimen"})
 """Types whose identifiers name no patient: they stand in the body as they came."""
 _ESCAPED = re.compile(r"\\([\\,|$])")
 _HIDDEN = 0xDC00
 """Where escaped signs wait while the others part the text: lone surrogates, which no request can hold."""
 _SHOWN = {_HIDDEN + ord(sign): sign for sign in "\\,|$"}
-PRESENTING = ("_format", "_pretty", "_summary")
-"""Parameters about how an answer looks: no part of what is looked for."""
 _DATE = re.compile(r"(eq|ge|gt|le|lt)?([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T.+)?)?)?)")
-_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Resources of a search, how many it has in all where that was asked, and the cursor of the next page."""
+
+    resources: list[MutableJson]
+    total: int | None = None
+    following: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,23 +65,21 @@ class ResourceReader:
             raise refuse(404, "not-found", "", "No resource of this type has this id.")
         return self._resource(row)
 
-    async def search(
-        self, type_: str, parameters: Sequence[tuple[str, str]], caller: Caller
-    ) -> tuple[list[MutableJson], int, int | None]:
-        """One page, the total, and the offset of the next page. An unknown parameter is refused, never ignored."""
-        query = Search(caller.program, type_)
-        count, offset = COUNT_DEFAULT, 0
+    async def search(self, type_: str, asked: Asked, caller: Caller) -> Page:
+        """One page. An unknown parameter is refused, never ignored."""
+        parameters, cursor = paging.resumed(self.keys, asked, type_, caller)
+        query, paged = Search(caller.program, type_), paging.read(parameters)
         for name, value in parameters:
-            if name == "_count":
-                count = min(_number(value, name), COUNT_MOST)
-            elif name == "_offset":
-                offset = _offset(_number(value, name))
-            elif name not in PRESENTING:
+            if name not in paging.NAMES:
                 await self._narrow(query, type_, name, value, caller)
         async with self.pool.acquire() as connection:
-            rows, total = await query.page(connection, count, offset)
-        following = offset + count if count and offset + count < total else None
-        return [self._resource(row) for row in rows], total, following
+            total = await _total(connection, query, paged.total, cursor)
+            after = cursor.after if cursor else None
+            rows = await query.page(connection, paged.order, after, paged.count + 1) if paged.count else []
+        shown, following = rows[: paged.count], None
+        if len(rows) > len(shown):
+            following = paging.following(self.keys, asked, parameters, type_, caller, shown[-1], total)
+        return Page([self._resource(row) for row in shown], total, following)
 
     async def _narrow(self, query: Search, type_: str, name: str, value: str, caller: Caller) -> None:
         match name:
@@ -131,16 +132,11 @@ class ResourceReader:
         return head | {name: value for name, value in resource.items() if name not in head}
 
 
-def _number(value: str, name: str) -> int:
-    if not _NUMBER.fullmatch(value):
-        raise refuse(400, "invalid", "", f"{name} must be a whole number, 0 or more.")
-    return int(value)
-
-
-def _offset(number: int) -> int:
-    if number > OFFSET_MOST:
-        raise refuse(400, "too-costly", "", f"_offset must be at most {OFFSET_MOST}; narrow the search instead.")
-    return number
+async def _total(connection: Connection, query: Search, wanted: Total, cursor: Cursor | None) -> int | None:
+    """Counted for the first page; the pages behind it show the same."""
+    if wanted == "none" or (cursor is not None and cursor.total is not None):
+        return cursor.total if cursor is not None and wanted != "none" else None
+    return await (query.total if wanted == "accurate" else query.estimate)(connection)
 
 
 def _carrying(query: Search, value: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc import jwe
 from joserfc.errors import JoseError
@@ -85,13 +86,17 @@ class Keys:
             return None
         return opened
 
-    def encrypt(self, plain: bytes) -> bytes:
-        """AES-GCM under this service's own key: nonce, then ciphertext."""
+    def encrypt(self, plain: bytes, purpose: bytes = b"") -> bytes:
+        """AES-GCM under this service's own key: nonce, then ciphertext. It opens for the same purpose only."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + AESGCM(self.documents).encrypt(nonce, plain, None)
+        return nonce + AESGCM(self.documents).encrypt(nonce, plain, purpose)
 
-    def decrypt(self, secret: bytes) -> bytes:
-        return AESGCM(self.documents).decrypt(secret[:_NONCE_BYTES], secret[_NONCE_BYTES:], None)
+    def decrypt(self, secret: bytes, purpose: bytes = b"") -> bytes:
+        """Raises ValueError where it is not what was encrypted here for this purpose."""
+        try:
+            return AESGCM(self.documents).decrypt(secret[:_NONCE_BYTES], secret[_NONCE_BYTES:], purpose)
+        except InvalidTag:
+            raise ValueError("encrypted under another key, for another purpose, or changed since") from None
 
 
 def read_key(file: Path) -> ECKey:

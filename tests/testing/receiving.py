@@ -10,6 +10,7 @@ from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.messages import EpisodeAdmitted, PatientIdentified
 from services.testing.mllp import Frame
 from services.testing.senders import laboratories
+from shared.edge.paging import Asked
 from shared.platform.keys import Identifier
 from tests.service import DEPLOY, ServiceOnPostgres, caller, consumed
 
@@ -73,8 +74,8 @@ class ReceivingService(ServiceOnPostgres):
     async def numbers(self, kind: str, identifier: str, program: str = "demo") -> list[str]:
         """Ids of the resources that a search by identifier finds."""
         who = replace(caller("ehr"), program=program)
-        resources, _, _ = await self.reader.search(kind, [("identifier", identifier)], who)
-        return sorted(each["id"] for each in resources)
+        page = await self.reader.search(kind, Asked([("identifier", identifier)]), who)
+        return sorted(each["id"] for each in page.resources)
 
     @property
     def receiver(self) -> Hl7Receiver:

@@ -1,10 +1,9 @@
-"""The read model: every FHIR resource a service emitted or accepted. The one reader and writer of `resources`.
+"""The read model: every FHIR resource a service emitted or accepted. Its one writer; `search` reads many of them.
 
 What was emitted is what can be read. Each query is of one program.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -161,9 +160,6 @@ _CREATED = """WITH sought AS MATERIALIZED (SELECT *
         WHERE r.patient = s.patient AND r.type = s.type AND r.program = s.program AND NOT r.sealed
         AND NOT starts_with(r.body, '{"identifier":') AND (r.body::jsonb -> 'identifier' @> s.identifier::jsonb
             OR r.body::jsonb -> 'identifier' @> jsonb_build_array(s.identifier::jsonb)) LIMIT 1) found"""
-# An index on the body makes every update of a row three times as dear; the look for the bare text, which spares most
-# bodies from being read as JSON, makes the search five times as quick.
-_CARRIES = "(NOT sealed AND strpos(body, ?) > 0 AND jsonb_path_exists(body::jsonb, ?::text::jsonpath, ?::text::jsonb))"
 
 
 async def add(connection: Connection, resources: Sequence[AcceptedResource], program: str, now: datetime) -> None:
@@ -231,64 +227,3 @@ async def created(connection: Connection, sought: Sequence[tuple[str, str, str, 
         return set()
     rows = await connection.fetch(_CREATED, *(list(column) for column in zip(*sought, strict=True)))
     return {row["number"] - 1 for row in rows}
-
-
-@dataclass
-class Search:
-    """A growing condition over one program's resources of one type, and one page of what meets it."""
-
-    program: str
-    type: str
-    _where: list[str] = field(default_factory=lambda: ["program = $1", "type = $2"])
-    _values: list[object] = field(default_factory=list)
-
-    def ids(self, ids: Collection[str]) -> None:
-        self._add("id = ANY(?::text[])", list(ids))
-
-    def patients(self, patients: Collection[str]) -> None:
-        self._add("patient = ANY(?::text[])", list(patients))
-
-    def without_patient(self, missing: bool) -> None:
-        self._add("(patient = '') = ?", missing)
-
-    def statuses(self, statuses: Collection[str]) -> None:
-        self._add("status = ANY(?::text[])", list(statuses))
-
-    def happened(self, since: datetime | None, until: datetime | None) -> None:
-        """Clinical time in [since, until); None leaves that side open."""
-        self._between("at", since, until)
-
-    def changed(self, since: datetime | None, until: datetime | None) -> None:
-        """Time of the last change in [since, until); None leaves that side open."""
-        self._between("updated_at", since, until)
-
-    def carrying(self, identifiers: Sequence[tuple[str | None, str]]) -> None:
-        """One of these identifiers, as (system, value): "" asks for none, None takes any system."""
-        values: list[str] = []
-        for system, number in identifiers:
-            of_system = {None: "", "": " && !exists(@.system)"}.get(system, " && @.system == $system")
-            named = msgspec.json.encode({"system": system, "value": number}).decode()
-            path = f"$.identifier[*] ? (@.value == $value{of_system})"
-            values += (msgspec.json.encode(number).decode(), path, named)
-        self._add(f"({' OR '.join([_CARRIES] * len(identifiers))})", *values)
-
-    async def page(self, connection: Connection, count: int, offset: int) -> tuple[list[Row], int]:
-        """`count` rows from `offset` on in the order of clinical time, and how many there are in all."""
-        where, values = " AND ".join(self._where), (self.program, self.type, *self._values)
-        total: int = await connection.fetchval(f"SELECT count(*) FROM resources WHERE {where}", *values)
-        rows = await connection.fetch(
-            f"SELECT * FROM resources WHERE {where} ORDER BY at NULLS LAST, id LIMIT {count} OFFSET {offset}", *values
-        )
-        return rows, total
-
-    def _between(self, column: str, since: datetime | None, until: datetime | None) -> None:
-        if since is not None:
-            self._add(f"{column} >= ?", since)
-        if until is not None:
-            self._add(f"{column} < ?", until)
-
-    def _add(self, clause: str, *values: object) -> None:
-        for value in values:
-            self._values.append(value)
-            clause = clause.replace("?", f"${len(self._values) + 2}", 1)
-        self._where.append(clause)

@@ -136,7 +136,7 @@ async def test_an_answer_without_a_body_has_nothing_to_indent(counter: Counter) 
 async def test_the_whole_resource_is_answered_and_no_summary_of_it(counter: Counter) -> None:
     patient = await admitted(counter)
     for path in ("metadata", f"Patient/{patient}", "Task"):
-        statuses = {"false": 200, "true": 400, "count": 400, "text": 400, "": 400}
+        statuses = {"false": 200, "true": 400, "count": 200 if path == "Task" else 400, "text": 400, "": 400}
         answers = {each: await counter.ask("GET", f"/fhir/{path}?_summary={each}") for each in statuses}
         assert {each: answer.status_code for each, answer in answers.items()} == statuses
         assert "_summary" in answers["true"].json()["issue"][0]["diagnostics"]
@@ -145,9 +145,11 @@ async def test_the_whole_resource_is_answered_and_no_summary_of_it(counter: Coun
 async def test_a_write_that_asks_for_a_summary_writes_nothing(counter: Counter) -> None:
     patient = await admitted(counter)
     assert (await counter.send(observation(patient), "/fhir/Observation?_summary=true")).status_code == 400
-    sent = (await counter.ask("GET", f"/fhir/Observation?patient={patient}&status=final")).json()["total"]
+    assert (await counter.send(observation(patient), "/fhir/Observation?_summary=count")).status_code == 400
+    counted = f"/fhir/Observation?patient={patient}&status=final&_summary=count"
+    sent = (await counter.ask("GET", counted)).json()["total"]
     assert (await counter.send(observation(patient), "/fhir/Observation?_summary=false&_pretty=false")).is_success
-    assert (await counter.ask("GET", f"/fhir/Observation?patient={patient}&status=final")).json()["total"] == sent + 1
+    assert (await counter.ask("GET", counted)).json()["total"] == sent + 1
 
 
 async def test_a_method_not_allowed_hears_all_that_are(counter: Counter) -> None:
@@ -233,7 +235,7 @@ async def test_a_search_that_no_database_could_take_is_refused(counter: Counter)
     [
         "_count=1" + "0" * 30,
         "_count=²",
-        "_offset=1" + "0" * 30,
+        "_offset=1",
         "date=9999",
         "date=9999-12",
         "date=0001-01-01T00:00:00%2B14:00",
@@ -295,18 +297,6 @@ async def test_a_search_is_posted_as_a_form(counter: Counter) -> None:
     assert [each["url"] for each in answer.json()["link"]] == ["http://127.0.0.1/fhir/Task/_search?status=requested"]
 
 
-async def test_a_posted_search_pages_without_its_values_in_an_address(counter: Counter) -> None:
-    """An address stands in every log on the way; the form is posted again to `next`."""
-    patient, headers = await admitted(counter), {"Content-Type": FORM}
-    form, path, seen = f"patient={patient}&_count=2", "/fhir/Observation/_search", list[str]()
-    while path:
-        page = (await counter.ask("POST", path, content=form, headers=headers)).json()
-        assert patient not in str(page["link"])
-        seen += [each["resource"]["id"] for each in page["entry"]]
-        path = next((each["url"] for each in page["link"] if each["relation"] == "next"), "")
-    assert len(seen) == len(set(seen)) == page["total"] > 2
-
-
 async def test_an_observation_is_found_by_its_identifier_in_the_address_and_in_a_form(counter: Counter) -> None:
     numbered = observation(await admitted(counter), identifier=[{"system": "urn:lab", "value": "F|7"}])
     assert (await counter.send(numbered)).status_code == 201
@@ -315,7 +305,7 @@ async def test_an_observation_is_found_by_its_identifier_in_the_address_and_in_a
         await counter.ask("GET", f"/fhir/Observation?{asked}"),
         await counter.ask("POST", "/fhir/Observation/_search", content=asked, headers={"Content-Type": FORM}),
     ]
-    assert [each.json()["total"] for each in answers] == [1, 1]
+    assert [len(each.json()["entry"]) for each in answers] == [1, 1]
 
 
 async def test_a_day_that_is_searched_is_the_programs_day(counter: Counter) -> None:

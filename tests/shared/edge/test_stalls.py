@@ -128,7 +128,6 @@ async def test_a_search_is_limited_before_it_is_read(counter: Counter) -> None:
         f"_id={values}": 413,
         urlencode({"_id": ",".join(["a"] * 501)}): 400,
         "&".join(["_id=1"] * 101): 400,
-        "_offset=10001": 400,
     }
     for form, status in forms.items():
 
@@ -138,5 +137,5 @@ async def test_a_search_is_limited_before_it_is_read(counter: Counter) -> None:
         answered, silence = await longest_silence(counter, send)
         assert (answered, (await send()).json()["issue"][0]["code"]) == (status, "too-costly")
     assert silence <= MOST
-    for form in (urlencode({"_id": ",".join(["a"] * 500)}), "_offset=10000"):
-        assert (await counter.ask("POST", "/fhir/Task/_search", content=form, headers=headers)).status_code == 200
+    form = urlencode({"_id": ",".join(["a"] * 500)})
+    assert (await counter.ask("POST", "/fhir/Task/_search", content=form, headers=headers)).status_code == 200

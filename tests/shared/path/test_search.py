@@ -1,0 +1,178 @@
+"""The law of paging, on a real PostgreSQL: what stands unchanged is seen once, whatever happens between two pages."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.path.transaction.search import Order, Position, Search
+from shared.platform import db
+from tests.laws import examples
+
+OURS, THEIRS = "demo", "west"
+DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 5)]
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A row of the read model, as far as searches look at it."""
+
+    id: str
+    program: str
+    patient: str
+    status: str | None
+    at: datetime | None
+    updated_at: datetime
+
+
+class Asked(msgspec.Struct, frozen=True):
+    patients: tuple[str, ...] | None
+    statuses: list[tuple[str, ...]]
+    """Each must hold."""
+    since: datetime | None
+    changed_since: datetime | None
+    order: Order
+    count: int
+
+    def query(self) -> Search:
+        search = Search(OURS, "Task")
+        if self.patients is not None:
+            search.patients(self.patients)
+        for each in self.statuses:
+            search.statuses(each)
+        if self.since is not None:
+            search.happened(self.since, None)
+        if self.changed_since is not None:
+            search.changed(self.changed_since, None)
+        return search
+
+    def expected(self, rows: Sequence[Stored]) -> list[str]:
+        """The ids, in their order, written apart from the database."""
+        found = [each for each in rows if each.program == OURS and self._asks_for(each)]
+        return [each.id for each in sorted(found, key=self._place)]
+
+    def _asks_for(self, row: Stored) -> bool:
+        return (
+            (self.patients is None or row.patient in self.patients)
+            and all(row.status in each for each in self.statuses)
+            and (self.since is None or (row.at is not None and row.at >= self.since))
+            and (self.changed_since is None or row.updated_at >= self.changed_since)
+        )
+
+    def _place(self, row: Stored) -> tuple[bool, float, int]:
+        way = -1 if self.order.descending else 1
+        moment = getattr(row, self.order.by)
+        return moment is None, way * (moment.timestamp() if moment else 0), way * int(row.id)
+
+
+IDS = st.sampled_from([f"{number:02}" for number in range(12)])
+ROWS = st.builds(
+    Stored,
+    IDS,
+    st.sampled_from([OURS, OURS, OURS, THEIRS]),
+    st.sampled_from(["p", "q", ""]),
+    st.sampled_from([None, "requested", "completed"]),
+    st.none() | st.sampled_from(DAYS),
+    st.sampled_from(DAYS),
+)
+SEARCHES = st.builds(
+    Asked,
+    st.none() | st.sampled_from([("p",), ("p", "q"), ("",)]),
+    st.sampled_from(
+        [
+            [],
+            [("requested",)],
+            [("requested", "completed", "requested")],
+            [("held",)],
+            [("completed", "held"), ("requested", "completed")],
+        ]
+    ),
+    st.none() | st.sampled_from(DAYS),
+    st.none() | st.sampled_from(DAYS),
+    st.builds(Order, st.sampled_from(["at", "updated_at"]), st.booleans()),
+    st.integers(1, 4),
+)
+CHANGES = st.lists(st.lists(st.tuples(st.booleans(), ROWS), max_size=3), max_size=6)
+"""Between two pages: rows that are deleted (True), or inserted or updated to this."""
+
+ENDLESS = 200
+
+_STORE = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
+    VALUES ('Task', $1, $2, $3, $4, $5, $6, '{}') ON CONFLICT (type, id, program) DO UPDATE
+    SET patient = excluded.patient, status = excluded.status, at = excluded.at, updated_at = excluded.updated_at"""
+
+
+async def store(connection: Any, row: Stored) -> None:
+    await connection.execute(_STORE, *msgspec.structs.astuple(row))
+
+
+async def change(connection: Any, changes: Sequence[tuple[bool, Stored]]) -> None:
+    for deleted, row in changes:
+        if deleted:
+            await connection.execute("DELETE FROM resources WHERE id = $1 AND program = $2", row.id, row.program)
+        else:
+            await store(connection, row)
+
+
+@dataclass
+class Database:
+    """One connection for every example of a law."""
+
+    connection: Any
+    runner: asyncio.Runner
+
+    def pages(self, rows: Sequence[Stored], asked: Asked, changes: list[list[tuple[bool, Stored]]]) -> list[str]:
+        """The ids on all pages, with changes between one page and the next."""
+        return self.runner.run(self._pages(rows, asked, list(changes)))
+
+    async def _pages(self, rows: Sequence[Stored], asked: Asked, changes: list[list[tuple[bool, Stored]]]) -> list[str]:
+        await self.connection.execute("TRUNCATE resources")
+        for row in rows:
+            await store(self.connection, row)
+        seen: list[str] = []
+        after: Position | None = None
+        while len(seen) < ENDLESS:
+            page = await asked.query().page(self.connection, asked.order, after, asked.count)
+            seen += [row["id"] for row in page]
+            if len(page) < asked.count:
+                assert await asked.query().total(self.connection) == await asked.query().estimate(self.connection)
+                return seen
+            after = Position(page[-1][asked.order.by], page[-1]["id"])
+            await change(self.connection, changes.pop() if changes else [])
+        raise AssertionError("the pages never end")
+
+
+@pytest.fixture
+def search_database(database: str) -> Iterator[Database]:
+    with asyncio.Runner() as runner:
+        connection = runner.run(db.connect(database))
+        yield Database(connection, runner)
+        runner.run(connection.close())
+
+
+def unique(rows: Sequence[Stored]) -> list[Stored]:
+    return list({(row.program, row.id): row for row in rows}.values())
+
+
+@settings(max_examples=examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ROWS, max_size=14).map(unique), SEARCHES)
+def test_all_that_is_asked_for_is_on_the_pages_in_its_order(
+    search_database: Database, rows: list[Stored], asked: Asked
+) -> None:
+    assert search_database.pages(rows, asked, []) == asked.expected(rows)
+
+
+@settings(max_examples=examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ROWS, max_size=14).map(unique), SEARCHES, CHANGES)
+def test_what_stands_unchanged_is_seen_exactly_once_whatever_changes_between_pages(
+    search_database: Database, rows: list[Stored], asked: Asked, changes: list[list[tuple[bool, Stored]]]
+) -> None:
+    touched = {(row.program, row.id) for each in changes for _, row in each}
+    unchanged = asked.expected([row for row in rows if (row.program, row.id) not in touched])
+    seen = search_database.pages(rows, asked, changes)
+    assert [each for each in seen if each in unchanged] == unchanged

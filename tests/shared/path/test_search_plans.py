@@ -1,0 +1,154 @@
+"""How PostgreSQL answers a search: from an index, in its order, with and without statistics."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+
+from shared.path.transaction.search import Order, Position, Search
+from shared.platform import db
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+ORDERED = {"resources_happened", "resources_changed"}
+FEW = {"resources_patient", "resources_pkey"}
+MOST, SORTED = 51, 200
+"""With statistics the planner knows where there are few, and may sort so many."""
+ORDERS = [Order(by, descending) for by in ("at", "updated_at") for descending in (False, True)]
+AFTERS = [None, Position(NOON, "8"), Position(None, "8")]
+
+
+def searches(*narrowings: Callable[[Search], None]) -> list[tuple[Search, Order, Position | None]]:
+    """Each of these in each order, from the start and from behind each kind of place."""
+    found = []
+    for narrow, order, after in product(narrowings, ORDERS, AFTERS):
+        search = Search("demo", "Task")
+        narrow(search)
+        if order.by == "at" or after != AFTERS[2]:
+            found.append((search, order, after))
+    return found
+
+
+def with_status(search: Search) -> None:
+    search.statuses(["requested"])
+
+
+def of_patients(search: Search) -> None:
+    search.patients(["p1", "p2"])
+
+
+def of_patients_with_status(search: Search) -> None:
+    with_status(search)
+    of_patients(search)
+
+
+def changed_since(search: Search) -> None:
+    search.changed(NOON, None)
+
+
+def changed_with_status(search: Search) -> None:
+    changed_since(search)
+    with_status(search)
+
+
+def of_a_day(search: Search) -> None:
+    search.happened(NOON, NOON + timedelta(days=1))
+
+
+WIDE = [
+    *searches(
+        lambda search: None,
+        with_status,
+        lambda search: search.statuses(["requested", "completed"]),
+        lambda search: search.without_patient(False),
+    ),
+    *(each for each in searches(changed_since, changed_with_status) if each[1].by == "updated_at"),
+]
+RANGE = [each for each in searches(of_a_day) if each[1].by == "at" and each[2] != AFTERS[2]]
+"""So few that without the order of its index they would be sorted as quickly."""
+NARROW = searches(
+    of_patients,
+    of_patients_with_status,
+    lambda search: search.without_patient(True),
+    lambda search: search.ids(["1", "2"]),
+)
+_FILL = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
+    SELECT CASE n % 3 WHEN 0 THEN 'Task' ELSE 'Observation' END, n::text, CASE n % 7 WHEN 0 THEN 'west' ELSE 'demo' END,
+        'p' || n % 500, CASE WHEN n % 100 = 0 THEN 'requested' ELSE 'completed' END,
+        CASE WHEN n % 9 > 0 THEN $1::timestamptz + n * interval '1 minute' END,
+        $1::timestamptz + n * interval '1 minute', '{}' FROM generate_series(1, 5000) n"""
+
+
+class Explaining:
+    """A connection that answers with the plan of what it is asked; `knows` whether there are statistics."""
+
+    def __init__(self, connection: Any, knows: bool = False) -> None:
+        self._connection, self.knows = connection, knows
+
+    async def fetch(self, query: str, *values: object) -> list[Any]:
+        plan = await self._connection.fetchval(f"EXPLAIN (FORMAT JSON) {query}", *values)
+        return [json.loads(plan)[0]["Plan"]]
+
+
+def nodes(plan: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Every step that reads the table, with the steps above it, from the top down."""
+    here = (*above, plan["Node Type"])
+    if plan.get("Relation Name") == "resources" or "Index Name" in plan:
+        yield plan, above
+    for each in plan.get("Plans", ()):
+        yield from nodes(each, here)
+
+
+def limited_before_sorted(above: tuple[str, ...]) -> bool:
+    """Whether, from the step upwards, a limit comes before any sort."""
+    upwards = above[::-1]
+    sorts = [place for place, each in enumerate(upwards) if each in ("Sort", "Incremental Sort")]
+    return "Limit" in upwards and (not sorts or upwards.index("Limit") < sorts[0])
+
+
+@pytest.fixture(params=["empty", "filled", "with statistics"])
+async def explaining(request: pytest.FixtureRequest, database: str) -> Any:
+    connection = await db.connect(database)
+    await connection.execute("ALTER TABLE resources SET (autovacuum_enabled = false)")
+    if request.param != "empty":
+        await connection.execute(_FILL, NOON - timedelta(days=7))
+    if request.param == "with statistics":
+        await connection.execute("ANALYZE resources")
+    yield Explaining(connection, request.param == "with statistics")
+    await connection.close()
+
+
+async def test_a_search_over_all_patients_is_read_in_the_order_of_an_index(explaining: Any) -> None:
+    for search, order, after in WIDE:
+        (plan,) = await search.page(explaining, order, after, MOST)
+        steps = list(nodes(plan))
+        assert {step["Index Name"] for step, _ in steps if "Index Name" in step} <= ORDERED
+        for step, above in steps:
+            assert step["Node Type"] != "Seq Scan"
+            assert limited_before_sorted(above) or (explaining.knows and step["Plan Rows"] <= SORTED), json.dumps(plan)
+
+
+async def test_a_search_of_a_day_reads_nothing_but_that_day(explaining: Any) -> None:
+    for search, order, after in RANGE:
+        (plan,) = await search.page(explaining, order, after, MOST)
+        conditions = [step["Index Cond"] for step, _ in nodes(plan) if "at >=" in step.get("Index Cond", "")]
+        assert conditions and not any(step["Node Type"] == "Seq Scan" for step, _ in nodes(plan))
+
+
+async def test_a_search_of_a_few_is_looked_up_by_nothing_else(explaining: Any) -> None:
+    for search, order, after in NARROW:
+        (plan,) = await search.page(explaining, order, after, MOST)
+        steps = [step for step, _ in nodes(plan)]
+        assert {step["Index Name"] for step in steps if "Index Name" in step} <= FEW, json.dumps(plan)
+        assert steps and not any(step["Node Type"] == "Seq Scan" for step in steps)
+
+
+async def test_the_look_at_a_plan_sees_what_it_forbids(database: str) -> None:
+    connection = await db.connect(database)
+    query = "SELECT * FROM resources WHERE body = $1 ORDER BY updated_at LIMIT 1"
+    (plan,) = await Explaining(connection).fetch(query, "")
+    await connection.close()
+    ((step, above),) = nodes(plan)
+    assert "Index Name" not in step and not limited_before_sorted(above)
