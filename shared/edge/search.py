@@ -16,7 +16,7 @@ from shared.edge.moments import TimeSettings
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.paging import Asked, Cursor, Total
 from shared.path.transaction import aliases, resources
-from shared.path.transaction.search import Search
+from shared.path.transaction.search import CARRYING, Search
 from shared.platform.db import Connection, Pool, Row
 from shared.platform.keys import Identifier, Keys
 
@@ -30,8 +30,6 @@ PARAMETERS: Mapping[str, SearchType] = {
 }
 IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
 IDENTIFIERS_MOST = 50
-_BY_BODY = frozenset({"DiagnosticReport", "Observation", "Specimen"})
-"""Types whose identifiers name no patient: they stand in the body as they came."""
 _ESCAPED = re.compile(r"\\([\\,|$])")
 _HIDDEN = 0xDC00
 """Where escaped signs wait while the others part the text: lone surrogates, which no request can hold."""
@@ -93,7 +91,7 @@ class ResourceReader:
                 query.patients(await self._owners(value, caller))
             case "identifier" if type_ == "Patient":
                 query.ids(await self._owners(value, caller))
-            case "identifier" if type_ in _BY_BODY:
+            case "identifier" if type_ in CARRYING:
                 _carrying(query, value)
             case "status":
                 query.statuses([each.rpartition("|")[2] for each in value.split(",")])

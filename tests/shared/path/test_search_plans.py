@@ -13,7 +13,7 @@ from shared.platform import db
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ORDERED = {"resources_happened", "resources_changed"}
-FEW = {"resources_patient", "resources_pkey"}
+FEW = {"resources_patient", "resources_pkey", "resources_numbers"}
 MOST, SORTED = 51, 200
 """With statistics the planner knows where there are few, and may sort so many."""
 ORDERS = [Order(by, descending) for by in ("at", "updated_at") for descending in (False, True)]
@@ -73,6 +73,7 @@ NARROW = searches(
     of_patients_with_status,
     lambda search: search.without_patient(True),
     lambda search: search.ids(["1", "2"]),
+    lambda search: search.carrying([("urn:lab", "F7"), (None, "F8")]),
 )
 _FILL = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
     SELECT CASE n % 3 WHEN 0 THEN 'Task' ELSE 'Observation' END, n::text, CASE n % 7 WHEN 0 THEN 'west' ELSE 'demo' END,
