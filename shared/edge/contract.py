@@ -26,7 +26,8 @@ class StoredResource:
 class Context:
     """Whose submission it is, and for which patient (the hub's id; empty while nobody knows).
 
-    `stored` holds the resources that a PUT entry of this submission replaces, as they are now.
+    `stored` holds the resources that a PUT entry of this submission replaces, as they are now; `same_minute` the
+    patient's Observations of the minutes that the service asked for.
     """
 
     caller: Caller
@@ -35,6 +36,7 @@ class Context:
     settings: Any
     now: datetime
     stored: Mapping[tuple[str, str], StoredResource] = field(default_factory=dict)
+    same_minute: Mapping[str, StoredResource] = field(default_factory=dict)
 
     @property
     def time(self) -> ProgramTime:
@@ -57,6 +59,7 @@ class Interpretation:
 UnknownPatient = Literal["refused", "waiting", "created"]
 """What becomes of a submission about nobody known: refused as transient; it waits for its patient (laboratory facts);
 or its Patient becomes one here (intake)."""
+Minutes = frozenset[datetime]
 Also = Literal["messages", "any-type"]
 """What a service accepts besides transactions of its types: $process-message; types that it does not know, stored as
 received."""
@@ -66,7 +69,8 @@ received."""
 class Edge:
     """`order` is the fixed order in which the entries of a transaction are interpreted, by type; `questions` are the
     codes of its Tasks that are about no patient, and `context` the types that may come along, read and not stored. Of
-    what `time_asks_a_person` names a wrong time refuses nothing: its service asks a person."""
+    what `time_asks_a_person` names a wrong time refuses nothing: its service asks a person. `minutes` are those of
+    which it reads what is stored too: what belongs together may come one by one."""
 
     takes: Mapping[str, ResourceSupport]
     interpret: Callable[[Sequence[BundleEntry], Context], Interpretation]
@@ -76,6 +80,7 @@ class Edge:
     questions: frozenset[str] = frozenset()
     context: frozenset[str] = frozenset()
     time_asks_a_person: Callable[[BundleEntry, Context], bool] = lambda _entry, _context: False
+    minutes: Callable[[Sequence[BundleEntry], Context], Minutes] | None = None
 
     def read(self, entries: Sequence[BundleEntry], context: Context) -> Interpretation:
         """What these mean here, once every time in them came through its door. Raises HttpRefusal."""

@@ -12,7 +12,7 @@ import msgspec
 from shared.edge import conditional, fhir, patients, several
 from shared.edge.along import Along, apart
 from shared.edge.clients import Caller
-from shared.edge.contract import Edge, StoredResource
+from shared.edge.contract import Edge, Minutes, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import refuse
 from shared.events.envelope import PatientId, patient_id
@@ -49,6 +49,14 @@ class Resolved:
     digests: tuple[Digest, ...]
     binds: tuple[Digest, ...] = ()
     along: frozenset[int] = frozenset()
+
+
+async def same_minute(
+    connection: Connection, patient: PatientId, program: str, minutes: Minutes
+) -> dict[str, StoredResource]:
+    """The patient's Observations of these minutes, by id."""
+    rows = await resources.of_minutes(connection, program, patient, "Observation", minutes)
+    return {row["id"]: _stored_row(row) for row in rows}
 
 
 async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Submission, caller: Caller) -> Resolved:

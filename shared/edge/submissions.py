@@ -1,6 +1,7 @@
 """Submissions: what a client sends is resolved, interpreted, admitted, and answered after the commit."""
 
 import asyncio
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import Answered, BundleEntry, ResourceSupport, elements
 from shared.edge.outcome import HttpRefusal, Issue, fault, outcome, refuse
 from shared.edge.patients import RETRY_SECONDS
-from shared.edge.resolving import Resolved, Submission, resolve
+from shared.edge.resolving import Resolved, Submission, resolve, same_minute
+from shared.events.envelope import patient_id
 from shared.path.transaction import aliases, resources, waiting
 from shared.path.transaction.delivery import (
     Answer,
@@ -91,11 +93,17 @@ class Submissions:
         self.inbox.portions.client_came()
         self._require(submission, caller)
         async with AsyncExitStack() as turns:
-            for condition in sorted(
-                {*conditional.turns(submission.entries, caller), *updates.turns(submission, caller)}
-            ):
+            for condition in sorted(self._turns_of(submission, caller)):
                 await turns.enter_async_context(self._turns.setdefault(condition, asyncio.Lock()))
             return await self._submit(submission, caller)
+
+    def _turns_of(self, submission: Submission, caller: Caller) -> set[str]:
+        """What it looks at before it stores."""
+        observed = [each.resource for each in submission.entries if each.type == "Observation" and self.edge.minutes]
+        subjects = {
+            f"{caller.program}|{fhir.encode(each['subject']).decode()}" for each in observed if "subject" in each
+        }
+        return {*conditional.turns(submission.entries, caller), *updates.turns(submission, caller), *subjects}
 
     async def _submit(self, submission: Submission, caller: Caller) -> Done:
         async with self.inbox.pool.acquire() as connection:
@@ -107,7 +115,7 @@ class Submissions:
         fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in known]
         if not fresh:
             return _done(resolved, Committed(), {}, repeated)
-        context = self._context(caller, resolved)
+        context = await self._same_minute(submission, fresh, self._context(caller, resolved))
         meant = escalations.of_hold(fresh, context)
         if meant is None:
             meant = await large_bodies.apart(submission.size, self.edge.read, fresh, context)
@@ -125,6 +133,17 @@ class Submissions:
                 return _done(resolved, Committed(), meant.remarks, repeated)
             case Identified():
                 return await self._submit(submission, caller)
+
+    async def _same_minute(self, submission: Submission, entries: Sequence[BundleEntry], context: Context) -> Context:
+        """With what is stored of the same minutes, where the service reads that too."""
+        if self.edge.minutes is None or not context.patient:
+            return context
+        minutes = await large_bodies.apart(submission.size, self.edge.minutes, entries, context)
+        if not minutes:
+            return context
+        async with self.inbox.pool.acquire() as connection:
+            found = await same_minute(connection, patient_id(context.patient), context.program, minutes)
+        return dataclasses.replace(context, same_minute=found)
 
     async def _resolved(self, connection: Connection, submission: Submission, caller: Caller) -> Resolved:
         """Raises HttpRefusal; where it leads to several patients, a person is asked whether they are one."""

@@ -1,5 +1,6 @@
 """Intake's edge on a real database: a Bundle in, events out, and what can then be read."""
 
+import asyncio
 import json
 from base64 import b64decode
 from datetime import timedelta
@@ -486,7 +487,7 @@ async def test_two_new_patients_that_merge_each_other_are_refused_and_ask_nobody
     assert (refused.status, await intake.found("Task")) == (409, [])
 
 
-async def test_the_items_of_a_total_reach_a_person_and_a_corrected_one_asks_a_person(intake: ServiceOnPostgres) -> None:
+async def test_the_items_of_a_total_reach_a_person_and_one_withdrawn_asks_a_person(intake: ServiceOnPostgres) -> None:
     bundle, who = bundles.intake("0001"), bundles.urn("0001", "patient")
     bundle["entry"] += bundles.transaction(*(bundles.score(who, f"cows-item-{n}", 2) for n in range(1, 12)))["entry"]
     await intake.submit(bundle)
@@ -498,6 +499,9 @@ async def test_the_items_of_a_total_reach_a_person_and_a_corrected_one_asks_a_pe
     )
     await intake.put({**item, "valueInteger": 5})
     (total,) = [each for each in await intake.found("Observation") if "derivedFrom" in each]
+    assert (total["valueInteger"], await reasons(intake)) == (25, {"same-day-medical-evaluation"})
+    await intake.put({**item, "status": "entered-in-error"})
+    (total,) = [each for each in await intake.found("Observation") if "derivedFrom" in each]
     assert total["status"] == "entered-in-error"
     assert await reasons(intake) == {"screen-unreadable"}
 
@@ -506,3 +510,18 @@ async def reasons(intake: ServiceOnPostgres) -> set[str]:
     """Of the escalations that nobody has answered."""
     waiting = await intake.found("Task", ("status", "requested"))
     return {each["reasonCode"]["coding"][0]["code"] for each in waiting if "reasonCode" in each}
+
+
+async def test_items_sent_one_by_one_are_summed_and_one_corrected_upward_takes_nothing_back(
+    intake: ServiceOnPostgres,
+) -> None:
+    await intake.submit(bundles.intake("0001"))
+    (patient,) = await intake.found("Patient")
+    who = f"Patient/{patient['id']}"
+    items = [bundles.score(who, f"cows-item-{number}", 1) for number in range(1, 12)]
+    first, *_ = await asyncio.gather(*(intake.post(each) for each in [*items[:-1], {**items[-1], "valueInteger": 3}]))
+    assert (await intake.emitted()).count("EscalationRaised") == 1
+    await intake.put_thrice({**items[0], "id": first, "valueInteger": 4})
+    (total,) = [each for each in await intake.found("Observation") if "derivedFrom" in each]
+    assert (total["valueInteger"], total["status"]) == (16, "final")
+    assert not {"EscalationRetracted", "EscalationUpdated"} & set(await intake.emitted())

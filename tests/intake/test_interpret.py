@@ -42,8 +42,10 @@ def commands_of(keys: Keys, *resources: Json, method: str = "POST", before: Json
     return interpreted(keys, *resources, method=method, before=before).commands
 
 
-def interpreted(keys: Keys, *resources: Json, method: str = "POST", before: Json | None = None) -> Interpretation:
-    """What these resources mean, resolved as a submission is."""
+def interpreted(
+    keys: Keys, *resources: Json, method: str = "POST", before: Json | None = None, same_minute: Sequence[Json] = ()
+) -> Interpretation:
+    """What these resources mean, resolved as a submission is, with what is stored of the `same_minute`."""
     parsed = fhir.parse(json.dumps(bundles.transaction(*resources)).encode())
     fhir.require_valid(parsed)
     ids = {str(number): str(uuid5(NAMESPACE_URL, str(number))) for number in range(len(resources))}
@@ -56,7 +58,8 @@ def interpreted(keys: Keys, *resources: Json, method: str = "POST", before: Json
     stored = {
         (each.type, str(each.id)): StoredResource(PATIENT, before or {}) for each in resolved if each.method == "PUT"
     }
-    context = Context(CALLER, PATIENT, "demo", SETTINGS, MONDAY, stored)
+    others = {each["id"]: StoredResource(PATIENT, each) for each in same_minute}
+    context = Context(CALLER, PATIENT, "demo", SETTINGS, MONDAY, stored, others)
     return edge(keys).read(resolved, context)
 
 
@@ -322,7 +325,9 @@ def test_nothing_is_summed_of_too_few_items_or_of_another_time_or_performer_or_b
     for sent in (items[:-1], [*items[:-1], later], [*items[:-1], other]):
         assert commands_of(keys, *sent) == ()
     assert findings(keys, *items, bundles.score(WHO, "cows", 9)) == {"cows": 9}
-    assert remarks_of(keys, items[0]) == ["not read: an item; its total is summed where all items come together"]
+    assert remarks_of(keys, items[0]) == [
+        "not read: an item; its total is summed once all items of its minute and performer are there"
+    ]
 
 
 def test_a_reversed_item_counts_what_its_answer_lacks(keys: Keys) -> None:
@@ -330,15 +335,73 @@ def test_a_reversed_item_counts_what_its_answer_lacks(keys: Keys) -> None:
     assert findings(keys, *able_to_stop) == {"dast-10": 9}
 
 
-def test_a_sum_counts_no_more_once_one_of_its_items_is_corrected_and_a_person_is_asked(keys: Keys) -> None:
-    (before,) = apart(COWS[:1], 2)
-    summed = one(commands_of(keys, *apart(COWS, 2)), w.RecordAssessment).findings[0].evidence
-    corrected = interpreted(keys, before | {"valueInteger": 4}, method="PUT", before=before)
-    recorded = one(corrected.commands, w.RecordAssessment)
-    assert summed in recorded.sources and [each.code for each in recorded.findings] == ["screen-unreadable"]
-    assert [json.loads(each.body)["status"] for each in corrected.stored] == ["entered-in-error"]
-    same = interpreted(keys, before | {"status": "amended"}, method="PUT", before=before)
-    assert summed not in one(same.commands, w.RecordAssessment).sources and same.stored == ()
+def stored_sum(keys: Keys, points: int = 2) -> tuple[list[Json], Json]:
+    """The items of a COWS of one minute, and their sum, as stored; the first item is the one of the first entry."""
+    ids = [str(uuid5(NAMESPACE_URL, str(number))) for number in range(len(COWS))]
+    items = [each | {"id": identity} for identity, each in zip(ids, apart(COWS, points), strict=True)]
+    (total,) = interpreted(keys, *apart(COWS, points)).stored
+    return items, json.loads(total.body)
+
+
+def test_items_that_come_one_by_one_are_summed_with_those_that_came_before(keys: Keys) -> None:
+    (first, *others), total = stored_sum(keys)
+    new = {name: value for name, value in first.items() if name != "id"}
+    meaning = interpreted(keys, new, same_minute=others)
+    assert [each.code for each in one(meaning.commands, w.ReportFindings).findings] == ["cows"]
+    assert [json.loads(each.body)["id"] for each in meaning.stored] == [total["id"]]
+    assert interpreted(keys, new, same_minute=others[1:]).commands == ()
+    assert (
+        interpreted(keys, bundles.score(WHO, "ciwa-ar-item-1", 2), same_minute=[first, *others, total]).commands == ()
+    )
+
+
+@given(before=some.lists(some.integers(0, 4), min_size=11, max_size=11), now=some.integers(0, 4))
+@settings(max_examples=examples(30), deadline=None)
+def test_a_sum_follows_its_corrected_item_so_that_a_worse_one_never_gives_a_milder_answer(
+    keys: Keys, before: list[int], now: int
+) -> None:
+    first, *others = [
+        each | {"valueInteger": points, "id": str(uuid5(NAMESPACE_URL, str(number)))}
+        for number, (each, points) in enumerate(zip(apart(COWS, 0), before, strict=True))
+    ]
+    _, total = stored_sum(keys)
+    recorded = one(
+        interpreted(
+            keys, first | {"valueInteger": now}, method="PUT", before=first, same_minute=[first, *others, total]
+        ).commands,
+        w.RecordAssessment,
+    )
+    found = {each.code: each.value for each in recorded.findings}
+    assert found == ({"cows": sum(before) - before[0] + now} if now != before[0] else found)
+    assert "screen-unreadable" not in found
+
+
+def test_a_sum_counts_no_more_once_one_of_its_items_is_withdrawn_and_a_person_is_asked(keys: Keys) -> None:
+    items, total = stored_sum(keys)
+    wrong = items[0] | {"status": "entered-in-error"}
+    meaning = interpreted(keys, wrong, method="PUT", before=items[0], same_minute=[*items, total])
+    recorded = one(meaning.commands, w.RecordAssessment)
+    source = f"Observation/{total['id']}"
+    assert source in recorded.sources and [each.code for each in recorded.findings] == ["screen-unreadable"]
+    assert [json.loads(each.body)["status"] for each in meaning.stored] == ["entered-in-error"]
+    same = interpreted(
+        keys, items[0] | {"status": "amended"}, method="PUT", before=items[0], same_minute=[*items, total]
+    )
+    assert [each.value for each in one(same.commands, w.RecordAssessment).findings] == [total["valueInteger"]]
+    alone = interpreted(keys, wrong, method="PUT", before=items[0], same_minute=items[:3])
+    assert alone.stored == () and one(alone.commands, w.RecordAssessment).findings == ()
+
+
+def test_a_correction_that_nobody_can_read_takes_back_nothing(keys: Keys) -> None:
+    items, total = stored_sum(keys)
+    unreadable = items[0] | {"valueInteger": 9}
+    meaning = interpreted(keys, unreadable, method="PUT", before=items[0], same_minute=[*items, total])
+    assert meaning.stored == () and one(meaning.commands, w.RecordAssessment).sources == ()
+    yes = loinc("93249-1", valueString="yes")
+    recorded = one(commands_of(keys, yes | {"valueString": "see note"}, method="PUT", before=yes), w.RecordAssessment)
+    assert recorded.sources == () and [each.code for each in recorded.findings] == ["screen-unreadable"]
+    no = one(commands_of(keys, yes | {"valueString": "no"}, method="PUT", before=yes), w.RecordAssessment)
+    assert no.sources and [each.value for each in no.findings] == [0]
 
 
 def test_an_item_of_a_safety_total_that_cannot_be_read_or_has_no_time_asks_a_person(keys: Keys) -> None:

@@ -90,6 +90,7 @@ def edge(keys: Keys) -> Edge:
         unknown_patient="created",
         also=frozenset({"messages", "any-type"}),
         time_asks_a_person=screening.time_asks_a_person,
+        minutes=sums.minutes,
     )
 
 
@@ -185,9 +186,15 @@ def _assessed(
     yield from _listed(entries, context)
     ages = [age for each in _of(entries, "Patient") for age in patients.age(each, context)]
     needs = tuple(assessing.need(each, context) for each in _of(entries, "Observation") if not _is_screen(each))
-    again = (*_replaced(_of(entries, *_ASSESSED), context), *summed.sources)
+    readable = [each for each in _of(entries, *_ASSESSED) if not _is_unreadable(each, screens)]
+    again = (*_replaced(readable, context), *summed.sources)
     if needs or found or ages or again:
         yield RecordAssessment(needs=needs, findings=(*ages, *found), sources=again)
+
+
+def _is_unreadable(entry: BundleEntry, screens: Mapping[str, ScreenReading]) -> bool:
+    """What it said before stands until somebody can read what it says now."""
+    return str(entry.id) in screens and screens[str(entry.id)].is_unreadable
 
 
 def _listed(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:

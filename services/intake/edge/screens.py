@@ -43,6 +43,11 @@ class ScreenReading:
     points: Mapping[str, int] = field(default_factory=dict)
     """Of each item of a total that it answers, by the item's code."""
 
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether a person is asked to read it: until they have, what it said before counts on."""
+        return any(each.code == UNREADABLE for each in self.findings)
+
 
 def read(entry: BundleEntry, context: Context) -> ScreenReading:
     """The facts and scores of an Observation or a QuestionnaireResponse. Raises HttpRefusal without its time, unless it
@@ -71,7 +76,7 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
     return replace(_reading(entry, context, found, unreadable), points=points_by_item)
 
 
-_ITEM = "not read: an item; its total is summed where all items come together"
+_ITEM = "not read: an item; its total is summed once all items of its minute and performer are there"
 
 
 def _unreadable(

@@ -1,7 +1,8 @@
-"""Totals of items that came as separate Observations in one submission: the same minute, the same performer.
+"""Totals of items that came as separate Observations, in one submission or one by one: the same minute, the same
+performer.
 
-The sum is an Observation of the hub's own, derived from its items: evidence has a source. Once an item is corrected the
-sum that it was in counts no more, and is summed anew where all its items came again.
+The sum is an Observation of the hub's own, derived from its items: evidence has a source. It is summed anew whenever
+one of its items changes; once one is missing it counts no more.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +11,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from services.intake.edge.asked import asked_by
+from services.intake.edge.assessing import is_need
 from services.intake.edge.screens import UNREADABLE, ScreenReading, decides_safety, read, remark
 from services.intake.edge.times import clinical_time
-from services.intake.instruments import totals, totals_with
+from services.intake.instruments import INSTRUMENTS, totals, totals_with
 from services.intake.messages import ReportedFinding
-from shared.edge.contract import Context
+from shared.edge.contract import Context, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import literal
 from shared.edge.json import MutableJson
@@ -50,10 +53,31 @@ _Group = tuple[datetime, tuple[str, ...]]
 """What was asked at once: the minute, and by whom."""
 
 
+def minutes(entries: Sequence[BundleEntry], context: Context) -> frozenset[datetime]:
+    """When items of totals were answered, by these screens and by what they replace: what is stored of the same minutes
+    is summed with them."""
+    versions = (each for entry in entries if entry.type == "Observation" for each in (entry, _earlier(entry, context)))
+    return frozenset(
+        group[0]
+        for each in versions
+        if each is not None
+        and any(asked.items for asked in asked_by(each, context))
+        and (group := _group(each, context)) is not None
+    )
+
+
 def summed(entries: Sequence[BundleEntry], readings: Mapping[str, ScreenReading], context: Context) -> Summed:
-    """The totals of the Observations among these screens, and those that an item of theirs was in before."""
-    stated = {(each.code, _minute(each.at)) for reading in readings.values() for each in reading.findings}
-    found = [each for each in _totals(entries, readings, context) if (each.code, each.at) not in stated]
+    """The totals of the Observations among these screens with those stored beside them, and those that an item of
+    theirs was in before."""
+    others = _same_minute(entries, context)
+    every = [*entries, *(entry for entry, _ in others)]
+    read_now = {**readings, **{str(entry.id): reading for entry, reading in others}}
+    stated = _stated(every, read_now, context)
+    found = [
+        each
+        for each in _totals(every, read_now, context)
+        if (each.code, each.at) not in stated and not readings.keys().isdisjoint(each.items)
+    ]
     again = {each.id for each in found}
     gone = [each for entry in entries for each in _before(entry, readings, context) if each.id not in again]
     known = {each.code for each in found} | {code for code, _ in stated}
@@ -65,48 +89,99 @@ def summed(entries: Sequence[BundleEntry], readings: Mapping[str, ScreenReading]
         ),
         sources=tuple(_source(each) for each in (*found, *gone)),
         stored=tuple(_observation(each, context) for each in (*gone, *found)),
-        readings={item: _as_summed(each, item, readings[item], entries) for each in found for item in each.items},
+        readings={
+            item: _as_summed(each, item, readings[item], entries)
+            for each in found
+            for item in each.items
+            if item in readings
+        },
     )
+
+
+def _same_minute(entries: Sequence[BundleEntry], context: Context) -> list[tuple[BundleEntry, ScreenReading]]:
+    """The Observations stored of the same minutes, and how each is read; those that are replaced now are none."""
+    replaced, found = {str(each.id) for each in entries}, []
+    for identity, stored in context.same_minute.items():
+        entry = _stored_entry(identity, stored)
+        if identity not in replaced and not is_need(entry) and _group(entry, context) is not None:
+            found.append((entry, read(entry, context)))
+    return found
+
+
+def _stated(
+    entries: Sequence[BundleEntry], readings: Mapping[str, ScreenReading], context: Context
+) -> set[tuple[str, datetime]]:
+    """The findings that a sender stated, and when: those of the hub's own sums are none."""
+    earlier = (found for each in entries if (found := _earlier(each, context)) is not None)
+    groups = {_group(each, context) for each in (*entries, *earlier)}
+    own = {_id(total, group, context) for total in INSTRUMENTS.sum for group in groups if group is not None}
+    return {
+        (each.code, _minute(each.at))
+        for identity, reading in readings.items()
+        if identity not in own
+        for each in reading.findings
+    }
+
+
+def _stored_entry(identity: str, stored: StoredResource) -> BundleEntry:
+    resource = dict(stored.body)
+    return BundleEntry("PUT", "Observation", identity, resource, None, None, None, "Observation")
 
 
 def _totals(
     entries: Sequence[BundleEntry], readings: Mapping[str, ScreenReading], context: Context
 ) -> Iterator[_Total]:
-    groups: dict[_Group, dict[str, tuple[int, str]]] = {}
-    for entry in entries:
-        reading = readings[str(entry.id)]
-        if reading.points:
-            items = groups.setdefault(_group(entry, context), {})
-            for item, points in reading.points.items():
-                items[item] = max(items.get(item, (points, str(entry.id))), (points, str(entry.id)))
-    for group, items in groups.items():
+    for group, items in _items_by_group(entries, readings, context).items():
         for total, value in totals({item: points for item, (points, _) in items.items()}):
             own = tuple(dict.fromkeys(name for item, (_, name) in items.items() if total in totals_with(item)))
             yield _Total(_id(total, group, context), total, group[0], own, value)
 
 
-def _before(entry: BundleEntry, readings: Mapping[str, ScreenReading], context: Context) -> Iterator[_Total]:
-    """The totals that the earlier version of this Observation may have been in, and which it changes."""
+def _items_by_group(
+    entries: Sequence[BundleEntry], readings: Mapping[str, ScreenReading], context: Context
+) -> dict[_Group, dict[str, tuple[int, str]]]:
+    """Of each item the most points, and the id of the Observation that says so."""
+    groups: dict[_Group, dict[str, tuple[int, str]]] = {}
+    for entry in entries:
+        group, identity = _group(entry, context), str(entry.id)
+        if group is not None:
+            items = groups.setdefault(group, {})
+            for item, points in readings[identity].points.items():
+                items[item] = max(items.get(item, (points, identity)), (points, identity))
+    return groups
+
+
+def _earlier(entry: BundleEntry, context: Context) -> BundleEntry | None:
+    """The version of this Observation that it replaces."""
     stored = context.stored.get((entry.type, str(entry.id)))
-    if stored is None or stored.body.get("resourceType") != "Observation":
-        return
-    earlier = msgspec.structs.replace(entry, resource=dict(stored.body))
-    try:
-        points = read(earlier, context).points
-    except HttpRefusal:  # stored before its time was looked at: it was never in a total
-        return
-    if not points:
-        return
-    group, now = _group(earlier, context), readings[str(entry.id)].points
-    if now == points and _group(entry, context) == group:
-        return
-    for total in sorted({each for item in points for each in totals_with(item)}):
-        yield _Total(_id(total, group, context), total, group[0], (str(entry.id),))
+    return _stored_entry(str(entry.id), stored) if stored is not None and stored.body else None
 
 
-def _group(entry: BundleEntry, context: Context) -> _Group:
+def _before(entry: BundleEntry, readings: Mapping[str, ScreenReading], context: Context) -> Iterator[_Total]:
+    """The totals that the earlier version of this Observation was in, and which it changes."""
+    earlier = _earlier(entry, context)
+    group = _group(earlier, context) if earlier is not None else None
+    if earlier is None or group is None:
+        return
+    points, now = read(earlier, context).points, readings[str(entry.id)]
+    is_as_before = points and now.points == points and _group(entry, context) == group
+    if is_as_before or now.is_unreadable:
+        return
+    items = {item for each in asked_by(earlier, context) for item in each.items}
+    for total in sorted({each for item in items for each in totals_with(item)}):
+        before = _Total(_id(total, group, context), total, group[0], (str(entry.id),))
+        stored = context.same_minute.get(before.id)
+        if stored is not None and stored.body["status"] == "final":
+            yield before
+
+
+def _group(entry: BundleEntry, context: Context) -> _Group | None:
+    """None where its time is missing, or is none."""
     performers = entry.resource.get("performer", ())
-    return _minute(clinical_time(entry, context)), tuple(sorted(literal(each) for each in performers))
+    try:
+        return _minute(clinical_time(entry, context)), tuple(sorted(literal(each) for each in performers))
+    except HttpRefusal:
+        return None
 
 
 def _minute(at: datetime) -> datetime:

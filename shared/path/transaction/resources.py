@@ -3,7 +3,7 @@
 What was emitted is what can be read. Each query is of one program.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -145,6 +145,10 @@ _STORED = """SELECT r.* FROM resources r JOIN unnest($1::text[], $2::text[]) AS 
     WHERE r.program = $3"""
 _ONE = "SELECT * FROM resources WHERE type = $1 AND id = $2 AND program = $3"
 _OF_NOBODY = "SELECT body FROM resources WHERE patient = '' AND type = $1 AND program = $2 ORDER BY id"
+# One patient's resources of a type whose clinical time lies within these minutes.
+_OF_MINUTES = """SELECT * FROM resources WHERE patient = $1 AND type = $2 AND program = $3 AND NOT sealed
+    AND date_trunc('minute', at) = ANY($4::timestamptz[]) ORDER BY id LIMIT $5"""
+OF_MINUTES_MOST = 500
 # The foreign resources of one patient and type that carry an identifier; R4 has it once or repeating. Two are already
 # too many, and ours are nobody's to change.
 _MATCHING = """SELECT id FROM resources WHERE patient = $1 AND type = $2 AND program = $3 AND NOT sealed
@@ -227,3 +231,10 @@ async def created(connection: Connection, sought: Sequence[tuple[str, str, str, 
         return set()
     rows = await connection.fetch(_CREATED, *(list(column) for column in zip(*sought, strict=True)))
     return {row["number"] - 1 for row in rows}
+
+
+async def of_minutes(
+    connection: Connection, program: str, patient: str, type_: str, minutes: Collection[datetime]
+) -> list[Row]:
+    """What happened to this patient within these minutes, of a type; not more than `OF_MINUTES_MOST`."""
+    return await connection.fetch(_OF_MINUTES, patient, type_, program, list(minutes), OF_MINUTES_MOST)
