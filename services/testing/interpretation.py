@@ -107,7 +107,8 @@ def _observe(component: Component, client: str, settings: Settings, condition: C
     definitive = measure is not None and measure.definitive and not _is_incidental(analyte, component, settings)
     shown = _shown(found, component, measure, condition) if measure else found or "pending"
     status, sub = component.status, component.sub
-    return Observed(plain(code.code), code.system, analyte, shown, definitive, cancelled, stands, status, sub)
+    figure = measure is not None and measure.kind == "quantitative"
+    return Observed(plain(code.code), code.system, analyte, shown, definitive, cancelled, stands, status, sub, figure)
 
 
 def _is_incidental(analyte: str, component: Component, settings: Settings) -> bool:

@@ -63,6 +63,8 @@ class Observed(msgspec.Struct, frozen=True, array_like=True):
     """The row's own, as HL7 and FHIR give it; empty in commands of earlier releases."""
     sub: str = ""
     """OBX-4: tells apart several rows of one code in one message."""
+    quantified: bool = False
+    """Whether its code is one of a figure."""
 
 
 class SpecimenReported(StateEvent, frozen=True, kw_only=True):

@@ -88,7 +88,10 @@ def _rows(command: ReportResult) -> Iterator[tuple[RowStatus, Measure]]:
     for each in command.results:
         sub = UNKNOWN if "unknown" in (each.status, command.status) else _sub(each, count[each.code] > 1, taken)
         letter = LETTERS[each.finding]
-        yield _status(each, command), measure(each.code, each.code_system, each.analyte, letter, each.definitive, sub)
+        row = measure(
+            each.code, each.code_system, each.analyte, letter, each.definitive, sub, quantified=each.quantified
+        )
+        yield _status(each, command), row
 
 
 def _sub(observed: Observed, several: bool, taken: set[tuple[str, str]]) -> str:

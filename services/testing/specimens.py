@@ -50,6 +50,7 @@ class Foreign(msgspec.Struct, frozen=True, array_like=True):
     letter: str
     definitive: bool
     sub: str = ""
+    quantified: bool = False
 
 
 Measure = str | Foreign
@@ -191,16 +192,19 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
         return bool(void) and bool(live) and max(void) > min(live)
 
 
-def measure(code: str, system: str, analyte: str, letter: str, definitive: bool, sub: str = "") -> Measure:
+def measure(
+    code: str, system: str, analyte: str, letter: str, definitive: bool, sub: str = "", quantified: bool = False
+) -> Measure:
     known = tables.LOINC.get(code) if system == LOINC and analyte != tables.UNMAPPED else None
     if known is not None and known.definitive == definitive:
         return f"{code}{sub}{letter}"
-    return Foreign(code, system, analyte, letter, definitive, sub)
+    return Foreign(code, system, analyte, letter, definitive, sub, quantified)
 
 
 def with_sub(measured: Measure, sub: str) -> Measure:
-    code, system = code_of(measured)
-    return measure(code, system, analyte_of(measured), letter_of(measured), definitive_of(measured), sub)
+    if isinstance(measured, str):
+        return f"{_loinc(measured)}{sub}{letter_of(measured)}"
+    return msgspec.structs.replace(measured, sub=sub)
 
 
 def with_letter(measured: Measure, letter: str) -> Measure:
@@ -249,7 +253,8 @@ def is_ratio(measured: Measure) -> bool:
 
 
 def quantified(measured: Measure) -> bool:
-    return isinstance(measured, str) and tables.LOINC[_loinc(measured)].kind == "quantitative"
+    """Whether its laboratory gave a figure, as far as its code says."""
+    return tables.LOINC[_loinc(measured)].kind == "quantitative" if isinstance(measured, str) else measured.quantified
 
 
 @lru_cache(maxsize=4096)

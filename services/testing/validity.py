@@ -53,6 +53,8 @@ UNITS: Mapping[str, Mapping[str, Decimal]] = {
 """What a figure is multiplied by to be in the limits' unit: creatinine in mg/dL (113.12 g/mol), nitrite in mcg/mL,
 temperature in degrees Fahrenheit. A figure in any other unit can't be read."""
 _CELSIUS = ("cel", "degc", "[degc]", "°c", "c")
+_GRAVITIES = Decimal("0.9"), Decimal("1.1")
+"""Between which a specific gravity lies: `1002` is a slip of the pen for 1.002, and can't be read."""
 _HARDLY = Decimal("0.00001")
 """Less than any of these measures is read to."""
 
@@ -148,6 +150,8 @@ def _converted(analyte: str, figure: Figure) -> Decimal | None:
     """In the unit of the limits; `<2` lies below 2 and `>9` above 9."""
     number = figure.number + {"<": -_HARDLY, ">": _HARDLY}.get(figure.comparator, Decimal(0))
     unit = plain_unit(figure.unit)
+    if analyte == "specific-gravity" and not _GRAVITIES[0] <= number <= _GRAVITIES[1]:
+        return None
     if analyte == "temperature" and unit in _CELSIUS:
         return number * 9 / 5 + 32
     factors = UNITS.get(analyte, {unit: Decimal(1)})

@@ -257,6 +257,13 @@ def test_a_graver_condition_is_not_hidden_by_a_lesser_one() -> None:
         assert by_figures({**substituted, **lesser}, SETTINGS.validity) == "substituted"
 
 
+def test_a_gravity_that_no_urine_has_is_not_read() -> None:
+    drug, creatinine = component("14314-9", text="NEG"), component("2161-8", number=Decimal(10))
+    for gravity in (Decimal(1002), Decimal(0), Decimal("1.2")):
+        command = interpreted(drug, creatinine, component("2965-2", number=gravity))
+        assert command.results[0].finding == "indeterminate"
+
+
 def test_of_a_check_taken_twice_the_worse_figure_counts() -> None:
     drug, gravity = component("14314-9", text="NEG"), component("2965-2", number=Decimal("1.0005"))
     low, usual = component("2161-8", number=Decimal(1)), component("2161-8", number=Decimal(150))

@@ -1,13 +1,19 @@
 """What a prescription explains, and what is absent."""
 
-import pytest
+from decimal import Decimal
 
+import pytest
+from msgspec.structs import replace
+
+from services.testing.interpretation import interpret
+from services.testing.laboratory import Code, Component
 from services.testing.messages import ReportResult, ResolveEscalation
 from shared.events.escalation import EscalationRaised, EscalationRetracted
 from shared.events.testing import DrugTestCorrected, DrugTestResulted
 from tests.story import only
-from tests.testing.given import admitted, day, medications, report
+from tests.testing.given import SETTINGS, admitted, day, medications, report
 from tests.testing.story import BASELINE, Story, in_treatment, outcomes
+from tests.testing.test_interpretation import laboratory_report
 
 
 def test_what_is_prescribed_and_active_is_expected() -> None:
@@ -76,6 +82,20 @@ def test_the_parent_without_metabolite_counts_only_where_both_were_quantified() 
     by_figures = report("figures", 14, BUPRENORPHINE_FIGURE="positive", NORBUPRENORPHINE_FIGURE="negative")
     assert outcomes(story.then(by_figures)) == ["expected-positive", "unexpected-negative-prescribed"]
     assert story.escalations == {"result-unclear": 1, "prescribed-medication-absent": 3}
+
+
+def test_figures_under_a_laboratorys_own_codes_are_figures_too() -> None:
+    own = {"M1": "16246-1", "E1": "58429-2"}
+    settings = replace(SETTINGS, local_codes=own)
+    rows = [
+        Component(codes=(Code(code),), number=Decimal(number), cutoff=Decimal(100))
+        for code, number in (("M1", 3000), ("E1", 5))
+    ]
+    command = interpret(laboratory_report(*rows), "demo", "lab", settings)
+    assert command is not None
+    story = Story(medications(day(-1), "6813"), admitted(), BASELINE)
+    story.then(replace(command, collected_at=day(7)))
+    assert story.escalations == {"prescribed-medication-absent": 3}
 
 
 def test_a_drug_of_which_only_the_metabolite_is_found_was_taken() -> None:
