@@ -112,9 +112,17 @@ def test_a_specimen_written_before_its_order_is_of_the_first_one() -> None:
 def test_a_reflex_order_that_names_its_parent_is_about_the_same_specimen() -> None:
     story = in_treatment()
     sent(story, OBR, SCREEN)
-    reflex = OTHER_NUMBER.replace("20250309083000-0400", "20250309") + "||||P7&EHR^F7&TOXLAB"
+    reflex = OTHER_NUMBER.replace("20250309083000-0400", "20250309") + "|59673-4&Fentanyl&LN|||P7&EHR^F7&TOXLAB"
     sent(story, reflex, CONFIRMATION)
     assert story.escalations == {}
+
+
+def test_a_standing_order_as_parent_makes_no_two_weeks_one_specimen() -> None:
+    story = in_treatment()
+    for number, when in (("F11", "20250309083000"), ("F12", "20250316083000")):
+        order = OBR.replace("F7^", f"{number}^").replace("20250309083000", when) + "||||STANDING^F1&TOXLAB"
+        sent(story, order, CLEAN)
+    assert len(story.state.specimens) == 3
 
 
 @pytest.mark.parametrize(

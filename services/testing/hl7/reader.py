@@ -165,12 +165,20 @@ class Hl7Reader(Fields):
         )
 
     def _specimen_type(self, order: Order) -> tuple[Code, ...]:
-        stated = chain.from_iterable(self.codes(each, 4) for each in order.specimens)
-        return tuple(stated) or self.codes(order.segment, 15)
+        """SPM-4; before version 2.5 OBR-15, whose first component is a code with its text in subcomponents."""
+        stated = tuple(chain.from_iterable(self.codes(each, 4) for each in order.specimens))
+        source = self._subcomponents(self.text(order.segment, 15))
+        return stated or (Code(source[0], "", " ".join(source[1:2])),) * any(source)
 
     def _parent(self, order: Any) -> str:
-        """OBR-29: the filler's number of the report that this one follows."""
-        return self.text(order, 29, 2).split(self.header.encoding[3:4] or "&")[0].strip()
+        """OBR-29: the filler's number of the report whose result (OBR-26) asked for this one.
+
+        Without OBR-26 it may be the standing order of every week.
+        """
+        return self._subcomponents(self.text(order, 29, 2))[0] if self.text(order, 26) else ""
+
+    def _subcomponents(self, text: str) -> list[str]:
+        return [each.strip() for each in text.split(self.header.encoding[3:4] or "&")]
 
     def _remarks(self, order: Order) -> Iterator[str]:
         """NTE-3, the description of the specimen (SPM-14) and its condition (SPM-24)."""

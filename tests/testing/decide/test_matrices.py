@@ -88,6 +88,22 @@ def test_where_no_type_is_given_the_title_of_the_panel_says_it() -> None:
     assert commanded() == ""
 
 
+@pytest.mark.parametrize(
+    ("source", "matrix"),
+    [
+        ("UR&Urine&HL70070", ""),
+        ("UR&&HL70070", ""),
+        ("UR", ""),
+        ("SAL&&HL70070^^^swab", "oral-fluid"),
+        ("&Hair", "hair"),
+    ],
+)
+def test_before_version_2_5_the_order_says_what_was_collected(source: str, matrix: str) -> None:
+    fields = OBR.split("|")
+    fields[15] = source
+    assert commanded(obr="|".join(fields)) == matrix
+
+
 def commanded(*segments: str, obr: str = OBR) -> str:
     (group,) = read(MSH, PID, obr, FENTANYL_ROW.format("NEGATIVE"), *segments).groups
     command = interpret(group.reports[0], "demo", "lab", SETTINGS)
