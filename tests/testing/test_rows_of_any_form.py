@@ -1,5 +1,6 @@
 """The law of a laboratory's rows, whatever form they come in: graded, left out by a rule, or on a person's list."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,19 @@ from services.testing.state import evolve
 from services.testing.triggers import NO_NEW_USE, UNEXPECTED
 from shared.rules.decision import Refused
 from tests.laws import examples
-from tests.testing.given import SETTINGS, day, moment
-from tests.testing.story import in_treatment
+from tests.testing.given import SETTINGS, admitted, day, medications, moment
+from tests.testing.story import BASELINE, Story, in_treatment
 from tests.testing.test_hl7 import MSH, OBR, PID, read
 from tests.testing.test_interpret import LOINC, diagnostic_report, entry, interpreted, observation
 
 LABORATORY = Sender("lab", laboratories(Path("deploy"))["lab"], ("demo",))
 NO_RESULTS = ("19357-3", "53747-2")
-KNOWN = ("59673-4", "58381-5", "14314-9", "14315-6", "49752-9", "49751-1", "2161-8", "2965-2", "5803-2", *NO_RESULTS)
+KNOWN = (
+    "59673-4", "58381-5", "14314-9", "14315-6", "49752-9", "49751-1", "19550-3", "93495-0", "19055-3", "2161-8",
+    "2965-2", "5803-2", *NO_RESULTS,
+)  # fmt: skip
+DRUGS = ("59673-4", "58381-5", "14314-9", "49752-9", "49751-1", "19550-3", "93495-0", "19055-3")
+SPECIMENS = ("", "SPM|1|^S7||UR", "SPM|1|^S7||SAL^Saliva", "SPM|1|^S7||HAR^Hair", "SPM|1|^S7||Q7^Vitreous")
 OWN = ("FEN", "T17", "PDF", "NIT", "59673-5", "x" * 70, "two  words")
 VALUES = (
     "POSITIVE", "Negative", "Non-Negative", "Trace", "see note", "", "1,240", "> 1,000 ng/mL", "0", "-1", "1e3", "NaN",
@@ -95,9 +101,13 @@ OBSERVATIONS = st.builds(
 )
 
 
-def asks(command: ReportResult, asked: set[str]) -> None:
+def in_maintenance() -> Story:
+    """In treatment with buprenorphine and methadone, so that an absence is somebody's question."""
+    return Story(medications(day(-1), "1819", "6813"), admitted(), BASELINE)
+
+
+def asks(command: ReportResult, asked: set[str], story: Story) -> None:
     """Of each row that stands, what is not clear is asked of a person, or waits for what its laboratory has to send."""
-    story = in_treatment()
     decided = decide(story.state, command, moment(day(9)))
     if isinstance(decided, Refused):
         assert command.status == "promoted"
@@ -123,6 +133,8 @@ def asks(command: ReportResult, asked: set[str]) -> None:
                 assert "specimen-substituted-or-adulterated" in reasons
             case "dilute" | "invalid" | "rejected-unsatisfactory":
                 assert waits or "recollection-needed" in reasons or reasons, result
+            case "unexpected-negative-prescribed":
+                assert waits or "prescribed-medication-absent" in reasons, result
             case outcome if outcome in UNEXPECTED:
                 assert reasons, result
             case outcome:
@@ -131,9 +143,13 @@ def asks(command: ReportResult, asked: set[str]) -> None:
 
 
 @settings(max_examples=examples(200))
-@given(st.lists(ROWS, min_size=1, max_size=6))
-def test_every_row_of_hl7_is_graded_left_out_by_a_rule_or_on_a_persons_list(rows: list[str]) -> None:
-    message = read(MSH, PID, OBR, *rows)
+@given(
+    st.lists(ROWS, min_size=1, max_size=6), st.sampled_from(SPECIMENS), st.sampled_from((in_treatment, in_maintenance))
+)
+def test_every_row_of_hl7_is_graded_left_out_by_a_rule_or_on_a_persons_list(
+    rows: list[str], specimen: str, story: Callable[[], Story]
+) -> None:
+    message = read(MSH, PID, OBR, *rows, *filter(None, [specimen]))
     asked = set(unmapped(message, LABORATORY, SETTINGS))
     (found,) = results(message, LABORATORY, {"demo": SETTINGS})
     (command,) = found.commands["demo"]
@@ -141,7 +157,22 @@ def test_every_row_of_hl7_is_graded_left_out_by_a_rule_or_on_a_persons_list(rows
     assert len(command.results) + sum(each in NO_RESULTS for each in codes) == len(rows)
     for result in command.results:
         assert result.analyte != tables.UNMAPPED or result.cancelled or result.code in asked
-    asks(command, asked)
+    asks(command, asked, story())
+
+
+@settings(max_examples=examples(200))
+@given(
+    st.dictionaries(st.sampled_from(DRUGS), st.sampled_from(("POSITIVE", "NEGATIVE")), min_size=1, max_size=3),
+    st.sampled_from(SPECIMENS),
+    st.sampled_from((in_treatment, in_maintenance)),
+)
+def test_no_clear_row_goes_unheard_where_it_cannot_be_graded(
+    found: dict[str, str], specimen: str, story: Callable[[], Story]
+) -> None:
+    rows = [row(code, "LN", "ST", value, "", "", "", "F", "") for code, value in found.items()]
+    message = read(MSH, PID, OBR, *rows, *filter(None, [specimen]))
+    ((command,),) = (each.commands["demo"] for each in results(message, LABORATORY, {"demo": SETTINGS}))
+    asks(command, set(), story())
 
 
 @settings(max_examples=examples(200))
@@ -156,4 +187,4 @@ def test_every_row_of_fhir_is_graded_left_out_by_a_rule_or_on_a_persons_list(row
     asked = str([each.body for each in interpretation.questions])
     for result in command.results:
         assert result.analyte != tables.UNMAPPED or result.cancelled or result.code in asked
-    asks(command, {result.code for result in command.results if result.code in asked})
+    asks(command, {result.code for result in command.results if result.code in asked}, in_treatment())
