@@ -289,6 +289,7 @@ def test_a_plain_yes_opens_and_nobody_objects(keys: Keys) -> None:
 @given(papers, some.sampled_from(PARTNERS), some.randoms(use_true_random=False))
 @example([A_YES, replace(RENEWED, ended="inactive")], ALUMNI, None)
 @example([A_YES, paper(**USUAL | {"fields": ["name"]})], MODEST, None)
+@example([A_YES, paper(**USUAL | {"type": "deny", "purposes": ["TREAT", "unknown"]})], ALUMNI, None)
 @example([A_YES, paper(**USUAL | {"verified": [True], "modified": "verification"})], ALUMNI, None)
 def test_the_gate_opens_no_more_than_a_person_reads_in_any_order_of_arrival(
     keys: Keys, papers: list[Paper], partner: Partner, random: Any

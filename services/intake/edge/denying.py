@@ -80,9 +80,9 @@ def _is_a_person(actor: Json) -> bool:
 
 
 def _purposes(consent: Json) -> tuple[str, ...]:
-    """All, unless each denial names its own in a way that can be read; of a narrowed permission its own."""
+    """All, unless each denial names its own and every one can be read; of a narrowed permission its own."""
     found = list(_denials(consent)) or [consent.get("provision", {})]
-    named = [purposes(each) if each.get("purpose") else _ALL for each in found]
+    named = [purposes(each) if len(purposes(each)) == len(each.get("purpose", ())) else _ALL for each in found]
     return tuple(dict.fromkeys(code for each in named for code in each)) if all(named) else _ALL
 
 
