@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 
 from shared.events.escalation import EscalationEvent, EscalationResolved, EscalationRetracted, Signal
+from shared.rules.decision import computed_once
 
 WINDOW_DAYS = 30
 """Signals this much older than the newest can't meet another any more."""
@@ -58,6 +59,7 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
             [*others, *(NamedSignal(escalation_id, each, each.evidence in answered) for each in combining)]
         )
 
+    @computed_once
     def after_event(self, event: EscalationEvent) -> "SignalWindow":
         """After an event of another service's escalation."""
         if isinstance(event, EscalationResolved):

@@ -59,6 +59,8 @@ def evolve(state: State, event: Event | Command) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     change = msgspec.structs.replace
     match event:
+        case messages.EscalationEvent():
+            return _escalated(state, event)
         case _ if isinstance(event, messages.AboutEvidence):
             return assessed(state, event)
         case messages.ReceiveReferral() if state.referral is None and state.episode is None:
@@ -89,8 +91,6 @@ def evolve(state: State, event: Event | Command) -> State:
             return change(state, episode=stay, ended=None, closed_at=None, referral=None, seconds=seconds)
         case messages.RetentionBegan(retention_days=days):
             return change(state, retention_days=days)
-        case messages.EscalationEvent():
-            return _escalated(state, event)
         case messages.TimePassed() if _is_over(state):
             return _left(state)
         case _:

@@ -71,5 +71,7 @@ def name_id(namespace: UUID | str, name: str | int) -> str:
 
 
 def unique_id(namespace: UUID, name: str) -> UUID:
-    """uuid5 itself: two of them are made for each event consumed, and the library's own takes half as long again."""
-    return UUID(bytes=sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()[:16], version=5)
+    """uuid5 itself, in two thirds of the library's time: two of them are made for each event consumed."""
+    made = bytearray(sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()[:16])
+    made[6], made[8] = made[6] & 0x0F | 0x50, made[8] & 0x3F | 0x80
+    return msgspec.convert(bytes(made), UUID)

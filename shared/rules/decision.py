@@ -1,7 +1,9 @@
 """What a decision is given, and how it refuses."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -10,6 +12,9 @@ import msgspec
 from shared.events.envelope import Event, name_id
 
 Settings = TypeVar("Settings")
+Before = TypeVar("Before")
+Cause = TypeVar("Cause")
+After = TypeVar("After")
 
 
 class Moment(msgspec.Struct, Generic[Settings], frozen=True):
@@ -41,3 +46,18 @@ class Refused:
     expression: str = ""
     asks: tuple[Event, ...] = ()
     """What a person is asked though nothing is done: emitted all the same."""
+
+
+def computed_once(change: Callable[[Before, Cause], After]) -> Callable[[Before, Cause], After]:
+    """A pure function of two immutable values, asked about one and the same pair by `react` and then by `evolve`: the
+    second time it answers from memory. It remembers the last pair alone, and by identity: comparing costs more."""
+    last: tuple[Before, Cause, After] | None = None
+
+    @wraps(change)
+    def changed(before: Before, cause: Cause) -> After:
+        nonlocal last
+        if last is None or last[0] is not before or last[1] is not cause:
+            last = (before, cause, change(before, cause))
+        return last[2]
+
+    return changed
