@@ -1,12 +1,12 @@
 """The catalogue: every event on a topic: who emits it, who consumes it, and how it is read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from shared.events import aftercare, attendance, escalation, intake, technical, testing
-from shared.events.envelope import Event, Resource
+from shared.events.envelope import Event
 
 INTAKE_EVENTS = "iop.intake.events"
 ATTENDANCE_EVENTS = "iop.attendance.events"
@@ -19,7 +19,7 @@ OPERATIONS = "iop.operations"
 PARTITIONS = 12
 """Of every topic, never changed: growth is a new topic and a cut-over."""
 
-Read = Callable[[Sequence[Resource]], Event]
+Read = Callable[[bytes], Event]
 
 
 class CatalogueEntry(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.events import fhir
+from shared.events import fhir, reading
 from shared.events.codes import ESCALATION, INPUT, ROLE, RULE, SERVICE
 from shared.events.envelope import Event, Resource, name_id
 
@@ -184,63 +184,98 @@ def _issue(signal: Signal, escalation: Escalation, subject: fhir.Element, *, wro
     }
 
 
-def _escalation(task: fhir.Element, issues: Sequence[fhir.Element]) -> Escalation:
-    (tier,), (acknowledge,) = fhir.task_inputs(task, "tier"), fhir.task_inputs(task, "acknowledge-by")
+class _Restriction(reading.Element, frozen=True):
+    period: reading.Period
+
+
+class _Input(reading.Element, frozen=True):
+    type: reading.Concept
+    value_integer: int | None = None
+    value_instant: reading.Instant | None = None
+    value_reference: reading.Reference | None = None
+
+
+class _Task(reading.Read, frozen=True):
+    id: str
+    instantiates_canonical: str
+    status: str
+    code: reading.Concept
+    reason_code: reading.Concept
+    owner: reading.Logical
+    authored_on: reading.Instant
+    last_modified: reading.Instant
+    restriction: _Restriction
+    input: tuple[_Input, ...]
+    status_reason: reading.Concept | None = None
+
+    def inputs(self, code: str) -> list[_Input]:
+        return [each for each in self.input if each.type.code == code]
+
+
+class _DetectedIssue(reading.Read, frozen=True):
+    status: str
+    code: reading.Concept
+    identified_date_time: reading.Instant
+    implicated: tuple[reading.Reference, ...]
+
+
+def _escalation(task: _Task, issues: Sequence[_DetectedIssue]) -> Escalation:
+    (tier,), (acknowledge,) = task.inputs("tier"), task.inputs("acknowledge-by")
     return Escalation(
-        id=fhir.own_id(task["id"]),
-        category=fhir.code_of(task["code"]),  # type: ignore[arg-type]
-        reason=fhir.code_of(task["reasonCode"]),
-        tier=tier["valueInteger"],
-        owner=task["owner"]["identifier"]["value"],
-        rule=task["instantiatesCanonical"].removeprefix(f"{RULE}/"),
-        raised_at=fhir.moment(task["authoredOn"]),
-        acknowledge_by=fhir.moment(acknowledge["valueInstant"]),
-        act_by=fhir.moment(task["restriction"]["period"]["end"]),
+        id=fhir.own_id(task.id),
+        category=task.code.code,  # type: ignore[arg-type]
+        reason=task.reason_code.code,
+        tier=reading.required(tier.value_integer),
+        owner=task.owner.identifier.value,
+        rule=task.instantiates_canonical.removeprefix(f"{RULE}/"),
+        raised_at=reading.utc(task.authored_on),
+        acknowledge_by=reading.utc(acknowledge.value_instant),
+        act_by=reading.utc(task.restriction.period.end),
         signals=_signals(issues),
-        subsumes=tuple(fhir.identity(each["valueReference"]) for each in fhir.task_inputs(task, "subsumes")),
+        subsumes=tuple(reading.required(each.value_reference).id for each in task.inputs("subsumes")),
     )
 
 
-def _signals(issues: Iterable[fhir.Element]) -> tuple[Signal, ...]:
+def _signals(issues: Iterable[_DetectedIssue]) -> tuple[Signal, ...]:
     return tuple(
-        Signal(fhir.code_of(each["code"]), fhir.moment(each["identifiedDateTime"]), each["implicated"][0]["reference"])
-        for each in issues
+        Signal(each.code.code, reading.utc(each.identified_date_time), each.implicated[0].reference) for each in issues
     )
 
 
-def _read(resources: Sequence[Resource]) -> tuple[fhir.Element, Escalation, datetime]:
-    task = fhir.of_type(resources, "Task")[0]
-    return (
-        task,
-        _escalation(task, fhir.of_type(resources, "DetectedIssue")),
-        fhir.moment(task["lastModified"]),
-    )
+def _read(resources: Sequence[reading.Read]) -> tuple[_Task, Escalation, datetime]:
+    task = reading.of_type(resources, _Task)[0]
+    escalation = _escalation(task, reading.of_type(resources, _DetectedIssue))
+    return task, escalation, reading.utc(task.last_modified)
 
 
-def read_raised(resources: Sequence[Resource]) -> EscalationRaised:
+@reading.reads(_Task, _DetectedIssue)
+def read_raised(resources: Sequence[reading.Read]) -> EscalationRaised:
     _, escalation, at = _read(resources)
     return EscalationRaised(escalation=escalation, at=at)
 
 
-def read_updated(resources: Sequence[Resource]) -> EscalationUpdated:
-    gone = [each for each in fhir.of_type(resources, "DetectedIssue") if each["status"] == "entered-in-error"]
+@reading.reads(_Task, _DetectedIssue)
+def read_updated(resources: Sequence[reading.Read]) -> EscalationUpdated:
+    gone = [each for each in reading.of_type(resources, _DetectedIssue) if each.status == "entered-in-error"]
     task, escalation, at = _read([each for each in resources if each not in gone])
-    accepted = task["status"] == "accepted"
+    accepted = task.status == "accepted"
     return EscalationUpdated(escalation=escalation, at=at, accepted=accepted, gone=_signals(gone))
 
 
-def read_resolved(resources: Sequence[Resource]) -> EscalationResolved:
+@reading.reads(_Task, _DetectedIssue, reading.Provenance)
+def read_resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
     task, escalation, at = _read(resources)
-    provenances = fhir.of_type(resources, "Provenance")
+    provenances = reading.of_type(resources, reading.Provenance)
     return EscalationResolved(
         escalation=escalation,
         at=at,
-        reason=fhir.code_of(task["statusReason"]),
-        by=fhir.author_of(provenances),
-        client=fhir.transmitter_of(provenances),
+        reason=reading.required(task.status_reason).code,
+        by=reading.author_of(provenances),
+        client=reading.transmitter_of(provenances),
     )
 
 
-def read_retracted(resources: Sequence[Resource]) -> EscalationRetracted:
+@reading.reads(_Task, _DetectedIssue)
+def read_retracted(resources: Sequence[reading.Read]) -> EscalationRetracted:
     task, escalation, at = _read(resources)
-    return EscalationRetracted(escalation=escalation, at=at, reason=fhir.code_of(task["statusReason"]))
+    return EscalationRetracted(escalation=escalation, at=at, reason=reading.required(task.status_reason).code)

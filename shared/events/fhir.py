@@ -1,13 +1,12 @@
 """Small pieces of FHIR JSON, written and read. Everything here is total over what the hub itself writes."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from shared.events.codes import CLIENT, PROVENANCE, STAFF, TRANSMITTER
-from shared.events.envelope import Resource
 
 Element = dict[str, Any]
 """An element or resource as JSON. What it holds is looked at where it is used."""
@@ -51,23 +50,6 @@ def provenance(identity: str, target: Element, recorded: datetime, by: str | Non
     }
 
 
-def author_of(provenances: Sequence[Element]) -> str | None:
-    """The person, where one is named."""
-    return next(_agents(provenances, STAFF), None)
-
-
-def transmitter_of(provenances: Sequence[Element]) -> str:
-    """The client that sent it, empty where none is named."""
-    return next(_agents(provenances, CLIENT), "")
-
-
-def _agents(provenances: Sequence[Element], system: str) -> Iterator[str]:
-    for each in provenances:
-        for agent in each["agent"]:
-            if agent["who"]["identifier"]["system"] == system:
-                yield agent["who"]["identifier"]["value"]
-
-
 def period(start: datetime | None, end: datetime | None = None) -> Element:
     return {name: moment for name, moment in (("start", start), ("end", end)) if moment is not None}
 
@@ -83,16 +65,6 @@ def moment(text: str) -> datetime:
     if found.tzinfo is None:
         raise ValueError("no time zone")
     return found if found.tzinfo is UTC else found.astimezone(UTC)
-
-
-def optional_moment(text: str | None) -> datetime | None:
-    return None if text is None else moment(text)
-
-
-def identity(target: Element) -> str:
-    """The id in a literal reference `Type/id`."""
-    literal: str = target["reference"]
-    return literal.partition("/")[2]
 
 
 def own_id(text: str) -> str:
@@ -111,10 +83,6 @@ def code_of(concept: Element, system: str | None = None) -> str:
 
 def codes_of(concepts: Iterable[Element] | None) -> tuple[str, ...]:
     return tuple(code_of(each) for each in concepts or ())
-
-
-def of_type(resources: Sequence[Resource], kind: str) -> list[Element]:
-    return [each for each in resources if each["resourceType"] == kind]
 
 
 def task_inputs(task: Element, code: str) -> list[Element]:

@@ -206,6 +206,16 @@ def test_a_field_of_another_type_is_unreadable_before_it_can_enter_a_state() -> 
     assert "180" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("entry", CONSUMED, ids=lambda entry: entry.event.__name__)
+@given(data=some.data())
+@LESS
+def test_a_resource_that_a_newer_release_adds_is_passed_over(entry: Any, data: some.DataObject) -> None:
+    message = bundle(BY_EVENT[entry.event.__name__])
+    place = data.draw(some.integers(0, len(message["entry"])))
+    message["entry"].insert(place, {"resource": {"resourceType": "Basic", "code": "another shape"}})
+    assert wire.read(entry.event.__name__, json.dumps(message).encode()) == BY_EVENT[entry.event.__name__]
+
+
 def test_a_disposition_that_is_none_of_the_hubs_is_unreadable() -> None:
     value = written(BY_EVENT["EpisodeDischarged"]).body
     assert b'"completed"' in value

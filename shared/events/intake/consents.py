@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.events import codes, fhir
+from shared.events import codes, fhir, reading
 from shared.events.envelope import Event, Resource
 
 Purpose = str
@@ -95,45 +95,70 @@ def _consent(consent_id: str, status: str, at: datetime, patient: str, provision
     )
 
 
-def read_consent_given(resources: Sequence[Resource]) -> ConsentGiven:
-    (consent,) = fhir.of_type(resources, "Consent")
-    provision = consent["provision"]
-    bounds: dict[str, str] = provision.get("period", {})
+class _Actor(reading.Element, frozen=True):
+    reference: reading.Logical
+
+
+class _Provision(reading.Element, frozen=True):
+    actor: tuple[_Actor, ...] = ()
+    purpose: tuple[reading.Coding, ...] = ()
+    code: tuple[reading.Concept, ...] = ()
+    period: reading.Period = reading.Period()
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        return tuple(each.reference.identifier.value for each in self.actor)
+
+    @property
+    def purposes(self) -> tuple[str, ...]:
+        return tuple(each.code for each in self.purpose)
+
+
+class _Consent(reading.Read, frozen=True):
+    id: str
+    date_time: reading.Instant
+    provision: _Provision
+
+
+class _Revoked(reading.Read, frozen=True, tag="Consent"):
+    id: str
+    status: str
+    date_time: reading.Instant
+
+
+@reading.reads(_Consent)
+def read_consent_given(resources: Sequence[reading.Read]) -> ConsentGiven:
+    (consent,) = reading.of_type(resources, _Consent)
+    provision = consent.provision
     return ConsentGiven(
-        consent_id=consent["id"],
-        recipients=_recipients(provision),
-        purposes=_purposes(provision),
-        fields=fhir.codes_of(provision.get("code")),
-        given_at=fhir.moment(consent["dateTime"]),
-        starts_at=fhir.optional_moment(bounds.get("start")),
-        expires_at=fhir.optional_moment(bounds.get("end")),
+        consent_id=consent.id,
+        recipients=provision.recipients,
+        purposes=provision.purposes,
+        fields=tuple(each.code for each in provision.code),
+        given_at=reading.utc(consent.date_time),
+        starts_at=reading.optional_utc(provision.period.start),
+        expires_at=reading.optional_utc(provision.period.end),
     )
 
 
-def read_consent_denied(resources: Sequence[Resource]) -> ConsentDenied:
-    (consent,) = fhir.of_type(resources, "Consent")
+@reading.reads(_Consent)
+def read_consent_denied(resources: Sequence[reading.Read]) -> ConsentDenied:
+    (consent,) = reading.of_type(resources, _Consent)
     return ConsentDenied(
-        consent_id=consent["id"],
-        recipients=_recipients(consent["provision"]),
-        purposes=_purposes(consent["provision"]),
-        denied_at=fhir.moment(consent["dateTime"]),
+        consent_id=consent.id,
+        recipients=consent.provision.recipients,
+        purposes=consent.provision.purposes,
+        denied_at=reading.utc(consent.date_time),
     )
 
 
-def _recipients(provision: fhir.Element) -> tuple[str, ...]:
-    return tuple(each["reference"]["identifier"]["value"] for each in provision.get("actor", ()))
-
-
-def _purposes(provision: fhir.Element) -> tuple[str, ...]:
-    return tuple(each["code"] for each in provision.get("purpose", ()))
-
-
-def read_consent_revoked(resources: Sequence[Resource]) -> ConsentRevoked:
-    (consent,) = fhir.of_type(resources, "Consent")
+@reading.reads(_Revoked)
+def read_consent_revoked(resources: Sequence[reading.Read]) -> ConsentRevoked:
+    (consent,) = reading.of_type(resources, _Revoked)
     return ConsentRevoked(
-        consent_id=consent["id"],
-        revoked_at=fhir.moment(consent["dateTime"]),
-        mistaken=consent["status"] == "entered-in-error",
+        consent_id=consent.id,
+        revoked_at=reading.utc(consent.date_time),
+        mistaken=consent.status == "entered-in-error",
     )
 
 
@@ -141,5 +166,6 @@ class ConsentsCurrent(Event, frozen=True, kw_only=True):
     """The ledger's heartbeat, one per partition every few seconds of machine time: a header, no resource."""
 
 
-def read_consents_current(resources: Sequence[Resource]) -> ConsentsCurrent:
+@reading.reads()
+def read_consents_current(resources: Sequence[reading.Read]) -> ConsentsCurrent:
     return ConsentsCurrent()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from shared.events import codes, fhir
+from shared.events import codes, fhir, reading
 from shared.events.envelope import Event, Resource, name_id
 
 
@@ -101,10 +101,6 @@ def _concluded(referral_id: str, task_id: str, status: str, at: datetime, subjec
     return [referral, task]
 
 
-def _task_of(resources: Sequence[Resource]) -> str:
-    return next((str(each["id"]) for each in fhir.of_type(resources, "Task")), "")
-
-
 def _activity(slot: TemplateSlot) -> fhir.Element:
     repeat = {
         "duration": slot.minutes,
@@ -124,31 +120,75 @@ def _activity(slot: TemplateSlot) -> fhir.Element:
     }
 
 
-def _slot(activity: fhir.Element) -> TemplateSlot:
-    detail = activity["detail"]
-    repeat = detail["scheduledTiming"]["repeat"]
-    return TemplateSlot(
-        kind=fhir.code_of(detail["code"]),
-        weekday=WEEKDAYS.index(repeat["dayOfWeek"][0]),
-        start=repeat["timeOfDay"][0][:5],
-        minutes=repeat["duration"],
-        every_weeks=repeat["period"],
-    )
+class _EpisodeOfCare(reading.Read, frozen=True):
+    id: str
+    period: reading.Period
+    type: tuple[reading.Concept, ...] = ()
+    referral_request: tuple[reading.Reference, ...] = ()
+
+    @property
+    def level(self) -> str:
+        return self.type[0].code if self.type else ""
+
+    @property
+    def referral_id(self) -> str:
+        return self.referral_request[0].id if self.referral_request else ""
 
 
-def read_episode_admitted(resources: Sequence[Resource]) -> EpisodeAdmitted:
-    (episode,), (plan,) = fhir.of_type(resources, "EpisodeOfCare"), fhir.of_type(resources, "CarePlan")
-    track, *flags = plan["category"]
+class _Repeat(reading.Element, frozen=True):
+    day_of_week: tuple[str, ...]
+    time_of_day: tuple[str, ...]
+    duration: int
+    period: int
+
+
+class _Timing(reading.Element, frozen=True):
+    repeat: _Repeat
+
+
+class _Detail(reading.Element, frozen=True):
+    code: reading.Concept
+    scheduled_timing: _Timing
+
+
+class _Activity(reading.Element, frozen=True):
+    detail: _Detail
+
+    def slot(self) -> TemplateSlot:
+        repeat = self.detail.scheduled_timing.repeat
+        return TemplateSlot(
+            kind=self.detail.code.code,
+            weekday=WEEKDAYS.index(repeat.day_of_week[0]),
+            start=repeat.time_of_day[0][:5],
+            minutes=repeat.duration,
+            every_weeks=repeat.period,
+        )
+
+
+class _CarePlan(reading.Read, frozen=True):
+    id: str
+    category: tuple[reading.Concept, ...] = ()
+    activity: tuple[_Activity, ...] = ()
+
+
+class _Task(reading.Read, frozen=True):
+    id: str
+
+
+@reading.reads(_EpisodeOfCare, _CarePlan, _Task)
+def read_episode_admitted(resources: Sequence[reading.Read]) -> EpisodeAdmitted:
+    (episode,), (plan,) = reading.of_type(resources, _EpisodeOfCare), reading.of_type(resources, _CarePlan)
+    track, *flags = plan.category
     return EpisodeAdmitted(
-        episode_id=fhir.own_id(episode["id"]),
-        plan_id=plan["id"],
-        referral_id=fhir.identity(episode["referralRequest"][0]),
-        level=fhir.code_of(episode["type"][0]),
-        track=fhir.code_of(track),
-        flags=fhir.codes_of(flags),
-        template=tuple(_slot(each) for each in plan.get("activity", ())),
-        admitted_at=fhir.moment(episode["period"]["start"]),
-        referral_task_id=_task_of(resources),
+        episode_id=fhir.own_id(episode.id),
+        plan_id=plan.id,
+        referral_id=episode.referral_request[0].id,
+        level=episode.type[0].code,
+        track=track.code,
+        flags=tuple(each.code for each in flags),
+        template=tuple(each.slot() for each in plan.activity),
+        admitted_at=reading.utc(episode.period.start),
+        referral_task_id=_first_id(reading.of_type(resources, _Task)),
     )
 
 
@@ -177,12 +217,19 @@ def _flag(patient: str, code: str, status: str, lasting: fhir.Element) -> fhir.E
     }
 
 
-def read_flags_changed(resources: Sequence[Resource]) -> FlagsChanged:
-    found = fhir.of_type(resources, "Flag")
-    flags = tuple(fhir.code_of(each["code"]) for each in found if each["status"] == "active")
-    ended = tuple(fhir.code_of(each["code"]) for each in found if each["status"] == "inactive")
-    (changed, *_) = (moment for each in found for moment in each["period"].values())
-    return FlagsChanged(flags=flags, ended=ended, changed_at=fhir.moment(changed))
+class _Flag(reading.Read, frozen=True):
+    status: str
+    code: reading.Concept
+    period: reading.Period
+
+
+@reading.reads(_Flag)
+def read_flags_changed(resources: Sequence[reading.Read]) -> FlagsChanged:
+    found = reading.of_type(resources, _Flag)
+    flags = tuple(each.code.code for each in found if each.status == "active")
+    ended = tuple(each.code.code for each in found if each.status == "inactive")
+    (changed, *_) = (moment for each in found for moment in (each.period.start, each.period.end) if moment)
+    return FlagsChanged(flags=flags, ended=ended, changed_at=reading.utc(changed))
 
 
 class EpisodeDeclined(Event, frozen=True, kw_only=True):
@@ -282,23 +329,33 @@ def _mistaken(encounter_id: str, subject: fhir.Element) -> Resource:
     }
 
 
-def read_episode_discharged(resources: Sequence[Resource]) -> EpisodeDischarged:
+class _Hospitalization(reading.Element, frozen=True):
+    discharge_disposition: reading.Concept
+
+
+class _Encounter(reading.Read, frozen=True):
+    id: str
+    hospitalization: _Hospitalization | None = None
+
+
+@reading.reads(_EpisodeOfCare, _Encounter, _CarePlan)
+def read_episode_discharged(resources: Sequence[reading.Read]) -> EpisodeDischarged:
     """Raises ValueError for a disposition that is none of the hub's: nothing could be decided by it."""
-    (episode,) = fhir.of_type(resources, "EpisodeOfCare")
-    encounter, *replaced = fhir.of_type(resources, "Encounter")
-    disposition = fhir.code_of(encounter["hospitalization"]["dischargeDisposition"], codes.DISPOSITION)
+    (episode,) = reading.of_type(resources, _EpisodeOfCare)
+    encounter, *replaced = reading.of_type(resources, _Encounter)
+    disposition = reading.required(encounter.hospitalization).discharge_disposition.code_of(codes.DISPOSITION)
     if disposition not in codes.FHIR_DISPOSITION:
         raise ValueError("disposition")
     return EpisodeDischarged(
-        episode_id=fhir.own_id(episode["id"]),
-        encounter_id=encounter["id"],
+        episode_id=fhir.own_id(episode.id),
+        encounter_id=encounter.id,
         disposition=disposition,
-        admitted_at=fhir.moment(episode["period"]["start"]),
-        discharged_at=fhir.moment(episode["period"]["end"]),
-        plan_id=next((str(each["id"]) for each in fhir.of_type(resources, "CarePlan")), ""),
-        level=next(iter(fhir.codes_of(episode.get("type"))), ""),
-        referral_id=next((fhir.identity(each) for each in episode.get("referralRequest", ())), ""),
-        replaced_encounter_id=next((str(each["id"]) for each in replaced), ""),
+        admitted_at=reading.utc(episode.period.start),
+        discharged_at=reading.utc(episode.period.end),
+        plan_id=_first_id(reading.of_type(resources, _CarePlan)),
+        level=episode.level,
+        referral_id=episode.referral_id,
+        replaced_encounter_id=_first_id(replaced),
     )
 
 
@@ -327,16 +384,21 @@ class DischargeWithdrawn(Event, frozen=True, kw_only=True):
         ]
 
 
-def read_discharge_withdrawn(resources: Sequence[Resource]) -> DischargeWithdrawn:
-    (episode,), (encounter,) = fhir.of_type(resources, "EpisodeOfCare"), fhir.of_type(resources, "Encounter")
-    provenances = fhir.of_type(resources, "Provenance")
+@reading.reads(_EpisodeOfCare, _Encounter, _CarePlan, reading.Provenance)
+def read_discharge_withdrawn(resources: Sequence[reading.Read]) -> DischargeWithdrawn:
+    (episode,), (encounter,) = reading.of_type(resources, _EpisodeOfCare), reading.of_type(resources, _Encounter)
+    provenances = reading.of_type(resources, reading.Provenance)
     return DischargeWithdrawn(
-        episode_id=fhir.own_id(episode["id"]),
-        encounter_id=encounter["id"],
-        plan_id=next((str(each["id"]) for each in fhir.of_type(resources, "CarePlan")), ""),
-        admitted_at=fhir.moment(episode["period"]["start"]),
-        withdrawn_at=fhir.moment(provenances[0]["recorded"]),
-        client=fhir.transmitter_of(provenances),
-        level=next(iter(fhir.codes_of(episode.get("type"))), ""),
-        referral_id=next((fhir.identity(each) for each in episode.get("referralRequest", ())), ""),
+        episode_id=fhir.own_id(episode.id),
+        encounter_id=encounter.id,
+        plan_id=_first_id(reading.of_type(resources, _CarePlan)),
+        admitted_at=reading.utc(episode.period.start),
+        withdrawn_at=reading.utc(provenances[0].recorded),
+        client=reading.transmitter_of(provenances),
+        level=episode.level,
+        referral_id=episode.referral_id,
     )
+
+
+def _first_id(found: Sequence[_Task | _CarePlan | _Encounter]) -> str:
+    return next((each.id for each in found), "")

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from shared.events import codes, fhir
+from shared.events import codes, fhir, reading
 from shared.events.envelope import Event, Resource
 
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
@@ -72,25 +72,42 @@ def _statement(medication: Medication, subject: fhir.Element) -> Resource:
     )
 
 
-def read_medications_recorded(resources: Sequence[Resource]) -> MedicationsRecorded:
-    (listing,) = fhir.of_type(resources, "List")
+class _Days(reading.Element, frozen=True):
+    start: date | None = None
+    end: date | None = None
+
+
+class _Dosage(reading.Element, frozen=True):
+    route: reading.Concept
+
+
+class _MedicationStatement(reading.Read, frozen=True):
+    id: str
+    medication_codeable_concept: reading.Concept
+    effective_period: _Days = _Days()
+    dosage: tuple[_Dosage, ...] = ()
+
+
+class _List(reading.Read, frozen=True):
+    id: str
+    date: reading.Instant
+
+
+@reading.reads(_List, _MedicationStatement)
+def read_medications_recorded(resources: Sequence[reading.Read]) -> MedicationsRecorded:
+    (listing,) = reading.of_type(resources, _List)
     return MedicationsRecorded(
-        list_id=listing["id"],
-        recorded_at=fhir.moment(listing["date"]),
-        medications=tuple(_medication(each) for each in fhir.of_type(resources, "MedicationStatement")),
+        list_id=listing.id,
+        recorded_at=reading.utc(listing.date),
+        medications=tuple(_medication(each) for each in reading.of_type(resources, _MedicationStatement)),
     )
 
 
-def _medication(statement: fhir.Element) -> Medication:
-    bounds: dict[str, str] = statement.get("effectivePeriod", {})
+def _medication(statement: _MedicationStatement) -> Medication:
     return Medication(
-        id=statement["id"],
-        rxnorm=_rxnorm(statement["medicationCodeableConcept"]["coding"]),
-        start_on=date.fromisoformat(bounds["start"]) if "start" in bounds else None,
-        end_on=date.fromisoformat(bounds["end"]) if "end" in bounds else None,
-        route=fhir.code_of(statement["dosage"][0]["route"]) if "dosage" in statement else None,
+        id=statement.id,
+        rxnorm=statement.medication_codeable_concept.code_of(codes.RXNORM),
+        start_on=statement.effective_period.start,
+        end_on=statement.effective_period.end,
+        route=statement.dosage[0].route.code if statement.dosage else None,
     )
-
-
-def _rxnorm(codings: Sequence[dict[str, str]]) -> str:
-    return next((each["code"] for each in codings if each["system"] == codes.RXNORM), "")

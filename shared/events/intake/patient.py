@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from shared.events import codes, fhir
+from shared.events import codes, fhir, reading
 from shared.events.envelope import Event, Resource, name_id
 
 
@@ -52,15 +52,22 @@ def _sealed(jwe: str, ordinal: int, patient: str) -> Resource:
     }
 
 
-def read_patient_identified(resources: Sequence[Resource]) -> PatientIdentified:
-    (subject,), (provenance,) = fhir.of_type(resources, "Patient"), fhir.of_type(resources, "Provenance")
+class _Patient(reading.Read, frozen=True):
+    identifier: tuple[reading.Identifier, ...] = ()
+    deceased_date_time: reading.Instant | None = None
+
+
+class _Binary(reading.Read, frozen=True):
+    data: str
+
+
+@reading.reads(_Patient, reading.Provenance, _Binary)
+def read_patient_identified(resources: Sequence[reading.Read]) -> PatientIdentified:
+    (subject,), (provenance,) = reading.of_type(resources, _Patient), reading.of_type(resources, reading.Provenance)
     return PatientIdentified(
-        digests=tuple(
-            Digest(each["system"].removeprefix(f"{codes.DIGEST}/"), each["value"])
-            for each in subject.get("identifier", ())
-        ),
-        sealed=tuple(fhir.text_of_base64(each["data"]) for each in fhir.of_type(resources, "Binary")),
-        identified_at=fhir.moment(provenance["recorded"]),
+        digests=tuple(Digest(each.system.removeprefix(f"{codes.DIGEST}/"), each.value) for each in subject.identifier),
+        sealed=tuple(fhir.text_of_base64(each.data) for each in reading.of_type(resources, _Binary)),
+        identified_at=reading.utc(provenance.recorded),
     )
 
 
@@ -98,14 +105,16 @@ def _life(patient: str, deceased: fhir.Element, recorded: datetime) -> list[Reso
     return [{"resourceType": "Patient", "id": patient, **deceased}, provenance]
 
 
-def read_patient_died(resources: Sequence[Resource]) -> PatientDied:
-    (subject,), (provenance,) = fhir.of_type(resources, "Patient"), fhir.of_type(resources, "Provenance")
+@reading.reads(_Patient, reading.Provenance)
+def read_patient_died(resources: Sequence[reading.Read]) -> PatientDied:
+    (subject,), (provenance,) = reading.of_type(resources, _Patient), reading.of_type(resources, reading.Provenance)
     return PatientDied(
-        died_at=fhir.optional_moment(subject.get("deceasedDateTime")),
-        reported_at=fhir.moment(provenance["recorded"]),
+        died_at=reading.optional_utc(subject.deceased_date_time),
+        reported_at=reading.utc(provenance.recorded),
     )
 
 
-def read_death_withdrawn(resources: Sequence[Resource]) -> DeathWithdrawn:
-    (provenance,) = fhir.of_type(resources, "Provenance")
-    return DeathWithdrawn(withdrawn_at=fhir.moment(provenance["recorded"]))
+@reading.reads(_Patient, reading.Provenance)
+def read_death_withdrawn(resources: Sequence[reading.Read]) -> DeathWithdrawn:
+    (provenance,) = reading.of_type(resources, reading.Provenance)
+    return DeathWithdrawn(withdrawn_at=reading.utc(provenance.recorded))
