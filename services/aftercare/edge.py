@@ -16,7 +16,7 @@ from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import code_in, codes_in, logical
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.search import PARAMETERS
+from shared.edge.search import DIRECTORY, PARAMETERS, WITHOUT_STATUS
 from shared.edge.staff import person
 from shared.events import codes
 from shared.events.envelope import Command
@@ -29,10 +29,10 @@ TAKES: dict[str, ResourceSupport] = {
     "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
     "CarePlan": ResourceSupport(_READ, PARAMETERS),
     "Communication": ResourceSupport(_READ, PARAMETERS),
-    "HealthcareService": ResourceSupport(_READ, {"_id": PARAMETERS["_id"], "_lastUpdated": PARAMETERS["_lastUpdated"]}),
+    "HealthcareService": ResourceSupport(_READ, DIRECTORY),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
-    "AuditEvent": ResourceSupport(_READ, PARAMETERS),
-    "Provenance": ResourceSupport(_READ, PARAMETERS),
+    "AuditEvent": ResourceSupport(_READ, WITHOUT_STATUS),
+    "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
 }
 
 

@@ -26,8 +26,9 @@ from shared.edge.http import (
 )
 from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
-from shared.edge.paging import CURSOR, PRESENTING, Asked
+from shared.edge.paging import CURSOR, NAMES, PRESENTING, Asked
 from shared.edge.resolving import Submission, cause_of, digest_of
+from shared.edge.search import PARAMETERS, not_searched_by
 from shared.edge.submissions import Done
 from shared.platform.clock import machine_now
 
@@ -164,6 +165,7 @@ def search(dependencies: EdgeDependencies) -> Handler:
         _require_readable(dependencies, kind)
         caller.require(kind, "s")
         asked = await asked_by(dependencies, request)
+        _require_claimed(dependencies, kind, [*asked.form, *asked.address])
         page = await dependencies.reader.search(kind, asked, caller)
         posted = request.url.path.endswith(SEARCH)
         own = f"{base_of(dependencies, request)}/{kind}{SEARCH if posted else ''}"
@@ -198,6 +200,14 @@ def _require_readable(dependencies: EdgeDependencies, kind: str) -> None:
         return
     if taken is None or "read" not in taken.interactions:
         raise refuse(404, "not-supported", "", "Must be a resource type that this service reads; see /fhir/metadata.")
+
+
+def _require_claimed(dependencies: EdgeDependencies, kind: str, parameters: Sequence[tuple[str, str]]) -> None:
+    """Refuse (400) what this type is not searched by: nothing would be found, or all of it."""
+    taken = dependencies.submissions.edge.takes.get(kind)
+    claimed = PARAMETERS if taken is None else taken.search
+    if any(re.split("[:.]", name)[0] not in (*claimed, *NAMES) for name, _ in parameters):
+        raise not_searched_by()
 
 
 def _next(own: str, asked: Asked, following: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -29,12 +29,17 @@ PARAMETERS: Mapping[str, SearchType] = {
     "date": "date",
 }
 IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
+WITHOUT_STATUS: Mapping[str, SearchType] = {name: kind for name, kind in PARAMETERS.items() if name != "status"}
+DIRECTORY: Mapping[str, SearchType] = {name: PARAMETERS[name] for name in ("_id", "_lastUpdated")}
+"""Of what is about no patient, and has neither a status nor a time."""
+PATIENTS: Mapping[str, SearchType] = {**DIRECTORY, "identifier": "token"}
 IDENTIFIERS_MOST = 50
 _ESCAPED = re.compile(r"\\([\\,|$])")
 _HIDDEN = 0xDC00
 """Where escaped signs wait while the others part the text: lone surrogates, which no request can hold."""
 _SHOWN = {_HIDDEN + ord(sign): sign for sign in "\\,|$"}
-_DATE = re.compile(r"(eq|ge|gt|le|lt)?([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T.+)?)?)?)")
+FHIR_SYSTEMS = "http://hl7.org/fhir/"
+_DATE = re.compile(r"(eq|ge|gt|le|lt|sa|eb)?([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T.+)?)?)?)")
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class ResourceReader:
         query, paged = Search(caller.program, type_), paging.read(parameters)
         for name, value in parameters:
             if name not in paging.NAMES:
+                _require_value(value)
                 await self._narrow(query, type_, name, value, caller)
         async with self.pool.acquire() as connection:
             total = await _total(connection, query, paged.total, cursor)
@@ -83,7 +89,7 @@ class ResourceReader:
         match name:
             case "_id":
                 query.ids(value.split(","))
-            case "patient" | "subject":
+            case "patient" | "subject" | "patient:Patient" | "subject:Patient":
                 query.patients(await self._patients(value, caller))
             case "patient:missing" | "subject:missing" if value in ("true", "false"):
                 query.without_patient(value == "true")
@@ -94,28 +100,37 @@ class ResourceReader:
             case "identifier" if type_ in CARRYING:
                 _carrying(query, value)
             case "status":
-                query.statuses([each.rpartition("|")[2] for each in value.split(",")])
+                query.statuses(_statuses(value))
             case "date":
                 query.happened(*_between(value, self._zone(caller)))
             case "_lastUpdated":
                 query.changed(*_between(value, self._zone(caller)))
             case _:
-                raise refuse(400, "not-supported", "", "Must use only the search parameters in /fhir/metadata.")
+                raise not_searched_by()
 
     async def _patients(self, value: str, caller: Caller) -> list[str]:
-        """`Patient/x` or `x`: the hub's id, or the client's own reference to its Patient."""
-        own = [each.rpartition("Patient/")[2] for each in value.split(",")]
-        named = [Identifier(caller.client.base_url, f"Patient/{each}") for each in own]
-        digests = self.keys.digests(caller.program, named)
-        async with self.pool.acquire() as connection:
-            return own + sorted(await aliases.resolve(connection, caller.program, digests))
+        """`Patient/x` or `x`: the hub's id, or the client's own reference to its Patient; with an address before it,
+        the one or the other."""
+        own, theirs = list[str](), list[Identifier]()
+        for each in value.split(","):
+            base, _, identity = each.rpartition("Patient/")
+            _require_value(identity)
+            is_the_clients = base.rstrip("/") == caller.client.base_url.rstrip("/")
+            if not base or not is_the_clients:
+                own.append(identity)
+            if not base or is_the_clients:
+                theirs.append(Identifier(caller.client.base_url, f"Patient/{identity}"))
+        return own + await self._known(theirs, caller)
 
     async def _owners(self, value: str, caller: Caller) -> list[str]:
-        system, bar, name = value.partition("|")
-        if not bar:
-            raise refuse(400, "invalid", "", "Must be an identifier: system|value.")
-        digests = self.keys.digests(caller.program, [Identifier(system, name)])
+        named = [Identifier(system, number) for system, number in _identifiers(value) if system is not None]
+        if len(named) < len(_identifiers(value)):
+            raise refuse(400, "invalid", "", "Must be an identifier with its system: system|value.")
+        return await self._known(named, caller)
+
+    async def _known(self, named: Sequence[Identifier], caller: Caller) -> list[str]:
         async with self.pool.acquire() as connection:
+            digests = self.keys.digests(caller.program, named)
             return sorted(await aliases.resolve(connection, caller.program, digests))
 
     def _zone(self, caller: Caller) -> ZoneInfo:
@@ -130,11 +145,30 @@ class ResourceReader:
         return head | {name: value for name, value in resource.items() if name not in head}
 
 
+def not_searched_by() -> HttpRefusal:
+    """What is ignored would widen the search."""
+    return refuse(400, "not-supported", "", "Must use only the search parameters in /fhir/metadata.")
+
+
 async def _total(connection: Connection, query: Search, wanted: Total, cursor: Cursor | None) -> int | None:
     """Counted for the first page; the pages behind it show the same."""
     if wanted == "none" or (cursor is not None and cursor.total is not None):
         return cursor.total if cursor is not None and wanted != "none" else None
     return await (query.total if wanted == "accurate" else query.estimate)(connection)
+
+
+def _require_value(value: str) -> None:
+    """A parameter without a value narrows nothing, or finds what belongs to nobody: neither was meant."""
+    if not all(each.strip() for each in _ESCAPED.sub("x", value).split(",")):
+        raise refuse(400, "invalid", "", "A parameter of a search must have a value, and each of several one.")
+
+
+def _statuses(value: str) -> list[str]:
+    """The codes of `code`, `|code` and `system|code`; a status is a code of FHIR's own systems only."""
+    tokens = [each.rpartition("|") for each in value.split(",")]
+    if not all(code for _, _, code in tokens):
+        raise refuse(400, "invalid", "", "Must be a status: code or system|code.")
+    return [code for system, _, code in tokens if not system or system.startswith(FHIR_SYSTEMS)]
 
 
 def _carrying(query: Search, value: str) -> None:
@@ -161,14 +195,16 @@ def _between(value: str, zone: ZoneInfo) -> tuple[datetime | None, datetime | No
     """A FHIR date with its prefix as [since, until): a bare day, month or year means the whole of it."""
     found = _DATE.fullmatch(value)
     if found is None:
-        raise refuse(400, "invalid", "", "Must be a date with an optional prefix eq, ge, gt, le or lt: ge2026-01-31.")
+        raise refuse(
+            400, "invalid", "", "Must be a date with an optional prefix eq, ge, gt, le, lt, sa or eb: ge2026-01-31."
+        )
     start, end = _span(found[2], zone)
     match found[1] or "eq":
         case "eq":
             return start, end
         case "ge":
             return start, None
-        case "gt":
+        case "gt" | "sa":
             return end, None
         case "le":
             return None, end

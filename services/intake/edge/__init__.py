@@ -28,7 +28,7 @@ from services.intake.table import SAFETY_CODES
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport, encode
 from shared.edge.outcome import Issue
-from shared.edge.search import IDENTIFIED, PARAMETERS
+from shared.edge.search import DIRECTORY, IDENTIFIED, PARAMETERS, PATIENTS, WITHOUT_STATUS
 from shared.events.envelope import Command
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.keys import Keys
@@ -40,8 +40,11 @@ _SENT = ResourceSupport((*_READ, "create", "update"), PARAMETERS, conditional_cr
 _EMITTED = ResourceSupport(_READ, PARAMETERS)
 
 TAKES: dict[str, ResourceSupport] = {
+    "Patient": ResourceSupport((*_READ, "create", "update"), PATIENTS, conditional_create=True),
+    "Observation": ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True),
     **dict.fromkeys(
-        ("Patient", "Observation"), ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True)
+        ("Organization", "Practitioner"),
+        ResourceSupport((*_READ, "create", "update"), DIRECTORY, conditional_create=True),
     ),
     **dict.fromkeys(
         (
@@ -51,8 +54,6 @@ TAKES: dict[str, ResourceSupport] = {
             "Consent",
             "QuestionnaireResponse",
             "Coverage",
-            "Organization",
-            "Practitioner",
             "ServiceRequest",
             "Task",
             "Encounter",
@@ -60,7 +61,8 @@ TAKES: dict[str, ResourceSupport] = {
         _SENT,
     ),
     "EpisodeOfCare": ResourceSupport((*_READ, "update"), PARAMETERS),
-    **dict.fromkeys(("CarePlan", "List", "DetectedIssue", "Provenance"), _EMITTED),
+    **dict.fromkeys(("CarePlan", "List", "DetectedIssue"), _EMITTED),
+    "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
 }
 ORDER = (
     "Patient",

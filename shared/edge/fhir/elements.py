@@ -25,6 +25,7 @@ from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction import resources
 
 _MIDNIGHT = time_of_day()
+_TIME_OF_DAY = re.compile(r"T[0-9]{2}:[0-9]{2}(?P<seconds>:[0-9]{2}(?:\.(?P<fraction>[0-9]+))?)?")
 _ZONED = re.compile(r"(?:Z|[+-][0-9:]+)$")
 
 
@@ -138,7 +139,15 @@ def span(text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     if "T" not in text:
         return _beginning(text, "", zone), _end(text, "", zone)
     at = _local(text, zone).astimezone(UTC)
-    return at, at + (timedelta(microseconds=1) if at.microsecond else timedelta(seconds=1))
+    return at, at + _width(text)
+
+
+def _width(text: str) -> timedelta:
+    """How long a time of day lasts as it is written: a minute, a second, or as many parts of one as it has digits."""
+    written = _TIME_OF_DAY.search(text)
+    if written is None or not written["seconds"]:
+        return timedelta(minutes=1)
+    return timedelta(microseconds=10 ** (6 - min(len(written["fraction"] or ""), 6)))
 
 
 def _local(text: str, zone: ZoneInfo) -> datetime:

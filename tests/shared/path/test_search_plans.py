@@ -75,11 +75,11 @@ NARROW = searches(
     lambda search: search.ids(["1", "2"]),
     lambda search: search.carrying([("urn:lab", "F7"), (None, "F8")]),
 )
-_FILL = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
+FILL = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
     SELECT CASE n % 3 WHEN 0 THEN 'Task' ELSE 'Observation' END, n::text, CASE n % 7 WHEN 0 THEN 'west' ELSE 'demo' END,
-        'p' || n % 500, CASE WHEN n % 100 = 0 THEN 'requested' ELSE 'completed' END,
+        'p' || n % $3, CASE WHEN n % 100 = 0 THEN 'requested' ELSE 'completed' END,
         CASE WHEN n % 9 > 0 THEN $1::timestamptz + n * interval '1 minute' END,
-        $1::timestamptz + n * interval '1 minute', '{}' FROM generate_series(1, 5000) n"""
+        $1::timestamptz + n * interval '1 minute', '{}' FROM generate_series(1, $2::integer) n"""
 
 
 class Explaining:
@@ -114,7 +114,7 @@ async def explaining(request: pytest.FixtureRequest, database: str) -> Any:
     connection = await db.connect(database)
     await connection.execute("ALTER TABLE resources SET (autovacuum_enabled = false)")
     if request.param != "empty":
-        await connection.execute(_FILL, NOON - timedelta(days=7))
+        await connection.execute(FILL, NOON - timedelta(days=7), 5000, 500)
     if request.param == "with statistics":
         await connection.execute("ANALYZE resources")
     yield Explaining(connection, request.param == "with statistics")
