@@ -25,7 +25,7 @@ test: setup
 
 fast: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --hypothesis-profile=fewer --ignore=tests/house \
-		-m "not postgres and not kafka and not browser and not processes"
+		-m "not postgres and not kafka and not browser and not processes and not models"
 
 storm: setup
 	$(BIN)/python -m pytest -s tests/storm

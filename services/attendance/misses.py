@@ -3,6 +3,7 @@
 Whatever the order in which it became known, the same sessions ask for the same.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -87,15 +88,14 @@ def _repeated(misses: Sequence[Session], state: State, settings: Settings) -> li
 
 
 def _in_windows(misses: Sequence[Session], days: int, least: int, settings: Settings) -> list[Sequence[Session]]:
-    """Every run of misses that lie within so many days of its last one."""
-    runs = [_within(misses[: last + 1], days, settings) for last in range(least - 1, len(misses))]
+    """Every run of misses, given in their order, that lie within so many days of its last one.
+
+    Days of the clinic's clock: in the week of a clock change, Monday at six to Monday at six is seven days too.
+    """
+    starts, zone, span = [each.start for each in misses], ZoneInfo(settings.timezone), timedelta(days=days)
+    firsts = [bisect_right(starts, start.astimezone(zone) - span) for start in starts]
+    runs = [misses[first : last + 1] for last, first in enumerate(firsts)]
     return [each for each in runs if len(each) >= least]
-
-
-def _within(misses: Sequence[Session], days: int, settings: Settings) -> Sequence[Session]:
-    """Days of the clinic's clock: in the week of a clock change, Monday at six to Monday at six is seven days too."""
-    since = misses[-1].start.astimezone(ZoneInfo(settings.timezone)) - timedelta(days=days)
-    return [each for each in misses if each.start > since]
 
 
 def _in_a_row(state: State, settings: Settings) -> list[Sequence[Session]]:

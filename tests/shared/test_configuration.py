@@ -77,6 +77,7 @@ async def test_without_a_port_there_is_no_mllp(start_service: StartService) -> N
         each.close()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("module", ["services.testing.app", "deploy.issuer"])
 def test_a_process_that_cannot_run_as_configured_ends_with_78_and_its_sentence(module: str) -> None:
     own = {name: value for name, value in os.environ.items() if not name.startswith("IOP_")}

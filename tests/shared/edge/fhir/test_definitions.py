@@ -1,6 +1,7 @@
 """The tables are as strict as the models they are made from: what `fhir.resources` refuses, the walk refuses too."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from shared.edge.fhir import models, tables
 from shared.edge.fhir.definitions import ANY_RESOURCE, Field, is_resource_type, shape
 from shared.edge.fhir.validator import walk
 from tests.laws import examples
@@ -78,6 +80,15 @@ def least(name: str) -> Resource:
     return made or {"id": "x"}
 
 
+@pytest.mark.models
+def test_what_is_stored_is_what_the_models_say_of_every_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "folder", lambda: tmp_path)
+    for name in tables.type_names():
+        made = tables.table(name)
+        assert tables.table(name) == made == models.table(name)
+
+
+@pytest.mark.models
 def test_what_must_be_there_is_what_the_model_asks_for() -> None:
     for name in resources():
         whole = least(name)
@@ -89,6 +100,7 @@ def test_what_must_be_there_is_what_the_model_asks_for() -> None:
             assert walk(without) and refused_by_the_model(without), f"{name}.{each}"
 
 
+@pytest.mark.models
 def test_an_element_inside_asks_for_what_its_model_asks_for() -> None:
     for name in sorted({each for resource in resources() for each in elements(resource)} - set(resources())):
         model = get_fhir_model_class(name)
@@ -98,6 +110,7 @@ def test_an_element_inside_asks_for_what_its_model_asks_for() -> None:
                 model.model_validate({key: value for key, value in least(name).items() if key != demand.name})
 
 
+@pytest.mark.models
 def test_every_primitive_passes_only_what_the_model_passes() -> None:
     seen = set()
     for element in sorted({each for resource in resources() for each in elements(resource)}):

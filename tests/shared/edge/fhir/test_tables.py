@@ -22,12 +22,6 @@ def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "_models", lambda: pytest.fail("the models were asked for"))
 
 
-def test_what_is_stored_is_what_the_models_say_of_every_type() -> None:
-    for name in tables.type_names():
-        made = tables.table(name)
-        assert tables.table(name) == made == models.table(name)
-
-
 def test_what_is_stored_is_read_without_the_models(folder: Path, request: pytest.FixtureRequest) -> None:
     made = tables.type_names(), tables.table("Patient")
     request.getfixturevalue("without_models")
