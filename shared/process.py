@@ -45,6 +45,7 @@ from shared.platform.settings import ConfigurationError, Process, configuration,
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 EXIT_CONFIGURATION = 78
+TICK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -185,14 +186,15 @@ async def _named(process: Process, service: str) -> ReplicaName:
 def _lanes(
     service: Service, routes: Routes, process: Process, inbox: Inbox, wake_up: WakeUp
 ) -> list[Coroutine[Any, Any, None]]:
-    """A lane for each row of the routing table."""
+    """A lane for each row of the routing table, and the look that wakes them."""
     parking = Parking(service.name, routes, inbox.clock, wake_up)
-    return [
+    lanes = [
         TopicLane(each, parking).run(process.database_url, process.kafka_bootstrap)
         if each.kind == "topic"
         else GatedLane(service, each, routes, inbox.pool, inbox.clock, wake_up).run(process.database_url)
         for each in routes.destinations
     ]
+    return [wake_up.watch(inbox.pool), *lanes]
 
 
 async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None:
@@ -212,7 +214,12 @@ def _servers(dependencies: EdgeDependencies, process: Process) -> list[Coroutine
 
 
 class _Server(uvicorn.Server):
-    """uvicorn takes SIGTERM for itself; here the task group is cancelled instead, and the server with it."""
+    """uvicorn takes SIGTERM for itself; here the task group is cancelled instead, and the server with it. So it need
+    not look ten times a second whether it should end: a tick renews the date in its answers."""
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # noqa: ASYNC110 - nobody sets an event
+            await asyncio.sleep(TICK_SECONDS)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

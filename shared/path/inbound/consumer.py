@@ -7,6 +7,7 @@ acknowledged and the stop is clean. A record that nothing here can take stops th
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -28,10 +29,10 @@ from shared.path.transaction.offsets import DatabaseSetBack
 from shared.platform import db, log
 
 POLL_MOST = 400
-BATCH_TIMEOUT_MS = 10
-"""200 ms, the default, makes a quiet system wait as long."""
-PASSED_BY_SECONDS = 0.025
-"""Rest after a poll in which nothing was for this service: others' events one by one would cost a tenth of a core."""
+POLL_WAIT_MS = 500
+FEW = 50
+REST_SECONDS = 0.020
+"""Rest after a poll that brought few: each poll costs more than a record of it, and what comes meanwhile shares one."""
 POLL_INTERVAL_MS_MOST = 300_000
 PARKED_IN_A_ROW_MOST = 100
 SESSION_TIMEOUT_MS = 10_000
@@ -105,8 +106,6 @@ class Consumer:
         self._subscriber = broker.subscriber(
             self._topic,
             batch=True,
-            max_records=POLL_MOST,
-            batch_timeout_ms=BATCH_TIMEOUT_MS,
             group_id=group,
             group_instance_id=f"{group}.{self._replica}",
             auto_offset_reset="earliest",
@@ -118,6 +117,7 @@ class Consumer:
             parser=self._parse,
             decoder=_decode,
         )
+        self._subscriber.get_msg = poll
 
         async def consume(records: tuple[ConsumerRecord, ...]) -> None:
             try:
@@ -154,8 +154,8 @@ class Consumer:
             return
         self._advance(records)
         await self._count_failed(records, failed)
-        if not failed:
-            await asyncio.sleep(PASSED_BY_SECONDS)
+        if len(records) < FEW:
+            await asyncio.sleep(REST_SECONDS)
 
     def _advance(self, records: Sequence[ConsumerRecord]) -> None:
         """These are stored. What is stored of it (`_look`) is never ahead of what it counts."""
@@ -258,6 +258,12 @@ def _end(ended: "asyncio.Future[None]", error: Exception) -> None:
     if not ended.done():
         log.get().error("consumer ended", place=log.place_of(error))
         ended.set_exception(Ended(type(error).__name__))
+
+
+async def poll(client: Any) -> tuple[ConsumerRecord, ...]:
+    """FastStream's own sleeps after a poll that came back empty, as long as it has waited: so does a record."""
+    found = await client.getmany(timeout_ms=POLL_WAIT_MS, max_records=POLL_MOST)
+    return tuple(chain(*found.values()))
 
 
 async def _decode(message: Any) -> Any:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 import msgspec
 
-from shared.path.outbound.lane import WakeUp, run_lane, wait_for_work
+from shared.path.outbound.lane import IDLE_SECONDS_MOST, WakeUp, run_lane, wait_for_work
 from shared.path.outbound.parking import SENDABLE, Parking
 from shared.path.transaction.batch import INTERNAL_LANE
 from shared.path.transaction.delivery import Internal
@@ -17,8 +17,6 @@ from shared.platform import log
 from shared.platform.db import Connection, Row
 
 BATCH_MOST = 100
-POLL_SECONDS = 0.200
-"""For what another replica stored; what this one stores wakes the lane."""
 _NEXT = (
     f"SELECT id, program, key, headers, body FROM outbox o WHERE lane = 'internal' AND {SENDABLE} ORDER BY id LIMIT $1"
 )
@@ -36,7 +34,7 @@ class InternalLane:
     async def _turn(self, connection: Connection, _: None) -> None:
         rows = await connection.fetch(_NEXT, BATCH_MOST)
         if not rows:
-            await wait_for_work(self._fed, POLL_SECONDS)
+            await wait_for_work(self._fed, IDLE_SECONDS_MOST)
             return
         deliveries = [each for row in rows if (each := await self._read(connection, row)) is not None]
         # One transaction locks one kind of key.

@@ -25,7 +25,7 @@ from shared.path.outbound import http
 from shared.path.outbound.accounting import Accounts, Disclosure
 from shared.path.outbound.destinations import ATTEMPT, FOCUS
 from shared.path.outbound.http import Delivered, NotSent, RefusedForGood, Trouble
-from shared.path.outbound.lane import WakeUp, run_lane, wait_for_work
+from shared.path.outbound.lane import IDLE_SECONDS_MOST, WakeUp, run_lane, wait_for_work
 from shared.path.outbound.parking import Class, Parking
 from shared.path.service import Service
 from shared.path.transaction import consent_ledger, resources
@@ -36,7 +36,6 @@ from shared.platform.db import Connection, Pool, Row
 from shared.rules.consent import Partner, Permitted, Withheld, may_disclose
 
 PATIENTS_AT_ONCE = 8
-POLL_SECONDS = 0.100
 LEDGER_WAIT_SECONDS = 1.0
 YES_SECONDS_MOST = 1.0
 """A send begins at most so long after the gate's yes, else the gate is asked again."""
@@ -84,7 +83,7 @@ class GatedLane:
     async def _turn(self, connection: Connection, client: http.HttpClient) -> None:
         rows = await connection.fetch(_NEXT, self.lane, PATIENTS_AT_ONCE)
         if not rows:
-            await wait_for_work(self._fed, POLL_SECONDS)
+            await wait_for_work(self._fed, IDLE_SECONDS_MOST)
             return
         await asyncio.gather(*(self._release(row, client) for row in rows))
 

@@ -17,7 +17,7 @@ from shared.events.envelope import Envelope
 from shared.events.intake import ConsentsCurrent
 from shared.path.destination import Destination
 from shared.path.outbound.batches import BATCH_BYTES_MOST, Batches
-from shared.path.outbound.lane import run_lane, wait_for_work
+from shared.path.outbound.lane import IDLE_SECONDS_MOST, run_lane, wait_for_work
 from shared.path.outbound.parking import SENDABLE, Class, Parking
 from shared.path.transaction import store
 from shared.platform import db, log, metrics
@@ -25,10 +25,8 @@ from shared.platform.clock import machine_now, ticks
 from shared.platform.db import Connection, Row
 
 BATCH_MOST = 500
-POLL_SECONDS = 0.010
-"""A lane is woken by the commit that fed it; the poll finds what another replica stored."""
-IDLE_POLL_SECONDS = 0.200
-QUIET_TURNS = 100
+POLL_SECONDS_FIRST = 0.010
+"""A lane is woken by the commit that fed it; right after work it looks for what another replica stored as well."""
 YIELD_EVERY = 50
 HEARTBEAT_SECONDS = 10.0
 Travelling = Mapping["asyncio.Future[Any]", Sequence[int]]
@@ -75,7 +73,7 @@ class TopicLane:
         self._parking = parking
         self._fed = parking.wake_up.listen(self.lane)
         self._beat_at = 0.0
-        self._quiet = 0
+        self._pause = POLL_SECONDS_FIRST
 
     async def run(self, dsn: str, bootstrap: str) -> None:
         await run_lane(dsn, self.lane, lambda: producing(bootstrap), self._turn)
@@ -83,10 +81,10 @@ class TopicLane:
     async def _turn(self, connection: Connection, sender: AIOKafkaProducer) -> None:
         await self._heartbeat(connection)
         if await self.release(connection, sender):
-            self._quiet = 0
+            self._pause = POLL_SECONDS_FIRST
             return
-        self._quiet += 1
-        await wait_for_work(self._fed, POLL_SECONDS if self._quiet < QUIET_TURNS else IDLE_POLL_SECONDS)
+        await wait_for_work(self._fed, self._pause)
+        self._pause = min(self._pause * 2, IDLE_SECONDS_MOST)
 
     async def release(self, connection: Connection, sender: AIOKafkaProducer) -> int:
         """Send all there is, in order, and delete what was acknowledged; how many. No transaction is held during a

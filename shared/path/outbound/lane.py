@@ -18,11 +18,17 @@ LaneResource = TypeVar("LaneResource")
 PAUSE_SECONDS_FIRST = 0.5
 PAUSE_SECONDS_MOST = 60.0
 ASK_AGAIN_SECONDS = 0.5
+LOOK_SECONDS = 0.200
+IDLE_SECONDS_MOST = 1.0
+"""A lane that nobody wakes looks by itself, should the look for all of them be in trouble."""
 _LOCK_SPACE = 73
 # A parked row, and what waits behind one, waits for a person, who was told.
 _OLDEST_UNSENT = """SELECT lane, extract(epoch FROM now() - min(stored_at))::float AS age FROM outbox o
     WHERE parked IS NULL AND NOT EXISTS (SELECT 1 FROM outbox p
         WHERE p.parked IS NOT NULL AND p.lane = o.lane AND p.key = o.key AND p.id < o.id) GROUP BY lane"""
+# Which of these lanes have rows: one step into the index for each.
+_NOT_EMPTY = """SELECT lane FROM unnest($1::text[]) AS asked(lane)
+    WHERE (SELECT id FROM outbox o WHERE o.lane = asked.lane ORDER BY id LIMIT 1) IS NOT NULL"""
 
 
 class WakeUp:
@@ -38,6 +44,13 @@ class WakeUp:
         for lane in lanes:
             if lane in self._events:
                 self._events[lane].set()
+
+    async def watch(self, pool: Executor) -> None:
+        """One look for all lanes at what another replica stored, and at what waits for its time."""
+        await db.every(LOOK_SECONDS, lambda: self._look(pool), name="lanes")
+
+    async def _look(self, pool: Executor) -> None:
+        self.ring(row["lane"] for row in await pool.fetch(_NOT_EMPTY, list(self._events)))
 
 
 async def wait_for_work(fed: asyncio.Event, seconds: float) -> None:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from shared.events.catalogue import PARTITIONS
 from shared.events.intake import Digest, PatientIdentified
-from shared.path.inbound.consumer import Consumer
+from shared.path.inbound.consumer import Consumer, poll
 from shared.path.inbound.positions import OffsetGapListener, Position, position
 from shared.path.transaction import consent_ledger, offsets
 from shared.platform import log
@@ -77,6 +77,22 @@ async def test_an_identification_without_a_patient_teaches_no_alias(here: Servic
     event = consumed(emitted, str(uuid4()))
     await Consumer(here.inbox, "nowhere:1", "0").take([raw(event.headers, "", event.content)])
     assert await here.select("SELECT count(*) FROM alias") == [(0,)]
+
+
+class Polling:
+    """A client with what its next polls bring."""
+
+    def __init__(self, *polls: dict[int, list[str]]) -> None:
+        self._polls = list(polls)
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[int, list[str]]:
+        return self._polls.pop(0)
+
+
+async def test_a_poll_holds_the_records_of_each_partition_in_their_order() -> None:
+    client = Polling({}, {3: ["a", "b"], 5: ["c"]})
+    assert await poll(client) == ()
+    assert await poll(client) == ("a", "b", "c")
 
 
 @dataclass

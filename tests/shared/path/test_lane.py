@@ -152,3 +152,13 @@ async def test_a_report_that_cannot_be_sent_is_parked_and_makes_no_further_repor
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(consumer.getone(), 2.0)
     assert await here.select("SELECT lane, parked LIKE 'unreadable: %' FROM outbox") == [(lane, True)]
+
+
+async def test_what_another_replica_stored_wakes_its_lane_and_no_other(here: ServiceOnPostgres) -> None:
+    wake_up = WakeUp()
+    fed, other = wake_up.listen(f"topic:{OPERATIONS}"), wake_up.listen("internal")
+    watching = asyncio.create_task(wake_up.watch(here.pool))
+    await here.pool.execute("INSERT INTO outbox (lane, headers, body) VALUES ($1, '{}', '{}')", f"topic:{OPERATIONS}")
+    await asyncio.wait_for(fed.wait(), 20)
+    assert not other.is_set()
+    watching.cancel()
