@@ -16,7 +16,7 @@ from typing import Any
 
 import uvloop
 
-from bench import accepting, answering, comparing, consuming, hub, relaying, report, results
+from bench import accepting, answering, comparing, consuming, hub, peer, relaying, report, reporting, results, table
 from bench.processes import Processes, others_share
 from bench.results import Figure, Result
 from bench.servers import Servers, servers
@@ -25,9 +25,11 @@ from bench.workloads import workloads
 from deploy import token as tokens
 from deploy.hubfile import Hub
 from deploy.quiescence import Quiescence
+from shared.path.inbound.polled import SIDE_BY_SIDE
 
-CONSUMER, LANE, BUNDLES, LATENCIES = SECTIONS = ("consumer", "lane", "bundles", "latencies")
-RATES = (50, 200)
+CONSUMER, LANE, BUNDLES, REPORTS, LATENCIES = SECTIONS = ("consumer", "lane", "bundles", "reports", "latencies")
+OF_A_HUB = frozenset(SECTIONS) - {CONSUMER, LANE}
+RATES = (50, 100, 200)
 
 
 def main() -> None:
@@ -40,12 +42,14 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = results.begin(os.cpu_count() or 1, os.getloadavg()[0], others_share())
     report.heading(run)
-    wanted = (arguments.only,) if arguments.only else SECTIONS
+    wanted = (arguments.only,) if arguments.only else () if arguments.peer else SECTIONS
     scale = QUICK if arguments.quick else FULL
     if CONSUMER in wanted or LANE in wanted:
         run.results.extend(_consumer_and_lane(wanted, scale))
-    if BUNDLES in wanted or LATENCIES in wanted:
-        run.results.extend(_whole_hub(wanted, scale))
+    if arguments.peer or OF_A_HUB & set(wanted):
+        run.results.extend(_whole_hub(wanted, scale, arguments.peer))
+    if arguments.table:
+        table.write(run, arguments.table)
     if arguments.json:
         results.write(run, arguments.json)
 
@@ -54,6 +58,8 @@ def _arguments() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="a few hundred of everything: does it run at all?")
     arguments.add_argument("--only", choices=SECTIONS, help="one section instead of all")
+    arguments.add_argument("--peer", metavar="URL", help="Bundles against another FHIR server's base address instead")
+    arguments.add_argument("--table", type=Path, metavar="FILE", help="the document whose table is written again")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="where to store what was found")
     arguments.add_argument("--compare", type=Path, nargs=2, metavar=("A.json", "B.json"), help="two files of --json")
     return arguments.parse_args()
@@ -69,7 +75,10 @@ def _consumer_and_lane(wanted: tuple[str, ...], scale: Scale) -> list[Result]:
 
 
 def _consumer(running: Servers, scale: Scale) -> list[Result]:
-    report.section("Events a second, Kafka to PostgreSQL, one process; floor: the same statements prebuilt")
+    report.section(
+        "Events a second, Kafka to PostgreSQL, one process; "
+        f"floor: the same statements prebuilt, on {SIDE_BY_SIDE} connections as the consumer"
+    )
     found, profiles = [], []
     for workload in workloads(running.folder):
         taken, stages = _run(consuming.measure(running, workload, scale))
@@ -81,12 +90,12 @@ def _consumer(running: Servers, scale: Scale) -> list[Result]:
     return found
 
 
-def _whole_hub(wanted: tuple[str, ...], scale: Scale) -> list[Result]:
+def _whole_hub(wanted: tuple[str, ...], scale: Scale, peers_url: str | None) -> list[Result]:
     with (
         tempfile.TemporaryDirectory(prefix="iop-bench-") as name,
         hub.running(Path(name) / "hub") as (found, processes),
     ):
-        taken: list[Result] = _run(_on_hub(found, processes, Path(name) / "hub", wanted, scale))
+        taken: list[Result] = _run(_on_hub(found, processes, Path(name) / "hub", wanted, scale, peers_url))
         report.section("Memory of the services, MB: resident (and proportional)")
         for service, each in found.services.items():
             resident, proportional = hub.memory_megabytes(each.pid)
@@ -94,15 +103,27 @@ def _whole_hub(wanted: tuple[str, ...], scale: Scale) -> list[Result]:
         return taken
 
 
-async def _on_hub(found: Hub, processes: Processes, data: Path, wanted: tuple[str, ...], scale: Scale) -> list[Result]:
+async def _on_hub(
+    found: Hub, processes: Processes, data: Path, wanted: tuple[str, ...], scale: Scale, peers_url: str | None
+) -> list[Result]:
     taken = []
     token = tokens.fetch(found.issuer, data / "keys", "ehr")
     async with Quiescence(found) as quiescence:
+        if peers_url:
+            report.section(f"Bundles of nine entries, 8.8 KB; floor: {peers_url}")
+            for connections in peer.CONNECTIONS:
+                taken.append(_shown(await peer.measure(quiescence, peers_url, token, connections, scale)))
         if BUNDLES in wanted:
             report.section(
                 "Bundles accepted a second and core (POST /fhir on intake); floor: fhir.resources and one INSERT"
             )
-            taken.append(_shown(await accepting.measure(quiescence, processes, token, scale)))
+            for kind in accepting.KINDS:
+                taken.append(_shown(await accepting.measure(quiescence, processes, token, kind, scale)))
+        if REPORTS in wanted:
+            report.section("ORU^R01 accepted a second over MLLP; floor: parsed, and one INSERT")
+            await reporting.identify(quiescence, token)
+            for lines in reporting.LINES:
+                taken.append(_shown(await reporting.measure(quiescence, processes, lines, scale)))
         if LATENCIES in wanted:
             report.section("Milliseconds from a POST's due time to its record on Kafka read; floor: INSERT and send")
             for rate in RATES:

@@ -5,29 +5,50 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count as counting
+
+from msgspec.structs import replace
 
 from bench import bodies
 from bench.caller import Caller
 from bench.goals import Goal
 from bench.processes import LOADER, Processes
 from bench.quiet import settled
-from bench.results import Result, figure
+from bench.results import Figure, Result, figure
 from bench.slices import Scale, Slice, alternate
 from deploy.paths import LOOPBACK, REPOSITORY, free_port
 from deploy.quiescence import Quiescence
 from shared.platform.clock import ticks
 
 AT_ONCE = 32
-BUNDLES = 500
+BUNDLES = 400
 BARE = "bare"
 
 
-async def measure(quiescence: Quiescence, processes: Processes, token: str, scale: Scale) -> Result:
-    """The bare route and the intake service by turns, over Bundles of the same shape. Both are warmed first."""
-    hub, numbers, size = quiescence.hub, counting(), scale.units(BUNDLES)
+@dataclass(frozen=True)
+class Kind:
+    """Bundles of one shape, and which share of the floor is wanted of them."""
+
+    name: str
+    what: str
+    made: Callable[[int], bytes]
+    goal: Goal
+
+
+KINDS = (
+    Kind("intake", "eight entries, 3.7 KB", bodies.intake, Goal(0.6, is_ratio=True)),
+    Kind("visit", "nine entries, 8.8 KB, four of them ifNoneExist", bodies.visit, Goal(0.7, is_ratio=True)),
+)
+TOGETHER = Goal(8_000, at_most=True)
+"""Microseconds of all processes but the client's, of a Bundle with nine entries."""
+
+
+async def measure(quiescence: Quiescence, processes: Processes, token: str, kind: Kind, scale: Scale) -> Result:
+    """The bare route and the intake service by turns, over Bundles of one shape. Both are warmed first."""
+    hub, numbers, size = quiescence.hub, counting(KINDS.index(kind) * 1_000_000), scale.units(BUNDLES)
     with _bare(hub.postgres["intake"]) as (address, pid):
         involved = processes.only(LOADER, "PostgreSQL", **{BARE: pid})
         async with (
@@ -36,17 +57,21 @@ async def measure(quiescence: Quiescence, processes: Processes, token: str, scal
         ):
 
             async def floor() -> Slice:
-                return await _post(quiescence, baseline, involved, numbers, size)
+                return await post(quiescence, baseline, involved, kind.made, numbers, size)
 
             async def reached() -> Slice:
-                return await _post(quiescence, ours, processes, numbers, size)
+                return await post(quiescence, ours, processes, kind.made, numbers, size)
 
-            await _post(quiescence, baseline, involved, numbers, AT_ONCE)
-            await _post(quiescence, ours, processes, numbers, AT_ONCE)
+            await post(quiescence, baseline, involved, kind.made, numbers, AT_ONCE)
+            await post(quiescence, ours, processes, kind.made, numbers, AT_ONCE)
             floors, found = await alternate(scale, floor, reached)
-    a_core = figure("an intake of eight entries, per core", found, floors, _a_core, Goal(0.9, is_ratio=True))
-    a_second = figure("the same, per second of the wall", found, floors, lambda each: each.rate)
-    return Result("bundles/intake", "a Bundle", (a_core, a_second), found, floors)
+    a_core = figure(f"{kind.what}: a core", found, floors, _a_core, kind.goal)
+    a_second = figure("  a second", found, floors, lambda each: each.rate)
+    result = Result(f"bundles/{kind.name}", "a Bundle", (a_core, a_second), found, floors)
+    if kind.name != "visit":
+        return result
+    together = Figure("  CPU of all processes a Bundle, µs", result.together, goals=(TOGETHER,))
+    return replace(result, figures=(*result.figures, together))
 
 
 def _a_core(taken: Slice) -> float:
@@ -54,11 +79,16 @@ def _a_core(taken: Slice) -> float:
     return taken.units / taken.cpu[BARE if BARE in taken.cpu else "intake"]
 
 
-async def _post(
-    quiescence: Quiescence, caller: Caller, processes: Processes, numbers: Iterator[int], size: int
+async def post(
+    quiescence: Quiescence,
+    caller: Caller,
+    processes: Processes,
+    made: Callable[[int], bytes],
+    numbers: Iterator[int],
+    size: int,
 ) -> Slice:
     """The seconds end with the last answer; the CPU counts until all that the Bundles caused is done."""
-    left = iter([bodies.intake(next(numbers)) for _ in range(size)])
+    left = iter([made(next(numbers)) for _ in range(size)])
 
     async def one_client() -> None:
         for each in left:

@@ -14,10 +14,10 @@ class Caller:
     def __init__(self, url: str, token: str, most: int) -> None:
         address = urlsplit(url)
         self._host, self._port = str(address.hostname), int(address.port or 80)
-        self._headers = (
-            f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {token}\r\n"
-            "Content-Type: application/fhir+json\r\nContent-Length: "
-        )
+        self._headers = f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        if token:
+            self._headers += f"Authorization: Bearer {token}\r\n"
+        self._headers += "Content-Type: application/fhir+json\r\nContent-Length: "
         self._most = most
         self._free: asyncio.LifoQueue[Stream] = asyncio.LifoQueue()
 

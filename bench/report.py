@@ -42,6 +42,8 @@ def line(found: Figure) -> None:
 def _cpu(found: Result) -> None:
     """The processes side by side; together is without the loader, which comes last."""
     cpu = found.cpu
+    if not cpu:
+        return
     columns = {name: each for name, each in cpu.items() if name != LOADER} | {"together": found.together}
     if found.floor_together:
         columns["floor's"] = found.floor_together

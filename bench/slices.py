@@ -17,7 +17,7 @@ class Scale:
     """Rounds of slices, the seconds after which no further one begins, and a slice's size (1.0: a second or two)."""
 
     rounds: int = 8
-    seconds_most: float = 32.0
+    seconds_most: float = 24.0
     size: float = 1.0
 
     def units(self, full: int) -> int:

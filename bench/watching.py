@@ -1,17 +1,24 @@
 """Watching the consumer: which statements it sends, and where its time goes."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from zlib import crc32
+
+from aiokafka import ConsumerRecord
 
 from shared.path.inbound.consumer import Consumer
+from shared.path.inbound.polled import SIDE_BY_SIDE, Polled
 from shared.path.transaction import store
 from shared.path.transaction.inbox import Inbox
 from shared.platform.clock import ticks
 
 Stages = dict[str, float]
 """Stage to microseconds an event."""
+Batch = list[tuple[str, tuple[Any, ...]]]
+"""The statements of one transaction: method and arguments."""
 
 _NAMES = {
     store.MARK_PROCESSED: "mark processed",
@@ -22,10 +29,12 @@ _NAMES = {
 
 
 class Statements:
-    """Every statement of every batch with its arguments, to be sent once more; and the seconds of each stage."""
+    """Every statement of every batch with its arguments, to be sent once more as it was: each side of the consumer on a
+    connection of its own. And the seconds of each stage."""
 
     def __init__(self) -> None:
-        self.batches: list[list[tuple[str, tuple[Any, ...]]]] = []
+        self.sides: list[list[Batch]] = [[] for _ in range(SIDE_BY_SIDE)]
+        self.batches = self.sides[0]
         self.seconds: dict[str, float] = defaultdict(float)
         self._between = 0.0
         self._last = 0.0
@@ -38,6 +47,7 @@ class Statements:
         self._time(consumer.polled.reader, "read", "read")
         self._time_waited(inbox, "_decide", "decide, evolve, write")
         self._time_waited(inbox, "receive", "in receive")
+        self._one_by_one(consumer.polled)
         receive: Callable[..., Any] = inbox.receive
 
         async def timed_receive(*arguments: Any) -> Any:
@@ -48,6 +58,17 @@ class Statements:
             return answers
 
         inbox.receive = timed_receive  # type: ignore[method-assign,assignment]
+
+    def _one_by_one(self, polled: Polled) -> None:
+        """One side after the other, else the stages overlap and their sum means nothing."""
+        turn, store_side = asyncio.Lock(), polled._side
+
+        async def side_alone(records: Sequence[ConsumerRecord], *others: Any) -> list[bool]:
+            async with turn:
+                self.batches = self.sides[crc32(records[0].key or b"") % len(self.sides) if records else 0]
+                return await store_side(records, *others)
+
+        polled._side = side_alone  # type: ignore[method-assign,assignment]
 
     def _time(self, owner: Any, method: str, stage: str) -> None:
         wrapped: Callable[..., Any] = getattr(owner, method)
@@ -75,8 +96,9 @@ class Statements:
         """Microseconds an event by stage; between two batches it is `consumer`."""
         seconds = dict(self.seconds)
         in_receive = seconds.pop("in receive")
+        seconds["decide, evolve, write"] -= seconds["lock"]
         inside = sum(each for name, each in seconds.items() if name != "read")
-        seconds["columns, answers, counting"] = in_receive - inside
+        seconds["columns, answers, counting"] = max(0.0, in_receive - inside)
         seconds["consumer"] = max(0.0, self._between - seconds["read"])
         return {name: each / events * 1e6 for name, each in seconds.items()}
 
