@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import pytest
 from deploy import keys as key_files
 from shared.edge import fhir
 from shared.edge.clients import Caller, TokenVerifier
+from shared.edge.fhir import Answered
 from shared.edge.paging import Asked
 from shared.edge.resolving import Submission, cause_of
 from shared.edge.search import ResourceReader
@@ -126,6 +127,13 @@ class ServiceOnPostgres:
     async def post(self, resource: Json, client: str | None = None) -> str:
         """The id under which the resource is stored."""
         return _identity(await self._submit_one("POST", resource, client))
+
+    async def post_answered(self, resource: Json, scopes: tuple[tuple[str, str], ...] = (("*", "cruds"),)) -> Answered:
+        """What a client with these scopes is answered."""
+        entry = fhir.single("POST", resource["resourceType"], None, resource, {})
+        who = replace(caller(self.client), scopes=scopes)
+        done = await self.running.submissions.submit(Submission("single", (entry,), uuid4(), False, "digest"), who)
+        return done.answered[0]
 
     async def _submit_one(self, method: Any, resource: Json, client: str | None) -> Done:
         identity = resource.get("id") if method == "PUT" else None

@@ -35,10 +35,13 @@ class Caller:
     program: str
     scopes: tuple[tuple[str, str], ...]
 
+    def may(self, type_: str, interaction: str) -> bool:
+        wanted = (type_,) if type_ in OWN_SCOPES else ("*", type_)
+        return any(kind in wanted and interaction in allowed for kind, allowed in self.scopes)
+
     def require(self, type_: str, interaction: str) -> None:
         """Refuse (403) what the token does not allow; `interaction` is one of c, r, u, d, s."""
-        wanted = (type_,) if type_ in OWN_SCOPES else ("*", type_)
-        if not any(kind in wanted and interaction in allowed for kind, allowed in self.scopes):
+        if not self.may(type_, interaction):
             raise refuse(403, "forbidden", "", f"The token lacks the scope system/{type_}.{interaction}.")
 
 

@@ -31,7 +31,7 @@ from shared.path.transaction.delivery import (
     Stale,
 )
 from shared.path.transaction.inbox import Inbox
-from shared.path.transaction.puts import Repeated
+from shared.path.transaction.puts import Repeated, new_tasks
 from shared.path.transaction.resources import AcceptedResource, Name
 from shared.platform import db
 from shared.platform.db import Connection
@@ -114,7 +114,7 @@ class Submissions:
         known = resolved.existing.keys() | repeated.keys()
         fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in known]
         if not fresh:
-            return _done(resolved, Committed(), {}, repeated)
+            return _done(resolved, Committed(), {}, repeated, caller)
         context = await self._same_minute(submission, fresh, self._context(caller, resolved))
         meant = escalations.of_hold(fresh, context)
         if meant is None:
@@ -128,9 +128,9 @@ class Submissions:
         subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)
         match await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)]):
             case Stored(answer=answer):
-                return _done(resolved, answer, meant.remarks, repeated)
+                return _done(resolved, answer, meant.remarks, repeated, caller)
             case Waiting() | ToAPerson():
-                return _done(resolved, Committed(), meant.remarks, repeated)
+                return _done(resolved, Committed(), meant.remarks, repeated, caller)
             case Identified():
                 return await self._submit(submission, caller)
 
@@ -300,22 +300,39 @@ def _done(
     answer: Committed | Incomplete,
     remarks: Mapping[str, tuple[Issue, ...]],
     repeated: Mapping[Name, Repeated],
+    caller: Caller,
 ) -> Done:
     versions = {name: stored.version for name, stored in resolved.stored.items()}
     if isinstance(answer, Committed):
         versions |= {(kind, name): number for kind, name, number in answer.resources}
     versions |= {name: each.version for name, each in repeated.items()}
     remarked = {**remarks, **{identity: updates.remarks(each) for (_, identity), each in repeated.items()}}
+    asked = _asked(resolved, answer, repeated, caller)
     answered = [
         _existing(each, resolved.existing[each.type, str(each.id)])
         if (each.type, each.id) in resolved.existing
-        else _answered(each, versions, remarked.get(str(each.id), ()))
-        for each in resolved.entries
+        else _answered(each, versions, (*remarked.get(str(each.id), ()), *(asked if place == 0 else ())))
+        for place, each in enumerate(resolved.entries)
     ]
     for ordinal in sorted(resolved.along):
         answered.insert(ordinal, _ALONG)
     incomplete = isinstance(answer, Incomplete) or any(each.incomplete for each in repeated.values())
     return Done(tuple(answered), incomplete)
+
+
+def _asked(
+    resolved: Resolved, answer: Committed | Incomplete, repeated: Mapping[Name, Repeated], caller: Caller
+) -> tuple[Issue, ...]:
+    """What a person is asked because of it, named to whoever may read that: no sender takes it for done."""
+    if not caller.may("Task", "r"):
+        return ()
+    own = {str(each.id) for each in resolved.entries}
+    tasks = dict.fromkeys((*new_tasks(answer), *(each for one in repeated.values() for each in one.asked)))
+    return tuple(
+        Issue("information", "informational", (), f"A person is asked: Task/{each}.")
+        for each in tasks
+        if each not in own
+    )
 
 
 def _answered(entry: BundleEntry, versions: Mapping[tuple[str, str], int], remarks: tuple[Issue, ...] = ()) -> Answered:

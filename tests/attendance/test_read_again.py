@@ -60,3 +60,29 @@ async def test_staff_and_places_are_on_no_topic(start_service: StartService) -> 
     bodies = "".join(str(body) for (body,) in await service.select("SELECT body FROM outbox"))
     assert '"VR"' in bodies and "2026-01-05T22:51:00Z" in bodies
     assert not [each for each in ("Dana", "Practitioner", "Location", "Room 4", "Relapse") if each in bodies]
+
+
+async def test_who_sends_an_encounter_that_touches_no_session_learns_that_a_person_is_asked(
+    start_service: StartService,
+) -> None:
+    service = await started(start_service)
+    fitting = await service.post_answered(sent(service.patient))
+    assert fitting.outcome is None
+    late = {"start": (END + timedelta(hours=1)).isoformat(), "end": (END + timedelta(hours=2)).isoformat()}
+    service.set_clock(END + timedelta(hours=3))
+    odd = await service.post_answered(sent(service.patient, period=late))
+    (task,) = await service.found("Task")
+    assert task["reasonCode"]["coding"][0]["code"] == "check-presence"
+    assert odd.outcome is not None and diagnostics(odd.outcome) == [f"A person is asked: Task/{task['id']}."]
+    identity = str(fitting.location).split("/")[1]
+    await service.put_thrice(sent(service.patient, id=identity, period=late))
+    again = (await service.put(sent(service.patient, id=identity, period=late))).answered[0]
+    others = [each["id"] for each in await service.found("Task") if each["id"] != task["id"]]
+    assert again.outcome is not None and others
+    assert sorted(diagnostics(again.outcome)) == sorted(f"A person is asked: Task/{each}." for each in others)
+    laboratory = await service.post_answered(sent(service.patient, period=late), scopes=(("Encounter", "c"),))
+    assert laboratory.outcome is None
+
+
+def diagnostics(outcome: Json) -> list[str]:
+    return [each["diagnostics"] for each in outcome["issue"]]

@@ -125,7 +125,7 @@ class Inbox:
         await aliases.bind(connection, _stored(of_edges))
         answered |= {id(delivery): answer for delivery, answer in batch.answers}
         await self._answer(connection, batch, of_edges, written, answered)
-        await puts.remember(connection, of_edges)
+        await puts.remember(connection, [(each, answered[id(each)]) for each, _ in of_edges])
         done = [each.outbox_id for each in deliveries if isinstance(each, Internal) and each.outbox_id is not None]
         await store.delete(connection, INTERNAL_LANE, done)
         await questions.add(connection, [bare(each) for each in _stored(of_edges)])

@@ -8,14 +8,15 @@ from shared.path.transaction.delivery import Answer, AnyDelivery, Commanded, Com
 from shared.path.transaction.resources import Name
 from shared.platform.db import Connection, Row
 
-_REMEMBER = """INSERT INTO puts (program, type, id, digest, remarks, incomplete, version)
-    SELECT u.*, r.version FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
-        AS u(program, type, id, digest, remarks, incomplete) JOIN resources r USING (program, type, id)
+_REMEMBER = """INSERT INTO puts (program, type, id, digest, remarks, incomplete, asked, version)
+    SELECT u.*, r.version
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[])
+        AS u(program, type, id, digest, remarks, incomplete, asked) JOIN resources r USING (program, type, id)
     ON CONFLICT (program, type, id) DO UPDATE SET digest = excluded.digest, remarks = excluded.remarks,
-        incomplete = excluded.incomplete, version = excluded.version"""
+        incomplete = excluded.incomplete, asked = excluded.asked, version = excluded.version"""
 _FORGET = """DELETE FROM puts p USING unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id)
     WHERE p.program = u.program AND p.type = u.type AND p.id = u.id AND p.incomplete"""
-_REPEATED = """SELECT p.type, p.id, p.digest, p.version, p.remarks, p.incomplete FROM puts p
+_REPEATED = """SELECT p.type, p.id, p.digest, p.version, p.remarks, p.incomplete, p.asked FROM puts p
     JOIN unnest($2::text[], $3::text[], $4::text[]) AS u(type, id, digest) USING (type, id, digest)
     JOIN resources r ON (r.program, r.type, r.id, r.version) = (p.program, p.type, p.id, p.version)
     WHERE p.program = $1"""
@@ -26,17 +27,23 @@ PutName = tuple[str, str, str, str]
 
 
 class Repeated(msgspec.Struct, frozen=True):
-    """What the first one got: the version that stands, what was said of it, and whether it is decided later."""
+    """What the first one got: the version that stands, what was said of it, whether it is decided later, and the ids of
+    the Tasks that it led to."""
 
     version: int
     remarks: str = "[]"
     incomplete: bool = False
+    asked: tuple[str, ...] = ()
 
 
 async def repeated(connection: Connection, program: str, puts: Sequence[Put]) -> dict[Name, Repeated]:
     """Those of these updates that came before with the same content, and nothing has changed the resource since."""
     rows = await _rows(connection, program, puts) if puts else []
-    return {(row["type"], row["id"]): Repeated(row["version"], row["remarks"], row["incomplete"]) for row in rows}
+    return {(row["type"], row["id"]): _repeated(row) for row in rows}
+
+
+def _repeated(row: Row) -> Repeated:
+    return Repeated(row["version"], row["remarks"], row["incomplete"], tuple(row["asked"].split()))
 
 
 async def _rows(connection: Connection, program: str, puts: Sequence[Put]) -> list[Row]:
@@ -58,16 +65,23 @@ def names(updating: Commanded) -> list[PutName]:
     return [(updating.program, each.type, each.id, each.digest) for each in updating.puts]
 
 
+def new_tasks(answer: Answer) -> tuple[str, ...]:
+    """The ids of the Tasks that came of it: a person is asked."""
+    resources = answer.resources if isinstance(answer, Committed) else ()
+    return tuple(name for kind, name, version in resources if kind == "Task" and version == 1)
+
+
 async def remember(connection: Connection, answers: Sequence[tuple[AnyDelivery, Answer]]) -> None:
     """The updates of a batch that were decided or parked. One refused later is forgotten: it may be tried again."""
-    stored: dict[tuple[str, str, str], tuple[str, str, bool]] = {}
+    stored: dict[tuple[str, str, str], tuple[str, str, bool, str]] = {}
     refused: list[tuple[str, str, str]] = []
     for delivery, answer in answers:
         plain = bare(delivery)
         for put in plain.puts if isinstance(plain, Commanded) else ():
             name = (plain.program, put.type, put.id)
             if isinstance(answer, Committed | Incomplete):
-                stored[name] = (put.digest, put.remarks, isinstance(answer, Incomplete))
+                asked = " ".join(new_tasks(answer))
+                stored[name] = (put.digest, put.remarks, isinstance(answer, Incomplete), asked)
             elif isinstance(delivery, Redriven):
                 refused.append(name)
     if stored:
