@@ -1,6 +1,7 @@
 """The law of forms: one message, however it is ended, framed, escaped, versioned or adorned, means the same."""
 
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,11 +9,13 @@ from hypothesis import strategies as st
 from services.testing.hl7 import VERSIONS, decode, parse
 from services.testing.interpretation import interpret
 from services.testing.messages import ReportResult
+from shared.edge.fhir import BundleEntry
 from tests.laws import examples
 from tests.testing.given import SETTINGS
 from tests.testing.test_hl7 import LATER, OBR, PID
 from tests.testing.test_hl7_specimens import SCREEN
-from tests.testing.test_rows_of_any_form import ROWS
+from tests.testing.test_interpret import diagnostic_report, entry, interpreted, observation
+from tests.testing.test_rows_of_any_form import OBSERVATIONS, ROWS, SHOWN
 
 MSH = r"MSH|^~\&|LIS|TOXLAB|HUB|IOPDEMO|20250310120000-0400||ORU^R01|M1|P|2.5.1"
 SPECIMENS = st.sampled_from(("", "SPM|1|^S7||UR^Urine^HL70487", "SPM|1|^S7||SAL^Saliva^HL70487"))
@@ -70,3 +73,57 @@ def test_a_message_means_the_same_in_whatever_form_it_comes(
         segments.insert(place, adornment)
     text = "\r".join(segments).replace("|2.5.1\r", f"|{version}\r", 1)
     assert commands(FORMS[form](text)) == expected
+
+
+Found = tuple[str, str]
+
+
+def found(*entries: BundleEntry) -> list[Found]:
+    (command,), _ = interpreted(*entries)
+    return [(each.code, each.finding) for each in command.results]
+
+
+def flat(rows: list[dict[str, Any]]) -> list[Found]:
+    names = [f"o{place}" for place, _ in enumerate(rows)]
+    entries = [entry(row, name) for row, name in zip(rows, names, strict=True)]
+    return found(*entries, entry(diagnostic_report(*(f"Observation/{each}" for each in names)), "r1"))
+
+
+def contained(rows: list[dict[str, Any]]) -> list[Found]:
+    inside = [{**row, "id": f"c{place}"} for place, row in enumerate(rows)]
+    return found(entry(diagnostic_report(*(f"#{each['id']}" for each in inside), contained=inside), "r1"))
+
+
+def members(rows: list[dict[str, Any]]) -> list[Found]:
+    entries = [entry(row, f"o{place}") for place, row in enumerate(rows)]
+    head = observation(PANEL, hasMember=[{"reference": f"Observation/{each.id}"} for each in entries])
+    return found(*entries, entry(head, "head"), entry(diagnostic_report("Observation/head"), "r1"))
+
+
+def contained_members(rows: list[dict[str, Any]]) -> list[Found]:
+    inside = [{**row, "id": f"c{place}"} for place, row in enumerate(rows)]
+    head = {**observation(PANEL, hasMember=[{"reference": f"#{each['id']}"} for each in inside]), "id": "head"}
+    return found(entry(diagnostic_report("#head", contained=[*inside, head]), "r1"))
+
+
+def members_contained_in_their_head(rows: list[dict[str, Any]]) -> list[Found]:
+    inside = [{**row, "id": f"c{place}"} for place, row in enumerate(rows)]
+    head = observation(PANEL, hasMember=[{"reference": f"#{each['id']}"} for each in inside], contained=inside)
+    return found(entry(head, "head"), entry(diagnostic_report("Observation/head"), "r1"))
+
+
+def components(rows: list[dict[str, Any]]) -> list[Found]:
+    parts = [{name: value for name, value in row.items() if name in PART} for row in rows]
+    return found(entry(observation(PANEL, component=parts), "o1"), entry(diagnostic_report("Observation/o1"), "r1"))
+
+
+PANEL = "53747-2"
+PART = ("code", "interpretation", "referenceRange", "dataAbsentReason", *SHOWN)
+
+
+@settings(max_examples=examples(100))
+@given(st.lists(OBSERVATIONS.map(lambda row: {**row, "status": "final"}), min_size=1, max_size=4))
+def test_the_rows_of_a_report_are_the_same_however_they_are_nested(rows: list[dict[str, Any]]) -> None:
+    expected = flat(rows)
+    for nested in (contained, members, contained_members, members_contained_in_their_head, components):
+        assert nested(rows) == expected, nested.__name__
