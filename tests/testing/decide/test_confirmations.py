@@ -99,6 +99,14 @@ def test_cannabis_within_its_window_normalised_to_creatinine_asks_a_person() -> 
     assert story.escalations["result-unclear"] == 1
 
 
+def test_fentanyl_found_before_explains_no_analogue_of_it() -> None:
+    story = in_treatment()
+    story.then(replace(report("first", 7), results=(observed(FENTANYL, "positive"),)))
+    analogue = (observed("93461-2", "positive"),)
+    assert outcomes(story.then(replace(report("other", 10), results=analogue))) == ["unexpected-positive-confirmed"]
+    assert outcomes(story.then(replace(report("again", 12), results=analogue))) == ["cannot-show-new-use"]
+
+
 def mapped(meaning: str) -> Settings:
     settings = replace(SETTINGS, local_codes={"XYL": meaning})
     settings.__post_init__()
