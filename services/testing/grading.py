@@ -21,7 +21,6 @@ from services.testing.specimens import (
     analyte_of,
     code_of,
     definitive_of,
-    is_ratio,
     letter_of,
     quantified,
 )
@@ -154,7 +153,7 @@ def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
     if by.baseline:
         return "baseline", None
     if tables.ANALYTES[analyte].metabolite_group in by.residual:
-        return ("indeterminate" if is_ratio(measure) else "cannot-show-new-use"), None
+        return "cannot-show-new-use", None
     held = any(tables.may_explain(each, analyte) for each in by.in_question)
     confirmed = definitive_of(measure) and not held
     return ("unexpected-positive-confirmed" if confirmed else "unexpected-positive-presumptive"), None

@@ -248,10 +248,6 @@ def gravity(version: Version) -> int:
     return GRAVITY.index(version.condition)
 
 
-def is_ratio(measured: Measure) -> bool:
-    return isinstance(measured, str) and tables.LOINC[_loinc(measured)].kind == "ratio"
-
-
 def quantified(measured: Measure) -> bool:
     """Whether its laboratory gave a figure, as far as its code says."""
     return tables.LOINC[_loinc(measured)].kind == "quantitative" if isinstance(measured, str) else measured.quantified

@@ -13,6 +13,7 @@ from services.testing.grading import Graded
 from services.testing.packing import DAY, instant, unpack_id
 from services.testing.settings import Settings
 from services.testing.specimens import SETTLED
+from shared.events.codes import LOINC
 from shared.events.escalation import Signal
 from shared.events.testing import AnalyteResult
 from shared.rules.escalation import Trigger
@@ -141,7 +142,13 @@ def _is_unclear(result: AnalyteResult, settled: Collection[str]) -> bool:
     """What was not read; or was, and can't be graded: a parent drug by screens alone, hair that does not tell when."""
     if result.finding == "indeterminate":
         return result.outcome != "cancelled" and result.analyte not in settled
-    return result.outcome == "indeterminate"
+    return result.outcome == "indeterminate" or (result.outcome == "cannot-show-new-use" and _is_ratio(result))
+
+
+def _is_ratio(result: AnalyteResult) -> bool:
+    """Normalised to creatinine: a rise within the window may show new use, which is never decided here (domain 5.2)."""
+    known = tables.LOINC.get(result.code) if result.code_system == LOINC else None
+    return known is not None and known.kind == "ratio"
 
 
 def _absent(

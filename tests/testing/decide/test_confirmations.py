@@ -95,7 +95,7 @@ def test_cannabis_within_its_window_normalised_to_creatinine_asks_a_person() -> 
     story = in_treatment()
     story.then(report("first", 7, CANNABINOIDS="positive"))
     ratio = replace(report("ratio", 20), results=(observed("19055-3", "positive"),))
-    assert outcomes(story.then(ratio)) == ["indeterminate"]
+    assert outcomes(story.then(ratio)) == ["cannot-show-new-use"]
     assert story.escalations["result-unclear"] == 1
 
 
