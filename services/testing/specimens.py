@@ -36,6 +36,10 @@ LETTERS: dict[ResultFinding, str] = {
 FINDINGS: dict[str, ResultFinding] = {letter: found for found, letter in LETTERS.items()}
 GRAVITY = ("", "valid", "rejected-unsatisfactory", "invalid", "dilute", "adulterated", "substituted")
 """Conditions of a specimen, the gravest last."""
+ANY = "any"
+"""What a screen, or a class, found: any drug of its metabolite group."""
+OF = "="
+"""Between a group and a drug of it, in what the state remembers of evicted positives."""
 ONE, MANY = "/", "#"
 """Before an OBX-4 in a measure: of the only row of its code, or of one among several."""
 
@@ -263,6 +267,14 @@ def positive_groups(specimen: Specimen) -> set[str]:
     if not specimen.dates_use:
         return set()
     return groups_of(analyte_of(each) for each in specimen.live if letter_of(each) == "p")
+
+
+def drugs_of(specimen: Specimen, group: str) -> set[str]:
+    """The drugs of a metabolite group that a definitive method found, and ANY where a screen or a class found one."""
+    positives = [each for each in specimen.live if letter_of(each) == "p" and group in groups_of([analyte_of(each)])]
+    known = {analyte_of(each) for each in positives if definitive_of(each)} - set(tables.CLASSES)
+    vague = any(not definitive_of(each) or analyte_of(each) in tables.CLASSES for each in positives)
+    return known | {ANY} if vague else known
 
 
 def groups_of(analytes: Iterable[str]) -> set[str]:

@@ -20,7 +20,7 @@ from services.testing.messages import (
     TimePassed,
 )
 from services.testing.packing import instant, pack_id, seconds
-from services.testing.specimens import Specimen, groups_of, positive_groups
+from services.testing.specimens import OF, Specimen, drugs_of, groups_of, positive_groups
 from services.testing.upcast import UPCAST as UPCAST
 from services.testing.versions import thinned
 from shared.events.envelope import Command, Event
@@ -56,7 +56,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     first_evicted_at: int | None = None
     """Collection of the earliest specimen that was evicted: the baseline stays where it was."""
     last_positive_by_group: tuple[tuple[str, int], ...] = ()
-    """Per metabolite group, the last positive among evicted specimens that could show use."""
+    """Per metabolite group, and per drug of it (`amphetamine=methamphetamine`), the last positive among evicted
+    specimens that could show use."""
     packed_escalations: tuple[PackedEscalation, ...] = ()
 
     @property
@@ -189,7 +190,8 @@ def _without(state: State, gone: Specimen) -> State:
     """What it leaves behind: when each group was last positive, and when the first specimen was collected."""
     last, first = dict(state.last_positive_by_group), state.first_evicted_at
     for metabolite_group in positive_groups(gone) - set(gone.residual):
-        last[metabolite_group] = max(gone.collected_at, last.get(metabolite_group, gone.collected_at))
+        for name in (metabolite_group, *(f"{metabolite_group}{OF}{drug}" for drug in drugs_of(gone, metabolite_group))):
+            last[name] = max(gone.collected_at, last.get(name, gone.collected_at))
     if not gone.voided:
         first = gone.collected_at if first is None else min(gone.collected_at, first)
     return msgspec.structs.replace(

@@ -61,6 +61,16 @@ ANALYTES: dict[str, Analyte] = {
 }
 COVERS: dict[str, frozenset[str]] = {row["name"]: frozenset(row["analytes"].split()) for row in _rows("covers.csv")}
 """Of a class, or a LOINC code for several analytes, all that a definitive method must not find to refute it."""
+CLASSES = (
+    "amphetamines",
+    "barbiturates",
+    "benzodiazepines",
+    "cannabinoids",
+    "opiates",
+    "cathinone",
+    "synthetic-cannabinoid",
+)
+"""Analytes that stand for any of their metabolite group."""
 INGREDIENTS: dict[str, Ingredient] = {
     row["rxnorm"]: Ingredient(row["rxnorm"], row["name"], frozenset(row["explains"].split()))
     for row in _rows("ingredients.csv")

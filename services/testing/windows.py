@@ -1,5 +1,6 @@
 """Which positives can't show new use, because an earlier one may still be excreted (domain 5.2)."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -7,6 +8,8 @@ from services.testing import tables
 from services.testing.packing import DAY, instant
 from services.testing.settings import Settings
 from services.testing.specimens import (
+    ANY,
+    OF,
     SETTLED,
     VOID,
     Measure,
@@ -14,6 +17,7 @@ from services.testing.specimens import (
     analyte_of,
     code_of,
     definitive_of,
+    drugs_of,
     groups_of,
     letter_of,
 )
@@ -31,6 +35,7 @@ class Windows:
     def __init__(self, state: State, settings: Settings) -> None:
         self._state, self._days = state, settings.residual_days
         self._last = dict(state.last_positive_by_group)
+        self._found = list(_evicted(state.last_positive_by_group))
         self._residual: dict[str, frozenset[str]] = {}
         zone = ZoneInfo(settings.timezone)
         for specimen in state.specimens:
@@ -46,11 +51,20 @@ class Windows:
         inside = set()
         for group, explained in self._positive_groups(specimen, day):
             since = specimen.collected_at - self._last.get(group, specimen.collected_at)
-            if not specimen.matrix and 0 < since <= self._days.get(group, 0) * DAY:
+            within = 0 < since <= self._days.get(group, 0) * DAY
+            if within and not specimen.matrix and not self._is_another_drug(group, specimen):
                 inside.add(group)
             if explained or group not in inside:
                 self._last[group] = max(specimen.collected_at, self._last.get(group, 0))
+            self._found += [(group, specimen.collected_at, each) for each in drugs_of(specimen, group)]
         return frozenset(inside)
+
+    def _is_another_drug(self, group: str, specimen: Specimen) -> bool:
+        """Whether a definitive method found a drug of the group that nothing found within the window before may be."""
+        since = specimen.collected_at - self._days.get(group, 0) * DAY
+        before = {drug for of, at, drug in self._found if of == group and since <= at < specimen.collected_at}
+        now = drugs_of(specimen, group) - {ANY}
+        return any(not any(_may_have_been(each, one) for each in before) for one in now)
 
     def _positive_groups(self, specimen: Specimen, day: date) -> list[tuple[str, bool]]:
         """Metabolite groups positive in a specimen and not refuted, and whether prescriptions explain all of it."""
@@ -63,6 +77,26 @@ class Windows:
                 explained = explained_by(analyte_of(measure), self._state, day) is not None
                 groups[known.metabolite_group] = explained and groups.get(known.metabolite_group, True)
         return list(groups.items())
+
+
+def _evicted(last_positives: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int, str]]:
+    """Group, time and drug of what evicted specimens held; any of the group, where an earlier release evicted them."""
+    parts = [(*name.partition(OF), at) for name, at in last_positives]
+    known = {(group, at) for group, of, _, at in parts if of}
+    for group, of, drug, at in parts:
+        if of or (group, at) not in known:
+            yield group, at, drug or ANY
+
+
+def _may_have_been(before: str, now: str) -> bool:
+    """Whether what was found before may be of the drug that is found now.
+
+    A drug leaves its metabolites behind; what is a drug itself (amphetamine) is no sign of one that becomes it.
+    """
+    if before in (ANY, now):
+        return True
+    drugs = {each.name: each.explains for each in tables.INGREDIENTS.values()}
+    return any({before, now} <= of for name, of in drugs.items() if name != now or before not in drugs)
 
 
 def explained_by(analyte: str, state: State, day: date) -> str | None:

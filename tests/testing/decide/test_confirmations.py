@@ -5,11 +5,13 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from services.testing.grading import grade
 from services.testing.interpretation import interpret
 from services.testing.laboratory import Component
 from services.testing.measures import measure_of
 from services.testing.messages import ReportResult
 from services.testing.settings import Settings
+from services.testing.state import _without
 from shared.events.codes import LOINC
 from shared.events.testing import ResultFinding
 from tests.testing.given import SETTINGS, observed, report
@@ -105,6 +107,37 @@ def test_fentanyl_found_before_explains_no_analogue_of_it() -> None:
     analogue = (observed("93461-2", "positive"),)
     assert outcomes(story.then(replace(report("other", 10), results=analogue))) == ["unexpected-positive-confirmed"]
     assert outcomes(story.then(replace(report("again", 12), results=analogue))) == ["cannot-show-new-use"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "outcome"),
+    [
+        (AMPHETAMINE, METHAMPHETAMINE, "unexpected-positive-confirmed"),
+        (METHAMPHETAMINE, AMPHETAMINE, "cannot-show-new-use"),
+        (AMPHETAMINE, AMPHETAMINE, "cannot-show-new-use"),
+        (AMPHETAMINES, METHAMPHETAMINE, "cannot-show-new-use"),
+        (FENTANYL, NORFENTANYL, "cannot-show-new-use"),
+        (NORFENTANYL, FENTANYL, "cannot-show-new-use"),
+        (MORPHINE, CODEINE, "unexpected-positive-confirmed"),
+        (CODEINE, MORPHINE, "cannot-show-new-use"),
+    ],
+)
+def test_another_drug_of_the_group_shows_new_use_and_a_metabolite_does_not(before: str, now: str, outcome: str) -> None:
+    story = in_treatment()
+    story.then(replace(report("first", 7), results=(observed(before, "positive"),)))
+    assert outcomes(story.then(replace(report("next", 9), results=(observed(now, "positive"),)))) == [outcome]
+
+
+def test_an_evicted_specimen_is_remembered_by_its_drugs() -> None:
+    story = in_treatment()
+    story.then(replace(report("first", 7), results=(observed(AMPHETAMINE, "positive"),)))
+    story.then(replace(report("next", 9), results=(observed(METHAMPHETAMINE, "positive"),)))
+    before = {key: each.results for key, each in grade(story.state, SETTINGS).items()}
+    for specimen in story.state.specimens[:2]:
+        without = _without(story.state, specimen)
+        assert {key: before[key] for key in before if key != specimen.id} == {
+            key: each.results for key, each in grade(without, SETTINGS).items()
+        }
 
 
 def mapped(meaning: str) -> Settings:
