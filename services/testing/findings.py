@@ -63,9 +63,10 @@ _NEGATED = re.compile(r"\b(not|no|non|never)\b")
 _HEDGED = re.compile(
     r"\b(no longer|can ?not|unable|never|false|fails?|failed|failure|control|exclude[ds]?|unconfirmed|question\w*"
     r"|doubt\w*|suspect\w*|possibl[ey]|probabl[ey]|pending|to follow|repeat\w*|but|however|except|contradict\w*"
-    r"|discrepan\w*)\b|n't\b|\?|(?<!off)(?<!limit)(?<!lod)(?<!loq): ?\d"
+    r"|discrepan\w*)\b|n't\b|\?"
+    r"|(?<!off)(?<!limit)(?<!value)(?<!level)(?<!threshold)(?<!lo[dq]): ?\d[\d.,]* ?(mc|[munp])g"
 )
-"""What takes an absence back, or leaves it open (`cannot be reported as negative`); after a colon, a figure."""
+"""What takes an absence back, or leaves it open (`cannot be reported as negative`); after a colon, a mass."""
 _WHOLE: Mapping[str, Sense] = {
     "+": "positive",
     "++": "positive",

@@ -71,6 +71,8 @@ def laboratory_report(*components: Component, panel: tuple[Code, ...] = (), **mo
         ("Not detected; confirmation to follow", "indeterminate"),
         ("Negative for amphetamines, fentanyl: 12 ng/mL", "indeterminate"),
         ("Negative. Cutoff: 50 ng/mL", "negative"),
+        ("Negative (cutoff value: 50 ng/mL)", "negative"),
+        ("NEGATIVE, read at 10:30", "negative"),
         ("NEGATIVE at 50 ng/mL", "negative"),
         ("Confirmed negative", "negative"),
         ("Presumptive negative by immunoassay", "negative"),
