@@ -19,6 +19,9 @@ class Measuring:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
+    async def fetchval(self, query: str, *values: object) -> Any:
+        return await self._connection.fetchval(query, *values)
+
     async def fetch(self, query: str, *values: object) -> list[Any]:
         measured = await self._connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", *values)
         return json.loads(measured)  # type: ignore[no-any-return]

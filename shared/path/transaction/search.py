@@ -15,6 +15,8 @@ from shared.platform.db import Connection, Row
 
 ESTIMATED_FROM = 10_000
 """Up to so many an estimate counts."""
+SORTED_MOST = 10_000
+"""So many are looked up by one time and sorted by the other in some 15 ms; of more, the index of the other is read."""
 
 # Each status of a type, from one to the next by the index: there are a dozen of them, whatever the number of rows.
 _EACH_STATUS = """WITH RECURSIVE statuses AS (
@@ -28,10 +30,16 @@ _PART = """(SELECT * FROM resources WHERE {where} AND coalesce(resources.status,
     ORDER BY {by} {way}, id {way} LIMIT {most})"""
 _PAGE = """{statuses} SELECT found.* FROM statuses CROSS JOIN LATERAL ({parts}) AS found
     ORDER BY {by} {way} NULLS LAST, id {way} LIMIT {most}"""
+# What changed in an hour, by clinical time: the index of that would be read from its beginning until enough is found.
+# The order holds the planner to the index of the time that is asked for.
+_OF_SPAN = """statuses CROSS JOIN LATERAL (SELECT * FROM resources WHERE program = $1 AND type = $2
+    AND coalesce(resources.status, '') = statuses.status AND {span} ORDER BY {other} {end}) AS few"""
+_IS_SHORT = "{statuses} SELECT count(*) <= {most} FROM (SELECT 1 FROM {few} LIMIT {most} + 1) AS counted"
 # Those of some patients, or of some ids, are few: they are looked up by nothing else (OFFSET 0 holds the planner back,
 # which without statistics would take another index and walk over everybody's), and may be sorted.
 _FEW = "(SELECT * FROM resources WHERE {few} OFFSET 0) AS few"
-_PAGE_OF_FEW = "SELECT * FROM {few} WHERE {where} AND ({parts}) ORDER BY {by} {way} NULLS LAST, id {way} LIMIT {most}"
+_PAGE_OF_FEW = """{statuses} SELECT few.* FROM {few} WHERE {where} AND ({parts})
+    ORDER BY {by} {way} NULLS LAST, id {way} LIMIT {most}"""
 # Numbers of a laboratory or an EHR stand in the body: the index holds the values, the path asks for their systems too.
 CARRYING = ("DiagnosticReport", "Observation", "Specimen")
 """Types that are found by their identifiers: the index's own."""
@@ -46,6 +54,11 @@ class Order(msgspec.Struct, frozen=True):
 
     by: Literal["at", "updated_at"] = "at"
     descending: bool = False
+
+    @property
+    def other(self) -> str:
+        """The time that it doesn't go by."""
+        return "updated_at" if self.by == "at" else "at"
 
     @property
     def way(self) -> str:
@@ -79,6 +92,8 @@ class Search:
     """The condition by which a few are looked up."""
     _statuses: list[str] | None = None
     _dated: bool = False
+    _spans: dict[str, list[tuple[str, datetime]]] = field(default_factory=lambda: {"at": [], "updated_at": []})
+    """What is asked of each time."""
 
     def __post_init__(self) -> None:
         self._values = _Values((self.program, self.type))
@@ -125,15 +140,33 @@ class Search:
         parts = self._parts(order, after, values)
         shape = {"by": order.by, "way": order.way, "most": most}
         if self._few is not None:
-            where, joined = self._condition(values), " OR ".join(f"({each})" for each in parts)
-            query = _PAGE_OF_FEW.format(few=_FEW.format(few=self._few), where=where, parts=joined, **shape)
+            few, where = _FEW.format(few=self._few), self._condition(values)
+            query = _PAGE_OF_FEW.format(statuses="", few=few, where=where, parts=_any(parts), **shape)
+        elif await self._is_short(connection, order):
+            shape |= {"statuses": self._each_status(values), "where": " AND ".join(self._where)}
+            query = _PAGE_OF_FEW.format(few=self._span(order, values, "OFFSET 0"), parts=_any(parts), **shape)
         else:
-            where, statuses = " AND ".join(self._where), _EACH_STATUS
-            if self._statuses is not None:
-                statuses = _THESE_STATUSES.format(place=values.place(self._statuses))
-            joined = " UNION ALL ".join(_PART.format(where=where, part=each, **shape) for each in parts)
-            query = _PAGE.format(statuses=statuses, parts=joined, **shape)
+            where, statuses = " AND ".join(self._where), self._each_status(values)
+            merged = " UNION ALL ".join(_PART.format(where=where, part=each, **shape) for each in parts)
+            query = _PAGE.format(statuses=statuses, parts=merged, **shape)
         return await connection.fetch(query, *values)
+
+    async def _is_short(self, connection: Connection, order: Order) -> bool:
+        """Whether the time that the order doesn't go by is asked for, and few are of it."""
+        values = _Values((self.program, self.type))
+        if not self._spans[order.other]:
+            return False
+        few = self._span(order, values, f"LIMIT {SORTED_MOST} + 1")
+        statuses = self._each_status(values)
+        short: bool = await connection.fetchval(_IS_SHORT.format(statuses=statuses, few=few, most=SORTED_MOST), *values)
+        return short
+
+    def _span(self, order: Order, values: _Values, end: str) -> str:
+        asked = [f"{order.other} {sign} {values.place(moment)}" for sign, moment in self._spans[order.other]]
+        return _OF_SPAN.format(span=" AND ".join(asked), other=order.other, end=end)
+
+    def _each_status(self, values: _Values) -> str:
+        return _EACH_STATUS if self._statuses is None else _THESE_STATUSES.format(place=values.place(self._statuses))
 
     async def total(self, connection: Connection) -> int:
         """How many there are in all."""
@@ -178,9 +211,14 @@ class Search:
         for sign, moment in ((">=", since), ("<", until)):
             if moment is not None:
                 self._where.append(f"{column} {sign} {self._values.place(moment)}")
+                self._spans[column].append((sign, moment))
 
     def _look_up(self, condition: str) -> None:
         if self._few is None:
             self._few = condition
         else:
             self._where.append(condition)
+
+
+def _any(conditions: Sequence[str]) -> str:
+    return " OR ".join(f"({each})" for each in conditions)
