@@ -13,8 +13,9 @@ from aiokafka.partitioner import murmur2
 from shared.platform.db import Row
 
 BATCH_BYTES_MOST = 262_144
-RECORD_BYTES_MOST = 1_048_576
-"""What the broker takes unless told otherwise. A record above `BATCH_BYTES_MOST` travels as a batch of its own."""
+RECORD_BYTES_MOST = 1_048_000
+"""What the broker takes unless told otherwise (1,048,588 with what surrounds a record). A record above
+`BATCH_BYTES_MOST` travels as a batch of its own."""
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 
 

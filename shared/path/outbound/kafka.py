@@ -104,7 +104,9 @@ class TopicLane:
         return count
 
     async def _send(self, connection: Connection, sender: AIOKafkaProducer, rows: Sequence[Row]) -> Travelling:
-        """Hand these to the producer, a batch for each partition."""
+        """Hand these to the producer, a batch for each partition. Kafka is asked nothing where there are none."""
+        if not rows:
+            return {}
         batches, held = Batches(sender, await sender.partitions_for(self.topic)), set[str]()
         for count, row in enumerate(rows):
             if row["key"] not in held and not await self._added_or_parked(connection, batches, row):
