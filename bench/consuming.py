@@ -1,7 +1,6 @@
 """Events consumed with real decisions, Kafka to PostgreSQL; the floor is the same statements with the same rows."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from shared.path.service import Service
 from shared.path.transaction import offsets
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
-from shared.platform import db
+from shared.platform import db, memory
 from shared.platform.clock import Clock
 from shared.platform.listening import Listening
 
@@ -149,7 +148,7 @@ async def _consume(
     records = workload.records(keys)
     count = Count(len(records), servers.processes(CONSUMER))
     await lay(servers.kafka, workload.service.consumes, records)
-    calm()
+    memory.calm()
     clock = Clock()
     async with db.pool(dsn) as pool:
         listening = Listening(pool, clock)
@@ -176,13 +175,6 @@ async def _consume(
         if parked:
             raise AssertionError(f"{parked} events were parked: this measures nothing")
         return count, await pool.fetchval("SELECT count(*) FROM outbox")
-
-
-def calm() -> None:
-    """As every service does at its start."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 @asynccontextmanager
@@ -231,7 +223,7 @@ async def _prebuilt(
 ) -> Slice:
     """The same when nothing is read, decided or written any more, on as many connections."""
     await _prepare(workload, dsn, keys)
-    calm()
+    memory.calm()
     processes = servers.processes(CONSUMER)
     async with AsyncExitStack() as open_connections:
         connections = [await open_connections.enter_async_context(_connected(dsn)) for _ in statements.sides]

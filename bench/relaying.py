@@ -8,7 +8,6 @@ import asyncpg
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from bench.consuming import calm
 from bench.goals import Goal
 from bench.results import Result, figure
 from bench.servers import Servers, emptied
@@ -21,7 +20,7 @@ from shared.path.outbound.destinations import topics
 from shared.path.outbound.kafka import BATCH_MOST, TopicLane, producing
 from shared.path.outbound.lane import WakeUp
 from shared.path.outbound.parking import Parking
-from shared.platform import db
+from shared.platform import db, memory
 from shared.platform.clock import Clock
 
 ROWS = 20_000
@@ -41,7 +40,7 @@ async def measure(servers: Servers, workload: Workload, scale: Scale) -> Result:
 
 
 async def _bare(servers: Servers, sendable: Sequence[Sendable]) -> Slice:
-    calm()
+    memory.calm()
     processes = servers.processes(SENDER)
     async with producing(servers.kafka) as producer:
         await producer.partitions_for(ATTENDANCE_EVENTS)
@@ -75,7 +74,7 @@ async def _lane(servers: Servers, dsn: str, records: Sequence[Record]) -> Slice:
     connection: Any = await db.connect(dsn)
     try:
         await _fill(dsn, lane.lane, records)
-        calm()
+        memory.calm()
         async with producing(servers.kafka) as producer:
             await producer.partitions_for(ATTENDANCE_EVENTS)
             started = processes.read()

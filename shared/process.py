@@ -1,7 +1,6 @@
 """One service as one process: HTTP, consumer, lanes, deadlines in a single task group. When one ends, all end."""
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -34,7 +33,7 @@ from shared.path.outbound.parking import Parking
 from shared.path.service import Service
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
-from shared.platform import db, log, retention
+from shared.platform import db, log, memory, retention
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
 from shared.platform.keys import Keys
@@ -158,7 +157,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
             submissions, verifier, reader, inbox, process.issuer, ready, more=more, public_url=configured.public_url
         )
         fhir.warm(assembly.edge.takes)
-        _calm_the_collector()
+        memory.calm()
         async with asyncio.TaskGroup() as group:
             for task in (
                 *_servers(dependencies, process),
@@ -239,13 +238,6 @@ def _loop_factory() -> Any:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-def _calm_the_collector() -> None:
-    """Everything made so far stays: the longest stall under a backlog falls from 25 ms to 5."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
