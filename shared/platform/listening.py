@@ -14,6 +14,9 @@ from shared.platform.db import Pool, every
 GAP_MOST = timedelta(seconds=60)
 BEAT_SECONDS = 5.0
 CATCH_UP_MOST = timedelta(hours=4)
+_STORED = "SELECT heartbeat_at, listening_since FROM service"
+_STORE = """INSERT INTO service (heartbeat_at, listening_since) VALUES ($1, $2)
+    ON CONFLICT (one) DO UPDATE SET heartbeat_at = $1, listening_since = $2"""
 
 
 class Listening:
@@ -27,7 +30,7 @@ class Listening:
     async def start(self) -> None:
         """Compare with the last stored heartbeat, and store this one."""
         now = self._clock.now()
-        row = await self._pool.fetchrow("SELECT heartbeat_at, listening_since FROM service")
+        row = await self._pool.fetchrow(_STORED)
         if row is not None:
             self.since = row["listening_since"]
             self._after_outage(now, now - row["heartbeat_at"])
@@ -48,9 +51,4 @@ class Listening:
             self.since = max(self.since, now + min(away, self._catch_up))
 
     async def _store(self, now: datetime) -> None:
-        await self._pool.execute(
-            """INSERT INTO service (heartbeat_at, listening_since) VALUES ($1, $2)
-            ON CONFLICT (one) DO UPDATE SET heartbeat_at = $1, listening_since = $2""",
-            now,
-            self.since,
-        )
+        await self._pool.execute(_STORE, now, self.since)

@@ -18,6 +18,7 @@ from shared.platform.db import Connection
 
 _STOP = """INSERT INTO stops (topic, partition, "offset", stored, place, at) VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT DO NOTHING RETURNING one"""
+_STANDING = "SELECT count(*) FROM stops"
 _SKIPS = 'SELECT topic, partition, "offset", by FROM skips WHERE NOT done'
 _DONE = 'UPDATE skips SET done = true WHERE topic = $1 AND partition = $2 AND "offset" = $3'
 _QUARANTINE = """INSERT INTO quarantine (sequence, id, key_kind, key, program, class, place, kind, event, headers,
@@ -46,7 +47,7 @@ async def store(inbox: Inbox, stop: Stop) -> None:
 
 async def standing(inbox: Inbox) -> bool:
     """Whether the consumer is stopped."""
-    return bool(await inbox.pool.fetchval("SELECT count(*) FROM stops"))
+    return bool(await inbox.pool.fetchval(_STANDING))
 
 
 async def skips(inbox: Inbox) -> dict[RecordPlace, str]:

@@ -26,9 +26,9 @@ from shared.rules.consent import Partner, Permitted
 MAY_HAVE_BEEN_RECEIVED = "may-have-been-received"
 # Only while the row is as it was read: another holder of the lane may have sent or ended it meanwhile.
 _ATTEMPTED = """UPDATE outbox SET attempts = attempts + 1, sends = sends + 1
-    WHERE id = $1 AND attempts = $2 AND sends = $3 RETURNING id"""
+    WHERE lane = $4 AND id = $1 AND attempts = $2 AND sends = $3 RETURNING id"""
 _NOT_SENT = """UPDATE outbox SET attempts = $2 + 1, sends = $3, not_before = now() + $5
-    WHERE id = $1 AND (attempts, sends) = ($2 + $4::boolean::int, $3 + $4::boolean::int) RETURNING id"""
+    WHERE lane = $6 AND id = $1 AND (attempts, sends) = ($2 + $4::boolean::int, $3 + $4::boolean::int) RETURNING id"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Accounts:
         batch = Batch(PATIENT, {}, self.routes)
         self._record(batch, disclosure, "attempted", MAY_HAVE_BEEN_RECEIVED, permitted)
         async with self.pool.acquire() as connection, connection.transaction():
-            values = (disclosure.id, disclosure.attempts, disclosure.sends)
+            values = (disclosure.id, disclosure.attempts, disclosure.sends, self.lane)
             if await connection.fetchrow(_ATTEMPTED, *values) is None:
                 return False
             await self._store(connection, batch)
@@ -88,7 +88,7 @@ class Accounts:
         """No byte left, whether the attempt was `committed` or not: the next send takes its place in the books."""
         batch = Batch(PATIENT, {}, self.routes)
         self._record(batch, disclosure, "not-sent", reason, permitted)
-        values = (disclosure.id, disclosure.attempts, disclosure.sends, committed, pause)
+        values = (disclosure.id, disclosure.attempts, disclosure.sends, committed, pause, self.lane)
         async with self.pool.acquire() as connection, connection.transaction():
             if await connection.fetchrow(_NOT_SENT, *values) is None:
                 return

@@ -47,7 +47,7 @@ _NEXT = """SELECT * FROM (
         SELECT DISTINCT ON (key) id, key, program, headers, body, attempts, sends, stored_at, not_before, parked
         FROM outbox WHERE lane = $1 ORDER BY key, id) AS first
     WHERE parked IS NULL AND (not_before IS NULL OR not_before <= now()) ORDER BY id LIMIT $2"""
-_LATER = "UPDATE outbox SET not_before = now() + $2 WHERE id = $1"
+_LATER = "UPDATE outbox SET not_before = now() + $3 WHERE lane = $1 AND id = $2"
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class GatedLane:
             await self._accounts.not_sent(disclosure, reply.reason, permitted, timedelta(seconds=seconds), committed)
 
     async def _later(self, disclosure: Disclosure, seconds: float) -> None:
-        await self._pool.execute(_LATER, disclosure.id, timedelta(seconds=seconds))
+        await self._pool.execute(_LATER, self.lane, disclosure.id, timedelta(seconds=seconds))
 
     async def _contact(self, connection: Connection, disclosure: Disclosure) -> Contact:
         """The Patient as the hub has it, opened; empty where it has none."""

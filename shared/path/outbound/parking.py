@@ -24,12 +24,12 @@ Class = Literal["unreadable", "bug"]
 SENDABLE = """parked IS NULL AND NOT EXISTS (SELECT 1 FROM outbox p
     WHERE p.parked IS NOT NULL AND p.lane = o.lane AND p.key = o.key AND p.id < o.id)"""
 """Part of the query for a lane's next rows (`FROM outbox o`): neither parked nor behind a parked row of its key."""
-_PARK = "UPDATE outbox SET parked = $2 WHERE id = $1"
+_PARK = "UPDATE outbox SET parked = $3 WHERE lane = $1 AND id = $2"
 _UNPARK = """UPDATE outbox SET parked = NULL, not_before = NULL WHERE coalesce(key, '') = $1
     AND program IN ($2, '') AND parked IS NOT NULL RETURNING lane"""
 _INSERT = "INSERT INTO outbox (lane, program, headers, body) VALUES ($1, $2, $3, $4)"
 # The id stands in the headers; where those can't be read either, it is the nil UUID.
-_QUARANTINE = f"""WITH gone AS (DELETE FROM outbox WHERE id = (SELECT id FROM outbox
+_QUARANTINE = f"""WITH gone AS (DELETE FROM outbox WHERE (lane, id) = (SELECT lane, id FROM outbox
         WHERE coalesce(key, '') = $1 AND program IN ($2, '') AND parked LIKE 'unreadable: %' AND $3 = coalesce(
             substring(headers FROM '"(?:ce_)?id": ?"([0-9a-f-]{{36}})"'), '{UUID(int=0)}')::uuid
         ORDER BY id LIMIT 1) RETURNING *)
@@ -55,7 +55,7 @@ class Parking:
         event, record = self._parked(lane, row, class_)
         destinations = [each for each in self.routes.of(event) if each.lane != lane]
         async with connection.transaction():
-            await connection.execute(_PARK, row["id"], f"{class_}: {place}")
+            await connection.execute(_PARK, lane, row["id"], f"{class_}: {place}")
             for each in destinations:
                 headers = msgspec.json.encode(record.headers).decode()
                 await connection.execute(_INSERT, each.lane, row["program"], headers, record.body.decode())

@@ -50,6 +50,10 @@ _STATED_BY = """SELECT body, denies, revoked FROM consents
 _CLOSE = "UPDATE consents SET revoked = true WHERE patient = $1 AND program = $2 AND NOT denies"
 _PROGRAMS = "SELECT DISTINCT program FROM consents WHERE patient = $1"
 _VERSION_READ = "SELECT version FROM consent_versions WHERE program = $1 AND patient = $2"
+_PARTITIONS = "SELECT partition FROM ledger"
+_OLDEST = f"SELECT {_KNOWN} FROM ledger ORDER BY current_at LIMIT 1"
+_AGES = f"""SELECT count(*), min({_KNOWN}) AS oldest, max({_KNOWN}) AS newest, bool_or(lost) AS lost,
+    ({BEHIND}) AS behind FROM ledger"""
 _HELD = "SELECT hold IS NOT NULL OR program <> $1 FROM state WHERE kind = 'patient' AND key = $2"
 
 Stated = ConsentGiven | ConsentDenied
@@ -147,12 +151,12 @@ async def mark_current(connection: Connection, heartbeats: Mapping[int, datetime
 
 async def partitions(connection: Connection) -> frozenset[int]:
     """Those whose consents were known at some time."""
-    return frozenset(row["partition"] for row in await connection.fetch("SELECT partition FROM ledger"))
+    return frozenset(row["partition"] for row in await connection.fetch(_PARTITIONS))
 
 
 async def oldest(connection: Executor) -> datetime | None:
     """Up to when every partition that is known at all is known (machine time)."""
-    found: datetime | None = await connection.fetchval(f"SELECT {_KNOWN} FROM ledger ORDER BY current_at LIMIT 1")
+    found: datetime | None = await connection.fetchval(_OLDEST)
     return found
 
 
@@ -186,10 +190,7 @@ async def read(connection: Connection, program: str, patient: str, machine_now: 
         rows = await connection.fetch(_STATED_BY, program, patient)
         version = await connection.fetchval(_VERSION_READ, program, patient)
         held = await connection.fetchval(_HELD, program, patient)
-        ledger = await connection.fetchrow(
-            f"SELECT count(*), min({_KNOWN}) AS oldest, max({_KNOWN}) AS newest, bool_or(lost) AS lost,"
-            f" ({BEHIND}) AS behind FROM ledger"
-        )
+        ledger = await connection.fetchrow(_AGES)
     return LedgerSnapshot(
         consents=tuple(_read(row) for row in rows if not row["revoked"]),
         revoked=tuple(msgspec.json.decode(row["body"], type=ConsentGiven) for row in rows if row["revoked"]),

@@ -13,6 +13,7 @@ _SET_BACK = """INSERT INTO offsets (partition, next, catch_up)
     SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[])
     ON CONFLICT (partition) DO UPDATE SET next = excluded.next,
         catch_up = greatest(offsets.catch_up, excluded.catch_up)"""
+_NEXT = "SELECT partition, next FROM offsets"
 BEHIND = "SELECT bool_or(next < catch_up) FROM offsets"
 """Whether records that were consumed once must be consumed again: the database was set back."""
 
@@ -28,7 +29,7 @@ async def store(connection: Executor, offsets: Mapping[int, int]) -> None:
 
 async def stored(connection: Executor) -> dict[int, int]:
     """The first offset of each partition that is not stored."""
-    return {row["partition"]: row["next"] for row in await connection.fetch("SELECT partition, next FROM offsets")}
+    return {row["partition"]: row["next"] for row in await connection.fetch(_NEXT)}
 
 
 async def set_back(connection: Executor, offsets: Mapping[int, tuple[int, int]]) -> None:

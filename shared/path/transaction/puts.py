@@ -5,21 +5,21 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.path.transaction.delivery import Answer, AnyDelivery, Commanded, Committed, Incomplete, Put, Redriven, bare
-from shared.path.transaction.resources import Name
+from shared.path.transaction.resources import NAMED, Name
 from shared.platform.db import Connection, Row
 
-_REMEMBER = """INSERT INTO puts (program, type, id, digest, remarks, incomplete, asked, version)
+_REMEMBER = f"""INSERT INTO puts (program, type, id, digest, remarks, incomplete, asked, version)
     SELECT u.*, r.version
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[])
-        AS u(program, type, id, digest, remarks, incomplete, asked) JOIN resources r USING (program, type, id)
+        AS u(program, type, id, digest, remarks, incomplete, asked) JOIN resources r ON {NAMED}
     ON CONFLICT (program, type, id) DO UPDATE SET digest = excluded.digest, remarks = excluded.remarks,
         incomplete = excluded.incomplete, asked = excluded.asked, version = excluded.version"""
 _FORGET = """DELETE FROM puts p USING unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id)
-    WHERE p.program = u.program AND p.type = u.type AND p.id = u.id AND p.incomplete"""
-_REPEATED = """SELECT p.type, p.id, p.digest, p.version, p.remarks, p.incomplete, p.asked FROM puts p
-    JOIN unnest($2::text[], $3::text[], $4::text[]) AS u(type, id, digest) USING (type, id, digest)
-    JOIN resources r ON (r.program, r.type, r.id, r.version) = (p.program, p.type, p.id, p.version)
-    WHERE p.program = $1"""
+    WHERE p.program = u.program AND p.type = u.type AND p.id = ANY($3) AND p.id = u.id AND p.incomplete"""
+_REPEATED = f"""SELECT u.type, u.id, u.digest, p.version, p.remarks, p.incomplete, p.asked FROM puts p
+    JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS u(program, type, id, digest)
+        USING (program, type, id, digest)
+    JOIN resources r ON {NAMED} AND r.version = p.version"""
 
 
 PutName = tuple[str, str, str, str]
@@ -48,7 +48,7 @@ def _repeated(row: Row) -> Repeated:
 
 async def _rows(connection: Connection, program: str, puts: Sequence[Put]) -> list[Row]:
     columns = [each.type for each in puts], [each.id for each in puts], [each.digest for each in puts]
-    return await connection.fetch(_REPEATED, program, *columns)
+    return await connection.fetch(_REPEATED, [program] * len(puts), *columns)
 
 
 async def standing(connection: Connection, updating: Sequence[Commanded]) -> set[PutName]:

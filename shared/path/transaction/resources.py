@@ -123,47 +123,53 @@ UPSERT = """INSERT INTO resources AS r (type, id, program, patient, status, at, 
 """Part of the one statement that stores a batch: `{columns}` are eight arrays in the order of ResourceRow's fields."""
 COLUMN_TYPES = ("text", "text", "text", "text", "text", "timestamptz", "bool", "text")
 RETURNING = "RETURNING program, type, id, version"
+NAMED = "r.id = u.id AND (r.program, r.type) IS NOT DISTINCT FROM (u.program, u.type)"
+"""Part of a join of resources `r` with names `u`: by id. An index of types, which equality would bring into play, reads
+everybody's."""
 
 # Stored once, beside a fact that waits or a work item that the same message makes again.
 _ADD = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, sealed, body)
     VALUES ($1, $2, $3, '', $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"""
-# What stood in for a fact in programs where it waits no more.
-_WITHDRAW = """DELETE FROM resources r USING unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id)
-    WHERE r.program = u.program AND r.type = u.type AND r.id = u.id AND r.patient = ''"""
+# What stood in for a fact in programs where it waits no more. By its length: of no patient are many, and indexed so.
+_WITHDRAW = f"""DELETE FROM resources r USING unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id)
+    WHERE {NAMED} AND length(r.patient) = 0"""
 # A work item of no patient in its new status, where it is still of the version named.
 _SETTLE = """UPDATE resources SET version = version + 1, status = $4, body = $5, updated_at = $6
-    WHERE type = $1 AND id = $2 AND program = $3 AND patient = '' AND version::text = coalesce($7, version::text)
+    WHERE type = $1 AND id = $2 AND program = $3 AND length(patient) = 0 AND version::text = coalesce($7, version::text)
     RETURNING version"""
 # Public entries of a directory, of no patient; one that is as it was keeps its version.
 _PUBLISH = """INSERT INTO resources (type, id, program, patient, updated_at, body)
     SELECT $1, u.id, u.program, '', $5, u.body FROM unnest($2::text[], $3::text[], $4::text[]) AS u(id, program, body)
     ON CONFLICT (type, id, program) DO UPDATE SET body = excluded.body, version = resources.version + 1, updated_at = $5
     WHERE resources.body <> excluded.body"""
-_VERSIONS = """SELECT program, type, id, r.version FROM resources r
-    JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id) USING (type, id, program)"""
-_STORED = """SELECT r.* FROM resources r JOIN unnest($1::text[], $2::text[]) AS u(type, id) USING (type, id)
-    WHERE r.program = $3"""
+_VERSIONS = f"""SELECT r.program, r.type, r.id, r.version FROM resources r
+    JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id) ON {NAMED}"""
+_STORED = f"""SELECT r.* FROM resources r
+    JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id) ON {NAMED}"""
 _ONE = "SELECT * FROM resources WHERE type = $1 AND id = $2 AND program = $3"
-_OF_NOBODY = "SELECT body FROM resources WHERE patient = '' AND type = $1 AND program = $2 ORDER BY id"
+_OF_NOBODY = """WITH of_nobody AS MATERIALIZED (SELECT * FROM resources WHERE patient = '' AND type = $1)
+    SELECT body FROM of_nobody WHERE program = $2 ORDER BY id"""
 # One patient's resources of a type whose clinical time lies within these minutes.
-_OF_MINUTES = """SELECT * FROM resources WHERE patient = $1 AND type = $2 AND program = $3 AND NOT sealed
-    AND date_trunc('minute', at) = ANY($4::timestamptz[]) ORDER BY id LIMIT $5"""
+_OF_MINUTES = """WITH own AS MATERIALIZED (SELECT * FROM resources WHERE patient = $1 AND type = $2)
+    SELECT * FROM own WHERE program = $3 AND NOT sealed AND date_trunc('minute', at) = ANY($4::timestamptz[])
+    ORDER BY id LIMIT $5"""
 OF_MINUTES_MOST = 500
 # The foreign resources of one patient and type that carry an identifier; R4 has it once or repeating. Two are already
-# too many, and ours are nobody's to change.
-_MATCHING = """SELECT id FROM resources WHERE patient = $1 AND type = $2 AND program = $3 AND NOT sealed
-    AND NOT starts_with(body, '{"identifier":')
+# too many, and ours are nobody's to change. The program is asked of the patient's own rows, not of the index of all.
+_MATCHING = """WITH own AS MATERIALIZED (SELECT * FROM resources WHERE patient = $1 AND type = $2)
+    SELECT id FROM own WHERE program = $3 AND NOT sealed AND NOT starts_with(body, '{"identifier":')
     AND (body::jsonb -> 'identifier' @> $4::jsonb OR body::jsonb -> 'identifier' @> jsonb_build_array($4::jsonb))
     ORDER BY id LIMIT 2"""
 # The same for many at once, and what stands under the id that it would be created with.
-_CREATED = """WITH sought AS MATERIALIZED (SELECT *
+_CREATED = f"""WITH sought AS MATERIALIZED (SELECT *
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
         WITH ORDINALITY AS u(program, patient, type, id, identifier, number))
-    SELECT s.number FROM sought s JOIN resources r USING (type, id, program)
-    UNION SELECT s.number FROM sought s, LATERAL (SELECT 1 FROM resources r
-        WHERE r.patient = s.patient AND r.type = s.type AND r.program = s.program AND NOT r.sealed
-        AND NOT starts_with(r.body, '{"identifier":') AND (r.body::jsonb -> 'identifier' @> s.identifier::jsonb
-            OR r.body::jsonb -> 'identifier' @> jsonb_build_array(s.identifier::jsonb)) LIMIT 1) found"""
+    SELECT u.number FROM sought u JOIN resources r ON {NAMED}
+    UNION SELECT u.number FROM sought u,
+        LATERAL (SELECT * FROM resources r WHERE r.patient = u.patient AND r.type = u.type OFFSET 0) own
+        WHERE own.program = u.program AND NOT own.sealed AND NOT starts_with(own.body, '{{"identifier":')
+        AND (own.body::jsonb -> 'identifier' @> u.identifier::jsonb
+            OR own.body::jsonb -> 'identifier' @> jsonb_build_array(u.identifier::jsonb))"""
 
 
 async def add(connection: Connection, resources: Sequence[AcceptedResource], program: str, now: datetime) -> None:
@@ -203,7 +209,8 @@ async def versions(connection: Connection, names: Sequence[OfProgram]) -> dict[O
 
 async def stored(connection: Connection, program: str, names: Sequence[Name]) -> dict[Name, Row]:
     """Those of these resources that this program has, whole."""
-    rows = await connection.fetch(_STORED, [kind for kind, _ in names], [identity for _, identity in names], program)
+    kinds, ids = [kind for kind, _ in names], [identity for _, identity in names]
+    rows = await connection.fetch(_STORED, [program] * len(names), kinds, ids)
     return {(row["type"], row["id"]): row for row in rows}
 
 

@@ -31,13 +31,14 @@ MISSING = """INSERT INTO state (kind, key, program) SELECT $1, * FROM unnest($2:
 # Lock the keys in one order. `hold` is read under the lock; a separate look would race with a redrive.
 LOCK = """SELECT key, program, version, body, hold FROM state WHERE kind = $1 AND key = ANY($2::text[])
     ORDER BY key FOR UPDATE"""
-# A row that a record of nobody's program made becomes its patient's.
+# A row that a record of nobody's program made becomes its patient's. The keys are named twice, here and below: without
+# that an empty table is planned to be walked by its kind.
 _OWN = """UPDATE state s SET program = u.program FROM unnest($2::text[], $3::text[]) AS u(key, program)
-    WHERE s.kind = $1 AND s.key = u.key"""
+    WHERE s.kind = $1 AND s.key = ANY($2) AND s.key = u.key"""
 # A held key's deadlines rest, else they would spin; the hold's own does not.
 _HOLD = """UPDATE state s SET due_at = u.due_at, hold = u.hold
     FROM unnest($2::text[], $3::timestamptz[], $4::text[]) AS u(key, due_at, hold)
-    WHERE s.kind = $1 AND s.key = u.key"""
+    WHERE s.kind = $1 AND s.key = ANY($2) AND s.key = u.key"""
 _JOURNAL_COLUMNS = ("key", "program", "cause", "producer", "delivery", "event", "content", "outcome", "settings")
 
 
@@ -52,7 +53,7 @@ _JOURNAL_TYPES = ("text", "text", "uuid", "text", "text", "text", "text", "text"
 STORE = f"""WITH
     states AS (UPDATE state s SET version = $1, body = u.body, due_at = u.due_at, hold = u.hold
         FROM unnest({_arrays(3, "text", "text", "timestamptz", "text")}) AS u(key, body, due_at, hold)
-        WHERE s.kind = $2 AND s.key = u.key),
+        WHERE s.kind = $2 AND s.key = ANY($3) AND s.key = u.key),
     journal AS (INSERT INTO journal (kind, now, listening_since, code, {", ".join(_JOURNAL_COLUMNS)}, emitted)
         SELECT $2, $7, $8, $9, {", ".join(f"u.{name}" for name in _JOURNAL_COLUMNS)}, u.emitted::uuid[]
         FROM unnest({_arrays(10, *_JOURNAL_TYPES)}) AS u({", ".join(_JOURNAL_COLUMNS)}, emitted)),

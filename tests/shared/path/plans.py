@@ -1,0 +1,144 @@
+"""How PostgreSQL would carry out every statement of path and platform, and which looks would grow with the clinic.
+
+Every statement is a constant of its module (tests/house/test_sql.py), so that none is left out here.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import msgspec
+
+from shared.path.outbound.lane import advisory_lock
+from shared.platform import db
+from shared.platform.db import Connection
+from tests.house.test_rooms import ROOT
+from tests.house.test_sql import STATEMENT, path_files
+
+LOOKED_UP_BY = {
+    "alias": ("digest", "patient"),
+    "consent_versions": ("patient",),
+    "consents": ("patient",),
+    "documents": ("id",),
+    "journal": ("key",),
+    "outbox": ("lane",),
+    "parked": ("key", "sequence"),
+    "processed": ("id",),
+    "puts": ("id",),
+    "quarantine": ("key",),
+    "resources": ("id", "patient"),
+    "state": ("key", "due_at"),
+    "waiting": ("id", "digest"),
+}
+"""Tables that grow with the clinic, and what their rows are looked up by."""
+SMALL = {"feeds", "ledger", "migrations", "offsets", "service", "settings", "skips", "stops", "strays"}
+"""A row a partition, feed, set of settings or record that a person skips; strays are only ever added."""
+WALKS = {
+    "documents._PRUNE": "once an hour",
+    "documents._SINCE": "a person has what a client sent read again",
+    "lane._OLDEST_UNSENT": "for the metrics, of what is unsent",
+    "parking._QUARANTINE": "a person's, of parked rows: few",
+    "parking._UNPARK": "a person's, of parked rows: few",
+    "resources._OF_NOBODY": "a public directory, at a start: it is of no patient",
+    "retention._PROCESSED": "once an hour",
+    "waiting._AWAITED": "an update of what waits for its patient, among what waits for one in this program",
+}
+"""Statements that may look at more than one patient, thing or lane, and why."""
+OF_LANES = ("internal._NEXT", "gate._NEXT", "kafka._NEXT", "kafka._HEARTBEAT")
+"""Statements that a lane asks on its own connection."""
+FRAGMENTS = {"search._EACH_STATUS"}
+"""Beginnings of statements; searches are tried whole (test_search_plans.py)."""
+_TEMPLATE = re.compile(r"\{[a-z]+\}")
+_FILL = """
+    CREATE TEMPORARY TABLE patients AS SELECT n, md5(n::text)::uuid AS id, md5(n::text)::uuid::text AS patient,
+        CASE WHEN n % 3 = 0 THEN 'west' ELSE 'demo' END AS program, repeat('x', 200) AS body,
+        '2026-01-01'::timestamptz + n * interval '1 min' AS at FROM generate_series(1, {count}) AS n;
+    INSERT INTO state (key, program, body, due_at) SELECT patient, program, body, at FROM patients;
+    INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
+        SELECT type, md5(type || patient)::uuid::text, program, patient, 'active', at, at, body
+        FROM patients, unnest('{{Patient,Task,Consent,Observation,Observation2}}'::text[]) AS type;
+    INSERT INTO processed (id, program) SELECT id, program FROM patients;
+    INSERT INTO outbox (lane, program, key, headers, body)
+        SELECT CASE WHEN n % 9 = 0 THEN 'internal' ELSE 'topic:a' END, program, patient, '', body FROM patients;
+    INSERT INTO alias SELECT program, 'key:' || which || patient, patient
+        FROM patients, unnest('{{a,b}}'::text[]) AS which;
+    INSERT INTO consents SELECT program, patient, which, at, body
+        FROM patients, unnest('{{a,b}}'::text[]) AS which;
+    INSERT INTO consent_versions SELECT patient, program, 2 FROM patients;
+    INSERT INTO puts SELECT program, 'Task', patient, 'digest', 1, '[]', false FROM patients;
+    INSERT INTO waiting (id, program, digest, producer, content, at)
+        SELECT id, program, 'key:c' || patient, 'lab', body, at FROM patients;
+    INSERT INTO documents SELECT id, program, 'lab', 'text', '', 'digest', false, at FROM patients;
+    INSERT INTO parked (id, key, program, class, place, kind, event, headers, content, at)
+        SELECT id, patient, program, 'bug', '', 'consumed', '', '', '', at FROM patients;
+    DROP TABLE patients"""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """One look into a table, as it is planned; `condition` is what the index is asked, empty where all is read. What
+    `collects` reads all that meets it, were it a whole lane, before the first row."""
+
+    table: str
+    condition: str
+    collects: bool = False
+
+    @property
+    def grows(self) -> bool:
+        """Whether it reads the more the more patients there are."""
+        by = ("id",) if self.table == "outbox" and self.collects else LOOKED_UP_BY.get(self.table, ())
+        asked = rf"\b({'|'.join(by)}) <?= (?!'')"
+        return self.table in LOOKED_UP_BY and re.search(asked, self.condition) is None
+
+
+def statements() -> dict[str, str]:
+    """Every whole statement of the path and the platform that names a table, by its module and name."""
+    modules = [import_module(".".join(file.relative_to(ROOT).with_suffix("").parts)) for file in path_files()]
+    return {
+        f"{module.__name__.rpartition('.')[2]}.{name}": text
+        for module in modules
+        for name, text in vars(module).items()
+        if isinstance(text, str) and STATEMENT.match(text) and not _TEMPLATE.search(text)
+    }
+
+
+async def fill(connection: Connection, count: int) -> None:
+    """So many patients, with some of everything; nobody looks at the tables on their own account."""
+    for table in LOOKED_UP_BY:
+        if table != "journal":
+            await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    await connection.execute(_FILL.format(count=count))
+
+
+async def looks(connection: Connection, statement: str) -> list[Look]:
+    """Those of the plan that is made once and remembered, whatever the values."""
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    await connection.execute(f"PREPARE planned AS {statement}")
+    places = "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'planned'"
+    nulls = ", ".join(["NULL"] * await connection.fetchval(places))
+    plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE planned{f'({nulls})' if nulls else ''}")
+    await connection.execute("DEALLOCATE planned")
+    rows = await connection.fetch("SELECT indexrelid::regclass::text, indrelid::regclass::text FROM pg_index")
+    return list(_looks(json.loads(plan)[0]["Plan"], {index: table for index, table in rows}))
+
+
+def _looks(node: dict[str, Any], tables: dict[str, str]) -> Iterator[Look]:
+    if node["Node Type"] == "Seq Scan":
+        yield Look(node["Relation Name"], "")
+    elif "Index Name" in node:
+        collects = node["Node Type"] == "Bitmap Index Scan"
+        yield Look(tables[node["Index Name"]], node.get("Index Cond", ""), collects)
+    for each in node.get("Plans", ()):
+        yield from _looks(each, tables)
+
+
+async def growing(database: str) -> dict[str, list[Look]]:
+    """The looks that would grow, by statement, each on such a connection as it has; those that may are left out."""
+    async with advisory_lock(database, "planned") as lane, db.pool(database) as pool, pool.acquire() as pooled:
+        found = {
+            name: [look for look in await looks(lane if name in OF_LANES else pooled, text) if look.grows]
+            for name, text in statements().items()
+            if name not in WALKS.keys() | FRAGMENTS
+        }
+    return {name: some for name, some in found.items() if some}
