@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from services.intake.assessment import Assessment
 from services.intake.evidence import ALL_PIECES_MOST, PIECES_MOST, SAFETY_PIECES_MOST, Evidence, ended, merged
-from services.intake.levels import LEVELS, combine
+from services.intake.levels import LEVELS, Combined, combine
 from services.intake.messages import ReportedFinding
 from services.intake.placement import recommend
 from services.intake.settings import Settings
@@ -220,7 +220,7 @@ def test_a_higher_score_or_one_more_fact_never_gives_a_lower_level(
         counted = [f"{code}={value}" for code, value in scores.items()]
         level = recommend(known(needs, *facts, *counted, *more), program).level
         assert level is not None
-        return RANK[level.split("-COE")[0].split("-BIO")[0]]
+        return RANK[base(level)]
 
     if not (program.partner_prescriber and fact in LEFT_TO_A_PARTNER):
         assert rank(fact) >= rank()
@@ -229,12 +229,21 @@ def test_a_higher_score_or_one_more_fact_never_gives_a_lower_level(
 
 @settings(max_examples=examples(300), deadline=None)
 @given(some.lists(some.sampled_from(LEVELS), max_size=5), some.sampled_from(LEVELS), some.booleans())
-def test_one_more_need_never_gives_a_lower_level(needs: list[str], more: str, attested: bool) -> None:
-    def rank(levels: list[str]) -> int:
-        level = combine(levels, co_occurring_attested=attested).level
-        return RANK[level.split("-COE")[0].split("-BIO")[0]]
+def test_one_more_need_never_gives_a_lower_level_or_loses_its_form(needs: list[str], more: str, attested: bool) -> None:
+    before = combine(needs, co_occurring_attested=attested)
+    after = combine([*needs, more], co_occurring_attested=attested)
+    assert RANK[base(after.level)] >= RANK[base(before.level)]
+    assert after.level in ("4", "4-psych") or forms(after) >= forms(before)
 
-    assert rank([*needs, more]) >= rank(needs)
+
+def base(level: str) -> str:
+    return level.split("-COE")[0].split("-BIO")[0]
+
+
+def forms(found: Combined) -> set[str]:
+    """The co-occurring and the biomedically enhanced form: of the level, or as the condition of it."""
+    conditions = {"co-occurring-capability-attested": "COE", "biomedically-enhanced": "BIO"}
+    return {*found.level.split("-")[1:]} | {conditions[each] for each in found.conditions if each in conditions}
 
 
 BASE = ("none", "1.0", "1.5", "1.7", "2.1", "2.5", "2.7", "3.1", "3.5", "3.7", "4-psych", "4")
