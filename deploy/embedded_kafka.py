@@ -42,6 +42,7 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 log.index.size.max.bytes=1048576
 log.cleaner.dedupe.buffer.size=16777216
 num.network.threads=2

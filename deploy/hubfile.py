@@ -16,14 +16,23 @@ NAME, LOCK = "hub.json", "hub.lock"
 LOOKS_MOST, BETWEEN_LOOKS_SECONDS = 3, 0.05
 
 
+class Replica(msgspec.Struct, frozen=True):
+    """A further process of a service: its address for operators, where its health and metrics are too."""
+
+    admin: str
+    pid: int
+
+
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One service: its FHIR base, its address for operators, its process, and for testing the two for HL7 v2."""
+    """One service: its FHIR base, its address for operators, its process, and for testing the two for HL7 v2. Where it
+    has several processes, `replicas` are the others; clients have one address for all."""
 
     fhir: str
     admin: str
     pid: int
     hl7: str | None = None
     mllp: str | None = None
+    replicas: tuple[Replica, ...] = ()
 
     @property
     def base(self) -> str:

@@ -25,9 +25,9 @@ Process = subprocess.Popen[bytes]
 class HubPart:
     """What to run and how to treat it.
 
-    `environment` is added to our own; `stop_with` asks it to stop, `die_with` reaches it when this process is killed;
-    `user` is who to become when run by root. `ready`: it has started as far as it can without a person; `live`: it
-    answers at all.
+    `environment` is added to our own, `sockets` are descriptors that it inherits; `stop_with` asks it to stop,
+    `die_with` reaches it when this process is killed; `user` is who to become when run by root. `ready`: it has started
+    as far as it can without a person; `live`: it answers at all.
     """
 
     name: str
@@ -36,6 +36,7 @@ class HubPart:
     ready: Callable[[], bool]
     live: Callable[[], bool] = lambda: True
     environment: Mapping[str, str] = field(default_factory=dict)
+    sockets: tuple[int, ...] = ()
     stop_with: signal.Signals = signal.SIGTERM
     die_with: signal.Signals = signal.SIGKILL
     stop_seconds_max: float = 15.0
@@ -57,6 +58,7 @@ def launch(part: HubPart) -> Process:
             cwd=REPOSITORY,
             start_new_session=True,
             umask=0o077,
+            pass_fds=part.sockets,
         )
 
 

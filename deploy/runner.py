@@ -7,7 +7,7 @@ hub.json names their addresses.
 import asyncio
 import http.client
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub, Service
 from deploy.paths import LOOPBACK, SETTINGS, free_port
 from deploy.processes import HubPart
+from deploy.replicas import Replica, shared_sockets
 from deploy.servers import Servers
 from deploy.supervisor import StoppedError, Supervisor
 from shared.platform.clients import registered
@@ -33,12 +34,7 @@ MODULES: Mapping[str, str] = {
     "aftercare": "services.aftercare.app",
 }
 ADMIN_ABOVE = 100
-"""The port for operators is so far above a service's own."""
-
-
-def admin(service: str) -> str:
-    """The name of a service's port for operators."""
-    return f"{service} admin"
+"""The port for operators is so far above a service's own, and that of each further replica above the one before."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +50,12 @@ class Ports:
     aftercare: int = 8104
     mllp: int = 2575
 
-    def choose(self) -> dict[str, int]:
-        """A free port for each process we run ourselves, and for MLLP; of each service another one for operators."""
+    def choose(self, replicas: Iterable[Replica]) -> dict[str, int]:
+        """A free port for issuer and each service, and for MLLP; of each process of a service one for operators."""
         chosen = {name: free_port(getattr(self, name)) for name in (*MODULES, "mllp")}
-        for name in DATABASES:
-            preferred = getattr(self, name)
-            chosen[admin(name)] = free_port(preferred and preferred + ADMIN_ABOVE)
+        for each in replicas:
+            preferred = getattr(self, each.service)
+            chosen[each.admin] = free_port(preferred and preferred + ADMIN_ABOVE * (each.number + 1))
         return chosen
 
 
@@ -68,14 +64,19 @@ ANY_PORTS = Ports(0, 0, 0, 0, 0, 0, 0, 0)
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to run: `modules` names the Python module of each process, `deploy` is the folder of settings,
-    `clock_starts_at` makes the clock manual."""
+    """What to run: `modules` names the Python module of issuer and services, `replicas` how many processes each service
+    has, `deploy` is the folder of settings, `clock_starts_at` makes the clock manual."""
 
     data: Path
     ports: Ports = Ports()
     modules: Mapping[str, str] = field(default_factory=lambda: MODULES)
+    replicas: Mapping[str, int] = field(default_factory=dict)
     deploy: Path = SETTINGS
     clock_starts_at: datetime | None = None
+
+    def of(self, service: str) -> list[Replica]:
+        """The processes of a service."""
+        return [Replica(service, number) for number in range(self.replicas.get(service, 1))]
 
 
 def up(plan: Plan, report: Callable[[str], None], healthy: Callable[[Hub], None]) -> None:
@@ -111,46 +112,66 @@ def up(plan: Plan, report: Callable[[str], None], healthy: Callable[[Hub], None]
 
 
 def _run(plan: Plan, folder: Path, backing: Servers, supervisor: Supervisor, healthy: Callable[[Hub], None]) -> None:
-    chosen = plan.ports.choose()
-    supervisor.start([process(plan, name, folder, backing, chosen) for name in plan.modules])
+    replicas = [each for service in DATABASES for each in plan.of(service)]
+    chosen = plan.ports.choose(replicas)
+    shared = {name: chosen[name] for name in (*DATABASES, "mllp") if len(plan.of(_service_at(name))) > 1}
+    with shared_sockets(shared) as sockets:
+        places = {name: opened.fileno() for name, opened in sockets.items()}
+        processes = [each for name in plan.modules for each in plan.of(name)]
+        supervisor.start([process(plan, each, folder, backing, chosen, places) for each in processes])
 
-    def publish() -> Hub:
-        hub = describe(backing, chosen, supervisor.pids)
-        hubfile.write(plan.data, hub)
-        return hub
+        def publish() -> Hub:
+            hub = describe(plan, backing, chosen, supervisor.pids)
+            hubfile.write(plan.data, hub)
+            return hub
 
-    healthy(publish())
-    supervisor.watch(changed=publish)
+        healthy(publish())
+        supervisor.watch(changed=publish)
 
 
-def process(plan: Plan, name: str, folder: Path, backing: Servers, chosen: Mapping[str, int]) -> HubPart:
-    """The part that is one of our own Python processes: the issuer or a service."""
-    port = chosen[name]
+def _service_at(name: str) -> str:
+    """The service that answers at the port of this name."""
+    return "testing" if name == "mllp" else name
+
+
+def process(
+    plan: Plan, replica: Replica, folder: Path, backing: Servers, chosen: Mapping[str, int], sockets: Mapping[str, int]
+) -> HubPart:
+    """The part that is one of our own Python processes: the issuer or a service. `sockets` are the descriptors, by the
+    name of their port, of what several processes share."""
+    name = replica.service
     environment = {
         "IOP_KAFKA_BOOTSTRAP": backing.kafka,
         "IOP_HOST": LOOPBACK,
-        "IOP_HTTP_PORT": str(port),
+        "IOP_HTTP_PORT": str(chosen[name]),
         "IOP_DEPLOY": str(plan.deploy.resolve()),
         "IOP_KEYS": str(folder),
         "IOP_ISSUER": _url(chosen["issuer"]),
         "IOP_AUDIENCE": AUDIENCE,
-        "IOP_REPLICA": "0",
+        "IOP_REPLICA": str(replica.number),
     }
+    port = chosen[replica.admin if name in backing.postgres else name]
     if name in backing.postgres:
         environment["IOP_DATABASE_URL"] = backing.postgres[name]
-        environment["IOP_ADMIN_HOST"], environment["IOP_ADMIN_PORT"] = LOOPBACK, str(chosen[admin(name)])
+        environment["IOP_ADMIN_HOST"], environment["IOP_ADMIN_PORT"] = LOOPBACK, str(port)
     if name == "testing":
         environment["IOP_MLLP_PORT"] = str(chosen["mllp"])
+    inherited = {
+        "IOP_MLLP_SOCKET" if each == "mllp" else "IOP_HTTP_SOCKET": place
+        for each, place in sockets.items()
+        if _service_at(each) == name
+    }
     if plan.clock_starts_at is not None:
         environment["IOP_CLOCK_FILE"] = str((plan.data / clock.NAME).resolve())
     ready = answers_ok if name == "issuer" else started
     return HubPart(
-        name=name,
+        name=replica.name,
         command=(sys.executable, "-m", plan.modules[name]),
-        log=plan.data / "logs" / f"{name}.log",
+        log=plan.data / "logs" / f"{replica.name}.log",
         ready=lambda: ready(port, "/health/live" if name == "issuer" else "/health/ready"),
         live=lambda: answers_ok(port, "/health/live"),
-        environment=environment,
+        environment=environment | {variable: str(place) for variable, place in inherited.items()},
+        sockets=tuple(inherited.values()),
     )
 
 
@@ -178,12 +199,13 @@ def _answer(port: int, path: str) -> tuple[int, str | None]:
         connection.close()
 
 
-def describe(backing: Servers, chosen: Mapping[str, int], pids: Mapping[str, int]) -> Hub:
+def describe(plan: Plan, backing: Servers, chosen: Mapping[str, int], pids: Mapping[str, int]) -> Hub:
     """The content of hub.json."""
     services = {}
     for name in backing.postgres:
-        base = _url(chosen[name])
-        service = Service(fhir=f"{base}/fhir", admin=f"{_url(chosen[admin(name)])}/admin", pid=pids[name])
+        base, replicas = _url(chosen[name]), plan.of(name)
+        each = [hubfile.Replica(f"{_url(chosen[each.admin])}/admin", pids[each.name]) for each in replicas]
+        service = Service(fhir=f"{base}/fhir", admin=each[0].admin, pid=each[0].pid, replicas=tuple(each[1:]))
         if name == "testing":
             mllp = f"{LOOPBACK}:{chosen['mllp']}"
             service = msgspec.structs.replace(service, hl7=f"{base}/hl7", mllp=mllp)

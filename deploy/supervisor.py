@@ -15,8 +15,8 @@ LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a part is waited for, in seconds. One that ends is started again after 1, 2, 4 and at most 60 seconds;
-    one that was ready for a minute begins anew. The other parts go on."""
+    """How long a part is waited for, in seconds. One that was ready for a minute and ends is started again at once,
+    else after 1, 2, 4 and at most 60 seconds. The other parts go on."""
 
     pause_first: float = 1.0
     pause_most: float = 60.0
@@ -123,6 +123,7 @@ class Supervisor:
             supervised.answered_at = time.monotonic()
         supervised.asked_at = time.monotonic()
         if supervised.asked_at - supervised.answered_at > self.patience.silent:
+            supervised.process.kill()  # asked to stop it would be as silent, and the others would wait for it
             self._ended(supervised, f"has not answered for {self.patience.silent:.0f} s")
 
     def _look_at_start(self, supervised: Supervised) -> None:
@@ -141,12 +142,13 @@ class Supervisor:
         processes.end(supervised.part, supervised.process)
         now, ready_since = time.monotonic(), supervised.ready_since
         if ready_since is not None and now - ready_since > self.patience.steady:
-            supervised.pause = self.patience.pause_first
-        supervised.again_at = now + supervised.pause
+            pause, supervised.pause = 0.0, self.patience.pause_first
+        else:
+            pause, supervised.pause = supervised.pause, min(supervised.pause * 2, self.patience.pause_most)
+        supervised.again_at = now + pause
         why = f"; {processes.last_sentence(supervised.part)}" if _misconfigured(supervised) else ""
         name, log = supervised.part.name, supervised.part.log
-        self.report(f"{name} {what}{why}; started again in {supervised.pause:.0f} s, see {log}")
-        supervised.pause = min(supervised.pause * 2, self.patience.pause_most)
+        self.report(f"{name} {what}{why}; started again in {pause:.0f} s, see {log}")
 
     def _start_again(self, supervised: Supervised) -> None:
         supervised.process = processes.launch(supervised.part)

@@ -204,7 +204,9 @@ async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None
 
 def _servers(dependencies: EdgeDependencies, process: Process) -> list[Coroutine[Any, Any, None]]:
     """FHIR, and where it has a port what an operator may do: whoever reaches the one does not reach the other."""
-    fhir_at = server.listening(process.host, process.http_port, "IOP_HOST, IOP_HTTP_PORT")
+    fhir_at = server.listening(
+        process.host, process.http_port, "IOP_HOST, IOP_HTTP_PORT, IOP_HTTP_SOCKET", process.http_socket
+    )
     served = [_Server(server.config(build(dependencies))).serve([fhir_at])]
     if process.admin_port is not None:
         admin_at = server.listening(process.admin_host, process.admin_port, "IOP_ADMIN_HOST, IOP_ADMIN_PORT")

@@ -11,10 +11,12 @@ from rich.table import Table
 
 from deploy import clock, hubfile, runner
 from deploy.commands.common import DEFAULT_DATA, Data, out, stderr
+from deploy.embedded_postgres import DATABASES
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
 from deploy.paths import SETTINGS
 from deploy.quiescence import Quiescence
+from deploy.replicas import counts
 
 Settings = Annotated[
     Path,
@@ -44,6 +46,12 @@ def up(
     ] = None,
     any_ports: Annotated[bool, typer.Option("--any-ports", help="Free ports instead of the default ones.")] = False,
     settings: Settings = SETTINGS,
+    replicas: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--replicas", metavar="[SERVICE=]NUMBER", help="Processes of each service, or of one; default: 1."
+        ),
+    ] = None,
 ) -> None:
     """Run the whole hub on this machine, in the foreground, until Ctrl-C.
 
@@ -56,6 +64,7 @@ def up(
         data=data,
         ports=runner.ANY_PORTS if any_ports else runner.Ports(),
         deploy=settings,
+        replicas=counts(replicas or (), DATABASES),
         clock_starts_at=(clock.parse(start, now) if start else now) if time is Clock.MANUAL else None,
     )
     runner.up(plan, report=_report, healthy=lambda hub: _show(hub, data))
@@ -107,5 +116,7 @@ def _show(hub: Hub, data: Path) -> None:
         for address in (service.admin, service.hl7, service.mllp and f"mllp://{service.mllp}"):
             if address:
                 table.add_row("", address, "")
+        for number, replica in enumerate(service.replicas, start=1):
+            table.add_row(f"{name}-{number}", replica.admin, str(replica.pid))
     out.print(table)
     out.print(f"these addresses are in {data / hubfile.NAME}; Ctrl-C stops everything")

@@ -44,6 +44,8 @@ OF_A_SERVICE: Mapping[str, str] = {
     "issuer": "address of the token issuer; its keys are read at `/jwks.json`",
     "audience": "audience that a token must name",
     "clock_file": "file of a manual clock; without it the clinic's time is real time",
+    "http_socket": "descriptor of a listening socket that the process inherits, where several share the address",
+    "mllp_socket": "the same for MLLP",
     "replica": "name of this replica among those of its service, each its own; default: the host's ordinal, else 0",
     "catch_up_hours": "after an outage silence counts again once senders had as long as it was, at most so many hours",
 }

@@ -60,7 +60,8 @@ def _mllp(running: Running) -> list[Coroutine[Any, Any, None]]:
     limits = mllp.LineLimits(
         process.mllp_lines, process.mllp_lines_a_client, process.mllp_first_seconds, process.mllp_idle_seconds
     )
-    return [mllp.serve(process.mllp_host, process.mllp_port, _receiver(running).receive, limits)]
+    receive = _receiver(running).receive
+    return [mllp.serve(process.mllp_host, process.mllp_port, receive, limits, process.mllp_socket)]
 
 
 def _receiver(running: Running) -> Hl7Receiver:

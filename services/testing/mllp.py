@@ -104,11 +104,11 @@ def require_loopback(host: str) -> None:
         raise ConfigurationError("IOP_MLLP_HOST: must be a loopback address; MLLP here has no TLS.")
 
 
-async def serve(host: str, port: int, receive: Receive, limits: LineLimits) -> None:
+async def serve(host: str, port: int, receive: Receive, limits: LineLimits, inherited: int | None = None) -> None:
     """Listen until cancelled; then finish the messages in hand. Raises ConfigurationError where it can't listen."""
     require_loopback(host)
     listener = Listener(receive, limits)
-    listening = server.listening(host, port, "IOP_MLLP_HOST, IOP_MLLP_PORT")
+    listening = server.listening(host, port, "IOP_MLLP_HOST, IOP_MLLP_PORT, IOP_MLLP_SOCKET", inherited)
     lines = await asyncio.start_server(listener.connected, sock=listening, limit=READ_BYTES)
     try:
         await lines.serve_forever()

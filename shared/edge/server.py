@@ -35,9 +35,12 @@ class ServerLimits:
 LIMITS = ServerLimits()
 
 
-def listening(host: str, port: int, variables: str) -> socket.socket:
-    """A socket that listens there. Raises ConfigurationError naming the variables that said so."""
+def listening(host: str, port: int, variables: str, inherited: int | None = None) -> socket.socket:
+    """A socket that listens there, or the one that was `inherited` (its descriptor) from whoever started this process.
+    Raises ConfigurationError naming the variables that said so."""
     try:
+        if inherited is not None:
+            return socket.socket(fileno=inherited)
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as failure:
         raise ConfigurationError(f"{variables}: can't listen there ({failure.strerror}).") from failure

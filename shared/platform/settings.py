@@ -64,6 +64,7 @@ def _matching(pattern: str, remedy: str) -> AfterValidator:
 _HOST = r"(?:[^\s:,/@?\[\]]+|\[[0-9A-Fa-f:.]+\])"
 Text = Annotated[str, Field(min_length=1)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+Descriptor = Annotated[int, Field(ge=3)]
 Lines = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Database = Annotated[
@@ -99,6 +100,8 @@ class Process(AnyProcess):
 
     database_url: Database
     kafka_bootstrap: Brokers
+    http_socket: Descriptor | None = None
+    """Where several processes share one address, the socket that each inherits."""
     public_url: str = ""
     admin_host: Text = "127.0.0.1"
     admin_port: Port | None = None
@@ -106,6 +109,7 @@ class Process(AnyProcess):
     mllp_host: Text = "127.0.0.1"
     mllp_port: Port | None = None
     """Without a port there is no MLLP."""
+    mllp_socket: Descriptor | None = None
     mllp_lines: Lines = 512
     mllp_lines_a_client: Lines = 64
     mllp_first_seconds: Seconds = 30.0

@@ -18,6 +18,7 @@ def main(data: str, testing: str = IDLE) -> None:
         data=Path(data),
         ports=runner.ANY_PORTS,
         modules={"issuer": runner.MODULES["issuer"], **modules, "testing": testing},
+        replicas={"intake": 2},
         clock_starts_at=STARTS_AT,
     )
     try:

@@ -1,6 +1,7 @@
 """A process that is ready and does nothing: the runner's tests need parts, not a clinic. It says what it was asked."""
 
 import os
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,4 +27,10 @@ class Operated(Ready):
 if __name__ == "__main__":
     for_operators = ThreadingHTTPServer((os.environ["IOP_ADMIN_HOST"], int(os.environ["IOP_ADMIN_PORT"])), Operated)
     threading.Thread(target=for_operators.serve_forever, daemon=True).start()
-    ThreadingHTTPServer((os.environ["IOP_HOST"], int(os.environ["IOP_HTTP_PORT"])), Ready).serve_forever()
+    inherited = os.environ.get("IOP_HTTP_SOCKET")
+    for_clients = ThreadingHTTPServer(
+        (os.environ["IOP_HOST"], int(os.environ["IOP_HTTP_PORT"])), Ready, bind_and_activate=inherited is None
+    )
+    if inherited is not None:
+        for_clients.socket = socket.socket(fileno=int(inherited))
+    for_clients.serve_forever()

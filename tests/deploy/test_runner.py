@@ -29,7 +29,9 @@ def test_hub_json_has_the_shape_other_programs_rely_on(running: Running) -> None
     assert set(hub) == {"kafka", "issuer", "services", "postgres"}
     assert set(hub["services"]) == set(hub["postgres"]) == {"intake", "attendance", "testing", "aftercare"}
     assert set(hub["services"]["testing"]) == {"fhir", "admin", "hl7", "mllp", "pid"}
-    assert set(hub["services"]["intake"]) == {"fhir", "admin", "pid"}
+    assert set(hub["services"]["attendance"]) == {"fhir", "admin", "pid"}
+    assert set(hub["services"]["intake"]) == {"fhir", "admin", "pid", "replicas"}
+    assert [set(each) for each in hub["services"]["intake"]["replicas"]] == [{"admin", "pid"}]
     assert all(alive(service["pid"]) for service in hub["services"].values())
     assert (running.data / "hub.json").stat().st_mode & 0o777 == 0o600
 
@@ -62,6 +64,26 @@ def test_a_service_killed_outright_is_back_under_a_new_pid(running: Running) -> 
     assert "testing ended (SIGKILL); started again in 1 s, see" in running.output_file.read_text()
 
 
+def test_the_one_address_of_two_replicas_answers_while_one_of_them_hangs(running: Running) -> None:
+    intake = running.hub["services"]["intake"]
+    port = int(intake["fhir"].removesuffix("/fhir").rpartition(":")[2])
+    for hanging in (intake["pid"], intake["replicas"][0]["pid"]):
+        os.kill(hanging, signal.SIGSTOP)
+        answers = [runner.answers_ok(port, "/fhir/metadata") for _ in range(10)]
+        os.kill(hanging, signal.SIGCONT)
+        assert answers == [True] * 10
+
+
+def test_a_replica_killed_outright_comes_back_and_the_other_stays(running: Running) -> None:
+    before = running.hub["services"]["intake"]
+
+    os.kill(before["replicas"][0]["pid"], signal.SIGKILL)
+
+    assert until(lambda: running.hub["services"]["intake"]["replicas"] != before["replicas"])
+    assert running.hub["services"]["intake"]["pid"] == before["pid"]
+    assert "intake-1 ended (SIGKILL)" in running.output_file.read_text()
+
+
 def test_a_second_hub_in_the_same_folder_is_refused(running: Running, start_idle_hub: StartIdleHub) -> None:
     second = start_idle_hub(running.data)
 
@@ -74,7 +96,7 @@ def test_a_second_hub_in_the_same_folder_is_refused(running: Running, start_idle
 def test_when_stopped_nothing_is_left(ask: signal.Signals, data: Path, start_idle_hub: StartIdleHub) -> None:
     begun = start_idle_hub(data, wait=True)
     started = begun.pids
-    assert len(started) == 7
+    assert len(started) == 8
 
     begun.process.send_signal(ask)
 

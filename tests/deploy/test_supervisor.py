@@ -1,5 +1,6 @@
 """Keeping parts alive, with real processes that do little."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,9 @@ from threading import Thread
 import pytest
 
 from deploy.failure import CannotContinueError
+from deploy.paths import free_port
 from deploy.processes import HubPart
+from deploy.runner import answers_ok
 from deploy.supervisor import Patience, Supervisor
 from tests.deploy.waiting import alive, until
 
@@ -20,6 +23,7 @@ pytestmark = pytest.mark.processes
 SLEEPS = "import time; time.sleep(60)"
 DIES_SOON = "import time; time.sleep(0.2); raise SystemExit(3)"
 WONT_STOP = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+ANSWERS = "import http.server; http.server.test(http.server.SimpleHTTPRequestHandler, bind='127.0.0.1', port="
 HAS_A_CHILD = """
 import subprocess, sys
 subprocess.run([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"])
@@ -41,10 +45,10 @@ HURRIED = Patience(pause_first=0.2, pause_most=0.8, steady=30.0, never_ready=0.5
 
 
 @contextmanager
-def watched(*parts: HubPart) -> Iterator[tuple[Supervisor, list[str]]]:
+def watched(*parts: HubPart, patience: Patience = HURRIED) -> Iterator[tuple[Supervisor, list[str]]]:
     """Parts that are started and watched meanwhile, and what is reported of them."""
     emitted: list[str] = []
-    supervisor = Supervisor(emitted.append, HURRIED)
+    supervisor = Supervisor(emitted.append, patience)
     supervisor.start(parts)
     watching = Thread(target=supervisor.watch, args=(lambda: None,))
     watching.start()
@@ -65,15 +69,17 @@ def test_what_ends_again_and_again_backs_off_and_leaves_the_others_alone(tmp_pat
     assert not [line for line in emitted if "steady" in line]
 
 
-def test_a_part_that_stays_begins_its_pauses_anew(tmp_path: Path) -> None:
+def test_a_part_that_stayed_is_started_again_at_once_and_begins_its_pauses_anew(tmp_path: Path) -> None:
     supervisor = Supervisor(lambda line: None, replace(HURRIED, steady=0.0))
     supervisor.start([part(tmp_path, DIES_SOON)])
     (supervised,) = supervisor.stages[0]
     supervised.pause = 0.8
     assert until(lambda: supervised.process.poll() is not None)
     supervisor._look(supervised, lambda: None)
+    supervisor._look(supervised, lambda: None)
+    assert (supervised.again_at, supervised.pause) == (None, 0.2)
+    assert supervised.process.poll() is None
     supervisor.stop()
-    assert supervised.pause == 0.4
 
 
 def test_a_part_that_runs_and_is_never_ready_is_started_again(tmp_path: Path) -> None:
@@ -94,10 +100,18 @@ def test_a_part_that_lives_and_is_not_ready_in_time_is_started_again(tmp_path: P
         assert until(lambda: any("was not ready within" in line for line in emitted))
 
 
-def test_a_part_that_answers_no_more_is_started_again(tmp_path: Path) -> None:
-    silent = replace(part(tmp_path, SLEEPS), live=lambda: False)
-    with watched(silent) as (_, emitted):
-        assert until(lambda: any("has not answered for" in line for line in emitted))
+def test_a_part_that_hangs_is_killed_and_started_again_and_the_others_go_on(tmp_path: Path) -> None:
+    port = free_port()
+    answers, steady = part(tmp_path, f"{ANSWERS}{port})", ready_seconds_max=30.0), part(tmp_path, SLEEPS)
+    hangs = replace(answers, name="hangs", ready=lambda: answers_ok(port, "/"), live=lambda: answers_ok(port, "/"))
+    patient = replace(HURRIED, never_ready=30.0)
+    with watched(replace(hangs, stop_seconds_max=60.0), steady, patience=patient) as (supervisor, emitted):
+        hanging, other = supervisor.pids["hangs"], supervisor.pids["part"]
+        os.kill(hanging, signal.SIGSTOP)
+        assert until(lambda: any("hangs is healthy again" in line for line in emitted), 30)
+        assert "hangs has not answered for 0 s; started again in 0 s" in emitted[0]
+        assert not alive(hanging)
+        assert supervisor.pids["part"] == other
 
 
 def test_a_configuration_that_cannot_be_is_said_in_its_own_words(tmp_path: Path) -> None:

@@ -34,6 +34,18 @@ class AgeLimits:
 AGE_LIMITS = AgeLimits()
 
 
+@dataclass(frozen=True)
+class GroupTimes:
+    """A replica that stays away for `session_ms` loses its partitions to the others, who learn of it within
+    `heartbeat_ms`. Before that it comes back to those it had: no broker takes less than 6 s unless told to."""
+
+    session_ms: int = 6_000
+    heartbeat_ms: int = 500
+
+
+GROUP_TIMES = GroupTimes()
+
+
 async def reached(bootstrap: str) -> None:
     """Return once Kafka answers: it may be away while a service starts, and is waited for as PostgreSQL is."""
     while True:

@@ -17,7 +17,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from shared.path.inbound import stops
-from shared.path.inbound.broker_watch import AGE_LIMITS, AgeLimits, BrokerWatch, reached
+from shared.path.inbound.broker_watch import AGE_LIMITS, GROUP_TIMES, AgeLimits, BrokerWatch, GroupTimes, reached
 from shared.path.inbound.polled import TROUBLE_SECONDS_MOST, Polled
 from shared.path.inbound.positions import OffsetGapListener
 from shared.path.inbound.records import RecordReader
@@ -35,7 +35,6 @@ REST_SECONDS = 0.020
 """Rest after a poll that brought few: each poll costs more than a record of it, and what comes meanwhile shares one."""
 POLL_INTERVAL_MS_MOST = 300_000
 PARKED_IN_A_ROW_MOST = 100
-SESSION_TIMEOUT_MS = 10_000
 LOOK_SECONDS = 1.0
 """How often offsets are stored, and whether a stop was lifted is looked up."""
 
@@ -58,6 +57,7 @@ class Consumer:
         replica: str,
         wanted: frozenset[str] | None = None,
         limits: AgeLimits = AGE_LIMITS,
+        times: GroupTimes = GROUP_TIMES,
     ) -> None:
         self._inbox = inbox
         self._topic = inbox.service.consumes
@@ -65,6 +65,7 @@ class Consumer:
         reader = RecordReader(inbox.service.name, events, inbox.settings, self._topic)
         self.polled = Polled(inbox, reader, self._require_stored)
         self._replica = replica
+        self._times = times
         self._bootstrap = bootstrap
         self._failed_in_a_row = 0
         self._offsets: dict[int, int] = {}
@@ -111,9 +112,12 @@ class Consumer:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=262_144,
             max_poll_interval_ms=POLL_INTERVAL_MS_MOST,
-            session_timeout_ms=SESSION_TIMEOUT_MS,
+            session_timeout_ms=self._times.session_ms,
+            heartbeat_interval_ms=self._times.heartbeat_ms,
             ack_policy=AckPolicy.NACK_ON_ERROR,
-            listener=OffsetGapListener(self._inbox, self._client, self._placed, lambda error: _end(ended, error)),
+            listener=OffsetGapListener(
+                self._inbox, self._client, self._placed, self._store_offsets_last, lambda error: _end(ended, error)
+            ),
             parser=self._parse,
             decoder=_decode,
         )
@@ -232,7 +236,7 @@ class Consumer:
             client.resume(*client.assignment())
 
     async def _store_offsets_last(self) -> None:
-        """On the way out; without it a little is read again, and passed over."""
+        """On the way out, and before others get its partitions; without it a little is read again, and passed over."""
         try:
             await self._store_offsets()
         except Exception as error:

@@ -1,7 +1,7 @@
 """Where consuming begins when partitions are assigned: at the smaller of what is stored and what Kafka remembers."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -51,15 +51,19 @@ class OffsetGapListener(ConsumerRebalanceListener):  # type: ignore[misc]
         inbox: Inbox,
         client: Callable[[], Any],
         placed: Callable[[Mapping[int, int]], None] = lambda _: None,
+        leaving: Callable[[], Awaitable[None]] | None = None,
         failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self._inbox = inbox
         self._client = client
         self._placed = placed
+        self._leaving = leaving
         self._failed = failed
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        return None
+        """Whoever has them next begins where this one ends."""
+        if self._leaving is not None:
+            await self._leaving()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         client = self._client()

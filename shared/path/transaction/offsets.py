@@ -6,12 +6,15 @@ from uuid import UUID
 from shared.path.transaction.store import all_processed
 from shared.platform.db import Executor
 
+# What is stored stays stored: a replica that lost the partition, or begins behind it, never makes it less. So only a
+# database that was set back has less than was stored in it.
 _STORE = """INSERT INTO offsets (partition, next) SELECT * FROM unnest($1::int[], $2::bigint[])
-    ON CONFLICT (partition) DO UPDATE SET next = excluded.next,
-        catch_up = CASE WHEN excluded.next < offsets.catch_up THEN offsets.catch_up ELSE 0 END"""
+    ON CONFLICT (partition) DO UPDATE SET next = greatest(offsets.next, excluded.next),
+        catch_up = CASE WHEN greatest(offsets.next, excluded.next) < offsets.catch_up
+            THEN offsets.catch_up ELSE 0 END"""
 _SET_BACK = """INSERT INTO offsets (partition, next, catch_up)
     SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[])
-    ON CONFLICT (partition) DO UPDATE SET next = excluded.next,
+    ON CONFLICT (partition) DO UPDATE SET next = greatest(offsets.next, excluded.next),
         catch_up = greatest(offsets.catch_up, excluded.catch_up)"""
 _NEXT = "SELECT partition, next FROM offsets"
 BEHIND = "SELECT bool_or(next < catch_up) FROM offsets"

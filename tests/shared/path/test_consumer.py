@@ -189,6 +189,14 @@ async def test_a_database_that_knows_what_kafka_knows_leaves_the_gate_as_it_is(h
     assert await gate_is_current(here)
 
 
+async def test_a_replica_that_lost_a_partition_makes_nothing_of_it_unstored(here: ServiceOnPostgres) -> None:
+    await offsets.store(here.pool, {3: 90})
+    await offsets.store(here.pool, {3: 70})
+    await OffsetGapListener(here.inbox, lambda: Offsets(0, 80)).on_partitions_assigned({PARTITION})
+    await offsets.require_stored(here.pool, {3: 90}, ())
+    assert await offsets.stored(here.pool) == {3: 90}
+
+
 async def every_partition_current(here: ServiceOnPostgres) -> None:
     async with here.pool.acquire() as connection:
         await consent_ledger.mark_current(connection, dict.fromkeys(range(PARTITIONS), machine_now()))
