@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 STAMP := $(VENV)/.ready
 # Without its bytecode every process that a test starts would compile the house anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,7 +22,7 @@ demo: setup
 	$(BIN)/iop demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 fast: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --hypothesis-profile=fewer --ignore=tests/house \
@@ -48,7 +49,7 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: setup
-	$(BIN)/python -m bench $(if $(PEER),--peer $(PEER),--table docs/operate.md)
+	$(BIN)/python -m bench $(if $(LONG),--only memory --long 200000 1000000,$(if $(PEER),--peer $(PEER),--table docs/operate.md))
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url --no-header pyproject.toml -o requirements.lock

@@ -10,13 +10,26 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from bench import accepting, answering, comparing, consuming, hub, peer, relaying, report, reporting, results, table
+from bench import (
+    accepting,
+    answering,
+    comparing,
+    consuming,
+    growing,
+    hub,
+    peer,
+    relaying,
+    report,
+    reporting,
+    results,
+    table,
+)
 from bench.processes import Processes, others_share
 from bench.results import Figure, Result
 from bench.servers import Servers, servers
@@ -27,7 +40,8 @@ from deploy.hubfile import Hub
 from deploy.quiescence import Quiescence
 from shared.path.inbound.polled import SIDE_BY_SIDE
 
-CONSUMER, LANE, BUNDLES, REPORTS, LATENCIES = SECTIONS = ("consumer", "lane", "bundles", "reports", "latencies")
+SECTIONS = ("consumer", "lane", "bundles", "reports", "latencies", "memory")
+CONSUMER, LANE, BUNDLES, REPORTS, LATENCIES, _ = SECTIONS
 OF_A_HUB = frozenset(SECTIONS) - {CONSUMER, LANE}
 RATES = (50, 100, 200)
 
@@ -47,7 +61,7 @@ def main() -> None:
     if CONSUMER in wanted or LANE in wanted:
         run.results.extend(_consumer_and_lane(wanted, scale))
     if arguments.peer or OF_A_HUB & set(wanted):
-        run.results.extend(_whole_hub(wanted, scale, arguments.peer))
+        run.results.extend(_whole_hub(wanted, scale, arguments.peer, arguments.long))
     if arguments.table:
         table.write(run, arguments.table)
     if arguments.json:
@@ -60,6 +74,7 @@ def _arguments() -> argparse.Namespace:
     arguments.add_argument("--only", choices=SECTIONS, help="one section instead of all")
     arguments.add_argument("--peer", metavar="URL", help="Bundles against another FHIR server's base address instead")
     arguments.add_argument("--table", type=Path, metavar="FILE", help="the document whose table is written again")
+    arguments.add_argument("--long", type=int, nargs="+", default=(), metavar="EVENTS", help="memory after so many too")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="where to store what was found")
     arguments.add_argument("--compare", type=Path, nargs=2, metavar=("A.json", "B.json"), help="two files of --json")
     return arguments.parse_args()
@@ -90,17 +105,25 @@ def _consumer(running: Servers, scale: Scale) -> list[Result]:
     return found
 
 
-def _whole_hub(wanted: tuple[str, ...], scale: Scale, peers_url: str | None) -> list[Result]:
+def _whole_hub(wanted: tuple[str, ...], scale: Scale, peers_url: str | None, events: Sequence[int]) -> list[Result]:
     with (
         tempfile.TemporaryDirectory(prefix="iop-bench-") as name,
         hub.running(Path(name) / "hub") as (found, processes),
     ):
+        report.section("Memory of the services at start, MB")
+        for each in growing.at_start(growing.held(found)):
+            report.line(each)
         taken: list[Result] = _run(_on_hub(found, processes, Path(name) / "hub", wanted, scale, peers_url))
-        report.section("Memory of the services, MB: resident (and proportional)")
-        for service, each in found.services.items():
-            resident, proportional = hub.memory_megabytes(each.pid)
-            report.line(Figure(f"{service}{f' ({proportional:.0f} proportional)' if proportional else ''}", resident))
+        if events:
+            report.section("Memory of the services, MB; floor: the first of them")
+            for each in _run(_grown(found, Path(name) / "hub", events)):
+                report.line(each)
         return taken
+
+
+async def _grown(found: Hub, data: Path, events: Sequence[int]) -> list[Figure]:
+    async with Quiescence(found) as quiescence:
+        return await growing.grown(quiescence, data, events)
 
 
 async def _on_hub(

@@ -56,10 +56,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item) -> str:
-    """Tests that share a server that starts slowly stay together, others by file."""
-    shared = {"kafka", "own_kafka", "demo"} & set(getattr(item, "fixturenames", ()))
-    journey = "start_hub" in getattr(item, "fixturenames", ())
-    return "journey" if journey else "".join(shared) or str(item.path)
+    """Tests that share a server or a hub stay together, others by file."""
+    shared = {"kafka", "own_kafka", "demo", "hub_data"} & set(getattr(item, "fixturenames", ()))
+    return "".join(sorted(shared)) or str(item.path)
 
 
 def _servers(item: pytest.Item) -> int:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from deploy.paths import REPOSITORY
 from tests.deploy.waiting import children, until
 
+HEALTHY_SECONDS_MOST = 120.0
+
 
 @dataclass
 class Running:
@@ -37,8 +39,9 @@ def begin(data: Path, *arguments: str, wait: bool = False) -> Running:
     command = (sys.executable, "-m", "tests.deploy.idle_hub", str(data), *arguments)
     with output_file.open("ab") as output:
         begun = Running(data, subprocess.Popen(command, stderr=output, cwd=REPOSITORY), output_file)
-    if wait:
-        assert until((data / "hub.json").exists, 60), output_file.read_text()
+    if wait and not until((data / "hub.json").exists, HEALTHY_SECONDS_MOST):
+        finish(begun)
+        raise AssertionError(output_file.read_text())
     return begun
 
 
