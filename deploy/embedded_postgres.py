@@ -36,6 +36,8 @@ SETTINGS = {
     "shared_buffers": "128MB",
     "max_wal_size": "2GB",
     "jit": "off",
+    # Lanes walk over the rows they have sent until a vacuum takes them away.
+    "autovacuum_naptime": "5s",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "log",

@@ -1,5 +1,6 @@
 """PostgreSQL on this machine: four databases behind a password, durable, and silent about what patients said."""
 
+import asyncio
 from pathlib import Path
 
 import asyncpg
@@ -7,6 +8,7 @@ import pytest
 
 from deploy import embedded_postgres
 from deploy.embedded_postgres import DATABASES, RunningPostgres
+from shared.platform import db
 from tests.deploy.waiting import alive
 
 pytestmark = pytest.mark.postgres
@@ -32,6 +34,20 @@ async def test_a_failing_statement_leaves_no_value_in_the_log(own_postgres: Runn
         await _ask(own_postgres.dsn("intake"), "SELECT 'Rosalind Franklin'::int")
 
     assert "Rosalind" not in own_postgres.part.log.read_text()
+
+
+async def test_rows_that_a_lane_has_sent_are_vacuumed_within_seconds(own_postgres: RunningPostgres) -> None:
+    dsn = own_postgres.dsn("attendance")
+    await db.migrate(dsn)
+    rows = "INSERT INTO outbox (lane, headers, body) SELECT 'topic:a', '', '' FROM generate_series(1, 4000)"
+    await _ask(dsn, rows)
+    await _ask(dsn, "DELETE FROM outbox")
+    vacuumed = "SELECT last_autovacuum IS NOT NULL FROM pg_stat_user_tables WHERE relname = 'outbox'"
+    for _ in range(75):
+        if await _ask(dsn, vacuumed):
+            return
+        await asyncio.sleep(0.2)
+    pytest.fail("no vacuum came")
 
 
 async def test_what_was_kept_outlives_a_kill_and_a_stop(data: Path) -> None:
