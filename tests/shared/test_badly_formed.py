@@ -28,6 +28,7 @@ RIGHT = {
 WRONG: dict[str, tuple[str, ...]] = {
     "host": ("",),
     "http_port": ("abc", "", "8101.5", "-1", "70000", "0x1f"),
+    "http_socket": ("abc", "1.5", "-1"),
     "deploy": ("/nowhere", "/dev/null"),
     "keys": ("/nowhere", "/dev/null"),
     "issuer": ("", "abc", "ftp://issuer", "http://", "http://issuer:abc"),
@@ -39,6 +40,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "admin_port": ("abc", "70000"),
     "mllp_host": ("",),
     "mllp_port": ("abc", "-1"),
+    "mllp_socket": ("abc", "1.5", "-1"),
     "mllp_lines": ("abc", "0", "1.5"),
     "mllp_lines_a_client": ("abc", "0"),
     "mllp_first_seconds": ("abc", "0", "nan", "inf"),
