@@ -1,4 +1,4 @@
-"""The four services. They never import one another; they talk in words over Kafka.
+"""The four services. They never import one another; they exchange events over Kafka.
 
 structlog and httpx load rich where it is installed, for colours that no service shows: 4 MB and 50 ms of every process.
 They are loaded here first, without it; whoever wants it later (the command line, a test) finds it as ever.

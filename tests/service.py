@@ -21,12 +21,13 @@ import pytest
 
 from deploy import keys as key_files
 from shared.edge import fhir
+from shared.edge.answering import Done
 from shared.edge.clients import Caller, TokenVerifier
 from shared.edge.fhir import Answered
 from shared.edge.paging import Asked
 from shared.edge.resolving import Submission, cause_of
 from shared.edge.search import ResourceReader
-from shared.edge.submissions import Done, Submissions
+from shared.edge.submissions import Submissions
 from shared.events import wire
 from shared.events.envelope import Command, Envelope, Event
 from shared.path.outbound import destinations

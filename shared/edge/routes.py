@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.edge import fhir
+from shared.edge.answering import Done
 from shared.edge.clients import Caller
 from shared.edge.fhir import Answered
 from shared.edge.http import (
@@ -29,7 +30,6 @@ from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
 from shared.edge.paging import CURSOR, NAMES, PRESENTING, Asked
 from shared.edge.resolving import Submission, cause_of, digest_of
 from shared.edge.search import PARAMETERS, not_searched_by
-from shared.edge.submissions import Done
 from shared.platform.clock import machine_now
 
 SEARCH = "/_search"

@@ -2,20 +2,31 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import assert_never
 from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from shared.edge import admission, conditional, escalations, fhir, large_bodies, questions, received, several, updates
+from shared.edge import (
+    admission,
+    answering,
+    conditional,
+    escalations,
+    fhir,
+    large_bodies,
+    questions,
+    received,
+    several,
+    updates,
+)
 from shared.edge.admission import OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
+from shared.edge.answering import Done
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation
-from shared.edge.fhir import Answered, BundleEntry, ResourceSupport, elements
-from shared.edge.outcome import HttpRefusal, Issue, fault, outcome, refuse
+from shared.edge.fhir import BundleEntry, ResourceSupport, elements
+from shared.edge.outcome import HttpRefusal, fault, refuse
 from shared.edge.patients import RETRY_SECONDS
 from shared.edge.resolving import Resolved, Submission, resolve, same_minute
 from shared.events.envelope import patient_id
@@ -31,8 +42,7 @@ from shared.path.transaction.delivery import (
     Stale,
 )
 from shared.path.transaction.inbox import Inbox
-from shared.path.transaction.puts import Repeated, new_tasks
-from shared.path.transaction.resources import AcceptedResource, Name
+from shared.path.transaction.resources import AcceptedResource
 from shared.platform import db
 from shared.platform.db import Connection
 from shared.platform.keys import Keys
@@ -46,17 +56,7 @@ TRANSACTION_MOST = 100
 
 PendingSubmission = tuple[Commanded, "asyncio.Future[Answer]"]
 _LETTER = {"POST": "c", "PUT": "u"}
-_READ_ONLY = Issue("information", "informational", (), "Read as context of the rest, and not stored.")
-_ALONG = Answered("200 OK", outcome=outcome([_READ_ONLY]))
 _STATUS = {"conflict": 409, "not-found": 404, "business-rule": 422, "required": 422, "transient": 409, "forbidden": 403}
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of a submission: an answer for each of its entries, in their order."""
-
-    answered: tuple[Answered, ...]
-    incomplete: bool
 
 
 class Submissions:
@@ -114,7 +114,7 @@ class Submissions:
         known = resolved.existing.keys() | repeated.keys()
         fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in known]
         if not fresh:
-            return _done(resolved, Committed(), {}, repeated, caller)
+            return answering.done(resolved, Committed(), {}, repeated, caller)
         context = await self._same_minute(submission, fresh, self._context(caller, resolved))
         meant = escalations.of_hold(fresh, context)
         if meant is None:
@@ -128,9 +128,9 @@ class Submissions:
         subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)
         match await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)]):
             case Stored(answer=answer):
-                return _done(resolved, answer, meant.remarks, repeated, caller)
+                return answering.done(resolved, answer, meant.remarks, repeated, caller)
             case Waiting() | ToAPerson():
-                return _done(resolved, Committed(), meant.remarks, repeated, caller)
+                return answering.done(resolved, Committed(), meant.remarks, repeated, caller)
             case Identified():
                 return await self._submit(submission, caller)
 
@@ -165,7 +165,7 @@ class Submissions:
         version = await questions.answered(connection, self.edge, entry, caller, self.inbox.clock.now())
         if version is None:
             return None
-        return Done((_answered(entry, {(entry.type, str(entry.id)): version}),), incomplete=False)
+        return Done((answering.answered(entry, {(entry.type, str(entry.id)): version}),), incomplete=False)
 
     async def admit(self, subject: Subject, readings: Sequence[Reading]) -> Stored | Waiting | ToAPerson | Identified:
         """One patient: it is decided. Nobody known: it waits. Several: a person is asked. Raises HttpRefusal."""
@@ -293,55 +293,3 @@ def _not_refused(answer: Committed | Incomplete | Stale | Reused | Refused) -> C
             issue = fault(code, expression, reason)  # type: ignore[arg-type]
             later = {"Retry-After": str(RETRY_SECONDS)} if code == "transient" else {}
             raise HttpRefusal(_STATUS.get(code, 422), (issue,), later)
-
-
-def _done(
-    resolved: Resolved,
-    answer: Committed | Incomplete,
-    remarks: Mapping[str, tuple[Issue, ...]],
-    repeated: Mapping[Name, Repeated],
-    caller: Caller,
-) -> Done:
-    versions = {name: stored.version for name, stored in resolved.stored.items()}
-    if isinstance(answer, Committed):
-        versions |= {(kind, name): number for kind, name, number in answer.resources}
-    versions |= {name: each.version for name, each in repeated.items()}
-    remarked = {**remarks, **{identity: updates.remarks(each) for (_, identity), each in repeated.items()}}
-    asked = _asked(resolved, answer, repeated, caller)
-    answered = [
-        _existing(each, resolved.existing[each.type, str(each.id)])
-        if (each.type, each.id) in resolved.existing
-        else _answered(each, versions, (*remarked.get(str(each.id), ()), *(asked if place == 0 else ())))
-        for place, each in enumerate(resolved.entries)
-    ]
-    for ordinal in sorted(resolved.along):
-        answered.insert(ordinal, _ALONG)
-    incomplete = isinstance(answer, Incomplete) or any(each.incomplete for each in repeated.values())
-    return Done(tuple(answered), incomplete)
-
-
-def _asked(
-    resolved: Resolved, answer: Committed | Incomplete, repeated: Mapping[Name, Repeated], caller: Caller
-) -> tuple[Issue, ...]:
-    """What a person is asked because of it, named to whoever may read that: no sender takes it for done."""
-    if not caller.may("Task", "r"):
-        return ()
-    own = {str(each.id) for each in resolved.entries}
-    tasks = dict.fromkeys((*new_tasks(answer), *(each for one in repeated.values() for each in one.asked)))
-    return tuple(
-        Issue("information", "informational", (), f"A person is asked: Task/{each}.")
-        for each in tasks
-        if each not in own
-    )
-
-
-def _answered(entry: BundleEntry, versions: Mapping[tuple[str, str], int], remarks: tuple[Issue, ...] = ()) -> Answered:
-    version = str(versions.get((entry.type, str(entry.id)), 1))
-    created = entry.method == "POST" and version == "1"  # a Patient posted again is an update
-    status = "201 Created" if created else "200 OK"
-    location = f"{entry.type}/{entry.id}/_history/{version}"
-    return Answered(status, location, version, outcome=outcome(remarks) if remarks else None)
-
-
-def _existing(entry: BundleEntry, version: int) -> Answered:
-    return Answered("200 OK", f"{entry.type}/{entry.id}/_history/{version}", str(version))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from services.intake import app
+from shared.edge.answering import Done
 from shared.edge.outcome import HttpRefusal
-from shared.edge.submissions import Done
 from tests.intake import bundles
 from tests.intake.given import MONDAY
 from tests.service import ServiceOnPostgres, StartService
