@@ -26,7 +26,8 @@ def lines(run: Run) -> Iterator[str]:
         head = result.figures[0].what
         for found in result.figures:
             if found.goals:
-                yield _row(found, found.what if found is result.figures[0] else f"{head}: {found.what.strip()}")
+                is_part = found.what.startswith(" ")
+                yield _row(found, f"{head}: {found.what.strip()}" if is_part else found.what)
 
 
 def _row(found: Figure, what: str) -> str:
