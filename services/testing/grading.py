@@ -67,10 +67,11 @@ def grade(state: State, settings: Settings) -> dict[str, Graded]:
     first_at, zone = _baseline_at(state, settings), ZoneInfo(settings.timezone)
     windows, graded = Windows(state, settings), {}
     for specimen in state.specimens:
-        day = instant(specimen.collected_at).astimezone(zone).date()
+        collected_at = specimen.collected_at
+        day = instant(collected_at).astimezone(zone).date()
         reported = specimen.status != "registered"
-        belongs = reported and belongs_to_episode(state, settings, specimen.collected_at)
-        baseline = belongs and specimen.collected_at == first_at
+        belongs = reported and belongs_to_episode(state, settings, collected_at)
+        baseline = belongs and collected_at == first_at
         by = _Circumstances(state, specimen, specimen.condition, belongs, baseline, day, windows.residual(specimen))
         graded[specimen.id] = Graded(specimen, belongs, baseline, _results(by), by.in_question)
     return graded

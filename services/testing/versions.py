@@ -96,8 +96,10 @@ def _is_evicted(row: _Row, until: int) -> bool:
 
 def _silenced(version: Version, versions: Sequence[Version]) -> Version:
     """Of a report that came whole again, an older version says nothing of the specimen's condition."""
+    if not version.condition:
+        return version
     closed = any(each.closes != "unfinished" and _closes(each, version) for each in versions)
-    return msgspec.structs.replace(version, condition="") if closed and version.condition else version
+    return msgspec.structs.replace(version, condition="") if closed else version
 
 
 def _now(measured: Measure, version: Version, versions: Sequence[Version]) -> _Row | None:

@@ -48,15 +48,15 @@ class Windows:
 
     def _followed(self, specimen: Specimen, day: date) -> frozenset[str]:
         """Its residual groups; from its other positives, and from what a prescription explains, windows count anew."""
-        inside = set()
+        inside, collected_at = set(), specimen.collected_at
         for group, explained in self._positive_groups(specimen, day):
-            since = specimen.collected_at - self._last.get(group, specimen.collected_at)
+            since = collected_at - self._last.get(group, collected_at)
             within = 0 < since <= self._days.get(group, 0) * DAY
             if within and not specimen.matrix and not self._is_another_drug(group, specimen):
                 inside.add(group)
             if explained or group not in inside:
-                self._last[group] = max(specimen.collected_at, self._last.get(group, 0))
-            self._found += [(group, specimen.collected_at, each) for each in drugs_of(specimen, group)]
+                self._last[group] = max(collected_at, self._last.get(group, 0))
+            self._found += [(group, collected_at, each) for each in drugs_of(specimen, group)]
         return frozenset(inside)
 
     def _is_another_drug(self, group: str, specimen: Specimen) -> bool:
