@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from shared.edge.fhir import tables
 from shared.edge.fhir.invariants import INVARIANTS, Invariant
-from shared.edge.fhir.tables import Choice, Demand, Element
+from shared.edge.fhir.shape import ANY_TEXT, Choice, Demand, Element
 
 Check = Callable[[Any], object]
 """Whether a primitive of the right JSON type has the form of its element; a false one says no."""
@@ -104,7 +104,7 @@ def _field(element: Element) -> Field:
 @cache
 def _format(kind: str) -> Check | None:
     """The models' own check of a primitive, after ours where it is too lenient; None where its JSON type says all."""
-    if kind in ("boolean", tables.ANY_TEXT):
+    if kind in ("boolean", ANY_TEXT):
         return None
     annotation = getattr(types, f"{kind[0].upper()}{kind[1:]}Type")
     compiled: Check = TypeAdapter(annotation).validator.isinstance_python

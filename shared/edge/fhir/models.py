@@ -10,7 +10,7 @@ from typing import Any, get_args
 from fhir.resources.R4B import fhirtypes, get_fhir_model_class
 from fhir_core.types import FhirBase, UuidType
 
-from shared.edge.fhir.tables import ANY_TEXT, Choice, Demand, Element, Table
+from shared.edge.fhir.shape import ANY_TEXT, Choice, Demand, Element, Table
 
 Metadata = dict[str, Any]
 """What a model says about a field beside its type: FHIR's own words, of many types."""
