@@ -6,7 +6,7 @@ What stands is computed from the signal window alone, so the order in which the 
 from collections.abc import Sequence
 from datetime import timedelta
 
-from services.intake.signals import COMBINING, NamedSignal, SignalWindow
+from services.intake.signals import COMBINING, NamedSignal
 from services.intake.table import TABLE
 from shared.events.escalation import Signal
 from shared.rules.escalation import SIGNALS_MOST, Trigger
@@ -30,11 +30,6 @@ def together(signals: Sequence[NamedSignal], days: int) -> Trigger | None:
         signals=tuple(sorted({each.signal for each in shown}, key=_order)),
         subsumes=tuple(dict.fromkeys(each.escalation_id for each in shown)),
     )
-
-
-def may_meet(window: SignalWindow, more: Sequence[Signal]) -> bool:
-    """Whether there are signals of every kind at all: most patients have those of one kind alone."""
-    return {*(each.signal.code for each in window.signals), *(each.code for each in more)}.issuperset(COMBINING)
 
 
 def _meets(one: NamedSignal, signals: Sequence[NamedSignal], days: int) -> bool:
