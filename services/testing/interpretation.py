@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from services.testing import tables
+from services.testing.contradictions import NO_RESULT
 from services.testing.figures import plain_unit
 from services.testing.findings import read
 from services.testing.laboratory import (
@@ -31,8 +32,6 @@ COMPONENTS_MOST = 300
 """Of one report: each becomes an Observation of about a kilobyte in one record, and Kafka takes a megabyte."""
 MATRIX_CHARACTERS_MOST = 16
 NG_ML = {"ng/ml": 1, "ug/ml": 1000}
-NO_RESULT = ("cutoff", "panel", "method")
-"""Kinds of codes that name no result: a cut-off, a method, a panel's heading."""
 
 
 class TooManyComponents(Exception):
@@ -98,7 +97,7 @@ def _measured(components: Sequence[Component], client: str, settings: Settings) 
 
 def _observe(component: Component, client: str, settings: Settings, condition: Condition | None) -> Observed | None:
     """One component, or None for what is no result and for codes that the program ignores."""
-    code, measure, ignored = measure_of(component, client, settings)
+    code, measure, ignored, _ = measure_of(component, client, settings)
     if ignored or (measure is not None and measure.kind in NO_RESULT):
         return None
     found, cancelled = _finding(component), component.status in TAKEN_BACK

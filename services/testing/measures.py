@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from services.testing import tables
+from services.testing.contradictions import drugs_named, graver, is_contradicted
 from services.testing.findings import SNOMED
 from services.testing.laboratory import TAKEN_BACK, Code, Component, LaboratoryReport
 from services.testing.settings import IGNORED, Settings
@@ -20,44 +21,29 @@ Topic = Literal["drug-test", "other", "unknown"]
 _DRUG_TEST = re.compile(
     r"\b(drugs? (of abuse|screen|test|panel)|toxicology|tox screen|uds|controlled substance|substance abuse)\b"
 )
-_DRUG_NAMES = {
-    "heroin",
-    "opiate",
-    "benzo",
-    "benzos",
-    "benzodiazepine",
-    "barbiturate",
-    "cannabinoid",
-    "cannabis",
-    "marijuana",
-    "pcp",
-    "6-mam",
-    "kratom",
-    "nitazenes",
-    "spice",
-    "suboxone",
-}
-"""What laboratories write besides the names of the analytes."""
-_DRUGS = re.compile(
-    rf"\b({'|'.join(sorted(_DRUG_NAMES | tables.drugs(), key=len, reverse=True)).replace('-', '[ -]?')})\b"
-)
 _LOINC_FORM = re.compile(r"\d{1,7}-\d")
 _TITLE_DECORATION = re.compile(r"[^a-z ]|\b(urine|ur|u|specimen|sample|random|level|test|check|total)\b")
 
 
 class Measured(NamedTuple):
-    """The code to store, what it measures (None where no table knows it), and whether the program ignores it."""
+    """The code to store, what it measures (None where no table knows it), and whether the program ignores it.
+
+    `questioned` is a code that its row contradicts: a person is asked whatever it is taken for meanwhile.
+    """
 
     code: Code
     measure: tables.Measure | None
     ignored: bool = False
+    questioned: bool = False
 
 
 def measure_of(component: Component, client: str, settings: Settings) -> Measured:
     """By LOINC code; by the program's map of a laboratory's own; by a LOINC code without its system; by its title."""
     for code in component.codes:
         if code.system == LOINC and code.code in tables.LOINC:
-            return Measured(code, tables.LOINC[code.code])
+            measure = tables.LOINC[code.code]
+            if not is_contradicted(component, measure):
+                return Measured(code, measure)
     for code in component.codes:
         mapped = meaning_of(code.code, client, settings)
         if mapped is not None:
@@ -75,7 +61,10 @@ def _unsystematic(component: Component) -> Measured | None:
     """Some laboratories leave LOINC's name out, and write what they check of a specimen under its plain name."""
     for code in component.codes:
         if code.system != SNOMED and code.code in tables.LOINC:
-            return Measured(Code(code.code, LOINC, code.display), tables.LOINC[code.code])
+            measure, public = tables.LOINC[code.code], Code(code.code, LOINC, code.display)
+            if is_contradicted(component, measure):
+                return Measured(public, graver(component, measure), questioned=True)
+            return Measured(public, measure)
     for code in component.codes:
         for title in (code.display, code.code):
             analyte = tables.VALIDITY_TITLES.get(" ".join(_TITLE_DECORATION.sub(" ", title.lower()).split()))
@@ -88,11 +77,11 @@ def topic_of(report: LaboratoryReport, client: str, settings: Settings) -> Topic
     """By a component, by its panel's code, by the panel's title, or by a drug's name."""
     measured = [measure_of(each, client, settings) for each in report.components]
     known = (*(each.measure for each in measured), *(tables.LOINC.get(each.code) for each in report.panel))
-    if any(each is not None and each.kind != "validity" for each in known):
+    if any(each is not None and each.kind != "validity" for each in known) or any(each.questioned for each in measured):
         return "drug-test"
     named = (*report.panel, *(code for each in report.components for code in each.codes))
     titles = [title.lower() for each in report.panel for title in (each.display, each.code)]
-    if any(map(_DRUG_TEST.search, titles)) or any(_DRUGS.search(each.display.lower()) for each in named):
+    if any(map(_DRUG_TEST.search, titles)) or any(drugs_named(each.display) for each in named):
         return "drug-test"
     return "unknown" if any(_is_question(each, client, settings) for each in report.components) else "other"
 
@@ -102,15 +91,16 @@ def questions(report: LaboratoryReport, client: str, settings: Settings) -> Iter
     if topic_of(report, client, settings) == "other":
         return
     for component in report.components:
-        code, measure, ignored = measure_of(component, client, settings)
-        if measure is None and not ignored and component.status not in TAKEN_BACK:
-            yield plain(code.code)
+        measured = measure_of(component, client, settings)
+        unclear = measured.measure is None or measured.questioned
+        if unclear and not measured.ignored and component.status not in TAKEN_BACK:
+            yield plain(measured.code.code)
 
 
 def _is_question(component: Component, client: str, settings: Settings) -> bool:
     """Whether nothing but the laboratory's own code names it: a public one of another field is no drug's."""
-    _, measure, ignored = measure_of(component, client, settings)
-    return measure is None and not ignored and not any(_is_public(each) for each in component.codes)
+    measured = measure_of(component, client, settings)
+    return measured.measure is None and not measured.ignored and not any(_is_public(each) for each in component.codes)
 
 
 def _is_public(code: Code) -> bool:

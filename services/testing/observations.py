@@ -74,8 +74,10 @@ def _cutoff(ranges: Sequence[Json], unit: str) -> Cutoff | None:
 
 
 def codes_of(concept: Json) -> tuple[Code, ...]:
-    coded = tuple(_coded(each) for each in concept.get("coding", ()) if each.get("code") or each.get("display"))
+    """Its codings; the text of the concept is the title of those that have none."""
     text = str(concept.get("text", ""))
+    named = [each for each in concept.get("coding", ()) if each.get("code") or each.get("display")]
+    coded = tuple(_coded({"display": text, **each}) for each in named)
     return coded or ((Code(text, "", text),) if text else ())
 
 

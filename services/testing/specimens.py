@@ -200,7 +200,7 @@ def measure(
     code: str, system: str, analyte: str, letter: str, definitive: bool, sub: str = "", quantified: bool = False
 ) -> Measure:
     known = tables.LOINC.get(code) if system == LOINC and analyte != tables.UNMAPPED else None
-    if known is not None and known.definitive == definitive:
+    if known is not None and (known.analyte, known.definitive) == (analyte, definitive):
         return f"{code}{sub}{letter}"
     return Foreign(code, system, analyte, letter, definitive, sub, quantified)
 
