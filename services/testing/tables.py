@@ -4,7 +4,7 @@ They are data with a source on each line; a toxicologist reviews them, a program
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -118,6 +118,16 @@ def ingredients_of(rxnorm: str) -> tuple[str, ...]:
 def is_known(ingredient: str) -> bool:
     """Whether it is known what its use explains, or that it is ordinary."""
     return ingredient in INGREDIENTS or ingredient in ORDINARY
+
+
+def stood_for(code: str, analyte: str) -> frozenset[str]:
+    """The analytes that a row of this LOINC code may have found: of a class, or a code for several, each of them."""
+    return COVERS.get(code) or COVERS.get(analyte) or frozenset({analyte})
+
+
+def is_absent(code: str, analyte: str, absent: Collection[str]) -> bool:
+    """Whether these absences are of all that such a row may have found; a class may be absent as such."""
+    return stood_for(code, analyte) <= set(absent) or (code not in COVERS and analyte in absent)
 
 
 def may_explain(ingredient: str, analyte: str) -> bool:

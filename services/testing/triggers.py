@@ -4,7 +4,7 @@ A `Signal` with code `unexpected-positive` marks what may show new use, whatever
 counts where signals are combined. Baseline and residual positives, and what a prescription explains, never carry it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.testing import tables
@@ -12,7 +12,7 @@ from services.testing.escalation_packing import OWNERS, evidence_of, rule_of
 from services.testing.grading import Graded
 from services.testing.packing import DAY, instant, unpack_id
 from services.testing.settings import Settings
-from services.testing.specimens import SETTLED
+from services.testing.specimens import SETTLED, groups_of
 from shared.events.codes import LOINC
 from shared.events.escalation import Signal
 from shared.events.testing import AnalyteResult
@@ -131,18 +131,27 @@ def _unclear(each: Graded, final: Sequence[AnalyteResult]) -> Iterator[Cause]:
 
     A definitive method that found it, or did not, in this specimen settles it.
     """
-    settled = {result.analyte for result in final if result.confirmed and result.finding in ("positive", "negative")}
-    unclear = [each for each in final if _is_unclear(each, settled)]
+    confirmed = [result for result in final if result.confirmed and result.finding in ("positive", "negative")]
+    unclear = [each for each in final if _is_unclear(each, confirmed)]
     if unclear:
         found = _opioid(result for result in unclear if result.finding != "negative")
         yield _cause(each, "result-unclear", 3 if found else 1, "result-unclear")
 
 
-def _is_unclear(result: AnalyteResult, settled: Collection[str]) -> bool:
+def _is_unclear(result: AnalyteResult, confirmed: Sequence[AnalyteResult]) -> bool:
     """What was not read; or was, and can't be graded: a parent drug by screens alone, hair that does not tell when."""
     if result.finding == "indeterminate":
-        return result.outcome != "cancelled" and result.analyte not in settled
+        return result.outcome != "cancelled" and not _is_settled(result, confirmed)
     return result.outcome == "indeterminate" or (result.outcome == "cannot-show-new-use" and _is_ratio(result))
+
+
+def _is_settled(result: AnalyteResult, confirmed: Sequence[AnalyteResult]) -> bool:
+    """Whether definitive methods found any, or none, of what a row may have found."""
+    found = {each.analyte for each in confirmed if each.finding == "positive"}
+    negative = [each for each in confirmed if each.finding == "negative"]
+    absent = {drug for each in negative for drug in tables.COVERS.get(each.code) or (each.analyte,)}
+    looked_for = groups_of(tables.stood_for(result.code, result.analyte))
+    return bool(looked_for & groups_of(found)) or tables.is_absent(result.code, result.analyte, absent)
 
 
 def _is_ratio(result: AnalyteResult) -> bool:

@@ -118,11 +118,10 @@ def refuted(measure: Measure, specimen: Specimen) -> bool:
         if row.status in SETTLED and row.status not in VOID and definitive_of(row.measure):
             by_letter.setdefault(letter_of(row.measure), []).append(row.measure)
     code, analyte = code_of(measure)[0], analyte_of(measure)
-    wanted = tables.COVERS.get(code) or tables.COVERS.get(analyte) or frozenset({analyte})
-    if groups_of(wanted) & groups_of(analyte_of(each) for each in by_letter.get("p", ())):
+    if groups_of(tables.stood_for(code, analyte)) & groups_of(analyte_of(each) for each in by_letter.get("p", ())):
         return False
     absent = {each for negative in by_letter.get("n", ()) for each in _looked_for(negative)}
-    return wanted <= absent or (code not in tables.COVERS and analyte in absent)
+    return tables.is_absent(code, analyte, absent)
 
 
 def _looked_for(measure: Measure) -> frozenset[str]:

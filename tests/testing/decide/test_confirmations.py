@@ -101,6 +101,28 @@ def test_cannabis_within_its_window_normalised_to_creatinine_asks_a_person() -> 
     assert story.escalations["result-unclear"] == 1
 
 
+@pytest.mark.parametrize(
+    ("screen", "confirmed", "asks"),
+    [
+        (CANNABINOIDS, {THC_COOH: "negative"}, False),
+        (CANNABINOIDS, {THC_COOH: "positive"}, False),
+        (OPIATES, {MORPHINE: "positive"}, False),
+        (AMPHETAMINES, {MDMA: "positive"}, False),
+        (OPIATES, dict.fromkeys(ALL_OPIATES, "negative"), False),
+        (OPIATES, {MORPHINE: "negative"}, True),
+        (AMPHETAMINES, {THC_COOH: "positive"}, True),
+        (FENTANYLS_SCREEN, {FENTANYL: "negative"}, True),
+    ],
+)
+def test_an_unclear_class_screen_is_settled_by_what_was_looked_for_of_its_class(
+    screen: str, confirmed: dict[str, ResultFinding], asks: bool
+) -> None:
+    story = in_treatment()
+    rows = (observed(screen, "indeterminate"), *(observed(code, found) for code, found in confirmed.items()))
+    story.then(replace(report("weekly", 7), results=rows))
+    assert ("result-unclear" in story.escalations) is asks
+
+
 def test_fentanyl_found_before_explains_no_analogue_of_it() -> None:
     story = in_treatment()
     story.then(replace(report("first", 7), results=(observed(FENTANYL, "positive"),)))
