@@ -85,4 +85,4 @@ def _shows_a_result(component: Component) -> bool:
     if component.figure is not None and component.cutoff is not None:
         return True
     worded = component.text if figure_in(component.text) is None else ""
-    return read(msgspec.structs.replace(component, number=None, text=worded)) in ("positive", "negative")
+    return read(msgspec.structs.replace(component, number=None, text=worded)) is not None

@@ -12,7 +12,7 @@ import msgspec
 from services.testing.assigning import asks_whose, assigned
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents
 from services.testing.interpretation import interpret as interpreted
-from services.testing.laboratory import LaboratoryReport, Status
+from services.testing.laboratory import Component, LaboratoryReport, Status
 from services.testing.measures import questions, topic_of
 from services.testing.messages import AcknowledgeEscalation, ReportResult, ResolveEscalation
 from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
@@ -146,12 +146,12 @@ def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
         status = _without_results(entry, submitted.context)
     inside = [{"contained": report.get("contained", ()), **each} for each in here]
     specimens = [found for each in (report, *inside) for found in specimens_of(each, submitted)]
+    read = tuple(component for each in here for component in components(each, submitted, contained))
     return msgspec.structs.replace(
-        _of_resource(entry, specimens, (report, *here), submitted),
+        _of_resource(entry, specimens, (report, *here), read, submitted),
         number=_number(report),
         status=status,
         extent="report" if len(here) == len(results(report)) else "message",
-        components=tuple(component for each in here for component in components(each, submitted, contained)),
     )
 
 
@@ -167,34 +167,42 @@ def _without_results(entry: BundleEntry, context: Context) -> Status:
 def _of_observation(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     """A lone Observation, or one that heads its members."""
     observation = entry.resource
-    specimens = list(specimens_of(observation, submitted))
-    return msgspec.structs.replace(
-        _of_resource(entry, specimens, (observation,), submitted),
-        components=tuple(components(observation, submitted, {})),
-    )
+    specimens, read = list(specimens_of(observation, submitted)), tuple(components(observation, submitted, {}))
+    return _of_resource(entry, specimens, (observation,), read, submitted)
 
 
 def _of_resource(
-    entry: BundleEntry, specimens: Sequence[tuple[Json, Json]], written: Sequence[Json], submitted: Submitted
+    entry: BundleEntry,
+    specimens: Sequence[tuple[Json, Json]],
+    written: Sequence[Json],
+    read: tuple[Component, ...],
+    submitted: Submitted,
 ) -> LaboratoryReport:
-    """What a report and a lone Observation have in common; `written` are the resources that may hold remarks."""
-    resource = entry.resource
+    """What a report and a lone Observation have in common; `written` are the resources that may hold remarks.
+
+    Of what is no drug test no time is asked: an answer to a question at order entry seldom has one.
+    """
+    resource, context = entry.resource, submitted.context
     reference, specimen = next(iter(specimens), ({}, {}))
-    collected, to_minute = collected_at(resource, specimen, submitted, entry.place)
     known = [each for _, each in specimens]
-    return LaboratoryReport(
+    report = LaboratoryReport(
         filler=_filler(resource, f"{entry.type}/{entry.id}"),
         specimen=specimen_number(reference, specimen),
         specimen_type=tuple(code for each in known for code in specimen_type(each)),
         numbers=tuple(_numbers(resource)),
         panel=codes_of(resource["code"]),
-        collected_at=collected,
-        to_minute=to_minute,
-        issued_at=issued_at(resource, submitted, entry.place),
+        collected_at=context.now,
+        issued_at=context.now,
         status=STATUS.get(resource["status"], "unknown"),
         rejected=any(map(rejected, known)),
         remarks=stating_a_condition(remark for each in (*written, *known) for remark in remarks(each)),
+        components=read,
     )
+    if topic_of(report, context.caller.name, context.settings) == "other":
+        return report
+    collected, to_minute = collected_at(resource, specimen, submitted, entry.place)
+    issued = issued_at(resource, submitted, entry.place)
+    return msgspec.structs.replace(report, collected_at=collected, to_minute=to_minute, issued_at=issued)
 
 
 def _filler(resource: Json, otherwise: str) -> str:

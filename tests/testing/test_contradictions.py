@@ -73,6 +73,7 @@ def test_a_result_under_a_code_that_has_none_is_never_left_out(code: str) -> Non
     assert reading(row(code, "Benzodiazepines screen", "Positive")) == ([("benzodiazepines", "positive")], [code])
     assert reading(row(code, "", "Positive"))[0] == [(tables.LOINC[code].analyte, "positive")]
     assert reading(row(code, "Screen", "380", kind="NM", limit="<200"))[1] == [code]
+    assert reading(row(code, "Screen", "Trace"))[1] == [code]
     for plain in ("300", "Immunoassay", "see below", ""):
         assert reading(row(code, "Screen", plain)) == ([], [])
 

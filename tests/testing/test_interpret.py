@@ -92,6 +92,17 @@ def test_everything_is_kept_as_it_came() -> None:
     assert interpretation.accepted[0].resource == came
 
 
+@pytest.mark.parametrize("time", [None, "2031-01-01", "2025-03"])
+def test_an_answer_at_order_entry_needs_no_time_and_refuses_nothing(time: str | None) -> None:
+    """A laboratory's Bundle holds questions asked with the order: they have no time, or that of something planned."""
+    answer = {**observation("95419-8"), "valueString": "No", "effectiveDateTime": time}
+    rows = [entry(observation(valueString="POSITIVE"), "o1"), entry(diagnostic_report("Observation/o1"), "r1")]
+    written = {name: value for name, value in answer.items() if value is not None}
+    (command,), interpretation = interpreted(*rows, entry(written, "o2"))
+    assert [each.finding for each in command.results] == ["positive"]
+    assert interpretation.accepted[2].resource["meta"]["tag"][0]["code"] == "not-a-drug-test"
+
+
 def test_what_is_no_drug_test_is_kept_marked_and_never_told() -> None:
     commands, interpretation = interpreted(entry(observation(COVID, valueString="Detected"), "o1"))
     assert commands == []
