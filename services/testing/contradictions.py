@@ -19,6 +19,13 @@ NO_RESULT = ("cutoff", "panel", "method")
 """Kinds of codes that name no result: a cut-off, a method, a panel's heading."""
 _GRAVEST = ("opioid", "sedative", "alcohol")
 """Families in whose favour it is decided which of two a positive is of: what suppresses breathing."""
+_RELATED = (
+    {"fentanyl", "fentanyl-analogue", "synthetic-opioid", "nitazene"},
+    {"opiates", "heroin", "hydrocodone", "oxycodone"},
+    {"amphetamine", "mdma", "cathinone"},
+    {"cannabinoid", "synthetic-cannabinoid"},
+)
+"""Metabolite groups whose drugs are named after each other (acetyl fentanyl, methylenedioxy-methamphetamine)."""
 _SPOKEN = {
     "heroin": "6-acetylmorphine",
     "6-mam": "6-acetylmorphine",
@@ -75,9 +82,9 @@ def _named(component: Component) -> frozenset[str]:
 
 
 def _agree(one: str, other: str) -> bool:
-    """Of one metabolite group, or one is a class that stands for the other."""
-    covered = tables.COVERS.get(one, frozenset()) | tables.COVERS.get(other, frozenset())
-    return groups_of([one]) == groups_of([other]) or bool({one, other} & covered)
+    """Of one metabolite group, or of groups whose drugs are named after each other."""
+    groups = groups_of([one, other])
+    return len(groups) == 1 or any(groups <= related for related in _RELATED)
 
 
 def _shows_a_result(component: Component) -> bool:
