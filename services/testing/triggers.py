@@ -146,10 +146,12 @@ def _is_unclear(result: AnalyteResult, confirmed: Sequence[AnalyteResult]) -> bo
 
 
 def _is_settled(result: AnalyteResult, confirmed: Sequence[AnalyteResult]) -> bool:
-    """Whether definitive methods found any, or none, of what a row may have found."""
+    """Whether definitive methods found any, or none, of what a screen may have found; else the very same analyte."""
     found = {each.analyte for each in confirmed if each.finding == "positive"}
     negative = [each for each in confirmed if each.finding == "negative"]
     absent = {drug for each in negative for drug in tables.COVERS.get(each.code) or (each.analyte,)}
+    if result.confirmed:
+        return result.analyte in found | absent
     looked_for = groups_of(tables.stood_for(result.code, result.analyte))
     return bool(looked_for & groups_of(found)) or tables.is_absent(result.code, result.analyte, absent)
 

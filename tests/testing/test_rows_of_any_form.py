@@ -14,7 +14,7 @@ from services.testing.grading import grade
 from services.testing.hl7.results import results, unmapped
 from services.testing.messages import ReportResult, SpecimenReported
 from services.testing.senders import Sender, laboratories
-from services.testing.specimens import UNFINISHED, VOID
+from services.testing.specimens import UNFINISHED, VOID, groups_of
 from services.testing.state import evolve
 from services.testing.triggers import NO_NEW_USE, UNEXPECTED
 from shared.rules.decision import Refused
@@ -127,6 +127,7 @@ def asks(command: ReportResult, asked: set[str], story: Story) -> None:
     reasons = {REASONS[each.reason] for each in state.packed_escalations}
     assert {each.code for each in graded.results} == {each.code for each in command.results}
     confirmed = {each.analyte for each in graded.results if each.confirmed and each.finding in ("positive", "negative")}
+    found = groups_of(each.analyte for each in graded.results if each.confirmed and each.finding == "positive")
     for result in graded.results:
         waits = result.status in UNFINISHED or result.finding == "pending"
         match result.outcome:
@@ -135,7 +136,8 @@ def asks(command: ReportResult, asked: set[str], story: Story) -> None:
             case "pending":
                 assert waits or result.code in asked, result
             case "indeterminate":
-                assert waits or result.analyte in confirmed or "result-unclear" in reasons, result
+                upheld = not result.confirmed and bool(groups_of([result.analyte]) & found)
+                assert waits or upheld or result.analyte in confirmed or "result-unclear" in reasons, result
             case "adulterated" | "substituted":
                 assert "specimen-substituted-or-adulterated" in reasons
             case "dilute" | "invalid" | "rejected-unsatisfactory":

@@ -112,9 +112,10 @@ def test_cannabis_within_its_window_normalised_to_creatinine_asks_a_person() -> 
         (OPIATES, {MORPHINE: "negative"}, True),
         (AMPHETAMINES, {THC_COOH: "positive"}, True),
         (FENTANYLS_SCREEN, {FENTANYL: "negative"}, True),
+        (FENTANYL, {NORFENTANYL: "positive"}, True),
     ],
 )
-def test_an_unclear_class_screen_is_settled_by_what_was_looked_for_of_its_class(
+def test_an_unclear_screen_is_settled_by_what_was_looked_for_of_its_class(
     screen: str, confirmed: dict[str, ResultFinding], asks: bool
 ) -> None:
     story = in_treatment()
