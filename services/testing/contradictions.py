@@ -63,8 +63,8 @@ def is_contradicted(component: Component, measure: tables.Measure) -> bool:
         return _shows_a_result(component)
     if measure.kind == "validity":
         return False
-    named = _named(component)
-    return bool(named) and not any(_agree(each, measure.analyte) for each in named)
+    found = {_agrees(each.display, measure.analyte) for each in component.codes}
+    return False in found and True not in found
 
 
 def graver(component: Component, measure: tables.Measure) -> tables.Measure | None:
@@ -79,6 +79,13 @@ def graver(component: Component, measure: tables.Measure) -> tables.Measure | No
 
 def _named(component: Component) -> frozenset[str]:
     return frozenset().union(*(drugs_named(each.display) for each in component.codes))
+
+
+@lru_cache(maxsize=4096)
+def _agrees(title: str, analyte: str) -> bool | None:
+    """Whether a title names the drug, or another one; None where it names none."""
+    named = drugs_named(title)
+    return any(_agree(each, analyte) for each in named) if named else None
 
 
 def _agree(one: str, other: str) -> bool:

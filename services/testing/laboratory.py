@@ -96,7 +96,7 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
     parent: str = ""
     """The number of the report whose result asked for this one (OBR-29): it is about the same specimen."""
     same_specimen: tuple[Component, ...] = ()
-    """What other orders of the same message found in the same specimen: its validity is often an order of its own."""
+    """Rows of other orders of the same message that may say how it is: its validity is often an order of its own."""
 
 
 def report_id(program: str, client: str, filler: str) -> str:

@@ -13,6 +13,7 @@ from services.testing.figures import Figure, looked_at, plain_unit
 from services.testing.findings import read
 from services.testing.laboratory import TAKEN_BACK, Component
 from services.testing.settings import Validity
+from shared.events.codes import LOINC
 from shared.events.testing import Condition
 
 _PARTS: tuple[tuple[str, Condition], ...] = (
@@ -85,6 +86,13 @@ def stating_a_condition(remarks: Iterable[str]) -> tuple[str, ...]:
     """Remarks that do nothing but that (`Specimen is dilute.`): in a longer one the same words explain."""
     plain = (" ".join(looked_at(each).casefold().split()) for each in remarks)
     return tuple(each for each in plain if _REMARK.fullmatch(each))
+
+
+def may_judge(component: Component) -> bool:
+    """Whether a row may say how its specimen is: a check, a row under a code of no table, or one whose words say it."""
+    known = [tables.LOINC[each.code] for each in component.codes if each.system == LOINC and each.code in tables.LOINC]
+    unknown = not known or any(each.kind == "validity" for each in known)
+    return unknown or _OF_ANY_ROW.search(_words(component)) is not None
 
 
 def _gravest(found: Iterable[Condition | None]) -> Condition | None:

@@ -75,6 +75,16 @@ def test_a_message_means_the_same_in_whatever_form_it_comes(
     assert commands(FORMS[form](text)) == expected
 
 
+@settings(max_examples=examples(150))
+@given(st.lists(ROWS, min_size=1, max_size=5), SPECIMENS)
+def test_every_order_of_a_specimen_says_of_it_what_all_of_them_say(rows: list[str], specimen: str) -> None:
+    final = [SCREEN, *("|".join([*row.split("|")[:11], "F"]) for row in rows)]
+    own = [specimen] if specimen else []
+    (whole,) = commands("\r".join([MSH, PID, OBR, *final, *own]).encode())
+    apart = commands("\r".join([MSH, PID, *(each for row in final for each in (OBR, row, *own))]).encode())
+    assert {each.condition for each in apart} == {whole.condition}
+
+
 Found = tuple[str, str]
 
 

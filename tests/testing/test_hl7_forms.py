@@ -121,9 +121,9 @@ def test_specimen_validity_reported_as_an_order_of_its_own_judges_the_drug_scree
 
 def test_without_a_specimen_number_what_was_collected_at_one_time_is_one_specimen() -> None:
     later = OBR.replace("F7", "F9").replace("20250309083000", "20250310083000")
-    reports = (
-        read(MSH.replace("2.5.1", "2.3"), PID, OBR, OBX, OBR.replace("F7", "F8"), OBX, later, OBX).groups[0].reports
-    )
+    check = OBX.replace("14314-9^Benzoylecgonine", "2161-8^Creatinine")
+    orders = OBR, check, OBR.replace("F7", "F8"), check, later, check
+    reports = read(MSH.replace("2.5.1", "2.3"), PID, *orders).groups[0].reports
     one, same, other = reports
     assert one.same_specimen == same.components and len(one.same_specimen) == 1
     assert other.same_specimen == ()

@@ -105,12 +105,15 @@ def _text(body: bytes, named: str) -> tuple[str, str]:
 
 def _segments(text: str) -> str:
     """What doesn't begin like a segment belongs to the text before it: some senders leave line ends inside a field."""
-    separator = re.escape(text[3:4])
-    lines = (
-        line.strip()
-        for line in re.split(rf"[\r\n]+(?=[ \t]*[A-Z][A-Z0-9]{{2}}(?:{separator}|[ \t]*(?:[\r\n]|$)))", text)
-    )
-    return "\r".join(re.sub(r"[\r\n]+", " ", line) for line in lines)
+    begins = re.compile(rf"[ \t]*[A-Z][A-Z0-9]{{2}}(?:{re.escape(text[3:4])}|[ \t]*$)")
+    first, *others = text.replace("\n", "\r").split("\r")
+    segments = [[first]]
+    for line in filter(None, others):
+        if begins.match(line):
+            segments.append([line])
+        else:
+            segments[-1].append(line)
+    return "\r".join(" ".join(lines).strip() for lines in segments)
 
 
 def _header(text: str, charset: str) -> Header:

@@ -14,7 +14,7 @@ from services.testing.hl7.fields import Fields
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.hl7.times import MessageTimes, names_a_minute
 from services.testing.laboratory import Code, Component, LaboratoryReport, Status, specimen_names
-from services.testing.validity import stating_a_condition
+from services.testing.validity import may_judge, stating_a_condition
 from shared.events.testing import Number
 
 OBSERVATION_STATUS: Mapping[str, Status] = {
@@ -257,10 +257,10 @@ class Hl7Reader(Fields):
 
 
 def _with_same_specimen(reports: Sequence[LaboratoryReport]) -> Iterator[LaboratoryReport]:
-    """Each with what the others found in the specimen that it shares with them."""
-    named = [(frozenset(specimen_names(each, "")), each) for each in reports]
-    for names, report in named:
-        others = (each.components for other, each in named if each is not report and names & other)
+    """Each with what the others say of the specimen that it shares with them."""
+    named = [(frozenset(specimen_names(each, "")), tuple(filter(may_judge, each.components)), each) for each in reports]
+    for names, _, report in named:
+        others = (judging for other, judging, each in named if judging and each is not report and names & other)
         yield msgspec.structs.replace(report, same_specimen=tuple(chain.from_iterable(others)))
 
 
