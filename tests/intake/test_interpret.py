@@ -189,6 +189,15 @@ def test_an_answer_that_cannot_be_read_asks_a_person_and_refuses_nothing(keys: K
     assert findings(keys, loinc(code, **value), bundles.score(WHO, "cows", 13)) == {"screen-unreadable": 1, "cows": 13}
 
 
+def test_a_score_above_a_number_counts_as_the_least_that_it_can_be_and_a_person_reads_it(keys: Keys) -> None:
+    def read(comparator: str) -> dict[str, int]:
+        return findings(keys, loinc("44261-6", valueQuantity={"value": 12, "comparator": comparator}))
+
+    asks = {"screen-unreadable": 1}
+    assert (read(">"), read(">=")) == ({"phq-9": 13, **asks}, {"phq-9": 12, **asks})
+    assert (read("<"), read("<=")) == (asks, asks)
+
+
 YES = [
     {"valueBoolean": True},
     {"valueInteger": 1},
@@ -266,6 +275,22 @@ def test_a_yes_to_a_question_of_a_suicide_screen_that_nobody_knows_asks_a_person
 def test_a_code_of_loinc_is_known_without_its_system(keys: Keys, system: Json) -> None:
     bare = loinc("93249-1", valueBoolean=True) | {"code": {"coding": [{**system, "code": "93249-1"}]}}
     assert findings(keys, bare) == {"c-ssrs-q4": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Thoughts of self-harm", "Have you had thoughts of hurting yourself?", "Wish to be dead", "Do you self harm?"],
+)
+def test_a_yes_to_self_harm_asks_a_person_under_whatever_code(keys: Keys, text: str) -> None:
+    own = loinc("93249-1", valueBoolean=True) | {
+        "code": {"coding": [{"system": "urn:own", "code": "7", "display": text}]}
+    }
+    assert findings(keys, own) == {"screen-unreadable": 1}
+    assert findings(keys, response({"linkId": "q7", "text": text, "answer": [{"valueBoolean": True}]})) == {
+        "screen-unreadable": 1
+    }
+    own["code"]["coding"][0]["display"] = "Self-reported harms of drinking"
+    assert commands_of(keys, own) == ()
 
 
 def test_a_suicide_screen_of_which_nothing_can_be_read_asks_a_person(keys: Keys) -> None:
@@ -455,6 +480,23 @@ def test_the_outcome_of_an_entry_says_how_it_was_read_and_never_the_answer(
     assert remarks_of(keys, resource) == remarks
 
 
+def test_a_yes_that_may_lie_within_its_window_asks_a_person(keys: Keys) -> None:
+    """MONDAY is 5 January: the window of 30 days begins within 6 December."""
+    for vague in ("2025-12", "2025", "2025-12-06"):
+        assert findings(keys, loinc("93250-9", valueBoolean=True, effectiveDateTime=vague)) == {
+            "c-ssrs-q5": 1,
+            "screen-unreadable": 1,
+        }
+        assert findings(keys, loinc("93250-9", valueBoolean=False, effectiveDateTime=vague)) == {"c-ssrs-q5": 0}
+    form = response({"linkId": "/93250-9", "answer": [{"valueBoolean": True}]})
+    assert findings(keys, form | {"authored": "2025-12"}) == {"c-ssrs-q5": 1, "screen-unreadable": 1}
+
+
+@pytest.mark.parametrize("time", ["2025-11", "2024", "2025-12-05", "2026-01", "2026", "2026-01-05"])
+def test_a_yes_surely_within_its_window_or_surely_not_asks_nobody(keys: Keys, time: str) -> None:
+    assert findings(keys, loinc("93250-9", valueBoolean=True, effectiveDateTime=time)) == {"c-ssrs-q5": 1}
+
+
 UNTIMED = [
     {"effectiveDateTime": None},
     {"effectiveDateTime": "2016-12-31T23:59:60Z"},
@@ -613,6 +655,25 @@ def test_a_disorder_in_remission_is_history_and_not_present(keys: Keys, past: Js
     assert [each.code for each in recorded.findings] == ["opioid-use-disorder-history"]
 
 
+def test_a_status_is_known_by_its_code_whatever_its_system(keys: Keys) -> None:
+    def read(**statuses: str) -> list[str]:
+        coded = {name: {"coding": [{"code": status}]} for name, status in statuses.items()}
+        found = commands_of(keys, bundles.condition(WHO, "F11.20") | coded)
+        return [each.code for command in found if isinstance(command, w.RecordConditions) for each in command.findings]
+
+    assert read(clinicalStatus="resolved") == ["opioid-use-disorder-history"]
+    assert read(verificationStatus="refuted") == read(verificationStatus="entered-in-error") == []
+    assert read(clinicalStatus="active") == read(verificationStatus="confirmed") == ["opioid-use-disorder"]
+    assert read(clinicalStatus="of our own") == ["opioid-use-disorder"]
+
+
+@pytest.mark.parametrize("oid", ["2.16.840.1.113883.6.90", "2.16.840.1.113883.6.3"])
+def test_a_diagnosis_is_known_by_the_oid_of_its_system(keys: Keys, oid: str) -> None:
+    coded = {"code": {"coding": [{"system": f"urn:oid:{oid}", "code": "F11.20"}]}}
+    recorded = one(commands_of(keys, bundles.condition(WHO, "F11.20") | coded), w.RecordConditions)
+    assert [each.code for each in recorded.findings] == ["opioid-use-disorder"]
+
+
 def test_a_present_disorder_stays_one(keys: Keys) -> None:
     for status in ("active", "recurrence", "relapse"):
         recorded = one(commands_of(keys, {**bundles.condition(WHO, "F11.20"), **clinical(status)}), w.RecordConditions)
@@ -671,6 +732,14 @@ THIS_PROGRAM = [{"identifier": {"system": f"{codes.HUB}/NamingSystem/program", "
 @pytest.mark.parametrize("code", [FOOD_PANTRY, EKG, {"text": "intensive outpatient"}])
 def test_an_order_of_something_else_is_no_referral(keys: Keys, code: Json) -> None:
     assert commands_of(keys, {**bundles.referral(WHO), "code": code}) == ()
+
+
+def test_an_order_not_to_do_it_is_no_referral_and_takes_back_the_one_that_was(keys: Keys) -> None:
+    order = {**bundles.referral(WHO), "id": "r1"}
+    forbidden = {**order, "doNotPerform": True}
+    assert commands_of(keys, forbidden) == ()
+    assert one(commands_of(keys, forbidden, method="PUT", before=order), w.RevokeReferral).reason == "referral-revoked"
+    assert one(commands_of(keys, order, method="PUT", before=forbidden), w.ReceiveReferral)
 
 
 @pytest.mark.parametrize("named", [{"code": IOP}, {"category": [IOP]}, {"performer": THIS_PROGRAM}])
@@ -811,7 +880,12 @@ values = some.one_of(
     some.builds(dict, valueBoolean=some.booleans()),
     some.builds(dict, valueInteger=some.integers(-(2**31), 2**31 - 1)),
     some.builds(dict, valueDecimal=some.decimals(allow_nan=False, allow_infinity=False).map(float)),
-    some.builds(dict, valueQuantity=some.fixed_dictionaries({}, optional={"value": some.integers(-99, 99)})),
+    some.builds(
+        dict,
+        valueQuantity=some.fixed_dictionaries(
+            {}, optional={"value": some.integers(-99, 99), "comparator": some.sampled_from(["<", "<=", ">=", ">"])}
+        ),
+    ),
     some.builds(dict, valueCoding=some.fixed_dictionaries({}, optional={"code": plain, "display": plain})),
     some.builds(dict, valueDate=some.just("2026-01-05")),
     some.just({}),
@@ -823,4 +897,4 @@ values = some.one_of(
 def test_whatever_is_answered_counts_within_its_bounds_or_is_unreadable(asked: str, value: Json) -> None:
     counted = answers.points(asked, value)
     assert counted.value is None or 0 <= counted.value <= INSTRUMENTS.most.get(asked, 1)
-    assert counted.readable or counted.value is None
+    assert counted.readable or counted.value is None or "comparator" in value["valueQuantity"]

@@ -15,7 +15,8 @@ _ANSWERS = {"phq-9-item-9": "frequency", "c-ssrs-risk": "risk"}
 
 
 class Points(NamedTuple):
-    """What an answer counts; `value` is None where nothing was answered, or where it is not `readable`."""
+    """What an answer counts at least; `value` is None where nothing was answered. One that is not `readable` is read by
+    a person, whatever it counts."""
 
     value: int | None = None
     readable: bool = True
@@ -73,7 +74,7 @@ def _points(answers: Mapping[str, int], most: int, parent: Json, name: str) -> P
         case "Integer" | "Decimal":
             return _counted(value, most)
         case "Quantity":
-            return _counted(value["value"], most) if "value" in value else Points()
+            return _measured(value, most) if "value" in value else Points()
         case "String":
             known = answers.get(str(value).strip().lower())
             return _counted(value, most) if known is None else Points(known)
@@ -93,6 +94,17 @@ def _coded(answers: Mapping[str, int], concept: Json) -> Points:
     if known:
         return Points(max(known))
     return UNREADABLE if given else Points()
+
+
+def _measured(quantity: Json, most: int) -> Points:
+    """One above a number counts as the least that it can be, and a person reads it; one below a number says nothing
+    sure."""
+    counted, comparator = _counted(quantity["value"], most), quantity.get("comparator")
+    if comparator is None or counted.value is None:
+        return counted
+    if comparator not in (">", ">="):
+        return UNREADABLE
+    return Points(min(counted.value + (comparator == ">"), most), readable=False)
 
 
 def _counted(value: object, most: int) -> Points:

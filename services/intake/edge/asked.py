@@ -11,7 +11,12 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, codings
 from shared.edge.json import Json
 
-_SUICIDE = re.compile(r"suicid|c-?ssrs|kill(ing)? yourself|wished you were dead|better off dead|end your life", re.I)
+_SUICIDE = re.compile(
+    r"suicid|c-?ssrs|self[- ]?harm|(kill|hurt|harm)(ing)? (yourself|himself|herself|themsel\w+|myself)"
+    r"|wish(ed)? (you|i) w(ere|as) dead|wish to (be dead|die)|better off dead|end (your|my) life"
+    r"|intention of acting on",
+    re.I,
+)
 _LOINC = re.compile(r"(?<![0-9])[0-9]{4,6}-[0-9](?![0-9])")
 
 

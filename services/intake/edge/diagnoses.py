@@ -9,14 +9,19 @@ from services.intake.messages import ReportedFinding
 from services.intake.table import TABLE
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, codes_in, happened
+from shared.edge.fhir.elements import codes_in, happened
 from shared.edge.json import Json
 
-ICD10 = ("http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10")
+ICD10 = (
+    "http://hl7.org/fhir/sid/icd-10-cm",
+    "http://hl7.org/fhir/sid/icd-10",
+    "urn:oid:2.16.840.1.113883.6.90",
+    "urn:oid:2.16.840.1.113883.6.3",
+)
 Value = TypeVar("Value", str, int)
-_VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
-_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+_REFUTED = frozenset({"refuted", "entered-in-error"})
 _PAST = frozenset({"inactive", "remission", "resolved"})
+_PRESENT = frozenset({"active", "recurrence", "relapse"})
 _IN_REMISSION = re.compile(r"F1[0-9][129]1")
 """ICD-10-CM's own codes of a substance use disorder in remission."""
 
@@ -25,7 +30,7 @@ def diagnosed(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]
     """What the ICD-10-CM codes of a Condition are evidence of, each by its longest prefix that the table knows. A
     refuted one, or one entered in error, is evidence of nothing."""
     condition, source = entry.resource, f"Condition/{entry.id}"
-    if code_in(condition.get("verificationStatus"), _VERIFICATION) in {"refuted", "entered-in-error"}:
+    if not _REFUTED.isdisjoint(codes_in(condition.get("verificationStatus"))):
         return
     for code in map(_bare, codes_in(condition.get("code"), *ICD10)):
         past = _is_past(condition) or _IN_REMISSION.fullmatch(code) is not None
@@ -50,9 +55,10 @@ def _longest(code: str, table: Mapping[str, Value]) -> Value | None:
 
 
 def _is_past(condition: Json) -> bool:
-    status = code_in(condition.get("clinicalStatus"), _CLINICAL)
+    """By its clinical status, in whatever system it is coded: FHIR binds it to these codes."""
+    stated = set(codes_in(condition.get("clinicalStatus")))
     ended = any(name.startswith("abatement") for name in condition)
-    return status in _PAST or (status is None and ended)
+    return not stated & _PRESENT and (bool(stated & _PAST) or ended)
 
 
 def _recorded(entry: BundleEntry, context: Context) -> datetime:

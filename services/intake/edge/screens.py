@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 from services.intake.edge import answers
 from services.intake.edge.asked import Asked, asked_by, is_suicide_screen
-from services.intake.edge.times import clinical_time
+from services.intake.edge.times import clinical_time, latest_time
 from services.intake.instruments import totals, totals_with
 from services.intake.messages import ReportedFinding
 from services.intake.table import SAFETY_CODES, window_of
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import happened
 from shared.edge.outcome import HttpRefusal, Issue
 
 STANDING = frozenset({"final", "amended", "corrected", "preliminary", "completed", "in-progress", "stopped", "unknown"})
@@ -101,7 +100,7 @@ def time_asks_a_person(entry: BundleEntry, context: Context) -> bool:
     if entry.type not in ("Observation", "QuestionnaireResponse"):
         return False
     try:
-        _when(entry, context)
+        clinical_time(entry, context)
     except HttpRefusal as refused:
         return refused.issues[0].code != "business-rule" and _is_of_safety(entry, context)
     return False
@@ -132,10 +131,11 @@ def _untimed(entry: BundleEntry, context: Context) -> ScreenReading:
 
 
 def _reading(entry: BundleEntry, context: Context, found: Sequence[Read], unreadable: Sequence[str]) -> ScreenReading:
-    source, at = f"{entry.type}/{entry.id}", _when(entry, context)
+    source, at = f"{entry.type}/{entry.id}", clinical_time(entry, context)
     findings = [ReportedFinding(each.code, each.value, at, source) for each in found]
-    if unreadable:
-        findings.append(ReportedFinding(UNREADABLE, 1, at, source))
+    vague = _may_be_recent(entry, context, found)
+    if unreadable or vague:
+        findings.append(ReportedFinding(UNREADABLE, 1, context.now if vague else at, source))
     return ScreenReading(
         tuple(findings),
         (
@@ -145,9 +145,24 @@ def _reading(entry: BundleEntry, context: Context, found: Sequence[Read], unread
                 for each in found
                 if _is_old(each.code, at, context)
             ),
+            *(remark(f"{each.code}: may lie within its window; a person is asked", each.place) for each in vague),
             *(remark("not read: answer unknown; a person is asked", place) for place in unreadable),
         ),
     )
+
+
+def _may_be_recent(entry: BundleEntry, context: Context, found: Sequence[Read]) -> list[Read]:
+    """The answers of safety that are too old by the beginning of the day, month or year that is stated, and not by its
+    end: nobody can say whether they still alarm."""
+    first, last = clinical_time(entry, context), latest_time(entry, context)
+    return [
+        each
+        for each in found
+        if each.value
+        and decides_safety(each.code)
+        and _is_old(each.code, first, context)
+        and not _is_old(each.code, last, context)
+    ]
 
 
 def _is_old(code: str, at: datetime, context: Context) -> bool:
@@ -176,9 +191,3 @@ def _unknown_answers(asked: Sequence[Asked], *, nothing_read: bool) -> list[str]
     read."""
     unknown = [each for each in asked if each.finding is None and any(name.startswith("value") for name in each.answer)]
     return [each.place for each in unknown if nothing_read or answers.points("", each.answer).value]
-
-
-def _when(entry: BundleEntry, context: Context) -> datetime:
-    if entry.type == "Observation":
-        return clinical_time(entry, context)
-    return happened(entry.resource.get("authored"), f"{entry.place}.authored", context.time)

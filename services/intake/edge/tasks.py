@@ -43,8 +43,8 @@ def referral(
     request = entry.resource
     before = context.stored.get((entry.type, str(entry.id)))
     was_one = before is not None and before.body["status"] in _PLACED and _asks_here(before.body, context)
-    if was_one and request["status"] in _TAKEN_BACK:
-        reason = _TAKEN_BACK[request["status"]]
+    if was_one and (request["status"] in _TAKEN_BACK or request.get("doNotPerform")):
+        reason = _TAKEN_BACK.get(request["status"], "referral-revoked")
         return (RevokeReferral(referral_id=str(entry.id), reason=reason, at=context.now),)
     if was_one or not is_referral(request, context):
         return ()
@@ -66,13 +66,14 @@ def referral(
 
 
 def is_referral(request: Json, context: Context) -> bool:
-    """An active order of what this program gives, or that names this program: an EHR orders much else."""
+    """An active order of what this program gives, or that names this program: an EHR orders much else, and may order
+    that it is not done."""
     return request["status"] == "active" and _asks_here(request, context)
 
 
 def _asks_here(request: Json, context: Context) -> bool:
     settings = context.settings
-    if request["intent"] not in _ORDERED:
+    if request["intent"] not in _ORDERED or request.get("doNotPerform"):
         return False
     asked = {f"{each.get('system')}|{each.get('code')}" for each in _codings(request)}
     named = (each.get("identifier", {}) for each in request.get("performer", ()))

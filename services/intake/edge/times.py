@@ -4,17 +4,30 @@ from datetime import datetime
 
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import happened
+from shared.edge.fhir.elements import happened, planned_until
 
 
 def clinical_time(entry: BundleEntry, context: Context) -> datetime:
-    """The clinical time of an Observation. Raises HttpRefusal 422."""
-    observation, bounds = entry.resource, entry.resource.get("effectivePeriod", {})
+    """The clinical time of an Observation or a QuestionnaireResponse. Raises HttpRefusal 422."""
+    text, place = _stated(entry)
+    return happened(text, place, context.time)
+
+
+def latest_time(entry: BundleEntry, context: Context) -> datetime:
+    """When it was at the latest: of a day, a month or a year its end, yet not ahead. Raises HttpRefusal 422."""
+    text, place = _stated(entry)
+    return min(planned_until(text, place, context.time), context.now)
+
+
+def _stated(entry: BundleEntry) -> tuple[object, str]:
+    """What is stated, and where."""
+    resource, bounds = entry.resource, entry.resource.get("effectivePeriod", {})
+    if entry.type == "QuestionnaireResponse":
+        return resource.get("authored"), f"{entry.place}.authored"
     stated = (
-        observation.get("effectiveDateTime"),
-        observation.get("effectiveInstant"),
+        resource.get("effectiveDateTime"),
+        resource.get("effectiveInstant"),
         bounds.get("end"),
         bounds.get("start"),
     )
-    text = next((each for each in stated if each is not None), None)
-    return happened(text, f"{entry.place}.effective", context.time)
+    return next((each for each in stated if each is not None), None), f"{entry.place}.effective"
