@@ -1,5 +1,7 @@
 """The four services. They never import one another; they exchange events over Kafka.
 
+A service can't start with a wrong table, and says which: `ending.uncaught`.
+
 structlog and httpx load rich where it is installed, for colours that no service shows: 4 MB and 50 ms of every process.
 They are loaded here first, without it; whoever wants it later (the command line, a test) finds it as ever.
 """
@@ -14,3 +16,7 @@ import structlog  # noqa: E402, F401
 
 for _name in _COLOURS:
     del sys.modules[_name]
+
+from shared.platform import ending  # noqa: E402
+
+sys.excepthook = ending.uncaught

@@ -33,17 +33,16 @@ from shared.path.outbound.parking import Parking
 from shared.path.service import Service
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
-from shared.platform import db, log, memory, retention
+from shared.platform import db, ending, log, memory, retention
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
 from shared.platform.keys import Keys
 from shared.platform.listening import Listening
 from shared.platform.replica import ReplicaName
-from shared.platform.settings import ConfigurationError, Process, configuration, environment, partners, require_url
+from shared.platform.settings import Process, configuration, environment, partners, require_url
 
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
-EXIT_CONFIGURATION = 78
 TICK_SECONDS = 1.0
 
 
@@ -118,19 +117,7 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
         except asyncio.CancelledError:
             pass
         except Exception as error:
-            sys.exit(_logged(error))
-
-
-def _logged(error: Exception) -> int:
-    """Log why the process ends, and its exit code. What is wrong in a configuration is said whole."""
-    leaves = _leaves(error)
-    wrong = next((each for each in leaves if isinstance(each, ConfigurationError)), None)
-    if wrong is not None:
-        log.get().error(str(wrong), error="ConfigurationError")
-        return EXIT_CONFIGURATION
-    for each in leaves:
-        log.get().error("ended", place=log.place_of(each), error=type(each).__name__)
-    return 1
+            sys.exit(ending.logged(error))
 
 
 async def run(configured: Configuration, keys: Keys) -> None:
@@ -240,10 +227,3 @@ def _loop_factory() -> Any:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    """The errors themselves, whatever group they came in."""
-    if not isinstance(error, BaseExceptionGroup):
-        return [error]
-    return [leaf for each in error.exceptions for leaf in _leaves(each)]

@@ -1,12 +1,12 @@
 """The instruments that screens use, as data: which finding an item is, what its answers count, what a total sums."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from services.intake.table import TABLE
+from shared.platform.tables import structured
 
 
 class Sum(msgspec.Struct, frozen=True):
@@ -28,12 +28,7 @@ class Instruments(msgspec.Struct, frozen=True):
     route: Mapping[str, str]
 
 
-def _load() -> Instruments:
-    with (Path(__file__).parent / "data" / "instruments.toml").open("rb") as file:
-        return msgspec.convert(tomllib.load(file), type=Instruments)
-
-
-INSTRUMENTS = _load()
+INSTRUMENTS = structured(Path(__file__).parent / "data" / "instruments.toml", Instruments)
 STATED = TABLE.facts() | set(TABLE.evidence.scores)
 """The hub's own codes of facts and scores."""
 

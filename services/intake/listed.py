@@ -1,7 +1,6 @@
 """The list of medications: what is remembered of it, and what it says of the placement (a medication for opioid use
 disorder taken now)."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 
 from services.intake.messages import Medication, MedicationsRecorded, Prescribed
 from shared.events.envelope import name_id
+from shared.platform.tables import by_key
 
 MEDICATIONS_MOST = 20
 
@@ -79,10 +79,5 @@ def _is_taken(medication: ListedMedication, today: date) -> bool:
     return (start is None or start <= today) and (end is None or end >= today)
 
 
-def _load() -> dict[str, str]:
-    with (Path(__file__).parent / "data" / "moud.csv").open() as file:
-        return {row["rxnorm"]: row["code"] for row in csv.DictReader(file)}
-
-
-_CODES = _load()
+_CODES = by_key(Path(__file__).parent / "data" / "moud.csv", "rxnorm", lambda row: row["code"])
 """RxNorm to the derived fact."""

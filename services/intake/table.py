@@ -1,16 +1,16 @@
 """The placement table as typed data. Loaded once, never changed."""
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import inf
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
+from shared.platform.tables import structured
 from shared.rules.escalation import rule_version
 
 _PART = re.compile(r"(?P<code>[a-z0-9-]+) >= (?P<bound>\d+)")
@@ -151,14 +151,7 @@ def _part(part: str) -> ConditionPart:
     return ConditionPart(part)
 
 
-def load(path: Path) -> Table:
-    """The table from its file. Raises msgspec.ValidationError, naming the place, where it is not one."""
-    with path.open("rb") as file:
-        plain: dict[str, Any] = tomllib.load(file)
-    return msgspec.convert(plain, type=Table)
-
-
-TABLE = load(Path(__file__).parent / "data" / "placement_table.toml")
+TABLE = structured(Path(__file__).parent / "data" / "placement_table.toml", Table)
 
 
 SAFETY_CODES = frozenset(code for each in TABLE.trigger for code in codes_asked(each.when))

@@ -3,13 +3,15 @@
 They are data with a source on each line; a toxicologist reviews them, a program extends them.
 """
 
-import csv
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
+from shared.platform.tables import Row, by_key
+
+T = TypeVar("T")
 Kind = Literal["presence", "quantitative", "ratio", "absence", "validity", "cutoff", "panel", "method"]
 Family = Literal["opioid", "sedative", "alcohol", "stimulant", "cannabinoid", "hallucinogen", "validity"]
 
@@ -44,22 +46,27 @@ class Ingredient(msgspec.Struct, frozen=True):
     explains: frozenset[str]
 
 
-def _rows(name: str) -> Iterator[dict[str, str]]:
-    with (Path(__file__).parent / "data" / name).open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
+def _by_key(name: str, key: str, read: Callable[[Row], T]) -> dict[str, T]:
+    return by_key(Path(__file__).parent / "data" / name, key, read)
 
 
-LOINC: dict[str, Measure] = {
-    row["code"]: msgspec.convert(
-        {"analyte": row["analyte"], "kind": row["kind"], "definitive": row["method"] == "definitive"}, Measure
-    )
-    for row in _rows("loinc.csv")
-}
-ANALYTES: dict[str, Analyte] = {
-    row["analyte"]: msgspec.convert({"metabolite_group": row["metabolite_group"], "family": row["family"]}, Analyte)
-    for row in _rows("analytes.csv")
-}
-COVERS: dict[str, frozenset[str]] = {row["name"]: frozenset(row["analytes"].split()) for row in _rows("covers.csv")}
+def _names(column: str) -> Callable[[Row], frozenset[str]]:
+    """What stands in this column, one name after the other."""
+    return lambda row: frozenset(row[column].split())
+
+
+def _measure(row: Row) -> Measure:
+    measure = {"analyte": row["analyte"], "kind": row["kind"], "definitive": row["method"] == "definitive"}
+    return msgspec.convert(measure, Measure)
+
+
+def _analyte(row: Row) -> Analyte:
+    return msgspec.convert({"metabolite_group": row["metabolite_group"], "family": row["family"]}, Analyte)
+
+
+LOINC: dict[str, Measure] = _by_key("loinc.csv", "code", _measure)
+ANALYTES: dict[str, Analyte] = _by_key("analytes.csv", "analyte", _analyte)
+COVERS: dict[str, frozenset[str]] = _by_key("covers.csv", "name", _names("analytes"))
 """Of a class, or a LOINC code for several analytes, all that a definitive method must not find to refute it."""
 CLASSES = (
     "amphetamines",
@@ -71,22 +78,17 @@ CLASSES = (
     "synthetic-cannabinoid",
 )
 """Analytes that stand for any of their metabolite group."""
-INGREDIENTS: dict[str, Ingredient] = {
-    row["rxnorm"]: Ingredient(row["rxnorm"], row["name"], frozenset(row["explains"].split()))
-    for row in _rows("ingredients.csv")
-}
-PRODUCTS: dict[str, tuple[str, ...]] = {
-    row["rxnorm"]: tuple(row["ingredients"].split()) for row in _rows("products.csv")
-}
-ORDINARY: frozenset[str] = frozenset(row["rxnorm"] for row in _rows("ordinary.csv"))
+INGREDIENTS: dict[str, Ingredient] = _by_key(
+    "ingredients.csv", "rxnorm", lambda row: Ingredient(row["rxnorm"], row["name"], _names("explains")(row))
+)
+PRODUCTS: dict[str, tuple[str, ...]] = _by_key("products.csv", "rxnorm", lambda row: tuple(row["ingredients"].split()))
+ORDINARY: frozenset[str] = frozenset(_by_key("ordinary.csv", "rxnorm", lambda row: row["name"]))
 """Ingredients that no cross-reactivity list cited in these tables names: beside a positive they ask for nothing."""
-CROSS_REACTIVE: dict[str, frozenset[str]] = {
-    row["rxnorm"]: frozenset(row["metabolite_groups"].split()) for row in _rows("cross_reactive.csv")
-}
+CROSS_REACTIVE: dict[str, frozenset[str]] = _by_key("cross_reactive.csv", "rxnorm", _names("metabolite_groups"))
 """Ingredients that a published list names, and the metabolite groups that an immunoassay may take them for."""
-VALIDITY_TITLES: dict[str, str] = {row["title"]: row["analyte"] for row in _rows("validity.csv")}
+VALIDITY_TITLES: dict[str, str] = _by_key("validity.csv", "title", lambda row: row["analyte"])
 """Under which names laboratories write what they check of a specimen, where they have no LOINC code for it."""
-MATRICES: dict[str, str] = {row["written"]: row["matrix"] for row in _rows("matrices.csv")}
+MATRICES: dict[str, str] = _by_key("matrices.csv", "written", lambda row: row["matrix"])
 """What a specimen is (urine, oral fluid, hair ...), by the codes and words that laboratories write it with."""
 LONG_LOOK_BACK = ("hair", "nail", "meconium")
 """They show use within months and not when (hair: up to 90 days, domain 4.1), so that no window counts from them."""

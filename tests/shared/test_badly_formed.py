@@ -12,9 +12,10 @@ import pytest
 
 from deploy import issuer
 from shared.platform import settings
+from shared.platform.ending import EXIT_CONFIGURATION, logged
 from shared.platform.keys import Keys
 from shared.platform.settings import AnyProcess, ConfigurationError, Process, environment
-from shared.process import EXIT_CONFIGURATION, Configuration, _logged
+from shared.process import Configuration
 from tests.service import DEPLOY
 
 SERVICES = ("intake", "attendance", "testing", "aftercare")
@@ -67,7 +68,7 @@ def sentence(start: Callable[[str], object], name: str) -> str:
     """Why it does not start. Its end is 78, and what stands in a file of keys or in an address is not repeated."""
     with pytest.raises(ConfigurationError) as wrong:
         start(name)
-    assert _logged(wrong.value) == EXIT_CONFIGURATION
+    assert logged(wrong.value) == EXIT_CONFIGURATION
     assert HIDDEN not in str(wrong.value)
     return str(wrong.value)
 
