@@ -8,11 +8,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.testing.findings import SNOMED, read
+from services.testing.interpretation import interpret
 from services.testing.laboratory import Code, Component
 from services.testing.validity import condition_of
 from shared.events.codes import LOINC
 from tests.laws import examples
-from tests.testing.given import COCAINE, SETTINGS
+from tests.testing.given import COCAINE, SETTINGS, day
+from tests.testing.story import in_treatment
+from tests.testing.test_hl7 import MSH, OBR, PID
+from tests.testing.test_hl7 import read as read_message
+from tests.testing.test_rows_of_any_form import KNOWN
 
 NEGATIVE, UNCLEAR, POSITIVE = range(3)
 GRAVE = ("substituted", "adulterated")
@@ -117,3 +122,31 @@ def test_a_worse_check_never_makes_the_specimen_better(figures: dict[str, Decima
             after.append(check(name, figures[name] + (by if name == "nitrite" else -by)))
     assert gravity_of(after) >= gravity_of(before)
     assert gravity_of([*after, *before]) == gravity_of([*before, *after]) >= gravity_of(after)
+
+
+def row(code: str, title: str, value: str, sub: int) -> str:
+    return f"OBX|1|ST|{code}^{title}^LN|{sub}|{value}||||||F"
+
+
+MEASURES = st.sampled_from((*KNOWN, "20521-1", "16251-1", "19295-5", "18282-4", "FEN"))
+TITLES = st.sampled_from(("", "", "Opiates", "Fentanyl", "Benzodiazepines", "Cocaine", "THC"))
+VALUES = st.sampled_from(("NEGATIVE", "POSITIVE", "Trace", "see note", "<0.5"))
+OTHERS = st.lists(st.builds(row, MEASURES, TITLES, VALUES, st.integers(1, 3)), max_size=3)
+
+
+def tier(*rows: str) -> int:
+    """The highest that the rows ask for, of a patient without any medication; 0 where nothing is asked."""
+    (group,) = read_message(MSH, PID, OBR, *rows).groups
+    story = in_treatment()
+    commands = [interpret(each, "demo", "lab", SETTINGS) for each in group.reports]
+    story.then(*(each for each in commands if each is not None), at=day(9))
+    return max(story.escalations.values(), default=0)
+
+
+@settings(max_examples=examples(300))
+@given(MEASURES, TITLES, OTHERS)
+def test_a_drug_that_is_found_never_asks_for_less_than_one_that_is_not(
+    code: str, title: str, others: list[str]
+) -> None:
+    absent, found = (row(code, title, value, 9) for value in ("NEGATIVE", "POSITIVE"))
+    assert tier(found, *others) >= tier(absent, *others)
