@@ -50,9 +50,17 @@ _DRUGS = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
+TITLE_CHARACTERS_MOST = 256
+"""Of a title are looked at, and remembered."""
+
+
 def drugs_named(title: str) -> frozenset[str]:
     """The analytes that a title names."""
+    return _drugs_in(title[:TITLE_CHARACTERS_MOST])
+
+
+@lru_cache(maxsize=4096)
+def _drugs_in(title: str) -> frozenset[str]:
     found = _DRUGS.findall(title.lower().replace("_", " "))
     return frozenset(_NAMES[re.sub("[ -]", "", each)] for each in found)
 
@@ -63,7 +71,7 @@ def is_contradicted(component: Component, measure: tables.Measure) -> bool:
         return _shows_a_result(component)
     if measure.kind == "validity":
         return False
-    found = {_agrees(each.display, measure.analyte) for each in component.codes}
+    found = {_agrees(each.display[:TITLE_CHARACTERS_MOST], measure.analyte) for each in component.codes}
     return False in found and True not in found
 
 

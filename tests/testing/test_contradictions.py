@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.testing import tables
+from services.testing.contradictions import _drugs_in, drugs_named
 from services.testing.hl7.results import results, unmapped
 from services.testing.senders import Sender, laboratories
 from services.testing.settings import Settings
@@ -80,6 +81,13 @@ def test_a_result_under_a_code_that_has_none_is_never_left_out(code: str) -> Non
     assert reading(row(code, "Screen", "Trace"))[1] == [code]
     for plain in ("300", "Immunoassay", "see below", ""):
         assert reading(row(code, "Screen", plain)) == ([], [])
+
+
+def test_of_a_title_longer_than_any_only_the_beginning_is_looked_at_and_remembered() -> None:
+    _drugs_in.cache_clear()
+    assert reading(row(OPIATES, "Opiates " + "x" * 100_000, "NEGATIVE")) == ([("opiates", "negative")], [])
+    assert reading(row(OPIATES, "x " * 1_000 + "Cocaine", "NEGATIVE")) == ([("opiates", "negative")], [])
+    assert drugs_named("Fentanyl" + " " * 10_000) is drugs_named("Fentanyl" + " " * 20_000)
 
 
 def test_two_rows_of_one_code_stand_beside_each_other() -> None:
