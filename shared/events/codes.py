@@ -100,6 +100,8 @@ LABELS: tuple[dict[str, str], ...] = (
 )
 """Security labels of every resource about a patient: restricted, 42 CFR Part 2, substance use, no redisclosure
 without a consent directive (42 CFR 2.32)."""
+SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+"""How FHIR tags a resource of which only a part is there (R4, Resource.meta.tag)."""
 
 FHIR_DISPOSITION = {
     "completed": "home",

@@ -8,7 +8,7 @@ import msgspec
 
 from shared.events import fhir
 from shared.events.catalogue import BY_NAME, BY_TYPE, OPERATIONS
-from shared.events.codes import EVENT, HUB, LABELS, URI
+from shared.events.codes import EVENT, HUB, LABELS, SUBSETTED, URI
 from shared.events.envelope import Envelope, Event, Resource
 from shared.events.escalation import EscalationEvent
 
@@ -20,6 +20,7 @@ id_text = lru_cache(4096)(str)
 _PREFIX = "org.iop-hub."
 _encode = msgspec.json.Encoder().encode
 _META = {"security": LABELS}
+_META_OF_PART = {**_META, "tag": [SUBSETTED]}
 _MISSHAPEN = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 """What reading raises over JSON of another shape than the event's (msgspec's own errors are ValueErrors)."""
 
@@ -64,15 +65,21 @@ def write(event: Event, envelope: Envelope) -> Written:
     """
     topic = BY_TYPE[type(event)].topic
     labelled = topic != OPERATIONS
-    resources = []
+    resources, sent = [], []
     for resource in event.write(envelope.patient):
         if labelled:
             resource["meta"] = _META
         resources.append((resource, _encode(resource)))
-    body = _bundle(envelope, resources)
+        sent.append((resource, _as_part(resource)) if resource["resourceType"] in event.amends else resources[-1])
+    body = _bundle(envelope, sent)
     if len(body) > RECORD_BYTES_MOST:
         raise OverflowError("record")
     return Written(topic, _headers(event, envelope, resources), body, tuple(resources))
+
+
+def _as_part(resource: Resource) -> bytes:
+    """On a topic nobody takes what an event amends for the whole resource: it is tagged as FHIR tags a part."""
+    return _encode({**resource, "meta": _META_OF_PART})
 
 
 def _bundle(envelope: Envelope, resources: list[tuple[Resource, bytes]]) -> bytes:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from shared.edge.fhir import validate
 from shared.events import wire
 from shared.events.catalogue import ENTRIES
+from shared.events.codes import SUBSETTED
 from shared.events.envelope import Event
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, envelope, golden
 from tests.events.strategies import any_event
@@ -46,6 +47,16 @@ def test_any_event_is_written_as_valid_fhir(emitted: Event) -> None:
     issues = validate(json.loads(wire.write(emitted, envelope(emitted)).body))
     # Which of two generated instants comes first is not the writer's doing.
     assert [each for each in issues if "per-1" not in each.diagnostics] == []
+
+
+@given(any_event)
+@settings(max_examples=examples(150))
+def test_a_part_of_a_resource_is_tagged_on_the_topic_and_never_in_the_read_model(emitted: Event) -> None:
+    written = wire.write(emitted, envelope(emitted))
+    sent = [each["resource"] for each in json.loads(written.body)["entry"][1:]]
+    tagged = [each["resourceType"] for each in sent if SUBSETTED in each.get("meta", {}).get("tag", ())]
+    assert tagged == [each["resourceType"] for each in sent if each["resourceType"] in emitted.amends]
+    assert [encoded for _, encoded in written.resources if b"SUBSETTED" in encoded] == []
 
 
 def removed(old: Any, new: Any, place: str) -> list[str]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from shared.events import wire
 from shared.events.catalogue import BY_NAME, ENTRIES, OPERATIONS
-from shared.events.codes import HUB
+from shared.events.codes import HUB, SUBSETTED
 from shared.events.envelope import Event, name_id
 from shared.events.escalation import EscalationRaised, EscalationUpdated
 from shared.events.intake import ConsentsCurrent, EpisodeAdmitted
@@ -76,11 +76,11 @@ def test_a_signal_that_was_wrong_is_entered_in_error_and_stays_readable() -> Non
     assert wire.read("EscalationUpdated", written(updated).body) == updated
 
 
-def test_the_same_json_stands_in_the_read_model_and_on_the_topic() -> None:
-    record = written(ADMITTED)
-    assert [json.loads(encoded) for _, encoded in record.resources] == [
-        each["resource"] for each in bundle(ADMITTED)["entry"][1:]
-    ]
+def test_the_same_json_stands_in_the_read_model_and_on_the_topic_but_for_the_tag_of_a_part() -> None:
+    sent = [each["resource"] for each in bundle(ADMITTED)["entry"][1:]]
+    tagged = [each["resourceType"] for each in sent if each["meta"].pop("tag", None) == [SUBSETTED]]
+    assert tagged == ["ServiceRequest", "Task"]
+    assert [json.loads(encoded) for _, encoded in written(ADMITTED).resources] == sent
 
 
 @pytest.mark.parametrize("emitted", EXAMPLES, ids=lambda emitted: type(emitted).__name__)
