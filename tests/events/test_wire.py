@@ -16,7 +16,7 @@ from shared.events.catalogue import BY_NAME, ENTRIES, OPERATIONS
 from shared.events.codes import HUB, SUBSETTED
 from shared.events.envelope import Event, name_id
 from shared.events.escalation import EscalationRaised, EscalationUpdated
-from shared.events.intake import ConsentsCurrent, EpisodeAdmitted
+from shared.events.intake import ConsentsCurrent, DischargeWithdrawn, EpisodeAdmitted
 from shared.events.wire import Unreadable, Written
 from tests.events.examples import CAUSE, ESCALATION, EXAMPLES, PATIENT, TWO_HOURS_LATER, envelope
 from tests.events.strategies import any_event, event
@@ -221,6 +221,15 @@ def test_a_disposition_that_is_none_of_the_hubs_is_unreadable() -> None:
     assert b'"completed"' in value
     with pytest.raises(Unreadable):
         wire.read("EpisodeDischarged", value.replace(b'"completed"', b'"vanished"'))
+
+
+def test_an_id_by_which_others_are_named_is_a_uuid_or_unreadable() -> None:
+    withdrawn = BY_EVENT["DischargeWithdrawn"]
+    assert isinstance(withdrawn, DischargeWithdrawn)
+    shortened = withdrawn.encounter_id[1:]
+    value = written(withdrawn).body.replace(withdrawn.encounter_id.encode(), shortened.encode())
+    with pytest.raises(Unreadable):
+        wire.read("DischargeWithdrawn", value)
 
 
 def test_an_instant_without_a_time_zone_is_unreadable() -> None:

@@ -390,7 +390,7 @@ def read_discharge_withdrawn(resources: Sequence[reading.Read]) -> DischargeWith
     provenances = reading.of_type(resources, reading.Provenance)
     return DischargeWithdrawn(
         episode_id=fhir.own_id(episode.id),
-        encounter_id=encounter.id,
+        encounter_id=fhir.own_id(encounter.id),
         plan_id=_first_id(reading.of_type(resources, _CarePlan)),
         admitted_at=reading.utc(episode.period.start),
         withdrawn_at=reading.utc(provenances[0].recorded),
