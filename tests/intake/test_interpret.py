@@ -271,6 +271,15 @@ def test_a_yes_to_a_question_of_a_suicide_screen_that_nobody_knows_asks_a_person
     assert read({"valueString": "spoke with the family"}) == {"c-ssrs-q1": 1}
 
 
+def test_only_a_question_of_behaviour_is_one_however_many_ask_of_the_past_months(keys: Keys) -> None:
+    def read(text: str) -> dict[str, int]:
+        item = {"linkId": "q6b", "text": text, "answer": [{"valueBoolean": True}]}
+        return findings(keys, response(item, questionnaire="http://ehr.example/Questionnaire/c-ssrs"))
+
+    assert read("If YES, was this within the past 3 months?") == {"c-ssrs-behavior": 1}
+    assert read("Have you been to an emergency room within the past 3 months?") == {"screen-unreadable": 1}
+
+
 @pytest.mark.parametrize("system", [{}, {"system": "urn:oid:2.16.840.1.113883.6.1"}])
 def test_a_code_of_loinc_is_known_without_its_system(keys: Keys, system: Json) -> None:
     bare = loinc("93249-1", valueBoolean=True) | {"code": {"coding": [{**system, "code": "93249-1"}]}}
