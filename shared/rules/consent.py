@@ -127,11 +127,28 @@ def is_about(consent: Consent, partner: Partner) -> bool:
 
 
 def _decided(about: Sequence[Consent], partner: Partner, at: datetime) -> Permitted | Withheld | None:
-    """What the newest one in force at this moment says; of several of the same instant the narrowest."""
+    """What the newest one in force at this moment says; of several of the same instant what all of them permit."""
     begun = [each for each in about if _begins(each) <= at]
     newest = max((_signed(each) for each in begun), default=None)
     answers = [_by_one(each, partner, at) for each in begun if _signed(each) == newest]
-    return min(answers, key=_width, default=None)
+    narrowest = min(answers, key=_width, default=None)
+    if not isinstance(narrowest, Permitted):
+        return narrowest
+    return _in_common(narrowest, [each for each in answers if isinstance(each, Permitted)], partner)
+
+
+def _in_common(narrowest: Permitted, all_of_them: Sequence[Permitted], partner: Partner) -> Permitted | Withheld:
+    """The fields that each of them permits, until the first of them expires."""
+    fields = tuple(name for name in narrowest.fields if all(name in each.fields for each in all_of_them))
+    ends = [each.until for each in all_of_them if each.until is not None]
+    return _enough(Permitted(narrowest.consent_id, fields, min(ends, default=None)), partner)
+
+
+def _enough(permitted: Permitted, partner: Partner) -> Permitted | Withheld:
+    """A referral without a field that the partner can't do without serves no purpose."""
+    if not set(partner.required) <= set(permitted.fields):
+        return Withheld("consent-lacks-a-field")
+    return permitted
 
 
 def _width(answer: Permitted | Withheld) -> tuple[object, ...]:
@@ -164,9 +181,7 @@ def _by_one(consent: Consent, partner: Partner, at: datetime) -> Permitted | Wit
     if consent.expires_at is None and not _may_last(consent, partner):
         return Withheld("consent-without-expiry")
     fields = tuple(each for each in partner.fields if each in consent.fields)
-    if not set(partner.required) <= set(fields):
-        return Withheld("consent-lacks-a-field")
-    return Permitted(consent.consent_id, fields, consent.expires_at)
+    return _enough(Permitted(consent.consent_id, fields, consent.expires_at), partner)
 
 
 def _may_last(consent: ConsentGiven, partner: Partner) -> bool:

@@ -189,6 +189,38 @@ def test_of_two_of_the_same_instant_the_narrower_counts() -> None:
         assert answer(order, MODEST) == Permitted("c0", ("name",), EXPIRES)
 
 
+def test_of_two_of_the_same_instant_only_what_both_permit_is_told() -> None:
+    partner = msgspec.structs.replace(ALUMNI, fields=("name", "phone", "moud"), required=())
+    ends_sooner = but(CONSENT, consent_id="c9", fields=("moud", "name"), expires_at=EXPIRES - MOMENT)
+    assert answer([CONSENT, ends_sooner], partner) == Permitted("c9", ("name",), EXPIRES - MOMENT)
+    apart = answer([CONSENT, but(CONSENT, consent_id="c9", fields=("moud",))], partner)
+    assert isinstance(apart, Permitted) and apart.fields == ()
+    in_need = msgspec.structs.replace(partner, required=("name",))
+    assert isinstance(answer([CONSENT, but(CONSENT, fields=("name", "moud"))], in_need), Permitted)
+    in_need = msgspec.structs.replace(partner, required=("phone",))
+    assert answer([CONSENT, but(CONSENT, fields=("moud", "phone"))], in_need) == Permitted("c1", ("phone",), EXPIRES)
+
+
+@given(
+    some.lists(some.sets(some.sampled_from(("name", "phone", "moud", "area")), min_size=1), min_size=1, max_size=4),
+    some.sets(some.sampled_from(("name", "phone", "moud")), max_size=2),
+    some.lists(some.integers(1, 400), min_size=5, max_size=5),
+)
+def test_another_consent_of_the_same_instant_never_opens_more(
+    papers: list[set[str]], required: set[str], days: list[int]
+) -> None:
+    partner = msgspec.structs.replace(ALUMNI, fields=("name", "phone", "moud"), required=tuple(sorted(required)))
+    before = [
+        but(CONSENT, consent_id=f"c{at}", fields=tuple(sorted(fields)), expires_at=NOW + timedelta(days=days[at]))
+        for at, fields in enumerate(papers)
+    ]
+    narrower = answer([*before, but(CONSENT, fields=("name", "moud"))], partner)
+    wider = answer(before, partner)
+    if isinstance(narrower, Permitted):
+        assert isinstance(wider, Permitted) and narrower.until is not None and wider.until is not None
+        assert set(narrower.fields) <= set(wider.fields) and narrower.until <= wider.until
+
+
 def test_a_narrower_consent_that_begins_later_closes_nothing_until_it_begins() -> None:
     begins = NOW + timedelta(days=1)
     ahead = but(CONSENT, consent_id="c3", given_at=NOW, starts_at=begins, fields=("name",))
