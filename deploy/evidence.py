@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy import queries, topics
 from deploy.hubfile import Hub
@@ -58,12 +57,7 @@ class Topics:
         self._consumer: AIOKafkaConsumer | None = None
 
     async def __aenter__(self) -> Self:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
-        await admin.start()
-        try:
-            counts = await topics.partition_counts(admin, set(self._names))
-        finally:
-            await admin.close()
+        counts = await topics.counted(self._bootstrap, set(self._names))
         self._partitions = [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
         self._consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
         await self._consumer.start()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, for_code
 
 from deploy.failure import CannotContinueError
 from deploy.paths import SETTINGS
@@ -62,6 +62,23 @@ async def create(bootstrap: str, topics: Topics | None = None) -> tuple[str, ...
     finally:
         await admin.close()
     return absent
+
+
+async def counted(bootstrap: str, names: set[str]) -> dict[str, int]:
+    """`partition_counts` of the Kafka at this address, once it lists a broker: one that was frozen answers before it is
+    listed again. Raises KafkaError."""
+    give_up_at = time.monotonic() + KNOWN_SECONDS_MOST
+    while True:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        try:
+            await admin.start()
+            return await partition_counts(admin, names)
+        except NodeNotReadyError:
+            if time.monotonic() > give_up_at:
+                raise
+        finally:
+            await admin.close()
+        await asyncio.sleep(0.2)
 
 
 async def partition_counts(admin: AIOKafkaAdminClient, names: set[str]) -> dict[str, int]:

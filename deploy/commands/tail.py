@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from deploy import hubfile, topics
@@ -85,12 +84,7 @@ async def records(bootstrap: str, reading: Reading) -> AsyncIterator[ConsumerRec
 
 
 async def _partitions(bootstrap: str, names: tuple[str, ...]) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    try:
-        await admin.start()
-        counts = await topics.partition_counts(admin, set(names))
-    finally:
-        await admin.close()
+    counts = await topics.counted(bootstrap, set(names))
     if not counts:
         raise CannotContinueError("none of these topics exists in this Kafka: start the hub once, which creates them")
     return [TopicPartition(name, each) for name, count in counts.items() for each in range(count)]

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import NodeNotReadyError
 
 from deploy import topics
 from deploy.commands.tail import Reading, as_object, readable, records
@@ -102,3 +104,17 @@ async def test_a_topic_that_does_not_exist_is_one_clear_line(own_kafka: RunningK
 async def test_a_kafka_that_is_gone_is_one_clear_line() -> None:
     with pytest.raises(CannotContinueError, match="does not answer"):
         await anext(records(f"127.0.0.1:{free_port()}", Reading((ATTENDANCE_EVENTS,))))
+
+
+async def test_a_broker_that_was_frozen_is_waited_for_until_it_is_listed_again(
+    own_kafka: RunningKafka, emitted: Sequence[ConsumerRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, looks = AIOKafkaAdminClient.list_topics, iter((False, False, True))
+
+    async def not_yet(admin: AIOKafkaAdminClient) -> list[str]:
+        if not next(looks):
+            raise NodeNotReadyError
+        return list(await listed(admin))
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "list_topics", not_yet)
+    assert await read(own_kafka.bootstrap, 2) == emitted
