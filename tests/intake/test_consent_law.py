@@ -326,6 +326,41 @@ def test_what_is_worse_than_a_narrower_renewal_revives_nothing_older(keys: Keys,
     assert found is None or found.fields == ("name",)
 
 
+UNREADABLE: dict[str, Json] = {
+    "purpose": {"system": "urn:x", "code": "TREAT"},
+    "actor": ACTORS["in words"],
+    "code": concept("urn:x", "name"),
+    "class": {"system": "urn:x", "code": "y"},
+    "securityLabel": {"system": "urn:x", "code": "y"},
+    "provision": {"code": [concept("urn:x", "y")]},
+}
+
+
+def made_unreadable(sent: Paper) -> Iterator[Paper]:
+    """With one more part that can't be read, with that in the place of each that can, and with such an end."""
+    for name, unreadable in UNREADABLE.items():
+        parts = sent.provision.get(name, [])
+        for changed in (
+            [*parts, unreadable],
+            *([*parts[:at], unreadable, *parts[at + 1 :]] for at in range(len(parts))),
+        ):
+            yield replace(sent, body=sent.body | {"provision": sent.provision | {name: changed}})
+    untold = {"_end": {"extension": [{"url": "urn:x", "valueCode": "masked"}]}}
+    yield replace(sent, body=sent.body | {"provision": sent.provision | {"period": untold}})
+
+
+@settings(max_examples=examples(30))
+@given(chosen, some.sampled_from(PARTNERS))
+@example(USUAL | {"actors": ["clinic"], "purposes": ["TREAT", "alumni"], "period": ""}, CLINIC)
+@example(USUAL | {"actors": ["clinic"], "purposes": ["TREAT"], "period": "over"}, CLINIC)
+def test_a_part_that_cannot_be_read_never_opens_more(keys: Keys, chosen: Json, partner: Partner) -> None:
+    whole = paper(**chosen)
+    before = opened(keys, [whole], partner)
+    for worse in made_unreadable(whole):
+        after = opened(keys, [worse], partner)
+        assert after is None or (before is not None and set(after.fields) <= set(before.fields))
+
+
 def test_what_was_entered_in_error_closes_nothing(keys: Keys) -> None:
     assert opened(keys, [A_YES, replace(RENEWED, ended="entered-in-error")], ALUMNI) is not None
 

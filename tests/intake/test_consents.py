@@ -53,6 +53,7 @@ _NAMED = {"identifier": {"system": codes.PARTNER, "value": "riverbend-alumni"}}
 _ROLE = {"coding": [{"system": codes.PARTICIPATION, "code": "IRCP"}]}
 _ACTOR = {"role": _ROLE, "reference": _NAMED}
 _MODIFIER = {"url": "http://example.org/not-this-one", "valueBoolean": True}
+_UNTOLD = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]}
 OPENS_NOTHING = {
     "without type": consent(provision={key: value for key, value in provision().items() if key != "type"}),
     "another role": consent(provision=provision(actor=[{"role": _ROLE_CST, "reference": _NAMED}])),
@@ -107,6 +108,8 @@ NARROWED: dict[str, Json] = {
     ),
     "by label": consent(provision=provision(securityLabel=[{"system": codes.ACT, "code": "ETH"}])),
     "by a nested permission": consent(provision=provision(provision=[{"type": "permit"}])),
+    "by an end that is not told": consent(provision=provision(period={"_end": _UNTOLD})),
+    "by a start that is not told": consent(provision=provision(period={"_start": _UNTOLD, "end": "2027-01-05"})),
     "modified": consent(modifierExtension=[_MODIFIER]),
     "modified within": consent(provision=provision(modifierExtension=[_MODIFIER])),
     "modified actor": consent(provision=provision(actor=[{**_ACTOR, "modifierExtension": [_MODIFIER]}])),
@@ -188,6 +191,34 @@ def remark_of(keys: Keys, resource: Json, before: Json | None = None) -> str:
 )
 def test_every_consent_is_answered_with_what_it_opens_or_why_nothing(keys: Keys, resource: Json, remark: str) -> None:
     assert remark_of(keys, resource).startswith(remark)
+
+
+TREATMENT = [{"system": codes.ACT_REASON, "code": code} for code in ("TREAT", "HPAYMT", "HOPERAT")]
+UNREADABLE = {
+    "of another system": {"system": "http://example.org/purposes", "code": "TREAT"},
+    "in words": {"display": "marketing"},
+    "without a code": {"system": codes.ACT_REASON},
+    "without a system": {"code": "TREAT"},
+}
+
+
+def to_the_clinic(*purpose: Json, **period: Json) -> Json:
+    whole = bundles.consent("riverbend-outpatient", who=WHO)
+    plain = {name: value for name, value in whole["provision"].items() if name != "period"}
+    return {**whole, "provision": {**plain, "purpose": list(purpose), **period}}
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_without_an_end_every_purpose_must_be_one_that_can_be_read(keys: Keys, how: str) -> None:
+    for purposes in ((*TREATMENT, UNREADABLE[how]), (UNREADABLE[how], TREATMENT[0])):
+        remark = remark_of(keys, to_the_clinic(*purposes))
+        assert remark == "information: Opens nothing for riverbend-outpatient: consent-without-expiry."
+        ends = remark_of(keys, to_the_clinic(*purposes, period={"end": "2027-01-05"}))
+        assert ends.startswith("information: Opens name, phone for riverbend-outpatient until 2027-01-06")
+
+
+def test_a_consent_for_treatment_payment_and_operations_needs_no_end(keys: Keys) -> None:
+    assert remark_of(keys, to_the_clinic(*TREATMENT)).startswith("information: Opens name, phone for riverbend-outp")
 
 
 def test_a_denial_that_ends_opens_nothing_unless_it_was_an_error(keys: Keys) -> None:

@@ -11,6 +11,7 @@ RESTRICTIONS = ("provision", "class", "data", "dataPeriod", "securityLabel")
 """A provision that narrows itself by these states more than the hub understands."""
 MODIFIERS = ("modifierExtension", "implicitRules")
 """What stands under these may turn the meaning of all the rest into its opposite (FHIR R4, 2.4.0.1)."""
+UNREADABLE_PURPOSE = "unreadable"
 _PURPOSES = (codes.ACT_REASON, codes.PURPOSE)
 
 
@@ -58,6 +59,22 @@ def _partner_identifiers(identifiers: Iterable[Json]) -> list[str]:
 
 
 def purposes(provision: Json) -> tuple[str, ...]:
-    return tuple(
-        each["code"] for each in provision.get("purpose", ()) if each.get("system") in _PURPOSES and "code" in each
-    )
+    """Those that can be read."""
+    return tuple(each["code"] for each in provision.get("purpose", ()) if _is_readable(each))
+
+
+def every_purpose(provision: Json) -> tuple[str, ...]:
+    """Those that can be read, and that there is another: what is for more than can be read is no consent for
+    treatment, payment and operations alone, and so needs an end (42 CFR 2.31(a)(7))."""
+    unreadable = not all(_is_readable(each) for each in provision.get("purpose", ()))
+    return (*purposes(provision), UNREADABLE_PURPOSE) if unreadable else purposes(provision)
+
+
+def _is_readable(purpose: Json) -> bool:
+    return purpose.get("system") in _PURPOSES and "code" in purpose
+
+
+def is_without_known_period(provision: Json) -> bool:
+    """Whether its period has a limit that is not told: by an extension in place of the date."""
+    period = provision.get("period", {})
+    return any(f"_{name}" in period and name not in period for name in ("start", "end"))

@@ -8,7 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.intake.edge import denying
-from services.intake.edge.consent_parts import MODIFIERS, RESTRICTIONS, is_modified, is_privacy, purposes, recipients
+from services.intake.edge.consent_parts import (
+    MODIFIERS,
+    RESTRICTIONS,
+    every_purpose,
+    is_modified,
+    is_privacy,
+    is_without_known_period,
+    purposes,
+    recipients,
+)
 from services.intake.messages import DenyConsent, RecordConsent, RevokeConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
@@ -73,7 +82,7 @@ def _opened(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
     return RecordConsent(
         consent_id=str(entry.id),
         recipients=recipients(provision, entries),
-        purposes=purposes(provision),
+        purposes=every_purpose(provision),
         fields=_fields(provision),
         given_at=happened(entry.resource["dateTime"], f"{entry.place}.dateTime", time),
         starts_at=planned(start, place, time) if start else None,
@@ -110,6 +119,8 @@ def _not_plain(consent: Json) -> Iterator[tuple[str, str]]:
         yield ".provision.action", f"Must be disclose of {codes.CONSENT_ACTION}, or absent."
     if any(provision.get(each) for each in RESTRICTIONS):
         yield ".provision", f"Must hold none of {', '.join(RESTRICTIONS)}: the hub can't tell what is left."
+    if is_without_known_period(provision):
+        yield ".provision.period", "Its start and end must be dates, or absent: an extension tells none."
     if is_modified(consent):
         yield "", f"Must hold none of {', '.join(MODIFIERS)}: they may turn its meaning round."
 

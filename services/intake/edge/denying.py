@@ -5,7 +5,15 @@ may be any partner, and a newer permission that is narrower than can be understo
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from services.intake.edge.consent_parts import RESTRICTIONS, is_modified, is_privacy, partners, purposes, recipients
+from services.intake.edge.consent_parts import (
+    RESTRICTIONS,
+    is_modified,
+    is_privacy,
+    is_without_known_period,
+    partners,
+    purposes,
+    recipients,
+)
 from services.intake.messages import DenyConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
@@ -56,7 +64,9 @@ def _denials(consent: Json) -> Iterator[Json]:
 
 def _is_narrowed(consent: Json) -> bool:
     """A permission that is less than it looks, or may be its opposite."""
-    return is_modified(consent) or any(consent.get("provision", {}).get(each) for each in RESTRICTIONS)
+    provision = consent.get("provision", {})
+    narrowed = any(provision.get(each) for each in RESTRICTIONS) or is_without_known_period(provision)
+    return narrowed or is_modified(consent)
 
 
 def _denied(consent: Json, entries: Sequence[BundleEntry]) -> tuple[str, ...] | None:
