@@ -337,13 +337,12 @@ UNREADABLE: dict[str, Json] = {
 
 
 def made_unreadable(sent: Paper) -> Iterator[Paper]:
-    """With one more part that can't be read, with that in the place of each that can, and with such an end."""
+    """With one more part that can't be read, with that in the place of each that can and is not modified, and with such
+    an end."""
     for name, unreadable in UNREADABLE.items():
         parts = sent.provision.get(name, [])
-        for changed in (
-            [*parts, unreadable],
-            *([*parts[:at], unreadable, *parts[at + 1 :]] for at in range(len(parts))),
-        ):
+        plain = [at for at, part in enumerate(parts) if "modifierExtension" not in part]
+        for changed in ([*parts, unreadable], *([*parts[:at], unreadable, *parts[at + 1 :]] for at in plain)):
             yield replace(sent, body=sent.body | {"provision": sent.provision | {name: changed}})
     untold = {"_end": {"extension": [{"url": "urn:x", "valueCode": "masked"}]}}
     yield replace(sent, body=sent.body | {"provision": sent.provision | {"period": untold}})
@@ -353,6 +352,7 @@ def made_unreadable(sent: Paper) -> Iterator[Paper]:
 @given(chosen, some.sampled_from(PARTNERS))
 @example(USUAL | {"actors": ["clinic"], "purposes": ["TREAT", "alumni"], "period": ""}, CLINIC)
 @example(USUAL | {"actors": ["clinic"], "purposes": ["TREAT"], "period": "over"}, CLINIC)
+@example(USUAL | {"actors": ["modified", "alumni"]}, ALUMNI)
 def test_a_part_that_cannot_be_read_never_opens_more(keys: Keys, chosen: Json, partner: Partner) -> None:
     whole = paper(**chosen)
     before = opened(keys, [whole], partner)
