@@ -21,7 +21,6 @@ NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these record
 REFERRAL = f"{codes.HUB}/NamingSystem/referral"
 CONSENT = f"{codes.HUB}/NamingSystem/consent"
 PATIENT = f"{codes.HUB}/NamingSystem/partner-patient"
-PROGRAM = f"{codes.HUB}/NamingSystem/program"
 _NAME = ("use", "text", "family", "given", "prefix", "suffix")
 _AREA = ("city", "district", "state", "country")
 _NAME_USES = ("official", "usual", None, "temp", "nickname")
@@ -76,7 +75,7 @@ class _Form:
     @property
     def sender(self) -> dict[str, Any]:
         """The program, also for whoever reads one resource alone."""
-        named = fhir.logical(PROGRAM, self.program)
+        named = fhir.logical(codes.PROGRAM, self.program)
         return self._reference("Organization") | named | {"display": self.organization_named.name}
 
     def organization(self) -> dict[str, Any]:
@@ -88,7 +87,7 @@ class _Form:
             {
                 "resourceType": "Organization",
                 "identifier": [
-                    *_identifier(PROGRAM, self.program),
+                    *_identifier(codes.PROGRAM, self.program),
                     *({"system": system, "value": value} for system, _, value in named),
                 ],
                 "active": True,

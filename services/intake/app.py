@@ -11,7 +11,7 @@ from services.intake.settings import Settings
 from services.intake.state import UPCAST, VERSION, State, due, evolve
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform.keys import Keys
-from shared.platform.settings import Process, load, partners
+from shared.platform.settings import Process, load, organizations, partners
 from shared.process import ServiceAssembly, main
 
 
@@ -42,10 +42,14 @@ def assemble(keys: Keys) -> ServiceAssembly:
 
 
 def settings(process: Process) -> Mapping[str, Settings]:
-    """Each program's numbers, with its partners."""
-    known = partners(process.deploy).values()
+    """Each program's numbers, with its identifiers and its partners."""
+    known, own = partners(process.deploy).values(), organizations(process.deploy)
     return {
-        program: msgspec.structs.replace(each, partners=tuple(one for one in known if program in one.programs))
+        program: msgspec.structs.replace(
+            each,
+            identifiers=own[program].identifiers,
+            partners=tuple(one for one in known if program in one.programs),
+        )
         for program, each in load(process.deploy, "intake", Settings).items()
     }
 

@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local_codes: dict[str, str] = {}
     """What an EHR's own codes ask (`system|code`), and the items of its forms (`questionnaire|linkId`): LOINC's code or
     the hub's own, of a fact, a score or an item of a score."""
+    identifiers: tuple[str, ...] = ()
+    """The program's own (`system|value`), of its organization: by them a Consent names who discloses."""
     partners: tuple[Partner, ...] = ()
     """The program's, of partners.toml: a Consent is answered with what it opens for each."""
 

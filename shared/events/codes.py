@@ -30,6 +30,7 @@ DISCLOSURE = f"{HUB}/CodeSystem/disclosure"
 
 DIGEST = f"{HUB}/NamingSystem/identifier-digest"
 PARTNER = f"{HUB}/NamingSystem/partner"
+PROGRAM = f"{HUB}/NamingSystem/program"
 STAFF = f"{HUB}/NamingSystem/staff"
 SERVICE = f"{HUB}/NamingSystem/service"
 CLIENT = f"{HUB}/NamingSystem/client"

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.aftercare.form import NOTICE, PROGRAM, transaction
+from services.aftercare.form import NOTICE, transaction
 from services.aftercare.messages import ReferralPrepared
 from shared.edge.fhir import parse, validate
+from shared.events import codes
 from shared.path.destination import Release
 from shared.rules.consent import Partner, Permitted, Withheld
 from shared.rules.organization import Organization
@@ -148,13 +149,13 @@ def test_the_bundle_names_its_sender_as_an_organization_that_a_partner_recognise
     organization = entry["resource"]
     assert organization["name"] == "Riverbend IOP"
     assert organization["identifier"] == [
-        {"system": PROGRAM, "value": "demo"},
+        {"system": codes.PROGRAM, "value": "demo"},
         {"system": "http://hl7.org/fhir/sid/us-npi", "value": "9999999919"},
     ]
     assert [each["value"] for each in organization["telecom"]] == ["+15555550100", "https://iop.example.org"]
     program = {
         "reference": entry["fullUrl"],
-        "identifier": {"system": PROGRAM, "value": "demo"},
+        "identifier": {"system": codes.PROGRAM, "value": "demo"},
         "display": "Riverbend IOP",
     }
     assert one(bundle, "ServiceRequest")["requester"] == one(bundle, "Task")["requester"] == program

@@ -13,7 +13,7 @@ from services.intake.evidence import merged
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.escalation import Escalation, Signal
-from shared.platform.settings import load, partners
+from shared.platform.settings import load, organizations, partners
 
 MONDAY = datetime(2026, 1, 5, 14, 0, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
@@ -23,7 +23,9 @@ REFERRAL = "8b1f5a0e-1111-4c5a-9e0e-3f0c5a0e5a0e"
 REFERRAL_TASK = "8b1f5a0e-2222-4c5a-9e0e-3f0c5a0e5a0e"
 _DEPLOY = Path(__file__).parents[2] / "deploy"
 SETTINGS = msgspec.structs.replace(
-    load(_DEPLOY, "intake", Settings)["demo"], partners=tuple(partners(_DEPLOY).values())
+    load(_DEPLOY, "intake", Settings)["demo"],
+    identifiers=organizations(_DEPLOY)["demo"].identifiers,
+    partners=tuple(partners(_DEPLOY).values()),
 )
 
 IOP_NEEDS = {

@@ -1,13 +1,17 @@
 """A foreign Consent read closely: what it opens, what it closes, and what its sender is answered."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.paths import SETTINGS as DEPLOY
+from services.intake import app
 from services.intake import messages as w
 from shared.events import codes
 from shared.platform.keys import Keys
+from shared.platform.settings import Process
 from tests.intake import bundles
 from tests.intake.test_interpret import WHO, commands_of, interpreted, keys, one
 
@@ -215,6 +219,90 @@ def test_without_an_end_every_purpose_must_be_one_that_can_be_read(keys: Keys, h
         assert remark == "information: Opens nothing for riverbend-outpatient: consent-without-expiry."
         ends = remark_of(keys, to_the_clinic(*purposes, period={"end": "2027-01-05"}))
         assert ends.startswith("information: Opens name, phone for riverbend-outpatient until 2027-01-06")
+
+
+OWN = {"system": "https://demo.iop-hub.org/fhir/NamingSystem/organization", "value": "riverbend-iop"}
+OF_THE_HUB = {"system": codes.PROGRAM, "value": "demo"}
+ELSEWHERE = {
+    "another program of the hub": {**OF_THE_HUB, "value": "hillside"},
+    "another of the same system": {**OWN, "value": "hillside-iop"},
+    "of a system nobody knows": {"system": "urn:x", "value": "riverbend-iop"},
+    "of no system": {"value": "riverbend-iop"},
+    "a partner": _NAMED["identifier"],
+}
+
+
+def named_as_discloser(identifier: Json) -> dict[str, tuple[Json, ...]]:
+    """The ways in which a Consent names an organization by an identifier; an Organization beside it comes first."""
+    bundled = {
+        "fullUrl": "urn:uuid:11111111-0000-4000-8000-000000000001",
+        "resourceType": "Organization",
+        "name": "An IOP",
+        "identifier": [identifier],
+    }
+    contained = {"resourceType": "Organization", "id": "own", "identifier": [identifier]}
+    searched = f"Organization?identifier={identifier.get('system', '')}|{identifier['value']}"
+    return {
+        "by itself": (consent(organization=[{"identifier": identifier}]),),
+        "also by reference": (consent(organization=[{"reference": "Organization/7", "identifier": identifier}]),),
+        "in the same Bundle": (bundled, consent(organization=[{"reference": bundled["fullUrl"]}])),
+        "contained": (consent(contained=[contained], organization=[{"reference": "#own"}]),),
+        "searched for": (consent(organization=[{"reference": searched}]),),
+    }
+
+
+WAYS = tuple(named_as_discloser(OWN))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("who", ELSEWHERE)
+def test_a_consent_to_somebody_elses_disclosing_opens_nothing_here(keys: Keys, who: str, way: str) -> None:
+    interpretation = interpreted(keys, *named_as_discloser(ELSEWHERE[who])[way])
+    assert not any(isinstance(each, w.RecordConsent) for each in interpretation.commands)
+    ((issue,),) = interpretation.remarks.values()
+    assert issue.diagnostics.startswith("Opens nothing. The discloser must be this program: ")
+    assert issue.expression[0].endswith(".organization")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("own", [OWN, OF_THE_HUB, {"system": codes.ROLE, "value": "program"}])
+def test_the_program_is_known_by_each_of_its_identifiers(keys: Keys, own: Json, way: str) -> None:
+    assert one(commands_of(keys, *named_as_discloser(own)[way]), w.RecordConsent).recipients == ALUMNI_ONLY
+
+
+@pytest.mark.parametrize(
+    "organizations",
+    [
+        [{"reference": "Organization/7", "display": "Riverbend"}],
+        [{"reference": "https://ehr.example.org/fhir/Organization/7"}],
+        [{"identifier": ELSEWHERE["of a system nobody knows"]}, {"identifier": OWN}],
+    ],
+)
+def test_a_discloser_by_plain_reference_or_beside_others_may_be_this_program(
+    keys: Keys, organizations: list[Json]
+) -> None:
+    assert one(commands_of(keys, consent(organization=organizations)), w.RecordConsent).recipients == ALUMNI_ONLY
+
+
+def test_a_plain_reference_beside_somebody_elses_identifier_opens_nothing(keys: Keys) -> None:
+    mixed = [{"identifier": ELSEWHERE["of a system nobody knows"]}, {"reference": "Organization/7"}]
+    assert commands_of(keys, consent(organization=mixed)) == ()
+
+
+def test_the_service_knows_its_program_by_the_identifiers_of_its_organization(tmp_path: Path) -> None:
+    process = Process(
+        database_url="postgresql://",
+        kafka_bootstrap="127.0.0.1:9092",
+        deploy=DEPLOY,
+        keys=tmp_path,
+        issuer="http://127.0.0.1:8100",
+    )
+    assert app.settings(process)["demo"].identifiers == (f"{OWN['system']}|{OWN['value']}",)
+
+
+def test_a_no_counts_whoever_it_names_as_discloser(keys: Keys) -> None:
+    denied = {**consent(provision=_DENIAL), "organization": [{"identifier": ELSEWHERE["of a system nobody knows"]}]}
+    assert isinstance(one(commands_of(keys, denied), w.DenyConsent), w.DenyConsent)
 
 
 def test_a_consent_for_treatment_payment_and_operations_needs_no_end(keys: Keys) -> None:

@@ -18,10 +18,11 @@ from services.intake.edge.consent_parts import (
     purposes,
     recipients,
 )
+from services.intake.edge.disclosing import wrong_discloser
 from services.intake.messages import DenyConsent, RecordConsent, RevokeConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, happened, has_code, literal, planned, planned_until, target
+from shared.edge.fhir.elements import code_in, happened, has_code, planned, planned_until, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
@@ -48,7 +49,7 @@ def consented(entry: BundleEntry, entries: Sequence[BundleEntry], context: Conte
         return _ended(entry, context)
     if (denial := denying.denial(entry, entries, context)) is not None:
         return ConsentReading(denial, entry.place)
-    for place, why in _faults(entry.resource, entries):
+    for place, why in _faults(entry.resource, entries, context):
         revoked = RevokeConsent(consent_id=str(entry.id)) if entry.method == "PUT" else None
         return ConsentReading(revoked, f"{entry.place}{place}", why)
     if _was_ended(entry, context):
@@ -90,10 +91,12 @@ def _opened(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
     )
 
 
-def _faults(consent: Json, entries: Sequence[BundleEntry]) -> Iterator[tuple[str, str]]:
+def _faults(consent: Json, entries: Sequence[BundleEntry], context: Context) -> Iterator[tuple[str, str]]:
     """Why it opens nothing: the place, and what would be right."""
     yield from _not_plain(consent)
     yield from _not_signed(consent)
+    if why := wrong_discloser(consent, entries, context):
+        yield ".organization", why
     provision = consent.get("provision", {})
     if not recipients(provision, entries):
         yield ".provision.actor", f"An actor in role IRCP must be named by an identifier of {codes.PARTNER}."
@@ -126,13 +129,11 @@ def _not_plain(consent: Json) -> Iterator[tuple[str, str]]:
 
 
 def _not_signed(consent: Json) -> Iterator[tuple[str, str]]:
-    """Signature and discloser (42 CFR 2.31(a)(2), (8)). Display text is no reference."""
+    """The signature (42 CFR 2.31(a)(8)). Display text is no reference."""
     if any(each.get("verified") is not True for each in consent.get("verification", ())):
         yield ".verification", "Must be verified, or without verification."
     if not any(_signs(each) for each in consent.get("performer", ())):
         yield ".performer", "The signer is required: the patient or a related person, by reference or identifier."
-    if not any(literal(each) or each.get("identifier", {}).get("value") for each in consent.get("organization", ())):
-        yield ".organization", "The discloser is required: the organization, by reference or identifier."
 
 
 def _signs(performer: Json) -> bool:
