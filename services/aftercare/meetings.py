@@ -116,6 +116,7 @@ def _lacking(entry: Any, meeting: Meeting | None, known: Collection[str]) -> lis
         return ["slug-repeated"]
     found = {
         "day-unreadable": _given(entry, "day") and not meeting.weekdays,
+        "day-partly-unreadable": bool(meeting.weekdays) and not all(map(_is_day, _days(entry["day"]))),
         "time-unreadable": _given(entry, "time") and meeting.start is None,
         "place-and-link": not meeting.venues,
     }
@@ -234,7 +235,7 @@ def _meeting(feed: str, entry: Any) -> Meeting | None:
 
 def _ways_in(entry: dict[str, Any]) -> tuple[Venue, ...]:
     """In person needs a door; online is an address for a conference, never stored."""
-    in_person = venue_address.is_attended_in_person(entry, _texts(entry.get("types")))
+    in_person = venue_address.is_attended_in_person(entry)
     ways: list[tuple[Venue, bool]] = [
         ("in-person", in_person),
         ("online", bool(_text(entry.get("conference_url")))),
@@ -244,9 +245,15 @@ def _ways_in(entry: dict[str, Any]) -> tuple[Venue, ...]:
 
 
 def _weekdays(day: Any) -> tuple[int, ...]:
-    days = day if isinstance(day, list) else [day]
-    numbers = {int(each) for each in days if isinstance(each, int | str) and re.fullmatch("[0-6]", str(each))}
-    return tuple(sorted(numbers))
+    return tuple(sorted({int(each) for each in _days(day) if _is_day(each)}))
+
+
+def _days(day: Any) -> list[Any]:
+    return day if isinstance(day, list) else [day]
+
+
+def _is_day(value: Any) -> bool:
+    return isinstance(value, int | str) and re.fullmatch("[0-6]", str(value)) is not None
 
 
 def _time(value: Any) -> str | None:

@@ -1,65 +1,152 @@
 """Where a meeting of a feed can be gone to: a place is offered only with a door (domain 6.4).
 
-A door is an exact address, or coordinates that are stated to be exact. Never a city alone, an approximate place, one
-that is closed for now, or an online meeting's placeholder.
+A door is an exact address, or coordinates that are stated to be exact, where nothing says closed, online or
+approximate. What can't be read is never better than what is absent: it closes the door.
 """
 
 import re
-from collections.abc import Iterable
+import unicodedata
 from typing import Any
 
+from services.aftercare import street
+
 CLOSED_FOR_NOW, ONLINE = "TC", "ONL"
-_NO_PLACE = re.compile(r"\b(online|virtual|zoom|telephone|phone)\b", re.IGNORECASE)
-_NOT_ATTENDED = frozenset({"online", "inactive"})
-_AREAS = ("city", "region", "sub_region", "regions", "state", "country")
+_ATTENDED = frozenset({"in person", "inperson", "hybrid"})
+_EXACT = frozenset({"no", "false", "0"})
+LINE_CHARACTERS_MOST = 255
+"""Of a text that names a place; a longer one can't be read."""
+_PLACE = ("location", "address", "formatted_address")
+_TEXTS = ("name", "notes", "location_notes", "group_notes")
+_AREAS = ("city", "region", "sub_region", "regions", "state", "postal_code", "country")
+_COUNTRIES = frozenset({"usa", "us", "united states", "canada", "mexico", "puerto rico"})
+_NOT_NOW = re.compile(
+    r"\b("
+    r"(temporarily|currently|permanently) (closed|online|virtual|suspended)|closed (temporarily|until|for now)"
+    r"|(online|virtual|zoom|phone) only|only (online|on zoom)|no longer meet\w*|not meeting|no in[- ]person"
+    r"|(cerrad[oa]|suspendid[oa]) (temporalmente|hasta)|temporalmente (cerrad[oa]|suspendid[oa])"
+    r"|s[oó]lo (en l[ií]nea|por zoom)|ferm[eé]e? temporairement|temporairement ferm[eé]e?"
+    r"|vor[uü]bergehend geschlossen"
+    r")\b"
+)
+"""Said anywhere, also in a name or a note, where "closed" alone means for members only."""
+_NO_PLACE = re.compile(
+    r"\b("
+    r"online|on[- ]line|virtual\w*|remote\w*|closed|cancell?ed|suspended|inactive"
+    r"|zoom|webex|skype|google (meet|hangouts?)|(microsoft|ms) teams|gotomeeting|jitsi|discord|whatsapp|facebook"
+    r"|facetime|(tele)?phone(?! r(oa)?d\b)|conference call|(tele|video)conferenc\w*"
+    r"|tb[ad]|n/a|to be (announced|determined)|(call|contact|e?mail|text) (for|us|to)"
+    r"|en l[ií]nea|tel[eé]fono|cerrad[oa]|suspendid[oa]|cancelad[oa]|en ligne|téléphone|fermée?|annul[eé]e?"
+    r"|fechad[oa]|suspens[oa]|geschlossen|virtuell|chius[oa]|sospes[oa]|gesloten|st[äa]ngd|zamkni[eę]t[ey]"
+    r"|онлайн|закрыт\w*"
+    r")\b|https?:|オンライン|온라인|休会|휴회|线上|網上"
+)
+"""Said of the place itself."""
 
 
 def address(entry: dict[str, Any]) -> str | None:
     """The exact address; None where the entry has none."""
-    street = _text(entry.get("address"))
-    if street and not _is_area(street, entry) and not _NO_PLACE.search(street):
-        return ", ".join(each for each in (street, _text(entry.get("city"))) if each)
-    whole = _text(entry.get("formatted_address"))
-    first = whole.split(",")[0].strip()
-    is_exact = bool(re.search(r"\d", first)) and not _is_area(first, entry) and not _NO_PLACE.search(whole)
-    return whole if is_exact else None
+    areas, place = _areas(entry), _line(entry.get("location"))
+    line, whole = _line(entry.get("address")), _line(entry.get("formatted_address"))
+    if line and not _NO_PLACE.search(_folded(line)) and street.is_exact(line, areas, place):
+        return ", ".join(each for each in (line, _text(entry.get("city"))) if each)
+    return whole if street.is_exact(whole, areas, place) and not _NO_PLACE.search(_folded(whole)) else None
 
 
-def is_attended_in_person(entry: dict[str, Any], types: Iterable[str]) -> bool:
-    approximate = _is_yes(entry.get("approximate"))
-    attendance = _text(entry.get("attendance_option")).casefold()
-    if approximate or CLOSED_FOR_NOW in types or attendance in _NOT_ATTENDED:
+def is_attended_in_person(entry: dict[str, Any]) -> bool:
+    """Whether one can go there: it has a door, and no member closes it or can't be read."""
+    types = _types(entry.get("types"))
+    if types is None or CLOSED_FOR_NOW in types or not _is_attended(entry.get("attendance_option")):
         return False
-    if _NO_PLACE.search(_text(entry.get("location"))):
+    if not _is_exact_or_absent(entry.get("approximate")) or not _is_readable(entry) or _has_no_place(entry):
         return False
     return address(entry) is not None or (ONLINE not in types and _has_exact_coordinates(entry))
 
 
+def _types(value: Any) -> set[str] | None:
+    """The codes, however separated and spelled; None where they can't be read."""
+    values = _several(value)
+    if not all(_is_absent(each) or re.search(r"\w", _text(each)) for each in values):
+        return None
+    words = [_text(each) for each in values]
+    if any(_NOT_NOW.search(_folded(each)) for each in words):
+        return None
+    return {code for each in words for code in re.split(r"\W+", each.upper())}
+
+
+def _is_attended(value: Any) -> bool:
+    """Only the known words for in person and hybrid; an entry that has no such member is attended."""
+    return _is_absent(value) or " ".join(re.split(r"[\s_-]+", _folded(_text(value)))) in _ATTENDED
+
+
+def _is_exact_or_absent(value: Any) -> bool:
+    return _is_absent(value) or _is_exact(value)
+
+
+def _is_exact(value: Any) -> bool:
+    return value is False or _folded(_text(value)) in _EXACT
+
+
+def _has_no_place(entry: dict[str, Any]) -> bool:
+    place = [_folded(_text(each)) for each in _naming(entry)]
+    remarks = [_folded(_text(entry.get(member))) for member in _TEXTS]
+    return any(_NO_PLACE.search(each) for each in place) or any(_NOT_NOW.search(each) for each in (*place, *remarks))
+
+
+def _is_readable(entry: dict[str, Any]) -> bool:
+    """Whether all that names the place, or may close it, is text."""
+    lines = [entry.get(member) for member in _PLACE]
+    remarks = [entry.get(member) for member in _TEXTS]
+    return (
+        all(_is_absent(each) or _line(each) for each in lines)
+        and all(_is_absent(each) or re.search(r"\w", _text(each)) for each in _naming(entry))
+        and all(_is_absent(each) or _text(each) for each in remarks)
+    )
+
+
+def _naming(entry: dict[str, Any]) -> list[Any]:
+    """What names the place or its area; regions may be several."""
+    return [each for member in (*_PLACE, *_AREAS) for each in _several(entry.get(member))]
+
+
 def _has_exact_coordinates(entry: dict[str, Any]) -> bool:
-    stated = entry.get("approximate") is False or _text(entry.get("approximate")).casefold() == "no"
-    return stated and all(_is_number(entry.get(member)) for member in ("latitude", "longitude"))
+    limits = {"latitude": 90, "longitude": 180}
+    return _is_exact(entry.get("approximate")) and all(
+        _is_coordinate(entry.get(member), most) for member, most in limits.items()
+    )
 
 
-def _is_number(value: Any) -> bool:
-    """A coordinate; 0 stands for none."""
-    return re.fullmatch(r"-?\d{1,3}(\.\d+)?", _text(value)) is not None and float(_text(value)) != 0
+def _is_coordinate(value: Any, most: int) -> bool:
+    """A number of degrees in its range; 0 stands for none."""
+    text = _text(value)
+    return re.fullmatch(r"-?\d{1,3}(\.\d+)?", text, re.ASCII) is not None and 0 < abs(float(text)) <= most
 
 
-def _is_area(text: str, entry: dict[str, Any]) -> bool:
-    """A city or region stated as if it were a street."""
-    named = [each for member in _AREAS for each in _values(entry.get(member))]
-    return text.casefold() in {_text(each).casefold() for each in named}
+def _areas(entry: dict[str, Any]) -> frozenset[str]:
+    """City, region and the like, which may be stated as if they were a street."""
+    named = {_folded(_text(each)) for member in _AREAS for each in _several(entry.get(member))}
+    return _COUNTRIES | named - {""}
 
 
-def _values(value: Any) -> list[Any]:
+def _several(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _is_yes(value: Any) -> bool:
-    return value is True or _text(value).casefold() in ("yes", "true", "1")
+def _is_absent(value: Any) -> bool:
+    return value is None or value == ""
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _line(value: Any) -> str:
+    text = _text(value) if isinstance(value, str) else ""
+    return text if len(text) <= LINE_CHARACTERS_MOST else ""
 
 
 def _text(value: Any) -> str:
+    """Printable text: NUL ends in no database, and what isn't seen hides no word."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return " ".join(str(value).split())
+    seen = (each for each in str(value) if unicodedata.category(each) != "Cf")
+    return " ".join("".join(each if each.isprintable() else " " for each in seen).split())

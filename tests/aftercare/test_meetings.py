@@ -173,6 +173,12 @@ def test_a_day_or_time_that_cannot_be_read_makes_no_meeting_by_appointment(entry
     assert (feed.meetings, feed.lacking) == ((), {reason: 1})
 
 
+@pytest.mark.parametrize("day", [["1", "x"], [1, 9], [1, None], [True, 1]])
+def test_of_days_half_read_the_readable_stand_and_the_rest_is_counted(day: list[Any]) -> None:
+    feed = parse("riverbend", json.dumps([{**ENTRY, "day": day}]).encode())
+    assert (feed.meetings[0].weekdays, feed.lacking) == ((1,), {"day-partly-unreadable": 1})
+
+
 def test_where_none_is_near_those_of_any_area_are_offered() -> None:
     wishes = Wishes(area="Elsewhere")
     assert match([one()], wishes, 12) == ("riverbend|first-step",)
