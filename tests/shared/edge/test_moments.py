@@ -196,7 +196,9 @@ def test_a_safety_screen_counts_at_its_moment_or_asks_a_person_and_only_one_that
     except HttpRefusal as refused:
         assert refused.issues[0].code == "business-rule" and not is_over(moment)
         return
-    assert found == ({moment.begins} if is_over(moment) else {NOW})
+    counted = {moment.begins} if is_over(moment) else {NOW}
+    asks_besides = {NOW} if len(moment.text) <= len("2026-01-05") else set()
+    assert counted <= found <= counted | asks_besides
 
 
 # The table of every time that a foreign resource tells
