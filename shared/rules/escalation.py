@@ -92,7 +92,8 @@ def raise_or_update(
 ) -> list[EscalationEvent]:
     """Raise each trigger, or update the open escalation of the same reason with what it hasn't yet.
 
-    A tier never falls by an update; where it rises, the times to act shorten to the higher tier's.
+    A tier never falls by an update. Where it rises, the times to act shorten to the higher tier's, and whoever took on
+    the milder one is asked anew: nobody has seen how grave it is.
     """
     now_open, emitted = tuple(still_open), list[EscalationEvent]()
     for trigger in triggers:
@@ -129,14 +130,17 @@ def _updated(known: Open, trigger: Trigger, moment: Moment[Any], times: Times) -
         signals=_newest(before.signals + trigger.signals),
         subsumes=tuple(dict.fromkeys(before.subsumes + trigger.subsumes)),
     )
-    if trigger.tier > before.tier:
+    rises = trigger.tier > before.tier
+    if rises:
+        acknowledge_by = _acknowledge_by(trigger.tier, moment, times)
         after = msgspec.structs.replace(
             after,
             tier=trigger.tier,
-            acknowledge_by=min(before.acknowledge_by, _acknowledge_by(trigger.tier, moment, times)),
+            acknowledge_by=acknowledge_by if known.accepted else min(before.acknowledge_by, acknowledge_by),
             act_by=min(before.act_by, _act_by(trigger.tier, moment, times)),
         )
-    return None if after == before else EscalationUpdated(escalation=after, at=moment.now, accepted=known.accepted)
+    accepted = known.accepted and not rises
+    return None if after == before else EscalationUpdated(escalation=after, at=moment.now, accepted=accepted)
 
 
 def _newest(signals: Sequence[Signal]) -> tuple[Signal, ...]:
@@ -238,9 +242,7 @@ def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, 
             return (*others, Open(event.escalation))
         case EscalationUpdated():
             return tuple(
-                msgspec.structs.replace(each, escalation=event.escalation)
-                if each.escalation.id == event.escalation.id
-                else each
+                _updated_to(event.escalation, each) if each.escalation.id == event.escalation.id else each
                 for each in still_open
             )
         case EscalationAcknowledged(by=by):
@@ -249,6 +251,12 @@ def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, 
             return (*others, Open(event.escalation, overdue=True))
         case _:
             return others
+
+
+def _updated_to(escalation: Escalation, known: Open) -> Open:
+    if escalation.tier > known.escalation.tier:
+        return Open(escalation, overdue=known.overdue)
+    return msgspec.structs.replace(known, escalation=escalation)
 
 
 def due(still_open: Sequence[Open]) -> datetime | None:

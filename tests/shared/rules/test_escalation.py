@@ -149,6 +149,17 @@ def test_an_update_keeps_the_acknowledgement() -> None:
     assert rule.evolve(taken, event)[0].accepted
 
 
+def test_a_higher_tier_asks_anew_whoever_took_on_the_milder_one() -> None:
+    taken = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="clinician"))
+    later = MONDAY + timedelta(days=5)
+    event = only(rule.raise_or_update(taken, [misses(SECOND_MISS, tier=4)], moment(later), TIMES))
+    assert isinstance(event, EscalationUpdated) and not event.accepted
+    (asked,) = rule.evolve(taken, event)
+    assert (asked.accepted, asked.accepted_by, rule.due([asked])) == (False, "", later + timedelta(minutes=15))
+    overdue = only(rule.emit_overdue([asked], later + timedelta(minutes=15)))
+    assert isinstance(overdue, EscalationOverdue) and overdue.escalation.tier == 4
+
+
 def test_an_update_adds_what_it_subsumes() -> None:
     emitted = rule.raise_or_update(
         (), [misses(MISS, subsumes=("a",)), misses(MISS, subsumes=("a", "b"))], moment(), TIMES
