@@ -1,5 +1,6 @@
 """Laws that hold for every story: total, deaf to repeats, small, awake only when something is due, read as written."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -63,15 +64,23 @@ FULL_WEEK = (
 """More than any template of intake's: five days, an individual session and the family every second week."""
 
 episodes = some.sampled_from([EPISODE, name_id(NAMES, "second"), name_id(NAMES, "third")])
-templates = some.sampled_from([EVENINGS, FULL_WEEK, ()])
+TEMPLATES = [EVENINGS, FULL_WEEK, ()]
 flags = some.lists(some.sampled_from(["suicide-risk", "overdose-risk", "opioid-history", "pregnant"]), max_size=2)
 moments = some.integers(-200, 3000).map(lambda hours: ADMISSION + timedelta(hours=hours))
-ADMISSIONS = some.builds(
-    lambda episode, at, template, flagged: admitted(*flagged, at=at, template=template, episode=episode),
-    episodes,
-    moments,
-    templates,
-    flags,
+
+
+def template_of(episode: str) -> some.SearchStrategy[Sequence[TemplateSlot]]:
+    """An episode has one template, whatever is told of it."""
+    return some.shared(some.sampled_from(TEMPLATES), key=episode)
+
+
+ADMISSIONS = episodes.flatmap(
+    lambda episode: some.builds(
+        lambda at, template, flagged: admitted(*flagged, at=at, template=template, episode=episode),
+        moments,
+        template_of(episode),
+        flags,
+    )
 )
 FACTS: some.SearchStrategy[Event] = some.one_of(
     ADMISSIONS,
@@ -132,7 +141,7 @@ def command(story: Story, attempt: Attempt) -> Command:
 @some.composite
 def stories(draw: some.DrawFn) -> Story:
     """Any course of a stay; what falls due is decided on the way, sometimes after hours in which nobody listened."""
-    story = Story(admitted(*draw(flags), template=draw(templates)))
+    story = Story(admitted(*draw(flags), template=draw(template_of(EPISODE))))
     for hours, step in draw(STEPS):
         live(story, hours, step, deaf=draw(some.booleans()) and hours >= 24)
     return story
