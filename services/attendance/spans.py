@@ -11,7 +11,8 @@ def within(
 ) -> tuple[Span, ...] | None:
     """The part of these periods that lies in the session; None where none of them touches it.
 
-    An open period lasts until now. Who comes up to `early_minutes` before the start has come to this session.
+    An open period lasts until now; one of no length does not show that somebody came. Who comes up to `early_minutes`
+    before the start has come to this session.
     """
     length, until = episode.minutes(session) * 60, _seconds(session, now)
     found: list[Span] = []
@@ -79,9 +80,7 @@ def _seconds(session: Session, moment: datetime) -> int:
 
 
 def _touches(since: int, until: int, length: int) -> bool:
-    if since == until:
-        return 0 <= since < length
-    return since < length and until > 0
+    return since < until and since < length and until > 0
 
 
 def _in_order(span: Span) -> tuple[int, bool, int]:

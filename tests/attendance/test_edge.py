@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.attendance.edge import EDGE, TAKES, interpret
+from services.attendance.edge.appointments import CANCELLATION
 from services.attendance.messages import (
     AcceptSession,
     AcknowledgeEscalation,
@@ -100,10 +101,10 @@ def appointment(status: str, **more: Any) -> Json:
     }
 
 
-def cancelled(reason: str | None) -> Json:
-    system = "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason"
-    why = {"cancelationReason": {"coding": [{"system": system, "code": reason}]}} if reason else {}
-    return appointment("cancelled", **why)
+def cancelled(reason: str | None, *before: Json) -> Json:
+    """By a code of FHIR's list, behind the others."""
+    own = [{"system": CANCELLATION, "code": reason}] if reason else []
+    return appointment("cancelled", **({"cancelationReason": {"coding": [*before, *own]}} if before or own else {}))
 
 
 def response(answer: str, reference: str = f"Appointment/{SESSION}") -> Json:
@@ -251,6 +252,29 @@ def test_an_appointment_cancelled_on_the_patient_s_side_carries_its_reason(reaso
 @pytest.mark.parametrize("reason", ["prov", "prov-pers", "maint", "oth-room"])
 def test_an_appointment_cancelled_by_the_provider_is_called_off(reason: str) -> None:
     assert commands_of(cancelled(reason)) == (CallOffSession(session_id=SESSION),)
+
+
+def test_a_local_code_before_it_changes_no_reason() -> None:
+    local = {"system": "http://ehr.example/reasons", "code": "X1"}
+    assert commands_of(cancelled("prov", local)) == (CallOffSession(session_id=SESSION),)
+    assert commands_of(cancelled("pat-lt", local)) == (CancelSession(session_id=SESSION, reason="pat-lt"),)
+    assert commands_of(cancelled("pat", local | {"code": "illness"})) == (
+        CancelSession(session_id=SESSION, reason="illness"),
+    )
+
+
+@pytest.mark.parametrize("code", ["prov", "provided-ride-failed", "maint"])
+def test_a_local_code_that_looks_like_the_provider_s_hides_no_absence(code: str) -> None:
+    local = {"system": "http://ehr.example/reasons", "code": code}
+    assert commands_of(cancelled(None, local)) == (CancelSession(session_id=SESSION, reason=code),)
+    assert commands_of(cancelled("pat", local)) == (CancelSession(session_id=SESSION, reason="pat"),)
+    of_no_system = commands_of(cancelled(None, {"code": code}))
+    assert (of_no_system == (CallOffSession(session_id=SESSION),)) == (code != "provided-ride-failed")
+
+
+def test_where_both_sides_are_the_reason_it_is_not_called_off() -> None:
+    both = cancelled("pat", {"system": CANCELLATION, "code": "prov"})
+    assert commands_of(both) == (CancelSession(session_id=SESSION, reason="prov"),)
 
 
 def test_a_noshow_is_said_by_a_person() -> None:

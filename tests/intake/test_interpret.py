@@ -870,6 +870,14 @@ def test_a_safety_escalation_is_ended_by_a_named_person_who_names_the_newer_scre
     assert isinstance(plan, w.ResolveEscalation)
 
 
+def test_a_local_reason_of_the_same_code_ends_no_evidence(keys: Keys) -> None:
+    local = {"system": "http://ehr.example/reasons", "code": "mistaken"}
+    acted = answered("acted-on", owner=OWNER)
+    acted["statusReason"]["coding"].insert(0, local)
+    (command,) = commands_of(keys, acted, method="PUT", before=SAFETY_TASK)
+    assert isinstance(command, w.ResolveEscalation) and command.reason == "acted-on"
+
+
 @pytest.mark.parametrize(
     ("task", "place"),
     [

@@ -39,7 +39,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
         case "Encounter":
             return encounter(entry, context)
         case "Appointment":
-            return appointment(entry)
+            return appointment(entry, context)
         case "AppointmentResponse":
             return response(entry)
         case _:

@@ -12,19 +12,26 @@ from services.attendance.messages import (
 )
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, planned_exactly, target
+from shared.edge.fhir.elements import codes_in, planned_exactly, target
+from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events.envelope import Command
 
-_OF_THE_PROGRAM = frozenset({"maint", "oth-room"})
-"""Reasons of FHIR's list by which a program calls off, beside those that begin with `prov`."""
+CANCELLATION = "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason"
+_OF_THE_PROGRAM = frozenset(
+    {
+        *("prov", "prov-pers", "prov-dch", "prov-edu", "prov-hosp", "prov-labs", "prov-mri", "prov-onc"),
+        *("maint", "oth-room"),
+    }
+)
+"""Reasons of FHIR's list by which a program calls off."""
 
 
-def appointment(entry: BundleEntry) -> Sequence[Command]:
+def appointment(entry: BundleEntry, context: Context) -> Sequence[Command]:
     session_id = str(entry.id)
     match entry.resource["status"]:
         case "cancelled":
-            return (_cancelled(session_id, code_in(entry.resource.get("cancelationReason")) or ""),)
+            return (_cancelled(session_id, entry.resource.get("cancelationReason"), context),)
         case "noshow":
             return (MarkMissed(session_id=session_id),)
         case "booked":
@@ -38,10 +45,15 @@ def appointment(entry: BundleEntry) -> Sequence[Command]:
             )
 
 
-def _cancelled(session_id: str, reason: str) -> Command:
-    if reason.startswith("prov") or reason in _OF_THE_PROGRAM:
+def _cancelled(session_id: str, reason: Json | None, context: Context) -> Command:
+    """Called off where FHIR's own codes all say so: a local code that looks like one of them hides no absence. Of
+    several reasons the one by which the program excuses."""
+    standard = list(codes_in(reason, CANCELLATION, None))
+    if standard and _OF_THE_PROGRAM.issuperset(standard):
         return CallOffSession(session_id=session_id)
-    return CancelSession(session_id=session_id, reason=reason)
+    excuses = (each for each in codes_in(reason) if each in context.settings.excuse_reasons)
+    stated = (*excuses, *standard, *codes_in(reason), "")
+    return CancelSession(session_id=session_id, reason=stated[0])
 
 
 def response(entry: BundleEntry) -> Sequence[Command]:

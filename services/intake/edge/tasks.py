@@ -179,7 +179,7 @@ CHANGED = {
 
 def _ends_evidence(entry: BundleEntry, before: Json, context: Context) -> EndEvidence | None:
     """A safety escalation completed as mistaken, or reassessed by a newer screen: by a person, who is named."""
-    reason = code_in(entry.resource.get("statusReason"))
+    reason = code_in(entry.resource.get("statusReason"), codes.ESCALATION, codes.REASON)
     if entry.resource["status"] != "completed" or reason not in ENDS_EVIDENCE:
         return None
     screen = _screen(entry)

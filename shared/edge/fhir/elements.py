@@ -39,8 +39,8 @@ def code_in(concept: Json | None, *systems: str) -> str | None:
     return next(codes_in(concept, *systems), None)
 
 
-def codes_in(concept: Json | None, *systems: str) -> Iterator[str]:
-    """Every code of one of these systems, of any where none is named."""
+def codes_in(concept: Json | None, *systems: str | None) -> Iterator[str]:
+    """Every code of one of these systems (None: of no system), of any where none is named."""
     for coding in codings(concept):
         if "code" in coding and (not systems or coding.get("system") in systems):
             yield str(coding["code"])

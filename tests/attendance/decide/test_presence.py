@@ -109,6 +109,16 @@ def test_an_encounter_that_touches_none_asks_a_person_about_the_session_it_would
     assert story.then(wrong) == []
 
 
+def test_an_encounter_of_no_minutes_hides_no_absence_and_asks_a_person() -> None:
+    story = Story(admitted())
+    story.until(MONDAY + GRACE)
+    assert story.outcome(MONDAY) == "missed"
+    story.then(check_in(MONDAY, 0))
+    assert story.outcome(MONDAY) == "missed" and story.escalations == {"missed-session": 2, "check-presence": 1}
+    story.then(check_in(MONDAY, 1))
+    assert story.outcome(MONDAY) == "attended" and story.escalations == {}
+
+
 def test_an_encounter_that_also_names_a_session_of_nobody_here_counts_and_asks_a_person() -> None:
     story = Story(admitted())
     story.until(MONDAY + 3 * HOUR)
