@@ -168,7 +168,6 @@ def attended(appointment: Resource, subject: str, encounter_id: str, minutes: in
 
 
 UCUM = "http://unitsofmeasure.org"
-EXCUSE = "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason"
 
 
 def _encounter(subject: Resource, status: str, bounds: Resource, **members: Any) -> Resource:
@@ -178,7 +177,7 @@ def _encounter(subject: Resource, status: str, bounds: Resource, **members: Any)
 
 def excused(appointment: Resource) -> Resource:
     """The patient called beforehand."""
-    return _plain(appointment) | {"status": "cancelled", "cancelationReason": fhir.concept(EXCUSE, "pat")}
+    return _plain(appointment) | {"status": "cancelled", "cancelationReason": fhir.concept(codes.CANCELLATION, "pat")}
 
 
 def referral_request(subject: str, partner: str, kind: str, person: str) -> Resource:

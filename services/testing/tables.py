@@ -127,6 +127,11 @@ def stood_for(code: str, analyte: str) -> frozenset[str]:
     return COVERS.get(code) or COVERS.get(analyte) or frozenset({analyte})
 
 
+def looked_for(code: str, analyte: str) -> frozenset[str]:
+    """The analytes that a definitive row of this LOINC code looked for."""
+    return COVERS.get(code) or frozenset({analyte})
+
+
 def is_absent(code: str, analyte: str, absent: Collection[str]) -> bool:
     """Whether these absences are of all that such a row may have found; a class may be absent as such."""
     return stood_for(code, analyte) <= set(absent) or (code not in COVERS and analyte in absent)

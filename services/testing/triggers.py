@@ -148,8 +148,8 @@ def _is_unclear(result: AnalyteResult, confirmed: Sequence[AnalyteResult]) -> bo
 def _is_settled(result: AnalyteResult, confirmed: Sequence[AnalyteResult]) -> bool:
     """Whether definitive methods found any, or none, of what a screen may have found; else the very same analyte."""
     found = {each.analyte for each in confirmed if each.finding == "positive"}
-    negative = [each for each in confirmed if each.finding == "negative"]
-    absent = {drug for each in negative for drug in tables.COVERS.get(each.code) or (each.analyte,)}
+    negative = (tables.looked_for(each.code, each.analyte) for each in confirmed if each.finding == "negative")
+    absent = frozenset().union(*negative)
     if result.confirmed:
         return result.analyte in found | absent
     looked_for = groups_of(tables.stood_for(result.code, result.analyte))

@@ -120,9 +120,6 @@ def refuted(measure: Measure, specimen: Specimen) -> bool:
     code, analyte = code_of(measure)[0], analyte_of(measure)
     if groups_of(tables.stood_for(code, analyte)) & groups_of(analyte_of(each) for each in by_letter.get("p", ())):
         return False
-    absent = {each for negative in by_letter.get("n", ()) for each in _looked_for(negative)}
+    negative = (tables.looked_for(code_of(each)[0], analyte_of(each)) for each in by_letter.get("n", ()))
+    absent = frozenset().union(*negative)
     return tables.is_absent(code, analyte, absent)
-
-
-def _looked_for(measure: Measure) -> frozenset[str]:
-    return tables.COVERS.get(code_of(measure)[0]) or frozenset({analyte_of(measure)})

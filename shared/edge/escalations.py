@@ -6,6 +6,7 @@ from typing import TypeVar
 from shared.edge.contract import Context, Interpretation, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, has_code
+from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.staff import person
 from shared.events.codes import ESCALATION, REASON, RESOLUTIONS
@@ -31,9 +32,14 @@ def escalation_command(
             raise refuse(422, "business-rule", place, "Must be accepted, in-progress or completed.")
 
 
+def coded_reason(task: Json) -> str | None:
+    """What was done, by the hub's own codes."""
+    return code_in(task.get("statusReason"), ESCALATION, REASON)
+
+
 def _reason(entry: BundleEntry) -> str:
     stated = entry.resource.get("statusReason")
-    found = code_in(stated, ESCALATION, REASON) or "acted-on"
+    found = coded_reason(entry.resource) or "acted-on"
     if found not in RESOLUTIONS or (stated and code_in(stated) is None):
         place = f"{entry.place}.statusReason"
         raise refuse(422, "code-invalid", place, "Must be a reason of the hub's CodeSystem for what was done.")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from services.attendance.edge import EDGE, TAKES, interpret
-from services.attendance.edge.appointments import CANCELLATION
 from services.attendance.messages import (
     AcceptSession,
     AcknowledgeEscalation,
@@ -103,7 +102,7 @@ def appointment(status: str, **more: Any) -> Json:
 
 def cancelled(reason: str | None, *before: Json) -> Json:
     """By a code of FHIR's list, behind the others."""
-    own = [{"system": CANCELLATION, "code": reason}] if reason else []
+    own = [{"system": codes.CANCELLATION, "code": reason}] if reason else []
     return appointment("cancelled", **({"cancelationReason": {"coding": [*before, *own]}} if before or own else {}))
 
 
@@ -273,7 +272,7 @@ def test_a_local_code_that_looks_like_the_provider_s_hides_no_absence(code: str)
 
 
 def test_where_both_sides_are_the_reason_it_is_not_called_off() -> None:
-    both = cancelled("pat", {"system": CANCELLATION, "code": "prov"})
+    both = cancelled("pat", {"system": codes.CANCELLATION, "code": "prov"})
     assert commands_of(both) == (CancelSession(session_id=SESSION, reason="prov"),)
 
 

@@ -15,14 +15,11 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, planned_exactly, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
+from shared.events import codes
 from shared.events.envelope import Command
 
-CANCELLATION = "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason"
 _OF_THE_PROGRAM = frozenset(
-    {
-        *("prov", "prov-pers", "prov-dch", "prov-edu", "prov-hosp", "prov-labs", "prov-mri", "prov-onc"),
-        *("maint", "oth-room"),
-    }
+    ["prov", "prov-pers", "prov-dch", "prov-edu", "prov-hosp", "prov-labs", "prov-mri", "prov-onc", "maint", "oth-room"]
 )
 """Reasons of FHIR's list by which a program calls off."""
 
@@ -48,7 +45,7 @@ def appointment(entry: BundleEntry, context: Context) -> Sequence[Command]:
 def _cancelled(session_id: str, reason: Json | None, context: Context) -> Command:
     """Called off where FHIR's own codes all say so: a local code that looks like one of them hides no absence. Of
     several reasons the one by which the program excuses."""
-    standard = list(codes_in(reason, CANCELLATION, None))
+    standard = list(codes_in(reason, codes.CANCELLATION, None))
     if standard and _OF_THE_PROGRAM.issuperset(standard):
         return CallOffSession(session_id=session_id)
     excuses = (each for each in codes_in(reason) if each in context.settings.excuse_reasons)

@@ -16,7 +16,7 @@ from services.intake.messages import (
     SignPlacement,
 )
 from shared.edge.contract import Context
-from shared.edge.escalations import escalation_command
+from shared.edge.escalations import coded_reason, escalation_command
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, codings, happened, literal, planned, target
 from shared.edge.json import Json
@@ -179,7 +179,7 @@ CHANGED = {
 
 def _ends_evidence(entry: BundleEntry, before: Json, context: Context) -> EndEvidence | None:
     """A safety escalation completed as mistaken, or reassessed by a newer screen: by a person, who is named."""
-    reason = code_in(entry.resource.get("statusReason"), codes.ESCALATION, codes.REASON)
+    reason = coded_reason(entry.resource)
     if entry.resource["status"] != "completed" or reason not in ENDS_EVIDENCE:
         return None
     screen = _screen(entry)
