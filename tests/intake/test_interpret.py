@@ -751,6 +751,13 @@ def test_an_order_not_to_do_it_is_no_referral_and_takes_back_the_one_that_was(ke
     assert one(commands_of(keys, order, method="PUT", before=forbidden), w.ReceiveReferral)
 
 
+@pytest.mark.parametrize("change", [{"doNotPerform": True}, {"status": "revoked"}, {"status": "entered-in-error"}])
+def test_the_answer_to_a_referral_taken_back_says_that_it_was(keys: Keys, change: Json) -> None:
+    order = {**bundles.referral(WHO), "id": "r1"}
+    (remarks,) = interpreted(keys, {**order, **change}, method="PUT", before=order).remarks.values()
+    assert [each.diagnostics for each in remarks] == ["read as a referral taken back"]
+
+
 @pytest.mark.parametrize("named", [{"code": IOP}, {"category": [IOP]}, {"performer": THIS_PROGRAM}])
 def test_an_order_is_a_referral_by_code_by_category_or_by_naming_this_program(keys: Keys, named: Json) -> None:
     order = {**bundles.referral(WHO), "code": EKG, **named}

@@ -166,6 +166,8 @@ def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
             return [f"read as {finding.code}" for finding in diagnosed] or ["not read: code unknown"]
         case "ServiceRequest" if tasks.is_referral(entry.resource, context):
             return ["read as referral"]
+        case "ServiceRequest" if tasks.takes_back(entry, context):
+            return ["read as a referral taken back"]
         case "ServiceRequest":
             return ["not read: no referral to this program"]
         case "Encounter" if entry.method == "POST" and discharge.is_alone(entry, entries):

@@ -41,12 +41,10 @@ def referral(
     An update of one that was active is no second referral: it may have been placed long ago, under its id.
     """
     request = entry.resource
-    before = context.stored.get((entry.type, str(entry.id)))
-    was_one = before is not None and before.body["status"] in _PLACED and _asks_here(before.body, context)
-    if was_one and (request["status"] in _TAKEN_BACK or request.get("doNotPerform")):
+    if takes_back(entry, context):
         reason = _TAKEN_BACK.get(request["status"], "referral-revoked")
         return (RevokeReferral(referral_id=str(entry.id), reason=reason, at=context.now),)
-    if was_one or not is_referral(request, context):
+    if _was_one(entry, context) or not is_referral(request, context):
         return ()
     referral_id = str(entry.id)
     task_id = next(
@@ -63,6 +61,17 @@ def referral(
             priority=request.get("priority", "routine"),
         ),
     )
+
+
+def takes_back(entry: BundleEntry, context: Context) -> bool:
+    """Whether it withdraws what was a referral, or orders that it is not done."""
+    request = entry.resource
+    return _was_one(entry, context) and (request["status"] in _TAKEN_BACK or bool(request.get("doNotPerform")))
+
+
+def _was_one(entry: BundleEntry, context: Context) -> bool:
+    before = context.stored.get((entry.type, str(entry.id)))
+    return before is not None and before.body["status"] in _PLACED and _asks_here(before.body, context)
 
 
 def is_referral(request: Json, context: Context) -> bool:

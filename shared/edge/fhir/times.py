@@ -65,7 +65,7 @@ _KINDS = ("", "DateTime", "Instant", "Period")
 def require_times(entry: BundleEntry, time: ProgramTime) -> None:
     """Each time that the resource tells, through its door. Raises HttpRefusal 422 with the place."""
     resource = entry.resource
-    if "entered-in-error" in (resource.get("status"), elements.code_in(resource.get("verificationStatus"))):
+    if "entered-in-error" in (resource.get("status"), *elements.codes_in(resource.get("verificationStatus"))):
         return
     for element in _BY_TYPE.get(entry.type, ()):
         through = elements.planned if element.tense == "planned" or _is_ahead(entry) else elements.happened

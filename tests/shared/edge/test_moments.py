@@ -256,3 +256,5 @@ def test_a_visit_that_is_planned_lies_ahead_and_what_was_entered_in_error_goes_w
     mistaken = with_time(TimeElement("Condition", "onset", "happened"), "DateTime", "9999")
     mistaken.resource["verificationStatus"] = coded("urn:any", "entered-in-error")
     require_times(mistaken, time)
+    mistaken.resource["verificationStatus"]["coding"].insert(0, {"system": "urn:own", "code": "X1"})
+    require_times(mistaken, time)
