@@ -186,15 +186,15 @@ def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
         with configuration(f"{deploy / 'program.toml'}: program.{program} ({service})"):
             values = numbers(msgspec.convert(its.get(service, {}), type=dict[str, Any]))
             shared = numbers({name: its[name] for name in _OF_ALL_SERVICES}) | {"staff": _staff(program, its)}
-            _require_zone(shared["timezone"])
+            require_zone(shared["timezone"])
             loaded[program] = msgspec.convert({**shared, **values}, type=type_, strict=False)
     return loaded
 
 
-def _require_zone(name: object) -> None:
+def require_zone(name: object) -> ZoneInfo:
     """A day is the program's day, so its zone must be one. Raises ValueError."""
     try:
-        ZoneInfo(str(name))
+        return ZoneInfo(str(name))
     except (ValueError, LookupError, OSError) as unknown:
         raise ValueError("timezone must be a zone of the IANA database, like America/New_York") from unknown
 
