@@ -6,12 +6,13 @@ A session holds what was reported of it; its outcome and its minutes follow from
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 
 from shared.events.envelope import name_id
 from shared.events.intake import EpisodeAdmitted, TemplateSlot
+from shared.rules.escalation import Open, due_at
 
 SessionOutcome = Literal["planned", "present", "attended", "missed", "cancelled-late", "excused", "cancelled"]
 Mark = Literal["", "arrived", "fulfilled", "noshow", "excused", "declined", "late", "declined-late", "off", "ended"]
@@ -161,11 +162,26 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     accepted_by: str = ""
 
     @property
+    def is_overdue(self) -> bool:
+        """As it stands: whoever took it on late has still to act."""
+        return self.overdue == 2 or (self.overdue == 1 and not self.accepted)
+
+    @property
     def due(self) -> int | None:
-        """When it becomes overdue."""
-        if self.overdue == 0 and not self.accepted:
-            return min(self.acknowledge_by, self.act_by)
-        return self.act_by if self.overdue < 2 else None
+        return due_at(self.accepted, self.is_overdue, self.acknowledge_by, self.act_by)
+
+    def now(self, known: Open) -> Self:
+        """As the shared machine has it now."""
+        escalation = known.escalation
+        return msgspec.structs.replace(
+            self,
+            tier=escalation.tier,
+            acknowledge_by=second_of(escalation.acknowledge_by),
+            act_by=second_of(escalation.act_by),
+            accepted=known.accepted,
+            overdue=(2 if known.accepted else 1) if known.overdue else 0,
+            accepted_by=known.accepted_by,
+        )
 
 
 WeekFinding = Literal["", "short", "unknown"]

@@ -6,6 +6,7 @@ An open request is stored without what follows from the sessions; its escalation
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
 
 import msgspec
 
@@ -32,7 +33,7 @@ from shared.events.escalation import (
 )
 from shared.rules import escalation as escalation_rules
 from shared.rules.decision import Moment, Refused
-from shared.rules.escalation import OVERDUE_TIER_MOST, SIGNALS_MOST, Open, rule_version
+from shared.rules.escalation import SIGNALS_MOST, Open, rule_version
 
 RULES_VERSION = "2026.2"
 OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
@@ -138,7 +139,8 @@ def overdue(state: State, moment: Moment[Settings]) -> tuple[list[EscalationEven
     left: list[Request] = []
     for request in state.escalations:
         if request.due is not None and request.due <= second_of(moment.now):
-            request = _late(request, second_of(moment.now))
+            known = _as_open(_now(state, request, moment), request)
+            request = request.now(_after(known, escalation_rules.emit_overdue(known, moment.now)))
             late = _now(state, request, moment)
             emitted.append(EscalationOverdue(escalation=late, at=moment.now, accepted=request.accepted))
         left.append(request)
@@ -148,10 +150,13 @@ def overdue(state: State, moment: Moment[Settings]) -> tuple[list[EscalationEven
 def acknowledge(state: State, command: AcknowledgeEscalation, moment: Moment[Settings]) -> list[Emits] | Refused:
     """A person takes it on, once: another one learns who was first."""
     found = _find(state, command.escalation_id)
-    answer = escalation_rules.acknowledge(_as_open(state, found, moment), command.escalation_id, command.by, moment)
-    if found is None or isinstance(answer, Refused) or not answer:
+    if found is None:
+        return escalation_rules.NOT_OPEN
+    known = _as_open(_now(state, found, moment), found)
+    answer = escalation_rules.acknowledge(known, found.id, command.by, moment)
+    if isinstance(answer, Refused) or not answer:
         return answer if isinstance(answer, Refused) else []
-    accepted = msgspec.structs.replace(found, accepted=True, accepted_by=command.by or moment.by)
+    accepted = found.now(_after(known, answer))
     requests = tuple(accepted if each is found else each for each in state.escalations)
     return [*answer, RequestsChanged(requests=requests)]
 
@@ -159,9 +164,11 @@ def acknowledge(state: State, command: AcknowledgeEscalation, moment: Moment[Set
 def resolve(state: State, command: ResolveEscalation, moment: Moment[Settings]) -> list[Emits] | Refused:
     """A person has acted on it, acknowledged before or not: of these sessions they aren't asked again."""
     found = _find(state, command.escalation_id)
-    answer = escalation_rules.decide_escalation(_as_open(state, found, moment), command, moment)
-    if found is None or isinstance(answer, Refused):
-        return answer if isinstance(answer, Refused) else []
+    if found is None:
+        return escalation_rules.NOT_OPEN
+    answer = escalation_rules.decide_escalation(_as_open(_now(state, found, moment), found), command, moment)
+    if isinstance(answer, Refused):
+        return answer
     requests = tuple(each for each in state.escalations if each is not found)
     demand = _demand(state, found, moment)
     about = demand.sessions if demand is not None else ()
@@ -227,14 +234,14 @@ def _newest(sessions: Sequence[Session]) -> Sequence[Session]:
 def _asked(
     kind: RequestKind, place: tuple[int, int], tier: int, moment: Moment[Settings], most: datetime | None = None
 ) -> Request:
-    act_by = _after(moment, moment.settings.escalation.act_minutes, tier)
+    act_by = _in(moment.settings.escalation.act_minutes, tier, moment)
     return Request(
         id=moment.new_id(f"escalation:{kind}:{place}"),
         kind=kind,
         place=place,
         tier=tier,
         raised_at=second_of(moment.now),
-        acknowledge_by=_after(moment, moment.settings.escalation.acknowledge_minutes, tier),
+        acknowledge_by=_in(moment.settings.escalation.acknowledge_minutes, tier, moment),
         act_by=act_by if most is None else min(act_by, second_of(_fair(most, moment))),
     )
 
@@ -254,29 +261,19 @@ def _questions(state: State) -> list[Request]:
     return [each for each in state.escalations if each.kind not in FOLLOWING]
 
 
-def _after(moment: Moment[Settings], minutes: tuple[int, int, int, int], tier: int) -> int:
+def _in(minutes: tuple[int, int, int, int], tier: int, moment: Moment[Settings]) -> int:
     return second_of(moment.now) + minutes[tier - 1] * 60
 
 
 def _risen(request: Request, known: Demand, demand: Demand, after: State, moment: Moment[Settings]) -> Request:
-    """With the higher tier and its times; under an active risk, anything new asks to be acknowledged anew."""
+    """Asked anew at the higher tier; under an active risk, anything new is asked anew at the same one."""
     rises = demand.tier > request.tier
-    tier = max(demand.tier, request.tier)
-    acknowledge_by = _after(moment, moment.settings.escalation.acknowledge_minutes, tier)
-    act_by = _after(moment, moment.settings.escalation.act_minutes, tier)
     more = bool({each.place for each in demand.sessions} - {each.place for each in known.sessions})
-    if at_risk(after) and (rises or more):
-        return msgspec.structs.replace(
-            request, tier=tier, acknowledge_by=acknowledge_by, act_by=act_by, accepted=False, overdue=0
-        )
-    if not rises:
+    if not rises and not (at_risk(after) and more):
         return request
-    return msgspec.structs.replace(
-        request,
-        tier=tier,
-        acknowledge_by=min(request.acknowledge_by, acknowledge_by),
-        act_by=min(request.act_by, act_by),
-    )
+    (known_open,) = _as_open(escalation(after, request, demand), request)
+    tier, times = max(demand.tier, request.tier), moment.settings.escalation
+    return request.now(escalation_rules.asked_anew(known_open, tier, moment.now, times))
 
 
 def _updated(
@@ -300,12 +297,6 @@ def _bounded(state: State, emitted: list[EscalationEvent], requests: list[Reques
     return Asked(emitted, tuple(each for each in requests if each not in gone), sessions)
 
 
-def _late(request: Request, now: int) -> Request:
-    tier = max(request.tier, min(request.tier + 1, OVERDUE_TIER_MOST))
-    step = 2 if request.act_by <= now else 1
-    return msgspec.structs.replace(request, tier=tier, overdue=step)
-
-
 def _answered(state: State, sessions: Sequence[Session], kind: RequestKind) -> list[Emits]:
     if state.episode is None or not sessions:
         return []
@@ -320,11 +311,14 @@ def _resolved(state: State, request: Request, moment: Moment[Settings], reason: 
     return EscalationResolved(escalation=_now(state, request, moment), at=moment.now, reason=reason)
 
 
-def _as_open(state: State, request: Request | None, moment: Moment[Settings]) -> list[Open]:
+def _as_open(asked: Escalation, request: Request) -> tuple[Open, ...]:
     """As the rules that all services share know it."""
-    if request is None:
-        return []
-    return [Open(_now(state, request, moment), accepted=request.accepted, accepted_by=request.accepted_by)]
+    return (Open(asked, request.accepted, request.is_overdue, request.accepted_by),)
+
+
+def _after(known: tuple[Open, ...], events: Sequence[EscalationEvent]) -> Open:
+    (now,) = reduce(escalation_rules.evolve, events, known)
+    return now
 
 
 def _now(state: State, request: Request, moment: Moment[Settings]) -> Escalation:

@@ -1,12 +1,14 @@
 """The life of an escalation, one pure machine: raised, updated, acknowledged, overdue, resolved, retracted.
 
 Tiers and times are the program's settings (domain 5.1). Text is codes only: supportive language lives with the reader.
+Every service asks by it, whatever it stores of what it asked.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from itertools import pairwise
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 
@@ -30,6 +32,8 @@ SIGNALS_MOST = 4
 OVERDUE_TIER_MOST = 3
 """An overdue escalation rises one tier, at most to T3; T4 comes from the safety rules alone (domain 5.2)."""
 
+Time = TypeVar("Time", int, datetime)
+
 
 class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
     """A person takes it on: `by` is their id in the program's staff."""
@@ -50,14 +54,21 @@ EscalationCommand = AcknowledgeEscalation | ResolveEscalation
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
-    """Minutes to acknowledge and to act, per tier 1 to 4 (domain 5.1)."""
+    """Minutes to acknowledge and to act, per tier 1 to 4 (domain 5.1): a worse tier never has more."""
 
     acknowledge_minutes: tuple[int, int, int, int]
     act_minutes: tuple[int, int, int, int]
 
+    def __post_init__(self) -> None:
+        for name in ("acknowledge_minutes", "act_minutes"):
+            minutes = getattr(self, name)
+            if minutes[3] < 1 or any(worse > milder for milder, worse in pairwise(minutes)):
+                raise ValueError(f"{name}: must be 1 and more, and never more for a higher tier")
+
 
 class Open(msgspec.Struct, frozen=True, array_like=True):
-    """An escalation that still waits for a person."""
+    """An escalation that still waits for a person: to take it on, or (`accepted`) to have acted on it. `overdue`: the
+    one that it waits for was not done in time, and that was emitted."""
 
     escalation: Escalation
     accepted: bool = False
@@ -67,10 +78,7 @@ class Open(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A reason to escalate, found by a service's own rules. One reason has at most one open escalation.
-
-    `act_by` is an instant of its own by which to act, where it is earlier than the tier's.
-    """
+    """A reason to escalate, found by a service's own rules. One reason has at most one open escalation."""
 
     category: Category
     reason: str
@@ -79,7 +87,6 @@ class Trigger:
     rule: str
     signals: tuple[Signal, ...]
     subsumes: tuple[str, ...] = ()
-    act_by: datetime | None = None
 
 
 def rule_version(service: str, rule: str, version: str) -> str:
@@ -92,8 +99,7 @@ def raise_or_update(
 ) -> list[EscalationEvent]:
     """Raise each trigger, or update the open escalation of the same reason with what it hasn't yet.
 
-    A tier never falls by an update. Where it rises, the times to act shorten to the higher tier's, and whoever took on
-    the milder one is asked anew: nobody has seen how grave it is.
+    A tier never falls by an update. Where it rises, it is asked anew: nobody has seen how grave it is.
     """
     now_open, emitted = tuple(still_open), list[EscalationEvent]()
     for trigger in triggers:
@@ -105,8 +111,24 @@ def raise_or_update(
     return emitted
 
 
+def asked_anew(known: Open, tier: int, now: datetime, times: Times) -> Open:
+    """Asked as if for the first time, at this tier: whoever took on the milder one is asked again, and it can become
+    overdue again.
+
+    A time that is still waited for only comes nearer. Once somebody took it on or it was overdue, the time to
+    acknowledge begins anew, and that to act where it is over.
+    """
+    before, answered = known.escalation, known.accepted or known.overdue
+    acknowledge_by, act_by = _due_times(tier, now, times)
+    if not answered:
+        acknowledge_by = min(before.acknowledge_by, acknowledge_by)
+    if not answered or before.act_by > now:
+        act_by = min(before.act_by, act_by)
+    return Open(msgspec.structs.replace(before, tier=tier, acknowledge_by=acknowledge_by, act_by=act_by))
+
+
 def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationRaised:
-    act_by = _act_by(trigger.tier, moment, times)
+    acknowledge_by, act_by = _due_times(trigger.tier, moment.now, times)
     escalation = Escalation(
         id=moment.new_id(f"escalation:{trigger.reason}"),
         category=trigger.category,
@@ -115,8 +137,8 @@ def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationRa
         owner=trigger.owner,
         rule=trigger.rule,
         raised_at=moment.now,
-        acknowledge_by=_acknowledge_by(trigger.tier, moment, times),
-        act_by=min(act_by, trigger.act_by or act_by),
+        acknowledge_by=acknowledge_by,
+        act_by=act_by,
         signals=_newest(trigger.signals),
         subsumes=trigger.subsumes,
     )
@@ -124,23 +146,14 @@ def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationRa
 
 
 def _updated(known: Open, trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationUpdated | None:
-    before = known.escalation
+    before, rises = known.escalation, trigger.tier > known.escalation.tier
+    asked = asked_anew(known, trigger.tier, moment.now, times) if rises else known
     after = msgspec.structs.replace(
-        before,
+        asked.escalation,
         signals=_newest(before.signals + trigger.signals),
         subsumes=tuple(dict.fromkeys(before.subsumes + trigger.subsumes)),
     )
-    rises = trigger.tier > before.tier
-    if rises:
-        acknowledge_by = _acknowledge_by(trigger.tier, moment, times)
-        after = msgspec.structs.replace(
-            after,
-            tier=trigger.tier,
-            acknowledge_by=acknowledge_by if known.accepted else min(before.acknowledge_by, acknowledge_by),
-            act_by=min(before.act_by, _act_by(trigger.tier, moment, times)),
-        )
-    accepted = known.accepted and not rises
-    return None if after == before else EscalationUpdated(escalation=after, at=moment.now, accepted=accepted)
+    return None if after == before else EscalationUpdated(escalation=after, at=moment.now, accepted=asked.accepted)
 
 
 def _newest(signals: Sequence[Signal]) -> tuple[Signal, ...]:
@@ -149,12 +162,10 @@ def _newest(signals: Sequence[Signal]) -> tuple[Signal, ...]:
     return tuple(ordered[-SIGNALS_MOST:])
 
 
-def _acknowledge_by(tier: int, moment: Moment[Any], times: Times) -> datetime:
-    return moment.now + timedelta(minutes=times.acknowledge_minutes[tier - 1])
-
-
-def _act_by(tier: int, moment: Moment[Any], times: Times) -> datetime:
-    return moment.now + timedelta(minutes=times.act_minutes[tier - 1])
+def _due_times(tier: int, now: datetime, times: Times) -> tuple[datetime, datetime]:
+    """By when to acknowledge, and by when to act."""
+    acknowledge, act = times.acknowledge_minutes[tier - 1], times.act_minutes[tier - 1]
+    return now + timedelta(minutes=acknowledge), now + timedelta(minutes=act)
 
 
 def withdraw_evidence(
@@ -221,11 +232,12 @@ NOT_OPEN = Refused("conflict", "This escalation is not open: it was resolved or 
 
 
 def emit_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationEvent]:
-    """Each escalation that nobody acknowledged in time, once, one tier up."""
+    """Each escalation that nobody took on in time, or that whoever took it on has not acted on in time: once, one tier
+    up."""
     return [
-        EscalationOverdue(escalation=_risen(each.escalation), at=now)
+        EscalationOverdue(escalation=_risen(each.escalation), at=now, accepted=each.accepted)
         for each in still_open
-        if _waits(each) and each.escalation.acknowledge_by <= now
+        if (at := _due(each)) is not None and at <= now
     ]
 
 
@@ -236,36 +248,46 @@ def close_all(still_open: Sequence[Open], reason: str, now: datetime) -> list[Es
 
 def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, ...]:
     """The open escalations after this event of the service's own."""
-    others = tuple(each for each in still_open if each.escalation.id != event.escalation.id)
+    known = _find(still_open, event.escalation.id)
+    others = tuple(each for each in still_open if each is not known)
     match event:
         case EscalationRaised():
             return (*others, Open(event.escalation))
+        case EscalationUpdated() if known is not None:
+            updated = _updated_to(event.escalation, known)
+            return tuple(updated if each is known else each for each in still_open)
         case EscalationUpdated():
-            return tuple(
-                _updated_to(event.escalation, each) if each.escalation.id == event.escalation.id else each
-                for each in still_open
-            )
-        case EscalationAcknowledged(by=by):
-            return (*others, Open(event.escalation, accepted=True, accepted_by=by))
-        case EscalationOverdue():
-            return (*others, Open(event.escalation, overdue=True))
+            return still_open
+        case EscalationAcknowledged(escalation=escalation, at=at, by=by):
+            late = known is not None and known.overdue and escalation.act_by <= at
+            return (*others, Open(escalation, accepted=True, overdue=late, accepted_by=by))
+        case EscalationOverdue(escalation=escalation, accepted=accepted):
+            by = known.accepted_by if known is not None and accepted else ""
+            return (*others, Open(escalation, accepted=accepted, overdue=True, accepted_by=by))
         case _:
             return others
 
 
 def _updated_to(escalation: Escalation, known: Open) -> Open:
     if escalation.tier > known.escalation.tier:
-        return Open(escalation, overdue=known.overdue)
+        return Open(escalation)
     return msgspec.structs.replace(known, escalation=escalation)
 
 
 def due(still_open: Sequence[Open]) -> datetime | None:
     """The next instant at which one becomes overdue."""
-    return min((each.escalation.acknowledge_by for each in still_open if _waits(each)), default=None)
+    return min((at for each in still_open if (at := _due(each)) is not None), default=None)
 
 
-def _waits(known: Open) -> bool:
-    return not known.accepted and not known.overdue
+def _due(known: Open) -> datetime | None:
+    return due_at(known.accepted, known.overdue, known.escalation.acknowledge_by, known.escalation.act_by)
+
+
+def due_at(accepted: bool, overdue: bool, acknowledge_by: Time, act_by: Time) -> Time | None:
+    """When it becomes overdue: by when to take it on, then by when to act; once it is, never again as it stands."""
+    if overdue:
+        return None
+    return act_by if accepted else min(acknowledge_by, act_by)
 
 
 def _risen(escalation: Escalation) -> Escalation:

@@ -34,7 +34,14 @@ from services.attendance.record import SessionOutcome
 from services.attendance.settings import Settings
 from services.attendance.state import VERSION, State, due, evolve
 from shared.events.envelope import Command, Event, name_id
-from shared.events.escalation import EscalationRaised
+from shared.events.escalation import (
+    Escalation,
+    EscalationAcknowledged,
+    EscalationEvent,
+    EscalationOverdue,
+    EscalationRaised,
+    EscalationUpdated,
+)
 from shared.events.intake import TemplateSlot
 from shared.path.service import PATIENT as PATIENT_KIND
 from shared.path.service import STATE_BYTES_MOST
@@ -218,6 +225,39 @@ def test_whatever_is_asked_leaves_time_to_act(story: Story) -> None:
         minutes = SETTINGS.escalation.act_minutes[raised.escalation.tier - 1]
         least = min(timedelta(minutes=minutes), timedelta(hours=SETTINGS.outreach_least_hours))
         assert raised.escalation.act_by >= raised.at.replace(microsecond=0) + least
+
+
+@settings(max_examples=examples(50))
+@given(stories())
+def test_a_rise_asks_anew_and_never_leaves_more_time(story: Story) -> None:
+    """Whoever took on the milder one is asked again. What is still waited for only comes nearer."""
+    before: dict[str, Escalation] = {}
+    for event in only(story.all_emitted, EscalationEvent):
+        escalation = event.escalation
+        known = before.get(escalation.id)
+        if isinstance(event, EscalationUpdated) and known is not None and escalation.tier > known.tier:
+            assert not event.accepted
+            assert escalation.act_by <= known.act_by or known.act_by <= event.at
+        before[escalation.id] = escalation
+
+
+@settings(max_examples=examples(50))
+@given(stories())
+def test_overdue_once_an_asking(story: Story) -> None:
+    """Asked is whoever is asked first, whoever took it on, and everybody anew where the time to acknowledge begins
+    anew."""
+    may_be_overdue: dict[str, bool] = {}
+    before: dict[str, Escalation] = {}
+    for event in only(story.all_emitted, EscalationEvent):
+        escalation = event.escalation
+        known = before.get(escalation.id)
+        anew = known is None or known.acknowledge_by != escalation.acknowledge_by
+        if isinstance(event, EscalationOverdue):
+            assert may_be_overdue[escalation.id]
+            may_be_overdue[escalation.id] = False
+        elif anew or isinstance(event, EscalationAcknowledged):
+            may_be_overdue[escalation.id] = True
+        before[escalation.id] = escalation
 
 
 @settings(max_examples=examples(50))

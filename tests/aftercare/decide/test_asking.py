@@ -78,7 +78,9 @@ def test_re_engagement_is_acknowledged_and_resolved_by_a_person() -> None:
     (raised,) = only(patient.then(discharged("ama")), EscalationRaised)
     identity = raised.escalation.id
     assert names(patient.then(AcknowledgeEscalation(escalation_id=identity))) == ["EscalationAcknowledged"]
-    assert patient.until(DISCHARGED + timedelta(days=2)) == []
+    assert patient.until(raised.escalation.act_by - timedelta(seconds=1)) == []
+    (overdue,) = only(patient.until(DISCHARGED + timedelta(days=2)), EscalationOverdue)
+    assert overdue.accepted
     resolve = ResolveEscalation(escalation_id=identity, reason="patient-reached")
     assert names(patient.then(resolve)) == ["EscalationResolved"]
     assert patient.refusal(resolve)

@@ -2,13 +2,19 @@
 
 from datetime import timedelta
 
-from services.attendance.messages import AcknowledgeEscalation, ResolveEscalation
-from shared.events.escalation import EscalationAcknowledged, EscalationResolved
+from services.attendance.messages import AcknowledgeEscalation, FlagsChanged, ResolveEscalation
+from shared.events.escalation import EscalationAcknowledged, EscalationResolved, EscalationUpdated
+from shared.rules.escalation import Times
 from tests.attendance.given import GRACE, MONDAY, SETTLED, admitted, session
 from tests.attendance.story import Story, changed, in_treatment, refusal
 from tests.story import only
 
 DAY = timedelta(days=1)
+TIMES = Times(acknowledge_minutes=(4320, 1440, 60, 15), act_minutes=(4320, 1440, 240, 60))
+
+
+def flagged(*flags: str) -> FlagsChanged:
+    return FlagsChanged(flags=flags, ended=(), changed_at=SETTLED[0])
 
 
 def test_not_acknowledged_in_time_is_overdue_once_and_one_tier_up() -> None:
@@ -42,6 +48,52 @@ def test_acknowledged_is_not_overdue_before_it_has_to_be_acted_on() -> None:
     story.until(SETTLED[0] + GRACE)
     story.then(AcknowledgeEscalation(escalation_id=story.open_id("missed-session")))
     assert changed(story.attending_until(SETTLED[0] + 14 * DAY)) == []
+
+
+def test_nobody_takes_it_on_and_nobody_acts_is_overdue_once_all_the_same() -> None:
+    story = in_treatment("suicide-risk", escalation=TIMES)
+    story.until(SETTLED[0] + GRACE)
+    emitted = story.until(SETTLED[0] + GRACE + timedelta(hours=1)) + story.attending_until(SETTLED[0] + 7 * DAY)
+    assert changed(emitted) == [("Overdue", "missed-session", 3)]
+
+
+def test_who_takes_an_overdue_one_on_and_does_not_act_is_overdue_too() -> None:
+    story = in_treatment("suicide-risk", escalation=TIMES)
+    story.until(SETTLED[0] + GRACE)
+    story.until(SETTLED[0] + GRACE + timedelta(hours=2))
+    story.accept()
+    assert changed(story.attending_until(SETTLED[0] + 7 * DAY)) == [("Overdue", "missed-session", 3)]
+    assert [each.accepted_by for each in story.state.escalations] == ["ehr"]
+
+
+def test_a_rise_asks_whoever_has_taken_on_the_milder_one_though_no_risk_is_active() -> None:
+    story = in_treatment(escalation=TIMES)
+    story.until(SETTLED[0] + GRACE)
+    story.accept()
+
+    (updated,) = only(story.then(flagged("opioid-history")), EscalationUpdated)
+
+    assert (updated.escalation.tier, updated.accepted) == (2, False)
+    assert [(each.accepted, each.accepted_by) for each in story.state.escalations] == [(False, "")]
+
+
+def test_a_rise_under_a_new_risk_leaves_no_more_time_to_act_than_was_left() -> None:
+    story = in_treatment(escalation=TIMES)
+    story.until(SETTLED[0] + GRACE)
+    (before,) = story.still_open
+    story.until(before.act_by - timedelta(minutes=10))
+    (updated,) = only(story.then(flagged("suicide-risk")), EscalationUpdated)
+    assert (updated.escalation.tier, updated.escalation.act_by) == (3, before.act_by)
+
+
+def test_an_overdue_one_that_rises_is_asked_anew_and_becomes_overdue_again() -> None:
+    story = in_treatment(escalation=TIMES)
+    story.until(SETTLED[0] + GRACE)
+    (asked,) = story.still_open
+    assert changed(story.until(asked.act_by)) == [("Overdue", "missed-session", 2)]
+    (updated,) = only(story.then(flagged("suicide-risk")), EscalationUpdated)
+    assert updated.escalation.act_by == story.now + timedelta(hours=4)
+    assert changed(story.until(story.now + timedelta(hours=1))) == [("Overdue", "missed-session", 3)]
 
 
 def test_acknowledged_and_resolved_by_the_client_that_says_so() -> None:

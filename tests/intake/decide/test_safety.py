@@ -7,7 +7,7 @@ import pytest
 
 from services.intake import messages as w
 from services.intake.state import due
-from shared.events.escalation import Signal
+from shared.events.escalation import EscalationOverdue, Signal
 from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, escalated, found, referral, sign
 from tests.intake.story import Story, given
 
@@ -88,12 +88,16 @@ def test_an_escalation_nobody_acknowledged_is_overdue_once() -> None:
     assert due(story.state) is None
 
 
-def test_an_escalation_is_acknowledged_by_a_person() -> None:
+def test_who_acknowledged_an_escalation_has_to_act_in_time_or_it_is_overdue_once() -> None:
     story = given(w.ReportFindings(findings=found("phq-9-item-9")))
     (raised,) = story.emitted
     assert isinstance(raised, w.EscalationRaised)
     story.and_then(w.AcknowledgeEscalation(escalation_id=raised.escalation.id))
     assert story.names() == ["EscalationAcknowledged"]
+    act_by = due(story.state)
+    assert act_by == MONDAY + timedelta(hours=4)
+    (overdue,) = story.at(act_by).and_then(w.TimePassed()).emitted
+    assert isinstance(overdue, EscalationOverdue) and overdue.accepted
     assert due(story.state) is None
 
 

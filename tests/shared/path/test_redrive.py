@@ -309,11 +309,13 @@ async def test_a_hold_nobody_acknowledged_in_time_is_overdue_once_one_tier_up(
     assert await task(here) == ("completed", 3)
 
 
-async def test_an_acknowledged_hold_is_never_overdue(here: ServiceOnPostgres) -> None:
+async def test_an_acknowledged_hold_that_nobody_redrives_in_time_is_overdue_once(here: ServiceOnPostgres) -> None:
     await here.deliver(consumed(admission(PATIENT), PATIENT))
     await here.command(PATIENT, AcknowledgeHold(escalation_id=await hold_task(here)))
-    here.set_clock(MONDAY_NOON + timedelta(days=3))
-    assert await deadlines.run_due(here.inbox) == 0
+    for hours in (23, 24, 72):
+        here.set_clock(MONDAY_NOON + timedelta(hours=hours))
+        assert await deadlines.run_due(here.inbox) == (hours == 24)
+    assert await task(here) == ("accepted", 3)
 
 
 async def test_the_deadline_of_a_hold_concludes_nothing_of_the_clinic(here: ServiceOnPostgres) -> None:

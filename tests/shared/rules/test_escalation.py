@@ -1,6 +1,7 @@
 """The life of an escalation: raised, updated, acknowledged, overdue once, resolved or retracted."""
 
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -242,18 +243,73 @@ def test_overdue_is_said_once() -> None:
     assert rule.due(still_open) is None
 
 
-def test_an_update_of_an_overdue_one_does_not_make_it_overdue_again() -> None:
+def test_an_update_of_an_overdue_one_that_does_not_rise_does_not_make_it_overdue_again() -> None:
     late = MONDAY + timedelta(days=30)
     still_open = after(raised())
     still_open = rule.evolve(still_open, only(rule.emit_overdue(still_open, late)))
-    event = only(rule.raise_or_update(still_open, [misses(SECOND_MISS, tier=3)], moment(late), TIMES))
+    event = only(rule.raise_or_update(still_open, [misses(SECOND_MISS, tier=2)], moment(late), TIMES))
     assert rule.due(rule.evolve(still_open, event)) is None
 
 
-def test_an_acknowledged_one_is_never_overdue() -> None:
-    still_open = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="clinician"))
-    assert rule.due(still_open) is None
-    assert rule.emit_overdue(still_open, MONDAY + timedelta(days=365)) == []
+def test_an_overdue_one_that_rises_is_asked_anew_and_becomes_overdue_again() -> None:
+    late = MONDAY + timedelta(days=30)
+    still_open = after(raised())
+    still_open = rule.evolve(still_open, only(rule.emit_overdue(still_open, late)))
+
+    event = only(rule.raise_or_update(still_open, [misses(SECOND_MISS, tier=4)], moment(late), TIMES))
+    still_open = rule.evolve(still_open, event)
+
+    assert event.escalation.acknowledge_by == late + timedelta(minutes=15) == rule.due(still_open)
+    assert event.escalation.act_by == late + timedelta(minutes=60)
+    again = only(rule.emit_overdue(still_open, late + timedelta(minutes=15)))
+    assert isinstance(again, EscalationOverdue) and again.escalation.tier == 4
+    assert rule.due(rule.evolve(still_open, again)) is None
+
+
+def test_an_overdue_one_that_rises_has_no_more_time_to_act_than_was_left() -> None:
+    """Overdue after an hour, to be acted on within four: a T4 ten minutes before that leaves ten minutes."""
+    still_open = after(raised(tier=3))
+    still_open = rule.evolve(still_open, only(rule.emit_overdue(still_open, MONDAY + timedelta(hours=1))))
+    almost = MONDAY + timedelta(hours=4) - timedelta(minutes=10)
+    event = only(rule.raise_or_update(still_open, [misses(SECOND_MISS, tier=4)], moment(almost), TIMES))
+    assert event.escalation.act_by == MONDAY + timedelta(hours=4)
+
+
+def test_who_took_it_on_and_did_not_act_in_time_is_overdue_once_and_still_has_it() -> None:
+    acknowledged = EscalationAcknowledged(escalation=raised(tier=3).escalation, at=MONDAY, by="robin")
+    still_open, act_by = after(raised(tier=3), acknowledged), MONDAY + timedelta(hours=4)
+    assert rule.due(still_open) == act_by
+    assert rule.emit_overdue(still_open, act_by - timedelta(microseconds=1)) == []
+
+    event = only(rule.emit_overdue(still_open, act_by))
+    still_open = rule.evolve(still_open, event)
+
+    assert isinstance(event, EscalationOverdue) and event.accepted
+    (late,) = still_open
+    assert (late.accepted, late.accepted_by, late.overdue) == (True, "robin", True)
+    assert rule.emit_overdue(still_open, act_by + timedelta(days=365)) == []
+
+
+def test_who_takes_an_overdue_one_on_still_has_to_act_in_time() -> None:
+    still_open = after(raised(tier=3))
+    still_open = rule.evolve(still_open, only(rule.emit_overdue(still_open, MONDAY + timedelta(hours=1))))
+    taken = rule.acknowledge(still_open, raised().escalation.id, "robin", moment(MONDAY + timedelta(hours=2)))
+    assert isinstance(taken, list)
+    assert rule.due(rule.evolve(still_open, taken[0])) == MONDAY + timedelta(hours=4)
+
+
+def test_who_takes_it_on_after_everything_was_overdue_is_not_reminded_again() -> None:
+    still_open, late = after(raised()), MONDAY + timedelta(days=30)
+    still_open = rule.evolve(still_open, only(rule.emit_overdue(still_open, late)))
+    taken = rule.acknowledge(still_open, raised().escalation.id, "robin", moment(late))
+    assert isinstance(taken, list)
+    assert rule.due(rule.evolve(still_open, taken[0])) is None
+
+
+@pytest.mark.parametrize("act", [(60, 60, 60, 61), (60, 60, 60, 0), (60, 120, 60, 15)])
+def test_times_by_which_a_worse_tier_may_wait_longer_are_refused(act: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match="act_minutes"):
+        Times(acknowledge_minutes=(60, 60, 60, 60), act_minutes=act)
 
 
 def test_an_overdue_one_can_still_be_acknowledged() -> None:
@@ -372,16 +428,66 @@ def test_each_is_raised_once_and_nothing_is_said_after_its_end(taken: list[tuple
 
 
 @given(steps)
-def test_overdue_at_most_once_and_never_beyond_t3_by_itself(taken: list[tuple[str, Any]]) -> None:
+def test_overdue_at_most_once_an_asking_and_never_beyond_t3_by_itself(taken: list[tuple[str, Any]]) -> None:
+    """Asked is whoever is asked first, whoever took it on since, and everybody anew where the tier rises."""
     tiers: dict[str, int] = {}
-    overdue: list[str] = []
+    may_be_overdue: set[str] = set()
     for event, _ in workload(taken):
+        identity, tier = event.escalation.id, event.escalation.tier
+        before = tiers.get(identity, 0)
         if isinstance(event, EscalationOverdue):
-            overdue.append(event.escalation.id)
-            before = tiers[event.escalation.id]
-            assert event.escalation.tier == max(before, min(before + 1, 3))
-        tiers[event.escalation.id] = event.escalation.tier
-    assert len(overdue) == len(set(overdue))
+            assert identity in may_be_overdue
+            assert tier == max(before, min(before + 1, 3))
+            may_be_overdue.remove(identity)
+        elif tier > before or isinstance(event, EscalationAcknowledged):
+            may_be_overdue.add(identity)
+        tiers[identity] = tier
+
+
+@given(steps)
+def test_each_tier_reached_that_nobody_acts_on_is_overdue_exactly_once(taken: list[tuple[str, Any]]) -> None:
+    """However it came about: what was not overdue since its tier rose will be, once."""
+    before = workload(taken)
+    still_open = before[-1][1] if before else ()
+    waiting = {each.escalation.id for each in still_open if not each.overdue}
+    emitted = [late for late in _left_alone(still_open) if isinstance(late, EscalationOverdue)]
+    assert sorted(each.escalation.id for each in emitted) == sorted(waiting)
+
+
+def _left_alone(still_open: tuple[Open, ...]) -> list[EscalationEvent]:
+    """What is emitted while nobody does anything."""
+    emitted: list[EscalationEvent] = []
+    while (at := rule.due(still_open)) is not None:
+        late = rule.emit_overdue(still_open, at)
+        assert late, "a deadline that does not move"
+        still_open = reduce(rule.evolve, late, still_open)
+        emitted += late
+    return emitted
+
+
+@given(steps, some.integers(1, 4), some.integers(1, 4), some.integers(0, 5000))
+def test_a_worse_tier_is_never_due_later_nor_waits_for_fewer(
+    taken: list[tuple[str, Any]], one: int, other: int, minutes: int
+) -> None:
+    """The same trigger at two tiers, on whatever is open: the worse one is asked of everybody the milder one is."""
+    before = workload(taken)
+    still_open = before[-1][1] if before else ()
+    now = moment(MONDAY + timedelta(minutes=minutes))
+    still_open = reduce(rule.evolve, rule.emit_overdue(still_open, now.now), still_open)
+    milder, worse = (_asked(still_open, tier, now) for tier in sorted((one, other)))
+    assert (rule.due([worse]) or LAST) <= (rule.due([milder]) or LAST)
+    anew = now.now + timedelta(minutes=TIMES.act_minutes[worse.escalation.tier - 1])
+    assert worse.escalation.act_by <= max(milder.escalation.act_by, anew)
+    assert milder.accepted or not worse.accepted
+
+
+def _asked(still_open: tuple[Open, ...], tier: int, now: Moment[Any]) -> Open:
+    for event in rule.raise_or_update(still_open, [misses(MISS, tier=tier)], now, TIMES):
+        still_open = rule.evolve(still_open, event)
+    return next(each for each in still_open if each.escalation.reason == "missed-sessions")
+
+
+LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @given(steps)
