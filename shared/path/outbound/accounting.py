@@ -29,6 +29,10 @@ _ATTEMPTED = """UPDATE outbox SET attempts = attempts + 1, sends = sends + 1
     WHERE lane = $4 AND id = $1 AND attempts = $2 AND sends = $3 RETURNING id"""
 _NOT_SENT = """UPDATE outbox SET attempts = $2 + 1, sends = $3, not_before = now() + $5
     WHERE lane = $6 AND id = $1 AND (attempts, sends) = ($2 + $4::boolean::int, $3 + $4::boolean::int) RETURNING id"""
+# The row goes, and its patient's next one of this lane, which may have been put off behind it, is due.
+_END = """WITH gone AS (DELETE FROM outbox WHERE lane = $1 AND id = $2)
+    UPDATE outbox SET not_before = NULL WHERE lane = $1 AND not_before IS NOT NULL AND id = (SELECT id FROM outbox o
+        WHERE lane = $1 AND lane LIKE 'partner:%' AND key = $3 AND o.id > $2 ORDER BY key, id LIMIT 1)"""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class Accounts:
         """The row's end, its accounting and its outcome: all or none."""
         batch.note(self._internal(disclosure, outcome, cause))
         async with self.pool.acquire() as connection, connection.transaction():
-            await store.delete(connection, self.lane, [disclosure.id])
+            await connection.execute(_END, self.lane, disclosure.id, disclosure.key)
             await self._store(connection, batch)
         self.wake_up.ring(batch.lanes)
 
