@@ -13,6 +13,7 @@ from shared.edge import (
     admission,
     answering,
     conditional,
+    conflicts,
     escalations,
     fhir,
     large_bodies,
@@ -125,14 +126,24 @@ class Submissions:
         delivery = replace(delivery, binds=resolved.binds, puts=puts, creates=creates)
         if meant.questions:
             delivery = replace(delivery, document=received.document(submission, resolved, fresh, context, self._keys))
-        subject = Unknown() if resolved.patient is None else OnePatient(caller.program, resolved.patient)
-        match await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)]):
+        match await self._admitted(delivery, resolved, context):
             case Stored(answer=answer):
                 return answering.done(resolved, answer, meant.remarks, repeated, caller)
             case Waiting() | ToAPerson():
                 return answering.done(resolved, Committed(), meant.remarks, repeated, caller)
             case Identified():
                 return await self._submit(submission, caller)
+
+    async def _admitted(
+        self, delivery: Commanded, resolved: Resolved, context: Context
+    ) -> Stored | Waiting | ToAPerson | Identified:
+        """Where a Task stands otherwise by now, the refusal says how."""
+        subject = Unknown() if resolved.patient is None else OnePatient(context.program, resolved.patient)
+        try:
+            return await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)])
+        except HttpRefusal as refusal:
+            async with self.inbox.pool.acquire() as connection:
+                raise await conflicts.as_it_stands(connection, refusal, resolved.entries, context) from refusal
 
     async def _same_minute(self, submission: Submission, entries: Sequence[BundleEntry], context: Context) -> Context:
         """With what is stored of the same minutes, where the service reads that too."""

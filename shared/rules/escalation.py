@@ -210,7 +210,7 @@ def acknowledge(
     if found.accepted and found.accepted_by in (person, ""):
         return []
     if found.accepted:
-        return Refused("conflict", f"{found.accepted_by} has taken this escalation on already.", "Task.owner")
+        return Refused("conflict", f"acknowledged by staff/{found.accepted_by}", "Task.owner")
     return [EscalationAcknowledged(escalation=found.escalation, at=moment.now, by=person, client=moment.by)]
 
 
@@ -228,7 +228,7 @@ def resolve(
     ]
 
 
-NOT_OPEN = Refused("conflict", "This escalation is not open: it was resolved or retracted.", "Task.status")
+NOT_OPEN = Refused("conflict", "This escalation is not open.", "Task.status")
 
 
 def emit_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationEvent]:
