@@ -83,12 +83,18 @@ __all__ = [
 
 
 class CheckIn(Command, frozen=True, kw_only=True, tag=True):
-    """An Encounter reports `periods` of presence and the sessions it was for; None ends one that lasts."""
+    """An Encounter reports `periods` of presence and the sessions it was for; None ends one that lasts.
+
+    Where not `minutes_known`, there is one period, and it is over: what is stated does not tell how long somebody
+    stayed. `names_others`: also something in which no session can be read.
+    """
 
     session_ids: tuple[str, ...]
     encounter_id: str
     periods: tuple[Period, ...]
     class_code: str = "AMB"
+    minutes_known: bool = True
+    names_others: bool = False
 
 
 class WithdrawCheckIn(Command, frozen=True, kw_only=True, tag=True):

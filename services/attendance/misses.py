@@ -46,7 +46,7 @@ def demands(state: State, now: datetime, settings: Settings) -> list[Demand]:
 
 
 def _unreported(state: State, now: datetime) -> list[Demand]:
-    """An Encounter that is still open a day after its session (`report_minutes_hours`)."""
+    """An Encounter that is still open a day after its session (`report_minutes_hours`), or over without its minutes."""
     episode = state.episode
     assert episode is not None
     return [

@@ -29,11 +29,13 @@ Span = tuple[int, int | None]
 
 class Presence(msgspec.Struct, frozen=True, array_like=True):
     """What one Encounter reports of one session, cut to it. `encounter` is the beginning of its id; `form` is short for
-    all that is emitted of the report, so that a correction of its class or of times beyond the session is one."""
+    all that is emitted of the report, so that a correction of its class or of times beyond the session is one. One that
+    is `over` though its span is open does not tell its minutes."""
 
     encounter: str
     spans: tuple[Span, ...]
     form: str = ""
+    over: bool = False
 
     @property
     def lasts(self) -> bool:

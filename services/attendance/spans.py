@@ -26,6 +26,22 @@ def within(
     return tuple(sorted(found, key=_in_order)) if found else None
 
 
+def from_arrival(
+    episode: Episode, session: Session, period: Period, now: datetime, early_minutes: int
+) -> tuple[Span, ...] | None:
+    """The open span of who was there, nobody knows how long; None where it does not show that they were.
+
+    Without an end, only who came to this session has been there: no more than `early_minutes` before it began.
+    """
+    start, end = period
+    since, length = _seconds(session, start), episode.minutes(session) * 60
+    if end is not None:
+        came = _touches(since, _seconds(session, end), length)
+    else:
+        came = -early_minutes * 60 <= since < length and _seconds(session, now) > 0
+    return ((max(0, since), None),) if came else None
+
+
 def minutes(episode: Episode, session: Session) -> int:
     """Minutes present: the union of all periods that are known to have ended; all planned ones of a fulfilled one."""
     return minutes_of_all(episode, (session,))

@@ -23,7 +23,7 @@ from services.attendance.record import Episode, Request, Session, Week, minute_o
 from services.attendance.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 
-VERSION = 5
+VERSION = 6
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
 """The flags a miss is graded by; no other one is stored here."""
 BOOK_AHEAD_DAYS = 13
@@ -187,8 +187,9 @@ def lacks_minutes(state: State, session: Session) -> bool:
 
 
 def unreported_at(episode: Episode, session: Session) -> datetime:
-    """When a person is asked for the minutes of an Encounter that is still open."""
-    return episode.end(session) + timedelta(hours=episode.unreported_hours[0])
+    """When a person is asked for the minutes: of an Encounter that is over at once, of an open one when it stays so."""
+    is_over = any(each.over for each in session.presences)
+    return episode.end(session) + timedelta(hours=0 if is_over else episode.unreported_hours[0])
 
 
 def week_end(episode: Episode) -> datetime:

@@ -58,7 +58,9 @@ PERIODS = some.lists(some.tuples(some.integers(-30, 170), some.integers(1, 240))
 def versions(draw: some.DrawFn, start: datetime, encounter: Source) -> list[Command]:
     """What an Encounter reports of a session, perhaps of the next one too, corrected or withdrawn afterwards."""
     found: list[Command] = []
-    for kind in draw(some.lists(some.sampled_from(["come", "come", "both", "open", "elsewhere", "error"]), max_size=3)):
+    for kind in draw(
+        some.lists(some.sampled_from(["come", "come", "both", "open", "unclear", "elsewhere", "error"]), max_size=3)
+    ):
         next_one = start + timedelta(days=2 if start.weekday() < 4 else 3)
         both = kind == "both" and next_one in STARTS
         ids = (session(start), session(next_one)) if both else (session(start),)
@@ -74,7 +76,9 @@ def versions(draw: some.DrawFn, start: datetime, encounter: Source) -> list[Comm
             periods = [(periods[0][0], next_one + HOUR)]
         elif kind == "elsewhere":
             periods = [(start + 5 * HOUR, start + 6 * HOUR)]
-        came = CheckIn(session_ids=ids, encounter_id=encounter, periods=tuple(periods))
+        known = kind != "unclear"
+        shown = tuple(periods if known else periods[:1])
+        came = CheckIn(session_ids=ids, encounter_id=encounter, periods=shown, minutes_known=known)
         found.append(WithdrawCheckIn(encounter_id=encounter) if kind == "error" else came)
     return found
 
@@ -203,11 +207,11 @@ def session_ends(reality: Reality, start: datetime, came: Sequence[CheckIn]) -> 
             minute
             for each in here
             for since, end in each.periods
-            if end is not None
+            if end is not None and each.minutes_known
             for minute in range(*(int((one - start).total_seconds()) // 60 for one in (since, end)))
             if 0 <= minute < 180
         }
-        lasts = any(end is None for each in here for _, end in each.periods)
+        lasts = any(end is None or not each.minutes_known for each in here for _, end in each.periods)
         return ("present" if lasts else "attended"), len(minutes)
     if reality.left is not None and start >= reality.left:
         return "cancelled", 0

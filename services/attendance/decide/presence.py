@@ -38,7 +38,7 @@ def checked_in(state: State, command: CheckIn, moment: Moment[Settings]) -> list
     course = Course(state, moment)
     touched: Touched = {each.place: found for each in sessions if (found := _within(course, each, command)) is not None}
     _report(course, touched, command)
-    if touched and len(sessions) == len(set(command.session_ids)):
+    if touched and len(sessions) == len(set(command.session_ids)) and not command.names_others:
         course.ask(*requests.settled(course.state, about, moment, CORRECTED))
     else:
         fitting = _fitting(course, command) or sessions[0]
@@ -57,8 +57,10 @@ def withdrawn(state: State, command: WithdrawCheckIn, moment: Moment[Settings]) 
 
 
 def _within(course: Course, session: Session, command: CheckIn) -> tuple[Span, ...] | None:
-    early = course.moment.settings.early_arrival_minutes
-    return spans.within(course.episode, session, command.periods, course.moment.now, early)
+    now, early = course.moment.now, course.moment.settings.early_arrival_minutes
+    if command.minutes_known:
+        return spans.within(course.episode, session, command.periods, now, early)
+    return spans.from_arrival(course.episode, session, command.periods[0], now, early)
 
 
 def _fitting(course: Course, command: CheckIn) -> Session | None:
@@ -70,8 +72,8 @@ def _fitting(course: Course, command: CheckIn) -> Session | None:
 def _report(course: Course, touched: Touched, command: CheckIn) -> None:
     """Sessions that it reports no more come first: of an Encounter that still stands, that is emitted last."""
     before = {each.place: each for each in course.state.sessions}
-    form = _short_form(command, touched)
-    after = [_after(course, each, command.encounter_id, touched.get(each.place), form) for each in before.values()]
+    presences = _presences(command, touched)
+    after = [_after(course, each, command.encounter_id, presences.get(each.place)) for each in before.values()]
     changed = sorted((each for each in after if each != before[each.place]), key=lambda each: each.place in touched)
     reported = [each for each in changed if each.place in touched]
     minutes = _added(course.episode, after, command.encounter_id) if reported else 0
@@ -84,21 +86,24 @@ def _report(course: Course, touched: Touched, command: CheckIn) -> None:
     course.change(changed, events, "late-check-in" if touched else CORRECTED)
 
 
+def _presences(command: CheckIn, touched: Touched) -> Mapping[tuple[int, int], Presence]:
+    name, form = encounter_name(command.encounter_id), _short_form(command, touched)
+    return {place: Presence(name, found, form, not command.minutes_known) for place, found in touched.items()}
+
+
 def _short_form(command: CheckIn, touched: Touched) -> str:
     """Another one where anything is other that is emitted of this report, also beyond its sessions."""
     times = [(start.timestamp(), end and end.timestamp()) for start, end in command.periods]
     return sha256(msgspec.json.encode((times, command.class_code, sorted(touched)))).hexdigest()[:8]
 
 
-def _after(
-    course: Course, session: Session, encounter_id: str, reported: tuple[Span, ...] | None, form: str
-) -> Session:
+def _after(course: Course, session: Session, encounter_id: str, reported: Presence | None) -> Session:
     if reported is None and not session.presences and session.mark not in PRESENT:
         return session
     name = encounter_name(encounter_id)
     others = tuple(each for each in session.presences if each.encounter != name)
     if reported is not None:
-        present = tuple(sorted((*others, Presence(name, reported, form)), key=lambda each: each.encounter))
+        present = tuple(sorted((*others, reported), key=lambda each: each.encounter))
         return msgspec.structs.replace(session, presences=present, answered=_still_answered(session))
     owned = session.mark in PRESENT and own_encounter(course.episode, session) == encounter_id
     if len(others) == len(session.presences) and not owned:
@@ -127,7 +132,7 @@ def _present(
     if before.counts_as_missed:
         back = [AttendanceCorrected(reason="late-check-in", **planned(episode, now))]
     came_at, left_at = command.periods[0][0], command.periods[-1][1]
-    if left_at is None:
+    if left_at is None or not command.minutes_known:
         return [*back, SessionCheckedIn(came_at=came_at, **about)]
     return [*back, SessionAttended(minutes=minutes, came_at=came_at, left_at=left_at, **about)]
 

@@ -1,18 +1,31 @@
 """Minutes that never come, and weeks that nobody could fill."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
+import pytest
 
 from services.attendance.messages import (
+    AttendanceCorrected,
     CallOffSession,
+    CheckIn,
     ConfirmAttendance,
     SessionAttended,
     WeeklyHoursCorrected,
     WeeklyHoursFellShort,
     WeeklyHoursUnknown,
 )
-from tests.attendance.given import MONDAY, SECOND_MONDAY, admitted, check_in, discharged, evening, session
+from tests.attendance.given import (
+    GRACE,
+    MONDAY,
+    SECOND_MONDAY,
+    admitted,
+    check_in,
+    discharged,
+    encounter,
+    evening,
+    session,
+)
 from tests.attendance.story import Story, changed, refusal
 from tests.story import only
 
@@ -34,6 +47,61 @@ def test_an_encounter_open_a_day_after_its_session_asks_for_its_minutes() -> Non
     assert changed(story.until(end + DAY - timedelta(seconds=1))) == []
     assert changed(story.until(end + DAY)) == [("Raised", "report-minutes", 1)]
     assert changed(story.then(check_in(SECOND_MONDAY)))[0] == ("Retracted", "report-minutes", 1)
+
+
+def over(start: datetime, until: datetime | None = None, came_at: datetime | None = None) -> CheckIn:
+    """A finished Encounter that doesn't tell for how long."""
+    return CheckIn(
+        session_ids=(session(start),),
+        encounter_id=encounter(start),
+        periods=((came_at or start, until),),
+        minutes_known=False,
+    )
+
+
+@pytest.mark.parametrize("until", [None, SECOND_MONDAY + HOUR])
+def test_an_encounter_that_is_over_without_its_minutes_takes_the_miss_back_and_asks_for_them_at_once(
+    until: datetime | None,
+) -> None:
+    story = Story(admitted())
+    story.attending_until(SECOND_MONDAY)
+    story.until(SECOND_MONDAY + 4 * HOUR)
+    assert story.outcome(SECOND_MONDAY) == "missed"
+    emitted = story.then(over(SECOND_MONDAY, until))
+    assert only(emitted, AttendanceCorrected) and story.then(over(SECOND_MONDAY, until)) == []
+    assert (story.outcome(SECOND_MONDAY), story.minutes(SECOND_MONDAY)) == ("present", 0)
+    assert story.escalations == {"report-minutes": 1}
+    assert changed(story.then(check_in(SECOND_MONDAY, 50)))[0] == ("Retracted", "report-minutes", 1)
+    assert story.minutes(SECOND_MONDAY) == 50
+
+
+def test_minutes_of_a_session_that_still_lasts_are_asked_for_when_it_ends() -> None:
+    story = Story(admitted())
+    story.until(MONDAY + HOUR)
+    story.then(over(MONDAY))
+    assert changed(story.until(MONDAY + 3 * HOUR - timedelta(seconds=1))) == []
+    assert changed(story.until(MONDAY + 3 * HOUR)) == [("Raised", "report-minutes", 1)]
+
+
+@pytest.mark.parametrize(
+    ("came_at", "until"),
+    [(MONDAY - 3 * HOUR, None), (MONDAY + 3 * HOUR, None), (MONDAY - HOUR, MONDAY), (MONDAY - 9 * HOUR, MONDAY)],
+)
+def test_without_minutes_who_may_have_been_elsewhere_hides_no_absence(
+    came_at: datetime, until: datetime | None
+) -> None:
+    story = Story(admitted())
+    story.until(MONDAY + 5 * HOUR)
+    story.then(over(MONDAY, until, came_at))
+    assert story.outcome(MONDAY) == "missed" and "check-presence" in story.escalations
+
+
+def test_who_left_before_the_session_began_has_not_been_there() -> None:
+    story = Story(admitted())
+    story.until(MONDAY - HOUR / 2)
+    story.then(over(MONDAY, came_at=MONDAY - HOUR))
+    story.until(MONDAY + GRACE)
+    assert story.outcome(MONDAY) == "missed" and "check-presence" in story.escalations
 
 
 def test_a_week_with_an_open_encounter_is_unknown_after_three_days_and_never_zero() -> None:

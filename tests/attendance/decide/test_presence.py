@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import msgspec
+
 from services.attendance.messages import (
     AttendanceCorrected,
     CheckIn,
@@ -127,6 +129,14 @@ def test_an_encounter_that_also_names_a_session_of_nobody_here_counts_and_asks_a
     assert ("Raised", "check-presence", 1) in changed(story.then(odd)) and story.minutes(MONDAY) == 180
     right = CheckIn(session_ids=names[:1], encounter_id=odd.encounter_id, periods=odd.periods)
     assert changed(story.then(right)) == [("Retracted", "check-presence", 1)] and story.minutes(MONDAY) == 180
+
+
+def test_an_encounter_that_also_names_what_is_no_session_here_counts_and_asks_a_person() -> None:
+    story = Story(admitted())
+    story.until(MONDAY + 3 * HOUR)
+    odd = msgspec.structs.replace(check_in(MONDAY), names_others=True)
+    assert ("Raised", "check-presence", 1) in changed(story.then(odd)) and story.minutes(MONDAY) == 180
+    assert changed(story.then(check_in(MONDAY))) == [("Retracted", "check-presence", 1)]
 
 
 def test_the_question_is_taken_back_once_the_encounter_is_right_or_in_error() -> None:
