@@ -23,6 +23,7 @@ from shared.edge.submissions import Submissions
 from shared.path.destination import Form, Routes
 from shared.path.inbound.consumer import Consumer
 from shared.path.inbound.deadlines import run_deadlines
+from shared.path.inbound.gauges import Gauges
 from shared.path.inbound.internal import InternalLane
 from shared.path.inbound.readiness import Readiness
 from shared.path.outbound import destinations
@@ -112,6 +113,7 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             process = environment(Process)
+            log.configure(name, process.log_level)
             keys = Keys.load(process.keys, name)
             runner.run(run(Configuration.of(process, assemble(keys)), keys))
         except asyncio.CancelledError:
@@ -138,11 +140,8 @@ async def run(configured: Configuration, keys: Keys) -> None:
         verifier = TokenVerifier(process.issuer, process.audience, configured.clients)
         consumer = Consumer(inbox, process.kafka_bootstrap, process.replica)
         running = Running(process, inbox, submissions, verifier, keys, clock)
-        reader, readiness = ResourceReader(pool, keys, settings), Readiness(inbox, consumer)
-        ready, more = readiness.wrong, assembly.routes(running)
-        dependencies = EdgeDependencies(
-            submissions, verifier, reader, inbox, process.issuer, ready, more=more, public_url=configured.public_url
-        )
+        dependencies = _edge(configured, running, Readiness(inbox, consumer))
+        gauges = Gauges(inbox, consumer, lambda: submissions.waiting)
         fhir.warm(assembly.edge.takes)
         memory.calm()
         async with asyncio.TaskGroup() as group:
@@ -153,13 +152,28 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 InternalLane(inbox, wake_up).run(process.database_url),
                 run_deadlines(inbox),
                 _housekeeping(inbox, configured.retention),
-                readiness.watch(),
+                gauges.watch(),
                 replica.watch(),
                 submissions.run(),
                 *_lanes(assembly.service, routes, process, inbox, wake_up),
                 *assembly.tasks(running),
             ):
                 group.create_task(task)
+
+
+def _edge(configured: Configuration, running: Running, readiness: Readiness) -> EdgeDependencies:
+    """What the routes need, the service's own with them."""
+    inbox = running.inbox
+    return EdgeDependencies(
+        running.submissions,
+        running.token_verifier,
+        ResourceReader(inbox.pool, running.keys, inbox.settings),
+        inbox,
+        configured.process.issuer,
+        readiness.wrong,
+        more=configured.assembly.routes(running),
+        public_url=configured.public_url,
+    )
 
 
 async def _named(process: Process, service: str) -> ReplicaName:

@@ -43,6 +43,7 @@ OF_A_SERVICE: Mapping[str, str] = {
     "keys": "folder of the keys, as `iop up` makes it in its own",
     "issuer": "address of the token issuer; its keys are read at `/jwks.json`",
     "audience": "audience that a token must name",
+    "log_level": "`debug` logs every request, `info` those that were refused, `warning` and `error` less",
     "clock_file": "file of a manual clock; without it the clinic's time is real time",
     "http_socket": "descriptor of a listening socket that the process inherits, where several share the address",
     "mllp_socket": "the same for MLLP",

@@ -27,7 +27,8 @@ from shared.edge.http import (
     require_presentable,
 )
 from shared.edge.json import MutableJson
-from shared.edge.outcome import Code, HttpRefusal, Issue, outcome, refuse
+from shared.edge.observing import Observing, observed, refused
+from shared.edge.outcome import Code, HttpRefusal, Issue, refuse
 from shared.platform import db, log
 from shared.platform.build import VERSION
 from shared.platform.settings import LOOPBACK
@@ -73,18 +74,22 @@ def build(dependencies: EdgeDependencies) -> Starlette:
         *operating.for_machines(dependencies),
         *dependencies.more,
     ]
-    return _answering(served, *([] if dependencies.public_url else [Middleware(_loopback_only)]))
+    service = dependencies.inbox.service.name
+    return _answering(service, served, *([] if dependencies.public_url else [Middleware(_loopback_only)]))
 
 
 def build_admin(dependencies: EdgeDependencies) -> Starlette:
     """What an operator may do, on a port of its own. Its answers hold no links, so any Host will do."""
-    return _answering([*operating.for_operators(dependencies), *operating.for_machines(dependencies)])
+    served = [*operating.for_operators(dependencies), *operating.for_machines(dependencies)]
+    return _answering(dependencies.inbox.service.name, served)
 
 
-def _answering(served: Sequence[BaseRoute], *more: Middleware) -> Starlette:
+def _answering(service: str, served: Sequence[BaseRoute], *more: Middleware) -> Starlette:
     """Whatever goes wrong is an OperationOutcome."""
     handlers = {HttpRefusal: _refused, HTTPException: _http_error}
-    return Starlette(routes=served, exception_handlers=handlers, middleware=[Middleware(_last_resort), *more])
+    observing = Middleware(Observing, service=service, routes=served)
+    middleware = [observing, Middleware(_last_resort), *more]
+    return Starlette(routes=served, exception_handlers=handlers, middleware=middleware)
 
 
 def _loopback_only(app: ASGIApp) -> ASGIApp:
@@ -95,7 +100,7 @@ def _loopback_only(app: ASGIApp) -> ASGIApp:
             await app(scope, receive, send)
             return
         issue = Issue("error", "security", (), "Host must be loopback; IOP_PUBLIC_URL names another address.")
-        await answer(outcome([issue]), 421)(scope, receive, send)
+        await answer(refused(Request(scope), [issue]), 421)(scope, receive, send)
 
     return call
 
@@ -107,7 +112,7 @@ def _last_resort(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, send)
         except Exception as error:
-            await _failed(error)(scope, receive, send)
+            await _failed(Request(scope), error)(scope, receive, send)
 
     return call
 
@@ -167,22 +172,24 @@ def _smart(dependencies: EdgeDependencies) -> Handler:
 
 async def _refused(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, HttpRefusal)
-    content = answer(outcome(refusal.issues), refusal.status, refusal.headers)
+    content = answer(refused(request, refusal.issues), refusal.status, refusal.headers)
     return presented(content, request.query_params.multi_items())
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code: Code = "not-found" if error.status_code == 404 else "not-supported"
-    return answer(outcome([Issue("error", code, (), str(error.detail))]), error.status_code, dict(error.headers or {}))
+    issue = Issue("error", code, (), str(error.detail))
+    return answer(refused(request, [issue]), error.status_code, dict(error.headers or {}))
 
 
-def _failed(error: Exception) -> Response:
+def _failed(request: Request, error: Exception) -> Response:
     """The one place for what nobody foresaw: logged by its place, answered without any detail of it."""
     if isinstance(error, ClientDisconnect):
         return Response(status_code=499)
     if db.is_trouble(error):
         issue = Issue("error", "transient", (), "The service can't reach its database; try again.")
-        return answer(outcome([issue]), 503, {"Retry-After": "5"})
-    log.get().error("request failed", place=log.place_of(error))
-    return answer(outcome([Issue("error", "exception", (), "Internal error; the service has logged its place.")]), 500)
+        return answer(refused(request, [issue]), 503, {"Retry-After": "5"})
+    log.get().error("request failed", place=log.place_of(error), id=observed(request).id)
+    issue = Issue("error", "exception", (), "Internal error; the service has logged its place.")
+    return answer(refused(request, [issue]), 500)

@@ -16,6 +16,7 @@ from shared.edge.body import read_body
 from shared.edge.clients import Caller, TokenVerifier
 from shared.edge.fhir import Limits
 from shared.edge.json import Json, MutableJson
+from shared.edge.observing import observed
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.paging import Asked
 from shared.edge.search import ResourceReader
@@ -68,7 +69,9 @@ def presented(response: Response, parameters: Parameters) -> Response:
 
 async def caller_of(dependencies: EdgeDependencies, request: Request) -> Caller:
     """Who calls, before anything else is said. Raises HttpRefusal 401."""
-    return await dependencies.token_verifier.caller(request.headers.get("authorization"))
+    caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
+    observed(request).client = caller.name
+    return caller
 
 
 async def read_resource(dependencies: EdgeDependencies, request: Request) -> tuple[Caller, bytes, MutableJson]:

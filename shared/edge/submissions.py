@@ -69,6 +69,11 @@ class Submissions:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """Two that ask for the same on a condition take turns: each looks and stores before the next one looks."""
 
+    @property
+    def waiting(self) -> int:
+        """How many wait to be decided."""
+        return self._queue.qsize()
+
     async def run(self) -> None:
         """Decide what is queued. What comes while one transaction commits is decided together in the next. An error
         goes to each who waits for its answer."""

@@ -35,6 +35,8 @@ class Connection(Executor, Protocol):
 
 class Pool(Executor, Protocol):
     def acquire(self) -> AbstractAsyncContextManager[Connection]: ...
+    def get_size(self) -> int: ...
+    def get_idle_size(self) -> int: ...
 
 
 ARRAYS = (list, tuple, set, frozenset)
@@ -96,6 +98,11 @@ async def pool(dsn: str) -> AsyncIterator[Pool]:
         yield opened
     finally:
         opened.terminate()
+
+
+def is_exhausted(pool: Pool) -> bool:
+    """Whether whoever needs a connection waits for one."""
+    return pool.get_idle_size() == 0 and pool.get_size() == POOL_MOST
 
 
 async def _as_it_is(_: Connection) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from shared.platform.clock import ticks
+from shared.platform.settings import LogLevel
 
 ALLOWED = frozenset(
     {
@@ -23,8 +24,8 @@ def _only_allowed(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if name in ALLOWED}
 
 
-def configure(service: str) -> None:
-    """Route structlog and the standard library's loggers through the same allow-list. Called once, at start."""
+def configure(service: str, level: LogLevel = "info") -> None:
+    """Route structlog and the standard library's loggers through the same allow-list. Called at start."""
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -32,7 +33,11 @@ def configure(service: str) -> None:
         _only_allowed,
         structlog.processors.JSONRenderer(),
     ]
-    structlog.configure(processors=processors, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     structlog.contextvars.bind_contextvars(service=service)
     logging.basicConfig(handlers=[_Foreign()], level=logging.WARNING, force=True)
 

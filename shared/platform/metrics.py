@@ -1,21 +1,45 @@
-"""Metrics of the path. No label ever holds a patient: services, lanes and classes only."""
+"""Metrics of a service. No label ever holds a patient: services, events, routes, lanes, codes and classes only.
 
-from prometheus_client import Counter, Gauge
+Each is there from the start, with 0 where its labels are known beforehand. Ages are machine time.
+"""
 
-DELIVERIES = Counter("iop_deliveries_total", "Deliveries decided", ["service"])
-EMITTED = Counter("iop_emitted_total", "Rows written to the outbox, by lane", ["service", "lane"])
-PARKED = Counter("iop_parked_total", "Deliveries parked", ["service", "class"])
-STRAYS = Counter("iop_strays_total", "Records that are no events of the hub's", ["service"])
+from prometheus_client import Counter, Gauge, Histogram
+
+_SHORT = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0)
+_ANSWER = (0.01, 0.05, 0.2, 1.0, 5.0)
+_LATE = (1.0, 5.0, 60.0, 900.0)
+
+BUILD = Gauge("iop_build_info", "1, for the build that runs", ["service", "build"])
+DELIVERIES = Counter("iop_deliveries_total", "Deliveries decided, by event or first command", ["service", "event"])
+EMITTED = Counter("iop_emitted_total", "Rows written to the outbox, by lane", ["service", "destination"])
 SENT = Counter("iop_sent_total", "Outbox rows sent, by lane", ["service", "lane"])
+REFUSED = Counter("iop_refused_total", "Requests refused, by the code of the first issue", ["service", "route", "code"])
 WITHHELD = Counter("iop_withheld_total", "Disclosures the consent gate withheld", ["service", "partner"])
-REFUSED = Counter("iop_refused_total", "Commands refused", ["service"])
-OLDEST_UNSENT = Gauge(
-    "iop_oldest_unsent_seconds", "Age of the oldest outbox row that can leave, machine time", ["service", "lane"]
+STRAYS = Counter("iop_strays_total", "Records that are no events of the hub's", ["service"])
+PARKED = Gauge(
+    "iop_parked", "Parked now, counted up to 10,000: deliveries by class, rows of lanes", ["service", "class"]
 )
+OLDEST_PARKED = Gauge("iop_oldest_parked_seconds", "Age of the oldest parked delivery, clinic time", ["service"])
+LANE_ROWS = Gauge("iop_lane_rows", "Outbox rows that have not left, counted up to 10,000", ["service", "lane"])
+LANE_OLDEST = Gauge("iop_lane_oldest_seconds", "Age of the oldest outbox row that can leave", ["service", "lane"])
+CONSUMER_LAG = Gauge("iop_consumer_lag", "Records not stored yet", ["service", "partition"])
+FETCH_AGE = Gauge("iop_fetch_age_seconds", "Since the broker last answered the consumer", ["service"])
+LEDGER_AGE = Gauge("iop_ledger_age_seconds", "Age of the consent ledger's oldest partition", ["service"])
+GATE_OPEN = Gauge("iop_gate_open", "1 while the consent ledger is current enough to disclose by", ["service"])
+ESCALATIONS_OPEN = Gauge("iop_escalations_open", "Escalations that wait for a person", ["service", "tier"])
+ESCALATIONS_OVERDUE = Gauge("iop_escalations_overdue", "Those of them that are overdue", ["service"])
+DEADLINE_LATENESS = Histogram(
+    "iop_deadline_lateness_seconds", "How late a deadline was taken, clinic time", ["service"], buckets=_LATE
+)
+DECIDE = Histogram("iop_decide_seconds", "Deciding one batch, without its statements", ["service"], buckets=_SHORT)
+BATCH = Histogram("iop_batch_seconds", "One batch, from its first statement to its commit", ["service"], buckets=_SHORT)
+EDGE = Histogram("iop_edge_seconds", "Answering one request", ["service", "route", "status"], buckets=_ANSWER)
+SUBMISSIONS_WAITING = Gauge("iop_submissions_waiting", "Submissions that wait to be decided", ["service"])
+POOL_WAITING = Gauge("iop_pool_waiting", "1 while every connection of the pool is taken", ["service"])
+LOOP_STALL = Gauge("iop_loop_stall_seconds", "Longest stall of the event loop in the last look", ["service"])
 MEETINGS_LACKING = Gauge(
     "iop_meetings_lacking", "Rows of a meeting feed that lack something, by reason", ["feed", "reason"]
 )
 MEETING_FEED_DOUBTED = Gauge(
     "iop_meeting_feed_doubted", "1 while a meeting feed can't be trusted and its last good copy counts", ["feed"]
 )
-LAST_POLL = Gauge("iop_last_poll_timestamp_seconds", "When the broker last answered the consumer", ["service"])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from socket import gethostname
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -95,6 +95,9 @@ class AnyProcess(BaseSettings):
     audience: Text = "iop-hub"
 
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
 class Process(AnyProcess):
     """What a service needs to know besides."""
 
@@ -115,6 +118,8 @@ class Process(AnyProcess):
     mllp_first_seconds: Seconds = 30.0
     mllp_idle_seconds: Seconds = 300.0
     clock_file: Path | None = None
+    log_level: LogLevel = "info"
+    """`debug` logs every request, `info` those that were refused."""
     replica: Text = Field(default_factory=lambda: ordinal_of(gethostname()))
     """Its name among the processes of its service: the host's ordinal (`testing-2`), else 0."""
     catch_up_hours: Annotated[float, Field(ge=0, le=24)] = 4.0

@@ -26,7 +26,7 @@ from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction import resources
 from shared.path.transaction.delivery import Commanded, Identified
 from shared.path.transaction.resources import AcceptedResource
-from shared.platform import db, documents, log
+from shared.platform import db, documents, log, metrics
 from shared.platform.documents import Document
 from shared.process import Running
 
@@ -72,6 +72,7 @@ class Hl7Receiver:
             verdict = _ACCEPTED
         except Exception as error:
             verdict = _verdict(error)
+            metrics.REFUSED.labels(self.running.inbox.service.name, "hl7", verdict.faults[0].number).inc()
         header = decoded.header if decoded else None
         return acknowledge(header, verdict.code, verdict.faults, self.running.clock.now()), verdict.status
 

@@ -84,9 +84,15 @@ class BrokerWatch:
         if stamps and None not in stamps:
             age = machine_now().timestamp() - min(stamps) / 1000
             self._answered_at = ticks() - age
-            metrics.LAST_POLL.labels(self._service).set(min(stamps) / 1000)
         ends = {each.partition: client.highwater(each) for each in fetching}
+        self._count(ends, offsets)
         self._mark({number: end for number, end in ends.items() if end is not None}, offsets)
+
+    def _count(self, ends: Mapping[int, int | None], offsets: Mapping[int, int]) -> None:
+        for number, end in ends.items():
+            if end is not None:
+                waiting = max(0, end - offsets.get(number, end))
+                metrics.CONSUMER_LAG.labels(self._service, number).set(waiting)
 
     async def ask(self, client: Any, partition: Any) -> None:
         """A replica that has no partitions is sent nothing: every ten seconds it asks the coordinator."""

@@ -6,7 +6,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from shared.events.internal import TimePassed
 from shared.path.transaction.delivery import Internal
 from shared.path.transaction.inbox import Inbox
-from shared.platform import db
+from shared.platform import db, metrics
 from shared.platform.db import Row
 
 BATCH_MOST = 100
@@ -41,6 +41,7 @@ async def _run_kind(inbox: Inbox, kind: str) -> int:
     if await inbox.pool.fetchrow(_ANY, kind, now) is None:
         return 0
     await inbox.journal.ensure(now)
+    lateness = metrics.DEADLINE_LATENESS.labels(inbox.service.name)
     deliveries: list[Internal] = []
     try:
         async with inbox.pool.acquire() as connection, connection.transaction():
@@ -48,6 +49,8 @@ async def _run_kind(inbox: Inbox, kind: str) -> int:
             deliveries = [_time_passed(row, kind, now, inbox.service.name) for row in rows]
             _, fed = await inbox.take(connection, deliveries, now, kind)
         inbox.wake(fed)
+        for row in rows:
+            lateness.observe((now - row["due_at"]).total_seconds())
     except Exception as error:
         if not db.is_data_error(error):
             raise

@@ -14,10 +14,9 @@ from shared.path.outbound.lane import oldest_unsent_seconds
 from shared.path.transaction import consent_ledger
 from shared.path.transaction.batch import INTERNAL_LANE
 from shared.path.transaction.inbox import Inbox
-from shared.platform import db, metrics
+from shared.platform import db
 from shared.platform.clock import machine_now
 
-LOOK_SECONDS = 5.0
 ANSWER_SECONDS_MOST = 2.0
 
 
@@ -63,19 +62,6 @@ class Readiness:
         if known is None or _age(max(known, self._started_at)) <= self._limits.ledger_seconds:
             return None
         return "The consent ledger is not current: nothing is disclosed."
-
-    async def watch(self) -> None:
-        """Every few seconds: how old is the oldest row of each lane that has not left yet?"""
-        service = self._inbox.service.name
-        seen: set[str] = set()
-
-        async def look() -> None:
-            ages = await oldest_unsent_seconds(self._inbox.pool)
-            seen.update(ages)
-            for lane in seen:
-                metrics.OLDEST_UNSENT.labels(service, lane).set(ages.get(lane, 0.0))
-
-        await db.every(LOOK_SECONDS, look, name="outbox")
 
 
 def _age(moment: datetime) -> float:

@@ -160,6 +160,16 @@ async def oldest(connection: Executor) -> datetime | None:
     return found
 
 
+async def age_seconds(connection: Connection, machine_now: datetime) -> float | None:
+    """Of the partition farthest from now, as the gate reads it: None where one is not known."""
+    return _age(await connection.fetchrow(_AGES), machine_now)
+
+
+def is_current(age_seconds: float | None) -> bool:
+    """A heartbeat from the future says nothing of how old the knowledge is: it shuts the gate too."""
+    return age_seconds is not None and abs(age_seconds) <= AGE_SECONDS_MOST
+
+
 async def mark_lost(connection: Connection, partitions: Sequence[int]) -> None:
     """Records expired unread, a revocation perhaps among them. The gate stays shut until a person acts."""
     await connection.execute(_LOST, partitions)
@@ -179,8 +189,7 @@ class LedgerSnapshot:
 
     @property
     def current(self) -> bool:
-        """A heartbeat from the future says nothing of how old the knowledge is: it shuts the gate too."""
-        return self.age_seconds is not None and abs(self.age_seconds) <= AGE_SECONDS_MOST
+        return is_current(self.age_seconds)
 
 
 async def read(connection: Connection, program: str, patient: str, machine_now: datetime) -> LedgerSnapshot:

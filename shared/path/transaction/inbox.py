@@ -38,6 +38,7 @@ from shared.path.transaction.delivery import (
     bare,
     document_of,
     marks_processed,
+    name_of,
 )
 from shared.path.transaction.journal import Journal
 from shared.path.transaction.portions import Portions
@@ -45,7 +46,7 @@ from shared.path.transaction.resources import OfProgram
 from shared.path.transaction.stored import unstorable
 from shared.path.transaction.waiting import Followers
 from shared.platform import db, documents, metrics
-from shared.platform.clock import Clock
+from shared.platform.clock import Clock, ticks
 from shared.platform.db import Connection, Pool, Row
 from shared.platform.documents import Document
 from shared.platform.listening import Listening
@@ -105,8 +106,9 @@ class Inbox:
     async def _transaction(self, deliveries: Sequence[AnyDelivery], kind: str) -> list[Answer]:
         now = self.clock.now()
         await self.journal.ensure(now)
-        async with self.pool.acquire() as connection, connection.transaction():
-            answers, fed = await self.take(connection, deliveries, now, kind)
+        with metrics.BATCH.labels(self.service.name).time():
+            async with self.pool.acquire() as connection, connection.transaction():
+                answers, fed = await self.take(connection, deliveries, now, kind)
         self.wake(fed)
         return answers
 
@@ -153,10 +155,13 @@ class Inbox:
         )
         batch = Batch(kind, locked, self.routes)
         deciding = Deciding(circumstances, batch)
-        left = iter(deliveries)
+        left, seconds = iter(deliveries), 0.0
         while portion := list(islice(left, self.portions.now.decided)):
+            began = ticks()
             deciding.run(portion)
+            seconds += ticks() - began
             await asyncio.sleep(0)
+        metrics.DECIDE.labels(self.service.name).observe(seconds)
         for key, last in {each.key: each for each in deliveries if isinstance(each, Redriven)}.items():
             if not locked[key].stuck:
                 deciding.release(last)
@@ -274,12 +279,13 @@ def _answer_again(delivery: Commanded, row: Row | None) -> Answer:
 
 def _count(service: str, batch: Batch) -> None:
     """The metrics of one committed batch."""
-    answers = [answer for _, answer in batch.answers]
-    kinds = Counter(map(type, answers))
-    metrics.DELIVERIES.labels(service).inc(kinds[Committed])
-    if refused := len(answers) - kinds[Committed] - kinds[Incomplete]:
-        metrics.REFUSED.labels(service).inc(refused)
+    decided = Counter(_event(each) for each, answer in batch.answers if type(answer) is Committed)
+    for event, number in decided.items():
+        metrics.DELIVERIES.labels(service, event).inc(number)
     for lane, rows in Counter(row.lane for row in batch.outbox).items():
         metrics.EMITTED.labels(service, lane).inc(rows)
-    for parked in batch.parked:
-        metrics.PARKED.labels(service, parked.class_).inc()
+
+
+def _event(delivery: AnyDelivery) -> str:
+    """Of several commands the first: few combinations are alike, and each would be a series."""
+    return name_of(bare(delivery)).partition("+")[0]

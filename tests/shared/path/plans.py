@@ -38,6 +38,10 @@ SMALL = {"feeds", "ledger", "migrations", "offsets", "service", "settings", "ski
 WALKS = {
     "documents._PRUNE": "once an hour",
     "documents._SINCE": "a person has what a client sent read again",
+    "gauges._OPEN": "for the metrics, of the escalations that are open",
+    "gauges._PARKED": "for the metrics, of what is parked: few",
+    "gauges._PARKED_ROWS": "for the metrics, of parked rows: few",
+    "gauges._ROWS": "for the metrics, of what is unsent",
     "lane._OLDEST_UNSENT": "for the metrics, of what is unsent",
     "parking._QUARANTINE": "a person's, of parked rows: few",
     "parking._UNPARK": "a person's, of parked rows: few",
