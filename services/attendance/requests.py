@@ -74,7 +74,7 @@ def followed(before: State, after: State, moment: Moment[Settings], reason: str)
         if demand is not None:
             now = _risen(request, known or demand, demand, after, moment)
             was, is_now = escalation(before, request, known or demand), escalation(after, now, demand)
-            emitted += _updated(was, is_now, now, demand, moment)
+            emitted += _updated(was, is_now, now, _gone(after, now, known or demand, demand), moment)
             left.append(now)
         elif known is not None:
             retracted = escalation(before, request, known)
@@ -213,7 +213,7 @@ def escalation(state: State, request: Request, demand: Demand | None = None) -> 
 
 def _signals(state: State, request: Request, demand: Demand | None) -> tuple[Signal, ...]:
     """The newest few sessions behind it; of a question also the report that it is about."""
-    code = MISS_SIGNAL if request.kind in MISSES else request.kind
+    code = _code(request)
     at_place = [each for each in state.sessions if each.place == request.place]
     sessions = demand.sessions if demand is not None else at_place
     found = [_signal(state.episode, code, each) for each in _newest(sessions) if state.episode is not None]
@@ -221,6 +221,10 @@ def _signals(state: State, request: Request, demand: Demand | None) -> tuple[Sig
         when = moment_of(request.place[0] * 60) if request.place != NOWHERE else moment_of(request.raised_at)
         found.insert(0, Signal(code, when, request.about))
     return tuple(found)
+
+
+def _code(request: Request) -> str:
+    return MISS_SIGNAL if request.kind in MISSES else request.kind
 
 
 def _signal(episode: Episode, code: str, session: Session) -> Signal:
@@ -277,14 +281,22 @@ def _risen(request: Request, known: Demand, demand: Demand, after: State, moment
 
 
 def _updated(
-    before: Escalation, now: Escalation, request: Request, demand: Demand, moment: Moment[Settings]
+    before: Escalation, now: Escalation, request: Request, gone: tuple[Signal, ...], moment: Moment[Settings]
 ) -> list[EscalationEvent]:
     """Nothing where it is the same. A signal that newer ones replace among the few shown was not wrong."""
-    if before == now:
+    if before == now and not gone:
         return []
-    standing = {each.start for each in demand.sessions}
-    gone = tuple(each for each in before.signals if each.at not in standing)
     return [EscalationUpdated(escalation=now, at=moment.now, accepted=request.accepted, gone=gone)]
+
+
+def _gone(after: State, request: Request, known: Demand, demand: Demand) -> tuple[Signal, ...]:
+    """The sessions that it is about no more, those that were not shown among them: whoever counts signals counted
+    them too."""
+    if after.episode is None:
+        return ()
+    places = {each.place for each in demand.sessions}
+    gone = [each for each in known.sessions if each.place not in places]
+    return tuple(_signal(after.episode, _code(request), each) for each in gone)
 
 
 def _bounded(state: State, emitted: list[EscalationEvent], requests: list[Request], moment: Moment[Settings]) -> Asked:

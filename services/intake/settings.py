@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reassess_hours: int
     declined_review_days: int
     combine_days: int
+    combine_tier: int
+    """Signals of two kinds that meet count from this tier on."""
     medication_days: int
     """A medication that ended longer ago leaves the list."""
     retention_days: int

@@ -1,112 +1,165 @@
-"""The signals of other services that may meet: which stand, by whose escalations, within the limits of a state."""
+"""The signals of other services that may meet: which stand, by whose escalations, as small as a state must be.
 
-from collections.abc import Collection, Sequence
-from datetime import timedelta
+Nothing leaves because it grew old or because newer ones came: what is taken back later leaves the same behind, whatever
+the order of arrival.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from shared.events.escalation import EscalationEvent, EscalationResolved, EscalationRetracted, Signal
+from shared.events.envelope import is_id
+from shared.events.escalation import (
+    EscalationEvent,
+    EscalationResolved,
+    EscalationRetracted,
+    EscalationUpdated,
+    Signal,
+)
 from shared.rules.decision import computed_once
+from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
-WINDOW_DAYS = 30
-"""Signals this much older than the newest can't meet another any more."""
-WINDOW_SIGNALS_MOST = 5
-"""Of each kind, the newest: a run of misses must never push out the positive that they meet."""
-WINDOW_ESCALATIONS_MOST = 8
-COMBINING = ("missed-session", "unexpected-positive")
-"""Signals that ask, together, for another look at the placement (domain 5.2)."""
+SIGNALS_MOST = 60
+"""Of one stay: five a week for three months. Beyond, the oldest leave, and a person hears of it."""
+ESCALATIONS_MOST = 80
+MISS = "missed-session"
+POSITIVE = "unexpected-positive"
+COMBINING = (MISS, POSITIVE, "prescribed-medication-absent", "specimen-not-valid")
+"""Signals that mean more together (domain 5.2), by their places, never to be reordered. What a result that cannot show
+new use raises is none of them."""
+EVIDENCE = {"Appointment/": "A", "DiagnosticReport/": "D"}
+
+Key = tuple[int, int, str]
+"""A signal as it is stored: its kind's place in `COMBINING`, clinical time in seconds, evidence."""
 
 
-class NamedSignal(msgspec.Struct, frozen=True, array_like=True):
-    """A combining signal of another service's escalation. `answered`: a person resolved what it had combined into."""
+class Naming(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """An escalation that names signals, and its tier as it was last emitted."""
 
-    escalation_id: str
-    signal: Signal
-    answered: bool = False
+    id: str
+    tier: int
 
 
 class StandingSignal(msgspec.Struct, frozen=True, array_like=True):
-    """A signal once, with the places in the window of all escalations that name it."""
+    """A signal once, with the places of the escalations that name it. `answered`: a person resolved what it had
+    combined into."""
 
-    signal: Signal
+    kind: int
+    at: int
+    evidence: str
     named_by: tuple[int, ...]
-    answered: bool
+    answered: bool = False
+
+    @property
+    def key(self) -> Key:
+        return self.kind, self.at, self.evidence
+
+    @property
+    def signal(self) -> Signal:
+        return Signal(COMBINING[self.kind], instant(self.at), _unpacked(self.evidence))
+
+    @property
+    def clinical_order(self) -> tuple[int, str, str]:
+        return self.at, COMBINING[self.kind], _unpacked(self.evidence)
 
 
 class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
-    """Which combining signals stand, by which escalations: one miss often stands under three of them."""
+    """Which combining signals stand in this stay, by which escalations: one miss often stands under three of them.
+    `lost` counts those that found no room."""
 
-    escalations: tuple[str, ...] = ()
+    escalations: tuple[Naming, ...] = ()
     signals: tuple[StandingSignal, ...] = ()
+    lost: int = 0
 
-    def named_signals(self) -> tuple[NamedSignal, ...]:
-        """One by one, in clinical order."""
-        return tuple(
-            NamedSignal(self.escalations[place], each.signal, each.answered)
-            for each in self.signals
-            for place in each.named_by
-        )
+    def tier(self, signal: StandingSignal) -> int:
+        """The highest of the escalations that name it."""
+        return max(self.escalations[place].tier for place in signal.named_by)
 
-    def after(self, escalation_id: str, signals: Sequence[Signal]) -> "SignalWindow":
-        """After an escalation's latest event, which carries those of its signals that stand."""
-        combining = [each for each in signals if each.code in COMBINING]
-        if not combining and escalation_id not in self.escalations:
-            return self
-        before = self.named_signals()
-        answered = {each.signal.evidence for each in before if each.answered}
-        others = [each for each in before if each.escalation_id != escalation_id]
-        return window_of(
-            [*others, *(NamedSignal(escalation_id, each, each.evidence in answered) for each in combining)]
-        )
+    def named_by(self, signal: StandingSignal) -> tuple[str, ...]:
+        return tuple(unpack_id(self.escalations[place].id) for place in signal.named_by)
+
+    def stands(self, signal: Signal) -> bool:
+        return key_of(signal) in {each.key for each in self.signals}
+
+    def taken_back_by(self, event: EscalationEvent) -> set[Key]:
+        """A retraction takes back all that its escalation names, an update what it says is gone. One that newer signals
+        crowd out of the few that are shown still stands, and so does what a person resolved."""
+        if isinstance(event, EscalationRetracted):
+            return self._named(event.escalation.id)
+        return _keys(event.gone) if isinstance(event, EscalationUpdated) else set()
 
     @computed_once
     def after_event(self, event: EscalationEvent) -> "SignalWindow":
         """After an event of another service's escalation."""
-        if isinstance(event, EscalationResolved):
+        escalation, before = event.escalation, self._named(event.escalation.id)
+        named = before - self.taken_back_by(event)
+        if not isinstance(event, EscalationRetracted | EscalationResolved):
+            named |= _keys(escalation.signals)
+        if not named and not before:
             return self
-        stands = () if isinstance(event, EscalationRetracted) else event.escalation.signals
-        return self.after(event.escalation.id, stands)
+        naming = Naming(pack_id(escalation.id), escalation.tier)
+        others = {each: keys for each, keys in self._namings().items() if each.id != naming.id}
+        answered = {each.key for each in self.signals if each.answered}
+        return _within_limits(window_of({**others, naming: named}, answered, self.lost))
 
-    def after_an_answer(self, evidence: Collection[str]) -> "SignalWindow":
-        """A person answered what these had combined into: they alone shall not raise it again."""
-        return window_of(
-            [
-                msgspec.structs.replace(each, answered=True) if each.signal.evidence in evidence else each
-                for each in self.named_signals()
-            ]
-        )
+    def with_answer(self, answered: bool) -> "SignalWindow":
+        """A person answered what these have combined into, so that they alone shall not raise it again; or as if nobody
+        had."""
+        signals = tuple(msgspec.structs.replace(each, answered=answered) for each in self.signals)
+        return msgspec.structs.replace(self, signals=signals)
 
+    def _named(self, escalation_id: str) -> set[Key]:
+        identity = pack_id(escalation_id)
+        place = next((place for place, each in enumerate(self.escalations) if each.id == identity), None)
+        return {each.key for each in self.signals if place in each.named_by}
 
-def window_of(named_signals: Sequence[NamedSignal]) -> SignalWindow:
-    """The newest signals of each kind, in clinical order whatever the order of arrival."""
-    signals = _each_once(named_signals)
-    if not signals:
-        return SignalWindow()
-    newest = _newest_of_each_kind(signals)
-    naming = sorted(
-        (each for each in named_signals if each.signal in newest),
-        key=lambda each: (each.signal.at, each.escalation_id),
-        reverse=True,
-    )
-    escalations = tuple(dict.fromkeys(each.escalation_id for each in naming))[:WINDOW_ESCALATIONS_MOST]
-    return SignalWindow(
-        escalations, tuple(_standing(each, named_signals, escalations) for each in signals if each in newest)
-    )
+    def _namings(self) -> dict[Naming, set[Key]]:
+        return {
+            naming: {each.key for each in self.signals if place in each.named_by}
+            for place, naming in enumerate(self.escalations)
+        }
 
 
-def _each_once(named_signals: Sequence[NamedSignal]) -> list[Signal]:
-    """In clinical order. Equal ones lie side by side: an instant is slow to hash."""
-    named = sorted((each.signal for each in named_signals), key=lambda each: (each.at, each.code, each.evidence))
-    return [each for place, each in enumerate(named) if place == 0 or each != named[place - 1]]
+def window_of(namings: Mapping[Naming, Collection[Key]], answered: Collection[Key], lost: int = 0) -> SignalWindow:
+    """Signals in clinical order, escalations by id: the same, whatever came first."""
+    escalations = tuple(sorted(each for each, keys in namings.items() if keys))
+    places: dict[Key, list[int]] = {}
+    for place, naming in enumerate(escalations):
+        for key in namings[naming]:
+            places.setdefault(key, []).append(place)
+    ordered = sorted(places, key=lambda key: (key[1], key[0], key[2]))
+    signals = tuple(StandingSignal(*key, tuple(places[key]), key in answered) for key in ordered)
+    return SignalWindow(escalations, signals, lost)
 
 
-def _newest_of_each_kind(signals: Sequence[Signal]) -> list[Signal]:
-    since = signals[-1].at - timedelta(days=WINDOW_DAYS)
-    recent = [each for each in signals if each.at >= since]
-    return [each for code in COMBINING for each in [one for one in recent if one.code == code][-WINDOW_SIGNALS_MOST:]]
+def _within_limits(window: SignalWindow) -> SignalWindow:
+    """Without the oldest signals, and what named them alone, where there are too many."""
+    while len(window.signals) > SIGNALS_MOST or len(window.escalations) > ESCALATIONS_MOST:
+        oldest = window.signals[0].key
+        namings = {naming: keys - {oldest} for naming, keys in window._namings().items()}
+        answered = {each.key for each in window.signals if each.answered}
+        window = window_of(namings, answered, window.lost + 1)
+    return window
 
 
-def _standing(signal: Signal, named_signals: Sequence[NamedSignal], escalations: Sequence[str]) -> StandingSignal:
-    naming = [each for each in named_signals if each.signal == signal]
-    places = sorted({escalations.index(each.escalation_id) for each in naming if each.escalation_id in escalations})
-    return StandingSignal(signal, tuple(places), any(each.answered for each in naming))
+def key_of(signal: Signal) -> Key:
+    return COMBINING.index(signal.code), seconds(signal.at), _packed(signal.evidence)
+
+
+def _keys(signals: Iterable[Signal]) -> set[Key]:
+    return {key_of(each) for each in signals if each.code in COMBINING}
+
+
+def _packed(reference: str) -> str:
+    """Of a resource of the hub's own 23 characters; any other reference as it is."""
+    prefix, slash, identity = reference.partition("/")
+    letter = EVIDENCE.get(prefix + slash)
+    return f"{letter}{pack_id(identity)}" if letter and is_id(identity) else reference
+
+
+def _unpacked(reference: str) -> str:
+    """Only one that was packed has no slash."""
+    if "/" in reference:
+        return reference
+    prefix = next(prefix for prefix, letter in EVIDENCE.items() if letter == reference[0])
+    return f"{prefix}{unpack_id(reference[1:])}"

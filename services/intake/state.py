@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from services.intake import messages
+from services.intake import combined, messages
 from services.intake.evidence import Evidence, ended, lasting, merged, pieces_of, sources
 from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
@@ -19,7 +19,7 @@ from shared.events.envelope import Command, Event
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 4
+VERSION = 5
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -78,7 +78,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.DeathWithdrawn():
             return change(state, death=None)
         case messages.EpisodeAdmitted():
-            return change(_placed(state), episode=Episode.begun(event), ended=None)
+            return change(_placed(state), episode=Episode.begun(event), ended=None, signals=SignalWindow())
         case messages.FlagsChanged() | messages.FlagsLookedAt() if state.episode is not None:
             return change(state, episode=state.episode.flagged(event))
         case messages.EpisodeDeclined():
@@ -133,7 +133,7 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
         discharged_at=event.discharged_at,
     )
     closed_at = event.discharged_at if state.referral is None else None
-    over = change(state, episode=None, signals=SignalWindow(), closed_at=closed_at, ended=ended)
+    over = change(state, episode=None, closed_at=closed_at, ended=ended)
     return _next_in_line(over) if state.episode is not None else over
 
 
@@ -193,25 +193,29 @@ def assessed(state: State, command: messages.AboutEvidence) -> State:
 
 
 def _escalated(state: State, event: messages.EscalationEvent) -> State:
-    """Intake's own escalations stay in `escalations`; those of others leave their combining signals in the window,
-    outside a stay nothing."""
+    """Intake's own escalations stay in `escalations`; those of others leave their combining signals in the window of a
+    stay, also after its end, which may have been wrong."""
     if event.escalation.category in OWN_CATEGORIES:
         still_open = escalation.evolve(state.escalations, event)
         return msgspec.structs.replace(_answered(state, event), escalations=still_open)
-    return msgspec.structs.replace(state, signals=state.signals.after_event(event)) if state.episode else state
+    if state.episode is None and state.ended is None:
+        return state
+    return msgspec.structs.replace(state, signals=state.signals.after_event(event))
 
 
 OWN_CATEGORIES = ("combined", "safety", "placement")
 
 
 def _answered(state: State, event: messages.EscalationEvent) -> State:
-    """A person resolved a combined escalation: its signals alone shall not raise it again."""
+    """A person resolved a combined escalation: what stands by now alone shall not raise it again. The end of a stay is
+    no answer."""
     if not isinstance(event, messages.EscalationResolved):
         return state
     if event.escalation.reason in (Recommended.unanswered, Review.unanswered):
         return _asked_again(state, event)
-    evidence = {each.evidence for each in event.escalation.signals}
-    return msgspec.structs.replace(state, signals=state.signals.after_an_answer(evidence))
+    if event.escalation.reason not in combined.REASONS or event.by is None:
+        return state
+    return msgspec.structs.replace(state, signals=state.signals.with_answer(True))
 
 
 def _asked_again(state: State, event: messages.EscalationResolved) -> State:

@@ -3,7 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import convert, to_builtins
+
+from services.intake.signals import Naming, key_of, window_of
 from shared.events.envelope import name_id
+from shared.events.escalation import Signal
+from shared.rules.packing import pack_id
 
 _LONG_AGO = "2025-01-01T00:00:00Z"
 
@@ -51,4 +56,17 @@ def _whole_review(stored: Any, referral: Any, episode: Any) -> Any:
     return [identity, reason, focus, None, act_by, *inputs, remind_at]
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _with_sources, 3: _whole}
+def _packed_signals(stored: Any) -> Any:
+    """Version 5 stores small what stands in the window, so that all of a stay has room. The tier of an escalation that
+    was consumed before is remembered again with its next event."""
+    before, (ids, signals), others = stored[:8], stored[8], stored[9:]
+    standing = [(key_of(convert(signal, Signal)), named_by, answered) for signal, named_by, answered in signals]
+    namings = {
+        Naming(pack_id(identity), 1): [key for key, named_by, _ in standing if place in named_by]
+        for place, identity in enumerate(ids)
+    }
+    window = window_of(namings, {key for key, _, answered in standing if answered})
+    return [*before, to_builtins(window), *others]
+
+
+UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _with_sources, 3: _whole, 4: _packed_signals}

@@ -5,9 +5,9 @@ An escalation here has at most one open for each reason, so the state is bounded
 
 import msgspec
 
-from services.testing.packing import instant, pack_id, seconds, unpack_id
 from shared.events.escalation import Escalation, Signal
 from shared.rules.escalation import Open, rule_version
+from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
 OWNERS: dict[str, str] = {
     "unexpected-positive-opioid": "primary-therapist",

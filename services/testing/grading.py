@@ -10,7 +10,6 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from services.testing import tables
-from services.testing.packing import DAY, instant, unpack_id
 from services.testing.settings import Settings
 from services.testing.specimens import (
     FINDINGS,
@@ -29,6 +28,7 @@ from services.testing.versions import MAINTAINED
 from services.testing.windows import Windows, explained_by, refuted
 from shared.events.envelope import name_id
 from shared.events.testing import AnalyteResult, Condition, ResultOutcome
+from shared.rules.packing import DAY, instant, unpack_id
 
 USABLE_FOR_BASELINE = ("valid", "dilute")
 

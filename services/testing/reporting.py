@@ -8,7 +8,6 @@ import msgspec
 
 from services.testing import tables
 from services.testing.messages import Observed, ReportResult
-from services.testing.packing import seconds
 from services.testing.specimens import (
     LETTERS,
     MANY,
@@ -22,6 +21,7 @@ from services.testing.specimens import (
     measure,
 )
 from shared.events.testing import Condition
+from shared.rules.packing import seconds
 
 SUB_CHARACTERS_MOST = 8
 UNKNOWN = f"{MANY}?"

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from services.testing.messages import ReportResult
-from services.testing.packing import pack_id
 from services.testing.specimens import Specimen
 from services.testing.versions import joined
 from shared.events.envelope import name_id
+from shared.rules.packing import pack_id
 
 KEY_CHARACTERS = 8
 """48 bits, among the few specimens of one patient."""

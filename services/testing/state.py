@@ -19,7 +19,6 @@ from services.testing.messages import (
     SpecimenReported,
     TimePassed,
 )
-from services.testing.packing import instant, pack_id, seconds
 from services.testing.specimens import OF, Specimen, drugs_of, groups_of, positive_groups
 from services.testing.upcast import UPCAST as UPCAST
 from services.testing.versions import thinned
@@ -27,6 +26,7 @@ from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent
 from shared.events.testing import AnalyteResult, DrugTestEvent
 from shared.rules import escalation
+from shared.rules.packing import instant, pack_id, seconds
 
 VERSION = 5
 BYTES_MOST = 7800

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from services.testing import tables
 from services.testing.escalation_packing import OWNERS, evidence_of, rule_of
 from services.testing.grading import Graded
-from services.testing.packing import DAY, instant, unpack_id
 from services.testing.settings import Settings
 from services.testing.specimens import SETTLED, groups_of
 from shared.events.codes import LOINC
 from shared.events.escalation import Signal
 from shared.events.testing import AnalyteResult
 from shared.rules.escalation import Trigger
+from shared.rules.packing import DAY, instant, unpack_id
 
 UNEXPECTED = ("unexpected-positive-presumptive", "unexpected-positive-confirmed")
 NO_NEW_USE = ("baseline", "cannot-show-new-use")

@@ -5,7 +5,6 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from services.testing import tables
-from services.testing.packing import DAY, instant
 from services.testing.settings import Settings
 from services.testing.specimens import (
     ANY,
@@ -22,6 +21,7 @@ from services.testing.specimens import (
     letter_of,
 )
 from services.testing.state import State
+from shared.rules.packing import DAY, instant
 
 
 class Windows:

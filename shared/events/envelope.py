@@ -54,9 +54,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 def patient_id(text: str) -> PatientId:
     """The id of a patient in this text. Raises ValueError for anything else, an EHR's own number among it."""
-    if not _UUID.fullmatch(text):
+    if not is_id(text):
         raise ValueError("not a patient's id")
     return PatientId(text)
+
+
+def is_id(text: str) -> bool:
+    """Whether it is written as the hub writes its own ids."""
+    return _UUID.fullmatch(text) is not None
 
 
 def name_id(namespace: UUID | str, name: str | int) -> str:

@@ -73,7 +73,7 @@ def sign(state: State, level: str = "2.1", reason: str | None = None) -> w.SignP
 
 
 def escalated(
-    name: str, code: str, at: datetime, *more: tuple[str, datetime], reason: str = "any"
+    name: str, code: str, at: datetime, *more: tuple[str, datetime], reason: str = "any", tier: int = 1
 ) -> w.EscalationRaised:
     """Another service's escalation with one signal, or more."""
     signals = tuple(Signal(each, when, f"Appointment/{each}-{when:%d%H}") for each, when in ((code, at), *more))
@@ -81,7 +81,7 @@ def escalated(
         id=str(uuid5(NAMESPACE_URL, name)),
         category="attendance",
         reason=reason,
-        tier=1,
+        tier=tier,
         owner="case-manager",
         rule="attendance/first-miss|1",
         raised_at=at,
@@ -93,8 +93,10 @@ def escalated(
 
 
 def updated(raised: w.EscalationRaised, *signals: Signal) -> w.EscalationUpdated:
+    """These stand now; what else it named was wrong."""
     escalation = msgspec.structs.replace(raised.escalation, signals=signals)
-    return w.EscalationUpdated(escalation=escalation, at=raised.at)
+    gone = tuple(each for each in raised.escalation.signals if each not in signals)
+    return w.EscalationUpdated(escalation=escalation, at=raised.at, gone=gone)
 
 
 def retracted(raised: w.EscalationRaised) -> w.EscalationRetracted:

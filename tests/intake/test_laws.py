@@ -2,23 +2,38 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from msgspec.structs import replace
 
 from services.intake import messages as w
 from services.intake.combined import REASON
+from services.intake.decide.signals import UNCOUNTED
 from services.intake.levels import LEVELS
 from services.intake.listed import MEDICATIONS_MOST
+from services.intake.signals import COMBINING, ESCALATIONS_MOST, MISS, POSITIVE
+from services.intake.signals import SIGNALS_MOST as SIGNALS_REMEMBERED
 from services.intake.state import State, due
 from services.intake.table import TABLE
 from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation, Signal
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.escalation import SIGNALS_MOST
-from tests.intake.given import IOP_NEEDS, MONDAY, PATIENT, assessment, escalated, found, referral, stated
+from tests.intake.given import (
+    IOP_NEEDS,
+    MONDAY,
+    PATIENT,
+    assessment,
+    escalated,
+    found,
+    referral,
+    retracted,
+    stated,
+    updated,
+)
 from tests.intake.story import Story, admitted
 from tests.laws import examples
 
@@ -160,39 +175,106 @@ def test_every_deadline_that_falls_due_moves(story: Story) -> None:
     assert deadline is None or deadline > story.now
 
 
-def interleaved(draw: some.DrawFn, left: Sequence[Event], right: Sequence[Event]) -> list[Event]:
-    """Both in their own order, as two topics arrive."""
-    lefts, rights, together = list(left), list(right), list[Event]()
-    while lefts or rights:
-        take_left = bool(lefts) and (not rights or draw(some.booleans()))
-        together.append((lefts if take_left else rights).pop(0))
-    return together
+def in_some_order(draw: some.DrawFn, lives: Sequence[Sequence[Event]]) -> list[Event]:
+    """Each life in its own order, as its topic has it; otherwise any."""
+    turns = [number for number, life in enumerate(lives) for _ in life]
+    left = [list(life) for life in lives]
+    return [left[number].pop(0) for number in draw(some.permutations(turns))]
+
+
+days = some.integers(-45, 45)
+
+
+@some.composite
+def lives(draw: some.DrawFn) -> list[list[Event]]:
+    """Up to thirty escalations of other services, of all kinds and tiers: raised with one signal or a few, some of them
+    under several escalations, often updated and retracted."""
+    found = []
+    for number in range(draw(some.integers(2, 30))):
+        code = draw(some.sampled_from([*COMBINING, MISS, POSITIVE, "baseline-safety"]))
+        first, *more = draw(some.lists(days, min_size=1, max_size=SIGNALS_MOST, unique=True))
+        signals = [(code, MONDAY + timedelta(days=day)) for day in more]
+        raised = escalated(str(number), code, MONDAY + timedelta(days=first), *signals, tier=draw(some.integers(1, 3)))
+        life: list[Event] = [raised]
+        if draw(some.booleans()) and more:
+            life.append(updated(raised, *raised.escalation.signals[: draw(some.integers(1, len(more)))]))
+        if draw(some.booleans()):
+            life.append(retracted(raised))
+        found.append(life)
+    return found
 
 
 @some.composite
 def two_orders(draw: some.DrawFn) -> tuple[list[Event], list[Event]]:
-    def life(name: str, code: str) -> list[Event]:
-        raised = escalated(name, code, MONDAY + timedelta(days=draw(some.integers(0, 14))))
-        events: list[Event] = [raised]
-        if draw(some.booleans()):
-            events.append(w.EscalationRetracted(escalation=raised.escalation, at=raised.at, reason="checked-in-late"))
-        return events
+    drawn = draw(lives())
+    return in_some_order(draw, drawn), in_some_order(draw, drawn)
 
-    attendance = [event for each in range(3) for event in life(f"miss {each}", "missed-session")]
-    testing = [event for each in range(2) for event in life(f"positive {each}", "unexpected-positive")]
-    return interleaved(draw, attendance, testing), interleaved(draw, attendance, testing)
+
+def outcome(story: Story) -> tuple[object, ...]:
+    """What is open, with everything but the ids: those are made from their cause."""
+    unnamed = [(replace(each.escalation, id=""), each.accepted, each.overdue) for each in story.state.escalations]
+    return (
+        unnamed,
+        [replace(each, escalations=each.escalations[1:]) for each in story.state.reviews],
+        story.state.signals,
+    )
 
 
 @settings(max_examples=examples(300))
 @given(two_orders())
-def test_the_order_in_which_the_two_topics_arrive_does_not_matter(orders: tuple[list[Event], list[Event]]) -> None:
-    def outcome(events: Sequence[Event]) -> tuple[object, ...]:
-        state = admitted().and_then(*events).state
-        standing = [(each.escalation.signals, each.escalation.subsumes) for each in state.escalations]
-        return standing, [each.escalations[1:] for each in state.reviews], state.signals
-
+def test_whatever_the_order_of_arrival_the_same_is_open_at_the_same_tier_and_due_at_the_same_time(
+    orders: tuple[list[Event], list[Event]],
+) -> None:
     one, other = orders
-    assert outcome(one) == outcome(other)
+    assert outcome(admitted().and_then(*one)) == outcome(admitted().and_then(*other))
+
+
+@settings(max_examples=examples(200))
+@given(two_orders())
+def test_what_was_taken_back_leaves_the_same_as_if_it_had_never_come(orders: tuple[list[Event], list[Event]]) -> None:
+    events, _ = orders
+    taken_back = {each.escalation.id for each in events if isinstance(each, w.EscalationRetracted)}
+    left = [each for each in events if isinstance(each, w.EscalationEvent) and each.escalation.id not in taken_back]
+    assert outcome(admitted().and_then(*events)) == outcome(admitted().and_then(*left))
+
+
+@settings(max_examples=examples(100))
+@given(two_orders(), some.integers(0, 29), some.integers(1, 3))
+def test_a_worse_part_never_leaves_less_open(orders: tuple[list[Event], list[Event]], number: int, tier: int) -> None:
+    """One of the escalations a tier or two worse: what was open is open all the same, and nothing beyond T3."""
+    events, _ = orders
+    worst = [_worse(each, str(uuid5(NAMESPACE_URL, str(number))), tier) for each in events]
+    before, after = admitted().and_then(*events), admitted().and_then(*worst)
+    assert len(before.state.escalations) <= len(after.state.escalations)
+    assert [each.escalation.tier for each in after.state.escalations] in ([], [3])
+
+
+def _worse(event: Event, escalation_id: str, tier: int) -> Event:
+    if not isinstance(event, w.EscalationEvent) or event.escalation.id != escalation_id:
+        return event
+    return replace(event, escalation=replace(event.escalation, tier=max(tier, event.escalation.tier)))
+
+
+def test_eight_positives_taken_back_leave_the_one_that_a_late_miss_meets() -> None:
+    positives = [escalated(f"positive {day}", POSITIVE, MONDAY + timedelta(days=day)) for day in range(8)]
+    miss = escalated("late miss", MISS, MONDAY - timedelta(days=6))
+    late = admitted().and_then(*positives, miss, *map(retracted, positives[1:]))
+    early = admitted().and_then(miss, positives[0], *[each for one in positives[1:] for each in (one, retracted(one))])
+    assert [each.escalation.reason for each in late.state.escalations] == [REASON]
+    assert outcome(late) == outcome(early)
+
+
+def test_where_more_signals_stand_than_are_remembered_a_person_hears_of_it_once() -> None:
+    story = admitted()
+    for day in range(SIGNALS_REMEMBERED):
+        story.and_then(escalated(f"miss {day}", MISS, MONDAY + timedelta(days=day)))
+    assert story.state.escalations == ()
+    story.and_then(escalated("one more", MISS, MONDAY + timedelta(days=SIGNALS_REMEMBERED)))
+    (raised,) = story.emitted
+    assert isinstance(raised, w.EscalationRaised)
+    assert (raised.escalation.reason, raised.escalation.tier) == (UNCOUNTED, 1)
+    assert story.and_then(escalated("yet one more", MISS, MONDAY + timedelta(days=90))).emitted == []
+    assert story.state.signals.lost == 2
 
 
 def test_the_worst_realistic_state_fits() -> None:
@@ -260,10 +342,24 @@ def test_the_worst_of_all_stays_fits() -> None:
     for number in range(3):
         referral_id, task_id = (str(uuid5(UUID(PATIENT), f"{each}{number}")) for each in ("referral", "task"))
         story.and_then(w.ReceiveReferral(referral_id=referral_id, task_id=task_id, authored_at=MONDAY))
-    for name in "12345":
-        positives = [("unexpected-positive", MONDAY + timedelta(days=day)) for day in range(SIGNALS_MOST)]
-        story.and_then(escalated(name, *positives[0], *positives[1:]))
-    assert 7_000 < len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST - 20 * UUID_LENGTH
+    for event in full_window():
+        story.and_then(event)
+    window = story.state.signals
+    assert (len(window.signals), len(window.escalations), window.lost) == (SIGNALS_REMEMBERED, ESCALATIONS_MOST, 0)
+    assert 12_000 < len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST - 20 * UUID_LENGTH
+
+
+def full_window() -> list[Event]:
+    """As many signals as are remembered under as many escalations, some under two; all evidence is of the hub's own."""
+    events: list[Event] = []
+    for number in range(SIGNALS_REMEMBERED):
+        code = COMBINING[number % 2]
+        evidence = f"{'Appointment' if code == MISS else 'DiagnosticReport'}/{uuid5(UUID(PATIENT), str(number))}"
+        signal = Signal(code, MONDAY + timedelta(days=number), evidence)
+        for name in (f"{number}", f"{number} again")[: 1 if number % 3 else 2]:
+            raised = escalated(name, code, MONDAY)
+            events.append(replace(raised, escalation=replace(raised.escalation, signals=(signal,))))
+    return events
 
 
 UUID_LENGTH = 36

@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from services.intake import messages, safety
+from services.intake.combined import REASON
 from services.intake.decide import death
 from services.intake.decide.placing import ask_for_review, known_of, withdraw_recommendation
 from services.intake.decide.referrals import ask_to_look, withdraw_all
+from services.intake.decide.signals import combined_again, reassessment_stands
 from services.intake.record import Closed, Ended, Referral
 from services.intake.settings import Settings
 from services.intake.state import State
@@ -120,13 +122,16 @@ def withdrawn(
         level=ended.episode.level,
         referral_id=ended.episode.referral_id,
     )
+    combined = combined_again(state, ended.episode, moment)
+    without = REASON if combined or not reassessment_stands(state, moment) else ""
     found = [_trigger(state, each, moment) for each in ended.closed]
     triggers = [each for each in found if each is not None]
     return [
         *_set_aside(state, state.referral, moment),
         withdrawal,
         *escalation.raise_or_update(state.escalations, triggers, moment, moment.settings.escalation),
-        *_asked_again(ended, moment),
+        *combined,
+        *_asked_again(ended, moment, without=without),
     ]
 
 
@@ -157,8 +162,8 @@ def _trigger(state: State, closed: Closed, moment: Moment[Settings]) -> Trigger 
     return safety.still_stands(closed.reason, closed.newest, known_of(state, moment))
 
 
-def _asked_again(ended: Ended, moment: Moment[Settings]) -> Iterator[messages.PlacementReviewRequested]:
-    for reason in dict.fromkeys(ended.reviews):
+def _asked_again(ended: Ended, moment: Moment[Settings], without: str) -> Iterator[messages.PlacementReviewRequested]:
+    for reason in dict.fromkeys(each for each in ended.reviews if each != without):
         focus, hours = f"EpisodeOfCare/{ended.episode.id}", moment.settings.review_hours
         yield ask_for_review(moment.new_id(f"review:{reason}"), reason, focus, moment, hours)
 

@@ -3,12 +3,12 @@
 from services.testing.escalation_packing import unpack_escalations
 from services.testing.grading import grade
 from services.testing.messages import DischargeWithdrawn, Emits, EpisodeDischarged, RetentionBegan
-from services.testing.packing import seconds
 from services.testing.settings import Settings
 from services.testing.state import State
 from services.testing.triggers import causes, triggers
 from shared.rules import escalation
 from shared.rules.decision import Moment
+from shared.rules.packing import seconds
 
 
 def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Emits]:

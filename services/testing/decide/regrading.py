@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from services.testing.escalation_packing import rule_of
 from services.testing.grading import Graded, grade
 from services.testing.messages import DrugTestCorrected, DrugTestResulted, Emits, EscalationEvent
-from services.testing.packing import instant, unpack_id
 from services.testing.settings import Settings
 from services.testing.state import State
 from services.testing.triggers import Cause, causes, triggers
@@ -17,6 +16,7 @@ from shared.events.escalation import EscalationUpdated
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.rules.escalation import Open
+from shared.rules.packing import instant, unpack_id
 
 
 def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Moment[Settings]) -> list[Emits]:

@@ -5,7 +5,6 @@ from msgspec.structs import replace
 from services.testing.decide.regrading import fields, regrade
 from services.testing.grading import Graded, grade
 from services.testing.messages import DrugTestCorrected, Emits, ReportResult, ResultMatched, SpecimenReported
-from services.testing.packing import pack_id, unpack_id
 from services.testing.reporting import versions_of
 from services.testing.same_specimen import key, keys, of_patient, same, united
 from services.testing.settings import Settings
@@ -14,6 +13,7 @@ from services.testing.state import State, put, residual
 from services.testing.versions import joined, without_rows_of
 from shared.events.testing import DrugTestEvent
 from shared.rules.decision import Moment, Refused
+from shared.rules.packing import pack_id, unpack_id
 
 NOTHING_TO_PROMOTE = Refused(
     "not-found", "Only a known preliminary report becomes final: send the report itself.", "DiagnosticReport.status"

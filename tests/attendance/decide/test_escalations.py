@@ -5,7 +5,7 @@ from datetime import timedelta
 from services.attendance.messages import AcknowledgeEscalation, FlagsChanged, ResolveEscalation
 from shared.events.escalation import EscalationAcknowledged, EscalationResolved, EscalationUpdated
 from shared.rules.escalation import Times
-from tests.attendance.given import GRACE, MONDAY, SETTLED, admitted, session
+from tests.attendance.given import GRACE, MONDAY, SETTLED, admitted, check_in, evening, session
 from tests.attendance.story import Story, changed, in_treatment, refusal
 from tests.story import only
 
@@ -111,3 +111,17 @@ def test_what_is_closed_cannot_be_resolved_again() -> None:
     story = Story(admitted())
     assert story.then(ResolveEscalation(escalation_id=session(MONDAY), reason="reached")) == []
     assert refusal(story) == ("conflict", "Task.status")
+
+
+def test_a_miss_that_is_taken_back_is_gone_though_newer_ones_are_shown() -> None:
+    """Whoever counts signals counted it too, when it was among the few shown."""
+    story = in_treatment()
+    story.missing(*(evening(week, weekday) for week in (2, 3) for weekday in (0, 2, 4)))
+    (shown,) = [each for each in story.still_open if each.reason == "three-consecutive-misses"]
+    assert shown.signals[0].at > SETTLED[0]
+
+    emitted = only(story.then(check_in(SETTLED[0])), EscalationUpdated)
+
+    (updated,) = [each for each in emitted if each.escalation.id == shown.id]
+    assert [each.at for each in updated.gone] == [SETTLED[0]]
+    assert updated.escalation.signals == shown.signals

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.intake import messages as w
-from tests.intake.given import MONDAY, REFERRAL, TUESDAY, assessment, referral
+from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, escalated, referral, retracted, sign
 from tests.intake.story import Story, admitted
 from tests.story import only
 
@@ -138,3 +138,41 @@ def test_a_stay_that_another_one_followed_is_neither_corrected_nor_taken_back() 
     assert story.state.episode is not None and story.state.episode.id != first
     assert story.refusal(w.WithdrawDischarge(episode_id=first)).code == "conflict"
     assert story.and_then(w.WithdrawDischarge(encounter_id=ENCOUNTER)).emitted == []
+
+
+def test_a_combination_whose_parts_were_answered_comes_again_with_its_reassessment() -> None:
+    """Nobody raises the parts again: they are resolved. What they combined into nobody has answered."""
+    miss = escalated("a miss", "missed-session", MONDAY)
+    positive = escalated("a positive", "unexpected-positive", MONDAY)
+    resolved = [
+        w.EscalationResolved(escalation=each.escalation, at=MONDAY, reason="reached") for each in (miss, positive)
+    ]
+    story = left(admitted().and_then(miss, positive, *resolved))
+    assert (story.state.escalations, story.state.reviews) == ((), ())
+
+    story.and_then(taken_back(story))
+
+    assert [each.escalation.reason for each in story.state.escalations] == ["miss-and-positive"]
+    assert [each.reason for each in story.state.reviews] == ["miss-and-positive"]
+
+
+def test_a_reassessment_whose_escalation_was_answered_is_asked_for_again_alone() -> None:
+    story = admitted().and_then(*(escalated(each, each, MONDAY) for each in ("missed-session", "unexpected-positive")))
+    (known,) = story.state.escalations
+    left(story.and_then(w.ResolveEscalation(escalation_id=known.escalation.id, reason="reached")))
+    assert story.and_then(taken_back(story)).names() == ["DischargeWithdrawn", "PlacementReviewRequested"]
+
+
+def test_a_part_that_was_wrong_meanwhile_combines_into_nothing() -> None:
+    miss = escalated("a miss", "missed-session", MONDAY)
+    story = left(admitted().and_then(miss, escalated("a positive", "unexpected-positive", MONDAY)))
+    story.and_then(retracted(miss))
+    assert story.and_then(taken_back(story)).names() == ["DischargeWithdrawn"]
+
+
+def test_the_signals_of_one_stay_do_not_meet_those_of_the_next() -> None:
+    story = left(admitted().and_then(escalated("a miss", "missed-session", MONDAY)))
+    story.and_then(assessment(IOP_NEEDS, "safe-housing", at=TUESDAY), referral(SECOND))
+    story.and_then(sign(story.state))
+    assert story.state.episode is not None
+    assert story.and_then(escalated("a positive", "unexpected-positive", TUESDAY)).emitted == []

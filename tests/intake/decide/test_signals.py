@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+import msgspec
 import pytest
 
 from services.intake import messages as w
@@ -99,3 +100,92 @@ def test_a_run_of_misses_does_not_push_out_the_positive_they_meet() -> None:
 
 def test_outside_an_episode_signals_decide_nothing() -> None:
     assert given().then(MISS, POSITIVE) == []
+
+
+def test_a_positive_that_newer_ones_crowd_out_of_its_escalation_still_meets_the_miss() -> None:
+    """An escalation shows the newest few: what it shows no more was not wrong."""
+    positives = [("unexpected-positive", MONDAY + timedelta(days=7 * week)) for week in range(6)]
+    (code, at), *more = positives
+    shown = escalated("positives", code, at, *more[:3])
+    story = admitted().and_then(MISS, shown)
+    crowded = w.EscalationUpdated(escalation=escalated("positives", *more[1], *more[2:]).escalation, at=TUESDAY)
+    assert story.and_then(crowded).emitted == []
+    assert [each.escalation.reason for each in story.state.escalations] == ["miss-and-positive"]
+
+
+def test_what_else_meets_leaves_nobody_more_time_for_the_reassessment() -> None:
+    story = admitted().and_then(MISS, POSITIVE)
+    another = escalated("another", "missed-session", MONDAY + timedelta(days=2))
+    _, asked = story.at(MONDAY + timedelta(days=2)).and_then(another).emitted
+    assert isinstance(asked, w.PlacementReviewRequested)
+    assert (asked.review.requested_at, asked.review.act_by) == (MONDAY, MONDAY + timedelta(hours=72))
+
+
+def test_a_resolved_combination_of_more_signals_than_are_shown_is_not_raised_again_by_them() -> None:
+    misses = [escalated(f"miss {day}", "missed-session", MONDAY + timedelta(days=day)) for day in range(6)]
+    story = admitted().and_then(POSITIVE, *misses)
+    (known,) = story.state.escalations
+    story.and_then(w.ResolveEscalation(escalation_id=known.escalation.id, reason="step-up-considered"))
+    assert story.and_then(POSITIVE, *misses).emitted == []
+    assert story.state.escalations == ()
+
+
+ABSENT = escalated("absent", "prescribed-medication-absent", MONDAY + timedelta(days=1), tier=2)
+TWO_MISSES = escalated("two misses", "missed-session", MONDAY, ("missed-session", MONDAY - timedelta(days=1)), tier=2)
+
+
+def test_two_kinds_of_tier_two_within_seven_days_give_tier_three_and_no_reassessment() -> None:
+    (raised,) = admitted().and_then(TWO_MISSES, ABSENT).emitted
+    assert isinstance(raised, w.EscalationRaised)
+    escalation = raised.escalation
+    assert (escalation.category, escalation.reason, escalation.tier) == ("combined", "two-moderate-signals", 3)
+    assert escalation.subsumes == (TWO_MISSES.escalation.id, ABSENT.escalation.id)
+
+
+@pytest.mark.parametrize("tiers", [(1, 2), (2, 1), (1, 1)])
+def test_a_milder_part_gives_no_tier_three(tiers: tuple[int, int]) -> None:
+    milder = [
+        msgspec.structs.replace(each, escalation=msgspec.structs.replace(each.escalation, tier=tier))
+        for each, tier in zip((TWO_MISSES, ABSENT), tiers, strict=True)
+    ]
+    assert admitted().and_then(*milder).emitted == []
+
+
+def test_two_of_one_kind_have_rules_of_their_own() -> None:
+    another = escalated("absent again", "prescribed-medication-absent", MONDAY + timedelta(days=3), tier=2)
+    assert admitted().and_then(ABSENT, another).emitted == []
+
+
+def test_two_kinds_more_than_seven_days_apart_give_no_tier_three() -> None:
+    late = escalated("late", "specimen-not-valid", MONDAY + timedelta(days=8, minutes=1), tier=2)
+    assert admitted().and_then(ABSENT, late).emitted == []
+
+
+@pytest.mark.parametrize("part", [TWO_MISSES, ABSENT])
+def test_when_a_moderate_part_is_retracted_the_combination_is_withdrawn(part: w.EscalationRaised) -> None:
+    story = admitted().and_then(TWO_MISSES, ABSENT, retracted(part))
+    assert story.names() == ["EscalationRetracted"] and story.state.escalations == ()
+
+
+def test_a_positive_beside_two_moderate_signals_updates_the_one_that_is_open_and_asks_for_the_reassessment() -> None:
+    story = admitted().and_then(TWO_MISSES, ABSENT)
+    (known,) = story.state.escalations
+    story.and_then(escalated("positive", "unexpected-positive", TUESDAY, tier=2))
+    updated_event, asked = story.emitted
+    assert isinstance(updated_event, w.EscalationUpdated) and isinstance(asked, w.PlacementReviewRequested)
+    assert updated_event.escalation.id == known.escalation.id
+    assert updated_event.escalation.reason == "miss-and-positive"
+
+
+def test_without_the_positive_again_two_moderate_signals_are_left_and_the_reassessment_is_withdrawn() -> None:
+    positive = escalated("positive", "unexpected-positive", TUESDAY, tier=2)
+    story = admitted().and_then(TWO_MISSES, ABSENT, positive, retracted(positive))
+    assert story.names() == ["EscalationUpdated", "PlacementReviewWithdrawn"]
+    (left,) = story.state.escalations
+    assert (left.escalation.reason, story.state.reviews) == ("two-moderate-signals", ())
+
+
+def test_not_even_two_of_tier_four_combine_to_more_than_tier_three() -> None:
+    worst = [escalated(code, code, MONDAY, tier=4) for code in ("missed-session", "specimen-not-valid")]
+    (raised,) = admitted().and_then(*worst).emitted
+    assert isinstance(raised, w.EscalationRaised) and raised.escalation.tier == 3
