@@ -54,6 +54,7 @@ PROVENANCE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 TRANSMITTER = "http://hl7.org/fhir/us/core/CodeSystem/us-core-provenance-participant-type"
 UCUM = "http://unitsofmeasure.org"
 URI = "urn:ietf:rfc:3986"
+LANGUAGE = "urn:ietf:bcp:47"
 
 RESOLUTIONS = frozenset(
     {

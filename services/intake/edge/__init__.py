@@ -118,6 +118,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         remarks={
             **{identity: each.issues for identity, each in screens.items()},
             **{identity: (consent_answer.remark(each, context),) for identity, each in consents.items()},
+            **{str(each.id): unread for each in _of(entries, "Patient") if (unread := _unread_languages(each))},
             **_remarks(entries, context),
         },
     )
@@ -155,6 +156,11 @@ def _remarks(entries: Sequence[BundleEntry], context: Context) -> dict[str, tupl
     """How the needs, the diagnoses, the orders and the ends of stays were read."""
     found = ((each, _read_as(each, entries, context)) for each in entries)
     return {str(each.id): tuple(remark(text, each.place) for text in texts) for each, texts in found if texts}
+
+
+def _unread_languages(entry: BundleEntry) -> tuple[Issue, ...]:
+    unread = patients.unread_languages(entry)
+    return tuple(remark("not read: language unknown; send its BCP 47 code (urn:ietf:bcp:47)", each) for each in unread)
 
 
 def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> list[str]:

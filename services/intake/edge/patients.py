@@ -1,5 +1,6 @@
 """The Patient, before it leaves the edge: digests of what names them, and one sealed part per reader."""
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime
 
@@ -7,11 +8,14 @@ from services.intake.messages import RecordPatient, ReportDeath, ReportedFinding
 from shared.edge import patients
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, happened, last_day
+from shared.edge.fhir.elements import codes_in, happened, last_day
 from shared.edge.json import Json, MutableJson
+from shared.events import codes
 from shared.platform.keys import Identifier, Keys
 
 ADULT_YEARS = 18
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
+"""A tag of BCP 47: a language, perhaps with its script, region or variants."""
 
 
 def identified(entry: BundleEntry, context: Context, keys: Keys) -> RecordPatient:
@@ -43,8 +47,20 @@ def _contact(patient: Json) -> MutableJson:
     contact = {name: patient[name] for name in ("name", "telecom", "address") if name in patient}
     area = next((each["city"] for each in patient.get("address", ()) if each.get("city")), None)
     spoken = sorted(patient.get("communication", ()), key=lambda each: not each.get("preferred", False))
-    language = next((code for each in spoken if (code := code_in(each["language"]))), None)
+    language = next((code for each in spoken if (code := _language(each["language"]))), None)
     return {"patient": contact, "area": area, "language": language}
+
+
+def _language(concept: Json) -> str | None:
+    """Its tag in BCP 47, FHIR's own system of languages; also of no system, where it is written as such a tag."""
+    return next((code for code in codes_in(concept, codes.LANGUAGE, None) if _TAG.fullmatch(code)), None)
+
+
+def unread_languages(entry: BundleEntry) -> Iterator[str]:
+    """The places of the languages that nobody here can read: of another system, or text alone."""
+    for number, spoken in enumerate(entry.resource.get("communication", ())):
+        if _language(spoken["language"]) is None:
+            yield f"{entry.place}.communication[{number}].language"
 
 
 def deceased(entry: BundleEntry, context: Context) -> Iterator[ReportDeath | WithdrawDeath]:
