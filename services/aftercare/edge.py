@@ -26,7 +26,7 @@ REACHES: Mapping[str, Reach] = {"reached": "reached", "not-reached": "not-reache
 
 TAKES: dict[str, ResourceSupport] = {
     "ServiceRequest": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
-    "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
+    "Task": ResourceSupport((*_READ, "update", "patch"), PARAMETERS),
     "CarePlan": ResourceSupport(_READ, PARAMETERS),
     "Communication": ResourceSupport(_READ, PARAMETERS),
     "HealthcareService": ResourceSupport(_READ, DIRECTORY),

@@ -49,7 +49,7 @@ _SENT = ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_cr
 REPORTED = ("DiagnosticReport", "Observation", "Specimen")
 TAKES: dict[str, ResourceSupport] = {
     **dict.fromkeys(REPORTED, _SENT),
-    "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
+    "Task": ResourceSupport((*_READ, "update", "patch"), PARAMETERS),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
 }

@@ -69,7 +69,12 @@ def build(dependencies: EdgeDependencies) -> Starlette:
             POST=routes.search(dependencies),
             searched_by=_METHODS,
         ),
-        fhir_route("/fhir/{type}/{id}", GET=routes.read(dependencies), PUT=routes.update(dependencies)),
+        fhir_route(
+            "/fhir/{type}/{id}",
+            GET=routes.read(dependencies),
+            PUT=routes.update(dependencies),
+            PATCH=routes.patch(dependencies),
+        ),
         fhir_route("/fhir/{type}/{id}/_history/{version}", GET=routes.read(dependencies)),
         *operating.for_machines(dependencies),
         *dependencies.more,

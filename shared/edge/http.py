@@ -77,7 +77,7 @@ async def caller_of(dependencies: EdgeDependencies, request: Request) -> Caller:
 async def read_resource(dependencies: EdgeDependencies, request: Request) -> tuple[Caller, bytes, MutableJson]:
     """Who calls, the body as it came, and the resource in it, valid R4."""
     caller = await caller_of(dependencies, request)
-    _require_content(request, FHIR_TYPES)
+    require_content(request, FHIR_TYPES)
     body = await read_body(request, dependencies.limits.body_bytes_max)
     return caller, body, await large_bodies.apart(len(body), _valid, body, dependencies.limits)
 
@@ -92,7 +92,7 @@ async def asked_by(dependencies: EdgeDependencies, request: Request) -> Asked:
     """What a search asks: in its address, and in the form that a POST brings."""
     address, form = request.query_params.multi_items(), list[tuple[str, str]]()
     if request.method == "POST":
-        _require_content(request, (FORM,))
+        require_content(request, (FORM,))
         form = await _form(request, dependencies.limits)
         require_presentable([*form, *address], summaries=COUNTING)
     _require_searchable([*form, *address])
@@ -156,7 +156,7 @@ def base_of(dependencies: EdgeDependencies, request: Request) -> str:
     return f"{dependencies.public_url or f'{request.url.scheme}://{request.url.netloc}'}/fhir"
 
 
-def _require_content(request: Request, types: Sequence[str]) -> None:
+def require_content(request: Request, types: Sequence[str]) -> None:
     """Refuse (415) another media type, and what is compressed: a small body may hide a huge one."""
     if _media_type(request.headers.get("content-type", "")) not in types:
         raise refuse(415, "not-supported", "", f"Content-Type must be {types[0]}.")

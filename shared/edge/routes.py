@@ -1,7 +1,7 @@
 """The FHIR routes: what is submitted or read, and the answer in FHIR's shape."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -9,10 +9,11 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.edge import fhir
+from shared.edge import fhir, patching
 from shared.edge.answering import Done
 from shared.edge.clients import Caller
-from shared.edge.fhir import Answered
+from shared.edge.fhir import Answered, BundleEntry, Interaction
+from shared.edge.fhir.responses import JSON_PATCH
 from shared.edge.http import (
     EdgeDependencies,
     Handler,
@@ -23,6 +24,7 @@ from shared.edge.http import (
     preferred,
     presented,
     read_resource,
+    require_content,
     version_headers,
 )
 from shared.edge.json import Json, MutableJson
@@ -33,6 +35,7 @@ from shared.edge.search import PARAMETERS, not_searched_by
 from shared.platform.clock import machine_now
 
 SEARCH = "/_search"
+_INTERACTIONS: Mapping[str, Interaction] = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _INCOMPLETE = Issue(
     "information", "incomplete", (), "Stored; it is decided once the earlier events of this patient are."
@@ -102,7 +105,36 @@ async def _single(
     _require_taken(dependencies, request.path_params["type"], method)
     caller, body, resource = await read_resource(dependencies, request)
     entry = fhir.single(method, request.path_params["type"], identity, resource, request.headers, condition)
-    bundle = resource if entry.type == "Bundle" else None
+    return await _submitted(dependencies, request, caller, entry, body)
+
+
+def patch(dependencies: EdgeDependencies) -> Handler:
+    """`PATCH Task/{id}`, decided as the update that it comes to: of the Task as it stands, read again where somebody
+    changed it meanwhile and the client has named no version."""
+
+    async def handle(request: Request) -> Response:
+        caller = await caller_of(dependencies, request)
+        _require_taken(dependencies, request.path_params["type"], "PATCH")
+        caller.require("Task", "u")
+        require_content(request, (JSON_PATCH,))
+        body, steps = await patching.read_operations(request, caller)
+        for attempt in range(patching.ATTEMPTS_MOST):
+            task = await dependencies.reader.one("Task", request.path_params["id"], caller)
+            entry = patching.update(task, steps, request.headers.get("if-match"))
+            try:
+                return await _submitted(dependencies, request, caller, entry, body)
+            except HttpRefusal as refusal:
+                if refusal.status != 412 or "if-match" in request.headers or attempt == patching.ATTEMPTS_MOST - 1:
+                    raise
+        raise AssertionError("the last attempt answers or is refused")
+
+    return handle
+
+
+async def _submitted(
+    dependencies: EdgeDependencies, request: Request, caller: Caller, entry: BundleEntry, body: bytes
+) -> Response:
+    bundle = entry.resource if entry.type == "Bundle" else None
     cause, repeatable = cause_of(bundle, caller)
     done = await dependencies.submissions.submit(
         Submission("single", (entry,), cause, repeatable, digest_of(body), len(body)), caller
@@ -181,7 +213,7 @@ def _require_taken(dependencies: EdgeDependencies, kind: str, method: str) -> No
     taken = edge.takes.get(kind)
     if taken is None and not ("any-type" in edge.also and fhir.is_resource_type(kind)):
         raise refuse(404, "not-supported", "", "Must be a resource type that this service accepts; see /fhir/metadata.")
-    wanted = "create" if method == "POST" else "update"
+    wanted = _INTERACTIONS[method]
     if wanted not in (taken.interactions if taken else ("create",)):
         raise refuse(
             405,

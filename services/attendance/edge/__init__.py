@@ -19,7 +19,7 @@ TAKES: dict[str, ResourceSupport] = {
     "Encounter": ResourceSupport((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
     "Appointment": ResourceSupport((*_READ, "update"), PARAMETERS),
     "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
-    "Task": ResourceSupport((*_READ, "update"), PARAMETERS),
+    "Task": ResourceSupport((*_READ, "update", "patch"), PARAMETERS),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
 }

@@ -1,7 +1,7 @@
 """Foreign FHIR at the hub's edge: parsed once, validated once, turned into entries; and the answers that go back."""
 
 from shared.edge.fhir.definitions import is_resource_type, warm
-from shared.edge.fhir.parsing import Limits, encode, parse
+from shared.edge.fhir.parsing import Limits, encode, parse, parse_list
 from shared.edge.fhir.references import references, resolve
 from shared.edge.fhir.responses import (
     Answered,
@@ -27,6 +27,7 @@ __all__ = [
     "is_resource_type",
     "message",
     "parse",
+    "parse_list",
     "references",
     "require_valid",
     "resolve",

@@ -33,6 +33,24 @@ def parse(body: bytes, limits: Limits | None = None) -> MutableJson:
     beyond the limit. The decoder itself stops at a few hundred levels, so a bomb costs nothing until the limit is read.
     """
     limits = limits or Limits()
+    resource = _decoded(body, limits)
+    if type(resource) is not dict:
+        raise refuse(400, "structure", "", "The body must be a JSON object.")
+    _require_few(resource.get("entry"), limits)
+    _require_once(resource, body, limits)
+    return resource
+
+
+def parse_list(body: bytes, limits: Limits) -> list[object]:
+    """The same of a JSON array."""
+    found = _decoded(body, limits)
+    if type(found) is not list:
+        raise refuse(400, "structure", "", "The body must be a JSON array.")
+    _require_once(found, body, limits)
+    return found
+
+
+def _decoded(body: bytes, limits: Limits) -> object:
     if len(body) > limits.body_bytes_max:
         raise refuse(413, "too-long", "", f"The body must be at most {limits.body_bytes_max} bytes.")
     if b"\\u0000" in body and _escaped_nul.search(body):
@@ -40,17 +58,16 @@ def parse(body: bytes, limits: Limits | None = None) -> MutableJson:
     if sum(map(body.count, _BETWEEN_VALUES)) > limits.values_max:
         raise refuse(413, "too-costly", "", f"The body must hold at most {limits.values_max} values.")
     try:
-        resource = _decoder.decode(body)
+        return _decoder.decode(body)
     except RecursionError:
         raise _too_deep(limits) from None
     except (ValueError, ArithmeticError):  # their messages may quote the input
         raise refuse(400, "structure", "", "The body must be valid JSON in UTF-8.") from None
-    if type(resource) is not dict:
-        raise refuse(400, "structure", "", "The body must be a JSON object.")
-    _require_few(resource.get("entry"), limits)
-    if _members(resource, limits.depth_max, limits) != _members_written(body):
+
+
+def _require_once(value: MutableJson | list[object], body: bytes, limits: Limits) -> None:
+    if _members(value, limits.depth_max, limits) != _members_written(body):
         raise refuse(400, "structure", "", "An object must not have the same property twice.")
-    return resource
 
 
 def encode(resource: Json) -> bytes:

@@ -11,6 +11,7 @@ from shared.edge.json import Json, MutableJson
 Interaction = Literal["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"]
 SearchType = Literal["number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"]
 
+JSON_PATCH = "application/json-patch+json"
 _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
@@ -104,6 +105,7 @@ def capability(
         "implementation": {"description": f"{name} of the IOP Hub", "url": url},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
+        **({"patchFormat": [JSON_PATCH]} if any("patch" in one.interactions for one in taken.values()) else {}),
         "rest": [{member: value for member, value in rest.items() if value}],
     }
 

@@ -156,7 +156,7 @@ async def test_a_method_not_allowed_hears_all_that_are(counter: Counter) -> None
     allowed = {
         "/fhir": "POST",
         "/fhir/Patient": "GET, HEAD, POST, PUT",
-        "/fhir/Patient/1": "GET, HEAD, PUT",
+        "/fhir/Patient/1": "GET, HEAD, PATCH, PUT",
         "/fhir/metadata": "GET, HEAD",
     }
     answers = {each: await counter.ask("DELETE", each) for each in allowed}
