@@ -34,6 +34,7 @@ from shared.events.internal import (
     DisclosureMade,
     DisclosureRefused,
     DisclosureWithheld,
+    StateEvent,
     TimePassed,
 )
 from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
@@ -43,6 +44,7 @@ __all__ = [
     "AftercareEnded",
     "AftercarePlanned",
     "AskReferral",
+    "CandidateDue",
     "Commands",
     "CompleteFollowUp",
     "ConsentDenied",
@@ -111,9 +113,16 @@ class CompleteFollowUp(Command, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
+class CandidateDue(StateEvent, frozen=True, kw_only=True, tag=True):
+    """The next candidate of this kind is asked once the lane has answered for the one that was taken back."""
+
+    kind: str
+
+
 Commands = AskReferral | WithdrawReferral | CompleteFollowUp | EscalationCommand
 
-Internal = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
+FromTheHub = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
+Internal = FromTheHub | CandidateDue
 Consumes = (
     PatientIdentified
     | PatientDied
@@ -125,7 +134,7 @@ Consumes = (
     | ConsentDenied
     | ConsentRevoked
     | ConsentsCurrent
-    | Internal
+    | FromTheHub
 )
 Emits = (
     AftercarePlanned
@@ -139,4 +148,5 @@ Emits = (
     | FollowUpFellDue
     | FollowUpCompleted
     | EscalationEvent
+    | CandidateDue
 )

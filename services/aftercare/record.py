@@ -98,11 +98,12 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
 
 class OnItsWay(Referral, frozen=True, array_like=True):
     """The partner's lane has it. One that was taken back stays until the lane says whether that was in time;
-    `contact_came`: the patient's contact data came anew meanwhile."""
+    `contact_came`: the patient's contact data came anew meanwhile; `hold_ends_at`: of one that was on hold before."""
 
     taken_back: str = ""
     contact_came: bool = False
     may_have_been_received: bool = False
+    hold_ends_at: datetime | None = None
 
 
 class OnHold(Referral, frozen=True, array_like=True):

@@ -10,6 +10,7 @@ from services.aftercare.choices import Choice, with_consent
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
+    CandidateDue,
     ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
@@ -54,7 +55,7 @@ from shared.events.internal import DisclosureOutcome
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 5
+VERSION = 6
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -72,10 +73,12 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     died: bool = False
     """Reported, until a person confirms it by the discharge or it is withdrawn."""
     tried: tuple[str, ...] = ()
-    """The partners that were candidates since the last discharge."""
+    """The partners that were candidates since the last discharge, or since a death reported was withdrawn."""
     sent: tuple[Sent, ...] = ()
     choices: tuple[Choice, ...] = ()
     """Whom the patient's consents name, the first choice first."""
+    candidates_due: tuple[str, ...] = ()
+    """Kinds whose next candidate waits until the lane has answered for one that was taken back."""
 
     @property
     def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
@@ -130,14 +133,16 @@ def evolve(state: State, event: Event | Command) -> State:
             return _with(state, episode=state.episode.care) if state.episode.episode_id == episode_id else state
         case PatientDied():
             return _with(state, died=True)
-        case DeathWithdrawn():
-            return _with(state, died=False)
+        case DeathWithdrawn() if state.died:
+            return _with(state, died=False, tried=())
         case DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
-            return _with(state, on_its_way=_without_withdrawn(state.on_its_way, event))
+            return _on_its_way(state, _without_withdrawn(state.on_its_way, event))
         case ReferralEvent():
             return _after_referral(state, event)
+        case CandidateDue(kind=kind):
+            return _with(state, candidates_due=tuple(dict.fromkeys((*state.candidates_due, kind))))
         case AftercarePlanned():
-            return _with(state, plan=_planned(event), tried=())
+            return _with(state, plan=_planned(event), tried=(), candidates_due=())
         case AftercareEnded():
             return _with(state, plan=None)
         case FollowUpFellDue() | FollowUpCompleted() if state.plan is not None:
@@ -199,10 +204,10 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
         event.send_again_reason,
     )
     on_its_way, on_hold = _others(state.on_its_way, event), _others(state.on_hold, event)
-    received, tried = _may_have_it(state, event), state.tried
+    received, hold_ends_at, tried = _may_have_it(state, event), _hold_ends_at(state, event), state.tried
     match event:
         case ReferralPrepared():
-            on_its_way = (*on_its_way, OnItsWay(*current, may_have_been_received=received))
+            on_its_way = (*on_its_way, OnItsWay(*current, may_have_been_received=received, hold_ends_at=hold_ends_at))
             tried = tuple(dict.fromkeys((*tried, event.partner)))
         case ReferralSent() | ReferralRefused():
             pass
@@ -212,7 +217,15 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
             pass
         case ReferralWithheld(reason=reason, until=until, hold_ends_at=ends_at):
             on_hold = (*on_hold, OnHold(*current, reason, until, ends_at, received))
-    return _with(state, on_its_way=on_its_way, on_hold=on_hold, sent=_sent(state, event), tried=tried)
+    after = _with(state, on_hold=on_hold, sent=_sent(state, event), tried=tried)
+    return _on_its_way(after, on_its_way)
+
+
+def _on_its_way(state: State, on_its_way: tuple[OnItsWay, ...]) -> State:
+    """What the lanes have now. A candidate waits no longer than one of its kind is being taken back."""
+    taken_back = {each.kind for each in on_its_way if each.taken_back}
+    due = tuple(each for each in state.candidates_due if each in taken_back)
+    return _with(state, on_its_way=on_its_way, candidates_due=due)
 
 
 def _sent(state: State, event: ReferralEvent) -> tuple[Sent, ...]:
@@ -230,6 +243,13 @@ def _may_have_it(state: State, event: ReferralEvent) -> bool:
     known: tuple[OnItsWay | OnHold, ...] = (*state.on_its_way, *state.on_hold)
     before = any(each.may_have_been_received for each in known if each.referral_id == event.referral_id)
     return before or (isinstance(event, ReferralWithheld) and event.may_have_been_received)
+
+
+def _hold_ends_at(state: State, event: ReferralEvent) -> datetime | None:
+    """When a hold that began before ends: going to the gate again doesn't begin it anew."""
+    on_hold = ((each.referral_id, each.ends_at) for each in state.on_hold)
+    on_its_way = ((each.referral_id, each.hold_ends_at) for each in state.on_its_way)
+    return next((ends_at for referral_id, ends_at in (*on_hold, *on_its_way) if referral_id == event.referral_id), None)
 
 
 def _others(referrals: Iterable[Unsettled], event: ReferralEvent) -> tuple[Unsettled, ...]:

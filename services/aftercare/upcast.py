@@ -18,6 +18,15 @@ def _asked_by_whom(stored: Any) -> Any:
     return [*before, *with_whom, version, escalations, *stored[9:]]
 
 
+def _whose_turn(stored: Any) -> Any:
+    """Version 6 adds when a referral's hold ends, and behind all the kinds whose next candidate is due: those of a
+    referral that was taken back, but not by a person."""
+    added: list[Any] = [False, [], [], []]
+    whole = [*stored, *added[len(stored) - 9 :]]
+    due = {kind for _, _, kind, *_, taken_back, _, _ in stored[5] if taken_back not in ("", "withdrawn-by-staff")}
+    return [*whole, sorted(due)]
+
+
 def _whole(referral: list[Any]) -> list[Any]:
     """Version 1 had the first six members only."""
     return [*referral, *["", None, False][len(referral) - 6 :]]
@@ -28,6 +37,7 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
     2: _two_kinds_of_referral,
     3: lambda stored: stored,
     4: _asked_by_whom,
+    5: _whose_turn,
 }
 """Versions 2 and 4 only add, at the ends: why a referral is on hold and until when, more of the plan; then who took an
 open escalation on, whether the patient is reported dead, which partners were tried, and what was sent lately."""

@@ -65,8 +65,7 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
         case TimePassed():
             return [
                 *plan.fallen_due(state, moment),
-                *referrals.begun(state, moment),
-                *referrals.hold_ended(state, moment),
+                *referrals.time_passed(state, moment),
                 *escalation.emit_overdue(state.escalations, moment.now),
             ]
         case _:

@@ -1,7 +1,8 @@
 """Whose turn it is: of each kind one candidate at a time, by the patient's choice, else in the program's order.
 
-Nothing is sent twice to one partner within `sent_again_days`, by whatever way it came to be asked again: only a person
-sends again, for a coded reason. Whether a partner may be told is never decided here.
+One that was taken back has its turn until its lane has answered, for it may still reach the partner. Nothing is sent
+twice to one partner within `sent_again_days`, by whatever way it came to be asked again: only a person sends again, for
+a coded reason. Whether a partner may be told is never decided here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +10,7 @@ from datetime import datetime, timedelta
 
 from services.aftercare import choices
 from services.aftercare.decide.referral_events import again, held, unasked
-from services.aftercare.messages import ConsentGiven, Emits, ReferralPrepared
+from services.aftercare.messages import CandidateDue, ConsentGiven, Emits, ReferralPrepared
 from services.aftercare.record import Discharged, OnHold, OnItsWay, Referral
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve
@@ -28,28 +29,26 @@ BY_STAFF = "withdrawn-by-staff"
 
 def first_of(state: State, kinds: Iterable[str], moment: Moment[Settings]) -> list[Emits]:
     """Of each of these kinds the first candidate of all."""
-    found = [(kind, _fresh(state, kind, (), moment)) for kind in kinds]
-    return [unasked(partner, kind, moment) for kind, partner in found if partner is not None]
+    return [event for kind in kinds for event in _ask(state, kind, (), moment)]
 
 
-def called_for_anew(state: State, ended: Referral, moment: Moment[Settings]) -> list[Emits]:
-    """What a discharge called for while an earlier referral of the kind was being taken back."""
-    if any(each.kind == ended.kind for each in state.referrals) or not _still_asks(state, ended.kind, moment):
-        return []
-    tried = [each for each in state.tried if each != ended.partner]
-    partner = _fresh(state, ended.kind, tried, moment)
-    return [] if partner is None else [unasked(partner, ended.kind, moment)]
+def lane_answered(state: State, ended: Referral, is_due: bool, moment: Moment[Settings]) -> list[Emits]:
+    """The one that was taken back is in nobody's way any more: who waits for their turn, else the candidate due."""
+    turn = next_waiting(state, ended, moment)
+    is_asked = any(isinstance(each, ReferralPrepared) for each in turn)
+    if not is_due or is_asked or _is_busy(state, ended) or not _is_called_for(state, ended.kind):
+        return turn
+    return [*turn, *_ask(state, ended.kind, state.tried, moment)]
 
 
 def next_after(state: State, referral: Referral, moment: Moment[Settings]) -> list[Emits]:
     """After declined, no answer or withheld: who waits for their turn, else who was not asked yet."""
     turn = next_waiting(state, referral, moment)
-    if _is_busy(state, referral) or not _is_called_for(state, referral.kind):
+    if _is_sending(state, referral) or not _is_called_for(state, referral.kind):
         return turn
     if any(isinstance(each, ReferralPrepared) for each in turn):
         return turn
-    partner = _fresh(state, referral.kind, (*state.tried, referral.partner), moment)
-    return turn if partner is None else [*turn, unasked(partner, referral.kind, moment)]
+    return [*turn, *_ask(state, referral.kind, (*state.tried, referral.partner), moment)]
 
 
 def next_waiting(state: State, referral: Referral, moment: Moment[Settings]) -> list[Emits]:
@@ -71,12 +70,12 @@ def consented(before: State, consent: ConsentGiven, moment: Moment[Settings]) ->
     named = [each for each in moment.settings.partners if each.identifier in consent.recipients]
     names = {each.name for each in named}
     emitted = go_again(state, [each for each in state.on_hold if each.partner in names], moment)
-    busy = {each.kind for each in (*_sending(state), *emitted) if isinstance(each, OnItsWay | ReferralPrepared)}
+    busy = {each.kind for each in _sending(state)}
+    busy |= {each.kind for each in emitted if isinstance(each, ReferralPrepared)}
+    chosen = [each for each in named if each.purpose in consent.purposes]
     for kind in REFERRED:
-        chosen = [each for each in named if each.purpose in consent.purposes]
-        partner = _fresh(state, kind, state.tried, moment, chosen)
-        if partner is not None and kind not in busy and _still_asks(state, kind, moment):
-            emitted.append(unasked(partner, kind, moment))
+        if kind not in busy and _still_asks(state, kind, moment) and _fresh(state, kind, state.tried, moment, chosen):
+            emitted += _ask(state, kind, state.tried, moment, chosen)
     return emitted
 
 
@@ -85,7 +84,7 @@ def go_again(
 ) -> list[Emits]:
     """Something came that may permit these: of each kind the first goes to the gate, the others wait for their turn.
     One that was sent lately waits until that lies far enough behind."""
-    busy = {each.kind for each in _sending(state) if but is None or each.referral_id != but.referral_id}
+    busy = {each.kind for each in state.on_its_way if but is None or each.referral_id != but.referral_id}
     known = {each.name for each in moment.settings.partners}
     emitted: list[Emits] = []
     for each in sorted(able, key=lambda one: _place(state, one.partner, moment)):
@@ -122,6 +121,20 @@ def _held_anew(referral: OnHold, reason: str, until: datetime | None, moment: Mo
     if (referral.reason, referral.until) == (reason, until):
         return []
     return [held(referral, reason, until, referral.ends_at, moment.now)]
+
+
+def _ask(
+    state: State,
+    kind: str,
+    tried: Sequence[str],
+    moment: Moment[Settings],
+    among: Sequence[Partner] | None = None,
+) -> list[Emits]:
+    """The next candidate, at once or as soon as the lane has answered for the one of its kind that was taken back."""
+    if any(each.kind == kind and each.taken_back for each in state.on_its_way):
+        return [] if kind in state.candidates_due else [CandidateDue(kind=kind)]
+    partner = _fresh(state, kind, tried, moment, among)
+    return [] if partner is None else [unasked(partner, kind, moment)]
 
 
 def _fresh(
@@ -169,6 +182,11 @@ def _still_asks(state: State, kind: str, moment: Moment[Settings]) -> bool:
 
 
 def _is_busy(state: State, ended: Referral) -> bool:
+    """Whether the lane has another of this kind, or one that was taken back and may still arrive."""
+    return any(each.kind == ended.kind and each.referral_id != ended.referral_id for each in state.on_its_way)
+
+
+def _is_sending(state: State, ended: Referral) -> bool:
     return any(each.kind == ended.kind and each.referral_id != ended.referral_id for each in _sending(state))
 
 

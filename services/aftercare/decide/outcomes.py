@@ -1,11 +1,12 @@
 """What came of a disclosure, as its lane reports it: the referral is sent, on hold or refused, and who is next."""
 
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import assert_never
 
 from msgspec.structs import replace
 
-from services.aftercare.decide.candidates import BY_STAFF, REFERRED, called_for_anew, next_after, next_waiting
+from services.aftercare.decide.candidates import REFERRED, lane_answered, next_after, next_waiting
 from services.aftercare.decide.referral_events import again, held, of, refused, withdrawn
 from services.aftercare.messages import (
     DisclosureGaveUp,
@@ -55,12 +56,11 @@ def _taken_back(
     event: DisclosureWithheld | DisclosureRefused | DisclosureGaveUp,
     moment: Moment[Settings],
 ) -> list[Emits]:
-    """It was taken back in time, unless the partner has read it or may have. Another discharge may call for it anew."""
-    if isinstance(event, DisclosureRefused) or event.may_have_been_received:
-        return [withdrawn(referral, referral.taken_back, moment, received=True)]
-    if referral.taken_back == BY_STAFF:
-        return []
-    return called_for_anew(evolve(state, event), referral, moment)
+    """It was taken back in time, unless the partner has read it or may have. Whoever waited for that is asked now."""
+    received = isinstance(event, DisclosureRefused) or event.may_have_been_received
+    ended: list[Emits] = [withdrawn(referral, referral.taken_back, moment, received=True)] if received else []
+    after = reduce(evolve, [event, *ended], state)
+    return [*ended, *lane_answered(after, referral, referral.kind in state.candidates_due, moment)]
 
 
 def _after_sent(state: State, referral: Referral, moment: Moment[Settings]) -> list[Emits]:
@@ -78,7 +78,7 @@ def _withheld(state: State, referral: OnItsWay, event: DisclosureWithheld, momen
     is_lacking = event.reason.startswith(LACKS)
     if state.consent_version > event.ledger_version or (is_lacking and referral.contact_came):
         return _at_once(state, known, event.may_have_been_received, moment)
-    on_hold = held(known, event.reason, event.until, _hold_ends_at(event.until, moment), moment.now)
+    on_hold = held(known, event.reason, event.until, _hold_ends_at(referral, event.until, moment), moment.now)
     waits = event.until is not None or is_lacking
     return [on_hold] if waits else [on_hold, *next_after(state, referral, moment)]
 
@@ -88,10 +88,10 @@ def _at_once(state: State, referral: OnItsWay, received: bool, moment: Moment[Se
     if not received:
         return [again(referral, moment)]
     until = moment.now + timedelta(days=moment.settings.sent_again_days)
-    on_hold = held(referral, MAY_HAVE_BEEN_RECEIVED, until, _hold_ends_at(None, moment), moment.now)
+    on_hold = held(referral, MAY_HAVE_BEEN_RECEIVED, until, _hold_ends_at(referral, None, moment), moment.now)
     return [on_hold, *next_after(state, referral, moment)]
 
 
-def _hold_ends_at(until: datetime | None, moment: Moment[Settings]) -> datetime:
-    """A consent that begins later is waited for."""
-    return max(until or moment.now, moment.now) + timedelta(days=moment.settings.hold_days)
+def _hold_ends_at(referral: OnItsWay, until: datetime | None, moment: Moment[Settings]) -> datetime:
+    """Fixed when the hold first begins, whatever the gate answers later. A consent that begins later is waited for."""
+    return referral.hold_ends_at or max(until or moment.now, moment.now) + timedelta(days=moment.settings.hold_days)

@@ -3,6 +3,8 @@
 Whether a partner may be told is never decided here. A patient has at most one open referral to each partner.
 """
 
+from functools import reduce
+
 from services.aftercare.decide.candidates import (
     BY_STAFF,
     REFERRED,
@@ -16,7 +18,7 @@ from services.aftercare.decide.referral_events import prepared, withdrawn
 from services.aftercare.messages import AskReferral, Emits, WithdrawReferral
 from services.aftercare.record import Discharged, OnItsWay
 from services.aftercare.settings import PARTNERS_MOST, Settings
-from services.aftercare.state import State
+from services.aftercare.state import State, evolve
 from shared.events.codes import SEND_AGAIN_REASONS
 from shared.events.envelope import name_id
 from shared.rules.consent import Partner
@@ -41,13 +43,18 @@ def not_called_for(state: State, disposition: str, moment: Moment[Settings]) -> 
     ]
 
 
-def hold_ended(state: State, moment: Moment[Settings]) -> list[Emits]:
-    """Nothing came for `hold_days`: the hub stops waiting, and whoever still wants it asks anew."""
-    return [
-        withdrawn(each, "hold-ended", moment)
-        for each in state.on_hold
-        if each.ends_at is not None and each.ends_at <= moment.now
+def time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
+    """What waited for this moment goes to the gate again. Where nothing came for `hold_days` the hub stops waiting:
+    whoever still wants it asks anew, and who waited for their turn behind it has it."""
+    begun = _begun(state, moment)
+    over = [
+        each for each in reduce(evolve, begun, state).on_hold if each.ends_at is not None and each.ends_at <= moment.now
     ]
+    ended: list[Emits] = [withdrawn(each, "hold-ended", moment) for each in over]
+    after = reduce(evolve, [*begun, *ended], state)
+    first_of_kinds = {each.kind: each for each in over}.values()
+    turns = [event for each in first_of_kinds for event in next_waiting(after, each, moment)]
+    return [*begun, *ended, *turns]
 
 
 def taken_back(state: State, command: WithdrawReferral, moment: Moment[Settings]) -> list[Emits] | Refused:
@@ -55,7 +62,8 @@ def taken_back(state: State, command: WithdrawReferral, moment: Moment[Settings]
     found = next((each for each in state.referrals if name_id(each.referral_id, "task") == command.task_id), None)
     if found is None:
         return Refused("conflict", "This referral is not open: it is sent, refused or withdrawn.", "Task.status")
-    return [withdrawn(found, BY_STAFF, moment), *next_waiting(state, found, moment)]
+    in_lane = isinstance(found, OnItsWay)
+    return [withdrawn(found, BY_STAFF, moment), *([] if in_lane else next_waiting(state, found, moment))]
 
 
 def asked(state: State, command: AskReferral, moment: Moment[Settings]) -> list[Emits] | Refused:
@@ -129,7 +137,7 @@ def contact_came(state: State, moment: Moment[Settings]) -> list[Emits]:
     return go_again(state, [each for each in state.on_hold if each.waits_for_contact], moment)
 
 
-def begun(state: State, moment: Moment[Settings]) -> list[Emits]:
+def _begun(state: State, moment: Moment[Settings]) -> list[Emits]:
     """What waited for this moment goes to the gate again: a consent begins, or what was sent before is long ago."""
     able = [each for each in state.on_hold if each.until is not None and each.until <= moment.now]
     return go_again(state, [each for each in able if each.ends_at is None or each.ends_at > moment.now], moment)

@@ -111,7 +111,7 @@ def test_a_consent_sends_what_may_have_been_received_again_after_thirty_days_and
     patient.then(unanswered(second), at=DISCHARGED + DAY)
     (waits,) = only(patient.then(REVOKED, CONSENT, at=DISCHARGED + 2 * DAY), ReferralWithheld)
     assert (waits.reason, waits.until) == ("may-have-been-received", DISCHARGED + 31 * DAY)
-    assert waits.hold_ends_at == DISCHARGED + 61 * DAY
+    assert waits.hold_ends_at == DISCHARGED + 60 * DAY
     task: Any = waits.write("patient")[0]
     assert task["requester"]["identifier"]["value"] == "case-manager"
     assert only(patient.until(DISCHARGED + 31 * DAY - timedelta(seconds=1)), ReferralPrepared) == []
