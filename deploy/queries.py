@@ -41,7 +41,9 @@ CONSUMED = """SELECT cause::text AS id FROM journal
     WHERE key = $1 AND producer = 'intake' AND outcome = 'decided' ORDER BY sequence"""
 # Rows of the outbox by lane. A heartbeat alone names a partition: it comes every 10 s for ever, and is not counted.
 # Nor is a parked row, one that a partner did not take and that backs off, or what waits behind such a row.
-_BACKS_OFF = "p.lane LIKE 'partner:%' AND p.attempts > 0 AND p.not_before > now()"
+# A page that waits for its time has not been tried yet.
+_BACKS_OFF = """p.lane LIKE 'partner:%' AND (p.attempts > 0 OR p.lane LIKE 'partner:on-call%')
+    AND p.not_before > now()"""
 UNSENT = f"""SELECT lane, count(*) AS rows FROM outbox o WHERE partition IS NULL AND NOT EXISTS
     (SELECT 1 FROM outbox p WHERE (p.parked IS NOT NULL OR {_BACKS_OFF})
         AND p.lane = o.lane AND p.key = o.key AND p.id <= o.id)

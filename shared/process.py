@@ -20,7 +20,7 @@ from shared.edge.contract import Edge
 from shared.edge.http import EdgeDependencies
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
-from shared.path.destination import Form, Routes
+from shared.path.destination import Destination, Form, Routes
 from shared.path.inbound.consumer import Consumer
 from shared.path.inbound.deadlines import run_deadlines
 from shared.path.inbound.gauges import Gauges
@@ -30,15 +30,17 @@ from shared.path.outbound import destinations
 from shared.path.outbound.gate import GatedLane
 from shared.path.outbound.kafka import TopicLane
 from shared.path.outbound.lane import WakeUp
+from shared.path.outbound.on_call import OnCallLane
 from shared.path.outbound.parking import Parking
 from shared.path.service import Service
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
-from shared.platform import db, ending, log, memory, retention
+from shared.platform import db, ending, log, memory, metrics, retention
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
 from shared.platform.keys import Keys
 from shared.platform.listening import Listening
+from shared.platform.pagers import Pager, pagers
 from shared.platform.replica import ReplicaName
 from shared.platform.settings import Process, configuration, environment, partners, require_url
 
@@ -86,6 +88,7 @@ class Configuration:
     retention: retention.RetentionPolicy
     clock: Clock
     public_url: str
+    pagers: Mapping[str, Pager]
 
     @classmethod
     def of(cls, process: Process, assembly: ServiceAssembly) -> "Configuration":
@@ -94,15 +97,18 @@ class Configuration:
         with configuration(deploy / "program.toml"):
             settings = assembly.settings(process)
             form = assembly.form and assembly.form(deploy)
+        ringing = pagers(deploy)
+        tiers = frozenset(tier for each in ringing.values() for tier in each.tiers)
         return cls(
             process,
             assembly,
             settings,
-            routes=destinations.routes(service.name, partners(deploy), form),
+            routes=destinations.routes(service.name, partners(deploy), form, tiers),
             clients=registered(deploy),
             retention=retention.RetentionPolicy.of(deploy, service.consumes),
             clock=Clock.of(process),
             public_url=process.public_url and require_url(process.public_url.rstrip("/"), "IOP_PUBLIC_URL"),
+            pagers=ringing,
         )
 
 
@@ -115,7 +121,9 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
             process = environment(Process)
             log.configure(name, process.log_level)
             keys = Keys.load(process.keys, name)
-            runner.run(run(Configuration.of(process, assemble(keys)), keys))
+            configured = Configuration.of(process, assemble(keys))
+            report_who_is_on_call(configured)
+            runner.run(run(configured, keys))
         except asyncio.CancelledError:
             pass
         except Exception as error:
@@ -155,7 +163,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 gauges.watch(),
                 replica.watch(),
                 submissions.run(),
-                *_lanes(assembly.service, routes, process, inbox, wake_up),
+                *_lanes(configured, inbox, wake_up),
                 *assembly.tasks(running),
             ):
                 group.create_task(task)
@@ -176,6 +184,12 @@ def _edge(configured: Configuration, running: Running, readiness: Readiness) -> 
     )
 
 
+def report_who_is_on_call(configured: Configuration) -> None:
+    metrics.RINGING_PROGRAMS.labels(configured.assembly.service.name).set(len(configured.pagers))
+    if not configured.pagers:
+        log.get().warning("escalations ring nobody: there is no oncall.toml")
+
+
 async def _named(process: Process, service: str) -> ReplicaName:
     """This process as the only one of its name."""
     replica = ReplicaName(process.database_url, service, process.replica)
@@ -183,18 +197,19 @@ async def _named(process: Process, service: str) -> ReplicaName:
     return replica
 
 
-def _lanes(
-    service: Service, routes: Routes, process: Process, inbox: Inbox, wake_up: WakeUp
-) -> list[Coroutine[Any, Any, None]]:
+def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp) -> list[Coroutine[Any, Any, None]]:
     """A lane for each row of the routing table, and the look that wakes them."""
+    service, routes, process = configured.assembly.service, configured.routes, configured.process
     parking = Parking(service.name, routes, inbox.clock, wake_up)
-    lanes = [
-        TopicLane(each, parking).run(process.database_url, process.kafka_bootstrap)
-        if each.kind == "topic"
-        else GatedLane(service, each, routes, inbox.pool, inbox.clock, wake_up).run(process.database_url)
-        for each in routes.destinations
-    ]
-    return [wake_up.watch(inbox.pool), *lanes]
+
+    def lane(each: Destination[Any]) -> Coroutine[Any, Any, None]:
+        if each.kind == "topic":
+            return TopicLane(each, parking).run(process.database_url, process.kafka_bootstrap)
+        if each.gate is not None:
+            return GatedLane(service, each, routes, inbox.pool, inbox.clock, wake_up).run(process.database_url)
+        return OnCallLane(each, parking, configured.pagers, inbox.pool).run(process.database_url)
+
+    return [wake_up.watch(inbox.pool), *map(lane, routes.destinations)]
 
 
 async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None:

@@ -39,7 +39,8 @@ OF_A_SERVICE: Mapping[str, str] = {
     "mllp_lines_a_client": "MLLP connections at once from one address",
     "mllp_first_seconds": "seconds until the first message of an MLLP connection must begin",
     "mllp_idle_seconds": "seconds until the next message of an MLLP connection must be complete",
-    "deploy": "folder of program.toml, partners.toml, topics.toml, clients.toml and meetings/",
+    "deploy": "folder of program.toml, partners.toml, topics.toml, clients.toml and meetings/; where somebody is on"
+    " call of rota.toml and oncall.toml too",
     "keys": "folder of the keys, as `iop up` makes it in its own",
     "issuer": "address of the token issuer; its keys are read at `/jwks.json`",
     "audience": "audience that a token must name",

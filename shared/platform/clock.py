@@ -36,6 +36,10 @@ class Clock:
             clock.now()
         return clock
 
+    @property
+    def is_manual(self) -> bool:
+        return self._file is not None
+
     def now(self) -> datetime:
         """Clinic time, aware, UTC."""
         if self._file is None:

@@ -37,6 +37,8 @@ EDGE = Histogram("iop_edge_seconds", "Answering one request", ["service", "route
 SUBMISSIONS_WAITING = Gauge("iop_submissions_waiting", "Submissions that wait to be decided", ["service"])
 POOL_WAITING = Gauge("iop_pool_waiting", "1 while every connection of the pool is taken", ["service"])
 LOOP_STALL = Gauge("iop_loop_stall_seconds", "Longest stall of the event loop in the last look", ["service"])
+PAGES = Counter("iop_pages_total", "Tries to tell who is on call, by their end", ["service", "role", "result"])
+RINGING_PROGRAMS = Gauge("iop_ringing_programs", "Programs whose escalations ring whoever is on call", ["service"])
 MEETINGS_LACKING = Gauge(
     "iop_meetings_lacking", "Rows of a meeting feed that lack something, by reason", ["feed", "reason"]
 )

@@ -1,4 +1,4 @@
-"""Deletes processed ids, documents and journal months past their retention. No decision reads these tables."""
+"""Deletes processed ids, documents, pages and journal months past their retention. No decision reads these tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +13,9 @@ PROCESSED_DAYS_MORE = 7
 """A record can come again as long as its topic keeps it, and a restore may set readers back by some days."""
 
 _PROCESSED = "DELETE FROM processed WHERE at < now() - make_interval(days => $1)"
+# Whom the hub told of an escalation is kept as long as why.
+_PAGES = """DELETE FROM pages p USING unnest($1::text[], $2::timestamptz[]) AS u(program, before)
+    WHERE p.program = u.program AND p.rung_at < u.before"""
 _MONTHS = """SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'journal'::regclass ORDER BY c.relname"""
 
@@ -35,6 +38,8 @@ async def forget(pool: Executor, policy: RetentionPolicy, now: datetime) -> None
     await pool.execute(_PROCESSED, policy.processed_days)
     days = {program: each.documents_days for program, each in policy.programs.items()}
     await documents.prune(pool, days, now)
+    before = [now - timedelta(days=each.journal_days) for each in policy.programs.values()]
+    await pool.execute(_PAGES, list(policy.programs), before)
     for row in await pool.fetch(_MONTHS):
         month, over = row["relname"], over_in(row["relname"], policy.programs, now)
         if over and over == set(policy.programs):

@@ -1,6 +1,6 @@
 """The routing table of a service: its topics, and the partners of partners.toml.
 
-A destination more (an EHR that is written back to, a laboratory's orders, the webhook of whoever is on call) is a row
+A destination more (an EHR that is written back to, a laboratory's orders) is a row
 more here: which events it takes, what a row of it holds, its gate, form and transport.
 """
 
@@ -12,24 +12,31 @@ import msgspec
 from shared.events.aftercare import ReferralPrepared
 from shared.events.catalogue import ENTRIES
 from shared.events.envelope import Event
+from shared.events.escalation import EscalationEvent, EscalationOverdue, EscalationRaised, EscalationUpdated
 from shared.events.wire import Written
 from shared.path.destination import Destination, Form, Routes, Transport
 from shared.platform.settings import require_url
 from shared.rules.consent import Partner
+from shared.rules.page import Page
 
 FOCUS, ATTEMPT = "iop-focus", "iop-attempt"
 """What a gated lane needs of its event: the resource that is disclosed (`Type/id`), and the number of the attempt."""
+ON_CALL, DEPUTY = "on-call", "on-call-deputy"
 _encode = msgspec.json.Encoder().encode
 
 
-def routes(service: str, partners: Mapping[str, Partner], form: Form | None) -> Routes:
+def routes(
+    service: str, partners: Mapping[str, Partner], form: Form | None, tiers: frozenset[int] = frozenset()
+) -> Routes:
     """All destinations of a service; it has partners only where it has a form for them, and a group is sent nothing.
+    Escalations of these tiers go to whoever is on call, too.
 
     Raises ConfigurationError for a partner whose address is missing or none.
     """
     referred = [each for each in partners.values() if each.kind != "mutual-help-group"]
     gated = [partner_destination(each, form) for each in referred] if form is not None else []
-    return Routes([*topics(service), *gated])
+    paged = [on_call_destination(name, tiers) for name in (ON_CALL, DEPUTY)] if tiers else []
+    return Routes([*topics(service), *gated, *paged])
 
 
 def topics(service: str) -> list[Destination[Event]]:
@@ -57,6 +64,21 @@ def partner_destination(partner: Partner, form: Form) -> Destination[ReferralPre
         form=form,
         transport=Transport(_url(partner)),
     )
+
+
+def on_call_destination(name: str, tiers: frozenset[int]) -> Destination[EscalationEvent]:
+    """What may have to ring: raised, risen or overdue. Whether and when it does is decided when it would."""
+    return Destination(
+        name=name,
+        kind="partner",
+        subscribes=frozenset({EscalationRaised, EscalationUpdated, EscalationOverdue}),
+        selects=lambda event: event.escalation.tier in tiers,
+        body=_page,
+    )
+
+
+def _page(event: EscalationEvent, record: Written) -> bytes:
+    return _encode(Page.of(event))
 
 
 def _url(partner: Partner) -> str:

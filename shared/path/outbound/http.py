@@ -93,23 +93,25 @@ class _StoppedError(Exception):
 
 
 class _Send:
-    """One request: whether it began, and how long each half of it, connecting and answering, may take."""
+    """One request: whether it began, and how long connecting and answering may take in all. What is asked between them
+    takes its own time."""
 
     def __init__(self, why_not: WhyNot, seconds_most: float) -> None:
         self._why_not = why_not
-        self._seconds_most = seconds_most
         self.limit = asyncio.timeout(seconds_most)
         self.began = False
 
     async def step(self, name: str, _: Mapping[str, object]) -> None:
         if name != _FIRST_BYTE:
             return
+        loop = asyncio.get_running_loop()
+        left = (self.limit.when() or loop.time()) - loop.time()
         # What is committed here must not be cut off half-way.
         self.limit.reschedule(None)
         if (reason := await self._why_not()) is not None:
             raise _StoppedError(reason)
         self.began = True
-        self.limit.reschedule(asyncio.get_running_loop().time() + self._seconds_most)
+        self.limit.reschedule(loop.time() + left)
 
 
 async def _drain(answer: httpx.Response, most: int) -> None:

@@ -122,7 +122,7 @@ async def lock(connection: Connection, kind: str, programs: Mapping[str, str]) -
     return {row[0]: LockedState(kind, row[0], row[1], row[2], row[3], row[4]) for row in rows}  # type: ignore[index]
 
 
-async def delete(connection: Connection, lane: str, ids: Sequence[int]) -> None:
+async def delete(connection: Executor, lane: str, ids: Sequence[int]) -> None:
     if ids:
         await connection.execute(_DELETE, lane, ids)
 

@@ -24,6 +24,7 @@ LOOKED_UP_BY = {
     "documents": ("id",),
     "journal": ("key",),
     "outbox": ("lane",),
+    "pages": ("id",),
     "parked": ("key", "sequence"),
     "processed": ("id",),
     "puts": ("id",),
@@ -46,11 +47,12 @@ WALKS = {
     "parking._QUARANTINE": "a person's, of parked rows: few",
     "parking._UNPARK": "a person's, of parked rows: few",
     "resources._OF_NOBODY": "a public directory, at a start: it is of no patient",
+    "retention._PAGES": "once an hour",
     "retention._PROCESSED": "once an hour",
     "waiting._AWAITED": "an update of what waits for its patient, among what waits for one in this program",
 }
 """Statements that may look at more than one patient, thing or lane, and why."""
-OF_LANES = ("internal._NEXT", "gate._NEXT", "kafka._NEXT", "kafka._HEARTBEAT")
+OF_LANES = ("internal._NEXT", "gate._NEXT", "on_call._NEXT", "kafka._NEXT", "kafka._HEARTBEAT")
 """Statements that a lane asks on its own connection."""
 FRAGMENTS = {"search._EACH_STATUS"}
 """Beginnings of statements; searches are tried whole (test_search_plans.py)."""

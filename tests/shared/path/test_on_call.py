@@ -1,0 +1,255 @@
+"""Whoever is on call is told once, in time, with a reason; a deputy where nobody answers; nobody once it is closed."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.paths import REPOSITORY
+from services.intake import app
+from shared.events.escalation import (
+    EscalationAcknowledged,
+    EscalationOverdue,
+    EscalationResolved,
+    EscalationRetracted,
+    EscalationUpdated,
+)
+from shared.path.outbound.on_call import PAGES_AT_ONCE
+from shared.platform.pagers import pagers
+from tests.service import StartService
+from tests.shared.path.escalated import PATIENT_ID, TUESDAY_NIGHT, Escalated, escalation, raised
+from tests.shared.path.receiver import ReceivedPage, Receiver
+from tests.shared.test_rota_file import printed
+
+CURRENT = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+FORMER = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SOON = "trying_minutes_most = { value = 0.1"
+LATER = TUESDAY_NIGHT + timedelta(minutes=5)
+
+
+def verifier() -> Callable[[dict[str, str], bytes, str], bool]:
+    """The lines that docs/on-call.md prints for a receiver."""
+    page = (REPOSITORY / "docs/on-call.md").read_text()
+    found = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    namespace: dict[str, Any] = {}
+    exec(found[1], namespace)
+    verify: Callable[[dict[str, str], bytes, str], bool] = namespace["is_ours"]
+    return verify
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Path:
+    """The files that docs/on-call.md prints, with tries that follow at once."""
+    folder = tmp_path / "on-call"
+    folder.mkdir()
+    program = (REPOSITORY / "deploy/program.toml").read_text()
+    fast = program.replace("trying_minutes_most = { value = 15", SOON).replace(
+        "seconds_most = { value = 5", "seconds_most = { value = 0.5"
+    )
+    (folder / "program.toml").write_text(fast)
+    (folder / "rota.toml").write_text(printed("The rota"))
+    (folder / "oncall.toml").write_text(printed("How people are told"))
+    (folder / "pager.secret").write_text(CURRENT)
+    (folder / "slack.url").write_text("https://hooks.example.org/secret")
+    return folder
+
+
+@pytest.fixture
+async def pager() -> AsyncIterator[Receiver]:
+    async with Receiver().open() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def deputies() -> AsyncIterator[Receiver]:
+    async with Receiver().open() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def escalated(start_service: StartService, deploy: Path, pager: Receiver, deputies: Receiver) -> Escalated:
+    written = (deploy / "oncall.toml").read_text().replace("https://pager.example.org/iop", pager.url)
+    (deploy / "oncall.toml").write_text(written.replace('["T3", "T4"]', '["T2", "T3", "T4"]'))
+    (deploy / "slack.url").write_text(deputies.url)
+    return Escalated(await start_service(app.assemble, "intake", TUESDAY_NIGHT), pagers(deploy))
+
+
+async def test_a_raised_escalation_rings_once_and_its_receiver_knows_who_sent_it(
+    escalated: Escalated, pager: Receiver, deputies: Receiver
+) -> None:
+    async with escalated.running():
+        await escalated.emit(raised())
+        await escalated.until_sent()
+    (page,) = pager.pages
+    assert deputies.pages == []
+    assert verifier()(page.headers, page.body, CURRENT)
+    assert not verifier()(page.headers, page.body + b" ", CURRENT)
+    assert not verifier()(page.headers, page.body, FORMER)
+    event = json.loads(page.body)
+    assert event["id"] == page.headers["webhook-id"]
+    assert event["data"] == {
+        "tier": "T4",
+        "category": "safety",
+        "reason": "suicide-screen",
+        "overdue": False,
+        "program": "demo",
+        "acknowledge_by": "2026-03-03T08:15:00Z",
+        "act_by": "2026-03-03T09:00:00Z",
+    }
+
+
+async def test_during_a_rotation_both_secrets_are_believed(escalated: Escalated, deploy: Path, pager: Receiver) -> None:
+    (deploy / "former.secret").write_text(FORMER)
+    text = (deploy / "oncall.toml").read_text().replace('["pager.secret"]', '["pager.secret", "former.secret"]')
+    (deploy / "oncall.toml").write_text(text)
+    escalated.pagers = pagers(deploy)
+    async with escalated.running():
+        await escalated.emit(raised())
+        await escalated.until_sent()
+    (page,) = pager.pages
+    assert [verifier()(page.headers, page.body, each) for each in (CURRENT, FORMER)] == [True, True]
+
+
+@pytest.mark.parametrize("form", ["cloudevent", "plain", "slack", "pagerduty-v2"])
+async def test_no_byte_that_leaves_names_the_patient(
+    escalated: Escalated, deploy: Path, pager: Receiver, form: str
+) -> None:
+    key = 'routing_key_file = "pager.secret"\n' if form == "pagerduty-v2" else ""
+    text = (deploy / "oncall.toml").read_text().replace('form = "cloudevent"', f'{key}form = "{form}"')
+    (deploy / "oncall.toml").write_text(text)
+    escalated.pagers = pagers(deploy)
+    event = raised()
+    async with escalated.running():
+        await escalated.emit(event)
+        await escalated.until_sent()
+    (page,) = pager.pages
+    assert_names_nobody(page, event.escalation.id)
+    assert b"suicide-screen" in page.body and b"2026-03-03T08:15:00Z" in page.body
+
+
+def assert_names_nobody(page: ReceivedPage, escalation_id: str) -> None:
+    for hidden in (PATIENT_ID, escalation_id, "clinician", "Patient", "nurse", CURRENT):
+        for text in (hidden, hidden.replace("-", "")):
+            assert (text.encode() in page.whole) == (text == CURRENT and b"routing_key" in page.whole)
+
+
+@pytest.mark.parametrize("closing", [EscalationResolved, EscalationRetracted, EscalationAcknowledged])
+async def test_what_was_closed_before_it_rang_rings_nobody(escalated: Escalated, pager: Receiver, closing: Any) -> None:
+    event = raised()
+    reason = {"by": "clinician-1"} if closing is EscalationAcknowledged else {"reason": "acted-on"}
+    await escalated.emit(event, closing(escalation=event.escalation, at=LATER, **reason))
+    async with escalated.running():
+        await escalated.until_sent()
+        await escalated.until_sent(lane="partner:on-call-deputy")
+    assert pager.pages == []
+
+
+async def test_each_tier_rings_once_and_only_the_highest_that_stands(escalated: Escalated, pager: Receiver) -> None:
+    first = escalation(3, acknowledge_by=TUESDAY_NIGHT + timedelta(hours=1))
+    again = EscalationUpdated(escalation=first, at=LATER)
+    risen = EscalationUpdated(escalation=escalation(4, id=first.id), at=LATER)
+    async with escalated.running():
+        await escalated.emit(raised(3, id=first.id, acknowledge_by=first.acknowledge_by), again)
+        await escalated.until_sent()
+        assert [json.loads(each.body)["data"]["tier"] for each in pager.pages] == ["T3"]
+        await escalated.emit(again, again)
+        await escalated.until_sent()
+        await escalated.emit(again, risen)
+        await escalated.until_sent()
+        await escalated.emit(EscalationOverdue(escalation=risen.escalation, at=LATER))
+        await escalated.until_sent()
+    rung = [json.loads(each.body)["data"] for each in pager.pages]
+    assert [(each["tier"], each["overdue"]) for each in rung] == [("T3", False), ("T4", False), ("T4", True)]
+
+
+async def test_a_milder_one_waits_for_business_hours_and_rings_then(escalated: Escalated, pager: Receiver) -> None:
+    tomorrow = TUESDAY_NIGHT + timedelta(hours=24)
+    async with escalated.running():
+        await escalated.emit(raised(2, acknowledge_by=tomorrow, act_by=tomorrow), raised(4))
+        await escalated.until_sent(left=1)
+        assert [json.loads(each.body)["data"]["tier"] for each in pager.pages] == ["T4"]
+        escalated.service.set_clock(TUESDAY_NIGHT + timedelta(hours=5))
+        await escalated.until_sent()
+    assert [json.loads(each.body)["data"]["tier"] for each in pager.pages] == ["T4", "T2"]
+
+
+@pytest.mark.parametrize("status", [0, 301, 400, 410, 503])
+async def test_where_the_receiver_takes_nothing_the_deputy_is_told(
+    escalated: Escalated, pager: Receiver, deputies: Receiver, status: int
+) -> None:
+    pager.status = status
+    async with escalated.running():
+        await escalated.emit(raised())
+        await deputies.until(1)
+        assert len(pager.pages) >= 2 and len(set(pager.ids)) == 1
+        assert b"suicide-screen" in deputies.pages[0].body
+
+
+async def test_a_page_that_nobody_takes_is_given_up_after_ten_tries(escalated: Escalated, pager: Receiver) -> None:
+    pager.status = 503
+    async with escalated.running():
+        await escalated.emit(raised())
+        await escalated.until_sent()
+    assert len(pager.pages) == 10 and len(set(pager.ids)) == 1
+    assert await escalated.service.count("pages WHERE ended = 'gave-up'") == 1
+
+
+async def test_where_there_is_no_receiver_at_all_the_deputy_is_told(
+    escalated: Escalated, deploy: Path, pager: Receiver, deputies: Receiver
+) -> None:
+    text = (deploy / "oncall.toml").read_text().replace(pager.url, "http://127.0.0.1:9/nobody")
+    (deploy / "oncall.toml").write_text(text)
+    escalated.pagers = pagers(deploy)
+    async with escalated.running():
+        await escalated.emit(raised())
+        await deputies.until(1)
+
+
+async def test_after_a_third_of_the_time_to_acknowledge_the_deputy_is_told_too(
+    escalated: Escalated, pager: Receiver, deputies: Receiver
+) -> None:
+    async with escalated.running():
+        await escalated.emit(raised())
+        await escalated.until_sent()
+        escalated.service.set_clock(TUESDAY_NIGHT + timedelta(minutes=4))
+        await escalated.until_looked()
+        assert deputies.pages == []
+        escalated.service.set_clock(TUESDAY_NIGHT + timedelta(minutes=5))
+        await deputies.until(1)
+    assert len(pager.pages) == 1
+
+
+async def test_a_page_that_a_crash_repeats_has_the_same_id(escalated: Escalated, pager: Receiver) -> None:
+    pager.status = 0
+    async with escalated.running():
+        await escalated.emit(raised())
+        await pager.until(1)
+    pager.status = 204
+    async with escalated.running():
+        await escalated.until_sent()
+    assert len(pager.pages) > 1 and len(set(pager.ids)) == 1
+
+
+async def test_the_gravest_goes_first_through_all_that_wait(escalated: Escalated, pager: Receiver) -> None:
+    tomorrow = TUESDAY_NIGHT + timedelta(hours=24)
+    mild = [raised(2, acknowledge_by=tomorrow, act_by=tomorrow) for _ in range(100)]
+    await escalated.emit(*mild, *(raised(3) for _ in range(100)), raised(4))
+    async with escalated.running():
+        await pager.until(2 * PAGES_AT_ONCE)
+    assert "T4" in [json.loads(each.body)["data"]["tier"] for each in pager.pages[: 2 * PAGES_AT_ONCE]]
+
+
+async def test_a_row_that_nobody_can_read_is_parked_and_the_others_go_on(escalated: Escalated, pager: Receiver) -> None:
+    await escalated.emit(raised())
+    await escalated.service.pool.execute("UPDATE outbox SET body = '{'")
+    await escalated.emit(raised())
+    async with escalated.running():
+        await pager.until(1)
+        await escalated.until_sent(left=1)
+    parked = await escalated.service.select("SELECT parked FROM outbox WHERE lane = 'partner:on-call'")
+    assert str(parked[0][0]).startswith("unreadable: DecodeError")
