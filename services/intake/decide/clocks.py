@@ -8,10 +8,10 @@ from services.intake import messages
 from services.intake.record import Waiting
 from services.intake.settings import Settings
 from services.intake.state import State
-from shared.events.escalation import Signal
+from shared.events.escalation import Escalation, Signal
 from shared.rules import escalation
 from shared.rules.decision import Moment
-from shared.rules.escalation import Open, Trigger, rule_version
+from shared.rules.escalation import SIGNALS_MOST, Open, Trigger, rule_version
 
 TIER = 2
 """A person waits for an answer, or a place, a day too long; one tier up when nobody takes that on either."""
@@ -50,18 +50,29 @@ def answered(
         if isinstance(event, messages.EscalationEvent):
             still_open = escalation.evolve(still_open, event)
     for known in still_open if tasks else ():
-        yield from _without(known, tasks, moment)
+        yield from _without(state, known, tasks, moment)
 
 
-def _without(known: Open, tasks: set[str], moment: Moment[Settings]) -> Iterator[messages.EscalationEvent]:
+def _without(
+    state: State, known: Open, tasks: set[str], moment: Moment[Settings]
+) -> Iterator[messages.EscalationEvent]:
+    """Of many it shows the newest few; those that it did not show wait all the same."""
     left = tuple(each for each in known.escalation.signals if each.evidence not in tasks)
     if left == known.escalation.signals:
         return
+    left = left or tuple(each for each in _not_shown(state, known.escalation) if each.evidence not in tasks)
     if left:
         current = msgspec.structs.replace(known.escalation, signals=left)
         yield messages.EscalationUpdated(escalation=current, at=moment.now, accepted=known.accepted)
     else:
         yield messages.EscalationResolved(escalation=known.escalation, at=moment.now, reason="answered")
+
+
+def _not_shown(state: State, escalated: Escalation) -> list[Signal]:
+    late = [each for each in state.reviews if each.unanswered == escalated.reason and each.remind_at is None]
+    times = [each.act_by or escalated.raised_at for each in late]
+    signals = [Signal(escalated.reason, at, f"Task/{each.task_id}") for each, at in zip(late, times, strict=True)]
+    return signals[-SIGNALS_MOST:]
 
 
 def _task_that_ends(event: messages.Emits) -> str | None:

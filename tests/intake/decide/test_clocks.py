@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.intake import messages as w
-from tests.intake.given import A_WEEK_LATER, IOP_NEEDS, MONDAY, TUESDAY, assessment, referral, sign
+from tests.intake.given import A_WEEK_LATER, IOP_NEEDS, MONDAY, TUESDAY, assessment, escalated, referral, sign
 from tests.intake.story import Story, admitted, given, referred
 from tests.story import names, only
 
@@ -149,3 +149,22 @@ def test_a_death_withdraws_the_recommendation_and_its_withdrawal_recommends_agai
 def test_the_same_assessment_again_leaves_the_recommendation_as_it_is() -> None:
     story = referred()
     assert story.and_then(assessment(IOP_NEEDS, "safe-housing")).emitted == []
+
+
+def test_of_more_reviews_than_an_escalation_shows_none_is_left_without_a_clock() -> None:
+    """Five wait, four are shown; once those are answered the fifth is what the escalation is about."""
+    story = admitted()
+    story.and_then(*(referral(f"8b1f5a0e-{number}333-4c5a-9e0e-3f0c5a0e5a0e") for number in range(4)))
+    story.and_then(*(escalated(each, each, MONDAY) for each in ("missed-session", "unexpected-positive")))
+    story.until(MONDAY + timedelta(days=3))
+    unanswered = story.state.escalation_of("review-unanswered")
+    assert unanswered is not None
+    waiting = {f"Task/{each.id}" for each in story.state.reviews}
+    shown = [each.evidence.removeprefix("Task/") for each in unanswered.escalation.signals]
+
+    for task_id in shown:
+        story.and_then(w.CompleteReview(task_id=task_id, by="clinician-1"))
+
+    left = story.state.escalation_of("review-unanswered")
+    assert left is not None and len(waiting) == 5
+    assert {each.evidence for each in left.escalation.signals} == waiting - {f"Task/{each}" for each in shown}
