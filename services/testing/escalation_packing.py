@@ -4,9 +4,10 @@ An escalation here has at most one open for each reason, so the state is bounded
 """
 
 import msgspec
+from msgspec.structs import replace
 
-from shared.events.escalation import Escalation, Signal
-from shared.rules.escalation import Open, rule_version
+from shared.events.escalation import Escalation, EscalationEvent, EscalationUpdated, Signal
+from shared.rules.escalation import Open, evolve, rule_version
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
 OWNERS: dict[str, str] = {
@@ -37,8 +38,9 @@ SIGNALS = (
     "unmapped-code",
     "result-unclear",
 )
-STORED_SIGNALS_MOST = 2
-"""Of an open escalation's signals, how many newest the state keeps; each stays readable in earlier events."""
+STORED_SIGNALS_MOST = 12
+"""Signals of an open escalation that the state holds, more than an event shows: when the newest are corrected, the
+older ones still hold it up. Three months of weekly positives that nobody resolved."""
 
 
 RULES_VERSION = "1"
@@ -64,6 +66,21 @@ class PackedEscalation(msgspec.Struct, frozen=True, array_like=True):
 
 
 _EVIDENCE = "DiagnosticReport/"
+
+
+def packed_after(packed: tuple[PackedEscalation, ...], event: EscalationEvent) -> tuple[PackedEscalation, ...]:
+    """What is open after this event, which shows only the newest of its signals: the others stand unless it says that
+    they are gone. A collection time that is known better now makes no other signal."""
+    before = unpack_escalations(packed)
+    known = next((each.escalation for each in before if each.escalation.id == event.escalation.id), None)
+    gone = event.gone if isinstance(event, EscalationUpdated) else ()
+    signals = {
+        (each.code, each.evidence): each for each in (*(known.signals if known else ()), *event.escalation.signals)
+    }
+    for signal in gone:
+        signals.pop((signal.code, signal.evidence), None)
+    whole = replace(event.escalation, signals=tuple(sorted(signals.values(), key=lambda each: each.at)))
+    return pack_escalations(evolve(before, replace(event, escalation=whole)))
 
 
 def pack_escalations(still_open: tuple[Open, ...]) -> tuple[PackedEscalation, ...]:

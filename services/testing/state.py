@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from services.testing.escalation_packing import PackedEscalation, pack_escalations, unpack_escalations
+from services.testing.escalation_packing import PackedEscalation, packed_after, unpack_escalations
 from services.testing.medications import IngredientPeriod, reconciled
 from services.testing.messages import (
     DischargeWithdrawn,
@@ -91,7 +91,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case DrugTestEvent():
             return _graded(state, event)
         case EscalationEvent():
-            still_open = pack_escalations(escalation.evolve(state.escalations, event))
+            still_open = packed_after(state.packed_escalations, event)
             return _within_limit(msgspec.structs.replace(state, packed_escalations=still_open))
         case TimePassed():
             return State() if _only_to_leave(state) else state

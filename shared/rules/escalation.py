@@ -28,7 +28,7 @@ from shared.events.escalation import (
 from shared.rules.decision import Moment, Refused
 
 SIGNALS_MOST = 4
-"""Newest signals an escalation carries; the older ones stay readable in earlier events."""
+"""Newest signals an escalation shows; a service may remember more of one that is open, and a retraction carries all."""
 OVERDUE_TIER_MOST = 3
 """An overdue escalation rises one tier, at most to T3; T4 comes from the safety rules alone (domain 5.2)."""
 
@@ -156,6 +156,11 @@ def _updated(known: Open, trigger: Trigger, moment: Moment[Any], times: Times) -
     return None if after == before else EscalationUpdated(escalation=after, at=moment.now, accepted=asked.accepted)
 
 
+def shown(escalation: Escalation) -> Escalation:
+    """As it is emitted: with the newest few of its signals."""
+    return msgspec.structs.replace(escalation, signals=_newest(escalation.signals))
+
+
 def _newest(signals: Sequence[Signal]) -> tuple[Signal, ...]:
     """Each once, in clinical order, the newest few."""
     ordered = sorted(set(signals), key=lambda each: (each.at, each.code, each.evidence))
@@ -179,7 +184,7 @@ def withdraw_evidence(
         if not gone:
             continue
         if left and known.escalation.reason in stands:
-            updated = msgspec.structs.replace(known.escalation, signals=left)
+            updated = shown(msgspec.structs.replace(known.escalation, signals=left))
             emitted.append(EscalationUpdated(escalation=updated, at=now, accepted=known.accepted, gone=gone))
         else:
             emitted.append(EscalationRetracted(escalation=known.escalation, at=now, reason=reason))
@@ -211,7 +216,7 @@ def acknowledge(
         return []
     if found.accepted:
         return Refused("conflict", f"acknowledged by staff/{found.accepted_by}", "Task.owner")
-    return [EscalationAcknowledged(escalation=found.escalation, at=moment.now, by=person, client=moment.by)]
+    return [EscalationAcknowledged(escalation=shown(found.escalation), at=moment.now, by=person, client=moment.by)]
 
 
 def resolve(
@@ -223,7 +228,7 @@ def resolve(
         return NOT_OPEN
     return [
         EscalationResolved(
-            escalation=found.escalation, at=moment.now, reason=reason, by=by or moment.by, client=moment.by
+            escalation=shown(found.escalation), at=moment.now, reason=reason, by=by or moment.by, client=moment.by
         )
     ]
 
@@ -235,7 +240,7 @@ def emit_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationEv
     """Each escalation that nobody took on in time, or that whoever took it on has not acted on in time: once, one tier
     up."""
     return [
-        EscalationOverdue(escalation=_risen(each.escalation), at=now, accepted=each.accepted)
+        EscalationOverdue(escalation=_risen(shown(each.escalation)), at=now, accepted=each.accepted)
         for each in still_open
         if (at := _due(each)) is not None and at <= now
     ]
@@ -243,7 +248,7 @@ def emit_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationEv
 
 def close_all(still_open: Sequence[Open], reason: str, now: datetime) -> list[EscalationEvent]:
     """Discharge closes each owner's open escalations, with a reason."""
-    return [EscalationResolved(escalation=each.escalation, at=now, reason=reason) for each in still_open]
+    return [EscalationResolved(escalation=shown(each.escalation), at=now, reason=reason) for each in still_open]
 
 
 def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, ...]:

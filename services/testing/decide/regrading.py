@@ -95,7 +95,7 @@ def _confirmed(
         found = now_open.get(known.reason)
         if found is None or (known.reason != cause.reason and (cause.reason in now_open or _more(found, cause))):
             continue
-        renamed = replace(found.escalation, reason=cause.reason, rule=rule_of(cause.reason))
+        renamed = escalation.shown(replace(found.escalation, reason=cause.reason, rule=rule_of(cause.reason)))
         emitted.append(EscalationUpdated(escalation=renamed, at=moment.now, accepted=found.accepted))
     return emitted
 

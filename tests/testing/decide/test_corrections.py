@@ -123,3 +123,21 @@ def test_the_same_report_again_says_nothing() -> None:
     story.then(weekly)
     assert story.then(weekly) == []
     assert story.then(report("weekly", 7, issued=20, FENTANYL="positive")) == []
+
+
+def test_an_escalation_of_many_positives_stands_until_the_last_of_them_is_corrected() -> None:
+    """An event shows the newest four. Corrected from the newest on, the oldest holds it up to the end."""
+    story = in_treatment()
+    weeks = [f"week {week}" for week in range(7)]
+    for week, name in enumerate(weeks):
+        story.then(report(name, 7 * week + 7, OPIATES="positive"))
+    for week, name in reversed(list(enumerate(weeks))[1:]):
+        emitted = story.then(report(name, 7 * week + 7, issued=60 - week, status="corrected", OPIATES="negative"))
+        (updated,) = only(emitted, EscalationUpdated)
+        assert [each.evidence for each in updated.gone] == [evidence(name)]
+        assert len(updated.escalation.signals) == min(week, 4)
+    (retracted,) = only(
+        story.then(report(weeks[0], 7, issued=61, status="corrected", OPIATES="negative")), EscalationRetracted
+    )
+    assert retracted.escalation.reason == "unexpected-positive-opioid"
+    assert story.escalations == {}
