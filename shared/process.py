@@ -20,7 +20,7 @@ from shared.edge.contract import Edge
 from shared.edge.http import EdgeDependencies
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
-from shared.path.destination import Destination, Form, Routes
+from shared.path.destination import Form, Routes
 from shared.path.inbound.consumer import Consumer
 from shared.path.inbound.deadlines import run_deadlines
 from shared.path.inbound.gauges import Gauges
@@ -202,14 +202,15 @@ def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp) -> list[Cor
     service, routes, process = configured.assembly.service, configured.routes, configured.process
     parking = Parking(service.name, routes, inbox.clock, wake_up)
 
-    def lane(each: Destination[Any]) -> Coroutine[Any, Any, None]:
-        if each.kind == "topic":
-            return TopicLane(each, parking).run(process.database_url, process.kafka_bootstrap)
-        if each.gate is not None:
-            return GatedLane(service, each, routes, inbox.pool, inbox.clock, wake_up).run(process.database_url)
-        return OnCallLane(each, parking, configured.pagers, inbox.pool).run(process.database_url)
-
-    return [wake_up.watch(inbox.pool), *map(lane, routes.destinations)]
+    lanes = [
+        TopicLane(each, parking).run(process.database_url, process.kafka_bootstrap)
+        if each.kind == "topic"
+        else GatedLane(service, each, routes, inbox.pool, inbox.clock, wake_up).run(process.database_url)
+        if each.gate is not None
+        else OnCallLane(each, parking, configured.pagers, inbox.pool).run(process.database_url)
+        for each in routes.destinations
+    ]
+    return [wake_up.watch(inbox.pool), *lanes]
 
 
 async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None:

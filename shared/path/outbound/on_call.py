@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 from uuid import UUID
 
 import msgspec
 
+from shared.events.escalation import EscalationEvent
 from shared.path.destination import Destination, Transport
 from shared.path.outbound import http, page_forms, pages
 from shared.path.outbound.destinations import DEPUTY
@@ -78,7 +79,7 @@ class OnCallLane:
     """Sends the pages of one role of the rota, `on-call` or `deputy`, of all programs."""
 
     def __init__(
-        self, destination: Destination[Any], parking: Parking, pagers: Mapping[str, Pager], pool: Pool
+        self, destination: Destination[EscalationEvent], parking: Parking, pagers: Mapping[str, Pager], pool: Pool
     ) -> None:
         self._role: Role = "deputy" if destination.name == DEPUTY else "on-call"
         self._parking = parking
