@@ -18,7 +18,8 @@ POLL_MS = 200
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One record of a topic: CloudEvents attributes by header, the message Bundle, the patient as its key."""
+    """One record of a topic: CloudEvents attributes by header, the message Bundle (of a null an empty one), the patient
+    as its key."""
 
     topic: str
     patient: str
@@ -44,7 +45,8 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Topics:
-    """Reads all topics from their beginning, and with each call what is new, without joining a consumer group.
+    """Reads all topics from their beginning, and with each call what is new, without joining a consumer group. A
+    compacted one only repeats what stands on another.
 
     async with Topics(hub.kafka) as topics:
         records = await topics.more()
@@ -52,7 +54,7 @@ class Topics:
 
     def __init__(self, bootstrap: str, names: tuple[str, ...] = ()) -> None:
         self._bootstrap = bootstrap
-        self._names = names or tuple(topics.load().topic)
+        self._names = names or tuple(name for name, each in topics.load().topic.items() if not each.compacted)
         self._partitions: list[TopicPartition] = []
         self._consumer: AIOKafkaConsumer | None = None
 
@@ -147,4 +149,4 @@ def _headers(record: Any) -> dict[str, str]:
 
 def _record(record: Any) -> Record:
     patient = record.key.decode() if record.key else ""
-    return Record(record.topic, patient, _headers(record), msgspec.json.decode(record.value))
+    return Record(record.topic, patient, _headers(record), msgspec.json.decode(record.value or b"{}"))

@@ -59,7 +59,7 @@ _LANES = f"""SELECT id AS sequence,
     coalesce(substring(headers FROM '"(?:ce_)?id": ?"([0-9a-f-]{{36}})"'), '{UUID(int=0)}')::uuid AS id,
     'patient' AS key_kind, coalesce(key, '') AS key, program, lane AS event, 'unsent' AS kind,
     split_part(parked, ': ', 1) AS class, substring(parked FROM ': (.*)') AS place, stored_at AS at, headers,
-    convert_to(body, 'UTF8') AS content FROM outbox WHERE parked IS NOT NULL"""
+    convert_to(coalesce(body, ''), 'UTF8') AS content FROM outbox WHERE parked IS NOT NULL"""
 # Parked deliveries, in the order in which they are decided again, and after them the rows that are sent again.
 PARKED = f"""SELECT * FROM (SELECT {_COLUMNS} FROM parked UNION ALL {_LANES}) AS all_parked
     ORDER BY kind = 'unsent', sequence"""

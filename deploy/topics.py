@@ -4,6 +4,7 @@ import asyncio
 import time
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -14,17 +15,36 @@ from deploy.paths import SETTINGS
 from shared.platform.settings import configuration
 
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+COMPACTED = {
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": "0",
+    "segment.ms": str(DAY_MILLISECONDS // 24),
+    "delete.retention.ms": str(14 * DAY_MILLISECONDS),
+}
+"""A reader that was away for two weeks still sees the null by which it forgets a key."""
 REPLICAS_MOST = 3
 KNOWN_SECONDS_MOST = 15.0
 TOPIC_ALREADY_EXISTS = 36
 
 
 class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One topic: what it holds, for how many days, and who may read it."""
+    """One topic: what it holds, who may read it, and for how many days; or, compacted, each key's newest record."""
 
     holds: str
-    retention_days: int
     readers: tuple[str, ...]
+    retention_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    compacted: bool = False
+
+    def __post_init__(self) -> None:
+        if self.compacted == (self.retention_days is not None):
+            raise ValueError("a topic has either retention_days or compacted = true")
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        """What the broker is told of it."""
+        if self.retention_days is not None:
+            return {"retention.ms": str(self.retention_days * DAY_MILLISECONDS)}
+        return COMPACTED
 
 
 class Topics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,7 +137,7 @@ async def _create(admin: AIOKafkaAdminClient, wanted: Topics, absent: tuple[str,
                 name,
                 wanted.partitions,
                 min(brokers, REPLICAS_MOST),
-                topic_configs={"retention.ms": str(wanted.topic[name].retention_days * DAY_MILLISECONDS)},
+                topic_configs=wanted.topic[name].configuration,
             )
             for name in absent
         ]

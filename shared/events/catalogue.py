@@ -13,6 +13,8 @@ ATTENDANCE_EVENTS = "iop.attendance.events"
 TESTING_EVENTS = "iop.testing.events"
 AFTERCARE_EVENTS = "iop.aftercare.events"
 ESCALATIONS = "iop.escalations"
+OPEN_ESCALATIONS = "iop.escalations.open"
+"""Compacted: of each escalation, by its id, the newest record, and none (null) once it is closed."""
 DISCLOSURES = "iop.disclosures"
 OPERATIONS = "iop.operations"
 

@@ -102,6 +102,11 @@ class _Standing(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
+def is_closed(event: EscalationEvent) -> bool:
+    """Whether nobody is asked any more once this has happened."""
+    return _standing(event).status in ("completed", "cancelled")
+
+
 def _standing(event: EscalationEvent) -> _Standing:
     match event:
         case EscalationAcknowledged():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from shared.events.envelope import Event, Resource
+from shared.events.envelope import Event, PatientId, Resource
 from shared.events.wire import Written
 from shared.rules.consent import Partner, Permitted, Withheld
 
@@ -52,15 +52,17 @@ class Transport:
 class Destination(Generic[Subscribed]):
     """One lane out of the service: which events it takes, what a row of it holds, and who may open the way.
 
-    `selects` narrows `subscribes` by the event itself; `headers` are what the sender needs besides the record's own;
-    `body` is the record or, for a form, the event. `gate` is the partner the consent gate is asked about.
+    `selects` narrows `subscribes` by the event itself; `key` is the row's, the patient unless said otherwise; `headers`
+    are what the sender needs besides the record's own; `body` is the record (None for a null) or, for a form, the
+    event. `gate` is the partner the consent gate is asked about.
     """
 
     name: str
     kind: Kind
     subscribes: frozenset[type[Subscribed]]
-    body: Callable[[Subscribed, Written], bytes]
+    body: Callable[[Subscribed, Written], bytes | None]
     selects: Callable[[Subscribed], bool] = lambda event: True
+    key: Callable[[Subscribed, PatientId | None], str | None] = lambda event, patient: patient
     headers: Callable[[Subscribed], Mapping[str, str]] = lambda event: {}
     gate: Partner | None = None
     form: Form | None = None

@@ -4,13 +4,16 @@ import ast
 import asyncio
 from uuid import uuid4
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared.events.catalogue import INTAKE_EVENTS
+from shared.events.catalogue import ESCALATIONS, INTAKE_EVENTS, OPEN_ESCALATIONS
+from shared.events.escalation import EscalationRaised
 from shared.path.inbound.consumer import Consumer
 from shared.path.outbound import destinations
 from shared.path.transaction.batch import Batch
+from tests.events.examples import ESCALATION, MONDAY
 from tests.house.test_rooms import ROOT, files
 from tests.service import ServiceOnPostgres, StartService, consumed, written
 from tests.shared.path.given import MONDAY_NOON, admission, attendance_with
@@ -75,6 +78,20 @@ def test_no_key_but_a_patients_id_reaches_a_topic() -> None:
     for key in ("MRN-9001", "", f"Patient/{PATIENT}"):
         with pytest.raises(ValueError, match="not a patient's id"):
             batch.send(event, record, key, "demo")
+
+
+def test_on_the_topic_of_open_escalations_the_key_is_the_escalations_own() -> None:
+    """An id that the hub made: nobody finds a patient by it, and nothing else gets there."""
+    raised = EscalationRaised(escalation=ESCALATION, at=MONDAY)
+    batch = Batch("patient", {}, destinations.routes("intake", {}, None))
+    batch.send(raised, written(raised, PATIENT), PATIENT, "demo")
+    assert [(row.lane, row.key) for row in batch.outbox] == [
+        (f"topic:{ESCALATIONS}", PATIENT),
+        (f"topic:{OPEN_ESCALATIONS}", raised.escalation.id),
+    ]
+    named = msgspec.structs.replace(raised, escalation=msgspec.structs.replace(raised.escalation, id="MRN-9001"))
+    with pytest.raises(ValueError, match="badly formed"):
+        batch.send(named, written(raised, PATIENT), PATIENT, "demo")
 
 
 def test_a_row_of_a_lane_is_made_at_one_door() -> None:

@@ -15,6 +15,7 @@ from deploy.demo.partner import Partners
 from deploy.driver import Driver
 from deploy.evidence import Record
 from shared.events import codes
+from shared.events.catalogue import OPEN_ESCALATIONS
 from tests.intake import bundles
 
 FIRST_MONDAY = datetime(2026, 1, 5, 14, 0, tzinfo=UTC)
@@ -170,10 +171,33 @@ class Clinic:
         """The names of the events said of this person, in the order of their topic."""
         return [each.event for each in await self.records(person, *topics)]
 
+    async def open_tasks(self) -> dict[str, Resource]:
+        """The escalations that wait for a person, as GET Task of all owners answers them, by their id."""
+        found: list[Resource] = []
+        for service in self.driver.hub.services:
+            found += await self.driver.search(service, "Task?status=requested,accepted")
+        return {each["id"]: _as_emitted(each) for each in found if _system(each) == codes.ESCALATION}
+
+    async def open_on_topic(self) -> dict[str, Resource]:
+        """The same as a fresh reader of the compacted topic sees them."""
+        newest = {each.patient: each for each in await self.driver.records(OPEN_ESCALATIONS)}
+        ours = [each for each in newest.values() if each.bundle and each.headers["ce_program"] == "demo"]
+        return {each.patient: _as_emitted(each.resources[0]) for each in ours}
+
     async def escalations(self, person: Person) -> list[tuple[str, str]]:
         """(event, reason) of every escalation event about this person."""
         found = await self.records(person, "iop.escalations")
         return [(each.event, each.resources[0]["reasonCode"]["coding"][0]["code"]) for each in found]
+
+
+def _system(task: Resource) -> str:
+    system: str = task["code"]["coding"][0]["system"]
+    return system
+
+
+def _as_emitted(task: Resource) -> Resource:
+    """Without its version: only the read model numbers them."""
+    return {name: value for name, value in task.items() if name != "meta"}
 
 
 def instant(text: str) -> datetime:

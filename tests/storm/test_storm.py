@@ -81,6 +81,7 @@ async def test_whatever_is_killed_nothing_is_lost_doubled_or_out_of_order(hub_da
                 await in_order(databases, storm.patients, records)
                 parked = {name: count.parked for name, count in (await databases.count()).items()}
             assert set(parked.values()) == {0}, parked
+            assert await clinic.open_on_topic() == await clinic.open_tasks()
             everyone_went_the_whole_way(storm.patients, records)
             print_figures(storm, records)
 

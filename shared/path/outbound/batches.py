@@ -47,7 +47,8 @@ class Batches:
         if batch.full:
             return
         headers = [(name, value.encode()) for name, value in _decode(row["headers"]).items()]
-        added = batch.builder.append(timestamp=None, key=key, value=row["body"].encode(), headers=headers)
+        value = row["body"].encode() if row["body"] is not None else None
+        added = batch.builder.append(timestamp=None, key=key, value=value, headers=headers)
         if added is None:
             batch.full = True
             return

@@ -5,14 +5,21 @@ more here: which events it takes, what a row of it holds, its gate, form and tra
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from shared.events import fhir
 from shared.events.aftercare import ReferralPrepared
-from shared.events.catalogue import ENTRIES
-from shared.events.envelope import Event
-from shared.events.escalation import EscalationEvent, EscalationOverdue, EscalationRaised, EscalationUpdated
+from shared.events.catalogue import ENTRIES, ESCALATIONS, OPEN_ESCALATIONS
+from shared.events.envelope import Event, PatientId
+from shared.events.escalation import (
+    EscalationEvent,
+    EscalationOverdue,
+    EscalationRaised,
+    EscalationUpdated,
+    is_closed,
+)
 from shared.events.wire import Written
 from shared.path.destination import Destination, Form, Routes, Transport
 from shared.platform.settings import require_url
@@ -40,7 +47,7 @@ def routes(
 
 
 def topics(service: str) -> list[Destination[Event]]:
-    """Each topic this service emits to, with the events the catalogue says stand on it."""
+    """Each topic this service emits to, with the events the catalogue says stand on it, and what is open of them."""
     by_topic: dict[str, set[type[Event]]] = {}
     for entry in ENTRIES:
         if entry.producer in (service, "any"):
@@ -48,7 +55,27 @@ def topics(service: str) -> list[Destination[Event]]:
     return [
         Destination(name=topic, kind="topic", subscribes=frozenset(events), body=_record)
         for topic, events in by_topic.items()
-    ]
+    ] + [_open_escalations(by_topic[ESCALATIONS])]
+
+
+def _open_escalations(events: Iterable[type[Event]]) -> Destination[Event]:
+    """Every event of an escalation once more, by the escalation's id: what is left after compaction is what is open."""
+    return Destination(
+        name=OPEN_ESCALATIONS,
+        kind="topic",
+        subscribes=frozenset(events),
+        key=_escalation_id,
+        body=_unless_closed,
+    )
+
+
+def _escalation_id(event: Event, patient: PatientId | None) -> str:
+    assert isinstance(event, EscalationEvent)
+    return fhir.own_id(event.escalation.id)
+
+
+def _unless_closed(event: Event, record: Written) -> bytes | None:
+    return None if isinstance(event, EscalationEvent) and is_closed(event) else record.body
 
 
 def partner_destination(partner: Partner, form: Form) -> Destination[ReferralPrepared]:

@@ -36,7 +36,7 @@ _QUARANTINE = f"""WITH gone AS (DELETE FROM outbox WHERE (lane, id) = (SELECT la
     INSERT INTO quarantine (sequence, id, key_kind, key, program, class, place, kind, event, headers, content, at, by,
         quarantined_at)
     SELECT id, $3, 'patient', coalesce(key, ''), program, 'unreadable', parked, 'unsent', lane, headers,
-        convert_to(body, 'UTF8'), stored_at, $4, $5 FROM gone RETURNING id"""
+        convert_to(coalesce(body, ''), 'UTF8'), stored_at, $4, $5 FROM gone RETURNING id"""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class OutboxRow(msgspec.Struct, frozen=True):
     program: str
     key: str | None
     headers: str
-    body: str
+    body: str | None
 
 
 class ParkedRow(msgspec.Struct, frozen=True):
@@ -109,13 +109,15 @@ class Batch:
         self.resources[name] = row
 
     def send(self, event: Event, record: wire.Written, key: str | None, program: str) -> None:
-        """To the lanes of its destinations alone. A key is a patient's id. Raises ValueError."""
-        key = None if key is None else patient_id(key)
+        """To the lanes of its destinations alone. A key is a patient's id, or what the destination makes of the event.
+        Raises ValueError."""
+        patient = None if key is None else patient_id(key)
         for destination in self.routes.of(event):
             more = destination.headers(event)
             headers = _encode({**record.headers, **more} if more else record.headers).decode()
-            body = destination.body(event, record).decode()
-            self.outbox.append(OutboxRow(destination.lane, program, key, headers, body))
+            body = destination.body(event, record)
+            text = None if body is None else body.decode()
+            self.outbox.append(OutboxRow(destination.lane, program, destination.key(event, patient), headers, text))
 
     def note(self, delivery: Internal) -> None:
         """An internal event, for this key or another one: lane internal brings it back."""

@@ -74,7 +74,7 @@ class Recorded(BatchBuilder):  # type: ignore[misc]
         return added
 
 
-async def store(here: ServiceOnPostgres, *rows: tuple[str, str]) -> None:
+async def store(here: ServiceOnPostgres, *rows: tuple[str, str | None]) -> None:
     """Rows (patient, body) in this order; their header says which one each is."""
     for number, (patient, body) in enumerate(rows):
         await here.pool.execute(
@@ -136,6 +136,13 @@ async def test_a_row_arrives_as_it_was_stored(here: ServiceOnPostgres) -> None:
     await release(here, broker)
     ((key, headers, value),) = [record for records in broker.log.values() for record in records]
     assert (key, headers, value) == (PATIENTS[0].encode(), {"number": b"0"}, '{"name": "Jörg, Zoë"}'.encode())
+
+
+async def test_a_row_without_a_body_arrives_as_a_null_behind_what_it_ends(here: ServiceOnPostgres) -> None:
+    await store(here, (PATIENTS[0], "{}"), (PATIENTS[0], None))
+    broker = Broker()
+    await release(here, broker)
+    assert [value for records in broker.log.values() for _, _, value in records] == [b"{}", None]
 
 
 async def test_a_record_larger_than_a_batch_travels_alone_and_in_its_place(here: ServiceOnPostgres) -> None:

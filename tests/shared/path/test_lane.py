@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.events import wire
-from shared.events.catalogue import ATTENDANCE_EVENTS, INTAKE_EVENTS, OPERATIONS, PARTITIONS
+from shared.events.catalogue import ATTENDANCE_EVENTS, CONSUMES, INTAKE_EVENTS, OPERATIONS, PARTITIONS
 from shared.path.destination import Routes
 from shared.path.inbound.redrive import Quarantine, redrive
 from shared.path.outbound.destinations import topics
@@ -41,7 +41,8 @@ async def reading(kafka: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 @asynccontextmanager
 async def released(dsn: str, kafka: str, topic: str, copies: int = 1) -> AsyncIterator[None]:
-    service = "attendance" if topic == OPERATIONS else topic.removeprefix("iop.").removesuffix(".events")
+    name = topic.removeprefix("iop.").removesuffix(".events")
+    service = name if name in CONSUMES else "attendance"
     (destination,) = [each for each in topics(service) if each.name == topic]
     parking = Parking(service, Routes(topics(service)), Clock(), WakeUp())
     lanes = [asyncio.create_task(TopicLane(destination, parking).run(dsn, kafka)) for _ in range(copies)]
