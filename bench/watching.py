@@ -22,7 +22,6 @@ Batch = list[tuple[str, tuple[Any, ...]]]
 
 _NAMES = {
     store.MARK_PROCESSED: "mark processed",
-    store.MISSING: "lock",
     store.LOCK: "lock",
     store.STORE: "states, journal, outbox, resources",
 }

@@ -4,7 +4,7 @@ A condition is one identifier with its system; nothing else is searched for.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -13,10 +13,11 @@ from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal, refuse
-from shared.path.transaction import aliases, resources
+from shared.events.envelope import PatientId
+from shared.path.transaction import resources
 from shared.path.transaction.delivery import Create
 from shared.platform.db import Connection
-from shared.platform.keys import Identifier, Keys
+from shared.platform.keys import Identifier
 
 _conditional = re.compile(r"([A-Z][A-Za-z]+)\?(.*)", re.DOTALL)
 _before = re.compile(r"^[A-Za-z]*\?")
@@ -49,12 +50,10 @@ def _written_out(sought: Identifier) -> str:
 
 
 async def known(
-    connection: Connection, keys: Keys, entry: BundleEntry, sought: Identifier | None, caller: Caller
+    connection: Connection, entry: BundleEntry, owners: Collection[PatientId], caller: Caller
 ) -> str | None:
-    """The patient that a Patient's ifNoneExist finds, once it is stored: an identifier may be bound before."""
-    if sought is None:
-        return None
-    owners = await aliases.resolve(connection, caller.program, keys.digests(caller.program, [sought]))
+    """The patient that a Patient's ifNoneExist finds, of the owners of what it asks for, once that one is stored: an
+    identifier may be bound before."""
     if len(owners) > 1:
         raise _too_many(entry)
     stored = await resources.versions(connection, [(caller.program, "Patient", each) for each in owners])
@@ -62,14 +61,15 @@ async def known(
 
 
 async def matching(
-    connection: Connection, entry: BundleEntry, sought: Identifier, patient: str, caller: Caller
-) -> str | None:
-    """The resource of this patient and type that carries the identifier, whoever sent it."""
-    identifier = {"system": sought.system, "value": sought.value}
-    ids = await resources.matching(connection, caller.program, patient, entry.type, identifier)
-    if len(ids) > 1:
-        raise _too_many(entry)
-    return next(iter(ids), None)
+    connection: Connection, seeking: Sequence[tuple[BundleEntry, Identifier]], patient: str, caller: Caller
+) -> list[str | None]:
+    """For each entry the resource of this patient and of its type that carries the identifier, whoever sent it."""
+    sought = [(entry.type, {"system": each.system, "value": each.value}) for entry, each in seeking]
+    found = await resources.matching(connection, caller.program, patient, sought)
+    for (entry, _), ids in zip(seeking, found, strict=True):
+        if len(ids) > 1:
+            raise _too_many(entry)
+    return [next(iter(ids), None) for ids in found]
 
 
 def made_logical(entries: Sequence[BundleEntry]) -> None:

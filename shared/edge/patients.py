@@ -43,16 +43,19 @@ def identifiers(patient: Mapping[str, object], caller: Caller, full_url: str | N
     return tuple(named)
 
 
-def require_named(entry: BundleEntry, caller: Caller) -> tuple[Identifier, ...]:
-    """What names a Patient that came along; the id in a PUT is the hub's own. Raises HttpRefusal."""
+def named(entry: BundleEntry, caller: Caller) -> tuple[Identifier, ...]:
+    """What names a Patient that came along; the id in a PUT is the hub's own."""
     if entry.method == "PUT":
         return identifiers({key: value for key, value in entry.resource.items() if key != "id"}, caller)
-    named = identifiers(entry.resource, caller, entry.full_url)
-    if not named:
+    return identifiers(entry.resource, caller, entry.full_url)
+
+
+def require_named(entry: BundleEntry, names: Sequence[Digest]) -> None:
+    """Raises HttpRefusal for a Patient to be created that nothing names."""
+    if entry.method != "PUT" and not names:
         raise refuse(
             422, "required", f"{entry.place}.identifier", "A Patient must have an identifier with system and value."
         )
-    return named
 
 
 async def of_references(

@@ -100,7 +100,8 @@ def digest_of(body: bytes) -> str:
 @dataclass(frozen=True)
 class _Resolving:
     """The steps of resolving one submission; `sought` is what its conditional creates look for, by entry. Nothing is
-    written: what is to be bound to a patient is in `binds`, by identifier of a Patient in it."""
+    written: what is to be bound to a patient is in `binds`, by identifier of a Patient in it; nothing is stored of the
+    `new` ones among them."""
 
     connection: Connection
     keys: Keys
@@ -109,6 +110,7 @@ class _Resolving:
     caller: Caller
     sought: Mapping[int, Identifier]
     binds: dict[Digest, PatientId] = field(default_factory=dict)
+    new: set[str] = field(default_factory=set)
 
     async def identified(self, found: Mapping[int, str | None]) -> tuple[tuple[BundleEntry, ...], dict[Name, int]]:
         """The entries with ids, and those that exist. `found` are resources that carry the identifier sought."""
@@ -129,26 +131,31 @@ class _Resolving:
         """A Patient's id by its identifiers, another's by the cause or by its condition; whether it may exist."""
         sought = self.sought.get(id(entry))
         if entry.type == "Patient" and self.edge.unknown_patient == "created":
-            known = await conditional.known(self.connection, self.keys, entry, sought, self.caller)
-            if known is not None:
-                return known, True
-            return await self._patient(entry), False
+            return await self._patient(entry, sought)
         if sought is not None:
             name = f"{self.caller.name}|{self.caller.program}|{entry.type}?{sought.system}|{sought.value}"
             return found or str(uuid5(NAMESPACE_URL, name)), True
         return str(uuid5(self.submission.cause, str(ordinal))), False
 
-    async def _patient(self, entry: BundleEntry) -> PatientId:
-        """Whose Patient this is: of the one its identifiers belong to, else of a new one."""
-        named = patients.require_named(entry, self.caller)
-        digests = self.keys.digests(self.caller.program, named)
-        owners = await aliases.resolve(self.connection, self.caller.program, digests)
-        owners |= {self.binds[each] for each in digests if each in self.binds}
+    async def _patient(self, entry: BundleEntry, sought: Identifier | None) -> tuple[PatientId, bool]:
+        """Whose Patient this is: that its condition finds, to whom its identifiers belong, or a new one; whether it may
+        exist."""
+        condition = self.keys.digests(self.caller.program, [sought] if sought else ())
+        digests = self.keys.digests(self.caller.program, patients.named(entry, self.caller))
+        bound = await aliases.owners(self.connection, self.caller.program, [*condition, *digests])
+        found = {bound[each] for each in condition if each in bound}
+        if (known := await conditional.known(self.connection, entry, found, self.caller)) is not None:
+            return patient_id(known), True
+        patients.require_named(entry, digests)
+        bound |= self.binds
+        owners = {bound[each] for each in digests if each in bound}
         if entry.method == "PUT":
             owners.add(patient_id(str(entry.id)))
         patient = patients.only(owners or {patient_id(str(uuid4()))}, f"{entry.place}.identifier")
+        if not owners:
+            self.new.add(patient)
         self.binds.update(dict.fromkeys(digests, patient))
-        return patient
+        return patient, False
 
     async def stored(self) -> dict[Name, StoredResource]:
         """What each PUT replaces, before anything else is looked at. There is no update-as-create: ids are the hub's to
@@ -171,14 +178,15 @@ class _Resolving:
         self, entries: Sequence[BundleEntry], existing: Mapping[Name, int], patient: str | None
     ) -> dict[int, str | None]:
         """Resources that carry the identifier of a condition, whoever sent them, by the entry that looks for one."""
-        found = {}
-        for entry, identified in zip(self.submission.entries, entries, strict=True):
-            sought = self.sought.get(id(entry))
-            if sought is not None and (identified.type, identified.id) not in existing:
-                found[id(entry)] = await conditional.matching(
-                    self.connection, entry, sought, patient or "", self.caller
-                )
-        return found
+        if patient in self.new:
+            return {}
+        seeking = [
+            (entry, self.sought[id(entry)])
+            for entry, identified in zip(self.submission.entries, entries, strict=True)
+            if id(entry) in self.sought and (identified.type, identified.id) not in existing
+        ]
+        found = await conditional.matching(self.connection, seeking, patient or "", self.caller)
+        return {id(entry): identity for (entry, _), identity in zip(seeking, found, strict=True)}
 
     async def updating(
         self,

@@ -3,7 +3,7 @@
 An identifier is bound in the transaction that stores what it came with, so a refused request binds nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest
@@ -12,7 +12,8 @@ from shared.platform.db import Connection
 
 # The existing patient wins, or two posts of one MRN at the same moment make two patients.
 _LEARN = """INSERT INTO alias AS a (program, digest, patient) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
-    ON CONFLICT (program, digest) DO UPDATE SET patient = excluded.patient WHERE a.patient = ''"""
+    ON CONFLICT (program, digest) DO UPDATE SET patient = excluded.patient WHERE a.patient = ''
+    RETURNING program, digest"""
 _RESOLVE = "SELECT DISTINCT patient FROM alias WHERE program = $1 AND digest = ANY($2::text[]) AND patient <> ''"
 _OWNERS = """SELECT program, digest, patient FROM alias JOIN unnest($1::text[], $2::text[]) AS u(program, digest)
     USING (program, digest) WHERE patient <> ''"""
@@ -70,20 +71,26 @@ async def bind(connection: Connection, deliveries: Iterable[AnyDelivery]) -> Non
     wanted = {bound: patient_id(each.key) for each in deliveries for bound in _bounds(each)}
     if not wanted:
         return
-    await learn(connection, [(*bound, patient) for bound, patient in wanted.items()])
-    if await _owners(connection, list(wanted)) != wanted:
+    new = await _write(connection, wanted)
+    known = {bound: patient for bound, patient in wanted.items() if bound not in new}
+    if known and await _owners(connection, list(known)) != known:
         raise BoundMeanwhile
 
 
 async def learn(connection: Connection, bindings: Iterable[tuple[str, str, PatientId]]) -> list[Bound]:
     """Bind each (program, digest, patient) unless it is bound; of two for one digest the first counts."""
-    first: dict[Bound, str] = {}
+    first: dict[Bound, PatientId] = {}
     for program, digest, patient in bindings:
         first.setdefault((program, digest), patient)
-    rows = sorted((*bound, patient) for bound, patient in first.items())
-    if rows:
-        await connection.execute(_LEARN, *(list(values) for values in zip(*rows, strict=True)))
-    return [(program, digest) for program, digest, _ in rows]
+    await _write(connection, first)
+    return sorted(first)
+
+
+async def _write(connection: Connection, patients: Mapping[Bound, PatientId]) -> set[Bound]:
+    """In one order, so that none waits for another in a ring; those that belonged to nobody."""
+    rows = sorted((*bound, patient) for bound, patient in patients.items())
+    written = await connection.fetch(_LEARN, *(list(values) for values in zip(*rows, strict=True))) if rows else []
+    return {(row["program"], row["digest"]) for row in written}
 
 
 def _bounds(delivery: AnyDelivery) -> list[Bound]:

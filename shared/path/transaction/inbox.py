@@ -82,10 +82,10 @@ class Inbox:
 
     async def receive(self, deliveries: Sequence[AnyDelivery], kind: str = PATIENT) -> list[Answer]:
         """Take a batch, all of one kind of key, in one transaction. Where the data of one delivery breaks a statement,
-        take them singly; where somebody else has just bound an identifier of them, take them again."""
+        take them singly; where another has just created a row or bound an identifier of them, take them again."""
         try:
             return await self._transaction(deliveries, kind)
-        except aliases.BoundMeanwhile:
+        except (aliases.BoundMeanwhile, store.CreatedMeanwhile):
             return await self.receive(deliveries, kind)
         except Exception as error:
             if not db.is_data_error(error) or not deliveries:

@@ -154,12 +154,15 @@ _OF_MINUTES = """WITH own AS MATERIALIZED (SELECT * FROM resources WHERE patient
     SELECT * FROM own WHERE program = $3 AND NOT sealed AND date_trunc('minute', at) = ANY($4::timestamptz[])
     ORDER BY id LIMIT $5"""
 OF_MINUTES_MOST = 500
-# The foreign resources of one patient and type that carry an identifier; R4 has it once or repeating. Two are already
-# too many, and ours are nobody's to change. The program is asked of the patient's own rows, not of the index of all.
-_MATCHING = """WITH own AS MATERIALIZED (SELECT * FROM resources WHERE patient = $1 AND type = $2)
-    SELECT id FROM own WHERE program = $3 AND NOT sealed AND NOT starts_with(body, '{"identifier":')
-    AND (body::jsonb -> 'identifier' @> $4::jsonb OR body::jsonb -> 'identifier' @> jsonb_build_array($4::jsonb))
-    ORDER BY id LIMIT 2"""
+_OWN_CARRIES = """own.program = u.program AND NOT own.sealed AND NOT starts_with(own.body, '{"identifier":')
+        AND (own.body::jsonb -> 'identifier' @> u.identifier::jsonb
+            OR own.body::jsonb -> 'identifier' @> jsonb_build_array(u.identifier::jsonb))"""
+# One patient's foreign resources that carry one of these identifiers; R4 has it once or repeating. Ours are nobody's to
+# change. The program is asked of the patient's own rows, not of the index of all.
+_MATCHING = f"""SELECT u.number, own.id FROM unnest($2::text[], $3::text[], $4::text[])
+        WITH ORDINALITY AS u(program, type, identifier, number),
+        LATERAL (SELECT * FROM resources r WHERE r.patient = $1 AND r.type = u.type OFFSET 0) own
+    WHERE {_OWN_CARRIES} ORDER BY u.number, own.id"""
 # The same for many at once, and what stands under the id that it would be created with.
 _CREATED = f"""WITH sought AS MATERIALIZED (SELECT *
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
@@ -167,9 +170,7 @@ _CREATED = f"""WITH sought AS MATERIALIZED (SELECT *
     SELECT u.number FROM sought u JOIN resources r ON {NAMED}
     UNION SELECT u.number FROM sought u,
         LATERAL (SELECT * FROM resources r WHERE r.patient = u.patient AND r.type = u.type OFFSET 0) own
-        WHERE own.program = u.program AND NOT own.sealed AND NOT starts_with(own.body, '{{"identifier":')
-        AND (own.body::jsonb -> 'identifier' @> u.identifier::jsonb
-            OR own.body::jsonb -> 'identifier' @> jsonb_build_array(u.identifier::jsonb))"""
+        WHERE {_OWN_CARRIES}"""
 
 
 async def add(connection: Connection, resources: Sequence[AcceptedResource], program: str, now: datetime) -> None:
@@ -225,11 +226,16 @@ async def of_nobody(connection: Connection, program: str, type_: str) -> list[st
 
 
 async def matching(
-    connection: Connection, program: str, patient: str, type_: str, identifier: Mapping[str, str]
-) -> list[str]:
-    """Ids of this patient's resources of a type that carry the identifier, whoever sent them; at most two are named."""
-    rows = await connection.fetch(_MATCHING, patient, type_, program, msgspec.json.encode(identifier).decode())
-    return [row["id"] for row in rows]
+    connection: Connection, program: str, patient: str, sought: Sequence[tuple[str, Mapping[str, str]]]
+) -> list[list[str]]:
+    """For each type and identifier the ids of this patient's resources that carry it, whoever sent them."""
+    found: list[list[str]] = [[] for _ in sought]
+    if sought:
+        identifiers = [msgspec.json.encode(identifier).decode() for _, identifier in sought]
+        programs, types = [program] * len(sought), [kind for kind, _ in sought]
+        for row in await connection.fetch(_MATCHING, patient, programs, types, identifiers):
+            found[row["number"] - 1].append(row["id"])
+    return found
 
 
 async def created(connection: Connection, sought: Sequence[tuple[str, str, str, str, str]]) -> set[int]:

@@ -25,12 +25,13 @@ _ANSWER = """UPDATE processed p SET digest = u.digest, answer = u.answer
 # A refused command had no effect: the same again is decided again.
 _COUNT_PROCESSED = "SELECT count(*) FROM processed WHERE id = ANY($1::uuid[])"
 _FORGET_PROCESSED = "DELETE FROM processed WHERE id = ANY($1::uuid[])"
-# A row for each new key; without it two first events of a new patient overwrite each other.
-MISSING = """INSERT INTO state (kind, key, program) SELECT $1, * FROM unnest($2::text[], $3::text[])
-    ON CONFLICT DO NOTHING"""
-# Lock the keys in one order. `hold` is read under the lock; a separate look would race with a redrive.
-LOCK = """SELECT key, program, version, body, hold FROM state WHERE kind = $1 AND key = ANY($2::text[])
-    ORDER BY key FOR UPDATE"""
+# First a row for each new key, without which two first events of a new patient overwrite each other; then the rest are
+# locked, in one order. `hold` is read under the lock; a separate look would race with a redrive.
+LOCK = """WITH made AS (INSERT INTO state (kind, key, program) SELECT $1, * FROM unnest($2::text[], $3::text[])
+        ON CONFLICT DO NOTHING RETURNING key, program, version, body, hold),
+    locked AS (SELECT key, program, version, body, hold FROM state WHERE kind = $1 AND key = ANY($2::text[])
+        ORDER BY key FOR UPDATE)
+    SELECT * FROM made UNION ALL SELECT * FROM locked"""
 # A row that a record of nobody's program made becomes its patient's. The keys are named twice, here and below: without
 # that an empty table is planned to be walked by its kind.
 _OWN = """UPDATE state s SET program = u.program FROM unnest($2::text[], $3::text[]) AS u(key, program)
@@ -77,6 +78,10 @@ _as_number = attrgetter("int")
 """The order in which uuids are marked, without a comparison in Python for each pair."""
 
 
+class CreatedMeanwhile(Exception):
+    """Another transaction has just created the row of one of these keys. Nothing is stored: take it again."""
+
+
 async def mark_processed(connection: Connection, programs: Mapping[UUID, str]) -> set[UUID]:
     """Mark these ids (id -> program); those that nobody had marked."""
     if not programs:
@@ -110,15 +115,17 @@ async def remember(connection: Connection, given: Sequence[tuple[UUID, str | Non
 
 
 async def lock(connection: Connection, kind: str, programs: Mapping[str, str]) -> dict[str, LockedState]:
-    """The rows of these keys (key -> program), created if absent, locked in one order."""
+    """The rows of these keys (key -> program), created if absent, locked in one order. Raises CreatedMeanwhile."""
     keys = sorted(programs)
     if not keys:
         return {}
-    await connection.execute(MISSING, kind, keys, [programs[key] for key in keys])
-    rows = await connection.fetch(LOCK, kind, keys)
+    wanted = kind, keys, [programs[key] for key in keys]
+    rows = await connection.fetch(LOCK, *wanted)
     if unowned := [row["key"] for row in rows if not row["program"] and programs[row["key"]]]:
         await connection.execute(_OWN, kind, unowned, [programs[key] for key in unowned])
-        rows = await connection.fetch(LOCK, kind, keys)
+        rows = await connection.fetch(LOCK, *wanted)
+    if len(rows) < len(keys):
+        raise CreatedMeanwhile
     return {row[0]: LockedState(kind, row[0], row[1], row[2], row[3], row[4]) for row in rows}  # type: ignore[index]
 
 

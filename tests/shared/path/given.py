@@ -1,5 +1,6 @@
 """What the path is tried with: attendance's real decisions, a patient on three evenings a week, two fixed moments."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from shared.events.intake import EpisodeAdmitted, TemplateSlot
 from shared.path.service import PATIENT
 from shared.platform.keys import Keys
 from shared.process import ServiceAssembly
+from tests.service import ServiceOnPostgres
 
 MONDAY_NOON = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
 MONDAY_SESSION = datetime(2026, 1, 5, 23, 0, tzinfo=UTC)
@@ -44,3 +46,13 @@ def admission(patient: str, template: Sequence[TemplateSlot] = EVENINGS) -> Epis
         template=tuple(template),
         admitted_at=MONDAY_NOON,
     )
+
+
+async def until_waiting(service: ServiceOnPostgres, transactions: int = 1) -> None:
+    """Until so many transactions of the service wait for what another one holds."""
+    for _ in range(1000):
+        waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        if await service.count(waiting) >= transactions:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("nobody ever waits")

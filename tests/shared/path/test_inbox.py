@@ -18,7 +18,7 @@ from shared.path.transaction.batch import Batch
 from shared.path.transaction.delivery import Committed, Expected, Reused, Stale
 from shared.rules.decision import Refused
 from tests.service import ServiceOnPostgres, StartService, commanded, consumed, unreadable
-from tests.shared.path.given import MONDAY_NOON, MONDAY_SESSION, admission, attendance_with
+from tests.shared.path.given import MONDAY_NOON, MONDAY_SESSION, admission, attendance_with, until_waiting
 
 PATIENT = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
@@ -82,6 +82,27 @@ async def test_two_first_events_of_a_new_patient_at_the_same_moment_both_count(h
     assert await here.select("SELECT count(*) FROM state WHERE body <> ''") == [(20,)]
     assert await here.select("SELECT count(*) FROM journal") == [(40,)]
     assert await here.select("SELECT count(*) FROM resources WHERE type = 'Appointment'") == [(120,)]
+
+
+async def test_a_patient_whose_row_another_process_is_creating_is_waited_for(here: ServiceOnPostgres) -> None:
+    async with here.pool.acquire() as other, other.transaction():
+        await other.execute("INSERT INTO state (kind, key, program) VALUES ('patient', $1, 'demo')", PATIENT)
+        delivering = asyncio.create_task(here.deliver(consumed(admission(PATIENT), PATIENT)))
+        await until_waiting(here)
+    assert await delivering == [Committed()]
+    assert await here.select("SELECT program, body <> '' FROM state") == [("demo", True)]
+    assert await here.count("journal") == 1
+
+
+async def test_two_batches_of_the_same_new_patients_never_wait_in_a_ring(here: ServiceOnPostgres) -> None:
+    patients = sorted(str(uuid4()) for _ in range(9))
+    batches = [[consumed(admission(each), each) for each in order] for order in (patients, patients[::-1])]
+    async with here.pool.acquire() as other, other.transaction():
+        await other.execute("INSERT INTO state (kind, key, program) VALUES ('patient', $1, 'demo')", patients[4])
+        delivering = asyncio.gather(*(here.deliver(*batch) for batch in batches))
+        await until_waiting(here, 2)
+    await delivering
+    assert await here.count("state WHERE body <> ''") == 9
 
 
 async def test_the_same_command_again_gets_the_same_answer(here: ServiceOnPostgres) -> None:

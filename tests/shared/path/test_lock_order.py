@@ -13,7 +13,7 @@ from shared.path.inbound.redrive import Quarantine, redrive
 from shared.path.transaction import consent_ledger
 from shared.platform.keys import Identifier
 from tests.service import ServiceOnPostgres, StartService, consumed, unreadable
-from tests.shared.path.given import MONDAY_NOON
+from tests.shared.path.given import MONDAY_NOON, until_waiting
 from tests.shared.rules.partners import ALUMNI, consent_to
 
 CONSENT = str(uuid4())
@@ -44,7 +44,7 @@ async def test_a_redrive_and_a_batch_of_one_patient_never_wait_in_a_ring(
     async def meanwhile(*arguments: Any) -> None:
         """The redrive holds its patient's row, and a batch that needs it has come as far as it can."""
         consuming.append(asyncio.create_task(aftercare.deliver(batch)))
-        await waits(aftercare)
+        await until_waiting(aftercare)
         await close(*arguments)
 
     monkeypatch.setattr(consent_ledger, "close", meanwhile)
@@ -57,12 +57,3 @@ async def test_a_redrive_and_a_batch_of_one_patient_never_wait_in_a_ring(
 
     assert result.parked == 0
     assert await aftercare.count("consents WHERE NOT revoked") == 0
-
-
-async def waits(service: ServiceOnPostgres) -> None:
-    waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    for _ in range(1000):
-        if await service.count(waiting):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("a batch that never waits")
