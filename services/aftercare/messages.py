@@ -15,7 +15,7 @@ from shared.events.aftercare import (
     ReferralWithheld,
 )
 from shared.events.envelope import Command
-from shared.events.escalation import EscalationEvent, EscalationRetracted
+from shared.events.escalation import EscalationEvent, EscalationResolved, EscalationRetracted
 from shared.events.intake import (
     ConsentDenied,
     ConsentGiven,
@@ -64,9 +64,11 @@ __all__ = [
     "EpisodeDischarged",
     "EscalationCommand",
     "EscalationEvent",
+    "EscalationResolved",
     "EscalationRetracted",
     "FollowUpCompleted",
     "FollowUpFellDue",
+    "HoldEscalated",
     "Internal",
     "MeetingListPrepared",
     "PatientDied",
@@ -119,10 +121,16 @@ class CandidateDue(StateEvent, frozen=True, kw_only=True, tag=True):
     kind: str
 
 
+class HoldEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
+    """Of these referrals on hold a person was asked in vain: that is escalated, and never a second time."""
+
+    referrals: tuple[str, ...]
+
+
 Commands = AskReferral | WithdrawReferral | CompleteFollowUp | EscalationCommand
 
 FromTheHub = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
-Internal = FromTheHub | CandidateDue
+Internal = FromTheHub | CandidateDue | HoldEscalated
 Consumes = (
     PatientIdentified
     | PatientDied
@@ -149,4 +157,5 @@ Emits = (
     | FollowUpCompleted
     | EscalationEvent
     | CandidateDue
+    | HoldEscalated
 )

@@ -1,6 +1,8 @@
 """What aftercare stores of one patient, part by part: stays, plans, referrals. Pure; compact text."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -98,23 +100,48 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
 
 class OnItsWay(Referral, frozen=True, array_like=True):
     """The partner's lane has it. One that was taken back stays until the lane says whether that was in time;
-    `contact_came`: the patient's contact data came anew meanwhile; `hold_ends_at`: of one that was on hold before."""
+    `contact_came`: the patient's contact data came anew meanwhile; the last three are of
+    an earlier hold."""
 
     taken_back: str = ""
     contact_came: bool = False
     may_have_been_received: bool = False
     hold_ends_at: datetime | None = None
+    answer_by: datetime | None = None
+    escalated: bool = False
 
 
 class OnHold(Referral, frozen=True, array_like=True):
     """Withheld for a reason; at `until`, where that is known, it goes to the gate again: a consent begins, or what was
-    sent before lies far enough behind. At `ends_at` the hub stops waiting."""
+    sent before lies far enough behind. At `ends_at` the hub stops waiting. What no person answers by `answer_by` is
+    `escalated`, once."""
 
     reason: str
     until: datetime | None = None
     ends_at: datetime | None = None
     may_have_been_received: bool = False
+    answer_by: datetime | None = None
+    escalated: bool = False
 
     @property
     def waits_for_contact(self) -> bool:
         return self.reason.startswith(LACKS)
+
+
+class EarlierHold(NamedTuple):
+    """What going to the gate again does not begin anew."""
+
+    hold_ends_at: datetime | None = None
+    answer_by: datetime | None = None
+    escalated: bool = False
+
+
+def earlier_hold(on_its_way: Iterable[OnItsWay], on_hold: Iterable[OnHold], referral_id: str) -> EarlierHold:
+    """Of this referral, on hold now or before it went to the gate again."""
+    for held in on_hold:
+        if held.referral_id == referral_id:
+            return EarlierHold(held.ends_at, held.answer_by, held.escalated)
+    for sent in on_its_way:
+        if sent.referral_id == referral_id:
+            return EarlierHold(sent.hold_ends_at, sent.answer_by, sent.escalated)
+    return EarlierHold()

@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     meetings_most: int
     hold_days: int
     """How long a referral waits on hold."""
+    hold_answer_hours: int
+    """Within how long a case manager answers a referral on hold."""
     sent_again_days: int
     """A partner is sent nothing again of itself for so long."""
     partners: tuple[Partner, ...] = ()

@@ -1,12 +1,13 @@
 """What aftercare's next decision needs of one patient. Pure; compact text."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
 import msgspec
 
 from services.aftercare.choices import Choice, with_consent
+from services.aftercare.follow_ups import after_follow_up, planned
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
@@ -25,6 +26,7 @@ from services.aftercare.messages import (
     EscalationEvent,
     FollowUpCompleted,
     FollowUpFellDue,
+    HoldEscalated,
     PatientDied,
     PatientIdentified,
     ReferralPrepared,
@@ -38,18 +40,17 @@ from services.aftercare.record import (
     FLAGS_MOST,
     LANGUAGE_CHARACTERS_MOST,
     SENT_MOST,
-    Ahead,
     Discharged,
-    FollowUp,
     InCare,
     OnHold,
     OnItsWay,
     Plan,
     Referral,
     Sent,
+    earlier_hold,
 )
 from services.aftercare.upcast import UPCAST as UPCAST
-from shared.events.aftercare import BY_A_PERSON, ReferralEvent
+from shared.events.aftercare import ReferralEvent
 from shared.events.envelope import Command, Event
 from shared.events.internal import DisclosureOutcome
 from shared.rules import escalation
@@ -139,14 +140,16 @@ def evolve(state: State, event: Event | Command) -> State:
             return _on_its_way(state, _without_withdrawn(state.on_its_way, event))
         case ReferralEvent():
             return _after_referral(state, event)
+        case HoldEscalated(referrals=referrals):
+            return _with(state, on_hold=tuple(_escalated(each, referrals) for each in state.on_hold))
         case CandidateDue(kind=kind):
             return _with(state, candidates_due=tuple(dict.fromkeys((*state.candidates_due, kind))))
         case AftercarePlanned():
-            return _with(state, plan=_planned(event), tried=(), candidates_due=())
+            return _with(state, plan=planned(event), tried=())
         case AftercareEnded():
             return _with(state, plan=None)
         case FollowUpFellDue() | FollowUpCompleted() if state.plan is not None:
-            return _with(state, plan=_after_follow_up(state.plan, event))
+            return _with(state, plan=after_follow_up(state.plan, event))
         case EscalationEvent():
             return _with(state, escalations=escalation.evolve(state.escalations, event))
         case _:
@@ -154,12 +157,14 @@ def evolve(state: State, event: Event | Command) -> State:
 
 
 def due(state: State) -> datetime | None:
-    """The next instant at which a follow-up falls due, a consent begins, a hold ends or an escalation is overdue."""
+    """The next instant at which a follow-up falls due, a consent begins, a hold ends, a person is asked in vain or an
+    escalation is overdue."""
     contacts = [each.due_at for each in state.plan.ahead] if state.plan and not state.died else []
     consents = [each.until for each in state.on_hold if each.until is not None]
     ends = [each.ends_at for each in state.on_hold if each.ends_at is not None]
+    answers = [each.answer_by for each in state.on_hold if each.answer_by is not None]
     overdue = escalation.due(state.escalations)
-    return min([*contacts, *consents, *ends, *([overdue] if overdue else [])], default=None)
+    return min([*contacts, *consents, *ends, *answers, *([overdue] if overdue else [])], default=None)
 
 
 _with = msgspec.structs.replace
@@ -187,9 +192,8 @@ def _ended(before: InCare | Discharged | None, event: EpisodeDischarged) -> Disc
     return Discharged(event.episode_id, event.disposition, event.discharged_at, track, flags)
 
 
-def _planned(event: AftercarePlanned) -> Plan:
-    ahead = tuple(Ahead(*numbered) for numbered in enumerate(event.follow_ups, 1))
-    return Plan(event.plan_id, ahead, episode_id=event.episode_id, planned_at=event.planned_at)
+def _escalated(referral: OnHold, referrals: Collection[str]) -> OnHold:
+    return _with(referral, answer_by=None, escalated=True) if referral.referral_id in referrals else referral
 
 
 def _after_referral(state: State, event: ReferralEvent) -> State:
@@ -204,10 +208,11 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
         event.send_again_reason,
     )
     on_its_way, on_hold = _others(state.on_its_way, event), _others(state.on_hold, event)
-    received, hold_ends_at, tried = _may_have_it(state, event), _hold_ends_at(state, event), state.tried
+    received, tried = _may_have_it(state, event), state.tried
+    hold = earlier_hold(state.on_its_way, state.on_hold, event.referral_id)
     match event:
         case ReferralPrepared():
-            on_its_way = (*on_its_way, OnItsWay(*current, may_have_been_received=received, hold_ends_at=hold_ends_at))
+            on_its_way = (*on_its_way, OnItsWay(*current, "", False, received, *hold))
             tried = tuple(dict.fromkeys((*tried, event.partner)))
         case ReferralSent() | ReferralRefused():
             pass
@@ -216,7 +221,7 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
         case ReferralWithdrawn():
             pass
         case ReferralWithheld(reason=reason, until=until, hold_ends_at=ends_at):
-            on_hold = (*on_hold, OnHold(*current, reason, until, ends_at, received))
+            on_hold = (*on_hold, OnHold(*current, reason, until, ends_at, received, event.answer_by, hold.escalated))
     after = _with(state, on_hold=on_hold, sent=_sent(state, event), tried=tried)
     return _on_its_way(after, on_its_way)
 
@@ -245,34 +250,5 @@ def _may_have_it(state: State, event: ReferralEvent) -> bool:
     return before or (isinstance(event, ReferralWithheld) and event.may_have_been_received)
 
 
-def _hold_ends_at(state: State, event: ReferralEvent) -> datetime | None:
-    """When a hold that began before ends: going to the gate again doesn't begin it anew."""
-    on_hold = ((each.referral_id, each.ends_at) for each in state.on_hold)
-    on_its_way = ((each.referral_id, each.hold_ends_at) for each in state.on_its_way)
-    return next((ends_at for referral_id, ends_at in (*on_hold, *on_its_way) if referral_id == event.referral_id), None)
-
-
 def _others(referrals: Iterable[Unsettled], event: ReferralEvent) -> tuple[Unsettled, ...]:
     return tuple(each for each in referrals if each.referral_id != event.referral_id)
-
-
-def _is(plan: Plan, contact: FollowUp, event: FollowUpCompleted) -> bool:
-    return plan.follow_up_id(contact.number) == event.follow_up_id
-
-
-def _after_follow_up(plan: Plan, event: FollowUpFellDue | FollowUpCompleted) -> Plan:
-    ahead = tuple(each for each in plan.ahead if plan.follow_up_id(each.number) != event.follow_up_id)
-    fallen_due = tuple(each for each in plan.fallen_due if plan.follow_up_id(each.number) != event.follow_up_id)
-    match event:
-        case FollowUpFellDue():
-            fallen_due = (*fallen_due, FollowUp(event.number, event.due_at, event.act_by))
-            return _with(plan, ahead=ahead, fallen_due=fallen_due)
-        case FollowUpCompleted(outcome=outcome) if outcome in BY_A_PERSON:
-            return _with(plan, ahead=ahead, fallen_due=fallen_due, made=(*plan.made, event.due_at))
-        case FollowUpCompleted(outcome="death-reported"):
-            waits = (Ahead(each.number, each.due_at) for each in plan.fallen_due if _is(plan, each, event))
-            return _with(plan, ahead=(*waits, *ahead), fallen_due=fallen_due)
-        case FollowUpCompleted():
-            return _with(plan, ahead=ahead, fallen_due=fallen_due)
-        case _:
-            assert_never(event)

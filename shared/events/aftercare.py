@@ -10,6 +10,8 @@ from shared.events.envelope import Event, Resource, name_id
 THE_PATIENTS_NO = frozenset({"consent-revoked", "consent-denied"})
 """Reasons for which nobody is asked to obtain a consent."""
 ANOTHER_IS_ASKED, MAY_HAVE_BEEN_RECEIVED, GAVE_UP = "another-is-asked", "may-have-been-received", "gave-up"
+ASKS_NOBODY = THE_PATIENTS_NO | {ANOTHER_IS_ASKED}
+"""Reasons to be on hold that no person can do anything about."""
 BY_A_PERSON = frozenset({"reached", "not-reached"})
 """Outcomes of a contact that was made; any other ends it unmade."""
 
@@ -221,6 +223,8 @@ class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
     may_have_been_received: bool = False
     hold_ends_at: datetime | None = None
     """When the hub stops waiting for a consent, or for what the Patient lacks."""
+    answer_by: datetime | None = None
+    """By when the case manager has to have answered; then it is escalated, once."""
 
     @property
     def partner_may_have_it(self) -> bool:
@@ -230,7 +234,7 @@ class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):
         task = self._task(patient) | {
             "statusReason": fhir.concept(codes.DISCLOSURE, self.reason),
         }
-        if self.reason not in (*THE_PATIENTS_NO, ANOTHER_IS_ASKED):
+        if self.reason not in ASKS_NOBODY:
             task["requester"] = fhir.logical(codes.ROLE, "case-manager")
         if self.may_have_been_received:
             task["statusReason"]["text"] = "May have been received."

@@ -57,6 +57,7 @@ SETTINGS = Settings(
     feed_percent_least=50,
     meetings_most=2,
     hold_days=60,
+    hold_answer_hours=72,
     sent_again_days=30,
     partners=(ALUMNI, CLINIC, HOUSE, FELLOWSHIP),
     meetings=MEETINGS,

@@ -1,9 +1,10 @@
 """Every decision of aftercare: an event is never refused, a command can be. Pure; the `match` is the contents."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import assert_never
 
-from services.aftercare.decide import candidates, outcomes, plan, referrals
+from services.aftercare.decide import answers, candidates, outcomes, plan, referrals
 from services.aftercare.decide.episode import admitted, died, discharged, lives, resumed
 from services.aftercare.messages import (
     AcknowledgeEscalation,
@@ -32,7 +33,7 @@ from services.aftercare.messages import (
     WithdrawReferral,
 )
 from services.aftercare.settings import Settings
-from services.aftercare.state import State
+from services.aftercare.state import State, evolve
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 
@@ -41,6 +42,11 @@ __all__ = ["decide", "react"]
 
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What aftercare emits after an event. Consumed again, it emits nothing new."""
+    emitted = _react(state, event, moment)
+    return [*emitted, *answers.answered(state, [event, *emitted], moment)]
+
+
+def _react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Emits]:
     match event:
         case PatientIdentified() | ConsentsCurrent():
             return []
@@ -63,17 +69,30 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
         case DisclosureMade() | DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
             return outcomes.came_of(state, event, moment)
         case TimePassed():
-            return [
-                *plan.fallen_due(state, moment),
-                *referrals.time_passed(state, moment),
-                *escalation.emit_overdue(state.escalations, moment.now),
-            ]
+            return _time_passed(state, moment)
         case _:
             assert_never(event)
 
 
+def _time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
+    """Each after the other: what goes to the gate again is no longer on hold, and what ends asks nobody."""
+    emitted: list[Emits] = [
+        *plan.fallen_due(state, moment),
+        *escalation.emit_overdue(state.escalations, moment.now),
+        *referrals.begun(state, moment),
+    ]
+    for step in (referrals.hold_ended, answers.unanswered):
+        emitted += step(reduce(evolve, emitted, state), moment)
+    return emitted
+
+
 def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     """What aftercare emits on a command, or why it cannot be."""
+    decided = _decide(state, command, moment)
+    return decided if isinstance(decided, Refused) else [*decided, *answers.answered(state, decided, moment)]
+
+
+def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     match command:
         case AskReferral():
             return referrals.asked(state, command, moment)

@@ -120,7 +120,7 @@ def _held_anew(referral: OnHold, reason: str, until: datetime | None, moment: Mo
     """For another reason, or until another day, than before; how long it is waited for stays."""
     if (referral.reason, referral.until) == (reason, until):
         return []
-    return [held(referral, reason, until, referral.ends_at, moment.now)]
+    return [held(referral, reason, until, referral.ends_at, moment)]
 
 
 def _ask(

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from services.aftercare.decide import plan, referrals
+from services.aftercare.decide import answers, plan, referrals
 from services.aftercare.messages import (
     DischargeWithdrawn,
     Emits,
@@ -25,7 +25,7 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
     return [
         *plan.over(state.plan, "readmitted", moment),
         *referrals.readmitted(state, "readmitted", moment),
-        *escalation.close_all(state.escalations, "readmitted", moment.now),
+        *escalation.close_all(answers.others(state.escalations), "readmitted", moment.now),
         *plan.meeting_list(state, care, event.plan_id, moment, newcomer=True),
     ]
 
@@ -36,7 +36,7 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
         return []
     closed: list[Emits] = [
         *plan.over(state.plan, "episode-discharged", moment),
-        *escalation.close_all(state.escalations, "episode-discharged", moment.now),
+        *escalation.close_all(answers.others(state.escalations), "episode-discharged", moment.now),
     ]
     if event.disposition == "deceased":
         return [*closed, *referrals.deceased(state, moment)]
@@ -65,7 +65,7 @@ def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -
         *referrals.readmitted(state, WITHDRAWN, moment),
         *(
             EscalationRetracted(escalation=each.escalation, at=moment.now, reason=WITHDRAWN)
-            for each in state.escalations
+            for each in answers.others(state.escalations)
         ),
     ]
     if state.died:

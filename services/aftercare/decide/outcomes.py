@@ -78,7 +78,7 @@ def _withheld(state: State, referral: OnItsWay, event: DisclosureWithheld, momen
     is_lacking = event.reason.startswith(LACKS)
     if state.consent_version > event.ledger_version or (is_lacking and referral.contact_came):
         return _at_once(state, known, event.may_have_been_received, moment)
-    on_hold = held(known, event.reason, event.until, _hold_ends_at(referral, event.until, moment), moment.now)
+    on_hold = held(known, event.reason, event.until, _hold_ends_at(referral, event.until, moment), moment)
     waits = event.until is not None or is_lacking
     return [on_hold] if waits else [on_hold, *next_after(state, referral, moment)]
 
@@ -88,7 +88,7 @@ def _at_once(state: State, referral: OnItsWay, received: bool, moment: Moment[Se
     if not received:
         return [again(referral, moment)]
     until = moment.now + timedelta(days=moment.settings.sent_again_days)
-    on_hold = held(referral, MAY_HAVE_BEEN_RECEIVED, until, _hold_ends_at(referral, None, moment), moment.now)
+    on_hold = held(referral, MAY_HAVE_BEEN_RECEIVED, until, _hold_ends_at(referral, None, moment), moment)
     return [on_hold, *next_after(state, referral, moment)]
 
 

@@ -1,6 +1,6 @@
 """The events of one referral, filled in from what is stored of it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from services.aftercare.messages import ReferralPrepared, ReferralRefused, ReferralWithdrawn, ReferralWithheld
 from services.aftercare.record import OnHold, OnItsWay, Referral
 from services.aftercare.settings import Settings
+from shared.events.aftercare import ASKS_NOBODY
 from shared.events.envelope import name_id
 from shared.rules.consent import Partner
 from shared.rules.decision import Moment
@@ -28,15 +29,31 @@ def again(referral: Referral, moment: Moment[Settings]) -> ReferralPrepared:
 
 
 def held(
-    referral: OnItsWay | OnHold, reason: str, until: datetime | None, ends_at: datetime | None, now: datetime
+    referral: OnItsWay | OnHold,
+    reason: str,
+    until: datetime | None,
+    ends_at: datetime | None,
+    moment: Moment[Settings],
 ) -> ReferralWithheld:
     """On hold, from now on or for another reason than before."""
     return ReferralWithheld(
-        **of(referral, now),
+        **of(referral, moment.now),
         reason=reason,
         until=until,
         may_have_been_received=referral.may_have_been_received,
         hold_ends_at=ends_at,
+        answer_by=_answer_by(referral, reason, until, moment),
+    )
+
+
+def _answer_by(
+    referral: OnItsWay | OnHold, reason: str, until: datetime | None, moment: Moment[Settings]
+) -> datetime | None:
+    """By when a person has to have answered: fixed when they are first asked, nothing where nobody can do anything."""
+    if reason in ASKS_NOBODY or referral.escalated:
+        return None
+    return referral.answer_by or max(until or moment.now, moment.now) + timedelta(
+        hours=moment.settings.hold_answer_hours
     )
 
 

@@ -43,18 +43,14 @@ def not_called_for(state: State, disposition: str, moment: Moment[Settings]) -> 
     ]
 
 
-def time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
-    """What waited for this moment goes to the gate again. Where nothing came for `hold_days` the hub stops waiting:
-    whoever still wants it asks anew, and who waited for their turn behind it has it."""
-    begun = _begun(state, moment)
-    over = [
-        each for each in reduce(evolve, begun, state).on_hold if each.ends_at is not None and each.ends_at <= moment.now
-    ]
+def hold_ended(state: State, moment: Moment[Settings]) -> list[Emits]:
+    """Nothing came for `hold_days`: the hub stops waiting, and whoever still wants it asks anew. Who waited for their
+    turn behind it has it."""
+    over = [each for each in state.on_hold if each.ends_at is not None and each.ends_at <= moment.now]
     ended: list[Emits] = [withdrawn(each, "hold-ended", moment) for each in over]
-    after = reduce(evolve, [*begun, *ended], state)
-    first_of_kinds = {each.kind: each for each in over}.values()
-    turns = [event for each in first_of_kinds for event in next_waiting(after, each, moment)]
-    return [*begun, *ended, *turns]
+    after = reduce(evolve, ended, state)
+    one_of_each_kind = {each.kind: each for each in over}.values()
+    return [*ended, *(event for each in one_of_each_kind for event in next_waiting(after, each, moment))]
 
 
 def taken_back(state: State, command: WithdrawReferral, moment: Moment[Settings]) -> list[Emits] | Refused:
@@ -137,7 +133,7 @@ def contact_came(state: State, moment: Moment[Settings]) -> list[Emits]:
     return go_again(state, [each for each in state.on_hold if each.waits_for_contact], moment)
 
 
-def _begun(state: State, moment: Moment[Settings]) -> list[Emits]:
+def begun(state: State, moment: Moment[Settings]) -> list[Emits]:
     """What waited for this moment goes to the gate again: a consent begins, or what was sent before is long ago."""
     able = [each for each in state.on_hold if each.until is not None and each.until <= moment.now]
     return go_again(state, [each for each in able if each.ends_at is None or each.ends_at > moment.now], moment)
