@@ -28,7 +28,6 @@ from shared.events.escalation import (
     EscalationRaised,
     EscalationResolved,
     EscalationRetracted,
-    EscalationUpdated,
     Signal,
 )
 from shared.rules import escalation as escalation_rules
@@ -286,7 +285,8 @@ def _updated(
     """Nothing where it is the same. A signal that newer ones replace among the few shown was not wrong."""
     if before == now and not gone:
         return []
-    return [EscalationUpdated(escalation=now, at=moment.now, accepted=request.accepted, gone=gone)]
+    (known,) = _as_open(now, request)
+    return [escalation_rules.updated(known, now, moment.now, gone)]
 
 
 def _gone(after: State, request: Request, known: Demand, demand: Demand) -> tuple[Signal, ...]:

@@ -9,8 +9,8 @@ from services.intake.assessment import Assessment, support
 from services.intake.evidence import source_key
 from services.intake.messages import ReportedFinding
 from services.intake.table import TABLE, SafetyTrigger, codes_asked, window_of
-from shared.events.escalation import EscalationEvent, EscalationRetracted, EscalationUpdated, Signal
-from shared.rules.escalation import Open, Trigger
+from shared.events.escalation import EscalationEvent, EscalationRetracted, Signal
+from shared.rules.escalation import Open, Trigger, updated
 
 TRIGGERS = {each.reason: each for each in TABLE.trigger}
 
@@ -91,7 +91,7 @@ def _corrected(known_open: Open, known: Assessment, sources: Collection[str], no
     if support(trigger, known, known.current) is None:
         return EscalationRetracted(escalation=before, at=now, reason=CORRECTED)
     left = msgspec.structs.replace(before, signals=tuple(each for each in before.signals if each not in gone))
-    return EscalationUpdated(escalation=left, at=now, accepted=known_open.accepted, gone=gone) if gone else None
+    return updated(known_open, left, now, gone) if gone else None
 
 
 CORRECTED = "finding-corrected"

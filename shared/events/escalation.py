@@ -16,6 +16,7 @@ from shared.events.envelope import Event, Resource, name_id
 
 Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
 SEVERITY = {1: "low", 2: "moderate", 3: "high", 4: "high"}
+OVERDUE = "overdue"
 PRIORITY = {1: "routine", 2: "urgent", 3: "asap", 4: "stat"}
 
 
@@ -62,6 +63,8 @@ class EscalationUpdated(EscalationEvent, frozen=True, kw_only=True):
 
     accepted: bool = False
     """Whether a person had acknowledged it already; the Task keeps that status."""
+    overdue: bool = False
+    """Whether it was overdue already; the Task says so on."""
     gone: tuple[Signal, ...] = ()
     """Signals that stood until now and were wrong: each one's DetectedIssue is entered in error."""
 
@@ -115,10 +118,10 @@ def _standing(event: EscalationEvent) -> _Standing:
             return _Standing("completed", reason=reason)
         case EscalationRetracted(reason=reason):
             return _Standing("cancelled", reason=reason)
-        case EscalationUpdated(accepted=accepted):
-            return _Standing("accepted" if accepted else "requested", business="updated")
+        case EscalationUpdated(accepted=accepted, overdue=overdue):
+            return _Standing("accepted" if accepted else "requested", business=OVERDUE if overdue else "updated")
         case EscalationOverdue(accepted=accepted):
-            return _Standing("accepted" if accepted else "requested", business="overdue")
+            return _Standing("accepted" if accepted else "requested", business=OVERDUE)
         case _:
             return _Standing("requested")
 
@@ -212,6 +215,7 @@ class _Task(reading.Read, frozen=True):
     restriction: _Restriction
     input: tuple[_Input, ...]
     status_reason: reading.Concept | None = None
+    business_status: reading.Concept | None = None
 
     def inputs(self, code: str) -> list[_Input]:
         return [each for each in self.input if each.type.code == code]
@@ -263,8 +267,9 @@ def read_raised(resources: Sequence[reading.Read]) -> EscalationRaised:
 def read_updated(resources: Sequence[reading.Read]) -> EscalationUpdated:
     gone = [each for each in reading.of_type(resources, _DetectedIssue) if each.status == "entered-in-error"]
     task, escalation, at = _read([each for each in resources if each not in gone])
+    overdue = task.business_status is not None and task.business_status.code == OVERDUE
     accepted = task.status == "accepted"
-    return EscalationUpdated(escalation=escalation, at=at, accepted=accepted, gone=_signals(gone))
+    return EscalationUpdated(escalation=escalation, at=at, accepted=accepted, overdue=overdue, gone=_signals(gone))
 
 
 @reading.reads(_Task, _DetectedIssue, reading.Provenance)

@@ -153,7 +153,14 @@ def _updated(known: Open, trigger: Trigger, moment: Moment[Any], times: Times) -
         signals=_newest(before.signals + trigger.signals),
         subsumes=tuple(dict.fromkeys(before.subsumes + trigger.subsumes)),
     )
-    return None if after == before else EscalationUpdated(escalation=after, at=moment.now, accepted=asked.accepted)
+    return None if after == before else updated(asked, after, moment.now)
+
+
+def updated(known: Open, escalation: Escalation, now: datetime, gone: tuple[Signal, ...] = ()) -> EscalationUpdated:
+    """The open escalation as it is now; whether somebody has it, and whether it is overdue, stays as it was."""
+    return EscalationUpdated(
+        escalation=shown(escalation), at=now, accepted=known.accepted, overdue=known.overdue, gone=gone
+    )
 
 
 def shown(escalation: Escalation) -> Escalation:
@@ -184,8 +191,7 @@ def withdraw_evidence(
         if not gone:
             continue
         if left and known.escalation.reason in stands:
-            updated = shown(msgspec.structs.replace(known.escalation, signals=left))
-            emitted.append(EscalationUpdated(escalation=updated, at=now, accepted=known.accepted, gone=gone))
+            emitted.append(updated(known, msgspec.structs.replace(known.escalation, signals=left), now, gone))
         else:
             emitted.append(EscalationRetracted(escalation=known.escalation, at=now, reason=reason))
     return emitted
@@ -259,8 +265,8 @@ def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, 
         case EscalationRaised():
             return (*others, Open(event.escalation))
         case EscalationUpdated() if known is not None:
-            updated = _updated_to(event.escalation, known)
-            return tuple(updated if each is known else each for each in still_open)
+            now = _updated_to(event.escalation, known)
+            return tuple(now if each is known else each for each in still_open)
         case EscalationUpdated():
             return still_open
         case EscalationAcknowledged(escalation=escalation, at=at, by=by):

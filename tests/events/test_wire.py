@@ -76,6 +76,13 @@ def test_a_signal_that_was_wrong_is_entered_in_error_and_stays_readable() -> Non
     assert wire.read("EscalationUpdated", written(updated).body) == updated
 
 
+def test_an_overdue_task_says_so_after_an_update_too() -> None:
+    updated = EscalationUpdated(escalation=ESCALATION, at=TWO_HOURS_LATER, accepted=True, overdue=True)
+    task = bundle(updated)["entry"][1]["resource"]
+    assert (task["status"], task["businessStatus"]["coding"][0]["code"]) == ("accepted", "overdue")
+    assert wire.read("EscalationUpdated", written(updated).body) == updated
+
+
 def test_the_same_json_stands_in_the_read_model_and_on_the_topic_but_for_the_tag_of_a_part() -> None:
     sent = [each["resource"] for each in bundle(ADMITTED)["entry"][1:]]
     tagged = [each["resourceType"] for each in sent if each["meta"].pop("tag", None) == [SUBSETTED]]

@@ -63,7 +63,7 @@ def _without(
     left = left or tuple(each for each in _not_shown(state, known.escalation) if each.evidence not in tasks)
     if left:
         current = msgspec.structs.replace(known.escalation, signals=left)
-        yield messages.EscalationUpdated(escalation=current, at=moment.now, accepted=known.accepted)
+        yield escalation.updated(known, current, moment.now)
     else:
         yield messages.EscalationResolved(escalation=known.escalation, at=moment.now, reason="answered")
 

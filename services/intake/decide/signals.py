@@ -86,7 +86,7 @@ def _combine(
     )
     if current == before:
         return []
-    updated = messages.EscalationUpdated(escalation=current, at=moment.now, accepted=known.accepted, gone=gone)
+    updated = escalation.updated(known, current, moment.now, gone)
     review_known = state.review_of(combined.REASON)
     if not reassess:
         return [updated, *withdraw(review_known, "signal-withdrawn", moment)]

@@ -12,7 +12,6 @@ from services.testing.messages import DrugTestCorrected, DrugTestResulted, Emits
 from services.testing.settings import Settings
 from services.testing.state import State
 from services.testing.triggers import Cause, causes, triggers
-from shared.events.escalation import EscalationUpdated
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.rules.escalation import Open
@@ -95,8 +94,8 @@ def _confirmed(
         found = now_open.get(known.reason)
         if found is None or (known.reason != cause.reason and (cause.reason in now_open or _more(found, cause))):
             continue
-        renamed = escalation.shown(replace(found.escalation, reason=cause.reason, rule=rule_of(cause.reason)))
-        emitted.append(EscalationUpdated(escalation=renamed, at=moment.now, accepted=found.accepted))
+        renamed = replace(found.escalation, reason=cause.reason, rule=rule_of(cause.reason))
+        emitted.append(escalation.updated(found, renamed, moment.now))
     return emitted
 
 

@@ -248,6 +248,7 @@ def test_an_update_of_an_overdue_one_that_does_not_rise_does_not_make_it_overdue
     still_open = after(raised())
     still_open = rule.evolve(still_open, only(rule.emit_overdue(still_open, late)))
     event = only(rule.raise_or_update(still_open, [misses(SECOND_MISS, tier=2)], moment(late), TIMES))
+    assert isinstance(event, EscalationUpdated) and event.overdue
     assert rule.due(rule.evolve(still_open, event)) is None
 
 
@@ -259,6 +260,7 @@ def test_an_overdue_one_that_rises_is_asked_anew_and_becomes_overdue_again() -> 
     event = only(rule.raise_or_update(still_open, [misses(SECOND_MISS, tier=4)], moment(late), TIMES))
     still_open = rule.evolve(still_open, event)
 
+    assert isinstance(event, EscalationUpdated) and not event.overdue
     assert event.escalation.acknowledge_by == late + timedelta(minutes=15) == rule.due(still_open)
     assert event.escalation.act_by == late + timedelta(minutes=60)
     again = only(rule.emit_overdue(still_open, late + timedelta(minutes=15)))
