@@ -3,10 +3,12 @@
 import asyncio
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -15,48 +17,84 @@ from aiokafka.errors import KafkaError
 
 from deploy import hubfile, topics
 from deploy.commands.common import DEFAULT_DATA, Data, out
+from deploy.commands.picking import Picked, ago
 from deploy.failure import CannotContinueError
 from shared.events import wire
 
 HEARTBEAT = "ConsentsCurrent"
 SHORT = 8
+POLL_MS = 200
 TEXT_MOST = 40
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
 ESCALATION_HEADERS = ("iop-tier", "iop-category", "iop-state", "iop-ack-due")
 
 
+ALL = Picked()
+Several = Annotated[list[str], typer.Option(help="Only these; may be given several times.")]
+NONE: list[str] = []
+
+
 @dataclass(frozen=True)
 class Reading:
-    """What to read: which topics, from their beginning or from now on, and how many records at most."""
+    """What to read: which topics, from their beginning, from so long ago (machine time) or from now on, which records,
+    and how many at most. `follows` goes on for ever; else it ends where the topics end now."""
 
     topics: tuple[str, ...]
     from_beginning: bool = False
     most: int | None = None
     heartbeats: bool = False
+    picked: Picked = ALL
+    since: timedelta | None = None
+    follows: bool = True
 
 
 def tail(
     topic: Annotated[
-        list[str], typer.Argument(help="A topic, like iop.intake.events or intake for short; several are possible.")
-    ],
+        list[str] | None,
+        typer.Argument(help="A topic, like iop.intake.events or intake for short; several are possible."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole record, one JSON object a line.")] = False,
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Start with the oldest record that is stored.")
     ] = False,
     most: Annotated[int | None, typer.Option("--max", help="Stop after so many records.", min=1)] = None,
     heartbeats: Annotated[bool, typer.Option(help="Show the consent ledger's heartbeats too.")] = False,
+    tier: Several = NONE,
+    category: Several = NONE,
+    state: Several = NONE,
+    program: Several = NONE,
+    event: Several = NONE,
+    patient: Annotated[str, typer.Option(help="Only this patient: the hub's id of them, or its first letters.")] = "",
+    since: Annotated[str, typer.Option(help="Start so long ago, by the machine's clock: 30m, 2h, 1d.")] = "",
+    correlation: Annotated[
+        str, typer.Option(help="All that came of one cause, in the order of time: on all topics unless some are named.")
+    ] = "",
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Print the events of topics as they arrive: time, event, program, patient, and the focus resource in short."""
     hub = hubfile.read(data)
-    reading = Reading(tuple(_full_name(each) for each in topic), from_beginning, most, heartbeats)
+    picked = Picked.of(event, patient, correlation, tier=tier, category=category, state=state, program=program)
+    reading = Reading(
+        _topics(topic or [], correlation),
+        from_beginning or bool(correlation),
+        most,
+        heartbeats,
+        picked,
+        ago(since) if since else None,
+        follows=not correlation,
+    )
     line = as_object if as_json else readable
     with suppress(KeyboardInterrupt):
         asyncio.run(_print(hub.kafka, reading, line))
 
 
 async def _print(bootstrap: str, reading: Reading, line: Callable[[ConsumerRecord], str]) -> None:
-    async for record in records(bootstrap, reading):
+    found = records(bootstrap, reading)
+    if not reading.follows:
+        for record in sorted([each async for each in found], key=lambda each: each.timestamp):
+            out.print(line(record), markup=False)
+        return
+    async for record in found:
         out.print(line(record), markup=False)
 
 
@@ -69,10 +107,13 @@ async def records(bootstrap: str, reading: Reading) -> AsyncIterator[ConsumerRec
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     try:
         await consumer.start()
-        await _place(consumer, await _partitions(bootstrap, reading.topics), reading.from_beginning)
+        await _place(consumer, await _partitions(bootstrap, reading.topics), reading)
         left = reading.most
-        async for record in consumer:
-            if reading.heartbeats or wire.event_name(headers_of(record)) != HEARTBEAT:
+        async for record in _arriving(consumer, reading.follows):
+            headers = headers_of(record)
+            if not reading.heartbeats and wire.event_name(headers) == HEARTBEAT:
+                continue
+            if reading.picked.takes(record, headers):
                 yield record
                 left = None if left is None else left - 1
                 if left == 0:
@@ -90,10 +131,30 @@ async def _partitions(bootstrap: str, names: tuple[str, ...]) -> list[TopicParti
     return [TopicPartition(name, each) for name, count in counts.items() for each in range(count)]
 
 
-async def _place(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], from_beginning: bool) -> None:
-    """Assign every partition, at its beginning or end."""
+async def _place(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], reading: Reading) -> None:
+    """Assign every partition, at its beginning, its end, or the first record since then."""
     consumer.assign(partitions)
-    await (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)(*partitions)
+    whole = reading.from_beginning and reading.since is None
+    await (consumer.seek_to_beginning if whole else consumer.seek_to_end)(*partitions)
+    if reading.since is not None:
+        since = int((time.time() - reading.since.total_seconds()) * 1000)
+        found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
+        for partition, first in found.items():
+            if first is not None:
+                consumer.seek(partition, first.offset)
+
+
+async def _arriving(consumer: AIOKafkaConsumer, follows: bool) -> AsyncIterator[ConsumerRecord]:
+    """For ever, or up to where the partitions end now."""
+    if follows:
+        async for record in consumer:
+            yield record
+        return
+    ends = await consumer.end_offsets(consumer.assignment())
+    while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+        for batch in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+            for record in batch:
+                yield record
 
 
 def headers_of(record: ConsumerRecord) -> dict[str, str]:
@@ -161,6 +222,15 @@ def members(resource: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{name}={start[:16]}..{value.get('end', '')[:16]}"
             case _:
                 continue
+
+
+def _topics(given: list[str], correlation: str) -> tuple[str, ...]:
+    """Those named; to follow one cause all of them but the one that only repeats another."""
+    if given:
+        return tuple(_full_name(each) for each in given)
+    if not correlation:
+        raise CannotContinueError("name a TOPIC, or a cause with --correlation")
+    return tuple(name for name, each in topics.load().topic.items() if not each.compacted)
 
 
 def _full_name(given: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import NodeNotReadyError
 
 from deploy import topics
+from deploy.commands.picking import Picked
 from deploy.commands.tail import Reading, as_object, readable, records
 from deploy.embedded_kafka import RunningKafka
 from deploy.failure import CannotContinueError
@@ -94,6 +96,17 @@ async def test_a_record_nobody_could_read_is_still_a_line(own_kafka: RunningKafk
     lines = [readable(record) async for record in records(own_kafka.bootstrap, reading)]
 
     assert [line.split()[-1] for line in lines] == ["(unreadable)"] * 4
+
+
+async def test_one_cause_is_followed_through_all_topics_up_to_now_and_nothing_older_than_asked(
+    own_kafka: RunningKafka, emitted: Sequence[ConsumerRecord]
+) -> None:
+    of_it = Picked({"ce_correlationid": (str(UUID(int=1)),)})
+    here = Reading((ATTENDANCE_EVENTS, "iop.operations"), from_beginning=True, picked=of_it, follows=False)
+    assert [each.offset async for each in records(own_kafka.bootstrap, here)] == [each.offset for each in emitted]
+    for ago, count in ((timedelta(hours=1), 2), (timedelta(seconds=-60), 0)):
+        lately = replace(here, since=ago)
+        assert len([each async for each in records(own_kafka.bootstrap, lately)]) == count
 
 
 async def test_a_topic_that_does_not_exist_is_one_clear_line(own_kafka: RunningKafka) -> None:
