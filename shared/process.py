@@ -18,6 +18,7 @@ from shared.edge.app import build, build_admin
 from shared.edge.clients import TokenVerifier
 from shared.edge.contract import Edge
 from shared.edge.http import EdgeDependencies
+from shared.edge.page_links import PageLinks
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
 from shared.path.destination import Form, Routes
@@ -30,6 +31,7 @@ from shared.path.outbound import destinations
 from shared.path.outbound.gate import GatedLane
 from shared.path.outbound.kafka import TopicLane
 from shared.path.outbound.lane import WakeUp
+from shared.path.outbound.links import Links
 from shared.path.outbound.on_call import OnCallLane
 from shared.path.outbound.parking import Parking
 from shared.path.service import Service
@@ -42,7 +44,7 @@ from shared.platform.keys import Keys
 from shared.platform.listening import Listening
 from shared.platform.pagers import Pager, pagers
 from shared.platform.replica import ReplicaName
-from shared.platform.settings import Process, configuration, environment, partners, require_url
+from shared.platform.settings import LOOPBACK, Process, configuration, environment, partners, require_url
 
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
@@ -89,6 +91,12 @@ class Configuration:
     clock: Clock
     public_url: str
     pagers: Mapping[str, Pager]
+
+    @property
+    def link_base(self) -> str:
+        """Where a page's link leads: on loopback where no public address is named."""
+        host = self.process.host if self.process.host in LOOPBACK else LOOPBACK[0]
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.process.http_port}"
 
     @classmethod
     def of(cls, process: Process, assembly: ServiceAssembly) -> "Configuration":
@@ -148,7 +156,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
         verifier = TokenVerifier(process.issuer, process.audience, configured.clients)
         consumer = Consumer(inbox, process.kafka_bootstrap, process.replica)
         running = Running(process, inbox, submissions, verifier, keys, clock)
-        dependencies = _edge(configured, running, Readiness(inbox, consumer))
+        dependencies = _edge(configured, running, Readiness(inbox, consumer), wake_up)
         gauges = Gauges(inbox, consumer, lambda: submissions.waiting)
         fhir.warm(assembly.edge.takes)
         memory.calm()
@@ -163,23 +171,25 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 gauges.watch(),
                 replica.watch(),
                 submissions.run(),
-                *_lanes(configured, inbox, wake_up),
+                *_lanes(configured, inbox, wake_up, Links(configured.link_base, keys)),
                 *assembly.tasks(running),
             ):
                 group.create_task(task)
 
 
-def _edge(configured: Configuration, running: Running, readiness: Readiness) -> EdgeDependencies:
+def _edge(configured: Configuration, running: Running, readiness: Readiness, wake_up: WakeUp) -> EdgeDependencies:
     """What the routes need, the service's own with them."""
     inbox = running.inbox
+    reader = ResourceReader(inbox.pool, running.keys, inbox.settings)
+    paged = PageLinks(running.submissions, reader, configured.pagers, wake_up).routes()
     return EdgeDependencies(
         running.submissions,
         running.token_verifier,
-        ResourceReader(inbox.pool, running.keys, inbox.settings),
+        reader,
         inbox,
         configured.process.issuer,
         readiness.wrong,
-        more=configured.assembly.routes(running),
+        more=[*configured.assembly.routes(running), *paged],
         public_url=configured.public_url,
     )
 
@@ -188,6 +198,8 @@ def report_who_is_on_call(configured: Configuration) -> None:
     metrics.RINGING_PROGRAMS.labels(configured.assembly.service.name).set(len(configured.pagers))
     if not configured.pagers:
         log.get().warning("escalations ring nobody: there is no oncall.toml")
+    elif not configured.public_url:
+        log.get().warning("pages link to loopback, which no telephone reaches: IOP_PUBLIC_URL is missing")
 
 
 async def _named(process: Process, service: str) -> ReplicaName:
@@ -197,7 +209,7 @@ async def _named(process: Process, service: str) -> ReplicaName:
     return replica
 
 
-def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp) -> list[Coroutine[Any, Any, None]]:
+def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp, links: Links) -> list[Coroutine[Any, Any, None]]:
     """A lane for each row of the routing table, and the look that wakes them."""
     service, routes, process = configured.assembly.service, configured.routes, configured.process
     parking = Parking(service.name, routes, inbox.clock, wake_up)
@@ -207,7 +219,7 @@ def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp) -> list[Cor
         if each.kind == "topic"
         else GatedLane(service, each, routes, inbox.pool, inbox.clock, wake_up).run(process.database_url)
         if each.gate is not None
-        else OnCallLane(each, parking, configured.pagers, inbox.pool).run(process.database_url)
+        else OnCallLane(each, parking, configured.pagers, links, inbox.pool).run(process.database_url)
         for each in routes.destinations
     ]
     return [wake_up.watch(inbox.pool), *lanes]

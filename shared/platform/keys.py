@@ -91,6 +91,10 @@ class Keys:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + AESGCM(self.documents).encrypt(nonce, plain, purpose)
 
+    def derive(self, purpose: bytes, of: bytes) -> bytes:
+        """32 bytes that only this service can make of it, the same each time."""
+        return hmac.new(self.documents, purpose + b"\0" + of, hashlib.sha256).digest()
+
     def decrypt(self, secret: bytes, purpose: bytes = b"") -> bytes:
         """Raises ValueError where it is not what was encrypted here for this purpose."""
         try:

@@ -56,6 +56,12 @@ class Pager:
     on_call: OnCall
     limits: Limits
 
+    def sharing(self, person: str) -> tuple[str, ...]:
+        """All whom this person's channel reaches; nobody where the rota has been written anew without them."""
+        people = self.on_call.people
+        channel = people[person].channel if person in people else ""
+        return tuple(sorted(name for name, each in people.items() if each.channel == channel))
+
     def reachable(self, person: str) -> str:
         """The same person, or nobody where the rota has been written anew without them."""
         return person if person in self.on_call.people else ""

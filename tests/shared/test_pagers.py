@@ -104,7 +104,9 @@ def test_with_the_file_each_service_has_both_lanes(deploy: Path, keys_folder: Pa
         report_who_is_on_call(found)
     lanes = [each.lane for each in found.routes.destinations if each.kind == "partner"]
     assert lanes == ["partner:on-call", "partner:on-call-deputy"]
-    assert lines == []
+    assert [each["event"] for each in lines] == [
+        "pages link to loopback, which no telephone reaches: IOP_PUBLIC_URL is missing"
+    ]
 
 
 def test_a_rota_with_a_gap_starts_no_service(deploy: Path, keys_folder: Path) -> None:

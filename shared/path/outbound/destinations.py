@@ -29,6 +29,7 @@ from shared.rules.page import Page
 FOCUS, ATTEMPT = "iop-focus", "iop-attempt"
 """What a gated lane needs of its event: the resource that is disclosed (`Type/id`), and the number of the attempt."""
 ON_CALL, DEPUTY = "on-call", "on-call-deputy"
+DEPUTY_LANE = f"partner:{DEPUTY}"
 _encode = msgspec.json.Encoder().encode
 
 

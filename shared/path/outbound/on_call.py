@@ -18,11 +18,12 @@ import msgspec
 from shared.events.escalation import EscalationEvent
 from shared.path.destination import Destination, Transport
 from shared.path.outbound import http, page_forms, pages
-from shared.path.outbound.destinations import DEPUTY
+from shared.path.outbound.destinations import DEPUTY, DEPUTY_LANE
 from shared.path.outbound.http import Delivered, NotSent, RefusedForGood, Reply, Trouble
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, LOOK_SECONDS, run_lane, wait_for_work
+from shared.path.outbound.links import Links
 from shared.path.outbound.page_forms import Message
-from shared.path.outbound.pages import Ended, StoredPage
+from shared.path.outbound.pages import Ended, Link, StoredPage
 from shared.path.outbound.parking import Class, Parking
 from shared.path.transaction import resources, store
 from shared.platform import db, log, metrics, webhooks
@@ -33,6 +34,8 @@ from shared.rules.page import Page, PageContext, TaskNow, is_needed, next_step, 
 from shared.rules.rota import Role
 
 PAGES_AT_ONCE = 16
+LINK_MINUTES_LEAST = 60.0
+"""Of an escalation that was to be acted on already."""
 WAIT_SECONDS_MOST = 60.0
 WAIT_SECONDS_MOST_BY_HAND = 1.0
 """With a manual clock nobody knows how soon a time of the clinic comes."""
@@ -63,6 +66,7 @@ class Due:
     """A row of the lane, read: a page of a program that is told of this tier, and what came of it so far."""
 
     row_id: int
+    patient: str
     program: str
     page: Page
     id: UUID
@@ -79,11 +83,17 @@ class OnCallLane:
     """Sends the pages of one role of the rota, `on-call` or `deputy`, of all programs."""
 
     def __init__(
-        self, destination: Destination[EscalationEvent], parking: Parking, pagers: Mapping[str, Pager], pool: Pool
+        self,
+        destination: Destination[EscalationEvent],
+        parking: Parking,
+        pagers: Mapping[str, Pager],
+        links: Links,
+        pool: Pool,
     ) -> None:
         self._role: Role = "deputy" if destination.name == DEPUTY else "on-call"
         self._parking = parking
         self._pagers = pagers
+        self._links = links
         self._pool = pool
         self._clock = parking.clock
         self.lane = destination.lane
@@ -143,7 +153,7 @@ class OnCallLane:
         if pager is None or page.tier not in pager.tiers or self._role not in pager.on_call.rotas:
             await store.delete(self._pool, self.lane, [row["id"]])
             return
-        due = Due(row["id"], row["program"], page, id, pager, await pages.read(self._pool, id))
+        due = Due(row["id"], row["key"], row["program"], page, id, pager, await pages.read(self._pool, id))
         now = self._clock.now()
         match next_step(page, self._role, await self._known(due), now, pager.on_call.calendar, pager.limits):
             case "ended":
@@ -188,12 +198,15 @@ class OnCallLane:
                 assert_never(reply)
 
     async def _begins(self, due: Due, person: str, now: datetime) -> bool:
-        escalation_id = due.page.escalation_id
-        return await pages.begin(self._pool, due.id, due.row_id, due.program, escalation_id, person, now)
+        valid_until = max(due.page.act_by, now + timedelta(minutes=LINK_MINUTES_LEAST))
+        link = Link(due.program, due.page.escalation_id, self._role, person, self._links.digest(due.id), valid_until)
+        return await pages.begin(self._pool, due.id, due.row_id, link, now)
 
     async def _send(self, due: Due, channel: Channel, client: http.HttpClient) -> Reply:
         """One try."""
-        body, media_type = page_forms.written(Message(str(due.id), due.page, due.program), channel)
+        body, media_type = page_forms.written(
+            Message(str(due.id), due.page, due.program, self._links.url(due.id)), channel
+        )
         limits = due.pager.limits
         transport = Transport(channel.url, limits.seconds_most, limits.answer_kilobytes_most * 1024)
         headers = {"Content-Type": media_type, **webhooks.headers(str(due.id), machine_now(), body, channel.secrets)}
@@ -215,6 +228,9 @@ class OnCallLane:
         pause = timedelta(seconds=pause_seconds(failures, due.pager.limits))
         async with self._pool.acquire() as connection:
             await pages.failed(connection, due.id, self.lane, due.row_id, pause)
+            if failures == due.pager.limits.deputy_after_tries:
+                await pages.look_again(connection, DEPUTY_LANE, due.patient)
+                self._parking.wake_up.ring([DEPUTY_LANE])
 
     async def _end(self, due: Due, ended: Ended) -> None:
         self._count(ended)

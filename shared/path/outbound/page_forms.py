@@ -22,6 +22,7 @@ class Message:
     id: str
     page: Page
     program: str
+    link: str
 
     @property
     def facts(self) -> dict[str, object]:
@@ -33,6 +34,7 @@ class Message:
             "program": self.program,
             "acknowledge_by": _written(self.page.acknowledge_by),
             "act_by": _written(self.page.act_by),
+            "link": self.link,
         }
 
     @property
@@ -40,7 +42,7 @@ class Message:
         page, overdue = self.page, " overdue" if self.page.overdue else ""
         return (
             f"T{page.tier} {page.category}{overdue} ({self.program}): {page.reason}."
-            f" Acknowledge by {_written(page.acknowledge_by)}, act by {_written(page.act_by)}."
+            f" Acknowledge by {_written(page.acknowledge_by)}, act by {_written(page.act_by)}: {self.link}"
         )
 
 
@@ -68,6 +70,7 @@ def _pagerduty(message: Message, channel: Channel) -> tuple[bytes, str]:
         "routing_key": channel.routing_key,
         "event_action": "trigger",
         "dedup_key": message.id,
+        "links": [{"href": message.link, "text": "I have it"}],
         "payload": {
             "summary": message.sentence,
             "source": HUB,

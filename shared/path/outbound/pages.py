@@ -8,11 +8,18 @@ from uuid import UUID
 from shared.path.transaction import store
 from shared.platform.db import Connection, Executor
 from shared.rules.page import Tried
+from shared.rules.rota import Role
 
 Ended = Literal["made", "gave-up", "not-needed"]
 _READ = "SELECT row_id, person, rung_at, failures, ended FROM pages WHERE id = $1"
-_BEGIN = """INSERT INTO pages (id, row_id, program, escalation, person, rung_at)
-    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING RETURNING id"""
+_BEGIN = """INSERT INTO pages (id, row_id, program, escalation, role, person, rung_at, digest, valid_until)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING RETURNING id"""
+_LINK = """SELECT program, escalation, role, person, digest, valid_until, wrong, used_at FROM pages WHERE id = $1"""
+_WRONG = "UPDATE pages SET wrong = wrong + 1 WHERE id = $1"
+_USED = "UPDATE pages SET used_at = $2 WHERE id = $1 AND used_at IS NULL"
+_DECLINED = "UPDATE pages SET failures = greatest(failures, $2) WHERE id = $1"
+_LOOK_AGAIN = """UPDATE outbox SET not_before = NULL
+    WHERE lane = $1 AND key = $2 AND lane LIKE 'partner:%' AND parked IS NULL"""
 _FAILED = "UPDATE pages SET failures = failures + 1 WHERE id = $1"
 _ENDED = "UPDATE pages SET ended = $2 WHERE id = $1"
 _LATER = "UPDATE outbox SET not_before = now() + $3, attempts = attempts + $4 WHERE lane = $1 AND id = $2"
@@ -37,11 +44,50 @@ async def read(connection: Executor, id: UUID) -> StoredPage | None:
     return StoredPage(row["row_id"], row["person"], tried, row["ended"])
 
 
-async def begin(
-    connection: Executor, id: UUID, row_id: int, program: str, escalation: str, person: str, now: datetime
-) -> bool:
-    """It rings this person; False where another row begins the same page just now."""
-    return await connection.fetchrow(_BEGIN, id, row_id, program, escalation, person, now) is not None
+@dataclass(frozen=True)
+class Link:
+    """What a page's link is about and how it stands. `digest` is of its secret."""
+
+    program: str
+    escalation_id: str
+    role: Role
+    person: str
+    digest: str
+    valid_until: datetime
+    wrong: int = 0
+    used_at: datetime | None = None
+
+
+async def begin(connection: Executor, id: UUID, row_id: int, link: Link, now: datetime) -> bool:
+    """It rings the person of this link; False where another row begins the same page just now."""
+    about = link.program, link.escalation_id, link.role, link.person
+    return await connection.fetchrow(_BEGIN, id, row_id, *about, now, link.digest, link.valid_until) is not None
+
+
+async def link(connection: Executor, id: UUID) -> Link | None:
+    """None where no page of this id rang."""
+    row = await connection.fetchrow(_LINK, id)
+    return None if row is None else Link(*row.values())
+
+
+async def count_wrong(connection: Executor, id: UUID) -> None:
+    """A token named this page with another secret."""
+    await connection.execute(_WRONG, id)
+
+
+async def use(connection: Executor, id: UUID, now: datetime) -> None:
+    """Somebody took the escalation on by its link; the first time counts."""
+    await connection.execute(_USED, id, now)
+
+
+async def decline(connection: Executor, id: UUID, failures: int) -> None:
+    """Who was rung cannot: as if so many tries had failed, so that the deputy is told."""
+    await connection.execute(_DECLINED, id, failures)
+
+
+async def look_again(connection: Executor, lane: str, patient: str) -> None:
+    """The lane looks at once at what of this patient waits there."""
+    await connection.execute(_LOOK_AGAIN, lane, patient)
 
 
 async def failed(connection: Connection, id: UUID, lane: str, row_id: int, pause: timedelta) -> None:

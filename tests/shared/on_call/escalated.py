@@ -13,6 +13,7 @@ import msgspec
 from shared.events.escalation import Escalation, EscalationEvent, EscalationRaised
 from shared.path.destination import Routes
 from shared.path.outbound.destinations import DEPUTY, ON_CALL, on_call_destination
+from shared.path.outbound.links import Links
 from shared.path.outbound.on_call import OnCallLane
 from shared.path.outbound.parking import Parking
 from shared.path.service import PATIENT
@@ -23,6 +24,9 @@ from tests.service import ServiceOnPostgres, written
 
 TUESDAY_NIGHT = datetime(2026, 3, 3, 8, tzinfo=UTC)
 """3 a.m. in New York."""
+CURRENT = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+"""The secret of the pager."""
+BASE = "https://intake.example.org"
 PATIENT_ID = "7d1f4c52-90ab-4c1e-8f3d-1d7b5a9c0e42"
 
 
@@ -72,7 +76,8 @@ class Escalated:
         """Both lanes, until the block ends; whatever of them ends by itself is a bug."""
         here = self.service
         parking = Parking("intake", here.inbox.routes, here.running.clock, here.wake_up)
-        lanes = [OnCallLane(each, parking, self.pagers, here.pool) for each in self.destinations]
+        links = Links(BASE, here.keys)
+        lanes = [OnCallLane(each, parking, self.pagers, links, here.pool) for each in self.destinations]
         running = [here.wake_up.watch(here.pool), *(each.run(here.dsn) for each in lanes)]
         tasks = [asyncio.create_task(each) for each in running]
         try:

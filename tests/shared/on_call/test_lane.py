@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from deploy.paths import REPOSITORY
-from services.intake import app
 from shared.events.escalation import (
     EscalationAcknowledged,
     EscalationOverdue,
@@ -20,14 +19,10 @@ from shared.events.escalation import (
 )
 from shared.path.outbound.on_call import PAGES_AT_ONCE
 from shared.platform.pagers import pagers
-from tests.service import StartService
-from tests.shared.path.escalated import PATIENT_ID, TUESDAY_NIGHT, Escalated, escalation, raised
-from tests.shared.path.receiver import ReceivedPage, Receiver
-from tests.shared.test_rota_file import printed
+from tests.shared.on_call.escalated import CURRENT, PATIENT_ID, TUESDAY_NIGHT, Escalated, escalation, raised
+from tests.shared.on_call.receiver import ReceivedPage, Receiver
 
-CURRENT = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 FORMER = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-SOON = "trying_minutes_most = { value = 0.1"
 LATER = TUESDAY_NIGHT + timedelta(minutes=5)
 
 
@@ -40,43 +35,6 @@ def verifier() -> Callable[[dict[str, str], bytes, str], bool]:
     exec(found[1], namespace)
     verify: Callable[[dict[str, str], bytes, str], bool] = namespace["is_ours"]
     return verify
-
-
-@pytest.fixture
-def deploy(tmp_path: Path) -> Path:
-    """The files that docs/on-call.md prints, with tries that follow at once."""
-    folder = tmp_path / "on-call"
-    folder.mkdir()
-    program = (REPOSITORY / "deploy/program.toml").read_text()
-    fast = program.replace("trying_minutes_most = { value = 15", SOON).replace(
-        "seconds_most = { value = 5", "seconds_most = { value = 0.5"
-    )
-    (folder / "program.toml").write_text(fast)
-    (folder / "rota.toml").write_text(printed("The rota"))
-    (folder / "oncall.toml").write_text(printed("How people are told"))
-    (folder / "pager.secret").write_text(CURRENT)
-    (folder / "slack.url").write_text("https://hooks.example.org/secret")
-    return folder
-
-
-@pytest.fixture
-async def pager() -> AsyncIterator[Receiver]:
-    async with Receiver().open() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def deputies() -> AsyncIterator[Receiver]:
-    async with Receiver().open() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def escalated(start_service: StartService, deploy: Path, pager: Receiver, deputies: Receiver) -> Escalated:
-    written = (deploy / "oncall.toml").read_text().replace("https://pager.example.org/iop", pager.url)
-    (deploy / "oncall.toml").write_text(written.replace('["T3", "T4"]', '["T2", "T3", "T4"]'))
-    (deploy / "slack.url").write_text(deputies.url)
-    return Escalated(await start_service(app.assemble, "intake", TUESDAY_NIGHT), pagers(deploy))
 
 
 async def test_a_raised_escalation_rings_once_and_its_receiver_knows_who_sent_it(
@@ -92,6 +50,7 @@ async def test_a_raised_escalation_rings_once_and_its_receiver_knows_who_sent_it
     assert not verifier()(page.headers, page.body, FORMER)
     event = json.loads(page.body)
     assert event["id"] == page.headers["webhook-id"]
+    assert event["data"].pop("link").startswith("https://intake.example.org/e/")
     assert event["data"] == {
         "tier": "T4",
         "category": "safety",
