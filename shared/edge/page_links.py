@@ -110,6 +110,8 @@ class PageLinks:
         shown, status = _escalation(opened), opened.task["status"]
         if status != "requested":
             return page_html.page(f"This escalation is {status}", shown.lines)
+        if opened.link.used_at is not None:
+            return page_html.page("It asks anew: use the link of its newest page", shown.lines)
         declinable = opened.link.role == "on-call" and "deputy" in opened.pager.on_call.rotas
         return page_html.asked(shown, opened.people, declinable=declinable)
 

@@ -57,10 +57,10 @@ class Pager:
     limits: Limits
 
     def sharing(self, person: str) -> tuple[str, ...]:
-        """All whom this person's channel reaches; nobody where the rota has been written anew without them."""
+        """All whom this person's channel reaches; everybody where the rota has been written anew without them."""
         people = self.on_call.people
-        channel = people[person].channel if person in people else ""
-        return tuple(sorted(name for name, each in people.items() if each.channel == channel))
+        channel = people[person].channel if person in people else None
+        return tuple(sorted(name for name, each in people.items() if channel in (None, each.channel)))
 
     def reachable(self, person: str) -> str:
         """The same person, or nobody where the rota has been written anew without them."""

@@ -16,6 +16,7 @@ from deploy.demo.partner import Partners, running
 from deploy.driver import Driver
 from deploy.paths import REPOSITORY
 from tests.journey.clinic import FIRST_MONDAY, Clinic
+from tests.journey.pager import Pager, ringing
 from tests.journey.programs import with_a_second_program
 
 START_SECONDS_MOST = 120.0
@@ -60,6 +61,12 @@ def partners() -> Iterator[Partners]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def pager() -> Iterator[Pager]:
+    with ringing() as opened:
+        yield opened
+
+
 class StartHub(Protocol):
     def __call__(self, data: Path, environment: Mapping[str, str], *options: str) -> AbstractContextManager[Path]: ...
 
@@ -71,10 +78,13 @@ def start_hub() -> StartHub:
 
 
 @pytest.fixture(scope="session")
-def hub_data(tmp_path_factory: pytest.TempPathFactory, partners: Partners, start_hub: StartHub) -> Iterator[Path]:
-    """One hub of two programs, with settings of its own."""
+def hub_data(
+    tmp_path_factory: pytest.TempPathFactory, partners: Partners, pager: Pager, start_hub: StartHub
+) -> Iterator[Path]:
+    """One hub of two programs, with settings of its own; in the first somebody is on call."""
     folder = tmp_path_factory.mktemp("journey")
     settings = with_a_second_program(folder / "settings")
+    pager.on_call(settings)
     with start_hub(folder / "hub", partners.environment(), "--settings", str(settings)) as data:
         yield data
 

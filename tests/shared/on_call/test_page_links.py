@@ -119,6 +119,16 @@ async def test_the_button_twice_is_answered_alike_and_later_the_link_is_used_up(
     assert "This escalation is accepted" in later[0].text
 
 
+async def test_a_used_link_of_what_has_risen_since_offers_no_button(rung: Telephone) -> None:
+    await rung.press("action=acknowledge&person=clinician-1")
+    rung.escalated.service.set_clock(TUESDAY_NIGHT + timedelta(seconds=AGAIN_SECONDS + 1))
+    await rung.escalated.service.pool.execute(
+        "UPDATE resources SET body = replace(body, '\"accepted\"', '\"requested\"') WHERE type = 'Task'"
+    )
+    for shown in (await rung.get(), await rung.press("action=acknowledge&person=clinician-1")):
+        assert "use the link of its newest page" in shown.text and "<button" not in shown.text
+
+
 async def test_the_second_of_two_learns_who_was_first(rung: Telephone) -> None:
     await rung.press("action=acknowledge&person=clinician-1")
     second = await rung.press("action=acknowledge&person=on-call-clinician-1")
