@@ -148,12 +148,14 @@ def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationRa
 def _updated(known: Open, trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationUpdated | None:
     before, rises = known.escalation, trigger.tier > known.escalation.tier
     asked = asked_anew(known, trigger.tier, moment.now, times) if rises else known
+    if not rises and {*_newest(trigger.signals)} <= {*before.signals} and {*trigger.subsumes} <= {*before.subsumes}:
+        return None
     after = msgspec.structs.replace(
         asked.escalation,
-        signals=_newest(before.signals + trigger.signals),
+        signals=_with_new(before.signals, trigger.signals),
         subsumes=tuple(dict.fromkeys(before.subsumes + trigger.subsumes)),
     )
-    return None if after == before else updated(asked, after, moment.now)
+    return updated(asked, after, moment.now)
 
 
 def updated(known: Open, escalation: Escalation, now: datetime, gone: tuple[Signal, ...] = ()) -> EscalationUpdated:
@@ -163,6 +165,14 @@ def updated(known: Open, escalation: Escalation, now: datetime, gone: tuple[Sign
     )
 
 
+def _with_new(known: Sequence[Signal], new: Sequence[Signal]) -> tuple[Signal, ...]:
+    """What is new is shown though it is older than the others: it may have become known late."""
+    news = _newest(new)
+    others = [each for each in _in_clinical_order(known) if each not in news]
+    room = SIGNALS_MOST - len(news)
+    return tuple(_in_clinical_order([*news, *(others[-room:] if room else ())]))
+
+
 def shown(escalation: Escalation) -> Escalation:
     """As it is emitted: with the newest few of its signals."""
     return msgspec.structs.replace(escalation, signals=_newest(escalation.signals))
@@ -170,8 +180,11 @@ def shown(escalation: Escalation) -> Escalation:
 
 def _newest(signals: Sequence[Signal]) -> tuple[Signal, ...]:
     """Each once, in clinical order, the newest few."""
-    ordered = sorted(set(signals), key=lambda each: (each.at, each.code, each.evidence))
-    return tuple(ordered[-SIGNALS_MOST:])
+    return tuple(_in_clinical_order(signals)[-SIGNALS_MOST:])
+
+
+def _in_clinical_order(signals: Sequence[Signal]) -> list[Signal]:
+    return sorted(set(signals), key=lambda each: (each.at, each.code, each.evidence))
 
 
 def _due_times(tier: int, now: datetime, times: Times) -> tuple[datetime, datetime]:

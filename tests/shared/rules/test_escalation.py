@@ -175,6 +175,14 @@ def test_of_many_signals_the_newest_are_kept_in_clinical_order() -> None:
     assert rule.raise_or_update(after(event), [misses(*days)], moment(), TIMES) == []
 
 
+def test_a_signal_that_became_known_late_is_shown_though_all_others_are_newer() -> None:
+    days = [Signal("session-missed", MONDAY + timedelta(days=day), f"Appointment/{day}") for day in range(6)]
+    known = after(raised(*days[1:]))
+    event = only(rule.raise_or_update(known, [misses(days[0])], moment(), TIMES))
+    assert event.escalation.signals == (days[0], *days[-3:])
+    assert rule.raise_or_update(rule.evolve(known, event), [misses(days[0])], moment(), TIMES) == []
+
+
 def test_a_person_acknowledges_it() -> None:
     still_open = after(raised())
     emitted = rule.acknowledge(still_open, raised().escalation.id, "robin", moment())

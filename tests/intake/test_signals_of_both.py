@@ -1,0 +1,83 @@
+"""Attendance and testing as they decide, intake as it listens: what it counts is what both of them hold."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from services.intake import messages as w
+from services.intake.signals import COMBINING, MISS, key_of
+from services.testing.grading import grade
+from services.testing.triggers import causes
+from shared.events.envelope import Event
+from shared.events.escalation import Signal
+from tests.attendance import given as attendance
+from tests.attendance.story import Story as AttendanceStory
+from tests.intake.story import admitted
+from tests.laws import examples
+from tests.testing import given as testing
+from tests.testing.story import Story as LaboratoryStory
+
+SESSIONS = [attendance.evening(week, weekday) for week in range(4) for weekday in (0, 2, 4)]
+MEASURES = ("OPIATES", "COCAINE", "FENTANYL", "COCAINE_CONFIRMED", "BENZODIAZEPINES")
+CONSUMED = (w.EscalationRaised, w.EscalationUpdated, w.EscalationResolved, w.EscalationRetracted)
+
+
+def four_weeks(chance: Random) -> tuple[list[Signal], list[Event]]:
+    """Sessions missed, attended, checked in to late, check-ins that were wrong: the misses that stand at the end."""
+    story = AttendanceStory(attendance.admitted())
+    came: set[datetime] = set()
+    for start in SESSIONS:
+        story.until(start + attendance.GRACE)
+        earlier = chance.choice(SESSIONS[: SESSIONS.index(start) + 1])
+        if earlier in came and chance.random() < 0.5:
+            story.then(attendance.in_error(earlier))
+            came.remove(earlier)
+        elif chance.random() < 0.4:
+            story.then(attendance.check_in(earlier))
+            came.add(earlier)
+    episode = story.state.episode
+    assert episode is not None
+    missed = [each for each in story.state.sessions if each.counts_as_missed]
+    return [Signal(MISS, each.start, f"Appointment/{episode.session_id(each)}") for each in missed], story.all_emitted
+
+
+def five_weeks(chance: Random) -> tuple[list[Signal], list[Event]]:
+    """Reports in any order of collection, corrected and taken back: the signals that stand at the end."""
+    story = LaboratoryStory(testing.admitted())
+    collected: dict[str, int] = {}
+    for number in range(chance.randint(6, 12)):
+        found = {each: chance.choice(("negative", "positive")) for each in chance.sample(MEASURES, 2)}
+        if collected and chance.random() < 0.3:
+            name = chance.choice(sorted(collected))
+            story.then(testing.report(name, collected[name], issued=60 + number, status="corrected", **found))  # type: ignore[arg-type]
+        else:
+            name, collected[f"report {number}"] = f"report {number}", chance.randint(0, 35)
+            condition = chance.choice(("valid", "dilute", "dilute", "substituted"))
+            story.then(testing.report(name, collected[name], issued=40, condition=condition, **found))  # type: ignore[arg-type]
+    standing = causes(grade(story.state, story.settings), story.settings)
+    return [each.signal for each in standing if each.signal.code in COMBINING], story.all_emitted
+
+
+def as_they_arrive(chance: Random, topics: Sequence[Sequence[Event]]) -> list[Event]:
+    """Each topic in its own order."""
+    left = [[each for each in events if isinstance(each, CONSUMED)] for events in topics]
+    arrived: list[Event] = []
+    while waiting := [each for each in left if each]:
+        arrived.append(chance.choice(waiting).pop(0))
+    return arrived
+
+
+@settings(max_examples=examples(25))
+@given(some.integers(0, 10**6).map(Random))
+def test_what_intake_counts_is_what_attendance_and_testing_hold(chance: Random) -> None:
+    """However many signals an escalation has, shows or loses, and whatever was known late."""
+    misses, attended = four_weeks(chance)
+    results, reported = five_weeks(chance)
+
+    story = admitted().and_then(*as_they_arrive(chance, (attended, reported)))
+
+    counted = {each.key for each in story.state.signals.signals}
+    assert counted == {key_of(each) for each in (*misses, *results)}
