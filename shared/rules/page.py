@@ -1,7 +1,8 @@
 """A page: what whoever is on call is told of an escalation, when, and whether that is still needed. Pure.
 
-It names no patient. Each role of the rota has one page for each tier that an escalation reaches, and one more when
-nobody acknowledged it in time; its id is made of these, so that however often it is sent it is the same.
+It names no patient. Each role of the rota has one page for each tier that an escalation reaches, one more when nobody
+acknowledged it in time, and one when whoever did has not acted; its id is made of these, so that however often it is
+sent it is the same.
 """
 
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     def id(self, role: Role) -> UUID:
         """The same for each event that asks for this page."""
-        asked = "overdue" if self.overdue else "raised"
+        late = "not-acted-on" if self.accepted else "overdue"
+        asked = late if self.overdue else "raised"
         return UUID(name_id(self.escalation_id, f"page:{role}:{self.tier}:{asked}:{self.acknowledge_by.isoformat()}"))
 
     @property

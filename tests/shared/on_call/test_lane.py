@@ -203,6 +203,18 @@ async def test_the_gravest_goes_first_through_all_that_wait(escalated: Escalated
     assert "T4" in [json.loads(each.body)["data"]["tier"] for each in pager.pages[: 2 * PAGES_AT_ONCE]]
 
 
+async def test_a_hundred_pages_to_a_receiver_that_hangs_delay_no_graver_one(
+    escalated: Escalated, pager: Receiver
+) -> None:
+    pager.status = 0
+    async with escalated.running():
+        await escalated.emit(*(raised(3) for _ in range(100)))
+        await pager.until(PAGES_AT_ONCE)
+        await escalated.emit(raised(4))
+        await pager.until(3 * PAGES_AT_ONCE)
+    assert "T4" in [json.loads(each.body)["data"]["tier"] for each in pager.pages]
+
+
 async def test_a_row_that_nobody_can_read_is_parked_and_the_others_go_on(escalated: Escalated, pager: Receiver) -> None:
     await escalated.emit(raised())
     await escalated.service.pool.execute("UPDATE outbox SET body = '{'")

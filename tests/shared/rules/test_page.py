@@ -71,6 +71,15 @@ def test_what_was_taken_on_and_not_acted_on_rings_until_it_is_closed() -> None:
     assert step(late, known=PageContext(False, task("completed"))) == "not-needed"
 
 
+def test_each_reason_to_ring_has_a_page_of_its_own_and_the_same_reason_the_same_one() -> None:
+    raised, later = page(), page(at=NIGHT + timedelta(minutes=3), accepted=True)
+    overdue, late = page(overdue=True), page(overdue=True, accepted=True)
+    anew = page(acknowledge_by=NIGHT + timedelta(hours=1))
+    ids = [each.id(role) for each in (raised, overdue, late, anew, page(3)) for role in ROLES]
+    assert len(set(ids)) == len(ids)
+    assert raised.id("on-call") == later.id("on-call")
+
+
 def test_where_the_next_tier_rings_the_former_does_not() -> None:
     assert step(page(3), known=PageContext(False, task(tier=4))) == "not-needed"
     assert step(page(4), known=PageContext(False, task(tier=3))) == NIGHT
