@@ -1,6 +1,7 @@
 """One service as one process: HTTP, consumer, lanes, deadlines in a single task group. When one ends, all end."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -8,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import uvicorn
 from starlette.routing import BaseRoute
 
@@ -37,6 +39,7 @@ from shared.path.outbound.parking import Parking
 from shared.path.service import Service
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
+from shared.path.transaction.replaying import Asked, replay
 from shared.platform import db, ending, log, memory, metrics, retention
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
@@ -49,6 +52,9 @@ from shared.platform.settings import LOOPBACK, Process, configuration, environme
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 TICK_SECONDS = 1.0
+REPLAY: Final = "replay"
+"""As first argument: nothing is started, the journal is made again."""
+NICE = 10
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,9 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
             process = environment(Process)
             log.configure(name, process.log_level)
             keys = Keys.load(process.keys, name)
+            if sys.argv[1:2] == [REPLAY]:
+                runner.run(replay_once(process, assemble(keys), sys.argv[2]))
+                return
             configured = Configuration.of(process, assemble(keys))
             report_who_is_on_call(configured)
             runner.run(run(configured, keys))
@@ -136,6 +145,20 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
             pass
         except Exception as error:
             sys.exit(ending.logged(error))
+
+
+async def replay_once(process: Process, assembly: ServiceAssembly, asked: str) -> None:
+    """What `iop replay` asks of this service: its journal made again, the result as JSON on stdout. It starts nothing,
+    writes nothing, and lets everybody else have the processor first."""
+    os.nice(NICE)
+    with configuration(process.deploy / "program.toml"):
+        type_ = type(next(iter(assembly.settings(process).values())))
+    connection = await db.connect(process.database_url)
+    try:
+        replayed = await replay(connection, assembly.service, type_, msgspec.json.decode(asked, type=Asked))
+    finally:
+        await connection.close()
+    sys.stdout.buffer.write(msgspec.json.encode(replayed))
 
 
 async def run(configured: Configuration, keys: Keys) -> None:

@@ -1,7 +1,7 @@
 """PostgreSQL: one pool a process, the schema, and what counts as trouble: something that waiting may mend."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -29,6 +29,7 @@ class Connection(Executor, Protocol):
     def transaction(
         self, *, isolation: str | None = None, readonly: bool = False
     ) -> AbstractAsyncContextManager[object]: ...
+    def cursor(self, query: str, /, *values: object, prefetch: int) -> AsyncIterable[Row]: ...
     async def close(self) -> None: ...
     def terminate(self) -> None: ...
 

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from shared.events import wire
 from shared.events.envelope import Envelope, Event, unique_id
 from shared.path.service import Decider, Service
 from shared.path.transaction.delivery import Commanded, Delivery, Stale
-from shared.path.transaction.journal import JournalRow, delivery_kind
+from shared.path.transaction.journal import JournalRow, delivery_kind, digested
 from shared.path.transaction.resources import OfProgram
 from shared.rules.decision import Moment
 
@@ -59,9 +61,16 @@ class Circumstances:
         return identity, wire.write(event, envelope)
 
     def journal_row(
-        self, delivery: Delivery, event: str, content: str, outcome: str, emitted: Sequence[UUID]
+        self,
+        delivery: Delivery,
+        event: str,
+        content: str,
+        outcome: str,
+        emitted: Sequence[UUID],
+        digests: Sequence[str] = (),
     ) -> JournalRow:
-        return JournalRow(
+        """The row of a decision; `digests` are of the state before it and of each that was emitted."""
+        row = JournalRow(
             key=delivery.key,
             program=delivery.program,
             cause=delivery.id,
@@ -72,7 +81,9 @@ class Circumstances:
             outcome=outcome,
             settings=self.digests.get(delivery.program, ""),
             emitted=tuple(emitted),
+            digests=tuple(digests),
         )
+        return replace(row, digests=(digested(row, delivery.kind, self.now, self.listening_since), *row.digests))
 
     def stale(self, delivery: Delivery, changed: Mapping[OfProgram, object]) -> Stale | None:
         """The first If-Match that failed. Versions are as before this batch: what it `changed` is another version."""

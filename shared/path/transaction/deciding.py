@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 from uuid import UUID
 
+import msgspec
+
 from shared.events import wire
 from shared.events.envelope import Command, Event
 from shared.events.internal import StateEvent, TimePassed, To
@@ -27,9 +29,11 @@ from shared.path.transaction.delivery import (
     name_of,
 )
 from shared.path.transaction.holding import Holding
-from shared.path.transaction.journal import DECIDED, content_of
+from shared.path.transaction.journal import DECIDED, content_of, digest_of
 from shared.platform import log
 from shared.rules.decision import Refused
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 @dataclass(frozen=True)
@@ -119,11 +123,13 @@ class Deciding:
         """Decide and write, then put it into the batch: what fails on the way leaves nothing behind."""
         if (stale := self._by.stale(delivery, self._batch.resources)) is not None:
             return stale
-        decision = self._decision(delivery, locked)
+        before, decision = locked.body, self._decision(delivery, locked)
         if isinstance(decision, Refused):
             self._refuse(delivery, locked, decision)
             return decision
-        self._put(delivery, locked, self._settle(delivery, locked, decision))
+        written = self._settle(delivery, locked, decision)
+        self._put(delivery, locked, written)
+        self._journal(delivery, DECIDED, before, written)
         return Committed()
 
     def _settle(self, delivery: Delivery, locked: LockedState, decision: _Decision) -> Sequence[Written]:
@@ -136,13 +142,14 @@ class Deciding:
 
     def _refuse(self, delivery: Delivery, locked: LockedState, refused: Refused) -> None:
         """Nothing of the delivery is done; what it asks of a person is emitted all the same."""
-        emitted: list[UUID] = []
+        before, written = locked.body, list[Written]()
         if refused.asks:
             state = self._read(locked)
             for event in refused.asks:
                 state = self._by.decider.evolve(state, event)
-            emitted = self._emit(self._settle(delivery, locked, _Decision(state, refused.asks)), delivery, locked)[1]
-        self._journal(delivery, refused.code, emitted)
+            written = list(self._settle(delivery, locked, _Decision(state, refused.asks)))
+            self._emit(written, delivery, locked)
+        self._journal(delivery, refused.code, before, written)
 
     def _read(self, locked: LockedState) -> Any:
         decider = self._by.decider
@@ -203,24 +210,19 @@ class Deciding:
         identity, record = self._by.write(emission, delivery, ordinal)
         return identity, emission, record
 
-    def _emit(
-        self, written: Sequence[Written], delivery: Delivery, locked: LockedState
-    ) -> tuple[list[tuple[str, str]], list[UUID]]:
-        """Into the batch; the names of the resources that now stand, and the ids of what was emitted."""
+    def _emit(self, written: Sequence[Written], delivery: Delivery, locked: LockedState) -> list[tuple[str, str]]:
+        """Into the batch; the names of the resources that now stand."""
         named: list[tuple[str, str]] = []
-        emitted: list[UUID] = []
         for each in written:
             if isinstance(each, Internal):
                 self._batch.note(each)
-                emitted.append(each.id)
             else:
-                identity, event, record = each
+                _, event, record = each
                 named += self._batch.emit(event, record, locked.key, delivery.program)
-                emitted.append(identity)
-        return named, emitted
+        return named
 
     def _put(self, delivery: Delivery, locked: LockedState, written: Sequence[Written]) -> None:
-        named, emitted = self._emit(written, delivery, locked)
+        named = self._emit(written, delivery, locked)
         if isinstance(delivery, Commanded | Internal):
             emitted_names = set(named)
             standing = [
@@ -229,8 +231,10 @@ class Deciding:
             named += self._batch.accept(standing, delivery.program, locked.key)
         if isinstance(delivery, Commanded):
             self._batch.answered_resources[delivery.id] = list(dict.fromkeys(named))
-        self._journal(delivery, DECIDED, emitted)
 
-    def _journal(self, delivery: Delivery, outcome: str, emitted: Sequence[UUID]) -> None:
-        row = self._by.journal_row(delivery, name_of(delivery), content_of(delivery), outcome, emitted)
-        self._batch.journal.append(row)
+    def _journal(self, delivery: Delivery, outcome: str, before: str, written: Sequence[Written]) -> None:
+        emitted = [each.id if isinstance(each, Internal) else each[0] for each in written]
+        bodies = (_encode(each.event) if isinstance(each, Internal) else each[2].body for each in written)
+        digests = [digest_of(before), *map(digest_of, bodies)]
+        name, content = name_of(delivery), content_of(delivery)
+        self._batch.journal.append(self._by.journal_row(delivery, name, content, outcome, emitted, digests))

@@ -120,9 +120,10 @@ class Inbox:
         locked = await store.lock(connection, kind, _programs([bare(each) for each in fresh]))
         decided = await self._with_followers(connection, fresh)
         await consent_ledger.apply(connection, decided)
-        batch = await self._decide(connection, decided, locked, now, kind)
+        listening_since = self._listening.since
+        batch = await self._decide(connection, decided, locked, now, listening_since, kind)
         decider = self.service.deciders[kind]
-        written = await store.store(connection, decider, batch, now, self._listening.since)
+        written = await store.store(connection, decider, batch, now, listening_since)
         of_edges = batch.edge_answers
         await aliases.bind(connection, _stored(of_edges))
         answered |= {id(delivery): answer for delivery, answer in batch.answers}
@@ -140,6 +141,7 @@ class Inbox:
         deliveries: Sequence[AnyDelivery],
         locked: dict[str, LockedState],
         now: datetime,
+        listening_since: datetime,
         kind: str,
     ) -> Batch:
         bares = [bare(each) for each in deliveries]
@@ -148,7 +150,7 @@ class Inbox:
             self.service,
             self.service.deciders[kind],
             now,
-            self._listening.since,
+            listening_since,
             self.settings,
             self.journal.digests,
             await resources.versions(connection, expected),

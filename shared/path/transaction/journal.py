@@ -5,13 +5,14 @@ It is no event sourcing: decisions load the state, never these rows.
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
 
 from shared.path.transaction.delivery import Commanded, Consumed, Delivery, Internal
 from shared.platform import db
+from shared.platform.build import build
 
 # Each set of settings that a decision used, once.
 _SETTINGS = """INSERT INTO settings (program, digest, body) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
@@ -24,7 +25,7 @@ escalation. Any other is the code of a refusal."""
 
 class JournalRow(msgspec.Struct, frozen=True):
     """One decision about a key of its batch's kind. `delivery` is consumed, commanded or internal; `content` its event
-    or commands as JSON."""
+    or commands as JSON; `digests` are of the row, of the state before it, and of each that was emitted."""
 
     key: str
     program: str
@@ -36,6 +37,7 @@ class JournalRow(msgspec.Struct, frozen=True):
     outcome: str
     settings: str
     emitted: tuple[UUID, ...]
+    digests: tuple[str, ...] = ()
 
 
 def delivery_kind(delivery: Delivery) -> str:
@@ -61,7 +63,20 @@ def content_of(delivery: Delivery) -> str:
 
 def digest(settings: object) -> str:
     """A short fingerprint of what a decision was given."""
-    return hashlib.sha256(_encode(settings)).hexdigest()[:16]
+    return digest_of(_encode(settings))
+
+
+def digest_of(content: bytes | str) -> str:
+    """A short fingerprint: 16 hexadecimal digits."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:16]
+
+
+def digested(row: JournalRow, kind: str, now: datetime, listening_since: datetime, code: str | None = None) -> str:
+    """The fingerprint of a row, with all that it was given; `code` where it is not this build."""
+    given = (now.astimezone(UTC).isoformat(), listening_since.astimezone(UTC).isoformat(), code or build())
+    of_row = (kind, row.key, row.program, row.cause.hex, row.producer, row.delivery, row.event, row.content)
+    made = (row.outcome, row.settings, *(each.hex for each in row.emitted), *row.digests)
+    return digest_of("\n".join((*given, *of_row, *made)))
 
 
 class Journal:

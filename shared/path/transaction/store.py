@@ -48,21 +48,22 @@ def _arrays(first: int, *types: str) -> str:
     return ", ".join(f"${place}::{type_}[]" for place, type_ in enumerate(types, first))
 
 
-_JOURNAL_TYPES = ("text", "text", "uuid", "text", "text", "text", "text", "text", "text", "text")
+_OF_JOURNAL = ", ".join(_JOURNAL_COLUMNS)
+_JOURNAL_TYPES = ("text", "text", "uuid", *("text",) * 8)
 # All that a batch leaves, in one round trip: a POST waits for those more than for the writing. Rows enter the outbox in
 # the order in which they were emitted, for a lane sends by id.
 STORE = f"""WITH
     states AS (UPDATE state s SET version = $1, body = u.body, due_at = u.due_at, hold = u.hold
         FROM unnest({_arrays(3, "text", "text", "timestamptz", "text")}) AS u(key, body, due_at, hold)
         WHERE s.kind = $2 AND s.key = ANY($3) AND s.key = u.key),
-    journal AS (INSERT INTO journal (kind, now, listening_since, code, {", ".join(_JOURNAL_COLUMNS)}, emitted)
-        SELECT $2, $7, $8, $9, {", ".join(f"u.{name}" for name in _JOURNAL_COLUMNS)}, u.emitted::uuid[]
-        FROM unnest({_arrays(10, *_JOURNAL_TYPES)}) AS u({", ".join(_JOURNAL_COLUMNS)}, emitted)),
+    journal AS (INSERT INTO journal (kind, now, listening_since, code, {_OF_JOURNAL}, emitted, digests)
+        SELECT $2, $7, $8, $9, {_OF_JOURNAL}, emitted::uuid[], digests::text[]
+        FROM unnest({_arrays(10, *_JOURNAL_TYPES)}) AS u({_OF_JOURNAL}, emitted, digests)),
     outbox AS (INSERT INTO outbox (lane, program, key, headers, body)
         SELECT u.lane, u.program, u.key, u.headers, u.body
-        FROM unnest({_arrays(20, "text", "text", "text", "text", "text")})
+        FROM unnest({_arrays(21, "text", "text", "text", "text", "text")})
             WITH ORDINALITY AS u(lane, program, key, headers, body, n) ORDER BY n)
-    {resources.UPSERT.format(now="$7", columns=_arrays(25, *resources.COLUMN_TYPES))}"""
+    {resources.UPSERT.format(now="$7", columns=_arrays(26, *resources.COLUMN_TYPES))}"""
 STORE_RETURNING = f"{STORE} {resources.RETURNING}"
 _PARK = """INSERT INTO parked (id, key_kind, key, program, class, place, kind, event, headers, content, at)
     SELECT u.id, u.key_kind, u.key, u.program, u.class, u.place, u.kind, u.event, u.headers, u.content, $11
@@ -149,6 +150,7 @@ async def store(
         build(),
         *_columns(batch.journal, *_JOURNAL_COLUMNS),
         ["{" + ",".join(map(id_text, row.emitted)) + "}" for row in batch.journal],
+        ["{" + ",".join(row.digests) + "}" for row in batch.journal],
         *_columns(batch.outbox, "lane", "program", "key", "headers", "body"),
         *_columns(batch.resources.values(), "type", "id", "program", "patient", "status", "at", "sealed", "body"),
     )
