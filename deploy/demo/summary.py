@@ -71,8 +71,9 @@ def verify(found: Tally, charts: Mapping[str, Chart], promises: Promises) -> Non
     quiet, unquiet, not_fit = charts["A"], charts["B"], charts["C"]
     expect(not quiet.escalations, "the quiet course raises nothing")
     expect(
-        _endings(unquiet) == {"attendance": "resolved", "drug-test": "retracted", "combined": "retracted"},
-        "the miss is resolved by a person; the positive and the combination are retracted",
+        _endings(unquiet)
+        == {"attendance": "resolved", "drug-test": "retracted", "combined": "retracted", "placement": ""},
+        "the miss is resolved by a person; the positive and the combination are retracted; a referral on hold is open",
     )
     expect(not_fit.declined_at is not None and not_fit.level == "2.7", "the third patient is declined with 2.7")
     corrected = [each for each in unquiet.results.values() if each.was]
