@@ -15,7 +15,7 @@ from services.testing.specimens import SETTLED, groups_of
 from shared.events.codes import LOINC
 from shared.events.escalation import Signal
 from shared.events.testing import AnalyteResult
-from shared.rules.escalation import Trigger
+from shared.rules.escalation import SIGNALS_MOST, Trigger
 from shared.rules.packing import DAY, instant, unpack_id
 
 UNEXPECTED = ("unexpected-positive-presumptive", "unexpected-positive-confirmed")
@@ -61,19 +61,21 @@ def _settled(graded: Graded) -> list[AnalyteResult]:
 
 
 def triggers(found: Sequence[Cause]) -> list[Trigger]:
-    """One trigger for each reason, at its highest tier, with all its signals."""
-    reasons = dict.fromkeys(each.reason for each in found)
-    return [
-        Trigger(
+    """Each reason at its highest tier, with all its signals: in as many triggers as it takes to show each of them."""
+    return [each for reason in dict.fromkeys(each.reason for each in found) for each in _of_reason(reason, found)]
+
+
+def _of_reason(reason: str, found: Sequence[Cause]) -> Iterator[Trigger]:
+    here = [each for each in found if each.reason == reason]
+    for first in range(0, len(here), SIGNALS_MOST):
+        yield Trigger(
             category="drug-test",
             reason=reason,
-            tier=max(each.tier for each in found if each.reason == reason),
+            tier=max(each.tier for each in here),
             owner=OWNERS[reason],
             rule=rule_of(reason),
-            signals=tuple(each.signal for each in found if each.reason == reason),
+            signals=tuple(each.signal for each in here[first : first + SIGNALS_MOST]),
         )
-        for reason in reasons
-    ]
 
 
 def _cause(graded: Graded, reason: str, tier: int, code: str, about: str = "") -> Cause:

@@ -2,9 +2,9 @@
 
 from services.testing.messages import AcknowledgeEscalation, DischargeWithdrawn, ResolveEscalation
 from shared.events.envelope import name_id
-from shared.events.escalation import EscalationRaised, EscalationResolved
+from shared.events.escalation import EscalationEvent, EscalationRaised, EscalationResolved
 from tests.story import only
-from tests.testing.given import ADMISSION, EPISODE, NAMES, day, discharged, report
+from tests.testing.given import ADMISSION, EPISODE, NAMES, day, discharged, evidence, report
 from tests.testing.story import Story, in_treatment
 
 
@@ -62,3 +62,19 @@ def test_taken_back_for_another_stay_or_one_that_is_open_nothing_changes() -> No
     story.then(discharged(day(10)))
     assert story.then(taken_back(name_id(NAMES, "another")), at=day(12)) == []
     assert before.episode is not None and before.episode.discharged_at is None
+
+
+def test_of_many_positives_asked_again_at_once_none_is_left_out() -> None:
+    """An event shows four signals: the first is raised with the oldest, then updated with the others."""
+    story = in_treatment()
+    for week in range(6):
+        story.then(report(f"week {week}", 7 * week + 7, OPIATES="positive"))
+    (before,) = story.state.escalations
+    story.then(discharged(day(50)), at=day(50))
+
+    emitted = story.then(taken_back(), at=day(52))
+
+    shown = {each.evidence for event in only(emitted, EscalationEvent) for each in event.escalation.signals}
+    (again,) = story.state.escalations
+    assert shown == {evidence(f"week {week}") for week in range(6)}
+    assert again.escalation.signals == before.escalation.signals
