@@ -20,6 +20,8 @@ TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 """`HH:MM`, as the clock on the wall shows it."""
 DAY_MINUTES = 24 * 60
 WEEK_MINUTES = 7 * DAY_MINUTES
+YEARS = range(1900, 9999)
+"""Beyond them a local time may have no instant."""
 _LOOK_BACK_DAYS = 2
 """A shift lasts at most a day, so the present one began on this date, the one before or, when clocks change, before."""
 
@@ -136,6 +138,8 @@ def require_orderly(exchanges: Sequence[Exchange]) -> None:
     for each in exchanges:
         if each.from_.tzinfo or each.to.tzinfo:
             raise ValueError(f"{_of(each)}: from and to must be local times, without an offset")
+        if not YEARS[0] <= each.from_.year <= each.to.year <= YEARS[-1] and each.from_ < each.to:
+            raise ValueError(f"{_of(each)}: a year must be {YEARS[0]} to {YEARS[-1]}")
         if each.from_ >= each.to:
             raise ValueError(f"{_of(each)}: from must be before to")
     ordered = sorted(exchanges, key=lambda each: (each.role, each.from_))

@@ -69,6 +69,8 @@ def test_a_whole_week_is_accepted() -> None:
     ("exchanges", "wrong"),
     [
         ((Exchange(role="on-call", from_=CHRISTMAS.to, to=CHRISTMAS.from_, person="nurse-1"),), "from must be before"),
+        ((Exchange(role="on-call", from_=CHRISTMAS.from_, to=datetime.max, person="nurse-1"),), "year must be 1900 to"),
+        ((Exchange(role="on-call", from_=datetime.min, to=CHRISTMAS.to, person="nurse-1"),), "year must be 1900 to"),
         ((CHRISTMAS, CHRISTMAS), "begins before the one from 2026-12-24 17:00 on ends"),
         (
             (Exchange(role="on-call", from_=CLOCKS_CHANGE[0], to=CLOCKS_CHANGE[1], person="nurse-1"),),
