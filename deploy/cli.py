@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from deploy.commands import access, consumer, demo, document, ledger, parked, replay, rota, run, tail
+from deploy.commands import access, consumer, demo, document, ledger, parked, replay, rota, run, tail, topics
 from deploy.commands.common import stderr
 from deploy.failure import CannotContinueError
 from shared.platform.settings import ConfigurationError
@@ -32,6 +32,7 @@ app.add_typer(parked.commands, name="parked")
 app.add_typer(ledger.commands, name="ledger")
 app.add_typer(consumer.commands, name="consumer")
 app.add_typer(rota.commands, name="rota")
+app.add_typer(topics.commands, name="topics")
 
 
 def main() -> NoReturn:

@@ -28,9 +28,11 @@ TOPIC_ALREADY_EXISTS = 36
 
 
 class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One topic: what it holds, who may read it, and for how many days; or, compacted, each key's newest record."""
+    """One topic: what it holds, who may write and read it, and for how many days; or, compacted, each key's newest
+    record."""
 
     holds: str
+    writers: tuple[str, ...]
     readers: tuple[str, ...]
     retention_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
     compacted: bool = False
@@ -43,7 +45,7 @@ class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def configuration(self) -> dict[str, str]:
         """What the broker is told of it."""
         if self.retention_days is not None:
-            return {"retention.ms": str(self.retention_days * DAY_MILLISECONDS)}
+            return {"cleanup.policy": "delete", "retention.ms": str(self.retention_days * DAY_MILLISECONDS)}
         return COMPACTED
 
 
@@ -59,6 +61,11 @@ def load(deploy: Path = SETTINGS) -> Topics:
     file = deploy / "topics.toml"
     with configuration(file):
         return msgspec.convert(tomllib.loads(file.read_text()), type=Topics)
+
+
+def in_sync(copies: int) -> int:
+    """How many of a topic's copies must have a record before it is acknowledged: of three one may be away."""
+    return 2 if copies == REPLICAS_MOST else 1
 
 
 async def create(bootstrap: str, topics: Topics | None = None) -> tuple[str, ...]:
@@ -130,14 +137,15 @@ def _refuse_other_counts(present: dict[str, int], partitions: int) -> None:
 
 
 async def _create(admin: AIOKafkaAdminClient, wanted: Topics, absent: tuple[str, ...]) -> None:
-    brokers = len((await admin.describe_cluster())["brokers"])
+    copies = min(len((await admin.describe_cluster())["brokers"]), REPLICAS_MOST)
+    own = {"min.insync.replicas": str(in_sync(copies))}
     answer = await admin.create_topics(
         [
             NewTopic(
                 name,
                 wanted.partitions,
-                min(brokers, REPLICAS_MOST),
-                topic_configs=wanted.topic[name].configuration,
+                copies,
+                topic_configs=own | wanted.topic[name].configuration,
             )
             for name in absent
         ]

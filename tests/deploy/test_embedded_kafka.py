@@ -28,7 +28,7 @@ async def test_topics_are_created_once_with_their_partitions_and_retention(own_k
 
 
 async def test_a_topic_with_another_number_of_partitions_is_refused(own_kafka: RunningKafka) -> None:
-    narrow = topics.Topics(partitions=3, topic={"narrow": topics.Topic("a trial", (), 1)})
+    narrow = topics.Topics(partitions=3, topic={"narrow": topics.Topic("a trial", (), (), 1)})
     await topics.create(own_kafka.bootstrap, narrow)
 
     with pytest.raises(CannotContinueError, match="narrow has 3 partitions, 12 are wanted"):
@@ -52,7 +52,7 @@ async def test_a_kafka_that_is_not_there_is_one_clear_line() -> None:
 
 
 async def test_what_was_said_outlives_a_kill_and_a_stop(data: Path) -> None:
-    emitted = topics.Topics(partitions=1, topic={"emitted": topics.Topic("a trial", (), 1)})
+    emitted = topics.Topics(partitions=1, topic={"emitted": topics.Topic("a trial", (), (), 1)})
     kafka = embedded_kafka.start(data)
     await topics.create(kafka.bootstrap, emitted)
     await _produce(kafka.bootstrap, b"before the kill")

@@ -1,0 +1,95 @@
+"""`iop topics`: the topics of the cluster beside topics.toml, and who may read and write them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import typer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from deploy import comparing, hubfile, rights, topics
+from deploy.commands.common import DEFAULT_DATA, Data, out
+from deploy.commands.run import Settings
+from deploy.comparing import Difference, PresentTopic
+from deploy.failure import CannotContinueError
+from deploy.paths import SETTINGS
+from deploy.topics import Topics
+
+commands = typer.Typer(help="The topics of the cluster, and who may use them.", no_args_is_help=True)
+SHOWN = ("cleanup.policy", "retention.ms", "min.insync.replicas")
+Answer = TypeVar("Answer")
+
+
+@commands.command(epilog="Example: iop topics show")
+def show(settings: Settings = SETTINGS, data: Data = DEFAULT_DATA) -> None:
+    """Print each topic as the cluster has it, and what is otherwise in topics.toml: then the exit code is 1."""
+    wanted = topics.load(settings)
+    present, found = _asked(data, lambda admin, _: _compared(admin, wanted))
+    for name, topic in sorted(present.items()):
+        out.print(_line(name, topic), markup=False)
+    _print(found)
+    if found:
+        raise typer.Exit(1)
+
+
+@commands.command(epilog="Example: iop topics apply --dry-run")
+def apply(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+    settings: Settings = SETTINGS,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Create the topics that are absent, and change retention and compaction to what topics.toml has. The number of
+    partitions is never changed; copies are reported only."""
+    wanted = topics.load(settings)
+    if dry_run:
+        _print(_asked(data, lambda admin, _: _compared(admin, wanted))[1])
+    else:
+        _print(_asked(data, lambda admin, bootstrap: comparing.apply(admin, bootstrap, wanted)))
+
+
+@commands.command(epilog="Example: iop topics acl --format strimzi --cluster clinic")
+def acl(
+    format_: Annotated[
+        Literal["kafka", "strimzi"], typer.Option("--format", help="Calls of kafka-acls.sh, or Strimzi's KafkaUsers.")
+    ] = "kafka",
+    cluster: Annotated[str, typer.Option(help="The name of Strimzi's cluster.")] = "kafka",
+    settings: Settings = SETTINGS,
+) -> None:
+    """Print who may write and read each topic, as text that the cluster's owner applies. It asks no cluster."""
+    granted = rights.rights(topics.load(settings))
+    text = rights.as_commands(granted) if format_ == "kafka" else rights.as_strimzi(granted, cluster)
+    out.print(text, markup=False, end="")
+
+
+def _asked(data: Path, ask: Callable[[AIOKafkaAdminClient, str], Awaitable[Answer]]) -> Answer:
+    return asyncio.run(_with_admin(hubfile.read(data).kafka, ask))
+
+
+async def _with_admin(bootstrap: str, ask: Callable[[AIOKafkaAdminClient, str], Awaitable[Answer]]) -> Answer:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        return await ask(admin, bootstrap)
+    except (KafkaError, OSError) as failure:
+        raise CannotContinueError(f"Kafka at {bootstrap} does not answer ({type(failure).__name__})") from None
+    finally:
+        await admin.close()
+
+
+async def _compared(admin: AIOKafkaAdminClient, wanted: Topics) -> tuple[dict[str, PresentTopic], list[Difference]]:
+    present, brokers = await comparing.present_topics(admin, wanted)
+    return present, comparing.differences(wanted, present, brokers)
+
+
+def _line(name: str, topic: PresentTopic) -> str:
+    held = ", ".join(f"{each}={topic.settings[each]}" for each in SHOWN if each in topic.settings)
+    return f"{name:<24} partitions={topic.partitions} replication={topic.replication} {held}"
+
+
+def _print(found: Sequence[Difference]) -> None:
+    for each in found:
+        out.print(str(each), markup=False)
+    if not found:
+        out.print("all topics are as in topics.toml", markup=False)
