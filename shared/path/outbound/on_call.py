@@ -34,8 +34,8 @@ from shared.rules.page import Page, PageContext, TaskNow, is_needed, next_step, 
 from shared.rules.rota import Role
 
 PAGES_AT_ONCE = 16
-LINK_MINUTES_LEAST = 60.0
-"""Of an escalation that was to be acted on already."""
+LINK_MINUTES_WHERE_LATE = 60.0
+"""A link's validity where the escalation was to be acted on already."""
 WAIT_SECONDS_MOST = 60.0
 WAIT_SECONDS_MOST_BY_HAND = 1.0
 """With a manual clock nobody knows how soon a time of the clinic comes."""
@@ -198,7 +198,8 @@ class OnCallLane:
                 assert_never(reply)
 
     async def _begins(self, due: Due, person: str, now: datetime) -> bool:
-        valid_until = max(due.page.act_by, now + timedelta(minutes=LINK_MINUTES_LEAST))
+        late = now + timedelta(minutes=LINK_MINUTES_WHERE_LATE)
+        valid_until = due.page.act_by if due.page.act_by > now else late
         link = Link(due.program, due.page.escalation_id, self._role, person, self._links.digest(due.id), valid_until)
         return await pages.begin(self._pool, due.id, due.row_id, link, now)
 
@@ -228,7 +229,7 @@ class OnCallLane:
         pause = timedelta(seconds=pause_seconds(failures, due.pager.limits))
         async with self._pool.acquire() as connection:
             await pages.failed(connection, due.id, self.lane, due.row_id, pause)
-            if failures == due.pager.limits.deputy_after_tries:
+            if self._role == "on-call" and failures == due.pager.limits.deputy_after_tries:
                 await pages.look_again(connection, DEPUTY_LANE, due.patient)
                 self._parking.wake_up.ring([DEPUTY_LANE])
 

@@ -194,6 +194,17 @@ async def test_a_page_that_a_crash_repeats_has_the_same_id(escalated: Escalated,
     assert len(pager.pages) > 1 and len(set(pager.ids)) == 1
 
 
+@pytest.mark.parametrize(("act_after", "valid"), [(20, 20), (-5, 60)])
+async def test_a_link_is_valid_until_the_time_to_act_or_an_hour_where_that_is_over(
+    escalated: Escalated, act_after: int, valid: int
+) -> None:
+    async with escalated.running():
+        await escalated.emit(raised(act_by=TUESDAY_NIGHT + timedelta(minutes=act_after)))
+        await escalated.until_sent()
+    found = await escalated.service.select("SELECT valid_until FROM pages WHERE role = 'on-call'")
+    assert found == [(TUESDAY_NIGHT + timedelta(minutes=valid),)]
+
+
 async def test_the_gravest_goes_first_through_all_that_wait(escalated: Escalated, pager: Receiver) -> None:
     tomorrow = TUESDAY_NIGHT + timedelta(hours=24)
     mild = [raised(2, acknowledge_by=tomorrow, act_by=tomorrow) for _ in range(100)]
