@@ -71,6 +71,22 @@ async def test_a_processed_id_is_forgotten_after_its_days_of_machine_time(pool: 
     assert [row["id"] for row in await pool.fetch("SELECT id FROM processed")] == [young]
 
 
+async def test_a_page_is_forgotten_after_the_days_of_its_programs_journal(pool: Any) -> None:
+    for program, days in (("short", 91), ("short", 89), ("long", 366), ("long", 91)):
+        await pool.execute(
+            "INSERT INTO pages (id, row_id, program, escalation, person, rung_at) VALUES ($1, $2, $3, '', '', $4)",
+            uuid4(),
+            days,
+            program,
+            FEBRUARY_1 - timedelta(days=days),
+        )
+
+    await forget(pool, RetentionPolicy(21, BOTH), FEBRUARY_1)
+
+    left = await pool.fetch("SELECT program, row_id FROM pages ORDER BY row_id")
+    assert [tuple(row) for row in left] == [("short", 89), ("long", 91)]
+
+
 async def test_a_processed_id_outlives_every_record_it_may_come_from() -> None:
     for topic in CONSUMES.values():
         assert RetentionPolicy.of(DEPLOY, topic).processed_days == topic_days(DEPLOY, topic) + 7
