@@ -6,7 +6,7 @@ from functools import partial
 from deploy.demo import forms
 from deploy.demo.courses import ALUMNI, NOT_FIT, QUIET, UNQUIET
 from deploy.demo.stay import WEEKS_IN_IOP, Clinic, Stay
-from shared.events import codes
+from shared.events import codes, fhir
 
 LAST_WEEK = WEEKS_IN_IOP - 1
 MISS_WEEK = 4
@@ -26,6 +26,7 @@ def begin(clinic: Clinic, run: str) -> dict[str, Stay]:
     _unquiet_week(clinic, stays["B"])
     _discharges(clinic, stays["A"], stays["B"])
     _consents(clinic, stays["A"])
+    put(local(LAST_WEEK + 1, 0, 15), partial(_no_group, stays["B"]))
     return stays
 
 
@@ -120,6 +121,14 @@ def _consents(clinic: Clinic, stay: Stay) -> None:
 async def _consent(stay: Stay) -> None:
     form = forms.consent(stay.patient, ALUMNI.partner, ALUMNI.purpose, ALUMNI.fields, stay.driver.now, ALUMNI.days)
     stay.accepted(await stay.driver.post("intake", forms.transaction([form])), "a consent naming the alumni group")
+
+
+async def _no_group(stay: Stay) -> None:
+    """Nobody answered the referral on hold within 72 hours: the case manager asks the patient, who wishes no group."""
+    (held,) = await stay.tasks("aftercare", "on-hold", codes.TASK, "referral")
+    await stay.escalated("aftercare", "placement")
+    form = forms.task_with_status(held, "cancelled") | {"owner": fhir.staff("case-manager-1")}
+    stay.accepted(await stay.driver.put("aftercare", form), "a referral taken back")
 
 
 async def _sent(stay: Stay) -> None:

@@ -72,8 +72,8 @@ def verify(found: Tally, charts: Mapping[str, Chart], promises: Promises) -> Non
     expect(not quiet.escalations, "the quiet course raises nothing")
     expect(
         _endings(unquiet)
-        == {"attendance": "resolved", "drug-test": "retracted", "combined": "retracted", "placement": ""},
-        "the miss is resolved by a person; the positive and the combination are retracted; a referral on hold is open",
+        == {"attendance": "resolved", "drug-test": "retracted", "combined": "retracted", "placement": "resolved"},
+        "persons resolve the miss and the referral on hold; the positive and the combination are retracted",
     )
     expect(not_fit.declined_at is not None and not_fit.level == "2.7", "the third patient is declined with 2.7")
     corrected = [each for each in unquiet.results.values() if each.was]

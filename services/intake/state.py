@@ -193,17 +193,23 @@ def assessed(state: State, command: messages.AboutEvidence) -> State:
 
 
 def _escalated(state: State, event: messages.EscalationEvent) -> State:
-    """Intake's own escalations stay in `escalations`; those of others leave their combining signals in the window of a
-    stay, also after its end, which may have been wrong."""
-    if event.escalation.category in OWN_CATEGORIES:
+    """Intake's own escalations stay in `escalations`; those of attendance and testing leave their combining signals in
+    the window of a stay, also after its end, which may have been wrong. Aftercare's are aftercare's alone."""
+    if is_own(event):
         still_open = escalation.evolve(state.escalations, event)
         return msgspec.structs.replace(_answered(state, event), escalations=still_open)
-    if state.episode is None and state.ended is None:
+    if event.escalation.category not in COMBINING or (state.episode is None and state.ended is None):
         return state
     return msgspec.structs.replace(state, signals=state.signals.after_event(event))
 
 
-OWN_CATEGORIES = ("combined", "safety", "placement")
+COMBINING = ("attendance", "drug-test")
+"""Categories of the escalations whose signals combine."""
+
+
+def is_own(event: messages.EscalationEvent) -> bool:
+    """Whether it is by a rule of intake's; a category may be another service's too."""
+    return event.escalation.rule.startswith("intake/")
 
 
 def _answered(state: State, event: messages.EscalationEvent) -> State:

@@ -8,7 +8,7 @@ from services.intake.decide.placing import about, ask_for_review, withdraw
 from services.intake.record import Episode
 from services.intake.settings import Settings
 from services.intake.signals import SignalWindow, key_of
-from services.intake.state import OWN_CATEGORIES, State
+from services.intake.state import COMBINING, State
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
 from shared.rules import escalation
@@ -28,7 +28,7 @@ def signals_changed(
     moment: Moment[Settings],
 ) -> list[messages.Emits]:
     """Raise, update or retract the combined escalation, and the review that goes with it."""
-    if state.episode is None or event.escalation.category in OWN_CATEGORIES:
+    if state.episode is None or event.escalation.category not in COMBINING:
         return []
     after = state.signals.after_event(event)
     stands, known = combined.together(after, moment.settings), _combined(state)

@@ -28,6 +28,17 @@ def test_a_miss_and_a_positive_within_seven_days_ask_for_another_look() -> None:
     assert asked.review.act_by == MONDAY + timedelta(hours=72)
 
 
+def test_an_escalation_of_aftercares_is_none_of_intakes_whatever_its_category() -> None:
+    placement = escalated("left", "discharged-ama", MONDAY, reason="re-engagement", tier=3)
+    foreign = msgspec.structs.replace(
+        placement.escalation, category="placement", rule="aftercare/re-engagement|1", owner="case-manager"
+    )
+    raised = w.EscalationRaised(escalation=foreign, at=MONDAY)
+    story = admitted().and_then(MISS, raised)
+    assert story.state.escalations == () and story.emitted == []
+    assert story.at(MONDAY + timedelta(days=1)).and_then(w.TimePassed()).names() == []
+
+
 def test_one_minute_more_than_seven_days_apart_does_not() -> None:
     later = escalated("late", "unexpected-positive", MONDAY + timedelta(days=7, minutes=1))
     assert admitted().and_then(MISS, later).emitted == []
