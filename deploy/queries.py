@@ -66,6 +66,8 @@ PARKED = f"""SELECT * FROM (SELECT {_COLUMNS} FROM parked UNION ALL {_LANES}) AS
 # One parked or quarantined delivery, or parked row of a lane, with all it holds.
 PARKED_WHOLE = f"""SELECT * FROM (SELECT {_COLUMNS} FROM parked UNION ALL SELECT {_COLUMNS} FROM quarantine
     UNION ALL {_LANES}) AS all_parked WHERE id = $1"""
+# What operators did with them lately.
+REDRIVES = "SELECT * FROM redrives ORDER BY at DESC LIMIT 200"
 # Something received, encrypted.
 DOCUMENT = "SELECT program, client, media_type, received_at, content FROM documents WHERE id = $1"
 # Up to when each partition of the consent ledger is known, and whether records of it were lost.
@@ -121,6 +123,21 @@ class Parked(msgspec.Struct, frozen=True):
     class_: str = msgspec.field(name="class")
     place: str
     at: datetime
+
+
+class Redrive(msgspec.Struct, frozen=True):
+    """What an operator did with the parked deliveries of one key: the client, the person, and what came of it."""
+
+    at: datetime
+    client: str
+    by: str
+    key_kind: str
+    key: str
+    program: str
+    quarantined: UUID | None
+    decided: int
+    parked: int
+    sent_again: int
 
 
 class ParkedWhole(msgspec.Struct, frozen=True):
@@ -227,6 +244,11 @@ async def passed_deadlines(connection: Connection, clinic_now: datetime) -> int:
 async def parked(connection: Connection) -> list[Parked]:
     """What is parked, in the order in which it is decided again."""
     return [msgspec.convert(dict(row), type=Parked) for row in await connection.fetch(PARKED)]
+
+
+async def redrives(connection: Connection) -> list[Redrive]:
+    """What operators did with parked deliveries, the newest first."""
+    return [msgspec.convert(dict(row), type=Redrive) for row in await connection.fetch(REDRIVES)]
 
 
 async def parked_whole(connection: Connection, id: UUID) -> list[ParkedWhole]:

@@ -1,6 +1,7 @@
 """`iop parked`: deliveries that could not be decided, and those of the same patient queued behind them."""
 
 import asyncio
+import getpass
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -153,12 +154,32 @@ def quarantine(
         raise CannotContinueError("deliveries of this patient are still parked: `iop parked list` shows them")
 
 
+@commands.command("history", epilog="Example: iop parked history --service testing")
+def history(service: Service = None, data: Data = DEFAULT_DATA) -> None:
+    """Print who redrove or quarantined what, the newest first, and what came of it."""
+    found = asyncio.run(_read(hubfile.read(data), service, queries.redrives))
+    if not any(found.values()):
+        out.print("nobody redrove anything")
+    for name, rows in found.items():
+        for row in rows:
+            done = f"quarantined {row.quarantined}, " if row.quarantined else ""
+            line = f"{done}decided {row.decided}, sent {row.sent_again} again, {row.parked} stayed parked"
+            who = f"{row.at:%Y-%m-%d %H:%M:%S}  {name}  {row.key_kind} {row.key or UNKNOWN}  {row.by} ({row.client})"
+            out.print(f"{who}: {line}", markup=False)
+
+
 def _redrive(hub: Hub, token: str, place: Place, more: Mapping[str, str], dry_run: bool) -> bool:
     """Ask one service to redrive one key, and print the result; whether nothing of it stays parked."""
     try:
         answer = httpx.post(
             f"{hub.services[place.service].admin}/redrive",
-            params={"key": place.key, "kind": place.kind, "dry_run": str(dry_run).lower(), **more},
+            params={
+                "key": place.key,
+                "kind": place.kind,
+                "dry_run": str(dry_run).lower(),
+                "by": getpass.getuser(),
+                **more,
+            },
             headers={"Authorization": f"Bearer {token}"},
             timeout=REDRIVE_SECONDS_MOST,
             trust_env=False,

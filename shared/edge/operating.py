@@ -4,15 +4,19 @@ from uuid import UUID
 
 from msgspec.structs import asdict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from shared.edge import fhir
+from shared.edge.clients import Caller
 from shared.edge.http import EdgeDependencies, Handler, caller_of
 from shared.edge.outcome import refuse
-from shared.path.inbound.redrive import NotUnreadable, Quarantine, redrive
+from shared.path.inbound.redrive import NotUnreadable, Operator, Quarantine, redrive
 from shared.path.service import PATIENT
+
+NAME_CHARACTERS_MOST = 64
 
 
 def for_machines(dependencies: EdgeDependencies) -> tuple[BaseRoute, ...]:
@@ -40,11 +44,18 @@ def _redrive(dependencies: EdgeDependencies) -> Handler:
             raise refuse(400, "required", "", text)
         if kind not in dependencies.inbox.service.deciders:
             raise refuse(400, "value", "", "The parameter kind must be a kind of key of this service, like patient.")
+        operator = _operator(caller, asked)
         try:
             identity = asked.get("quarantine")
-            quarantine = Quarantine(UUID(identity), caller.name) if identity else None
+            quarantine = Quarantine(UUID(identity), operator.by) if identity else None
             redriven = await redrive(
-                dependencies.inbox, key, caller.program, dry_run=dry, quarantine=quarantine, kind=kind
+                dependencies.inbox,
+                key,
+                caller.program,
+                dry_run=dry,
+                quarantine=quarantine,
+                kind=kind,
+                operator=operator,
             )
         except (ValueError, NotUnreadable) as error:
             text = "quarantine must be the id of a delivery of this key that is parked as unreadable."
@@ -52,6 +63,15 @@ def _redrive(dependencies: EdgeDependencies) -> Handler:
         return Response(fhir.encode({**asdict(redriven), "dry_run": dry}), media_type="application/json")
 
     return handle
+
+
+def _operator(caller: Caller, asked: QueryParams) -> Operator:
+    """The client, and the person that it names. Raises HttpRefusal 400."""
+    by = asked.get("by") or caller.name
+    if len(by) > NAME_CHARACTERS_MOST or not by.isprintable():
+        text = f"The parameter by must be a person's name of at most {NAME_CHARACTERS_MOST} printable characters."
+        raise refuse(400, "value", "", text)
+    return Operator(caller.name, by)
 
 
 async def _live(_: Request) -> Response:

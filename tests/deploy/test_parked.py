@@ -1,6 +1,7 @@
 """`iop parked`: what could not be decided, shown without its content unless asked, and decided again."""
 
 import asyncio
+import getpass
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,7 +84,20 @@ def test_its_service_is_asked_to_decide_it_again(running: Running, flag: tuple[s
     done = iop("parked", "redrive", *flag, "--data", str(running.data))
 
     assert done.stderr == "" and done.returncode == 0
-    assert f"asked /admin/redrive?key={PATIENT}&kind=patient&dry_run={dry} with a Bearer" in done.stdout
+    assert (
+        f"asked /admin/redrive?key={PATIENT}&kind=patient&dry_run={dry}&by={getpass.getuser()} with a Bearer"
+        in done.stdout
+    )
+
+
+def test_who_redrove_or_quarantined_is_printed_with_what_came_of_it(running: Running) -> None:
+    assert iop("parked", "history", "--data", str(running.data)).stdout == "nobody redrove anything\n"
+    row = "INSERT INTO redrives VALUES ($1, 'ops', 'm.okafor', 'patient', $2, 'demo', $3, 2, 0, 1)"
+    asyncio.run(_execute(running, "testing", row, MONDAY, PATIENT, ID))
+    assert iop("parked", "history", "--data", str(running.data)).stdout == (
+        f"2026-03-02 14:00:00  testing  patient {PATIENT}  m.okafor (ops): quarantined {ID}, decided 2, sent 1 again, "
+        "0 stayed parked\n"
+    )
 
 
 def test_what_has_no_key_is_redriven_by_its_id(running: Running) -> None:

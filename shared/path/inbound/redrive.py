@@ -24,6 +24,7 @@ _QUARANTINE = """INSERT INTO quarantine SELECT *, $4, $5 FROM parked
     WHERE key_kind = $6 AND key = $1 AND program IN ($2, '') AND id = $3 AND class = 'unreadable'
     RETURNING sequence, event"""
 _UNREADABLE = "UPDATE parked SET class = 'unreadable', place = $2 WHERE sequence = $1"
+_RECORD = "INSERT INTO redrives VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 # The row lock keeps a delivery that arrives meanwhile from overtaking the parked ones.
 _LOCK = "SELECT program FROM state WHERE kind = $1 AND key = $2 FOR UPDATE"
 
@@ -45,6 +46,13 @@ class NotUnreadable(LookupError):
     """There is no unreadable delivery of this id and patient."""
 
 
+class Operator(msgspec.Struct, frozen=True):
+    """Who asks: the client, proved by its token, and the person as they name themselves, who need not be proved."""
+
+    client: str
+    by: str
+
+
 class Quarantine(msgspec.Struct, frozen=True):
     """Which unreadable delivery is quarantined, and by whom."""
 
@@ -53,13 +61,21 @@ class Quarantine(msgspec.Struct, frozen=True):
 
 
 async def redrive(
-    inbox: Inbox, key: str, program: str, *, dry_run: bool, quarantine: Quarantine | None = None, kind: str = PATIENT
+    inbox: Inbox,
+    key: str,
+    program: str,
+    *,
+    dry_run: bool,
+    quarantine: Quarantine | None = None,
+    kind: str = PATIENT,
+    operator: Operator | None = None,
 ) -> RedriveResult:
-    """Decide the parked deliveries of one key of this program again. A dry run does the same and takes it back.
+    """Decide the parked deliveries of one key of this program again, and record who asked. A dry run does the same and
+    takes it back.
 
     Another program's deliveries are answered as if there were none. Raises NotUnreadable.
     """
-    asked = _Asked(inbox, kind, key, program, inbox.clock.now(), quarantine)
+    asked = _Asked(inbox, kind, key, program, inbox.clock.now(), quarantine, operator)
     await inbox.journal.ensure(asked.now)
     try:
         return await _attempt(asked, dry_run, None)
@@ -88,6 +104,7 @@ class _Asked:
     program: str
     now: datetime
     quarantine: Quarantine | None
+    operator: Operator | None
 
 
 @dataclass(frozen=True)
@@ -104,12 +121,21 @@ async def _attempt(asked: _Asked, dry_run: bool, broken: _Broken | None) -> Redr
     try:
         async with asked.inbox.pool.acquire() as connection, connection.transaction():
             result, fed = await _redrive(asked, connection, broken)
+            await _record(asked, connection, result)
             if dry_run:
                 raise _DryRun
     except _DryRun:
         return result
     asked.inbox.wake(fed)
     return result
+
+
+async def _record(asked: _Asked, connection: Connection, result: RedriveResult) -> None:
+    if asked.operator is None:
+        return
+    of = (asked.now, asked.operator.client, asked.operator.by, asked.kind, asked.key, asked.program)
+    taken_out = asked.quarantine.id if asked.quarantine is not None else None
+    await connection.execute(_RECORD, *of, taken_out, result.decided, result.parked, result.sent_again)
 
 
 async def _redrive(

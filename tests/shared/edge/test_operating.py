@@ -22,6 +22,25 @@ async def test_the_admin_port_takes_a_redrive_of_whoever_may_and_of_nobody_else(
     assert (await counter.admin.post("/admin/redrive?key=")).status_code == 401
 
 
+async def test_a_redrive_records_the_person_beside_the_client(counter: Counter) -> None:
+    assert (await counter.operate("redrive?key=&by=m.okafor", scope=SCOPE)).status_code == 200
+    assert (await counter.operate("redrive?key=", scope=SCOPE)).status_code == 200
+    rows = await counter.intake.inbox.pool.fetch("SELECT client, by FROM redrives ORDER BY by")
+    assert [(row["client"], row["by"]) for row in rows] == [("ehr", "ehr"), ("ehr", "m.okafor")]
+
+
+async def test_a_dry_run_records_nobody(counter: Counter) -> None:
+    assert (await counter.operate("redrive?key=&by=m.okafor&dry_run=true", scope=SCOPE)).status_code == 200
+    assert await counter.intake.inbox.pool.fetch("SELECT * FROM redrives") == []
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "line%0Abreak", "nul%00"])
+async def test_a_name_that_no_person_has_is_refused_and_not_repeated(counter: Counter, name: str) -> None:
+    refused = await counter.operate(f"redrive?key=&by={name}", scope=SCOPE)
+    assert (refused.status_code, refused.json()["issue"][0]["code"]) == (400, "value")
+    assert "printable" in refused.text and "line" not in refused.text
+
+
 async def test_the_admin_port_serves_no_fhir_but_health_and_metrics(counter: Counter) -> None:
     headers = {"Authorization": f"Bearer {counter.issuer.token()}"}
     for path in ("/fhir/metadata", "/fhir/Patient", "/fhir", "/hl7", "/.well-known/smart-configuration"):

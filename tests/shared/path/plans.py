@@ -34,8 +34,8 @@ LOOKED_UP_BY = {
     "waiting": ("id", "digest"),
 }
 """Tables that grow with the clinic, and what their rows are looked up by."""
-SMALL = {"feeds", "ledger", "migrations", "offsets", "service", "settings", "skips", "stops", "strays"}
-"""A row a partition, feed, set of settings or record that a person skips; strays are only ever added."""
+SMALL = {"feeds", "ledger", "migrations", "offsets", "redrives", "service", "settings", "skips", "stops", "strays"}
+"""A row a partition, feed, set of settings or record that a person skips; strays and redrives are only ever added."""
 WALKS = {
     "documents._PRUNE": "once an hour",
     "documents._SINCE": "a person has what a client sent read again",
