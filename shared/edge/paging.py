@@ -16,7 +16,6 @@ import msgspec
 from shared.edge.clients import Caller
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction.search import Order, Position
-from shared.platform.db import Row
 from shared.platform.keys import Keys
 
 COUNT_DEFAULT = 50
@@ -86,14 +85,19 @@ def resumed(keys: Keys, asked: Asked, type_: str, caller: Caller) -> tuple[list[
 
 
 def following(
-    keys: Keys, asked: Asked, parameters: Sequence[Parameter], type_: str, caller: Caller, last: Row, total: int | None
+    keys: Keys,
+    asked: Asked,
+    parameters: Sequence[Parameter],
+    type_: str,
+    caller: Caller,
+    ended: Position,
+    total: int | None,
 ) -> str:
-    """The cursor of the page behind the one that ends with this row."""
-    by = read(parameters).order.by
+    """The cursor of the page behind the one that ends here."""
     form = list(parameters)[: len(parameters) - len(asked.address)]
     if len(msgspec.json.encode(form)) > FORM_BYTES_MOST:
         form = []
-    cursor = Cursor(_search(parameters), Position(last[by], last["id"]), total, form)
+    cursor = Cursor(_search(parameters), ended, total, form)
     secret = keys.encrypt(msgspec.json.encode(cursor), _purpose(type_, caller))
     return urlsafe_b64encode(secret).decode().rstrip("=")
 

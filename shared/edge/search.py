@@ -16,7 +16,7 @@ from shared.edge.moments import TimeSettings
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.paging import Asked, Cursor, Total
 from shared.path.transaction import aliases, resources
-from shared.path.transaction.search import CARRYING, Search
+from shared.path.transaction.search import CARRYING, Position, Search
 from shared.platform.db import Connection, Pool, Row
 from shared.platform.keys import Identifier, Keys
 
@@ -79,10 +79,14 @@ class ResourceReader:
         async with self.pool.acquire() as connection:
             total = await _total(connection, query, paged.total, cursor)
             after = cursor.after if cursor else None
-            rows = await query.page(connection, paged.order, after, paged.count + 1) if paged.count else []
+            rows, ended = (
+                await query.page(connection, paged.order, after, paged.count + 1) if paged.count else ([], None)
+            )
         shown, following = rows[: paged.count], None
         if len(rows) > len(shown):
-            following = paging.following(self.keys, asked, parameters, type_, caller, shown[-1], total)
+            ended = Position(shown[-1][paged.order.by], shown[-1]["id"])
+        if ended is not None:
+            following = paging.following(self.keys, asked, parameters, type_, caller, ended, total)
         return Page([self._resource(row) for row in shown], total, following)
 
     async def _narrow(self, query: Search, type_: str, name: str, value: str, caller: Caller) -> None:

@@ -17,6 +17,10 @@ ESTIMATED_FROM = 10_000
 """Up to so many an estimate counts."""
 SORTED_MOST = 10_000
 """So many are looked up by one time and sorted by the other in some 15 ms; of more, the index of the other is read."""
+LOOKED_AT_MOST = 5_000
+"""So many of each status a page looks at, where what is asked of the other time may hold for few of them."""
+_LAST_ID = "z" * 65
+"""Behind every id of FHIR."""
 
 # Each status of a type, from one to the next by the index: there are a dozen of them, whatever the number of rows.
 _EACH_STATUS = """WITH RECURSIVE statuses AS (
@@ -35,6 +39,10 @@ _PAGE = """{statuses} SELECT found.* FROM statuses CROSS JOIN LATERAL ({parts}) 
 _OF_SPAN = """statuses CROSS JOIN LATERAL (SELECT * FROM resources WHERE program = $1 AND type = $2
     AND coalesce(resources.status, '') = statuses.status AND {span} ORDER BY {other} {end}) AS few"""
 _IS_SHORT = "{statuses} SELECT count(*) <= {most} FROM (SELECT 1 FROM {few} LIMIT {most} + 1) AS counted"
+# Up to which time of the order a page looks, in each status so many behind its beginning; null where there are no more.
+_EDGE = """{statuses} SELECT {nearest}(edge) FROM statuses CROSS JOIN LATERAL (SELECT {by} AS edge FROM resources
+    WHERE {own} AND coalesce(resources.status, '') = statuses.status AND {part}
+    ORDER BY {by} {way}, id {way} OFFSET {most} LIMIT 1) AS beyond"""
 # Those of some patients, or of some ids, are few: they are looked up by nothing else (OFFSET 0 holds the planner back,
 # which without statistics would take another index and walk over everybody's), and may be sorted.
 _FEW = "(SELECT * FROM resources WHERE {few} OFFSET 0) AS few"
@@ -70,6 +78,10 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
 
     moment: datetime | None
     id: str
+
+
+Found = tuple[list[Row], Position | None]
+"""Of one page the rows, and where it has stopped looking; None where it is full, or nothing is left."""
 
 
 class _Values(list[object]):
@@ -134,15 +146,32 @@ class Search:
             carried.append(_CARRIES.format(path=self._values.place(path), named=self._values.place(named)))
         self._where.append(f"({' OR '.join(carried)})")
 
-    async def page(self, connection: Connection, order: Order, after: Position | None, most: int) -> list[Row]:
-        """The first `most` in this order behind that position."""
+    async def page(self, connection: Connection, order: Order, after: Position | None, most: int) -> Found:
+        """The first `most` in this order behind that position, or fewer and up to where it has looked."""
+        is_wide = self._few is None and not await self._is_short(connection, order)
+        edge = await self._edge(connection, order, after) if is_wide and self._spans[order.other] else None
+        rows = await self._page(connection, order, after, most, is_wide=is_wide, edge=edge)
+        if edge is None or len(rows) == most:
+            return rows, None
+        return rows, Position(edge, "" if order.descending else _LAST_ID)
+
+    async def _page(
+        self,
+        connection: Connection,
+        order: Order,
+        after: Position | None,
+        most: int,
+        *,
+        is_wide: bool,
+        edge: datetime | None,
+    ) -> list[Row]:
         values = _Values(self._values)
-        parts = self._parts(order, after, values)
+        parts = self._parts(order, after, values, edge)
         shape = {"by": order.by, "way": order.way, "most": most}
         if self._few is not None:
             few, where = _FEW.format(few=self._few), self._condition(values)
             query = _PAGE_OF_FEW.format(statuses="", few=few, where=where, parts=_any(parts), **shape)
-        elif await self._is_short(connection, order):
+        elif not is_wide:
             shape |= {"statuses": self._each_status(values), "where": " AND ".join(self._where)}
             query = _PAGE_OF_FEW.format(few=self._span(order, values, "OFFSET 0"), parts=_any(parts), **shape)
         else:
@@ -150,6 +179,19 @@ class Search:
             merged = " UNION ALL ".join(_PART.format(where=where, part=each, **shape) for each in parts)
             query = _PAGE.format(statuses=statuses, parts=merged, **shape)
         return await connection.fetch(query, *values)
+
+    async def _edge(self, connection: Connection, order: Order, after: Position | None) -> datetime | None:
+        """None where the rest is so little that a page may look at all of it, or has no time."""
+        if after is not None and after.moment is None:
+            return None
+        values = _Values((self.program, self.type))
+        statuses, part = self._each_status(values), self._parts(order, after, values)[0]
+        own = ["program = $1", "type = $2"]
+        own += [f"{order.by} {sign} {values.place(moment)}" for sign, moment in self._spans[order.by]]
+        shape = {"by": order.by, "way": order.way, "nearest": "max" if order.descending else "min"}
+        query = _EDGE.format(statuses=statuses, own=" AND ".join(own), part=part, most=LOOKED_AT_MOST, **shape)
+        edge: datetime | None = await connection.fetchval(query, *values)
+        return edge
 
     async def _is_short(self, connection: Connection, order: Order) -> bool:
         """Whether the time that the order doesn't go by is asked for, and few are of it."""
@@ -195,17 +237,22 @@ class Search:
             return " AND ".join(self._where)
         return " AND ".join([*self._where, f"coalesce(status, '') = ANY({values.place(self._statuses)}::text[])"])
 
-    def _parts(self, order: Order, after: Position | None, values: _Values) -> list[str]:
-        """What comes behind the position: the dated, then those without a time. Each has the order of an index."""
+    def _parts(self, order: Order, after: Position | None, values: _Values, edge: datetime | None = None) -> list[str]:
+        """What comes behind the position, up to the edge: the dated, then those without a time. As indexes have it."""
         beyond = "<" if order.descending else ">"
         dated = undated = "true"
         if after is not None and after.moment is not None:
             dated = f"({order.by}, id) {beyond} ({values.place(after.moment)}, {values.place(after.id)})"
         elif after is not None:
             dated, undated = "false", f"id {beyond} {values.place(after.id)}"
+        if edge is not None:
+            dated += f" AND {order.by} {'>=' if order.descending else '<='} {values.place(edge)}"
         if order.by == "updated_at":
             return [dated]
-        return [f"at IS NOT NULL AND {dated}", *([] if self._dated else [f"at IS NULL AND {undated}"])]
+        return [
+            f"at IS NOT NULL AND {dated}",
+            *([] if self._dated or edge is not None else [f"at IS NULL AND {undated}"]),
+        ]
 
     def _between(self, column: str, since: datetime | None, until: datetime | None) -> None:
         for sign, moment in ((">=", since), ("<", until)):

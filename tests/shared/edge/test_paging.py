@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from shared.path.transaction import search
 from tests.intake.given import MONDAY
 from tests.shared.edge.conftest import Counter
 from tests.shared.edge.test_http import FORM, Json, admitted, observation
@@ -52,6 +53,21 @@ async def test_following_next_reads_each_resource_once_in_the_order_of_clinical_
     assert len(seen) == len(set(seen)) == 7
     found = [(await counter.ask("GET", f"/fhir/Observation/{each}")).json().get("effectiveDateTime") for each in seen]
     assert found[5:] == [None, None] and found[:5] == sorted(found[:5])
+
+
+async def test_a_page_that_finds_nothing_where_it_looks_has_a_next(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = await seven(counter)
+    counter.intake.set_clock(MONDAY + timedelta(days=1))
+    for day in range(8, 11):
+        await counter.send(observation(patient, effectiveDateTime=f"{MONDAY - timedelta(days=day):%Y-%m-%d}"))
+    monkeypatch.setattr(search, "SORTED_MOST", 1)
+    monkeypatch.setattr(search, "LOOKED_AT_MOST", 1)
+    since = f"{MONDAY + timedelta(hours=12):%Y-%m-%dT%H:%M:%SZ}"
+    page = (await counter.ask("GET", f"/fhir/Observation?_lastUpdated=ge{since}&_sort=-date&_count=2")).json()
+    assert ids(page) == [] and link(page)
+    assert len(await followed(counter, page)) == 3
 
 
 @pytest.mark.parametrize("also", ["", "patient={patient}&", "patient:missing=false&"])

@@ -148,3 +148,9 @@ async def growing(database: str) -> dict[str, list[Look]]:
             if name not in WALKS.keys() | FRAGMENTS
         }
     return {name: some for name, some in found.items() if some}
+
+
+def rows_read(node: dict[str, Any]) -> int:
+    """How many rows the scans of a plan, which was carried out, have read."""
+    scanned = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) if "Relation Name" in node else 0
+    return int(scanned * node["Actual Loops"]) + sum(rows_read(each) for each in node.get("Plans", ()))

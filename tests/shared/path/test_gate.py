@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +14,7 @@ from shared.path.outbound import accounting, gate, parking
 from shared.path.outbound.lane import advisory_lock
 from shared.platform.db import Connection, Row
 from tests.laws import examples
+from tests.shared.path.plans import rows_read
 
 LANE = "partner:house"
 MANY = 5_000
@@ -144,12 +145,6 @@ SHAPES = {
 """Of each row: key, not_before, parked."""
 
 
-def read(node: dict[str, Any]) -> int:
-    """How many rows the scans of a plan have read."""
-    scanned = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) if "Relation Name" in node else 0
-    return int(scanned * node["Actual Loops"]) + sum(read(each) for each in node.get("Plans", ()))
-
-
 @pytest.mark.parametrize("analyzed", [False, True], ids=["never analysed", "analysed"])
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_a_poll_of_a_long_lane_reads_a_few_rows(database: str, shape: str, analyzed: bool) -> None:
@@ -166,4 +161,4 @@ async def test_a_poll_of_a_long_lane_reads_a_few_rows(database: str, shape: str,
             await connection.execute("ANALYZE outbox")
         for _ in range(20):
             plan = json.loads(await connection.fetchval(asked))[0]["Plan"]
-            assert read(plan) <= 4 * gate.ROWS_AT_ONCE
+            assert rows_read(plan) <= 4 * gate.ROWS_AT_ONCE

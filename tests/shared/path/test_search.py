@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.path.transaction import search as searching
 from shared.path.transaction.search import Order, Position, Search
 from shared.platform import db
 from tests.laws import examples
@@ -136,19 +138,24 @@ class Database:
             await store(self.connection, row)
         seen: list[str] = []
         after: Position | None = None
-        while len(seen) < ENDLESS:
-            page = await asked.query().page(self.connection, asked.order, after, asked.count)
+        for _ in range(ENDLESS):
+            page, ended = await asked.query().page(self.connection, asked.order, after, asked.count)
             seen += [row["id"] for row in page]
-            if len(page) < asked.count:
+            if len(page) < asked.count and ended is None:
                 assert await asked.query().total(self.connection) == await asked.query().estimate(self.connection)
                 return seen
-            after = Position(page[-1][asked.order.by], page[-1]["id"])
+            after = ended or Position(page[-1][asked.order.by], page[-1]["id"])
             await change(self.connection, changes.pop() if changes else [])
         raise AssertionError("the pages never end")
 
 
-@pytest.fixture
-def search_database(database: str) -> Iterator[Database]:
+@pytest.fixture(params=[None, 0, 2], ids=["few are sorted", "each is looked at", "two more are"])
+def search_database(
+    database: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
+    if request.param is not None:
+        monkeypatch.setattr(searching, "SORTED_MOST", 1)
+        monkeypatch.setattr(searching, "LOOKED_AT_MOST", request.param)
     with asyncio.Runner() as runner:
         connection = runner.run(db.connect(database))
         yield Database(connection, runner)
@@ -176,3 +183,12 @@ def test_what_stands_unchanged_is_seen_exactly_once_whatever_changes_between_pag
     unchanged = asked.expected([row for row in rows if (row.program, row.id) not in touched])
     seen = search_database.pages(rows, asked, changes)
     assert [each for each in seen if each in unchanged] == unchanged
+
+
+def test_a_page_that_stops_looking_goes_on_where_it_stopped(search_database: Database) -> None:
+    rows = [Stored(f"{n:02}", OURS, "p", "requested", DAYS[n % 4], DAYS[n % 3]) for n in range(9)]
+    for descending, count in product((False, True), (1, 2, 3, 4)):
+        changed = Asked(None, [], None, DAYS[1], Order("at", descending), count)
+        happened = Asked(None, [], DAYS[1], None, Order("updated_at", descending), count)
+        for asked in (changed, happened):
+            assert search_database.pages(rows, asked, []) == asked.expected(rows)

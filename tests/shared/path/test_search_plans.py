@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from shared.path.transaction import search as searching
 from shared.path.transaction.search import Order, Position, Search
 from shared.platform import db
+from tests.shared.path.plans import rows_read
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ORDERED = {"resources_happened", "resources_changed"}
@@ -133,7 +135,7 @@ async def explaining(request: pytest.FixtureRequest, database: str) -> Any:
 
 async def test_a_search_over_all_patients_is_read_in_the_order_of_an_index(explaining: Any) -> None:
     for search, order, after in WIDE:
-        (plan,) = await search.page(explaining, order, after, MOST)
+        ((plan,), _) = await search.page(explaining, order, after, MOST)
         steps = list(nodes(plan))
         assert {step["Index Name"] for step, _ in steps if "Index Name" in step} <= ORDERED
         for step, above in steps:
@@ -143,7 +145,7 @@ async def test_a_search_over_all_patients_is_read_in_the_order_of_an_index(expla
 
 async def test_a_search_of_a_day_reads_nothing_but_that_day(explaining: Any) -> None:
     for search, order, after in RANGE:
-        (plan,) = await search.page(explaining, order, after, MOST)
+        ((plan,), _) = await search.page(explaining, order, after, MOST)
         conditions = [step["Index Cond"] for step, _ in nodes(plan) if "at >=" in step.get("Index Cond", "")]
         assert conditions, json.dumps(plan)
         assert not any(step["Node Type"] == "Seq Scan" for step, _ in nodes(plan))
@@ -151,10 +153,46 @@ async def test_a_search_of_a_day_reads_nothing_but_that_day(explaining: Any) -> 
 
 async def test_a_search_of_a_few_is_looked_up_by_nothing_else(explaining: Any) -> None:
     for search, order, after in NARROW:
-        (plan,) = await search.page(explaining, order, after, MOST)
+        ((plan,), _) = await search.page(explaining, order, after, MOST)
         steps = [step for step, _ in nodes(plan)]
         assert {step["Index Name"] for step in steps if "Index Name" in step} <= FEW, json.dumps(plan)
         assert steps and not any(step["Node Type"] == "Seq Scan" for step in steps)
+
+
+class Counting:
+    """A connection that carries out what it is asked, and counts the rows that are read for it."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection, self.read = connection, 0
+
+    async def fetchval(self, query: str, *values: object) -> Any:
+        await self._count(query, values)
+        return await self._connection.fetchval(query, *values)
+
+    async def fetch(self, query: str, *values: object) -> list[Any]:
+        await self._count(query, values)
+        found: list[Any] = await self._connection.fetch(query, *values)
+        return found
+
+    async def _count(self, query: str, values: tuple[object, ...]) -> None:
+        plan = await self._connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
+        self.read += rows_read(json.loads(plan)[0]["Plan"])
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_page_by_both_times_looks_at_so_many_though_few_are_of_both(
+    explaining: Any, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "SORTED_MOST", 20)
+    monkeypatch.setattr(searching, "LOOKED_AT_MOST", 20)
+    search, counting = Search("demo", "Task"), Counting(explaining._connection)
+    half = NOON - timedelta(days=7) + timedelta(minutes=2_500)
+    search.happened(None, half)
+    search.changed(half, None)
+    connection: Any = counting
+    rows, _ = await search.page(connection, order, None, MOST)
+    assert rows == []
+    assert counting.read <= 300
 
 
 async def test_the_look_at_a_plan_sees_what_it_forbids(database: str) -> None:
