@@ -5,6 +5,7 @@ The words are data. A line that is none of these is no door, whatever else it is
 
 import re
 from collections.abc import Collection
+from itertools import takewhile
 
 
 def _words(text: str) -> frozenset[str]:
@@ -30,6 +31,20 @@ _UNITS = _words(
 _AREAS = _words(
     "district county region area zone ward usa us uk canada mexico minutes min miles mi km am pm hours days"
 )
+_COUNTED = _words(
+    "block blocks building buildings car cars door doors entrance entrances feet floor floors ft group groups house "
+    "houses light lights location locations lot lots meeting meetings meter meters metre metres minute minutes people "
+    "places room rooms session sessions site sites space spaces step steps stop stops streets venue venues yard yards"
+)
+"""What a number before them counts: a note on the way, or on how many there are."""
+_RELATIVE = _words("from past away behind beyond before after near off opposite across toward towards")
+"""Words that lead to another street than the one a number would be of."""
+_LEADING = _RELATIVE | _words("of on down up to")
+"""The same behind what is counted: "2 blocks north of"."""
+_ONE = re.compile(r"(one|two)\s+(?!mile\b|notch\b|rod\b|way\b|\w+s\s)(?=\S)", re.IGNORECASE)
+"""A house number in a word, as of an office tower; not the beginning of a name: "Two Rivers Rd", "One Mile Rd"."""
+_KILOMETRE = re.compile(r"(km|k|kil[oó]metro|mile ?post|mile ?marker|mp)\.?\s?\d+(\.\d+)?", re.IGNORECASE)
+"""The house number of a road across the country."""
 _VENUES = _words(
     "abbey alano armory bank biblioteca building cafe cathedral center centre centro chapel church clinic club "
     "clubhouse college eglise escuela fellowship gym hall hospital house iglesia igreja library lodge lutheran "
@@ -53,10 +68,15 @@ def is_exact(line: str, areas: Collection[str], place: str) -> bool:
     """Whether `line` names a door. `areas` are the entry's city, state and the like, casefolded; `place` the venue's
     name, which makes a street without a number a door."""
     parts = [part for each in re.split(r"[,;\n]", line) if (part := _without_area(each, areas))]
-    if any(_is_numbered(each) or _is_corner(each) for each in parts):
+    if any(_is_numbered(each) or _is_corner(each) for each in parts) or _is_kilometre_of_a_road(parts):
         return True
     named = any(_is_venue(each) for each in (place, *parts))
     return named and any(_is_street(each) and not _is_venue(each) for each in parts)
+
+
+def _is_kilometre_of_a_road(parts: Collection[str]) -> bool:
+    """ "Carretera 2, Km 45.6"."""
+    return any(map(_KILOMETRE.fullmatch, parts)) and any(_BEFORE & set(_tokens(each)[:-1]) for each in parts)
 
 
 def _without_area(part: str, areas: Collection[str]) -> str:
@@ -76,6 +96,9 @@ def _is_numbered(part: str) -> bool:
     house = _HOUSE.match(part)
     if house is not None:
         return _is_street_name(part[house.end() :], is_long=len(re.sub(r"\D", "", house[1])) > 4)
+    if (spelled := _ONE.match(part)) is not None:
+        name = part[spelled.end() :]
+        return _is_street(name) and not _is_on_the_way(_tokens(name))
     tokens = _tokens(part)
     is_first = bool(_BEFORE & set(tokens[:-1])) or any(map(_JOINED.fullmatch, tokens))
     return is_first and (_OWN_NUMBER.search(part) is not None or _ends_in_house_number(tokens))
@@ -84,11 +107,23 @@ def _is_numbered(part: str) -> bool:
 def _is_street_name(name: str, *, is_long: bool) -> bool:
     """What follows a house number; without a street's word it is a name of capitals, and its number no postal code."""
     tokens = _tokens(name)
-    if not any(re.search(r"[^\W\d_]{2}", each) for each in tokens):
+    if not any(re.search(r"[^\W\d_]{2}", each) for each in tokens) or _is_on_the_way(tokens):
         return False
     if _is_street(name) or _is_street(f"x {name}"):
         return True
-    return not is_long and not (_AREAS | _UNITS) & set(tokens) and all(_is_capital(each) for each in name.split())
+    return (
+        not is_long
+        and not (_AREAS | _UNITS | _COUNTED) & set(tokens)
+        and all(_is_capital(each) for each in name.split())
+    )
+
+
+def _is_on_the_way(tokens: list[str]) -> bool:
+    """Whether the number before these counts what lies on the way: "blocks from Main St", but not "Meeting St"."""
+    before = list(takewhile(lambda each: each not in _AFTER | _BEFORE, tokens))
+    if tokens[0] in _COUNTED and (before == tokens or _LEADING & set(before)):
+        return True
+    return bool(_RELATIVE & set(before))
 
 
 def _is_capital(text: str) -> bool:
