@@ -4,6 +4,7 @@ Built up from an allow-list, never cut down from what the hub knows: no drug-tes
 can come into it (domain 7.5, rule 7). Pure.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ _NAME = ("use", "text", "family", "given", "prefix", "suffix")
 _AREA = ("city", "district", "state", "country")
 _NAME_USES = ("official", "usual", None, "temp", "nickname")
 _PHONE_USES = ("mobile", "home")
+_NUMBER = re.compile(r"(?:(?:tel|sms):)?\+?[\d ().\-/]+(?:(?:;ext=| ?x| ?ext\.? ?)\d{1,6})?", re.IGNORECASE | re.ASCII)
 _HOME_USES = (None, "home")
 
 
@@ -205,10 +207,15 @@ def _name(names: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _phone(telecom: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """The patient's own: by their rank, a mobile before one at home; whoever answers any other may not know."""
-    phones = [each for each in telecom if each.get("system") in ("phone", "sms") and "value" in each]
+    """The patient's own: by their rank, a mobile before one at home; whoever answers any other may not know. A remark
+    beside the number, or in its place, is for the clinic alone: what is no number is none."""
+    phones = [each for each in telecom if each.get("system") in ("phone", "sms") and _is_number(each.get("value"))]
     own = sorted((each for each in phones if each.get("use") in _PHONE_USES), key=_preference)
     return {"telecom": [_only(own[0], ("system", "value", "use"))]} if own else {}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, str) and _NUMBER.fullmatch(value.strip()) is not None and sum(map(str.isdigit, value)) >= 5
 
 
 def _preference(phone: Mapping[str, Any]) -> tuple[float, int]:
@@ -224,16 +231,18 @@ def _area(addresses: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _in_use(patient: Mapping[str, Any], member: str, now: datetime) -> list[Mapping[str, Any]]:
-    """Without those that are over: whoever answers an old number is somebody else."""
-    return [each for each in patient.get(member, ()) if not _is_over(each.get("period"), now)]
+    """Without those that are over or begin later: whoever answers such a number is somebody else."""
+    return [each for each in patient.get(member, ()) if _is_now(each.get("period"), now)]
 
 
-def _is_over(period: object, now: datetime) -> bool:
-    """Whether its end, of whatever precision, lies behind, or can't be read."""
-    end = period.get("end") if isinstance(period, dict) else None
-    if end is None:
+def _is_now(period: object, now: datetime) -> bool:
+    """Whether neither its end lies behind nor its start ahead, of whatever precision; what can't be read is not now."""
+    start, end = (period.get("start"), period.get("end")) if isinstance(period, dict) else (None, None)
+    today = now.date().isoformat()
+    if not all(each is None or isinstance(each, str) for each in (start, end)):
         return False
-    return not isinstance(end, str) or end[: len("2026-01-31")] < now.date().isoformat()[: len(end)]
+    has_begun = start is None or start[: len(today)] <= today[: len(start)]
+    return has_begun and (end is None or end[: len(today)] >= today[: len(end)])
 
 
 def _only(element: Mapping[str, Any], members: tuple[str, ...]) -> dict[str, Any]:

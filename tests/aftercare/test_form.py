@@ -97,22 +97,28 @@ def test_the_patient_has_the_permitted_fields_and_no_other() -> None:
     assert set(patient) == {"resourceType", "meta", "identifier", "name", "telecom"}
 
 
-MOBILE = {"system": "phone", "value": "1", "use": "mobile"}
-HOME = {"system": "phone", "value": "2", "use": "home"}
+MOBILE = {"system": "phone", "value": "555-0101", "use": "mobile"}
+HOME = {"system": "phone", "value": "555-0102", "use": "home"}
 ENDED, RUNNING = {"end": "2025-03-30"}, {"start": "2025-01-01", "end": "2025-03-31"}
 
 
 @pytest.mark.parametrize(
     ("telecom", "called"),
     [
-        ([HOME, MOBILE], "1"),
-        ([{**MOBILE, "rank": 2}, {**HOME, "rank": 1}], "2"),
-        ([MOBILE, {**HOME, "rank": 1}], "2"),
-        ([{**MOBILE, "period": ENDED}, HOME], "2"),
-        ([{**MOBILE, "period": RUNNING}, HOME], "1"),
-        ([{**MOBILE, "period": {"end": "2024"}}, HOME], "2"),
+        ([HOME, MOBILE], "555-0101"),
+        ([{**MOBILE, "rank": 2}, {**HOME, "rank": 1}], "555-0102"),
+        ([MOBILE, {**HOME, "rank": 1}], "555-0102"),
+        ([{**MOBILE, "period": ENDED}, HOME], "555-0102"),
+        ([{**MOBILE, "period": RUNNING}, HOME], "555-0101"),
+        ([{**MOBILE, "period": {"end": "2024"}}, HOME], "555-0102"),
+        ([{**MOBILE, "period": {"start": "2025-05"}}, HOME], "555-0102"),
+        ([{**MOBILE, "period": {"start": "2025-03-31T08:00:00Z"}}, HOME], "555-0101"),
+        ([{**MOBILE, "value": "555-0101 (her mother, say nothing of treatment)"}, HOME], "555-0102"),
+        ([{**MOBILE, "value": "call the sister"}, {**MOBILE, "value": " "}, {**MOBILE, "value": "none"}], None),
+        ([{**MOBILE, "value": "+1 (555) 555-0100 ext. 12"}], "+1 (555) 555-0100 ext. 12"),
+        ([{**MOBILE, "value": "tel:+49-30-5550100"}], "tel:+49-30-5550100"),
         ([{**MOBILE, "use": "old"}, {**MOBILE, "use": "work"}, {**MOBILE, "use": "temp"}], None),
-        ([{"system": "phone", "value": "1"}], None),
+        ([{"system": "phone", "value": "555-0101"}], None),
         ([{**MOBILE, "system": "email"}], None),
     ],
 )
