@@ -4,14 +4,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import get_args
 
 from aiokafka import ConsumerRecord
 
 from deploy.failure import CannotContinueError
 from shared.events import wire
-from shared.events.catalogue import BY_NAME
+from shared.events.catalogue import BY_NAME, ENTRIES, ESCALATIONS
+from shared.events.escalation import PRIORITY, Category
 
 HEADERS = {"tier": "iop-tier", "category": "iop-category", "state": "iop-state", "program": "ce_program"}
+POSSIBLE = {
+    "tier": tuple(f"t{tier}" for tier in PRIORITY),
+    "category": get_args(Category),
+    "state": tuple(
+        each.event.__name__.removeprefix("Escalation").lower() for each in ENTRIES if each.topic == ESCALATIONS
+    ),
+}
 CORRELATION = "ce_correlationid"
 _AGO = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -32,12 +41,15 @@ class Picked:
     def of(cls, event: list[str], patient: str, correlation: str, **options: list[str]) -> "Picked":
         """From the options of the command line; a tier may be written `3` or `T3`, and letters in any case.
 
-        Raises CannotContinueError for an event that is not in the catalogue.
+        Raises CannotContinueError for what no record can have: a typing error would show nothing, for ever.
         """
         wanted = {HEADERS[name]: tuple(map(str.lower, given)) for name, given in options.items() if given}
         tiers = HEADERS["tier"]
         if tiers in wanted:
             wanted[tiers] = tuple(f"t{each.removeprefix('t')}" for each in wanted[tiers])
+        for name, possible in POSSIBLE.items():
+            if not set(wanted.get(HEADERS[name], ())) <= set(possible):
+                raise CannotContinueError(f"{name.upper()} must be one of: {', '.join(possible)}")
         if correlation:
             wanted[CORRELATION] = (correlation.lower(),)
         events = tuple(map(str.lower, event))

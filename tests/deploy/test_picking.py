@@ -74,9 +74,19 @@ def test_a_patient_is_found_where_the_key_is_an_escalation() -> None:
     assert not picked(patient=PATIENT[:8]).takes(Record(b"another id", None), RAISED.headers)
 
 
-def test_an_event_that_does_not_exist_is_told_at_once() -> None:
-    with pytest.raises(CannotContinueError, match="EVENT must be one of the catalogue"):
-        picked(event=["EscalationRised"])
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("event", "EscalationRised"), ("tier", "T5"), ("tier", "high"), ("category", "atendance"), ("state", "open")],
+)
+def test_what_no_record_can_have_is_refused_at_once(name: str, given: str) -> None:
+    with pytest.raises(CannotContinueError, match=f"{name.upper()} must be one of"):
+        picked(**{name: [given]})
+
+
+def test_every_state_that_an_escalation_is_written_with_can_be_asked_for() -> None:
+    written = {wire.write(each, envelope(each)).headers.get("iop-state", "") for each in EXAMPLES} - {""}
+    for state in written:
+        assert picked(state=[state]).headers == {HEADERS["state"]: (state,)}
 
 
 @given(some.sampled_from(EXAMPLES), some.sets(some.sampled_from(NAMES), max_size=3), some.sampled_from(["", "demo"]))
