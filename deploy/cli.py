@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from deploy.commands import access, consumer, demo, document, ledger, parked, replay, rota, run, tail, topics
+from deploy.commands import access, consumer, demo, document, ledger, parked, replay, rota, run, tail, topics, why
 from deploy.commands.common import stderr
 from deploy.failure import CannotContinueError
 from shared.platform.settings import ConfigurationError
@@ -26,6 +26,7 @@ app.command(epilog="Example: iop settle --timeout 30")(run.settle)
 app.command(epilog="Example: iop demo, or: iop demo --samples ../samples")(demo.demo)
 app.command(epilog="Example: iop tail escalations --from-beginning --max 20")(tail.tail)
 app.command(epilog="Example: iop document 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 > message.hl7")(document.document)
+app.command(epilog="Example: iop why 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")(why.why)
 app.command(epilog="Example: iop replay --all --since 2026-01-05")(replay.replay)
 app.add_typer(run.clock_commands, name="clock", no_args_is_help=True)
 app.add_typer(parked.commands, name="parked")

@@ -37,6 +37,7 @@ from shared.path.outbound.links import Links
 from shared.path.outbound.on_call import OnCallLane
 from shared.path.outbound.parking import Parking
 from shared.path.service import Service
+from shared.path.transaction.explaining import explain
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
 from shared.path.transaction.replaying import Asked, replay
@@ -47,13 +48,14 @@ from shared.platform.keys import Keys
 from shared.platform.listening import Listening
 from shared.platform.pagers import Pager, pagers
 from shared.platform.replica import ReplicaName
-from shared.platform.settings import LOOPBACK, Process, configuration, environment, partners, require_url
+from shared.platform.settings import LOOPBACK, Process, configuration, environment, partners, require_url, sourced
 
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 TICK_SECONDS = 1.0
 REPLAY: Final = "replay"
-"""As first argument: nothing is started, the journal is made again."""
+WHY: Final = "why"
+"""As first argument: nothing is started, the journal is asked."""
 NICE = 10
 
 
@@ -135,8 +137,8 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
             process = environment(Process)
             log.configure(name, process.log_level)
             keys = Keys.load(process.keys, name)
-            if sys.argv[1:2] == [REPLAY]:
-                runner.run(replay_once(process, assemble(keys), sys.argv[2]))
+            if sys.argv[1:]:
+                runner.run(answer_once(process, assemble(keys), sys.argv[1], sys.argv[2]))
                 return
             configured = Configuration.of(process, assemble(keys))
             report_who_is_on_call(configured)
@@ -147,18 +149,27 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
             sys.exit(ending.logged(error))
 
 
-async def replay_once(process: Process, assembly: ServiceAssembly, asked: str) -> None:
-    """What `iop replay` asks of this service: its journal made again, the result as JSON on stdout. It starts nothing,
-    writes nothing, and lets everybody else have the processor first."""
+async def answer_once(process: Process, assembly: ServiceAssembly, command: str, asked: str) -> None:
+    """What `iop replay` or `iop why` asks of this service's journal, as JSON on stdout. It starts nothing, writes
+    nothing, and lets everybody else have the processor first."""
     os.nice(NICE)
     with configuration(process.deploy / "program.toml"):
-        type_ = type(next(iter(assembly.settings(process).values())))
+        type_, sources = _type(assembly.settings(process)), sourced(process.deploy, assembly.service.name)
     connection = await db.connect(process.database_url)
     try:
-        replayed = await replay(connection, assembly.service, type_, msgspec.json.decode(asked, type=Asked))
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            if command == REPLAY:
+                made: object = await replay(connection, assembly.service, type_, msgspec.json.decode(asked, type=Asked))
+            else:
+                made = await explain(connection, assembly.service, type_, sources, asked)
     finally:
         await connection.close()
-    sys.stdout.buffer.write(msgspec.json.encode(replayed))
+    sys.stdout.buffer.write(msgspec.json.encode(made))
+
+
+def _type(settings: Mapping[str, object]) -> type[object]:
+    """Of a service's settings: that of each program's."""
+    return type(next(iter(settings.values())))
 
 
 async def run(configured: Configuration, keys: Keys) -> None:
@@ -214,6 +225,7 @@ def _edge(configured: Configuration, running: Running, readiness: Readiness, wak
         readiness.wrong,
         more=[*configured.assembly.routes(running), *paged],
         public_url=configured.public_url,
+        sources=sourced(configured.process.deploy, configured.assembly.service.name),
     )
 
 

@@ -1,11 +1,5 @@
-"""`iop replay`: every decision of the journals made again from an empty state, and compared. Nothing is written.
+"""`iop replay`: every decision of the journals made again from an empty state, and compared. Nothing is written."""
 
-Only a service has its decisions: each is run as a process of its own that reads its database, prints JSON and ends.
-"""
-
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,16 +11,13 @@ import msgspec
 import typer
 
 from deploy import hubfile
+from deploy.commands import one_off
 from deploy.commands.common import DEFAULT_DATA, Data, out
 from deploy.commands.run import Settings
 from deploy.failure import CannotContinueError
-from deploy.paths import REPOSITORY, SETTINGS
-from deploy.runner import MODULES
+from deploy.paths import SETTINGS
 from shared.path.transaction.replaying import Asked, Difference, Replayed
 from shared.process import REPLAY
-
-UNUSED = {"IOP_KAFKA_BOOTSTRAP": "127.0.0.1:9092", "IOP_ISSUER": "http://127.0.0.1:8100"}
-"""What every service wants to know before anything, and a replay does not need."""
 
 
 def replay(
@@ -73,23 +64,7 @@ def ask(dsns: Mapping[str, str], keys: Path, settings: Path, asked: Asked, jobs:
 
 
 def _run(service: str, dsn: str, keys: Path, settings: Path, asked: Asked) -> Replayed:
-    given = {"IOP_DATABASE_URL": dsn, "IOP_KEYS": str(keys.resolve()), "IOP_DEPLOY": str(settings.resolve()), **UNUSED}
-    done = subprocess.run(
-        (sys.executable, "-m", MODULES[service], REPLAY, msgspec.json.encode(asked).decode()),
-        env={**os.environ, **given},
-        cwd=REPOSITORY,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        raise CannotContinueError(f"{service}: {_last_sentence(done.stderr)}")
-    return msgspec.json.decode(done.stdout, type=Replayed)
-
-
-def _last_sentence(log: bytes) -> str:
-    """Why it ended; its words name no patient."""
-    lines = [each for each in log.splitlines() if each.startswith(b"{")]
-    return str(msgspec.json.decode(lines[-1])["event"]) if lines else "it ended without a word"
+    return one_off.ask(service, dsn, keys, settings, REPLAY, msgspec.json.encode(asked).decode(), Replayed)
 
 
 def merged(found: Iterable[Replayed]) -> list[Replayed]:

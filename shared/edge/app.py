@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.edge import fhir, operating, routes
 from shared.edge.contract import Edge
+from shared.edge.explaining import why
 from shared.edge.http import (
     COUNTING,
     WHOLE,
@@ -75,6 +76,7 @@ def build(dependencies: EdgeDependencies) -> Starlette:
             PUT=routes.update(dependencies),
             PATCH=routes.patch(dependencies),
         ),
+        fhir_route("/fhir/Task/{id}/$why", GET=why(dependencies)),
         fhir_route("/fhir/{type}/{id}/_history/{version}", GET=routes.read(dependencies)),
         *operating.for_machines(dependencies),
         *dependencies.more,

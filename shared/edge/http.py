@@ -1,6 +1,6 @@
 """HTTP: who calls, what they may send, how an answer looks. What a resource means stands elsewhere."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -23,6 +23,7 @@ from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
 from shared.path.inbound.readiness import NotReady
 from shared.path.transaction.inbox import Inbox
+from shared.platform.settings import Sourced
 
 FHIR_JSON = "application/fhir+json"
 FHIR_TYPES = (FHIR_JSON, "application/json", "application/json+fhir")
@@ -53,6 +54,8 @@ class EdgeDependencies:
     limits: Limits = field(default_factory=Limits)
     more: Sequence[BaseRoute] = ()
     public_url: str = ""
+    sources: Mapping[str, Sourced] = field(default_factory=dict)
+    """Per program, each number its decisions read, with unit and source."""
 
 
 def answer(resource: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:

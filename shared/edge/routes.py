@@ -170,13 +170,7 @@ def read(dependencies: EdgeDependencies) -> Handler:
     """A resource, or one version of it: only the current one is stored, so an older one is not found."""
 
     async def handle(request: Request) -> Response:
-        caller = await caller_of(dependencies, request)
-        kind, name = request.path_params["type"], request.path_params["id"]
-        _require_readable(dependencies, kind)
-        caller.require(kind, "r")
-        if not _ID.fullmatch(name):
-            raise refuse(404, "not-found", "", "No resource of this type has this id.")
-        resource = await dependencies.reader.one(kind, name, caller)
+        resource = await readable(dependencies, request, request.path_params["type"])
         if request.path_params.get("version", resource["meta"]["versionId"]) != resource["meta"]["versionId"]:
             raise refuse(404, "not-found", "", "Only the current version is stored; read it without its version.")
         headers = version_headers(resource)
@@ -185,6 +179,17 @@ def read(dependencies: EdgeDependencies) -> Handler:
         return answer(resource, headers=headers)
 
     return handle
+
+
+async def readable(dependencies: EdgeDependencies, request: Request, kind: str) -> MutableJson:
+    """The resource that is named, of this type, if the caller may read it. Raises HttpRefusal."""
+    caller = await caller_of(dependencies, request)
+    name = request.path_params["id"]
+    _require_readable(dependencies, kind)
+    caller.require(kind, "r")
+    if not _ID.fullmatch(name):
+        raise refuse(404, "not-found", "", "No resource of this type has this id.")
+    return await dependencies.reader.one(kind, name, caller)
 
 
 def search(dependencies: EdgeDependencies) -> Handler:

@@ -196,6 +196,35 @@ def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
     return loaded
 
 
+class Number(msgspec.Struct, frozen=True):
+    """A number of program.toml, with its unit and where it comes from."""
+
+    value: object
+    unit: str
+    source: str
+
+
+Sourced = Mapping[str, Number]
+
+
+def sourced(deploy: Path, service: str) -> dict[str, Sourced]:
+    """Per program, each number that the service decides with: by its name, below a table `table.name`."""
+    return {
+        program: _sourced({**its.get(service, {}), **{name: its[name] for name in _OF_ALL_SERVICES}})
+        for program, its in programs(deploy).items()
+    }
+
+
+def _sourced(table: Mapping[str, object], place: str = "") -> dict[str, Number]:
+    found: dict[str, Number] = {}
+    for name, each in table.items():
+        if isinstance(each, dict) and {"value", "unit", "source"} <= each.keys():
+            found[f"{place}{name}"] = Number(each["value"], each["unit"], each["source"])
+        elif isinstance(each, dict):
+            found |= _sourced(each, f"{place}{name}.")
+    return found
+
+
 def require_zone(name: object) -> ZoneInfo:
     """A day is the program's day, so its zone must be one. Raises ValueError."""
     try:

@@ -17,6 +17,8 @@ from shared.path.transaction.journal import HELD, JournalRow, digest_of
 from shared.platform.db import Connection, Row
 
 _SETTINGS = "SELECT program, digest, body FROM settings"
+NO_SETTINGS = "the settings they were decided with are not stored, or not readable by this release"
+UNREADABLE = (msgspec.MsgspecError, LookupError)
 
 
 @dataclass

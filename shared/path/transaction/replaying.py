@@ -12,7 +12,7 @@ from operator import itemgetter
 import msgspec
 
 from shared.path.service import Service
-from shared.path.transaction.folding import Fold, MadeAgain, Settings, delivery_of
+from shared.path.transaction.folding import NO_SETTINGS, UNREADABLE, Fold, MadeAgain, Settings, delivery_of
 from shared.path.transaction.journal import HELD, JournalRow, digest_of, digested
 from shared.platform.build import build
 from shared.platform.db import Connection, Row
@@ -24,9 +24,7 @@ _OF_ALL = "SELECT * FROM journal WHERE abs(hashtext(key)::bigint) % $1 = $2 ORDE
 # What stands of a key.
 _STATE = "SELECT version, body FROM state WHERE kind = $1 AND key = $2"
 ROWS_AT_ONCE = 100
-NO_SETTINGS = "the settings they were decided with are not stored, or not readable by this release"
 NOT_WHOLE = "their journal does not begin with their first decision (months past their retention are deleted)"
-UNREADABLE = (msgspec.MsgspecError, LookupError)
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,19 +91,18 @@ def _by_kind(rows: Sequence[Row], since: datetime | None) -> Iterable[list[Row]]
 
 
 async def replay(connection: Connection, service: Service, type_: type[object], asked: Asked) -> Replayed:
-    """Make again what is asked; `type_` is that of the service's settings."""
+    """Make again what is asked, inside a transaction; `type_` is that of the service's settings."""
     replayed, other_code, left_out = Replayed(service=service.name), Counter[str](), Counter[str]()
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        settings = await Settings.stored(connection, type_)
-        async for rows in keys(connection, asked):
-            replayed.keys += 1
-            one = OneKey(service, settings, rows)
-            found = one.run(replayed) or one.at_last(await connection.fetchrow(_STATE, rows[0]["kind"], rows[0]["key"]))
-            if isinstance(found, Difference):
-                replayed.differences.append(found)
-            elif found is not None:
-                left_out[found] += 1
-            other_code.update(row["code"] for row in rows if row["code"] != build())
+    settings = await Settings.stored(connection, type_)
+    async for rows in keys(connection, asked):
+        replayed.keys += 1
+        one = OneKey(service, settings, rows)
+        found = one.run(replayed) or one.at_last(await connection.fetchrow(_STATE, rows[0]["kind"], rows[0]["key"]))
+        if isinstance(found, Difference):
+            replayed.differences.append(found)
+        elif found is not None:
+            left_out[found] += 1
+        other_code.update(row["code"] for row in rows if row["code"] != build())
     replayed.other_code, replayed.left_out = dict(other_code), dict(left_out)
     return replayed
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -79,6 +80,24 @@ async def test_nothing_of_another_program_is_read_or_found(clinics: tuple[Clinic
         f"Patient?_id={patient}",
     ):
         assert (await theirs.ask("GET", f"/{asked}&_total=accurate")).json()["total"] == 0, asked
+
+
+async def test_why_is_answered_to_whoever_may_read_the_task_alone(clinics: tuple[Clinic, Clinic]) -> None:
+    ours, theirs = clinics
+    await ours.patient("0001")
+    task = next(identity for type_, identity, _, _ in await ours.rows() if type_ == "Task")
+    answer = await ours.ask("GET", f"/Task/{task}/$why")
+    assert (answer.status_code, answer.json()["resourceType"]) == (200, "Parameters")
+    first, second, *_ = [each["valueString"] for each in answer.json()["parameter"]]
+    assert first.startswith(f"Task {task} of patient ") and first.endswith(", by intake")
+    assert "from demo" in second
+    assert (await theirs.ask("GET", f"/Task/{task}/$why")).status_code == 404
+    assert (await ours.ask("GET", f"/Task/{uuid4()}/$why")).status_code == 404
+    assert (await ours.ask("POST", f"/Task/{task}/$why")).status_code == 405
+    token = ours.counter.issuer.token(sub=OURS, program=OURS, scope="system/Observation.r")
+    unscoped = await ours.ask("GET", f"/Task/{task}/$why", Authorization=f"Bearer {token}")
+    assert unscoped.status_code == 403
+    assert (await ours.http.get(f"/fhir/Task/{task}/$why")).status_code == 401
 
 
 async def test_nothing_of_another_program_is_written(clinics: tuple[Clinic, Clinic]) -> None:

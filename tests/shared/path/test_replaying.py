@@ -13,7 +13,8 @@ from shared.events.envelope import Event
 from shared.path.inbound import deadlines
 from shared.path.service import PATIENT as KEY_KIND
 from shared.path.service import Service
-from shared.path.transaction.replaying import NO_SETTINGS, NOT_WHOLE, Asked, Replayed
+from shared.path.transaction.folding import NO_SETTINGS
+from shared.path.transaction.replaying import NOT_WHOLE, Asked, Replayed
 from shared.path.transaction.replaying import replay as make_again
 from shared.path.transaction.store import _JOURNAL_COLUMNS
 from shared.platform import db
@@ -55,7 +56,8 @@ def fails(*_: object) -> list[Event]:
 async def again(here: ServiceOnPostgres, asked: Asked = EVERYBODY, service: Service | None = None) -> Replayed:
     connection = await db.connect(here.dsn)
     try:
-        return await make_again(connection, service or here.inbox.service, Settings, asked)
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            return await make_again(connection, service or here.inbox.service, Settings, asked)
     finally:
         await connection.close()
 

@@ -1,0 +1,49 @@
+"""`iop why`: the decisions about one escalation, recommendation, referral or session, from the journal."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import msgspec
+import typer
+
+from deploy import hubfile
+from deploy.commands import one_off
+from deploy.commands.common import DEFAULT_DATA, Data, out
+from deploy.commands.run import Settings
+from deploy.failure import CannotContinueError
+from deploy.paths import SETTINGS
+from shared.path.transaction.explaining import Explanation
+from shared.path.transaction.narrating import lines
+from shared.process import WHY
+
+ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+def why(
+    id: Annotated[str, typer.Argument(help="Of a Task, ServiceRequest, Appointment, ...; as `Type/id` too.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    settings: Settings = SETTINGS,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Explain why an escalation, recommendation, referral or session stands as it does: what came when and from whom,
+    by which rule and numbers it was decided, what was emitted, and what the consent gate withheld."""
+    identity = id.rpartition("/")[2]
+    if not ID.fullmatch(identity):
+        raise CannotContinueError("the id must be one of the hub's, like 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")
+    hub = hubfile.read(data)
+
+    def ask(service: str) -> list[Explanation]:
+        dsn = hub.postgres[service]
+        return one_off.ask(service, dsn, data / "keys", settings, WHY, identity, list[Explanation])
+
+    with ThreadPoolExecutor(len(hub.postgres)) as pool:
+        found = [each for answer in pool.map(ask, hub.postgres) for each in answer]
+    if not found:
+        raise CannotContinueError("no service has anything with this id")
+    if as_json:
+        out.print(msgspec.json.format(msgspec.json.encode(found)).decode(), markup=False)
+        return
+    for each in found:
+        for line in lines(each):
+            out.print(line, markup=False)

@@ -1,0 +1,102 @@
+"""An explanation as a person would give it: plain English, one line a decision, below it what it led to and why."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from shared.path.transaction.explaining import Emitted, Explanation, Fact, Number, Step
+from shared.path.transaction.journal import DECIDED, HELD
+
+TEXTS: Mapping[str, str] = {
+    "TimePassed": "time passed",
+    "CheckIn": "presence was reported",
+    "EscalationRaised": "a person is asked to act",
+    "EscalationUpdated": "the same again, or part of it gone",
+    "EscalationAcknowledged": "a person took it on",
+    "EscalationOverdue": "nobody has answered in time",
+    "EscalationResolved": "it was acted on, or the stay ended",
+    "EscalationRetracted": "the reason was wrong: withdrawn",
+    "ReceiveReferral": "a referral was received",
+    "RecordAssessment": "an assessment was received",
+    "ReportFindings": "findings were received",
+    "ReportResult": "a result was received",
+    "SignPlacement": "a clinician signs the placement",
+    "AskReferral": "a referral was asked for",
+    "AcknowledgeEscalation": "a person takes it on",
+    "ResolveEscalation": "a person has acted on it",
+    "LevelOfCareRecommended": "a level of care is recommended",
+    "RecommendationWithdrawn": "the recommendation no longer holds",
+    "PlacementSigned": "a clinician signed the placement",
+    "DeliveryParked": "a delivery could not be decided and was parked",
+    "DeliveryRedriven": "the parked deliveries were decided",
+    "DisclosureMade": "the partner accepted it",
+    "DisclosureWithheld": "the consent gate withheld it",
+    "DisclosureRefused": "the partner refused it",
+    "DisclosureGaveUp": "the partner could not be reached",
+    "needs": "an assessed need",
+    "findings": "a finding",
+    "consent_id": "by consent",
+    "encounter_id": "by Encounter",
+    "acknowledge_by": "to be acknowledged by",
+    "act_by": "to be acted on by",
+}
+"""What an event, command or field is called; any other is spelt out of its own name."""
+CODED = ("reason", "owner")
+"""Fields whose value is a code, and spelt out."""
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
+
+
+def text(code: str) -> str:
+    return TEXTS.get(code) or " ".join(each.lower() for each in _PART.findall(code))
+
+
+def lines(explanation: Explanation) -> list[str]:
+    first = f"{explanation.type} {explanation.id} of patient {explanation.patient}, by {explanation.service}"
+    found = [line for step in explanation.steps for line in _step(step)]
+    if not explanation.steps and not explanation.incomplete:
+        found.append("  no decision in the journal names it: it was stored as it was received, or its months are over")
+    return [first, *found, *([f"  no further: {explanation.incomplete}"] if explanation.incomplete else [])]
+
+
+def _step(step: Step) -> Iterator[str]:
+    causes = ", ".join(text(each) for each in step.cause.split("+"))
+    since = f"; the hub had listened since {_time(step.listening_since)}" if step.listening_since else ""
+    ended = "" if step.outcome in (DECIDED, HELD) else f": refused, {text(step.outcome)}"
+    yield f"  {_time(step.at)}  {causes}, from {step.sender}{since}{_details(step.details)}{ended}"
+    for each in step.emitted:
+        yield from _emitted(each)
+    for number in step.numbers:
+        yield f"      it read {_number(number)}"
+
+
+def _emitted(emitted: Emitted) -> Iterator[str]:
+    yield f"    {text(emitted.event)}{_details(emitted.details)}; to {emitted.topic}"
+    for fact in emitted.facts:
+        yield f"      for {_fact(fact)}"
+
+
+def _fact(fact: Fact) -> str:
+    received = f", received {_time(fact.received_at)} from {fact.received_from}" if fact.received_at else ""
+    return f"{text(fact.code)} at {_time(fact.at)} ({fact.reference}){received}"
+
+
+def _number(number: Number) -> str:
+    changed = "; program.toml has another one now" if number.changed else ""
+    where = f" ({number.source}{changed})" if number.source else ""
+    return f"{number.name} = {_value(number.value)}{f' {number.unit}' if number.unit else ''}{where}"
+
+
+def _details(details: Mapping[str, object]) -> str:
+    return "".join(f", {text(name)} {_value(value, name in CODED)}" for name, value in details.items())
+
+
+def _value(value: object, coded: bool = False) -> str:
+    if coded:
+        return text(str(value))
+    if value in ("", (), []):
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"

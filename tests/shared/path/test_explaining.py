@@ -1,0 +1,184 @@
+"""Why something stands as it does, as a person would give it: exact text for five cases, from journals made here."""
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from uuid import UUID, uuid5
+
+import msgspec
+import pytest
+
+from shared.events.aftercare import ReferralPrepared
+from shared.events.envelope import Command, Event
+from shared.events.escalation import EscalationEvent
+from shared.events.intake import LevelOfCareRecommended
+from shared.path.service import Service
+from shared.path.transaction.delivery import Commanded, Consumed, Internal
+from shared.path.transaction.explaining import OTHERWISE, Explanation, explanation
+from shared.path.transaction.folding import NO_SETTINGS, Fold, MadeAgain, Settings
+from shared.path.transaction.journal import digest
+from shared.path.transaction.narrating import lines
+from shared.platform.db import Row
+from shared.platform.keys import Keys
+from shared.platform.settings import Number, Sourced, sourced
+from shared.rules.escalation import AcknowledgeEscalation
+from tests.aftercare import given as aftercare
+from tests.attendance import given as attendance
+from tests.intake import given as intake
+from tests.service import DEPLOY
+from tests.testing import given as testing
+
+GOLDEN = Path(__file__).with_name("why")
+NAMES = UUID(int=9)
+Happened = tuple[datetime, str, Event | Command]
+
+
+class Journalled:
+    """One patient's journal of one service, without a database, from what happened: when, by whom, what."""
+
+    def __init__(self, keys: Keys, patient: str, settings: msgspec.Struct) -> None:
+        self.service: Service = import_module(f"services.{keys.service}.app").assemble(keys).service
+        self.rows: list[Row] = []
+        self.emitted: list[Event] = []
+        self._patient, self._settings = patient, settings
+        self._fold = Fold(self.service, "patient", patient, "demo")
+
+    def then(self, *happened: Happened) -> "Journalled":
+        for now, sender, what in happened:
+            times = {"now": now, "listening_since": attendance.LONG_AGO, "program": "demo"}
+            made = self._decide({**times, "settings": digest(self._settings)}, sender, what)
+            row = msgspec.structs.asdict(made.row)
+            self.rows.append({**row, **times, "kind": "patient", "sequence": len(self.rows) + 1})
+            self.emitted += made.events
+        return self
+
+    def _decide(self, given: Row, sender: str, what: Event | Command) -> MadeAgain:
+        identity = uuid5(NAMES, str(len(self.rows)))
+        origin = {
+            "id": identity,
+            "key": self._patient,
+            "program": "demo",
+            "at": given["now"],
+            "producer": sender,
+            "correlation_id": identity,
+        }
+        if isinstance(what, Command):
+            return self._fold.decide(Commanded(**origin, commands=(what,)), given, self._settings)
+        kind = Internal if sender == self.service.name else Consumed
+        return self._fold.decide(kind(**origin, event=what), given, self._settings)
+
+    async def why(self, type_: str, identity: str, sources: Sourced | None = None) -> Explanation:
+        body = msgspec.json.encode(self._settings, order="deterministic").decode()
+        settings = Settings(type(self._settings), {("demo", digest(self._settings)): body})
+        known = sourced(DEPLOY, self.service.name)["demo"] if sources is None else sources
+        return await explanation(self.service, settings, known, self.rows, (type_, identity))
+
+
+Begin = Callable[[str], Journalled]
+
+
+@pytest.fixture
+def begin(keys_folder: Path) -> Begin:
+    patients = {"aftercare": str(UUID(int=7)), "intake": intake.PATIENT, "testing": testing.PATIENT}
+    given = {"aftercare": aftercare, "attendance": attendance, "intake": intake, "testing": testing}
+
+    def journal(name: str) -> Journalled:
+        keys = Keys.load(keys_folder, name)
+        return Journalled(keys, patients.get(name, str(UUID(int=7))), given[name].SETTINGS)
+
+    return journal
+
+
+def missed_session(begin: Begin) -> tuple[Journalled, str, str]:
+    """Nobody came, and a case manager takes it on."""
+    concluded = attendance.MONDAY + attendance.GRACE
+    journal = begin("attendance").then(
+        (attendance.ADMISSION, "intake", attendance.admitted()), (concluded, "attendance", attendance.TIME_PASSED)
+    )
+    (raised,) = [each for each in journal.emitted if isinstance(each, EscalationEvent)]
+    command = AcknowledgeEscalation(escalation_id=raised.escalation.id, by="case-manager-1")
+    journal.then((concluded + attendance.GRACE, "ehr", command))
+    return journal, "Task", raised.escalation.id
+
+
+def attended_session(begin: Begin) -> tuple[Journalled, str, str]:
+    journal = begin("attendance").then(
+        (attendance.ADMISSION, "intake", attendance.admitted()),
+        (attendance.MONDAY, "ehr", attendance.check_in(attendance.MONDAY)),
+    )
+    return journal, "Appointment", attendance.session(attendance.MONDAY)
+
+
+def recommended(begin: Begin) -> tuple[Journalled, str, str]:
+    journal = begin("intake").then(
+        (intake.MONDAY, "ehr", intake.assessment(intake.IOP_NEEDS, "safe-housing")),
+        (intake.TUESDAY, "ehr", intake.referral()),
+    )
+    (event,) = [each for each in journal.emitted if isinstance(each, LevelOfCareRecommended)]
+    return journal, "ServiceRequest", event.recommendation.recommendation_id
+
+
+def corrected_positive(begin: Begin) -> tuple[Journalled, str, str]:
+    wrong = testing.report("weekly", 7, FENTANYL="positive")
+    right = testing.report("weekly", 7, issued=10, status="corrected", FENTANYL="negative")
+    journal = begin("testing").then(
+        (testing.ADMISSION, "intake", testing.admitted()),
+        (testing.day(1), "lab", testing.report("baseline", 0, FENTANYL="negative")),
+        (testing.day(8), "lab", wrong),
+        (testing.day(10), "lab", right),
+    )
+    event = next(each for each in journal.emitted if isinstance(each, EscalationEvent))
+    return journal, "Task", event.escalation.id
+
+
+def withheld_referral(begin: Begin) -> tuple[Journalled, str, str]:
+    journal = begin("aftercare").then(
+        (aftercare.ADMITTED, "intake", aftercare.admitted()), (aftercare.DISCHARGED, "intake", aftercare.discharged())
+    )
+    prepared = next(each for each in journal.emitted if isinstance(each, ReferralPrepared))
+    journal.then((aftercare.NEXT_DAY, "aftercare", aftercare.withheld(prepared)))
+    return journal, "ServiceRequest", prepared.referral_id
+
+
+Case = Callable[[Begin], tuple[Journalled, str, str]]
+CASES: tuple[Case, ...] = (missed_session, attended_session, recommended, corrected_positive, withheld_referral)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda each: each.__name__)
+async def test_the_text_of_a_case_is_exactly_this(begin: Begin, case: Case) -> None:
+    journal, type_, identity = case(begin)
+    text = "\n".join(lines(await journal.why(type_, identity))) + "\n"
+    assert text == (GOLDEN / f"{case.__name__}.txt").read_text()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda each: each.__name__)
+async def test_it_is_the_same_after_it_was_json(begin: Begin, case: Case) -> None:
+    journal, type_, identity = case(begin)
+    explained = await journal.why(type_, identity)
+    assert lines(msgspec.json.decode(msgspec.json.encode(explained), type=Explanation)) == lines(explained)
+
+
+async def test_an_escalation_names_no_analyte_and_no_limit_of_one(begin: Begin) -> None:
+    text = str(lines(await Journalled.why(*corrected_positive(begin)))).lower()
+    assert not any(each in text for each in ("fentanyl", "etg", "ng_ml", "/ml", testing.FENTANYL))
+
+
+async def test_a_number_that_is_another_one_now_says_so(begin: Begin) -> None:
+    journal, type_, identity = missed_session(begin)
+    text = "\n".join(lines(await journal.why(type_, identity, {"early_days": Number(7, "d", "a book")})))
+    assert "it read early_days = 14 d (a book; program.toml has another one now)" in text
+    assert "it read outreach_hours = 24\n" in text
+
+
+async def test_a_journal_this_release_decides_otherwise_is_told_up_to_there(begin: Begin) -> None:
+    journal, type_, identity = missed_session(begin)
+    journal.rows[-1] = {**journal.rows[-1], "emitted": ()}
+    explained = await journal.why(type_, identity)
+    assert (len(explained.steps), explained.incomplete) == (1, OTHERWISE)
+
+
+async def test_missing_settings_are_told(begin: Begin) -> None:
+    journal, type_, identity = missed_session(begin)
+    journal.rows[0] = {**journal.rows[0], "settings": "gone"}
+    assert lines(await journal.why(type_, identity))[1:] == [f"  no further: {NO_SETTINGS}"]
