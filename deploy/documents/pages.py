@@ -4,16 +4,17 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from deploy.documents import catalogue, errors, metrics, settings
+from deploy.documents import alerts, catalogue, errors, metrics, settings
 from deploy.paths import REPOSITORY
 
 RENDERED: Mapping[str, Callable[[], str]] = {
     "errors": errors.page,
     "settings": settings.page,
     "metrics": metrics.page,
+    "alerts": alerts.page,
     "catalogue": catalogue.table,
 }
-WHOLE = ("errors", "settings", "metrics")
+WHOLE = ("errors", "settings", "metrics", "alerts")
 """Pages that are made as a whole: docs/<name>.md."""
 WITH_CATALOGUE = ("docs/topics.md",)
 """Pages that hold the catalogue's table between its marks."""

@@ -5,10 +5,9 @@ import re
 
 import pytest
 
-from deploy.documents import errors, metrics, pages
+from deploy.documents import alerts, errors, metrics, pages
 from deploy.documents.emitters import Emitter, Text, texts
 from deploy.documents.sources import constants
-from deploy.paths import REPOSITORY
 
 MODULE = """
 WHERE = "clients.toml"
@@ -58,9 +57,17 @@ def test_each_kind_of_text_is_on_the_page(emitters: dict[str, Emitter], rooms: t
     assert [text for text in found if text.text.replace("|", "\\|") not in page] == []
 
 
-def test_every_metric_of_an_alert_exists_with_the_labels_it_asks_for() -> None:
-    known = {name: labels for name, labels in re.findall(r"^\| `(\w+)` \| \w+ \| (.*?) \|", metrics.page(), re.M)}
-    alerts = (REPOSITORY / "docs" / "operate.md").read_text().split("\n## Alerts\n")[1].split("\n## ")[0]
-    asked = re.findall(r"\b(iop_\w+)(?:\{(\w+))?", alerts)
-    assert ("iop_lane_oldest_seconds", "lane") in asked, "a partner's lane is an alert"
-    assert [name for name, label in asked if name not in known or label not in known[name]] == []
+def test_every_metric_of_an_alert_or_of_the_dashboard_exists_with_the_labels_it_asks_for() -> None:
+    known = {
+        name: set(re.findall(r"\w+", labels))
+        for name, labels in re.findall(r"^\| `(\w+)` \| \w+ \| (.*?) \|", metrics.page(), re.M)
+    }
+    expressions = [*(each.expr for each in alerts.rules()), *alerts.panels()]
+    asked = [each for expression in expressions for each in alerts.asked(expression)]
+    assert ("iop_lane_oldest_seconds", {"lane"}) in asked, "a partner's lane is an alert"
+    assert [name for name, labels in asked if not labels <= known.get(name, set()) or name not in known] == []
+
+
+def test_each_alert_is_tried_with_a_series_that_fires_it() -> None:
+    tried = (alerts.SOURCE.parent / "alerts_test.yml").read_text()
+    assert [each.alert for each in alerts.rules() if f'{{alertname="{each.alert}"}}' not in tried] == []

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from math import inf
 
 from shared.events.catalogue import BY_NAME
 from shared.events.codes import ESCALATION
@@ -98,12 +99,12 @@ class Gauges:
     async def _look_at_ledger(self) -> None:
         async with self._inbox.pool.acquire() as connection:
             age = await consent_ledger.age_seconds(connection, machine_now())
-        metrics.LEDGER_AGE.labels(self._service).set(float("nan") if age is None else age)
+        metrics.LEDGER_AGE.labels(self._service).set(inf if age is None else age)
         metrics.GATE_OPEN.labels(self._service).set(consent_ledger.is_current(age))
 
     def _look_at_process(self) -> None:
         answered = self._consumer.broker.answer_seconds
-        metrics.FETCH_AGE.labels(self._service).set(float("nan") if answered is None else answered)
+        metrics.FETCH_AGE.labels(self._service).set(inf if answered is None else answered)
         metrics.SUBMISSIONS_WAITING.labels(self._service).set(self._waiting())
         metrics.POOL_WAITING.labels(self._service).set(db.is_exhausted(self._inbox.pool))
         metrics.LOOP_STALL.labels(self._service).set(self._stall)
