@@ -48,6 +48,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "mllp_idle_seconds": ("abc", "-1", "nan"),
     "clock_file": ("/nowhere", "/dev/null", "/"),
     "replica": ("",),
+    "log_level": ("", "loud", "INFO"),
     "catch_up_hours": ("abc", "25", "-1", "nan"),
 }
 """Each variable, badly formed."""
