@@ -6,6 +6,7 @@ from services.attendance.record import Period, Request, Session, Week
 from shared.events.attendance import (
     AttendanceCorrected,
     CheckInWithdrawn,
+    Coding,
     SessionAttended,
     SessionCancelled,
     SessionCancelledLate,
@@ -41,6 +42,7 @@ __all__ = [
     "CancelSession",
     "CheckIn",
     "CheckInWithdrawn",
+    "Coding",
     "Commands",
     "ConfirmAttendance",
     "Consumes",
@@ -111,11 +113,17 @@ class ConfirmAttendance(Command, frozen=True, kw_only=True, tag=True):
 
 
 class CancelSession(Command, frozen=True, kw_only=True, tag=True):
-    """The patient does not come. `reason` is a code, "" without one; `declined` by an answer to the Appointment."""
+    """The patient does not come. `reason` is a code, "" without one; `stated` are all that the Appointment names.
+
+    `declined` by an answer to the Appointment, `by_encounter` by an Encounter that does not take place: beside the
+    Appointment, these correct nothing that it says.
+    """
 
     session_id: str
     reason: str = ""
     declined: bool = False
+    by_encounter: bool = False
+    stated: tuple[Coding, ...] = ()
 
 
 class AcceptSession(Command, frozen=True, kw_only=True, tag=True):
@@ -125,9 +133,10 @@ class AcceptSession(Command, frozen=True, kw_only=True, tag=True):
 
 
 class CallOffSession(Command, frozen=True, kw_only=True, tag=True):
-    """The program calls a session off; it never counts against the patient."""
+    """The program calls a session off, for the reasons `stated`; it never counts against the patient."""
 
     session_id: str
+    stated: tuple[Coding, ...] = ()
 
 
 class ReinstateSession(Command, frozen=True, kw_only=True, tag=True):

@@ -21,6 +21,7 @@ LATE: frozenset[Mark] = frozenset({"late", "declined-late"})
 PRESENT: frozenset[Mark] = frozenset({"arrived", "fulfilled"})
 _EXCUSED: frozenset[Mark] = frozenset({"excused", "declined"})
 CANCELLED: frozenset[Mark] = frozenset({"off", "ended"})
+BY_A_PERSON = "person"
 Period = tuple[datetime, datetime | None]
 """When somebody was there, [start, end); an end of None is not known yet."""
 Span = tuple[int, int | None]
@@ -47,7 +48,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
 
     `concluded`: silence was listened to, or it was cancelled after its start; `deferred_until` (seconds since 1970) is
     when silence makes it a miss, 0 for the end of the grace time. `answered` are the kinds of request about it that a
-    person has resolved.
+    person has resolved. `stated` is short for the reasons that its cancelled Appointment names ("" for none), or
+    `BY_A_PERSON`, who excused it afterwards.
     """
 
     minute: int
@@ -57,6 +59,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     deferred_until: int = 0
     presences: tuple[Presence, ...] = ()
     answered: tuple[str, ...] = ()
+    stated: str = ""
 
     @property
     def place(self) -> tuple[int, int]:

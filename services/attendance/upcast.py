@@ -73,7 +73,8 @@ def _seconds(text: str) -> int:
 
 def _same(stored: Any) -> Any:
     """Versions 2, 5 and 6 only add, at the ends: the Encounter of a session, and the hours of the weeks looked at; the
-    short form of a report, which is unknown of those before it; whether it is over without its minutes."""
+    short form of a report, which is unknown of those before it; whether it is over without its minutes, and the short
+    form of what a cancelled Appointment states."""
     return stored
 
 

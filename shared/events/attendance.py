@@ -3,8 +3,20 @@
 from datetime import datetime
 from typing import ClassVar
 
+import msgspec
+
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource
+
+
+class Coding(msgspec.Struct, frozen=True, array_like=True):
+    """A code as it was sent, of a code system ("" where none was named)."""
+
+    code_system: str
+    code: str
+
+    def write(self) -> fhir.Element:
+        return fhir.coding(self.code_system, self.code) if self.code_system else {"code": self.code}
 
 
 class SessionEvent(Event, frozen=True, kw_only=True):
@@ -53,13 +65,18 @@ class AttendanceCorrected(SessionEvent, frozen=True, kw_only=True):
 
 
 class SessionCancelled(SessionEvent, frozen=True, kw_only=True):
-    """The program called the session off (or the episode ended). It never counts against the patient."""
+    """The program called the session off (or the episode ended). It never counts against the patient.
+
+    `stated` are the reasons that its Appointment was cancelled for, as they were sent; `reason` is what they count as.
+    """
 
     status: ClassVar[str] = "cancelled"
     reason: str
+    stated: tuple[Coding, ...] = ()
 
     def write(self, patient: str) -> list[Resource]:
-        return [self._appointment(patient) | {"cancelationReason": fhir.concept(codes.REASON, self.reason)}]
+        reason = {"coding": [*(each.write() for each in self.stated), fhir.coding(codes.REASON, self.reason)]}
+        return [self._appointment(patient) | {"cancelationReason": reason}]
 
 
 class SessionExcused(SessionCancelled, frozen=True, kw_only=True):

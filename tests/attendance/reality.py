@@ -10,6 +10,7 @@ from services.attendance.messages import (
     CallOffSession,
     CancelSession,
     CheckIn,
+    Coding,
     MarkMissed,
     WithdrawCheckIn,
 )
@@ -90,11 +91,11 @@ def mark(start: datetime, kind: str) -> Command:
     """What the Appointment of a session that has begun may report."""
     match kind:
         case "illness":
-            return CancelSession(session_id=session(start), reason="illness")
+            return CancelSession(session_id=session(start), reason="illness", stated=(Coding("", "illness"),))
         case "late":
             return CancelSession(session_id=session(start))
         case "off":
-            return CallOffSession(session_id=session(start))
+            return CallOffSession(session_id=session(start), stated=(Coding("", "prov"),))
         case _:
             return MarkMissed(session_id=session(start))
 
@@ -215,12 +216,19 @@ def session_ends(reality: Reality, start: datetime, came: Sequence[CheckIn]) -> 
         return ("present" if lasts else "attended"), len(minutes)
     if reality.left is not None and start >= reality.left:
         return "cancelled", 0
-    marks = [type(each).__name__ + getattr(each, "reason", "") for each in reality.reports.get(session(start), ())]
-    if "CallOffSession" in marks:
-        return "cancelled", 0
-    if "CancelSessionillness" in marks:
-        return "excused", 0
-    return ("cancelled-late" if "CancelSession" in marks else "missed"), 0
+    return appointment_ends(reality.reports.get(session(start), ())), 0
+
+
+def appointment_ends(reports: Sequence[Command]) -> str:
+    """What its Appointment says last; that nobody came takes back neither an excuse nor a cancellation."""
+    outcome = "missed"
+    for each in reports:
+        match each:
+            case CallOffSession():
+                outcome = "cancelled"
+            case CancelSession(reason=reason):
+                outcome = "excused" if reason else "cancelled-late"
+    return outcome
 
 
 def of_misses(misses: Sequence[datetime], sessions: Sessions) -> Asked:

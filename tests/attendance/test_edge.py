@@ -16,6 +16,7 @@ from services.attendance.messages import (
     CallOffSession,
     CancelSession,
     CheckIn,
+    Coding,
     ConfirmAttendance,
     MarkMissed,
     ReinstateSession,
@@ -257,7 +258,7 @@ def test_a_length_stands_for_an_end_that_is_not_stated_at_most_a_day_later() -> 
 def test_a_cancelled_encounter_cancels_its_session_without_a_reason() -> None:
     assert commands_of(encounter("cancelled")) == (
         WithdrawCheckIn(encounter_id=ENCOUNTER),
-        CancelSession(session_id=SESSION),
+        CancelSession(session_id=SESSION, by_encounter=True),
     )
 
 
@@ -314,37 +315,70 @@ def test_an_encounter_that_does_not_say_enough_is_refused_at_its_place(sent: Jso
 # --- Appointment
 
 
+def as_sent(resource: Json) -> tuple[Coding, ...]:
+    """The codings of its reason."""
+    return tuple(Coding(each.get("system", ""), each["code"]) for each in resource["cancelationReason"]["coding"])
+
+
+def assert_cancels(resource: Json, reason: str) -> None:
+    stated = as_sent(resource) if "cancelationReason" in resource else ()
+    assert commands_of(resource) == (CancelSession(session_id=SESSION, reason=reason, stated=stated),)
+
+
+def assert_calls_off(resource: Json) -> None:
+    assert commands_of(resource) == (CallOffSession(session_id=SESSION, stated=as_sent(resource)),)
+
+
 @pytest.mark.parametrize("reason", ["pat", "pat-crs", "other", None])
 def test_an_appointment_cancelled_on_the_patient_s_side_carries_its_reason(reason: str | None) -> None:
-    assert commands_of(cancelled(reason)) == (CancelSession(session_id=SESSION, reason=reason or ""),)
+    assert_cancels(cancelled(reason), reason or "")
 
 
 @pytest.mark.parametrize("reason", ["prov", "prov-pers", "maint", "oth-room"])
 def test_an_appointment_cancelled_by_the_provider_is_called_off(reason: str) -> None:
-    assert commands_of(cancelled(reason)) == (CallOffSession(session_id=SESSION),)
+    assert_calls_off(cancelled(reason))
 
 
 def test_a_local_code_before_it_changes_no_reason() -> None:
     local = {"system": "http://ehr.example/reasons", "code": "X1"}
-    assert commands_of(cancelled("prov", local)) == (CallOffSession(session_id=SESSION),)
-    assert commands_of(cancelled("pat-lt", local)) == (CancelSession(session_id=SESSION, reason="pat-lt"),)
-    assert commands_of(cancelled("pat", local | {"code": "illness"})) == (
-        CancelSession(session_id=SESSION, reason="illness"),
-    )
+    assert_calls_off(cancelled("prov", local))
+    assert_cancels(cancelled("pat-lt", local), "pat-lt")
+    assert_cancels(cancelled("pat", local | {"code": "illness"}), "illness")
 
 
 @pytest.mark.parametrize("code", ["prov", "provided-ride-failed", "maint"])
 def test_a_local_code_that_looks_like_the_provider_s_hides_no_absence(code: str) -> None:
     local = {"system": "http://ehr.example/reasons", "code": code}
-    assert commands_of(cancelled(None, local)) == (CancelSession(session_id=SESSION, reason=code),)
-    assert commands_of(cancelled("pat", local)) == (CancelSession(session_id=SESSION, reason="pat"),)
-    of_no_system = commands_of(cancelled(None, {"code": code}))
-    assert (of_no_system == (CallOffSession(session_id=SESSION),)) == (code != "provided-ride-failed")
+    assert_cancels(cancelled(None, local), code)
+    assert_cancels(cancelled("pat", local), "pat")
+    of_no_system = cancelled(None, {"code": code})
+    if code == "provided-ride-failed":
+        assert_cancels(of_no_system, code)
+    else:
+        assert_calls_off(of_no_system)
 
 
 def test_where_both_sides_are_the_reason_it_is_not_called_off() -> None:
-    both = cancelled("pat", {"system": codes.CANCELLATION, "code": "prov"})
-    assert commands_of(both) == (CancelSession(session_id=SESSION, reason="prov"),)
+    assert_cancels(cancelled("pat", {"system": codes.CANCELLATION, "code": "prov"}), "prov")
+
+
+def test_what_the_hub_wrote_is_no_reason_when_it_comes_back() -> None:
+    """An excuse stays one; a cancellation that counts does not become one."""
+    ours = {"system": codes.REASON, "code": "cancelled-late"}
+    assert commands_of(cancelled(None, ours)) == (CancelSession(session_id=SESSION),)
+    assert commands_of(cancelled(None, ours | {"code": "excused"})) == (
+        CancelSession(session_id=SESSION, reason="excused"),
+    )
+    assert commands_of(cancelled(None, ours | {"code": "called-off"})) == (CallOffSession(session_id=SESSION),)
+    (sent,) = commands_of(cancelled("pat", ours | {"code": "called-off"}))
+    assert sent == CancelSession(session_id=SESSION, reason="pat", stated=(Coding(codes.CANCELLATION, "pat"),))
+
+
+def test_of_very_many_reasons_all_are_read_and_a_few_are_read_again() -> None:
+    local = [{"system": "http://ehr.example/reasons", "code": f"X{number}"} for number in range(9)]
+    (sent,) = commands_of(cancelled("pat", {"code": "x" * 300}, *local, {"code": "illness"}))
+    assert isinstance(sent, CancelSession) and sent.reason == "illness"
+    assert [each.code for each in sent.stated] == ["X0", "X1", "X2", "X3"]
 
 
 def test_a_noshow_is_said_by_a_person() -> None:

@@ -7,7 +7,7 @@ from services.attendance import app
 from services.attendance.messages import PatientIdentified
 from shared.events import codes
 from shared.platform.keys import Identifier
-from tests.attendance.given import ADMISSION, MONDAY, admitted, session
+from tests.attendance.given import ADMISSION, MONDAY, SECOND_MONDAY, admitted, session
 from tests.service import ServiceOnPostgres, StartService
 
 Json = dict[str, Any]
@@ -51,6 +51,19 @@ async def test_an_encounter_is_read_as_it_was_sent_first_and_corrected(start_ser
     corrected = sent(service.patient, id=identity, location=[{"location": {"display": "Room 5"}}])
     await service.put(corrected)
     assert [without_meta(each) for each in await service.found("Encounter")] == [corrected]
+
+
+async def test_the_reason_of_a_cancelled_appointment_is_read_as_it_was_sent(start_service: StartService) -> None:
+    service = await started(start_service)
+    planned = next(each for each in await service.found("Appointment") if each["id"] == session(SECOND_MONDAY))
+    reason = [
+        {"system": codes.CANCELLATION, "code": "pat"},
+        {"system": "http://ehr.example/reasons", "code": "no-ride"},
+    ]
+    await service.put({**planned, "status": "cancelled", "cancelationReason": {"coding": reason}})
+    (read,) = [each for each in await service.found("Appointment") if each["id"] == planned["id"]]
+    own = {"system": codes.REASON, "code": "excused"}
+    assert (read["status"], read["cancelationReason"]["coding"]) == ("cancelled", [*reason, own])
 
 
 async def test_staff_and_places_are_on_no_topic(start_service: StartService) -> None:

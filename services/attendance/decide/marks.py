@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from hashlib import sha256
 from typing import assert_never
 
 import msgspec
@@ -15,6 +16,7 @@ from services.attendance.messages import (
     CallOffSession,
     CancelSession,
     CheckInWithdrawn,
+    Coding,
     ConfirmAttendance,
     Emits,
     MarkMissed,
@@ -23,7 +25,7 @@ from services.attendance.messages import (
     SessionAttended,
     SessionCheckedIn,
 )
-from services.attendance.record import LATE, PRESENT, Mark, Session
+from services.attendance.record import BY_A_PERSON, LATE, PRESENT, Mark, Session
 from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.rules.decision import Moment, Refused
@@ -54,13 +56,13 @@ def marked(state: State, command: OfOneSession, moment: Moment[Settings]) -> lis
     if isinstance(now, Refused):
         return now
     if now != session:
-        course.change([now], _events(course, session, now), _reason(now))
+        course.change([now], _events(course, session, now, _stated(command)), _reason(now))
     return course.emitted
 
 
 def excuse(course: Course, session: Session) -> None:
-    """A person found the reason: the miss counts no more."""
-    now = msgspec.structs.replace(session, mark="excused")
+    """A person found the reason: the miss counts no more, whatever its Appointment says of it later."""
+    now = msgspec.structs.replace(session, mark="excused", stated=BY_A_PERSON)
     course.change([now], _events(course, session, now), _reason(now))
 
 
@@ -73,8 +75,8 @@ def _after(course: Course, session: Session, command: OfOneSession) -> Session |
             return _cancelled(course, session, command)
         case AcceptSession():
             return _again(course, session) if session.mark in ("declined", "declined-late") else session
-        case CallOffSession():
-            return session if session.mark in ("off", "ended") else _with(session, "off")
+        case CallOffSession(stated=stated):
+            return session if session.mark == "ended" else _with(session, "off", _short_form(stated))
         case ReinstateSession():
             return _reinstated(course, session)
         case MarkMissed():
@@ -96,18 +98,39 @@ def _present(course: Course, session: Session, held: bool) -> Session | Refused:
 def _cancelled(course: Course, session: Session, command: CancelSession) -> Session:
     """In time with a reason, or with one that the program excuses by: excused. Else it counts from its start on.
 
-    What was excused before stays so when the same comes again, later.
+    What was agreed before stays so when the same comes again, later.
     """
-    settings, now = course.moment.settings, course.moment.now
-    in_time = now <= session.start - timedelta(hours=settings.notice_hours) and now < session.start
-    excused = command.reason in settings.excuse_reasons or (in_time and bool(command.reason or command.declined))
-    if session.mark in SETTLED or (session.mark in LATE and not excused):
+    if session.mark == "ended" or session.stated == BY_A_PERSON:
         return session
+    stated = session.stated if _is_of_another(command) else _short_form(command.stated)
+    excused = _excuses(course, session, command)
+    stands = session.mark in SETTLED and not _corrects(session, command)
+    if stands or (session.mark in LATE and not excused):
+        return msgspec.structs.replace(session, stated=stated)
     mark: Mark = "declined" if command.declined else "excused"
     if not excused:
         mark = "declined-late" if command.declined else "late"
-    begun = now >= session.start
-    return msgspec.structs.replace(session, mark=mark, concluded=session.concluded or (begun and not excused))
+    begun = course.moment.now >= session.start
+    concluded = session.concluded or (begun and not excused)
+    return msgspec.structs.replace(session, mark=mark, concluded=concluded, stated=stated)
+
+
+def _excuses(course: Course, session: Session, command: CancelSession) -> bool:
+    settings, now = course.moment.settings, course.moment.now
+    in_time = now <= session.start - timedelta(hours=settings.notice_hours) and now < session.start
+    return command.reason in settings.excuse_reasons or (in_time and bool(command.reason or command.declined))
+
+
+def _corrects(session: Session, command: CancelSession) -> bool:
+    """Whether it takes back what the Appointment itself said: that the program called the session off, or the reason
+    that excused it. Without one, an absence counts; what the patient declined needs no reason."""
+    if _is_of_another(command):
+        return False
+    return session.mark == "off" or (session.mark == "excused" and not command.reason)
+
+
+def _is_of_another(command: CancelSession) -> bool:
+    return command.declined or command.by_encounter
 
 
 def _again(course: Course, session: Session) -> Session:
@@ -132,15 +155,23 @@ def _missed(course: Course, session: Session) -> Session | Refused:
     return session if session.mark == "noshow" or session.mark in LATE else _with(session, "noshow")
 
 
-def _with(session: Session, mark: Mark) -> Session:
+def _with(session: Session, mark: Mark, stated: str = "") -> Session:
     answered = session.answered if session.counts_as_missed and mark in ("noshow", *LATE) else ()
-    return msgspec.structs.replace(session, mark=mark, answered=answered)
+    return msgspec.structs.replace(session, mark=mark, answered=answered, stated=stated)
 
 
-def _events(course: Course, before: Session, now: Session) -> Sequence[Emits]:
+def _stated(command: OfOneSession) -> tuple[Coding, ...]:
+    return command.stated if isinstance(command, CancelSession | CallOffSession) else ()
+
+
+def _short_form(stated: tuple[Coding, ...]) -> str:
+    return sha256(msgspec.json.encode(stated)).hexdigest()[:8] if stated else ""
+
+
+def _events(course: Course, before: Session, now: Session, stated: tuple[Coding, ...] = ()) -> Sequence[Emits]:
     """An Encounter says more than the Appointment: where there is one, nothing else is emitted."""
     episode = course.episode
-    if now.presences or now.outcome == before.outcome:
+    if now.presences or (now.outcome, now.stated) == (before.outcome, before.stated):
         return []
     about = planned(episode, now) | {"encounter_id": own_encounter(episode, now)}
     if now.mark in PRESENT:
@@ -151,7 +182,7 @@ def _events(course: Course, before: Session, now: Session) -> Sequence[Emits]:
             return [*back, SessionCheckedIn(came_at=start, **about)]
         return [*back, SessionAttended(minutes=episode.minutes(now), came_at=start, left_at=end, **about)]
     withdrawn = [CheckInWithdrawn(**about)] if before.mark in PRESENT else []
-    return [*withdrawn, without_presence(episode, now)]
+    return [*withdrawn, without_presence(episode, now, stated)]
 
 
 def _reason(now: Session) -> str:

@@ -7,6 +7,7 @@ import msgspec
 
 from services.attendance.hours import ends_of
 from services.attendance.messages import (
+    Coding,
     Emits,
     SessionCancelled,
     SessionCancelledLate,
@@ -41,16 +42,17 @@ def cancelled(episode: Episode, session: Session, reason: str) -> SessionCancell
     return SessionCancelled(reason=reason, **planned(episode, session))
 
 
-def without_presence(episode: Episode, session: Session) -> Emits:
-    """The session as it is where nobody reports to have been there."""
+def without_presence(episode: Episode, session: Session, stated: tuple[Coding, ...] = ()) -> Emits:
+    """The session as it is where nobody reports to have been there; `stated` are the reasons that were sent for it."""
     match session.outcome:
+        case "cancelled" if session.mark == "ended":
+            return cancelled(episode, session, ENDED)
         case "cancelled":
-            reason = ENDED if session.mark == "ended" else "called-off"
-            return cancelled(episode, session, reason)
+            return SessionCancelled(reason="called-off", stated=stated, **planned(episode, session))
         case "excused":
-            return SessionExcused(reason="excused", **planned(episode, session))
+            return SessionExcused(reason="excused", stated=stated, **planned(episode, session))
         case "cancelled-late":
-            return SessionCancelledLate(reason="cancelled-late", **planned(episode, session))
+            return SessionCancelledLate(reason="cancelled-late", stated=stated, **planned(episode, session))
         case "missed":
             return SessionMissed(**planned(episode, session))
         case _:

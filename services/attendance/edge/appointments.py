@@ -1,18 +1,19 @@
 """An Appointment, and the answer to it, as what they report of its session."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from services.attendance.messages import (
     AcceptSession,
     CallOffSession,
     CancelSession,
+    Coding,
     ConfirmAttendance,
     MarkMissed,
     ReinstateSession,
 )
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import codes_in, planned_exactly, target
+from shared.edge.fhir.elements import codes_in, codings, planned_exactly, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
@@ -22,6 +23,8 @@ _OF_THE_PROGRAM = frozenset(
     ["prov", "prov-pers", "prov-dch", "prov-edu", "prov-hosp", "prov-labs", "prov-mri", "prov-onc", "maint", "oth-room"]
 )
 """Reasons of FHIR's list by which a program calls off."""
+CODINGS_MOST, CHARACTERS_MOST = 4, 200
+"""Of the reasons of one Appointment, those that are read again; a code system and its code have so many characters."""
 
 
 def appointment(entry: BundleEntry, context: Context) -> Sequence[Command]:
@@ -44,13 +47,24 @@ def appointment(entry: BundleEntry, context: Context) -> Sequence[Command]:
 
 def _cancelled(session_id: str, reason: Json | None, context: Context) -> Command:
     """Called off where FHIR's own codes all say so: a local code that looks like one of them hides no absence. Of
-    several reasons the one by which the program excuses."""
+    several reasons the one by which the program excuses. What the hub itself wrote is no reason, sent back."""
+    sent = tuple(_sent(reason))
+    stated = tuple(each for each in sent if len(each.code_system) + len(each.code) <= CHARACTERS_MOST)[:CODINGS_MOST]
+    written = frozenset(codes_in(reason, codes.REASON))
     standard = list(codes_in(reason, codes.CANCELLATION, None))
-    if standard and _OF_THE_PROGRAM.issuperset(standard):
-        return CallOffSession(session_id=session_id)
-    excuses = (each for each in codes_in(reason) if each in context.settings.excuse_reasons)
-    stated = (*excuses, *standard, *codes_in(reason), "")
-    return CancelSession(session_id=session_id, reason=stated[0])
+    if _OF_THE_PROGRAM.issuperset(standard) if standard else not sent and "called-off" in written:
+        return CallOffSession(session_id=session_id, stated=stated)
+    foreign = [each.code for each in sent]
+    excuses = (each for each in foreign if each in context.settings.excuse_reasons)
+    found = (*excuses, *standard, *foreign, *(written & {"excused"}), "")
+    return CancelSession(session_id=session_id, reason=found[0], stated=stated)
+
+
+def _sent(reason: Json | None) -> Iterator[Coding]:
+    """Without what the hub itself writes."""
+    for coding in codings(reason):
+        if "code" in coding and coding.get("system") != codes.REASON:
+            yield Coding(str(coding.get("system", "")), str(coding["code"]))
 
 
 def response(entry: BundleEntry) -> Sequence[Command]:

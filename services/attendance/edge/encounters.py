@@ -23,7 +23,7 @@ def encounter(entry: BundleEntry, context: Context) -> Sequence[Command]:
         return (withdrawn,)
     sessions = _sessions(resource, f"{entry.place}.appointment")
     if status == "cancelled":
-        return (withdrawn, *(CancelSession(session_id=each) for each in sessions))
+        return (withdrawn, *(CancelSession(session_id=each, by_encounter=True) for each in sessions))
     if status not in _PRESENT and status != "finished":
         raise refuse(422, "business-rule", f"{entry.place}.status", "Must be arrived, in-progress or finished.")
     periods, minutes_known = reported(resource, entry.place, context)

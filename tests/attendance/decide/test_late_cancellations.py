@@ -2,16 +2,22 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from services.attendance.messages import (
     AcceptSession,
+    CallOffSession,
     CancelSession,
+    Coding,
+    ReinstateSession,
     ResolveEscalation,
+    SessionCancelled,
     SessionCancelledLate,
     SessionExcused,
     SessionMissed,
 )
+from shared.events import codes
 from tests.attendance.given import GRACE, MONDAY, SETTLED, admitted, cancelled, excused, session
 from tests.attendance.story import Story, in_treatment, starts
 from tests.story import only
@@ -92,3 +98,76 @@ def test_accepted_takes_a_decline_back_and_nothing_else() -> None:
     assert story.outcome(MONDAY) == "planned"
     story = Story(admitted(), excused(MONDAY), accepted)
     assert story.outcome(MONDAY) == "excused"
+
+
+PROVIDER = (Coding(codes.CANCELLATION, "prov"),)
+PATIENT_SIDE = (Coding(codes.CANCELLATION, "pat"),)
+OFF = CallOffSession(session_id=session(MONDAY), stated=PROVIDER)
+BY_PATIENT = CancelSession(session_id=session(MONDAY), reason="pat", stated=PATIENT_SIDE)
+BY_ENCOUNTER = CancelSession(session_id=session(MONDAY), by_encounter=True)
+
+
+@pytest.mark.parametrize("mistake", [OFF, BY_PATIENT])
+@pytest.mark.parametrize("after", [timedelta(0), -GRACE])
+def test_a_cancellation_without_a_reason_corrects_what_was_called_off_or_excused_by_mistake(
+    mistake: CallOffSession | CancelSession, after: timedelta
+) -> None:
+    story = Story(admitted(), mistake)
+    story.until(MONDAY + after)
+    assert starts(story.then(cancelled(MONDAY)), SessionCancelledLate) == [MONDAY]
+    story.until(MONDAY + GRACE)
+    assert story.escalations == {"missed-session": 2}
+    assert story.then(cancelled(MONDAY)) == []
+
+
+def test_a_correction_from_called_off_to_the_patient_s_reason_counts_by_when_it_came() -> None:
+    for at, outcome in ((MONDAY - GRACE, "excused"), (MONDAY, "cancelled-late")):
+        story = Story(admitted(), OFF)
+        story.until(at)
+        story.then(BY_PATIENT)
+        assert story.outcome(MONDAY) == outcome
+
+
+@pytest.mark.parametrize("aside", [BY_ENCOUNTER, DECLINE])
+def test_what_comes_beside_the_appointment_corrects_nothing_that_it_says(aside: CancelSession) -> None:
+    for agreed, outcome in ((OFF, "cancelled"), (BY_PATIENT, "excused")):
+        story = Story(admitted(), agreed)
+        story.until(MONDAY + GRACE)
+        assert story.then(aside) == [] and story.outcome(MONDAY) == outcome
+
+
+def test_what_the_patient_declined_in_time_needs_no_reason() -> None:
+    story = Story(admitted(), DECLINE)
+    story.until(MONDAY + GRACE)
+    assert story.then(cancelled(MONDAY)) == [] and story.outcome(MONDAY) == "excused"
+
+
+def test_another_reason_leaves_an_excuse_and_is_emitted() -> None:
+    story = Story(admitted(), BY_PATIENT)
+    story.until(MONDAY + GRACE)
+    other = (Coding("http://ehr.example/reasons", "transport"),)
+    emitted = story.then(msgspec.structs.replace(BY_PATIENT, reason="transport", stated=other))
+    assert [each.stated for each in only(emitted, SessionExcused)] == [other]
+
+
+def test_what_a_person_excused_stays_so_whatever_the_appointment_says_of_it() -> None:
+    story = Story(admitted(), BY_PATIENT)
+    story.until(MONDAY)
+    story.then(cancelled(MONDAY))
+    story.then(ResolveEscalation(escalation_id=story.open_id("missed-session"), reason="illness"))
+    for again in (cancelled(MONDAY), BY_PATIENT, cancelled(MONDAY)):
+        assert story.then(again) == [] and story.outcome(MONDAY) == "excused"
+    story.then(ReinstateSession(session_id=session(MONDAY)))
+    assert story.outcome(MONDAY) == "planned"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [(OFF, "called-off"), (BY_PATIENT, "excused"), (cancelled(MONDAY), "cancelled-late")]
+)
+def test_the_reasons_that_were_sent_are_read_again_before_the_hub_s_own(
+    command: CallOffSession | CancelSession, code: str
+) -> None:
+    (event,) = only(Story(admitted()).then(command), SessionCancelled)
+    (appointment,) = event.write("")
+    sent = [{"system": codes.CANCELLATION, "code": each.code} for each in command.stated]
+    assert appointment["cancelationReason"] == {"coding": [*sent, {"system": codes.REASON, "code": code}]}
