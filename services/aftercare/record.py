@@ -100,8 +100,7 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
 
 class OnItsWay(Referral, frozen=True, array_like=True):
     """The partner's lane has it. One that was taken back stays until the lane says whether that was in time;
-    `contact_came`: the patient's contact data came anew meanwhile; the last three are of
-    an earlier hold."""
+    `contact_came`: the patient's contact data came anew meanwhile; the last three are of an earlier hold."""
 
     taken_back: str = ""
     contact_came: bool = False

@@ -11,7 +11,7 @@ from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve
 from shared.events.aftercare import ASKS_NOBODY
 from shared.events.envelope import Event, name_id
-from shared.events.escalation import EscalationEvent, EscalationUpdated, Signal
+from shared.events.escalation import EscalationEvent, Signal
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.rules.escalation import Open, Trigger, rule_version
@@ -61,8 +61,7 @@ def _without_answered(state: State, known: Open, moment: Moment[Settings]) -> li
         return [EscalationResolved(escalation=known.escalation, at=moment.now, reason="answered")]
     if left == known.escalation.signals:
         return []
-    current = replace(known.escalation, signals=left)
-    return [EscalationUpdated(escalation=current, at=moment.now, accepted=known.accepted)]
+    return [escalation.updated(known, replace(known.escalation, signals=left), moment.now)]
 
 
 def _task(referral: OnItsWay | OnHold) -> str:

@@ -31,6 +31,7 @@ from tests.laws import examples
 from tests.story import names, only
 
 THIRD_DAY, SECOND = DISCHARGED + timedelta(hours=72), timedelta(seconds=1)
+LATE = DISCHARGED + timedelta(days=10)
 
 
 def escalated() -> tuple[Story, ReferralPrepared]:
@@ -111,6 +112,15 @@ def test_of_two_the_one_that_is_answered_leaves_the_escalation_to_the_other() ->
     patient.until(THIRD_DAY)
     (updated,) = only(patient.then(WithdrawReferral(task_id=alumni.task_id), at=THIRD_DAY), EscalationUpdated)
     assert [each.evidence for each in updated.escalation.signals] == [f"Task/{clinic.task_id}"]
+
+
+def test_of_two_that_nobody_took_on_in_time_the_one_that_is_left_is_still_overdue() -> None:
+    patient = in_care()
+    alumni, clinic = only(patient.then(discharged()), ReferralPrepared)
+    patient.then(withheld(alumni), withheld(clinic))
+    (overdue,) = only(patient.until(LATE), EscalationOverdue)
+    (updated,) = only(patient.then(WithdrawReferral(task_id=alumni.task_id), at=LATE), EscalationUpdated)
+    assert (updated.overdue, updated.escalation.tier) == (True, overdue.escalation.tier)
 
 
 def test_a_residence_on_hold_is_still_escalated_when_the_stay_ends_or_another_begins() -> None:
