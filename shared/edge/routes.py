@@ -116,10 +116,11 @@ def patch(dependencies: EdgeDependencies) -> Handler:
         caller = await caller_of(dependencies, request)
         _require_taken(dependencies, request.path_params["type"], "PATCH")
         caller.require("Task", "u")
+        identity = _named(request)
         require_content(request, (JSON_PATCH,))
         body, steps = await patching.read_operations(request, caller)
         for attempt in range(patching.ATTEMPTS_MOST):
-            task = await dependencies.reader.one("Task", request.path_params["id"], caller)
+            task = await dependencies.reader.one("Task", identity, caller)
             entry = patching.update(task, steps, request.headers.get("if-match"))
             try:
                 return await _submitted(dependencies, request, caller, entry, body)
@@ -184,12 +185,17 @@ def read(dependencies: EdgeDependencies) -> Handler:
 async def readable(dependencies: EdgeDependencies, request: Request, kind: str) -> MutableJson:
     """The resource that is named, of this type, if the caller may read it. Raises HttpRefusal."""
     caller = await caller_of(dependencies, request)
-    name = request.path_params["id"]
     _require_readable(dependencies, kind)
     caller.require(kind, "r")
+    return await dependencies.reader.one(kind, _named(request), caller)
+
+
+def _named(request: Request) -> str:
+    """The id in the address. Raises HttpRefusal 404 for what can be none."""
+    name: str = request.path_params["id"]
     if not _ID.fullmatch(name):
         raise refuse(404, "not-found", "", "No resource of this type has this id.")
-    return await dependencies.reader.one(kind, name, caller)
+    return name
 
 
 def search(dependencies: EdgeDependencies) -> Handler:

@@ -223,6 +223,9 @@ async def test_what_has_not_changed_is_not_sent_again(counter: Counter) -> None:
 async def test_what_can_be_no_id_is_not_found(counter: Counter) -> None:
     for path in ("/fhir/Patient/%00", "/fhir/Patient/a%20b", "/fhir/Patient/" + "x" * 65):
         assert (await counter.ask("GET", path)).status_code == 404
+    steps = {"headers": {"Content-Type": "application/json-patch+json"}, "json": [{"op": "remove", "path": "/owner"}]}
+    for path in ("/fhir/Task/a%00b", "/fhir/Task/" + "x" * 65):
+        assert (await counter.ask("PATCH", path, **steps)).status_code == 404
 
 
 async def test_a_search_that_no_database_could_take_is_refused(counter: Counter) -> None:
