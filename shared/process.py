@@ -19,7 +19,7 @@ from shared.edge import fhir, server
 from shared.edge.app import build, build_admin
 from shared.edge.clients import TokenVerifier
 from shared.edge.contract import Edge
-from shared.edge.http import EdgeDependencies
+from shared.edge.http import EdgeDependencies, Health
 from shared.edge.page_links import PageLinks
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
@@ -190,8 +190,9 @@ async def run(configured: Configuration, keys: Keys) -> None:
         verifier = TokenVerifier(process.issuer, process.audience, configured.clients)
         consumer = Consumer(inbox, process.kafka_bootstrap, process.replica)
         running = Running(process, inbox, submissions, verifier, keys, clock)
-        dependencies = _edge(configured, running, Readiness(inbox, consumer), wake_up)
-        gauges = Gauges(inbox, consumer, lambda: submissions.waiting)
+        ready = Readiness(inbox, consumer).wrong
+        dependencies = _edge(configured, running, ready, wake_up)
+        gauges = Gauges(inbox, consumer, lambda: submissions.waiting, ready)
         fhir.warm(assembly.edge.takes)
         memory.calm()
         async with asyncio.TaskGroup() as group:
@@ -211,7 +212,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 group.create_task(task)
 
 
-def _edge(configured: Configuration, running: Running, readiness: Readiness, wake_up: WakeUp) -> EdgeDependencies:
+def _edge(configured: Configuration, running: Running, ready: Health, wake_up: WakeUp) -> EdgeDependencies:
     """What the routes need, the service's own with them."""
     inbox = running.inbox
     reader = ResourceReader(inbox.pool, running.keys, inbox.settings)
@@ -222,7 +223,7 @@ def _edge(configured: Configuration, running: Running, readiness: Readiness, wak
         reader,
         inbox,
         configured.process.issuer,
-        readiness.wrong,
+        ready,
         more=[*configured.assembly.routes(running), *paged],
         public_url=configured.public_url,
         sources=sourced(configured.process.deploy, configured.assembly.service.name),
@@ -248,7 +249,6 @@ def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp, links: Link
     """A lane for each row of the routing table, and the look that wakes them."""
     service, routes, process = configured.assembly.service, configured.routes, configured.process
     parking = Parking(service.name, routes, inbox.clock, wake_up)
-
     lanes = [
         TopicLane(each, parking).run(process.database_url, process.kafka_bootstrap)
         if each.kind == "topic"

@@ -28,7 +28,7 @@ from shared.edge.http import (
     require_presentable,
 )
 from shared.edge.json import MutableJson
-from shared.edge.observing import Observing, observed, refused
+from shared.edge.observing import FOR_MACHINES, Observing, observed, refused
 from shared.edge.outcome import Code, HttpRefusal, Issue, refuse
 from shared.platform import db, log
 from shared.platform.build import VERSION
@@ -36,7 +36,6 @@ from shared.platform.settings import LOOPBACK
 
 _MADE_AT = datetime(2026, 11, 24, tzinfo=UTC)
 """When this version's CapabilityStatement was made."""
-_FOR_MACHINES = ("/health/", "/metrics")
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _STORED_AS_RECEIVED = (
     "Resources of types not listed here are stored as received, decide nothing and can be read: those submitted with a"
@@ -103,7 +102,7 @@ def _loopback_only(app: ASGIApp) -> ASGIApp:
     """Who asks for another host was led here by somebody else's name, and would follow links to it."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if Request(scope).url.hostname in LOOPBACK or scope["path"].startswith(_FOR_MACHINES):
+        if Request(scope).url.hostname in LOOPBACK or scope["path"].startswith(FOR_MACHINES):
             await app(scope, receive, send)
             return
         issue = Issue("error", "security", (), "Host must be loopback; IOP_PUBLIC_URL names another address.")

@@ -16,6 +16,8 @@ from shared.edge.outcome import Issue, outcome
 from shared.platform import log, metrics
 from shared.platform.clock import ticks
 
+FOR_MACHINES = ("/health/", "/metrics")
+"""What is asked every few seconds, and has its own way to tell what is wrong."""
 HEADER = b"x-request-id"
 _KEY = "observed"
 _OTHER = "other"
@@ -70,6 +72,7 @@ class Observing:
 
 def _answered(known: Observed, method: str, status: int, seconds: float) -> None:
     metrics.EDGE.labels(known.service, known.route, status).observe(seconds)
-    line = log.get().info if status >= 400 else log.get().debug
+    is_wrong = status >= 400 and not known.route.startswith(FOR_MACHINES)
+    line = log.get().info if is_wrong else log.get().debug
     client = {"client": known.client} if known.client else {}
     line("answered", id=known.id, method=method, route=known.route, status=status, seconds=round(seconds, 4), **client)

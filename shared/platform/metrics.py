@@ -10,6 +10,7 @@ _ANSWER = (0.01, 0.05, 0.2, 1.0, 5.0)
 _LATE = (1.0, 5.0, 60.0, 900.0)
 
 BUILD = Gauge("iop_build_info", "1, for the build that runs", ["service", "build"])
+READY = Gauge("iop_ready", "1 while /health/ready says so", ["service"])
 DELIVERIES = Counter("iop_deliveries_total", "Deliveries decided, by event or first command", ["service", "event"])
 EMITTED = Counter("iop_emitted_total", "Rows written to the outbox, by lane", ["service", "destination"])
 SENT = Counter("iop_sent_total", "Outbox rows sent, by lane", ["service", "lane"])

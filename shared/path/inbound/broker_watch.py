@@ -69,12 +69,16 @@ class BrokerWatch:
         self._joined_at: float | None = None
         self._answered_at: float | None = None
         self._ends: deque[tuple[float, Mapping[int, int]]] = deque()
+        self._counted: set[int] = set()
 
     def assigned(self, partitions: Mapping[int, int]) -> None:
         """The coordinator has answered: these are ours from now on, perhaps none."""
         self._joined_at = ticks()
         self._answered_at = None
         self._ends.clear()
+        for number in self._counted - partitions.keys():
+            metrics.CONSUMER_LAG.remove(self._service, number)
+        self._counted &= partitions.keys()
 
     def look(self, client: Any, offsets: Mapping[int, int]) -> None:
         """At what the client knows of its partitions, and how far they are stored (partition -> offset)."""
@@ -93,6 +97,7 @@ class BrokerWatch:
             if end is not None:
                 waiting = max(0, end - offsets.get(number, end))
                 metrics.CONSUMER_LAG.labels(self._service, number).set(waiting)
+                self._counted.add(number)
 
     async def ask(self, client: Any, partition: Any) -> None:
         """A replica that has no partitions is sent nothing: every ten seconds it asks the coordinator."""

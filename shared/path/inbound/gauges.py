@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from math import inf
 
@@ -10,6 +10,7 @@ from shared.events.catalogue import BY_NAME
 from shared.events.codes import ESCALATION
 from shared.events.escalation import PRIORITY
 from shared.path.inbound.consumer import Consumer
+from shared.path.inbound.readiness import NotReady
 from shared.path.outbound.lane import oldest_unsent_seconds
 from shared.path.transaction import consent_ledger
 from shared.path.transaction.batch import INTERNAL_LANE
@@ -34,12 +35,19 @@ PARKED_CLASSES = ("unreadable", "bug", "queued", "row")
 
 
 class Gauges:
-    """`waiting` counts the submissions that wait to be decided."""
+    """`waiting` counts the submissions that wait to be decided; `ready` says what is wrong, or None."""
 
-    def __init__(self, inbox: Inbox, consumer: Consumer, waiting: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        consumer: Consumer,
+        waiting: Callable[[], int],
+        ready: Callable[[], Awaitable[NotReady | None]],
+    ) -> None:
         self._inbox = inbox
         self._consumer = consumer
         self._waiting = waiting
+        self._ready = ready
         self._service = inbox.service.name
         self._lanes = [INTERNAL_LANE, *(each.lane for each in inbox.routes.destinations)]
         self._discloses = any(each.gate for each in inbox.routes.destinations)
@@ -70,8 +78,10 @@ class Gauges:
             group.create_task(self._watch_loop())
 
     async def look(self) -> None:
-        """Once, at everything."""
+        """Once, at everything; first at what needs no table, for the database may be away."""
         pool, service = self._inbox.pool, self._service
+        self._look_at_process()
+        metrics.READY.labels(service).set(await self._ready() is None)
         ages = await oldest_unsent_seconds(pool)
         for row in await pool.fetch(_ROWS, self._lanes):
             metrics.LANE_ROWS.labels(service, row["lane"]).set(row["rows"])
@@ -82,7 +92,6 @@ class Gauges:
         self._set_open(await pool.fetch(_OPEN, list(self._inbox.settings), ESCALATION))
         if self._discloses:
             await self._look_at_ledger()
-        self._look_at_process()
 
     def _set_parked(self, counts: dict[str, int], rows: int, oldest: Sequence[datetime]) -> None:
         for each in PARKED_CLASSES:

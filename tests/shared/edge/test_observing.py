@@ -25,6 +25,13 @@ async def test_what_is_refused_quotes_the_id_of_the_request_and_the_log_has_it_w
     assert {**line, **expected, "id": answer.headers["X-Request-Id"]} == line
 
 
+async def test_what_asks_for_health_every_second_fills_no_log(counter: Counter) -> None:
+    with capture_logs() as lines:
+        for path in ("/health/ready", "/health/live", "/metrics"):
+            await counter.http.get(path)
+    assert [each["route"] for each in lines if each["event"] == "answered" and each["log_level"] != "debug"] == []
+
+
 async def test_an_id_that_a_client_brings_is_not_taken_over_for_it_may_name_a_patient(counter: Counter) -> None:
     answer = await counter.ask("GET", "/fhir/metadata", headers={"X-Request-Id": "MRN-7788"})
     assert answer.headers["X-Request-Id"] != "MRN-7788"

@@ -4,10 +4,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from asyncpg import PostgresError
 from prometheus_client import REGISTRY
 
 from shared.events.codes import HUB
 from shared.path.inbound.gauges import Gauges
+from shared.path.inbound.readiness import NotReady
 from tests.service import ServiceOnPostgres
 
 SERIES_MOST = 2_000
@@ -17,10 +19,14 @@ def shown(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, {"service": "attendance", **labels})
 
 
+async def answered(wrong: NotReady | None) -> NotReady | None:
+    return wrong
+
+
 @pytest.fixture
 def gauges(here: ServiceOnPostgres) -> Gauges:
     consumer = SimpleNamespace(broker=SimpleNamespace(answer_seconds=3.0))
-    return Gauges(here.inbox, cast(Any, consumer), lambda: 7)
+    return Gauges(here.inbox, cast(Any, consumer), lambda: 7, lambda: answered(None))
 
 
 async def test_everything_is_there_from_the_start_with_nothing_in_it(gauges: Gauges) -> None:
@@ -32,6 +38,19 @@ async def test_everything_is_there_from_the_start_with_nothing_in_it(gauges: Gau
     assert shown("iop_fetch_age_seconds") == 3.0
     assert shown("iop_submissions_waiting") == 7
     assert shown("iop_pool_waiting") == 0
+
+
+async def test_a_process_that_is_not_ready_says_so_and_how_it_is_though_its_database_is_away(
+    here: ServiceOnPostgres, gauges: Gauges
+) -> None:
+    await gauges.look()
+    assert shown("iop_ready") == 1
+    gauges._ready = lambda: answered(NotReady("The consumer has stopped."))
+    gauges._consumer = cast(Any, SimpleNamespace(broker=SimpleNamespace(answer_seconds=60.0)))
+    await here.pool.execute("ALTER TABLE parked RENAME TO away")
+    with pytest.raises(PostgresError):
+        await gauges.look()
+    assert (shown("iop_ready"), shown("iop_fetch_age_seconds")) == (0, 60.0)
 
 
 async def test_rows_that_wait_are_counted_and_aged_by_their_lane(here: ServiceOnPostgres, gauges: Gauges) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from aiokafka import TopicPartition
+from prometheus_client import REGISTRY
 
 from shared.events.catalogue import INTAKE_EVENTS
 from shared.path.inbound import broker_watch
@@ -125,6 +126,19 @@ def test_records_unread_beyond_the_limit_are_named_also_while_new_ones_come(watc
     assert wrong_at(302.0, 10) is None, "what came first is read; what came later waits for less long"
     assert wrong_at(303.0, 313) is None
     assert watched.watch.lag_seconds == 0.0
+
+
+def test_what_another_replica_has_to_read_now_is_counted_here_no_more(watched: Watched) -> None:
+    def lag(partition: str) -> float | None:
+        return REGISTRY.get_sample_value("iop_consumer_lag", {"service": "attendance", "partition": partition})
+
+    watched.watch.assigned({0: 0, 1: 0})
+    for number in (0, 1):
+        watched.answer(number, end=30)
+    watched.wrong_at(0.0, {0: 10, 1: 30})
+    assert (lag("0"), lag("1")) == (20, 0)
+    watched.watch.assigned({1: 30})
+    assert (lag("0"), lag("1")) == (None, 0)
 
 
 def test_a_limit_is_the_watchs_own(watched: Watched) -> None:
