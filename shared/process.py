@@ -154,22 +154,19 @@ async def answer_once(process: Process, assembly: ServiceAssembly, command: str,
     nothing, and lets everybody else have the processor first."""
     os.nice(NICE)
     with configuration(process.deploy / "program.toml"):
-        type_, sources = _type(assembly.settings(process)), sourced(process.deploy, assembly.service.name)
+        present, sources = assembly.settings(process), sourced(process.deploy, assembly.service.name)
     connection = await db.connect(process.database_url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             if command == REPLAY:
-                made: object = await replay(connection, assembly.service, type_, msgspec.json.decode(asked, type=Asked))
+                made: object = await replay(
+                    connection, assembly.service, present, msgspec.json.decode(asked, type=Asked)
+                )
             else:
-                made = await explain(connection, assembly.service, type_, sources, asked)
+                made = await explain(connection, assembly.service, present, sources, asked)
     finally:
         await connection.close()
     sys.stdout.buffer.write(msgspec.json.encode(made))
-
-
-def _type(settings: Mapping[str, object]) -> type[object]:
-    """Of a service's settings: that of each program's."""
-    return type(next(iter(settings.values())))
 
 
 async def run(configured: Configuration, keys: Keys) -> None:

@@ -14,9 +14,8 @@ def why(dependencies: EdgeDependencies) -> Handler:
 
     async def handle(request: Request) -> Response:
         task, inbox = await readable(dependencies, request, "Task"), dependencies.inbox
-        type_ = type(next(iter(inbox.settings.values())))
         async with inbox.pool.acquire() as connection:
-            found = await explain(connection, inbox.service, type_, dependencies.sources, str(task["id"]))
+            found = await explain(connection, inbox.service, inbox.settings, dependencies.sources, str(task["id"]))
         shown = [line for each in found if each.type == "Task" for line in lines(each)]
         return answer(
             {"resourceType": "Parameters", "parameter": [{"name": "line", "valueString": each} for each in shown]}

@@ -1,7 +1,6 @@
 """Destinations as data: where events go when they leave a service. One routing table, no question of an event's type.
 
-A further destination (an EHR, a laboratory) is a further row of the table that
-`outbound/destinations.py` makes.
+A further destination (an EHR, a laboratory) is a further row of the table that `outbound/destinations.py` makes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """The routing table of a service: its topics, and the partners of partners.toml.
 
-A destination more (an EHR that is written back to, a laboratory's orders) is a row
-more here: which events it takes, what a row of it holds, its gate, form and transport.
+A destination more (an EHR that is written back to, a laboratory's orders) is a row more here: which events it takes,
+what a row of it holds, its gate, form and transport.
 """
 
 import os

@@ -106,10 +106,15 @@ def _numbers(value: object) -> bool:
 
 
 async def explain(
-    connection: Connection, service: Service, type_: type[object], sources: Mapping[str, Sourced], identity: str
+    connection: Connection,
+    service: Service,
+    present: Mapping[str, object],
+    sources: Mapping[str, Sourced],
+    identity: str,
 ) -> list[Explanation]:
-    """Of each resource with this id: there is one, or none. `sources` are the numbers of each program."""
-    settings, found = await Settings.stored(connection, type_), list[Explanation]()
+    """Of each resource with this id: there is one, or none. `present` are the settings of each program, `sources` its
+    numbers."""
+    settings, found = await Settings.stored(connection, present), list[Explanation]()
     for whose in await connection.fetch(_WHOSE, TYPES, identity):
         rows = await connection.fetch(_DECISIONS, whose["patient"], whose["program"])
         of = sources.get(whose["program"], {})

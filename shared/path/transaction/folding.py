@@ -30,8 +30,9 @@ class Settings:
     _read: dict[tuple[str, str], object] = field(default_factory=dict)
 
     @classmethod
-    async def stored(cls, connection: Connection, type_: type[object]) -> "Settings":
-        rows = await connection.fetch(_SETTINGS)
+    async def stored(cls, connection: Connection, present: Mapping[str, object]) -> "Settings":
+        """All that rows name; `present` are those of each program now, of whose type they are."""
+        rows, type_ = await connection.fetch(_SETTINGS), type(next(iter(present.values())))
         return cls(type_, {(row["program"], row["digest"]): row["body"] for row in rows})
 
     def tampered(self, row: Row) -> bool:

@@ -4,7 +4,7 @@ It only reads, in one snapshot, one key at a time: a million rows need no more m
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -90,10 +90,10 @@ def _by_kind(rows: Sequence[Row], since: datetime | None) -> Iterable[list[Row]]
             yield found
 
 
-async def replay(connection: Connection, service: Service, type_: type[object], asked: Asked) -> Replayed:
-    """Make again what is asked, inside a transaction; `type_` is that of the service's settings."""
+async def replay(connection: Connection, service: Service, present: Mapping[str, object], asked: Asked) -> Replayed:
+    """Make again what is asked, inside a transaction; `present` are the settings of each program."""
     replayed, other_code, left_out = Replayed(service=service.name), Counter[str](), Counter[str]()
-    settings = await Settings.stored(connection, type_)
+    settings = await Settings.stored(connection, present)
     async for rows in keys(connection, asked):
         replayed.keys += 1
         one = OneKey(service, settings, rows)

@@ -8,7 +8,6 @@ from uuid import UUID
 import pytest
 
 from services.attendance.messages import CheckIn
-from services.attendance.settings import Settings
 from shared.events.envelope import Event
 from shared.path.inbound import deadlines
 from shared.path.service import PATIENT as KEY_KIND
@@ -57,7 +56,7 @@ async def again(here: ServiceOnPostgres, asked: Asked = EVERYBODY, service: Serv
     connection = await db.connect(here.dsn)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            return await make_again(connection, service or here.inbox.service, Settings, asked)
+            return await make_again(connection, service or here.inbox.service, here.inbox.settings, asked)
     finally:
         await connection.close()
 
