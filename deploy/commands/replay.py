@@ -39,11 +39,21 @@ def replay(
         raise CannotContinueError("name a patient by the hub's id, or --all")
     asked = Asked(patient=patient, since=instant(since))
     found = merged(ask(hubfile.read(data).postgres, data / "keys", settings, asked, jobs))
+    if patient is not None:
+        require_some(found)
     for each in found:
         for line in lines(each):
             out.print(line, markup=False)
     if any(each.differs for each in found):
         raise CannotContinueError("the journal and its replay differ")
+
+
+def require_some(found: Iterable[Replayed]) -> None:
+    """Raises CannotContinueError: of nobody nothing differs, which must not look as if all were well."""
+    if not any(each.keys for each in found):
+        raise CannotContinueError(
+            "nothing was decided of this patient: is the id the hub's own, and --since not too late?"
+        )
 
 
 def instant(text: str | None) -> datetime | None:

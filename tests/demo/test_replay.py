@@ -6,8 +6,9 @@ import asyncpg
 import pytest
 
 from deploy import embedded_postgres
-from deploy.commands.replay import ask, lines, merged
+from deploy.commands.replay import ask, lines, merged, require_some
 from deploy.embedded_postgres import RunningPostgres
+from deploy.failure import CannotContinueError
 from shared.path.transaction.replaying import Asked, Replayed
 from shared.platform.build import build
 from tests.demo.conftest import Demo
@@ -37,6 +38,14 @@ async def test_each_decision_of_the_demo_is_made_again_with_the_same_ids_and_bod
     for each in replayed(demo, postgres, *SERVICES):
         assert (each.differences, each.left_out, each.other_code, each.without_digest) == ([], {}, {}, 0), each.service
         assert each.decisions > 10
+
+
+async def test_of_nobody_nothing_is_right(demo: Demo, postgres: RunningPostgres) -> None:
+    dsns = {name: postgres.dsn(name) for name in SERVICES}
+    nobody = Asked(patient="0190a7a0-0000-7000-8000-000000000000")
+    with pytest.raises(CannotContinueError, match="nothing was decided of this patient"):
+        require_some(merged(ask(dsns, demo.data / "keys", DEPLOY, nobody, 1)))
+    require_some(replayed(demo, postgres, "testing"))
 
 
 async def test_a_flipped_byte_in_one_row_is_found(demo: Demo, postgres: RunningPostgres) -> None:
