@@ -187,7 +187,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
         verifier = TokenVerifier(process.issuer, process.audience, configured.clients)
         consumer = Consumer(inbox, process.kafka_bootstrap, process.replica)
         running = Running(process, inbox, submissions, verifier, keys, clock)
-        ready = Readiness(inbox, consumer).wrong
+        ready = Readiness(inbox, consumer).checks
         dependencies = _edge(configured, running, ready, wake_up)
         gauges = Gauges(inbox, consumer, lambda: submissions.waiting, ready)
         fhir.warm(assembly.edge.takes)

@@ -21,7 +21,7 @@ from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.paging import Asked
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
-from shared.path.inbound.readiness import NotReady
+from shared.path.inbound.readiness import Check
 from shared.path.transaction.inbox import Inbox
 from shared.platform.settings import Sourced
 
@@ -38,12 +38,12 @@ _ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
 _FORMATS = {"json", *FHIR_TYPES}
 Parameters = Sequence[tuple[str, str]]
 Handler = Callable[[Request], Awaitable[Response]]
-Health = Callable[[], Awaitable[NotReady | None]]
+Health = Callable[[], Awaitable[Sequence[Check]]]
 
 
 @dataclass(frozen=True)
 class EdgeDependencies:
-    """Everything the routes need. `ready` says what is wrong, or None."""
+    """Everything the routes need. `ready` gives the checks of readiness."""
 
     submissions: Submissions
     token_verifier: TokenVerifier

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import msgspec
 from msgspec.structs import asdict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.datastructures import QueryParams
@@ -13,6 +14,7 @@ from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.http import EdgeDependencies, Handler, caller_of
 from shared.edge.outcome import refuse
+from shared.path.inbound.readiness import wrong
 from shared.path.inbound.redrive import NotUnreadable, Operator, Quarantine, redrive
 from shared.path.service import PATIENT
 
@@ -80,11 +82,11 @@ async def _live(_: Request) -> Response:
 
 def _ready(dependencies: EdgeDependencies) -> Handler:
     async def handle(_: Request) -> Response:
-        wrong = await dependencies.ready()
-        if wrong is None:
-            return Response("ready\n", media_type="text/plain")
-        later = {"Retry-After": "5"} if wrong.by_itself else {}
-        return Response(f"{wrong.sentence}\n", 503, later, media_type="text/plain")
+        checks = await dependencies.ready()
+        found = wrong(checks)
+        body = msgspec.json.encode({"ready": not found, "checks": checks})
+        later = {"Retry-After": "5"} if found and all(each.by_itself for each in found) else {}
+        return Response(body, 503 if found else 200, later, media_type="application/json")
 
     return handle
 

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from shared.platform import log, metrics
+from shared.platform.agreement import CLOCK_SECONDS_MOST
 from shared.platform.clock import machine_now, ticks
 
 ASK_SECONDS = 10.0
@@ -29,6 +30,8 @@ class AgeLimits:
     unsent_seconds: float = 120.0
     ledger_seconds: float = 120.0
     """Of machine time; six times the age at which the gate shuts: a heartbeat may come late."""
+    clock_seconds: float = CLOCK_SECONDS_MOST
+    """By so much the database's clock may be ahead or behind."""
 
 
 AGE_LIMITS = AgeLimits()
@@ -126,13 +129,17 @@ class BrokerWatch:
         """For how long records have been waiting unread."""
         return ticks() - self._ends[0][0] if self._ends else 0.0
 
-    def wrong(self) -> str | None:
-        """What is wrong with it, or None."""
+    def unanswered(self) -> str | None:
+        """What is wrong with the broker's answers, or None."""
         answered = self.answer_seconds
         if answered is None:
             return "Kafka consumer has not joined its group."
         if answered > self._limits.answer_seconds:
             return f"Kafka has not answered for {answered:.0f} s."
+        return None
+
+    def unread(self) -> str | None:
+        """What is wrong with what waits to be read, or None."""
         if self.lag_seconds > self._limits.lag_seconds:
             return f"Records have been waiting unread for {self.lag_seconds:.0f} s."
         return None

@@ -10,7 +10,7 @@ from shared.events.catalogue import BY_NAME
 from shared.events.codes import ESCALATION
 from shared.events.escalation import PRIORITY
 from shared.path.inbound.consumer import Consumer
-from shared.path.inbound.readiness import NotReady
+from shared.path.inbound.readiness import Check, wrong
 from shared.path.outbound.lane import oldest_unsent_seconds
 from shared.path.transaction import consent_ledger
 from shared.path.transaction.batch import INTERNAL_LANE
@@ -35,14 +35,14 @@ PARKED_CLASSES = ("unreadable", "bug", "queued", "row")
 
 
 class Gauges:
-    """`waiting` counts the submissions that wait to be decided; `ready` says what is wrong, or None."""
+    """`waiting` counts the submissions that wait to be decided; `ready` gives the checks of readiness."""
 
     def __init__(
         self,
         inbox: Inbox,
         consumer: Consumer,
         waiting: Callable[[], int],
-        ready: Callable[[], Awaitable[NotReady | None]],
+        ready: Callable[[], Awaitable[Sequence[Check]]],
     ) -> None:
         self._inbox = inbox
         self._consumer = consumer
@@ -81,7 +81,7 @@ class Gauges:
         """Once, at everything; first at what needs no table, for the database may be away."""
         pool, service = self._inbox.pool, self._service
         self._look_at_process()
-        metrics.READY.labels(service).set(await self._ready() is None)
+        metrics.READY.labels(service).set(not wrong(await self._ready()))
         ages = await oldest_unsent_seconds(pool)
         for row in await pool.fetch(_ROWS, self._lanes):
             metrics.LANE_ROWS.labels(service, row["lane"]).set(row["rows"])

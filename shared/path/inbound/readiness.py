@@ -4,7 +4,10 @@ A partner's lane is never looked at: a partner that is away is a metric and an a
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 
@@ -14,17 +17,52 @@ from shared.path.outbound.lane import oldest_unsent_seconds
 from shared.path.transaction import consent_ledger
 from shared.path.transaction.batch import INTERNAL_LANE
 from shared.path.transaction.inbox import Inbox
-from shared.platform import db
+from shared.platform import agreement, db
+from shared.platform.agreement import Agreement
 from shared.platform.clock import machine_now
 
 ANSWER_SECONDS_MOST = 2.0
+REMEDIES: Mapping[str, str] = {
+    "consumer": "`iop consumer show` says where; mend it, then `iop consumer resume`",
+    "storing": "is PostgreSQL slow, full or restarting? It goes on by itself, or starts again after a minute",
+    "database": "bring PostgreSQL back; the service goes on by itself, or starts again after a minute",
+    "broker": "is Kafka up, and reached under this address? It goes on by itself once Kafka answers",
+    "unread": "the service's log and `iop consumer show`; a second process (`--replicas`) where it is only slow",
+    "lanes": "is Kafka up? then the service's log; `iop parked list`",
+    "ledger": "are intake and Kafka up? `iop ledger show`; after lost records `iop ledger reopen --dry-run`",
+    "schema": "older: start the service again, it brings the schema up to date; newer: run the release that made it",
+    "clock": "have the clocks of both machines set by NTP",
+}
+"""By the name of each check, in the order in which they are named."""
+OF_DATABASE = ("lanes", "ledger", "schema", "clock")
+"""What only the database knows."""
+FOR_A_PERSON = frozenset({"consumer", "schema", "clock"})
+"""What waiting does not mend."""
 
 
-class NotReady(msgspec.Struct, frozen=True):
-    """What is wrong. `by_itself`: it may pass without a person."""
+class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is looked at. `wrong` names what is, `since` when this process saw it first; `unknown`: only the
+    database could say, and it does not answer."""
 
-    sentence: str
-    by_itself: bool = True
+    name: str
+    status: Literal["ok", "wrong", "unknown"]
+    wrong: str = ""
+    since: datetime | None = None
+    remedy: str = ""
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether what is wrong may pass without a person."""
+        return self.name not in FOR_A_PERSON
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the database said: how old (s) the oldest row of each lane is, and the consent ledger if there is one."""
+
+    unsent_seconds: Mapping[str, float]
+    ledger_seconds: float | None
+    agreement: Agreement
 
 
 class Readiness:
@@ -33,36 +71,68 @@ class Readiness:
         self._consumer = consumer
         self._limits = limits
         self._started_at = machine_now()
+        self._since: dict[str, datetime] = {}
 
-    async def wrong(self) -> NotReady | None:
-        """The first thing that is wrong, or None."""
-        if self._consumer.stopped:
-            return NotReady("The consumer has stopped; `iop consumer show` says where.", by_itself=False)
-        if self._consumer.polled.troubled:
-            return NotReady("Kafka consumer is retrying after a database error.")
+    async def checks(self) -> Sequence[Check]:
+        """Every check, in one order."""
+        stored = await self._stored()
+        wrong = self._of_process() | of_database(stored, self._limits)
+        now = machine_now()
+        self._since = {name: self._since.get(name, now) for name in wrong}
+        return [self._check(name, wrong.get(name), stored is None and name in OF_DATABASE) for name in REMEDIES]
+
+    def _check(self, name: str, wrong: str | None, unknown: bool) -> Check:
+        if wrong is None:
+            return Check(name=name, status="unknown" if unknown else "ok")
+        return Check(name=name, status="wrong", wrong=wrong, since=self._since[name], remedy=REMEDIES[name])
+
+    def _of_process(self) -> dict[str, str]:
+        found = {
+            "consumer": "The consumer has stopped; `iop consumer show` says where." if self._consumer.stopped else None,
+            "storing": "Kafka consumer is retrying after a database error." if self._consumer.polled.troubled else None,
+            "broker": self._consumer.broker.unanswered(),
+            "unread": self._consumer.broker.unread(),
+        }
+        return {name: sentence for name, sentence in found.items() if sentence}
+
+    async def _stored(self) -> Stored | None:
+        """None where the database does not answer in time."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MOST):
-                sentence = await self._unsent() or await self._ledger()
+                unsent = await oldest_unsent_seconds(self._inbox.pool)
+                return Stored(unsent, await self._ledger(), await agreement.ask(self._inbox.pool))
         except Exception as error:
             if not db.is_trouble(error):
                 raise
-            return NotReady("The database can't be reached.")
-        sentence = self._consumer.broker.wrong() or sentence
-        return NotReady(sentence) if sentence else None
+            return None
 
-    async def _unsent(self) -> str | None:
-        for lane, age in (await oldest_unsent_seconds(self._inbox.pool)).items():
-            if age > self._limits.unsent_seconds and (lane == INTERNAL_LANE or lane.startswith("topic:")):
-                return f"Lane {lane} is not draining."
-        return None
-
-    async def _ledger(self) -> str | None:
+    async def _ledger(self) -> float | None:
         """Counted from the start of this process at the earliest: it has not been able to know more for long."""
         known = await consent_ledger.oldest(self._inbox.pool)
-        if known is None or _age(max(known, self._started_at)) <= self._limits.ledger_seconds:
-            return None
-        return "The consent ledger is not current: nothing is disclosed."
+        return None if known is None else (machine_now() - max(known, self._started_at)) / timedelta(seconds=1)
 
 
-def _age(moment: datetime) -> float:
-    return (machine_now() - moment) / timedelta(seconds=1)
+def of_database(stored: Stored | None, limits: AgeLimits) -> dict[str, str]:
+    """What is wrong by the database, by the name of the check."""
+    if stored is None:
+        return {"database": "The database can't be reached."}
+    late = sorted(
+        lane for lane, age in stored.unsent_seconds.items() if _must_drain(lane) and age > limits.unsent_seconds
+    )
+    is_old = stored.ledger_seconds is not None and stored.ledger_seconds > limits.ledger_seconds
+    found = {
+        "lanes": f"Lane {late[0]} is not draining." if late else "",
+        "ledger": "The consent ledger is not current: nothing is disclosed." if is_old else "",
+        "schema": agreement.schema_wrong(stored.agreement),
+        "clock": agreement.clock_wrong(stored.agreement, limits.clock_seconds),
+    }
+    return {name: sentence for name, sentence in found.items() if sentence}
+
+
+def _must_drain(lane: str) -> bool:
+    return lane == INTERNAL_LANE or lane.startswith("topic:")
+
+
+def wrong(checks: Sequence[Check]) -> list[Check]:
+    """Those for which the service is not ready."""
+    return [each for each in checks if each.status == "wrong"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from services.intake import app
 from shared.edge.app import build, build_admin
 from shared.edge.clients import TokenVerifier
 from shared.edge.http import FHIR_JSON, EdgeDependencies
-from shared.path.inbound.readiness import NotReady
+from shared.path.inbound.readiness import Check
 from shared.platform.clients import registered
 from shared.platform.clock import machine_now
 from tests.intake.given import MONDAY
@@ -93,7 +93,7 @@ async def issuer() -> AsyncIterator[Issuer]:
 
 @pytest.fixture
 async def counter(start_service: StartService, issuer: Issuer) -> AsyncIterator[Counter]:
-    async def broken() -> NotReady | None:
+    async def broken() -> Sequence[Check]:
         raise ArithmeticError("nobody foresaw Robin Synthetic here")
 
     intake = await start_service(app.assemble, "intake", MONDAY)

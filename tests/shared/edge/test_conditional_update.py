@@ -1,6 +1,6 @@
 """`PUT Type?identifier=system|value`: done where the service states it, refused with the rule elsewhere."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -13,6 +13,7 @@ from shared.edge.app import build
 from shared.edge.clients import TokenVerifier
 from shared.edge.http import FHIR_JSON, EdgeDependencies
 from shared.events.intake import PatientIdentified
+from shared.path.inbound.readiness import Check
 from shared.platform.clients import registered
 from shared.platform.keys import Identifier
 from tests.intake import bundles
@@ -71,8 +72,8 @@ async def laboratory(start_service: StartService, issuer: Issuer) -> AsyncIterat
         yield Laboratory(http, issuer, testing.patient)
 
 
-async def _ready() -> None:
-    return None
+async def _ready() -> Sequence[Check]:
+    return ()
 
 
 @pytest.mark.parametrize("system", ["urn:lab", "https://lab.example/numbers", URL])

@@ -1,7 +1,14 @@
 """Two ports: whoever reaches FHIR does not reach what an operator may do, and the other way round."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import httpx
 import pytest
 
+from shared.edge.app import build
+from shared.path.inbound.readiness import Check
 from tests.shared.edge.conftest import Counter
 
 SCOPE = "system/iop-parked.u"
@@ -48,3 +55,30 @@ async def test_the_admin_port_serves_no_fhir_but_health_and_metrics(counter: Cou
     for client in (counter.admin, counter.http):
         assert (await client.get("/health/live")).text == "live\n"
         assert b"iop_" in (await client.get("/metrics")).content
+
+
+async def test_readiness_is_json_by_the_names_of_its_checks_and_503_where_one_is_wrong(counter: Counter) -> None:
+    async def ask(*checks: Check) -> httpx.Response:
+        async def ready() -> Sequence[Check]:
+            return checks
+
+        edge = build(replace(counter.dependencies, ready=ready))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://127.0.0.1") as http:
+            return await http.get("/health/ready")
+
+    well = await ask(Check(name="broker", status="ok"))
+    assert (well.status_code, well.json()) == (200, {"ready": True, "checks": [{"name": "broker", "status": "ok"}]})
+    silent = Check(
+        name="broker", status="wrong", wrong="Silent.", since=datetime(2026, 1, 5, 17, 0, tzinfo=UTC), remedy="Wait."
+    )
+    ill = await ask(silent)
+    expected = {
+        "name": "broker",
+        "status": "wrong",
+        "wrong": "Silent.",
+        "since": "2026-01-05T17:00:00Z",
+        "remedy": "Wait.",
+    }
+    assert (ill.status_code, ill.headers["Retry-After"]) == (503, "5")
+    assert ill.json() == {"ready": False, "checks": [expected]}
+    assert "Retry-After" not in (await ask(silent, Check(name="consumer", status="wrong"))).headers

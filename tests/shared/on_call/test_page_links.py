@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
@@ -16,6 +16,7 @@ from shared.edge.clients import TokenVerifier
 from shared.edge.http import EdgeDependencies
 from shared.edge.page_links import AGAIN_SECONDS, PageLinks
 from shared.path.destination import Routes
+from shared.path.inbound.readiness import Check
 from shared.path.outbound import links
 from tests.intake import bundles
 from tests.shared.on_call.escalated import TUESDAY_NIGHT, Escalated
@@ -68,8 +69,8 @@ def dependencies(escalated: Escalated) -> EdgeDependencies:
     )
 
 
-async def _ready() -> None:
-    return None
+async def _ready() -> Sequence[Check]:
+    return ()
 
 
 @pytest.fixture

@@ -263,7 +263,7 @@ async def test_a_start_waits_for_kafka_and_says_so_once(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert [line["event"] for line in lines].count("waiting for Kafka: the consumer can't start") == 1
-    assert consumer.broker.wrong() == "Kafka consumer has not joined its group."
+    assert consumer.broker.unanswered() == "Kafka consumer has not joined its group."
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What an operator sees before a patient feels it: what is parked, waits, is open, and whether the gate is."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from shared.events.codes import HUB
 from shared.path.inbound.gauges import Gauges
-from shared.path.inbound.readiness import NotReady
+from shared.path.inbound.readiness import Check
 from tests.service import ServiceOnPostgres
 
 SERIES_MOST = 2_000
@@ -19,14 +20,14 @@ def shown(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, {"service": "attendance", **labels})
 
 
-async def answered(wrong: NotReady | None) -> NotReady | None:
-    return wrong
+async def answered(*checks: Check) -> Sequence[Check]:
+    return checks
 
 
 @pytest.fixture
 def gauges(here: ServiceOnPostgres) -> Gauges:
     consumer = SimpleNamespace(broker=SimpleNamespace(answer_seconds=3.0))
-    return Gauges(here.inbox, cast(Any, consumer), lambda: 7, lambda: answered(None))
+    return Gauges(here.inbox, cast(Any, consumer), lambda: 7, lambda: answered(Check(name="broker", status="ok")))
 
 
 async def test_everything_is_there_from_the_start_with_nothing_in_it(gauges: Gauges) -> None:
@@ -45,7 +46,7 @@ async def test_a_process_that_is_not_ready_says_so_and_how_it_is_though_its_data
 ) -> None:
     await gauges.look()
     assert shown("iop_ready") == 1
-    gauges._ready = lambda: answered(NotReady("The consumer has stopped."))
+    gauges._ready = lambda: answered(Check(name="consumer", status="wrong"))
     gauges._consumer = cast(Any, SimpleNamespace(broker=SimpleNamespace(answer_seconds=60.0)))
     await here.pool.execute("ALTER TABLE parked RENAME TO away")
     with pytest.raises(PostgresError):

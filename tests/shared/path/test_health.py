@@ -13,7 +13,9 @@ from prometheus_client import REGISTRY
 from shared.events.catalogue import INTAKE_EVENTS
 from shared.path.inbound import broker_watch
 from shared.path.inbound.broker_watch import AgeLimits, BrokerWatch
-from shared.path.inbound.readiness import NotReady, Readiness
+from shared.path.inbound.readiness import OF_DATABASE, REMEDIES, Readiness, Stored, of_database, wrong
+from shared.platform import agreement
+from shared.platform.agreement import Agreement
 from shared.platform.clock import machine_now
 from tests.service import ServiceOnPostgres
 
@@ -64,7 +66,7 @@ class Watched:
     def wrong_at(self, seconds: float, offsets: Mapping[int, int] | None = None) -> str | None:
         self.seconds = seconds
         self.watch.look(self.client, offsets or {})
-        return self.watch.wrong()
+        return self.watch.unanswered() or self.watch.unread()
 
 
 @pytest.fixture
@@ -108,9 +110,9 @@ def test_partitions_that_were_never_answered_are_silent_since_they_were_assigned
 async def test_without_partitions_the_coordinator_is_asked_and_its_answer_counts(watched: Watched) -> None:
     watched.watch.assigned({})
     watched.seconds = 31.0
-    assert watched.watch.wrong() == "Kafka has not answered for 31 s."
+    assert watched.watch.unanswered() == "Kafka has not answered for 31 s."
     await watched.watch.ask(watched.client, HALT)
-    assert watched.watch.wrong() is None
+    assert watched.watch.unanswered() is None
 
 
 def test_records_unread_beyond_the_limit_are_named_also_while_new_ones_come(watched: Watched) -> None:
@@ -151,11 +153,16 @@ def test_a_limit_is_the_watchs_own(watched: Watched) -> None:
 
 def readiness(here: ServiceOnPostgres) -> Readiness:
     """With a consumer that is well, in a process that started long ago."""
-    broker = SimpleNamespace(wrong=lambda: None)
+    broker = SimpleNamespace(unanswered=lambda: None, unread=lambda: None)
     consumer = SimpleNamespace(stopped=False, polled=SimpleNamespace(troubled=False), broker=broker)
     ready = Readiness(here.inbox, cast(Any, consumer))
     ready._started_at = machine_now() - timedelta(days=1)
     return ready
+
+
+async def wrongs(ready: Readiness) -> dict[str, str]:
+    """What is wrong, by the name of its check."""
+    return {each.name: each.wrong for each in wrong(await ready.checks())}
 
 
 async def store(here: ServiceOnPostgres, lane: str, seconds: int) -> None:
@@ -167,14 +174,14 @@ async def store(here: ServiceOnPostgres, lane: str, seconds: int) -> None:
 @pytest.mark.parametrize("lane", LANES)
 async def test_a_topic_or_internal_lane_that_does_not_drain_is_named(here: ServiceOnPostgres, lane: str) -> None:
     await store(here, lane, 110)
-    assert await readiness(here).wrong() is None
+    assert await wrongs(readiness(here)) == {}
     await store(here, lane, 121)
-    assert await readiness(here).wrong() == NotReady(f"Lane {lane} is not draining.")
+    assert await wrongs(readiness(here)) == {"lanes": f"Lane {lane} is not draining."}
 
 
 async def test_a_partner_that_is_away_leaves_the_service_ready(here: ServiceOnPostgres) -> None:
     await store(here, "partner:alumni", 86_400)
-    assert await readiness(here).wrong() is None
+    assert await wrongs(readiness(here)) == {}
 
 
 async def test_a_ledger_beyond_its_age_is_named(here: ServiceOnPostgres) -> None:
@@ -183,15 +190,87 @@ async def test_a_ledger_beyond_its_age_is_named(here: ServiceOnPostgres) -> None
         return here.pool.execute(row, partition, seconds)
 
     await known(0, 110)
-    assert await readiness(here).wrong() is None
+    assert await wrongs(readiness(here)) == {}
     await known(1, 121)
-    stale = NotReady("The consent ledger is not current: nothing is disclosed.")
-    assert await readiness(here).wrong() == stale
+    stale = "The consent ledger is not current: nothing is disclosed."
+    assert await wrongs(readiness(here)) == {"ledger": stale}
 
 
 async def test_a_service_that_just_started_has_had_no_time_to_know_more(here: ServiceOnPostgres) -> None:
     await here.pool.execute("INSERT INTO ledger (partition, current_at, lost) VALUES (0, '-infinity', true)")
     young = readiness(here)
     young._started_at = machine_now()
-    assert await young.wrong() is None
-    assert await readiness(here).wrong() is not None
+    assert await wrongs(young) == {}
+    assert "ledger" in await wrongs(readiness(here))
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "sentence"),
+    [
+        ({"stopped": True}, "consumer", "The consumer has stopped; `iop consumer show` says where."),
+        ({"polled": SimpleNamespace(troubled=True)}, "storing", "Kafka consumer is retrying after a database error."),
+        ({"broker": SimpleNamespace(unanswered=lambda: "Silent.", unread=lambda: None)}, "broker", "Silent."),
+        ({"broker": SimpleNamespace(unanswered=lambda: None, unread=lambda: "Unread.")}, "unread", "Unread."),
+    ],
+)
+async def test_what_the_process_knows_is_named_by_its_own_check_with_what_to_do(
+    here: ServiceOnPostgres, change: dict[str, Any], name: str, sentence: str
+) -> None:
+    ready = readiness(here)
+    ready._consumer = cast(Any, SimpleNamespace(**{**vars(ready._consumer), **change}))
+    (found,) = wrong(await ready.checks())
+    assert (found.name, found.wrong, found.remedy) == (name, sentence, REMEDIES[name])
+
+
+async def test_a_schema_of_another_release_is_named_by_its_step(here: ServiceOnPostgres) -> None:
+    await here.pool.execute("INSERT INTO migrations VALUES ('9999_future.sql')")
+    newer = "The database's schema is newer than the code: it has 9999_future.sql."
+    assert await wrongs(readiness(here)) == {"schema": newer}
+    await here.pool.execute("DELETE FROM migrations WHERE name = '0001_tables.sql'")
+    older = "The database's schema is older than the code: it lacks 0001_tables.sql."
+    assert await wrongs(readiness(here)) == {"schema": older}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ahead"), [(-6.0, -6.0), (-5.0, -5.0), (0.0, 0.0), (1.9, 0.0), (2.0, 0.0), (7.0, 5.0), (8.0, 6.0)]
+)
+def test_only_a_clock_outside_the_time_of_the_question_differs(seconds: float, ahead: float) -> None:
+    asked, answered = NOON, NOON + timedelta(seconds=2)
+    found = agreement.compared((), (), asked, NOON + timedelta(seconds=seconds), answered)
+    assert found.ahead_seconds == ahead
+    assert bool(agreement.clock_wrong(found)) == (abs(ahead) > 5)
+
+
+def test_a_database_whose_clock_is_ahead_or_behind_is_named() -> None:
+    for seconds, sentence in ((6.2, "6 s ahead of"), (-90.0, "90 s behind")):
+        found = of_database(Stored({}, None, Agreement(seconds)), AgeLimits())
+        assert found == {"clock": f"The database's clock is {sentence} this machine's."}
+
+
+async def test_of_a_database_that_is_away_nothing_is_claimed(
+    here: ServiceOnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: object) -> Agreement:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(agreement, "ask", away)
+    checks = {each.name: each for each in await readiness(here).checks()}
+    assert checks["database"].wrong == "The database can't be reached."
+    assert {each.name for each in checks.values() if each.status == "unknown"} == set(OF_DATABASE)
+
+
+async def test_a_check_names_since_when_it_is_wrong_and_forgets_it_once_it_is_well(here: ServiceOnPostgres) -> None:
+    async def since() -> datetime | None:
+        (found,) = [each for each in await ready.checks() if each.name == "lanes"]
+        return found.since
+
+    ready = readiness(here)
+    assert await since() is None
+    await store(here, "internal", 121)
+    first = await since()
+    assert first is not None
+    assert await since() == first
+    await here.pool.execute("DELETE FROM outbox")
+    assert await since() is None
+    await store(here, "internal", 121)
+    assert (await since() or first) > first
