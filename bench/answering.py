@@ -13,7 +13,6 @@ from statistics import median
 from uuid import uuid4
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer
 
 from bench import bodies
 from bench.caller import Caller
@@ -29,6 +28,7 @@ from deploy.quiescence import Quiescence
 from shared.events.catalogue import DISCLOSURES, INTAKE_EVENTS
 from shared.path.outbound.kafka import producing
 from shared.platform.clock import ticks
+from shared.platform.kafka import Cluster
 
 CONNECTIONS = 64
 LATE_SECONDS_MOST = 30.0
@@ -74,7 +74,7 @@ class Latencies:
         body, processes = bodies.permission(uuid4()), self.processes.only(LOADER, "Kafka", "PostgreSQL")
         pool = await asyncpg.create_pool(self.hub.postgres["intake"], min_size=8, max_size=8)
         await pool.execute("CREATE TABLE IF NOT EXISTS bare_answers (body text NOT NULL)")
-        async with producing(self.hub.kafka) as producer, _reading(self.hub.kafka, DISCLOSURES) as seen:
+        async with producing(self.hub.cluster) as producer, _reading(self.hub.cluster, DISCLOSURES) as seen:
 
             async def insert_and_send(number: int) -> str:
                 await pool.execute("INSERT INTO bare_answers VALUES ($1)", body.decode())
@@ -98,7 +98,7 @@ class Latencies:
         records, sent = self.workload.records(waiting), [bodies.permission(each) for each in known]
         async with (
             Caller(f"{self.hub.services['intake'].fhir}/Consent", self.token, CONNECTIONS) as caller,
-            _reading(self.hub.kafka, INTAKE_EVENTS) as seen,
+            _reading(self.hub.cluster, INTAKE_EVENTS) as seen,
         ):
 
             async def post(number: int) -> str:
@@ -106,7 +106,7 @@ class Latencies:
                 return "Consent/" + location.split("consent/")[1].split("/")[0]
 
             started = self.processes.read()
-            await lay(self.hub.kafka, self.workload.service.consumes, records)
+            await lay(self.hub.cluster, self.workload.service.consumes, records)
             before, begun = await _consumed(self.hub), ticks()
             found = await _open_loop(post, seen, self.rate, count)
             drained = (await _consumed(self.hub) - before) / (ticks() - begun)
@@ -176,9 +176,9 @@ def percentile(taken: Sequence[float], share: float) -> float:
 
 
 @asynccontextmanager
-async def _reading(bootstrap: str, topic: str) -> AsyncIterator[dict[str, float]]:
+async def _reading(kafka: Cluster, topic: str) -> AsyncIterator[dict[str, float]]:
     """When each subject's record was read, by a consumer of its own that begins at the end of the topic."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="latest")
+    consumer = kafka.consumer(topic, auto_offset_reset="latest")
     await consumer.start()
     await consumer.seek_to_end()
     seen: dict[str, float] = {}

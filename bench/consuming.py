@@ -28,6 +28,7 @@ from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
 from shared.platform import db, memory
 from shared.platform.clock import Clock
+from shared.platform.kafka import Cluster
 from shared.platform.listening import Listening
 
 LONGEST_SECONDS = 300.0
@@ -114,24 +115,24 @@ def _figures(
     )
 
 
-async def _caught_up(bootstrap: str, service: Service, dsn: str) -> None:
+async def _caught_up(kafka: Cluster, service: Service, dsn: str) -> None:
     """The service has consumed what is on its topic: the events of other courses are not what is measured."""
-    async with _in_group(bootstrap, service) as consumer:
+    async with _in_group(kafka, service) as consumer:
         await consumer.commit(await consumer.end_offsets(consumer.assignment()))
-    await _stored_to_the_end(bootstrap, service, dsn)
+    await _stored_to_the_end(kafka, service, dsn)
 
 
-async def _stored_to_the_end(bootstrap: str, service: Service, dsn: str) -> None:
+async def _stored_to_the_end(kafka: Cluster, service: Service, dsn: str) -> None:
     """The database has what is on the topic, as Kafka remembers it has: what it lacks would be consumed again."""
-    async with _in_group(bootstrap, service) as consumer, db.pool(dsn) as pool:
+    async with _in_group(kafka, service) as consumer, db.pool(dsn) as pool:
         ends = await consumer.end_offsets(consumer.assignment())
         await offsets.store(pool, {place.partition: end for place, end in ends.items()})
 
 
 @asynccontextmanager
-async def _in_group(bootstrap: str, service: Service) -> AsyncIterator[AIOKafkaConsumer]:
+async def _in_group(kafka: Cluster, service: Service) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of the service's group and topic that has every partition and joins nobody."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=f"iop.{service.name}", enable_auto_commit=False)
+    consumer = kafka.consumer(group_id=f"iop.{service.name}")
     await consumer.start()
     try:
         consumer.assign([TopicPartition(service.consumes, number) for number in range(PARTITIONS)])
@@ -208,9 +209,9 @@ async def store_before(workload: Workload, dsn: str, keys: Sequence[str]) -> Non
         await connection.close()
 
 
-async def lay(bootstrap: str, topic: str, records: Sequence[Record]) -> None:
+async def lay(kafka: Cluster, topic: str, records: Sequence[Record]) -> None:
     """Put the records on their topic."""
-    async with producing(bootstrap) as producer:
+    async with producing(kafka) as producer:
         sent = []
         for record in records:
             headers = [(name, value.encode()) for name, value in record.headers.items()]

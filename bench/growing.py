@@ -68,6 +68,6 @@ async def _portion(hub: Hub, made: Sequence[Workload], seed: int) -> int:
         known = patients(PATIENTS, seed * len(made) + number)
         await store_before(workload, hub.postgres[workload.service.name], known)
         records = await asyncio.to_thread(workload.records, known)
-        await lay(hub.kafka, workload.service.consumes, records)
+        await lay(hub.cluster, workload.service.consumes, records)
         laid += len(records)
     return laid

@@ -14,6 +14,7 @@ import asyncpg
 from bench.processes import Processes
 from deploy import embedded_kafka, embedded_postgres, topics
 from shared.platform import db
+from shared.platform.kafka import Cluster
 
 TABLES = (
     "state, resources, journal, settings, processed, outbox, alias, consents, consent_versions, ledger, waiting, "
@@ -30,8 +31,8 @@ class Servers:
     postgres: embedded_postgres.RunningPostgres
 
     @property
-    def kafka(self) -> str:
-        return self.broker.bootstrap
+    def kafka(self) -> Cluster:
+        return self.broker.cluster
 
     def processes(self, ourselves: str) -> Processes:
         """The servers, and this process under the name of what it is here."""
@@ -79,7 +80,7 @@ def servers() -> Iterator[Servers]:
         try:
             kafka = embedded_kafka.start(folder)
             try:
-                asyncio.run(topics.create(kafka.bootstrap))
+                asyncio.run(topics.create(kafka.cluster))
                 asyncio.run(_without_autovacuum(postgres.dsn()))
                 yield Servers(folder, kafka, postgres)
             finally:

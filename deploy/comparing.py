@@ -11,6 +11,7 @@ from aiokafka.errors import for_code
 from deploy import topics
 from deploy.failure import CannotContinueError
 from deploy.topics import REPLICAS_MOST, Topics
+from shared.platform.kafka import Cluster
 
 OURS = "iop."
 SET_ON_THE_TOPIC = 1
@@ -108,7 +109,7 @@ async def _settings(
     return found
 
 
-async def apply(admin: AIOKafkaAdminClient, bootstrap: str, wanted: Topics) -> list[Difference]:
+async def apply(admin: AIOKafkaAdminClient, kafka: Cluster, wanted: Topics) -> list[Difference]:
     """Create what is absent and change what may be changed; all that differed.
 
     Raises CannotContinueError: a topic has another number of partitions (then nothing was changed), or Kafka refuses.
@@ -118,7 +119,7 @@ async def apply(admin: AIOKafkaAdminClient, bootstrap: str, wanted: Topics) -> l
     if refused := [each for each in found if each.remedy == "refused"]:
         raise CannotContinueError(f"{refused[0]}: the order per patient depends on it, so nothing was changed")
     if any(each.remedy == "created" for each in found):
-        await topics.create(bootstrap, wanted)
+        await topics.create(kafka, wanted)
     changed = {each.topic for each in found if each.remedy == "changed"}
     # Whatever is not sent is reset to the broker's default: what its owner has set besides stays.
     resources = [

@@ -140,7 +140,7 @@ class Driver:
 
     async def records(self, *names: str) -> list[Record]:
         """All records of these topics (all topics when none is named), from their beginning."""
-        async with Topics(self.hub.kafka, names) as topics:
+        async with Topics(self.hub.cluster, names) as topics:
             return await topics.more()
 
     async def counts(self) -> dict[str, Count]:

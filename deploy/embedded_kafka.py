@@ -19,6 +19,7 @@ from deploy import jars, processes
 from deploy.failure import CannotContinueError
 from deploy.paths import LOOPBACK, free_port
 from shared.platform.cache import cache
+from shared.platform.kafka import Cluster
 
 # Any id will do: one node that nobody else joins.
 CLUSTER_ID = "aW9wLWh1Yi1sb2NhbC0wMA"
@@ -59,6 +60,11 @@ class RunningKafka:
     bootstrap: str
     part: processes.HubPart
     process: processes.Process
+
+    @property
+    def cluster(self) -> Cluster:
+        """As a client reaches it."""
+        return Cluster(self.bootstrap)
 
     def stop(self) -> None:
         """Stop it; nothing is left running, the data stays."""

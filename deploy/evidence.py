@@ -12,6 +12,7 @@ from deploy.hubfile import Hub
 from deploy.queries import Count
 from shared.events import wire
 from shared.events.catalogue import BY_NAME, CONSUMES
+from shared.platform.kafka import Cluster
 
 HEARTBEAT = "ConsentsCurrent"
 POLL_MS = 200
@@ -48,20 +49,20 @@ class Topics:
     """Reads all topics from their beginning, and with each call what is new, without joining a consumer group. A
     compacted one only repeats what stands on another.
 
-    async with Topics(hub.kafka) as topics:
+    async with Topics(hub.cluster) as topics:
         records = await topics.more()
     """
 
-    def __init__(self, bootstrap: str, names: tuple[str, ...] = ()) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Cluster, names: tuple[str, ...] = ()) -> None:
+        self._kafka = kafka
         self._names = names or tuple(name for name, each in topics.load().topic.items() if not each.compacted)
         self._partitions: list[TopicPartition] = []
         self._consumer: AIOKafkaConsumer | None = None
 
     async def __aenter__(self) -> Self:
-        counts = await topics.counted(self._bootstrap, set(self._names))
+        counts = await topics.counted(self._kafka, set(self._names))
         self._partitions = [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        self._consumer = self._kafka.consumer()
         await self._consumer.start()
         self._consumer.assign(self._partitions)
         await self._consumer.seek_to_beginning(*self._partitions)

@@ -11,6 +11,8 @@ from typing import IO
 import msgspec
 
 from deploy.failure import CannotContinueError
+from deploy.own_kafka import CLIENT
+from shared.platform.kafka import PLAIN, Cluster, Security
 
 NAME, LOCK = "hub.json", "hub.lock"
 LOOKS_MOST, BETWEEN_LOOKS_SECONDS = 3, 0.05
@@ -40,13 +42,20 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.fhir.removesuffix("/fhir")
 
 
-class Hub(msgspec.Struct, frozen=True):
-    """A running hub: Kafka's `host:port`, the issuer's address, services by name, a DSN per service."""
+class Hub(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A running hub: Kafka's `host:port`, the issuer's address, services by name, a DSN per service. How commands prove
+    to Kafka who they are stands in `kafka_security`, secrets by the path of their file."""
 
     kafka: str
     issuer: str
     services: dict[str, Service]
     postgres: dict[str, str]
+    kafka_security: Security = PLAIN
+
+    @property
+    def cluster(self) -> Cluster:
+        """Its Kafka, for the commands."""
+        return Cluster(self.kafka, CLIENT, self.kafka_security)
 
 
 def write(data: Path, hub: Hub) -> None:

@@ -118,10 +118,10 @@ class Quiescence:
             if name not in self._databases:
                 self._databases[name] = await queries.reading(dsn)
         if self._consumer is None:
-            self._consumer = AIOKafkaConsumer(bootstrap_servers=self.hub.kafka, enable_auto_commit=False)
+            self._consumer = self.hub.cluster.consumer()
             await self._consumer.start()
         if self._admin is None:
-            self._admin = AIOKafkaAdminClient(bootstrap_servers=self.hub.kafka)
+            self._admin = self.hub.cluster.admin()
             await self._admin.start()
 
     async def _rows(self, name: str, clinic_now: datetime) -> list[str]:

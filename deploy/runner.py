@@ -101,7 +101,7 @@ def up(plan: Plan, report: Callable[[str], None], healthy: Callable[[Hub], None]
         supervisor.listen()
         try:
             supervisor.start(backing.parts)
-            asyncio.run(topics.create(backing.kafka, wanted))
+            asyncio.run(topics.create(backing.cluster, wanted))
             _run(plan, folder, backing, supervisor, healthy)
         except StoppedError:
             pass
@@ -154,6 +154,7 @@ def process(
     if name in backing.postgres:
         environment["IOP_DATABASE_URL"] = backing.postgres[name]
         environment["IOP_ADMIN_HOST"], environment["IOP_ADMIN_PORT"] = LOOPBACK, str(port)
+        environment |= backing.services[name].environment()
     if name == "testing":
         environment["IOP_MLLP_PORT"] = str(chosen["mllp"])
     inherited = {
@@ -210,7 +211,13 @@ def describe(plan: Plan, backing: Servers, chosen: Mapping[str, int], pids: Mapp
             mllp = f"{LOOPBACK}:{chosen['mllp']}"
             service = msgspec.structs.replace(service, hl7=f"{base}/hl7", mllp=mllp)
         services[name] = service
-    return Hub(kafka=backing.kafka, issuer=_url(chosen["issuer"]), services=services, postgres=backing.postgres)
+    return Hub(
+        kafka=backing.kafka,
+        issuer=_url(chosen["issuer"]),
+        services=services,
+        postgres=backing.postgres,
+        kafka_security=backing.cluster.security,
+    )
 
 
 def _url(port: int) -> str:

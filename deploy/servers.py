@@ -2,27 +2,36 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from deploy import embedded_kafka, embedded_postgres
+from deploy import embedded_kafka, embedded_postgres, own_kafka
 from deploy.embedded_postgres import DATABASES
 from deploy.failure import CannotContinueError
+from deploy.own_kafka import CLIENT
 from deploy.paths import LOOPBACK, free_port
 from deploy.processes import HubPart
+from shared.platform.kafka import Cluster, Security
 
 
 @dataclass(frozen=True)
 class Servers:
-    """Where Kafka and the four databases are, and what has to be started for it."""
+    """Where Kafka and the four databases are, and what has to be started for it. `cluster` is Kafka as the commands
+    reach it, `services` how each service does."""
 
-    kafka: str
+    cluster: Cluster
     postgres: dict[str, str]
     parts: tuple[HubPart, ...]
+    services: Mapping[str, Security] = field(default_factory=dict)
+
+    @property
+    def kafka(self) -> str:
+        return self.cluster.bootstrap
 
 
 def prepare(data: Path, kafka_port: int, postgres_port: int) -> Servers:
@@ -34,23 +43,18 @@ def prepare(data: Path, kafka_port: int, postgres_port: int) -> Servers:
     with ThreadPoolExecutor(2) as pool:
         kafka = pool.submit(_kafka, data, kafka_port)
         postgres = pool.submit(_postgres, data, postgres_port)
-    (bootstrap, kafka_parts), (dsns, postgres_parts) = kafka.result(), postgres.result()
-    return Servers(bootstrap, dsns, (*kafka_parts, *postgres_parts))
+    (cluster, kafka_parts), (dsns, postgres_parts) = kafka.result(), postgres.result()
+    return Servers(cluster, dsns, (*kafka_parts, *postgres_parts), dict.fromkeys(dsns, cluster.security))
 
 
-def _kafka(data: Path, preferred: int) -> tuple[str, tuple[HubPart, ...]]:
-    own = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
-    if not own:
+def _kafka(data: Path, preferred: int) -> tuple[Cluster, tuple[HubPart, ...]]:
+    own = own_kafka.named()
+    if own is None:
         port = free_port(preferred)
-        return f"{LOOPBACK}:{port}", (embedded_kafka.prepare(data, port),)
-    for address in own.split(","):
-        host, _, port_text = address.strip().rpartition(":")
-        if port_text.isdigit() and embedded_kafka.answers(host, int(port_text)):
-            return own, ()
-    raise CannotContinueError(
-        f"no Kafka answers at KAFKA_BOOTSTRAP_SERVERS={own}: start it, correct the address, or unset it to use the "
-        "embedded one"
-    )
+        return Cluster(f"{LOOPBACK}:{port}", CLIENT), (embedded_kafka.prepare(data, port),)
+    if (wrong := asyncio.run(own_kafka.unreached(own))) is not None:
+        raise CannotContinueError(f"{wrong}; or unset {own_kafka.VARIABLE} to use the embedded one")
+    return own, ()
 
 
 def _postgres(data: Path, preferred: int) -> tuple[dict[str, str], tuple[HubPart, ...]]:

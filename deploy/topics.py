@@ -11,7 +11,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NodeNotReadyError, for_code
 
 from deploy.failure import CannotContinueError
+from deploy.own_kafka import unusable
 from deploy.paths import SETTINGS
+from shared.platform.kafka import Cluster
 from shared.platform.settings import configuration
 
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
@@ -68,14 +70,14 @@ def in_sync(copies: int) -> int:
     return 2 if copies == REPLICAS_MOST else 1
 
 
-async def create(bootstrap: str, topics: Topics | None = None) -> tuple[str, ...]:
+async def create(kafka: Cluster, topics: Topics | None = None) -> tuple[str, ...]:
     """Create the topics that are absent and return their names; present ones are left as they are.
 
     Raises:
         CannotContinueError: Kafka cannot be reached, refuses, or holds a topic with another number of partitions.
     """
     wanted = topics or load()
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = kafka.admin()
     try:
         await admin.start()
         present = await partition_counts(admin, set(wanted.topic))
@@ -85,18 +87,18 @@ async def create(bootstrap: str, topics: Topics | None = None) -> tuple[str, ...
             await _create(admin, wanted, absent)
             await _until_known(admin, wanted)
     except (KafkaError, OSError, TimeoutError) as failure:
-        raise CannotContinueError(f"Kafka at {bootstrap}: the topics could not be set up: {failure}") from failure
+        raise await unusable(kafka, failure) from failure
     finally:
         await admin.close()
     return absent
 
 
-async def counted(bootstrap: str, names: set[str]) -> dict[str, int]:
-    """`partition_counts` of the Kafka at this address, once it lists a broker: one that was frozen answers before it is
+async def counted(kafka: Cluster, names: set[str]) -> dict[str, int]:
+    """`partition_counts` of this Kafka, once it lists a broker: one that was frozen answers before it is
     listed again. Raises KafkaError."""
     give_up_at = time.monotonic() + KNOWN_SECONDS_MOST
     while True:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        admin = kafka.admin()
         try:
             await admin.start()
             return await partition_counts(admin, names)

@@ -44,6 +44,7 @@ from shared.path.transaction.replaying import Asked, replay
 from shared.platform import db, ending, log, memory, metrics, retention
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
+from shared.platform.kafka import Cluster, Security
 from shared.platform.keys import Keys
 from shared.platform.listening import Listening
 from shared.platform.pagers import Pager, pagers
@@ -92,6 +93,7 @@ class Configuration:
 
     process: Process
     assembly: ServiceAssembly
+    kafka: Cluster
     settings: Mapping[str, Any]
     routes: Routes
     clients: Mapping[str, RegisteredClient]
@@ -118,6 +120,7 @@ class Configuration:
         return cls(
             process,
             assembly,
+            Cluster.of(process.kafka_bootstrap, f"iop.{service.name}.{process.replica}", Security.of(process)),
             settings,
             routes=destinations.routes(service.name, partners(deploy), form, tiers),
             clients=registered(deploy),
@@ -185,7 +188,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
         inbox = Inbox(service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions = Submissions(inbox, assembly.edge, keys)
         verifier = TokenVerifier(process.issuer, process.audience, configured.clients)
-        consumer = Consumer(inbox, process.kafka_bootstrap, process.replica)
+        consumer = Consumer(inbox, configured.kafka, process.replica)
         running = Running(process, inbox, submissions, verifier, keys, clock)
         ready = Readiness(inbox, consumer).checks
         dependencies = _edge(configured, running, ready, wake_up)
@@ -247,7 +250,7 @@ def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp, links: Link
     service, routes, process = configured.assembly.service, configured.routes, configured.process
     parking = Parking(service.name, routes, inbox.clock, wake_up)
     lanes = [
-        TopicLane(each, parking).run(process.database_url, process.kafka_bootstrap)
+        TopicLane(each, parking).run(process.database_url, configured.kafka)
         if each.kind == "topic"
         else GatedLane(service, each, routes, inbox.pool, inbox.clock, wake_up).run(process.database_url)
         if each.gate is not None

@@ -137,6 +137,6 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"NO KAFKA, so this promise is NOT tested here: {error}")
-    asyncio.run(topics.create(running.bootstrap))
+    asyncio.run(topics.create(running.cluster))
     yield running.bootstrap
     running.stop()

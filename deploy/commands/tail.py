@@ -15,11 +15,13 @@ import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from deploy import hubfile, topics
+from deploy import hubfile, own_kafka, topics
 from deploy.commands.common import DEFAULT_DATA, Data, out
 from deploy.commands.picking import Picked, ago
 from deploy.failure import CannotContinueError
+from deploy.own_kafka import unusable
 from shared.events import wire
+from shared.platform.kafka import Cluster
 
 HEARTBEAT = "ConsentsCurrent"
 SHORT = 8
@@ -72,7 +74,7 @@ def tail(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Print the events of topics as they arrive: time, event, program, patient, and the focus resource in short."""
-    hub = hubfile.read(data)
+    kafka = own_kafka.named() or hubfile.read(data).cluster
     picked = Picked.of(event, patient, correlation, tier=tier, category=category, state=state, program=program)
     reading = Reading(
         _topics(topic or [], correlation),
@@ -85,11 +87,11 @@ def tail(
     )
     line = as_object if as_json else readable
     with suppress(KeyboardInterrupt):
-        asyncio.run(_print(hub.kafka, reading, line))
+        asyncio.run(_print(kafka, reading, line))
 
 
-async def _print(bootstrap: str, reading: Reading, line: Callable[[ConsumerRecord], str]) -> None:
-    found = records(bootstrap, reading)
+async def _print(kafka: Cluster, reading: Reading, line: Callable[[ConsumerRecord], str]) -> None:
+    found = records(kafka, reading)
     if not reading.follows:
         for record in sorted([each async for each in found], key=lambda each: each.timestamp):
             out.print(line(record), markup=False)
@@ -98,16 +100,16 @@ async def _print(bootstrap: str, reading: Reading, line: Callable[[ConsumerRecor
         out.print(line(record), markup=False)
 
 
-async def records(bootstrap: str, reading: Reading) -> AsyncIterator[ConsumerRecord]:
+async def records(kafka: Cluster, reading: Reading) -> AsyncIterator[ConsumerRecord]:
     """The records as they arrive, without joining a consumer group: no other consumer is disturbed.
 
     Raises:
         CannotContinueError: Kafka cannot be reached.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = kafka.consumer()
     try:
         await consumer.start()
-        await _place(consumer, await _partitions(bootstrap, reading.topics), reading)
+        await _place(consumer, await _partitions(kafka, reading.topics), reading)
         left = reading.most
         async for record in _arriving(consumer, reading.follows):
             headers = headers_of(record)
@@ -119,13 +121,13 @@ async def records(bootstrap: str, reading: Reading) -> AsyncIterator[ConsumerRec
                 if left == 0:
                     return
     except (KafkaError, OSError) as failure:
-        raise CannotContinueError(f"Kafka at {bootstrap} does not answer ({type(failure).__name__})") from None
+        raise await unusable(kafka, failure) from None
     finally:
         await consumer.stop()
 
 
-async def _partitions(bootstrap: str, names: tuple[str, ...]) -> list[TopicPartition]:
-    counts = await topics.counted(bootstrap, set(names))
+async def _partitions(kafka: Cluster, names: tuple[str, ...]) -> list[TopicPartition]:
+    counts = await topics.counted(kafka, set(names))
     if not counts:
         raise CannotContinueError("none of these topics exists in this Kafka: start the hub once, which creates them")
     return [TopicPartition(name, each) for name, count in counts.items() for each in range(count)]

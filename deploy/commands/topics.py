@@ -9,13 +9,14 @@ import typer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from deploy import comparing, hubfile, rights, topics
+from deploy import comparing, hubfile, own_kafka, rights, topics
 from deploy.commands.common import DEFAULT_DATA, Data, out
 from deploy.commands.run import Settings
 from deploy.comparing import Difference, PresentTopic
-from deploy.failure import CannotContinueError
+from deploy.own_kafka import unusable
 from deploy.paths import SETTINGS
 from deploy.topics import Topics
+from shared.platform.kafka import Cluster
 
 commands = typer.Typer(help="The topics of the cluster, and who may use them.", no_args_is_help=True)
 SHOWN = ("cleanup.policy", "retention.ms", "min.insync.replicas")
@@ -46,7 +47,7 @@ def apply(
     if dry_run:
         _print(_asked(data, lambda admin, _: _compared(admin, wanted))[1])
     else:
-        _print(_asked(data, lambda admin, bootstrap: comparing.apply(admin, bootstrap, wanted)))
+        _print(_asked(data, lambda admin, kafka: comparing.apply(admin, kafka, wanted)))
 
 
 @commands.command(epilog="Example: iop topics acl --format strimzi --cluster clinic")
@@ -63,17 +64,18 @@ def acl(
     out.print(text, markup=False, end="")
 
 
-def _asked(data: Path, ask: Callable[[AIOKafkaAdminClient, str], Awaitable[Answer]]) -> Answer:
-    return asyncio.run(_with_admin(hubfile.read(data).kafka, ask))
+def _asked(data: Path, ask: Callable[[AIOKafkaAdminClient, Cluster], Awaitable[Answer]]) -> Answer:
+    """Of the Kafka of the environment, else of the running hub."""
+    return asyncio.run(_with_admin(own_kafka.named() or hubfile.read(data).cluster, ask))
 
 
-async def _with_admin(bootstrap: str, ask: Callable[[AIOKafkaAdminClient, str], Awaitable[Answer]]) -> Answer:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def _with_admin(kafka: Cluster, ask: Callable[[AIOKafkaAdminClient, Cluster], Awaitable[Answer]]) -> Answer:
+    admin = kafka.admin()
     try:
         await admin.start()
-        return await ask(admin, bootstrap)
+        return await ask(admin, kafka)
     except (KafkaError, OSError) as failure:
-        raise CannotContinueError(f"Kafka at {bootstrap} does not answer ({type(failure).__name__})") from None
+        raise await unusable(kafka, failure) from None
     finally:
         await admin.close()
 

@@ -66,7 +66,7 @@ def monday_for(data: Path) -> datetime:
 async def run(show: Show, data: Path, partners: Partners, monday: datetime) -> None:
     """Drive the hub that runs in this folder. Raises Broken when something expected does not happen."""
     console = show.console
-    async with Driver.of(data) as driver, Topics(driver.hub.kafka) as topics, Databases(driver.hub) as databases:
+    async with Driver.of(data) as driver, Topics(driver.hub.cluster) as topics, Databases(driver.hub) as databases:
         promises = Promises()
         if show.samples is not None:
             await samples.show(driver, console, promises, show.samples)

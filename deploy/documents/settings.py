@@ -27,6 +27,16 @@ and *this project's default*, which a program should review.
 OF_A_SERVICE: Mapping[str, str] = {
     "database_url": "PostgreSQL of this service: `postgresql://user:password@host:port/database`",
     "kafka_bootstrap": "Kafka, `host:port`, several with commas",
+    "kafka_security": "`PLAINTEXT` (loopback only), `SSL` or `SASL_SSL`; host names are always verified",
+    "kafka_mechanism": "with `SASL_SSL`: `SCRAM-SHA-512`, `SCRAM-SHA-256`, `PLAIN` or `OAUTHBEARER`",
+    "kafka_username": "with a mechanism by password: the service's own user",
+    "kafka_password_file": "file of that user's password, or with `OAUTHBEARER` of the client's secret",
+    "kafka_ca_file": "PEM of who signed the brokers' certificates; without it whom the system trusts",
+    "kafka_cert_file": "PEM of our certificate, where brokers want one",
+    "kafka_key_file": "PEM of its key, not encrypted",
+    "kafka_token_url": "with `OAUTHBEARER`: where a token is had by client credentials; https, or http on loopback",
+    "kafka_client_id": "with `OAUTHBEARER`: our client id at that server",
+    "kafka_scope": "with `OAUTHBEARER`: the scope asked for, if any",
     "host": "address on which the service listens",
     "http_port": "port for FHIR, `/metrics` and `/health`; 0 is any free one",
     "public_url": "address of this service for its clients, before `/fhir`: it stands in all links; without it only"
@@ -55,7 +65,11 @@ OF_THE_COMMANDS = (
     ("IOP_DATA", "`.iop`", "folder of the hub"),
     ("IOP_CACHE", "`.cache`", "folder for what is downloaded or made once: Kafka's libraries, the tables of FHIR"),
     ("IOP_DEBUG", "", "any text: an unexpected error shows its traceback"),
-    ("KAFKA_BOOTSTRAP_SERVERS", "", "a Kafka of your own instead of the embedded one, `host:port`"),
+    (
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "",
+        "a Kafka of your own instead of the embedded one, `host:port`, reached as `IOP_KAFKA_...` above say",
+    ),
     (
         "DATABASE_URL",
         "",

@@ -95,10 +95,32 @@ class AnyProcess(BaseSettings):
     audience: Text = "iop-hub"
 
 
+KafkaProtocol = Literal["PLAINTEXT", "SSL", "SASL_SSL"]
+KafkaMechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", "OAUTHBEARER"]
+
+
+class KafkaEnvironment(BaseSettings):
+    """How Kafka is reached; `shared/platform/kafka.py` says what belongs together."""
+
+    model_config = SettingsConfigDict(env_prefix="IOP_", hide_input_in_errors=True)
+
+    kafka_security: KafkaProtocol = "PLAINTEXT"
+    kafka_mechanism: KafkaMechanism | None = None
+    kafka_username: Text | None = None
+    kafka_password_file: Path | None = None
+    """Of OAUTHBEARER it holds the client's secret."""
+    kafka_ca_file: Path | None = None
+    kafka_cert_file: Path | None = None
+    kafka_key_file: Path | None = None
+    kafka_token_url: Address | None = None
+    kafka_client_id: Text | None = None
+    kafka_scope: Text | None = None
+
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-class Process(AnyProcess):
+class Process(AnyProcess, KafkaEnvironment):
     """What a service needs to know besides."""
 
     database_url: Database

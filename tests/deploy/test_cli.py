@@ -162,7 +162,7 @@ def test_a_kafka_of_ones_own_that_does_not_answer_is_one_line(tmp_path: Path) ->
     done = iop("up", "--data", str(tmp_path / "hub"), KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{free_port()}")
 
     assert done.returncode == 1
-    assert done.stderr.startswith("iop: no Kafka answers at KAFKA_BOOTSTRAP_SERVERS=")
+    assert "or correct KAFKA_BOOTSTRAP_SERVERS; or unset" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -14,14 +14,15 @@ from deploy import embedded_kafka, topics
 from deploy.embedded_kafka import RunningKafka
 from deploy.failure import CannotContinueError
 from deploy.paths import REPOSITORY, free_port
+from shared.platform.kafka import Cluster
 from tests.deploy.waiting import alive, until
 
 pytestmark = pytest.mark.kafka
 
 
 async def test_topics_are_created_once_with_their_partitions_and_retention(own_kafka: RunningKafka) -> None:
-    created = await topics.create(own_kafka.bootstrap)
-    again = await topics.create(own_kafka.bootstrap)
+    created = await topics.create(own_kafka.cluster)
+    again = await topics.create(own_kafka.cluster)
 
     assert set(created) == set(topics.load().topic)
     assert again == ()
@@ -29,10 +30,10 @@ async def test_topics_are_created_once_with_their_partitions_and_retention(own_k
 
 async def test_a_topic_with_another_number_of_partitions_is_refused(own_kafka: RunningKafka) -> None:
     narrow = topics.Topics(partitions=3, topic={"narrow": topics.Topic("a trial", (), (), 1)})
-    await topics.create(own_kafka.bootstrap, narrow)
+    await topics.create(own_kafka.cluster, narrow)
 
     with pytest.raises(CannotContinueError, match="narrow has 3 partitions, 12 are wanted"):
-        await topics.create(own_kafka.bootstrap, topics.Topics(partitions=12, topic=narrow.topic))
+        await topics.create(own_kafka.cluster, topics.Topics(partitions=12, topic=narrow.topic))
 
 
 def test_its_data_lies_where_it_was_told_whatever_the_folder_is_called(tmp_path: Path) -> None:
@@ -47,14 +48,14 @@ def test_a_folder_with_a_comma_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_kafka_that_is_not_there_is_one_clear_line() -> None:
-    with pytest.raises(CannotContinueError, match="could not be set up"):
-        await topics.create(f"127.0.0.1:{free_port()}")
+    with pytest.raises(CannotContinueError, match=r"does not answer .* start it, or correct KAFKA_BOOTSTRAP_SERVERS"):
+        await topics.create(Cluster(f"127.0.0.1:{free_port()}"))
 
 
 async def test_what_was_said_outlives_a_kill_and_a_stop(data: Path) -> None:
     emitted = topics.Topics(partitions=1, topic={"emitted": topics.Topic("a trial", (), (), 1)})
     kafka = embedded_kafka.start(data)
-    await topics.create(kafka.bootstrap, emitted)
+    await topics.create(kafka.cluster, emitted)
     await _produce(kafka.bootstrap, b"before the kill")
     kafka.process.kill()
     kafka.process.wait()

@@ -34,7 +34,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 async def hub(own_kafka: RunningKafka, own_postgres: RunningPostgres) -> Hub:
-    await topics.create(own_kafka.bootstrap)
+    await topics.create(own_kafka.cluster)
     dsns = {name: own_postgres.dsn(name) for name in DATABASES}
     for dsn in dsns.values():
         await db.migrate(dsn)

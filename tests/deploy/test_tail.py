@@ -20,6 +20,7 @@ from deploy.paths import free_port
 from shared.events import attendance, wire
 from shared.events.catalogue import ATTENDANCE_EVENTS
 from shared.events.envelope import Envelope
+from shared.platform.kafka import Cluster
 
 MONDAY = datetime(2026, 3, 2, 14, tzinfo=UTC)
 PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"
@@ -45,7 +46,7 @@ def missed(start: datetime) -> wire.Written:
 
 
 async def produce(bootstrap: str, *emitted: wire.Written) -> None:
-    await topics.create(bootstrap)
+    await topics.create(Cluster(bootstrap))
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         for each in emitted:
             headers = [(name, value.encode()) for name, value in each.headers.items()]
@@ -54,7 +55,7 @@ async def produce(bootstrap: str, *emitted: wire.Written) -> None:
 
 async def read(bootstrap: str, most: int) -> Sequence[ConsumerRecord]:
     reading = Reading((ATTENDANCE_EVENTS,), from_beginning=True, most=most)
-    return [record async for record in records(bootstrap, reading)]
+    return [record async for record in records(Cluster(bootstrap), reading)]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ async def test_a_record_nobody_could_read_is_still_a_line(own_kafka: RunningKafk
             await producer.send_and_wait("iop.operations", value, headers=[("ce_type", b"\xff"), ("empty", None)])
     reading = Reading(("iop.operations",), from_beginning=True, most=4)
 
-    lines = [readable(record) async for record in records(own_kafka.bootstrap, reading)]
+    lines = [readable(record) async for record in records(own_kafka.cluster, reading)]
 
     assert [line.split()[-1] for line in lines] == ["(unreadable)"] * 4
 
@@ -103,20 +104,20 @@ async def test_one_cause_is_followed_through_all_topics_up_to_now_and_nothing_ol
 ) -> None:
     of_it = Picked({"ce_correlationid": (str(UUID(int=1)),)})
     here = Reading((ATTENDANCE_EVENTS, "iop.operations"), from_beginning=True, picked=of_it, follows=False)
-    assert [each.offset async for each in records(own_kafka.bootstrap, here)] == [each.offset for each in emitted]
+    assert [each.offset async for each in records(own_kafka.cluster, here)] == [each.offset for each in emitted]
     for ago, count in ((timedelta(hours=1), 2), (timedelta(seconds=-60), 0)):
         lately = replace(here, since=ago)
-        assert len([each async for each in records(own_kafka.bootstrap, lately)]) == count
+        assert len([each async for each in records(own_kafka.cluster, lately)]) == count
 
 
 async def test_a_topic_that_does_not_exist_is_one_clear_line(own_kafka: RunningKafka) -> None:
     with pytest.raises(CannotContinueError, match="none of these topics exists"):
-        await anext(records(own_kafka.bootstrap, Reading(("iop.nothing",))))
+        await anext(records(own_kafka.cluster, Reading(("iop.nothing",))))
 
 
 async def test_a_kafka_that_is_gone_is_one_clear_line() -> None:
     with pytest.raises(CannotContinueError, match="does not answer"):
-        await anext(records(f"127.0.0.1:{free_port()}", Reading((ATTENDANCE_EVENTS,))))
+        await anext(records(Cluster(f"127.0.0.1:{free_port()}"), Reading((ATTENDANCE_EVENTS,))))
 
 
 async def test_a_broker_that_was_frozen_is_waited_for_until_it_is_listed_again(

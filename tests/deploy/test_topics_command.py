@@ -146,7 +146,7 @@ async def known(admin: AIOKafkaAdminClient, own: dict[str, str]) -> tuple[dict[s
 
 
 async def test_apply_changes_what_may_be_changed_and_nothing_where_partitions_differ(own_kafka: RunningKafka) -> None:
-    await topics.create(own_kafka.bootstrap)
+    await topics.create(own_kafka.cluster)
     admin = AIOKafkaAdminClient(bootstrap_servers=own_kafka.bootstrap)
     await admin.start()
     try:
@@ -154,10 +154,10 @@ async def test_apply_changes_what_may_be_changed_and_nothing_where_partitions_di
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, INTAKE, theirs)])
         wider = topics.Topics(partitions=13, topic=WANTED.topic)
         with pytest.raises(CannotContinueError, match="partitions is 12, 13 is wanted"):
-            await comparing.apply(admin, own_kafka.bootstrap, wider)
+            await comparing.apply(admin, own_kafka.cluster, wider)
         present, brokers = await known(admin, theirs)
 
-        done = await comparing.apply(admin, own_kafka.bootstrap, WANTED)
+        done = await comparing.apply(admin, own_kafka.cluster, WANTED)
 
         assert done == differences(WANTED, present, brokers) != []
         present, brokers = await known(admin, {**theirs, **WANTED.topic[INTAKE].configuration})

@@ -33,9 +33,11 @@ PARAMETERS = {
 }
 IMPURE = ("asyncio", "asyncpg", "aiokafka", "faststream", "httpx", "starlette", "uvicorn", "fhir", "socket")
 ONE_IMPORTER = {
-    "faststream": {"shared/path/inbound/consumer.py"},
-    # The second one loads it without the colours of a terminal, and uses nothing of it.
-    "httpx": {"shared/path/outbound/http.py", "services/__init__.py"},
+    # The second one makes its client, as every other client of Kafka.
+    "faststream": {"shared/path/inbound/consumer.py", "shared/platform/kafka.py"},
+    # The second one loads it without the colours of a terminal, and uses nothing of it; the third asks for Kafka's
+    # tokens.
+    "httpx": {"shared/path/outbound/http.py", "services/__init__.py", "shared/platform/kafka_tokens.py"},
     "fhir": {"shared/edge/fhir/models.py"},
 }
 

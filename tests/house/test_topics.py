@@ -13,6 +13,7 @@ from shared.events.escalation import EscalationRaised
 from shared.path.inbound.consumer import Consumer
 from shared.path.outbound import destinations
 from shared.path.transaction.batch import Batch
+from shared.platform.kafka import Cluster
 from tests.events.examples import ESCALATION, MONDAY
 from tests.house.test_rooms import ROOT, files
 from tests.service import ServiceOnPostgres, StartService, consumed, written
@@ -21,7 +22,7 @@ from tests.shared.path.given import MONDAY_NOON, admission, attendance_with
 PATIENT = "11111111-1111-4111-8111-111111111111"
 Headers = list[tuple[str, bytes | None]]
 EXPLICIT = {
-    "KafkaBroker": {"apply_types": "False", "allow_auto_create_topics": "False"},
+    "broker": {"apply_types": "False", "allow_auto_create_topics": "False"},
     "subscriber": {
         "batch": "True",
         "ack_policy": "AckPolicy.NACK_ON_ERROR",
@@ -58,7 +59,7 @@ async def test_a_header_that_is_not_utf8_does_not_make_the_batch_be_skipped(
     await send(kafka, nameless, [], b"\x00\xff")
     await send(kafka, good, headers, event.content)
     here = await start_service(attendance_with(), "attendance", MONDAY_NOON)
-    consumer = asyncio.create_task(Consumer(here.inbox, kafka, f"house-{uuid4().hex}").run())
+    consumer = asyncio.create_task(Consumer(here.inbox, Cluster(kafka), f"house-{uuid4().hex}").run())
     try:
         assert await until(here, good)
     finally:

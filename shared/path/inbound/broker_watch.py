@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.platform import log, metrics
+from shared.platform import kafka_trouble, log, metrics
 from shared.platform.agreement import CLOCK_SECONDS_MOST
 from shared.platform.clock import machine_now, ticks
+from shared.platform.kafka import Cluster
 
 ASK_SECONDS = 10.0
 REACH_AGAIN_SECONDS = 2.0
@@ -49,20 +49,6 @@ class GroupTimes:
 GROUP_TIMES = GroupTimes()
 
 
-async def reached(bootstrap: str) -> None:
-    """Return once Kafka answers: it may be away while a service starts, and is waited for as PostgreSQL is."""
-    while True:
-        asking = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-        try:
-            await asking.start()
-            return
-        except (KafkaError, OSError) as error:
-            log.seldom("waiting for Kafka: the consumer can't start", error=type(error).__name__)
-        finally:
-            await asking.close()
-        await asyncio.sleep(REACH_AGAIN_SECONDS)
-
-
 class BrokerWatch:
     """Looks at the client once a second; asks nobody."""
 
@@ -73,6 +59,15 @@ class BrokerWatch:
         self._answered_at: float | None = None
         self._ends: deque[tuple[float, Mapping[int, int]]] = deque()
         self._counted: set[int] = set()
+        self._unreached: str | None = None
+
+    async def reached(self, kafka: Cluster) -> None:
+        """Return once Kafka answers: it may be away while a service starts, and is waited for as PostgreSQL is."""
+        while (wrong := await kafka_trouble.trouble(kafka)) is not None:
+            self._unreached = wrong
+            log.seldom("waiting for Kafka: the consumer can't start", reason=wrong)
+            await asyncio.sleep(REACH_AGAIN_SECONDS)
+        self._unreached = None
 
     def assigned(self, partitions: Mapping[int, int]) -> None:
         """The coordinator has answered: these are ours from now on, perhaps none."""
@@ -133,7 +128,7 @@ class BrokerWatch:
         """What is wrong with the broker's answers, or None."""
         answered = self.answer_seconds
         if answered is None:
-            return "Kafka consumer has not joined its group."
+            return self._unreached or "Kafka consumer has not joined its group."
         if answered > self._limits.answer_seconds:
             return f"Kafka has not answered for {answered:.0f} s."
         return None

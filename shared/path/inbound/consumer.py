@@ -1,4 +1,4 @@
-"""The consumer: the one importer of FastStream. One batch subscriber a service, acknowledged after the commit.
+"""The consumer: the one user of FastStream. One batch subscriber a service, acknowledged after the commit.
 
 FastStream swallows what a handler raises. So trouble is waited out inside the handler, on the same batch; what can't be
 waited out ends the process: a future tells the task group, and the handler raises CancelledError, so that nothing is
@@ -17,7 +17,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from shared.path.inbound import stops
-from shared.path.inbound.broker_watch import AGE_LIMITS, GROUP_TIMES, AgeLimits, BrokerWatch, GroupTimes, reached
+from shared.path.inbound.broker_watch import AGE_LIMITS, GROUP_TIMES, AgeLimits, BrokerWatch, GroupTimes
 from shared.path.inbound.polled import TROUBLE_SECONDS_MOST, Polled
 from shared.path.inbound.positions import OffsetGapListener
 from shared.path.inbound.records import RecordReader
@@ -27,6 +27,7 @@ from shared.path.transaction import offsets
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.offsets import DatabaseSetBack
 from shared.platform import db, log
+from shared.platform.kafka import Cluster
 
 POLL_MOST = 400
 POLL_WAIT_MS = 500
@@ -53,7 +54,7 @@ class Consumer:
     def __init__(
         self,
         inbox: Inbox,
-        bootstrap: str,
+        kafka: Cluster,
         replica: str,
         wanted: frozenset[str] | None = None,
         limits: AgeLimits = AGE_LIMITS,
@@ -66,7 +67,7 @@ class Consumer:
         self.polled = Polled(inbox, reader, self._require_stored)
         self._replica = replica
         self._times = times
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._failed_in_a_row = 0
         self._offsets: dict[int, int] = {}
         self._offsets_stored: dict[int, int] = {}
@@ -79,7 +80,7 @@ class Consumer:
         """Consume until cancelled. Raises Ended when going on would skip a record."""
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.stopped = await db.retrying(lambda: stops.standing(self._inbox), seconds_most=TROUBLE_SECONDS_MOST)
-        await reached(self._bootstrap)
+        await self.broker.reached(self._kafka)
         faststream = self._faststream(ended)
         await faststream.start()
         watch = asyncio.create_task(db.every(LOOK_SECONDS, self._look, name="consumer"))
@@ -92,12 +93,10 @@ class Consumer:
             await self._store_offsets_last()
 
     def _faststream(self, ended: "asyncio.Future[None]") -> KafkaBroker:
-        broker = KafkaBroker(
-            self._bootstrap,
+        broker = self._kafka.broker(
             apply_types=False,
             allow_auto_create_topics=False,
             graceful_timeout=15.0,
-            logger=None,
         )
         self._subscribe(broker, ended)
         return broker

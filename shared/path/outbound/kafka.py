@@ -23,6 +23,7 @@ from shared.path.transaction import store
 from shared.platform import db, log, metrics
 from shared.platform.clock import machine_now, ticks
 from shared.platform.db import Connection, Row
+from shared.platform.kafka import Cluster
 
 BATCH_MOST = 500
 POLL_SECONDS_FIRST = 0.010
@@ -40,15 +41,9 @@ _HEARTBEAT = """WITH gone AS (DELETE FROM outbox WHERE lane = $1 AND partition I
 
 
 @asynccontextmanager
-async def producing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+async def producing(kafka: Cluster) -> AsyncIterator[AIOKafkaProducer]:
     """A producer, idempotent and acknowledged by all, so that order holds under retry."""
-    opened = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
-        enable_idempotence=True,
-        acks="all",
-        linger_ms=0,
-        max_batch_size=BATCH_BYTES_MOST,
-    )
+    opened = kafka.producer(enable_idempotence=True, acks="all", linger_ms=0, max_batch_size=BATCH_BYTES_MOST)
     await opened.start()
     try:
         yield opened
@@ -75,8 +70,8 @@ class TopicLane:
         self._beat_at = 0.0
         self._pause = POLL_SECONDS_FIRST
 
-    async def run(self, dsn: str, bootstrap: str) -> None:
-        await run_lane(dsn, self.lane, lambda: producing(bootstrap), self._turn)
+    async def run(self, dsn: str, kafka: Cluster) -> None:
+        await run_lane(dsn, self.lane, lambda: producing(kafka), self._turn)
 
     async def _turn(self, connection: Connection, sender: AIOKafkaProducer) -> None:
         await self._heartbeat(connection)

@@ -12,6 +12,7 @@ from shared.events.wire import RecordPlace
 from shared.path.inbound import stops
 from shared.path.inbound.broker_watch import AGE_LIMITS, AgeLimits
 from shared.path.inbound.consumer import Consumer
+from shared.platform.kafka import Cluster
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import admission
 
@@ -19,7 +20,7 @@ from tests.shared.path.given import admission
 @asynccontextmanager
 async def consuming(here: ServiceOnPostgres, kafka: str, limits: AgeLimits = AGE_LIMITS) -> AsyncIterator[Consumer]:
     """One process after another under one name."""
-    consumer = Consumer(here.inbox, kafka, "on-kafka", limits=limits)
+    consumer = Consumer(here.inbox, Cluster(kafka), "on-kafka", limits=limits)
     running = asyncio.create_task(consumer.run())
     try:
         yield consumer

@@ -27,7 +27,7 @@ WAIT_SECONDS_MOST = 20.0
 async def own(tmp_path: Path) -> AsyncIterator[RunningKafka]:
     """Nobody else's: it is frozen."""
     running = embedded_kafka.start(tmp_path)
-    await topics.create(running.bootstrap)
+    await topics.create(running.cluster)
     yield running
     running.process.send_signal(signal.SIGCONT)
     running.stop()

@@ -19,6 +19,7 @@ from shared.path.outbound.lane import WakeUp
 from shared.path.outbound.parking import Parking
 from shared.platform import db
 from shared.platform.clock import Clock
+from shared.platform.kafka import Cluster
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import admission
 
@@ -45,7 +46,7 @@ async def released(dsn: str, kafka: str, topic: str, copies: int = 1) -> AsyncIt
     service = name if name in CONSUMES else "attendance"
     (destination,) = [each for each in topics(service) if each.name == topic]
     parking = Parking(service, Routes(topics(service)), Clock(), WakeUp())
-    lanes = [asyncio.create_task(TopicLane(destination, parking).run(dsn, kafka)) for _ in range(copies)]
+    lanes = [asyncio.create_task(TopicLane(destination, parking).run(dsn, Cluster(kafka))) for _ in range(copies)]
     yield
     for lane in lanes:
         lane.cancel()

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from shared.events.catalogue import INTAKE_EVENTS
 from shared.path.inbound.broker_watch import GroupTimes
 from shared.path.inbound.consumer import Consumer
+from shared.platform.kafka import Cluster
 from tests.service import ServiceOnPostgres, StartService, consumed
 from tests.shared.path.given import MONDAY_NOON, admission, attendance_with
 
@@ -41,7 +42,7 @@ class Replica:
     async def come(self) -> None:
         """Until it is in the group: a process that ends before takes its half-open client along, a task does not."""
         if self._running is None:
-            consumer = Consumer(self._service.inbox, self._kafka, self._name, times=TIMES)
+            consumer = Consumer(self._service.inbox, Cluster(self._kafka), self._name, times=TIMES)
             self._running = asyncio.create_task(consumer.run())
             for _ in range(300):
                 if consumer.broker.answer_seconds is not None:

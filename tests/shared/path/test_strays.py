@@ -10,6 +10,7 @@ from shared.events.wire import RecordPlace
 from shared.path.inbound import stops
 from shared.path.inbound.consumer import Consumer
 from shared.platform import db
+from shared.platform.kafka import Cluster
 from tests.service import ServiceOnPostgres, StartService, consumed
 from tests.shared.path.given import MONDAY_NOON, admission, attendance_with
 from tests.shared.path.test_consumer import Raw, raw
@@ -28,7 +29,7 @@ def admitted(patient: str, offset: int = 0, **changed: str) -> Raw:
 
 
 def consumer(here: ServiceOnPostgres) -> Consumer:
-    return Consumer(here.inbox, "nowhere:1", "0")
+    return Consumer(here.inbox, Cluster("nowhere:1"), "0")
 
 
 async def stopped(here: ServiceOnPostgres) -> list[tuple[object, ...]]:
