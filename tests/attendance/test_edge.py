@@ -167,7 +167,7 @@ def test_time_on_leave_is_cut_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "lasts"), [(170, "min", 165.5), (2.5, "h", 150), (6000, "s", 100), (0, "min", 0)]
+    ("value", "unit", "lasts"), [(170, "min", 165.5), (2.5, "h", 150), (6000, "s", 100), (1, "s", 1 / 60)]
 )
 def test_a_length_only_shortens(value: float, unit: str, lasts: float) -> None:
     length = {"value": value, "unit": unit, "system": codes.UCUM, "code": unit}
@@ -210,6 +210,8 @@ def unknown_minutes(end: datetime | None = WENT, **changed: Any) -> CheckIn:
         {"value": 50, "comparator": "<", "unit": "min", "code": "min", "system": codes.UCUM},
         {"value": 50, "comparator": ">=", "unit": "min"},
         {"value": -5, "unit": "min", "code": "min", "system": codes.UCUM},
+        {"value": 0, "unit": "min", "code": "min", "system": codes.UCUM},
+        {"value": 0.001, "unit": "min"},
     ],
 )
 def test_a_length_that_cannot_be_read_leaves_who_came_and_no_minutes(length: Json) -> None:

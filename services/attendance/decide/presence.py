@@ -104,7 +104,7 @@ def _after(course: Course, session: Session, encounter_id: str, reported: Presen
     others = tuple(each for each in session.presences if each.encounter != name)
     if reported is not None:
         present = tuple(sorted((*others, reported), key=lambda each: each.encounter))
-        return msgspec.structs.replace(session, presences=present, answered=_still_answered(session))
+        return msgspec.structs.replace(session, presences=present, answered=_still_answered(session, reported))
     owned = session.mark in PRESENT and own_encounter(course.episode, session) == encounter_id
     if len(others) == len(session.presences) and not owned:
         return session
@@ -112,9 +112,13 @@ def _after(course: Course, session: Session, encounter_id: str, reported: Presen
     return left if others else undecided(course.episode, left, course.moment)
 
 
-def _still_answered(session: Session) -> tuple[str, ...]:
-    """A miss that is none any more is asked about anew if it becomes one again."""
-    return () if session.counts_as_missed else session.answered
+def _still_answered(session: Session, reported: Presence) -> tuple[str, ...]:
+    """A miss that is none any more is asked about anew if it becomes one again; and so are the minutes that another
+    report does not tell either."""
+    if session.counts_as_missed:
+        return ()
+    anew = reported.lasts and reported not in session.presences
+    return tuple(each for each in session.answered if not (anew and each == "report-minutes"))
 
 
 def _absent(episode: Episode, now: Session, command: CheckIn) -> list[Emits]:

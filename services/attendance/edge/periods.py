@@ -76,14 +76,16 @@ def _leaves(encounter: Json, end: datetime, place: str) -> list[tuple[datetime, 
 
 
 def _length(length: Json | None) -> timedelta | None:
-    """At most a day; None where no value is stated."""
+    """At most a day; None where no value is stated. One of no time at all is what nobody filled in."""
     if length is None or "value" not in length:
         return None
     value = Decimal(length["value"])
     if "comparator" in length or value < 0:
         raise _Unclear
-    minutes = min(value * _unit(length), Decimal(24 * 60))
-    return timedelta(seconds=int(minutes * 60))
+    seconds = int(min(value * _unit(length), Decimal(24 * 60)) * 60)
+    if seconds == 0:
+        raise _Unclear
+    return timedelta(seconds=seconds)
 
 
 def _unit(length: Json) -> Decimal:

@@ -10,6 +10,7 @@ from services.attendance.messages import (
     CallOffSession,
     CheckIn,
     ConfirmAttendance,
+    ResolveEscalation,
     SessionAttended,
     WeeklyHoursCorrected,
     WeeklyHoursFellShort,
@@ -24,6 +25,7 @@ from tests.attendance.given import (
     discharged,
     encounter,
     evening,
+    present,
     session,
 )
 from tests.attendance.story import Story, changed, refusal
@@ -73,6 +75,18 @@ def test_an_encounter_that_is_over_without_its_minutes_takes_the_miss_back_and_a
     assert story.escalations == {"report-minutes": 1}
     assert changed(story.then(check_in(SECOND_MONDAY, 50)))[0] == ("Retracted", "report-minutes", 1)
     assert story.minutes(SECOND_MONDAY) == 50
+
+
+def test_minutes_that_a_person_has_answered_for_are_asked_for_again_by_another_report_without_them() -> None:
+    story = unreported_week()
+    story.until(SECOND_MONDAY + 3 * HOUR + DAY)
+    story.then(ResolveEscalation(escalation_id=story.open_id("report-minutes"), reason="acted-on"))
+    assert story.then(check_in(SECOND_MONDAY, None)) == [] and story.escalations == {}
+    later = over(SECOND_MONDAY, SECOND_MONDAY + HOUR)
+    assert changed(story.then(later)) == [("Raised", "report-minutes", 1)]
+    story.then(ResolveEscalation(escalation_id=story.open_id("report-minutes"), reason="acted-on"))
+    assert story.then(later) == []
+    assert changed(story.then(present(SECOND_MONDAY, SECOND_MONDAY, None))) == [("Raised", "report-minutes", 1)]
 
 
 def test_minutes_of_a_session_that_still_lasts_are_asked_for_when_it_ends() -> None:
