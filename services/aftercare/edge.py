@@ -16,7 +16,7 @@ from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import code_in, codes_in, logical
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.search import DIRECTORY, PARAMETERS, WITHOUT_STATUS
+from shared.edge.search import DIRECTORY, PARAMETERS, TASKS, WITHOUT_STATUS
 from shared.edge.staff import person
 from shared.events import codes
 from shared.events.envelope import Command
@@ -26,7 +26,7 @@ REACHES: Mapping[str, Reach] = {"reached": "reached", "not-reached": "not-reache
 
 TAKES: dict[str, ResourceSupport] = {
     "ServiceRequest": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
-    "Task": ResourceSupport((*_READ, "update", "patch"), PARAMETERS),
+    "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "CarePlan": ResourceSupport(_READ, PARAMETERS),
     "Communication": ResourceSupport(_READ, PARAMETERS),
     "HealthcareService": ResourceSupport(_READ, DIRECTORY),

@@ -39,7 +39,7 @@ from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import codes_in
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.search import IDENTIFIED, PARAMETERS, WITHOUT_STATUS
+from shared.edge.search import IDENTIFIED, PARAMETERS, TASKS, WITHOUT_STATUS
 from shared.events.codes import OUTCOME
 from shared.events.envelope import Command
 from shared.events.testing import Number
@@ -49,7 +49,7 @@ _SENT = ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_cr
 REPORTED = ("DiagnosticReport", "Observation", "Specimen")
 TAKES: dict[str, ResourceSupport] = {
     **dict.fromkeys(REPORTED, _SENT),
-    "Task": ResourceSupport((*_READ, "update", "patch"), PARAMETERS),
+    "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
 }

@@ -15,11 +15,12 @@ import msgspec
 
 from shared.edge.clients import Caller
 from shared.edge.outcome import HttpRefusal, refuse
-from shared.path.transaction.search import Order, Position
+from shared.path.transaction.ordering import Order, Position
 from shared.platform.keys import Keys
 
 COUNT_DEFAULT = 50
 COUNT_MOST = 500
+WORK_LIST_MOST = 200
 FORM_BYTES_MOST = 1_500
 """A longer form is not written into a cursor, which stands in an address: it is posted to `next` again."""
 CURSOR = "_cursor"
@@ -33,6 +34,16 @@ _ORDERS: Mapping[str, Order] = {
     "_lastUpdated": Order("updated_at"),
     "-_lastUpdated": Order("updated_at", descending=True),
 }
+_TASK_ORDERS: Mapping[str, Order] = {
+    **_ORDERS,
+    **{name: Order("due") for name in ("period", "period,-priority")},
+    **{name: Order("due", descending=True) for name in ("-period", "-period,priority")},
+    "authored-on": Order("at"),
+    "-authored-on": Order("at", descending=True),
+    "modified": Order("updated_at"),
+    "-modified": Order("updated_at", descending=True),
+}
+"""Of work lists: by when the Tasks are due, of one time the more urgent first."""
 _NUMBER = re.compile(r"[0-9]{1,9}")
 Parameter = tuple[str, str]
 Total = Literal["none", "estimate", "accurate"]
@@ -62,12 +73,23 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     form: list[Parameter]
 
 
-def read(parameters: Sequence[Parameter]) -> Paging:
+def read(parameters: Sequence[Parameter], type_: str) -> Paging:
     """Raises HttpRefusal 400."""
-    count = min(_count(_once(parameters, "_count", str(COUNT_DEFAULT))), COUNT_MOST)
+    count = min(_count(_once(parameters, "_count", str(COUNT_DEFAULT))), count_most(type_))
     if _once(parameters, "_summary", "false") == "count" or count == 0:
         return Paging(0, Order(), "accurate")
-    return Paging(count, _order(parameters), _total(_once(parameters, "_total", "none")))
+    return Paging(count, _order(parameters, type_), _total(_once(parameters, "_total", "none")))
+
+
+def count_most(type_: str) -> int:
+    """How many resources a page has at most."""
+    return WORK_LIST_MOST if type_ == "Task" else COUNT_MOST
+
+
+def as_carried_out(address: Sequence[Parameter], type_: str) -> list[Parameter]:
+    """The parameters that links show: a count above the most is the most."""
+    most = count_most(type_)
+    return [(name, str(min(int(value), most)) if name == "_count" else value) for name, value in address]
 
 
 def resumed(keys: Keys, asked: Asked, type_: str, caller: Caller) -> tuple[list[Parameter], Cursor | None]:
@@ -133,13 +155,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _order(parameters: Sequence[Parameter]) -> Order:
+def _order(parameters: Sequence[Parameter], type_: str) -> Order:
     """As `_sort` asks; without it a search by `_lastUpdated` alone goes by that time, every other by clinical time."""
     names = {name for name, _ in parameters}
     sort = _once(parameters, "_sort", "_lastUpdated" if "_lastUpdated" in names and "date" not in names else "date")
-    if sort not in _ORDERS:
-        raise refuse(400, "not-supported", "", f"_sort must be one of {', '.join(_ORDERS)}.")
-    return _ORDERS[sort]
+    orders = _TASK_ORDERS if type_ == "Task" else _ORDERS
+    if sort not in orders:
+        raise refuse(400, "not-supported", "", f"_sort must be one of: {'; '.join(orders)}.")
+    return orders[sort]
 
 
 def _total(text: str) -> Total:

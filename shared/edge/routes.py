@@ -29,9 +29,10 @@ from shared.edge.http import (
 )
 from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import HttpRefusal, Issue, outcome, refuse
-from shared.edge.paging import CURSOR, NAMES, PRESENTING, Asked
+from shared.edge.paging import CURSOR, NAMES, PRESENTING, as_carried_out
 from shared.edge.resolving import Submission, cause_of, digest_of
-from shared.edge.search import PARAMETERS, not_searched_by
+from shared.edge.search import PARAMETERS
+from shared.edge.search_values import not_searched_by
 from shared.platform.clock import machine_now
 
 SEARCH = "/_search"
@@ -210,9 +211,10 @@ def search(dependencies: EdgeDependencies) -> Handler:
         asked = await asked_by(dependencies, request)
         _require_claimed(dependencies, kind, [*asked.form, *asked.address])
         page = await dependencies.reader.search(kind, asked, caller)
+        address = as_carried_out(asked.address, kind)
         posted = request.url.path.endswith(SEARCH)
         own = f"{base_of(dependencies, request)}/{kind}{SEARCH if posted else ''}"
-        shown = fhir.searchset(page.resources, page.total, _url(own, asked.address), _next(own, asked, page.following))
+        shown = fhir.searchset(page.resources, page.total, _url(own, address), _next(own, address, page.following))
         return presented(answer(shown), [*asked.form, *asked.address])
 
     return handle
@@ -253,8 +255,8 @@ def _require_claimed(dependencies: EdgeDependencies, kind: str, parameters: Sequ
         raise not_searched_by()
 
 
-def _next(own: str, asked: Asked, following: str | None) -> str | None:
-    again = [(name, value) for name, value in asked.address if name != CURSOR]
+def _next(own: str, address: Sequence[tuple[str, str]], following: str | None) -> str | None:
+    again = [(name, value) for name, value in address if name != CURSOR]
     return None if following is None else _url(own, [*again, (CURSOR, following)])
 
 

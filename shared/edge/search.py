@@ -1,22 +1,21 @@
 """Reading: one resource, or a search over what this service emitted and accepted. Every query is of one program."""
 
-import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from shared.edge import fhir, paging
+from shared.edge import fhir, paging, work_lists
 from shared.edge.clients import Caller
-from shared.edge.fhir import elements
 from shared.edge.fhir.responses import SearchType
 from shared.edge.json import MutableJson
 from shared.edge.moments import TimeSettings
-from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.outcome import refuse
 from shared.edge.paging import Asked, Cursor, Total
+from shared.edge.search_values import between, codes, identifiers, not_searched_by, require_value, tokens
 from shared.path.transaction import aliases, resources
-from shared.path.transaction.search import CARRYING, Position, Search
+from shared.path.transaction.ordering import Position
+from shared.path.transaction.search import CARRYING, Search
 from shared.platform.db import Connection, Pool, Row
 from shared.platform.keys import Identifier, Keys
 
@@ -28,18 +27,21 @@ PARAMETERS: Mapping[str, SearchType] = {
     "status": "token",
     "date": "date",
 }
+TASKS: Mapping[str, SearchType] = {
+    **PARAMETERS,
+    "owner": "reference",
+    "code": "token",
+    "priority": "token",
+    "authored-on": "date",
+    "modified": "date",
+    "period": "date",
+}
+"""Of work lists; `period` is when a Task is due, the end of its restriction."""
 IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
 WITHOUT_STATUS: Mapping[str, SearchType] = {name: kind for name, kind in PARAMETERS.items() if name != "status"}
 DIRECTORY: Mapping[str, SearchType] = {name: PARAMETERS[name] for name in ("_id", "_lastUpdated")}
 """Of what is about no patient, and has neither a status nor a time."""
 PATIENTS: Mapping[str, SearchType] = {**DIRECTORY, "identifier": "token"}
-IDENTIFIERS_MOST = 50
-_ESCAPED = re.compile(r"\\([\\,|$])")
-_HIDDEN = 0xDC00
-"""Where escaped signs wait while the others part the text: lone surrogates, which no request can hold."""
-_SHOWN = {_HIDDEN + ord(sign): sign for sign in "\\,|$"}
-FHIR_SYSTEMS = "http://hl7.org/fhir/"
-_DATE = re.compile(r"(eq|ge|gt|le|lt|sa|eb)?([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T.+)?)?)?)")
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,10 @@ class ResourceReader:
     async def search(self, type_: str, asked: Asked, caller: Caller) -> Page:
         """One page. An unknown parameter is refused, never ignored."""
         parameters, cursor = paging.resumed(self.keys, asked, type_, caller)
-        query, paged = Search(caller.program, type_), paging.read(parameters)
+        query, paged = Search(caller.program, type_), paging.read(parameters, type_)
         for name, value in parameters:
             if name not in paging.NAMES:
-                _require_value(value)
+                require_value(value)
                 await self._narrow(query, type_, name, value, caller)
         async with self.pool.acquire() as connection:
             total = await _total(connection, query, paged.total, cursor)
@@ -84,7 +86,7 @@ class ResourceReader:
             )
         shown, following = rows[: paged.count], None
         if len(rows) > len(shown):
-            ended = Position(shown[-1][paged.order.by], shown[-1]["id"])
+            ended = Position.of(shown[-1], paged.order)
         if ended is not None:
             following = paging.following(self.keys, asked, parameters, type_, caller, ended, total)
         return Page([self._resource(row) for row in shown], total, following)
@@ -102,13 +104,15 @@ class ResourceReader:
             case "identifier" if type_ == "Patient":
                 query.ids(await self._owners(value, caller))
             case "identifier" if type_ in CARRYING:
-                _carrying(query, value)
+                query.carrying(identifiers(value))
             case "status":
-                query.statuses(_statuses(value))
+                query.statuses(codes(value))
             case "date":
-                query.happened(*_between(value, self._zone(caller)))
+                query.happened(*between(value, self._zone(caller)))
             case "_lastUpdated":
-                query.changed(*_between(value, self._zone(caller)))
+                query.changed(*between(value, self._zone(caller)))
+            case _ if type_ == "Task":
+                work_lists.narrow(query, name, value, self._zone(caller))
             case _:
                 raise not_searched_by()
 
@@ -118,7 +122,7 @@ class ResourceReader:
         own, theirs = list[str](), list[Identifier]()
         for each in value.split(","):
             base, _, identity = each.rpartition("Patient/")
-            _require_value(identity)
+            require_value(identity)
             is_the_clients = base.rstrip("/") == caller.client.base_url.rstrip("/")
             if not base or not is_the_clients:
                 own.append(identity)
@@ -127,8 +131,8 @@ class ResourceReader:
         return own + await self._known(theirs, caller)
 
     async def _owners(self, value: str, caller: Caller) -> list[str]:
-        named = [Identifier(system, number) for system, number in _identifiers(value) if system is not None]
-        if len(named) < len(_identifiers(value)):
+        named = [Identifier(system, number) for system, number in tokens(value) if system is not None]
+        if len(named) < len(tokens(value)):
             raise refuse(400, "invalid", "", "Must be an identifier with its system: system|value.")
         return await self._known(named, caller)
 
@@ -149,75 +153,8 @@ class ResourceReader:
         return head | {name: value for name, value in resource.items() if name not in head}
 
 
-def not_searched_by() -> HttpRefusal:
-    """What is ignored would widen the search."""
-    return refuse(400, "not-supported", "", "Must use only the search parameters in /fhir/metadata.")
-
-
 async def _total(connection: Connection, query: Search, wanted: Total, cursor: Cursor | None) -> int | None:
     """Counted for the first page; the pages behind it show the same."""
     if wanted == "none" or (cursor is not None and cursor.total is not None):
         return cursor.total if cursor is not None and wanted != "none" else None
     return await (query.total if wanted == "accurate" else query.estimate)(connection)
-
-
-def _require_value(value: str) -> None:
-    """A parameter without a value narrows nothing, or finds what belongs to nobody: neither was meant."""
-    if not all(each.strip() for each in _ESCAPED.sub("x", value).split(",")):
-        raise refuse(400, "invalid", "", "A parameter of a search must have a value, and each of several one.")
-
-
-def _statuses(value: str) -> list[str]:
-    """The codes of `code`, `|code` and `system|code`; a status is a code of FHIR's own systems only."""
-    tokens = [each.rpartition("|") for each in value.split(",")]
-    if not all(code for _, _, code in tokens):
-        raise refuse(400, "invalid", "", "Must be a status: code or system|code.")
-    return [code for system, _, code in tokens if not system or system.startswith(FHIR_SYSTEMS)]
-
-
-def _carrying(query: Search, value: str) -> None:
-    """One of these identifiers: `system|value`, `|value` without a system, `value` of any system or none."""
-    sought = _identifiers(value)
-    if len(sought) > IDENTIFIERS_MOST:
-        raise refuse(400, "too-costly", "", f"A search must name at most {IDENTIFIERS_MOST} identifiers.")
-    query.carrying(sought)
-
-
-def _identifiers(value: str) -> list[tuple[str | None, str]]:
-    """System (None for any) and value of each token; signs of the search that stand escaped are part of them."""
-    sought: list[tuple[str | None, str]] = []
-    hidden = _ESCAPED.sub(lambda found: chr(_HIDDEN + ord(found[1])), value)
-    for token in hidden.split(","):
-        before, bar, after = (each.translate(_SHOWN) for each in token.partition("|"))
-        sought.append((before, after) if bar else (None, before))
-    if not all(number.strip() for _, number in sought):
-        raise refuse(400, "invalid", "", "Must be an identifier: system|value, |value or value.")
-    return sought
-
-
-def _between(value: str, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
-    """A FHIR date with its prefix as [since, until): a bare day, month or year means the whole of it."""
-    found = _DATE.fullmatch(value)
-    if found is None:
-        raise refuse(
-            400, "invalid", "", "Must be a date with an optional prefix eq, ge, gt, le, lt, sa or eb: ge2026-01-31."
-        )
-    start, end = _span(found[2], zone)
-    match found[1] or "eq":
-        case "eq":
-            return start, end
-        case "ge":
-            return start, None
-        case "gt" | "sa":
-            return end, None
-        case "le":
-            return None, end
-        case _:
-            return None, start
-
-
-def _span(text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    try:
-        return elements.span(text.replace(" ", "+"), zone)  # an unescaped + arrives as a space
-    except HttpRefusal as wrong:
-        raise refuse(400, "invalid", "", "Must be a date of the years 1900 to 9998.") from wrong

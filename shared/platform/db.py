@@ -52,6 +52,7 @@ POOL_LEAST = 4
 POOL_MOST = 8
 TROUBLE_SECONDS = 1.0
 _MIGRATION_LOCK = 7_300_001
+_LOCK_PAUSE_SECONDS = 0.1
 _TROUBLE_CLASSES = ("08", "28", "3D", "40", "53", "55", "57", "58")
 """The connection, the login, a database that is away while it is restored, rollbacks, resources, objects in use, an
 operator, the system: no record is at fault."""
@@ -113,27 +114,57 @@ async def _as_it_is(_: Connection) -> None:
 
 async def migrate(dsn: str) -> None:
     """Bring the schema up to date: every file of `schema/` once, in order of its number, one process at a time."""
-    async with alone(dsn) as connection:
+    connection = await _schema_connection(dsn)
+    try:
+        await _turn(connection, "SELECT pg_try_advisory_lock($1)")
         await connection.execute("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY)")
         done = {row["name"] for row in await connection.fetch("SELECT name FROM migrations")}
         for file in sorted(SCHEMA.glob("*.sql")):
             if file.name not in done:
-                await connection.execute(file.read_text())
-                await connection.execute("INSERT INTO migrations VALUES ($1)", file.name)
+                await _apply(connection, file.name, file.read_text())
+    finally:
+        await connection.close()
+
+
+async def _apply(connection: Connection, name: str, sql: str) -> None:
+    """In one transaction; what builds an index while others write goes statement by statement, and can't be in one.
+    Interrupted, it is begun again."""
+    record = "INSERT INTO migrations VALUES ($1)"
+    if " CONCURRENTLY " in sql:
+        for statement in filter(str.strip, sql.split(";\n")):
+            await connection.execute(statement)
+        await connection.execute(record, name)
+        return
+    async with connection.transaction():
+        await connection.execute(sql)
+        await connection.execute(record, name)
 
 
 @asynccontextmanager
 async def alone(dsn: str) -> AsyncIterator[Connection]:
     """A transaction that changes the schema: of all processes one at a time."""
-    opened: Connection = await asyncpg.connect(
-        dsn, server_settings=_SERVER_SETTINGS, command_timeout=MIGRATION_SECONDS_MOST
-    )
+    opened = await _schema_connection(dsn)
     try:
         async with opened.transaction():
-            await opened.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+            await _turn(opened, "SELECT pg_try_advisory_xact_lock($1)")
             yield opened
     finally:
         await opened.close()
+
+
+async def _turn(opened: Connection, take: str) -> None:
+    """Asked for again and again: who waited in the database would be waited for by an index that is built meanwhile."""
+    while True:
+        if await opened.fetchval(take, _MIGRATION_LOCK):
+            return
+        await asyncio.sleep(_LOCK_PAUSE_SECONDS)
+
+
+async def _schema_connection(dsn: str) -> Connection:
+    opened: Connection = await asyncpg.connect(
+        dsn, server_settings=_SERVER_SETTINGS, command_timeout=MIGRATION_SECONDS_MOST
+    )
+    return opened
 
 
 def is_trouble(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from services.attendance.messages import AcknowledgeEscalation, ResolveEscalatio
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
-from shared.edge.search import PARAMETERS, WITHOUT_STATUS
+from shared.edge.search import PARAMETERS, TASKS, WITHOUT_STATUS
 from shared.events.envelope import Command
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
@@ -19,7 +19,7 @@ TAKES: dict[str, ResourceSupport] = {
     "Encounter": ResourceSupport((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
     "Appointment": ResourceSupport((*_READ, "update"), PARAMETERS),
     "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
-    "Task": ResourceSupport((*_READ, "update", "patch"), PARAMETERS),
+    "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
 }

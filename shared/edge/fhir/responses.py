@@ -12,6 +12,9 @@ Interaction = Literal["read", "vread", "update", "patch", "delete", "history-ins
 SearchType = Literal["number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"]
 
 JSON_PATCH = "application/json-patch+json"
+OPERATIONS = {"Task": "why"}
+"""Of a type, at every service that takes it (`shared/edge/explaining.py`)."""
+_DEFINITION = "https://iop-hub.org/fhir/OperationDefinition"
 _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
@@ -120,6 +123,8 @@ def _resource(kind: str, taken: ResourceSupport) -> MutableJson:
     }
     if taken.search:
         written["searchParam"] = [{"name": name, "type": kind_of} for name, kind_of in taken.search.items()]
+    if (operation := OPERATIONS.get(kind)) is not None:
+        written["operation"] = [{"name": operation, "definition": f"{_DEFINITION}/{kind}-{operation}"}]
     return written
 
 

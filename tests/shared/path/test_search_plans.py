@@ -1,6 +1,7 @@
 """How PostgreSQL answers a search: from an index, in its order, with and without statistics."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -9,17 +10,23 @@ from typing import Any
 import pytest
 
 from shared.path.transaction import search as searching
-from shared.path.transaction.search import Order, Position, Search
+from shared.path.transaction.ordering import Order, Position
+from shared.path.transaction.search import Search
 from shared.platform import db
 from tests.shared.path.plans import rows_read
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-ORDERED = {"resources_happened", "resources_changed"}
+ORDERED = {"resources_happened", "resources_changed", "resources_due"}
 FEW = {"resources_patient", "resources_pkey", "resources_numbers"}
 MOST, SORTED = 51, 200
 """With statistics the planner knows where there are few, and may sort so many."""
-ORDERS = [Order(by, descending) for by in ("at", "updated_at") for descending in (False, True)]
+ORDERS = [Order(by, descending) for by in ("at", "updated_at", "due") for descending in (False, True)]
 AFTERS = [None, Position(NOON, "8"), Position(None, "8")]
+
+
+def at(after: Position | None, order: Order) -> Position | None:
+    """The place as it is in this order: of due times it knows how urgent its Task is."""
+    return Position(after.moment, after.id, 2) if after is not None and order.by == "due" else after
 
 
 def searches(*narrowings: Callable[[Search], None]) -> list[tuple[Search, Order, Position | None]]:
@@ -28,8 +35,8 @@ def searches(*narrowings: Callable[[Search], None]) -> list[tuple[Search, Order,
     for narrow, order, after in product(narrowings, ORDERS, AFTERS):
         search = Search("demo", "Task")
         narrow(search)
-        if order.by == "at" or after != AFTERS[2]:
-            found.append((search, order, after))
+        if order.by != "updated_at" or after != AFTERS[2]:
+            found.append((search, order, at(after, order)))
     return found
 
 
@@ -59,6 +66,20 @@ def changed_on_a_day(search: Search) -> None:
     search.changed(NOON, NOON + timedelta(days=1))
 
 
+def of_a_role(search: Search) -> None:
+    search.naming("owner.identifier", "value", [(None, "clinician")])
+
+
+def urgent_of_a_role(search: Search) -> None:
+    with_status(search)
+    of_a_role(search)
+    search.urgent([1, 2])
+
+
+def due_on_a_day(search: Search) -> None:
+    search.falls_due(NOON, NOON + timedelta(days=1))
+
+
 def of_a_day(search: Search) -> None:
     search.happened(NOON, NOON + timedelta(days=1))
 
@@ -72,9 +93,12 @@ WIDE = [
     ),
     *(each for each in searches(changed_since, changed_with_status) if each[1].by == "updated_at"),
 ]
+INSIDE = searches(of_a_role, urgent_of_a_role)
+"""Asked of bodies, which no index knows: of each status so many are looked at."""
 RANGE = [
-    *(each for each in searches(of_a_day) if each[2] != AFTERS[2]),
+    *(each for each in searches(of_a_day) if each[2] is None or each[2].moment),
     *(each for each in searches(changed_on_a_day) if each[1].by == "at"),
+    *(each for each in searches(due_on_a_day) if each[2] is None or each[2].moment),
 ]
 """So few that they are sorted, whichever time they are sorted by."""
 NARROW = searches(
@@ -88,7 +112,11 @@ FILL = """INSERT INTO resources (type, id, program, patient, status, at, updated
     SELECT CASE n % 3 WHEN 0 THEN 'Task' ELSE 'Observation' END, n::text, CASE n % 7 WHEN 0 THEN 'west' ELSE 'demo' END,
         'p' || n % $3, CASE WHEN n % 100 = 0 THEN 'requested' ELSE 'completed' END,
         CASE WHEN n % 9 > 0 THEN $1::timestamptz + n * interval '1 minute' END,
-        $1::timestamptz + n * interval '1 minute', '{}' FROM generate_series(1, $2::integer) n"""
+        $1::timestamptz + n * interval '1 minute',
+        CASE WHEN n % 4 > 0 THEN format('{"priority": "%s", "restriction": {"period": {"end": "%sZ"}}}',
+            (ARRAY['stat', 'asap', 'urgent', 'routine'])[1 + n % 4],
+            to_char($1::timestamptz + n * interval '1 minute', 'YYYY-MM-DD"T"HH24:MI:SS')) ELSE '{}' END
+    FROM generate_series(1, $2::integer) n"""
 
 
 class Explaining:
@@ -99,6 +127,9 @@ class Explaining:
 
     async def fetchval(self, query: str, *values: object) -> Any:
         return await self._connection.fetchval(query, *values)
+
+    async def fetchrow(self, query: str, *values: object) -> Any:
+        return await self._connection.fetchrow(query, *values)
 
     async def fetch(self, query: str, *values: object) -> list[Any]:
         plan = await self.fetchval(f"EXPLAIN (FORMAT JSON) {query}", *values)
@@ -143,10 +174,19 @@ async def test_a_search_over_all_patients_is_read_in_the_order_of_an_index(expla
             assert limited_before_sorted(above) or (explaining.knows and step["Plan Rows"] <= SORTED), json.dumps(plan)
 
 
+async def test_a_search_that_asks_bodies_reads_a_part_of_an_index(explaining: Any) -> None:
+    for search, order, after in INSIDE:
+        ((plan,), _) = await search.page(explaining, order, after, MOST)
+        for step, above in nodes(plan):
+            assert step.get("Index Name", "resources_due") in ORDERED and step["Node Type"] != "Seq Scan"
+            assert limited_before_sorted(above) or step["Plan Rows"] <= searching.LOOKED_AT_MOST, json.dumps(plan)
+
+
 async def test_a_search_of_a_day_reads_nothing_but_that_day(explaining: Any) -> None:
     for search, order, after in RANGE:
         ((plan,), _) = await search.page(explaining, order, after, MOST)
-        conditions = [step["Index Cond"] for step, _ in nodes(plan) if "at >=" in step.get("Index Cond", "")]
+        asked = [step.get("Index Cond", "") for step, _ in nodes(plan)]
+        conditions = [each for each in asked if re.search(r"(at|due_of\(body\)) >=", each)]
         assert conditions, json.dumps(plan)
         assert not any(step["Node Type"] == "Seq Scan" for step, _ in nodes(plan))
 
@@ -169,6 +209,10 @@ class Counting:
         await self._count(query, values)
         return await self._connection.fetchval(query, *values)
 
+    async def fetchrow(self, query: str, *values: object) -> Any:
+        await self._count(query, values)
+        return await self._connection.fetchrow(query, *values)
+
     async def fetch(self, query: str, *values: object) -> list[Any]:
         await self._count(query, values)
         found: list[Any] = await self._connection.fetch(query, *values)
@@ -179,18 +223,50 @@ class Counting:
         self.read += rows_read(json.loads(plan)[0]["Plan"])
 
 
+HALF = NOON - timedelta(days=7) + timedelta(minutes=2_500)
+
+
+def of_opposite_halves(search: Search) -> None:
+    """Those that were changed late happen, or fall due, late too."""
+    search.happened(None, HALF)
+    search.falls_due(None, HALF)
+    search.changed(HALF, None)
+
+
+def changed_long_ago(search: Search) -> None:
+    """Of those that have no time there is none."""
+    search.changed(NOON - timedelta(days=8), NOON - timedelta(days=7))
+
+
+def of_nobody(search: Search) -> None:
+    search.naming("owner.identifier", "value", [(None, "nobody")])
+
+
 @pytest.mark.parametrize("order", ORDERS)
-async def test_a_page_by_both_times_looks_at_so_many_though_few_are_of_both(
-    explaining: Any, order: Order, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("narrow", [of_opposite_halves, of_nobody])
+async def test_a_page_looks_at_so_many_though_few_are_what_is_asked_for(
+    explaining: Any, order: Order, narrow: Callable[[Search], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searching, "SORTED_MOST", 20)
     monkeypatch.setattr(searching, "LOOKED_AT_MOST", 20)
     search, counting = Search("demo", "Task"), Counting(explaining._connection)
-    half = NOON - timedelta(days=7) + timedelta(minutes=2_500)
-    search.happened(None, half)
-    search.changed(half, None)
+    narrow(search)
     connection: Any = counting
     rows, _ = await search.page(connection, order, None, MOST)
+    assert rows == []
+    assert counting.read <= 300
+
+
+@pytest.mark.parametrize("order", [each for each in ORDERS if each.by != "updated_at"])
+async def test_a_page_looks_at_so_many_of_those_that_have_no_time(
+    explaining: Any, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "SORTED_MOST", -1)
+    monkeypatch.setattr(searching, "LOOKED_AT_MOST", 20)
+    search, counting = Search("demo", "Task"), Counting(explaining._connection)
+    changed_long_ago(search)
+    connection: Any = counting
+    rows, _ = await search.page(connection, order, at(AFTERS[2], order), MOST)
     assert rows == []
     assert counting.read <= 300
 

@@ -24,6 +24,7 @@ def test_the_capability_of_a_service_is_valid_and_tells_what_it_takes() -> None:
     assert not validate(stated)
     rest = stated["rest"][0]
     assert [one["type"] for one in rest["resource"]] == ["Patient", "Task"]
+    assert [one.get("operation", [{}])[0].get("name") for one in rest["resource"]] == [None, "why"]
     assert (rest["interaction"], rest["operation"][0]["name"]) == ([{"code": "transaction"}], "process-message")
     assert rest["security"]["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
 
