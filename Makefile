@@ -30,7 +30,8 @@ fast: setup
 
 storm: setup
 	$(BIN)/python -m pytest -s tests/storm
-	$(BIN)/python -m pytest --hypothesis-profile=many tests/*/test_laws.py tests/shared/rules
+	$(BIN)/python -m pytest --hypothesis-profile=many tests/*/test_laws.py tests/shared/rules \
+		tests/journey/test_database_gone.py tests/shared/path/test_replicas_on_kafka.py
 
 conformance: setup
 	$(BIN)/python -m tests.conformance.hapi

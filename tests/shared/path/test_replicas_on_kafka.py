@@ -13,10 +13,11 @@ from shared.events.catalogue import INTAKE_EVENTS
 from shared.path.inbound.broker_watch import GroupTimes
 from shared.path.inbound.consumer import Consumer
 from shared.platform.kafka import Cluster
+from tests.laws import examples
 from tests.service import ServiceOnPostgres, StartService, consumed
 from tests.shared.path.given import MONDAY_NOON, admission, attendance_with
 
-COMINGS_AND_GOINGS = 20
+COMINGS_AND_GOINGS = examples(8)
 TIMES = GroupTimes(session_ms=1_000, heartbeat_ms=100)
 PATIENTS = [str(uuid4()) for _ in range(12)]
 SETTLE_SECONDS_MOST = 60.0
@@ -77,7 +78,7 @@ async def load(kafka: str, sent: Sent, over: asyncio.Event) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_twenty_joins_and_leaves_lose_double_and_swap_nothing_and_block_nobody(
+async def test_joins_and_leaves_lose_double_and_swap_nothing_and_block_nobody(
     replicas: list[ServiceOnPostgres], group: list[Replica], kafka: str
 ) -> None:
     chance, sent, over = random.Random(1), defaultdict[str, list[UUID]](list), asyncio.Event()
