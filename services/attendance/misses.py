@@ -69,6 +69,16 @@ def _outreach(state: State, missed: Session, settings: Settings) -> Demand:
     return Demand("missed", missed.place, "missed-session", tier, (missed,), act_by)
 
 
+def undone(before: State, after: State) -> list[Session]:
+    """Absences that are none any more. One that the end of the stay took back may come again with it."""
+    absent = {each.place for each in before.sessions if _is_absence(each)} if after.sessions != before.sessions else ()
+    return [each for each in after.sessions if each.place in absent and not _is_absence(each)]
+
+
+def _is_absence(session: Session) -> bool:
+    return session.counts_as_missed or (session.mark == "ended" and session.concluded and not session.presences)
+
+
 def at_risk(state: State) -> bool:
     return state.episode is not None and not RISKS.isdisjoint(state.episode.flags)
 

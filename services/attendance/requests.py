@@ -29,6 +29,7 @@ from shared.events.escalation import (
     EscalationResolved,
     EscalationRetracted,
     Signal,
+    SignalsWithdrawn,
 )
 from shared.rules import escalation as escalation_rules
 from shared.rules.decision import Moment, Refused
@@ -183,6 +184,16 @@ def evidence(state: State, moment: Moment[Settings]) -> tuple[tuple[int, int], .
         demand = wanted.get((request.kind, request.place))
         found |= {each.place for each in _newest(demand.sessions)} if demand is not None else set()
     return tuple(sorted(found))
+
+
+def withdrawn(episode: Episode, sessions: Sequence[Session]) -> SignalsWithdrawn:
+    return SignalsWithdrawn(signals=tuple(_signal(episode, MISS_SIGNAL, each) for each in sessions))
+
+
+def unanswered(sessions: Sequence[Session]) -> list[Session]:
+    """Those of which a person has answered a miss, as if nobody had."""
+    left = [(each, tuple(kind for kind in each.answered if kind not in MISSES)) for each in sessions]
+    return [msgspec.structs.replace(each, answered=kinds) for each, kinds in left if kinds != each.answered]
 
 
 def excused_session(state: State, identity: str) -> Session | None:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from services.intake.settings import Settings
-from services.intake.signals import COMBINING, MISS, POSITIVE, SignalWindow, StandingSignal
+from services.intake.signals import MISS, POSITIVE, SignalWindow, StandingSignal
 from services.intake.table import TABLE
+from shared.events.escalation import COMBINING
 from shared.rules.escalation import SIGNALS_MOST, Trigger
 from shared.rules.packing import DAY
 

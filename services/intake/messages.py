@@ -35,6 +35,7 @@ from shared.events.escalation import (
     EscalationResolved,
     EscalationRetracted,
     EscalationUpdated,
+    SignalsWithdrawn,
 )
 from shared.events.intake import (
     ConsentDenied,
@@ -134,6 +135,7 @@ __all__ = [
     "RevokeConsent",
     "RevokeReferral",
     "SignPlacement",
+    "SignalsWithdrawn",
     "StatedNeed",
     "TemplateSlot",
     "TimePassed",
@@ -178,8 +180,9 @@ Commands = (
 )
 
 Internal = TimePassed | RetentionBegan | PersonReminded | FlagsLookedAt
-Consumes = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | TimePassed
-"""Escalations of attendance and testing; intake's own are never given to it."""
+OfSignals = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | SignalsWithdrawn
+"""Of attendance and testing; intake's own are never given to it."""
+Consumes = OfSignals | TimePassed
 Emits = (
     PatientIdentified
     | PatientDied

@@ -10,11 +10,13 @@ import msgspec
 
 from shared.events.envelope import is_id
 from shared.events.escalation import (
+    COMBINING,
     EscalationEvent,
     EscalationResolved,
     EscalationRetracted,
     EscalationUpdated,
     Signal,
+    SignalsWithdrawn,
 )
 from shared.rules.decision import computed_once
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
@@ -22,11 +24,7 @@ from shared.rules.packing import instant, pack_id, seconds, unpack_id
 SIGNALS_MOST = 60
 """Of one stay: five a week for three months. Beyond, the oldest leave, and a person hears of it."""
 ESCALATIONS_MOST = 80
-MISS = "missed-session"
-POSITIVE = "unexpected-positive"
-COMBINING = (MISS, POSITIVE, "prescribed-medication-absent", "specimen-not-valid")
-"""Signals that mean more together (domain 5.2), by their places, never to be reordered. What a result that cannot show
-new use raises is none of them."""
+MISS, POSITIVE = COMBINING[:2]
 EVIDENCE = {"Appointment/": "A", "DiagnosticReport/": "D"}
 
 Key = tuple[int, int, str]
@@ -81,16 +79,26 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
     def stands(self, signal: Signal) -> bool:
         return key_of(signal) in {each.key for each in self.signals}
 
-    def taken_back_by(self, event: EscalationEvent) -> set[Key]:
-        """A retraction takes back all that its escalation names, an update what it says is gone. One that newer signals
-        crowd out of the few that are shown still stands, and so does what a person resolved."""
-        if isinstance(event, EscalationRetracted):
-            return self._named(event.escalation.id)
-        return _keys(event.gone) if isinstance(event, EscalationUpdated) else set()
+    def taken_back_by(self, event: EscalationEvent | SignalsWithdrawn) -> set[Key]:
+        """A retraction takes back all that its escalation names, an update what it says is gone, a withdrawal what any
+        names. One that newer signals crowd out of the few that are shown still stands, and so does what a person
+        resolved."""
+        match event:
+            case SignalsWithdrawn(signals=signals):
+                wrong = {(kind, evidence) for kind, _, evidence in _keys(signals)}
+                return {each.key for each in self.signals if (each.kind, each.evidence) in wrong}
+            case EscalationRetracted(escalation=escalation):
+                return self._named(escalation.id)
+            case EscalationUpdated(gone=gone):
+                return _keys(gone)
+            case _:
+                return set()
 
     @computed_once
-    def after_event(self, event: EscalationEvent) -> "SignalWindow":
-        """After an event of another service's escalation."""
+    def after_event(self, event: EscalationEvent | SignalsWithdrawn) -> "SignalWindow":
+        """After an event of another service's."""
+        if isinstance(event, SignalsWithdrawn):
+            return self._without(self.taken_back_by(event))
         escalation, before = event.escalation, self._named(event.escalation.id)
         named = before - self.taken_back_by(event)
         if not isinstance(event, EscalationRetracted | EscalationResolved):
@@ -107,6 +115,10 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
         had."""
         signals = tuple(msgspec.structs.replace(each, answered=answered) for each in self.signals)
         return msgspec.structs.replace(self, signals=signals)
+
+    def _without(self, wrong: Collection[Key]) -> "SignalWindow":
+        namings = {naming: keys.difference(wrong) for naming, keys in self._namings().items()}
+        return window_of(namings, {each.key for each in self.signals if each.answered}, self.lost) if wrong else self
 
     def _named(self, escalation_id: str) -> set[Key]:
         identity = pack_id(escalation_id)

@@ -59,7 +59,7 @@ def evolve(state: State, event: Event | Command) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     change = msgspec.structs.replace
     match event:
-        case messages.EscalationEvent():
+        case messages.EscalationEvent() | messages.SignalsWithdrawn():
             return _escalated(state, event)
         case _ if isinstance(event, messages.AboutEvidence):
             return assessed(state, event)
@@ -192,19 +192,23 @@ def assessed(state: State, command: messages.AboutEvidence) -> State:
     return msgspec.structs.replace(state, evidence=evidence)
 
 
-def _escalated(state: State, event: messages.EscalationEvent) -> State:
+def _escalated(state: State, event: messages.EscalationEvent | messages.SignalsWithdrawn) -> State:
     """Intake's own escalations stay in `escalations`; those of attendance and testing leave their combining signals in
     the window of a stay, also after its end, which may have been wrong. Aftercare's are aftercare's alone."""
-    if is_own(event):
+    if isinstance(event, messages.EscalationEvent) and is_own(event):
         still_open = escalation.evolve(state.escalations, event)
         return msgspec.structs.replace(_answered(state, event), escalations=still_open)
-    if event.escalation.category not in COMBINING or (state.episode is None and state.ended is None):
+    if not combines(event) or (state.episode is None and state.ended is None):
         return state
     return msgspec.structs.replace(state, signals=state.signals.after_event(event))
 
 
 COMBINING = ("attendance", "drug-test")
 """Categories of the escalations whose signals combine."""
+
+
+def combines(event: messages.EscalationEvent | messages.SignalsWithdrawn) -> bool:
+    return isinstance(event, messages.SignalsWithdrawn) or event.escalation.category in COMBINING
 
 
 def is_own(event: messages.EscalationEvent) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from services.testing.laboratory import Extent, Status
 from services.testing.specimens import Specimen
 from shared.events.envelope import Command
-from shared.events.escalation import EscalationEvent
+from shared.events.escalation import EscalationEvent, SignalsWithdrawn
 from shared.events.intake import (
     DischargeWithdrawn,
     EpisodeAdmitted,
@@ -40,6 +40,7 @@ __all__ = [
     "ResolveEscalation",
     "ResultMatched",
     "RetentionBegan",
+    "SignalsWithdrawn",
     "SpecimenReported",
     "TimePassed",
 ]
@@ -107,4 +108,12 @@ Internal = TimePassed | RetentionBegan | SpecimenReported
 Consumes = (
     PatientIdentified | MedicationsRecorded | EpisodeAdmitted | EpisodeDischarged | DischargeWithdrawn | TimePassed
 )
-Emits = DrugTestResulted | DrugTestCorrected | ResultMatched | EscalationEvent | RetentionBegan | SpecimenReported
+Emits = (
+    DrugTestResulted
+    | DrugTestCorrected
+    | ResultMatched
+    | EscalationEvent
+    | SignalsWithdrawn
+    | RetentionBegan
+    | SpecimenReported
+)

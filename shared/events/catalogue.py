@@ -188,6 +188,9 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         ("intake",),
         escalation.read_retracted,
     ),
+    CatalogueEntry(
+        escalation.SignalsWithdrawn, ESCALATIONS, "any", "DetectedIssue each", ("intake",), escalation.read_withdrawn
+    ),
     CatalogueEntry(technical.DisclosureRecorded, DISCLOSURES, "any", "AuditEvent"),
     CatalogueEntry(technical.DeliveryParked, OPERATIONS, "any", "OperationOutcome"),
     CatalogueEntry(technical.DeliveryRedriven, OPERATIONS, "any", "OperationOutcome"),

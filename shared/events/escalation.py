@@ -17,6 +17,9 @@ from shared.events.envelope import Event, Resource, name_id
 Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
 SEVERITY = {1: "low", 2: "moderate", 3: "high", 4: "high"}
 OVERDUE = "overdue"
+COMBINING = ("missed-session", "unexpected-positive", "prescribed-medication-absent", "specimen-not-valid")
+"""Signals that mean more together (domain 5.2): a state names them by their places, which never change. What a result
+that cannot show new use raises is none of them."""
 PRIORITY = {1: "routine", 2: "urgent", 3: "asap", 4: "stat"}
 
 
@@ -95,6 +98,18 @@ class EscalationRetracted(EscalationEvent, frozen=True, kw_only=True):
     """The reason was wrong (late check-in, corrected result, excuse): visibly withdrawn, never deleted."""
 
     reason: str
+
+
+class SignalsWithdrawn(Event, frozen=True, kw_only=True):
+    """Signals of `COMBINING` were wrong, whatever has become of the escalations that name them: a person may have
+    resolved each of them, and they stay as they were. Whoever combines signals counts these no more."""
+
+    signals: tuple[Signal, ...]
+
+    def write(self, patient: str) -> list[Resource]:
+        """Each as a DetectedIssue of its own: those of the escalations are told apart by which of them they are of."""
+        subject = fhir.reference("Patient", patient)
+        return [_withdrawn(each, subject) for each in self.signals]
 
 
 class _Standing(msgspec.Struct, frozen=True):
@@ -186,6 +201,18 @@ def _issue(signal: Signal, escalation: Escalation, subject: fhir.Element, *, wro
         "status": "entered-in-error" if wrong else "final",
         "code": fhir.concept(ESCALATION, signal.code),
         "severity": SEVERITY[escalation.tier],
+        "patient": subject,
+        "identifiedDateTime": signal.at,
+        "implicated": [{"reference": signal.evidence}],
+    }
+
+
+def _withdrawn(signal: Signal, subject: fhir.Element) -> fhir.Element:
+    return {
+        "resourceType": "DetectedIssue",
+        "id": name_id(signal.evidence.partition("/")[2], f"withdrawn:{signal.code}"),
+        "status": "entered-in-error",
+        "code": fhir.concept(ESCALATION, signal.code),
         "patient": subject,
         "identifiedDateTime": signal.at,
         "implicated": [{"reference": signal.evidence}],
@@ -289,3 +316,8 @@ def read_resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
 def read_retracted(resources: Sequence[reading.Read]) -> EscalationRetracted:
     task, escalation, at = _read(resources)
     return EscalationRetracted(escalation=escalation, at=at, reason=reading.required(task.status_reason).code)
+
+
+@reading.reads(_DetectedIssue)
+def read_withdrawn(resources: Sequence[reading.Read]) -> SignalsWithdrawn:
+    return SignalsWithdrawn(signals=_signals(reading.of_type(resources, _DetectedIssue)))

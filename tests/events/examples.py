@@ -299,6 +299,7 @@ EXAMPLES: tuple[Event, ...] = (
         escalation=ESCALATION, at=NEXT_MONDAY, reason="acted-on", by="therapist-2", client="ehr"
     ),
     escalation.EscalationRetracted(escalation=ESCALATION, at=NEXT_MONDAY, reason="late-check-in"),
+    escalation.SignalsWithdrawn(signals=ESCALATION.signals),
     technical.DisclosureRecorded(
         audit_id=named("audit"),
         result="made",

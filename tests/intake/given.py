@@ -92,6 +92,15 @@ def escalated(
     return w.EscalationRaised(escalation=escalation, at=at)
 
 
+def withdrawn(raised: w.EscalationRaised) -> w.SignalsWithdrawn:
+    """All that it names was wrong."""
+    return w.SignalsWithdrawn(signals=raised.escalation.signals)
+
+
+def resolved(raised: w.EscalationRaised) -> w.EscalationResolved:
+    return w.EscalationResolved(escalation=raised.escalation, at=raised.at, reason="acted-on", by="therapist-2")
+
+
 def updated(raised: w.EscalationRaised, *signals: Signal) -> w.EscalationUpdated:
     """These stand now; what else it named was wrong."""
     escalation = msgspec.structs.replace(raised.escalation, signals=signals)

@@ -14,12 +14,12 @@ from services.intake.combined import REASON
 from services.intake.decide.signals import UNCOUNTED
 from services.intake.levels import LEVELS
 from services.intake.listed import MEDICATIONS_MOST
-from services.intake.signals import COMBINING, ESCALATIONS_MOST, MISS, POSITIVE
+from services.intake.signals import ESCALATIONS_MOST, MISS, POSITIVE
 from services.intake.signals import SIGNALS_MOST as SIGNALS_REMEMBERED
 from services.intake.state import State, due
 from services.intake.table import TABLE
 from shared.events.envelope import Command, Event
-from shared.events.escalation import Escalation, Signal
+from shared.events.escalation import COMBINING, Escalation, Signal
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.escalation import SIGNALS_MOST
 from tests.intake.given import (
@@ -30,6 +30,7 @@ from tests.intake.given import (
     escalated,
     found,
     referral,
+    resolved,
     retracted,
     stated,
     updated,
@@ -71,6 +72,7 @@ facts: some.SearchStrategy[Event] = some.one_of(
     some.builds(w.EscalationUpdated, escalation=escalations, at=moments, accepted=some.booleans()),
     some.builds(w.EscalationRetracted, escalation=escalations, at=moments, reason=some.just("late")),
     some.builds(w.EscalationResolved, escalation=escalations, at=moments, reason=some.just("done")),
+    some.builds(w.SignalsWithdrawn, signals=some.lists(signals, max_size=3).map(tuple)),
     some.just(w.TimePassed()),
 )
 prescribed = some.builds(
@@ -210,6 +212,24 @@ def two_orders(draw: some.DrawFn) -> tuple[list[Event], list[Event]]:
     return in_some_order(draw, drawn), in_some_order(draw, drawn)
 
 
+@some.composite
+def answered_lives(draw: some.DrawFn) -> list[list[Event]]:
+    """Of each fact one escalation, or two that name it; some a person resolved; some facts were wrong."""
+    found = []
+    for number in range(draw(some.integers(2, 12))):
+        code, at = draw(some.sampled_from(COMBINING)), MONDAY + timedelta(days=draw(days))
+        signal = Signal(code, at, f"Appointment/{number}")
+        life: list[Event] = []
+        for name in range(draw(some.integers(1, 2))):
+            raised = escalated(f"{number} {name}", code, at, tier=draw(some.integers(1, 3)))
+            raised = replace(raised, escalation=replace(raised.escalation, signals=(signal,)))
+            life += [raised, resolved(raised)][: draw(some.integers(1, 2))]
+        if draw(some.booleans()):
+            life.append(w.SignalsWithdrawn(signals=(signal,)))
+        found.append(life)
+    return found
+
+
 def outcome(story: Story) -> tuple[object, ...]:
     """What is open, with everything but the ids: those are made from their cause."""
     unnamed = [(replace(each.escalation, id=""), each.accepted, each.overdue) for each in story.state.escalations]
@@ -227,6 +247,23 @@ def test_whatever_the_order_of_arrival_the_same_is_open_at_the_same_tier_and_due
 ) -> None:
     one, other = orders
     assert outcome(admitted().and_then(*one)) == outcome(admitted().and_then(*other))
+
+
+@some.composite
+def arrived_and_right(draw: some.DrawFn) -> tuple[list[Event], list[Event]]:
+    """All that arrives, in some order; and, in another one, what is about facts that were right."""
+    drawn = draw(answered_lives())
+    right = [life for life in drawn if not isinstance(life[-1], w.SignalsWithdrawn)]
+    return in_some_order(draw, drawn), in_some_order(draw, right)
+
+
+@settings(max_examples=examples(200))
+@given(arrived_and_right())
+def test_a_signal_that_was_wrong_leaves_the_same_as_if_it_had_never_come_whoever_answered_it_and_when(
+    orders: tuple[list[Event], list[Event]],
+) -> None:
+    arrived, right = orders
+    assert outcome(admitted().and_then(*arrived)) == outcome(admitted().and_then(*right))
 
 
 @settings(max_examples=examples(200))

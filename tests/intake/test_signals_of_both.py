@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.intake import messages as w
-from services.intake.signals import COMBINING, MISS, key_of
+from services.intake.signals import MISS, key_of
 from services.testing.grading import grade
 from services.testing.triggers import causes
 from shared.events.envelope import Event
-from shared.events.escalation import Signal
+from shared.events.escalation import COMBINING, Signal
 from tests.attendance import given as attendance
 from tests.attendance.story import Story as AttendanceStory
 from tests.intake.story import admitted
@@ -22,7 +22,13 @@ from tests.testing.story import Story as LaboratoryStory
 
 SESSIONS = [attendance.evening(week, weekday) for week in range(4) for weekday in (0, 2, 4)]
 MEASURES = ("OPIATES", "COCAINE", "FENTANYL", "COCAINE_CONFIRMED", "BENZODIAZEPINES")
-CONSUMED = (w.EscalationRaised, w.EscalationUpdated, w.EscalationResolved, w.EscalationRetracted)
+CONSUMED = (
+    w.EscalationRaised,
+    w.EscalationUpdated,
+    w.EscalationResolved,
+    w.EscalationRetracted,
+    w.SignalsWithdrawn,
+)
 
 
 def four_weeks(chance: Random) -> tuple[list[Signal], list[Event]]:
@@ -38,10 +44,26 @@ def four_weeks(chance: Random) -> tuple[list[Signal], list[Event]]:
         elif chance.random() < 0.4:
             story.then(attendance.check_in(earlier))
             came.add(earlier)
+        elif chance.random() < 0.3:
+            story.then(attendance.excused(earlier, chance.choice(("illness", ""))))
+        _resolved(chance, story)
     episode = story.state.episode
     assert episode is not None
     missed = [each for each in story.state.sessions if each.counts_as_missed]
     return [Signal(MISS, each.start, f"Appointment/{episode.session_id(each)}") for each in missed], story.all_emitted
+
+
+def _resolved(chance: Random, story: AttendanceStory | LaboratoryStory) -> None:
+    """Now and then a person has acted on some of what is open."""
+    still_open = (
+        story.still_open
+        if isinstance(story, AttendanceStory)
+        else [each.escalation for each in story.state.escalations]
+    )
+    for each in still_open:
+        if chance.random() < 0.3:
+            reason = chance.choice(("acted-on", "illness"))
+            story.then(w.ResolveEscalation(escalation_id=each.id, reason=reason), at=story.now)
 
 
 def five_weeks(chance: Random) -> tuple[list[Signal], list[Event]]:
@@ -57,6 +79,7 @@ def five_weeks(chance: Random) -> tuple[list[Signal], list[Event]]:
             name, collected[f"report {number}"] = f"report {number}", chance.randint(0, 35)
             condition = chance.choice(("valid", "dilute", "dilute", "substituted"))
             story.then(testing.report(name, collected[name], issued=40, condition=condition, **found))  # type: ignore[arg-type]
+        _resolved(chance, story)
     standing = causes(grade(story.state, story.settings), story.settings)
     return [each.signal for each in standing if each.signal.code in COMBINING], story.all_emitted
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.attendance import requests, weeks
 from services.attendance.messages import Emits, RequestsChanged, SessionsChanged
+from services.attendance.misses import undone
 from services.attendance.record import Episode, Request, Session
 from services.attendance.settings import Settings
 from services.attendance.state import State, evolve
@@ -38,6 +39,7 @@ class Course:
         self.emit(*events)
         self.know(sessions)
         self.follow(before, reason)
+        self._withdraw(before)
         self.emit(*weeks.recounted(self.state, sessions, self.moment.settings))
 
     def know(self, sessions: Sequence[Session]) -> None:
@@ -49,6 +51,13 @@ class Course:
         asked = requests.followed(before, self.state, self.moment, reason)
         self.ask(asked.emitted, asked.requests)
         self.know(asked.sessions)
+
+    def _withdraw(self, before: State) -> None:
+        """Misses that are none any more: said once more for whoever counts them, for those that a person has answered
+        are retracted nowhere. Should one be a miss again, it is asked about anew."""
+        if wrong := undone(before, self.state):
+            self.emit(requests.withdrawn(self.episode, wrong))
+            self.know(requests.unanswered(wrong))
 
     def ask(self, emitted: Sequence[EscalationEvent], now_open: tuple[Request, ...]) -> None:
         self.emit(*emitted)

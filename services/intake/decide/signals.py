@@ -8,7 +8,7 @@ from services.intake.decide.placing import about, ask_for_review, withdraw
 from services.intake.record import Episode
 from services.intake.settings import Settings
 from services.intake.signals import SignalWindow, key_of
-from services.intake.state import COMBINING, State
+from services.intake.state import State, combines
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
 from shared.rules import escalation
@@ -19,16 +19,9 @@ UNCOUNTED = "signals-uncounted"
 """More signals stand than are remembered: what the oldest would combine into, a person has to see."""
 
 
-def signals_changed(
-    state: State,
-    event: messages.EscalationRaised
-    | messages.EscalationUpdated
-    | messages.EscalationRetracted
-    | messages.EscalationResolved,
-    moment: Moment[Settings],
-) -> list[messages.Emits]:
+def signals_changed(state: State, event: messages.OfSignals, moment: Moment[Settings]) -> list[messages.Emits]:
     """Raise, update or retract the combined escalation, and the review that goes with it."""
-    if state.episode is None or event.escalation.category not in COMBINING:
+    if state.episode is None or not combines(event):
         return []
     after = state.signals.after_event(event)
     stands, known = combined.together(after, moment.settings), _combined(state)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.testing.decide.episode import discharged, resumed
-from services.testing.decide.regrading import regrade
+from services.testing.decide.regrading import ADMITTED, regrade
 from services.testing.decide.reports import reported
 from services.testing.grading import grade
 from services.testing.messages import (
@@ -40,7 +40,7 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
         case MedicationsRecorded():
             return regrade(state, grade(evolve(state, event), moment.settings), "medications-recorded", moment)
         case EpisodeAdmitted():
-            return regrade(state, grade(evolve(state, event), moment.settings), "episode-admitted", moment)
+            return regrade(state, grade(evolve(state, event), moment.settings), ADMITTED, moment)
         case EpisodeDischarged():
             return discharged(state, event, moment)
         case DischargeWithdrawn():

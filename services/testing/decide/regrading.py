@@ -8,14 +8,18 @@ from msgspec.structs import replace
 
 from services.testing.escalation_packing import rule_of
 from services.testing.grading import Graded, grade
-from services.testing.messages import DrugTestCorrected, DrugTestResulted, Emits, EscalationEvent
+from services.testing.messages import DrugTestCorrected, DrugTestResulted, Emits, EscalationEvent, SignalsWithdrawn
 from services.testing.settings import Settings
 from services.testing.state import State
 from services.testing.triggers import Cause, causes, triggers
+from shared.events.escalation import COMBINING
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.rules.escalation import Open
 from shared.rules.packing import instant, unpack_id
+
+ADMITTED = "episode-admitted"
+"""A new stay looks at what is known anew: what it no longer looks at was not wrong."""
 
 
 def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Moment[Settings]) -> list[Emits]:
@@ -25,7 +29,9 @@ def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Momen
     for key, graded in new.items():
         if graded.graded and (key not in old or not old[key].graded or _as_read(graded) != _as_read(old[key])):
             emitted.append(_result_event(graded, old.get(key)))
-    return [*emitted, *_escalate(before, causes(old, moment.settings), causes(new, moment.settings), reason, moment)]
+    stood, stands = causes(old, moment.settings), causes(new, moment.settings)
+    emitted += _escalate(before, stood, stands, reason, moment)
+    return emitted if reason == ADMITTED else [*emitted, *_signals_withdrawn(stood, stands)]
 
 
 def _result_event(graded: Graded, before: Graded | None) -> Emits:
@@ -116,6 +122,16 @@ def _withdraw(
         still_open = reduce(escalation.evolve, withdrawn, still_open)
         emitted.extend(withdrawn)
     return emitted
+
+
+def _signals_withdrawn(before: list[Cause], after: list[Cause]) -> list[SignalsWithdrawn]:
+    """Said once more for whoever combines signals: those that a person has answered are retracted nowhere."""
+    wrong = {
+        (each.signal.code, each.signal.evidence): each.signal
+        for each in before
+        if each.signal.code in COMBINING and not any(_same_evidence(each, stands) for stands in after)
+    }
+    return [SignalsWithdrawn(signals=tuple(wrong.values()))] if wrong else []
 
 
 def _covers(known: Cause, cause: Cause) -> bool:

@@ -7,10 +7,12 @@ import pytest
 from services.attendance.messages import (
     CallOffSession,
     CancelSession,
+    ResolveEscalation,
     SessionAttended,
     SessionCancelled,
     SessionExcused,
     SessionMissed,
+    SignalsWithdrawn,
 )
 from shared.events.attendance import SessionEvent
 from tests.attendance.given import GRACE, MONDAY, SETTLED, admitted, check_in, evening, excused, session
@@ -32,6 +34,28 @@ def test_an_excuse_afterwards_retracts_what_the_miss_raised() -> None:
     emitted = story.then(excused(SETTLED[0], "illness"))
     assert changed(emitted) == [("Retracted", "missed-session", 1)]
     assert story.escalations == {} and story.outcome(SETTLED[0]) == "excused"
+
+
+@pytest.mark.parametrize("reason", ["acted-on", "illness"])
+def test_a_miss_that_a_person_has_answered_is_withdrawn_for_whoever_counts_it(reason: str) -> None:
+    """By the outreach itself, or by what becomes known afterwards; and once."""
+    story = in_treatment()
+    story.missing(SETTLED[0])
+    emitted = story.then(ResolveEscalation(escalation_id=story.open_id("missed-session"), reason=reason))
+    if reason == "acted-on":
+        assert only(emitted, SignalsWithdrawn) == []
+        emitted = story.then(check_in(SETTLED[0]))
+    (withdrawn,) = only(emitted, SignalsWithdrawn)
+    assert [each.at for each in withdrawn.signals] == [SETTLED[0]]
+    assert only(story.then(excused(SETTLED[0], "illness"), check_in(SETTLED[0])), SignalsWithdrawn) == []
+
+
+def test_an_answered_miss_that_was_excused_by_mistake_is_asked_about_anew() -> None:
+    story = in_treatment()
+    story.missing(SETTLED[0])
+    story.then(ResolveEscalation(escalation_id=story.open_id("missed-session"), reason="acted-on"))
+    story.then(excused(SETTLED[0], "illness"))
+    assert changed(story.then(CancelSession(session_id=session(SETTLED[0])))) == [("Raised", "missed-session", 1)]
 
 
 def test_an_excused_session_breaks_no_row() -> None:

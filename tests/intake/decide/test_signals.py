@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from services.intake import messages as w
-from tests.intake.given import MONDAY, TUESDAY, escalated, retracted, updated
+from tests.intake.given import MONDAY, TUESDAY, escalated, resolved, retracted, updated, withdrawn
 from tests.intake.story import admitted, given
 
 BUPRENORPHINE = w.Prescribed("aaaaaaaa-0000-4000-8000-000000000001", "1819", date(2026, 1, 1), route="sublingual")
@@ -98,6 +98,36 @@ def test_resolving_a_part_takes_nothing_back() -> None:
     resolved = w.EscalationResolved(escalation=MISS.escalation, at=TUESDAY, reason="contacted")
     story = admitted().and_then(MISS, resolved, POSITIVE)
     assert story.names() == ["EscalationRaised", "PlacementReviewRequested"]
+
+
+@pytest.mark.parametrize("part", [MISS, POSITIVE])
+def test_a_part_that_a_person_resolved_and_that_was_wrong_withdraws_the_combination(part: w.EscalationRaised) -> None:
+    story = admitted().and_then(MISS, POSITIVE, resolved(part))
+    assert story.emitted == []
+    story.and_then(withdrawn(part))
+    assert story.names() == ["EscalationRetracted", "PlacementReviewWithdrawn"]
+    assert story.and_then(withdrawn(part)).emitted == []
+
+
+def test_what_was_wrong_before_the_other_part_came_meets_nothing() -> None:
+    assert admitted().and_then(MISS, resolved(MISS), withdrawn(MISS), POSITIVE).emitted == []
+
+
+def test_a_wrong_signal_leaves_the_combination_of_those_that_were_right() -> None:
+    another = escalated("another", "missed-session", MONDAY + timedelta(days=2))
+    story = admitted().and_then(MISS, another, POSITIVE, resolved(MISS), withdrawn(MISS))
+    (updated_only, _) = story.emitted
+    assert isinstance(updated_only, w.EscalationUpdated) and updated_only.gone == MISS.escalation.signals
+    assert story.and_then(withdrawn(escalated("unknown", "missed-session", MONDAY + timedelta(days=9)))).emitted == []
+
+
+def test_a_signal_is_wrong_under_every_escalation_that_names_it_and_whatever_its_time_is_known_to_be_now() -> None:
+    (signal,) = MISS.escalation.signals
+    again = escalated("two misses", "missed-session", MONDAY, tier=2)
+    later = w.SignalsWithdrawn(signals=(msgspec.structs.replace(signal, at=TUESDAY),))
+    story = admitted().and_then(MISS, again, POSITIVE, resolved(MISS), resolved(again), later)
+    assert story.names() == ["EscalationRetracted", "PlacementReviewWithdrawn"]
+    assert story.and_then(MISS).names() == ["EscalationRaised", "PlacementReviewRequested"]
 
 
 def test_a_run_of_misses_does_not_push_out_the_positive_they_meet() -> None:

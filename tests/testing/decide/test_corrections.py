@@ -4,11 +4,13 @@ import pytest
 
 from services.testing.decide import decide
 from services.testing.state import State
-from shared.events.escalation import EscalationRaised, EscalationRetracted, EscalationUpdated
+from shared.events.envelope import name_id
+from shared.events.escalation import EscalationRaised, EscalationRetracted, EscalationUpdated, SignalsWithdrawn
 from shared.events.testing import DrugTestCorrected, DrugTestResulted
 from shared.rules.decision import Refused
+from shared.rules.escalation import ResolveEscalation
 from tests.story import only
-from tests.testing.given import admitted, day, evidence, moment, report
+from tests.testing.given import NAMES, admitted, day, discharged, evidence, moment, report
 from tests.testing.story import Story, in_treatment, outcomes, raised
 
 
@@ -41,6 +43,26 @@ def test_a_corrected_result_replaces_the_first_and_retracts() -> None:
     assert [each.status for each in only(emitted, DrugTestCorrected)] == ["corrected"]
     (retracted,) = only(emitted, EscalationRetracted)
     assert (retracted.reason, retracted.escalation.reason) == ("result-corrected", "unexpected-positive-opioid")
+
+
+def test_a_positive_that_a_person_has_answered_is_withdrawn_for_whoever_counts_it() -> None:
+    story = in_treatment()
+    story.then(report("weekly", 7, FENTANYL="positive", COCAINE="positive"))
+    story.then(
+        *(ResolveEscalation(escalation_id=each.escalation.id, reason="acted-on") for each in story.state.escalations)
+    )
+    half = story.then(report("weekly", 7, issued=9, status="corrected", FENTANYL="negative", COCAINE="positive"))
+    assert only(half, SignalsWithdrawn) == []
+    emitted = story.then(report("weekly", 7, issued=10, status="corrected", FENTANYL="negative", COCAINE="negative"))
+    (withdrawn,) = only(emitted, SignalsWithdrawn)
+    assert [(each.code, each.evidence) for each in withdrawn.signals] == [("unexpected-positive", evidence("weekly"))]
+    assert raised(emitted) == {}
+
+
+def test_a_new_stay_finds_nothing_wrong_in_the_one_before() -> None:
+    story = in_treatment()
+    story.then(report("weekly", 7, COCAINE="positive"), discharged(day(30)))
+    assert only(story.then(admitted(day(60), name_id(NAMES, "again"))), SignalsWithdrawn) == []
 
 
 def test_a_correction_that_leaves_one_reason_retracts_only_the_other() -> None:
