@@ -8,7 +8,21 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from deploy.commands import access, consumer, demo, document, ledger, parked, replay, rota, run, tail, topics, why
+from deploy.commands import (
+    access,
+    consumer,
+    demo,
+    document,
+    escalations,
+    ledger,
+    parked,
+    replay,
+    rota,
+    run,
+    tail,
+    topics,
+    why,
+)
 from deploy.commands.common import stderr
 from deploy.failure import CannotContinueError
 from shared.platform.settings import ConfigurationError
@@ -29,6 +43,7 @@ app.command(epilog="Example: iop document 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 >
 app.command(epilog="Example: iop why 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")(why.why)
 app.command(epilog="Example: iop replay --all --since 2026-01-05")(replay.replay)
 app.add_typer(run.clock_commands, name="clock", no_args_is_help=True)
+app.add_typer(escalations.commands, name="escalations")
 app.add_typer(parked.commands, name="parked")
 app.add_typer(ledger.commands, name="ledger")
 app.add_typer(consumer.commands, name="consumer")

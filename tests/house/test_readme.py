@@ -92,12 +92,26 @@ def readme_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_every_command_works_as_printed(readme_hub: Path) -> None:
     asyncio.run(raised(readme_hub))
     outputs = [run(block, readme_hub) for page in RUN for block in blocks(page)]
-    intake, signed, laboratory, tail, consumer, waiting, *filtered, short_intake, short_laboratory, short_tail = outputs
+    (
+        intake,
+        signed,
+        answered,
+        laboratory,
+        tail,
+        consumer,
+        waiting,
+        *filtered,
+        short_intake,
+        short_laboratory,
+        short_tail,
+    ) = outputs
     assert short_intake.count('"status":"201 Created"') == 2
     assert "MSA|AA|0815" in short_laboratory
     assert "PatientIdentified" in short_tail
     assert intake.count('"status":"201 Created"') == 8
     assert '"status":"completed"' in signed
+    assert [each in answered for each in ("T4", "requested", "accepted", "completed")] == [True] * 4
+    assert answered.endswith("no escalations\n") and max(map(len, answered.splitlines())) <= 100
     assert laboratory.count("MSA|AA|4711") == 2
     assert "EpisodeAdmitted" in tail
     assert consumer.count("org.iop-hub.SessionScheduled") == 3
