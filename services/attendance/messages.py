@@ -20,7 +20,7 @@ from shared.events.attendance import (
     WeeklyHoursUnknown,
 )
 from shared.events.envelope import Command
-from shared.events.escalation import EscalationEvent, SignalsWithdrawn
+from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.intake import (
     DeathWithdrawn,
     DischargeWithdrawn,
@@ -75,7 +75,7 @@ __all__ = [
     "SessionMissed",
     "SessionScheduled",
     "SessionsChanged",
-    "SignalsWithdrawn",
+    "SignalsCorrected",
     "TimePassed",
     "WeeklyHoursCorrected",
     "WeeklyHoursFellShort",
@@ -227,6 +227,6 @@ Emits = (
     | WeeklyHoursUnknown
     | WeeklyHoursCorrected
     | EscalationEvent
-    | SignalsWithdrawn
+    | SignalsCorrected
     | StateEvents
 )

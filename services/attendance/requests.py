@@ -29,7 +29,7 @@ from shared.events.escalation import (
     EscalationResolved,
     EscalationRetracted,
     Signal,
-    SignalsWithdrawn,
+    SignalsCorrected,
 )
 from shared.rules import escalation as escalation_rules
 from shared.rules.decision import Moment, Refused
@@ -186,8 +186,8 @@ def evidence(state: State, moment: Moment[Settings]) -> tuple[tuple[int, int], .
     return tuple(sorted(found))
 
 
-def withdrawn(episode: Episode, sessions: Sequence[Session]) -> SignalsWithdrawn:
-    return SignalsWithdrawn(signals=tuple(_signal(episode, MISS_SIGNAL, each) for each in sessions))
+def withdrawn(episode: Episode, sessions: Sequence[Session]) -> SignalsCorrected:
+    return SignalsCorrected(gone=tuple(_signal(episode, MISS_SIGNAL, each) for each in sessions))
 
 
 def unanswered(sessions: Sequence[Session]) -> list[Session]:

@@ -35,7 +35,7 @@ from shared.events.escalation import (
     EscalationResolved,
     EscalationRetracted,
     EscalationUpdated,
-    SignalsWithdrawn,
+    SignalsCorrected,
 )
 from shared.events.intake import (
     ConsentDenied,
@@ -135,7 +135,7 @@ __all__ = [
     "RevokeConsent",
     "RevokeReferral",
     "SignPlacement",
-    "SignalsWithdrawn",
+    "SignalsCorrected",
     "StatedNeed",
     "TemplateSlot",
     "TimePassed",
@@ -180,7 +180,7 @@ Commands = (
 )
 
 Internal = TimePassed | RetentionBegan | PersonReminded | FlagsLookedAt
-OfSignals = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | SignalsWithdrawn
+OfSignals = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | SignalsCorrected
 """Of attendance and testing; intake's own are never given to it."""
 Consumes = OfSignals | TimePassed
 Emits = (

@@ -16,7 +16,7 @@ from shared.events.escalation import (
     EscalationRetracted,
     EscalationUpdated,
     Signal,
-    SignalsWithdrawn,
+    SignalsCorrected,
 )
 from shared.rules.decision import computed_once
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
@@ -53,6 +53,11 @@ class StandingSignal(msgspec.Struct, frozen=True, array_like=True):
         return self.kind, self.at, self.evidence
 
     @property
+    def fact(self) -> tuple[int, str]:
+        """What it is, whenever that was."""
+        return self.kind, self.evidence
+
+    @property
     def signal(self) -> Signal:
         return Signal(COMBINING[self.kind], instant(self.at), _unpacked(self.evidence))
 
@@ -77,16 +82,18 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
         return tuple(unpack_id(self.escalations[place].id) for place in signal.named_by)
 
     def stands(self, signal: Signal) -> bool:
-        return key_of(signal) in {each.key for each in self.signals}
+        """Also where its time is known better by now."""
+        kind, _, evidence = key_of(signal)
+        return (kind, evidence) in {each.fact for each in self.signals}
 
-    def taken_back_by(self, event: EscalationEvent | SignalsWithdrawn) -> set[Key]:
-        """A retraction takes back all that its escalation names, an update what it says is gone, a withdrawal what any
+    def taken_back_by(self, event: EscalationEvent | SignalsCorrected) -> set[Key]:
+        """A retraction takes back all that its escalation names, an update what it says is gone, a correction what any
         names. One that newer signals crowd out of the few that are shown still stands, and so does what a person
         resolved."""
         match event:
-            case SignalsWithdrawn(signals=signals):
-                wrong = {(kind, evidence) for kind, _, evidence in _keys(signals)}
-                return {each.key for each in self.signals if (each.kind, each.evidence) in wrong}
+            case SignalsCorrected(gone=gone, moved=moved):
+                concerned = {(kind, evidence) for kind, _, evidence in _keys((*gone, *moved))}
+                return {each.key for each in self.signals if each.fact in concerned}
             case EscalationRetracted(escalation=escalation):
                 return self._named(escalation.id)
             case EscalationUpdated(gone=gone):
@@ -95,10 +102,10 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
                 return set()
 
     @computed_once
-    def after_event(self, event: EscalationEvent | SignalsWithdrawn) -> "SignalWindow":
+    def after_event(self, event: EscalationEvent | SignalsCorrected) -> "SignalWindow":
         """After an event of another service's."""
-        if isinstance(event, SignalsWithdrawn):
-            return self._without(self.taken_back_by(event))
+        if isinstance(event, SignalsCorrected):
+            return self._corrected(event)
         escalation, before = event.escalation, self._named(event.escalation.id)
         named = before - self.taken_back_by(event)
         if not isinstance(event, EscalationRetracted | EscalationResolved):
@@ -116,9 +123,15 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
         signals = tuple(msgspec.structs.replace(each, answered=answered) for each in self.signals)
         return msgspec.structs.replace(self, signals=signals)
 
-    def _without(self, wrong: Collection[Key]) -> "SignalWindow":
-        namings = {naming: keys.difference(wrong) for naming, keys in self._namings().items()}
-        return window_of(namings, {each.key for each in self.signals if each.answered}, self.lost) if wrong else self
+    def _corrected(self, event: SignalsCorrected) -> "SignalWindow":
+        now, before = (
+            {(kind, evidence): (kind, at, evidence) for kind, at, evidence in _keys(event.moved)},
+            self.signals,
+        )
+        gone = {(kind, evidence) for kind, _, evidence in _keys(event.gone)}
+        left = {each.key: now.get(each.fact, each.key) for each in before if each.fact not in gone}
+        namings = {naming: {left[key] for key in keys if key in left} for naming, keys in self._namings().items()}
+        return window_of(namings, {left[each.key] for each in before if each.answered and each.key in left}, self.lost)
 
     def _named(self, escalation_id: str) -> set[Key]:
         identity = pack_id(escalation_id)

@@ -59,7 +59,7 @@ def evolve(state: State, event: Event | Command) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     change = msgspec.structs.replace
     match event:
-        case messages.EscalationEvent() | messages.SignalsWithdrawn():
+        case messages.EscalationEvent() | messages.SignalsCorrected():
             return _escalated(state, event)
         case _ if isinstance(event, messages.AboutEvidence):
             return assessed(state, event)
@@ -192,7 +192,7 @@ def assessed(state: State, command: messages.AboutEvidence) -> State:
     return msgspec.structs.replace(state, evidence=evidence)
 
 
-def _escalated(state: State, event: messages.EscalationEvent | messages.SignalsWithdrawn) -> State:
+def _escalated(state: State, event: messages.EscalationEvent | messages.SignalsCorrected) -> State:
     """Intake's own escalations stay in `escalations`; those of attendance and testing leave their combining signals in
     the window of a stay, also after its end, which may have been wrong. Aftercare's are aftercare's alone."""
     if isinstance(event, messages.EscalationEvent) and is_own(event):
@@ -207,8 +207,8 @@ COMBINING = ("attendance", "drug-test")
 """Categories of the escalations whose signals combine."""
 
 
-def combines(event: messages.EscalationEvent | messages.SignalsWithdrawn) -> bool:
-    return isinstance(event, messages.SignalsWithdrawn) or event.escalation.category in COMBINING
+def combines(event: messages.EscalationEvent | messages.SignalsCorrected) -> bool:
+    return isinstance(event, messages.SignalsCorrected) or event.escalation.category in COMBINING
 
 
 def is_own(event: messages.EscalationEvent) -> bool:

@@ -3,10 +3,13 @@
 An escalation here has at most one open for each reason, so the state is bounded by this table.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
+
 import msgspec
 from msgspec.structs import replace
 
-from shared.events.escalation import Escalation, EscalationEvent, EscalationUpdated, Signal
+from shared.events.escalation import Escalation, EscalationEvent, EscalationUpdated, Signal, SignalsCorrected
 from shared.rules.escalation import Open, evolve, rule_version
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
@@ -81,6 +84,19 @@ def packed_after(packed: tuple[PackedEscalation, ...], event: EscalationEvent) -
         signals.pop((signal.code, signal.evidence), None)
     whole = replace(event.escalation, signals=tuple(sorted(signals.values(), key=lambda each: each.at)))
     return pack_escalations(evolve(before, replace(event, escalation=whole)))
+
+
+def packed_with(packed: tuple[PackedEscalation, ...], event: SignalsCorrected) -> tuple[PackedEscalation, ...]:
+    """With the clinical times that are known now; what is gone each escalation says itself."""
+    times = {(each.code, each.evidence): each.at for each in event.moved}
+    return pack_escalations(tuple(_timed(each, times) for each in unpack_escalations(packed))) if times else packed
+
+
+def _timed(known: Open, times: Mapping[tuple[str, str], datetime]) -> Open:
+    signals = (replace(each, at=times.get((each.code, each.evidence), each.at)) for each in known.escalation.signals)
+    return replace(
+        known, escalation=replace(known.escalation, signals=tuple(sorted(signals, key=lambda each: each.at)))
+    )
 
 
 def pack_escalations(still_open: tuple[Open, ...]) -> tuple[PackedEscalation, ...]:

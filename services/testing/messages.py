@@ -8,7 +8,7 @@ import msgspec
 from services.testing.laboratory import Extent, Status
 from services.testing.specimens import Specimen
 from shared.events.envelope import Command
-from shared.events.escalation import EscalationEvent, SignalsWithdrawn
+from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.intake import (
     DischargeWithdrawn,
     EpisodeAdmitted,
@@ -40,7 +40,7 @@ __all__ = [
     "ResolveEscalation",
     "ResultMatched",
     "RetentionBegan",
-    "SignalsWithdrawn",
+    "SignalsCorrected",
     "SpecimenReported",
     "TimePassed",
 ]
@@ -113,7 +113,7 @@ Emits = (
     | DrugTestCorrected
     | ResultMatched
     | EscalationEvent
-    | SignalsWithdrawn
+    | SignalsCorrected
     | RetentionBegan
     | SpecimenReported
 )

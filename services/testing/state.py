@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from services.testing.escalation_packing import PackedEscalation, packed_after, unpack_escalations
+from services.testing.escalation_packing import PackedEscalation, packed_after, packed_with, unpack_escalations
 from services.testing.medications import IngredientPeriod, reconciled
 from services.testing.messages import (
     DischargeWithdrawn,
@@ -23,7 +23,7 @@ from services.testing.specimens import OF, Specimen, drugs_of, groups_of, positi
 from services.testing.upcast import UPCAST as UPCAST
 from services.testing.versions import thinned
 from shared.events.envelope import Command, Event
-from shared.events.escalation import EscalationEvent
+from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.testing import AnalyteResult, DrugTestEvent
 from shared.rules import escalation
 from shared.rules.packing import instant, pack_id, seconds
@@ -93,6 +93,9 @@ def evolve(state: State, event: Event | Command) -> State:
         case EscalationEvent():
             still_open = packed_after(state.packed_escalations, event)
             return _within_limit(msgspec.structs.replace(state, packed_escalations=still_open))
+        case SignalsCorrected():
+            now_open = packed_with(state.packed_escalations, event)
+            return msgspec.structs.replace(state, packed_escalations=now_open)
         case TimePassed():
             return State() if _only_to_leave(state) else state
         case _:

@@ -189,7 +189,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         escalation.read_retracted,
     ),
     CatalogueEntry(
-        escalation.SignalsWithdrawn, ESCALATIONS, "any", "DetectedIssue each", ("intake",), escalation.read_withdrawn
+        escalation.SignalsCorrected, ESCALATIONS, "any", "DetectedIssue each", ("intake",), escalation.read_corrected
     ),
     CatalogueEntry(technical.DisclosureRecorded, DISCLOSURES, "any", "AuditEvent"),
     CatalogueEntry(technical.DeliveryParked, OPERATIONS, "any", "OperationOutcome"),

@@ -100,16 +100,19 @@ class EscalationRetracted(EscalationEvent, frozen=True, kw_only=True):
     reason: str
 
 
-class SignalsWithdrawn(Event, frozen=True, kw_only=True):
-    """Signals of `COMBINING` were wrong, whatever has become of the escalations that name them: a person may have
-    resolved each of them, and they stay as they were. Whoever combines signals counts these no more."""
+class SignalsCorrected(Event, frozen=True, kw_only=True):
+    """Signals of `COMBINING` are otherwise than they were said to be, whatever has become of the escalations that name
+    them: a person may have resolved each of them, and they stay as they were. It is for whoever combines signals."""
 
-    signals: tuple[Signal, ...]
+    gone: tuple[Signal, ...] = ()
+    """They were wrong."""
+    moved: tuple[Signal, ...] = ()
+    """Their clinical time is known better now."""
 
     def write(self, patient: str) -> list[Resource]:
         """Each as a DetectedIssue of its own: those of the escalations are told apart by which of them they are of."""
-        subject = fhir.reference("Patient", patient)
-        return [_withdrawn(each, subject) for each in self.signals]
+        subject, stated = fhir.reference("Patient", patient), {"entered-in-error": self.gone, "corrected": self.moved}
+        return [_of_signal(each, status, subject) for status, signals in stated.items() for each in signals]
 
 
 class _Standing(msgspec.Struct, frozen=True):
@@ -207,11 +210,11 @@ def _issue(signal: Signal, escalation: Escalation, subject: fhir.Element, *, wro
     }
 
 
-def _withdrawn(signal: Signal, subject: fhir.Element) -> fhir.Element:
+def _of_signal(signal: Signal, status: str, subject: fhir.Element) -> fhir.Element:
     return {
         "resourceType": "DetectedIssue",
-        "id": name_id(signal.evidence.partition("/")[2], f"withdrawn:{signal.code}"),
-        "status": "entered-in-error",
+        "id": name_id(signal.evidence.partition("/")[2], f"signal:{signal.code}"),
+        "status": status,
         "code": fhir.concept(ESCALATION, signal.code),
         "patient": subject,
         "identifiedDateTime": signal.at,
@@ -319,5 +322,7 @@ def read_retracted(resources: Sequence[reading.Read]) -> EscalationRetracted:
 
 
 @reading.reads(_DetectedIssue)
-def read_withdrawn(resources: Sequence[reading.Read]) -> SignalsWithdrawn:
-    return SignalsWithdrawn(signals=_signals(reading.of_type(resources, _DetectedIssue)))
+def read_corrected(resources: Sequence[reading.Read]) -> SignalsCorrected:
+    issues = reading.of_type(resources, _DetectedIssue)
+    gone = [each for each in issues if each.status == "entered-in-error"]
+    return SignalsCorrected(gone=_signals(gone), moved=_signals(each for each in issues if each not in gone))

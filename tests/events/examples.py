@@ -299,7 +299,7 @@ EXAMPLES: tuple[Event, ...] = (
         escalation=ESCALATION, at=NEXT_MONDAY, reason="acted-on", by="therapist-2", client="ehr"
     ),
     escalation.EscalationRetracted(escalation=ESCALATION, at=NEXT_MONDAY, reason="late-check-in"),
-    escalation.SignalsWithdrawn(signals=ESCALATION.signals),
+    escalation.SignalsCorrected(gone=ESCALATION.signals[:1], moved=ESCALATION.signals[1:]),
     technical.DisclosureRecorded(
         audit_id=named("audit"),
         result="made",

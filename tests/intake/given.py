@@ -92,9 +92,9 @@ def escalated(
     return w.EscalationRaised(escalation=escalation, at=at)
 
 
-def withdrawn(raised: w.EscalationRaised) -> w.SignalsWithdrawn:
+def withdrawn(raised: w.EscalationRaised) -> w.SignalsCorrected:
     """All that it names was wrong."""
-    return w.SignalsWithdrawn(signals=raised.escalation.signals)
+    return w.SignalsCorrected(gone=raised.escalation.signals)
 
 
 def resolved(raised: w.EscalationRaised) -> w.EscalationResolved:

@@ -54,6 +54,7 @@ signals = some.builds(
     moments,
     some.sampled_from(["Appointment/1", "Appointment/2", "DiagnosticReport/1"]),
 )
+corrected = some.lists(signals, max_size=2).map(tuple)
 escalations = some.builds(
     Escalation,
     id=ids,
@@ -72,7 +73,7 @@ facts: some.SearchStrategy[Event] = some.one_of(
     some.builds(w.EscalationUpdated, escalation=escalations, at=moments, accepted=some.booleans()),
     some.builds(w.EscalationRetracted, escalation=escalations, at=moments, reason=some.just("late")),
     some.builds(w.EscalationResolved, escalation=escalations, at=moments, reason=some.just("done")),
-    some.builds(w.SignalsWithdrawn, signals=some.lists(signals, max_size=3).map(tuple)),
+    some.builds(w.SignalsCorrected, gone=corrected, moved=corrected),
     some.just(w.TimePassed()),
 )
 prescribed = some.builds(
@@ -214,7 +215,8 @@ def two_orders(draw: some.DrawFn) -> tuple[list[Event], list[Event]]:
 
 @some.composite
 def answered_lives(draw: some.DrawFn) -> list[list[Event]]:
-    """Of each fact one escalation, or two that name it; some a person resolved; some facts were wrong."""
+    """Of each fact one escalation, or two that name it; some a person resolved. Of some the time is known better later,
+    and some were wrong."""
     found = []
     for number in range(draw(some.integers(2, 12))):
         code, at = draw(some.sampled_from(COMBINING)), MONDAY + timedelta(days=draw(days))
@@ -225,7 +227,9 @@ def answered_lives(draw: some.DrawFn) -> list[list[Event]]:
             raised = replace(raised, escalation=replace(raised.escalation, signals=(signal,)))
             life += [raised, resolved(raised)][: draw(some.integers(1, 2))]
         if draw(some.booleans()):
-            life.append(w.SignalsWithdrawn(signals=(signal,)))
+            life.append(w.SignalsCorrected(moved=(replace(signal, at=MONDAY + timedelta(days=draw(days))),)))
+        if draw(some.booleans()):
+            life.append(w.SignalsCorrected(gone=(signal,)))
         found.append(life)
     return found
 
@@ -253,7 +257,7 @@ def test_whatever_the_order_of_arrival_the_same_is_open_at_the_same_tier_and_due
 def arrived_and_right(draw: some.DrawFn) -> tuple[list[Event], list[Event]]:
     """All that arrives, in some order; and, in another one, what is about facts that were right."""
     drawn = draw(answered_lives())
-    right = [life for life in drawn if not isinstance(life[-1], w.SignalsWithdrawn)]
+    right = [life for life in drawn if not any(isinstance(each, w.SignalsCorrected) and each.gone for each in life)]
     return in_some_order(draw, drawn), in_some_order(draw, right)
 
 

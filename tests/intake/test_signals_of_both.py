@@ -27,7 +27,7 @@ CONSUMED = (
     w.EscalationUpdated,
     w.EscalationResolved,
     w.EscalationRetracted,
-    w.SignalsWithdrawn,
+    w.SignalsCorrected,
 )
 
 
@@ -74,6 +74,7 @@ def five_weeks(chance: Random) -> tuple[list[Signal], list[Event]]:
         found = {each: chance.choice(("negative", "positive")) for each in chance.sample(MEASURES, 2)}
         if collected and chance.random() < 0.3:
             name = chance.choice(sorted(collected))
+            collected[name] = chance.choice((collected[name], chance.randint(0, 35)))
             story.then(testing.report(name, collected[name], issued=60 + number, status="corrected", **found))  # type: ignore[arg-type]
         else:
             name, collected[f"report {number}"] = f"report {number}", chance.randint(0, 35)

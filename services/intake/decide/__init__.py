@@ -36,7 +36,7 @@ def react(state: State, event: messages.Consumes, moment: Moment[Settings]) -> S
             | messages.EscalationUpdated()
             | messages.EscalationRetracted()
             | messages.EscalationResolved()
-            | messages.SignalsWithdrawn()
+            | messages.SignalsCorrected()
         ):
             return signals_changed(state, event, moment)
         case messages.TimePassed():

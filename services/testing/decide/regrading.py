@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from services.testing.escalation_packing import rule_of
 from services.testing.grading import Graded, grade
-from services.testing.messages import DrugTestCorrected, DrugTestResulted, Emits, EscalationEvent, SignalsWithdrawn
+from services.testing.messages import DrugTestCorrected, DrugTestResulted, Emits, EscalationEvent, SignalsCorrected
 from services.testing.settings import Settings
 from services.testing.state import State
 from services.testing.triggers import Cause, causes, triggers
-from shared.events.escalation import COMBINING
+from shared.events.escalation import COMBINING, Signal
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.rules.escalation import Open
@@ -31,7 +31,7 @@ def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Momen
             emitted.append(_result_event(graded, old.get(key)))
     stood, stands = causes(old, moment.settings), causes(new, moment.settings)
     emitted += _escalate(before, stood, stands, reason, moment)
-    return emitted if reason == ADMITTED else [*emitted, *_signals_withdrawn(stood, stands)]
+    return emitted if reason == ADMITTED else [*emitted, *_signals_corrected(stood, stands)]
 
 
 def _result_event(graded: Graded, before: Graded | None) -> Emits:
@@ -124,14 +124,19 @@ def _withdraw(
     return emitted
 
 
-def _signals_withdrawn(before: list[Cause], after: list[Cause]) -> list[SignalsWithdrawn]:
-    """Said once more for whoever combines signals: those that a person has answered are retracted nowhere."""
-    wrong = {
-        (each.signal.code, each.signal.evidence): each.signal
-        for each in before
-        if each.signal.code in COMBINING and not any(_same_evidence(each, stands) for stands in after)
-    }
-    return [SignalsWithdrawn(signals=tuple(wrong.values()))] if wrong else []
+def _signals_corrected(before: list[Cause], after: list[Cause]) -> list[SignalsCorrected]:
+    """Emitted once more for whoever combines signals: those that a person has answered are retracted nowhere, and of
+    one whose time is known better now nothing else is emitted."""
+    stood, stand = _combining(before), _combining(after)
+    gone = tuple(each for fact, each in stood.items() if fact not in stand)
+    moved = tuple(each for fact, each in stand.items() if fact in stood and each.at != stood[fact].at)
+    return [SignalsCorrected(gone=gone, moved=moved)] if gone or moved else []
+
+
+def _combining(among: list[Cause]) -> dict[tuple[str, str], Signal]:
+    """The signals that combine, by what they are."""
+    signals = (each.signal for each in among)
+    return {(each.code, each.evidence): each for each in signals if each.code in COMBINING}
 
 
 def _covers(known: Cause, cause: Cause) -> bool:

@@ -12,7 +12,7 @@ from services.attendance.messages import (
     SessionCancelled,
     SessionExcused,
     SessionMissed,
-    SignalsWithdrawn,
+    SignalsCorrected,
 )
 from shared.events.attendance import SessionEvent
 from tests.attendance.given import GRACE, MONDAY, SETTLED, admitted, check_in, evening, excused, session
@@ -43,11 +43,11 @@ def test_a_miss_that_a_person_has_answered_is_withdrawn_for_whoever_counts_it(re
     story.missing(SETTLED[0])
     emitted = story.then(ResolveEscalation(escalation_id=story.open_id("missed-session"), reason=reason))
     if reason == "acted-on":
-        assert only(emitted, SignalsWithdrawn) == []
+        assert only(emitted, SignalsCorrected) == []
         emitted = story.then(check_in(SETTLED[0]))
-    (withdrawn,) = only(emitted, SignalsWithdrawn)
-    assert [each.at for each in withdrawn.signals] == [SETTLED[0]]
-    assert only(story.then(excused(SETTLED[0], "illness"), check_in(SETTLED[0])), SignalsWithdrawn) == []
+    (withdrawn,) = only(emitted, SignalsCorrected)
+    assert [each.at for each in withdrawn.gone] == [SETTLED[0]]
+    assert only(story.then(excused(SETTLED[0], "illness"), check_in(SETTLED[0])), SignalsCorrected) == []
 
 
 def test_an_answered_miss_that_was_excused_by_mistake_is_asked_about_anew() -> None:

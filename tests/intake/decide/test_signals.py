@@ -124,10 +124,35 @@ def test_a_wrong_signal_leaves_the_combination_of_those_that_were_right() -> Non
 def test_a_signal_is_wrong_under_every_escalation_that_names_it_and_whatever_its_time_is_known_to_be_now() -> None:
     (signal,) = MISS.escalation.signals
     again = escalated("two misses", "missed-session", MONDAY, tier=2)
-    later = w.SignalsWithdrawn(signals=(msgspec.structs.replace(signal, at=TUESDAY),))
+    later = w.SignalsCorrected(gone=(msgspec.structs.replace(signal, at=TUESDAY),))
     story = admitted().and_then(MISS, again, POSITIVE, resolved(MISS), resolved(again), later)
     assert story.names() == ["EscalationRetracted", "PlacementReviewWithdrawn"]
     assert story.and_then(MISS).names() == ["EscalationRaised", "PlacementReviewRequested"]
+
+
+def moved(raised: w.EscalationRaised, days: int) -> w.SignalsCorrected:
+    (signal,) = raised.escalation.signals
+    return w.SignalsCorrected(moved=(msgspec.structs.replace(signal, at=MONDAY + timedelta(days=days)),))
+
+
+@pytest.mark.parametrize("answered", [[], [resolved(POSITIVE)]])
+def test_a_positive_whose_collection_is_known_better_meets_what_it_met_in_truth(answered: list[w.Consumes]) -> None:
+    story = admitted().and_then(MISS, POSITIVE, *answered, moved(POSITIVE, 8))
+    assert story.names() == ["EscalationRetracted", "PlacementReviewWithdrawn"]
+    story.and_then(moved(POSITIVE, 7))
+    assert story.names() == ["EscalationRaised", "PlacementReviewRequested"]
+    story.and_then(moved(POSITIVE, 6))
+    (emitted,) = story.emitted
+    assert isinstance(emitted, w.EscalationUpdated) and emitted.gone == ()
+    assert emitted.escalation.signals[-1].at == MONDAY + timedelta(days=6)
+    assert story.and_then(moved(POSITIVE, 6)).emitted == []
+
+
+def test_what_a_person_answered_stays_answered_though_its_time_is_known_better() -> None:
+    story = admitted().and_then(MISS, POSITIVE)
+    (known,) = story.state.escalations
+    story.and_then(w.ResolveEscalation(escalation_id=known.escalation.id, reason="acted-on"))
+    assert story.and_then(moved(POSITIVE, 5)).emitted == []
 
 
 def test_a_run_of_misses_does_not_push_out_the_positive_they_meet() -> None:

@@ -5,7 +5,7 @@ import pytest
 from services.testing.decide import decide
 from services.testing.state import State
 from shared.events.envelope import name_id
-from shared.events.escalation import EscalationRaised, EscalationRetracted, EscalationUpdated, SignalsWithdrawn
+from shared.events.escalation import EscalationRaised, EscalationRetracted, EscalationUpdated, SignalsCorrected
 from shared.events.testing import DrugTestCorrected, DrugTestResulted
 from shared.rules.decision import Refused
 from shared.rules.escalation import ResolveEscalation
@@ -52,17 +52,28 @@ def test_a_positive_that_a_person_has_answered_is_withdrawn_for_whoever_counts_i
         *(ResolveEscalation(escalation_id=each.escalation.id, reason="acted-on") for each in story.state.escalations)
     )
     half = story.then(report("weekly", 7, issued=9, status="corrected", FENTANYL="negative", COCAINE="positive"))
-    assert only(half, SignalsWithdrawn) == []
+    assert only(half, SignalsCorrected) == []
     emitted = story.then(report("weekly", 7, issued=10, status="corrected", FENTANYL="negative", COCAINE="negative"))
-    (withdrawn,) = only(emitted, SignalsWithdrawn)
-    assert [(each.code, each.evidence) for each in withdrawn.signals] == [("unexpected-positive", evidence("weekly"))]
+    (withdrawn,) = only(emitted, SignalsCorrected)
+    assert [(each.code, each.evidence) for each in withdrawn.gone] == [("unexpected-positive", evidence("weekly"))]
     assert raised(emitted) == {}
+
+
+def test_a_collection_that_is_known_better_is_corrected_for_whoever_counts_it_and_asks_nobody() -> None:
+    story = in_treatment()
+    story.then(report("weekly", 20, COCAINE="positive"))
+    emitted = story.then(report("weekly", 7, issued=22, status="corrected", COCAINE="positive"))
+    (corrected,) = only(emitted, SignalsCorrected)
+    assert ([each.at for each in corrected.moved], corrected.gone) == ([day(7)], ())
+    assert raised(emitted) == {}
+    (known,) = story.state.escalations
+    assert known.escalation.signals == corrected.moved
 
 
 def test_a_new_stay_finds_nothing_wrong_in_the_one_before() -> None:
     story = in_treatment()
     story.then(report("weekly", 7, COCAINE="positive"), discharged(day(30)))
-    assert only(story.then(admitted(day(60), name_id(NAMES, "again"))), SignalsWithdrawn) == []
+    assert only(story.then(admitted(day(60), name_id(NAMES, "again"))), SignalsCorrected) == []
 
 
 def test_a_correction_that_leaves_one_reason_retracts_only_the_other() -> None:
