@@ -78,7 +78,8 @@ def _where(
         list[str] | None, typer.Option("--url", help="A service's FHIR base; several. Default: those of the hub.")
     ] = None,
     token_file: Annotated[
-        Path | None, typer.Option("--token-file", help="For --url: a file with a bearer token.", dir_okay=False)
+        Path | None,
+        typer.Option("--token-file", help="For --url: a file with a bearer token.", exists=True, dir_okay=False),
     ] = None,
     client: Annotated[str, typer.Option(help="Without --url: whose token of clients.toml.")] = "ehr",
     program: Annotated[str | None, typer.Option(help="One of the client's programs; default: its first.")] = None,

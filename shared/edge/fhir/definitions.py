@@ -30,6 +30,9 @@ _JSON_TYPES = {
     "decimal": frozenset({int, float, Decimal}),
 }
 _TEXT = frozenset({str})
+_DECIMAL_WRITTEN_MAX = (
+    1_000  # digits; the JSON of PostgreSQL holds 16,383 behind the point, and breaks a search on more
+)
 _DECIMAL_DIGITS_MAX = 40  # FHIR asks for 18; an exponent without a limit is a bomb for whoever makes an int of it
 
 
@@ -113,7 +116,10 @@ def _format(kind: str) -> Check | None:
 
 
 def _is_bounded(number: int | float | Decimal) -> bool:
-    return type(number) is float or abs(Decimal(number).adjusted()) <= _DECIMAL_DIGITS_MAX
+    if type(number) is float:
+        return True
+    exact = Decimal(number)
+    return abs(exact.adjusted()) <= _DECIMAL_DIGITS_MAX and len(exact.as_tuple().digits) <= _DECIMAL_WRITTEN_MAX
 
 
 def _is_base64(text: str) -> bool:

@@ -1,6 +1,7 @@
 """Foreign FHIR is valid R4 or is told, place by place, what is wrong."""
 
 from copy import deepcopy
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -127,11 +128,17 @@ def test_only_an_extension_may_stand_for_a_required_value(need: Resource) -> Non
     assert not validate(need | {"_status": absent})
 
 
-@pytest.mark.parametrize("number", ["5", True, 10**60])
+@pytest.mark.parametrize("number", ["5", True, 10**60, Decimal(f"0.{'1' * 1_001}")])
 def test_a_quantity_is_a_number_of_sane_size(need: Resource, number: object) -> None:
     need["valueQuantity"]["value"] = number
 
     assert places(need) == ["Observation.value.ofType(Quantity).value"]
+
+
+def test_a_number_that_somebody_divided_keeps_its_digits(need: Resource) -> None:
+    need["valueQuantity"]["value"] = Decimal(f"0.{'3' * 60}")
+
+    assert not validate(need)
 
 
 def test_base64_that_is_none_is_refused(patient: Resource) -> None:
