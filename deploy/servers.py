@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +10,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from deploy import embedded_kafka, embedded_postgres, own_kafka
+from deploy import embedded_kafka, embedded_postgres, own_kafka, secure_kafka
 from deploy.embedded_postgres import DATABASES
 from deploy.failure import CannotContinueError
-from deploy.own_kafka import CLIENT
-from deploy.paths import LOOPBACK, free_port
+from deploy.paths import free_port
 from deploy.processes import HubPart
+from deploy.secure_kafka import Secrets
 from shared.platform.kafka import Cluster, Security
 
 
@@ -34,24 +34,29 @@ class Servers:
         return self.cluster.bootstrap
 
 
-def prepare(data: Path, kafka_port: int, postgres_port: int) -> Servers:
-    """Find the user's own servers, or download and set up embedded ones, side by side.
+def prepare(data: Path, kafka_port: int, postgres_port: int, users: Collection[str] = ()) -> Servers:
+    """Find the user's own servers, or download and set up embedded ones, side by side. With `users` the embedded Kafka
+    is shut to all but these.
 
     Raises:
         CannotContinueError: one cannot be reached or set up.
     """
+    secrets = secure_kafka.make(data, users) if users else None
     with ThreadPoolExecutor(2) as pool:
-        kafka = pool.submit(_kafka, data, kafka_port)
+        kafka = pool.submit(_kafka, data, kafka_port, secrets)
         postgres = pool.submit(_postgres, data, postgres_port)
     (cluster, kafka_parts), (dsns, postgres_parts) = kafka.result(), postgres.result()
-    return Servers(cluster, dsns, (*kafka_parts, *postgres_parts), dict.fromkeys(dsns, cluster.security))
+    services = {name: secrets.security(name) if secrets else cluster.security for name in dsns}
+    return Servers(cluster, dsns, (*kafka_parts, *postgres_parts), services)
 
 
-def _kafka(data: Path, preferred: int) -> tuple[Cluster, tuple[HubPart, ...]]:
+def _kafka(data: Path, preferred: int, secrets: Secrets | None) -> tuple[Cluster, tuple[HubPart, ...]]:
     own = own_kafka.named()
     if own is None:
         port = free_port(preferred)
-        return Cluster(f"{LOOPBACK}:{port}", CLIENT), (embedded_kafka.prepare(data, port),)
+        return embedded_kafka.reached(port, secrets), (embedded_kafka.prepare(data, port, secrets),)
+    if secrets is not None:
+        raise CannotContinueError(f"--secure shuts the embedded Kafka: unset {own_kafka.VARIABLE}, or leave it out")
     if (wrong := asyncio.run(own_kafka.unreached(own))) is not None:
         raise CannotContinueError(f"{wrong}; or unset {own_kafka.VARIABLE} to use the embedded one")
     return own, ()

@@ -57,6 +57,11 @@ class Topics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partitions: int
     topic: dict[str, Topic]
 
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Who may write or read any of them: services, and whoever reads from outside."""
+        return tuple(sorted({user for each in self.topic.values() for user in (*each.writers, *each.readers)}))
+
 
 def load(deploy: Path = SETTINGS) -> Topics:
     """Read topics.toml of a folder of settings. Raises ConfigurationError."""

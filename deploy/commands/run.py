@@ -46,6 +46,9 @@ def up(
     ] = None,
     any_ports: Annotated[bool, typer.Option("--any-ports", help="Free ports instead of the default ones.")] = False,
     settings: Settings = SETTINGS,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="Shut the embedded Kafka: TLS, a user for each service and reader.")
+    ] = False,
     replicas: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,6 +68,7 @@ def up(
         ports=runner.ANY_PORTS if any_ports else runner.Ports(),
         deploy=settings,
         replicas=counts(replicas or (), DATABASES),
+        secure=secure,
         clock_starts_at=(clock.parse(start, now) if start else now) if time is Clock.MANUAL else None,
     )
     runner.up(plan, report=_report, healthy=lambda hub: _show(hub, data))

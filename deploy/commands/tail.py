@@ -129,7 +129,10 @@ async def records(kafka: Cluster, reading: Reading) -> AsyncIterator[ConsumerRec
 async def _partitions(kafka: Cluster, names: tuple[str, ...]) -> list[TopicPartition]:
     counts = await topics.counted(kafka, set(names))
     if not counts:
-        raise CannotContinueError("none of these topics exists in this Kafka: start the hub once, which creates them")
+        raise CannotContinueError(
+            "none of these topics exists in this Kafka, or our user may not read it: start the hub once, which creates "
+            "them, and see `iop topics acl`"
+        )
     return [TopicPartition(name, each) for name, count in counts.items() for each in range(count)]
 
 

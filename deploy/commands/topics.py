@@ -1,4 +1,4 @@
-"""`iop topics`: the topics of the cluster beside topics.toml, and who may read and write them."""
+"""`iop topics`: the topics of the cluster of_rights topics.toml, and who may read and write them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,45 +9,55 @@ import typer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from deploy import comparing, hubfile, own_kafka, rights, topics
+from deploy import comparing, grants, hubfile, own_kafka, rights, topics
 from deploy.commands.common import DEFAULT_DATA, Data, out
 from deploy.commands.run import Settings
 from deploy.comparing import Difference, PresentTopic
+from deploy.grants import RightDifference
 from deploy.own_kafka import unusable
 from deploy.paths import SETTINGS
+from deploy.rights import Right
 from deploy.topics import Topics
 from shared.platform.kafka import Cluster
 
 commands = typer.Typer(help="The topics of the cluster, and who may use them.", no_args_is_help=True)
 SHOWN = ("cleanup.policy", "retention.ms", "min.insync.replicas")
 Answer = TypeVar("Answer")
+WithRights = Annotated[bool, typer.Option("--acl", help="Rights too: who may read and write each topic.")]
 
 
 @commands.command(epilog="Example: iop topics show")
-def show(settings: Settings = SETTINGS, data: Data = DEFAULT_DATA) -> None:
-    """Print each topic as the cluster has it, and what is otherwise in topics.toml: then the exit code is 1."""
+def show(with_rights: WithRights = False, settings: Settings = SETTINGS, data: Data = DEFAULT_DATA) -> None:
+    """Print each topic as the cluster has it, and what is otherwise in topics.toml: then the exit code is 1. With
+    `--acl` rights are compared too."""
     wanted = topics.load(settings)
     present, found = _asked(data, lambda admin, _: _compared(admin, wanted))
     for name, topic in sorted(present.items()):
         out.print(_line(name, topic), markup=False)
-    _print(found)
-    if found:
+    of_rights = _asked_of_rights(data, wanted, grants.compared) if with_rights else []
+    _print([*found, *of_rights])
+    if found or of_rights:
         raise typer.Exit(1)
 
 
 @commands.command(epilog="Example: iop topics apply --dry-run")
 def apply(
+    with_rights: WithRights = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     settings: Settings = SETTINGS,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Create the topics that are absent, and change retention and compaction to what topics.toml has. The number of
-    partitions is never changed; copies are reported only."""
+    partitions is never changed; copies are reported only. With `--acl` missing rights are granted; what topics.toml
+    does not have is reported, and never taken."""
     wanted = topics.load(settings)
     if dry_run:
-        _print(_asked(data, lambda admin, _: _compared(admin, wanted))[1])
+        found: list[object] = [*_asked(data, lambda admin, _: _compared(admin, wanted))[1]]
     else:
-        _print(_asked(data, lambda admin, kafka: comparing.apply(admin, kafka, wanted)))
+        found = [*_asked(data, lambda admin, kafka: comparing.apply(admin, kafka, wanted))]
+    if with_rights:
+        found += _asked_of_rights(data, wanted, grants.compared if dry_run else grants.apply)
+    _print(found)
 
 
 @commands.command(epilog="Example: iop topics acl --format strimzi --cluster clinic")
@@ -62,6 +72,12 @@ def acl(
     granted = rights.rights(topics.load(settings))
     text = rights.as_commands(granted) if format_ == "kafka" else rights.as_strimzi(granted, cluster)
     out.print(text, markup=False, end="")
+
+
+def _asked_of_rights(
+    data: Path, wanted: Topics, ask: Callable[[Cluster, list[Right]], Awaitable[list[RightDifference]]]
+) -> list[RightDifference]:
+    return _asked(data, lambda _, kafka: ask(kafka, rights.rights(wanted)))
 
 
 def _asked(data: Path, ask: Callable[[AIOKafkaAdminClient, Cluster], Awaitable[Answer]]) -> Answer:
@@ -90,8 +106,8 @@ def _line(name: str, topic: PresentTopic) -> str:
     return f"{name:<24} partitions={topic.partitions} replication={topic.replication} {held}"
 
 
-def _print(found: Sequence[Difference]) -> None:
+def _print(found: Sequence[object]) -> None:
     for each in found:
         out.print(str(each), markup=False)
     if not found:
-        out.print("all topics are as in topics.toml", markup=False)
+        out.print("all is as in topics.toml", markup=False)

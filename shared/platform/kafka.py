@@ -4,9 +4,10 @@ kafka = Cluster.of(environment(KafkaEnvironment), "iop.intake.0")
 async with kafka.producer(acks="all") as producer: ...
 """
 
+import asyncio
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
+from aiokafka.errors import KafkaError
 
 from shared.platform.settings import (
     LOOPBACK,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 Options = dict[str, object]
 CONNECT_MS_MOST = 5_000
+CLOSE_SECONDS_MOST = 1.0
+Address = tuple[str, int]
 _TLS = ("ca_file", "cert_file", "key_file")
 _BY_PASSWORD = ("mechanism", "username", "password_file")
 _BY_TOKEN = ("mechanism", "token_url", "client_id", "password_file")
@@ -146,11 +150,31 @@ class Cluster:
     def admin(self) -> AIOKafkaAdminClient:
         return AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, client_id=self.client, **self._connecting())
 
-    async def connection(self, host: str, port: int) -> AIOKafkaConnection:
-        """One connection to one broker; whatever is wrong is raised as it is."""
-        return await create_conn(
-            host, port, client_id=self.client, request_timeout_ms=CONNECT_MS_MOST, **self._connecting()
-        )
+    @asynccontextmanager
+    async def connection(self, *addresses: Address) -> AsyncIterator[AIOKafkaConnection]:
+        """To the first of these that answers, or of all named. Raises what is wrong with the last, as it is."""
+        opened = await self._connected(*(addresses or self.addresses))
+        try:
+            yield opened
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS_MOST):
+                    await opened.close()
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Host and port of each broker named."""
+        return [(host, port) for host, port, _ in collect_hosts(self.bootstrap, randomize=False)]
+
+    async def _connected(self, first: Address, *others: Address) -> AIOKafkaConnection:
+        try:
+            return await create_conn(
+                *first, client_id=self.client, request_timeout_ms=CONNECT_MS_MOST, **self._connecting()
+            )
+        except (OSError, KafkaError, TimeoutError):
+            if not others:
+                raise
+        return await self._connected(*others)
 
     def broker(self, *, apply_types: bool, allow_auto_create_topics: bool, graceful_timeout: float) -> "KafkaBroker":
         """FastStream's, which only services need."""

@@ -6,7 +6,6 @@ The client libraries report only that no broker could be reached, so here each i
 import ssl
 from collections.abc import Iterable
 
-from aiokafka.conn import collect_hosts
 from aiokafka.errors import (
     AuthenticationFailedError,
     KafkaError,
@@ -15,21 +14,20 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from shared.platform.kafka import Cluster, variable
+from shared.platform.kafka import Address, Cluster, variable
 from shared.platform.settings import LOOPBACK, ConfigurationError
 
-NO_SUCH_ISSUER = frozenset({18, 19, 20, 21})
-"""OpenSSL: self-signed, or signed by nobody whom we trust."""
+NO_SUCH_ISSUER = frozenset({7, 18, 19, 20, 21})
+"""OpenSSL: self-signed, or signed by nobody whom we trust, or by another of the same name."""
 NOT_VALID_NOW = frozenset({9, 10})
 OTHER_NAME = frozenset({62, 64})
-Address = tuple[str, int]
 
 
 async def trouble(kafka: Cluster) -> str | None:
     """None once one broker of the cluster answers; else what is wrong with the last one asked."""
     wrong: str | None = "IOP_KAFKA_BOOTSTRAP names no broker"
-    for host, port, _ in collect_hosts(kafka.bootstrap):
-        brokers, wrong = await _ask(kafka, (host, port))
+    for address in kafka.addresses:
+        brokers, wrong = await _ask(kafka, address)
         if wrong is None:
             return await _of_brokers(kafka, brokers)
     return wrong
@@ -50,11 +48,8 @@ async def _of_brokers(kafka: Cluster, brokers: Iterable[Address]) -> str | None:
 async def _ask(kafka: Cluster, address: Address) -> tuple[list[Address], str | None]:
     """The brokers that it names; what is wrong, or None."""
     try:
-        connection = await kafka.connection(*address)
-        try:
+        async with kafka.connection(address) as connection:
             answer = await connection.send(MetadataRequest([]))
-        finally:
-            connection.close()
     except ConfigurationError as wrong:
         return [], str(wrong)
     except (OSError, KafkaError, TimeoutError) as error:

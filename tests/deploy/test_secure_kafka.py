@@ -1,0 +1,208 @@
+"""The embedded Kafka shut: who may do what is seen on the broker itself, for every user, topic and way."""
+
+import asyncio
+import stat
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+
+from deploy import embedded_kafka, grants, rights, secure_kafka, topics
+from deploy.embedded_kafka import RunningKafka
+from deploy.failure import CannotContinueError
+from deploy.grants import Grant, RightDifference
+from deploy.rights import Right
+from deploy.secure_kafka import Secrets
+from shared.platform.kafka import PLAIN, Cluster, Security
+from shared.platform.kafka_trouble import trouble
+
+pytestmark = pytest.mark.kafka
+WANTED = topics.load()
+WAIT_MS_MOST = 4_000
+RIGHTS = rights.rights(WANTED)
+USERS = ("intake", "attendance", "testing", "aftercare", "operations", "console", "ehr-feeds", "compliance")
+MAY_WRITE = {
+    "iop.intake.events": {"intake"},
+    "iop.attendance.events": {"attendance"},
+    "iop.testing.events": {"testing"},
+    "iop.aftercare.events": {"aftercare"},
+    "iop.escalations": {"intake", "attendance", "testing", "aftercare"},
+    "iop.escalations.open": {"intake", "attendance", "testing", "aftercare"},
+    "iop.disclosures": {"intake", "attendance", "testing", "aftercare"},
+    "iop.operations": {"intake", "attendance", "testing", "aftercare"},
+}
+MAY_READ = {
+    "iop.intake.events": {"attendance", "testing", "aftercare", "operations"},
+    "iop.attendance.events": {"operations", "console", "ehr-feeds"},
+    "iop.testing.events": {"operations", "console", "ehr-feeds"},
+    "iop.aftercare.events": {"operations", "console", "ehr-feeds"},
+    "iop.escalations": {"intake", "operations"},
+    "iop.escalations.open": {"operations", "console"},
+    "iop.disclosures": {"compliance"},
+    "iop.operations": {"operations"},
+}
+"""Written by hand: the clinic's list, not what topics.toml happens to say."""
+
+
+class Shut:
+    """A shut Kafka with the hub's topics and rights, and its passwords."""
+
+    def __init__(self, running: RunningKafka, secrets: Secrets) -> None:
+        self.running = running
+        self.secrets = secrets
+
+    def by(self, user: str) -> Cluster:
+        return Cluster(self.running.bootstrap, f"iop.{user}.0", self.secrets.security(user))
+
+    def controller_port(self) -> int:
+        lines = Path(self.running.part.command[-1]).read_text().splitlines()
+        return int(next(each for each in lines if each.startswith("controller.quorum.voters")).rpartition(":")[2])
+
+    def otherwise(self, **changed: str | None) -> Cluster:
+        """As intake, but for what is changed."""
+        security = msgspec.structs.replace(self.secrets.security("intake"), **changed)
+        return Cluster(self.running.bootstrap, "iop.intake.0", security)
+
+
+@pytest.fixture(scope="module")
+def shut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shut]:
+    data = tmp_path_factory.mktemp("shut")
+    secrets = secure_kafka.make(data, WANTED.users)
+    running = embedded_kafka.start(data, secrets=secrets)
+    try:
+        asyncio.run(topics.create(running.cluster, WANTED))
+        asyncio.run(grants.apply(running.cluster, RIGHTS))
+        yield Shut(running, secrets)
+    finally:
+        running.stop()
+
+
+def test_each_service_and_each_outside_reader_is_a_user() -> None:
+    assert set(WANTED.users) == set(USERS)
+    assert MAY_WRITE.keys() == MAY_READ.keys() == WANTED.topic.keys()
+
+
+async def test_nobody_reads_or_writes_what_is_not_theirs(shut: Shut) -> None:
+    """Every user and topic, both ways, by real clients: what is refused, and whether a record comes."""
+    async with shut.running.cluster.producer() as producer:
+        for name in MAY_READ:
+            await producer.send_and_wait(name, b"{}", key=b"one", partition=0)
+    reads = await asyncio.gather(*(who(partial(comes, shut, name)) for name in MAY_READ))
+    writes = await asyncio.gather(*(who(partial(is_taken, shut, name)) for name in MAY_WRITE))
+    assert dict(zip(MAY_READ, reads, strict=True)) == MAY_READ
+    assert dict(zip(MAY_WRITE, writes, strict=True)) == MAY_WRITE
+
+
+async def who(may: Callable[[str], Awaitable[bool]]) -> set[str]:
+    """Those of all users who may."""
+    answers = await asyncio.gather(*(may(user) for user in USERS))
+    return {user for user, answer in zip(USERS, answers, strict=True) if answer}
+
+
+async def is_taken(shut: Shut, topic: str, user: str) -> bool:
+    async with shut.by(user).producer() as producer:
+        try:
+            await producer.send_and_wait(topic, b"{}", key=b"one", partition=0)
+        except TopicAuthorizationFailedError:
+            return False
+        return True
+
+
+async def comes(shut: Shut, topic: str, user: str) -> bool:
+    async with shut.by(user).consumer() as consumer:
+        partition = TopicPartition(topic, 0)
+        consumer.assign([partition])
+        consumer.seek(partition, 0)
+        try:
+            return bool(await consumer.getmany(timeout_ms=WAIT_MS_MOST))
+        except TopicAuthorizationFailedError:
+            return False
+
+
+@pytest.mark.parametrize(("user", "joins"), [("testing", True), ("console", False)])
+async def test_nobody_takes_partitions_from_the_group_of_another(shut: Shut, user: str, joins: bool) -> None:
+    async with shut.by(user).consumer(group_id="iop.testing") as consumer:
+        try:
+            await consumer.committed(TopicPartition("iop.intake.events", 0))
+        except GroupAuthorizationFailedError:
+            assert not joins
+        else:
+            assert joins
+
+
+async def test_who_does_not_prove_who_they_are_is_refused_with_the_variable_to_look_at(
+    shut: Shut, tmp_path: Path
+) -> None:
+    wrong, foreign = tmp_path / "wrong", secure_kafka.make(tmp_path, ())
+    wrong.write_text("guessed")
+    seen = [
+        await trouble(shut.by("intake")),
+        await trouble(shut.otherwise(password_file=str(wrong))),
+        await trouble(shut.otherwise(username="nobody")),
+        await trouble(shut.otherwise(ca_file=str(foreign.authority))),
+        await trouble(shut.otherwise(mechanism="PLAIN")),
+        await trouble(Cluster(shut.running.bootstrap, "iop.intake.0", PLAIN)),
+        await trouble(Cluster(shut.running.bootstrap, "iop.intake.0", tls_only(shut, foreign))),
+    ]
+    place = f"Kafka at {shut.running.bootstrap}"
+    assert seen == [
+        None,
+        f"{place} refuses user intake: check IOP_KAFKA_USERNAME and IOP_KAFKA_PASSWORD_FILE",
+        f"{place} refuses user nobody: check IOP_KAFKA_USERNAME and IOP_KAFKA_PASSWORD_FILE",
+        f"{place} has a certificate that we do not trust: IOP_KAFKA_CA_FILE must hold who signed it",
+        f"{place} does not take PLAIN: set IOP_KAFKA_MECHANISM to one that it has",
+        f"{place} ends the connection: is PLAINTEXT right at this port? See IOP_KAFKA_SECURITY",
+        f"{place} ends the connection: is SSL right at this port? See IOP_KAFKA_SECURITY",
+    ]
+
+
+def tls_only(shut: Shut, foreign: Secrets) -> Security:
+    """A certificate signed by somebody else, without a user."""
+    pem = str(foreign.broker)
+    return Security(security="SSL", ca_file=str(shut.secrets.authority), cert_file=pem, key_file=pem)
+
+
+async def test_the_controller_takes_nobody_without_the_brokers_certificate(shut: Shut, tmp_path: Path) -> None:
+    port = shut.controller_port()
+    foreign = secure_kafka.make(tmp_path, ())
+    for security in (PLAIN, shut.secrets.security("intake"), tls_only(shut, foreign)):
+        with pytest.raises((KafkaError, OSError)):
+            async with Cluster(f"127.0.0.1:{port}", "iop.intake.0", security).connection():
+                pass
+
+
+async def test_what_is_missing_is_granted_and_what_is_too_much_is_reported(shut: Shut) -> None:
+    too_much = Right("console", "topic", "iop.disclosures", "Read")
+    assert await grants.compared(shut.running.cluster, RIGHTS) == []
+    await grants.apply(shut.running.cluster, [*RIGHTS, too_much])
+    for _ in range(100):
+        found = await grants.compared(shut.running.cluster, RIGHTS)
+        if found:
+            break
+        await asyncio.sleep(0.05)
+    assert found == [RightDifference(Grant.of(too_much), "reported")]
+    assert str(found[0]) == "right User:console Read topic iop.disclosures is not in topics.toml (reported)"
+
+
+async def test_a_service_may_not_look_at_rights_nor_set_them(shut: Shut) -> None:
+    for ask in (grants.compared, grants.apply):
+        with pytest.raises(KafkaError, match="ClusterAuthorizationFailed"):
+            await ask(shut.by("intake"), RIGHTS)
+
+
+def test_what_is_secret_is_its_owners_alone(shut: Shut) -> None:
+    secret = [*shut.secrets.folder.iterdir(), Path(shut.running.part.command[-1])]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in secret} == {0o600}
+    assert not list(Path(shut.running.part.command[-1]).parent.glob("*.arguments"))
+
+
+@pytest.mark.parametrize("users", [None, (*USERS, "new-reader")])
+def test_a_folder_goes_on_as_it_was_begun(shut: Shut, tmp_path: Path, users: tuple[str, ...] | None) -> None:
+    data = shut.secrets.folder.parents[1]
+    secrets = None if users is None else secure_kafka.make(tmp_path, users)
+    with pytest.raises(CannotContinueError, match="begun with --secure" if users is None else "knows no new-reader"):
+        embedded_kafka.prepare(data, 0, secrets)
