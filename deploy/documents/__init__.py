@@ -1,4 +1,4 @@
-"""The pages of docs/ that are made from the code: errors, settings, metrics, and the catalogue of events.
+"""What of docs/ is made from the code: errors, settings, metrics, alerts, the catalogue of events, asyncapi.json.
 
 `python -m deploy.documents` renews all of them, `python -m deploy.documents errors` prints one.
 """

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from deploy.asyncapi import document
 from deploy.documents import alerts, catalogue, errors, metrics, settings
 from deploy.paths import REPOSITORY
 
@@ -13,6 +14,7 @@ RENDERED: Mapping[str, Callable[[], str]] = {
     "metrics": metrics.page,
     "alerts": alerts.page,
     "catalogue": catalogue.table,
+    "asyncapi": document.text,
 }
 WHOLE = ("errors", "settings", "metrics", "alerts")
 """Pages that are made as a whole: docs/<name>.md."""
@@ -24,6 +26,7 @@ MARKED = re.compile(r"(?<=<!-- catalogue -->\n).*?(?=<!-- /catalogue -->)", re.D
 def renewed(root: Path = REPOSITORY) -> dict[Path, str]:
     """The text that each page must have."""
     texts = {root / "docs" / f"{name}.md": RENDERED[name]() for name in WHOLE}
+    texts[root / "docs" / "asyncapi.json"] = document.text()
     table = catalogue.table()
     for name in WITH_CATALOGUE:
         texts[root / name] = MARKED.sub(lambda _: table, (root / name).read_text())

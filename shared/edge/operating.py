@@ -1,5 +1,6 @@
 """What no clinician asks: health and metrics for machines, and what an operator may do."""
 
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -7,7 +8,7 @@ from msgspec.structs import asdict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from shared.edge import fhir
@@ -19,11 +20,13 @@ from shared.path.inbound.redrive import NotUnreadable, Operator, Quarantine, red
 from shared.path.service import PATIENT
 
 NAME_CHARACTERS_MOST = 64
+ASYNCAPI = Path(__file__).resolve().parents[2] / "docs" / "asyncapi.json"
 
 
 def for_machines(dependencies: EdgeDependencies) -> tuple[BaseRoute, ...]:
-    """Health and metrics: on both ports, for who watches may reach one of them only."""
+    """Health, metrics and the contract of the topics: on both ports, for who watches may reach one of them only."""
     return (
+        Route("/asyncapi.json", _asyncapi, methods=["GET"]),
         Route("/health/live", _live, methods=["GET"]),
         Route("/health/ready", _ready(dependencies), methods=["GET"]),
         Route("/metrics", _metrics, methods=["GET"]),
@@ -89,6 +92,13 @@ def _ready(dependencies: EdgeDependencies) -> Handler:
         return Response(body, 503 if found else 200, later, media_type="application/json")
 
     return handle
+
+
+async def _asyncapi(_: Request) -> Response:
+    """What stands on the topics. It holds no data, so nobody has to say who they are."""
+    if not ASYNCAPI.exists():
+        raise refuse(404, "not-found", "", "docs/asyncapi.json is not installed here.")
+    return FileResponse(ASYNCAPI, media_type="application/json")
 
 
 async def _metrics(_: Request) -> Response:

@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import msgspec
 from hypothesis import strategies as some
 
-from shared.events.catalogue import ENTRIES
-from shared.events.codes import FHIR_DISPOSITION
+from shared.events.catalogue import CONSUMES, ENTRIES
+from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
 from shared.events.envelope import Event
 
 W = TypeVar("W", bound=msgspec.Struct)
@@ -25,6 +25,7 @@ later_moments = some.datetimes(datetime(2040, 1, 1), datetime(2049, 12, 31), tim
 purposes = some.lists(some.sampled_from(["TREAT", "HPAYMT", "HOPERAT", "alumni"]), max_size=3, unique=True).map(tuple)
 days = some.dates(date(2020, 1, 1), date(2039, 12, 31))
 hours = some.times().map(lambda each: f"{each:%H:%M}")
+_services = some.sampled_from(sorted(CONSUMES))
 _NAMED_IDS = frozenset({"id", "escalations", "subsumes", "also"})
 _EVIDENCE = ("Appointment", "DiagnosticReport", "Observation", "Patient")
 _ORDERED = (
@@ -50,6 +51,9 @@ _OF_FIELD: dict[str, some.SearchStrategy[Any]] = {
     "evidence": references(*_EVIDENCE),
     "focus": references("ServiceRequest", "EpisodeOfCare", "CarePlan"),
     "tier": some.integers(1, 4),
+    "rule": some.builds("{}/{}|2026.1".format, _services, codes),
+    "service": _services,
+    "send_again_reason": some.sampled_from(["", *sorted(SEND_AGAIN_REASONS)]),
     "rxnorm": some.just("") | codes,
     "code_system": some.sampled_from(["", "http://loinc.org", "urn:oid:2.16.840.1.113883.19.6"]),
     "weekday": some.integers(0, 6),
@@ -60,6 +64,9 @@ _OF_FIELD: dict[str, some.SearchStrategy[Any]] = {
     "at": later_moments,
     "ended": some.sampled_from([(), ("no-longer",)]),
     "FlagsChanged.flags": some.lists(codes, min_size=1, max_size=3, unique=True).map(tuple),
+    "ReferralConcluded.outcome": some.sampled_from(["referral-declined", "superseded", "looked-at"]),
+    "Digest.value": some.binary(min_size=32, max_size=32).map(bytes.hex),
+    "meetings": some.lists(some.builds("{}|{}".format, codes, codes), max_size=4, unique=True).map(tuple),
     "TemplateSlot.start": hours,
     "TemplateSlot.minutes": some.integers(1, 600),
 }

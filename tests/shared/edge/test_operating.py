@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from shared.edge import operating
 from shared.edge.app import build
 from shared.path.inbound.readiness import Check
 from tests.shared.edge.conftest import Counter
@@ -55,6 +56,16 @@ async def test_the_admin_port_serves_no_fhir_but_health_and_metrics(counter: Cou
     for client in (counter.admin, counter.http):
         assert (await client.get("/health/live")).text == "live\n"
         assert b"iop_" in (await client.get("/metrics")).content
+
+
+async def test_whoever_reads_the_topics_finds_their_contract_on_each_port_without_a_token(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for client in (counter.admin, counter.http):
+        served = await client.get("/asyncapi.json")
+        assert (served.headers["Content-Type"], served.content) == ("application/json", operating.ASYNCAPI.read_bytes())
+    monkeypatch.setattr(operating, "ASYNCAPI", operating.ASYNCAPI.with_name("elsewhere.json"))
+    assert (await counter.http.get("/asyncapi.json")).status_code == 404
 
 
 async def test_readiness_is_json_by_the_names_of_its_checks_and_503_where_one_is_wrong(counter: Counter) -> None:

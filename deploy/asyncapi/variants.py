@@ -1,0 +1,112 @@
+"""Every way an event can be written: its fields one after another take each value that could change its shape.
+
+A field of open content holds a marker (`~EventOrStruct.field~`), by which `forms` knows again what may stand there.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import msgspec
+
+from shared.events import wire
+from shared.events.aftercare import ASKS_NOBODY, BY_A_PERSON
+from shared.events.catalogue import CONSUMES, OPERATIONS, CatalogueEntry
+from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
+from shared.events.envelope import Envelope
+from shared.events.intake import ConsentsCurrent
+from shared.events.wire import Written
+
+ID = "00000000-0000-4000-8000-000000000000"
+MOMENT = datetime(1999, 1, 1, tzinfo=UTC)
+DAY = date(1999, 1, 2)
+NUMBER = 9_999_999
+SERVICES = tuple(CONSUMES)
+_NAMED_IDS = frozenset({"id", "escalations", "subsumes", "also"})
+_OF_FIELD: dict[str, tuple[Any, ...]] = {
+    "tier": (1, 2, 3, 4),
+    "weekday": tuple(range(7)),
+    "every_weeks": (1, 2),
+    "disposition": tuple(FHIR_DISPOSITION),
+    "rule": tuple(f"{each}/~rule~" for each in SERVICES),
+    "purposes": (("~PURPOSE~", "~purpose~"), ()),
+    "send_again_reason": (*sorted(SEND_AGAIN_REASONS), ""),
+    "service": SERVICES,
+    "key_id": ("~key~",),
+    "code_system": ("~system~", ""),
+    "rxnorm": ("~rxnorm~", ""),
+    "FlagsChanged.flags": (("~flag~", "~flag~"), ()),
+    "FlagsChanged.ended": (("~flag~",),),
+    "FollowUpCompleted.outcome": (*sorted(BY_A_PERSON), "~outcome~"),
+    "ReferralConcluded.outcome": (
+        "referral-revoked",
+        "referral-in-error",
+        "superseded",
+        "referral-declined",
+        "looked-at",
+    ),
+    "ReferralWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
+}
+"""Values on which the shape hangs, or that are all there are."""
+
+
+def written(entry: CatalogueEntry) -> Iterator[Written]:
+    """All records of an event, of each service that emits it."""
+    of_nobody = entry.topic == OPERATIONS or entry.event is ConsentsCurrent
+    for source in SERVICES if entry.producer == "any" else (entry.producer,):
+        envelope = Envelope(
+            id=UUID(ID),
+            source=source,
+            event=entry.event.__name__,
+            program="" if of_nobody else "~program~",
+            patient=ID,
+            at=MOMENT,
+            correlation_id=UUID(ID),
+            causation_id=UUID(ID),
+        )
+        for event in _variants(entry.event):
+            yield wire.write(event, envelope)
+
+
+@cache
+def _variants(type_: type[Any]) -> tuple[Any, ...]:
+    """The struct with all that it can hold, with each field otherwise, and with the least of everything."""
+    hints = get_type_hints(type_)
+    values = {each.name: _values(type_, each, hints[each.name]) for each in msgspec.structs.fields(type_)}
+    fullest = type_(**{name: each[0] for name, each in values.items()})
+    others = [msgspec.structs.replace(fullest, **{name: other}) for name, each in values.items() for other in each[1:]]
+    return fullest, *others, type_(**{name: each[-1] for name, each in values.items()})
+
+
+def _values(owner: type[Any], field: msgspec.structs.FieldInfo, hint: Any) -> tuple[Any, ...]:
+    for name in (*(f"{each.__name__}.{field.name}" for each in owner.__mro__), field.name):
+        if name in _OF_FIELD:
+            return _OF_FIELD[name]
+    return _of_type(owner.__name__, field.name, hint) + (("",) if field.default == "" else ())
+
+
+def _of_type(owner: str, name: str, hint: Any) -> tuple[Any, ...]:
+    origin, within = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        there = [value for each in within if each is not NoneType for value in _of_type(owner, name, each)]
+        return (*there, None)
+    if origin is Literal:
+        return within
+    if origin is tuple:
+        return _of_type(owner, name, within[0]), ()
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return _variants(hint)
+    if hint is str:
+        return (ID if name.endswith("_id") or name in _NAMED_IDS else f"~{owner}.{name}~",)
+    return _OF_TYPE[hint]
+
+
+_OF_TYPE: dict[Any, tuple[Any, ...]] = {
+    int: (NUMBER,),
+    bool: (True, False),
+    datetime: (MOMENT,),
+    date: (DAY,),
+}
