@@ -8,13 +8,14 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared.events.catalogue import ESCALATIONS, INTAKE_EVENTS, OPEN_ESCALATIONS
-from shared.events.escalation import EscalationRaised
+from shared.events.catalogue import BY_TYPE, ESCALATIONS, INTAKE_EVENTS, OPEN_ESCALATIONS
+from shared.events.envelope import Event
+from shared.events.escalation import EscalationEvent, EscalationRaised
 from shared.path.inbound.consumer import Consumer
 from shared.path.outbound import destinations
 from shared.path.transaction.batch import Batch
 from shared.platform.kafka import Cluster
-from tests.events.examples import ESCALATION, MONDAY
+from tests.events.examples import ESCALATION, EXAMPLES, MONDAY
 from tests.house.test_rooms import ROOT, files
 from tests.service import ServiceOnPostgres, StartService, consumed, written
 from tests.shared.path.given import MONDAY_NOON, admission, attendance_with
@@ -93,6 +94,15 @@ def test_on_the_topic_of_open_escalations_the_key_is_the_escalations_own() -> No
     named = msgspec.structs.replace(raised, escalation=msgspec.structs.replace(raised.escalation, id="MRN-9001"))
     with pytest.raises(ValueError, match="badly formed"):
         batch.send(named, written(raised, PATIENT), PATIENT, "demo")
+
+
+@pytest.mark.parametrize("emitted", EXAMPLES, ids=lambda emitted: type(emitted).__name__)
+def test_every_event_of_the_catalogue_gets_to_its_topic_and_only_an_escalation_to_the_open_ones(emitted: Event) -> None:
+    entry = BY_TYPE[type(emitted)]
+    batch = Batch("patient", {}, destinations.routes("intake" if entry.producer == "any" else entry.producer, {}, None))
+    batch.send(emitted, written(emitted, PATIENT), PATIENT, "demo")
+    wanted = [entry.topic, *([OPEN_ESCALATIONS] if isinstance(emitted, EscalationEvent) else [])]
+    assert sorted(row.lane for row in batch.outbox) == [f"topic:{each}" for each in sorted(wanted)]
 
 
 def test_a_row_of_a_lane_is_made_at_one_door() -> None:

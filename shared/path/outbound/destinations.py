@@ -56,7 +56,7 @@ def topics(service: str) -> list[Destination[Event]]:
     return [
         Destination(name=topic, kind="topic", subscribes=frozenset(events), body=_record)
         for topic, events in by_topic.items()
-    ] + [_open_escalations(by_topic[ESCALATIONS])]
+    ] + [_open_escalations({each for each in by_topic[ESCALATIONS] if issubclass(each, EscalationEvent)})]
 
 
 def _open_escalations(events: Iterable[type[Event]]) -> Destination[Event]:
