@@ -921,4 +921,17 @@ values = some.one_of(
 def test_whatever_is_answered_counts_within_its_bounds_or_is_unreadable(asked: str, value: Json) -> None:
     counted = answers.points(asked, value)
     assert counted.value is None or 0 <= counted.value <= INSTRUMENTS.most.get(asked, 1)
-    assert counted.readable or counted.value is None or "comparator" in value["valueQuantity"]
+    if counted.value is not None and not counted.readable:
+        assert "valueDecimal" in value or "valueString" in value or "comparator" in value["valueQuantity"]
+
+
+@pytest.mark.parametrize(
+    "value", [{"valueDecimal": 24.5}, {"valueString": " 24.5 "}, {"valueQuantity": {"value": 24.5}}]
+)
+def test_half_a_point_gives_no_milder_score_and_a_person_reads_it(value: Json) -> None:
+    assert answers.points("cows", value) == answers.Points(24, readable=False)
+
+
+def test_half_an_answer_is_neither_yes_nor_no() -> None:
+    for asked in ("c-ssrs-q4", "safe-housing", "pregnant", "cows"):
+        assert answers.points(asked, {"valueDecimal": 0.5}) == answers.UNREADABLE

@@ -59,7 +59,7 @@ def item_points(item: str, parent: Json) -> Points:
     found = _points(INSTRUMENTS.answers.get(of.answers, {}), most, parent, "value")
     if found.value is None or item not in of.reversed:
         return found
-    return Points(most - found.value)
+    return Points(most - found.value) if found.readable else UNREADABLE
 
 
 def _points(answers: Mapping[str, int], most: int, parent: Json, name: str) -> Points:
@@ -108,11 +108,12 @@ def _measured(quantity: Json, most: int) -> Points:
 
 
 def _counted(value: object, most: int) -> Points:
-    """A whole number within the bounds of the score."""
+    """A number within the bounds of the score. One that is not whole counts as the whole one below it, and a person
+    reads it."""
     try:
         number = Decimal(str(value).strip())
-        if 0 <= number <= most and number == number.to_integral_value():
-            return Points(int(number))
+        if 0 <= number <= most and (number == int(number) or number > 1):
+            return Points(int(number), readable=number == int(number))
     except InvalidOperation:
         pass
     return UNREADABLE
