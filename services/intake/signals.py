@@ -124,14 +124,12 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.structs.replace(self, signals=signals)
 
     def _corrected(self, event: SignalsCorrected) -> "SignalWindow":
-        now, before = (
-            {(kind, evidence): (kind, at, evidence) for kind, at, evidence in _keys(event.moved)},
-            self.signals,
-        )
+        now = {(kind, evidence): (kind, at, evidence) for kind, at, evidence in _keys(event.moved)}
         gone = {(kind, evidence) for kind, _, evidence in _keys(event.gone)}
-        left = {each.key: now.get(each.fact, each.key) for each in before if each.fact not in gone}
+        left = {each.key: now.get(each.fact, each.key) for each in self.signals if each.fact not in gone}
+        answered = {left[each.key] for each in self.signals if each.answered and each.key in left}
         namings = {naming: {left[key] for key in keys if key in left} for naming, keys in self._namings().items()}
-        return window_of(namings, {left[each.key] for each in before if each.answered and each.key in left}, self.lost)
+        return window_of(namings, answered, self.lost)
 
     def _named(self, escalation_id: str) -> set[Key]:
         identity = pack_id(escalation_id)

@@ -53,8 +53,8 @@ class Course:
         self.know(asked.sessions)
 
     def _withdraw(self, before: State) -> None:
-        """Misses that are none any more: said once more for whoever counts them, for those that a person has answered
-        are retracted nowhere. Should one be a miss again, it is asked about anew."""
+        """Misses that are none any more, for whoever counts them: those that a person has answered are retracted
+        nowhere else. Should one be a miss again, it is asked about anew."""
         if wrong := undone(before, self.state):
             self.emit(requests.withdrawn(self.episode, wrong))
             self.know(requests.unanswered(wrong))
