@@ -7,9 +7,11 @@ gradings.
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from services.testing import tables
+from services.testing.medications import IngredientPeriod
 from services.testing.settings import Settings
 from services.testing.specimens import (
     FINDINGS,
@@ -48,7 +50,8 @@ class Graded:
 class _Circumstances:
     """What the results of one specimen are judged by."""
 
-    state: State
+    medications: tuple[IngredientPeriod, ...]
+    to_review: tuple[IngredientPeriod, ...]
     specimen: Specimen
     condition: Condition
     graded: bool
@@ -59,7 +62,7 @@ class _Circumstances:
     @property
     def in_question(self) -> tuple[str, ...]:
         """What the patient took on that day and a person has to review beside a positive."""
-        return tuple(each.ingredient for each in self.state.to_review if each.covers(self.day))
+        return tuple(each.ingredient for each in self.to_review if each.covers(self.day))
 
 
 def grade(state: State, settings: Settings) -> dict[str, Graded]:
@@ -72,7 +75,8 @@ def grade(state: State, settings: Settings) -> dict[str, Graded]:
         reported = specimen.status != "registered"
         belongs = reported and belongs_to_episode(state, settings, collected_at)
         baseline = belongs and collected_at == first_at
-        by = _Circumstances(state, specimen, specimen.condition, belongs, baseline, day, windows.residual(specimen))
+        facts = state.medications, state.to_review, specimen, specimen.condition
+        by = _Circumstances(*facts, belongs, baseline, day, windows.residual(specimen))
         graded[specimen.id] = Graded(specimen, belongs, baseline, _results(by), by.in_question)
     return graded
 
@@ -99,6 +103,8 @@ def _usable(specimen: Specimen) -> bool:
     return found and specimen.dates_use and specimen.condition in USABLE_FOR_BASELINE
 
 
+# A decision grades what was known before it and after it: but for one specimen the same by the same facts.
+@lru_cache(maxsize=256)
 def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
     report_id, seen = unpack_id(by.specimen.id), Counter[tuple[str, str]]()
     results = []
@@ -145,7 +151,7 @@ def _outcome(row: Row, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
 def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """Explained first, because an expected result is never held against anyone."""
     analyte = analyte_of(measure)
-    if (ingredient := explained_by(analyte, by.state, by.day)) is not None:
+    if (ingredient := explained_by(analyte, by.medications, by.day)) is not None:
         return "expected-positive", ingredient
     if refuted(measure, by.specimen):
         return "not-confirmed", None
@@ -177,7 +183,7 @@ def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
 
 def _maintenance(analyte: str, by: _Circumstances) -> str | None:
     """The prescribed maintenance medication that should show as this analyte, taken since before that day."""
-    for taken in by.state.medications:
+    for taken in by.medications:
         pair, started = tables.MAINTENANCE.get(taken.ingredient, ()), taken.start_on
         if analyte in pair and taken.covers(by.day) and (started is None or started < by.day.toordinal()):
             return taken.ingredient

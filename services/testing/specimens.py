@@ -131,7 +131,7 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
     def _rests_on_a_check(self, version: Version) -> bool:
         """Whether a measure of validity that it reported counts; one that waits beside a settled one does not."""
         checks = {key_of(each) for each in version.measures if is_check(each)}
-        return version.status not in VOID and bool(checks if version.status in SETTLED else checks - self._settled)
+        return version.status not in VOID and bool(checks if version.status in SETTLED else checks - self.settled)
 
     @property
     def issued_at(self) -> int:
@@ -140,16 +140,14 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
     @property
     def rows(self) -> tuple[Row, ...]:
         """Those that count; what was preliminary counts until it is settled, though a later one may wait beside."""
-        if not any(version.status in UNFINISHED for version in self.versions):
-            return tuple(self._rows())
-        settled = self._settled
-        return tuple(row for row in self._rows() if row.status in SETTLED or key_of(row.measure) not in settled)
+        return _standing(self)
 
     @property
-    def _settled(self) -> set[tuple[str, str]]:
+    def settled(self) -> set[tuple[str, str]]:
         return {key_of(each) for version in self.versions if version.status in SETTLED for each in version.measures}
 
-    def _rows(self) -> Iterator[Row]:
+    def reported(self) -> Iterator[Row]:
+        """Each row of each version, whether or not it counts."""
         for version in self.versions:
             if version.status != "promoted":
                 yield from (Row(each, version.status) for each in version.measures)
@@ -194,6 +192,15 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
         void = [each.issued_at for each in self.versions if each.status in VOID]
         live = [each.issued_at for each in self.versions if each.status not in VOID and each.measures]
         return bool(void) and bool(live) and max(void) > min(live)
+
+
+# A decision asks for them many times, before and after it; of one patient there are some thirty specimens.
+@lru_cache(maxsize=256)
+def _standing(specimen: Specimen) -> tuple[Row, ...]:
+    if not any(version.status in UNFINISHED for version in specimen.versions):
+        return tuple(specimen.reported())
+    settled = specimen.settled
+    return tuple(row for row in specimen.reported() if row.status in SETTLED or key_of(row.measure) not in settled)
 
 
 def measure(

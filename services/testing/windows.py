@@ -1,10 +1,11 @@
 """Which positives can't show new use, because an earlier one may still be excreted (domain 5.2)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from services.testing import tables
+from services.testing.medications import IngredientPeriod
 from services.testing.settings import Settings
 from services.testing.specimens import (
     ANY,
@@ -74,7 +75,7 @@ class Windows:
         for measure in specimen.live:
             known = tables.ANALYTES.get(analyte_of(measure))
             if letter_of(measure) == "p" and known is not None and not refuted(measure, specimen):
-                explained = explained_by(analyte_of(measure), self._state, day) is not None
+                explained = explained_by(analyte_of(measure), self._state.medications, day) is not None
                 groups[known.metabolite_group] = explained and groups.get(known.metabolite_group, True)
         return list(groups.items())
 
@@ -99,8 +100,8 @@ def _may_have_been(before: str, now: str) -> bool:
     return any({before, now} <= of for name, of in drugs.items() if name != now or before not in drugs)
 
 
-def explained_by(analyte: str, state: State, day: date) -> str | None:
-    for taken in state.medications:
+def explained_by(analyte: str, medications: Iterable[IngredientPeriod], day: date) -> str | None:
+    for taken in medications:
         if taken.covers(day) and analyte in tables.INGREDIENTS[taken.ingredient].explains:
             return taken.ingredient
     return None

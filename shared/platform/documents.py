@@ -27,7 +27,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 _STORE = """INSERT INTO documents (id, program, client, media_type, content, digest, received_at, unmatched)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::timestamptz[],
-        $8::bool[]) ON CONFLICT DO NOTHING"""
+        $8::bool[]) ON CONFLICT DO NOTHING RETURNING id, digest"""
 _ONE = """SELECT id, program, client, media_type, content, digest, received_at, unmatched FROM documents
     WHERE id = $1"""
 _SINCE = "SELECT id FROM documents WHERE client = $1 AND received_at >= $2 ORDER BY received_at, id"
@@ -47,8 +47,10 @@ async def store(connection: Connection, documents: Sequence[Document]) -> dict[U
         return {}
     ordered = sorted(documents, key=attrgetter("id"))
     columns = zip(*map(attrgetter(*Document.__struct_fields__), ordered), strict=True)
-    await connection.execute(_STORE, *(list(column) for column in columns))
-    rows = await connection.fetch(_DIGESTS, [each.id for each in ordered])
+    rows = await connection.fetch(_STORE, *(list(column) for column in columns))
+    fresh = {row["id"] for row in rows}
+    if before := [each.id for each in ordered if each.id not in fresh]:
+        rows += await connection.fetch(_DIGESTS, before)
     return {row["id"]: row["digest"] for row in rows}
 
 

@@ -60,7 +60,7 @@ def acknowledge(header: Header | None, code: str, faults: Sequence[Fault], now: 
 
 
 def _msh(asked: Header, version: str, now: datetime) -> list[str]:
-    component = asked.encoding[:1] or "^"
+    component = asked.separators.component
     trigger = asked.text(9, 2)
     event = component.join(["ACK", trigger, "ACK"][: 3 if version > "2.3" else 2] if trigger else ["ACK"])
     own = uuid5(_ANSWERS, f"{HUB}|{asked.control_id}|{now.isoformat()}").hex[:20]
@@ -84,7 +84,7 @@ def _msh(asked: Header, version: str, now: datetime) -> list[str]:
 
 
 def _err(fault: Fault, asked: Header, version: str) -> list[str]:
-    component, subcomponent = asked.encoding[:1] or "^", asked.encoding[3:4] or "&"
+    component, subcomponent = asked.separators.component, asked.separators.subcomponent
     place = fault.location.split("^")
     coded = [str(fault.number), _meaning(fault), "HL70357"]
     if version < _WHOLE_ERR_SINCE:

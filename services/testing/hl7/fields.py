@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from services.testing.findings import SNOMED
 from services.testing.hl7.header import Header
@@ -21,6 +20,8 @@ SYSTEMS = {
     "HL70078-2": INTERPRETATION,
 }
 """Table 0396 to FHIR systems; any other is the laboratory's own."""
+Segment = Sequence[str]
+"""Its name, then its fields by their numbers, still escaped."""
 
 
 @dataclass(frozen=True)
@@ -29,23 +30,25 @@ class Fields:
 
     header: Header
 
-    def repetitions(self, segment: Any, number: int) -> list[list[str]]:
+    def repetitions(self, segment: Segment | None, number: int) -> list[list[str]]:
         """A field's repetitions as components, unescaped at `text`."""
-        if segment is None or len(segment) <= number:
+        if not (raw := _field(segment, number)):
             return []
-        component, repetition = self.header.encoding[:1] or "^", self.header.encoding[1:2] or "~"
-        raw = str(segment[number])
-        return [each.split(component) for each in raw.split(repetition)] if raw and raw != '""' else []
+        return [each.split(self.header.separators.component) for each in raw.split(self.header.separators.repetition)]
 
-    def text(self, segment: Any, number: int, component: int = 1) -> str:
-        return next((self.part(each, component) for each in self.repetitions(segment, number)), "")
+    def text(self, segment: Segment | None, number: int, component: int = 1) -> str:
+        """A component of the first repetition."""
+        if not (raw := _field(segment, number)):
+            return ""
+        first = raw.partition(self.header.separators.repetition)[0]
+        return self.part(first.split(self.header.separators.component), component)
 
     def part(self, components: Sequence[str], number: int) -> str:
         return self.unescaped(components[number - 1]).strip() if number <= len(components) else ""
 
     def unescaped(self, text: str) -> str:
         """Sequences like \\T\\ stand for separators, \\X41\\ for characters; formatting sequences become a space."""
-        escape = self.header.encoding[2:3] or "\\"
+        escape = self.header.separators.escape
         if escape not in text:
             return text
         mark = re.escape(escape)
@@ -58,7 +61,7 @@ class Fields:
         separators = dict(zip("SRETP", self.header.encoding, strict=False)) | {"F": self.header.separator}
         return separators.get(sequence, " ")
 
-    def codes(self, segment: Any, number: int) -> tuple[Code, ...]:
+    def codes(self, segment: Segment, number: int) -> tuple[Code, ...]:
         """The code and its alternates (components 1, 4 and, from 2.7 on, 10); display only where there is no code."""
         codes = []
         for components in self.repetitions(segment, number):
@@ -68,6 +71,13 @@ class Fields:
                 if code or (display and first != 10):
                     codes.append(Code(code or display, system, display))
         return tuple(codes)
+
+
+def _field(segment: Segment | None, number: int) -> str:
+    """A field as it came; empty where it is absent or deleted."""
+    if segment is None or len(segment) <= number or segment[number] == '""':
+        return ""
+    return segment[number]
 
 
 _HEXADECIMAL = re.compile(r"X(?:[0-9A-Fa-f]{2})+")

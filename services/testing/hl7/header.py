@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -40,6 +41,16 @@ class Nak(Exception):
         self.fault = fault
 
 
+class Separators(NamedTuple):
+    """Those of MSH-1 and MSH-2; the standard's own where a sender names fewer."""
+
+    field: str
+    component: str
+    repetition: str
+    escape: str
+    subcomponent: str
+
+
 @dataclass(frozen=True)
 class Header:
     """MSH, its fields as they came (still escaped), so that an answer can mirror them."""
@@ -53,8 +64,13 @@ class Header:
         """A component of MSH, escaped as it came; empty where it is absent."""
         if number >= len(self.fields):
             return ""
-        parts = self.fields[number].split(self.encoding[:1] or "^")
+        parts = self.fields[number].split(self.separators.component)
         return parts[component - 1].strip() if component <= len(parts) else ""
+
+    @cached_property
+    def separators(self) -> Separators:
+        own = self.encoding[:4]
+        return Separators(self.separator, *own, *"^~\\&"[len(own) :])
 
     @property
     def control_id(self) -> str:
@@ -138,10 +154,14 @@ def require_kind(header: Header) -> None:
 
 
 def require_readable(text: str, header: Header) -> None:
-    """One message, without NUL (nothing here can store it), in a character set read here. Raises Nak with AR."""
+    """One message, without NUL (nothing here can store it), in a character set read here, and of separators that can
+    be told apart. Raises Nak with AR."""
+    separating = [each for name, each in header.separators._asdict().items() if name != "escape"]
+    if len(set(separating)) < len(separating):
+        raise Nak("AR", Fault("MSH^1^2", SEQUENCE_ERROR))
     if "\x00" in text:
         raise Nak("AR", Fault("", DATA_ERROR))
-    if header.text(18).split(header.encoding[1:2] or "~")[0].upper() not in CHARSETS and not text.isascii():
+    if header.text(18).split(header.separators.repetition)[0].upper() not in CHARSETS and not text.isascii():
         raise Nak("AR", Fault("MSH^1^18", NOT_IN_TABLE))
     if f"\rMSH{header.separator}" in text:
         raise Nak("AR", Fault("MSH^2", SEQUENCE_ERROR))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from services.testing.figures import cutoff_in, figure_in, number_in, unit_of
-from services.testing.hl7.fields import Fields
+from services.testing.hl7.fields import Fields, Segment
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.hl7.times import MessageTimes, names_a_minute
 from services.testing.laboratory import Code, Component, LaboratoryReport, Status, specimen_names
@@ -75,29 +75,29 @@ class Group:
 class Order:
     """An OBR with what follows it, while the message is read."""
 
-    segment: Any
-    observations: list[Any] = field(default_factory=list)
-    specimens: list[Any] = field(default_factory=list)
-    notes: list[Any] = field(default_factory=list)
+    segment: Segment
+    observations: list[Segment] = field(default_factory=list)
+    specimens: list[Segment] = field(default_factory=list)
+    notes: list[Segment] = field(default_factory=list)
 
     @property
-    def specimen(self) -> Any:
+    def specimen(self) -> Segment | None:
         """The last one, where there are several."""
         return self.specimens[-1] if self.specimens else None
 
 
 @dataclass
 class Patient:
-    segment: Any
+    segment: Segment
     ordinal: int
     orders: list[Order] = field(default_factory=list)
-    specimens: list[Any] = field(default_factory=list)
+    specimens: list[Segment] = field(default_factory=list)
     """Written before any order: of the first one."""
 
-    def order(self, segment: Any) -> None:
+    def order(self, segment: Segment) -> None:
         self.orders.append(Order(segment, specimens=[] if self.orders else self.specimens))
 
-    def specimen_of(self, segment: Any) -> None:
+    def specimen_of(self, segment: Segment) -> None:
         """It follows the results of its order."""
         (self.orders[-1].specimens if self.orders else self.specimens).append(segment)
 
@@ -112,11 +112,10 @@ class Hl7Reader(Fields):
         reports = [self._report(each, place, only) for place, each in enumerate(patient.orders, 1)]
         return Group(tuple(self._named(patient.segment)), tuple(_with_same_specimen(reports)))
 
-    def _named(self, segment: Any) -> Iterator[Named]:
+    def _named(self, segment: Segment) -> Iterator[Named]:
         """PID-3, every repetition that names the patient; PID-2 where an old sender left PID-3 empty."""
         for components in self.repetitions(segment, 3) or self.repetitions(segment, 2):
-            subcomponent = self.header.encoding[3:4] or "&"
-            authority = (components[3] if len(components) > 3 else "").split(subcomponent)
+            authority = (components[3] if len(components) > 3 else "").split(self.header.separators.subcomponent)
             value = self.part(components, 1)
             if value and self.part(components, 5) not in OF_A_VISIT:
                 namespace, universal = authority[0], authority[1] if len(authority) > 1 else ""
@@ -125,8 +124,7 @@ class Hl7Reader(Fields):
     def specimen_number(self, order: Order) -> str:
         """SPM-2: the filler's part, else the placer's."""
         for components in self.repetitions(order.specimen, 2):
-            subcomponent = self.header.encoding[3:4] or "&"
-            numbers = [each.split(subcomponent)[0] for each in components]
+            numbers = [each.split(self.header.separators.subcomponent)[0] for each in components]
             return next((each for each in reversed(numbers) if each), "")
         return ""
 
@@ -170,7 +168,7 @@ class Hl7Reader(Fields):
         source = self._subcomponents(self.text(order.segment, 15))
         return stated or (Code(source[0], "", " ".join(source[1:2])),) * any(source)
 
-    def _parent(self, order: Any) -> str:
+    def _parent(self, order: Segment) -> str:
         """OBR-29: the filler's number of the report whose result (OBR-26) asked for this one.
 
         Without OBR-26 it may be the standing order of every week.
@@ -178,7 +176,7 @@ class Hl7Reader(Fields):
         return self._subcomponents(self.text(order, 29, 2))[0] if self.text(order, 26) else ""
 
     def _subcomponents(self, text: str) -> list[str]:
-        return [each.strip() for each in text.split(self.header.encoding[3:4] or "&")]
+        return [each.strip() for each in text.split(self.header.separators.subcomponent)]
 
     def _remarks(self, order: Order) -> Iterator[str]:
         """NTE-3, the description of the specimen (SPM-14) and its condition (SPM-24)."""
@@ -187,14 +185,14 @@ class Hl7Reader(Fields):
         for specimen in order.specimens:
             yield from (each.display or each.code for each in self.codes(specimen, 24))
 
-    def _filler(self, order: Any, place: int) -> str:
+    def _filler(self, order: Segment, place: int) -> str:
         """OBR-3 (else OBR-2) with the panel's code: many laboratories give one number to all panels of a specimen."""
         number = "^".join(self.text(order, 3, each) for each in (1, 2, 3)) if self.text(order, 3) else ""
         placer = "^".join(self.text(order, 2, each) for each in (1, 2, 3)) if self.text(order, 2) else ""
         own = number or placer or f"message {self.header.control_id} {place}"
         return f"{own}|{self.text(order, 4)}"
 
-    def _numbers(self, order: Any) -> Iterator[Number]:
+    def _numbers(self, order: Segment) -> Iterator[Number]:
         """OBR-3 of the filler, OBR-2 of the placer, with who assigned them."""
         for field_number, kind in ((3, "FILL"), (2, "PLAC")):
             value, namespace, universal = (self.text(order, field_number, each) for each in (1, 2, 3))
@@ -214,12 +212,12 @@ class Hl7Reader(Fields):
                 return at, names_a_minute(text)
         return None, False
 
-    def _observation_status(self, observation: Any) -> Status | None:
+    def _observation_status(self, observation: Segment) -> Status | None:
         """None where OBX-11 is empty: then the report's status counts."""
         code = self.text(observation, 11)
         return OBSERVATION_STATUS.get(code, "unknown") if code else None
 
-    def _component(self, observation: Any, of_report: Status) -> Component:
+    def _component(self, observation: Segment, of_report: Status) -> Component:
         status = self._observation_status(observation) or of_report
         kind = self.text(observation, 2).upper()
         figure = figure_in(self.text(observation, 5))
@@ -247,7 +245,7 @@ class Hl7Reader(Fields):
             case _:
                 return baseline
 
-    def _structured(self, observation: Any) -> dict[str, Any]:
+    def _structured(self, observation: Segment) -> dict[str, Any]:
         """SN: comparator, number; a ratio or range becomes text that no rule reads, and words are words."""
         comparator, number, separator, second = (self.text(observation, 5, each) for each in (1, 2, 3, 4))
         figure = None if separator else _number(number)
