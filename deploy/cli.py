@@ -12,6 +12,7 @@ from deploy.commands import (
     access,
     consumer,
     demo,
+    doctor,
     document,
     escalations,
     ledger,
@@ -40,6 +41,7 @@ app.command(epilog="Example: iop settle --timeout 30")(run.settle)
 app.command(epilog="Example: iop demo, or: iop demo --samples ../samples")(demo.demo)
 app.command(epilog="Example: iop tail escalations --from-beginning --max 20")(tail.tail)
 app.command(epilog="Example: iop document 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 > message.hl7")(document.document)
+app.command(epilog="Example: iop doctor, or: iop doctor --json")(doctor.doctor)
 app.command(epilog="Example: iop why 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")(why.why)
 app.command(epilog="Example: iop replay --all --since 2026-01-05")(replay.replay)
 app.add_typer(run.clock_commands, name="clock", no_args_is_help=True)

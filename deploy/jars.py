@@ -67,6 +67,11 @@ def classpath(libraries: Libraries, cache: Path, repositories: Mapping[str, str]
     return tuple(wanted)
 
 
+def broken(libraries: Libraries, cache: Path) -> list[str]:
+    """The coordinates of those that are absent, or not what was committed; nothing is fetched."""
+    return [each for each, digest in libraries.committed() if not _is_whole(path(cache, each), digest)]
+
+
 def path(cache: Path, coordinate: str) -> Path:
     """Where a library lies: the layout of a Maven repository."""
     group, artifact, version, *classifier = coordinate.split(":")

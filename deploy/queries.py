@@ -15,6 +15,7 @@ import msgspec
 
 from shared.events.intake import ConsentDenied, ConsentGiven
 from shared.events.wire import RecordPlace
+from shared.path.transaction.journal import digest_of
 
 CONNECT_SECONDS_MOST = 10.0
 # A server that dies in the middle of an answer leaves asyncpg saying InternalClientError.
@@ -98,6 +99,27 @@ LIFT_STOP = "DELETE FROM stops"
 # Have the consumer skip the record at which it stopped.
 SKIP = """INSERT INTO skips (topic, partition, "offset", by, reason) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (topic, partition, "offset") DO UPDATE SET done = false, by = excluded.by, reason = excluded.reason"""
+
+# What the connected user lacks; partitions are reached through their table.
+LACKING = """SELECT privilege || ' on ' || relname AS lacking FROM pg_class,
+        unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+    WHERE relnamespace = current_schema()::text::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+        AND NOT has_table_privilege(oid, privilege)
+    UNION ALL SELECT 'CREATE on schema ' || current_schema() WHERE NOT has_schema_privilege(current_schema(), 'CREATE')
+    ORDER BY 1"""
+# What waits for somebody, at this clinic time; of the journal a sample.
+WAITS = """SELECT (SELECT count(*) FROM strays WHERE at > $1::timestamptz - interval '1 day') AS strays,
+    (SELECT count(DISTINCT id) FROM waiting) AS waiting,
+    (SELECT coalesce(extract(epoch FROM $1 - min(at)), 0)::float FROM waiting) AS waiting_seconds,
+    (SELECT count(*) FROM state WHERE due_at <= $1 - interval '1 min') AS late_deadlines,
+    (SELECT count(*) FROM (SELECT program, settings FROM journal LIMIT 10000) AS j WHERE NOT EXISTS
+        (SELECT FROM settings s WHERE s.program = j.program AND s.digest = j.settings)) AS without_settings"""
+# What is parked, by class; a lane's rows are a class of their own.
+PARKED_CLASSES = """SELECT class, count(*) AS count
+    FROM (SELECT class FROM parked UNION ALL SELECT 'row' FROM outbox WHERE parked IS NOT NULL) AS every
+    GROUP BY class"""
+# The stored settings and the digest by which the journal names each.
+SETTINGS = "SELECT digest, body FROM settings"
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -194,6 +216,17 @@ class ConsumerState:
     strays: int
 
 
+class Waits(msgspec.Struct, frozen=True):
+    """What waits for somebody in a service: strays of the last day, facts without their patient and the age (s) of the
+    oldest, deadlines passed a minute ago, decisions (of 10,000) whose settings are not stored."""
+
+    strays: int
+    waiting: int
+    waiting_seconds: float
+    late_deadlines: int
+    without_settings: int
+
+
 async def reading(dsn: str) -> Connection:
     """A connection on which PostgreSQL refuses every write."""
     settings = {"default_transaction_read_only": "on"}
@@ -278,6 +311,26 @@ async def consumer_state(connection: Connection) -> ConsumerState:
         return ConsumerState(None, row["strays"])
     record = RecordPlace(row["topic"], row["partition"], row["offset"])
     return ConsumerState(Stop(record, row["stored"], row["place"], row["at"]), row["strays"])
+
+
+async def lacking(connection: Connection) -> list[str]:
+    """The rights that the connected user lacks, like `INSERT on journal`."""
+    return [row["lacking"] for row in await connection.fetch(LACKING)]
+
+
+async def waits(connection: Connection, clinic_now: datetime) -> Waits:
+    """What waits for somebody."""
+    return msgspec.convert(dict(await connection.fetchrow(WAITS, clinic_now)), type=Waits)
+
+
+async def parked_classes(connection: Connection) -> dict[str, int]:
+    """How much is parked, by class."""
+    return {row["class"]: row["count"] for row in await connection.fetch(PARKED_CLASSES)}
+
+
+async def unreadable_settings(connection: Connection) -> int:
+    """How many of the stored settings are not what their digest says."""
+    return sum(digest_of(row["body"]) != row["digest"] for row in await connection.fetch(SETTINGS))
 
 
 async def lift_stop(writable: Connection) -> None:

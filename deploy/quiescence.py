@@ -9,7 +9,7 @@ look was on its topic before the first, and was consumed.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -159,9 +159,18 @@ class Quiescence:
         if service not in self._coordinators:
             self._coordinators[service] = await self._admin.find_coordinator(group)
         committed = await self._admin.list_consumer_group_offsets(group, self._coordinators[service], partitions)
-        if not committed.keys() >= set(partitions):
-            raise GroupCoordinatorNotAvailableError  # it was away and has not read its groups yet
-        consumed = {each: committed[each].offset for each in partitions}
-        never = [each for each in partitions if consumed[each] < 0 < ends[each]]
-        begins = await self._consumer.beginning_offsets(never) if never else {}
-        return sum(ends[each] - (begins.get(each, 0) if consumed[each] < 0 else consumed[each]) for each in partitions)
+        return await behind(self._consumer, {each: at.offset for each, at in committed.items()}, partitions, ends)
+
+
+async def behind(
+    consumer: AIOKafkaConsumer,
+    committed: Mapping[TopicPartition, int],
+    partitions: Sequence[TopicPartition],
+    ends: Ends,
+) -> int:
+    """How many records lie between what a group has committed and the ends. Raises KafkaError."""
+    if not committed.keys() >= set(partitions):
+        raise GroupCoordinatorNotAvailableError  # it was away and has not read its groups yet
+    never = [each for each in partitions if committed[each] < 0 < ends[each]]
+    begins = await consumer.beginning_offsets(never) if never else {}
+    return sum(ends[each] - (begins.get(each, 0) if committed[each] < 0 else committed[each]) for each in partitions)

@@ -92,23 +92,24 @@ def show(data: Data = DEFAULT_DATA) -> None:
         lost = "LOST" if partition.lost else ""
         table.add_row(str(partition.number), known, "" if age is None else f"{age:.0f}", lost)
     out.print(table)
-    ages = [_age_seconds(partition, now) for partition in partitions]
-    out.print(_gate(ages, lost=any(partition.lost for partition in partitions)))
+    out.print(shut(partitions, now) or "the gate is open to what a consent permits")
 
 
 def _age_seconds(partition: Partition, now: datetime) -> float | None:
     return None if partition.current_at is None else (now - partition.current_at).total_seconds()
 
 
-def _gate(ages: Sequence[float | None], *, lost: bool) -> str:
-    if lost:
+def shut(partitions: Sequence[Partition], now: datetime) -> str:
+    """Why the gate is shut; empty where it is open."""
+    ages = [_age_seconds(partition, now) for partition in partitions]
+    if any(partition.lost for partition in partitions):
         return "the gate is shut: records were lost, and nothing is disclosed until `iop ledger reopen`"
     if len(ages) < PARTITIONS or any(age is None or abs(age) > AGE_SECONDS_MOST for age in ages):
         return (
             f"the gate is shut until each of the {PARTITIONS} partitions is known up to {AGE_SECONDS_MOST:.0f} s ago; "
             "it opens by itself while intake and Kafka run"
         )
-    return "the gate is open to what a consent permits"
+    return ""
 
 
 @commands.command("reopen", epilog="Example: iop ledger reopen --dry-run")

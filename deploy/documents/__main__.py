@@ -1,4 +1,4 @@
-"""`python -m deploy.documents [errors | settings | metrics | alerts | catalogue | asyncapi]`: all, or one."""
+"""`python -m deploy.documents [PAGE]`: renews all pages, or prints one."""
 
 import sys
 

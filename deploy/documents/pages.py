@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from deploy.asyncapi import document
-from deploy.documents import alerts, catalogue, errors, metrics, settings
+from deploy.documents import alerts, catalogue, checks, errors, metrics, settings
 from deploy.paths import REPOSITORY
 
 RENDERED: Mapping[str, Callable[[], str]] = {
@@ -15,22 +15,27 @@ RENDERED: Mapping[str, Callable[[], str]] = {
     "alerts": alerts.page,
     "catalogue": catalogue.table,
     "asyncapi": document.text,
+    "checks": checks.table,
 }
 WHOLE = ("errors", "settings", "metrics", "alerts")
 """Pages that are made as a whole: docs/<name>.md."""
-WITH_CATALOGUE = ("docs/topics.md",)
-"""Pages that hold the catalogue's table between its marks."""
-MARKED = re.compile(r"(?<=<!-- catalogue -->\n).*?(?=<!-- /catalogue -->)", re.DOTALL)
+WITH_TABLE = {"docs/topics.md": "catalogue", "docs/operate.md": "checks"}
+"""Pages that hold a table between its marks."""
 
 
 def renewed(root: Path = REPOSITORY) -> dict[Path, str]:
     """The text that each page must have."""
     texts = {root / "docs" / f"{name}.md": RENDERED[name]() for name in WHOLE}
     texts[root / "docs" / "asyncapi.json"] = document.text()
-    table = catalogue.table()
-    for name in WITH_CATALOGUE:
-        texts[root / name] = MARKED.sub(lambda _: table, (root / name).read_text())
+    for page, name in WITH_TABLE.items():
+        texts[root / page] = _with_table((root / page).read_text(), name)
     return texts
+
+
+def _with_table(text: str, name: str) -> str:
+    """The page with the table of this name between its marks."""
+    marked = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
+    return marked.sub(lambda _: RENDERED[name](), text)
 
 
 def stale(root: Path = REPOSITORY) -> list[str]:

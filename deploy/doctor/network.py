@@ -1,0 +1,169 @@
+"""Asking what answers over the network: ports, services, issuer, Kafka, partners."""
+
+import asyncio
+import ssl
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
+
+from deploy import comparing, topics
+from deploy.doctor.facts import Group, KafkaFacts, NoAnswer, Ready
+from deploy.doctor.waiting import answered
+from deploy.failure import CannotContinueError
+from deploy.hubfile import Hub
+from deploy.quiescence import behind
+from shared.events.catalogue import CONSUMES
+from shared.path.outbound.destinations import address
+from shared.platform.kafka import Cluster
+from shared.platform.pagers import pagers
+from shared.platform.settings import ConfigurationError, partners
+
+PORT_SECONDS_MOST = 1.0
+DAY_SECONDS = 86_400.0
+GROUP_PREFIX = "iop."
+# aiokafka reads the answer of this version as if it were the one before, and breaks the connection.
+DescribeGroupsRequest_v3.RESPONSE_TYPE = DescribeGroupsResponse_v3
+
+
+async def listening(hub: Hub) -> dict[str, bool]:
+    """Of each address of hub.json whether somebody listens."""
+    addresses = dict(_addresses(hub))
+    found = await asyncio.gather(*(_listens(each) for each in addresses.values()))
+    return {f"{name} at {addresses[name]}": each for name, each in zip(addresses, found, strict=True)}
+
+
+def _addresses(hub: Hub) -> Iterator[tuple[str, str]]:
+    yield "kafka", hub.kafka.split(",")[0].strip()
+    yield "issuer", urlsplit(hub.issuer).netloc
+    for name, dsn in hub.postgres.items():
+        parts = urlsplit(dsn)
+        yield f"the database of {name}", f"{parts.hostname}:{parts.port or 5432}"
+    for name, service in hub.services.items():
+        yield name, urlsplit(service.fhir).netloc
+        for number, admin in enumerate((service.admin, *(each.admin for each in service.replicas))):
+            yield f"operators of {name}{f'-{number}' if number else ''}", urlsplit(admin).netloc
+        if service.mllp:
+            yield "MLLP", service.mllp
+
+
+async def _listens(at: str) -> bool:
+    host, _, port = at.rpartition(":")
+    try:
+        async with asyncio.timeout(PORT_SECONDS_MOST):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, ValueError):
+        return False
+    writer.close()
+    return True
+
+
+async def ready(name: str, base: str, data: Path) -> Ready:
+    """What a process says of itself. Raises CannotContinueError with the last sentence of its log."""
+    try:
+        async with httpx.AsyncClient(timeout=None, trust_env=False) as http:
+            answer = await http.get(f"{base}/health/ready")
+        return msgspec.json.decode(answer.content, type=Ready)
+    except (httpx.HTTPError, httpx.InvalidURL) as silence:
+        raise CannotContinueError(f"does not answer ({type(silence).__name__}){_last_sentence(name, data)}") from None
+    except msgspec.MsgspecError:
+        raise CannotContinueError("answers, but not as a service of this release") from None
+
+
+def _last_sentence(name: str, data: Path) -> str:
+    """Of its log, which names no patient."""
+    log = data / "logs" / f"{name}.log"
+    lines = log.read_bytes().splitlines() if log.exists() else []
+    for line in reversed(lines):
+        try:
+            return f"; its log ends: {msgspec.json.decode(line)['event']}"
+        except (msgspec.MsgspecError, KeyError, TypeError):
+            continue
+    return ""
+
+
+async def issuer(at: str) -> list[str]:
+    """The ids of the keys that it publishes."""
+    async with httpx.AsyncClient(timeout=None, trust_env=False) as http:
+        answer = await http.get(f"{at}/jwks.json")
+    try:
+        return [str(each["kid"]) for each in answer.json()["keys"]]
+    except (ValueError, KeyError, TypeError):
+        raise CannotContinueError(f"{at} answers, but publishes no keys") from None
+
+
+async def kafka(cluster: Cluster, settings: Path) -> KafkaFacts:
+    """The topics beside topics.toml, and each service's group."""
+    wanted = topics.load(settings)
+    admin = cluster.admin()
+    try:
+        await admin.start()
+        present, brokers = await comparing.present_topics(admin, wanted)
+        differences = comparing.differences(wanted, present, brokers)
+        partitions = {
+            service: [TopicPartition(topic, number) for number in range(present[topic].partitions)]
+            for service, topic in CONSUMES.items()
+            if topic in present
+        }
+        return KafkaFacts(differences, await _groups(cluster, admin, partitions))
+    finally:
+        await admin.close()
+
+
+async def _groups(
+    cluster: Cluster, admin: AIOKafkaAdminClient, partitions: Mapping[str, list[TopicPartition]]
+) -> dict[str, Group]:
+    members: Counter[str] = Counter()
+    for answer in await admin.describe_consumer_groups([f"{GROUP_PREFIX}{service}" for service in partitions]):
+        members.update({group[1].removeprefix(GROUP_PREFIX): len(group[5]) for group in answer.groups})
+    consumer = cluster.consumer()
+    try:
+        await consumer.start()
+        ends = await consumer.end_offsets([each for known in partitions.values() for each in known])
+        found = {}
+        for service, own in partitions.items():
+            committed = await admin.list_consumer_group_offsets(f"{GROUP_PREFIX}{service}", partitions=own)
+            offsets = {each: at.offset for each, at in committed.items()}
+            found[service] = Group(members[service], await behind(consumer, offsets, own, ends))
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def certificates(settings: Path, seconds: float) -> dict[str, float | NoAnswer]:
+    """Days that the certificate of each https partner and channel is still valid; unread files are named elsewhere."""
+    urls = {name: url for name, url in _outside(settings) if url.startswith("https:")}
+    found = await asyncio.gather(*(answered(_days(url), seconds) for url in urls.values()))
+    return dict(zip(urls, found, strict=True))
+
+
+def _outside(settings: Path) -> Iterator[tuple[str, str]]:
+    try:
+        yield from ((f"partner {name}", address(each)) for name, each in partners(settings).items() if each.url)
+        for program, pager in pagers(settings).items():
+            yield from ((f"channel {name} of {program}", each.url) for name, each in pager.channels.items())
+    except ConfigurationError:
+        return
+
+
+async def _days(url: str) -> float:
+    """With the authorities that the lanes trust. Raises CannotContinueError."""
+    parts = urlsplit(url)
+    try:
+        _, writer = await asyncio.open_connection(
+            parts.hostname, parts.port or 443, ssl=httpx.create_ssl_context(), server_hostname=parts.hostname
+        )
+    except ssl.SSLCertVerificationError as refused:
+        raise CannotContinueError(f"its certificate is refused: {refused.verify_message}") from None
+    try:
+        certificate = writer.get_extra_info("peercert")
+        return (ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) / DAY_SECONDS
+    finally:
+        writer.close()

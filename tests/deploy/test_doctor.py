@@ -1,0 +1,334 @@
+"""`iop doctor`: each check names what is wrong and what to do, and what hangs hangs nobody else."""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from typer.testing import CliRunner
+
+from deploy.cli import app
+from deploy.commands.doctor import lines
+from deploy.comparing import Difference
+from deploy.doctor import databases, files, network
+from deploy.doctor.checks import CHECKS, Result, examine
+from deploy.doctor.facts import Database, Facts, Group, KafkaFacts, NoAnswer, ReadinessCheck, Ready, Rows
+from deploy.doctor.waiting import answered, in_thread
+from deploy.hubfile import Hub
+from deploy.paths import SETTINGS
+from shared.platform import db
+from shared.platform.agreement import Agreement
+
+SILENT = NoAnswer("no answer within 3 s")
+SERVICES = ("intake", "attendance", "testing", "aftercare")
+WELL = Facts(
+    hub=Hub("127.0.0.1:9092", "http://127.0.0.1:8100", {}, {}),
+    free_bytes=10_000_000_000,
+    free_bytes_least=2_000_000_000,
+    ports={"kafka at 127.0.0.1:9092": True},
+    java="openjdk 21",
+    issuer=("a",),
+    issuer_key="a",
+    certificates={"partner alumni": 90.0},
+    databases={name: Database(18) for name in SERVICES},
+    kafka=KafkaFacts((), {name: Group(1) for name in SERVICES}),
+    services={name: Ready(ready=True) for name in SERVICES},
+)
+
+
+def stored(**changed: Any) -> dict[str, Any]:
+    """The facts where testing's database has something else."""
+    return {"databases": {**WELL.databases, "testing": replace(Database(18), **changed)}}
+
+
+def waiting(**rows: Any) -> dict[str, Any]:
+    return stored(rows=Rows(**rows))
+
+
+STOPPED = ReadinessCheck("consumer", "wrong", "It has stopped.", datetime(2026, 1, 5, 3, 12, tzinfo=UTC), "resume it")
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("hub", {"hub": NoAnswer("no hub is running")}, "no hub is running"),
+    ("ports", {"ports": {"MLLP at 127.0.0.1:2575": False}}, "nobody listens for MLLP at 127.0.0.1:2575"),
+    ("services", {"services": {"testing-1": SILENT}}, "testing-1: no answer within 3 s"),
+    (
+        "services",
+        {"services": dict.fromkeys(("intake", "testing"), Ready(ready=False, checks=(STOPPED,)))},
+        "intake, testing: It has stopped, since 2026-01-05 03:12:00 UTC (resume it)",
+    ),
+    ("disk", {"free_bytes": 1_500_000_000}, "1500 MB are free, 2000 MB are wanted"),
+    ("java", {"java": NoAnswer("java ends with 1")}, "java ends with 1"),
+    ("jars", {"broken_jars": ["org.apache.kafka:kafka_2.13:4.1.0"]}, "kafka_2.13:4.1.0 is missing or broken"),
+    ("file modes", {"readable_by_others": ["keys/digest.key"]}, "keys/digest.key can be read by others"),
+    ("settings", {"settings": ["program.toml: timezone is missing"]}, "program.toml: timezone is missing"),
+    ("keys", {"keys": ["digest.key: can't be read"]}, "digest.key: can't be read"),
+    ("issuer", {"issuer": SILENT}, "no answer within 3 s"),
+    ("issuer", {"issuer": ("b",)}, "it publishes another key"),
+    ("on call", {"pagers": ["oncall.toml: secret_files is missing"]}, "secret_files is missing"),
+    ("rota", {"rota": ["on-call: nobody from Mon 03:00"]}, "nobody from Mon 03:00"),
+    ("certificates", {"certificates": {"partner alumni": 13.0}}, "partner alumni: its certificate ends in 13 days"),
+    ("certificates", {"certificates": {"partner alumni": NoAnswer("is refused")}}, "partner alumni: is refused"),
+    ("database", {"databases": {**WELL.databases, "testing": SILENT}}, "testing: no answer within 3 s"),
+    ("database", stored(version=14), "testing: PostgreSQL 14, 15 or later is needed"),
+    ("rights", stored(lacking=["INSERT on journal"]), "testing: its user lacks INSERT on journal"),
+    ("schema", stored(agreement=Agreement(absent=("0009_x.sql",))), "older than the code: it lacks 0009_x.sql"),
+    ("clock", stored(agreement=Agreement(-5.1)), "testing: The database's clock is 5 s behind this machine's"),
+    ("kafka", {"kafka": SILENT}, "no answer within 3 s"),
+    (
+        "topics",
+        {"kafka": KafkaFacts((Difference("iop.x", "topic", "absent", "present", "created"),))},
+        "iop.x: topic is absent, present is wanted",
+    ),
+    ("groups", {"kafka": KafkaFacts((), {"testing": Group(0)})}, "iop.testing has 0 of 1 members"),
+    ("lag", {"kafka": KafkaFacts((), {"testing": Group(1, 5_001)})}, "testing: 5001 records wait to be read"),
+    ("consumers", waiting(stopped="iop.intake.events/3/7 (bug)"), "testing: stopped at iop.intake.events/3/7 (bug)"),
+    ("gate", waiting(gate="the gate is shut"), "testing: the gate is shut"),
+    ("lanes", waiting(lanes={"internal": 121.0}), "testing: the oldest row of internal has waited for 2 min"),
+    ("lanes", waiting(lanes={"partner:x": 7_300.0}), "testing: the oldest row of partner:x has waited for 2 h"),
+    ("parked", waiting(parked={"queued": 2, "bug": 1}), "testing: 1 bug, 2 queued"),
+    ("strays", waiting(strays=3), "testing: 3 records on its topic that are no events"),
+    (
+        "unmatched",
+        waiting(waiting=2, waiting_seconds=180_000.0),
+        "2 results wait for their patient, the oldest for 2 d",
+    ),
+    ("deadlines", waiting(late_deadlines=4), "testing: 4 have passed and are not decided"),
+    ("journal", waiting(unreadable_settings=1), "1 stored settings are not what their digest says"),
+    ("journal", waiting(without_settings=5), "the settings of 5 decisions are not stored"),
+]
+
+
+def test_a_hub_that_is_well_has_nothing_wrong() -> None:
+    assert {each.status for each in examine(WELL)} == {"ok"}
+
+
+@pytest.mark.parametrize(("name", "change", "sentence"), WRONG)
+def test_each_check_names_what_is_wrong_and_what_to_do(name: str, change: dict[str, Any], sentence: str) -> None:
+    found = {each.name: each for each in examine(replace(WELL, **change))}
+    assert found[name].status == "wrong"
+    assert sentence in found[name].text
+    assert found[name].remedy
+    others = {each.name for each in found.values() if each.status == "wrong"} - {name}
+    assert others == set()
+
+
+def test_no_check_is_left_out() -> None:
+    assert {name for name, *_ in WRONG} == {each.name for each in CHECKS}
+
+
+@pytest.mark.parametrize(
+    "within",
+    [
+        waiting(lanes={"topic:iop.x": 119.0, "partner:x": 890.0}),
+        waiting(waiting=9, waiting_seconds=86_000.0),
+        {"kafka": KafkaFacts((), {"testing": Group(2, 5_000)})},
+        {"certificates": {"partner alumni": 14.0}},
+        {"is_embedded": False, "java": NoAnswer("none"), "broken_jars": ["x"]},
+        {"services": {}},
+    ],
+)
+def test_what_is_within_its_limits_or_does_not_matter_here_is_not_wrong(within: dict[str, Any]) -> None:
+    assert [each for each in examine(replace(WELL, **within)) if each.status == "wrong"] == []
+
+
+def test_what_hangs_on_something_else_that_is_wrong_is_not_asked_so_that_the_cause_stands_alone() -> None:
+    silent = replace(WELL, databases=dict.fromkeys(SERVICES, SILENT), kafka=SILENT)
+    by_status: dict[str, set[str]] = {"wrong": set(), "not asked": set(), "ok": set()}
+    for each in examine(silent):
+        by_status[each.status].add(each.name)
+    assert by_status["wrong"] == {"database", "kafka"}
+    assert by_status["not asked"] == {
+        *("rights", "schema", "clock", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines"),
+        *("journal", "topics", "groups", "lag"),
+    }
+
+
+def test_a_person_reads_what_is_wrong_first_and_what_mends_it_in_one_line() -> None:
+    found = lines([Result("disk", "ok"), Result("kafka", "wrong", "silent", "start it"), Result("lag", "not asked")])
+    assert found == ["wrong      kafka         silent -> start it", "not asked  lag", "ok         disk"]
+
+
+# What is asked
+
+
+async def test_what_hangs_is_named_and_waited_for_no_longer() -> None:
+    began = time.monotonic()
+    hung = await asyncio.gather(
+        answered(in_thread(lambda: time.sleep(30)), 0.2),
+        answered(asyncio.sleep(30), 0.2),
+        answered(in_thread(int), 0.2),
+    )
+    assert list(hung) == [NoAnswer("no answer within 0.2 s"), NoAnswer("no answer within 0.2 s"), 0]
+    assert time.monotonic() - began < 10
+
+
+def test_secrets_that_others_can_read_are_named_by_their_file_wherever_oncall_toml_has_them(tmp_path: Path) -> None:
+    data, settings = tmp_path / "data", tmp_path / "settings"
+    (data / "keys").mkdir(parents=True)
+    settings.mkdir()
+    (settings / "oncall.toml").write_text('[program.demo.channel.phone]\nsecret_files = ["new.key", "old.key"]\n')
+    secrets = [data / "keys/digest.key", data / "postgres.password", settings / "old.key", settings / "new.key"]
+    for each in (*secrets, data / "keys/intake.public.json"):
+        each.write_text("secret")
+        each.chmod(0o644)
+    assert set(files.readable_by_others(data, settings)) == {str(each) for each in secrets}
+    for each in secrets:
+        each.chmod(0o640)
+    assert files.readable_by_others(data, settings) == []
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder of settings of one's own."""
+    copied = tmp_path / "settings"
+    copied.mkdir()
+    for each in SETTINGS.glob("*.toml"):
+        (copied / each.name).write_text(each.read_text())
+    copytree(SETTINGS / "meetings", copied / "meetings")
+    return copied
+
+
+def test_settings_that_come_with_the_hub_are_whole_and_each_broken_file_is_named(own: Path) -> None:
+    assert files.settings(own) == []
+    for name, broken in (
+        ("program.toml", "timezone = "),
+        ("topics.toml", "writers = "),
+        ("clients.toml", "base_url = "),
+    ):
+        whole = (own / name).read_text()
+        (own / name).write_text(whole.replace(broken, f"no_{broken}", 1))
+        assert any(name in each for each in files.settings(own)), name
+        (own / name).write_text(whole)
+
+
+ROTA = """
+[program.demo.person.on-call-clinician-1]
+channel = "phone"
+[[program.demo.on-call]]
+person = "on-call-clinician-1"
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+from = "00:00"
+to = "{to}"
+"""
+
+
+def test_a_gap_in_the_rota_is_named_with_its_first_hour(own: Path) -> None:
+    (own / "rota.toml").write_text(ROTA.format(to="23:00"))
+    (found,) = files.rota(own, date(2026, 1, 5))
+    assert "23:00" in found
+    assert files.pagers(own) == []
+
+
+def test_a_rota_whose_holidays_have_all_passed_is_named(own: Path) -> None:
+    written = ROTA.format(to="00:00").replace(
+        "[program.demo.person", "[program.demo]\nholidays = [2025-12-25]\n[program.demo.person"
+    )
+    (own / "rota.toml").write_text(written)
+    (found,) = files.rota(own, date(2026, 1, 5))
+    assert "2025-12-25" in found
+    assert files.rota(own, date(2025, 12, 25)) == []
+
+
+@pytest.fixture
+def expired(tmp_path: Path) -> Iterator[tuple[Path, ssl.SSLContext]]:
+    """A certificate that ended yesterday, trusted by whoever reads this file, and a server's context with it."""
+    key, yesterday = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC) - timedelta(days=1)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    dated = built.serial_number(1).not_valid_before(yesterday - timedelta(days=90)).not_valid_after(yesterday)
+    named = dated.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    file, private = tmp_path / "expired.pem", tmp_path / "expired.key"
+    file.write_bytes(named.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, private)
+    yield file, context
+
+
+async def test_a_partner_whose_certificate_has_expired_is_named_as_its_lane_would_meet_it(
+    own: Path, expired: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, context = expired
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "localhost", 0, ssl=context)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.setenv("IOP_PARTNER_URL_RIVERBEND_HOUSE", f"https://localhost:{server.sockets[0].getsockname()[1]}/")
+    async with server:
+        found = await network.certificates(own, 3.0)
+    assert found == {"partner riverbend-house": NoAnswer("its certificate is refused: certificate has expired")}
+
+
+async def test_rights_that_were_taken_away_are_named_and_nothing_else_is_claimed(database: str) -> None:
+    owner: Any = await asyncpg.connect(database)
+    await db.migrate(database)
+    parts = urlsplit(database)
+    await owner.execute("CREATE ROLE clerk LOGIN PASSWORD 'clerk'")
+    try:
+        await owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO clerk")
+        as_clerk = urlunsplit(parts._replace(netloc=f"clerk:clerk@{parts.hostname}:{parts.port}"))
+        found = await databases.ask("testing", as_clerk, datetime.now(UTC))
+        assert "INSERT on outbox" in found.lacking
+        assert "SELECT on outbox" not in found.lacking
+        assert isinstance(found.rows, NoAnswer)
+    finally:
+        await owner.execute("DROP OWNED BY clerk; DROP ROLE clerk")
+        await owner.close()
+
+
+async def test_what_waits_in_a_database_is_counted_without_naming_anybody(database: str) -> None:
+    await db.migrate(database)
+    now = datetime.now(UTC)
+    connection: Any = await asyncpg.connect(database)
+    await connection.execute(
+        "INSERT INTO outbox (lane, headers, body, stored_at) VALUES ('partner:x', '{}', '{}', now() - interval '1 h')"
+    )
+    await connection.execute("INSERT INTO outbox (lane, headers, body, parked) VALUES ('internal', '', '', 'bug: x')")
+    await connection.execute("INSERT INTO settings (program, digest, body) VALUES ('demo', 'another', '{}')")
+    await connection.execute(
+        "INSERT INTO strays VALUES ('t', 0, 1, 1, 'd', $1), ('t', 0, 2, 1, 'd', $2)", now, now - timedelta(days=2)
+    )
+    await connection.execute(
+        """INSERT INTO waiting (id, program, digest, producer, content, at)
+        VALUES (gen_random_uuid(), 'demo', 'd', 'lab', '{}', $1)""",
+        now - timedelta(days=3),
+    )
+    await connection.close()
+    found = await databases.ask("testing", database, now)
+    rows = found.rows
+    assert isinstance(rows, Rows)
+    assert (rows.lanes["partner:x"] > 3_500, rows.parked, rows.strays, rows.unreadable_settings) == (
+        True,
+        {"row": 1},
+        1,
+        1,
+    )
+    assert (rows.waiting, round(rows.waiting_seconds)) == (1, 259_200)
+    assert (found.lacking, found.agreement) == ((), Agreement())
+
+
+def test_without_a_hub_it_says_so_with_what_to_do_and_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    done = CliRunner().invoke(app, ["doctor", "--data", str(tmp_path / "none"), "--json", "--free-mb", "999000000"])
+    assert done.exit_code == 1
+    found = {each["name"]: each for each in json.loads(done.stdout)}
+    assert {name for name, each in found.items() if each["status"] == "wrong"} == {"hub", "disk", "keys"}
+    assert "iop up" in found["hub"]["remedy"]
+    assert found["database"] == {
+        "name": "database",
+        "status": "not asked",
+        "text": "no hub is running, and DATABASE_URL names no database",
+    }
