@@ -2,7 +2,7 @@
 
 import asyncio
 import stat
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,14 +17,19 @@ from deploy.failure import CannotContinueError
 from deploy.grants import Grant, RightDifference
 from deploy.rights import Right
 from deploy.secure_kafka import Secrets
+from shared.path.inbound import rights_watch
+from shared.path.inbound.rights_watch import RightsWatch
+from shared.platform import kafka_rights
 from shared.platform.kafka import PLAIN, Cluster, Security
 from shared.platform.kafka_trouble import trouble
 
 pytestmark = pytest.mark.kafka
 WANTED = topics.load()
-WAIT_MS_MOST = 4_000
+WAIT_MS_MOST = 20_000
 RIGHTS = rights.rights(WANTED)
 USERS = ("intake", "attendance", "testing", "aftercare", "operations", "console", "ehr-feeds", "compliance")
+NEWCOMER = "newcomer"
+"""Nothing in topics.toml; rights are tried on it."""
 MAY_WRITE = {
     "iop.intake.events": {"intake"},
     "iop.attendance.events": {"attendance"},
@@ -71,7 +76,7 @@ class Shut:
 @pytest.fixture(scope="module")
 def shut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shut]:
     data = tmp_path_factory.mktemp("shut")
-    secrets = secure_kafka.make(data, WANTED.users)
+    secrets = secure_kafka.make(data, (*WANTED.users, NEWCOMER))
     running = embedded_kafka.start(data, secrets=secrets)
     try:
         asyncio.run(topics.create(running.cluster, WANTED))
@@ -114,6 +119,8 @@ async def is_taken(shut: Shut, topic: str, user: str) -> bool:
 
 async def comes(shut: Shut, topic: str, user: str) -> bool:
     async with shut.by(user).consumer() as consumer:
+        if topic not in await consumer.topics():
+            return False
         partition = TopicPartition(topic, 0)
         consumer.assign([partition])
         consumer.seek(partition, 0)
@@ -176,7 +183,7 @@ async def test_the_controller_takes_nobody_without_the_brokers_certificate(shut:
 
 
 async def test_what_is_missing_is_granted_and_what_is_too_much_is_reported(shut: Shut) -> None:
-    too_much = Right("console", "topic", "iop.disclosures", "Read")
+    too_much = Right(NEWCOMER, "topic", "iop.disclosures", "Read")
     assert await grants.compared(shut.running.cluster, RIGHTS) == []
     await grants.apply(shut.running.cluster, [*RIGHTS, too_much])
     for _ in range(100):
@@ -185,7 +192,7 @@ async def test_what_is_missing_is_granted_and_what_is_too_much_is_reported(shut:
             break
         await asyncio.sleep(0.05)
     assert found == [RightDifference(Grant.of(too_much), "reported")]
-    assert str(found[0]) == "right User:console Read topic iop.disclosures is not in topics.toml (reported)"
+    assert str(found[0]) == "right User:newcomer Read topic iop.disclosures is not in topics.toml (reported)"
 
 
 async def test_a_service_may_not_look_at_rights_nor_set_them(shut: Shut) -> None:
@@ -206,3 +213,50 @@ def test_a_folder_goes_on_as_it_was_begun(shut: Shut, tmp_path: Path, users: tup
     secrets = None if users is None else secure_kafka.make(tmp_path, users)
     with pytest.raises(CannotContinueError, match="begun with --secure" if users is None else "knows no new-reader"):
         embedded_kafka.prepare(data, 0, secrets)
+
+
+async def test_what_a_service_may_not_do_is_asked_of_the_broker_without_doing_it(shut: Shut) -> None:
+    """The probes write nothing: the ends of the topics stand."""
+    names = list(MAY_WRITE)
+    before = await ends(shut, names)
+    for user in USERS:
+        assert set(await kafka_rights.missing_to_produce(shut.by(user), names)) == {
+            f"Write on topic {name}" for name in names if user not in MAY_WRITE[name]
+        }
+        for name in names:
+            lacks = await kafka_rights.missing_to_consume(shut.by(user), name, "iop.testing")
+            assert (f"Read on topic {name}" in lacks) == (user not in MAY_READ[name])
+            assert ("Read on group iop.testing" in lacks) == (user != "testing")
+    assert await ends(shut, names) == before
+
+
+async def ends(shut: Shut, names: list[str]) -> Mapping[TopicPartition, int]:
+    async with shut.running.cluster.consumer() as consumer:
+        return dict(await consumer.end_offsets([TopicPartition(name, 0) for name in names]))
+
+
+async def test_a_right_that_is_missing_is_named_until_it_is_granted(
+    shut: Shut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rights_watch, "AGAIN_SECONDS", 0.1)
+    watch = RightsWatch(shut.by(NEWCOMER), "iop.operations", "newcomer.one", ["iop.disclosures"])
+    waiting = asyncio.create_task(watch.granted())
+    asking = asyncio.create_task(watch.run())
+    lacks = "Read on topic iop.operations, Read on group newcomer.one, Write on topic iop.disclosures"
+    assert await until(lambda: watch.wrong() == f"Kafka gives newcomer no right: {lacks}.")
+    assert not waiting.done()
+
+    topic, group = Right(NEWCOMER, "topic", "iop.operations", "Read"), Right(NEWCOMER, "group", "newcomer.one", "Read")
+    await grants.apply(shut.running.cluster, [topic, group])
+
+    await asyncio.wait_for(waiting, 10)
+    assert await until(lambda: watch.wrong() == "Kafka gives newcomer no right: Write on topic iop.disclosures.")
+    asking.cancel()
+
+
+async def until(is_so: Callable[[], bool]) -> bool:
+    for _ in range(100):
+        if is_so():
+            return True
+        await asyncio.sleep(0.1)
+    return False

@@ -21,6 +21,7 @@ from shared.path.inbound.broker_watch import AGE_LIMITS, GROUP_TIMES, AgeLimits,
 from shared.path.inbound.polled import TROUBLE_SECONDS_MOST, Polled
 from shared.path.inbound.positions import OffsetGapListener
 from shared.path.inbound.records import RecordReader
+from shared.path.inbound.rights_watch import RightsWatch
 from shared.path.inbound.stops import Stop
 from shared.path.service import NewerState
 from shared.path.transaction import offsets
@@ -48,8 +49,8 @@ class Ended(Exception):
 
 
 class Consumer:
-    """`polled` stores what a poll brought, `broker` knows how current that is; `stopped` says that a person must let it
-    go on."""
+    """`polled` stores what a poll brought, `broker` knows how current that is, `rights` what we may not do; `stopped`
+    says that a person must let it go on."""
 
     def __init__(
         self,
@@ -73,7 +74,10 @@ class Consumer:
         self._offsets_stored: dict[int, int] = {}
         self._processed_since: frozenset[UUID] = frozenset()
         self._subscriber: Any = None
+        self._group = f"iop.{inbox.service.name}"
         self.broker = BrokerWatch(inbox.service.name, limits)
+        writes = [each.name for each in inbox.routes.destinations if each.kind == "topic"]
+        self.rights = RightsWatch(kafka, self._topic, self._group, writes)
         self.stopped = False
 
     async def run(self) -> None:
@@ -81,14 +85,17 @@ class Consumer:
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.stopped = await db.retrying(lambda: stops.standing(self._inbox), seconds_most=TROUBLE_SECONDS_MOST)
         await self.broker.reached(self._kafka)
+        await self.rights.granted()
         faststream = self._faststream(ended)
         await faststream.start()
         watch = asyncio.create_task(db.every(LOOK_SECONDS, self._look, name="consumer"))
+        rights = asyncio.create_task(self.rights.run())
         try:
             await asyncio.wait([watch, ended], return_when=asyncio.FIRST_COMPLETED)
             await (watch if watch.done() else ended)
         finally:
             watch.cancel()
+            rights.cancel()
             await faststream.stop()
             await self._store_offsets_last()
 
@@ -102,12 +109,11 @@ class Consumer:
         return broker
 
     def _subscribe(self, broker: KafkaBroker, ended: "asyncio.Future[None]") -> None:
-        group = f"iop.{self._inbox.service.name}"
         self._subscriber = broker.subscriber(
             self._topic,
             batch=True,
-            group_id=group,
-            group_instance_id=f"{group}.{self._replica}",
+            group_id=self._group,
+            group_instance_id=f"{self._group}.{self._replica}",
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=262_144,
             max_poll_interval_ms=POLL_INTERVAL_MS_MOST,

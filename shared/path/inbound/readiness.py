@@ -26,6 +26,7 @@ REMEDIES: Mapping[str, str] = {
     "consumer": "`iop consumer show` says where; mend it, then `iop consumer resume`",
     "storing": "is PostgreSQL slow, full or restarting? It goes on by itself, or starts again after a minute",
     "database": "bring PostgreSQL back; the service goes on by itself, or starts again after a minute",
+    "rights": "`iop topics acl` prints what services need, `iop topics apply --acl` grants it; it goes on by itself",
     "broker": "is Kafka up, and reached under this address? It goes on by itself once Kafka answers",
     "unread": "the service's log and `iop consumer show`; a second process (`--replicas`) where it is only slow",
     "lanes": "is Kafka up? then the service's log; `iop parked list`",
@@ -36,7 +37,7 @@ REMEDIES: Mapping[str, str] = {
 """By the name of each check, in the order in which they are named."""
 OF_DATABASE = ("lanes", "ledger", "schema", "clock")
 """What only the database knows."""
-FOR_A_PERSON = frozenset({"consumer", "schema", "clock"})
+FOR_A_PERSON = frozenset({"consumer", "rights", "schema", "clock"})
 """What waiting does not mend."""
 
 
@@ -90,6 +91,7 @@ class Readiness:
         found = {
             "consumer": "The consumer has stopped; `iop consumer show` says where." if self._consumer.stopped else None,
             "storing": "Kafka consumer is retrying after a database error." if self._consumer.polled.troubled else None,
+            "rights": self._consumer.rights.wrong(),
             "broker": self._consumer.broker.unanswered(),
             "unread": self._consumer.broker.unread(),
         }

@@ -154,7 +154,8 @@ def test_a_limit_is_the_watchs_own(watched: Watched) -> None:
 def readiness(here: ServiceOnPostgres) -> Readiness:
     """With a consumer that is well, in a process that started long ago."""
     broker = SimpleNamespace(unanswered=lambda: None, unread=lambda: None)
-    consumer = SimpleNamespace(stopped=False, polled=SimpleNamespace(troubled=False), broker=broker)
+    rights = SimpleNamespace(wrong=lambda: None)
+    consumer = SimpleNamespace(stopped=False, polled=SimpleNamespace(troubled=False), broker=broker, rights=rights)
     ready = Readiness(here.inbox, cast(Any, consumer))
     ready._started_at = machine_now() - timedelta(days=1)
     return ready
@@ -209,6 +210,7 @@ async def test_a_service_that_just_started_has_had_no_time_to_know_more(here: Se
     [
         ({"stopped": True}, "consumer", "The consumer has stopped; `iop consumer show` says where."),
         ({"polled": SimpleNamespace(troubled=True)}, "storing", "Kafka consumer is retrying after a database error."),
+        ({"rights": SimpleNamespace(wrong=lambda: "No right: Read.")}, "rights", "No right: Read."),
         ({"broker": SimpleNamespace(unanswered=lambda: "Silent.", unread=lambda: None)}, "broker", "Silent."),
         ({"broker": SimpleNamespace(unanswered=lambda: None, unread=lambda: "Unread.")}, "unread", "Unread."),
     ],
