@@ -146,10 +146,10 @@ async def listed(owners: Owners, asked: Mapping[str, str]) -> tuple[list[Listed]
         *(_of_service(name, client, asked) for name, client in owners.items()), return_exceptions=True
     )
     found, silent = list[Listed](), list[str]()
-    for answer in answers:
+    for name, answer in zip(owners, answers, strict=True):
         match answer:
             case CannotContinueError():
-                silent.append(str(answer))
+                silent.append(str(answer) if str(answer).startswith(name) else f"{name}: {answer}")
             case BaseException():
                 raise answer
             case _:

@@ -41,13 +41,21 @@ GRAVE = Listed(
 
 @pytest.fixture
 async def owners(counter: Counter) -> AsyncIterator[Owners]:
-    """Intake behind its HTTP side, and a service that is away."""
+    """Intake behind its HTTP side, a service that is away, and one that refuses."""
 
     async def gone(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
+    def refusing(request: httpx.Request) -> httpx.Response:
+        issue = {"severity": "error", "code": "forbidden", "diagnostics": "The token lacks a scope."}
+        return httpx.Response(403, json={"resourceType": "OperationOutcome", "issue": [issue]})
+
     headers = {"Authorization": f"Bearer {counter.issuer.token()}"}
-    ways = {"intake": httpx.ASGITransport(build(counter.dependencies)), "testing": httpx.MockTransport(gone)}
+    ways = {
+        "intake": httpx.ASGITransport(build(counter.dependencies)),
+        "testing": httpx.MockTransport(gone),
+        "aftercare": httpx.MockTransport(refusing),
+    }
     async with AsyncExitStack() as stack:
         clients = {
             name: httpx.AsyncClient(transport=each, base_url="http://127.0.0.1/fhir/", headers=headers)
@@ -63,7 +71,7 @@ async def test_the_list_is_of_every_service_and_says_which_one_is_missing(counte
         counter.intake.set_clock(MONDAY + timedelta(minutes=number))
         await counter.send(bundles.intake(f"000{number}", facts={"c-ssrs-q4": True}))
     found, silent = await work_list.listed(owners, {**work_list.query(only_open=True), "_count": "1"})
-    assert silent == ["testing does not answer (ConnectError)"]
+    assert silent == ["testing does not answer (ConnectError)", "aftercare: The token lacks a scope."]
     assert [(each.tier, each.category, each.status) for each in found] == [(4, "safety", "requested")] * 5
     dues = [each.due for each in found]
     assert dues == sorted(set(dues)) and len({each.patient for each in found}) == 5
