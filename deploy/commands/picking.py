@@ -17,9 +17,7 @@ HEADERS = {"tier": "iop-tier", "category": "iop-category", "state": "iop-state",
 POSSIBLE = {
     "tier": tuple(f"t{tier}" for tier in PRIORITY),
     "category": get_args(Category),
-    "state": tuple(
-        each.event.__name__.removeprefix("Escalation").lower() for each in ENTRIES if each.topic == ESCALATIONS
-    ),
+    "state": tuple(wire.escalation_state(each.event.__name__) for each in ENTRIES if each.topic == ESCALATIONS),
 }
 CORRELATION = "ce_correlationid"
 _AGO = re.compile(r"(\d{1,5})([smhd])")

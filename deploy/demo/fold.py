@@ -203,6 +203,7 @@ _SUMMARIES: dict[str, Callable[[Chart, Record, datetime], str]] = {
     "EscalationRaised": _escalation("raised"),
     "EscalationUpdated": _escalation("updated"),
     "EscalationAcknowledged": _escalation("acknowledged"),
+    "EscalationActedOn": _escalation("acted on"),
     "EscalationOverdue": _escalation("overdue"),
     "EscalationResolved": _escalation("resolved"),
     "EscalationRetracted": _escalation("retracted"),

@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from services.aftercare.messages import (
-    AcknowledgeEscalation,
     AskReferral,
     CompleteFollowUp,
     Reach,
-    ResolveEscalation,
     WithdrawReferral,
 )
 from shared.edge.contract import Context, Edge, Interpretation
@@ -51,7 +49,7 @@ def _command(entry: BundleEntry, context: Context) -> Command:
         case "referral":
             return _withdrawn(entry, context)
         case _:
-            return escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation)
+            return escalation_command(entry, context)
 
 
 def _asked(entry: BundleEntry, context: Context) -> AskReferral:

@@ -37,10 +37,11 @@ from shared.events.internal import (
     StateEvent,
     TimePassed,
 )
-from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
+from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
     "AcknowledgeEscalation",
+    "ActOnEscalation",
     "AftercareEnded",
     "AftercarePlanned",
     "AskReferral",

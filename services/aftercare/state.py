@@ -56,7 +56,7 @@ from shared.events.internal import DisclosureOutcome
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 6
+VERSION = 7
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):

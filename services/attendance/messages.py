@@ -31,11 +31,12 @@ from shared.events.intake import (
     PatientIdentified,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
-from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
+from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
     "AcceptSession",
     "AcknowledgeEscalation",
+    "ActOnEscalation",
     "AttendanceCorrected",
     "BookedUntil",
     "CallOffSession",

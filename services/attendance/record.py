@@ -165,6 +165,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     """1 once it was not acknowledged in time, 2 once it was not acted on in time."""
     about: str = ""
     accepted_by: str = ""
+    acted: str = ""
 
     @property
     def is_overdue(self) -> bool:
@@ -173,7 +174,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def due(self) -> int | None:
-        return due_at(self.accepted, self.is_overdue, self.acknowledge_by, self.act_by)
+        return due_at(self.accepted, self.is_overdue or bool(self.acted), self.acknowledge_by, self.act_by)
 
     def now(self, known: Open) -> Self:
         """As the shared machine has it now."""
@@ -186,6 +187,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
             accepted=known.accepted,
             overdue=(2 if known.accepted else 1) if known.overdue else 0,
             accepted_by=known.accepted_by,
+            acted=known.acted,
         )
 
 

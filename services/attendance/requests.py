@@ -12,6 +12,7 @@ import msgspec
 
 from services.attendance.messages import (
     AcknowledgeEscalation,
+    ActOnEscalation,
     Emits,
     RequestsChanged,
     ResolveEscalation,
@@ -147,17 +148,19 @@ def overdue(state: State, moment: Moment[Settings]) -> tuple[list[EscalationEven
     return emitted, tuple(left)
 
 
-def acknowledge(state: State, command: AcknowledgeEscalation, moment: Moment[Settings]) -> list[Emits] | Refused:
-    """A person takes it on, once: another one learns who was first."""
+def stays_open(
+    state: State, command: AcknowledgeEscalation | ActOnEscalation, moment: Moment[Settings]
+) -> list[Emits] | Refused:
+    """A person takes it on, once, or did something about it: another one learns who was first."""
     found = _find(state, command.escalation_id)
     if found is None:
         return escalation_rules.NOT_OPEN
     known = _as_open(_now(state, found, moment), found)
-    answer = escalation_rules.acknowledge(known, found.id, command.by, moment)
+    answer = escalation_rules.decide_escalation(known, command, moment)
     if isinstance(answer, Refused) or not answer:
         return answer if isinstance(answer, Refused) else []
-    accepted = found.now(_after(known, answer))
-    requests = tuple(accepted if each is found else each for each in state.escalations)
+    after = found.now(_after(known, answer))
+    requests = tuple(after if each is found else each for each in state.escalations)
     return [*answer, RequestsChanged(requests=requests)]
 
 
@@ -336,7 +339,7 @@ def _resolved(state: State, request: Request, moment: Moment[Settings], reason: 
 
 def _as_open(asked: Escalation, request: Request) -> tuple[Open, ...]:
     """As the rules that all services share know it."""
-    return (Open(asked, request.accepted, request.is_overdue, request.accepted_by),)
+    return (Open(asked, request.accepted, request.is_overdue, request.accepted_by, request.acted),)
 
 
 def _after(known: tuple[Open, ...], events: Sequence[EscalationEvent]) -> Open:

@@ -23,7 +23,7 @@ from services.attendance.record import Episode, Request, Session, Week, minute_o
 from services.attendance.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 
-VERSION = 6
+VERSION = 7
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
 """The flags a miss is graded by; no other one is stored here."""
 BOOK_AHEAD_DAYS = 13

@@ -68,11 +68,12 @@ from shared.events.intake import (
     TemplateSlot,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
-from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
+from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
     "AboutEvidence",
     "AcknowledgeEscalation",
+    "ActOnEscalation",
     "Commands",
     "CompleteReview",
     "ConsentDenied",

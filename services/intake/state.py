@@ -19,7 +19,7 @@ from shared.events.envelope import Command, Event
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 5
+VERSION = 6
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):

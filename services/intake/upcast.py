@@ -69,4 +69,11 @@ def _packed_signals(stored: Any) -> Any:
     return [*before, to_builtins(window), *others]
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: _with_retention, 2: _with_sources, 3: _whole, 4: _packed_signals}
+UPCAST: dict[int, Callable[[Any], Any]] = {
+    1: _with_retention,
+    2: _with_sources,
+    3: _whole,
+    4: _packed_signals,
+    5: lambda stored: stored,
+}
+"""Version 6 only adds, at the end of an open escalation: what was done about it."""

@@ -14,7 +14,7 @@ from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import Component, LaboratoryReport, Status
 from services.testing.measures import questions, topic_of
-from services.testing.messages import AcknowledgeEscalation, ReportResult, ResolveEscalation
+from services.testing.messages import ReportResult
 from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
 from services.testing.submitted import (
     Submitted,
@@ -80,7 +80,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
             case "Task" if asks_whose(asked := _stored(entry, context)):
                 commands.extend(assigned(entry, asked))
             case "Task":
-                commands.append(escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation))
+                commands.append(escalation_command(entry, context))
             case "DiagnosticReport":
                 commands.extend(_commands(_of_report(entry, submitted), entry, submitted, notes))
             case "Observation" if f"Observation/{entry.id}" not in grouped:

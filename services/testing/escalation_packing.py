@@ -66,6 +66,7 @@ class PackedEscalation(msgspec.Struct, frozen=True, array_like=True):
     accepted: bool
     overdue: bool
     accepted_by: str = ""
+    acted: str = ""
 
 
 _EVIDENCE = "DiagnosticReport/"
@@ -119,6 +120,7 @@ def _packed(each: Open) -> PackedEscalation:
         accepted=each.accepted,
         overdue=each.overdue,
         accepted_by=each.accepted_by,
+        acted=each.acted,
     )
 
 
@@ -142,7 +144,7 @@ def _unpacked(each: PackedEscalation) -> Open:
             Signal(SIGNALS[code], instant(at), evidence_of(unpack_id(report))) for code, at, report in each.signals
         ),
     )
-    return Open(escalation, each.accepted, each.overdue, each.accepted_by)
+    return Open(escalation, each.accepted, each.overdue, each.accepted_by, each.acted)
 
 
 def evidence_of(report_id: str) -> str:

@@ -18,10 +18,11 @@ from shared.events.intake import (
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
 from shared.events.testing import Condition, DrugTestCorrected, DrugTestResulted, Number, ResultFinding, ResultMatched
-from shared.rules.escalation import AcknowledgeEscalation, EscalationCommand, ResolveEscalation
+from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, EscalationCommand, ResolveEscalation
 
 __all__ = [
     "AcknowledgeEscalation",
+    "ActOnEscalation",
     "Commands",
     "Consumes",
     "DischargeWithdrawn",

@@ -28,7 +28,7 @@ from shared.events.testing import AnalyteResult, DrugTestEvent
 from shared.rules import escalation
 from shared.rules.packing import instant, pack_id, seconds
 
-VERSION = 5
+VERSION = 6
 BYTES_MOST = 7800
 """Above this the state evicts what it can do without; the path's limit is `STATE_BYTES_MOST`."""
 

@@ -68,5 +68,7 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
     2: _by_specimen,
     3: lambda stored: stored,
     4: lambda stored: stored,
+    5: lambda stored: stored,
 }
-"""Version 4 only adds, at the ends: what the end of a stay closed. Version 5 likewise what a specimen is."""
+"""Version 4 only adds, at the ends: what the end of a stay closed. Version 5 likewise what a specimen is,
+version 6 what was done about an open escalation."""

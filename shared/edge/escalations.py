@@ -1,7 +1,7 @@
 """An escalation is a Task, with the same route at every owner: `PUT /fhir/Task/{id}`, accepted or completed."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NamedTuple
 
 from shared.edge.contract import Context, Interpretation, StoredResource
 from shared.edge.fhir import BundleEntry
@@ -9,27 +9,51 @@ from shared.edge.fhir.elements import code_in, has_code
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.staff import person
-from shared.events.codes import ESCALATION, REASON, RESOLUTIONS
+from shared.events.codes import ACTS, ESCALATION, REASON, RESOLUTIONS
 from shared.events.envelope import Command
-from shared.path.transaction.hold import CATEGORY, AcknowledgeHold, ResolveHold
+from shared.events.escalation import OVERDUE, UPDATED
+from shared.path.transaction.hold import CATEGORY, AcknowledgeHold, ActOnHold, ResolveHold
+from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, ResolveEscalation
 
-Acknowledge = TypeVar("Acknowledge", bound=Command)
-Resolve = TypeVar("Resolve", bound=Command)
+
+class Steps(NamedTuple):
+    """What a person may do, as commands of whoever decides it."""
+
+    acknowledge: Callable[..., Command]
+    act: Callable[..., Command]
+    resolve: Callable[..., Command]
 
 
-def escalation_command(
-    entry: BundleEntry, context: Context, acknowledge: Callable[..., Acknowledge], resolve: Callable[..., Resolve]
-) -> Command:
-    """The command in a Task's new status, by the person who owns it: accepted acknowledges it, completed resolves it
-    with the coded reason."""
+OF_SERVICE = Steps(AcknowledgeEscalation, ActOnEscalation, ResolveEscalation)
+OF_HOLD = Steps(AcknowledgeHold, ActOnHold, ResolveHold)
+
+
+def escalation_command(entry: BundleEntry, context: Context, steps: Steps = OF_SERVICE) -> Command:
+    """The command in a Task's new status, by the person who owns it: accepted acknowledges it, or with a code of what
+    was done acts on it; completed resolves it with the coded reason."""
+    identity = str(entry.id)
     match entry.resource["status"]:
+        case "accepted" | "in-progress" if (act := _act(entry)) is not None:
+            return steps.act(escalation_id=identity, act=act, by=person(entry, context))
         case "accepted" | "in-progress":
-            return acknowledge(escalation_id=str(entry.id), by=person(entry, context))
+            return steps.acknowledge(escalation_id=identity, by=person(entry, context))
         case "completed":
-            return resolve(escalation_id=str(entry.id), reason=_reason(entry), by=person(entry, context))
+            return steps.resolve(escalation_id=identity, reason=_reason(entry), by=person(entry, context))
         case _:
             place = f"{entry.place}.status"
             raise refuse(422, "business-rule", place, "Must be accepted, in-progress or completed.")
+
+
+def _act(entry: BundleEntry) -> str | None:
+    """What was done; None where only what the hub itself writes there is sent back."""
+    stated = entry.resource.get("businessStatus")
+    found = code_in(stated, ESCALATION, REASON)
+    if not stated or found in (OVERDUE, UPDATED):
+        return None
+    if found not in ACTS:
+        place, listed = f"{entry.place}.businessStatus", ", ".join(sorted(ACTS))
+        raise refuse(422, "code-invalid", place, f"Must be one of {listed} ({ESCALATION}).")
+    return found
 
 
 def coded_reason(task: Json) -> str | None:
@@ -55,7 +79,7 @@ def of_hold(entries: Sequence[BundleEntry], context: Context) -> Interpretation 
         return None
     if len(entries) > 1:
         raise refuse(422, "business-rule", holds[0].place, "A hub-hold escalation must be the only entry.")
-    return Interpretation((escalation_command(holds[0], context, AcknowledgeHold, ResolveHold),))
+    return Interpretation((escalation_command(holds[0], context, OF_HOLD),))
 
 
 def _is_hold(task: StoredResource | None) -> bool:

@@ -14,7 +14,9 @@ from shared.edge.json_patch import Operation, operations, patched
 from shared.edge.outcome import HttpRefusal
 from shared.events.codes import ESCALATION, TASK
 
-MEMBERS: Final = ("status", "statusReason", "owner")
+ACT: Final = "businessStatus"
+"""Where a person says what they did; what the hub wrote there is not their word."""
+MEMBERS: Final = ("status", "statusReason", ACT, "owner")
 """All of a Task that a person's step changes."""
 LIMITS = Limits(body_bytes_max=16 * 1024, depth_max=16)
 ATTEMPTS_MOST = 3
@@ -44,6 +46,8 @@ def update(task: Json, steps: list[Operation], if_match: str | None) -> BundleEn
         changed = patched({name: value for name, value in task.items() if name in MEMBERS}, steps)
     except HttpRefusal as refusal:
         raise HttpRefusal(refusal.status, refusal.issues, {"ETag": read}) from refusal
+    if _is_ours(task) and all(each.op == "test" or each.tokens[0] != ACT for each in steps):
+        changed.pop(ACT, None)
     whole = dict(sorted((_rest(task) | changed).items()))
     fhir.require_valid(whole)
     binding = any(each.op == "test" for each in steps) or not _is_ours(task)

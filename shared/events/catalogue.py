@@ -171,6 +171,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         escalation.read_updated,
     ),
     CatalogueEntry(escalation.EscalationAcknowledged, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
+    CatalogueEntry(escalation.EscalationActedOn, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
     CatalogueEntry(escalation.EscalationOverdue, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
     CatalogueEntry(
         escalation.EscalationResolved,

@@ -79,6 +79,19 @@ RESOLUTIONS = frozenset(
     }
 )
 """With what a person may resolve an escalation (REASON, in `Task.statusReason`)."""
+ACTS = frozenset(
+    {
+        "called",
+        "dose-checked",
+        "message-left",
+        "naloxone-given",
+        "prescriber-consulted",
+        "sent-to-ED",
+        "visited",
+        "welfare-check-asked",
+    }
+)
+"""What a person has done about an escalation that stays open (ESCALATION, in `Task.businessStatus`)."""
 SIGNING_REASONS = frozenset(
     {
         "clinical-judgment",

@@ -16,7 +16,7 @@ from shared.events.envelope import Event, Resource, name_id
 
 Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
 SEVERITY = {1: "low", 2: "moderate", 3: "high", 4: "high"}
-OVERDUE = "overdue"
+OVERDUE, UPDATED = "overdue", "updated"
 COMBINING = ("missed-session", "unexpected-positive", "prescribed-medication-absent", "specimen-not-valid")
 """Signals that mean more together (domain 5.2): a state names them by their places, which never change. What a result
 that cannot show new use raises is none of them."""
@@ -68,6 +68,8 @@ class EscalationUpdated(EscalationEvent, frozen=True, kw_only=True):
     """Whether a person had acknowledged it already; the Task keeps that status."""
     overdue: bool = False
     """Whether it was overdue already; the Task says so on."""
+    acted: str = ""
+    """What whoever has it did about it last; the Task says so on."""
     gone: tuple[Signal, ...] = ()
     """Signals that stood until now and were wrong: each one's DetectedIssue is entered in error."""
 
@@ -75,6 +77,14 @@ class EscalationUpdated(EscalationEvent, frozen=True, kw_only=True):
 class EscalationAcknowledged(EscalationEvent, frozen=True, kw_only=True):
     """A person took it on; `client` is who sent that."""
 
+    by: str
+    client: str = ""
+
+
+class EscalationActedOn(EscalationEvent, frozen=True, kw_only=True):
+    """Whoever has it did something about it, `act` by code (`codes.ACTS`): it stays open, and theirs."""
+
+    act: str
     by: str
     client: str = ""
 
@@ -119,7 +129,7 @@ class _Standing(msgspec.Struct, frozen=True):
     """What an event says of its Task."""
 
     status: str
-    business: str | None = None
+    business: tuple[str, ...] = ()
     reason: str | None = None
 
 
@@ -136,10 +146,13 @@ def _standing(event: EscalationEvent) -> _Standing:
             return _Standing("completed", reason=reason)
         case EscalationRetracted(reason=reason):
             return _Standing("cancelled", reason=reason)
-        case EscalationUpdated(accepted=accepted, overdue=overdue):
-            return _Standing("accepted" if accepted else "requested", business=OVERDUE if overdue else "updated")
+        case EscalationActedOn(act=act):
+            return _Standing("accepted", business=(act,))
+        case EscalationUpdated(accepted=accepted, overdue=overdue, acted=acted):
+            stands = tuple(each for each in (OVERDUE if overdue else "", acted) if each)
+            return _Standing("accepted" if accepted else "requested", business=stands or (UPDATED,))
         case EscalationOverdue(accepted=accepted):
-            return _Standing("accepted" if accepted else "requested", business=OVERDUE)
+            return _Standing("accepted" if accepted else "requested", business=(OVERDUE,))
         case _:
             return _Standing("requested")
 
@@ -164,7 +177,7 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
             "instantiatesCanonical": f"{RULE}/{escalation.rule}",
             "status": emitted.status,
             "statusReason": fhir.concept(ESCALATION, emitted.reason) if emitted.reason else None,
-            "businessStatus": fhir.concept(ESCALATION, emitted.business) if emitted.business else None,
+            "businessStatus": fhir.concept(ESCALATION, *emitted.business) if emitted.business else None,
             "intent": "order",
             "priority": PRIORITY[escalation.tier],
             "code": fhir.concept(ESCALATION, escalation.category),
@@ -186,14 +199,17 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
 def _provenance(event: EscalationEvent) -> list[Resource]:
     """Who took it on or acted on it; of what the hub does by itself there is none."""
     identity = event.escalation.id
+    target = fhir.reference("Task", identity)
     match event:
         case EscalationAcknowledged(by=by, client=client):
             name = "acknowledged"
+        case EscalationActedOn(act=act, by=by, client=client):
+            done = fhir.provenance(name_id(identity, f"acted-on:{act}:{event.at}"), target, event.at, by, client)
+            return [{**done, "activity": fhir.concept(ESCALATION, act)}]
         case EscalationResolved(by=by, client=client) if by is not None or client:
             name = "resolved"
         case _:
             return []
-    target = fhir.reference("Task", identity)
     return [fhir.provenance(name_id(identity, name), target, event.at, by, client)]
 
 
@@ -297,9 +313,15 @@ def read_raised(resources: Sequence[reading.Read]) -> EscalationRaised:
 def read_updated(resources: Sequence[reading.Read]) -> EscalationUpdated:
     gone = [each for each in reading.of_type(resources, _DetectedIssue) if each.status == "entered-in-error"]
     task, escalation, at = _read([each for each in resources if each not in gone])
-    overdue = task.business_status is not None and task.business_status.code == OVERDUE
-    accepted = task.status == "accepted"
-    return EscalationUpdated(escalation=escalation, at=at, accepted=accepted, overdue=overdue, gone=_signals(gone))
+    stands = [each.code for each in task.business_status.coding] if task.business_status is not None else []
+    return EscalationUpdated(
+        escalation=escalation,
+        at=at,
+        accepted=task.status == "accepted",
+        overdue=OVERDUE in stands,
+        acted=next((each for each in stands if each not in (OVERDUE, UPDATED)), ""),
+        gone=_signals(gone),
+    )
 
 
 @reading.reads(_Task, _DetectedIssue, reading.Provenance)

@@ -1,5 +1,6 @@
 """The wire, both ways: a FHIR R4 message Bundle as the value, CloudEvents 1.0 attributes as headers."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -18,6 +19,8 @@ RECORD_BYTES_MOST = 900_000
 id_text = lru_cache(4096)(str)
 """An id as text: those of a delivery stand in everything that is emitted for it, its own in its journal row too."""
 _PREFIX = "org.iop-hub."
+_STEP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Between the words of an event's name."""
 _encode = msgspec.json.Encoder().encode
 _META = {"security": LABELS}
 _META_OF_PART = {**_META, "tag": [SUBSETTED]}
@@ -126,9 +129,14 @@ def _headers(event: Event, envelope: Envelope, resources: list[tuple[Resource, b
     if isinstance(event, EscalationEvent):
         headers["iop-tier"] = f"T{event.escalation.tier}"
         headers["iop-category"] = event.escalation.category
-        headers["iop-state"] = envelope.event.removeprefix("Escalation").lower()
+        headers["iop-state"] = escalation_state(envelope.event)
         headers["iop-ack-due"] = event.escalation.acknowledge_by.isoformat()
     return headers
+
+
+def escalation_state(event: str) -> str:
+    """What an event's name says of its escalation: `acted-on` of EscalationActedOn."""
+    return _STEP.sub("-", event.removeprefix("Escalation")).lower()
 
 
 def event_name(headers: Mapping[str, str]) -> str:

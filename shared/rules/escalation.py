@@ -17,6 +17,7 @@ from shared.events.escalation import (
     Category,
     Escalation,
     EscalationAcknowledged,
+    EscalationActedOn,
     EscalationEvent,
     EscalationOverdue,
     EscalationRaised,
@@ -42,6 +43,14 @@ class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
+class ActOnEscalation(Command, frozen=True, kw_only=True, tag=True):
+    """Whoever has it did something about it, by code; who has not taken it on yet does so with it."""
+
+    escalation_id: str
+    act: str
+    by: str = ""
+
+
 class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
     """A person has acted on it; `reason` is their code for what was done."""
 
@@ -50,7 +59,7 @@ class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
-EscalationCommand = AcknowledgeEscalation | ResolveEscalation
+EscalationCommand = AcknowledgeEscalation | ActOnEscalation | ResolveEscalation
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,12 +77,13 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
 
 class Open(msgspec.Struct, frozen=True, array_like=True):
     """An escalation that still waits for a person: to take it on, or (`accepted`) to have acted on it. `overdue`: the
-    one that it waits for was not done in time, and that was emitted."""
+    one that it waits for was not done in time, and that was emitted. `acted`: what was done about it last, by code."""
 
     escalation: Escalation
     accepted: bool = False
     overdue: bool = False
     accepted_by: str = ""
+    acted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +171,12 @@ def _updated(known: Open, trigger: Trigger, moment: Moment[Any], times: Times) -
 def updated(known: Open, escalation: Escalation, now: datetime, gone: tuple[Signal, ...] = ()) -> EscalationUpdated:
     """The open escalation as it is now; whether somebody has it, and whether it is overdue, stays as it was."""
     return EscalationUpdated(
-        escalation=shown(escalation), at=now, accepted=known.accepted, overdue=known.overdue, gone=gone
+        escalation=shown(escalation),
+        at=now,
+        accepted=known.accepted,
+        overdue=known.overdue,
+        acted=known.acted,
+        gone=gone,
     )
 
 
@@ -217,6 +232,8 @@ def decide_escalation(
     match command:
         case AcknowledgeEscalation(escalation_id=identity, by=by):
             return acknowledge(still_open, identity, by, moment)
+        case ActOnEscalation(escalation_id=identity, act=act, by=by):
+            return act_on(still_open, identity, act, by, moment)
         case ResolveEscalation(escalation_id=identity, reason=reason, by=by):
             return resolve(still_open, identity, reason, by, moment)
         case _:
@@ -236,6 +253,20 @@ def acknowledge(
     if found.accepted:
         return Refused("conflict", f"acknowledged by staff/{found.accepted_by}", "Task.owner")
     return [EscalationAcknowledged(escalation=shown(found.escalation), at=moment.now, by=person, client=moment.by)]
+
+
+def act_on(
+    still_open: Sequence[Open], identity: str, act: str, by: str, moment: Moment[object]
+) -> list[EscalationEvent] | Refused:
+    """Whoever has it, or takes it on with this, did something about it; the same again changes nothing."""
+    taken = acknowledge(still_open, identity, by, moment)
+    found = _find(still_open, identity)
+    if isinstance(taken, Refused) or found is None or (found.acted == act and not taken):
+        return taken
+    acted = EscalationActedOn(
+        escalation=shown(found.escalation), at=moment.now, act=act, by=by or moment.by, client=moment.by
+    )
+    return [*taken, acted]
 
 
 def resolve(
@@ -285,6 +316,8 @@ def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, 
         case EscalationAcknowledged(escalation=escalation, at=at, by=by):
             late = known is not None and known.overdue and escalation.act_by <= at
             return (*others, Open(escalation, accepted=True, overdue=late, accepted_by=by))
+        case EscalationActedOn(escalation=escalation, act=act, by=by):
+            return (*others, Open(escalation, accepted=True, accepted_by=by, acted=act))
         case EscalationOverdue(escalation=escalation, accepted=accepted):
             by = known.accepted_by if known is not None and accepted else ""
             return (*others, Open(escalation, accepted=accepted, overdue=True, accepted_by=by))
@@ -304,12 +337,15 @@ def due(still_open: Sequence[Open]) -> datetime | None:
 
 
 def _due(known: Open) -> datetime | None:
-    return due_at(known.accepted, known.overdue, known.escalation.acknowledge_by, known.escalation.act_by)
+    return due_at(
+        known.accepted, known.overdue or bool(known.acted), known.escalation.acknowledge_by, known.escalation.act_by
+    )
 
 
-def due_at(accepted: bool, overdue: bool, acknowledge_by: Time, act_by: Time) -> Time | None:
-    """When it becomes overdue: by when to take it on, then by when to act; once it is, never again as it stands."""
-    if overdue:
+def due_at(accepted: bool, done: bool, acknowledge_by: Time, act_by: Time) -> Time | None:
+    """When it becomes overdue: by when to take it on, then by when to act; once it is, or somebody has acted (both
+    `done`), never again as it stands."""
+    if done:
         return None
     return act_by if accepted else min(acknowledge_by, act_by)
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.events.codes import ACTS
 from shared.events.envelope import name_id
 from shared.events.escalation import Category, EscalationEvent, EscalationOverdue, EscalationUpdated
 from shared.rules.ringing import Calendar
@@ -94,11 +95,16 @@ class _Input(msgspec.Struct, frozen=True, rename="camel"):
     value_integer: int | None = None
 
 
-class TaskNow(msgspec.Struct, frozen=True):
+class TaskNow(msgspec.Struct, frozen=True, rename="camel"):
     """The escalation's Task as it stands."""
 
     status: str
     input: tuple[_Input, ...] = ()
+    business_status: _Type = _Type()
+
+    @property
+    def is_acted_on(self) -> bool:
+        return any(code.code in ACTS for code in self.business_status.coding)
 
     @property
     def tier(self) -> int:
@@ -135,10 +141,12 @@ def next_step(
 
 
 def is_needed(page: Page, task: TaskNow | None) -> bool:
-    """Not once somebody has taken the escalation on, or it is closed; nor where its next tier rings already."""
+    """Not once somebody has taken the escalation on (or, where they had, has acted), or it is closed; nor where its
+    next tier rings already."""
     if task is None or task.tier > page.tier:
         return False
-    return task.status == "requested" or (page.accepted and task.status in ("accepted", "in-progress"))
+    waits = page.accepted and task.status in ("accepted", "in-progress") and not task.is_acted_on
+    return task.status == "requested" or waits
 
 
 def _deputy_rings_at(page: Page, first: Tried | None, now: datetime, calendar: Calendar, limits: Limits) -> datetime:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from hypothesis import strategies as some
 
 from services.aftercare import messages as w
+from shared.events.codes import ACTS
 from shared.events.envelope import Command, name_id
 from tests.aftercare.story import Story
 from tests.aftercare.test_laws import REFERRALS, after, partners, steps
@@ -47,6 +48,9 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.WithdrawReferral: _withdraw,
     w.CompleteFollowUp: _complete,
     w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
+    w.ActOnEscalation: lambda story: some.builds(
+        w.ActOnEscalation, escalation_id=_escalations(story), act=some.sampled_from(sorted(ACTS))
+    ),
     w.ResolveEscalation: lambda story: some.builds(
         w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("reached")
     ),

@@ -30,5 +30,6 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.ReinstateSession: _asked("reinstate"),
     w.MarkMissed: _asked("miss"),
     w.AcknowledgeEscalation: _asked("accept"),
+    w.ActOnEscalation: _asked("act"),
     w.ResolveEscalation: _asked("resolve"),
 }

@@ -16,6 +16,7 @@ from services.attendance.app import assemble
 from services.attendance.messages import (
     AcceptSession,
     AcknowledgeEscalation,
+    ActOnEscalation,
     CallOffSession,
     CancelSession,
     CheckIn,
@@ -101,7 +102,7 @@ Attempt = tuple[str, int, int | None]
 """What is done, to which of the sessions or escalations of the moment, and with how many minutes."""
 SELDOM = ("come late", "come again", "withdraw", "reinstate", "accept session", "arrive", "cancel", "decline")
 ATTEMPTS: some.SearchStrategy[Attempt] = some.tuples(
-    some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "resolve", *SELDOM]),
+    some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "act", "resolve", *SELDOM]),
     some.integers(0, 40),
     some.none() | some.integers(0, 1000),
 )
@@ -141,6 +142,8 @@ def command(story: Story, attempt: Attempt) -> Command:
             return MarkMissed(session_id=named)
         case "accept":
             return AcknowledgeEscalation(escalation_id=raised)
+        case "act":
+            return ActOnEscalation(escalation_id=raised, act="visited" if minutes else "called")
         case _:
             return ResolveEscalation(escalation_id=raised, reason="reached")
 

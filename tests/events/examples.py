@@ -294,6 +294,9 @@ EXAMPLES: tuple[Event, ...] = (
     escalation.EscalationRaised(escalation=ESCALATION, at=MONDAY),
     escalation.EscalationUpdated(escalation=ESCALATION, at=MONDAY, accepted=True),
     escalation.EscalationAcknowledged(escalation=ESCALATION, at=MONDAY, by="therapist-2", client="ehr"),
+    escalation.EscalationActedOn(
+        escalation=ESCALATION, at=TWO_HOURS_LATER, act="called", by="therapist-2", client="ehr"
+    ),
     escalation.EscalationOverdue(escalation=ESCALATION, at=TWO_HOURS_LATER),
     escalation.EscalationResolved(
         escalation=ESCALATION, at=NEXT_MONDAY, reason="acted-on", by="therapist-2", client="ehr"

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 from hypothesis import strategies as some
 
 from services.intake import messages as w
+from shared.events.codes import ACTS
 from shared.events.envelope import Command
 from tests.intake.given import MONDAY, PATIENT
 from tests.intake.story import Story, admitted, referred
@@ -125,6 +126,9 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     ),
     w.EndEvidence: _end_evidence,
     w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
+    w.ActOnEscalation: lambda story: some.builds(
+        w.ActOnEscalation, escalation_id=_escalations(story), act=some.sampled_from(sorted(ACTS))
+    ),
     w.ResolveEscalation: lambda story: some.builds(
         w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("done")
     ),

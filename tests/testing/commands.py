@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from hypothesis import strategies as some
 
 from services.testing import messages as w
+from shared.events.codes import ACTS
 from shared.events.envelope import Command, Event, name_id
 from tests.story import PatientStory
 from tests.testing.given import NAMES, day
@@ -29,6 +30,9 @@ STORIES = HAPPENED.map(_lived)
 COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
     w.ReportResult: lambda story: REPORTS,
     w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
+    w.ActOnEscalation: lambda story: some.builds(
+        w.ActOnEscalation, escalation_id=_escalations(story), act=some.sampled_from(sorted(ACTS))
+    ),
     w.ResolveEscalation: lambda story: some.builds(
         w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("done")
     ),

@@ -8,6 +8,7 @@ from services.aftercare.decide import answers, candidates, outcomes, plan, refer
 from services.aftercare.decide.episode import admitted, died, discharged, lives, resumed
 from services.aftercare.messages import (
     AcknowledgeEscalation,
+    ActOnEscalation,
     AskReferral,
     Commands,
     CompleteFollowUp,
@@ -100,7 +101,7 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return referrals.taken_back(state, command, moment)
         case CompleteFollowUp():
             return plan.completed(state.plan, command, moment)
-        case AcknowledgeEscalation() | ResolveEscalation():
+        case AcknowledgeEscalation() | ActOnEscalation() | ResolveEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
         case _:
             assert_never(command)

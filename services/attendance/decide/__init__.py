@@ -10,6 +10,7 @@ from services.attendance.decide.deadlines import time_passed
 from services.attendance.messages import (
     AcceptSession,
     AcknowledgeEscalation,
+    ActOnEscalation,
     CallOffSession,
     CancelSession,
     CheckIn,
@@ -76,8 +77,8 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
             | MarkMissed()
         ):
             return marks.marked(state, command, moment)
-        case AcknowledgeEscalation():
-            return requests.acknowledge(state, command, moment)
+        case AcknowledgeEscalation() | ActOnEscalation():
+            return requests.stays_open(state, command, moment)
         case ResolveEscalation():
             return _resolved(state, command, moment)
         case _:

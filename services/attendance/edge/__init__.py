@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from services.attendance.edge.appointments import appointment, refuse_another_time, response
 from services.attendance.edge.encounters import encounter
-from services.attendance.messages import AcknowledgeEscalation, ResolveEscalation
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
@@ -43,7 +42,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
         case "AppointmentResponse":
             return response(entry)
         case _:
-            return (escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation),)
+            return (escalation_command(entry, context),)
 
 
 EDGE = Edge(takes=TAKES, interpret=interpret, order=("Encounter", "Appointment", "AppointmentResponse", "Task"))

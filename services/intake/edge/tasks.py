@@ -5,12 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
 from services.intake.messages import (
-    AcknowledgeEscalation,
     CompleteReview,
     EndEvidence,
     EndReason,
     ReceiveReferral,
-    ResolveEscalation,
     ReviewOutcome,
     RevokeReferral,
     SignPlacement,
@@ -112,7 +110,7 @@ def completed(entry: BundleEntry, context: Context) -> Command:
     code = before["code"]
     if code_in(code, codes.ESCALATION):
         ends = code_in(code, codes.ESCALATION) == "safety" and _ends_evidence(entry, before, context)
-        return ends or escalation_command(entry, context, AcknowledgeEscalation, ResolveEscalation)
+        return ends or escalation_command(entry, context)
     if entry.resource["status"] != "completed":
         place = f"{entry.place}.status"
         raise refuse(422, "business-rule", place, "Must be completed, with the answer in Task.output.")

@@ -12,6 +12,7 @@ from services.testing.decide.reports import reported
 from services.testing.grading import grade
 from services.testing.messages import (
     AcknowledgeEscalation,
+    ActOnEscalation,
     Commands,
     Consumes,
     DischargeWithdrawn,
@@ -56,7 +57,7 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
     match command:
         case ReportResult():
             return reported(state, command, moment)
-        case AcknowledgeEscalation() | ResolveEscalation():
+        case AcknowledgeEscalation() | ActOnEscalation() | ResolveEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
         case _:
             assert_never(command)

@@ -25,7 +25,7 @@ from shared.platform.settings import Sourced
 _WHOSE = "SELECT type, program, patient FROM resources WHERE type = ANY($1::text[]) AND id = $2"
 _DECISIONS = "SELECT * FROM journal WHERE key = $1 AND program = $2 ORDER BY sequence"
 TYPES = ("Task", "ServiceRequest", "Appointment", "CarePlan", "Encounter", "Consent")
-DETAILS = ("level", "table", "rules", "partner", "attempt", "consent_id", "encounter_id", "reason", "by")
+DETAILS = ("level", "table", "rules", "partner", "attempt", "consent_id", "encounter_id", "reason", "act", "by")
 """What is repeated of an event or command: codes and ids, whatever it is."""
 CONCENTRATIONS = ("/mL", "/dL", "/L")
 OTHERWISE = "this release does not make the next decision as it was made: iop replay names it"

@@ -41,6 +41,14 @@ class AcknowledgeHold(Command, frozen=True, kw_only=True):
     by: str = ""
 
 
+class ActOnHold(Command, frozen=True, kw_only=True):
+    """Whoever has it did something about it."""
+
+    escalation_id: str
+    act: str
+    by: str = ""
+
+
 class ResolveHold(Command, frozen=True, kw_only=True):
     """A person says it is done with; only redriving makes that true."""
 
@@ -52,7 +60,7 @@ class ResolveHold(Command, frozen=True, kw_only=True):
 def concerns(delivery: AnyDelivery, locked: LockedState) -> bool:
     """Whether the hold itself is meant, not the clinic: a person's command about it, or its own deadline."""
     match delivery:
-        case Commanded(commands=(AcknowledgeHold() | ResolveHold(), *_)):
+        case Commanded(commands=(AcknowledgeHold() | ActOnHold() | ResolveHold(), *_)):
             return True
         case Internal(event=TimePassed()):
             return locked.hold is not None
@@ -66,6 +74,8 @@ def decide(delivery: Delivery, locked: LockedState, moment: Moment[Any]) -> Sequ
     match delivery:
         case Commanded(commands=(AcknowledgeHold(escalation_id=identity, by=by),)):
             return escalation.acknowledge(still_open, identity, by, moment)
+        case Commanded(commands=(ActOnHold(escalation_id=identity, act=act, by=by),)):
+            return escalation.act_on(still_open, identity, act, by, moment)
         case Commanded(commands=(ResolveHold(escalation_id=identity),)):
             return STILL_PARKED if any(each.escalation.id == identity for each in still_open) else escalation.NOT_OPEN
         case _:

@@ -13,6 +13,7 @@ TEXTS: Mapping[str, str] = {
     "EscalationRaised": "a person is asked to act",
     "EscalationUpdated": "the same again, or part of it gone",
     "EscalationAcknowledged": "a person took it on",
+    "EscalationActedOn": "whoever has it did something about it",
     "EscalationOverdue": "nobody has answered in time",
     "EscalationResolved": "it was acted on, or the stay ended",
     "EscalationRetracted": "the reason was wrong: withdrawn",
@@ -23,6 +24,7 @@ TEXTS: Mapping[str, str] = {
     "SignPlacement": "a clinician signs the placement",
     "AskReferral": "a referral was asked for",
     "AcknowledgeEscalation": "a person takes it on",
+    "ActOnEscalation": "a person did something about it",
     "ResolveEscalation": "a person has acted on it",
     "LevelOfCareRecommended": "a level of care is recommended",
     "RecommendationWithdrawn": "the recommendation no longer holds",
@@ -41,7 +43,7 @@ TEXTS: Mapping[str, str] = {
     "act_by": "to be acted on by",
 }
 """What an event, command or field is called; any other is spelt out of its own name."""
-CODED = ("reason", "owner")
+CODED = ("reason", "act", "owner")
 """Fields whose value is a code, and spelt out."""
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 

@@ -1,4 +1,4 @@
-"""`PATCH Task`: status, statusReason and owner only, decided as the same PUT is."""
+"""`PATCH Task`: status, statusReason, businessStatus and owner only, decided as the same PUT is."""
 
 import asyncio
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.events.codes import REASON, STAFF
+from shared.events.codes import ESCALATION, REASON, STAFF
 from tests.intake import bundles
 from tests.shared.edge.conftest import Counter
 from tests.shared.edge.test_conflicts import FIRST, SECOND, refusal, safety
@@ -45,6 +45,39 @@ async def test_a_patch_is_decided_as_the_put_of_what_it_comes_to(counter: Counte
     done = await patch(counter, task, resolved(FIRST), **{"If-Match": taken.headers["ETag"]})
     assert (done.status_code, done.json()["status"]) == (200, "completed")
     assert (await counter.intake.emitted())[-2:] == ["EscalationAcknowledged", "EscalationResolved"]
+
+
+def acted(person: str, act: str = "called") -> list[Json]:
+    coded = {"coding": [{"system": ESCALATION, "code": act}]}
+    return [*acknowledged(person), operation("add", "/businessStatus", coded)]
+
+
+async def test_what_was_done_stands_by_code_with_person_and_time_and_closes_nothing(counter: Counter) -> None:
+    task = await safety(counter)
+    done = await patch(counter, task, acted(FIRST))
+    stands = await counter.intake.task("safety")
+    assert (done.status_code, stands["status"], stands["businessStatus"]["coding"]) == (
+        200,
+        "accepted",
+        [{"system": ESCALATION, "code": "called"}],
+    )
+    assert refusal(await patch(counter, task, acted(SECOND, "visited")))[2].startswith(f"acknowledged by staff/{FIRST}")
+    assert (await patch(counter, task, acted(FIRST))).headers["ETag"] == done.headers["ETag"]
+    assert (await patch(counter, task, acted(FIRST, "dose-checked"))).status_code == 200
+    found = (await counter.ask("GET", f"/fhir/Provenance?patient={task['for']['reference']}")).json()["entry"]
+    acts = [each["resource"]["activity"]["coding"][0]["code"] for each in found if "activity" in each["resource"]]
+    assert sorted(acts) == ["called", "dose-checked"]
+    resolved_now = await patch(counter, task, resolved(FIRST))
+    assert (resolved_now.status_code, resolved_now.json()["status"]) == (200, "completed")
+
+
+@pytest.mark.parametrize("stated", [{"text": "Robin answered"}, {"coding": [{"system": ESCALATION, "code": "sang"}]}])
+async def test_what_was_done_is_one_of_the_codes_and_no_text(counter: Counter, stated: Json) -> None:
+    task = await safety(counter)
+    steps = [*acknowledged(FIRST), operation("add", "/businessStatus", stated)]
+    status, code, diagnostics = refusal(await patch(counter, task, steps))
+    assert (status, code) == (422, "code-invalid") and "dose-checked" in diagnostics and "Robin" not in diagnostics
+    assert await counter.intake.task("safety") == task
 
 
 @pytest.mark.parametrize("steps", [acknowledged(FIRST), resolved(FIRST)])

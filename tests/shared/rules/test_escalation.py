@@ -1,5 +1,6 @@
 """The life of an escalation: raised, updated, acknowledged, overdue once, resolved or retracted."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as some
 from shared.events.envelope import Event
 from shared.events.escalation import (
     EscalationAcknowledged,
+    EscalationActedOn,
     EscalationEvent,
     EscalationOverdue,
     EscalationRaised,
@@ -204,6 +206,54 @@ def test_the_second_person_to_acknowledge_learns_who_was_first() -> None:
     assert "robin" in refused.reason and "sam" not in refused.reason
 
 
+def acted(act: str, by: str = "robin", at: datetime = MONDAY) -> EscalationActedOn:
+    return EscalationActedOn(escalation=raised().escalation, at=at, act=act, by=by, client="clinician")
+
+
+def test_whoever_has_it_says_by_code_what_they_did_and_it_stays_open_and_theirs() -> None:
+    taken = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin"))
+    assert rule.act_on(taken, raised().escalation.id, "called", "robin", moment()) == [acted("called")]
+    (stands,) = rule.evolve(taken, acted("called"))
+    assert (stands.accepted_by, stands.acted) == ("robin", "called")
+    assert rule.act_on([stands], raised().escalation.id, "called", "robin", moment()) == []
+    assert rule.act_on([stands], raised().escalation.id, "visited", "robin", moment()) == [acted("visited")]
+
+
+def test_who_acts_before_taking_it_on_takes_it_on_with_it() -> None:
+    emitted = rule.act_on(after(raised()), raised().escalation.id, "called", "robin", moment())
+    assert emitted == [
+        EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin", client="clinician"),
+        acted("called"),
+    ]
+
+
+def test_another_person_than_whoever_has_it_cannot_act_and_learns_who_can() -> None:
+    taken = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin"))
+    refused = rule.act_on(taken, raised().escalation.id, "called", "sam", moment())
+    assert refused == Refused("conflict", "acknowledged by staff/robin", "Task.owner")
+    assert rule.act_on((), raised().escalation.id, "called", "sam", moment()) == rule.NOT_OPEN
+
+
+def test_whoever_acted_is_not_overdue_until_the_tier_rises() -> None:
+    taken = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin"))
+    assert rule.due(taken) is not None
+    still_open = rule.evolve(taken, acted("called"))
+    (stands,) = still_open
+    assert rule.due([stands]) is None and rule.emit_overdue([stands], MONDAY + timedelta(days=9)) == []
+    event = only(rule.raise_or_update([stands], [misses(SECOND_MISS, tier=4)], moment(), TIMES))
+    (asked,) = rule.evolve(still_open, event)
+    assert (asked.accepted, asked.acted, rule.due([asked])) == (False, "", MONDAY + timedelta(minutes=15))
+
+
+def test_an_update_of_the_same_tier_shows_on_what_was_done() -> None:
+    event = only(
+        rule.raise_or_update(
+            [Open(raised().escalation, True, False, "robin", "called")], [misses(SECOND_MISS)], moment(), TIMES
+        )
+    )
+    assert isinstance(event, EscalationUpdated) and event.acted == "called"
+
+
 def test_an_update_leaves_it_with_the_person_who_took_it_on() -> None:
     still_open = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin"))
     event = only(rule.raise_or_update(still_open, [misses(SECOND_MISS)], moment(), TIMES))
@@ -375,12 +425,19 @@ steps = some.lists(
     some.one_of(
         some.tuples(some.just("raise"), some.lists(triggers, min_size=1, max_size=3)),
         some.tuples(some.just("withdraw"), some.tuples(signals, some.sets(reasons))),
-        some.tuples(some.just("acknowledge"), some.integers(0, 2)),
+        some.tuples(some.sampled_from(["acknowledge", "act"]), some.integers(0, 2)),
         some.tuples(some.just("resolve"), some.integers(0, 2)),
         some.tuples(some.just("wait"), some.integers(0, 5000)),
     ),
     max_size=12,
 )
+
+
+COMMANDS: dict[str, Callable[[str], rule.EscalationCommand]] = {
+    "acknowledge": lambda identity: rule.AcknowledgeEscalation(escalation_id=identity),
+    "act": lambda identity: rule.ActOnEscalation(escalation_id=identity, act="called"),
+    "resolve": lambda identity: rule.ResolveEscalation(escalation_id=identity, reason="reached"),
+}
 
 
 def step(what: str, how: Any, still_open: tuple[Open, ...], now: datetime) -> list[Event]:
@@ -390,11 +447,8 @@ def step(what: str, how: Any, still_open: tuple[Open, ...], now: datetime) -> li
         case "withdraw":
             signal, stands = how
             return list(rule.withdraw_evidence(still_open, signal.evidence, stands, "corrected", now))
-        case "acknowledge" | "resolve" if how < len(still_open):
-            identity = still_open[how].escalation.id
-            command: rule.EscalationCommand = rule.AcknowledgeEscalation(escalation_id=identity)
-            if what == "resolve":
-                command = rule.ResolveEscalation(escalation_id=identity, reason="reached")
+        case "acknowledge" | "act" | "resolve" if how < len(still_open):
+            command = COMMANDS[what](still_open[how].escalation.id)
             emitted = rule.decide_escalation(still_open, command, moment(now))
             assert not isinstance(emitted, Refused)
             return list(emitted)
@@ -456,10 +510,10 @@ def test_overdue_at_most_once_an_asking_and_never_beyond_t3_by_itself(taken: lis
 
 @given(steps)
 def test_each_tier_reached_that_nobody_acts_on_is_overdue_exactly_once(taken: list[tuple[str, Any]]) -> None:
-    """However it came about: what was not overdue since its tier rose will be, once."""
+    """However it came about: what was not overdue since its tier rose, and not acted on, will be, once."""
     before = workload(taken)
     still_open = before[-1][1] if before else ()
-    waiting = {each.escalation.id for each in still_open if not each.overdue}
+    waiting = {each.escalation.id for each in still_open if not (each.overdue or each.acted)}
     emitted = [late for late in _left_alone(still_open) if isinstance(late, EscalationOverdue)]
     assert sorted(each.escalation.id for each in emitted) == sorted(waiting)
 
