@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from deploy.failure import CannotContinueError
-from shared.events.codes import ESCALATION, INPUT
+from shared.events.codes import ACTS, ESCALATION, INPUT
 from shared.events.escalation import PRIORITY, Category
 
 PAGE = 200
@@ -74,13 +74,20 @@ class _Task(_Element, frozen=True):
     restriction: _Restriction
     input: tuple[_Input, ...]
     patient: _Patient = msgspec.field(name="for")
+    business_status: _Concept | None = None
+
+    @property
+    def acted(self) -> str:
+        stated = self.business_status.coding if self.business_status is not None else ()
+        return next((each.code for each in stated if each.code in ACTS), "")
 
     def named(self, name: str) -> _Input:
         return next(each for each in self.input if each.type.coding[0] == _Coding(INPUT, name))
 
 
 class Listed(msgspec.Struct, frozen=True, rename="camel"):
-    """An escalation as its Task says it. `due` is what comes next: until it is acknowledged that, then the act."""
+    """An escalation as its Task says it. `due` is what comes next: until it is acknowledged that, then the act; `acted`
+    is what was done about it last, and then it is not overdue."""
 
     id: str
     tier: int
@@ -93,13 +100,14 @@ class Listed(msgspec.Struct, frozen=True, rename="camel"):
     act_by: datetime
     patient: str
     service: str
+    acted: str = ""
 
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
 
     def is_overdue(self, now: datetime) -> bool:
-        return self.is_open and self.due < now
+        return self.is_open and not self.acted and self.due < now
 
 
 def read(task: Mapping[str, Any], service: str) -> Listed:
@@ -125,6 +133,7 @@ def read(task: Mapping[str, Any], service: str) -> Listed:
         act_by=act_by,
         patient=found.patient.reference.removeprefix("Patient/"),
         service=service,
+        acted=found.acted,
     )
 
 

@@ -19,7 +19,7 @@ from deploy import token as tokens
 from deploy.commands.common import DEFAULT_DATA, Data, out, stderr
 from deploy.failure import CannotContinueError
 from deploy.work_list import Listed, Operation, Owners
-from shared.events.codes import REASON, RESOLUTIONS, STAFF
+from shared.events.codes import ACTS, ESCALATION, REASON, RESOLUTIONS, STAFF
 from shared.events.escalation import PRIORITY
 from shared.platform.settings import ConfigurationError, require_url
 
@@ -173,6 +173,18 @@ def ack(where: Where, identity: Identity, person: Person) -> None:
     _take(where, identity, acknowledging(person))
 
 
+@commands.command("act", epilog="Example: iop escalations act 5f0c9e7e-... --as clinician-1 --did called")
+@_asking
+def act(
+    where: Where,
+    identity: Identity,
+    person: Person,
+    did: Annotated[str, typer.Option(metavar="CODE", help=f"What was done: {', '.join(sorted(ACTS))}.")],
+) -> None:
+    """Record what this person did about an escalation, which stays open and theirs."""
+    _take(where, identity, acting(person, did))
+
+
 @commands.command("resolve", epilog="Example: iop escalations resolve 5f0c9e7e-... --as clinician-1 --reason acted-on")
 @_asking
 def resolve(
@@ -195,6 +207,10 @@ def acknowledging(person: str) -> list[Operation]:
     return [_to("status", "accepted"), _of(person)]
 
 
+def acting(person: str, did: str) -> list[Operation]:
+    return [*acknowledging(person), _to("businessStatus", {"coding": [{"system": ESCALATION, "code": did}]})]
+
+
 def resolving(person: str, reason: str) -> list[Operation]:
     coded = {"coding": [{"system": REASON, "code": reason}]}
     return [_to("status", "completed"), _to("statusReason", coded), _of(person)]
@@ -210,7 +226,8 @@ def _of(person: str) -> Operation:
 
 def lines(each: Listed, now: datetime) -> list[str]:
     """Two lines of at most a hundred columns, by this machine's clock; what must be typed again is never cut off."""
-    due = f"{each.due.astimezone():%m-%d %H:%M}" + (f" {left(each.due - now)}" if each.is_open else "")
+    waits = each.acted or left(each.due - now)
+    due = f"{each.due.astimezone():%m-%d %H:%M}" + (f" {waits}" if each.is_open else "")
     first = f"T{each.tier}  {due:<27}  {each.status:<11}  {each.owner:<20}  {each.reason}"
     return [first[:COLUMNS_MOST], f"    {each.id}  patient {each.patient}"]
 

@@ -25,6 +25,10 @@ class Steps(NamedTuple):
 
 
 OF_SERVICE = Steps(AcknowledgeEscalation, ActOnEscalation, ResolveEscalation)
+RETRACTED_BY_THE_HUB = (
+    "Only the hub retracts an escalation, once what caused it is corrected at its source. To close it, send completed"
+    " with a reason (mistaken, where it never was true)."
+)
 OF_HOLD = Steps(AcknowledgeHold, ActOnHold, ResolveHold)
 
 
@@ -39,6 +43,8 @@ def escalation_command(entry: BundleEntry, context: Context, steps: Steps = OF_S
             return steps.acknowledge(escalation_id=identity, by=person(entry, context))
         case "completed":
             return steps.resolve(escalation_id=identity, reason=_reason(entry), by=person(entry, context))
+        case "cancelled" | "entered-in-error":
+            raise refuse(422, "business-rule", f"{entry.place}.status", RETRACTED_BY_THE_HUB)
         case _:
             place = f"{entry.place}.status"
             raise refuse(422, "business-rule", place, "Must be accepted, in-progress or completed.")

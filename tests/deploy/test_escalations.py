@@ -98,6 +98,13 @@ async def test_the_second_of_two_persons_reads_who_has_it_since_when(counter: Co
         await work_list.take(owners, each.id, take["case-manager-1"])
     with pytest.raises(CannotContinueError, match="member of the program's staff"):
         await work_list.take(owners, each.id, escalations.acknowledging("nobody"))
+    acted = await work_list.take(owners, each.id, escalations.acting("clinician-1", "called"))
+    assert (acted.status, acted.acted, acted.is_overdue(each.act_by + timedelta(days=1))) == (
+        "accepted",
+        "called",
+        False,
+    )
+    assert "called" in lines(acted, each.act_by + timedelta(days=1))[0]
     done = await work_list.take(owners, each.id, escalations.resolving("clinician-1", "safety-plan-made"))
     assert done.status == "completed" and (await work_list.listed(owners, work_list.query(only_open=True)))[0] == []
     assert await work_list.one(owners, each.id) == done

@@ -71,6 +71,14 @@ async def test_what_was_done_stands_by_code_with_person_and_time_and_closes_noth
     assert (resolved_now.status_code, resolved_now.json()["status"]) == (200, "completed")
 
 
+@pytest.mark.parametrize("status", ["cancelled", "entered-in-error"])
+async def test_nobody_but_the_hub_retracts_an_escalation_and_is_told_what_to_do(counter: Counter, status: str) -> None:
+    task = await safety(counter)
+    code, kind, diagnostics = refusal(await patch(counter, task, [operation("replace", "/status", status), by(FIRST)]))
+    assert (code, kind) == (422, "business-rule") and "at its source" in diagnostics and "mistaken" in diagnostics
+    assert await counter.intake.task("safety") == task
+
+
 @pytest.mark.parametrize("stated", [{"text": "Robin answered"}, {"coding": [{"system": ESCALATION, "code": "sang"}]}])
 async def test_what_was_done_is_one_of_the_codes_and_no_text(counter: Counter, stated: Json) -> None:
     task = await safety(counter)
