@@ -8,6 +8,8 @@ from shared.platform.clock import machine_now
 from shared.platform.db import SCHEMA, Executor
 
 CLOCK_SECONDS_MOST = 5.0
+STEPS = frozenset(each.name for each in SCHEMA.glob("*.sql"))
+"""The schema of the code that runs: what an upgrade puts on the disk beside it is the next start's."""
 _ASKED = "SELECT clock_timestamp() AS now, (SELECT array_agg(name) FROM migrations) AS migrations"
 
 
@@ -27,7 +29,7 @@ async def ask(executor: Executor) -> Agreement:
     row = await executor.fetchrow(_ASKED)
     after = machine_now()
     assert row is not None
-    return compared({each.name for each in SCHEMA.glob("*.sql")}, row["migrations"] or (), before, row["now"], after)
+    return compared(STEPS, row["migrations"] or (), before, row["now"], after)
 
 
 def compared(

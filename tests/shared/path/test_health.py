@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -231,6 +232,14 @@ async def test_a_schema_of_another_release_is_named_by_its_step(here: ServiceOnP
     await here.pool.execute("DELETE FROM migrations WHERE name = '0001_tables.sql'")
     older = "The database's schema is older than the code: it lacks 0001_tables.sql."
     assert await wrongs(readiness(here)) == {"schema": older}
+
+
+async def test_an_upgrade_on_the_disk_leaves_a_running_service_ready(
+    here: ServiceOnPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "9999_next.sql").touch()
+    monkeypatch.setattr(agreement, "SCHEMA", tmp_path)
+    assert await wrongs(readiness(here)) == {}
 
 
 @pytest.mark.parametrize(
