@@ -9,6 +9,8 @@ import msgspec
 from shared.events.envelope import name_id
 from shared.rules.consent import LACKS
 
+CORRECTED = "discharge-corrected"
+"""Why something ends that only the discharge as it was first known called for."""
 SENT_MOST = 12
 """Of the referrals sent lately: at most one open to each of a program's partners (PARTNERS_MOST)."""
 FLAGS_MOST = 12
@@ -54,6 +56,17 @@ class FollowUp(msgspec.Struct, frozen=True, array_like=True):
     number: int
     due_at: datetime
     act_by: datetime
+
+
+class LastContact(msgspec.Struct, frozen=True, array_like=True):
+    """The latest contact of this stay that a person made, or tried to: it and those before it are asked for no more,
+    whatever becomes of the plan. One made before a corrected discharge was none after it."""
+
+    number: int
+    made_at: datetime
+
+    def counts_for(self, discharged_at: datetime) -> bool:
+        return self.made_at >= discharged_at
 
 
 class Plan(msgspec.Struct, frozen=True, array_like=True):

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from services.aftercare.choices import Choice, with_consent
-from services.aftercare.follow_ups import after_follow_up, planned
+from services.aftercare.follow_ups import after_follow_up, last_contact, planned
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
@@ -37,11 +37,13 @@ from services.aftercare.messages import (
 )
 from services.aftercare.record import (
     AREA_CHARACTERS_MOST,
+    CORRECTED,
     FLAGS_MOST,
     LANGUAGE_CHARACTERS_MOST,
     SENT_MOST,
     Discharged,
     InCare,
+    LastContact,
     OnHold,
     OnItsWay,
     Plan,
@@ -74,12 +76,14 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     died: bool = False
     """Reported, until a person confirms it by the discharge or it is withdrawn."""
     tried: tuple[str, ...] = ()
-    """The partners that were candidates since the last discharge, or since a death reported was withdrawn."""
+    """The partners that were candidates since the last discharge, or since a death reported was withdrawn; not those
+    that were taken back by a correction of it."""
     sent: tuple[Sent, ...] = ()
     choices: tuple[Choice, ...] = ()
     """Whom the patient's consents name, the first choice first."""
     candidates_due: tuple[str, ...] = ()
     """Kinds whose next candidate waits until the lane has answered for one that was taken back."""
+    last_contact: LastContact | None = None
 
     @property
     def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
@@ -109,6 +113,12 @@ def corrects(ended: Discharged, event: EpisodeDischarged) -> bool:
     return ended.episode_id == event.episode_id and (ended.disposition != event.disposition or moved)
 
 
+def contact_of(state: State, event: EpisodeDischarged) -> LastContact | None:
+    """The last contact made in the stay that this discharge ends."""
+    stay = state.episode
+    return state.last_contact if stay is not None and stay.episode_id == event.episode_id else None
+
+
 def is_about(event: DisclosureOutcome, referral: Referral) -> bool:
     """Whether this is what came of the referral's present attempt."""
     return event.focus == f"ServiceRequest/{referral.referral_id}" and event.attempt == referral.attempt
@@ -127,9 +137,9 @@ def evolve(state: State, event: Event | Command) -> State:
         case ConsentDenied() | ConsentRevoked():
             return _with(state, consent_version=state.consent_version + 1)
         case EpisodeAdmitted() if begins(state, event):
-            return _with(state, episode=InCare(event.episode_id, event.track, event.flags[:FLAGS_MOST]))
+            return _admitted(state, event)
         case EpisodeDischarged() if ends(state, event):
-            return _with(state, episode=_ended(state.episode, event))
+            return _with(state, episode=_ended(state.episode, event), last_contact=contact_of(state, event))
         case DischargeWithdrawn(episode_id=episode_id) if isinstance(state.episode, Discharged):
             return _with(state, episode=state.episode.care) if state.episode.episode_id == episode_id else state
         case PatientDied():
@@ -145,11 +155,11 @@ def evolve(state: State, event: Event | Command) -> State:
         case CandidateDue(kind=kind):
             return _with(state, candidates_due=tuple(dict.fromkeys((*state.candidates_due, kind))))
         case AftercarePlanned():
-            return _with(state, plan=planned(event), tried=())
+            return _planned(state, event)
         case AftercareEnded():
             return _with(state, plan=None)
         case FollowUpFellDue() | FollowUpCompleted() if state.plan is not None:
-            return _with(state, plan=after_follow_up(state.plan, event))
+            return _after_follow_up(state, state.plan, event)
         case EscalationEvent():
             return _with(state, escalations=escalation.evolve(state.escalations, event))
         case _:
@@ -169,6 +179,22 @@ def due(state: State) -> datetime | None:
 
 _with = msgspec.structs.replace
 Unsettled = TypeVar("Unsettled", bound=Referral)
+
+
+def _admitted(state: State, event: EpisodeAdmitted) -> State:
+    return _with(state, episode=InCare(event.episode_id, event.track, event.flags[:FLAGS_MOST]), last_contact=None)
+
+
+def _planned(state: State, event: AftercarePlanned) -> State:
+    """A new plan begins with nobody tried; one that is moved keeps its id."""
+    if state.plan is not None and state.plan.plan_id == event.plan_id:
+        return _with(state, plan=planned(event, state.last_contact, state.plan))
+    return _with(state, plan=planned(event, state.last_contact), tried=())
+
+
+def _after_follow_up(state: State, plan: Plan, event: FollowUpFellDue | FollowUpCompleted) -> State:
+    last = last_contact(state.last_contact, plan, event)
+    return _with(state, plan=after_follow_up(plan, event), last_contact=last)
 
 
 def _contact_known(state: State, event: ContactKnown) -> State:
@@ -222,6 +248,8 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
             pass
         case ReferralWithheld(reason=reason, until=until, hold_ends_at=ends_at):
             on_hold = (*on_hold, OnHold(*current, reason, until, ends_at, received, event.answer_by, hold.escalated))
+    if isinstance(event, ReferralWithdrawn) and event.reason == CORRECTED:
+        tried = tuple(each for each in tried if each != event.partner)
     after = _with(state, on_hold=on_hold, sent=_sent(state, event), tried=tried)
     return _on_its_way(after, on_its_way)
 

@@ -20,7 +20,7 @@ def _asked_by_whom(stored: Any) -> Any:
 
 def _whose_turn(stored: Any) -> Any:
     """Version 6 adds when a referral's hold ends, and behind all the kinds whose next candidate is due: those of a
-    referral that was taken back, but not by a person."""
+    referral that was taken back, but not by a person. The last contact made is not known of an earlier one."""
     added: list[Any] = [False, [], [], []]
     whole = [*stored, *added[len(stored) - 9 :]]
     due = {kind for _, _, kind, *_, taken_back, _, _ in stored[5] if taken_back not in ("", "withdrawn-by-staff")}

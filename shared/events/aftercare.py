@@ -17,7 +17,8 @@ BY_A_PERSON = frozenset({"reached", "not-reached"})
 
 
 class AftercarePlanned(Event, frozen=True, kw_only=True):
-    """Continuing care begins, with the contacts ahead (72 h to 180 days, domain 6.2)."""
+    """Continuing care begins, with the contacts ahead (72 h to 180 days, domain 6.2); again with the same plan where a
+    corrected discharge moves them."""
 
     plan_id: str
     episode_id: str
@@ -280,8 +281,8 @@ class FollowUpFellDue(Event, frozen=True, kw_only=True):
 
 class FollowUpCompleted(Event, frozen=True, kw_only=True):
     """Nothing more to do for this contact. `outcome` is what came of it: `reached` or `not-reached` by a person, else
-    why nobody needs to any more (`readmitted`, `episode-discharged`, `death-reported`, `overtaken` by a later one that
-    is due too), and then its Task is cancelled, not done."""
+    why nobody needs to any more (`readmitted`, `episode-discharged`, `discharge-corrected`, `death-reported`,
+    `overtaken` by a later one that is due too), and then its Task is cancelled, not done."""
 
     follow_up_id: str
     plan_id: str

@@ -27,9 +27,9 @@ BY_STAFF = "withdrawn-by-staff"
 """Taken back by a person."""
 
 
-def first_of(state: State, kinds: Iterable[str], moment: Moment[Settings]) -> list[Emits]:
-    """Of each of these kinds the first candidate of all."""
-    return [event for kind in kinds for event in _ask(state, kind, (), moment)]
+def first_of(state: State, kinds: Iterable[str], tried: Sequence[str], moment: Moment[Settings]) -> list[Emits]:
+    """Of each of these kinds the first candidate of all but these."""
+    return [event for kind in kinds for event in _ask(state, kind, tried, moment)]
 
 
 def lane_answered(state: State, ended: Referral, is_due: bool, moment: Moment[Settings]) -> list[Emits]:

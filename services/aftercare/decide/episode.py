@@ -10,7 +10,7 @@ from services.aftercare.messages import (
     EpisodeDischarged,
     EscalationRetracted,
 )
-from services.aftercare.record import Discharged, InCare
+from services.aftercare.record import CORRECTED, Discharged, InCare
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, begins, ends
 from shared.rules import escalation
@@ -32,8 +32,11 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
 
 def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Emits]:
     """A new plan, with what this disposition calls for. For a patient who has died everything ends."""
+    before = state.episode
     if not ends(state, event):
         return []
+    if isinstance(before, Discharged) and before.episode_id == event.episode_id and not before.deceased:
+        return _corrected(state, before, event, moment)
     closed: list[Emits] = [
         *plan.over(state.plan, "episode-discharged", moment),
         *escalation.close_all(answers.others(state.escalations), "episode-discharged", moment.now),
@@ -41,17 +44,46 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
     if event.disposition == "deceased":
         return [*closed, *referrals.deceased(state, moment)]
     withdrawn = referrals.not_called_for(state, event.disposition, moment)
+    planned = plan.planned(state, event, moment.new_id("plan"), moment)
     if state.died:
-        return [*closed, *withdrawn, plan.planned(event, moment)]
-    care = state.episode if isinstance(state.episode, InCare) else None
-    planned = plan.planned(event, moment)
+        return [*closed, *withdrawn, *planned]
+    care = _care(before, event)
     return [
         *closed,
         *withdrawn,
-        planned,
-        *plan.meeting_list(state, care, planned.plan_id, moment, newcomer=False),
+        *planned,
+        *(
+            listed
+            for each in planned
+            for listed in plan.meeting_list(state, care, each.plan_id, moment, newcomer=False)
+        ),
         *referrals.at_discharge(state, event.disposition, moment),
         *escalation.raise_or_update((), plan.asked_back(event), moment, moment.settings.escalation),
+    ]
+
+
+def _care(before: InCare | Discharged | None, event: EpisodeDischarged) -> InCare | None:
+    if isinstance(before, Discharged):
+        return before.care if before.episode_id == event.episode_id else None
+    return before
+
+
+def _corrected(state: State, before: Discharged, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Emits]:
+    """The same stay ended otherwise than was known: only what differs follows. The list stays, for what it is chosen
+    by is of the care."""
+    if event.disposition == "deceased":
+        return [
+            *plan.over(state.plan, CORRECTED, moment),
+            *escalation.close_all(answers.others(state.escalations), CORRECTED, moment.now),
+            *referrals.deceased(state, moment),
+        ]
+    changed = [*plan.moved(state, event, moment), *referrals.not_called_for(state, event.disposition, moment)]
+    if state.died:
+        return changed
+    return [
+        *changed,
+        *referrals.newly_called_for(state, before, event, moment),
+        *plan.asked_back_still(state, before, event, moment),
     ]
 
 
@@ -95,4 +127,5 @@ def lives(state: State, moment: Moment[Settings]) -> list[Emits]:
     due = plan.fallen_due(alive, moment)
     if not isinstance(state.episode, Discharged):
         return due
-    return [*due, *referrals.at_discharge(alive, state.episode.disposition, moment)]
+    ended = state.episode
+    return [*due, *referrals.at_discharge(alive, ended.disposition, moment, since=ended.discharged_at)]

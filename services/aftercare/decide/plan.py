@@ -2,6 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
+from services.aftercare.follow_ups import first_number
 from services.aftercare.meetings import Wishes
 from services.aftercare.messages import (
     AftercareEnded,
@@ -9,13 +12,15 @@ from services.aftercare.messages import (
     CompleteFollowUp,
     Emits,
     EpisodeDischarged,
+    EscalationEvent,
+    EscalationRetracted,
     FollowUpCompleted,
     FollowUpFellDue,
     MeetingListPrepared,
 )
-from services.aftercare.record import Ahead, FollowUp, InCare, Plan
+from services.aftercare.record import CORRECTED, Ahead, Discharged, FollowUp, InCare, Plan
 from services.aftercare.settings import Settings
-from services.aftercare.state import State
+from services.aftercare.state import State, contact_of
 from shared.events.escalation import Signal
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
@@ -23,20 +28,37 @@ from shared.rules.escalation import Trigger, rule_version
 
 ASKED_BACK = frozenset({"ama", "lost-to-contact"})
 """Left against advice or lost to contact: re-engagement at T3 (domain 5.2)."""
+RE_ENGAGEMENT = "re-engagement"
 RE_ENGAGEMENT_TIER = 3
 NO_LIST_TIER = 1
 RULES_VERSION = "1"
 
 
-def planned(event: EpisodeDischarged, moment: Moment[Settings]) -> AftercarePlanned:
-    """Contacts fall due whole days after the discharge, 3 days being the 72 hours of domain 6.2."""
-    days = moment.settings.follow_up_days
-    return AftercarePlanned(
-        plan_id=moment.new_id("plan"),
-        episode_id=event.episode_id,
-        planned_at=event.discharged_at,
-        follow_ups=tuple(event.discharged_at + timedelta(days=each) for each in days),
+def planned(state: State, event: EpisodeDischarged, plan_id: str, moment: Moment[Settings]) -> list[AftercarePlanned]:
+    """Contacts fall due whole days after the discharge, 3 days being the 72 hours of domain 6.2. None where a person
+    has made the last one of this stay."""
+    first = first_number(contact_of(state, event), event.discharged_at)
+    days = moment.settings.follow_up_days[first - 1 :]
+    follow_ups = tuple(event.discharged_at + timedelta(days=each) for each in days)
+    plan = AftercarePlanned(
+        plan_id=plan_id, episode_id=event.episode_id, planned_at=event.discharged_at, follow_ups=follow_ups
     )
+    return [plan] if follow_ups else []
+
+
+def moved(state: State, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Emits]:
+    """Another day of discharge moves the contacts that nobody has made. One that waits for a person goes on waiting,
+    unless its day is ahead again."""
+    plan = state.plan
+    if plan is None or plan.planned_at == event.discharged_at:
+        return []
+    anew = planned(state, event, plan.plan_id, moment)
+    if not anew:
+        return over(plan, CORRECTED, moment)
+    first = first_number(state.last_contact, event.discharged_at)
+    due_at = dict(enumerate(anew[0].follow_ups, first))
+    ended = [each for each in plan.fallen_due if each.number < first or due_at[each.number] > moment.now]
+    return [*(_ended(plan, each, CORRECTED, moment) for each in ended), *anew]
 
 
 def fallen_due(state: State, moment: Moment[Settings]) -> list[Emits]:
@@ -120,6 +142,24 @@ def _over(
     )
 
 
+def asked_back_still(
+    state: State, before: Discharged, event: EpisodeDischarged, moment: Moment[Settings]
+) -> list[EscalationEvent]:
+    """What a corrected discharge changes of asking back: it begins, ends as wrong, or has another signal. One that a
+    person has resolved is not raised anew."""
+    known = next((each for each in state.escalations if each.escalation.reason == RE_ENGAGEMENT), None)
+    triggers = asked_back(event)
+    if known is not None and not triggers:
+        return [EscalationRetracted(escalation=known.escalation, at=moment.now, reason=CORRECTED)]
+    if known is not None:
+        was, now = known.escalation.signals, triggers[0].signals
+        changed = replace(known.escalation, signals=now)
+        return [] if was == now else [escalation.updated(known, changed, moment.now, was)]
+    if before.disposition in ASKED_BACK:
+        return []
+    return escalation.raise_or_update((), triggers, moment, moment.settings.escalation)
+
+
 def asked_back(event: EpisodeDischarged) -> list[Trigger]:
     """A patient who left is asked back, warmly: a T3 task, never a reproach."""
     if event.disposition not in ASKED_BACK:
@@ -128,10 +168,10 @@ def asked_back(event: EpisodeDischarged) -> list[Trigger]:
     return [
         Trigger(
             category="placement",
-            reason="re-engagement",
+            reason=RE_ENGAGEMENT,
             tier=RE_ENGAGEMENT_TIER,
             owner="case-manager",
-            rule=rule_version("aftercare", "re-engagement", RULES_VERSION),
+            rule=rule_version("aftercare", RE_ENGAGEMENT, RULES_VERSION),
             signals=(signal,),
         )
     ]

@@ -3,6 +3,7 @@
 Whether a partner may be told is never decided here. A patient has at most one open referral to each partner.
 """
 
+from datetime import datetime
 from functools import reduce
 
 from services.aftercare.decide.candidates import (
@@ -15,8 +16,8 @@ from services.aftercare.decide.candidates import (
     next_waiting,
 )
 from services.aftercare.decide.referral_events import prepared, withdrawn
-from services.aftercare.messages import AskReferral, Emits, WithdrawReferral
-from services.aftercare.record import Discharged, OnItsWay
+from services.aftercare.messages import AskReferral, Emits, EpisodeDischarged, WithdrawReferral
+from services.aftercare.record import CORRECTED, Discharged, OnItsWay
 from services.aftercare.settings import PARTNERS_MOST, Settings
 from services.aftercare.state import State, evolve
 from shared.events.codes import SEND_AGAIN_REASONS
@@ -25,11 +26,27 @@ from shared.rules.consent import Partner
 from shared.rules.decision import Moment, Refused
 
 
-def at_discharge(state: State, disposition: str, moment: Moment[Settings]) -> list[Emits]:
-    """Of each kind this disposition calls for the first candidate, unless one of the kind is open already."""
-    open_kinds = {each.kind for each in state.referrals}
-    kinds = [kind for kind, dispositions in REFERRED.items() if disposition in dispositions and kind not in open_kinds]
-    return first_of(state, kinds, moment)
+def at_discharge(
+    state: State, disposition: str, moment: Moment[Settings], since: datetime | None = None
+) -> list[Emits]:
+    """Of each kind this disposition calls for the first candidate, unless one of it is open, or was sent since."""
+    return first_of(state, _kinds(state, disposition, since), (), moment)
+
+
+def newly_called_for(
+    state: State, before: Discharged, event: EpisodeDischarged, moment: Moment[Settings]
+) -> list[Emits]:
+    """Likewise of a corrected discharge: what the one before did not call for, and nobody has."""
+    kinds = _kinds(state, event.disposition, event.discharged_at)
+    new = [kind for kind in kinds if before.disposition not in REFERRED[kind]]
+    return first_of(state, new, state.tried, moment)
+
+
+def _kinds(state: State, disposition: str, since: datetime | None) -> list[str]:
+    taken = {each.kind for each in state.referrals}
+    if since is not None:
+        taken |= {each.kind for each in state.sent if each.at >= since}
+    return [kind for kind, dispositions in REFERRED.items() if disposition in dispositions and kind not in taken]
 
 
 def not_called_for(state: State, disposition: str, moment: Moment[Settings]) -> list[Emits]:
@@ -37,7 +54,7 @@ def not_called_for(state: State, disposition: str, moment: Moment[Settings]) -> 
     if not isinstance(state.episode, Discharged):
         return []
     return [
-        withdrawn(each, "discharge-corrected", moment)
+        withdrawn(each, CORRECTED, moment)
         for each in state.referrals
         if each.kind in REFERRED and disposition not in REFERRED[each.kind]
     ]

@@ -2,10 +2,7 @@
 
 from datetime import timedelta
 
-import pytest
-
 from services.aftercare.messages import (
-    AftercareEnded,
     AftercarePlanned,
     AskReferral,
     CompleteFollowUp,
@@ -79,16 +76,3 @@ def test_of_a_late_discharge_the_contacts_that_are_past_become_one() -> None:
     assert (due.number, due.due_at, due.act_by) == (4, DISCHARGED + 30 * DAY, DISCHARGED + 38 * DAY)
     patient.then(CompleteFollowUp(task_id=due.follow_up_id))
     assert [each.number for each in only(patient.until(DISCHARGED + 400 * DAY), FollowUpFellDue)] == [5, 6, 7]
-
-
-@pytest.mark.parametrize(("corrected", "planned"), [("ama", 1), ("deceased", 0)])
-def test_a_corrected_disposition_plans_anew_and_takes_back_what_it_does_not_call_for(
-    corrected: str, planned: int
-) -> None:
-    patient, _ = on_hold_for_alumni()
-    emitted = patient.then(discharged(corrected), at=DISCHARGED + DAY)
-    assert len(only(emitted, AftercareEnded)) == 1
-    assert len(only(emitted, AftercarePlanned)) == planned
-    assert {each.partner for each in only(emitted, ReferralWithdrawn)} == {"alumni", "clinic"}
-    assert len(only(emitted, EscalationRaised)) == planned
-    assert patient.then(discharged(corrected)) == []
