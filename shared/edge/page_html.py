@@ -62,12 +62,14 @@ def page(title: str, lines: Sequence[str], form: str = "", status: int = 200) ->
     return Response(content, status, HEADERS, "text/html; charset=utf-8")
 
 
-def asked(shown: Shown, people: Sequence[str], *, declinable: bool) -> Response:
-    """The escalation with its buttons; where several people share the channel, who of them it is."""
+def asked(shown: Shown, people: Sequence[str], *, declinable: bool, unnamed: bool = False) -> Response:
+    """The escalation with its buttons; where several people share the channel, who of them it is. `unnamed`: somebody
+    pressed the button and did not say so."""
+    notice = ("Nobody has it yet: choose your name, then press the button again.",) if unnamed else ()
     form = f'<form method="post">{_names(people)}{_button("acknowledge", "I have it")}</form>'
     if declinable:
         form += f'<form method="post">{_button("decline", "I cannot: tell the deputy")}</form>'
-    return page(f"T{shown.tier} {shown.category}", shown.lines, form)
+    return page(f"T{shown.tier} {shown.category}", (*notice, *shown.lines), form, 422 if unnamed else 200)
 
 
 def _button(action: str, text: str) -> str:

@@ -106,20 +106,20 @@ class PageLinks:
             row = await resources.one(connection, link.program, ("Task", link.escalation_id))
         return None if row is None else Opened(id, link, self.pagers[link.program], msgspec.json.decode(row["body"]))
 
-    def _shown(self, opened: Opened) -> Response:
+    def _shown(self, opened: Opened, *, unnamed: bool = False) -> Response:
         shown, status = _escalation(opened), opened.task["status"]
         if status != "requested":
             return page_html.page(f"This escalation is {status}", shown.lines)
         if opened.link.used_at is not None:
             return page_html.page("It asks anew: use the link of its newest page", shown.lines)
         declinable = opened.link.role == "on-call" and "deputy" in opened.pager.on_call.rotas
-        return page_html.asked(shown, opened.people, declinable=declinable)
+        return page_html.asked(shown, opened.people, declinable=declinable, unnamed=unnamed)
 
     async def _acknowledge(self, opened: Opened, stated: str, now: datetime) -> Response:
         people, used_at = opened.people, opened.link.used_at
         person = people[0] if len(people) == 1 else stated
         if person not in people or (used_at and now - used_at > timedelta(seconds=AGAIN_SECONDS)):
-            return self._shown(opened)
+            return self._shown(opened, unnamed=person not in people)
         caller = _caller(opened.link.program, PROVED if len(people) == 1 else STATED)
         try:
             await self.submissions.submit(_accepted(opened, person), caller)

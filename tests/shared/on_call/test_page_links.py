@@ -101,6 +101,8 @@ async def test_of_several_who_share_a_channel_one_says_who_they_are(rung: Teleph
     unnamed = await rung.press()
     stranger = await rung.press("action=acknowledge&person=nobody-1")
     assert "Who are you?" in unnamed.text and "Who are you?" in stranger.text
+    assert {(each.status_code, "Nobody has it yet" in each.text) for each in (unnamed, stranger)} == {(422, True)}
+    assert "Nobody has it yet" not in (await rung.get()).text
     assert await rung.status() == ["requested"]
 
     taken = await rung.press("action=acknowledge&person=clinician-1")
