@@ -10,12 +10,13 @@ from shared.events.catalogue import CONSUMES, ENTRIES, OPEN_ESCALATIONS, Catalog
 from shared.events.escalation import EscalationEvent, EscalationResolved, EscalationRetracted
 from shared.platform.build import VERSION
 
-LINE = 130
+LINE = 160
 CLOSING = (EscalationResolved, EscalationRetracted)
 DESCRIPTION = (
     "What the services of an IOP Hub say to one another and to whoever reads along. Headers are CloudEvents 1.0 (ce_"
-    " before each attribute), values are FHIR R4 message Bundles of exactly the form described here. A later release"
-    " may add: check records by the document of the release that wrote them, and pass over what you do not know."
+    " before each attribute), as UTF-8 text like the keys; values are FHIR R4 message Bundles of exactly the form"
+    " described here. A later release may add: check records by the document of the release that wrote them, and pass"
+    " over what you do not know."
 )
 
 

@@ -62,7 +62,9 @@ class Form(msgspec.Struct, frozen=True):
             return {"type": "integer", "minimum": 0}
         if self.patterns:
             either = sorted(self.patterns) + [re.escape(json.loads(each)) for each in sorted(self.constants)]
-            return {"type": "string", "pattern": f"^{either[0]}$" if len(either) == 1 else f"^({'|'.join(either)})$"}
+            pattern = f"^{either[0]}$" if len(either) == 1 else f"^({'|'.join(either)})$"
+            moment = {"format": "date-time"} if all(each.startswith(_SECONDS) for each in either) else {}
+            return {"type": "string", **moment, "pattern": pattern}
         values = [json.loads(each) for each in sorted(self.constants)]
         return {"type": _type(values[0])} | ({"const": values[0]} if len(values) == 1 else {"enum": values})
 

@@ -87,7 +87,7 @@ def _items(before: Json, now: Json, place: str) -> Iterator[str]:
                 _schema(each, later[ordinal], f"{place}.{ordinal}") if ordinal < len(later) else [f"{place}: less"]
             )
     elif isinstance(first, dict):
-        yield from _schema(first, later, f"{place}[]")
+        yield from _schema(first, later if isinstance(later, dict) else {}, f"{place}[]")
     if isinstance(before.get("additionalItems"), dict):
         yield from _schema(before["additionalItems"], now.get("additionalItems") or {}, f"{place}[]")
     yield from (f"{place}: no {each}" for each in before.get("allOf", ()) if each not in now.get("allOf", ()))

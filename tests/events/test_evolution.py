@@ -31,6 +31,15 @@ def others(whole: Json, name: str) -> Json:
     return whole["components"]["schemas"][name]["properties"]["entry"]["additionalItems"]
 
 
+def add_to_all_others(now: Json) -> None:
+    """A field more in each resource after the focus, of every event; and they are listed the other way round."""
+    for name in now["components"]["schemas"]:
+        after = others(now, name) or {}
+        for each in after.get("anyOf", [after] if after else []):
+            each["properties"]["resource"]["properties"]["comment"] = {"type": "string"}
+        after.get("anyOf", []).reverse()
+
+
 TAKEN: dict[str, tuple[Callable[[Json], object], str]] = {
     "a channel": (lambda now: now["channels"].pop("iop.disclosures"), "channels.iop.disclosures: gone"),
     "a message": (
@@ -121,6 +130,7 @@ ADDED: dict[str, Callable[[Json], object]] = {
         {"type": "object"}
     ),
     "a type": lambda now: others(now, "EpisodeAdmitted")["anyOf"].append({"type": "object"}),
+    "a field to each type, in another order": add_to_all_others,
     "an example": lambda now: now["components"]["messages"]["SessionMissed"].update(examples=[]),
 }
 
