@@ -35,7 +35,7 @@ def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
             log.get().error("meeting feed unreadable", id=name, error=type(wrong).__name__)
             continue
         for reason, count in sorted(feed.lacking.items()):
-            log.get().warning("meetings lack", id=name, reason=reason, count=count)
+            log.get().warning("meetings lack", id=name, code=reason, count=count)
             metrics.MEETINGS_LACKING.labels(name, reason).set(count)
         found.extend(feed.meetings)
     return tuple(found)
@@ -72,7 +72,7 @@ async def _trusted(
             await copies.store(connection, program, feed, msgspec.json.encode(read).decode(), now)
             return read
     log.get().error(
-        "a person must look at this meeting feed: its last good copy counts", id=feed, reason=doubt, count=len(copy)
+        "a person must look at this meeting feed: its last good copy counts", id=feed, code=doubt, count=len(copy)
     )
     return copy
 

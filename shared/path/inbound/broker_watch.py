@@ -65,7 +65,7 @@ class BrokerWatch:
         """Return once Kafka answers: it may be away while a service starts, and is waited for as PostgreSQL is."""
         while (wrong := await kafka_trouble.trouble(kafka)) is not None:
             self._unreached = wrong
-            log.seldom("waiting for Kafka: the consumer can't start", reason=wrong)
+            log.seldom("waiting for Kafka: the consumer can't start", place=wrong)
             await asyncio.sleep(REACH_AGAIN_SECONDS)
         self._unreached = None
 

@@ -29,8 +29,9 @@ class RightsWatch:
     async def granted(self) -> None:
         """Return once we may consume."""
         while not await self._may_consume():
+            await self._ask_to_produce()
             if self._to_consume:
-                log.seldom("waiting for a right in Kafka", missing=", ".join(self._to_consume))
+                log.seldom("waiting for a right in Kafka", place=", ".join(self._to_consume))
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def run(self) -> None:

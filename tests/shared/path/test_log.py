@@ -1,5 +1,6 @@
 """What a library logs: its name, the place and the kind of error; never its events."""
 
+import ast
 import errno
 import io
 import json
@@ -12,6 +13,7 @@ import pytest
 import structlog
 
 from shared.platform import log
+from tests.house.test_rooms import ROOT, files
 
 
 @pytest.fixture
@@ -67,3 +69,16 @@ def test_kafka_trouble_is_one_sentence_a_minute(written: io.StringIO, monkeypatc
     now += 61.0
     logging.getLogger("aiokafka.cluster").warning("Topic not found")
     assert len(written.getvalue().splitlines()) == 2
+
+
+def test_no_line_of_the_log_has_a_field_that_is_dropped() -> None:
+    """What is not allowed is dropped without a word: the line would say less than its writer meant."""
+    dropped = {
+        f"{file.relative_to(ROOT)}: {each.arg}"
+        for file in files("shared", "services")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("log.get().", "log.seldom"))
+        for each in node.keywords
+        if each.arg is not None and each.arg not in log.ALLOWED
+    }
+    assert dropped == set()
