@@ -20,11 +20,21 @@ def _asked_by_whom(stored: Any) -> Any:
 
 def _whose_turn(stored: Any) -> Any:
     """Version 6 adds when a referral's hold ends, and behind all the kinds whose next candidate is due: those of a
-    referral that was taken back, but not by a person. The last contact made is not known of an earlier one."""
+    referral that was taken back, but not by a person."""
     added: list[Any] = [False, [], [], []]
     whole = [*stored, *added[len(stored) - 9 :]]
     due = {kind for _, _, kind, *_, taken_back, _, _ in stored[5] if taken_back not in ("", "withdrawn-by-staff")}
     return [*whole, sorted(due)]
+
+
+def _last_contact(stored: Any) -> Any:
+    """Version 7 adds behind all the last contact made: of a plan of which one was, the one before those that are left,
+    on its day for want of a better. What was done about an open escalation it only adds at the end."""
+    plan = stored[4]
+    if plan is None or len(plan) < 4 or not plan[3]:
+        return [*stored, None]
+    first = min((number for number, *_ in (*plan[1], *plan[2])), default=1)
+    return [*stored, [first - 1, plan[3][-1]] if first > 1 else None]
 
 
 def _whole(referral: list[Any]) -> list[Any]:
@@ -38,8 +48,7 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
     3: lambda stored: stored,
     4: _asked_by_whom,
     5: _whose_turn,
-    6: lambda stored: stored,
+    6: _last_contact,
 }
-"""Versions 2, 4 and 7 only add, at the ends: why a referral is on hold and until when, more of the plan; then who took
-an open escalation on, whether the patient is reported dead, which partners were tried, and what was sent lately; what
-was done about an open escalation."""
+"""Versions 2 and 4 only add, at the ends: why a referral is on hold and until when, more of the plan; then who took an
+open escalation on, whether the patient is reported dead, which partners were tried, and what was sent lately."""
