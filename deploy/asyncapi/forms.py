@@ -11,7 +11,7 @@ from deploy.asyncapi.variants import DAY, MOMENT, NUMBER
 from shared.events import fhir
 
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_CODE, _NAME = r"[^\s]+", r"[^\s]+( [^\s]+)*"
+_CODE, _NAME = r"[^\s]+", r"[^\s]+(\s[^\s]+)*"
 _SEALED = "~PatientIdentified.sealed~"
 _MARKER = re.compile(r"~[A-Za-z]+(?:\.[a-z_]+)?~")
 _SECONDS = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
@@ -23,7 +23,6 @@ _WRITTEN: Mapping[str, str] = {
     re.escape(DAY.isoformat()): r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     re.escape(fhir.base64_text(_SEALED)): r"[A-Za-z0-9+/]+={0,2}",
     str(NUMBER): "[0-9]+",
-    _MARKER.pattern: "",
 }
 """How a marker is written, and the pattern of what stands there in its stead."""
 _OF_MARKER: Mapping[str, str] = {
@@ -34,11 +33,12 @@ _OF_MARKER: Mapping[str, str] = {
     "~Review.focus~": f"[A-Z][A-Za-z]+/{UUID_PATTERN}",
     "~DisclosureRecorded.focus~": f"[A-Z][A-Za-z]+/{UUID_PATTERN}",
     "~Coding.code~": _NAME,
-    "~AnalyteResult.code~": _NAME,
+    "~AnalyteResult.code~": r"[\s\S]+",
 }
+"""A laboratory that has no code for a measure has its text taken for one."""
 _NAMES = frozenset({"by", "signed_by", "asked_by", "client"})
 _TEXTS = frozenset({"details"})
-_ANY = re.compile("|".join(f"({each})" for each in _WRITTEN if each != _MARKER.pattern) + f"|{_MARKER.pattern}")
+_ANY = re.compile("|".join((*_WRITTEN, _MARKER.pattern)))
 
 
 class Form(msgspec.Struct, frozen=True):
