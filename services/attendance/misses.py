@@ -69,10 +69,13 @@ def _outreach(state: State, missed: Session, settings: Settings) -> Demand:
     return Demand("missed", missed.place, "missed-session", tier, (missed,), act_by)
 
 
-def undone(before: State, after: State) -> list[Session]:
-    """Absences that are none any more. One that the end of the stay took back may come again with it."""
-    absent = {each.place for each in before.sessions if _is_absence(each)} if after.sessions != before.sessions else ()
-    return [each for each in after.sessions if each.place in absent and not _is_absence(each)]
+def undone(before: State, after: State) -> list[tuple[Session, Session]]:
+    """Absences that are none any more, as they were and as they are. One that the end of the stay took back may come
+    again with it."""
+    if after.sessions == before.sessions:
+        return []
+    absent = {each.place: each for each in before.sessions if _is_absence(each)}
+    return [(absent[each.place], each) for each in after.sessions if each.place in absent and not _is_absence(each)]
 
 
 def _is_absence(session: Session) -> bool:

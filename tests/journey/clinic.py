@@ -186,8 +186,8 @@ class Clinic:
 
     async def escalations(self, person: Person) -> list[tuple[str, str]]:
         """(event, reason) of every escalation event about this person."""
-        found = await self.records(person, "iop.escalations")
-        return [(each.event, each.resources[0]["reasonCode"]["coding"][0]["code"]) for each in found]
+        found = [(each.event, each.resources[0]) for each in await self.records(person, "iop.escalations")]
+        return [(event, task["reasonCode"]["coding"][0]["code"]) for event, task in found if "reasonCode" in task]
 
 
 def _system(task: Resource) -> str:

@@ -53,11 +53,13 @@ class Course:
         self.know(asked.sessions)
 
     def _withdraw(self, before: State) -> None:
-        """Misses that are none any more, for whoever counts them: those that a person has answered are retracted
-        nowhere else. Should one be a miss again, it is asked about anew."""
-        if wrong := undone(before, self.state):
-            self.emit(requests.withdrawn(self.episode, wrong))
-            self.know(requests.unanswered(wrong))
+        """Misses that are none any more, for whoever counts them, where nothing open named them: a person had answered,
+        or the stay had ended. Should one be a miss again, it is asked about anew."""
+        wrong = undone(before, self.state)
+        closed = [now for was, now in wrong if self.episode.is_over or requests.unanswered([was])]
+        if closed:
+            self.emit(requests.withdrawn(self.episode, closed))
+            self.know(requests.unanswered(closed))
 
     def ask(self, emitted: Sequence[EscalationEvent], now_open: tuple[Request, ...]) -> None:
         self.emit(*emitted)
