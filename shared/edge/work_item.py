@@ -28,7 +28,7 @@ def task(
         "code": fhir.concept(codes.TASK, code),
         "authoredOn": now.strftime(INSTANT),
         "lastModified": now.strftime(INSTANT),
-        "owner": fhir.logical(codes.ROLE, OWNER),
+        **fhir.asked_of(OWNER),
         "reasonCode": fhir.concept(codes.REASON, reason),
         "input": list(inputs),
     }

@@ -318,6 +318,6 @@ def _follow_up(
         "focus": fhir.reference("CarePlan", plan_id),
         "for": fhir.reference("Patient", patient),
         "authoredOn": due_at,
-        "owner": fhir.logical(codes.ROLE, "case-manager"),
+        **fhir.asked_of("case-manager"),
         "restriction": {"period": {"start": due_at, "end": act_by}},
     }

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from shared.events import fhir, reading
-from shared.events.codes import ESCALATION, INPUT, ROLE, RULE, SERVICE
+from shared.events.codes import ESCALATION, INPUT, RULE, SERVICE
 from shared.events.envelope import Event, Resource, name_id
 
 Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
@@ -186,7 +186,7 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
             "authoredOn": escalation.raised_at,
             "lastModified": event.at,
             "requester": fhir.logical(SERVICE, escalation.rule.partition("/")[0]),
-            "owner": fhir.logical(ROLE, escalation.owner),
+            **fhir.asked_of(escalation.owner),
             "reasonCode": fhir.concept(ESCALATION, escalation.reason),
             "restriction": {"period": {"end": escalation.act_by}},
             "input": inputs,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.events.codes import CLIENT, PROVENANCE, STAFF, TRANSMITTER
+from shared.events.codes import CLIENT, OWNER, PROVENANCE, ROLE, STAFF, TRANSMITTER
 
 Element = dict[str, Any]
 """An element or resource as JSON. What it holds is looked at where it is used."""
@@ -32,6 +32,11 @@ def logical(system: str, value: str) -> Element:
 
 def staff(name: str) -> Element:
     return logical(STAFF, name)
+
+
+def asked_of(role: str) -> Element:
+    """Of a Task, whose it is: the role, and as FHIR codes who may perform it."""
+    return {"performerType": [concept(OWNER, role)], "owner": logical(ROLE, role)}
 
 
 def provenance(identity: str, target: Element, recorded: datetime, by: str | None, client: str) -> Element:

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from shared.events import wire
 from shared.events.catalogue import BY_NAME, ENTRIES, OPERATIONS
-from shared.events.codes import HUB, SUBSETTED
+from shared.events.codes import HUB, OWNER, ROLE, SUBSETTED
 from shared.events.envelope import Event, name_id
 from shared.events.escalation import EscalationRaised, EscalationUpdated
 from shared.events.intake import ConsentsCurrent, DischargeWithdrawn, EpisodeAdmitted
@@ -74,6 +74,15 @@ def test_a_signal_that_was_wrong_is_entered_in_error_and_stays_readable() -> Non
     statuses = [each["resource"].get("status") for each in bundle(updated)["entry"][2:]]
     assert statuses == [*("final" for _ in ESCALATION.signals), "entered-in-error"]
     assert wire.read("EscalationUpdated", written(updated).body) == updated
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: type(each).__name__)
+def test_every_task_that_asks_a_role_codes_it_as_its_kind_of_performer(example: Event) -> None:
+    tasks = [each["resource"] for each in bundle(example)["entry"] if each["resource"]["resourceType"] == "Task"]
+    for task in tasks:
+        owner = task.get("owner", {}).get("identifier", {})
+        if owner.get("system") == ROLE:
+            assert task["performerType"] == [{"coding": [{"system": OWNER, "code": owner["value"]}]}]
 
 
 def test_an_overdue_task_says_so_after_an_update_too() -> None:

@@ -161,8 +161,7 @@ class Recommendation(msgspec.Struct, frozen=True, array_like=True):
 
     def task(self, status: str, patient: str) -> Resource:
         """To sign it, owned by whoever is a clinician."""
-        task = _sign_task(self.task_id, self.recommendation_id, status, patient, self.recommended_at, self.sign_by)
-        return task | {"owner": fhir.logical(codes.ROLE, "clinician")}
+        return _sign_task(self.task_id, self.recommendation_id, status, patient, self.recommended_at, self.sign_by)
 
 
 class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
@@ -247,7 +246,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
                 "for": fhir.reference("Patient", patient),
                 "authoredOn": self.requested_at,
                 "lastModified": changed_at,
-                "owner": fhir.logical(codes.ROLE, "clinician"),
+                **fhir.asked_of("clinician"),
                 "reasonCode": fhir.concept(codes.RULE, self.reason),
                 "restriction": {"period": {"end": self.act_by}} if self.act_by else None,
                 "input": self._inputs(),
@@ -316,6 +315,7 @@ def _sign_task(
             "focus": fhir.reference("ServiceRequest", recommendation_id),
             "for": fhir.reference("Patient", patient),
             "authoredOn": recommended_at,
+            **fhir.asked_of("clinician"),
             "restriction": {"period": {"end": sign_by}} if sign_by else None,
         }
     )
