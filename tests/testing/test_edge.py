@@ -79,11 +79,12 @@ async def test_a_corrected_message_meets_the_report_it_corrects_and_retracts(tes
     await testing.receives(message("M0", "NEGATIVE", "F0").replace(b"20260112083000", b"20260106083000"))
     await testing.receives(message("M1"))
     assert await testing.receives(message("M2", "NEGATIVE", status="C")) == "AA"
-    assert (await testing.emitted())[-4:] == [
+    assert (await testing.emitted())[-5:] == [
         "DrugTestResulted",
         "EscalationRaised",
         "DrugTestCorrected",
         "EscalationRetracted",
+        "SignalsCorrected",
     ]
 
 
