@@ -96,9 +96,9 @@ class Submissions:
 
     async def submit(self, submission: Submission, caller: Caller) -> Done:
         """Decide it, or let it wait for its patient. Raises HttpRefusal."""
-        self.inbox.portions.client_came()
-        self._require(submission, caller)
         async with AsyncExitStack() as turns:
+            turns.enter_context(self.inbox.portions.client())
+            self._require(submission, caller)
             for condition in sorted(self._turns_of(submission, caller)):
                 await turns.enter_async_context(self._turns.setdefault(condition, asyncio.Lock()))
             return await self._submit(submission, caller)
@@ -185,17 +185,17 @@ class Submissions:
 
     async def admit(self, subject: Subject, readings: Sequence[Reading]) -> Stored | Waiting | ToAPerson | Identified:
         """One patient: it is decided. Nobody known: it waits. Several: a person is asked. Raises HttpRefusal."""
-        self.inbox.portions.client_came()
-        match subject:
-            case OnePatient(program=program, patient=patient):
-                (delivery,) = [each.delivery for each in readings if each.delivery.program == program]
-                return await self._deliver(replace(delivery, key=patient))
-            case Unknown():
-                return await admission.wait(self.inbox.pool, readings)
-            case Several():
-                return await admission.ask(self.inbox.pool, readings, subject)
-            case _:
-                assert_never(subject)
+        with self.inbox.portions.client():
+            match subject:
+                case OnePatient(program=program, patient=patient):
+                    (delivery,) = [each.delivery for each in readings if each.delivery.program == program]
+                    return await self._deliver(replace(delivery, key=patient))
+                case Unknown():
+                    return await admission.wait(self.inbox.pool, readings)
+                case Several():
+                    return await admission.ask(self.inbox.pool, readings, subject)
+                case _:
+                    assert_never(subject)
 
     async def _deliver(self, delivery: Commanded) -> Stored | Identified:
         """Queue the commands and wait for their commit. Raises HttpRefusal for any other answer."""

@@ -1,9 +1,9 @@
 """One poll's records, stored: read, sorted out, received side by side; again and again while the database is away."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
-from itertools import islice
 from uuid import UUID
 from zlib import crc32
 
@@ -73,16 +73,21 @@ class Polled:
         """In order, in transactions of one portion; the heartbeats met are put aside, and of each transaction the last
         delivery."""
         failed: list[bool] = []
-        left = iter(records)
-        while portion := list(islice(left, self._inbox.portions.now.transaction)):
-            found = await self._read(portion, heartbeats)
-            deliveries, foreign = await strays.sorted_out(self._inbox, found)
-            if deliveries:
-                answers = await self._inbox.receive(deliveries)
-                answered = zip(deliveries, answers, strict=True)
-                failed += [_failed(answer) for delivery, answer in answered if id(delivery) not in foreign]
-                last.update([each.id for each in deliveries if marks_processed(each)][-1:])
+        left = deque(records)
+        while left:
+            async with self._inbox.portions.of_backlog() as portion:
+                some = [left.popleft() for _ in range(min(portion.transaction, len(left)))]
+                failed += await self._received(await self._read(some, heartbeats), last)
         return failed
+
+    async def _received(self, found: Sequence[Consumed | Unreadable | Stray], last: set[UUID]) -> list[bool]:
+        deliveries, foreign = await strays.sorted_out(self._inbox, found)
+        if not deliveries:
+            return []
+        answers = await self._inbox.receive(deliveries)
+        last.update([each.id for each in deliveries if marks_processed(each)][-1:])
+        answered = zip(deliveries, answers, strict=True)
+        return [_failed(answer) for delivery, answer in answered if id(delivery) not in foreign]
 
     async def _read(
         self, records: Sequence[ConsumerRecord], heartbeats: dict[int, datetime]

@@ -1,5 +1,6 @@
 """A backlog is worked off in large portions, in small ones while clients come; in its order either way."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from shared.edge.outcome import HttpRefusal
 from shared.path.inbound.polled import Polled
 from shared.path.transaction import portions
 from shared.path.transaction.delivery import Committed, Consumed
-from shared.path.transaction.portions import LARGE, SMALL, Portions
+from shared.path.transaction.portions import LARGE, SMALL, Portion, Portions
 from tests.laws import examples
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import admission
@@ -35,7 +36,8 @@ class Transactions:
 
     async def receive(self, deliveries: Sequence[Consumed]) -> list[Committed]:
         if len(self.taken) in self.client_before:
-            self.portions.client_came()
+            with self.portions.client():
+                pass
         self.taken.append(list(deliveries))
         return [Committed() for _ in deliveries]
 
@@ -64,9 +66,53 @@ async def _nothing(_: Any) -> None:
 
 async def test_while_a_client_waits_no_transaction_holds_many_patients() -> None:
     inbox = Transactions()
-    inbox.portions.client_came()
-    await store(inbox, 400)
+    with inbox.portions.client():
+        await store(inbox, 400)
     assert max(map(len, inbox.taken)) == SMALL.transaction
+
+
+async def test_a_client_is_answered_before_the_next_transaction_of_the_backlog(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(portions, "BEHIND_CLIENTS_SECONDS_MOST", 60.0)
+    inbox = Transactions()
+    with inbox.portions.client():
+        storing = asyncio.create_task(store(inbox, 10))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert inbox.taken == []
+    await storing
+    assert sum(map(len, inbox.taken)) == 10
+
+
+async def test_where_a_client_always_waits_a_backlog_still_drains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portions, "BEHIND_CLIENTS_SECONDS_MOST", 0.0)
+    inbox = Transactions()
+    with inbox.portions.client(), inbox.portions.client():
+        await store(inbox, 400)
+    assert sum(map(len, inbox.taken)) == 400
+
+
+async def test_while_clients_come_one_transaction_of_the_backlog_runs_at_a_time() -> None:
+    here = Portions()
+    with here.client():
+        pass
+    async with here.of_backlog():
+        second = asyncio.create_task(_begun(here))
+        await asyncio.sleep(0)
+        assert not second.done()
+    assert await second == SMALL
+
+
+async def test_where_nobody_waits_several_run_at_once() -> None:
+    here = Portions()
+    async with here.of_backlog(), here.of_backlog() as second:
+        assert second == LARGE
+
+
+async def _begun(here: Portions) -> Portion:
+    async with here.of_backlog() as portion:
+        return portion
 
 
 async def test_where_nobody_waits_a_poll_is_two_transactions() -> None:
@@ -89,8 +135,8 @@ def test_portions_grow_again_once_no_client_comes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(portions, "ticks", lambda: now)
     here = Portions()
     assert here.now == LARGE
-    here.client_came()
-    assert here.now == SMALL
+    with here.client():
+        assert here.now == SMALL
     now += portions.CLIENT_SECONDS
     assert here.now == LARGE
 
