@@ -49,7 +49,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
             acknowledge_by=escalation.acknowledge_by,
             act_by=escalation.act_by,
             overdue=isinstance(event, EscalationOverdue),
-            accepted=isinstance(event, EscalationOverdue | EscalationUpdated) and event.accepted,
+            accepted=isinstance(event, EscalationOverdue) and event.accepted,
         )
 
     def id(self, role: Role) -> UUID:
@@ -61,6 +61,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def due(self) -> datetime:
         return min(self.acknowledge_by, self.act_by)
+
+
+def asks_to_ring(event: EscalationEvent) -> bool:
+    """Not an update that leaves it overdue or taken on: that has rung, under the name of what it was then."""
+    return not (isinstance(event, EscalationUpdated) and (event.overdue or event.accepted))
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from shared.events.wire import Written
 from shared.path.destination import Destination, Form, Routes, Transport
 from shared.platform.settings import require_url
 from shared.rules.consent import Partner
-from shared.rules.page import Page
+from shared.rules.page import Page, asks_to_ring
 
 FOCUS, ATTEMPT = "iop-focus", "iop-attempt"
 """What a gated lane needs of its event: the resource that is disclosed (`Type/id`), and the number of the attempt."""
@@ -100,7 +100,7 @@ def on_call_destination(name: str, tiers: frozenset[int]) -> Destination[Escalat
         name=name,
         kind="partner",
         subscribes=frozenset({EscalationRaised, EscalationUpdated, EscalationOverdue}),
-        selects=lambda event: event.escalation.tier in tiers,
+        selects=lambda event: event.escalation.tier in tiers and asks_to_ring(event),
         body=_page,
     )
 

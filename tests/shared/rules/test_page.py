@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events.escalation import EscalationEvent, EscalationOverdue, EscalationRaised, EscalationUpdated, Signal
+from shared.path.outbound.destinations import on_call_destination
 from shared.rules import escalation as rule
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import Open, Times, Trigger
@@ -34,6 +35,7 @@ LIMITS = Limits()
 TIMES = Times(acknowledge_minutes=(4320, 1440, 60, 15), act_minutes=(4320, 1440, 240, 60))
 CAUSE = UUID("7a1f0c52-0c6e-4a63-9f1e-2f0a5d1f7c11")
 ROLES: tuple[Role, ...] = ("on-call", "deputy")
+ON_CALL_LANE = on_call_destination("on-call", frozenset({1, 2, 3, 4}))
 REASONS = ("suicide-screen", "miss-and-positive")
 
 
@@ -137,7 +139,8 @@ class Night:
         for event in [] if isinstance(events, Refused) else events:
             self.still_open = rule.evolve(self.still_open, event)
             self.tasks[event.escalation.id] = task_now(msgspec.json.encode(event.write("patient")[0]).decode())
-            if isinstance(event, EscalationRaised | EscalationUpdated | EscalationOverdue):
+            asks = isinstance(event, EscalationRaised | EscalationUpdated | EscalationOverdue)
+            if asks and ON_CALL_LANE.selects(event):
                 self.waiting += [(role, Page.of(event)) for role in ROLES]
 
     def moment(self) -> Moment[Any]:
@@ -197,6 +200,25 @@ class Night:
         (found,) = [each for each in self.still_open if each.escalation.id == asked.escalation_id]
         assert found.escalation.tier == asked.tier
         assert not found.accepted or asked.accepted
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_news_of_a_milder_one_that_overdue_lifted_rings_nobody_again(acknowledged: bool) -> None:
+    night = Night(now=local("2026-03-03 10:00"))
+    night.raise_(2, REASONS[0])
+    night.now = night.still_open[0].escalation.acknowledge_by
+    night.wait(1)
+    if acknowledged:
+        night.acknowledge(0)
+    rung = list(night.made)
+    assert night.still_open[0].escalation.tier == 3 and rung
+    night.raise_(2, REASONS[0])
+    assert len(night.still_open[0].escalation.signals) == 2
+    night.wait(1)
+    assert night.made == rung
+    night.raise_(4, REASONS[0])
+    night.look()
+    assert len(night.made) > len(rung)
 
 
 changes = st.one_of(
