@@ -34,7 +34,7 @@ from shared.path.outbound.gate import GatedLane
 from shared.path.outbound.kafka import TopicLane
 from shared.path.outbound.lane import WakeUp
 from shared.path.outbound.links import Links
-from shared.path.outbound.on_call import OnCallLane
+from shared.path.outbound.on_call import OnCallLane, forget_pages
 from shared.path.outbound.parking import Parking
 from shared.path.service import Service
 from shared.path.transaction.explaining import explain
@@ -257,7 +257,8 @@ def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp, links: Link
         else OnCallLane(each, parking, configured.pagers, links, inbox.pool).run(process.database_url)
         for each in routes.destinations
     ]
-    return [wake_up.watch(inbox.pool), *lanes]
+    no_longer = [] if configured.pagers else [forget_pages(inbox.pool)]
+    return [wake_up.watch(inbox.pool), *no_longer, *lanes]
 
 
 async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from shared.events.escalation import EscalationEvent
 from shared.path.destination import Destination, Transport
 from shared.path.outbound import http, page_forms, pages
-from shared.path.outbound.destinations import DEPUTY, DEPUTY_LANE
+from shared.path.outbound.destinations import DEPUTY, DEPUTY_LANE, ON_CALL
 from shared.path.outbound.http import Delivered, NotSent, RefusedForGood, Reply, Trouble
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, LOOK_SECONDS, run_lane, wait_for_work
 from shared.path.outbound.links import Links
@@ -39,12 +39,21 @@ LINK_MINUTES_WHERE_LATE = 60.0
 WAIT_SECONDS_MOST = 60.0
 WAIT_SECONDS_MOST_BY_HAND = 1.0
 """With a manual clock nobody knows how soon a time of the clinic comes."""
+FORGET_SECONDS_MOST = 60.0
 _NOT_NEEDED: Final = "not-needed"
 # The gravest of those that are due first: a page that hangs, or thousands that wait, delay none above them.
 _NEXT = """SELECT id, key, program, body FROM outbox
     WHERE lane = $1 AND lane LIKE 'partner:%' AND parked IS NULL AND coalesce(not_before, stored_at) <= now()
         AND id <> ALL($2::bigint[])
     ORDER BY substring(body FROM '"tier":([1-4])') DESC NULLS LAST, id LIMIT $3"""
+
+
+async def forget_pages(pool: Pool) -> None:
+    """Where there is no oncall.toml (any more) nobody rings: what waited to ring goes, else it would wait for ever."""
+    lanes = (f"partner:{ON_CALL}", DEPUTY_LANE)
+    gone = await db.retrying(lambda: pages.forget_waiting(pool, lanes), seconds_most=FORGET_SECONDS_MOST)
+    if gone:
+        log.get().warning("pages dropped: there is no oncall.toml any more", rows=gone)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Table `pages`: who was told of an escalation, and what came of it. Its only writer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -22,6 +23,7 @@ _LOOK_AGAIN = """UPDATE outbox SET not_before = NULL
     WHERE lane = $1 AND key = $2 AND lane LIKE 'partner:%' AND parked IS NULL"""
 _FAILED = "UPDATE pages SET failures = failures + 1 WHERE id = $1"
 _ENDED = "UPDATE pages SET ended = $2 WHERE id = $1"
+_WAITING = "DELETE FROM outbox WHERE lane = ANY($1) AND lane LIKE 'partner:%' AND parked IS NULL RETURNING id"
 _LATER = "UPDATE outbox SET not_before = now() + $3, attempts = attempts + $4 WHERE lane = $1 AND id = $2"
 
 
@@ -102,6 +104,11 @@ async def end(connection: Connection, id: UUID, lane: str, row_id: int, ended: E
     async with connection.transaction():
         await connection.execute(_ENDED, id, ended)
         await store.delete(connection, lane, [row_id])
+
+
+async def forget_waiting(connection: Executor, lanes: Sequence[str]) -> int:
+    """What waits in lanes that nobody sends any more; how many that was."""
+    return len(await connection.fetch(_WAITING, list(lanes)))
 
 
 async def later(connection: Executor, lane: str, row_id: int, pause: timedelta, attempts: int = 0) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from deploy.paths import REPOSITORY
 from shared.events.escalation import (
@@ -17,7 +18,7 @@ from shared.events.escalation import (
     EscalationRetracted,
     EscalationUpdated,
 )
-from shared.path.outbound.on_call import PAGES_AT_ONCE
+from shared.path.outbound.on_call import PAGES_AT_ONCE, forget_pages
 from shared.platform.pagers import pagers
 from tests.shared.on_call.escalated import CURRENT, PATIENT_ID, TUESDAY_NIGHT, Escalated, escalation, raised
 from tests.shared.on_call.receiver import ReceivedPage, Receiver
@@ -224,6 +225,17 @@ async def test_a_hundred_pages_to_a_receiver_that_hangs_delay_no_graver_one(
         await escalated.emit(raised(4))
         await pager.until(3 * PAGES_AT_ONCE)
     assert "T4" in [json.loads(each.body)["data"]["tier"] for each in pager.pages]
+
+
+async def test_once_nobody_is_to_be_rung_any_more_nothing_waits_for_it(escalated: Escalated) -> None:
+    pool = escalated.service.pool
+    await escalated.emit(raised(), raised())
+    await pool.execute("UPDATE outbox SET lane = 'partner:alumni' WHERE id = (SELECT min(id) FROM outbox)")
+    with capture_logs() as lines:
+        await forget_pages(pool)
+        await forget_pages(pool)
+    assert await escalated.service.count("outbox") == 1
+    assert [(each["event"], each["rows"]) for each in lines] == [("pages dropped: there is no oncall.toml any more", 3)]
 
 
 async def test_a_row_that_nobody_can_read_is_parked_and_the_others_go_on(escalated: Escalated, pager: Receiver) -> None:
