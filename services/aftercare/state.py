@@ -97,14 +97,17 @@ def begins(state: State, event: EpisodeAdmitted) -> bool:
 
 
 def ends(state: State, event: EpisodeDischarged) -> bool:
-    """Whether this discharge ends the stay that is open, or one whose admission was never consumed, or corrects it."""
+    """Whether this discharge ends the stay that is open, or a later one whose admission was never consumed, or corrects
+    the last: one of a stay before it changes nothing any more."""
     match state.episode:
         case None:
             return True
         case InCare(episode_id=open_id):
             return open_id == event.episode_id
-        case Discharged(episode_id=ended_id):
-            return ended_id != event.episode_id or corrects(state.episode, event)
+        case Discharged(episode_id=ended_id) if ended_id == event.episode_id:
+            return corrects(state.episode, event)
+        case Discharged(discharged_at=ended_at):
+            return ended_at is None or ended_at <= event.discharged_at
 
 
 def corrects(ended: Discharged, event: EpisodeDischarged) -> bool:

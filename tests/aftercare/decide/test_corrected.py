@@ -210,3 +210,11 @@ def test_no_contact_is_asked_for_once_a_person_made_it_or_a_later_one_and_nobody
         assert patient.state.plan is None or patient.state.plan.left
         reasons = [known.escalation.reason for known in patient.state.escalations]
         assert reasons.count("re-engagement") <= 1
+
+
+def test_a_correction_of_a_stay_before_the_last_one_changes_nothing_any_more() -> None:
+    patient = in_care()
+    patient.then(corrected(), admitted(SECOND_EPISODE))
+    patient.then(replace(discharged(episode_id=SECOND_EPISODE), discharged_at=DISCHARGED + 5 * DAY))
+    assert patient.then(corrected("ama"), at=DISCHARGED + 6 * DAY) == []
+    assert [each.number for each in only(patient.until(DISCHARGED + 400 * DAY), FollowUpFellDue)] == [*range(1, 8)]
