@@ -33,9 +33,8 @@ _OF_MARKER: Mapping[str, str] = {
     "~Review.focus~": f"[A-Z][A-Za-z]+/{UUID_PATTERN}",
     "~DisclosureRecorded.focus~": f"[A-Z][A-Za-z]+/{UUID_PATTERN}",
     "~Coding.code~": _NAME,
-    "~AnalyteResult.code~": r"[\s\S]+",
+    "~AnalyteResult.code~": "[!-~]{1,64}",
 }
-"""A laboratory that has no code for a measure has its text taken for one."""
 _NAMES = frozenset({"by", "signed_by", "asked_by", "client"})
 _TEXTS = frozenset({"details"})
 _ANY = re.compile("|".join((*_WRITTEN, _MARKER.pattern)))

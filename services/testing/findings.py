@@ -12,11 +12,10 @@ from typing import Literal
 
 from services.testing.figures import figure_in, looked_at
 from services.testing.laboratory import Code, Component
-from shared.events.codes import LOINC
+from shared.events.codes import LOINC, SNOMED
 
 Sense = Literal["positive", "negative", "indeterminate", "unsatisfactory"]
 
-SNOMED = "http://snomed.info/sct"
 CODED: Mapping[tuple[str, str], Sense] = {
     # SNOMED CT qualifiers, domain 4.6 (unverified)
     (SNOMED, "10828004"): "positive",

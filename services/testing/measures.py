@@ -9,10 +9,9 @@ from typing import Literal, NamedTuple
 
 from services.testing import tables
 from services.testing.contradictions import drugs_named, graver, is_contradicted
-from services.testing.findings import SNOMED
 from services.testing.laboratory import TAKEN_BACK, Code, Component, LaboratoryReport
 from services.testing.settings import IGNORED, Settings
-from shared.events.codes import LOINC
+from shared.events.codes import LOINC, SNOMED
 
 CODE_CHARACTERS_MOST = 64
 Topic = Literal["drug-test", "other", "unknown"]

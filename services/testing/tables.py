@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from shared.events.testing import UNMAPPED as UNMAPPED
 from shared.platform.tables import Row, by_key
 
 T = TypeVar("T")
@@ -16,8 +17,6 @@ Kind = Literal["presence", "quantitative", "ratio", "absence", "validity", "cuto
 Family = Literal["opioid", "sedative", "alcohol", "stimulant", "cannabinoid", "hallucinogen", "validity"]
 
 METHODS = ("presumptive", "definitive")
-UNMAPPED = "unmapped"
-"""The analyte of a code that no table knows: stored, never graded, shown to a person."""
 
 
 class Measure(msgspec.Struct, frozen=True):

@@ -38,6 +38,7 @@ MEETING = f"{HUB}/NamingSystem/meeting"
 ROLE = f"{HUB}/NamingSystem/role"
 
 LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"

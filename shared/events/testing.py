@@ -1,5 +1,6 @@
 """What testing emits: a drug test's graded results, their correction, and a result that found its patient."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
@@ -11,6 +12,11 @@ from shared.events.envelope import Event, Resource
 
 ResultFinding = Literal["positive", "negative", "indeterminate", "unsatisfactory", "pending", "valid"]
 """`valid` is a finding of validity measures (creatinine, specific gravity, pH) only."""
+UNMAPPED = "unmapped"
+"""The analyte of a code that no table knows: stored, never graded, shown to a person."""
+UNCODED = "uncoded"
+PUBLIC_SYSTEMS = frozenset({codes.LOINC, codes.SNOMED})
+_CODE = re.compile(r"[!-~]{1,64}")
 INTERPRETATION = {"positive": "POS", "negative": "NEG", "indeterminate": "IND"}
 
 ResultOutcome = Literal[
@@ -86,6 +92,14 @@ class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
     status: ResultStatus | None = None
     """The row's own; None where it is the report's."""
 
+    def own_code(self) -> Resource:
+        """The laboratory's. What no table knows, or is no code but a text, may say anything: it stays in the Task that
+        asks what it means, and off the topics."""
+        is_known = self.analyte != UNMAPPED or self.code_system in PUBLIC_SYSTEMS
+        if not (is_known and _CODE.fullmatch(self.code)):
+            return {"code": UNCODED}
+        return fhir.coding(self.code_system, self.code) if self.code_system else {"code": self.code}
+
 
 class DrugTestEvent(Event, frozen=True, kw_only=True):
     """What is known of one specimen, over all its reports, whole, each time: one DiagnosticReport."""
@@ -144,8 +158,7 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
         status = "preliminary" if self.status == "partial" else self.status
         if result.finding in INTERPRETATION:
             meaning.insert(0, fhir.concept(codes.INTERPRETATION, INTERPRETATION[result.finding]))
-        own = fhir.coding(result.code_system, result.code) if result.code_system else {"code": result.code}
-        coded = [own, fhir.coding(codes.ANALYTE, result.analyte)]
+        coded = [result.own_code(), fhir.coding(codes.ANALYTE, result.analyte)]
         return fhir.without_nothing(
             {
                 "resourceType": "Observation",

@@ -9,13 +9,13 @@ import pytest
 
 from services.testing import tables
 from services.testing.figures import CONTRADICTED, cutoff_in, figure_in, unit_of
-from services.testing.findings import SNOMED, read, sense_of
+from services.testing.findings import read, sense_of
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, interpret
 from services.testing.laboratory import Code, Component, LaboratoryReport, report_id
 from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
 from services.testing.validity import by_figures
-from shared.events.codes import INTERPRETATION, LOINC
+from shared.events.codes import INTERPRETATION, LOINC, SNOMED
 from tests.testing.given import SETTINGS
 
 NOON = datetime(2025, 3, 10, 12, 0, tzinfo=UTC)

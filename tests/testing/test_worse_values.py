@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.testing.findings import SNOMED, read
+from services.testing.findings import read
 from services.testing.interpretation import interpret
 from services.testing.laboratory import Code, Component
 from services.testing.validity import condition_of
-from shared.events.codes import LOINC
+from shared.events.codes import LOINC, SNOMED
 from tests.laws import examples
 from tests.testing.given import COCAINE, SETTINGS, day
 from tests.testing.story import in_treatment

@@ -11,7 +11,6 @@ from shared.edge.fhir.elements import code_in, first_day, last_day, literal, tar
 from shared.edge.json import Json
 from shared.events import codes
 
-SNOMED = "http://snomed.info/sct"
 _NEVER_TAKEN = frozenset({"entered-in-error", "not-taken", "cancelled", "draft", "intended"})
 _OVER = frozenset({"completed", "stopped"})
 _ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
@@ -75,7 +74,7 @@ def _route(resource: Json) -> str | None:
         own = code_in(each.get("route"), codes.ROUTE)
         if own is not None:
             return own
-        known = INSTRUMENTS.route.get(code_in(each.get("route"), SNOMED) or "")
+        known = INSTRUMENTS.route.get(code_in(each.get("route"), codes.SNOMED) or "")
         if known is not None:
             return known
     return None

@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.testing.findings import SNOMED
 from services.testing.hl7.header import Header
 from services.testing.laboratory import Code
-from shared.events.codes import INTERPRETATION, LOINC
+from shared.events.codes import INTERPRETATION, LOINC, SNOMED
 
 SYSTEMS = {
     "LN": LOINC,
