@@ -120,7 +120,8 @@ def died(state: State, moment: Moment[Settings]) -> list[Emits]:
 
 
 def lives(state: State, moment: Moment[Settings]) -> list[Emits]:
-    """It was wrong: the contacts go on, those that were missed as one, and what the discharge calls for is prepared."""
+    """It was wrong: the contacts go on, those that were missed as one, and what the discharge calls for is prepared
+    and asked."""
     if not state.died:
         return []
     alive = replace(state, died=False)
@@ -128,4 +129,8 @@ def lives(state: State, moment: Moment[Settings]) -> list[Emits]:
     if not isinstance(state.episode, Discharged):
         return due
     ended = state.episode
-    return [*due, *referrals.at_discharge(alive, ended.disposition, moment, since=ended.discharged_at)]
+    return [
+        *due,
+        *referrals.at_discharge(alive, ended.disposition, moment, since=ended.discharged_at),
+        *escalation.raise_or_update((), plan.asked_back(ended), moment, moment.settings.escalation),
+    ]

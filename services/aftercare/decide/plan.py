@@ -160,11 +160,11 @@ def asked_back_still(
     return escalation.raise_or_update((), triggers, moment, moment.settings.escalation)
 
 
-def asked_back(event: EpisodeDischarged) -> list[Trigger]:
+def asked_back(ended: EpisodeDischarged | Discharged) -> list[Trigger]:
     """A patient who left is asked back, warmly: a T3 task, never a reproach."""
-    if event.disposition not in ASKED_BACK:
+    if ended.disposition not in ASKED_BACK or ended.discharged_at is None:
         return []
-    signal = Signal(f"discharged-{event.disposition}", event.discharged_at, f"EpisodeOfCare/{event.episode_id}")
+    signal = Signal(f"discharged-{ended.disposition}", ended.discharged_at, f"EpisodeOfCare/{ended.episode_id}")
     return [
         Trigger(
             category="placement",

@@ -59,6 +59,15 @@ def test_withdrawn_again_the_contacts_go_on_and_the_missed_ones_are_one() -> Non
     assert {each.partner for each in only(emitted, ReferralPrepared)} == {"alumni", "clinic"}
 
 
+def test_who_left_early_and_is_not_dead_is_asked_back_again() -> None:
+    patient = in_care()
+    patient.then(discharged("ama"), DIED)
+    assert patient.state.escalations == ()
+    (raised,) = only(patient.then(LIVES, at=DISCHARGED + 20 * DAY), EscalationRaised)
+    assert (raised.escalation.reason, raised.escalation.tier) == ("re-engagement", 3)
+    assert patient.then(LIVES, at=DISCHARGED + 20 * DAY) == []
+
+
 def test_a_discharge_told_while_a_death_is_reported_is_planned_and_rests_until_that_is_withdrawn() -> None:
     patient = in_care()
     patient.then(DIED)
