@@ -36,8 +36,8 @@ def at_discharge(
 def newly_called_for(
     state: State, before: Discharged, event: EpisodeDischarged, moment: Moment[Settings]
 ) -> list[Emits]:
-    """Likewise of a corrected discharge: what the one before did not call for, and nobody has."""
-    kinds = _kinds(state, event.disposition, event.discharged_at)
+    """Likewise of a corrected discharge: what the one before did not call for, and nobody was sent in this stay."""
+    kinds = _kinds(state, event.disposition, event.admitted_at)
     new = [kind for kind in kinds if before.disposition not in REFERRED[kind]]
     return first_of(state, new, state.tried, moment)
 

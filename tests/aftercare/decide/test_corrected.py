@@ -22,6 +22,7 @@ from services.aftercare.messages import (
     TimePassed,
 )
 from shared.events.escalation import EscalationRaised, EscalationUpdated
+from tests.aftercare.decide.test_candidates import discharged_with_several
 from tests.aftercare.decide.test_discharge_withdrawn import taken_back
 from tests.aftercare.given import DISCHARGED, SECOND_EPISODE, admitted, discharged, made, withheld
 from tests.aftercare.story import Story, in_care, on_hold_for_alumni
@@ -125,10 +126,11 @@ def test_asking_back_that_was_wrong_is_retracted_and_one_that_was_answered_is_no
 
 
 def test_what_a_partner_has_is_not_offered_to_the_next() -> None:
-    patient = in_care()
-    alumni, clinic = only(patient.then(corrected()), ReferralPrepared)
+    patient, alumni = discharged_with_several()
+    (clinic,) = [each for each in patient.state.on_its_way if each.partner == "clinic"]
     patient.then(made(alumni), made(clinic))
-    for correction in (corrected("step-down"), corrected(days=1), corrected("ama"), corrected()):
+    later = (corrected("ama", days=1), corrected(days=1))
+    for correction in (corrected("step-down"), corrected(days=1), corrected("ama"), corrected(), *later):
         assert not {"ReferralPrepared", "ReferralWithdrawn"} & {*names(patient.then(correction))}
 
 
