@@ -198,11 +198,14 @@ def examine(facts: Facts) -> list[Result]:
 
 
 def _result(check: Check, facts: Facts) -> Result:
+    """What it found counts, though it could not look at everything; only a look at everything is `ok`."""
+    found, unknown = [], ""
     try:
-        found = list(check.judge(facts))
+        for sentence in check.judge(facts):
+            found.append(sentence)
     except NotAskedError as reason:
-        return Result(check.name, "not asked", str(reason))
+        unknown = str(reason)
     if not found:
-        return Result(check.name, "ok")
+        return Result(check.name, "not asked", unknown) if unknown else Result(check.name, "ok")
     more = f"; and {len(found) - NAMED_MOST} more" if len(found) > NAMED_MOST else ""
     return Result(check.name, "wrong", "; ".join(found[:NAMED_MOST]) + more, check.remedy)

@@ -1,10 +1,12 @@
 """Judging what databases and Kafka answered."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from deploy.doctor.facts import Database, Facts, NoAnswer, NotAskedError, Rows, known
 from shared.platform.agreement import clock_wrong, schema_wrong
 
+T = TypeVar("T")
 POSTGRES_VERSION_LEAST = 15
 TOPIC_LANE_SECONDS_MOST = 120.0
 PARTNER_LANE_SECONDS_MOST = 900.0
@@ -25,42 +27,42 @@ def database(facts: Facts) -> Iterator[str]:
 
 def rights(facts: Facts) -> Iterator[str]:
     """Of each table."""
-    for name, each in _answering(facts):
-        if each.lacking:
-            yield f"{name}: its user lacks {', '.join(each.lacking[:3])}"
+    for name, lacking in _asked(facts, lambda it: it.lacking):
+        if lacking:
+            yield f"{name}: its user lacks {', '.join(lacking[:3])}"
 
 
 def schema(facts: Facts) -> Iterator[str]:
     """Every step of it."""
-    for name, each in _answering(facts):
-        if wrong := schema_wrong(known(each.agreement)):
+    for name, agreement in _asked(facts, lambda it: it.agreement):
+        if wrong := schema_wrong(agreement):
             yield f"{name}: {wrong.rstrip('.')}"
 
 
 def clock(facts: Facts) -> Iterator[str]:
     """The database's and this machine's."""
-    for name, each in _answering(facts):
-        if wrong := clock_wrong(known(each.agreement)):
+    for name, agreement in _asked(facts, lambda it: it.agreement):
+        if wrong := clock_wrong(agreement):
             yield f"{name}: {wrong.rstrip('.')}"
 
 
 def consumers(facts: Facts) -> Iterator[str]:
     """None has stopped."""
-    for name, rows in _rows(facts).items():
+    for name, rows in _rows(facts):
         if rows.stopped:
             yield f"{name}: stopped at {rows.stopped}"
 
 
 def gate(facts: Facts) -> Iterator[str]:
     """Open to what a consent permits."""
-    for name, rows in _rows(facts).items():
+    for name, rows in _rows(facts):
         if rows.gate:
             yield f"{name}: {rows.gate}"
 
 
 def lanes(facts: Facts) -> Iterator[str]:
     """No row is too old."""
-    for name, rows in _rows(facts).items():
+    for name, rows in _rows(facts):
         for lane, seconds in sorted(rows.lanes.items()):
             if seconds > (PARTNER_LANE_SECONDS_MOST if lane.startswith("partner:") else TOPIC_LANE_SECONDS_MOST):
                 yield f"{name}: the oldest row of {lane} has waited for {_age(seconds)}"
@@ -68,35 +70,35 @@ def lanes(facts: Facts) -> Iterator[str]:
 
 def parked(facts: Facts) -> Iterator[str]:
     """By class, with what queues behind it."""
-    for name, rows in _rows(facts).items():
+    for name, rows in _rows(facts):
         if rows.parked:
             yield f"{name}: " + ", ".join(f"{count} {class_}" for class_, count in sorted(rows.parked.items()))
 
 
 def strays(facts: Facts) -> Iterator[str]:
     """Of the last day."""
-    for name, rows in _rows(facts).items():
+    for name, rows in _rows(facts):
         if rows.strays:
             yield f"{name}: {rows.strays} records on its topic that are no events of the hub's"
 
 
 def unmatched(facts: Facts) -> Iterator[str]:
     """Results that nobody is known for."""
-    for name, rows in _rows(facts).items():
+    for name, rows in _rows(facts):
         if rows.waiting_seconds > WAITING_SECONDS_MOST:
             yield f"{name}: {rows.waiting} results wait for their patient, the oldest for {_age(rows.waiting_seconds)}"
 
 
 def deadlines(facts: Facts) -> Iterator[str]:
     """Taken when they come."""
-    for name, rows in _rows(facts).items():
+    for name, rows in _rows(facts):
         if rows.late_deadlines:
             yield f"{name}: {rows.late_deadlines} have passed and are not decided"
 
 
 def journal(facts: Facts) -> Iterator[str]:
     """What a replay needs."""
-    for name, rows in _rows(facts).items():
+    for name, rows in _rows(facts):
         if rows.unreadable_settings:
             yield f"{name}: {rows.unreadable_settings} stored settings are not what their digest says"
         if rows.without_settings:
@@ -142,18 +144,24 @@ def _require_any(facts: Facts) -> None:
         raise NotAskedError(unasked[0].reason if unasked else "no database is known")
 
 
-def _answering(facts: Facts) -> list[tuple[str, Database]]:
-    """Raises NotAskedError where none answers: check `database` names why."""
+def _asked(facts: Facts, look: Callable[[Database], T | NoAnswer]) -> Iterator[tuple[str, T]]:
+    """What is known of each database. At the end raises NotAskedError where one is not known: check `database` or
+    `rights` names why."""
     _require_any(facts)
-    found = [(name, each) for name, each in facts.databases.items() if not isinstance(each, NoAnswer)]
-    if not found:
-        raise NotAskedError("no database answers")
-    return found
+    unknown: dict[str, str] = {}
+    for name, each in facts.databases.items():
+        found = each if isinstance(each, NoAnswer) else look(each)
+        if isinstance(found, NoAnswer):
+            unknown[name] = found.reason
+        else:
+            yield name, found
+    if unknown:
+        raise NotAskedError("; ".join(f"{name}: {reason}" for name, reason in unknown.items()))
 
 
-def _rows(facts: Facts) -> Mapping[str, Rows]:
-    """Raises NotAskedError."""
-    return {name: known(each.rows) for name, each in _answering(facts)}
+def _rows(facts: Facts) -> Iterator[tuple[str, Rows]]:
+    """At the end raises NotAskedError where those of a database are not known."""
+    return _asked(facts, lambda it: it.rows)
 
 
 def _age(seconds: float) -> str:

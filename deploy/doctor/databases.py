@@ -18,7 +18,7 @@ async def ask(service: str, dsn: str, clinic_now: datetime) -> Database:
     try:
         version: int = connection.get_server_version().major
         if lacking := await queries.lacking(connection):
-            unasked = NoAnswer(f"{service}: rights are missing", asked=False)
+            unasked = NoAnswer("rights are missing", asked=False)
             return Database(version, lacking, unasked, unasked)
         return Database(version, (), await agreement.ask(connection), await _rows(service, connection, clinic_now))
     finally:

@@ -155,6 +155,41 @@ def test_what_hangs_on_something_else_that_is_wrong_is_not_asked_so_that_the_cau
     }
 
 
+OF_ROWS = {"consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines", "journal"}
+WITHOUT_RIGHTS = NoAnswer("rights are missing", asked=False)
+PARTLY: list[tuple[Database | NoAnswer, str, str, set[str]]] = [
+    (SILENT, "database", "testing: no answer within 3 s", {"rights", "schema", "clock", *OF_ROWS}),
+    (
+        Database(18, ("INSERT on journal",), WITHOUT_RIGHTS, WITHOUT_RIGHTS),
+        "rights",
+        "testing: rights are missing",
+        {"schema", "clock", *OF_ROWS},
+    ),
+]
+
+
+@pytest.mark.parametrize(("testing", "cause", "reason", "unasked"), PARTLY)
+def test_where_one_database_can_not_be_asked_nothing_is_ok_that_hangs_on_it(
+    testing: Database | NoAnswer, cause: str, reason: str, unasked: set[str]
+) -> None:
+    found = {each.name: each for each in examine(replace(WELL, databases={**WELL.databases, "testing": testing}))}
+    assert {name for name, each in found.items() if each.status == "wrong"} == {cause}
+    assert {name for name, each in found.items() if each.status == "not asked"} == unasked
+    assert {found[name].text for name in unasked} == {reason}
+
+
+@pytest.mark.parametrize(("testing", "cause", "reason", "unasked"), PARTLY)
+def test_what_the_other_databases_have_is_named_though_one_can_not_be_asked(
+    testing: Database | NoAnswer, cause: str, reason: str, unasked: set[str]
+) -> None:
+    wrong = Rows(gate="the gate is shut", parked={"bug": 1}, late_deadlines=4, stopped="x/0/1 (bug)")
+    aftercare = Database(18, rows=wrong, agreement=Agreement(-60.0, ("0009_x.sql",)))
+    databases = {**WELL.databases, "testing": testing, "aftercare": aftercare}
+    found = {each.name: each for each in examine(replace(WELL, databases=databases))}
+    for name in ("gate", "parked", "deadlines", "consumers", "schema", "clock"):
+        assert (found[name].status, found[name].text[:10]) == ("wrong", "aftercare:"), name
+
+
 def test_a_person_reads_what_is_wrong_first_and_what_mends_it_in_one_line() -> None:
     found = lines([Result("disk", "ok"), Result("kafka", "wrong", "silent", "start it"), Result("lag", "not asked")])
     assert found == ["wrong      kafka         silent -> start it", "not asked  lag", "ok         disk"]
