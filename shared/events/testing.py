@@ -15,7 +15,6 @@ ResultFinding = Literal["positive", "negative", "indeterminate", "unsatisfactory
 UNMAPPED = "unmapped"
 """The analyte of a code that no table knows: stored, never graded, shown to a person."""
 UNCODED = "uncoded"
-PUBLIC_SYSTEMS = frozenset({codes.LOINC, codes.SNOMED})
 _CODE = re.compile(r"[!-~]{1,64}")
 INTERPRETATION = {"positive": "POS", "negative": "NEG", "indeterminate": "IND"}
 
@@ -93,10 +92,9 @@ class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
     """The row's own; None where it is the report's."""
 
     def own_code(self) -> Resource:
-        """The laboratory's. What no table knows, or is no code but a text, may say anything: it stays in the Task that
-        asks what it means, and off the topics."""
-        is_known = self.analyte != UNMAPPED or self.code_system in PUBLIC_SYSTEMS
-        if not (is_known and _CODE.fullmatch(self.code)):
+        """The laboratory's. What is no code but a text may say anything: it stays in the Task that asks what it means,
+        and off the topics."""
+        if not _CODE.fullmatch(self.code):
             return {"code": UNCODED}
         return fhir.coding(self.code_system, self.code) if self.code_system else {"code": self.code}
 

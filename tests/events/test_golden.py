@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from shared.edge.fhir import validate
 from shared.events import wire
 from shared.events.catalogue import ENTRIES
 from shared.events.codes import SUBSETTED
 from shared.events.envelope import Event
+from shared.events.testing import DrugTestResulted
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, envelope, golden
 from tests.events.strategies import any_event
 from tests.laws import examples
@@ -80,3 +82,12 @@ def removed(old: Any, new: Any, place: str) -> list[str]:
 )
 def test_a_removed_or_narrowed_field_is_found(changed: Any, places: list[str]) -> None:
     assert removed({"status": "noshow", "start": "09:00"}, changed, "Event") == places
+
+
+@pytest.mark.parametrize("named", ["Cocaine metabolite, local", "note: call 555-1234", "Kokain\u00e4hnlich"])
+def test_what_a_laboratory_calls_a_measure_in_its_own_words_is_on_no_topic(named: str) -> None:
+    (resulted,) = [each for each in EXAMPLES if isinstance(each, DrugTestResulted)]
+    in_words = tuple(replace(each, code=named) for each in resulted.results)
+    written = bundle(replace(resulted, results=in_words))
+    assert written.count('"uncoded"') == len(in_words)
+    assert not any(each in written for each in (named, json.dumps(named)))

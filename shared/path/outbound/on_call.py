@@ -53,7 +53,7 @@ async def forget_pages(pool: Pool) -> None:
     lanes = (f"partner:{ON_CALL}", DEPUTY_LANE)
     gone = await db.retrying(lambda: pages.forget_waiting(pool, lanes), seconds_most=FORGET_SECONDS_MOST)
     if gone:
-        log.get().warning("pages dropped: there is no oncall.toml any more", rows=gone)
+        log.get().warning("pages dropped: there is no oncall.toml any more", count=gone)
 
 
 @dataclass
