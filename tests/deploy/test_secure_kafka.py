@@ -3,6 +3,7 @@
 import asyncio
 import stat
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.protocol.admin import CreateAclsRequest
 
 from deploy import embedded_kafka, grants, rights, secure_kafka, topics
 from deploy.embedded_kafka import RunningKafka
@@ -193,6 +195,23 @@ async def test_what_is_missing_is_granted_and_what_is_too_much_is_reported(shut:
         await asyncio.sleep(0.05)
     assert found == [RightDifference(Grant.of(too_much), "reported")]
     assert str(found[0]) == "right User:newcomer Read topic iop.disclosures is not in topics.toml (reported)"
+
+
+async def test_a_right_from_one_host_and_a_denial_are_seen(shut: Shut) -> None:
+    wanted = Right("elsewhere", "topic", "iop.operations", "Write")
+    from_one = replace(Grant.of(wanted), host="10.0.0.1")
+    denial = replace(Grant.of(wanted), permission=grants.DENY)
+    async with shut.running.cluster.connection() as connection:
+        for each in (from_one, denial):
+            place = (each.resource, each.name, each.pattern, each.user, each.host, each.operation, each.permission)
+            await connection.send(CreateAclsRequest(*place))
+    expected = {RightDifference(Grant.of(wanted), "granted"), RightDifference(denial, "reported")}
+    for _ in range(100):
+        found = set(await grants.compared(shut.running.cluster, [*RIGHTS, wanted]))
+        if expected <= found:
+            break
+        await asyncio.sleep(0.05)
+    assert expected == {each for each in found if each.grant.user == "User:elsewhere"}
 
 
 async def test_a_service_may_not_look_at_rights_nor_set_them(shut: Shut) -> None:
