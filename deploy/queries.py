@@ -106,6 +106,7 @@ LACKING = """SELECT privilege || ' on ' || relname AS lacking FROM pg_class,
     WHERE relnamespace = current_schema()::text::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
         AND NOT has_table_privilege(oid, privilege)
     UNION ALL SELECT 'CREATE on schema ' || current_schema() WHERE NOT has_schema_privilege(current_schema(), 'CREATE')
+    UNION ALL SELECT 'USAGE on schema public' WHERE current_schema() IS NULL
     ORDER BY 1"""
 # What waits for somebody, at this clinic time; of the journal a sample.
 WAITS = """SELECT (SELECT count(*) FROM strays WHERE at > $1::timestamptz - interval '1 day') AS strays,

@@ -16,13 +16,15 @@ LAG_MOST = 5_000
 
 
 def database(facts: Facts) -> Iterator[str]:
-    """It answers, and is new enough."""
+    """It answers, is new enough, and has rows to be read."""
     _require_any(facts)
     for name, each in facts.databases.items():
         if isinstance(each, NoAnswer):
             yield f"{name}: {each.reason}"
         elif each.version < POSTGRES_VERSION_LEAST:
             yield f"{name}: PostgreSQL {each.version}, {POSTGRES_VERSION_LEAST} or later is needed"
+        elif isinstance(each.rows, NoAnswer) and each.rows.asked:
+            yield f"{name}: {each.rows.reason}"
 
 
 def rights(facts: Facts) -> Iterator[str]:

@@ -2,27 +2,52 @@
 
 from datetime import UTC, datetime
 
+import asyncpg
+
 from deploy import queries
 from deploy.commands import ledger
 from deploy.doctor.facts import Database, NoAnswer, Rows
 from deploy.queries import Connection
 from shared.path.outbound.lane import oldest_unsent_seconds
 from shared.platform import agreement
+from shared.platform.agreement import Agreement
 
 DISCLOSES = "aftercare"
+RIGHTS_ARE_MISSING = NoAnswer("rights are missing", asked=False)
 
 
 async def ask(service: str, dsn: str, clinic_now: datetime) -> Database:
-    """Where its user lacks a right, nothing more is asked: that comes first."""
+    """Its rows are asked for where the user has every right, and the schema is this release's."""
     connection = await queries.reading(dsn)
     try:
         version: int = connection.get_server_version().major
-        if lacking := await queries.lacking(connection):
-            unasked = NoAnswer("rights are missing", asked=False)
-            return Database(version, lacking, unasked, unasked)
-        return Database(version, (), await agreement.ask(connection), await _rows(service, connection, clinic_now))
+        agrees = await _agreement(connection)
+        lacking = await queries.lacking(connection)
+        if lacking or isinstance(agrees, NoAnswer):
+            return Database(version, lacking, agrees, RIGHTS_ARE_MISSING)
+        if agreement.schema_wrong(agrees):
+            return Database(version, (), agrees, NoAnswer("its schema is another release's", asked=False))
+        return Database(version, (), agrees, await _rows_or_why(service, connection, clinic_now))
     finally:
         connection.terminate()
+
+
+async def _agreement(connection: Connection) -> Agreement | NoAnswer:
+    """A database without any schema, or whose schema is hidden from its user, lacks every step of it."""
+    try:
+        return await agreement.ask(connection)
+    except asyncpg.UndefinedTableError:
+        return Agreement(absent=tuple(sorted(agreement.STEPS)))
+    except asyncpg.InsufficientPrivilegeError:
+        return RIGHTS_ARE_MISSING
+
+
+async def _rows_or_why(service: str, connection: Connection, clinic_now: datetime) -> Rows | NoAnswer:
+    """A table that somebody changed by hand can't be read, though the schema is this release's."""
+    try:
+        return await _rows(service, connection, clinic_now)
+    except asyncpg.PostgresError as refused:
+        return NoAnswer(f"its rows can't be read ({type(refused).__name__})")
 
 
 async def _rows(service: str, connection: Connection, clinic_now: datetime) -> Rows:

@@ -54,8 +54,8 @@ class Rows:
 
 @dataclass(frozen=True)
 class Database:
-    """One service's database: the version of its server, the rights that its user lacks, and where it lacks none how it
-    agrees with this machine, and its rows."""
+    """One service's database: the version of its server, the rights that its user lacks, how it agrees with this
+    machine, and where all that is well its rows."""
 
     version: int
     lacking: Sequence[str] = ()

@@ -30,7 +30,7 @@ from deploy.doctor.waiting import answered, in_thread
 from deploy.hubfile import Hub
 from deploy.paths import SETTINGS
 from shared.platform import db
-from shared.platform.agreement import Agreement
+from shared.platform.agreement import STEPS, Agreement
 
 SILENT = NoAnswer("no answer within 3 s")
 SERVICES = ("intake", "attendance", "testing", "aftercare")
@@ -82,6 +82,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("certificates", {"certificates": {"partner alumni": NoAnswer("is refused")}}, "partner alumni: is refused"),
     ("database", {"databases": {**WELL.databases, "testing": SILENT}}, "testing: no answer within 3 s"),
     ("database", stored(version=14), "testing: PostgreSQL 14, 15 or later is needed"),
+    ("database", stored(rows=NoAnswer("its rows can't be read (X)")), "testing: its rows can't be read (X)"),
     ("rights", stored(lacking=["INSERT on journal"]), "testing: its user lacks INSERT on journal"),
     ("schema", stored(agreement=Agreement(absent=("0009_x.sql",))), "older than the code: it lacks 0009_x.sql"),
     ("clock", stored(agreement=Agreement(-5.1)), "testing: The database's clock is 5 s behind this machine's"),
@@ -318,9 +319,29 @@ async def test_rights_that_were_taken_away_are_named_and_nothing_else_is_claimed
         assert "INSERT on outbox" in found.lacking
         assert "SELECT on outbox" not in found.lacking
         assert isinstance(found.rows, NoAnswer)
+        assert found.agreement == Agreement()
+        await owner.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC, clerk")
+        hidden = await databases.ask("testing", as_clerk, datetime.now(UTC))
+        assert hidden.lacking == ["USAGE on schema public"]
     finally:
         await owner.execute("DROP OWNED BY clerk; DROP ROLE clerk")
         await owner.close()
+
+
+async def test_a_schema_of_another_release_is_named_as_such_whatever_its_tables_are(database: str) -> None:
+    now = datetime.now(UTC)
+    await db.migrate(database)
+    connection: Any = await asyncpg.connect(database)
+    await connection.execute("ALTER TABLE waiting RENAME TO renamed")
+    by_hand = await databases.ask("testing", database, now)
+    assert by_hand.rows == NoAnswer("its rows can't be read (UndefinedTableError)")
+    await connection.execute("INSERT INTO migrations (name) VALUES ('9999_next.sql')")
+    newer = await databases.ask("testing", database, now)
+    assert newer.agreement == Agreement(unknown=("9999_next.sql",))
+    assert newer.rows == NoAnswer("its schema is another release's", asked=False)
+    await connection.execute("DROP TABLE migrations")
+    await connection.close()
+    assert (await databases.ask("testing", database, now)).agreement == Agreement(absent=tuple(sorted(STEPS)))
 
 
 async def test_what_waits_in_a_database_is_counted_without_naming_anybody(database: str) -> None:
