@@ -24,10 +24,12 @@ from deploy.secure_kafka import Secrets
 from shared.platform.cache import cache
 from shared.platform.kafka import PLAIN, Cluster
 
-# Any id will do: one node that nobody else joins.
 USERS = "scram.users"
 """In Kafka's folder: whom a shut one was begun with."""
+ARGUMENTS = "format.arguments"
+"""Beside it, while a folder is begun: each user's password."""
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
+# Any id will do: one node that nobody else joins.
 CLUSTER_ID = "aW9wLWh1Yi1sb2NhbC0wMA"
 JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED")
 SETTINGS = """\
@@ -110,6 +112,7 @@ def prepare(data: Path, port: int, secrets: Secrets | None = None) -> processes.
             "the path of the hub's folder must not contain a comma, where Kafka ends it: choose another with --data"
         )
     home.mkdir(parents=True, exist_ok=True)
+    (home / ARGUMENTS).unlink(missing_ok=True)
     _require_as_begun(home, secrets)
     settings = home / "server.properties"
     settings.unlink(missing_ok=True)
@@ -197,13 +200,15 @@ def _java(home: Path) -> tuple[str, ...]:
 
 
 def _format(java: tuple[str, ...], settings: Path, secrets: Secrets | None) -> None:
-    """Passwords are handed over in a file: who lists processes sees arguments."""
+    """Passwords are handed over in a file: who lists processes sees arguments. The users are written first: were this
+    killed in between, the folder would be begun without --secure for us, and with it for Kafka."""
+    if secrets:
+        settings.with_name(USERS).write_text("\n".join(secrets.users), "utf-8")
     program, *options = java
     options += ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(settings)]
     for user in secrets.users if secrets else ():
         options += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={secrets.password(user) if secrets else ''}]"]
-    arguments = settings.with_name("format.arguments")
-    arguments.unlink(missing_ok=True)
+    arguments = settings.with_name(ARGUMENTS)
     with os.fdopen(os.open(arguments, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.writelines(f"{json.dumps(each, ensure_ascii=False)}\n" for each in options)
     command = (program, f"@{arguments}")
@@ -214,5 +219,3 @@ def _format(java: tuple[str, ...], settings: Path, secrets: Secrets | None) -> N
     if formatted.returncode != 0:
         last_line = (formatted.stderr or formatted.stdout).strip().splitlines()[-1:]
         raise CannotContinueError(f"Kafka could not prepare {settings.parent}: {' '.join(last_line)}")
-    if secrets:
-        settings.with_name(USERS).write_text("\n".join(secrets.users), "utf-8")

@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+import subprocess
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -232,6 +233,26 @@ def test_a_folder_goes_on_as_it_was_begun(shut: Shut, tmp_path: Path, users: tup
     secrets = None if users is None else secure_kafka.make(tmp_path, users)
     with pytest.raises(CannotContinueError, match="begun with --secure" if users is None else "knows no new-reader"):
         embedded_kafka.prepare(data, 0, secrets)
+
+
+def test_a_folder_whose_beginning_was_killed_goes_on_shut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed once Kafka had formatted it, the passwords still lying there."""
+    secrets, home = secure_kafka.make(tmp_path, USERS), tmp_path / "kafka"
+
+    def killed(*_: object, **__: object) -> None:
+        (home / "topics").mkdir()
+        (home / "topics" / "meta.properties").touch()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(subprocess, "run", killed)
+        embedded_kafka.prepare(tmp_path, 0, secrets)
+    (home / embedded_kafka.ARGUMENTS).touch()
+
+    embedded_kafka.prepare(tmp_path, 0, secrets)
+    assert not (home / embedded_kafka.ARGUMENTS).exists()
+    with pytest.raises(CannotContinueError, match="begun with --secure"):
+        embedded_kafka.prepare(tmp_path, 0)
 
 
 async def test_what_a_service_may_not_do_is_asked_of_the_broker_without_doing_it(shut: Shut) -> None:
