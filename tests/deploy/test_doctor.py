@@ -212,16 +212,21 @@ async def test_what_hangs_is_named_and_waited_for_no_longer() -> None:
 
 def test_secrets_that_others_can_read_are_named_by_their_file_wherever_oncall_toml_has_them(tmp_path: Path) -> None:
     data, settings = tmp_path / "data", tmp_path / "settings"
-    (data / "keys").mkdir(parents=True)
+    (data / "keys" / "kafka").mkdir(parents=True)
+    (data / "kafka").mkdir()
     settings.mkdir()
     (settings / "oncall.toml").write_text('[program.demo.channel.phone]\nsecret_files = ["new.key", "old.key"]\n')
-    secrets = [data / "keys/digest.key", data / "postgres.password", settings / "old.key", settings / "new.key"]
-    for each in (*secrets, data / "keys/intake.public.json"):
+    own = ("keys/digest.key", "keys/kafka/broker.pem", "kafka/server.properties", "postgres.password")
+    secrets = [*(data / each for each in own), settings / "old.key", settings / "new.key"]
+    public = [data / "keys/intake.public.json", data / "keys/kafka/ca.pem"]
+    for each in (*secrets, *public):
         each.write_text("secret")
-        each.chmod(0o644)
-    assert set(files.readable_by_others(data, settings)) == {str(each) for each in secrets}
+    for mode in (0o644, 0o640):
+        for each in (*secrets, *public):
+            each.chmod(mode)
+        assert set(files.readable_by_others(data, settings)) == {str(each) for each in secrets}
     for each in secrets:
-        each.chmod(0o640)
+        each.chmod(0o600)
     assert files.readable_by_others(data, settings) == []
 
 
