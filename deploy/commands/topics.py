@@ -1,4 +1,4 @@
-"""`iop topics`: the topics of the cluster of_rights topics.toml, and who may read and write them."""
+"""`iop topics`: the topics of the cluster beside topics.toml, and who may read and write them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -86,8 +86,8 @@ CHECKS: Sequence[Check] = (
     ),
     Check(
         "rota",
-        "rota.toml leaves no hour without somebody",
-        "fill the hour it names in rota.toml; `iop rota who --at TIME`; start again",
+        "rota.toml leaves no hour without somebody; its holidays, if any, are not all past",
+        "fill the hour it names in rota.toml, or enter the holidays to come; `iop rota who --at TIME`; start again",
         machine.rota,
     ),
     Check(
