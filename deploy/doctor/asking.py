@@ -10,16 +10,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 from deploy import clock, hubfile, own_kafka
 from deploy.doctor import databases, files, network
-from deploy.doctor.facts import Facts, NoAnswer
+from deploy.doctor.facts import Database, Facts, NoAnswer
 from deploy.doctor.waiting import SECONDS_MOST, answered, in_thread
 from deploy.embedded_postgres import DATABASES
-from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
 from shared.platform.kafka import Cluster
 from shared.platform.settings import ConfigurationError
 
 A = TypeVar("A")
 T = TypeVar("T")
+BY_URL = NoAnswer("asked by --url", asked=False)
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,17 @@ class Place:
 
 async def ask(place: Place) -> Facts:
     """All of it; it takes as long as the slowest answer."""
-    hub, data, settings, keys = _hub(place), place.data, place.settings, place.data / "keys"
-    seconds = place.seconds_most
+    data, settings, keys, seconds = place.data, place.settings, place.data / "keys", place.seconds_most
 
     def local(look: Callable[[], T]) -> Awaitable[T | NoAnswer]:
         return answered(in_thread(look), seconds)
 
+    async def database(name: str, dsn: str) -> Database:
+        return await databases.ask(name, dsn, await in_thread(lambda: clock.now(data)))
+
+    hub = BY_URL if place.urls else await local(lambda: hubfile.read(data))
     asked: Mapping[str, Awaitable[Any]] = {
-        "ports": _of(hub, network.listening),
+        "ports": _of(hub, lambda it: answered(network.listening(it), seconds)),
         "free_bytes": local(lambda: files.free_bytes(data)),
         "java": local(files.java),
         "broken_jars": local(files.broken_jars),
@@ -55,7 +58,7 @@ async def ask(place: Place) -> Facts:
         "pagers": local(lambda: files.pagers(settings)),
         "rota": local(lambda: files.rota(settings, clock.now(data).date())),
         "certificates": answered(network.certificates(settings, seconds), 2 * seconds),
-        "databases": _each(_dsns(hub), lambda name, dsn: databases.ask(name, dsn, clock.now(data)), seconds),
+        "databases": _each(_dsns(hub), database, seconds),
         "kafka": _of(_cluster(hub), lambda it: answered(network.kafka(it, settings), seconds)),
         "services": _each(_services(place, hub), lambda name, url: network.ready(name, url, data), seconds),
     }
@@ -67,7 +70,7 @@ async def ask(place: Place) -> Facts:
 
 async def _of(whom: A | NoAnswer, ask: Callable[[A], Awaitable[T]]) -> T | NoAnswer:
     """What hangs on something that itself may not be known."""
-    return NoAnswer(whom.reason, asked=False) if isinstance(whom, NoAnswer) else await ask(whom)
+    return whom if isinstance(whom, NoAnswer) else await ask(whom)
 
 
 async def _each(
@@ -76,15 +79,6 @@ async def _each(
     """The answer of each, by its name."""
     asking = [_of(at, lambda it, name=name: answered(ask(name, it), seconds)) for name, at in whom.items()]  # type: ignore[misc]
     return dict(zip(whom, await asyncio.gather(*asking), strict=True))
-
-
-def _hub(place: Place) -> Hub | NoAnswer:
-    if place.urls:
-        return NoAnswer("asked by --url", asked=False)
-    try:
-        return hubfile.read(place.data)
-    except CannotContinueError as none:
-        return NoAnswer(str(none))
 
 
 def _cluster(hub: Hub | NoAnswer) -> Cluster | NoAnswer:
@@ -104,7 +98,12 @@ def _dsns(hub: Hub | NoAnswer) -> Mapping[str, str | NoAnswer]:
     own = os.environ.get("DATABASE_URL")
     if not own:
         return dict.fromkeys(DATABASES, NoAnswer("no hub is running, and DATABASE_URL names no database", asked=False))
-    return {name: urlunsplit(urlsplit(own)._replace(path=f"/iop_{name}")) for name in DATABASES}
+    try:
+        parts = urlsplit(own)
+        _ = parts.port  # only a look at it finds it malformed
+    except ValueError:
+        return dict.fromkeys(DATABASES, NoAnswer("DATABASE_URL is no address"))
+    return {name: urlunsplit(parts._replace(path=f"/iop_{name}")) for name in DATABASES}
 
 
 def _services(place: Place, hub: Hub | NoAnswer) -> Mapping[str, str | NoAnswer]:

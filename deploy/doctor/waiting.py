@@ -6,23 +6,23 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import TypeVar
 
-import asyncpg
 import httpx
 from aiokafka.errors import KafkaError
 
 from deploy.doctor.facts import NoAnswer
 from deploy.failure import CannotContinueError
+from deploy.queries import DATABASE_ERRORS
 from shared.platform.settings import ConfigurationError
 
 T = TypeVar("T")
 SECONDS_MOST = 3.0
-SILENCE = (OSError, KafkaError, httpx.HTTPError, asyncpg.PostgresError, asyncpg.InterfaceError)
+SILENCE = (KafkaError, httpx.HTTPError, *DATABASE_ERRORS)
 UNUSABLE = (CannotContinueError, ConfigurationError)
 """Their text is made for a person, and holds no patient's data."""
 
 
 async def answered(asking: Awaitable[T], seconds: float) -> T | NoAnswer:
-    """The answer, or why there is none."""
+    """The answer, or why there is none: whatever happens, it is no end of the other questions."""
     try:
         async with asyncio.timeout(seconds):
             return await asking
@@ -32,6 +32,8 @@ async def answered(asking: Awaitable[T], seconds: float) -> T | NoAnswer:
         return NoAnswer(str(wrong))
     except SILENCE as silence:
         return NoAnswer(f"does not answer ({type(silence).__name__})")
+    except Exception as unforeseen:
+        return NoAnswer(f"could not be asked ({type(unforeseen).__name__})")
 
 
 def in_thread(look: Callable[[], T]) -> Awaitable[T]:

@@ -24,6 +24,7 @@ from deploy.cli import app
 from deploy.commands.doctor import lines
 from deploy.comparing import Difference
 from deploy.doctor import databases, files, network
+from deploy.doctor.asking import Place, ask
 from deploy.doctor.checks import CHECKS, Result, examine
 from deploy.doctor.facts import Database, Facts, Group, KafkaFacts, NoAnswer, ReadinessCheck, Ready, Rows
 from deploy.doctor.waiting import answered, in_thread
@@ -208,6 +209,43 @@ async def test_what_hangs_is_named_and_waited_for_no_longer() -> None:
     )
     assert list(hung) == [NoAnswer("no answer within 0.2 s"), NoAnswer("no answer within 0.2 s"), 0]
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (asyncpg.InternalClientError("x"), "does not answer (InternalClientError)"),
+        (PermissionError("x"), "does not answer (PermissionError)"),
+        (ZeroDivisionError("x"), "could not be asked (ZeroDivisionError)"),
+    ],
+)
+async def test_whatever_one_question_ends_with_it_is_an_answer_that_repeats_nothing(
+    raised: Exception, reason: str
+) -> None:
+    async def ends() -> None:
+        raise raised
+
+    assert await answered(ends(), 3.0) == NoAnswer(reason)
+
+
+async def test_a_folder_or_address_that_is_malformed_is_named_and_the_rest_is_asked(
+    tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hub.json").mkdir()
+    (tmp_path / "clock").write_text("yesterday")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://iop@localhost:x/")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("IOP_KAFKA_SECURITY", "NONE")
+    found = await ask(Place(tmp_path, own))
+    assert isinstance(found.kafka, NoAnswer)
+    assert (found.kafka.asked, "IOP_KAFKA_SECURITY" in found.kafka.reason) == (True, True)
+    assert found.hub == NoAnswer("does not answer (IsADirectoryError)")
+    assert set(found.databases.values()) == {NoAnswer("DATABASE_URL is no address")}
+    assert found.rota == NoAnswer("could not be asked (ValueError)")
+    assert found.settings == []
+    monkeypatch.setenv("DATABASE_URL", "postgresql://iop@localhost:1/")
+    found = await ask(Place(tmp_path, own))
+    assert set(found.databases.values()) == {NoAnswer("could not be asked (ValueError)")}
 
 
 def test_secrets_that_others_can_read_are_named_by_their_file_wherever_oncall_toml_has_them(tmp_path: Path) -> None:
