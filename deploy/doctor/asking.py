@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,7 +36,7 @@ class Place:
 
 async def ask(place: Place) -> Facts:
     """All of it; it takes as long as the slowest answer."""
-    data, settings, keys, seconds = place.data, place.settings, place.data / "keys", place.seconds_most
+    data, settings, keys, seconds = place.data, place.settings, _keys(place), place.seconds_most
 
     def local(look: Callable[[], T]) -> Awaitable[T | NoAnswer]:
         return answered(in_thread(look), seconds)
@@ -50,9 +50,9 @@ async def ask(place: Place) -> Facts:
         "free_bytes": local(lambda: files.free_bytes(data)),
         "java": local(files.java),
         "broken_jars": local(files.broken_jars),
-        "readable_by_others": local(lambda: files.readable_by_others(data, settings)),
+        "readable_by_others": local(lambda: files.readable_by_others(data, keys, settings)),
         "settings": local(lambda: files.settings(settings)),
-        "keys": local(lambda: files.keys(keys)),
+        "keys": local(lambda: _keys_of(place, keys)),
         "issuer": _of(hub, lambda it: answered(network.issuer(it.issuer), seconds)),
         "issuer_key": local(lambda: files.issuer_key(keys)),
         "pagers": local(lambda: files.pagers(settings)),
@@ -79,6 +79,17 @@ async def _each(
     """The answer of each, by its name."""
     asking = [_of(at, lambda it, name=name: answered(ask(name, it), seconds)) for name, at in whom.items()]  # type: ignore[misc]
     return dict(zip(whom, await asyncio.gather(*asking), strict=True))
+
+
+def _keys(place: Place) -> Path:
+    """The folder that the environment names, else the hub's."""
+    return Path(os.environ.get("IOP_KEYS") or place.data / "keys")
+
+
+def _keys_of(place: Place, keys: Path) -> Sequence[str] | NoAnswer:
+    """The keys of services elsewhere may be elsewhere too."""
+    is_named = bool(os.environ.get("IOP_KEYS"))
+    return BY_URL if place.urls and not is_named and not keys.exists() else files.keys(keys)
 
 
 def _cluster(hub: Hub | NoAnswer) -> Cluster | NoAnswer:

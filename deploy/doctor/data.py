@@ -122,8 +122,9 @@ def topics(facts: Facts) -> Iterator[str]:
 
 
 def groups(facts: Facts) -> Iterator[str]:
-    """As many members as processes."""
+    """As many members as processes, where all processes are known."""
     found = known(facts.kafka).groups
+    known(facts.hub)
     if not facts.services:
         raise NotAskedError("no service is running")
     for service, group in found.items():

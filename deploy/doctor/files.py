@@ -50,9 +50,9 @@ def broken_jars() -> list[str]:
     return jars.broken(jars.KAFKA, cache())
 
 
-def readable_by_others(data: Path, settings: Path) -> list[str]:
+def readable_by_others(data: Path, keys: Path, settings: Path) -> list[str]:
     """Files with secrets that somebody besides their owner may read or write: the hub lets nobody."""
-    private = [each for each in (data / "keys").rglob("*") if each.is_file() and not each.name.endswith(NO_SECRETS)]
+    private = [each for each in keys.rglob("*") if each.is_file() and not each.name.endswith(NO_SECRETS)]
     found = [*(data / each for each in SECRETS), *private, *_named_secrets(settings)]
     return [str(each) for each in found if each.exists() and each.stat().st_mode & OTHERS]
 

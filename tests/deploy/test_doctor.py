@@ -24,7 +24,7 @@ from deploy.cli import app
 from deploy.commands.doctor import lines
 from deploy.comparing import Difference
 from deploy.doctor import databases, files, network
-from deploy.doctor.asking import Place, ask
+from deploy.doctor.asking import BY_URL, Place, ask
 from deploy.doctor.checks import CHECKS, Result, examine
 from deploy.doctor.facts import Database, Facts, Group, KafkaFacts, NoAnswer, ReadinessCheck, Ready, Rows
 from deploy.doctor.waiting import answered, in_thread
@@ -139,6 +139,11 @@ def test_no_check_is_left_out() -> None:
         {"certificates": {"partner alumni": 14.0}},
         {"is_embedded": False, "java": NoAnswer("none"), "broken_jars": ["x"]},
         {"services": {}},
+        {
+            "hub": BY_URL,
+            "services": {"http://clinic:8001": Ready(ready=True)},
+            "kafka": KafkaFacts((), {"testing": Group(0)}),
+        },
     ],
 )
 def test_what_is_within_its_limits_or_does_not_matter_here_is_not_wrong(within: dict[str, Any]) -> None:
@@ -248,6 +253,25 @@ async def test_a_folder_or_address_that_is_malformed_is_named_and_the_rest_is_as
     assert set(found.databases.values()) == {NoAnswer("could not be asked (ValueError)")}
 
 
+async def test_keys_are_where_the_environment_has_them_and_not_missed_on_another_machine(
+    tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "IOP_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    elsewhere = Place(tmp_path / "none", own, ("http://127.0.0.1:1",))
+    assert (await ask(elsewhere)).keys == BY_URL
+    assert isinstance((await ask(replace(elsewhere, urls=()))).keys, NoAnswer)
+    secret = tmp_path / "mounted" / "digest.key"
+    secret.parent.mkdir()
+    secret.write_text("secret")
+    secret.chmod(0o644)
+    monkeypatch.setenv("IOP_KEYS", str(secret.parent))
+    found = await ask(elsewhere)
+    assert found.readable_by_others == [str(secret)]
+    assert isinstance(found.keys, list)
+    assert any("mounted" in each for each in found.keys)
+
+
 def test_secrets_that_others_can_read_are_named_by_their_file_wherever_oncall_toml_has_them(tmp_path: Path) -> None:
     data, settings = tmp_path / "data", tmp_path / "settings"
     (data / "keys" / "kafka").mkdir(parents=True)
@@ -262,10 +286,10 @@ def test_secrets_that_others_can_read_are_named_by_their_file_wherever_oncall_to
     for mode in (0o644, 0o640):
         for each in (*secrets, *public):
             each.chmod(mode)
-        assert set(files.readable_by_others(data, settings)) == {str(each) for each in secrets}
+        assert set(files.readable_by_others(data, data / "keys", settings)) == {str(each) for each in secrets}
     for each in secrets:
         each.chmod(0o600)
-    assert files.readable_by_others(data, settings) == []
+    assert files.readable_by_others(data, data / "keys", settings) == []
 
 
 @pytest.fixture
