@@ -22,6 +22,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from deploy import queries, topics
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
+from deploy.own_kafka import unusable
 from shared.events.catalogue import CONSUMES
 
 BETWEEN_LOOKS_SECONDS = 0.015
@@ -91,8 +92,14 @@ class Quiescence:
         except TROUBLE as trouble:
             await self.close()
             await asyncio.sleep(RETRY_SECONDS)
-            return Look((f"no answer ({type(trouble).__name__})",), {})
+            return Look((await self._why(trouble),), {})
         return Look((*(each for of_one in rows for each in of_one), *lag), ends)
+
+    async def _why(self, trouble: BaseException) -> str:
+        """For whoever waits: the variable to look at, where it is Kafka that is not reached or refuses."""
+        if isinstance(trouble, KafkaError):
+            return str(await unusable(self.hub.cluster, trouble))
+        return f"no answer ({type(trouble).__name__})"
 
     async def _backing_off(self) -> tuple[str, ...]:
         lanes = await asyncio.gather(*(queries.backing_off(each) for each in self._databases.values()))

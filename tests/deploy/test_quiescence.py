@@ -134,11 +134,11 @@ async def test_an_event_nobody_has_heard_is_something_left_to_do_until_they_have
     await here.quiescence.settle(MONDAY, seconds_max=10)
 
 
-async def test_a_hub_that_does_not_answer_is_not_quiet(hub: Hub) -> None:
+async def test_a_hub_whose_kafka_does_not_answer_is_not_quiet_and_says_what_to_look_at(hub: Hub) -> None:
     gone = Hub(kafka=f"127.0.0.1:{free_port()}", issuer="", services={}, postgres=hub.postgres)
 
     async with Quiescence(gone) as quiescence:
-        with pytest.raises(CannotContinueError, match="no answer"):
+        with pytest.raises(CannotContinueError, match=r"does not answer .* correct KAFKA_BOOTSTRAP_SERVERS"):
             await quiescence.settle(MONDAY, seconds_max=0.2)
 
 
