@@ -122,20 +122,24 @@ def topics(facts: Facts) -> Iterator[str]:
 
 
 def groups(facts: Facts) -> Iterator[str]:
-    """As many members as processes, where all processes are known."""
+    """They can be asked, and have as many members as processes, where all processes are known."""
     found = known(facts.kafka).groups
+    if isinstance(found, NoAnswer):
+        yield found.reason
+        return
+    yield from (f"iop.{service}: {group.error}" for service, group in found.items() if group.error)
     known(facts.hub)
     if not facts.services:
         raise NotAskedError("no service is running")
     for service, group in found.items():
         wanted = max(1, sum(name.partition("-")[0] == service for name in facts.services))
-        if group.members < wanted:
+        if group.members < wanted and not group.error:
             yield f"iop.{service} has {group.members} of {wanted} members"
 
 
 def lag(facts: Facts) -> Iterator[str]:
     """Of each service."""
-    for service, group in known(facts.kafka).groups.items():
+    for service, group in known(known(facts.kafka).groups).items():
         if group.lag > LAG_MOST:
             yield f"{service}: {group.lag} records wait to be read"
 

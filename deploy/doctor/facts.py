@@ -65,10 +65,12 @@ class Database:
 
 @dataclass(frozen=True)
 class Group:
-    """A consumer group: how many members it has, and how many records wait to be read."""
+    """A consumer group: how many members it has, how many records wait to be read, and the name of the error with which
+    its coordinator answered."""
 
     members: int
     lag: int = 0
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class KafkaFacts:
     """The cluster beside topics.toml, and the services' groups."""
 
     differences: Sequence[Difference] = ()
-    groups: Mapping[str, Group] = field(default_factory=dict)
+    groups: Mapping[str, Group] | NoAnswer = field(default_factory=dict)
 
 
 class ReadinessCheck(msgspec.Struct, frozen=True):

@@ -3,15 +3,16 @@
 import asyncio
 import ssl
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 
 from deploy import comparing, topics
@@ -19,6 +20,7 @@ from deploy.doctor.facts import Group, KafkaFacts, NoAnswer, Ready
 from deploy.doctor.waiting import answered
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
+from deploy.own_kafka import unusable
 from deploy.quiescence import behind
 from shared.events.catalogue import CONSUMES
 from shared.path.outbound.destinations import address
@@ -100,7 +102,7 @@ async def issuer(at: str) -> list[str]:
 
 
 async def kafka(cluster: Cluster, settings: Path) -> KafkaFacts:
-    """The topics beside topics.toml, and each service's group."""
+    """The topics beside topics.toml, and each service's group. Raises CannotContinueError with what keeps us out."""
     wanted = topics.load(settings)
     admin = cluster.admin()
     try:
@@ -112,29 +114,48 @@ async def kafka(cluster: Cluster, settings: Path) -> KafkaFacts:
             for service, topic in CONSUMES.items()
             if topic in present
         }
-        return KafkaFacts(differences, await _groups(cluster, admin, partitions))
+        return KafkaFacts(differences, await _groups_or_why(cluster, admin, partitions))
+    except (KafkaError, OSError) as failure:
+        raise await unusable(cluster, failure) from None
     finally:
         await admin.close()
+
+
+async def _groups_or_why(
+    cluster: Cluster, admin: AIOKafkaAdminClient, partitions: Mapping[str, list[TopicPartition]]
+) -> dict[str, Group] | NoAnswer:
+    """A user may see the topics, and not the groups."""
+    try:
+        return await _groups(cluster, admin, partitions)
+    except (KafkaError, OSError) as failure:
+        return NoAnswer(str(await unusable(cluster, failure)))
 
 
 async def _groups(
     cluster: Cluster, admin: AIOKafkaAdminClient, partitions: Mapping[str, list[TopicPartition]]
 ) -> dict[str, Group]:
-    members: Counter[str] = Counter()
-    for answer in await admin.describe_consumer_groups([f"{GROUP_PREFIX}{service}" for service in partitions]):
-        members.update({group[1].removeprefix(GROUP_PREFIX): len(group[5]) for group in answer.groups})
+    described = await admin.describe_consumer_groups([f"{GROUP_PREFIX}{service}" for service in partitions])
+    known_groups = {group[1].removeprefix(GROUP_PREFIX): group for answer in described for group in answer.groups}
     consumer = cluster.consumer()
     try:
         await consumer.start()
-        ends = await consumer.end_offsets([each for known in partitions.values() for each in known])
+        ends = await consumer.end_offsets([each for every in partitions.values() for each in every])
         found = {}
         for service, own in partitions.items():
             committed = await admin.list_consumer_group_offsets(f"{GROUP_PREFIX}{service}", partitions=own)
             offsets = {each: at.offset for each, at in committed.items()}
-            found[service] = Group(members[service], await behind(consumer, offsets, own, ends))
+            found[service] = group_of(known_groups.get(service), await behind(consumer, offsets, own, ends))
         return found
     finally:
         await consumer.stop()
+
+
+def group_of(described: Sequence[Any] | None, lag: int) -> Group:
+    """From what the coordinator says of it: error code, name, state, two of its protocol, members."""
+    if described is None:
+        return Group(0, lag)
+    error, members = described[0], described[5]
+    return Group(len(members), lag, for_code(error).__name__ if error else "")
 
 
 async def certificates(settings: Path, seconds: float) -> dict[str, float | NoAnswer]:

@@ -10,16 +10,19 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
 from typing import Any
+from unittest.mock import AsyncMock
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from aiokafka.errors import GroupAuthorizationFailedError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
+from deploy import comparing
 from deploy.cli import app
 from deploy.commands.doctor import lines
 from deploy.comparing import Difference
@@ -32,6 +35,7 @@ from deploy.hubfile import Hub
 from deploy.paths import SETTINGS
 from shared.platform import db
 from shared.platform.agreement import STEPS, Agreement
+from shared.platform.kafka import Cluster
 
 SILENT = NoAnswer("no answer within 3 s")
 SERVICES = ("intake", "attendance", "testing", "aftercare")
@@ -94,6 +98,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         "iop.x: topic is absent, present is wanted",
     ),
     ("groups", {"kafka": KafkaFacts((), {"testing": Group(0)})}, "iop.testing has 0 of 1 members"),
+    ("groups", {"kafka": KafkaFacts((), {"testing": Group(0, error="NotCoordinator")})}, "iop.testing: NotCoordinator"),
+    ("groups", {"kafka": KafkaFacts((), NoAnswer("clerk has no right"))}, "clerk has no right"),
     ("lag", {"kafka": KafkaFacts((), {"testing": Group(1, 5_001)})}, "testing: 5001 records wait to be read"),
     ("consumers", waiting(stopped="iop.intake.events/3/7 (bug)"), "testing: stopped at iop.intake.events/3/7 (bug)"),
     ("gate", waiting(gate="the gate is shut"), "testing: the gate is shut"),
@@ -372,6 +378,30 @@ async def test_a_partner_whose_certificate_has_expired_is_named_as_its_lane_woul
     async with server:
         found = await network.certificates(own, 3.0)
     assert found == {"partner riverbend-house": NoAnswer("its certificate is refused: certificate has expired")}
+
+
+async def test_why_kafka_can_not_be_used_is_named_as_the_other_commands_name_it(own: Path) -> None:
+    found = await answered(network.kafka(Cluster("127.0.0.1:1"), own), 3.0)
+    refused = "Kafka at 127.0.0.1:1 does not answer (ConnectionRefusedError): start it, or correct"
+    assert found == NoAnswer(f"{refused} KAFKA_BOOTSTRAP_SERVERS")
+
+
+async def test_who_may_see_topics_and_no_groups_still_learns_what_is_wrong_with_the_topics(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cluster, "admin", lambda _: AsyncMock())
+    monkeypatch.setattr(comparing, "present_topics", AsyncMock(return_value=({}, 1)))
+    monkeypatch.setattr(network, "_groups", AsyncMock(side_effect=GroupAuthorizationFailedError()))
+    found = await network.kafka(Cluster("127.0.0.1:1"), own)
+    assert {each.stands for each in found.differences} == {"absent"}
+    assert isinstance(found.groups, NoAnswer)
+    assert "has no right to do this (GroupAuthorizationFailedError)" in found.groups.reason
+
+
+def test_a_group_whose_coordinator_answers_with_an_error_is_not_called_empty() -> None:
+    assert network.group_of((16, "iop.testing", "", "", "", ()), 0) == Group(0, 0, "NotCoordinatorForGroupError")
+    assert network.group_of((0, "iop.testing", "Stable", "consumer", "range", ("a", "b")), 7) == Group(2, 7)
+    assert network.group_of(None, 7) == Group(0, 7)
 
 
 async def test_rights_that_were_taken_away_are_named_and_nothing_else_is_claimed(database: str) -> None:
