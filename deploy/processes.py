@@ -67,15 +67,15 @@ def dies_with_parent(die_with: signal.Signals, user: str | None) -> tuple[str, .
     return (sys.executable, "-I", "-S", str(PARENT_DEATH), str(os.getpid()), str(int(die_with)), user or "-")
 
 
-def last_sentence(part: HubPart) -> str:
-    """What a part logged last: it ended with a configuration that can't be, and its words name no patient."""
-    with part.log.open("rb") as log:
-        log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_BYTES_READ))
-        lines = log.read().decode("utf-8", "replace").splitlines()
+def last_sentence(log: Path) -> str:
+    """What a part logged last; its words name no patient. Only the log's end is read: it may be huge."""
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES_READ))
+        lines = file.read().decode("utf-8", "replace").splitlines()
     for line in reversed(lines):
         with suppress(ValueError, TypeError, LookupError):
             return str(json.loads(line)["event"])
-    return f"see {part.log}"
+    return f"see {log}"
 
 
 def await_ready(part: HubPart, process: Process) -> None:

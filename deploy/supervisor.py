@@ -129,7 +129,7 @@ class Supervisor:
     def _look_at_start(self, supervised: Supervised) -> None:
         part = supervised.part
         if supervised.process.poll() == EXIT_CONFIGURATION:
-            raise CannotContinueError(f"{part.name} can't run as configured: {processes.last_sentence(part)}")
+            raise CannotContinueError(f"{part.name} can't run as configured: {processes.last_sentence(part.log)}")
         if supervised.process.poll() is not None:
             raise CannotContinueError(f"{part.name} ended while starting ({how(supervised.process)}); see {part.log}")
         if supervised.ready_since is None and time.monotonic() - supervised.launched_at > part.ready_seconds_max:
@@ -146,7 +146,7 @@ class Supervisor:
         else:
             pause, supervised.pause = supervised.pause, min(supervised.pause * 2, self.patience.pause_most)
         supervised.again_at = now + pause
-        why = f"; {processes.last_sentence(supervised.part)}" if _misconfigured(supervised) else ""
+        why = f"; {processes.last_sentence(supervised.part.log)}" if _misconfigured(supervised) else ""
         name, log = supervised.part.name, supervised.part.log
         self.report(f"{name} {what}{why}; started again in {pause:.0f} s, see {log}")
 

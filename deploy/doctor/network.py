@@ -17,10 +17,11 @@ from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResp
 
 from deploy import comparing, topics
 from deploy.doctor.facts import Group, KafkaFacts, NoAnswer, Ready
-from deploy.doctor.waiting import answered
+from deploy.doctor.waiting import answered, in_thread
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
 from deploy.own_kafka import unusable
+from deploy.processes import last_sentence
 from deploy.quiescence import behind
 from shared.events.catalogue import CONSUMES
 from shared.path.outbound.destinations import address
@@ -74,21 +75,14 @@ async def ready(name: str, base: str, data: Path) -> Ready:
             answer = await http.get(f"{base}/health/ready")
         return msgspec.json.decode(answer.content, type=Ready)
     except (httpx.HTTPError, httpx.InvalidURL) as silence:
-        raise CannotContinueError(f"does not answer ({type(silence).__name__}){_last_sentence(name, data)}") from None
+        ends = await in_thread(lambda: _log_ends(data / "logs" / f"{name}.log"))
+        raise CannotContinueError(f"does not answer ({type(silence).__name__}){ends}") from None
     except msgspec.MsgspecError:
         raise CannotContinueError("answers, but not as a service of this release") from None
 
 
-def _last_sentence(name: str, data: Path) -> str:
-    """Of its log, which names no patient."""
-    log = data / "logs" / f"{name}.log"
-    lines = log.read_bytes().splitlines() if log.exists() else []
-    for line in reversed(lines):
-        try:
-            return f"; its log ends: {msgspec.json.decode(line)['event']}"
-        except (msgspec.MsgspecError, KeyError, TypeError):
-            continue
-    return ""
+def _log_ends(log: Path) -> str:
+    return f"; its log: {last_sentence(log)}" if log.exists() else ""
 
 
 async def issuer(at: str) -> list[str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -378,6 +379,18 @@ async def test_a_partner_whose_certificate_has_expired_is_named_as_its_lane_woul
     async with server:
         found = await network.certificates(own, 3.0)
     assert found == {"partner riverbend-house": NoAnswer("its certificate is refused: certificate has expired")}
+
+
+async def test_of_a_silent_process_only_the_end_of_its_log_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "testing.log"
+    silent = "does not answer (ConnectError)"
+    ready = partial(network.ready, "testing", "http://127.0.0.1:1", tmp_path)
+    assert await answered(ready(), 3.0) == NoAnswer(silent)
+    log.parent.mkdir()
+    log.write_text('{"event": "began"}\n' + "x" * 10_000)
+    assert await answered(ready(), 3.0) == NoAnswer(f"{silent}; its log: see {log}")
+    log.write_text("x" * 10_000 + '\n{"event": "the disk is full"}\n')
+    assert await answered(ready(), 3.0) == NoAnswer(f"{silent}; its log: the disk is full")
 
 
 async def test_why_kafka_can_not_be_used_is_named_as_the_other_commands_name_it(own: Path) -> None:
