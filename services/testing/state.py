@@ -76,7 +76,7 @@ def evolve(state: State, event: Event | Command) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     match event:
         case MedicationsRecorded():
-            return _within_limit(_with_medications(state, event))
+            return _within_limit(with_medications(state, event))
         case EpisodeAdmitted():
             return _admitted(state, event)
         case EpisodeDischarged() if state.episode is not None and state.episode.id == event.episode_id:
@@ -133,7 +133,7 @@ def _only_to_leave(state: State) -> bool:
     return _leaves_at(state) is not None and escalation.due(state.escalations) is None
 
 
-def _with_medications(state: State, event: MedicationsRecorded) -> State:
+def with_medications(state: State, event: MedicationsRecorded) -> State:
     """The whole list each time. What is no longer in it was taken until the day of the new list."""
     recorded_at = seconds(event.recorded_at)
     if recorded_at < state.listed_at:

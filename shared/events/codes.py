@@ -93,6 +93,8 @@ ACTS = frozenset(
     }
 )
 """What a person has done about an escalation that stays open (ESCALATION, in `Task.businessStatus`)."""
+ATTEMPTS = frozenset({"message-left", "welfare-check-asked"})
+"""Those of ACTS after which nobody has seen or heard the patient yet: the time to act runs on."""
 SIGNING_REASONS = frozenset(
     {
         "clinical-judgment",

@@ -22,7 +22,11 @@ class Token(msgspec.Struct, frozen=True):
     """What a token server answers (RFC 6749, 5.1); `expires_in` in seconds."""
 
     access_token: str
-    expires_in: float = LIFE_SECONDS
+    expires_in: float | None = None
+
+    @property
+    def life_seconds(self) -> float:
+        return self.expires_in if self.expires_in and self.expires_in > 0 else LIFE_SECONDS
 
 
 class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
@@ -39,7 +43,7 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
         """Raises AuthenticationFailedError where the server gives none and the last one has ended."""
         async with self._asking:
             age = ticks() - self._asked_at
-            if self._token is None or age >= self._token.expires_in * RENEW_AT:
+            if self._token is None or age >= self._token.life_seconds * RENEW_AT:
                 await self._renew(age)
             assert self._token is not None
             return self._token.access_token
@@ -49,7 +53,7 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
         try:
             self._token, self._asked_at = await self._ask(), at
         except AuthenticationFailedError:
-            if self._token is None or age >= self._token.expires_in:
+            if self._token is None or age >= self._token.life_seconds:
                 raise
 
     async def _ask(self) -> Token:
@@ -68,7 +72,7 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
                 f"{variable('password_file')} and {variable('scope')}"
             )
         try:
-            return msgspec.json.decode(answer.content, type=Token)
+            return msgspec.json.decode(answer.content, type=Token, strict=False)  # some write the number as text
         except msgspec.MsgspecError:
             raise AuthenticationFailedError(f"{variable('token_url')} answers no access token") from None
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, assert_never
 
 import msgspec
 
+from shared.events.codes import ATTEMPTS
 from shared.events.envelope import Command
 from shared.events.escalation import (
     Category,
@@ -77,7 +78,8 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
 
 class Open(msgspec.Struct, frozen=True, array_like=True):
     """An escalation that still waits for a person: to take it on, or (`accepted`) to have acted on it. `overdue`: the
-    one that it waits for was not done in time, and that was emitted. `acted`: what was done about it last, by code."""
+    one that it waits for was not done in time, and that was emitted. `acted`: what was done about it last, by code; an
+    attempt (ATTEMPTS) is none."""
 
     escalation: Escalation
     accepted: bool = False
@@ -258,7 +260,8 @@ def acknowledge(
 def act_on(
     still_open: Sequence[Open], identity: str, act: str, by: str, moment: Moment[object]
 ) -> list[EscalationEvent] | Refused:
-    """Whoever has it, or takes it on with this, did something about it; the same again changes nothing."""
+    """Whoever has it, or takes it on with this, did something about it; the same again changes nothing, unless it is an
+    attempt."""
     taken = acknowledge(still_open, identity, by, moment)
     found = _find(still_open, identity)
     if isinstance(taken, Refused) or found is None or (found.acted == act and not taken):
@@ -316,13 +319,21 @@ def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, 
         case EscalationAcknowledged(escalation=escalation, at=at, by=by):
             late = known is not None and known.overdue and escalation.act_by <= at
             return (*others, Open(escalation, accepted=True, overdue=late, accepted_by=by))
-        case EscalationActedOn(escalation=escalation, act=act, by=by):
-            return (*others, Open(escalation, accepted=True, accepted_by=by, acted=act))
+        case EscalationActedOn():
+            return (*others, _acted_on(known, event))
         case EscalationOverdue(escalation=escalation, accepted=accepted):
             by = known.accepted_by if known is not None and accepted else ""
             return (*others, Open(escalation, accepted=accepted, overdue=True, accepted_by=by))
         case _:
             return others
+
+
+def _acted_on(known: Open | None, event: EscalationActedOn) -> Open:
+    """After an attempt what was late, and what was done before, stays so."""
+    late, done = False, event.act
+    if event.act in ATTEMPTS:
+        late, done = (known.overdue, known.acted) if known is not None else (False, "")
+    return Open(event.escalation, accepted=True, overdue=late, accepted_by=event.by, acted=done)
 
 
 def _updated_to(escalation: Escalation, known: Open) -> Open:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiokafka.errors import AuthenticationFailedError
 from hypothesis import given
@@ -185,3 +186,11 @@ async def test_a_port_where_nobody_answers_is_named_with_the_remedy() -> None:
     assert await kafka_trouble.trouble(Cluster("127.0.0.1:1")) == (
         "Kafka at 127.0.0.1:1 does not answer (ConnectionRefusedError): start it, or correct IOP_KAFKA_BOOTSTRAP"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("", 300.0), (',"expires_in":"3599"', 3599.0), (',"expires_in":0', 300.0)]
+)
+def test_a_token_lives_as_long_as_its_server_says_in_whatever_form(written: str, seconds: float) -> None:
+    token = msgspec.json.decode(f'{{"access_token":"x"{written}}}', type=Token, strict=False)
+    assert token.life_seconds == seconds

@@ -77,7 +77,7 @@ def _corrected(state: State, before: Discharged, event: EpisodeDischarged, momen
             *escalation.close_all(answers.others(state.escalations), CORRECTED, moment.now),
             *referrals.deceased(state, moment),
         ]
-    changed = [*plan.moved(state, event, moment), *referrals.not_called_for(state, event.disposition, moment)]
+    changed = [*plan.moved(state, before, event, moment), *referrals.not_called_for(state, event.disposition, moment)]
     if state.died:
         return changed
     return [
@@ -121,7 +121,7 @@ def died(state: State, moment: Moment[Settings]) -> list[Emits]:
 
 def lives(state: State, moment: Moment[Settings]) -> list[Emits]:
     """It was wrong: the contacts go on, those that were missed as one, and what the discharge calls for is prepared
-    and asked."""
+    and asked: whoever left is asked back unless they were reached since."""
     if not state.died:
         return []
     alive = replace(state, died=False)
@@ -129,8 +129,9 @@ def lives(state: State, moment: Moment[Settings]) -> list[Emits]:
     if not isinstance(state.episode, Discharged):
         return due
     ended = state.episode
+    asked_back = [] if state.last_contact else plan.asked_back(ended)
     return [
         *due,
         *referrals.at_discharge(alive, ended.disposition, moment, since=ended.discharged_at),
-        *escalation.raise_or_update((), plan.asked_back(ended), moment, moment.settings.escalation),
+        *escalation.raise_or_update((), asked_back, moment, moment.settings.escalation),
     ]

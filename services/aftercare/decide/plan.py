@@ -46,18 +46,20 @@ def planned(state: State, event: EpisodeDischarged, plan_id: str, moment: Moment
     return [plan] if follow_ups else []
 
 
-def moved(state: State, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Emits]:
+def moved(state: State, before: Discharged, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Emits]:
     """Another day of discharge moves the contacts that nobody has made. One that waits for a person goes on waiting,
-    unless its day is ahead again."""
+    unless its day is ahead again, or it is none any more."""
     plan = state.plan
+    if plan is None and before.discharged_at != event.discharged_at:
+        return [*planned(state, event, moment.new_id("plan"), moment)]
     if plan is None or plan.planned_at == event.discharged_at:
         return []
     anew = planned(state, event, plan.plan_id, moment)
     if not anew:
         return over(plan, CORRECTED, moment)
     first = first_number(state.last_contact, event.discharged_at)
-    due_at = dict(enumerate(anew[0].follow_ups, first))
-    ended = [each for each in plan.fallen_due if each.number < first or due_at[each.number] > moment.now]
+    due = {number for number, due_at in enumerate(anew[0].follow_ups, first) if due_at <= moment.now}
+    ended = [each for each in plan.fallen_due if each.number not in due]
     return [*(_ended(plan, each, CORRECTED, moment) for each in ended), *anew]
 
 

@@ -26,7 +26,7 @@ from services.testing.messages import (
     TimePassed,
 )
 from services.testing.settings import Settings
-from services.testing.state import State, evolve
+from services.testing.state import State, evolve, with_medications
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 
@@ -39,7 +39,8 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
         case PatientIdentified():
             return []
         case MedicationsRecorded():
-            return regrade(state, grade(evolve(state, event), moment.settings), "medications-recorded", moment)
+            new = grade(with_medications(state, event), moment.settings)  # what has to leave the state was not wrong
+            return regrade(state, new, "medications-recorded", moment)
         case EpisodeAdmitted():
             return regrade(state, grade(evolve(state, event), moment.settings), ADMITTED, moment)
         case EpisodeDischarged():

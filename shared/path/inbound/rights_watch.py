@@ -45,7 +45,8 @@ class RightsWatch:
         """False where it is not known."""
         try:
             self._to_consume = await kafka_rights.missing_to_consume(self._kafka, self._topic, self._group)
-        except TROUBLE:
+        except TROUBLE as error:
+            log.seldom("rights to read are not known", error=type(error).__name__)
             return False
         return not self._to_consume
 

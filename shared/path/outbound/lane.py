@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from shared.platform import db, log
 from shared.platform.db import Connection, Executor
+from shared.platform.settings import ConfigurationError
 
 LaneResource = TypeVar("LaneResource")
 PAUSE_SECONDS_FIRST = 0.5
@@ -100,7 +101,8 @@ async def run_lane(
                     await turn(connection, resource)
                     pause = PAUSE_SECONDS_FIRST
         except Exception as error:
-            if not db.is_trouble(error) and not isinstance(error, KafkaError):
+            # A secret that is exchanged while it is read is there again a moment later.
+            if not db.is_trouble(error) and not isinstance(error, KafkaError | ConfigurationError):
                 raise
             _warn(lane, error, pause)
             await asyncio.sleep(pause)

@@ -177,6 +177,24 @@ def test_a_new_stay_asks_for_every_contact_anew() -> None:
     assert [each.number for each in only(patient.until(DISCHARGED + 490 * DAY), FollowUpFellDue)] == [*range(1, 8)]
 
 
+def test_when_the_patient_left_after_the_last_contact_all_are_asked_for_anew() -> None:
+    patient = in_care()
+    patient.then(corrected())
+    for due in only(patient.until(DISCHARGED + 180 * DAY), FollowUpFellDue):
+        reached(patient, due, DISCHARGED + 180 * DAY)
+    patient.then(corrected(days=190), at=DISCHARGED + 191 * DAY)
+    assert [each.number for each in only(patient.until(DISCHARGED + 600 * DAY), FollowUpFellDue)] == [*range(1, 8)]
+
+
+def test_a_contact_that_the_program_asks_for_no_more_ends_when_the_day_is_corrected() -> None:
+    patient = in_care()
+    patient.then(corrected())
+    *_, third = only(patient.until(DISCHARGED + 14 * DAY), FollowUpFellDue)
+    patient.settings = replace(patient.settings, follow_up_days=(3, 7), follow_up_window_days=(1, 2))
+    emitted = patient.then(corrected(days=-1), at=DISCHARGED + 14 * DAY)
+    assert [each.follow_up_id for each in only(emitted, FollowUpCompleted)] == [third.follow_up_id]
+
+
 steps = some.lists(
     some.one_of(
         some.builds(corrected, some.sampled_from([*LIVING, "deceased"]), some.integers(-2, 2)),

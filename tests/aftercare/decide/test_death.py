@@ -68,6 +68,14 @@ def test_who_left_early_and_is_not_dead_is_asked_back_again() -> None:
     assert patient.then(LIVES, at=DISCHARGED + 20 * DAY) == []
 
 
+def test_who_was_reached_before_the_mistaken_death_is_not_asked_back_again() -> None:
+    patient = in_care()
+    patient.then(discharged("ama"))
+    (due,) = only(patient.until(DISCHARGED + 3 * DAY), FollowUpFellDue)
+    patient.then(CompleteFollowUp(task_id=due.follow_up_id), DIED, at=DISCHARGED + 4 * DAY)
+    assert only(patient.then(LIVES, at=DISCHARGED + 20 * DAY), EscalationRaised) == []
+
+
 def test_a_discharge_told_while_a_death_is_reported_is_planned_and_rests_until_that_is_withdrawn() -> None:
     patient = in_care()
     patient.then(DIED)

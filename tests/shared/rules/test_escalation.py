@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from shared.events.codes import ATTEMPTS
 from shared.events.envelope import Event
 from shared.events.escalation import (
     EscalationAcknowledged,
@@ -217,6 +218,18 @@ def test_whoever_has_it_says_by_code_what_they_did_and_it_stays_open_and_theirs(
     assert (stands.accepted_by, stands.acted) == ("robin", "called")
     assert rule.act_on([stands], raised().escalation.id, "called", "robin", moment()) == []
     assert rule.act_on([stands], raised().escalation.id, "visited", "robin", moment()) == [acted("visited")]
+
+
+@pytest.mark.parametrize("act", sorted(ATTEMPTS))
+def test_after_an_attempt_the_time_to_act_runs_on(act: str) -> None:
+    """Whoever left a message has not seen the patient: of a suicide risk nobody would be reminded."""
+    taken = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin"))
+    (attempted,) = rule.evolve(taken, acted(act))
+    assert (attempted.accepted, attempted.acted) == (True, "")
+    assert rule.due([attempted]) == attempted.escalation.act_by
+    (seen,) = rule.evolve((attempted,), acted("visited"))
+    (again,) = rule.evolve((seen,), acted(act))
+    assert (again.acted, rule.due([seen]), rule.due([again])) == ("visited", None, None)
 
 
 def test_who_acts_before_taking_it_on_takes_it_on_with_it() -> None:
