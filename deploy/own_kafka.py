@@ -1,6 +1,7 @@
 """The Kafka of the environment, and what a command says when a Kafka can't be used."""
 
 import os
+from collections.abc import Callable
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -24,6 +25,12 @@ def named() -> Cluster | None:
     if not bootstrap:
         return None
     return Cluster.of(bootstrap, CLIENT, Security.of(environment(KafkaEnvironment)))
+
+
+def chosen(of_hub: Callable[[], Cluster]) -> Cluster:
+    """Which cluster a command asks: the one named in the environment, else the running hub's. Raises
+    ConfigurationError, and what `of_hub` raises."""
+    return named() or of_hub()
 
 
 async def unusable(kafka: Cluster, failure: Exception) -> CannotContinueError:

@@ -29,8 +29,8 @@ def doctor(
 ) -> None:
     """Look at everything a hub needs, name what is wrong and what to do (code 1), in ten seconds at most.
 
-    It works whether the hub is up, half up or down. Without a hub's folder, KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL
-    name what else to ask.
+    It works whether the hub is up, half up or down. KAFKA_BOOTSTRAP_SERVERS names a Kafka to ask instead of the hub's,
+    and DATABASE_URL the databases where no hub runs.
     """
     place = Place(data, settings, tuple(url or ()), free_mb * MEGABYTE)
     results = examine(asyncio.run(ask(place)))

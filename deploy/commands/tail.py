@@ -74,7 +74,7 @@ def tail(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Print the events of topics as they arrive: time, event, program, patient, and the focus resource in short."""
-    kafka = own_kafka.named() or hubfile.read(data).cluster
+    kafka = own_kafka.chosen(lambda: hubfile.read(data).cluster)
     picked = Picked.of(event, patient, correlation, tier=tier, category=category, state=state, program=program)
     reading = Reading(
         _topics(topic or [], correlation),

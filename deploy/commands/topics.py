@@ -82,7 +82,7 @@ def _asked_of_rights(
 
 def _asked(data: Path, ask: Callable[[AIOKafkaAdminClient, Cluster], Awaitable[Answer]]) -> Answer:
     """Of the Kafka of the environment, else of the running hub."""
-    return asyncio.run(_with_admin(own_kafka.named() or hubfile.read(data).cluster, ask))
+    return asyncio.run(_with_admin(own_kafka.chosen(lambda: hubfile.read(data).cluster), ask))
 
 
 async def _with_admin(kafka: Cluster, ask: Callable[[AIOKafkaAdminClient, Cluster], Awaitable[Answer]]) -> Answer:

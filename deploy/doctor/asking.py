@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from deploy import clock, hubfile, own_kafka
 from deploy.doctor import databases, files, network
-from deploy.doctor.facts import Database, Facts, NoAnswer
+from deploy.doctor.facts import Database, Facts, NoAnswer, NotAskedError, known
 from deploy.doctor.waiting import SECONDS_MOST, answered, in_thread
 from deploy.embedded_postgres import DATABASES
 from deploy.hubfile import Hub
@@ -93,11 +93,11 @@ def _keys_of(place: Place, keys: Path) -> Sequence[str] | NoAnswer:
 
 
 def _cluster(hub: Hub | NoAnswer) -> Cluster | NoAnswer:
-    """The hub's; without one the Kafka of the environment."""
-    if isinstance(hub, Hub):
-        return hub.cluster
+    """As every command chooses it."""
     try:
-        return own_kafka.named() or NoAnswer(f"no hub is running, and {own_kafka.VARIABLE} names no Kafka", asked=False)
+        return own_kafka.chosen(lambda: known(hub).cluster)
+    except NotAskedError:
+        return NoAnswer(f"no hub is running, and {own_kafka.VARIABLE} names no Kafka", asked=False)
     except ConfigurationError as wrong:
         return NoAnswer(str(wrong))
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
-from deploy import comparing
+from deploy import comparing, hubfile
 from deploy.cli import app
 from deploy.commands.doctor import lines
 from deploy.comparing import Difference
@@ -391,6 +391,19 @@ async def test_of_a_silent_process_only_the_end_of_its_log_is_read(tmp_path: Pat
     assert await answered(ready(), 3.0) == NoAnswer(f"{silent}; its log: see {log}")
     log.write_text("x" * 10_000 + '\n{"event": "the disk is full"}\n')
     assert await answered(ready(), 3.0) == NoAnswer(f"{silent}; its log: the disk is full")
+
+
+async def test_the_kafka_of_the_environment_is_asked_before_the_hubs_as_other_commands_do(
+    tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATABASE_URL", "IOP_KEYS", "IOP_KAFKA_SECURITY"):
+        monkeypatch.delenv(name, raising=False)
+    hubfile.write(tmp_path, Hub("127.0.0.1:2", "http://127.0.0.1:1", {}, {}))
+    for environment, asked in (("127.0.0.1:1", "127.0.0.1:1"), ("", "127.0.0.1:2")):
+        monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", environment)
+        found = (await ask(Place(tmp_path, own))).kafka
+        assert isinstance(found, NoAnswer)
+        assert asked in found.reason
 
 
 async def test_why_kafka_can_not_be_used_is_named_as_the_other_commands_name_it(own: Path) -> None:
