@@ -97,7 +97,7 @@ async def issuer(at: str) -> list[str]:
 
 async def kafka(cluster: Cluster, settings: Path) -> KafkaFacts:
     """The topics beside topics.toml, and each service's group. Raises CannotContinueError with what keeps us out."""
-    wanted = topics.load(settings)
+    wanted = await in_thread(lambda: topics.load(settings))
     admin = cluster.admin()
     try:
         await admin.start()
@@ -154,7 +154,7 @@ def group_of(described: Sequence[Any] | None, lag: int) -> Group:
 
 async def certificates(settings: Path, seconds: float) -> dict[str, float | NoAnswer]:
     """Days that the certificate of each https partner and channel is still valid; unread files are named elsewhere."""
-    urls = {name: url for name, url in _outside(settings) if url.startswith("https:")}
+    urls = {name: url for name, url in await in_thread(lambda: list(_outside(settings))) if url.startswith("https:")}
     found = await asyncio.gather(*(answered(_days(url), seconds) for url in urls.values()))
     return dict(zip(urls, found, strict=True))
 

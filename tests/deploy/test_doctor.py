@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import ssl
 import time
 from collections.abc import Iterator
@@ -404,6 +405,16 @@ async def test_the_kafka_of_the_environment_is_asked_before_the_hubs_as_other_co
         found = (await ask(Place(tmp_path, own))).kafka
         assert isinstance(found, NoAnswer)
         assert asked in found.reason
+
+
+async def test_a_file_of_settings_that_hangs_hangs_nobody_else(own: Path) -> None:
+    for name in ("partners.toml", "topics.toml"):
+        (own / name).unlink()
+        os.mkfifo(own / name)
+    hung = await asyncio.gather(
+        answered(network.certificates(own, 0.2), 0.2), answered(network.kafka(Cluster("127.0.0.1:1"), own), 0.2)
+    )
+    assert set(hung) == {NoAnswer("no answer within 0.2 s")}
 
 
 async def test_why_kafka_can_not_be_used_is_named_as_the_other_commands_name_it(own: Path) -> None:
