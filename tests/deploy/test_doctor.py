@@ -38,6 +38,7 @@ from deploy.paths import SETTINGS
 from shared.platform import db
 from shared.platform.agreement import STEPS, Agreement
 from shared.platform.kafka import Cluster
+from tests.journey.pager import ROTA, WITH_A_GAP
 
 SILENT = NoAnswer("no answer within 3 s")
 SERVICES = ("intake", "attendance", "testing", "aftercare")
@@ -324,28 +325,15 @@ def test_settings_that_come_with_the_hub_are_whole_and_each_broken_file_is_named
         (own / name).write_text(whole)
 
 
-ROTA = """
-[program.demo.person.on-call-clinician-1]
-channel = "phone"
-[[program.demo.on-call]]
-person = "on-call-clinician-1"
-days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-from = "00:00"
-to = "{to}"
-"""
-
-
 def test_a_gap_in_the_rota_is_named_with_its_first_hour(own: Path) -> None:
-    (own / "rota.toml").write_text(ROTA.format(to="23:00"))
+    (own / "rota.toml").write_text(WITH_A_GAP)
     (found,) = files.rota(own, date(2026, 1, 5))
     assert "23:00" in found
     assert files.pagers(own) == []
 
 
 def test_a_rota_whose_holidays_have_all_passed_is_named(own: Path) -> None:
-    written = ROTA.format(to="00:00").replace(
-        "[program.demo.person", "[program.demo]\nholidays = [2025-12-25]\n[program.demo.person"
-    )
+    written = ROTA.replace("[program.demo.person", "[program.demo]\nholidays = [2025-12-25]\n[program.demo.person")
     (own / "rota.toml").write_text(written)
     (found,) = files.rota(own, date(2026, 1, 5))
     assert "2025-12-25" in found

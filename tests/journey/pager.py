@@ -21,6 +21,8 @@ from = "00:00"
 to = "00:00"
 person = "on-call-clinician-1"
 """
+WITH_A_GAP = ROTA.replace('to = "00:00"', 'to = "23:00"')
+"""Of an hour, each day."""
 CHANNELS = """
 [program.demo.channel.pager]
 form = "cloudevent"

@@ -19,17 +19,9 @@ from deploy.paths import SETTINGS
 from shared.events.catalogue import OPERATIONS
 from shared.platform.kafka import Cluster
 from tests.journey.conftest import StartHub
+from tests.journey.pager import ROTA, WITH_A_GAP
 
 WELL_SECONDS_MOST = 90.0
-WEEK = """
-[program.demo.person.on-call-clinician-1]
-channel = "phone"
-[[program.demo.on-call]]
-person = "on-call-clinician-1"
-days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-from = "00:00"
-to = "{to}"
-"""
 
 
 @pytest.fixture
@@ -48,7 +40,7 @@ def settings(tmp_path: Path) -> Path:
     for each in SETTINGS.glob("*.toml"):
         copy(each, folder)
     copytree(SETTINGS / "meetings", folder / "meetings")
-    (folder / "rota.toml").write_text(WEEK.format(to="00:00"))
+    (folder / "rota.toml").write_text(ROTA)
     return folder
 
 
@@ -60,7 +52,7 @@ def test_a_hub_that_is_well_has_nothing_wrong_and_each_thing_that_is_broken_is_n
         asked = ("--data", str(data), "--settings", str(settings))
         until_nothing_is_wrong(asked)
 
-        (settings / "rota.toml").write_text(WEEK.format(to="23:00"))
+        (settings / "rota.toml").write_text(WITH_A_GAP)
         (data / "keys" / "digest.key").chmod(0o644)
         asyncio.run(delete(server.bootstrap, OPERATIONS))
         found = wrong(*asked, "--free-mb", "999000000")
