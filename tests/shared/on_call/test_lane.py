@@ -235,7 +235,9 @@ async def test_once_nobody_is_to_be_rung_any_more_nothing_waits_for_it(escalated
         await forget_pages(pool)
         await forget_pages(pool)
     assert await escalated.service.count("outbox") == 1
-    assert [(each["event"], each["count"]) for each in lines] == [("pages dropped: there is no oncall.toml any more", 3)]
+    assert [(each["event"], each["count"]) for each in lines] == [
+        ("pages dropped: there is no oncall.toml any more", 3)
+    ]
 
 
 async def test_a_row_that_nobody_can_read_is_parked_and_the_others_go_on(escalated: Escalated, pager: Receiver) -> None:
