@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from deploy.failure import CannotContinueError
-from shared.events.codes import ACTS, ESCALATION, INPUT
+from shared.events.codes import ACTS, ESCALATION, HANDLING, INPUT
 from shared.events.escalation import PRIORITY, Category
 
 PAGE = 200
@@ -87,7 +87,7 @@ class _Task(_Element, frozen=True):
 
 class Listed(msgspec.Struct, frozen=True, rename="camel"):
     """An escalation as its Task says it. `due` is what comes next: until it is acknowledged that, then the act; `acted`
-    is what was done about it last, and then it is not overdue."""
+    is what was done about it last; once that has handled it, it is not overdue."""
 
     id: str
     tier: int
@@ -107,7 +107,7 @@ class Listed(msgspec.Struct, frozen=True, rename="camel"):
         return self.status in OPEN
 
     def is_overdue(self, now: datetime) -> bool:
-        return self.is_open and not self.acted and self.due < now
+        return self.is_open and self.acted not in HANDLING and self.due < now
 
 
 def read(task: Mapping[str, Any], service: str) -> Listed:

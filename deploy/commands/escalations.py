@@ -19,7 +19,7 @@ from deploy import token as tokens
 from deploy.commands.common import DEFAULT_DATA, Data, out, stderr
 from deploy.failure import CannotContinueError
 from deploy.work_list import Listed, Operation, Owners
-from shared.events.codes import ACTS, ATTEMPTS, ESCALATION, REASON, RESOLUTIONS, STAFF
+from shared.events.codes import ACTS, ESCALATION, HANDLING, REASON, RESOLUTIONS, STAFF
 from shared.events.escalation import PRIORITY
 from shared.platform.settings import ConfigurationError, require_url
 
@@ -226,7 +226,7 @@ def _of(person: str) -> Operation:
 
 def lines(each: Listed, now: datetime) -> list[str]:
     """Two lines of at most a hundred columns, by this machine's clock; what must be typed again is never cut off."""
-    waits = each.acted if each.acted not in {"", *ATTEMPTS} else left(each.due - now)
+    waits = each.acted if each.acted in HANDLING else left(each.due - now)
     due = f"{each.due.astimezone():%m-%d %H:%M}" + (f" {waits}" if each.is_open else "")
     first = f"T{each.tier}  {due:<27}  {each.status:<11}  {each.owner:<20}  {each.reason}"
     return [first[:COLUMNS_MOST], f"    {each.id}  patient {each.patient}"]

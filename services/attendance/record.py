@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 import msgspec
 
+from shared.events.codes import HANDLING
 from shared.events.envelope import name_id
 from shared.events.intake import EpisodeAdmitted, TemplateSlot
 from shared.rules.escalation import Open, due_at
@@ -174,7 +175,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def due(self) -> int | None:
-        return due_at(self.accepted, self.is_overdue or bool(self.acted), self.acknowledge_by, self.act_by)
+        return due_at(self.accepted, self.is_overdue or self.acted in HANDLING, self.acknowledge_by, self.act_by)
 
     def now(self, known: Open) -> Self:
         """As the shared machine has it now."""

@@ -95,6 +95,8 @@ ACTS = frozenset(
 """What a person has done about an escalation that stays open (ESCALATION, in `Task.businessStatus`)."""
 ATTEMPTS = frozenset({"message-left", "welfare-check-asked"})
 """Those of ACTS after which nobody has seen or heard the patient yet: the time to act runs on."""
+HANDLING = ACTS - ATTEMPTS
+"""Those after which an escalation is no longer "taken on and not acted on"."""
 SIGNING_REASONS = frozenset(
     {
         "clinical-judgment",

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, assert_never
 
 import msgspec
 
-from shared.events.codes import ATTEMPTS
+from shared.events.codes import HANDLING
 from shared.events.envelope import Command
 from shared.events.escalation import (
     Category,
@@ -78,8 +78,8 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
 
 class Open(msgspec.Struct, frozen=True, array_like=True):
     """An escalation that still waits for a person: to take it on, or (`accepted`) to have acted on it. `overdue`: the
-    one that it waits for was not done in time, and that was emitted. `acted`: what was done about it last, by code; an
-    attempt (ATTEMPTS) is none."""
+    one that it waits for was not done in time, and that was emitted. `acted`: what was done about it last, by code; no
+    attempt comes in the place of what handled it."""
 
     escalation: Escalation
     accepted: bool = False
@@ -260,8 +260,7 @@ def acknowledge(
 def act_on(
     still_open: Sequence[Open], identity: str, act: str, by: str, moment: Moment[object]
 ) -> list[EscalationEvent] | Refused:
-    """Whoever has it, or takes it on with this, did something about it; the same again changes nothing, unless it is an
-    attempt."""
+    """Whoever has it, or takes it on with this, did something about it; the same again changes nothing."""
     taken = acknowledge(still_open, identity, by, moment)
     found = _find(still_open, identity)
     if isinstance(taken, Refused) or found is None or (found.acted == act and not taken):
@@ -329,11 +328,11 @@ def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, 
 
 
 def _acted_on(known: Open | None, event: EscalationActedOn) -> Open:
-    """After an attempt what was late, and what was done before, stays so."""
-    late, done = False, event.act
-    if event.act in ATTEMPTS:
-        late, done = (known.overdue, known.acted) if known is not None else (False, "")
-    return Open(event.escalation, accepted=True, overdue=late, accepted_by=event.by, acted=done)
+    """After an attempt what is late stays so, and what has handled it before does."""
+    if event.act in HANDLING or known is None:
+        return Open(event.escalation, accepted=True, accepted_by=event.by, acted=event.act)
+    acted = known.acted if known.acted in HANDLING else event.act
+    return Open(event.escalation, accepted=True, overdue=known.overdue, accepted_by=event.by, acted=acted)
 
 
 def _updated_to(escalation: Escalation, known: Open) -> Open:
@@ -349,7 +348,10 @@ def due(still_open: Sequence[Open]) -> datetime | None:
 
 def _due(known: Open) -> datetime | None:
     return due_at(
-        known.accepted, known.overdue or bool(known.acted), known.escalation.acknowledge_by, known.escalation.act_by
+        known.accepted,
+        known.overdue or known.acted in HANDLING,
+        known.escalation.acknowledge_by,
+        known.escalation.act_by,
     )
 
 

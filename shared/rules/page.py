@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.events.codes import ACTS, ATTEMPTS
+from shared.events.codes import HANDLING
 from shared.events.envelope import name_id
 from shared.events.escalation import Category, EscalationEvent, EscalationOverdue, EscalationUpdated
 from shared.rules.ringing import Calendar
@@ -109,7 +109,7 @@ class TaskNow(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def is_acted_on(self) -> bool:
-        return any(code.code in ACTS - ATTEMPTS for code in self.business_status.coding)
+        return any(code.code in HANDLING for code in self.business_status.coding)
 
     @property
     def tier(self) -> int:

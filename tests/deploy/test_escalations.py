@@ -130,6 +130,13 @@ def test_a_line_fits_and_never_cuts_off_what_must_be_typed_again(minutes: int, s
     assert ("overdue" in first) == (minutes < 0 and status != "completed") == each.is_overdue(NOON)
 
 
+@pytest.mark.parametrize(("act", "runs_on"), [("message-left", True), ("visited", False)])
+def test_after_an_attempt_the_time_to_act_is_shown_and_can_be_over(act: str, runs_on: bool) -> None:
+    each = msgspec.structs.replace(GRAVE, status="accepted", acted=act, due=NOON - timedelta(minutes=5))
+    assert each.is_overdue(NOON) == runs_on
+    assert (act in lines(each, NOON)[0]) == (not runs_on)
+
+
 def test_how_late_it_is_can_be_read_at_a_glance() -> None:
     spans = {-12: "overdue 12 min", 45: "in 45 min", -300: "overdue 5 h", 3000: "in 2 d"}
     assert {minutes: left(timedelta(minutes=minutes)) for minutes in spans} == spans

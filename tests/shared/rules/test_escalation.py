@@ -225,8 +225,9 @@ def test_after_an_attempt_the_time_to_act_runs_on(act: str) -> None:
     """Whoever left a message has not seen the patient: of a suicide risk nobody would be reminded."""
     taken = after(raised(), EscalationAcknowledged(escalation=raised().escalation, at=MONDAY, by="robin"))
     (attempted,) = rule.evolve(taken, acted(act))
-    assert (attempted.accepted, attempted.acted) == (True, "")
+    assert (attempted.accepted, attempted.acted) == (True, act)
     assert rule.due([attempted]) == attempted.escalation.act_by
+    assert rule.act_on([attempted], attempted.escalation.id, act, "robin", moment()) == []
     (seen,) = rule.evolve((attempted,), acted("visited"))
     (again,) = rule.evolve((seen,), acted(act))
     assert (again.acted, rule.due([seen]), rule.due([again])) == ("visited", None, None)
