@@ -476,6 +476,7 @@ def remarks_of(keys: Keys, resource: Json) -> list[str]:
         (loinc("8867-4", valueInteger=70), ["not read: code unknown"]),
         (loinc("93249-1"), ["not read: no answer"]),
         (loinc("93249-1", valueString="Yes", status="registered"), ["not read: status"]),
+        (loinc("93249-1", valueString="Yes", status="entered-in-error"), ["read as taken back"]),
         (loinc("93249-1", valueString="perhaps"), ["not read: answer unknown; a person is asked"]),
         (
             loinc("93249-1", valueString="Yes", effectiveDateTime="2025-11-01"),

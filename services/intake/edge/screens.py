@@ -52,7 +52,8 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
     """The facts and scores of an Observation or a QuestionnaireResponse. Raises HttpRefusal without its time, unless it
     is a screen of safety: then a person is asked."""
     if entry.resource["status"] not in STANDING:
-        return ScreenReading(issues=(remark("not read: status", f"{entry.place}.status"),))
+        reading = "read as taken back" if entry.resource["status"] == "entered-in-error" else "not read: status"
+        return ScreenReading(issues=(remark(reading, f"{entry.place}.status"),))
     asked = asked_by(entry, context)
     points_by_item = _points_by_item(asked)
     counted = [(each, answers.points(each.finding, each.answer)) for each in asked if each.finding]
