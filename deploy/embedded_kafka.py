@@ -22,7 +22,8 @@ from deploy.own_kafka import CLIENT
 from deploy.paths import LOOPBACK, free_port
 from deploy.secure_kafka import Secrets
 from shared.platform.cache import cache
-from shared.platform.kafka import PLAIN, Cluster
+from shared.platform.kafka import Cluster
+from shared.platform.kafka_security import PLAIN
 
 USERS = "scram.users"
 """In Kafka's folder: whom a shut one was begun with."""

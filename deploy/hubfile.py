@@ -12,7 +12,8 @@ import msgspec
 
 from deploy.failure import CannotContinueError
 from deploy.own_kafka import CLIENT
-from shared.platform.kafka import PLAIN, Cluster, Security
+from shared.platform.kafka import Cluster
+from shared.platform.kafka_security import PLAIN, Security
 
 NAME, LOCK = "hub.json", "hub.lock"
 LOOKS_MOST, BETWEEN_LOOKS_SECONDS = 3, 0.05

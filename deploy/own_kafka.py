@@ -10,7 +10,8 @@ from aiokafka.errors import (
 )
 
 from deploy.failure import CannotContinueError
-from shared.platform.kafka import Cluster, Security
+from shared.platform.kafka import Cluster
+from shared.platform.kafka_security import Security
 from shared.platform.kafka_trouble import trouble
 from shared.platform.settings import KafkaEnvironment, environment
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deploy.paths import LOOPBACK
-from shared.platform.kafka import Security
+from shared.platform.kafka_security import Security
 
 HUB, BROKER = "iop", "broker"
 """Who sets up topics and rights, and asks for `iop settle` and its like; whom the broker is to itself."""

@@ -16,7 +16,8 @@ from deploy.failure import CannotContinueError
 from deploy.paths import free_port
 from deploy.processes import HubPart
 from deploy.secure_kafka import Secrets
-from shared.platform.kafka import Cluster, Security
+from shared.platform.kafka import Cluster
+from shared.platform.kafka_security import Security
 
 
 @dataclass(frozen=True)

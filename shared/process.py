@@ -44,7 +44,8 @@ from shared.path.transaction.replaying import Asked, replay
 from shared.platform import db, ending, log, memory, metrics, retention
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
-from shared.platform.kafka import Cluster, Security
+from shared.platform.kafka import Cluster
+from shared.platform.kafka_security import Security
 from shared.platform.keys import Keys
 from shared.platform.listening import Listening
 from shared.platform.pagers import Pager, pagers

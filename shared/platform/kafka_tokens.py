@@ -9,7 +9,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import AuthenticationFailedError
 
 from shared.platform.clock import ticks
-from shared.platform.kafka import Security, variable
+from shared.platform.kafka_security import Security, variable
 
 ASK_SECONDS_MOST = 5.0
 RENEW_AT = 0.8

@@ -14,7 +14,8 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from shared.platform.kafka import Address, Cluster, variable
+from shared.platform.kafka import Address, Cluster
+from shared.platform.kafka_security import variable
 from shared.platform.settings import LOOPBACK, ConfigurationError
 
 NO_SUCH_ISSUER = frozenset({7, 18, 19, 20, 21})

@@ -23,7 +23,8 @@ from deploy.secure_kafka import Secrets
 from shared.path.inbound import rights_watch
 from shared.path.inbound.rights_watch import RightsWatch
 from shared.platform import kafka_rights
-from shared.platform.kafka import PLAIN, Cluster, Security
+from shared.platform.kafka import Cluster
+from shared.platform.kafka_security import PLAIN, Security
 from shared.platform.kafka_trouble import trouble
 
 pytestmark = pytest.mark.kafka

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from shared.path.inbound.broker_watch import BrokerWatch
 from shared.platform import kafka_tokens, kafka_trouble
-from shared.platform.kafka import Cluster, Security, require_right, variable
+from shared.platform.kafka import Cluster
+from shared.platform.kafka_security import Security, require_right, variable
 from shared.platform.kafka_tokens import Token, TokenProvider
 from shared.platform.settings import ConfigurationError
 from tests.house.test_rooms import ROOT, files
