@@ -32,6 +32,12 @@ class Discharged(msgspec.Struct, frozen=True, array_like=True, tag="discharged")
     discharged_at: datetime | None = None
     track: str = ""
     flags: tuple[str, ...] = ()
+    admitted_at: datetime | None = None
+
+    @property
+    def began_at(self) -> datetime | None:
+        """What was sent since then is of this stay, on whatever day it is said to have ended."""
+        return self.admitted_at or self.discharged_at
 
     @property
     def care(self) -> InCare:

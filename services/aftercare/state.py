@@ -218,7 +218,7 @@ def _ended(before: InCare | Discharged | None, event: EpisodeDischarged) -> Disc
     """With what the stay's lists were chosen by, where that is known: the discharge may be wrong."""
     known = before if before is not None and before.episode_id == event.episode_id else None
     track, flags = (known.track, known.flags) if known is not None else ("", ())
-    return Discharged(event.episode_id, event.disposition, event.discharged_at, track, flags)
+    return Discharged(event.episode_id, event.disposition, event.discharged_at, track, flags, event.admitted_at)
 
 
 def _escalated(referral: OnHold, referrals: Collection[str]) -> OnHold:

@@ -36,7 +36,7 @@ def lane_answered(state: State, ended: Referral, is_due: bool, moment: Moment[Se
     """The one that was taken back is in nobody's way any more: who waits for their turn, else the candidate due."""
     turn = next_waiting(state, ended, moment)
     is_asked = any(isinstance(each, ReferralPrepared) for each in turn)
-    if not is_due or is_asked or _is_busy(state, ended) or not _is_called_for(state, ended.kind):
+    if not is_due or is_asked or _is_busy(state, ended) or not _is_wanted(state, ended.kind):
         return turn
     return [*turn, *_ask(state, ended.kind, state.tried, moment)]
 
@@ -44,7 +44,7 @@ def lane_answered(state: State, ended: Referral, is_due: bool, moment: Moment[Se
 def next_after(state: State, referral: Referral, moment: Moment[Settings]) -> list[Emits]:
     """After declined, no answer or withheld: who waits for their turn, else who was not asked yet."""
     turn = next_waiting(state, referral, moment)
-    if _is_sending(state, referral) or not _is_called_for(state, referral.kind):
+    if _is_sending(state, referral) or not _is_wanted(state, referral.kind):
         return turn
     if any(isinstance(each, ReferralPrepared) for each in turn):
         return turn
@@ -111,6 +111,11 @@ def has_it_until(
     return next((at + days for at in sent if at + days > moment.now), None)
 
 
+def kinds_sent(state: State, since: datetime | None) -> set[str]:
+    """Of which a partner has one for sure, sent since then."""
+    return {each.kind for each in state.sent if since is not None and each.at >= since}
+
+
 def is_being_taken_back(state: State, partner: str) -> bool:
     """Whether one that was taken back may still reach the partner: its lane has not answered yet."""
     return any(each.taken_back and each.partner == partner for each in state.on_its_way)
@@ -167,18 +172,20 @@ def _place(state: State, partner: str, moment: Moment[Settings]) -> tuple[int, i
     return (choices.rank(state.choices, known[at]), at)
 
 
-def _is_called_for(state: State, kind: str) -> bool:
+def _is_wanted(state: State, kind: str) -> bool:
+    """Whether the discharge calls for this kind, and nobody has it of this stay."""
     ended = state.episode
-    return isinstance(ended, Discharged) and ended.disposition in REFERRED.get(kind, ()) and not state.died
+    if not isinstance(ended, Discharged) or state.died or ended.disposition not in REFERRED.get(kind, ()):
+        return False
+    return kind not in kinds_sent(state, ended.began_at)
 
 
 def _still_asks(state: State, kind: str, moment: Moment[Settings]) -> bool:
-    """Whether this discharge calls for the kind, is not longer ago than a referral is waited for, and nobody has it."""
+    """Whether it is wanted, and the discharge is not longer ago than a referral is waited for."""
     ended = state.episode
-    if not _is_called_for(state, kind) or not isinstance(ended, Discharged) or ended.discharged_at is None:
+    if not _is_wanted(state, kind) or not isinstance(ended, Discharged) or ended.discharged_at is None:
         return False
-    has_it = any(each.kind == kind and each.at >= ended.discharged_at for each in state.sent)
-    return not has_it and moment.now < ended.discharged_at + timedelta(days=moment.settings.hold_days)
+    return moment.now < ended.discharged_at + timedelta(days=moment.settings.hold_days)
 
 
 def _is_busy(state: State, ended: Referral) -> bool:

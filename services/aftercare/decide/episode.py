@@ -57,7 +57,7 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
             for each in planned
             for listed in plan.meeting_list(state, care, each.plan_id, moment, newcomer=False)
         ),
-        *referrals.at_discharge(state, event.disposition, moment),
+        *referrals.at_discharge(state, event.disposition, moment, event.admitted_at),
         *escalation.raise_or_update((), plan.asked_back(event), moment, moment.settings.escalation),
     ]
 
@@ -132,6 +132,6 @@ def lives(state: State, moment: Moment[Settings]) -> list[Emits]:
     asked_back = [] if state.last_contact else plan.asked_back(ended)
     return [
         *due,
-        *referrals.at_discharge(alive, ended.disposition, moment, since=ended.discharged_at),
+        *referrals.at_discharge(alive, ended.disposition, moment, ended.began_at),
         *escalation.raise_or_update((), asked_back, moment, moment.settings.escalation),
     ]

@@ -13,6 +13,7 @@ from services.aftercare.decide.candidates import (
     go_again,
     has_it_until,
     is_being_taken_back,
+    kinds_sent,
     next_waiting,
 )
 from services.aftercare.decide.referral_events import prepared, withdrawn
@@ -26,10 +27,9 @@ from shared.rules.consent import Partner
 from shared.rules.decision import Moment, Refused
 
 
-def at_discharge(
-    state: State, disposition: str, moment: Moment[Settings], since: datetime | None = None
-) -> list[Emits]:
-    """Of each kind this disposition calls for the first candidate, unless one of it is open, or was sent since."""
+def at_discharge(state: State, disposition: str, moment: Moment[Settings], since: datetime | None) -> list[Emits]:
+    """Of each kind this disposition calls for the first candidate, unless one of it is open, or was sent since: of a
+    stay that ended before, and otherwise, one may have it."""
     return first_of(state, _kinds(state, disposition, since), (), moment)
 
 
@@ -43,9 +43,7 @@ def newly_called_for(
 
 
 def _kinds(state: State, disposition: str, since: datetime | None) -> list[str]:
-    taken = {each.kind for each in state.referrals}
-    if since is not None:
-        taken |= {each.kind for each in state.sent if each.at >= since}
+    taken = {each.kind for each in state.referrals} | kinds_sent(state, since)
     return [kind for kind, dispositions in REFERRED.items() if disposition in dispositions and kind not in taken]
 
 

@@ -36,6 +36,11 @@ THIRD = msgspec.structs.replace(ALUMNI, name="alumni-3", identifier="third-alumn
 SEVERAL = msgspec.structs.replace(SETTINGS, partners=(ALUMNI, CLINIC, SECOND, THIRD))
 
 
+SECOND_STAY = msgspec.structs.replace(
+    discharged("completed", SECOND_EPISODE), admitted_at=DISCHARGED + timedelta(days=5)
+)
+
+
 def discharged_with_several() -> tuple[Story, ReferralPrepared]:
     patient = Story(IDENTIFIED, admitted(), settings=SEVERAL)
     alumni, clinic = only(patient.then(discharged()), ReferralPrepared)
@@ -83,7 +88,7 @@ def test_nothing_is_sent_twice_in_thirty_days_unasked() -> None:
     patient, first = discharged_with_several()
     patient.then(made(first))
     patient.then(admitted(SECOND_EPISODE), at=DISCHARGED + timedelta(days=5))
-    emitted = patient.then(discharged("completed", SECOND_EPISODE), at=DISCHARGED + timedelta(days=29))
+    emitted = patient.then(SECOND_STAY, at=DISCHARGED + timedelta(days=29))
     again = only(emitted, ReferralPrepared)
     assert "alumni" not in [each.partner for each in again] and "alumni-2" in [each.partner for each in again]
 
@@ -92,7 +97,7 @@ def test_thirty_days_later_the_first_is_a_candidate_again() -> None:
     patient, first = discharged_with_several()
     patient.then(made(first))
     patient.then(admitted(SECOND_EPISODE), at=DISCHARGED + timedelta(days=5))
-    emitted = patient.then(discharged("completed", SECOND_EPISODE), at=DISCHARGED + timedelta(days=31))
+    emitted = patient.then(SECOND_STAY, at=DISCHARGED + timedelta(days=31))
     again = only(emitted, ReferralPrepared)
     assert "alumni" in [each.partner for each in again]
 

@@ -13,17 +13,23 @@ from msgspec.structs import replace
 from services.aftercare.messages import (
     Consumes,
     DeathWithdrawn,
+    EpisodeAdmitted,
+    EpisodeDischarged,
     PatientDied,
     ReferralPrepared,
+    ReferralSent,
     ReferralWithheld,
     WithdrawReferral,
 )
 from services.aftercare.record import Discharged, Referral
 from services.aftercare.state import UPCAST, State
-from shared.events.envelope import name_id
-from tests.aftercare.decide.test_candidates import SECOND, SEVERAL, THIRD, discharged_with_several
+from shared.events.envelope import Event, name_id
+from tests.aftercare.decide.test_candidates import SECOND, SECOND_STAY, SEVERAL, THIRD, discharged_with_several
+from tests.aftercare.decide.test_corrected import corrected
+from tests.aftercare.decide.test_discharge_withdrawn import taken_back
 from tests.aftercare.decide.test_sent_once import given_up_unanswered, unanswered
 from tests.aftercare.given import (
+    AGAIN,
     CONSENT,
     DISCHARGED,
     EPISODE,
@@ -117,6 +123,50 @@ def test_who_waits_behind_a_hold_goes_when_that_ends() -> None:
     assert [each.partner for each in only(patient.until(DISCHARGED + 60 * DAY), ReferralPrepared)] == ["alumni-2"]
 
 
+def alumni_has_it() -> Story:
+    patient, first = discharged_with_several()
+    patient.then(made(first), at=DISCHARGED + DAY)
+    return patient
+
+
+def test_of_a_discharge_moved_to_a_later_day_a_consent_asks_nobody_for_what_one_has() -> None:
+    patient = alumni_has_it()
+    patient.then(corrected(days=5), at=DISCHARGED + 6 * DAY)
+    assert patient.then(NAMES_SECOND, at=DISCHARGED + 6 * DAY) == []
+
+
+def test_of_a_discharge_taken_back_and_given_again_nobody_is_asked_for_what_one_has() -> None:
+    patient = alumni_has_it()
+    patient.then(taken_back(), withheld(patient.state.on_its_way[0]), at=DISCHARGED + 4 * DAY)
+    emitted = patient.then(corrected(days=5), at=DISCHARGED + 6 * DAY)
+    assert [each.partner for each in only(emitted, ReferralPrepared)] == ["clinic"]
+
+
+def test_of_a_discharge_moved_to_a_later_day_a_death_that_was_no_death_asks_nobody_for_what_one_has() -> None:
+    patient = alumni_has_it()
+    patient.then(corrected(days=5), PatientDied(died_at=None, reported_at=DISCHARGED), at=DISCHARGED + 6 * DAY)
+    patient.then(withheld(patient.state.on_its_way[0]), at=DISCHARGED + 6 * DAY)
+    emitted = patient.then(DeathWithdrawn(withdrawn_at=DISCHARGED), at=DISCHARGED + 7 * DAY)
+    assert [each.partner for each in only(emitted, ReferralPrepared)] == ["clinic"]
+
+
+@pytest.mark.parametrize("answer", [withheld, refused, unanswered])
+def test_where_a_person_asked_another_and_that_one_has_it_nobody_is_next(
+    answer: Callable[[ReferralPrepared], Consumes],
+) -> None:
+    patient, first = discharged_with_several()
+    (second,) = only(patient.then(replace(AGAIN, partner="second-alumni")), ReferralPrepared)
+    patient.then(made(second))
+    assert only(patient.then(answer(first)), ReferralPrepared) == []
+
+
+def test_a_new_stay_asks_the_next_for_what_one_has_of_the_stay_before() -> None:
+    patient = alumni_has_it()
+    patient.then(admitted(SECOND_EPISODE), at=DISCHARGED + 5 * DAY)
+    emitted = patient.then(replace(SECOND_STAY, discharged_at=DISCHARGED + 20 * DAY), at=DISCHARGED + 20 * DAY)
+    assert "alumni-2" in {each.partner for each in only(emitted, ReferralPrepared)}
+
+
 def test_a_hold_ends_when_it_first_would_however_often_the_gate_says_no_anew() -> None:
     patient, _ = on_hold_for_alumni()
     for days in (20, 40, 59):
@@ -145,7 +195,12 @@ COMMON: list[Consumes | str] = [
     replace(CONSENT, recipients=(SECOND.identifier, THIRD.identifier)),
     PatientDied(died_at=None, reported_at=DISCHARGED),
     DeathWithdrawn(withdrawn_at=DISCHARGED),
+    *(corrected(days=each) for each in (-3, 2, 9)),
+    corrected("step-down", days=4),
+    taken_back(),
 ]
+OTHERWISE = [corrected("ama"), corrected("ama", days=3), corrected("deceased")]
+"""Discharges that call for nobody."""
 days = some.sampled_from([0, 0, 1, 5, 20]).map(lambda passed: passed * DAY)
 which = some.integers(0, 5)
 Course = list[tuple[Consumes | str, timedelta, int]]
@@ -154,16 +209,20 @@ courses: some.SearchStrategy[Course] = some.lists(
 )
 
 
-def step(patient: Story, what: Consumes | str, which: int, at: datetime) -> None:
+corrections: some.SearchStrategy[Course] = some.lists(
+    some.tuples(some.sampled_from([*COMMON, *OTHERWISE]), days, which), min_size=5, max_size=18
+)
+
+
+def step(patient: Story, what: Consumes | str, which: int, at: datetime) -> list[Event]:
     on_its_way, may_be_taken_back = patient.state.on_its_way, patient.state.referrals
     if what == "a person takes one back":
         one = [may_be_taken_back[which % len(may_be_taken_back)]] if may_be_taken_back else []
-        patient.then(*(WithdrawReferral(task_id=name_id(each.referral_id, "task")) for each in one), at=at)
-    elif isinstance(what, str):
+        return patient.then(*(WithdrawReferral(task_id=name_id(each.referral_id, "task")) for each in one), at=at)
+    if isinstance(what, str):
         one_sent = [on_its_way[which % len(on_its_way)]] if on_its_way else []
-        patient.then(*(ENDINGS[what](each) for each in one_sent), at=at)
-    else:
-        patient.then(what, at=at)
+        return patient.then(*(ENDINGS[what](each) for each in one_sent), at=at)
+    return patient.then(what, at=at)
 
 
 def waits_in_vain(state: State) -> list[str]:
@@ -175,7 +234,7 @@ def waits_in_vain(state: State) -> list[str]:
 
 
 @settings(max_examples=examples(300))
-@given(courses)
+@given(corrections)
 def test_of_each_kind_one_is_in_a_lane_at_a_time_and_nobody_waits_in_vain(course: Course) -> None:
     patient, now = Story(IDENTIFIED, admitted(), discharged(), settings=SEVERAL), DISCHARGED
     for what, passed, chosen in course:
@@ -185,6 +244,23 @@ def test_of_each_kind_one_is_in_a_lane_at_a_time_and_nobody_waits_in_vain(course
         in_lanes = [each.kind for each in patient.state.on_its_way]
         assert len(in_lanes) == len(set(in_lanes))
         assert waits_in_vain(patient.state) == []
+
+
+@settings(max_examples=examples(300))
+@given(corrections)
+def test_in_whatever_order_a_stay_ends_is_corrected_and_taken_back_one_of_each_kind_has_it(course: Course) -> None:
+    """Of one stay, by what the hub asks of itself."""
+    patient, now, has_it = Story(IDENTIFIED, admitted(), discharged(), settings=SEVERAL), DISCHARGED, dict[str, str]()
+    for what, passed, chosen in course:
+        if isinstance(what, EpisodeAdmitted | EpisodeDischarged) and what.episode_id == SECOND_EPISODE:
+            continue
+        now += passed
+        emitted = [*patient.until(now), *step(patient, what, chosen, now)]
+        for each in emitted:
+            if isinstance(each, ReferralPrepared):
+                assert each.kind not in has_it
+            elif isinstance(each, ReferralSent):
+                assert has_it.setdefault(each.kind, each.partner) == each.partner
 
 
 @settings(max_examples=examples(150))
