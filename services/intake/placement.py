@@ -33,7 +33,7 @@ class Recommendation:
     track: str | None = None
     missing: tuple[str, ...] = ()
     hold: bool = False
-    """A same-day medical evaluation comes first (R4)."""
+    """A same-day medical evaluation comes first (R4), or a screen is to be read (R20)."""
     reviews: tuple[str, ...] = ()
     """Rules that ask a person to look, whatever the level (R7)."""
     to_confirm: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ def _beside_partner(needs: Needs, fired: Sequence[Rule], known: Assessment, sett
     """
     values = known.values
     starts = values.get("moud-start", 0) > 0 or values.get("moud-titrate", 0) > 0
-    in_withdrawal = values.get("cows", 0) >= 13 or any(each.hold for each in fired)
+    in_withdrawal = values.get("cows", 0) >= 13 or any(each.hold and each.dimension == "withdrawal" for each in fired)
     if not settings.partner_prescriber or not starts or in_withdrawal:
         return None
     return [each for each in needs if each != ("withdrawal", "1.7")]

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import msgspec
 
 from services.intake import messages
+from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
 from shared.rules.escalation import Open
@@ -32,7 +33,7 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
         return f"ServiceRequest/{self.id}"
 
 
-HOLD_RULE = "R4"
+HOLD_RULES = frozenset(each.id for each in TABLE.rule if each.hold)
 
 
 class Recommended(messages.Recommendation, frozen=True, array_like=True):
@@ -45,8 +46,8 @@ class Recommended(messages.Recommendation, frozen=True, array_like=True):
 
     @property
     def hold(self) -> bool:
-        """A same-day medical evaluation comes first."""
-        return HOLD_RULE in self.rules
+        """A person looks first: a same-day medical evaluation, or a screen to be read."""
+        return not HOLD_RULES.isdisjoint(self.rules)
 
 
 class Review(messages.Review, frozen=True, array_like=True):

@@ -1,7 +1,7 @@
 """The placement table as typed data. Loaded once, never changed."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import inf
@@ -169,6 +169,18 @@ def window_of(code: str) -> Window:
 def band(code: str, value: int) -> int:
     """How many of the bounds that the conditions of the table set for this code the value reaches."""
     return sum(bound <= value for bound in _BOUNDS.get(code, {1}))
+
+
+UNREADABLE = "screen-unreadable"
+LASTING_UNREADABLE = "lasting-screen-unreadable"
+_DECIDING = SAFETY_CODES.union(*(codes_asked(each.when) for each in TABLE.rule))
+
+
+def unreadable_as(codes: Collection[str]) -> str:
+    """The finding that nobody could read an answer to one of these: it lasts as such an answer would, or longer."""
+    days = [window_of(each).days for each in codes if each in _DECIDING]
+    week = window_of(UNREADABLE).days
+    return LASTING_UNREADABLE if any(each is None or (week and each > week) for each in days) else UNREADABLE
 
 
 def review_codes(rule: str) -> frozenset[str]:

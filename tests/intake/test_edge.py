@@ -527,3 +527,26 @@ async def test_items_sent_one_by_one_are_summed_and_one_corrected_upward_takes_n
     (total,) = [each for each in await intake.found("Observation") if "derivedFrom" in each]
     assert (total["valueInteger"], total["status"]) == (16, "final")
     assert not {"EscalationRetracted", "EscalationUpdated"} & set(await intake.emitted())
+
+
+async def to_sign(intake: ServiceOnPostgres) -> Json:
+    (waiting,) = [
+        each
+        for each in await intake.found("Task", ("status", "requested"))
+        if each["code"]["coding"][0]["code"] == "sign-placement"
+    ]
+    return waiting
+
+
+async def test_a_score_beyond_its_bounds_holds_what_is_recommended_until_it_is_corrected(
+    intake: ServiceOnPostgres,
+) -> None:
+    await intake.submit(bundles.intake("0001", scores={"ciwa-ar": 70}))
+    assert await reasons(intake) == {"screen-unreadable"}
+    with pytest.raises(HttpRefusal, match=r"required at Task\.output"):
+        await intake.put(bundles.signed(await to_sign(intake)))
+    screen = next(each for each in await intake.found("Observation") if each["code"]["coding"][0]["code"] == "ciwa-ar")
+    await intake.put({**screen, "status": "corrected", "valueInteger": 7})
+    assert await reasons(intake) == set()
+    await intake.put(bundles.signed(await to_sign(intake)))
+    assert len(await intake.found("EpisodeOfCare")) == 1

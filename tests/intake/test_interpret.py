@@ -24,6 +24,7 @@ from shared.platform.keys import Identifier, Keys
 from tests.intake import bundles
 from tests.intake.bundles import MONDAY
 from tests.intake.given import SETTINGS
+from tests.intake.story import Story
 from tests.laws import examples
 from tests.service import caller
 
@@ -31,6 +32,9 @@ Json = dict[str, Any]
 PATIENT = "3f0c5a0e-5a0e-4c5a-9e0e-3f0c5a0e5a0e"
 WHO = f"Patient/{PATIENT}"
 CALLER = caller("ehr")
+ASKS = {"screen-unreadable": 1}
+LASTING = {"lasting-screen-unreadable": 1}
+"""A person is asked to read it, and as long as an answer about suicide would have counted."""
 
 
 @pytest.fixture(scope="module")
@@ -175,18 +179,50 @@ def test_a_coded_answer_counts_its_points(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "value"),
+    ("code", "value", "asks"),
     [
-        ("44260-8", {"valueCodeableConcept": {"coding": [{"system": codes.LOINC, "code": "LA0000-0"}]}}),
-        ("44261-6", {"valueString": "many"}),
-        ("44261-6", {"valueInteger": 28}),
-        ("44261-6", {"valueInteger": -1}),
-        ("93249-1", {"valueInteger": 3}),
-        ("93249-1", {"valueString": "rather not say"}),
+        ("44260-8", {"valueCodeableConcept": {"coding": [{"system": codes.LOINC, "code": "LA0000-0"}]}}, LASTING),
+        ("44261-6", {"valueString": "many"}, ASKS),
+        ("44261-6", {"valueInteger": 28}, ASKS),
+        ("44261-6", {"valueInteger": -1}, ASKS),
+        ("93249-1", {"valueInteger": 3}, LASTING),
+        ("93249-1", {"valueString": "rather not say"}, LASTING),
     ],
 )
-def test_an_answer_that_cannot_be_read_asks_a_person_and_refuses_nothing(keys: Keys, code: str, value: Json) -> None:
-    assert findings(keys, loinc(code, **value), bundles.score(WHO, "cows", 13)) == {"screen-unreadable": 1, "cows": 13}
+def test_an_answer_that_cannot_be_read_asks_a_person_and_refuses_nothing(
+    keys: Keys, code: str, value: Json, asks: Json
+) -> None:
+    assert findings(keys, loinc(code, **value), bundles.score(WHO, "cows", 13)) == {**asks, "cows": 13}
+
+
+@pytest.mark.parametrize(("code", "points"), [("ciwa-ar", 70), ("cows", 60)])
+def test_a_score_of_withdrawal_beyond_its_bounds_asks_a_person(keys: Keys, code: str, points: int) -> None:
+    assert findings(keys, bundles.score(WHO, code, points)) == ASKS
+
+
+@pytest.mark.parametrize(
+    ("code", "days", "remark"),
+    [
+        ("93249-1", 90, "a person is asked"),
+        ("93249-1", 91, "older than its window"),
+        ("44261-6", 7, "a person is asked"),
+        ("44261-6", 8, "older than its window"),
+    ],
+)
+def test_an_older_answer_that_cannot_be_read_asks_as_long_as_it_would_have_counted(
+    keys: Keys, code: str, days: int, remark: str
+) -> None:
+    at = MONDAY - timedelta(days=days)
+    screen = loinc(code, valueString="see note", effectiveDateTime=at.isoformat())
+    assert remarks_of(keys, screen) == [f"not read: answer unknown; {remark}"]
+    asked = Story().and_then(*commands_of(keys, screen)).state.escalations
+    assert len(asked) == (remark == "a person is asked")
+
+
+def test_an_answer_that_cannot_be_read_and_may_be_recent_asks_a_person_now(keys: Keys) -> None:
+    screen = loinc("44261-6", valueString="see note", effectiveDateTime="2025-12")
+    (found,) = one(commands_of(keys, screen), w.RecordAssessment).findings
+    assert (found.code, found.at) == ("screen-unreadable", MONDAY)
 
 
 def test_a_score_above_a_number_counts_as_the_least_that_it_can_be_and_a_person_reads_it(keys: Keys) -> None:
@@ -266,7 +302,7 @@ def test_a_yes_to_a_question_of_a_suicide_screen_that_nobody_knows_asks_a_person
         paraphrased = {"linkId": "q4", "text": "Do you intend to act on these thoughts?", "answer": [answer]}
         return findings(keys, response(known, paraphrased, questionnaire=canonical))
 
-    assert read({"valueString": "Yes"}) == {"c-ssrs-q1": 1, "screen-unreadable": 1}
+    assert read({"valueString": "Yes"}) == {"c-ssrs-q1": 1, **LASTING}
     assert read({"valueString": "No"}) == {"c-ssrs-q1": 1}
     assert read({"valueString": "spoke with the family"}) == {"c-ssrs-q1": 1}
 
@@ -277,7 +313,7 @@ def test_only_a_question_of_behaviour_is_one_however_many_ask_of_the_past_months
         return findings(keys, response(item, questionnaire="http://ehr.example/Questionnaire/c-ssrs"))
 
     assert read("If YES, was this within the past 3 months?") == {"c-ssrs-behavior": 1}
-    assert read("Have you been to an emergency room within the past 3 months?") == {"screen-unreadable": 1}
+    assert read("Have you been to an emergency room within the past 3 months?") == LASTING
 
 
 @pytest.mark.parametrize("system", [{}, {"system": "urn:oid:2.16.840.1.113883.6.1"}])
@@ -294,10 +330,8 @@ def test_a_yes_to_self_harm_asks_a_person_under_whatever_code(keys: Keys, text: 
     own = loinc("93249-1", valueBoolean=True) | {
         "code": {"coding": [{"system": "urn:own", "code": "7", "display": text}]}
     }
-    assert findings(keys, own) == {"screen-unreadable": 1}
-    assert findings(keys, response({"linkId": "q7", "text": text, "answer": [{"valueBoolean": True}]})) == {
-        "screen-unreadable": 1
-    }
+    assert findings(keys, own) == LASTING
+    assert findings(keys, response({"linkId": "q7", "text": text, "answer": [{"valueBoolean": True}]})) == LASTING
     own["code"]["coding"][0]["display"] = "Self-reported harms of drinking"
     assert commands_of(keys, own) == ()
 
@@ -305,10 +339,10 @@ def test_a_yes_to_self_harm_asks_a_person_under_whatever_code(keys: Keys, text: 
 def test_a_suicide_screen_of_which_nothing_can_be_read_asks_a_person(keys: Keys) -> None:
     item = {"linkId": "q4", "text": "Frage 4", "answer": [{"valueString": "Ja"}]}
     screen = response(item, questionnaire="http://ehr.example/Questionnaire/c-ssrs")
-    assert findings(keys, screen) == {"screen-unreadable": 1}
+    assert findings(keys, screen) == LASTING
     named = loinc("99999-9", valueString="positive")
     named["code"]["text"] = "Suicide risk screen"
-    assert findings(keys, named) == {"screen-unreadable": 1}
+    assert findings(keys, named) == LASTING
     assert commands_of(keys, response(item, questionnaire="http://ehr.example/Questionnaire/nutrition")) == ()
     assert commands_of(keys, {**named, "status": "registered"}) == ()
 
@@ -433,7 +467,7 @@ def test_a_correction_that_nobody_can_read_takes_back_nothing(keys: Keys) -> Non
     assert meaning.stored == () and one(meaning.commands, w.RecordAssessment).sources == ()
     yes = loinc("93249-1", valueString="yes")
     recorded = one(commands_of(keys, yes | {"valueString": "see note"}, method="PUT", before=yes), w.RecordAssessment)
-    assert recorded.sources == () and [each.code for each in recorded.findings] == ["screen-unreadable"]
+    assert recorded.sources == () and [each.code for each in recorded.findings] == [*LASTING]
     no = one(commands_of(keys, yes | {"valueString": "no"}, method="PUT", before=yes), w.RecordAssessment)
     assert no.sources and [each.value for each in no.findings] == [0]
 
@@ -456,7 +490,7 @@ def test_an_ehr_s_own_codes_and_items_are_read_by_the_program_s_table(keys: Keys
     assert findings(keys, response(item, questionnaire=f"{FORM}|3")) == {"c-ssrs-q4": 1}
     elsewhere = own | {"code": {"coding": [{"system": "urn:another", "code": "SUICIDE-INTENT"}]}}
     assert commands_of(keys, elsewhere) == ()
-    assert findings(keys, response(item, questionnaire="urn:another")) == {"screen-unreadable": 1}
+    assert findings(keys, response(item, questionnaire="urn:another")) == LASTING
 
 
 @pytest.mark.parametrize(("own", "code"), [("no-bar", "cows"), ("urn:own|1", "shoe-size")])
@@ -495,11 +529,11 @@ def test_a_yes_that_may_lie_within_its_window_asks_a_person(keys: Keys) -> None:
     for vague in ("2025-12", "2025", "2025-12-06"):
         assert findings(keys, loinc("93250-9", valueBoolean=True, effectiveDateTime=vague)) == {
             "c-ssrs-q5": 1,
-            "screen-unreadable": 1,
+            **LASTING,
         }
         assert findings(keys, loinc("93250-9", valueBoolean=False, effectiveDateTime=vague)) == {"c-ssrs-q5": 0}
     form = response({"linkId": "/93250-9", "answer": [{"valueBoolean": True}]})
-    assert findings(keys, form | {"authored": "2025-12"}) == {"c-ssrs-q5": 1, "screen-unreadable": 1}
+    assert findings(keys, form | {"authored": "2025-12"}) == {"c-ssrs-q5": 1, **LASTING}
 
 
 @pytest.mark.parametrize("time", ["2025-11", "2024", "2025-12-05", "2026-01", "2026", "2026-01-05"])
@@ -519,14 +553,14 @@ UNTIMED = [
 def test_a_screen_of_safety_without_a_readable_time_asks_a_person_and_refuses_nothing(keys: Keys, time: Json) -> None:
     changed = loinc("93249-1", valueBoolean=True) | time
     screen = {name: value for name, value in changed.items() if value not in (None, {})}
-    assert findings(keys, screen, bundles.score(WHO, "44261-6", 12)) == {"screen-unreadable": 1, "phq-9": 12}
+    assert findings(keys, screen, bundles.score(WHO, "44261-6", 12)) == {**LASTING, "phq-9": 12}
     assert remarks_of(keys, screen) == ["not read: time missing or unreadable; a person is asked"]
 
 
 def test_a_suicide_form_without_its_time_asks_a_person(keys: Keys) -> None:
     screen = response({"linkId": "/93249-1", "answer": [{"valueBoolean": True}]})
     del screen["authored"]
-    assert findings(keys, screen) == {"screen-unreadable": 1}
+    assert findings(keys, screen) == LASTING
 
 
 @pytest.mark.parametrize("code", ["93249-1", "44261-6", "8867-4"])

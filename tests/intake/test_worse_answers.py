@@ -30,7 +30,7 @@ facts = some.sampled_from(FACTS).flatmap(lambda fact: some.sampled_from([fact, f
 scores = some.sampled_from(sorted(BOUNDS)).flatmap(
     lambda code: some.integers(0, BOUNDS[code]).map(lambda points: f"{code}={points}")
 )
-codes = some.sampled_from(sorted(SAFETY_CODES - {"screen-unreadable"})) | some.sampled_from([*FACTS, *BOUNDS])
+codes = some.sampled_from(sorted(SAFETY_CODES)) | some.sampled_from([*FACTS, *BOUNDS])
 answers = some.lists(facts | scores | some.just("stable-remission"), max_size=6, unique_by=lambda each: code_of(each))
 levels = some.sampled_from(LEVELS[:10]) | some.sampled_from(LEVELS)
 needs = some.fixed_dictionaries({dimension: levels for dimension in TABLE.dimensions})
@@ -86,6 +86,21 @@ def test_a_higher_score_is_never_placed_milder(
     before = recommend(intake.known(stated, *answered), program)
     higher = f"{code}={max([int(points), *known])}"
     assert is_no_milder(recommend(intake.known(stated, *others, higher), program), before)
+
+
+UNREADABLE = some.sampled_from(["screen-unreadable", "lasting-screen-unreadable"])
+
+
+@settings(max_examples=examples(300))
+@given(needs, answers, UNREADABLE, some.sampled_from([*SETTINGS, intake.settings(partner_prescriber="harbor-clinic")]))
+def test_a_screen_that_nobody_can_read_is_never_placed_milder_and_always_waits_for_a_person(
+    stated: dict[str, str], answered: list[str], code: str, program: Settings
+) -> None:
+    """Nor higher: what it may have said is for a person."""
+    before = recommend(intake.known(stated, *answered), program)
+    now = recommend(intake.known(stated, *answered, code), program)
+    assert (now.level, now.track, now.reviews) == (before.level, before.track, before.reviews)
+    assert now.level is None or now.hold
 
 
 @some.composite

@@ -56,7 +56,7 @@ def _refusal(state: State, command: messages.SignPlacement, moment: Moment[Setti
     if command.reason is None and _needs_reason(state.recommended, command.level):
         return Refused(
             "required",
-            "A reason is required where the level differs from the recommended one, or an evaluation comes first.",
+            "A reason is required where the level differs from the recommended one, or a person looks first (R4, R20).",
             "Task.output",
         )
     return None

@@ -14,14 +14,22 @@ from services.intake.edge.asked import Asked, asked_by, is_suicide_screen
 from services.intake.edge.times import clinical_time, latest_time
 from services.intake.instruments import totals, totals_with
 from services.intake.messages import ReportedFinding
-from services.intake.table import SAFETY_CODES, window_of
+from services.intake.table import LASTING_UNREADABLE, SAFETY_CODES, UNREADABLE, unreadable_as, window_of
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal, Issue
 
 STANDING = frozenset({"final", "amended", "corrected", "preliminary", "completed", "in-progress", "stopped", "unknown"})
 """What was answered counts, though more may come: the next version of the source replaces it."""
-UNREADABLE = "screen-unreadable"
+ANY_OF_SUICIDE = "c-ssrs-behavior"
+"""What a question of a suicide screen that nobody knows may have asked: of all such answers this one counts longest."""
+
+
+class Unread(NamedTuple):
+    """An answer that nobody can read: to which code, and where."""
+
+    code: str
+    place: str
 
 
 class Read(NamedTuple):
@@ -45,7 +53,7 @@ class ScreenReading:
     @property
     def is_unreadable(self) -> bool:
         """Whether a person is asked to read it: until they have, what it said before counts on."""
-        return any(each.code == UNREADABLE for each in self.findings)
+        return any(each.code in (UNREADABLE, LASTING_UNREADABLE) for each in self.findings)
 
 
 def read(entry: BundleEntry, context: Context) -> ScreenReading:
@@ -81,17 +89,18 @@ _ITEM = "not read: an item; its total is summed once all items of its minute and
 
 def _unreadable(
     entry: BundleEntry, asked: Sequence[Asked], counted: Sequence[tuple[Asked, answers.Points]], *, nothing_read: bool
-) -> list[str]:
-    """The places of answers to an instrument that nobody can read."""
-    found = [each.place for each, points in counted if not points.readable]
+) -> list[Unread]:
+    """The answers to an instrument that nobody can read."""
+    found = [Unread(str(each.finding), each.place) for each, points in counted if not points.readable]
     found += [
-        each.place
+        Unread(item, each.place)
         for each in asked
         for item in each.items
         if not each.finding and _is_part_of_safety(item) and not answers.item_points(item, each.answer).readable
     ]
     if is_suicide_screen(entry.resource):
-        found += _unknown_answers(asked, nothing_read=nothing_read)
+        unknown = _unknown_answers(asked, nothing_read=nothing_read)
+        found += [Unread(ANY_OF_SUICIDE, place) for place in unknown]
     return found
 
 
@@ -126,19 +135,23 @@ def _is_part_of_safety(item: str) -> bool:
 
 
 def _untimed(entry: BundleEntry, context: Context) -> ScreenReading:
-    asks = ReportedFinding(UNREADABLE, 1, context.now, f"{entry.type}/{entry.id}")
+    codes = [each.finding for each in asked_by(entry, context) if each.finding]
+    asks_of_suicide = [ANY_OF_SUICIDE] if is_suicide_screen(entry.resource) else []
+    code = unreadable_as([*codes, *asks_of_suicide])
+    asks = ReportedFinding(code, 1, context.now, f"{entry.type}/{entry.id}")
     place = f"{entry.place}.{'effective' if entry.type == 'Observation' else 'authored'}"
     return ScreenReading((asks,), (remark("not read: time missing or unreadable; a person is asked", place),))
 
 
-def _reading(entry: BundleEntry, context: Context, found: Sequence[Read], unreadable: Sequence[str]) -> ScreenReading:
+def _reading(
+    entry: BundleEntry, context: Context, found: Sequence[Read], unreadable: Sequence[Unread]
+) -> ScreenReading:
     source, at = f"{entry.type}/{entry.id}", clinical_time(entry, context)
-    findings = [ReportedFinding(each.code, each.value, at, source) for each in found]
+    findings = (ReportedFinding(each.code, each.value, at, source) for each in found)
     vague = _may_be_recent(entry, context, found)
-    if unreadable or vague:
-        findings.append(ReportedFinding(UNREADABLE, 1, context.now if vague else at, source))
+    asks = [_asks_a_person(entry, context, unreadable, vague)] if unreadable or vague else []
     return ScreenReading(
-        tuple(findings),
+        (*findings, *asks),
         (
             *(remark(f"read as {each.code}{each.how and f': {each.how}'}", each.place) for each in found),
             *(
@@ -147,9 +160,27 @@ def _reading(entry: BundleEntry, context: Context, found: Sequence[Read], unread
                 if _is_old(each.code, at, context)
             ),
             *(remark(f"{each.code}: may lie within its window; a person is asked", each.place) for each in vague),
-            *(remark("not read: answer unknown; a person is asked", place) for place in unreadable),
+            *(
+                remark(f"not read: answer unknown; {_what_comes_of(each, context)}", place)
+                for each in asks
+                for _, place in unreadable
+            ),
         ),
     )
+
+
+def _asks_a_person(
+    entry: BundleEntry, context: Context, unreadable: Sequence[Unread], vague: Sequence[Read]
+) -> ReportedFinding:
+    """At its own time, or now where nobody can say whether it is recent."""
+    code = unreadable_as([*(each.code for each in unreadable), *(each.code for each in vague)])
+    first, last = clinical_time(entry, context), latest_time(entry, context)
+    is_recent_or_not = bool(vague) or (_is_old(code, first, context) and not _is_old(code, last, context))
+    return ReportedFinding(code, 1, context.now if is_recent_or_not else first, f"{entry.type}/{entry.id}")
+
+
+def _what_comes_of(asks: ReportedFinding, context: Context) -> str:
+    return "older than its window" if _is_old(asks.code, asks.at, context) else "a person is asked"
 
 
 def _may_be_recent(entry: BundleEntry, context: Context, found: Sequence[Read]) -> list[Read]:

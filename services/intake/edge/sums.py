@@ -13,10 +13,11 @@ import msgspec
 
 from services.intake.edge.asked import asked_by
 from services.intake.edge.assessing import is_need
-from services.intake.edge.screens import UNREADABLE, ScreenReading, decides_safety, read, remark
+from services.intake.edge.screens import ScreenReading, decides_safety, read, remark
 from services.intake.edge.times import clinical_time
 from services.intake.instruments import INSTRUMENTS, totals, totals_with
 from services.intake.messages import ReportedFinding
+from services.intake.table import unreadable_as
 from shared.edge.contract import Context, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import literal
@@ -85,7 +86,10 @@ def summed(entries: Sequence[BundleEntry], readings: Mapping[str, ScreenReading]
     return Summed(
         findings=(
             *(ReportedFinding(each.code, each.value or 0, each.at, _source(each)) for each in found),
-            *(ReportedFinding(UNREADABLE, 1, context.now, f"Observation/{each.items[0]}") for each in lost),
+            *(
+                ReportedFinding(unreadable_as([each.code]), 1, context.now, f"Observation/{each.items[0]}")
+                for each in lost
+            ),
         ),
         sources=tuple(_source(each) for each in (*found, *gone)),
         stored=tuple(_observation(each, context) for each in (*gone, *found)),
