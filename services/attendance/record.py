@@ -123,6 +123,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     died_at: datetime | None = None
     unreported_hours: tuple[int, int] = (24, 72)
     """How long after its session an Encounter may stay open, and how long after its week minutes are waited for."""
+    reopened: bool = False
+    """It was said to be over, and is not: what was closed with it may name misses that stand."""
 
     @property
     def is_over(self) -> bool:

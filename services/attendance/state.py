@@ -125,11 +125,13 @@ def _moved(episode: Episode, event: OfEpisode) -> Episode:
         case PatientDied(died_at=died_at, reported_at=reported_at):
             return msgspec.structs.replace(episode, died_at=died_at or reported_at)
         case DeathWithdrawn():
-            return msgspec.structs.replace(episode, died_at=None)
+            return msgspec.structs.replace(episode, died_at=None, reopened=episode.reopened or episode.is_over)
         case EpisodeDischarged(episode_id=episode_id, discharged_at=at):
             return msgspec.structs.replace(episode, discharged_at=at) if episode_id == episode.id else episode
-        case DischargeWithdrawn(episode_id=episode_id):
-            return msgspec.structs.replace(episode, discharged_at=None) if episode_id == episode.id else episode
+        case DischargeWithdrawn(episode_id=episode_id) if episode_id == episode.id:
+            return msgspec.structs.replace(episode, discharged_at=None, reopened=episode.reopened or episode.is_over)
+        case DischargeWithdrawn():
+            return episode
         case RetentionBegan(retention_days=days):
             return msgspec.structs.replace(episode, retention_days=days)
 

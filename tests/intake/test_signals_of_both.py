@@ -7,6 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from services.attendance.messages import DeathWithdrawn, DischargeWithdrawn, PatientDied
 from services.intake import messages as w
 from services.intake.signals import MISS, key_of
 from services.testing.grading import grade
@@ -31,12 +32,43 @@ CONSUMED = (
 )
 
 
+def ended_and_not(chance: Random, at: datetime) -> tuple[Event, Event]:
+    """The end of the stay as it is reported, and taken back."""
+    discharge = attendance.discharged(at)
+    back = DischargeWithdrawn(
+        episode_id=discharge.episode_id,
+        encounter_id=discharge.encounter_id,
+        plan_id="",
+        admitted_at=discharge.admitted_at,
+        withdrawn_at=at,
+        client="ehr",
+    )
+    died = PatientDied(died_at=None, reported_at=at), DeathWithdrawn(withdrawn_at=at)
+    return chance.choice(((discharge, back), died))
+
+
+def test_a_miss_that_an_escalation_named_before_the_stay_ended_is_none_once_they_came() -> None:
+    """The end of the stay closed it, the stay goes on, and the check-in is told late."""
+    for number in range(4):
+        story, first = AttendanceStory(attendance.admitted()), SESSIONS[0]
+        story.until(first + attendance.GRACE)
+        story.then(*ended_and_not(Random(number), story.now), at=story.now)
+        assert [each.reason for each in story.still_open] == ["missed-session"]
+        story.then(attendance.check_in(first))
+        assert story.still_open == []
+        arrived = as_they_arrive(Random(number), [story.all_emitted])
+        assert admitted().and_then(*arrived).state.signals.signals == ()
+
+
 def four_weeks(chance: Random) -> tuple[list[Signal], list[Event]]:
-    """Sessions missed, attended, checked in to late, check-ins that were wrong: the misses that stand at the end."""
+    """Sessions missed, attended, checked in to late, check-ins that were wrong, ends of the stay that were none: the
+    misses that stand at the end."""
     story = AttendanceStory(attendance.admitted())
     came: set[datetime] = set()
     for start in SESSIONS:
         story.until(start + attendance.GRACE)
+        if chance.random() < 0.2:
+            story.then(*ended_and_not(chance, story.now), at=story.now)
         earlier = chance.choice(SESSIONS[: SESSIONS.index(start) + 1])
         if earlier in came and chance.random() < 0.5:
             story.then(attendance.in_error(earlier))

@@ -53,10 +53,10 @@ class Course:
         self.know(asked.sessions)
 
     def _withdraw(self, before: State) -> None:
-        """Misses that are none any more, for whoever counts them, where nothing open named them: a person had answered,
-        or the stay had ended. Should one be a miss again, it is asked about anew."""
-        wrong = undone(before, self.state)
-        closed = [now for was, now in wrong if self.episode.is_over or requests.unanswered([was])]
+        """Misses that are none any more, for whoever counts them, where what is closed names them: a person had
+        answered, or the stay had ended, for good or not. Should one be a miss again, it is asked about anew."""
+        wrong, ended = undone(before, self.state), self.episode.is_over or self.episode.reopened
+        closed = [now for was, now in wrong if ended or requests.unanswered([was])]
         if closed:
             self.emit(requests.withdrawn(self.episode, closed))
             self.know(requests.unanswered(closed))
