@@ -8,6 +8,7 @@ import msgspec
 from services.aftercare.meetings import Meeting, Wishes, match
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
+from shared.rules.numbers import Count, Days, DaysOrNone, Hours, MinutesOrNone, Percent
 from shared.rules.staff import Staff
 
 PARTNERS_MOST = 12
@@ -17,26 +18,26 @@ LISTS_MOST = 1024
 """Lists remembered at once, by what was wished for."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True, forbid_unknown_fields=True):
     """What one program's aftercare decides with. `partners` are the program's, `meetings` a snapshot of the feeds."""
 
     timezone: str
-    ahead_minutes: int
+    ahead_minutes: MinutesOrNone
     """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
     staff: Staff
-    follow_up_days: tuple[int, ...]
-    follow_up_window_days: tuple[int, ...]
+    follow_up_days: tuple[Days, ...]
+    follow_up_window_days: tuple[DaysOrNone, ...]
     feeds: tuple[str, ...]
     """Meeting feeds by name: files of deploy/meetings."""
-    feed_percent_least: int
+    feed_percent_least: Percent
     """A feed with a smaller part of the meetings of its last good copy is looked at by a person; 0 trusts any."""
-    meetings_most: int
-    hold_days: int
+    meetings_most: Count
+    hold_days: Days
     """How long a referral waits on hold."""
-    hold_answer_hours: int
+    hold_answer_hours: Hours
     """Within how long a case manager answers a referral on hold."""
-    sent_again_days: int
+    sent_again_days: DaysOrNone
     """A partner is sent nothing again of itself for so long."""
     partners: tuple[Partner, ...] = ()
     meetings: tuple[Meeting, ...] = ()

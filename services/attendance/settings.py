@@ -5,35 +5,41 @@ from typing import Annotated, Literal
 import msgspec
 
 from shared.rules.escalation import Times
+from shared.rules.numbers import DaysOrNone, Hours, HoursOrNone, MinutesOrNone
 from shared.rules.staff import Staff
 
+Misses = Annotated[int, msgspec.Meta(ge=2, le=100)]
+"""One miss asks for its own outreach; only several ask for more."""
+Window = Annotated[int, msgspec.Meta(ge=1, le=35)]
+"""Days in which misses are counted together: longer, they would not fit into a state."""
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timezone: str
-    ahead_minutes: int
+    ahead_minutes: MinutesOrNone
     """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
     staff: Staff
-    grace_minutes: int
-    book_days: Annotated[int, msgspec.Meta(ge=14)]
+    grace_minutes: MinutesOrNone
+    book_days: Annotated[int, msgspec.Meta(ge=14, le=35)]
     """Fewer would be booked on before they are used up: `state.BOOK_AHEAD_DAYS` is one less."""
-    miss_window_days: int
-    misses_in_window: int
-    consecutive_misses: int
-    long_window_days: int
-    misses_in_long_window: int
-    early_days: int
-    early_arrival_minutes: int
+    miss_window_days: Window
+    misses_in_window: Misses
+    consecutive_misses: Misses
+    long_window_days: Window
+    misses_in_long_window: Misses
+    early_days: DaysOrNone
+    early_arrival_minutes: MinutesOrNone
     correction_days: Annotated[int, msgspec.Meta(ge=1, le=35)]
     """More sessions would not fit into a state."""
-    notice_hours: int
+    notice_hours: HoursOrNone
     excuse_reasons: tuple[str, ...]
     appointment_counts_as: Literal["nothing", "arrival", "minutes"]
-    weekly_minimum_minutes: int
-    week_closes_hours: int
-    week_unknown_hours: int
-    report_minutes_hours: int
-    outreach_hours: int
-    outreach_least_hours: int
-    retention_days: int
+    weekly_minimum_minutes: MinutesOrNone
+    week_closes_hours: HoursOrNone
+    week_unknown_hours: HoursOrNone
+    report_minutes_hours: HoursOrNone
+    outreach_hours: Hours
+    outreach_least_hours: HoursOrNone
+    retention_days: DaysOrNone
     """How long an ended stay remains in the state."""

@@ -1,10 +1,13 @@
 """The numbers intake decides with; value, unit and source stand in deploy/program.toml."""
 
+from typing import Annotated, Literal
+
 import msgspec
 
 from services.intake.instruments import is_known
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
+from shared.rules.numbers import Count, Days, DaysOrNone, Hours, LocalTime, MinutesOrNone, Tier, Weekday
 from shared.rules.staff import Staff
 
 WEEK_MINUTES = {"1.5": (1, 540), "2.1": (540, 1200), "2.5": (1200, 7 * 1440)}
@@ -12,18 +15,28 @@ WEEK_MINUTES = {"1.5": (1, 540), "2.1": (540, 1200), "2.5": (1200, 7 * 1440)}
 partial hospitalisation, less than 9 are outpatient."""
 
 
-class Week(msgspec.Struct, frozen=True, kw_only=True):
+Capability = Literal["co-occurring", "block-grant"]
+SessionMinutes = Annotated[int, msgspec.Meta(ge=1, le=720)]
+
+
+class Week(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The default weekly template (domain 2.9): weekday 0 is Monday, starts are local HH:MM."""
 
-    group_weekdays: tuple[int, ...]
-    group_minutes: int
-    individual_weekday: int
-    individual_minutes: int
-    family_weekday: int
-    family_minutes: int
-    family_every_weeks: int
-    day_start: str
-    evening_start: str
+    group_weekdays: tuple[Weekday, ...]
+    group_minutes: SessionMinutes
+    individual_weekday: Weekday
+    individual_minutes: SessionMinutes
+    family_weekday: Weekday
+    family_minutes: SessionMinutes
+    family_every_weeks: Count
+    day_start: LocalTime
+    evening_start: LocalTime
+
+    def __post_init__(self) -> None:
+        """All sessions of a day would begin at one time, and nobody is in two rooms."""
+        days = (*self.group_weekdays, self.individual_weekday, self.family_weekday)
+        if len(set(days)) < len(days):
+            raise ValueError("group_weekdays, individual_weekday, family_weekday: each session needs a day of its own")
 
     def is_of(self, level: str) -> bool:
         """Whether every week of it, with the family session and without, has the hours of this level."""
@@ -32,9 +45,9 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
         return least <= minutes <= minutes + self.family_minutes < below
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timezone: str
-    ahead_minutes: int
+    ahead_minutes: MinutesOrNone
     """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
     staff: Staff
@@ -44,21 +57,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Who an order names as performer (`system|value`), where it is a referral to this program."""
     offers: tuple[str, ...]
     """Levels of care this program gives itself."""
-    attests: tuple[str, ...]
+    attests: tuple[Capability, ...]
     """Capabilities the program attests: `co-occurring`, `block-grant`."""
     partner_prescriber: str
     """Who starts medication for opioid use disorder beside the IOP; empty where nobody is attested."""
-    assessment_days: int
-    sign_hours: int
-    review_hours: int
-    reassess_hours: int
-    declined_review_days: int
-    combine_days: int
-    combine_tier: int
+    assessment_days: Days
+    sign_hours: Hours
+    review_hours: Hours
+    reassess_hours: Hours
+    declined_review_days: Days
+    combine_days: Days
+    combine_tier: Tier
     """Signals of two kinds that meet count from this tier on."""
-    medication_days: int
+    medication_days: DaysOrNone
     """A medication that ended longer ago leaves the list."""
-    retention_days: int
+    retention_days: DaysOrNone
     """How long a closed placement stays in the state, once nothing of it is open."""
     week: Week
     local_codes: dict[str, str] = {}

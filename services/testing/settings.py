@@ -1,53 +1,59 @@
 """The numbers this service decides with, per program; values, units and sources stand in deploy/program.toml."""
 
+from typing import Annotated
+
 import msgspec
 
 from services.testing import tables
 from shared.rules.escalation import Times
+from shared.rules.numbers import Days, DaysOrNone, Measured, MinutesOrNone
 from shared.rules.staff import Staff
 
 IGNORED = "ignored"
 
 
-class Validity(msgspec.Struct, frozen=True, kw_only=True):
+class Validity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits of specimen validity, urine (domain 4.3). Where the laboratory states the validity itself, that stands."""
 
-    substituted_creatinine_mg_dl: float
-    dilute_creatinine_mg_dl: float
-    substituted_gravity_low: float
-    substituted_gravity_high: float
-    dilute_gravity: float
-    adulterated_ph_low: float
-    adulterated_ph_high: float
-    adulterated_nitrite_ug_ml: float
-    invalid_ph_low: float
-    invalid_ph_high: float
-    temperature_low_f: float
-    temperature_high_f: float
+    substituted_creatinine_mg_dl: Measured
+    dilute_creatinine_mg_dl: Measured
+    substituted_gravity_low: Measured
+    substituted_gravity_high: Measured
+    dilute_gravity: Measured
+    adulterated_ph_low: Measured
+    adulterated_ph_high: Measured
+    adulterated_nitrite_ug_ml: Measured
+    invalid_ph_low: Measured
+    invalid_ph_high: Measured
+    temperature_low_f: Measured
+    temperature_high_f: Measured
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timezone: str
-    ahead_minutes: int
+    ahead_minutes: MinutesOrNone
     """How far a sender's clock may be ahead of the hub's."""
     escalation: Times
     staff: Staff
-    baseline_days_before: int
+    baseline_days_before: DaysOrNone
     """Specimens collected so many days before admission still belong to the episode."""
-    repeat_window_days: int
-    incidental_etg_ng_ml: int
+    repeat_window_days: Days
+    incidental_etg_ng_ml: Annotated[int, msgspec.Meta(ge=0, le=100_000)]
     """Ethyl glucuronide below it is never confirmed drinking: incidental exposure may explain it."""
-    residual_days: dict[str, int]
+    residual_days: dict[str, Days]
     """Per metabolite group: how long after a positive another one cannot show new use."""
     validity: Validity
-    retention_days: int
+    retention_days: DaysOrNone
     """How long an ended episode stays in the state, after its last open item."""
     local_codes: dict[str, str] = {}
     """A laboratory's own codes, `client|code` or `code`: the LOINC code they stand for, an analyte with its method
     (`xylazine definitive`), or `ignored`."""
 
     def __post_init__(self) -> None:
-        """A meaning that no table knows would leave the code unread for ever."""
+        """A group or a meaning that no table knows would be asked for by nothing, or leave a code unread for ever."""
+        for group in self.residual_days:
+            if all(group != each.metabolite_group for each in tables.ANALYTES.values()):
+                raise ValueError(f"residual_days: {group!r} must be a metabolite_group of data/analytes.csv")
         for own, meaning in self.local_codes.items():
             if meaning != IGNORED and tables.meant(meaning) is None:
                 raise ValueError(

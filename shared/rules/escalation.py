@@ -28,6 +28,7 @@ from shared.events.escalation import (
     Signal,
 )
 from shared.rules.decision import Moment, Refused
+from shared.rules.numbers import Minutes
 
 SIGNALS_MOST = 4
 """Newest signals an escalation shows; a service may remember more of one that is open, and a retraction carries all."""
@@ -66,8 +67,8 @@ EscalationCommand = AcknowledgeEscalation | ActOnEscalation | ResolveEscalation
 class Times(msgspec.Struct, frozen=True, kw_only=True):
     """Minutes to acknowledge and to act, per tier 1 to 4 (domain 5.1): a worse tier never has more."""
 
-    acknowledge_minutes: tuple[int, int, int, int]
-    act_minutes: tuple[int, int, int, int]
+    acknowledge_minutes: tuple[Minutes, Minutes, Minutes, Minutes]
+    act_minutes: tuple[Minutes, Minutes, Minutes, Minutes]
 
     def __post_init__(self) -> None:
         for name in ("acknowledge_minutes", "act_minutes"):

@@ -71,7 +71,7 @@ def test_a_level_without_a_weekly_template_of_its_hours_stops_the_start(
     ("offers", "change"),
     [
         (("2.1",), {}),
-        (("2.5",), {"group_minutes": 360, "group_weekdays": (0, 1, 2, 4)}),
+        (("2.5",), {"group_minutes": 360, "group_weekdays": (0, 2, 4, 5)}),
         (("1.5",), {"group_weekdays": (0,)}),
         ((), {}),
     ],

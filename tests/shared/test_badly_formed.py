@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import reduce
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,70 @@ def test_a_setting_of_another_type_is_named(service: str, monkeypatch: pytest.Mo
             assert f"$.{key}" in sentence(start_service, service) or f"$.escalation.{key}" in sentence(
                 start_service, service
             )
+
+
+def numbers_of(table: dict[str, Any], *place: str) -> Iterator[tuple[str, ...]]:
+    """The places of all that is a number, or numbers."""
+    for name, each in table.items():
+        if isinstance(each, dict) and "value" not in each:
+            yield from numbers_of(each, *place, name)
+        elif isinstance(each, dict) and type(each["value"]) in (int, float):
+            yield (*place, name)
+
+
+NO_NUMBERS: tuple[Any, ...] = (-1, 10**9, float("nan"), float("inf"))
+"""What no setting can mean; an instant reckoned with the second is in no calendar."""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_number_that_no_clinic_can_mean_is_named(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = settings.programs(DEPLOY)
+    places = list(numbers_of(known["demo"][service]))
+    assert len(places) >= 5
+    taken = []
+    for *tables, key in places:
+        for number in NO_NUMBERS:
+            wrong = deepcopy(known)
+            table = reduce(lambda found, name: found[name], tables, wrong["demo"][service])
+            table[key] = {"value": number}
+            monkeypatch.setattr(settings, "programs", lambda _, found=wrong: found)
+            try:
+                settings.load(DEPLOY, service, import_module(f"services.{service}.settings").Settings)
+                taken.append((key, number))
+            except ConfigurationError as named:
+                assert f"program.demo ({service}): " in str(named)
+                assert ".".join([*tables, key] if tables != ["residual_days"] else tables) in str(named)
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    ("service", "place", "value", "named"),
+    [
+        ("intake", ("week", "day_start"), "9:00", "week.day_start"),
+        ("intake", ("week", "evening_start"), "24:00", "week.evening_start"),
+        ("intake", ("week", "family_weekday"), 7, "week.family_weekday"),
+        ("intake", ("week", "family_every_weeks"), 0, "week.family_every_weeks"),
+        ("intake", ("week", "individual_weekday"), 0, "each session needs a day of its own"),
+        ("intake", ("week", "group_weekdays"), [0, 0, 2], "each session needs a day of its own"),
+        ("intake", ("week", "individual_minutes"), 0, "week.individual_minutes"),
+        ("intake", ("combine_tier",), 0, "combine_tier"),
+        ("intake", ("attests",), ["cooccurring"], "attests"),
+        ("attendance", ("misses_in_window",), 1, "misses_in_window"),
+        ("attendance", ("long_window_days",), 36, "long_window_days"),
+        ("attendance", ("outreach_hour",), 24, "outreach_hour"),
+        ("testing", ("validity", "dilute_creatinin"), 20, "dilute_creatinin"),
+        ("testing", ("residual_days", "fentanil"), 26, "residual_days: 'fentanil'"),
+        ("aftercare", ("feed_percent_least",), 101, "feed_percent_least"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_named(
+    service: str, place: tuple[str, ...], value: object, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = deepcopy(settings.programs(DEPLOY))
+    *tables, key = place
+    reduce(lambda found, name: found[name], tables, wrong["demo"][service])[key] = {"value": value}
+    monkeypatch.setattr(settings, "programs", lambda _: wrong)
+    assert named in sentence(start_service, service)
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "", "../etc/passwd", "America", 7])
