@@ -204,6 +204,7 @@ _SUMMARIES: dict[str, Callable[[Chart, Record, datetime], str]] = {
     "EscalationUpdated": _escalation("updated"),
     "EscalationAcknowledged": _escalation("acknowledged"),
     "EscalationActedOn": _escalation("acted on"),
+    "EscalationHandedOver": _escalation("handed over"),
     "EscalationOverdue": _escalation("overdue"),
     "EscalationResolved": _escalation("resolved"),
     "EscalationRetracted": _escalation("retracted"),

@@ -37,7 +37,13 @@ from shared.events.internal import (
     StateEvent,
     TimePassed,
 )
-from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, EscalationCommand, ResolveEscalation
+from shared.rules.escalation import (
+    AcknowledgeEscalation,
+    ActOnEscalation,
+    EscalationCommand,
+    HandOverEscalation,
+    ResolveEscalation,
+)
 
 __all__ = [
     "AcknowledgeEscalation",
@@ -69,6 +75,7 @@ __all__ = [
     "EscalationRetracted",
     "FollowUpCompleted",
     "FollowUpFellDue",
+    "HandOverEscalation",
     "HoldEscalated",
     "Internal",
     "MeetingListPrepared",

@@ -31,7 +31,13 @@ from shared.events.intake import (
     PatientIdentified,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
-from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, EscalationCommand, ResolveEscalation
+from shared.rules.escalation import (
+    AcknowledgeEscalation,
+    ActOnEscalation,
+    EscalationCommand,
+    HandOverEscalation,
+    ResolveEscalation,
+)
 
 __all__ = [
     "AcceptSession",
@@ -56,6 +62,7 @@ __all__ = [
     "EscalationCommand",
     "EscalationEvent",
     "FlagsChanged",
+    "HandOverEscalation",
     "Internal",
     "MarkMissed",
     "OfOneSession",

@@ -12,6 +12,7 @@ import msgspec
 
 from shared.events.codes import HANDLING
 from shared.events.envelope import name_id
+from shared.events.escalation import HandedOver
 from shared.events.intake import EpisodeAdmitted, TemplateSlot
 from shared.rules.escalation import Open, due_at
 
@@ -23,6 +24,7 @@ PRESENT: frozenset[Mark] = frozenset({"arrived", "fulfilled"})
 _EXCUSED: frozenset[Mark] = frozenset({"excused", "declined"})
 CANCELLED: frozenset[Mark] = frozenset({"off", "ended"})
 BY_A_PERSON = "person"
+OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
 Period = tuple[datetime, datetime | None]
 """When somebody was there, [start, end); an end of None is not known yet."""
 Span = tuple[int, int | None]
@@ -169,6 +171,19 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     about: str = ""
     accepted_by: str = ""
     acted: str = ""
+    owner: str = ""
+    """The role that it was handed over to; else that of its tier is asked."""
+    handed_over: tuple[int, str] | None = None
+    """When it was handed over since it was asked, and to whom ("" for anybody of the role)."""
+
+    @property
+    def asks(self) -> str:
+        """The role that is asked."""
+        return self.owner or OWNER_BY_TIER[self.tier]
+
+    @property
+    def handing(self) -> HandedOver | None:
+        return None if self.handed_over is None else HandedOver(moment_of(self.handed_over[0]), self.handed_over[1])
 
     @property
     def is_overdue(self) -> bool:
@@ -181,7 +196,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
 
     def now(self, known: Open) -> Self:
         """As the shared machine has it now."""
-        escalation = known.escalation
+        escalation, handing = known.escalation, known.escalation.handed_over
         return msgspec.structs.replace(
             self,
             tier=escalation.tier,
@@ -191,6 +206,8 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
             overdue=(2 if known.accepted else 1) if known.overdue else 0,
             accepted_by=known.accepted_by,
             acted=known.acted,
+            owner=self.owner if escalation.owner == self.asks else escalation.owner,
+            handed_over=None if handing is None else (second_of(handing.at), handing.person),
         )
 
 

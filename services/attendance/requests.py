@@ -11,8 +11,6 @@ from functools import reduce
 import msgspec
 
 from services.attendance.messages import (
-    AcknowledgeEscalation,
-    ActOnEscalation,
     Emits,
     RequestsChanged,
     ResolveEscalation,
@@ -34,10 +32,9 @@ from shared.events.escalation import (
 )
 from shared.rules import escalation as escalation_rules
 from shared.rules.decision import Moment, Refused
-from shared.rules.escalation import SIGNALS_MOST, Open, rule_version
+from shared.rules.escalation import SIGNALS_MOST, Open, StaysOpen, rule_version
 
 RULES_VERSION = "2026.2"
-OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
 MISS_SIGNAL = "missed-session"
 REASON: dict[RequestKind, str] = {
     "missed": MISS_SIGNAL,
@@ -148,10 +145,8 @@ def overdue(state: State, moment: Moment[Settings]) -> tuple[list[EscalationEven
     return emitted, tuple(left)
 
 
-def stays_open(
-    state: State, command: AcknowledgeEscalation | ActOnEscalation, moment: Moment[Settings]
-) -> list[Emits] | Refused:
-    """A person takes it on, once, or did something about it: another one learns who was first."""
+def stays_open(state: State, command: StaysOpen, moment: Moment[Settings]) -> list[Emits] | Refused:
+    """A person takes it on, once, did something about it or hands it over: another one learns who was first."""
     found = _find(state, command.escalation_id)
     if found is None:
         return escalation_rules.NOT_OPEN
@@ -215,12 +210,13 @@ def escalation(state: State, request: Request, demand: Demand | None = None) -> 
         category="attendance",
         reason=reason,
         tier=request.tier,
-        owner=OWNER_BY_TIER[request.tier],
+        owner=request.asks,
         rule=rule_version("attendance", reason, RULES_VERSION),
         raised_at=moment_of(request.raised_at),
         acknowledge_by=moment_of(request.acknowledge_by),
         act_by=moment_of(request.act_by),
         signals=_signals(state, request, demand),
+        handed_over=request.handing,
     )
 
 

@@ -68,7 +68,13 @@ from shared.events.intake import (
     TemplateSlot,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
-from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, EscalationCommand, ResolveEscalation
+from shared.rules.escalation import (
+    AcknowledgeEscalation,
+    ActOnEscalation,
+    EscalationCommand,
+    HandOverEscalation,
+    ResolveEscalation,
+)
 
 __all__ = [
     "AboutEvidence",
@@ -101,6 +107,7 @@ __all__ = [
     "EscalationUpdated",
     "FlagsChanged",
     "FlagsLookedAt",
+    "HandOverEscalation",
     "Internal",
     "LevelOfCareRecommended",
     "Medication",

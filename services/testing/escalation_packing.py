@@ -9,7 +9,14 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from shared.events.escalation import Escalation, EscalationEvent, EscalationUpdated, Signal, SignalsCorrected
+from shared.events.escalation import (
+    Escalation,
+    EscalationEvent,
+    EscalationUpdated,
+    HandedOver,
+    Signal,
+    SignalsCorrected,
+)
 from shared.rules.escalation import Open, evolve, rule_version
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
@@ -67,6 +74,10 @@ class PackedEscalation(msgspec.Struct, frozen=True, array_like=True):
     overdue: bool
     accepted_by: str = ""
     acted: str = ""
+    owner: str = ""
+    """The role that it was handed over to; else that of its reason is asked."""
+    handed_over: tuple[int, str] | None = None
+    """When it was handed over since it was asked, and to whom ("" for anybody of the role)."""
 
 
 _EVIDENCE = "DiagnosticReport/"
@@ -105,7 +116,7 @@ def pack_escalations(still_open: tuple[Open, ...]) -> tuple[PackedEscalation, ..
 
 
 def _packed(each: Open) -> PackedEscalation:
-    escalation = each.escalation
+    escalation, handing = each.escalation, each.escalation.handed_over
     return PackedEscalation(
         id=pack_id(escalation.id),
         reason=REASONS.index(escalation.reason),
@@ -121,6 +132,8 @@ def _packed(each: Open) -> PackedEscalation:
         overdue=each.overdue,
         accepted_by=each.accepted_by,
         acted=each.acted,
+        owner="" if escalation.owner == OWNERS[escalation.reason] else escalation.owner,
+        handed_over=None if handing is None else (seconds(handing.at), handing.person),
     )
 
 
@@ -135,7 +148,7 @@ def _unpacked(each: PackedEscalation) -> Open:
         category="drug-test",
         reason=reason,
         tier=each.tier,
-        owner=OWNERS[reason],
+        owner=each.owner or OWNERS[reason],
         rule=rule_of(reason),
         raised_at=instant(each.raised_at),
         acknowledge_by=instant(each.acknowledge_by),
@@ -143,6 +156,7 @@ def _unpacked(each: PackedEscalation) -> Open:
         signals=tuple(
             Signal(SIGNALS[code], instant(at), evidence_of(unpack_id(report))) for code, at, report in each.signals
         ),
+        handed_over=None if each.handed_over is None else HandedOver(instant(each.handed_over[0]), each.handed_over[1]),
     )
     return Open(escalation, each.accepted, each.overdue, each.accepted_by, each.acted)
 

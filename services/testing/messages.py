@@ -18,7 +18,13 @@ from shared.events.intake import (
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
 from shared.events.testing import Condition, DrugTestCorrected, DrugTestResulted, Number, ResultFinding, ResultMatched
-from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, EscalationCommand, ResolveEscalation
+from shared.rules.escalation import (
+    AcknowledgeEscalation,
+    ActOnEscalation,
+    EscalationCommand,
+    HandOverEscalation,
+    ResolveEscalation,
+)
 
 __all__ = [
     "AcknowledgeEscalation",
@@ -33,6 +39,7 @@ __all__ = [
     "EpisodeDischarged",
     "EscalationCommand",
     "EscalationEvent",
+    "HandOverEscalation",
     "Internal",
     "MedicationsRecorded",
     "Observed",

@@ -12,10 +12,13 @@ from shared.edge.json import Json
 from shared.edge.outcome import HttpRefusal, Issue
 from shared.events.codes import STAFF
 from shared.events.envelope import name_id
+from shared.events.escalation import HANDED_OVER
 from shared.path.transaction import resources
 from shared.platform.db import Connection
 
 _LOST = (409, 412)
+_LAST_STEP = {"accepted": "acknowledged", "requested": HANDED_OVER}
+"""By its status, the step whose Provenance says who was first."""
 
 
 async def as_it_stands(
@@ -25,30 +28,33 @@ async def as_it_stands(
     tasks = [str(each.id) for each in entries if each.type == "Task" and each.method == "PUT"]
     if refusal.status not in _LOST or len(tasks) != 1:
         return refusal
-    provenance = ("Provenance", name_id(tasks[0], "acknowledged"))
-    rows = await resources.stored(connection, context.program, [("Task", tasks[0]), provenance])
+    provenances = {status: ("Provenance", name_id(tasks[0], step)) for status, step in _LAST_STEP.items()}
+    rows = await resources.stored(connection, context.program, [("Task", tasks[0]), *provenances.values()])
     task = rows.get(("Task", tasks[0]))
     if task is None:
         return refusal
-    acknowledged = msgspec.json.decode(rows[provenance]["body"]) if provenance in rows else None
-    issues = [_with_status(each, str(task["status"]), acknowledged, context) for each in refusal.issues]
+    status = str(task["status"])
+    last = rows.get(provenances.get(status, ("", "")))
+    stated = msgspec.json.decode(last["body"]) if last is not None else None
+    issues = [_with_status(each, status, stated, context) for each in refusal.issues]
     return HttpRefusal(refusal.status, issues, {**refusal.headers, "ETag": fhir.etag(str(task["version"]))})
 
 
-def _with_status(issue: Issue, status: str, acknowledged: Json | None, context: Context) -> Issue:
-    """Who was first, where another person has acknowledged it; else the status that it has."""
+def _with_status(issue: Issue, status: str, last: Json | None, context: Context) -> Issue:
+    """Who was first, where another person has acknowledged it or handed it over; else the status that it has."""
     if issue.code != "conflict":
         return issue
-    taken = status == "accepted" and acknowledged is not None and "Task.owner" in issue.expression
-    stands = _first(acknowledged or {}, context) if taken else f"{issue.diagnostics} The Task is {status}."
-    return msgspec.structs.replace(issue, diagnostics=stands)
+    if last is None or "Task.owner" not in issue.expression:
+        return msgspec.structs.replace(issue, diagnostics=f"{issue.diagnostics} The Task is {status}.")
+    step = "acknowledged" if status == "accepted" else issue.diagnostics
+    return msgspec.structs.replace(issue, diagnostics=f"{step} {_first(last, context)}")
 
 
-def _first(acknowledged: Json, context: Context) -> str:
-    """The person by their id in the program's staff, never by name; where nobody was named, the client."""
-    agents = [each["who"]["identifier"] for each in acknowledged["agent"]]
+def _first(last: Json, context: Context) -> str:
+    """The person by their id in the program's staff, never by name; where nobody was named, the client. And when."""
+    agents = [each["who"]["identifier"] for each in last["agent"]]
     who = next((each for each in agents if each["system"] == STAFF), agents[0])
     kind, zone = ("staff" if who["system"] == STAFF else "client"), context.time.zone
-    at = datetime.fromisoformat(acknowledged["recorded"]).astimezone(zone)
+    at = datetime.fromisoformat(last["recorded"]).astimezone(zone)
     clock = "%H:%M" if at.date() == context.now.astimezone(zone).date() else "%Y-%m-%d %H:%M"
-    return f"acknowledged by {kind}/{who['value']} at {at:{clock}}"
+    return f"by {kind}/{who['value']} at {at:{clock}}"

@@ -1,4 +1,5 @@
-"""An escalation is a Task, with the same route at every owner: `PUT /fhir/Task/{id}`, accepted or completed."""
+"""An escalation is a Task, with the same route at every owner: `PUT /fhir/Task/{id}`, accepted, requested of another
+one, or completed."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -8,12 +9,12 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, has_code
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.staff import person
-from shared.events.codes import ACTS, ESCALATION, REASON, RESOLUTIONS
+from shared.edge.staff import acting, person, receiver
+from shared.events.codes import ACTS, ESCALATION, HAND_OVER_REASONS, REASON, RESOLUTIONS
 from shared.events.envelope import Command
-from shared.events.escalation import OVERDUE, UPDATED
-from shared.path.transaction.hold import CATEGORY, AcknowledgeHold, ActOnHold, ResolveHold
-from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, ResolveEscalation
+from shared.events.escalation import HANDED_OVER, OVERDUE, UPDATED
+from shared.path.transaction.hold import CATEGORY, AcknowledgeHold, ActOnHold, HandOverHold, ResolveHold
+from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, HandOverEscalation, ResolveEscalation
 
 
 class Steps(NamedTuple):
@@ -21,40 +22,45 @@ class Steps(NamedTuple):
 
     acknowledge: Callable[..., Command]
     act: Callable[..., Command]
+    hand_over: Callable[..., Command]
     resolve: Callable[..., Command]
 
 
-OF_SERVICE = Steps(AcknowledgeEscalation, ActOnEscalation, ResolveEscalation)
+OF_SERVICE = Steps(AcknowledgeEscalation, ActOnEscalation, HandOverEscalation, ResolveEscalation)
 RETRACTED_BY_THE_HUB = (
     "Only the hub retracts an escalation, once what caused it is corrected at its source. To close it, send completed"
     " with a reason (mistaken, where it never was true)."
 )
-OF_HOLD = Steps(AcknowledgeHold, ActOnHold, ResolveHold)
+OF_HOLD = Steps(AcknowledgeHold, ActOnHold, HandOverHold, ResolveHold)
 
 
 def escalation_command(entry: BundleEntry, context: Context, steps: Steps = OF_SERVICE) -> Command:
     """The command in a Task's new status, by the person who owns it: accepted acknowledges it, or with a code of what
-    was done acts on it; completed resolves it with the coded reason."""
+    was done acts on it; completed resolves it with the coded reason. Requested hands it over to whom it names, with the
+    coded reason."""
     identity = str(entry.id)
     match entry.resource["status"]:
         case "accepted" | "in-progress" if (act := _act(entry)) is not None:
             return steps.act(escalation_id=identity, act=act, by=person(entry, context))
         case "accepted" | "in-progress":
             return steps.acknowledge(escalation_id=identity, by=person(entry, context))
+        case "requested":
+            to, reason = receiver(entry, context), _hand_over_reason(entry)
+            return steps.hand_over(escalation_id=identity, to=to, reason=reason, by=acting(context))
         case "completed":
             return steps.resolve(escalation_id=identity, reason=_reason(entry), by=person(entry, context))
         case "cancelled" | "entered-in-error":
             raise refuse(422, "business-rule", f"{entry.place}.status", RETRACTED_BY_THE_HUB)
         case _:
             place = f"{entry.place}.status"
-            raise refuse(422, "business-rule", place, "Must be accepted, in-progress or completed.")
+            raise refuse(422, "business-rule", place, "Must be accepted, in-progress, requested or completed.")
 
 
 def _act(entry: BundleEntry) -> str | None:
     """What was done; None where only what the hub itself writes there is sent back."""
     stated = entry.resource.get("businessStatus")
     found = code_in(stated, ESCALATION, REASON)
-    if not stated or found in (OVERDUE, UPDATED):
+    if not stated or found in (OVERDUE, UPDATED, HANDED_OVER):
         return None
     if found not in ACTS:
         place, listed = f"{entry.place}.businessStatus", ", ".join(sorted(ACTS))
@@ -73,6 +79,14 @@ def _reason(entry: BundleEntry) -> str:
     if found not in RESOLUTIONS or (stated and code_in(stated) is None):
         place = f"{entry.place}.statusReason"
         raise refuse(422, "code-invalid", place, "Must be a reason of the hub's CodeSystem for what was done.")
+    return found
+
+
+def _hand_over_reason(entry: BundleEntry) -> str:
+    found = coded_reason(entry.resource)
+    if found not in HAND_OVER_REASONS:
+        place, listed = f"{entry.place}.statusReason", ", ".join(sorted(HAND_OVER_REASONS))
+        raise refuse(422, "code-invalid", place, f"Must say why it is handed over: one of {listed} ({REASON}).")
     return found
 
 

@@ -8,6 +8,24 @@ from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events.codes import ROLE, STAFF
 from shared.rules import staff
+from shared.rules.escalation import PERSON
+
+
+def acting(context: Context) -> str:
+    """The member of staff whose token this is, proved by the issuer; empty where it is a client's alone."""
+    return ""
+
+
+def receiver(entry: BundleEntry, context: Context) -> str:
+    """To whom a Task is handed over: `staff/<id>`, or a role. Raises HttpRefusal 422: nobody is named, or nobody of the
+    program's staff."""
+    place, identifier = f"{entry.place}.owner", entry.resource.get("owner", {}).get("identifier", {})
+    if identifier.get("system") != ROLE:
+        return f"{PERSON}{person(entry, context)}"
+    role = str(identifier.get("value", ""))
+    if not staff.has_role(context.settings.staff, role):
+        raise refuse(422, "code-invalid", place, "Must be a role of the program's staff (program.toml).")
+    return role
 
 
 def person(entry: BundleEntry, context: Context, element: str = "owner") -> str:

@@ -172,6 +172,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     ),
     CatalogueEntry(escalation.EscalationAcknowledged, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
     CatalogueEntry(escalation.EscalationActedOn, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
+    CatalogueEntry(escalation.EscalationHandedOver, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
     CatalogueEntry(escalation.EscalationOverdue, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
     CatalogueEntry(
         escalation.EscalationResolved,

@@ -97,6 +97,17 @@ ATTEMPTS = frozenset({"message-left", "welfare-check-asked"})
 """Those of ACTS after which nobody has seen or heard the patient yet: the time to act runs on."""
 HANDLING = ACTS - ATTEMPTS
 """Those after which an escalation is no longer "taken on and not acted on"."""
+HAND_OVER_REASONS = frozenset(
+    {
+        "conflict-of-interest",
+        "knows-the-patient",
+        "other-role-needed",
+        "shift-ended",
+        "unavailable",
+        "workload",
+    }
+)
+"""Why an escalation is handed over to another person or role (REASON, in `Task.statusReason`)."""
 SIGNING_REASONS = frozenset(
     {
         "clinical-judgment",

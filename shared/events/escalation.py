@@ -11,12 +11,12 @@ from typing import Literal
 import msgspec
 
 from shared.events import fhir, reading
-from shared.events.codes import ESCALATION, INPUT, RULE, SERVICE
+from shared.events.codes import ESCALATION, INPUT, RULE, SERVICE, STAFF
 from shared.events.envelope import Event, Resource, name_id
 
 Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
 SEVERITY = {1: "low", 2: "moderate", 3: "high", 4: "high"}
-OVERDUE, UPDATED = "overdue", "updated"
+OVERDUE, UPDATED, HANDED_OVER = "overdue", "updated", "handed-over"
 COMBINING = ("missed-session", "unexpected-positive", "prescribed-medication-absent", "specimen-not-valid")
 """Signals that mean more together (domain 5.2): a state names them by their places, which never change. What a result
 that cannot show new use raises is none of them."""
@@ -31,8 +31,16 @@ class Signal(msgspec.Struct, frozen=True, array_like=True):
     evidence: str
 
 
+class HandedOver(msgspec.Struct, frozen=True, array_like=True):
+    """When an escalation was handed over, and to whom: a member of staff by their id, or anybody of its role ("")."""
+
+    at: datetime
+    person: str = ""
+
+
 class Escalation(msgspec.Struct, frozen=True, array_like=True):
-    """What a person is asked to act on. Times are instants, `tier` is 1 (low) to 4 (critical), domain 5.1."""
+    """What a person is asked to act on. Times are instants, `tier` is 1 (low) to 4 (critical), domain 5.1. `owner` is
+    the role that is asked; where it was `handed_over` since it was asked at this tier, perhaps one person of it."""
 
     id: str
     category: Category
@@ -45,6 +53,12 @@ class Escalation(msgspec.Struct, frozen=True, array_like=True):
     act_by: datetime
     signals: tuple[Signal, ...]
     subsumes: tuple[str, ...] = ()
+    handed_over: HandedOver | None = None
+
+    @property
+    def person(self) -> str:
+        """Whom it was handed over to; empty where anybody of its role is asked."""
+        return self.handed_over.person if self.handed_over is not None else ""
 
 
 class EscalationEvent(Event, frozen=True, kw_only=True):
@@ -87,6 +101,16 @@ class EscalationActedOn(EscalationEvent, frozen=True, kw_only=True):
     act: str
     by: str
     client: str = ""
+
+
+class EscalationHandedOver(EscalationEvent, frozen=True, kw_only=True):
+    """`by`, who had it or sees to it, hands it over to whom the escalation now names, who is asked anew; `reason` by
+    code (`codes.HAND_OVER_REASONS`). `overdue`: it was to be acted on already, and that was emitted."""
+
+    reason: str
+    by: str
+    client: str = ""
+    overdue: bool = False
 
 
 class EscalationOverdue(EscalationEvent, frozen=True, kw_only=True):
@@ -148,6 +172,8 @@ def _standing(event: EscalationEvent) -> _Standing:
             return _Standing("cancelled", reason=reason)
         case EscalationActedOn(act=act):
             return _Standing("accepted", business=(act,))
+        case EscalationHandedOver(reason=reason, overdue=overdue):
+            return _Standing("requested", ((OVERDUE,) if overdue else ()) + (HANDED_OVER,), reason)
         case EscalationUpdated(accepted=accepted, overdue=overdue, acted=acted):
             stands = tuple(each for each in (OVERDUE if overdue else "", acted) if each)
             return _Standing("accepted" if accepted else "requested", business=stands or (UPDATED,))
@@ -167,6 +193,8 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
         {"type": fhir.concept(INPUT, "tier"), "valueInteger": escalation.tier},
         {"type": fhir.concept(INPUT, "acknowledge-by"), "valueInstant": escalation.acknowledge_by},
     ]
+    if escalation.handed_over is not None:
+        inputs.append({"type": fhir.concept(INPUT, "handed-over-at"), "valueInstant": escalation.handed_over.at})
     inputs += [{"type": fhir.concept(INPUT, "signal"), "valueReference": each} for each in named]
     for subsumed in escalation.subsumes:
         inputs.append({"type": fhir.concept(INPUT, "subsumes"), "valueReference": fhir.reference("Task", subsumed)})
@@ -186,7 +214,7 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
             "authoredOn": escalation.raised_at,
             "lastModified": event.at,
             "requester": fhir.logical(SERVICE, escalation.rule.partition("/")[0]),
-            **fhir.asked_of(escalation.owner),
+            **fhir.asked_of(escalation.owner, escalation.person),
             "reasonCode": fhir.concept(ESCALATION, escalation.reason),
             "restriction": {"period": {"end": escalation.act_by}},
             "input": inputs,
@@ -197,7 +225,7 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
 
 
 def _provenance(event: EscalationEvent) -> list[Resource]:
-    """Who took it on or acted on it; of what the hub does by itself there is none."""
+    """Who took it on, acted on it or handed it over; of what the hub does by itself there is none."""
     identity = event.escalation.id
     target = fhir.reference("Task", identity)
     match event:
@@ -206,6 +234,9 @@ def _provenance(event: EscalationEvent) -> list[Resource]:
         case EscalationActedOn(act=act, by=by, client=client):
             done = fhir.provenance(name_id(identity, f"acted-on:{act}:{event.at}"), target, event.at, by, client)
             return [{**done, "activity": fhir.concept(ESCALATION, act)}]
+        case EscalationHandedOver(reason=reason, by=by, client=client):
+            done = fhir.provenance(name_id(identity, HANDED_OVER), target, event.at, by, client)
+            return [{**done, "activity": fhir.concept(ESCALATION, reason)}]
         case EscalationResolved(by=by, client=client) if by is not None or client:
             name = "resolved"
         case _:
@@ -262,6 +293,21 @@ class _Task(reading.Read, frozen=True):
     input: tuple[_Input, ...]
     status_reason: reading.Concept | None = None
     business_status: reading.Concept | None = None
+    performer_type: tuple[reading.Concept, ...] = ()
+
+    @property
+    def person(self) -> str:
+        """Whom it was handed over to; empty where its owner is a role."""
+        return self.owner.identifier.value if self.owner.identifier.system == STAFF else ""
+
+    @property
+    def role(self) -> str:
+        return self.performer_type[0].code if self.person else self.owner.identifier.value
+
+    @property
+    def handed_over(self) -> HandedOver | None:
+        found = self.inputs("handed-over-at")
+        return HandedOver(reading.utc(found[0].value_instant), self.person) if found else None
 
     def inputs(self, code: str) -> list[_Input]:
         return [each for each in self.input if each.type.code == code]
@@ -281,13 +327,14 @@ def _escalation(task: _Task, issues: Sequence[_DetectedIssue]) -> Escalation:
         category=task.code.code,  # type: ignore[arg-type]
         reason=task.reason_code.code,
         tier=reading.required(tier.value_integer),
-        owner=task.owner.identifier.value,
+        owner=task.role,
         rule=task.instantiates_canonical.removeprefix(f"{RULE}/"),
         raised_at=reading.utc(task.authored_on),
         acknowledge_by=reading.utc(acknowledge.value_instant),
         act_by=reading.utc(task.restriction.period.end),
         signals=_signals(issues),
         subsumes=tuple(reading.required(each.value_reference).id for each in task.inputs("subsumes")),
+        handed_over=task.handed_over,
     )
 
 

@@ -34,9 +34,9 @@ def staff(name: str) -> Element:
     return logical(STAFF, name)
 
 
-def asked_of(role: str) -> Element:
-    """Of a Task, whose it is: the role, and as FHIR codes who may perform it."""
-    return {"performerType": [concept(OWNER, role)], "owner": logical(ROLE, role)}
+def asked_of(role: str, person: str = "") -> Element:
+    """Of a Task, whose it is: the role, or one person who has it, and as FHIR codes who may perform it."""
+    return {"performerType": [concept(OWNER, role)], "owner": staff(person) if person else logical(ROLE, role)}
 
 
 def provenance(identity: str, target: Element, recorded: datetime, by: str | None, client: str) -> Element:

@@ -1,4 +1,4 @@
-"""The life of an escalation, one pure machine: raised, updated, acknowledged, overdue, resolved, retracted.
+"""The life of an escalation, one pure machine: raised, updated, acknowledged, handed over, overdue, closed.
 
 Tiers and times are the program's settings (domain 5.1). Text is codes only: supportive language lives with the reader.
 Every service asks by it, whatever it stores of what it asked.
@@ -20,15 +20,18 @@ from shared.events.escalation import (
     EscalationAcknowledged,
     EscalationActedOn,
     EscalationEvent,
+    EscalationHandedOver,
     EscalationOverdue,
     EscalationRaised,
     EscalationResolved,
     EscalationRetracted,
     EscalationUpdated,
+    HandedOver,
     Signal,
 )
 from shared.rules.decision import Moment, Refused
 from shared.rules.numbers import Minutes
+from shared.rules.staff import Staff
 
 SIGNALS_MOST = 4
 """Newest signals an escalation shows; a service may remember more of one that is open, and a retraction carries all."""
@@ -53,6 +56,16 @@ class ActOnEscalation(Command, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
+class HandOverEscalation(Command, frozen=True, kw_only=True, tag=True):
+    """It is handed over `to` another person (`staff/<id>`) or a role, for a coded reason; `by` is the person whose
+    token it is, empty where that is a client's alone."""
+
+    escalation_id: str
+    to: str
+    reason: str
+    by: str = ""
+
+
 class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
     """A person has acted on it; `reason` is their code for what was done."""
 
@@ -61,7 +74,8 @@ class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
-EscalationCommand = AcknowledgeEscalation | ActOnEscalation | ResolveEscalation
+StaysOpen = AcknowledgeEscalation | ActOnEscalation | HandOverEscalation
+EscalationCommand = StaysOpen | ResolveEscalation
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +140,7 @@ def raise_or_update(
 
 def asked_anew(known: Open, tier: int, now: datetime, times: Times) -> Open:
     """Asked as if for the first time, at this tier: whoever took on the milder one is asked again, and it can become
-    overdue again.
+    overdue again. Where it was handed over, everybody of the role that owns it now is asked.
 
     A time that is still waited for only comes nearer. Once somebody took it on or it was overdue, the time to
     acknowledge begins anew, and that to act where it is over.
@@ -137,10 +151,12 @@ def asked_anew(known: Open, tier: int, now: datetime, times: Times) -> Open:
         acknowledge_by = min(before.acknowledge_by, acknowledge_by)
     if not answered or before.act_by > now:
         act_by = min(before.act_by, act_by)
-    return Open(msgspec.structs.replace(before, tier=tier, acknowledge_by=acknowledge_by, act_by=act_by))
+    return Open(
+        msgspec.structs.replace(before, tier=tier, acknowledge_by=acknowledge_by, act_by=act_by, handed_over=None)
+    )
 
 
-def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationRaised:
+def _raised(trigger: Trigger, moment: Moment[object], times: Times) -> EscalationRaised:
     acknowledge_by, act_by = _due_times(trigger.tier, moment.now, times)
     escalation = Escalation(
         id=moment.new_id(f"escalation:{trigger.reason}"),
@@ -158,7 +174,7 @@ def _raised(trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationRa
     return EscalationRaised(escalation=escalation, at=moment.now)
 
 
-def _updated(known: Open, trigger: Trigger, moment: Moment[Any], times: Times) -> EscalationUpdated | None:
+def _updated(known: Open, trigger: Trigger, moment: Moment[object], times: Times) -> EscalationUpdated | None:
     before, rises = known.escalation, trigger.tier > known.escalation.tier
     asked = asked_anew(known, trigger.tier, moment.now, times) if rises else known
     if not rises and {*_newest(trigger.signals)} <= {*before.signals} and {*trigger.subsumes} <= {*before.subsumes}:
@@ -237,6 +253,8 @@ def decide_escalation(
             return acknowledge(still_open, identity, by, moment)
         case ActOnEscalation(escalation_id=identity, act=act, by=by):
             return act_on(still_open, identity, act, by, moment)
+        case HandOverEscalation(escalation_id=identity, to=to, reason=reason, by=by):
+            return hand_over(still_open, identity, to, reason, by, moment)
         case ResolveEscalation(escalation_id=identity, reason=reason, by=by):
             return resolve(still_open, identity, reason, by, moment)
         case _:
@@ -244,7 +262,7 @@ def decide_escalation(
 
 
 def acknowledge(
-    still_open: Sequence[Open], identity: str, by: str, moment: Moment[Any]
+    still_open: Sequence[Open], identity: str, by: str, moment: Moment[object]
 ) -> list[EscalationEvent] | Refused:
     """A person takes it on. The same person a second time changes nothing; another one learns who was first."""
     found = _find(still_open, identity)
@@ -254,8 +272,17 @@ def acknowledge(
     if found.accepted and found.accepted_by in (person, ""):
         return []
     if found.accepted:
-        return Refused("conflict", f"acknowledged by staff/{found.accepted_by}", "Task.owner")
-    return [EscalationAcknowledged(escalation=shown(found.escalation), at=moment.now, by=person, client=moment.by)]
+        return Refused("conflict", _ACKNOWLEDGED + found.accepted_by, "Task.owner")
+    taken = _taken_by(shown(found.escalation), person)
+    return [EscalationAcknowledged(escalation=taken, at=moment.now, by=person, client=moment.by)]
+
+
+def _taken_by(escalation: Escalation, person: str) -> Escalation:
+    """Where another person than whom it was handed over to takes it on, it is that one's no more."""
+    handed_over = escalation.handed_over
+    if handed_over is None or handed_over.person in (person, ""):
+        return escalation
+    return msgspec.structs.replace(escalation, handed_over=HandedOver(handed_over.at))
 
 
 def act_on(
@@ -266,27 +293,94 @@ def act_on(
     found = _find(still_open, identity)
     if isinstance(taken, Refused) or found is None or (found.acted == act and not taken):
         return taken
-    acted = EscalationActedOn(
-        escalation=shown(found.escalation), at=moment.now, act=act, by=by or moment.by, client=moment.by
+    person = by or moment.by
+    theirs = _taken_by(shown(found.escalation), person)
+    return [*taken, EscalationActedOn(escalation=theirs, at=moment.now, act=act, by=person, client=moment.by)]
+
+
+def hand_over(
+    still_open: Sequence[Open], identity: str, to: str, reason: str, by: str, moment: Moment[Any]
+) -> list[EscalationEvent] | Refused:
+    """Whoever has it, or the person whose token it is while nobody has it, has another one asked anew; whom it waits
+    for already is not asked again."""
+    found = _find(still_open, identity)
+    if found is None:
+        return NOT_OPEN
+    if not found.accepted and to == asked_of(found.escalation):
+        return []
+    person = _hands_over(found, by)
+    if isinstance(person, Refused):
+        return person
+    if to == f"{PERSON}{person}":
+        return Refused("business-rule", "Must be another person than who hands it over, or a role.", "Task.owner")
+    return [
+        EscalationHandedOver(
+            escalation=shown(_asked_of_another(found.escalation, to, moment)),
+            at=moment.now,
+            reason=reason,
+            by=person,
+            client=moment.by,
+            overdue=found.overdue and found.escalation.act_by <= moment.now,
+        )
+    ]
+
+
+def asked_of(escalation: Escalation) -> str:
+    """Whom it asks: one person (`staff/<id>`), or a role."""
+    return f"{PERSON}{escalation.person}" if escalation.person else escalation.owner
+
+
+def _hands_over(known: Open, by: str) -> str | Refused:
+    """Who does: whoever has it; while nobody has it a person whose token it is, of one that was handed over to a person
+    only they."""
+    escalation = known.escalation
+    if known.accepted:
+        holds = by in (known.accepted_by, "")
+        return known.accepted_by if holds else Refused("conflict", _ACKNOWLEDGED + known.accepted_by, "Task.owner")
+    if escalation.handed_over is not None and (not by or escalation.person not in (by, "")):
+        return Refused("conflict", f"handed over to {asked_of(escalation)}", "Task.owner")
+    return by or NOBODY_HAS_IT
+
+
+def _asked_of_another(before: Escalation, to: str, moment: Moment[Any]) -> Escalation:
+    """By when to act stays as it was, and the time to acknowledge ends with it. In whole seconds, as states hold it."""
+    now, person = moment.now.replace(microsecond=0), to.removeprefix(PERSON) if to.startswith(PERSON) else ""
+    acknowledge_by, _ = _due_times(before.tier, now, moment.settings.escalation)
+    return msgspec.structs.replace(
+        before,
+        owner=_role_of(person, before.owner, moment.settings.staff) if person else to,
+        acknowledge_by=min(before.act_by, acknowledge_by),
+        handed_over=HandedOver(now, person),
     )
-    return [*taken, acted]
+
+
+def _role_of(person: str, asked: str, staff: Staff) -> str:
+    """The role that is asked where the person has it, else their own first one."""
+    roles = staff[person].roles if person in staff else ()
+    return asked if asked in roles or not roles else roles[0]
 
 
 def resolve(
-    still_open: Sequence[Open], identity: str, reason: str, by: str, moment: Moment[Any]
+    still_open: Sequence[Open], identity: str, reason: str, by: str, moment: Moment[object]
 ) -> list[EscalationEvent] | Refused:
     """A person has acted on it, acknowledged before or not."""
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
-    return [
-        EscalationResolved(
-            escalation=shown(found.escalation), at=moment.now, reason=reason, by=by or moment.by, client=moment.by
-        )
-    ]
+    person = by or moment.by
+    theirs = _taken_by(shown(found.escalation), person)
+    return [EscalationResolved(escalation=theirs, at=moment.now, reason=reason, by=person, client=moment.by)]
 
 
 NOT_OPEN = Refused("conflict", "This escalation is not open.", "Task.status")
+PERSON = "staff/"
+"""What names one person rather than a role."""
+_ACKNOWLEDGED = f"acknowledged by {PERSON}"
+NOBODY_HAS_IT = Refused(
+    "required",
+    "Nobody has it, and no person is proved: acknowledge it first, or send a user's token.",
+    "Task.owner",
+)
 
 
 def emit_overdue(still_open: Sequence[Open], now: datetime) -> list[EscalationEvent]:
@@ -321,6 +415,8 @@ def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, 
             return (*others, Open(escalation, accepted=True, overdue=late, accepted_by=by))
         case EscalationActedOn():
             return (*others, _acted_on(known, event))
+        case EscalationHandedOver(escalation=escalation, overdue=overdue):
+            return (*others, Open(escalation, overdue=overdue))
         case EscalationOverdue(escalation=escalation, accepted=accepted):
             by = known.accepted_by if known is not None and accepted else ""
             return (*others, Open(escalation, accepted=accepted, overdue=True, accepted_by=by))

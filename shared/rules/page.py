@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.events.codes import HANDLING
+from shared.events.codes import HANDLING, STAFF
 from shared.events.envelope import name_id
 from shared.events.escalation import Category, EscalationEvent, EscalationOverdue, EscalationUpdated
 from shared.rules.ringing import Calendar
@@ -36,6 +36,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     act_by: datetime
     overdue: bool = False
     accepted: bool = False
+    person: str = ""
+    """Whom it was handed over to."""
+    handed_over_at: datetime | None = None
 
     @classmethod
     def of(cls, event: EscalationEvent) -> "Page":
@@ -50,13 +53,22 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
             act_by=escalation.act_by,
             overdue=isinstance(event, EscalationOverdue),
             accepted=isinstance(event, EscalationOverdue) and event.accepted,
+            person=escalation.person,
+            handed_over_at=escalation.handed_over.at if escalation.handed_over is not None else None,
         )
+
+    @property
+    def receiver(self) -> str:
+        """The person who is rung rather than whoever is on call: it is theirs, and not late yet."""
+        return "" if self.overdue else self.person
 
     def id(self, role: Role) -> UUID:
         """The same for each event that asks for this page."""
         late = "not-acted-on" if self.accepted else "overdue"
         asked = late if self.overdue else "raised"
-        return UUID(name_id(self.escalation_id, f"page:{role}:{self.tier}:{asked}:{self.acknowledge_by.isoformat()}"))
+        handed = f":{self.handed_over_at.isoformat()}" if self.handed_over_at is not None else ""
+        by = self.acknowledge_by.replace(microsecond=0).isoformat()  # states hold whole seconds
+        return UUID(name_id(self.escalation_id, f"page:{role}:{self.tier}:{asked}:{by}{handed}"))
 
     @property
     def due(self) -> datetime:
@@ -100,12 +112,27 @@ class _Input(msgspec.Struct, frozen=True, rename="camel"):
     value_integer: int | None = None
 
 
+class _Identifier(msgspec.Struct, frozen=True):
+    system: str = ""
+    value: str = ""
+
+
+class _Owner(msgspec.Struct, frozen=True):
+    identifier: _Identifier = _Identifier()
+
+
 class TaskNow(msgspec.Struct, frozen=True, rename="camel"):
     """The escalation's Task as it stands."""
 
     status: str
     input: tuple[_Input, ...] = ()
     business_status: _Type = _Type()
+    owner: _Owner = _Owner()
+
+    @property
+    def person(self) -> str:
+        """Whom it was handed over to; empty where its owner is a role."""
+        return self.owner.identifier.value if self.owner.identifier.system == STAFF else ""
 
     @property
     def is_acted_on(self) -> bool:
@@ -147,8 +174,8 @@ def next_step(
 
 def is_needed(page: Page, task: TaskNow | None) -> bool:
     """Not once somebody has taken the escalation on (or, where they had, has acted), or it is closed; nor where its
-    next tier rings already."""
-    if task is None or task.tier > page.tier:
+    next tier rings already, or it asks another one since."""
+    if task is None or task.tier > page.tier or task.person != page.person:
         return False
     waits = page.accepted and task.status in ("accepted", "in-progress") and not task.is_acted_on
     return task.status == "requested" or waits

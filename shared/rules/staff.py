@@ -36,6 +36,11 @@ def member(staff: Staff, name: str) -> str | None:
     return next((identity for identity, known in staff.items() if name in (identity, *known.practitioner)), None)
 
 
+def has_role(staff: Staff, role: str) -> bool:
+    """Whether somebody of the staff has it."""
+    return any(role in known.roles for known in staff.values())
+
+
 def is_licensed(staff: Staff, identity: str) -> bool:
     known = staff.get(identity)
     return known is not None and LICENSED in known.roles

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import strategies as some
 
 from services.aftercare import messages as w
-from shared.events.codes import ACTS
+from shared.events.codes import ACTS, HAND_OVER_REASONS
 from shared.events.envelope import Command, name_id
 from tests.aftercare.story import Story
 from tests.aftercare.test_laws import REFERRALS, after, partners, steps
@@ -50,6 +50,13 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
     w.ActOnEscalation: lambda story: some.builds(
         w.ActOnEscalation, escalation_id=_escalations(story), act=some.sampled_from(sorted(ACTS))
+    ),
+    w.HandOverEscalation: lambda story: some.builds(
+        w.HandOverEscalation,
+        escalation_id=_escalations(story),
+        to=some.sampled_from(["staff/clinician-1", "staff/prescriber-1", "case-manager"]),
+        reason=some.sampled_from(sorted(HAND_OVER_REASONS)),
+        by=some.sampled_from(["", "clinician-1"]),
     ),
     w.ResolveEscalation: lambda story: some.builds(
         w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("reached")

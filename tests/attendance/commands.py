@@ -31,5 +31,6 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.MarkMissed: _asked("miss"),
     w.AcknowledgeEscalation: _asked("accept"),
     w.ActOnEscalation: _asked("act"),
+    w.HandOverEscalation: _asked("hand over"),
     w.ResolveEscalation: _asked("resolve"),
 }

@@ -453,7 +453,7 @@ def test_a_completed_task_resolves_its_escalation_with_the_coded_reason() -> Non
     )
 
 
-@pytest.mark.parametrize("status", ["cancelled", "rejected", "failed", "on-hold", "requested"])
+@pytest.mark.parametrize("status", ["cancelled", "rejected", "failed", "on-hold"])
 def test_only_the_hub_retracts_an_escalation(status: str) -> None:
     assert refusal(task(status, description=SEEDED)) == (422, "business-rule", ("Task.status",))
 

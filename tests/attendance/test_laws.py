@@ -23,6 +23,7 @@ from services.attendance.messages import (
     ConfirmAttendance,
     DeathWithdrawn,
     FlagsChanged,
+    HandOverEscalation,
     MarkMissed,
     PatientDied,
     PatientIdentified,
@@ -102,7 +103,7 @@ Attempt = tuple[str, int, int | None]
 """What is done, to which of the sessions or escalations of the moment, and with how many minutes."""
 SELDOM = ("come late", "come again", "withdraw", "reinstate", "accept session", "arrive", "cancel", "decline")
 ATTEMPTS: some.SearchStrategy[Attempt] = some.tuples(
-    some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "act", "resolve", *SELDOM]),
+    some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "act", "hand over", "resolve", *SELDOM]),
     some.integers(0, 40),
     some.none() | some.integers(0, 1000),
 )
@@ -142,6 +143,10 @@ def command(story: Story, attempt: Attempt) -> Command:
             return MarkMissed(session_id=named)
         case "accept":
             return AcknowledgeEscalation(escalation_id=raised)
+        case "hand over":
+            to = ("staff/clinician-1", "staff/prescriber-1", "case-manager")[(minutes or 0) % 3]
+            by = "" if minutes is None else "clinician-1"
+            return HandOverEscalation(escalation_id=raised, to=to, reason="shift-ended", by=by)
         case "act":
             return ActOnEscalation(escalation_id=raised, act="visited" if minutes else "called")
         case _:

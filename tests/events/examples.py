@@ -297,6 +297,15 @@ EXAMPLES: tuple[Event, ...] = (
     escalation.EscalationActedOn(
         escalation=ESCALATION, at=TWO_HOURS_LATER, act="called", by="therapist-2", client="ehr"
     ),
+    escalation.EscalationHandedOver(
+        escalation=msgspec.structs.replace(
+            ESCALATION, handed_over=escalation.HandedOver(TWO_HOURS_LATER, "therapist-3")
+        ),
+        at=TWO_HOURS_LATER,
+        reason="shift-ended",
+        by="therapist-2",
+        client="ehr",
+    ),
     escalation.EscalationOverdue(escalation=ESCALATION, at=TWO_HOURS_LATER),
     escalation.EscalationResolved(
         escalation=ESCALATION, at=NEXT_MONDAY, reason="acted-on", by="therapist-2", client="ehr"

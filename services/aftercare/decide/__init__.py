@@ -27,6 +27,7 @@ from services.aftercare.messages import (
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
+    HandOverEscalation,
     PatientDied,
     PatientIdentified,
     ResolveEscalation,
@@ -101,7 +102,7 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return referrals.taken_back(state, command, moment)
         case CompleteFollowUp():
             return plan.completed(state.plan, command, moment)
-        case AcknowledgeEscalation() | ActOnEscalation() | ResolveEscalation():
+        case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation() | ResolveEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
         case _:
             assert_never(command)

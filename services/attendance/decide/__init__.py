@@ -23,6 +23,7 @@ from services.attendance.messages import (
     EpisodeAdmitted,
     EpisodeDischarged,
     FlagsChanged,
+    HandOverEscalation,
     MarkMissed,
     PatientDied,
     PatientIdentified,
@@ -77,7 +78,7 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
             | MarkMissed()
         ):
             return marks.marked(state, command, moment)
-        case AcknowledgeEscalation() | ActOnEscalation():
+        case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation():
             return requests.stays_open(state, command, moment)
         case ResolveEscalation():
             return _resolved(state, command, moment)

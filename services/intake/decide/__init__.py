@@ -102,7 +102,7 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return complete_review(state, command, moment)
         case messages.Discharge() | messages.CorrectDischarge() | messages.WithdrawDischarge():
             return discharge.of_stay(state, command, moment)
-        case messages.AcknowledgeEscalation() | messages.ActOnEscalation():
+        case messages.AcknowledgeEscalation() | messages.ActOnEscalation() | messages.HandOverEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
         case messages.ResolveEscalation():
             return _resolved(state, command, moment)

@@ -19,6 +19,7 @@ from services.testing.messages import (
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
+    HandOverEscalation,
     MedicationsRecorded,
     PatientIdentified,
     ReportResult,
@@ -58,7 +59,7 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
     match command:
         case ReportResult():
             return reported(state, command, moment)
-        case AcknowledgeEscalation() | ActOnEscalation() | ResolveEscalation():
+        case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation() | ResolveEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
         case _:
             assert_never(command)

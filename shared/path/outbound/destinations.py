@@ -15,6 +15,7 @@ from shared.events.catalogue import ENTRIES, ESCALATIONS, OPEN_ESCALATIONS
 from shared.events.envelope import Event, PatientId
 from shared.events.escalation import (
     EscalationEvent,
+    EscalationHandedOver,
     EscalationOverdue,
     EscalationRaised,
     EscalationUpdated,
@@ -95,11 +96,11 @@ def partner_destination(partner: Partner, form: Form) -> Destination[ReferralPre
 
 
 def on_call_destination(name: str, tiers: frozenset[int]) -> Destination[EscalationEvent]:
-    """What may have to ring: raised, risen or overdue. Whether and when it does is decided when it would."""
+    """What may have to ring: raised, risen, handed over, overdue. Whether and when it does is decided when it would."""
     return Destination(
         name=name,
         kind="partner",
-        subscribes=frozenset({EscalationRaised, EscalationUpdated, EscalationOverdue}),
+        subscribes=frozenset({EscalationRaised, EscalationUpdated, EscalationHandedOver, EscalationOverdue}),
         selects=lambda event: event.escalation.tier in tiers and asks_to_ring(event),
         body=_page,
     )

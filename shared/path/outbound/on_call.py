@@ -190,7 +190,9 @@ class OnCallLane:
     async def _ring(self, due: Due, client: http.HttpClient) -> None:
         """Once begun, it goes to the same person however often it is tried, while the rota names them."""
         now, stored = self._clock.now(), due.stored
-        person = due.pager.reachable(stored.person if stored else "") or due.pager.on_call.rotas[self._role].who(now)
+        receiver = due.page.receiver if self._role == "on-call" else ""
+        chosen = due.pager.reachable(stored.person if stored else receiver)
+        person = chosen or due.pager.on_call.rotas[self._role].who(now)
         if stored is None and not await self._begins(due, person, now):
             await store.delete(self._pool, self.lane, [due.row_id])
             return

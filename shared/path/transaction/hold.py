@@ -49,6 +49,15 @@ class ActOnHold(Command, frozen=True, kw_only=True):
     by: str = ""
 
 
+class HandOverHold(Command, frozen=True, kw_only=True):
+    """It is handed over to another person or a role."""
+
+    escalation_id: str
+    to: str
+    reason: str
+    by: str = ""
+
+
 class ResolveHold(Command, frozen=True, kw_only=True):
     """A person says it is done with; only redriving makes that true."""
 
@@ -60,7 +69,7 @@ class ResolveHold(Command, frozen=True, kw_only=True):
 def concerns(delivery: AnyDelivery, locked: LockedState) -> bool:
     """Whether the hold itself is meant, not the clinic: a person's command about it, or its own deadline."""
     match delivery:
-        case Commanded(commands=(AcknowledgeHold() | ActOnHold() | ResolveHold(), *_)):
+        case Commanded(commands=(AcknowledgeHold() | ActOnHold() | HandOverHold() | ResolveHold(), *_)):
             return True
         case Internal(event=TimePassed()):
             return locked.hold is not None
@@ -76,6 +85,8 @@ def decide(delivery: Delivery, locked: LockedState, moment: Moment[Any]) -> Sequ
             return escalation.acknowledge(still_open, identity, by, moment)
         case Commanded(commands=(ActOnHold(escalation_id=identity, act=act, by=by),)):
             return escalation.act_on(still_open, identity, act, by, moment)
+        case Commanded(commands=(HandOverHold(escalation_id=identity, to=to, reason=reason, by=by),)):
+            return escalation.hand_over(still_open, identity, to, reason, by, moment)
         case Commanded(commands=(ResolveHold(escalation_id=identity),)):
             return STILL_PARKED if any(each.escalation.id == identity for each in still_open) else escalation.NOT_OPEN
         case _:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.attendance.messages import AcknowledgeEscalation, FlagsChanged, ResolveEscalation
+from services.attendance.messages import AcknowledgeEscalation, FlagsChanged, HandOverEscalation, ResolveEscalation
 from shared.events.escalation import EscalationAcknowledged, EscalationResolved, EscalationUpdated
 from shared.rules.escalation import Times
 from tests.attendance.given import GRACE, MONDAY, SETTLED, admitted, check_in, evening, session
@@ -125,3 +125,17 @@ def test_a_miss_that_is_taken_back_is_gone_though_newer_ones_are_shown() -> None
     (updated,) = [each for each in emitted if each.escalation.id == shown.id]
     assert [each.at for each in updated.gone] == [SETTLED[0]]
     assert updated.escalation.signals == shown.signals
+
+
+def test_whom_it_was_handed_over_to_stays_until_a_rise_asks_their_role_anew() -> None:
+    story = in_treatment()
+    story.until(SETTLED[0] + GRACE)
+    identity = story.open_id("missed-session")
+    story.then(AcknowledgeEscalation(escalation_id=identity, by="case-manager-1"))
+    story.then(HandOverEscalation(escalation_id=identity, to="staff/prescriber-1", reason="other-role-needed"))
+    (asked,) = story.still_open
+    assert (asked.owner, asked.person) == ("prescriber", "prescriber-1")
+    assert [(each.accepted, each.accepted_by) for each in story.state.escalations] == [(False, "")]
+    (risen,) = only(story.then(flagged("suicide-risk")), EscalationUpdated)
+    assert (risen.escalation.tier, risen.escalation.owner, risen.escalation.person) == (3, "prescriber", "")
+    assert changed(story.until(story.now + timedelta(hours=1))) == [("Overdue", "missed-session", 3)]

@@ -7,16 +7,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from deploy.paths import REPOSITORY
 from shared.events.escalation import (
     EscalationAcknowledged,
+    EscalationHandedOver,
     EscalationOverdue,
     EscalationResolved,
     EscalationRetracted,
     EscalationUpdated,
+    HandedOver,
 )
 from shared.path.outbound.on_call import PAGES_AT_ONCE, forget_pages
 from shared.platform.pagers import pagers
@@ -125,6 +128,22 @@ async def test_each_tier_rings_once_and_only_the_highest_that_stands(escalated: 
         await escalated.until_sent()
     rung = [json.loads(each.body)["data"] for each in pager.pages]
     assert [(each["tier"], each["overdue"]) for each in rung] == [("T3", False), ("T4", False), ("T4", True)]
+
+
+async def test_whom_it_is_handed_over_to_is_rung_by_their_own_channel_and_only_once(
+    escalated: Escalated, pager: Receiver, deputies: Receiver
+) -> None:
+    first = raised(act_by=TUESDAY_NIGHT + timedelta(hours=4))
+    theirs = msgspec.structs.replace(first.escalation, handed_over=HandedOver(LATER, "prescriber-1"))
+    handed = EscalationHandedOver(escalation=theirs, at=LATER, reason="shift-ended", by="on-call-clinician-1")
+    await escalated.emit(first, handed, EscalationUpdated(escalation=theirs, at=LATER))
+    async with escalated.running():
+        await escalated.until_sent()
+        assert (len(pager.pages), len(deputies.pages)) == (0, 1)
+        back = msgspec.structs.replace(theirs, handed_over=HandedOver(LATER + timedelta(minutes=1), ""))
+        await escalated.emit(EscalationHandedOver(escalation=back, at=LATER, reason="unavailable", by="prescriber-1"))
+        await escalated.until_sent()
+    assert (len(pager.pages), len(deputies.pages)) == (1, 1)
 
 
 async def test_a_milder_one_waits_for_business_hours_and_rings_then(escalated: Escalated, pager: Receiver) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from services.attendance.messages import CheckIn, WithdrawCheckIn
 from shared.events.envelope import name_id
 from shared.path.inbound import deadlines
-from shared.rules.escalation import AcknowledgeEscalation, ResolveEscalation
+from shared.rules.escalation import AcknowledgeEscalation, HandOverEscalation, ResolveEscalation
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import admission
 
@@ -45,11 +45,12 @@ async def admitted(here: ServiceOnPostgres) -> None:
 
 
 async def step(here: ServiceOnPostgres, chance: random.Random) -> None:
-    """Hours pass, somebody comes, a visit is withdrawn, a person takes an escalation on or has acted on it."""
+    """Hours pass, somebody comes, a visit is withdrawn, a person takes an escalation on, hands it over or has acted on
+    it."""
     here.set_clock(here.running.clock.now() + timedelta(hours=chance.choice((0, 1, 5))))
     await deadlines.run_due(here.inbox)
     patient = chance.choice(PATIENTS)
-    match chance.choice(("come", "withdraw", "accept", "resolve")):
+    match chance.choice(("come", "withdraw", "accept", "hand over", "resolve")):
         case "come":
             await _come(here, patient, chance)
         case "withdraw":
@@ -58,6 +59,11 @@ async def step(here: ServiceOnPostgres, chance: random.Random) -> None:
         case "accept":
             for (identity,) in await here.select(_NEWEST, "Task", patient):
                 await here.command(patient, AcknowledgeEscalation(escalation_id=identity, by="nurse-1"))
+        case "hand over":
+            to = chance.choice(("staff/clinician-1", "case-manager"))
+            for (identity,) in await here.select(_NEWEST, "Task", patient):
+                handing = HandOverEscalation(escalation_id=identity, to=to, reason="shift-ended", by="nurse-1")
+                await here.command(patient, handing)
         case _:
             for (identity,) in await here.select(_NEWEST, "Task", patient):
                 await here.command(patient, ResolveEscalation(escalation_id=identity, reason="done", by="nurse-1"))

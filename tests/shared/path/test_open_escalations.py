@@ -23,4 +23,6 @@ async def test_after_any_steps_the_newest_records_are_the_open_tasks(here: Servi
         assert still_open == await open_tasks(here)
         were_open |= still_open.keys()
         were_closed = sum(body is None for _, body in records)
+    handed = await here.select("SELECT 1 FROM journal WHERE event = 'HandOverEscalation' AND cardinality(emitted) > 0")
+    assert handed, "some are handed over"
     assert len(were_open) > 5 and were_closed > 3, "the steps open and close some"

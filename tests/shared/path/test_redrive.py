@@ -19,7 +19,7 @@ from shared.path.inbound import deadlines
 from shared.path.inbound.records import RecordReader
 from shared.path.inbound.redrive import NotUnreadable, Quarantine, RedriveResult, redrive
 from shared.path.transaction.delivery import Committed, Expected, Incomplete, Stale, Unreadable
-from shared.path.transaction.hold import STILL_PARKED, AcknowledgeHold, ResolveHold
+from shared.path.transaction.hold import STILL_PARKED, AcknowledgeHold, HandOverHold, ResolveHold
 from shared.path.transaction.stored import unstorable
 from shared.rules import escalation
 from shared.rules.decision import Moment
@@ -264,6 +264,17 @@ async def test_acknowledging_a_hold_twice_says_it_once(here: ServiceOnPostgres) 
     await here.command(PATIENT, AcknowledgeHold(escalation_id=identity))
     assert await here.command(PATIENT, AcknowledgeHold(escalation_id=identity)) == Committed()
     assert (await here.emitted()).count("EscalationAcknowledged") == 1
+
+
+async def test_a_hold_is_handed_over_by_whoever_has_it(here: ServiceOnPostgres) -> None:
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
+    identity = await hold_task(here)
+    handing = HandOverHold(escalation_id=identity, to="staff/clinician-1", reason="shift-ended")
+    assert await here.command(PATIENT, handing) == escalation.NOBODY_HAS_IT
+    await here.command(PATIENT, AcknowledgeHold(escalation_id=identity, by="case-manager-1"))
+    assert isinstance(await here.command(PATIENT, handing), Committed)
+    assert await task(here) == ("requested", 2)
+    assert (await here.emitted())[-1] == "EscalationHandedOver"
 
 
 async def test_a_hold_changed_since_it_was_read_is_not_acknowledged(here: ServiceOnPostgres) -> None:
