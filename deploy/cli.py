@@ -17,6 +17,7 @@ from deploy.commands import (
     escalations,
     ledger,
     parked,
+    reads,
     replay,
     rota,
     run,
@@ -43,6 +44,7 @@ app.command(epilog="Example: iop tail escalations --from-beginning --max 20")(ta
 app.command(epilog="Example: iop document 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 > message.hl7")(document.document)
 app.command(epilog="Example: iop doctor, or: iop doctor --json")(doctor.doctor)
 app.command(epilog="Example: iop why 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")(why.why)
+app.command(epilog="Example: iop reads 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --since 2026-01-05")(reads.reads)
 app.command(epilog="Example: iop replay --all --since 2026-01-05")(replay.replay)
 app.add_typer(run.clock_commands, name="clock", no_args_is_help=True)
 app.add_typer(escalations.commands, name="escalations")

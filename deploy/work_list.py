@@ -3,9 +3,9 @@ database. Each service has its own; together they are what a person has to do.""
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -22,6 +22,7 @@ ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 JSON_PATCH = "application/json-patch+json"
 Owners = Mapping[str, httpx.AsyncClient]
 """A client for each service that owns escalations, by its name: of its FHIR base, with a token."""
+T = TypeVar("T")
 Operation = dict[str, object]
 """Of a JSON Patch."""
 
@@ -151,10 +152,17 @@ def query(*, tiers: Sequence[int] = (), owner: str = "", only_open: bool = False
 
 async def listed(owners: Owners, asked: Mapping[str, str]) -> tuple[list[Listed], list[str]]:
     """What is due first, of one time the graver first; and which services could not be asked, and why."""
-    answers = await asyncio.gather(
-        *(_of_service(name, client, asked) for name, client in owners.items()), return_exceptions=True
-    )
-    found, silent = list[Listed](), list[str]()
+    found, silent = await of_each(owners, lambda name, client: _of_service(name, client, asked))
+    return sorted(found, key=lambda each: (each.due, -each.tier, each.id)), silent
+
+
+async def of_each(
+    owners: Owners, ask: Callable[[str, httpx.AsyncClient], Awaitable[list[T]]]
+) -> tuple[list[T], list[str]]:
+    """What all services answer, in their order; and which could not be asked, and why."""
+    asked = (ask(name, client) for name, client in owners.items())
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    found, silent = list[T](), list[str]()
     for name, answer in zip(owners, answers, strict=True):
         match answer:
             case CannotContinueError():
@@ -163,15 +171,20 @@ async def listed(owners: Owners, asked: Mapping[str, str]) -> tuple[list[Listed]
                 raise answer
             case _:
                 found += answer
-    return sorted(found, key=lambda each: (each.due, -each.tier, each.id)), silent
+    return found, silent
 
 
 async def _of_service(name: str, client: httpx.AsyncClient, asked: Mapping[str, str]) -> list[Listed]:
-    """Every page. Of `next` only the query is taken: no answer sends the token to another address."""
-    found, parameters = list[Listed](), urlencode(asked)
+    return [read(each, name) for each in await pages(name, client, "Task", asked)]
+
+
+async def pages(name: str, client: httpx.AsyncClient, type_: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The resources on every page of a search. Of `next` only the query is taken: no answer sends the token to another
+    address. Raises CannotContinueError."""
+    found, parameters = list[dict[str, Any]](), urlencode(asked)
     while parameters:
-        page = _answered(name, await _ask(name, client, "GET", f"Task?{parameters}"))
-        found += [read(each["resource"], name) for each in page.get("entry", ())]
+        page = _answered(name, await _ask(name, client, "GET", f"{type_}?{parameters}"))
+        found += [each["resource"] for each in page.get("entry", ())]
         following = [each["url"] for each in page.get("link", ()) if each["relation"] == "next"]
         parameters = httpx.URL(following[0]).query.decode() if following else ""
     return found

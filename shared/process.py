@@ -40,6 +40,7 @@ from shared.path.service import Service
 from shared.path.transaction.explaining import explain
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
+from shared.path.transaction.reads import ReadRecords
 from shared.path.transaction.replaying import Asked, replay
 from shared.platform import db, ending, log, memory, metrics, retention
 from shared.platform.clients import RegisteredClient, registered
@@ -71,6 +72,7 @@ class Running:
     token_verifier: TokenVerifier
     keys: Keys
     clock: Clock
+    reads: ReadRecords
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,8 @@ async def run(configured: Configuration, keys: Keys) -> None:
         submissions = Submissions(inbox, assembly.edge, keys)
         verifier = TokenVerifier(process.issuer, process.audience, configured.clients)
         consumer = Consumer(inbox, configured.kafka, process.replica)
-        running = Running(process, inbox, submissions, verifier, keys, clock)
+        reads = ReadRecords(pool, process.database_url, clock)
+        running = Running(process, inbox, submissions, verifier, keys, clock, reads)
         ready = Readiness(inbox, consumer).checks
         dependencies = _edge(configured, running, ready, wake_up)
         gauges = Gauges(inbox, consumer, lambda: submissions.waiting, ready)
@@ -207,6 +210,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 gauges.watch(),
                 replica.watch(),
                 submissions.run(),
+                reads.run(),
                 *_lanes(configured, inbox, wake_up, Links(configured.link_base, keys)),
                 *assembly.tasks(running),
             ):
@@ -216,7 +220,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
 def _edge(configured: Configuration, running: Running, ready: Health, wake_up: WakeUp) -> EdgeDependencies:
     """What the routes need, the service's own with them."""
     inbox = running.inbox
-    reader = ResourceReader(inbox.pool, running.keys, inbox.settings)
+    reader = ResourceReader(inbox.pool, running.keys, inbox.settings, running.reads, inbox.service.name)
     paged = PageLinks(running.submissions, reader, configured.pagers, wake_up).routes()
     return EdgeDependencies(
         running.submissions,

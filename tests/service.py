@@ -36,6 +36,7 @@ from shared.path.outbound.lane import WakeUp
 from shared.path.transaction.delivery import Answer, AnyDelivery, Commanded, Consumed, Expected, Unreadable
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
+from shared.path.transaction.reads import ReadRecords
 from shared.path.transaction.stored import read_record
 from shared.platform import db
 from shared.platform.clients import registered
@@ -80,7 +81,7 @@ class ServiceOnPostgres:
 
     @property
     def reader(self) -> ResourceReader:
-        return ResourceReader(self.pool, self.keys, self.inbox.settings)
+        return ResourceReader(self.pool, self.keys, self.inbox.settings, self.running.reads, self.inbox.service.name)
 
     def set_clock(self, moment: datetime) -> None:
         """At once, also where two settings fall into one tick of the file system."""
@@ -282,7 +283,10 @@ async def _running(
         journal = Journal(process.database_url, settings)
         inbox = Inbox(parts.service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions, token_verifier = Submissions(inbox, parts.edge, keys), TokenVerifier("", "", registered(DEPLOY))
-        deciding = asyncio.create_task(submissions.run())
-        yield ServiceOnPostgres(Running(process, inbox, submissions, token_verifier, keys, clock), parts, pool, wake_up)
-        deciding.cancel()
-        await asyncio.gather(deciding, return_exceptions=True)
+        reads = ReadRecords(pool, process.database_url, clock)
+        tasks = [asyncio.create_task(each) for each in (submissions.run(), reads.run())]
+        running = Running(process, inbox, submissions, token_verifier, keys, clock, reads)
+        yield ServiceOnPostgres(running, parts, pool, wake_up)
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,107 +1,24 @@
 """`iop escalations`: what waits for a person at any service, and their answer to it."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import wraps
-from inspect import Parameter, Signature, signature
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
 
-import httpx
 import msgspec
 import typer
 
-from deploy import clock, hubfile, work_list
-from deploy import token as tokens
-from deploy.commands.common import DEFAULT_DATA, Data, out, stderr
+from deploy import work_list
+from deploy.commands.asking import Where, asking
+from deploy.commands.common import out, stderr
 from deploy.failure import CannotContinueError
-from deploy.work_list import Listed, Operation, Owners
+from deploy.work_list import Listed, Operation
 from shared.events.codes import ACTS, ESCALATION, HANDLING, REASON, RESOLUTIONS, STAFF
 from shared.events.escalation import PRIORITY
-from shared.platform.settings import ConfigurationError, require_url
 
 commands = typer.Typer(help="Escalations that wait for a person, and a person's answer.", no_args_is_help=True)
 SCOPE = "system/Task.rus"
 COLUMNS_MOST = 100
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Where:
-    """Which services are asked, and with whose token."""
-
-    data: Path
-    urls: Sequence[str]
-    token_file: Path | None
-    client: str
-    program: str | None
-
-    @property
-    def now(self) -> datetime:
-        """The clinic's time: of a hub of this machine it may be set by hand."""
-        return datetime.now(UTC) if self.urls else clock.now(self.data)
-
-    def ask(self, question: Callable[[Owners], Awaitable[T]]) -> T:
-        bases, token = self._hub() if not self.urls else self._elsewhere()
-
-        async def asked() -> T:
-            async with AsyncExitStack() as stack:
-                owners = {}
-                for name, base in bases.items():
-                    headers = {"Authorization": f"Bearer {token}", "Accept": "application/fhir+json"}
-                    client = httpx.AsyncClient(base_url=f"{base}/", headers=headers, trust_env=False)
-                    owners[name] = await stack.enter_async_context(client)
-                return await question(owners)
-
-        return asyncio.run(asked())
-
-    def _hub(self) -> tuple[dict[str, str], str]:
-        hub = hubfile.read(self.data)
-        token = tokens.fetch(hub.issuer, self.data / "keys", self.client, self.program, SCOPE)
-        return {name: each.fhir for name, each in hub.services.items()}, token
-
-    def _elsewhere(self) -> tuple[dict[str, str], str]:
-        if self.token_file is None:
-            raise typer.BadParameter("--url needs --token-file: a file with a bearer token and nothing else")
-        try:
-            bases = {each: require_url(each, "--url").rstrip("/") for each in self.urls}
-        except ConfigurationError as wrong:
-            raise typer.BadParameter(str(wrong)) from None
-        return bases, self.token_file.read_text().strip()
-
-
-def _where(
-    url: Annotated[
-        list[str] | None, typer.Option("--url", help="A service's FHIR base; several. Default: those of the hub.")
-    ] = None,
-    token_file: Annotated[
-        Path | None,
-        typer.Option("--token-file", help="For --url: a file with a bearer token.", exists=True, dir_okay=False),
-    ] = None,
-    client: Annotated[str, typer.Option(help="Without --url: whose token of clients.toml.")] = "ehr",
-    program: Annotated[str | None, typer.Option(help="One of the client's programs; default: its first.")] = None,
-    data: Data = DEFAULT_DATA,
-) -> Where:
-    return Where(data, url or [], token_file, client, program)
-
-
-def _asking(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of `_where` behind its own; it gets what they come to."""
-    shared = signature(_where).parameters
-    own = [each for each in signature(command).parameters.values() if each.annotation is not Where]
-
-    @wraps(command)
-    def asking(**given: Any) -> None:
-        where = _where(**{name: given.pop(name) for name in shared})
-        command(where, **given)
-
-    parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*own, *shared.values())]
-    asking.__annotations__ = {each.name: each.annotation for each in parameters}
-    asking.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    return asking
+_asking = asking(SCOPE)
 
 
 def _tier(text: str) -> int:

@@ -14,7 +14,7 @@ from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import code_in, codes_in, logical
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.search import DIRECTORY, PARAMETERS, TASKS, WITHOUT_STATUS
+from shared.edge.search import AUDITS, DIRECTORY, PARAMETERS, TASKS, WITHOUT_STATUS
 from shared.edge.staff import person
 from shared.events import codes
 from shared.events.envelope import Command
@@ -29,8 +29,8 @@ TAKES: dict[str, ResourceSupport] = {
     "Communication": ResourceSupport(_READ, PARAMETERS),
     "HealthcareService": ResourceSupport(_READ, DIRECTORY),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
-    "AuditEvent": ResourceSupport(_READ, WITHOUT_STATUS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
+    "AuditEvent": ResourceSupport(_READ, AUDITS),
 }
 
 

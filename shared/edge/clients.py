@@ -34,6 +34,8 @@ class Caller:
     client: RegisteredClient
     program: str
     scopes: tuple[tuple[str, str], ...]
+    person: str = ""
+    """The member of the program's staff for whom it acts, proved by the token; empty where it names nobody."""
 
     def may(self, type_: str, interaction: str) -> bool:
         wanted = (type_,) if type_ in OWN_SCOPES else ("*", type_)

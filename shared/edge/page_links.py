@@ -80,6 +80,7 @@ class PageLinks:
         opened = await self._open(request.path_params["token"], now)
         if opened is None:
             return page_html.page(_ENDED, ["Open the escalation in your EHR."], status=404)
+        self.reader.record("Task", "read", {_patient_id(opened)}, _caller(opened))
         if request.method != "POST":
             return self._shown(opened)
         form = parse_qs((await read_body(request, FORM_BYTES_MOST)).decode("utf-8", "replace"))
@@ -120,7 +121,7 @@ class PageLinks:
         person = people[0] if len(people) == 1 else stated
         if person not in people or (used_at and now - used_at > timedelta(seconds=AGAIN_SECONDS)):
             return self._shown(opened, unnamed=person not in people)
-        caller = _caller(opened.link.program, PROVED if len(people) == 1 else STATED)
+        caller = _caller(opened, person)
         try:
             await self.submissions.submit(_accepted(opened, person), caller)
         except HttpRefusal as refusal:
@@ -140,6 +141,7 @@ class PageLinks:
     async def _patient(self, opened: Opened, caller: Caller) -> list[str]:
         """The patient as the EHR knows them: by the reference it was given and, where they are at hand, its numbers."""
         identity = _patient_id(opened)
+        self.reader.record("Patient", "read", {identity}, caller)
         try:
             known = (await self.reader.one("Patient", identity, caller)).get("identifier", [])
         except HttpRefusal:
@@ -156,8 +158,11 @@ def _accepted(opened: Opened, person: str) -> Submission:
     return Submission("single", (entry,), uuid4(), False, "")
 
 
-def _caller(program: str, name: str) -> Caller:
-    return Caller(name, RegisteredClient(programs=(program,), base_url=""), program, (("Task", "u"),))
+def _caller(opened: Opened, stated: str = "") -> Caller:
+    """Whoever holds the link: the one person whom its channel reaches, else who they state they are."""
+    program, people = opened.link.program, opened.people
+    name, person = (PROVED, people[0]) if len(people) == 1 else (STATED, stated)
+    return Caller(name, RegisteredClient(programs=(program,), base_url=""), program, (("Task", "u"),), person)
 
 
 def _patient_id(opened: Opened) -> str:

@@ -187,8 +187,10 @@ async def readable(dependencies: EdgeDependencies, request: Request, kind: str) 
     """The resource that is named, of this type, if the caller may read it. Raises HttpRefusal."""
     caller = await caller_of(dependencies, request)
     _require_readable(dependencies, kind)
+    if not caller.may(kind, "r"):
+        await dependencies.reader.refused_read(kind, _named(request), caller)
     caller.require(kind, "r")
-    return await dependencies.reader.one(kind, _named(request), caller)
+    return await dependencies.reader.read(kind, _named(request), caller)
 
 
 def _named(request: Request) -> str:
@@ -207,8 +209,10 @@ def search(dependencies: EdgeDependencies) -> Handler:
         caller = await caller_of(dependencies, request)
         kind = request.path_params["type"]
         _require_readable(dependencies, kind)
-        caller.require(kind, "s")
         asked = await asked_by(dependencies, request)
+        if not caller.may(kind, "s"):
+            await dependencies.reader.refused_search(kind, asked, caller)
+        caller.require(kind, "s")
         _require_claimed(dependencies, kind, [*asked.form, *asked.address])
         page = await dependencies.reader.search(kind, asked, caller)
         address = as_carried_out(asked.address, kind)

@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -10,11 +11,14 @@ from shared.edge.clients import Caller
 from shared.edge.fhir.responses import SearchType
 from shared.edge.json import MutableJson
 from shared.edge.moments import TimeSettings
-from shared.edge.outcome import refuse
+from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.paging import Asked, Cursor, Total
 from shared.edge.search_values import between, codes, identifiers, not_searched_by, require_value, tokens
-from shared.path.transaction import aliases, resources
+from shared.events.audit import Interaction
+from shared.path.transaction import aliases, reads, resources
+from shared.path.transaction.audits import AuditSearch
 from shared.path.transaction.ordering import Position
+from shared.path.transaction.reads import NotRecordable, ReadRecords
 from shared.path.transaction.search import CARRYING, Search
 from shared.platform.db import Connection, Pool, Row
 from shared.platform.keys import Identifier, Keys
@@ -37,6 +41,13 @@ TASKS: Mapping[str, SearchType] = {
     "period": "date",
 }
 """Of work lists; `period` is when a Task is due, the end of its restriction."""
+AUDITS: Mapping[str, SearchType] = {
+    **{name: kind for name, kind in PARAMETERS.items() if name != "status"},
+    "agent": "reference",
+    "type": "token",
+    "subtype": "token",
+}
+"""Who did, or read, what: `agent` is a client, or the person for whom it acted."""
 IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
 WITHOUT_STATUS: Mapping[str, SearchType] = {name: kind for name, kind in PARAMETERS.items() if name != "status"}
 DIRECTORY: Mapping[str, SearchType] = {name: PARAMETERS[name] for name in ("_id", "_lastUpdated")}
@@ -62,18 +73,68 @@ class ResourceReader:
     settings: Mapping[str, TimeSettings]
     """Per program: a day is the program's day."""
 
+    reads: ReadRecords
+    service: str
+
     async def one(self, type_: str, identity_: str, caller: Caller) -> MutableJson:
-        """A resource with its version and time. Raises HttpRefusal 404, absent or of another program."""
-        async with self.pool.acquire() as connection:
-            row = await resources.one(connection, caller.program, (type_, identity_))
-        if row is None:
-            raise refuse(404, "not-found", "", "No resource of this type has this id.")
+        """A resource with its version and time, for whoever has written it or is about to. Raises HttpRefusal 404,
+        absent or of another program."""
+        return self._resource(await self._row(type_, identity_, caller))
+
+    async def read(self, type_: str, identity_: str, caller: Caller) -> MutableJson:
+        """Likewise, for whoever wants to know it: that is recorded."""
+        row = await self._row(type_, identity_, caller)
+        self.record(type_, "read", {row["patient"]}, caller)
         return self._resource(row)
 
+    async def refused_read(self, type_: str, identity_: str, caller: Caller) -> None:
+        """Record that a client without the scope wanted to know it."""
+        with suppress(HttpRefusal):
+            row = await self._row(type_, identity_, caller)
+            self.record(type_, "read", {row["patient"]}, caller, refused=True)
+
+    async def refused_search(self, type_: str, asked: Asked, caller: Caller) -> None:
+        """Record of whom a client without the scope wanted to know something."""
+        query = self._query(type_, caller)
+        with suppress(HttpRefusal):
+            for name, value in [*asked.form, *asked.address]:
+                if name.startswith(("patient", "subject")):
+                    await self._narrow(query, type_, name, value, caller)
+        async with self.pool.acquire() as connection:
+            named = await aliases.known(connection, caller.program, query.named)
+        self.record(type_, "search-type", named, caller, refused=True)
+
+    async def _row(self, type_: str, identity_: str, caller: Caller) -> Row:
+        async with self.pool.acquire() as connection:
+            row = await resources.one(connection, caller.program, (type_, identity_))
+            if row is None and type_ == "AuditEvent":
+                row = await reads.one(connection, caller.program, identity_, self.service)
+        if row is None:
+            raise refuse(404, "not-found", "", "No resource of this type has this id.")
+        return row
+
+    def record(
+        self, type_: str, interaction: Interaction, patients: set[str], caller: Caller, *, refused: bool = False
+    ) -> None:
+        """Raises HttpRefusal 503: nobody could say afterwards who has read this."""
+        try:
+            self.reads.add(
+                caller.program,
+                patients - {""},
+                client=caller.name,
+                person=caller.person,
+                type_=type_,
+                interaction=interaction,
+                refused=refused,
+            )
+        except NotRecordable as error:
+            raise refuse(503, "throttled", "", "Who reads this can't be recorded now.", Retry_After="5") from error
+
     async def search(self, type_: str, asked: Asked, caller: Caller) -> Page:
-        """One page. An unknown parameter is refused, never ignored."""
+        """One page. Its patients are recorded, and those that it was asked for. An unknown parameter is refused, never
+        ignored."""
         parameters, cursor = paging.resumed(self.keys, asked, type_, caller)
-        query, paged = Search(caller.program, type_), paging.read(parameters, type_)
+        query, paged = self._query(type_, caller), paging.read(parameters, type_)
         for name, value in parameters:
             if name not in paging.NAMES:
                 require_value(value)
@@ -84,12 +145,20 @@ class ResourceReader:
             rows, ended = (
                 await query.page(connection, paged.order, after, paged.count + 1) if paged.count else ([], None)
             )
-        shown, following = rows[: paged.count], None
+            shown, following = rows[: paged.count], None
+            about = {row["patient"] for row in shown}
+            about |= await aliases.known(connection, caller.program, query.named - about)
+        self.record(type_, "search-type", about, caller)
         if len(rows) > len(shown):
             ended = Position.of(shown[-1], paged.order)
         if ended is not None:
             following = paging.following(self.keys, asked, parameters, type_, caller, ended, total)
         return Page([self._resource(row) for row in shown], total, following)
+
+    def _query(self, type_: str, caller: Caller) -> Search:
+        if type_ == "AuditEvent":
+            return AuditSearch(caller.program, type_, service=self.service)
+        return Search(caller.program, type_)
 
     async def _narrow(self, query: Search, type_: str, name: str, value: str, caller: Caller) -> None:
         match name:
@@ -113,6 +182,8 @@ class ResourceReader:
                 query.changed(*between(value, self._zone(caller)))
             case _ if type_ == "Task":
                 work_lists.narrow(query, name, value, self._zone(caller))
+            case _ if isinstance(query, AuditSearch):
+                _narrow_audits(query, name, value)
             case _:
                 raise not_searched_by()
 
@@ -151,6 +222,18 @@ class ResourceReader:
         meta = {"versionId": str(row["version"]), "lastUpdated": updated}
         head = {"resourceType": row["type"], "id": row["id"], "meta": {**meta, **resource.get("meta", {})}}
         return head | {name: value for name, value in resource.items() if name not in head}
+
+
+def _narrow_audits(query: AuditSearch, name: str, value: str) -> None:
+    match name:
+        case "agent" | "agent:identifier":
+            query.agents(identifiers(value))
+        case "type":
+            query.types(identifiers(value))
+        case "subtype":
+            query.subtypes(identifiers(value))
+        case _:
+            raise not_searched_by()
 
 
 async def _total(connection: Connection, query: Search, wanted: Total, cursor: Cursor | None) -> int | None:

@@ -149,10 +149,11 @@ class Process(AnyProcess, KafkaEnvironment):
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Days for which a program keeps documents as received, and the journal (which goes by whole months)."""
+    """Days for which a program keeps documents as received, the journal and who read what (both go by whole months)."""
 
     documents_days: Annotated[int, msgspec.Meta(ge=1)]
     journal_days: Annotated[int, msgspec.Meta(ge=1)]
+    accounting_days: Annotated[int, msgspec.Meta(ge=1)]
 
 
 def environment(type_: type[P]) -> P:

@@ -91,6 +91,10 @@ class Aftercare(ServiceOnPostgres):
         """What there is of this patient."""
         return await self.found(kind, ("patient", self.patient), *asked.items())
 
+    async def books(self) -> list[dict[str, Any]]:
+        """What was disclosed of this patient, or withheld; who read it is another matter."""
+        return await self.read("AuditEvent", type="110106")
+
     async def referral_tasks(self) -> list[tuple[str, str]]:
         """Partner and status of each referral."""
         tasks = [each for each in await self.read("Task") if each["code"]["coding"][0]["code"] == "referral"]
@@ -138,7 +142,7 @@ class Aftercare(ServiceOnPostgres):
 
     async def until_audited(self, *expected: str) -> None:
         async def reached() -> bool:
-            return sorted(each["subtype"][0]["code"] for each in await self.read("AuditEvent")) == sorted(expected)
+            return sorted(each["subtype"][0]["code"] for each in await self.books()) == sorted(expected)
 
         await self.until(reached)
 

@@ -38,7 +38,7 @@ async def revoke(here: Aftercare, consent_id: str) -> None:
 
 
 async def results(here: Aftercare) -> Counter[str]:
-    return Counter(each["subtype"][0]["code"] for each in await here.read("AuditEvent"))
+    return Counter(each["subtype"][0]["code"] for each in await here.books())
 
 
 async def until_results(here: Aftercare, **expected: int) -> None:
@@ -59,7 +59,7 @@ async def test_what_the_partner_took_before_it_answered_503_stays_in_the_books_a
         await here.until_tried()
         await revoke(here, consent_id)
         await here.until(lambda: _ended(here))
-    audits = await here.read("AuditEvent")
+    audits = await here.books()
     attempted = [each for each in audits if each["subtype"][0]["code"] == "attempted"]
     assert len(attempted) == len(here.partner.received) > 0
     for each in attempted:
@@ -142,7 +142,7 @@ async def test_a_row_that_another_holder_of_the_lane_has_sent_is_not_sent_again(
     async with here.lane(HOUSE):
         await here.until(lambda: _ended(here))
         await asyncio.sleep(0.1)
-    assert (here.partner.received, await here.read("AuditEvent")) == ([], [])
+    assert (here.partner.received, await here.books()) == ([], [])
 
 
 @pytest.mark.parametrize("seed", [1, 2])

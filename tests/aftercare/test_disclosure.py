@@ -54,7 +54,7 @@ async def test_on_hold_without_a_consent_sent_when_it_comes_withheld_after_it_is
     (alumni,) = [each for each in await aftercare.read("Task", status="on-hold") if _goes_to(each, "riverbend-alumni")]
     assert fhir.code_of(alumni["statusReason"]) == "consent-revoked"
     assert "requester" not in alumni, "nobody is asked to obtain a consent that was revoked"
-    outcomes = [each["subtype"][0]["code"] for each in await aftercare.read("AuditEvent")]
+    outcomes = [each["subtype"][0]["code"] for each in await aftercare.books()]
     assert sorted(outcomes) == ["made", "withheld", "withheld", "withheld"]
 
 
@@ -112,7 +112,7 @@ async def test_a_partner_of_another_program_is_told_nothing_whatever_stands_in_i
     await aftercare.puts_into_its_lane(elsewhere)
     async with aftercare.lane(elsewhere):
         await aftercare.until_audited("withheld")
-    (audit,) = await aftercare.read("AuditEvent")
+    (audit,) = await aftercare.books()
     assert audit["outcomeDesc"] == "partner-of-another-program"
     assert aftercare.partner.received == []
 
@@ -138,7 +138,7 @@ async def test_what_a_readmission_takes_back_is_not_sent_once_the_partner_is_the
         ("riverbend-alumni", "cancelled"),
         ("riverbend-outpatient", "cancelled"),
     ]
-    assert "withheld-after-attempt" in [each["subtype"][0]["code"] for each in await aftercare.read("AuditEvent")]
+    assert "withheld-after-attempt" in [each["subtype"][0]["code"] for each in await aftercare.books()]
     (plan,) = await aftercare.read("CarePlan")
     assert plan["status"] == "revoked"
 
@@ -149,7 +149,7 @@ async def test_the_gate_stays_shut_while_the_ledger_is_old_and_nobody_is_told_no
     await aftercare.pool.execute("UPDATE ledger SET current_at = current_at - interval '61 s' WHERE partition = 7")
     await aftercare.post(asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_put_off()
-    assert (aftercare.partner.received, await aftercare.read("AuditEvent")) == ([], [])
+    assert (aftercare.partner.received, await aftercare.books()) == ([], [])
     await aftercare.consents_current()
     await aftercare.until_tasks(("riverbend-house", "requested"))
 
@@ -159,7 +159,7 @@ async def test_nothing_of_a_patient_with_parked_events_is_released(aftercare: Af
     await aftercare.learn(consent(str(uuid4()), "riverbend-house"))
     await aftercare.puts_into_its_lane(PARTNERS["riverbend-house"], hold="{}")
     await aftercare.until_put_off()
-    assert (aftercare.partner.received, await aftercare.read("AuditEvent")) == ([], [])
+    assert (aftercare.partner.received, await aftercare.books()) == ([], [])
 
 
 async def test_an_unreadable_revocation_counts_once_it_can_be_read(aftercare: Aftercare) -> None:
@@ -169,7 +169,7 @@ async def test_an_unreadable_revocation_counts_once_it_can_be_read(aftercare: Af
     await aftercare.post(asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_tasks(("riverbend-house", "on-hold"))
     assert (await aftercare.known()).consents == ()
-    assert len(await aftercare.read("AuditEvent")) == 1
+    assert len(await aftercare.books()) == 1
     assert aftercare.partner.received == []
 
 
@@ -217,7 +217,7 @@ async def test_a_partner_not_reached_in_three_days_is_given_up_and_accounted_for
         "UPDATE outbox SET stored_at = stored_at - interval '73 hours' WHERE lane LIKE 'partner:%'"
     )
     await aftercare.until_tasks(("riverbend-house", "failed"))
-    audits = await aftercare.read("AuditEvent")
+    audits = await aftercare.books()
     assert len(audits) == len(aftercare.partner.received)
     (last,) = [each for each in audits if each["subtype"][0]["code"] != "attempted"]
     assert (last["subtype"][0]["code"], last["outcomeDesc"]) == ("gave-up", "http-503")

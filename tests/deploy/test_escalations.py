@@ -13,7 +13,8 @@ import typer
 
 from deploy import work_list
 from deploy.commands import escalations
-from deploy.commands.escalations import Where, ack, left, lines, list_
+from deploy.commands.asking import Where
+from deploy.commands.escalations import ack, left, lines, list_
 from deploy.failure import CannotContinueError
 from deploy.work_list import Listed, Owners
 from shared.edge.app import build
@@ -150,4 +151,6 @@ def test_a_token_goes_to_no_address_in_clear(url: str, tmp_path: Path) -> None:
         with pytest.raises(typer.BadParameter, match="https"):
             command(url=[url], token_file=tmp_path / "token", client="", program=None, data=tmp_path)
     with pytest.raises(typer.BadParameter, match="--token-file"):
-        Where(tmp_path, ["https://hub.example.org/fhir"], None, "", None).ask(lambda owners: work_list.one(owners, ID))
+        Where(tmp_path, ["https://hub.example.org/fhir"], None, "", None, "").ask(
+            lambda owners: work_list.one(owners, ID)
+        )

@@ -7,7 +7,7 @@ from services.attendance.edge.encounters import encounter
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
-from shared.edge.search import PARAMETERS, TASKS, WITHOUT_STATUS
+from shared.edge.search import AUDITS, PARAMETERS, TASKS, WITHOUT_STATUS
 from shared.events.envelope import Command
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
@@ -21,6 +21,7 @@ TAKES: dict[str, ResourceSupport] = {
     "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
+    "AuditEvent": ResourceSupport(_READ, AUDITS),
 }
 
 

@@ -28,7 +28,7 @@ from services.intake.table import SAFETY_CODES
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport, encode
 from shared.edge.outcome import Issue
-from shared.edge.search import DIRECTORY, IDENTIFIED, PARAMETERS, PATIENTS, TASKS, WITHOUT_STATUS
+from shared.edge.search import AUDITS, DIRECTORY, IDENTIFIED, PARAMETERS, PATIENTS, TASKS, WITHOUT_STATUS
 from shared.events.envelope import Command
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.keys import Keys
@@ -63,6 +63,7 @@ TAKES: dict[str, ResourceSupport] = {
     "EpisodeOfCare": ResourceSupport((*_READ, "update"), PARAMETERS),
     **dict.fromkeys(("CarePlan", "List", "DetectedIssue"), _EMITTED),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
+    "AuditEvent": ResourceSupport(_READ, AUDITS),
 }
 ORDER = (
     "Patient",

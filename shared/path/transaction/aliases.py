@@ -3,7 +3,7 @@
 An identifier is bound in the transaction that stores what it came with, so a refused request binds nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest
@@ -18,6 +18,7 @@ _RESOLVE = "SELECT DISTINCT patient FROM alias WHERE program = $1 AND digest = A
 _OWNERS = """SELECT program, digest, patient FROM alias JOIN unnest($1::text[], $2::text[]) AS u(program, digest)
     USING (program, digest) WHERE patient <> ''"""
 _KNOWN = "SELECT EXISTS (SELECT 1 FROM alias WHERE program = $1 AND patient = $2)"
+_KNOWN_OF = "SELECT DISTINCT patient FROM alias WHERE program = $1 AND patient = ANY($2::text[]) AND patient <> ''"
 Bound = tuple[str, str]
 """Program and digest, as the table holds them."""
 
@@ -49,6 +50,12 @@ async def owners(connection: Connection, program: str, digests: Sequence[Digest]
 async def is_known(connection: Connection, program: str, patient: PatientId) -> bool:
     known: bool = await connection.fetchval(_KNOWN, program, patient)
     return known
+
+
+async def known(connection: Connection, program: str, patients: Collection[str]) -> set[str]:
+    """Those of these ids that are patients of this program."""
+    rows = await connection.fetch(_KNOWN_OF, program, list(patients)) if patients else []
+    return {row["patient"] for row in rows}
 
 
 async def bound_elsewhere(connection: Connection, deliveries: Iterable[AnyDelivery]) -> list[AnyDelivery]:

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from shared.path.transaction.delivery import Commanded, Consumed, Delivery, Internal
-from shared.platform import db
+from shared.platform import db, months
 from shared.platform.build import build
 
 # Each set of settings that a decision used, once.
@@ -93,13 +93,8 @@ class Journal:
         month = (now.year, now.month)
         if month in self._months:
             return
-        start = datetime(now.year, now.month, 1, tzinfo=now.tzinfo)
-        end = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=now.tzinfo)
         async with db.alone(self._dsn) as connection:
-            await connection.execute(
-                f"CREATE TABLE IF NOT EXISTS journal_{now:%Y_%m} PARTITION OF journal "
-                f"FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
-            )
+            await months.ensure(connection, "journal", now)
             bodies = [_encode(each).decode() for each in self._settings.values()]
             await connection.execute(_SETTINGS, list(self._settings), list(self.digests.values()), bodies)
         self._months.add(month)

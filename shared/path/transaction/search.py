@@ -76,6 +76,8 @@ class Search:
         default_factory=lambda: {"at": [], "updated_at": [], "due": []}
     )
     """What is asked of each time."""
+    named: set[str] = field(default_factory=set)
+    """The patients, as ids of the hub's, of whom is asked."""
     _looks_inside: bool = False
     """Whether bodies are asked, which no index knows."""
 
@@ -86,6 +88,7 @@ class Search:
         self._look_up(f"type = $2 AND id = ANY({self._values.place(list(ids))}::text[])")
 
     def patients(self, patients: Collection[str]) -> None:
+        self.named.update(patients)
         self._look_up(f"type = $2 AND patient = ANY({self._values.place(list(patients))}::text[])")
 
     def without_patient(self, missing: bool) -> None:

@@ -112,6 +112,18 @@ async def test_of_several_who_share_a_channel_one_says_who_they_are(rung: Teleph
     assert await rung.clients() == ["on-call-link-stated"]
 
 
+async def test_who_opened_the_link_or_was_shown_the_patient_is_recorded(rung: Telephone) -> None:
+    service = rung.escalated.service
+    await rung.get()
+    await rung.press("action=acknowledge&person=clinician-1")
+    await service.running.reads.write()
+    found = await service.select("SELECT client, person, type, interaction FROM reads ORDER BY type, at")
+    assert {each for each in found if each[0] != "ehr"} == {
+        ("on-call-link-stated", "clinician-1", "Patient", "read"),
+        ("on-call-link-stated", "", "Task", "read"),
+    }
+
+
 async def test_the_button_twice_is_answered_alike_and_later_the_link_is_used_up(rung: Telephone) -> None:
     pressed = "action=acknowledge&person=clinician-1"
     answers = [await rung.press(pressed) for _ in range(2)]

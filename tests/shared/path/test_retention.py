@@ -11,7 +11,9 @@ import pytest
 from deploy import keys as material
 from shared.events.catalogue import CONSUMES
 from shared.path.transaction.journal import Journal
+from shared.path.transaction.reads import ReadRecords
 from shared.platform import db, documents
+from shared.platform.clock import Clock
 from shared.platform.keys import Keys
 from shared.platform.retention import RetentionPolicy, forget, over_in
 from shared.platform.settings import Retention, topic_days
@@ -19,7 +21,8 @@ from tests.service import DEPLOY
 from tests.shared.path.given import MONDAY_NOON
 
 FEBRUARY_1 = datetime(2026, 2, 1, tzinfo=UTC)
-SHORT, LONG = Retention(documents_days=30, journal_days=90), Retention(documents_days=60, journal_days=365)
+SHORT = Retention(documents_days=30, journal_days=90, accounting_days=180)
+LONG = Retention(documents_days=60, journal_days=365, accounting_days=1096)
 BOTH = {"short": SHORT, "long": LONG}
 
 
@@ -123,6 +126,19 @@ async def test_a_month_of_the_journal_goes_once_every_program_is_done_with_it(da
     assert [row["inhrelid"] for row in months] == ["journal_2026_02"]
 
 
+async def test_who_read_what_is_known_as_long_as_disclosures_are_accounted_for(
+    database: str, pool: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "clock").write_text(MONDAY_NOON.isoformat())
+    records = ReadRecords(pool, database, Clock(tmp_path / "clock"))
+    for program in BOTH:
+        records.add(program, {"p"}, client="ehr", person="", type_="Task", interaction="read")
+    await records.write()
+    for days, left in ((179, ["long", "short"]), (180, ["long"]), (1096, [])):
+        await forget(pool, RetentionPolicy(21, BOTH), FEBRUARY_1 + timedelta(days=days))
+        assert [row["program"] for row in await pool.fetch("SELECT program FROM reads ORDER BY program")] == left
+
+
 async def test_where_no_program_says_for_how_long_the_journal_stays(database: str, pool: Any) -> None:
     await Journal(database, {}).ensure(MONDAY_NOON)
     await journal(pool, "short")
@@ -132,5 +148,5 @@ async def test_where_no_program_says_for_how_long_the_journal_stays(database: st
 
 def test_december_ends_with_the_year() -> None:
     ends_at = datetime(2027, 1, 1, tzinfo=UTC)
-    assert over_in("journal_2026_12", {"short": SHORT}, ends_at + timedelta(days=90)) == {"short"}
-    assert over_in("journal_2026_12", {"short": SHORT}, ends_at + timedelta(days=89)) == set()
+    assert over_in("journal_2026_12", {"short": 90}, ends_at + timedelta(days=90)) == {"short"}
+    assert over_in("journal_2026_12", {"short": 90}, ends_at + timedelta(days=89)) == set()
