@@ -42,6 +42,7 @@ from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.journal import Journal
 from shared.path.transaction.reads import ReadRecords
 from shared.path.transaction.replaying import Asked, replay
+from shared.path.transaction.supposing import Others, Supposed, suppose
 from shared.platform import db, ending, log, memory, metrics, retention
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
@@ -51,12 +52,22 @@ from shared.platform.keys import Keys
 from shared.platform.listening import Listening
 from shared.platform.pagers import Pager, pagers
 from shared.platform.replica import ReplicaName
-from shared.platform.settings import LOOPBACK, Process, configuration, environment, partners, require_url, sourced
+from shared.platform.settings import (
+    LOOPBACK,
+    Process,
+    configuration,
+    environment,
+    partners,
+    require_url,
+    sourced,
+    with_program,
+)
 
 START_SECONDS_MOST = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 TICK_SECONDS = 1.0
 REPLAY: Final = "replay"
+WHAT_IF: Final = "what-if"
 WHY: Final = "why"
 """As first argument: nothing is started, the journal is asked."""
 NICE = 10
@@ -83,6 +94,8 @@ class ServiceAssembly:
     service: Service
     edge: Edge
     settings: Callable[[Process], Mapping[str, Any]]
+    elsewhere: tuple[str, ...] = ()
+    """Which of them stand elsewhere than in program.toml."""
     form: Callable[[Path], Form] | None = None
     prepare: Callable[[db.Pool, Mapping[str, Any], datetime], Awaitable[Mapping[str, Any]]] | None = None
     """The settings with what only the database knows, before anything is decided."""
@@ -159,20 +172,33 @@ async def answer_once(process: Process, assembly: ServiceAssembly, command: str,
     """What `iop replay` or `iop why` asks of this service's journal, as JSON on stdout. It starts nothing, writes
     nothing, and lets everybody else have the processor first."""
     os.nice(NICE)
-    with configuration(process.deploy / "program.toml"):
-        present, sources = assembly.settings(process), sourced(process.deploy, assembly.service.name)
+    answer = _answering(process, assembly, command, asked)
     connection = await db.connect(process.database_url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            if command == REPLAY:
-                made: object = await replay(
-                    connection, assembly.service, present, msgspec.json.decode(asked, type=Asked)
-                )
-            else:
-                made = await explain(connection, assembly.service, present, sources, asked)
+            made = await answer(connection)
     finally:
         await connection.close()
     sys.stdout.buffer.write(msgspec.json.encode(made))
+
+
+def _answering(
+    process: Process, assembly: ServiceAssembly, command: str, asked: str
+) -> Callable[[db.Connection], Awaitable[object]]:
+    """Who answers it. Raises ConfigurationError before anything is read."""
+    service = assembly.service
+    with configuration(process.deploy / "program.toml"):
+        present, sources = assembly.settings(process), sourced(process.deploy, service.name)
+    if command == REPLAY:
+        replayed = msgspec.json.decode(asked, type=Asked)
+        return lambda connection: replay(connection, service, present, replayed)
+    if command == WHAT_IF:
+        supposed = msgspec.json.decode(asked, type=Supposed)
+        with with_program(process.deploy, Path(supposed.program)) as deploy:
+            other = Configuration.of(process.model_copy(update={"deploy": deploy}), assembly).settings
+        others = Others(other, assembly.elsewhere)
+        return lambda connection: suppose(connection, service, present, others, supposed)
+    return lambda connection: explain(connection, service, present, sources, asked)
 
 
 async def run(configured: Configuration, keys: Keys) -> None:

@@ -40,6 +40,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         service=service,
         edge=EDGE,
         settings=settings,
+        elsewhere=("partners", "meetings"),
         form=lambda deploy: form.of(organizations(deploy)),
         prepare=feeds.trusted,
     )

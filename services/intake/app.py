@@ -38,6 +38,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         service=service,
         edge=edge(keys),
         settings=settings,
+        elsewhere=("partners",),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from socket import gethostname
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -171,6 +172,23 @@ def programs(deploy: Path) -> dict[str, dict[str, Any]]:
     if not found:
         raise ConfigurationError(f"{deploy / 'program.toml'}: must have a program, [program.NAME].")
     return found
+
+
+@contextmanager
+def with_program(deploy: Path, program: Path) -> Iterator[Path]:
+    """The folder of settings as it were with this file as its program.toml, gone again afterwards.
+
+    What is wrong in it is said as at a start, with this file's name: raises ConfigurationError.
+    """
+    with TemporaryDirectory(prefix="iop-settings-") as name:
+        folder = Path(name)
+        for each in deploy.resolve().iterdir():
+            (folder / each.name).symlink_to(program.resolve() if each.name == "program.toml" else each)
+        try:
+            yield folder
+        except ConfigurationError as wrong:
+            text = str(wrong).replace(str(folder / "program.toml"), str(program))
+            raise ConfigurationError(text.replace(str(folder), str(deploy))) from wrong
 
 
 def tables(file: Path, name: str) -> dict[str, dict[str, Any]]:

@@ -1,19 +1,14 @@
 """Deadlines: TimePassed for each key whose `due_at` has come."""
 
-from datetime import datetime
-from uuid import NAMESPACE_OID, UUID, uuid5
-
-from shared.events.internal import TimePassed
-from shared.path.transaction.delivery import Internal
+from shared.path.transaction.delivery import Internal, time_passed
 from shared.path.transaction.inbox import Inbox
 from shared.platform import db, metrics
-from shared.platform.db import Row
 
 BATCH_MOST = 100
 POLL_SECONDS = 1.0
 """Nothing in a clinic falls due to the second."""
 # Any replica takes due rows; none waits for a row that another one is deciding.
-_DUE = """SELECT key, program, due_at FROM state WHERE kind = $1 AND due_at <= $2
+_DUE = """SELECT key, kind, program, due_at FROM state WHERE kind = $1 AND due_at <= $2
     ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED"""
 
 # Asked without a transaction: each second, and the answer is nearly always no.
@@ -46,7 +41,7 @@ async def _run_kind(inbox: Inbox, kind: str) -> int:
     try:
         async with inbox.pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_DUE, kind, now, BATCH_MOST)
-            deliveries = [_time_passed(row, kind, now, inbox.service.name) for row in rows]
+            deliveries = [time_passed(inbox.service.name, row, row["due_at"], now) for row in rows]
             _, fed = await inbox.take(connection, deliveries, now, kind)
         inbox.wake(fed)
         for row in rows:
@@ -57,25 +52,3 @@ async def _run_kind(inbox: Inbox, kind: str) -> int:
         for delivery in deliveries:
             await inbox.receive([delivery], kind)
     return len(deliveries)
-
-
-def _time_passed(row: Row, kind: str, now: datetime, service: str) -> Internal:
-    identity = uuid5(_namespace(row["key"]), f"time-passed:{service}:{row['due_at'].isoformat()}")
-    return Internal(
-        id=identity,
-        key=row["key"],
-        kind=kind,
-        program=row["program"],
-        at=now,
-        producer=service,
-        correlation_id=identity,
-        event=TimePassed(),
-    )
-
-
-def _namespace(key: str) -> UUID:
-    """The key as a namespace: a patient's id, or whatever names a group."""
-    try:
-        return UUID(key)
-    except ValueError:
-        return uuid5(NAMESPACE_OID, key)

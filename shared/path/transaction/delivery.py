@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, TypeGuard, assert_never
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import msgspec
 
 from shared.events import wire
 from shared.events.envelope import Command, Event
 from shared.events.intake import Digest
+from shared.events.internal import TimePassed
 from shared.path.service import PATIENT
 from shared.path.transaction.resources import AcceptedResource
+from shared.platform.db import Row
 from shared.platform.documents import Document
 from shared.rules.decision import Refused
 
@@ -178,6 +180,29 @@ def name_of(delivery: Delivery) -> str:
             return name_of(readable) if readable is not None else "unreadable"
         case _:
             assert_never(delivery)
+
+
+def time_passed(service: str, of: Row, due_at: datetime, now: datetime) -> Internal:
+    """What a key (by its `key`, `kind` and `program`) is told of when this deadline of its has come."""
+    identity = uuid5(_namespace(of["key"]), f"time-passed:{service}:{due_at.isoformat()}")
+    return Internal(
+        id=identity,
+        key=of["key"],
+        kind=of["kind"],
+        program=of["program"],
+        at=now,
+        producer=service,
+        correlation_id=identity,
+        event=TimePassed(),
+    )
+
+
+def _namespace(key: str) -> UUID:
+    """The key as a namespace: a patient's id, or whatever names a group."""
+    try:
+        return UUID(key)
+    except ValueError:
+        return uuid5(NAMESPACE_OID, key)
 
 
 def marks_processed(delivery: AnyDelivery) -> TypeGuard[Delivery]:

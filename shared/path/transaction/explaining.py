@@ -16,7 +16,15 @@ from shared.events.escalation import EscalationEvent, Signal
 from shared.events.internal import TimePassed
 from shared.path.service import PATIENT, Service
 from shared.path.transaction.delivery import Commanded, Consumed, Delivery, Internal
-from shared.path.transaction.folding import NO_SETTINGS, UNREADABLE, Fold, Settings, delivery_of
+from shared.path.transaction.folding import (
+    NO_SETTINGS,
+    OTHERWISE,
+    UNREADABLE,
+    Fold,
+    Settings,
+    comes_out,
+    delivery_of,
+)
 from shared.path.transaction.journal import DECIDED, HELD
 from shared.platform.db import Connection, Row
 from shared.platform.settings import Sourced
@@ -28,7 +36,6 @@ TYPES = ("Task", "ServiceRequest", "Appointment", "CarePlan", "Encounter", "Cons
 DETAILS = ("level", "table", "rules", "partner", "attempt", "consent_id", "encounter_id", "reason", "act", "by")
 """What is repeated of an event or command: codes and ids, whatever it is."""
 CONCENTRATIONS = ("/mL", "/dL", "/L")
-OTHERWISE = "this release does not make the next decision as it was made: iop replay names it"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -176,7 +183,7 @@ class _Story:
             self.incomplete = OTHERWISE
             return None, ()
         made = fold.decide(delivery, row, Watched(settings, used))
-        if (made.row.outcome, list(made.row.emitted)) != (row["outcome"], list(row["emitted"])):
+        if not comes_out(row, made):
             self.incomplete = OTHERWISE
         return delivery, made.events
 

@@ -1,7 +1,8 @@
 """One key's decisions made again from an empty state, from the rows of the journal."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import msgspec
 
@@ -17,6 +18,8 @@ from shared.path.transaction.journal import HELD, JournalRow, digest_of
 from shared.platform.db import Connection, Row
 
 _SETTINGS = "SELECT program, digest, body FROM settings"
+NOT_WHOLE = "their journal does not begin with their first decision (months past their retention are deleted)"
+OTHERWISE = "this release does not make the next decision as it was made: iop replay names it"
 NO_SETTINGS = "the settings they were decided with are not stored, or not readable by this release"
 UNREADABLE = (msgspec.MsgspecError, LookupError)
 
@@ -88,6 +91,17 @@ class Fold:
         self._decider = service.deciders[kind]
         self.locked = LockedState(kind, key, program, self._decider.version, "", None)
 
+    @property
+    def due(self) -> datetime | None:
+        """When it is told next that time has passed."""
+        return self._decider.due(self.locked.state) if self.locked.body else None
+
+    def copy(self) -> "Fold":
+        """The same up to now."""
+        copied = Fold(self._service, self.locked.kind, self.locked.key, self.locked.program)
+        copied.locked = replace(self.locked)
+        return copied
+
     def decide(self, delivery: Delivery, row: Row, settings: object) -> MadeAgain:
         """This delivery, with the row's times and these settings."""
         circumstances = Circumstances(
@@ -103,6 +117,16 @@ class Fold:
         batch = Batch(self.locked.kind, {self.locked.key: self.locked}, routes)
         Deciding(circumstances, batch).run([delivery])
         return MadeAgain(batch.journal[-1], routes.emitted, before)
+
+
+def comes_out(row: Row, made: MadeAgain) -> bool:
+    """Whether it was decided like this, and the same was emitted."""
+    return (made.row.outcome, list(made.row.emitted)) == (row["outcome"], list(row["emitted"]))
+
+
+def begins_later(row: Row) -> bool:
+    """Whether something had been decided of its key before."""
+    return bool(row["digests"]) and row["digests"][1] != digest_of("")
 
 
 def delivery_of(row: Row, service: Service) -> Delivery:

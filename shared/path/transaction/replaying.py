@@ -12,8 +12,17 @@ from operator import itemgetter
 import msgspec
 
 from shared.path.service import Service
-from shared.path.transaction.folding import NO_SETTINGS, UNREADABLE, Fold, MadeAgain, Settings, delivery_of
-from shared.path.transaction.journal import HELD, JournalRow, digest_of, digested
+from shared.path.transaction.folding import (
+    NO_SETTINGS,
+    NOT_WHOLE,
+    UNREADABLE,
+    Fold,
+    MadeAgain,
+    Settings,
+    begins_later,
+    delivery_of,
+)
+from shared.path.transaction.journal import HELD, JournalRow, digested
 from shared.platform.build import build
 from shared.platform.db import Connection, Row
 
@@ -24,7 +33,6 @@ _OF_ALL = "SELECT * FROM journal WHERE abs(hashtext(key)::bigint) % $1 = $2 ORDE
 # What stands of a key.
 _STATE = "SELECT version, body FROM state WHERE kind = $1 AND key = $2"
 ROWS_AT_ONCE = 100
-NOT_WHOLE = "their journal does not begin with their first decision (months past their retention are deleted)"
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,7 +142,7 @@ class OneKey:
         settings = self._settings.of(row)
         if settings is None:
             return NO_SETTINGS
-        if not self._fold.locked.body and _begins_later(row):
+        if not self._fold.locked.body and begins_later(row):
             return NOT_WHOLE
         path = self._path(row, settings)
         return None if path is None else _different(row, path, self._code)
@@ -166,10 +174,6 @@ def _tampered(row: Row) -> bool:
     whole = JournalRow(**{**fields, "emitted": tuple(row["emitted"]), "digests": tuple(row["digests"][1:])})
     written: str = row["digests"][0]
     return digested(whole, row["kind"], row["now"], row["listening_since"], row["code"]) != written
-
-
-def _begins_later(row: Row) -> bool:
-    return bool(row["digests"]) and row["digests"][1] != digest_of("")
 
 
 def difference(row: Row, made: MadeAgain) -> str | None:

@@ -50,6 +50,7 @@ WALKS = {
     "resources._OF_NOBODY": "a public directory, at a start: it is of no patient",
     "retention._PAGES": "once an hour",
     "retention._PROCESSED": "once an hour",
+    "supposing._LISTENED": "a person's question to the whole journal",
     "waiting._AWAITED": "an update of what waits for its patient, among what waits for one in this program",
 }
 """Statements that may look at more than one patient, thing or lane, and why."""

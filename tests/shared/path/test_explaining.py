@@ -15,8 +15,8 @@ from shared.events.escalation import EscalationEvent
 from shared.events.intake import LevelOfCareRecommended
 from shared.path.service import Service
 from shared.path.transaction.delivery import Commanded, Consumed, Internal
-from shared.path.transaction.explaining import OTHERWISE, Explanation, explanation
-from shared.path.transaction.folding import NO_SETTINGS, Fold, MadeAgain, Settings
+from shared.path.transaction.explaining import Explanation, explanation
+from shared.path.transaction.folding import NO_SETTINGS, OTHERWISE, Fold, MadeAgain, Settings
 from shared.path.transaction.journal import digest
 from shared.path.transaction.narrating import lines
 from shared.platform.db import Row

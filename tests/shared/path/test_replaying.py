@@ -12,8 +12,8 @@ from shared.events.envelope import Event
 from shared.path.inbound import deadlines
 from shared.path.service import PATIENT as KEY_KIND
 from shared.path.service import Service
-from shared.path.transaction.folding import NO_SETTINGS
-from shared.path.transaction.replaying import NOT_WHOLE, Asked, Replayed
+from shared.path.transaction.folding import NO_SETTINGS, NOT_WHOLE
+from shared.path.transaction.replaying import Asked, Replayed
 from shared.path.transaction.replaying import replay as make_again
 from shared.path.transaction.store import _JOURNAL_COLUMNS
 from shared.platform import db
