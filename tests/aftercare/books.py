@@ -8,9 +8,11 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from services.aftercare.messages import ConsentRevoked
+from shared.events.envelope import name_id
 from shared.path.destination import Transport
 from shared.path.outbound.gate import YES_SECONDS_MOST
 from shared.path.outbound.lane import wait_for_work
@@ -24,7 +26,33 @@ STATUSES = (200, 200, 404, 409, 422, 500, 503)
 ANSWER_SECONDS_MOST = 0.3
 SENT = frozenset({"attempted", "made", "refused", "gave-up"})
 """Results that say that a byte may have left."""
+MEMBERS = {"name": "name", "telecom": "phone", "address": "area"}
+"""Of a Patient, and the field that each of them tells."""
+AUDITS = "SELECT body FROM resources WHERE type = 'AuditEvent'"
 Lane = Callable[[], AbstractAsyncContextManager[None]]
+
+
+class Body(NamedTuple):
+    """What the partner was told, of whom (as it knows them), by which consent: the books name the same."""
+
+    patient: str
+    referral: str
+    consent: str
+    fields: tuple[str, ...]
+
+    @classmethod
+    def seen(cls, bundle: dict[str, Any]) -> "Body":
+        named = {each["resource"]["resourceType"]: each["resource"] for each in bundle["entry"]}
+        patient, referral, by = (
+            named[kind]["identifier"][0]["value"] for kind in ("Patient", "ServiceRequest", "Consent")
+        )
+        return cls(patient, referral, by, tuple(name for member, name in MEMBERS.items() if member in named["Patient"]))
+
+    @classmethod
+    def booked(cls, audit: dict[str, Any]) -> "Body":
+        patient, referral, by = (each["what"]["reference"].partition("/")[2] for each in audit["entity"])
+        fields = tuple(each["valueString"] for each in audit["entity"][0]["detail"])
+        return cls(name_id(patient, HOUSE.identifier), referral, by, fields)
 
 
 @dataclass
@@ -37,8 +65,8 @@ class BooksStorm:
     lane: Lane | None = None
     revoked: dict[str, float] = field(default_factory=dict)
     """Consent to the (monotonic) time at which its revocation had been stored."""
-    seen: list[tuple[float, str, str]] = field(default_factory=list)
-    """What the partner saw: when, which referral, by which consent."""
+    seen: list[tuple[float, Body]] = field(default_factory=list)
+    """What the partner saw, and when."""
     died_at: list[str] = field(default_factory=list)
     """The points at which a life ended, in turn."""
     at_every_point: bool = False
@@ -72,27 +100,22 @@ class BooksStorm:
         return True
 
     async def every_body_is_accounted_for(self) -> None:
-        """As often as the partner saw a referral under a consent, so often at least the books say it may have."""
-        booked: Counter[tuple[str, str]] = Counter()
-        for (body,) in await self.here.select("SELECT body FROM resources WHERE type = 'AuditEvent'"):
-            audit = json.loads(body)
-            if audit["subtype"][0]["code"] in SENT:
-                references = [each["what"]["reference"].partition("/")[2] for each in audit["entity"]]
-                booked[references[1], references[2]] += 1
+        """As often as the partner saw these fields of a patient by a consent, so often at least the books say it may
+        have; and of what it saw none says that nothing left."""
+        audits = [json.loads(body) for (body,) in await self.here.select(AUDITS)]
+        booked = Counter(Body.booked(each) for each in audits if _result(each) in SENT)
+        withheld = {each["entity"][1]["what"]["reference"] for each in audits if _result(each) == "withheld"}
         assert self.seen
-        missing = Counter((referral, by) for _, referral, by in self.seen) - booked
+        missing = Counter(body for _, body in self.seen) - booked
         assert not missing
+        assert not withheld & {f"ServiceRequest/{body.referral}" for _, body in self.seen}
 
     async def nothing_left_after_a_revocation(self) -> None:
-        late = [at - self.revoked[by] for at, _, by in self.seen if by in self.revoked and at > self.revoked[by]]
-        assert max(late, default=0.0) <= YES_SECONDS_MOST
+        revoked = [(at, self.revoked[body.consent]) for at, body in self.seen if body.consent in self.revoked]
+        assert max((at - since for at, since in revoked), default=0.0) <= YES_SECONDS_MOST
 
     def _conduct(self) -> Conduct:
-        bundle = self.here.partner.received[-1]
-        identifiers = {
-            each["resource"]["resourceType"]: each["resource"]["identifier"][0]["value"] for each in bundle["entry"]
-        }
-        self.seen.append((time.monotonic(), identifiers["ServiceRequest"], identifiers["Consent"]))
+        self.seen.append((time.monotonic(), Body.seen(self.here.partner.received[-1])))
         self._is_next(WRITTEN)
         self.here.partner.status = self.random.choice(STATUSES)
         return self.random.choice(CONDUCTS)
@@ -116,9 +139,19 @@ class BooksStorm:
         while time.monotonic() < self._until or self._lacks_a_point():
             self.dead.clear()
             async with lane():
-                await wait_for_work(self.dead, self.random.uniform(0.0, 2 * kills_seconds))
+                await wait_for_work(self.dead, self._life_seconds(kills_seconds))
+
+    def _life_seconds(self, kills_seconds: float) -> float:
+        """Longer ones once time is up and a point is still lacking: on a slow machine a short one sends nothing."""
+        late = max(0.0, time.monotonic() - self._until)
+        return self.random.uniform(0.0, 2 * kills_seconds * (1 + late))
 
     async def _stays_current(self) -> None:
         while True:
             await self.here.consents_current()
             await asyncio.sleep(5.0)
+
+
+def _result(audit: dict[str, Any]) -> str:
+    result: str = audit["subtype"][0]["code"]
+    return result
