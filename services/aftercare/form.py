@@ -198,12 +198,18 @@ def _fields(patient: Mapping[str, Any], now: datetime) -> dict[str, dict[str, An
 
 
 def _name(names: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """One name, the legal one before what they are called; its use alone is none, and `anonymous` is nobody's."""
+    """One name, the legal one before what they are called; a title alone is none, and `anonymous` is nobody's."""
     ranked = sorted(
         (each for each in names if each.get("use") in _NAME_USES), key=lambda each: _NAME_USES.index(each.get("use"))
     )
-    written = [name for each in ranked if (name := _only(each, _NAME)).keys() - {"use"}]
+    written = [_only(each, _NAME) for each in ranked if _is_written(each)]
     return {"name": written[:1]} if written else {}
+
+
+def _is_written(name: Mapping[str, Any]) -> bool:
+    return any(
+        each.strip() for each in (name.get("text", ""), name.get("family", ""), *(name.get("given") or ())) if each
+    )
 
 
 def _phone(telecom: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -238,11 +244,24 @@ def _in_use(patient: Mapping[str, Any], member: str, now: datetime) -> list[Mapp
 def _is_now(period: object, now: datetime) -> bool:
     """Whether neither its end lies behind nor its start ahead, of whatever precision; what can't be read is not now."""
     start, end = (period.get("start"), period.get("end")) if isinstance(period, dict) else (None, None)
-    today = now.date().isoformat()
-    if not all(each is None or isinstance(each, str) for each in (start, end)):
+    try:
+        return _order(start, now) <= 0 <= _order(end, now)
+    except (TypeError, ValueError):
         return False
-    has_begun = start is None or start[: len(today)] <= today[: len(start)]
-    return has_begun and (end is None or end[: len(today)] >= today[: len(end)])
+
+
+def _order(written: str | None, now: datetime) -> int:
+    """Below zero where it lies behind, above where it lies ahead; 0 where it is now, or nothing is written.
+
+    Raises TypeError or ValueError where it can't be read.
+    """
+    if written is None:
+        return 0
+    if "T" in written:
+        moment = datetime.fromisoformat(written)
+        return (moment > now) - (moment < now)
+    today = now.date().isoformat()[: len(written)]
+    return (written > today) - (written < today)
 
 
 def _only(element: Mapping[str, Any], members: tuple[str, ...]) -> dict[str, Any]:

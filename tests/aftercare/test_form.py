@@ -113,6 +113,12 @@ ENDED, RUNNING = {"end": "2025-03-30"}, {"start": "2025-01-01", "end": "2025-03-
         ([{**MOBILE, "period": {"end": "2024"}}, HOME], "555-0102"),
         ([{**MOBILE, "period": {"start": "2025-05"}}, HOME], "555-0102"),
         ([{**MOBILE, "period": {"start": "2025-03-31T08:00:00Z"}}, HOME], "555-0101"),
+        ([{**MOBILE, "period": {"start": "2025-03-31T20:01:00Z"}}, HOME], "555-0102"),
+        ([{**MOBILE, "period": {"start": "2025-04-01T03:59:00+08:00"}}, HOME], "555-0101"),
+        ([{**MOBILE, "period": {"end": "2025-03-31T15:59:00-04:00"}}, HOME], "555-0102"),
+        ([{**MOBILE, "period": {"end": "2025-03-31T16:01:00-04:00"}}, HOME], "555-0101"),
+        ([{**MOBILE, "period": {"end": "2025-03-31T25:00:00Z"}}, HOME], "555-0102"),
+        ([{**MOBILE, "period": {"end": "2025-03-31T21:00:00"}}, HOME], "555-0102"),
         ([{**MOBILE, "value": "555-0101 (her mother, say nothing of treatment)"}, HOME], "555-0102"),
         ([{**MOBILE, "value": "call the sister"}, {**MOBILE, "value": " "}, {**MOBILE, "value": "none"}], None),
         ([{**MOBILE, "value": "+1 (555) 555-0100 ext. 12"}], "+1 (555) 555-0100 ext. 12"),
@@ -142,6 +148,13 @@ def test_the_legal_name_comes_before_what_they_are_called(uses: list[str], chose
     names = [{"use": each, "text": each} for each in uses]
     named = one(sent("name", patient={"name": names}), "Patient").get("name", [])
     assert [each["use"] for each in named] == ([chosen] if chosen else [])
+
+
+@pytest.mark.parametrize("legal", [{"prefix": ["Dr."]}, {"family": " "}, {"text": "", "given": ["\t"]}])
+def test_a_legal_name_without_a_name_in_it_is_none(legal: dict[str, Any]) -> None:
+    names = [{"use": "official", **legal}, {"use": "nickname", "text": "Bo"}]
+    named = one(sent("name", patient={"name": names}), "Patient")["name"]
+    assert [each["text"] for each in named] == ["Bo"]
 
 
 def test_the_area_is_that_of_the_home() -> None:
