@@ -12,8 +12,9 @@ from deploy.commands.asking import Where, asking
 from deploy.commands.common import out, stderr
 from deploy.failure import CannotContinueError
 from deploy.work_list import Listed, Operation
-from shared.events.codes import ACTS, ESCALATION, HANDLING, REASON, RESOLUTIONS, STAFF
+from shared.events.codes import ACTS, ESCALATION, HAND_OVER_REASONS, HANDLING, REASON, RESOLUTIONS, ROLE, STAFF
 from shared.events.escalation import PRIORITY
+from shared.rules.escalation import PERSON
 
 commands = typer.Typer(help="Escalations that wait for a person, and a person's answer.", no_args_is_help=True)
 SCOPE = "system/Task.rus"
@@ -102,6 +103,22 @@ def act(
     _take(where, identity, acting(person, did))
 
 
+@commands.command(
+    "hand-over", epilog="Example: iop escalations hand-over 5f0c9e7e-... --to staff/prescriber-1 --because shift-ended"
+)
+@_asking
+def hand_over(
+    where: Where,
+    identity: Identity,
+    to: Annotated[str, typer.Option(metavar="staff/PERSON|ROLE", help="A member of the program's staff, or a role.")],
+    reason: Annotated[
+        str, typer.Option("--because", metavar="CODE", help=f"Why: {', '.join(sorted(HAND_OVER_REASONS))}.")
+    ],
+) -> None:
+    """Hand an escalation over for whoever has it: the receiver is asked anew."""
+    _take(where, identity, handing_over(to, reason))
+
+
 @commands.command("resolve", epilog="Example: iop escalations resolve 5f0c9e7e-... --as clinician-1 --reason acted-on")
 @_asking
 def resolve(
@@ -128,9 +145,17 @@ def acting(person: str, did: str) -> list[Operation]:
     return [*acknowledging(person), _to("businessStatus", {"coding": [{"system": ESCALATION, "code": did}]})]
 
 
+def handing_over(to: str, reason: str) -> list[Operation]:
+    receiver = _of(to) if to.startswith(PERSON) else _to("owner", {"identifier": {"system": ROLE, "value": to}})
+    return [_to("status", "requested"), _coded(reason), receiver]
+
+
 def resolving(person: str, reason: str) -> list[Operation]:
-    coded = {"coding": [{"system": REASON, "code": reason}]}
-    return [_to("status", "completed"), _to("statusReason", coded), _of(person)]
+    return [_to("status", "completed"), _coded(reason), _of(person)]
+
+
+def _coded(reason: str) -> Operation:
+    return _to("statusReason", {"coding": [{"system": REASON, "code": reason}]})
 
 
 def _to(member: str, value: object) -> Operation:
@@ -138,7 +163,7 @@ def _to(member: str, value: object) -> Operation:
 
 
 def _of(person: str) -> Operation:
-    return _to("owner", {"identifier": {"system": STAFF, "value": person.removeprefix("staff/")}})
+    return _to("owner", {"identifier": {"system": STAFF, "value": person.removeprefix(PERSON)}})
 
 
 def lines(each: Listed, now: datetime) -> list[str]:

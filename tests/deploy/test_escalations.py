@@ -111,6 +111,19 @@ async def test_the_second_of_two_persons_reads_who_has_it_since_when(counter: Co
     assert await work_list.one(owners, each.id) == done
 
 
+async def test_it_is_handed_over_to_a_person_or_a_role(counter: Counter, owners: Owners) -> None:
+    await counter.send(bundles.intake("0001", facts={"c-ssrs-q4": True}))
+    ((each,), _) = await work_list.listed(owners, work_list.query())
+    with pytest.raises(CannotContinueError, match="acknowledge it first"):
+        await work_list.take(owners, each.id, escalations.handing_over("prescriber", "shift-ended"))
+    for to, owner in (("staff/prescriber-1", "prescriber-1"), ("case-manager", "case-manager")):
+        holder = "clinician-1" if to.startswith("staff/") else "prescriber-1"
+        await work_list.take(owners, each.id, escalations.acknowledging(holder))
+        handed = await work_list.take(owners, each.id, escalations.handing_over(to, "shift-ended"))
+        assert (handed.status, handed.owner, handed.act_by) == ("requested", owner, each.act_by)
+    assert (await work_list.listed(owners, work_list.query(owner="case-manager")))[0] == [handed]
+
+
 async def test_what_is_no_escalation_or_nowhere_is_refused(counter: Counter, owners: Owners) -> None:
     await counter.send(bundles.intake("0001"))
     (review, *_) = await counter.intake.found("Task")

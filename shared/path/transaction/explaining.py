@@ -33,7 +33,7 @@ from shared.platform.settings import Sourced
 _WHOSE = "SELECT type, program, patient FROM resources WHERE type = ANY($1::text[]) AND id = $2"
 _DECISIONS = "SELECT * FROM journal WHERE key = $1 AND program = $2 ORDER BY sequence"
 TYPES = ("Task", "ServiceRequest", "Appointment", "CarePlan", "Encounter", "Consent")
-DETAILS = ("level", "table", "rules", "partner", "attempt", "consent_id", "encounter_id", "reason", "act", "by")
+DETAILS = ("level", "table", "rules", "partner", "attempt", "consent_id", "encounter_id", "reason", "act", "to", "by")
 """What is repeated of an event or command: codes and ids, whatever it is."""
 CONCENTRATIONS = ("/mL", "/dL", "/L")
 _encode = msgspec.json.Encoder().encode
@@ -219,7 +219,8 @@ class _Story:
         of = event.escalation
         facts = tuple(self._fact(each) for each in of.signals)
         asked = {name: _plain(getattr(of, name)) for name in ("rule", "tier", "owner", "acknowledge_by", "act_by")}
-        return Emitted(type(event).__name__, topic, {**asked, **_details([event])}, facts)
+        person = {"person": of.person} if of.person else {}
+        return Emitted(type(event).__name__, topic, {**asked, **person, **_details([event])}, facts)
 
     def _assessed(self) -> Iterator[Fact]:
         """What had been assessed by then: when, where it stands and from whom; never what was found."""

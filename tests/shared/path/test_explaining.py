@@ -22,7 +22,7 @@ from shared.path.transaction.narrating import lines
 from shared.platform.db import Row
 from shared.platform.keys import Keys
 from shared.platform.settings import Number, Sourced, sourced
-from shared.rules.escalation import AcknowledgeEscalation
+from shared.rules.escalation import AcknowledgeEscalation, HandOverEscalation
 from tests.aftercare import given as aftercare
 from tests.attendance import given as attendance
 from tests.intake import given as intake
@@ -100,6 +100,17 @@ def missed_session(begin: Begin) -> tuple[Journalled, str, str]:
     command = AcknowledgeEscalation(escalation_id=raised.escalation.id, by="case-manager-1")
     journal.then((concluded + attendance.GRACE, "ehr", command))
     return journal, "Task", raised.escalation.id
+
+
+async def test_who_handed_it_over_to_whom_and_why_is_said(begin: Begin) -> None:
+    journal, kind, identity = missed_session(begin)
+    handing = HandOverEscalation(escalation_id=identity, to="staff/prescriber-1", reason="other-role-needed")
+    journal.then((attendance.MONDAY + 3 * attendance.GRACE, "ehr", handing))
+    found = lines(await journal.why(kind, identity))
+    (asked,) = [line for line in found if "it is handed over to another person or role" in line]
+    (done,) = [line for line in found if "it was handed over: another one is asked" in line]
+    assert "to staff/prescriber-1" in asked and "reason other role needed" in asked
+    assert "owner prescriber" in done and "person prescriber-1" in done and "by case-manager-1" in done
 
 
 def attended_session(begin: Begin) -> tuple[Journalled, str, str]:
