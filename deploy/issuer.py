@@ -1,6 +1,7 @@
 """A small token issuer for one's own machine: SMART Backend Services, `private_key_jwt` and nothing else.
 
-    POST /token     client_credentials with a signed assertion -> an access token (JWT, ES256)
+    POST /token     client_credentials with a signed assertion -> an access token (JWT, ES256); with
+                    `person`, of the member of staff for whom the client acts
     GET  /jwks.json, /.well-known/openid-configuration, /.well-known/smart-configuration, /health/live
 
 Where real patients are concerned the organization's identity provider takes this place: services only need an issuer
@@ -9,10 +10,11 @@ address with a `jwks.json`.
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -34,7 +36,8 @@ from shared.edge.outcome import HttpRefusal
 from shared.platform import log
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.keys import read_private
-from shared.platform.settings import AnyProcess, ConfigurationError, environment
+from shared.platform.settings import AnyProcess, ConfigurationError, environment, staff
+from shared.rules.staff import Staff
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_ALGORITHMS = ("ES384", "RS384")  # what SMART asks every server to take
@@ -62,6 +65,8 @@ class Issuer:
     clients: Mapping[str, RegisteredClient]
     public_keys: Mapping[str, KeySet]
     signing_key: ECKey
+    staff: Mapping[str, Staff] = field(default_factory=dict)
+    """Of each program, for whom a client may ask."""
     now: Callable[[], float] = time.time
     used: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -81,7 +86,18 @@ class Issuer:
             raise TokenRefusedError(
                 "invalid_scope", "scope: none of the requested scopes is registered for the client (clients.toml)"
             )
+        if "person" in form:
+            return self._of_person(name, program, form["person"], scopes)
         return self._token(name, program, " ".join(scopes))
+
+    def _of_person(self, client: str, program: str, person: str, scopes: Sequence[str]) -> dict[str, Any]:
+        """There are no passwords here: a registered client answers for which of the staff is in front of it."""
+        if person not in self.staff.get(program, {}):
+            raise TokenRefusedError(
+                "invalid_request", "person: must be the id of a member of the program's staff (program.toml)"
+            )
+        of_user = " ".join(each.replace("system/", "user/", 1) for each in scopes)
+        return self._token(client, program, of_user, {"sub": person, "client_id": client})
 
     def _authenticated(self, form: Mapping[str, str]) -> str:
         """The client whose assertion this is; each assertion is accepted once."""
@@ -115,7 +131,9 @@ class Issuer:
             "client_assertion: must be signed with the key of a registered client (clients.toml), by ES384 or RS384"
         )
 
-    def _token(self, client: str, program: str, scope: str) -> dict[str, Any]:
+    def _token(
+        self, client: str, program: str, scope: str, more: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Any]:
         now = int(self.now())
         claims = {
             "iss": self.url,
@@ -126,6 +144,7 @@ class Issuer:
             "scope": scope,
             "program": program,
             "jti": str(uuid4()),
+            **more,
         }
         header = {"alg": "ES256", "typ": "at+jwt", "kid": self.signing_key.kid}
         token = jwt.encode(header, claims, self.signing_key, algorithms=["ES256"])
@@ -196,6 +215,7 @@ def load(url: str, audience: str, deploy: Path, folder: Path) -> Issuer:
         clients=known,
         public_keys={name: KeySet([keys.read(folder / client.key)]) for name, client in known.items()},
         signing_key=read_private(folder / "issuer.private.json"),
+        staff=staff(deploy),
     )
 
 

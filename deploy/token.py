@@ -14,7 +14,14 @@ from deploy.issuer import ASSERTION_TYPE
 EVERYTHING = "system/*.cruds system/iop-parked.ru"
 
 
-def fetch(issuer: str, folder: Path, client: str, program: str | None = None, scope: str = EVERYTHING) -> str:
+def fetch(
+    issuer: str,
+    folder: Path,
+    client: str,
+    program: str | None = None,
+    scope: str = EVERYTHING,
+    person: str | None = None,
+) -> str:
     """A bearer token for `client`, whose private key lies in `folder/clients`.
 
     Args:
@@ -23,6 +30,7 @@ def fetch(issuer: str, folder: Path, client: str, program: str | None = None, sc
         client: its id in clients.toml.
         program: which of its programs; its first when None.
         scope: what to request; the issuer narrows it to what is registered.
+        person: the member of the program's staff for whom the client acts; None for itself.
 
     Raises:
         CannotContinueError: unknown client, issuer unreachable, or refused.
@@ -37,6 +45,7 @@ def fetch(issuer: str, folder: Path, client: str, program: str | None = None, sc
         "client_assertion": assertion(f"{issuer}/token", private, client),
         "scope": scope,
         **({"program": program} if program else {}),
+        **({"person": person} if person else {}),
     }
     try:
         answer = httpx.post(f"{issuer}/token", data=form, timeout=10.0, trust_env=False)

@@ -216,7 +216,8 @@ async def run(configured: Configuration, keys: Keys) -> None:
         journal = Journal(process.database_url, settings)
         inbox = Inbox(service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions = Submissions(inbox, assembly.edge, keys)
-        verifier = TokenVerifier(process.issuer, process.audience, configured.clients)
+        staff = {program: each.staff for program, each in settings.items()}
+        verifier = TokenVerifier(process.issuer, process.audience, configured.clients, staff)
         consumer = Consumer(inbox, configured.kafka, process.replica)
         reads = ReadRecords(pool, process.database_url, clock)
         running = Running(process, inbox, submissions, verifier, keys, clock, reads)

@@ -15,8 +15,11 @@ def token(
     scope: Annotated[
         str, typer.Option(help="The scopes to request; default: everything registered.")
     ] = tokens.EVERYTHING,
+    person: Annotated[
+        str | None, typer.Option("--as", metavar="PERSON", help="For a member of the program's staff: clinician-1.")
+    ] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Print a bearer token, valid for an hour, requested as a client does: by a signed assertion."""
     hub = hubfile.read(data)
-    out.print(tokens.fetch(hub.issuer, data / "keys", client, program, scope), markup=False)
+    out.print(tokens.fetch(hub.issuer, data / "keys", client, program, scope, person), markup=False)

@@ -168,8 +168,8 @@ def _smart(dependencies: EdgeDependencies) -> Handler:
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
             "grant_types_supported": ["client_credentials"],
-            "scopes_supported": ["system/*.crus"],
-            "capabilities": ["client-confidential-asymmetric", "permission-v2"],
+            "scopes_supported": ["system/*.crus", "user/*.crus"],
+            "capabilities": ["client-confidential-asymmetric", "permission-user", "permission-v2"],
         }
         return Response(fhir.encode(content), media_type="application/json")
 

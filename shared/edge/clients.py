@@ -14,6 +14,7 @@ from shared.edge.outcome import refuse
 from shared.path.outbound.http import fetch_json
 from shared.platform.clients import RegisteredClient
 from shared.platform.clock import machine_now, ticks
+from shared.rules.staff import Staff, member
 
 _BEARER = {"WWW_Authenticate": "Bearer"}
 _LEEWAY_SECONDS = 10
@@ -23,12 +24,13 @@ OWN_SCOPES = frozenset({"iop-parked"})
 TOKEN_SECONDS_MOST = 3600
 TYPES = frozenset({"JWT", "AT+JWT"})
 """What a token may say it is, in any case; one may leave it out. An id token or an assertion is no access token."""
-_SCOPE = re.compile(r"system/(\*|[A-Za-z][A-Za-z-]*)\.([cruds]+)")
+_SCOPE = re.compile(r"(system|user)/(\*|[A-Za-z][A-Za-z-]*)\.([cruds]+)")
+_PRACTITIONER = "Practitioner/"
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A client, for one program, with the scopes of its token (`system/Task.cruds`)."""
+    """A client, for one program, with the scopes of its token: `system/Task.cruds`, of a person `user/Task.cruds`."""
 
     name: str
     client: RegisteredClient
@@ -50,10 +52,18 @@ class Caller:
 class TokenVerifier:
     """Checks bearer tokens against the issuer's keys, which are fetched again when an unknown key signs."""
 
-    def __init__(self, issuer: str, audience: str, clients: Mapping[str, RegisteredClient]) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        clients: Mapping[str, RegisteredClient],
+        staff: Mapping[str, Staff] | None = None,
+    ) -> None:
+        """`staff` per program: for whom a client may act."""
         self._issuer = issuer
         self._audience = audience
         self._clients = clients
+        self._staff = staff or {}
         self._keys: KeySet | None = None
         self._fetched_at = 0.0
         self._seen: dict[str, tuple[float, Caller]] = {}
@@ -85,14 +95,30 @@ class TokenVerifier:
             raise refuse(401, "login", "", "The token must be for this issuer and audience.", **_BEARER)
 
     def _registered(self, claims: Json) -> Caller:
-        name, program = str(claims.get("sub", "")), str(claims.get("program", ""))
+        name, program = str(claims.get("client_id") or claims.get("sub", "")), str(claims.get("program", ""))
         client = self._clients.get(name)
         if client is None or program not in client.programs:
             raise refuse(401, "login", "", "The client is not registered for this program (clients.toml).", **_BEARER)
+        person = self._person(claims, client, program)
         scopes = tuple(
-            (found[1], found[2]) for each in str(claims.get("scope", "")).split() if (found := _SCOPE.fullmatch(each))
+            (found[2], found[3])
+            for each in str(claims.get("scope", "")).split()
+            if (found := _SCOPE.fullmatch(each)) and (found[1] == "system" or person)
         )
-        return Caller(name, client, program, scopes)
+        return Caller(name, client, program, scopes, person)
+
+    def _person(self, claims: Json, client: RegisteredClient, program: str) -> str:
+        """The member of staff whose token this is: who `fhirUser` (SMART) is, else `sub` beside a `client_id` (RFC
+        9068); empty for a client's own. Refuse (403) anybody else: a patient, or who is nobody of this program's."""
+        user, subject = claims.get("fhirUser"), claims.get("sub")
+        if user is None and claims.get("client_id") in (None, subject):
+            return ""
+        names = (str(subject), f"{self._issuer}|{subject}") if user is None else (_practitioner(str(user), client),)
+        found = next((each for name in names if (each := member(self._staff.get(program, {}), name))), None)
+        if found is None:
+            text = "The person of the token must be a member of the program's staff (program.toml)."
+            raise refuse(403, "forbidden", "", text)
+        return found
 
     async def _claims(self, token: str) -> Json:
         for fresh in (False, True):
@@ -115,6 +141,13 @@ class TokenVerifier:
                     raise refuse(503, "transient", "", "The token issuer can't be reached.", Retry_After="5") from error
                 self._fetched_at = ticks()
             return self._keys
+
+
+def _practitioner(user: str, client: RegisteredClient) -> str:
+    """A Practitioner of the client's own server, or of the one named, as the list of staff writes it; empty for anybody
+    else, so that nobody is found."""
+    base, found, identity = user.rpartition(_PRACTITIONER)
+    return f"{base.rstrip('/') or client.base_url}|{_PRACTITIONER}{identity}" if found and identity else ""
 
 
 def _valid_until(claims: Json, now: float) -> float:

@@ -13,7 +13,7 @@ from shared.rules.escalation import PERSON
 
 def acting(context: Context) -> str:
     """The member of staff whose token this is, proved by the issuer; empty where it is a client's alone."""
-    return ""
+    return context.caller.person
 
 
 def receiver(entry: BundleEntry, context: Context) -> str:
@@ -21,7 +21,7 @@ def receiver(entry: BundleEntry, context: Context) -> str:
     program's staff."""
     place, identifier = f"{entry.place}.owner", entry.resource.get("owner", {}).get("identifier", {})
     if identifier.get("system") != ROLE:
-        return f"{PERSON}{person(entry, context)}"
+        return f"{PERSON}{_member(entry, context, 'owner')}"
     role = str(identifier.get("value", ""))
     if not staff.has_role(context.settings.staff, role):
         raise refuse(422, "code-invalid", place, "Must be a role of the program's staff (program.toml).")
@@ -29,8 +29,20 @@ def receiver(entry: BundleEntry, context: Context) -> str:
 
 
 def person(entry: BundleEntry, context: Context, element: str = "owner") -> str:
-    """The id of the member of staff whom this element names. Raises HttpRefusal 422: nobody is named, or nobody we
-    know."""
+    """The id of the member of staff who did this: whose token it is, else whom this element names. Raises HttpRefusal:
+    403 where it names another person than the token, 422 where nobody is named, or nobody we know."""
+    proved = acting(context)
+    if not proved:
+        return _member(entry, context, element)
+    is_named = _name(entry.resource.get(element) or {}, context.caller.client.base_url) != ""
+    if is_named and _member(entry, context, element) != proved:
+        text = "Must be the person whose token this is, or a role: nobody acts for another."
+        raise refuse(403, "forbidden", f"{entry.place}.{element}", text)
+    return proved
+
+
+def _member(entry: BundleEntry, context: Context, element: str) -> str:
+    """The member of staff whom this element names. Raises HttpRefusal 422."""
     place, named = f"{entry.place}.{element}", entry.resource.get(element)
     name = _name(named or {}, context.caller.client.base_url)
     if not name:

@@ -285,6 +285,11 @@ def _staff(program: str, its: Mapping[str, Any]) -> Staff:
         raise ConfigurationError(f"{place}: {wrong}") from wrong
 
 
+def staff(deploy: Path) -> dict[str, Staff]:
+    """The staff of each program. Raises ConfigurationError."""
+    return {program: _staff(program, its) for program, its in programs(deploy).items()}
+
+
 def organizations(deploy: Path) -> dict[str, Organization]:
     """Each program as the organization that refers to its partners. Raises ConfigurationError."""
     file = deploy / "program.toml"

@@ -57,6 +57,17 @@ def test_a_token_names_client_program_and_the_scopes_both_sides_agree_on(here: t
     assert claims["exp"] - claims["iat"] == answer["expires_in"]
 
 
+def test_a_client_may_ask_for_one_of_the_programs_staff(here: tuple[Issuer, Path]) -> None:
+    ours, folder = here
+    answer = ours.issue(form(folder) | {"scope": "system/Task.rus", "person": "on-call-clinician-1"})
+    claims = jwt.decode(answer["access_token"], ours.signing_key, algorithms=["ES256"]).claims
+    assert (claims["sub"], claims["client_id"]) == ("on-call-clinician-1", "ehr")
+    assert claims["scope"] == answer["scope"] == "user/Task.rs user/Task.u"
+    for stranger in ("nobody", ""):
+        with pytest.raises(TokenRefusedError, match="member of the program's staff"):
+            ours.issue(form(folder) | {"person": stranger})
+
+
 def test_an_assertion_is_taken_once(here: tuple[Issuer, Path]) -> None:
     ours, folder = here
     once = form(folder)

@@ -23,6 +23,7 @@ from shared.edge.http import FHIR_JSON, EdgeDependencies
 from shared.path.inbound.readiness import Check
 from shared.platform.clients import registered
 from shared.platform.clock import machine_now
+from shared.platform.settings import staff
 from tests.intake.given import MONDAY
 from tests.service import DEPLOY, ServiceOnPostgres, StartService
 
@@ -97,7 +98,7 @@ async def counter(start_service: StartService, issuer: Issuer) -> AsyncIterator[
         raise ArithmeticError("nobody foresaw Robin Synthetic here")
 
     intake = await start_service(app.assemble, "intake", MONDAY)
-    token_verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY))
+    token_verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY), staff(DEPLOY))
     dependencies = EdgeDependencies(
         intake.running.submissions, token_verifier, intake.reader, intake.inbox, issuer.url, ready=broken
     )
