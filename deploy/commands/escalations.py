@@ -104,16 +104,14 @@ def act(
 
 
 @commands.command(
-    "hand-over", epilog="Example: iop escalations hand-over 5f0c9e7e-... --to staff/prescriber-1 --because shift-ended"
+    "hand-over", epilog="Example: iop escalations hand-over 5f0c9e7e-... --to staff/prescriber-1 --reason shift-ended"
 )
 @_asking
 def hand_over(
     where: Where,
     identity: Identity,
     to: Annotated[str, typer.Option(metavar="staff/PERSON|ROLE", help="A member of the program's staff, or a role.")],
-    reason: Annotated[
-        str, typer.Option("--because", metavar="CODE", help=f"Why: {', '.join(sorted(HAND_OVER_REASONS))}.")
-    ],
+    reason: Annotated[str, typer.Option(metavar="CODE", help=f"Why: {', '.join(sorted(HAND_OVER_REASONS))}.")],
 ) -> None:
     """Hand an escalation over for whoever has it: the receiver is asked anew."""
     _take(where, identity, handing_over(to, reason))

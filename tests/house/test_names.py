@@ -37,7 +37,7 @@ FOREIGN = frozenset({"keep_blank_values", "timeout_keep_alive", "KEEP_ALIVE_SECO
 """What a library or a protocol calls so."""
 
 SPOKEN = "--because"
-"""The one option that says why: in a sentence, or by a code."""
+"""The one option that says why in a sentence; `--reason` takes a code."""
 
 
 def parts(name: str) -> list[str]:
