@@ -108,6 +108,12 @@ LACKING = """SELECT privilege || ' on ' || relname AS lacking FROM pg_class,
     UNION ALL SELECT 'CREATE on schema ' || current_schema() WHERE NOT has_schema_privilege(current_schema(), 'CREATE')
     UNION ALL SELECT 'USAGE on schema public' WHERE current_schema() IS NULL
     ORDER BY 1"""
+# What the role lacks that `iop replay` and `iop why` read as, or the connected user of it.
+READER_LACKS = """SELECT 'the role iop_reader' AS lacking WHERE to_regrole('iop_reader') IS NULL
+    UNION ALL SELECT 'iop_reader for its user' WHERE NOT pg_has_role(to_regrole('iop_reader')::oid, 'MEMBER')
+    UNION ALL SELECT 'SELECT on ' || name || ' for iop_reader'
+    FROM unnest(ARRAY['journal', 'settings', 'state', 'resources']) AS name
+    WHERE NOT has_table_privilege(to_regrole('iop_reader')::oid, to_regclass(name)::oid, 'SELECT')"""
 # What waits for somebody, at this clinic time; of the journal a sample.
 WAITS = """SELECT (SELECT count(*) FROM strays WHERE at > $1::timestamptz - interval '1 day') AS strays,
     (SELECT count(DISTINCT id) FROM waiting) AS waiting,
@@ -317,6 +323,11 @@ async def consumer_state(connection: Connection) -> ConsumerState:
 async def lacking(connection: Connection) -> list[str]:
     """The rights that the connected user lacks, like `INSERT on journal`."""
     return [row["lacking"] for row in await connection.fetch(LACKING)]
+
+
+async def reader_lacks(connection: Connection) -> list[str]:
+    """What is missing for reading a journal as the role that can't write."""
+    return [row["lacking"] for row in await connection.fetch(READER_LACKS)]
 
 
 async def waits(connection: Connection, clinic_now: datetime) -> Waits:

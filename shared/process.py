@@ -175,7 +175,7 @@ async def answer_once(process: Process, assembly: ServiceAssembly, command: str,
     answer = _answering(process, assembly, command, asked)
     connection = await db.connect(process.database_url)
     try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
+        async with db.snapshot(connection):
             made = await answer(connection)
     finally:
         await connection.close()

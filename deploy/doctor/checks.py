@@ -109,6 +109,12 @@ CHECKS: Sequence[Check] = (
         data.rights,
     ),
     Check(
+        "reader",
+        "`iop replay` and `iop why` can read as iop_reader, a role that can write nothing",
+        "run the statements of docs/operate.md (Who reads a journal) as an administrator of the database",
+        data.reader,
+    ),
+    Check(
         "schema",
         "the database's schema is this release's",
         "older: start the service again; newer: run the release that made it",

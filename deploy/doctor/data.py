@@ -34,6 +34,13 @@ def rights(facts: Facts) -> Iterator[str]:
             yield f"{name}: its user lacks {', '.join(lacking[:3])}"
 
 
+def reader(facts: Facts) -> Iterator[str]:
+    """It is there, and may read."""
+    for name, rows in _rows(facts):
+        if rows.reader_lacks:
+            yield f"{name}: it lacks {', '.join(rows.reader_lacks[:3])}"
+
+
 def schema(facts: Facts) -> Iterator[str]:
     """Every step of it."""
     for name, agreement in _asked(facts, lambda it: it.agreement):

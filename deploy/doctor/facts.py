@@ -50,6 +50,8 @@ class Rows:
     without_settings: int = 0
     gate: str = ""
     """Why nothing may be disclosed; only aftercare discloses."""
+    reader_lacks: Sequence[str] = ()
+    """What is missing of the role as which a journal is read."""
 
 
 @dataclass(frozen=True)

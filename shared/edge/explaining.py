@@ -14,7 +14,10 @@ def why(dependencies: EdgeDependencies) -> Handler:
 
     async def handle(request: Request) -> Response:
         task, inbox = await readable(dependencies, request, "Task"), dependencies.inbox
-        async with inbox.pool.acquire() as connection:
+        async with (
+            inbox.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
             found = await explain(connection, inbox.service, inbox.settings, dependencies.sources, str(task["id"]))
         shown = [line for each in found if each.type == "Task" for line in lines(each)]
         return answer(

@@ -11,6 +11,7 @@ from asyncpg.protocol import protocol
 
 from shared.platform import log
 from shared.platform.clock import ticks
+from shared.platform.settings import ConfigurationError
 
 Row = Mapping[str, Any]
 Done = TypeVar("Done")
@@ -51,6 +52,10 @@ POOL_LEAST = 4
 """Open from the start: whoever needs one more waits for a handshake."""
 POOL_MOST = 8
 TROUBLE_SECONDS = 1.0
+READER_IS_MISSING = (
+    "the database has no role iop_reader, or it is not granted to this user: docs/operate.md (Who reads a journal) has"
+    " the statements."
+)
 _MIGRATION_LOCK = 7_300_001
 _LOCK_PAUSE_SECONDS = 0.1
 _TROUBLE_CLASSES = ("08", "28", "3D", "40", "53", "55", "57", "58")
@@ -84,6 +89,20 @@ async def connect(dsn: str) -> Connection:
         dsn, server_settings=_SERVER_SETTINGS, command_timeout=COMMAND_SECONDS_MOST
     )
     return opened
+
+
+@asynccontextmanager
+async def snapshot(connection: Connection) -> AsyncIterator[None]:
+    """All that is read inside stands as of one moment, and is read as the role `iop_reader`, which can write nothing.
+
+    Raises ConfigurationError where that role is missing, or not for this user.
+    """
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        try:
+            await connection.execute("SET LOCAL ROLE iop_reader")
+        except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as missing:
+            raise ConfigurationError(READER_IS_MISSING) from missing
+        yield
 
 
 @asynccontextmanager

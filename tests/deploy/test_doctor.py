@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
-from deploy import comparing, hubfile
+from deploy import comparing, hubfile, queries
 from deploy.cli import app
 from deploy.commands.doctor import lines
 from deploy.comparing import Difference
@@ -105,6 +105,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("groups", {"kafka": KafkaFacts((), NoAnswer("clerk has no right"))}, "clerk has no right"),
     ("lag", {"kafka": KafkaFacts((), {"testing": Group(1, 5_001)})}, "testing: 5001 records wait to be read"),
     ("consumers", waiting(stopped="iop.intake.events/3/7 (bug)"), "testing: stopped at iop.intake.events/3/7 (bug)"),
+    ("reader", waiting(reader_lacks=["the role iop_reader"]), "testing: it lacks the role iop_reader"),
     ("gate", waiting(gate="the gate is shut"), "testing: the gate is shut"),
     ("lanes", waiting(lanes={"internal": 121.0}), "testing: the oldest row of internal has waited for 2 min"),
     ("lanes", waiting(lanes={"partner:x": 7_300.0}), "testing: the oldest row of partner:x has waited for 2 h"),
@@ -167,11 +168,11 @@ def test_what_hangs_on_something_else_that_is_wrong_is_not_asked_so_that_the_cau
     assert by_status["wrong"] == {"database", "kafka"}
     assert by_status["not asked"] == {
         *("rights", "schema", "clock", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines"),
-        *("journal", "topics", "groups", "lag"),
+        *("reader", "journal", "topics", "groups", "lag"),
     }
 
 
-OF_ROWS = {"consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines", "journal"}
+OF_ROWS = {"reader", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines", "journal"}
 WITHOUT_RIGHTS = NoAnswer("rights are missing", asked=False)
 PARTLY: list[tuple[Database | NoAnswer, str, str, set[str]]] = [
     (SILENT, "database", "testing: no answer within 3 s", {"rights", "schema", "clock", *OF_ROWS}),
@@ -427,6 +428,15 @@ def test_a_group_whose_coordinator_answers_with_an_error_is_not_called_empty() -
     assert network.group_of((16, "iop.testing", "", "", "", ()), 0) == Group(0, 0, "NotCoordinatorForGroupError")
     assert network.group_of((0, "iop.testing", "Stable", "consumer", "range", ("a", "b")), 7) == Group(2, 7)
     assert network.group_of(None, 7) == Group(0, 7)
+
+
+async def test_what_the_role_lacks_that_reads_a_journal_is_named(database: str) -> None:
+    owner: Any = await asyncpg.connect(database)
+    await db.migrate(database)
+    assert await queries.reader_lacks(owner) == []
+    await owner.execute("REVOKE SELECT ON journal FROM iop_reader")
+    assert await queries.reader_lacks(owner) == ["SELECT on journal for iop_reader"]
+    await owner.close()
 
 
 async def test_rights_that_were_taken_away_are_named_and_nothing_else_is_claimed(database: str) -> None:
