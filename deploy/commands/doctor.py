@@ -1,6 +1,5 @@
 """`iop doctor`: what is wrong with a hub, and what to do. It changes nothing, and names no patient."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from deploy.commands.common import DEFAULT_DATA, Data, out
 from deploy.commands.run import Settings
+from deploy.doctor import waiting
 from deploy.doctor.asking import Place, ask
 from deploy.doctor.checks import Result, examine
 from deploy.doctor.machine import MEGABYTE
@@ -33,7 +33,7 @@ def doctor(
     and DATABASE_URL the databases where no hub runs.
     """
     place = Place(data, settings, tuple(url or ()), free_mb * MEGABYTE)
-    results = examine(asyncio.run(ask(place)))
+    results = examine(waiting.run(ask(place)))
     if as_json:
         out.print(msgspec.json.format(msgspec.json.encode(results)).decode(), markup=False)
     else:

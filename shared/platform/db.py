@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -36,9 +37,9 @@ class Connection(Executor, Protocol):
 
 
 class Pool(Executor, Protocol):
+    waiting: int
+
     def acquire(self) -> AbstractAsyncContextManager[Connection]: ...
-    def get_size(self) -> int: ...
-    def get_idle_size(self) -> int: ...
 
 
 ARRAYS = (list, tuple, set, frozenset)
@@ -107,6 +108,7 @@ async def snapshot(connection: Connection) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def pool(dsn: str) -> AsyncIterator[Pool]:
+    """At most `POOL_MOST` connections, for all that a process does but its lanes."""
     opened = await asyncpg.create_pool(
         dsn,
         min_size=POOL_LEAST,
@@ -116,14 +118,54 @@ async def pool(dsn: str) -> AsyncIterator[Pool]:
         reset=_as_it_is,
     )
     try:
-        yield opened
+        yield CountedPool(opened)
     finally:
         opened.terminate()
 
 
-def is_exhausted(pool: Pool) -> bool:
-    """Whether whoever needs a connection waits for one."""
-    return pool.get_idle_size() == 0 and pool.get_size() == POOL_MOST
+class CountedPool:
+    """A pool that knows how many are `waiting` for a connection of it."""
+
+    def __init__(self, opened: asyncpg.Pool) -> None:
+        self._opened = opened
+        self.waiting = 0
+
+    def acquire(self) -> AbstractAsyncContextManager[Connection]:
+        return _Acquiring(self, self._opened.acquire())
+
+    async def execute(self, query: str, /, *values: object) -> str:
+        async with self.acquire() as connection:
+            return await connection.execute(query, *values)
+
+    async def fetch(self, query: str, /, *values: object) -> list[Row]:
+        async with self.acquire() as connection:
+            return await connection.fetch(query, *values)
+
+    async def fetchrow(self, query: str, /, *values: object) -> Row | None:
+        async with self.acquire() as connection:
+            return await connection.fetchrow(query, *values)
+
+    async def fetchval(self, query: str, /, *values: object) -> object:
+        async with self.acquire() as connection:
+            return await connection.fetchval(query, *values)
+
+
+class _Acquiring(AbstractAsyncContextManager[Connection]):
+    def __init__(self, pool: CountedPool, acquired: AbstractAsyncContextManager[Connection]) -> None:
+        self._pool = pool
+        self._acquired = acquired
+
+    async def __aenter__(self) -> Connection:
+        self._pool.waiting += 1
+        try:
+            return await self._acquired.__aenter__()
+        finally:
+            self._pool.waiting -= 1
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._acquired.__aexit__(kind, error, trace)
 
 
 async def _as_it_is(_: Connection) -> None:

@@ -36,7 +36,7 @@ DECIDE = Histogram("iop_decide_seconds", "Deciding one batch, without its statem
 BATCH = Histogram("iop_batch_seconds", "One batch, from its first statement to its commit", ["service"], buckets=_SHORT)
 EDGE = Histogram("iop_edge_seconds", "Answering one request", ["service", "route", "status"], buckets=_ANSWER)
 SUBMISSIONS_WAITING = Gauge("iop_submissions_waiting", "Submissions that wait to be decided", ["service"])
-POOL_WAITING = Gauge("iop_pool_waiting", "1 while every connection of the pool is taken", ["service"])
+POOL_WAITING = Gauge("iop_pool_waiting", "How many wait for a connection of the pool", ["service"])
 LOOP_STALL = Gauge("iop_loop_stall_seconds", "Longest stall of the event loop in the last look", ["service"])
 PAGES = Counter("iop_pages_total", "Tries to tell who is on call, by their end", ["service", "role", "result"])
 RINGING_PROGRAMS = Gauge("iop_ringing_programs", "Programs whose escalations ring whoever is on call", ["service"])

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,13 +36,13 @@ from deploy.doctor.checks import CHECKS, Result, examine
 from deploy.doctor.facts import Database, Facts, Group, KafkaFacts, NoAnswer, ReadinessCheck, Ready, Rows
 from deploy.doctor.waiting import answered, in_thread
 from deploy.hubfile import Hub
-from deploy.paths import SETTINGS
+from deploy.paths import REPOSITORY, SETTINGS
 from shared.platform import db
 from shared.platform.agreement import STEPS, Agreement
 from shared.platform.kafka import Cluster
 from tests.journey.pager import ROTA, WITH_A_GAP
 
-SILENT = NoAnswer("no answer within 3 s")
+SILENT = NoAnswer("did not answer in 3 s")
 SERVICES = ("intake", "attendance", "testing", "aftercare")
 WELL = Facts(
     hub=Hub("127.0.0.1:9092", "http://127.0.0.1:8100", {}, {}),
@@ -70,7 +72,7 @@ STOPPED = ReadinessCheck("consumer", "wrong", "It has stopped.", datetime(2026, 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("hub", {"hub": NoAnswer("no hub is running")}, "no hub is running"),
     ("ports", {"ports": {"MLLP at 127.0.0.1:2575": False}}, "nobody listens for MLLP at 127.0.0.1:2575"),
-    ("services", {"services": {"testing-1": SILENT}}, "testing-1: no answer within 3 s"),
+    ("services", {"services": {"testing-1": SILENT}}, "testing-1: did not answer in 3 s"),
     (
         "services",
         {"services": dict.fromkeys(("intake", "testing"), Ready(ready=False, checks=(STOPPED,)))},
@@ -82,19 +84,19 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("file modes", {"readable_by_others": ["keys/digest.key"]}, "keys/digest.key can be read by others"),
     ("settings", {"settings": ["program.toml: timezone is missing"]}, "program.toml: timezone is missing"),
     ("keys", {"keys": ["digest.key: can't be read"]}, "digest.key: can't be read"),
-    ("issuer", {"issuer": SILENT}, "no answer within 3 s"),
+    ("issuer", {"issuer": SILENT}, "did not answer in 3 s"),
     ("issuer", {"issuer": ("b",)}, "it publishes another key"),
     ("on call", {"pagers": ["oncall.toml: secret_files is missing"]}, "secret_files is missing"),
     ("rota", {"rota": ["on-call: nobody from Mon 03:00"]}, "nobody from Mon 03:00"),
     ("certificates", {"certificates": {"partner alumni": 13.0}}, "partner alumni: its certificate ends in 13 days"),
     ("certificates", {"certificates": {"partner alumni": NoAnswer("is refused")}}, "partner alumni: is refused"),
-    ("database", {"databases": {**WELL.databases, "testing": SILENT}}, "testing: no answer within 3 s"),
+    ("database", {"databases": {**WELL.databases, "testing": SILENT}}, "testing: did not answer in 3 s"),
     ("database", stored(version=14), "testing: PostgreSQL 14, 15 or later is needed"),
     ("database", stored(rows=NoAnswer("its rows can't be read (X)")), "testing: its rows can't be read (X)"),
     ("rights", stored(lacking=["INSERT on journal"]), "testing: its user lacks INSERT on journal"),
     ("schema", stored(agreement=Agreement(absent=("0009_x.sql",))), "older than the code: it lacks 0009_x.sql"),
     ("clock", stored(agreement=Agreement(-5.1)), "testing: The database's clock is 5 s behind this machine's"),
-    ("kafka", {"kafka": SILENT}, "no answer within 3 s"),
+    ("kafka", {"kafka": SILENT}, "did not answer in 3 s"),
     (
         "topics",
         {"kafka": KafkaFacts((Difference("iop.x", "topic", "absent", "present", "created"),))},
@@ -175,7 +177,7 @@ def test_what_hangs_on_something_else_that_is_wrong_is_not_asked_so_that_the_cau
 OF_ROWS = {"reader", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines", "journal"}
 WITHOUT_RIGHTS = NoAnswer("rights are missing", asked=False)
 PARTLY: list[tuple[Database | NoAnswer, str, str, set[str]]] = [
-    (SILENT, "database", "testing: no answer within 3 s", {"rights", "schema", "clock", *OF_ROWS}),
+    (SILENT, "database", "testing: did not answer in 3 s", {"rights", "schema", "clock", *OF_ROWS}),
     (
         Database(18, ("INSERT on journal",), WITHOUT_RIGHTS, WITHOUT_RIGHTS),
         "rights",
@@ -222,7 +224,7 @@ async def test_what_hangs_is_named_and_waited_for_no_longer() -> None:
         answered(asyncio.sleep(30), 0.2),
         answered(in_thread(int), 0.2),
     )
-    assert list(hung) == [NoAnswer("no answer within 0.2 s"), NoAnswer("no answer within 0.2 s"), 0]
+    assert list(hung) == [NoAnswer("did not answer in 0.2 s"), NoAnswer("did not answer in 0.2 s"), 0]
     assert time.monotonic() - began < 10
 
 
@@ -403,7 +405,7 @@ async def test_a_file_of_settings_that_hangs_hangs_nobody_else(own: Path) -> Non
     hung = await asyncio.gather(
         answered(network.certificates(own, 0.2), 0.2), answered(network.kafka(Cluster("127.0.0.1:1"), own), 0.2)
     )
-    assert set(hung) == {NoAnswer("no answer within 0.2 s")}
+    assert set(hung) == {NoAnswer("did not answer in 0.2 s")}
 
 
 async def test_why_kafka_can_not_be_used_is_named_as_the_other_commands_name_it(own: Path) -> None:
@@ -520,3 +522,37 @@ def test_without_a_hub_it_says_so_with_what_to_do_and_as_json(tmp_path: Path, mo
         "status": "not asked",
         "text": "no hub is running, and DATABASE_URL names no database",
     }
+
+
+SECONDS_PROMISED = 10.0
+A_RESOLVER_THAT_HANGS = """
+import socket, sys, time
+socket.getaddrinfo = socket.gethostbyname = lambda *_, **__: time.sleep(60)
+from deploy.cli import main
+sys.argv = ["iop", *sys.argv[1:]]
+print(time.monotonic(), file=sys.stderr)
+main()
+"""
+
+
+def test_a_resolver_that_hangs_holds_it_no_longer_than_it_promises(own: Path, tmp_path: Path) -> None:
+    environment = {
+        "IOP_KAFKA_SECURITY": "SSL",
+        "IOP_PARTNER_URL_RIVERBEND_HOUSE": "https://house.clinic.example/fhir",
+        "KAFKA_BOOTSTRAP_SERVERS": "broker.clinic.example:9092",
+        "DATABASE_URL": "postgresql://hub:hub@database.clinic.example/hub",
+    }
+    options = ("--url", "http://testing.clinic.example", "--settings", str(own), "--data", str(tmp_path), "--json")
+    done = subprocess.run(
+        (sys.executable, "-c", A_RESOLVER_THAT_HANGS, "doctor", *options),
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    taken = time.monotonic() - float(done.stderr.splitlines()[0])
+    found = {each["name"]: each.get("text", "") for each in json.loads(done.stdout)}
+    for name in ("services", "certificates", "database", "kafka"):
+        assert "did not answer in 3 s" in found[name], (name, found[name])
+    assert taken < SECONDS_PROMISED

@@ -63,7 +63,7 @@ def test_a_hub_that_is_well_has_nothing_wrong_and_each_thing_that_is_broken_is_n
 
         server.process.send_signal(signal.SIGSTOP)
         try:
-            assert wrong(*asked)["kafka"].startswith("no answer within 3 s")
+            assert wrong(*asked)["kafka"].startswith("did not answer in 3 s")
         finally:
             server.process.send_signal(signal.SIGCONT)
 

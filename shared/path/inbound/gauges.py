@@ -59,6 +59,9 @@ class Gauges:
         name, service = self._service, self._inbox.service
         metrics.BUILD.labels(name, build.build()).set(1)
         metrics.STRAYS.labels(name)
+        # Asked when they are read: who waits for a connection may be the look itself.
+        metrics.POOL_WAITING.labels(name).set_function(lambda: self._inbox.pool.waiting)
+        metrics.SUBMISSIONS_WAITING.labels(name).set_function(self._waiting)
         for event in sorted(service.consumed_events & BY_NAME.keys()):
             metrics.DELIVERIES.labels(name, event)
         for lane in self._lanes:
@@ -114,8 +117,6 @@ class Gauges:
     def _look_at_process(self) -> None:
         answered = self._consumer.broker.answer_seconds
         metrics.FETCH_AGE.labels(self._service).set(inf if answered is None else answered)
-        metrics.SUBMISSIONS_WAITING.labels(self._service).set(self._waiting())
-        metrics.POOL_WAITING.labels(self._service).set(db.is_exhausted(self._inbox.pool))
         metrics.LOOP_STALL.labels(self._service).set(self._stall)
         self._stall = 0.0
 

@@ -60,7 +60,8 @@ async def test_a_database_set_back_decides_again_what_it_no_longer_has(here: Ser
     await here.pool.execute("DELETE FROM processed WHERE at > now() - interval '1 hour'")
     await here.pool.execute("DELETE FROM resources WHERE patient = $1", today)
     await here.pool.execute("DELETE FROM offsets")
-    await here.pool.executemany("INSERT INTO offsets (partition, next) VALUES ($1, $2)", last_night)
+    async with here.pool.acquire() as connection:
+        await connection.executemany("INSERT INTO offsets (partition, next) VALUES ($1, $2)", last_night)
     decisions = await here.count(f"journal WHERE key = '{yesterday}'")
 
     async with consuming(here, kafka):

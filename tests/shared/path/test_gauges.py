@@ -1,6 +1,8 @@
 """What an operator sees before a patient feels it: what is parked, waits, is open, and whether the gate is."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ from prometheus_client import REGISTRY
 from shared.events.codes import HUB
 from shared.path.inbound.gauges import Gauges
 from shared.path.inbound.readiness import Check
+from shared.platform.db import POOL_MOST
 from tests.service import ServiceOnPostgres
 
 SERIES_MOST = 2_000
@@ -38,6 +41,21 @@ async def test_everything_is_there_from_the_start_with_nothing_in_it(gauges: Gau
     assert shown("iop_deliveries_total", event="EpisodeAdmitted") is not None
     assert shown("iop_fetch_age_seconds") == 3.0
     assert shown("iop_submissions_waiting") == 7
+    assert shown("iop_pool_waiting") == 0
+
+
+async def test_who_waits_for_a_connection_is_counted_though_the_look_itself_waits(
+    here: ServiceOnPostgres, gauges: Gauges
+) -> None:
+    async with AsyncExitStack() as held:
+        for _ in range(POOL_MOST):
+            await held.enter_async_context(here.pool.acquire())
+        assert shown("iop_pool_waiting") == 0
+        waiting = [asyncio.create_task(here.pool.fetchval("SELECT 1")) for _ in range(2)]
+        waiting.append(asyncio.create_task(gauges.look()))
+        await asyncio.sleep(0.05)
+        assert shown("iop_pool_waiting") == 3
+    await asyncio.gather(*waiting)
     assert shown("iop_pool_waiting") == 0
 
 
