@@ -43,7 +43,7 @@ from shared.path.transaction.journal import Journal
 from shared.path.transaction.reads import ReadRecords
 from shared.path.transaction.replaying import Asked, replay
 from shared.path.transaction.supposing import Others, Supposed, suppose
-from shared.platform import db, ending, log, memory, metrics, retention
+from shared.platform import db, ending, log, memory, metrics, retention, tracing
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
 from shared.platform.kafka import Cluster
@@ -155,6 +155,7 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
         try:
             process = environment(Process)
             log.configure(name, process.log_level)
+            tracing.start(name, process.replica)
             keys = Keys.load(process.keys, name)
             if sys.argv[1:]:
                 runner.run(answer_once(process, assemble(keys), sys.argv[1], sys.argv[2]))

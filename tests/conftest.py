@@ -21,7 +21,7 @@ from deploy import embedded_kafka, embedded_postgres, topics
 from deploy.failure import CannotContinueError
 from shared.platform import db
 
-pytest_plugins = ("tests.laws", "tests.service")
+pytest_plugins = ("tests.laws", "tests.service", "tests.traced")
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES_LEAST = 8 * 2**30
 """Two workers' servers with all their write-ahead log (2 GB each), and as much again."""

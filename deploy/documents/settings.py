@@ -78,6 +78,27 @@ OF_THE_COMMANDS = (
     ("IOP_PARTNER_URL_<NAME>", "", "address of a partner instead of the one in partners.toml"),
 )
 
+OF_TRACES = (
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "`http(s)://host:port` of a collector that takes OTLP over HTTP; without it no trace is recorded",
+    ),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "", "headers that it asks for, `name=value`, several with commas"),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "", "PEM of who signed its certificate; without it whom the system trusts"),
+    (
+        "OTEL_TRACES_SAMPLER",
+        "`parentbased_traceidratio`",
+        "which requests begin a recorded trace: a share of them; `parentbased_always_on`: all",
+    ),
+    (
+        "OTEL_TRACES_SAMPLER_ARG",
+        "`0.1`",
+        "that share, from 0 to 1; where the caller names a trace, its choice is followed",
+    ),
+    ("OTEL_BSP_SCHEDULE_DELAY", "`5000`", "milliseconds until recorded spans are sent"),
+)
+
 
 def page() -> str:
     """The whole page."""
@@ -88,6 +109,8 @@ def page() -> str:
             *_programs(tomllib.loads(PROGRAM.read_text())["program"]),
             "## The environment of a service\n\n",
             table(variables, [_variable(name) for name in Process.model_fields]),
+            "\n## Traces\n\nOf each service, by OpenTelemetry's names; whatever else its SDK reads holds as well.\n\n",
+            table(variables, [(f"`{name}`", default, meaning) for name, default, meaning in OF_TRACES]),
             "\n## The environment of the commands\n\n",
             table(variables, [(f"`{name}`", default, meaning) for name, default, meaning in OF_THE_COMMANDS]),
         )

@@ -28,7 +28,7 @@ from shared.edge.http import (
     require_presentable,
 )
 from shared.edge.json import MutableJson
-from shared.edge.observing import FOR_MACHINES, Observing, observed, refused
+from shared.edge.observing import FOR_MACHINES, METHODS, Observing, observed, refused
 from shared.edge.outcome import Code, HttpRefusal, Issue, refuse
 from shared.platform import db, log
 from shared.platform.build import VERSION
@@ -36,7 +36,6 @@ from shared.platform.settings import LOOPBACK
 
 _MADE_AT = datetime(2026, 11, 24, tzinfo=UTC)
 """When this version's CapabilityStatement was made."""
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _STORED_AS_RECEIVED = (
     "Resources of types not listed here are stored as received, decide nothing and can be read: those submitted with a"
     " listed one in a transaction or message, and those for whose type the token has a scope."
@@ -67,7 +66,7 @@ def build(dependencies: EdgeDependencies) -> Starlette:
             f"/fhir/{{type}}{routes.SEARCH}",
             GET=routes.search(dependencies),
             POST=routes.search(dependencies),
-            searched_by=_METHODS,
+            searched_by=METHODS,
         ),
         fhir_route(
             "/fhir/{type}/{id}",
@@ -137,7 +136,7 @@ def _fhir(dependencies: EdgeDependencies, path: str, *, searched_by: Sequence[st
         require_presentable(request.query_params.multi_items(), summaries)
         return presented(await handler(request), request.query_params.multi_items())
 
-    return Route(path, handle, methods=_METHODS)
+    return Route(path, handle, methods=METHODS)
 
 
 def statement(name: str, edge: Edge, base: str) -> MutableJson:

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.edge.json import MutableJson
 from shared.edge.outcome import Issue, outcome
-from shared.platform import log, metrics
+from shared.events import traceparent
+from shared.platform import log, metrics, tracing
 from shared.platform.clock import ticks
 
 FOR_MACHINES = ("/health/", "/metrics")
@@ -21,7 +22,8 @@ FOR_MACHINES = ("/health/", "/metrics")
 HEADER = b"x-request-id"
 _KEY = "observed"
 _OTHER = "other"
-"""What has no route here."""
+"""What has no route here, and what is no method."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Observed:
     route: str
     id: str = field(default_factory=lambda: str(uuid4()))
     client: str = ""
+    status: int = 0
 
 
 def observed(request: Request) -> Observed:
@@ -61,13 +64,30 @@ class Observing:
         async def answering(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (HEADER, known.id.encode())]
+                known.status = message["status"]
                 _answered(known, scope["method"], message["status"], ticks() - began)
             await send(message)
 
-        await self._app(scope, receive, answering)
+        if known.route.startswith(FOR_MACHINES):
+            await self._app(scope, receive, answering)
+            return
+        with tracing.span("edge", _context(scope), route=known.route, method=_method(scope)) as span:
+            await self._app(scope, receive, answering)
+            span.ended(failed=known.status >= 500, status=f"{known.status // 100}xx")
 
     def _route(self, path: str) -> str:
         return next((each.path for each in self._routes if each.path_regex.match(path)), _OTHER)
+
+
+def _context(scope: Scope) -> str | None:
+    """The caller's trace, if it names one."""
+    named = [value for name, value in scope["headers"] if name == b"traceparent"]
+    return traceparent.read(named[0].decode("latin-1")) if len(named) == 1 else None
+
+
+def _method(scope: Scope) -> str:
+    """Anything may stand where a method does."""
+    return scope["method"] if scope["method"] in METHODS else _OTHER
 
 
 def _answered(known: Observed, method: str, status: int, seconds: float) -> None:

@@ -44,7 +44,7 @@ from shared.path.transaction.delivery import (
 )
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.resources import AcceptedResource
-from shared.platform import db
+from shared.platform import db, tracing
 from shared.platform.db import Connection
 from shared.platform.keys import Keys
 from shared.rules.decision import Refused
@@ -185,11 +185,11 @@ class Submissions:
 
     async def admit(self, subject: Subject, readings: Sequence[Reading]) -> Stored | Waiting | ToAPerson | Identified:
         """One patient: it is decided. Nobody known: it waits. Several: a person is asked. Raises HttpRefusal."""
-        with self.inbox.portions.client():
+        with self.inbox.portions.client(), tracing.span("submission"):
             match subject:
                 case OnePatient(program=program, patient=patient):
                     (delivery,) = [each.delivery for each in readings if each.delivery.program == program]
-                    return await self._deliver(replace(delivery, key=patient))
+                    return await self._deliver(replace(delivery, key=patient, traceparent=tracing.present()))
                 case Unknown():
                     return await admission.wait(self.inbox.pool, readings)
                 case Several():

@@ -40,6 +40,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """The CloudEvents attributes of one event.
 
     `id` is deterministic: uuid5 of the cause's id and the ordinal of what was emitted, so a replay emits the same ids.
+    `traceparent` is the trace it belongs to, if any.
     """
 
     id: UUID
@@ -50,6 +51,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     correlation_id: UUID
     causation_id: UUID
+    traceparent: str | None = None
 
 
 def patient_id(text: str) -> PatientId:

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
-from shared.events import fhir
+from shared.events import fhir, traceparent
 from shared.events.catalogue import BY_NAME, BY_TYPE, OPERATIONS
 from shared.events.codes import EVENT, HUB, LABELS, SUBSETTED, URI
 from shared.events.envelope import Envelope, Event, Resource
@@ -22,6 +22,7 @@ _PREFIX = "org.iop-hub."
 _STEP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Between the words of an event's name."""
 _encode = msgspec.json.Encoder().encode
+_decode_headers = msgspec.json.Decoder(dict[str, str]).decode
 _META = {"security": LABELS}
 _META_OF_PART = {**_META, "tag": [SUBSETTED]}
 _MISSHAPEN = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -121,7 +122,7 @@ def _headers(event: Event, envelope: Envelope, resources: list[tuple[Resource, b
         "ce_correlationid": id_text(envelope.correlation_id),
         "ce_causationid": id_text(envelope.causation_id),
         "ce_program": envelope.program,
-        "traceparent": f"00-{envelope.correlation_id.hex}-{envelope.id.hex[:16]}-01",
+        "traceparent": envelope.traceparent or _made_of_ids(envelope.correlation_id, envelope.id),
         "content-type": "application/fhir+json",
     }
     if resources:
@@ -132,6 +133,26 @@ def _headers(event: Event, envelope: Envelope, resources: list[tuple[Resource, b
         headers["iop-state"] = escalation_state(envelope.event)
         headers["iop-ack-due"] = event.escalation.acknowledge_by.isoformat()
     return headers
+
+
+def _made_of_ids(correlation: UUID, identity: UUID) -> str:
+    """The context of what belongs to no trace: nobody has recorded it, but all that came of one cause share it."""
+    return f"00-{correlation.hex}-{identity.hex[:16]}-01"
+
+
+def context(headers: Mapping[str, str]) -> str | None:
+    """The trace that a record of ours belongs to; None where its context is only made of its ids."""
+    text = headers.get("traceparent", "")
+    of_ids = text[3:35] == headers.get("ce_correlationid", "").replace("-", "")
+    return None if of_ids else traceparent.read(text)
+
+
+def context_in(headers: str) -> str | None:
+    """The same of a row's headers, as JSON. A row is not sent or left for the sake of its trace."""
+    try:
+        return context(_decode_headers(headers))
+    except msgspec.MsgspecError:
+        return None
 
 
 def escalation_state(event: str) -> str:

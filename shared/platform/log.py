@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from shared.platform import tracing
 from shared.platform.clock import ticks
 from shared.platform.settings import LogLevel
 
@@ -14,7 +15,7 @@ ALLOWED = frozenset(
     {
         "event", "level", "timestamp", "service", "lane", "topic", "partition", "offset", "delivery", "count", "class",
         "place", "error", "sqlstate", "seconds", "attempt", "status", "method", "route", "client", "code", "id", "port",
-        "partner", "program", "replica",
+        "partner", "program", "replica", "trace_id",
     }
 )  # fmt: skip
 """What may be logged: technical names, counts and the hub's own opaque ids. Anything else is dropped, not masked."""
@@ -24,12 +25,19 @@ def _only_allowed(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if name in ALLOWED}
 
 
+def _with_trace(_: object, __: str, line: dict[str, object]) -> dict[str, object]:
+    """The trace that is open where the line is written: it leads from a log to the spans."""
+    trace_id = tracing.trace_id()
+    return line if trace_id is None else {**line, "trace_id": trace_id}
+
+
 def configure(service: str, level: LogLevel = "info") -> None:
     """Route structlog and the standard library's loggers through the same allow-list. Called at start."""
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _with_trace,
         _only_allowed,
         structlog.processors.JSONRenderer(),
     ]
@@ -47,6 +55,7 @@ _SENTENCES = {
     "aiokafka": KAFKA_TROUBLE,
     "faststream": KAFKA_TROUBLE,
     "uvicorn": "the HTTP server was sent what is no HTTP, or lost a connection",
+    "opentelemetry": "the collector of traces can't be reached, or refuses: spans are dropped",
     "asyncio": "a task of the event loop took long, or ended unseen",
     "py": "a library warns of what it will no longer do",
 }

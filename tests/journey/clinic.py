@@ -115,10 +115,10 @@ class Clinic:
         await self.driver.settle()
         return acknowledgement
 
-    async def discharge(self, person: Person, disposition: str = "completed") -> None:
+    async def discharge(self, person: Person, disposition: str = "completed", **headers: str) -> None:
         answer = await self.driver.get("intake", f"EpisodeOfCare/{person.episode_id}")
         ended = bundles.discharge(answer.json(), disposition, self.now)
-        answer = await self.driver.post("intake", ended)
+        answer = await self.driver.post("intake", ended, **headers)
         assert answer.status_code == 200, answer.text
         await self.driver.settle()
 

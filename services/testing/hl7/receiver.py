@@ -26,7 +26,7 @@ from shared.edge.outcome import HttpRefusal, refuse
 from shared.path.transaction import resources
 from shared.path.transaction.delivery import Commanded, Identified
 from shared.path.transaction.resources import AcceptedResource
-from shared.platform import db, documents, log, metrics
+from shared.platform import db, documents, log, metrics, tracing
 from shared.platform.documents import Document
 from shared.process import Running
 
@@ -59,7 +59,9 @@ class Hl7Receiver:
 
     async def receive(self, frame: Frame) -> bytes:
         """One MLLP frame: its acknowledgement, whatever it is."""
-        acknowledgement, _ = await self.answer(frame, None)
+        with tracing.span("edge", route="mllp") as span:
+            acknowledgement, status = await self.answer(frame, None)
+            span.ended(failed=status >= 500, status=f"{status // 100}xx")
         return acknowledgement
 
     async def answer(self, frame: Frame, sender: Sender | None) -> tuple[bytes, int]:

@@ -2,7 +2,7 @@
 
 from shared.path.transaction.delivery import Internal, time_passed
 from shared.path.transaction.inbox import Inbox
-from shared.platform import db, metrics
+from shared.platform import db, metrics, tracing
 
 BATCH_MOST = 100
 POLL_SECONDS = 1.0
@@ -42,7 +42,8 @@ async def _run_kind(inbox: Inbox, kind: str) -> int:
         async with inbox.pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_DUE, kind, now, BATCH_MOST)
             deliveries = [time_passed(inbox.service.name, row, row["due_at"], now) for row in rows]
-            _, fed = await inbox.take(connection, deliveries, now, kind)
+            with tracing.meeting("batch", (), count=len(deliveries)):
+                _, fed = await inbox.take(connection, deliveries, now, kind)
         inbox.wake(fed)
         for row in rows:
             lateness.observe((now - row["due_at"]).total_seconds())

@@ -50,6 +50,7 @@ class Disclosure:
     focus: str
     attempt: int
     event: Event
+    traceparent: str | None = None
 
     @property
     def external_id(self) -> str:
@@ -168,6 +169,7 @@ class Accounts:
             at=now,
             correlation_id=disclosure.correlation_id,
             causation_id=disclosure.cause,
+            traceparent=disclosure.traceparent,
         )
 
     def _internal(self, disclosure: Disclosure, outcome: DisclosureOutcome, cause: UUID) -> Internal:
@@ -178,5 +180,6 @@ class Accounts:
             at=self.clock.now(),
             producer=self.service.name,
             correlation_id=disclosure.correlation_id,
+            traceparent=disclosure.traceparent,
             event=outcome,
         )

@@ -9,7 +9,7 @@ import asyncio
 import random
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, assert_never
 from uuid import UUID
@@ -24,15 +24,16 @@ from shared.path.destination import Contact, Destination, Release, Routes
 from shared.path.outbound import http
 from shared.path.outbound.accounting import Accounts, Disclosure
 from shared.path.outbound.destinations import ATTEMPT, FOCUS
-from shared.path.outbound.http import Delivered, NotSent, RefusedForGood, Trouble
+from shared.path.outbound.http import Delivered, NotSent, RefusedForGood, Reply, Trouble
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, WakeUp, run_lane, wait_for_work
 from shared.path.outbound.parking import Class, Parking
 from shared.path.service import Service
 from shared.path.transaction import consent_ledger, resources
 from shared.path.transaction.consent_ledger import LedgerSnapshot
-from shared.platform import db, log, metrics
+from shared.platform import db, log, metrics, tracing
 from shared.platform.clock import Clock, machine_now, ticks
 from shared.platform.db import Connection, Pool, Row
+from shared.platform.tracing import Span
 from shared.rules.consent import Partner, Permitted, Withheld, may_disclose
 
 ROWS_AT_ONCE = 8
@@ -102,22 +103,26 @@ class GatedLane:
             await self._park(row, "unreadable", log.place_of(wrong))
             return
         try:
-            await self._disclose(disclosure, client)
+            with tracing.span("send", disclosure.traceparent, lane=self.lane) as span:
+                await self._disclose(replace(disclosure, traceparent=tracing.present()), client, span)
         except Exception as bug:
             if db.is_trouble(bug):
                 raise
             await self._park(row, "bug", log.place_of(bug))
 
-    async def _disclose(self, disclosure: Disclosure, client: http.HttpClient) -> None:
+    async def _disclose(self, disclosure: Disclosure, client: http.HttpClient, span: Span) -> None:
         asked = await self._ask(disclosure)
         match asked.answer:
             case None:
                 # Trouble, not Withheld: nobody may be told no because we don't know.
                 await self._later(disclosure, LEDGER_WAIT_SECONDS)
+                span.ended(outcome="Waits")
             case Withheld() as withheld:
                 await self._withhold(disclosure, withheld, asked.ledger)
+                span.ended(outcome="Withheld")
             case permitted, bundle:
-                await self._send(disclosure, permitted, bundle, client)
+                reply = await self._send(disclosure, permitted, bundle, client)
+                span.ended(failed=isinstance(reply, Trouble), outcome=type(reply).__name__)
 
     async def _ask(self, disclosure: Disclosure) -> Asked:
         async with self._pool.acquire() as connection:
@@ -162,8 +167,10 @@ class GatedLane:
 
     async def _send(
         self, disclosure: Disclosure, permitted: Permitted, bundle: Resource, client: http.HttpClient
-    ) -> None:
+    ) -> Reply:
         headers = {"Content-Type": "application/fhir+json", "Idempotency-Key": disclosure.external_id}
+        if disclosure.traceparent:
+            headers["traceparent"] = disclosure.traceparent
 
         async def why_not() -> str | None:
             """The gate is asked again, and the send it permits enters the books."""
@@ -189,6 +196,7 @@ class GatedLane:
                 await self._again(disclosure, reply, permitted)
             case _:
                 assert_never(reply)
+        return reply
 
     def _about(self, disclosure: Disclosure) -> dict[str, Any]:
         return {"partner": self._partner.name, "focus": disclosure.focus, "attempt": disclosure.attempt}
@@ -251,4 +259,5 @@ def _read(row: Row) -> Disclosure:
         focus=headers[FOCUS],
         attempt=int(headers[ATTEMPT]),
         event=msgspec.json.decode(row["body"], type=BY_NAME[wire.event_name(headers)].event),
+        traceparent=wire.context(headers),
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -20,8 +20,8 @@ from shared.path.outbound.batches import BATCH_BYTES_MOST, Batches
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, run_lane, wait_for_work
 from shared.path.outbound.parking import SENDABLE, Class, Parking
 from shared.path.transaction import store
-from shared.platform import db, log, metrics
-from shared.platform.clock import machine_now, ticks
+from shared.platform import db, log, metrics, tracing
+from shared.platform.clock import machine_now, nanoseconds, ticks
 from shared.platform.db import Connection, Row
 from shared.platform.kafka import Cluster
 
@@ -86,17 +86,25 @@ class TopicLane:
         send. While rows travel the next ones are read, and they leave before the first are deleted."""
         count = 0
         rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST, [])
+        began, leaving = nanoseconds(), rows
         sent = await self._send(connection, sender, rows)
         while rows:
             await self._heartbeat(connection)
             ids = [id for ids in sent.values() for id in ids]
             rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST, ids)
             await _acknowledged(sent)
+            self._trace(began, leaving, frozenset(ids))
+            began, leaving = nanoseconds(), rows
             sent = await self._send(connection, sender, rows)
             await store.delete(connection, self.lane, ids)
             metrics.SENT.labels(self.service, self.lane).inc(len(ids))
             count += len(ids)
         return count
+
+    def _trace(self, began: int, rows: Sequence[Row], ids: Collection[int]) -> None:
+        """Of the rows that were acknowledged; written afterwards, for a row's trace is known by its headers alone."""
+        if tracing.is_on():
+            tracing.sent(self.lane, began, [wire.context_in(row["headers"]) for row in rows if row["id"] in ids])
 
     async def _send(self, connection: Connection, sender: AIOKafkaProducer, rows: Sequence[Row]) -> Travelling:
         """Hand these to the producer, a batch for each partition. Kafka is asked nothing where there are none."""

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.events import wire
 from shared.events.escalation import EscalationEvent
 from shared.path.destination import Destination, Transport
 from shared.path.outbound import http, page_forms, pages
@@ -26,7 +27,7 @@ from shared.path.outbound.page_forms import Message
 from shared.path.outbound.pages import Ended, Link, StoredPage
 from shared.path.outbound.parking import Class, Parking
 from shared.path.transaction import resources, store
-from shared.platform import db, log, metrics, webhooks
+from shared.platform import db, log, metrics, tracing, webhooks
 from shared.platform.clock import machine_now
 from shared.platform.db import Connection, Pool, Row
 from shared.platform.pagers import Channel, Pager
@@ -42,7 +43,7 @@ WAIT_SECONDS_MOST_BY_HAND = 1.0
 FORGET_SECONDS_MOST = 60.0
 _NOT_NEEDED: Final = "not-needed"
 # The gravest of those that are due first: a page that hangs, or thousands that wait, delay none above them.
-_NEXT = """SELECT id, key, program, body FROM outbox
+_NEXT = """SELECT id, key, program, headers, body FROM outbox
     WHERE lane = $1 AND lane LIKE 'partner:%' AND parked IS NULL AND coalesce(not_before, stored_at) <= now()
         AND id <> ALL($2::bigint[])
     ORDER BY substring(body FROM '"tier":([1-4])') DESC NULLS LAST, id LIMIT $3"""
@@ -81,6 +82,7 @@ class Due:
     id: UUID
     pager: Pager
     stored: StoredPage | None
+    traceparent: str | None
 
     @property
     def is_of_another_row(self) -> bool:
@@ -162,7 +164,8 @@ class OnCallLane:
         if pager is None or page.tier not in pager.tiers or self._role not in pager.on_call.rotas:
             await store.delete(self._pool, self.lane, [row["id"]])
             return
-        due = Due(row["id"], row["key"], row["program"], page, id, pager, await pages.read(self._pool, id))
+        stored, trace = await pages.read(self._pool, id), wire.context_in(row["headers"])
+        due = Due(row["id"], row["key"], row["program"], page, id, pager, stored, trace)
         now = self._clock.now()
         match next_step(page, self._role, await self._known(due), now, pager.on_call.calendar, pager.limits):
             case "ended":
@@ -197,7 +200,9 @@ class OnCallLane:
             await store.delete(self._pool, self.lane, [due.row_id])
             return
         channel = due.pager.channel_of(person)
-        reply = await self._send(due, channel, client)
+        with tracing.span("send", due.traceparent, lane=self.lane) as span:
+            reply = await self._send(due, channel, client)
+            span.ended(failed=not isinstance(reply, Delivered), outcome=type(reply).__name__)
         match reply:
             case Delivered():
                 await self._end(due, "made")

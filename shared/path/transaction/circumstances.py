@@ -57,6 +57,7 @@ class Circumstances:
             at=self.now,
             correlation_id=delivery.correlation_id,
             causation_id=delivery.id,
+            traceparent=delivery.traceparent,
         )
         return identity, wire.write(event, envelope)
 

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.events import wire
 from shared.events.envelope import Command, Event
@@ -30,7 +31,7 @@ from shared.path.transaction.delivery import (
 )
 from shared.path.transaction.holding import Holding
 from shared.path.transaction.journal import DECIDED, content_of, digest_of
-from shared.platform import log
+from shared.platform import log, tracing
 from shared.rules.decision import Refused
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -62,8 +63,20 @@ class Deciding:
 
     def run(self, deliveries: Iterable[AnyDelivery]) -> None:
         for delivery in deliveries:
-            answer = self._answer(delivery, self._batch.locked_states[delivery.key])
+            locked = self._batch.locked_states[delivery.key]
+            answer = self._traced(delivery, locked) if tracing.is_on() else self._answer(delivery, locked)
             self._batch.answers.append((delivery, answer))
+
+    def _traced(self, delivery: AnyDelivery, locked: LockedState) -> Answer:
+        """In a span of its own, from which what it emits goes on. One that was parked begins anew, linked to where it
+        was decided before."""
+        plain = bare(delivery)
+        own, before = (None, plain.traceparent) if isinstance(delivery, Redriven) else (plain.traceparent, None)
+        with tracing.part("decide", own, before, event=_event_name(plain)) as span:
+            answer = self._answer(_of_trace(delivery, span.traceparent or plain.traceparent), locked)
+            failed = isinstance(answer, Incomplete) and answer.fault
+            span.ended(failed=failed, outcome=answer.code if isinstance(answer, Refused) else type(answer).__name__)
+            return answer
 
     def release(self, delivery: AnyDelivery) -> None:
         """The last parked delivery of its key was decided: nothing is held any more."""
@@ -205,6 +218,7 @@ class Deciding:
                 at=self._by.now,
                 producer=self._by.service.name,
                 correlation_id=delivery.correlation_id,
+                traceparent=delivery.traceparent,
                 event=emission.event,
             )
         identity, record = self._by.write(emission, delivery, ordinal)
@@ -238,3 +252,15 @@ class Deciding:
         digests = [digest_of(before), *map(digest_of, bodies)]
         name, content = name_of(delivery), content_of(delivery)
         self._batch.journal.append(self._by.journal_row(delivery, name, content, outcome, emitted, digests))
+
+
+def _of_trace(delivery: AnyDelivery, traceparent: str | None) -> AnyDelivery:
+    """What it emits belongs to this span."""
+    if isinstance(delivery, Redriven):
+        return replace(delivery, delivery=replace(delivery.delivery, traceparent=traceparent))
+    return replace(delivery, traceparent=traceparent)
+
+
+def _event_name(delivery: Delivery) -> str:
+    """Of what can't be read nothing is repeated; of several commands the first."""
+    return "unreadable" if isinstance(delivery, Unreadable) else name_of(delivery).partition("+")[0]

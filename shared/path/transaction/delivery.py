@@ -48,7 +48,7 @@ class Create(msgspec.Struct, frozen=True):
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """`key` is the patient (or another key, of its `kind`); `id` names the cause, from which everything emitted takes
-    its ids; `producer` is the service that emitted it or the client that commands."""
+    its ids; `producer` is the service that emitted it or the client that commands; `traceparent` is its trace."""
 
     id: UUID
     key: str
@@ -57,6 +57,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     producer: str
     correlation_id: UUID
     kind: str = PATIENT
+    traceparent: str | None = None
 
 
 class Consumed(Origin, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ from shared.path.transaction.portions import Portions
 from shared.path.transaction.resources import OfProgram
 from shared.path.transaction.stored import unstorable
 from shared.path.transaction.waiting import Followers
-from shared.platform import db, documents, metrics
+from shared.platform import db, documents, metrics, tracing
 from shared.platform.clock import Clock, ticks
 from shared.platform.db import Connection, Pool, Row
 from shared.platform.documents import Document
@@ -106,7 +106,8 @@ class Inbox:
     async def _transaction(self, deliveries: Sequence[AnyDelivery], kind: str) -> list[Answer]:
         now = self.clock.now()
         await self.journal.ensure(now)
-        with metrics.BATCH.labels(self.service.name).time():
+        taking = tracing.meeting("batch", *_traces(deliveries), count=len(deliveries))
+        with metrics.BATCH.labels(self.service.name).time(), taking:
             async with self.pool.acquire() as connection, connection.transaction():
                 answers, fed = await self.take(connection, deliveries, now, kind)
         self.wake(fed)
@@ -123,7 +124,8 @@ class Inbox:
         listening_since = self._listening.since
         batch = await self._decide(connection, decided, locked, now, listening_since, kind)
         decider = self.service.deciders[kind]
-        written = await store.store(connection, decider, batch, now, listening_since)
+        with tracing.span("store"):
+            written = await store.store(connection, decider, batch, now, listening_since)
         of_edges = batch.edge_answers
         await aliases.bind(connection, _stored(of_edges))
         answered |= {id(delivery): answer for delivery, answer in batch.answers}
@@ -240,6 +242,12 @@ class Inbox:
         await store.remember(connection, given)
         await store.forget_processed(connection, [each.id for each in undone])
         await documents.take_back(connection, _documents(undone))
+
+
+def _traces(deliveries: Sequence[AnyDelivery]) -> tuple[list[str | None], list[str | None]]:
+    """The traces that meet in a batch, and those that deliveries of it were tried in before."""
+    fresh = [each.traceparent for each in deliveries if not isinstance(each, Redriven)]
+    return fresh, [each.delivery.traceparent for each in deliveries if isinstance(each, Redriven)]
 
 
 def _programs(deliveries: Sequence[Delivery]) -> dict[str, str]:

@@ -48,6 +48,7 @@ def read_record(headers: Mapping[str, str], key: str, value: bytes | None) -> Co
         at=envelope.at,
         producer=envelope.source,
         correlation_id=envelope.correlation_id,
+        traceparent=wire.context(headers),
         event=event,
         headers=headers,
         content=value or b"",
@@ -66,6 +67,7 @@ def _unreadable(headers: Mapping[str, str], key: str, value: bytes | None, place
         at=datetime.min,
         producer="",
         correlation_id=identity,
+        traceparent=wire.context(headers),
         place=place,
         headers=headers,
         content=value or b"",
@@ -89,6 +91,7 @@ def unstorable(delivery: Delivery, place: str) -> Unreadable:
         at=delivery.at,
         producer="",  # it may be what broke the statement
         correlation_id=delivery.correlation_id,
+        traceparent=delivery.traceparent,
         place=place,
         of=readable,
         **record,  # type: ignore[arg-type]
@@ -103,6 +106,7 @@ class _ParkedHeaders(msgspec.Struct, frozen=True):
     at: datetime
     correlation: UUID
     digest: str | None = None
+    traceparent: str | None = None
 
 
 class _ParkedCommands(msgspec.Struct, frozen=True):
@@ -138,7 +142,7 @@ def to_park(delivery: Delivery) -> tuple[str, str, bytes]:
 
 
 def _parked_headers(origin: Origin, digest: str | None) -> str:
-    headers = _ParkedHeaders(origin.id, origin.producer, origin.at, origin.correlation_id, digest)
+    headers = _ParkedHeaders(origin.id, origin.producer, origin.at, origin.correlation_id, digest, origin.traceparent)
     return _encode(headers).decode()
 
 
@@ -158,6 +162,7 @@ def from_parked(row: Row, service: Service) -> Delivery:
         "at": headers.at,
         "producer": headers.producer,
         "correlation_id": headers.correlation,
+        "traceparent": headers.traceparent,
     }
     if row["kind"] == "internal":
         internal = msgspec.json.decode(content, type=_ParkedInternal)
@@ -170,7 +175,7 @@ def from_parked(row: Row, service: Service) -> Delivery:
     )
 
 
-class _InternalHeaders(msgspec.Struct, frozen=True):
+class _InternalHeaders(msgspec.Struct, frozen=True, omit_defaults=True):
     """The origin of an internal event on its way through lane `internal`."""
 
     id: UUID
@@ -179,12 +184,19 @@ class _InternalHeaders(msgspec.Struct, frozen=True):
     producer: str
     at: datetime
     correlation: UUID
+    traceparent: str | None = None
 
 
 def to_internal_lane(delivery: Internal) -> tuple[str, bytes]:
     """Headers and body of its row, from which `from_internal_lane` makes the delivery again."""
     headers = _InternalHeaders(
-        delivery.id, delivery.kind, delivery.program, delivery.producer, delivery.at, delivery.correlation_id
+        delivery.id,
+        delivery.kind,
+        delivery.program,
+        delivery.producer,
+        delivery.at,
+        delivery.correlation_id,
+        delivery.traceparent,
     )
     return _encode(headers).decode(), encode_internal(delivery.event)
 
@@ -199,6 +211,7 @@ def from_internal_lane(row: Row, service: Service) -> Internal:
         at=headers.at,
         producer=headers.producer,
         correlation_id=headers.correlation,
+        traceparent=headers.traceparent,
         event=service.read_internal(row["body"]),
         outbox_id=row["id"],
     )

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import structlog
 
-from shared.platform import log
+from shared.platform import log, tracing
 from tests.house.test_rooms import ROOT, files
+from tests.traced import RECORDED, TRACE
 
 
 @pytest.fixture
@@ -34,6 +35,14 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 def last(written: io.StringIO) -> dict[str, Any]:
     line: dict[str, Any] = json.loads(written.getvalue().splitlines()[-1])
     return line
+
+
+def test_a_line_that_is_written_in_a_trace_leads_to_it(written: io.StringIO) -> None:
+    with tracing.span("edge", RECORDED):
+        log.get().info("answered")
+    assert last(written)["trace_id"] == TRACE
+    log.get().info("afterwards")
+    assert "trace_id" not in last(written)
 
 
 def test_a_librarys_events_are_dropped(written: io.StringIO) -> None:

@@ -1,0 +1,101 @@
+"""Traces: junk refuses nobody, and no span leaves that holds what is not listed."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.events import traceparent
+from shared.platform import tracing
+from shared.platform.settings import ConfigurationError
+from tests.laws import examples
+from tests.traced import CALLER, RECORDED, TRACE, Traces
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "",
+        "Doe^Jane",
+        f"00-{TRACE}-{CALLER}",
+        f"00-{TRACE}-{CALLER}-01-more",
+        f"00-{TRACE.upper()}-{CALLER}-01",
+        f"00-{'0' * 32}-{CALLER}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"ff-{TRACE}-{CALLER}-01",
+        f" {RECORDED}",
+        f"{RECORDED}\n",
+    ],
+)
+def test_what_is_no_context_begins_another_trace(junk: str) -> None:
+    assert traceparent.read(junk) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (RECORDED, RECORDED),
+        (f"00-{TRACE}-{CALLER}-00", f"00-{TRACE}-{CALLER}-00"),
+        (f"00-{TRACE}-{CALLER}-ff", RECORDED),
+        (f"cc-{TRACE}-{CALLER}-01-of-a-later-version", RECORDED),
+    ],
+)
+def test_a_context_is_read_as_the_standard_asks(text: str, read: str) -> None:
+    assert traceparent.read(text) == read
+
+
+@settings(max_examples=examples(200))
+@given(st.text())
+def test_anything_may_be_asked_and_only_a_context_comes_of_it(text: str) -> None:
+    assert traceparent.read(text) in (None, text)
+
+
+@pytest.mark.parametrize("attributes", [{"patient": "p-1"}, {"http.route": "/fhir", "url.query": "name=Doe"}])
+def test_a_span_with_an_attribute_outside_the_list_does_not_leave(traces: Traces, attributes: dict[str, str]) -> None:
+    with traces.tracer.start_as_current_span("edge", attributes=attributes):
+        pass
+    assert traces.spans == []
+
+
+def test_neither_an_error_with_its_text_nor_an_event_leaves(traces: Traces) -> None:
+    with pytest.raises(ValueError, match="Doe"), traces.tracer.start_as_current_span("edge"):
+        raise ValueError("Doe")
+    with traces.tracer.start_as_current_span("edge") as span:
+        span.add_event("Doe")
+    assert traces.spans == []
+
+
+def test_our_own_span_of_an_error_leaves_without_its_text(traces: Traces) -> None:
+    with pytest.raises(ValueError, match="Doe"), tracing.span("edge", route="/fhir"):
+        raise ValueError("Doe")
+    (span,) = traces.spans
+    assert (span.status.is_ok, span.status.description, span.events) == (False, None, ())
+
+
+def test_our_own_spans_take_no_attribute_outside_the_list(traces: Traces) -> None:
+    more: dict[str, Any] = {"patient": "p-1"}
+    with pytest.raises(KeyError), tracing.span("edge", **more):
+        pass
+
+
+def test_without_a_collector_nothing_is_recorded_and_the_callers_context_is_passed_on() -> None:
+    with tracing.span("edge", RECORDED) as span, tracing.span("submission"):
+        assert tracing.present() == RECORDED
+        assert span.traceparent is None
+    assert tracing.present() is None
+
+
+@pytest.mark.parametrize("endpoint", ["collector:4318", "grpc://collector:4317"])
+def test_an_address_that_is_none_is_refused_at_start(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setenv(tracing.ENDPOINT, endpoint)
+    with pytest.raises(ConfigurationError, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
+        tracing.start("intake", "0")
+
+
+@pytest.mark.parametrize("share", ["all", "1.5"])
+def test_a_share_that_is_none_is_refused_at_start(monkeypatch: pytest.MonkeyPatch, share: str) -> None:
+    monkeypatch.setenv(tracing.ENDPOINT, "http://127.0.0.1:4318")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", share)
+    with pytest.raises(ConfigurationError, match="OTEL_TRACES_SAMPLER_ARG"):
+        tracing.start("intake", "0")
