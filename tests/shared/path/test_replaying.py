@@ -12,17 +12,23 @@ from shared.events.envelope import Event
 from shared.path.inbound import deadlines
 from shared.path.service import PATIENT as KEY_KIND
 from shared.path.service import Service
+from shared.path.transaction.delivery import Committed
 from shared.path.transaction.folding import NO_SETTINGS, NOT_WHOLE
 from shared.path.transaction.replaying import Asked, Replayed
 from shared.path.transaction.replaying import replay as make_again
 from shared.path.transaction.store import _JOURNAL_COLUMNS
 from shared.platform import db
+from shared.rules.decision import Refused
+from shared.rules.escalation import AcknowledgeEscalation, ActOnEscalation, ResolveEscalation
 from tests.service import ServiceOnPostgres, StartService, consumed
 from tests.shared.path.given import MONDAY_NOON, MONDAY_SESSION, admission, attendance_with
 
 PATIENT = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
 EVERYBODY = Asked()
+MISSED_TASKS = (
+    "SELECT id FROM resources WHERE type = 'Task' AND patient = $1 AND body LIKE '%missed-session%' ORDER BY at"
+)
 FIRST_SESSION = "SELECT id FROM resources WHERE type = 'Appointment' AND patient = $1 ORDER BY at LIMIT 1"
 
 
@@ -65,6 +71,26 @@ async def test_each_decision_comes_out_again_as_it_stands(here: ServiceOnPostgre
     replayed = await again(here)
     assert (replayed.keys, replayed.decisions) == (2, await here.count("journal"))
     assert (replayed.differences, replayed.left_out, replayed.without_digest) == ([], {}, 0)
+
+
+async def test_what_persons_did_and_what_was_corrected_comes_out_again_too(here: ServiceOnPostgres) -> None:
+    """Taken on, acted on, resolved, refused the second time; and an absence that was none after all."""
+    ((first,), *_) = await here.select(MISSED_TASKS, OTHER)
+    for command in (
+        AcknowledgeEscalation(escalation_id=first, by="case-manager-1"),
+        ActOnEscalation(escalation_id=first, act="called", by="case-manager-1"),
+        ResolveEscalation(escalation_id=first, reason="reached", by="case-manager-1"),
+    ):
+        assert isinstance(await here.command(OTHER, command), Committed)
+    assert isinstance(await here.command(OTHER, AcknowledgeEscalation(escalation_id=first)), Refused)
+    wednesday = MONDAY_SESSION + timedelta(days=2)
+    ((session_id,),) = await here.select(FIRST_SESSION.replace("LIMIT 1", "LIMIT 1 OFFSET 1"), OTHER)
+    presence = ((wednesday, wednesday + timedelta(minutes=170)),)
+    late = CheckIn(session_ids=(session_id,), encounter_id=str(UUID(int=6)), periods=presence)
+    assert isinstance(await here.command(OTHER, late), Committed)
+    assert "EscalationRetracted" in await here.emitted()
+    replayed = await again(here)
+    assert (replayed.decisions, replayed.differences) == (await here.count("journal"), [])
 
 
 async def test_processes_side_by_side_make_each_key_again_once(here: ServiceOnPostgres) -> None:
