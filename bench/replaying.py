@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from statistics import median
+from time import time
 
 from bench import bodies
 from bench.caller import Caller
@@ -25,7 +26,7 @@ AT_ONCE = 4
 async def measure(hub: Hub, data: Path, turns: int, seconds: float, before: float) -> float:
     """How many times as many POSTs alone as during a replay; the journal first grows for `before` seconds."""
     address, bearer = hub.services["intake"].fhir, token.fetch(hub.issuer, data / "keys", "ehr")
-    alone, during, numbers = list[float](), list[float](), count()
+    alone, during, numbers = list[float](), list[float](), count(int(time() * 1000))
     async with Caller(address, bearer, AT_ONCE) as caller:
         await _rate(caller, numbers, before)
         for turn in range(1, turns + 1):
