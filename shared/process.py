@@ -224,7 +224,6 @@ async def run(configured: Configuration, keys: Keys) -> None:
         running = Running(process, inbox, submissions, verifier, keys, clock, reads)
         ready = Readiness(inbox, consumer).checks
         dependencies = _edge(configured, running, ready, wake_up)
-        gauges = Gauges(inbox, consumer, lambda: submissions.waiting, ready)
         fhir.warm(assembly.edge.takes)
         memory.calm()
         async with asyncio.TaskGroup() as group:
@@ -235,7 +234,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 InternalLane(inbox, wake_up).run(process.database_url),
                 run_deadlines(inbox),
                 _housekeeping(inbox, configured.retention),
-                gauges.watch(),
+                Gauges(inbox, consumer, lambda: submissions.waiting, ready).watch(),
                 replica.watch(),
                 submissions.run(),
                 reads.run(),
