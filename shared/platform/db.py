@@ -81,6 +81,8 @@ _SERVER_SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    # Nor is a plan better for knowing the values, and to make it anew each time costs more than to carry it out.
+    "plan_cache_mode": "force_generic_plan",
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from shared.path.transaction.ordering import Order, Position
 from shared.path.transaction.search import Search
 from shared.platform import db
+from tests.shared.path.plans import planned
 from tests.shared.path.test_search_plans import FILL, INSIDE, MOST, NARROW, NOON, RANGE, WIDE
 
 RESOURCES, PATIENTS = 1_500_000, 100_000
@@ -29,8 +30,7 @@ class Measuring:
         return await self._connection.fetchrow(query, *values)
 
     async def fetch(self, query: str, *values: object) -> list[Any]:
-        measured = await self._connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", *values)
-        return json.loads(measured)  # type: ignore[no-any-return]
+        return [await planned(self._connection, query, values, "ANALYZE", "BUFFERS")]
 
 
 async def test_every_search_reads_a_few_pages_among_a_million_and_a_half(database: str) -> None:

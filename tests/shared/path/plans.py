@@ -5,7 +5,7 @@ Every statement is a constant of its module (tests/house/test_sql.py), so that n
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -139,6 +139,22 @@ def _looks(node: dict[str, Any], tables: dict[str, str]) -> Iterator[Look]:
         yield Look(tables[node["Index Name"]], node.get("Index Cond", ""), collects)
     for each in node.get("Plans", ()):
         yield from _looks(each, tables)
+
+
+async def planned(connection: Any, query: str, values: Iterable[object], *options: str) -> Any:
+    """The plan of a query as the hub has it carried out: made once, whatever the values."""
+    written = ", ".join(_literal(each) for each in values)
+    await connection.execute(f"PREPARE planned AS {query}")
+    asked = ", ".join(("FORMAT JSON", *options))
+    plan = await connection.fetchval(f"EXPLAIN ({asked}) EXECUTE planned{f'({written})' if written else ''}")
+    await connection.execute("DEALLOCATE planned")
+    return json.loads(plan)[0]
+
+
+def _literal(value: object) -> str:
+    """A value of a search, as SQL has it."""
+    text = f"{{{','.join(json.dumps(str(each)) for each in value)}}}" if isinstance(value, list) else str(value)
+    return "'" + text.replace("'", "''") + "'"
 
 
 async def growing(database: str) -> dict[str, list[Look]]:

@@ -13,7 +13,7 @@ from shared.path.transaction import search as searching
 from shared.path.transaction.ordering import Order, Position
 from shared.path.transaction.search import Search
 from shared.platform import db
-from tests.shared.path.plans import rows_read
+from tests.shared.path.plans import planned, rows_read
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ORDERED = {"resources_happened", "resources_changed", "resources_due"}
@@ -132,8 +132,7 @@ class Explaining:
         return await self._connection.fetchrow(query, *values)
 
     async def fetch(self, query: str, *values: object) -> list[Any]:
-        plan = await self.fetchval(f"EXPLAIN (FORMAT JSON) {query}", *values)
-        return [json.loads(plan)[0]["Plan"]]
+        return [(await planned(self._connection, query, values))["Plan"]]
 
 
 def nodes(plan: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[Any, tuple[str, ...]]]:
@@ -219,8 +218,7 @@ class Counting:
         return found
 
     async def _count(self, query: str, values: tuple[object, ...]) -> None:
-        plan = await self._connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
-        self.read += rows_read(json.loads(plan)[0]["Plan"])
+        self.read += rows_read((await planned(self._connection, query, values, "ANALYZE"))["Plan"])
 
 
 HALF = NOON - timedelta(days=7) + timedelta(minutes=2_500)
