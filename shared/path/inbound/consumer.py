@@ -18,7 +18,7 @@ from faststream.kafka.message import KafkaAckableMessage
 
 from shared.path.inbound import stops
 from shared.path.inbound.broker_watch import AGE_LIMITS, GROUP_TIMES, AgeLimits, BrokerWatch, GroupTimes
-from shared.path.inbound.polled import TROUBLE_SECONDS_MOST, Polled
+from shared.path.inbound.polled import FEW, TROUBLE_SECONDS_MOST, Polled
 from shared.path.inbound.positions import OffsetGapListener
 from shared.path.inbound.records import RecordReader
 from shared.path.inbound.rights_watch import RightsWatch
@@ -32,7 +32,6 @@ from shared.platform.kafka import Cluster
 
 POLL_MOST = 400
 POLL_WAIT_MS = 500
-FEW = 50
 REST_SECONDS = 0.020
 """Rest after a poll that brought few: each poll costs more than a record of it, and what comes meanwhile shares one."""
 POLL_INTERVAL_MS_MOST = 300_000

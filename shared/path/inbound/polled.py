@@ -17,6 +17,8 @@ from shared.platform import db, log
 
 SIDE_BY_SIDE = 2
 """Transactions at once, each for patients of its own: one decides while PostgreSQL writes for the other."""
+FEW = 50
+"""Records of a poll that one transaction takes: a commit costs more than they do."""
 TROUBLE_SECONDS_MOST = 60.0
 """Of the 300 s a poll may take; then the process ends: a restart beats skipping."""
 
@@ -51,8 +53,8 @@ class Polled:
         log.get().warning("consumer: waiting for the database", error=type(error).__name__, seconds=pause)
 
     async def _store(self, records: Sequence[ConsumerRecord]) -> list[bool]:
-        """All of a poll, side by side. Its heartbeats come last: they say that each consent before them is known."""
-        sides: list[list[ConsumerRecord]] = [[] for _ in range(self.side_by_side)]
+        """All of a poll, many side by side. Its heartbeats come last: they say that each consent before is known."""
+        sides: list[list[ConsumerRecord]] = [[] for _ in range(self.side_by_side if len(records) >= FEW else 1)]
         for record in records:
             sides[crc32(record.key or b"") % len(sides)].append(record)
         heartbeats: dict[int, datetime] = {}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.edge.outcome import HttpRefusal
-from shared.path.inbound.polled import Polled
+from shared.path.inbound.polled import FEW, Polled
 from shared.path.transaction import portions
 from shared.path.transaction.delivery import Committed, Consumed
 from shared.path.transaction.portions import LARGE, SMALL, Portion, Portions
@@ -69,6 +69,14 @@ async def test_while_a_client_waits_no_transaction_holds_many_patients() -> None
     with inbox.portions.client():
         await store(inbox, 400)
     assert max(map(len, inbox.taken)) == SMALL.transaction
+
+
+async def test_what_a_poll_brings_few_of_is_one_transaction() -> None:
+    inbox = Transactions()
+    await store(inbox, FEW - 1)
+    assert len(inbox.taken) == 1
+    await store(inbox, FEW)
+    assert len(inbox.taken) == 3
 
 
 async def test_a_client_is_answered_before_the_next_transaction_of_the_backlog(
