@@ -77,7 +77,6 @@ class TopicLane:
         await self._heartbeat(connection)
         if await self.release(connection, sender):
             self._pause = POLL_SECONDS_FIRST
-            return
         await wait_for_work(self._fed, self._pause)
         self._pause = min(self._pause * 2, IDLE_SECONDS_MOST)
 
@@ -85,15 +84,17 @@ class TopicLane:
         """Send all there is, in order, and delete what was acknowledged; how many. No transaction is held during a
         send. While rows travel the next ones are read, and they leave before the first are deleted."""
         count = 0
-        rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST, [])
+        rows = await self._next(connection, [])
         began, leaving = nanoseconds(), rows
         sent = await self._send(connection, sender, rows)
         while rows:
             await self._heartbeat(connection)
             ids = [id for ids in sent.values() for id in ids]
-            rows = await connection.fetch(_NEXT, self.lane, BATCH_MOST, ids)
+            rows = await self._next(connection, ids)
             await _acknowledged(sent)
             self._trace(began, leaving, frozenset(ids))
+            if not rows and self._fed.is_set():
+                rows = await self._next(connection, ids)
             began, leaving = nanoseconds(), rows
             sent = await self._send(connection, sender, rows)
             await store.delete(connection, self.lane, ids)
@@ -105,6 +106,11 @@ class TopicLane:
         """Of the rows that were acknowledged; written afterwards, for a row's trace is known by its headers alone."""
         if tracing.is_on():
             tracing.sent(self.lane, began, [wire.context_in(row["headers"]) for row in rows if row["id"] in ids])
+
+    async def _next(self, connection: Connection, travelling: Sequence[int]) -> list[Row]:
+        """What a commit brings from here on feeds the lane anew: when all of this is sent, nobody looks in vain."""
+        self._fed.clear()
+        return await connection.fetch(_NEXT, self.lane, BATCH_MOST, travelling)
 
     async def _send(self, connection: Connection, sender: AIOKafkaProducer, rows: Sequence[Row]) -> Travelling:
         """Hand these to the producer, a batch for each partition. Kafka is asked nothing where there are none."""

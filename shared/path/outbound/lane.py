@@ -55,7 +55,7 @@ class WakeUp:
 
 
 async def wait_for_work(fed: asyncio.Event, seconds: float) -> None:
-    """Until the lane is fed, at most so long."""
+    """Until the lane is fed, at most so long; if it was since it last looked, not at all."""
     # Not wait_for: before Python 3.12 it may swallow a cancellation, and the lane would never end.
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

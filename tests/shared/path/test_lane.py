@@ -14,7 +14,7 @@ from shared.events.catalogue import ATTENDANCE_EVENTS, CONSUMES, INTAKE_EVENTS, 
 from shared.path.destination import Routes
 from shared.path.inbound.redrive import Quarantine, redrive
 from shared.path.outbound.destinations import topics
-from shared.path.outbound.kafka import TopicLane
+from shared.path.outbound.kafka import TopicLane, producing
 from shared.path.outbound.lane import WakeUp
 from shared.path.outbound.parking import Parking
 from shared.platform import db
@@ -86,6 +86,52 @@ async def test_an_acknowledged_row_is_gone_and_two_replicas_send_it_once(
         await drained(here)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(consumer.getone(), 0.5)
+
+
+class Watched:
+    """A connection of a lane that counts its looks; right behind one that found nothing a row is stored."""
+
+    def __init__(self, connection: Any, wake_up: WakeUp, more: int) -> None:
+        self._connection, self._wake_up, self._more, self.looks = connection, wake_up, more, 0
+
+    async def fetch(self, *arguments: Any) -> Any:
+        self.looks += 1
+        rows = await self._connection.fetch(*arguments)
+        if not rows and self._more:
+            self._more -= 1
+            await self._connection.execute(_STORE, f"topic:{OPERATIONS}")
+            self._wake_up.ring([f"topic:{OPERATIONS}"])
+        return rows
+
+    async def execute(self, *arguments: Any) -> None:
+        await self._connection.execute(*arguments)
+
+
+_STORE = "INSERT INTO outbox (lane, program, headers, body) VALUES ($1, 'demo', '{}', '{}')"
+
+
+@pytest.mark.parametrize("more", [0, 1, 3])
+async def test_a_lane_looks_again_for_what_was_stored_since_its_last_look_and_else_not(
+    here: ServiceOnPostgres, kafka: str, monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    monkeypatch.setattr("shared.path.outbound.kafka.POLL_SECONDS_FIRST", 60.0)
+    monkeypatch.setattr("shared.path.outbound.kafka.IDLE_SECONDS_MOST", 60.0)
+    (destination,) = [each for each in topics("attendance") if each.name == OPERATIONS]
+    wake_up = WakeUp()
+    lane = TopicLane(destination, Parking("attendance", Routes(topics("attendance")), Clock(), wake_up))
+    await here.pool.execute(_STORE, destination.lane)
+    async with here.pool.acquire() as connection, producing(Cluster(kafka)) as sender:
+        watched = Watched(connection, wake_up, more)
+        turns = asyncio.create_task(_turns(lane, watched, sender))
+        await drained(here)
+        await asyncio.sleep(0.2)
+        turns.cancel()
+    assert watched.looks == 2 * (1 + more)
+
+
+async def _turns(lane: TopicLane, connection: Any, sender: Any) -> None:
+    while True:
+        await lane._turn(connection, sender)
 
 
 async def test_a_record_can_be_routed_without_reading_its_body(
