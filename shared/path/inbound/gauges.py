@@ -19,6 +19,8 @@ from shared.platform import build, db, metrics
 from shared.platform.clock import machine_now, ticks
 
 LOOK_SECONDS = 5.0
+OPEN_RESTS = 100
+"""So many times as long as the look at open escalations took it rests: it opens each Task, and may find thousands."""
 TICK_SECONDS = 0.25
 """A loop that stalls for longer than this is seen to."""
 _ROWS = """SELECT lane, (SELECT count(*) FROM (SELECT 1 FROM outbox o WHERE o.lane = asked.lane ORDER BY id LIMIT 10000)
@@ -29,7 +31,7 @@ _PARKED_ROWS = "SELECT count(*) FROM outbox WHERE parked IS NOT NULL"
 _OPEN = """SELECT body::jsonb ->> 'priority' AS priority, count(*) AS count,
         count(*) FILTER (WHERE body::jsonb #>> '{businessStatus,coding,0,code}' = 'overdue') AS overdue
     FROM resources WHERE type = 'Task' AND program = ANY($1::text[]) AND NOT sealed
-        AND coalesce(status, '') IN ('requested', 'accepted')
+        AND coalesce(status, '') IN ('requested', 'accepted') AND strpos(body, $2) > 0
         AND body::jsonb #>> '{code,coding,0,system}' = $2 GROUP BY 1"""
 PARKED_CLASSES = ("unreadable", "bug", "queued", "row")
 
@@ -78,10 +80,11 @@ class Gauges:
         """For ever."""
         async with asyncio.TaskGroup() as group:
             group.create_task(db.every(LOOK_SECONDS, self.look, name="metrics"))
+            group.create_task(db.every(LOOK_SECONDS, self._look_at_open_and_rest, name="metrics"))
             group.create_task(self._watch_loop())
 
     async def look(self) -> None:
-        """Once, at everything; first at what needs no table, for the database may be away."""
+        """Once, at all but open escalations; first at what needs no table, for the database may be away."""
         pool, service = self._inbox.pool, self._service
         self._look_at_process()
         metrics.READY.labels(service).set(not wrong(await self._ready()))
@@ -92,9 +95,17 @@ class Gauges:
         parked = await pool.fetch(_PARKED)
         counts = {row["class"]: row["count"] for row in parked}
         self._set_parked(counts, await pool.fetchval(_PARKED_ROWS), [row["oldest"] for row in parked])
-        self._set_open(await pool.fetch(_OPEN, list(self._inbox.settings), ESCALATION))
         if self._discloses:
             await self._look_at_ledger()
+
+    async def look_at_open(self) -> None:
+        """At the open escalations."""
+        self._set_open(await self._inbox.pool.fetch(_OPEN, list(self._inbox.settings), ESCALATION))
+
+    async def _look_at_open_and_rest(self) -> None:
+        began = ticks()
+        await self.look_at_open()
+        await asyncio.sleep((ticks() - began) * OPEN_RESTS)
 
     def _set_parked(self, counts: dict[str, int], rows: int, oldest: Sequence[datetime]) -> None:
         for each in PARKED_CLASSES:

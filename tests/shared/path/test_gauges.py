@@ -117,9 +117,23 @@ async def test_open_escalations_are_counted_by_tier_and_closed_ones_no_more(
     await task("accepted", "asap", "updated")
     await task("completed", "asap", "overdue")
     await task("requested", "stat", "", system="other")
-    await gauges.look()
+    await gauges.look_at_open()
     assert [shown("iop_escalations_open", tier=str(tier)) for tier in (1, 2, 3, 4)] == [0, 0, 1, 1]
     assert shown("iop_escalations_overdue") == 1
+
+
+async def test_after_a_look_at_open_escalations_it_rests_a_hundred_times_as_long(
+    gauges: Gauges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr("shared.path.inbound.gauges.ticks", iter([10.0, 10.5]).__next__)
+    monkeypatch.setattr("shared.path.inbound.gauges.asyncio", SimpleNamespace(sleep=rest))
+    await gauges._look_at_open_and_rest()
+    assert rests == [50.0]
 
 
 async def test_a_service_has_few_series_and_none_is_of_a_patient(here: ServiceOnPostgres, gauges: Gauges) -> None:
