@@ -19,6 +19,7 @@ from deploy.commands import (
     parked,
     reads,
     replay,
+    retention,
     rota,
     run,
     tail,
@@ -46,6 +47,7 @@ app.command(epilog="Example: iop doctor, or: iop doctor --json")(doctor.doctor)
 app.command(epilog="Example: iop why 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")(why.why)
 app.command(epilog="Example: iop reads 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --since 2026-01-05")(reads.reads)
 app.command(epilog="Example: iop replay --all --since 2026-01-05")(replay.replay)
+app.command(epilog="Example: iop retention --dry-run")(retention.retention)
 app.add_typer(run.clock_commands, name="clock", no_args_is_help=True)
 app.add_typer(escalations.commands, name="escalations")
 app.add_typer(parked.commands, name="parked")

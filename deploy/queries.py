@@ -119,6 +119,7 @@ WAITS = """SELECT (SELECT count(*) FROM strays WHERE at > $1::timestamptz - inte
     (SELECT count(DISTINCT id) FROM waiting) AS waiting,
     (SELECT coalesce(extract(epoch FROM $1 - min(at)), 0)::float FROM waiting) AS waiting_seconds,
     (SELECT count(*) FROM state WHERE due_at <= $1 - interval '1 min') AS late_deadlines,
+    (SELECT extract(epoch FROM now() - finished_at)::float FROM retention) AS retention_seconds,
     (SELECT count(*) FROM (SELECT program, settings FROM journal LIMIT 10000) AS j WHERE NOT EXISTS
         (SELECT FROM settings s WHERE s.program = j.program AND s.digest = j.settings)) AS without_settings"""
 # What is parked, by class; a lane's rows are a class of their own.
@@ -225,12 +226,14 @@ class ConsumerState:
 
 class Waits(msgspec.Struct, frozen=True):
     """What waits for somebody in a service: strays of the last day, facts without their patient and the age (s) of the
-    oldest, deadlines passed a minute ago, decisions (of 10,000) whose settings are not stored."""
+    oldest, deadlines passed a minute ago, seconds since all that was past its days was deleted, decisions (of 10,000)
+    whose settings are not stored."""
 
     strays: int
     waiting: int
     waiting_seconds: float
     late_deadlines: int
+    retention_seconds: float
     without_settings: int
 
 

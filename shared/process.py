@@ -24,6 +24,7 @@ from shared.edge.page_links import PageLinks
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
 from shared.path.destination import Form, Routes
+from shared.path.inbound import retention
 from shared.path.inbound.consumer import Consumer
 from shared.path.inbound.deadlines import run_deadlines
 from shared.path.inbound.gauges import Gauges
@@ -43,7 +44,7 @@ from shared.path.transaction.journal import Journal
 from shared.path.transaction.reads import ReadRecords
 from shared.path.transaction.replaying import Asked, replay
 from shared.path.transaction.supposing import Others, Supposed, suppose
-from shared.platform import db, ending, log, memory, metrics, retention, tracing
+from shared.platform import db, ending, log, memory, metrics, tracing
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
 from shared.platform.kafka import Cluster
@@ -52,6 +53,7 @@ from shared.platform.keys import Keys
 from shared.platform.listening import Listening
 from shared.platform.pagers import Pager, pagers
 from shared.platform.replica import ReplicaName
+from shared.platform.retention import RetentionPolicy
 from shared.platform.settings import (
     LOOPBACK,
     Process,
@@ -70,6 +72,8 @@ REPLAY: Final = "replay"
 WHAT_IF: Final = "what-if"
 WHY: Final = "why"
 """As first argument: nothing is started, the journal is asked."""
+RETENTION: Final = "retention"
+"""Likewise: what is past its days is deleted, or counted."""
 NICE = 10
 
 
@@ -113,7 +117,7 @@ class Configuration:
     settings: Mapping[str, Any]
     routes: Routes
     clients: Mapping[str, RegisteredClient]
-    retention: retention.RetentionPolicy
+    retention: RetentionPolicy
     clock: Clock
     public_url: str
     pagers: Mapping[str, Pager]
@@ -140,7 +144,7 @@ class Configuration:
             settings,
             routes=destinations.routes(service.name, partners(deploy), form, tiers),
             clients=registered(deploy),
-            retention=retention.RetentionPolicy.of(deploy, service.consumes),
+            retention=RetentionPolicy.of(deploy, service.consumes),
             clock=Clock.of(process),
             public_url=process.public_url and require_url(process.public_url.rstrip("/"), "IOP_PUBLIC_URL"),
             pagers=ringing,
@@ -170,17 +174,29 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
 
 
 async def answer_once(process: Process, assembly: ServiceAssembly, command: str, asked: str) -> None:
-    """What `iop replay` or `iop why` asks of this service's journal, as JSON on stdout. It starts nothing, writes
-    nothing, and lets everybody else have the processor first."""
+    """What `iop replay`, `iop why` or `iop retention` asks of this service, as JSON on stdout. It starts nothing, and
+    lets everybody else have the processor first."""
     os.nice(NICE)
-    answer = _answering(process, assembly, command, asked)
+    if command == RETENTION:
+        made: object = await _forget(process, assembly.service, msgspec.json.decode(asked, type=retention.Asked))
+    else:
+        made = await _ask_journal(process, _answering(process, assembly, command, asked))
+    sys.stdout.buffer.write(msgspec.json.encode(made))
+
+
+async def _forget(process: Process, service: Service, asked: retention.Asked) -> retention.Forgotten:
+    policy = RetentionPolicy.of(process.deploy, service.consumes)
+    return await retention.forget(process.database_url, service, policy, asked)
+
+
+async def _ask_journal(process: Process, answer: Callable[[db.Connection], Awaitable[object]]) -> object:
+    """It writes nothing."""
     connection = await db.connect(process.database_url)
     try:
         async with db.snapshot(connection):
-            made = await answer(connection)
+            return await answer(connection)
     finally:
         await connection.close()
-    sys.stdout.buffer.write(msgspec.json.encode(made))
 
 
 def _answering(
@@ -233,7 +249,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 listening.run(),
                 InternalLane(inbox, wake_up).run(process.database_url),
                 run_deadlines(inbox),
-                _housekeeping(inbox, configured.retention),
+                _housekeeping(configured, service),
                 Gauges(inbox, consumer, lambda: submissions.waiting, ready).watch(),
                 replica.watch(),
                 submissions.run(),
@@ -293,10 +309,12 @@ def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp, links: Link
     return [wake_up.watch(inbox.pool), *no_longer, *lanes]
 
 
-async def _housekeeping(inbox: Inbox, policy: retention.RetentionPolicy) -> None:
-    await db.every(
-        HOUSEKEEPING_SECONDS, lambda: retention.forget(inbox.pool, policy, inbox.clock.now()), name="retention"
-    )
+async def _housekeeping(configured: Configuration, service: Service) -> None:
+    async def forget() -> None:
+        asked = retention.Asked(configured.clock.now(), dry_run=False)
+        await retention.forget(configured.process.database_url, service, configured.retention, asked)
+
+    await db.every(HOUSEKEEPING_SECONDS, forget, name="retention")
 
 
 def _servers(dependencies: EdgeDependencies, process: Process) -> list[Coroutine[Any, Any, None]]:

@@ -95,7 +95,8 @@ def require_some(found: Iterable[Replayed | WhatIf]) -> None:
     """Raises CannotContinueError: of nobody nothing differs, which must not look as if all were well."""
     if not any(each.keys for each in found):
         raise CannotContinueError(
-            "nothing was decided of this patient: is the id the hub's own, and --since not too late?"
+            "nothing was decided of this patient: is the id the hub's own, --since not too late, and are the months of "
+            "the decisions not past their days (iop retention)?"
         )
 
 

@@ -190,6 +190,12 @@ CHECKS: Sequence[Check] = (
         data.deadlines,
     ),
     Check(
+        "retention",
+        "what is past its days was deleted in the last three hours",
+        "nothing right after a start; `iop retention` says what holds it up; else the service's log",
+        data.retention,
+    ),
+    Check(
         "journal",
         "stored settings are as their digest, and there for the journal's rows (10,000 are looked at)",
         "restore table `settings` from a backup; `iop replay --all` names what cannot be made again",

@@ -11,6 +11,7 @@ POSTGRES_VERSION_LEAST = 15
 TOPIC_LANE_SECONDS_MOST = 120.0
 PARTNER_LANE_SECONDS_MOST = 900.0
 WAITING_SECONDS_MOST = 86_400.0
+RETENTION_SECONDS_MOST = 10_800.0
 LAG_MOST = 5_000
 """As the alerts have them (deploy/prometheus/alerts.yml)."""
 
@@ -103,6 +104,13 @@ def deadlines(facts: Facts) -> Iterator[str]:
     for name, rows in _rows(facts):
         if rows.late_deadlines:
             yield f"{name}: {rows.late_deadlines} have passed and are not decided"
+
+
+def retention(facts: Facts) -> Iterator[str]:
+    """It ends every hour."""
+    for name, rows in _rows(facts):
+        if rows.retention_seconds > RETENTION_SECONDS_MOST:
+            yield f"{name}: what is past its days was last deleted {_age(rows.retention_seconds)} ago"
 
 
 def journal(facts: Facts) -> Iterator[str]:

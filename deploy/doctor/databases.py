@@ -61,6 +61,7 @@ async def _rows(service: str, connection: Connection, clinic_now: datetime) -> R
         waiting=waits.waiting,
         waiting_seconds=waits.waiting_seconds,
         late_deadlines=waits.late_deadlines,
+        retention_seconds=waits.retention_seconds,
         unreadable_settings=await queries.unreadable_settings(connection),
         without_settings=waits.without_settings,
         gate=ledger.shut(await queries.partitions(connection), datetime.now(UTC)) if service == DISCLOSES else "",

@@ -37,7 +37,8 @@ def known(answer: T | NoAnswer) -> T:
 class Rows:
     """What waits in one service's database. Ages in seconds; `parked` by class; `stopped` where its consumer is;
     `strays` of the last day; `waiting_seconds` of the oldest fact without a patient; `late_deadlines` that have passed
-    for more than a minute; `unreadable_settings` and `without_settings` rows that can't be replayed."""
+    for more than a minute; `retention_seconds` since all that was past its days was deleted; `unreadable_settings` and
+    `without_settings` rows that can't be replayed."""
 
     lanes: Mapping[str, float] = field(default_factory=dict)
     parked: Mapping[str, int] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Rows:
     waiting: int = 0
     waiting_seconds: float = 0.0
     late_deadlines: int = 0
+    retention_seconds: float = 0.0
     unreadable_settings: int = 0
     without_settings: int = 0
     gate: str = ""

@@ -9,7 +9,7 @@ from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
 from services.aftercare.messages import Commands, ConsentDenied, ConsentGiven, ConsentRevoked, Internal
 from services.aftercare.settings import Settings
-from services.aftercare.state import UPCAST, VERSION, State, due, evolve
+from services.aftercare.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform.keys import Keys
 from shared.platform.settings import Process, load, organizations, partners
@@ -27,6 +27,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 decide=decide,
                 evolve=evolve,
                 due=due,
+                lives=lives,
                 urgent=(ConsentGiven, ConsentDenied, ConsentRevoked),
                 upcast=UPCAST,
             )

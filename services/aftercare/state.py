@@ -180,6 +180,12 @@ def due(state: State) -> datetime | None:
     return min([*contacts, *consents, *ends, *answers, *([overdue] if overdue else [])], default=None)
 
 
+def lives(state: State) -> bool:
+    """Whether a stay is open, a plan has a contact left, a referral is not settled, or a person is asked something."""
+    unsettled = (*state.on_its_way, *state.on_hold, *state.candidates_due, *state.escalations)
+    return isinstance(state.episode, InCare) or state.plan is not None or state.died or bool(unsettled)
+
+
 _with = msgspec.structs.replace
 Unsettled = TypeVar("Unsettled", bound=Referral)
 

@@ -4,7 +4,7 @@ from services.attendance.decide import decide, react
 from services.attendance.edge import EDGE
 from services.attendance.messages import Commands, Internal
 from services.attendance.settings import Settings
-from services.attendance.state import UPCAST, VERSION, State, due, evolve
+from services.attendance.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform.keys import Keys
 from shared.platform.settings import load
@@ -22,6 +22,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 decide=decide,
                 evolve=evolve,
                 due=due,
+                lives=lives,
                 upcast=UPCAST,
             )
         },

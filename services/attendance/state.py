@@ -214,6 +214,11 @@ def week_closes_at(state: State, episode: Episode) -> datetime | None:
     return max([end + timedelta(hours=hours), *(decides_at(episode, each) for each in here if each.waits)])
 
 
+def lives(state: State) -> bool:
+    """Whether a stay has not left the state, or a person is asked something."""
+    return state.episode is not None or bool(state.escalations)
+
+
 def forgotten_at(state: State, episode: Episode) -> datetime | None:
     """When a closed episode leaves the state: none of its sessions waits any more. None while it is open."""
     if episode.discharged_at is None:

@@ -8,7 +8,7 @@ from services.intake.decide import decide, react
 from services.intake.edge import edge
 from services.intake.messages import Commands, DenyConsent, Internal, RecordConsent, ReportFindings, RevokeConsent
 from services.intake.settings import Settings
-from services.intake.state import UPCAST, VERSION, State, due, evolve
+from services.intake.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform.keys import Keys
 from shared.platform.settings import Process, load, organizations, partners
@@ -26,6 +26,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 decide=decide,
                 evolve=evolve,
                 due=due,
+                lives=lives,
                 urgent=(RecordConsent, DenyConsent, RevokeConsent, ReportFindings),
                 upcast=UPCAST,
             )

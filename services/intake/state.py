@@ -245,6 +245,12 @@ def due(state: State) -> datetime | None:
     return min((each for each in moments if each is not None), default=None)
 
 
+def lives(state: State) -> bool:
+    """Whether a referral or a stay is open or has not left the state, or a person is asked something."""
+    placed = (state.referral, state.episode, state.ended, state.closed_at, *state.seconds)
+    return any(each is not None for each in (*placed, *state.waiting, *state.escalations))
+
+
 def _leaves_at(state: State) -> datetime | None:
     settled = not (state.escalations or state.reviews or state.referral or state.episode)
     return state.closed_at + timedelta(days=state.retention_days) if state.closed_at and settled else None

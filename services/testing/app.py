@@ -11,7 +11,7 @@ from services.testing.messages import Commands, Internal
 from services.testing.rereading import RETRY_SECONDS, Rereading
 from services.testing.senders import laboratories
 from services.testing.settings import Settings
-from services.testing.state import UPCAST, VERSION, State, due, evolve
+from services.testing.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform import db
 from shared.platform.clients import registered
@@ -31,6 +31,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 decide=decide,
                 evolve=evolve,
                 due=due,
+                lives=lives,
                 upcast=UPCAST,
             )
         },

@@ -122,6 +122,11 @@ def due(state: State) -> datetime | None:
     return min((each for each in (overdue, leaves) if each is not None), default=None)
 
 
+def lives(state: State) -> bool:
+    """Whether a stay has not left the state, or a person is asked something."""
+    return state.episode is not None or bool(state.packed_escalations)
+
+
 def _leaves_at(state: State) -> datetime | None:
     if state.episode is None or state.episode.discharged_at is None:
         return None

@@ -40,6 +40,8 @@ class Decider(Generic[State]):
     decide: Callable[[State, Any, Moment[Any]], Emissions | Refused]
     evolve: Callable[[State, Event | Command], State]
     due: Callable[[State], datetime | None]
+    lives: Callable[[State], bool] = lambda _: True
+    """Whether a stay is open or not over for good, or something waits: nothing of such a patient is ever too old."""
     urgent: tuple[type, ...] = ()
     """Events and commands decided even while a key is held: consents and safety, from the event alone."""
     upcast: Upcast = field(default_factory=dict)

@@ -1,13 +1,13 @@
 """Documents: the bytes as received at an edge, encrypted, so that nothing accepted is lost whatever becomes of it."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from operator import attrgetter
 from uuid import UUID
 
 import msgspec
 
-from shared.platform.db import Connection, Executor
+from shared.platform.db import Connection
 from shared.platform.keys import Keys
 
 
@@ -34,8 +34,6 @@ _SINCE = "SELECT id FROM documents WHERE client = $1 AND received_at >= $2 ORDER
 _DIGESTS = "SELECT id, digest FROM documents WHERE id = ANY($1::uuid[])"
 _TAKE_BACK = """DELETE FROM documents d USING unnest($1::uuid[], $2::timestamptz[]) AS u(id, received_at)
     WHERE d.id = u.id AND d.received_at = u.received_at"""
-_PRUNE = """DELETE FROM documents d USING unnest($1::text[], $2::timestamptz[]) AS u(program, before)
-    WHERE d.program = u.program AND d.received_at < u.before AND NOT d.unmatched"""
 
 
 async def store(connection: Connection, documents: Sequence[Document]) -> dict[UUID, str]:
@@ -73,8 +71,3 @@ async def one(connection: Connection, identity: UUID) -> Document | None:
 async def since(connection: Connection, client: str, moment: datetime) -> list[UUID]:
     """What a client sent from then on, in the order in which it came."""
     return [row["id"] for row in await connection.fetch(_SINCE, client, moment)]
-
-
-async def prune(pool: Executor, days: Mapping[str, int], now: datetime) -> None:
-    """Delete each program's documents after its days, unless one still waits for its patient."""
-    await pool.execute(_PRUNE, list(days), [now - timedelta(days=each) for each in days.values()])

@@ -39,6 +39,9 @@ SUBMISSIONS_WAITING = Gauge("iop_submissions_waiting", "Submissions that wait to
 POOL_WAITING = Gauge("iop_pool_waiting", "How many wait for a connection of the pool", ["service"])
 LOOP_STALL = Gauge("iop_loop_stall_seconds", "Longest stall of the event loop in the last look", ["service"])
 PAGES = Counter("iop_pages_total", "Tries to tell who is on call, by their end", ["service", "role", "result"])
+RETENTION_DELETED = Counter(
+    "iop_retention_deleted_total", "Rows deleted after their days, by table", ["service", "table"]
+)
 RINGING_PROGRAMS = Gauge("iop_ringing_programs", "Programs whose escalations ring whoever is on call", ["service"])
 MEETINGS_LACKING = Gauge(
     "iop_meetings_lacking", "Rows of a meeting feed that lack something, by reason", ["feed", "reason"]

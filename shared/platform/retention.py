@@ -1,35 +1,52 @@
-"""Deletes processed ids, documents, pages, and months of the journal and of reads past their retention. No decision
-reads these tables."""
+"""What a service may delete after the days of its programs, table by table. No decision reads these tables.
 
-from collections.abc import Callable, Mapping
+Never what is open, parked or waits for its patient. What of a patient's record may go is said in
+shared/path/transaction/records.py.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shared.platform import documents, settings
+from shared.platform import settings
 from shared.platform.db import Executor
 from shared.platform.settings import Retention
 
 PROCESSED_DAYS_MORE = 7
 """A record can come again as long as its topic keeps it, and a restore may set readers back by some days."""
-
-_PROCESSED = "DELETE FROM processed WHERE at < now() - make_interval(days => $1)"
-# Whom the hub told of an escalation is kept as long as why.
-_PAGES = """DELETE FROM pages p USING unnest($1::text[], $2::timestamptz[]) AS u(program, before)
-    WHERE p.program = u.program AND p.rung_at < u.before"""
+ROWS_MOST = 5_000
+"""Deleted by one statement: at most so long others wait for it."""
+CLOSED = (
+    *("", "amended", "appended", "available", "cancelled", "completed", "corrected", "current", "ended"),
+    *("entered-in-error", "failed", "final", "finished", "fulfilled", "inactive", "noshow", "not-done", "not-taken"),
+    *("rejected", "resolved", "retired", "revoked", "stopped", "superseded", "unavailable", "unsatisfactory"),
+)
+"""FHIR's statuses (R4, all types) after which nobody acts any more, and none at all; any other one is open."""
+# Whom the hub told of an escalation is kept as long as why, and while that is open.
+_PAGES = """pages WHERE rung_at < $3 AND EXISTS (SELECT FROM unnest($1::text[], $2::timestamptz[]) AS u(program, before)
+        WHERE u.program = pages.program AND pages.rung_at < u.before)
+    AND NOT EXISTS (SELECT FROM resources r WHERE r.id = pages.escalation AND r.type = 'Task'
+        AND coalesce(r.status, '') <> ALL ($4::text[]))"""
+# Bytes as received, unless they wait for their patient, or work of nobody that is open names them.
+_DOCUMENTS = """documents WHERE received_at < $3 AND NOT unmatched
+    AND EXISTS (SELECT FROM unnest($1::text[], $2::timestamptz[]) AS u(program, before)
+        WHERE u.program = documents.program AND documents.received_at < u.before)
+    AND id::text <> ALL (ARRAY(SELECT (regexp_matches(body, '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'g'))[1]
+        FROM resources WHERE patient = '' AND type = 'Task' AND coalesce(status, '') <> ALL ($4::text[])))"""
+_PROCESSED = """processed WHERE at < now() - make_interval(days => $1)
+    AND id <> ALL (ARRAY(SELECT id FROM parked))"""
+_STRAYS = "strays WHERE at < $1"
+_OF_OPERATORS = """{table} WHERE {at} < $3 AND EXISTS (SELECT FROM unnest($1::text[], $2::timestamptz[])
+    AS u(program, before) WHERE u.program = {table}.program AND {table}.{at} < u.before)"""
 _MONTHS = """SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = $1::regclass ORDER BY c.relname"""
-
-_DAYS: Mapping[str, Callable[[Retention], int]] = {
-    "journal": lambda each: each.journal_days,
-    "reads": lambda each: each.accounting_days,
-}
-"""Tables that go by whole months."""
 
 
 @dataclass(frozen=True)
 class RetentionPolicy:
-    """How long one service keeps what: ids it consumed (machine time), and per program documents and the journal."""
+    """How long one service keeps what: ids it consumed (machine time), and each program's documents, journal and
+    records (clinic time)."""
 
     processed_days: int
     programs: Mapping[str, Retention]
@@ -40,26 +57,49 @@ class RetentionPolicy:
         return cls(settings.topic_days(deploy, topic) + PROCESSED_DAYS_MORE, settings.retention(deploy))
 
 
-async def forget(pool: Executor, policy: RetentionPolicy, now: datetime) -> None:
-    """Delete what is past its days; `now` is clinic time."""
-    await pool.execute(_PROCESSED, policy.processed_days)
-    days = {program: each.documents_days for program, each in policy.programs.items()}
-    await documents.prune(pool, days, now)
-    before = [now - timedelta(days=each.journal_days) for each in policy.programs.values()]
-    await pool.execute(_PAGES, list(policy.programs), before)
-    for table, days_of in _DAYS.items():
-        of_program = {program: days_of(each) for program, each in policy.programs.items()}
-        await _forget_months(pool, table, of_program, now)
+@dataclass(frozen=True)
+class Sweep:
+    """The rows of one table that may go: `old` is the table, or a part of it, with a condition; `values` fill its
+    places."""
+
+    table: str
+    old: str
+    values: tuple[object, ...]
+
+    @property
+    def count(self) -> str:
+        return f"SELECT count(*) FROM {self.old}"
+
+    @property
+    def delete(self) -> str:
+        part = self.old.partition(" ")[0]
+        return f"DELETE FROM {part} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {self.old} LIMIT {ROWS_MOST}))"
 
 
-async def _forget_months(pool: Executor, table: str, days: Mapping[str, int], now: datetime) -> None:
-    """A month goes whole, or the rows of the programs for which it is past its days."""
-    for row in await pool.fetch(_MONTHS, table):
-        month, over = row["relname"], over_in(row["relname"], days, now)
-        if over and over == set(days):
-            await pool.execute(f"DROP TABLE IF EXISTS {month}")
-        elif over:
-            await pool.execute(f"DELETE FROM {month} WHERE program = ANY($1::text[])", sorted(over))
+def sweeps(policy: RetentionPolicy, now: datetime) -> list[Sweep]:
+    """Of each table whose rows are of no patient's record, or tell of it only how it came; `now` is clinic time."""
+    programs = policy.programs
+    of_documents = _before({name: each.documents_days for name, each in programs.items()}, now)
+    of_journal = _before({name: each.journal_days for name, each in programs.items()}, now)
+    operators = {"quarantine": "quarantined_at", "redrives": "at"}
+    return [
+        Sweep("processed", _PROCESSED, (policy.processed_days,)),
+        Sweep("documents", _DOCUMENTS, (*of_documents, list(CLOSED))),
+        Sweep("strays", _STRAYS, (now - timedelta(days=policy.processed_days),)),
+        Sweep("pages", _PAGES, (*of_journal, list(CLOSED))),
+        *(Sweep(table, _OF_OPERATORS.format(table=table, at=at), of_journal) for table, at in operators.items()),
+    ]
+
+
+def _before(days: Mapping[str, int], now: datetime) -> tuple[list[str], list[datetime], datetime]:
+    """The programs, before when each is done with a row, and before when any is."""
+    before = [now - timedelta(days=each) for each in days.values()]
+    return list(days), before, max(before, default=now)
+
+
+async def months(connection: Executor, table: str) -> Sequence[str]:
+    """The partitions of a table that goes by months, the oldest first."""
+    return [row["relname"] for row in await connection.fetch(_MONTHS, table)]
 
 
 def over_in(month: str, days: Mapping[str, int], now: datetime) -> set[str]:

@@ -149,12 +149,19 @@ class Process(AnyProcess, KafkaEnvironment):
     """At most so long senders' queues drain after an outage, before silence counts again."""
 
 
+ACCOUNTING_DAYS = 1096
+"""42 CFR 2.25(a): a patient may ask for an accounting of the disclosures in the 3 years before."""
+AccountedDays = Annotated[int, msgspec.Meta(ge=ACCOUNTING_DAYS)]
+
+
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Days for which a program keeps documents as received, the journal and who read what (both go by whole months)."""
+    """Days for which a program keeps documents as received, the journal and who read what (both go by whole months),
+    and what is closed of a patient's record. The last three hold what accounts for disclosures."""
 
     documents_days: Annotated[int, msgspec.Meta(ge=1)]
-    journal_days: Annotated[int, msgspec.Meta(ge=1)]
-    accounting_days: Annotated[int, msgspec.Meta(ge=1)]
+    journal_days: AccountedDays
+    records_days: AccountedDays
+    accounting_days: AccountedDays
 
 
 def environment(type_: type[P]) -> P:

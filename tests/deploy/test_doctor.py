@@ -118,6 +118,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         waiting(waiting=2, waiting_seconds=180_000.0),
         "2 results wait for their patient, the oldest for 2 d",
     ),
+    (
+        "retention",
+        waiting(retention_seconds=4 * 3600.0),
+        "testing: what is past its days was last deleted 4 h ago",
+    ),
     ("deadlines", waiting(late_deadlines=4), "testing: 4 have passed and are not decided"),
     ("journal", waiting(unreadable_settings=1), "1 stored settings are not what their digest says"),
     ("journal", waiting(without_settings=5), "the settings of 5 decisions are not stored"),
@@ -170,11 +175,11 @@ def test_what_hangs_on_something_else_that_is_wrong_is_not_asked_so_that_the_cau
     assert by_status["wrong"] == {"database", "kafka"}
     assert by_status["not asked"] == {
         *("rights", "schema", "clock", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines"),
-        *("reader", "journal", "topics", "groups", "lag"),
+        *("reader", "retention", "journal", "topics", "groups", "lag"),
     }
 
 
-OF_ROWS = {"reader", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines", "journal"}
+OF_ROWS = {"reader", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines", "retention", "journal"}
 WITHOUT_RIGHTS = NoAnswer("rights are missing", asked=False)
 PARTLY: list[tuple[Database | NoAnswer, str, str, set[str]]] = [
     (SILENT, "database", "testing: did not answer in 3 s", {"rights", "schema", "clock", *OF_ROWS}),

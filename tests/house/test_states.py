@@ -8,10 +8,12 @@ import msgspec
 import pytest
 from joserfc.jwk import ECKey
 
+from services.attendance.messages import EpisodeForgotten
 from services.intake.messages import Discharge
 from services.intake.record import Episode
 from services.intake.state import State
 from shared.events.intake import EpisodeAdmitted, EpisodeDischarged
+from shared.events.internal import TimePassed
 from shared.path.service import PATIENT, Decider
 from shared.platform.keys import Keys
 from shared.platform.settings import load
@@ -74,18 +76,42 @@ def test_an_ended_episode_stays_for_the_days_set_on_the_day_it_ended(name: str) 
     assert forty - ten == timedelta(days=30)
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_patient_lives_here_from_the_first_stay_until_it_has_left(name: str) -> None:
+    here = decider(name)
+    kind = import_module(f"services.{name}.settings").Settings
+    settings = load(ROOT / "deploy", name, kind)["demo"]
+    state = here.state_type()
+    assert not here.lives(state)
+    state = State(episode=Episode(ADMITTED.episode_id, ADMITTED.admitted_at)) if name == "intake" else state
+    state = state if name == "intake" else _after(here, state, ADMITTED, here.react, settings)
+    assert here.lives(state)
+
+
+@pytest.mark.parametrize("name", ["intake", "attendance", "testing"])
+def test_an_ended_stay_lives_until_it_leaves_the_state(name: str) -> None:
+    here, state = decider(name), ended(name, retention_days=10)
+    assert here.lives(state)
+    left = here.evolve(state, EpisodeForgotten() if name == "attendance" else TimePassed())
+    assert not here.lives(left)
+
+
 def left_at(name: str, retention_days: int) -> datetime:
     """When a stay leaves the state that ended under this setting, with nothing of it open."""
+    return _due(decider(name), ended(name, retention_days))
+
+
+def ended(name: str, retention_days: int) -> Any:
     here = decider(name)
     kind = import_module(f"services.{name}.settings").Settings
     settings = msgspec.structs.replace(load(ROOT / "deploy", name, kind)["demo"], retention_days=retention_days)
     state = here.state_type()
     if name == "intake":
         state = State(episode=Episode(ADMITTED.episode_id, ADMITTED.admitted_at))
-        return _due(here, _after(here, state, DISCHARGE, here.decide, settings))
+        return _after(here, state, DISCHARGE, here.decide, settings)
     for event in (ADMITTED, DISCHARGED):
         state = _after(here, state, event, here.react, settings)
-    return _due(here, state)
+    return state
 
 
 def _after(here: Decider[Any], state: Any, happened: Any, function: Any, settings: Any) -> Any:

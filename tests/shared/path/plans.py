@@ -35,10 +35,21 @@ LOOKED_UP_BY = {
     "waiting": ("id", "digest"),
 }
 """Tables that grow with the clinic, and what their rows are looked up by."""
-SMALL = {"feeds", "ledger", "migrations", "offsets", "redrives", "service", "settings", "skips", "stops", "strays"}
+SMALL = {
+    "feeds",
+    "ledger",
+    "migrations",
+    "offsets",
+    "redrives",
+    "service",
+    "retention",
+    "settings",
+    "skips",
+    "stops",
+    "strays",
+}
 """A row a partition, feed, set of settings or record that a person skips; strays and redrives are only ever added."""
 WALKS = {
-    "documents._PRUNE": "once an hour",
     "documents._SINCE": "a person has what a client sent read again",
     "gauges._OPEN": "for the metrics, of the escalations that are open",
     "gauges._PARKED": "for the metrics, of what is parked: few",
@@ -47,9 +58,10 @@ WALKS = {
     "lane._OLDEST_UNSENT": "for the metrics, of what is unsent",
     "parking._QUARANTINE": "a person's, of parked rows: few",
     "parking._UNPARK": "a person's, of parked rows: few",
+    "records._KINDS": "once an hour, a step into the index for each type and status",
+    "records._UNCHANGED": "once an hour, of what is past its days: a few hundred at a time, in the index's order",
+    "records._WAITING": "once an hour, of what is unsent",
     "resources._OF_NOBODY": "a public directory, at a start: it is of no patient",
-    "retention._PAGES": "once an hour",
-    "retention._PROCESSED": "once an hour",
     "supposing._LISTENED": "a person's question to the whole journal",
     "waiting._AWAITED": "an update of what waits for its patient, among what waits for one in this program",
 }

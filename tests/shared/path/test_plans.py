@@ -7,6 +7,7 @@ import pytest
 from shared.path.transaction import resources
 from shared.platform import db
 from shared.platform.db import Connection
+from tests.house.test_rooms import ROOT
 from tests.shared.path.plans import LOOKED_UP_BY, SMALL, WALKS, Look, fill, growing, looks, statements
 
 FEW, MANY = 50, 1_000
@@ -25,6 +26,12 @@ async def test_each_table_is_small_or_known_by_what_its_rows_are_looked_up_by(co
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
     )
     assert {row["relname"] for row in rows} == LOOKED_UP_BY.keys() | SMALL
+
+
+async def test_the_documents_say_of_each_table_what_bounds_it() -> None:
+    table = (ROOT / "docs" / "operate.md").read_text().partition("<!-- tables -->")[2].partition("<!-- /tables -->")[0]
+    named = [line.split("|")[1].strip() for line in table.strip().splitlines()[2:]]
+    assert named == sorted(LOOKED_UP_BY.keys() | SMALL)
 
 
 async def test_every_exception_is_a_statement_that_needs_one(connection: Connection) -> None:
