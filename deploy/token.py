@@ -47,16 +47,21 @@ def fetch(
         **({"program": program} if program else {}),
         **({"person": person} if person else {}),
     }
+    token: str = _asked(f"{issuer}/token", form)["access_token"]
+    return token
+
+
+def _asked(address: str, form: dict[str, str]) -> dict[str, str]:
     try:
-        answer = httpx.post(f"{issuer}/token", data=form, timeout=10.0, trust_env=False)
+        answer = httpx.post(address, data=form, timeout=10.0, trust_env=False)
     except httpx.HTTPError as failure:
-        raise CannotContinueError(f"the issuer at {issuer} does not answer ({type(failure).__name__})") from None
+        raise CannotContinueError(f"the issuer at {address} does not answer ({type(failure).__name__})") from None
+    stated: dict[str, str] = answer.json()
     if answer.status_code != 200:
         raise CannotContinueError(
-            f"the issuer refused the request: {answer.json().get('error_description', answer.status_code)}"
+            f"the issuer refused the request: {stated.get('error_description', answer.status_code)}"
         )
-    token: str = answer.json()["access_token"]
-    return token
+    return stated
 
 
 def assertion(audience: str, private: Path, client: str) -> str:
