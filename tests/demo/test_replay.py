@@ -112,7 +112,7 @@ def _named(change: Change) -> str:
 async def test_a_program_that_is_not_whole_is_refused_as_at_a_start(
     demo: Demo, postgres: RunningPostgres, tmp_path: Path
 ) -> None:
-    program = other(tmp_path, "grace_minutes =", "grace =")
+    program = other(tmp_path, "grace_minutes =", "# grace_minutes =")
     wrong = f"{program}: program.demo (attendance): Object missing required field `grace_minutes`"
     for file, text in ((program, wrong), (str(tmp_path / "none.toml"), "none.toml: can't be read (FileNotFoundError)")):
         with pytest.raises(CannotContinueError, match=re.escape(text)):

@@ -62,7 +62,6 @@ WALKS = {
     "records._UNCHANGED": "once an hour, of what is past its days: a few hundred at a time, in the index's order",
     "records._WAITING": "once an hour, of what is unsent",
     "resources._OF_NOBODY": "a public directory, at a start: it is of no patient",
-    "supposing._LISTENED": "a person's question to the whole journal",
     "waiting._AWAITED": "an update of what waits for its patient, among what waits for one in this program",
 }
 """Statements that may look at more than one patient, thing or lane, and why."""

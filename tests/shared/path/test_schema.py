@@ -9,7 +9,7 @@ import pytest
 
 from shared.platform import db
 
-KNOWS_NO_PATIENT = {"ledger", "migrations", "service", "offsets", "strays", "stops", "skips"}
+KNOWS_NO_PATIENT = {"ledger", "migrations", "service", "offsets", "strays", "stops", "skips", "retention"}
 """Tables of the service itself: how it listens, what it has consumed, and how current its ledger is."""
 
 _WRITE = """INSERT INTO resources (type, id, program, patient, updated_at, body)
