@@ -50,14 +50,17 @@ async def clinic(traced_hub: Path, collector: Collector, partners: Partners) -> 
         yield opened
 
 
-async def whole(collector: Collector, trace_id: str, *needed: tuple[str, str]) -> list[Collected]:
-    """The spans of a trace, once these services have sent these of it."""
+async def whole(collector: Collector, trace_id: str, *needed: tuple[str, str], caller: str = "") -> list[Collected]:
+    """The spans of a trace, once these services have sent these of it, and of each what it stands below."""
+    missing, orphans = set(needed), set[str]()
     for _ in range(POLLS_MOST):
         spans = [each for each in collector.spans if each.trace_id == trace_id]
-        if set(needed) <= {(each.service, each.name) for each in spans}:
+        missing = set(needed) - {(each.service, each.name) for each in spans}
+        orphans = {each.parent for each in spans} - {caller, *(each.id for each in spans)}
+        if not missing and not orphans:
             return spans
         await asyncio.sleep(0.1)
-    raise AssertionError(f"not all came: {sorted(set(needed) - {(each.service, each.name) for each in spans})}")
+    raise AssertionError(f"not all came: {sorted(missing)}, nor what others stand below: {sorted(orphans)}")
 
 
 async def arrived(collector: Collector, span_id: str) -> Collected:
@@ -97,12 +100,12 @@ async def test_one_post_is_one_trace_through_the_services_to_a_partner_and_names
         ("iop-testing", "decide"),
         ("iop-aftercare", "decide"),
         ("iop-aftercare", "send"),
+        caller=CALLER,
     )
-    by_id = {each.id: each for each in spans}
     (edge,) = [each for each in spans if each.name == "edge"]
     assert edge.parent == CALLER
     assert edge.attributes["http.route"] == "/fhir"
-    assert {each.parent for each in spans} <= {CALLER, *by_id}
+    assert {each.parent for each in spans} <= {CALLER, *(each.id for each in spans)}
     at_partner = [traceparent for path, traceparent, _ in collector.requests if path == "/alumni"]
     assert [each[3:35] for each in at_partner] == [TRACE]
     assert (await arrived(collector, at_partner[0][36:52])).attributes == {
