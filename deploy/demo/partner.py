@@ -1,17 +1,16 @@
 """A stand-in for every partner of partners.toml: it takes transaction Bundles on loopback and stores them."""
 
 import json
-import threading
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from deploy.paths import LOOPBACK, SETTINGS
+from deploy.demo.serving import Taking, serving
+from deploy.paths import SETTINGS
 
 Resource = dict[str, Any]
 
@@ -50,9 +49,9 @@ def running(deploy: Path = SETTINGS) -> Iterator[Partners]:
     listed: Mapping[str, Any] = tomllib.loads((deploy / "partners.toml").read_text())["partner"]
     partners = Partners(tuple(listed))
 
-    class PartnerHandler(BaseHTTPRequestHandler):
+    class PartnerHandler(Taking):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = self.body()
             time.sleep(partners.seconds)
             if not partners.open:
                 self.send_error(503)
@@ -63,16 +62,6 @@ def running(deploy: Path = SETTINGS) -> Iterator[Partners]:
             self.end_headers()
             self.wfile.write(answer.encode())
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing of a disclosure is ever logged."""
-
-    server = ThreadingHTTPServer((LOOPBACK, 0), PartnerHandler)
-    partners.address = f"http://{LOOPBACK}:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, name="partners", daemon=True)
-    thread.start()
-    try:
+    with serving(PartnerHandler) as address:
+        partners.address = address
         yield partners
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,15 +1,15 @@
 """Java libraries: only the committed ones are used, whatever a download left behind."""
 
 import os
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from deploy import jars
+from deploy.demo.serving import serving
 from deploy.failure import CannotContinueError
 from deploy.jars import KAFKA
 from deploy.paths import free_port
@@ -39,11 +39,8 @@ def filled(tmp_path: Path) -> Path:
 @pytest.fixture
 def mirror() -> Iterator[dict[str, str]]:
     """A Maven repository on loopback, serving the real cache."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(cache() / "maven")))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield {"mirror": f"http://127.0.0.1:{server.server_port}"}
-    server.shutdown()
-    server.server_close()
+    with serving(partial(Quiet, directory=str(cache() / "maven"))) as address:
+        yield {"mirror": address}
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -82,14 +79,13 @@ def test_a_library_that_is_not_the_committed_one_is_never_used(filled: Path, tmp
     forged = tmp_path / "forged" / absent.relative_to(filled / "maven")
     forged.parent.mkdir(parents=True)
     forged.write_bytes(b"something else")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "forged")))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
 
-    with pytest.raises(CannotContinueError, match=f"{LOGGER} does not match its checksum"):
-        jars.classpath(KAFKA, filled, {"forger": f"http://127.0.0.1:{server.server_port}"})
+    with (
+        serving(partial(Quiet, directory=str(tmp_path / "forged"))) as address,
+        pytest.raises(CannotContinueError, match=f"{LOGGER} does not match its checksum"),
+    ):
+        jars.classpath(KAFKA, filled, {"forger": address})
 
-    server.shutdown()
-    server.server_close()
     assert not absent.exists()
 
 

@@ -1,15 +1,13 @@
 """A collector of traces on loopback: it takes OTLP over HTTP, and whatever a partner is sent."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from deploy.paths import LOOPBACK
+from deploy.demo.serving import Taking, serving
 
 TRACES = "/v1/traces"
 
@@ -69,23 +67,12 @@ def _spans(resource: Any) -> Iterator[Collected]:
 def collecting() -> Iterator[Collector]:
     """Until the block ends."""
 
-    class CollectorHandler(BaseHTTPRequestHandler):
+    class CollectorHandler(Taking):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            collector.requests.append((self.path, self.headers.get("traceparent", ""), body))
+            collector.requests.append((self.path, self.headers.get("traceparent", ""), self.body()))
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            """It writes nothing."""
-
-    server = ThreadingHTTPServer((LOOPBACK, 0), CollectorHandler)
-    collector = Collector(f"http://{LOOPBACK}:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, name="collector", daemon=True)
-    thread.start()
-    try:
+    with serving(CollectorHandler) as address:
+        collector = Collector(address)
         yield collector
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

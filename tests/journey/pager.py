@@ -1,15 +1,12 @@
 """Who is on call for the journeys' first program: their pager is a server on loopback."""
 
 import queue
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
-from deploy.paths import LOOPBACK
+from deploy.demo.serving import Taking, serving
 
 ROTA = """
 [program.demo.person.on-call-clinician-1]
@@ -53,22 +50,12 @@ class Pager:
 def ringing() -> Iterator[Pager]:
     """A pager that takes every page, until the block ends."""
 
-    class PagerHandler(BaseHTTPRequestHandler):
+    class PagerHandler(Taking):
         def do_POST(self) -> None:
-            pager.bodies.put(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            pager.bodies.put(self.body())
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """It writes nothing."""
-
-    server = ThreadingHTTPServer((LOOPBACK, 0), PagerHandler)
-    pager = Pager(f"http://{LOOPBACK}:{server.server_port}/page")
-    thread = threading.Thread(target=server.serve_forever, name="pager", daemon=True)
-    thread.start()
-    try:
+    with serving(PagerHandler) as address:
+        pager = Pager(f"{address}/page")
         yield pager
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
