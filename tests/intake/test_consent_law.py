@@ -291,6 +291,9 @@ def test_a_plain_yes_opens_and_nobody_objects(keys: Keys) -> None:
 @example([A_YES, paper(**USUAL | {"fields": ["name"]})], MODEST, None)
 @example([A_YES, paper(**USUAL | {"type": "deny", "purposes": ["TREAT", "unknown"]})], ALUMNI, None)
 @example([A_YES, paper(**USUAL | {"verified": [True], "modified": "verification"})], ALUMNI, None)
+@example(
+    [A_YES, paper(**USUAL | {"actors": ["clinic", "alumni, but not as recipient"], "modified": "whole"})], ALUMNI, None
+)
 def test_the_gate_opens_no_more_than_a_person_reads_in_any_order_of_arrival(
     keys: Keys, papers: list[Paper], partner: Partner, random: Any
 ) -> None:

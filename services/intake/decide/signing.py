@@ -155,6 +155,8 @@ def _looked_at_referral(
         case "more-information-asked":
             if command.act_by is None or command.act_by <= moment.now:
                 return Refused("required", "A new due time, which lies ahead, is required.", "Task.restriction.period")
+            if command.act_by == review.act_by:
+                return []  # its clock runs to this moment already
             asked = ask_for_review(review.id, review.reason, review.focus or "", moment, 0)
             return [replace(about(asked, missing=review.missing, act_by=command.act_by), again=True)]
         case None if review.reason == SECOND:

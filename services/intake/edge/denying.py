@@ -2,7 +2,7 @@
 may be any partner, and a newer permission that is narrower than can be understood closes what it names.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from services.intake.edge.consent_parts import (
@@ -12,7 +12,6 @@ from services.intake.edge.consent_parts import (
     is_without_known_period,
     partners,
     purposes,
-    recipients,
 )
 from services.intake.messages import DenyConsent
 from shared.edge.contract import Context
@@ -45,21 +44,24 @@ def denies(consent: Json) -> bool:
     """Whether it is active, about privacy, and anything but a plain permission."""
     if consent["status"] != "active" or not is_privacy(consent):
         return False
-    return _opts_out(consent) or any(True for _ in _denials(consent)) or _is_narrowed(consent)
+    return _opts_out(consent) or bool(_denials(consent)) or _is_narrowed(consent)
 
 
 def _opts_out(consent: Json) -> bool:
     return "provision" not in consent and has_code(consent.get("policyRule"), codes.ACT, "OPTOUT")
 
 
-def _denials(consent: Json) -> Iterator[Json]:
-    """Its provisions, nested ones too, that deny."""
+def _denials(consent: Json) -> list[Json]:
+    return [each for each in _provisions(consent) if each.get("type") == "deny"]
+
+
+def _provisions(consent: Json) -> Iterator[Json]:
+    """Its provision and all that is nested in it."""
     waiting = [consent.get("provision", {})]
     while waiting:
         provision = waiting.pop()
         waiting.extend(provision.get("provision", ()))
-        if provision.get("type") == "deny":
-            yield provision
+        yield provision
 
 
 def _is_narrowed(consent: Json) -> bool:
@@ -70,15 +72,26 @@ def _is_narrowed(consent: Json) -> bool:
 
 
 def _denied(consent: Json, entries: Sequence[BundleEntry]) -> tuple[str, ...] | None:
-    """The partners it closes: all where nobody is named or one can't be read; None where it is about persons only."""
-    actors = [actor for provision in _denials(consent) for actor in provision.get("actor", ())]
+    """The partners it closes: all where nobody is named or one can't be read; None where it is about persons only.
+
+    A narrowed permission closes whomever it names, in whatever role: which of its words still count can't be known.
+    """
+    actors = _actors(_denials(consent))
     if not actors:
-        permitted = recipients(consent.get("provision", {}), entries)
-        return _ALL if _denies_outright(consent) else permitted or None
+        permitted = [partners(each, entries) for each in _actors(_provisions(consent))]
+        return _ALL if _denies_outright(consent) else _all_of(permitted) or None
     named = [partners(each, entries) for each in actors if not _is_a_person(each)]
     if not named:
         return None
-    return tuple(dict.fromkeys(name for each in named for name in each)) if all(named) else _ALL
+    return _all_of(named) if all(named) else _ALL
+
+
+def _actors(provisions: Iterable[Json]) -> list[Json]:
+    return [actor for provision in provisions for actor in provision.get("actor", ())]
+
+
+def _all_of(named: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for each in named for name in each))
 
 
 def _denies_outright(consent: Json) -> bool:
@@ -91,7 +104,7 @@ def _is_a_person(actor: Json) -> bool:
 
 def _purposes(consent: Json) -> tuple[str, ...]:
     """All, unless each denial names its own and every one can be read; of a narrowed permission its own."""
-    found = list(_denials(consent)) or [consent.get("provision", {})]
+    found = _denials(consent) or [consent.get("provision", {})]
     named = [purposes(each) if len(purposes(each)) == len(each.get("purpose", ())) else _ALL for each in found]
     return tuple(dict.fromkeys(code for each in named for code in each)) if all(named) else _ALL
 
