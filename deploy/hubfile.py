@@ -12,6 +12,7 @@ import msgspec
 
 from deploy.failure import CannotContinueError
 from deploy.own_kafka import CLIENT
+from deploy.paths import SETTINGS
 from shared.platform.kafka import Cluster
 from shared.platform.kafka_security import PLAIN, Security
 
@@ -44,13 +45,15 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Hub(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A running hub: Kafka's `host:port`, the issuer's address, services by name, a DSN per service. How commands prove
-    to Kafka who they are stands in `kafka_security`, secrets by the path of their file."""
+    """A running hub: Kafka's `host:port`, the issuer's address, services by name, a DSN per service, and its folder of
+    settings. How commands prove to Kafka who they are stands in `kafka_security`, secrets by the path
+    of their file."""
 
     kafka: str
     issuer: str
     services: dict[str, Service]
     postgres: dict[str, str]
+    settings: str = str(SETTINGS)
     kafka_security: Security = PLAIN
 
     @property

@@ -221,6 +221,7 @@ def describe(plan: Plan, backing: Servers, chosen: Mapping[str, int], pids: Mapp
         issuer=_url(chosen["issuer"]),
         services=services,
         postgres=backing.postgres,
+        settings=str(plan.deploy.resolve()),
         kafka_security=backing.cluster.security,
     )
 

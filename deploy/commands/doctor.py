@@ -6,13 +6,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from deploy.commands.common import DEFAULT_DATA, Data, out
-from deploy.commands.run import Settings
+from deploy.commands.common import DEFAULT_DATA, Data, Settings, out, settings_of
 from deploy.doctor import waiting
 from deploy.doctor.asking import Place, ask
 from deploy.doctor.checks import Result, examine
 from deploy.doctor.machine import MEGABYTE
-from deploy.paths import SETTINGS
 
 
 def doctor(
@@ -21,7 +19,7 @@ def doctor(
         list[str] | None,
         typer.Option("--url", help="Address of a service process, instead of a folder; several times for several."),
     ] = None,
-    settings: Settings = SETTINGS,
+    settings: Settings = None,
     free_mb: Annotated[
         int, typer.Option("--free-mb", envvar="IOP_FREE_MB", min=0, help="So many megabytes must be free on the disk.")
     ] = 2_000,
@@ -32,7 +30,7 @@ def doctor(
     It works whether the hub is up, half up or down. KAFKA_BOOTSTRAP_SERVERS names a Kafka to ask instead of the hub's,
     and DATABASE_URL the databases where no hub runs.
     """
-    place = Place(data, settings, tuple(url or ()), free_mb * MEGABYTE)
+    place = Place(data, settings_of(data, settings), tuple(url or ()), free_mb * MEGABYTE)
     results = examine(waiting.run(ask(place)))
     if as_json:
         out.print(msgspec.json.format(msgspec.json.encode(results)).decode(), markup=False)

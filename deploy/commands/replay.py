@@ -15,10 +15,8 @@ from rich.console import RenderableType
 
 from deploy import hubfile
 from deploy.commands import one_off, what_if
-from deploy.commands.common import DEFAULT_DATA, Data, out
-from deploy.commands.run import Settings
+from deploy.commands.common import DEFAULT_DATA, Data, Settings, out, settings_of
 from deploy.failure import CannotContinueError
-from deploy.paths import SETTINGS
 from shared.path.transaction.replaying import Asked, Difference, Replayed
 from shared.path.transaction.supposing import Supposed, WhatIf
 from shared.process import REPLAY, WHAT_IF
@@ -50,7 +48,7 @@ def replay(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes side by side.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    settings: Settings = SETTINGS,
+    settings: Settings = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Make every decision of the journals again, from an empty state, and name the first that comes out otherwise; or
@@ -64,7 +62,7 @@ def replay(
     if last is not None and (program is None or since is not None):
         raise CannotContinueError("--last goes with --program, and without --since")
     asked = Asked(patient=patient, since=instant(since))
-    journals = Journals(hubfile.read(data).postgres, data / "keys", settings)
+    journals = Journals(hubfile.read(data).postgres, data / "keys", settings_of(data, settings))
     if program is not None:
         _what_if(journals, Supposed(asked, str(program.resolve()), days(last)), jobs, as_json)
         return

@@ -9,10 +9,8 @@ import typer
 
 from deploy import clock, hubfile
 from deploy.commands import one_off
-from deploy.commands.common import DEFAULT_DATA, Data, out
-from deploy.commands.run import Settings
+from deploy.commands.common import DEFAULT_DATA, Data, Settings, out, settings_of
 from deploy.failure import CannotContinueError
-from deploy.paths import SETTINGS
 from shared.path.inbound.retention import Asked, Forgotten
 from shared.process import RETENTION
 
@@ -22,7 +20,7 @@ def retention(
     as_json: Annotated[
         bool, typer.Option("--json", help="For a machine: a list with an entry for each service.")
     ] = False,
-    settings: Settings = SETTINGS,
+    settings: Settings = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Delete what is past the days of its program (program.toml: `retention`): never what is open, parked, waits for
@@ -32,7 +30,7 @@ def retention(
     """
     hub = hubfile.read(data)
     asked = Asked(clock.now(data), dry_run=dry_run)
-    found = [_ask(name, dsn, data, settings, asked) for name, dsn in hub.postgres.items()]
+    found = [_ask(name, dsn, data, settings_of(data, settings), asked) for name, dsn in hub.postgres.items()]
     if as_json:
         out.print(msgspec.json.format(msgspec.json.encode(found)).decode(), markup=False)
     for line in [] if as_json else [line for each in found for line in lines(each)]:

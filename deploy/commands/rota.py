@@ -1,4 +1,4 @@
-"""`iop rota`: who is on call, as rota.toml says. It asks no hub."""
+"""`iop rota`: who is on call, as rota.toml says. It asks no hub but for where its settings are."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands.common import out
-from deploy.commands.run import Settings
+from deploy.commands.common import DEFAULT_DATA, Data, Settings, out, settings_of
 from deploy.failure import CannotContinueError
-from deploy.paths import SETTINGS
 from shared.platform.rota import FILE, OnCall, rotas
 from shared.rules.rota import Role
 
@@ -27,10 +25,11 @@ def who(
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME", help="A time, local without an offset; default: now.")
     ] = None,
-    settings: Settings = SETTINGS,
+    settings: Settings = None,
+    data: Data = DEFAULT_DATA,
 ) -> None:
     """Print who is on call in each program, who is their deputy, and by which channel they are reached."""
-    for program, on_call in _rotas(settings).items():
+    for program, on_call in _rotas(settings_of(data, settings)).items():
         out.print(_line(program, on_call, _instant(at, on_call)), markup=False)
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from deploy import clock, hubfile, runner
-from deploy.commands.common import DEFAULT_DATA, Data, out, stderr
+from deploy.commands.common import DEFAULT_DATA, Data, Settings, out, stderr
 from deploy.embedded_postgres import DATABASES
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
@@ -18,16 +18,6 @@ from deploy.paths import SETTINGS
 from deploy.quiescence import Quiescence
 from deploy.replicas import counts
 
-Settings = Annotated[
-    Path,
-    typer.Option(
-        "--settings",
-        envvar="IOP_DEPLOY",
-        help="Folder of program.toml, clients.toml, partners.toml, topics.toml and meetings.",
-        exists=True,
-        file_okay=False,
-    ),
-]
 clock_commands = typer.Typer(help="The manual clock of a hub started with `iop up --clock manual`.")
 
 
@@ -45,7 +35,7 @@ def up(
         str | None, typer.Option("--clock-start", metavar="TIME", help="Where a new manual clock starts; default: now.")
     ] = None,
     any_ports: Annotated[bool, typer.Option("--any-ports", help="Free ports instead of the default ones.")] = False,
-    settings: Settings = SETTINGS,
+    settings: Settings = None,
     secure: Annotated[
         bool, typer.Option("--secure", help="Shut the embedded Kafka: TLS, a user for each service and reader.")
     ] = False,
@@ -66,7 +56,7 @@ def up(
     plan = runner.Plan(
         data=data,
         ports=runner.ANY_PORTS if any_ports else runner.Ports(),
-        deploy=settings,
+        deploy=settings or SETTINGS,
         replicas=counts(replicas or (), DATABASES),
         secure=secure,
         clock_starts_at=(clock.parse(start, now) if start else now) if time is Clock.MANUAL else None,

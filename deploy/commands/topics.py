@@ -10,12 +10,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from deploy import comparing, grants, hubfile, own_kafka, rights, topics
-from deploy.commands.common import DEFAULT_DATA, Data, out
-from deploy.commands.run import Settings
+from deploy.commands.common import DEFAULT_DATA, Data, Settings, out, settings_of
 from deploy.comparing import Difference, PresentTopic
 from deploy.grants import RightDifference
 from deploy.own_kafka import unusable
-from deploy.paths import SETTINGS
 from deploy.rights import Right
 from deploy.topics import Topics
 from shared.platform.kafka import Cluster
@@ -27,10 +25,10 @@ WithRights = Annotated[bool, typer.Option("--acl", help="Rights too: who may rea
 
 
 @commands.command(epilog="Example: iop topics show")
-def show(with_rights: WithRights = False, settings: Settings = SETTINGS, data: Data = DEFAULT_DATA) -> None:
+def show(with_rights: WithRights = False, settings: Settings = None, data: Data = DEFAULT_DATA) -> None:
     """Print each topic as the cluster has it, and what is otherwise in topics.toml: then the exit code is 1. With
     `--acl` rights are compared too."""
-    wanted = topics.load(settings)
+    wanted = topics.load(settings_of(data, settings))
     present, found = _asked(data, lambda admin, _: _compared(admin, wanted))
     for name, topic in sorted(present.items()):
         out.print(_line(name, topic), markup=False)
@@ -44,13 +42,13 @@ def show(with_rights: WithRights = False, settings: Settings = SETTINGS, data: D
 def apply(
     with_rights: WithRights = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
-    settings: Settings = SETTINGS,
+    settings: Settings = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Create the topics that are absent, and change retention and compaction to what topics.toml has. The number of
     partitions is never changed; copies are reported only. With `--acl` missing rights are granted; what topics.toml
     does not have is reported, and never taken."""
-    wanted = topics.load(settings)
+    wanted = topics.load(settings_of(data, settings))
     if dry_run:
         found: list[object] = [*_asked(data, lambda admin, _: _compared(admin, wanted))[1]]
     else:
@@ -66,10 +64,11 @@ def acl(
         Literal["kafka", "strimzi"], typer.Option("--format", help="Calls of kafka-acls.sh, or Strimzi's KafkaUsers.")
     ] = "kafka",
     cluster: Annotated[str, typer.Option(help="The name of Strimzi's cluster.")] = "kafka",
-    settings: Settings = SETTINGS,
+    settings: Settings = None,
+    data: Data = DEFAULT_DATA,
 ) -> None:
     """Print who may write and read each topic, as text that the cluster's owner applies. It asks no cluster."""
-    granted = rights.rights(topics.load(settings))
+    granted = rights.rights(topics.load(settings_of(data, settings)))
     text = rights.as_commands(granted) if format_ == "kafka" else rights.as_strimzi(granted, cluster)
     out.print(text, markup=False, end="")
 

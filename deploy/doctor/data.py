@@ -10,6 +10,7 @@ T = TypeVar("T")
 POSTGRES_VERSION_LEAST = 15
 TOPIC_LANE_SECONDS_MOST = 120.0
 PARTNER_LANE_SECONDS_MOST = 900.0
+ON_CALL_LANE_SECONDS_MOST = 60.0
 WAITING_SECONDS_MOST = 86_400.0
 RETENTION_SECONDS_MOST = 10_800.0
 LAG_MOST = 5_000
@@ -74,8 +75,14 @@ def lanes(facts: Facts) -> Iterator[str]:
     """No row is too old."""
     for name, rows in _rows(facts):
         for lane, seconds in sorted(rows.lanes.items()):
-            if seconds > (PARTNER_LANE_SECONDS_MOST if lane.startswith("partner:") else TOPIC_LANE_SECONDS_MOST):
+            if seconds > _seconds_most(lane):
                 yield f"{name}: the oldest row of {lane} has waited for {_age(seconds)}"
+
+
+def _seconds_most(lane: str) -> float:
+    if lane.startswith("partner:on-call"):
+        return ON_CALL_LANE_SECONDS_MOST
+    return PARTNER_LANE_SECONDS_MOST if lane.startswith("partner:") else TOPIC_LANE_SECONDS_MOST
 
 
 def parked(facts: Facts) -> Iterator[str]:

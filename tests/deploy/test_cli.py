@@ -11,8 +11,9 @@ import typer
 
 from deploy import clock, hubfile
 from deploy.cli import app
+from deploy.commands.common import settings_of
 from deploy.hubfile import Hub
-from deploy.paths import REPOSITORY, free_port
+from deploy.paths import REPOSITORY, SETTINGS, free_port
 
 pytestmark = pytest.mark.processes
 
@@ -114,6 +115,19 @@ def test_a_hub_that_was_killed_is_one_line_that_says_how_to_start_it_again(tmp_p
         1,
         f"iop: the hub in {tmp_path} was killed: start it again with `iop up --data {tmp_path}`\n",
     )
+
+
+def test_a_command_takes_the_settings_of_the_hub_it_is_about(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    assert settings_of(tmp_path, None) == SETTINGS
+    with hubfile.owned(tmp_path):
+        hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={}, settings=str(own)))
+        assert (settings_of(tmp_path, None), settings_of(tmp_path, SETTINGS)) == (own, SETTINGS)
+
+        done = iop("rota", "who", "--data", str(tmp_path))
+
+    assert done.stderr == f"iop: {own}/rota.toml is missing: nobody is on call (docs/on-call.md)\n"
 
 
 def test_a_step_past_every_calendar_is_one_line(tmp_path: Path) -> None:

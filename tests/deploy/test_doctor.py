@@ -111,6 +111,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("gate", waiting(gate="the gate is shut"), "testing: the gate is shut"),
     ("lanes", waiting(lanes={"internal": 121.0}), "testing: the oldest row of internal has waited for 2 min"),
     ("lanes", waiting(lanes={"partner:x": 7_300.0}), "testing: the oldest row of partner:x has waited for 2 h"),
+    (
+        "lanes",
+        waiting(lanes={"partner:on-call": 61.0}),
+        "testing: the oldest row of partner:on-call has waited for 61 s",
+    ),
     ("parked", waiting(parked={"queued": 2, "bug": 1}), "testing: 1 bug, 2 queued"),
     ("strays", waiting(strays=3), "testing: 3 records on its topic that are no events"),
     (
@@ -150,7 +155,7 @@ def test_no_check_is_left_out() -> None:
 @pytest.mark.parametrize(
     "within",
     [
-        waiting(lanes={"topic:iop.x": 119.0, "partner:x": 890.0}),
+        waiting(lanes={"topic:iop.x": 119.0, "partner:x": 890.0, "partner:on-call": 59.0}),
         waiting(waiting=9, waiting_seconds=86_000.0),
         {"kafka": KafkaFacts((), {"testing": Group(2, 5_000)})},
         {"certificates": {"partner alumni": 14.0}},

@@ -23,9 +23,11 @@ LOOK_SECONDS = 0.200
 IDLE_SECONDS_MOST = 1.0
 """A lane that nobody wakes looks by itself, should the look for all of them be in trouble."""
 _LOCK_SPACE = 73
-# A parked row, and what waits behind one, waits for a person, who was told.
+# A parked row, and what waits behind one, waits for a person, who was told; a page that nobody was told of yet, for its
+# hour.
 _OLDEST_UNSENT = """SELECT lane, extract(epoch FROM now() - min(stored_at))::float AS age FROM outbox o
-    WHERE parked IS NULL AND NOT EXISTS (SELECT 1 FROM outbox p
+    WHERE parked IS NULL AND NOT (lane LIKE 'partner:on-call%' AND attempts = 0 AND not_before IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM outbox p
         WHERE p.parked IS NOT NULL AND p.lane = o.lane AND p.key = o.key AND p.id < o.id) GROUP BY lane"""
 # Which of these lanes have rows: one step into the index for each.
 _NOT_EMPTY = """SELECT lane FROM unnest($1::text[]) AS asked(lane)

@@ -21,6 +21,7 @@ from shared.events.escalation import (
     EscalationUpdated,
     HandedOver,
 )
+from shared.path.outbound.lane import oldest_unsent_seconds
 from shared.path.outbound.on_call import PAGES_AT_ONCE, forget_pages
 from shared.platform.pagers import pagers
 from tests.shared.on_call.escalated import CURRENT, PATIENT_ID, TUESDAY_NIGHT, Escalated, escalation, raised
@@ -152,6 +153,8 @@ async def test_a_milder_one_waits_for_business_hours_and_rings_then(escalated: E
         await escalated.emit(raised(2, acknowledge_by=tomorrow, act_by=tomorrow), raised(4))
         await escalated.until_sent(left=1)
         assert [json.loads(each.body)["data"]["tier"] for each in pager.pages] == ["T4"]
+        async with escalated.service.pool.acquire() as connection:
+            assert "partner:on-call" not in await oldest_unsent_seconds(connection)
         escalated.service.set_clock(TUESDAY_NIGHT + timedelta(hours=5))
         await escalated.until_sent()
     assert [json.loads(each.body)["data"]["tier"] for each in pager.pages] == ["T4", "T2"]
@@ -165,6 +168,8 @@ async def test_where_the_receiver_takes_nothing_the_deputy_is_told(
     async with escalated.running():
         await escalated.emit(raised())
         await deputies.until(1)
+        async with escalated.service.pool.acquire() as connection:
+            assert "partner:on-call" in await oldest_unsent_seconds(connection)
         assert len(pager.pages) >= 2 and len(set(pager.ids)) == 1
         assert b"suicide-screen" in deputies.pages[0].body
 
