@@ -8,15 +8,16 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
+from shutil import copy, copytree
 from typing import Protocol
 
 import pytest
 
 from deploy.demo.partner import Partners, running
 from deploy.driver import Driver
-from deploy.paths import REPOSITORY
+from deploy.paths import REPOSITORY, SETTINGS
 from tests.journey.clinic import FIRST_MONDAY, Clinic
-from tests.journey.pager import Pager, ringing
+from tests.journey.pager import ROTA, Pager, ringing
 from tests.journey.programs import with_a_second_program
 
 START_SECONDS_MOST = 120.0
@@ -93,3 +94,15 @@ def hub_data(
 async def clinic(hub_data: Path, partners: Partners) -> AsyncIterator[Clinic]:
     async with clinic_in(hub_data, partners) as opened:
         yield opened
+
+
+@pytest.fixture
+def settings_without_a_gap(tmp_path: Path) -> Path:
+    """Settings whose rota has no gap."""
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    for each in SETTINGS.glob("*.toml"):
+        copy(each, folder)
+    copytree(SETTINGS / "meetings", folder / "meetings")
+    (folder / "rota.toml").write_text(ROTA)
+    return folder
