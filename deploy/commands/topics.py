@@ -33,7 +33,7 @@ def show(with_rights: WithRights = False, settings: Settings = None, data: Data 
     for name, topic in sorted(present.items()):
         out.print(_line(name, topic), markup=False)
     of_rights = _asked_of_rights(data, wanted, grants.compared) if with_rights else []
-    _print([*found, *of_rights])
+    _print([*found, *of_rights], applied=False)
     if found or of_rights:
         raise typer.Exit(1)
 
@@ -55,7 +55,7 @@ def apply(
         found = [*_asked(data, lambda admin, kafka: comparing.apply(admin, kafka, wanted))]
     if with_rights:
         found += _asked_of_rights(data, wanted, grants.compared if dry_run else grants.apply)
-    _print(found)
+    _print(found, applied=not dry_run)
 
 
 @commands.command(epilog="Example: iop topics acl --format strimzi --cluster clinic")
@@ -105,8 +105,11 @@ def _line(name: str, topic: PresentTopic) -> str:
     return f"{name:<24} partitions={topic.partitions} replication={topic.replication} {held}"
 
 
-def _print(found: Sequence[object]) -> None:
+def _print(found: Sequence[object], *, applied: bool) -> None:
+    """What is otherwise; in brackets what became of it, or would by `iop topics apply`."""
     for each in found:
         out.print(str(each), markup=False)
+    if found and not applied:
+        out.print("nothing was changed: what stands in brackets is what `iop topics apply` does", markup=False)
     if not found:
         out.print("all is as in topics.toml", markup=False)
