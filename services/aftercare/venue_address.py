@@ -27,8 +27,10 @@ _NOT_NOW = re.compile(
     r"|s[oó]lo (en l[ií]nea|por zoom)|ferm[eé]e? temporairement|temporairement ferm[eé]e?"
     r"|vor[uü]bergehend geschlossen"
     r")\b"
+    r"|[(\[*]\s*(suspended|cancell?ed|inactive|paused|on hiatus|suspendid[oa]|cancelad[oa])\b"
 )
-"""Said anywhere, also in a name or a note, where "closed" alone means for members only."""
+"""Said anywhere, also in a name or a note, where "closed" alone means for members only, and "cancelled" what is no more
+only where it stands in brackets."""
 _NO_PLACE = re.compile(
     r"\b("
     r"online|on[- ]line|virtual\w*|remote\w*|closed|cancell?ed|suspended|inactive"

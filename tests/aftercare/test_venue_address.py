@@ -109,6 +109,8 @@ CLOSED: list[dict[str, Any]] = [
     *({"attendance_option": each} for each in OPTIONS),
     *({"approximate": each} for each in APPROXIMATE),
     {"name": "First Step (temporarily closed)"},
+    {"name": "First Step (SUSPENDED)"},
+    {"name": "[Cancelled until June] First Step"},
     {"notes": "Zoom only until spring"},
     {"notes": {"en": "?"}},
     {"city": {"en": "?"}},
