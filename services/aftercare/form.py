@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from shared.events import codes, fhir
 from shared.events.aftercare import ReferralPrepared
@@ -41,7 +42,7 @@ def transaction(referral: ReferralPrepared, release: Release, sender: Organizati
     A referral the partner can't act on would tell of the treatment without serving its purpose (42 CFR 2.13(a)). With
     the row's id and `ifNoneExist` the partner recognises a repetition.
     """
-    fields = _fields(release.contact, release.now)
+    fields = _fields(release.contact, release.now.astimezone(ZoneInfo(sender.timezone)))
     lacking = [name for name in release.partner.required if not fields.get(name)]
     if lacking:
         return Withheld(LACKS + lacking[0])
@@ -171,7 +172,8 @@ class _Form:
         }
 
     def _scope(self, consent_id: str) -> str:
-        until = f" until {self.permitted.until:%Y-%m-%d}" if self.permitted.until else ""
+        zone = ZoneInfo(self.organization_named.timezone)
+        until = f" until {self.permitted.until.astimezone(zone):%Y-%m-%d}" if self.permitted.until else ""
         return (
             f"Consent {consent_id} permits telling {self.partner.identifier} of the referral and of these fields: "
             f"{', '.join(self.permitted.fields)}; for the purpose {self.partner.purpose}{until}; revocable at any time."
@@ -189,7 +191,8 @@ def _identifier(system: str, value: str) -> list[dict[str, str]]:
 
 
 def _fields(patient: Mapping[str, Any], now: datetime) -> dict[str, dict[str, Any]]:
-    """The fields that can be told at all, by the code a consent and partners.toml name them with."""
+    """The fields that can be told at all, by the code a consent and partners.toml name them with. A day is one of the
+    zone in which `now` is."""
     return {
         "name": _name(_in_use(patient, "name", now)),
         "phone": _phone(_in_use(patient, "telecom", now)),

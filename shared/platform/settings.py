@@ -300,7 +300,11 @@ def staff(deploy: Path) -> dict[str, Staff]:
 def organizations(deploy: Path) -> dict[str, Organization]:
     """Each program as the organization that refers to its partners. Raises ConfigurationError."""
     file = deploy / "program.toml"
-    return read_each(file, "program", lambda _, its: msgspec.convert(its["organization"], type=Organization))
+    return read_each(
+        file,
+        "program",
+        lambda _, its: msgspec.convert({**its["organization"], "timezone": its["timezone"]}, type=Organization),
+    )
 
 
 def retention(deploy: Path) -> dict[str, Retention]:
