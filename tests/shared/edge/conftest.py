@@ -76,8 +76,9 @@ class Counter:
         return await self.ask("POST", address, json=resource, headers={"Content-Type": FHIR_JSON, **headers})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def issuer() -> AsyncIterator[Issuer]:
+    """One for all: uvicorn takes a fifth of a second to end."""
     listening = socket.create_server(("127.0.0.1", 0))
     known = Issuer(f"http://127.0.0.1:{listening.getsockname()[1]}")
 
