@@ -96,28 +96,34 @@ def _in_memory() -> Iterator[Path | None]:
 
 
 @pytest.fixture(scope="session")
-async def template(postgres: str) -> AsyncIterator[str]:
+async def maintenance(postgres: str) -> AsyncIterator[asyncpg.Connection]:
+    """The connection that makes and drops databases."""
+    connection = await asyncpg.connect(postgres)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: str, maintenance: asyncpg.Connection) -> AsyncIterator[str]:
     """The name of a database with the hub's schema: migrated once, copied for each test."""
-    async with _database(postgres) as name:
+    async with _database(maintenance) as name:
         await db.migrate(_dsn(postgres, name))
         yield name
 
 
 @pytest.fixture
-async def database(postgres: str, template: str) -> AsyncIterator[str]:
+async def database(postgres: str, maintenance: asyncpg.Connection, template: str) -> AsyncIterator[str]:
     """The address of a fresh database with the hub's schema."""
-    async with _database(postgres, template) as name:
+    async with _database(maintenance, template) as name:
         yield _dsn(postgres, name)
 
 
 @asynccontextmanager
-async def _database(server: str, template: str = "template1") -> AsyncIterator[str]:
+async def _database(maintenance: asyncpg.Connection, template: str = "template1") -> AsyncIterator[str]:
     name = f"test_{uuid4().hex}"
-    connection = await asyncpg.connect(server)
-    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await maintenance.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield name
-    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await connection.close()
+    await maintenance.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def _dsn(server: str, name: str) -> str:

@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from socket import gethostname
 from tempfile import TemporaryDirectory
@@ -201,11 +202,18 @@ def with_program(deploy: Path, program: Path) -> Iterator[Path]:
 def tables(file: Path, name: str) -> dict[str, dict[str, Any]]:
     """The tables `[name.*]` of a file. Raises ConfigurationError."""
     with configuration(file):
-        found = msgspec.convert(tomllib.loads(file.read_text("utf-8"))[name], type=dict[str, Any])
+        found = msgspec.convert(_parsed(file.read_text("utf-8"))[name], type=dict[str, Any])
     for key, each in found.items():
         with configuration(f"{file}: {name}.{key}"):
             found[key] = msgspec.convert(each, type=dict[str, Any])
     return found
+
+
+@lru_cache(maxsize=16)
+def _parsed(toml: str) -> dict[str, Any]:
+    """A start asks for program.toml seven times, which takes longer to parse than all else that it does. Nobody
+    changes what is returned."""
+    return tomllib.loads(toml)
 
 
 def read_each(file: Path, name: str, read: Callable[[str, dict[str, Any]], T]) -> dict[str, T]:
