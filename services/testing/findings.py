@@ -58,7 +58,8 @@ _NEGATIVE = re.compile(
     rf"|(\bbelow|\bunder|<) ?{_LIMIT_WORDS}\b"
 )
 _POSITIVE = re.compile(rf"\b(pos(itive)?|detected|present|reactive)\b|(\babove|\bover|>) ?{_LIMIT_WORDS}\b")
-_NEGATED = re.compile(r"\b(not|no|non|never)\b")
+_DENIED = re.compile(r"\b(not|no|non|never|false(ly)?|control|excluded|ruled out|(is|was)n't)\b")
+"""What takes a presence back (`false positive`, `positive control`): a person is asked, nobody is accused."""
 _HEDGED = re.compile(
     r"\b(no longer|can ?not|unable|never|false|fails?|failed|failure|control|exclude[ds]?|unconfirmed|question\w*"
     r"|doubt\w*|suspect\w*|possibl[ey]|probabl[ey]|pending|to follow|repeat\w*|but|however|except|contradict\w*"
@@ -154,4 +155,4 @@ def sense_of(text: str) -> Sense | None:
         return "indeterminate"
     if not _POSITIVE.search(rest):
         return "negative" if negatives else _WHOLE.get(words.rstrip(". "))
-    return "indeterminate" if negatives or _NEGATED.search(rest) else "positive"
+    return "indeterminate" if negatives or _DENIED.search(rest) else "positive"
