@@ -53,8 +53,8 @@ _UNSATISFACTORY = re.compile(
 _INDETERMINATE = re.compile(r"\b(indeterminate|inconclusive|equivocal|borderline|trace)\b")
 _NON_NEGATIVE = re.compile(r"\b(non|not)[ -]*neg(ative)?\b")
 _NEGATIVE = re.compile(
-    r"\b(neg(ative)?|none? (detected|found|seen|present)|not? (detected|present|found|seen)|no \w+ (detected|found)"
-    rf"|un-?detected|absent|nd|non-?detect(ed)?|non-?reactive|bdl|blq|bql|bloq|blod)\b"
+    r"\b(neg(ative)?|none?[ -](detected|found|seen|present)|not?[ -]?(detected|present|found|seen)"
+    rf"|no \w+ (detected|found)|un-?detected|absent|nd|non-?detect(ed)?|non-?reactive|bdl|blq|bql|bloq|blod)\b"
     rf"|(\bbelow|\bunder|<) ?{_LIMIT_WORDS}\b"
 )
 _POSITIVE = re.compile(rf"\b(pos(itive)?|detected|present|reactive)\b|(\babove|\bover|>) ?{_LIMIT_WORDS}\b")

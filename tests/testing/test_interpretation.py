@@ -52,6 +52,8 @@ def laboratory_report(*components: Component, panel: tuple[Code, ...] = (), **mo
         ("None Detected", "negative"),
         ("Not Detected", "negative"),
         ("NOT PRESENT", "negative"),
+        ("Not-detected", "negative"),
+        ("NotDetected", "negative"),
         ("No Drugs Detected", "negative"),
         ("Non-Reactive", "negative"),
         ("below cutoff", "negative"),
