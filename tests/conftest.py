@@ -29,7 +29,7 @@ HUBS = {"start_hub", "start_idle_hub", "readme_hub", "demo"}
 """Fixtures that start whole hubs, each with a Kafka and a PostgreSQL of its own."""
 MARKED = {
     "postgres": {"postgres", "own_postgres"} | HUBS,
-    "kafka": {"kafka", "own_kafka"} | HUBS,
+    "kafka": {"kafka", "own_kafka", "shut"} | HUBS,
     "browser": {"browser"},
 }
 """Marker -> the fixtures that need it."""
@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     """Tests that share a server or a hub stay together, others by file."""
-    shared = {"kafka", "own_kafka", "demo", "hub_data"} & set(getattr(item, "fixturenames", ()))
+    shared = {"kafka", "own_kafka", "shut", "demo", "hub_data"} & set(getattr(item, "fixturenames", ()))
     return "".join(sorted(shared)) or str(item.path)
 
 

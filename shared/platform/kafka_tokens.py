@@ -6,6 +6,7 @@ from functools import cache
 import httpx
 import msgspec
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
 from aiokafka.errors import AuthenticationFailedError
 
 from shared.platform.clock import ticks
@@ -16,6 +17,27 @@ RENEW_AT = 0.8
 """Of a token's life: what is left is for the token server to be away."""
 LIFE_SECONDS = 300.0
 """Where the server does not say for how long (RFC 6749, 5.1: `expires_in` is only recommended)."""
+
+
+ACKNOWLEDGED = b"\x01"
+"""A broker says first why it refuses a token, and refuses it once that was acknowledged (RFC 7628, 3.2.3)."""
+
+
+class Authenticator(OAuthAuthenticator):  # type: ignore[misc]
+    """aiokafka's takes no notice of a refusal: what follows would read as an empty answer, again and again."""
+
+    async def step(self, payload: bytes | None) -> tuple[bytes, bool] | None:
+        """What to send next, and whether an answer comes; None once Kafka knows who we are."""
+        if payload:
+            return ACKNOWLEDGED, True
+        return await super().step(payload)  # type: ignore[no-any-return]
+
+
+def _authenticator(connection: AIOKafkaConnection) -> Authenticator:
+    return Authenticator(sasl_oauth_token_provider=connection._sasl_oauth_token_provider)
+
+
+AIOKafkaConnection.authenticator_oauth = _authenticator
 
 
 class Token(msgspec.Struct, frozen=True):

@@ -104,5 +104,5 @@ def _refused(kafka: Cluster, error: BaseException) -> str:
     if kafka.security.mechanism != "OAUTHBEARER":
         return f"refuses user {kafka.security.username}: check {variable('username')} and {variable('password_file')}"
     if type(error) is AuthenticationFailedError:
-        return f"is not asked: {error}"
+        return f"is not asked: {error.args[0]}"
     return f"refuses our token: check {variable('client_id')} and {variable('scope')} with whoever runs the cluster"

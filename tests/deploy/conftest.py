@@ -9,6 +9,8 @@ from deploy import embedded_kafka, embedded_postgres
 from deploy.embedded_kafka import RunningKafka
 from deploy.embedded_postgres import RunningPostgres
 from tests.deploy.hubs import StartIdleHub, begin
+from tests.deploy.shut_kafka import Shut, beginning
+from tests.deploy.token_server import TokenServer, answering
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,19 @@ def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningKafka
     running = embedded_kafka.start(tmp_path_factory.mktemp("kafka"))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def token_server() -> Iterator[TokenServer]:
+    with answering() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shut(tmp_path_factory: pytest.TempPathFactory, token_server: TokenServer) -> Iterator[Shut]:
+    """A Kafka that takes nobody without a password or a token."""
+    with beginning(tmp_path_factory.mktemp("shut"), token_server) as begun:
+        yield begun
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,17 @@
 import asyncio
 import stat
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from deploy import embedded_kafka, grants, rights, secure_kafka, topics
-from deploy.embedded_kafka import RunningKafka
+from deploy import embedded_kafka, grants, secure_kafka
 from deploy.failure import CannotContinueError
 from deploy.grants import Grant, RightDifference
 from deploy.rights import Right
@@ -26,14 +24,10 @@ from shared.platform import kafka_rights
 from shared.platform.kafka import Cluster
 from shared.platform.kafka_security import PLAIN, Security
 from shared.platform.kafka_trouble import trouble
+from tests.deploy.shut_kafka import NEWCOMER, RIGHTS, WANTED, Shut
 
-pytestmark = pytest.mark.kafka
-WANTED = topics.load()
 WAIT_MS_MOST = 20_000
-RIGHTS = rights.rights(WANTED)
 USERS = ("intake", "attendance", "testing", "aftercare", "operations", "console", "ehr-feeds", "compliance")
-NEWCOMER = "newcomer"
-"""Nothing in topics.toml; rights are tried on it."""
 MAY_WRITE = {
     "iop.intake.events": {"intake"},
     "iop.attendance.events": {"attendance"},
@@ -55,39 +49,6 @@ MAY_READ = {
     "iop.operations": {"operations"},
 }
 """Written by hand: the clinic's list, not what topics.toml happens to say."""
-
-
-class Shut:
-    """A shut Kafka with the hub's topics and rights, and its passwords."""
-
-    def __init__(self, running: RunningKafka, secrets: Secrets) -> None:
-        self.running = running
-        self.secrets = secrets
-
-    def by(self, user: str) -> Cluster:
-        return Cluster(self.running.bootstrap, f"iop.{user}.0", self.secrets.security(user))
-
-    def controller_port(self) -> int:
-        lines = Path(self.running.part.command[-1]).read_text().splitlines()
-        return int(next(each for each in lines if each.startswith("controller.quorum.voters")).rpartition(":")[2])
-
-    def otherwise(self, **changed: str | None) -> Cluster:
-        """As intake, but for what is changed."""
-        security = msgspec.structs.replace(self.secrets.security("intake"), **changed)
-        return Cluster(self.running.bootstrap, "iop.intake.0", security)
-
-
-@pytest.fixture(scope="module")
-def shut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shut]:
-    data = tmp_path_factory.mktemp("shut")
-    secrets = secure_kafka.make(data, (*WANTED.users, NEWCOMER))
-    running = embedded_kafka.start(data, secrets=secrets)
-    try:
-        asyncio.run(topics.create(running.cluster, WANTED))
-        asyncio.run(grants.apply(running.cluster, RIGHTS))
-        yield Shut(running, secrets)
-    finally:
-        running.stop()
 
 
 def test_each_service_and_each_outside_reader_is_a_user() -> None:
