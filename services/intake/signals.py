@@ -5,6 +5,7 @@ the order of arrival.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -137,10 +138,11 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
         return {each.key for each in self.signals if place in each.named_by}
 
     def _namings(self) -> dict[Naming, set[Key]]:
-        return {
-            naming: {each.key for each in self.signals if place in each.named_by}
-            for place, naming in enumerate(self.escalations)
-        }
+        namings = {naming: set[Key]() for naming in self.escalations}
+        for each in self.signals:
+            for place in each.named_by:
+                namings[self.escalations[place]].add(each.key)
+        return namings
 
 
 def window_of(namings: Mapping[Naming, Collection[Key]], answered: Collection[Key], lost: int = 0) -> SignalWindow:
@@ -173,6 +175,7 @@ def _keys(signals: Iterable[Signal]) -> set[Key]:
     return {key_of(each) for each in signals if each.code in COMBINING}
 
 
+@lru_cache(1024)
 def _packed(reference: str) -> str:
     """Of a resource of the hub's own 23 characters; any other reference as it is."""
     prefix, slash, identity = reference.partition("/")
@@ -180,6 +183,7 @@ def _packed(reference: str) -> str:
     return f"{letter}{pack_id(identity)}" if letter and is_id(identity) else reference
 
 
+@lru_cache(1024)
 def _unpacked(reference: str) -> str:
     """Only one that was packed has no slash."""
     if "/" in reference:

@@ -26,7 +26,8 @@ def signals_changed(state: State, event: messages.OfSignals, moment: Moment[Sett
     after = state.signals.after_event(event)
     stands, known = combined.together(after, moment.settings), _combined(state)
     taken_back = state.signals.taken_back_by(event)
-    gone = tuple(each for each in _signals(known) if key_of(each) in taken_back and not after.stands(each))
+    named = _signals(known) if taken_back else ()
+    gone = tuple(each for each in named if key_of(each) in taken_back and not after.stands(each))
     emitted: list[messages.Emits] = []
     if stands is not None:
         emitted += _combine(state, state.episode, known, stands, gone, moment)
