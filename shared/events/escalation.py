@@ -4,6 +4,7 @@ Only the minimum is written (category, tier, reason, clinical times, due times, 
 never free text. An escalation belongs to the service that raised it, and only that service changes it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
@@ -304,13 +305,16 @@ class _Task(reading.Read, frozen=True):
     def role(self) -> str:
         return self.performer_type[0].code if self.person else self.owner.identifier.value
 
-    @property
-    def handed_over(self) -> HandedOver | None:
-        found = self.inputs("handed-over-at")
-        return HandedOver(reading.utc(found[0].value_instant), self.person) if found else None
+    def handed_over(self, at: Sequence[_Input]) -> HandedOver | None:
+        return HandedOver(reading.utc(at[0].value_instant), self.person) if at else None
 
-    def inputs(self, code: str) -> list[_Input]:
-        return [each for each in self.input if each.type.code == code]
+    @property
+    def inputs(self) -> defaultdict[str, list[_Input]]:
+        """By code."""
+        found = defaultdict[str, list[_Input]](list)
+        for each in self.input:
+            found[each.type.code].append(each)
+        return found
 
 
 class _DetectedIssue(reading.Read, frozen=True):
@@ -321,7 +325,8 @@ class _DetectedIssue(reading.Read, frozen=True):
 
 
 def _escalation(task: _Task, issues: Sequence[_DetectedIssue]) -> Escalation:
-    (tier,), (acknowledge,) = task.inputs("tier"), task.inputs("acknowledge-by")
+    inputs = task.inputs
+    (tier,), (acknowledge,) = inputs["tier"], inputs["acknowledge-by"]
     return Escalation(
         id=fhir.own_id(task.id),
         category=task.code.code,  # type: ignore[arg-type]
@@ -333,8 +338,8 @@ def _escalation(task: _Task, issues: Sequence[_DetectedIssue]) -> Escalation:
         acknowledge_by=reading.utc(acknowledge.value_instant),
         act_by=reading.utc(task.restriction.period.end),
         signals=_signals(issues),
-        subsumes=tuple(reading.required(each.value_reference).id for each in task.inputs("subsumes")),
-        handed_over=task.handed_over,
+        subsumes=tuple(reading.required(each.value_reference).id for each in inputs["subsumes"]),
+        handed_over=task.handed_over(inputs["handed-over-at"]),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.events.codes import CLIENT, OWNER, PROVENANCE, ROLE, STAFF, TRANSMITTER
+from shared.events.envelope import is_id
 
 Element = dict[str, Any]
 """An element or resource as JSON. What it holds is looked at where it is used."""
@@ -74,7 +75,7 @@ def moment(text: str) -> datetime:
 
 def own_id(text: str) -> str:
     """An id of the hub's own making. Raises ValueError for anything but a UUID: further ids are made from it."""
-    return str(UUID(text))
+    return text if is_id(text) else str(UUID(text))
 
 
 def code_of(concept: Element, system: str | None = None) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
@@ -155,6 +155,7 @@ def context_in(headers: str) -> str | None:
         return None
 
 
+@cache
 def escalation_state(event: str) -> str:
     """What an event's name says of its escalation: `acted-on` of EscalationActedOn."""
     return _STEP.sub("-", event.removeprefix("Escalation")).lower()

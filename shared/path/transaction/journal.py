@@ -6,6 +6,7 @@ It is no event sourcing: decisions load the state, never these rows.
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -73,10 +74,16 @@ def digest_of(content: bytes | str) -> str:
 
 def digested(row: JournalRow, kind: str, now: datetime, listening_since: datetime, code: str | None = None) -> str:
     """The fingerprint of a row, with all that it was given; `code` where it is not this build."""
-    given = (now.astimezone(UTC).isoformat(), listening_since.astimezone(UTC).isoformat(), code or build())
+    given = (*_in_utc(now, listening_since), code or build())
     of_row = (kind, row.key, row.program, row.cause.hex, row.producer, row.delivery, row.event, row.content)
     made = (row.outcome, row.settings, *(each.hex for each in row.emitted), *row.digests)
     return digest_of("\n".join((*given, *of_row, *made)))
+
+
+@lru_cache(1)
+def _in_utc(*moments: datetime) -> tuple[str, ...]:
+    """As text, one and the same for every row of a batch."""
+    return tuple(each.astimezone(UTC).isoformat() for each in moments)
 
 
 class Journal:
