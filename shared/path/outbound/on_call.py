@@ -42,11 +42,12 @@ WAIT_SECONDS_MOST_BY_HAND = 1.0
 """With a manual clock nobody knows how soon a time of the clinic comes."""
 FORGET_SECONDS_MOST = 60.0
 _NOT_NEEDED: Final = "not-needed"
-# The gravest of those that are due first: a page that hangs, or thousands that wait, delay none above them.
+# The gravest of those that are due first: a page that hangs, or thousands that wait, delay none above them. Of those
+# alike, a program's of which none is on its way: another's receiver that hangs delays only its own.
 _NEXT = """SELECT id, key, program, headers, body FROM outbox
     WHERE lane = $1 AND lane LIKE 'partner:%' AND parked IS NULL AND coalesce(not_before, stored_at) <= now()
         AND id <> ALL($2::bigint[])
-    ORDER BY substring(body FROM '"tier":([1-4])') DESC NULLS LAST, id LIMIT $3"""
+    ORDER BY substring(body FROM '"tier":([1-4])') DESC NULLS LAST, program = ANY($4::text[]), id LIMIT $3"""
 
 
 async def forget_pages(pool: Pool) -> None:
@@ -63,6 +64,7 @@ class Sending:
 
     client: http.HttpClient
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    programs: dict[int, str] = field(default_factory=dict)
     trouble: BaseException | None = None
 
     @property
@@ -129,19 +131,20 @@ class OnCallLane:
     async def _turn(self, connection: Connection, sending: Sending) -> None:
         if sending.trouble is not None:
             raise sending.trouble
-        for row in await connection.fetch(_NEXT, self.lane, list(sending.tasks), sending.room):
+        programs = list(set(sending.programs.values()))
+        for row in await connection.fetch(_NEXT, self.lane, list(sending.tasks), sending.room, programs):
             self._begin(row, sending)
         await wait_for_work(self._fed, LOOK_SECONDS if sending.tasks else IDLE_SECONDS_MOST)
 
     def _begin(self, row: Row, sending: Sending) -> None:
         def done(task: asyncio.Task[None]) -> None:
-            del sending.tasks[row["id"]]
+            del sending.tasks[row["id"]], sending.programs[row["id"]]
             if not task.cancelled() and (wrong := task.exception()) is not None:
                 sending.trouble = wrong
             self._fed.set()
 
         task = asyncio.create_task(self._handle(row, sending.client))
-        sending.tasks[row["id"]] = task
+        sending.tasks[row["id"]], sending.programs[row["id"]] = task, row["program"]
         task.add_done_callback(done)
 
     async def _handle(self, row: Row, client: http.HttpClient) -> None:

@@ -62,10 +62,10 @@ class Escalated:
     def __post_init__(self) -> None:
         self.destinations = [on_call_destination(name, self.tiers) for name in (ON_CALL, DEPUTY)]
 
-    async def emit(self, *events: EscalationEvent, patient: str = PATIENT_ID) -> None:
+    async def emit(self, *events: EscalationEvent, patient: str = PATIENT_ID, program: str = "demo") -> None:
         batch = Batch(PATIENT, {}, Routes(self.destinations))
         for event in events:
-            batch.emit(event, written(event, patient, producer="intake", at=event.at), patient, "demo")
+            batch.emit(event, written(event, patient, producer="intake", at=event.at), patient, program)
         async with self.service.pool.acquire() as connection, connection.transaction():
             decider = self.service.inbox.service.deciders[PATIENT]
             await store.store(connection, decider, batch, TUESDAY_NIGHT, TUESDAY_NIGHT)
@@ -89,18 +89,18 @@ class Escalated:
         assert all(isinstance(each, asyncio.CancelledError) for each in ended)
 
     async def until_sent(self, left: int = 0, lane: str = "partner:on-call") -> None:
-        await _until(lambda: self.service.count(f"outbox WHERE lane = '{lane}'"), lambda rows: rows == left)
+        await until(lambda: self.service.count(f"outbox WHERE lane = '{lane}'"), lambda rows: rows == left)
 
     async def until_looked(self) -> None:
         """The deputy's page was looked at once more, and put off."""
         before = await self._put_off_until()
-        await _until(self._put_off_until, lambda now: now != before)
+        await until(self._put_off_until, lambda now: now != before)
 
     async def _put_off_until(self) -> Any:
         return await self.service.select("SELECT not_before FROM outbox WHERE lane = 'partner:on-call-deputy'")
 
 
-async def _until(look: Callable[[], Awaitable[Any]], true: Callable[[Any], bool]) -> None:
+async def until(look: Callable[[], Awaitable[Any]], true: Callable[[Any], bool]) -> None:
     for _ in range(500):
         if true(await look()):
             return

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,20 @@ async def test_a_hundred_pages_to_a_receiver_that_hangs_delay_no_graver_one(
         await escalated.emit(raised(4))
         await pager.until(3 * PAGES_AT_ONCE)
     assert "T4" in [json.loads(each.body)["data"]["tier"] for each in pager.pages]
+
+
+async def test_a_hundred_as_grave_pages_of_a_program_whose_receiver_hangs_delay_none_of_another(
+    escalated: Escalated, pager: Receiver, deputies: Receiver
+) -> None:
+    deputies.status = 0
+    ours = escalated.pagers["demo"]
+    hangs = replace(ours.channels["pager"], url=deputies.url)
+    escalated.pagers = {"demo": ours, "west": replace(ours, channels={**ours.channels, "pager": hangs})}
+    await escalated.emit(*(raised() for _ in range(100)), program="west")
+    await escalated.emit(raised())
+    async with escalated.running():
+        await deputies.until(PAGES_AT_ONCE)
+        await pager.until(1, seconds=1)
 
 
 async def test_once_nobody_is_to_be_rung_any_more_nothing_waits_for_it(escalated: Escalated) -> None:
