@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 STAMP := $(VENV)/.ready
+ARCHIVE := $(or $(IOP_CACHE),.cache)/kafka.aot
 # Without its bytecode every process that a test starts would compile the house anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -21,8 +22,12 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/iop demo
 
-test: setup
+test: setup $(ARCHIVE)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+# Without Kafka's classes loaded beforehand a test does the same, later.
+$(ARCHIVE): deploy/jars.sha256 requirements.lock | setup
+	-$(BIN)/python -m deploy.kafka_archive
 
 fast: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --hypothesis-profile=fewer --ignore=tests/house \

@@ -194,10 +194,17 @@ def _property(path: Path) -> str:
     return json.dumps(str(path))[1:-1]
 
 
+def archive() -> Path:
+    """Where Kafka's classes are, loaded beforehand: kafka_archive.py makes them."""
+    return cache() / "kafka.aot"
+
+
 def _java(home: Path) -> tuple[str, ...]:
     libraries = os.pathsep.join(str(jar) for jar in jars.classpath(jars.KAFKA, cache()))
     logging = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
-    return (str(JAVA), *JVM, *logging, f"-Djava.io.tmpdir={home}", "-cp", libraries)
+    # Of another Java, or of other libraries, it is not taken, without a word.
+    loaded = (f"-XX:AOTCache={archive()}", "-Xlog:aot*=off") if archive().exists() else ()
+    return (str(JAVA), *JVM, *loaded, *logging, f"-Djava.io.tmpdir={home}", "-cp", libraries)
 
 
 def _format(java: tuple[str, ...], settings: Path, secrets: Secrets | None) -> None:

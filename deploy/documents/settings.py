@@ -63,7 +63,11 @@ OF_A_SERVICE: Mapping[str, str] = {
 }
 OF_THE_COMMANDS = (
     ("IOP_DATA", "`.iop`", "folder of the hub"),
-    ("IOP_CACHE", "`.cache`", "folder for what is downloaded or made once: Kafka's libraries, the tables of FHIR"),
+    (
+        "IOP_CACHE",
+        "`.cache`",
+        "folder for what is downloaded or made once: Kafka's libraries and its classes, the tables of FHIR",
+    ),
     ("IOP_DEBUG", "", "any text: an unexpected error shows its traceback"),
     (
         "KAFKA_BOOTSTRAP_SERVERS",

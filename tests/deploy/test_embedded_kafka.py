@@ -1,6 +1,7 @@
 """Kafka on this machine: it starts, keeps what was said, and leaves nothing running."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,6 +41,21 @@ def test_its_data_lies_where_it_was_told_whatever_the_folder_is_called(tmp_path:
     embedded_kafka.prepare(tmp_path / "Zoë's hub 50% ✓", free_port())
 
     assert (tmp_path / "Zoë's hub 50% ✓" / "kafka" / "topics" / "meta.properties").exists()
+
+
+def test_classes_that_another_java_loaded_are_left_alone_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "kafka.aot"
+    archive.write_text("of another Java")
+    monkeypatch.setattr(embedded_kafka, "archive", lambda: archive)
+    part = embedded_kafka.prepare(tmp_path / "hub", free_port())
+
+    arguments = part.command[: part.command.index("kafka.Kafka")]
+    done = subprocess.run((*arguments, "-version"), capture_output=True, text=True, check=True)
+
+    assert f"-XX:AOTCache={archive}" in arguments
+    assert not {"warning", "error"} & set(re.findall(r"\w+", done.stdout + done.stderr))
 
 
 def test_a_folder_with_a_comma_is_refused(tmp_path: Path) -> None:
