@@ -3,58 +3,79 @@
 import logging
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
+from typer.main import get_group
 
-from deploy.commands import (
-    access,
-    consumer,
-    demo,
-    doctor,
-    document,
-    escalations,
-    ledger,
-    parked,
-    reads,
-    replay,
-    retention,
-    rota,
-    run,
-    tail,
-    topics,
-    why,
-)
 from deploy.commands.common import stderr
 from deploy.failure import CannotContinueError
 from shared.platform.settings import ConfigurationError
 
-app = typer.Typer(
-    name="iop",
-    help="The hub for substance-use Intensive Outpatient Programs, on your own machine.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command(epilog="Example: iop up --data .iop --clock manual")(run.up)
-app.command(epilog='Example: curl -H "Authorization: Bearer $(iop token ehr)" ...')(access.token)
-app.command(epilog="Example: iop settle --timeout 30")(run.settle)
-app.command(epilog="Example: iop demo, or: iop demo --samples ../samples")(demo.demo)
-app.command(epilog="Example: iop tail escalations --from-beginning --max 20")(tail.tail)
-app.command(epilog="Example: iop document 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 > message.hl7")(document.document)
-app.command(epilog="Example: iop doctor, or: iop doctor --json")(doctor.doctor)
-app.command(epilog="Example: iop why 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")(why.why)
-app.command(epilog="Example: iop reads 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --since 2026-01-05")(reads.reads)
-app.command(epilog="Example: iop replay --all --since 2026-01-05")(replay.replay)
-app.command(epilog="Example: iop retention --dry-run")(retention.retention)
-app.add_typer(run.clock_commands, name="clock", no_args_is_help=True)
-app.add_typer(escalations.commands, name="escalations")
-app.add_typer(parked.commands, name="parked")
-app.add_typer(ledger.commands, name="ledger")
-app.add_typer(consumer.commands, name="consumer")
-app.add_typer(rota.commands, name="rota")
-app.add_typer(topics.commands, name="topics")
+COMMANDS = {
+    "up": ("run.up", "Example: iop up --data .iop --clock manual"),
+    "token": ("access.token", 'Example: curl -H "Authorization: Bearer $(iop token ehr)" ...'),
+    "settle": ("run.settle", "Example: iop settle --timeout 30"),
+    "demo": ("demo.demo", "Example: iop demo, or: iop demo --samples ../samples"),
+    "tail": ("tail.tail", "Example: iop tail escalations --from-beginning --max 20"),
+    "document": ("document.document", "Example: iop document 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 > message.hl7"),
+    "doctor": ("doctor.doctor", "Example: iop doctor, or: iop doctor --json"),
+    "why": ("why.why", "Example: iop why 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11"),
+    "reads": ("reads.reads", "Example: iop reads 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --since 2026-01-05"),
+    "replay": ("replay.replay", "Example: iop replay --all --since 2026-01-05"),
+    "retention": ("retention.retention", "Example: iop retention --dry-run"),
+}
+"""A command's name -> where it stands below deploy/commands, and its example."""
+GROUPS = {
+    "clock": "run.clock_commands",
+    "escalations": "escalations.commands",
+    "parked": "parked.commands",
+    "ledger": "ledger.commands",
+    "consumer": "consumer.commands",
+    "rota": "rota.commands",
+    "topics": "topics.commands",
+}
+
+
+class Commands(Mapping[str, Any]):
+    """All by name, each imported once it is asked for: with all of them a start takes twice as long."""
+
+    def __getitem__(self, name: str) -> Any:
+        alone = typer.Typer()
+        if name in GROUPS:
+            alone.add_typer(_found(GROUPS[name]), name=name)
+        else:
+            place, example = COMMANDS[name]
+            alone.command(name, epilog=example)(_found(place))
+        return get_group(alone).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*COMMANDS, *GROUPS))
+
+    def __len__(self) -> int:
+        return len(COMMANDS) + len(GROUPS)
+
+
+def _found(place: str) -> Any:
+    module, _, name = place.partition(".")
+    return getattr(import_module(f"deploy.commands.{module}"), name)
+
+
+class Hub(TyperGroup):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{**given, "commands": Commands()})
+
+
+app = typer.Typer(name="iop", cls=Hub, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def iop() -> None:
+    """The hub for substance-use Intensive Outpatient Programs, on your own machine."""
 
 
 def main() -> NoReturn:

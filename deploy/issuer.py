@@ -30,6 +30,7 @@ from starlette.routing import Route
 
 from deploy import clients, keys
 from deploy.processes import EXIT_CONFIGURATION
+from deploy.token import ASSERTION_TYPE
 from shared.edge import server
 from shared.edge.body import read_body
 from shared.edge.outcome import HttpRefusal
@@ -39,7 +40,6 @@ from shared.platform.keys import read_private
 from shared.platform.settings import AnyProcess, ConfigurationError, environment, staff
 from shared.rules.staff import Staff
 
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_ALGORITHMS = ("ES384", "RS384")  # what SMART asks every server to take
 ASSERTION_SECONDS_MOST = 300
 CLOCK_LEEWAY_SECONDS = 10

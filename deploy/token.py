@@ -9,8 +9,8 @@ from joserfc import jwt
 
 from deploy import keys
 from deploy.failure import CannotContinueError
-from deploy.issuer import ASSERTION_TYPE
 
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EVERYTHING = "system/*.cruds system/iop-parked.ru"
 
 

@@ -18,7 +18,9 @@ from deploy.paths import SETTINGS
 from deploy.quiescence import Quiescence
 from deploy.replicas import counts
 
-clock_commands = typer.Typer(help="The manual clock of a hub started with `iop up --clock manual`.")
+clock_commands = typer.Typer(
+    help="The manual clock of a hub started with `iop up --clock manual`.", no_args_is_help=True
+)
 
 
 class Clock(StrEnum):

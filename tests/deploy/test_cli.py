@@ -48,6 +48,13 @@ def test_every_command_says_what_it_does_and_shows_an_example() -> None:
         assert (command.epilog or "").startswith("Example: iop ") or "$(iop " in (command.epilog or ""), path
 
 
+def test_a_start_imports_no_command_that_is_not_asked_for() -> None:
+    program = "import sys, deploy.cli; print(*(each for each in sys.modules if each.startswith('deploy.commands.')))"
+    done = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, cwd=REPOSITORY, check=True)
+
+    assert done.stdout == "deploy.commands.common\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey
 from deploy import clients, issuer, keys
 from deploy.issuer import Issuer, TokenRefusedError
 from deploy.paths import REPOSITORY
+from deploy.token import ASSERTION_TYPE
 
 URL = "http://127.0.0.1:8100"
 
@@ -40,7 +41,7 @@ def form(folder: Path, client: str = "ehr", key: ECKey | None = None, **changes:
     header = {"alg": "ES384", "kid": signing.kid}
     return {
         "grant_type": "client_credentials",
-        "client_assertion_type": issuer.ASSERTION_TYPE,
+        "client_assertion_type": ASSERTION_TYPE,
         "client_assertion": jwt.encode(header, claims, signing, algorithms=["ES384"]),
         "scope": "system/*.cruds",
     }
