@@ -35,7 +35,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         commands=Commands,
         internal=Internal,
         keys=keys,
-        stores_contact=True,
+        learns_contact=True,
     )
     return ServiceAssembly(
         service=service,

@@ -144,7 +144,7 @@ class PageLinks:
         self.reader.record("Patient", "read", {identity}, caller)
         try:
             known = (await self.reader.one("Patient", identity, caller)).get("identifier", [])
-        except HttpRefusal:
+        except (HttpRefusal, ValueError):  # unknown here, or sealed for a key that is no more
             known = []
         numbers = [f"{each.get('system', '')} {each.get('value', '')}" for each in known]
         return [f"Patient/{identity}", *numbers]

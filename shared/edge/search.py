@@ -1,6 +1,5 @@
 """Reading: one resource, or a search over what this service emitted and accepted. Every query is of one program."""
 
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.paging import Asked, Cursor, Total
 from shared.edge.search_values import between, codes, identifiers, not_searched_by, require_value, tokens
 from shared.events.audit import Interaction
-from shared.path.transaction import aliases, reads, resources
+from shared.path.transaction import aliases, reads, resources, sealed
 from shared.path.transaction.audits import AuditSearch
 from shared.path.transaction.ordering import Position
 from shared.path.transaction.reads import NotRecordable, ReadRecords
@@ -216,7 +215,7 @@ class ResourceReader:
         return ZoneInfo(self.settings[caller.program].timezone)
 
     def _resource(self, row: Row) -> MutableJson:
-        body = self.keys.decrypt(b64decode(row["body"])) if row["sealed"] else row["body"].encode()
+        body = sealed.opened(self.keys, row) if row["sealed"] else row["body"].encode()
         resource = fhir.parse(body)
         updated = row["updated_at"].isoformat(timespec="milliseconds")
         meta = {"versionId": str(row["version"]), "lastUpdated": updated}

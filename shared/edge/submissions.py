@@ -31,7 +31,7 @@ from shared.edge.outcome import HttpRefusal, fault, refuse
 from shared.edge.patients import RETRY_SECONDS
 from shared.edge.resolving import Resolved, Submission, resolve, same_minute
 from shared.events.envelope import patient_id
-from shared.path.transaction import aliases, resources, waiting
+from shared.path.transaction import aliases, resources, sealed
 from shared.path.transaction.delivery import (
     Answer,
     Commanded,
@@ -262,7 +262,7 @@ class Submissions:
     def _accepted(self, entry: BundleEntry, context: Context) -> AcceptedResource:
         """As it came, digits and instants untouched. A Patient is sealed, for it carries direct identifiers."""
         if entry.type == "Patient":
-            return waiting.sealed_patient(self._keys, str(entry.id), entry.resource)
+            return sealed.patient(self._keys, str(entry.id), entry.resource)
         status = entry.resource.get("status")
         return AcceptedResource(
             entry.type,

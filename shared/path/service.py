@@ -78,8 +78,8 @@ class Service:
     internal: Any
     """Union of its internal events, so that lane `internal` can be read."""
     keys: Keys | None = None
-    stores_contact: bool = False
-    """Whether it stores the Patient sealed for it (aftercare, whose partner form is filled from it)."""
+    learns_contact: bool = False
+    """Whether area and language, sealed for it with the Patient, enter its state (aftercare)."""
 
     @property
     def consumes(self) -> str:

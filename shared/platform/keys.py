@@ -74,9 +74,13 @@ class Keys:
         header = {**_ALGORITHM, "kid": reader}
         return jwe.encrypt_compact(header, msgspec.json.encode(part), self.public[reader])
 
+    def part(self, sealed: Sequence[str]) -> str | None:
+        """The part that says it is sealed for this service."""
+        return next((each for each in sealed if _reader(each) == self.service), None)
+
     def open(self, sealed: Sequence[str]) -> dict[str, Any] | None:
         """The part sealed for this service, if there is one that can be opened."""
-        own = next((part for part in sealed if _reader(part) == self.service), None)
+        own = self.part(sealed)
         if own is None:
             return None
         try:

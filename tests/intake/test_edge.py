@@ -86,7 +86,21 @@ async def test_the_sealed_part_opens_for_its_reader_only(intake: ServiceOnPostgr
     testing = Keys.load(intake.running.process.keys, "testing").open(sealed)
     assert aftercare is not None and aftercare["area"] == "Springfield"
     assert aftercare["patient"]["name"] == [{"family": "Synthetic", "given": ["Robin"]}]
-    assert testing is not None and "patient" not in testing
+    numbers = {"identifier": [{"system": MRN_SYSTEM, "value": "0001"}]}
+    assert testing == {"patient": numbers}
+    assert aftercare["patient"]["identifier"] == numbers["identifier"]
+
+
+async def test_where_the_ehr_keeps_the_patient_is_sealed_for_whoever_must_open_the_chart(
+    intake: ServiceOnPostgres,
+) -> None:
+    own = {**bundles.patient("0001"), "fullUrl": f"{bundles.EHR}/Patient/123"}
+    await intake.submit(bundles.transaction(own))
+    sealed = [b64decode(each["data"]).decode() for each in await intake.found("Binary")]
+    for name in ("attendance", "testing", "aftercare"):
+        opened = Keys.load(intake.running.process.keys, name).open(sealed)
+        assert opened is not None
+        assert {"system": bundles.EHR, "value": "Patient/123"} in opened["patient"]["identifier"]
 
 
 async def test_the_patient_is_read_back_whole_and_stored_sealed(intake: ServiceOnPostgres) -> None:

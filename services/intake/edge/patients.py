@@ -19,15 +19,16 @@ _TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 
 
 def identified(entry: BundleEntry, context: Context, keys: Keys) -> RecordPatient:
-    """Attendance and testing can open the EHR's own reference only; aftercare also name, phone and area."""
+    """Attendance and testing can open only how the EHR calls the patient, for whoever must open the chart; aftercare
+    also name, phone and area."""
     identifiers = _identifiers(entry, context)
-    own = {"references": [f"{each.system}/{each.value}" for each in identifiers if each.value.startswith("Patient/")]}
+    called: MutableJson = {"identifier": [{"system": each.system, "value": each.value} for each in identifiers]}
     return RecordPatient(
         digests=tuple(dict.fromkeys(keys.digests(context.program, identifiers))),
         sealed=(
-            keys.seal("attendance", own),
-            keys.seal("testing", own),
-            keys.seal("aftercare", {**own, **_contact(entry.resource)}),
+            keys.seal("attendance", {"patient": called}),
+            keys.seal("testing", {"patient": called}),
+            keys.seal("aftercare", _contact(entry.resource, called)),
         ),
     )
 
@@ -43,12 +44,12 @@ def _identifiers(entry: BundleEntry, context: Context) -> tuple[Identifier, ...]
     return patients.identifiers(named, context.caller, entry.full_url)
 
 
-def _contact(patient: Json) -> MutableJson:
+def _contact(patient: Json, called: Json) -> MutableJson:
     contact = {name: patient[name] for name in ("name", "telecom", "address") if name in patient}
     area = next((each["city"] for each in patient.get("address", ()) if each.get("city")), None)
     spoken = sorted(patient.get("communication", ()), key=lambda each: not each.get("preferred", False))
     language = next((code for each in spoken if (code := _language(each["language"]))), None)
-    return {"patient": contact, "area": area, "language": language}
+    return {"patient": {**called, **contact}, "area": area, "language": language}
 
 
 def _language(concept: Json) -> str | None:

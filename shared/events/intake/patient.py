@@ -19,7 +19,7 @@ class Digest(msgspec.Struct, frozen=True, array_like=True):
 class PatientIdentified(Event, frozen=True, kw_only=True):
     """Keyed digests of the identifiers, and one sealed part per reader: a compact JWE whose `kid` names the reader.
 
-    Attendance and testing can open only the EHR's own reference, aftercare also name, phone and area.
+    Attendance and testing can open only how the EHR calls the patient, aftercare also name, phone and area.
     """
 
     digests: tuple[Digest, ...]

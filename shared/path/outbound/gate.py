@@ -7,7 +7,6 @@ ends in an outcome (`accounting`). The way out fails as the way in does: refused
 
 import asyncio
 import random
-from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -28,7 +27,7 @@ from shared.path.outbound.http import Delivered, NotSent, RefusedForGood, Reply,
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, WakeUp, run_lane, wait_for_work
 from shared.path.outbound.parking import Class, Parking
 from shared.path.service import Service
-from shared.path.transaction import consent_ledger, resources
+from shared.path.transaction import consent_ledger, resources, sealed
 from shared.path.transaction.consent_ledger import LedgerSnapshot
 from shared.platform import db, log, metrics, tracing
 from shared.platform.clock import Clock, machine_now, ticks
@@ -224,7 +223,7 @@ class GatedLane:
         row = await resources.one(connection, disclosure.program, ("Patient", disclosure.key))
         if row is None or not row["sealed"] or self._service.keys is None:
             return {}
-        contact: dict[str, Any] = msgspec.json.decode(self._service.keys.decrypt(b64decode(row["body"])))
+        contact: dict[str, Any] = msgspec.json.decode(sealed.opened(self._service.keys, row))
         return contact
 
     async def _park(self, row: Row, class_: Class, place: str) -> None:

@@ -12,7 +12,7 @@ from shared.events import wire
 from shared.events.envelope import Command, Event
 from shared.events.internal import StateEvent, TimePassed, To
 from shared.path.service import Emissions, NewerState
-from shared.path.transaction import hold
+from shared.path.transaction import hold, sealed
 from shared.path.transaction.batch import Batch, LockedState
 from shared.path.transaction.circumstances import Circumstances
 from shared.path.transaction.delivery import (
@@ -243,6 +243,8 @@ class Deciding:
                 each for each in delivery.accepted if not each.stands_in or (each.type, each.id) not in emitted_names
             ]
             named += self._batch.accept(standing, delivery.program, locked.key)
+        else:
+            self._batch.accept(sealed.identified(delivery, self._by.service), delivery.program, locked.key)
         if isinstance(delivery, Commanded):
             self._batch.answered_resources[delivery.id] = list(dict.fromkeys(named))
 

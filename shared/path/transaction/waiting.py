@@ -1,6 +1,5 @@
-"""What an identification brings with it: facts that waited for their patient, and the contact part sealed for us."""
+"""What an identification brings with it: facts that waited for their patient, and the part sealed for us."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid5
 
@@ -15,7 +14,6 @@ from shared.path.transaction.aliases import Bound, column
 from shared.path.transaction.delivery import Commanded, Consumed, Delivery, Internal
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.db import Connection, Row
-from shared.platform.keys import Keys
 
 # A fact that waits leaves an alias of nobody, and holds it until the commit even where another fact left it: whoever
 # learns it and whoever waits meet at its row, so that neither overlooks the other.
@@ -138,8 +136,8 @@ def _listed(row: Row) -> list[resources.OfProgram]:
 
 
 def _contact(delivery: Consumed, event: PatientIdentified, service: Service) -> tuple[Internal, ...]:
-    """Where the service stores contact data: the Patient, sealed at rest, and the coarse part as an internal event."""
-    if service.keys is None or not service.stores_contact:
+    """Where the service decides by it: the coarse part of what is sealed for it, as an internal event."""
+    if service.keys is None or not service.learns_contact:
         return ()
     opened = service.keys.open(event.sealed)
     if opened is None:
@@ -153,15 +151,8 @@ def _contact(delivery: Consumed, event: PatientIdentified, service: Service) -> 
             producer=service.name,
             correlation_id=delivery.correlation_id,
             event=ContactKnown(area=opened.get("area"), language=opened.get("language")),
-            accepted=(sealed_patient(service.keys, delivery.key, opened.get("patient", {})),),
         ),
     )
-
-
-def sealed_patient(keys: Keys, patient: str, body: Mapping[str, object]) -> AcceptedResource:
-    """A Patient as the read model holds it: encrypted, for it carries direct identifiers."""
-    plain = msgspec.json.encode({**body, "resourceType": "Patient", "id": patient})
-    return AcceptedResource("Patient", patient, b64encode(keys.encrypt(plain)).decode(), sealed=True)
 
 
 def _facts(

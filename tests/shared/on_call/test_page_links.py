@@ -112,6 +112,12 @@ async def test_of_several_who_share_a_channel_one_says_who_they_are(rung: Teleph
     assert await rung.clients() == ["on-call-link-stated"]
 
 
+async def test_whoever_has_it_is_told_so_where_the_patient_cannot_be_opened_any_more(rung: Telephone) -> None:
+    await rung.escalated.service.pool.execute("UPDATE resources SET body = 'AAAA' WHERE type = 'Patient'")
+    taken = await rung.press("action=acknowledge&person=clinician-1")
+    assert "You have it" in taken.text and "Patient/" in taken.text and MRN not in taken.text
+
+
 async def test_who_opened_the_link_or_was_shown_the_patient_is_recorded(rung: Telephone) -> None:
     service = rung.escalated.service
     await rung.get()

@@ -1,0 +1,39 @@
+"""What stands sealed in the read model: encrypted by us, or a part as intake sealed it for us. It is opened only to be
+read."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+
+import msgspec
+
+from shared.events.intake import PatientIdentified
+from shared.path.service import Service
+from shared.path.transaction.delivery import Consumed, Delivery
+from shared.path.transaction.resources import AcceptedResource
+from shared.platform.db import Row
+from shared.platform.keys import Keys
+
+
+def patient(keys: Keys, id_: str, body: Mapping[str, object]) -> AcceptedResource:
+    """A Patient as the read model holds it: encrypted, for it carries direct identifiers."""
+    plain = msgspec.json.encode({**body, "resourceType": "Patient", "id": id_})
+    return AcceptedResource("Patient", id_, b64encode(keys.encrypt(plain)).decode(), sealed=True)
+
+
+def identified(delivery: Delivery, service: Service) -> tuple[AcceptedResource, ...]:
+    """Of an identification the Patient, as far as a part is sealed for this service."""
+    if service.keys is None or not isinstance(delivery, Consumed) or not isinstance(delivery.event, PatientIdentified):
+        return ()
+    part = service.keys.part(delivery.event.sealed)
+    return () if part is None else (AcceptedResource("Patient", delivery.key, part, sealed=True),)
+
+
+def opened(keys: Keys, row: Row) -> bytes:
+    """The resource as JSON. Raises ValueError where this service's keys don't open it."""
+    body = row["body"]
+    if "." not in body:  # base64; the parts of a compact JWE are joined by dots
+        return keys.decrypt(b64decode(body))
+    part = keys.open((body,))
+    if part is None:
+        raise ValueError("sealed for another key, or changed since")
+    return msgspec.json.encode({**part.get("patient", {}), "resourceType": row["type"], "id": row["id"]})
