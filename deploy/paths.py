@@ -2,7 +2,6 @@
 
 import random
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -11,13 +10,9 @@ SETTINGS = REPOSITORY / "deploy"
 LOOPBACK = "127.0.0.1"
 
 
-def _any() -> Iterator[int]:
-    """Below the range from which Linux and macOS give ports to outgoing connections: else one of those takes the port
-    between our choice and the bind. Each is handed out once in a process, so that no two choices meet."""
-    yield from random.SystemRandom().sample(range(20_000, 32_000), 12_000)
-
-
-_any_ports = _any()
+# Below the range from which Linux and macOS give ports to outgoing connections: else one of those takes the port
+# between our choice and the bind. Each is handed out once in a process, so that no two choices meet.
+_any_ports = iter(random.Random().sample(range(20_000, 32_000), 12_000))
 
 
 def free_port(preferred: int = 0) -> int:
