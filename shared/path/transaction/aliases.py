@@ -24,7 +24,7 @@ Bound = tuple[str, str]
 
 
 class BoundMeanwhile(Exception):
-    """Another transaction has bound one of these identifiers to another patient. Nothing is stored: take it again."""
+    """One of these identifiers belongs to another patient by now. Nothing is stored: take it again, and look first."""
 
 
 def column(digest: Digest) -> str:
@@ -73,15 +73,25 @@ async def bound_elsewhere(connection: Connection, deliveries: Iterable[AnyDelive
     return elsewhere
 
 
-async def bind(connection: Connection, deliveries: Iterable[AnyDelivery]) -> None:
-    """Bind the identifiers of these to their patients. Raises BoundMeanwhile."""
-    wanted = {bound: patient_id(each.key) for each in deliveries for bound in _bounds(each)}
-    if not wanted:
-        return
+async def bind(connection: Connection, deliveries: Iterable[AnyDelivery], refused: Iterable[AnyDelivery] = ()) -> None:
+    """Bind the identifiers of these to their patients; those of what was `refused` are bound to nobody by it. Raises
+    BoundMeanwhile where one of either belongs to another patient: who looked for it finds that one now."""
+    wanted = _wanted(deliveries)
     new = await _write(connection, wanted)
-    known = {bound: patient for bound, patient in wanted.items() if bound not in new}
-    if known and await _owners(connection, list(known)) != known:
+    known = {bound: patient for bound, patient in wanted.items() if bound not in new} | _wanted(refused)
+    owners = await _owners(connection, list(known)) if known else {}
+    if any(owners.get(bound, patient) != patient for bound, patient in known.items()):
         raise BoundMeanwhile
+
+
+def _wanted(deliveries: Iterable[AnyDelivery]) -> dict[Bound, PatientId]:
+    """Raises BoundMeanwhile where two of them would bind one to two patients."""
+    wanted: dict[Bound, PatientId] = {}
+    for each in deliveries:
+        for bound in _bounds(each):
+            if wanted.setdefault(bound, patient_id(each.key)) != each.key:
+                raise BoundMeanwhile
+    return wanted
 
 
 async def learn(connection: Connection, bindings: Iterable[tuple[str, str, PatientId]]) -> list[Bound]:

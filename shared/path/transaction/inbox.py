@@ -3,7 +3,7 @@
 deduplicate -> lock -> learn -> decide -> store, in one transaction. At-least-once delivery, effectively-once effects.
 
 Every transaction takes its locks in one order, each sort of them sorted, so that two never wait for each other in a
-ring: processed ids, documents, turns, rows of keys, aliases, consents, and then what it writes.
+ring: processed ids, turns, documents, rows of keys, aliases, consents, and then what it writes.
 """
 
 import asyncio
@@ -80,19 +80,24 @@ class Inbox:
         self.portions = Portions()
         self._listening = listening
 
-    async def receive(self, deliveries: Sequence[AnyDelivery], kind: str = PATIENT) -> list[Answer]:
+    async def receive(
+        self, deliveries: Sequence[AnyDelivery], kind: str = PATIENT, *, by_owners: bool = False
+    ) -> list[Answer]:
         """Take a batch, all of one kind of key, in one transaction. Where the data of one delivery breaks a statement,
-        take them singly; where another has just created a row or bound an identifier of them, take them again."""
+        take them singly; where another has just created a row of theirs, take them again. So, `by_owners`, where an
+        identifier of them belongs to another patient by now: seldom, so it is not looked for before."""
         try:
-            return await self._transaction(deliveries, kind)
-        except (aliases.BoundMeanwhile, store.CreatedMeanwhile):
-            return await self.receive(deliveries, kind)
+            return await self._transaction(deliveries, kind, by_owners)
+        except store.CreatedMeanwhile:
+            return await self.receive(deliveries, kind, by_owners=by_owners)
+        except aliases.BoundMeanwhile:
+            return await self.receive(deliveries, kind, by_owners=True)
         except Exception as error:
             if not db.is_data_error(error) or not deliveries:
                 raise
             if len(deliveries) == 1:
                 place = f"{type(error).__name__} in PostgreSQL"
-                return await self._transaction([unstorable(bare(deliveries[0]), place)], kind)
+                return await self._transaction([unstorable(bare(deliveries[0]), place)], kind, by_owners=True)
         answers: list[Answer] = []
         for delivery in deliveries:
             answers.extend(await self.receive([delivery], kind))
@@ -103,21 +108,28 @@ class Inbox:
         async with self.pool.acquire() as connection:
             await consent_ledger.mark_current(connection, heartbeats)
 
-    async def _transaction(self, deliveries: Sequence[AnyDelivery], kind: str) -> list[Answer]:
+    async def _transaction(self, deliveries: Sequence[AnyDelivery], kind: str, by_owners: bool) -> list[Answer]:
         now = self.clock.now()
         await self.journal.ensure(now)
         taking = tracing.meeting("batch", *_traces(deliveries), count=len(deliveries))
         with metrics.BATCH.labels(self.service.name).time(), taking:
             async with self.pool.acquire() as connection, connection.transaction():
-                answers, fed = await self.take(connection, deliveries, now, kind)
+                answers, fed = await self.take(connection, deliveries, now, kind, by_owners=by_owners)
         self.wake(fed)
         return answers
 
     async def take(
-        self, connection: Connection, deliveries: Sequence[AnyDelivery], now: datetime, kind: str = PATIENT
+        self,
+        connection: Connection,
+        deliveries: Sequence[AnyDelivery],
+        now: datetime,
+        kind: str = PATIENT,
+        *,
+        by_owners: bool = True,
     ) -> tuple[list[Answer], frozenset[str]]:
-        """The path itself, inside the caller's transaction: an answer a delivery, in their order; the lanes it fed."""
-        fresh, answered = await self._deduplicate(connection, deliveries)
+        """The path itself, inside the caller's transaction: an answer a delivery, in their order; the lanes it fed.
+        Raises BoundMeanwhile, CreatedMeanwhile."""
+        fresh, answered = await self._deduplicate(connection, deliveries, by_owners)
         locked = await store.lock(connection, kind, _programs([bare(each) for each in fresh]))
         decided = await self._with_followers(connection, fresh)
         await consent_ledger.apply(connection, decided)
@@ -127,13 +139,16 @@ class Inbox:
         with tracing.span("store"):
             written = await store.store(connection, decider, batch, now, listening_since)
         of_edges = batch.edge_answers
-        await aliases.bind(connection, _stored(of_edges))
+        stored = _stored(of_edges)
+        await aliases.bind(
+            connection, stored, [each for each, answer in of_edges if isinstance(answer, Refused | Stale)]
+        )
         answered |= {id(delivery): answer for delivery, answer in batch.answers}
         await self._answer(connection, batch, of_edges, written, answered)
         await puts.remember(connection, [(each, answered[id(each)]) for each, _ in of_edges])
         done = [each.outbox_id for each in deliveries if isinstance(each, Internal) and each.outbox_id is not None]
         await store.delete(connection, INTERNAL_LANE, done)
-        await questions.add(connection, [bare(each) for each in _stored(of_edges)])
+        await questions.add(connection, [bare(each) for each in stored])
         _count(self.service.name, batch)
         return [answered.get(id(delivery), Committed()) for delivery in deliveries], batch.lanes
 
@@ -172,12 +187,11 @@ class Inbox:
         return batch
 
     async def _deduplicate(
-        self, connection: Connection, deliveries: Sequence[AnyDelivery]
+        self, connection: Connection, deliveries: Sequence[AnyDelivery], by_owners: bool
     ) -> tuple[list[AnyDelivery], dict[int, Answer]]:
         """Those not seen before, and what to answer to those seen before."""
-        free = await store.mark_processed(
-            connection, {each.id: each.program for each in deliveries if marks_processed(each)}
-        )
+        marking = {each.id: each.program for each in deliveries if marks_processed(each)}
+        free = await store.mark_processed(connection, marking, turns.asked_by(deliveries))
         fresh: list[AnyDelivery] = []
         repeated: list[Delivery] = []
         for delivery in deliveries:
@@ -190,7 +204,7 @@ class Inbox:
                 repeated.append(delivery)
         of_edges = [each for each in deliveries if not isinstance(each, Consumed)]
         reused = await _store_documents(connection, of_edges)
-        elsewhere = await aliases.bound_elsewhere(connection, of_edges)
+        elsewhere = await aliases.bound_elsewhere(connection, of_edges if by_owners else repeated)
         elsewhere += await turns.done_meanwhile(connection, fresh)
         await store.forget_processed(connection, [bare(each).id for each in elsewhere if each in fresh])
         answered = await self._repeated(connection, repeated)

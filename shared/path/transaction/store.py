@@ -17,6 +17,13 @@ from shared.platform.db import Connection, Executor, Row
 # The ids not seen before are marked. Sorted, and before any row lock, so that two batches never wait in a ring.
 MARK_PROCESSED = """INSERT INTO processed (id, program) SELECT * FROM unnest($1::uuid[], $2::text[])
     ON CONFLICT DO NOTHING RETURNING id"""
+# The same; and then, of several processes that ask for the same, one at a time goes on until its transaction ends.
+_MARK_IN_TURN = f"""WITH marked AS ({MARK_PROCESSED}),
+    turns AS MATERIALIZED (SELECT pg_advisory_xact_lock($3, hash)
+        FROM (SELECT DISTINCT hashtext(unnest($4::text[])) AS hash ORDER BY 1) AS sorted)
+    SELECT id FROM marked UNION ALL SELECT NULL FROM turns"""
+_TURNS = 75
+"""The space of the advisory locks of those who ask for the same."""
 # What was answered to commands seen before.
 _ANSWERS = "SELECT id, digest, answer FROM processed WHERE id = ANY($1::uuid[])"
 # Remember the answer, so that the same command again gets the same.
@@ -83,13 +90,17 @@ class CreatedMeanwhile(Exception):
     """Another transaction has just created the row of one of these keys. Nothing is stored: take it again."""
 
 
-async def mark_processed(connection: Connection, programs: Mapping[UUID, str]) -> set[UUID]:
-    """Mark these ids (id -> program); those that nobody had marked."""
-    if not programs:
+async def mark_processed(connection: Connection, programs: Mapping[UUID, str], turns: Sequence[str] = ()) -> set[UUID]:
+    """Mark these ids (id -> program), and wait for these turns; those that nobody had marked."""
+    if not programs and not turns:
         return set()
     ids = sorted(programs, key=_as_number)
-    rows = await connection.fetch(MARK_PROCESSED, ids, [programs[identity] for identity in ids])
-    return {row["id"] for row in rows}
+    marked = ids, [programs[identity] for identity in ids]
+    if turns:
+        rows = await connection.fetch(_MARK_IN_TURN, *marked, _TURNS, turns)
+    else:
+        rows = await connection.fetch(MARK_PROCESSED, *marked)
+    return {row["id"] for row in rows if row["id"] is not None}
 
 
 async def all_processed(connection: Executor, ids: Collection[UUID]) -> bool:

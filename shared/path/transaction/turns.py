@@ -8,22 +8,25 @@ from shared.path.transaction import puts, resources
 from shared.path.transaction.delivery import AnyDelivery, Commanded
 from shared.platform.db import Connection
 
-# Held to the end of the transaction.
-_TAKE = """SELECT pg_advisory_xact_lock($1, hash)
-    FROM (SELECT DISTINCT hashtext(unnest($2::text[])) AS hash ORDER BY 1) AS sorted"""
-_LOCK_SPACE = 75
+
+def asked_by(deliveries: Iterable[AnyDelivery]) -> list[str]:
+    """The turns that they wait for, before anything is looked at."""
+    return [name for each in _asking(deliveries) for name in _names(each)]
 
 
 async def done_meanwhile(connection: Connection, deliveries: Iterable[AnyDelivery]) -> list[Commanded]:
     """Those of which another process has created what they would create, or stored the same update, since they were
-    looked for. From here to the end of this transaction no other does."""
-    asking = [each for each in deliveries if isinstance(each, Commanded) and (each.puts or each.creates)]
+    looked for. It is their turn: to the end of this transaction no other does."""
+    asking = _asking(deliveries)
     if not asking:
         return []
-    await connection.execute(_TAKE, _LOCK_SPACE, [name for each in asking for name in _names(each)])
     updated = await puts.standing(connection, asking)
     created = await _created(connection, asking)
     return [each for each in asking if id(each) in created or not updated.isdisjoint(puts.names(each))]
+
+
+def _asking(deliveries: Iterable[AnyDelivery]) -> list[Commanded]:
+    return [each for each in deliveries if isinstance(each, Commanded) and (each.puts or each.creates)]
 
 
 def _names(asking: Commanded) -> list[str]:

@@ -55,7 +55,7 @@ def visit(mrn: str, name: str, conditional: int) -> Json:
     return bundle
 
 
-@pytest.mark.parametrize(("known", "at_most"), [(False, 12), (True, 14)], ids=["a new patient", "a known one"])
+@pytest.mark.parametrize(("known", "at_most"), [(False, 10), (True, 12)], ids=["a new patient", "a known one"])
 async def test_many_conditional_creates_ask_as_often_as_one(
     intake: ServiceOnPostgres, statements: list[str], known: bool, at_most: int
 ) -> None:

@@ -15,7 +15,7 @@ from shared.events.intake import Digest, PatientIdentified
 from shared.path.inbound import deadlines
 from shared.path.service import NewerState
 from shared.path.transaction.batch import Batch
-from shared.path.transaction.delivery import Committed, Expected, Reused, Stale
+from shared.path.transaction.delivery import Committed, Expected, Identified, Reused, Stale
 from shared.rules.decision import Refused
 from tests.service import ServiceOnPostgres, StartService, commanded, consumed, unreadable
 from tests.shared.path.given import MONDAY_NOON, MONDAY_SESSION, admission, attendance_with, until_waiting
@@ -189,8 +189,9 @@ async def test_an_unreadable_record_without_a_key_is_kept_and_holds_nobody(here:
     assert await here.select("SELECT count(*) FROM state WHERE hold IS NOT NULL") == [(0,)]
 
 
-async def _check_in(here: ServiceOnPostgres) -> CheckIn:
-    ((session_id,),) = await here.select("SELECT id FROM resources WHERE type = 'Appointment' ORDER BY at LIMIT 1")
+async def _check_in(here: ServiceOnPostgres, patient: str = PATIENT) -> CheckIn:
+    of_patient = f"SELECT id FROM resources WHERE type = 'Appointment' AND patient = '{patient}'"
+    ((session_id,),) = await here.select(f"{of_patient} ORDER BY at LIMIT 1")
     return CheckIn(
         session_ids=(session_id,),
         encounter_id=str(UUID(int=5)),
@@ -211,4 +212,32 @@ async def test_two_services_that_hear_the_same_event_say_different_ids(here: Ser
 async def test_a_patient_identified_twice_in_one_batch_is_learned_once(here: ServiceOnPostgres) -> None:
     event = PatientIdentified(digests=(Digest("k", "ab"), Digest("k", "ab")), sealed=(), identified_at=MONDAY_NOON)
     await here.deliver(consumed(event, PATIENT), consumed(event, PATIENT))
+    assert await here.select("SELECT patient FROM alias") == [(PATIENT,)]
+
+
+MRN = Digest("k", "ab")
+REFUSED = ResolveEscalation(escalation_id=OTHER, reason="late-check-in")
+
+
+async def test_what_is_about_another_patient_by_now_is_looked_for_again_whatever_is_decided_of_it(
+    here: ServiceOnPostgres,
+) -> None:
+    """Each came with a Patient of one number, of whoever had it when it was looked for."""
+    await here.deliver(consumed(admission(PATIENT), PATIENT))
+    present = await _check_in(here)
+    (first,) = await here.deliver(replace(commanded(PATIENT, present), binds=(MRN,)))
+    assert isinstance(first, Committed)
+    for command in (present, REFUSED):
+        late = replace(commanded(OTHER, command), binds=(MRN,))
+        assert await here.deliver(late) == [Identified()]
+        assert await here.count(f"processed WHERE id = '{late.id}'") == 0
+    assert await here.count(f"journal WHERE key = '{OTHER}'") == 0
+    assert await here.select("SELECT patient FROM alias") == [(PATIENT,)]
+
+
+async def test_of_two_patients_of_one_number_in_one_batch_the_first_has_it(here: ServiceOnPostgres) -> None:
+    await here.deliver(*(consumed(admission(each), each) for each in (PATIENT, OTHER)))
+    both = [replace(commanded(each, await _check_in(here, each)), binds=(MRN,)) for each in (PATIENT, OTHER)]
+    first, second = await here.deliver(*both)
+    assert isinstance(first, Committed) and second == Identified()
     assert await here.select("SELECT patient FROM alias") == [(PATIENT,)]
