@@ -1,8 +1,10 @@
 """`/e/{token}`: "I have it" from a telephone. A GET changes nothing, for previews of links fetch it; a POST takes the
 escalation on, by the same command as an update of its Task.
 
-The token in the path is all that is needed to act, so it is logged nowhere, and three wrong ones end it. Where a
-channel is several people's, the name is what they state, and its client says that it was not proved.
+The token in the path is all that is needed to act, so it is logged nowhere. Three wrong ones that begin as it does end
+it, and the deputy is told, for whoever was rung can't say yes any more. Its beginning is as secret as the rest: who
+guesses ends nobody's link. Where a channel is several people's, the name is what they state, and its client says that
+it was not proved.
 """
 
 import hmac
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qs
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 from starlette.requests import Request
@@ -33,6 +35,7 @@ from shared.path.outbound.destinations import DEPUTY_LANE
 from shared.path.outbound.lane import WakeUp
 from shared.path.outbound.pages import Link
 from shared.path.transaction import resources
+from shared.platform import log
 from shared.platform.clients import RegisteredClient
 from shared.platform.pagers import Pager
 
@@ -51,7 +54,6 @@ _ENDED = "This link is not valid, or no more."
 class Opened:
     """A valid link, with the Task that it is about."""
 
-    id: UUID
     link: Link
     pager: Pager
     task: MutableJson
@@ -96,16 +98,24 @@ class PageLinks:
         parts = links.split(token)
         if parts is None:
             return None
-        id, secret = parts
-        link = await pages.link(self.reader.pool, id)
+        handle, secret = parts
+        link = await pages.link(self.reader.pool, handle)
         if link is None or link.program not in self.pagers or link.wrong >= WRONG_MOST or link.valid_until <= now:
-            return None
-        if not hmac.compare_digest(links.digest(secret), link.digest):
-            await pages.count_wrong(self.reader.pool, id)
             return None
         async with self.reader.pool.acquire() as connection:
             row = await resources.one(connection, link.program, ("Task", link.escalation_id))
-        return None if row is None else Opened(id, link, self.pagers[link.program], msgspec.json.decode(row["body"]))
+        opened = None if row is None else Opened(link, self.pagers[link.program], msgspec.json.decode(row["body"]))
+        if not hmac.compare_digest(links.digest(secret), link.digest):
+            await self._count_wrong(link, opened)
+            return None
+        return opened
+
+    async def _count_wrong(self, link: Link, opened: Opened | None) -> None:
+        if await pages.count_wrong(self.reader.pool, link.id) != WRONG_MOST:
+            return
+        log.get().warning("link of a page ended: three tokens were wrong", program=link.program)
+        if opened is not None and link.role == "on-call":
+            await self._ring_deputy(opened)
 
     def _shown(self, opened: Opened, *, unnamed: bool = False) -> Response:
         shown, status = _escalation(opened), opened.task["status"]
@@ -126,17 +136,20 @@ class PageLinks:
             await self.submissions.submit(_accepted(opened, person), caller)
         except HttpRefusal as refusal:
             return page_html.page("Not taken on", [each.diagnostics for each in refusal.issues], status=refusal.status)
-        await pages.use(self.reader.pool, opened.id, now)
+        await pages.use(self.reader.pool, opened.link.id, now)
         shown = _escalation(opened)
         patient = await self._patient(opened, caller)
         return page_html.page("You have it", [*patient, *shown.lines, f"Taken on by {person}."])
 
     async def _decline(self, opened: Opened) -> Response:
+        await self._ring_deputy(opened)
+        return page_html.page("The deputy is told", _escalation(opened).lines)
+
+    async def _ring_deputy(self, opened: Opened) -> None:
         pool, failures = self.reader.pool, opened.pager.limits.deputy_after_tries
-        await pages.decline(pool, opened.id, failures)
+        await pages.decline(pool, opened.link.id, failures)
         await pages.look_again(pool, DEPUTY_LANE, _patient_id(opened))
         self.wake_up.ring([DEPUTY_LANE])
-        return page_html.page("The deputy is told", _escalation(opened).lines)
 
     async def _patient(self, opened: Opened, caller: Caller) -> list[str]:
         """The patient as the EHR knows them: by the reference it was given and, where they are at hand, its numbers."""

@@ -1,19 +1,19 @@
-"""The link in a page, `{public url}/e/{token}`: whose page it is, and a secret that stands nowhere.
+"""The link in a page, `{public url}/e/{token}`: a handle by which it is found, and a secret that stands nowhere.
 
-The secret is made of the page's id by the service's own key, so that each try of a page has the same link; stored is
-only its digest.
+Both are made of the page's id by the service's own key, so that each try of a page has the same link, and nobody can
+make either of the id, which its receiver knows; of the secret only a digest is stored.
 """
 
 import hashlib
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from uuid import UUID
 
 from shared.platform.keys import Keys
 
 PATH = "/e/"
-_ID_LETTERS = 22
+_HANDLE_BYTES, _HANDLE_LETTERS = 16, 22
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{65}")
 
 
@@ -28,7 +28,10 @@ class Links:
         return f"{self.base}{PATH}{self.token(id)}"
 
     def token(self, id: UUID) -> str:
-        return f"{_text(id.bytes)}{self._secret(id)}"
+        return f"{self.handle(id)}{self._secret(id)}"
+
+    def handle(self, id: UUID) -> str:
+        return _text(self.keys.derive(b"page-handle", id.bytes)[:_HANDLE_BYTES])
 
     def digest(self, id: UUID) -> str:
         return digest(self._secret(id))
@@ -42,11 +45,9 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def split(token: str) -> tuple[UUID, str] | None:
-    """The page's id and the secret; None for what has not the form of a token."""
-    if not _TOKEN.fullmatch(token):
-        return None
-    return UUID(bytes=urlsafe_b64decode(f"{token[:_ID_LETTERS]}==")), token[_ID_LETTERS:]
+def split(token: str) -> tuple[str, str] | None:
+    """The handle and the secret; None for what has not the form of a token."""
+    return (token[:_HANDLE_LETTERS], token[_HANDLE_LETTERS:]) if _TOKEN.fullmatch(token) else None
 
 
 def _text(content: bytes) -> str:

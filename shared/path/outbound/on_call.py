@@ -219,8 +219,9 @@ class OnCallLane:
     async def _begins(self, due: Due, person: str, now: datetime) -> bool:
         late = now + timedelta(minutes=LINK_MINUTES_WHERE_LATE)
         valid_until = due.page.act_by if due.page.act_by > now else late
-        link = Link(due.program, due.page.escalation_id, self._role, person, self._links.digest(due.id), valid_until)
-        return await pages.begin(self._pool, due.id, due.row_id, link, now)
+        found_by = self._links.handle(due.id), self._links.digest(due.id)
+        link = Link(due.id, due.program, due.page.escalation_id, self._role, person, *found_by, valid_until)
+        return await pages.begin(self._pool, due.row_id, link, now)
 
     async def _send(self, due: Due, channel: Channel, client: http.HttpClient) -> Reply:
         """One try."""

@@ -13,10 +13,11 @@ from shared.rules.rota import Role
 
 Ended = Literal["made", "gave-up", "not-needed"]
 _READ = "SELECT row_id, person, rung_at, failures, ended FROM pages WHERE id = $1"
-_BEGIN = """INSERT INTO pages (id, row_id, program, escalation, role, person, rung_at, digest, valid_until)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING RETURNING id"""
-_LINK = """SELECT program, escalation, role, person, digest, valid_until, wrong, used_at FROM pages WHERE id = $1"""
-_WRONG = "UPDATE pages SET wrong = wrong + 1 WHERE id = $1"
+_BEGIN = """INSERT INTO pages (id, row_id, program, escalation, role, person, rung_at, handle, digest, valid_until)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING RETURNING id"""
+_LINK = """SELECT id, program, escalation, role, person, handle, digest, valid_until, wrong, used_at FROM pages
+    WHERE handle = $1"""
+_WRONG = "UPDATE pages SET wrong = wrong + 1 WHERE id = $1 RETURNING wrong"
 _USED = "UPDATE pages SET used_at = $2 WHERE id = $1 AND used_at IS NULL"
 _DECLINED = "UPDATE pages SET failures = greatest(failures, $2) WHERE id = $1"
 _LOOK_AGAIN = """UPDATE outbox SET not_before = NULL
@@ -48,33 +49,37 @@ async def read(connection: Executor, id: UUID) -> StoredPage | None:
 
 @dataclass(frozen=True)
 class Link:
-    """What a page's link is about and how it stands. `digest` is of its secret."""
+    """What a page's link is about and how it stands. It is found by `handle`; `digest` is of its secret."""
 
+    id: UUID
     program: str
     escalation_id: str
     role: Role
     person: str
+    handle: str
     digest: str
     valid_until: datetime
     wrong: int = 0
     used_at: datetime | None = None
 
 
-async def begin(connection: Executor, id: UUID, row_id: int, link: Link, now: datetime) -> bool:
+async def begin(connection: Executor, row_id: int, link: Link, now: datetime) -> bool:
     """It rings the person of this link; False where another row begins the same page just now."""
     about = link.program, link.escalation_id, link.role, link.person
-    return await connection.fetchrow(_BEGIN, id, row_id, *about, now, link.digest, link.valid_until) is not None
+    found_by = link.handle, link.digest, link.valid_until
+    return await connection.fetchrow(_BEGIN, link.id, row_id, *about, now, *found_by) is not None
 
 
-async def link(connection: Executor, id: UUID) -> Link | None:
-    """None where no page of this id rang."""
-    row = await connection.fetchrow(_LINK, id)
+async def link(connection: Executor, handle: str) -> Link | None:
+    """None where no page of this handle rang."""
+    row = await connection.fetchrow(_LINK, handle)
     return None if row is None else Link(*row.values())
 
 
-async def count_wrong(connection: Executor, id: UUID) -> None:
-    """A token named this page with another secret."""
-    await connection.execute(_WRONG, id)
+async def count_wrong(connection: Executor, id: UUID) -> int:
+    """A token had this page's handle and another secret; how many such there were by now."""
+    row = await connection.fetchrow(_WRONG, id)
+    return 0 if row is None else int(row["wrong"])
 
 
 async def use(connection: Executor, id: UUID, now: datetime) -> None:

@@ -2,10 +2,11 @@
 
 import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -167,13 +168,29 @@ async def test_who_cannot_has_the_deputy_rung_whose_channel_is_their_own(rung: T
     assert await rung.clients() == ["on-call-link"]
 
 
-async def test_three_wrong_tokens_end_the_link(rung: Telephone) -> None:
+async def test_three_wrong_tokens_end_the_link_and_the_deputy_is_told_instead(
+    rung: Telephone, deputies: Receiver
+) -> None:
     wrong = rung.path[:-4] + "AAAA"
     assert [(await rung.get(wrong)).status_code for _ in range(2)] == [404, 404]
-    assert (await rung.get()).status_code == 200
-    assert (await rung.press(path=wrong)).status_code == 404
+    assert (await rung.get()).status_code == 200 and deputies.pages == []
+    with capture_logs() as lines:
+        assert (await rung.press(path=wrong)).status_code == 404
     assert [(await rung.get()).status_code, (await rung.press()).status_code] == [404, 404]
+    assert [each["event"] for each in lines if each["log_level"] == "warning"] == [
+        "link of a page ended: three tokens were wrong"
+    ]
     assert await rung.status() == ["requested"]
+    await deputies.until(1)
+    assert "You have it" in (await rung.press(path=link_of(deputies))).text
+
+
+async def test_whoever_knows_a_page_by_its_id_alone_ends_nobody_s_link(rung: Telephone, pager: Receiver) -> None:
+    id_ = urlsafe_b64encode(UUID(pager.ids[0]).bytes).decode().rstrip("=")
+    for guess in (f"{id_}{'A' * 43}", f"{id_}{rung.path[-43:]}"):
+        assert [(await rung.get(f"/e/{guess}")).status_code for _ in range(4)] == [404] * 4
+    assert (await rung.get()).status_code == 200
+    assert "You have it" in (await rung.press("action=acknowledge&person=clinician-1")).text
 
 
 @pytest.mark.parametrize("token", ["", "x", "A" * 65, "A" * 66, "%00" * 65, "..%2F..", "é" * 65])
@@ -212,5 +229,5 @@ def test_each_page_has_a_link_of_its_own(escalated: Escalated) -> None:
     first, second = uuid4(), uuid4()
     made = links.Links("https://intake.example.org", escalated.service.keys)
     assert made.token(first) == made.token(first) != made.token(second)
-    assert links.split(made.token(first)) == (first, made.token(first)[22:])
+    assert links.split(made.token(first)) == (made.handle(first), made.token(first)[22:])
     assert made.digest(first) == links.digest(made.token(first)[22:])

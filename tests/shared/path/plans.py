@@ -24,7 +24,7 @@ LOOKED_UP_BY = {
     "documents": ("id",),
     "journal": ("key",),
     "outbox": ("lane",),
-    "pages": ("id",),
+    "pages": ("id", "handle"),
     "parked": ("key", "sequence"),
     "processed": ("id",),
     "puts": ("id",),
