@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy import clients, keys
+from deploy import keys
 from deploy.processes import EXIT_CONFIGURATION
 from deploy.token import ASSERTION_TYPE
 from shared.edge import server
@@ -37,6 +37,7 @@ from shared.edge.outcome import HttpRefusal
 from shared.platform import log
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.keys import read_private
+from shared.platform.scopes import granted
 from shared.platform.settings import AnyProcess, ConfigurationError, environment, staff
 from shared.rules.staff import Staff
 
@@ -81,7 +82,7 @@ class Issuer:
             raise TokenRefusedError(
                 "invalid_request", "program: the client is not registered for this program (clients.toml)"
             )
-        scopes = clients.granted(client.scopes, tuple(form.get("scope", "").split()))
+        scopes = granted(client.scopes, tuple(form.get("scope", "").split()))
         if not scopes:
             raise TokenRefusedError(
                 "invalid_scope", "scope: none of the requested scopes is registered for the client (clients.toml)"

@@ -47,6 +47,7 @@ from shared.path.transaction.supposing import Others, Supposed, suppose
 from shared.platform import db, ending, log, memory, metrics, tracing
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
+from shared.platform.issuers import NamedIssuer, issuers
 from shared.platform.kafka import Cluster
 from shared.platform.kafka_security import Security
 from shared.platform.keys import Keys
@@ -117,6 +118,7 @@ class Configuration:
     settings: Mapping[str, Any]
     routes: Routes
     clients: Mapping[str, RegisteredClient]
+    issuers: Mapping[str, NamedIssuer]
     retention: RetentionPolicy
     clock: Clock
     public_url: str
@@ -144,6 +146,7 @@ class Configuration:
             settings,
             routes=destinations.routes(service.name, partners(deploy), form, tiers),
             clients=registered(deploy),
+            issuers=issuers(deploy, process.issuer),
             retention=RetentionPolicy.of(deploy, service.consumes),
             clock=Clock.of(process),
             public_url=process.public_url and require_url(process.public_url.rstrip("/"), "IOP_PUBLIC_URL"),
@@ -233,8 +236,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
         journal = Journal(process.database_url, settings)
         inbox = Inbox(service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions = Submissions(inbox, assembly.edge, keys)
-        staff = {program: each.staff for program, each in settings.items()}
-        verifier = TokenVerifier(process.issuer, process.audience, configured.clients, staff)
+        verifier = _token_verifier(configured, settings)
         consumer = Consumer(inbox, configured.kafka, process.replica)
         reads = ReadRecords(pool, process.database_url, clock)
         running = Running(process, inbox, submissions, verifier, keys, clock, reads)
@@ -258,6 +260,12 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 *assembly.tasks(running),
             ):
                 group.create_task(task)
+
+
+def _token_verifier(configured: Configuration, settings: Mapping[str, Any]) -> TokenVerifier:
+    process, others = configured.process, configured.issuers.values()
+    staff = {program: each.staff for program, each in settings.items()}
+    return TokenVerifier(process.issuer, process.audience, configured.clients, staff, others)
 
 
 def _edge(configured: Configuration, running: Running, ready: Health, wake_up: WakeUp) -> EdgeDependencies:

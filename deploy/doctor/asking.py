@@ -55,6 +55,7 @@ async def ask(place: Place) -> Facts:
         "keys": local(lambda: _keys_of(place, keys)),
         "issuer": _of(hub, lambda it: answered(network.issuer(it.issuer), seconds)),
         "issuer_key": local(lambda: files.issuer_key(keys)),
+        "other_issuers": network.issuers(settings, seconds),
         "pagers": local(lambda: files.pagers(settings)),
         "rota": local(lambda: files.rota(settings, clock.now(data).date())),
         "certificates": answered(network.certificates(settings, seconds), 2 * seconds),

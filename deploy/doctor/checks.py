@@ -79,6 +79,12 @@ CHECKS: Sequence[Check] = (
         surroundings.issuer,
     ),
     Check(
+        "other issuers",
+        "each issuer of clients.toml answers with its keys",
+        "ask who runs it, or correct its `jwks`; tokens of others are taken meanwhile, and its own for an hour",
+        surroundings.other_issuers,
+    ),
+    Check(
         "on call",
         "oncall.toml: channels, and secrets in their files",
         "correct the place it names (docs/on-call.md), start again",

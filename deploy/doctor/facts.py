@@ -122,6 +122,8 @@ class Facts:
     """Ids of the keys that the issuer publishes."""
     issuer_key: str | NoAnswer = ""
     """Id of the key with which it signs, by the folder of keys."""
+    other_issuers: Mapping[str, Sequence[str] | NoAnswer] | NoAnswer = field(default_factory=dict)
+    """Of each that clients.toml names the ids of its keys."""
     pagers: Sequence[str] | NoAnswer = ()
     rota: Sequence[str] | NoAnswer = ()
     certificates: Mapping[str, float | NoAnswer] | NoAnswer = field(default_factory=dict)

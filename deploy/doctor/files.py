@@ -17,7 +17,7 @@ from shared.events.catalogue import CONSUMES
 from shared.platform import pagers as paging
 from shared.platform import rota as rotas
 from shared.platform.cache import cache
-from shared.platform.clients import registered
+from shared.platform.issuers import issuers
 from shared.platform.keys import PUBLIC, Keys, read_key, read_private
 from shared.platform.settings import ConfigurationError, load, organizations, partners, retention, topic_days
 
@@ -92,7 +92,7 @@ def settings(folder: Path) -> list[str]:
         lambda: organizations(folder),
         lambda: retention(folder),
         lambda: partners(folder),
-        lambda: registered(folder),
+        lambda: issuers(folder),
     ]
     for service, topic in CONSUMES.items():
         readers.append(lambda service=service: load(folder, service, dict))  # type: ignore[misc]

@@ -25,6 +25,7 @@ from deploy.processes import last_sentence
 from deploy.quiescence import behind
 from shared.events.catalogue import CONSUMES
 from shared.path.outbound.destinations import address
+from shared.platform.issuers import issuers as others
 from shared.platform.kafka import Cluster
 from shared.platform.pagers import pagers
 from shared.platform.settings import ConfigurationError, partners
@@ -87,11 +88,29 @@ def _log_ends(log: Path) -> str:
 
 async def issuer(at: str) -> list[str]:
     """The ids of the keys that it publishes."""
-    async with httpx.AsyncClient(timeout=None, trust_env=False) as http:
-        answer = await http.get(f"{at}/jwks.json")
+    return await _published(f"{at}/jwks.json")
+
+
+async def issuers(settings: Path, seconds: float) -> dict[str, list[str] | NoAnswer] | NoAnswer:
+    """The same of each that clients.toml names; a file that can't be read is named elsewhere."""
     try:
-        return [str(each["kid"]) for each in answer.json()["keys"]]
-    except (ValueError, KeyError, TypeError):
+        named = await in_thread(lambda: others(settings))
+    except ConfigurationError as wrong:
+        return NoAnswer(str(wrong), asked=False)
+    found = await asyncio.gather(*(answered(_published(each.jwks), seconds) for each in named.values()))
+    return dict(zip(named, found, strict=True))
+
+
+async def _published(at: str) -> list[str]:
+    """The ids of the keys that stand there: at an address, or in a file. Raises CannotContinueError."""
+    try:
+        if "://" in at:
+            async with httpx.AsyncClient(timeout=None, trust_env=False) as http:
+                content = (await http.get(at)).content
+        else:
+            content = await in_thread(Path(at).read_bytes)
+        return [str(each.get("kid", "")) for each in msgspec.json.decode(content)["keys"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise CannotContinueError(f"{at} answers, but publishes no keys") from None
 
 

@@ -52,3 +52,12 @@ def issuer(facts: Facts) -> Iterator[str]:
         yield facts.issuer_key.reason
     elif facts.issuer_key not in facts.issuer:
         yield "it publishes another key than the one in the folder of keys, so tokens are refused"
+
+
+def other_issuers(facts: Facts) -> Iterator[str]:
+    """Each answers with its keys."""
+    for name, answer in known(facts.other_issuers).items():
+        if isinstance(answer, NoAnswer):
+            yield f"{name}: {answer.reason}"
+        elif not answer:
+            yield f"{name}: it publishes no keys"

@@ -1,30 +1,28 @@
 """Who calls: the caller a bearer token names. Nothing is anonymous, not even a read."""
 
-import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from joserfc import jwt
+import msgspec
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
+from shared.edge.issuers import Issuer, PublicKeys
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.path.outbound.http import fetch_json
 from shared.platform.clients import RegisteredClient
-from shared.platform.clock import machine_now, ticks
+from shared.platform.clock import machine_now
+from shared.platform.issuers import NamedIssuer
+from shared.platform.scopes import OWN_SCOPES
 from shared.rules.staff import Staff, member
 
 _BEARER = {"WWW_Authenticate": "Bearer"}
 _LEEWAY_SECONDS = 10
-_JWKS_SECONDS = 300.0
-OWN_SCOPES = frozenset({"iop-parked"})
-"""What is no resource of FHIR: `system/*` never covers it."""
 TOKEN_SECONDS_MOST = 3600
 TYPES = frozenset({"JWT", "AT+JWT"})
 """What a token may say it is, in any case; one may leave it out. An id token or an assertion is no access token."""
-_SCOPE = re.compile(r"(system|user)/(\*|[A-Za-z][A-Za-z-]*)\.([cruds]+)")
+_SCOPE = re.compile(r"system/(\*|[A-Za-z][A-Za-z-]*)\.([cruds]+)")
 _PRACTITIONER = "Practitioner/"
 
 
@@ -50,7 +48,7 @@ class Caller:
 
 
 class TokenVerifier:
-    """Checks bearer tokens against the issuer's keys, which are fetched again when an unknown key signs."""
+    """Checks bearer tokens against the keys of the issuer that they name."""
 
     def __init__(
         self,
@@ -58,19 +56,18 @@ class TokenVerifier:
         audience: str,
         clients: Mapping[str, RegisteredClient],
         staff: Mapping[str, Staff] | None = None,
+        others: Iterable[NamedIssuer] = (),
     ) -> None:
-        """`staff` per program: for whom a client may act."""
-        self._issuer = issuer
-        self._audience = audience
+        """`issuer` is the hub's own, `others` those of clients.toml; `staff` per program: for whom a client may act."""
+        own = Issuer(issuer, audience, PublicKeys(f"{issuer}/jwks.json"))
+        self._issuers = {each.url: each for each in (own, *map(Issuer.of, others))}
         self._clients = clients
         self._staff = staff or {}
-        self._keys: KeySet | None = None
-        self._fetched_at = 0.0
         self._seen: dict[str, tuple[float, Caller]] = {}
-        self._fetching = asyncio.Lock()
 
     async def caller(self, authorization: str | None) -> Caller:
-        """Who calls. Raises HttpRefusal 401 without a valid token, 503 while the issuer can't be reached."""
+        """Who calls. Raises HttpRefusal 401 without a valid token, 403 where its issuer may not speak for its client or
+        person, 503 while the issuer can't be reached."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise refuse(401, "login", "", "A bearer token is required.", **_BEARER)
@@ -78,69 +75,93 @@ class TokenVerifier:
         known = self._seen.get(token)
         if known is not None and known[0] > now:
             return known[1]
-        claims = await self._claims(token)
+        issuer, claims = await self._claims(token)
         expires = _valid_until(claims, now)
-        self._require_addressed(claims)
-        caller = self._registered(claims)
+        _require_addressed(claims, issuer)
+        caller = self._registered(claims, issuer)
         if len(self._seen) > 1000:
             self._seen.clear()
         self._seen[token] = (expires, caller)
         return caller
 
-    def _require_addressed(self, claims: Json) -> None:
-        """Refuse (401) what another issuer gave out, or for another audience."""
-        audience = claims.get("aud")
-        audiences = audience if isinstance(audience, list) else [audience]
-        if claims.get("iss") != self._issuer or self._audience not in audiences:
-            raise refuse(401, "login", "", "The token must be for this issuer and audience.", **_BEARER)
-
-    def _registered(self, claims: Json) -> Caller:
-        name, program = str(claims.get("client_id") or claims.get("sub", "")), str(claims.get("program", ""))
+    def _registered(self, claims: Json, issuer: Issuer) -> Caller:
+        name = str(claims.get("client_id") or claims.get("sub", ""))
         client = self._clients.get(name)
-        if client is None or program not in client.programs:
+        if client is None:
             raise refuse(401, "login", "", "The client is not registered for this program (clients.toml).", **_BEARER)
-        person = self._person(claims, client, program)
-        scopes = tuple(
-            (found[2], found[3])
-            for each in str(claims.get("scope", "")).split()
-            if (found := _SCOPE.fullmatch(each)) and (found[1] == "system" or person)
-        )
+        program = _program(claims, issuer, name, client)
+        person = self._person(claims, issuer, client, program)
+        asked = str(claims.get("scope", "")).split()
+        of_caller = tuple(each.replace("user/", "system/", 1) if person else each for each in asked)
+        opened = issuer.scopes_of(client, of_caller)
+        scopes = tuple((found[1], found[2]) for each in opened if (found := _SCOPE.fullmatch(each)))
         return Caller(name, client, program, scopes, person)
 
-    def _person(self, claims: Json, client: RegisteredClient, program: str) -> str:
+    def _person(self, claims: Json, issuer: Issuer, client: RegisteredClient, program: str) -> str:
         """The member of staff whose token this is: who `fhirUser` (SMART) is, else `sub` beside a `client_id` (RFC
         9068); empty for a client's own. Refuse (403) anybody else: a patient, or who is nobody of this program's."""
-        user, subject = claims.get("fhirUser"), claims.get("sub")
-        if user is None and claims.get("client_id") in (None, subject):
+        user = claims.get("fhirUser") if issuer.person_claim != "sub" else None
+        subject = claims.get("sub")
+        if user is None and (issuer.person_claim == "fhirUser" or claims.get("client_id") in (None, subject)):
             return ""
-        names = (str(subject), f"{self._issuer}|{subject}") if user is None else (_practitioner(str(user), client),)
+        names = issuer.names_of(str(subject)) if user is None else (_practitioner(str(user), client),)
         found = next((each for name in names if (each := member(self._staff.get(program, {}), name))), None)
         if found is None:
             text = "The person of the token must be a member of the program's staff (program.toml)."
             raise refuse(403, "forbidden", "", text)
         return found
 
-    async def _claims(self, token: str) -> Json:
-        for fresh in (False, True):
-            try:
-                decoded = jwt.decode(token, await self._key_set(fresh), algorithms=["ES256", "RS256", "ES384"])
-            except (JoseError, ValueError):
-                continue
-            if str(decoded.header.get("typ", "JWT")).upper().removeprefix("APPLICATION/") not in TYPES:
-                raise refuse(401, "login", "", "The token must be an access token: its typ JWT or at+jwt.", **_BEARER)
-            return dict(decoded.claims)
-        raise refuse(401, "login", "", "The token must be signed by the issuer.", **_BEARER)
+    async def _claims(self, token: str) -> tuple[Issuer, Json]:
+        """Whose token it is, and what it claims; it is right once the issuer's key has signed it."""
+        kid, stated = _stated(token)
+        issuer = self._issuers.get(stated)
+        if issuer is None:
+            raise refuse(
+                401, "login", "", "The token must be of an issuer of clients.toml, or the hub's own.", **_BEARER
+            )
+        try:
+            decoded = jwt.decode(token, await issuer.keys.with_key(kid), algorithms=["ES256", "RS256", "ES384"])
+        except OSError as error:
+            raise refuse(503, "transient", "", "The token issuer can't be reached.", Retry_After="5") from error
+        except (JoseError, ValueError):
+            raise refuse(401, "login", "", "The token must be signed by its issuer.", **_BEARER) from None
+        if str(decoded.header.get("typ", "JWT")).upper().removeprefix("APPLICATION/") not in TYPES:
+            raise refuse(401, "login", "", "The token must be an access token: its typ JWT or at+jwt.", **_BEARER)
+        return issuer, dict(decoded.claims)
 
-    async def _key_set(self, fresh: bool) -> KeySet:
-        async with self._fetching:
-            age = ticks() - self._fetched_at
-            if self._keys is None or age > _JWKS_SECONDS or (fresh and age > 1.0):
-                try:
-                    self._keys = KeySet.import_key_set(await fetch_json(f"{self._issuer}/jwks.json"))
-                except OSError as error:
-                    raise refuse(503, "transient", "", "The token issuer can't be reached.", Retry_After="5") from error
-                self._fetched_at = ticks()
-            return self._keys
+
+class _Stated(msgspec.Struct, frozen=True):
+    iss: str = ""
+
+
+def _stated(token: str) -> tuple[str | None, str]:
+    """The id of the key, and the issuer, that a token states: whose keys to ask, and no more. Refuse (401) what is no
+    token."""
+    try:
+        parts = jws.extract_compact(token.encode())
+        kid, stated = parts.headers().get("kid"), msgspec.json.decode(parts.payload, type=_Stated)
+    except (JoseError, ValueError):
+        raise refuse(401, "login", "", "The bearer token must be a signed JWT.", **_BEARER) from None
+    return None if kid is None else str(kid), stated.iss
+
+
+def _require_addressed(claims: Json, issuer: Issuer) -> None:
+    """Refuse (401) what is for another audience."""
+    audience = claims.get("aud")
+    if issuer.audience not in (audience if isinstance(audience, list) else [audience]):
+        raise refuse(401, "login", "", "The token must be for this audience.", **_BEARER)
+
+
+def _program(claims: Json, issuer: Issuer, name: str, client: RegisteredClient) -> str:
+    """The program that the token names, else the client's first. Refuse 403 where the issuer may not speak for the
+    client, 401 where it has not this program."""
+    programs = issuer.programs_of(name, client)
+    program = str(claims.get("program") or "".join(programs[:1]))
+    if program in programs:
+        return program
+    if issuer.named is None:
+        raise refuse(401, "login", "", "The client is not registered for this program (clients.toml).", **_BEARER)
+    raise refuse(403, "forbidden", "", "The issuer may not speak for this client, in this program (clients.toml).")
 
 
 def _practitioner(user: str, client: RegisteredClient) -> str:

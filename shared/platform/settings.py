@@ -199,10 +199,11 @@ def with_program(deploy: Path, program: Path) -> Iterator[Path]:
             raise ConfigurationError(text.replace(str(folder), str(deploy))) from wrong
 
 
-def tables(file: Path, name: str) -> dict[str, dict[str, Any]]:
+def tables(file: Path, name: str, *, may_be_absent: bool = False) -> dict[str, dict[str, Any]]:
     """The tables `[name.*]` of a file. Raises ConfigurationError."""
     with configuration(file):
-        found = msgspec.convert(_parsed(file.read_text("utf-8"))[name], type=dict[str, Any])
+        whole = _parsed(file.read_text("utf-8"))
+        found = msgspec.convert(whole.get(name, {}) if may_be_absent else whole[name], type=dict[str, Any])
     for key, each in found.items():
         with configuration(f"{file}: {name}.{key}"):
             found[key] = msgspec.convert(each, type=dict[str, Any])
@@ -216,10 +217,12 @@ def _parsed(toml: str) -> dict[str, Any]:
     return tomllib.loads(toml)
 
 
-def read_each(file: Path, name: str, read: Callable[[str, dict[str, Any]], T]) -> dict[str, T]:
+def read_each(
+    file: Path, name: str, read: Callable[[str, dict[str, Any]], T], *, may_be_absent: bool = False
+) -> dict[str, T]:
     """Each table `[name.*]` of a file as `read` makes it of its key and what it holds. Raises ConfigurationError."""
     found = {}
-    for key, each in tables(file, name).items():
+    for key, each in tables(file, name, may_be_absent=may_be_absent).items():
         with configuration(f"{file}: {name}.{key}"):
             found[key] = read(key, each)
     return found

@@ -24,6 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from joserfc.jwk import ECKey, KeySet
 from typer.testing import CliRunner
 
 from deploy import comparing, hubfile, queries
@@ -86,6 +87,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("keys", {"keys": ["digest.key: can't be read"]}, "digest.key: can't be read"),
     ("issuer", {"issuer": SILENT}, "did not answer in 3 s"),
     ("issuer", {"issuer": ("b",)}, "it publishes another key"),
+    ("other issuers", {"other_issuers": {"clinic": SILENT}}, "clinic: did not answer in 3 s"),
+    ("other issuers", {"other_issuers": {"clinic": ()}}, "clinic: it publishes no keys"),
     ("on call", {"pagers": ["oncall.toml: secret_files is missing"]}, "secret_files is missing"),
     ("rota", {"rota": ["on-call: nobody from Mon 03:00"]}, "nobody from Mon 03:00"),
     ("certificates", {"certificates": {"partner alumni": 13.0}}, "partner alumni: its certificate ends in 13 days"),
@@ -567,3 +570,19 @@ def test_a_resolver_that_hangs_holds_it_no_longer_than_it_promises(own: Path, tm
     for name in ("services", "certificates", "database", "kafka"):
         assert "did not answer in 3 s" in found[name], (name, found[name])
     assert taken < SECONDS_PROMISED
+
+
+async def test_each_issuer_of_the_settings_is_asked_for_its_keys(tmp_path: Path) -> None:
+    clients, settings = (SETTINGS / "clients.toml").read_text(), tmp_path / "settings"
+    settings.mkdir()
+    published = KeySet([ECKey.generate_key("P-256", {"kid": "a"})])
+    (settings / "keys.json").write_text(json.dumps(published.as_dict(private=False)))
+    with (settings / "clients.toml").open("w") as file:
+        file.write(clients)
+        for name, jwks in (("filed", "keys.json"), ("away", "http://127.0.0.1:1/keys")):
+            file.write(f'[issuer.{name}]\nurl = "https://{name}.example"\njwks = "{jwks}"\n')
+            file.write('audience = "hub"\nclients = ["ehr"]\n')
+    found = await network.issuers(settings, 3.0)
+    assert found == {"filed": ["a"], "away": NoAnswer("does not answer (ConnectError)")}
+    (settings / "clients.toml").write_text("[client")
+    assert isinstance(await network.issuers(settings, 3.0), NoAnswer)

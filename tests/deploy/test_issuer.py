@@ -12,10 +12,11 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from deploy import clients, issuer, keys
+from deploy import issuer, keys
 from deploy.issuer import Issuer, TokenRefusedError
 from deploy.paths import REPOSITORY
 from deploy.token import ASSERTION_TYPE
+from shared.platform.scopes import granted
 
 URL = "http://127.0.0.1:8100"
 
@@ -169,7 +170,7 @@ def test_a_token_with_no_scope_left_is_refused(here: tuple[Issuer, Path]) -> Non
     ],
 )
 def test_what_is_granted_is_what_both_have(registered: str, requested: str, common: tuple[str, ...]) -> None:
-    assert clients.granted((registered,), (requested,)) == common
+    assert granted((registered,), (requested,)) == common
 
 
 def test_a_client_that_brings_its_own_key_gets_none(tmp_path: Path) -> None:

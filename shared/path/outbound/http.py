@@ -1,6 +1,7 @@
 """HTTP out of a service: the one importer of httpx. What is answered is read to a limit, in time and in bytes."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ import httpx
 from shared.path.destination import Transport
 
 HttpClient = httpx.AsyncClient
-FETCH_SECONDS_MOST = 10.0
+FETCH_SECONDS_MOST = 5.0
+FETCH_BYTES_MOST = 256 * 1024
 _PASSING = frozenset({408, 409, 425, 429})
 """Client errors that may pass; every other 4xx is a permanent refusal."""
 _FIRST_BYTE = "http11.send_request_headers.started"
@@ -124,12 +126,20 @@ async def _drain(answer: httpx.Response, most: int) -> None:
 
 
 async def fetch_json(url: str) -> Any:
-    """A JSON document over HTTP. Raises OSError when it can't be had."""
+    """A JSON document over HTTP. Raises OSError when it can't be had, or has more bytes than any such document."""
+    content = bytearray()
     try:
         # Reading all certificates stops the loop for 40 ms, and plain HTTP needs none.
-        async with httpx.AsyncClient(timeout=FETCH_SECONDS_MOST, verify=url.startswith("https:")) as opened:
-            answer = await opened.get(url)
+        async with (
+            asyncio.timeout(FETCH_SECONDS_MOST),
+            httpx.AsyncClient(timeout=None, verify=url.startswith("https:")) as opened,
+            opened.stream("GET", url) as answer,
+        ):
             answer.raise_for_status()
-            return answer.json()
-    except (httpx.HTTPError, ValueError) as error:
+            async for chunk in answer.aiter_bytes():
+                content += chunk
+                if len(content) > FETCH_BYTES_MOST:
+                    raise OSError("too long")
+        return json.loads(content)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise OSError(type(error).__name__) from error
