@@ -135,16 +135,16 @@ def test_who_is_called_is_the_patient_and_nobody_at_work_or_elsewhere(
     assert [each["value"] for each in chosen] == ([called] if called else [])
 
 
-@pytest.mark.parametrize(("zone", "told"), [("Pacific/Kiritimati", False), ("America/New_York", True)])
-def test_a_day_of_a_period_is_the_programs_day(zone: str, told: bool) -> None:
+@pytest.mark.parametrize(("zone", "sent"), [("Pacific/Kiritimati", False), ("America/New_York", True)])
+def test_a_day_of_a_period_is_the_programs_day(zone: str, sent: bool) -> None:
     """On 31 March at 20:00 UTC it is 1 April on Kiritimati."""
     sender = msgspec.structs.replace(SENDER, timezone=zone)
     contact = {"telecom": [{**MOBILE, "period": RUNNING}]}
     permitted = Permitted(CONSENT_ID, ("phone",), until=datetime(2025, 4, 1, 3, 59, 59, tzinfo=UTC))
     bundle = transaction(PREPARED, release(permitted, EASY_GOING, contact), sender)
     assert isinstance(bundle, dict)
-    assert ("telecom" in one(bundle, "Patient")) == told
-    assert f"until 2025-{'03-31' if told else '04-01'};" in str(one(bundle, "Communication"))
+    assert ("telecom" in one(bundle, "Patient")) == sent
+    assert f"until 2025-{'03-31' if sent else '04-01'};" in str(one(bundle, "Communication"))
 
 
 @pytest.mark.parametrize(
