@@ -20,8 +20,8 @@ LOG = "hub.log"
 
 
 @contextmanager
-def running(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> Iterator[Hub]:
-    """A hub in this folder on a clock set by hand, with these addresses of partners.
+def running(data: Path, starts_at: datetime, environment: Mapping[str, str], settings: Path) -> Iterator[Hub]:
+    """A hub in this folder on a clock set by hand, with these addresses of partners and this folder of settings.
 
     Raises:
         CannotContinueError: it cannot start; the line is the hub's own.
@@ -29,7 +29,7 @@ def running(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> 
     if not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         # Downloaded here and not by the hub, whose progress would not be shown.
         jars.classpath(jars.KAFKA, cache())
-    hub = _part(data, starts_at, environment)
+    hub = _part(data, starts_at, environment, settings)
     try:
         process = processes.start(hub)
     except CannotContinueError as failure:
@@ -40,8 +40,9 @@ def running(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> 
         processes.end(hub, process)
 
 
-def _part(data: Path, starts_at: datetime, environment: Mapping[str, str]) -> HubPart:
-    options = ("--data", str(data), "--clock", "manual", "--clock-start", starts_at.isoformat(), "--any-ports")
+def _part(data: Path, starts_at: datetime, environment: Mapping[str, str], settings: Path) -> HubPart:
+    clock = ("--clock", "manual", "--clock-start", starts_at.isoformat())
+    options = ("--data", str(data), *clock, "--any-ports", "--settings", str(settings))
     return HubPart(
         name="the hub",
         command=(sys.executable, "-m", "deploy.cli", "up", *options),

@@ -15,12 +15,13 @@ from uuid import uuid4
 from rich.console import Console
 
 from deploy import clock
-from deploy.demo import hub, partner, report, samples, story, summary
+from deploy.demo import hub, pager, partner, report, samples, story, summary
 from deploy.demo.agenda import Agenda, Promises
 from deploy.demo.chart import Chart
 from deploy.demo.courses import COURSES
 from deploy.demo.display import Board, Seen
 from deploy.demo.fold import fold
+from deploy.demo.pager import Pager
 from deploy.demo.partner import Partners
 from deploy.demo.stay import ZONE, Clinic, Stay
 from deploy.driver import Driver
@@ -28,6 +29,7 @@ from deploy.evidence import Databases, Record, Topics
 
 FIRST_MONDAY = datetime(2025, 7, 7, tzinfo=ZONE)
 LOOKS_BETWEEN_LOST = 20
+SETTINGS_FOLDER = "settings"
 LABELS = {course.letter: course.label for course in COURSES}
 
 
@@ -63,14 +65,14 @@ def monday_for(data: Path) -> datetime:
     return datetime(ahead.year, ahead.month, ahead.day, tzinfo=ZONE)
 
 
-async def run(show: Show, data: Path, partners: Partners, monday: datetime) -> None:
+async def run(show: Show, data: Path, partners: Partners, ringing: Pager, monday: datetime) -> None:
     """Drive the hub that runs in this folder. Raises Broken when something expected does not happen."""
     console = show.console
     async with Driver.of(data) as driver, Topics(driver.hub.cluster) as topics, Databases(driver.hub) as databases:
         promises = Promises()
         if show.samples is not None:
             await samples.show(driver, console, promises, show.samples)
-        clinic = Clinic(driver, partners, Agenda(), promises, monday)
+        clinic = Clinic(driver, partners, ringing, Agenda(), promises, monday)
         watch = Watch(clinic, topics, databases, {})
         began = time.monotonic()
         with Board(console) as board:
@@ -79,7 +81,8 @@ async def run(show: Show, data: Path, partners: Partners, monday: datetime) -> N
         found = await watch.tally()
         charts = watch.charts()
         summary.verify(found, charts, promises)
-        console.print(summary.shown(found, promises, time.monotonic() - began))
+        console.print(summary.shown(found, promises, len(ringing.pages), time.monotonic() - began))
+        console.print(pager.table(ringing.rows))
         report.write(show.report, charts, LABELS, found, monday)
         console.print(f"report: {show.report}", markup=False)
 
@@ -126,8 +129,9 @@ class Watch:
 def begin(show: Show) -> None:
     """Start everything, show it, stop everything; also when asked to stop in the middle."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with folder(show.data) as data, partner.running() as partners:
+    with folder(show.data) as data, partner.running() as partners, pager.running() as ringing:
         monday = monday_for(data)
         show.console.print(f"starting a hub in {data}", markup=False)
-        with hub.running(data, monday + timedelta(hours=8), partners.environment()):
-            asyncio.run(run(show, data, partners, monday))
+        settings = ringing.settings(data / SETTINGS_FOLDER)
+        with hub.running(data, monday + timedelta(hours=8), partners.environment(), settings):
+            asyncio.run(run(show, data, partners, ringing, monday))

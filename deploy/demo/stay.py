@@ -15,6 +15,7 @@ import httpx
 from deploy.demo import forms
 from deploy.demo.agenda import Agenda, Promises
 from deploy.demo.courses import Course
+from deploy.demo.pager import Pager
 from deploy.demo.partner import Partners
 from deploy.driver import Driver
 from shared.events import codes, fhir
@@ -34,6 +35,7 @@ class Clinic:
 
     driver: Driver
     partners: Partners
+    pager: Pager
     agenda: Agenda
     promises: Promises
     monday: datetime

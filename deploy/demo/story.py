@@ -1,11 +1,12 @@
 """Twelve weeks as an agenda: who does what, when, and what the hub is expected to do."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
-from deploy.demo import forms
+from deploy.demo import forms, pager
 from deploy.demo.courses import ALUMNI, NOT_FIT, QUIET, UNQUIET
-from deploy.demo.stay import WEEKS_IN_IOP, Clinic, Stay
+from deploy.demo.pager import Page
+from deploy.demo.stay import WEEKS_IN_IOP, ZONE, Clinic, Stay
 from shared.events import codes, fhir
 
 LAST_WEEK = WEEKS_IN_IOP - 1
@@ -56,8 +57,36 @@ async def _accepted(stay: Stay, service: str, category: str) -> None:
 async def _combined(stay: Stay) -> None:
     """Miss and unexpected positive within 7 days: intake escalates, and requests a review of the placement."""
     await _accepted(stay, "testing", "drug-test")
-    await _accepted(stay, "intake", "combined")
+    await _taken_on_by_telephone(stay)
     await stay.one_task("intake", "requested", codes.TASK, "review-placement")
+
+
+async def _taken_on_by_telephone(stay: Stay) -> None:
+    """Its page rang whoever is on call, who opens the link and presses "I have it": only then is the patient shown."""
+    await stay.escalated("intake", "combined")
+    page, note, names = _the_page(stay, "combined"), stay.clinic.pager.note, (stay.mrn, stay.patient)
+    opened = await pager.i_have_it(page.content["link"])
+    early = page.body.decode() + opened.shown
+    stay.expect(not any(each in early for each in names), "neither the page nor its opened link names the patient")
+    stay.expect("I have it" in opened.shown, "the link asks whether they have it")
+    note("its link, opened", "asks whether they have it, and changes nothing")
+    stay.expect(all(each in opened.answered for each in names), "whoever has it is shown the patient's record number")
+    stay.expect(f"Taken on by {pager.PERSON}" in opened.answered, "it is theirs by name")
+    note('"I have it"', f"taken on by {pager.PERSON}, who is shown the patient's record number")
+    task = await stay.one_task("intake", "accepted", codes.ESCALATION, "combined")
+    note("its Task at intake", task["status"])
+
+
+def _the_page(stay: Stay, category: str) -> Page:
+    """The one that rang for this category."""
+    pages = [each for each in stay.clinic.pager.pages if each.content["category"] == category]
+    stay.expect(len(pages) == 1 and pages[0].genuine, f"whoever is on call is rung once, signed ({len(pages)} pages)")
+    content = pages[0].content
+    stay.expect(content["tier"] == "T3", f"the page names the tier ({content['tier']})")
+    due = datetime.fromisoformat(content["acknowledge_by"]).astimezone(ZONE)
+    reason = f"{content['tier']} {content['reason']}, to be acknowledged by {due:%a %H:%M}, and no patient"
+    stay.clinic.pager.note("received, signed by the hub", reason)
+    return pages[0]
 
 
 async def _retracted(stay: Stay) -> None:

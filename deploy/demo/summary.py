@@ -88,7 +88,7 @@ def _endings(chart: Chart) -> dict[str, str]:
     return {each.category: each.ended for each in chart.escalations.values()}
 
 
-def shown(found: Tally, promises: Promises, seconds: float) -> RenderableType:
+def shown(found: Tally, promises: Promises, pages: int, seconds: float) -> RenderableType:
     """The summary as tables."""
     topics = Table("topic", "events", title="on Kafka", title_justify="left")
     for name, count in sorted(found.by_topic.items()):
@@ -108,6 +108,7 @@ def shown(found: Tally, promises: Promises, seconds: float) -> RenderableType:
         ("escalations retracted", events["EscalationRetracted"]),
         ("escalations resolved", events["EscalationResolved"]),
         ("escalations on their topic in all", found.by_topic[ESCALATIONS]),
+        ("pages that rang whoever is on call", pages),
         ("disclosures made", found.disclosures["made"]),
         ("disclosures withheld", found.disclosures["withheld"]),
         ("expectations that held", len(promises.fulfilled)),

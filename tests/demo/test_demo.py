@@ -11,6 +11,7 @@ from tests.demo.conftest import Demo
 def test_twelve_weeks_pass_and_nothing_is_left_running(demo: Demo) -> None:
     for fact in ("events lost", "rows left in outboxes", "events parked"):
         assert re.search(rf"{fact}\s+│\s+0\s", demo.printed), fact
+    assert re.search(r'"I have it"\s+│ taken on by on-call-clinician-1', demo.printed)
     assert "CheckInWithdrawn" not in demo.printed, "nobody of the story checks in by mistake"
     assert "Patient C: referred, and another level fits" in demo.report
     assert "Synthetic" not in demo.report + demo.printed
