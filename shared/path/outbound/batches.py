@@ -1,6 +1,6 @@
 """Rows of a topic lane as records, a batch for each partition: one acknowledgement for all of its rows."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -35,7 +35,8 @@ class Batches:
     def __init__(self, sender: AIOKafkaProducer, partitions: Collection[int]) -> None:
         self._sender = sender
         self._partitions = sorted(partitions)
-        self._of: dict[int, Batch] = {}
+        self.of: dict[int, Batch] = {}
+        """By the partition's number."""
 
     def add(self, row: Row) -> None:
         """Into its partition's batch, or left out where that is full. Raises what is wrong with this row alone."""
@@ -43,7 +44,7 @@ class Batches:
         number = partition(key, self._partitions) if row["partition"] is None else row["partition"]
         if number not in self._partitions:
             raise LookupError(number)
-        batch = self._of.get(number) or Batch(self._sender.create_batch())
+        batch = self.of.get(number) or Batch(self._sender.create_batch())
         if batch.full:
             return
         headers = [(name, value.encode()) for name, value in _decode(row["headers"]).items()]
@@ -55,11 +56,7 @@ class Batches:
         if added.size > RECORD_BYTES_MOST:
             raise MessageSizeTooLargeError(added.size)
         batch.ids.append(row["id"])
-        self._of[number] = batch
-
-    def items(self) -> Iterable[tuple[int, Batch]]:
-        """Each partition's number and its batch."""
-        return self._of.items()
+        self.of[number] = batch
 
 
 # For the rows that one patient's day brings, which leave within minutes: 2 MB at most.

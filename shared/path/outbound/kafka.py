@@ -16,7 +16,7 @@ from shared.events.catalogue import INTAKE_EVENTS, PARTITIONS
 from shared.events.envelope import Envelope
 from shared.events.intake import ConsentsCurrent
 from shared.path.destination import Destination
-from shared.path.outbound.batches import BATCH_BYTES_MOST, Batches
+from shared.path.outbound.batches import BATCH_BYTES_MOST, Batch, Batches
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, run_lane, wait_for_work
 from shared.path.outbound.parking import SENDABLE, Class, Parking
 from shared.path.transaction import store
@@ -82,21 +82,24 @@ class TopicLane:
 
     async def release(self, connection: Connection, sender: AIOKafkaProducer) -> int:
         """Send all there is, in order, and delete what was acknowledged; how many. No transaction is held during a
-        send. While rows travel the next ones are read, and they leave before the first are deleted."""
+        send. While rows travel the next ones are read and made ready, and they leave before the first are deleted."""
         count = 0
         rows = await self._next(connection, [])
+        batches = await self._batches(connection, sender, rows)
         began, leaving = nanoseconds(), rows
-        sent = await self._send(connection, sender, rows)
+        sent = await self._send(sender, batches)
         while rows:
             await self._heartbeat(connection)
             ids = [id for ids in sent.values() for id in ids]
             rows = await self._next(connection, ids)
+            batches = await self._batches(connection, sender, rows)
             await _acknowledged(sent)
             self._trace(began, leaving, frozenset(ids))
             if not rows and self._fed.is_set():
                 rows = await self._next(connection, ids)
+                batches = await self._batches(connection, sender, rows)
             began, leaving = nanoseconds(), rows
-            sent = await self._send(connection, sender, rows)
+            sent = await self._send(sender, batches)
             await store.delete(connection, self.lane, ids)
             metrics.SENT.labels(self.service, self.lane).inc(len(ids))
             count += len(ids)
@@ -112,8 +115,10 @@ class TopicLane:
         self._fed.clear()
         return await connection.fetch(_NEXT, self.lane, BATCH_MOST, travelling)
 
-    async def _send(self, connection: Connection, sender: AIOKafkaProducer, rows: Sequence[Row]) -> Travelling:
-        """Hand these to the producer, a batch for each partition. Kafka is asked nothing where there are none."""
+    async def _batches(
+        self, connection: Connection, sender: AIOKafkaProducer, rows: Sequence[Row]
+    ) -> Mapping[int, Batch]:
+        """These as a batch for each partition. Kafka is asked nothing where there are none."""
         if not rows:
             return {}
         batches, held = Batches(sender, await sender.partitions_for(self.topic)), set[str]()
@@ -122,6 +127,9 @@ class TopicLane:
                 held.update([row["key"]] if row["key"] is not None else [])
             if count % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)
+        return batches.of
+
+    async def _send(self, sender: AIOKafkaProducer, batches: Mapping[int, Batch]) -> Travelling:
         return {
             await sender.send_batch(batch.builder, self.topic, partition=number): batch.ids
             for number, batch in batches.items()

@@ -154,6 +154,34 @@ async def test_a_record_larger_than_a_batch_travels_alone_and_in_its_place(here:
     assert broker.sizes == [1, 1, 2]
 
 
+@dataclass
+class SlowBroker(Broker):
+    """Answers the first batch once the next one is begun, and not before."""
+
+    first: "asyncio.Future[None] | None" = None
+
+    def create_batch(self) -> "Recorded":
+        if self.first is not None and not self.first.done():
+            assert len(self.sizes) == 1, "of one partition one batch travels at a time"
+            self.first.set_result(None)
+        return super().create_batch()
+
+    async def send_batch(self, batch: "Recorded", topic: str, *, partition: int) -> "asyncio.Future[None]":
+        answer = await super().send_batch(batch, topic, partition=partition)
+        if self.first is None:
+            self.first = answer = asyncio.get_running_loop().create_future()
+        return answer
+
+
+async def test_what_leaves_next_is_made_ready_while_the_first_travel(here: ServiceOnPostgres) -> None:
+    await store(here, *[(PATIENTS[0], "x" * 400) for _ in range(9)])
+    broker = SlowBroker()
+    async with asyncio.timeout(10):
+        await release(here, broker)
+    assert len(broker.sizes) > 1
+    assert first_arrivals(broker) == {PATIENTS[0]: list(range(9))}
+
+
 async def test_one_bad_row_is_parked_and_the_others_of_its_batch_leave(here: ServiceOnPostgres) -> None:
     too_large = "x" * (RECORD_BYTES_MOST + 1)
     await store(here, *[(patient, "good") for patient in PATIENTS], (PATIENTS[0], too_large), (PATIENTS[1], "good"))
@@ -178,6 +206,6 @@ def test_a_partition_has_one_batch_at_a_time() -> None:
     for number in range(30):
         headers = json.dumps({"number": str(number)})
         batches.add({"id": number, "key": "patient-0", "partition": None, "headers": headers, "body": "x" * 400})
-    ((_, batch),) = batches.items()
+    (batch,) = batches.of.values()
     assert batch.ids == list(range(len(batch.ids)))
     assert batch.full
