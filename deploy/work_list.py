@@ -4,7 +4,7 @@ database. Each service has its own; together they are what a person has to do.""
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar, get_args
 from urllib.parse import quote, urlencode
 
@@ -12,8 +12,9 @@ import httpx
 import msgspec
 
 from deploy.failure import CannotContinueError
-from shared.events.codes import ACTS, ESCALATION, HANDLING, INPUT
-from shared.events.escalation import PRIORITY, Category
+from shared.events.audit import PROVED
+from shared.events.codes import ACTS, CLIENT, ESCALATION, HANDLING, INPUT, STAFF
+from shared.events.escalation import PRIORITY, STEPS, Category
 
 PAGE = 200
 SECONDS_MOST = 10.0
@@ -111,6 +112,33 @@ class Listed(msgspec.Struct, frozen=True, rename="camel"):
         return self.is_open and self.acted not in HANDLING and self.due < now
 
 
+class Act(msgspec.Struct, frozen=True, rename="camel"):
+    """What a person did about an escalation, as its AuditEvent says it. `code` is why, or what was done; `to` whom it
+    was handed over to. `person` is empty where a client did it by itself; `proved` by their own token or link."""
+
+    at: datetime
+    step: str
+    person: str
+    client: str
+    code: str = ""
+    to: str = ""
+    proved: bool = False
+
+
+def read_act(audit: Mapping[str, Any]) -> Act:
+    agents = {each["who"]["identifier"]["system"]: each["who"]["identifier"]["value"] for each in audit["agent"]}
+    details = {each["type"]: each["valueString"] for entity in audit["entity"] for each in entity.get("detail", ())}
+    return Act(
+        at=datetime.fromisoformat(audit["recorded"]).astimezone(UTC),
+        step=audit["subtype"][0]["code"],
+        person=agents.get(STAFF, ""),
+        client=agents.get(CLIENT, ""),
+        code=details.get("reason") or details.get("act", ""),
+        to=details.get("to", ""),
+        proved=details.get("person") == PROVED,
+    )
+
+
 def read(task: Mapping[str, Any], service: str) -> Listed:
     """Raises CannotContinueError: it is no escalation."""
     try:
@@ -204,6 +232,20 @@ async def one(owners: Owners, identity: str) -> Listed:
         if answer.status_code != httpx.codes.NOT_FOUND:
             _answered(name, answer)
     raise CannotContinueError("no service has an escalation with this id")
+
+
+async def acts(owners: Owners, escalation: Listed) -> list[Act]:
+    """What was done about it, the first act first; who acts on what nobody had takes it on in the same instant. Raises
+    CannotContinueError."""
+    asked = {
+        "patient": escalation.patient,
+        "entity": f"Task/{escalation.id}",
+        "subtype": ",".join(f"{ESCALATION}|{each}" for each in STEPS),
+        "_sort": "date",
+    }
+    service = escalation.service
+    found = [read_act(each) for each in await pages(service, owners[service], "AuditEvent", asked)]
+    return sorted(found, key=lambda each: (each.at, STEPS.index(each.step)))
 
 
 async def take(owners: Owners, identity: str, steps: Sequence[Operation]) -> Listed:

@@ -11,7 +11,7 @@ from deploy import work_list
 from deploy.commands.asking import Where, asking
 from deploy.commands.common import out, stderr
 from deploy.failure import CannotContinueError
-from deploy.work_list import Listed, Operation
+from deploy.work_list import Act, Listed, Operation, Owners
 from shared.events.codes import ACTS, ESCALATION, HAND_OVER_REASONS, HANDLING, REASON, RESOLUTIONS, ROLE, STAFF
 from shared.events.escalation import PRIORITY
 from shared.rules.escalation import PERSON
@@ -70,18 +70,34 @@ def list_(
 
 
 @commands.command("show", epilog="Example: iop escalations show 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")
-@_asking
+@asking(f"{SCOPE} system/AuditEvent.s")
 def show(where: Where, identity: Identity, as_json: AsJson = False) -> None:
-    """Print one escalation; `iop why ID` explains it."""
-    found = where.ask(lambda owners: work_list.one(owners, identity))
+    """Print one escalation and who did what about it; `iop why ID` explains it."""
+    found, acts = where.ask(lambda owners: _shown(owners, identity))
     if as_json:
-        out.print(msgspec.json.format(msgspec.json.encode(found)).decode(), markup=False)
+        shown = {**msgspec.to_builtins(found), "acts": msgspec.to_builtins(acts)}
+        out.print(msgspec.json.format(msgspec.json.encode(shown)).decode(), markup=False)
         return
     for line in lines(found, where.now):
         out.print(line, markup=False)
     out.print(f"    {found.category}, of {found.service}", markup=False)
     for name, moment in (("acknowledge by", found.acknowledge_by), ("act by", found.act_by)):
         out.print(f"    {name} {moment.astimezone():%Y-%m-%d %H:%M %Z}", markup=False)
+    for each in acts:
+        out.print(f"    {act_line(each)}", markup=False)
+
+
+async def _shown(owners: Owners, identity: str) -> tuple[Listed, list[Act]]:
+    found = await work_list.one(owners, identity)
+    return found, await work_list.acts(owners, found)
+
+
+def act_line(act: Act) -> str:
+    """One line, by this machine's clock."""
+    to = f" to {act.to}" if act.to else ""
+    code = f" ({act.code})" if act.code else ""
+    who = f"{PERSON}{act.person}{'' if act.proved else ' (stated)'}, client {act.client}" if act.person else act.client
+    return f"{act.at.astimezone():%Y-%m-%d %H:%M}  {act.step}{to}{code}  by {who}"
 
 
 @commands.command("ack", epilog="Example: iop escalations ack 5f0c9e7e-... --as clinician-1")

@@ -35,7 +35,9 @@ class Caller:
     program: str
     scopes: tuple[tuple[str, str], ...]
     person: str = ""
-    """The member of the program's staff for whom it acts, proved by the token; empty where it names nobody."""
+    """The member of the program's staff for whom it acts; empty where it names nobody."""
+    proved: bool = True
+    """Whether the token, or a link that reaches one person, says so; a link that several share only states it."""
 
     def may(self, type_: str, interaction: str) -> bool:
         wanted = (type_,) if type_ in OWN_SCOPES else ("*", type_)

@@ -10,15 +10,17 @@ from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.json import Json
 from shared.edge.outcome import HttpRefusal, Issue
-from shared.events.codes import STAFF
-from shared.events.envelope import name_id
-from shared.events.escalation import HANDED_OVER
+from shared.events.codes import ESCALATION, STAFF
+from shared.events.escalation import ACKNOWLEDGED, HANDED_OVER
 from shared.path.transaction import resources
-from shared.platform.db import Connection
+from shared.path.transaction.ordering import Order
+from shared.path.transaction.search import Search
+from shared.platform.db import Connection, Row
 
 _LOST = (409, 412)
-_LAST_STEP = {"accepted": "acknowledged", "requested": HANDED_OVER}
-"""By its status, the step whose Provenance says who was first."""
+_LAST_STEP = {"accepted": ACKNOWLEDGED, "requested": HANDED_OVER}
+"""By its status, the step whose AuditEvent says who was first."""
+_NEWEST_FIRST = Order(descending=True)
 
 
 async def as_it_stands(
@@ -28,16 +30,25 @@ async def as_it_stands(
     tasks = [str(each.id) for each in entries if each.type == "Task" and each.method == "PUT"]
     if refusal.status not in _LOST or len(tasks) != 1:
         return refusal
-    provenances = {status: ("Provenance", name_id(tasks[0], step)) for status, step in _LAST_STEP.items()}
-    rows = await resources.stored(connection, context.program, [("Task", tasks[0]), *provenances.values()])
-    task = rows.get(("Task", tasks[0]))
+    task = await resources.one(connection, context.program, ("Task", tasks[0]))
     if task is None:
         return refusal
     status = str(task["status"])
-    last = rows.get(provenances.get(status, ("", "")))
-    stated = msgspec.json.decode(last["body"]) if last is not None else None
-    issues = [_with_status(each, status, stated, context) for each in refusal.issues]
+    last = await _last(connection, context.program, task, _LAST_STEP.get(status))
+    issues = [_with_status(each, status, last, context) for each in refusal.issues]
     return HttpRefusal(refusal.status, issues, {**refusal.headers, "ETag": fhir.etag(str(task["version"]))})
+
+
+async def _last(connection: Connection, program: str, task: Row, step: str | None) -> Json | None:
+    """The AuditEvent of the last such step at this Task."""
+    if step is None:
+        return None
+    search = Search(program, "AuditEvent")
+    search.patients([task["patient"]])
+    search.naming("entity[*].what", "reference", [(None, f"Task/{task['id']}")])
+    search.naming("subtype[*]", "code", [(ESCALATION, step)])
+    rows, _ = await search.page(connection, _NEWEST_FIRST, None, 1)
+    return msgspec.json.decode(rows[0]["body"]) if rows else None
 
 
 def _with_status(issue: Issue, status: str, last: Json | None, context: Context) -> Issue:
@@ -46,7 +57,7 @@ def _with_status(issue: Issue, status: str, last: Json | None, context: Context)
         return issue
     if last is None or "Task.owner" not in issue.expression:
         return msgspec.structs.replace(issue, diagnostics=f"{issue.diagnostics} The Task is {status}.")
-    step = "acknowledged" if status == "accepted" else issue.diagnostics
+    step = ACKNOWLEDGED if status == "accepted" else issue.diagnostics
     return msgspec.structs.replace(issue, diagnostics=f"{step} {_first(last, context)}")
 
 

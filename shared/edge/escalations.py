@@ -9,7 +9,7 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, has_code
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.staff import acting, person, receiver
+from shared.edge.staff import acting, is_proved, person, receiver
 from shared.events.codes import ACTS, ESCALATION, HAND_OVER_REASONS, REASON, RESOLUTIONS
 from shared.events.envelope import Command
 from shared.events.escalation import HANDED_OVER, OVERDUE, UPDATED
@@ -38,17 +38,19 @@ def escalation_command(entry: BundleEntry, context: Context, steps: Steps = OF_S
     """The command in a Task's new status, by the person who owns it: accepted acknowledges it, or with a code of what
     was done acts on it; completed resolves it with the coded reason. Requested hands it over to whom it names, with the
     coded reason."""
-    identity = str(entry.id)
+    identity, proved = str(entry.id), is_proved(context)
     match entry.resource["status"]:
         case "accepted" | "in-progress" if (act := _act(entry)) is not None:
-            return steps.act(escalation_id=identity, act=act, by=person(entry, context))
+            return steps.act(escalation_id=identity, act=act, by=person(entry, context), proved=proved)
         case "accepted" | "in-progress":
-            return steps.acknowledge(escalation_id=identity, by=person(entry, context))
+            return steps.acknowledge(escalation_id=identity, by=person(entry, context), proved=proved)
         case "requested":
             to, reason = receiver(entry, context), _hand_over_reason(entry)
             return steps.hand_over(escalation_id=identity, to=to, reason=reason, by=acting(context))
         case "completed":
-            return steps.resolve(escalation_id=identity, reason=_reason(entry), by=person(entry, context))
+            return steps.resolve(
+                escalation_id=identity, reason=_reason(entry), by=person(entry, context), proved=proved
+            )
         case "cancelled" | "entered-in-error":
             raise refuse(422, "business-rule", f"{entry.place}.status", RETRACTED_BY_THE_HUB)
         case _:

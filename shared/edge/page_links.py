@@ -175,7 +175,8 @@ def _caller(opened: Opened, stated: str = "") -> Caller:
     """Whoever holds the link: the one person whom its channel reaches, else who they state they are."""
     program, people = opened.link.program, opened.people
     name, person = (PROVED, people[0]) if len(people) == 1 else (STATED, stated)
-    return Caller(name, RegisteredClient(programs=(program,), base_url=""), program, (("Task", "u"),), person)
+    client = RegisteredClient(programs=(program,), base_url="")
+    return Caller(name, client, program, (("Task", "u"),), person, proved=name == PROVED)
 
 
 def _patient_id(opened: Opened) -> str:

@@ -12,7 +12,15 @@ from shared.edge.json import MutableJson
 from shared.edge.moments import TimeSettings
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.paging import Asked, Cursor, Total
-from shared.edge.search_values import between, codes, identifiers, not_searched_by, require_value, tokens
+from shared.edge.search_values import (
+    between,
+    codes,
+    identifiers,
+    not_searched_by,
+    require_reference,
+    require_value,
+    tokens,
+)
 from shared.events.audit import Interaction
 from shared.path.transaction import aliases, reads, resources, sealed
 from shared.path.transaction.audits import AuditSearch
@@ -43,10 +51,11 @@ TASKS: Mapping[str, SearchType] = {
 AUDITS: Mapping[str, SearchType] = {
     **{name: kind for name, kind in PARAMETERS.items() if name != "status"},
     "agent": "reference",
+    "entity": "reference",
     "type": "token",
     "subtype": "token",
 }
-"""Who did, or read, what: `agent` is a client, or the person for whom it acted."""
+"""Who did, or read, what: `agent` is a client, or the person for whom it acted; `entity` what it was done to."""
 IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
 WITHOUT_STATUS: Mapping[str, SearchType] = {name: kind for name, kind in PARAMETERS.items() if name != "status"}
 DIRECTORY: Mapping[str, SearchType] = {name: PARAMETERS[name] for name in ("_id", "_lastUpdated")}
@@ -227,6 +236,8 @@ def _narrow_audits(query: AuditSearch, name: str, value: str) -> None:
     match name:
         case "agent" | "agent:identifier":
             query.agents(identifiers(value))
+        case "entity":
+            query.entities([require_reference(each) for each in value.split(",")])
         case "type":
             query.types(identifiers(value))
         case "subtype":

@@ -14,6 +14,7 @@ _HIDDEN = 0xDC00
 """Where escaped signs wait while the others part the text: lone surrogates, which no request can hold."""
 _SHOWN = {_HIDDEN + ord(sign): sign for sign in "\\,|$"}
 FHIR_SYSTEMS = "http://hl7.org/fhir/"
+_REFERENCE = re.compile(r"(?:(?<=/)|^)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}$")
 _DATE = re.compile(r"(eq|ge|gt|le|lt|sa|eb)?([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T.+)?)?)?)")
 
 
@@ -26,6 +27,16 @@ def require_value(value: str) -> None:
     """A parameter without a value narrows nothing, or finds what belongs to nobody: neither was meant."""
     if not all(each.strip() for each in _ESCAPED.sub("x", value).split(",")):
         raise refuse(400, "invalid", "", "A parameter of a search must have a value, and each of several one.")
+
+
+def require_reference(value: str) -> str:
+    """`Type/id`, with an address before it or without."""
+    found = _REFERENCE.search(value)
+    if found is None:
+        raise refuse(
+            400, "invalid", "", "Must be a reference with its type: Task/0f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11."
+        )
+    return found[0]
 
 
 def codes(value: str) -> list[str]:

@@ -16,6 +16,11 @@ def acting(context: Context) -> str:
     return context.caller.person
 
 
+def is_proved(context: Context) -> bool:
+    """Whether a token or a link says who acts; else a client or whoever holds a shared link states it."""
+    return acting(context) != "" and context.caller.proved
+
+
 def receiver(entry: BundleEntry, context: Context) -> str:
     """To whom a Task is handed over: `staff/<id>`, or a role. Raises HttpRefusal 422: nobody is named, or nobody of the
     program's staff."""

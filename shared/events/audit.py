@@ -1,8 +1,9 @@
 """AuditEvents of what came over HTTP: which client, for which person, did what, about which patient. Never what was
 asked or answered."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shared.events import codes, fhir
 from shared.events.envelope import Resource
@@ -10,12 +11,23 @@ from shared.events.envelope import Resource
 ACTIONS = {"read": "R", "search-type": "E"}
 """As IHE's Basic Audit Log Patterns have it: a search is executed."""
 Interaction = Literal["read", "search-type"]
+PROVED, STATED = "proved", "stated"
+"""How it is known who a person is: by their own token or link, or by what the client says."""
+
+
+class Who(NamedTuple):
+    """A client and, where there is one, the person for whom it acted, in a role of theirs."""
+
+    client: str
+    person: str = ""
+    role: str = ""
+    proved: bool = False
 
 
 def agents(client: str, person: str) -> list[fhir.Element]:
     """The person, where one is named, asked for it; else the client did by itself."""
-    sent = {"who": fhir.logical(codes.CLIENT, client), "requestor": not person}
-    return [{"who": fhir.staff(person), "requestor": True}, sent] if person else [sent]
+    sent = [{"who": fhir.logical(codes.CLIENT, client), "requestor": not person}] if client else []
+    return [{"who": fhir.staff(person), "requestor": True}, *sent] if person else sent
 
 
 def of_read(
@@ -42,5 +54,39 @@ def of_read(
         "entity": [
             {"what": fhir.reference("Patient", patient), "role": fhir.coding(codes.OBJECT_ROLE, "1")},
             {"type": fhir.coding(codes.RESOURCE_TYPE, type_)},
+        ],
+    }
+
+
+def of_step(
+    identity: str,
+    recorded: datetime,
+    *,
+    service: str,
+    patient: str,
+    who: Who,
+    task: str,
+    step: str,
+    details: Iterable[tuple[str, str]],
+) -> Resource:
+    """What a person did about an escalation: the step and what belongs to it by code, never in words."""
+    coded = [*details, *([("person", PROVED if who.proved else STATED)] if who.person or who.proved else [])]
+    about = [{"type": name, "valueString": code} for name, code in coded]
+    acting = agents(who.client, who.person)
+    if who.role:
+        acting[0]["role"] = [fhir.concept(codes.OWNER, who.role)]
+    return {
+        "resourceType": "AuditEvent",
+        "id": identity,
+        "type": fhir.coding(codes.LIFECYCLE, "amend"),
+        "subtype": [fhir.coding(codes.ESCALATION, step)],
+        "action": "U",
+        "recorded": recorded,
+        "outcome": "0",
+        "agent": acting,
+        "source": {"observer": fhir.staff(service)},
+        "entity": [
+            {"what": fhir.reference("Patient", patient), "role": fhir.coding(codes.OBJECT_ROLE, "1")},
+            fhir.without_nothing({"what": fhir.reference("Task", task), "detail": about}),
         ],
     }

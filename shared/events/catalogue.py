@@ -21,6 +21,9 @@ OPERATIONS = "iop.operations"
 PARTITIONS = 12
 """Of every topic, never changed: growth is a new topic and a cut-over."""
 
+BY_A_PERSON = "Task + DetectedIssue per signal + Provenance + AuditEvent"
+"""Of what a person does about an escalation."""
+
 Read = Callable[[bytes], Event]
 
 
@@ -170,15 +173,15 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         ("intake",),
         escalation.read_updated,
     ),
-    CatalogueEntry(escalation.EscalationAcknowledged, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
-    CatalogueEntry(escalation.EscalationActedOn, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
-    CatalogueEntry(escalation.EscalationHandedOver, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
+    CatalogueEntry(escalation.EscalationAcknowledged, ESCALATIONS, "any", BY_A_PERSON),
+    CatalogueEntry(escalation.EscalationActedOn, ESCALATIONS, "any", BY_A_PERSON),
+    CatalogueEntry(escalation.EscalationHandedOver, ESCALATIONS, "any", BY_A_PERSON),
     CatalogueEntry(escalation.EscalationOverdue, ESCALATIONS, "any", "Task + DetectedIssue per signal"),
     CatalogueEntry(
         escalation.EscalationResolved,
         ESCALATIONS,
         "any",
-        "Task + DetectedIssue per signal",
+        BY_A_PERSON,
         ("intake",),
         escalation.read_resolved,
     ),

@@ -11,13 +11,16 @@ from typing import Literal
 
 import msgspec
 
-from shared.events import fhir, reading
+from shared.events import audit, fhir, reading
 from shared.events.codes import ESCALATION, INPUT, RULE, SERVICE, STAFF
 from shared.events.envelope import Event, Resource, name_id
 
 Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
 SEVERITY = {1: "low", 2: "moderate", 3: "high", 4: "high"}
 OVERDUE, UPDATED, HANDED_OVER = "overdue", "updated", "handed-over"
+ACKNOWLEDGED, ACTED_ON, RESOLVED = "acknowledged", "acted-on", "resolved"
+STEPS = (ACKNOWLEDGED, ACTED_ON, HANDED_OVER, RESOLVED)
+"""What a person does about an escalation, each time an AuditEvent of this subtype (ESCALATION)."""
 COMBINING = ("missed-session", "unexpected-positive", "prescribed-medication-absent", "specimen-not-valid")
 """Signals that mean more together (domain 5.2): a state names them by their places, which never change. What a result
 that cannot show new use raises is none of them."""
@@ -89,28 +92,35 @@ class EscalationUpdated(EscalationEvent, frozen=True, kw_only=True):
     """Signals that stood until now and were wrong: each one's DetectedIssue is entered in error."""
 
 
-class EscalationAcknowledged(EscalationEvent, frozen=True, kw_only=True):
-    """A person took it on; `client` is who sent that."""
+class PersonsStep(EscalationEvent, frozen=True, kw_only=True):
+    """What a person did about it: `by` their id in the program's staff, in this `role` of theirs; `client` is who sent
+    that. `proved`: the person's own token or link says who they are; else the client states it."""
+
+    by: str | None = None
+    client: str = ""
+    role: str = ""
+    proved: bool = False
+
+
+class EscalationAcknowledged(PersonsStep, frozen=True, kw_only=True):
+    """A person took it on."""
 
     by: str
-    client: str = ""
 
 
-class EscalationActedOn(EscalationEvent, frozen=True, kw_only=True):
+class EscalationActedOn(PersonsStep, frozen=True, kw_only=True):
     """Whoever has it did something about it, `act` by code (`codes.ACTS`): it stays open, and theirs."""
 
     act: str
     by: str
-    client: str = ""
 
 
-class EscalationHandedOver(EscalationEvent, frozen=True, kw_only=True):
+class EscalationHandedOver(PersonsStep, frozen=True, kw_only=True):
     """`by`, who had it or sees to it, hands it over to whom the escalation now names, who is asked anew; `reason` by
     code (`codes.HAND_OVER_REASONS`). `overdue`: it was to be acted on already, and that was emitted."""
 
     reason: str
     by: str
-    client: str = ""
     overdue: bool = False
 
 
@@ -121,12 +131,10 @@ class EscalationOverdue(EscalationEvent, frozen=True, kw_only=True):
     accepted: bool = False
 
 
-class EscalationResolved(EscalationEvent, frozen=True, kw_only=True):
+class EscalationResolved(PersonsStep, frozen=True, kw_only=True):
     """It was acted on (`by` a person), or the episode ended (`by` is None)."""
 
     reason: str
-    by: str | None = None
-    client: str = ""
 
 
 class EscalationRetracted(EscalationEvent, frozen=True, kw_only=True):
@@ -222,27 +230,51 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
         }
     )
     wrong_ones = [_issue(each, escalation, subject, wrong=True) for each in gone]
-    return [task, *issues, *wrong_ones, *_provenance(event)]
+    return [task, *issues, *wrong_ones, *_recorded(event, patient)]
 
 
-def _provenance(event: EscalationEvent) -> list[Resource]:
-    """Who took it on, acted on it or handed it over; of what the hub does by itself there is none."""
-    identity = event.escalation.id
-    target = fhir.reference("Task", identity)
+class _Act(msgspec.Struct, frozen=True):
+    """What an event says a person did: the step, the code of the Provenance's activity, what the AuditEvent tells."""
+
+    step: str
+    activity: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+
+
+def _act(event: PersonsStep) -> _Act:
     match event:
-        case EscalationAcknowledged(by=by, client=client):
-            name = "acknowledged"
-        case EscalationActedOn(act=act, by=by, client=client):
-            done = fhir.provenance(name_id(identity, f"acted-on:{act}:{event.at}"), target, event.at, by, client)
-            return [{**done, "activity": fhir.concept(ESCALATION, act)}]
-        case EscalationHandedOver(reason=reason, by=by, client=client):
-            done = fhir.provenance(name_id(identity, HANDED_OVER), target, event.at, by, client)
-            return [{**done, "activity": fhir.concept(ESCALATION, reason)}]
-        case EscalationResolved(by=by, client=client) if by is not None or client:
-            name = "resolved"
+        case EscalationActedOn(act=act):
+            return _Act(ACTED_ON, act, (("act", act),))
+        case EscalationHandedOver(escalation=escalation, reason=reason):
+            to = f"staff/{escalation.person}" if escalation.person else escalation.owner
+            return _Act(HANDED_OVER, reason, (("reason", reason), ("to", to)))
+        case EscalationResolved(reason=reason):
+            return _Act(RESOLVED, "", (("reason", reason),))
         case _:
-            return []
-    return [fhir.provenance(name_id(identity, name), target, event.at, by, client)]
+            return _Act(ACKNOWLEDGED)
+
+
+def _recorded(event: EscalationEvent, patient: str) -> list[Resource]:
+    """Who did it, as Provenance of the Task and as an AuditEvent, both of this one act: a later one takes neither's
+    place. Of what the hub does by itself there is none."""
+    if not isinstance(event, PersonsStep) or not (event.by or event.client):
+        return []
+    identity, act, person = event.escalation.id, _act(event), event.by or ""
+    name = f"{act.step}:{act.activity}:{person}:{event.at}"
+    target = fhir.reference("Task", identity)
+    done = fhir.provenance(name_id(identity, name), target, event.at, person or None, event.client)
+    audited = audit.of_step(
+        name_id(identity, f"audit:{name}"),
+        event.at,
+        service=event.escalation.rule.partition("/")[0],
+        patient=patient,
+        who=audit.Who(event.client, person, event.role, event.proved),
+        task=identity,
+        step=act.step,
+        details=act.details,
+    )
+    activity = {"activity": fhir.concept(ESCALATION, act.activity)} if act.activity else {}
+    return [{**done, **activity}, audited]
 
 
 def _issue(signal: Signal, escalation: Escalation, subject: fhir.Element, *, wrong: bool) -> fhir.Element:
@@ -376,16 +408,44 @@ def read_updated(resources: Sequence[reading.Read]) -> EscalationUpdated:
     )
 
 
-@reading.reads(_Task, _DetectedIssue, reading.Provenance)
+class _Agent(reading.Agent, frozen=True):
+    role: tuple[reading.Concept, ...] = ()
+
+
+class _Detail(reading.Element, frozen=True):
+    type: str
+    value_string: str
+
+
+class _Entity(reading.Element, frozen=True):
+    detail: tuple[_Detail, ...] = ()
+
+
+class _AuditEvent(reading.Read, frozen=True):
+    agent: tuple[_Agent, ...]
+    entity: tuple[_Entity, ...]
+
+    @property
+    def role(self) -> str:
+        return next((each.role[0].code for each in self.agent if each.role), "")
+
+    @property
+    def is_proved(self) -> bool:
+        return _Detail("person", audit.PROVED) in (detail for each in self.entity for detail in each.detail)
+
+
+@reading.reads(_Task, _DetectedIssue, reading.Provenance, _AuditEvent)
 def read_resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
     task, escalation, at = _read(resources)
-    provenances = reading.of_type(resources, reading.Provenance)
+    provenances, audits = reading.of_type(resources, reading.Provenance), reading.of_type(resources, _AuditEvent)
     return EscalationResolved(
         escalation=escalation,
         at=at,
         reason=reading.required(task.status_reason).code,
         by=reading.author_of(provenances),
         client=reading.transmitter_of(provenances),
+        role=next((each.role for each in audits), ""),
+        proved=any(each.is_proved for each in audits),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, TypeVar, assert_never
+from typing import Any, Protocol, TypeVar, assert_never
 
 import msgspec
 
@@ -42,10 +42,11 @@ Time = TypeVar("Time", int, datetime)
 
 
 class AcknowledgeEscalation(Command, frozen=True, kw_only=True, tag=True):
-    """A person takes it on: `by` is their id in the program's staff."""
+    """A person takes it on: `by` is their id in the program's staff, `proved` whether their token or link says so."""
 
     escalation_id: str
     by: str = ""
+    proved: bool = False
 
 
 class ActOnEscalation(Command, frozen=True, kw_only=True, tag=True):
@@ -54,6 +55,7 @@ class ActOnEscalation(Command, frozen=True, kw_only=True, tag=True):
     escalation_id: str
     act: str
     by: str = ""
+    proved: bool = False
 
 
 class HandOverEscalation(Command, frozen=True, kw_only=True, tag=True):
@@ -72,6 +74,7 @@ class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
     escalation_id: str
     reason: str
     by: str = ""
+    proved: bool = False
 
 
 StaysOpen = AcknowledgeEscalation | ActOnEscalation | HandOverEscalation
@@ -101,6 +104,19 @@ class Open(msgspec.Struct, frozen=True, array_like=True):
     overdue: bool = False
     accepted_by: str = ""
     acted: str = ""
+
+
+class AskingSettings(Protocol):
+    """What any service's settings have: how long a person has by the tier, and who there is."""
+
+    @property
+    def escalation(self) -> Times: ...
+
+    @property
+    def staff(self) -> Staff: ...
+
+
+Asking = TypeVar("Asking", bound=AskingSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,24 +261,24 @@ def withdraw_evidence(
 
 
 def decide_escalation(
-    still_open: Sequence[Open], command: EscalationCommand, moment: Moment[Any]
+    still_open: Sequence[Open], command: EscalationCommand, moment: Moment[Asking]
 ) -> list[EscalationEvent] | Refused:
     """What a person's command does to the open escalation it names."""
     match command:
-        case AcknowledgeEscalation(escalation_id=identity, by=by):
-            return acknowledge(still_open, identity, by, moment)
-        case ActOnEscalation(escalation_id=identity, act=act, by=by):
-            return act_on(still_open, identity, act, by, moment)
+        case AcknowledgeEscalation(escalation_id=identity, by=by, proved=proved):
+            return acknowledge(still_open, identity, by, moment, proved=proved)
+        case ActOnEscalation(escalation_id=identity, act=act, by=by, proved=proved):
+            return act_on(still_open, identity, act, by, moment, proved=proved)
         case HandOverEscalation(escalation_id=identity, to=to, reason=reason, by=by):
             return hand_over(still_open, identity, to, reason, by, moment)
-        case ResolveEscalation(escalation_id=identity, reason=reason, by=by):
-            return resolve(still_open, identity, reason, by, moment)
+        case ResolveEscalation(escalation_id=identity, reason=reason, by=by, proved=proved):
+            return resolve(still_open, identity, reason, by, moment, proved=proved)
         case _:
             assert_never(command)
 
 
 def acknowledge(
-    still_open: Sequence[Open], identity: str, by: str, moment: Moment[object]
+    still_open: Sequence[Open], identity: str, by: str, moment: Moment[Asking], *, proved: bool = False
 ) -> list[EscalationEvent] | Refused:
     """A person takes it on. The same person a second time changes nothing; another one learns who was first."""
     found = _find(still_open, identity)
@@ -273,8 +289,16 @@ def acknowledge(
         return []
     if found.accepted:
         return Refused("conflict", _ACKNOWLEDGED + found.accepted_by, "Task.owner")
-    taken = _taken_by(shown(found.escalation), person)
-    return [EscalationAcknowledged(escalation=taken, at=moment.now, by=person, client=moment.by)]
+    taken, role = _taken_by(shown(found.escalation), person), _acts_as(person, found.escalation, moment)
+    return [
+        EscalationAcknowledged(escalation=taken, at=moment.now, by=person, client=moment.by, role=role, proved=proved)
+    ]
+
+
+def _acts_as(person: str, escalation: Escalation, moment: Moment[Asking]) -> str:
+    """In which of their roles: the one that is asked, where they have it. None of who is nobody of the staff."""
+    staff = moment.settings.staff
+    return _role_of(person, escalation.owner, staff) if person in staff else ""
 
 
 def _taken_by(escalation: Escalation, person: str) -> Escalation:
@@ -286,20 +310,25 @@ def _taken_by(escalation: Escalation, person: str) -> Escalation:
 
 
 def act_on(
-    still_open: Sequence[Open], identity: str, act: str, by: str, moment: Moment[object]
+    still_open: Sequence[Open], identity: str, act: str, by: str, moment: Moment[Asking], *, proved: bool = False
 ) -> list[EscalationEvent] | Refused:
     """Whoever has it, or takes it on with this, did something about it; the same again changes nothing."""
-    taken = acknowledge(still_open, identity, by, moment)
+    taken = acknowledge(still_open, identity, by, moment, proved=proved)
     found = _find(still_open, identity)
     if isinstance(taken, Refused) or found is None or (found.acted == act and not taken):
         return taken
     person = by or moment.by
-    theirs = _taken_by(shown(found.escalation), person)
-    return [*taken, EscalationActedOn(escalation=theirs, at=moment.now, act=act, by=person, client=moment.by)]
+    theirs, role = _taken_by(shown(found.escalation), person), _acts_as(person, found.escalation, moment)
+    return [
+        *taken,
+        EscalationActedOn(
+            escalation=theirs, at=moment.now, act=act, by=person, client=moment.by, role=role, proved=proved
+        ),
+    ]
 
 
 def hand_over(
-    still_open: Sequence[Open], identity: str, to: str, reason: str, by: str, moment: Moment[Any]
+    still_open: Sequence[Open], identity: str, to: str, reason: str, by: str, moment: Moment[Asking]
 ) -> list[EscalationEvent] | Refused:
     """Whoever has it, or the person whose token it is while nobody has it, has another one asked anew; whom it waits
     for already is not asked again."""
@@ -320,6 +349,8 @@ def hand_over(
             reason=reason,
             by=person,
             client=moment.by,
+            role=_acts_as(person, found.escalation, moment),
+            proved=by != "",
             overdue=found.overdue and found.escalation.act_by <= moment.now,
         )
     ]
@@ -342,7 +373,7 @@ def _hands_over(known: Open, by: str) -> str | Refused:
     return by or NOBODY_HAS_IT
 
 
-def _asked_of_another(before: Escalation, to: str, moment: Moment[Any]) -> Escalation:
+def _asked_of_another(before: Escalation, to: str, moment: Moment[Asking]) -> Escalation:
     """By when to act stays as it was, and the time to acknowledge ends with it. In whole seconds, as states hold it."""
     now, person = moment.now.replace(microsecond=0), to.removeprefix(PERSON) if to.startswith(PERSON) else ""
     acknowledge_by, _ = _due_times(before.tier, now, moment.settings.escalation)
@@ -361,15 +392,19 @@ def _role_of(person: str, asked: str, staff: Staff) -> str:
 
 
 def resolve(
-    still_open: Sequence[Open], identity: str, reason: str, by: str, moment: Moment[object]
+    still_open: Sequence[Open], identity: str, reason: str, by: str, moment: Moment[Asking], *, proved: bool = False
 ) -> list[EscalationEvent] | Refused:
     """A person has acted on it, acknowledged before or not."""
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
     person = by or moment.by
-    theirs = _taken_by(shown(found.escalation), person)
-    return [EscalationResolved(escalation=theirs, at=moment.now, reason=reason, by=person, client=moment.by)]
+    theirs, role = _taken_by(shown(found.escalation), person), _acts_as(person, found.escalation, moment)
+    return [
+        EscalationResolved(
+            escalation=theirs, at=moment.now, reason=reason, by=person, client=moment.by, role=role, proved=proved
+        )
+    ]
 
 
 NOT_OPEN = Refused("conflict", "This escalation is not open.", "Task.status")

@@ -124,6 +124,26 @@ async def test_it_is_handed_over_to_a_person_or_a_role(counter: Counter, owners:
     assert (await work_list.listed(owners, work_list.query(owner="case-manager")))[0] == [handed]
 
 
+async def test_who_did_what_is_told_in_the_order_of_time(counter: Counter, owners: Owners) -> None:
+    await counter.send(bundles.intake("0001", facts={"c-ssrs-q4": True}))
+    ((found,), _) = await work_list.listed(owners, work_list.query(tiers=[4]))
+    steps = (
+        escalations.acting("clinician-1", "called"),
+        escalations.handing_over("prescriber", "shift-ended"),
+        escalations.resolving("prescriber-1", "patient-reached"),
+    )
+    for minute, each in enumerate(steps):
+        counter.intake.set_clock(MONDAY + timedelta(minutes=minute))
+        await work_list.take(owners, found.id, each)
+    printed = [escalations.act_line(each).partition("  ")[2] for each in await work_list.acts(owners, found)]
+    assert printed == [
+        "acknowledged  by staff/clinician-1 (stated), client ehr",
+        "acted-on (called)  by staff/clinician-1 (stated), client ehr",
+        "handed-over to prescriber (shift-ended)  by staff/clinician-1 (stated), client ehr",
+        "resolved (patient-reached)  by staff/prescriber-1 (stated), client ehr",
+    ]
+
+
 async def test_what_is_no_escalation_or_nowhere_is_refused(counter: Counter, owners: Owners) -> None:
     await counter.send(bundles.intake("0001"))
     (review, *_) = await counter.intake.found("Task")

@@ -293,9 +293,11 @@ EXAMPLES: tuple[Event, ...] = (
     aftercare.FollowUpCompleted(**_FOLLOW_UP, by="case-manager-3", completed_at=TWO_HOURS_LATER, client="ehr"),
     escalation.EscalationRaised(escalation=ESCALATION, at=MONDAY),
     escalation.EscalationUpdated(escalation=ESCALATION, at=MONDAY, accepted=True),
-    escalation.EscalationAcknowledged(escalation=ESCALATION, at=MONDAY, by="therapist-2", client="ehr"),
+    escalation.EscalationAcknowledged(
+        escalation=ESCALATION, at=MONDAY, by="therapist-2", client="ehr", role="clinician", proved=True
+    ),
     escalation.EscalationActedOn(
-        escalation=ESCALATION, at=TWO_HOURS_LATER, act="called", by="therapist-2", client="ehr"
+        escalation=ESCALATION, at=TWO_HOURS_LATER, act="called", by="therapist-2", client="ehr", role="clinician"
     ),
     escalation.EscalationHandedOver(
         escalation=msgspec.structs.replace(
@@ -305,10 +307,18 @@ EXAMPLES: tuple[Event, ...] = (
         reason="shift-ended",
         by="therapist-2",
         client="ehr",
+        role="clinician",
+        proved=True,
     ),
     escalation.EscalationOverdue(escalation=ESCALATION, at=TWO_HOURS_LATER),
     escalation.EscalationResolved(
-        escalation=ESCALATION, at=NEXT_MONDAY, reason="acted-on", by="therapist-2", client="ehr"
+        escalation=ESCALATION,
+        at=NEXT_MONDAY,
+        reason="acted-on",
+        by="therapist-2",
+        client="ehr",
+        role="clinician",
+        proved=True,
     ),
     escalation.EscalationRetracted(escalation=ESCALATION, at=NEXT_MONDAY, reason="late-check-in"),
     escalation.SignalsCorrected(gone=ESCALATION.signals[:1], moved=ESCALATION.signals[1:]),

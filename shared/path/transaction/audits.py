@@ -46,6 +46,12 @@ class AuditSearch(Search):
         self.naming("agent[*].who.identifier", "value", tokens)
         self._asks({"client": CLIENT, "person": STAFF}, tokens)
 
+    def entities(self, references: Sequence[str]) -> None:
+        """One of these resources (`Task/id`); of a read that is its patient."""
+        self.naming("entity[*].what", "reference", [(None, each) for each in references])
+        patients = [identity for kind, _, identity in (each.partition("/") for each in references) if kind == "Patient"]
+        self._meant.append(f"patient = ANY({self._of_reads.place(patients)}::text[])")
+
     def types(self, tokens: Sequence[Token]) -> None:
         """The kind of event: a read is one of the REST interface."""
         self.naming("type", "code", tokens)

@@ -39,6 +39,7 @@ class AcknowledgeHold(Command, frozen=True, kw_only=True):
 
     escalation_id: str
     by: str = ""
+    proved: bool = False
 
 
 class ActOnHold(Command, frozen=True, kw_only=True):
@@ -47,6 +48,7 @@ class ActOnHold(Command, frozen=True, kw_only=True):
     escalation_id: str
     act: str
     by: str = ""
+    proved: bool = False
 
 
 class HandOverHold(Command, frozen=True, kw_only=True):
@@ -64,6 +66,7 @@ class ResolveHold(Command, frozen=True, kw_only=True):
     escalation_id: str
     reason: str
     by: str = ""
+    proved: bool = False
 
 
 def concerns(delivery: AnyDelivery, locked: LockedState) -> bool:
@@ -81,10 +84,10 @@ def decide(delivery: Delivery, locked: LockedState, moment: Moment[Any]) -> Sequ
     """What is emitted of the hub-hold escalation. While deliveries are parked nobody resolves it."""
     still_open = open_of(locked.hold)
     match delivery:
-        case Commanded(commands=(AcknowledgeHold(escalation_id=identity, by=by),)):
-            return escalation.acknowledge(still_open, identity, by, moment)
-        case Commanded(commands=(ActOnHold(escalation_id=identity, act=act, by=by),)):
-            return escalation.act_on(still_open, identity, act, by, moment)
+        case Commanded(commands=(AcknowledgeHold(escalation_id=identity, by=by, proved=proved),)):
+            return escalation.acknowledge(still_open, identity, by, moment, proved=proved)
+        case Commanded(commands=(ActOnHold(escalation_id=identity, act=act, by=by, proved=proved),)):
+            return escalation.act_on(still_open, identity, act, by, moment, proved=proved)
         case Commanded(commands=(HandOverHold(escalation_id=identity, to=to, reason=reason, by=by),)):
             return escalation.hand_over(still_open, identity, to, reason, by, moment)
         case Commanded(commands=(ResolveHold(escalation_id=identity),)):

@@ -47,12 +47,13 @@ class Telephone:
         )
         return [str(each[0]) for each in found]
 
-    async def clients(self) -> list[str]:
-        """Through whom it was taken on."""
+    async def clients(self) -> list[tuple[str, str]]:
+        """Through whom it was taken on, and how it is known who that was: each by its AuditEvent."""
         found = await self.escalated.service.select(
-            "SELECT substring(body FROM 'on-call-link[a-z-]*') FROM resources WHERE body LIKE '%on-call-link%'"
+            """SELECT substring(body FROM 'on-call-link[a-z-]*'), substring(body FROM '"(proved|stated)"')
+                FROM resources WHERE type = 'AuditEvent' AND body LIKE '%on-call-link%'"""
         )
-        return [str(each[0]) for each in found]
+        return [(str(client), str(known)) for client, known in found]
 
 
 def link_of(receiver: Receiver) -> str:
@@ -110,7 +111,7 @@ async def test_of_several_who_share_a_channel_one_says_who_they_are(rung: Teleph
 
     assert taken.status_code == 200 and "You have it" in taken.text and MRN in taken.text
     assert await rung.status() == ["accepted"]
-    assert await rung.clients() == ["on-call-link-stated"]
+    assert await rung.clients() == [("on-call-link-stated", "stated")]
 
 
 async def test_whoever_has_it_is_told_so_where_the_patient_cannot_be_opened_any_more(rung: Telephone) -> None:
@@ -165,7 +166,7 @@ async def test_who_cannot_has_the_deputy_rung_whose_channel_is_their_own(rung: T
     deputy = await rung.get(link_of(deputies))
     assert "I have it" in deputy.text and "tell the deputy" not in deputy.text
     assert "You have it" in (await rung.press(path=link_of(deputies))).text
-    assert await rung.clients() == ["on-call-link"]
+    assert await rung.clients() == [("on-call-link", "proved")]
 
 
 async def test_three_wrong_tokens_end_the_link_and_the_deputy_is_told_instead(

@@ -275,6 +275,10 @@ async def test_a_hold_is_handed_over_by_whoever_has_it(here: ServiceOnPostgres) 
     assert isinstance(await here.command(PATIENT, handing), Committed)
     assert await task(here) == ("requested", 2)
     assert (await here.emitted())[-1] == "EscalationHandedOver"
+    audits = await here.select("SELECT version, body FROM resources WHERE type = 'AuditEvent' ORDER BY body")
+    assert [version for version, _ in audits] == [1, 1]
+    steps = {msgspec.json.decode(body)["subtype"][0]["code"] for _, body in audits}
+    assert steps == {"acknowledged", "handed-over"}
 
 
 async def test_a_hold_changed_since_it_was_read_is_not_acknowledged(here: ServiceOnPostgres) -> None:

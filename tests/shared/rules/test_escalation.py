@@ -27,6 +27,7 @@ from shared.events.escalation import (
 from shared.rules import escalation as rule
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import NOT_OPEN, SIGNALS_MOST, Open, Times, Trigger
+from shared.rules.staff import Staff
 
 MONDAY = datetime(2025, 3, 10, 14, 15, tzinfo=UTC)
 TIMES = Times(acknowledge_minutes=(4320, 1440, 60, 15), act_minutes=(4320, 1440, 240, 60))
@@ -35,11 +36,18 @@ MISS = Signal("session-missed", MONDAY, "Appointment/monday")
 SECOND_MISS = Signal("session-missed", MONDAY + timedelta(days=2), "Appointment/wednesday")
 
 
+class Settings(msgspec.Struct, frozen=True):
+    """What a service's settings have for every escalation."""
+
+    escalation: Times = TIMES
+    staff: Staff = msgspec.field(default_factory=dict)
+
+
 def moment(now: datetime = MONDAY) -> Moment[Any]:
     return Moment(
         now=now,
         listening_since=MONDAY - timedelta(days=30),
-        settings=None,
+        settings=Settings(),
         cause=uuid5(CAUSE, now.isoformat()),
         patient="patient",
         program="demo",

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid5
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -18,9 +17,9 @@ from shared.events.escalation import (
 )
 from shared.rules import escalation as rule
 from shared.rules.decision import Moment, Refused
-from shared.rules.escalation import NOBODY_HAS_IT, NOT_OPEN, Open, Times
-from shared.rules.staff import Member, Staff
-from tests.shared.rules.test_escalation import CAUSE, MONDAY, SECOND_MISS, TIMES, misses, raised
+from shared.rules.escalation import NOBODY_HAS_IT, NOT_OPEN, Open
+from shared.rules.staff import Member
+from tests.shared.rules.test_escalation import CAUSE, MONDAY, SECOND_MISS, TIMES, Settings, misses, raised
 
 STAFF = {
     "robin": Member(roles=("clinician", "case-manager")),
@@ -31,15 +30,8 @@ ID = raised().escalation.id
 LATER = MONDAY + timedelta(minutes=30)
 
 
-class Settings(msgspec.Struct, frozen=True):
-    """What a service's settings have for every escalation."""
-
-    escalation: Times = TIMES
-    staff: Staff = msgspec.field(default_factory=lambda: STAFF)
-
-
 def moment(now: datetime = LATER) -> Moment[Any]:
-    return Moment(now, MONDAY, Settings(), uuid5(CAUSE, now.isoformat()), "patient", "demo", "ehr")
+    return Moment(now, MONDAY, Settings(staff=STAFF), uuid5(CAUSE, now.isoformat()), "patient", "demo", "ehr")
 
 
 def after(known: tuple[Open, ...], decided: "list[EscalationEvent] | Refused") -> tuple[Open, ...]:
@@ -166,7 +158,7 @@ def test_where_another_person_takes_it_on_it_is_not_the_receivers_any_more() -> 
 def test_the_task_names_receiver_role_and_who_handed_it_over() -> None:
     (event,) = handed(taken())  # type: ignore[misc]
     written: list[Any] = event.write("patient")
-    task, provenance = written[0], written[-1]
+    task, (provenance,) = written[0], [each for each in written if each["resourceType"] == "Provenance"]
     assert task["status"] == "requested"
     assert (
         task["owner"]["identifier"]["value"] == "sam" and task["performerType"][0]["coding"][0]["code"] == "prescriber"

@@ -29,6 +29,7 @@ from shared.rules.page import (
 from shared.rules.rota import Role
 from tests.laws import examples
 from tests.shared.rules.on_call import calendar, local
+from tests.shared.rules.test_escalation import Settings
 
 NIGHT = local("2026-03-03 03:00")
 LIMITS = Limits()
@@ -144,7 +145,7 @@ class Night:
                 self.waiting += [(role, Page.of(event)) for role in ROLES]
 
     def moment(self) -> Moment[Any]:
-        return Moment(self.now, NIGHT, None, uuid5(CAUSE, self.now.isoformat()), "patient", "demo", "ehr")
+        return Moment(self.now, NIGHT, Settings(), uuid5(CAUSE, self.now.isoformat()), "patient", "demo", "ehr")
 
     def raise_(self, tier: int, reason: str) -> None:
         signal = Signal("signal", self.now, f"Observation/{self.now.isoformat()}")
