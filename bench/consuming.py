@@ -78,17 +78,17 @@ class CountedConsumer(Consumer):
 async def measure(servers: Servers, workload: Workload, scale: Scale) -> tuple[Result, Stages]:
     """Once watched; then that one's statements prebuilt and, with other patients, as it is, by turns."""
     dsn = await servers.database(workload.name)
-    await _caught_up(servers.kafka, workload.service, dsn)
+    await caught_up(servers.kafka, workload.service, dsn)
     a_patient = len(workload.events("00000000-0000-4000-8000-000000000000", workload.keys))
     size, seeds, statements = scale.units(workload.slice_events) // a_patient, counting(), Statements()
     others = patients(size, next(seeds))
-    counted, emitted = await _consume(servers, workload, dsn, others, statements)
+    counted, emitted = await consume(servers, workload, dsn, others, statements)
 
     async def prebuilt() -> Slice:
         return await _prebuilt(servers, workload, dsn, others, statements, counted.done)
 
     async def as_it_is() -> Slice:
-        return (await _consume(servers, workload, dsn, patients(size, next(seeds)), None))[0].slice
+        return (await consume(servers, workload, dsn, patients(size, next(seeds)), None))[0].slice
 
     floor, reached = await alternate(scale, prebuilt, as_it_is)
     figures = _figures(workload, reached, floor, emitted / counted.done)
@@ -115,7 +115,7 @@ def _figures(
     )
 
 
-async def _caught_up(kafka: Cluster, service: Service, dsn: str) -> None:
+async def caught_up(kafka: Cluster, service: Service, dsn: str) -> None:
     """The service has consumed what is on its topic: the events of other courses are not what is measured."""
     async with _in_group(kafka, service) as consumer:
         await consumer.commit(await consumer.end_offsets(consumer.assignment()))
@@ -141,7 +141,7 @@ async def _in_group(kafka: Cluster, service: Service) -> AsyncIterator[AIOKafkaC
         await consumer.stop()
 
 
-async def _consume(
+async def consume(
     servers: Servers, workload: Workload, dsn: str, keys: Sequence[str], statements: Statements | None
 ) -> tuple[Count, int]:
     await _prepare(workload, dsn, keys)

@@ -21,7 +21,7 @@ from shared.platform.tracing import KEYS
 
 SAMPLER: Final = "OTEL_TRACES_SAMPLER"
 SHARE: Final = 0.1
-"""Recording a request costs a tenth of what it costs itself; of one in ten that is a hundredth."""
+"""What it costs is measured by `bench/recording.py`: docs/decisions/0029-traces.md."""
 _ALLOWED = frozenset(KEYS.values())
 
 
