@@ -20,9 +20,12 @@ def messages(service: str) -> ModuleType:
 
 def concrete(union: object) -> set[type[Event]]:
     """The events of a union; a family that is no event of the catalogue (EscalationEvent) stands for its members."""
-    members = get_args(union) or (union,)
-    families = {each: [] if each in BY_TYPE else each.__subclasses__() for each in members}
-    return {kind for member, kinds in families.items() for kind in kinds or [member]}
+    return {kind for member in get_args(union) or (union,) for kind in _members(member)}
+
+
+def _members(kind: type[Event]) -> set[type[Event]]:
+    families = [] if kind in BY_TYPE else kind.__subclasses__()
+    return {member for each in families for member in _members(each)} or {kind}
 
 
 def state_events(service: str) -> set[type[Event]]:

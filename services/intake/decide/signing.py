@@ -156,7 +156,7 @@ def _looked_at_referral(
             if command.act_by is None or command.act_by <= moment.now:
                 return Refused("required", "A new due time, which lies ahead, is required.", "Task.restriction.period")
             if command.act_by == review.act_by:
-                return []  # its clock runs to this moment already
+                return Refused("conflict", "The review is due by this time already.", "Task.restriction.period")
             asked = ask_for_review(review.id, review.reason, review.focus or "", moment, 0)
             return [replace(about(asked, missing=review.missing, act_by=command.act_by), again=True)]
         case None if review.reason == SECOND:

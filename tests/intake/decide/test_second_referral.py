@@ -1,6 +1,7 @@
 """Referrals beside the one that is being placed: each comes to an end that its own Task and ServiceRequest name."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 from hypothesis import given as given_that
@@ -26,7 +27,7 @@ def revoke(identity: str, reason: str = "referral-revoked") -> w.RevokeReferral:
 def look(story: Story, outcome: w.ReviewOutcome | None = None, by: str = "clinician-1") -> w.CompleteReview:
     review = story.state.review_of("second-referral")
     assert review is not None
-    return w.CompleteReview(task_id=review.id, by=by, outcome=outcome, act_by=TUESDAY)
+    return w.CompleteReview(task_id=review.id, by=by, outcome=outcome, act_by=TUESDAY + timedelta(days=1))
 
 
 def ends(story: Story) -> list[tuple[str, str]]:
