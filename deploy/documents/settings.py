@@ -159,6 +159,8 @@ def _written(value: object) -> str:
             return ", ".join(str(number) for number in value) or "none"
         case "":
             return "none"
+        case bool():
+            return str(value).lower()
         case _:
             return str(value)
 

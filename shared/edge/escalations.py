@@ -9,7 +9,7 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, has_code
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.staff import acting, is_proved, person, receiver
+from shared.edge.staff import acting, is_proved, person_or_client, receiver
 from shared.events.codes import ACTS, ESCALATION, HAND_OVER_REASONS, REASON, RESOLUTIONS
 from shared.events.envelope import Command
 from shared.events.escalation import HANDED_OVER, OVERDUE, UPDATED
@@ -41,15 +41,15 @@ def escalation_command(entry: BundleEntry, context: Context, steps: Steps = OF_S
     identity, proved = str(entry.id), is_proved(context)
     match entry.resource["status"]:
         case "accepted" | "in-progress" if (act := _act(entry)) is not None:
-            return steps.act(escalation_id=identity, act=act, by=person(entry, context), proved=proved)
+            return steps.act(escalation_id=identity, act=act, by=person_or_client(entry, context), proved=proved)
         case "accepted" | "in-progress":
-            return steps.acknowledge(escalation_id=identity, by=person(entry, context), proved=proved)
+            return steps.acknowledge(escalation_id=identity, by=person_or_client(entry, context), proved=proved)
         case "requested":
             to, reason = receiver(entry, context), _hand_over_reason(entry)
             return steps.hand_over(escalation_id=identity, to=to, reason=reason, by=acting(context))
         case "completed":
             return steps.resolve(
-                escalation_id=identity, reason=_reason(entry), by=person(entry, context), proved=proved
+                escalation_id=identity, reason=_reason(entry), by=person_or_client(entry, context), proved=proved
             )
         case "cancelled" | "entered-in-error":
             raise refuse(422, "business-rule", f"{entry.place}.status", RETRACTED_BY_THE_HUB)

@@ -46,6 +46,14 @@ def person(entry: BundleEntry, context: Context, element: str = "owner") -> str:
     return proved
 
 
+def person_or_client(entry: BundleEntry, context: Context) -> str:
+    """As `person`; empty where nobody is named and the program lets a client answer in its own name."""
+    named = acting(context) or _name(entry.resource.get("owner") or {}, context.caller.client.base_url)
+    if not named and not context.settings.escalation.acknowledge_needs_person:
+        return ""
+    return person(entry, context)
+
+
 def _member(entry: BundleEntry, context: Context, element: str) -> str:
     """The member of staff whom this element names. Raises HttpRefusal 422."""
     place, named = f"{entry.place}.{element}", entry.resource.get(element)

@@ -19,6 +19,8 @@ Category = Literal["attendance", "drug-test", "combined", "placement", "safety",
 SEVERITY = {1: "low", 2: "moderate", 3: "high", 4: "high"}
 OVERDUE, UPDATED, HANDED_OVER = "overdue", "updated", "handed-over"
 ACKNOWLEDGED, ACTED_ON, RESOLVED = "acknowledged", "acted-on", "resolved"
+CLIENT = "client/"
+"""What names a client that acts in its own name, where persons stand by their id (no id of theirs has a slash)."""
 STEPS = (ACKNOWLEDGED, ACTED_ON, HANDED_OVER, RESOLVED)
 """What a person does about an escalation, each time an AuditEvent of this subtype (ESCALATION)."""
 COMBINING = ("missed-session", "unexpected-positive", "prescribed-medication-absent", "specimen-not-valid")
@@ -93,8 +95,9 @@ class EscalationUpdated(EscalationEvent, frozen=True, kw_only=True):
 
 
 class PersonsStep(EscalationEvent, frozen=True, kw_only=True):
-    """What a person did about it: `by` their id in the program's staff, in this `role` of theirs; `client` is who sent
-    that. `proved`: the person's own token or link says who they are; else the client states it."""
+    """What a person did about it: `by` their id in the program's staff, in this `role` of theirs (or `client/<name>`,
+    where a client did it in its own name); `client` is who sent that. `proved`: the person's own token or link says who
+    they are; else the client states it."""
 
     by: str | None = None
     client: str = ""
@@ -164,6 +167,11 @@ class _Standing(msgspec.Struct, frozen=True):
     status: str
     business: tuple[str, ...] = ()
     reason: str | None = None
+
+
+def is_client(by: str) -> bool:
+    """Whether this is no person, but a client in its own name."""
+    return by.startswith(CLIENT)
 
 
 def is_closed(event: EscalationEvent) -> bool:
@@ -259,8 +267,9 @@ def _recorded(event: EscalationEvent, patient: str) -> list[Resource]:
     place. Of what the hub does by itself there is none."""
     if not isinstance(event, PersonsStep) or not (event.by or event.client):
         return []
-    identity, act, person = event.escalation.id, _act(event), event.by or ""
-    name = f"{act.step}:{act.activity}:{person}:{event.at}"
+    identity, act, by = event.escalation.id, _act(event), event.by or ""
+    person = "" if is_client(by) else by
+    name = f"{act.step}:{act.activity}:{by}:{event.at}"
     target = fhir.reference("Task", identity)
     done = fhir.provenance(name_id(identity, name), target, event.at, person or None, event.client)
     audited = audit.of_step(

@@ -15,6 +15,7 @@ import msgspec
 from shared.events.codes import HANDLING
 from shared.events.envelope import Command
 from shared.events.escalation import (
+    CLIENT,
     Category,
     Escalation,
     EscalationAcknowledged,
@@ -28,6 +29,7 @@ from shared.events.escalation import (
     EscalationUpdated,
     HandedOver,
     Signal,
+    is_client,
 )
 from shared.rules.decision import Moment, Refused
 from shared.rules.numbers import Minutes
@@ -82,10 +84,12 @@ EscalationCommand = StaysOpen | ResolveEscalation
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
-    """Minutes to acknowledge and to act, per tier 1 to 4 (domain 5.1): a worse tier never has more."""
+    """Minutes to acknowledge and to act, per tier 1 to 4 (domain 5.1): a worse tier never has more. Unless it
+    `acknowledge_needs_person`, a client may answer in its own name."""
 
     acknowledge_minutes: tuple[Minutes, Minutes, Minutes, Minutes]
     act_minutes: tuple[Minutes, Minutes, Minutes, Minutes]
+    acknowledge_needs_person: bool = True
 
     def __post_init__(self) -> None:
         for name in ("acknowledge_minutes", "act_minutes"):
@@ -280,19 +284,29 @@ def decide_escalation(
 def acknowledge(
     still_open: Sequence[Open], identity: str, by: str, moment: Moment[Asking], *, proved: bool = False
 ) -> list[EscalationEvent] | Refused:
-    """A person takes it on. The same person a second time changes nothing; another one learns who was first."""
+    """A person takes it on. The same person a second time changes nothing; another one learns who was first. What only
+    a client has taken on any person may."""
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
-    person = by or moment.by
+    person = _acting(by, moment)
     if found.accepted and found.accepted_by in (person, ""):
         return []
-    if found.accepted:
-        return Refused("conflict", _ACKNOWLEDGED + found.accepted_by, "Task.owner")
+    if found.accepted and not (by and is_client(found.accepted_by)):
+        return Refused("conflict", _acknowledged_by(found.accepted_by), "Task.owner")
     taken, role = _taken_by(shown(found.escalation), person), _acts_as(person, found.escalation, moment)
     return [
         EscalationAcknowledged(escalation=taken, at=moment.now, by=person, client=moment.by, role=role, proved=proved)
     ]
+
+
+def _acting(by: str, moment: Moment[Asking]) -> str:
+    """The person; where none is named the client itself."""
+    return by or f"{CLIENT}{moment.by}"
+
+
+def _acknowledged_by(holder: str) -> str:
+    return f"acknowledged by {holder}" if is_client(holder) else f"acknowledged by {PERSON}{holder}"
 
 
 def _acts_as(person: str, escalation: Escalation, moment: Moment[Asking]) -> str:
@@ -317,7 +331,7 @@ def act_on(
     found = _find(still_open, identity)
     if isinstance(taken, Refused) or found is None or (found.acted == act and not taken):
         return taken
-    person = by or moment.by
+    person = _acting(by, moment)
     theirs, role = _taken_by(shown(found.escalation), person), _acts_as(person, found.escalation, moment)
     return [
         *taken,
@@ -367,7 +381,7 @@ def _hands_over(known: Open, by: str) -> str | Refused:
     escalation = known.escalation
     if known.accepted:
         holds = by in (known.accepted_by, "")
-        return known.accepted_by if holds else Refused("conflict", _ACKNOWLEDGED + known.accepted_by, "Task.owner")
+        return known.accepted_by if holds else Refused("conflict", _acknowledged_by(known.accepted_by), "Task.owner")
     if escalation.handed_over is not None and (not by or escalation.person not in (by, "")):
         return Refused("conflict", f"handed over to {asked_of(escalation)}", "Task.owner")
     return by or NOBODY_HAS_IT
@@ -398,7 +412,7 @@ def resolve(
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
-    person = by or moment.by
+    person = _acting(by, moment)
     theirs, role = _taken_by(shown(found.escalation), person), _acts_as(person, found.escalation, moment)
     return [
         EscalationResolved(
@@ -410,7 +424,6 @@ def resolve(
 NOT_OPEN = Refused("conflict", "This escalation is not open.", "Task.status")
 PERSON = "staff/"
 """What names one person rather than a role."""
-_ACKNOWLEDGED = f"acknowledged by {PERSON}"
 NOBODY_HAS_IT = Refused(
     "required",
     "Nobody has it, and no person is proved: acknowledge it first, or send a user's token.",

@@ -306,6 +306,14 @@ def test_a_setting_that_cannot_be_right_is_named(
     assert named in sentence(start_service, service)
 
 
+@pytest.mark.parametrize("value", ["maybe", 2, None, [True]])
+def test_whether_a_person_is_needed_is_yes_or_no(value: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = deepcopy(settings.programs(DEPLOY))
+    wrong["demo"]["escalation"]["acknowledge_needs_person"] = {"value": value}
+    monkeypatch.setattr(settings, "programs", lambda _: wrong)
+    assert "escalation.acknowledge_needs_person" in sentence(start_service, "testing")
+
+
 @pytest.mark.parametrize("zone", ["Mars/Base", "", "../etc/passwd", "America", 7])
 def test_a_zone_that_is_none_is_named(zone: object, monkeypatch: pytest.MonkeyPatch) -> None:
     known = settings.programs(DEPLOY)

@@ -63,7 +63,7 @@ def test_who_takes_an_overdue_one_on_and_does_not_act_is_overdue_too() -> None:
     story.until(SETTLED[0] + GRACE + timedelta(hours=2))
     story.accept()
     assert changed(story.attending_until(SETTLED[0] + 7 * DAY)) == [("Overdue", "missed-session", 3)]
-    assert [each.accepted_by for each in story.state.escalations] == ["ehr"]
+    assert [each.accepted_by for each in story.state.escalations] == ["client/ehr"]
 
 
 def test_a_rise_asks_whoever_has_taken_on_the_milder_one_though_no_risk_is_active() -> None:
@@ -103,7 +103,7 @@ def test_acknowledged_and_resolved_by_the_client_that_says_so() -> None:
     (accepted,) = only(story.then(AcknowledgeEscalation(escalation_id=identity)), EscalationAcknowledged)
     assert story.then(AcknowledgeEscalation(escalation_id=identity)) == []
     (resolved,) = only(story.then(ResolveEscalation(escalation_id=identity, reason="reached")), EscalationResolved)
-    assert (accepted.by, resolved.by, resolved.reason) == ("ehr", "ehr", "reached")
+    assert (accepted.by, resolved.by, resolved.reason) == ("client/ehr", "client/ehr", "reached")
     assert story.escalations == {}
 
 

@@ -4,13 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared.events.codes import CLIENT, STAFF
+from shared.events.fhir import logical
 from tests.intake.given import MONDAY
 from tests.shared.edge.conftest import Counter
 from tests.shared.edge.test_conflicts import FIRST, SECOND, refusal, safety
 from tests.shared.edge.test_handing_over import handed_over
-from tests.shared.edge.test_patching import acknowledged, acted, patch, resolved
+from tests.shared.edge.test_patching import acknowledged, acted, operation, patch, resolved
 
 Json = dict[str, Any]
 
@@ -104,3 +106,51 @@ async def test_a_person_by_their_own_token_is_proved(counter: Counter) -> None:
     assert answer.status_code == 200, answer.text
     (audit,) = await found(counter, f"AuditEvent?entity=Task/{task['id']}")
     assert summary(audit) == ("acknowledged", FIRST, {"person": "proved"})
+
+
+@pytest.fixture
+def unattended(counter: Counter) -> Counter:
+    """Of a program that lets a client answer in its own name."""
+    settings: dict[str, Any] = dict(counter.intake.inbox.settings)
+    times = replace(settings["demo"].escalation, acknowledge_needs_person=False)
+    counter.intake.inbox.settings = {"demo": replace(settings["demo"], escalation=times)}
+    return counter
+
+
+def without_person(status: str) -> list[Json]:
+    return [operation("replace", "/status", status)]
+
+
+async def test_a_client_without_a_person_reads_and_does_not_acknowledge(counter: Counter) -> None:
+    task = await safety(counter)
+    status, code, _ = refusal(await patch(counter, task, without_person("accepted")))
+    assert (status, code) == (422, "required")
+    assert await found(counter, f"AuditEvent?entity=Task/{task['id']}") == []
+
+
+async def test_a_client_that_may_acts_in_its_own_name_and_no_person_is_recorded(unattended: Counter) -> None:
+    task = await safety(unattended)
+    taken = await patch(unattended, task, without_person("accepted"))
+    assert taken.status_code == 200, taken.text
+    (audit,) = await found(unattended, f"AuditEvent?entity=Task/{task['id']}")
+    (provenance,) = [
+        each
+        for each in await found(unattended, f"Provenance?patient={task['for']['reference']}")
+        if each["target"] == [{"reference": f"Task/{task['id']}"}]
+    ]
+    for recorded in (audit, provenance):
+        assert [each["who"] for each in recorded["agent"]] == [logical(CLIENT, "ehr")]
+    assert "detail" not in audit["entity"][1] and "role" not in audit["agent"][0]
+    again = await patch(unattended, task, without_person("accepted"))
+    assert (again.status_code, again.headers["ETag"]) == (200, taken.headers["ETag"])
+    done = await patch(unattended, task, [*resolved(FIRST)[:2]])
+    assert (done.status_code, done.json()["status"]) == (200, "completed")
+
+
+async def test_a_person_takes_on_what_only_a_client_has_and_no_client_what_a_person_has(unattended: Counter) -> None:
+    task = await safety(unattended)
+    await patch(unattended, task, without_person("accepted"))
+    unattended.intake.set_clock(MONDAY + timedelta(minutes=1))
+    assert (await patch(unattended, task, acknowledged(FIRST))).status_code == 200
+    refused = await patch(unattended, task, without_person("accepted"))
+    assert refusal(refused) == (409, "conflict", f"acknowledged by staff/{FIRST} at 09:01")
