@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     """Tests that share a server or a hub stay together, others by file."""
-    shared = {"kafka", "own_kafka", "shut", "demo", "hub_data"} & set(getattr(item, "fixturenames", ()))
+    shared = {"kafka", "own_kafka", "shut", "demo", "hub_data", "idle_hub"} & set(getattr(item, "fixturenames", ()))
     return "".join(sorted(shared)) or str(item.path)
 
 

@@ -39,19 +39,25 @@ def journals(demo: Demo, postgres: RunningPostgres, *services: str) -> Journals:
     return Journals({name: postgres.dsn(name) for name in services}, demo.data / "keys", DEPLOY)
 
 
-async def test_each_decision_of_the_demo_is_made_again_with_the_same_ids_and_bodies(
-    demo: Demo, postgres: RunningPostgres
-) -> None:
-    for each in replayed(demo, postgres, *SERVICES):
+@pytest.fixture(scope="module")
+def whole(demo: Demo, postgres: RunningPostgres) -> list[Replayed]:
+    """All that was decided, made again."""
+    return replayed(demo, postgres, *SERVICES)
+
+
+def test_each_decision_of_the_demo_is_made_again_with_the_same_ids_and_bodies(whole: list[Replayed]) -> None:
+    assert [each.service for each in whole] == list(SERVICES)
+    for each in whole:
         assert (each.differences, each.left_out, each.other_code, each.without_digest) == ([], {}, {}, 0), each.service
         assert each.decisions > 10
 
 
-async def test_of_nobody_nothing_is_right(demo: Demo, postgres: RunningPostgres) -> None:
+def test_of_nobody_nothing_is_right(demo: Demo, postgres: RunningPostgres, whole: list[Replayed]) -> None:
     nobody = Asked(patient="0190a7a0-0000-7000-8000-000000000000")
+    of_nobody = merged(ask(journals(demo, postgres, "testing"), nobody, 1))
     with pytest.raises(CannotContinueError, match="nothing was decided of this patient"):
-        require_some(merged(ask(journals(demo, postgres, *SERVICES), nobody, 1)))
-    require_some(replayed(demo, postgres, "testing"))
+        require_some(of_nobody)
+    require_some([*of_nobody, *whole])
 
 
 async def test_a_flipped_byte_in_one_row_is_found(demo: Demo, postgres: RunningPostgres) -> None:

@@ -8,7 +8,7 @@ import pytest
 from deploy import embedded_kafka, embedded_postgres
 from deploy.embedded_kafka import RunningKafka
 from deploy.embedded_postgres import RunningPostgres
-from tests.deploy.hubs import StartIdleHub, begin
+from tests.deploy.hubs import Running, StartIdleHub, begin, finish
 from tests.deploy.shut_kafka import Shut, beginning
 from tests.deploy.token_server import TokenServer, answering
 
@@ -50,3 +50,11 @@ def data(tmp_path: Path) -> Path:
 def start_idle_hub() -> StartIdleHub:
     """Starts a hub with idle services; whoever asks for it runs on a Kafka and a PostgreSQL."""
     return begin
+
+
+@pytest.fixture(scope="session")
+def idle_hub(tmp_path_factory: pytest.TempPathFactory, start_idle_hub: StartIdleHub) -> Iterator[Running]:
+    """One for all who need nothing but a hub that runs."""
+    begun = start_idle_hub(tmp_path_factory.mktemp("idle") / "hub", wait=True)
+    yield begun
+    finish(begun)

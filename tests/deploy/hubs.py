@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from deploy.paths import REPOSITORY
-from tests.deploy.waiting import children, until
+from tests.deploy.waiting import alive, children, until
 
 HEALTHY_SECONDS_MOST = 120.0
 
@@ -50,6 +50,9 @@ class StartIdleHub(Protocol):
 
 
 def finish(begun: Running) -> None:
-    """Stop it, politely and successfully."""
+    """Stop it, politely and successfully: nothing of it is left."""
+    started = begun.pids
     begun.process.send_signal(signal.SIGTERM)
     assert begun.process.wait(30) == 0
+    assert not [pid for pid in started if alive(pid)]
+    assert not (begun.data / "hub.json").exists()

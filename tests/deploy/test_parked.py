@@ -4,7 +4,6 @@ import asyncio
 import getpass
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -17,7 +16,7 @@ from deploy import hubfile
 from deploy.commands.parked import redrive_result
 from shared.platform import db
 from shared.platform.keys import Keys
-from tests.deploy.hubs import Running, StartIdleHub, finish
+from tests.deploy.hubs import Running
 from tests.deploy.test_cli import iop
 
 MONDAY = datetime(2026, 3, 2, 14, tzinfo=UTC)
@@ -33,11 +32,9 @@ RECEIVED = b"MSH|^~\\&|LIS\rPID|1||\xe9\r"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, start_idle_hub: StartIdleHub) -> Iterator[Running]:
-    begun = start_idle_hub(tmp_path_factory.mktemp("parked") / "hub", wait=True)
-    asyncio.run(_park(begun.data))
-    yield begun
-    finish(begun)
+def running(idle_hub: Running) -> Running:
+    asyncio.run(_park(idle_hub.data))
+    return idle_hub
 
 
 async def _execute(running: Running, service: str, statement: str, *values: object) -> None:
