@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
+WORKERS ?= 3
 STAMP := $(VENV)/.ready
 ARCHIVE := $(or $(IOP_CACHE),.cache)/kafka.aot
 # Without its bytecode every process that a test starts would compile the house anew.
