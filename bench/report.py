@@ -11,7 +11,11 @@ COLUMN = 12
 
 
 def heading(run: Run) -> None:
-    print(f"{run.cores} cores, load {run.load:.1f}; others use {run.others_share:.0%} of them", flush=True)
+    print(
+        f"{run.cores} cores, load {run.load:.1f}; others use {run.others_share:.0%} of them; "
+        f"a step of a loop in Python takes {run.pace:.0f} ns",
+        flush=True,
+    )
     if run.others_share > BUSY_SHARE:
         print(
             "The machine is busy: compare the CPU a unit, which is too high as well, not rates or milliseconds.",

@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from time import process_time_ns
 
 import msgspec
 
 from bench.goals import Goal
 from bench.slices import Slice, microseconds_a_unit, ratio
+
+_STEPS = 1_000_000
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -46,12 +49,14 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """All of one run, and how the machine was at its start."""
+    """All of one run, and how the machine was at its start. `pace` is what a step of a loop in Python takes, in
+    nanoseconds: an idle machine may be half as fast as the same one was an hour before."""
 
     begun_at: datetime
     cores: int
     load: float
     others_share: float
+    pace: float = 0.0
     results: list[Result] = []
 
 
@@ -63,7 +68,14 @@ def figure(
 
 
 def begin(cores: int, load: float, others_share: float) -> Run:
-    return Run(datetime.now(UTC), cores, load, others_share)
+    return Run(datetime.now(UTC), cores, load, others_share, min(_pace() for _ in range(5)))
+
+
+def _pace() -> float:
+    started, added = process_time_ns(), 0
+    for each in range(_STEPS):
+        added += each
+    return (process_time_ns() - started) / _STEPS
 
 
 def write(run: Run, file: Path) -> None:

@@ -20,7 +20,10 @@ def write(run: Run, document: Path) -> None:
 
 
 def lines(run: Run) -> Iterator[str]:
-    yield f"{run.begun_at:%Y-%m-%d}, {run.cores} cores, load {run.load:.1f}, {run.others_share:.0%} used by others.\n\n"
+    yield (
+        f"{run.begun_at:%Y-%m-%d}, {run.cores} cores, load {run.load:.1f}, {run.others_share:.0%} used by others, "
+        f"{run.pace:.0f} ns a step of a loop in Python.\n\n"
+    )
     yield "| what | reached | floor | ratio | goal |\n|---|---|---|---|---|\n"
     for result in run.results:
         head = result.figures[0].what
