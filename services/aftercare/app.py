@@ -12,7 +12,7 @@ from services.aftercare.settings import Settings
 from services.aftercare.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform.keys import Keys
-from shared.platform.settings import Process, load, organizations, partners
+from shared.platform.settings import Process, load, organizations, partners, zones
 from shared.process import ServiceAssembly, main
 
 
@@ -42,7 +42,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         edge=EDGE,
         settings=settings,
         elsewhere=("partners", "meetings"),
-        form=lambda deploy: form.of(organizations(deploy)),
+        form=lambda deploy: form.of(organizations(deploy), zones(deploy)),
         prepare=feeds.trusted,
     )
 

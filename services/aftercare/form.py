@@ -31,22 +31,24 @@ _NUMBER = re.compile(r"(?:(?:tel|sms):)?\+?[\d ().\-/]+(?:(?:;ext=| ?x| ?ext\.? 
 _HOME_USES = (None, "home")
 
 
-def of(senders: Mapping[str, Organization]) -> Form:
+def of(senders: Mapping[str, Organization], zones: Mapping[str, ZoneInfo]) -> Form:
     """The form of a service with these programs."""
-    return lambda referral, release: transaction(referral, release, senders[release.program])
+    return lambda referral, release: transaction(referral, release, senders[release.program], zones[release.program])
 
 
-def transaction(referral: ReferralPrepared, release: Release, sender: Organization) -> Resource | Withheld:
+def transaction(
+    referral: ReferralPrepared, release: Release, sender: Organization, zone: ZoneInfo
+) -> Resource | Withheld:
     """The transaction Bundle for one prepared referral; withheld where the Patient lacks what the partner requires.
 
     A referral the partner can't act on would tell of the treatment without serving its purpose (42 CFR 2.13(a)). With
     the row's id and `ifNoneExist` the partner recognises a repetition.
     """
-    fields = _fields(release.contact, release.now.astimezone(ZoneInfo(sender.timezone)))
+    fields = _fields(release.contact, release.now.astimezone(zone))
     lacking = [name for name in release.partner.required if not fields.get(name)]
     if lacking:
         return Withheld(LACKS + lacking[0])
-    form = _Form(referral, release, sender)
+    form = _Form(referral, release, sender, zone)
     resources = [form.organization(), form.patient(fields), form.request(), form.task()]
     if release.permitted.consent_id is not None:
         resources += [form.consent(release.permitted.consent_id), form.notice(release.permitted.consent_id)]
@@ -60,9 +62,10 @@ def transaction(referral: ReferralPrepared, release: Release, sender: Organizati
 
 
 class _Form:
-    def __init__(self, referral: ReferralPrepared, release: Release, sender: Organization) -> None:
+    def __init__(self, referral: ReferralPrepared, release: Release, sender: Organization, zone: ZoneInfo) -> None:
         self.referral, self.permitted, self.partner = referral, release.permitted, release.partner
         self.row_id, self.program, self.organization_named = release.row_id, release.program, sender
+        self.zone = zone
         self.pseudonym = name_id(release.patient, release.partner.identifier)
         """The patient as this partner knows them: two partners can't compare theirs, nor find the hub's."""
 
@@ -172,8 +175,7 @@ class _Form:
         }
 
     def _scope(self, consent_id: str) -> str:
-        zone = ZoneInfo(self.organization_named.timezone)
-        until = f" until {self.permitted.until.astimezone(zone):%Y-%m-%d}" if self.permitted.until else ""
+        until = f" until {self.permitted.until.astimezone(self.zone):%Y-%m-%d}" if self.permitted.until else ""
         return (
             f"Consent {consent_id} permits telling {self.partner.identifier} of the referral and of these fields: "
             f"{', '.join(self.permitted.fields)}; for the purpose {self.partner.purpose}{until}; revocable at any time."

@@ -311,11 +311,12 @@ def staff(deploy: Path) -> dict[str, Staff]:
 def organizations(deploy: Path) -> dict[str, Organization]:
     """Each program as the organization that refers to its partners. Raises ConfigurationError."""
     file = deploy / "program.toml"
-    return read_each(
-        file,
-        "program",
-        lambda _, its: msgspec.convert({**its["organization"], "timezone": its["timezone"]}, type=Organization),
-    )
+    return read_each(file, "program", lambda _, its: msgspec.convert(its["organization"], type=Organization))
+
+
+def zones(deploy: Path) -> dict[str, ZoneInfo]:
+    """Each program's own, in which its days begin. Raises ConfigurationError."""
+    return read_each(deploy / "program.toml", "program", lambda _, its: require_zone(its["timezone"]))
 
 
 def retention(deploy: Path) -> dict[str, Retention]:

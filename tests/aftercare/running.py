@@ -31,14 +31,14 @@ from shared.path.transaction import consent_ledger, store
 from shared.path.transaction.batch import Batch
 from shared.platform.clock import machine_now
 from shared.platform.keys import Identifier
-from shared.platform.settings import organizations, partners
+from shared.platform.settings import organizations, partners, zones
 from shared.rules import consent as consents
 from tests.aftercare.partner import Partner
 from tests.service import DEPLOY, ServiceOnPostgres, consumed, unreadable, written
 from tests.shared.rules.partners import consent_to
 
 PARTNERS = partners(DEPLOY)
-FORM = form.of(organizations(DEPLOY))
+FORM = form.of(organizations(DEPLOY), zones(DEPLOY))
 ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
 DISCHARGED = datetime(2026, 3, 30, 17, 0, tzinfo=UTC)
 MRN = Identifier("https://clinic.demo.iop-hub.org/mrn", "SEEDED-MRN")

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -44,6 +45,7 @@ SENDER = Organization(
     phone="+15555550100",
     url="https://iop.example.org",
 )
+ZONE = ZoneInfo("UTC")
 PREPARED = ReferralPrepared(
     referral_id="7c1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
     task_id="8d1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
@@ -70,7 +72,7 @@ def release(permitted: Permitted, partner: Partner, contact: dict[str, Any]) -> 
 
 def sent(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] = PATIENT) -> dict[str, Any]:
     """What a partner is told that requires nothing."""
-    bundle = transaction(PREPARED, release(Permitted(consent_id, fields, UNTIL), EASY_GOING, patient), SENDER)
+    bundle = transaction(PREPARED, release(Permitted(consent_id, fields, UNTIL), EASY_GOING, patient), SENDER, ZONE)
     assert isinstance(bundle, dict)
     return bundle
 
@@ -138,10 +140,9 @@ def test_who_is_called_is_the_patient_and_nobody_at_work_or_elsewhere(
 @pytest.mark.parametrize(("zone", "sent"), [("Pacific/Kiritimati", False), ("America/New_York", True)])
 def test_a_day_of_a_period_is_the_programs_day(zone: str, sent: bool) -> None:
     """On 31 March at 20:00 UTC it is 1 April on Kiritimati."""
-    sender = msgspec.structs.replace(SENDER, timezone=zone)
     contact = {"telecom": [{**MOBILE, "period": RUNNING}]}
     permitted = Permitted(CONSENT_ID, ("phone",), until=datetime(2025, 4, 1, 3, 59, 59, tzinfo=UTC))
-    bundle = transaction(PREPARED, release(permitted, EASY_GOING, contact), sender)
+    bundle = transaction(PREPARED, release(permitted, EASY_GOING, contact), SENDER, ZoneInfo(zone))
     assert isinstance(bundle, dict)
     assert ("telecom" in one(bundle, "Patient")) == sent
     assert f"until 2025-{'03-31' if sent else '04-01'};" in str(one(bundle, "Communication"))
@@ -195,7 +196,7 @@ def test_the_bundle_names_its_sender_as_an_organization_that_a_partner_recognise
 
 def test_a_program_that_has_but_a_name_is_named_by_it() -> None:
     permitted = Permitted(CONSENT_ID, ("name",), UNTIL)
-    bundle = transaction(PREPARED, release(permitted, EASY_GOING, PATIENT), Organization(name="Riverbend IOP"))
+    bundle = transaction(PREPARED, release(permitted, EASY_GOING, PATIENT), Organization(name="Riverbend IOP"), ZONE)
     assert isinstance(bundle, dict)
     assert set(one(bundle, "Organization")) == {"resourceType", "meta", "identifier", "active", "name"}
 
@@ -235,13 +236,17 @@ def test_without_contact_data_nothing_is_invented() -> None:
 )
 def test_without_what_the_partner_cannot_do_without_nothing_is_told(known: dict[str, Any], lacking: str) -> None:
     permitted = Permitted(CONSENT_ID, ("name", "phone"), UNTIL)
-    assert transaction(PREPARED, release(permitted, ALUMNI, known), SENDER) == Withheld(f"patient-lacks-{lacking}")
+    assert transaction(PREPARED, release(permitted, ALUMNI, known), SENDER, ZONE) == Withheld(
+        f"patient-lacks-{lacking}"
+    )
 
 
 def test_a_required_field_that_the_hub_can_never_tell_withholds_all() -> None:
     impossible = msgspec.structs.replace(ALUMNI, fields=("name", "diagnosis"), required=("diagnosis",))
     permitted = Permitted(CONSENT_ID, ("name", "diagnosis"), UNTIL)
-    assert transaction(PREPARED, release(permitted, impossible, PATIENT), SENDER) == Withheld("patient-lacks-diagnosis")
+    assert transaction(PREPARED, release(permitted, impossible, PATIENT), SENDER, ZONE) == Withheld(
+        "patient-lacks-diagnosis"
+    )
 
 
 def test_the_notice_and_the_consents_scope_accompany_it() -> None:
@@ -279,7 +284,7 @@ def test_two_partners_know_the_patient_under_different_pseudonyms() -> None:
     first, second = (
         one(bundle, "Patient")
         for each in (EASY_GOING, CLINIC)
-        if isinstance(bundle := transaction(PREPARED, release(permitted, each, PATIENT), SENDER), dict)
+        if isinstance(bundle := transaction(PREPARED, release(permitted, each, PATIENT), SENDER, ZONE), dict)
     )
     assert first["identifier"] != second["identifier"]
 

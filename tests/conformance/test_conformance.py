@@ -16,7 +16,7 @@ from shared.edge.outcome import fault, outcome
 from shared.events.envelope import Event
 from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted
-from tests.aftercare.test_form import CONSENT_ID, PATIENT, PREPARED, SENDER, UNTIL, release
+from tests.aftercare.test_form import CONSENT_ID, PATIENT, PREPARED, SENDER, UNTIL, ZONE, release
 from tests.conformance.hapi import Validator
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, golden
 from tests.house.test_rooms import SERVICES
@@ -93,7 +93,7 @@ def test_a_broken_bundle_is_found(validator: Validator, was: str, now: str, comp
 
 
 def referral(partner: Partner, permitted: Permitted, patient: Json | None) -> Any:
-    return transaction(PREPARED, release(permitted, partner, patient or {}), SENDER)
+    return transaction(PREPARED, release(permitted, partner, patient or {}), SENDER, ZONE)
 
 
 def written(resource: Any) -> str:

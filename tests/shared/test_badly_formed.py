@@ -325,3 +325,9 @@ def test_a_feed_of_two_programs_is_named(deploy: Path) -> None:
     text = (deploy / "program.toml").read_text()
     (deploy / "program.toml").write_text(text + text.replace("[program.demo", "[program.west"))
     assert "a meeting feed is listed by two programs" in sentence(start_service, "aftercare")
+
+
+def test_what_no_organization_has_is_named(deploy: Path) -> None:
+    text = (deploy / "program.toml").read_text()
+    (deploy / "program.toml").write_text(text.replace('phone = "+1', 'timezone = "UTC"\nphone = "+1', 1))
+    assert "program.demo: Object contains unknown field `timezone`" in sentence(start_service, "aftercare")
