@@ -13,8 +13,7 @@ from deploy.commands.common import out, stderr
 from deploy.failure import CannotContinueError
 from deploy.work_list import Act, Listed, Operation, Owners
 from shared.events.codes import ACTS, ESCALATION, HAND_OVER_REASONS, HANDLING, REASON, RESOLUTIONS, ROLE, STAFF
-from shared.events.escalation import PRIORITY
-from shared.rules.escalation import PERSON
+from shared.events.escalation import PERSON, PRIORITY
 
 commands = typer.Typer(help="Escalations that wait for a person, and a person's answer.", no_args_is_help=True)
 SCOPE = "system/Task.rus"

@@ -7,8 +7,8 @@ from shared.edge.fhir.elements import literal
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events.codes import ROLE, STAFF
+from shared.events.escalation import PERSON
 from shared.rules import staff
-from shared.rules.escalation import PERSON
 
 
 def acting(context: Context) -> str:

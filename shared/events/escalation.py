@@ -19,6 +19,8 @@ Category = Literal["attendance", "drug-test", "combined", "placement", "safety",
 SEVERITY = {1: "low", 2: "moderate", 3: "high", 4: "high"}
 OVERDUE, UPDATED, HANDED_OVER = "overdue", "updated", "handed-over"
 ACKNOWLEDGED, ACTED_ON, RESOLVED = "acknowledged", "acted-on", "resolved"
+PERSON = "staff/"
+"""What names one person rather than a role."""
 CLIENT = "client/"
 """What names a client that acts in its own name, where persons stand by their id (no id of theirs has a slash)."""
 STEPS = (ACKNOWLEDGED, ACTED_ON, HANDED_OVER, RESOLVED)
@@ -65,6 +67,11 @@ class Escalation(msgspec.Struct, frozen=True, array_like=True):
     def person(self) -> str:
         """Whom it was handed over to; empty where anybody of its role is asked."""
         return self.handed_over.person if self.handed_over is not None else ""
+
+    @property
+    def asked(self) -> str:
+        """Whom it asks: one person (`staff/<id>`), or a role."""
+        return f"{PERSON}{self.person}" if self.person else self.owner
 
 
 class EscalationEvent(Event, frozen=True, kw_only=True):
@@ -254,8 +261,7 @@ def _act(event: PersonsStep) -> _Act:
         case EscalationActedOn(act=act):
             return _Act(ACTED_ON, act, (("act", act),))
         case EscalationHandedOver(escalation=escalation, reason=reason):
-            to = f"staff/{escalation.person}" if escalation.person else escalation.owner
-            return _Act(HANDED_OVER, reason, (("reason", reason), ("to", to)))
+            return _Act(HANDED_OVER, reason, (("reason", reason), ("to", escalation.asked)))
         case EscalationResolved(reason=reason):
             return _Act(RESOLVED, "", (("reason", reason),))
         case _:

@@ -16,6 +16,7 @@ from shared.events.codes import HANDLING
 from shared.events.envelope import Command
 from shared.events.escalation import (
     CLIENT,
+    PERSON,
     Category,
     Escalation,
     EscalationAcknowledged,
@@ -294,10 +295,19 @@ def acknowledge(
         return []
     if found.accepted and not (by and is_client(found.accepted_by)):
         return Refused("conflict", _acknowledged_by(found.accepted_by), "Task.owner")
-    taken, role = _taken_by(shown(found.escalation), person), _acts_as(person, found.escalation, moment)
-    return [
-        EscalationAcknowledged(escalation=taken, at=moment.now, by=person, client=moment.by, role=role, proved=proved)
-    ]
+    return [EscalationAcknowledged(**_step(found.escalation, person, moment, proved))]
+
+
+def _step(escalation: Escalation, person: str, moment: Moment[Asking], proved: bool) -> dict[str, Any]:
+    """What each step says of who did it: from then on the escalation is theirs."""
+    return {
+        "escalation": _taken_by(shown(escalation), person),
+        "at": moment.now,
+        "by": person,
+        "client": moment.by,
+        "role": _acts_as(person, escalation, moment),
+        "proved": proved,
+    }
 
 
 def _acting(by: str, moment: Moment[Asking]) -> str:
@@ -331,14 +341,7 @@ def act_on(
     found = _find(still_open, identity)
     if isinstance(taken, Refused) or found is None or (found.acted == act and not taken):
         return taken
-    person = _acting(by, moment)
-    theirs, role = _taken_by(shown(found.escalation), person), _acts_as(person, found.escalation, moment)
-    return [
-        *taken,
-        EscalationActedOn(
-            escalation=theirs, at=moment.now, act=act, by=person, client=moment.by, role=role, proved=proved
-        ),
-    ]
+    return [*taken, EscalationActedOn(act=act, **_step(found.escalation, _acting(by, moment), moment, proved))]
 
 
 def hand_over(
@@ -349,7 +352,7 @@ def hand_over(
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
-    if not found.accepted and to == asked_of(found.escalation):
+    if not found.accepted and to == found.escalation.asked:
         return []
     person = _hands_over(found, by)
     if isinstance(person, Refused):
@@ -370,11 +373,6 @@ def hand_over(
     ]
 
 
-def asked_of(escalation: Escalation) -> str:
-    """Whom it asks: one person (`staff/<id>`), or a role."""
-    return f"{PERSON}{escalation.person}" if escalation.person else escalation.owner
-
-
 def _hands_over(known: Open, by: str) -> str | Refused:
     """Who does: whoever has it; while nobody has it a person whose token it is, of one that was handed over to a person
     only they."""
@@ -383,7 +381,7 @@ def _hands_over(known: Open, by: str) -> str | Refused:
         holds = by in (known.accepted_by, "")
         return known.accepted_by if holds else Refused("conflict", _acknowledged_by(known.accepted_by), "Task.owner")
     if escalation.handed_over is not None and (not by or escalation.person not in (by, "")):
-        return Refused("conflict", f"handed over to {asked_of(escalation)}", "Task.owner")
+        return Refused("conflict", f"handed over to {escalation.asked}", "Task.owner")
     return by or NOBODY_HAS_IT
 
 
@@ -412,18 +410,10 @@ def resolve(
     found = _find(still_open, identity)
     if found is None:
         return NOT_OPEN
-    person = _acting(by, moment)
-    theirs, role = _taken_by(shown(found.escalation), person), _acts_as(person, found.escalation, moment)
-    return [
-        EscalationResolved(
-            escalation=theirs, at=moment.now, reason=reason, by=person, client=moment.by, role=role, proved=proved
-        )
-    ]
+    return [EscalationResolved(reason=reason, **_step(found.escalation, _acting(by, moment), moment, proved))]
 
 
 NOT_OPEN = Refused("conflict", "This escalation is not open.", "Task.status")
-PERSON = "staff/"
-"""What names one person rather than a role."""
 NOBODY_HAS_IT = Refused(
     "required",
     "Nobody has it, and no person is proved: acknowledge it first, or send a user's token.",

@@ -73,7 +73,7 @@ def test_the_receiver_never_has_longer_to_acknowledge_than_there_is_to_act() -> 
 )
 def test_the_role_that_is_asked_is_one_that_the_receiver_has(to: str, role: str) -> None:
     (stands,) = after(taken(), handed(taken(), to))
-    assert (stands.escalation.owner, rule.asked_of(stands.escalation)) == (role, to)
+    assert (stands.escalation.owner, stands.escalation.asked) == (role, to)
 
 
 def test_a_rise_asks_everybody_of_the_role_that_owns_it_now() -> None:
@@ -85,7 +85,7 @@ def test_a_rise_asks_everybody_of_the_role_that_owns_it_now() -> None:
 def test_an_update_that_does_not_rise_leaves_it_with_whom_it_was_handed_over_to() -> None:
     known = after(taken(), handed(taken()))
     (updated,) = after(known, rule.raise_or_update(known, [misses(SECOND_MISS, tier=3)], moment(), TIMES))
-    assert rule.asked_of(updated.escalation) == "staff/sam" and len(updated.escalation.signals) == 2
+    assert updated.escalation.asked == "staff/sam" and len(updated.escalation.signals) == 2
 
 
 def test_once_the_receiver_does_not_answer_it_is_overdue_once() -> None:
