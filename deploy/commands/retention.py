@@ -28,9 +28,9 @@ def retention(
 
     Code 1 where a service stopped before its end.
     """
-    hub = hubfile.read(data)
+    hub, folder = hubfile.read(data), settings_of(data, settings)
     asked = Asked(clock.now(data), dry_run=dry_run)
-    found = [_ask(name, dsn, data, settings_of(data, settings), asked) for name, dsn in hub.postgres.items()]
+    found = [_ask(name, dsn, data, folder, asked) for name, dsn in hub.postgres.items()]
     if as_json:
         out.print(msgspec.json.format(msgspec.json.encode(found)).decode(), markup=False)
     for line in [] if as_json else [line for each in found for line in lines(each)]:

@@ -31,6 +31,7 @@ from deploy import comparing, hubfile, queries
 from deploy.cli import app
 from deploy.commands.doctor import lines
 from deploy.comparing import Difference
+from deploy.demo.pager import ROTA
 from deploy.doctor import databases, files, network
 from deploy.doctor.asking import BY_URL, Place, ask
 from deploy.doctor.checks import CHECKS, Result, examine
@@ -41,7 +42,7 @@ from deploy.paths import REPOSITORY, SETTINGS
 from shared.platform import db
 from shared.platform.agreement import STEPS, Agreement
 from shared.platform.kafka import Cluster
-from tests.journey.pager import ROTA, WITH_A_GAP
+from tests.journey.pager import WITH_A_GAP
 
 SILENT = NoAnswer("did not answer in 3 s")
 SERVICES = ("intake", "attendance", "testing", "aftercare")

@@ -13,11 +13,12 @@ from typing import Protocol
 
 import pytest
 
+from deploy.demo.pager import ROTA
 from deploy.demo.partner import Partners, running
 from deploy.driver import Driver
 from deploy.paths import REPOSITORY, SETTINGS
 from tests.journey.clinic import FIRST_MONDAY, Clinic
-from tests.journey.pager import ROTA, Pager, ringing
+from tests.journey.pager import Pager, ringing
 from tests.journey.programs import with_a_second_program
 
 START_SECONDS_MOST = 120.0

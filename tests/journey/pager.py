@@ -6,26 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.demo.pager import CHANNELS, ROTA
 from deploy.demo.serving import Taking, serving
 
-ROTA = """
-[program.demo.person.on-call-clinician-1]
-channel = "pager"
-
-[[program.demo.on-call]]
-days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-from = "00:00"
-to = "00:00"
-person = "on-call-clinician-1"
-"""
 WITH_A_GAP = ROTA.replace('to = "00:00"', 'to = "23:00"')
 """Of an hour, each day."""
-CHANNELS = """
-[program.demo.channel.pager]
-form = "cloudevent"
-url = "{url}"
-secret_files = ["pager.secret"]
-"""
 
 
 @dataclass

@@ -16,13 +16,13 @@ import asyncpg
 import pytest
 
 from deploy.demo import partner
+from deploy.demo.pager import CHANNELS, ROTA
 from deploy.demo.partner import Partners
 from shared.events.catalogue import CONSUMES
 from shared.path.outbound.on_call import PAGES_AT_ONCE
 from tests.intake import bundles
 from tests.journey.clinic import Clinic
 from tests.journey.conftest import StartHub, clinic_in
-from tests.journey.pager import CHANNELS, ROTA
 from tests.journey.parts import pids
 from tests.journey.programs import OURS, THEIRS, with_a_second_program
 from tests.journey.test_promises import ALUMNI, discharge_without_settling

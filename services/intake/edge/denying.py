@@ -79,18 +79,19 @@ def _denied(consent: Json, entries: Sequence[BundleEntry]) -> tuple[str, ...] | 
     actors = _actors(_denials(consent))
     if not actors:
         permitted = [partners(each, entries) for each in _actors(_provisions(consent))]
-        return _ALL if _denies_outright(consent) else _all_of(permitted) or None
+        return _ALL if _denies_outright(consent) else _together(permitted) or None
     named = [partners(each, entries) for each in actors if not _is_a_person(each)]
     if not named:
         return None
-    return _all_of(named) if all(named) else _ALL
+    return _together(named) if all(named) else _ALL
 
 
 def _actors(provisions: Iterable[Json]) -> list[Json]:
     return [actor for provision in provisions for actor in provision.get("actor", ())]
 
 
-def _all_of(named: Iterable[Sequence[str]]) -> tuple[str, ...]:
+def _together(named: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """All of them, each once."""
     return tuple(dict.fromkeys(name for each in named for name in each))
 
 
@@ -106,7 +107,7 @@ def _purposes(consent: Json) -> tuple[str, ...]:
     """All, unless each denial names its own and every one can be read; of a narrowed permission its own."""
     found = _denials(consent) or [consent.get("provision", {})]
     named = [purposes(each) if len(purposes(each)) == len(each.get("purpose", ())) else _ALL for each in found]
-    return tuple(dict.fromkeys(code for each in named for code in each)) if all(named) else _ALL
+    return _together(named) if all(named) else _ALL
 
 
 def _denied_at(entry: BundleEntry, context: Context) -> datetime:
