@@ -26,6 +26,7 @@ from deploy.quiescence import behind
 from shared.events.catalogue import CONSUMES
 from shared.path.outbound.destinations import address
 from shared.platform.issuers import issuers as others
+from shared.platform.issuers import key_set
 from shared.platform.kafka import Cluster
 from shared.platform.pagers import pagers
 from shared.platform.settings import ConfigurationError, partners
@@ -109,8 +110,8 @@ async def _published(at: str) -> list[str]:
                 content = (await http.get(at)).content
         else:
             content = await in_thread(Path(at).read_bytes)
-        return [str(each.get("kid", "")) for each in msgspec.json.decode(content)["keys"]]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return [each.kid or "" for each in key_set(msgspec.json.decode(content)).keys]
+    except ValueError:
         raise CannotContinueError(f"{at} answers, but publishes no keys") from None
 
 

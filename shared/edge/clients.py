@@ -1,6 +1,5 @@
 """Who calls: the caller a bearer token names. Nothing is anonymous, not even a read."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from shared.edge.outcome import refuse
 from shared.platform.clients import RegisteredClient
 from shared.platform.clock import machine_now
 from shared.platform.issuers import NamedIssuer
-from shared.platform.scopes import OWN_SCOPES
+from shared.platform.scopes import OWN_SCOPES, SCOPE
 from shared.rules.staff import Staff, member
 
 _BEARER = {"WWW_Authenticate": "Bearer"}
@@ -22,7 +21,6 @@ _LEEWAY_SECONDS = 10
 TOKEN_SECONDS_MOST = 3600
 TYPES = frozenset({"JWT", "AT+JWT"})
 """What a token may say it is, in any case; one may leave it out. An id token or an assertion is no access token."""
-_SCOPE = re.compile(r"system/(\*|[A-Za-z][A-Za-z-]*)\.([cruds]+)")
 _PRACTITIONER = "Practitioner/"
 
 
@@ -96,7 +94,7 @@ class TokenVerifier:
         asked = str(claims.get("scope", "")).split()
         of_caller = tuple(each.replace("user/", "system/", 1) if person else each for each in asked)
         opened = issuer.scopes_of(client, of_caller)
-        scopes = tuple((found[1], found[2]) for each in opened if (found := _SCOPE.fullmatch(each)))
+        scopes = tuple((found[1], found[2]) for each in opened if (found := SCOPE.fullmatch(each)))
         return Caller(name, client, program, scopes, person)
 
     def _person(self, claims: Json, issuer: Issuer, client: RegisteredClient, program: str) -> str:

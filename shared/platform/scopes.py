@@ -5,6 +5,7 @@ import re
 OWN_SCOPES = frozenset({"iop-parked"})
 """The hub's own, no resource of FHIR: asked for and registered by name, never by `system/*`."""
 SCOPE = re.compile(r"system/(\*|[A-Za-z-]+)\.(c?r?u?d?s?)")
+"""Of SMART (v2): the resource, and the letters in their order."""
 
 
 def granted(registered: tuple[str, ...], requested: tuple[str, ...]) -> tuple[str, ...]:
