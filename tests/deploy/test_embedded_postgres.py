@@ -29,6 +29,12 @@ async def test_nobody_enters_without_the_password(own_postgres: RunningPostgres)
         await _ask(embedded_postgres.dsn(own_postgres.port, "guessed", "intake"), "SELECT 1")
 
 
+async def test_a_login_proves_the_password_in_one_round(own_postgres: RunningPostgres) -> None:
+    stored = await _ask(own_postgres.dsn(), "SELECT rolpassword FROM pg_authid WHERE rolname = current_user")
+
+    assert str(stored).startswith("SCRAM-SHA-256$1:")
+
+
 async def test_a_failing_statement_leaves_no_value_in_the_log(own_postgres: RunningPostgres) -> None:
     with pytest.raises(asyncpg.DataError):
         await _ask(own_postgres.dsn("intake"), "SELECT 'Rosalind Franklin'::int")
