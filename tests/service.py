@@ -272,7 +272,7 @@ async def _running(
 ) -> AsyncIterator[ServiceOnPostgres]:
     keys, clock, wake_up = Keys.load(process.keys, name), Clock.of(process), WakeUp()
     parts = compose(keys)
-    async with db.pool(process.database_url) as pool:
+    async with db.pool(process.database_url, least=1) as pool:
         listening = Listening(pool, clock)
         await listening.start()
         settings = parts.settings(process)

@@ -109,11 +109,11 @@ async def snapshot(connection: Connection) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def pool(dsn: str) -> AsyncIterator[Pool]:
-    """At most `POOL_MOST` connections, for all that a process does but its lanes."""
+async def pool(dsn: str, least: int = POOL_LEAST) -> AsyncIterator[Pool]:
+    """At most `POOL_MOST` connections, for all that a process does but its lanes; `least` are open from the start."""
     opened = await asyncpg.create_pool(
         dsn,
-        min_size=POOL_LEAST,
+        min_size=least,
         max_size=POOL_MOST,
         server_settings=_SERVER_SETTINGS,
         command_timeout=COMMAND_SECONDS_MOST,
