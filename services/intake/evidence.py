@@ -20,7 +20,7 @@ SAFETY_PIECES_MOST = 8
 """Pieces of one safety instrument that a state holds."""
 PIECES_MOST = 3
 """Pieces of any other code."""
-ALL_PIECES_MOST = 80
+ALL_PIECES_MOST = 100
 """Of all codes together: enough for a yes to every question that can be asked."""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -9,20 +10,42 @@ from services.intake.table import TABLE
 from shared.platform.tables import structured
 
 
-class Sum(msgspec.Struct, frozen=True):
+class Sum(msgspec.Struct, frozen=True, kw_only=True):
     """A total is the sum of these items, each up to as many points as stand in `most` in its place. Of a `reversed`
     item, what its answer lacks to the most."""
 
+    source: str
+    verified: bool = True
     items: tuple[str, ...]
     most: tuple[int, ...]
     answers: str = "number"
     reversed: tuple[str, ...] = ()
 
 
-class Instruments(msgspec.Struct, frozen=True):
-    finding: Mapping[str, str]
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Codes of LOINC about one matter, each with the finding it asks for, and the table of their answers, where it is
+    not that of the finding."""
+
+    about: str
+    source: str
+    codes: Mapping[str, str]
+    verified: bool = True
+    answers: str = ""
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer counts, by its code or its words in small letters."""
+
+    source: str
+    points: Mapping[str, int]
+
+
+class Instruments(msgspec.Struct, frozen=True, kw_only=True):
+    asked: tuple[Asked, ...]
     wording: Mapping[str, str]
-    answers: Mapping[str, Mapping[str, int]]
+    declined: frozenset[str]
+    answered: Mapping[str, str]
+    answers: Mapping[str, Answers]
     sum: Mapping[str, Sum]
     most: Mapping[str, int]
     route: Mapping[str, str]
@@ -33,9 +56,25 @@ STATED = TABLE.facts() | set(TABLE.evidence.scores)
 """The hub's own codes of facts and scores."""
 
 
-def finding_code(code: str) -> str | None:
-    """The finding that this code asks for, LOINC's or the hub's own."""
-    return INSTRUMENTS.finding.get(code) or (code if code in STATED else None)
+class Question(NamedTuple):
+    """What a code asks for: a finding, and the table by which its answers are read; without one, a number."""
+
+    finding: str
+    answers: str
+
+
+def _question(finding: str, answers: str = "") -> Question:
+    number = "" if finding in INSTRUMENTS.most else "fact"
+    return Question(finding, answers or INSTRUMENTS.answered.get(finding, number))
+
+
+_OWN = {each: _question(each) for each in STATED}
+_LOINC = {code: _question(finding, each.answers) for each in INSTRUMENTS.asked for code, finding in each.codes.items()}
+
+
+def question(code: str) -> Question | None:
+    """What this code asks for, LOINC's or the hub's own."""
+    return _LOINC.get(code) or _OWN.get(code)
 
 
 def totals_with(item: str) -> tuple[str, ...]:
@@ -52,4 +91,4 @@ def totals(points_by_item: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 
 def is_known(code: str) -> bool:
     """Whether something can be read under this code: a finding, or an item of a total."""
-    return finding_code(code) is not None or bool(totals_with(code))
+    return question(code) is not None or bool(totals_with(code))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import inf
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -78,6 +78,47 @@ class EvidenceOnly(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[str, ...]
 
 
+class Evident(NamedTuple):
+    """A finding that a code is evidence of: a fact that is true (1) or not (0), or a score of at least so many."""
+
+    code: str
+    value: int
+
+
+class Diagnoses(msgspec.Struct, frozen=True, kw_only=True):
+    """ICD-10-CM codes about one matter, by their prefix, and what each is evidence of: "fact", "not fact", "score=4".
+
+    `status`: of a present disorder, a past one, or either. `at`: from when it speaks. An injury counts with one of its
+    `intents` and its `encounters` (7th character) alone.
+    """
+
+    about: str
+    source: str
+    codes: dict[str, str]
+    status: Literal["present", "past", "either"] = "either"
+    at: Literal["now", "recorded", "onset"] = "now"
+    intents: str = ""
+    encounters: str = ""
+
+    def evident(self, code: str) -> Evident | None:
+        """By the longest prefix of this code, which is bare: without its dot, in capitals."""
+        prefix = max((each for each in self.codes if code.startswith(bare(each))), key=len, default=None)
+        return None if prefix is None else _evident(self.codes[prefix])
+
+    def facts(self) -> frozenset[str]:
+        return frozenset(_evident(each).code for each in self.codes.values())
+
+
+def bare(code: str) -> str:
+    """Many senders leave the dot out, or write small letters: F1121, f11.21."""
+    return code.strip().upper().replace(".", "")
+
+
+def _evident(text: str) -> Evident:
+    code, _, points = text.removeprefix("not ").partition("=")
+    return Evident(code, int(points or not text.startswith("not ")))
+
+
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     dimensions: tuple[str, ...]
@@ -90,8 +131,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     assessed: Window
     """Of every code that no window names."""
     evidence: EvidenceOnly
-    diagnoses: dict[str, str]
-    pregnancy: dict[str, int]
+    diagnosis: tuple[Diagnoses, ...]
 
     def rows(self) -> tuple["Conditional", ...]:
         return (*self.rule, *self.trigger, *self.track, *self.flag)
@@ -99,8 +139,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     def facts(self) -> frozenset[str]:
         """Every fact a sender may state: those some condition asks for, and those stored as evidence."""
         asked = {code for row in self.rows() for code in codes_asked(row.when)}
-        others = {*self.evidence.scores, *self.diagnoses.values(), *self.derived}
+        others = {*self.evidence.scores, *self.disorders(), *self.derived}
         return frozenset((asked | set(self.evidence.facts)) - others)
+
+    def disorders(self) -> frozenset[str]:
+        """The facts that only a diagnosis states."""
+        return next(each.facts() for each in self.diagnosis if each.about == "disorder")
 
     def rule_version(self, rule: str) -> str:
         return rule_version("intake", rule, self.version)
@@ -164,6 +208,11 @@ for _part_asked in (part for row in TABLE.rows() for line in lines(row.when) for
 
 def window_of(code: str) -> Window:
     return _WINDOWS.get(code, TABLE.assessed)
+
+
+def decides_safety(code: str) -> bool:
+    """Whether a person must know of it at once, or it belongs to an instrument of which that is so."""
+    return code in SAFETY_CODES or bool(window_of(code).instrument)
 
 
 def band(code: str, value: int) -> int:

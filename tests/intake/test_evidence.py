@@ -18,7 +18,7 @@ from tests.intake.given import IOP_NEEDS, MONDAY, SETTINGS, known, stated
 from tests.intake.given import settings as intake_settings
 from tests.laws import examples
 
-CODES = sorted(TABLE.facts() | set(TABLE.evidence.scores) | set(TABLE.diagnoses.values()))
+CODES = sorted(TABLE.facts() | set(TABLE.evidence.scores) | TABLE.disorders())
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -201,7 +201,7 @@ NEVER_RAISES = {"stable-remission", "safe-housing", "under-18"}
 """A yes of these is good news, or takes the patient out of the rules (R0)."""
 LEFT_TO_A_PARTNER = ("moud-start", "moud-titrate")
 """Where a partner prescriber is attested, these say that a need for 1.7 is met beside the IOP (domain 2.3)."""
-RAISING = sorted((TABLE.facts() | set(TABLE.diagnoses.values())) - NEVER_RAISES)
+RAISING = sorted((TABLE.facts() | TABLE.disorders()) - NEVER_RAISES)
 
 
 @settings(max_examples=examples(500), deadline=None)

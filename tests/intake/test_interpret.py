@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from deploy import keys as key_files
 from services.intake import messages as w
 from services.intake.edge import answers, edge
-from services.intake.instruments import INSTRUMENTS
+from services.intake.instruments import INSTRUMENTS, STATED, Question, question
 from shared.edge import fhir, patients
 from shared.edge.contract import Context, Interpretation, StoredResource
 from shared.edge.outcome import HttpRefusal
@@ -673,7 +673,11 @@ def test_a_diagnosis_is_evidence_by_its_longest_known_prefix(keys: Keys) -> None
     recorded = one(
         commands_of(keys, bundles.condition(WHO, "F11.20"), bundles.condition(WHO, "F33.1")), w.RecordConditions
     )
-    assert {each.code for each in recorded.findings} == {"opioid-use-disorder", "psychiatric-diagnosis"}
+    assert {each.code: each.value for each in recorded.findings} == {
+        "opioid-use-disorder": 1,
+        "dsm-5-criteria": 4,
+        "psychiatric-diagnosis": 1,
+    }
 
 
 def clinical(status: str) -> Json:
@@ -707,21 +711,22 @@ def test_a_status_is_known_by_its_code_whatever_its_system(keys: Keys) -> None:
 
     assert read(clinicalStatus="resolved") == ["opioid-use-disorder-history"]
     assert read(verificationStatus="refuted") == read(verificationStatus="entered-in-error") == []
-    assert read(clinicalStatus="active") == read(verificationStatus="confirmed") == ["opioid-use-disorder"]
-    assert read(clinicalStatus="of our own") == ["opioid-use-disorder"]
+    present = ["opioid-use-disorder", "dsm-5-criteria"]
+    assert read(clinicalStatus="active") == read(verificationStatus="confirmed") == present
+    assert read(clinicalStatus="of our own") == present
 
 
 @pytest.mark.parametrize("oid", ["2.16.840.1.113883.6.90", "2.16.840.1.113883.6.3"])
 def test_a_diagnosis_is_known_by_the_oid_of_its_system(keys: Keys, oid: str) -> None:
     coded = {"code": {"coding": [{"system": f"urn:oid:{oid}", "code": "F11.20"}]}}
     recorded = one(commands_of(keys, bundles.condition(WHO, "F11.20") | coded), w.RecordConditions)
-    assert [each.code for each in recorded.findings] == ["opioid-use-disorder"]
+    assert [each.code for each in recorded.findings] == ["opioid-use-disorder", "dsm-5-criteria"]
 
 
 def test_a_present_disorder_stays_one(keys: Keys) -> None:
     for status in ("active", "recurrence", "relapse"):
         recorded = one(commands_of(keys, {**bundles.condition(WHO, "F11.20"), **clinical(status)}), w.RecordConditions)
-        assert [each.code for each in recorded.findings] == ["opioid-use-disorder"]
+        assert [each.code for each in recorded.findings] == ["opioid-use-disorder", "dsm-5-criteria"]
 
 
 def test_a_condition_entered_in_error_says_nothing_any_more(keys: Keys) -> None:
@@ -952,11 +957,13 @@ values = some.one_of(
 
 
 @settings(max_examples=examples(300))
-@given(some.sampled_from(sorted(INSTRUMENTS.finding.values())), values)
+@given(some.sampled_from(sorted({*STATED, *(code for each in INSTRUMENTS.asked for code in each.codes)})), values)
 def test_whatever_is_answered_counts_within_its_bounds_or_is_unreadable(asked: str, value: Json) -> None:
-    counted = answers.points(asked, value)
-    assert counted.value is None or 0 <= counted.value <= INSTRUMENTS.most.get(asked, 1)
-    if counted.value is not None and not counted.readable:
+    asks = question(asked)
+    assert asks is not None
+    counted = answers.points(asks, value)
+    assert counted.value is None or 0 <= counted.value <= INSTRUMENTS.most.get(asks.finding, 1)
+    if counted.value is not None and not counted.readable and asks.finding != "c-ssrs-risk":
         assert "valueDecimal" in value or "valueString" in value or "comparator" in value["valueQuantity"]
 
 
@@ -964,9 +971,11 @@ def test_whatever_is_answered_counts_within_its_bounds_or_is_unreadable(asked: s
     "value", [{"valueDecimal": 24.5}, {"valueString": " 24.5 "}, {"valueQuantity": {"value": 24.5}}]
 )
 def test_half_a_point_gives_no_milder_score_and_a_person_reads_it(value: Json) -> None:
-    assert answers.points("cows", value) == answers.Points(24, readable=False)
+    assert answers.points(Question("cows", ""), value) == answers.Points(24, readable=False)
 
 
 def test_half_an_answer_is_neither_yes_nor_no() -> None:
     for asked in ("c-ssrs-q4", "safe-housing", "pregnant", "cows"):
-        assert answers.points(asked, {"valueDecimal": 0.5}) == answers.UNREADABLE
+        asks = question(asked)
+        assert asks is not None
+        assert answers.points(asks, {"valueDecimal": 0.5}) == answers.UNREADABLE

@@ -42,7 +42,7 @@ ids = some.sampled_from([str(uuid5(UUID(PATIENT), str(number))) for number in ra
 moments = some.integers(-40 * 24, 40 * 24).map(lambda hours: MONDAY + timedelta(hours=hours))
 findings = some.builds(
     w.ReportedFinding,
-    some.sampled_from(sorted(TABLE.facts() | set(TABLE.evidence.scores) | set(TABLE.diagnoses.values()))),
+    some.sampled_from(sorted(TABLE.facts() | set(TABLE.evidence.scores) | TABLE.disorders())),
     some.integers(0, 40),
     moments,
     some.just("Observation/1"),

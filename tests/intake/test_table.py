@@ -35,7 +35,7 @@ def test_a_score_is_compared_and_a_fact_is_not() -> None:
 
 def test_no_fact_is_a_score_or_a_diagnosis() -> None:
     assert not TABLE.facts() & SCORES
-    assert not TABLE.facts() & set(TABLE.diagnoses.values())
+    assert not TABLE.facts() & TABLE.disorders()
 
 
 def test_a_trigger_of_t4_comes_from_the_safety_rules_alone() -> None:

@@ -21,7 +21,7 @@ BASE_LEVELS = ("none", "1.0", "1.5", "1.7", "2.1", "2.5", "2.7", "3.1", "3.5", "
 MILDER = {"stable-remission", "delivery-due"}
 """Facts that are no worse for being true."""
 WORSE_IF_DENIED = {"safe-housing", "available-day", "available-evening"}
-FACTS = sorted((TABLE.facts() | set(TABLE.diagnoses.values())) - MILDER)
+FACTS = sorted((TABLE.facts() | TABLE.disorders()) - MILDER)
 BOUNDS = {"ciwa-ar": 67, "cows": 48, "phq-9": 27, "gad-7": 21, "phq-9-item-9": 3, "c-ssrs-risk": 3, "audit": 40}
 SETTINGS = [intake.settings(attests=attests) for attests in ((), ("co-occurring",), ("block-grant",))]
 """Without a partner prescriber, to whom medication that is to be started may be left."""

@@ -22,6 +22,7 @@ from services.intake.messages import (
     RecordConditions,
     RecordCoverage,
     RecordMedications,
+    ReportedFinding,
     ReportFindings,
 )
 from services.intake.table import SAFETY_CODES
@@ -169,8 +170,7 @@ def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
         case "Observation" if not _is_screen(entry):
             return [f"read as {assessing.need(entry, context).dimension}"]
         case "Condition":
-            diagnosed = diagnoses.diagnosed(entry, context)
-            return [f"read as {finding.code}" for finding in diagnosed] or ["not read: code unknown"]
+            return diagnoses.read_as(entry, context)
         case "ServiceRequest" if tasks.is_referral(entry.resource, context):
             return ["read as referral"]
         case "ServiceRequest" if tasks.takes_back(entry, context):
@@ -192,9 +192,10 @@ def _assessed(
 ) -> Iterator[Command]:
     """Safety first, so that it reaches a person even while the rest waits; then lists, diagnoses and the needs."""
     found = (*(finding for each in screens.values() for finding in each.findings), *summed.findings)
-    if urgent := tuple(each for each in found if each.code in SAFETY_CODES):
+    diagnosed = tuple(finding for each in _of(entries, "Condition") for finding in diagnoses.diagnosed(each, context))
+    if urgent := tuple(each for each in (*found, *diagnosed) if each.code in SAFETY_CODES):
         yield ReportFindings(findings=urgent)
-    yield from _listed(entries, context)
+    yield from _listed(entries, diagnosed, context)
     ages = [age for each in _of(entries, "Patient") for age in patients.age(each, context)]
     needs = tuple(assessing.need(each, context) for each in _of(entries, "Observation") if not _is_screen(each))
     readable = [each for each in _of(entries, *_ASSESSED) if not _is_unreadable(each, screens)]
@@ -208,14 +209,15 @@ def _is_unreadable(entry: BundleEntry, screens: Mapping[str, ScreenReading]) -> 
     return str(entry.id) in screens and screens[str(entry.id)].is_unreadable
 
 
-def _listed(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
+def _listed(
+    entries: Sequence[BundleEntry], diagnosed: tuple[ReportedFinding, ...], context: Context
+) -> Iterator[Command]:
     """The medications, then the diagnoses."""
     if prescribed := tuple(prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)):
         yield RecordMedications(medications=prescribed)
-    conditions = _of(entries, "Condition")
-    diagnosed = tuple(finding for each in conditions for finding in diagnoses.diagnosed(each, context))
-    if diagnosed or _replaced(conditions, context):
-        yield RecordConditions(findings=diagnosed, sources=_replaced(conditions, context))
+    replaced = _replaced(_of(entries, "Condition"), context)
+    if diagnosed or replaced:
+        yield RecordConditions(findings=diagnosed, sources=replaced)
 
 
 def _replaced(entries: Sequence[BundleEntry], context: Context) -> tuple[str, ...]:

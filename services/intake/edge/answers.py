@@ -6,12 +6,11 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from services.intake.assessment import DELIVERY_DUE
-from services.intake.instruments import INSTRUMENTS, STATED, totals_with
+from services.intake.instruments import INSTRUMENTS, STATED, Question, question, totals_with
+from services.intake.table import decides_safety
 from shared.edge.fhir.elements import codes_in, codings
 from shared.edge.json import Json
 from shared.events import codes
-
-_ANSWERS = {"phq-9-item-9": "frequency", "c-ssrs-risk": "risk"}
 
 
 class Points(NamedTuple):
@@ -25,22 +24,42 @@ class Points(NamedTuple):
 UNREADABLE = Points(readable=False)
 
 
-def asked_in(concept: Json | None) -> str | None:
-    """The finding that a code of an Observation or a component asks for. LOINC's codes are known by their form, also
-    where their system was left out or written otherwise."""
-    own = next((each for each in codes_in(concept, codes.FACT) if each in STATED), None)
-    loinc = (INSTRUMENTS.finding.get(each) for each in codes_in(concept))
+def asked_in(concept: Json | None) -> Question | None:
+    """What a code of an Observation or a component asks for. LOINC's codes are known by their form, also where their
+    system was left out or written otherwise."""
+    own = next((question(each) for each in codes_in(concept, codes.FACT) if each in STATED), None)
+    loinc = (question(each) for each in codes_in(concept) if each not in STATED)
     return own or next((each for each in loinc if each is not None), None)
 
 
-def points(asked: str, parent: Json, name: str = "value") -> Points:
+def points(asked: Question, parent: Json, name: str = "value") -> Points:
     """What the answer in `value[x]` counts for this finding."""
-    if asked == DELIVERY_DUE:
+    if asked.finding == DELIVERY_DUE:
         return _day(parent, name)
-    most = INSTRUMENTS.most.get(asked, 1)
-    if asked in INSTRUMENTS.most:
-        return _points(INSTRUMENTS.answers.get(_ANSWERS.get(asked, ""), {}), most, parent, name)
-    return _points(INSTRUMENTS.answers["fact"], most, parent, name)
+    found = _points(_answers(asked.answers), INSTRUMENTS.most.get(asked.finding, 1), parent, name)
+    if found == UNREADABLE and asked.finding == "c-ssrs-risk":
+        return _AT_LEAST_MODERATE
+    declined = found == UNREADABLE and not decides_safety(asked.finding) and _is_declined(parent)
+    return Points() if declined else found
+
+
+_AT_LEAST_MODERATE = Points(2, readable=False)
+"""A level of suicide risk that is none known as low."""
+YES_OR_NO = Question("", "fact")
+"""What a question that nobody knows may have asked."""
+
+
+def _is_declined(parent: Json) -> bool:
+    return not INSTRUMENTS.declined.isdisjoint(_words(parent))
+
+
+def _words(parent: Json) -> list[str]:
+    value = parent.get("valueCodeableConcept") or {"coding": [parent["valueCoding"]] if "valueCoding" in parent else []}
+    return [each.strip().lower() for each in (*_named(value), str(parent.get("valueString", "")))]
+
+
+def _answers(table: str) -> Mapping[str, int]:
+    return INSTRUMENTS.answers[table].points if table in INSTRUMENTS.answers else {}
 
 
 def _day(parent: Json, name: str) -> Points:
@@ -56,7 +75,7 @@ def item_points(item: str, parent: Json) -> Points:
     """The points of an item of a total: LOINC's code or the hub's own."""
     of = INSTRUMENTS.sum[totals_with(item)[0]]
     most = of.most[of.items.index(item)]
-    found = _points(INSTRUMENTS.answers.get(of.answers, {}), most, parent, "value")
+    found = _points(_answers(of.answers), most, parent, "value")
     if found.value is None or item not in of.reversed:
         return found
     return Points(most - found.value) if found.readable else UNREADABLE
@@ -88,12 +107,17 @@ def _points(answers: Mapping[str, int], most: int, parent: Json, name: str) -> P
 
 def _coded(answers: Mapping[str, int], concept: Json) -> Points:
     """The gravest of its codes and words that the table knows."""
-    given = [str(each[part]) for each in codings(concept) for part in ("code", "display") if part in each]
-    given += [str(concept["text"])] if "text" in concept else []
+    given = _named(concept)
     known = [answers[each.strip().lower()] for each in given if each.strip().lower() in answers]
     if known:
         return Points(max(known))
     return UNREADABLE if given else Points()
+
+
+def _named(concept: Json) -> list[str]:
+    """Its codes and its words."""
+    given = [str(each[part]) for each in codings(concept) for part in ("code", "display") if part in each]
+    return [*given, str(concept["text"])] if "text" in concept else given
 
 
 def _measured(quantity: Json, most: int) -> Points:

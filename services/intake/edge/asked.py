@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from services.intake.edge import answers
-from services.intake.instruments import INSTRUMENTS, finding_code, totals_with
+from services.intake.instruments import INSTRUMENTS, Question, question, totals_with
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, codings
@@ -21,13 +21,17 @@ _LOINC = re.compile(r"(?<![0-9])[0-9]{4,6}-[0-9](?![0-9])")
 
 
 class Asked(NamedTuple):
-    """An item of a screen: the items of totals that it is, the finding it asks for, where known, and what holds its
+    """An item of a screen: the items of totals that it is, what it asks for, where known, and what holds its
     `value[x]`."""
 
     items: tuple[str, ...]
-    finding: str | None
+    question: Question | None
     answer: Json
     place: str
+
+    @property
+    def finding(self) -> str | None:
+        return self.question.finding if self.question else None
 
 
 def asked_by(entry: BundleEntry, context: Context) -> list[Asked]:
@@ -53,8 +57,8 @@ def _observed(entry: BundleEntry, own: LocalCodes) -> Iterator[Asked]:
     ):
         coded = (f"{each.get('system', '')}|{each.get('code', '')}" for each in codings(parent["code"]))
         mapped = tuple(own[each] for each in coded if each in own)
-        finding = _first_finding(mapped) or answers.asked_in(parent["code"])
-        yield Asked(_of_totals((*mapped, *codes_in(parent["code"]))), finding, parent, f"{place}.value")
+        asked = _first_question(mapped) or answers.asked_in(parent["code"])
+        yield Asked(_of_totals((*mapped, *codes_in(parent["code"]))), asked, parent, f"{place}.value")
 
 
 def _answered(entry: BundleEntry, own: LocalCodes) -> Iterator[Asked]:
@@ -66,24 +70,24 @@ def _answered(entry: BundleEntry, own: LocalCodes) -> Iterator[Asked]:
         link = str(item.get("linkId", ""))
         mapped = (own[f"{form}|{link}"],) if f"{form}|{link}" in own else ()
         named = (*mapped, *_LOINC.findall(f"{link} {item.get('definition', '')}"), link.rpartition("/")[2])
-        finding = _first_finding(named)
-        if finding is None and asks_of_suicide:
-            finding = _by_wording(str(item.get("text", "")))
+        asked = _first_question(named)
+        if asked is None and asks_of_suicide:
+            asked = _by_wording(str(item.get("text", "")))
         for number, answer in enumerate(item.get("answer", ())):
-            yield Asked(_of_totals(named), finding, answer, f"{place}.answer[{number}].value")
+            yield Asked(_of_totals(named), asked, answer, f"{place}.answer[{number}].value")
 
 
 def _of_totals(named: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in named if totals_with(each)))
 
 
-def _first_finding(named: Sequence[str]) -> str | None:
-    return next((found for each in named if (found := finding_code(each)) is not None), None)
+def _first_question(named: Sequence[str]) -> Question | None:
+    return next((found for each in named if (found := question(each)) is not None), None)
 
 
-def _by_wording(text: str) -> str | None:
+def _by_wording(text: str) -> Question | None:
     plain = " ".join(text.lower().split())
-    return next((code for wording, code in INSTRUMENTS.wording.items() if wording in plain), None)
+    return next((question(code) for wording, code in INSTRUMENTS.wording.items() if wording in plain), None)
 
 
 def _items(parent: Json, place: str) -> Iterator[tuple[Json, str]]:

@@ -1,15 +1,15 @@
-"""Diagnoses in Conditions: a present disorder, one in remission or resolved as history, the end of a pregnancy."""
+"""Diagnoses in Conditions: what their codes are evidence of by the table, in which status, and from when."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple
 
 from services.intake.messages import ReportedFinding
-from services.intake.table import TABLE
+from services.intake.table import LASTING_UNREADABLE, TABLE, UNREADABLE, Diagnoses, bare, unreadable_as
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import codes_in, happened
+from shared.edge.fhir.elements import codes_in, happened, planned_until
 from shared.edge.json import Json
 
 ICD10 = (
@@ -18,40 +18,71 @@ ICD10 = (
     "urn:oid:2.16.840.1.113883.6.90",
     "urn:oid:2.16.840.1.113883.6.3",
 )
-Value = TypeVar("Value", str, int)
 _REFUTED = frozenset({"refuted", "entered-in-error"})
 _PAST = frozenset({"inactive", "remission", "resolved"})
 _PRESENT = frozenset({"active", "recurrence", "relapse"})
 _IN_REMISSION = re.compile(r"F1[0-9][129]1")
 """ICD-10-CM's own codes of a substance use disorder in remission."""
+_INJURY = re.compile(r"T[0-9][0-9][0-9A-Z](?:[0-9A-Z](?P<sixth>[1-6])|(?P<fifth>[1-6])X)(?P<encounter>[ADS])")
 
 
-def diagnosed(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
-    """What the ICD-10-CM codes of a Condition are evidence of, each by its longest prefix that the table knows. A
-    refuted one, or one entered in error, is evidence of nothing."""
-    condition, source = entry.resource, f"Condition/{entry.id}"
-    if not _REFUTED.isdisjoint(codes_in(condition.get("verificationStatus"))):
+def diagnosed(entry: BundleEntry, context: Context) -> tuple[ReportedFinding, ...]:
+    """What the ICD-10-CM codes of a Condition are evidence of. A refuted one, or one entered in error, is evidence of
+    nothing; of an injury by a drug that doesn't say how it came about, and at which encounter, a person is asked."""
+    if not _REFUTED.isdisjoint(codes_in(entry.resource.get("verificationStatus"))):
+        return ()
+    found = (
+        each
+        for code in map(bare, codes_in(entry.resource.get("code"), *ICD10))
+        for group in TABLE.diagnosis
+        if group.status in ("either", _status(code, entry.resource))
+        for each in _evidence(group, code, entry, context)
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def read_as(entry: BundleEntry, context: Context) -> list[str]:
+    """What the outcome says of it."""
+    found = diagnosed(entry, context)
+    if found:
+        return [_UNREADABLE if is_unreadable(each) else f"read as {each.code}" for each in found]
+    stated = [bare(each) for each in codes_in(entry.resource.get("code"), *ICD10)]
+    known = any(group.evident(each) for group in TABLE.diagnosis for each in stated)
+    return ["not read: decides nothing by its status, intent or encounter" if known else "not read: code unknown"]
+
+
+_UNREADABLE = "not read: intent or 7th character missing; a person is asked"
+
+
+def is_unreadable(finding: ReportedFinding) -> bool:
+    return finding.code in (UNREADABLE, LASTING_UNREADABLE)
+
+
+def _status(code: str, condition: Json) -> str:
+    return "past" if _is_past(condition) or _IN_REMISSION.fullmatch(code) else "present"
+
+
+class _Injury(NamedTuple):
+    intent: str
+    encounter: str
+
+
+def _evidence(group: Diagnoses, code: str, entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
+    evident = group.evident(code)
+    if evident is None:
         return
-    for code in map(_bare, codes_in(condition.get("code"), *ICD10)):
-        past = _is_past(condition) or _IN_REMISSION.fullmatch(code) is not None
-        disorder = _longest(code, TABLE.diagnoses)
-        if disorder is not None and not past:
-            yield ReportedFinding(disorder, 1, context.now, source)
-        elif disorder is not None and f"{disorder}-history" in TABLE.facts():
-            yield ReportedFinding(f"{disorder}-history", 1, context.now, source)
-        pregnancy = _longest(code, TABLE.pregnancy)
-        if pregnancy is not None:
-            yield ReportedFinding("pregnant", 0 if past else pregnancy, _recorded(entry, context), source)
+    source, at = f"{entry.type}/{entry.id}", _since(group, entry, context)
+    injury = _injury(code)
+    if not group.encounters or (injury and injury.intent in group.intents and injury.encounter in group.encounters):
+        yield ReportedFinding(evident.code, evident.value, at, source)
+    elif injury is None and _status(code, entry.resource) == "present":
+        yield ReportedFinding(unreadable_as([evident.code]), 1, at, source)
 
 
-def _bare(code: str) -> str:
-    """Many senders leave the dot out, or write small letters: F1121, f11.21."""
-    return code.strip().upper().replace(".", "")
-
-
-def _longest(code: str, table: Mapping[str, Value]) -> Value | None:
-    prefix = max((each for each in table if code.startswith(_bare(each))), key=len, default=None)
-    return None if prefix is None else table[prefix]
+def _injury(code: str) -> _Injury | None:
+    """Its intent and 7th character; None where the code doesn't say."""
+    stated = _INJURY.fullmatch(code)
+    return _Injury(stated["sixth"] or stated["fifth"], stated["encounter"]) if stated else None
 
 
 def _is_past(condition: Json) -> bool:
@@ -61,7 +92,18 @@ def _is_past(condition: Json) -> bool:
     return not stated & _PRESENT and (bool(stated & _PAST) or ended)
 
 
-def _recorded(entry: BundleEntry, context: Context) -> datetime:
-    """When it was recorded: a newer answer about a pregnancy replaces an older one."""
+def _since(group: Diagnoses, entry: BundleEntry, context: Context) -> datetime:
+    """From when it speaks; from now on where nothing is said. The onset on a day, in a month or a year counts from its
+    end, yet not from ahead: what may be recent is."""
+    onset = _onset(entry.resource) if group.at == "onset" else None
+    if onset:
+        return min(planned_until(onset, f"{entry.place}.onset", context.time), context.now)
     recorded = entry.resource.get("recordedDate")
-    return happened(recorded, f"{entry.place}.recordedDate", context.time) if recorded else context.now
+    if group.at == "now" or not recorded:
+        return context.now
+    return happened(recorded, f"{entry.place}.recordedDate", context.time)
+
+
+def _onset(condition: Json) -> object:
+    period = condition.get("onsetPeriod", {})
+    return condition.get("onsetDateTime") or period.get("end") or period.get("start")

@@ -14,7 +14,7 @@ from services.intake.edge.asked import Asked, asked_by, is_suicide_screen
 from services.intake.edge.times import clinical_time, latest_time
 from services.intake.instruments import totals, totals_with
 from services.intake.messages import ReportedFinding
-from services.intake.table import LASTING_UNREADABLE, SAFETY_CODES, UNREADABLE, unreadable_as, window_of
+from services.intake.table import LASTING_UNREADABLE, UNREADABLE, decides_safety, unreadable_as, window_of
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal, Issue
@@ -64,7 +64,7 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
         return ScreenReading(issues=(remark(reading, f"{entry.place}.status"),))
     asked = asked_by(entry, context)
     points_by_item = _points_by_item(asked)
-    counted = [(each, answers.points(each.finding, each.answer)) for each in asked if each.finding]
+    counted = [(each, answers.points(each.question, each.answer)) for each in asked if each.question]
     values = {each.finding: points.value for each, points in counted if each.finding and points.value is not None}
     found = [
         *(Read(str(each.finding), points.value, each.place) for each, points in counted if points.value is not None),
@@ -123,11 +123,6 @@ def _is_of_safety(entry: BundleEntry, context: Context) -> bool:
     if any(_is_part_of_safety(item) for each in asked for item in each.items):
         return True
     return is_suicide_screen(entry.resource)
-
-
-def decides_safety(code: str) -> bool:
-    """Whether a person must know of it at once, or it belongs to an instrument of which that is so."""
-    return code in SAFETY_CODES or bool(window_of(code).instrument)
 
 
 def _is_part_of_safety(item: str) -> bool:
@@ -222,4 +217,4 @@ def _unknown_answers(asked: Sequence[Asked], *, nothing_read: bool) -> list[str]
     """Of a suicide screen, the answers to questions that nobody knows: every yes; all of them, where nothing else was
     read."""
     unknown = [each for each in asked if each.finding is None and any(name.startswith("value") for name in each.answer)]
-    return [each.place for each in unknown if nothing_read or answers.points("", each.answer).value]
+    return [each.place for each in unknown if nothing_read or answers.points(answers.YES_OR_NO, each.answer).value]

@@ -13,11 +13,11 @@ import msgspec
 
 from services.intake.edge.asked import asked_by
 from services.intake.edge.assessing import is_need
-from services.intake.edge.screens import ScreenReading, decides_safety, read, remark
+from services.intake.edge.screens import ScreenReading, read, remark
 from services.intake.edge.times import clinical_time
 from services.intake.instruments import INSTRUMENTS, totals, totals_with
 from services.intake.messages import ReportedFinding
-from services.intake.table import unreadable_as
+from services.intake.table import decides_safety, unreadable_as
 from shared.edge.contract import Context, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import literal

@@ -17,7 +17,7 @@ RECOMMENDATION = Recommendation(
     level="2.1",
     rules=("R14",),
     conditions=(),
-    table="2026.3",
+    table="2026.4",
     needs=(Need("withdrawal", "2.1"),),
     track=None,
     recommended_at=NOON,
@@ -41,7 +41,7 @@ def raised(*escalations: str) -> Consequences:
 def test_a_recommendation_of_another_level_is_named_with_both_and_their_rules() -> None:
     (change,) = changes("patient", recommended(), recommended(level="2.5", rules=("R9", "R14")))
     assert (change.kind, change.was, change.would_be) == ("level", "level 2.1 (R14)", "level 2.5 (R9, R14)")
-    assert (change.about, change.rule) == ("ServiceRequest/recommendation", "intake/placement|2026.3")
+    assert (change.about, change.rule) == ("ServiceRequest/recommendation", "intake/placement|2026.4")
 
 
 def test_a_recommendation_that_is_not_made_is_fewer_and_one_that_is_made_is_more() -> None:
