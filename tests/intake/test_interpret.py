@@ -356,7 +356,8 @@ def test_a_missing_total_is_summed_where_every_item_is_there(keys: Keys) -> None
     assert findings(keys, response(*items)) == {"phq-9-item-9": 2, "phq-9": 18}
     assert findings(keys, response(*items[1:])) == {"phq-9-item-9": 2}
     total = {"linkId": "/44261-6", "answer": [{"valueInteger": 17}]}
-    assert findings(keys, response(*items, total)) == {"phq-9-item-9": 2, "phq-9": 17}
+    assert findings(keys, response(*items, total)) == {"phq-9-item-9": 2, "phq-9": 18}
+    assert "read as phq-9: contradicts its items; the higher counts" in remarks_of(keys, response(*items, total))
     components = [{"code": {"coding": [{"system": codes.LOINC, "code": each}]}, "valueInteger": 1} for each in PHQ_9]
     assert findings(keys, loinc("44249-1", component=components)) == {"phq-9-item-9": 1, "phq-9": 9}
 
@@ -392,7 +393,8 @@ def test_nothing_is_summed_of_too_few_items_or_of_another_time_or_performer_or_b
     other = items[-1] | {"performer": [{"reference": "Practitioner/another"}]}
     for sent in (items[:-1], [*items[:-1], later], [*items[:-1], other]):
         assert commands_of(keys, *sent) == ()
-    assert findings(keys, *items, bundles.score(WHO, "cows", 9)) == {"cows": 9}
+    assert findings(keys, *items, bundles.score(WHO, "cows", 22)) == {"cows": 22}
+    assert interpreted(keys, *items, bundles.score(WHO, "cows", 22)).stored == ()
     assert remarks_of(keys, items[0]) == [
         "not read: an item; its total is summed once all items of its minute and performer are there"
     ]

@@ -65,15 +65,8 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
     asked = asked_by(entry, context)
     points_by_item = _points_by_item(asked)
     counted = [(each, answers.points(each.question, each.answer)) for each in asked if each.question]
-    values = {each.finding: points.value for each, points in counted if each.finding and points.value is not None}
-    found = [
-        *(Read(str(each.finding), points.value, each.place) for each, points in counted if points.value is not None),
-        *(
-            Read(total, value, entry.place, "summed from its items")
-            for total, value in totals(points_by_item)
-            if total not in values
-        ),
-    ]
+    summed = dict(totals(points_by_item))
+    found = _found(entry, counted, summed)
     unreadable = _unreadable(entry, asked, counted, nothing_read=not found)
     if not found and not unreadable and not points_by_item:
         return ScreenReading(issues=(remark(_why_nothing(asked), entry.place),))
@@ -84,6 +77,29 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
     return replace(_reading(entry, context, found, unreadable), points=points_by_item)
 
 
+def _found(
+    entry: BundleEntry, counted: Sequence[tuple[Asked, answers.Points]], summed: Mapping[str, int]
+) -> list[Read]:
+    """What is answered, and the totals that were not sent. Of a total that contradicts its items the higher counts."""
+    stated = [Read(str(each.finding), points.value, each.place) for each, points in counted if points.value is not None]
+    return [
+        *(_beside(each, summed.get(each.code, each.value)) for each in stated),
+        *(
+            Read(total, value, entry.place, "summed from its items")
+            for total, value in summed.items()
+            if total not in {each.code for each in stated}
+        ),
+    ]
+
+
+def _beside(stated: Read, summed: int) -> Read:
+    """A total beside the sum of its items."""
+    if stated.value == summed:
+        return stated
+    return stated._replace(value=max(stated.value, summed), how=CONTRADICTED)
+
+
+CONTRADICTED = "contradicts its items; the higher counts"
 _ITEM = "not read: an item; its total is summed once all items of its minute and performer are there"
 
 
@@ -209,8 +225,14 @@ def remark(diagnostics: str, place: str) -> Issue:
 
 
 def _points_by_item(asked: Sequence[Asked]) -> dict[str, int]:
-    points = {item: answers.item_points(item, each.answer).value for each in asked for item in each.items}
-    return {item: value for item, value in points.items() if value is not None}
+    """Of an item that is answered twice the most."""
+    found: dict[str, int] = {}
+    for each in asked:
+        for item in each.items:
+            points = answers.item_points(item, each.answer).value
+            if points is not None:
+                found[item] = max(found.get(item, points), points)
+    return found
 
 
 def _unknown_answers(asked: Sequence[Asked], *, nothing_read: bool) -> list[str]:

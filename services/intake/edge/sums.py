@@ -2,7 +2,7 @@
 performer.
 
 The sum is an Observation of the hub's own, derived from its items: evidence has a source. It is summed anew whenever
-one of its items changes; once one is missing it counts no more.
+one of its items changes; once one is missing it counts no more. Beside a stated total the higher counts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +77,7 @@ def summed(entries: Sequence[BundleEntry], readings: Mapping[str, ScreenReading]
     found = [
         each
         for each in _totals(every, read_now, context)
-        if (each.code, each.at) not in stated and not readings.keys().isdisjoint(each.items)
+        if stated.get((each.code, each.at), -1) < (each.value or 0) and not readings.keys().isdisjoint(each.items)
     ]
     again = {each.id for each in found}
     gone = [each for entry in entries for each in _before(entry, readings, context) if each.id not in again]
@@ -94,7 +94,7 @@ def summed(entries: Sequence[BundleEntry], readings: Mapping[str, ScreenReading]
         sources=tuple(_source(each) for each in (*found, *gone)),
         stored=tuple(_observation(each, context) for each in (*gone, *found)),
         readings={
-            item: _as_summed(each, item, readings[item], entries)
+            item: _as_summed(each, item, readings[item], entries, (each.code, each.at) in stated)
             for each in found
             for item in each.items
             if item in readings
@@ -114,17 +114,17 @@ def _same_minute(entries: Sequence[BundleEntry], context: Context) -> list[tuple
 
 def _stated(
     entries: Sequence[BundleEntry], readings: Mapping[str, ScreenReading], context: Context
-) -> set[tuple[str, datetime]]:
-    """The findings that a sender stated, and when: those of the hub's own sums are none."""
-    earlier = (found for each in entries if (found := _earlier(each, context)) is not None)
+) -> dict[tuple[str, datetime], int]:
+    """The findings that a sender stated, when, and the most points: those of the hub's own sums are none."""
+    earlier = [before for each in entries if (before := _earlier(each, context)) is not None]
     groups = {_group(each, context) for each in (*entries, *earlier)}
     own = {_id(total, group, context) for total in INSTRUMENTS.sum for group in groups if group is not None}
-    return {
-        (each.code, _minute(each.at))
-        for identity, reading in readings.items()
-        if identity not in own
-        for each in reading.findings
-    }
+    found: dict[tuple[str, datetime], int] = {}
+    for identity, reading in readings.items():
+        for finding in reading.findings if identity not in own else ():
+            asked = (finding.code, _minute(finding.at))
+            found[asked] = max(found.get(asked, finding.value), finding.value)
+    return found
 
 
 def _stored_entry(identity: str, stored: StoredResource) -> BundleEntry:
@@ -216,7 +216,10 @@ def _observation(total: _Total, context: Context) -> AcceptedResource:
     return AcceptedResource("Observation", total.id, msgspec.json.encode(body).decode(), status, total.at)
 
 
-def _as_summed(total: _Total, item: str, reading: ScreenReading, entries: Sequence[BundleEntry]) -> ScreenReading:
+def _as_summed(
+    total: _Total, item: str, reading: ScreenReading, entries: Sequence[BundleEntry], contradicts: bool
+) -> ScreenReading:
     place = next(each.place for each in entries if each.id == item)
     others = reading.issues if reading.findings else ()
-    return ScreenReading(reading.findings, (*others, remark(f"read as {total.code}: summed from its items", place)))
+    how = "summed from its items" + ("; contradicts the stated total, the higher counts" if contradicts else "")
+    return ScreenReading(reading.findings, (*others, remark(f"read as {total.code}: {how}", place)))
