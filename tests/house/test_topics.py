@@ -26,7 +26,7 @@ EXPLICIT = {
     "broker": {"apply_types": "False", "allow_auto_create_topics": "False"},
     "subscriber": {
         "batch": "True",
-        "ack_policy": "AckPolicy.NACK_ON_ERROR",
+        "ack_policy": "AckPolicy.MANUAL",
         "auto_offset_reset": "'earliest'",
         "parser": "self._parse",
         "decoder": "_decode",

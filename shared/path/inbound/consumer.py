@@ -1,8 +1,8 @@
-"""The consumer: the one user of FastStream. One batch subscriber a service, acknowledged after the commit.
+"""The consumer: the one user of FastStream. One batch subscriber a service; Kafka is told only of what is stored.
 
 FastStream swallows what a handler raises. So trouble is waited out inside the handler, on the same batch; what can't be
-waited out ends the process: a future tells the task group, and the handler raises CancelledError, so that nothing is
-acknowledged and the stop is clean. A record that nothing here can take stops the consumer alone: `stops`.
+waited out ends the process: a future tells the task group, and the handler raises CancelledError, so that the stop is
+clean. A record that nothing here can take stops the consumer alone: `stops`.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
@@ -28,12 +29,17 @@ from shared.path.transaction import offsets
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.offsets import DatabaseSetBack
 from shared.platform import db, log
+from shared.platform.clock import ticks
 from shared.platform.kafka import Cluster
 
 POLL_MOST = 400
 POLL_WAIT_MS = 500
-REST_SECONDS = 0.020
+REST_SECONDS = 0.100
 """Rest after a poll that brought few: each poll costs more than a record of it, and what comes meanwhile shares one."""
+QUIET_SECONDS = 0.250
+"""Whoever had nothing for so long does not rest: a record that comes alone makes nobody wait."""
+COMMIT_SECONDS = 1.0
+"""How often Kafka is told, while records come, up to where they are stored; and the longest that may take."""
 POLL_INTERVAL_MS_MOST = 300_000
 PARKED_IN_A_ROW_MOST = 100
 LOOK_SECONDS = 1.0
@@ -71,6 +77,8 @@ class Consumer:
         self._failed_in_a_row = 0
         self._offsets: dict[int, int] = {}
         self._offsets_stored: dict[int, int] = {}
+        self._offsets_committed: dict[int, int] = {}
+        self._committed_at = self._took_at = 0.0
         self._processed_since: frozenset[UUID] = frozenset()
         self._subscriber: Any = None
         self._group = f"iop.{inbox.service.name}"
@@ -95,6 +103,7 @@ class Consumer:
         finally:
             watch.cancel()
             rights.cancel()
+            await self._commit(self._client())
             await faststream.stop()
             await self._store_offsets_last()
 
@@ -118,14 +127,14 @@ class Consumer:
             max_poll_interval_ms=POLL_INTERVAL_MS_MOST,
             session_timeout_ms=self._times.session_ms,
             heartbeat_interval_ms=self._times.heartbeat_ms,
-            ack_policy=AckPolicy.NACK_ON_ERROR,
+            ack_policy=AckPolicy.MANUAL,
             listener=OffsetGapListener(
-                self._inbox, self._client, self._placed, self._store_offsets_last, lambda error: _end(ended, error)
+                self._inbox, self._client, self._placed, self._leave, lambda error: _end(ended, error)
             ),
             parser=self._parse,
             decoder=_decode,
         )
-        self._subscriber.get_msg = poll
+        self._subscriber.get_msg = self.poll
 
         async def consume(records: tuple[ConsumerRecord, ...]) -> None:
             try:
@@ -141,7 +150,7 @@ class Consumer:
 
     def _placed(self, starts: Mapping[int, int]) -> None:
         """Partitions were assigned, and consuming begins here."""
-        self._offsets, self._offsets_stored = dict(starts), dict(starts)
+        self._offsets, self._offsets_stored, self._offsets_committed = dict(starts), dict(starts), dict(starts)
         self.broker.assigned(starts)
         if self.stopped:
             self._pause()
@@ -150,9 +159,17 @@ class Consumer:
         """FastStream's own parser decodes every header, and one not UTF-8 makes it commit past the whole batch."""
         return KafkaAckableMessage(body=b"", headers={}, raw_message=raw, consumer=self._client())
 
+    async def poll(self, client: Any) -> tuple[ConsumerRecord, ...]:
+        """What comes next. Kafka is told how far all is stored once nothing waits; while records come, now and then."""
+        if ticks() - self._committed_at < COMMIT_SECONDS and (waiting := await poll(client, 0)):
+            return waiting
+        await self._commit(client)
+        return await poll(client, POLL_WAIT_MS)
+
     async def take(self, records: Sequence[ConsumerRecord]) -> None:
         """One poll's records, again and again until they are stored: trouble is not the records' fault. Where one of
         them is at fault, the consumer stops at it."""
+        is_quiet = ticks() - self._took_at > QUIET_SECONDS
         try:
             failed = await self.polled.store(records)
         except Exception as error:
@@ -162,8 +179,9 @@ class Consumer:
             return
         self._advance(records)
         await self._count_failed(records, failed)
-        if len(records) < FEW:
+        if len(records) < FEW and not is_quiet:
             await asyncio.sleep(REST_SECONDS)
+        self._took_at = ticks()
 
     def _advance(self, records: Sequence[ConsumerRecord]) -> None:
         """These are stored. What is stored of it (`_look`) is never ahead of what it counts."""
@@ -239,6 +257,27 @@ class Consumer:
         elif client is not None:
             client.resume(*client.assignment())
 
+    async def _commit(self, client: Any) -> None:
+        """Tell Kafka how far all is stored, for who asks how much waits. Where that fails the next time does: what is
+        read again is passed over."""
+        self._committed_at = ticks()
+        now, committed = self._offsets, self._offsets_committed
+        ours = {each.partition: each for each in client.assignment()} if client is not None else {}
+        behind = {each: now[each] for each in ours.keys() & now.keys() if now[each] != committed.get(each)}
+        if not behind:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await client.commit({ours[each]: offset for each, offset in behind.items()})
+        except (KafkaError, TimeoutError) as error:
+            log.seldom("consumer: Kafka was not told how far it is", error=type(error).__name__)
+        else:
+            committed.update(behind)
+
+    async def _leave(self) -> None:
+        await self._commit(self._client())
+        await self._store_offsets_last()
+
     async def _store_offsets_last(self) -> None:
         """On the way out, and before others get its partitions; without it a little is read again, and passed over."""
         try:
@@ -268,9 +307,9 @@ def _end(ended: "asyncio.Future[None]", error: Exception) -> None:
         ended.set_exception(Ended(type(error).__name__))
 
 
-async def poll(client: Any) -> tuple[ConsumerRecord, ...]:
+async def poll(client: Any, wait_ms: int) -> tuple[ConsumerRecord, ...]:
     """FastStream's own sleeps after a poll that came back empty, as long as it has waited: so does a record."""
-    found = await client.getmany(timeout_ms=POLL_WAIT_MS, max_records=POLL_MOST)
+    found = await client.getmany(timeout_ms=wait_ms, max_records=POLL_MOST)
     return tuple(chain(*found.values()))
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError
 from structlog.testing import capture_logs
 
 from shared.events.catalogue import PARTITIONS
@@ -17,7 +18,7 @@ from shared.path.inbound.consumer import Consumer, poll
 from shared.path.inbound.positions import OffsetGapListener, Position, position
 from shared.path.transaction import consent_ledger, offsets
 from shared.platform import log
-from shared.platform.clock import machine_now
+from shared.platform.clock import machine_now, ticks
 from shared.platform.kafka import Cluster
 from tests.service import ServiceOnPostgres, consumed
 from tests.shared.path.given import MONDAY_NOON, admission
@@ -82,19 +83,79 @@ async def test_an_identification_without_a_patient_teaches_no_alias(here: Servic
 
 
 class Polling:
-    """A client with what its next polls bring."""
+    """A client of three partitions with what its next polls bring, and what Kafka was told."""
 
-    def __init__(self, *polls: dict[int, list[str]]) -> None:
+    def __init__(self, *polls: dict[int, list[Any]]) -> None:
         self._polls = list(polls)
+        self.failing = False
+        self.committed: list[dict[int, int]] = []
 
-    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[int, list[str]]:
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[int, list[Any]]:
         return self._polls.pop(0)
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TopicPartition("a-topic", partition) for partition in (0, 3, 5)}
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        if self.failing:
+            raise CommitFailedError
+        self.committed.append({each.partition: offset for each, offset in offsets.items()})
 
 
 async def test_a_poll_holds_the_records_of_each_partition_in_their_order() -> None:
     client = Polling({}, {3: ["a", "b"], 5: ["c"]})
-    assert await poll(client) == ()
-    assert await poll(client) == ("a", "b", "c")
+    assert await poll(client, 500) == ()
+    assert await poll(client, 0) == ("a", "b", "c")
+
+
+async def test_kafka_is_told_what_is_stored_once_nothing_waits_and_while_records_come_now_and_then(
+    here: ServiceOnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer, records = Consumer(here.inbox, NOWHERE, "0"), [raw({}, "", b"{}", offset=each) for each in range(4)]
+    client = Polling(*({0: [each]} for each in records[:3]), {}, {0: [records[3]]})
+    consumer._placed({0: 0, 3: 7})
+    for record in records[:3]:
+        assert await consumer.poll(client) == (record,)
+        await consumer.take([record])
+    assert client.committed == []
+    assert await consumer.poll(client) == (records[3],)
+    assert client.committed == [{0: 3}]
+    await consumer.take([records[3]])
+
+    monkeypatch.setattr("shared.path.inbound.consumer.COMMIT_SECONDS", -1.0)
+    client._polls = [{0: [raw({}, "", b"{}", offset=4)]}]
+    assert len(await consumer.poll(client)) == 1
+    assert client.committed == [{0: 3}, {0: 4}]
+
+
+async def test_a_commit_that_fails_loses_no_record_and_is_tried_again(here: ServiceOnPostgres) -> None:
+    consumer, first, second = Consumer(here.inbox, NOWHERE, "0"), raw({}, "", b"{}"), raw({}, "", b"{}", offset=1)
+    client = Polling({0: [second]}, {}, {})
+    consumer._placed({0: 0})
+    await consumer.take([first])
+    client.failing = True
+    assert await consumer.poll(client) == (second,)
+    await consumer.take([second])
+    client.failing = False
+    assert await consumer.poll(client) == ()
+    assert client.committed == [{0: 2}]
+
+
+async def test_a_record_that_comes_alone_makes_nobody_wait_and_those_that_follow_share_a_poll(
+    here: ServiceOnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.path.inbound.consumer.REST_SECONDS", 2.0)
+    consumer = Consumer(here.inbox, NOWHERE, "0")
+    assert await seconds_taken(consumer, [raw({}, "", b"{}")]) < 2.0
+    assert await seconds_taken(consumer, [raw({}, "", b"{}", offset=1)]) > 2.0
+    monkeypatch.setattr("shared.path.inbound.consumer.QUIET_SECONDS", 0.0)
+    assert await seconds_taken(consumer, [raw({}, "", b"{}", offset=2)]) < 2.0
+
+
+async def seconds_taken(consumer: Consumer, records: list[Raw]) -> float:
+    began = ticks()
+    await consumer.take(records)
+    return ticks() - began
 
 
 @dataclass

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from shared.events.catalogue import INTAKE_EVENTS
 from shared.events.wire import RecordPlace
@@ -78,3 +79,18 @@ async def test_a_stopped_consumer_goes_on_where_it_stopped_once_it_may(here: Ser
         assert consumer.stopped
         await here.pool.execute("DELETE FROM stops")
         assert await decided(here, patient)
+
+
+async def test_a_consumer_that_ends_while_records_come_has_told_kafka_how_far_it_is(
+    here: ServiceOnPostgres, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.path.inbound.consumer.REST_SECONDS", 3.0)
+    monkeypatch.setattr("shared.path.inbound.consumer.QUIET_SECONDS", 60.0)
+    async with consuming(here, kafka) as consumer:
+        assert await decided(here, await admit(kafka))
+        assert await decided(here, await admit(kafka))
+    reader = Cluster(kafka).consumer(group_id=f"iop.{here.inbox.service.name}")
+    await reader.start()
+    committed = {each: await reader.committed(TopicPartition(INTAKE_EVENTS, each)) or 0 for each in consumer._offsets}
+    await reader.stop()
+    assert committed == consumer._offsets
