@@ -12,7 +12,17 @@ from deploy.commands.asking import Where, asking
 from deploy.commands.common import out, stderr
 from deploy.failure import CannotContinueError
 from deploy.work_list import Act, Listed, Operation, Owners
-from shared.events.codes import ACTS, ESCALATION, HAND_OVER_REASONS, HANDLING, REASON, RESOLUTIONS, ROLE, STAFF
+from shared.events.codes import (
+    ACTS,
+    ESCALATION,
+    HAND_OVER_REASONS,
+    HANDLING,
+    REASON,
+    REOPEN_REASONS,
+    RESOLUTIONS,
+    ROLE,
+    STAFF,
+)
 from shared.events.escalation import PERSON, PRIORITY
 
 commands = typer.Typer(help="Escalations that wait for a person, and a person's answer.", no_args_is_help=True)
@@ -144,6 +154,20 @@ def resolve(
     _take(where, identity, resolving(person, reason))
 
 
+@commands.command(
+    "reopen", epilog="Example: iop escalations reopen 5f0c9e7e-... --as clinician-1 --reason resolved-by-mistake"
+)
+@_asking
+def reopen(
+    where: Where,
+    identity: Identity,
+    person: Person,
+    reason: Annotated[str, typer.Option(metavar="CODE", help=f"Why: {', '.join(sorted(REOPEN_REASONS))}.")],
+) -> None:
+    """Reopen an escalation that this person resolved by mistake: they have it again."""
+    _take(where, identity, reopening(person, reason))
+
+
 def _take(where: Where, identity: str, steps: Sequence[Operation]) -> None:
     taken = where.ask(lambda owners: work_list.take(owners, identity, steps))
     for line in lines(taken, where.now):
@@ -165,6 +189,10 @@ def handing_over(to: str, reason: str) -> list[Operation]:
 
 def resolving(person: str, reason: str) -> list[Operation]:
     return [_to("status", "completed"), _coded(reason), _of(person)]
+
+
+def reopening(person: str, reason: str) -> list[Operation]:
+    return [*acknowledging(person), _coded(reason)]
 
 
 def _coded(reason: str) -> Operation:

@@ -128,6 +128,8 @@ def _escalation(state: str) -> Callable[[Chart, Record, datetime], str]:
         match state:
             case "acknowledged":
                 known.acknowledged_at = at
+            case "reopened":
+                known.ended_at, known.ended, known.end_reason = None, "", ""
             case "resolved" | "retracted":
                 known.ended_at, known.ended, known.end_reason = at, state, fhir.code_of(task["statusReason"])
         return f"T{known.tier} {known.reason}" + (f", {known.end_reason}" if known.ended else "")
@@ -207,6 +209,7 @@ _SUMMARIES: dict[str, Callable[[Chart, Record, datetime], str]] = {
     "EscalationHandedOver": _escalation("handed over"),
     "EscalationOverdue": _escalation("overdue"),
     "EscalationResolved": _escalation("resolved"),
+    "EscalationReopened": _escalation("reopened"),
     "EscalationRetracted": _escalation("retracted"),
     "PlacementReviewRequested": _review,
     "PlacementReviewWithdrawn": _review,

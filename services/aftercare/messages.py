@@ -42,6 +42,7 @@ from shared.rules.escalation import (
     ActOnEscalation,
     EscalationCommand,
     HandOverEscalation,
+    ReopenEscalation,
     ResolveEscalation,
 )
 
@@ -87,6 +88,7 @@ __all__ = [
     "ReferralSent",
     "ReferralWithdrawn",
     "ReferralWithheld",
+    "ReopenEscalation",
     "ResolveEscalation",
     "TimePassed",
     "WithdrawReferral",
@@ -135,7 +137,7 @@ class HoldEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
     referrals: tuple[str, ...]
 
 
-Commands = AskReferral | WithdrawReferral | CompleteFollowUp | EscalationCommand
+Commands = AskReferral | WithdrawReferral | CompleteFollowUp | EscalationCommand | ReopenEscalation
 
 FromTheHub = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
 Internal = FromTheHub | CandidateDue | HoldEscalated

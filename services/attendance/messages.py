@@ -36,6 +36,7 @@ from shared.rules.escalation import (
     ActOnEscalation,
     EscalationCommand,
     HandOverEscalation,
+    ReopenEscalation,
     ResolveEscalation,
 )
 
@@ -70,6 +71,7 @@ __all__ = [
     "PatientDied",
     "PatientIdentified",
     "ReinstateSession",
+    "ReopenEscalation",
     "RequestAdded",
     "RequestsChanged",
     "ResolveEscalation",
@@ -206,7 +208,7 @@ class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
 
 OfOneSession = ConfirmAttendance | CancelSession | AcceptSession | CallOffSession | ReinstateSession | MarkMissed
 OfSession = CheckIn | WithdrawCheckIn | OfOneSession
-Commands = OfSession | EscalationCommand
+Commands = OfSession | EscalationCommand | ReopenEscalation
 StateEvents = (
     SessionsChanged | RequestsChanged | RequestAdded | WeeksChanged | BookedUntil | RetentionBegan | EpisodeForgotten
 )

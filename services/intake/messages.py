@@ -32,6 +32,7 @@ from services.intake.commands import (
 from shared.events.escalation import (
     EscalationEvent,
     EscalationRaised,
+    EscalationReopened,
     EscalationResolved,
     EscalationRetracted,
     EscalationUpdated,
@@ -73,6 +74,7 @@ from shared.rules.escalation import (
     ActOnEscalation,
     EscalationCommand,
     HandOverEscalation,
+    ReopenEscalation,
     ResolveEscalation,
 )
 
@@ -102,6 +104,7 @@ __all__ = [
     "EscalationCommand",
     "EscalationEvent",
     "EscalationRaised",
+    "EscalationReopened",
     "EscalationResolved",
     "EscalationRetracted",
     "EscalationUpdated",
@@ -133,6 +136,7 @@ __all__ = [
     "RecordPatient",
     "ReferralConcluded",
     "ReferralReceived",
+    "ReopenEscalation",
     "ReportDeath",
     "ReportFindings",
     "ReportedFinding",
@@ -185,10 +189,18 @@ Commands = (
     | WithdrawDischarge
     | EndEvidence
     | EscalationCommand
+    | ReopenEscalation
 )
 
 Internal = TimePassed | RetentionBegan | PersonReminded | FlagsLookedAt
-OfSignals = EscalationRaised | EscalationUpdated | EscalationRetracted | EscalationResolved | SignalsCorrected
+OfSignals = (
+    EscalationRaised
+    | EscalationUpdated
+    | EscalationRetracted
+    | EscalationResolved
+    | EscalationReopened
+    | SignalsCorrected
+)
 """Of attendance and testing; intake's own are never given to it."""
 Consumes = OfSignals | TimePassed
 Emits = (

@@ -23,6 +23,7 @@ from shared.rules.escalation import (
     ActOnEscalation,
     EscalationCommand,
     HandOverEscalation,
+    ReopenEscalation,
     ResolveEscalation,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "MedicationsRecorded",
     "Observed",
     "PatientIdentified",
+    "ReopenEscalation",
     "ReportResult",
     "ResolveEscalation",
     "ResultMatched",
@@ -111,7 +113,7 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     """Rows that stand already, read again under what their code is now known to mean."""
 
 
-Commands = ReportResult | EscalationCommand
+Commands = ReportResult | EscalationCommand | ReopenEscalation
 Internal = TimePassed | RetentionBegan | SpecimenReported
 Consumes = (
     PatientIdentified | MedicationsRecorded | EpisodeAdmitted | EpisodeDischarged | DischargeWithdrawn | TimePassed

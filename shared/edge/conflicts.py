@@ -11,14 +11,14 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.json import Json
 from shared.edge.outcome import HttpRefusal, Issue
 from shared.events.codes import ESCALATION, STAFF
-from shared.events.escalation import ACKNOWLEDGED, HANDED_OVER
+from shared.events.escalation import ACKNOWLEDGED, HANDED_OVER, RESOLVED
 from shared.path.transaction import resources
 from shared.path.transaction.ordering import Order
 from shared.path.transaction.search import Search
 from shared.platform.db import Connection, Row
 
 _LOST = (409, 412)
-_LAST_STEP = {"accepted": ACKNOWLEDGED, "requested": HANDED_OVER}
+_LAST_STEP = {"accepted": ACKNOWLEDGED, "requested": HANDED_OVER, "completed": RESOLVED}
 """By its status, the step whose AuditEvent says who was first."""
 _NEWEST_FIRST = Order(descending=True)
 

@@ -26,8 +26,9 @@ class StoredResource:
 class Context:
     """Whose submission it is, and for which patient (the hub's id; empty while nobody knows).
 
-    `stored` holds the resources that a PUT entry of this submission replaces, as they are now; `same_minute` the
-    patient's Observations of the minutes that the service asked for.
+    `stored` holds the resources that a PUT entry of this submission replaces, as they are now, and what a closed
+    escalation that it reopens rests on; `same_minute` the patient's Observations of the minutes that the service asked
+    for.
     """
 
     caller: Caller

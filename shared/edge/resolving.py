@@ -59,6 +59,11 @@ async def same_minute(
     return {row["id"]: _stored_row(row) for row in rows}
 
 
+async def stored(connection: Connection, program: str, names: Sequence[Name]) -> dict[Name, StoredResource]:
+    """Those of these resources that this program has, as they are now."""
+    return {name: _stored_row(row) for name, row in (await resources.stored(connection, program, names)).items()}
+
+
 async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Submission, caller: Caller) -> Resolved:
     """Ids, references and the patient of a submission. Raises HttpRefusal; nothing is guessed."""
     sought = {
@@ -168,11 +173,11 @@ class _Resolving:
         if not updates:
             return {}
         names = [(each.type, str(each.id)) for each in updates]
-        found = await resources.stored(self.connection, self.caller.program, names)
+        found = await stored(self.connection, self.caller.program, names)
         for entry in updates:
             if (entry.type, str(entry.id)) not in found:
                 raise refuse(404, "not-found", f"{entry.place}.id", "No resource has this id; the hub assigns ids.")
-        return {name: _stored_row(row) for name, row in found.items()}
+        return found
 
     async def found(
         self, entries: Sequence[BundleEntry], existing: Mapping[Name, int], patient: str | None

@@ -29,7 +29,7 @@ from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, ResourceSupport, elements
 from shared.edge.outcome import HttpRefusal, fault, refuse
 from shared.edge.patients import RETRY_SECONDS
-from shared.edge.resolving import Resolved, Submission, resolve, same_minute
+from shared.edge.resolving import Resolved, Submission, resolve, same_minute, stored
 from shared.events.envelope import patient_id
 from shared.path.transaction import aliases, resources, sealed
 from shared.path.transaction.delivery import (
@@ -122,6 +122,7 @@ class Submissions:
         if not fresh:
             return answering.done(resolved, Committed(), {}, repeated, caller)
         context = await self._same_minute(submission, fresh, self._context(caller, resolved))
+        context = await self._reopened(fresh, context)
         meant = escalations.of_hold(fresh, context)
         if meant is None:
             meant = await large_bodies.apart(submission.size, self.edge.read, fresh, context)
@@ -160,6 +161,14 @@ class Submissions:
         async with self.inbox.pool.acquire() as connection:
             found = await same_minute(connection, patient_id(context.patient), context.program, minutes)
         return dataclasses.replace(context, same_minute=found)
+
+    async def _reopened(self, entries: Sequence[BundleEntry], context: Context) -> Context:
+        """With what an escalation rests on that was closed and is reopened."""
+        if not (names := escalations.behind(entries, context)):
+            return context
+        async with self.inbox.pool.acquire() as connection:
+            found = await stored(connection, context.program, names)
+        return dataclasses.replace(context, stored={**context.stored, **found})
 
     async def _resolved(self, connection: Connection, submission: Submission, caller: Caller) -> Resolved:
         """Raises HttpRefusal; where it leads to several patients, a person is asked whether they are one."""

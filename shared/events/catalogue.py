@@ -186,6 +186,14 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         escalation.read_resolved,
     ),
     CatalogueEntry(
+        escalation.EscalationReopened,
+        ESCALATIONS,
+        "any",
+        BY_A_PERSON,
+        ("intake",),
+        escalation.read_reopened,
+    ),
+    CatalogueEntry(
         escalation.EscalationRetracted,
         ESCALATIONS,
         "any",

@@ -113,6 +113,8 @@ HAND_OVER_REASONS = frozenset(
     }
 )
 """Why an escalation is handed over to another person or role (REASON, in `Task.statusReason`)."""
+REOPEN_REASONS = frozenset({"happened-again", "not-done", "resolved-by-mistake"})
+"""Why an escalation that a person resolved is open again (REASON, in `Task.statusReason`)."""
 SIGNING_REASONS = frozenset(
     {
         "clinical-judgment",

@@ -5,7 +5,7 @@ never free text. An escalation belongs to the service that raised it, and only t
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -18,12 +18,12 @@ from shared.events.envelope import Event, Resource, name_id
 Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
 SEVERITY = {1: "low", 2: "moderate", 3: "high", 4: "high"}
 OVERDUE, UPDATED, HANDED_OVER = "overdue", "updated", "handed-over"
-ACKNOWLEDGED, ACTED_ON, RESOLVED = "acknowledged", "acted-on", "resolved"
+ACKNOWLEDGED, ACTED_ON, RESOLVED, REOPENED = "acknowledged", "acted-on", "resolved", "reopened"
 PERSON = "staff/"
 """What names one person rather than a role."""
 CLIENT = "client/"
 """What names a client that acts in its own name, where persons stand by their id (no id of theirs has a slash)."""
-STEPS = (ACKNOWLEDGED, ACTED_ON, HANDED_OVER, RESOLVED)
+STEPS = (ACKNOWLEDGED, ACTED_ON, HANDED_OVER, RESOLVED, REOPENED)
 """What a person does about an escalation, each time an AuditEvent of this subtype (ESCALATION)."""
 COMBINING = ("missed-session", "unexpected-positive", "prescribed-medication-absent", "specimen-not-valid")
 """Signals that mean more together (domain 5.2): a state names them by their places, which never change. What a result
@@ -147,6 +147,14 @@ class EscalationResolved(PersonsStep, frozen=True, kw_only=True):
     reason: str
 
 
+class EscalationReopened(PersonsStep, frozen=True, kw_only=True):
+    """`by`, who resolved it, has it once more: the same escalation, at the tier it had, with its times begun anew;
+    `reason` by code (`codes.REOPEN_REASONS`)."""
+
+    reason: str
+    by: str
+
+
 class EscalationRetracted(EscalationEvent, frozen=True, kw_only=True):
     """The reason was wrong (late check-in, corrected result, excuse): visibly withdrawn, never deleted."""
 
@@ -196,6 +204,8 @@ def _standing(event: EscalationEvent) -> _Standing:
             return _Standing("cancelled", reason=reason)
         case EscalationActedOn(act=act):
             return _Standing("accepted", business=(act,))
+        case EscalationReopened(reason=reason):
+            return _Standing("accepted", (REOPENED,), reason)
         case EscalationHandedOver(reason=reason, overdue=overdue):
             return _Standing("requested", ((OVERDUE,) if overdue else ()) + (HANDED_OVER,), reason)
         case EscalationUpdated(accepted=accepted, overdue=overdue, acted=acted):
@@ -264,6 +274,8 @@ def _act(event: PersonsStep) -> _Act:
             return _Act(HANDED_OVER, reason, (("reason", reason), ("to", escalation.asked)))
         case EscalationResolved(reason=reason):
             return _Act(RESOLVED, "", (("reason", reason),))
+        case EscalationReopened(reason=reason):
+            return _Act(REOPENED, reason, (("reason", reason),))
         case _:
             return _Act(ACKNOWLEDGED)
 
@@ -275,7 +287,7 @@ def _recorded(event: EscalationEvent, patient: str) -> list[Resource]:
         return []
     identity, act, by = event.escalation.id, _act(event), event.by or ""
     person = "" if is_client(by) else by
-    name = f"{act.step}:{act.activity}:{by}:{event.at}"
+    name = _step_name(act, by, event.at)
     target = fhir.reference("Task", identity)
     done = fhir.provenance(name_id(identity, name), target, event.at, person or None, event.client)
     audited = audit.of_step(
@@ -290,6 +302,16 @@ def _recorded(event: EscalationEvent, patient: str) -> list[Resource]:
     )
     activity = {"activity": fhir.concept(ESCALATION, act.activity)} if act.activity else {}
     return [{**done, **activity}, audited]
+
+
+def _step_name(act: _Act, by: str, at: datetime) -> str:
+    return f"{act.step}:{act.activity}:{by}:{at}"
+
+
+def resolved_record(task: Mapping[str, object], by: str) -> str:
+    """The id of the Provenance that stands where `by` resolved this Task as it stands: nobody else's has it."""
+    at = reading.utc(msgspec.convert(task["lastModified"], type=datetime))
+    return name_id(str(task["id"]), _step_name(_Act(RESOLVED), by, at))
 
 
 def _issue(signal: Signal, escalation: Escalation, subject: fhir.Element, *, wrong: bool) -> fhir.Element:
@@ -390,6 +412,18 @@ def _escalation(task: _Task, issues: Sequence[_DetectedIssue]) -> Escalation:
     )
 
 
+def signals_of(task: Mapping[str, object]) -> list[str]:
+    """The ids of the DetectedIssues that the Task of an escalation names."""
+    named = msgspec.convert(task, type=_Task).inputs["signal"]
+    return [reading.required(each.value_reference).id for each in named]
+
+
+def stated(task: Mapping[str, object], issues: Iterable[Mapping[str, object]]) -> Escalation:
+    """The escalation as its stored Task and the DetectedIssues that it names say it."""
+    found = [msgspec.convert(each, type=_DetectedIssue) for each in issues]
+    return _escalation(msgspec.convert(task, type=_Task), found)
+
+
 def _signals(issues: Iterable[_DetectedIssue]) -> tuple[Signal, ...]:
     return tuple(
         Signal(each.code.code, reading.utc(each.identified_date_time), each.implicated[0].reference) for each in issues
@@ -451,6 +485,10 @@ class _AuditEvent(reading.Read, frozen=True):
 
 @reading.reads(_Task, _DetectedIssue, reading.Provenance, _AuditEvent)
 def read_resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
+    return _resolved(resources)
+
+
+def _resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
     task, escalation, at = _read(resources)
     provenances, audits = reading.of_type(resources, reading.Provenance), reading.of_type(resources, _AuditEvent)
     return EscalationResolved(
@@ -461,6 +499,21 @@ def read_resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
         client=reading.transmitter_of(provenances),
         role=next((each.role for each in audits), ""),
         proved=any(each.is_proved for each in audits),
+    )
+
+
+@reading.reads(_Task, _DetectedIssue, reading.Provenance, _AuditEvent)
+def read_reopened(resources: Sequence[reading.Read]) -> EscalationReopened:
+    """Of the same shape; where no person is named, the client did it in its own name."""
+    step = _resolved(resources)
+    return EscalationReopened(
+        escalation=step.escalation,
+        at=step.at,
+        reason=step.reason,
+        by=step.by or f"{CLIENT}{step.client}",
+        client=step.client,
+        role=step.role,
+        proved=step.proved,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar, assert_never
 
 import msgspec
 
-from shared.events.codes import HANDLING
+from shared.events.codes import HANDLING, RESOLUTIONS
 from shared.events.envelope import Command
 from shared.events.escalation import (
     CLIENT,
@@ -25,6 +25,7 @@ from shared.events.escalation import (
     EscalationHandedOver,
     EscalationOverdue,
     EscalationRaised,
+    EscalationReopened,
     EscalationResolved,
     EscalationRetracted,
     EscalationUpdated,
@@ -33,7 +34,7 @@ from shared.events.escalation import (
     is_client,
 )
 from shared.rules.decision import Moment, Refused
-from shared.rules.numbers import Minutes
+from shared.rules.numbers import HoursOrNone, Minutes
 from shared.rules.staff import Staff
 
 SIGNALS_MOST = 4
@@ -80,17 +81,32 @@ class ResolveEscalation(Command, frozen=True, kw_only=True, tag=True):
     proved: bool = False
 
 
+class ReopenEscalation(Command, frozen=True, kw_only=True, tag=True):
+    """A resolved one is open once more, for a coded reason. No state remembers it, so that the command holds it whole,
+    as its Task says it: with what it was resolved (`resolution`) and when, and whether `by` is who did."""
+
+    escalation: Escalation
+    resolution: str
+    resolved_at: datetime
+    reason: str
+    by: str = ""
+    by_the_same: bool = False
+    proved: bool = False
+
+
 StaysOpen = AcknowledgeEscalation | ActOnEscalation | HandOverEscalation
 EscalationCommand = StaysOpen | ResolveEscalation
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
     """Minutes to acknowledge and to act, per tier 1 to 4 (domain 5.1): a worse tier never has more. Unless it
-    `acknowledge_needs_person`, a client may answer in its own name."""
+    `acknowledge_needs_person`, a client may answer in its own name. For `reopen_hours` who resolved one may reopen it,
+    0 for never."""
 
     acknowledge_minutes: tuple[Minutes, Minutes, Minutes, Minutes]
     act_minutes: tuple[Minutes, Minutes, Minutes, Minutes]
     acknowledge_needs_person: bool = True
+    reopen_hours: HoursOrNone = 24
 
     def __post_init__(self) -> None:
         for name in ("acknowledge_minutes", "act_minutes"):
@@ -413,6 +429,67 @@ def resolve(
     return [EscalationResolved(reason=reason, **_step(found.escalation, _acting(by, moment), moment, proved))]
 
 
+def reopen(
+    still_open: Sequence[Open],
+    command: ReopenEscalation,
+    stands: Sequence[Signal] | Refused,
+    moment: Moment[Asking],
+) -> list[EscalationEvent] | Refused:
+    """Who resolved it has it again, as if they had just taken it on. `stands` are those of its signals that still ask
+    for it by the service's own state, or why it can't be asked again. The same a second time changes nothing."""
+    escalation, person = command.escalation, _acting(command.by, moment)
+    if (known := _find(still_open, escalation.id)) is not None:
+        taken = acknowledge(still_open, escalation.id, command.by, moment, proved=command.proved)
+        return taken if known.accepted else NOT_RESOLVED
+    refused = _not_reopened(still_open, command, moment)
+    if refused is not None or isinstance(stands, Refused):
+        return refused or stands  # type: ignore[return-value]
+    if not stands:
+        return STANDS_NO_MORE
+    acknowledge_by, act_by = _due_times(escalation.tier, moment.now.replace(microsecond=0), moment.settings.escalation)
+    again = msgspec.structs.replace(
+        escalation, signals=_newest(stands), acknowledge_by=acknowledge_by, act_by=act_by, handed_over=None
+    )
+    return [EscalationReopened(reason=command.reason, **_step(again, person, moment, command.proved))]
+
+
+def _not_reopened(still_open: Sequence[Open], command: ReopenEscalation, moment: Moment[Asking]) -> Refused | None:
+    """Why not, whatever it is about."""
+    hours, reason = moment.settings.escalation.reopen_hours, command.escalation.reason
+    if command.resolution not in RESOLUTIONS:
+        return CLOSED_BY_THE_HUB
+    if not command.by_the_same:
+        return RESOLVED_BY_ANOTHER
+    if moment.now > command.resolved_at + timedelta(hours=hours):
+        text = (
+            f"It can be reopened for {hours} h after it was resolved: what is known now is asked in a new escalation."
+        )
+        return Refused("conflict", text, "Task.status")
+    instead = next((each for each in still_open if each.escalation.reason == reason), None)
+    return None if instead is None else already_asked(instead.escalation.id)
+
+
+def already_asked(identity: str) -> Refused:
+    return Refused("conflict", f"Task/{identity} asks for the same and is open: answer that one.", "Task.status")
+
+
+NOT_RESOLVED = Refused("conflict", "It is open: acknowledge it.", "Task.status")
+CLOSED_BY_THE_HUB = Refused(
+    "conflict",
+    "No person resolved it: the hub closed it with what it was about, and asks anew where that is corrected.",
+    "Task.status",
+)
+RESOLVED_BY_ANOTHER = Refused("conflict", "Only who resolved it may reopen it, and it was resolved", "Task.owner")
+STANDS_NO_MORE = Refused(
+    "conflict",
+    "What it was about stands no more: it was corrected, answered or ended since. What is new is asked anew.",
+    "Task.status",
+)
+STAY_OVER = Refused(
+    "conflict",
+    "The stay has ended since: its discharge closes what it asked. Where that is wrong, take it back.",
+    "Task.status",
+)
 NOT_OPEN = Refused("conflict", "This escalation is not open.", "Task.status")
 NOBODY_HAS_IT = Refused(
     "required",
@@ -451,6 +528,8 @@ def evolve(still_open: tuple[Open, ...], event: EscalationEvent) -> tuple[Open, 
         case EscalationAcknowledged(escalation=escalation, at=at, by=by):
             late = known is not None and known.overdue and escalation.act_by <= at
             return (*others, Open(escalation, accepted=True, overdue=late, accepted_by=by))
+        case EscalationReopened(escalation=escalation, by=by):
+            return (*others, Open(escalation, accepted=True, accepted_by=by))
         case EscalationActedOn():
             return (*others, _acted_on(known, event))
         case EscalationHandedOver(escalation=escalation, overdue=overdue):

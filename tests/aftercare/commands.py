@@ -9,6 +9,7 @@ from shared.events.codes import ACTS, HAND_OVER_REASONS
 from shared.events.envelope import Command, name_id
 from tests.aftercare.story import Story
 from tests.aftercare.test_laws import REFERRALS, after, partners, steps
+from tests.reopening import reopenings
 
 STORIES = steps.map(after)
 
@@ -58,6 +59,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
         reason=some.sampled_from(sorted(HAND_OVER_REASONS)),
         by=some.sampled_from(["", "clinician-1"]),
     ),
+    w.ReopenEscalation: reopenings,
     w.ResolveEscalation: lambda story: some.builds(
         w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("reached")
     ),

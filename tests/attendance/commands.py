@@ -8,6 +8,7 @@ from services.attendance import messages as w
 from shared.events.envelope import Command
 from tests.attendance.story import Story
 from tests.attendance.test_laws import command, stories
+from tests.reopening import reopenings
 
 STORIES = stories()
 
@@ -32,5 +33,6 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.AcknowledgeEscalation: _asked("accept"),
     w.ActOnEscalation: _asked("act"),
     w.HandOverEscalation: _asked("hand over"),
+    w.ReopenEscalation: reopenings,
     w.ResolveEscalation: _asked("resolve"),
 }

@@ -320,6 +320,15 @@ EXAMPLES: tuple[Event, ...] = (
         role="clinician",
         proved=True,
     ),
+    escalation.EscalationReopened(
+        escalation=ESCALATION,
+        at=NEXT_MONDAY,
+        reason="resolved-by-mistake",
+        by="therapist-2",
+        client="ehr",
+        role="clinician",
+        proved=True,
+    ),
     escalation.EscalationRetracted(escalation=ESCALATION, at=NEXT_MONDAY, reason="late-check-in"),
     escalation.SignalsCorrected(gone=ESCALATION.signals[:1], moved=ESCALATION.signals[1:]),
     technical.DisclosureRecorded(

@@ -12,6 +12,7 @@ from shared.events.envelope import Command
 from tests.intake.given import MONDAY, PATIENT
 from tests.intake.story import Story, admitted, referred
 from tests.intake.test_laws import findings, ids, moments, needs, prescribed, stories
+from tests.reopening import reopenings
 
 T = TypeVar("T")
 ENCOUNTER = str(uuid5(UUID(PATIENT), "encounter"))
@@ -136,6 +137,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
         reason=some.sampled_from(sorted(HAND_OVER_REASONS)),
         by=some.sampled_from(["", "clinician-1"]),
     ),
+    w.ReopenEscalation: reopenings,
     w.ResolveEscalation: lambda story: some.builds(
         w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("done")
     ),

@@ -7,6 +7,7 @@ from hypothesis import strategies as some
 from services.testing import messages as w
 from shared.events.codes import ACTS, HAND_OVER_REASONS
 from shared.events.envelope import Command, Event, name_id
+from tests.reopening import reopenings
 from tests.story import PatientStory
 from tests.testing.given import NAMES, day
 from tests.testing.story import Story
@@ -40,6 +41,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
         reason=some.sampled_from(sorted(HAND_OVER_REASONS)),
         by=some.sampled_from(["", "clinician-1"]),
     ),
+    w.ReopenEscalation: reopenings,
     w.ResolveEscalation: lambda story: some.builds(
         w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("done")
     ),

@@ -5,7 +5,7 @@ from functools import reduce
 from typing import assert_never
 
 from services.aftercare.decide import answers, candidates, outcomes, plan, referrals
-from services.aftercare.decide.episode import admitted, died, discharged, lives, resumed
+from services.aftercare.decide.episode import admitted, died, discharged, lives, reopened, resumed
 from services.aftercare.messages import (
     AcknowledgeEscalation,
     ActOnEscalation,
@@ -30,6 +30,7 @@ from services.aftercare.messages import (
     HandOverEscalation,
     PatientDied,
     PatientIdentified,
+    ReopenEscalation,
     ResolveEscalation,
     TimePassed,
     WithdrawReferral,
@@ -104,5 +105,7 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return plan.completed(state.plan, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation() | ResolveEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
+        case ReopenEscalation():
+            return reopened(state, command, moment)
         case _:
             assert_never(command)

@@ -54,14 +54,19 @@ def others(escalations: Sequence[Open]) -> list[Open]:
 
 
 def _without_answered(state: State, known: Open, moment: Moment[Settings]) -> list[EscalationEvent]:
-    asking = (each for each in state.referrals if not (isinstance(each, OnHold) and each.reason in ASKS_NOBODY))
-    waiting = {_task(each) for each in asking if each.escalated}
+    waiting = tasks_waiting(state)
     left = tuple(each for each in known.escalation.signals if each.evidence in waiting)
     if not waiting:
         return [EscalationResolved(escalation=known.escalation, at=moment.now, reason="answered")]
     if left == known.escalation.signals:
         return []
     return [escalation.updated(known, replace(known.escalation, signals=left), moment.now)]
+
+
+def tasks_waiting(state: State) -> set[str]:
+    """Of the referrals that wait for an answer, and of which that was escalated."""
+    asking = (each for each in state.referrals if not (isinstance(each, OnHold) and each.reason in ASKS_NOBODY))
+    return {_task(each) for each in asking if each.escalated}
 
 
 def _task(referral: OnItsWay | OnHold) -> str:

@@ -1,5 +1,7 @@
 """What an admission and a discharge bring: the plan, the meeting list, referrals, and the end of what came before."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from services.aftercare.decide import answers, plan, referrals
@@ -9,12 +11,14 @@ from services.aftercare.messages import (
     EpisodeAdmitted,
     EpisodeDischarged,
     EscalationRetracted,
+    ReopenEscalation,
 )
 from services.aftercare.record import CORRECTED, Discharged, InCare
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, begins, ends
+from shared.events.escalation import Escalation, Signal
 from shared.rules import escalation
-from shared.rules.decision import Moment
+from shared.rules.decision import Moment, Refused
 
 
 def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> list[Emits]:
@@ -135,3 +139,20 @@ def lives(state: State, moment: Moment[Settings]) -> list[Emits]:
         *referrals.at_discharge(alive, ended.disposition, moment, ended.began_at),
         *escalation.raise_or_update((), asked_back, moment, moment.settings.escalation),
     ]
+
+
+def reopened(state: State, command: ReopenEscalation, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
+    """Where what it asked for still waits: a referral's answer, whoever left, a list for a plan that goes on."""
+    return escalation.reopen(state.escalations, command, _still_asked(state, command.escalation), moment)
+
+
+def _still_asked(state: State, asked: Escalation) -> list[Signal]:
+    if state.died:
+        return []
+    if asked.reason == answers.REASON:
+        waiting = answers.tasks_waiting(state)
+        return [each for each in asked.signals if each.evidence in waiting]
+    if asked.reason == plan.RE_ENGAGEMENT:
+        wanted = plan.asked_back(state.episode) if isinstance(state.episode, Discharged) else []
+        return [each for trigger in wanted for each in trigger.signals if each in asked.signals]
+    return [each for each in asked.signals if plan.asks_for_list(state, each.evidence)]

@@ -179,6 +179,13 @@ def asked_back(ended: EpisodeDischarged | Discharged) -> list[Trigger]:
     ]
 
 
+def asks_for_list(state: State, care_plan: str) -> bool:
+    """Whether the plan for which nothing was found still goes on: that of the discharge, or that of the care."""
+    if isinstance(state.episode, InCare):
+        return True
+    return state.plan is not None and care_plan == f"CarePlan/{state.plan.plan_id}"
+
+
 def meeting_list(
     state: State, care: InCare | None, plan_id: str, moment: Moment[Settings], newcomer: bool
 ) -> list[Emits]:

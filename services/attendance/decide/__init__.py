@@ -28,6 +28,7 @@ from services.attendance.messages import (
     PatientDied,
     PatientIdentified,
     ReinstateSession,
+    ReopenEscalation,
     ResolveEscalation,
     TimePassed,
     WithdrawCheckIn,
@@ -35,6 +36,7 @@ from services.attendance.messages import (
 from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.rules.decision import Moment, Refused
+from shared.rules.escalation import NOT_OPEN
 
 __all__ = ["decide", "react"]
 
@@ -80,6 +82,8 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
             return marks.marked(state, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation():
             return requests.stays_open(state, command, moment)
+        case ReopenEscalation():
+            return NOT_OPEN
         case ResolveEscalation():
             return _resolved(state, command, moment)
         case _:

@@ -36,6 +36,7 @@ def react(state: State, event: messages.Consumes, moment: Moment[Settings]) -> S
             | messages.EscalationUpdated()
             | messages.EscalationRetracted()
             | messages.EscalationResolved()
+            | messages.EscalationReopened()
             | messages.SignalsCorrected()
         ):
             return signals_changed(state, event, moment)
@@ -104,6 +105,8 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return discharge.of_stay(state, command, moment)
         case messages.AcknowledgeEscalation() | messages.ActOnEscalation() | messages.HandOverEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
+        case messages.ReopenEscalation():
+            return escalation.NOT_OPEN
         case messages.ResolveEscalation():
             return _resolved(state, command, moment)
         case _:

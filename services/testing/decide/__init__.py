@@ -6,7 +6,7 @@ It grades what is known before and after, and emits the difference.
 from collections.abc import Sequence
 from typing import assert_never
 
-from services.testing.decide.episode import discharged, resumed
+from services.testing.decide.episode import discharged, reopened, resumed
 from services.testing.decide.regrading import ADMITTED, regrade
 from services.testing.decide.reports import reported
 from services.testing.grading import grade
@@ -22,6 +22,7 @@ from services.testing.messages import (
     HandOverEscalation,
     MedicationsRecorded,
     PatientIdentified,
+    ReopenEscalation,
     ReportResult,
     ResolveEscalation,
     TimePassed,
@@ -61,5 +62,7 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
             return reported(state, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation() | ResolveEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
+        case ReopenEscalation():
+            return reopened(state, command, moment)
         case _:
             assert_never(command)

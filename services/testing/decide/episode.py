@@ -1,13 +1,16 @@
-"""How a discharge ends what testing asks of a person, and how that comes back."""
+"""How what testing asks of a person ends with a discharge, and how it comes back: with its discharge, or by whoever
+resolved it."""
+
+from collections.abc import Sequence
 
 from services.testing.escalation_packing import unpack_escalations
 from services.testing.grading import grade
-from services.testing.messages import DischargeWithdrawn, Emits, EpisodeDischarged, RetentionBegan
+from services.testing.messages import DischargeWithdrawn, Emits, EpisodeDischarged, ReopenEscalation, RetentionBegan
 from services.testing.settings import Settings
 from services.testing.state import State
 from services.testing.triggers import causes, triggers
 from shared.rules import escalation
-from shared.rules.decision import Moment
+from shared.rules.decision import Moment, Refused
 from shared.rules.packing import seconds
 
 
@@ -37,3 +40,17 @@ def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -
         if (each.reason, each.signal.evidence) in asked
     ]
     return [*escalation.raise_or_update(state.escalations, triggers(still), moment, moment.settings.escalation)]
+
+
+def reopened(state: State, command: ReopenEscalation, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
+    """Of its results those that still ask for it, each at its time as it is known now."""
+    if state.episode is not None and state.episode.discharged_at is not None:
+        return escalation.reopen(state.escalations, command, escalation.STAY_OVER, moment)
+    asked = command.escalation
+    shown = {(each.code, each.evidence) for each in asked.signals}
+    stands = [
+        each.signal
+        for each in causes(grade(state, moment.settings), moment.settings)
+        if each.reason == asked.reason and (each.signal.code, each.signal.evidence) in shown
+    ]
+    return escalation.reopen(state.escalations, command, stands, moment)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.events.envelope import Command
 from shared.events.internal import TimePassed
@@ -34,6 +35,7 @@ from shared.path.transaction.folding import (
 from shared.path.transaction.journal import DECIDED, HELD
 from shared.path.transaction.replaying import Asked, keys
 from shared.platform.db import Connection, Row
+from shared.rules.escalation import ReopenEscalation
 
 # Since when the service listened, again and again, and from its first to its last decision meanwhile.
 _LISTENED = """SELECT listening_since AS since, min(now) AS first, max(now) AS last FROM journal
@@ -97,7 +99,7 @@ class Others:
         if name not in self._made:
             other = self.present[row["program"]]
             as_they_were = {each: getattr(own, each) for each in self.elsewhere}
-            self._made[name] = msgspec.structs.replace(other, **as_they_were) if as_they_were else other
+            self._made[name] = replace(other, **as_they_were) if as_they_were else other
         return self._made[name]
 
 
@@ -112,7 +114,7 @@ async def suppose(
     settings, listened = await Settings.stored(connection, present), Listened(await connection.fetch(_LISTENED))
     asked = supposed.asked
     if supposed.last_days is not None and listened.until is not None:
-        asked = msgspec.structs.replace(asked, since=listened.until - timedelta(days=supposed.last_days))
+        asked = replace(asked, since=listened.until - timedelta(days=supposed.last_days))
     found = WhatIf(service=service.name, since=asked.since, until=listened.until)
     left_out, events = Counter[str](), (Counter[str](), Counter[str]())
     async for rows in keys(connection, asked):
@@ -226,13 +228,19 @@ class OneKey:
     def _in_its_place(self, delivery: Delivery) -> Delivery:
         if not isinstance(delivery, Commanded):
             return delivery
-        return msgspec.structs.replace(delivery, commands=tuple(map(self._about, delivery.commands)))
+        return replace(delivery, commands=tuple(map(self._about, delivery.commands)))
 
     def _about(self, command: Command) -> Command:
         """About the escalation that stands in the place of the one it names."""
-        known = self.was.asked.get(getattr(command, "escalation_id", ""))
-        instead = None if known is None else self.would_be.in_place_of(known, self.was)
-        return command if instead is None else msgspec.structs.replace(command, escalation_id=instead)
+        if isinstance(command, ReopenEscalation):
+            instead = self._instead_of(command.escalation.id)
+            return command if instead is None else replace(command, escalation=replace(command.escalation, id=instead))
+        instead = self._instead_of(getattr(command, "escalation_id", ""))
+        return command if instead is None else replace(command, escalation_id=instead)
+
+    def _instead_of(self, identity: str) -> str | None:
+        known = self.was.asked.get(identity)
+        return None if known is None else self.would_be.in_place_of(known, self.was)
 
 
 def _is_deadline(delivery: Delivery) -> bool:
