@@ -86,7 +86,7 @@ class Evident(NamedTuple):
 
 
 class Diagnoses(msgspec.Struct, frozen=True, kw_only=True):
-    """ICD-10-CM codes about one matter, by their prefix, and what each is evidence of: "fact", "not fact", "score=4".
+    """What ICD-10-CM codes about one matter are evidence of ("fact", "not fact", "score=4"), and the prefixes of each.
 
     `status`: of a present disorder, a past one, or either. `at`: from when it speaks. An injury counts with one of its
     `intents` and its `encounters` (7th character) alone.
@@ -94,7 +94,7 @@ class Diagnoses(msgspec.Struct, frozen=True, kw_only=True):
 
     about: str
     source: str
-    codes: dict[str, str]
+    codes: dict[str, tuple[str, ...]]
     status: Literal["present", "past", "either"] = "either"
     at: Literal["now", "recorded", "onset"] = "now"
     intents: str = ""
@@ -102,11 +102,12 @@ class Diagnoses(msgspec.Struct, frozen=True, kw_only=True):
 
     def evident(self, code: str) -> Evident | None:
         """By the longest prefix of this code, which is bare: without its dot, in capitals."""
-        prefix = max((each for each in self.codes if code.startswith(bare(each))), key=len, default=None)
-        return None if prefix is None else _evident(self.codes[prefix])
+        named = {bare(prefix): of for of, prefixes in self.codes.items() for prefix in prefixes}
+        longest = max((each for each in named if code.startswith(each)), key=len, default=None)
+        return None if longest is None else _evident(named[longest])
 
     def facts(self) -> frozenset[str]:
-        return frozenset(_evident(each).code for each in self.codes.values())
+        return frozenset(_evident(each).code for each in self.codes)
 
 
 def bare(code: str) -> str:
