@@ -15,7 +15,6 @@ import msgspec
 
 from shared.events.intake import ConsentDenied, ConsentGiven
 from shared.events.wire import RecordPlace
-from shared.path.transaction.journal import digest_of
 
 CONNECT_SECONDS_MOST = 10.0
 # A server that dies in the middle of an answer leaves asyncpg saying InternalClientError.
@@ -345,6 +344,8 @@ async def parked_classes(connection: Connection) -> dict[str, int]:
 
 async def unreadable_settings(connection: Connection) -> int:
     """How many of the stored settings are not what their digest says."""
+    from shared.path.transaction.journal import digest_of  # the path only where it is used
+
     return sum(digest_of(row["body"]) != row["digest"] for row in await connection.fetch(SETTINGS))
 
 

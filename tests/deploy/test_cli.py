@@ -49,10 +49,21 @@ def test_every_command_says_what_it_does_and_shows_an_example() -> None:
 
 
 def test_a_start_imports_no_command_that_is_not_asked_for() -> None:
-    program = "import sys, deploy.cli; print(*(each for each in sys.modules if each.startswith('deploy.commands.')))"
-    done = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    loaded = modules("deploy.cli")
 
-    assert done.stdout == "deploy.commands.common\n"
+    assert [each for each in loaded if each.startswith("deploy.commands.")] == ["deploy.commands.common"]
+
+
+def test_what_seals_and_what_downloads_is_imported_where_it_is_used() -> None:
+    assert "joserfc" not in modules("deploy.cli", "deploy.commands.consumer")
+    assert "jgo" not in modules("deploy.cli", "deploy.commands.run")
+
+
+def modules(*imported: str) -> list[str]:
+    """What a process has loaded once it has imported these."""
+    program = f"import sys, {', '.join(imported)}; print(*sys.modules)"
+    done = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    return done.stdout.split()
 
 
 @pytest.mark.parametrize(
