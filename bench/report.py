@@ -1,4 +1,4 @@
-"""What is printed: reached, floor, ratio, goal met or missed by how much; below it the CPU of a unit by process."""
+"""What is printed: reached, floor, ratio, goal met or missed by how much and why; the CPU of a unit by process."""
 
 import os
 
@@ -41,6 +41,8 @@ def line(found: Figure) -> None:
     verdicts = "; ".join(goal.verdict(found.reached, found.ratio) for goal in found.goals)
     columns = zip((number(found.reached), floor, ratio), WIDTHS[1:], strict=True)
     print(f"{found.what:{WIDTHS[0]}}{''.join(f'{each:>{w}}' for each, w in columns)}  {verdicts}".rstrip(), flush=True)
+    for each in found.reasons:
+        print(f"    {each}", flush=True)
 
 
 def _cpu(found: Result) -> None:

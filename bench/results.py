@@ -23,6 +23,11 @@ class Figure(msgspec.Struct, frozen=True):
     ratio: float | None = None
     goals: tuple[Goal, ...] = ()
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why its goals are missed: a sentence for each."""
+        return [why for each in self.goals if (why := each.why(self.reached, self.ratio))]
+
 
 class Result(msgspec.Struct, frozen=True):
     """One measurement: its figures, and every slice with the CPU it took."""

@@ -1,4 +1,4 @@
-"""The table of the docs, written by the bench: each figure that has a goal, and by how much it is missed."""
+"""The table of the docs, written by the bench: each figure that has a goal, by how much it is missed, and why."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def lines(run: Run) -> Iterator[str]:
         f"{run.begun_at:%Y-%m-%d}, {run.cores} cores, load {run.load:.1f}, {run.others_share:.0%} used by others, "
         f"{run.pace:.0f} ns a step of a loop in Python.\n\n"
     )
-    yield "| what | reached | floor | ratio | goal |\n|---|---|---|---|---|\n"
+    yield "| what | reached | floor | ratio | goal | why it is missed |\n|---|---|---|---|---|---|\n"
     for result in run.results:
         head = result.figures[0].what
         for found in result.figures:
@@ -36,4 +36,12 @@ def lines(run: Run) -> Iterator[str]:
 def _row(found: Figure, what: str) -> str:
     floor, ratio = ("" if each is None else number(each) for each in (found.floor, found.ratio))
     verdicts = "; ".join(each.verdict(found.reached, found.ratio) for each in found.goals)
-    return f"| {what} | {number(found.reached)} | {floor} | {ratio} | {verdicts.replace('missed', '**missed**')} |\n"
+    columns = (
+        what,
+        number(found.reached),
+        floor,
+        ratio,
+        verdicts.replace("missed", "**missed**"),
+        " ".join(found.reasons),
+    )
+    return f"| {' | '.join(columns)} |\n"
