@@ -57,7 +57,12 @@ class Assessment:
 
     def states(self, form: str) -> bool:
         """Whether a need was stated at this level, or in this form (COE)."""
-        return any(form == each.level or form in each.level.split("-")[1:] for each in self.needs)
+        return any(self.is_stated(each, form) for each in self.needs)
+
+    @staticmethod
+    def is_stated(need: StatedNeed, form: str) -> bool:
+        """Whether this need is at the level, or in the form."""
+        return form == need.level or form in need.level.split("-")[1:]
 
     def holds(self, part: ConditionPart, values: Mapping[str, int]) -> bool:
         if part.stated:

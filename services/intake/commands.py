@@ -12,8 +12,8 @@ EndReason = Literal["mistaken", "reassessed-lower-risk"]
 
 
 class StatedNeed(msgspec.Struct, frozen=True, array_like=True):
-    """The need a clinician stated for one dimension, when it was assessed, and where it stands (Type/id; in a state the
-    key of that source)."""
+    """The need a clinician stated for one dimension, when it was assessed, and where it stands (Type/id; in a state as
+    sources are stored)."""
 
     dimension: str
     level: str

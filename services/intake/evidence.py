@@ -4,34 +4,39 @@ A source is the resource that holds the answer: another version of it replaces w
 another source removes no "yes" within its window.
 """
 
-from base64 import urlsafe_b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from hashlib import blake2s
 from typing import NamedTuple
 
 import msgspec
 
 from services.intake.messages import RecordAssessment, RecordConditions, ReportedFinding
-from services.intake.table import SAFETY_CODES, band, window_of
+from services.intake.sources import key_of, source_key, stored_source
+from services.intake.table import JOINED, SAFETY_CODES, band, window_of
 
 SAFETY_PIECES_MOST = 8
 """Pieces of one safety instrument that a state holds."""
 PIECES_MOST = 3
 """Pieces of any other code."""
+REFERENCES_MOST = 40
+"""With more pieces in a state only the newest of each code and band is known by its reference, the others by key."""
 ALL_PIECES_MOST = 100
 """Of all codes together: enough for a yes to every question that can be asked."""
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
-    """An answer: minute (since 1970), points (or 1 yes, 0 no), and the key of its source; an empty key is a source
-    that nobody remembers. `ended`: a clinician found it mistaken, or reassessed it: known, but it decides nothing."""
+    """An answer: minute (since 1970), points (or 1 yes, 0 no), and its source as it is stored; an empty one nobody
+    remembers. `ended`: a clinician found it mistaken, or reassessed it: known, but it decides nothing."""
 
     minute: int
     value: int
     source: str
     ended: bool = False
+
+    @property
+    def key(self) -> str:
+        """Of its source: two pieces of one source are told by it, whichever release stored them."""
+        return key_of(self.source)
 
     @property
     def at(self) -> datetime:
@@ -43,17 +48,13 @@ Evidence = Mapping[str, tuple[Piece, ...]]
 
 
 class StandingAnswer(NamedTuple):
-    """What a code's pieces say now. `old`: older than its window, it decides nothing that would lower a level."""
+    """What a code's pieces say now, and the piece that says so. `old`: older than its window, it decides nothing that
+    would lower a level."""
 
     value: int
     old: bool
     to_confirm: bool
-
-
-@lru_cache(maxsize=4096)
-def source_key(reference: str) -> str:
-    """The short name of a source (Type/id) within one patient: 48 bits of its digest; empty for none."""
-    return urlsafe_b64encode(blake2s(reference.encode(), digest_size=6).digest()).decode() if reference else ""
+    piece: Piece | None = None
 
 
 def merged(evidence: Evidence, findings: Iterable[ReportedFinding], replaced: Collection[str] = ()) -> Evidence:
@@ -62,13 +63,14 @@ def merged(evidence: Evidence, findings: Iterable[ReportedFinding], replaced: Co
     stated = _stated(findings)
     gone = {source_key(each) for each in replaced if each}
     by_code = {
-        code: [each for each in pieces if each.source not in gone and not _is_restated(each, stated.get(code, ()))]
+        code: [each for each in pieces if each.key not in gone and not _is_restated(each, stated.get(code, ()))]
         for code, pieces in evidence.items()
     }
     for code, pieces in stated.items():
         known = evidence.get(code, ())
         by_code.setdefault(code, []).extend(_as_known(each, known) for each in pieces)
-    return _limited({code: pieces for code, found in by_code.items() if (pieces := _worth_storing(code, found))})
+    left = _limited({code: pieces for code, found in by_code.items() if (pieces := _worth_storing(code, found))})
+    return left if sum(map(len, left.values())) <= REFERENCES_MOST else _by_key(left)
 
 
 def _stated(findings: Iterable[ReportedFinding]) -> dict[str, tuple[Piece, ...]]:
@@ -86,18 +88,20 @@ def _stated(findings: Iterable[ReportedFinding]) -> dict[str, tuple[Piece, ...]]
 
 
 def _piece(finding: ReportedFinding) -> Piece:
-    return Piece(int(finding.at.timestamp()) // 60, finding.value, source_key(finding.evidence))
+    return Piece(int(finding.at.timestamp()) // 60, finding.value, stored_source(finding.evidence))
 
 
 def _is_restated(known: Piece, stated: Sequence[Piece]) -> bool:
     """By its own source; or, where nobody remembers the source, by an answer of the same minute."""
-    return any(each.source == known.source or (not known.source and each.minute == known.minute) for each in stated)
+    return any(each.key == known.key or (not known.key and each.minute == known.minute) for each in stated)
 
 
 def _as_known(piece: Piece, known: Sequence[Piece]) -> Piece:
     """The same answer again stays ended, if a clinician ended it."""
-    ended = msgspec.structs.replace(piece, ended=True)
-    return ended if ended in known else piece
+    same = any(
+        each.ended and (each.minute, each.value, each.key) == (piece.minute, piece.value, piece.key) for each in known
+    )
+    return msgspec.structs.replace(piece, ended=True) if same else piece
 
 
 def _worth_storing(code: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
@@ -106,7 +110,7 @@ def _worth_storing(code: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     window, ordered = window_of(code), list(pieces)
     if len(ordered) > 1:
         ordered.sort(key=lambda each: (each.minute, each.value, each.source), reverse=True)
-    if window.answer != "highest":
+    if window.answer != "highest" or code in JOINED:
         return tuple(ordered)
     above = [each for each in ordered if band(code, each.value)]
     return tuple(above if window.after == "ends" or not above else ordered)
@@ -125,6 +129,15 @@ def _limited(evidence: Evidence) -> Evidence:
             taken[group] = taken.get(group, 0) + 1
             left.setdefault(each.code, []).append(each.piece)
     return {code: tuple(each for each in evidence[code] if each in left[code]) for code in sorted(left)}
+
+
+def _by_key(evidence: Evidence) -> Evidence:
+    return {code: tuple(_named(each) for each in _ranked(code, pieces)) for code, pieces in evidence.items()}
+
+
+def _named(ranked: "_Ranked") -> Piece:
+    newest, piece = ranked.order[0] == 0, ranked.piece
+    return piece if newest or piece.source == piece.key else msgspec.structs.replace(piece, source=piece.key)
 
 
 def _fits(evidence: Evidence) -> bool:
@@ -169,7 +182,7 @@ def new_findings(before: Evidence, after: Evidence, findings: Sequence[ReportedF
 def _is_new(finding: ReportedFinding, before: Evidence, after: Evidence) -> bool:
     piece = _piece(finding)
     return piece in after.get(finding.code, ()) and all(
-        (each.minute, each.value) != (piece.minute, piece.value) or each.source not in ("", piece.source)
+        (each.minute, each.value) != (piece.minute, piece.value) or each.key not in ("", piece.key)
         for each in before.get(finding.code, ())
     )
 
@@ -184,13 +197,13 @@ def ended(evidence: Evidence, codes: Collection[str]) -> Evidence:
 
 def pieces_of(evidence: Evidence, codes: Collection[str]) -> tuple[str, ...]:
     """A short name of each answer about these codes, whether it stands or not."""
-    named = (f"{code} {each.minute} {each.value} {each.source}" for code in codes for each in evidence.get(code, ()))
+    named = (f"{code} {each.minute} {each.value} {each.key}" for code in codes for each in evidence.get(code, ()))
     return tuple(sorted(source_key(each) for each in named))
 
 
 def standing_sources(evidence: Evidence, codes: Collection[str]) -> frozenset[str]:
     """The keys of the sources whose answers about these codes stand."""
-    return frozenset(each.source for code in codes for each in evidence.get(code, ()) if not each.ended)
+    return frozenset(each.key for code in codes for each in evidence.get(code, ()) if not each.ended)
 
 
 def lasting(evidence: Evidence, at: datetime) -> Evidence:
@@ -221,7 +234,7 @@ def standing(code: str, pieces: Sequence[Piece], now: datetime) -> StandingAnswe
         case "highest":
             decides = max(among, key=lambda each: (each.value, each.minute))
     to_confirm = window.confirm_days is not None and not _within(decides, window.confirm_days, now)
-    return StandingAnswer(decides.value, not current, to_confirm)
+    return StandingAnswer(decides.value, not current, to_confirm, decides)
 
 
 def sources(command: RecordAssessment | RecordConditions) -> frozenset[str]:

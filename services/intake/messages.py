@@ -39,6 +39,7 @@ from shared.events.escalation import (
     SignalsCorrected,
 )
 from shared.events.intake import (
+    ConditionReason,
     ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
@@ -49,7 +50,9 @@ from shared.events.intake import (
     EpisodeAdmitted,
     EpisodeDeclined,
     EpisodeDischarged,
+    Explanation,
     FlagsChanged,
+    Input,
     LevelOfCareRecommended,
     Medication,
     MedicationsRecorded,
@@ -66,7 +69,10 @@ from shared.events.intake import (
     ReferralConcluded,
     ReferralReceived,
     Review,
+    RuleChange,
+    RuleReason,
     TemplateSlot,
+    Undecided,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
 from shared.rules.escalation import (
@@ -84,6 +90,7 @@ __all__ = [
     "ActOnEscalation",
     "Commands",
     "CompleteReview",
+    "ConditionReason",
     "ConsentDenied",
     "ConsentGiven",
     "ConsentRevoked",
@@ -108,9 +115,11 @@ __all__ = [
     "EscalationResolved",
     "EscalationRetracted",
     "EscalationUpdated",
+    "Explanation",
     "FlagsChanged",
     "FlagsLookedAt",
     "HandOverEscalation",
+    "Input",
     "Internal",
     "LevelOfCareRecommended",
     "Medication",
@@ -146,11 +155,14 @@ __all__ = [
     "ReviewOutcome",
     "RevokeConsent",
     "RevokeReferral",
+    "RuleChange",
+    "RuleReason",
     "SignPlacement",
     "SignalsCorrected",
     "StatedNeed",
     "TemplateSlot",
     "TimePassed",
+    "Undecided",
     "WithdrawDeath",
     "WithdrawDischarge",
 ]

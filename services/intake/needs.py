@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from services.intake.evidence import source_key
 from services.intake.levels import LEVELS
 from services.intake.messages import StatedNeed
+from services.intake.sources import key_of, source_key, stored_source
 from services.intake.table import TABLE
 
 MISTAKEN = "entered-in-error"
@@ -21,9 +21,9 @@ def stated_needs(
     """Of each dimension the newest of each source, the latest first. Another version of a source replaces what it said,
     whenever it says that was; of a `replaced` source (Type/id) nothing stays but what is stated here."""
     gone = {source_key(each) for each in (*replaced, *(need.source for need in stated)) if each}
-    by_source = {_place(need): need for need in known if need.source not in gone}
+    by_source = {_place(need): need for need in known if key_of(need.source) not in gone}
     for need in stated:
-        named = msgspec.structs.replace(need, source=source_key(need.source))
+        named = msgspec.structs.replace(need, source=stored_source(need.source))
         by_source.pop((need.dimension, "", need.at), None)
         if need.level != MISTAKEN:
             by_source[_place(named)] = named
@@ -34,12 +34,17 @@ def stated_needs(
 
 def _time_and_gravity(need: StatedNeed) -> tuple[object, ...]:
     """Of two at one time the graver goes first; a code that the table doesn't know is the gravest: a person looks."""
-    return (need.at, LEVELS.index(need.level) if need.level in LEVELS else len(LEVELS), need.source)
+    return (need.at, LEVELS.index(need.level) if need.level in LEVELS else len(LEVELS), key_of(need.source))
+
+
+def is_same(need: StatedNeed, other: StatedNeed) -> bool:
+    """Stated by the same source, whichever release stored it."""
+    return (_place(need), need.level, need.at) == (_place(other), other.level, other.at)
 
 
 def _place(need: StatedNeed) -> tuple[object, ...]:
     """A source says one thing about a dimension; of one that nobody remembers, its time tells it apart."""
-    return (need.dimension, need.source) if need.source else (need.dimension, "", need.at)
+    return (need.dimension, key_of(need.source)) if need.source else (need.dimension, "", need.at)
 
 
 def latest(needs: Iterable[StatedNeed]) -> tuple[StatedNeed, ...]:

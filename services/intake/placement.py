@@ -17,6 +17,8 @@ from services.intake.table import TABLE, Rule
 CO_OCCURRING = "co-occurring"
 WITHDRAWAL_RISK = frozenset({"R2", "R3", "R4"})
 """Beside R1 they ask for a psychiatric setting that manages withdrawal too (ASAM AWM III.2)."""
+BOTH = "withdrawal-management-there"
+OLD = "confirm-older-answers"
 REMISSION = "stable-remission"
 """The one fact that lowers a level (R15): an old one doesn't."""
 WEEKLY_SUPPORT = ("none", "1.0", "1.5")
@@ -42,7 +44,7 @@ class Recommendation:
 
 def recommend(known: Assessment, settings: Settings) -> Recommendation:
     """Safety rules first, even when data are missing; then R0; then the rules whose needs are combined."""
-    behind = [(each, support(each, known)) for each in TABLE.rule if _applies(each, settings)]
+    behind = [(each, support(each, known)) for each in TABLE.rule if applies(each, settings)]
     fired = [each for each, by in behind if by is not None]
     missing = what_is_missing(known, settings)
     if missing and not any(each.safety for each in fired):
@@ -83,7 +85,8 @@ def what_is_missing(known: Assessment, settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(missing))
 
 
-def _applies(rule: Rule, settings: Settings) -> bool:
+def applies(rule: Rule, settings: Settings) -> bool:
+    """Whether the program attests what this row asks for, or doesn't."""
     attested = settings.attests
     return (rule.where is None or rule.where in attested) and (rule.unless is None or rule.unless not in attested)
 
@@ -138,8 +141,8 @@ def _conditions(fired: Sequence[Rule], combined: Combined, to_confirm: Sequence[
         each.condition for each in fired if each.condition and (not each.outpatient or is_outpatient(combined.level))
     ]
     ids = {each.id for each in fired}
-    both = ["withdrawal-management-there"] if "R1" in ids and ids & WITHDRAWAL_RISK else []
-    old = ["confirm-older-answers"] if to_confirm else []
+    both = [BOTH] if "R1" in ids and ids & WITHDRAWAL_RISK else []
+    old = [OLD] if to_confirm else []
     return tuple(dict.fromkeys((*of_rules, *combined.conditions, *both, *old)))
 
 

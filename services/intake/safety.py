@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.intake.assessment import Assessment, support
-from services.intake.evidence import source_key
 from services.intake.messages import ReportedFinding
+from services.intake.sources import source_key
 from services.intake.table import TABLE, SafetyTrigger, codes_asked, window_of
 from shared.events.escalation import EscalationEvent, EscalationRetracted, Signal
 from shared.rules.escalation import Open, Trigger, updated
@@ -104,5 +104,5 @@ def _speaks(trigger: SafetyTrigger, known: Assessment, source: str) -> bool:
         _supports(trigger, known, code, piece.value)
         for code, pieces in known.evidence.items()
         for piece in pieces
-        if piece.source == key
+        if piece.key == key
     )

@@ -131,6 +131,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     window: tuple[Window, ...]
     assessed: Window
     """Of every code that no window names."""
+    severity: dict[str, dict[str, int]]
+    """Of each score: what it is called from how many points on, rising."""
     evidence: EvidenceOnly
     diagnosis: tuple[Diagnoses, ...]
 
@@ -207,6 +209,12 @@ for _part_asked in (part for row in TABLE.rows() for line in lines(row.when) for
     _BOUNDS.setdefault(_part_asked.code, set()).add(_part_asked.least)
 
 
+JOINED = frozenset(
+    part.code for row in TABLE.rule for line in lines(row.when) if len(line) > 1 for part in line if part.code
+)
+"""Of these a "no" is stored as well: beside the other half of a condition it tells what was asked from what was not."""
+
+
 def window_of(code: str) -> Window:
     return _WINDOWS.get(code, TABLE.assessed)
 
@@ -219,6 +227,14 @@ def decides_safety(code: str) -> bool:
 def band(code: str, value: int) -> int:
     """How many of the bounds that the conditions of the table set for this code the value reaches."""
     return sum(bound <= value for bound in _BOUNDS.get(code, {1}))
+
+
+def answer_of(code: str, value: int) -> str:
+    """What a value is as a code: the severity of a score, `yes` or `no` of a fact."""
+    severities = TABLE.severity.get(code)
+    if severities is None:
+        return "yes" if value else "no"
+    return max((points, name) for name, points in severities.items() if points <= value)[1]
 
 
 UNREADABLE = "screen-unreadable"

@@ -8,6 +8,7 @@ from msgspec import convert, to_builtins
 from services.intake.signals import Naming, key_of, window_of
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
+from shared.events.intake import Explanation
 from shared.rules.packing import pack_id
 
 _LONG_AGO = "2025-01-01T00:00:00Z"
@@ -69,11 +70,20 @@ def _packed_signals(stored: Any) -> Any:
     return [*before, to_builtins(window), *others]
 
 
+def _unexplained(stored: Any) -> Any:
+    """Version 6 adds, at the end of an open escalation, what was done about it, and of what is recommended why: of a
+    recommendation that was made before, nobody remembers it."""
+    recommended = stored[4]
+    if recommended is None:
+        return stored
+    *made, remind_at = recommended
+    return [*stored[:4], [*made, to_builtins(Explanation()), remind_at], *stored[5:]]
+
+
 UPCAST: dict[int, Callable[[Any], Any]] = {
     1: _with_retention,
     2: _with_sources,
     3: _whole,
     4: _packed_signals,
-    5: lambda stored: stored,
+    5: _unexplained,
 }
-"""Version 6 only adds, at the end of an open escalation: what was done about it."""

@@ -71,6 +71,28 @@ _RECOMMENDED = intake.Recommendation(
     track="opioid",
     recommended_at=MONDAY,
     sign_by=NEXT_MONDAY,
+    explanation=intake.Explanation(
+        rules=(
+            intake.RuleReason("R12", (intake.Input("safe-housing", "no", MONDAY, f"Observation/{named('housing')}"),)),
+            intake.RuleReason(
+                "R14",
+                (intake.Input("dimension-4", "2.1", MONDAY, f"Observation/{named('need')}", is_need=True),),
+                (intake.Need("dimension-4", "2.1"),),
+            ),
+        ),
+        considered=(
+            intake.Input("dimension-4", "2.1", MONDAY, f"Observation/{named('need')}", is_need=True),
+            intake.Input("cows", "mild", MONDAY, f"QuestionnaireResponse/{named('cows')}"),
+        ),
+        track=(intake.Input("primary-opioid", "yes", MONDAY),),
+        conditions=(intake.ConditionReason("moud", ("R12",)),),
+        undecided=(intake.Undecided("R3", "daily-heavy-use", "missing"),),
+        changes=(
+            intake.RuleChange("R12", "added", ("safe-housing",)),
+            intake.RuleChange("", "changed", ("dimension-4",)),
+        ),
+        replaces_id=named("earlier-recommendation"),
+    ),
 )
 _REVIEW = intake.Review(
     id=named("review"),

@@ -49,6 +49,12 @@ def references(*types: str) -> some.SearchStrategy[str]:
 _OF_FIELD: dict[str, some.SearchStrategy[Any]] = {
     "disposition": some.sampled_from(sorted(FHIR_DISPOSITION)),
     "evidence": references(*_EVIDENCE),
+    **{f"{each}.rule": codes for each in ("RuleChange", "Undecided")},
+    "Recommendation.rules": some.just(("R12", "R14")),
+    "RuleReason.rule": some.sampled_from(["R12", "R14", "R15"]),
+    "Recommendation.conditions": some.just(("recovery-residence", "obstetric-link")),
+    "ConditionReason.condition": some.sampled_from(["recovery-residence", "admit-first"]),
+    "Input.evidence": some.just("") | references("Observation", "QuestionnaireResponse", "Condition"),
     "focus": references("ServiceRequest", "EpisodeOfCare", "CarePlan"),
     "tier": some.integers(1, 4),
     "rule": some.builds("{}/{}|2026.1".format, _services, codes),

@@ -63,6 +63,18 @@ def assessment(needs: dict[str, str], *facts: str, at: datetime = MONDAY) -> w.R
     return w.RecordAssessment(needs=stated(needs, at), findings=found(*facts, at=at))
 
 
+def resource(name: str) -> str:
+    """An Observation with an id of the hub's own."""
+    return f"Observation/{uuid5(NAMESPACE_URL, name)}"
+
+
+def received(command: w.RecordAssessment) -> w.RecordAssessment:
+    """The same as an edge asks it: each need and finding stands in a resource to which the hub gave its id."""
+    needs = tuple(msgspec.structs.replace(each, source=resource(each.dimension)) for each in command.needs)
+    findings = tuple(msgspec.structs.replace(each, evidence=resource(each.code)) for each in command.findings)
+    return msgspec.structs.replace(command, needs=needs, findings=findings)
+
+
 def referral(identity: str = REFERRAL) -> w.ReceiveReferral:
     return w.ReceiveReferral(referral_id=identity, task_id=REFERRAL_TASK, authored_at=MONDAY)
 

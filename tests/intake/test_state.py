@@ -16,7 +16,16 @@ from tests.intake.story import Story, admitted, referred
 from tests.intake.test_laws import commands
 from tests.laws import examples
 
-UNKNOWN_THEN = ("recommendation_id", "task_id", "table", "recommended_at", "sign_by", "expires_at", "remind_at")
+UNKNOWN_THEN = (
+    "explanation",
+    "recommendation_id",
+    "task_id",
+    "table",
+    "recommended_at",
+    "sign_by",
+    "expires_at",
+    "remind_at",
+)
 STORED = Path(__file__).parent / "states"
 
 

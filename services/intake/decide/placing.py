@@ -10,8 +10,9 @@ from services.intake import messages, placement
 from services.intake.assessment import Assessment
 from services.intake.evidence import pieces_of
 from services.intake.listed import codes_listed
-from services.intake.needs import latest
+from services.intake.needs import is_same, latest
 from services.intake.placement import Recommendation
+from services.intake.reasons import explain
 from services.intake.record import Recommended, Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State
@@ -31,7 +32,8 @@ def withdraw_recommendation(state: State, reason: str, moment: Moment[Settings])
 def look_at_needs(state: State, after: State, moment: Moment[Settings]) -> list[messages.Emits]:
     """New needs during a stay: a person looks whether the level is still right."""
     episode = state.episode
-    new = [each for each in after.needs if each not in state.needs and episode and each.at > episode.admitted_at]
+    since = [each for each in after.needs if episode and each.at > episode.admitted_at]
+    new = [each for each in since if not any(is_same(each, known) for known in state.needs)]
     if episode is None or not new or state.review_of(NEW_NEEDS) is not None:
         return []
     return [
@@ -63,7 +65,7 @@ def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     emitted = withdraw(state.review_of("R0"), "needs-arrived", moment)
     if not _is_as_found(state.recommended, found):
         emitted += withdraw_recommendation(state, "newer-assessment", moment)
-        emitted.append(_recommendation(state.referral, found, found.level, moment, _expires_at(state, found, moment)))
+        emitted.append(_recommendation(state, state.referral, found, found.level, moment))
     return [
         *emitted,
         *_ask_for_reviews(state, state.referral, found, moment),
@@ -91,7 +93,7 @@ def _expires_at(state: State, found: Recommendation, moment: Moment[Settings]) -
 
 
 def _recommendation(
-    referral: Referral, found: Recommendation, level: str, moment: Moment[Settings], expires_at: datetime | None
+    state: State, referral: Referral, found: Recommendation, level: str, moment: Moment[Settings]
 ) -> messages.LevelOfCareRecommended:
     recommended = messages.Recommendation(
         recommendation_id=moment.new_id("recommendation"),
@@ -105,7 +107,8 @@ def _recommendation(
         track=found.track,
         recommended_at=moment.now,
         sign_by=moment.now + timedelta(hours=moment.settings.sign_hours),
-        expires_at=expires_at,
+        expires_at=_expires_at(state, found, moment),
+        explanation=explain(known_of(state, moment), moment.settings, found, state.recommended),
     )
     return messages.LevelOfCareRecommended(recommendation=recommended)
 

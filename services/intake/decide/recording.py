@@ -6,9 +6,10 @@ from functools import reduce
 from services.intake import messages, safety
 from services.intake.assessment import Assessment
 from services.intake.decide.placing import known_of, look_at_needs, place
-from services.intake.evidence import merged, new_findings, source_key, sources, standing_sources
+from services.intake.evidence import merged, new_findings, sources, standing_sources
 from services.intake.listed import MEDICATIONS_MOST, ListedMedication, medications_listed, merged_list, taken_since
 from services.intake.settings import Settings
+from services.intake.sources import source_key
 from services.intake.state import State, assessed, evolve
 from shared.events.envelope import name_id
 from shared.rules import escalation

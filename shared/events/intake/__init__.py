@@ -24,6 +24,15 @@ from shared.events.intake.episode import (
     read_episode_discharged,
     read_flags_changed,
 )
+from shared.events.intake.explanation import (
+    ConditionReason,
+    Explanation,
+    Input,
+    Need,
+    RuleChange,
+    RuleReason,
+    Undecided,
+)
 from shared.events.intake.medications import Medication, MedicationsRecorded, read_medications_recorded
 from shared.events.intake.patient import (
     DeathWithdrawn,
@@ -36,7 +45,6 @@ from shared.events.intake.patient import (
 )
 from shared.events.intake.placement import (
     LevelOfCareRecommended,
-    Need,
     PlacementReviewCompleted,
     PlacementReviewRequested,
     PlacementReviewWithdrawn,
@@ -51,6 +59,7 @@ from shared.events.intake.placement import (
 
 __all__ = [
     "WEEKDAYS",
+    "ConditionReason",
     "ConsentDenied",
     "ConsentGiven",
     "ConsentRevoked",
@@ -61,7 +70,9 @@ __all__ = [
     "EpisodeAdmitted",
     "EpisodeDeclined",
     "EpisodeDischarged",
+    "Explanation",
     "FlagsChanged",
+    "Input",
     "LevelOfCareRecommended",
     "Medication",
     "MedicationsRecorded",
@@ -79,7 +90,10 @@ __all__ = [
     "ReferralConcluded",
     "ReferralReceived",
     "Review",
+    "RuleChange",
+    "RuleReason",
     "TemplateSlot",
+    "Undecided",
     "read_consent_denied",
     "read_consent_given",
     "read_consent_revoked",

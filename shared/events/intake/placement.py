@@ -7,6 +7,7 @@ import msgspec
 
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource, name_id
+from shared.events.intake.explanation import Explanation, Need, explained
 
 Priority = Literal["routine", "urgent", "asap", "stat"]
 
@@ -88,13 +89,6 @@ _CONCLUDED = {
 """How a referral and its Task end, by the outcome; any other completes both."""
 
 
-class Need(msgspec.Struct, frozen=True, array_like=True):
-    """The least intensive level that safely meets one dimension's need; codes of the hub's 4th-edition systems."""
-
-    dimension: str
-    level: str
-
-
 class Recommendation(msgspec.Struct, frozen=True, array_like=True):
     """What the rules recommend for a referral, with every rule that fired, not only the decisive one. Whole in every
     event about it, for each writes its whole resources.
@@ -115,27 +109,37 @@ class Recommendation(msgspec.Struct, frozen=True, array_like=True):
     sign_by: datetime | None
     expires_at: datetime | None = None
     """From when its needs are too old to place by."""
+    explanation: Explanation = Explanation()
 
     def request(self, status: str, patient: str) -> Resource:
-        """The level, as it is proposed."""
+        """The level, as it is proposed, and why: read alone it says by which rules, and on what."""
+        why = self.explanation
         return fhir.without_nothing(
             {
                 "resourceType": "ServiceRequest",
                 "id": self.recommendation_id,
+                "extension": why.of_request(),
                 "instantiatesCanonical": [f"{codes.RULE_TABLE}|{self.table}"] if self.table else None,
                 "basedOn": [fhir.reference("ServiceRequest", self.referral_id)],
+                "replaces": why.replaces(),
                 "status": status,
                 "intent": "proposal",
-                "code": fhir.concept(codes.LEVEL, self.level),
+                "code": explained(fhir.concept(codes.LEVEL, self.level), why.of_level()),
                 "orderDetail": [
-                    *(fhir.concept(codes.CONDITION, each) for each in self.conditions),
-                    *([fhir.concept(codes.TRACK, self.track)] if self.track else []),
+                    *(
+                        explained(fhir.concept(codes.CONDITION, each), why.of_condition(each))
+                        for each in self.conditions
+                    ),
+                    *([explained(fhir.concept(codes.TRACK, self.track), why.of_track())] if self.track else []),
                 ],
                 "subject": fhir.reference("Patient", patient),
                 "occurrencePeriod": fhir.period(None, self.expires_at),
                 "authoredOn": self.recommended_at,
-                "reasonCode": [fhir.concept(codes.RULE, each) for each in self.rules],
-                "supportingInfo": [fhir.reference("Observation", self._observation_id(each)) for each in self.needs],
+                "reasonCode": [explained(fhir.concept(codes.RULE, each), why.of_rule(each)) for each in self.rules],
+                "supportingInfo": [
+                    *(fhir.reference("Observation", self._observation_id(each)) for each in self.needs),
+                    *({"reference": each, "type": each.partition("/")[0]} for each in why.resources()),
+                ],
             }
         )
 

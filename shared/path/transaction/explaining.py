@@ -4,7 +4,7 @@ Codes, times, ids and numbers only: nothing a person wrote, no finding's value.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import uuid5
 
@@ -12,7 +12,9 @@ import msgspec
 
 from shared.events.catalogue import BY_TYPE
 from shared.events.envelope import Event
-from shared.events.escalation import EscalationEvent, Signal
+from shared.events.escalation import EscalationEvent
+from shared.events.intake import Explanation as Reasons
+from shared.events.intake import LevelOfCareRecommended, RuleChange, Undecided
 from shared.events.internal import TimePassed
 from shared.path.service import PATIENT, Service
 from shared.path.transaction.delivery import Commanded, Consumed, Delivery, Internal
@@ -25,7 +27,7 @@ from shared.path.transaction.folding import (
     comes_out,
     delivery_of,
 )
-from shared.path.transaction.journal import DECIDED, HELD
+from shared.path.transaction.journal import HELD
 from shared.platform.db import Connection, Row
 from shared.platform.settings import Sourced
 
@@ -51,22 +53,34 @@ class Number(msgspec.Struct, frozen=True):
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """A signal behind an escalation: what, when in the clinic, its resource, when the hub got it and from whom."""
+    """A signal behind an escalation, or an answer behind a rule: what, when in the clinic, its resource (empty where
+    nobody remembers it), when the hub got it and from whom."""
 
     code: str
-    at: datetime
+    at: datetime | None
     reference: str
     received_at: datetime | None = None
     received_from: str = ""
 
 
+class HoldingRule(msgspec.Struct, frozen=True):
+    """A rule of a recommendation, and the answers by which it holds."""
+
+    rule: str
+    facts: tuple[Fact, ...]
+
+
 class Emitted(msgspec.Struct, frozen=True):
-    """An event about what is asked: to which topic it went, and of an escalation what a person is asked."""
+    """An event about what is asked: to which topic it went, and of an escalation what a person is asked. Of a
+    recommendation its rules, what is undecided, and what has changed since the one before."""
 
     event: str
     topic: str
     details: Mapping[str, object]
     facts: tuple[Fact, ...] = ()
+    rules: tuple[HoldingRule, ...] = ()
+    undecided: tuple[Undecided, ...] = ()
+    changes: tuple[RuleChange, ...] = ()
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -148,7 +162,6 @@ class _Story:
         self._service, self._settings, self._sources, self._identity = service, settings, sources, identity
         self._rows = [row for row in rows if row["kind"] == PATIENT]
         self._known: list[tuple[Row, str]] = []
-        self._commanded: list[tuple[Row, Commanded]] = []
         self.incomplete = ""
 
     async def steps(self) -> AsyncIterator[Step]:
@@ -161,8 +174,6 @@ class _Story:
             delivery, events = self._again(fold, row, used)
             if self.incomplete:
                 return
-            if isinstance(delivery, Commanded) and row["outcome"] == DECIDED:
-                self._commanded.append((row, delivery))
             texts = [_encode(each).decode() for each in events]
             self._known.append((row, "".join((row["content"], *texts))))
             about = [each for each, written in zip(events, texts, strict=True) if self._identity in written]
@@ -213,30 +224,37 @@ class _Story:
 
     def _emitted(self, event: Event) -> Emitted:
         topic = BY_TYPE[type(event)].topic
+        if isinstance(event, LevelOfCareRecommended):
+            return self._recommended(event, topic, event.recommendation.explanation)
         if not isinstance(event, EscalationEvent):
-            facts = tuple(self._assessed()) if hasattr(event, "recommendation") else ()
-            return Emitted(type(event).__name__, topic, _details([event]), facts)
+            return Emitted(type(event).__name__, topic, _details([event]))
         of = event.escalation
-        facts = tuple(self._fact(each) for each in of.signals)
+        facts = tuple(self._fact(each.code, each.at, each.evidence) for each in of.signals)
         asked = {name: _plain(getattr(of, name)) for name in ("rule", "tier", "owner", "acknowledge_by", "act_by")}
         person = {"person": of.person} if of.person else {}
         return Emitted(type(event).__name__, topic, {**asked, **person, **_details([event])}, facts)
 
-    def _assessed(self) -> Iterator[Fact]:
-        """What had been assessed by then: when, where it stands and from whom; never what was found."""
-        for row, delivery in self._commanded:
-            for command in delivery.commands:
-                for code, reference in (("needs", "source"), ("findings", "evidence")):
-                    for each in getattr(command, code, ()):
-                        yield Fact(code, each.at, getattr(each, reference), row["now"], row["producer"])
+    def _recommended(self, event: LevelOfCareRecommended, topic: str, why: Reasons) -> Emitted:
+        return Emitted(
+            type(event).__name__,
+            topic,
+            _details([event]),
+            facts=tuple(self._fact(each.code, each.at, each.evidence) for each in why.considered),
+            rules=tuple(
+                HoldingRule(each.rule, tuple(self._fact(one.code, one.at, one.evidence) for one in each.inputs))
+                for each in why.rules
+            ),
+            undecided=why.undecided,
+            changes=why.changes,
+        )
 
-    def _fact(self, signal: Signal) -> Fact:
+    def _fact(self, code: str, at: datetime | None, reference: str) -> Fact:
         """Received with the first delivery that names it, or from which it was made."""
-        identity = signal.evidence.rpartition("/")[2]
-        first = next((row for row, written in self._known if identity in written), None)
+        identity = reference.rpartition("/")[2]
+        first = next((row for row, written in self._known if identity and identity in written), None)
         if first is None:
-            return Fact(signal.code, signal.at, signal.evidence)
-        return Fact(signal.code, signal.at, signal.evidence, first["now"], first["producer"])
+            return Fact(code, at, reference)
+        return Fact(code, at, reference, first["now"], first["producer"])
 
 
 def _is_hold(row: Row, service: Service, identity: str) -> bool:

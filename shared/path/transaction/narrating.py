@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from shared.events.intake import RuleChange
 from shared.path.transaction.explaining import Emitted, Explanation, Fact, Number, Step
 from shared.path.transaction.journal import DECIDED, HELD
 
@@ -39,8 +40,6 @@ TEXTS: Mapping[str, str] = {
     "DisclosureWithheld": "the consent gate withheld it",
     "DisclosureRefused": "the partner refused it",
     "DisclosureGaveUp": "the partner could not be reached",
-    "needs": "an assessed need",
-    "findings": "a finding",
     "consent_id": "by consent",
     "encounter_id": "by Encounter",
     "acknowledge_by": "to be acknowledged by",
@@ -79,11 +78,26 @@ def _emitted(emitted: Emitted) -> Iterator[str]:
     yield f"    {text(emitted.event)}{_details(emitted.details)}; to {emitted.topic}"
     for fact in emitted.facts:
         yield f"      for {_fact(fact)}"
+    for held in emitted.rules:
+        by = "; and by ".join(map(_fact, held.facts))
+        yield f"      rule {held.rule} holds{f' by {by}' if by else ''}"
+    for each in emitted.undecided:
+        yield f"      rule {each.rule} could not be looked at whole: {text(each.code)} is {text(each.reason)}"
+    for change in emitted.changes:
+        yield f"      since the recommendation before: {_change(change)}"
+
+
+def _change(change: RuleChange) -> str:
+    codes = ", ".join(map(text, change.codes))
+    if not change.rule:
+        return f"the need of {codes} is another one"
+    return f"rule {change.rule} is {change.change}{f', by {codes}' if codes else ''}"
 
 
 def _fact(fact: Fact) -> str:
     received = f", received {_time(fact.received_at)} from {fact.received_from}" if fact.received_at else ""
-    return f"{text(fact.code)} at {_time(fact.at)} ({fact.reference}){received}"
+    at, where = f" at {_time(fact.at)}" if fact.at else "", f" ({fact.reference})" if fact.reference else ""
+    return f"{text(fact.code)}{at}{where}{received}"
 
 
 def _number(number: Number) -> str:

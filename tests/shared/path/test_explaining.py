@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 import msgspec
 import pytest
 
+from services.intake.messages import RecordAssessment
 from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent
@@ -122,11 +123,15 @@ def attended_session(begin: Begin) -> tuple[Journalled, str, str]:
 
 
 def recommended(begin: Begin) -> tuple[Journalled, str, str]:
+    """First weekly outpatient did not hold, then the withdrawal is moderate."""
+    assessed = intake.assessment(intake.IOP_NEEDS, "weekly-outpatient-not-holding", "withdrawal-seizure-history")
+    worse = RecordAssessment(findings=intake.found("cows=14", at=intake.TUESDAY))
     journal = begin("intake").then(
-        (intake.MONDAY, "ehr", intake.assessment(intake.IOP_NEEDS, "safe-housing")),
-        (intake.TUESDAY, "ehr", intake.referral()),
+        (intake.MONDAY, "ehr", intake.received(assessed)),
+        (intake.MONDAY, "ehr", intake.referral()),
+        (intake.TUESDAY, "ehr", intake.received(worse)),
     )
-    (event,) = [each for each in journal.emitted if isinstance(each, LevelOfCareRecommended)]
+    *_, event = [each for each in journal.emitted if isinstance(each, LevelOfCareRecommended)]
     return journal, "ServiceRequest", event.recommendation.recommendation_id
 
 
