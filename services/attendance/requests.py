@@ -12,14 +12,24 @@ import msgspec
 
 from services.attendance.messages import (
     Emits,
+    ReopenEscalation,
     RequestsChanged,
     ResolveEscalation,
     SessionsChanged,
 )
 from services.attendance.misses import NOWHERE, Demand, at_risk, demands
-from services.attendance.record import Episode, Request, RequestKind, Session, moment_of, second_of
+from services.attendance.record import (
+    OWNER_BY_TIER,
+    Episode,
+    Request,
+    RequestKind,
+    Session,
+    moment_of,
+    second_of,
+    sessions_named,
+)
 from services.attendance.settings import Settings
-from services.attendance.state import State
+from services.attendance.state import State, evolve
 from shared.events.escalation import (
     Escalation,
     EscalationEvent,
@@ -41,6 +51,12 @@ REASON: dict[RequestKind, str] = {
     "two-misses": "two-misses-in-7-days",
     "three-misses": "three-misses-in-14-days",
 }
+KIND: dict[str, RequestKind] = {
+    **{reason: kind for kind, reason in REASON.items()},
+    "three-consecutive-misses": "three-misses",
+    "report-minutes": "report-minutes",
+}
+"""Of each reason that follows from the sessions."""
 SUPERSEDED = "superseded"
 MISSED_MOST = 16
 """Misses that persons may be asked about at once: beyond, the newest asks for the oldest too."""
@@ -172,6 +188,72 @@ def resolve(state: State, command: ResolveEscalation, moment: Moment[Settings]) 
     about = demand.sessions if demand is not None else ()
     answered = _answered(state, about, found.kind)
     return [*answer, RequestsChanged(requests=requests), *answered]
+
+
+ASKED_OF_REPORT = Refused(
+    "conflict",
+    "What was asked about one report is not reopened: correct the report at its source, and what is unclear then is"
+    " asked anew.",
+    "Task.status",
+)
+
+
+def reopen(state: State, command: ReopenEscalation, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
+    """Who resolved it is asked once more, as if nobody had answered for these sessions, where they ask for it still."""
+    asked = command.escalation
+    if (known := _find(state, asked.id)) is not None:
+        return escalation_rules.reopen(_as_open(_now(state, known, moment), known), command, (), moment)
+    kind, episode = KIND.get(asked.reason), state.episode
+    if kind is None or episode is None or (episode.is_over and kind in MISSES):
+        refused = ASKED_OF_REPORT if kind is None else escalation_rules.STAY_OVER
+        return escalation_rules.reopen((), command, refused, moment)
+    sessions = _sessions(state, episode, asked)
+    place = NOWHERE if kind in ("two-misses", "three-misses") or not sessions else sessions[0].place
+    unanswered_now = SessionsChanged(episode_id=episode.id, sessions=_without_answer(sessions, kind))
+    after = evolve(state, unanswered_now)
+    request = _once_more(asked, kind, place)
+    demand = _demand(after, request, moment)
+    if demand is None:
+        return escalation_rules.reopen((), command, (), moment)
+    named = msgspec.structs.replace(asked, reason=demand.reason, rule=escalation(after, request, demand).rule)
+    answer = escalation_rules.reopen(
+        (), msgspec.structs.replace(command, escalation=named), _stands(state, after, request, demand), moment
+    )
+    if isinstance(answer, Refused):
+        return answer
+    now_open = (*state.escalations, request.now(_after((), answer)))
+    return [*answer, unanswered_now, RequestsChanged(requests=now_open)]
+
+
+def _stands(state: State, after: State, request: Request, demand: Demand) -> Sequence[Signal] | Refused:
+    """The sessions that ask for it, unless somebody is asked the same of them already."""
+    key = (request.kind, request.place)
+    instead = next((each for each in state.escalations if (each.kind, each.place) == key), None)
+    return _signals(after, request, demand) if instead is None else escalation_rules.already_asked(instead.id)
+
+
+def _sessions(state: State, episode: Episode, asked: Escalation) -> list[Session]:
+    """Those that its signals name, as far as they are remembered."""
+    ids = tuple(each.evidence.partition("/")[2] for each in asked.signals)
+    return sorted(sessions_named(episode, state.sessions, ids, asked.raised_at), key=lambda each: each.place)
+
+
+def _once_more(asked: Escalation, kind: RequestKind, place: tuple[int, int]) -> Request:
+    return Request(
+        id=asked.id,
+        kind=kind,
+        place=place,
+        tier=asked.tier,
+        raised_at=second_of(asked.raised_at),
+        acknowledge_by=second_of(asked.acknowledge_by),
+        act_by=second_of(asked.act_by),
+        owner="" if asked.owner == OWNER_BY_TIER[asked.tier] else asked.owner,
+    )
+
+
+def _without_answer(sessions: Sequence[Session], kind: RequestKind) -> tuple[Session, ...]:
+    left = ((each, tuple(one for one in each.answered if one != kind)) for each in sessions)
+    return tuple(msgspec.structs.replace(each, answered=kinds) for each, kinds in left)
 
 
 def evidence(state: State, moment: Moment[Settings]) -> tuple[tuple[int, int], ...]:

@@ -9,7 +9,7 @@ from services.intake.assessment import Assessment, support
 from services.intake.messages import ReportedFinding
 from services.intake.sources import source_key
 from services.intake.table import TABLE, SafetyTrigger, codes_asked, window_of
-from shared.events.escalation import EscalationEvent, EscalationRetracted, Signal
+from shared.events.escalation import Escalation, EscalationEvent, EscalationRetracted, Signal
 from shared.rules.escalation import Open, Trigger, updated
 
 TRIGGERS = {each.reason: each for each in TABLE.trigger}
@@ -64,6 +64,14 @@ def still_stands(reason: str, newest: Signal, known: Assessment) -> Trigger | No
     if trigger is None or support(trigger, known, known.current) is None:
         return None
     return _trigger(trigger, (newest,))
+
+
+def standing(asked: Escalation, known: Assessment) -> list[Signal]:
+    """Of the signals of a safety escalation those whose source still supports what it was raised for."""
+    trigger = TRIGGERS.get(asked.reason)
+    if trigger is None or support(trigger, known, known.current) is None:
+        return []
+    return [each for each in asked.signals if _speaks(trigger, known, each.evidence)]
 
 
 def codes_behind(reason: str) -> frozenset[str]:

@@ -124,6 +124,14 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
         signals = tuple(msgspec.structs.replace(each, answered=answered) for each in self.signals)
         return msgspec.structs.replace(self, signals=signals)
 
+    def unanswered(self, named: Iterable[Signal]) -> "SignalWindow":
+        """As if nobody had answered what these have combined into; any others stay as they are."""
+        facts = {(kind, evidence) for kind, _, evidence in _keys(named)}
+        signals = tuple(
+            msgspec.structs.replace(each, answered=each.answered and each.fact not in facts) for each in self.signals
+        )
+        return msgspec.structs.replace(self, signals=signals)
+
     def _corrected(self, event: SignalsCorrected) -> "SignalWindow":
         now = {(kind, evidence): (kind, at, evidence) for kind, at, evidence in _keys(event.moved)}
         gone = {(kind, evidence) for kind, _, evidence in _keys(event.gone)}

@@ -219,6 +219,8 @@ def is_own(event: messages.EscalationEvent) -> bool:
 def _answered(state: State, event: messages.EscalationEvent) -> State:
     """A person resolved a combined escalation: what stands by now alone shall not raise it again. The end of a stay is
     no answer."""
+    if isinstance(event, messages.EscalationReopened):
+        return _reopened(state, event)
     if not isinstance(event, messages.EscalationResolved):
         return state
     if event.escalation.reason in (Recommended.unanswered, Review.unanswered):
@@ -226,6 +228,17 @@ def _answered(state: State, event: messages.EscalationEvent) -> State:
     if event.escalation.reason not in combined.REASONS or event.by is None:
         return state
     return msgspec.structs.replace(state, signals=state.signals.with_answer(True))
+
+
+def _reopened(state: State, event: messages.EscalationReopened) -> State:
+    """The answer was none: what had combined asks again, and nobody is reminded of what waits while it is open."""
+    reason, signals = event.escalation.reason, event.escalation.signals
+    if reason in combined.REASONS:
+        return msgspec.structs.replace(state, signals=state.signals.unanswered(signals))
+    if reason not in (Recommended.unanswered, Review.unanswered):
+        return state
+    named = {each.evidence for each in signals}
+    return _with_clocks(state, lambda each: None if f"Task/{each.task_id}" in named else each.remind_at)
 
 
 def _asked_again(state: State, event: messages.EscalationResolved) -> State:

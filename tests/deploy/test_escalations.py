@@ -131,6 +131,7 @@ async def test_who_did_what_is_told_in_the_order_of_time(counter: Counter, owner
         escalations.acting("clinician-1", "called"),
         escalations.handing_over("prescriber", "shift-ended"),
         escalations.resolving("prescriber-1", "patient-reached"),
+        escalations.reopening("prescriber-1", "not-done"),
     )
     for minute, each in enumerate(steps):
         counter.intake.set_clock(MONDAY + timedelta(minutes=minute))
@@ -141,6 +142,7 @@ async def test_who_did_what_is_told_in_the_order_of_time(counter: Counter, owner
         "acted-on (called)  by staff/clinician-1 (stated), client ehr",
         "handed-over to prescriber (shift-ended)  by staff/clinician-1 (stated), client ehr",
         "resolved (patient-reached)  by staff/prescriber-1 (stated), client ehr",
+        "reopened (not-done)  by staff/prescriber-1 (stated), client ehr",
     ]
 
 

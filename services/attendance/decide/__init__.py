@@ -36,7 +36,6 @@ from services.attendance.messages import (
 from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.rules.decision import Moment, Refused
-from shared.rules.escalation import NOT_OPEN
 
 __all__ = ["decide", "react"]
 
@@ -83,7 +82,7 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation():
             return requests.stays_open(state, command, moment)
         case ReopenEscalation():
-            return NOT_OPEN
+            return requests.reopen(state, command, moment)
         case ResolveEscalation():
             return _resolved(state, command, moment)
         case _:

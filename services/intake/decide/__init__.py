@@ -18,6 +18,7 @@ from services.intake.decide.recording import (
     record_medications,
     report_findings,
 )
+from services.intake.decide.reopening import reopened
 from services.intake.decide.signals import signals_changed
 from services.intake.decide.signing import complete_review, sign_placement
 from services.intake.settings import Settings
@@ -106,7 +107,7 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
         case messages.AcknowledgeEscalation() | messages.ActOnEscalation() | messages.HandOverEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
         case messages.ReopenEscalation():
-            return escalation.NOT_OPEN
+            return reopened(state, command, moment)
         case messages.ResolveEscalation():
             return _resolved(state, command, moment)
         case _:

@@ -37,6 +37,15 @@ def test_it_is_the_same_again_and_theirs() -> None:
     assert replace(event.escalation, **same) == again.escalation
 
 
+def test_what_another_specimen_asked_for_is_not_asked_with_it() -> None:
+    story, event = resolved()
+    story.then(report("second", 8, BENZODIAZEPINES="positive"))
+    (other,) = story.state.escalations
+    story.then(ResolveEscalation(escalation_id=other.escalation.id, reason="acted-on", by=PERSON), at=day(9))
+    (again,) = only(story.then(reopening(event), at=day(9.1)), EscalationReopened)
+    assert again.escalation.signals == event.escalation.signals
+
+
 def test_what_was_taken_back_since_is_not_asked_again() -> None:
     story, event = resolved()
     story.then(report("weekly", 7, issued=8.6, status="entered-in-error", COCAINE="positive"))

@@ -1,0 +1,47 @@
+"""Who resolved an escalation of intake's by mistake has it again, where what it was about still stands."""
+
+from collections.abc import Sequence
+
+from services.intake import combined, messages, safety
+from services.intake.decide import death
+from services.intake.decide.placing import known_of
+from services.intake.decide.signals import UNCOUNTED
+from services.intake.settings import Settings
+from services.intake.state import State
+from shared.events.escalation import Escalation, Signal
+from shared.rules import escalation
+from shared.rules.decision import Moment, Refused
+
+
+def reopened(
+    state: State, command: messages.ReopenEscalation, moment: Moment[Settings]
+) -> Sequence[messages.Emits] | Refused:
+    return escalation.reopen(state.escalations, command, _stands(state, command.escalation, moment), moment)
+
+
+def _stands(state: State, asked: Escalation, moment: Moment[Settings]) -> Sequence[Signal] | Refused:
+    """Of its signals those that ask for it by what is known now, or why nothing does."""
+    if state.episode is None and state.ended is not None and asked.raised_at <= state.ended.discharged_at:
+        return escalation.STAY_OVER
+    if asked.reason in combined.REASONS:
+        return _meeting(state, asked, moment)
+    waiting = [each for each in asked.signals if _waits(state, asked.reason, each)]
+    return waiting or safety.standing(asked, known_of(state, moment))
+
+
+def _waits(state: State, reason: str, signal: Signal) -> bool:
+    """What nobody signed or looked at, a death that is reported, signals that found no room."""
+    tasks = {f"Task/{each.task_id}" for each in state.waiting if each.unanswered == reason}
+    reported = reason == death.REASON and state.death is not None
+    uncounted = reason == UNCOUNTED and state.episode is not None and state.signals.lost > 0
+    return signal.evidence in tasks or reported or uncounted
+
+
+def _meeting(state: State, asked: Escalation, moment: Moment[Settings]) -> Sequence[Signal] | Refused:
+    """What meets once these are as if nobody had answered them; there is one combined escalation at a time."""
+    for known in (state.escalation_of(each) for each in combined.REASONS):
+        if known is not None and known.escalation.id != asked.id:
+            return escalation.already_asked(known.escalation.id)
+    found = combined.together(state.signals.unanswered(asked.signals), moment.settings)
+    meets = state.episode is not None and found is not None and found.reason == asked.reason
+    return found.signals if meets and found is not None else ()

@@ -1,0 +1,150 @@
+"""Who resolved an escalation of intake's by mistake has it again, where what it was about still stands."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given as any_of
+from hypothesis import settings
+from hypothesis import strategies as some
+
+from services.intake import messages as w
+from shared.rules.escalation import STANDS_NO_MORE, STAY_OVER
+from tests.intake.decide.test_clocks import reasons
+from tests.intake.decide.test_death import DIED, LIVES
+from tests.intake.decide.test_safety import end_evidence
+from tests.intake.decide.test_signals import MISS, POSITIVE
+from tests.intake.given import MONDAY, TUESDAY, escalated, found, resolved, retracted, sign
+from tests.intake.story import Story, admitted, given, referred
+from tests.laws import examples
+from tests.reopening import reopening
+from tests.story import only
+
+HOUR = timedelta(hours=1)
+
+
+def tick_off(story: Story, reason: str = "acted-on") -> w.EscalationResolved:
+    (known,) = story.state.escalations
+    resolve = w.ResolveEscalation(escalation_id=known.escalation.id, reason=reason, by="clinician-1")
+    (event,) = only(story.then(resolve, at=story.now + HOUR), w.EscalationResolved)
+    return event
+
+
+def suicidal() -> Story:
+    return given(w.ReportFindings(findings=found("c-ssrs-q4")))
+
+
+def combined() -> Story:
+    return admitted().and_then(MISS, POSITIVE)
+
+
+def late() -> Story:
+    story = referred()
+    story.until(TUESDAY)
+    return story
+
+
+@pytest.mark.parametrize("begin", [suicidal, combined, late, lambda: admitted().and_then(DIED)])
+def test_it_is_the_same_again_and_theirs(begin: "some.SearchStrategy[Story]") -> None:
+    story: Story = begin()  # type: ignore[operator]
+    before, signals, waiting = story.state.escalations[0], story.state.signals, story.state.waiting
+    event = tick_off(story)
+    assert story.then(reopening(event), at=story.now + HOUR) == only(story.emitted, w.EscalationReopened)
+    (stands,) = story.state.escalations
+    assert (stands.accepted_by, stands.escalation.id, stands.escalation.tier) == (
+        "clinician-1",
+        before.escalation.id,
+        before.escalation.tier,
+    )
+    assert stands.escalation.signals == before.escalation.signals
+    assert (story.state.signals, story.state.waiting) == (signals, waiting)
+    assert story.then(reopening(event)) == [] and story.refused is None
+
+
+def test_evidence_that_was_ended_raises_nothing_again() -> None:
+    story = suicidal()
+    (known,) = story.state.escalations
+    (event,) = only(story.then(end_evidence(story, "mistaken"), at=MONDAY + HOUR), w.EscalationResolved)
+    assert known.escalation.id == event.escalation.id
+    assert story.refusal(reopening(event)) == STANDS_NO_MORE
+
+
+def test_a_death_that_was_withdrawn_is_not_asked_about_again() -> None:
+    story = admitted().and_then(DIED)
+    event = tick_off(story)
+    story.and_then(LIVES)
+    assert story.refusal(reopening(event)) == STANDS_NO_MORE
+    mistaken = admitted().and_then(DIED)
+    assert mistaken.refusal(reopening(tick_off(mistaken, "mistaken"))) == STANDS_NO_MORE
+
+
+def test_what_was_signed_since_waits_no_more() -> None:
+    story = late()
+    event = tick_off(story)
+    story.and_then(sign(story.state))
+    assert story.refusal(reopening(event)) == STANDS_NO_MORE
+
+
+def test_what_was_reopened_and_is_signed_then_waits_no_more() -> None:
+    story = late()
+    story.then(reopening(tick_off(story)))
+    story.and_then(sign(story.state))
+    assert reasons(story) == []
+
+
+def test_signals_of_which_one_was_taken_back_combine_no_more() -> None:
+    story = combined()
+    event = tick_off(story)
+    story.and_then(retracted(MISS))
+    assert story.refusal(reopening(event)) == STANDS_NO_MORE
+
+
+def test_a_signal_that_is_taken_back_afterwards_retracts_it() -> None:
+    story = combined()
+    story.then(reopening(tick_off(story)))
+    assert "EscalationRetracted" in story.and_then(retracted(POSITIVE)).names()
+    assert reasons(story) == []
+
+
+def test_one_that_newer_signals_raised_since_is_named_instead() -> None:
+    story = combined()
+    event = tick_off(story)
+    story.and_then(escalated("another positive", "unexpected-positive", MONDAY + timedelta(days=6)))
+    (instead,) = story.state.escalations
+    assert f"Task/{instead.escalation.id}" in story.refusal(reopening(event)).reason
+
+
+def test_another_services_that_is_reopened_is_named_as_before() -> None:
+    story = admitted().and_then(MISS, POSITIVE, resolved(MISS))
+    signals = story.state.signals
+    again = w.EscalationReopened(escalation=MISS.escalation, at=MONDAY, reason="not-done", by="therapist-2")
+    assert story.and_then(again).names() == [] and story.state.signals == signals
+
+
+def test_after_the_discharge_nothing_of_the_stay_is_asked() -> None:
+    story = combined()
+    event = tick_off(story)
+    assert story.state.episode is not None
+    story.and_then(
+        w.Discharge(
+            episode_id=story.state.episode.id, encounter_id="encounter", disposition="completed", at=story.now + HOUR
+        )
+    )
+    assert story.refusal(reopening(event), at=story.now + 2 * HOUR) == STAY_OVER
+
+
+@settings(max_examples=examples(40))
+@any_of(some.permutations(["reopened", "a miss gone", "a positive gone", "reopened again"]))
+def test_in_any_order_of_reopening_and_withdrawal_nothing_combined_is_left_without_its_signals(
+    order: list[str],
+) -> None:
+    story = combined()
+    event = tick_off(story)
+    for step in order:
+        match step:
+            case "a miss gone":
+                story.and_then(retracted(MISS))
+            case "a positive gone":
+                story.and_then(retracted(POSITIVE))
+            case _:
+                story.then(reopening(event))
+    assert story.state.escalations == ()
