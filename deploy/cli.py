@@ -32,6 +32,7 @@ COMMANDS = {
 """A command's name -> where it stands below deploy/commands, and its example."""
 GROUPS = {
     "clock": "run.clock_commands",
+    "codes": "codes.commands",
     "escalations": "escalations.commands",
     "parked": "parked.commands",
     "ledger": "ledger.commands",

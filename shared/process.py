@@ -21,6 +21,7 @@ from shared.edge.clients import TokenVerifier
 from shared.edge.contract import Edge
 from shared.edge.http import EdgeDependencies, Health
 from shared.edge.page_links import PageLinks
+from shared.edge.rehearsing import Rehearsed, Sample, rehearse
 from shared.edge.search import ResourceReader
 from shared.edge.submissions import Submissions
 from shared.path.destination import Form, Routes
@@ -74,6 +75,7 @@ WHAT_IF: Final = "what-if"
 WHY: Final = "why"
 """As first argument: nothing is started, the journal is asked."""
 RETENTION: Final = "retention"
+CODES: Final = "codes"
 """Likewise: what is past its days is deleted, or counted."""
 NICE = 10
 
@@ -177,14 +179,23 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
 
 
 async def answer_once(process: Process, assembly: ServiceAssembly, command: str, asked: str) -> None:
-    """What `iop replay`, `iop why` or `iop retention` asks of this service, as JSON on stdout. It starts nothing, and
-    lets everybody else have the processor first."""
+    """What `iop replay`, `iop why`, `iop retention` or `iop codes` asks of this service, as JSON on stdout. It starts
+    nothing, and lets everybody else have the processor first."""
     os.nice(NICE)
-    if command == RETENTION:
-        made: object = await _forget(process, assembly.service, msgspec.json.decode(asked, type=retention.Asked))
+    if command == CODES:
+        made: object = _rehearse(process, assembly, msgspec.json.decode(asked, type=Sample))
+    elif command == RETENTION:
+        made = await _forget(process, assembly.service, msgspec.json.decode(asked, type=retention.Asked))
     else:
         made = await _ask_journal(process, _answering(process, assembly, command, asked))
     sys.stdout.buffer.write(msgspec.json.encode(made))
+
+
+def _rehearse(process: Process, assembly: ServiceAssembly, sample: Sample) -> list[Rehearsed]:
+    """It opens nothing. Raises ConfigurationError."""
+    with configuration(process.deploy / "program.toml"):
+        settings = assembly.settings(process)
+    return rehearse(assembly.edge, sample, registered(process.deploy), settings, Clock.of(process).now())
 
 
 async def _forget(process: Process, service: Service, asked: retention.Asked) -> retention.Forgotten:

@@ -6,6 +6,7 @@ import msgspec
 
 from services.intake.decide import decide, react
 from services.intake.edge import edge
+from services.intake.edge.own_codes import require_known
 from services.intake.messages import Commands, DenyConsent, Internal, RecordConsent, ReportFindings, RevokeConsent
 from services.intake.settings import Settings
 from services.intake.state import UPCAST, VERSION, State, due, evolve, lives
@@ -44,7 +45,8 @@ def assemble(keys: Keys) -> ServiceAssembly:
 
 
 def settings(process: Process) -> Mapping[str, Settings]:
-    """Each program's numbers, with its identifiers and its partners."""
+    """Each program's numbers, with its identifiers and its partners. Raises ConfigurationError, also of a code map."""
+    require_known(process.deploy)
     known, own = partners(process.deploy).values(), organizations(process.deploy)
     return {
         program: msgspec.structs.replace(

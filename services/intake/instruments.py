@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.intake.levels import LEVELS
 from services.intake.table import TABLE
 from shared.platform.tables import structured
 
@@ -90,5 +91,5 @@ def totals(points_by_item: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 
 
 def is_known(code: str) -> bool:
-    """Whether something can be read under this code: a finding, or an item of a total."""
-    return question(code) is not None or bool(totals_with(code))
+    """Whether something can be read under this code: a finding, an item of a total, a need, or the level of one."""
+    return code in TABLE.dimensions or code in LEVELS or question(code) is not None or bool(totals_with(code))

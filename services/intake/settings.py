@@ -76,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     week: Week
     local_codes: dict[str, str] = {}
     """What an EHR's own codes ask (`system|code`), and the items of its forms (`questionnaire|linkId`): LOINC's code or
-    the hub's own, of a fact, a score or an item of a score."""
+    the hub's own, of a fact, a score, an item of a score, a need or a level."""
     identifiers: tuple[str, ...] = ()
     """The program's own (`system|value`), of its organization: by them a Consent names who discloses."""
     partners: tuple[Partner, ...] = ()

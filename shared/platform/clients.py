@@ -20,6 +20,8 @@ class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     scopes: tuple[str, ...] = ()
     assigning_authorities: Mapping[str, str] = {}
     hl7_senders: tuple[str, ...] = ()
+    codes: Mapping[str, str] = {}
+    """What its own codes mean to intake, beside the program's `local_codes` and before them."""
 
     @property
     def reports(self) -> bool:

@@ -15,6 +15,7 @@ from services.intake.edge import (
     tasks,
 )
 from services.intake.edge import screens as screening
+from services.intake.edge.own_codes import with_forms
 from services.intake.edge.screens import ScreenReading, remark
 from services.intake.edge.sums import Summed
 from services.intake.messages import (
@@ -100,8 +101,11 @@ def edge(keys: Keys) -> Edge:
 
 def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Interpretation:
     """Patient, consents, safety, medications, conditions, assessment, referral, Tasks, discharge: in this order."""
-    screens = {str(each.id): screening.read(each, context) for each in _of(entries, *_ASSESSED) if _is_screen(each)}
-    summed = sums.summed([each for each in _of(entries, "Observation") if _is_screen(each)], screens, context)
+    context = with_forms(entries, context)
+    screens = {
+        str(each.id): screening.read(each, context) for each in _of(entries, *_ASSESSED) if _is_screen(each, context)
+    }
+    summed = sums.summed([each for each in _of(entries, "Observation") if _is_screen(each, context)], screens, context)
     screens |= summed.readings
     consents = {str(each.id): consenting.consented(each, entries, context) for each in _of(entries, "Consent")}
     commands: list[Command] = [
@@ -167,7 +171,7 @@ def _unread_languages(entry: BundleEntry) -> tuple[Issue, ...]:
 
 def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> list[str]:
     match entry.type:
-        case "Observation" if not _is_screen(entry):
+        case "Observation" if not _is_screen(entry, context):
             return [f"read as {assessing.need(entry, context).dimension}"]
         case "Condition":
             return diagnoses.read_as(entry, context)
@@ -183,8 +187,8 @@ def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
             return []
 
 
-def _is_screen(entry: BundleEntry) -> bool:
-    return entry.type == "QuestionnaireResponse" or not assessing.is_need(entry)
+def _is_screen(entry: BundleEntry, context: Context) -> bool:
+    return entry.type == "QuestionnaireResponse" or not assessing.is_need(entry, context)
 
 
 def _assessed(
@@ -197,7 +201,9 @@ def _assessed(
         yield ReportFindings(findings=urgent)
     yield from _listed(entries, diagnosed, context)
     ages = [age for each in _of(entries, "Patient") for age in patients.age(each, context)]
-    needs = tuple(assessing.need(each, context) for each in _of(entries, "Observation") if not _is_screen(each))
+    needs = tuple(
+        assessing.need(each, context) for each in _of(entries, "Observation") if not _is_screen(each, context)
+    )
     readable = [each for each in _of(entries, *_ASSESSED) if not _is_unreadable(each, screens)]
     again = (*_replaced(readable, context), *summed.sources)
     if needs or found or ages or again:

@@ -1,14 +1,15 @@
 """What a screen asks: each question with its codes and the finding it is about, and what holds its answer."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from services.intake.edge import answers
+from services.intake.edge.own_codes import OwnCodes, meanings, own_codes
 from services.intake.instruments import INSTRUMENTS, Question, question, totals_with
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import codes_in, codings
+from shared.edge.fhir.elements import codes_in
 from shared.edge.json import Json
 
 _SUICIDE = re.compile(
@@ -36,7 +37,7 @@ class Asked(NamedTuple):
 
 def asked_by(entry: BundleEntry, context: Context) -> list[Asked]:
     """Every question of an Observation or a QuestionnaireResponse that has an answer to look for."""
-    own = context.settings.local_codes
+    own = own_codes(context)
     return list(_observed(entry, own) if entry.type == "Observation" else _answered(entry, own))
 
 
@@ -45,23 +46,18 @@ def is_suicide_screen(resource: Json) -> bool:
     return _SUICIDE.search(_text_of(resource)) is not None
 
 
-LocalCodes = Mapping[str, str]
-"""The program's table of an EHR's own codes and items, to those that are read here."""
-
-
-def _observed(entry: BundleEntry, own: LocalCodes) -> Iterator[Asked]:
+def _observed(entry: BundleEntry, own: OwnCodes) -> Iterator[Asked]:
     """The Observation itself, then each of its components."""
     for parent, place in (
         (entry.resource, entry.place),
         *((each, f"{entry.place}.component[{n}]") for n, each in enumerate(entry.resource.get("component", ()))),
     ):
-        coded = (f"{each.get('system', '')}|{each.get('code', '')}" for each in codings(parent["code"]))
-        mapped = tuple(own[each] for each in coded if each in own)
+        mapped = meanings(parent["code"], own)
         asked = _first_question(mapped) or answers.asked_in(parent["code"])
         yield Asked(_of_totals((*mapped, *codes_in(parent["code"]))), asked, parent, f"{place}.value")
 
 
-def _answered(entry: BundleEntry, own: LocalCodes) -> Iterator[Asked]:
+def _answered(entry: BundleEntry, own: OwnCodes) -> Iterator[Asked]:
     """Each answer of each item: by the program's table, its link id, its definition, or the wording of a suicide
     screen."""
     asks_of_suicide = is_suicide_screen(entry.resource)

@@ -1,6 +1,8 @@
-"""The needs of an assessment, in Observations with the hub's own codes."""
+"""The needs of an assessment, in Observations with the hub's own codes, or with those that mean them by a map."""
 
+from services.intake.edge.own_codes import meanings, own_codes
 from services.intake.edge.times import clinical_time
+from services.intake.levels import LEVELS
 from services.intake.messages import StatedNeed
 from services.intake.needs import MISTAKEN
 from services.intake.table import TABLE
@@ -13,19 +15,31 @@ from shared.events import codes
 _MISTAKEN = frozenset({"entered-in-error", "cancelled"})
 
 
-def is_need(entry: BundleEntry) -> bool:
-    return code_in(entry.resource["code"], codes.NEED) is not None
+def is_need(entry: BundleEntry, context: Context) -> bool:
+    return _dimension(entry, context) is not None
+
+
+def _dimension(entry: BundleEntry, context: Context) -> str | None:
+    """By the hub's own code, or by one that a map says to mean a dimension."""
+    mapped = (each for each in meanings(entry.resource["code"], own_codes(context)) if each in TABLE.dimensions)
+    return code_in(entry.resource["code"], codes.NEED) or next(mapped, None)
+
+
+def _level(entry: BundleEntry, context: Context) -> str | None:
+    value = entry.resource.get("valueCodeableConcept")
+    mapped = (each for each in meanings(value, own_codes(context)) if each in LEVELS)
+    return code_in(value, codes.LEVEL) or next(mapped, None)
 
 
 def need(entry: BundleEntry, context: Context) -> StatedNeed:
     """A need of the hub's own CodeSystem. A level without its edition is refused: the code alone can mean another."""
-    dimension = code_in(entry.resource["code"], codes.NEED)
+    dimension = _dimension(entry, context)
     if dimension not in TABLE.dimensions:
         raise refuse(422, "code-invalid", f"{entry.place}.code", "Must be an assessment dimension of this edition.")
     source = f"Observation/{entry.id}"
     if entry.resource["status"] in _MISTAKEN:
         return StatedNeed(dimension, MISTAKEN, clinical_time(entry, context), source)
-    level = code_in(entry.resource.get("valueCodeableConcept"), codes.LEVEL)
+    level = _level(entry, context)
     if level is None:
         place = f"{entry.place}.value"
         raise refuse(422, "code-invalid", place, "Must be a level of care with the CodeSystem of its edition.")

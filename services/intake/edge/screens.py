@@ -69,7 +69,7 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
     found = _found(entry, counted, summed)
     unreadable = _unreadable(entry, asked, counted, nothing_read=not found)
     if not found and not unreadable and not points_by_item:
-        return ScreenReading(issues=(remark(_why_nothing(asked), entry.place),))
+        return ScreenReading(issues=(remark(_why_nothing(entry, asked), entry.place),))
     if time_asks_a_person(entry, context):
         return _untimed(entry, context)
     if not found and not unreadable:
@@ -213,7 +213,9 @@ def _is_old(code: str, at: datetime, context: Context) -> bool:
     return days is not None and at < context.now - timedelta(days=days)
 
 
-def _why_nothing(asked: Sequence[Asked]) -> str:
+def _why_nothing(entry: BundleEntry, asked: Sequence[Asked]) -> str:
+    if "hasMember" in entry.resource:
+        return "not read: a panel; each of its members is read by itself"
     known = any(each.finding or each.items for each in asked)
     return "not read: no answer" if known else "not read: code unknown"
 

@@ -107,7 +107,7 @@ def _same_minute(entries: Sequence[BundleEntry], context: Context) -> list[tuple
     replaced, found = {str(each.id) for each in entries}, []
     for identity, stored in context.same_minute.items():
         entry = _stored_entry(identity, stored)
-        if identity not in replaced and not is_need(entry) and _group(entry, context) is not None:
+        if identity not in replaced and not is_need(entry, context) and _group(entry, context) is not None:
             found.append((entry, read(entry, context)))
     return found
 
