@@ -34,10 +34,11 @@ from shared.platform.kafka import Cluster
 
 POLL_MOST = 400
 POLL_WAIT_MS = 500
-REST_SECONDS = 0.100
-"""Rest after a poll that brought few: each poll costs more than a record of it, and what comes meanwhile shares one."""
+REST_SECONDS_STEP, REST_SECONDS_MOST = 0.020, 0.100
+"""Rest after a poll that brought few, the longer the more of them came in a row: each poll costs more than a record of
+it, and what comes meanwhile shares one."""
 QUIET_SECONDS = 0.250
-"""Whoever had nothing for so long does not rest: a record that comes alone makes nobody wait."""
+"""After so long with nothing the row begins anew, without a rest: a record that comes alone makes nobody wait."""
 COMMIT_SECONDS = 1.0
 """How often Kafka is told, while records come, up to where they are stored; and the longest that may take."""
 POLL_INTERVAL_MS_MOST = 300_000
@@ -79,6 +80,7 @@ class Consumer:
         self._offsets_stored: dict[int, int] = {}
         self._offsets_committed: dict[int, int] = {}
         self._committed_at = self._took_at = 0.0
+        self._in_a_row = 0
         self._processed_since: frozenset[UUID] = frozenset()
         self._subscriber: Any = None
         self._group = f"iop.{inbox.service.name}"
@@ -169,7 +171,7 @@ class Consumer:
     async def take(self, records: Sequence[ConsumerRecord]) -> None:
         """One poll's records, again and again until they are stored: trouble is not the records' fault. Where one of
         them is at fault, the consumer stops at it."""
-        is_quiet = ticks() - self._took_at > QUIET_SECONDS
+        self._in_a_row = self._in_a_row + 1 if ticks() - self._took_at < QUIET_SECONDS else 0
         try:
             failed = await self.polled.store(records)
         except Exception as error:
@@ -179,8 +181,8 @@ class Consumer:
             return
         self._advance(records)
         await self._count_failed(records, failed)
-        if len(records) < FEW and not is_quiet:
-            await asyncio.sleep(REST_SECONDS)
+        if len(records) < FEW:
+            await asyncio.sleep(rest_seconds(self._in_a_row))
         self._took_at = ticks()
 
     def _advance(self, records: Sequence[ConsumerRecord]) -> None:
@@ -305,6 +307,11 @@ def _end(ended: "asyncio.Future[None]", error: Exception) -> None:
     if not ended.done():
         log.get().error("consumer ended", place=log.place_of(error))
         ended.set_exception(Ended(type(error).__name__))
+
+
+def rest_seconds(in_a_row: int) -> float:
+    """After a poll that followed so many others."""
+    return min(in_a_row * REST_SECONDS_STEP, REST_SECONDS_MOST)
 
 
 async def poll(client: Any, wait_ms: int) -> tuple[ConsumerRecord, ...]:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from shared.events.catalogue import PARTITIONS
 from shared.events.intake import Digest, PatientIdentified
-from shared.path.inbound.consumer import Consumer, poll
+from shared.path.inbound.consumer import Consumer, poll, rest_seconds
 from shared.path.inbound.positions import OffsetGapListener, Position, position
 from shared.path.transaction import consent_ledger, offsets
 from shared.platform import log
@@ -144,12 +144,18 @@ async def test_a_commit_that_fails_loses_no_record_and_is_tried_again(here: Serv
 async def test_a_record_that_comes_alone_makes_nobody_wait_and_those_that_follow_share_a_poll(
     here: ServiceOnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.path.inbound.consumer.REST_SECONDS", 2.0)
+    monkeypatch.setattr("shared.path.inbound.consumer.REST_SECONDS_STEP", 2.0)
+    monkeypatch.setattr("shared.path.inbound.consumer.REST_SECONDS_MOST", 2.0)
     consumer = Consumer(here.inbox, NOWHERE, "0")
     assert await seconds_taken(consumer, [raw({}, "", b"{}")]) < 2.0
     assert await seconds_taken(consumer, [raw({}, "", b"{}", offset=1)]) > 2.0
     monkeypatch.setattr("shared.path.inbound.consumer.QUIET_SECONDS", 0.0)
     assert await seconds_taken(consumer, [raw({}, "", b"{}", offset=2)]) < 2.0
+
+
+@pytest.mark.parametrize(("in_a_row", "seconds"), [(0, 0.0), (1, 0.02), (3, 0.06), (5, 0.1), (500, 0.1)])
+def test_a_rest_grows_while_records_keep_coming(in_a_row: int, seconds: float) -> None:
+    assert rest_seconds(in_a_row) == pytest.approx(seconds)
 
 
 async def seconds_taken(consumer: Consumer, records: list[Raw]) -> float:

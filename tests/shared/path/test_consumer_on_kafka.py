@@ -84,7 +84,8 @@ async def test_a_stopped_consumer_goes_on_where_it_stopped_once_it_may(here: Ser
 async def test_a_consumer_that_ends_while_records_come_has_told_kafka_how_far_it_is(
     here: ServiceOnPostgres, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.path.inbound.consumer.REST_SECONDS", 3.0)
+    monkeypatch.setattr("shared.path.inbound.consumer.REST_SECONDS_STEP", 3.0)
+    monkeypatch.setattr("shared.path.inbound.consumer.REST_SECONDS_MOST", 3.0)
     monkeypatch.setattr("shared.path.inbound.consumer.QUIET_SECONDS", 60.0)
     async with consuming(here, kafka) as consumer:
         assert await decided(here, await admit(kafka))
