@@ -21,6 +21,8 @@ id_text = lru_cache(4096)(str)
 _PREFIX = "org.iop-hub."
 _STEP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Between the words of an event's name."""
+_RECORDED = '-01"'
+"""How the context of a recorded trace ends, in headers as JSON."""
 _encode = msgspec.json.Encoder().encode
 _decode_headers = msgspec.json.Decoder(dict[str, str]).decode
 _META = {"security": LABELS}
@@ -153,6 +155,11 @@ def context_in(headers: str) -> str | None:
         return context(_decode_headers(headers))
     except msgspec.MsgspecError:
         return None
+
+
+def recorded_in(headers: str) -> str | None:
+    """The same where it may be recorded. Most are not, which is seen without reading them."""
+    return context_in(headers) if _RECORDED in headers else None
 
 
 @cache

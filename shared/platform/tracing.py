@@ -6,13 +6,14 @@ collector; only then the SDK is loaded (`trace_export`). A span holds what `KEYS
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final, Literal, TypedDict, Unpack
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Final, Literal, Self, TypedDict, Unpack
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from shared.events import traceparent
 from shared.platform.settings import ConfigurationError, configuration
@@ -74,95 +75,95 @@ def is_on() -> bool:
 
 def present() -> str | None:
     """The context of the span that is open here, or of whoever asked us."""
-    return _text(trace.get_current_span().get_span_context())
+    return _here.get().traceparent
 
 
 def trace_id() -> str | None:
     """Of the trace that is open here: for the log."""
-    context = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(context.trace_id) if context.is_valid else None
+    here = present()
+    return None if here is None else _trace_of(here)
 
 
 class Span:
-    """An open span, or one that nobody records."""
+    """Open within its `with`, and recorded or not: `traceparent` is where what is caused in it goes on."""
 
-    def __init__(self, recorded: trace.Span) -> None:
+    __slots__ = ("_recorded", "_token", "traceparent")
+
+    def __init__(self, traceparent: str | None, recorded: trace.Span | None = None) -> None:
+        self.traceparent = traceparent
         self._recorded = recorded
+        self._token: Token[Span] | None = None
+
+    def __enter__(self) -> Self:
+        if self.traceparent is not None:
+            self._token = _here.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _here.reset(self._token)
+        if self._recorded is not None:
+            if isinstance(error, Exception):
+                self._recorded.set_status(StatusCode.ERROR)
+            self._recorded.end()
 
     @property
-    def traceparent(self) -> str | None:
-        return _text(self._recorded.get_span_context())
+    def below(self) -> Context:
+        """Where OpenTelemetry begins a span of the same trace."""
+        assert self.traceparent is not None
+        return trace.set_span_in_context(self._recorded or NonRecordingSpan(_context(self.traceparent)))
 
     def ended(self, *, failed: bool = False, **attributes: Unpack[Attributes]) -> None:
         """What came of it."""
-        if self._recorded.is_recording():
+        if self._recorded is not None:
             self._recorded.set_attributes(_named(attributes))
             if failed:
                 self._recorded.set_status(StatusCode.ERROR)
 
 
-_UNRECORDED = Span(INVALID_SPAN)
+_NONE = Span(None)
+_here: ContextVar[Span] = ContextVar("span", default=_NONE)
+"""Not OpenTelemetry's own context: most traces are recorded by nobody, and to pass a text on costs next to nothing."""
 
 
-@contextmanager
-def span(
-    name: Name, of: str | None = None, links: Iterable[str | None] = (), **attributes: Unpack[Attributes]
-) -> Iterator[Span]:
+def span(name: Name, of: str | None = None, links: Iterable[str | None] = (), **attributes: Unpack[Attributes]) -> Span:
     """A span of this trace: below the one that is open here, where that is of the same trace, else below `of`; a new
     trace where there is neither. Where nothing is recorded, `of` is passed on."""
-    if _tracer is None:
-        with _passed_on(of):
-            yield _UNRECORDED
-        return
-    if _is_unrecorded(of):
-        with _passed_on(of):
-            yield Span(trace.get_current_span())
-        return
-    with _tracer.start_as_current_span(
+    here = _here.get()
+    own = of or here.traceparent
+    if _tracer is None or (own is not None and not traceparent.is_recorded(own)):
+        return Span(own)
+    recorded = _tracer.start_span(
         name,
-        _above(of),
+        None if own is None else here.below if _is_same(own, here.traceparent) else Span(own).below,
         _KINDS.get(name, SpanKind.INTERNAL),
         _named(attributes),
         [Link(_context(each)) for each in links if each is not None],
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as recorded:
-        try:
-            yield Span(recorded)
-        except Exception:
-            recorded.set_status(StatusCode.ERROR)
-            raise
+    )
+    return Span(_text(recorded.get_span_context()), recorded if recorded.is_recording() else None)
 
 
-@contextmanager
 def meeting(
     name: Name, causes: Sequence[str | None], links: Sequence[str | None] = (), **attributes: Unpack[Attributes]
-) -> Iterator[None]:
+) -> Span:
     """One span where several causes meet: of the first of them that is recorded, linked to the others. None where all
     their traces are recorded by nobody."""
     if _tracer is None:
-        yield
-        return
+        return _NONE
     recorded = _recorded(causes)
     if causes and not recorded and None not in causes:
-        with _passed_on(causes[0]):
-            yield
-        return
+        return Span(causes[0])
     first, others = (recorded[0], recorded[1:]) if recorded else (None, [])
-    with span(name, first, [*others, *links], **attributes):
-        yield
+    return span(name, first, [*others, *links], **attributes)
 
 
-@contextmanager
-def part(name: Name, own: str | None, before: str | None = None, **attributes: Unpack[Attributes]) -> Iterator[Span]:
+def part(name: Name, own: str | None, before: str | None = None, **attributes: Unpack[Attributes]) -> Span:
     """A span of one of those that met, in its own trace, linked to where they met; with `before` also to where it was
     tried before."""
-    if _tracer is None:
-        yield _UNRECORDED
-        return
     here = present()
-    with span(name, own, [before, here if own and here and here[:35] != own[:35] else None], **attributes) as made:
-        yield made
+    return span(name, own, (before, here if own and here and not _is_same(own, here) else None), **attributes)
 
 
 def sent(lane: str, began: int, causes: Sequence[str | None]) -> None:
@@ -173,14 +174,14 @@ def sent(lane: str, began: int, causes: Sequence[str | None]) -> None:
         return
     met = _tracer.start_span(
         "lane",
-        _below(recorded[0]),
+        Span(recorded[0]).below,
         attributes=_named({"lane": lane, "count": len(causes)}),
         links=[Link(_context(each)) for each in recorded[1:]],
         start_time=began,
     )
     for each in recorded:
         _tracer.start_span(
-            "send", _below(each), SpanKind.PRODUCER, _named({"lane": lane}), [Link(met.get_span_context())], began
+            "send", Span(each).below, SpanKind.PRODUCER, _named({"lane": lane}), [Link(met.get_span_context())], began
         ).end()
     met.end()
 
@@ -194,37 +195,13 @@ def _named(attributes: Attributes) -> dict[str, str | int]:
     return {KEYS[name]: value for name, value in attributes.items()}  # type: ignore[misc]
 
 
-def _is_unrecorded(of: str | None) -> bool:
-    """Whether the trace has begun, and whoever began it does not record it: most of them, so they cost nothing more."""
-    if of is not None:
-        return not traceparent.is_recorded(of)
-    here = trace.get_current_span().get_span_context()
-    return here.is_valid and not here.trace_flags.sampled
+def _trace_of(text: str) -> str:
+    return text[3:35]
 
 
-def _above(of: str | None) -> Context | None:
-    """Below which a span stands; None: below the one that is open here, if any."""
-    if of is None:
-        return None
-    context = _context(of)
-    here = trace.get_current_span().get_span_context()
-    return None if here.trace_id == context.trace_id else trace.set_span_in_context(NonRecordingSpan(context))
-
-
-def _below(of: str) -> Context:
-    return trace.set_span_in_context(NonRecordingSpan(_context(of)))
-
-
-@contextmanager
-def _passed_on(of: str | None) -> Iterator[None]:
-    if of is None:
-        yield
-        return
-    token = attach(_below(of))
-    try:
-        yield
-    finally:
-        detach(token)
+def _is_same(own: str, here: str | None) -> bool:
+    """Whether both are of one trace."""
+    return here is not None and _trace_of(here) == _trace_of(own)
 
 
 def _context(text: str) -> SpanContext:
@@ -232,7 +209,5 @@ def _context(text: str) -> SpanContext:
     return SpanContext(int(text[3:35], 16), int(text[36:52], 16), True, flags)
 
 
-def _text(context: SpanContext) -> str | None:
-    if not context.is_valid:
-        return None
+def _text(context: SpanContext) -> str:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & TraceFlags.SAMPLED:02x}"

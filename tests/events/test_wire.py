@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from msgspec.structs import replace
 
 from shared.events import wire
 from shared.events.catalogue import BY_NAME, ENTRIES, OPERATIONS
@@ -131,6 +132,15 @@ def test_the_headers_are_the_cloudevents_kafka_binding(emitted: Event) -> None:
     assert ("ce_subject" in headers) == (not isinstance(emitted, ConsentsCurrent))
     for each in headers:
         assert re.fullmatch(r"ce_[a-z0-9]{1,20}|content-type|traceparent|iop-[a-z-]+", each)
+
+
+@pytest.mark.parametrize("recorded", ["00", "01"])
+def test_of_a_rows_headers_only_a_recorded_trace_is_read(recorded: str) -> None:
+    context = f"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{recorded}"
+    traced = wire.write(ADMITTED, replace(envelope(ADMITTED), traceparent=context)).headers
+    assert wire.recorded_in(msgspec.json.encode(traced).decode()) == (context if recorded == "01" else None)
+    assert wire.recorded_in(msgspec.json.encode(written(ADMITTED).headers).decode()) is None
+    assert wire.recorded_in('{"traceparent":"00-01"') is None
 
 
 def test_two_signals_of_one_report_are_two_issues() -> None:

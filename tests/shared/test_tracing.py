@@ -10,7 +10,7 @@ from shared.events import traceparent
 from shared.platform import tracing
 from shared.platform.settings import ConfigurationError
 from tests.laws import examples
-from tests.traced import CALLER, RECORDED, TRACE, Traces
+from tests.traced import CALLER, OTHER, RECORDED, TRACE, Traces
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,27 @@ def test_our_own_spans_take_no_attribute_outside_the_list(traces: Traces) -> Non
 
 def test_without_a_collector_nothing_is_recorded_and_the_callers_context_is_passed_on() -> None:
     with tracing.span("edge", RECORDED) as span, tracing.span("submission"):
-        assert tracing.present() == RECORDED
-        assert span.traceparent is None
+        assert tracing.present() == span.traceparent == RECORDED
     assert tracing.present() is None
+
+
+def test_what_nobody_records_is_passed_on_and_no_span_is_made_of_it(traces: Traces) -> None:
+    ours, others = f"00-{TRACE}-{CALLER}-00", f"00-{OTHER}-{CALLER}-00"
+    with tracing.span("edge", ours), tracing.meeting("batch", [ours, others], count=2):
+        with tracing.part("decide", others, event="SessionMissed") as part:
+            part.ended(outcome="Committed")
+            assert tracing.present() == part.traceparent == others
+        assert tracing.present() == ours
+    assert (tracing.present(), traces.spans) == (None, [])
+
+
+def test_only_the_callers_own_span_is_remote_to_the_one_below_it(traces: Traces) -> None:
+    with tracing.span("edge", RECORDED), tracing.span("submission"):
+        pass
+    submission, edge = traces.spans
+    assert edge.parent is not None and submission.parent is not None
+    assert (edge.parent.is_remote, submission.parent.is_remote) == (True, False)
+    assert submission.parent == edge.context
 
 
 @pytest.mark.parametrize("endpoint", ["collector:4318", "grpc://collector:4317"])

@@ -108,7 +108,7 @@ class TopicLane:
     def _trace(self, began: int, rows: Sequence[Row], ids: Collection[int]) -> None:
         """Of the rows that were acknowledged; written afterwards, for a row's trace is known by its headers alone."""
         if tracing.is_on():
-            tracing.sent(self.lane, began, [wire.context_in(row["headers"]) for row in rows if row["id"] in ids])
+            tracing.sent(self.lane, began, [wire.recorded_in(row["headers"]) for row in rows if row["id"] in ids])
 
     async def _next(self, connection: Connection, travelling: Sequence[int]) -> list[Row]:
         """What a commit brings from here on feeds the lane anew: when all of this is sent, nobody looks in vain."""

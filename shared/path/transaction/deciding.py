@@ -73,7 +73,7 @@ class Deciding:
         plain = bare(delivery)
         own, before = (None, plain.traceparent) if isinstance(delivery, Redriven) else (plain.traceparent, None)
         with tracing.part("decide", own, before, event=_event_name(plain)) as span:
-            answer = self._answer(_of_trace(delivery, span.traceparent or plain.traceparent), locked)
+            answer = self._answer(_of_trace(delivery, span.traceparent), locked)
             failed = isinstance(answer, Incomplete) and answer.fault
             span.ended(failed=failed, outcome=answer.code if isinstance(answer, Refused) else type(answer).__name__)
             return answer
