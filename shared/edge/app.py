@@ -141,8 +141,15 @@ def _fhir(dependencies: EdgeDependencies, path: str, *, searched_by: Sequence[st
 
 def statement(name: str, edge: Edge, base: str) -> MutableJson:
     """The CapabilityStatement of a service whose FHIR is served at `base`."""
+    defined = {kind: fhir.ResourceSupport(("read",)) for kind, _ in edge.definitions}
     content = fhir.capability(
-        name, VERSION, edge.takes, url=base, at=_MADE_AT, transaction=True, process_message="messages" in edge.also
+        name,
+        VERSION,
+        {**defined, **edge.takes},
+        url=base,
+        at=_MADE_AT,
+        transaction=True,
+        process_message="messages" in edge.also,
     )
     if "any-type" in edge.also:
         content["rest"][0]["documentation"] = _STORED_AS_RECEIVED

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry, ResourceSupport, times
+from shared.edge.json import Json
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import Issue
 from shared.events.envelope import Command
@@ -82,6 +83,8 @@ class Edge:
     context: frozenset[str] = frozenset()
     time_asks_a_person: Callable[[BundleEntry, Context], bool] = lambda _entry, _context: False
     minutes: Callable[[Sequence[BundleEntry], Context], Minutes] | None = None
+    definitions: Mapping[tuple[str, str], Json] = field(default_factory=dict)
+    """By type and id, what the service's resources speak of: about nobody, so any valid token reads it."""
 
     def read(self, entries: Sequence[BundleEntry], context: Context) -> Interpretation:
         """What these mean here, once every time in them came through its door. Raises HttpRefusal."""

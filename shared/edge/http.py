@@ -149,9 +149,12 @@ def preferred(request: Request) -> str:
 
 
 def version_headers(resource: Json) -> dict[str, str]:
-    """ETag and Last-Modified of a resource as it was read."""
-    updated = datetime.fromisoformat(resource["meta"]["lastUpdated"]).astimezone(UTC)
-    return {"ETag": fhir.etag(resource["meta"]["versionId"]), "Last-Modified": format_datetime(updated, usegmt=True)}
+    """ETag and Last-Modified of a resource as it was read; of a definition, which comes with a release, its ETag."""
+    headers = {"ETag": fhir.etag(resource["meta"]["versionId"])}
+    if "lastUpdated" in resource["meta"]:
+        updated = datetime.fromisoformat(resource["meta"]["lastUpdated"]).astimezone(UTC)
+        headers["Last-Modified"] = format_datetime(updated, usegmt=True)
+    return headers
 
 
 def base_of(dependencies: EdgeDependencies, request: Request) -> str:

@@ -172,7 +172,8 @@ def read(dependencies: EdgeDependencies) -> Handler:
     """A resource, or one version of it: only the current one is stored, so an older one is not found."""
 
     async def handle(request: Request) -> Response:
-        resource = await readable(dependencies, request, request.path_params["type"])
+        kind = request.path_params["type"]
+        resource = await _defined(dependencies, request, kind) or await readable(dependencies, request, kind)
         if request.path_params.get("version", resource["meta"]["versionId"]) != resource["meta"]["versionId"]:
             raise refuse(404, "not-found", "", "Only the current version is stored; read it without its version.")
         headers = version_headers(resource)
@@ -181,6 +182,12 @@ def read(dependencies: EdgeDependencies) -> Handler:
         return answer(resource, headers=headers)
 
     return handle
+
+
+async def _defined(dependencies: EdgeDependencies, request: Request, kind: str) -> Json | None:
+    """What the service's resources speak of; it is about nobody, so whoever is known may read it."""
+    await caller_of(dependencies, request)
+    return dependencies.submissions.edge.definitions.get((kind, request.path_params["id"]))
 
 
 async def readable(dependencies: EdgeDependencies, request: Request, kind: str) -> MutableJson:

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 
+from services.intake.definitions import definitions
 from services.intake.edge import (
     assessing,
     consent_answer,
@@ -96,6 +97,7 @@ def edge(keys: Keys) -> Edge:
         also=frozenset({"messages", "any-type"}),
         time_asks_a_person=screening.time_asks_a_person,
         minutes=sums.minutes,
+        definitions=definitions(),
     )
 
 

@@ -350,3 +350,20 @@ async def test_a_posted_search_is_a_form_of_known_parameters(counter: Counter) -
 async def test_the_statement_says_what_is_stored_as_received(counter: Counter) -> None:
     (rest,) = (await counter.ask("GET", "/fhir/metadata")).json()["rest"]
     assert "stored as received" in rest["documentation"]
+
+
+async def test_any_valid_token_reads_what_recommendations_speak_of_and_nobody_else(counter: Counter) -> None:
+    named = "/fhir/PlanDefinition/level-of-care"
+    token = {"Authorization": f"Bearer {counter.issuer.token(scope='system/Coverage.r')}"}
+    answer = await counter.http.get(named, headers=token)
+    assert (answer.status_code, answer.json()["url"]) == (200, "https://iop-hub.org/fhir/PlanDefinition/level-of-care")
+    again = await counter.http.get(named, headers={**token, "If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (await counter.http.get(named)).status_code == 401
+    assert (await counter.http.get("/fhir/PlanDefinition/another", headers=token)).status_code == 403
+
+
+async def test_the_statement_names_what_can_be_read_without_a_scope(counter: Counter) -> None:
+    (rest,) = (await counter.ask("GET", "/fhir/metadata")).json()["rest"]
+    stated = {each["type"]: each["interaction"] for each in rest["resource"]}
+    assert all(stated[each] == [{"code": "read"}] for each in ("PlanDefinition", "CodeSystem", "ConceptMap"))
