@@ -107,12 +107,13 @@ def _hand_over_reason(entry: BundleEntry) -> str:
 
 
 def is_reopened(entry: BundleEntry, context: Context) -> bool:
-    """Whether it is an escalation that was completed, and is open again for a coded reason."""
+    """Whether it is an escalation that was completed, and shall be open again for another coded reason than it had."""
     stored = context.stored.get((entry.type, str(entry.id)))
     if stored is None or stored.body.get("status") != "completed" or not code_in(stored.body.get("code"), ESCALATION):
         return False
+    reason, before = coded_reason(entry.resource), coded_reason(stored.body)
     reopened = entry.resource["status"] in ("requested", "accepted", "in-progress")
-    return reopened and coded_reason(entry.resource) in REOPEN_REASONS
+    return reopened and reason not in (None, before, *HAND_OVER_REASONS)
 
 
 def behind(entries: Sequence[BundleEntry], context: Context) -> list[Name]:
@@ -139,13 +140,17 @@ def _record(entry: BundleEntry, context: Context) -> Name:
 def _reopening(entry: BundleEntry, context: Context, steps: Steps) -> ReopenEscalation:
     if steps is OF_HOLD:
         raise refuse(409, "conflict", f"{entry.place}.status", OPENED_BY_THE_HUB)
+    reason = str(coded_reason(entry.resource))
+    if reason not in REOPEN_REASONS:
+        place, listed = f"{entry.place}.statusReason", ", ".join(sorted(REOPEN_REASONS))
+        raise refuse(422, "code-invalid", place, f"Must say why it is reopened: one of {listed} ({REASON}).")
     task = context.stored[entry.type, str(entry.id)].body
     issues = [context.stored["DetectedIssue", each].body for each in escalation.signals_of(task)]
     return ReopenEscalation(
         escalation=escalation.stated(task, issues),
         resolution=code_in(task.get("statusReason"), ESCALATION, REASON) or "",
         resolved_at=msgspec.convert(task["lastModified"], type=datetime),
-        reason=str(coded_reason(entry.resource)),
+        reason=reason,
         by=person_or_client(entry, context),
         by_the_same=_record(entry, context) in context.stored,
         proved=is_proved(context),

@@ -70,6 +70,12 @@ async def test_a_client_reopens_what_it_completed_in_its_own_name_and_no_person_
     assert (await unattended.intake.emitted())[-1] == "EscalationReopened"
 
 
+async def test_another_reason_is_refused_with_those_that_there_are(counter: Counter) -> None:
+    task = await completed(counter)
+    status, code, text = refusal(await patch(counter, task, reopened(FIRST, "amarillo")))
+    assert (status, code) == (422, "code-invalid") and "not-done" in text and "amarillo" not in text
+
+
 async def test_what_the_hub_closed_it_does_not_open_for_anybody(counter: Counter) -> None:
     task = await safety(counter)
     await counter.intake.pool.execute(
