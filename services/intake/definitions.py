@@ -22,8 +22,8 @@ FURTHER_RULES = ("R0", "R15", "R18")
 """Rules that are code and no row of the table (domain 2.8)."""
 DESCRIPTION = (
     "Combines stated needs, facts and scores into a recommendation; a licensed clinician signs. Beside these rows: R0"
-    " (a need missing or too old, an age unknown or under 18: a person looks), R15 (no need above weekly support) and R18"
-    " (the patient declines)."
+    " (a need missing or too old, an age unknown or under 18: a person looks), R15 (no need above weekly support) and"
+    " R18 (the patient declines)."
 )
 SOURCE = "domain 2.3, 2.8, 2.9; the clinical rules of the hub, docs/clinical-rules.md"
 

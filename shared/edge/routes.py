@@ -186,8 +186,10 @@ def read(dependencies: EdgeDependencies) -> Handler:
 
 async def _defined(dependencies: EdgeDependencies, request: Request, kind: str) -> Json | None:
     """What the service's resources speak of; it is about nobody, so whoever is known may read it."""
-    await caller_of(dependencies, request)
-    return dependencies.submissions.edge.definitions.get((kind, request.path_params["id"]))
+    found = dependencies.submissions.edge.definitions.get((kind, request.path_params["id"]))
+    if found is not None:
+        await caller_of(dependencies, request)
+    return found
 
 
 async def readable(dependencies: EdgeDependencies, request: Request, kind: str) -> MutableJson:
