@@ -28,6 +28,7 @@ from tests.journey.programs import OURS, THEIRS, with_a_second_program
 from tests.journey.test_promises import ALUMNI, discharge_without_settling
 from tests.shared.on_call.escalated import CURRENT, until
 from tests.shared.on_call.receiver import Receiver
+from tests.stalls import stalls
 
 PROMISED_SECONDS = 2.0
 TRIES = 3
@@ -196,15 +197,3 @@ async def waiting(clinic: Clinic, service: str, lane: str) -> int:
     rows = await connection.fetchval("SELECT count(*) FROM outbox WHERE lane = $1", lane)
     await connection.close()
     return int(rows)
-
-
-async def stalls() -> float:
-    """How late the machine woke us in all, in seconds, until we are cancelled."""
-    late = 0.0
-    try:
-        while True:
-            slept = time.perf_counter()
-            await asyncio.sleep(0.01)
-            late += time.perf_counter() - slept - 0.01
-    except asyncio.CancelledError:
-        return late
