@@ -22,7 +22,7 @@ def with_a_second_program(folder: Path) -> Path:
     clients = folder / "clients.toml"
     text = clients.read_text()
     again = (
-        text[text.index("[client.") :]
+        text[text.index("\n[client.") :]
         .replace("[client.", f"[client.{THEIRS}-")
         .replace("clients/", f"clients/{THEIRS}-")
     )
