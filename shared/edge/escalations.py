@@ -145,7 +145,8 @@ def _reopening(entry: BundleEntry, context: Context, steps: Steps) -> ReopenEsca
         place, listed = f"{entry.place}.statusReason", ", ".join(sorted(REOPEN_REASONS))
         raise refuse(422, "code-invalid", place, f"Must say why it is reopened: one of {listed} ({REASON}).")
     task = context.stored[entry.type, str(entry.id)].body
-    issues = [context.stored["DetectedIssue", each].body for each in escalation.signals_of(task)]
+    signals = (context.stored.get(("DetectedIssue", each)) for each in escalation.signals_of(task))
+    issues = [each.body for each in signals if each is not None]
     return ReopenEscalation(
         escalation=escalation.stated(task, issues),
         resolution=code_in(task.get("statusReason"), ESCALATION, REASON) or "",

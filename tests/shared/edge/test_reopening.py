@@ -10,6 +10,7 @@ from shared.edge.contract import StoredResource
 from shared.edge.escalations import OPENED_BY_THE_HUB, of_hold
 from shared.edge.outcome import HttpRefusal
 from shared.events.codes import REASON
+from shared.rules.escalation import STANDS_NO_MORE
 from tests.intake.given import MONDAY
 from tests.shared.edge.conftest import Counter
 from tests.shared.edge.test_conflicts import FIRST, SECOND, refusal, safety
@@ -86,6 +87,13 @@ async def test_what_the_hub_closed_it_does_not_open_for_anybody(counter: Counter
     )
     status, code, _ = refusal(await patch(counter, task, reopened(FIRST)))
     assert (status, code) == (409, "conflict")
+
+
+async def test_one_whose_signals_retention_took_is_refused_as_one_that_stands_no_more(counter: Counter) -> None:
+    task = await completed(counter)
+    await counter.intake.pool.execute("DELETE FROM resources WHERE type = 'DetectedIssue'")
+    status, code, text = refusal(await patch(counter, task, reopened(FIRST)))
+    assert (status, code) == (409, "conflict") and text.startswith(STANDS_NO_MORE.reason)
 
 
 @pytest.mark.parametrize("status", ["accepted", "in-progress", "requested"])
