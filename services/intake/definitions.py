@@ -76,7 +76,7 @@ def _systems() -> dict[str, Iterable[str]]:
     combined = (PRESCRIBER, ENHANCED, BOTH, OLD, "biomedically-enhanced")
     scores = TABLE.evidence.scores
     return {
-        codes.LEVEL: (each for each in LEVELS),
+        codes.LEVEL: LEVELS,
         codes.NEED: TABLE.dimensions,
         codes.FACT: sorted({*TABLE.facts(), *TABLE.disorders(), *TABLE.derived, *scores}),
         codes.ANSWER: ("yes", "no", *severities),

@@ -102,9 +102,8 @@ class Diagnoses(msgspec.Struct, frozen=True, kw_only=True):
 
     def evident(self, code: str) -> Evident | None:
         """By the longest prefix of this code, which is bare: without its dot, in capitals."""
-        named = {bare(prefix): of for of, prefixes in self.codes.items() for prefix in prefixes}
-        longest = max((each for each in named if code.startswith(each)), key=len, default=None)
-        return None if longest is None else _evident(named[longest])
+        known = _PREFIXES[self.about]
+        return next((known[code[:end]] for end in range(_LONGEST, 0, -1) if code[:end] in known), None)
 
     def facts(self) -> frozenset[str]:
         return frozenset(_evident(each).code for each in self.codes)
@@ -199,6 +198,11 @@ def _part(part: str) -> ConditionPart:
 
 
 TABLE = structured(Path(__file__).parent / "data" / "placement_table.toml", Table)
+_PREFIXES = {
+    each.about: {bare(prefix): _evident(of) for of, prefixes in each.codes.items() for prefix in prefixes}
+    for each in TABLE.diagnosis
+}
+_LONGEST = max(len(prefix) for known in _PREFIXES.values() for prefix in known)
 
 
 SAFETY_CODES = frozenset(code for each in TABLE.trigger for code in codes_asked(each.when))

@@ -442,8 +442,10 @@ def reopen(
         taken = acknowledge(still_open, escalation.id, command.by, moment, proved=command.proved)
         return taken if known.accepted else NOT_RESOLVED
     refused = _not_reopened(still_open, command, moment)
-    if refused is not None or isinstance(stands, Refused):
-        return refused or stands  # type: ignore[return-value]
+    if refused is not None:
+        return refused
+    if isinstance(stands, Refused):
+        return stands
     if not stands:
         return STANDS_NO_MORE
     acknowledge_by, act_by = _due_times(escalation.tier, moment.now.replace(microsecond=0), moment.settings.escalation)

@@ -45,3 +45,8 @@ def test_a_trigger_of_t4_comes_from_the_safety_rules_alone() -> None:
 
 def test_safety_looks_at_what_its_triggers_ask_for() -> None:
     assert codes_asked(TABLE.trigger[0].when) <= SAFETY_CODES
+
+
+def test_each_group_of_diagnoses_has_a_name_of_its_own() -> None:
+    names = [each.about for each in TABLE.diagnosis]
+    assert len(set(names)) == len(names)
