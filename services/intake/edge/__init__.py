@@ -174,7 +174,7 @@ def _unread_languages(entry: BundleEntry) -> tuple[Issue, ...]:
 def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> list[str]:
     match entry.type:
         case "Observation" if not _is_screen(entry, context):
-            return [f"read as {assessing.need(entry, context).dimension}"]
+            return assessing.read_as(entry, context)
         case "Condition":
             return diagnoses.read_as(entry, context)
         case "ServiceRequest" if tasks.is_referral(entry.resource, context):

@@ -1,7 +1,9 @@
 """The needs of an assessment, in Observations with the hub's own codes, or with those that mean them by a map."""
 
+from datetime import datetime, timedelta
+
 from services.intake.edge.own_codes import meanings, own_codes
-from services.intake.edge.times import clinical_time
+from services.intake.edge.times import TAKEN_BACK, TOO_OLD, clinical_time
 from services.intake.levels import LEVELS
 from services.intake.messages import StatedNeed
 from services.intake.needs import MISTAKEN
@@ -9,7 +11,7 @@ from services.intake.table import TABLE
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in
-from shared.edge.outcome import refuse
+from shared.edge.outcome import HttpRefusal, refuse
 from shared.events import codes
 
 _MISTAKEN = frozenset({"entered-in-error", "cancelled"})
@@ -31,6 +33,15 @@ def _level(entry: BundleEntry, context: Context) -> str | None:
     return code_in(value, codes.LEVEL) or next(mapped, None)
 
 
+def read_as(entry: BundleEntry, context: Context) -> list[str]:
+    """What the outcome says of it."""
+    stated = need(entry, context)
+    if stated.level == MISTAKEN:
+        return [TAKEN_BACK]
+    old = stated.at < context.now - timedelta(days=context.settings.assessment_days)
+    return [f"read as {stated.dimension}", *([f"{stated.dimension}: {TOO_OLD}"] if old else [])]
+
+
 def need(entry: BundleEntry, context: Context) -> StatedNeed:
     """A need of the hub's own CodeSystem. A level without its edition is refused: the code alone can mean another."""
     dimension = _dimension(entry, context)
@@ -38,9 +49,17 @@ def need(entry: BundleEntry, context: Context) -> StatedNeed:
         raise refuse(422, "code-invalid", f"{entry.place}.code", "Must be an assessment dimension of this edition.")
     source = f"Observation/{entry.id}"
     if entry.resource["status"] in _MISTAKEN:
-        return StatedNeed(dimension, MISTAKEN, clinical_time(entry, context), source)
+        return StatedNeed(dimension, MISTAKEN, _withdrawn_at(entry, context), source)
     level = _level(entry, context)
     if level is None:
         place = f"{entry.place}.value"
         raise refuse(422, "code-invalid", place, "Must be a level of care with the CodeSystem of its edition.")
     return StatedNeed(dimension, level, clinical_time(entry, context), source)
+
+
+def _withdrawn_at(entry: BundleEntry, context: Context) -> datetime:
+    """What is taken back by its source needs no time; one that no release stored with its source is found by it."""
+    try:
+        return clinical_time(entry, context)
+    except HttpRefusal:
+        return context.now

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from services.intake.edge.times import PERSON_ASKED, TAKEN_BACK, TOO_OLD, is_old
 from services.intake.messages import ReportedFinding
 from services.intake.table import LASTING_UNREADABLE, TABLE, UNREADABLE, Diagnoses, bare, unreadable_as
 from shared.edge.contract import Context
@@ -43,15 +44,22 @@ def diagnosed(entry: BundleEntry, context: Context) -> tuple[ReportedFinding, ..
 
 def read_as(entry: BundleEntry, context: Context) -> list[str]:
     """What the outcome says of it."""
+    if not _REFUTED.isdisjoint(verified := tuple(codes_in(entry.resource.get("verificationStatus")))):
+        return [TAKEN_BACK if "entered-in-error" in verified else "not read: refuted"]
     found = diagnosed(entry, context)
     if found:
-        return [_UNREADABLE if is_unreadable(each) else f"read as {each.code}" for each in found]
+        return [line for each in found for line in _lines(each, context)]
     stated = [bare(each) for each in codes_in(entry.resource.get("code"), *ICD10)]
     known = any(group.evident(each) for group in TABLE.diagnosis for each in stated)
     return ["not read: decides nothing by its status, intent or encounter" if known else "not read: code unknown"]
 
 
-_UNREADABLE = "not read: intent or 7th character missing; a person is asked"
+def _lines(finding: ReportedFinding, context: Context) -> list[str]:
+    """Of what is too old to decide it says so: nobody is asked about it either."""
+    old = is_old(finding.code, finding.at, context)
+    if is_unreadable(finding):
+        return [f"not read: intent or 7th character missing; {TOO_OLD if old else PERSON_ASKED}"]
+    return [f"read as {finding.code}", *([f"{finding.code}: {TOO_OLD}"] if old else [])]
 
 
 def is_unreadable(finding: ReportedFinding) -> bool:

@@ -6,15 +6,14 @@ It never refuses the rest.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from services.intake.edge import answers
 from services.intake.edge.asked import Asked, asked_by, is_suicide_screen
-from services.intake.edge.times import clinical_time, latest_time
+from services.intake.edge.times import PERSON_ASKED, TAKEN_BACK, TOO_OLD, clinical_time, is_old, latest_time
 from services.intake.instruments import totals, totals_with
 from services.intake.messages import ReportedFinding
-from services.intake.table import LASTING_UNREADABLE, UNREADABLE, decides_safety, unreadable_as, window_of
+from services.intake.table import LASTING_UNREADABLE, UNREADABLE, decides_safety, unreadable_as
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal, Issue
@@ -60,7 +59,7 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
     """The facts and scores of an Observation or a QuestionnaireResponse. Raises HttpRefusal without its time, unless it
     is a screen of safety: then a person is asked."""
     if entry.resource["status"] not in STANDING:
-        reading = "read as taken back" if entry.resource["status"] == "entered-in-error" else "not read: status"
+        reading = TAKEN_BACK if entry.resource["status"] == "entered-in-error" else "not read: status"
         return ScreenReading(issues=(remark(reading, f"{entry.place}.status"),))
     asked = asked_by(entry, context)
     points_by_item = _points_by_item(asked)
@@ -165,11 +164,7 @@ def _reading(
         (*findings, *asks),
         (
             *(remark(f"read as {each.code}{each.how and f': {each.how}'}", each.place) for each in found),
-            *(
-                remark(f"{each.code}: older than its window", each.place)
-                for each in found
-                if _is_old(each.code, at, context)
-            ),
+            *(remark(f"{each.code}: {TOO_OLD}", each.place) for each in found if is_old(each.code, at, context)),
             *(remark(f"{each.code}: may lie within its window; a person is asked", each.place) for each in vague),
             *(
                 remark(f"not read: answer unknown; {_what_comes_of(each, context)}", place)
@@ -186,12 +181,12 @@ def _asks_a_person(
     """At its own time, or now where nobody can say whether it is recent."""
     code = unreadable_as([*(each.code for each in unreadable), *(each.code for each in vague)])
     first, last = clinical_time(entry, context), latest_time(entry, context)
-    is_recent_or_not = bool(vague) or (_is_old(code, first, context) and not _is_old(code, last, context))
+    is_recent_or_not = bool(vague) or (is_old(code, first, context) and not is_old(code, last, context))
     return ReportedFinding(code, 1, context.now if is_recent_or_not else first, f"{entry.type}/{entry.id}")
 
 
 def _what_comes_of(asks: ReportedFinding, context: Context) -> str:
-    return "older than its window" if _is_old(asks.code, asks.at, context) else "a person is asked"
+    return TOO_OLD if is_old(asks.code, asks.at, context) else PERSON_ASKED
 
 
 def _may_be_recent(entry: BundleEntry, context: Context, found: Sequence[Read]) -> list[Read]:
@@ -203,14 +198,9 @@ def _may_be_recent(entry: BundleEntry, context: Context, found: Sequence[Read]) 
         for each in found
         if each.value
         and decides_safety(each.code)
-        and _is_old(each.code, first, context)
-        and not _is_old(each.code, last, context)
+        and is_old(each.code, first, context)
+        and not is_old(each.code, last, context)
     ]
-
-
-def _is_old(code: str, at: datetime, context: Context) -> bool:
-    days = window_of(code).days
-    return days is not None and at < context.now - timedelta(days=days)
 
 
 def _why_nothing(entry: BundleEntry, asked: Sequence[Asked]) -> str:

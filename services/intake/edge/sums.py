@@ -14,7 +14,7 @@ import msgspec
 from services.intake.edge.asked import asked_by
 from services.intake.edge.assessing import is_need
 from services.intake.edge.screens import ScreenReading, read, remark
-from services.intake.edge.times import clinical_time
+from services.intake.edge.times import TOO_OLD, clinical_time, is_old
 from services.intake.instruments import INSTRUMENTS, totals, totals_with
 from services.intake.messages import ReportedFinding
 from services.intake.table import decides_safety, unreadable_as
@@ -94,7 +94,7 @@ def summed(entries: Sequence[BundleEntry], readings: Mapping[str, ScreenReading]
         sources=tuple(_source(each) for each in (*found, *gone)),
         stored=tuple(_observation(each, context) for each in (*gone, *found)),
         readings={
-            item: _as_summed(each, item, readings[item], entries, (each.code, each.at) in stated)
+            item: _as_summed(each, item, readings[item], entries, (each.code, each.at) in stated, context)
             for each in found
             for item in each.items
             if item in readings
@@ -217,9 +217,18 @@ def _observation(total: _Total, context: Context) -> AcceptedResource:
 
 
 def _as_summed(
-    total: _Total, item: str, reading: ScreenReading, entries: Sequence[BundleEntry], contradicts: bool
+    total: _Total,
+    item: str,
+    reading: ScreenReading,
+    entries: Sequence[BundleEntry],
+    contradicts: bool,
+    context: Context,
 ) -> ScreenReading:
     place = next(each.place for each in entries if each.id == item)
     others = reading.issues if reading.findings else ()
     how = "summed from its items" + ("; contradicts the stated total, the higher counts" if contradicts else "")
-    return ScreenReading(reading.findings, (*others, remark(f"read as {total.code}: {how}", place)))
+    lines = [
+        f"read as {total.code}: {how}",
+        *([f"{total.code}: {TOO_OLD}"] if is_old(total.code, total.at, context) else []),
+    ]
+    return ScreenReading(reading.findings, (*others, *(remark(each, place) for each in lines)))

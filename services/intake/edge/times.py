@@ -1,10 +1,20 @@
-"""When a screen or an assessment was taken: without it nobody can say whether it is recent."""
+"""When a screen or an assessment was taken: without it nobody can say whether it is recent. And what the outcomes of
+all types say of what decides nothing by its age, or was taken back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from services.intake.table import window_of
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import happened, planned_until
+
+TAKEN_BACK, TOO_OLD, PERSON_ASKED = "read as taken back", "older than its window", "a person is asked"
+
+
+def is_old(code: str, at: datetime, context: Context) -> bool:
+    """Whether an answer of this code was too long ago to speak for the present."""
+    days = window_of(code).days
+    return days is not None and at < context.now - timedelta(days=days)
 
 
 def clinical_time(entry: BundleEntry, context: Context) -> datetime:
