@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from services.intake.levels import LEVELS
-from services.intake.table import TABLE
+from services.intake.table import TABLE, bare
 from shared.platform.tables import structured
 
 
@@ -69,6 +69,8 @@ def _question(finding: str, answers: str = "") -> Question:
     return Question(finding, answers or INSTRUMENTS.answered.get(finding, number))
 
 
+_POINTS = frozenset(TABLE.evidence.scores)
+_ANSWERS = INSTRUMENTS.declined.union(*(each.points for each in INSTRUMENTS.answers.values()))
 _OWN = {each: _question(each) for each in STATED}
 _LOINC = {code: _question(finding, each.answers) for each in INSTRUMENTS.asked for code, finding in each.codes.items()}
 
@@ -93,3 +95,11 @@ def totals(points_by_item: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 def is_known(code: str) -> bool:
     """Whether something can be read under this code: a finding, an item of a total, a need, or the level of one."""
     return code in TABLE.dimensions or code in LEVELS or question(code) is not None or bool(totals_with(code))
+
+
+def is_meaning(code: str) -> bool:
+    """Whether a code map may name it: what is read under a code, an answer (a code or a word of the tables, or points),
+    or a diagnosis (ICD-10-CM, or a disorder)."""
+    points = code.isdecimal() and int(code) <= max(each for score, each in INSTRUMENTS.most.items() if score in _POINTS)
+    diagnosis = code in TABLE.disorders() or any(each.evident(bare(code)) for each in TABLE.diagnosis)
+    return is_known(code) or points or diagnosis or code.lower() in _ANSWERS

@@ -11,6 +11,8 @@ from services.intake.table import TABLE
 
 MISTAKEN = "entered-in-error"
 """A need taken back: no level of any edition."""
+UNREADABLE = "unreadable"
+"""A need whose level nobody could read, none either: a person looks (R0)."""
 SOURCES_MOST = 3
 """Needs of one dimension that a state holds, each of another source: one withdrawn, the one before decides."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from services.intake.instruments import is_known
+from services.intake.instruments import is_meaning
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
 from shared.rules.numbers import Count, Days, DaysOrNone, Hours, LocalTime, MinutesOrNone, Tier, Weekday
@@ -75,8 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a closed placement stays in the state, once nothing of it is open."""
     week: Week
     local_codes: dict[str, str] = {}
-    """What an EHR's own codes ask (`system|code`), and the items of its forms (`questionnaire|linkId`): LOINC's code or
-    the hub's own, of a fact, a score, an item of a score, a need or a level."""
+    """What an EHR's own codes ask or answer (`system|code`), and the items of its forms ask (`questionnaire|linkId`):
+    LOINC's code or the hub's own, of a fact, a score, an item of a score, a need or a level; an answer's code, word or
+    points; of a Condition's code ICD-10-CM's."""
     identifiers: tuple[str, ...] = ()
     """The program's own (`system|value`), of its organization: by them a Consent names who discloses."""
     partners: tuple[Partner, ...] = ()
@@ -89,5 +90,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if not self.week.is_of(level):
                 raise ValueError(f"the weekly template hasn't the hours of level {level}: leave it out of offers")
         for own, code in self.local_codes.items():
-            if "|" not in own or not is_known(code):
+            if "|" not in own or not is_meaning(code):
                 raise ValueError("local_codes: must map system|code or questionnaire|linkId to a code that is read")

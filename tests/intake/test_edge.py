@@ -361,16 +361,19 @@ async def test_a_consent_is_narrowed_by_an_update_and_stays_open(intake: Service
         assert (await intake.emitted())[-1] == "ConsentGiven"
 
 
-# What is refused, and where
+# What is refused, and where; and what goes to a person instead
 
 
-async def test_a_level_without_its_edition_is_refused(intake: ServiceOnPostgres) -> None:
+async def test_a_level_without_its_edition_goes_to_a_person_and_the_rest_is_stored(intake: ServiceOnPostgres) -> None:
     bundle = bundles.intake("0001")
     observation = bundle["entry"][1]["resource"]
     observation["valueCodeableConcept"]["coding"][0]["system"] = f"{codes.HUB}/CodeSystem/level-of-care"
-    refused = await refusal(intake, bundle)
-    assert refused.issues[0].code == "code-invalid"
-    assert refused.issues[0].expression == ("Bundle.entry[1].resource.value",)
+    done = await intake.submit(bundle)
+    (remark,) = (done.answered[1].outcome or {})["issue"]
+    assert remark["diagnostics"] == "not read: level of withdrawal unknown; a person is asked"
+    assert "ReferralReceived" in (emitted := await intake.emitted())
+    assert emitted[-1] == "PlacementReviewRequested"
+    assert len(await intake.found("Observation")) == 6
 
 
 async def test_an_unknown_level_of_the_edition_goes_to_a_person(intake: ServiceOnPostgres) -> None:

@@ -174,7 +174,7 @@ def _unread_languages(entry: BundleEntry) -> tuple[Issue, ...]:
 def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> list[str]:
     match entry.type:
         case "Observation" if not _is_screen(entry, context):
-            return assessing.read_as(entry, context)
+            return list(assessing.lines(assessing.need(entry, context), context))
         case "Condition":
             return diagnoses.read_as(entry, context)
         case "ServiceRequest" if tasks.is_referral(entry.resource, context):
@@ -203,8 +203,9 @@ def _assessed(
         yield ReportFindings(findings=urgent)
     yield from _listed(entries, diagnosed, context)
     ages = [age for each in _of(entries, "Patient") for age in patients.age(each, context)]
-    needs = tuple(
-        assessing.need(each, context) for each in _of(entries, "Observation") if not _is_screen(each, context)
+    needs = (
+        *(assessing.need(each, context) for each in _of(entries, "Observation") if not _is_screen(each, context)),
+        *(need for each in screens.values() for need in each.needs),
     )
     readable = [each for each in _of(entries, *_ASSESSED) if not _is_unreadable(each, screens)]
     again = (*_replaced(readable, context), *summed.sources)

@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from services.intake.assessment import DELIVERY_DUE
+from services.intake.edge.own_codes import MEANING, coded
 from services.intake.instruments import INSTRUMENTS, STATED, Question, question, totals_with
 from services.intake.table import decides_safety
 from shared.edge.fhir.elements import codes_in, codings
@@ -54,8 +55,7 @@ def _is_declined(parent: Json) -> bool:
 
 
 def _words(parent: Json) -> list[str]:
-    value = parent.get("valueCodeableConcept") or {"coding": [parent["valueCoding"]] if "valueCoding" in parent else []}
-    return [each.strip().lower() for each in (*_named(value), str(parent.get("valueString", "")))]
+    return [each.strip().lower() for each in (*_named(coded(parent)), str(parent.get("valueString", "")))]
 
 
 def _answers(table: str) -> Mapping[str, int]:
@@ -98,17 +98,19 @@ def _points(answers: Mapping[str, int], most: int, parent: Json, name: str) -> P
             known = answers.get(str(value).strip().lower())
             return _counted(value, most) if known is None else Points(known)
         case "CodeableConcept":
-            return _coded(answers, value)
+            return _coded(answers, most, value)
         case "Coding":
-            return _coded(answers, {"coding": [value]})
+            return _coded(answers, most, {"coding": [value]})
         case _:
             return UNREADABLE
 
 
-def _coded(answers: Mapping[str, int], concept: Json) -> Points:
-    """The gravest of its codes and words that the table knows."""
+def _coded(answers: Mapping[str, int], most: int, concept: Json) -> Points:
+    """The gravest of its codes and words that the table knows, and of the points that a map says they count."""
     given = _named(concept)
     known = [answers[each.strip().lower()] for each in given if each.strip().lower() in answers]
+    mapped = (_counted(each, most).value for each in codes_in(concept, MEANING) if each.lower() not in answers)
+    known += [each for each in mapped if each is not None]
     if known:
         return Points(max(known))
     return UNREADABLE if given else Points()

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from services.intake.edge import answers
-from services.intake.edge.own_codes import OwnCodes, meanings, own_codes
+from services.intake.edge.own_codes import OwnCodes, meanings, own_codes, understood
 from services.intake.instruments import INSTRUMENTS, Question, question, totals_with
+from services.intake.table import TABLE
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in
 from shared.edge.json import Json
+from shared.events import codes
 
 _SUICIDE = re.compile(
     r"suicid|c-?ssrs|self[- ]?harm|(kill|hurt|harm)(ing)? (yourself|himself|herself|themsel\w+|myself)"
@@ -23,12 +25,13 @@ _LOINC = re.compile(r"(?<![0-9])[0-9]{4,6}-[0-9](?![0-9])")
 
 class Asked(NamedTuple):
     """An item of a screen: the items of totals that it is, what it asks for, where known, and what holds its
-    `value[x]`."""
+    `value[x]`; the dimension of which it states the need, where it does."""
 
     items: tuple[str, ...]
     question: Question | None
     answer: Json
     place: str
+    dimension: str | None = None
 
     @property
     def finding(self) -> str | None:
@@ -54,7 +57,9 @@ def _observed(entry: BundleEntry, own: OwnCodes) -> Iterator[Asked]:
     ):
         mapped = meanings(parent["code"], own)
         asked = _first_question(mapped) or answers.asked_in(parent["code"])
-        yield Asked(_of_totals((*mapped, *codes_in(parent["code"]))), asked, parent, f"{place}.value")
+        named = (*mapped, *codes_in(parent["code"]))
+        dimension = _dimension((*mapped, *codes_in(parent["code"], codes.NEED)))
+        yield Asked(_of_totals(named), asked, understood(parent, own), f"{place}.value", dimension)
 
 
 def _answered(entry: BundleEntry, own: OwnCodes) -> Iterator[Asked]:
@@ -70,11 +75,16 @@ def _answered(entry: BundleEntry, own: OwnCodes) -> Iterator[Asked]:
         if asked is None and asks_of_suicide:
             asked = _by_wording(str(item.get("text", "")))
         for number, answer in enumerate(item.get("answer", ())):
-            yield Asked(_of_totals(named), asked, answer, f"{place}.answer[{number}].value")
+            here = f"{place}.answer[{number}].value"
+            yield Asked(_of_totals(named), asked, understood(answer, own), here, _dimension(mapped))
 
 
 def _of_totals(named: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in named if totals_with(each)))
+
+
+def _dimension(named: Sequence[str]) -> str | None:
+    return next((each for each in named if each in TABLE.dimensions), None)
 
 
 def _first_question(named: Sequence[str]) -> Question | None:

@@ -1,17 +1,24 @@
-"""The needs of an assessment, in Observations with the hub's own codes, or with those that mean them by a map."""
+"""The needs of an assessment, by the hub's own codes or by those that mean them by a map: in Observations of their own,
+in components, in the items of a form.
 
+A level that nobody can read refuses nothing and is never passed over: its dimension is missing (R0), a person places.
+"""
+
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from services.intake.edge.own_codes import meanings, own_codes
-from services.intake.edge.times import TAKEN_BACK, TOO_OLD, clinical_time
+from services.intake.edge.asked import Asked
+from services.intake.edge.own_codes import MEANING, coded, meanings, own_codes, understood
+from services.intake.edge.times import PERSON_ASKED, TAKEN_BACK, TOO_OLD, clinical_time
 from services.intake.levels import LEVELS
 from services.intake.messages import StatedNeed
-from services.intake.needs import MISTAKEN
+from services.intake.needs import MISTAKEN, UNREADABLE
 from services.intake.table import TABLE
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in
-from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.fhir.elements import codes_in
+from shared.edge.json import Json
+from shared.edge.outcome import HttpRefusal
 from shared.events import codes
 
 _MISTAKEN = frozenset({"entered-in-error", "cancelled"})
@@ -23,38 +30,46 @@ def is_need(entry: BundleEntry, context: Context) -> bool:
 
 def _dimension(entry: BundleEntry, context: Context) -> str | None:
     """By the hub's own code, or by one that a map says to mean a dimension."""
-    mapped = (each for each in meanings(entry.resource["code"], own_codes(context)) if each in TABLE.dimensions)
-    return code_in(entry.resource["code"], codes.NEED) or next(mapped, None)
-
-
-def _level(entry: BundleEntry, context: Context) -> str | None:
-    value = entry.resource.get("valueCodeableConcept")
-    mapped = (each for each in meanings(value, own_codes(context)) if each in LEVELS)
-    return code_in(value, codes.LEVEL) or next(mapped, None)
-
-
-def read_as(entry: BundleEntry, context: Context) -> list[str]:
-    """What the outcome says of it."""
-    stated = need(entry, context)
-    if stated.level == MISTAKEN:
-        return [TAKEN_BACK]
-    old = stated.at < context.now - timedelta(days=context.settings.assessment_days)
-    return [f"read as {stated.dimension}", *([f"{stated.dimension}: {TOO_OLD}"] if old else [])]
+    named = (*codes_in(entry.resource["code"], codes.NEED), *meanings(entry.resource["code"], own_codes(context)))
+    return next((each for each in named if each in TABLE.dimensions), None)
 
 
 def need(entry: BundleEntry, context: Context) -> StatedNeed:
-    """A need of the hub's own CodeSystem. A level without its edition is refused: the code alone can mean another."""
-    dimension = _dimension(entry, context)
-    if dimension not in TABLE.dimensions:
-        raise refuse(422, "code-invalid", f"{entry.place}.code", "Must be an assessment dimension of this edition.")
-    source = f"Observation/{entry.id}"
+    """The need that an Observation states. Raises HttpRefusal without its time."""
+    dimension, source = str(_dimension(entry, context)), f"Observation/{entry.id}"
     if entry.resource["status"] in _MISTAKEN:
         return StatedNeed(dimension, MISTAKEN, _withdrawn_at(entry, context), source)
-    level = _level(entry, context)
-    if level is None:
-        place = f"{entry.place}.value"
-        raise refuse(422, "code-invalid", place, "Must be a level of care with the CodeSystem of its edition.")
+    level = _level(understood(entry.resource, own_codes(context)))
     return StatedNeed(dimension, level, clinical_time(entry, context), source)
+
+
+def needs_of_items(entry: BundleEntry, asked: Sequence[Asked], context: Context) -> tuple[StatedNeed, ...]:
+    """The needs that components or the items of a form state, where they are answered. Raises HttpRefusal without its
+    time."""
+    stated = [each for each in asked if each.dimension and any(name.startswith("value") for name in each.answer)]
+    source = f"{entry.type}/{entry.id}"
+    return tuple(
+        StatedNeed(str(each.dimension), _level(each.answer), clinical_time(entry, context), source) for each in stated
+    )
+
+
+def lines(stated: StatedNeed, context: Context) -> Iterator[str]:
+    """What the outcome says of it: never the level."""
+    if stated.level == MISTAKEN:
+        yield TAKEN_BACK
+        return
+    if stated.level == UNREADABLE:
+        yield f"not read: level of {stated.dimension} unknown; {PERSON_ASKED}"
+        return
+    yield f"read as {stated.dimension}"
+    if stated.at < context.now - timedelta(days=context.settings.assessment_days):
+        yield f"{stated.dimension}: {TOO_OLD}"
+
+
+def _level(answer: Json) -> str:
+    """The gravest of its levels, where all are of this edition: without its system a code may mean another level."""
+    stated = tuple(codes_in(coded(answer), codes.LEVEL, MEANING))
+    return max(stated, key=LEVELS.index) if stated and set(stated) <= set(LEVELS) else UNREADABLE
 
 
 def _withdrawn_at(entry: BundleEntry, context: Context) -> datetime:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from services.intake.edge.own_codes import meanings, own_codes
 from services.intake.edge.times import PERSON_ASKED, TAKEN_BACK, TOO_OLD, is_old
 from services.intake.messages import ReportedFinding
 from services.intake.table import LASTING_UNREADABLE, TABLE, UNREADABLE, Diagnoses, bare, unreadable_as
@@ -32,14 +33,36 @@ def diagnosed(entry: BundleEntry, context: Context) -> tuple[ReportedFinding, ..
     nothing; of an injury by a drug that doesn't say how it came about, and at which encounter, a person is asked."""
     if not _REFUTED.isdisjoint(codes_in(entry.resource.get("verificationStatus"))):
         return ()
+    stated = _stated(entry, context)
     found = (
         each
-        for code in map(bare, codes_in(entry.resource.get("code"), *ICD10))
+        for code in map(bare, stated)
         for group in TABLE.diagnosis
         if group.status in ("either", _status(code, entry.resource))
         for each in _evidence(group, code, entry, context)
     )
-    return tuple(dict.fromkeys(found))
+    facts = (_fact(each, entry, context) for each in stated if each in _FACTS and _counts(each, entry.resource))
+    return tuple(dict.fromkeys((*found, *facts)))
+
+
+def _stated(entry: BundleEntry, context: Context) -> tuple[str, ...]:
+    """Its codes of ICD-10-CM, and what its others mean by a map."""
+    concept = entry.resource.get("code")
+    return (*codes_in(concept, *ICD10), *meanings(concept, own_codes(context)))
+
+
+_FACTS = (TABLE.facts() | TABLE.disorders()) - set(TABLE.evidence.scores)
+
+
+def _counts(fact: str, condition: Json) -> bool:
+    """What is over is evidence of its history alone."""
+    return fact.endswith("-history") or not _is_past(condition)
+
+
+def _fact(fact: str, entry: BundleEntry, context: Context) -> ReportedFinding:
+    """From when a code of ICD-10-CM would speak of it; of another fact from its onset."""
+    at = next((each.at for each in TABLE.diagnosis if fact in each.facts()), "onset")
+    return ReportedFinding(fact, 1, _since(at, entry, context), f"{entry.type}/{entry.id}")
 
 
 def read_as(entry: BundleEntry, context: Context) -> list[str]:
@@ -49,8 +72,8 @@ def read_as(entry: BundleEntry, context: Context) -> list[str]:
     found = diagnosed(entry, context)
     if found:
         return [line for each in found for line in _lines(each, context)]
-    stated = [bare(each) for each in codes_in(entry.resource.get("code"), *ICD10)]
-    known = any(group.evident(each) for group in TABLE.diagnosis for each in stated)
+    stated = _stated(entry, context)
+    known = any(group.evident(bare(each)) or each in _FACTS for group in TABLE.diagnosis for each in stated)
     return ["not read: decides nothing by its status, intent or encounter" if known else "not read: code unknown"]
 
 
@@ -79,7 +102,7 @@ def _evidence(group: Diagnoses, code: str, entry: BundleEntry, context: Context)
     evident = group.evident(code)
     if evident is None:
         return
-    source, at = f"{entry.type}/{entry.id}", _since(group, entry, context)
+    source, at = f"{entry.type}/{entry.id}", _since(group.at, entry, context)
     injury = _injury(code)
     if not group.encounters or (injury and injury.intent in group.intents and injury.encounter in group.encounters):
         yield ReportedFinding(evident.code, evident.value, at, source)
@@ -100,14 +123,14 @@ def _is_past(condition: Json) -> bool:
     return not stated & _PRESENT and (bool(stated & _PAST) or ended)
 
 
-def _since(group: Diagnoses, entry: BundleEntry, context: Context) -> datetime:
+def _since(speaks: str, entry: BundleEntry, context: Context) -> datetime:
     """From when it speaks; from now on where nothing is said. The onset on a day, in a month or a year counts from its
     end, yet not from ahead: what may be recent is."""
-    onset = _onset(entry.resource) if group.at == "onset" else None
+    onset = _onset(entry.resource) if speaks == "onset" else None
     if onset:
         return min(planned_until(onset, f"{entry.place}.onset", context.time), context.now)
     recorded = entry.resource.get("recordedDate")
-    if group.at == "now" or not recorded:
+    if speaks == "now" or not recorded:
         return context.now
     return happened(recorded, f"{entry.place}.recordedDate", context.time)
 

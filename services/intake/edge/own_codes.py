@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from services.intake.instruments import is_known
+from services.intake.instruments import is_known, is_meaning
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codings
@@ -16,7 +16,10 @@ from shared.platform.clients import registered
 from shared.platform.settings import ConfigurationError
 
 OwnCodes = Mapping[str, str]
-"""`system|code`, or `questionnaire|linkId` of an item of a form, to LOINC's code or the hub's own."""
+"""`system|code`, or `questionnaire|linkId` of an item of a form, to what it means: LOINC's code, ICD-10-CM's or the
+hub's own, a word or points of an answer."""
+MEANING = "urn:iop-hub:meaning"
+"""The system of what an answer means by a map, within an answer as it is read."""
 
 
 def own_codes(context: Context) -> OwnCodes:
@@ -27,8 +30,28 @@ def own_codes(context: Context) -> OwnCodes:
 
 def meanings(concept: Json | None, own: OwnCodes) -> tuple[str, ...]:
     """What the codes of this CodeableConcept mean by the map."""
-    coded = (f"{each.get('system', '')}|{each.get('code', '')}" for each in codings(concept))
-    return tuple(own[each] for each in coded if each in own)
+    return tuple(own[_key(each)] for each in codings(concept) if _key(each) in own)
+
+
+def understood(parent: Json, own: OwnCodes) -> Json:
+    """What holds an answer, with what the sender's own codes mean by the map in their place: it goes before their words
+    and the answer's text."""
+    concept = coded(parent)
+    if not meanings(concept, own):
+        return parent
+    coding = [{"system": MEANING, "code": own[_key(each)]} if _key(each) in own else each for each in codings(concept)]
+    rest = {name: value for name, value in parent.items() if not name.startswith("value")}
+    return {**rest, "valueCodeableConcept": {"coding": coding}}
+
+
+def coded(parent: Json) -> Json:
+    """The CodeableConcept in `value[x]`, of a Coding too; empty where it is neither."""
+    alone = [parent["valueCoding"]] if "valueCoding" in parent else []
+    return parent.get("valueCodeableConcept") or {"coding": alone}
+
+
+def _key(coding: Json) -> str:
+    return f"{coding.get('system', '')}|{coding.get('code', '')}"
 
 
 def with_forms(entries: Sequence[BundleEntry], context: Context) -> Context:
@@ -58,9 +81,9 @@ def require_known(deploy: Path) -> None:
     """Raises ConfigurationError where a client's code map names what nothing reads."""
     for name, client in registered(deploy).items():
         for own, code in client.codes.items():
-            if "|" not in own or not is_known(code):
+            if "|" not in own or not is_meaning(code):
                 raise ConfigurationError(
                     f'{deploy / "clients.toml"}: client.{name}.codes."{own}": must map system|code or'
-                    " questionnaire|linkId to a LOINC code or a fact, score, item, need or level of the hub's"
-                    " (services/intake/data)."
+                    " questionnaire|linkId to a LOINC code, a fact, score, item, need or level of the hub's, an answer"
+                    " or an ICD-10-CM code (services/intake/data)."
                 )

@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from services.intake.edge import answers
+from services.intake.edge import answers, assessing
 from services.intake.edge.asked import Asked, asked_by, is_suicide_screen
 from services.intake.edge.times import PERSON_ASKED, TAKEN_BACK, TOO_OLD, clinical_time, is_old, latest_time
 from services.intake.instruments import totals, totals_with
-from services.intake.messages import ReportedFinding
+from services.intake.messages import ReportedFinding, StatedNeed
 from services.intake.table import LASTING_UNREADABLE, UNREADABLE, decides_safety, unreadable_as
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import codes_in
 from shared.edge.outcome import HttpRefusal, Issue
+from shared.events import codes
 
 STANDING = frozenset({"final", "amended", "corrected", "preliminary", "completed", "in-progress", "stopped", "unknown"})
 """What was answered counts, though more may come: the next version of the source replaces it."""
@@ -46,6 +48,7 @@ class ScreenReading:
 
     findings: tuple[ReportedFinding, ...] = ()
     issues: tuple[Issue, ...] = ()
+    needs: tuple[StatedNeed, ...] = ()
     points: Mapping[str, int] = field(default_factory=dict)
     """Of each item of a total that it answers, by the item's code."""
 
@@ -59,21 +62,25 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
     """The facts and scores of an Observation or a QuestionnaireResponse. Raises HttpRefusal without its time, unless it
     is a screen of safety: then a person is asked."""
     if entry.resource["status"] not in STANDING:
-        reading = TAKEN_BACK if entry.resource["status"] == "entered-in-error" else "not read: status"
-        return ScreenReading(issues=(remark(reading, f"{entry.place}.status"),))
+        line = TAKEN_BACK if entry.resource["status"] == "entered-in-error" else "not read: status"
+        return ScreenReading(issues=(remark(line, f"{entry.place}.status"),))
     asked = asked_by(entry, context)
     points_by_item = _points_by_item(asked)
     counted = [(each, answers.points(each.question, each.answer)) for each in asked if each.question]
     summed = dict(totals(points_by_item))
     found = _found(entry, counted, summed)
     unreadable = _unreadable(entry, asked, counted, nothing_read=not found)
-    if not found and not unreadable and not points_by_item:
+    is_read = bool(found or unreadable or any(each.dimension for each in asked))
+    if not is_read and not points_by_item:
         return ScreenReading(issues=(remark(_why_nothing(entry, asked), entry.place),))
     if time_asks_a_person(entry, context):
         return _untimed(entry, context)
-    if not found and not unreadable:
+    if not is_read:
         return ScreenReading(issues=(remark(_ITEM, entry.place),), points=points_by_item)
-    return replace(_reading(entry, context, found, unreadable), points=points_by_item)
+    needs = assessing.needs_of_items(entry, asked, context)
+    reading = _reading(entry, context, found, unreadable)
+    stated = (remark(line, entry.place) for each in needs for line in assessing.lines(each, context))
+    return replace(reading, needs=needs, issues=(*reading.issues, *stated), points=points_by_item)
 
 
 def _found(
@@ -113,10 +120,17 @@ def _unreadable(
         for item in each.items
         if not each.finding and _is_part_of_safety(item) and not answers.item_points(item, each.answer).readable
     ]
+    found += [Unread("", each.place) for each in asked if _is_unknown_need(each)]
     if is_suicide_screen(entry.resource):
         unknown = _unknown_answers(asked, nothing_read=nothing_read)
         found += [Unread(ANY_OF_SUICIDE, place) for place in unknown]
     return found
+
+
+def _is_unknown_need(asked: Asked) -> bool:
+    """Whether it states the need of a dimension, by the hub's own system, that the hub does not know."""
+    named = any(codes_in(asked.answer.get("code"), codes.NEED))
+    return named and not asked.dimension and any(name.startswith("value") for name in asked.answer)
 
 
 def time_asks_a_person(entry: BundleEntry, context: Context) -> bool:
@@ -145,9 +159,9 @@ def _is_part_of_safety(item: str) -> bool:
 
 
 def _untimed(entry: BundleEntry, context: Context) -> ScreenReading:
-    codes = [each.finding for each in asked_by(entry, context) if each.finding]
+    asked = [each.finding for each in asked_by(entry, context) if each.finding]
     asks_of_suicide = [ANY_OF_SUICIDE] if is_suicide_screen(entry.resource) else []
-    code = unreadable_as([*codes, *asks_of_suicide])
+    code = unreadable_as([*asked, *asks_of_suicide])
     asks = ReportedFinding(code, 1, context.now, f"{entry.type}/{entry.id}")
     place = f"{entry.place}.{'effective' if entry.type == 'Observation' else 'authored'}"
     return ScreenReading((asks,), (remark("not read: time missing or unreadable; a person is asked", place),))
@@ -230,5 +244,9 @@ def _points_by_item(asked: Sequence[Asked]) -> dict[str, int]:
 def _unknown_answers(asked: Sequence[Asked], *, nothing_read: bool) -> list[str]:
     """Of a suicide screen, the answers to questions that nobody knows: every yes; all of them, where nothing else was
     read."""
-    unknown = [each for each in asked if each.finding is None and any(name.startswith("value") for name in each.answer)]
+    unknown = [
+        each
+        for each in asked
+        if not each.finding and not each.dimension and any(name.startswith("value") for name in each.answer)
+    ]
     return [each.place for each in unknown if nothing_read or answers.points(answers.YES_OR_NO, each.answer).value]
