@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 
 
 async def stalls() -> float:
@@ -14,3 +15,12 @@ async def stalls() -> float:
             late += time.perf_counter() - slept - 0.01
     except asyncio.CancelledError:
         return late
+
+
+async def seconds_of(awaited: Awaitable[object]) -> float:
+    """How long it took, less what the machine took of it."""
+    stalled, began = asyncio.create_task(stalls()), time.perf_counter()
+    await awaited
+    taken = time.perf_counter() - began
+    stalled.cancel()
+    return taken - await stalled

@@ -1,11 +1,9 @@
 """A night on call: a page is in time whatever else goes on, a deputy is told where the pager is dead, and a crash
 repeats a page under the same id."""
 
-import asyncio
 import json
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ from tests.journey.programs import OURS, THEIRS, with_a_second_program
 from tests.journey.test_promises import ALUMNI, discharge_without_settling
 from tests.shared.on_call.escalated import CURRENT, until
 from tests.shared.on_call.receiver import Receiver
-from tests.stalls import stalls
+from tests.stalls import seconds_of
 
 PROMISED_SECONDS = 2.0
 TRIES = 3
@@ -133,12 +131,13 @@ async def test_a_service_killed_after_a_page_was_sent_sends_it_again_under_the_s
 
 async def seconds_until_rung(clinic: Clinic, night: Night) -> float:
     """From the first byte of a POST to the page that it causes, less how late the machine woke us meanwhile."""
-    before, stalled, posted_at = len(night.pager.pages), asyncio.create_task(stalls()), time.perf_counter()
-    await referred(clinic)
-    await night.pager.until(before + 1)
-    taken = time.perf_counter() - posted_at
-    stalled.cancel()
-    return taken - await stalled
+
+    async def rung() -> None:
+        before = len(night.pager.pages)
+        await referred(clinic)
+        await night.pager.until(before + 1)
+
+    return await seconds_of(rung())
 
 
 async def referred(clinic: Clinic, client: str = "ehr") -> None:

@@ -111,6 +111,7 @@ async def test_a_poll_holds_the_records_of_each_partition_in_their_order() -> No
 async def test_kafka_is_told_what_is_stored_once_nothing_waits_and_while_records_come_now_and_then(
     here: ServiceOnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("shared.path.inbound.consumer.COMMIT_SECONDS", 60.0)
     consumer, records = Consumer(here.inbox, NOWHERE, "0"), [raw({}, "", b"{}", offset=each) for each in range(4)]
     client = Polling(*({0: [each]} for each in records[:3]), {}, {0: [records[3]]})
     consumer._placed({0: 0, 3: 7})
@@ -144,24 +145,26 @@ async def test_a_commit_that_fails_loses_no_record_and_is_tried_again(here: Serv
 async def test_a_record_that_comes_alone_makes_nobody_wait_and_those_that_follow_share_a_poll(
     here: ServiceOnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.path.inbound.consumer.REST_SECONDS_STEP", 2.0)
-    monkeypatch.setattr("shared.path.inbound.consumer.REST_SECONDS_MOST", 2.0)
-    consumer = Consumer(here.inbox, NOWHERE, "0")
-    assert await seconds_taken(consumer, [raw({}, "", b"{}")]) < 2.0
-    assert await seconds_taken(consumer, [raw({}, "", b"{}", offset=1)]) > 2.0
+    consumer, rested = Consumer(here.inbox, NOWHERE, "0"), list[int]()
+
+    def rest(in_a_row: int) -> float:
+        rested.append(in_a_row)
+        return in_a_row * 0.2
+
+    monkeypatch.setattr("shared.path.inbound.consumer.rest_seconds", rest)
+    monkeypatch.setattr("shared.path.inbound.consumer.QUIET_SECONDS", 10.0)
+    await consumer.take([raw({}, "", b"{}")])
+    began = ticks()
+    await consumer.take([raw({}, "", b"{}", offset=1)])
+    assert ticks() - began >= 0.2
     monkeypatch.setattr("shared.path.inbound.consumer.QUIET_SECONDS", 0.0)
-    assert await seconds_taken(consumer, [raw({}, "", b"{}", offset=2)]) < 2.0
+    await consumer.take([raw({}, "", b"{}", offset=2)])
+    assert rested == [0, 1, 0]
 
 
 @pytest.mark.parametrize(("in_a_row", "seconds"), [(0, 0.0), (1, 0.02), (3, 0.06), (5, 0.1), (500, 0.1)])
 def test_a_rest_grows_while_records_keep_coming(in_a_row: int, seconds: float) -> None:
     assert rest_seconds(in_a_row) == pytest.approx(seconds)
-
-
-async def seconds_taken(consumer: Consumer, records: list[Raw]) -> float:
-    began = ticks()
-    await consumer.take(records)
-    return ticks() - began
 
 
 @dataclass
