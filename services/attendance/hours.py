@@ -46,6 +46,6 @@ def left_at(discharged_at: datetime, timezone: str) -> datetime:
 
 
 def ends_of(episode: Episode, timezone: str) -> list[datetime]:
-    """From when the patient owes no session: by the discharge, and by the death that is reported."""
+    """From when the patient owes no session: by the discharge, the death that is reported, nights elsewhere."""
     ends = [] if episode.discharged_at is None else [left_at(episode.discharged_at, timezone)]
-    return ends if episode.died_at is None else [*ends, episode.died_at]
+    return [*ends, *(each for each in (episode.died_at, episode.paused_at) if each is not None)]

@@ -26,6 +26,8 @@ from shared.events.intake import (
     DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
+    EpisodePaused,
+    EpisodeResumed,
     FlagsChanged,
     PatientDied,
     PatientIdentified,
@@ -60,6 +62,8 @@ __all__ = [
     "EpisodeAdmitted",
     "EpisodeDischarged",
     "EpisodeForgotten",
+    "EpisodePaused",
+    "EpisodeResumed",
     "EscalationCommand",
     "EscalationEvent",
     "FlagsChanged",
@@ -219,6 +223,8 @@ Consumes = (
     | DeathWithdrawn
     | EpisodeAdmitted
     | FlagsChanged
+    | EpisodePaused
+    | EpisodeResumed
     | EpisodeDischarged
     | DischargeWithdrawn
     | TimePassed

@@ -127,11 +127,16 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """How long after its session an Encounter may stay open, and how long after its week minutes are waited for."""
     reopened: bool = False
     """It was said to be over, and is not: what was closed with it may name misses that stand."""
+    paused_at: datetime | None = None
+    """Since when the patient is treated elsewhere for nights: no session is owed."""
 
     @property
     def is_over(self) -> bool:
         """Nothing more is asked about its misses."""
         return self.discharged_at is not None or self.died_at is not None
+
+    def is_paused_for(self, session: Session) -> bool:
+        return self.paused_at is not None and session.start >= self.paused_at
 
     def session_id(self, session: Session) -> str:
         return name_id(self.id, f"session:{session.start.isoformat()}:{session.slot}")

@@ -11,6 +11,8 @@ from services.attendance.messages import (
     EpisodeAdmitted,
     EpisodeDischarged,
     EpisodeForgotten,
+    EpisodePaused,
+    EpisodeResumed,
     FlagsChanged,
     PatientDied,
     RequestAdded,
@@ -23,7 +25,7 @@ from services.attendance.record import Episode, Request, Session, Week, minute_o
 from services.attendance.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 
-VERSION = 7
+VERSION = 8
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
 """The flags a miss is graded by; no other one is stored here."""
 BOOK_AHEAD_DAYS = 13
@@ -57,6 +59,8 @@ def evolve(state: State, event: Event | Command) -> State:
             FlagsChanged()
             | PatientDied()
             | DeathWithdrawn()
+            | EpisodePaused()
+            | EpisodeResumed()
             | EpisodeDischarged()
             | DischargeWithdrawn()
             | RetentionBegan()
@@ -99,7 +103,16 @@ def _graded(flags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(each for each in flags if each in FLAGS)
 
 
-OfEpisode = FlagsChanged | PatientDied | DeathWithdrawn | EpisodeDischarged | DischargeWithdrawn | RetentionBegan
+OfEpisode = (
+    FlagsChanged
+    | PatientDied
+    | DeathWithdrawn
+    | EpisodePaused
+    | EpisodeResumed
+    | EpisodeDischarged
+    | DischargeWithdrawn
+    | RetentionBegan
+)
 Moved = OfEpisode | BookedUntil | WeeksChanged
 
 
@@ -127,7 +140,12 @@ def _moved(episode: Episode, event: OfEpisode) -> Episode:
         case DeathWithdrawn():
             return msgspec.structs.replace(episode, died_at=None, reopened=episode.reopened or episode.is_over)
         case EpisodeDischarged(episode_id=episode_id, discharged_at=at):
-            return msgspec.structs.replace(episode, discharged_at=at) if episode_id == episode.id else episode
+            ended = msgspec.structs.replace(episode, discharged_at=at, paused_at=None)
+            return ended if episode_id == episode.id else episode
+        case EpisodePaused(episode_id=episode_id, at=at):
+            return msgspec.structs.replace(episode, paused_at=at) if episode_id == episode.id else episode
+        case EpisodeResumed(episode_id=episode_id):
+            return msgspec.structs.replace(episode, paused_at=None) if episode_id == episode.id else episode
         case DischargeWithdrawn(episode_id=episode_id) if episode_id == episode.id:
             return msgspec.structs.replace(episode, discharged_at=None, reopened=episode.reopened or episode.is_over)
         case DischargeWithdrawn():
@@ -177,7 +195,7 @@ def _clinic_moments(state: State, episode: Episode) -> list[datetime]:
     moments += [unreported_at(episode, each) for each in state.sessions if lacks_minutes(state, each)]
     if (closes_at := week_closes_at(state, episode)) is not None:
         moments.append(closes_at)
-    if episode.discharged_at is None:
+    if episode.discharged_at is None and episode.paused_at is None:
         moments.append(episode.booked_until - timedelta(days=BOOK_AHEAD_DAYS))
     return moments
 

@@ -72,10 +72,19 @@ def _seconds(text: str) -> int:
 
 
 def _same(stored: Any) -> Any:
-    """Versions 2, 5, 6 and 7 only add, at the ends: the Encounter of a session, and the hours of the weeks looked at;
+    """Versions 2 and 5 to 8 only add, at the ends: the Encounter of a session, and the hours of the weeks looked at;
     the short form of a report, which is unknown of those before it; whether it is over without its minutes, and the
-    short form of what a cancelled Appointment states; what was done about something that a person is asked."""
+    short form of what a cancelled Appointment states; what was done about something that a person is asked;
+    since when the stay is paused."""
     return stored
 
 
-UPCAST: dict[int, Callable[[Any], Any]] = {1: _same, 2: _with_retention, 3: _as_reported, 4: _same, 5: _same, 6: _same}
+UPCAST: dict[int, Callable[[Any], Any]] = {
+    1: _same,
+    2: _with_retention,
+    3: _as_reported,
+    4: _same,
+    5: _same,
+    6: _same,
+    7: _same,
+}

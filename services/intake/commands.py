@@ -194,5 +194,29 @@ class WithdrawDischarge(Command, frozen=True, kw_only=True, tag=True):
     encounter_id: str = ""
 
 
+CareKind = Literal["emergency", "inpatient", "residential"]
+
+
+class ReportCareElsewhere(Command, frozen=True, kw_only=True, tag=True):
+    """An Encounter says that the patient is, or was, treated elsewhere: with nights, but for an emergency."""
+
+    encounter_id: str
+    kind: CareKind
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+class EndCareElsewhere(Command, frozen=True, kw_only=True, tag=True):
+    encounter_id: str
+    ended_at: datetime
+
+
+class WithdrawCareElsewhere(Command, frozen=True, kw_only=True, tag=True):
+    """It did not take place, or was entered in error."""
+
+    encounter_id: str
+
+
+CareElsewhere = ReportCareElsewhere | EndCareElsewhere | WithdrawCareElsewhere
 AboutEvidence = ReportFindings | RecordAssessment | RecordConditions | EndEvidence
 """Commands that change which evidence stands."""

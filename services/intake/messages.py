@@ -4,10 +4,13 @@ from datetime import datetime
 
 from services.intake.commands import (
     AboutEvidence,
+    CareElsewhere,
+    CareKind,
     CompleteReview,
     CorrectDischarge,
     DenyConsent,
     Discharge,
+    EndCareElsewhere,
     EndEvidence,
     EndReason,
     Prescribed,
@@ -18,6 +21,7 @@ from services.intake.commands import (
     RecordCoverage,
     RecordMedications,
     RecordPatient,
+    ReportCareElsewhere,
     ReportDeath,
     ReportedFinding,
     ReportFindings,
@@ -26,6 +30,7 @@ from services.intake.commands import (
     RevokeReferral,
     SignPlacement,
     StatedNeed,
+    WithdrawCareElsewhere,
     WithdrawDeath,
     WithdrawDischarge,
 )
@@ -50,6 +55,8 @@ from shared.events.intake import (
     EpisodeAdmitted,
     EpisodeDeclined,
     EpisodeDischarged,
+    EpisodePaused,
+    EpisodeResumed,
     Explanation,
     FlagsChanged,
     Input,
@@ -88,6 +95,8 @@ __all__ = [
     "AboutEvidence",
     "AcknowledgeEscalation",
     "ActOnEscalation",
+    "CareElsewhere",
+    "CareKind",
     "Commands",
     "CompleteReview",
     "ConditionReason",
@@ -103,11 +112,14 @@ __all__ = [
     "Discharge",
     "DischargeWithdrawn",
     "Emits",
+    "EndCareElsewhere",
     "EndEvidence",
     "EndReason",
     "EpisodeAdmitted",
     "EpisodeDeclined",
     "EpisodeDischarged",
+    "EpisodePaused",
+    "EpisodeResumed",
     "EscalationCommand",
     "EscalationEvent",
     "EscalationRaised",
@@ -146,6 +158,7 @@ __all__ = [
     "ReferralConcluded",
     "ReferralReceived",
     "ReopenEscalation",
+    "ReportCareElsewhere",
     "ReportDeath",
     "ReportFindings",
     "ReportedFinding",
@@ -163,6 +176,7 @@ __all__ = [
     "TemplateSlot",
     "TimePassed",
     "Undecided",
+    "WithdrawCareElsewhere",
     "WithdrawDeath",
     "WithdrawDischarge",
 ]
@@ -199,6 +213,7 @@ Commands = (
     | Discharge
     | CorrectDischarge
     | WithdrawDischarge
+    | CareElsewhere
     | EndEvidence
     | EscalationCommand
     | ReopenEscalation
@@ -228,6 +243,8 @@ Emits = (
     | EpisodeDeclined
     | EpisodeDischarged
     | DischargeWithdrawn
+    | EpisodePaused
+    | EpisodeResumed
     | FlagsChanged
     | MedicationsRecorded
     | ConsentGiven

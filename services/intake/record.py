@@ -11,6 +11,7 @@ from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
 from shared.rules.escalation import Open
+from shared.rules.packing import pack_id
 
 
 class Referral(msgspec.Struct, frozen=True, array_like=True):
@@ -76,15 +77,36 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     referral_id: str = ""
     flags: tuple[str, ...] | None = None
     flags_change_at: datetime | None = None
+    elsewhere: tuple[str, ...] = ()
+    """The Encounters (packed ids) of nights elsewhere that last: the stay is paused."""
 
     @classmethod
     def begun(cls, event: messages.EpisodeAdmitted) -> Self:
         return cls(event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id, event.flags)
 
-    def flagged(self, event: messages.FlagsChanged | messages.FlagsLookedAt) -> Self:
-        if isinstance(event, messages.FlagsChanged):
-            return msgspec.structs.replace(self, flags=event.flags)
-        return msgspec.structs.replace(self, flags_change_at=event.change_at)
+    def after(self, event: "ChangesEpisode") -> Self:
+        match event:
+            case messages.FlagsChanged(flags=flags):
+                return msgspec.structs.replace(self, flags=flags)
+            case messages.FlagsLookedAt(change_at=at):
+                return msgspec.structs.replace(self, flags_change_at=at)
+            case _:
+                return msgspec.structs.replace(self, elsewhere=self.elsewhere_after(event))
+
+    def pauses_for(self, command: messages.ReportCareElsewhere) -> bool:
+        """Whether it is nights elsewhere, which were not over when the stay began."""
+        return command.kind != "emergency" and (command.ended_at is None or command.ended_at >= self.admitted_at)
+
+    def elsewhere_after(self, command: messages.CareElsewhere) -> tuple[str, ...]:
+        encounter = pack_id(command.encounter_id)
+        others = tuple(each for each in self.elsewhere if each != encounter)
+        lasts = isinstance(command, messages.ReportCareElsewhere) and self.pauses_for(command)
+        return (*others, encounter)[-ELSEWHERE_MOST:] if lasts else others
+
+
+ChangesEpisode = messages.FlagsChanged | messages.FlagsLookedAt | messages.CareElsewhere
+ELSEWHERE_MOST = 4
+"""Of more at once the newest are remembered: a state stays small."""
 
 
 class LookedAt(msgspec.Struct, frozen=True, array_like=True):

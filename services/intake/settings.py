@@ -66,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     review_hours: Hours
     reassess_hours: Hours
     declined_review_days: Days
+    elsewhere_follow_up_days: Days
+    """By when somebody has seen a patient whose care elsewhere ended."""
     combine_days: Days
     combine_tier: Tier
     """Signals of two kinds that meet count from this tier on."""

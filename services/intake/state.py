@@ -10,7 +10,18 @@ from services.intake.evidence import Evidence, ended, lasting, merged, pieces_of
 from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
 from services.intake.needs import stated_needs
-from services.intake.record import Closed, Death, Ended, Episode, LookedAt, Recommended, Referral, Review, Waiting
+from services.intake.record import (
+    ChangesEpisode,
+    Closed,
+    Death,
+    Ended,
+    Episode,
+    LookedAt,
+    Recommended,
+    Referral,
+    Review,
+    Waiting,
+)
 from services.intake.safety import codes_behind
 from services.intake.signals import SignalWindow
 from services.intake.table import review_codes
@@ -19,7 +30,7 @@ from shared.events.envelope import Command, Event
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 6
+VERSION = 7
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -79,8 +90,8 @@ def evolve(state: State, event: Event | Command) -> State:
             return change(state, death=None)
         case messages.EpisodeAdmitted():
             return change(_placed(state), episode=Episode.begun(event), ended=None, signals=SignalWindow())
-        case messages.FlagsChanged() | messages.FlagsLookedAt() if state.episode is not None:
-            return change(state, episode=state.episode.flagged(event))
+        case _ if isinstance(event, ChangesEpisode) and state.episode is not None:
+            return change(state, episode=state.episode.after(event))
         case messages.EpisodeDeclined():
             return _next_in_line(change(_placed(state), closed_at=event.declined_at))
         case messages.EpisodeDischarged():
@@ -125,7 +136,14 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     if state.episode is not None:
         seconds = {each.second_review_id for each in state.seconds}
         reasons = tuple(each.reason for each in state.reviews if each.id not in seconds)
-        before = Ended(state.episode, "", "", event.discharged_at, Closed.by_discharge(state.escalations), reasons)
+        before = Ended(
+            change(state.episode, elsewhere=()),
+            "",
+            "",
+            event.discharged_at,
+            Closed.by_discharge(state.escalations),
+            reasons,
+        )
     ended = before and change(
         before,
         encounter_id=event.encounter_id,

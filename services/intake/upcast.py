@@ -80,10 +80,16 @@ def _unexplained(stored: Any) -> Any:
     return [*stored[:4], [*made, to_builtins(Explanation()), remind_at], *stored[5:]]
 
 
+def _same(stored: Any) -> Any:
+    """Version 7 only adds, at the ends: the nights elsewhere that pause a stay."""
+    return stored
+
+
 UPCAST: dict[int, Callable[[Any], Any]] = {
     1: _with_retention,
     2: _with_sources,
     3: _whole,
     4: _packed_signals,
     5: _unexplained,
+    6: _same,
 }

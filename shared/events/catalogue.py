@@ -98,6 +98,12 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         intake.read_discharge_withdrawn,
     ),
     CatalogueEntry(
+        intake.EpisodePaused, INTAKE_EVENTS, "intake", "EpisodeOfCare", ("attendance",), intake.read_episode_paused
+    ),
+    CatalogueEntry(
+        intake.EpisodeResumed, INTAKE_EVENTS, "intake", "EpisodeOfCare", ("attendance",), intake.read_episode_resumed
+    ),
+    CatalogueEntry(
         intake.FlagsChanged, INTAKE_EVENTS, "intake", "Flag each", ("attendance",), intake.read_flags_changed
     ),
     CatalogueEntry(

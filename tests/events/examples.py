@@ -199,6 +199,20 @@ EXAMPLES: tuple[Event, ...] = (
         declined_at=MONDAY,
         referral_task_id=named("referral-task"),
     ),
+    intake.EpisodePaused(
+        episode_id=named("episode"),
+        level="2.1",
+        referral_id=named("referral"),
+        admitted_at=MONDAY,
+        at=NEXT_MONDAY,
+    ),
+    intake.EpisodeResumed(
+        episode_id=named("episode"),
+        level="2.1",
+        referral_id=named("referral"),
+        admitted_at=MONDAY,
+        at=NEXT_MONDAY,
+    ),
     intake.FlagsChanged(flags=("suicide-risk",), ended=("overdose-risk",), changed_at=MONDAY),
     intake.EpisodeDischarged(
         episode_id=named("episode"),

@@ -1,7 +1,7 @@
 """Every command of intake, as it may be asked of any story."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, get_args
 from uuid import UUID, uuid5
 
 from hypothesis import strategies as some
@@ -125,6 +125,15 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.WithdrawDischarge: lambda story: some.builds(
         w.WithdrawDischarge, episode_id=_episodes(story) | some.just(""), encounter_id=encounters | some.just("")
     ),
+    w.ReportCareElsewhere: lambda _: some.builds(
+        w.ReportCareElsewhere,
+        encounter_id=encounters,
+        kind=some.sampled_from(get_args(w.CareKind)),
+        started_at=moments,
+        ended_at=some.none() | moments,
+    ),
+    w.EndCareElsewhere: lambda _: some.builds(w.EndCareElsewhere, encounter_id=encounters, ended_at=moments),
+    w.WithdrawCareElsewhere: lambda _: some.builds(w.WithdrawCareElsewhere, encounter_id=encounters),
     w.EndEvidence: _end_evidence,
     w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
     w.ActOnEscalation: lambda story: some.builds(

@@ -501,8 +501,10 @@ def test_a_table_that_maps_to_nothing_stops_the_start(own: str, code: str) -> No
         msgspec.structs.replace(SETTINGS, local_codes={own: code}).__post_init__()
 
 
-def remarks_of(keys: Keys, resource: Json) -> list[str]:
-    return [each.diagnostics for issues in interpreted(keys, resource).remarks.values() for each in issues]
+def remarks_of(keys: Keys, resource: Json, before: Json | None = None) -> list[str]:
+    method = "POST" if before is None else "PUT"
+    remarks = interpreted(keys, resource, method=method, before=before).remarks
+    return [each.diagnostics for issues in remarks.values() for each in issues]
 
 
 @pytest.mark.parametrize(

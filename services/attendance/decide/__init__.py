@@ -22,6 +22,8 @@ from services.attendance.messages import (
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
+    EpisodePaused,
+    EpisodeResumed,
     FlagsChanged,
     HandOverEscalation,
     MarkMissed,
@@ -49,6 +51,10 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
             return episode.admitted(state, event, moment)
         case FlagsChanged():
             return episode.flagged(state, event, moment)
+        case EpisodePaused():
+            return episode.paused(state, event, moment)
+        case EpisodeResumed():
+            return episode.goes_on(state, event, moment)
         case EpisodeDischarged():
             return episode.discharged(state, event, moment)
         case DischargeWithdrawn():

@@ -51,7 +51,8 @@ def book(course: Course) -> None:
 
 
 def _books_on(episode: Episode, moment: Moment[Settings]) -> bool:
-    return episode.died_at is None and episode.booked_until - moment.now <= timedelta(days=BOOK_AHEAD_DAYS)
+    is_on = episode.died_at is None and episode.paused_at is None
+    return is_on and episode.booked_until - moment.now <= timedelta(days=BOOK_AHEAD_DAYS)
 
 
 def _forget(course: Course) -> None:

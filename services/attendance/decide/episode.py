@@ -7,7 +7,7 @@ import msgspec
 from services.attendance import requests, weeks
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import book
-from services.attendance.decide.sessions import DIED, ENDED, cancelled, without_presence
+from services.attendance.decide.sessions import DIED, ENDED, PAUSED, cancelled, without_presence
 from services.attendance.hours import left_at, next_monday
 from services.attendance.messages import (
     DeathWithdrawn,
@@ -15,6 +15,8 @@ from services.attendance.messages import (
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
+    EpisodePaused,
+    EpisodeResumed,
     FlagsChanged,
     PatientDied,
     RetentionBegan,
@@ -95,6 +97,31 @@ def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -
     return course.emitted
 
 
+def paused(state: State, event: EpisodePaused, moment: Moment[Settings]) -> list[Emits]:
+    """Nights elsewhere: sessions since then are called off, and silence about them was no absence. None is booked."""
+    episode = state.episode
+    if episode is None or episode.id != event.episode_id or episode.is_over or episode.paused_at == event.at:
+        return []
+    course = Course(evolve(state, event), moment)
+    since = [each for each in state.sessions if each.start >= event.at]
+    _call_off(course, [each for each in since if each.waits or each.counts_as_missed], PAUSED)
+    return course.emitted
+
+
+def goes_on(state: State, event: EpisodeResumed, moment: Moment[Settings]) -> list[Emits]:
+    """Sessions ahead take place; absences since then that the pause took back come back. What was called off meanwhile,
+    and nobody could attend, stays called off."""
+    episode = state.episode
+    if episode is None or episode.id != event.episode_id or episode.paused_at is None:
+        return []
+    course = Course(evolve(state, event), moment)
+    if not episode.is_over:
+        missed = [each for each in _retracted(state) if each.start >= event.at]
+        _bring_back(course, [*_ahead(state, moment.now), *missed], "care-elsewhere-ended")
+        book(course)
+    return course.emitted
+
+
 def flagged(state: State, event: FlagsChanged, moment: Moment[Settings]) -> list[Emits]:
     """Misses that somebody is asked about rise to the tier of today's flags; none falls."""
     course = Course(evolve(state, event), moment)
@@ -123,7 +150,9 @@ def _retracted(state: State) -> list[Session]:
 
 
 def _bring_back(course: Course, sessions: list[Session], reason: str) -> None:
-    again = [msgspec.structs.replace(each, mark="") for each in sessions]
+    """But for those of a pause."""
+    owed = (each for each in sessions if not course.episode.is_paused_for(each))
+    again = [msgspec.structs.replace(each, mark="") for each in owed]
     course.change(again, [without_presence(course.episode, each) for each in again], reason)
 
 

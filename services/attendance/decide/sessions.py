@@ -21,6 +21,7 @@ from shared.rules.decision import Moment
 
 ENDED = "episode-discharged"
 DIED = "patient-died"
+PAUSED = "care-elsewhere"
 
 
 def planned(episode: Episode, session: Session) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def without_presence(episode: Episode, session: Session, stated: tuple[Coding, .
     """The session as it is where nobody reports to have been there; `stated` are the reasons that were sent for it."""
     match session.outcome:
         case "cancelled" if session.mark == "ended":
-            return cancelled(episode, session, ENDED)
+            return cancelled(episode, session, PAUSED if episode.is_paused_for(session) else ENDED)
         case "cancelled":
             return SessionCancelled(reason="called-off", stated=stated, **planned(episode, session))
         case "excused":

@@ -6,14 +6,12 @@ from functools import reduce
 from typing import assert_never, cast
 
 from services.intake import messages
-from services.intake.decide import clocks, death, discharge, flags, referrals
+from services.intake.decide import care_elsewhere, clocks, death, discharge, flags, referrals
 from services.intake.decide.placing import place
 from services.intake.decide.recording import (
-    consent_denied,
-    consent_given,
-    consent_revoked,
     end_evidence,
     identified,
+    of_consent,
     record_assessment,
     record_medications,
     report_findings,
@@ -78,12 +76,8 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return [identified(command, moment)]
         case messages.ReportDeath() | messages.WithdrawDeath():
             return death.of_patient(state, command, moment)
-        case messages.RecordConsent():
-            return [consent_given(command)]
-        case messages.DenyConsent():
-            return [consent_denied(command)]
-        case messages.RevokeConsent():
-            return [consent_revoked(command, moment)]
+        case messages.RecordConsent() | messages.DenyConsent() | messages.RevokeConsent():
+            return [of_consent(command, moment)]
         case messages.RecordCoverage():
             return []
         case messages.ReportFindings():
@@ -104,6 +98,8 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return complete_review(state, command, moment)
         case messages.Discharge() | messages.CorrectDischarge() | messages.WithdrawDischarge():
             return discharge.of_stay(state, command, moment)
+        case messages.ReportCareElsewhere() | messages.EndCareElsewhere() | messages.WithdrawCareElsewhere():
+            return care_elsewhere.of_care(state, command, moment)
         case messages.AcknowledgeEscalation() | messages.ActOnEscalation() | messages.HandOverEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
         case messages.ReopenEscalation():

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from services.intake import messages, safety
 from services.intake.combined import REASON
-from services.intake.decide import death
+from services.intake.decide import care_elsewhere, death
 from services.intake.decide.placing import ask_for_review, known_of, withdraw_recommendation
 from services.intake.decide.referrals import ask_to_look, withdraw_all
 from services.intake.decide.signals import combined_again, reassessment_stands
@@ -159,6 +159,8 @@ def _trigger(state: State, closed: Closed, moment: Moment[Settings]) -> Trigger 
     """What asks again. What is behind it may have been corrected since."""
     if closed.reason == death.REASON:
         return death.to_confirm(moment) if state.death is not None else None
+    if closed.reason == care_elsewhere.REASON:
+        return care_elsewhere.trigger(closed.newest)
     return safety.still_stands(closed.reason, closed.newest, known_of(state, moment))
 
 

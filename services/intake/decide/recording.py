@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import reduce
+from typing import assert_never
 
 from services.intake import messages, safety
 from services.intake.assessment import Assessment
@@ -21,8 +22,22 @@ def identified(command: messages.RecordPatient, moment: Moment[Settings]) -> mes
     return messages.PatientIdentified(digests=command.digests, sealed=command.sealed, identified_at=moment.now)
 
 
-def consent_given(command: messages.RecordConsent) -> messages.ConsentGiven:
+def of_consent(
+    command: messages.RecordConsent | messages.DenyConsent | messages.RevokeConsent, moment: Moment[Settings]
+) -> messages.ConsentGiven | messages.ConsentDenied | messages.ConsentRevoked:
     """From the command alone: consents pass even a parked patient."""
+    match command:
+        case messages.RecordConsent():
+            return consent_given(command)
+        case messages.DenyConsent():
+            return consent_denied(command)
+        case messages.RevokeConsent(consent_id=consent_id, mistaken=mistaken):
+            return messages.ConsentRevoked(consent_id=consent_id, revoked_at=moment.now, mistaken=mistaken)
+        case _:
+            assert_never(command)
+
+
+def consent_given(command: messages.RecordConsent) -> messages.ConsentGiven:
     return messages.ConsentGiven(
         consent_id=command.consent_id,
         recipients=command.recipients,
@@ -35,17 +50,12 @@ def consent_given(command: messages.RecordConsent) -> messages.ConsentGiven:
 
 
 def consent_denied(command: messages.DenyConsent) -> messages.ConsentDenied:
-    """From the command alone, as above."""
     return messages.ConsentDenied(
         consent_id=command.consent_id,
         recipients=command.recipients,
         purposes=command.purposes,
         denied_at=command.denied_at,
     )
-
-
-def consent_revoked(command: messages.RevokeConsent, moment: Moment[Settings]) -> messages.ConsentRevoked:
-    return messages.ConsentRevoked(consent_id=command.consent_id, revoked_at=moment.now, mistaken=command.mistaken)
 
 
 def record_medications(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.intake import combined, messages, safety
-from services.intake.decide import death
+from services.intake.decide import care_elsewhere, death
 from services.intake.decide.placing import known_of
 from services.intake.decide.signals import UNCOUNTED
 from services.intake.settings import Settings
@@ -30,11 +30,12 @@ def _stands(state: State, asked: Escalation, moment: Moment[Settings]) -> Sequen
 
 
 def _waits(state: State, reason: str, signal: Signal) -> bool:
-    """What nobody signed or looked at, a death that is reported, signals that found no room."""
+    """What nobody signed or looked at, a death that is reported, care elsewhere, signals that found no room."""
     tasks = {f"Task/{each.task_id}" for each in state.waiting if each.unanswered == reason}
     reported = reason == death.REASON and state.death is not None
     uncounted = reason == UNCOUNTED and state.episode is not None and state.signals.lost > 0
-    return signal.evidence in tasks or reported or uncounted
+    elsewhere = reason == care_elsewhere.REASON and state.episode is not None
+    return signal.evidence in tasks or reported or elsewhere or uncounted
 
 
 def _meeting(state: State, asked: Escalation, moment: Moment[Settings]) -> Sequence[Signal] | Refused:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from services.intake.definitions import definitions
 from services.intake.edge import (
     assessing,
+    care_elsewhere,
     consent_answer,
     consenting,
     diagnoses,
@@ -85,6 +86,7 @@ ORDER = (
 )
 _MEDICATIONS = ("MedicationRequest", "MedicationStatement")
 _ASSESSED = ("Observation", "QuestionnaireResponse")
+_DIAGNOSED = ("Condition", "Encounter")
 
 
 def edge(keys: Keys) -> Edge:
@@ -116,7 +118,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         *_assessed(entries, screens, summed, context),
         *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
         *_requested(entries, context),
-        *_discharges(entries, context),
+        *_ends(entries, context),
     ]
     as_received = [each for each in entries if not _is_decided(each, entries, context)]
     return Interpretation(
@@ -152,12 +154,15 @@ def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Com
             yield tasks.completed(each, context)
 
 
-def _discharges(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
-    """By the EpisodeOfCare, where there is one; else what its Encounter says anew."""
+def _ends(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
+    """Of the stay, by the EpisodeOfCare, where there is one; else what its Encounter says anew, or that of care
+    elsewhere."""
     if episodes := _of(entries, "EpisodeOfCare"):
         yield from (discharge.discharged(each, entries, context) for each in episodes)
-    else:
-        yield from (command for each in _of(entries, "Encounter") for command in discharge.changed(each, context))
+        return
+    for each in _of(entries, "Encounter"):
+        yield from discharge.changed(each, context)
+        yield from care_elsewhere.reported(each, context)
 
 
 def _remarks(entries: Sequence[BundleEntry], context: Context) -> dict[str, tuple[Issue, ...]]:
@@ -183,8 +188,8 @@ def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
             return ["read as a referral taken back"]
         case "ServiceRequest":
             return ["not read: no referral to this program"]
-        case "Encounter" if entry.method == "POST" and discharge.is_alone(entry, entries):
-            return ["not read: a discharge needs its EpisodeOfCare, finished, in the same transaction"]
+        case "Encounter" if not _of(entries, "EpisodeOfCare"):
+            return care_elsewhere.read_as(entry, context) or discharge.read_as(entry)
         case _:
             return []
 
@@ -198,7 +203,11 @@ def _assessed(
 ) -> Iterator[Command]:
     """Safety first, so that it reaches a person even while the rest waits; then lists, diagnoses and the needs."""
     found = (*(finding for each in screens.values() for finding in each.findings), *summed.findings)
-    diagnosed = tuple(finding for each in _of(entries, "Condition") for finding in diagnoses.diagnosed(each, context))
+    diagnosed = tuple(
+        finding
+        for each in _of(entries, *_DIAGNOSED)
+        for finding in (diagnoses.diagnosed if each.type == "Condition" else care_elsewhere.findings)(each, context)
+    )
     if urgent := tuple(each for each in (*found, *diagnosed) if each.code in SAFETY_CODES):
         yield ReportFindings(findings=urgent)
     yield from _listed(entries, diagnosed, context)
@@ -224,7 +233,8 @@ def _listed(
     """The medications, then the diagnoses."""
     if prescribed := tuple(prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)):
         yield RecordMedications(medications=prescribed)
-    replaced = _replaced(_of(entries, "Condition"), context)
+    cared = [each for each in _of(entries, "Encounter") if care_elsewhere.was_reported(each, context)]
+    replaced = _replaced([*_of(entries, "Condition"), *cared], context)
     if diagnosed or replaced:
         yield RecordConditions(findings=diagnosed, sources=replaced)
 

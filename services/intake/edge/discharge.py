@@ -54,9 +54,10 @@ def changed(entry: BundleEntry, context: Context) -> Iterator[CorrectDischarge |
         yield CorrectDischarge(encounter_id=str(entry.id), disposition=_disposition(entry), at=at)
 
 
-def is_alone(encounter: BundleEntry, entries: Sequence[BundleEntry]) -> bool:
-    """Whether it states a disposition that ends no stay."""
-    return bool(_disposition_of(encounter)) and all(each.type != "EpisodeOfCare" for each in entries)
+def read_as(encounter: BundleEntry) -> list[str]:
+    """What the outcome says of one that comes without an EpisodeOfCare: its disposition ends no stay."""
+    ends_nothing = encounter.method == "POST" and bool(_disposition_of(encounter))
+    return ["not read: a discharge needs its EpisodeOfCare, finished, in the same transaction"] if ends_nothing else []
 
 
 def _disposition_of(encounter: BundleEntry) -> Json:

@@ -101,7 +101,11 @@ def is_ours(entry: BundleEntry, context: Context) -> bool:
     """Whether the hub itself gave this Task: only then completing it decides anything here."""
     stored = context.stored.get((entry.type, str(entry.id)))
     code = stored.body.get("code", {}) if stored else {}
-    return code_in(code, codes.TASK) in {"sign-placement", "review-placement"} or bool(code_in(code, codes.ESCALATION))
+    return code_in(code, codes.TASK) in _OURS or bool(code_in(code, codes.ESCALATION))
+
+
+_REVIEWS = frozenset({"follow-up", "review-placement"})
+_OURS = _REVIEWS | {"sign-placement"}
 
 
 def completed(entry: BundleEntry, context: Context) -> Command:
@@ -115,7 +119,7 @@ def completed(entry: BundleEntry, context: Context) -> Command:
         place = f"{entry.place}.status"
         raise refuse(422, "business-rule", place, "Must be completed, with the answer in Task.output.")
     level = _output(entry, "level", codes.LEVEL)
-    if level is None and code_in(code, codes.TASK) == "review-placement":
+    if level is None and code_in(code, codes.TASK) in _REVIEWS:
         return _reviewed(entry, context)
     if level is None:
         raise refuse(

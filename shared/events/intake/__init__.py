@@ -17,11 +17,15 @@ from shared.events.intake.episode import (
     EpisodeAdmitted,
     EpisodeDeclined,
     EpisodeDischarged,
+    EpisodePaused,
+    EpisodeResumed,
     FlagsChanged,
     TemplateSlot,
     read_discharge_withdrawn,
     read_episode_admitted,
     read_episode_discharged,
+    read_episode_paused,
+    read_episode_resumed,
     read_flags_changed,
 )
 from shared.events.intake.explanation import (
@@ -44,6 +48,7 @@ from shared.events.intake.patient import (
     read_patient_identified,
 )
 from shared.events.intake.placement import (
+    FOLLOW_UP,
     LevelOfCareRecommended,
     PlacementReviewCompleted,
     PlacementReviewRequested,
@@ -58,6 +63,7 @@ from shared.events.intake.placement import (
 )
 
 __all__ = [
+    "FOLLOW_UP",
     "WEEKDAYS",
     "ConditionReason",
     "ConsentDenied",
@@ -70,6 +76,8 @@ __all__ = [
     "EpisodeAdmitted",
     "EpisodeDeclined",
     "EpisodeDischarged",
+    "EpisodePaused",
+    "EpisodeResumed",
     "Explanation",
     "FlagsChanged",
     "Input",
@@ -102,6 +110,8 @@ __all__ = [
     "read_discharge_withdrawn",
     "read_episode_admitted",
     "read_episode_discharged",
+    "read_episode_paused",
+    "read_episode_resumed",
     "read_flags_changed",
     "read_medications_recorded",
     "read_patient_died",

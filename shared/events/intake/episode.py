@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 
@@ -63,13 +63,20 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
 
 
 def _episode(
-    episode_id: str, status: str, level: str, referral_id: str, subject: fhir.Element, period: fhir.Element
+    episode_id: str,
+    status: str,
+    level: str,
+    referral_id: str,
+    subject: fhir.Element,
+    period: fhir.Element,
+    on_hold: fhir.Element | None = None,
 ) -> Resource:
     return fhir.without_nothing(
         {
             "resourceType": "EpisodeOfCare",
             "id": episode_id,
             "status": status,
+            "statusHistory": [{"status": "onhold", "period": on_hold}] if on_hold else [],
             "type": [fhir.concept(codes.LEVEL, level)] if level else [],
             "patient": subject,
             "period": period,
@@ -120,9 +127,14 @@ def _activity(slot: TemplateSlot) -> fhir.Element:
     }
 
 
+class _StatusHistory(reading.Element, frozen=True):
+    period: reading.Period
+
+
 class _EpisodeOfCare(reading.Read, frozen=True):
     id: str
     period: reading.Period
+    status_history: tuple[_StatusHistory, ...] = ()
     type: tuple[reading.Concept, ...] = ()
     referral_request: tuple[reading.Reference, ...] = ()
 
@@ -189,6 +201,59 @@ def read_episode_admitted(resources: Sequence[reading.Read]) -> EpisodeAdmitted:
         template=tuple(each.slot() for each in plan.activity),
         admitted_at=reading.utc(episode.period.start),
         referral_task_id=_first_id(reading.of_type(resources, _Task)),
+    )
+
+
+class OnHoldEvent(Event, frozen=True, kw_only=True):
+    """While a patient is treated elsewhere for nights, no session of the stay is owed."""
+
+    episode_id: str
+    level: str
+    referral_id: str
+    admitted_at: datetime
+    at: datetime
+
+    def of_status(self, status: str, patient: str, on_hold: fhir.Element) -> list[Resource]:
+        subject, period = fhir.reference("Patient", patient), {"start": self.admitted_at}
+        return [_episode(self.episode_id, status, self.level, self.referral_id, subject, period, on_hold)]
+
+
+class EpisodePaused(OnHoldEvent, frozen=True, kw_only=True):
+    """No session is owed since `at`."""
+
+    def write(self, patient: str) -> list[Resource]:
+        return self.of_status("onhold", patient, {"start": self.at})
+
+
+class EpisodeResumed(OnHoldEvent, frozen=True, kw_only=True):
+    """The stay goes on: sessions are owed from `at` on; from the admission on where there was nothing elsewhere."""
+
+    def write(self, patient: str) -> list[Resource]:
+        return self.of_status("active", patient, {"end": self.at})
+
+
+@reading.reads(_EpisodeOfCare)
+def read_episode_paused(resources: Sequence[reading.Read]) -> EpisodePaused:
+    return _on_hold(EpisodePaused, resources)
+
+
+@reading.reads(_EpisodeOfCare)
+def read_episode_resumed(resources: Sequence[reading.Read]) -> EpisodeResumed:
+    return _on_hold(EpisodeResumed, resources)
+
+
+OnHold = TypeVar("OnHold", bound=OnHoldEvent)
+
+
+def _on_hold(kind: type[OnHold], resources: Sequence[reading.Read]) -> OnHold:
+    (episode,) = reading.of_type(resources, _EpisodeOfCare)
+    (on_hold,) = (each.period for each in episode.status_history)
+    return kind(
+        episode_id=fhir.own_id(episode.id),
+        level=episode.level,
+        referral_id=episode.referral_id,
+        admitted_at=reading.utc(episode.period.start),
+        at=reading.utc(on_hold.start or on_hold.end),
     )
 
 

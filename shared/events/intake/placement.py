@@ -10,6 +10,8 @@ from shared.events.envelope import Event, Resource, name_id
 from shared.events.intake.explanation import Explanation, Need, explained
 
 Priority = Literal["routine", "urgent", "asap", "stat"]
+FOLLOW_UP = "follow-up"
+"""Why somebody is asked to see a patient whose care elsewhere ended."""
 
 
 class ReferralReceived(Event, frozen=True, kw_only=True):
@@ -222,8 +224,9 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
 
 
 class Review(msgspec.Struct, frozen=True, array_like=True):
-    """What a person looks at again: data were missing (R0), signals met (domain 5.3), or answers by which a rule fired
-    are old, to be confirmed (domain 2.7). Whole in every event about it, for each writes its whole Task.
+    """What a person looks at again: data were missing (R0), signals met (domain 5.3), answers by which a rule fired
+    are old, to be confirmed (domain 2.7), or care elsewhere ended (FOLLOW_UP). Whole in every event about it, for each
+    writes its whole Task.
 
     `focus`, `requested_at` and `act_by` are unknown of one that was asked for by an older release.
     """
@@ -245,17 +248,22 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
                 "id": self.id,
                 "status": status,
                 "intent": "proposal",
-                "code": fhir.concept(codes.TASK, "review-placement"),
+                "code": fhir.concept(codes.TASK, "follow-up" if self.follows_up else "review-placement"),
                 "focus": {"reference": self.focus} if self.focus else None,
                 "for": fhir.reference("Patient", patient),
                 "authoredOn": self.requested_at,
                 "lastModified": changed_at,
-                **fhir.asked_of("clinician"),
+                **fhir.asked_of("case-manager" if self.follows_up else "clinician"),
                 "reasonCode": fhir.concept(codes.RULE, self.reason),
                 "restriction": {"period": {"end": self.act_by}} if self.act_by else None,
                 "input": self._inputs(),
             }
         )
+
+    @property
+    def follows_up(self) -> bool:
+        """Whether somebody is asked to see the patient, rather than the placement."""
+        return self.reason == FOLLOW_UP
 
     def _inputs(self) -> list[fhir.Element]:
         return [

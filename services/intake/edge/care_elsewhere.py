@@ -1,0 +1,111 @@
+"""Care elsewhere that an Encounter reports: in an emergency department, as an inpatient, or in a residence."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from services.intake.edge import diagnoses
+from services.intake.messages import (
+    CareKind,
+    EndCareElsewhere,
+    ReportCareElsewhere,
+    ReportedFinding,
+    WithdrawCareElsewhere,
+)
+from shared.edge.contract import Context
+from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import codings, happened
+from shared.edge.json import Json
+from shared.platform.tables import structured
+
+_LASTS = frozenset({"arrived", "in-progress", "onleave", "triaged", "unknown"})
+"""Statuses of care that is going on; of one that nobody knows it is assumed."""
+
+
+class _Codes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    source: str
+    system: str
+    kinds: dict[str, CareKind | Literal[""]]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    codes: tuple[_Codes, ...]
+
+
+_FILE = Path(__file__).parents[1] / "data" / "care_elsewhere.toml"
+KINDS = {(each.system, code): kind for each in structured(_FILE, _Table).codes for code, kind in each.kinds.items()}
+
+
+def reported(
+    entry: BundleEntry, context: Context
+) -> Iterator[ReportCareElsewhere | EndCareElsewhere | WithdrawCareElsewhere]:
+    """What it says that the one stored before did not: that care began, that it ended, that there was none. Sent again
+    it says nothing new."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    before = stored.body if stored else {}
+    now, known, identity = _kind(entry.resource), _kind(before), str(entry.id)
+    if now is None:
+        if known is not None:
+            yield WithdrawCareElsewhere(encounter_id=identity)
+        return
+    ended_at, had_ended = _ended_at(entry, context), known is not None and before["status"] == "finished"
+    if now != known or (had_ended and ended_at is None):
+        started_at = _moment(entry, "start", context)
+        yield ReportCareElsewhere(encounter_id=identity, kind=now, started_at=started_at, ended_at=ended_at)
+    if ended_at is not None and not had_ended:
+        yield EndCareElsewhere(encounter_id=identity, ended_at=ended_at)
+
+
+def findings(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
+    """What its reasons are evidence of, as if each were a Condition: present while the care lasts, past afterwards."""
+    if _kind(entry.resource) is None:
+        return
+    ended_at = _ended_at(entry, context)
+    status = "active" if ended_at is None else "resolved"
+    onset = ended_at or _moment(entry, "start", context)
+    for each in entry.resource.get("reasonCode", ()):
+        condition = {"code": each, "clinicalStatus": {"coding": [{"code": status}]}, "onsetDateTime": onset.isoformat()}
+        yield from diagnoses.diagnosed(msgspec.structs.replace(entry, resource=condition), context)
+
+
+def was_reported(entry: BundleEntry, context: Context) -> bool:
+    """Whether what is stored of it is care elsewhere."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    return stored is not None and _kind(stored.body) is not None
+
+
+def read_as(entry: BundleEntry, context: Context) -> list[str]:
+    """What the outcome says of it; nothing of one that is no care elsewhere."""
+    kind = _kind(entry.resource)
+    if kind is not None:
+        return [f"read as {kind} care elsewhere"]
+    if was_reported(entry, context):
+        return ["read as care elsewhere taken back"]
+    known = any(each in KINDS for each in _codes(entry.resource))
+    return [] if known else ["not read: class unknown; send its code of v3-ActCode"]
+
+
+def _kind(encounter: Json) -> CareKind | None:
+    """Which care it reports as going on or over; its type is more precise than its class."""
+    if encounter.get("status") not in _LASTS | {"finished"}:
+        return None
+    return next((kind for each in _codes(encounter) if (kind := KINDS.get(each))), None)
+
+
+def _codes(encounter: Json) -> list[tuple[str, str]]:
+    stated = [*(each for concept in encounter.get("type", ()) for each in codings(concept)), encounter.get("class", {})]
+    return [(str(each.get("system")), str(each.get("code"))) for each in stated]
+
+
+def _ended_at(entry: BundleEntry, context: Context) -> datetime | None:
+    """None while it lasts."""
+    return _moment(entry, "end", context) if entry.resource["status"] == "finished" else None
+
+
+def _moment(entry: BundleEntry, bound: str, context: Context) -> datetime:
+    """As it states; now where it doesn't."""
+    stated = entry.resource.get("period", {}).get(bound)
+    return happened(stated, f"{entry.place}.period.{bound}", context.time) if stated else context.now

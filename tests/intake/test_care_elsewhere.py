@@ -1,0 +1,113 @@
+"""An Encounter of an emergency department, a hospital or a residence, as an EHR or a notification sends it."""
+
+from typing import Any
+
+import pytest
+
+from services.intake import messages as w
+from shared.events import codes
+from shared.platform.keys import Keys
+from tests.intake.bundles import ICD10
+from tests.intake.test_interpret import WHO, commands_of, keys, one, remarks_of
+
+__all__ = ["keys"]
+Json = dict[str, Any]
+V2 = "http://terminology.hl7.org/CodeSystem/v2-0004"
+HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+NIGHT, MORNING = "2026-01-04T23:10:00Z", "2026-01-05T06:30:00Z"
+HEROIN = {"reasonCode": [{"coding": [{"system": ICD10, "code": "T40.1X1A"}]}]}
+
+
+def encounter(code: str = "EMER", status: str = "in-progress", *, system: str = codes.ACT, **changed: Any) -> Json:
+    period = {"start": NIGHT} | ({"end": MORNING} if status == "finished" else {})
+    return {
+        "resourceType": "Encounter",
+        "status": status,
+        "class": {"system": system, "code": code},
+        "subject": {"reference": WHO},
+        "period": period,
+        **changed,
+    }
+
+
+def kinds(found: tuple[Any, ...]) -> list[str]:
+    return [type(each).__name__ for each in found]
+
+
+@pytest.mark.parametrize(
+    ("code", "system", "kind"),
+    [
+        ("EMER", codes.ACT, "emergency"),
+        ("IMP", codes.ACT, "inpatient"),
+        ("OBSENC", codes.ACT, "inpatient"),
+        ("E", V2, "emergency"),
+        ("I", V2, "inpatient"),
+    ],
+)
+def test_care_elsewhere_is_known_by_the_class(keys: Keys, code: str, system: str, kind: str) -> None:
+    report = one(commands_of(keys, encounter(code, system=system)), w.ReportCareElsewhere)
+    assert (report.kind, report.started_at.isoformat(), report.ended_at) == (kind, "2026-01-04T23:10:00+00:00", None)
+
+
+def test_its_type_is_more_precise_than_its_class(keys: Keys) -> None:
+    detoxification = encounter("IMP", type=[{"coding": [{"system": HCPCS, "code": "H0010"}]}])
+    assert one(commands_of(keys, detoxification), w.ReportCareElsewhere).kind == "residential"
+
+
+@pytest.mark.parametrize("code", ["AMB", "VR", "PRENC"])
+def test_what_is_no_care_elsewhere_is_stored_in_silence(keys: Keys, code: str) -> None:
+    assert commands_of(keys, encounter(code)) == ()
+    assert remarks_of(keys, encounter(code)) == []
+
+
+def test_a_class_that_nobody_knows_is_stored_and_its_sender_learns_of_it(keys: Keys) -> None:
+    odd = encounter("ward-7", system="https://ehr.example.org/class")
+    assert commands_of(keys, odd) == ()
+    assert remarks_of(keys, odd) == ["not read: class unknown; send its code of v3-ActCode"]
+
+
+def test_what_is_planned_has_not_happened(keys: Keys) -> None:
+    assert commands_of(keys, encounter("IMP", "planned")) == ()
+
+
+def test_one_that_is_over_when_it_comes_began_and_ended(keys: Keys) -> None:
+    assert kinds(commands_of(keys, encounter(status="finished"))) == ["ReportCareElsewhere", "EndCareElsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        (encounter(), encounter(), []),
+        (encounter(), encounter(status="finished"), ["EndCareElsewhere"]),
+        (encounter(status="finished"), encounter(status="finished"), []),
+        (encounter(status="finished"), encounter(), ["ReportCareElsewhere"]),
+        (encounter("EMER"), encounter("IMP"), ["ReportCareElsewhere"]),
+        (encounter("AMB"), encounter("EMER"), ["ReportCareElsewhere"]),
+        (encounter("IMP", "planned"), encounter("IMP"), ["ReportCareElsewhere"]),
+        (encounter(), encounter(status="cancelled"), ["WithdrawCareElsewhere"]),
+        (encounter(), encounter(status="entered-in-error"), ["WithdrawCareElsewhere"]),
+        (encounter("EMER"), encounter("AMB"), ["WithdrawCareElsewhere"]),
+        (encounter("IMP", "planned"), encounter("IMP", "cancelled"), []),
+    ],
+)
+def test_sent_again_only_what_is_new_counts(keys: Keys, before: Json, now: Json, found: list[str]) -> None:
+    commands = commands_of(keys, now, method="PUT", before=before)
+    assert [each for each in kinds(commands) if each.endswith("CareElsewhere")] == found
+
+
+def test_an_overdose_is_present_while_the_care_lasts_and_recent_afterwards(keys: Keys) -> None:
+    def evident(status: str) -> set[str]:
+        return {
+            each.code for each in one(commands_of(keys, encounter(status=status) | HEROIN), w.RecordConditions).findings
+        }
+
+    assert evident("in-progress") == {"current-overdose", "recent-overdose", "overdose-history"}
+    assert evident("finished") == {"recent-overdose", "overdose-history"}
+
+
+def test_a_reason_of_an_encounter_taken_back_is_evidence_of_nothing_any_more(keys: Keys) -> None:
+    before, wrong = encounter() | HEROIN, encounter(status="entered-in-error") | HEROIN
+    recorded = one(commands_of(keys, wrong, method="PUT", before=before), w.RecordConditions)
+    assert recorded.findings == ()
+    assert [each.partition("/")[0] for each in recorded.sources] == ["Encounter"]
+    assert remarks_of(keys, wrong, before) == ["read as care elsewhere taken back"]
