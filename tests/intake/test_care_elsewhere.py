@@ -111,3 +111,16 @@ def test_a_reason_of_an_encounter_taken_back_is_evidence_of_nothing_any_more(key
     assert recorded.findings == ()
     assert [each.partition("/")[0] for each in recorded.sources] == ["Encounter"]
     assert remarks_of(keys, wrong, before) == ["read as care elsewhere taken back"]
+
+
+def test_the_end_of_the_care_takes_back_nothing_of_what_called_a_person(keys: Keys) -> None:
+    over = commands_of(keys, encounter(status="finished") | HEROIN, method="PUT", before=encounter() | HEROIN)
+    assert kinds(over) == ["EndCareElsewhere"]
+
+
+def test_another_reason_takes_the_place_of_the_one_before(keys: Keys) -> None:
+    other = {"reasonCode": [{"coding": [{"system": ICD10, "code": "S52.5"}]}]}
+    recorded = one(
+        commands_of(keys, encounter() | other, method="PUT", before=encounter() | HEROIN), w.RecordConditions
+    )
+    assert recorded.findings == () and len(recorded.sources) == 1

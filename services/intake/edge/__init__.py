@@ -233,7 +233,7 @@ def _listed(
     """The medications, then the diagnoses."""
     if prescribed := tuple(prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)):
         yield RecordMedications(medications=prescribed)
-    cared = [each for each in _of(entries, "Encounter") if care_elsewhere.was_reported(each, context)]
+    cared = [each for each in _of(entries, "Encounter") if care_elsewhere.states_anew(each, context)]
     replaced = _replaced([*_of(entries, "Condition"), *cared], context)
     if diagnosed or replaced:
         yield RecordConditions(findings=diagnosed, sources=replaced)

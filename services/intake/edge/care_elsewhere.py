@@ -44,8 +44,7 @@ def reported(
 ) -> Iterator[ReportCareElsewhere | EndCareElsewhere | WithdrawCareElsewhere]:
     """What it says that the one stored before did not: that care began, that it ended, that there was none. Sent again
     it says nothing new."""
-    stored = context.stored.get((entry.type, str(entry.id)))
-    before = stored.body if stored else {}
+    before = _before(entry, context)
     now, known, identity = _kind(entry.resource), _kind(before), str(entry.id)
     if now is None:
         if known is not None:
@@ -60,8 +59,12 @@ def reported(
 
 
 def findings(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
-    """What its reasons are evidence of, as if each were a Condition: present while the care lasts, past afterwards."""
-    if _kind(entry.resource) is None:
+    """What its reasons are evidence of, as if each were a Condition: present while the care lasts, past afterwards.
+
+    With the end of the care they are no other ones: whoever was called because of them has not been called in error.
+    """
+    is_first = _kind(_before(entry, context)) is None
+    if _kind(entry.resource) is None or not (is_first or states_anew(entry, context)):
         return
     ended_at = _ended_at(entry, context)
     status = "active" if ended_at is None else "resolved"
@@ -71,10 +74,10 @@ def findings(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
         yield from diagnoses.diagnosed(msgspec.structs.replace(entry, resource=condition), context)
 
 
-def was_reported(entry: BundleEntry, context: Context) -> bool:
-    """Whether what is stored of it is care elsewhere."""
-    stored = context.stored.get((entry.type, str(entry.id)))
-    return stored is not None and _kind(stored.body) is not None
+def states_anew(entry: BundleEntry, context: Context) -> bool:
+    """Whether its reasons are others than those stored, or it was no care elsewhere."""
+    before, now = _before(entry, context), entry.resource
+    return _kind(before) is not None and (_kind(now) is None or before.get("reasonCode") != now.get("reasonCode"))
 
 
 def read_as(entry: BundleEntry, context: Context) -> list[str]:
@@ -82,10 +85,16 @@ def read_as(entry: BundleEntry, context: Context) -> list[str]:
     kind = _kind(entry.resource)
     if kind is not None:
         return [f"read as {kind} care elsewhere"]
-    if was_reported(entry, context):
+    if _kind(_before(entry, context)) is not None:
         return ["read as care elsewhere taken back"]
     known = any(each in KINDS for each in _codes(entry.resource))
     return [] if known else ["not read: class unknown; send its code of v3-ActCode"]
+
+
+def _before(entry: BundleEntry, context: Context) -> Json:
+    """As it is stored; empty where it isn't."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    return stored.body if stored else {}
 
 
 def _kind(encounter: Json) -> CareKind | None:
