@@ -6,7 +6,7 @@ from functools import reduce
 from typing import assert_never, cast
 
 from services.intake import messages
-from services.intake.decide import care_elsewhere, clocks, death, discharge, flags, referrals
+from services.intake.decide import care_elsewhere, clocks, deceased, discharge, flags, referrals
 from services.intake.decide.placing import place
 from services.intake.decide.recording import (
     end_evidence,
@@ -75,7 +75,7 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
         case messages.RecordPatient():
             return [identified(command, moment)]
         case messages.ReportDeath() | messages.WithdrawDeath():
-            return death.of_patient(state, command, moment)
+            return deceased.of_patient(state, command, moment)
         case messages.RecordConsent() | messages.DenyConsent() | messages.RevokeConsent():
             return [of_consent(command, moment)]
         case messages.RecordCoverage():
@@ -105,13 +105,6 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
         case messages.ReopenEscalation():
             return reopened(state, command, moment)
         case messages.ResolveEscalation():
-            return _resolved(state, command, moment)
+            return deceased.resolved(state, command, moment)
         case _:
             assert_never(command)
-
-
-def _resolved(
-    state: State, command: messages.ResolveEscalation, moment: Moment[Settings]
-) -> Sequence[messages.Emits] | Refused:
-    resolved = escalation.decide_escalation(state.escalations, command, moment)
-    return resolved if isinstance(resolved, Refused) else [*resolved, *death.answered(state, command, moment)]

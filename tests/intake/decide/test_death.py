@@ -5,9 +5,11 @@ from datetime import timedelta
 from services.intake import messages as w
 from tests.intake.given import MONDAY, TUESDAY, assessment
 from tests.intake.story import Story, admitted, given, referred
+from tests.story import only
 
 DIED = w.ReportDeath(died_at=MONDAY)
 LIVES = w.WithdrawDeath()
+ENCOUNTER = "8b1f5a0e-6666-4c5a-9e0e-3f0c5a0e5a0e"
 
 
 def test_a_death_is_emitted_and_a_person_is_asked_the_same_day_whether_it_is_true() -> None:
@@ -37,9 +39,28 @@ def test_the_person_who_was_asked_finds_a_death_to_be_mistaken_and_it_is_withdra
     assert story.and_then(DIED).names() == ["PatientDied", "EscalationRaised"]
 
 
-def test_a_death_that_a_person_confirmed_stands_and_so_it_does_beside_another_mistaken_escalation() -> None:
-    story = answer(admitted().and_then(DIED), "confirmed")
-    assert story.names() == ["EscalationResolved"] and story.state.death is not None
+def test_a_death_that_a_person_confirmed_ends_the_stay_when_the_patient_died() -> None:
+    story = answer(admitted().at(TUESDAY).and_then(DIED), "confirmed")
+    (discharged,) = only(story.emitted, w.EpisodeDischarged)
+    assert (discharged.disposition, discharged.discharged_at) == ("deceased", MONDAY)
+    assert story.state.death is not None and story.state.episode is None
+    assert answer(referred().and_then(DIED), "confirmed").names() == ["EscalationResolved"]
+
+
+def test_of_a_confirmed_death_that_was_wrong_the_stay_goes_on() -> None:
+    story = answer(admitted().and_then(DIED), "confirmed").and_then(LIVES)
+    assert story.names() == ["DeathWithdrawn", "DischargeWithdrawn"]
+    assert story.state.death is None and story.state.episode is not None
+
+
+def test_a_discharge_that_somebody_else_gave_stays_when_the_patient_lives() -> None:
+    story = admitted()
+    assert story.state.episode is not None
+    over = w.Discharge(episode_id=story.state.episode.id, encounter_id=ENCOUNTER, disposition="ama", at=MONDAY)
+    assert story.and_then(over, DIED, LIVES).names() == ["DeathWithdrawn", "EscalationRetracted"]
+
+
+def test_a_death_that_is_asked_about_stands_beside_another_mistaken_escalation() -> None:
     danger = admitted().and_then(assessment({}, "c-ssrs-q4"), DIED)
     (safety, _) = danger.state.escalations
     answered = danger.and_then(w.ResolveEscalation(escalation_id=safety.escalation.id, reason="mistaken"))
