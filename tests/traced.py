@@ -43,13 +43,11 @@ def traces() -> Iterator[Traces]:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from shared.platform.trace_export import AllowedOnly
+    from shared.platform.trace_export import AllowedOnly, Spans
 
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(AllowedOnly(exporter)))
-    tracer = provider.get_tracer("iop")
-    tracing.record(tracer)
-    yield Traces(exporter, tracer)
+    tracing.record(Spans(provider, SimpleSpanProcessor(AllowedOnly(exporter))))
+    yield Traces(exporter, provider.get_tracer("iop"))
     tracing.record(None)
 
 

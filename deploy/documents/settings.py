@@ -113,7 +113,8 @@ def page() -> str:
             *_programs(tomllib.loads(PROGRAM.read_text())["program"]),
             "## The environment of a service\n\n",
             table(variables, [_variable(name) for name in Process.model_fields]),
-            "\n## Traces\n\nOf each service, by OpenTelemetry's names; whatever else its SDK reads holds as well.\n\n",
+            "\n## Traces\n\nOf each service, by OpenTelemetry's names; whatever else its SDK reads holds as well, but "
+            "for the limits of a span.\n\n",
             table(variables, [(f"`{name}`", default, meaning) for name, default, meaning in OF_TRACES]),
             "\n## The environment of the commands\n\n",
             table(variables, [(f"`{name}`", default, meaning) for name, default, meaning in OF_THE_COMMANDS]),

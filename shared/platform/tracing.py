@@ -2,20 +2,23 @@
 
 A context travels as text (`traceparent`, W3C): in a request's header, with a delivery, in the headers of a row and of
 its record. It is passed on whether traces are recorded or not. They are where `OTEL_EXPORTER_OTLP_ENDPOINT` names a
-collector; only then the SDK is loaded (`trace_export`). A span holds what `KEYS` lists, and never an error's text.
+collector; only then OpenTelemetry is loaded (`trace_export`). A span holds what `KEYS` lists, never an error's text.
+
+What is recorded is written down here in few steps and made a span of OpenTelemetry's when it leaves: one event in ten
+runs through code that no cache holds any more, and there the SDK's span cost three times what it does in a row.
 """
 
 import os
+import secrets
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Final, Literal, Self, TypedDict, Unpack
+from typing import Final, Literal, Protocol, Self, TypedDict, Unpack
 
-from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
+import msgspec
 
 from shared.events import traceparent
+from shared.platform.clock import nanoseconds
 from shared.platform.settings import ConfigurationError, configuration
 
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -30,8 +33,8 @@ KEYS: Final = {
     "count": "iop.count",
 }
 """What a span may hold, and as what: technical names and counts. No id, no address, nothing of a patient."""
-_KINDS = {"edge": SpanKind.SERVER, "send": SpanKind.PRODUCER}
-_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+LINKS_MOST = 128
+"""Of a span; OpenTelemetry's own limit."""
 
 
 class Attributes(TypedDict, total=False):
@@ -47,30 +50,55 @@ class Attributes(TypedDict, total=False):
     count: int
 
 
-_tracer: trace.Tracer | None = None
+class Recording(msgspec.Struct, kw_only=True):
+    """A recorded span: contexts as text, times in nanoseconds since 1970. `is_remote`: another process has what is
+    above it, or another batch of this one."""
+
+    name: Name
+    traceparent: str
+    parent: str | None
+    is_remote: bool
+    links: Sequence[str]
+    attributes: dict[str, str | int]
+    began: int
+    ended: int = 0
+    failed: bool = False
+
+
+class Recorder(Protocol):
+    """Who chooses what is recorded, and takes it."""
+
+    def chooses(self, trace_id: str, *, begins: bool) -> bool:
+        """Whether this trace is recorded: one that `begins` here, or one that its caller records."""
+
+    def take(self, ended: Recording) -> None:
+        """What is over now. Waits for nothing."""
+
+
+_recorder: Recorder | None = None
 
 
 def start(service: str, replica: str) -> None:
     """Record traces from now on, where the environment names a collector. Raises ConfigurationError."""
     endpoint = os.environ.get(ENDPOINT)
-    if not endpoint:
+    if not endpoint or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return
     if not endpoint.startswith(("http://", "https://")):
         raise ConfigurationError(f"{ENDPOINT}: must be http(s)://host[:port], a collector of OTLP over HTTP.")
     from shared.platform import trace_export
 
     with configuration("OTEL_TRACES_SAMPLER_ARG"):
-        record(trace_export.tracer(service, replica))
+        record(trace_export.recorder(service, replica))
 
 
-def record(tracer: trace.Tracer | None) -> None:
-    """By this tracer, or no more."""
-    global _tracer
-    _tracer = tracer
+def record(recorder: Recorder | None) -> None:
+    """By this one, or no more."""
+    global _recorder
+    _recorder = recorder
 
 
 def is_on() -> bool:
-    return _tracer is not None
+    return _recorder is not None
 
 
 def present() -> str | None:
@@ -87,11 +115,11 @@ def trace_id() -> str | None:
 class Span:
     """Open within its `with`, and recorded or not: `traceparent` is where what is caused in it goes on."""
 
-    __slots__ = ("_recorded", "_token", "traceparent")
+    __slots__ = ("_token", "recorded", "traceparent")
 
-    def __init__(self, traceparent: str | None, recorded: trace.Span | None = None) -> None:
+    def __init__(self, traceparent: str | None, recorded: Recording | None = None) -> None:
         self.traceparent = traceparent
-        self._recorded = recorded
+        self.recorded = recorded
         self._token: Token[Span] | None = None
 
     def __enter__(self) -> Self:
@@ -104,23 +132,17 @@ class Span:
     ) -> None:
         if self._token is not None:
             _here.reset(self._token)
-        if self._recorded is not None:
-            if isinstance(error, Exception):
-                self._recorded.set_status(StatusCode.ERROR)
-            self._recorded.end()
-
-    @property
-    def below(self) -> Context:
-        """Where OpenTelemetry begins a span of the same trace."""
-        assert self.traceparent is not None
-        return trace.set_span_in_context(self._recorded or NonRecordingSpan(_context(self.traceparent)))
+        if self.recorded is not None:
+            self.recorded.failed |= isinstance(error, Exception)
+            self.recorded.ended = nanoseconds()
+            if _recorder is not None:
+                _recorder.take(self.recorded)
 
     def ended(self, *, failed: bool = False, **attributes: Unpack[Attributes]) -> None:
         """What came of it."""
-        if self._recorded is not None:
-            self._recorded.set_attributes(_named(attributes))
-            if failed:
-                self._recorded.set_status(StatusCode.ERROR)
+        if self.recorded is not None:
+            self.recorded.attributes |= _named(attributes)
+            self.recorded.failed |= failed
 
 
 _NONE = Span(None)
@@ -133,16 +155,39 @@ def span(name: Name, of: str | None = None, links: Iterable[str | None] = (), **
     trace where there is neither. Where nothing is recorded, `of` is passed on."""
     here = _here.get()
     own = of or here.traceparent
-    if _tracer is None or (own is not None and not traceparent.is_recorded(own)):
+    if _recorder is None or (own is not None and not traceparent.is_recorded(own)):
         return Span(own)
-    recorded = _tracer.start_span(
-        name,
-        None if own is None else here.below if _is_same(own, here.traceparent) else Span(own).below,
-        _KINDS.get(name, SpanKind.INTERNAL),
-        _named(attributes),
-        [Link(_context(each)) for each in links if each is not None],
+    if own is not None and _is_same(own, here.traceparent):
+        return _begun(name, here.traceparent, links, attributes, is_remote=here.recorded is None)
+    return _begun(name, own, links, attributes)
+
+
+def _begun(
+    name: Name,
+    parent: str | None,
+    links: Iterable[str | None],
+    attributes: Attributes,
+    *,
+    is_remote: bool = True,
+    began: int | None = None,
+) -> Span:
+    """Recorded where its trace is chosen."""
+    assert _recorder is not None
+    trace_id = secrets.token_hex(16) if parent is None else _trace_of(parent)
+    is_chosen = _recorder.chooses(trace_id, begins=parent is None)
+    here = f"00-{trace_id}-{secrets.token_hex(8)}-{is_chosen:02x}"
+    if not is_chosen:
+        return Span(here)
+    recorded = Recording(
+        name=name,
+        traceparent=here,
+        parent=parent,
+        is_remote=is_remote,
+        links=[each for each in links if each is not None][:LINKS_MOST],
+        attributes=_named(attributes),
+        began=nanoseconds() if began is None else began,
     )
-    return Span(_text(recorded.get_span_context()), recorded if recorded.is_recording() else None)
+    return Span(here, recorded)
 
 
 def meeting(
@@ -150,7 +195,7 @@ def meeting(
 ) -> Span:
     """One span where several causes meet: of the first of them that is recorded, linked to the others. None where all
     their traces are recorded by nobody."""
-    if _tracer is None:
+    if _recorder is None:
         return _NONE
     recorded = _recorded(causes)
     if causes and not recorded and None not in causes:
@@ -170,20 +215,12 @@ def sent(lane: str, began: int, causes: Sequence[str | None]) -> None:
     """What has left by this lane since `began` (nanoseconds since 1970): a span for the lane, and one for each of them
     whose trace is recorded."""
     recorded = _recorded(causes)
-    if _tracer is None or not recorded:
+    if _recorder is None or not recorded:
         return
-    met = _tracer.start_span(
-        "lane",
-        Span(recorded[0]).below,
-        attributes=_named({"lane": lane, "count": len(causes)}),
-        links=[Link(_context(each)) for each in recorded[1:]],
-        start_time=began,
-    )
-    for each in recorded:
-        _tracer.start_span(
-            "send", Span(each).below, SpanKind.PRODUCER, _named({"lane": lane}), [Link(met.get_span_context())], began
-        ).end()
-    met.end()
+    with _begun("lane", recorded[0], recorded[1:], {"lane": lane, "count": len(causes)}, began=began) as met:
+        for each in recorded:
+            with _begun("send", each, [met.traceparent], {"lane": lane}, began=began):
+                pass
 
 
 def _recorded(causes: Iterable[str | None]) -> list[str]:
@@ -202,12 +239,3 @@ def _trace_of(text: str) -> str:
 def _is_same(own: str, here: str | None) -> bool:
     """Whether both are of one trace."""
     return here is not None and _trace_of(here) == _trace_of(own)
-
-
-def _context(text: str) -> SpanContext:
-    flags = _SAMPLED if traceparent.is_recorded(text) else TraceFlags()
-    return SpanContext(int(text[3:35], 16), int(text[36:52], 16), True, flags)
-
-
-def _text(context: SpanContext) -> str:
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & TraceFlags.SAMPLED:02x}"

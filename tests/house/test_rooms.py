@@ -40,7 +40,7 @@ ONE_IMPORTER = {
     "httpx": {"shared/path/outbound/http.py", "services/__init__.py", "shared/platform/kafka_tokens.py"},
     "fhir": {"shared/edge/fhir/models.py"},
     # The second one is the SDK, loaded where a collector is named.
-    "opentelemetry": {"shared/platform/tracing.py", "shared/platform/trace_export.py"},
+    "opentelemetry": {"shared/platform/trace_export.py"},
 }
 
 

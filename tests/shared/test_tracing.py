@@ -104,11 +104,63 @@ def test_only_the_callers_own_span_is_remote_to_the_one_below_it(traces: Traces)
     assert submission.parent == edge.context
 
 
+def test_what_meets_many_is_linked_to_no_more_of_them_than_a_span_may_hold(traces: Traces) -> None:
+    causes = [f"00-{number:032x}-{CALLER}-01" for number in range(1, tracing.LINKS_MOST + 9)]
+    with tracing.meeting("batch", causes, count=len(causes)):
+        pass
+    (batch,) = traces.spans
+    assert len(batch.links) == tracing.LINKS_MOST
+
+
+@pytest.mark.parametrize(
+    ("sampler", "share", "of_the_caller", "begun_here"),
+    [
+        (None, "0", True, False),
+        (None, "1", True, True),
+        ("parentbased_always_on", None, True, True),
+        ("always_off", None, False, False),
+        ("traceidratio", "0", False, False),
+        ("always_on", None, True, True),
+    ],
+)
+def test_what_is_recorded_is_as_the_sampler_says_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, sampler: str | None, share: str | None, of_the_caller: bool, begun_here: bool
+) -> None:
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from shared.platform import trace_export
+
+    for name, value in ((trace_export.SAMPLER, sampler), (f"{trace_export.SAMPLER}_ARG", share)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    exporter = InMemorySpanExporter()
+    recorder = trace_export.recorder("intake", "0", exporter)
+    tracing.record(recorder)
+    try:
+        for context, is_recorded in ((RECORDED, of_the_caller), (None, begun_here)):
+            with tracing.span("edge", context) as span:
+                assert traceparent.is_recorded(span.traceparent) == is_recorded
+        recorder.flush()
+    finally:
+        tracing.record(None)
+    assert len(exporter.get_finished_spans()) == of_the_caller + begun_here
+
+
 @pytest.mark.parametrize("endpoint", ["collector:4318", "grpc://collector:4317"])
 def test_an_address_that_is_none_is_refused_at_start(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setenv(tracing.ENDPOINT, endpoint)
     with pytest.raises(ConfigurationError, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
         tracing.start("intake", "0")
+
+
+def test_where_opentelemetry_is_switched_off_nothing_is_recorded_whoever_collects(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(tracing.ENDPOINT, "http://127.0.0.1:4318")
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    tracing.start("intake", "0")
+    assert not tracing.is_on()
 
 
 @pytest.mark.parametrize("share", ["all", "1.5"])
