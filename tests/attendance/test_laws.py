@@ -22,6 +22,8 @@ from services.attendance.messages import (
     CheckIn,
     ConfirmAttendance,
     DeathWithdrawn,
+    EpisodePaused,
+    EpisodeResumed,
     FlagsChanged,
     HandOverEscalation,
     MarkMissed,
@@ -96,6 +98,17 @@ FACTS: some.SearchStrategy[Event] = some.one_of(
     some.builds(discharged, moments, episodes),
     some.builds(PatientDied, died_at=some.none() | moments, reported_at=moments),
     some.builds(DeathWithdrawn, withdrawn_at=moments),
+    *(
+        some.builds(
+            kind,
+            episode_id=episodes,
+            level=some.just("2.1"),
+            referral_id=some.just(""),
+            admitted_at=moments,
+            at=moments,
+        )
+        for kind in (EpisodePaused, EpisodeResumed)
+    ),
     some.builds(FlagsChanged, flags=flags.map(tuple), ended=some.just(()), changed_at=moments),
     some.just(PatientIdentified(digests=(), sealed=(), identified_at=ADMISSION)),
 )

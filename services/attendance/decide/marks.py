@@ -43,6 +43,7 @@ MISSED = Refused(
     PLACE,
 )
 STAY_OVER = Refused("conflict", "The episode has ended: no session of it is booked again.", PLACE)
+PAUSED = Refused("conflict", "The stay is paused, for the patient is treated elsewhere: no session is booked.", PLACE)
 SETTLED: frozenset[Mark] = frozenset({"excused", "declined", "off", "ended"})
 """It is agreed that the patient does not come."""
 
@@ -144,7 +145,9 @@ def _reinstated(course: Course, session: Session) -> Session | Refused:
         return MISSED if session.concluded else session
     if session.mark == "noshow":
         return MISSED
-    return STAY_OVER if course.episode.is_over else _again(course, session)
+    if course.episode.is_over:
+        return STAY_OVER
+    return PAUSED if course.episode.is_paused_for(session) else _again(course, session)
 
 
 def _missed(course: Course, session: Session) -> Session | Refused:

@@ -6,12 +6,13 @@ from services.attendance.messages import (
     DischargeWithdrawn,
     EpisodePaused,
     EpisodeResumed,
+    ReinstateSession,
     SessionCancelled,
     SessionMissed,
     SessionScheduled,
     WeeklyHoursFellShort,
 )
-from tests.attendance.given import ADMISSION, EPISODE, SETTLED, admitted, discharged
+from tests.attendance.given import ADMISSION, EPISODE, SETTLED, admitted, check_in, discharged, excused, session
 from tests.attendance.story import Story, changed, in_treatment, starts
 from tests.story import only
 
@@ -82,6 +83,21 @@ def test_a_pause_that_never_was_gives_the_misses_back() -> None:
     story.then(paused(SETTLED[0] - DAY))
     assert SETTLED[0] in starts(story.then(resumed(ADMISSION)), SessionMissed)
     assert "missed-session" in story.escalations
+
+
+def test_no_session_of_a_pause_is_booked_again_and_one_before_it_is() -> None:
+    story = in_treatment()
+    story.then(excused(SETTLED[0]), excused(SETTLED[1]), paused(SETTLED[1] - DAY))
+    assert story.refusal(ReinstateSession(session_id=session(SETTLED[1]))).code == "conflict"
+    story.then(ReinstateSession(session_id=session(SETTLED[0])))
+    assert story.outcome(SETTLED[0]) == "planned"
+
+
+def test_who_comes_all_the_same_was_there() -> None:
+    story = in_hospital_since(SETTLED[0] - DAY)
+    story.until(SETTLED[0])
+    story.then(check_in(SETTLED[0]))
+    assert story.outcome(SETTLED[0]) == "attended"
 
 
 def test_a_stay_that_ended_meanwhile_brings_nothing_back() -> None:
