@@ -16,8 +16,8 @@ from shared.rules.decision import Moment, Refused
 
 PATIENT: Final = "patient"
 """The kind of key that every Kafka record and every command is about."""
-STATE_BYTES_MOST = 16_384
-"""A state holds only what the next decision needs: of the worst realistic stay about half of this. More is a bug,
+STATE_BYTES_MOST = 24_576
+"""A state holds only what the next decision needs: of the worst of all stays two thirds of this. More is a bug,
 caught before it is stored."""
 
 State = TypeVar("State")
@@ -60,7 +60,7 @@ class Decider(Generic[State]):
         return msgspec.convert(plain, type=self.state_type)
 
     def write(self, state: State) -> str:
-        """The state as compact text. Raises OverflowError above 16 KB."""
+        """The state as compact text. Raises OverflowError above STATE_BYTES_MOST."""
         body = msgspec.json.encode(state)
         if len(body) > STATE_BYTES_MOST:
             raise OverflowError("state")

@@ -18,7 +18,7 @@ from services.intake.signals import ESCALATIONS_MOST, MISS, POSITIVE
 from services.intake.signals import SIGNALS_MOST as SIGNALS_REMEMBERED
 from services.intake.state import State, due
 from services.intake.table import TABLE
-from shared.events.envelope import Command, Event
+from shared.events.envelope import Command, Event, name_id
 from shared.events.escalation import COMBINING, Escalation, Signal
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.escalation import SIGNALS_MOST
@@ -368,8 +368,8 @@ def test_the_worst_realistic_state_of_an_episode_fits() -> None:
 
 
 def test_the_worst_of_all_stays_fits() -> None:
-    """Four people answer every question, a third with yes, while three referrals wait, danger of every kind is open and
-    a full list is taken: who is worst off must not be the one whose state is too large."""
+    """Four people answer every question, a third with yes, while three referrals wait, danger of every kind is open,
+    treated elsewhere five times, and a full list is taken: nobody is parked for being worst off."""
     story = given_in_an_episode()
     asked = [*sorted(TABLE.facts())[::3], "c-ssrs-q4", "c-ssrs-q5", "current-overdose"]
     asked += [f"{score}=27" for score in TABLE.evidence.scores]
@@ -383,6 +383,13 @@ def test_the_worst_of_all_stays_fits() -> None:
     for number in range(3):
         referral_id, task_id = (str(uuid5(UUID(PATIENT), f"{each}{number}")) for each in ("referral", "task"))
         story.and_then(w.ReceiveReferral(referral_id=referral_id, task_id=task_id, authored_at=MONDAY))
+    for number in range(5):
+        visit = str(uuid5(UUID(PATIENT), f"visit{number}"))
+        story.and_then(
+            w.ReportCareElsewhere(encounter_id=visit, kind="inpatient", started_at=MONDAY),
+            w.EndCareElsewhere(encounter_id=visit, ended_at=MONDAY),
+            w.ReportCareElsewhere(encounter_id=name_id(visit, 2), kind="residential", started_at=MONDAY),
+        )
     for event in full_window():
         story.and_then(event)
     window = story.state.signals
