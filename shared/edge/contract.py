@@ -29,7 +29,7 @@ class Context:
 
     `stored` holds the resources that a PUT entry of this submission replaces, as they are now, and what a closed
     escalation that it reopens rests on; `same_minute` the patient's Observations of the minutes that the service asked
-    for.
+    for; `forms` by canonical the client's Questionnaires that are named in it, as they were sent before.
     """
 
     caller: Caller
@@ -39,6 +39,7 @@ class Context:
     now: datetime
     stored: Mapping[tuple[str, str], StoredResource] = field(default_factory=dict)
     same_minute: Mapping[str, StoredResource] = field(default_factory=dict)
+    forms: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def time(self) -> ProgramTime:
@@ -72,7 +73,8 @@ class Edge:
     """`order` is the fixed order in which the entries of a transaction are interpreted, by type; `questions` are the
     codes of its Tasks that are about no patient, and `context` the types that may come along, read and not stored. Of
     what `time_asks_a_person` names a wrong time refuses nothing: its service asks a person. `minutes` are those of
-    which it reads what is stored too: what belongs together may come one by one."""
+    which it reads what is stored too: what belongs together may come one by one; `forms` the canonicals of the forms
+    by which it reads: a service that names them stores Questionnaires, of no patient."""
 
     takes: Mapping[str, ResourceSupport]
     interpret: Callable[[Sequence[BundleEntry], Context], Interpretation]
@@ -83,6 +85,7 @@ class Edge:
     context: frozenset[str] = frozenset()
     time_asks_a_person: Callable[[BundleEntry, Context], bool] = lambda _entry, _context: False
     minutes: Callable[[Sequence[BundleEntry], Context], Minutes] | None = None
+    forms: Callable[[Sequence[BundleEntry]], frozenset[str]] | None = None
     definitions: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     """By type and id, what the service's resources speak of: about nobody, so any valid token reads it."""
 

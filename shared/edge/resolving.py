@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import msgspec
 
-from shared.edge import conditional, fhir, patients, several
+from shared.edge import conditional, fhir, forms, patients, several
 from shared.edge.along import Along, apart
 from shared.edge.clients import Caller
 from shared.edge.contract import Edge, Minutes, StoredResource
@@ -135,6 +135,8 @@ class _Resolving:
     async def _identity(self, entry: BundleEntry, ordinal: int, found: str | None) -> tuple[str, bool]:
         """A Patient's id by its identifiers, another's by the cause or by its condition; whether it may exist."""
         sought = self.sought.get(id(entry))
+        if entry.type == forms.QUESTIONNAIRE and self.edge.forms:
+            return forms.id_of(entry, self.caller), False
         if entry.type == "Patient" and self.edge.unknown_patient == "created":
             return await self._patient(entry, sought)
         if sought is not None:

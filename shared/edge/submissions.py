@@ -16,6 +16,7 @@ from shared.edge import (
     conflicts,
     escalations,
     fhir,
+    forms,
     large_bodies,
     questions,
     received,
@@ -25,7 +26,7 @@ from shared.edge import (
 from shared.edge.admission import OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.answering import Done
 from shared.edge.clients import Caller
-from shared.edge.contract import Context, Edge, Interpretation
+from shared.edge.contract import Context, Edge, Interpretation, StoredResource
 from shared.edge.fhir import BundleEntry, ResourceSupport, elements
 from shared.edge.outcome import HttpRefusal, fault, refuse
 from shared.edge.patients import RETRY_SECONDS
@@ -43,7 +44,7 @@ from shared.path.transaction.delivery import (
     Stale,
 )
 from shared.path.transaction.inbox import Inbox
-from shared.path.transaction.resources import AcceptedResource
+from shared.path.transaction.resources import AcceptedResource, Name
 from shared.platform import db, tracing
 from shared.platform.db import Connection
 from shared.platform.keys import Keys
@@ -115,6 +116,8 @@ class Submissions:
         async with self.inbox.pool.acquire() as connection:
             if (done := await self._question(connection, submission, caller)) is not None:
                 return done
+            if self.edge.forms and all(each.type == forms.QUESTIONNAIRE for each in submission.entries):
+                return await self._forms_alone(connection, submission, caller)
             resolved = await self._resolved(connection, submission, caller)
             repeated = await updates.repeated(connection, resolved, caller)
         known = resolved.existing.keys() | repeated.keys()
@@ -122,7 +125,7 @@ class Submissions:
         if not fresh:
             return answering.done(resolved, Committed(), {}, repeated, caller)
         context = await self._same_minute(submission, fresh, self._context(caller, resolved))
-        context = await self._reopened(fresh, context)
+        context = await self._reopened(fresh, await self._with_forms(fresh, context))
         meant = escalations.of_hold(fresh, context)
         if meant is None:
             meant = await large_bodies.apart(submission.size, self.edge.read, fresh, context)
@@ -134,6 +137,7 @@ class Submissions:
             delivery = replace(delivery, document=received.document(submission, resolved, fresh, context, self._keys))
         match await self._admitted(delivery, resolved, context):
             case Stored(answer=answer):
+                resolved.stored.update(await self._store_forms(fresh, context))
                 return answering.done(resolved, answer, meant.remarks, repeated, caller)
             case Waiting() | ToAPerson():
                 return answering.done(resolved, Committed(), meant.remarks, repeated, caller)
@@ -161,6 +165,30 @@ class Submissions:
         async with self.inbox.pool.acquire() as connection:
             found = await same_minute(connection, patient_id(context.patient), context.program, minutes)
         return dataclasses.replace(context, same_minute=found)
+
+    async def _with_forms(self, entries: Sequence[BundleEntry], context: Context) -> Context:
+        """With the forms that the client sent before, where these name them and the service reads by them."""
+        if self.edge.forms is None or not (asked := self.edge.forms(entries)):
+            return context
+        async with self.inbox.pool.acquire() as connection:
+            return dataclasses.replace(context, forms=await forms.named(connection, asked, context.caller))
+
+    async def _store_forms(self, entries: Sequence[BundleEntry], context: Context) -> dict[Name, StoredResource]:
+        """Once the rest is committed and before it is answered: of what is refused no form is stored, and who got no
+        answer sends it again."""
+        if self.edge.forms is None or not any(each.type == forms.QUESTIONNAIRE for each in entries):
+            return {}
+        async with self.inbox.pool.acquire() as connection:
+            return await forms.store(connection, entries, context.caller, context.now)
+
+    async def _forms_alone(self, connection: Connection, submission: Submission, caller: Caller) -> Done:
+        """They are about nobody: nothing is decided by them."""
+        ids = {id(each): forms.id_of(each, caller) for each in submission.entries}
+        entries = fhir.resolve(submission.entries, lambda entry: ids[id(entry)])
+        await forms.require_current(connection, entries, caller)
+        stored = await forms.store(connection, entries, caller, self.inbox.clock.now())
+        versions = {name: each.version for name, each in stored.items()}
+        return Done(tuple(answering.answered(each, versions) for each in entries), incomplete=False)
 
     async def _reopened(self, entries: Sequence[BundleEntry], context: Context) -> Context:
         """With what an escalation rests on that was closed and is reopened."""

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from uuid import NAMESPACE_URL, uuid5
 
 from services.intake.definitions import definitions
 from services.intake.edge import (
@@ -17,7 +18,7 @@ from services.intake.edge import (
     tasks,
 )
 from services.intake.edge import screens as screening
-from services.intake.edge.own_codes import with_forms
+from services.intake.edge.own_codes import forms_named, with_forms
 from services.intake.edge.screens import ScreenReading, remark
 from services.intake.edge.sums import Summed
 from services.intake.messages import (
@@ -29,11 +30,14 @@ from services.intake.messages import (
     ReportFindings,
 )
 from services.intake.table import SAFETY_CODES
+from shared.edge import work_item
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport, encode
 from shared.edge.outcome import Issue
 from shared.edge.search import AUDITS, DIRECTORY, IDENTIFIED, PARAMETERS, PATIENTS, TASKS, WITHOUT_STATUS
+from shared.events import codes
 from shared.events.envelope import Command
+from shared.events.fhir import concept
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.keys import Keys
 
@@ -63,6 +67,7 @@ TAKES: dict[str, ResourceSupport] = {
         ),
         _SENT,
     ),
+    "Questionnaire": ResourceSupport((*_READ, "create", "update"), DIRECTORY),
     "Task": ResourceSupport((*_READ, "create", "update", "patch"), TASKS, conditional_create=True),
     "EpisodeOfCare": ResourceSupport((*_READ, "update"), PARAMETERS),
     **dict.fromkeys(("CarePlan", "List", "DetectedIssue"), _EMITTED),
@@ -70,6 +75,7 @@ TAKES: dict[str, ResourceSupport] = {
     "AuditEvent": ResourceSupport(_READ, AUDITS),
 }
 ORDER = (
+    "Questionnaire",
     "Patient",
     "Organization",
     "Consent",
@@ -84,6 +90,7 @@ ORDER = (
     "Encounter",
     "EpisodeOfCare",
 )
+SEND_FORM = "send-questionnaire"
 _MEDICATIONS = ("MedicationRequest", "MedicationStatement")
 _ASSESSED = ("Observation", "QuestionnaireResponse")
 _DIAGNOSED = ("Condition", "Encounter")
@@ -99,6 +106,8 @@ def edge(keys: Keys) -> Edge:
         also=frozenset({"messages", "any-type"}),
         time_asks_a_person=screening.time_asks_a_person,
         minutes=sums.minutes,
+        forms=forms_named,
+        questions=frozenset({SEND_FORM}),
         definitions=definitions(),
     )
 
@@ -120,17 +129,29 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         *_requested(entries, context),
         *_ends(entries, context),
     ]
+    unknown = {each.unknown_form for each in screens.values() if each.unknown_form}
     as_received = [each for each in entries if not _is_decided(each, entries, context)]
     return Interpretation(
         tuple(commands),
-        tuple(each for each in as_received if each.type != "Bundle"),
+        tuple(each for each in as_received if each.type not in ("Bundle", "Questionnaire")),
         (*summed.stored, *(_sealed(each, keys) for each in as_received if each.type == "Bundle")),
+        questions=tuple(_form_asked(each, context) for each in sorted(unknown)),
         remarks={
             **{identity: each.issues for identity, each in screens.items()},
             **{identity: (consent_answer.remark(each, context),) for identity, each in consents.items()},
             **{str(each.id): unread for each in _of(entries, "Patient") if (unread := _unread_languages(each))},
             **_remarks(entries, context),
         },
+    )
+
+
+def _form_asked(canonical: str, context: Context) -> AcceptedResource:
+    """Once for each client and form: its Questionnaire is to be sent, or its items mapped, before answers are read."""
+    name = f"{codes.HUB}/{SEND_FORM}|{context.program}|{context.caller.name}|{canonical}"
+    asked = {"client": context.caller.name, "questionnaire": canonical}
+    inputs = [{"type": concept(codes.INPUT, kind), "valueString": text} for kind, text in asked.items()]
+    return work_item.task(
+        uuid5(NAMESPACE_URL, name), SEND_FORM, "form-unknown", inputs, context.now, confidential=False
     )
 
 

@@ -1,11 +1,11 @@
 """What a screen asks: each question with its codes and the finding it is about, and what holds its answer."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from services.intake.edge import answers
-from services.intake.edge.own_codes import OwnCodes, meanings, own_codes, understood
+from services.intake.edge.own_codes import OwnCodes, asked_by_form, meanings, own_codes, understood
 from services.intake.instruments import INSTRUMENTS, Question, question, totals_with
 from services.intake.table import TABLE
 from shared.edge.contract import Context
@@ -41,7 +41,9 @@ class Asked(NamedTuple):
 def asked_by(entry: BundleEntry, context: Context) -> list[Asked]:
     """Every question of an Observation or a QuestionnaireResponse that has an answer to look for."""
     own = own_codes(context)
-    return list(_observed(entry, own) if entry.type == "Observation" else _answered(entry, own))
+    if entry.type == "Observation":
+        return list(_observed(entry, own))
+    return list(_answered(entry, own, asked_by_form(entry.resource, own, context)))
 
 
 def is_suicide_screen(resource: Json) -> bool:
@@ -62,14 +64,14 @@ def _observed(entry: BundleEntry, own: OwnCodes) -> Iterator[Asked]:
         yield Asked(_of_totals(named), asked, understood(parent, own), f"{place}.value", dimension)
 
 
-def _answered(entry: BundleEntry, own: OwnCodes) -> Iterator[Asked]:
-    """Each answer of each item: by the program's table, its link id, its definition, or the wording of a suicide
-    screen."""
+def _answered(entry: BundleEntry, own: OwnCodes, by_form: Mapping[str, str]) -> Iterator[Asked]:
+    """Each answer of each item: by the program's table, its form, its link id, its definition, or the wording of a
+    suicide screen."""
     asks_of_suicide = is_suicide_screen(entry.resource)
     form = str(entry.resource.get("questionnaire", "")).partition("|")[0]
     for item, place in _items(entry.resource, entry.place):
         link = str(item.get("linkId", ""))
-        mapped = (own[f"{form}|{link}"],) if f"{form}|{link}" in own else ()
+        mapped = tuple(each[name] for each, name in ((own, f"{form}|{link}"), (by_form, link)) if name in each)
         named = (*mapped, *_LOINC.findall(f"{link} {item.get('definition', '')}"), link.rpartition("/")[2])
         asked = _first_question(named)
         if asked is None and asks_of_suicide:

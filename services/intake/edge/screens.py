@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from services.intake.edge import answers, assessing
 from services.intake.edge.asked import Asked, asked_by, is_suicide_screen
+from services.intake.edge.own_codes import unknown_form
 from services.intake.edge.times import PERSON_ASKED, TAKEN_BACK, TOO_OLD, clinical_time, is_old, latest_time
 from services.intake.instruments import totals, totals_with
 from services.intake.messages import ReportedFinding, StatedNeed
@@ -49,6 +50,8 @@ class ScreenReading:
     findings: tuple[ReportedFinding, ...] = ()
     issues: tuple[Issue, ...] = ()
     needs: tuple[StatedNeed, ...] = ()
+    unknown_form: str | None = None
+    """The canonical of the Questionnaire without which none of it could be read."""
     points: Mapping[str, int] = field(default_factory=dict)
     """Of each item of a total that it answers, by the item's code."""
 
@@ -62,8 +65,7 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
     """The facts and scores of an Observation or a QuestionnaireResponse. Raises HttpRefusal without its time, unless it
     is a screen of safety: then a person is asked."""
     if entry.resource["status"] not in STANDING:
-        line = TAKEN_BACK if entry.resource["status"] == "entered-in-error" else "not read: status"
-        return ScreenReading(issues=(remark(line, f"{entry.place}.status"),))
+        return _without_answers(entry)
     asked = asked_by(entry, context)
     points_by_item = _points_by_item(asked)
     counted = [(each, answers.points(each.question, each.answer)) for each in asked if each.question]
@@ -72,7 +74,7 @@ def read(entry: BundleEntry, context: Context) -> ScreenReading:
     unreadable = _unreadable(entry, asked, counted, nothing_read=not found)
     is_read = bool(found or unreadable or any(each.dimension for each in asked))
     if not is_read and not points_by_item:
-        return ScreenReading(issues=(remark(_why_nothing(entry, asked), entry.place),))
+        return _nothing_read(entry, asked, context)
     if time_asks_a_person(entry, context):
         return _untimed(entry, context)
     if not is_read:
@@ -217,11 +219,22 @@ def _may_be_recent(entry: BundleEntry, context: Context, found: Sequence[Read]) 
     ]
 
 
-def _why_nothing(entry: BundleEntry, asked: Sequence[Asked]) -> str:
+def _without_answers(entry: BundleEntry) -> ScreenReading:
+    line = TAKEN_BACK if entry.resource["status"] == "entered-in-error" else "not read: status"
+    return ScreenReading(issues=(remark(line, f"{entry.place}.status"),))
+
+
+def _nothing_read(entry: BundleEntry, asked: Sequence[Asked], context: Context) -> ScreenReading:
+    form = unknown_form(entry.resource, context) if any(each.answer for each in asked) else None
+    return ScreenReading(issues=(remark(_why_nothing(entry, asked, form), entry.place),), unknown_form=form)
+
+
+def _why_nothing(entry: BundleEntry, asked: Sequence[Asked], form: str | None) -> str:
     if "hasMember" in entry.resource:
         return "not read: a panel; each of its members is read by itself"
-    known = any(each.finding or each.items for each in asked)
-    return "not read: no answer" if known else "not read: code unknown"
+    if any(each.finding or each.items for each in asked):
+        return "not read: no answer"
+    return "not read: code unknown" + (f"; its Questionnaire too, {PERSON_ASKED}" if form else "")
 
 
 def remark(diagnostics: str, place: str) -> Issue:

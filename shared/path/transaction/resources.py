@@ -149,6 +149,10 @@ _STORED = f"""SELECT r.* FROM resources r
 _ONE = "SELECT * FROM resources WHERE type = $1 AND id = $2 AND program = $3"
 _OF_NOBODY = """WITH of_nobody AS MATERIALIZED (SELECT * FROM resources WHERE patient = '' AND type = $1)
     SELECT body FROM of_nobody WHERE program = $2 ORDER BY id"""
+# Those in which a text stands. A body is one text: what it is about is looked at by whoever asks.
+_OF_NOBODY_WITH = """WITH of_nobody AS MATERIALIZED (SELECT * FROM resources WHERE patient = '' AND type = $1)
+    SELECT id, body FROM of_nobody WHERE program = $2 AND strpos(body, $3) > 0 ORDER BY updated_at DESC, id LIMIT $4"""
+OF_NOBODY_MOST = 50
 # One patient's resources of a type whose clinical time lies within these minutes.
 _OF_MINUTES = """WITH own AS MATERIALIZED (SELECT * FROM resources WHERE patient = $1 AND type = $2)
     SELECT * FROM own WHERE program = $3 AND NOT sealed AND date_trunc('minute', at) = ANY($4::timestamptz[])
@@ -223,6 +227,11 @@ async def one(connection: Connection, program: str, name: Name) -> Row | None:
 async def of_nobody(connection: Connection, program: str, type_: str) -> list[str]:
     """The bodies of this type that are about no patient."""
     return [row["body"] for row in await connection.fetch(_OF_NOBODY, type_, program)]
+
+
+async def of_nobody_with(connection: Connection, program: str, type_: str, text: str) -> list[Row]:
+    """Those of this type about no patient in whose body this text stands: the newest `OF_NOBODY_MOST`."""
+    return await connection.fetch(_OF_NOBODY_WITH, type_, program, text, OF_NOBODY_MOST)
 
 
 async def matching(
