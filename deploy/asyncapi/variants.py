@@ -17,7 +17,7 @@ from shared.events.aftercare import ASKS_NOBODY, BY_A_PERSON
 from shared.events.catalogue import CONSUMES, OPERATIONS, CatalogueEntry
 from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
 from shared.events.envelope import Envelope
-from shared.events.intake import ConsentsCurrent
+from shared.events.intake import REFERRAL_REASONS, ConsentsCurrent
 from shared.events.wire import Written
 
 ID = "00000000-0000-4000-8000-000000000000"
@@ -48,9 +48,13 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
     "FlagsChanged.flags": (("~flag~", "~flag~"), ()),
     "FlagsChanged.ended": (("~flag~",),),
     "FollowUpCompleted.outcome": (*sorted(BY_A_PERSON), "~outcome~"),
+    "ReferralAnswered.reason": tuple(REFERRAL_REASONS),
     "ReferralConcluded.outcome": (
         "referral-revoked",
         "referral-in-error",
+        "patient-died",
+        "too-many-referrals",
+        "joined-stay",
         "superseded",
         "referral-declined",
         "looked-at",

@@ -7,12 +7,13 @@ import msgspec
 from services.intake.decide import decide, react
 from services.intake.edge import edge
 from services.intake.edge.own_codes import require_known
+from services.intake.levels import LEVELS
 from services.intake.messages import Commands, DenyConsent, Internal, RecordConsent, ReportFindings, RevokeConsent
 from services.intake.settings import Settings
 from services.intake.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform.keys import Keys
-from shared.platform.settings import Process, load, organizations, partners
+from shared.platform.settings import ConfigurationError, Process, load, organizations, partners
 from shared.process import ServiceAssembly, main
 
 
@@ -48,6 +49,10 @@ def settings(process: Process) -> Mapping[str, Settings]:
     """Each program's numbers, with its identifiers and its partners. Raises ConfigurationError, also of a code map."""
     require_known(process.deploy)
     known, own = partners(process.deploy).values(), organizations(process.deploy)
+    for each in known:
+        if not set(each.offers) <= set(LEVELS):
+            place = f"{process.deploy / 'partners.toml'}: partner.{each.name}.offers"
+            raise ConfigurationError(f"{place}: must be codes of levels of care, such as 3.7.")
     return {
         program: msgspec.structs.replace(
             each,

@@ -136,6 +136,16 @@ class ReceiveReferral(Command, frozen=True, kw_only=True, tag=True):
     task_id: str
     authored_at: datetime
     priority: Priority = "routine"
+    level: str = ""
+    """The level of care that it asks for; empty where nothing says so."""
+
+
+class CorrectReferral(Command, frozen=True, kw_only=True, tag=True):
+    """The sender says otherwise now how urgent it is, or which level it asks for."""
+
+    referral_id: str
+    priority: Priority
+    level: str = ""
 
 
 class RevokeReferral(Command, frozen=True, kw_only=True, tag=True):

@@ -13,6 +13,7 @@ from services.intake.placement import BOTH, OLD
 from services.intake.reasons import ENHANCED, PRESCRIBER
 from services.intake.table import TABLE, Rule
 from shared.events import codes, fhir
+from shared.events.intake import REFERRAL_REASONS
 
 COLORADO = "http://bha.colorado.gov/fhir/bha-ig/CodeSystem/bha-asam-level-of-care-cs"
 EQUAL = ("2.1", "2.5", "3.1")
@@ -85,6 +86,7 @@ def _systems() -> dict[str, Iterable[str]]:
         codes.TRACK: (*(each.code for each in TABLE.track), "general"),
         codes.FLAG: (each.code for each in TABLE.flag),
         codes.DISPOSITION: codes.FHIR_DISPOSITION,
+        codes.REFERRAL: REFERRAL_REASONS.values(),
     }
 
 

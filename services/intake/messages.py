@@ -8,6 +8,7 @@ from services.intake.commands import (
     CareKind,
     CompleteReview,
     CorrectDischarge,
+    CorrectReferral,
     DenyConsent,
     Discharge,
     EndCareElsewhere,
@@ -73,7 +74,9 @@ from shared.events.intake import (
     Priority,
     Recommendation,
     RecommendationWithdrawn,
+    ReferralAnswered,
     ReferralConcluded,
+    ReferralOffer,
     ReferralReceived,
     Review,
     RuleChange,
@@ -106,6 +109,7 @@ __all__ = [
     "ConsentsCurrent",
     "Consumes",
     "CorrectDischarge",
+    "CorrectReferral",
     "DeathWithdrawn",
     "DenyConsent",
     "Digest",
@@ -137,6 +141,7 @@ __all__ = [
     "Medication",
     "MedicationsRecorded",
     "Need",
+    "OfReferral",
     "PatientDied",
     "PatientIdentified",
     "PersonReminded",
@@ -155,8 +160,11 @@ __all__ = [
     "RecordCoverage",
     "RecordMedications",
     "RecordPatient",
+    "ReferralAnswered",
     "ReferralConcluded",
+    "ReferralOffer",
     "ReferralReceived",
+    "ReferralSetAside",
     "ReopenEscalation",
     "ReportCareElsewhere",
     "ReportDeath",
@@ -188,6 +196,12 @@ class PersonReminded(StateEvent, frozen=True, kw_only=True):
     reminded_at: datetime
 
 
+class ReferralSetAside(StateEvent, frozen=True, kw_only=True):
+    """It was being placed, and waits beside others now: the one that is next in line is placed instead."""
+
+    referral_id: str
+
+
 class FlagsLookedAt(StateEvent, frozen=True, kw_only=True):
     """The flags are those emitted last; at `change_at` something behind one ends, or begins."""
 
@@ -207,6 +221,7 @@ Commands = (
     | ReportFindings
     | RecordAssessment
     | ReceiveReferral
+    | CorrectReferral
     | RevokeReferral
     | SignPlacement
     | CompleteReview
@@ -219,7 +234,7 @@ Commands = (
     | ReopenEscalation
 )
 
-Internal = TimePassed | RetentionBegan | PersonReminded | FlagsLookedAt
+Internal = TimePassed | RetentionBegan | PersonReminded | ReferralSetAside | FlagsLookedAt
 OfSignals = (
     EscalationRaised
     | EscalationUpdated
@@ -229,6 +244,10 @@ OfSignals = (
     | SignalsCorrected
 )
 """Of attendance and testing; intake's own are never given to it."""
+OfReferral = (
+    ReceiveReferral | CorrectReferral | RevokeReferral | ReferralReceived | ReferralConcluded | ReferralSetAside
+)
+"""What changes which referrals are open; how one is placed or declined is its stay's."""
 Consumes = OfSignals | TimePassed
 Emits = (
     PatientIdentified
@@ -236,6 +255,7 @@ Emits = (
     | DeathWithdrawn
     | ReferralReceived
     | ReferralConcluded
+    | ReferralAnswered
     | LevelOfCareRecommended
     | RecommendationWithdrawn
     | PlacementSigned
@@ -257,6 +277,7 @@ Emits = (
     | EscalationEvent
     | RetentionBegan
     | PersonReminded
+    | ReferralSetAside
     | FlagsLookedAt
 )
 """`ConsentsCurrent` is the heartbeat of intake's outbox; no decision emits it."""

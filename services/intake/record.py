@@ -11,14 +11,75 @@ from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
 from shared.rules.escalation import Open
-from shared.rules.packing import pack_id
+from shared.rules.packing import instant, pack_id, seconds, unpack_id
+
+PRIORITIES: tuple[messages.Priority, ...] = ("stat", "asap", "urgent", "routine")
+"""The most urgent first: FHIR's RequestPriority, of which a routine one is none."""
+SECOND = "second-referral"
+"""Why a person is asked to look at a referral beside the one that is placed, or a stay."""
+TOO_MANY = "too-many-referrals"
+"""Why a person is asked to look at those that no more room is for."""
+
+
+class Asked(msgspec.Struct, frozen=True, array_like=True):
+    """Since when a person is asked to look at it, by when, and when it is escalated that nobody did (None once it was);
+    in seconds (UTC). What an older release asked has no times."""
+
+    requested: int | None
+    act_by: int | None
+    remind: int | None
 
 
 class Referral(msgspec.Struct, frozen=True, array_like=True):
-    """The referral that waits for a placement; what is emitted about it is named after its id."""
+    """A referral that is open: the one to be placed, or one beside it. What is emitted about it is named after its id.
 
-    id: str
-    task_id: str
+    Small, for five have to fit beside the worst of stays: ids are packed, `rank` is a place in PRIORITIES, `level` what
+    it asks for (empty where nothing says so), `authored` the second (UTC) at which it was written.
+    """
+
+    packed: str
+    packed_task: str
+    rank: int = len(PRIORITIES) - 1
+    level: str = ""
+    authored: int = 0
+    asked: Asked | None = None
+
+    @classmethod
+    def of(cls, came: messages.ReceiveReferral | messages.ReferralReceived) -> Self:
+        rank, authored = PRIORITIES.index(came.priority), seconds(came.authored_at)
+        return cls(pack_id(came.referral_id), pack_id(came.task_id), rank, came.level, authored)
+
+    @property
+    def id(self) -> str:
+        return unpack_id(self.packed)
+
+    @property
+    def task_id(self) -> str:
+        return unpack_id(self.packed_task)
+
+    @property
+    def priority(self) -> messages.Priority:
+        return PRIORITIES[self.rank]
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """The least is placed next: of the most urgent the oldest."""
+        return self.rank, self.authored
+
+    @property
+    def second_review(self) -> "Review | None":
+        """What a person is asked about it beside another one, if anything."""
+        if self.asked is None:
+            return None
+        times = (each if each is None else instant(each) for each in msgspec.structs.astuple(self.asked))
+        requested_at, act_by, remind_at = times
+        return Review(self.second_review_id, SECOND, self.focus, requested_at, act_by, remind_at=remind_at)
+
+    def looked_at_by(self, review: messages.Review) -> Self:
+        """A person is asked to look at it beside another one."""
+        requested = seconds(review.requested_at) if review.requested_at else None
+        act_by = seconds(review.act_by) if review.act_by else None
+        return msgspec.structs.replace(self, asked=Asked(requested, act_by, act_by))
 
     @property
     def review_id(self) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from services.intake.instruments import is_meaning
+from services.intake.levels import LEVELS
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
 from shared.rules.numbers import Count, Days, DaysOrNone, Hours, LocalTime, MinutesOrNone, Tier, Weekday
@@ -80,6 +81,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What an EHR's own codes ask or answer (`system|code`), and the items of its forms ask (`questionnaire|linkId`):
     LOINC's code or the hub's own, of a fact, a score, an item of a score, a need or a level; an answer's code, word or
     points; of a Condition's code ICD-10-CM's."""
+    referral_levels: dict[str, str] = {}
+    """Which level of care an order asks for (`system|code`), where it names none itself."""
     identifiers: tuple[str, ...] = ()
     """The program's own (`system|value`), of its organization: by them a Consent names who discloses."""
     partners: tuple[Partner, ...] = ()
@@ -91,6 +94,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise ValueError("offers: a level without a weekly template can't be given; leave it out")
             if not self.week.is_of(level):
                 raise ValueError(f"the weekly template hasn't the hours of level {level}: leave it out of offers")
+        if not all("|" in code and level in LEVELS for code, level in self.referral_levels.items()):
+            raise ValueError("referral_levels: must map system|code to a level of care")
         for own, code in self.local_codes.items():
             if "|" not in own or not is_meaning(code):
                 raise ValueError("local_codes: must map system|code or questionnaire|linkId to a code that is read")

@@ -11,6 +11,9 @@ from services.intake.listed import ListedMedication, merged_list, newest, still_
 from services.intake.messages import StatedNeed
 from services.intake.needs import stated_needs
 from services.intake.record import (
+    PRIORITIES,
+    SECOND,
+    TOO_MANY,
     ChangesEpisode,
     Closed,
     Death,
@@ -29,6 +32,7 @@ from services.intake.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 from shared.rules import escalation
 from shared.rules.escalation import Open
+from shared.rules.packing import seconds
 
 VERSION = 7
 
@@ -41,7 +45,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     medications: tuple[ListedMedication, ...] | None = None
     referral: Referral | None = None
     recommended: Recommended | None = None
-    reviews: tuple[Review, ...] = ()
+    asked: tuple[Review, ...] = ()
+    """Reviews, but of referrals beside the one that is placed: those remember themselves what is asked about them."""
     episode: Episode | None = None
     escalations: tuple[Open, ...] = ()
     signals: SignalWindow = SignalWindow()
@@ -51,8 +56,19 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     death: Death | None = None
     ended: Ended | None = None
     seconds: tuple[Referral, ...] = ()
-    """Referrals beside the one that is placed, or the stay: the oldest is the next to be placed."""
+    """Referrals beside the one that is placed, or the stay, in the order in which they came."""
     looked_at: tuple[LookedAt, ...] = ()
+
+    @property
+    def referrals(self) -> tuple[Referral, ...]:
+        """All that are open, the one that is placed first."""
+        return (*((self.referral,) if self.referral else ()), *self.seconds)
+
+    @property
+    def reviews(self) -> tuple[Review, ...]:
+        """What a person was asked to look at."""
+        seconds = (each.second_review for each in self.referrals)
+        return (*self.asked, *(each for each in seconds if each is not None))
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
@@ -74,12 +90,8 @@ def evolve(state: State, event: Event | Command) -> State:
             return _escalated(state, event)
         case _ if isinstance(event, messages.AboutEvidence):
             return assessed(state, event)
-        case messages.ReceiveReferral() if state.referral is None and state.episode is None:
-            return change(state, referral=Referral(event.referral_id, event.task_id), closed_at=None, looked_at=())
-        case messages.RevokeReferral() if state.referral is not None and state.referral.id == event.referral_id:
-            return _next_in_line(change(state, referral=None, closed_at=event.at))
-        case messages.ReferralReceived() | messages.ReferralConcluded():
-            return change(state, seconds=_seconds(state, event))
+        case _ if isinstance(event, messages.OfReferral):
+            return _referred(state, event)
         case messages.RecordMedications():
             return change(state, medications=newest(merged_list(state.medications or (), event.medications)))
         case messages.MedicationsRecorded():
@@ -87,7 +99,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.PatientDied(died_at=died_at):
             return change(state, death=Death(died_at))
         case messages.DeathWithdrawn():
-            return change(state, death=None)
+            return _next_in_line(change(state, death=None))
         case messages.EpisodeAdmitted():
             return change(_placed(state), episode=Episode.begun(event), ended=None, signals=SignalWindow())
         case _ if isinstance(event, ChangesEpisode) and state.episode is not None:
@@ -97,9 +109,8 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.EpisodeDischarged():
             return _discharged(state, event)
         case messages.DischargeWithdrawn() if state.ended is not None:
-            seconds = (*((state.referral,) if state.referral else ()), *state.seconds)
             stay = state.ended.episode
-            return change(state, episode=stay, ended=None, closed_at=None, referral=None, seconds=seconds)
+            return change(state, episode=stay, ended=None, closed_at=None, referral=None, seconds=state.referrals)
         case messages.RetentionBegan(retention_days=days):
             return change(state, retention_days=days)
         case messages.TimePassed() if _is_over(state):
@@ -117,13 +128,15 @@ def _asked(state: State, event: Event | Command) -> State:
             return change(state, recommended=recommended)
         case messages.RecommendationWithdrawn():
             return change(state, recommended=None)
+        case messages.PlacementReviewRequested(review=review) if review.reason == SECOND:
+            return _with_referrals(state, lambda each: each.looked_at_by(review) if _asks_about(review, each) else each)
         case messages.PlacementReviewRequested(review=review):
             asked = Review(**msgspec.structs.asdict(review), remind_at=review.act_by)
-            return change(state, reviews=(*_other_reviews(state, review.id), asked))
+            return change(state, asked=(*_other_reviews(state, review.id), asked))
         case messages.PlacementReviewWithdrawn(review=review):
-            return change(state, reviews=_other_reviews(state, review.id))
+            return _without_review(state, review)
         case messages.PlacementReviewCompleted(review=review):
-            return change(state, reviews=_other_reviews(state, review.id), looked_at=_looked_at(state, review))
+            return change(_without_review(state, review), looked_at=_looked_at(state, review))
         case messages.PersonReminded(reminded_at=at):
             return _with_clocks(state, lambda each: each.remind_at if each.remind_at and each.remind_at > at else None)
         case _:
@@ -134,8 +147,7 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     """For the first time, or corrected."""
     change, before = msgspec.structs.replace, state.ended
     if state.episode is not None:
-        seconds = {each.second_review_id for each in state.seconds}
-        reasons = tuple(each.reason for each in state.reviews if each.id not in seconds)
+        reasons = tuple(each.reason for each in state.asked if each.reason != TOO_MANY)
         before = Ended(
             change(state.episode, elsewhere=()),
             "",
@@ -155,20 +167,70 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     return _next_in_line(over) if state.episode is not None else over
 
 
+def _referred(state: State, event: messages.OfReferral) -> State:
+    """A referral that comes, says otherwise now, waits beside another one, or ends."""
+    change, first = msgspec.structs.replace, state.referral
+    is_first = first is not None and first.id == event.referral_id
+    match event:
+        case messages.ReceiveReferral() if first is None and state.episode is None and state.death is None:
+            return change(state, referral=Referral.of(event), closed_at=None, looked_at=())
+        case messages.ReferralReceived() if not is_first:
+            return change(state, seconds=(*_others(state, event.referral_id), Referral.of(event)))
+        case messages.CorrectReferral():
+            return _with_referrals(state, lambda each: corrected(each, event))
+        case messages.RevokeReferral() if is_first:
+            return _next_in_line(change(state, referral=None, closed_at=event.at))
+        case messages.ReferralConcluded():
+            others = change(state, referral=None if is_first else first, seconds=_others(state, event.referral_id))
+            return _next_in_line(_over(others, event.concluded_at))
+        case messages.ReferralSetAside() if first is not None and is_first:
+            return _next_in_line(change(state, referral=None, seconds=(first, *state.seconds)))
+        case _:
+            return state
+
+
+def _over(state: State, at: datetime) -> State:
+    """Closed, where no referral is open and no stay."""
+    is_open = state.referrals or state.episode is not None
+    return state if is_open else msgspec.structs.replace(state, closed_at=state.closed_at or at)
+
+
+def corrected(referral: Referral, command: messages.CorrectReferral) -> Referral:
+    """With what its sender says now; of another one this changes nothing."""
+    if referral.id != command.referral_id:
+        return referral
+    return msgspec.structs.replace(referral, rank=PRIORITIES.index(command.priority), level=command.level)
+
+
+def _others(state: State, referral_id: str) -> tuple[Referral, ...]:
+    return tuple(each for each in state.seconds if each.id != referral_id)
+
+
 def _next_in_line(state: State) -> State:
-    """Nothing is placed and no stay is open: of the other referrals the oldest is the one to be placed now."""
-    if not state.seconds:
+    """Where nothing is placed, no stay is open and the patient lives: of those that wait the oldest of the most urgent
+    is the one to be placed now."""
+    if not state.seconds or state.referral is not None or state.episode is not None or state.death is not None:
         return state
-    first, *others = state.seconds
-    return msgspec.structs.replace(state, referral=first, seconds=tuple(others), closed_at=None, looked_at=())
+    first = min(state.seconds, key=lambda each: each.turn)
+    others = _others(state, first.id)
+    return msgspec.structs.replace(state, referral=first, seconds=others, closed_at=None, looked_at=())
 
 
-def _seconds(state: State, event: messages.ReferralReceived | messages.ReferralConcluded) -> tuple[Referral, ...]:
-    others = tuple(each for each in state.seconds if each.id != event.referral_id)
-    first = state.referral is not None and state.referral.id == event.referral_id
-    if isinstance(event, messages.ReferralConcluded) or first:
-        return others
-    return (*others, Referral(event.referral_id, event.task_id))
+def _with_referrals(state: State, changed: Callable[[Referral], Referral]) -> State:
+    referral, others = state.referral and changed(state.referral), tuple(map(changed, state.seconds))
+    return msgspec.structs.replace(state, referral=referral, seconds=others)
+
+
+def _asks_about(review: messages.Review, referral: Referral) -> bool:
+    return review.id == referral.second_review_id
+
+
+def _without_review(state: State, review: messages.Review) -> State:
+    """It was withdrawn or completed."""
+    change = msgspec.structs.replace
+    if review.reason == SECOND:
+        return _with_referrals(state, lambda each: change(each, asked=None) if _asks_about(review, each) else each)
+    return change(state, asked=_other_reviews(state, review.id))
 
 
 def _looked_at(state: State, review: messages.Review) -> tuple[LookedAt, ...]:
@@ -179,15 +241,24 @@ def _looked_at(state: State, review: messages.Review) -> tuple[LookedAt, ...]:
 
 def _with_clocks(state: State, remind_at: Callable[[Waiting], datetime | None]) -> State:
     change, recommended = msgspec.structs.replace, state.recommended
-    return change(
+    reminded = change(
         state,
         recommended=change(recommended, remind_at=remind_at(recommended)) if recommended else None,
-        reviews=tuple(change(each, remind_at=remind_at(each)) for each in state.reviews),
+        asked=tuple(change(each, remind_at=remind_at(each)) for each in state.asked),
     )
+    return _with_referrals(reminded, lambda each: _with_clock(each, remind_at))
+
+
+def _with_clock(referral: Referral, remind_at: Callable[[Waiting], datetime | None]) -> Referral:
+    review, asked, change = referral.second_review, referral.asked, msgspec.structs.replace
+    if review is None or asked is None:
+        return referral
+    at = remind_at(review)
+    return change(referral, asked=change(asked, remind=at and seconds(at)))
 
 
 def _other_reviews(state: State, review_id: str) -> tuple[Review, ...]:
-    return tuple(each for each in state.reviews if each.id != review_id)
+    return tuple(each for each in state.asked if each.id != review_id)
 
 
 def _placed(state: State) -> State:

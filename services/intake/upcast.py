@@ -1,6 +1,7 @@
 """How a state stored by an earlier version is read, on plain JSON."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from msgspec import convert, to_builtins
@@ -80,9 +81,26 @@ def _unexplained(stored: Any) -> Any:
     return [*stored[:4], [*made, to_builtins(Explanation()), remind_at], *stored[5:]]
 
 
-def _same(stored: Any) -> Any:
-    """Version 7 only adds, at the ends: the nights elsewhere that pause a stay."""
-    return stored
+def _small_referrals(stored: Any) -> Any:
+    """Version 7 stores a referral small, with what a person is asked about it beside another one. How urgent those
+    before are, and which level they ask for, nobody remembers: they are routine, the oldest first. It adds, at the end
+    of a stay, the nights elsewhere that pause it."""
+    referral, reviews, seconds = stored[3], stored[5], stored[13:14]
+    asked = {each[0]: each for each in reviews if each[1] == _SECOND}
+    small = [[_small(each, asked) for each in others] for others in seconds]  # of an old state there are none
+    left = [each for each in reviews if each[1] != _SECOND]
+    first = referral and _small(referral, asked)
+    return [*stored[:3], first, stored[4], left, *stored[6:13], *small, *stored[14:]]
+
+
+def _small(referral: Any, asked: dict[str, Any]) -> Any:
+    identity, task_id = referral
+    review = asked.get(name_id(identity, "review:second"))
+    times = review and [at and int(convert(at, datetime).timestamp()) for at in (review[3], review[4], review[8])]
+    return [pack_id(identity), pack_id(task_id), 3, "", 0, times]
+
+
+_SECOND = "second-referral"
 
 
 UPCAST: dict[int, Callable[[Any], Any]] = {
@@ -91,5 +109,5 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
     3: _whole,
     4: _packed_signals,
     5: _unexplained,
-    6: _same,
+    6: _small_referrals,
 }

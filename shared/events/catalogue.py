@@ -67,6 +67,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     ),
     CatalogueEntry(intake.ReferralReceived, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
     CatalogueEntry(intake.ReferralConcluded, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
+    CatalogueEntry(intake.ReferralAnswered, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
     CatalogueEntry(
         intake.LevelOfCareRecommended, INTAKE_EVENTS, "intake", "ServiceRequest + Observation per need + Task"
     ),

@@ -32,6 +32,8 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     required: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
     """Kinds of referral this partner takes."""
+    offers: tuple[str, ...] = ()
+    """Levels of care it gives: where to, for a patient whom the program can't take. Nothing is disclosed by it."""
     url: str = ""
     try_again_minutes_most: float = 60.0
     """While it can't be reached it is tried again after 1 s, 2 s, 4 s, at last so often: each try that may have been

@@ -167,6 +167,16 @@ EXAMPLES: tuple[Event, ...] = (
         outcome="referral-revoked",
         concluded_at=NEXT_MONDAY,
     ),
+    intake.ReferralAnswered(
+        referral_id=named("referral"),
+        task_id=named("referral-task"),
+        reason="another-level-needed",
+        priority="urgent",
+        answered_at=NEXT_MONDAY,
+        level="3.7",
+        rules=("R2",),
+        offers=(intake.ReferralOffer("riverbend-outpatient", "treating-provider"),),
+    ),
     intake.LevelOfCareRecommended(recommendation=_RECOMMENDED),
     intake.RecommendationWithdrawn(recommendation=_RECOMMENDED, reason="newer-assessment", withdrawn_at=NEXT_MONDAY),
     intake.PlacementSigned(

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import msgspec
 from hypothesis import strategies as some
 
+from shared.events import intake
 from shared.events.catalogue import CONSUMES, ENTRIES
 from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
 from shared.events.envelope import Event
@@ -70,7 +71,8 @@ _OF_FIELD: dict[str, some.SearchStrategy[Any]] = {
     "at": later_moments,
     "ended": some.sampled_from([(), ("no-longer",)]),
     "FlagsChanged.flags": some.lists(codes, min_size=1, max_size=3, unique=True).map(tuple),
-    "ReferralConcluded.outcome": some.sampled_from(["referral-declined", "superseded", "looked-at"]),
+    "ReferralAnswered.reason": some.sampled_from(sorted(intake.REFERRAL_REASONS)),
+    "ReferralConcluded.outcome": some.sampled_from(["referral-declined", "too-many-referrals", "looked-at"]),
     "Digest.value": some.binary(min_size=32, max_size=32).map(bytes.hex),
     "meetings": some.lists(some.builds("{}|{}".format, codes, codes), max_size=4, unique=True).map(tuple),
     "TemplateSlot.start": hours,

@@ -112,7 +112,20 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.RecordCoverage: lambda _: some.builds(w.RecordCoverage, coverage_id=ids),
     w.ReportFindings: lambda _: some.builds(w.ReportFindings, findings=several(findings)),
     w.RecordAssessment: _assess,
-    w.ReceiveReferral: lambda _: some.builds(w.ReceiveReferral, referral_id=ids, task_id=ids, authored_at=moments),
+    w.ReceiveReferral: lambda _: some.builds(
+        w.ReceiveReferral,
+        referral_id=ids,
+        task_id=ids,
+        authored_at=moments,
+        priority=some.sampled_from(["routine", "urgent", "stat"]),
+        level=some.sampled_from(["", "2.1", "3.7"]),
+    ),
+    w.CorrectReferral: lambda story: some.builds(
+        w.CorrectReferral,
+        referral_id=_referrals(story),
+        priority=some.sampled_from(["routine", "urgent", "stat"]),
+        level=some.sampled_from(["", "2.1", "3.7"]),
+    ),
     w.RevokeReferral: lambda story: some.builds(
         w.RevokeReferral, referral_id=_referrals(story), reason=some.just("referral-revoked"), at=moments
     ),

@@ -9,7 +9,7 @@ from services.intake.settings import Settings
 from services.intake.state import State, due, evolve
 from shared.events.envelope import Command, Event
 from tests.intake.given import IOP_NEEDS, MONDAY, PATIENT, SETTINGS, assessment, referral, settings, sign
-from tests.story import Decisions, PatientStory
+from tests.story import Decisions, PatientStory, only
 
 
 class Story(PatientStory[State, Settings]):
@@ -18,7 +18,16 @@ class Story(PatientStory[State, Settings]):
     client = "clinician-1"
 
     def __init__(self, *happened: Event | Command, settings: Settings = SETTINGS, now: datetime = MONDAY) -> None:
+        self.answers: list[w.ReferralAnswered] = []
         super().__init__(*happened, state=State(), settings=settings, now=now)
+
+    def _step(self, happened: Event | Command, at: datetime | None) -> list[Event]:
+        """What the referrals are answered stands apart: it follows from everything else (`answering`)."""
+        before = len(self.all_emitted)
+        self.emitted = [each for each in super()._step(happened, at) if not isinstance(each, w.ReferralAnswered)]
+        self.answers += only(self.all_emitted[before:], w.ReferralAnswered)
+        self.all_emitted[before:] = self.emitted
+        return self.emitted
 
     def and_then(self, *happened: Event | Command) -> "Story":
         """The story goes on."""

@@ -61,6 +61,7 @@ async def test_one_bundle_says_everything_in_the_fixed_order(intake: ServiceOnPo
         "MedicationsRecorded",
         "ReferralReceived",
         "LevelOfCareRecommended",
+        "ReferralAnswered",
     ]
 
 
@@ -119,7 +120,8 @@ async def test_a_signature_admits_and_the_episode_can_be_read(intake: ServiceOnP
     assert len(plan["activity"]) == 5
     signed = await intake.task("sign-placement")
     assert signed["owner"]["identifier"]["value"] == "clinician-1"
-    assert (await intake.emitted())[-3:] == ["PlacementSigned", "MedicationsRecorded", "EpisodeAdmitted"]
+    emitted = ["PlacementSigned", "MedicationsRecorded", "EpisodeAdmitted", "ReferralAnswered"]
+    assert (await intake.emitted())[-4:] == emitted
 
 
 async def test_an_update_of_a_referral_that_was_placed_is_no_second_one(intake: ServiceOnPostgres) -> None:
@@ -178,6 +180,7 @@ async def test_a_signature_names_the_version_it_read_and_of_a_withdrawn_one_lear
 async def test_a_second_referral_ends_by_its_own_task_and_request(intake: ServiceOnPostgres) -> None:
     await admit(intake)
     second = bundles.intake("0001", at=MONDAY - timedelta(minutes=5), needs={})
+    second["entry"][-1]["resource"]["orderDetail"] = [{"coding": [{"system": codes.LEVEL, "code": "2.5"}]}]
     await intake.submit(second)
     (order,) = [
         each for each in await intake.found("ServiceRequest", ("status", "active")) if each["intent"] == "order"
@@ -188,8 +191,67 @@ async def test_a_second_referral_ends_by_its_own_task_and_request(intake: Servic
         for each in await intake.found("Task")
         if each["code"]["coding"][0]["code"] == "referral"
     ]
-    assert sorted(tasks, key=str) == [("cancelled", "referral-revoked"), ("completed", None)]
+    assert sorted(tasks, key=str) == [("cancelled", "referral-revoked"), ("completed", "placement-signed")]
     assert (await intake.emitted()).count("ReferralConcluded") == 1
+
+
+async def test_each_answer_stands_on_the_referrals_own_task_beside_what_was_said_before(
+    intake: ServiceOnPostgres,
+) -> None:
+    await intake.submit(bundles.intake("0001"))
+    task = await intake.task("referral")
+    assert (task["status"], task["businessStatus"]["coding"][0]["code"]) == ("in-progress", "recommended")
+    assert task["owner"]["identifier"]["value"] == "clinician" and task["restriction"]["period"]["end"]
+    await intake.put(bundles.signed(await intake.task("sign-placement"), "1.5", "clinical-judgment"))
+    declined = await intake.task("referral")
+    assert declined.keys() - {"output"} == task.keys() and declined["authoredOn"] == task["authoredOn"]
+    assert (declined["status"], declined["businessStatus"]["coding"][0]["code"]) == ("rejected", "declined")
+    outputs = [each["type"]["coding"][0]["code"] for each in declined["output"]]
+    assert outputs == ["level", "rule", "offered-by"]
+    assert declined["output"][-1]["valueReference"]["identifier"]["value"] == "riverbend-outpatient"
+
+
+async def test_what_joins_a_stay_and_the_task_that_came_with_it_read_as_they_were_answered(
+    intake: ServiceOnPostgres,
+) -> None:
+    episode = await admit(intake)
+    second = bundles.intake("0001", at=MONDAY - timedelta(minutes=5), needs={})
+    (order,) = second["entry"][-1:]
+    own = {"resourceType": "Task", "status": "requested", "intent": "order", "description": "ours"}
+    focus = {"focus": {"reference": order["fullUrl"]}, "for": order["resource"]["subject"]}
+    await intake.submit({**second, "entry": [*second["entry"], *bundles.transaction({**own, **focus})["entry"]]})
+    (task,) = [each for each in await intake.found("Task") if each.get("description") == "ours"]
+    assert (task["status"], task["businessStatus"]["coding"][0]["code"]) == ("completed", "admitted")
+    assert task["output"][0]["valueReference"]["reference"] == f"EpisodeOfCare/{episode['id']}"
+    orders = [each for each in await intake.found("ServiceRequest") if each["intent"] == "order"]
+    assert [each["status"] for each in orders] == ["completed", "completed"]
+
+
+async def test_another_priority_of_a_referral_is_answered_and_another_text_of_it_is_not(
+    intake: ServiceOnPostgres,
+) -> None:
+    await intake.submit(bundles.intake("0001"))
+    (order,) = [each for each in await intake.found("ServiceRequest") if each["intent"] == "order"]
+    before = await intake.emitted()
+    await intake.put({**order, "patientInstruction": "ring twice"})
+    assert await intake.emitted() == before
+    await intake.put_thrice({**order, "priority": "stat"})
+    assert await intake.emitted() == [*before, "ReferralAnswered"]
+    (order,) = [each for each in await intake.found("ServiceRequest") if each["intent"] == "order"]
+    assert (order["priority"], order["status"], order["code"]["coding"][0]["code"]) == ("stat", "active", "H0015")
+
+
+async def test_a_sixth_referral_is_stored_and_answered_and_may_be_set_active_again(intake: ServiceOnPostgres) -> None:
+    for minutes in range(6, 0, -1):
+        await intake.submit(bundles.intake("0001", at=MONDAY - timedelta(minutes=minutes), needs={}))
+    (order,) = await intake.found("ServiceRequest", ("status", "on-hold"))
+    found = [each for each in await intake.found("Task") if each["code"]["coding"][0]["code"] == "referral"]
+    assert sorted(each["status"] for each in found) == ["accepted", *["received"] * 4, "rejected"]
+    (first, *_) = await intake.found("ServiceRequest", ("status", "active"))
+    await intake.put({**first, "status": "revoked"})
+    await intake.put({**order, "status": "active"})
+    assert await intake.found("ServiceRequest", ("status", "on-hold")) == []
+    assert (await intake.emitted()).count("ReferralReceived") == 7
 
 
 async def test_what_has_grown_old_is_not_signed_and_its_task_is_withdrawn_at_once(intake: ServiceOnPostgres) -> None:
@@ -208,7 +270,7 @@ async def test_a_draft_is_a_referral_once_it_is_active(intake: ServiceOnPostgres
     await intake.submit(bundle)
     (order,) = await intake.found("ServiceRequest")
     await intake.put({**order, "status": "active"})
-    assert (await intake.emitted())[-2:] == ["ReferralReceived", "LevelOfCareRecommended"]
+    assert (await intake.emitted())[-3:] == ["ReferralReceived", "LevelOfCareRecommended", "ReferralAnswered"]
 
 
 async def test_another_level_without_a_reason_is_refused(intake: ServiceOnPostgres) -> None:
@@ -220,7 +282,7 @@ async def test_another_level_without_a_reason_is_refused(intake: ServiceOnPostgr
     with pytest.raises(HttpRefusal, match=r"code-invalid at Task.output\[1\].value"):
         await intake.put(bundles.signed(task, "3.5", "as Robin said"))
     await intake.put(bundles.signed(task, "3.5", "clinical-judgment"))
-    assert (await intake.emitted())[-1] == "EpisodeDeclined"
+    assert (await intake.emitted())[-2:] == ["EpisodeDeclined", "ReferralAnswered"]
 
 
 async def test_a_finished_episode_with_its_encounter_discharges(intake: ServiceOnPostgres) -> None:
@@ -289,7 +351,7 @@ async def test_the_needs_may_come_later_for_a_patient_known_by_mrn(intake: Servi
     who = {"type": "Patient", "identifier": {"system": MRN_SYSTEM, "value": "0001"}}
     later = [{**bundles.need("", name, level), "subject": who} for name, level in IOP_NEEDS.items()]
     await intake.submit(bundles.transaction(*later))
-    assert (await intake.emitted())[-2:] == ["PlacementReviewWithdrawn", "LevelOfCareRecommended"]
+    assert (await intake.emitted())[-3:] == ["PlacementReviewWithdrawn", "LevelOfCareRecommended", "ReferralAnswered"]
 
 
 async def test_a_suicidal_answer_reaches_a_person_as_t4(intake: ServiceOnPostgres) -> None:
@@ -372,13 +434,13 @@ async def test_a_level_without_its_edition_goes_to_a_person_and_the_rest_is_stor
     (remark,) = (done.answered[1].outcome or {})["issue"]
     assert remark["diagnostics"] == "not read: level of withdrawal unknown; a person is asked"
     assert "ReferralReceived" in (emitted := await intake.emitted())
-    assert emitted[-1] == "PlacementReviewRequested"
+    assert emitted[-2:] == ["PlacementReviewRequested", "ReferralAnswered"]
     assert len(await intake.found("Observation")) == 6
 
 
 async def test_an_unknown_level_of_the_edition_goes_to_a_person(intake: ServiceOnPostgres) -> None:
     await intake.submit(bundles.intake("0001", needs={**IOP_NEEDS, "biomedical": "2.1-COE"}))
-    assert (await intake.emitted())[-1] == "PlacementReviewRequested"
+    assert (await intake.emitted())[-2:] == ["PlacementReviewRequested", "ReferralAnswered"]
 
 
 @pytest.mark.parametrize("bad", ["shoe-size", "alcohol-use-disorder"])

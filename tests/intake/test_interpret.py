@@ -795,6 +795,36 @@ def test_an_order_not_to_do_it_is_no_referral_and_takes_back_the_one_that_was(ke
     assert one(commands_of(keys, order, method="PUT", before=forbidden), w.ReceiveReferral)
 
 
+def leveled(*levels: str) -> Json:
+    return {"orderDetail": [{"coding": [{"system": codes.LEVEL, "code": each}]} for each in levels]}
+
+
+@pytest.mark.parametrize(
+    ("order", "level"),
+    [
+        ({}, "2.1"),
+        (leveled("2.5"), "2.5"),
+        (leveled("2.1", "2.5"), ""),
+        (leveled("9.9"), ""),
+        ({"code": {"coding": [{"system": codes.LEVEL, "code": "2.1"}]}}, "2.1"),
+        ({"code": FOOD_PANTRY, "performer": THIS_PROGRAM}, ""),
+        ({"code": FOOD_PANTRY, "performer": THIS_PROGRAM, **leveled("3.7")}, "3.7"),
+    ],
+)
+def test_a_referral_asks_for_the_level_it_names_else_for_what_its_code_means_else_nobody_knows(
+    keys: Keys, order: Json, level: str
+) -> None:
+    assert one(commands_of(keys, {**bundles.referral(WHO), **order}), w.ReceiveReferral).level == level
+
+
+def test_an_update_of_a_referral_says_otherwise_how_urgent_it_is_or_nothing_new(keys: Keys) -> None:
+    order = {**bundles.referral(WHO), "id": "r1"}
+    urgent, other = {**order, "priority": "urgent"}, {**order, **leveled("2.5")}
+    assert one(commands_of(keys, urgent, method="PUT", before=order), w.CorrectReferral).priority == "urgent"
+    assert one(commands_of(keys, other, method="PUT", before=order), w.CorrectReferral).level == "2.5"
+    assert commands_of(keys, {**order, "note": [{"text": "ring twice"}]}, method="PUT", before=order) == ()
+
+
 @pytest.mark.parametrize("change", [{"doNotPerform": True}, {"status": "revoked"}, {"status": "entered-in-error"}])
 def test_the_answer_to_a_referral_taken_back_says_that_it_was(keys: Keys, change: Json) -> None:
     order = {**bundles.referral(WHO), "id": "r1"}

@@ -368,8 +368,8 @@ def test_the_worst_realistic_state_of_an_episode_fits() -> None:
 
 
 def test_the_worst_of_all_stays_fits() -> None:
-    """Four people answer every question, a third with yes, while three referrals wait, danger of every kind is open,
-    treated elsewhere five times, and a full list is taken: nobody is parked for being worst off."""
+    """Four people answer every question, a third with yes, while five referrals wait and one more came, danger of every
+    kind is open, treated elsewhere five times, and a full list is taken: nobody is parked for being worst off."""
     story = given_in_an_episode()
     asked = [*sorted(TABLE.facts())[::3], "c-ssrs-q4", "c-ssrs-q5", "current-overdose"]
     asked += [f"{score}=27" for score in TABLE.evidence.scores]
@@ -380,9 +380,10 @@ def test_the_worst_of_all_stays_fits() -> None:
             for each in found(*dict.fromkeys(asked), at=at)
         )
         story.and_then(w.RecordAssessment(needs=stated(IOP_NEEDS, at), findings=answers))
-    for number in range(3):
+    for number in range(6):
         referral_id, task_id = (str(uuid5(UUID(PATIENT), f"{each}{number}")) for each in ("referral", "task"))
-        story.and_then(w.ReceiveReferral(referral_id=referral_id, task_id=task_id, authored_at=MONDAY))
+        story.and_then(w.ReceiveReferral(referral_id=referral_id, task_id=task_id, authored_at=MONDAY, level="2.7-BIO"))
+    assert len(story.state.referrals) == 5 and len(story.state.reviews) == 6
     for number in range(5):
         visit = str(uuid5(UUID(PATIENT), f"visit{number}"))
         story.and_then(

@@ -1,10 +1,16 @@
 """Combining needs, domain 2.3: each line of the text is a row here."""
 
 from itertools import product
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 
+from deploy.paths import SETTINGS as DEPLOY
+from services.intake import app
 from services.intake.levels import LEVELS, Combined, combine
+from shared.platform.settings import ConfigurationError, Process
+from tests.intake.given import settings
 
 
 @pytest.mark.parametrize(
@@ -78,3 +84,25 @@ def test_a_further_need_never_lowers_the_result() -> None:
 
     for one, other in product(LEVELS, repeat=2):
         assert family(combine([one, other]).level) >= max(family(one), family(other))
+
+
+def test_what_a_partner_offers_is_a_level_of_care_or_intake_does_not_start(tmp_path: Path) -> None:
+    copytree(DEPLOY, tmp_path, dirs_exist_ok=True)
+    process = Process(
+        database_url="postgresql://",
+        kafka_bootstrap="127.0.0.1:9092",
+        deploy=tmp_path,
+        keys=tmp_path,
+        issuer="http://127.0.0.1:8100",
+    )
+    assert app.settings(process)
+    file = tmp_path / "partners.toml"
+    file.write_text(file.read_text().replace('offers = ["1.0", "1.5"]', 'offers = ["residential"]'))
+    with pytest.raises(ConfigurationError, match=r"partners\.toml: partner\.riverbend-outpatient\.offers: must be"):
+        app.settings(process)
+
+
+@pytest.mark.parametrize("meant", [{"H0015": "2.1"}, {"urn:oid:1|H0015": "intensive"}])
+def test_what_a_code_of_a_referral_asks_for_is_a_level_of_care(meant: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="referral_levels"):
+        settings(referral_levels=meant)

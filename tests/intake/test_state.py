@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given, settings
 
 from services.intake import messages as w
 from services.intake.messages import Commands
+from services.intake.record import Referral
 from services.intake.state import UPCAST, VERSION, State, due, evolve
 from shared.events.envelope import Command
-from tests.intake.given import MONDAY, escalated
+from tests.intake.given import MONDAY, REFERRAL_TASK, escalated, referral
 from tests.intake.story import Story, admitted, referred
 from tests.intake.test_laws import commands
 from tests.laws import examples
@@ -26,6 +28,7 @@ UNKNOWN_THEN = (
     "expires_at",
     "remind_at",
 )
+SECOND = "99999999-1111-4c5a-9e0e-3f0c5a0e5a0e"
 STORED = Path(__file__).parent / "states"
 
 
@@ -56,6 +59,19 @@ def test_an_answer_from_before_version_3_stands_and_its_own_source_may_still_cor
     assert "cows" not in evolve(before, w.RecordAssessment(findings=(again,))).evidence
     another = w.ReportedFinding("cows", 5, piece.at + timedelta(hours=1), "Observation/2")
     assert evolve(before, w.RecordAssessment(findings=(another,))).evidence["cows"] == (piece,)
+
+
+def test_a_referral_beside_another_one_stays_with_the_person_who_was_asked_before_version_7() -> None:
+    stored = msgspec.json.decode((STORED / "v6-referred.json").read_bytes())
+    second, asked_at, act_by = Referral.of(referral(SECOND)), "2026-01-05T14:00:00Z", "2026-01-06T14:00:00Z"
+    review: list[Any] = [second.second_review_id, "second-referral", second.focus, asked_at, act_by, [], [], [], None]
+    other: list[Any] = ["0265c8f0-5d3e-5131-8b56-f79406d38f0f", "R7", None, None, act_by, [], [], [], act_by]
+    stored[5], stored[13] = [review, other], [[SECOND, REFERRAL_TASK]]
+    state = msgspec.convert(UPCAST[6](stored), type=State)
+    assert [(each.id, each.task_id, each.priority, each.level) for each in state.seconds] == [
+        (SECOND, REFERRAL_TASK, "routine", "")
+    ]
+    assert msgspec.json.decode(msgspec.json.encode(state.reviews)) == [other, review]
 
 
 def upcast(name: str) -> State:

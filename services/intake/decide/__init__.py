@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
 from typing import assert_never, cast
 
 from services.intake import messages
-from services.intake.decide import care_elsewhere, clocks, deceased, discharge, flags, referrals
+from services.intake.decide import answering, care_elsewhere, clocks, deceased, discharge, flags, referrals
 from services.intake.decide.placing import place
 from services.intake.decide.recording import (
     end_evidence,
@@ -20,7 +19,7 @@ from services.intake.decide.reopening import reopened
 from services.intake.decide.signals import signals_changed
 from services.intake.decide.signing import complete_review, sign_placement
 from services.intake.settings import Settings
-from services.intake.state import State, evolve
+from services.intake.state import State
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 
@@ -53,8 +52,7 @@ def _time_passed(state: State, moment: Moment[Settings]) -> list[messages.Emits]
         *clocks.fallen_due(state, moment),
         *(place(state, moment) if expired else []),
     ]
-    emitted += clocks.answered(state, emitted, moment)
-    return [*emitted, *flags.stated(state, messages.TimePassed(), emitted, moment)]
+    return _whole(state, messages.TimePassed(), emitted, moment)
 
 
 def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
@@ -62,12 +60,31 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
     decided = _decide(state, command, moment)
     if isinstance(decided, Refused):
         asks = cast(Sequence[messages.Emits], decided.asks)
-        return replace(decided, asks=(*asks, *clocks.answered(state, asks, moment)))
-    emitted = [*decided, *clocks.answered(state, decided, moment)]
-    if state.seconds:
-        after = reduce(evolve, (command, *emitted), state)
-        emitted += referrals.placed_next(state, after, moment)
-    return [*emitted, *flags.stated(state, command, emitted, moment)]
+        return replace(decided, asks=tuple(_answered(state, None, asks, moment)))
+    return _whole(state, command, decided, moment)
+
+
+def _whole(
+    state: State,
+    cause: messages.Commands | messages.TimePassed,
+    decided: Sequence[messages.Emits],
+    moment: Moment[Settings],
+) -> list[messages.Emits]:
+    """What was decided, and what follows from it for whatever waits, the referrals and the flags."""
+    emitted = _answered(state, cause, decided, moment)
+    return [*emitted, *flags.stated(state, cause, emitted, moment)]
+
+
+def _answered(
+    state: State,
+    cause: messages.Commands | messages.TimePassed | None,
+    decided: Sequence[messages.Emits],
+    moment: Moment[Settings],
+) -> list[messages.Emits]:
+    """A refused command is no cause: it changes nothing."""
+    turned = answering.of_referrals(state, cause, decided, moment)
+    emitted = [*decided, *turned]
+    return [*emitted, *clocks.answered(state, emitted, moment)]
 
 
 def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:
@@ -88,10 +105,8 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return record_assessment(state, command, moment)
         case messages.EndEvidence():
             return end_evidence(state, command, moment)
-        case messages.ReceiveReferral():
-            return referrals.received(state, command, moment)
-        case messages.RevokeReferral():
-            return referrals.revoked(state, command, moment)
+        case messages.ReceiveReferral() | messages.CorrectReferral() | messages.RevokeReferral():
+            return referrals.of_sender(state, command, moment)
         case messages.SignPlacement():
             return sign_placement(state, command, moment)
         case messages.CompleteReview():

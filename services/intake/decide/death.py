@@ -6,7 +6,7 @@ import msgspec
 
 from services.intake import messages
 from services.intake.decide.placing import place, withdraw_recommendation
-from services.intake.decide.referrals import withdraw_all
+from services.intake.decide.referrals import died, waits_again, withdraw_all
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.escalation import Signal
@@ -71,8 +71,18 @@ def withdrawn(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
 
 def answered(state: State, command: messages.ResolveEscalation, moment: Moment[Settings]) -> list[messages.Emits]:
     """What follows from the answer of the person who was asked: a death that they found to be `mistaken` is withdrawn,
-    whatever the sender's Patient still says."""
-    return _alive(state, moment) if command.reason == "mistaken" and state.death is not None else []
+    whatever the sender's Patient still says; `confirmed`, it ends the referrals. After any other answer a person looks
+    at the one that waited for a placement, as at those beside it."""
+    first = state.referral
+    if state.death is None:
+        return []
+    match command.reason:
+        case "mistaken":
+            return _alive(state, moment)
+        case "confirmed":
+            return died(state, moment)
+        case _:
+            return waits_again(state, first, "patient-died", moment) if first is not None else []
 
 
 def _alive(state: State, moment: Moment[Settings]) -> list[messages.Emits]:

@@ -7,10 +7,10 @@ from typing import assert_never
 from services.intake import messages, safety
 from services.intake.combined import REASON
 from services.intake.decide import care_elsewhere, death
-from services.intake.decide.placing import ask_for_review, known_of, withdraw_recommendation
-from services.intake.decide.referrals import ask_to_look, withdraw_all
+from services.intake.decide.placing import ask_for_review, known_of
+from services.intake.decide.referrals import set_aside, withdraw_all
 from services.intake.decide.signals import combined_again, reassessment_stands
-from services.intake.record import Closed, Ended, Referral
+from services.intake.record import Closed, Ended
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.rules import escalation
@@ -107,7 +107,7 @@ def withdrawn(
 ) -> list[messages.Emits] | Refused:
     """The stay goes on, and a person is asked again what its discharge closed; a referral that came since is a second
     one."""
-    ended = state.ended
+    ended, first = state.ended, state.referral
     if _changes_nothing(state, ended, command):
         return []
     if ended is None or command.episode_id not in ("", ended.episode.id) or _is_too_late(state, ended, moment):
@@ -127,7 +127,7 @@ def withdrawn(
     found = [_trigger(state, each, moment) for each in ended.closed]
     triggers = [each for each in found if each is not None]
     return [
-        *_set_aside(state, state.referral, moment),
+        *(set_aside(state, first, "discharge-withdrawn", moment) if first is not None else []),
         withdrawal,
         *escalation.raise_or_update(state.escalations, triggers, moment, moment.settings.escalation),
         *combined,
@@ -168,14 +168,3 @@ def _asked_again(ended: Ended, moment: Moment[Settings], without: str) -> Iterat
     for reason in dict.fromkeys(each for each in ended.reviews if each != without):
         focus, hours = f"EpisodeOfCare/{ended.episode.id}", moment.settings.review_hours
         yield ask_for_review(moment.new_id(f"review:{reason}"), reason, focus, moment, hours)
-
-
-def _set_aside(state: State, referral: Referral | None, moment: Moment[Settings]) -> list[messages.Emits]:
-    """A referral that waited for a placement: nobody signs it during a stay, a person looks at it."""
-    if referral is None:
-        return []
-    return [
-        *withdraw_recommendation(state, "discharge-withdrawn", moment),
-        *withdraw_all(state, "discharge-withdrawn", moment),
-        ask_to_look(referral, moment),
-    ]

@@ -162,8 +162,9 @@ def _ask_to_confirm(
 def ask_for_review(
     review_id: str, reason: str, focus: str, moment: Moment[Settings], hours: int
 ) -> messages.PlacementReviewRequested:
-    act_by = moment.now + timedelta(hours=hours)
-    return messages.PlacementReviewRequested(review=messages.Review(review_id, reason, focus, moment.now, act_by))
+    now = moment.now.replace(microsecond=0)  # as it is stored
+    act_by = now + timedelta(hours=hours)
+    return messages.PlacementReviewRequested(review=messages.Review(review_id, reason, focus, now, act_by))
 
 
 def about(asked: messages.PlacementReviewRequested, **details: Any) -> messages.PlacementReviewRequested:

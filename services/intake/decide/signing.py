@@ -8,10 +8,10 @@ from services.intake import messages
 from services.intake.decide.episode import admitted, declined
 from services.intake.decide.placing import OLDER_ANSWERS, about, ask_for_review, known_of, place, withdraw
 from services.intake.decide.recording import NOT_LICENSED
-from services.intake.decide.referrals import SECOND, looked_at
+from services.intake.decide.referrals import joined, looked_at
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import safety_stands
-from services.intake.record import Recommended, Referral, Review
+from services.intake.record import SECOND, Recommended, Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.envelope import name_id
@@ -39,6 +39,8 @@ def sign_placement(
     emitted.append(_signature(referral, state.recommended, command, moment))
     placed = admitted if command.level in moment.settings.offers else declined
     emitted.extend(placed(state, referral, command.level, moment))
+    if placed is admitted:
+        emitted.extend(joined(state, command.level, moment))
     if command.reason == PATIENT_DECLINED:
         hours = moment.settings.declined_review_days * 24
         emitted.append(ask_for_review(name_id(referral.id, "review:R18"), "R18", referral.focus, moment, hours))
@@ -155,10 +157,11 @@ def _looked_at_referral(
         case "more-information-asked":
             if command.act_by is None or command.act_by <= moment.now:
                 return Refused("required", "A new due time, which lies ahead, is required.", "Task.restriction.period")
-            if command.act_by == review.act_by:
+            if command.act_by.replace(microsecond=0) == review.act_by:
                 return Refused("conflict", "The review is due by this time already.", "Task.restriction.period")
             asked = ask_for_review(review.id, review.reason, review.focus or "", moment, 0)
-            return [replace(about(asked, missing=review.missing, act_by=command.act_by), again=True)]
+            act_by = command.act_by.replace(microsecond=0)
+            return [replace(about(asked, missing=review.missing, act_by=act_by), again=True)]
         case None if review.reason == SECOND:
             return [ended, *looked_at(state, review, "looked-at", moment)]
         case None:

@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
+from services.intake.levels import LEVELS
 from services.intake.messages import (
     CompleteReview,
+    CorrectReferral,
     EndEvidence,
     EndReason,
+    Priority,
     ReceiveReferral,
     ReviewOutcome,
     RevokeReferral,
@@ -33,18 +36,22 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,63}")
 
 def referral(
     entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
-) -> tuple[ReceiveReferral | RevokeReferral, ...]:
+) -> tuple[ReceiveReferral | CorrectReferral | RevokeReferral, ...]:
     """An active order that is a referral; its Task, if one came along, tracks it.
 
-    An update of one that was active is no second referral: it may have been placed long ago, under its id.
+    An update of one that was active is no second referral: it may have been placed long ago, under its id. It may say
+    otherwise how urgent it is, or which level it asks for.
     """
     request = entry.resource
     if takes_back(entry, context):
         reason = _TAKEN_BACK.get(request["status"], "referral-revoked")
         return (RevokeReferral(referral_id=str(entry.id), reason=reason, at=context.now),)
-    if _was_one(entry, context) or not is_referral(request, context):
+    if not is_referral(request, context):
         return ()
-    referral_id = str(entry.id)
+    referral_id, asked = str(entry.id), _asked(request, context)
+    if _was_one(entry, context):
+        changed = asked != _asked(context.stored[entry.type, referral_id].body, context)
+        return (CorrectReferral(referral_id=referral_id, priority=asked[0], level=asked[1]),) if changed else ()
     task_id = next(
         (str(each.id) for each in entries if each.type == "Task" and _focus(each, "ServiceRequest") == referral_id),
         name_id(referral_id, "task"),
@@ -56,9 +63,25 @@ def referral(
             referral_id=referral_id,
             task_id=task_id,
             authored_at=happened(written, place, context.time) if written else context.now,
-            priority=request.get("priority", "routine"),
+            priority=asked[0],
+            level=asked[1],
         ),
     )
+
+
+def _asked(request: Json, context: Context) -> tuple[Priority, str]:
+    """How urgent it is, and the level of care it asks for: the one it names, else the one its codes mean by
+    `referral_levels`. Of none, or several, nobody can say which: a person looks."""
+    details = (coding for concept in request.get("orderDetail", ()) for coding in codings(concept))
+    coded = (*_codings(request), *details)
+    named = {str(each.get("code")) for each in coded if each.get("system") == codes.LEVEL}
+    meant = {level for each in coded if (level := context.settings.referral_levels.get(_key(each)))}
+    found = (named or meant) if len(named or meant) == 1 else set()
+    return request.get("priority", "routine"), next((each for each in found if each in LEVELS), "")
+
+
+def _key(coding: Json) -> str:
+    return f"{coding.get('system')}|{coding.get('code')}"
 
 
 def takes_back(entry: BundleEntry, context: Context) -> bool:
@@ -82,7 +105,7 @@ def _asks_here(request: Json, context: Context) -> bool:
     settings = context.settings
     if request["intent"] not in _ORDERED or request.get("doNotPerform"):
         return False
-    asked = {f"{each.get('system')}|{each.get('code')}" for each in _codings(request)}
+    asked = set(map(_key, _codings(request)))
     named = (each.get("identifier", {}) for each in request.get("performer", ()))
     performers = {f"{each.get('system')}|{each.get('value')}" for each in named}
     return bool(asked & set(settings.referral_codes) or performers & set(settings.referral_performers))

@@ -49,6 +49,7 @@ from shared.events.intake.patient import (
 )
 from shared.events.intake.placement import (
     FOLLOW_UP,
+    REFERRAL_REASONS,
     LevelOfCareRecommended,
     PlacementReviewCompleted,
     PlacementReviewRequested,
@@ -57,13 +58,16 @@ from shared.events.intake.placement import (
     Priority,
     Recommendation,
     RecommendationWithdrawn,
+    ReferralAnswered,
     ReferralConcluded,
+    ReferralOffer,
     ReferralReceived,
     Review,
 )
 
 __all__ = [
     "FOLLOW_UP",
+    "REFERRAL_REASONS",
     "WEEKDAYS",
     "ConditionReason",
     "ConsentDenied",
@@ -95,7 +99,9 @@ __all__ = [
     "Purpose",
     "Recommendation",
     "RecommendationWithdrawn",
+    "ReferralAnswered",
     "ReferralConcluded",
+    "ReferralOffer",
     "ReferralReceived",
     "Review",
     "RuleChange",

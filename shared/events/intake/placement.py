@@ -19,9 +19,12 @@ class ReferralReceived(Event, frozen=True, kw_only=True):
     task_id: str
     authored_at: datetime
     priority: Priority = "routine"
+    level: str = ""
+    """The level of care that it asks for, where it says so."""
 
     def write(self, patient: str) -> list[Resource]:
         subject = fhir.reference("Patient", patient)
+        asked = {"orderDetail": [fhir.concept(codes.LEVEL, self.level)]} if self.level else {}
         return [
             {
                 "resourceType": "ServiceRequest",
@@ -29,6 +32,7 @@ class ReferralReceived(Event, frozen=True, kw_only=True):
                 "status": "active",
                 "intent": "order",
                 "priority": self.priority,
+                **asked,
                 "subject": subject,
                 "authoredOn": self.authored_at,
             },
@@ -47,8 +51,9 @@ class ReferralReceived(Event, frozen=True, kw_only=True):
 
 class ReferralConcluded(Event, frozen=True, kw_only=True):
     """A referral that needs no placement any more, by what became of it (`outcome`): `referral-revoked`,
-    `referral-in-error` (the sender takes it back), `superseded` (newer ones are looked at), `referral-declined`, or
-    `looked-at` by a person beside the placement of another one."""
+    `referral-in-error` (the sender takes it back), `patient-died`, `too-many-referrals` (set active again it is
+    received anew), `superseded` (an older release looked at newer ones only), `referral-declined`, `joined-stay` (the
+    patient is in the stay that it asks for), or `looked-at` by a person beside the placement of another one."""
 
     referral_id: str
     task_id: str
@@ -85,10 +90,123 @@ class ReferralConcluded(Event, frozen=True, kw_only=True):
 _CONCLUDED = {
     "referral-revoked": ("revoked", "cancelled"),
     "referral-in-error": ("entered-in-error", "cancelled"),
+    "patient-died": ("revoked", "cancelled"),
     "superseded": ("revoked", "cancelled"),
     "referral-declined": ("completed", "rejected"),
+    "too-many-referrals": ("on-hold", "rejected"),
 }
 """How a referral and its Task end, by the outcome; any other completes both."""
+ReferralState = Literal["received", "in-review", "recommended", "admitted", "declined", "withdrawn", "closed"]
+"""Where a referral stands: it waits its turn; a person looks, for the rules can't place the patient; a level is
+recommended and waits for its signature; the patient is in a stay; the program can't take it; nobody asks for it any
+more; a person has looked and nothing more is needed for it."""
+REFERRAL_REASONS: dict[str, ReferralState] = {
+    "second-referral": "received",
+    "death-reported": "received",
+    "needs-missing": "in-review",
+    "level-recommended": "recommended",
+    "placement-signed": "admitted",
+    "joined-stay": "admitted",
+    "another-level-needed": "declined",
+    "referral-declined": "declined",
+    "too-many-referrals": "declined",
+    "referral-revoked": "withdrawn",
+    "referral-in-error": "withdrawn",
+    "patient-died": "withdrawn",
+    "looked-at": "closed",
+}
+"""Why a referral stands where it does (REASON, in `Task.statusReason`), and where that is."""
+_OPEN = {"received": "received", "in-review": "accepted", "recommended": "in-progress"}
+_ENDED: dict[str, tuple[str, str]] = {
+    "admitted": ("completed", "completed"),
+    "declined": ("completed", "rejected"),
+    "withdrawn": ("revoked", "cancelled"),
+    "closed": ("completed", "completed"),
+}
+"""The statuses of the ServiceRequest and of the Task, where the reason has none of its own."""
+
+
+class ReferralOffer(msgspec.Struct, frozen=True, array_like=True):
+    """An organization outside the program that offers the level needed: its identifier and kind in partners.toml."""
+
+    partner: str
+    kind: str
+
+
+class ReferralAnswered(Event, frozen=True, kw_only=True):
+    """Where a referral stands now, by its `reason`: after each step that changes it. An open one names whose turn it is
+    and by when (`act_by`; unknown of what an older release asked). A declined one says the `level` needed, every rule,
+    and who offers it: for the program's own clients, nothing is disclosed by it."""
+
+    referral_id: str
+    task_id: str
+    reason: str
+    priority: Priority
+    answered_at: datetime
+    owner: str = ""
+    act_by: datetime | None = None
+    episode_id: str = ""
+    level: str = ""
+    rules: tuple[str, ...] = ()
+    offers: tuple[ReferralOffer, ...] = ()
+
+    amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
+    stands: ClassVar[frozenset[str]] = amends
+
+    def write(self, patient: str) -> list[Resource]:
+        subject, (request, task) = fhir.reference("Patient", patient), self._statuses()
+        return [
+            {
+                "resourceType": "ServiceRequest",
+                "id": self.referral_id,
+                "status": request,
+                "intent": "order",
+                "priority": self.priority,
+                "subject": subject,
+            },
+            fhir.without_nothing(
+                {
+                    "resourceType": "Task",
+                    "id": self.task_id,
+                    "status": task,
+                    "statusReason": fhir.concept(codes.REASON, self.reason),
+                    "businessStatus": fhir.concept(codes.REFERRAL, self.state),
+                    "intent": "order",
+                    "code": fhir.concept(codes.TASK, "referral"),
+                    "focus": fhir.reference("ServiceRequest", self.referral_id),
+                    "for": subject,
+                    "lastModified": self.answered_at,
+                    **(fhir.asked_of(self.owner) if self.owner else {}),
+                    "restriction": {"period": {"end": self.act_by}} if self.act_by else None,
+                    "output": self._outputs(),
+                }
+            ),
+        ]
+
+    @property
+    def state(self) -> ReferralState:
+        return REFERRAL_REASONS[self.reason]
+
+    def _statuses(self) -> tuple[str, str]:
+        if self.state in _OPEN:
+            return "active", _OPEN[self.state]
+        return _CONCLUDED.get(self.reason, _ENDED[self.state])
+
+    def _outputs(self) -> list[fhir.Element]:
+        level = [fhir.concept(codes.LEVEL, self.level)] if self.level else []
+        stay = [fhir.reference("EpisodeOfCare", self.episode_id)] if self.episode_id else []
+        return [
+            *(_input("episode", "valueReference", each) for each in stay),
+            *(_input("level", "valueCodeableConcept", each) for each in level),
+            *(_input("rule", "valueCodeableConcept", fhir.concept(codes.RULE, each)) for each in self.rules),
+            *(_offered_by(each) for each in self.offers),
+        ]
+
+
+def _offered_by(offer: ReferralOffer) -> fhir.Element:
+    kind = [fhir.coding(codes.INPUT, "offered-by"), fhir.coding(codes.PARTNER_KIND, offer.kind)]
+    partner = {"type": "Organization", **fhir.logical(codes.PARTNER, offer.partner)}
+    return {"type": {"coding": kind}, "valueReference": partner}
 
 
 class Recommendation(msgspec.Struct, frozen=True, array_like=True):

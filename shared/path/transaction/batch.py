@@ -124,8 +124,24 @@ class Batch:
         headers, body = to_internal_lane(delivery)
         self.outbox.append(OutboxRow(INTERNAL_LANE, delivery.program, delivery.key, headers, body.decode()))
 
-    def accept(self, accepted: Sequence[AcceptedResource], program: str, key: str) -> list[Name]:
-        """Foreign resources as they came, beside what is decided."""
+    def accept(
+        self,
+        accepted: Sequence[AcceptedResource],
+        program: str,
+        key: str,
+        answers: Sequence[tuple[Event, wire.Written]] = (),
+    ) -> list[Name]:
+        """Foreign resources as they came, beside what is decided; over them what answers them."""
+        over = [
+            resources.emitted_row(each, encoded, program, key)
+            for event, record in answers
+            for each, encoded in record.resources
+            if each["resourceType"] in event.stands
+        ]
         for each in accepted:
-            self.resources[program, each.type, each.id] = resources.accepted_row(each, program, key)
+            row = resources.accepted_row(each, program, key)
+            for answer in over:
+                if (answer.type, answer.id) == (row.type, row.id):
+                    row = msgspec.structs.replace(resources.amended(row.body, answer), at=answer.at or row.at)
+            self.resources[program, each.type, each.id] = row
         return [(each.type, each.id) for each in accepted]

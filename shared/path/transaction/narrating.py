@@ -21,6 +21,8 @@ TEXTS: Mapping[str, str] = {
     "EscalationReopened": "it was resolved by mistake, and is open again",
     "EscalationRetracted": "the reason was wrong: withdrawn",
     "ReceiveReferral": "a referral was received",
+    "CorrectReferral": "a referral says otherwise how urgent it is, or what it asks for",
+    "ReferralAnswered": "the referral is answered",
     "RecordAssessment": "an assessment was received",
     "ReportFindings": "findings were received",
     "ReportResult": "a result was received",

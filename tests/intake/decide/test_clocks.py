@@ -84,18 +84,6 @@ def test_a_second_referral_is_looked_at_by_a_person(begun: type[Story]) -> None:
     assert (asked.review.reason, asked.review.focus) == ("second-referral", f"ServiceRequest/{ANOTHER}")
 
 
-def test_of_more_referrals_than_a_person_can_look_at_the_newest_are_asked_about() -> None:
-    sent = [f"8b1f5a0e-{number:04d}-4c5a-9e0e-3f0c5a0e5a0e" for number in range(5)]
-    story = referred().and_then(*(referral(each) for each in sent[:4]))
-    assert story.and_then(referral(sent[4])).names() == [
-        "ReferralReceived",
-        "PlacementReviewWithdrawn",
-        "ReferralConcluded",
-        "PlacementReviewRequested",
-    ]
-    assert [each.reason for each in story.state.reviews].count("second-referral") == 4
-
-
 def test_new_needs_during_a_stay_are_looked_at_once_and_the_old_ones_again_are_not() -> None:
     story = admitted()
     assert story.and_then(assessment(IOP_NEEDS, "safe-housing")).names() == []

@@ -44,7 +44,7 @@ def test_a_death_that_a_person_confirmed_ends_the_stay_when_the_patient_died() -
     (discharged,) = only(story.emitted, w.EpisodeDischarged)
     assert (discharged.disposition, discharged.discharged_at) == ("deceased", MONDAY)
     assert story.state.death is not None and story.state.episode is None
-    assert answer(referred().and_then(DIED), "confirmed").names() == ["EscalationResolved"]
+    assert answer(referred().and_then(DIED), "confirmed").names() == ["EscalationResolved", "ReferralConcluded"]
 
 
 def test_of_a_confirmed_death_that_was_wrong_the_stay_goes_on() -> None:
