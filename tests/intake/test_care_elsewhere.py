@@ -124,3 +124,24 @@ def test_another_reason_takes_the_place_of_the_one_before(keys: Keys) -> None:
         commands_of(keys, encounter() | other, method="PUT", before=encounter() | HEROIN), w.RecordConditions
     )
     assert recorded.findings == () and len(recorded.sources) == 1
+
+
+def test_a_death_elsewhere_is_reported_once(keys: Keys) -> None:
+    died = {"hospitalization": {"dischargeDisposition": {"coding": [{"system": codes.DISCHARGE, "code": "exp"}]}}}
+    over = encounter("IMP", "finished") | died
+    report = one(commands_of(keys, over), w.ReportDeath)
+    assert report.died_at is not None and report.died_at.isoformat() == "2026-01-05T06:30:00+00:00"
+    assert kinds(commands_of(keys, over, method="PUT", before=over)) == []
+    assert "ReportDeath" not in kinds(commands_of(keys, encounter("IMP", "finished")))
+
+
+def test_how_care_elsewhere_ended_ends_no_stay_here_and_is_never_refused(keys: Keys) -> None:
+    rehabilitation = {"dischargeDisposition": {"coding": [{"system": codes.DISCHARGE, "code": "rehab"}]}}
+    before = encounter("IMP") | {"hospitalization": rehabilitation}
+    over = encounter("IMP", "finished") | {"hospitalization": rehabilitation}
+    assert kinds(commands_of(keys, over, method="PUT", before=before)) == ["EndCareElsewhere"]
+
+
+def test_the_encounter_of_a_stay_here_is_no_care_elsewhere_whatever_its_class(keys: Keys) -> None:
+    of_stay = {"episodeOfCare": [{"reference": "EpisodeOfCare/3f0c5a0e-0000-4c5a-9e0e-3f0c5a0e5a0e"}]}
+    assert commands_of(keys, encounter("IMP"), method="PUT", before=encounter("AMB") | of_stay) == ()

@@ -182,8 +182,8 @@ def _ends(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]
         yield from (discharge.discharged(each, entries, context) for each in episodes)
         return
     for each in _of(entries, "Encounter"):
-        yield from discharge.changed(each, context)
-        yield from care_elsewhere.reported(each, context)
+        elsewhere = care_elsewhere.is_elsewhere(each, context)
+        yield from (care_elsewhere.reported if elsewhere else discharge.changed)(each, context)
 
 
 def _remarks(entries: Sequence[BundleEntry], context: Context) -> dict[str, tuple[Issue, ...]]:

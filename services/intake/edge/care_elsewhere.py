@@ -12,13 +12,15 @@ from services.intake.messages import (
     CareKind,
     EndCareElsewhere,
     ReportCareElsewhere,
+    ReportDeath,
     ReportedFinding,
     WithdrawCareElsewhere,
 )
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import codings, happened
+from shared.edge.fhir.elements import codings, happened, has_code
 from shared.edge.json import Json
+from shared.events import codes
 from shared.platform.tables import structured
 
 _LASTS = frozenset({"arrived", "in-progress", "onleave", "triaged", "unknown"})
@@ -39,13 +41,18 @@ _FILE = Path(__file__).parents[1] / "data" / "care_elsewhere.toml"
 KINDS = {(each.system, code): kind for each in structured(_FILE, _Table).codes for code, kind in each.kinds.items()}
 
 
+def is_elsewhere(entry: BundleEntry, context: Context) -> bool:
+    """Whether it is, or was, care elsewhere: that of a stay here names its EpisodeOfCare."""
+    return _kinds(entry, context) != (None, None)
+
+
 def reported(
     entry: BundleEntry, context: Context
-) -> Iterator[ReportCareElsewhere | EndCareElsewhere | WithdrawCareElsewhere]:
-    """What it says that the one stored before did not: that care began, that it ended, that there was none. Sent again
-    it says nothing new."""
-    before = _before(entry, context)
-    now, known, identity = _kind(entry.resource), _kind(before), str(entry.id)
+) -> Iterator[ReportCareElsewhere | EndCareElsewhere | WithdrawCareElsewhere | ReportDeath]:
+    """What it says that the one stored before did not: that care began, that it ended, perhaps by a death, that there
+    was none. Sent again it says nothing new."""
+    now, known = _kinds(entry, context)
+    before, identity = _before(entry, context), str(entry.id)
     if now is None:
         if known is not None:
             yield WithdrawCareElsewhere(encounter_id=identity)
@@ -56,6 +63,8 @@ def reported(
         yield ReportCareElsewhere(encounter_id=identity, kind=now, started_at=started_at, ended_at=ended_at)
     if ended_at is not None and not had_ended:
         yield EndCareElsewhere(encounter_id=identity, ended_at=ended_at)
+    if ended_at is not None and _expired(entry.resource) and not _expired(before):
+        yield ReportDeath(died_at=ended_at)
 
 
 def findings(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
@@ -63,8 +72,8 @@ def findings(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
 
     With the end of the care they are no other ones: whoever was called because of them has not been called in error.
     """
-    is_first = _kind(_before(entry, context)) is None
-    if _kind(entry.resource) is None or not (is_first or states_anew(entry, context)):
+    now, known = _kinds(entry, context)
+    if now is None or not (known is None or states_anew(entry, context)):
         return
     ended_at = _ended_at(entry, context)
     status = "active" if ended_at is None else "resolved"
@@ -76,19 +85,27 @@ def findings(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
 
 def states_anew(entry: BundleEntry, context: Context) -> bool:
     """Whether its reasons are others than those stored, or it was no care elsewhere."""
-    before, now = _before(entry, context), entry.resource
-    return _kind(before) is not None and (_kind(now) is None or before.get("reasonCode") != now.get("reasonCode"))
+    now, known = _kinds(entry, context)
+    others = _before(entry, context).get("reasonCode") != entry.resource.get("reasonCode")
+    return known is not None and (now is None or others)
 
 
 def read_as(entry: BundleEntry, context: Context) -> list[str]:
     """What the outcome says of it; nothing of one that is no care elsewhere."""
-    kind = _kind(entry.resource)
-    if kind is not None:
-        return [f"read as {kind} care elsewhere"]
-    if _kind(_before(entry, context)) is not None:
+    now, before = _kinds(entry, context)
+    if now is not None:
+        return [f"read as {now} care elsewhere"]
+    if before is not None:
         return ["read as care elsewhere taken back"]
     known = any(each in KINDS for each in _codes(entry.resource))
     return [] if known else ["not read: class unknown; send its code of v3-ActCode"]
+
+
+def _kinds(entry: BundleEntry, context: Context) -> tuple[CareKind | None, CareKind | None]:
+    """Which care it reports now, and which one it did before."""
+    before = _before(entry, context)
+    is_of_stay = "episodeOfCare" in entry.resource or "episodeOfCare" in before
+    return (None, None) if is_of_stay else (_kind(entry.resource), _kind(before))
 
 
 def _before(entry: BundleEntry, context: Context) -> Json:
@@ -102,6 +119,10 @@ def _kind(encounter: Json) -> CareKind | None:
     if encounter.get("status") not in _LASTS | {"finished"}:
         return None
     return next((kind for each in _codes(encounter) if (kind := KINDS.get(each))), None)
+
+
+def _expired(encounter: Json) -> bool:
+    return has_code(encounter.get("hospitalization", {}).get("dischargeDisposition"), codes.DISCHARGE, "exp")
 
 
 def _codes(encounter: Json) -> list[tuple[str, str]]:
