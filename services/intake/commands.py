@@ -120,6 +120,7 @@ class EndEvidence(Command, frozen=True, kw_only=True, tag=True):
     reason: EndReason
     by: str
     screen: str | None = None
+    proved: bool = False
 
 
 class RecordAssessment(Command, frozen=True, kw_only=True, tag=True):
@@ -159,13 +160,17 @@ class RevokeReferral(Command, frozen=True, kw_only=True, tag=True):
 class SignPlacement(Command, frozen=True, kw_only=True, tag=True):
     """A clinician completes the task to sign (or, where no recommendation could be made, the review) with a level.
 
-    `by` is the clinician's id in the program's staff.
+    `by` is the clinician's id in the program's staff, `second` that of who signs beside them: both as the client says,
+    but `by` where it is `proved`. `version` is that of the ServiceRequest in the Task's focus, as it was read.
     """
 
     task_id: str
     level: str
     reason: str | None = None
     by: str = ""
+    second: str = ""
+    version: str = ""
+    proved: bool = False
 
 
 ReviewOutcome = Literal["referral-declined", "more-information-asked"]

@@ -14,6 +14,7 @@ from services.intake.reasons import ENHANCED, PRESCRIBER
 from services.intake.table import TABLE, Rule
 from shared.events import codes, fhir
 from shared.events.intake import REFERRAL_REASONS
+from shared.rules.staff import ROLES
 
 COLORADO = "http://bha.colorado.gov/fhir/bha-ig/CodeSystem/bha-asam-level-of-care-cs"
 EQUAL = ("2.1", "2.5", "3.1")
@@ -31,7 +32,8 @@ SOURCE = "domain 2.3, 2.8, 2.9; the clinical rules of the hub, docs/clinical-rul
 
 def definitions() -> dict[tuple[str, str], fhir.Element]:
     """By type and id."""
-    made = [_plan(), *(_system(url, concepts) for url, concepts in _systems().items()), _map()]
+    systems = (_system(url, concepts) for url, concepts in _systems().items())
+    made = [_plan(), *systems, _reasons(), _signing_reasons(), _map()]
     return {(each["resourceType"], each["id"]): each | {"meta": {"versionId": _digest(each)}} for each in made}
 
 
@@ -87,6 +89,23 @@ def _systems() -> dict[str, Iterable[str]]:
         codes.FLAG: (each.code for each in TABLE.flag),
         codes.DISPOSITION: codes.FHIR_DISPOSITION,
         codes.REFERRAL: REFERRAL_REASONS.values(),
+        codes.OWNER: sorted(ROLES),
+    }
+
+
+def _reasons() -> fhir.Element:
+    """Those that a person gives; what the hub itself writes into a reason is no answer of anybody's."""
+    given = (codes.SIGNING_REASONS, codes.RESOLUTIONS, codes.HAND_OVER_REASONS, codes.REOPEN_REASONS)
+    concepts = sorted(codes.SEND_AGAIN_REASONS.union(*given))
+    return {**_system(codes.REASON, concepts), "content": "fragment"}
+
+
+def _signing_reasons() -> fhir.Element:
+    """The reasons for a signature among them."""
+    concepts = [{"code": each} for each in sorted(codes.SIGNING_REASONS)]
+    return {
+        **_canonical("ValueSet", f"{codes.HUB}/ValueSet/signing-reason", "SigningReason", "Reasons for a signature"),
+        "compose": {"include": [{"system": codes.REASON, "concept": concepts}]},
     }
 
 

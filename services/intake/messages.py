@@ -81,6 +81,7 @@ from shared.events.intake import (
     Review,
     RuleChange,
     RuleReason,
+    Signature,
     TemplateSlot,
     Undecided,
 )
@@ -180,6 +181,7 @@ __all__ = [
     "RuleReason",
     "SignPlacement",
     "SignalsCorrected",
+    "Signature",
     "StatedNeed",
     "TemplateSlot",
     "TimePassed",

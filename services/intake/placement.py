@@ -65,9 +65,10 @@ def recommend(known: Assessment, settings: Settings) -> Recommendation:
     )
 
 
-def safety_stands(known: Assessment) -> bool:
-    """Whether evidence of danger stands (R1 to R3): no level below 3.7 without a reason and a named person."""
-    return any(each.safety and support(each, known) is not None for each in TABLE.rule)
+def asked_by_danger(known: Assessment) -> str:
+    """The level that evidence of danger asks for while it stands (R1 to R3); `none` where none stands."""
+    stands = [each.level for each in TABLE.rule if each.safety and support(each, known) is not None]
+    return combine([each for each in stands if each]).level
 
 
 def what_is_missing(known: Assessment, settings: Settings) -> tuple[str, ...]:

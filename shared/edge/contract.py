@@ -11,7 +11,7 @@ from shared.edge.json import Json
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import Issue
 from shared.events.envelope import Command
-from shared.path.transaction.resources import AcceptedResource
+from shared.path.transaction.resources import AcceptedResource, Name
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,10 @@ class StoredResource:
 class Context:
     """Whose submission it is, and for which patient (the hub's id; empty while nobody knows).
 
-    `stored` holds the resources that a PUT entry of this submission replaces, as they are now, and what a closed
-    escalation that it reopens rests on; `same_minute` the patient's Observations of the minutes that the service asked
-    for; `forms` by canonical the client's Questionnaires that are named in it, as they were sent before.
+    `stored` holds the resources that a PUT entry of this submission replaces, as they are now, and what is behind them:
+    of a closed escalation that it reopens what that rests on, else what the service asks for (`Edge.behind`);
+    `same_minute` the patient's Observations of the minutes that the service asked for; `forms` by canonical the
+    client's Questionnaires that are named in it, as they were sent before.
     """
 
     caller: Caller
@@ -73,8 +74,9 @@ class Edge:
     """`order` is the fixed order in which the entries of a transaction are interpreted, by type; `questions` are the
     codes of its Tasks that are about no patient, and `context` the types that may come along, read and not stored. Of
     what `time_asks_a_person` names a wrong time refuses nothing: its service asks a person. `minutes` are those of
-    which it reads what is stored too: what belongs together may come one by one; `forms` the canonicals of the forms
-    by which it reads: a service that names them stores Questionnaires, of no patient."""
+    which it reads what is stored too: what belongs together may come one by one. `behind` are the resources it reads
+    beside those which are replaced; `forms` the canonicals of the forms by which it reads: a service that names them
+    stores Questionnaires, of no patient."""
 
     takes: Mapping[str, ResourceSupport]
     interpret: Callable[[Sequence[BundleEntry], Context], Interpretation]
@@ -86,6 +88,7 @@ class Edge:
     time_asks_a_person: Callable[[BundleEntry, Context], bool] = lambda _entry, _context: False
     minutes: Callable[[Sequence[BundleEntry], Context], Minutes] | None = None
     forms: Callable[[Sequence[BundleEntry]], frozenset[str]] | None = None
+    behind: Callable[[Sequence[BundleEntry], Context], Sequence[Name]] = lambda _entries, _context: ()
     definitions: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     """By type and id, what the service's resources speak of: about nobody, so any valid token reads it."""
 

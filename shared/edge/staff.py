@@ -21,12 +21,19 @@ def is_proved(context: Context) -> bool:
     return acting(context) != "" and context.caller.proved
 
 
+def require_role(act: staff.Act, place: str, context: Context) -> None:
+    """Of a person whose token it is, that they may do it; a client alone is not asked. Raises HttpRefusal 403."""
+    refused = staff.refused(context.settings.staff, act, acting(context), place) if acting(context) else None
+    if refused is not None:
+        raise refuse(403, "forbidden", place, refused.reason)
+
+
 def receiver(entry: BundleEntry, context: Context) -> str:
     """To whom a Task is handed over: `staff/<id>`, or a role. Raises HttpRefusal 422: nobody is named, or nobody of the
     program's staff."""
     place, identifier = f"{entry.place}.owner", entry.resource.get("owner", {}).get("identifier", {})
     if identifier.get("system") != ROLE:
-        return f"{PERSON}{_member(entry, context, 'owner')}"
+        return f"{PERSON}{_named(entry, context, 'owner')}"
     role = str(identifier.get("value", ""))
     if not staff.has_role(context.settings.staff, role):
         raise refuse(422, "code-invalid", place, "Must be a role of the program's staff (program.toml).")
@@ -38,9 +45,9 @@ def person(entry: BundleEntry, context: Context, element: str = "owner") -> str:
     403 where it names another person than the token, 422 where nobody is named, or nobody we know."""
     proved = acting(context)
     if not proved:
-        return _member(entry, context, element)
+        return _named(entry, context, element)
     is_named = _name(entry.resource.get(element) or {}, context.caller.client.base_url) != ""
-    if is_named and _member(entry, context, element) != proved:
+    if is_named and _named(entry, context, element) != proved:
         text = "Must be the person whose token this is, or a role: nobody acts for another."
         raise refuse(403, "forbidden", f"{entry.place}.{element}", text)
     return proved
@@ -54,9 +61,12 @@ def person_or_client(entry: BundleEntry, context: Context) -> str:
     return person(entry, context)
 
 
-def _member(entry: BundleEntry, context: Context, element: str) -> str:
-    """The member of staff whom this element names. Raises HttpRefusal 422."""
-    place, named = f"{entry.place}.{element}", entry.resource.get(element)
+def _named(entry: BundleEntry, context: Context, element: str) -> str:
+    return stated(entry.resource.get(element), f"{entry.place}.{element}", context)
+
+
+def stated(named: Json | None, place: str, context: Context) -> str:
+    """The id of the member of staff whom this reference names. Raises HttpRefusal 422."""
     name = _name(named or {}, context.caller.client.base_url)
     if not name:
         raise refuse(

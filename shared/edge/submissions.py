@@ -125,7 +125,7 @@ class Submissions:
         if not fresh:
             return answering.done(resolved, Committed(), {}, repeated, caller)
         context = await self._same_minute(submission, fresh, self._context(caller, resolved))
-        context = await self._reopened(fresh, await self._with_forms(fresh, context))
+        context = await self._with_what_is_behind(fresh, await self._with_forms(fresh, context))
         meant = escalations.of_hold(fresh, context)
         if meant is None:
             meant = await large_bodies.apart(submission.size, self.edge.read, fresh, context)
@@ -190,9 +190,9 @@ class Submissions:
         versions = {name: each.version for name, each in stored.items()}
         return Done(tuple(answering.answered(each, versions) for each in entries), incomplete=False)
 
-    async def _reopened(self, entries: Sequence[BundleEntry], context: Context) -> Context:
-        """With what an escalation rests on that was closed and is reopened."""
-        if not (names := escalations.behind(entries, context)):
+    async def _with_what_is_behind(self, entries: Sequence[BundleEntry], context: Context) -> Context:
+        """With what an escalation rests on that was closed and is reopened, and whatever else the service looks at."""
+        if not (names := [*escalations.behind(entries, context), *self.edge.behind(entries, context)]):
             return context
         async with self.inbox.pool.acquire() as connection:
             found = await stored(connection, context.program, names)

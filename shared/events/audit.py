@@ -66,10 +66,10 @@ def of_step(
     patient: str,
     who: Who,
     task: str,
-    step: str,
+    step: fhir.Element,
     details: Iterable[tuple[str, str]],
 ) -> Resource:
-    """What a person did about an escalation: the step and what belongs to it by code, never in words."""
+    """What a person did in a Task: the step, a coding, and what belongs to it by code, never in words."""
     coded = [*details, *([("person", PROVED if who.proved else STATED)] if who.person or who.proved else [])]
     about = [{"type": name, "valueString": code} for name, code in coded]
     acting = agents(who.client, who.person)
@@ -79,7 +79,7 @@ def of_step(
         "resourceType": "AuditEvent",
         "id": identity,
         "type": fhir.coding(codes.LIFECYCLE, "amend"),
-        "subtype": [fhir.coding(codes.ESCALATION, step)],
+        "subtype": [step],
         "action": "U",
         "recorded": recorded,
         "outcome": "0",

@@ -120,17 +120,18 @@ REOPEN_REASONS = frozenset({"happened-again", "not-done", "resolved-by-mistake"}
 """Why an escalation that a person resolved is open again (REASON, in `Task.statusReason`)."""
 SIGNING_REASONS = frozenset(
     {
+        "capability-attested",
         "clinical-judgment",
-        "level-not-available",
+        "court-order",
+        "funding",
         "medically-cleared",
-        "mistaken",
+        "not-available",
         "patient-declined",
-        "patient-preference",
-        "reassessed-lower-risk",
-        "transferred",
+        "safety-plan-made",
     }
 )
-"""Why a level is signed that differs from the recommended one, or that an evaluation or a finding speaks against."""
+"""Why a level is signed that differs from the recommended one, or that an evaluation or a finding speaks against
+(REASON, in `Task.output`). `medically-cleared` answers the evaluation that a hold asks for (domain 2.8 R4)."""
 SEND_AGAIN_REASONS = frozenset({"details-changed", "not-received", "partner-asks", "patient-asks"})
 """Why a person has a partner sent another referral soon (REASON, in `ServiceRequest.reasonCode`)."""
 

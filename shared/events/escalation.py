@@ -297,7 +297,7 @@ def _recorded(event: EscalationEvent, patient: str) -> list[Resource]:
         patient=patient,
         who=audit.Who(event.client, person, event.role, event.proved),
         task=identity,
-        step=act.step,
+        step=fhir.coding(ESCALATION, act.step),
         details=act.details,
     )
     activity = {"activity": fhir.concept(ESCALATION, act.activity)} if act.activity else {}

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.rules.consent import Partner
 from shared.rules.organization import Organization
-from shared.rules.staff import Member, Staff, require_distinct
+from shared.rules.staff import Member, Staff, require_staff
 
 T = TypeVar("T")
 P = TypeVar("P", bound=BaseSettings)
@@ -298,7 +298,7 @@ def _staff(program: str, its: Mapping[str, Any]) -> Staff:
     if not its.get("staff"):
         raise ConfigurationError(f"{place}: must name who signs and answers Tasks, with their roles.")
     try:
-        return require_distinct(msgspec.convert(its["staff"], type=dict[str, Member]))
+        return require_staff(msgspec.convert(its["staff"], type=dict[str, Member]))
     except ValueError as wrong:
         raise ConfigurationError(f"{place}: {wrong}") from wrong
 

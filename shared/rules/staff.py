@@ -2,12 +2,30 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
+from shared.rules.decision import Refused
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,63}")
-LICENSED = "clinician"
-"""The role of a licensed clinician: only they sign a placement, or end what a suicide screen says."""
+CLINICIAN, LICENSED, DIRECTOR = "clinician", "licensed-clinician", "medical-director"
+_TREATING = (CLINICIAN, LICENSED, "on-call-clinician", "primary-therapist", "prescriber", DIRECTOR)
+ROLES = frozenset({*_TREATING, "case-manager"})
+"""Those that a member of the staff may have (domain 5.1), also several."""
+Act = Literal["sign-placement", "second-signature", "decide-referral", "end-evidence", "review-placement", "discharge"]
+MAY: Mapping[Act, tuple[str, ...]] = {
+    "sign-placement": (LICENSED,),
+    "second-signature": (DIRECTOR,),
+    "decide-referral": (LICENSED,),
+    "end-evidence": (LICENSED,),
+    "review-placement": _TREATING,
+    "discharge": (LICENSED,),
+}
+"""Who decides what, any of these roles: a licensed clinician signs placement and discharge (domain, head), decides a
+referral that the rules can't place (2.8 R0) and ends the evidence of danger (2.7); against R1 to R3 a medical director
+signs beside them (this project's default, after 3.1); a placement review is a clinician's decision (5.3). What stands
+not here, to answer and to hand over an escalation above all, anybody of the staff does: who is there acts."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,10 +39,16 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 Staff = Mapping[str, Member]
 
 
-def require_distinct(staff: Staff) -> Staff:
-    """Each id as topics may carry it, and each identifier of one person only. Raises ValueError."""
+def require_staff(staff: Staff) -> Staff:
+    """Each id as topics may carry it, each role a known one, somebody who may sign, and each identifier of one person
+    only. Raises ValueError."""
     if any(not _ID.fullmatch(each) for each in staff):
         raise ValueError("staff: an id has letters, digits, hyphens and dots, at most 64")
+    for identity, known in staff.items():
+        if not ROLES.issuperset(known.roles):
+            raise ValueError(f"{identity}.roles: must be of {', '.join(sorted(ROLES))}")
+    if not has_role(staff, LICENSED):
+        raise ValueError(f"staff: nobody could sign a placement; somebody needs the role {LICENSED}")
     named = [each for member in staff.values() for each in member.practitioner]
     if len(named) != len(set(named)):
         raise ValueError("staff: a practitioner identifier names one person only")
@@ -41,6 +65,14 @@ def has_role(staff: Staff, role: str) -> bool:
     return any(role in known.roles for known in staff.values())
 
 
-def is_licensed(staff: Staff, identity: str) -> bool:
+def acts_as(staff: Staff, act: Act, identity: str) -> str | None:
+    """In which of their roles this person may do it; None where in none."""
     known = staff.get(identity)
-    return known is not None and LICENSED in known.roles
+    return next((each for each in MAY[act] if known is not None and each in known.roles), None)
+
+
+def refused(staff: Staff, act: Act, identity: str, place: str = "Task.owner") -> Refused | None:
+    """Why this person may not do it; None where they may."""
+    if acts_as(staff, act, identity) is not None:
+        return None
+    return Refused("forbidden", f"Needs another role of the program's staff: {' or '.join(MAY[act])}.", place)

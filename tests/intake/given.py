@@ -79,9 +79,15 @@ def referral(identity: str = REFERRAL) -> w.ReceiveReferral:
     return w.ReceiveReferral(referral_id=identity, task_id=REFERRAL_TASK, authored_at=MONDAY)
 
 
-def sign(state: State, level: str = "2.1", reason: str | None = None) -> w.SignPlacement:
+DIRECTOR = "medical-director-1"
+
+
+def sign(state: State, level: str = "2.1", reason: str | None = None, second: str = "") -> w.SignPlacement:
     assert state.recommended is not None
-    return w.SignPlacement(task_id=state.recommended.task_id, level=level, reason=reason, by="clinician-1")
+    task_id = state.recommended.task_id
+    return w.SignPlacement(
+        task_id=task_id, level=level, reason=reason, by="clinician-1", second=second, version="1", proved=True
+    )
 
 
 def escalated(

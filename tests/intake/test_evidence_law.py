@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from services.intake import messages as w
 from services.intake.decide.placing import known_of
-from services.intake.placement import safety_stands
+from services.intake.placement import asked_by_danger
 from shared.rules.decision import Moment
 from tests.intake import story
 from tests.intake.given import MONDAY, PATIENT, SETTINGS
@@ -83,4 +83,4 @@ def test_danger_stands_exactly_while_a_source_says_so_within_its_window(
         assert {each for each in now_held if not {each, COVERED.get(each)} & still_open} == set()
         assert still_open <= held_up(stated, None)
         moment = Moment(now, now, SETTINGS, UUID(PATIENT), PATIENT, "demo", "ehr")
-        assert safety_stands(known_of(patient.state, moment)) == bool(now_held & OF_SAFETY)
+        assert (asked_by_danger(known_of(patient.state, moment)) != "none") == bool(now_held & OF_SAFETY)

@@ -15,7 +15,7 @@ from services.intake.state import State, assessed, evolve
 from shared.events.envelope import name_id
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
-from shared.rules.staff import is_licensed
+from shared.rules.staff import acts_as, refused
 
 
 def identified(command: messages.RecordPatient, moment: Moment[Settings]) -> messages.PatientIdentified:
@@ -103,22 +103,24 @@ def end_evidence(
     """What stands behind a safety escalation decides nothing any more; the placement is looked at again. The same
     again changes nothing."""
     codes = safety.codes_behind(command.finding)
-    if not is_licensed(moment.settings.staff, command.by):
-        return NOT_LICENSED
+    refusal = refused(moment.settings.staff, "end-evidence", command.by)
+    if refusal is not None:
+        return refusal
     if not codes:
         return Refused("business-rule", "Only the evidence of a safety escalation can be ended.", "Task.statusReason")
     if command.screen and source_key(command.screen) in standing_sources(state.evidence, codes):
         return Refused("business-rule", "Must name the newer screen, not the one that was reassessed.", "Task.output")
     resolved = [
         messages.EscalationResolved(
-            escalation=each.escalation, at=moment.now, reason=command.reason, by=command.by, client=moment.by
+            escalation=each.escalation,
+            at=moment.now,
+            reason=command.reason,
+            by=command.by,
+            client=moment.by,
+            role=acts_as(moment.settings.staff, "end-evidence", command.by) or "",
+            proved=command.proved,
         )
         for each in state.escalations
         if each.escalation.id == command.escalation_id
     ]
     return [*resolved, *place(evolve(state, command), moment)]
-
-
-NOT_LICENSED = Refused(
-    "forbidden", "Only a licensed clinician of the program's staff decides this: role clinician.", "Task.owner"
-)

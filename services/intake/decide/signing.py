@@ -7,16 +7,15 @@ from msgspec.structs import replace
 from services.intake import messages
 from services.intake.decide.episode import admitted, declined
 from services.intake.decide.placing import OLDER_ANSWERS, about, ask_for_review, known_of, place, withdraw
-from services.intake.decide.recording import NOT_LICENSED
 from services.intake.decide.referrals import joined, looked_at
 from services.intake.levels import LEVELS, is_below
-from services.intake.placement import safety_stands
+from services.intake.placement import asked_by_danger
 from services.intake.record import SECOND, Recommended, Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment, Refused
-from shared.rules.staff import is_licensed
+from shared.rules.staff import acts_as, refused
 
 
 def sign_placement(
@@ -26,9 +25,9 @@ def sign_placement(
     referral = state.referral
     if referral is None or not _waits_for_signature(state, referral, command.task_id):
         return NOTHING_TO_SIGN
-    refused = _refusal(state, command, moment) or _no_longer_holds(state, moment)
-    if refused is not None:
-        return refused
+    refusal = _refusal(state, command, moment) or _no_longer_holds(state, moment)
+    if refusal is not None:
+        return refusal
     review = state.review_of("R0")
     emitted: list[messages.Emits] = []
     if review is not None and command.task_id == referral.review_id:
@@ -48,13 +47,17 @@ def sign_placement(
 
 
 def _refusal(state: State, command: messages.SignPlacement, moment: Moment[Settings]) -> Refused | None:
-    """Why this level can't be signed by this person."""
-    if not is_licensed(moment.settings.staff, command.by):
-        return NOT_LICENSED
+    """Why this level can't be signed by these persons."""
+    persons = refused(moment.settings.staff, "sign-placement", command.by) or _second_refused(command, moment)
+    if persons is not None:
+        return persons
     if command.level not in LEVELS or command.level == "none":
         return Refused("code-invalid", "Must be a code of the level-of-care CodeSystem.", "Task.output")
-    if command.reason is None and _is_against_safety(state, command, moment):
-        return AGAINST_SAFETY
+    if _is_against_safety(state, command, moment):
+        if command.reason is None:
+            return AGAINST_SAFETY
+        if not command.second:
+            return ALONE_AGAINST_SAFETY
     if command.reason is None and _needs_reason(state.recommended, command.level):
         return Refused(
             "required",
@@ -62,6 +65,13 @@ def _refusal(state: State, command: messages.SignPlacement, moment: Moment[Setti
             "Task.output",
         )
     return None
+
+
+def _second_refused(command: messages.SignPlacement, moment: Moment[Settings]) -> Refused | None:
+    """Why nobody, or not this one, signs beside the owner: asked of whoever is named, needed or not."""
+    if command.second and command.second == command.by:
+        return Refused("business-rule", "The second signature must be another person's.", "Task.input")
+    return refused(moment.settings.staff, "second-signature", command.second, "Task.input") if command.second else None
 
 
 def _no_longer_holds(state: State, moment: Moment[Settings]) -> Refused | None:
@@ -96,14 +106,22 @@ def _waits_for_signature(state: State, referral: Referral, task_id: str) -> bool
 
 
 def _is_against_safety(state: State, command: messages.SignPlacement, moment: Moment[Settings]) -> bool:
-    """A level below 3.7 while evidence of danger stands (R1 to R3)."""
-    return is_below(command.level, "3.7") and safety_stands(known_of(state, moment))
+    """A level below the one that evidence of danger asks for (R1 to R3). Of the two of inpatient care, the person who
+    signs says which."""
+    asked = asked_by_danger(known_of(state, moment))
+    return is_below(command.level, "4" if asked == "4-psych" else asked)
 
 
 AGAINST_SAFETY = Refused(
     "required",
-    "While evidence of danger stands (R1 to R3), a level below 3.7 needs a reason.",
+    "While evidence of danger stands (R1 to R3), a level below the one it asks for needs a reason.",
     "Task.output",
+)
+ALONE_AGAINST_SAFETY = Refused(
+    "required",
+    "While evidence of danger stands (R1 to R3), a level below the one it asks for needs an input of type"
+    " second-signature, a Reference to a medical director.",
+    "Task.input",
 )
 
 
@@ -115,16 +133,27 @@ def _signature(
     referral: Referral, recommended: Recommended | None, command: messages.SignPlacement, moment: Moment[Settings]
 ) -> messages.PlacementSigned:
     """Without a recommendation (manual review) the signature is about the referral itself."""
+    staff, by, second = moment.settings.staff, command.by, command.second
+    signature = messages.Signature(
+        request_id=recommended.recommendation_id if recommended else referral.id,
+        level=command.level,
+        signed_by=by,
+        at=moment.now,
+        reason=command.reason,
+        signed_as=acts_as(staff, "sign-placement", by) or "",
+        version=command.version,
+        second_signed_by=second,
+        second_signed_as=acts_as(staff, "second-signature", second) or "",
+        proved=command.proved,
+    )
     return messages.PlacementSigned(
         task_id=recommended.task_id if recommended else name_id(referral.id, "sign"),
-        recommendation_id=recommended.recommendation_id if recommended else referral.id,
-        level=command.level,
-        reason=command.reason,
-        signed_by=command.by,
-        signed_at=moment.now,
+        referral_id=referral.id,
+        signature=signature,
         client=moment.by,
         recommended_at=recommended.recommended_at if recommended else None,
         sign_by=recommended.sign_by if recommended else None,
+        of_referral=recommended is None,
     )
 
 
@@ -137,15 +166,17 @@ def complete_review(
         return Refused("conflict", "This review is not open: it was completed or withdrawn.", "Task.status")
     if review.reason in ("R0", SECOND):
         return _looked_at_referral(state, review, command, moment)
-    return [_completed(review, command.by, moment)]
+    refusal = None if review.follows_up else refused(moment.settings.staff, "review-placement", command.by)
+    return [_completed(review, command.by, moment)] if refusal is None else refusal
 
 
 def _looked_at_referral(
     state: State, review: Review, command: messages.CompleteReview, moment: Moment[Settings]
 ) -> list[messages.Emits] | Refused:
     """The one that could not be placed, or one beside it."""
-    if not is_licensed(moment.settings.staff, command.by):
-        return NOT_LICENSED
+    refusal = refused(moment.settings.staff, "decide-referral", command.by)
+    if refusal is not None:
+        return refusal
     ended = _completed(review, command.by, moment)
     match command.outcome:
         case "referral-declined" if review.reason == SECOND:
@@ -175,6 +206,4 @@ def _looked_at_referral(
 
 
 def _completed(review: Review, by: str, moment: Moment[Settings]) -> messages.PlacementReviewCompleted:
-    return messages.PlacementReviewCompleted(
-        review=review, by=by or moment.by, completed_at=moment.now, client=moment.by
-    )
+    return messages.PlacementReviewCompleted(review=review, by=by, completed_at=moment.now, client=moment.by)

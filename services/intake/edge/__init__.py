@@ -14,6 +14,7 @@ from services.intake.edge import (
     discharge,
     patients,
     prescribing,
+    signing,
     sums,
     tasks,
 )
@@ -108,6 +109,7 @@ def edge(keys: Keys) -> Edge:
         minutes=sums.minutes,
         forms=forms_named,
         questions=frozenset({SEND_FORM}),
+        behind=signing.behind,
         definitions=definitions(),
     )
 
@@ -169,6 +171,7 @@ def _persons(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> It
 def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
     """Referrals to this program, then what a person did with a Task of the hub's."""
     for each in _of(entries, "ServiceRequest"):
+        signing.require_senders_own(each, context)
         yield from tasks.referral(each, entries, context)
     for each in _of(entries, "Task"):
         if tasks.is_ours(each, context):

@@ -9,6 +9,7 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, happened, planned_until
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
+from shared.edge.staff import require_role
 from shared.events import codes
 
 _PLAIN_DISPOSITION = {"home": "completed", "aadvice": "ama", "exp": "deceased", "oth": "other"}
@@ -19,6 +20,7 @@ def discharged(entry: BundleEntry, entries: Sequence[BundleEntry], context: Cont
     """A finished episode with its Encounter, in one transaction: the disposition stands on the Encounter. Active again,
     its discharge was wrong."""
     status = entry.resource["status"]
+    require_role("discharge", entry.place, context)
     if status == "active":
         return WithdrawDischarge(episode_id=str(entry.id))
     if status != "finished":
@@ -46,6 +48,7 @@ def changed(entry: BundleEntry, context: Context) -> Iterator[CorrectDischarge |
     before = context.stored.get((entry.type, str(entry.id)))
     if before is None or not before.body.get("hospitalization", {}).get("dischargeDisposition"):
         return
+    require_role("discharge", entry.place, context)
     if entry.resource["status"] != "finished":
         yield WithdrawDischarge(encounter_id=str(entry.id))
     elif _disposition_of(entry):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
+from services.intake.edge import signing
 from services.intake.levels import LEVELS
 from services.intake.messages import (
     CompleteReview,
@@ -14,7 +15,6 @@ from services.intake.messages import (
     ReceiveReferral,
     ReviewOutcome,
     RevokeReferral,
-    SignPlacement,
 )
 from shared.edge.contract import Context
 from shared.edge.escalations import coded_reason, escalation_command
@@ -22,7 +22,7 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, codings, happened, literal, planned, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.staff import person
+from shared.edge.staff import is_proved, person
 from shared.events import codes
 from shared.events.envelope import Command, name_id
 
@@ -30,8 +30,6 @@ _ORDERED = frozenset({"order", "original-order", "filler-order", "instance-order
 _PLACED = frozenset({"active", "completed"})
 """Of a referral that came before: it waits, or the hub has said that its placement is decided."""
 _TAKEN_BACK = {"revoked": "referral-revoked", "entered-in-error": "referral-in-error"}
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,63}")
-"""A level or a reason as the topics may carry it; a FHIR code may be a whole sentence."""
 
 
 def referral(
@@ -141,23 +139,9 @@ def completed(entry: BundleEntry, context: Context) -> Command:
     if entry.resource["status"] != "completed":
         place = f"{entry.place}.status"
         raise refuse(422, "business-rule", place, "Must be completed, with the answer in Task.output.")
-    level = _output(entry, "level", codes.LEVEL)
-    if level is None and code_in(code, codes.TASK) in _REVIEWS:
+    if code_in(code, codes.TASK) in _REVIEWS and not signing.names_level(entry):
         return _reviewed(entry, context)
-    if level is None:
-        raise refuse(
-            422,
-            "required",
-            f"{entry.place}.output",
-            "The selected level of care is required, with the CodeSystem of its edition.",
-        )
-    _require_current(entry, before)
-    return SignPlacement(
-        task_id=str(entry.id),
-        level=level,
-        reason=_reason(entry),
-        by=person(entry, context),
-    )
+    return signing.signed(entry, before, context)
 
 
 def _reviewed(entry: BundleEntry, context: Context) -> CompleteReview:
@@ -178,39 +162,6 @@ def _reviewed(entry: BundleEntry, context: Context) -> CompleteReview:
 OUTCOMES = get_args(ReviewOutcome)
 
 
-def _require_current(entry: BundleEntry, before: Json) -> None:
-    """A signature names the version that was read, and what was withdrawn since then is not signed."""
-    if before["status"] == "cancelled":
-        raise refuse(409, "conflict", f"{entry.place}.status", f"It was withdrawn: {_what_changed(before)}.")
-    read = str(entry.resource.get("focus", {}).get("reference", ""))
-    versioned = "/_history/" in read and literal(entry.resource["focus"]).endswith(literal(before["focus"]))
-    if entry.if_match is None and not versioned:
-        raise refuse(
-            428,
-            "required",
-            entry.place,
-            "The version that was read is required: If-Match, or Task.focus with /_history/<version>.",
-        )
-
-
-def _what_changed(before: Json) -> str:
-    return CHANGED.get(code_in(before.get("statusReason")) or "", "read it again")
-
-
-CHANGED = {
-    "newer-assessment": "a newer assessment leads to another recommendation",
-    "needs-missing": "the needs are no longer complete",
-    "needs-too-old": "the needs are too old to place by",
-    "referral-revoked": "the referral was revoked",
-    "referral-in-error": "the referral was entered in error",
-    "patient-died": "the patient is reported dead",
-    "discharge-withdrawn": "the stay goes on, for its discharge was taken back",
-    "needs-arrived": "the needs arrived, and the rules recommend a level",
-    "placement-signed": "the placement was signed under another Task",
-}
-"""What withdrew a Task, for the person who would sign it."""
-
-
 def _ends_evidence(entry: BundleEntry, before: Json, context: Context) -> EndEvidence | None:
     """A safety escalation completed as mistaken, or reassessed by a newer screen: by a person, who is named."""
     reason = coded_reason(entry.resource)
@@ -226,6 +177,7 @@ def _ends_evidence(entry: BundleEntry, before: Json, context: Context) -> EndEvi
         reason=cast(EndReason, reason),
         by=person(entry, context),
         screen=screen,
+        proved=is_proved(context),
     )
 
 
@@ -242,22 +194,3 @@ def _screen(entry: BundleEntry) -> str | None:
 
 
 _SCREEN = re.compile(r"(Observation|QuestionnaireResponse)/[A-Za-z0-9\-.]{1,64}")
-
-
-def _reason(entry: BundleEntry) -> str | None:
-    found = _output(entry, "reason", codes.REASON)
-    if found is not None and found not in codes.SIGNING_REASONS:
-        place = f"{entry.place}.output"
-        raise refuse(422, "code-invalid", place, "Must be a reason for a signature of the hub's CodeSystem.")
-    return found
-
-
-def _output(entry: BundleEntry, name: str, system: str) -> str | None:
-    for number, each in enumerate(entry.resource.get("output", ())):
-        if code_in(each["type"], codes.INPUT) == name:
-            found = code_in(each.get("valueCodeableConcept"), system)
-            if found is None or not _CODE.fullmatch(found):
-                place = f"{entry.place}.output[{number}].value"
-                raise refuse(422, "code-invalid", place, "Must be a code of the hub's CodeSystem.")
-            return found
-    return None

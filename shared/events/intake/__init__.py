@@ -64,6 +64,7 @@ from shared.events.intake.placement import (
     ReferralReceived,
     Review,
 )
+from shared.events.intake.signature import Signature
 
 __all__ = [
     "FOLLOW_UP",
@@ -106,6 +107,7 @@ __all__ = [
     "Review",
     "RuleChange",
     "RuleReason",
+    "Signature",
     "TemplateSlot",
     "Undecided",
     "read_consent_denied",

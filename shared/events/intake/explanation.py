@@ -33,12 +33,12 @@ class Input(msgspec.Struct, frozen=True, array_like=True):
 
     def write(self) -> fhir.Element:
         asked, answered = (codes.NEED, codes.LEVEL) if self.is_need else (codes.FACT, codes.ANSWER)
-        return _extension(
+        return extension(
             "placement-input",
-            _part("code", "Coding", fhir.coding(asked, self.code)),
-            _part("answer", "Coding", fhir.coding(answered, self.answer)),
-            _part("at", "DateTime", self.at),
-            _part("resource", "Reference", {"reference": self.evidence} if self.evidence else None),
+            part("code", "Coding", fhir.coding(asked, self.code)),
+            part("answer", "Coding", fhir.coding(answered, self.answer)),
+            part("at", "DateTime", self.at),
+            part("resource", "Reference", {"reference": self.evidence} if self.evidence else None),
         )
 
 
@@ -51,10 +51,10 @@ class RuleReason(msgspec.Struct, frozen=True, array_like=True):
 
     def write(self) -> list[fhir.Element]:
         raised = (
-            _extension(
+            extension(
                 "placement-need",
-                _part("dimension", "Coding", fhir.coding(codes.NEED, each.dimension)),
-                _part("level", "Coding", fhir.coding(codes.LEVEL, each.level)),
+                part("dimension", "Coding", fhir.coding(codes.NEED, each.dimension)),
+                part("level", "Coding", fhir.coding(codes.LEVEL, each.level)),
             )
             for each in self.raised
         )
@@ -76,11 +76,11 @@ class Undecided(msgspec.Struct, frozen=True, array_like=True):
     reason: Literal["missing", "too-old"]
 
     def write(self) -> fhir.Element:
-        return _extension(
+        return extension(
             "placement-undecided",
-            _part("rule", "Coding", fhir.coding(codes.RULE, self.rule)),
-            _part("code", "Code", self.code),
-            _part("reason", "Code", self.reason),
+            part("rule", "Coding", fhir.coding(codes.RULE, self.rule)),
+            part("code", "Code", self.code),
+            part("reason", "Code", self.reason),
         )
 
 
@@ -93,11 +93,11 @@ class RuleChange(msgspec.Struct, frozen=True, array_like=True):
     codes: tuple[str, ...] = ()
 
     def write(self) -> fhir.Element:
-        return _extension(
+        return extension(
             "placement-change",
-            _part("change", "Code", self.change),
-            _part("rule", "Coding", fhir.coding(codes.RULE, self.rule) if self.rule else None),
-            *(_part("input", "Code", each) for each in self.codes),
+            part("change", "Code", self.change),
+            part("rule", "Coding", fhir.coding(codes.RULE, self.rule) if self.rule else None),
+            *(part("input", "Code", each) for each in self.codes),
         )
 
 
@@ -151,9 +151,9 @@ def explained(element: fhir.Element, why: list[fhir.Element]) -> fhir.Element:
     return {**element, "extension": why} if why else element
 
 
-def _extension(name: str, *parts: fhir.Element) -> fhir.Element:
+def extension(name: str, *parts: fhir.Element) -> fhir.Element:
     return {"url": f"{_DEFINITIONS}/{name}", "extension": [each for each in parts if each]}
 
 
-def _part(name: str, kind: str, value: object) -> fhir.Element:
+def part(name: str, kind: str, value: object) -> fhir.Element:
     return {"url": name, f"value{kind}": value} if value is not None else {}

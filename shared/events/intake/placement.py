@@ -8,6 +8,7 @@ import msgspec
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource, name_id
 from shared.events.intake.explanation import Explanation, Need, explained
+from shared.events.intake.signature import Signature
 
 Priority = Literal["routine", "urgent", "asap", "stat"]
 FOLLOW_UP = "follow-up"
@@ -313,32 +314,39 @@ class RecommendationWithdrawn(Event, frozen=True, kw_only=True):
 
 
 class PlacementSigned(Event, frozen=True, kw_only=True):
-    """A clinician's signature: the level selected, and why where it differs from the recommended one."""
+    """A clinician's signature under a recommendation, or without one (manual review) under the referral itself: the
+    Task, the ServiceRequest that is signed, who did it, and nothing later replaces any of it."""
 
     task_id: str
-    recommendation_id: str
-    level: str
-    reason: str | None
-    signed_by: str
-    signed_at: datetime
+    referral_id: str
+    signature: Signature
     client: str = ""
     recommended_at: datetime | None = None
     sign_by: datetime | None = None
     """Of the recommendation, where there was one."""
+    of_referral: bool = False
+    """Whether there was none."""
+
+    amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest"})
 
     def write(self, patient: str) -> list[Resource]:
-        output = [{"type": fhir.concept(codes.INPUT, "level"), "valueCodeableConcept": self._level()}]
-        if self.reason is not None:
-            reason = fhir.concept(codes.REASON, self.reason)
-            output.append({"type": fhir.concept(codes.INPUT, "reason"), "valueCodeableConcept": reason})
-        task = _sign_task(self.task_id, self.recommendation_id, "completed", patient, self.recommended_at, self.sign_by)
+        signature, signed = self.signature, self.signature.request_id
+        task = _sign_task(self.task_id, signed, "completed", patient, self.recommended_at, self.sign_by)
+        done = fhir.reference("Provenance", name_id(self.task_id, "completed"))
+        episode = fhir.reference("EpisodeOfCare", name_id(self.referral_id, "episode"))
         return [
-            task | {"lastModified": self.signed_at, "owner": fhir.staff(self.signed_by), "output": output},
-            _done_by(self.task_id, self.signed_at, self.signed_by, self.client),
+            task | signature.of_task(),
+            signature.provenance(_done_by(self.task_id, signature.at, signature.signed_by, self.client)),
+            {
+                "resourceType": "ServiceRequest",
+                "id": signed,
+                "status": "active" if self.of_referral else "completed",
+                "intent": "order" if self.of_referral else "proposal",
+                "subject": fhir.reference("Patient", patient),
+                "relevantHistory": [explained(done, [signature.of_request(episode)])],
+            },
+            signature.audited(self.task_id, patient, self.client),
         ]
-
-    def _level(self) -> fhir.Element:
-        return fhir.concept(codes.LEVEL, self.level)
 
 
 class Review(msgspec.Struct, frozen=True, array_like=True):

@@ -35,8 +35,13 @@ from shared.platform.settings import Sourced
 _WHOSE = "SELECT type, program, patient FROM resources WHERE type = ANY($1::text[]) AND id = $2"
 _DECISIONS = "SELECT * FROM journal WHERE key = $1 AND program = $2 ORDER BY sequence"
 TYPES = ("Task", "ServiceRequest", "Appointment", "CarePlan", "Encounter", "Consent")
-DETAILS = ("level", "table", "rules", "partner", "attempt", "consent_id", "encounter_id", "reason", "act", "to", "by")
+DETAILS = (
+    *("level", "table", "rules", "partner", "attempt", "consent_id", "encounter_id", "reason", "act", "to", "by"),
+    *("signed_by", "signed_as", "version", "second_signed_by", "second_signed_as"),
+)
 """What is repeated of an event or command: codes and ids, whatever it is."""
+WITHIN = ("recommendation", "signature")
+"""What an event may carry as a whole, of which the same is repeated."""
 CONCENTRATIONS = ("/mL", "/dL", "/L")
 _encode = msgspec.json.Encoder().encode
 
@@ -274,7 +279,7 @@ def _causes(delivery: Delivery | None, identity: str) -> Sequence[object]:
 
 def _details(of: Iterable[object]) -> dict[str, object]:
     """Codes and ids alone; of several the last says it."""
-    parts = [part for each in of for part in (each, getattr(each, "recommendation", None)) if part is not None]
+    parts = [part for each in of for part in (each, *(getattr(each, name, None) for name in WITHIN))]
     found = {name: getattr(part, name) for part in parts for name in DETAILS if hasattr(part, name)}
     return {name: _plain(value) for name, value in found.items() if value not in (None, "", ())}
 

@@ -41,6 +41,9 @@ TEXTS: Mapping[str, str] = {
     "LevelOfCareRecommended": "a level of care is recommended",
     "RecommendationWithdrawn": "the recommendation no longer holds",
     "PlacementSigned": "a clinician signed the placement",
+    "signed_as": "as",
+    "second_signed_by": "second signature by",
+    "second_signed_as": "as",
     "DeliveryParked": "a delivery could not be decided and was parked",
     "DeliveryRedriven": "the parked deliveries were decided",
     "DisclosureMade": "the partner accepted it",
@@ -53,7 +56,7 @@ TEXTS: Mapping[str, str] = {
     "act_by": "to be acted on by",
 }
 """What an event, command or field is called; any other is spelt out of its own name."""
-CODED = ("reason", "act", "owner")
+CODED = ("reason", "act", "owner", "signed_as", "second_signed_as")
 """Fields whose value is a code, and spelt out."""
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 

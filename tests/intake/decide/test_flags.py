@@ -14,7 +14,7 @@ from services.intake.assessment import Assessment
 from services.intake.listed import codes_listed
 from services.intake.needs import latest
 from shared.events.envelope import Command
-from tests.intake.given import IOP_NEEDS, MONDAY, assessment, found, referral, sign
+from tests.intake.given import DIRECTOR, IOP_NEEDS, MONDAY, assessment, found, referral, sign
 from tests.intake.story import Story, admitted, referred
 from tests.intake.test_laws import commands
 from tests.laws import examples
@@ -76,7 +76,7 @@ def test_a_newer_screen_holds_the_flag_up_beyond_the_window_of_the_older_one() -
 
 def test_a_risk_known_at_the_admission_ends_with_its_window_too() -> None:
     story = Story(assessment(IOP_NEEDS, "safe-housing", "phq-9-item-9=2"), referral())
-    story.then(sign(story.state, reason="clinical-judgment"))
+    story.then(sign(story.state, reason="clinical-judgment", second=DIRECTOR))
     (begun,) = only(story.emitted, w.EpisodeAdmitted)
     assert "suicide-risk" in begun.flags
     changed = only(story.until(MONDAY + timedelta(days=31)), w.FlagsChanged)
@@ -132,7 +132,7 @@ def test_the_flags_at_attendance_are_those_of_intake_at_any_time(
     at_admission: set[str], steps: list[tuple[int, str | Command | None]]
 ) -> None:
     story = Story(assessment(IOP_NEEDS, "safe-housing", *sorted(at_admission)), referral())
-    story.then(sign(story.state, reason="clinical-judgment"))
+    story.then(sign(story.state, reason="clinical-judgment", second=DIRECTOR))
     assert believed(story) == of_today(story)
     for hours, step in steps:
         story.until(story.now + timedelta(hours=hours))

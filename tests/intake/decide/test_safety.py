@@ -8,7 +8,18 @@ import pytest
 from services.intake import messages as w
 from services.intake.state import due
 from shared.events.escalation import EscalationOverdue, Signal
-from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, escalated, found, referral, sign
+from tests.intake.given import (
+    DIRECTOR,
+    IOP_NEEDS,
+    MONDAY,
+    REFERRAL,
+    TUESDAY,
+    assessment,
+    escalated,
+    found,
+    referral,
+    sign,
+)
 from tests.intake.story import Story, given
 
 BUPRENORPHINE = w.Prescribed("aaaaaaaa-0000-4000-8000-000000000001", "1819", date(2026, 1, 1), route="sublingual")
@@ -170,7 +181,10 @@ def test_a_safety_plan_closes_the_task_and_the_evidence_stands() -> None:
     nobody = msgspec.structs.replace(sign(story.state, "2.1", "clinical-judgment"), by="case-manager-1")
     refused = story.and_then(nobody).refused
     assert refused is not None and refused.expression == "Task.owner"
-    assert "EpisodeAdmitted" in story.and_then(sign(story.state, "2.1", "clinical-judgment")).names()
+    alone = story.and_then(sign(story.state, "2.1", "clinical-judgment")).refused
+    assert alone is not None and (alone.code, alone.expression) == ("required", "Task.input")
+    together = sign(story.state, "2.1", "safety-plan-made", second=DIRECTOR)
+    assert "EpisodeAdmitted" in story.and_then(together).names()
 
 
 @pytest.mark.parametrize("reason", ["mistaken", "reassessed-lower-risk"])

@@ -101,5 +101,5 @@ def test_a_person_places_by_the_review_what_the_rules_could_not() -> None:
 def test_a_review_is_completed_once() -> None:
     story = given(assessment(IOP_NEEDS, "pregnant", "active-use"), referral())
     (review_id,) = [each.id for each in story.state.reviews]
-    assert story.and_then(w.CompleteReview(task_id=review_id)).names() == ["PlacementReviewCompleted"]
-    assert story.and_then(w.CompleteReview(task_id=review_id)).refused is not None
+    assert story.and_then(w.CompleteReview(task_id=review_id, by="clinician-1")).names() == ["PlacementReviewCompleted"]
+    assert story.and_then(w.CompleteReview(task_id=review_id, by="clinician-1")).refused is not None

@@ -11,7 +11,7 @@ from shared.edge.outcome import HttpRefusal
 from shared.edge.staff import person
 from shared.events.codes import ROLE, STAFF
 from shared.events.fhir import logical
-from shared.rules.staff import Member, require_distinct
+from shared.rules.staff import Member, require_staff
 from tests.intake.given import MONDAY, PATIENT, SETTINGS
 from tests.service import caller
 
@@ -72,8 +72,20 @@ def test_nobody_and_a_stranger_are_refused_without_being_named(owner: dict[str, 
 
 
 def test_an_identifier_names_one_person_only() -> None:
-    twice = {**STAFF_OF_TWO, "kim-1": Member(roles=("clinician",), practitioner=(ON_THE_EHR,))}
+    licensed = {"robin-7": Member(roles=("licensed-clinician",), practitioner=(ON_THE_EHR,))}
+    assert require_staff(licensed) == licensed
     with pytest.raises(ValueError, match="one person only"):
-        require_distinct(twice)
+        require_staff({**licensed, "kim-1": Member(roles=("clinician",), practitioner=(ON_THE_EHR,))})
     with pytest.raises(ValueError, match="letters"):
-        require_distinct({"Robin Amarillo": Member(roles=("clinician",))})
+        require_staff({"Robin Amarillo": Member(roles=("licensed-clinician",))})
+
+
+def test_a_role_that_nobody_knows_stops_the_start_by_its_key() -> None:
+    licensed = {"robin-7": Member(roles=("licensed-clinician",))}
+    with pytest.raises(ValueError, match=r"^kim-1\.roles: must be of case-manager, "):
+        require_staff({**licensed, "kim-1": Member(roles=("case-manager", "nurse"))})
+
+
+def test_a_program_in_which_nobody_could_sign_does_not_start() -> None:
+    with pytest.raises(ValueError, match="licensed-clinician"):
+        require_staff(STAFF_OF_TWO)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 import msgspec
 import pytest
 
-from services.intake.messages import RecordAssessment
+from services.intake.messages import RecordAssessment, SignPlacement
 from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent
@@ -133,6 +133,34 @@ def recommended(begin: Begin) -> tuple[Journalled, str, str]:
     )
     *_, event = [each for each in journal.emitted if isinstance(each, LevelOfCareRecommended)]
     return journal, "ServiceRequest", event.recommendation.recommendation_id
+
+
+def signed(begin: Begin) -> tuple[Journalled, str, str]:
+    """Against evidence of danger, by two."""
+    assessed = intake.assessment(intake.IOP_NEEDS, "c-ssrs-q5")
+    journal = begin("intake").then(
+        (intake.MONDAY, "ehr", intake.received(assessed)), (intake.MONDAY, "ehr", intake.referral())
+    )
+    *_, event = [each for each in journal.emitted if isinstance(each, LevelOfCareRecommended)]
+    command = SignPlacement(
+        task_id=event.recommendation.task_id,
+        level="2.1",
+        reason="safety-plan-made",
+        by="clinician-1",
+        second=intake.DIRECTOR,
+        version="1",
+    )
+    return journal.then((intake.TUESDAY, "ehr", command)), "Task", event.recommendation.task_id
+
+
+async def test_who_signed_which_version_in_which_role_and_who_beside_them_is_said(begin: Begin) -> None:
+    journal, kind, identity = signed(begin)
+    (line,) = [each for each in lines(await journal.why(kind, identity)) if "signed the placement" in each]
+    assert line == (
+        "    a clinician signed the placement, level 2.1, reason safety plan made, signed by clinician-1,"
+        " as licensed clinician, version 1, second signature by medical-director-1, as medical director;"
+        " to iop.intake.events"
+    )
 
 
 def corrected_positive(begin: Begin) -> tuple[Journalled, str, str]:
