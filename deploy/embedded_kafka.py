@@ -33,6 +33,7 @@ SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 # Any id will do: one node that nobody else joins.
 CLUSTER_ID = "aW9wLWh1Yi1sb2NhbC0wMA"
 JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED")
+# While nothing comes nothing is written: nobody else is here who could see by it how far behind they are.
 SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -56,6 +57,7 @@ num.network.threads=2
 num.io.threads=4
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=4000
+metadata.max.idle.interval.ms=0
 """
 LISTENERS = """\
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
