@@ -6,6 +6,7 @@ another source removes no "yes" within its window.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2s
 from typing import NamedTuple
 
 import msgspec
@@ -26,12 +27,13 @@ ALL_PIECES_MOST = 100
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
     """An answer: minute (since 1970), points (or 1 yes, 0 no), and its source as it is stored; an empty one nobody
-    remembers. `ended`: a clinician found it mistaken, or reassessed it: known, but it decides nothing."""
+    remembers. `ended`: by which act (`act_of`) a clinician found it mistaken, or reassessed it: known, but it decides
+    nothing. 0 while it stands."""
 
     minute: int
     value: int
     source: str
-    ended: bool = False
+    ended: int = 0
 
     @property
     def key(self) -> str:
@@ -97,11 +99,10 @@ def _is_restated(known: Piece, stated: Sequence[Piece]) -> bool:
 
 
 def _as_known(piece: Piece, known: Sequence[Piece]) -> Piece:
-    """The same answer again stays ended, if a clinician ended it."""
-    same = any(
-        each.ended and (each.minute, each.value, each.key) == (piece.minute, piece.value, piece.key) for each in known
-    )
-    return msgspec.structs.replace(piece, ended=True) if same else piece
+    """The same answer again stays ended, if a clinician ended it, and by the same act."""
+    same = (each for each in known if (each.minute, each.value, each.key) == (piece.minute, piece.value, piece.key))
+    by = next((each.ended for each in same if each.ended), 0)
+    return msgspec.structs.replace(piece, ended=by) if by else piece
 
 
 def _worth_storing(code: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
@@ -162,9 +163,9 @@ def _ranked(code: str, pieces: Sequence[Piece]) -> list[_Ranked]:
     seen: dict[tuple[bool, int], int] = {}
     ranked = []
     for place, piece in enumerate(pieces):
-        of_band = (piece.ended, band(code, piece.value))
+        of_band = (piece.ended != 0, band(code, piece.value))
         rank = seen[of_band] = seen.get(of_band, -1) + 1
-        ranked.append(_Ranked((rank, piece.ended, code not in SAFETY_CODES, -of_band[1], code, place), code, piece))
+        ranked.append(_Ranked((rank, of_band[0], code not in SAFETY_CODES, -of_band[1], code, place), code, piece))
     return ranked
 
 
@@ -187,10 +188,28 @@ def _is_new(finding: ReportedFinding, before: Evidence, after: Evidence) -> bool
     )
 
 
-def ended(evidence: Evidence, codes: Collection[str]) -> Evidence:
-    """After a clinician ended what stands of these codes: it was mistaken, or a newer screen shows less."""
+def act_of(escalation_id: str) -> int:
+    """How the pieces are marked that a clinician ended when they answered this escalation: 16 bits, for there may be a
+    hundred. Of two acts that share a mark, the one that is undone brings back what the other ended: never less."""
+    return 2 + int.from_bytes(blake2s(escalation_id.encode(), digest_size=2).digest())
+
+
+def ended(evidence: Evidence, codes: Collection[str], act: int) -> Evidence:
+    """After a clinician ended what stands of these codes: it was mistaken, or a newer screen shows less. What was ended
+    before stays ended by that act."""
+    return _marked(evidence, codes, 0, act)
+
+
+def standing_again(evidence: Evidence, codes: Collection[str], act: int) -> Evidence:
+    """After this act is undone: what it ended stands, unless its source has said otherwise since."""
+    return _marked(evidence, codes, act, 0)
+
+
+def _marked(evidence: Evidence, codes: Collection[str], before: int, after: int) -> Evidence:
     return {
-        code: tuple(msgspec.structs.replace(each, ended=True) for each in pieces) if code in codes else pieces
+        code: tuple(msgspec.structs.replace(each, ended=after) if each.ended == before else each for each in pieces)
+        if code in codes
+        else pieces
         for code, pieces in evidence.items()
     }
 

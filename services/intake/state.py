@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.intake import combined, messages
-from services.intake.evidence import Evidence, ended, lasting, merged, pieces_of, sources
+from services.intake.evidence import Evidence, act_of, ended, lasting, merged, pieces_of, sources, standing_again
 from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
 from services.intake.needs import stated_needs
@@ -30,6 +30,7 @@ from services.intake.signals import SignalWindow
 from services.intake.table import review_codes
 from services.intake.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
+from shared.events.escalation import Escalation
 from shared.rules import escalation
 from shared.rules.escalation import Open
 from shared.rules.packing import seconds
@@ -272,7 +273,7 @@ def assessed(state: State, command: messages.AboutEvidence) -> State:
         case messages.ReportFindings():
             evidence = merged(state.evidence, command.findings)
         case messages.EndEvidence():
-            evidence = ended(state.evidence, codes_behind(command.finding))
+            evidence = ended(state.evidence, codes_behind(command.finding), act_of(command.escalation_id))
         case _:
             evidence = merged(state.evidence, command.findings, sources(command))
     if isinstance(command, messages.RecordAssessment):
@@ -320,14 +321,28 @@ def _answered(state: State, event: messages.EscalationEvent) -> State:
 
 
 def _reopened(state: State, event: messages.EscalationReopened) -> State:
-    """The answer was none: what had combined asks again, and nobody is reminded of what waits while it is open."""
+    """The answer was none: what had combined asks again, nobody is reminded of what waits while it is open, and what
+    was ended with it stands, where the answer itself was the mistake."""
     reason, signals = event.escalation.reason, event.escalation.signals
+    state = undone(state, event.escalation, event.reason)
     if reason in combined.REASONS:
         return msgspec.structs.replace(state, signals=state.signals.unanswered(signals))
     if reason not in (Recommended.unanswered, Review.unanswered):
         return state
     named = {each.evidence for each in signals}
     return _with_clocks(state, lambda each: None if f"Task/{each.task_id}" in named else each.remind_at)
+
+
+def undone(state: State, asked: Escalation, reason: str) -> State:
+    """With what the answer to this escalation ended standing again, where this reason to reopen says it was none."""
+    if reason != RESOLVED_BY_MISTAKE:
+        return state
+    evidence = standing_again(state.evidence, codes_behind(asked.reason), act_of(asked.id))
+    return msgspec.structs.replace(state, evidence=evidence)
+
+
+RESOLVED_BY_MISTAKE = "resolved-by-mistake"
+"""Of the reasons to reopen (`REOPEN_REASONS`) the one by which the answer never was one."""
 
 
 def _asked_again(state: State, event: messages.EscalationResolved) -> State:

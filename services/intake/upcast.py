@@ -83,14 +83,16 @@ def _unexplained(stored: Any) -> Any:
 
 def _small_referrals(stored: Any) -> Any:
     """Version 7 stores a referral small, with what a person is asked about it beside another one. How urgent those
-    before are, and which level they ask for, nobody remembers: they are routine, the oldest first. It adds, at the end
-    of a stay, the nights elsewhere that pause it."""
+    before are, and which level they ask for, nobody remembers: they are routine, the oldest first. It remembers by
+    which act an answer was ended; of those ended before nobody does (1). It adds, at the end of a stay, the nights
+    elsewhere that pause it."""
     referral, reviews, seconds = stored[3], stored[5], stored[13:14]
     asked = {each[0]: each for each in reviews if each[1] == _SECOND}
     small = [[_small(each, asked) for each in others] for others in seconds]  # of an old state there are none
     left = [each for each in reviews if each[1] != _SECOND]
     first = referral and _small(referral, asked)
-    return [*stored[:3], first, stored[4], left, *stored[6:13], *small, *stored[14:]]
+    evidence = {code: [[*piece, int(is_ended)] for *piece, is_ended in pieces] for code, pieces in stored[1].items()}
+    return [stored[0], evidence, stored[2], first, stored[4], left, *stored[6:13], *small, *stored[14:]]
 
 
 def _small(referral: Any, asked: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.intake.assessment import Assessment
-from services.intake.evidence import ALL_PIECES_MOST, PIECES_MOST, SAFETY_PIECES_MOST, Evidence, ended, merged
+from services.intake.evidence import ALL_PIECES_MOST, PIECES_MOST, SAFETY_PIECES_MOST, Evidence, act_of, ended, merged
 from services.intake.levels import LEVELS, Combined, combine
 from services.intake.messages import ReportedFinding
 from services.intake.placement import recommend
@@ -121,7 +121,7 @@ def test_a_falling_score_loses_no_band() -> None:
 
 
 def test_what_a_clinician_ended_decides_nothing_and_the_same_answer_again_revives_nothing() -> None:
-    evidence = ended(merged({}, [answer("c-ssrs-q4")]), {"c-ssrs-q4"})
+    evidence = ended(merged({}, [answer("c-ssrs-q4")]), {"c-ssrs-q4"}, act_of("an escalation"))
     assert values_of(merged(evidence, [answer("c-ssrs-q4")])) == {}
     assert values_of(merged(evidence, [answer("c-ssrs-q4", source="Observation/2")])) == {"c-ssrs-q4": 1}
 

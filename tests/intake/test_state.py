@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from services.intake import messages as w
+from services.intake.evidence import act_of
 from services.intake.messages import Commands
 from services.intake.record import Referral
 from services.intake.state import UPCAST, VERSION, State, due, evolve
@@ -72,6 +73,15 @@ def test_a_referral_beside_another_one_stays_with_the_person_who_was_asked_befor
         (SECOND, REFERRAL_TASK, "routine", "")
     ]
     assert msgspec.json.decode(msgspec.json.encode(state.reviews)) == [other, review]
+
+
+def test_an_answer_that_was_ended_before_version_7_stays_ended_and_no_act_brings_it_back() -> None:
+    stored = msgspec.json.decode((STORED / "v6.json").read_bytes())
+    stored[1]["cows"][0][3] = True
+    state = msgspec.convert(UPCAST[6](stored), type=State)
+    assert [each.ended for each in state.evidence["cows"]] == [1]
+    assert all(each.ended == 0 for code, pieces in state.evidence.items() if code != "cows" for each in pieces)
+    assert all(act_of(str(number)) > 1 for number in range(1_000))
 
 
 def upcast(name: str) -> State:

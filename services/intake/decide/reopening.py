@@ -1,13 +1,15 @@
-"""Who resolved an escalation of intake's by mistake has it again, where what it was about still stands."""
+"""Who resolved an escalation of intake's by mistake has it again, where what it was about still stands: what that
+answer ended stands again, and the placement is looked at as after new evidence."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 from services.intake import combined, messages, safety
 from services.intake.decide import care_elsewhere, death
-from services.intake.decide.placing import known_of
+from services.intake.decide.placing import known_of, place
 from services.intake.decide.signals import UNCOUNTED
 from services.intake.settings import Settings
-from services.intake.state import State
+from services.intake.state import State, evolve, undone
 from shared.events.escalation import Escalation, Signal
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
@@ -16,7 +18,12 @@ from shared.rules.decision import Moment, Refused
 def reopened(
     state: State, command: messages.ReopenEscalation, moment: Moment[Settings]
 ) -> Sequence[messages.Emits] | Refused:
-    return escalation.reopen(state.escalations, command, _stands(state, command.escalation, moment), moment)
+    stands = _stands(undone(state, command.escalation, command.reason), command.escalation, moment)
+    decided = escalation.reopen(state.escalations, command, stands, moment)
+    if isinstance(decided, Refused):
+        return decided
+    after = reduce(evolve, decided, state)
+    return decided if after.evidence == state.evidence else [*decided, *place(after, moment)]
 
 
 def _stands(state: State, asked: Escalation, moment: Moment[Settings]) -> Sequence[Signal] | Refused:

@@ -3,15 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import assume, settings
 from hypothesis import given as any_of
-from hypothesis import settings
 from hypothesis import strategies as some
 
 from services.intake import messages as w
+from services.intake.evidence import act_of
 from shared.rules.escalation import STANDS_NO_MORE, STAY_OVER
 from tests.intake.decide.test_clocks import reasons
 from tests.intake.decide.test_death import DIED, LIVES
-from tests.intake.decide.test_safety import end_evidence
+from tests.intake.decide.test_safety import end_evidence, in_danger
 from tests.intake.decide.test_signals import MISS, POSITIVE
 from tests.intake.given import MONDAY, TUESDAY, escalated, found, resolved, retracted, sign
 from tests.intake.story import Story, admitted, given, referred
@@ -60,12 +61,92 @@ def test_it_is_the_same_again_and_theirs(begin: "some.SearchStrategy[Story]") ->
     assert story.then(reopening(event)) == [] and story.refused is None
 
 
-def test_evidence_that_was_ended_raises_nothing_again() -> None:
+def ended(story: Story, reason: w.EndReason = "mistaken") -> w.EscalationResolved:
+    """Somebody ends what stands behind the one that is open."""
+    (event,) = only(story.then(end_evidence(story, reason), at=story.now + HOUR), w.EscalationResolved)
+    return event
+
+
+@pytest.mark.parametrize("reason", ["mistaken", "reassessed-lower-risk"])
+def test_what_an_answer_ended_by_mistake_stands_again_and_the_level_with_it(reason: w.EndReason) -> None:
+    story = in_danger()
+    evidence, recommended = story.state.evidence, story.state.recommended
+    event = ended(story, reason)
+    assert story.state.recommended is not None and story.state.recommended.level == "2.1"
+    assert [type(each).__name__ for each in story.then(reopening(event))] == [
+        "EscalationReopened",
+        "RecommendationWithdrawn",
+        "LevelOfCareRecommended",
+    ]
+    assert story.state.evidence == evidence
+    assert recommended is not None and story.state.recommended.level == recommended.level == "4-psych"
+    assert reasons(story) == ["suicide-risk"]
+    assert story.then(reopening(event)) == []
+
+
+def test_evidence_stays_ended_where_the_answer_itself_was_no_mistake() -> None:
     story = suicidal()
-    (known,) = story.state.escalations
-    (event,) = only(story.then(end_evidence(story, "mistaken"), at=MONDAY + HOUR), w.EscalationResolved)
-    assert known.escalation.id == event.escalation.id
+    event = ended(story)
+    assert story.refusal(reopening(event, reason="not-done")) == STANDS_NO_MORE
+
+
+def test_evidence_that_its_source_has_corrected_since_does_not_come_back() -> None:
+    story = suicidal()
+    event = ended(story)
+    story.and_then(w.RecordAssessment(findings=(screen("c-ssrs-q4", 0, "c-ssrs-q4"),)))
     assert story.refusal(reopening(event)) == STANDS_NO_MORE
+    assert "c-ssrs-q4" not in story.state.evidence
+
+
+def test_what_an_earlier_answer_ended_stays_ended() -> None:
+    story = suicidal()
+    ended(story)
+    story.and_then(w.RecordAssessment(findings=(screen("c-ssrs-q4", 1, "later"),)))
+    event = ended(story)
+    story.then(reopening(event))
+    later, earlier = story.state.evidence["c-ssrs-q4"]
+    assert later.ended == 0 and earlier.ended == act_of(only(story.all_emitted, w.EscalationRaised)[0].escalation.id)
+
+
+def screen(code: str, value: int, source: str, minutes: int = 30) -> w.ReportedFinding:
+    return w.ReportedFinding(code, value, MONDAY + timedelta(minutes=minutes), f"Observation/{source}")
+
+
+screens = some.builds(
+    screen,
+    some.sampled_from(["c-ssrs-q4", "c-ssrs-q3", "c-ssrs-risk", "cows", "safe-housing"]),
+    some.integers(0, 3),
+    some.sampled_from(["c-ssrs-q4", "a", "b"]),
+    some.sampled_from([0, 30, 60]),
+)
+others = some.one_of(
+    some.builds(lambda each: w.RecordAssessment(findings=(each,)), screens),
+    some.builds(lambda each: w.RecordAssessment(sources=(f"Observation/{each}",)), some.sampled_from(["a", "b"])),
+)
+
+
+@settings(max_examples=examples(200))
+@any_of(some.lists(others, max_size=3), some.lists(others, max_size=3), some.lists(others, max_size=3))
+def test_reopened_after_a_mistake_the_evidence_is_as_if_nobody_had_answered(
+    before: list[w.RecordAssessment], between: list[w.RecordAssessment], after: list[w.RecordAssessment]
+) -> None:
+    story, untouched = in_danger(), in_danger()
+    story.and_then(*before)
+    assume("suicide-risk" in reasons(story))
+    (known,) = (each.escalation for each in story.state.escalations if each.escalation.reason == "suicide-risk")
+    answer = w.EndEvidence(escalation_id=known.id, finding=known.reason, reason="mistaken", by="clinician-1")
+    (event,) = only(story.then(answer), w.EscalationResolved)
+    story.and_then(*between)
+    story.then(reopening(event))
+    assume(story.refused is None)
+    story.and_then(*after)
+    untouched.and_then(*before, *between, *after)
+    assert story.state.evidence == untouched.state.evidence
+    assert level(story) == level(untouched)
+
+
+def level(story: Story) -> str | None:
+    return story.state.recommended.level if story.state.recommended else None
 
 
 def test_a_death_that_was_withdrawn_is_not_asked_about_again() -> None:

@@ -27,10 +27,10 @@ def reopened(person: str, reason: str = "resolved-by-mistake") -> list[Json]:
     return [*acknowledged(person), operation("add", "/statusReason", {"coding": [{"system": REASON, "code": reason}]})]
 
 
-async def completed(counter: Counter) -> Json:
+async def completed(counter: Counter, reason: str = "safety-plan-made") -> Json:
     task = await safety(counter)
     counter.intake.set_clock(MONDAY + MINUTE)
-    assert (await patch(counter, task, resolved(FIRST))).status_code == 200
+    assert (await patch(counter, task, resolved(FIRST, reason))).status_code == 200
     counter.intake.set_clock(MONDAY + 2 * MINUTE)
     return task
 
@@ -47,6 +47,17 @@ async def test_who_completed_it_reopens_it_once_however_often_it_is_sent(counter
     assert summary(audits[-1]) == ("reopened", FIRST, {"reason": "resolved-by-mistake", "person": "stated"})
     done = await patch(counter, task, resolved(FIRST))
     assert (done.status_code, done.json()["status"]) == (200, "completed")
+
+
+async def test_one_completed_as_mistaken_by_mistake_is_open_again_and_the_level_that_it_lowered_is_back(
+    counter: Counter,
+) -> None:
+    task = await completed(counter, "mistaken")
+    assert (await patch(counter, task, reopened(FIRST, "not-done"))).status_code == 409
+    assert (await patch(counter, task, reopened(FIRST))).status_code == 200
+    assert (await counter.intake.task("safety"))["status"] == "accepted"
+    emitted = await counter.intake.emitted()
+    assert emitted[-3:] == ["EscalationReopened", "RecommendationWithdrawn", "LevelOfCareRecommended"]
 
 
 async def test_of_two_at_the_same_moment_one_reopens_it_and_nothing_is_done_twice(counter: Counter) -> None:
