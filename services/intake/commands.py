@@ -173,7 +173,8 @@ class SignPlacement(Command, frozen=True, kw_only=True, tag=True):
     proved: bool = False
 
 
-ReviewOutcome = Literal["referral-declined", "more-information-asked"]
+ReviewOutcome = Literal["referral-declined", "more-information-asked", "stays", "step-up", "step-down", "discharge"]
+"""The first two of a referral, the others of the level of a stay: what the person who looked finds right."""
 
 
 class CompleteReview(Command, frozen=True, kw_only=True, tag=True):

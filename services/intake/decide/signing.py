@@ -1,7 +1,5 @@
 """What a clinician completes: the signature under a placement, and a review."""
 
-from typing import assert_never
-
 from msgspec.structs import replace
 
 from services.intake import messages
@@ -31,7 +29,7 @@ def sign_placement(
     review = state.review_of("R0")
     emitted: list[messages.Emits] = []
     if review is not None and command.task_id == referral.review_id:
-        emitted.append(_completed(review, command.by, moment))
+        emitted.append(_completed(review, command, moment))
     else:
         emitted.extend(withdraw(review, "placement-signed", moment))
     emitted.extend(withdraw(state.review_of(OLDER_ANSWERS), "placement-signed", moment))
@@ -166,8 +164,13 @@ def complete_review(
         return Refused("conflict", "This review is not open: it was completed or withdrawn.", "Task.status")
     if review.reason in ("R0", SECOND):
         return _looked_at_referral(state, review, command, moment)
+    if command.outcome is not None and (review.follows_up or command.outcome not in OF_A_STAY):
+        return Refused("code-invalid", f"Must be one of {', '.join(OF_A_STAY)}, or nothing.", "Task.statusReason")
     refusal = None if review.follows_up else refused(moment.settings.staff, "review-placement", command.by)
-    return [_completed(review, command.by, moment)] if refusal is None else refusal
+    return [_completed(review, command, moment)] if refusal is None else refusal
+
+
+OF_A_STAY = ("stays", "step-up", "step-down", "discharge")
 
 
 def _looked_at_referral(
@@ -177,7 +180,7 @@ def _looked_at_referral(
     refusal = refused(moment.settings.staff, "decide-referral", command.by)
     if refusal is not None:
         return refusal
-    ended = _completed(review, command.by, moment)
+    ended = _completed(review, command, moment)
     match command.outcome:
         case "referral-declined" if review.reason == SECOND:
             return [ended, *looked_at(state, review, command.outcome, moment)]
@@ -202,8 +205,14 @@ def _looked_at_referral(
                 "Task.output",
             )
         case _:
-            assert_never(command.outcome)
+            text = "Must be referral-declined or more-information-asked, where stated."
+            return Refused("code-invalid", text, "Task.statusReason")
 
 
-def _completed(review: Review, by: str, moment: Moment[Settings]) -> messages.PlacementReviewCompleted:
-    return messages.PlacementReviewCompleted(review=review, by=by, completed_at=moment.now, client=moment.by)
+def _completed(
+    review: Review, command: messages.CompleteReview | messages.SignPlacement, moment: Moment[Settings]
+) -> messages.PlacementReviewCompleted:
+    answer = command.outcome if isinstance(command, messages.CompleteReview) else None
+    return messages.PlacementReviewCompleted(
+        review=review, by=command.by, completed_at=moment.now, client=moment.by, answer=answer or ""
+    )

@@ -148,7 +148,7 @@ def _reviewed(entry: BundleEntry, context: Context) -> CompleteReview:
     stated = code_in(entry.resource.get("statusReason"), codes.REASON)
     if stated is not None and stated not in OUTCOMES:
         place = f"{entry.place}.statusReason"
-        raise refuse(422, "code-invalid", place, "Must be referral-declined or more-information-asked, where stated.")
+        raise refuse(422, "code-invalid", place, f"Must be one of {', '.join(OUTCOMES)}, where stated.")
     ends, place = entry.resource.get("restriction", {}).get("period", {}).get("end"), f"{entry.place}.restriction"
     asks = stated == "more-information-asked" and ends is not None
     return CompleteReview(

@@ -429,9 +429,14 @@ class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
     by: str
     completed_at: datetime
     client: str = ""
+    answer: str = ""
+    """What the person finds right, where they name it: of a referral its outcome, of a stay whether it goes on, steps
+    or ends."""
 
     def write(self, patient: str) -> list[Resource]:
         task = self.review.task("completed", patient, self.completed_at) | {"owner": fhir.staff(self.by)}
+        if self.answer:
+            task["statusReason"] = fhir.concept(codes.REASON, self.answer)
         return [task, _done_by(self.review.id, self.completed_at, self.by, self.client)]
 
 

@@ -36,7 +36,20 @@ _WHOSE = "SELECT type, program, patient FROM resources WHERE type = ANY($1::text
 _DECISIONS = "SELECT * FROM journal WHERE key = $1 AND program = $2 ORDER BY sequence"
 TYPES = ("Task", "ServiceRequest", "Appointment", "CarePlan", "Encounter", "Consent")
 DETAILS = (
-    *("level", "table", "rules", "partner", "attempt", "consent_id", "encounter_id", "reason", "act", "to", "by"),
+    *(
+        "level",
+        "table",
+        "rules",
+        "partner",
+        "attempt",
+        "consent_id",
+        "encounter_id",
+        "reason",
+        "answer",
+        "act",
+        "to",
+        "by",
+    ),
     *("signed_by", "signed_as", "version", "second_signed_by", "second_signed_as"),
 )
 """What is repeated of an event or command: codes and ids, whatever it is."""

@@ -56,7 +56,7 @@ TEXTS: Mapping[str, str] = {
     "act_by": "to be acted on by",
 }
 """What an event, command or field is called; any other is spelt out of its own name."""
-CODED = ("reason", "act", "owner", "signed_as", "second_signed_as")
+CODED = ("reason", "answer", "act", "owner", "signed_as", "second_signed_as")
 """Fields whose value is a code, and spelt out."""
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 

@@ -1,10 +1,14 @@
 """A signature places the patient."""
 
 from datetime import date, timedelta
+from typing import Any
+
+import pytest
 
 from services.intake import messages as w
-from tests.intake.given import A_WEEK_LATER, IOP_NEEDS, MONDAY, assessment, escalated, referral, sign
+from tests.intake.given import A_WEEK_LATER, IOP_NEEDS, MONDAY, PATIENT, assessment, escalated, referral, sign
 from tests.intake.story import given, referred
+from tests.story import only
 
 BUPRENORPHINE = w.Prescribed("aaaaaaaa-0000-4000-8000-000000000001", "1819", date(2026, 1, 1), route="sublingual")
 ATORVASTATIN = w.Prescribed("bbbbbbbb-0000-4000-8000-000000000002", "83367", date(2025, 1, 1))
@@ -96,6 +100,26 @@ def test_a_person_places_by_the_review_what_the_rules_could_not() -> None:
         "MedicationsRecorded",
         "EpisodeAdmitted",
     ]
+
+
+@pytest.mark.parametrize("answer", ["stays", "step-up", "step-down", "discharge"])
+def test_a_review_of_the_placement_is_completed_with_what_was_found_right(answer: w.ReviewOutcome) -> None:
+    story = given(assessment(IOP_NEEDS, "pregnant", "active-use"), referral())
+    (review,) = story.state.reviews
+    story.and_then(w.CompleteReview(task_id=review.id, by="clinician-1", outcome=answer))
+    (completed,) = only(story.emitted, w.PlacementReviewCompleted)
+    task: Any = completed.write(PATIENT)[0]
+    assert task["statusReason"]["coding"][0]["code"] == answer
+
+
+def test_an_answer_about_a_referral_completes_no_review_of_a_stay_and_the_other_way_round() -> None:
+    story = given(assessment(IOP_NEEDS, "pregnant", "active-use"), referral())
+    (review,) = story.state.reviews
+    wrong = w.CompleteReview(task_id=review.id, by="clinician-1", outcome="referral-declined")
+    assert story.refusal(wrong).code == "code-invalid" and story.state.reviews == (review,)
+    missing = given(referral())
+    (r0,) = missing.state.reviews
+    assert missing.refusal(w.CompleteReview(task_id=r0.id, by="clinician-1", outcome="stays")).code == "code-invalid"
 
 
 def test_a_review_is_completed_once() -> None:
