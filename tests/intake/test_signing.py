@@ -126,6 +126,18 @@ async def test_who_signed_what_when_and_what_came_of_it_is_read_from_the_request
     assert {"type": "person", "valueString": "stated"} in audited["entity"][1]["detail"]
 
 
+async def test_without_a_recommendation_the_referral_itself_says_who_signed_it(start_service: StartService) -> None:
+    intake = await start_service(app.assemble, "intake", MONDAY)
+    await intake.submit(bundles.intake("0001", needs={}))
+    await intake.put(bundles.signed(await intake.task("review-placement"), "2.1", "court-order"))
+    (order,) = await intake.found("ServiceRequest")
+    (signature,) = order["relevantHistory"][0]["extension"]
+    parts = {each["url"]: each for each in signature["extension"]}
+    assert (order["status"], order["intent"], order["code"]["coding"][0]["code"]) == ("completed", "order", "H0015")
+    assert parts["version"]["valueReference"]["reference"] == f"ServiceRequest/{order['id']}/_history/1"
+    assert parts["reason"]["valueCoding"]["code"] == "court-order"
+
+
 async def test_no_client_changes_what_the_hub_recommended(start_service: StartService) -> None:
     intake = await start_service(app.assemble, "intake", MONDAY)
     await intake.submit(bundles.intake("0001"))

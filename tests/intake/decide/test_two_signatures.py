@@ -178,6 +178,16 @@ def names(event: Event) -> set[tuple[object, object]]:
     return {(each["resourceType"], each["id"]) for each in event.write(PATIENT)}
 
 
+def test_without_a_recommendation_the_signature_stands_under_the_referral_which_is_no_proposal() -> None:
+    story = given(referral())
+    assert story.state.referral is not None
+    identity, task_id = story.state.referral.id, story.state.referral.review_id
+    story.and_then(w.SignPlacement(task_id=task_id, level="2.1", reason="court-order", by="clinician-1", version="4"))
+    (event,) = [each for each in story.emitted if isinstance(each, w.PlacementSigned)]
+    (request,) = [each for each in event.write(PATIENT) if each["resourceType"] == "ServiceRequest"]
+    assert (request["id"], request["status"], request["intent"]) == (identity, "active", "order")
+
+
 def test_the_version_that_was_read_stands_in_all_that_is_written() -> None:
     story = admitted()
     (event,) = [each for each in story.all_emitted if isinstance(each, w.PlacementSigned)]
