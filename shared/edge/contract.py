@@ -30,7 +30,8 @@ class Context:
     `stored` holds the resources that a PUT entry of this submission replaces, as they are now, and what is behind them:
     of a closed escalation that it reopens what that rests on, else what the service asks for (`Edge.behind`);
     `same_minute` the patient's Observations of the minutes that the service asked for; `forms` by canonical the
-    client's Questionnaires that are named in it, as they were sent before.
+    client's Questionnaires that are named in it, as they were sent before; `panels` by id the patient's panels of
+    Observations that it touches, and their members.
     """
 
     caller: Caller
@@ -41,6 +42,7 @@ class Context:
     stored: Mapping[tuple[str, str], StoredResource] = field(default_factory=dict)
     same_minute: Mapping[str, StoredResource] = field(default_factory=dict)
     forms: Mapping[str, Json] = field(default_factory=dict)
+    panels: Mapping[str, StoredResource] = field(default_factory=dict)
 
     @property
     def time(self) -> ProgramTime:

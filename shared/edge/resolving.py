@@ -14,6 +14,7 @@ from shared.edge.along import Along, apart
 from shared.edge.clients import Caller
 from shared.edge.contract import Edge, Minutes, StoredResource
 from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import members
 from shared.edge.outcome import refuse
 from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest
@@ -57,6 +58,26 @@ async def same_minute(
     """The patient's Observations of these minutes, by id."""
     rows = await resources.of_minutes(connection, program, patient, "Observation", minutes)
     return {row["id"]: _stored_row(row) for row in rows}
+
+
+def panels_touched(entries: Sequence[BundleEntry]) -> bool:
+    """Whether these may be panels, or change what panels sum."""
+    return any(each.type == "Observation" and (each.method == "PUT" or members(each.resource)) for each in entries)
+
+
+async def panels(
+    connection: Connection, patient: PatientId, program: str, entries: Sequence[BundleEntry]
+) -> dict[str, StoredResource]:
+    """By id, the patient's panels that have one of these updates as member, and the members of those and of these."""
+    observed = [each for each in entries if each.type == "Observation"]
+    updated = {str(each.id) for each in observed if each.method == "PUT"}
+    rows = await resources.panels(connection, program, patient) if updated else []
+    found = {row["id"]: _stored_row(row) for row in rows}
+    touched = {name: each for name, each in found.items() if not updated.isdisjoint(members(each.body))}
+    bodies = (*(each.resource for each in observed), *(each.body for each in touched.values()))
+    names = [("Observation", each) for each in dict.fromkeys(name for body in bodies for name in members(body))]
+    others = await stored(connection, program, names) if names else {}
+    return touched | {name: each for (_, name), each in others.items() if each.patient == patient}
 
 
 async def stored(connection: Connection, program: str, names: Sequence[Name]) -> dict[Name, StoredResource]:

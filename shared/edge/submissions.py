@@ -30,7 +30,7 @@ from shared.edge.contract import Context, Edge, Interpretation, StoredResource
 from shared.edge.fhir import BundleEntry, ResourceSupport, elements
 from shared.edge.outcome import HttpRefusal, fault, refuse
 from shared.edge.patients import RETRY_SECONDS
-from shared.edge.resolving import Resolved, Submission, resolve, same_minute, stored
+from shared.edge.resolving import Resolved, Submission, panels, panels_touched, resolve, same_minute, stored
 from shared.events.envelope import patient_id
 from shared.path.transaction import aliases, resources, sealed
 from shared.path.transaction.delivery import (
@@ -156,15 +156,17 @@ class Submissions:
                 raise await conflicts.as_it_stands(connection, refusal, resolved.entries, context) from refusal
 
     async def _same_minute(self, submission: Submission, entries: Sequence[BundleEntry], context: Context) -> Context:
-        """With what is stored of the same minutes, where the service reads that too."""
+        """With what is stored of the same minutes and in the same panels, where the service reads that too."""
         if self.edge.minutes is None or not context.patient:
             return context
         minutes = await large_bodies.apart(submission.size, self.edge.minutes, entries, context)
-        if not minutes:
+        if not minutes and not panels_touched(entries):
             return context
+        patient, program = patient_id(context.patient), context.program
         async with self.inbox.pool.acquire() as connection:
-            found = await same_minute(connection, patient_id(context.patient), context.program, minutes)
-        return dataclasses.replace(context, same_minute=found)
+            found = await same_minute(connection, patient, program, minutes) if minutes else {}
+            together = await panels(connection, patient, program, entries)
+        return dataclasses.replace(context, same_minute=found, panels=together)
 
     async def _with_forms(self, entries: Sequence[BundleEntry], context: Context) -> Context:
         """With the forms that the client sent before, where these name them and the service reads by them."""

@@ -20,6 +20,7 @@ from services.intake.edge import (
 )
 from services.intake.edge import screens as screening
 from services.intake.edge.own_codes import forms_named, with_forms
+from services.intake.edge.panels import of_panels
 from services.intake.edge.screens import ScreenReading, remark
 from services.intake.edge.sums import Summed
 from services.intake.messages import (
@@ -122,11 +123,13 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
     }
     summed = sums.summed([each for each in _of(entries, "Observation") if _is_screen(each, context)], screens, context)
     screens |= summed.readings
+    panels = of_panels([each for each in _of(entries, "Observation") if _is_screen(each, context)], screens, context)
+    screens |= panels.readings
     consents = {str(each.id): consenting.consented(each, entries, context) for each in _of(entries, "Consent")}
     commands: list[Command] = [
         *_persons(entries, context, keys),
         *(each.command for each in consents.values() if each.command is not None),
-        *_assessed(entries, screens, summed, context),
+        *_assessed(entries, screens, (summed, panels), context),
         *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
         *_requested(entries, context),
         *_ends(entries, context),
@@ -223,10 +226,13 @@ def _is_screen(entry: BundleEntry, context: Context) -> bool:
 
 
 def _assessed(
-    entries: Sequence[BundleEntry], screens: Mapping[str, ScreenReading], summed: Summed, context: Context
+    entries: Sequence[BundleEntry], screens: Mapping[str, ScreenReading], summed: Sequence[Summed], context: Context
 ) -> Iterator[Command]:
     """Safety first, so that it reaches a person even while the rest waits; then lists, diagnoses and the needs."""
-    found = (*(finding for each in screens.values() for finding in each.findings), *summed.findings)
+    found = (
+        *(finding for each in screens.values() for finding in each.findings),
+        *(finding for each in summed for finding in each.findings),
+    )
     diagnosed = tuple(
         finding
         for each in _of(entries, *_DIAGNOSED)
@@ -241,7 +247,7 @@ def _assessed(
         *(need for each in screens.values() for need in each.needs),
     )
     readable = [each for each in _of(entries, *_ASSESSED) if not _is_unreadable(each, screens)]
-    again = (*_replaced(readable, context), *summed.sources)
+    again = (*_replaced(readable, context), *(source for each in summed for source in each.sources))
     if needs or found or ages or again:
         yield RecordAssessment(needs=needs, findings=(*ages, *found), sources=again)
 

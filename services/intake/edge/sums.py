@@ -106,7 +106,7 @@ def _same_minute(entries: Sequence[BundleEntry], context: Context) -> list[tuple
     """The Observations stored of the same minutes, and how each is read; those that are replaced now are none."""
     replaced, found = {str(each.id) for each in entries}, []
     for identity, stored in context.same_minute.items():
-        entry = _stored_entry(identity, stored)
+        entry = stored_entry(identity, stored)
         if identity not in replaced and not is_need(entry, context) and _group(entry, context) is not None:
             found.append((entry, read(entry, context)))
     return found
@@ -127,7 +127,7 @@ def _stated(
     return found
 
 
-def _stored_entry(identity: str, stored: StoredResource) -> BundleEntry:
+def stored_entry(identity: str, stored: StoredResource) -> BundleEntry:
     resource = dict(stored.body)
     return BundleEntry("PUT", "Observation", identity, resource, None, None, None, "Observation")
 
@@ -158,7 +158,7 @@ def _items_by_group(
 def _earlier(entry: BundleEntry, context: Context) -> BundleEntry | None:
     """The version of this Observation that it replaces."""
     stored = context.stored.get((entry.type, str(entry.id)))
-    return _stored_entry(str(entry.id), stored) if stored is not None and stored.body else None
+    return stored_entry(str(entry.id), stored) if stored is not None and stored.body else None
 
 
 def _before(entry: BundleEntry, readings: Mapping[str, ScreenReading], context: Context) -> Iterator[_Total]:

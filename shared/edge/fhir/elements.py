@@ -57,6 +57,12 @@ def target(reference: Json | None, kind: str) -> str | None:
     return identity if before.rpartition("/")[2] == kind else None
 
 
+def members(resource: Json) -> list[str]:
+    """The ids of the Observations that are this panel's members."""
+    named = (target(each, "Observation") for each in resource.get("hasMember", ()))
+    return [each for each in named if each]
+
+
 def literal(reference: Json | None) -> str:
     """A literal reference without its version; empty for a logical one."""
     return str((reference or {}).get("reference", "")).partition("/_history/")[0]

@@ -158,6 +158,11 @@ _OF_MINUTES = """WITH own AS MATERIALIZED (SELECT * FROM resources WHERE patient
     SELECT * FROM own WHERE program = $3 AND NOT sealed AND date_trunc('minute', at) = ANY($4::timestamptz[])
     ORDER BY id LIMIT $5"""
 OF_MINUTES_MOST = 500
+# One patient's Observations that have members.
+_PANELS = """WITH own AS MATERIALIZED (SELECT * FROM resources WHERE patient = $1 AND type = 'Observation')
+    SELECT * FROM own WHERE program = $2 AND NOT sealed AND strpos(body, '"hasMember":') > 0
+    ORDER BY updated_at DESC, id LIMIT $3"""
+PANELS_MOST = 200
 _OWN_CARRIES = """own.program = u.program AND NOT own.sealed AND NOT starts_with(own.body, '{"identifier":')
         AND (own.body::jsonb -> 'identifier' @> u.identifier::jsonb
             OR own.body::jsonb -> 'identifier' @> jsonb_build_array(u.identifier::jsonb))"""
@@ -232,6 +237,11 @@ async def of_nobody(connection: Connection, program: str, type_: str) -> list[st
 async def of_nobody_with(connection: Connection, program: str, type_: str, text: str) -> list[Row]:
     """Those of this type about no patient in whose body this text stands: the newest `OF_NOBODY_MOST`."""
     return await connection.fetch(_OF_NOBODY_WITH, type_, program, text, OF_NOBODY_MOST)
+
+
+async def panels(connection: Connection, program: str, patient: str) -> list[Row]:
+    """This patient's Observations that have members, the newest `PANELS_MOST`."""
+    return await connection.fetch(_PANELS, patient, program, PANELS_MOST)
 
 
 async def matching(
