@@ -80,8 +80,8 @@ def test_an_old_overdose_is_read_as_history_and_as_too_old_to_alarm(keys: Keys) 
     assert "older than its window" not in " ".join(remarks_of(keys, bundles.condition(WHO, "T40.1X1A")))
 
 
-@pytest.mark.parametrize(("days", "comes_of_it"), [(7, "a person is asked"), (8, "older than its window")])
-def test_of_an_overdose_without_an_intent_nobody_is_asked_once_it_is_old(
+@pytest.mark.parametrize(("days", "comes_of_it"), [(90, "a person is asked"), (91, "older than its window")])
+def test_of_an_overdose_without_an_intent_a_person_is_asked_as_long_as_self_harm_would_count(
     keys: Keys, days: int, comes_of_it: str
 ) -> None:
     sent = bundles.condition(WHO, "T40.1") | {"onsetDateTime": days_ago(days)}

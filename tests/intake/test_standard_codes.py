@@ -96,7 +96,11 @@ OVERDOSE = {"current-overdose": 1, "recent-overdose": 1, "overdose-history": 1}
 @pytest.mark.parametrize(
     ("icd10", "found"),
     [
-        *((f"T40.1X{intent}A", OVERDOSE) for intent in "1234"),
+        *((f"T40.1X{intent}A", OVERDOSE) for intent in "134"),
+        ("T40.1X2A", {**OVERDOSE, "self-harm-diagnosed": 1}),
+        ("T51.0X2D", {"recent-overdose": 1, "overdose-history": 1, "self-harm-diagnosed": 1}),
+        ("T36.92XA", {**OVERDOSE, "self-harm-diagnosed": 1}),
+        ("T40.1X2S", {"overdose-history": 1}),
         ("T40411A", OVERDOSE),
         ("T36.91XA", OVERDOSE),
         ("T51.0X1A", OVERDOSE),
@@ -116,7 +120,7 @@ def test_an_overdose_counts_by_its_intent_and_its_seventh_character(
 
 @pytest.mark.parametrize("icd10", ["T40.1", "T40.1X1", "T40.1X7A", "T40.1X1B"])
 def test_of_an_overdose_that_does_not_say_how_or_when_a_person_is_asked(keys: Keys, icd10: str) -> None:
-    assert evidence(keys, icd10) == {"screen-unreadable": 1}
+    assert evidence(keys, icd10) == LASTING
     remark = "not read: intent or 7th character missing; a person is asked"
     assert remarks_of(keys, bundles.condition(WHO, icd10)) == [remark]
     assert evidence(keys, icd10, **clinical("resolved")) == {}
@@ -187,3 +191,31 @@ def test_a_risk_of_suicide_that_is_not_known_as_low_asks_for_a_screen(keys: Keys
     assert findings(keys, sent) == {"c-ssrs-risk": 2, **LASTING}
     reasons = {each.escalation.reason for each in Story().and_then(*commands_of(keys, sent)).state.escalations}
     assert reasons == {"suicide-screen", "screen-unreadable"}
+
+
+@pytest.mark.parametrize(
+    ("icd10", "days", "reasons"),
+    [
+        ("T40.1X2A", 0, {"medical-emergency", "suicide-screen"}),
+        ("T40.1X2A", 90, {"suicide-screen"}),
+        ("T40.1X2D", 90, {"suicide-screen"}),
+        ("T40.1X2D", 91, set()),
+        ("T40.1X1D", 0, set()),
+        ("T14.91XA", 90, {"suicide-screen"}),
+        ("T14.91XA", 91, set()),
+        ("R45.851", 30, {"suicide-screen"}),
+        ("R45.851", 31, set()),
+    ],
+)
+def test_self_harm_and_suicidal_ideation_in_a_diagnosis_ask_for_a_screen_the_same_day(
+    keys: Keys, icd10: str, days: int, reasons: set[str]
+) -> None:
+    onset = {"onsetDateTime": (MONDAY - timedelta(days=days)).isoformat()}
+    state = Story().and_then(*commands_of(keys, bundles.condition(WHO, icd10) | onset)).state
+    assert {each.escalation.reason for each in state.escalations} == reasons
+
+
+def test_self_harm_is_screened_though_the_overdose_is_over_and_ideation_that_is_over_is_not(keys: Keys) -> None:
+    over = clinical("resolved")
+    assert evidence(keys, "T40.1X2A", **over)["self-harm-diagnosed"] == 1
+    assert evidence(keys, "R45.851", **over) == {}

@@ -42,7 +42,13 @@ def diagnosed(entry: BundleEntry, context: Context) -> tuple[ReportedFinding, ..
         for each in _evidence(group, code, entry, context)
     )
     facts = (_fact(each, entry, context) for each in stated if each in _FACTS and _counts(each, entry.resource))
-    return tuple(dict.fromkeys((*found, *facts)))
+    return _asked_once(tuple(dict.fromkeys((*found, *facts))))
+
+
+def _asked_once(found: tuple[ReportedFinding, ...]) -> tuple[ReportedFinding, ...]:
+    """A person who is asked for as long as self-harm counts is not asked for the overdose beside it."""
+    lasting = any(each.code == LASTING_UNREADABLE for each in found)
+    return tuple(each for each in found if not (lasting and each.code == UNREADABLE))
 
 
 def _stated(entry: BundleEntry, context: Context) -> tuple[str, ...]:
