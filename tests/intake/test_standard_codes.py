@@ -193,6 +193,28 @@ def test_a_risk_of_suicide_that_is_not_known_as_low_asks_for_a_screen(keys: Keys
     assert reasons == {"suicide-screen", "screen-unreadable"}
 
 
+AUDIT = [
+    "68518-0",
+    "68519-8",
+    "68520-6",
+    *(f"9773{each}" for each in ("4-8", "5-5", "6-3", "7-1", "8-9", "9-7")),
+    "97740-5",
+]
+
+
+def test_an_audit_is_summed_from_its_items_by_the_codes_of_loincs_panel(keys: Keys) -> None:
+    answers = ["Monthly or less", "1 or 2", "Never", *["Weekly"] * 5, "No", "Yes, but not in the last year"]
+    items = [loinc(code, valueString=answer) for code, answer in zip(AUDIT, answers, strict=True)]
+    assert findings(keys, *items) == {"audit-c": 1, "audit": 1 + 5 * 3 + 2}
+    whole = {"linkId": "group", "item": [{"linkId": f"/{code}", "answer": [{"valueInteger": 4}]} for code in AUDIT]}
+    assert findings(keys, response(whole)) == {"audit-c": 12, "audit": 40}
+
+
+def test_a_yes_to_the_last_items_of_an_audit_that_does_not_say_when_sums_nothing(keys: Keys) -> None:
+    items = [loinc(code, valueString="Never") for code in AUDIT[:-1]]
+    assert "audit" not in findings(keys, *items, loinc(AUDIT[-1], valueString="Yes"))
+
+
 @pytest.mark.parametrize(
     ("icd10", "days", "reasons"),
     [
