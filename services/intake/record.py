@@ -17,6 +17,8 @@ PRIORITIES: tuple[messages.Priority, ...] = ("stat", "asap", "urgent", "routine"
 """The most urgent first: FHIR's RequestPriority, of which a routine one is none."""
 SECOND = "second-referral"
 """Why a person is asked to look at a referral beside the one that is placed, or a stay."""
+JOINED = "joined-stay"
+"""What became of a referral for the level of the stay that is open."""
 TOO_MANY = "too-many-referrals"
 """Why a person is asked to look at those that no more room is for."""
 
@@ -140,6 +142,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     flags_change_at: datetime | None = None
     elsewhere: tuple[str, ...] = ()
     """The Encounters (packed ids) of nights elsewhere that last: the stay is paused."""
+    joined: str = ""
+    """The referral (packed id) that joined it last: the same one again says nothing new."""
 
     @classmethod
     def begun(cls, event: messages.EpisodeAdmitted) -> Self:

@@ -11,6 +11,7 @@ from services.intake.listed import ListedMedication, merged_list, newest, still_
 from services.intake.messages import StatedNeed
 from services.intake.needs import stated_needs
 from services.intake.record import (
+    JOINED,
     PRIORITIES,
     SECOND,
     TOO_MANY,
@@ -33,7 +34,7 @@ from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation
 from shared.rules import escalation
 from shared.rules.escalation import Open
-from shared.rules.packing import seconds
+from shared.rules.packing import pack_id, seconds
 
 VERSION = 7
 
@@ -183,11 +184,18 @@ def _referred(state: State, event: messages.OfReferral) -> State:
             return _next_in_line(change(state, referral=None, closed_at=event.at))
         case messages.ReferralConcluded():
             others = change(state, referral=None if is_first else first, seconds=_others(state, event.referral_id))
-            return _next_in_line(_over(others, event.concluded_at))
+            return _next_in_line(_joined(_over(others, event.concluded_at), event))
         case messages.ReferralSetAside() if first is not None and is_first:
             return _next_in_line(change(state, referral=None, seconds=(first, *state.seconds)))
         case _:
             return state
+
+
+def _joined(state: State, event: messages.ReferralConcluded) -> State:
+    if state.episode is None or event.outcome != JOINED:
+        return state
+    stay = msgspec.structs.replace(state.episode, joined=pack_id(event.referral_id))
+    return msgspec.structs.replace(state, episode=stay)
 
 
 def _over(state: State, at: datetime) -> State:

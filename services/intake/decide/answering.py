@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from services.intake import messages
 from services.intake.decide import death, referrals
-from services.intake.record import SECOND, Referral
+from services.intake.record import JOINED, SECOND, Referral
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
 from shared.rules.decision import Moment
@@ -96,7 +96,7 @@ def _end(
         case messages.EpisodeDeclined():
             needed = {"level": event.level, "rules": event.rules, "offers": _offers(event.level, settings)}
             return {"reason": "another-level-needed", **needed}
-        case messages.ReferralConcluded(outcome="joined-stay") if after.episode is not None:
+        case messages.ReferralConcluded() if event.outcome == JOINED and after.episode is not None:
             return {"reason": event.outcome, "episode_id": after.episode.id}
         case messages.ReferralConcluded():
             return {"reason": event.outcome}

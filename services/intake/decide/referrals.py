@@ -5,11 +5,12 @@ from typing import assert_never
 
 from services.intake import messages
 from services.intake.decide.placing import ask_for_review, place, withdraw, withdraw_recommendation
-from services.intake.record import SECOND, TOO_MANY, Referral, Review
+from services.intake.record import JOINED, SECOND, TOO_MANY, Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State, corrected, evolve
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment
+from shared.rules.packing import pack_id
 
 REFERRALS_MOST = 5
 """Of one patient, open side by side: a state stays small."""
@@ -52,16 +53,17 @@ def received(state: State, command: messages.ReceiveReferral, moment: Moment[Set
 
 
 def _is_known(state: State, referral_id: str) -> bool:
-    """It is open, or began this stay."""
-    began = state.episode is not None and state.episode.referral_id == referral_id
-    return began or any(each.id == referral_id for each in state.referrals)
+    """It is open, began this stay, or is the one that joined it last."""
+    stay = state.episode
+    of_stay = stay is not None and (stay.referral_id == referral_id or stay.joined == pack_id(referral_id))
+    return of_stay or any(each.id == referral_id for each in state.referrals)
 
 
 def _beside(after: State, came: Referral, moment: Moment[Settings]) -> list[messages.Emits]:
     """Of too many the least urgent, of them the newest, is followed no further: a person looks at it, and its sender
     may set it active again. One that is placed at once asks nobody to look."""
     if _joins(after, came):
-        return [concluded(came, "joined-stay", moment)]
+        return [concluded(came, JOINED, moment)]
     first = _more_urgent(after)
     asked = [] if first is not None and first.id == came.id else [ask_to_look(came, moment)]
     if len(after.referrals) <= REFERRALS_MOST:
@@ -101,7 +103,7 @@ def joined(state: State, level: str, moment: Moment[Settings]) -> list[messages.
 
 
 def _joined(referral: Referral, moment: Moment[Settings]) -> list[messages.Emits]:
-    return _ended(referral, "joined-stay", moment)
+    return _ended(referral, JOINED, moment)
 
 
 def revoked(state: State, command: messages.RevokeReferral, moment: Moment[Settings]) -> list[messages.Emits]:

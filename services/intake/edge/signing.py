@@ -83,6 +83,8 @@ CHANGED = {
     "referral-revoked": "the referral was revoked",
     "referral-in-error": "the referral was entered in error",
     "patient-died": "the patient is reported dead",
+    "more-urgent-first": "a more urgent referral of the patient is placed first",
+    "joined-stay": "the patient is in a stay of the level that the referral asks for",
     "discharge-withdrawn": "the stay goes on, for its discharge was taken back",
     "needs-arrived": "the needs arrived, and the rules recommend a level",
     "placement-signed": "the placement was signed under another Task",

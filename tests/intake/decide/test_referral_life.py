@@ -172,6 +172,12 @@ def test_a_referral_joins_a_stay_of_its_level_whether_it_comes_before_or_during_
     assert [[each.id for each in story.state.seconds] for story in (during, before, corrects)] == [waits] * 3
 
 
+def test_the_one_that_joined_a_stay_says_nothing_new_when_it_comes_again() -> None:
+    story = admitted().and_then(came(2, level="2.1"))
+    assert story.and_then(came(2, level="2.1")).emitted == [] and len(answers(story, 2)) == 1
+    assert story.and_then(came(3, level="2.1")).names() == ["ReferralReceived", "ReferralConcluded"]
+
+
 def test_a_sixth_is_followed_no_further_and_a_person_is_asked_once_however_many_come() -> None:
     story = given(NEEDED, *(came(each) for each in range(1, 9)))
     assert len(story.state.referrals) == REFERRALS_MOST
