@@ -25,9 +25,10 @@ demo: setup
 test: setup $(ARCHIVE)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-# Without Kafka's classes loaded beforehand a test does the same, later.
+# Without Kafka's classes loaded beforehand a test does the same, later. While one core loads them, the other compiles the
+# tests, once for all workers.
 $(ARCHIVE): deploy/jars.sha256 requirements.lock | setup
-	-$(BIN)/python -m deploy.kafka_archive
+	-$(BIN)/python -m pytest --quiet --collect-only >/dev/null & $(BIN)/python -m deploy.kafka_archive && wait
 
 fast: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --hypothesis-profile=fewer --ignore=tests/house \

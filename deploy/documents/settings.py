@@ -66,7 +66,7 @@ OF_THE_COMMANDS = (
     (
         "IOP_CACHE",
         "`.cache`",
-        "folder for what is downloaded or made once: Kafka's libraries and its classes, the tables of FHIR",
+        "folder for what is downloaded or made once: Kafka's libraries, classes and new folder, the tables of FHIR",
     ),
     ("IOP_DEBUG", "", "any text: an unexpected error shows its traceback"),
     (
