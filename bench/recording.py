@@ -1,10 +1,10 @@
 """`python -m bench.recording`: what a consumed event costs while traces are recorded, beside one without.
 
-By turns, so that the machine's mood meets each: intake's signals with no collector, with one request in ten recorded,
-with every one. Their traces were begun by the service before, which decides what is recorded, or begin here: a service
-before that has no collector. What the process, PostgreSQL and Kafka use counts, sending the spans included, as a hub
-sends them: 512 together, or what 5 s brought, and here what is left at the end of a slice. An export costs a
-millisecond before its first span. What the collector uses does not count.
+By turns, so that the machine's mood meets each: intake's signals with no collector, with one request in fifty recorded
+(what a hub does), with one in ten, with every one. Their traces were begun by the service before, which decides what is
+recorded, or begin here: a service before that has no collector. What the process, PostgreSQL and Kafka use counts,
+sending the spans included, as a hub sends them: 512 together, or what 5 s brought, and here what is left at the end of
+a slice. An export costs a millisecond before its first span. What the collector uses does not count.
 """
 
 import argparse
@@ -133,11 +133,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0, help="after which no further round begins")
     asked = parser.parse_args()
     with collector() as address, servers() as running, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        tenth, every = (_recorder(address, share) for share in (trace_export.SHARE, 1.0))
+        fiftieth, every = (_recorder(address, share) for share in (trace_export.SHARE, 1.0))
         ways = [
             Way("off"),
-            Way("one in ten, begun before", tenth, trace_export.SHARE),
-            Way("one in ten, begun here", tenth),
+            Way("one in fifty, begun before", fiftieth, trace_export.SHARE),
+            Way("one in fifty, begun here", fiftieth),
+            Way("one in ten, begun before", fiftieth, 0.1),
             Way("every one, begun before", every, 1.0),
         ]
         runner.run(measure(running, ways, Scale(asked.rounds, asked.seconds)))

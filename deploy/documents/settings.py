@@ -97,7 +97,7 @@ OF_TRACES = (
     ),
     (
         "OTEL_TRACES_SAMPLER_ARG",
-        "`0.1`",
+        "`0.02`",
         "that share, from 0 to 1; where the caller names a trace, its choice is followed",
     ),
     ("OTEL_BSP_SCHEDULE_DELAY", "`5000`", "milliseconds until recorded spans are sent"),

@@ -22,7 +22,7 @@ from shared.platform.build import build
 from shared.platform.tracing import KEYS, Recording
 
 SAMPLER: Final = "OTEL_TRACES_SAMPLER"
-SHARE: Final = 0.1
+SHARE: Final = 0.02
 """What it costs is measured by `bench/recording.py`: docs/decisions/0029-traces.md."""
 _ALLOWED = frozenset(KEYS.values())
 _KINDS = {"edge": SpanKind.SERVER, "send": SpanKind.PRODUCER}

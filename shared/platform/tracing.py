@@ -4,7 +4,7 @@ A context travels as text (`traceparent`, W3C): in a request's header, with a de
 its record. It is passed on whether traces are recorded or not. They are where `OTEL_EXPORTER_OTLP_ENDPOINT` names a
 collector; only then OpenTelemetry is loaded (`trace_export`). A span holds what `KEYS` lists, never an error's text.
 
-What is recorded is written down here in few steps and made a span of OpenTelemetry's when it leaves: one event in ten
+What is recorded is written down here in few steps and made a span of OpenTelemetry's when it leaves: one event in fifty
 runs through code that no cache holds any more, and there the SDK's span cost three times what it does in a row.
 """
 
