@@ -23,8 +23,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Types of which it says only what changed, as somebody else wrote them, or they are too large to be remembered: in
     the read model what was said before stays beside it."""
 
-    stands: ClassVar[frozenset[str]] = frozenset()
-    """Types among `amends` that it answers: in the read model what it says stands over what came with the request."""
+    stands: ClassVar[Mapping[str, frozenset[str]]] = {}
+    """Types among `amends` that it answers: in the read model what it says stands over what came with the request, and
+    these elements of it over what their sender writes later."""
 
     def write(self, patient: str) -> list[Resource]:
         """The FHIR resources that say it, focus first. An event that is about no resource writes none."""

@@ -211,6 +211,51 @@ async def test_each_answer_stands_on_the_referrals_own_task_beside_what_was_said
     assert declined["output"][-1]["valueReference"]["identifier"]["value"] == "riverbend-outpatient"
 
 
+async def test_an_update_of_its_own_task_by_the_sender_leaves_what_the_hub_answered(intake: ServiceOnPostgres) -> None:
+    bundle = bundles.intake("0001")
+    (order,) = bundle["entry"][-1:]
+    own = {"resourceType": "Task", "status": "requested", "intent": "order", "description": "ours"}
+    focus = {"focus": {"reference": order["fullUrl"]}, "for": order["resource"]["subject"]}
+    await intake.submit({**bundle, "entry": [*bundle["entry"], *bundles.transaction({**own, **focus})["entry"]]})
+    await intake.put(bundles.signed(await intake.task("sign-placement"), "1.5", "clinical-judgment"))
+    answered = await intake.task("referral")
+    plain = {name: answered[name] for name in ("resourceType", "id", "for", "intent")}
+    await intake.put({**plain, "status": "requested", "description": "theirs", "output": [NOTE]})
+    later = await intake.task("referral")
+    same = answered.keys() - {"description", "meta"}
+    assert {name: later.get(name) for name in same} == {name: answered[name] for name in same}
+    assert later["description"] == "theirs" and await intake.found("Task", ("status", "requested")) == []
+
+
+NOTE = {"type": {"text": "note"}, "valueString": "of the sender"}
+
+
+async def test_a_referral_that_is_sent_again_says_where_it_stands_until_its_sender_takes_it_back(
+    intake: ServiceOnPostgres,
+) -> None:
+    await intake.submit(bundles.intake("0001"))
+    (sent,) = [each for each in await intake.found("ServiceRequest") if each["intent"] == "order"]
+    await intake.put(bundles.signed(await intake.task("sign-placement")))
+    for text, status, stands in (("a", "active", "completed"), ("b", "entered-in-error", "entered-in-error")):
+        await intake.put({**sent, "status": status, "patientInstruction": text})
+        (order,) = [each for each in await intake.found("ServiceRequest") if each["intent"] == "order"]
+        assert (order["status"], order["patientInstruction"]) == (stands, text)
+        assert order in await intake.found("ServiceRequest", ("status", stands))
+
+
+async def test_the_encounter_of_a_discharge_that_is_sent_without_it_still_says_how_the_stay_ended(
+    intake: ServiceOnPostgres,
+) -> None:
+    episode = await admit(intake)
+    await intake.submit(bundles.discharge(episode, "step-down", MONDAY))
+    (ended,) = await intake.found("Encounter")
+    plain = {name: ended[name] for name in ("resourceType", "id", "status", "class", "subject")}
+    await intake.put({**plain, "serviceType": {"text": "theirs"}})
+    (later,) = await intake.found("Encounter")
+    assert later["hospitalization"] == ended["hospitalization"] and later["period"] == ended["period"]
+    assert later["serviceType"] == {"text": "theirs"}
+
+
 async def test_what_joins_a_stay_and_the_task_that_came_with_it_read_as_they_were_answered(
     intake: ServiceOnPostgres,
 ) -> None:

@@ -136,6 +136,11 @@ async def test_without_a_recommendation_the_referral_itself_says_who_signed_it(s
     assert (order["status"], order["intent"], order["code"]["coding"][0]["code"]) == ("completed", "order", "H0015")
     assert parts["version"]["valueReference"]["reference"] == f"ServiceRequest/{order['id']}/_history/1"
     assert parts["reason"]["valueCoding"]["code"] == "court-order"
+    sent = {name: order[name] for name in ("resourceType", "id", "intent", "code", "subject", "authoredOn")}
+    await intake.put({**sent, "status": "active", "patientInstruction": "ring twice"})
+    (later,) = await intake.found("ServiceRequest")
+    assert later["relevantHistory"] == order["relevantHistory"] and later["status"] == "completed"
+    assert later["patientInstruction"] == "ring twice"
 
 
 async def test_no_client_changes_what_the_hub_recommended(start_service: StartService) -> None:

@@ -1,6 +1,6 @@
 """One stay in the IOP: admitted with its weekly template, declined with the level and its rules, discharged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, TypeVar
 
@@ -328,6 +328,10 @@ class EpisodeDeclined(Event, frozen=True, kw_only=True):
         ]
 
 
+DISCHARGED = frozenset({"status", "class", "subject", "episodeOfCare", "period", "hospitalization"})
+"""Of a discharge's Encounter what only the hub says: its sender corrects it by what is decided."""
+
+
 class EpisodeDischarged(Event, frozen=True, kw_only=True):
     """The stay ends, with the disposition on its Encounter (domain 6.1). Only a clinician's command causes it.
 
@@ -346,6 +350,7 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
     replaced_encounter_id: str = ""
 
     amends: ClassVar[frozenset[str]] = frozenset({"CarePlan", "Encounter"})
+    stands: ClassVar[Mapping[str, frozenset[str]]] = {"Encounter": DISCHARGED}
 
     def write(self, patient: str) -> list[Resource]:
         subject, period = fhir.reference("Patient", patient), {"start": self.admitted_at, "end": self.discharged_at}
@@ -437,6 +442,7 @@ class DischargeWithdrawn(Event, frozen=True, kw_only=True):
     referral_id: str = ""
 
     amends: ClassVar[frozenset[str]] = frozenset({"CarePlan", "Encounter"})
+    stands: ClassVar[Mapping[str, frozenset[str]]] = {"Encounter": DISCHARGED}
 
     def write(self, patient: str) -> list[Resource]:
         subject, period = fhir.reference("Patient", patient), {"start": self.admitted_at}

@@ -1,5 +1,6 @@
 """From referral to signature: what was referred, what the rules recommend, what a clinician signs or looks at again."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar, Literal
 
@@ -127,6 +128,24 @@ _ENDED: dict[str, tuple[str, str]] = {
 """The statuses of the ServiceRequest and of the Task, where the reason has none of its own."""
 
 
+ANSWER = frozenset(
+    {
+        "status",
+        "statusReason",
+        "businessStatus",
+        "code",
+        "focus",
+        "for",
+        "lastModified",
+        "owner",
+        "performerType",
+        "restriction",
+        "output",
+    }
+)
+"""Of the Task that tracks a referral what only the hub says; the rest is its sender's."""
+
+
 class ReferralOffer(msgspec.Struct, frozen=True, array_like=True):
     """An organization outside the program that offers the level needed: its identifier and kind in partners.toml."""
 
@@ -152,7 +171,7 @@ class ReferralAnswered(Event, frozen=True, kw_only=True):
     offers: tuple[ReferralOffer, ...] = ()
 
     amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
-    stands: ClassVar[frozenset[str]] = amends
+    stands: ClassVar[Mapping[str, frozenset[str]]] = {"ServiceRequest": frozenset({"status"}), "Task": ANSWER}
 
     def write(self, patient: str) -> list[Resource]:
         subject, (request, task) = fhir.reference("Patient", patient), self._statuses()
@@ -328,6 +347,7 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
     """Whether there was none."""
 
     amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest"})
+    stands: ClassVar[Mapping[str, frozenset[str]]] = {"ServiceRequest": frozenset({"relevantHistory"})}
 
     def write(self, patient: str) -> list[Resource]:
         signature, signed = self.signature, self.signature.request_id

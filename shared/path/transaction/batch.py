@@ -104,8 +104,11 @@ class Batch:
         known = self.resources.get(name)
         row = resources.numbered(row, identifiers, known)
         if row.type in event.amends:
-            row = msgspec.structs.replace(row, amends=known is None or known.amends)
-            row = row if known is None else resources.amended(known.body, row)
+            row = msgspec.structs.replace(
+                row, amends=known is None or known.amends, sent=known is not None and known.sent
+            )
+            row = resources.answering(row, event.stands[row.type]) if row.type in event.stands else row
+            row = row if known is None else resources.amended(known.body, resources.answered(row, known.answer))
         self.resources[name] = row
 
     def send(self, event: Event, record: wire.Written, key: str | None, program: str) -> None:
@@ -140,8 +143,11 @@ class Batch:
         ]
         for each in accepted:
             row = resources.accepted_row(each, program, key)
+            known = self.resources.get((program, each.type, each.id))
+            row = resources.answered(row, known.answer) if known is not None else row
             for answer in over:
                 if (answer.type, answer.id) == (row.type, row.id):
-                    row = msgspec.structs.replace(resources.amended(row.body, answer), at=answer.at or row.at)
+                    whole, at = resources.amended(row.body, answer), answer.at or row.at
+                    row = msgspec.structs.replace(whole, at=at, answer=row.answer, sent=True)
             self.resources[program, each.type, each.id] = row
         return [(each.type, each.id) for each in accepted]

@@ -59,11 +59,27 @@ class ResourceRow(msgspec.Struct, frozen=True):
     body: str
     amends: bool = False
     """Whether what is stored of it stays, where this row doesn't say otherwise."""
+    answer: str | None = None
+    """What the hub has answered of it, by element: no update by its sender changes that."""
+    sent: bool = False
+    """Whether it is as its sender wrote it."""
+
+
+SENDER_ENDS = frozenset({"entered-in-error", "revoked"})
+"""Statuses by which whoever sent a resource takes it back: that is theirs to say, whatever was answered."""
 
 
 def accepted_row(resource: AcceptedResource, program: str, patient: str) -> ResourceRow:
     return ResourceRow(
-        resource.type, resource.id, program, patient, resource.status, resource.at, resource.sealed, resource.body
+        resource.type,
+        resource.id,
+        program,
+        patient,
+        resource.status,
+        resource.at,
+        resource.sealed,
+        resource.body,
+        sent=True,
     )
 
 
@@ -85,6 +101,28 @@ def amended(stored: str, row: ResourceRow) -> ResourceRow:
     """The row whole: the elements of what is stored, each in its own digits, under those of the row."""
     members = [msgspec.json.decode(each, type=dict[str, msgspec.Raw]) for each in (stored, row.body)]
     return msgspec.structs.replace(row, body=msgspec.json.encode(members[0] | members[1]).decode())
+
+
+def answering(row: ResourceRow, elements: Collection[str]) -> ResourceRow:
+    """The row with those of its elements that no later update by its sender changes."""
+    members = msgspec.json.decode(row.body, type=dict[str, msgspec.Raw])
+    answer = {name: value for name, value in members.items() if name in elements}
+    return msgspec.structs.replace(row, answer=msgspec.json.encode(answer).decode())
+
+
+def answered(row: ResourceRow, earlier: str | None) -> ResourceRow:
+    """The row after what was answered before (`earlier`) and in it; as its sender wrote it, under all of that."""
+    members = [msgspec.json.decode(each, type=dict[str, msgspec.Raw]) for each in (earlier, row.answer) if each]
+    if not members:
+        return row
+    answer = {name: value for each in members for name, value in each.items()}
+    row = msgspec.structs.replace(row, answer=msgspec.json.encode(answer).decode())
+    if not row.sent:
+        return row
+    over = answer if row.status not in SENDER_ENDS else {name: answer[name] for name in answer if name != "status"}
+    status = msgspec.json.decode(over["status"], type=str) if "status" in over else row.status
+    over_body = msgspec.structs.replace(row, body=msgspec.json.encode(over).decode(), status=status)
+    return amended(row.body, over_body)
 
 
 def numbered(row: ResourceRow, identifiers: Sequence[Resource], before: ResourceRow | None) -> ResourceRow:
@@ -110,18 +148,19 @@ def clinical_time(resource: Mapping[str, object]) -> datetime | None:
     return start if isinstance(start, datetime) else None
 
 
-UPSERT = """INSERT INTO resources AS r (type, id, program, patient, status, at, sealed, body, updated_at)
-    SELECT u.*, {now} FROM unnest({columns}) AS u(type, id, program, patient, status, at, sealed, body)
+UPSERT = """INSERT INTO resources AS r (type, id, program, patient, status, at, sealed, body, answer, updated_at)
+    SELECT u.*, {now} FROM unnest({columns}) AS u(type, id, program, patient, status, at, sealed, body, answer)
     ON CONFLICT (type, id, program) DO UPDATE SET version = r.version + 1,
         patient = CASE WHEN r.patient = '' THEN excluded.patient ELSE r.patient END, status = excluded.status,
         at = coalesce(excluded.at, r.at), sealed = excluded.sealed,
+        answer = coalesce(excluded.answer, r.answer),
         body = CASE WHEN starts_with(r.body, '{{"identifier":') THEN '{{"identifier":' ||
                 (SELECT jsonb_agg(DISTINCT each) FROM jsonb_array_elements((r.body::jsonb -> 'identifier')
                     || coalesce(excluded.body::jsonb -> 'identifier', '[]')) each)::text
             || ',' || substr((excluded.body::jsonb - 'identifier')::text, 2) ELSE excluded.body END,
         updated_at = excluded.updated_at"""
-"""Part of the one statement that stores a batch: `{columns}` are eight arrays in the order of ResourceRow's fields."""
-COLUMN_TYPES = ("text", "text", "text", "text", "text", "timestamptz", "bool", "text")
+"""Part of the one statement that stores a batch: `{columns}` are nine arrays in the order of ResourceRow's fields."""
+COLUMN_TYPES = ("text", "text", "text", "text", "text", "timestamptz", "bool", "text", "text")
 RETURNING = "RETURNING program, type, id, version"
 NAMED = "r.id = u.id AND (r.program, r.type) IS NOT DISTINCT FROM (u.program, u.type)"
 """Part of a join of resources `r` with names `u`: by id. An index of types, which equality would bring into play, reads

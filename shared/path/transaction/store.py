@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from shared.events.catalogue import BY_TYPE
 from shared.events.wire import id_text
 from shared.path.service import Decider
 from shared.path.transaction import hold, resources
@@ -82,6 +83,8 @@ _PARKED_FIELDS = ("id", "key_kind", "key", "program", "class_", "place", "kind",
 _UNPARK = "DELETE FROM parked WHERE sequence = ANY($1::bigint[])"
 # Rows of a lane, once they are done with. The lane is named for the index.
 _DELETE = "DELETE FROM outbox WHERE lane = $1 AND id = ANY($2::bigint[])"
+ANSWERED = frozenset(kind for event in BY_TYPE for kind in event.stands)
+"""Types of which the hub answers what a client sends."""
 _as_number = attrgetter("int")
 """The order in which uuids are marked, without a comparison in Python for each pair."""
 
@@ -163,7 +166,9 @@ async def store(
         ["{" + ",".join(map(id_text, row.emitted)) + "}" for row in batch.journal],
         ["{" + ",".join(row.digests) + "}" for row in batch.journal],
         *_columns(batch.outbox, "lane", "program", "key", "headers", "body"),
-        *_columns(batch.resources.values(), "type", "id", "program", "patient", "status", "at", "sealed", "body"),
+        *_columns(
+            batch.resources.values(), "type", "id", "program", "patient", "status", "at", "sealed", "body", "answer"
+        ),
     )
     written: list[Row] = []
     if batch.answered_resources:
@@ -175,13 +180,15 @@ async def store(
 
 
 async def _amend(connection: Connection, batch: Batch) -> None:
-    """Rows that say only what changed become whole. Their patient is locked: nobody else writes them meanwhile."""
-    partial = {name: row for name, row in batch.resources.items() if row.amends}
+    """Rows that say only what changed become whole, and those of a sender stand under what was answered. Their patient
+    is locked: nobody else writes them meanwhile."""
+    partial = {name: row for name, row in batch.resources.items() if row.amends or (row.sent and row.type in ANSWERED)}
     for program in {program for program, _, _ in partial}:
         names = [(kind, identity) for of, kind, identity in partial if of == program]
         for (kind, identity), stored in (await resources.stored(connection, program, names)).items():
             name = (program, kind, identity)
-            batch.resources[name] = resources.amended(stored["body"], partial[name])
+            row = resources.answered(partial[name], stored["answer"])
+            batch.resources[name] = resources.amended(stored["body"], row) if row.amends else row
 
 
 async def _store_parked(connection: Connection, batch: Batch, now: datetime) -> None:
