@@ -21,6 +21,12 @@ JOINED = "joined-stay"
 """What became of a referral for the level of the stay that is open."""
 TOO_MANY = "too-many-referrals"
 """Why a person is asked to look at those that no more room is for."""
+PATIENT_DIED = "patient-died"
+"""What became of a referral whose patient is dead, as a person has confirmed."""
+LIVES_ON = "death-withdrawn"
+"""Why a person is asked to look at a referral that ended so, though the patient lives."""
+REFERRALS_MOST = 5
+"""Of one patient, open side by side: a state stays small."""
 
 
 class Asked(msgspec.Struct, frozen=True, array_like=True):
@@ -208,6 +214,13 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Death(msgspec.Struct, frozen=True, array_like=True):
-    """The patient is reported dead; `died_at` is the first instant at which they may have died."""
+    """The patient is reported dead; `died_at` is the first instant at which they may have died. `ended` are the newest
+    referrals (packed ids) that a person ended by confirming it: it may have been wrong."""
 
     died_at: datetime | None
+    ended: tuple[str, ...] = ()
+
+    def ending(self, referral_id: str) -> Self:
+        packed = pack_id(referral_id)
+        others = tuple(each for each in self.ended if each != packed)
+        return msgspec.structs.replace(self, ended=(*others, packed)[-REFERRALS_MOST:])

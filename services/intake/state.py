@@ -12,6 +12,7 @@ from services.intake.messages import StatedNeed
 from services.intake.needs import stated_needs
 from services.intake.record import (
     JOINED,
+    PATIENT_DIED,
     PRIORITIES,
     SECOND,
     TOO_MANY,
@@ -99,7 +100,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.MedicationsRecorded():
             return change(state, medications=still_listed(state.medications or (), event))
         case messages.PatientDied(died_at=died_at):
-            return change(state, death=Death(died_at))
+            return change(state, death=Death(died_at, state.death.ended if state.death else ()))
         case messages.DeathWithdrawn():
             return _next_in_line(change(state, death=None))
         case messages.EpisodeAdmitted():
@@ -184,11 +185,17 @@ def _referred(state: State, event: messages.OfReferral) -> State:
             return _next_in_line(change(state, referral=None, closed_at=event.at))
         case messages.ReferralConcluded():
             others = change(state, referral=None if is_first else first, seconds=_others(state, event.referral_id))
-            return _next_in_line(_joined(_over(others, event.concluded_at), event))
+            return _next_in_line(_joined(_over(_dead(others, event), event.concluded_at), event))
         case messages.ReferralSetAside() if first is not None and is_first:
             return _next_in_line(change(state, referral=None, seconds=(first, *state.seconds)))
         case _:
             return state
+
+
+def _dead(state: State, event: messages.ReferralConcluded) -> State:
+    if state.death is None or event.outcome != PATIENT_DIED:
+        return state
+    return msgspec.structs.replace(state, death=state.death.ending(event.referral_id))
 
 
 def _joined(state: State, event: messages.ReferralConcluded) -> State:

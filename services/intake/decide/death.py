@@ -6,7 +6,7 @@ import msgspec
 
 from services.intake import messages
 from services.intake.decide.placing import place, withdraw_recommendation
-from services.intake.decide.referrals import died, waits_again, withdraw_all
+from services.intake.decide.referrals import died, lives_on, waits_again, withdraw_all
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.escalation import Signal
@@ -87,4 +87,5 @@ def answered(state: State, command: messages.ResolveEscalation, moment: Moment[S
 
 def _alive(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     lives = msgspec.structs.replace(state, death=None, recommended=None)
-    return [messages.DeathWithdrawn(withdrawn_at=moment.now), *place(lives, moment)]
+    withdrawn_now = messages.DeathWithdrawn(withdrawn_at=moment.now)
+    return [withdrawn_now, *lives_on(state, moment), *place(lives, moment)]

@@ -5,15 +5,21 @@ from typing import assert_never
 
 from services.intake import messages
 from services.intake.decide.placing import ask_for_review, place, withdraw, withdraw_recommendation
-from services.intake.record import JOINED, SECOND, TOO_MANY, Referral, Review
+from services.intake.record import (
+    JOINED,
+    LIVES_ON,
+    PATIENT_DIED,
+    REFERRALS_MOST,
+    SECOND,
+    TOO_MANY,
+    Referral,
+    Review,
+)
 from services.intake.settings import Settings
 from services.intake.state import State, corrected, evolve
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment
-from shared.rules.packing import pack_id
-
-REFERRALS_MOST = 5
-"""Of one patient, open side by side: a state stays small."""
+from shared.rules.packing import pack_id, unpack_id
 
 
 def of_sender(
@@ -117,8 +123,20 @@ def revoked(state: State, command: messages.RevokeReferral, moment: Moment[Setti
 
 def died(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     """A person has confirmed that the patient is dead: nobody is to be placed."""
-    first = _withdrawn(state, state.referral, "patient-died", moment) if state.referral is not None else []
-    return [*first, *(event for each in state.seconds for event in _ended(each, "patient-died", moment))]
+    first = _withdrawn(state, state.referral, PATIENT_DIED, moment) if state.referral is not None else []
+    return [*first, *(event for each in state.seconds for event in _ended(each, PATIENT_DIED, moment))]
+
+
+def lives_on(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    """That was wrong: its sender has read that each of these is withdrawn, so a person looks whether it is asked for
+    again. One that its sender has set active since is open already."""
+    ended = [unpack_id(each) for each in state.death.ended] if state.death is not None else []
+    return [_ask_whether_wanted(each, moment) for each in ended if not _is_known(state, each)]
+
+
+def _ask_whether_wanted(referral_id: str, moment: Moment[Settings]) -> messages.PlacementReviewRequested:
+    review_id, focus = name_id(referral_id, "review:death-withdrawn"), f"ServiceRequest/{referral_id}"
+    return ask_for_review(review_id, LIVES_ON, focus, moment, moment.settings.review_hours)
 
 
 def _withdrawn(state: State, first: Referral, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
@@ -132,7 +150,7 @@ def _withdrawn(state: State, first: Referral, reason: str, moment: Moment[Settin
 
 def withdraw_all(state: State, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
     """Every review, but of other referrals: those wait for a person whatever becomes of this one."""
-    asked = [each for each in state.reviews if each.reason not in (SECOND, TOO_MANY)]
+    asked = [each for each in state.reviews if each.reason not in (SECOND, TOO_MANY, LIVES_ON)]
     return [event for each in asked for event in withdraw(each, reason, moment)]
 
 

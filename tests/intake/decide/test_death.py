@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 from services.intake import messages as w
-from tests.intake.given import MONDAY, TUESDAY, assessment
+from tests.intake.given import MONDAY, REFERRAL, TUESDAY, assessment, referral
 from tests.intake.story import Story, admitted, given, referred
 from tests.story import only
 
 DIED = w.ReportDeath(died_at=MONDAY)
 LIVES = w.WithdrawDeath()
+ANOTHER = "99999999-1111-4c5a-9e0e-3f0c5a0e5a0e"
 ENCOUNTER = "8b1f5a0e-6666-4c5a-9e0e-3f0c5a0e5a0e"
 
 
@@ -51,6 +52,30 @@ def test_of_a_confirmed_death_that_was_wrong_the_stay_goes_on() -> None:
     story = answer(admitted().and_then(DIED), "confirmed").and_then(LIVES)
     assert story.names() == ["DeathWithdrawn", "DischargeWithdrawn"]
     assert story.state.death is None and story.state.episode is not None
+
+
+def test_of_a_confirmed_death_that_was_wrong_a_person_looks_at_each_referral_that_it_ended() -> None:
+    story = answer(referred().and_then(referral(ANOTHER), DIED), "confirmed").and_then(DIED, LIVES)
+    assert story.names() == ["DeathWithdrawn", "PlacementReviewRequested", "PlacementReviewRequested"]
+    asked = [each.review for each in only(story.emitted, w.PlacementReviewRequested)]
+    assert {(each.reason, each.focus) for each in asked} == {
+        ("death-withdrawn", f"ServiceRequest/{REFERRAL}"),
+        ("death-withdrawn", f"ServiceRequest/{ANOTHER}"),
+    }
+    done = [w.CompleteReview(task_id=each.id, by="clinician-1") for each in asked]
+    assert story.and_then(*done).state.reviews == () and story.and_then(DIED, LIVES).state.reviews == ()
+
+
+def test_of_a_referral_that_its_sender_set_active_again_nobody_is_asked_twice_when_the_patient_lives() -> None:
+    story = answer(referred().and_then(DIED), "confirmed").and_then(referral(REFERRAL), LIVES)
+    assert [each.id for each in story.state.referrals] == [REFERRAL]
+    assert "death-withdrawn" not in [each.reason for each in story.state.reviews]
+
+
+def test_the_question_about_one_referral_outlasts_the_end_of_another() -> None:
+    story = answer(referred().and_then(DIED), "confirmed").and_then(LIVES, referral(ANOTHER))
+    revoked = w.RevokeReferral(referral_id=ANOTHER, reason="referral-revoked", at=MONDAY)
+    assert [each.reason for each in story.and_then(revoked).state.reviews] == ["death-withdrawn"]
 
 
 def test_a_discharge_that_somebody_else_gave_stays_when_the_patient_lives() -> None:

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from services.intake import messages as w
 from services.intake.decide import answering
-from services.intake.decide.referrals import REFERRALS_MOST
-from services.intake.record import TOO_MANY
+from services.intake.record import REFERRALS_MOST, TOO_MANY
 from shared.events.envelope import Command
 from shared.rules.consent import Partner
 from tests.intake.given import IOP_NEEDS, MONDAY, assessment, sign
