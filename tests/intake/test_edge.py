@@ -201,7 +201,7 @@ async def test_each_answer_stands_on_the_referrals_own_task_beside_what_was_said
     await intake.submit(bundles.intake("0001"))
     task = await intake.task("referral")
     assert (task["status"], task["businessStatus"]["coding"][0]["code"]) == ("in-progress", "recommended")
-    assert task["owner"]["identifier"]["value"] == "clinician" and task["restriction"]["period"]["end"]
+    assert task["owner"]["identifier"]["value"] == "licensed-clinician" and task["restriction"]["period"]["end"]
     await intake.put(bundles.signed(await intake.task("sign-placement"), "1.5", "clinical-judgment"))
     declined = await intake.task("referral")
     assert declined.keys() - {"output"} == task.keys() and declined["authoredOn"] == task["authoredOn"]

@@ -7,15 +7,25 @@ import pytest
 
 from services.intake import app
 from services.intake.edge import discharge, signing
-from services.intake.messages import SignPlacement, WithdrawDischarge
+from services.intake.messages import (
+    LevelOfCareRecommended,
+    PlacementReviewRequested,
+    Review,
+    SignPlacement,
+    WithdrawDischarge,
+)
 from shared.edge.contract import Context, StoredResource
 from shared.edge.fhir import BundleEntry, single
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes, fhir
+from shared.events.envelope import Event
+from shared.rules.staff import MAY, Act
 from tests.intake import bundles
 from tests.intake.bundles import MONDAY
 from tests.intake.given import DIRECTOR, PATIENT, SETTINGS
+from tests.intake.story import referred
 from tests.service import ServiceOnPostgres, StartService, caller
+from tests.story import only
 
 Json = dict[str, Any]
 REQUEST = "3b0c5a0e-1111-4c5a-9e0e-3f0c5a0e5a0e"
@@ -141,6 +151,27 @@ async def test_without_a_recommendation_the_referral_itself_says_who_signed_it(s
     (later,) = await intake.found("ServiceRequest")
     assert later["relevantHistory"] == order["relevantHistory"] and later["status"] == "completed"
     assert later["patientInstruction"] == "ring twice"
+
+
+@pytest.mark.parametrize(
+    ("reason", "act"),
+    [("R0", "decide-referral"), ("second-referral", "decide-referral"), ("new-needs", "review-placement")],
+)
+def test_a_review_is_asked_of_who_may_answer_it(reason: str, act: Act) -> None:
+    review = Review(TASK, reason, f"ServiceRequest/{REQUEST}", MONDAY, MONDAY)
+    assert asked_of(PlacementReviewRequested(review=review)) <= set(MAY[act])
+
+
+def test_a_signature_is_asked_of_who_may_give_it() -> None:
+    (recommended,) = only(referred().emitted, LevelOfCareRecommended)
+    assert asked_of(recommended) <= set(MAY["sign-placement"])
+
+
+def asked_of(event: Event) -> set[str]:
+    """The roles that its Task names, by its owner and as FHIR codes them."""
+    written: list[Any] = list(event.write(PATIENT))
+    (task,) = [each for each in written if each["resourceType"] == "Task"]
+    return {task["owner"]["identifier"]["value"], task["performerType"][0]["coding"][0]["code"]}
 
 
 async def test_no_client_changes_what_the_hub_recommended(start_service: StartService) -> None:

@@ -11,8 +11,9 @@ from services.intake.record import JOINED, SECOND, Referral
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
 from shared.rules.decision import Moment
+from shared.rules.staff import LICENSED
 
-CLINICIAN, CASE_MANAGER = "clinician", "case-manager"
+CASE_MANAGER = "case-manager"
 
 
 class Position(NamedTuple):
@@ -56,11 +57,11 @@ def position(state: State, referral: Referral) -> Position:
     first = state.referral is not None and state.referral.id == referral.id
     review, reported = state.review_of("R0"), state.escalation_of(death.REASON)
     if first and state.recommended is not None:
-        return Position("level-recommended", referral.priority, CLINICIAN, state.recommended.sign_by)
+        return Position("level-recommended", referral.priority, LICENSED, state.recommended.sign_by)
     if first and review is not None:
-        return Position("needs-missing", referral.priority, CLINICIAN, review.act_by)
+        return Position("needs-missing", referral.priority, LICENSED, review.act_by)
     if referral.second_review is not None:
-        return Position(SECOND, referral.priority, CLINICIAN, referral.second_review.act_by)
+        return Position(SECOND, referral.priority, LICENSED, referral.second_review.act_by)
     act_by = reported.escalation.act_by if reported is not None else None
     return Position(death.REASON, referral.priority, CASE_MANAGER, act_by)
 

@@ -162,7 +162,7 @@ def complete_review(
     review = next((each for each in state.reviews if each.id == command.task_id), None)
     if review is None:
         return Refused("conflict", "This review is not open: it was completed or withdrawn.", "Task.status")
-    if review.reason in ("R0", SECOND):
+    if review.decides_referral:
         return _looked_at_referral(state, review, command, moment)
     if command.outcome is not None and (review.follows_up or command.outcome not in OF_A_STAY):
         return Refused("code-invalid", f"Must be one of {', '.join(OF_A_STAY)}, or nothing.", "Task.statusReason")

@@ -12,6 +12,8 @@ from shared.events.intake.explanation import Explanation, Need, explained
 from shared.events.intake.signature import Signature
 
 Priority = Literal["routine", "urgent", "asap", "stat"]
+LICENSED = "licensed-clinician"
+"""The role that signs a placement and decides a referral (domain, head, and 2.8 R0)."""
 FOLLOW_UP = "follow-up"
 """Why somebody is asked to see a patient whose care elsewhere ended."""
 
@@ -304,12 +306,12 @@ class Recommendation(msgspec.Struct, frozen=True, array_like=True):
         return name_id(self.recommendation_id, need.dimension)
 
     def task(self, status: str, patient: str) -> Resource:
-        """To sign it, owned by whoever is a clinician."""
+        """To sign it, owned by whoever is a licensed clinician."""
         return _sign_task(self.task_id, self.recommendation_id, status, patient, self.recommended_at, self.sign_by)
 
 
 class LevelOfCareRecommended(Event, frozen=True, kw_only=True):
-    """A clinician signs it; the hub never does."""
+    """A licensed clinician signs it; the hub never does."""
 
     recommendation: Recommendation
 
@@ -387,7 +389,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     escalations: tuple[str, ...] = ()
 
     def task(self, status: str, patient: str, changed_at: datetime | None) -> Resource:
-        """Its Task, owned by whoever is a clinician."""
+        """Its Task, owned by the role that may complete it."""
         return fhir.without_nothing(
             {
                 "resourceType": "Task",
@@ -399,12 +401,23 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
                 "for": fhir.reference("Patient", patient),
                 "authoredOn": self.requested_at,
                 "lastModified": changed_at,
-                **fhir.asked_of("case-manager" if self.follows_up else "clinician"),
+                **fhir.asked_of(self.owner),
                 "reasonCode": fhir.concept(codes.RULE, self.reason),
                 "restriction": {"period": {"end": self.act_by}} if self.act_by else None,
                 "input": self._inputs(),
             }
         )
+
+    @property
+    def owner(self) -> str:
+        if self.follows_up:
+            return "case-manager"
+        return LICENSED if self.decides_referral else "clinician"
+
+    @property
+    def decides_referral(self) -> bool:
+        """Whether its answer decides what becomes of a referral that the rules don't place."""
+        return self.reason in ("R0", "second-referral")
 
     @property
     def follows_up(self) -> bool:
@@ -478,7 +491,7 @@ def _sign_task(
             "focus": fhir.reference("ServiceRequest", recommendation_id),
             "for": fhir.reference("Patient", patient),
             "authoredOn": recommended_at,
-            **fhir.asked_of("clinician"),
+            **fhir.asked_of(LICENSED),
             "restriction": {"period": {"end": sign_by}} if sign_by else None,
         }
     )

@@ -66,8 +66,8 @@ def test_a_referral_is_answered_at_each_step_to_its_admission() -> None:
         ("admitted", "placement-signed"),
     ]
     looked_at, recommended, ended = story.answers
-    assert (looked_at.owner, looked_at.act_by) == ("clinician", MONDAY + 24 * HOURS)
-    assert (recommended.owner, recommended.act_by) == ("clinician", MONDAY + 24 * HOURS)
+    assert (looked_at.owner, looked_at.act_by) == ("licensed-clinician", MONDAY + 24 * HOURS)
+    assert (recommended.owner, recommended.act_by) == ("licensed-clinician", MONDAY + 24 * HOURS)
     assert story.state.episode is not None and ended.episode_id == story.state.episode.id and ended.owner == ""
 
 
