@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.edge import fhir, operating, routes
+from shared.edge.canonicals import CANONICALS
 from shared.edge.contract import Edge
 from shared.edge.explaining import why
 from shared.edge.http import (
@@ -141,7 +142,7 @@ def _fhir(dependencies: EdgeDependencies, path: str, *, searched_by: Sequence[st
 
 def statement(name: str, edge: Edge, base: str) -> MutableJson:
     """The CapabilityStatement of a service whose FHIR is served at `base`."""
-    defined = {kind: fhir.ResourceSupport(("read",)) for kind, _ in edge.definitions}
+    defined = {kind: fhir.ResourceSupport(("read", "search-type"), CANONICALS) for kind, _ in edge.definitions}
     content = fhir.capability(
         name,
         VERSION,

@@ -9,7 +9,7 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.edge import fhir, patching
+from shared.edge import canonicals, fhir, patching
 from shared.edge.answering import Done
 from shared.edge.clients import Caller
 from shared.edge.fhir import Answered, BundleEntry, Interaction
@@ -216,19 +216,23 @@ def search(dependencies: EdgeDependencies) -> Handler:
 
     async def handle(request: Request) -> Response:
         caller = await caller_of(dependencies, request)
-        kind = request.path_params["type"]
+        kind, definitions = request.path_params["type"], dependencies.submissions.edge.definitions
         _require_readable(dependencies, kind)
         asked = await asked_by(dependencies, request)
+        parameters = [*asked.form, *asked.address]
+        posted = request.url.path.endswith(SEARCH)
+        own = f"{base_of(dependencies, request)}/{kind}{SEARCH if posted else ''}"
+        if canonicals.are_asked(definitions, kind, parameters):
+            found, total = canonicals.search(definitions, kind, parameters)
+            return presented(answer(fhir.searchset(found, total, _url(own, asked.address))), parameters)
         if not caller.may(kind, "s"):
             await dependencies.reader.refused_search(kind, asked, caller)
         caller.require(kind, "s")
-        _require_claimed(dependencies, kind, [*asked.form, *asked.address])
+        _require_claimed(dependencies, kind, parameters)
         page = await dependencies.reader.search(kind, asked, caller)
         address = as_carried_out(asked.address, kind)
-        posted = request.url.path.endswith(SEARCH)
-        own = f"{base_of(dependencies, request)}/{kind}{SEARCH if posted else ''}"
         shown = fhir.searchset(page.resources, page.total, _url(own, address), _next(own, address, page.following))
-        return presented(answer(shown), [*asked.form, *asked.address])
+        return presented(answer(shown), parameters)
 
     return handle
 

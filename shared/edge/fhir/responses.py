@@ -52,8 +52,9 @@ def etag(version: str) -> str:
 
 
 def searchset(resources: Sequence[Json], total: int | None, self_url: str, next_url: str | None = None) -> MutableJson:
-    """A page of search results. `self_url` is `{base}/Type?...`; the fullUrls are made from its base."""
-    base = self_url.partition("?")[0].rpartition("/")[0]
+    """A page of search results. `self_url` is `{base}/Type?...`, or `{base}/Type/_search?...` of a posted one; the
+    fullUrls are made from its base."""
+    base = self_url.partition("?")[0].removesuffix("/_search").rpartition("/")[0]
     links = [("self", self_url), *([("next", next_url)] if next_url else [])]
     found = [
         {

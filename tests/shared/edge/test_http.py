@@ -366,4 +366,47 @@ async def test_any_valid_token_reads_what_recommendations_speak_of_and_nobody_el
 async def test_the_statement_names_what_can_be_read_without_a_scope(counter: Counter) -> None:
     (rest,) = (await counter.ask("GET", "/fhir/metadata")).json()["rest"]
     stated = {each["type"]: each["interaction"] for each in rest["resource"]}
-    assert all(stated[each] == [{"code": "read"}] for each in ("PlanDefinition", "CodeSystem", "ConceptMap"))
+    both = [{"code": "read"}, {"code": "search-type"}]
+    assert all(stated[each] == both for each in ("PlanDefinition", "CodeSystem", "ConceptMap", "ValueSet"))
+
+
+NAMED_BY_URL = {
+    "PlanDefinition": "https://iop-hub.org/fhir/PlanDefinition/level-of-care",
+    "CodeSystem": "https://iop-hub.org/fhir/CodeSystem/level-of-care-4e",
+    "ConceptMap": "https://iop-hub.org/fhir/ConceptMap/level-of-care-colorado",
+    "ValueSet": "https://iop-hub.org/fhir/ValueSet/signing-reason",
+}
+
+
+@pytest.mark.parametrize(("kind", "url"), NAMED_BY_URL.items(), ids=NAMED_BY_URL)
+async def test_what_recommendations_speak_of_is_found_by_its_canonical_url(
+    counter: Counter, kind: str, url: str
+) -> None:
+    token = {"Authorization": f"Bearer {counter.issuer.token(scope='system/Coverage.r')}"}
+    named = {"url": url}
+    answer = (await counter.http.get(f"/fhir/{kind}", params=named, headers=token)).json()
+    (found,) = answer["entry"]
+    assert (answer["total"], found["resource"]["url"]) == (1, url)
+    assert (await counter.http.get(found["fullUrl"], headers=token)).json() == found["resource"]
+    posted = await counter.http.post(f"/fhir/{kind}/_search", data=named, headers=token)
+    assert posted.json()["entry"] == answer["entry"]
+    for more, hits in (({"version": found["resource"]["version"]}, 1), ({"version": "another"}, 0), ({"_id": "x"}, 0)):
+        assert (await counter.http.get(f"/fhir/{kind}", params=named | more, headers=token)).json()["total"] == hits
+    counted = (await counter.http.get(f"/fhir/{kind}", params=named | {"_summary": "count"}, headers=token)).json()
+    assert counted["total"] == 1 and "entry" not in counted
+    assert (await counter.http.get(f"/fhir/{kind}", params=named)).status_code == 401
+
+
+async def test_a_definition_is_found_by_its_id_and_none_by_an_unknown_url(counter: Counter) -> None:
+    answer = (await counter.ask("GET", "/fhir/CodeSystem?_id=referral-state")).json()
+    assert [each["resource"]["id"] for each in answer["entry"]] == ["referral-state"]
+    nothing = (await counter.ask("GET", "/fhir/CodeSystem?url=https://iop-hub.org/fhir/CodeSystem/another")).json()
+    assert (nothing["total"], "entry" in nothing) == (0, False)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["url=", "url=a,b", "url:below=https://iop-hub.org", "url=a&name=b", "url=a&patient=b"],
+)
+async def test_a_search_for_a_definition_that_would_be_widened_is_refused(counter: Counter, asked: str) -> None:
+    assert (await counter.ask("GET", f"/fhir/CodeSystem?{asked}")).status_code == 400

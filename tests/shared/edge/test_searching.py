@@ -143,7 +143,7 @@ async def test_what_a_type_is_not_searched_by_is_refused_and_never_ignored(count
 
 
 async def test_every_parameter_of_the_statement_is_searched_by(counter: Counter) -> None:
-    values = {"token": "x", "reference": "Patient/1", "date": "2026-01-05"}
+    values = {"token": "x", "reference": "Patient/1", "date": "2026-01-05", "uri": "urn:x"}
     statement = (await counter.ask("GET", "/fhir/metadata")).json()
     for resource in statement["rest"][0]["resource"]:
         for each in resource.get("searchParam", ()):
