@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
-from typing import Literal
 
 import msgspec
 
+from services.intake.care_elsewhere import KINDS
 from services.intake.edge import diagnoses
 from services.intake.messages import (
     CareKind,
@@ -21,24 +20,9 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codings, happened, has_code
 from shared.edge.json import Json
 from shared.events import codes
-from shared.platform.tables import structured
 
 _LASTS = frozenset({"arrived", "in-progress", "onleave", "triaged", "unknown"})
 """Statuses of care that is going on; of one that nobody knows it is assumed."""
-
-
-class _Codes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    source: str
-    system: str
-    kinds: dict[str, CareKind | Literal[""]]
-
-
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    codes: tuple[_Codes, ...]
-
-
-_FILE = Path(__file__).parents[1] / "data" / "care_elsewhere.toml"
-KINDS = {(each.system, code): kind for each in structured(_FILE, _Table).codes for code, kind in each.kinds.items()}
 
 
 def is_elsewhere(entry: BundleEntry, context: Context) -> bool:

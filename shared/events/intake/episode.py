@@ -194,7 +194,7 @@ def read_episode_admitted(resources: Sequence[reading.Read]) -> EpisodeAdmitted:
     return EpisodeAdmitted(
         episode_id=fhir.own_id(episode.id),
         plan_id=plan.id,
-        referral_id=episode.referral_request[0].id,
+        referral_id=fhir.own_id(episode.referral_request[0].id),
         level=episode.type[0].code,
         track=track.code,
         flags=tuple(each.code for each in flags),

@@ -12,6 +12,7 @@ from tests.shared.edge.conftest import Counter
 from tests.shared.edge.test_paging import followed, ids, link
 
 Json = dict[str, Any]
+WHO = bundles.urn("0000", "patient")
 URGENCY = ("stat", "asap", "urgent", "routine")
 
 
@@ -48,6 +49,8 @@ async def test_a_work_list_goes_by_when_its_tasks_are_due_and_then_by_how_urgent
 
 async def test_what_is_never_due_comes_last(counter: Counter) -> None:
     tasks = sorted(await listed(counter), key=due)
+    theirs = {"resourceType": "Task", "status": "requested", "intent": "order", "for": {"reference": WHO}}
+    assert (await counter.send(bundles.transaction(bundles.patient("0000"), theirs))).status_code == 200
     everything = await followed(counter, (await counter.ask("GET", "/fhir/Task?_sort=period&_count=2")).json())
     assert everything[: len(tasks)] == [each["id"] for each in tasks]
     assert len(everything) == len(set(everything)) > len(tasks)

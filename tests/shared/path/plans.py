@@ -61,6 +61,7 @@ WALKS = {
     "records._KINDS": "once an hour, a step into the index for each type and status",
     "records._UNCHANGED": "once an hour, of what is past its days: a few hundred at a time, in the index's order",
     "records._WAITING": "once an hour, of what is unsent",
+    "resources._OF_NOBODY_WITH": "the Questionnaires that were sent to this program: they are of no patient",
     "resources._OF_NOBODY": "a public directory, at a start: it is of no patient",
     "waiting._AWAITED": "an update of what waits for its patient, among what waits for one in this program",
 }
