@@ -1,5 +1,6 @@
 """Evidence stands until it is withdrawn: windows, sources, and the limits of what is remembered."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from deploy.paths import REPOSITORY
 from services.intake.assessment import Assessment
 from services.intake.evidence import ALL_PIECES_MOST, PIECES_MOST, SAFETY_PIECES_MOST, Evidence, act_of, ended, merged
 from services.intake.levels import LEVELS, Combined, combine
@@ -248,3 +250,11 @@ def forms(found: Combined) -> set[str]:
 
 BASE = ("none", "1.0", "1.5", "1.7", "2.1", "2.5", "2.7", "3.1", "3.5", "3.7", "4-psych", "4")
 RANK = {level: place for place, level in enumerate(BASE)}
+
+
+def test_the_document_says_how_many_pieces_a_state_holds() -> None:
+    rules = (REPOSITORY / "docs" / "clinical-rules.md").read_text()
+    (held,) = re.findall(
+        r"A state holds (\d+) pieces of a safety instrument, (\d+) of any other code and (\d+) in all", rules
+    )
+    assert tuple(map(int, held)) == (SAFETY_PIECES_MOST, PIECES_MOST, ALL_PIECES_MOST)

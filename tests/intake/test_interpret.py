@@ -396,7 +396,8 @@ def test_nothing_is_summed_of_too_few_items_or_of_another_time_or_performer_or_b
     assert findings(keys, *items, bundles.score(WHO, "cows", 22)) == {"cows": 22}
     assert interpreted(keys, *items, bundles.score(WHO, "cows", 22)).stored == ()
     assert remarks_of(keys, items[0]) == [
-        "not read: an item; its total is summed once all items of its minute and performer are there"
+        "not read: an item; its total is summed once all items of its minute and performer, or of a panel that has it"
+        " as member, are there"
     ]
 
 

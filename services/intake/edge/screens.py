@@ -108,7 +108,10 @@ def _beside(stated: Read, summed: int) -> Read:
 
 
 CONTRADICTED = "contradicts its items; the higher counts"
-_ITEM = "not read: an item; its total is summed once all items of its minute and performer are there"
+_ITEM = (
+    "not read: an item; its total is summed once all items of its minute and performer, or of a panel that has it as"
+    " member, are there"
+)
 
 
 def _unreadable(
