@@ -39,6 +39,7 @@ SERVICE = f"{HUB}/NamingSystem/service"
 CLIENT = f"{HUB}/NamingSystem/client"
 MEETING = f"{HUB}/NamingSystem/meeting"
 ROLE = f"{HUB}/NamingSystem/role"
+VERSION = f"{HUB}/NamingSystem/version"
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"

@@ -126,7 +126,7 @@ async def test_who_signed_what_when_and_what_came_of_it_is_read_from_the_request
     assert request["status"] == "completed" and request["reasonCode"] and request["code"]
     assert parts["by"]["valueReference"] == fhir.staff("clinician-1")
     assert parts["as"]["valueCoding"]["code"] == "licensed-clinician"
-    assert parts["version"]["valueReference"]["reference"] == f"ServiceRequest/{request['id']}/_history/1"
+    assert parts["version"]["valueReference"]["identifier"]["value"] == f"ServiceRequest/{request['id']}/_history/1"
     (episode,) = await intake.found("EpisodeOfCare")
     assert parts["episode"]["valueReference"]["reference"] == f"EpisodeOfCare/{episode['id']}"
     (provenance,) = [each for each in await intake.found("Provenance") if "entity" in each]
@@ -144,7 +144,7 @@ async def test_without_a_recommendation_the_referral_itself_says_who_signed_it(s
     (signature,) = order["relevantHistory"][0]["extension"]
     parts = {each["url"]: each for each in signature["extension"]}
     assert (order["status"], order["intent"], order["code"]["coding"][0]["code"]) == ("completed", "order", "H0015")
-    assert parts["version"]["valueReference"]["reference"] == f"ServiceRequest/{order['id']}/_history/1"
+    assert parts["version"]["valueReference"]["identifier"]["value"] == f"ServiceRequest/{order['id']}/_history/1"
     assert parts["reason"]["valueCoding"]["code"] == "court-order"
     sent = {name: order[name] for name in ("resourceType", "id", "intent", "code", "subject", "authoredOn")}
     await intake.put({**sent, "status": "active", "patientInstruction": "ring twice"})

@@ -29,9 +29,13 @@ class Signature(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def signed(self) -> fhir.Element:
-        """The ServiceRequest, in the version that was read."""
-        version = f"/_history/{self.version}" if self.version else ""
-        return fhir.reference("ServiceRequest", f"{self.request_id}{version}")
+        """The ServiceRequest, in the version that was read. By its name: the event's Bundle holds the next one, and a
+        literal reference to another version of what a Bundle holds leads nowhere."""
+        request = fhir.reference("ServiceRequest", self.request_id)
+        if not self.version:
+            return request
+        named = {"system": codes.VERSION, "value": f"{request['reference']}/_history/{self.version}"}
+        return {"type": "ServiceRequest", "identifier": named}
 
     def of_task(self) -> fhir.Element:
         """The elements of the completed Task that say it."""

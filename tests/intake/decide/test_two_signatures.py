@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from services.intake import messages as w
 from services.intake.state import evolve
+from shared.events import codes
 from shared.events.envelope import Event
 from shared.events.intake import FOLLOW_UP
 from shared.rules.staff import MAY, ROLES, Act, Member, acts_as, refused
@@ -192,7 +193,8 @@ def test_the_version_that_was_read_stands_in_all_that_is_written() -> None:
     story = admitted()
     (event,) = [each for each in story.all_emitted if isinstance(each, w.PlacementSigned)]
     task, provenance, request, audited = event.write(PATIENT)
-    version = {"reference": f"ServiceRequest/{event.signature.request_id}/_history/1"}
+    named = {"system": codes.VERSION, "value": f"ServiceRequest/{event.signature.request_id}/_history/1"}
+    version = {"type": "ServiceRequest", "identifier": named}
     assert version in [each["valueReference"] for each in task["input"]]  # type: ignore[attr-defined]
     assert provenance["entity"] == [{"role": "source", "what": version}]
     assert str(version) in str(request["relevantHistory"]) and request["status"] == "completed"
