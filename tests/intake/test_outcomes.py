@@ -28,6 +28,10 @@ from tests.laws import examples
 
 __all__ = ["keys"]
 Json = dict[str, Any]
+ITEM = (
+    "not read: an item; its total is summed once all items of its minute and performer, or of a panel that has it as"
+    " member, are there"
+)
 VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 
 
@@ -105,6 +109,51 @@ def test_a_total_of_old_items_is_as_old_as_they_are(keys: Keys) -> None:
         for each in issues
     ]
     assert lines.count("read as audit-c: summed from its items") == lines.count("audit-c: older than its window") == 3
+
+
+BEFORE = "what it said before counts no more"
+ANSWERED = loinc("93249-1", valueString="Yes")
+
+
+@pytest.mark.parametrize(
+    ("resource", "before", "lines"),
+    [
+        (ANSWERED | {"status": "cancelled"}, ANSWERED, ["not read: status", BEFORE]),
+        (loinc("8867-4", valueInteger=70), ANSWERED, ["not read: code unknown", BEFORE]),
+        (loinc("93249-1"), ANSWERED, ["not read: no answer", BEFORE]),
+        (
+            bundles.condition(WHO, "F11.20") | verified("refuted"),
+            bundles.condition(WHO, "F11.20"),
+            ["not read: refuted", BEFORE],
+        ),
+        (ANSWERED | {"status": "cancelled"}, ANSWERED | {"status": "registered"}, ["not read: status"]),
+        (ANSWERED | {"status": "entered-in-error"}, ANSWERED, ["read as taken back"]),
+        (loinc("93249-1", valueString="No"), ANSWERED, ["read as c-ssrs-q4"]),
+        (
+            loinc("93249-1", valueString="perhaps"),
+            ANSWERED,
+            ["not read: answer unknown; a person is asked"],
+        ),
+        (loinc("68518-0", valueInteger=4), loinc("68518-0", valueInteger=3), [ITEM]),
+    ],
+)
+def test_an_update_of_which_nothing_is_read_says_that_what_it_said_before_counts_no_more(
+    keys: Keys, resource: Json, before: Json, lines: list[str]
+) -> None:
+    assert remarks_of(keys, resource, before) == lines
+
+
+@given(status=some.sampled_from(["final", "cancelled", "registered", "unknown", "entered-in-error"]))
+@settings(max_examples=examples(10))
+def test_it_says_so_only_where_the_evidence_of_before_is_gone(keys: Keys, status: str) -> None:
+    again = ANSWERED | {"status": status}
+    recorded = one(commands_of(keys, again, method="PUT", before=ANSWERED), w.RecordAssessment)
+    stands = [each.code for each in recorded.findings]
+    assert recorded.sources and (BEFORE in remarks_of(keys, again, ANSWERED)) <= (stands == [])
+
+
+def test_what_is_sent_for_the_first_time_said_nothing_before(keys: Keys) -> None:
+    assert remarks_of(keys, ANSWERED | {"status": "cancelled"}) == ["not read: status"]
 
 
 RESOURCES = [

@@ -141,13 +141,35 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         tuple(each for each in as_received if each.type not in ("Bundle", "Questionnaire")),
         (*summed.stored, *(_sealed(each, keys) for each in as_received if each.type == "Bundle")),
         questions=tuple(_form_asked(each, context) for each in sorted(unknown)),
-        remarks={
-            **{identity: each.issues for identity, each in screens.items()},
-            **{identity: (consent_answer.remark(each, context),) for identity, each in consents.items()},
-            **{str(each.id): unread for each in _of(entries, "Patient") if (unread := _unread_languages(each))},
-            **_remarks(entries, context),
-        },
+        remarks=_with_what_counts_no_more(
+            {
+                **{identity: each.issues for identity, each in screens.items()},
+                **{identity: (consent_answer.remark(each, context),) for identity, each in consents.items()},
+                **{str(each.id): unread for each in _of(entries, "Patient") if (unread := _unread_languages(each))},
+                **_remarks(entries, context),
+            },
+            [each for each in _of(entries, *_ASSESSED, "Condition") if _replaces_answers(each, screens, context)],
+        ),
     )
+
+
+def _replaces_answers(entry: BundleEntry, screens: Mapping[str, ScreenReading], context: Context) -> bool:
+    """Whether what it said before counted until now, and does so no more. An item says nothing by itself."""
+    before, read = context.stored.get((entry.type, str(entry.id))), screens.get(str(entry.id))
+    if before is None or before.body.get("status", "final") not in screening.STANDING:
+        return False
+    return read is None or not (read.is_unreadable or read.points)
+
+
+def _with_what_counts_no_more(
+    remarks: dict[str, tuple[Issue, ...]], updates: Sequence[BundleEntry]
+) -> dict[str, tuple[Issue, ...]]:
+    """Of an update of which nothing is read, its sender learns that nothing of it counts on."""
+    for each in updates:
+        found = remarks.get(str(each.id), ())
+        if found and not any(issue.diagnostics.startswith("read as") for issue in found):
+            remarks[str(each.id)] = (*found, remark("what it said before counts no more", each.place))
+    return remarks
 
 
 def _form_asked(canonical: str, context: Context) -> AcceptedResource:
