@@ -14,6 +14,7 @@ from deploy.cli import app
 from deploy.commands.common import settings_of
 from deploy.hubfile import Hub
 from deploy.paths import REPOSITORY, SETTINGS, free_port
+from tests.deploy import in_process
 
 pytestmark = pytest.mark.processes
 
@@ -78,7 +79,7 @@ def modules(*imported: str) -> list[str]:
     ],
 )
 def test_without_a_hub_one_line_says_how_to_start_one(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    done = iop(*arguments, IOP_DATA=str(tmp_path))
+    done = in_process.iop(*arguments, IOP_DATA=str(tmp_path))
 
     assert done.returncode == 1
     assert done.stderr == (
@@ -96,7 +97,7 @@ def test_without_a_hub_one_line_says_how_to_start_one(arguments: tuple[str, ...]
     ],
 )
 def test_what_is_not_understood_is_one_line_that_names_the_help(arguments: tuple[str, ...], line: str) -> None:
-    done = iop(*arguments)
+    done = in_process.iop(*arguments)
 
     place = "iop" if arguments == ("nonsense",) else f"iop {' '.join(arguments[:2])}"
     assert (done.returncode, done.stderr) == (2, f"iop: {line}; see `{place} --help`\n")

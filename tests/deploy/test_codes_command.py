@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.test_cli import iop
+from tests.deploy.in_process import iop
 
 pytestmark = pytest.mark.processes
 OWN = "urn:oid:1.2.840.114350.1"

@@ -9,7 +9,7 @@ import pytest
 
 from deploy import hubfile
 from deploy.hubfile import Hub
-from tests.deploy.test_cli import iop
+from tests.deploy.in_process import iop
 
 MONDAY = datetime(2026, 1, 5, 14, tzinfo=UTC)
 STOP = """INSERT INTO stops (topic, partition, "offset", stored, place, at)

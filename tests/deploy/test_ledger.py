@@ -20,7 +20,7 @@ from shared.path.transaction import consent_ledger
 from shared.path.transaction.delivery import Delivery
 from shared.path.transaction.journal import Journal
 from shared.platform.clock import machine_now
-from tests.deploy.test_cli import iop
+from tests.deploy.in_process import iop
 from tests.service import consumed
 
 PATIENT = "3f1c9a52-5c55-4d0c-9d6e-0a5a4d8a7b11"

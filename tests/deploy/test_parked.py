@@ -16,8 +16,9 @@ from deploy import hubfile
 from deploy.commands.parked import redrive_result
 from shared.platform import db
 from shared.platform.keys import Keys
+from tests.deploy import test_cli
 from tests.deploy.hubs import Running
-from tests.deploy.test_cli import iop
+from tests.deploy.in_process import iop
 
 MONDAY = datetime(2026, 3, 2, 14, tzinfo=UTC)
 ID = UUID("5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")
@@ -55,13 +56,13 @@ async def _park(data: Path) -> None:
 
 
 def test_what_is_parked_is_listed_with_its_service(running: Running) -> None:
-    done = iop("parked", "list", "--data", str(running.data), COLUMNS="200")
+    done = test_cli.iop("parked", "list", "--data", str(running.data), COLUMNS="200")
 
     assert [part in done.stdout for part in ("testing", "bug", "EpisodeAdmitted", PATIENT, str(ID))] == [True] * 5
 
 
 def test_what_must_be_typed_again_is_never_cut_off(running: Running) -> None:
-    done = iop("parked", "list", "--data", str(running.data), COLUMNS="40")
+    done = test_cli.iop("parked", "list", "--data", str(running.data), COLUMNS="40")
 
     assert done.stdout == (
         f"testing  patient {PATIENT}  demo\n  {ID}  2026-03-02 14:00:00  bug         EpisodeAdmitted: decide\n"
