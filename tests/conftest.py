@@ -26,6 +26,8 @@ MEMORY_BYTES_LEAST = 8 * 2**30
 """Three workers' servers with all their write-ahead log (2 GB each), and 100 MB of each hub."""
 HUBS = {"start_hub", "start_idle_hub", "readme_hub", "demo"}
 """Fixtures that start whole hubs, each with a Kafka and a PostgreSQL of its own."""
+SHARED = {"kafka", "own_kafka", "shut", "demo", "hub_data", "own_servers", "shut_hub", "idle_hub"}
+"""Fixtures that are started once for the tests of several files."""
 MARKED = {
     "postgres": {"postgres", "own_postgres"} | HUBS,
     "kafka": {"kafka", "own_kafka", "shut"} | HUBS,
@@ -70,8 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     """Tests that share a server or a hub stay together, others by file."""
-    shared = {"kafka", "own_kafka", "shut", "demo", "hub_data", "idle_hub"} & set(getattr(item, "fixturenames", ()))
-    return "".join(sorted(shared)) or str(item.path)
+    return "".join(sorted(SHARED & set(getattr(item, "fixturenames", ())))) or str(item.path)
 
 
 def _servers(item: pytest.Item) -> int:

@@ -18,8 +18,10 @@ from deploy.demo.partner import Partners, running
 from deploy.driver import Driver
 from deploy.paths import REPOSITORY, SETTINGS
 from tests.journey.clinic import FIRST_MONDAY, Clinic
+from tests.journey.collector import Collector, collecting
 from tests.journey.pager import Pager, ringing
 from tests.journey.programs import with_a_second_program
+from tests.journey.servers import Servers
 
 START_SECONDS_MOST = 120.0
 
@@ -97,10 +99,50 @@ async def clinic(hub_data: Path, partners: Partners) -> AsyncIterator[Clinic]:
         yield opened
 
 
-@pytest.fixture
-def settings_without_a_gap(tmp_path: Path) -> Path:
-    """Settings whose rota has no gap."""
-    folder = tmp_path / "settings"
+@pytest.fixture(scope="session")
+def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    servers = Servers(tmp_path_factory.mktemp("servers"))
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="session")
+def hub_on_own_servers(
+    tmp_path_factory: pytest.TempPathFactory, partners: Partners, own_servers: Servers, start_hub: StartHub
+) -> Iterator[Path]:
+    """One hub for all who take its Kafka or its PostgreSQL away, file by file: the doctor finds nothing wrong with it
+    before the faults of a day leave strays."""
+    folder = tmp_path_factory.mktemp("on-own-servers")
+    environment = {**partners.environment(), **own_servers.environment()}
+    with start_hub(folder / "hub", environment, "--settings", str(without_a_gap(folder / "settings"))) as data:
+        yield data
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    with collecting() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def shut_hub(
+    tmp_path_factory: pytest.TempPathFactory, collector: Collector, partners: Partners, start_hub: StartHub
+) -> Iterator[Path]:
+    """One hub on a Kafka that is shut, every trace of which is collected, and so is what a partner is sent."""
+    folder = tmp_path_factory.mktemp("shut")
+    environment = partners.environment() | {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "OTEL_TRACES_SAMPLER_ARG": "1",
+        "IOP_PARTNER_URL_RIVERBEND_ALUMNI": f"{collector.address}/alumni",
+    }
+    options = ("--secure", "--settings", str(without_a_gap(folder / "settings")))
+    with start_hub(folder / "hub", environment, *options) as data:
+        yield data
+
+
+def without_a_gap(folder: Path) -> Path:
+    """A folder of settings whose rota has no gap."""
     folder.mkdir()
     for each in SETTINGS.glob("*.toml"):
         copy(each, folder)

@@ -1,58 +1,40 @@
 """The database goes away in the middle of the work, and nothing is lost or done twice."""
 
 import asyncio
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-import pytest
-
-from deploy import embedded_postgres
 from deploy.demo.partner import Partners
-from deploy.embedded_postgres import RunningPostgres
 from deploy.evidence import Databases
 from tests.intake import bundles
 from tests.journey.clinic import Clinic
-from tests.journey.conftest import StartHub, clinic_in
+from tests.journey.conftest import clinic_in
+from tests.journey.servers import Servers
 from tests.laws import examples
 
 GONE_SECONDS = float(examples(9))
 ACCEPTED_AGAIN = 10
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningPostgres]:
-    """A PostgreSQL of our own, so that the hub's runner does not start it again."""
-    running = embedded_postgres.start(tmp_path / "server")
-    yield running
-    running.stop()
-
-
 async def test_a_database_that_is_gone_and_comes_back(
-    tmp_path: Path, server: RunningPostgres, partners: Partners, start_hub: StartHub
+    hub_on_own_servers: Path, own_servers: Servers, partners: Partners
 ) -> None:
-    environment = {**partners.environment(), "DATABASE_URL": server.dsn()}
-    with start_hub(tmp_path / "hub", environment) as data:
-        async with clinic_in(data, partners) as clinic:
-            before = await clinic.admit()
-            back = asyncio.Event()
-            refer = asyncio.create_task(refer_steadily(clinic, back))
-            await asyncio.sleep(1.0)
-            server.stop()
+    async with clinic_in(hub_on_own_servers, partners) as clinic:
+        before = await clinic.admit()
+        back = asyncio.Event()
+        refer = asyncio.create_task(refer_steadily(clinic, back))
+        await asyncio.sleep(1.0)
+        with own_servers.without_postgres():
             await asyncio.sleep(2.0)
             refused = await clinic.driver.post("intake", bundles.intake("MRN-GONE", clinic.now))
             assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
             await asyncio.sleep(GONE_SECONDS - 2.0)
-            again = embedded_postgres.start(tmp_path / "server", server.port)
-            back.set()
-            try:
-                accepted = await refer
-                await settled(clinic)
-                assert len(accepted) > ACCEPTED_AGAIN
-                await everything_stands(clinic, accepted)
-                assert len(await clinic.sessions(before)) >= 8
-            finally:
-                again.stop()
+        back.set()
+        accepted = await refer
+        await settled(clinic)
+        assert len(accepted) > ACCEPTED_AGAIN
+        await everything_stands(clinic, accepted)
+        assert len(await clinic.sessions(before)) >= 8
 
 
 async def refer_steadily(clinic: Clinic, back: asyncio.Event) -> list[str]:

@@ -1,7 +1,6 @@
 """A day on which everything around the hub goes wrong at once: patients get every event right all the same."""
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,8 +16,8 @@ from deploy.evidence import Databases
 from shared.events.catalogue import CONSUMES
 from tests.intake import bundles
 from tests.journey.clinic import Clinic, Person
-from tests.journey.conftest import StartHub, clinic_in
-from tests.journey.parts import pids
+from tests.journey.conftest import clinic_in
+from tests.journey.servers import Servers
 from tests.journey.stay import Insistence
 
 PATIENTS = 20
@@ -34,22 +33,21 @@ IN_ORDER = {"iop.intake.events", "iop.attendance.events", "iop.testing.events"}
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path, partners: Partners, start_hub: StartHub) -> AsyncIterator[Clinic]:
-    with start_hub(tmp_path / "hub", partners.environment()) as data:
-        async with clinic_in(data, partners) as opened:
-            yield opened
+async def clinic(hub_on_own_servers: Path, partners: Partners) -> AsyncIterator[Clinic]:
+    async with clinic_in(hub_on_own_servers, partners) as opened:
+        yield opened
     partners.seconds = 0.0
 
 
 @pytest.mark.timeout(280)
-async def test_twenty_patients_get_every_event_right_on_a_day_of_faults(clinic: Clinic) -> None:
+async def test_twenty_patients_get_every_event_right_on_a_day_of_faults(clinic: Clinic, own_servers: Servers) -> None:
     insistence = Insistence(clinic)
     quiet = await insistence.stay(CONSENTS)
     await clinic.driver.settle()
     expected = await events_by_topic(clinic, quiet)
     clinic.partners.seconds = SLOW_SECONDS
     async with silent_connections(clinic), asyncio.TaskGroup() as day:
-        for fault in (frozen_broker(clinic), junk(clinic), worst_bodies(clinic)):
+        for fault in (frozen_broker(own_servers), junk(clinic), worst_bodies(clinic)):
             day.create_task(fault)
         come = [day.create_task(stays(insistence, PATIENTS // AT_ONCE)) for _ in range(AT_ONCE)]
     await clinic.driver.settle(120)
@@ -77,14 +75,13 @@ async def events_by_topic(clinic: Clinic, person: Person) -> Mapping[str, list[s
     return {topic: events if topic in IN_ORDER else sorted(events) for topic, events in found.items()}
 
 
-async def frozen_broker(clinic: Clinic) -> None:
+async def frozen_broker(servers: Servers) -> None:
     """Kafka neither answers nor closes its connections."""
     for _ in range(2):
         await asyncio.sleep(FROZEN_SECONDS)
-        (broker,) = pids(clinic.driver.data, "kafka")
-        os.kill(broker, signal.SIGSTOP)
+        servers.kafka.process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(FROZEN_SECONDS)
-        os.kill(broker, signal.SIGCONT)
+        servers.kafka.process.send_signal(signal.SIGCONT)
 
 
 async def junk(clinic: Clinic) -> None:

@@ -4,23 +4,21 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
-from deploy import embedded_kafka
 from deploy.demo.partner import Partners
-from deploy.embedded_kafka import RunningKafka
 from deploy.evidence import Databases, Record
 from shared.events import codes
 from shared.events.catalogue import CONSUMES
 from tests.intake import bundles
 from tests.journey.clinic import Clinic, Person, instant, report
-from tests.journey.conftest import StartHub, clinic_in
+from tests.journey.conftest import clinic_in
 from tests.journey.parts import pids
+from tests.journey.servers import Servers
 
 KILLED = "aftercare"
 OTHERS = ("intake", "attendance", "testing")
@@ -28,35 +26,21 @@ REFERRALS = 16
 STARTS_SECONDS_MOST = 30.0
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningKafka]:
-    """A Kafka of our own, so that the hub's runner does not start it again."""
-    running = embedded_kafka.start(tmp_path / "server")
-    yield running
-    running.stop()
-
-
 async def test_a_service_that_starts_while_kafka_is_away_waits_and_stops_nobody_else(
-    tmp_path: Path, server: RunningKafka, partners: Partners, start_hub: StartHub
+    hub_on_own_servers: Path, own_servers: Servers, partners: Partners
 ) -> None:
-    environment = {**partners.environment(), "KAFKA_BOOTSTRAP_SERVERS": server.bootstrap}
-    with start_hub(tmp_path / "hub", environment) as data:
-        async with clinic_in(data, partners) as clinic:
-            person = await clinic.admit()
-            session = (await clinic.sessions(person))[0]
-            await clinic.pass_to(instant(session["start"]))
-            async with alive(clinic):
-                server.stop()
+    async with clinic_in(hub_on_own_servers, partners) as clinic:
+        person = await clinic.admit()
+        session = (await clinic.sessions(person))[0]
+        await clinic.pass_to(instant(session["start"]))
+        async with alive(clinic):
+            with own_servers.without_kafka():
                 waiting = await killed_and_alive_again(clinic)
                 accepted = [person.id, *await work_goes_on(clinic, person, session["id"])]
-                assert pids(data, KILLED) == [waiting]
-            again = embedded_kafka.start(tmp_path / "server", int(server.bootstrap.rpartition(":")[2]))
-            try:
-                await clinic.driver.settle()
-                await everything_arrived_once_and_in_order(clinic, accepted)
-                assert pids(data, KILLED) == [waiting]
-            finally:
-                again.stop()
+                assert pids(hub_on_own_servers, KILLED) == [waiting]
+        await clinic.driver.settle()
+        await everything_arrived_once_and_in_order(clinic, accepted)
+        assert pids(hub_on_own_servers, KILLED) == [waiting]
 
 
 @asynccontextmanager

@@ -8,26 +8,24 @@ from deploy.secure_kafka import Secrets
 from shared.platform.kafka import Cluster
 from tests.journey.asking_doctor import until_nothing_is_wrong
 from tests.journey.clinic import Clinic, Person
-from tests.journey.conftest import StartHub, clinic_in
+from tests.journey.conftest import clinic_in
 
 INTAKE, AFTERCARE, DISCLOSURES = "iop.intake.events", "iop.aftercare.events", "iop.disclosures"
 CONSOLE_READS = {"iop.attendance.events", "iop.testing.events", AFTERCARE, "iop.escalations.open"}
 
 
 async def test_an_intake_becomes_an_aftercare_and_each_reader_sees_its_own_topics(
-    tmp_path: Path, settings_without_a_gap: Path, partners: Partners, start_hub: StartHub
+    shut_hub: Path, partners: Partners
 ) -> None:
-    options = ("--secure", "--settings", str(settings_without_a_gap))
-    with start_hub(tmp_path / "hub", partners.environment(), *options) as data:
-        async with clinic_in(data, partners) as clinic:
-            person = await clinic.admit()
-            await clinic.discharge(person)
+    async with clinic_in(shut_hub, partners) as clinic:
+        person = await clinic.admit()
+        await clinic.discharge(person)
 
-            assert "EpisodeAdmitted" in await seen(clinic, person, "operations", INTAKE)
-            assert {"AftercarePlanned", "ReferralWithheld"} <= await seen(clinic, person, "console", AFTERCARE)
-            assert await seen(clinic, person, "compliance", DISCLOSURES)
-            assert await visible(clinic, "console") == CONSOLE_READS
-        until_nothing_is_wrong(("--data", str(data), "--settings", str(settings_without_a_gap)))
+        assert "EpisodeAdmitted" in await seen(clinic, person, "operations", INTAKE)
+        assert {"AftercarePlanned", "ReferralWithheld"} <= await seen(clinic, person, "console", AFTERCARE)
+        assert await seen(clinic, person, "compliance", DISCLOSURES)
+        assert await visible(clinic, "console") == CONSOLE_READS
+    until_nothing_is_wrong(("--data", str(shut_hub)))
 
 
 async def seen(clinic: Clinic, person: Person, user: str, topic: str) -> set[str]:

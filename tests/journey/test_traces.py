@@ -1,7 +1,7 @@
 """One request is one trace: through three services, over Kafka, to a partner; and nothing of a patient is in it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,8 @@ import pytest
 from deploy.demo.partner import Partners
 from shared.platform.tracing import KEYS
 from tests.journey.clinic import Clinic, Person
-from tests.journey.collector import Collected, Collector, collecting
-from tests.journey.conftest import StartHub, clinic_in
+from tests.journey.collector import Collected, Collector
+from tests.journey.conftest import clinic_in
 from tests.journey.test_privacy import BIRTH, GIVEN, NAME, PHONE, STREET, seeded
 
 ALUMNI = "riverbend-alumni"
@@ -21,30 +21,10 @@ POLLS_MOST = 300
 EXPORT_SECONDS = 1.0
 
 
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    with collecting() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def traced_hub(
-    tmp_path_factory: pytest.TempPathFactory, collector: Collector, partners: Partners, start_hub: StartHub
-) -> Iterator[Path]:
-    environment = partners.environment() | {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
-        "OTEL_BSP_SCHEDULE_DELAY": "200",
-        "OTEL_TRACES_SAMPLER_ARG": "1",
-        "IOP_PARTNER_URL_RIVERBEND_ALUMNI": f"{collector.address}/alumni",
-    }
-    with start_hub(tmp_path_factory.mktemp("traced") / "hub", environment) as data:
-        yield data
-
-
 @pytest.fixture
-async def clinic(traced_hub: Path, collector: Collector, partners: Partners) -> AsyncIterator[Clinic]:
+async def clinic(shut_hub: Path, collector: Collector, partners: Partners) -> AsyncIterator[Clinic]:
     """Nothing of before is on its way, or was collected."""
-    async with clinic_in(traced_hub, partners) as opened:
+    async with clinic_in(shut_hub, partners) as opened:
         await asyncio.sleep(EXPORT_SECONDS)
         collector.requests.clear()
         yield opened
