@@ -28,6 +28,8 @@ HUBS = {"start_hub", "start_idle_hub", "readme_hub", "demo"}
 """Fixtures that start whole hubs, each with a Kafka and a PostgreSQL of its own."""
 SHARED = {"kafka", "own_kafka", "shut", "demo", "hub_data", "own_servers", "shut_hub", "idle_hub"}
 """Fixtures that are started once for the tests of several files."""
+ENDS = pytest.StashKey[set[str]]()
+"""Which of them nobody asks for after this test."""
 MARKED = {
     "postgres": {"postgres", "own_postgres"} | HUBS,
     "kafka": {"kafka", "own_kafka", "shut"} | HUBS,
@@ -78,6 +80,21 @@ def _group(item: pytest.Item) -> str:
 def _servers(item: pytest.Item) -> int:
     """How much it starts: what starts most takes longest, and no worker shall be left alone with it at the end."""
     return len({each.name for each in item.iter_markers()} & {"postgres", "kafka", "processes"})
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Which test is the last that asks for what is shared; other workers' tests change nothing of it."""
+    last = {name: item for item in session.items for name in SHARED & set(getattr(item, "fixturenames", ()))}
+    for name, item in last.items():
+        item.stash.setdefault(ENDS, set()).add(name)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """What is shared ends with the last test that asks for it: an idle hub takes from all tests that come after."""
+    if isinstance(item, pytest.Function):
+        for name in item.stash.get(ENDS, set[str]()):
+            item._fixtureinfo.name2fixturedefs[name][-1].finish(item._request)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
