@@ -133,8 +133,10 @@ class Batch:
         program: str,
         key: str,
         answers: Sequence[tuple[Event, wire.Written]] = (),
+        updates: frozenset[Name] | None = None,
     ) -> list[Name]:
-        """Foreign resources as they came, beside what is decided; over them what answers them."""
+        """Foreign resources as they came, beside what is decided; over them what answers them. Of those that are no
+        `updates` (where it is known which are) nothing was answered before."""
         over = [
             resources.emitted_row(each, encoded, program, key)
             for event, record in answers
@@ -142,12 +144,13 @@ class Batch:
             if each["resourceType"] in event.stands
         ]
         for each in accepted:
-            row = resources.accepted_row(each, program, key)
+            is_update = updates is None or (each.type, each.id) in updates
+            row = resources.accepted_row(each, program, key, sent=is_update)
             known = self.resources.get((program, each.type, each.id))
             row = resources.answered(row, known.answer) if known is not None else row
             for answer in over:
                 if (answer.type, answer.id) == (row.type, row.id):
                     whole, at = resources.amended(row.body, answer), answer.at or row.at
-                    row = msgspec.structs.replace(whole, at=at, answer=row.answer, sent=True)
+                    row = msgspec.structs.replace(whole, at=at, answer=row.answer, sent=is_update)
             self.resources[program, each.type, each.id] = row
         return [(each.type, each.id) for each in accepted]

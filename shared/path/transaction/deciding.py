@@ -243,7 +243,7 @@ class Deciding:
                 each for each in delivery.accepted if not each.stands_in or (each.type, each.id) not in emitted_names
             ]
             answers = [(each[1], each[2]) for each in written if not isinstance(each, Internal) and each[1].stands]
-            named += self._batch.accept(standing, delivery.program, locked.key, answers)
+            named += self._batch.accept(standing, delivery.program, locked.key, answers, delivery.updates)
         else:
             self._batch.accept(sealed.identified(delivery, self._by.service), delivery.program, locked.key)
         if isinstance(delivery, Commanded):

@@ -12,7 +12,7 @@ from shared.events.envelope import Command, Event
 from shared.events.intake import Digest
 from shared.events.internal import TimePassed
 from shared.path.service import PATIENT
-from shared.path.transaction.resources import AcceptedResource
+from shared.path.transaction.resources import AcceptedResource, Name
 from shared.platform.db import Row
 from shared.platform.documents import Document
 from shared.rules.decision import Refused
@@ -85,6 +85,11 @@ class Commanded(Origin, frozen=True, kw_only=True):
     creates: tuple[Create, ...] = ()
     questions: tuple[AcceptedResource, ...] = ()
 
+    @property
+    def updates(self) -> frozenset[Name] | None:
+        """Which of `accepted` may be stored already."""
+        return frozenset((each.type, each.id) for each in self.puts)
+
 
 class Internal(Origin, frozen=True, kw_only=True):
     """An internal event: a deadline, an outcome, something for another key. `outbox_id` is its row of lane internal."""
@@ -92,6 +97,11 @@ class Internal(Origin, frozen=True, kw_only=True):
     event: Event
     accepted: tuple[AcceptedResource, ...] = ()
     outbox_id: int | None = None
+
+    @property
+    def updates(self) -> frozenset[Name] | None:
+        """Nobody remembers which."""
+        return None
 
 
 class Unreadable(Origin, frozen=True, kw_only=True):

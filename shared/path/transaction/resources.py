@@ -62,14 +62,14 @@ class ResourceRow(msgspec.Struct, frozen=True):
     answer: str | None = None
     """What the hub has answered of it, by element: no update by its sender changes that."""
     sent: bool = False
-    """Whether it is as its sender wrote it."""
+    """Whether its sender wrote it over what may be stored."""
 
 
 SENDER_ENDS = frozenset({"entered-in-error", "revoked"})
 """Statuses by which whoever sent a resource takes it back: that is theirs to say, whatever was answered."""
 
 
-def accepted_row(resource: AcceptedResource, program: str, patient: str) -> ResourceRow:
+def accepted_row(resource: AcceptedResource, program: str, patient: str, *, sent: bool = True) -> ResourceRow:
     return ResourceRow(
         resource.type,
         resource.id,
@@ -79,7 +79,7 @@ def accepted_row(resource: AcceptedResource, program: str, patient: str) -> Reso
         resource.at,
         resource.sealed,
         resource.body,
-        sent=True,
+        sent=sent,
     )
 
 
