@@ -49,6 +49,13 @@ def test_care_elsewhere_is_known_by_the_class(keys: Keys, code: str, system: str
     assert (report.kind, report.started_at.isoformat(), report.ended_at) == (kind, "2026-01-04T23:10:00+00:00", None)
 
 
+def test_a_class_without_a_system_or_in_small_letters_is_one_all_the_same(keys: Keys) -> None:
+    for stated in ({"code": "EMER"}, {"system": codes.ACT, "code": "emer"}, {"system": V2, "code": "e"}):
+        found = commands_of(keys, encounter() | {"class": stated})
+        assert one(found, w.ReportCareElsewhere).kind == "emergency"
+    assert commands_of(keys, encounter() | {"class": {"display": "Emergency"}}) == ()
+
+
 def test_its_type_is_more_precise_than_its_class(keys: Keys) -> None:
     detoxification = encounter("IMP", type=[{"coding": [{"system": HCPCS, "code": "H0010"}]}])
     assert one(commands_of(keys, detoxification), w.ReportCareElsewhere).kind == "residential"

@@ -178,3 +178,15 @@ def test_of_every_type_what_is_read_as_current_stands_and_what_is_older_does_not
         stands = standing(finding.code, merged({}, [finding]).get(finding.code, ()), MONDAY)
         assert f"read as {finding.code}" in lines
         assert (f"{finding.code}: older than its window" in lines) == (stands is None or stands.old)
+
+
+@pytest.mark.parametrize("status", ["completed", "on-hold"])
+def test_a_referral_that_its_sender_puts_otherwise_is_one_still_and_the_outcome_says_what_takes_it_back(
+    keys: Keys, status: str
+) -> None:
+    before = bundles.referral(WHO)
+    now = before | {"status": status}
+    assert commands_of(keys, now, method="PUT", before=before) == ()
+    assert remarks_of(keys, now, before) == [
+        "read as a referral, whose status the hub says; put it as revoked to take it back"
+    ]

@@ -121,9 +121,10 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
     screens = {
         str(each.id): screening.read(each, context) for each in _of(entries, *_ASSESSED) if _is_screen(each, context)
     }
-    summed = sums.summed([each for each in _of(entries, "Observation") if _is_screen(each, context)], screens, context)
+    observed = [each for each in _of(entries, "Observation") if _is_screen(each, context)]
+    summed = sums.summed(observed, screens, context)
     screens |= summed.readings
-    panels = of_panels([each for each in _of(entries, "Observation") if _is_screen(each, context)], screens, context)
+    panels = of_panels(observed, screens, context)
     screens |= panels.readings
     consents = {str(each.id): consenting.consented(each, entries, context) for each in _of(entries, "Consent")}
     commands: list[Command] = [
@@ -235,6 +236,8 @@ def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
             return ["read as referral"]
         case "ServiceRequest" if tasks.takes_back(entry, context):
             return ["read as a referral taken back"]
+        case "ServiceRequest" if tasks.was_referral(entry, context):
+            return ["read as a referral, whose status the hub says; put it as revoked to take it back"]
         case "ServiceRequest":
             return ["not read: no referral to this program"]
         case "Encounter" if not _of(entries, "EpisodeOfCare"):

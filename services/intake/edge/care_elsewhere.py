@@ -110,8 +110,9 @@ def _expired(encounter: Json) -> bool:
 
 
 def _codes(encounter: Json) -> list[tuple[str, str]]:
+    """In capitals, as all of them are written. FHIR binds the class to v3-ActCode: without a system it is of that."""
     stated = [*(each for concept in encounter.get("type", ()) for each in codings(concept)), encounter.get("class", {})]
-    return [(str(each.get("system")), str(each.get("code"))) for each in stated]
+    return [(str(each.get("system", codes.ACT)), str(each.get("code", "")).upper()) for each in stated]
 
 
 def _ended_at(entry: BundleEntry, context: Context) -> datetime | None:

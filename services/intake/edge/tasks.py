@@ -47,7 +47,7 @@ def referral(
     if not is_referral(request, context):
         return ()
     referral_id, asked = str(entry.id), _asked(request, context)
-    if _was_one(entry, context):
+    if was_referral(entry, context):
         changed = asked != _asked(context.stored[entry.type, referral_id].body, context)
         return (CorrectReferral(referral_id=referral_id, priority=asked[0], level=asked[1]),) if changed else ()
     task_id = next(
@@ -85,10 +85,11 @@ def _key(coding: Json) -> str:
 def takes_back(entry: BundleEntry, context: Context) -> bool:
     """Whether it withdraws what was a referral, or orders that it is not done."""
     request = entry.resource
-    return _was_one(entry, context) and (request["status"] in _TAKEN_BACK or bool(request.get("doNotPerform")))
+    return was_referral(entry, context) and (request["status"] in _TAKEN_BACK or bool(request.get("doNotPerform")))
 
 
-def _was_one(entry: BundleEntry, context: Context) -> bool:
+def was_referral(entry: BundleEntry, context: Context) -> bool:
+    """Whether it is one as it is stored."""
     before = context.stored.get((entry.type, str(entry.id)))
     return before is not None and before.body["status"] in _PLACED and _asks_here(before.body, context)
 
