@@ -37,7 +37,7 @@ from shared.rules import escalation
 from shared.rules.escalation import Open
 from shared.rules.packing import pack_id, seconds
 
-VERSION = 7
+VERSION = 8
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):

@@ -105,6 +105,11 @@ def _small(referral: Any, asked: dict[str, Any]) -> Any:
 _SECOND = "second-referral"
 
 
+def _with_the_stays_life(stored: Any) -> Any:
+    """Version 8 adds what lives on after a signature, at the ends: of states before, nothing of it was known."""
+    return stored
+
+
 UPCAST: dict[int, Callable[[Any], Any]] = {
     1: _with_retention,
     2: _with_sources,
@@ -112,4 +117,5 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
     4: _packed_signals,
     5: _unexplained,
     6: _small_referrals,
+    7: _with_the_stays_life,
 }
