@@ -1,5 +1,6 @@
 """What intake emits: who the patient is, what was referred, recommended, signed, admitted, consented and discharged."""
 
+from shared.events.intake.care_plan import WEEKDAYS, TemplateSlot
 from shared.events.intake.consents import (
     ConsentDenied,
     ConsentGiven,
@@ -12,7 +13,6 @@ from shared.events.intake.consents import (
     read_consents_current,
 )
 from shared.events.intake.episode import (
-    WEEKDAYS,
     DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDeclined,
@@ -20,7 +20,6 @@ from shared.events.intake.episode import (
     EpisodePaused,
     EpisodeResumed,
     FlagsChanged,
-    TemplateSlot,
     read_discharge_withdrawn,
     read_episode_admitted,
     read_episode_discharged,

@@ -4,23 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, TypeVar
 
-import msgspec
-
 from shared.events import codes, fhir, reading
 from shared.events.envelope import Event, Resource, name_id
-
-
-class TemplateSlot(msgspec.Struct, frozen=True, array_like=True):
-    """One session of the weekly template: weekday 0 is Monday, `start` is local HH:MM, `every_weeks` 1 or 2."""
-
-    kind: str
-    weekday: int
-    start: str
-    minutes: int
-    every_weeks: int = 1
-
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+from shared.events.intake.care_plan import CarePlan, TemplateSlot, care_plan, categories, timetable
 
 
 class EpisodeAdmitted(Event, frozen=True, kw_only=True):
@@ -42,21 +28,14 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
         subject = fhir.reference("Patient", patient)
         return [
             _episode(self.episode_id, "active", self.level, self.referral_id, subject, {"start": self.admitted_at}),
-            fhir.without_nothing(
-                {
-                    "resourceType": "CarePlan",
-                    "id": self.plan_id,
-                    "status": "active",
-                    "intent": "plan",
-                    "category": [
-                        fhir.concept(codes.TRACK, self.track),
-                        *(fhir.concept(codes.FLAG, each) for each in self.flags),
-                    ],
-                    "subject": subject,
-                    "period": {"start": self.admitted_at},
-                    "supportingInfo": [fhir.reference("EpisodeOfCare", self.episode_id)],
-                    "activity": [_activity(slot) for slot in self.template],
-                }
+            care_plan(
+                self.plan_id,
+                "active",
+                subject,
+                {"start": self.admitted_at},
+                episode_id=self.episode_id,
+                category=categories(self.track, self.flags),
+                activity=timetable(self.template),
             ),
             *_concluded(self.referral_id, self.referral_task_id, "completed", self.admitted_at, subject),
         ]
@@ -108,25 +87,6 @@ def _concluded(referral_id: str, task_id: str, status: str, at: datetime, subjec
     return [referral, task]
 
 
-def _activity(slot: TemplateSlot) -> fhir.Element:
-    repeat = {
-        "duration": slot.minutes,
-        "durationUnit": "min",
-        "frequency": 1,
-        "period": slot.every_weeks,
-        "periodUnit": "wk",
-        "dayOfWeek": [WEEKDAYS[slot.weekday]],
-        "timeOfDay": [f"{slot.start}:00"],
-    }
-    return {
-        "detail": {
-            "code": fhir.concept(codes.SESSION, slot.kind),
-            "status": "scheduled",
-            "scheduledTiming": {"repeat": repeat},
-        }
-    }
-
-
 class _StatusHistory(reading.Element, frozen=True):
     period: reading.Period
 
@@ -147,58 +107,21 @@ class _EpisodeOfCare(reading.Read, frozen=True):
         return self.referral_request[0].id if self.referral_request else ""
 
 
-class _Repeat(reading.Element, frozen=True):
-    day_of_week: tuple[str, ...]
-    time_of_day: tuple[str, ...]
-    duration: int
-    period: int
-
-
-class _Timing(reading.Element, frozen=True):
-    repeat: _Repeat
-
-
-class _Detail(reading.Element, frozen=True):
-    code: reading.Concept
-    scheduled_timing: _Timing
-
-
-class _Activity(reading.Element, frozen=True):
-    detail: _Detail
-
-    def slot(self) -> TemplateSlot:
-        repeat = self.detail.scheduled_timing.repeat
-        return TemplateSlot(
-            kind=self.detail.code.code,
-            weekday=WEEKDAYS.index(repeat.day_of_week[0]),
-            start=repeat.time_of_day[0][:5],
-            minutes=repeat.duration,
-            every_weeks=repeat.period,
-        )
-
-
-class _CarePlan(reading.Read, frozen=True):
-    id: str
-    category: tuple[reading.Concept, ...] = ()
-    activity: tuple[_Activity, ...] = ()
-
-
 class _Task(reading.Read, frozen=True):
     id: str
 
 
-@reading.reads(_EpisodeOfCare, _CarePlan, _Task)
+@reading.reads(_EpisodeOfCare, CarePlan, _Task)
 def read_episode_admitted(resources: Sequence[reading.Read]) -> EpisodeAdmitted:
-    (episode,), (plan,) = reading.of_type(resources, _EpisodeOfCare), reading.of_type(resources, _CarePlan)
-    track, *flags = plan.category
+    (episode,), (plan,) = reading.of_type(resources, _EpisodeOfCare), reading.of_type(resources, CarePlan)
     return EpisodeAdmitted(
         episode_id=fhir.own_id(episode.id),
         plan_id=plan.id,
         referral_id=fhir.own_id(episode.referral_request[0].id),
         level=episode.type[0].code,
-        track=track.code,
-        flags=tuple(each.code for each in flags),
-        template=tuple(each.slot() for each in plan.activity),
+        track=plan.track,
+        flags=plan.flags,
+        template=plan.template,
         admitted_at=reading.utc(episode.period.start),
         referral_task_id=_first_id(reading.of_type(resources, _Task)),
     )
@@ -372,20 +295,9 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
                 "period": period,
                 "hospitalization": {"dischargeDisposition": disposition},
             },
-            *([_plan(self.plan_id, "completed", subject, period)] if self.plan_id else []),
+            *([care_plan(self.plan_id, "completed", subject, period)] if self.plan_id else []),
             *([_mistaken(self.replaced_encounter_id, subject)] if self.replaced_encounter_id else []),
         ]
-
-
-def _plan(plan_id: str, status: str, subject: fhir.Element, period: fhir.Element) -> Resource:
-    return {
-        "resourceType": "CarePlan",
-        "id": plan_id,
-        "status": status,
-        "intent": "plan",
-        "subject": subject,
-        "period": period,
-    }
 
 
 def _mistaken(encounter_id: str, subject: fhir.Element) -> Resource:
@@ -408,7 +320,7 @@ class _Encounter(reading.Read, frozen=True):
     hospitalization: _Hospitalization | None = None
 
 
-@reading.reads(_EpisodeOfCare, _Encounter, _CarePlan)
+@reading.reads(_EpisodeOfCare, _Encounter, CarePlan)
 def read_episode_discharged(resources: Sequence[reading.Read]) -> EpisodeDischarged:
     """Raises ValueError for a disposition that is none of the hub's: nothing could be decided by it."""
     (episode,) = reading.of_type(resources, _EpisodeOfCare)
@@ -422,7 +334,7 @@ def read_episode_discharged(resources: Sequence[reading.Read]) -> EpisodeDischar
         disposition=disposition,
         admitted_at=reading.utc(episode.period.start),
         discharged_at=reading.utc(episode.period.end),
-        plan_id=_first_id(reading.of_type(resources, _CarePlan)),
+        plan_id=_first_id(reading.of_type(resources, CarePlan)),
         level=episode.level,
         referral_id=episode.referral_id,
         replaced_encounter_id=_first_id(replaced),
@@ -450,19 +362,19 @@ class DischargeWithdrawn(Event, frozen=True, kw_only=True):
         return [
             _episode(self.episode_id, "active", self.level, self.referral_id, subject, period),
             _mistaken(self.encounter_id, subject),
-            *([_plan(self.plan_id, "active", subject, period)] if self.plan_id else []),
+            *([care_plan(self.plan_id, "active", subject, period)] if self.plan_id else []),
             fhir.provenance(name_id(self.encounter_id, "withdrawn"), target, self.withdrawn_at, None, self.client),
         ]
 
 
-@reading.reads(_EpisodeOfCare, _Encounter, _CarePlan, reading.Provenance)
+@reading.reads(_EpisodeOfCare, _Encounter, CarePlan, reading.Provenance)
 def read_discharge_withdrawn(resources: Sequence[reading.Read]) -> DischargeWithdrawn:
     (episode,), (encounter,) = reading.of_type(resources, _EpisodeOfCare), reading.of_type(resources, _Encounter)
     provenances = reading.of_type(resources, reading.Provenance)
     return DischargeWithdrawn(
         episode_id=fhir.own_id(episode.id),
         encounter_id=fhir.own_id(encounter.id),
-        plan_id=_first_id(reading.of_type(resources, _CarePlan)),
+        plan_id=_first_id(reading.of_type(resources, CarePlan)),
         admitted_at=reading.utc(episode.period.start),
         withdrawn_at=reading.utc(provenances[0].recorded),
         client=reading.transmitter_of(provenances),
@@ -471,5 +383,5 @@ def read_discharge_withdrawn(resources: Sequence[reading.Read]) -> DischargeWith
     )
 
 
-def _first_id(found: Sequence[_Task | _CarePlan | _Encounter]) -> str:
+def _first_id(found: Sequence[_Task | CarePlan | _Encounter]) -> str:
     return next((each.id for each in found), "")
