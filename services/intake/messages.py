@@ -35,6 +35,18 @@ from services.intake.commands import (
     WithdrawDeath,
     WithdrawDischarge,
 )
+from services.intake.seat_events import (
+    CapacityWatched,
+    OfSeats,
+    SeatAnswers,
+    SeatAsked,
+    SeatGiven,
+    SeatLeft,
+    SeatOccupied,
+    SeatsFilled,
+    SeatsFull,
+    SeatsLookedAt,
+)
 from shared.events.escalation import (
     EscalationEvent,
     EscalationRaised,
@@ -85,7 +97,8 @@ from shared.events.intake import (
     TemplateSlot,
     Undecided,
 )
-from shared.events.internal import RetentionBegan, StateEvent, TimePassed
+from shared.events.internal import RetentionBegan, StateEvent, TimePassed, To
+from shared.events.technical import CapacityNearlyReached
 from shared.rules.escalation import (
     AcknowledgeEscalation,
     ActOnEscalation,
@@ -99,6 +112,8 @@ __all__ = [
     "AboutEvidence",
     "AcknowledgeEscalation",
     "ActOnEscalation",
+    "CapacityNearlyReached",
+    "CapacityWatched",
     "CareElsewhere",
     "CareKind",
     "Commands",
@@ -109,6 +124,7 @@ __all__ = [
     "ConsentRevoked",
     "ConsentsCurrent",
     "Consumes",
+    "ConsumesOfSeats",
     "CorrectDischarge",
     "CorrectReferral",
     "DeathWithdrawn",
@@ -117,6 +133,7 @@ __all__ = [
     "Discharge",
     "DischargeWithdrawn",
     "Emits",
+    "EmitsOfSeats",
     "EndCareElsewhere",
     "EndEvidence",
     "EndReason",
@@ -143,6 +160,7 @@ __all__ = [
     "MedicationsRecorded",
     "Need",
     "OfReferral",
+    "OfSeats",
     "PatientDied",
     "PatientIdentified",
     "PersonReminded",
@@ -179,6 +197,14 @@ __all__ = [
     "RevokeReferral",
     "RuleChange",
     "RuleReason",
+    "SeatAnswers",
+    "SeatAsked",
+    "SeatGiven",
+    "SeatLeft",
+    "SeatOccupied",
+    "SeatsFilled",
+    "SeatsFull",
+    "SeatsLookedAt",
     "SignPlacement",
     "SignalsCorrected",
     "Signature",
@@ -236,7 +262,17 @@ Commands = (
     | ReopenEscalation
 )
 
-Internal = TimePassed | RetentionBegan | PersonReminded | ReferralSetAside | FlagsLookedAt
+Internal = (
+    TimePassed
+    | RetentionBegan
+    | PersonReminded
+    | ReferralSetAside
+    | FlagsLookedAt
+    | OfSeats
+    | SeatsFilled
+    | SeatsLookedAt
+    | CapacityWatched
+)
 OfSignals = (
     EscalationRaised
     | EscalationUpdated
@@ -283,3 +319,6 @@ Emits = (
     | FlagsLookedAt
 )
 """`ConsentsCurrent` is the heartbeat of intake's outbox; no decision emits it."""
+ConsumesOfSeats = OfSeats | TimePassed
+EmitsOfSeats = SeatsFilled | SeatsLookedAt | CapacityWatched | CapacityNearlyReached | To
+"""Of the other kind of key, a place with its seats."""

@@ -4,11 +4,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from services.intake.capacity import SeatCount, require_places
 from services.intake.instruments import is_meaning
 from services.intake.levels import LEVELS
+from services.intake.table import TRACKS
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
-from shared.rules.numbers import Count, Days, DaysOrNone, Hours, LocalTime, MinutesOrNone, Tier, Weekday
+from shared.rules.numbers import Count, Days, DaysOrNone, Hours, LocalTime, MinutesOrNone, Percent, Tier, Weekday
 from shared.rules.staff import Staff
 
 WEEK_MINUTES = {"1.5": (1, 540), "2.1": (540, 1200), "2.5": (1200, 7 * 1440)}
@@ -76,7 +78,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A medication that ended longer ago leaves the list."""
     retention_days: DaysOrNone
     """How long a closed placement stays in the state, once nothing of it is open."""
+    seat_hours: Hours
+    """How long a seat stays with whoever can't be admitted yet, before it is offered to the next."""
+    capacity_percent: Percent
+    """From so many percent of its seats on operations are warned."""
     week: Week
+    capacity: dict[str, SeatCount] = {}
+    """Seats by level (`2.1`), or by level and track (`2.1|dual-diagnosis`); what is not named is not counted."""
     local_codes: dict[str, str] = {}
     """What an EHR's own codes ask or answer (`system|code`), and the items of its forms ask (`questionnaire|linkId`):
     LOINC's code or the hub's own, of a fact, a score, an item of a score, a need or a level; an answer's code, word or
@@ -89,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The program's, of partners.toml: a Consent is answered with what it opens for each."""
 
     def __post_init__(self) -> None:
+        require_places(self.capacity, self.offers, TRACKS)
         for level in self.offers:
             if level not in WEEK_MINUTES:
                 raise ValueError("offers: a level without a weekly template can't be given; leave it out")

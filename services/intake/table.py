@@ -205,6 +205,7 @@ _PREFIXES = {
 _LONGEST = max(len(prefix) for known in _PREFIXES.values() for prefix in known)
 
 
+TRACKS = frozenset({"general", *(each.code for each in TABLE.track)})
 SAFETY_CODES = frozenset(code for each in TABLE.trigger for code in codes_asked(each.when))
 """What a safety trigger looks at."""
 _WINDOWS = {code: each for each in TABLE.window for code in each.codes}

@@ -216,6 +216,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(technical.DeliveryRedriven, OPERATIONS, "any", "OperationOutcome"),
     CatalogueEntry(technical.StraysStored, OPERATIONS, "any", "OperationOutcome"),
     CatalogueEntry(technical.ConsumerStopped, OPERATIONS, "any", "OperationOutcome"),
+    CatalogueEntry(technical.CapacityNearlyReached, OPERATIONS, "intake", "OperationOutcome"),
 )
 
 BY_TYPE: dict[type[Any], CatalogueEntry] = {entry.event: entry for entry in ENTRIES}

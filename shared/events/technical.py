@@ -103,3 +103,10 @@ class ConsumerStopped(OperationsEvent, frozen=True, kw_only=True):
     """A service consumes nothing more until a person lets it go on; all else of it goes on."""
 
     severity: ClassVar[str] = "error"
+
+
+class CapacityNearlyReached(OperationsEvent, frozen=True, kw_only=True):
+    """So many seats of a level are taken that the State has to be told; it is emitted once until they are fewer again.
+    Counts alone, of nobody."""
+
+    severity: ClassVar[str] = "warning"

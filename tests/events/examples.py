@@ -400,6 +400,7 @@ EXAMPLES: tuple[Event, ...] = (
     technical.DeliveryRedriven(**_TECHNICAL),
     technical.ConsumerStopped(**_TECHNICAL),
     technical.StraysStored(**_TECHNICAL),
+    technical.CapacityNearlyReached(**_TECHNICAL),
 )
 
 

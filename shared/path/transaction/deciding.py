@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from shared.events import wire
 from shared.events.envelope import Command, Event
 from shared.events.internal import StateEvent, TimePassed, To
+from shared.events.technical import OperationsEvent
 from shared.path.service import Emissions, NewerState
 from shared.path.transaction import hold, sealed
 from shared.path.transaction.batch import Batch, LockedState
@@ -230,8 +231,11 @@ class Deciding:
         for each in written:
             if isinstance(each, Internal):
                 self._batch.note(each)
+                continue
+            _, event, record = each
+            if isinstance(event, OperationsEvent):  # nothing of it is of a patient, and it is no part of a record
+                self._batch.send(event, record, None, delivery.program)
             else:
-                _, event, record = each
                 named += self._batch.emit(event, record, locked.key, delivery.program)
         return named
 

@@ -1,0 +1,25 @@
+"""Where seats are counted: a level of care (`2.1`), or a track of it with seats of its own (`2.1|dual-diagnosis`)."""
+
+from collections.abc import Collection, Iterable
+from typing import Annotated
+
+import msgspec
+
+CAPACITY_MOST = 150
+SeatCount = Annotated[int, msgspec.Meta(ge=0, le=CAPACITY_MOST)]
+"""0: nobody is admitted there until a seat is counted again."""
+
+
+def place_of(level: str, track: str, capacity: Collection[str]) -> str | None:
+    """Where a seat is asked for: among the track's own, else among the level's; None where neither is counted."""
+    return next((each for each in (f"{level}|{track}", level) if each in capacity), None)
+
+
+def require_places(places: Iterable[str], offers: Collection[str], tracks: Collection[str]) -> None:
+    """Raises ValueError of a place that no patient could ever ask for."""
+    for place in places:
+        level, bar, track = place.partition("|")
+        if level not in offers:
+            raise ValueError(f'capacity: "{place}": the level must be one of offers')
+        if bar and track not in tracks:
+            raise ValueError(f'capacity: "{place}": the track must be one of {", ".join(sorted(tracks))}')
