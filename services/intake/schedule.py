@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.intake.assessment import Assessment, support
 from services.intake.messages import TemplateSlot
-from services.intake.settings import Settings
+from services.intake.stages import Sessions, Stage
 from services.intake.table import TABLE, Choice
 
 
@@ -18,17 +18,18 @@ def flags(known: Assessment) -> tuple[str, ...]:
     return tuple(each.code for each in TABLE.flag if support(each, known) is not None)
 
 
-def template(chosen: Sequence[str], settings: Settings) -> tuple[TemplateSlot, ...]:
-    """Three 3-hour blocks on different days, one individual session a week, a family session every second week.
+def template(stage: Stage, track: str, chosen: Sequence[str], sessions: Sessions) -> tuple[TemplateSlot, ...]:
+    """The week of this stage for this track: blocks of groups, individual sessions, the family every so many weeks.
 
-    Who cannot be in a group gets the same blocks as individual work. The hours of level 2.1 (at least 9, below 20)
-    are checked where the settings are read.
+    Who cannot be in a group gets the same blocks as individual work. The hours of each level are checked where the
+    settings are read.
     """
-    week = settings.week
-    start = week.evening_start if "evening" in chosen else week.day_start
+    week = stage.week_of(track)
+    start = sessions.evening_start if "evening" in chosen else sessions.day_start
     kind = "individual" if "individual-only" in chosen else "group"
+    minutes, weeks = week.group_blocks * sessions.block_minutes, sessions.family_every_weeks
     return (
-        *(TemplateSlot(kind, weekday, start, week.group_minutes) for weekday in week.group_weekdays),
-        TemplateSlot("individual", week.individual_weekday, start, week.individual_minutes),
-        TemplateSlot("family", week.family_weekday, start, week.family_minutes, week.family_every_weeks),
+        *(TemplateSlot(kind, weekday, start, minutes) for weekday in week.group_weekdays),
+        *(TemplateSlot("individual", each, start, sessions.individual_minutes) for each in week.individual_weekdays),
+        *(TemplateSlot("family", each, start, sessions.family_minutes, weeks) for each in week.family_weekdays),
     )

@@ -1,51 +1,20 @@
 """The numbers intake decides with; value, unit and source stand in deploy/program.toml."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
 from services.intake.capacity import SeatCount, require_places
 from services.intake.instruments import is_meaning
 from services.intake.levels import LEVELS
+from services.intake.stages import WEEK_MINUTES, Sessions, Stage, first_of, require_stages
 from services.intake.table import TRACKS
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
-from shared.rules.numbers import Count, Days, DaysOrNone, Hours, LocalTime, MinutesOrNone, Percent, Tier, Weekday
+from shared.rules.numbers import Days, DaysOrNone, Hours, MinutesOrNone, Percent, Tier
 from shared.rules.staff import Staff
 
-WEEK_MINUTES = {"1.5": (1, 540), "2.1": (540, 1200), "2.5": (1200, 7 * 1440)}
-"""Of each level that has a weekly template: minutes a week, from and below (domain 2.2, 2.9): 20 hours and more are
-partial hospitalisation, less than 9 are outpatient."""
-
-
 Capability = Literal["co-occurring", "block-grant"]
-SessionMinutes = Annotated[int, msgspec.Meta(ge=1, le=720)]
-
-
-class Week(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The default weekly template (domain 2.9): weekday 0 is Monday, starts are local HH:MM."""
-
-    group_weekdays: tuple[Weekday, ...]
-    group_minutes: SessionMinutes
-    individual_weekday: Weekday
-    individual_minutes: SessionMinutes
-    family_weekday: Weekday
-    family_minutes: SessionMinutes
-    family_every_weeks: Count
-    day_start: LocalTime
-    evening_start: LocalTime
-
-    def __post_init__(self) -> None:
-        """All sessions of a day would begin at one time, and nobody is in two rooms."""
-        days = (*self.group_weekdays, self.individual_weekday, self.family_weekday)
-        if len(set(days)) < len(days):
-            raise ValueError("group_weekdays, individual_weekday, family_weekday: each session needs a day of its own")
-
-    def is_of(self, level: str) -> bool:
-        """Whether every week of it, with the family session and without, has the hours of this level."""
-        least, below = WEEK_MINUTES[level]
-        minutes = len(self.group_weekdays) * self.group_minutes + self.individual_minutes
-        return least <= minutes <= minutes + self.family_minutes < below
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a seat stays with whoever can't be admitted yet, before it is offered to the next."""
     capacity_percent: Percent
     """From so many percent of its seats on operations are warned."""
-    week: Week
+    sessions: Sessions
+    stages: dict[str, Stage]
+    """In the order in which a stay goes through them."""
     capacity: dict[str, SeatCount] = {}
     """Seats by level (`2.1`), or by level and track (`2.1|dual-diagnosis`); what is not named is not counted."""
     local_codes: dict[str, str] = {}
@@ -100,9 +71,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         require_places(self.capacity, self.offers, TRACKS)
         for level in self.offers:
             if level not in WEEK_MINUTES:
-                raise ValueError("offers: a level without a weekly template can't be given; leave it out")
-            if not self.week.is_of(level):
-                raise ValueError(f"the weekly template hasn't the hours of level {level}: leave it out of offers")
+                raise ValueError("offers: a level without hours of the week can't be given; leave it out")
+            if not first_of(self.stages, level):
+                raise ValueError(f"offers: no stage is of level {level}; leave it out, or write the stage")
+        require_stages(self.stages, self.sessions, TRACKS)
         if not all("|" in code and level in LEVELS for code, level in self.referral_levels.items()):
             raise ValueError("referral_levels: must map system|code to a level of care")
         for own, code in self.local_codes.items():

@@ -251,8 +251,31 @@ def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
             values = numbers(msgspec.convert(its.get(service, {}), type=dict[str, Any]))
             shared = numbers({name: its[name] for name in _OF_ALL_SERVICES}) | {"staff": _staff(program, its)}
             require_zone(shared["timezone"])
-            loaded[program] = msgspec.convert({**shared, **values}, type=type_, strict=False)
+            loaded[program] = _converted({**shared, **values}, type_)
     return loaded
+
+
+def _converted(values: Mapping[str, object], type_: type[T]) -> T:
+    """Raises ValueError, which names the key of a table of any keys too, where msgspec writes `[...]`."""
+    try:
+        return msgspec.convert(values, type=type_, strict=False)
+    except msgspec.ValidationError as wrong:
+        name = found[1] if (found := _ANY_KEY.search(str(wrong))) else ""
+        table = values.get(name)
+        alone = {key: {**values, name: {key: each}} for key, each in table.items()} if isinstance(table, dict) else {}
+        key = next((each for each, them in alone.items() if _fault(them, type_) == str(wrong)), None)
+        raise ValueError(str(wrong) if key is None else str(wrong).replace("[...]", f".{key}", 1)) from wrong
+
+
+_ANY_KEY = re.compile(r"`\$\.(\w+)\[\.\.\.\]")
+
+
+def _fault(values: Mapping[str, object], type_: type[T]) -> str:
+    try:
+        msgspec.convert(values, type=type_, strict=False)
+    except msgspec.ValidationError as wrong:
+        return str(wrong)
+    return ""
 
 
 class Number(msgspec.Struct, frozen=True):

@@ -1,16 +1,25 @@
 """The weekly template and the flags of an admission (domain 2.9)."""
 
+import re
 from collections.abc import Sequence
 from itertools import combinations
 
 import msgspec
 import pytest
 
+from services.intake import schedule
 from services.intake.messages import TemplateSlot
-from services.intake.schedule import flags, template
-from services.intake.settings import WEEK_MINUTES, Settings
+from services.intake.schedule import flags
+from services.intake.settings import Settings
+from services.intake.stages import WEEK_MINUTES, Stage, Week, after, first_of
 from services.intake.table import TABLE
 from tests.intake.given import IOP_NEEDS, SETTINGS, known
+
+ENGAGEMENT = SETTINGS.stages["engagement"]
+
+
+def template(*chosen: str, stage: Stage = ENGAGEMENT, track: str = "general") -> tuple[TemplateSlot, ...]:
+    return schedule.template(stage, track, chosen, SETTINGS.sessions)
 
 
 def weekly_minutes(slots: Sequence[TemplateSlot]) -> int:
@@ -18,8 +27,8 @@ def weekly_minutes(slots: Sequence[TemplateSlot]) -> int:
     return sum(slot.minutes // slot.every_weeks for slot in slots)
 
 
-def test_the_default_week_is_three_blocks_one_individual_and_half_a_family_session() -> None:
-    slots = template((), SETTINGS)
+def test_the_first_week_is_three_blocks_one_individual_and_half_a_family_session() -> None:
+    slots = template()
     assert [(each.kind, each.weekday, each.minutes, each.every_weeks) for each in slots] == [
         ("group", 0, 180, 1),
         ("group", 2, 180, 1),
@@ -30,59 +39,99 @@ def test_the_default_week_is_three_blocks_one_individual_and_half_a_family_sessi
     assert weekly_minutes(slots) == 630
 
 
+def test_the_hours_taper_to_the_least_of_the_level_and_below_it() -> None:
+    weeks = {name: weekly_minutes(template(stage=stage)) for name, stage in SETTINGS.stages.items()}
+    assert weeks == {"engagement": 630, "early-recovery": 630, "maintenance": 540, "continuing-care": 150}
+
+
+def test_a_track_may_have_a_week_of_its_own() -> None:
+    own = Week(group_weekdays=(0, 1, 2, 3), group_blocks=2, individual_weekdays=(4,), family_weekdays=())
+    stage = msgspec.structs.replace(ENGAGEMENT, tracks={"dual-diagnosis": own})
+    assert weekly_minutes(template(stage=stage, track="dual-diagnosis")) == 780
+    assert template(stage=stage, track="opioid") == template()
+
+
 def test_who_works_days_comes_in_the_evening() -> None:
-    assert {each.start for each in template(("evening",), SETTINGS)} == {"17:30"}
+    assert {each.start for each in template("evening")} == {"17:30"}
 
 
 def test_who_cannot_be_in_a_group_gets_the_same_hours_alone() -> None:
-    slots = template(("individual-only",), SETTINGS)
+    slots = template("individual-only")
     assert "group" not in {each.kind for each in slots}
-    assert weekly_minutes(slots) == weekly_minutes(template((), SETTINGS))
+    assert weekly_minutes(slots) == weekly_minutes(template())
 
 
-def test_every_combination_of_flags_keeps_the_hours_of_level_2_1() -> None:
-    least, below = WEEK_MINUTES["2.1"]
+@pytest.mark.parametrize("name", SETTINGS.stages)
+def test_every_combination_of_flags_keeps_the_hours_of_the_level(name: str) -> None:
+    stage = SETTINGS.stages[name]
+    least, below = WEEK_MINUTES[stage.level]
     chosen = [each.code for each in TABLE.flag]
     for size in range(len(chosen) + 1):
         for some in combinations(chosen, size):
-            assert least <= weekly_minutes(template(some, SETTINGS)) < below
+            assert least <= weekly_minutes(template(*some, stage=stage)) < below
+
+
+def test_a_stay_begins_in_the_first_stage_of_its_level() -> None:
+    assert first_of(SETTINGS.stages, "2.1") == "engagement"
+    assert first_of(SETTINGS.stages, "1.5") == "continuing-care"
+    assert first_of(SETTINGS.stages, "2.5") == ""
+
+
+def test_stages_follow_each_other_as_they_are_written_and_none_the_last() -> None:
+    assert after(SETTINGS.stages, "engagement") == "early-recovery"
+    assert after(SETTINGS.stages, "continuing-care") == ""
+    assert after(SETTINGS.stages, "renamed-since") == ""
+
+
+FOUR_DAYS = {"group_weekdays": (0, 2, 4, 5), "individual_weekdays": (1,), "family_weekdays": (3,)}
 
 
 @pytest.mark.parametrize(
-    ("offers", "change"),
+    ("stage", "change", "named"),
     [
-        (("2.1",), {"group_minutes": 150}),
-        (("2.1",), {"group_minutes": 360}),
-        (("2.1",), {"group_weekdays": (0, 2)}),
-        (("2.5",), {}),
-        (("1.5",), {}),
-        (("2.1", "2.5"), {}),
-        (("3.1",), {}),
+        ("engagement", {"group_blocks": 1}, "stages.engagement: its week"),
+        ("engagement", {"group_blocks": 4}, "stages.engagement: its week"),
+        ("maintenance", {"group_weekdays": (0, 2)}, "stages.maintenance: its week"),
+        ("maintenance", {"group_weekdays": (0, 2), "group_blocks": 4}, "stages.maintenance: its week"),
+        ("continuing-care", {"group_weekdays": (0, 1, 3), "group_blocks": 3}, "stages.continuing-care: its week"),
+        ("maintenance", {"level": "2.5"}, "stages.maintenance: its week"),
+        ("maintenance", {"level": "3.1"}, "stages.maintenance.level"),
+        ("maintenance", {"tracks": {"drunk": FOUR_DAYS | {"group_blocks": 2}}}, "stages.maintenance.tracks"),
+        ("maintenance", {"tracks": {"opioid": FOUR_DAYS | {"group_blocks": 1}}}, "maintenance.tracks.opioid: its week"),
+        ("maintenance", {"group_weekdays": ()}, "a stage without a session is none"),
+        ("maintenance", {"group_weekdays": (0, 1, 2, 3, 4, 5)}, "length <= 5"),
     ],
 )
-def test_a_level_without_a_weekly_template_of_its_hours_stops_the_start(
-    offers: tuple[str, ...], change: dict[str, object]
+def test_a_week_without_the_hours_and_days_of_its_level_stops_the_start(
+    stage: str, change: dict[str, object], named: str
 ) -> None:
-    with pytest.raises(msgspec.ValidationError, match="weekly template"):
-        offering(offers, change)
+    with pytest.raises(msgspec.ValidationError, match=re.escape(named)):
+        offering(("2.1",), stage, change)
+
+
+@pytest.mark.parametrize("offers", [("2.5",), ("2.1", "2.5"), ("3.1",)])
+def test_a_level_without_a_stage_is_not_offered(offers: tuple[str, ...]) -> None:
+    with pytest.raises(msgspec.ValidationError, match="offers: "):
+        offering(offers, "engagement", {})
 
 
 @pytest.mark.parametrize(
     ("offers", "change"),
     [
         (("2.1",), {}),
-        (("2.5",), {"group_minutes": 360, "group_weekdays": (0, 2, 4, 5)}),
-        (("1.5",), {"group_weekdays": (0,)}),
+        (("2.1", "1.5"), {}),
+        (("2.5", "2.1"), FOUR_DAYS | {"level": "2.5", "group_blocks": 4}),
         ((), {}),
     ],
 )
 def test_a_level_with_its_hours_is_offered(offers: tuple[str, ...], change: dict[str, object]) -> None:
-    assert offering(offers, change).offers == offers
+    assert offering(offers, "engagement", change).offers == offers
 
 
-def offering(offers: tuple[str, ...], change: dict[str, object]) -> Settings:
+def offering(offers: tuple[str, ...], stage: str, change: dict[str, object]) -> Settings:
     whole = msgspec.to_builtins(SETTINGS)
-    return msgspec.convert({**whole, "offers": offers, "week": {**whole["week"], **change}}, type=Settings)
+    stages = {**whole["stages"], stage: {**whole["stages"][stage], **change}}
+    return msgspec.convert({**whole, "offers": offers, "stages": stages}, type=Settings)
 
 
 @pytest.mark.parametrize(

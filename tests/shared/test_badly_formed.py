@@ -272,20 +272,25 @@ def test_a_number_that_no_clinic_can_mean_is_named(service: str, monkeypatch: py
                 taken.append((key, number))
             except ConfigurationError as named:
                 assert f"program.demo ({service}): " in str(named)
-                assert ".".join([*tables, key] if tables != ["residual_days"] else tables) in str(named)
+                assert ".".join([*tables, key]) in str(named)
     assert taken == []
 
 
 @pytest.mark.parametrize(
     ("service", "place", "value", "named"),
     [
-        ("intake", ("week", "day_start"), "9:00", "week.day_start"),
-        ("intake", ("week", "evening_start"), "24:00", "week.evening_start"),
-        ("intake", ("week", "family_weekday"), 7, "week.family_weekday"),
-        ("intake", ("week", "family_every_weeks"), 0, "week.family_every_weeks"),
-        ("intake", ("week", "individual_weekday"), 0, "each session needs a day of its own"),
-        ("intake", ("week", "group_weekdays"), [0, 0, 2], "each session needs a day of its own"),
-        ("intake", ("week", "individual_minutes"), 0, "week.individual_minutes"),
+        ("intake", ("sessions", "day_start"), "9:00", "sessions.day_start"),
+        ("intake", ("sessions", "evening_start"), "24:00", "sessions.evening_start"),
+        ("intake", ("sessions", "family_every_weeks"), 0, "sessions.family_every_weeks"),
+        ("intake", ("sessions", "individual_minutes"), 0, "sessions.individual_minutes"),
+        ("intake", ("stages", "maintenance", "family_weekdays"), [7], "stages.maintenance.family_weekdays"),
+        ("intake", ("stages", "engagement", "individual_weekdays"), [0], "each session needs a day of its own"),
+        ("intake", ("stages", "engagement", "group_weekdays"), [0, 0, 2], "$.stages.engagement"),
+        ("intake", ("stages", "maintenance", "group_blocks"), 1, "stages.maintenance: its week hasn't the hours"),
+        ("intake", ("stages", "engagement", "group_blocks"), 0, "stages.engagement.group_blocks"),
+        ("intake", ("stages", "early-recovery", "weeks"), 0, "stages.early-recovery.weeks"),
+        ("intake", ("stages", "continuing-care", "level"), "1.0", "stages.continuing-care.level"),
+        ("intake", ("stages", "continuing-care", "blocks"), 2, "stages.continuing-care"),
         ("intake", ("combine_tier",), 0, "combine_tier"),
         ("intake", ("attests",), ["cooccurring"], "attests"),
         ("attendance", ("misses_in_window",), 1, "misses_in_window"),

@@ -5,6 +5,7 @@ from services.intake.decide.placing import known_of
 from services.intake.decide.recording import medications_event
 from services.intake.record import Referral
 from services.intake.settings import Settings
+from services.intake.stages import first_of
 from services.intake.state import State
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment
@@ -15,6 +16,8 @@ def admitted(state: State, referral: Referral, level: str, moment: Moment[Settin
     about = known_of(state, moment)
     chosen = schedule.flags(about)
     track = (state.recommended.track if state.recommended else None) or "general"
+    stages = moment.settings.stages
+    first = stages[first_of(stages, level)]
     admission = messages.EpisodeAdmitted(
         episode_id=name_id(referral.id, "episode"),
         plan_id=name_id(referral.id, "plan"),
@@ -22,7 +25,7 @@ def admitted(state: State, referral: Referral, level: str, moment: Moment[Settin
         level=level,
         track=track,
         flags=chosen,
-        template=schedule.template(chosen, moment.settings),
+        template=schedule.template(first, track, chosen, moment.settings.sessions),
         admitted_at=moment.now,
         referral_task_id=referral.task_id,
     )
