@@ -171,10 +171,29 @@ class SignPlacement(Command, frozen=True, kw_only=True, tag=True):
     second: str = ""
     version: str = ""
     proved: bool = False
+    start: datetime | None = None
+    """When the stay is to begin; now, where nothing is named."""
+    waits: bool = False
+    """Whether the patient waits for a seat instead."""
 
 
-ReviewOutcome = Literal["referral-declined", "more-information-asked", "stays", "step-up", "step-down", "discharge"]
-"""The first two of a referral, the others of the level of a stay: what the person who looked finds right."""
+class SetPlan(Command, frozen=True, kw_only=True, tag=True):
+    """An EHR sets the EpisodeOfCare that has not begun: to begin at `start` (planned), to wait for a seat (waitlist),
+    to begin now (active), or not to begin (cancelled, for this `reason`, where it names one). `by` is the member of
+    staff whose token it is, empty for a client."""
+
+    episode_id: str
+    status: Literal["planned", "waitlist", "active", "cancelled"]
+    start: datetime | None = None
+    reason: str = ""
+    by: str = ""
+
+
+ReviewOutcome = Literal[
+    "referral-declined", "more-information-asked", "still-true", "stays", "step-up", "step-down", "discharge"
+]
+"""The first two of a referral, the third of needs that grew old, the others of the level of a stay: what the person who
+looked finds right."""
 
 
 class CompleteReview(Command, frozen=True, kw_only=True, tag=True):

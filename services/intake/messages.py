@@ -29,6 +29,7 @@ from services.intake.commands import (
     ReviewOutcome,
     RevokeConsent,
     RevokeReferral,
+    SetPlan,
     SignPlacement,
     StatedNeed,
     WithdrawCareElsewhere,
@@ -65,11 +66,15 @@ from shared.events.intake import (
     DeathWithdrawn,
     Digest,
     DischargeWithdrawn,
+    EarlierStatus,
     EpisodeAdmitted,
+    EpisodeCancelled,
     EpisodeDeclined,
     EpisodeDischarged,
     EpisodePaused,
+    EpisodePlanned,
     EpisodeResumed,
+    EpisodeWaitlisted,
     Explanation,
     FlagsChanged,
     Input,
@@ -96,6 +101,7 @@ from shared.events.intake import (
     Signature,
     TemplateSlot,
     Undecided,
+    Waits,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed, To
 from shared.events.technical import CapacityNearlyReached
@@ -132,16 +138,20 @@ __all__ = [
     "Digest",
     "Discharge",
     "DischargeWithdrawn",
+    "EarlierStatus",
     "Emits",
     "EmitsOfSeats",
     "EndCareElsewhere",
     "EndEvidence",
     "EndReason",
     "EpisodeAdmitted",
+    "EpisodeCancelled",
     "EpisodeDeclined",
     "EpisodeDischarged",
     "EpisodePaused",
+    "EpisodePlanned",
     "EpisodeResumed",
+    "EpisodeWaitlisted",
     "EscalationCommand",
     "EscalationEvent",
     "EscalationRaised",
@@ -159,6 +169,7 @@ __all__ = [
     "Medication",
     "MedicationsRecorded",
     "Need",
+    "OfPlan",
     "OfReferral",
     "OfSeats",
     "PatientDied",
@@ -168,6 +179,7 @@ __all__ = [
     "PlacementReviewRequested",
     "PlacementReviewWithdrawn",
     "PlacementSigned",
+    "PlanLookedAt",
     "Prescribed",
     "Priority",
     "ReceiveReferral",
@@ -205,6 +217,7 @@ __all__ = [
     "SeatsFilled",
     "SeatsFull",
     "SeatsLookedAt",
+    "SetPlan",
     "SignPlacement",
     "SignalsCorrected",
     "Signature",
@@ -212,6 +225,7 @@ __all__ = [
     "TemplateSlot",
     "TimePassed",
     "Undecided",
+    "Waits",
     "WithdrawCareElsewhere",
     "WithdrawDeath",
     "WithdrawDischarge",
@@ -236,6 +250,12 @@ class FlagsLookedAt(StateEvent, frozen=True, kw_only=True):
     change_at: datetime | None
 
 
+class PlanLookedAt(StateEvent, frozen=True, kw_only=True):
+    """Of a start that is planned, or a seat that is waited for: at `look_at` something becomes due."""
+
+    look_at: datetime | None
+
+
 Commands = (
     RecordPatient
     | ReportDeath
@@ -252,6 +272,7 @@ Commands = (
     | CorrectReferral
     | RevokeReferral
     | SignPlacement
+    | SetPlan
     | CompleteReview
     | Discharge
     | CorrectDischarge
@@ -268,6 +289,7 @@ Internal = (
     | PersonReminded
     | ReferralSetAside
     | FlagsLookedAt
+    | PlanLookedAt
     | OfSeats
     | SeatsFilled
     | SeatsLookedAt
@@ -286,6 +308,8 @@ OfReferral = (
     ReceiveReferral | CorrectReferral | RevokeReferral | ReferralReceived | ReferralConcluded | ReferralSetAside
 )
 """What changes which referrals are open; how one is placed or declined is its stay's."""
+OfPlan = EpisodePlanned | EpisodeWaitlisted | EpisodeCancelled
+"""What becomes of a signed placement before its stay begins."""
 Consumes = OfSignals | TimePassed
 Emits = (
     PatientIdentified
@@ -297,6 +321,7 @@ Emits = (
     | LevelOfCareRecommended
     | RecommendationWithdrawn
     | PlacementSigned
+    | OfPlan
     | EpisodeAdmitted
     | EpisodeDeclined
     | EpisodeDischarged
@@ -317,6 +342,7 @@ Emits = (
     | PersonReminded
     | ReferralSetAside
     | FlagsLookedAt
+    | PlanLookedAt
 )
 """`ConsentsCurrent` is the heartbeat of intake's outbox; no decision emits it."""
 ConsumesOfSeats = OfSeats | TimePassed

@@ -10,6 +10,7 @@ from services.intake import messages
 from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
+from shared.events.intake import CONTACT
 from shared.rules.escalation import Open
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
@@ -25,6 +26,11 @@ PATIENT_DIED = "patient-died"
 """What became of a referral whose patient is dead, as a person has confirmed."""
 LIVES_ON = "death-withdrawn"
 """Why a person is asked to look at a referral that ended so, though the patient lives."""
+STILL_TRUE = "still-true"
+"""What a clinician finds of needs that have grown old before a stay begins."""
+CONTACT_OVERDUE = "contact-overdue"
+UNANSWERED = ("placement-unsigned", "review-unanswered", CONTACT_OVERDUE)
+"""Why it is escalated that nobody signed a recommendation, completed a review, or got in touch with who waits."""
 REFERRALS_MOST = 5
 """Of one patient, open side by side: a state stays small."""
 
@@ -112,7 +118,7 @@ class Recommended(messages.Recommendation, frozen=True, array_like=True):
 
     remind_at: datetime | None = None
 
-    unanswered: ClassVar[str] = "placement-unsigned"
+    unanswered: ClassVar[str] = UNANSWERED[0]
 
     @property
     def hold(self) -> bool:
@@ -126,7 +132,9 @@ class Review(messages.Review, frozen=True, array_like=True):
 
     remind_at: datetime | None = None
 
-    unanswered: ClassVar[str] = "review-unanswered"
+    @property
+    def unanswered(self) -> str:
+        return CONTACT_OVERDUE if self.reason == CONTACT else UNANSWERED[1]
 
     @property
     def task_id(self) -> str:
@@ -197,8 +205,8 @@ class Closed(msgspec.Struct, frozen=True, array_like=True):
     def by_discharge(cls, still_open: Iterable[Open]) -> tuple[Self, ...]:
         """Those of danger, or of a death. The combined one comes again by its signals, a late one by its review."""
         own = [each.escalation for each in still_open if each.escalation.category != "combined"]
-        late = (Recommended.unanswered, Review.unanswered)
-        return tuple(cls(each.reason, each.signals[-1]) for each in own if each.signals and each.reason not in late)
+        own = [each for each in own if each.signals and each.reason not in UNANSWERED]
+        return tuple(cls(each.reason, each.signals[-1]) for each in own)
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True):

@@ -38,6 +38,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     review_hours: Hours
     reassess_hours: Hours
     declined_review_days: Days
+    start_ahead_days: Days
+    """How far ahead the start of a stay may be planned."""
+    waiting_contact_days: Days
+    """How often somebody gets in touch with a patient who waits for a seat."""
+    waiting_contact_tier: Tier
+    """How grave it is that nobody did."""
     elsewhere_follow_up_days: Days
     """By when somebody has seen a patient whose care elsewhere ended."""
     combine_days: Days

@@ -6,16 +6,20 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.intake import combined, messages
+from services.intake.assessment import Assessment
 from services.intake.evidence import Evidence, act_of, ended, lasting, merged, pieces_of, sources, standing_again
 from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
-from services.intake.needs import stated_needs
+from services.intake.needs import latest, stated_needs
+from services.intake.planned import Planned, plan_after
 from services.intake.record import (
     JOINED,
     PATIENT_DIED,
     PRIORITIES,
     SECOND,
+    STILL_TRUE,
     TOO_MANY,
+    UNANSWERED,
     ChangesEpisode,
     Closed,
     Death,
@@ -61,6 +65,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     seconds: tuple[Referral, ...] = ()
     """Referrals beside the one that is placed, or the stay, in the order in which they came."""
     looked_at: tuple[LookedAt, ...] = ()
+    planned: Planned | None = None
+    """The stay that the referral to be placed will begin; its level was signed."""
 
     @property
     def referrals(self) -> tuple[Referral, ...]:
@@ -103,6 +109,10 @@ def evolve(state: State, event: Event | Command) -> State:
             return change(state, death=Death(died_at, state.death.ended if state.death else ()))
         case messages.DeathWithdrawn():
             return _next_in_line(change(state, death=None))
+        case _ if isinstance(event, messages.OfPlan):
+            return _planned(state, event)
+        case messages.PlanLookedAt(look_at=at) if state.planned is not None:
+            return change(state, planned=change(state.planned, look_at=at and seconds(at)))
         case messages.EpisodeAdmitted():
             return change(_placed(state), episode=Episode.begun(event), ended=None, signals=SignalWindow())
         case _ if isinstance(event, ChangesEpisode) and state.episode is not None:
@@ -139,7 +149,7 @@ def _asked(state: State, event: Event | Command) -> State:
         case messages.PlacementReviewWithdrawn(review=review):
             return _without_review(state, review)
         case messages.PlacementReviewCompleted(review=review):
-            return change(_without_review(state, review), looked_at=_looked_at(state, review))
+            return change(_confirmed(_without_review(state, review), event), looked_at=_looked_at(state, review))
         case messages.PersonReminded(reminded_at=at):
             return _with_clocks(state, lambda each: each.remind_at if each.remind_at and each.remind_at > at else None)
         case _:
@@ -182,7 +192,7 @@ def _referred(state: State, event: messages.OfReferral) -> State:
         case messages.CorrectReferral():
             return _with_referrals(state, lambda each: corrected(each, event))
         case messages.RevokeReferral() if is_first:
-            return _next_in_line(change(state, referral=None, closed_at=event.at))
+            return _next_in_line(change(state, referral=None, planned=None, closed_at=event.at))
         case messages.ReferralConcluded():
             others = change(state, referral=None if is_first else first, seconds=_others(state, event.referral_id))
             return _next_in_line(_joined(_over(_dead(others, event), event.concluded_at), event))
@@ -273,13 +283,28 @@ def _with_clock(referral: Referral, remind_at: Callable[[Waiting], datetime | No
     return change(referral, asked=change(asked, remind=at and seconds(at)))
 
 
+def _confirmed(state: State, event: messages.PlacementReviewCompleted) -> State:
+    if state.planned is None or event.answer != STILL_TRUE:
+        return state
+    plan = msgspec.structs.replace(state.planned, confirmed=seconds(event.completed_at))
+    return msgspec.structs.replace(state, planned=plan)
+
+
 def _other_reviews(state: State, review_id: str) -> tuple[Review, ...]:
     return tuple(each for each in state.asked if each.id != review_id)
 
 
 def _placed(state: State) -> State:
     """After the signature the needs are spent: another placement asks for them again."""
-    return msgspec.structs.replace(state, referral=None, recommended=None, needs=())
+    return msgspec.structs.replace(state, referral=None, recommended=None, needs=(), planned=None)
+
+
+def _planned(state: State, event: messages.OfPlan) -> State:
+    """The needs are not spent before the stay begins: they are looked at again at its start."""
+    recommended = state.recommended.level if state.recommended else None
+    known = Assessment(latest(state.needs), state.evidence, event.at)
+    plan = plan_after(state.planned, event, recommended, known)
+    return msgspec.structs.replace(state, planned=plan, recommended=None)
 
 
 def assessed(state: State, command: messages.AboutEvidence) -> State:
@@ -328,7 +353,7 @@ def _answered(state: State, event: messages.EscalationEvent) -> State:
         return _reopened(state, event)
     if not isinstance(event, messages.EscalationResolved):
         return state
-    if event.escalation.reason in (Recommended.unanswered, Review.unanswered):
+    if event.escalation.reason in UNANSWERED:
         return _asked_again(state, event)
     if event.escalation.reason not in combined.REASONS or event.by is None:
         return state
@@ -342,7 +367,7 @@ def _reopened(state: State, event: messages.EscalationReopened) -> State:
     state = undone(state, event.escalation, event.reason)
     if reason in combined.REASONS:
         return msgspec.structs.replace(state, signals=state.signals.unanswered(signals))
-    if reason not in (Recommended.unanswered, Review.unanswered):
+    if reason not in UNANSWERED:
         return state
     named = {each.evidence for each in signals}
     return _with_clocks(state, lambda each: None if f"Task/{each.task_id}" in named else each.remind_at)
@@ -369,11 +394,12 @@ def _asked_again(state: State, event: messages.EscalationResolved) -> State:
 
 def due(state: State) -> datetime | None:
     """The next instant at which an escalation becomes overdue, something has waited long enough, a recommendation rests
-    on needs too old, a flag may change by itself, or a closed placement leaves."""
+    on needs too old, a planned start is due, a flag may change by itself, or a closed placement leaves."""
     expires_at = state.recommended.expires_at if state.recommended else None
     flags_change_at = state.episode.flags_change_at if state.episode else None
     reminders = (each.remind_at for each in state.waiting)
-    moments = (escalation.due(state.escalations), _leaves_at(state), expires_at, flags_change_at, *reminders)
+    plan = state.planned.looked_at_again if state.planned else None
+    moments = (escalation.due(state.escalations), _leaves_at(state), expires_at, flags_change_at, plan, *reminders)
     return min((each for each in moments if each is not None), default=None)
 
 

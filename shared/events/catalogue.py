@@ -73,6 +73,9 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     ),
     CatalogueEntry(intake.RecommendationWithdrawn, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
     CatalogueEntry(intake.PlacementSigned, INTAKE_EVENTS, "intake", "Task"),
+    CatalogueEntry(intake.EpisodePlanned, INTAKE_EVENTS, "intake", "EpisodeOfCare + Provenance"),
+    CatalogueEntry(intake.EpisodeWaitlisted, INTAKE_EVENTS, "intake", "EpisodeOfCare + Provenance"),
+    CatalogueEntry(intake.EpisodeCancelled, INTAKE_EVENTS, "intake", "EpisodeOfCare + Provenance"),
     CatalogueEntry(
         intake.EpisodeAdmitted,
         INTAKE_EVENTS,

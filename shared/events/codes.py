@@ -66,6 +66,8 @@ UCUM = "http://unitsofmeasure.org"
 URI = "urn:ietf:rfc:3986"
 LANGUAGE = "urn:ietf:bcp:47"
 
+STATUS_REASON = "http://hl7.org/fhir/StructureDefinition/event-statusReason"
+"""FHIR's extension that says why a resource has its status, where the resource has no element for it."""
 RESOLUTIONS = frozenset(
     {
         "acted-on",

@@ -13,19 +13,32 @@ CLINICIAN, LICENSED, DIRECTOR = "clinician", "licensed-clinician", "medical-dire
 _TREATING = (CLINICIAN, LICENSED, "on-call-clinician", "primary-therapist", "prescriber", DIRECTOR)
 ROLES = frozenset({*_TREATING, "case-manager"})
 """Those that a member of the staff may have (domain 5.1), also several."""
-Act = Literal["sign-placement", "second-signature", "decide-referral", "end-evidence", "review-placement", "discharge"]
+Act = Literal[
+    "sign-placement",
+    "second-signature",
+    "decide-referral",
+    "confirm-needs",
+    "set-start",
+    "end-evidence",
+    "review-placement",
+    "discharge",
+]
 MAY: Mapping[Act, tuple[str, ...]] = {
     "sign-placement": (LICENSED,),
     "second-signature": (DIRECTOR,),
     "decide-referral": (LICENSED,),
+    "confirm-needs": (LICENSED,),
+    "set-start": (*_TREATING, "case-manager"),
     "end-evidence": (LICENSED,),
     "review-placement": _TREATING,
     "discharge": (LICENSED,),
 }
 """Who decides what, any of these roles: a licensed clinician signs placement and discharge (domain, head), decides a
 referral that the rules can't place (2.8 R0) and ends the evidence of danger (2.7); against R1 to R3 a medical director
-signs beside them (this project's default, after 3.1); a placement review is a clinician's decision (5.3). What stands
-not here, to answer and to hand over an escalation above all, anybody of the staff does: who is there acts."""
+signs beside them (this project's default, after 3.1); a placement review is a clinician's decision (5.3); that needs
+are still true a licensed clinician confirms; when a stay begins whose level was signed, a case manager may set, too
+(this project's default). What stands not here, to answer and to hand over an escalation above all, anybody of the staff
+does: who is there acts."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

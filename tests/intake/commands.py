@@ -1,15 +1,17 @@
 """Every command of intake, as it may be asked of any story."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar, get_args
 from uuid import UUID, uuid5
 
 from hypothesis import strategies as some
 
 from services.intake import messages as w
+from services.intake.planned import episode_id
 from shared.events.codes import ACTS, HAND_OVER_REASONS
 from shared.events.envelope import Command
-from tests.intake.given import MONDAY, PATIENT
+from tests.intake.given import MONDAY, PATIENT, sign
 from tests.intake.story import Story, admitted, referred
 from tests.intake.test_laws import findings, ids, moments, needs, prescribed, stories
 from tests.reopening import reopenings
@@ -31,7 +33,19 @@ def _ended() -> Story:
     return story.and_then(ended)
 
 
-STORIES = stories() | some.builds(referred) | some.builds(admitted) | some.builds(_ended)
+def _planned() -> Story:
+    """A start in two days."""
+    story = referred()
+    return story.and_then(sign(story.state, start=MONDAY + timedelta(days=2)))
+
+
+def _wait_listed() -> Story:
+    story = referred()
+    return story.and_then(sign(story.state, waits=True))
+
+
+STORIES = stories() | some.builds(referred) | some.builds(_planned) | some.builds(_wait_listed)
+STORIES |= some.builds(admitted) | some.builds(_ended)
 encounters = some.sampled_from([ENCOUNTER, str(uuid5(UUID(PATIENT), "another"))])
 dispositions = some.sampled_from(["ama", "completed"])
 
@@ -81,13 +95,34 @@ def _assess(story: Story) -> some.SearchStrategy[Command]:
 
 
 def _sign(story: Story) -> some.SearchStrategy[Command]:
-    return some.builds(w.SignPlacement, task_id=_tasks(story), level=LEVELS, reason=REASONS, by=STAFF)
+    return some.builds(
+        w.SignPlacement,
+        task_id=_tasks(story),
+        level=LEVELS,
+        reason=REASONS,
+        by=STAFF,
+        start=some.none() | moments,
+        waits=some.booleans(),
+    )
 
 
 def _review(story: Story) -> some.SearchStrategy[Command]:
-    outcomes = some.sampled_from([None, "referral-declined", "more-information-asked"])
+    outcomes = some.sampled_from([None, "referral-declined", "more-information-asked", "still-true"])
     return some.builds(
         w.CompleteReview, task_id=_tasks(story), by=STAFF, outcome=outcomes, act_by=some.none() | moments
+    )
+
+
+def _set_plan(story: Story) -> some.SearchStrategy[Command]:
+    referral = story.state.referral
+    episodes = [*([episode_id(referral.id)] if referral else []), PATIENT]
+    return some.builds(
+        w.SetPlan,
+        episode_id=some.sampled_from(episodes) | _episodes(story),
+        status=some.sampled_from(["planned", "waitlist", "active", "cancelled"]),
+        start=some.none() | moments,
+        reason=some.sampled_from(["", "patient-declined", "not-available"]),
+        by=STAFF,
     )
 
 
@@ -130,6 +165,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
         w.RevokeReferral, referral_id=_referrals(story), reason=some.just("referral-revoked"), at=moments
     ),
     w.SignPlacement: _sign,
+    w.SetPlan: _set_plan,
     w.CompleteReview: _review,
     w.Discharge: _discharge,
     w.CorrectDischarge: lambda _: some.builds(

@@ -82,11 +82,25 @@ def referral(identity: str = REFERRAL) -> w.ReceiveReferral:
 DIRECTOR = "medical-director-1"
 
 
-def sign(state: State, level: str = "2.1", reason: str | None = None, second: str = "") -> w.SignPlacement:
+def sign(
+    state: State,
+    level: str = "2.1",
+    reason: str | None = None,
+    second: str = "",
+    start: datetime | None = None,
+    waits: bool = False,
+) -> w.SignPlacement:
     assert state.recommended is not None
-    task_id = state.recommended.task_id
     return w.SignPlacement(
-        task_id=task_id, level=level, reason=reason, by="clinician-1", second=second, version="1", proved=True
+        task_id=state.recommended.task_id,
+        level=level,
+        reason=reason,
+        by="clinician-1",
+        second=second,
+        version="1",
+        proved=True,
+        start=start,
+        waits=waits,
     )
 
 

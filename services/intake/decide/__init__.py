@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import assert_never, cast
 
 from services.intake import messages
-from services.intake.decide import answering, care_elsewhere, clocks, deceased, discharge, flags, referrals
+from services.intake.decide import answering, care_elsewhere, clocks, deceased, discharge, flags, planning, referrals
 from services.intake.decide.placing import place
 from services.intake.decide.recording import (
     end_evidence,
@@ -71,7 +71,8 @@ def _whole(
     moment: Moment[Settings],
 ) -> list[messages.Emits]:
     """What was decided, and what follows from it for whatever waits, the referrals and the flags."""
-    emitted = _answered(state, cause, decided, moment)
+    followed = [*decided, *planning.followed(state, cause, decided, moment)]
+    emitted = _answered(state, cause, followed, moment)
     return [*emitted, *flags.stated(state, cause, emitted, moment)]
 
 
@@ -109,6 +110,8 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return referrals.of_sender(state, command, moment)
         case messages.SignPlacement():
             return sign_placement(state, command, moment)
+        case messages.SetPlan():
+            return planning.set_plan(state, command, moment)
         case messages.CompleteReview():
             return complete_review(state, command, moment)
         case messages.Discharge() | messages.CorrectDischarge() | messages.WithdrawDischarge():

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from services.intake import messages
 from services.intake.decide import death, referrals
+from services.intake.planned import Planned
 from services.intake.record import JOINED, SECOND, Referral
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
+from shared.events.intake import CONFIRM_NEEDS, CONTACT
 from shared.rules.decision import Moment
 from shared.rules.staff import LICENSED
 
@@ -55,6 +57,8 @@ def _open(state: State, after: State, moment: Moment[Settings]) -> Iterator[mess
 def position(state: State, referral: Referral) -> Position:
     """Who has to do something about it next: it never stands open without one."""
     first = state.referral is not None and state.referral.id == referral.id
+    if first and state.planned is not None:
+        return _before_start(state, state.planned, referral)
     review, reported = state.review_of("R0"), state.escalation_of(death.REASON)
     if first and state.recommended is not None:
         return Position("level-recommended", referral.priority, LICENSED, state.recommended.sign_by)
@@ -64,6 +68,17 @@ def position(state: State, referral: Referral) -> Position:
         return Position(SECOND, referral.priority, LICENSED, referral.second_review.act_by)
     act_by = reported.escalation.act_by if reported is not None else None
     return Position(death.REASON, referral.priority, CASE_MANAGER, act_by)
+
+
+def _before_start(state: State, plan: Planned, referral: Referral) -> Position:
+    """Whoever has to confirm the needs of a start that has come; else who gets in touch with the patient, or receives
+    them."""
+    asked, contact = state.review_of(CONFIRM_NEEDS), state.review_of(CONTACT)
+    if plan.start is None:
+        return Position("seat-awaited", referral.priority, CASE_MANAGER, contact.act_by if contact else None)
+    if asked is not None and asked.act_by is not None and plan.starts_at is not None and asked.act_by > plan.starts_at:
+        return Position("needs-unconfirmed", referral.priority, LICENSED, asked.act_by)
+    return Position("start-planned", referral.priority, CASE_MANAGER, plan.starts_at)
 
 
 def _ended(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from services.intake import messages
-from services.intake.record import Waiting
+from services.intake.record import CONTACT_OVERDUE, Waiting
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.escalation import Escalation, Signal
@@ -23,18 +23,20 @@ def fallen_due(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     late = [each for each in state.waiting if each.remind_at is not None and each.remind_at <= moment.now]
     if not late:
         return []
-    triggers = [_trigger(reason, late) for reason in sorted({each.unanswered for each in late})]
+    triggers = [_trigger(reason, late, moment.settings) for reason in sorted({each.unanswered for each in late})]
     raised = escalation.raise_or_update(state.escalations, triggers, moment, moment.settings.escalation)
     return [*raised, messages.PersonReminded(reminded_at=moment.now)]
 
 
-def _trigger(reason: str, late: Sequence[Waiting]) -> Trigger:
+def _trigger(reason: str, late: Sequence[Waiting], settings: Settings) -> Trigger:
+    """Of a patient who waits for a seat the case manager is asked, in the tier of the program."""
+    contact = reason == CONTACT_OVERDUE
     signals = [Signal(reason, each.remind_at, f"Task/{each.task_id}") for each in late if each.remind_at]
     return Trigger(
         category="placement",
         reason=reason,
-        tier=TIER,
-        owner="clinician",
+        tier=settings.waiting_contact_tier if contact else TIER,
+        owner="case-manager" if contact else "clinician",
         rule=rule_version("intake", reason, RULES_VERSION),
         signals=tuple(each for each, of in zip(signals, late, strict=True) if of.unanswered == reason),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -12,18 +13,22 @@ from services.intake.evidence import pieces_of
 from services.intake.listed import codes_listed
 from services.intake.needs import is_same, latest
 from services.intake.placement import Recommendation
+from services.intake.planned import Planned, episode_id
 from services.intake.reasons import explain
 from services.intake.record import Recommended, Referral, Review
 from services.intake.settings import Settings
-from services.intake.state import State
+from services.intake.state import State, evolve
 from services.intake.table import TABLE, review_codes
 from shared.events.envelope import name_id
+from shared.events.intake import CONFIRM_NEEDS, CONTACT
 from shared.rules.decision import Moment
 
 
 def withdraw_recommendation(state: State, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
-    """What was recommended can't be signed any more; `reason` names what changed."""
+    """What was recommended can't be signed any more, or what was signed does not begin; `reason` names what changed."""
     recommended = state.recommended
+    if state.planned is not None and state.referral is not None:
+        return [cancelled(state.planned, state.referral, reason, moment)]
     if recommended is None or state.referral is None:
         return []
     return [messages.RecommendationWithdrawn(recommendation=recommended, reason=reason, withdrawn_at=moment.now)]
@@ -55,6 +60,8 @@ def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     holds, is withdrawn."""
     if state.referral is None or state.episode is not None or state.death is not None:
         return []
+    if state.planned is not None:
+        return _stands_or_not(state, state.planned, state.referral, moment)
     found = placement.recommend(known_of(state, moment), moment.settings)
     if found.level is None:
         changed = "needs-too-old" if "recent-assessment" in found.missing else "needs-missing"
@@ -71,6 +78,60 @@ def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
         *_ask_for_reviews(state, state.referral, found, moment),
         *_ask_to_confirm(state, state.referral, found, moment),
     ]
+
+
+def _stands_or_not(state: State, plan: Planned, referral: Referral, moment: Moment[Settings]) -> list[messages.Emits]:
+    """A level that was signed stands until its stay begins, unless the rules go beyond it by now, or the program does
+    not offer it any more: then the referral is placed anew."""
+    known = known_before_start(state, moment)
+    found = placement.recommend(known, moment.settings)
+    exceeded = plan.is_exceeded(found.level, known)
+    if not exceeded and plan.level in moment.settings.offers:
+        return _ask_for_reviews(state, referral, found, moment)
+    reason = EXCEEDED if exceeded else "not-offered"
+    over = [cancelled(plan, referral, reason, moment), *withdraw_questions(state, reason, moment)]
+    return [*over, *place(reduce(evolve, over, state), moment)]
+
+
+EXCEEDED = "another-level-needed"
+
+
+def known_before_start(state: State, moment: Moment[Settings]) -> Assessment:
+    """What the rules are asked of before a stay begins. How old the needs are is looked at apart: one that is old hides
+    no higher one."""
+    known = known_of(state, moment)
+    needs = tuple(msgspec.structs.replace(each, at=moment.now) for each in known.needs)
+    return Assessment(needs, known.evidence, known.now, known.listed)
+
+
+def cancelled(
+    plan: Planned, referral: Referral, reason: str, moment: Moment[Settings], by: str = ""
+) -> messages.EpisodeCancelled:
+    return messages.EpisodeCancelled(**of_plan(plan, referral, moment, by), reason=reason)
+
+
+def of_plan(plan: Planned, referral: Referral, moment: Moment[Settings], by: str) -> dict[str, Any]:
+    """What every event about a stay that has not begun says."""
+    return {
+        "episode_id": episode_id(referral.id),
+        "referral_id": referral.id,
+        "level": plan.level,
+        "signed": plan.signed_task,
+        "at": moment.now,
+        "by": by,
+        "client": moment.by,
+        "earlier": plan.earlier,
+    }
+
+
+STEP_DOWN_LATE = "step-down-late"
+"""Why a person is asked to look at a start that lies too long after care at a higher level."""
+BEFORE_START = (CONFIRM_NEEDS, CONTACT, STEP_DOWN_LATE)
+"""Why a person is asked something until the stay begins."""
+
+
+def withdraw_questions(state: State, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
+    return [event for each in BEFORE_START for event in withdraw(state.review_of(each), reason, moment)]
 
 
 def _is_as_found(known: Recommended | None, found: Recommendation) -> bool:

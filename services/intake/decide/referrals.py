@@ -116,14 +116,14 @@ def revoked(state: State, command: messages.RevokeReferral, moment: Moment[Setti
     """Nobody asks for this placement any more: what waits because of it is withdrawn."""
     first = state.referral
     if first is not None and first.id == command.referral_id:
-        return _withdrawn(state, first, command.reason, moment)
+        return withdrawn(state, first, command.reason, moment)
     second = next((each for each in state.seconds if each.id == command.referral_id), None)
     return _ended(second, command.reason, moment) if second is not None else []
 
 
 def died(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     """A person has confirmed that the patient is dead: nobody is to be placed."""
-    first = _withdrawn(state, state.referral, PATIENT_DIED, moment) if state.referral is not None else []
+    first = withdrawn(state, state.referral, PATIENT_DIED, moment) if state.referral is not None else []
     return [*first, *(event for each in state.seconds for event in _ended(each, PATIENT_DIED, moment))]
 
 
@@ -139,7 +139,7 @@ def _ask_whether_wanted(referral_id: str, moment: Moment[Settings]) -> messages.
     return ask_for_review(review_id, LIVES_ON, focus, moment, moment.settings.review_hours)
 
 
-def _withdrawn(state: State, first: Referral, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
+def withdrawn(state: State, first: Referral, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
     return [
         *withdraw_recommendation(state, reason, moment),
         *withdraw_all(state, reason, moment),
@@ -164,9 +164,10 @@ def in_turn(state: State, after: State, moment: Moment[Settings]) -> list[messag
     """One referral is placed at a time: of the most urgent the oldest. Once it has ended, or the stay has, the next one
     is placed as if it had come now.
 
-    One that is more urgent takes the turn of one for which nothing is recommended yet. A recommendation that waits for
-    its signature stands: it is about the patient, so whoever signs it gives the urgent one its answer soonest; another
-    Task for the same level would only make the clinician read it twice. Of one urgency nobody loses a turn.
+    One that is more urgent takes the turn of one for which nothing is recommended yet, and nothing signed. A
+    recommendation that waits for its signature stands: it is about the patient, so whoever signs it gives the urgent
+    one its answer soonest; another Task for the same level would only make the clinician read it twice. Of one urgency
+    nobody loses a turn.
     """
     urgent, first = _more_urgent(after), after.referral
     if urgent is None or first is None:
@@ -178,7 +179,7 @@ def in_turn(state: State, after: State, moment: Moment[Settings]) -> list[messag
 
 def _more_urgent(state: State) -> Referral | None:
     first = state.referral
-    if first is None or state.recommended is not None or state.death is not None:
+    if first is None or state.recommended is not None or state.planned is not None or state.death is not None:
         return None
     urgent = [each for each in state.seconds if each.rank < first.rank]
     return min(urgent, key=lambda each: each.turn, default=None)

@@ -5,13 +5,15 @@ from msgspec.structs import replace
 from services.intake import messages
 from services.intake.decide.episode import admitted, declined
 from services.intake.decide.placing import OLDER_ANSWERS, about, ask_for_review, known_of, place, withdraw
+from services.intake.decide.planning import first_planned, start_refused
 from services.intake.decide.referrals import joined, looked_at
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import asked_by_danger
-from services.intake.record import SECOND, Recommended, Referral, Review
+from services.intake.record import SECOND, STILL_TRUE, Recommended, Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.envelope import name_id
+from shared.events.intake import CONFIRM_NEEDS
 from shared.rules.decision import Moment, Refused
 from shared.rules.staff import acts_as, refused
 
@@ -33,10 +35,14 @@ def sign_placement(
     else:
         emitted.extend(withdraw(review, "placement-signed", moment))
     emitted.extend(withdraw(state.review_of(OLDER_ANSWERS), "placement-signed", moment))
-    emitted.append(_signature(referral, state.recommended, command, moment))
-    placed = admitted if command.level in moment.settings.offers else declined
-    emitted.extend(placed(state, referral, command.level, moment))
-    if placed is admitted:
+    signature = _signature(referral, state.recommended, command, moment)
+    emitted.append(signature)
+    if command.level not in moment.settings.offers:
+        emitted.extend(declined(state, referral, command.level, moment))
+    elif _begins_later(command, moment):
+        emitted.append(first_planned(referral, command, signature.task_id, moment))
+    else:
+        emitted.extend(admitted(state, referral, command.level, moment))
         emitted.extend(joined(state, command.level, moment))
     if command.reason == PATIENT_DECLINED:
         hours = moment.settings.declined_review_days * 24
@@ -56,6 +62,10 @@ def _refusal(state: State, command: messages.SignPlacement, moment: Moment[Setti
             return AGAINST_SAFETY
         if not command.second:
             return ALONE_AGAINST_SAFETY
+    if command.start is not None or command.waits:
+        refusal = _start_refused(command, moment)
+        if refusal is not None:
+            return refusal
     if command.reason is None and _needs_reason(state.recommended, command.level):
         return Refused(
             "required",
@@ -63,6 +73,22 @@ def _refusal(state: State, command: messages.SignPlacement, moment: Moment[Setti
             "Task.output",
         )
     return None
+
+
+def _start_refused(command: messages.SignPlacement, moment: Moment[Settings]) -> Refused | None:
+    """Why it can't begin then, or wait."""
+    if command.start is not None and command.waits:
+        return Refused("business-rule", "Must name a start or ask for the wait list, not both.", OUTPUT)
+    if command.level not in moment.settings.offers:
+        return Refused("business-rule", "A stay of a level that this program offers has a start, or waits.", OUTPUT)
+    return start_refused(command.start, OUTPUT, moment)
+
+
+OUTPUT = "Task.output"
+
+
+def _begins_later(command: messages.SignPlacement, moment: Moment[Settings]) -> bool:
+    return command.waits or (command.start is not None and command.start > moment.now)
 
 
 def _second_refused(command: messages.SignPlacement, moment: Moment[Settings]) -> Refused | None:
@@ -164,9 +190,22 @@ def complete_review(
         return Refused("conflict", "This review is not open: it was completed or withdrawn.", "Task.status")
     if review.decides_referral:
         return _looked_at_referral(state, review, command, moment)
+    if review.reason == CONFIRM_NEEDS:
+        return _confirmed(review, command, moment)
     if command.outcome is not None and (review.follows_up or command.outcome not in OF_A_STAY):
         return Refused("code-invalid", f"Must be one of {', '.join(OF_A_STAY)}, or nothing.", "Task.statusReason")
     refusal = None if review.follows_up else refused(moment.settings.staff, "review-placement", command.by)
+    return [_completed(review, command, moment)] if refusal is None else refusal
+
+
+def _confirmed(
+    review: Review, command: messages.CompleteReview, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
+    """The needs are as good as if they had been assessed now; others are sent as an assessment."""
+    if command.outcome != STILL_TRUE:
+        text = "Must be still-true; where the needs are others by now, send them as an assessment."
+        return Refused("required", text, "Task.statusReason")
+    refusal = refused(moment.settings.staff, "confirm-needs", command.by)
     return [_completed(review, command, moment)] if refusal is None else refusal
 
 

@@ -47,6 +47,8 @@ from shared.events.intake.patient import (
     read_patient_identified,
 )
 from shared.events.intake.placement import (
+    CONFIRM_NEEDS,
+    CONTACT,
     FOLLOW_UP,
     REFERRAL_REASONS,
     LevelOfCareRecommended,
@@ -63,12 +65,23 @@ from shared.events.intake.placement import (
     ReferralReceived,
     Review,
 )
+from shared.events.intake.planned import (
+    BeforeEpisode,
+    EarlierStatus,
+    EpisodeCancelled,
+    EpisodePlanned,
+    EpisodeWaitlisted,
+    Waits,
+)
 from shared.events.intake.signature import Signature
 
 __all__ = [
+    "CONFIRM_NEEDS",
+    "CONTACT",
     "FOLLOW_UP",
     "REFERRAL_REASONS",
     "WEEKDAYS",
+    "BeforeEpisode",
     "ConditionReason",
     "ConsentDenied",
     "ConsentGiven",
@@ -77,11 +90,15 @@ __all__ = [
     "DeathWithdrawn",
     "Digest",
     "DischargeWithdrawn",
+    "EarlierStatus",
     "EpisodeAdmitted",
+    "EpisodeCancelled",
     "EpisodeDeclined",
     "EpisodeDischarged",
     "EpisodePaused",
+    "EpisodePlanned",
     "EpisodeResumed",
+    "EpisodeWaitlisted",
     "Explanation",
     "FlagsChanged",
     "Input",
@@ -109,6 +126,7 @@ __all__ = [
     "Signature",
     "TemplateSlot",
     "Undecided",
+    "Waits",
     "read_consent_denied",
     "read_consent_given",
     "read_consent_revoked",

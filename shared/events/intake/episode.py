@@ -7,6 +7,7 @@ from typing import ClassVar, TypeVar
 from shared.events import codes, fhir, reading
 from shared.events.envelope import Event, Resource, name_id
 from shared.events.intake.care_plan import CarePlan, TemplateSlot, care_plan, categories, timetable
+from shared.events.intake.planned import WAITS, EarlierStatus, status_history
 
 
 class EpisodeAdmitted(Event, frozen=True, kw_only=True):
@@ -21,18 +22,21 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
     template: tuple[TemplateSlot, ...]
     admitted_at: datetime
     referral_task_id: str = ""
+    earlier: tuple[EarlierStatus, ...] = ()
+    """What it was before it began, the oldest first: planned, or waiting for a seat."""
 
     amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
 
     def write(self, patient: str) -> list[Resource]:
-        subject = fhir.reference("Patient", patient)
+        subject, begun = fhir.reference("Patient", patient), {"start": self.admitted_at}
+        episode = _episode(self.episode_id, "active", self.level, self.referral_id, subject, begun)
         return [
-            _episode(self.episode_id, "active", self.level, self.referral_id, subject, {"start": self.admitted_at}),
+            episode | fhir.without_nothing({"statusHistory": status_history(self.earlier, self.admitted_at)}),
             care_plan(
                 self.plan_id,
                 "active",
                 subject,
-                {"start": self.admitted_at},
+                begun,
                 episode_id=self.episode_id,
                 category=categories(self.track, self.flags),
                 activity=timetable(self.template),
@@ -89,6 +93,7 @@ def _concluded(referral_id: str, task_id: str, status: str, at: datetime, subjec
 
 class _StatusHistory(reading.Element, frozen=True):
     period: reading.Period
+    status: str = ""
 
 
 class _EpisodeOfCare(reading.Read, frozen=True):
@@ -124,6 +129,11 @@ def read_episode_admitted(resources: Sequence[reading.Read]) -> EpisodeAdmitted:
         template=plan.template,
         admitted_at=reading.utc(episode.period.start),
         referral_task_id=_first_id(reading.of_type(resources, _Task)),
+        earlier=tuple(
+            EarlierStatus(WAITS[each.status], reading.utc(each.period.start))
+            for each in episode.status_history
+            if each.status in WAITS
+        ),
     )
 
 

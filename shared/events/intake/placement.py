@@ -16,6 +16,10 @@ LICENSED = "licensed-clinician"
 """The role that signs a placement and decides a referral (domain, head, and 2.8 R0)."""
 FOLLOW_UP = "follow-up"
 """Why somebody is asked to see a patient whose care elsewhere ended."""
+CONTACT = "contact"
+"""Why somebody is asked to get in touch with a patient who waits for a seat."""
+CONFIRM_NEEDS = "confirm-needs"
+"""Why a licensed clinician is asked whether the needs are still true, before a stay begins."""
 
 
 class ReferralReceived(Event, frozen=True, kw_only=True):
@@ -57,7 +61,8 @@ class ReferralConcluded(Event, frozen=True, kw_only=True):
     """A referral that needs no placement any more, by what became of it (`outcome`): `referral-revoked`,
     `referral-in-error` (the sender takes it back), `patient-died`, `too-many-referrals` (set active again it is
     received anew), `superseded` (an older release looked at newer ones only), `referral-declined`, `joined-stay` (the
-    patient is in the stay that it asks for), or `looked-at` by a person beside the placement of another one."""
+    patient is in the stay that it asks for), `patient-declined` or `not-available` (its stay was planned, and does not
+    begin), or `looked-at` by a person beside the placement of another one."""
 
     referral_id: str
     task_id: str
@@ -98,17 +103,33 @@ _CONCLUDED = {
     "superseded": ("revoked", "cancelled"),
     "referral-declined": ("completed", "rejected"),
     "too-many-referrals": ("on-hold", "rejected"),
+    "patient-declined": ("revoked", "cancelled"),
+    "not-available": ("completed", "rejected"),
 }
 """How a referral and its Task end, by the outcome; any other completes both."""
-ReferralState = Literal["received", "in-review", "recommended", "admitted", "declined", "withdrawn", "closed"]
+ReferralState = Literal[
+    "received",
+    "in-review",
+    "recommended",
+    "wait-listed",
+    "planned",
+    "admitted",
+    "declined",
+    "withdrawn",
+    "closed",
+]
 """Where a referral stands: it waits its turn; a person looks, for the rules can't place the patient; a level is
-recommended and waits for its signature; the patient is in a stay; the program can't take it; nobody asks for it any
+recommended and waits for its signature; the level is signed, and the patient waits for a seat, or for the start that is
+planned; the patient is in a stay; the program can't take it; nobody asks for it any
 more; a person has looked and nothing more is needed for it."""
 REFERRAL_REASONS: dict[str, ReferralState] = {
     "second-referral": "received",
     "death-reported": "received",
     "needs-missing": "in-review",
     "level-recommended": "recommended",
+    "seat-awaited": "wait-listed",
+    "start-planned": "planned",
+    "needs-unconfirmed": "planned",
     "placement-signed": "admitted",
     "joined-stay": "admitted",
     "another-level-needed": "declined",
@@ -117,10 +138,18 @@ REFERRAL_REASONS: dict[str, ReferralState] = {
     "referral-revoked": "withdrawn",
     "referral-in-error": "withdrawn",
     "patient-died": "withdrawn",
+    "patient-declined": "withdrawn",
+    "not-available": "declined",
     "looked-at": "closed",
 }
 """Why a referral stands where it does (REASON, in `Task.statusReason`), and where that is."""
-_OPEN = {"received": "received", "in-review": "accepted", "recommended": "in-progress"}
+_OPEN = {
+    "received": "received",
+    "in-review": "accepted",
+    "recommended": "in-progress",
+    "wait-listed": "accepted",
+    "planned": "accepted",
+}
 _ENDED: dict[str, tuple[str, str]] = {
     "admitted": ("completed", "completed"),
     "declined": ("completed", "rejected"),
@@ -373,7 +402,8 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
 
 class Review(msgspec.Struct, frozen=True, array_like=True):
     """What a person looks at again: data were missing (R0), signals met (domain 5.3), answers by which a rule fired
-    are old, to be confirmed (domain 2.7), or care elsewhere ended (FOLLOW_UP). Whole in every event about it, for each
+    are old, to be confirmed (domain 2.7), care elsewhere ended (FOLLOW_UP), or a stay has not begun (CONTACT,
+    CONFIRM_NEEDS). Whole in every event about it, for each
     writes its whole Task.
 
     `focus`, `requested_at` and `act_by` are unknown of one that was asked for by an older release.
@@ -396,7 +426,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
                 "id": self.id,
                 "status": status,
                 "intent": "proposal",
-                "code": fhir.concept(codes.TASK, "follow-up" if self.follows_up else "review-placement"),
+                "code": fhir.concept(codes.TASK, self.reason if self.is_called_so else "review-placement"),
                 "focus": {"reference": self.focus} if self.focus else None,
                 "for": fhir.reference("Patient", patient),
                 "authoredOn": self.requested_at,
@@ -412,7 +442,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     def owner(self) -> str:
         if self.follows_up:
             return "case-manager"
-        return LICENSED if self.decides_referral else "clinician"
+        return LICENSED if self.decides_referral or self.reason == CONFIRM_NEEDS else "clinician"
 
     @property
     def decides_referral(self) -> bool:
@@ -421,8 +451,13 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def follows_up(self) -> bool:
-        """Whether somebody is asked to see the patient, rather than the placement."""
-        return self.reason == FOLLOW_UP
+        """Whether somebody is asked to see or call the patient, rather than to look at the placement."""
+        return self.reason in (FOLLOW_UP, CONTACT)
+
+    @property
+    def is_called_so(self) -> bool:
+        """Whether its Task is called by its reason."""
+        return self.follows_up or self.reason == CONFIRM_NEEDS
 
     def _inputs(self) -> list[fhir.Element]:
         return [
