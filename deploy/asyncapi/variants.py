@@ -40,6 +40,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
     "code_system": ("~system~", ""),
     "rxnorm": ("~rxnorm~", ""),
     "Input.evidence": (f"~type~/{ID}", ""),
+    "FormerStatus.status": ("planned", "waitlist", "active", "onhold"),
     "Recommendation.rules": (("~rule~", "~unexplained~"), ()),
     "Recommendation.conditions": (("~condition~", "~unexplained~"), ()),
     "ConditionReason.condition": ("~condition~",),

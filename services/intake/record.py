@@ -10,7 +10,7 @@ from services.intake import messages
 from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
-from shared.events.intake import CONTACT
+from shared.events.intake import CONTACT, EpisodeHistory, FormerLevel, FormerStatus
 from shared.rules.escalation import Open
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
@@ -144,6 +144,18 @@ class Review(messages.Review, frozen=True, array_like=True):
 Waiting = Recommended | Review
 
 
+class Past(msgspec.Struct, frozen=True, array_like=True):
+    """A status or a level that a stay had, from when until when, in seconds (UTC)."""
+
+    code: str
+    since: int
+    until: int
+
+    @property
+    def bounds(self) -> tuple[datetime, datetime]:
+        return instant(self.since), instant(self.until)
+
+
 class Episode(msgspec.Struct, frozen=True, array_like=True):
     """The stay. `flags` are those emitted last, None where nobody remembers; looked at at `flags_change_at`."""
 
@@ -158,10 +170,72 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """The Encounters (packed ids) of nights elsewhere that last: the stay is paused."""
     joined: str = ""
     """The referral (packed id) that joined it last: the same one again says nothing new."""
+    statuses: tuple[Past, ...] = ()
+    levels: tuple[Past, ...] = ()
+    """Those it had before, each the oldest first."""
 
     @classmethod
     def begun(cls, event: messages.EpisodeAdmitted) -> Self:
-        return cls(event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id, event.flags)
+        ends = (*(each.since for each in event.earlier[1:]), event.admitted_at)
+        before = tuple(
+            Past(each.status, seconds(each.since), seconds(end))
+            for each, end in zip(event.earlier, ends, strict=bool(event.earlier))
+        )
+        known = (event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id, event.flags)
+        return cls(*known, statuses=before)
+
+    @property
+    def history(self) -> EpisodeHistory:
+        return EpisodeHistory(
+            tuple(FormerStatus(each.code, *each.bounds) for each in self.statuses),
+            tuple(FormerLevel(each.code, *each.bounds) for each in self.levels),
+        )
+
+    @property
+    def status(self) -> str:
+        return "onhold" if self.elsewhere else "active"
+
+    @property
+    def status_since(self) -> int:
+        """In seconds (UTC)."""
+        return max((seconds(self.admitted_at), *(each.until for each in self.statuses)))
+
+    @property
+    def level_since(self) -> int:
+        return max((seconds(self.admitted_at), *(each.until for each in self.levels)))
+
+    def turned(self, status: str, at: datetime) -> Self:
+        """With the status that it has had until `at`; one that it never had for a second is none."""
+        past, before = Past(status, self.status_since, seconds(at)), self.statuses
+        if past.until <= past.since:
+            return self
+        if before and (before[-1].code, before[-1].until) == (status, past.since):
+            before, past = before[:-1], Past(status, before[-1].since, past.until)
+        return msgspec.structs.replace(self, statuses=(*before, past)[-PAST_MOST:])
+
+    def ended_at(self, at: datetime) -> Self:
+        """Of one that is over: its last status until then, as a corrected discharge has it."""
+        if not self.statuses:
+            return self
+        *before, last = self.statuses
+        until = max(last.since, seconds(at))
+        return msgspec.structs.replace(self, statuses=(*before, msgspec.structs.replace(last, until=until)))
+
+    def reopened(self, discharged_at: datetime) -> Self:
+        """As if it had never ended: what was active until the discharge is so still."""
+        last = self.statuses[-1:]
+        was_active = any((each.code, each.until) == ("active", seconds(discharged_at)) for each in last)
+        return msgspec.structs.replace(self, statuses=self.statuses[:-1]) if was_active else self
+
+    @property
+    def paused_at(self) -> datetime | None:
+        """Since when it is on hold; None where nobody remembers."""
+        return instant(self.statuses[-1].until) if self.elsewhere and self.statuses else None
+
+    def at_level(self, level: str, at: datetime) -> Self:
+        """With this level from now on, and the one that it has had until then."""
+        past = Past(self.level, self.level_since, seconds(at))
+        return msgspec.structs.replace(self, level=level, levels=(*self.levels, past)[-PAST_MOST:])
 
     def after(self, event: "ChangesEpisode") -> Self:
         match event:
@@ -169,6 +243,10 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
                 return msgspec.structs.replace(self, flags=flags)
             case messages.FlagsLookedAt(change_at=at):
                 return msgspec.structs.replace(self, flags_change_at=at)
+            case messages.EpisodePaused(at=at):
+                return self.turned("active", at)
+            case messages.EpisodeResumed(at=at):
+                return self.turned("onhold", at)
             case _:
                 return msgspec.structs.replace(self, elsewhere=self.elsewhere_after(event))
 
@@ -183,7 +261,15 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         return (*others, encounter)[-ELSEWHERE_MOST:] if lasts else others
 
 
-ChangesEpisode = messages.FlagsChanged | messages.FlagsLookedAt | messages.CareElsewhere
+ChangesEpisode = (
+    messages.FlagsChanged
+    | messages.FlagsLookedAt
+    | messages.EpisodePaused
+    | messages.EpisodeResumed
+    | messages.CareElsewhere
+)
+PAST_MOST = 12
+"""Former statuses of a stay, and former levels: of more the newest are remembered, a state stays small."""
 ELSEWHERE_MOST = 4
 """Of more at once the newest are remembered: a state stays small."""
 

@@ -122,7 +122,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.EpisodeDischarged():
             return _discharged(state, event)
         case messages.DischargeWithdrawn() if state.ended is not None:
-            stay = state.ended.episode
+            stay = state.ended.episode.reopened(state.ended.discharged_at)
             return change(state, episode=stay, ended=None, closed_at=None, referral=None, seconds=state.referrals)
         case messages.RetentionBegan(retention_days=days):
             return change(state, retention_days=days)
@@ -162,7 +162,7 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     if state.episode is not None:
         reasons = tuple(each.reason for each in state.asked if each.reason != TOO_MANY)
         before = Ended(
-            change(state.episode, elsewhere=()),
+            change(state.episode.turned(state.episode.status, event.discharged_at), elsewhere=()),
             "",
             "",
             event.discharged_at,
@@ -171,6 +171,7 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
         )
     ended = before and change(
         before,
+        episode=before.episode.ended_at(event.discharged_at),
         encounter_id=event.encounter_id,
         disposition=event.disposition,
         discharged_at=event.discharged_at,

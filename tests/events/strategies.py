@@ -31,6 +31,7 @@ _NAMED_IDS = frozenset({"id", "escalations", "subsumes", "also"})
 _EVIDENCE = ("Appointment", "DiagnosticReport", "Observation", "Patient")
 _ORDERED = (
     ("start", "end"),
+    ("since", "until"),
     ("start_on", "end_on"),
     ("starts_at", "expires_at"),
     ("admitted_at", "discharged_at"),
@@ -70,6 +71,7 @@ _OF_FIELD: dict[str, some.SearchStrategy[Any]] = {
     "follow_ups": some.lists(later_moments, max_size=4).map(tuple),
     "at": later_moments,
     "ended": some.sampled_from([(), ("no-longer",)]),
+    "FormerStatus.status": some.sampled_from(["planned", "waitlist", "active", "onhold"]),
     "FlagsChanged.flags": some.lists(codes, min_size=1, max_size=3, unique=True).map(tuple),
     "ReferralAnswered.reason": some.sampled_from(sorted(intake.REFERRAL_REASONS)),
     "ReferralConcluded.outcome": some.sampled_from(["referral-declined", "too-many-referrals", "looked-at"]),

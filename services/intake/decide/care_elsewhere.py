@@ -1,7 +1,7 @@
 """Care elsewhere during a stay: somebody looks after the patient at once, at the placement again, and follows up."""
 
 from datetime import timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from services.intake import messages
 from services.intake.decide.placing import about, ask_for_review, withdraw
@@ -46,16 +46,20 @@ def _paused_or_resumed(episode: Episode | None, command: messages.CareElsewhere)
     at = episode.admitted_at
     if not isinstance(command, messages.WithdrawCareElsewhere):
         at = max(at, command.started_at if isinstance(command, messages.ReportCareElsewhere) else command.ended_at)
-    kind = messages.EpisodePaused if after else messages.EpisodeResumed
-    return [
-        kind(
-            episode_id=episode.id,
-            level=episode.level,
-            referral_id=episode.referral_id,
-            admitted_at=episode.admitted_at,
-            at=at,
-        )
-    ]
+    if after:
+        return [messages.EpisodePaused(**_stay(episode), at=at, history=episode.turned("active", at).history)]
+    since = episode.paused_at
+    paused_at = since if since is not None and since <= at else None  # there was nothing elsewhere
+    return [messages.EpisodeResumed(**_stay(episode), at=at, history=episode.history, paused_at=paused_at)]
+
+
+def _stay(episode: Episode) -> dict[str, Any]:
+    return {
+        "episode_id": episode.id,
+        "level": episode.level,
+        "referral_id": episode.referral_id,
+        "admitted_at": episode.admitted_at,
+    }
 
 
 def reported(state: State, command: messages.ReportCareElsewhere, moment: Moment[Settings]) -> list[messages.Emits]:

@@ -55,6 +55,7 @@ def discharged(state: State, command: messages.Discharge, moment: Moment[Setting
         plan_id=episode.plan_id,
         level=episode.level,
         referral_id=episode.referral_id,
+        history=episode.turned(episode.status, command.at).history,
     )
     return [
         discharge,
@@ -98,6 +99,7 @@ def _corrected(
         level=ended.episode.level,
         referral_id=ended.episode.referral_id,
         replaced_encounter_id="" if encounter_id == ended.encounter_id else ended.encounter_id,
+        history=ended.episode.ended_at(at).history,
     )
     return [discharge, messages.RetentionBegan.after(at, moment.now, moment.settings.retention_days)]
 
@@ -121,6 +123,7 @@ def withdrawn(
         client=moment.by,
         level=ended.episode.level,
         referral_id=ended.episode.referral_id,
+        history=ended.episode.reopened(ended.discharged_at).history,
     )
     combined = combined_again(state, ended.episode, moment)
     without = REASON if combined or not reassessment_stands(state, moment) else ""

@@ -36,6 +36,7 @@ from shared.events.intake.explanation import (
     RuleReason,
     Undecided,
 )
+from shared.events.intake.history import EpisodeHistory, FormerLevel, FormerStatus
 from shared.events.intake.medications import Medication, MedicationsRecorded, read_medications_recorded
 from shared.events.intake.patient import (
     DeathWithdrawn,
@@ -95,12 +96,15 @@ __all__ = [
     "EpisodeCancelled",
     "EpisodeDeclined",
     "EpisodeDischarged",
+    "EpisodeHistory",
     "EpisodePaused",
     "EpisodePlanned",
     "EpisodeResumed",
     "EpisodeWaitlisted",
     "Explanation",
     "FlagsChanged",
+    "FormerLevel",
+    "FormerStatus",
     "Input",
     "LevelOfCareRecommended",
     "Medication",

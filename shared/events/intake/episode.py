@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, TypeVar
 
+import msgspec
+
 from shared.events import codes, fhir, reading
 from shared.events.envelope import Event, Resource, name_id
 from shared.events.intake.care_plan import CarePlan, TemplateSlot, care_plan, categories, timetable
+from shared.events.intake.history import NO_HISTORY, EpisodeHistory, LevelRead, StatusRead
 from shared.events.intake.planned import WAITS, EarlierStatus, status_history
 
 
@@ -29,7 +32,7 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
 
     def write(self, patient: str) -> list[Resource]:
         subject, begun = fhir.reference("Patient", patient), {"start": self.admitted_at}
-        episode = _episode(self.episode_id, "active", self.level, self.referral_id, subject, begun)
+        episode = episode_of_care(self.episode_id, "active", self.level, self.referral_id, subject, begun)
         return [
             episode | fhir.without_nothing({"statusHistory": status_history(self.earlier, self.admitted_at)}),
             care_plan(
@@ -45,7 +48,7 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
         ]
 
 
-def _episode(
+def episode_of_care(
     episode_id: str,
     status: str,
     level: str,
@@ -53,14 +56,17 @@ def _episode(
     subject: fhir.Element,
     period: fhir.Element,
     on_hold: fhir.Element | None = None,
+    history: EpisodeHistory = NO_HISTORY,
 ) -> Resource:
+    """A stay whole: its level first, then those it had before."""
+    hold = [{"status": "onhold", "period": on_hold}] if on_hold else []
     return fhir.without_nothing(
         {
             "resourceType": "EpisodeOfCare",
             "id": episode_id,
             "status": status,
-            "statusHistory": [{"status": "onhold", "period": on_hold}] if on_hold else [],
-            "type": [fhir.concept(codes.LEVEL, level)] if level else [],
+            "statusHistory": [*history.status_history(), *hold],
+            "type": [*([fhir.concept(codes.LEVEL, level)] if level else []), *history.former_levels()],
             "patient": subject,
             "period": period,
             "referralRequest": [fhir.reference("ServiceRequest", referral_id)] if referral_id else [],
@@ -91,21 +97,20 @@ def _concluded(referral_id: str, task_id: str, status: str, at: datetime, subjec
     return [referral, task]
 
 
-class _StatusHistory(reading.Element, frozen=True):
-    period: reading.Period
-    status: str = ""
-
-
-class _EpisodeOfCare(reading.Read, frozen=True):
+class EpisodeOfCare(reading.Read, frozen=True):
     id: str
     period: reading.Period
-    status_history: tuple[_StatusHistory, ...] = ()
-    type: tuple[reading.Concept, ...] = ()
+    status_history: tuple[StatusRead, ...] = ()
+    type: tuple[LevelRead, ...] = ()
     referral_request: tuple[reading.Reference, ...] = ()
 
     @property
+    def history(self) -> EpisodeHistory:
+        return EpisodeHistory.read(self.status_history, self.type)
+
+    @property
     def level(self) -> str:
-        return self.type[0].code if self.type else ""
+        return next((each.code for each in self.type if each.former is None), "")
 
     @property
     def referral_id(self) -> str:
@@ -116,9 +121,9 @@ class _Task(reading.Read, frozen=True):
     id: str
 
 
-@reading.reads(_EpisodeOfCare, CarePlan, _Task)
+@reading.reads(EpisodeOfCare, CarePlan, _Task)
 def read_episode_admitted(resources: Sequence[reading.Read]) -> EpisodeAdmitted:
-    (episode,), (plan,) = reading.of_type(resources, _EpisodeOfCare), reading.of_type(resources, CarePlan)
+    (episode,), (plan,) = reading.of_type(resources, EpisodeOfCare), reading.of_type(resources, CarePlan)
     return EpisodeAdmitted(
         episode_id=fhir.own_id(episode.id),
         plan_id=plan.id,
@@ -145,10 +150,15 @@ class OnHoldEvent(Event, frozen=True, kw_only=True):
     referral_id: str
     admitted_at: datetime
     at: datetime
+    history: EpisodeHistory = NO_HISTORY
 
     def of_status(self, status: str, patient: str, on_hold: fhir.Element) -> list[Resource]:
-        subject, period = fhir.reference("Patient", patient), {"start": self.admitted_at}
-        return [_episode(self.episode_id, status, self.level, self.referral_id, subject, period, on_hold)]
+        subject, since = fhir.reference("Patient", patient), {"start": self.admitted_at}
+        return [
+            episode_of_care(
+                self.episode_id, status, self.level, self.referral_id, subject, since, on_hold, self.history
+            )
+        ]
 
 
 class EpisodePaused(OnHoldEvent, frozen=True, kw_only=True):
@@ -159,34 +169,45 @@ class EpisodePaused(OnHoldEvent, frozen=True, kw_only=True):
 
 
 class EpisodeResumed(OnHoldEvent, frozen=True, kw_only=True):
-    """The stay goes on: sessions are owed from `at` on; from the admission on where there was nothing elsewhere."""
+    """The stay goes on: sessions are owed from `at` on; from the admission on where there was nothing elsewhere. It was
+    paused since `paused_at`, unknown of a stay that an older release paused."""
+
+    paused_at: datetime | None = None
 
     def write(self, patient: str) -> list[Resource]:
-        return self.of_status("active", patient, {"end": self.at})
+        return self.of_status("active", patient, fhir.period(self.paused_at, self.at))
 
 
-@reading.reads(_EpisodeOfCare)
+@reading.reads(EpisodeOfCare)
 def read_episode_paused(resources: Sequence[reading.Read]) -> EpisodePaused:
-    return _on_hold(EpisodePaused, resources)
+    episode, on_hold = _on_hold(resources)
+    return _of_status(EpisodePaused, episode, on_hold.start)
 
 
-@reading.reads(_EpisodeOfCare)
+@reading.reads(EpisodeOfCare)
 def read_episode_resumed(resources: Sequence[reading.Read]) -> EpisodeResumed:
-    return _on_hold(EpisodeResumed, resources)
+    episode, on_hold = _on_hold(resources)
+    resumed = _of_status(EpisodeResumed, episode, on_hold.end)
+    return msgspec.structs.replace(resumed, paused_at=reading.optional_utc(on_hold.start))
+
+
+def _on_hold(resources: Sequence[reading.Read]) -> tuple[EpisodeOfCare, reading.Period]:
+    """Of the status history the last is what the event is about."""
+    (episode,) = reading.of_type(resources, EpisodeOfCare)
+    return episode, episode.status_history[-1].period
 
 
 OnHold = TypeVar("OnHold", bound=OnHoldEvent)
 
 
-def _on_hold(kind: type[OnHold], resources: Sequence[reading.Read]) -> OnHold:
-    (episode,) = reading.of_type(resources, _EpisodeOfCare)
-    (on_hold,) = (each.period for each in episode.status_history)
+def _of_status(kind: type[OnHold], episode: EpisodeOfCare, at: datetime | None) -> OnHold:
     return kind(
         episode_id=fhir.own_id(episode.id),
         level=episode.level,
         referral_id=episode.referral_id,
         admitted_at=reading.utc(episode.period.start),
-        at=reading.utc(on_hold.start or on_hold.end),
+        at=reading.utc(at),
+        history=EpisodeHistory.read(episode.status_history[:-1], episode.type),
     )
 
 
@@ -281,6 +302,7 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
     referral_id: str = ""
     """Both unknown of a stay that an older release admitted."""
     replaced_encounter_id: str = ""
+    history: EpisodeHistory = NO_HISTORY
 
     amends: ClassVar[frozenset[str]] = frozenset({"CarePlan", "Encounter"})
     stands: ClassVar[Mapping[str, frozenset[str]]] = {"Encounter": DISCHARGED}
@@ -294,7 +316,9 @@ class EpisodeDischarged(Event, frozen=True, kw_only=True):
             ]
         }
         return [
-            _episode(self.episode_id, "finished", self.level, self.referral_id, subject, period),
+            episode_of_care(
+                self.episode_id, "finished", self.level, self.referral_id, subject, period, history=self.history
+            ),
             {
                 "resourceType": "Encounter",
                 "id": self.encounter_id,
@@ -330,10 +354,10 @@ class _Encounter(reading.Read, frozen=True):
     hospitalization: _Hospitalization | None = None
 
 
-@reading.reads(_EpisodeOfCare, _Encounter, CarePlan)
+@reading.reads(EpisodeOfCare, _Encounter, CarePlan)
 def read_episode_discharged(resources: Sequence[reading.Read]) -> EpisodeDischarged:
     """Raises ValueError for a disposition that is none of the hub's: nothing could be decided by it."""
-    (episode,) = reading.of_type(resources, _EpisodeOfCare)
+    (episode,) = reading.of_type(resources, EpisodeOfCare)
     encounter, *replaced = reading.of_type(resources, _Encounter)
     disposition = reading.required(encounter.hospitalization).discharge_disposition.code_of(codes.DISPOSITION)
     if disposition not in codes.FHIR_DISPOSITION:
@@ -348,6 +372,7 @@ def read_episode_discharged(resources: Sequence[reading.Read]) -> EpisodeDischar
         level=episode.level,
         referral_id=episode.referral_id,
         replaced_encounter_id=_first_id(replaced),
+        history=episode.history,
     )
 
 
@@ -362,6 +387,7 @@ class DischargeWithdrawn(Event, frozen=True, kw_only=True):
     client: str
     level: str = ""
     referral_id: str = ""
+    history: EpisodeHistory = NO_HISTORY
 
     amends: ClassVar[frozenset[str]] = frozenset({"CarePlan", "Encounter"})
     stands: ClassVar[Mapping[str, frozenset[str]]] = {"Encounter": DISCHARGED}
@@ -370,16 +396,18 @@ class DischargeWithdrawn(Event, frozen=True, kw_only=True):
         subject, period = fhir.reference("Patient", patient), {"start": self.admitted_at}
         target = fhir.reference("EpisodeOfCare", self.episode_id)
         return [
-            _episode(self.episode_id, "active", self.level, self.referral_id, subject, period),
+            episode_of_care(
+                self.episode_id, "active", self.level, self.referral_id, subject, period, history=self.history
+            ),
             _mistaken(self.encounter_id, subject),
             *([care_plan(self.plan_id, "active", subject, period)] if self.plan_id else []),
             fhir.provenance(name_id(self.encounter_id, "withdrawn"), target, self.withdrawn_at, None, self.client),
         ]
 
 
-@reading.reads(_EpisodeOfCare, _Encounter, CarePlan, reading.Provenance)
+@reading.reads(EpisodeOfCare, _Encounter, CarePlan, reading.Provenance)
 def read_discharge_withdrawn(resources: Sequence[reading.Read]) -> DischargeWithdrawn:
-    (episode,), (encounter,) = reading.of_type(resources, _EpisodeOfCare), reading.of_type(resources, _Encounter)
+    (episode,), (encounter,) = reading.of_type(resources, EpisodeOfCare), reading.of_type(resources, _Encounter)
     provenances = reading.of_type(resources, reading.Provenance)
     return DischargeWithdrawn(
         episode_id=fhir.own_id(episode.id),
@@ -390,6 +418,7 @@ def read_discharge_withdrawn(resources: Sequence[reading.Read]) -> DischargeWith
         client=reading.transmitter_of(provenances),
         level=episode.level,
         referral_id=episode.referral_id,
+        history=episode.history,
     )
 
 
