@@ -17,8 +17,8 @@ from shared.events.aftercare import ASKS_NOBODY, BY_A_PERSON
 from shared.events.catalogue import CONSUMES, OPERATIONS, CatalogueEntry
 from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
 from shared.events.envelope import Envelope
-from shared.events.intake import REFERRAL_REASONS, ConsentsCurrent
-from shared.events.intake.placement import FOLLOW_UP
+from shared.events.intake import ACTIVITY_STATES, GOAL_STATUSES, REFERRAL_REASONS, ConsentsCurrent
+from shared.events.intake.placement import FOLLOW_UP, READ_PLAN
 from shared.events.wire import Written
 
 ID = "00000000-0000-4000-8000-000000000000"
@@ -47,6 +47,8 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
     "RuleReason.rule": ("~rule~",),
     "RuleChange.rule": ("~rule~", ""),
     "Undecided.rule": ("~rule~",),
+    "PlannedActivity.state": ACTIVITY_STATES,
+    "PlannedGoal.status": GOAL_STATUSES,
     "FlagsChanged.flags": (("~flag~", "~flag~"), ()),
     "FlagsChanged.ended": (("~flag~",),),
     "FollowUpCompleted.outcome": (*sorted(BY_A_PERSON), "~outcome~"),
@@ -61,7 +63,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
         "referral-declined",
         "looked-at",
     ),
-    "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP),
+    "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, READ_PLAN),
     "ReferralWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
 }
 """Values on which the shape hangs, or that are all there are."""

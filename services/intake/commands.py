@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from shared.events.envelope import Command
-from shared.events.intake import Digest, Priority
+from shared.events.intake import Digest, PlannedActivity, PlannedGoal, Priority, Unread
 
 EndReason = Literal["mistaken", "reassessed-lower-risk"]
 
@@ -250,6 +250,36 @@ class WithdrawCareElsewhere(Command, frozen=True, kw_only=True, tag=True):
     """It did not take place, or was entered in error."""
 
     encounter_id: str
+
+
+class NamedMember(msgspec.Struct, frozen=True, array_like=True):
+    """A person of the staff whom a CareTeam names for a role, and where in it."""
+
+    role: str
+    person: str
+    place: str
+
+
+class RecordTeam(Command, frozen=True, kw_only=True, tag=True):
+    """Who looks after the patient by a CareTeam (its id); `is_own` where it is the hub's own. `unread` is what nobody
+    could read of it."""
+
+    source: str
+    members: tuple[NamedMember, ...]
+    unread: tuple[Unread, ...] = ()
+    is_own: bool = False
+
+
+class RevisePlan(Command, frozen=True, kw_only=True, tag=True):
+    """What a Goal (its id, `is_goal`) or a CarePlan says is planned; nothing where it was taken back. `is_own` where it
+    is the plan of the stay, which then says the whole of it."""
+
+    source: str
+    is_goal: bool = False
+    goal: PlannedGoal | None = None
+    activities: tuple[PlannedActivity, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    is_own: bool = False
 
 
 CareElsewhere = ReportCareElsewhere | EndCareElsewhere | WithdrawCareElsewhere

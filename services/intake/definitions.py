@@ -13,7 +13,7 @@ from services.intake.placement import BOTH, OLD
 from services.intake.reasons import ENHANCED, PRESCRIBER
 from services.intake.table import TABLE, Rule
 from shared.events import codes, fhir
-from shared.events.intake import REFERRAL_REASONS
+from shared.events.intake import ACTIVITIES, GOAL_AIMS, REFERRAL_REASONS, TOPICS
 from shared.rules.staff import ROLES
 
 COLORADO = "http://bha.colorado.gov/fhir/bha-ig/CodeSystem/bha-asam-level-of-care-cs"
@@ -90,6 +90,9 @@ def _systems() -> dict[str, Iterable[str]]:
         codes.DISPOSITION: codes.FHIR_DISPOSITION,
         codes.REFERRAL: REFERRAL_REASONS.values(),
         codes.OWNER: sorted(ROLES),
+        codes.GOAL_AIM: GOAL_AIMS,
+        codes.ACTIVITY: ACTIVITIES,
+        codes.TOPIC: TOPICS[1:],
     }
 
 

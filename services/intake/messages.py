@@ -14,6 +14,7 @@ from services.intake.commands import (
     EndCareElsewhere,
     EndEvidence,
     EndReason,
+    NamedMember,
     Prescribed,
     ReceiveReferral,
     RecordAssessment,
@@ -22,11 +23,13 @@ from services.intake.commands import (
     RecordCoverage,
     RecordMedications,
     RecordPatient,
+    RecordTeam,
     ReportCareElsewhere,
     ReportDeath,
     ReportedFinding,
     ReportFindings,
     ReviewOutcome,
+    RevisePlan,
     RevokeConsent,
     RevokeReferral,
     SetPlan,
@@ -58,6 +61,7 @@ from shared.events.escalation import (
     SignalsCorrected,
 )
 from shared.events.intake import (
+    CareTeamChanged,
     ConditionReason,
     ConsentDenied,
     ConsentGiven,
@@ -88,6 +92,9 @@ from shared.events.intake import (
     PlacementReviewRequested,
     PlacementReviewWithdrawn,
     PlacementSigned,
+    PlannedActivity,
+    PlannedGoal,
+    PlanRevised,
     Priority,
     Recommendation,
     RecommendationWithdrawn,
@@ -99,8 +106,10 @@ from shared.events.intake import (
     RuleChange,
     RuleReason,
     Signature,
+    TeamMember,
     TemplateSlot,
     Undecided,
+    Unread,
     Waits,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed, To
@@ -122,6 +131,7 @@ __all__ = [
     "CapacityWatched",
     "CareElsewhere",
     "CareKind",
+    "CareTeamChanged",
     "Commands",
     "CompleteReview",
     "ConditionReason",
@@ -168,6 +178,7 @@ __all__ = [
     "LevelOfCareRecommended",
     "Medication",
     "MedicationsRecorded",
+    "NamedMember",
     "Need",
     "OfPlan",
     "OfReferral",
@@ -180,6 +191,9 @@ __all__ = [
     "PlacementReviewWithdrawn",
     "PlacementSigned",
     "PlanLookedAt",
+    "PlanRevised",
+    "PlannedActivity",
+    "PlannedGoal",
     "Prescribed",
     "Priority",
     "ReceiveReferral",
@@ -191,6 +205,7 @@ __all__ = [
     "RecordCoverage",
     "RecordMedications",
     "RecordPatient",
+    "RecordTeam",
     "ReferralAnswered",
     "ReferralConcluded",
     "ReferralOffer",
@@ -205,6 +220,7 @@ __all__ = [
     "RetentionBegan",
     "Review",
     "ReviewOutcome",
+    "RevisePlan",
     "RevokeConsent",
     "RevokeReferral",
     "RuleChange",
@@ -222,9 +238,11 @@ __all__ = [
     "SignalsCorrected",
     "Signature",
     "StatedNeed",
+    "TeamMember",
     "TemplateSlot",
     "TimePassed",
     "Undecided",
+    "Unread",
     "Waits",
     "WithdrawCareElsewhere",
     "WithdrawDeath",
@@ -277,6 +295,8 @@ Commands = (
     | Discharge
     | CorrectDischarge
     | WithdrawDischarge
+    | RecordTeam
+    | RevisePlan
     | CareElsewhere
     | EndEvidence
     | EscalationCommand
@@ -310,6 +330,8 @@ OfReferral = (
 """What changes which referrals are open; how one is placed or declined is its stay's."""
 OfPlan = EpisodePlanned | EpisodeWaitlisted | EpisodeCancelled
 """What becomes of a signed placement before its stay begins."""
+OfCare = RecordMedications | MedicationsRecorded | RecordTeam | RevisePlan
+"""What the patient takes, who looks after them, what is planned."""
 Consumes = OfSignals | TimePassed
 Emits = (
     PatientIdentified
@@ -329,6 +351,8 @@ Emits = (
     | EpisodePaused
     | EpisodeResumed
     | FlagsChanged
+    | CareTeamChanged
+    | PlanRevised
     | MedicationsRecorded
     | ConsentGiven
     | ConsentDenied

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import msgspec
 
 from services.intake import messages
+from services.intake.care import Plan
 from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
@@ -173,6 +174,9 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     statuses: tuple[Past, ...] = ()
     levels: tuple[Past, ...] = ()
     """Those it had before, each the oldest first."""
+    template: tuple[messages.TemplateSlot, ...] | None = None
+    """The sessions of the week as its plan says them; None of one that an older release admitted."""
+    plan: Plan = Plan()
 
     @classmethod
     def begun(cls, event: messages.EpisodeAdmitted) -> Self:
@@ -182,7 +186,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
             for each, end in zip(event.earlier, ends, strict=bool(event.earlier))
         )
         known = (event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id, event.flags)
-        return cls(*known, statuses=before)
+        return cls(*known, statuses=before, template=event.template)
 
     @property
     def history(self) -> EpisodeHistory:

@@ -9,11 +9,14 @@ from services.intake.instruments import is_meaning
 from services.intake.levels import LEVELS
 from services.intake.stages import WEEK_MINUTES, Sessions, Stage, first_of, require_stages
 from services.intake.table import TRACKS
+from shared.events.intake import ACTIVITIES, GOAL_AIMS, TEAM_ROLES, TOPICS
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
 from shared.rules.numbers import Days, DaysOrNone, Hours, MinutesOrNone, Percent, Tier
 from shared.rules.staff import Staff
 
+PLANNED = frozenset({*TEAM_ROLES, *GOAL_AIMS, *ACTIVITIES, *TOPICS[1:]})
+"""What a code of a sender's may mean in a plan."""
 Capability = Literal["co-occurring", "block-grant"]
 
 
@@ -66,6 +69,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What an EHR's own codes ask or answer (`system|code`), and the items of its forms ask (`questionnaire|linkId`):
     LOINC's code or the hub's own, of a fact, a score, an item of a score, a need or a level; an answer's code, word or
     points; of a Condition's code ICD-10-CM's."""
+    plan_codes: dict[str, str] = {}
+    """What an EHR's own codes (`system|code`) of a CareTeam, a Goal or a CarePlan mean: a role of the team, an aim, an
+    activity or the topic of a workshop, as the hub names them."""
     referral_levels: dict[str, str] = {}
     """Which level of care an order asks for (`system|code`), where it names none itself."""
     identifiers: tuple[str, ...] = ()
@@ -83,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         require_stages(self.stages, self.sessions, TRACKS)
         if not all("|" in code and level in LEVELS for code, level in self.referral_levels.items()):
             raise ValueError("referral_levels: must map system|code to a level of care")
+        if not all("|" in own and code in PLANNED for own, code in self.plan_codes.items()):
+            raise ValueError("plan_codes: must map system|code to a role of the team, an aim, an activity or a topic")
         for own, code in self.local_codes.items():
             if "|" not in own or not is_meaning(code):
                 raise ValueError("local_codes: must map system|code or questionnaire|linkId to a code that is read")

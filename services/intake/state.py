@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import assert_never
 
 import msgspec
 
 from services.intake import combined, messages
 from services.intake.assessment import Assessment
+from services.intake.care import Plan, Team, team_after
 from services.intake.evidence import Evidence, act_of, ended, lasting, merged, pieces_of, sources, standing_again
 from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
@@ -37,6 +39,7 @@ from services.intake.table import review_codes
 from services.intake.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation
+from shared.events.intake import READ_PLAN
 from shared.rules import escalation
 from shared.rules.escalation import Open
 from shared.rules.packing import pack_id, seconds
@@ -67,6 +70,9 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     looked_at: tuple[LookedAt, ...] = ()
     planned: Planned | None = None
     """The stay that the referral to be placed will begin; its level was signed."""
+    team: Team = ()
+    plan: Plan = Plan()
+    """What is planned while no stay is open: the next one begins with it."""
 
     @property
     def referrals(self) -> tuple[Referral, ...]:
@@ -101,10 +107,8 @@ def evolve(state: State, event: Event | Command) -> State:
             return assessed(state, event)
         case _ if isinstance(event, messages.OfReferral):
             return _referred(state, event)
-        case messages.RecordMedications():
-            return change(state, medications=newest(merged_list(state.medications or (), event.medications)))
-        case messages.MedicationsRecorded():
-            return change(state, medications=still_listed(state.medications or (), event))
+        case _ if isinstance(event, messages.OfCare):
+            return _cared_for(state, event)
         case messages.PatientDied(died_at=died_at):
             return change(state, death=Death(died_at, state.death.ended if state.death else ()))
         case messages.DeathWithdrawn():
@@ -114,7 +118,8 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.PlanLookedAt(look_at=at) if state.planned is not None:
             return change(state, planned=change(state.planned, look_at=at and seconds(at)))
         case messages.EpisodeAdmitted():
-            return change(_placed(state), episode=Episode.begun(event), ended=None, signals=SignalWindow())
+            begun = change(Episode.begun(event), plan=state.plan)
+            return change(_placed(state), episode=begun, ended=None, signals=SignalWindow(), plan=Plan())
         case _ if isinstance(event, ChangesEpisode) and state.episode is not None:
             return change(state, episode=state.episode.after(event))
         case messages.EpisodeDeclined():
@@ -122,8 +127,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case messages.EpisodeDischarged():
             return _discharged(state, event)
         case messages.DischargeWithdrawn() if state.ended is not None:
-            stay = state.ended.episode.reopened(state.ended.discharged_at)
-            return change(state, episode=stay, ended=None, closed_at=None, referral=None, seconds=state.referrals)
+            return _goes_on(state, state.ended)
         case messages.RetentionBegan(retention_days=days):
             return change(state, retention_days=days)
         case messages.TimePassed() if _is_over(state):
@@ -156,11 +160,37 @@ def _asked(state: State, event: Event | Command) -> State:
             return state
 
 
+def _cared_for(state: State, event: messages.OfCare) -> State:
+    """What the patient takes, who looks after them, and what is planned: of a stay, or of the next one."""
+    change, stay = msgspec.structs.replace, state.episode
+    match event:
+        case messages.RecordMedications():
+            return change(state, medications=newest(merged_list(state.medications or (), event.medications)))
+        case messages.MedicationsRecorded():
+            return change(state, medications=still_listed(state.medications or (), event))
+        case messages.RecordTeam():
+            return change(state, team=team_after(state.team, event))
+        case messages.RevisePlan() if stay is not None:
+            return change(state, episode=change(stay, plan=stay.plan.after(event)))
+        case messages.RevisePlan():
+            return change(state, plan=state.plan.after(event))
+        case _:
+            assert_never(event)
+
+
+def _goes_on(state: State, ended: Ended) -> State:
+    """The discharge was wrong: the stay has its plan, and what was planned since."""
+    change, before = msgspec.structs.replace, ended.episode.reopened(ended.discharged_at)
+    stay = change(before, plan=before.plan.with_later(state.plan))
+    open_ones = change(state, referral=None, seconds=state.referrals, plan=Plan())
+    return change(open_ones, episode=stay, ended=None, closed_at=None)
+
+
 def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     """For the first time, or corrected."""
     change, before = msgspec.structs.replace, state.ended
     if state.episode is not None:
-        reasons = tuple(each.reason for each in state.asked if each.reason != TOO_MANY)
+        reasons = tuple(each.reason for each in state.asked if each.reason not in (TOO_MANY, READ_PLAN))
         before = Ended(
             change(state.episode.turned(state.episode.status, event.discharged_at), elsewhere=()),
             "",
@@ -422,7 +452,8 @@ def _is_over(state: State) -> bool:
 
 
 def _left(state: State) -> State:
-    """After a closed placement has left: the medications, a death, and the evidence that outlasts it."""
+    """After a closed placement has left: the medications, a death, the team and what is planned next, and the evidence
+    that outlasts it."""
     at = _leaves_at(state)
     evidence = lasting(state.evidence, at) if at else {}
-    return State(medications=state.medications, evidence=evidence, death=state.death)
+    return State(medications=state.medications, evidence=evidence, death=state.death, team=state.team, plan=state.plan)

@@ -65,6 +65,12 @@ def _named(entry: BundleEntry, context: Context, element: str) -> str:
     return stated(entry.resource.get(element), f"{entry.place}.{element}", context)
 
 
+def known_member(named: Json, context: Context) -> str | None:
+    """The id of the member of staff whom this reference names; None where it names nobody of them."""
+    name = _name(named, context.caller.client.base_url)
+    return staff.member(context.settings.staff, name) if name else None
+
+
 def stated(named: Json | None, place: str, context: Context) -> str:
     """The id of the member of staff whom this reference names. Raises HttpRefusal 422."""
     name = _name(named or {}, context.caller.client.base_url)

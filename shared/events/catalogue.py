@@ -110,6 +110,8 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(
         intake.FlagsChanged, INTAKE_EVENTS, "intake", "Flag each", ("attendance",), intake.read_flags_changed
     ),
+    CatalogueEntry(intake.CareTeamChanged, INTAKE_EVENTS, "intake", "CareTeam"),
+    CatalogueEntry(intake.PlanRevised, INTAKE_EVENTS, "intake", "CarePlan + Goal each"),
     CatalogueEntry(
         intake.MedicationsRecorded,
         INTAKE_EVENTS,

@@ -260,6 +260,24 @@ EXAMPLES: tuple[Event, ...] = (
         admitted_at=MONDAY,
         at=NEXT_MONDAY,
     ),
+    intake.CareTeamChanged(
+        members=(
+            intake.TeamMember("primary-therapist", "primary-therapist-1"),
+            intake.TeamMember("case-manager", "case-manager-1"),
+        ),
+        changed_at=MONDAY,
+    ),
+    intake.PlanRevised(
+        plan_id=named("plan"),
+        started_at=MONDAY,
+        template=(intake.TemplateSlot("group", 0, "09:00", 180), intake.TemplateSlot("family", 3, "09:00", 60, 2)),
+        goals=(intake.PlannedGoal(named("goal"), "abstinence", "active"),),
+        activities=(
+            intake.PlannedActivity("relapse-prevention-plan", "in-progress"),
+            intake.PlannedActivity("workshop", "completed", "stress"),
+            intake.PlannedActivity("mutual-help", "declined"),
+        ),
+    ),
     intake.FlagsChanged(flags=("suicide-risk",), ended=("overdose-risk",), changed_at=MONDAY),
     intake.EpisodeDischarged(
         episode_id=named("episode"),

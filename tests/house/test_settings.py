@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.house.test_rooms import ROOT
 
-PLAIN = frozenset({"timezone", "staff", "organization", "local_codes", "referral_levels"})
+PLAIN = frozenset({"timezone", "staff", "organization", "local_codes", "plan_codes", "referral_levels"})
 """Settings of the program that are no number."""
 
 

@@ -11,6 +11,7 @@ from services.intake import messages as w
 from services.intake.planned import episode_id
 from shared.events.codes import ACTS, HAND_OVER_REASONS
 from shared.events.envelope import Command
+from shared.events.intake import ACTIVITIES, ACTIVITY_STATES, GOAL_AIMS, GOAL_STATUSES, TEAM_ROLES, TOPICS
 from tests.intake.given import MONDAY, PATIENT, sign
 from tests.intake.story import Story, admitted, referred
 from tests.intake.test_laws import findings, ids, moments, needs, prescribed, stories
@@ -126,6 +127,37 @@ def _set_plan(story: Story) -> some.SearchStrategy[Command]:
     )
 
 
+def _team(story: Story) -> some.SearchStrategy[Command]:
+    members = some.builds(
+        w.NamedMember, some.sampled_from(TEAM_ROLES), some.sampled_from(["a", "b"]), some.just("participant[0]")
+    )
+    return some.builds(_recorded, ids, several(members), some.booleans(), some.booleans())
+
+
+def _recorded(source: str, members: tuple[w.NamedMember, ...], is_own: bool, is_unread: bool) -> w.RecordTeam:
+    strange = w.Unread("unknown-member", f"CareTeam/{source}", "participant[1].member")
+    return w.RecordTeam(source=source, members=members, unread=(strange,) if is_unread else (), is_own=is_own)
+
+
+def _plan(story: Story) -> some.SearchStrategy[Command]:
+    stay = story.state.episode
+    own = some.just(stay.plan_id) if stay is not None else ids
+    return some.one_of(
+        some.builds(goal, ids, some.sampled_from(GOAL_AIMS), some.sampled_from(GOAL_STATUSES)),
+        some.builds(w.RevisePlan, source=ids, activities=several(ACTIVITY)),
+        some.builds(w.RevisePlan, source=own, activities=several(ACTIVITY), is_own=some.just(True)),
+    )
+
+
+def goal(identity: str, aim: str = "abstinence", status: str = "active") -> w.RevisePlan:
+    return w.RevisePlan(source=identity, is_goal=True, goal=w.PlannedGoal(identity, aim, status))
+
+
+ACTIVITY = some.builds(
+    w.PlannedActivity, some.sampled_from(ACTIVITIES), some.sampled_from(ACTIVITY_STATES), some.sampled_from(TOPICS)
+)
+
+
 def several(one: some.SearchStrategy[T]) -> some.SearchStrategy[tuple[T, ...]]:
     return some.lists(one, max_size=5).map(tuple)
 
@@ -183,6 +215,8 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     ),
     w.EndCareElsewhere: lambda _: some.builds(w.EndCareElsewhere, encounter_id=encounters, ended_at=moments),
     w.WithdrawCareElsewhere: lambda _: some.builds(w.WithdrawCareElsewhere, encounter_id=encounters),
+    w.RecordTeam: _team,
+    w.RevisePlan: _plan,
     w.EndEvidence: _end_evidence,
     w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
     w.ActOnEscalation: lambda story: some.builds(

@@ -5,7 +5,17 @@ from dataclasses import replace
 from typing import assert_never, cast
 
 from services.intake import messages
-from services.intake.decide import answering, care_elsewhere, clocks, deceased, discharge, flags, planning, referrals
+from services.intake.decide import (
+    answering,
+    care_elsewhere,
+    clocks,
+    deceased,
+    discharge,
+    flags,
+    plan,
+    planning,
+    referrals,
+)
 from services.intake.decide.placing import place
 from services.intake.decide.recording import (
     end_evidence,
@@ -70,10 +80,14 @@ def _whole(
     decided: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:
-    """What was decided, and what follows from it for whatever waits, the referrals and the flags."""
+    """What was decided, and what follows from it for whatever waits, the referrals, the flags and the plan."""
     followed = [*decided, *planning.followed(state, cause, decided, moment)]
     emitted = _answered(state, cause, followed, moment)
-    return [*emitted, *flags.stated(state, cause, emitted, moment)]
+    return [
+        *emitted,
+        *flags.stated(state, cause, emitted, moment),
+        *plan.stated(state, cause, emitted, moment),
+    ]
 
 
 def _answered(
@@ -116,6 +130,8 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return complete_review(state, command, moment)
         case messages.Discharge() | messages.CorrectDischarge() | messages.WithdrawDischarge():
             return discharge.of_stay(state, command, moment)
+        case messages.RecordTeam() | messages.RevisePlan():
+            return plan.of_sender(state, command, moment)
         case messages.ReportCareElsewhere() | messages.EndCareElsewhere() | messages.WithdrawCareElsewhere():
             return care_elsewhere.of_care(state, command, moment)
         case messages.AcknowledgeEscalation() | messages.ActOnEscalation() | messages.HandOverEscalation():

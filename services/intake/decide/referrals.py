@@ -18,6 +18,7 @@ from services.intake.record import (
 from services.intake.settings import Settings
 from services.intake.state import State, corrected, evolve
 from shared.events.envelope import name_id
+from shared.events.intake import READ_PLAN
 from shared.rules.decision import Moment
 from shared.rules.packing import pack_id, unpack_id
 
@@ -149,8 +150,8 @@ def withdrawn(state: State, first: Referral, reason: str, moment: Moment[Setting
 
 
 def withdraw_all(state: State, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
-    """Every review, but of other referrals: those wait for a person whatever becomes of this one."""
-    asked = [each for each in state.reviews if each.reason not in (SECOND, TOO_MANY, LIVES_ON)]
+    """Every review, but of other referrals and of what was planned: a person looks whatever becomes of this one."""
+    asked = [each for each in state.reviews if each.reason not in (SECOND, TOO_MANY, LIVES_ON, READ_PLAN)]
     return [event for each in asked for event in withdraw(each, reason, moment)]
 
 

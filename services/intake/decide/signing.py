@@ -192,9 +192,9 @@ def complete_review(
         return _looked_at_referral(state, review, command, moment)
     if review.reason == CONFIRM_NEEDS:
         return _confirmed(review, command, moment)
-    if command.outcome is not None and (review.follows_up or command.outcome not in OF_A_STAY):
+    if command.outcome is not None and (review.is_of_anybody or command.outcome not in OF_A_STAY):
         return Refused("code-invalid", f"Must be one of {', '.join(OF_A_STAY)}, or nothing.", "Task.statusReason")
-    refusal = None if review.follows_up else refused(moment.settings.staff, "review-placement", command.by)
+    refusal = None if review.is_of_anybody else refused(moment.settings.staff, "review-placement", command.by)
     return [_completed(review, command, moment)] if refusal is None else refusal
 
 

@@ -13,6 +13,7 @@ from services.intake.edge import (
     diagnoses,
     discharge,
     patients,
+    plan,
     prescribing,
     signing,
     sums,
@@ -66,13 +67,14 @@ TAKES: dict[str, ResourceSupport] = {
             "Coverage",
             "ServiceRequest",
             "Encounter",
+            *plan.TYPES,
         ),
         _SENT,
     ),
     "Questionnaire": ResourceSupport((*_READ, "create", "update"), DIRECTORY),
     "Task": ResourceSupport((*_READ, "create", "update", "patch"), TASKS, conditional_create=True),
     "EpisodeOfCare": ResourceSupport((*_READ, "update"), PARAMETERS),
-    **dict.fromkeys(("CarePlan", "List", "DetectedIssue"), _EMITTED),
+    **dict.fromkeys(("List", "DetectedIssue"), _EMITTED),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
     "AuditEvent": ResourceSupport(_READ, AUDITS),
 }
@@ -88,6 +90,9 @@ ORDER = (
     "QuestionnaireResponse",
     "Coverage",
     "ServiceRequest",
+    "CareTeam",
+    "Goal",
+    "CarePlan",
     "Task",
     "Encounter",
     "EpisodeOfCare",
@@ -116,7 +121,7 @@ def edge(keys: Keys) -> Edge:
 
 
 def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Interpretation:
-    """Patient, consents, safety, medications, conditions, assessment, referral, Tasks, discharge: in this order."""
+    """Patient, consents, safety, medications, conditions, assessment, plan, referral, Tasks, end: in this order."""
     context = with_forms(entries, context)
     screens = {
         str(each.id): screening.read(each, context) for each in _of(entries, *_ASSESSED) if _is_screen(each, context)
@@ -132,6 +137,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         *(each.command for each in consents.values() if each.command is not None),
         *_assessed(entries, screens, (summed, panels), context),
         *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
+        *plan.commands(entries, context),
         *_requested(entries, context),
         *_ends(entries, context),
     ]
@@ -240,6 +246,8 @@ def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
             return ["read as a referral, whose status the hub says; put it as revoked to take it back"]
         case "ServiceRequest":
             return ["not read: no referral to this program"]
+        case "CareTeam" | "Goal" | "CarePlan":
+            return plan.read_as(entry, context)
         case "Encounter" if not _of(entries, "EpisodeOfCare"):
             return care_elsewhere.read_as(entry, context) or discharge.read_as(entry)
         case _:
@@ -305,6 +313,8 @@ def _is_decided(entry: BundleEntry, entries: Sequence[BundleEntry], context: Con
         return tasks.is_ours(entry, context)
     if entry.type == "Encounter":
         return bool(_of(entries, "EpisodeOfCare"))
+    if entry.type in plan.TYPES:
+        return plan.is_own(entry, context)
     return entry.type == "EpisodeOfCare"
 
 

@@ -30,6 +30,7 @@ def care_plan(
     episode_id: str = "",
     category: Sequence[fhir.Element] = (),
     activity: Sequence[fhir.Element] = (),
+    goal: Sequence[fhir.Element] = (),
 ) -> Resource:
     """Of what an event does not know nothing is written: it amends the plan, and what stands of it stays."""
     return fhir.without_nothing(
@@ -42,6 +43,7 @@ def care_plan(
             "subject": subject,
             "period": period,
             "supportingInfo": [fhir.reference("EpisodeOfCare", episode_id)] if episode_id else [],
+            "goal": [*goal],
             "activity": [*activity],
         }
     )

@@ -400,6 +400,18 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
         ]
 
 
+READ_PLAN = "read-plan"
+"""Why somebody is asked to read what an EHR planned: a person, a role, a goal or an activity is none that is known."""
+
+
+class Unread(msgspec.Struct, frozen=True, array_like=True):
+    """What nobody could read, or has no room: why, by code; the resource (Type/id), and the place within it."""
+
+    why: str
+    resource: str
+    place: str
+
+
 class Review(msgspec.Struct, frozen=True, array_like=True):
     """What a person looks at again: data were missing (R0), signals met (domain 5.3), answers by which a rule fired
     are old, to be confirmed (domain 2.7), care elsewhere ended (FOLLOW_UP), or a stay has not begun (CONTACT,
@@ -417,6 +429,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     missing: tuple[str, ...] = ()
     confirm: tuple[str, ...] = ()
     escalations: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def task(self, status: str, patient: str, changed_at: datetime | None) -> Resource:
         """Its Task, owned by the role that may complete it."""
@@ -440,7 +453,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def owner(self) -> str:
-        if self.follows_up:
+        if self.is_of_anybody:
             return "case-manager"
         return LICENSED if self.decides_referral or self.reason == CONFIRM_NEEDS else "clinician"
 
@@ -455,16 +468,27 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
         return self.reason in (FOLLOW_UP, CONTACT)
 
     @property
+    def is_of_anybody(self) -> bool:
+        """Whether it is about no placement, and anybody of the staff completes it."""
+        return self.follows_up or self.reason == READ_PLAN
+
+    @property
     def is_called_so(self) -> bool:
         """Whether its Task is called by its reason."""
-        return self.follows_up or self.reason == CONFIRM_NEEDS
+        return self.is_of_anybody or self.reason == CONFIRM_NEEDS
 
     def _inputs(self) -> list[fhir.Element]:
         return [
             *(_input("missing", "valueCodeableConcept", fhir.concept(codes.NEED, each)) for each in self.missing),
             *(_input("confirm", "valueCodeableConcept", fhir.concept(codes.FACT, each)) for each in self.confirm),
             *(_input("escalation", "valueReference", fhir.reference("Task", each)) for each in self.escalations),
+            *(_place_of(each) for each in self.unread),
         ]
+
+
+def _place_of(unread: Unread) -> fhir.Element:
+    why = [fhir.coding(codes.INPUT, "unread"), fhir.coding(codes.REASON, unread.why)]
+    return {"type": {"coding": why}, "valueString": f"{unread.resource}: {unread.place}"}
 
 
 def _input(code: str, kind: str, value: fhir.Element) -> fhir.Element:
