@@ -14,6 +14,7 @@ from services.intake.edge import (
     discharge,
     patients,
     plan,
+    planning,
     prescribing,
     signing,
     sums,
@@ -211,10 +212,12 @@ def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Com
 
 
 def _ends(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
-    """Of the stay, by the EpisodeOfCare, where there is one; else what its Encounter says anew, or that of care
-    elsewhere."""
+    """Of the stay, by the EpisodeOfCare, where there is one, or when it begins; else what its Encounter says anew, or
+    that of care elsewhere."""
     if episodes := _of(entries, "EpisodeOfCare"):
-        yield from (discharge.discharged(each, entries, context) for each in episodes)
+        for each in episodes:
+            is_set = planning.is_set(each, context)
+            yield planning.set_plan(each, context) if is_set else discharge.discharged(each, entries, context)
         return
     for each in _of(entries, "Encounter"):
         elsewhere = care_elsewhere.is_elsewhere(each, context)

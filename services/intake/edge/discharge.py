@@ -24,7 +24,7 @@ def discharged(entry: BundleEntry, entries: Sequence[BundleEntry], context: Cont
     if status == "active":
         return WithdrawDischarge(episode_id=str(entry.id))
     if status != "finished":
-        text = "Must be finished, or active where a discharge was wrong; the hub opens the episode."
+        text = "Must be finished; active where a discharge was wrong; before it begins planned, waitlist or cancelled."
         raise refuse(422, "business-rule", f"{entry.place}.status", text)
     encounter = next((each for each in entries if each.type == "Encounter" and _disposition_of(each)), None)
     if encounter is None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from services.intake.edge import planning
 from services.intake.messages import SignPlacement
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
@@ -28,6 +29,7 @@ def signed(entry: BundleEntry, before: Json, context: Context) -> SignPlacement:
     if level is None:
         text = "The selected level of care is required, with the CodeSystem of its edition."
         raise refuse(422, "required", f"{entry.place}.output", text)
+    start, waits = planning.start(entry, context)
     return SignPlacement(
         task_id=str(entry.id),
         level=level,
@@ -36,6 +38,8 @@ def signed(entry: BundleEntry, before: Json, context: Context) -> SignPlacement:
         by=person(entry, context),
         second=_second(entry, context),
         proved=is_proved(context),
+        start=start,
+        waits=waits,
     )
 
 
@@ -88,6 +92,9 @@ CHANGED = {
     "discharge-withdrawn": "the stay goes on, for its discharge was taken back",
     "needs-arrived": "the needs arrived, and the rules recommend a level",
     "placement-signed": "the placement was signed under another Task",
+    "another-level-needed": "the rules ask for a higher level by now",
+    "start-cancelled": "the start was cancelled",
+    "stay-began": "the stay began",
 }
 """What withdrew a Task, for the person who would sign it."""
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
-from services.intake.edge import signing
+from services.intake.edge import planning, signing
 from services.intake.levels import LEVELS
 from services.intake.messages import (
     CompleteReview,
@@ -126,7 +126,7 @@ def is_ours(entry: BundleEntry, context: Context) -> bool:
     return code_in(code, codes.TASK) in _OURS or bool(code_in(code, codes.ESCALATION))
 
 
-_REVIEWS = frozenset({"follow-up", "read-plan", "review-placement"})
+_REVIEWS = frozenset({"confirm-needs", "contact", "follow-up", "read-plan", "review-placement"})
 _OURS = _REVIEWS | {"sign-placement"}
 
 
@@ -141,6 +141,9 @@ def completed(entry: BundleEntry, context: Context) -> Command:
         place = f"{entry.place}.status"
         raise refuse(422, "business-rule", place, "Must be completed, with the answer in Task.output.")
     if code_in(code, codes.TASK) in _REVIEWS and not signing.names_level(entry):
+        if planning.names_start(entry):
+            text = "A start, or the wait list, is named with the selected level of care."
+            raise refuse(422, "required", f"{entry.place}.output", text)
         return _reviewed(entry, context)
     return signing.signed(entry, before, context)
 

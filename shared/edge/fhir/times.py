@@ -59,6 +59,7 @@ TIMES = (
     TimeElement("Task", "restriction.period", "planned"),
 )
 _BY_TYPE = {kind: tuple(each for each in TIMES if each.type == kind) for kind in {each.type for each in TIMES}}
+_AHEAD = {"Encounter": ("planned",), "EpisodeOfCare": ("planned", "waitlist", "cancelled")}
 _KINDS = ("", "DateTime", "Instant", "Period")
 
 
@@ -74,8 +75,8 @@ def require_times(entry: BundleEntry, time: ProgramTime) -> None:
 
 
 def _is_ahead(entry: BundleEntry) -> bool:
-    """A visit that is planned has not begun."""
-    return entry.type == "Encounter" and entry.resource.get("status") == "planned"
+    """A visit that is planned has not begun, nor has a stay that waits, or does not begin."""
+    return entry.resource.get("status") in _AHEAD.get(entry.type, ())
 
 
 def _written(parent: Json, path: Sequence[str], place: str) -> Iterator[tuple[str, str]]:
