@@ -177,6 +177,15 @@ class SignPlacement(Command, frozen=True, kw_only=True, tag=True):
     """Whether the patient waits for a seat instead."""
 
 
+class AdvanceStage(Command, frozen=True, kw_only=True, tag=True):
+    """A therapist decides in which stage the stay goes on: by the Task that asks it, or unasked, of this episode."""
+
+    task_id: str
+    stage: str
+    by: str
+    episode_id: str = ""
+
+
 class SetPlan(Command, frozen=True, kw_only=True, tag=True):
     """An EHR sets the EpisodeOfCare that has not begun: to begin at `start` (planned), to wait for a seat (waitlist),
     to begin now (active), or not to begin (cancelled, for this `reason`, where it names one). `by` is the member of

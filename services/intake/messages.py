@@ -4,6 +4,7 @@ from datetime import datetime
 
 from services.intake.commands import (
     AboutEvidence,
+    AdvanceStage,
     CareElsewhere,
     CareKind,
     CompleteReview,
@@ -106,6 +107,7 @@ from shared.events.intake import (
     RuleChange,
     RuleReason,
     Signature,
+    StageAdvanced,
     TeamMember,
     TemplateSlot,
     Undecided,
@@ -127,6 +129,7 @@ __all__ = [
     "AboutEvidence",
     "AcknowledgeEscalation",
     "ActOnEscalation",
+    "AdvanceStage",
     "CapacityNearlyReached",
     "CapacityWatched",
     "CareElsewhere",
@@ -237,6 +240,8 @@ __all__ = [
     "SignPlacement",
     "SignalsCorrected",
     "Signature",
+    "StageAdvanced",
+    "StageLookedAt",
     "StatedNeed",
     "TeamMember",
     "TemplateSlot",
@@ -274,6 +279,13 @@ class PlanLookedAt(StateEvent, frozen=True, kw_only=True):
     look_at: datetime | None
 
 
+class StageLookedAt(StateEvent, frozen=True, kw_only=True):
+    """At `ask_at` a person is asked what follows on the stage that the stay is in."""
+
+    stage: str
+    ask_at: datetime
+
+
 Commands = (
     RecordPatient
     | ReportDeath
@@ -292,6 +304,7 @@ Commands = (
     | SignPlacement
     | SetPlan
     | CompleteReview
+    | AdvanceStage
     | Discharge
     | CorrectDischarge
     | WithdrawDischarge
@@ -310,6 +323,7 @@ Internal = (
     | ReferralSetAside
     | FlagsLookedAt
     | PlanLookedAt
+    | StageLookedAt
     | OfSeats
     | SeatsFilled
     | SeatsLookedAt
@@ -353,6 +367,7 @@ Emits = (
     | FlagsChanged
     | CareTeamChanged
     | PlanRevised
+    | StageAdvanced
     | MedicationsRecorded
     | ConsentGiven
     | ConsentDenied
@@ -367,6 +382,7 @@ Emits = (
     | ReferralSetAside
     | FlagsLookedAt
     | PlanLookedAt
+    | StageLookedAt
 )
 """`ConsentsCurrent` is the heartbeat of intake's outbox; no decision emits it."""
 ConsumesOfSeats = OfSeats | TimePassed

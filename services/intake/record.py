@@ -11,7 +11,7 @@ from services.intake.care import Plan
 from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
-from shared.events.intake import CONTACT, EpisodeHistory, FormerLevel, FormerStatus
+from shared.events.intake import CONTACT, LAST_STAGE, NEXT_STAGE, EpisodeHistory, FormerLevel, FormerStatus
 from shared.rules.escalation import Open
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
@@ -30,7 +30,8 @@ LIVES_ON = "death-withdrawn"
 STILL_TRUE = "still-true"
 """What a clinician finds of needs that have grown old before a stay begins."""
 CONTACT_OVERDUE = "contact-overdue"
-UNANSWERED = ("placement-unsigned", "review-unanswered", CONTACT_OVERDUE)
+STAGE_UNANSWERED = "stage-unanswered"
+UNANSWERED = ("placement-unsigned", "review-unanswered", CONTACT_OVERDUE, STAGE_UNANSWERED)
 """Why it is escalated that nobody signed a recommendation, completed a review, or got in touch with who waits."""
 REFERRALS_MOST = 5
 """Of one patient, open side by side: a state stays small."""
@@ -135,7 +136,7 @@ class Review(messages.Review, frozen=True, array_like=True):
 
     @property
     def unanswered(self) -> str:
-        return CONTACT_OVERDUE if self.reason == CONTACT else UNANSWERED[1]
+        return {CONTACT: CONTACT_OVERDUE, NEXT_STAGE: STAGE_UNANSWERED}.get(self.reason, UNANSWERED[1])
 
     @property
     def task_id(self) -> str:
@@ -143,6 +144,33 @@ class Review(messages.Review, frozen=True, array_like=True):
 
 
 Waiting = Recommended | Review
+OF_STAGE = frozenset({NEXT_STAGE, LAST_STAGE})
+"""Reasons of what a person is asked when a stage has lasted its weeks."""
+
+
+class InStage(msgspec.Struct, frozen=True, array_like=True):
+    """The stage that the stay is in, and since when (seconds, UTC).
+
+    `ask_at` is when a person is asked what follows; while the stay is paused, since `paused_at`, nobody is.
+    """
+
+    code: str
+    since: int
+    ask_at: int | None = None
+    paused_at: int | None = None
+
+    @property
+    def since_at(self) -> datetime:
+        return instant(self.since)
+
+    def after(self, event: messages.EpisodePaused | messages.EpisodeResumed) -> Self:
+        """The question comes later by as long as the stay was paused."""
+        if isinstance(event, messages.EpisodePaused):
+            return msgspec.structs.replace(self, paused_at=seconds(event.at))
+        if self.paused_at is None:
+            return self
+        later = max(0, seconds(event.at) - self.paused_at)
+        return msgspec.structs.replace(self, ask_at=self.ask_at and self.ask_at + later, paused_at=None)
 
 
 class Past(msgspec.Struct, frozen=True, array_like=True):
@@ -177,6 +205,9 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     template: tuple[messages.TemplateSlot, ...] | None = None
     """The sessions of the week as its plan says them; None of one that an older release admitted."""
     plan: Plan = Plan()
+    track: str = ""
+    stage: InStage | None = None
+    """None where nobody remembers: an older release admitted."""
 
     @classmethod
     def begun(cls, event: messages.EpisodeAdmitted) -> Self:
@@ -186,7 +217,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
             for each, end in zip(event.earlier, ends, strict=bool(event.earlier))
         )
         known = (event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id, event.flags)
-        return cls(*known, statuses=before, template=event.template)
+        stage = InStage(event.stage, seconds(event.admitted_at)) if event.stage else None
+        return cls(*known, statuses=before, template=event.template, track=event.track, stage=stage)
 
     @property
     def history(self) -> EpisodeHistory:
@@ -241,6 +273,13 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         past = Past(self.level, self.level_since, seconds(at))
         return msgspec.structs.replace(self, level=level, levels=(*self.levels, past)[-PAST_MOST:])
 
+    @property
+    def asks_at(self) -> datetime | None:
+        """When a person is asked what follows on the stage, once it goes on."""
+        stage = self.stage
+        waits = stage is None or stage.ask_at is None or stage.paused_at is not None
+        return None if stage is None or waits or stage.ask_at is None else instant(stage.ask_at)
+
     def after(self, event: "ChangesEpisode") -> Self:
         match event:
             case messages.FlagsChanged(flags=flags):
@@ -248,11 +287,25 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
             case messages.FlagsLookedAt(change_at=at):
                 return msgspec.structs.replace(self, flags_change_at=at)
             case messages.EpisodePaused(at=at):
-                return self.turned("active", at)
+                return self.turned("active", at).staged(event)
             case messages.EpisodeResumed(at=at):
-                return self.turned("onhold", at)
+                return self.turned("onhold", at).staged(event)
+            case messages.StageAdvanced():
+                stage = InStage(event.stage, seconds(event.advanced_at))
+                return msgspec.structs.replace(self, stage=stage, template=event.template)
+            case messages.StageLookedAt(stage=code, ask_at=ask_at):
+                known = self.stage or InStage(code, seconds(self.admitted_at))
+                return msgspec.structs.replace(self, stage=msgspec.structs.replace(known, ask_at=seconds(ask_at)))
             case _:
                 return msgspec.structs.replace(self, elsewhere=self.elsewhere_after(event))
+
+    def staged(self, event: messages.EpisodePaused | messages.EpisodeResumed) -> Self:
+        return msgspec.structs.replace(self, stage=self.stage and self.stage.after(event))
+
+    def ended(self) -> Self:
+        """As it would go on, should its discharge be withdrawn: nobody knows any more of nights elsewhere."""
+        stage = self.stage and msgspec.structs.replace(self.stage, paused_at=None)
+        return msgspec.structs.replace(self, elsewhere=(), stage=stage)
 
     def pauses_for(self, command: messages.ReportCareElsewhere) -> bool:
         """Whether it is nights elsewhere, which were not over when the stay began."""
@@ -271,6 +324,8 @@ ChangesEpisode = (
     | messages.EpisodePaused
     | messages.EpisodeResumed
     | messages.CareElsewhere
+    | messages.StageAdvanced
+    | messages.StageLookedAt
 )
 PAST_MOST = 12
 """Former statuses of a stay, and former levels: of more the newest are remembered, a state stays small."""

@@ -60,6 +60,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a seat stays with whoever can't be admitted yet, before it is offered to the next."""
     capacity_percent: Percent
     """From so many percent of its seats on operations are warned."""
+    stage_answer_days: Days
+    """By when a therapist answers in which stage the stay goes on."""
+    stage_again_days: Days
+    """After so long the same is asked again, where it goes on in the same stage or at the same level."""
     sessions: Sessions
     stages: dict[str, Stage]
     """In the order in which a stay goes through them."""

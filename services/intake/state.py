@@ -16,6 +16,7 @@ from services.intake.needs import latest, stated_needs
 from services.intake.planned import Planned, plan_after
 from services.intake.record import (
     JOINED,
+    OF_STAGE,
     PATIENT_DIED,
     PRIORITIES,
     SECOND,
@@ -190,9 +191,9 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     """For the first time, or corrected."""
     change, before = msgspec.structs.replace, state.ended
     if state.episode is not None:
-        reasons = tuple(each.reason for each in state.asked if each.reason not in (TOO_MANY, READ_PLAN))
+        reasons = tuple(each.reason for each in state.asked if each.reason not in (TOO_MANY, READ_PLAN, *OF_STAGE))
         before = Ended(
-            change(state.episode.turned(state.episode.status, event.discharged_at), elsewhere=()),
+            state.episode.turned(state.episode.status, event.discharged_at).ended(),
             "",
             "",
             event.discharged_at,
@@ -425,13 +426,28 @@ def _asked_again(state: State, event: messages.EscalationResolved) -> State:
 
 def due(state: State) -> datetime | None:
     """The next instant at which an escalation becomes overdue, something has waited long enough, a recommendation rests
-    on needs too old, a planned start is due, a flag may change by itself, or a closed placement leaves."""
+    on needs too old, a planned start is due, a flag may change by itself, a stage has lasted its weeks, or a closed
+    placement leaves."""
     expires_at = state.recommended.expires_at if state.recommended else None
     flags_change_at = state.episode.flags_change_at if state.episode else None
+    stage_asks_at = state.episode.asks_at if state.episode and asks_of_stage(state) else None
     reminders = (each.remind_at for each in state.waiting)
     plan = state.planned.looked_at_again if state.planned else None
-    moments = (escalation.due(state.escalations), _leaves_at(state), expires_at, flags_change_at, plan, *reminders)
+    moments = (
+        escalation.due(state.escalations),
+        _leaves_at(state),
+        expires_at,
+        flags_change_at,
+        stage_asks_at,
+        plan,
+        *reminders,
+    )
     return min((each for each in moments if each is not None), default=None)
+
+
+def asks_of_stage(state: State) -> bool:
+    """Whether nobody is asked yet what follows on the stage, and the patient lives."""
+    return state.death is None and all(each.reason not in OF_STAGE for each in state.asked)
 
 
 def lives(state: State) -> bool:

@@ -107,6 +107,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(
         intake.EpisodeResumed, INTAKE_EVENTS, "intake", "EpisodeOfCare", ("attendance",), intake.read_episode_resumed
     ),
+    CatalogueEntry(intake.StageAdvanced, INTAKE_EVENTS, "intake", "CarePlan + Provenance"),
     CatalogueEntry(
         intake.FlagsChanged, INTAKE_EVENTS, "intake", "Flag each", ("attendance",), intake.read_flags_changed
     ),

@@ -260,6 +260,20 @@ EXAMPLES: tuple[Event, ...] = (
         admitted_at=MONDAY,
         at=NEXT_MONDAY,
     ),
+    intake.StageAdvanced(
+        episode_id=named("episode"),
+        plan_id=named("plan"),
+        stage="maintenance",
+        former="early-recovery",
+        template=(intake.TemplateSlot("group", 0, "09:00", 180), intake.TemplateSlot("group", 2, "09:00", 180)),
+        admitted_at=MONDAY,
+        advanced_at=NEXT_MONDAY,
+        by="therapist-2",
+        client="ehr",
+        track="opioid",
+        flags=("moud",),
+        activities=(intake.PlannedActivity("workshop", "completed", "stress"),),
+    ),
     intake.CareTeamChanged(
         members=(
             intake.TeamMember("primary-therapist", "primary-therapist-1"),

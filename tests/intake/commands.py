@@ -158,6 +158,13 @@ ACTIVITY = some.builds(
 )
 
 
+def _stage(story: Story) -> some.SearchStrategy[Command]:
+    stages = some.sampled_from([*story.settings.stages, "renamed-since"])
+    by = some.sampled_from(["primary-therapist-1", "clinician-1", "nobody"])
+    episode = _episodes(story) | some.just("")
+    return some.builds(w.AdvanceStage, task_id=_tasks(story), stage=stages, by=by, episode_id=episode)
+
+
 def several(one: some.SearchStrategy[T]) -> some.SearchStrategy[tuple[T, ...]]:
     return some.lists(one, max_size=5).map(tuple)
 
@@ -199,6 +206,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.SignPlacement: _sign,
     w.SetPlan: _set_plan,
     w.CompleteReview: _review,
+    w.AdvanceStage: _stage,
     w.Discharge: _discharge,
     w.CorrectDischarge: lambda _: some.builds(
         w.CorrectDischarge, encounter_id=encounters, disposition=dispositions, at=some.none() | moments

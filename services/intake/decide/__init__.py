@@ -15,6 +15,7 @@ from services.intake.decide import (
     plan,
     planning,
     referrals,
+    stages,
 )
 from services.intake.decide.placing import place
 from services.intake.decide.recording import (
@@ -80,8 +81,9 @@ def _whole(
     decided: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:
-    """What was decided, and what follows from it for whatever waits, the referrals, the flags and the plan."""
-    followed = [*decided, *planning.followed(state, cause, decided, moment)]
+    """What was decided, and what follows from it for whatever waits, the stage, referrals, flags and plan."""
+    planned = [*decided, *planning.followed(state, cause, decided, moment)]
+    followed = [*planned, *stages.followed(state, cause, planned, moment)]
     emitted = _answered(state, cause, followed, moment)
     return [
         *emitted,
@@ -128,6 +130,8 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return planning.set_plan(state, command, moment)
         case messages.CompleteReview():
             return complete_review(state, command, moment)
+        case messages.AdvanceStage():
+            return stages.advanced(state, command, moment)
         case messages.Discharge() | messages.CorrectDischarge() | messages.WithdrawDischarge():
             return discharge.of_stay(state, command, moment)
         case messages.RecordTeam() | messages.RevisePlan():

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from services.intake import messages
-from services.intake.record import CONTACT_OVERDUE, Waiting
+from services.intake import messages, record
+from services.intake.record import Waiting
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.escalation import Escalation, Signal
@@ -28,15 +28,26 @@ def fallen_due(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     return [*raised, messages.PersonReminded(reminded_at=moment.now)]
 
 
+def _asks(reason: str, settings: Settings) -> tuple[int, str]:
+    """Tier and owner. Of a patient who waits for a seat the case manager is asked, in the tier of the program; what can
+    wait for the team's next meeting is a therapist's (domain 5.1)."""
+    match reason:
+        case record.CONTACT_OVERDUE:
+            return settings.waiting_contact_tier, "case-manager"
+        case record.STAGE_UNANSWERED:
+            return 1, "primary-therapist"
+        case _:
+            return TIER, "clinician"
+
+
 def _trigger(reason: str, late: Sequence[Waiting], settings: Settings) -> Trigger:
-    """Of a patient who waits for a seat the case manager is asked, in the tier of the program."""
-    contact = reason == CONTACT_OVERDUE
+    tier, owner = _asks(reason, settings)
     signals = [Signal(reason, each.remind_at, f"Task/{each.task_id}") for each in late if each.remind_at]
     return Trigger(
         category="placement",
         reason=reason,
-        tier=settings.waiting_contact_tier if contact else TIER,
-        owner="case-manager" if contact else "clinician",
+        tier=tier,
+        owner=owner,
         rule=rule_version("intake", reason, RULES_VERSION),
         signals=tuple(each for each, of in zip(signals, late, strict=True) if of.unanswered == reason),
     )

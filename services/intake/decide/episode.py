@@ -20,7 +20,7 @@ def admitted(state: State, referral: Referral, level: str, moment: Moment[Settin
     track = schedule.choose(TABLE.track, about) if plan else state.recommended and state.recommended.track
     track = track or "general"
     stages = moment.settings.stages
-    first = stages[first_of(stages, level)]
+    stage = first_of(stages, level)
     admission = messages.EpisodeAdmitted(
         episode_id=episode_id(referral.id),
         plan_id=name_id(referral.id, "plan"),
@@ -28,10 +28,11 @@ def admitted(state: State, referral: Referral, level: str, moment: Moment[Settin
         level=level,
         track=track,
         flags=chosen,
-        template=schedule.template(first, track, chosen, moment.settings.sessions),
+        template=schedule.template(stages[stage], track, chosen, moment.settings.sessions),
         admitted_at=moment.now,
         referral_task_id=referral.task_id,
         earlier=plan.earlier if plan else (),
+        stage=stage,
     )
     # Testing grades on admission: that there is no list must reach it before, too.
     unknown = [medications_event((), moment)] if state.medications is None else []

@@ -17,6 +17,7 @@ from services.intake.edge import (
     planning,
     prescribing,
     signing,
+    staging,
     sums,
     tasks,
 )
@@ -209,6 +210,8 @@ def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Com
     for each in _of(entries, "Task"):
         if tasks.is_ours(each, context):
             yield tasks.completed(each, context)
+        elif (stage := staging.unasked(each, context)) is not None:
+            yield stage
 
 
 def _ends(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
-from services.intake.edge import planning, signing
+from services.intake.edge import planning, signing, staging
 from services.intake.levels import LEVELS
 from services.intake.messages import (
     CompleteReview,
@@ -127,7 +127,7 @@ def is_ours(entry: BundleEntry, context: Context) -> bool:
 
 
 _REVIEWS = frozenset({"confirm-needs", "contact", "follow-up", "read-plan", "review-placement"})
-_OURS = _REVIEWS | {"sign-placement"}
+_OURS = _REVIEWS | {"sign-placement", staging.ADVANCE}
 
 
 def completed(entry: BundleEntry, context: Context) -> Command:
@@ -140,6 +140,8 @@ def completed(entry: BundleEntry, context: Context) -> Command:
     if entry.resource["status"] != "completed":
         place = f"{entry.place}.status"
         raise refuse(422, "business-rule", place, "Must be completed, with the answer in Task.output.")
+    if code_in(code, codes.TASK) == staging.ADVANCE:
+        return staging.advanced(entry, context)
     if code_in(code, codes.TASK) in _REVIEWS and not signing.names_level(entry):
         if planning.names_start(entry):
             text = "A start, or the wait list, is named with the selected level of care."

@@ -51,6 +51,8 @@ from shared.events.intake.placement import (
     CONFIRM_NEEDS,
     CONTACT,
     FOLLOW_UP,
+    LAST_STAGE,
+    NEXT_STAGE,
     READ_PLAN,
     REFERRAL_REASONS,
     LevelOfCareRecommended,
@@ -91,6 +93,7 @@ from shared.events.intake.planned import (
     Waits,
 )
 from shared.events.intake.signature import Signature
+from shared.events.intake.stage import StageAdvanced, read_stage_advanced
 
 __all__ = [
     "ACTIVITIES",
@@ -100,6 +103,8 @@ __all__ = [
     "FOLLOW_UP",
     "GOAL_AIMS",
     "GOAL_STATUSES",
+    "LAST_STAGE",
+    "NEXT_STAGE",
     "READ_PLAN",
     "REFERRAL_REASONS",
     "TEAM_ROLES",
@@ -155,6 +160,7 @@ __all__ = [
     "RuleChange",
     "RuleReason",
     "Signature",
+    "StageAdvanced",
     "TeamMember",
     "TemplateSlot",
     "Undecided",
@@ -174,5 +180,6 @@ __all__ = [
     "read_medications_recorded",
     "read_patient_died",
     "read_patient_identified",
+    "read_stage_advanced",
     "team_id",
 ]

@@ -49,8 +49,10 @@ def care_plan(
     )
 
 
-def categories(track: str, flags: Iterable[str]) -> list[fhir.Element]:
-    return [fhir.concept(codes.TRACK, track), *(fhir.concept(codes.FLAG, each) for each in flags)]
+def categories(track: str, flags: Iterable[str], stage: str = "") -> list[fhir.Element]:
+    """The track first; the stage, where it is known, last."""
+    found = [fhir.concept(codes.TRACK, track), *(fhir.concept(codes.FLAG, each) for each in flags)]
+    return [*found, fhir.concept(codes.STAGE, stage)] if stage else found
 
 
 def timetable(template: Iterable[TemplateSlot]) -> list[fhir.Element]:
@@ -91,6 +93,7 @@ class _Timing(reading.Element, frozen=True):
 class _Detail(reading.Element, frozen=True):
     code: reading.Concept
     scheduled_timing: _Timing | None = None
+    status: str = ""
 
 
 class _Activity(reading.Element, frozen=True):
@@ -100,12 +103,22 @@ class _Activity(reading.Element, frozen=True):
 class CarePlan(reading.Read, frozen=True):
     id: str
     category: tuple[reading.Concept, ...] = ()
+    period: reading.Period | None = None
+    supporting_info: tuple[reading.Reference, ...] = ()
     activity: tuple[_Activity, ...] = ()
+
+    @property
+    def episode_id(self) -> str:
+        return self.supporting_info[0].id if self.supporting_info else ""
 
     @property
     def track(self) -> str:
         """The first: what the plan is for above all."""
-        return next((each for each in self._coded(codes.TRACK)), "")
+        return next(iter(self._coded(codes.TRACK)), "")
+
+    @property
+    def stage(self) -> str:
+        return next(iter(self._coded(codes.STAGE)), "")
 
     @property
     def flags(self) -> tuple[str, ...]:

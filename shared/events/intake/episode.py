@@ -27,6 +27,8 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
     referral_task_id: str = ""
     earlier: tuple[EarlierStatus, ...] = ()
     """What it was before it began, the oldest first: planned, or waiting for a seat."""
+    stage: str = ""
+    """In which it begins; unknown of a stay that an older release admitted."""
 
     amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
 
@@ -41,7 +43,7 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
                 subject,
                 begun,
                 episode_id=self.episode_id,
-                category=categories(self.track, self.flags),
+                category=categories(self.track, self.flags, self.stage),
                 activity=timetable(self.template),
             ),
             *_concluded(self.referral_id, self.referral_task_id, "completed", self.admitted_at, subject),
@@ -139,6 +141,7 @@ def read_episode_admitted(resources: Sequence[reading.Read]) -> EpisodeAdmitted:
             for each in episode.status_history
             if each.status in WAITS
         ),
+        stage=plan.stage,
     )
 
 

@@ -20,6 +20,10 @@ CONTACT = "contact"
 """Why somebody is asked to get in touch with a patient who waits for a seat."""
 CONFIRM_NEEDS = "confirm-needs"
 """Why a licensed clinician is asked whether the needs are still true, before a stay begins."""
+NEXT_STAGE = "advance-stage"
+"""Why a therapist is asked in which stage the stay goes on: the weeks of the present one are over."""
+LAST_STAGE = "last-stage"
+"""Why a clinician is asked about the level: no stage of it follows."""
 
 
 class ReferralReceived(Event, frozen=True, kw_only=True):
@@ -414,8 +418,8 @@ class Unread(msgspec.Struct, frozen=True, array_like=True):
 
 class Review(msgspec.Struct, frozen=True, array_like=True):
     """What a person looks at again: data were missing (R0), signals met (domain 5.3), answers by which a rule fired
-    are old, to be confirmed (domain 2.7), care elsewhere ended (FOLLOW_UP), or a stay has not begun (CONTACT,
-    CONFIRM_NEEDS). Whole in every event about it, for each
+    are old, to be confirmed (domain 2.7), care elsewhere ended (FOLLOW_UP), a stay has not begun (CONTACT,
+    CONFIRM_NEEDS), or a stage has lasted its weeks (NEXT_STAGE, LAST_STAGE). Whole in every event about it, for each
     writes its whole Task.
 
     `focus`, `requested_at` and `act_by` are unknown of one that was asked for by an older release.
@@ -455,6 +459,8 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     def owner(self) -> str:
         if self.is_of_anybody:
             return "case-manager"
+        if self.reason == NEXT_STAGE:
+            return "primary-therapist"
         return LICENSED if self.decides_referral or self.reason == CONFIRM_NEEDS else "clinician"
 
     @property
@@ -475,7 +481,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_called_so(self) -> bool:
         """Whether its Task is called by its reason."""
-        return self.is_of_anybody or self.reason == CONFIRM_NEEDS
+        return self.is_of_anybody or self.reason in (CONFIRM_NEEDS, NEXT_STAGE)
 
     def _inputs(self) -> list[fhir.Element]:
         return [
@@ -524,11 +530,15 @@ class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
     answer: str = ""
     """What the person finds right, where they name it: of a referral its outcome, of a stay whether it goes on, steps
     or ends."""
+    stage: str = ""
+    """In which stage the stay goes on, where a therapist was asked that."""
 
     def write(self, patient: str) -> list[Resource]:
         task = self.review.task("completed", patient, self.completed_at) | {"owner": fhir.staff(self.by)}
         if self.answer:
             task["statusReason"] = fhir.concept(codes.REASON, self.answer)
+        if self.stage:
+            task["output"] = [_input("stage", "valueCodeableConcept", fhir.concept(codes.STAGE, self.stage))]
         return [task, _done_by(self.review.id, self.completed_at, self.by, self.client)]
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource, name_id
-from shared.events.intake.care_plan import TemplateSlot, care_plan, timetable
+from shared.events.intake.care_plan import CarePlan, TemplateSlot, care_plan, timetable
 
 TEAM_ROLES = ("primary-therapist", "case-manager", "prescriber")
 """Who owns what is asked about a patient; of each one person."""
@@ -160,6 +160,18 @@ class PlannedActivity(msgspec.Struct, frozen=True, array_like=True):
             "statusReason": fhir.concept(codes.REASON, self.state) if self.state == "declined" else None,
         }
         return {"detail": fhir.without_nothing(detail)}
+
+
+def read_activities(plan: CarePlan) -> tuple[PlannedActivity, ...]:
+    """What is planned beside the sessions of the week."""
+    details = [each.detail for each in plan.activity if each.detail.code.code_of(codes.ACTIVITY)]
+    states = {status: state for state, status in _STATUS.items()}
+    return tuple(
+        PlannedActivity(
+            each.code.code_of(codes.ACTIVITY), states.get(each.status, each.status), each.code.code_of(codes.TOPIC)
+        )
+        for each in details
+    )
 
 
 class PlanRevised(Event, frozen=True, kw_only=True):

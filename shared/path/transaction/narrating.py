@@ -34,6 +34,8 @@ TEXTS: Mapping[str, str] = {
     "EpisodeCancelled": "the stay that was planned, or waited for, does not begin",
     "EpisodePaused": "the stay is paused: no session is owed",
     "EpisodeResumed": "the stay goes on",
+    "StageAdvanced": "the stay goes on in another stage",
+    "AdvanceStage": "the therapist says in which stage the stay goes on",
     "SignPlacement": "a clinician signs the placement",
     "AskReferral": "a referral was asked for",
     "AcknowledgeEscalation": "a person takes it on",

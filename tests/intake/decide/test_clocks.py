@@ -33,7 +33,9 @@ def test_what_nobody_signs_in_time_is_escalated_and_rises_one_tier_when_nobody_t
 def test_what_is_signed_in_time_is_never_escalated() -> None:
     story = referred()
     story.and_then(sign(story.state))
-    assert story.until(MONDAY + timedelta(days=60)) == []
+    assert story.until(MONDAY + timedelta(days=13)) == []
+    story.until(MONDAY + timedelta(days=60))
+    assert reasons(story) == ["stage-unanswered"]
 
 
 def test_an_escalation_that_is_answered_without_a_signature_comes_again() -> None:

@@ -65,7 +65,7 @@ def test_a_plan_that_came_before_the_stay_begins_with_it() -> None:
     story = referred().and_then(planned(WORKSHOP))
     assert only(story.emitted, w.PlanRevised) == []
     signed = admitted_after(story)
-    assert names(signed.emitted)[-2:] == ["EpisodeAdmitted", "PlanRevised"]
+    assert names(signed.emitted)[-3:] == ["EpisodeAdmitted", "StageLookedAt", "PlanRevised"]
     assert signed.state.plan.activities == {}
 
 

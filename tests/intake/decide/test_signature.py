@@ -62,7 +62,10 @@ def test_a_level_of_no_edition_cannot_be_signed() -> None:
 def test_a_hold_is_signed_only_with_a_reason() -> None:
     story = given(assessment(IOP_NEEDS, "cows=25"), referral())
     assert story.and_then(sign(story.state)).refused is not None
-    assert story.and_then(sign(story.state, "2.1", "medically-cleared")).names()[-1] == "EpisodeAdmitted"
+    assert story.and_then(sign(story.state, "2.1", "medically-cleared")).names()[-2:] == [
+        "EpisodeAdmitted",
+        "StageLookedAt",
+    ]
 
 
 def test_a_patient_who_declines_the_level_is_looked_at_again_in_a_week() -> None:
@@ -76,7 +79,7 @@ def test_a_patient_who_declines_the_level_is_looked_at_again_in_a_week() -> None
 def test_who_declines_the_level_and_is_admitted_to_another_is_looked_at_again_too() -> None:
     story = given(assessment(IOP_NEEDS | {"substance-use-risk": "2.5"}, "safe-housing"), referral())
     story.and_then(sign(story.state, "2.1", "patient-declined"))
-    assert story.names()[-2:] == ["EpisodeAdmitted", "PlacementReviewRequested"]
+    assert story.names()[-3:] == ["EpisodeAdmitted", "PlacementReviewRequested", "StageLookedAt"]
     assert [each.reason for each in story.state.reviews] == ["R18"]
 
 
@@ -99,6 +102,7 @@ def test_a_person_places_by_the_review_what_the_rules_could_not() -> None:
         "PlacementSigned",
         "MedicationsRecorded",
         "EpisodeAdmitted",
+        "StageLookedAt",
     ]
 
 

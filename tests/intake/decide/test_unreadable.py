@@ -40,7 +40,10 @@ def test_one_read_before_the_referral_holds_too() -> None:
 def test_a_held_level_is_signed_only_with_a_reason() -> None:
     story = referred().and_then(unreadable())
     assert story.and_then(sign(story.state)).refused is not None
-    assert story.and_then(sign(story.state, "2.1", "clinical-judgment")).names()[-1] == "EpisodeAdmitted"
+    assert story.and_then(sign(story.state, "2.1", "clinical-judgment")).names()[-2:] == [
+        "EpisodeAdmitted",
+        "StageLookedAt",
+    ]
 
 
 def test_a_screen_that_was_corrected_holds_no_more_and_decides_by_what_it_says_now() -> None:
