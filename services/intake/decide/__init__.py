@@ -124,14 +124,8 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return end_evidence(state, command, moment)
         case messages.ReceiveReferral() | messages.CorrectReferral() | messages.RevokeReferral():
             return referrals.of_sender(state, command, moment)
-        case messages.SignPlacement():
-            return sign_placement(state, command, moment)
-        case messages.SetPlan():
-            return planning.set_plan(state, command, moment)
-        case messages.CompleteReview():
-            return complete_review(state, command, moment)
-        case messages.AdvanceStage():
-            return stages.advanced(state, command, moment)
+        case messages.SignPlacement() | messages.SetPlan() | messages.CompleteReview() | messages.AdvanceStage():
+            return _of_clinic(state, command, moment)
         case messages.Discharge() | messages.CorrectDischarge() | messages.WithdrawDischarge():
             return discharge.of_stay(state, command, moment)
         case messages.RecordTeam() | messages.RevisePlan():
@@ -144,5 +138,24 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return reopened(state, command, moment)
         case messages.ResolveEscalation():
             return deceased.resolved(state, command, moment)
+        case _:
+            assert_never(command)
+
+
+def _of_clinic(
+    state: State,
+    command: messages.SignPlacement | messages.SetPlan | messages.CompleteReview | messages.AdvanceStage,
+    moment: Moment[Settings],
+) -> Sequence[messages.Emits] | Refused:
+    """What a person of the staff decides about the placement or the stay."""
+    match command:
+        case messages.SignPlacement():
+            return sign_placement(state, command, moment)
+        case messages.SetPlan():
+            return planning.set_plan(state, command, moment)
+        case messages.CompleteReview():
+            return complete_review(state, command, moment)
+        case messages.AdvanceStage():
+            return stages.advanced(state, command, moment)
         case _:
             assert_never(command)
