@@ -224,7 +224,7 @@ def _referred(state: State, event: messages.OfReferral) -> State:
         case messages.CorrectReferral():
             return _with_referrals(state, lambda each: corrected(each, event))
         case messages.RevokeReferral() if is_first:
-            return _next_in_line(change(state, referral=None, planned=None, closed_at=event.at))
+            return _next_in_line(change(state, referral=None, closed_at=event.at))
         case messages.ReferralConcluded():
             others = change(state, referral=None if is_first else first, seconds=_others(state, event.referral_id))
             return _next_in_line(_joined(_over(_dead(others, event), event.concluded_at), event))

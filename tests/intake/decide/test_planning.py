@@ -135,6 +135,7 @@ def test_needs_that_grow_old_on_the_wait_list_are_confirmed_in_one_step() -> Non
     story.and_then(set_plan(story, "active"))
     (admission,) = only(story.emitted, w.EpisodeAdmitted)
     assert admission.earlier == (w.EarlierStatus("waitlist", MONDAY),)
+    assert story.state.reviews == ()
 
 
 def test_a_seat_that_is_given_while_the_needs_are_old_is_refused_and_asks_to_confirm_them() -> None:
@@ -323,6 +324,17 @@ def test_a_level_that_the_program_does_not_offer_any_more_is_placed_anew_at_the_
     story.at(FRIDAY).and_then(w.TimePassed())
     (over,) = only(story.emitted, w.EpisodeCancelled)
     assert over.reason == "not-offered" and story.state.recommended is not None
+
+
+def test_whoever_signs_without_a_recommendation_vouches_for_the_needs() -> None:
+    story = given(assessment(IOP_NEEDS, at=MONDAY - 10 * DAY), came(1))
+    start = MONDAY + 3 * DAY
+    story.and_then(
+        w.SignPlacement(
+            task_id=waits_for(story, "R0").id, level="2.1", reason="clinical-judgment", by="clinician-1", start=start
+        )
+    )
+    assert passed(story, start).state.episode is not None
 
 
 def test_an_open_plan_always_has_an_owner_and_a_time() -> None:

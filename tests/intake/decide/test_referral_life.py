@@ -292,14 +292,14 @@ def look_at(story: Story) -> None:
     assert len(open_now) == len(story.state.referrals) <= REFERRALS_MOST
     assert received == last.keys()
     for identity, answer in last.items():
-        is_open = answer.state in ("received", "in-review", "recommended")
+        is_open = answer.state in ("received", "in-review", "recommended", "wait-listed", "planned")
         assert is_open == (identity in open_now)
         assert (bool(answer.owner) and answer.act_by is not None) == is_open
     for identity, referral in open_now.items():
         stands, answer = answering.position(story.state, referral), last[identity]
         assert stands == (answer.reason, answer.priority, answer.owner, answer.act_by)
-    first, recommended = story.state.referral, story.state.recommended
-    if first is not None and recommended is None and story.state.death is None:
+    first, decided = story.state.referral, story.state.recommended or story.state.planned
+    if first is not None and decided is None and story.state.death is None:
         assert all(first.rank <= each.rank for each in story.state.seconds)
 
 
