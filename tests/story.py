@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID, uuid5
 
 from shared.events.envelope import Command, Event
-from shared.events.internal import RetentionBegan
+from shared.events.internal import RetentionBegan, To
 from shared.rules.decision import Moment, Refused
 
 S = TypeVar("S")
@@ -27,8 +27,8 @@ DEADLINES_MOST = 10_000
 class Decisions:
     """A service's pure functions, and the event that says that time has passed."""
 
-    react: Callable[[Any, Any, Moment[Any]], Sequence[Event]]
-    decide: Callable[[Any, Any, Moment[Any]], Sequence[Event] | Refused]
+    react: Callable[[Any, Any, Moment[Any]], Sequence[Event | To]]
+    decide: Callable[[Any, Any, Moment[Any]], Sequence[Event | To] | Refused]
     evolve: Callable[[Any, Any], Any]
     due: Callable[[Any], datetime | None]
     time_passed: Event
@@ -48,6 +48,7 @@ class PatientStory(Generic[S, P]):
         self.refused: Refused | None = None
         self.emitted: list[Event] = []
         self.all_emitted: list[Event] = []
+        self.to_others: list[To] = []
         self._steps = 0
         self.then(*happened)
 
@@ -85,9 +86,11 @@ class PatientStory(Generic[S, P]):
         function = self.decisions.decide if isinstance(happened, Command) else self.decisions.react
         answer = function(self.state, happened, self._moment())
         self.refused, emitted = (answer, list(answer.asks)) if isinstance(answer, Refused) else (None, list(answer))
-        self.emitted = [each for each in emitted if not isinstance(each, RetentionBegan)]
+        self.to_others += [each for each in emitted if isinstance(each, To)]
+        events = [each for each in emitted if not isinstance(each, To)]
+        self.emitted = [each for each in events if not isinstance(each, RetentionBegan)]
         self.all_emitted += self.emitted
-        for each in emitted if self.refused is not None else (happened, *emitted):
+        for each in events if self.refused is not None else (happened, *events):
             self.state = self.decisions.evolve(self.state, each)
         return self.emitted
 
@@ -101,5 +104,5 @@ def only(emitted: Sequence[Event], kind: type[E]) -> list[E]:
     return [each for each in emitted if isinstance(each, kind)]
 
 
-def names(emitted: Sequence[Event]) -> list[str]:
+def names(emitted: Sequence[Event | To]) -> list[str]:
     return [type(each).__name__ for each in emitted]

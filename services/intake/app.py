@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from services.intake import seats
+from services.intake.capacity import SEATS
 from services.intake.decide import decide, react
 from services.intake.edge import edge
 from services.intake.edge.own_codes import require_known
@@ -31,7 +33,15 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 lives=lives,
                 urgent=(RecordConsent, DenyConsent, RevokeConsent, ReportFindings),
                 upcast=UPCAST,
-            )
+            ),
+            SEATS: Decider(
+                state_type=seats.Seats,
+                version=seats.VERSION,
+                react=seats.react,
+                decide=seats.decide,
+                evolve=seats.evolve,
+                due=seats.due,
+            ),
         },
         commands=Commands,
         internal=Internal,

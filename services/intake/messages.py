@@ -42,15 +42,20 @@ from services.intake.commands import (
 )
 from services.intake.seat_events import (
     CapacityWatched,
+    OfOwnSeat,
     OfSeats,
+    SeatAnswered,
     SeatAnswers,
     SeatAsked,
     SeatGiven,
     SeatLeft,
     SeatOccupied,
+    SeatPassed,
+    SeatReturned,
     SeatsFilled,
     SeatsFull,
     SeatsLookedAt,
+    SeatSought,
 )
 from shared.events.escalation import (
     EscalationEvent,
@@ -135,6 +140,7 @@ __all__ = [
     "CareElsewhere",
     "CareKind",
     "CareTeamChanged",
+    "Cause",
     "Commands",
     "CompleteReview",
     "ConditionReason",
@@ -183,6 +189,7 @@ __all__ = [
     "MedicationsRecorded",
     "NamedMember",
     "Need",
+    "OfOwnSeat",
     "OfPlan",
     "OfReferral",
     "OfSeats",
@@ -228,11 +235,15 @@ __all__ = [
     "RevokeReferral",
     "RuleChange",
     "RuleReason",
+    "SeatAnswered",
     "SeatAnswers",
     "SeatAsked",
     "SeatGiven",
     "SeatLeft",
     "SeatOccupied",
+    "SeatPassed",
+    "SeatReturned",
+    "SeatSought",
     "SeatsFilled",
     "SeatsFull",
     "SeatsLookedAt",
@@ -246,6 +257,7 @@ __all__ = [
     "TeamMember",
     "TemplateSlot",
     "TimePassed",
+    "To",
     "Undecided",
     "Unread",
     "Waits",
@@ -325,6 +337,8 @@ Internal = (
     | PlanLookedAt
     | StageLookedAt
     | OfSeats
+    | SeatAnswers
+    | OfOwnSeat
     | SeatsFilled
     | SeatsLookedAt
     | CapacityWatched
@@ -346,7 +360,9 @@ OfPlan = EpisodePlanned | EpisodeWaitlisted | EpisodeCancelled
 """What becomes of a signed placement before its stay begins."""
 OfCare = RecordMedications | MedicationsRecorded | RecordTeam | RevisePlan
 """What the patient takes, who looks after them, what is planned."""
-Consumes = OfSignals | TimePassed
+Consumes = OfSignals | SeatAnswers | TimePassed
+Cause = Commands | SeatAnswers | TimePassed
+"""What a decision about the placement and the stay follows from."""
 Emits = (
     PatientIdentified
     | PatientDied
@@ -383,6 +399,8 @@ Emits = (
     | FlagsLookedAt
     | PlanLookedAt
     | StageLookedAt
+    | OfOwnSeat
+    | To
 )
 """`ConsentsCurrent` is the heartbeat of intake's outbox; no decision emits it."""
 ConsumesOfSeats = OfSeats | TimePassed

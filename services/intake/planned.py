@@ -60,6 +60,9 @@ class Planned(msgspec.Struct, frozen=True, array_like=True):
     def looked_at_again(self) -> datetime | None:
         return None if self.look_at is None else instant(self.look_at)
 
+    def looked_at(self, at: datetime | None) -> Self:
+        return msgspec.structs.replace(self, look_at=None if at is None else seconds(at))
+
     @property
     def earlier(self) -> tuple[messages.EarlierStatus, ...]:
         """What it was up to now, the present status among it."""

@@ -62,5 +62,35 @@ class CapacityWatched(StateEvent, frozen=True, kw_only=True):
     is_near: bool
 
 
+class SeatSought(StateEvent, frozen=True, kw_only=True):
+    """Of the patient's own state: which seat was asked for, or (`stays`) taken by a stay that goes on."""
+
+    episode_id: str
+    place: str
+    rank: int
+    since: datetime
+    stays: bool = False
+
+
+class SeatAnswered(StateEvent, frozen=True, kw_only=True):
+    """Of the patient's own state, what the place answered. A seat that was `given_at` goes to the next at `until`,
+    unless the stay begins; where the line is full too it is asked again at `ask_at`; `start` is the one that was named
+    before it turned out that no seat is free."""
+
+    given_at: datetime | None = None
+    until: datetime | None = None
+    ask_at: datetime | None = None
+    start: datetime | None = None
+
+
+class SeatPassed(StateEvent, frozen=True, kw_only=True):
+    """The patient could not be admitted in time: the seat goes to the next."""
+
+
+class SeatReturned(StateEvent, frozen=True, kw_only=True):
+    """Of the patient's own state: no seat is needed any more."""
+
+
 OfSeats = SeatAsked | SeatOccupied | SeatLeft
 SeatAnswers = SeatGiven | SeatsFull
+OfOwnSeat = SeatSought | SeatAnswered | SeatPassed | SeatReturned

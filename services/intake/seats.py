@@ -5,7 +5,7 @@ go to the patient's own key by `To`; what is emitted besides says how many seats
 """
 
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -17,8 +17,6 @@ from shared.path.service import PATIENT
 from shared.rules.decision import Moment, Refused
 from shared.rules.packing import pack_id, seconds, unpack_id
 
-SEATS: Final = "seats"
-"""The kind of key."""
 VERSION = 1
 WAITING_MOST = 180
 """In line for one place; whoever is beyond asks again later: a state stays small."""
@@ -26,8 +24,6 @@ TAKEN_MOST = 200
 """More than any capacity, for a stay that goes on takes its seat whatever the count."""
 LOOK_HOURS = 1
 """While anybody waits the place looks again by itself: its capacity may have been raised."""
-PREGNANT_AND_INJECTING, PREGNANT, INJECTING, STEP_DOWN, LONGEST = range(5)
-"""In this order a free seat is offered (45 CFR 96.131(a); 42 USC 300x-27(a)), then to whoever asked first."""
 
 
 class Holder(msgspec.Struct, frozen=True, array_like=True):
@@ -59,11 +55,6 @@ class Seats(msgspec.Struct, frozen=True, array_like=True):
     line: tuple[Waiting, ...] = ()
     look_at: datetime | None = None
     is_near: bool = False
-
-
-def place_key(program: str, place: str) -> str:
-    """The key of a place: it names no patient, so that a person may read it."""
-    return f"{program}/{place}"
 
 
 def react(state: Seats, event: messages.ConsumesOfSeats, moment: Moment[Settings]) -> list[messages.EmitsOfSeats]:

@@ -35,12 +35,14 @@ from services.intake.record import (
     Waiting,
 )
 from services.intake.safety import codes_behind
+from services.intake.seat import Seat, seat_after
 from services.intake.signals import SignalWindow
 from services.intake.table import review_codes
 from services.intake.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation
 from shared.events.intake import READ_PLAN
+from shared.events.internal import To
 from shared.rules import escalation
 from shared.rules.escalation import Open
 from shared.rules.packing import pack_id, seconds
@@ -74,6 +76,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     team: Team = ()
     plan: Plan = Plan()
     """What is planned while no stay is open: the next one begins with it."""
+    seat: Seat | None = None
+    """Where seats are counted: the one of the stay, or of the one that is to begin."""
 
     @property
     def referrals(self) -> tuple[Referral, ...]:
@@ -98,7 +102,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
         return next((each for each in self.escalations if each.escalation.reason == reason), None)
 
 
-def evolve(state: State, event: Event | Command) -> State:
+def evolve(state: State, event: Event | Command | To) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     change = msgspec.structs.replace
     match event:
@@ -114,10 +118,8 @@ def evolve(state: State, event: Event | Command) -> State:
             return change(state, death=Death(died_at, state.death.ended if state.death else ()))
         case messages.DeathWithdrawn():
             return _next_in_line(change(state, death=None))
-        case _ if isinstance(event, messages.OfPlan):
+        case _ if isinstance(event, messages.OfPlan | messages.PlanLookedAt | messages.OfOwnSeat):
             return _planned(state, event)
-        case messages.PlanLookedAt(look_at=at) if state.planned is not None:
-            return change(state, planned=change(state.planned, look_at=at and seconds(at)))
         case messages.EpisodeAdmitted():
             begun = change(Episode.begun(event), plan=state.plan)
             return change(_placed(state), episode=begun, ended=None, signals=SignalWindow(), plan=Plan())
@@ -137,7 +139,7 @@ def evolve(state: State, event: Event | Command) -> State:
             return _asked(state, event)
 
 
-def _asked(state: State, event: Event | Command) -> State:
+def _asked(state: State, event: Event | Command | To) -> State:
     """What a person is asked to sign or to look at."""
     change = msgspec.structs.replace
     match event:
@@ -331,8 +333,13 @@ def _placed(state: State) -> State:
     return msgspec.structs.replace(state, referral=None, recommended=None, needs=(), planned=None)
 
 
-def _planned(state: State, event: messages.OfPlan) -> State:
+def _planned(state: State, event: messages.OfPlan | messages.PlanLookedAt | messages.OfOwnSeat) -> State:
     """The needs are not spent before the stay begins: they are looked at again at its start."""
+    if isinstance(event, messages.OfOwnSeat):
+        return msgspec.structs.replace(state, seat=seat_after(state.seat, event))
+    if isinstance(event, messages.PlanLookedAt):
+        plan = state.planned and state.planned.looked_at(event.look_at)
+        return msgspec.structs.replace(state, planned=plan)
     recommended = state.recommended.level if state.recommended else None
     known = Assessment(latest(state.needs), state.evidence, event.at)
     plan = plan_after(state.planned, event, recommended, known)
@@ -433,6 +440,7 @@ def due(state: State) -> datetime | None:
     stage_asks_at = state.episode.asks_at if state.episode and asks_of_stage(state) else None
     reminders = (each.remind_at for each in state.waiting)
     plan = state.planned.looked_at_again if state.planned else None
+    seat = state.seat.looked_at_again if state.planned and state.seat else None
     moments = (
         escalation.due(state.escalations),
         _leaves_at(state),
@@ -440,6 +448,7 @@ def due(state: State) -> datetime | None:
         flags_change_at,
         stage_asks_at,
         plan,
+        seat,
         *reminders,
     )
     return min((each for each in moments if each is not None), default=None)

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from shared.events.envelope import Event, name_id
+from shared.events.internal import To
 
 Settings = TypeVar("Settings")
 Before = TypeVar("Before")
@@ -44,7 +45,7 @@ class Refused:
     code: str
     reason: str
     expression: str = ""
-    asks: tuple[Event, ...] = ()
+    asks: tuple[Event | To, ...] = ()
     """What a person is asked though nothing is done: emitted all the same."""
 
 

@@ -10,8 +10,8 @@ from hypothesis import settings as settings_of_law
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
+from services.intake import capacity, seats
 from services.intake import messages as w
-from services.intake import seats
 from services.intake.seats import Seats
 from services.intake.settings import Settings
 from shared.events.envelope import Event, name_id
@@ -31,7 +31,7 @@ def stay_of(patient: str, number: int = 1) -> str:
     return name_id(patient, f"stay:{number}")
 
 
-def asked(patient: str, rank: int = seats.LONGEST, hours: int = 0, stay: int = 1) -> w.SeatAsked:
+def asked(patient: str, rank: int = capacity.LONGEST, hours: int = 0, stay: int = 1) -> w.SeatAsked:
     since = MONDAY + timedelta(hours=hours)
     return w.SeatAsked(patient=patient, episode_id=stay_of(patient, stay), place=PLACE, rank=rank, since=since)
 
@@ -93,7 +93,7 @@ class Place:
 
     def _moment(self, number: int) -> Moment[Settings]:
         cause = uuid5(NAMESPACE_URL, f"{self.now} {number} {len(self.answers)}")
-        key = seats.place_key("demo", PLACE)
+        key = capacity.place_key("demo", PLACE)
         return Moment(self.now, self.now, self.settings, cause, patient=key, program="demo")
 
     def _with(self, capacity: int | None) -> Settings:
@@ -114,12 +114,12 @@ def test_where_seats_are_not_counted_everybody_has_one() -> None:
 def test_freed_seats_are_offered_by_the_law_then_to_step_downs_then_to_who_waits_longest() -> None:
     place = Place(1).then(
         asked(PATIENTS[9]),
-        asked(PATIENTS[8], seats.LONGEST, hours=2),
-        asked(PATIENTS[7], seats.LONGEST, hours=1),
-        asked(PATIENTS[6], seats.STEP_DOWN, hours=3),
-        asked(CARA, seats.INJECTING, hours=4),
-        asked(BEN, seats.PREGNANT, hours=5),
-        asked(ANNA, seats.PREGNANT_AND_INJECTING, hours=6),
+        asked(PATIENTS[8], capacity.LONGEST, hours=2),
+        asked(PATIENTS[7], capacity.LONGEST, hours=1),
+        asked(PATIENTS[6], capacity.STEP_DOWN, hours=3),
+        asked(CARA, capacity.INJECTING, hours=4),
+        asked(BEN, capacity.PREGNANT, hours=5),
+        asked(ANNA, capacity.PREGNANT_AND_INJECTING, hours=6),
     )
     in_turn = [ANNA, BEN, CARA, PATIENTS[6], PATIENTS[7], PATIENTS[8]]
     assert place.line == in_turn
@@ -130,7 +130,7 @@ def test_freed_seats_are_offered_by_the_law_then_to_step_downs_then_to_who_waits
 
 def test_a_rank_that_changes_while_somebody_waits_gives_another_turn() -> None:
     place = Place(1).then(asked(ANNA), asked(BEN, hours=1), asked(CARA, hours=2))
-    place.then(asked(CARA, seats.PREGNANT, hours=2))
+    place.then(asked(CARA, capacity.PREGNANT, hours=2))
     assert place.line == [CARA, BEN]
     assert place.answered(CARA) == ["SeatsFull"]
 
@@ -192,7 +192,9 @@ def test_what_operations_hear_names_nobody() -> None:
 
 def test_when_the_line_is_full_whoever_is_least_in_turn_asks_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seats, "WAITING_MOST", 2)
-    place = Place(0).then(asked(ANNA), asked(BEN, hours=1), asked(CARA, seats.PREGNANT, hours=2), asked(DORA, hours=3))
+    place = Place(0).then(
+        asked(ANNA), asked(BEN, hours=1), asked(CARA, capacity.PREGNANT, hours=2), asked(DORA, hours=3)
+    )
     assert place.line == [CARA, ANNA]
     last = {each.key: each.event for each in place.answers}
     assert [getattr(last[each], "waits", None) for each in (ANNA, BEN, CARA, DORA)] == [True, False, True, False]
@@ -210,16 +212,16 @@ def decider() -> Decider[Seats]:
 
 
 @pytest.mark.parametrize(
-    ("capacity", "remedy"),
+    ("counted", "remedy"),
     [
         ({"2.5": 8}, "must be one of offers"),
         ({"2.1|no-such-track": 8}, "must be one of alcohol"),
         ({"2.1|": 8}, "must be one of alcohol"),
     ],
 )
-def test_seats_that_nobody_could_ask_for_stop_the_start(capacity: dict[str, int], remedy: str) -> None:
+def test_seats_that_nobody_could_ask_for_stop_the_start(counted: dict[str, int], remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy):
-        replace(settings(), capacity=capacity).__post_init__()
+        replace(settings(), capacity=counted).__post_init__()
 
 
 patients = some.sampled_from(PATIENTS)
@@ -247,9 +249,9 @@ def test_law_no_seat_is_given_beyond_the_capacity(
 @settings_of_law(max_examples=examples(200))
 @given(anything, some.integers(0, 6))
 def test_law_a_patient_is_in_the_place_once_and_the_line_stands_in_its_order(
-    history: Sequence[w.ConsumesOfSeats], capacity: int
+    history: Sequence[w.ConsumesOfSeats], number: int
 ) -> None:
-    place = Place(capacity).then(*history)
+    place = Place(number).then(*history)
     everybody = [*place.taken, *place.line]
     assert len(everybody) == len(set(everybody))
     assert list(place.state.line) == sorted(place.state.line, key=lambda each: each.turn)
@@ -257,18 +259,18 @@ def test_law_a_patient_is_in_the_place_once_and_the_line_stands_in_its_order(
 
 @settings_of_law(max_examples=examples(200))
 @given(anything, some.integers(0, 6))
-def test_law_nobody_waits_beside_a_free_seat(history: Sequence[w.ConsumesOfSeats], capacity: int) -> None:
-    place = Place(capacity)
+def test_law_nobody_waits_beside_a_free_seat(history: Sequence[w.ConsumesOfSeats], number: int) -> None:
+    place = Place(number)
     for event in history:
         place.then(event)
-        assert not place.line or len(place.taken) >= capacity
+        assert not place.line or len(place.taken) >= number
         assert (seats.due(place.state) is not None) == bool(place.line)
 
 
 @settings_of_law(max_examples=examples(100))
 @given(anything, some.integers(0, 6))
-def test_law_the_same_again_is_deaf(history: Sequence[w.ConsumesOfSeats], capacity: int) -> None:
-    place = Place(capacity)
+def test_law_the_same_again_is_deaf(history: Sequence[w.ConsumesOfSeats], number: int) -> None:
+    place = Place(number)
     for event in history:
         place.then(event)
         before, answers = place.state, len(place.answers)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import assert_never, cast
 
 from services.intake import messages
@@ -15,6 +16,7 @@ from services.intake.decide import (
     plan,
     planning,
     referrals,
+    seating,
     stages,
 )
 from services.intake.decide.placing import place
@@ -30,7 +32,7 @@ from services.intake.decide.reopening import reopened
 from services.intake.decide.signals import signals_changed
 from services.intake.decide.signing import complete_review, sign_placement
 from services.intake.settings import Settings
-from services.intake.state import State
+from services.intake.state import State, evolve
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 
@@ -49,6 +51,8 @@ def react(state: State, event: messages.Consumes, moment: Moment[Settings]) -> S
             | messages.SignalsCorrected()
         ):
             return signals_changed(state, event, moment)
+        case messages.SeatGiven() | messages.SeatsFull():
+            return _whole(state, event, seating.answered(state, event, moment), moment)
         case messages.TimePassed():
             return _time_passed(state, moment)
         case _:
@@ -77,24 +81,25 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
 
 def _whole(
     state: State,
-    cause: messages.Commands | messages.TimePassed,
+    cause: messages.Cause,
     decided: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:
-    """What was decided, and what follows from it for whatever waits, the stage, referrals, flags and plan."""
+    """What was decided, and what follows from it for whatever waits, the stage, referrals, flags, plan and seat."""
     planned = [*decided, *planning.followed(state, cause, decided, moment)]
     followed = [*planned, *stages.followed(state, cause, planned, moment)]
-    emitted = _answered(state, cause, followed, moment)
-    return [
-        *emitted,
-        *flags.stated(state, cause, emitted, moment),
-        *plan.stated(state, cause, emitted, moment),
+    answers = _answered(state, cause, followed, moment)
+    emitted = [
+        *answers,
+        *flags.stated(state, cause, answers, moment),
+        *plan.stated(state, cause, answers, moment),
     ]
+    return [*emitted, *seating.followed(reduce(evolve, (cause, *emitted), state), moment)]
 
 
 def _answered(
     state: State,
-    cause: messages.Commands | messages.TimePassed | None,
+    cause: messages.Cause | None,
     decided: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:

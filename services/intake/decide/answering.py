@@ -29,7 +29,7 @@ class Position(NamedTuple):
 
 def of_referrals(
     state: State,
-    cause: messages.Commands | messages.TimePassed | None,
+    cause: messages.Cause | None,
     emitted: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:

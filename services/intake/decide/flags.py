@@ -19,6 +19,8 @@ CHANGING = (
     messages.AboutEvidence
     | messages.RecordMedications
     | messages.SignPlacement
+    | messages.SetPlan
+    | messages.SeatGiven
     | messages.WithdrawDischarge
     | messages.TimePassed
 )
@@ -28,7 +30,7 @@ ASKED = frozenset(code for each in TABLE.flag for code in codes_asked(each.when)
 
 def stated(
     state: State,
-    cause: messages.Commands | messages.TimePassed,
+    cause: messages.Cause,
     emitted: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:

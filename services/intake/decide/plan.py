@@ -80,7 +80,7 @@ def _asked(
 
 def stated(
     state: State,
-    cause: messages.Commands | messages.TimePassed,
+    cause: messages.Cause,
     emitted: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:

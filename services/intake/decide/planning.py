@@ -21,6 +21,7 @@ from services.intake.decide.placing import (
     withdraw_questions,
 )
 from services.intake.decide.referrals import joined, withdrawn
+from services.intake.decide.seats_counted import NO_SEAT, may_begin
 from services.intake.needs import latest
 from services.intake.planned import Planned, episode_id
 from services.intake.record import Referral
@@ -42,7 +43,8 @@ RULES_VERSION = "1"
 def first_planned(
     referral: Referral, command: messages.SignPlacement, signed: str, moment: Moment[Settings]
 ) -> messages.EpisodePlanned | messages.EpisodeWaitlisted:
-    """With its signature: to begin at the start that it names, else the patient waits for a seat."""
+    """With its signature: the patient waits, where it asks for that; else it is to begin at the start that it names, or
+    now, as soon as a seat is theirs."""
     named = messages.EpisodeWaitlisted(
         episode_id=episode_id(referral.id),
         referral_id=referral.id,
@@ -52,11 +54,10 @@ def first_planned(
         by=command.by,
         client=moment.by,
     )
-    return (
-        named
-        if command.start is None
-        else messages.EpisodePlanned(**msgspec.structs.asdict(named), starts_at=command.start.replace(microsecond=0))
-    )
+    if command.waits:
+        return named
+    starts_at = (command.start or moment.now).replace(microsecond=0)
+    return messages.EpisodePlanned(**msgspec.structs.asdict(named), starts_at=starts_at)
 
 
 def start_refused(start: datetime | None, place: str, moment: Moment[Settings]) -> Refused | None:
@@ -82,11 +83,13 @@ def set_plan(state: State, command: messages.SetPlan, moment: Moment[Settings]) 
         case "cancelled":
             return _cancelled(state, plan, referral, command, moment)
         case "waitlist":
-            return [] if plan.start is None else [_waits(plan, referral, command.by, moment)]
+            return [] if plan.start is None else [waits(plan, referral, command.by, moment)]
+        case "planned" | "active" if state.seat is not None and state.seat.is_awaited:
+            return NO_SEAT
         case "planned" if command.start is not None and command.start > moment.now:
             refusal = start_refused(command.start, START, moment)
             same = plan.starts_at == command.start.replace(microsecond=0)
-            return refusal or ([] if same else [_moved(plan, referral, command.start, command.by, moment)])
+            return refusal or ([] if same else [moved(plan, referral, command.start, command.by, moment)])
         case "planned" | "active":
             return start_refused(command.start, START, moment) or _at_once(state, moment)
         case _:
@@ -108,11 +111,17 @@ UNCONFIRMED = Refused(
 
 
 def _at_once(state: State, moment: Moment[Settings]) -> list[messages.Emits] | Refused:
-    if _is_ready(state, moment):
-        return admit_now(state, moment)
+    if needs_hold(state, moment):
+        return admit_now(state, moment) if may_begin(state, moment) else _asks_for_seat(state, moment)
     asked = state.review_of(CONFIRM_NEEDS)
     asks = () if asked is not None else (_ask_to_confirm(state, (), moment.now, moment),)
     return Refused(UNCONFIRMED.code, UNCONFIRMED.reason, UNCONFIRMED.expression, asks=asks)
+
+
+def _asks_for_seat(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    """Planned for now, it begins with the seat."""
+    plan, referral = state.planned, state.referral
+    return [] if plan is None or referral is None else [moved(plan, referral, moment.now, "", moment)]
 
 
 def _cancelled(
@@ -128,11 +137,11 @@ def _cancelled(
     return [*over, *place(reduce(evolve, over, state), moment)]
 
 
-def _waits(plan: Planned, referral: Referral, by: str, moment: Moment[Settings]) -> messages.EpisodeWaitlisted:
+def waits(plan: Planned, referral: Referral, by: str, moment: Moment[Settings]) -> messages.EpisodeWaitlisted:
     return messages.EpisodeWaitlisted(**of_plan(plan, referral, moment, by))
 
 
-def _moved(
+def moved(
     plan: Planned, referral: Referral, start: datetime, by: str, moment: Moment[Settings]
 ) -> messages.EpisodePlanned:
     return messages.EpisodePlanned(**of_plan(plan, referral, moment, by), starts_at=start.replace(microsecond=0))
@@ -148,8 +157,8 @@ def admit_now(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     stands = place(state, moment)
     if any(isinstance(each, messages.EpisodeCancelled) for each in stands):
         return stands
-    if not _is_ready(state, moment):
-        return [_moved(plan, referral, moment.now, "", moment)]
+    if not needs_hold(state, moment):
+        return [moved(plan, referral, moment.now, "", moment)]
     return [
         *withdraw_questions(state, "stay-began", moment),
         *admitted(state, referral, plan.level, moment),
@@ -157,7 +166,7 @@ def admit_now(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     ]
 
 
-def _is_ready(state: State, moment: Moment[Settings]) -> bool:
+def needs_hold(state: State, moment: Moment[Settings]) -> bool:
     return state.review_of(CONFIRM_NEEDS) is None and moment.now <= _good_until(state, moment)
 
 
@@ -168,7 +177,7 @@ def _good_until(state: State, moment: Moment[Settings]) -> datetime:
 
 def followed(
     state: State,
-    cause: messages.Commands | messages.TimePassed,
+    cause: messages.Cause,
     decided: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:
@@ -181,7 +190,7 @@ def followed(
     emitted = _asked(state, after, moment)
     asked = reduce(evolve, emitted, after)
     if asked.planned is not None and asked.planned.start is not None and _has_come(asked.planned, moment):
-        emitted += admit_now(asked, moment) if _is_ready(asked, moment) else []
+        emitted += admit_now(asked, moment) if needs_hold(asked, moment) and may_begin(asked, moment) else []
     emitted += _called(after, (*decided, *emitted), moment)
     return [*emitted, *_looked_at(reduce(evolve, emitted, after), moment)]
 

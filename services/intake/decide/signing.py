@@ -7,6 +7,7 @@ from services.intake.decide.episode import admitted, declined
 from services.intake.decide.placing import OLDER_ANSWERS, about, ask_for_review, known_of, place, withdraw
 from services.intake.decide.planning import first_planned, start_refused
 from services.intake.decide.referrals import joined, looked_at
+from services.intake.decide.seats_counted import place_for
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import asked_by_danger
 from services.intake.record import SECOND, STILL_TRUE, Recommended, Referral, Review
@@ -39,7 +40,7 @@ def sign_placement(
     emitted.append(signature)
     if command.level not in moment.settings.offers:
         emitted.extend(declined(state, referral, command.level, moment))
-    elif _begins_later(command, moment):
+    elif _begins_later(command, moment) or place_for(state, command.level, moment) is not None:
         emitted.append(first_planned(referral, command, signature.task_id, moment))
     else:
         emitted.extend(admitted(state, referral, command.level, moment))

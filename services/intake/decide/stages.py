@@ -106,7 +106,7 @@ CHANGING = (
 
 def followed(
     state: State,
-    cause: messages.Commands | messages.TimePassed,
+    cause: messages.Cause,
     emitted: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:

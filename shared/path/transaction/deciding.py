@@ -12,7 +12,7 @@ from shared.events import wire
 from shared.events.envelope import Command, Event
 from shared.events.internal import StateEvent, TimePassed, To
 from shared.events.technical import OperationsEvent
-from shared.path.service import Emissions, NewerState
+from shared.path.service import NewerState
 from shared.path.transaction import hold, sealed
 from shared.path.transaction.batch import Batch, LockedState
 from shared.path.transaction.circumstances import Circumstances
@@ -158,9 +158,7 @@ class Deciding:
         """Nothing of the delivery is done; what it asks of a person is emitted all the same."""
         before, written = locked.body, list[Written]()
         if refused.asks:
-            state = self._read(locked)
-            for event in refused.asks:
-                state = self._by.decider.evolve(state, event)
+            state = self._evolve(self._read(locked), *refused.asks)
             written = list(self._settle(delivery, locked, _Decision(state, refused.asks)))
             self._emit(written, delivery, locked)
         self._journal(delivery, refused.code, before, written)
@@ -174,7 +172,7 @@ class Deciding:
         match delivery:
             case Consumed(event=event) | Internal(event=event):
                 emissions = list(self._by.decider.react(state, event, self._by.moment(delivery)))
-                state = self._evolve(state, event, emissions)
+                state = self._evolve(state, event, *emissions)
                 self._check_deadline(event, state)
                 return _Decision(state, emissions)
             case Commanded(commands=commands):
@@ -191,15 +189,15 @@ class Deciding:
             decided = self._by.decider.decide(state, command, self._by.moment(delivery, f"command:{ordinal}"))
             if isinstance(decided, Refused):
                 return decided
-            state = self._evolve(state, command, decided)
+            state = self._evolve(state, command, *decided)
             emissions.extend(decided)
         return _Decision(state, emissions)
 
-    def _evolve(self, state: Any, cause: Event | Command, emissions: Emissions) -> Any:
-        state = self._by.decider.evolve(state, cause)
-        for emission in emissions:
-            if not isinstance(emission, To):
-                state = self._by.decider.evolve(state, emission)
+    def _evolve(self, state: Any, *happened: Command | Event | To) -> Any:
+        """By the cause and what is emitted; what goes to another key changes that one."""
+        for each in happened:
+            if not isinstance(each, To):
+                state = self._by.decider.evolve(state, each)
         return state
 
     def _check_deadline(self, event: Event, state: Any) -> None:
