@@ -70,8 +70,9 @@ UCUM = "http://unitsofmeasure.org"
 URI = "urn:ietf:rfc:3986"
 LANGUAGE = "urn:ietf:bcp:47"
 
-STATUS_REASON = "http://hl7.org/fhir/StructureDefinition/event-statusReason"
-"""FHIR's extension that says why a resource has its status, where the resource has no element for it."""
+STATUS_REASON = f"{HUB}/StructureDefinition/status-reason"
+"""The extension of an EpisodeOfCare that says why it has its status: FHIR R4 has neither an element nor one of its own
+for it (its `event-statusReason` is for other resources)."""
 RESOLUTIONS = frozenset(
     {
         "acted-on",
