@@ -19,6 +19,8 @@ from shared.platform.build import build
 _SETTINGS = """INSERT INTO settings (program, digest, body) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
     ON CONFLICT DO NOTHING"""
 _encode = msgspec.json.Encoder(order="deterministic").encode
+# As program.toml has them: which stage of a stay is the first is said by their order.
+_in_order = msgspec.json.Encoder().encode
 DECIDED, HELD = "decided", "held"
 """Outcomes of a decision of the service's, and (`held`, `held: CODE` where refused) of one about the hub-hold
 escalation. Any other is the code of a refusal."""
@@ -64,7 +66,7 @@ def content_of(delivery: Delivery) -> str:
 
 def digest(settings: object) -> str:
     """A short fingerprint of what a decision was given."""
-    return digest_of(_encode(settings))
+    return digest_of(_in_order(settings))
 
 
 def digest_of(content: bytes | str) -> str:
@@ -102,6 +104,6 @@ class Journal:
             return
         async with db.alone(self._dsn) as connection:
             await months.ensure(connection, "journal", now)
-            bodies = [_encode(each).decode() for each in self._settings.values()]
+            bodies = [_in_order(each).decode() for each in self._settings.values()]
             await connection.execute(_SETTINGS, list(self._settings), list(self.digests.values()), bodies)
         self._months.add(month)

@@ -70,7 +70,7 @@ class Journalled:
         return self._fold.decide(kind(**origin, event=what), given, self._settings)
 
     async def why(self, type_: str, identity: str, sources: Sourced | None = None) -> Explanation:
-        body = msgspec.json.encode(self._settings, order="deterministic").decode()
+        body = msgspec.json.encode(self._settings).decode()
         settings = Settings(type(self._settings), {("demo", digest(self._settings)): body})
         known = sourced(DEPLOY, self.service.name)["demo"] if sources is None else sources
         return await explanation(self.service, settings, known, self.rows, (type_, identity))
