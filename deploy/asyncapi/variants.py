@@ -18,7 +18,7 @@ from shared.events.catalogue import CONSUMES, OPERATIONS, CatalogueEntry
 from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
 from shared.events.envelope import Envelope
 from shared.events.intake import ACTIVITY_STATES, GOAL_STATUSES, REFERRAL_REASONS, ConsentsCurrent
-from shared.events.intake.placement import FOLLOW_UP, NEXT_STAGE, READ_PLAN
+from shared.events.intake.placement import FOLLOW_UP, NEXT_STAGE, READ_PLAN, WEEKLY
 from shared.events.wire import Written
 
 ID = "00000000-0000-4000-8000-000000000000"
@@ -64,7 +64,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
         "referral-declined",
         "looked-at",
     ),
-    "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_PLAN),
+    "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_PLAN, WEEKLY),
     "ReferralWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
 }
 """Values on which the shape hangs, or that are all there are."""

@@ -261,6 +261,7 @@ __all__ = [
     "Undecided",
     "Unread",
     "Waits",
+    "WeeklyReviewSet",
     "WithdrawCareElsewhere",
     "WithdrawDeath",
     "WithdrawDischarge",
@@ -283,6 +284,12 @@ class FlagsLookedAt(StateEvent, frozen=True, kw_only=True):
     """The flags are those emitted last; at `change_at` something behind one ends, or begins."""
 
     change_at: datetime | None
+
+
+class WeeklyReviewSet(StateEvent, frozen=True, kw_only=True):
+    """When the next weekly review is asked for; None while none is owed."""
+
+    asks_at: datetime | None
 
 
 class PlanLookedAt(StateEvent, frozen=True, kw_only=True):
@@ -334,6 +341,7 @@ Internal = (
     | PersonReminded
     | ReferralSetAside
     | FlagsLookedAt
+    | WeeklyReviewSet
     | PlanLookedAt
     | StageLookedAt
     | OfSeats
@@ -397,6 +405,7 @@ Emits = (
     | PersonReminded
     | ReferralSetAside
     | FlagsLookedAt
+    | WeeklyReviewSet
     | PlanLookedAt
     | StageLookedAt
     | OfOwnSeat

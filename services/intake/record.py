@@ -25,6 +25,8 @@ TOO_MANY = "too-many-referrals"
 """Why a person is asked to look at those that no more room is for."""
 PATIENT_DIED = "patient-died"
 """What became of a referral whose patient is dead, as a person has confirmed."""
+REVIEWS_MISSED = "weekly-reviews-missed"
+"""Why the team is asked to look at a stay that nobody reviews."""
 LIVES_ON = "death-withdrawn"
 """Why a person is asked to look at a referral that ended so, though the patient lives."""
 STILL_TRUE = "still-true"
@@ -208,6 +210,10 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     track: str = ""
     stage: InStage | None = None
     """None where nobody remembers: an older release admitted."""
+    review_at: int = 0
+    """When the next weekly review is asked for, in seconds (UTC); 0 while that is not set."""
+    missed: int = 0
+    """Weekly reviews in a row that nobody did."""
 
     @classmethod
     def begun(cls, event: messages.EpisodeAdmitted) -> Self:
@@ -219,6 +225,11 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         known = (event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id, event.flags)
         stage = InStage(event.stage, seconds(event.admitted_at)) if event.stage else None
         return cls(*known, statuses=before, template=event.template, track=event.track, stage=stage)
+
+    @property
+    def review_due(self) -> datetime | None:
+        """When the next weekly review is asked for, if that is set."""
+        return instant(self.review_at) if self.review_at else None
 
     @property
     def history(self) -> EpisodeHistory:
@@ -284,6 +295,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         match event:
             case messages.FlagsChanged(flags=flags):
                 return msgspec.structs.replace(self, flags=flags)
+            case messages.WeeklyReviewSet(asks_at=at):
+                return msgspec.structs.replace(self, review_at=seconds(at) if at else 0)
             case messages.FlagsLookedAt(change_at=at):
                 return msgspec.structs.replace(self, flags_change_at=at)
             case messages.EpisodePaused(at=at):
@@ -305,7 +318,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     def ended(self) -> Self:
         """As it would go on, should its discharge be withdrawn: nobody knows any more of nights elsewhere."""
         stage = self.stage and msgspec.structs.replace(self.stage, paused_at=None)
-        return msgspec.structs.replace(self, elsewhere=(), stage=stage)
+        return msgspec.structs.replace(self, elsewhere=(), stage=stage, review_at=0)
 
     def pauses_for(self, command: messages.ReportCareElsewhere) -> bool:
         """Whether it is nights elsewhere, which were not over when the stay began."""
@@ -321,6 +334,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 ChangesEpisode = (
     messages.FlagsChanged
     | messages.FlagsLookedAt
+    | messages.WeeklyReviewSet
     | messages.EpisodePaused
     | messages.EpisodeResumed
     | messages.CareElsewhere
@@ -350,7 +364,7 @@ class Closed(msgspec.Struct, frozen=True, array_like=True):
     def by_discharge(cls, still_open: Iterable[Open]) -> tuple[Self, ...]:
         """Those of danger, or of a death. The combined one comes again by its signals, a late one by its review."""
         own = [each.escalation for each in still_open if each.escalation.category != "combined"]
-        own = [each for each in own if each.signals and each.reason not in UNANSWERED]
+        own = [each for each in own if each.signals and each.reason not in (*UNANSWERED, REVIEWS_MISSED)]
         return tuple(cls(each.reason, each.signals[-1]) for each in own)
 
 

@@ -12,7 +12,7 @@ from services.intake.table import TRACKS
 from shared.events.intake import ACTIVITIES, GOAL_AIMS, TEAM_ROLES, TOPICS
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
-from shared.rules.numbers import Days, DaysOrNone, Hours, MinutesOrNone, Percent, Tier
+from shared.rules.numbers import Count, Days, DaysOrNone, Hours, MinutesOrNone, Percent, Tier
 from shared.rules.staff import Staff
 
 PLANNED = frozenset({*TEAM_ROLES, *GOAL_AIMS, *ACTIVITIES, *TOPICS[1:]})
@@ -41,6 +41,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     review_hours: Hours
     reassess_hours: Hours
     declined_review_days: Days
+    weekly_review_days: DaysOrNone
+    """From one review of a stay by its therapist to the next; 0 where the program asks for none."""
+    weekly_review_ask_days: Days
+    """So long before it is due its Task is there."""
+    weekly_reviews_missed: Count
+    """So many in a row, and the team hears."""
     start_ahead_days: Days
     """How far ahead the start of a stay may be planned."""
     waiting_contact_days: Days
@@ -85,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         require_places(self.capacity, self.offers, TRACKS)
+        if 0 < self.weekly_review_days < self.weekly_review_ask_days:
+            raise ValueError("weekly_review_ask_days: must not be more than weekly_review_days")
         for level in self.offers:
             if level not in WEEK_MINUTES:
                 raise ValueError("offers: a level without hours of the week can't be given; leave it out")

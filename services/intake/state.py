@@ -41,7 +41,7 @@ from services.intake.table import review_codes
 from services.intake.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation
-from shared.events.intake import READ_PLAN
+from shared.events.intake import READ_PLAN, REVIEW_MISSED, WEEKLY
 from shared.events.internal import To
 from shared.rules import escalation
 from shared.rules.escalation import Open
@@ -153,14 +153,27 @@ def _asked(state: State, event: Event | Command | To) -> State:
         case messages.PlacementReviewRequested(review=review):
             asked = Review(**msgspec.structs.asdict(review), remind_at=review.act_by)
             return change(state, asked=(*_other_reviews(state, review.id), asked))
-        case messages.PlacementReviewWithdrawn(review=review):
-            return _without_review(state, review)
+        case messages.PlacementReviewWithdrawn(review=review, reason=reason):
+            return _with_missed(_without_review(state, review), review, reason)
         case messages.PlacementReviewCompleted(review=review):
-            return change(_confirmed(_without_review(state, review), event), looked_at=_looked_at(state, review))
+            without = _with_missed(_without_review(state, review), review, DONE)
+            return change(_confirmed(without, event), looked_at=_looked_at(state, review))
         case messages.PersonReminded(reminded_at=at):
             return _with_clocks(state, lambda each: each.remind_at if each.remind_at and each.remind_at > at else None)
         case _:
             return state
+
+
+DONE = ""
+
+
+def _with_missed(state: State, review: messages.Review, reason: str) -> State:
+    """With how many weekly reviews in a row nobody did; one that was done begins anew."""
+    stay = state.episode
+    if stay is None or review.reason != WEEKLY or reason not in (DONE, REVIEW_MISSED):
+        return state
+    missed = 0 if reason == DONE else stay.missed + 1
+    return msgspec.structs.replace(state, episode=msgspec.structs.replace(stay, missed=missed))
 
 
 def _cared_for(state: State, event: messages.OfCare) -> State:
@@ -193,7 +206,8 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     """For the first time, or corrected."""
     change, before = msgspec.structs.replace, state.ended
     if state.episode is not None:
-        reasons = tuple(each.reason for each in state.asked if each.reason not in (TOO_MANY, READ_PLAN, *OF_STAGE))
+        again = (TOO_MANY, READ_PLAN, WEEKLY, *OF_STAGE)
+        reasons = tuple(each.reason for each in state.asked if each.reason not in again)
         before = Ended(
             state.episode.turned(state.episode.status, event.discharged_at).ended(),
             "",
@@ -433,20 +447,22 @@ def _asked_again(state: State, event: messages.EscalationResolved) -> State:
 
 def due(state: State) -> datetime | None:
     """The next instant at which an escalation becomes overdue, something has waited long enough, a recommendation rests
-    on needs too old, a planned start is due, a flag may change by itself, a stage has lasted its weeks, or a closed
-    placement leaves."""
+    on needs too old, a planned start or a weekly review is due, a flag may change by itself, a stage has lasted its
+    weeks, or a closed placement leaves."""
     expires_at = state.recommended.expires_at if state.recommended else None
     flags_change_at = state.episode.flags_change_at if state.episode else None
     stage_asks_at = state.episode.asks_at if state.episode and asks_of_stage(state) else None
     reminders = (each.remind_at for each in state.waiting)
     plan = state.planned.looked_at_again if state.planned else None
     seat = state.seat.looked_at_again if state.planned and state.seat else None
+    weekly = state.episode.review_due if state.episode and state.review_of(WEEKLY) is None else None
     moments = (
         escalation.due(state.escalations),
         _leaves_at(state),
         expires_at,
         flags_change_at,
         stage_asks_at,
+        weekly,
         plan,
         seat,
         *reminders,

@@ -18,6 +18,7 @@ from services.intake.decide import (
     referrals,
     seating,
     stages,
+    weekly,
 )
 from services.intake.decide.placing import place
 from services.intake.decide.recording import (
@@ -65,6 +66,7 @@ def _time_passed(state: State, moment: Moment[Settings]) -> list[messages.Emits]
     emitted: list[messages.Emits] = [
         *escalation.emit_overdue(state.escalations, moment.now),
         *clocks.fallen_due(state, moment),
+        *weekly.missed(state, moment),
         *(place(state, moment) if expired else []),
     ]
     return _whole(state, messages.TimePassed(), emitted, moment)
@@ -85,7 +87,7 @@ def _whole(
     decided: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:
-    """What was decided, and what follows from it for whatever waits, the stage, referrals, flags, plan and seat."""
+    """What was decided, and what follows from it for what waits, the stage, referrals, flags, plan, seat, review."""
     planned = [*decided, *planning.followed(state, cause, decided, moment)]
     followed = [*planned, *stages.followed(state, cause, planned, moment)]
     answers = _answered(state, cause, followed, moment)
@@ -93,6 +95,7 @@ def _whole(
         *answers,
         *flags.stated(state, cause, answers, moment),
         *plan.stated(state, cause, answers, moment),
+        *weekly.followed(state, cause, answers, moment),
     ]
     return [*emitted, *seating.followed(reduce(evolve, (cause, *emitted), state), moment)]
 

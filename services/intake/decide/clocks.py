@@ -9,6 +9,7 @@ from services.intake.record import Waiting
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.escalation import Escalation, Signal
+from shared.events.intake import WEEKLY
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.rules.escalation import SIGNALS_MOST, Open, Trigger, rule_version
@@ -20,7 +21,9 @@ RULES_VERSION = "1"
 
 def fallen_due(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     """An escalation for the recommendation nobody signed, one for the reviews nobody answered."""
-    late = [each for each in state.waiting if each.remind_at is not None and each.remind_at <= moment.now]
+    weekly = state.review_of(WEEKLY)  # one is missed, and the next is asked for
+    waiting = (each for each in state.waiting if each != weekly)
+    late = [each for each in waiting if each.remind_at is not None and each.remind_at <= moment.now]
     if not late:
         return []
     triggers = [_trigger(reason, late, moment.settings) for reason in sorted({each.unanswered for each in late})]

@@ -126,7 +126,7 @@ def is_ours(entry: BundleEntry, context: Context) -> bool:
     return code_in(code, codes.TASK) in _OURS or bool(code_in(code, codes.ESCALATION))
 
 
-_REVIEWS = frozenset({"confirm-needs", "contact", "follow-up", "read-plan", "review-placement"})
+_REVIEWS = frozenset({"confirm-needs", "contact", "follow-up", "read-plan", "review-placement", "weekly-review"})
 _OURS = _REVIEWS | {"sign-placement", staging.ADVANCE}
 
 

@@ -404,6 +404,10 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
         ]
 
 
+WEEKLY = "weekly-review"
+"""Why the therapist of a stay is asked each week."""
+REVIEW_MISSED = "review-missed"
+"""Why such a review is asked no more: its time was over."""
 READ_PLAN = "read-plan"
 """Why somebody is asked to read what an EHR planned: a person, a role, a goal or an activity is none that is known."""
 
@@ -459,7 +463,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     def owner(self) -> str:
         if self.is_of_anybody:
             return "case-manager"
-        if self.reason == NEXT_STAGE:
+        if self.reason in (NEXT_STAGE, WEEKLY):
             return "primary-therapist"
         return LICENSED if self.decides_referral or self.reason == CONFIRM_NEEDS else "clinician"
 
@@ -481,7 +485,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_called_so(self) -> bool:
         """Whether its Task is called by its reason."""
-        return self.is_of_anybody or self.reason in (CONFIRM_NEEDS, NEXT_STAGE)
+        return self.is_of_anybody or self.reason in (CONFIRM_NEEDS, NEXT_STAGE, WEEKLY)
 
     def _inputs(self) -> list[fhir.Element]:
         return [
