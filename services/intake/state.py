@@ -144,7 +144,10 @@ def _asked(state: State, event: Event | Command | To) -> State:
     change = msgspec.structs.replace
     match event:
         case messages.LevelOfCareRecommended(recommendation=made):
-            recommended = Recommended(**msgspec.structs.asdict(made), remind_at=made.sign_by)
+            before = state.recommended
+            is_renewed = before is not None and before.recommendation_id == made.recommendation_id
+            remind_at = before.remind_at if before is not None and is_renewed else made.sign_by
+            recommended = Recommended(**msgspec.structs.asdict(made), remind_at=remind_at)
             return change(state, recommended=recommended)
         case messages.RecommendationWithdrawn():
             return change(state, recommended=None)

@@ -69,8 +69,10 @@ def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
             *withdraw_recommendation(state, changed, moment),
             *_ask_for_missing(state, state.referral, found, moment),
         ]
-    emitted = withdraw(state.review_of("R0"), "needs-arrived", moment)
-    if not _is_as_found(state.recommended, found):
+    emitted, known = withdraw(state.review_of("R0"), "needs-arrived", moment), state.recommended
+    if known is not None and _is_as_found(known, found):
+        emitted += _renewed(state, known, found, moment)
+    else:
         emitted += withdraw_recommendation(state, "newer-assessment", moment)
         emitted.append(_recommendation(state, state.referral, found, found.level, moment))
     return [
@@ -134,8 +136,17 @@ def withdraw_questions(state: State, reason: str, moment: Moment[Settings]) -> l
     return [event for each in BEFORE_START for event in withdraw(state.review_of(each), reason, moment)]
 
 
-def _is_as_found(known: Recommended | None, found: Recommendation) -> bool:
-    return known is not None and (known.level, known.rules, known.conditions, known.track, known.hold) == (
+def _renewed(state: State, known: Recommended, found: Recommendation, moment: Moment[Settings]) -> list[messages.Emits]:
+    """It rests on newer needs by now, and would expire by those of before."""
+    if known.expires_at is None or known.expires_at > moment.now:
+        return []
+    made = {name: getattr(known, name) for name in messages.Recommendation.__struct_fields__}
+    made |= {"needs": found.needs, "expires_at": _expires_at(state, found, moment)}
+    return [messages.LevelOfCareRecommended(recommendation=messages.Recommendation(**made))]
+
+
+def _is_as_found(known: Recommended, found: Recommendation) -> bool:
+    return (known.level, known.rules, known.conditions, known.track, known.hold) == (
         found.level,
         found.rules,
         found.conditions,

@@ -114,6 +114,20 @@ def test_needs_that_grow_too_old_withdraw_the_recommendation_and_a_person_is_ask
     assert story.refusal(old).code == "conflict"
 
 
+def test_a_recommendation_that_rests_on_newer_needs_by_now_stands_on_under_its_task_and_expires_by_them() -> None:
+    story = referred()
+    task, explained = sign(story.state), story.state.recommended
+    story.and_then(assessment(IOP_NEEDS, "safe-housing", at=TUESDAY))
+    assert story.emitted == []
+    emitted = story.until(A_WEEK_LATER + timedelta(minutes=1))
+    (renewed,) = only(emitted, w.LevelOfCareRecommended)
+    again = renewed.recommendation
+    assert explained is not None and again.recommendation_id == explained.recommendation_id
+    assert again.expires_at == TUESDAY + timedelta(days=7, seconds=1)
+    assert names(emitted).count("EscalationRaised") == 1
+    assert story.and_then(task).state.episode is not None
+
+
 @pytest.mark.parametrize("reason", ["referral-revoked", "referral-in-error"])
 def test_a_referral_that_is_taken_back_withdraws_what_was_recommended(reason: str) -> None:
     story = referred()
