@@ -12,7 +12,7 @@ from shared.events import fhir
 
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _CODE, _NAME = r"[^\s]+", r"[^\s]+(\s[^\s]+)*"
-_SEALED = "~PatientIdentified.sealed~"
+_SEALED = ("~PatientIdentified.sealed~", "~PartnerReferralChanged.number~")
 _MARKER = re.compile(r"~[A-Za-z]+(?:\.[a-z_]+)?~")
 _SECONDS = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
 _WRITTEN: Mapping[str, str] = {
@@ -21,7 +21,7 @@ _WRITTEN: Mapping[str, str] = {
     re.escape(MOMENT.isoformat()): rf"{_SECONDS}\+00:00",
     re.escape(MOMENT.isoformat().replace("+00:00", "Z")): f"{_SECONDS}Z",
     re.escape(DAY.isoformat()): r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
-    re.escape(fhir.base64_text(_SEALED)): r"[A-Za-z0-9+/]+={0,2}",
+    **{re.escape(fhir.base64_text(each)): r"[A-Za-z0-9+/]+={0,2}" for each in _SEALED},
     str(NUMBER): "[0-9]+",
 }
 """How a marker is written, and the pattern of what stands there in its stead."""

@@ -66,6 +66,9 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
     ),
     "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_PLAN, WEEKLY),
     "ReferralWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
+    "PartnerReferralChanged.partner": ("~partner~", ""),
+    "AnswerEvent.purpose": ("~purpose~", ""),
+    "AnswerWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
 }
 """Values on which the shape hangs, or that are all there are."""
 

@@ -42,7 +42,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         edge=EDGE,
         settings=settings,
         elsewhere=("partners", "meetings"),
-        form=lambda deploy: form.of(organizations(deploy), zones(deploy)),
+        form=lambda deploy: form.of(organizations(deploy), zones(deploy), keys.open),
         prepare=feeds.trusted,
     )
 

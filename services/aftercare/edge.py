@@ -46,7 +46,7 @@ def _command(entry: BundleEntry, context: Context) -> Command:
     match code_in(before.get("code"), codes.TASK):
         case "follow-up":
             return _completed(entry, context)
-        case "referral":
+        case "referral" | "answer-referrer":
             return _withdrawn(entry, context)
         case _:
             return escalation_command(entry, context)

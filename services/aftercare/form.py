@@ -8,20 +8,18 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.aftercare.accompanied import REFERRAL, Accompanied, identifier
+from services.aftercare.answer_form import Opened, answer
 from shared.events import codes, fhir
 from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Resource, name_id
+from shared.events.partner_answer import AnswerPrepared
 from shared.path.destination import Form, Release
 from shared.rules.consent import LACKS, Withheld
 from shared.rules.organization import Organization
 
-NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
-"""Statement 2, verbatim (42 CFR 2.32(a)(2)); it accompanies every disclosure made with consent."""
-REFERRAL = f"{codes.HUB}/NamingSystem/referral"
-CONSENT = f"{codes.HUB}/NamingSystem/consent"
 PATIENT = f"{codes.HUB}/NamingSystem/partner-patient"
 _NAME = ("use", "text", "family", "given", "prefix", "suffix")
 _AREA = ("city", "district", "state", "country")
@@ -31,9 +29,16 @@ _NUMBER = re.compile(r"(?:(?:tel|sms):)?\+?[\d ().\-/]+(?:(?:;ext=| ?x| ?ext\.? 
 _HOME_USES = (None, "home")
 
 
-def of(senders: Mapping[str, Organization], zones: Mapping[str, ZoneInfo]) -> Form:
-    """The form of a service with these programs."""
-    return lambda referral, release: transaction(referral, release, senders[release.program], zones[release.program])
+def of(senders: Mapping[str, Organization], zones: Mapping[str, ZoneInfo], opened: Opened) -> Form:
+    """The form of a service with these programs, which opens what is sealed for it."""
+
+    def fill_in(event: ReferralPrepared | AnswerPrepared, release: Release) -> Resource | Withheld:
+        sender, zone = senders[release.program], zones[release.program]
+        if isinstance(event, AnswerPrepared):
+            return answer(event, release, sender, zone, opened)
+        return transaction(event, release, sender, zone)
+
+    return fill_in
 
 
 def transaction(
@@ -48,73 +53,34 @@ def transaction(
     lacking = [name for name in release.partner.required if not fields.get(name)]
     if lacking:
         return Withheld(LACKS + lacking[0])
-    form = _Form(referral, release, sender, zone)
-    resources = [form.organization(), form.patient(fields), form.request(), form.task()]
-    if release.permitted.consent_id is not None:
-        resources += [form.consent(release.permitted.consent_id), form.notice(release.permitted.consent_id)]
-    return {
-        "resourceType": "Bundle",
-        "meta": {"security": list(codes.LABELS)},
-        "identifier": {"system": codes.URI, "value": f"urn:uuid:{release.row_id}"},
-        "type": "transaction",
-        "entry": [form.entry(each) for each in resources],
-    }
+    form = _Referred(referral, release, sender, zone)
+    return form.bundle(form.patient(fields), form.request(), form.task())
 
 
-class _Form:
+class _Referred(Accompanied):
+    about = "ServiceRequest"
+    subject = "Patient"
+    purport = "of the referral and of these fields"
+
     def __init__(self, referral: ReferralPrepared, release: Release, sender: Organization, zone: ZoneInfo) -> None:
-        self.referral, self.permitted, self.partner = referral, release.permitted, release.partner
-        self.row_id, self.program, self.organization_named = release.row_id, release.program, sender
-        self.zone = zone
+        super().__init__(release, sender, zone)
+        self.referral = referral
         self.pseudonym = name_id(release.patient, release.partner.identifier)
         """The patient as this partner knows them: two partners can't compare theirs, nor find the hub's."""
-
-    def entry(self, resource: dict[str, Any]) -> Resource:
-        identifier, kind = resource["identifier"][0], resource["resourceType"]
-        once = f"identifier={identifier['system']}|{identifier['value']}"
-        return {
-            "fullUrl": self._url(kind),
-            "resource": {"meta": {"security": list(codes.LABELS)}} | resource,
-            "request": {"method": "POST", "url": kind, "ifNoneExist": once},
-        }
-
-    @property
-    def sender(self) -> dict[str, Any]:
-        """The program, also for whoever reads one resource alone."""
-        named = fhir.logical(codes.PROGRAM, self.program)
-        return self._reference("Organization") | named | {"display": self.organization_named.name}
-
-    def organization(self) -> dict[str, Any]:
-        """Who refers: nothing of the patient."""
-        program = self.organization_named
-        named = [each.rpartition("|") for each in program.identifiers]
-        contact = [("phone", program.phone), ("url", program.url)]
-        return fhir.without_nothing(
-            {
-                "resourceType": "Organization",
-                "identifier": [
-                    *_identifier(codes.PROGRAM, self.program),
-                    *({"system": system, "value": value} for system, _, value in named),
-                ],
-                "active": True,
-                "name": program.name,
-                "telecom": [{"system": system, "value": value} for system, value in contact if value] or None,
-            }
-        )
 
     def patient(self, fields: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         disclosed = [fields[name] for name in self.permitted.fields if name in fields]
         members = {name: value for each in disclosed for name, value in each.items()}
-        return {"resourceType": "Patient", "identifier": _identifier(PATIENT, self.pseudonym)} | members
+        return {"resourceType": "Patient", "identifier": identifier(PATIENT, self.pseudonym)} | members
 
     def request(self) -> dict[str, Any]:
         return {
             "resourceType": "ServiceRequest",
-            "identifier": _identifier(REFERRAL, self.referral.referral_id),
+            "identifier": identifier(REFERRAL, self.referral.referral_id),
             "status": "active",
             "intent": "order",
             "code": fhir.concept(codes.TASK, self.referral.kind),
-            "subject": self._reference("Patient"),
+            "subject": self.reference("Patient"),
             "authoredOn": self.referral.asked_at,
             "requester": self.sender,
             "performer": [fhir.logical(codes.PARTNER, self.partner.identifier)],
@@ -124,72 +90,16 @@ class _Form:
     def task(self) -> dict[str, Any]:
         return {
             "resourceType": "Task",
-            "identifier": _identifier(REFERRAL, self.referral.referral_id),
+            "identifier": identifier(REFERRAL, self.referral.referral_id),
             "status": "requested",
             "intent": "order",
             "code": fhir.concept(codes.TASK, "referral"),
-            "focus": self._reference("ServiceRequest"),
-            "for": self._reference("Patient"),
+            "focus": self.reference("ServiceRequest"),
+            "for": self.reference("Patient"),
             "authoredOn": self.referral.asked_at,
             "requester": self.sender,
             "owner": fhir.logical(codes.PARTNER, self.partner.identifier),
         }
-
-    def consent(self, consent_id: str) -> dict[str, Any]:
-        """The consent's scope as far as it concerns this partner: whom else it names is not this partner's business."""
-        purpose = self.partner.purpose
-        provision = {
-            "type": "permit",
-            "period": fhir.period(None, self.permitted.until),
-            "actor": [
-                {
-                    "role": fhir.concept(codes.PARTICIPATION, "IRCP"),
-                    "reference": fhir.logical(codes.PARTNER, self.partner.identifier),
-                }
-            ],
-            "action": [fhir.concept(codes.CONSENT_ACTION, "disclose")],
-            "purpose": [fhir.coding(codes.ACT_REASON if purpose.isupper() else codes.PURPOSE, purpose)],
-            "code": [fhir.concept(codes.FIELD, each) for each in self.permitted.fields],
-        }
-        return {
-            "resourceType": "Consent",
-            "identifier": _identifier(CONSENT, consent_id),
-            "status": "active",
-            "scope": fhir.concept(codes.CONSENT_SCOPE, "patient-privacy"),
-            "category": [fhir.concept(codes.ACT, "IDSCL")],
-            "patient": self._reference("Patient"),
-            "organization": [self.sender],
-            "policyRule": fhir.concept(codes.ACT, "42CFRPart2"),
-            "provision": fhir.without_nothing(provision),
-        }
-
-    def notice(self, consent_id: str) -> dict[str, Any]:
-        return {
-            "resourceType": "Communication",
-            "identifier": _identifier(codes.URI, f"urn:uuid:{name_id(self.row_id, 'notice')}"),
-            "status": "completed",
-            "subject": self._reference("Patient"),
-            "sender": self.sender,
-            "about": [self._reference("ServiceRequest"), self._reference("Consent")],
-            "payload": [{"contentString": NOTICE}, {"contentString": self._scope(consent_id)}],
-        }
-
-    def _scope(self, consent_id: str) -> str:
-        until = f" until {self.permitted.until.astimezone(self.zone):%Y-%m-%d}" if self.permitted.until else ""
-        return (
-            f"Consent {consent_id} permits telling {self.partner.identifier} of the referral and of these fields: "
-            f"{', '.join(self.permitted.fields)}; for the purpose {self.partner.purpose}{until}; revocable at any time."
-        )
-
-    def _url(self, kind: str) -> str:
-        return f"urn:uuid:{name_id(UUID(self.row_id), kind)}"
-
-    def _reference(self, kind: str) -> dict[str, Any]:
-        return {"reference": self._url(kind)}
-
-
-def _identifier(system: str, value: str) -> list[dict[str, str]]:
-    return [{"system": system, "value": value}]
 
 
 def _fields(patient: Mapping[str, Any], now: datetime) -> dict[str, dict[str, Any]]:

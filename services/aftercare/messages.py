@@ -25,6 +25,7 @@ from shared.events.intake import (
     DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
+    PartnerReferralChanged,
     PatientDied,
     PatientIdentified,
 )
@@ -36,6 +37,14 @@ from shared.events.internal import (
     DisclosureWithheld,
     StateEvent,
     TimePassed,
+)
+from shared.events.partner_answer import (
+    AnswerEvent,
+    AnswerPrepared,
+    AnswerRefused,
+    AnswerSent,
+    AnswerWithdrawn,
+    AnswerWithheld,
 )
 from shared.rules.escalation import (
     AcknowledgeEscalation,
@@ -51,6 +60,12 @@ __all__ = [
     "ActOnEscalation",
     "AftercareEnded",
     "AftercarePlanned",
+    "AnswerEvent",
+    "AnswerPrepared",
+    "AnswerRefused",
+    "AnswerSent",
+    "AnswerWithdrawn",
+    "AnswerWithheld",
     "AskReferral",
     "CandidateDue",
     "Commands",
@@ -80,6 +95,7 @@ __all__ = [
     "HoldEscalated",
     "Internal",
     "MeetingListPrepared",
+    "PartnerReferralChanged",
     "PatientDied",
     "PatientIdentified",
     "Reach",
@@ -111,7 +127,8 @@ class AskReferral(Command, frozen=True, kw_only=True, tag=True):
 
 
 class WithdrawReferral(Command, frozen=True, kw_only=True, tag=True):
-    """A person takes a referral back, by its Task: nobody waits for a consent any more, nothing is sent."""
+    """A person takes a referral back, or the answer to a referrer, by its Task: nobody waits for a consent any more,
+    nothing is sent."""
 
     task_id: str
     by: str = ""
@@ -148,6 +165,7 @@ Consumes = (
     | EpisodeAdmitted
     | EpisodeDischarged
     | DischargeWithdrawn
+    | PartnerReferralChanged
     | ConsentGiven
     | ConsentDenied
     | ConsentRevoked
@@ -163,6 +181,11 @@ Emits = (
     | ReferralWithheld
     | ReferralRefused
     | ReferralWithdrawn
+    | AnswerPrepared
+    | AnswerSent
+    | AnswerWithheld
+    | AnswerRefused
+    | AnswerWithdrawn
     | FollowUpFellDue
     | FollowUpCompleted
     | EscalationEvent

@@ -6,11 +6,13 @@ from typing import TypeVar
 
 import msgspec
 
+from services.aftercare import partner_answers
 from services.aftercare.choices import Choice, with_consent
 from services.aftercare.follow_ups import after_follow_up, last_contact, planned
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
+    AnswerEvent,
     CandidateDue,
     ConsentDenied,
     ConsentGiven,
@@ -27,6 +29,7 @@ from services.aftercare.messages import (
     FollowUpCompleted,
     FollowUpFellDue,
     HoldEscalated,
+    PartnerReferralChanged,
     PatientDied,
     PatientIdentified,
     ReferralPrepared,
@@ -35,6 +38,7 @@ from services.aftercare.messages import (
     ReferralWithdrawn,
     ReferralWithheld,
 )
+from services.aftercare.partner_answers import Answer
 from services.aftercare.record import (
     AREA_CHARACTERS_MOST,
     CORRECTED,
@@ -58,7 +62,7 @@ from shared.events.internal import DisclosureOutcome
 from shared.rules import escalation
 from shared.rules.escalation import Open
 
-VERSION = 7
+VERSION = 8
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -84,6 +88,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     candidates_due: tuple[str, ...] = ()
     """Kinds whose next candidate waits until the lane has answered for one that was taken back."""
     last_contact: LastContact | None = None
+    answers: tuple[Answer, ...] = ()
+    """Of referrals that partners made: what these are answered."""
 
     @property
     def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
@@ -150,7 +156,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case DeathWithdrawn() if state.died:
             return _with(state, died=False, tried=())
         case DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
-            return _on_its_way(state, _without_withdrawn(state.on_its_way, event))
+            return _on_its_way(_answered(state, event), _without_withdrawn(state.on_its_way, event))
         case ReferralEvent():
             return _after_referral(state, event)
         case HoldEscalated(referrals=referrals):
@@ -166,7 +172,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case EscalationEvent():
             return _with(state, escalations=escalation.evolve(state.escalations, event))
         case _:
-            return state
+            return _answered(state, event)
 
 
 def due(state: State) -> datetime | None:
@@ -177,17 +183,33 @@ def due(state: State) -> datetime | None:
     ends = [each.ends_at for each in state.on_hold if each.ends_at is not None]
     answers = [each.answer_by for each in state.on_hold if each.answer_by is not None]
     overdue = escalation.due(state.escalations)
-    return min([*contacts, *consents, *ends, *answers, *([overdue] if overdue else [])], default=None)
+    holds = [*consents, *ends, *answers, *partner_answers.dues(state.answers)]
+    return min([*contacts, *holds, *([overdue] if overdue else [])], default=None)
 
 
 def lives(state: State) -> bool:
-    """Whether a stay is open, a plan has a contact left, a referral is not settled, or a person is asked something."""
-    unsettled = (*state.on_its_way, *state.on_hold, *state.candidates_due, *state.escalations)
+    """Whether a stay is open, a plan has a contact left, a referral is not settled, its referrer not answered to the
+    end, or a person is asked something."""
+    unsettled = (*state.on_its_way, *state.on_hold, *state.candidates_due, *state.escalations, *state.answers)
     return isinstance(state.episode, InCare) or state.plan is not None or state.died or bool(unsettled)
 
 
 _with = msgspec.structs.replace
 Unsettled = TypeVar("Unsettled", bound=Referral)
+
+
+def _answered(state: State, event: Event | Command) -> State:
+    """What a partner that referred is answered."""
+    match event:
+        case PartnerReferralChanged():
+            answers = partner_answers.changed(state.answers, event)
+        case AnswerEvent():
+            answers = partner_answers.after_event(state.answers, event)
+        case DisclosureOutcome():
+            answers = partner_answers.after_outcome(state.answers, event)
+        case _:
+            return state
+    return _with(state, answers=answers)
 
 
 def _admitted(state: State, event: EpisodeAdmitted) -> State:

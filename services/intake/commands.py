@@ -139,14 +139,21 @@ class ReceiveReferral(Command, frozen=True, kw_only=True, tag=True):
     priority: Priority = "routine"
     level: str = ""
     """The level of care that it asks for; empty where nothing says so."""
+    referrer: str = ""
+    """The partner that made it, by its name in partners.toml; empty where no partner did."""
+    number: str = ""
+    """How that partner calls it, sealed for aftercare."""
 
 
 class CorrectReferral(Command, frozen=True, kw_only=True, tag=True):
-    """The sender says otherwise now how urgent it is, or which level it asks for."""
+    """The sender says otherwise now how urgent it is, which level it asks for, or who referred (`referrer` None: as
+    before) and how they call it (`number` empty: as before)."""
 
     referral_id: str
     priority: Priority
     level: str = ""
+    referrer: str | None = None
+    number: str = ""
 
 
 class RevokeReferral(Command, frozen=True, kw_only=True, tag=True):

@@ -92,6 +92,7 @@ from shared.events.intake import (
     Medication,
     MedicationsRecorded,
     Need,
+    PartnerReferralChanged,
     PatientDied,
     PatientIdentified,
     PlacementReviewCompleted,
@@ -193,6 +194,7 @@ __all__ = [
     "OfPlan",
     "OfReferral",
     "OfSeats",
+    "PartnerReferralChanged",
     "PatientDied",
     "PatientIdentified",
     "PersonReminded",
@@ -378,6 +380,7 @@ Emits = (
     | ReferralReceived
     | ReferralConcluded
     | ReferralAnswered
+    | PartnerReferralChanged
     | LevelOfCareRecommended
     | RecommendationWithdrawn
     | PlacementSigned

@@ -34,6 +34,7 @@ from services.intake.record import (
     Review,
     Waiting,
 )
+from services.intake.referrers import Referrer, after_change
 from services.intake.safety import codes_behind
 from services.intake.seat import Seat, seat_after
 from services.intake.signals import SignalWindow
@@ -78,6 +79,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """What is planned while no stay is open: the next one begins with it."""
     seat: Seat | None = None
     """Where seats are counted: the one of the stay, or of the one that is to begin."""
+    referrers: tuple[Referrer, ...] = ()
+    """The partners whose referrals are open."""
 
     @property
     def referrals(self) -> tuple[Referral, ...]:
@@ -140,9 +143,11 @@ def evolve(state: State, event: Event | Command | To) -> State:
 
 
 def _asked(state: State, event: Event | Command | To) -> State:
-    """What a person is asked to sign or to look at."""
+    """What a person is asked to sign or to look at, and what a referrer may be answered."""
     change = msgspec.structs.replace
     match event:
+        case messages.PartnerReferralChanged():
+            return change(state, referrers=after_change(state.referrers, event))
         case messages.LevelOfCareRecommended(recommendation=made):
             before = state.recommended
             is_renewed = before is not None and before.recommendation_id == made.recommendation_id

@@ -61,6 +61,12 @@ def person_or_client(entry: BundleEntry, context: Context) -> str:
     return person(entry, context)
 
 
+def is_of_staff(named: Json, context: Context) -> bool:
+    """Whether this reference names somebody of the program's staff."""
+    name = _name(named, context.caller.client.base_url)
+    return name != "" and staff.member(context.settings.staff, name) is not None
+
+
 def _named(entry: BundleEntry, context: Context, element: str) -> str:
     return stated(entry.resource.get(element), f"{entry.place}.{element}", context)
 

@@ -184,6 +184,11 @@ class ReferralPrepared(ReferralEvent, frozen=True, kw_only=True):
     status: ClassVar[str] = "draft"
     business_status: ClassVar[str] = "prepared"
 
+    @property
+    def focus(self) -> str:
+        """The resource that is disclosed."""
+        return f"ServiceRequest/{self.referral_id}"
+
 
 class ReferralSent(ReferralEvent, frozen=True, kw_only=True):
     """The partner has it. `consent_id` is the consent that permitted it; None inside the program."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shared.events import aftercare, attendance, escalation, intake, technical, testing
+from shared.events import aftercare, attendance, escalation, intake, partner_answer, technical, testing
 from shared.events.envelope import Event
 
 INTAKE_EVENTS = "iop.intake.events"
@@ -68,6 +68,14 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(intake.ReferralReceived, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
     CatalogueEntry(intake.ReferralConcluded, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
     CatalogueEntry(intake.ReferralAnswered, INTAKE_EVENTS, "intake", "ServiceRequest + Task"),
+    CatalogueEntry(
+        intake.PartnerReferralChanged,
+        INTAKE_EVENTS,
+        "intake",
+        "Communication + Binary",
+        ("aftercare",),
+        intake.read_partner_referral_changed,
+    ),
     CatalogueEntry(
         intake.LevelOfCareRecommended, INTAKE_EVENTS, "intake", "ServiceRequest + Observation per need + Task"
     ),
@@ -168,6 +176,11 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(aftercare.ReferralWithheld, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
     CatalogueEntry(aftercare.ReferralRefused, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
     CatalogueEntry(aftercare.ReferralWithdrawn, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
+    CatalogueEntry(partner_answer.AnswerPrepared, AFTERCARE_EVENTS, "aftercare", "Task + Communication"),
+    CatalogueEntry(partner_answer.AnswerSent, AFTERCARE_EVENTS, "aftercare", "Task + Communication"),
+    CatalogueEntry(partner_answer.AnswerWithheld, AFTERCARE_EVENTS, "aftercare", "Task + Communication"),
+    CatalogueEntry(partner_answer.AnswerRefused, AFTERCARE_EVENTS, "aftercare", "Task + Communication"),
+    CatalogueEntry(partner_answer.AnswerWithdrawn, AFTERCARE_EVENTS, "aftercare", "Task + Communication"),
     CatalogueEntry(aftercare.FollowUpFellDue, AFTERCARE_EVENTS, "aftercare", "Task"),
     CatalogueEntry(aftercare.FollowUpCompleted, AFTERCARE_EVENTS, "aftercare", "Task"),
     CatalogueEntry(

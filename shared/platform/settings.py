@@ -1,5 +1,6 @@
 """Settings: the clinic's numbers from program.toml (per program), and the process's own from its environment."""
 
+import itertools
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -16,12 +17,13 @@ import msgspec
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.rules.consent import Partner
+from shared.rules.consent import REFERRAL_STATE, Partner
 from shared.rules.organization import Organization
 from shared.rules.staff import Member, Staff, require_staff
 
 T = TypeVar("T")
 P = TypeVar("P", bound=BaseSettings)
+_IDENTIFIER = re.compile(r"[^\s|]+\|[^|]+")
 _OF_ALL_SERVICES = ("timezone", "ahead_minutes", "escalation")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -363,7 +365,24 @@ def topic_days(deploy: Path, topic: str) -> int:
 def partners(deploy: Path) -> dict[str, Partner]:
     """The partners of partners.toml by name. Raises ConfigurationError."""
     file = deploy / "partners.toml"
-    return read_each(file, "partner", lambda name, each: msgspec.convert({"name": name, **each}, type=Partner))
+    known = read_each(file, "partner", lambda name, each: msgspec.convert({"name": name, **each}, type=Partner))
+    _require_referrers(known, file)
+    return known
+
+
+def _require_referrers(known: Mapping[str, Partner], file: Path) -> None:
+    """Each that refers may be answered, and each identifier means one partner of a program. Raises
+    ConfigurationError."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, partner in known.items():
+        place = f"{file}: partner.{name}.refers_as"
+        if not all(_IDENTIFIER.fullmatch(each) for each in partner.refers_as):
+            raise ConfigurationError(f"{place}: must be identifiers, system|value.")
+        if partner.refers_as and (REFERRAL_STATE not in partner.fields or partner.kind == "mutual-help-group"):
+            raise ConfigurationError(f"{place}: needs {REFERRAL_STATE} in fields, and no mutual-help group refers.")
+        for key in itertools.product(partner.programs, partner.refers_as):
+            if seen.setdefault(key, name) != name:
+                raise ConfigurationError(f"{place}: names partner.{seen[key]} of the same program already.")
 
 
 def require_url(text: str, place: str) -> str:

@@ -12,6 +12,8 @@ from shared.events.intake import ConsentDenied, ConsentGiven
 PartnerKind = Literal[
     "program-ehr", "treating-provider", "alumni-group", "recovery-residence", "court-or-probation", "mutual-help-group"
 ]
+REFERRAL_STATE = "referral-state"
+"""The field of `fields` that an answer to a referrer discloses: where its own referral stands, nothing else."""
 TREATMENT_PAYMENT_OPERATIONS = frozenset({"TREAT", "HPAYMT", "HOPERAT"})
 """Only a consent for these, to a treating provider, may have no expiry (42 CFR 2.31(a)(7))."""
 
@@ -34,6 +36,9 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Kinds of referral this partner takes."""
     offers: tuple[str, ...] = ()
     """Levels of care it gives: where to, for a patient whom the program can't take. Nothing is disclosed by it."""
+    refers_as: tuple[str, ...] = ()
+    """By which identifiers (`system|value`) a referral's requester names it: it is answered about its own referrals,
+    where a consent permits it the field `referral-state`. Empty: it is never answered."""
     url: str = ""
     try_again_minutes_most: float = 60.0
     """While it can't be reached it is tried again after 1 s, 2 s, 4 s, at last so often: each try that may have been
@@ -60,6 +65,20 @@ class Withheld:
 LACKS = "patient-lacks-"
 """Before the name of a field that the partner can't do without: the consent permits it, the Patient has none."""
 Consent = ConsentGiven | ConsentDenied
+
+
+def as_referrer(partner: Partner) -> Partner:
+    """The partner as far as it is answered about its own referral: that field alone, and never without it."""
+    fields = (REFERRAL_STATE,) if partner.refers_as and REFERRAL_STATE in partner.fields else ()
+    return msgspec.structs.replace(partner, fields=fields, required=(REFERRAL_STATE,))
+
+
+def as_receiver(partner: Partner) -> Partner:
+    """The partner as far as a patient is referred to it: how it is answered about its own referrals is no field of the
+    patient."""
+    named = (tuple(each for each in fields if each != REFERRAL_STATE) for fields in (partner.fields, partner.required))
+    fields, required = named
+    return msgspec.structs.replace(partner, fields=fields, required=required)
 
 
 def may_disclose(

@@ -38,7 +38,7 @@ from tests.service import DEPLOY, ServiceOnPostgres, consumed, unreadable, writt
 from tests.shared.rules.partners import consent_to
 
 PARTNERS = partners(DEPLOY)
-FORM = form.of(organizations(DEPLOY), zones(DEPLOY))
+FORM = form.of(organizations(DEPLOY), zones(DEPLOY), lambda sealed: None)
 ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
 DISCHARGED = datetime(2026, 3, 30, 17, 0, tzinfo=UTC)
 MRN = Identifier("https://clinic.demo.iop-hub.org/mrn", "SEEDED-MRN")

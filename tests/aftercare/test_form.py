@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.aftercare.form import NOTICE, transaction
+from services.aftercare.accompanied import NOTICE
+from services.aftercare.form import transaction
 from services.aftercare.messages import ReferralPrepared
 from shared.edge.fhir import parse, validate
 from shared.events import codes

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from deploy import keys
+from services.aftercare.answer_form import STATUSES
 from services.aftercare.form import transaction
 from shared.edge.app import statement
 from shared.edge.fhir import Answered, response_bundle, searchset
@@ -16,6 +17,8 @@ from shared.edge.outcome import fault, outcome
 from shared.events.envelope import Event
 from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted
+from tests.aftercare.test_answer_form import prepared as answer_prepared
+from tests.aftercare.test_answer_form import sent as answered
 from tests.aftercare.test_form import CONSENT_ID, PATIENT, PREPARED, SENDER, UNTIL, ZONE, release
 from tests.conformance.hapi import Validator
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, golden
@@ -54,6 +57,12 @@ def test_what_a_partner_is_told_has_no_error(validator: Validator, partner: Part
 
 def test_what_a_partner_is_told_of_an_unknown_patient_has_no_error(validator: Validator) -> None:
     assert validator.errors(written(referral(HOUSE, Permitted(CONSENT_ID, FIELDS, UNTIL), None))) == []
+
+
+@pytest.mark.parametrize("consent_id", [None, CONSENT_ID])
+def test_what_a_partner_that_referred_is_answered_has_no_error(validator: Validator, consent_id: str | None) -> None:
+    for state, number in product(STATUSES, ("sealed", "")):
+        assert validator.errors(written(answered(answer_prepared(state, number), consent_id))) == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

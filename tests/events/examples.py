@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.events import aftercare, attendance, escalation, intake, technical, testing, wire
+from shared.events import aftercare, attendance, escalation, intake, partner_answer, technical, testing, wire
 from shared.events.catalogue import BY_TYPE
 from shared.events.codes import LOINC
 from shared.events.envelope import Envelope, Event, name_id
@@ -138,6 +138,16 @@ _REFERRAL: dict[str, Any] = {
     "asked_at": MONDAY,
     "at": TWO_HOURS_LATER,
 }
+_ANSWER: dict[str, Any] = {
+    "answer_id": named("answer"),
+    "referral_id": named("referral"),
+    "partner": "riverbend-hospital",
+    "purpose": "TREAT",
+    "state": "in-review",
+    "changed_at": MONDAY,
+    "attempt": 1,
+    "at": TWO_HOURS_LATER,
+}
 _FOLLOW_UP: dict[str, Any] = {
     "follow_up_id": named("follow-up"),
     "plan_id": named("aftercare"),
@@ -176,6 +186,13 @@ EXAMPLES: tuple[Event, ...] = (
         level="3.7",
         rules=("R2",),
         offers=(intake.ReferralOffer("riverbend-outpatient", "treating-provider"),),
+    ),
+    intake.PartnerReferralChanged(
+        referral_id=named("referral"),
+        partner="riverbend-hospital",
+        state="in-review",
+        changed_at=NEXT_MONDAY,
+        number="eyJhbGciOiJFQ0RIK...",
     ),
     intake.LevelOfCareRecommended(recommendation=_RECOMMENDED),
     intake.RecommendationWithdrawn(recommendation=_RECOMMENDED, reason="newer-assessment", withdrawn_at=NEXT_MONDAY),
@@ -404,6 +421,13 @@ EXAMPLES: tuple[Event, ...] = (
     aftercare.ReferralWithheld(**_REFERRAL, reason="no-consent-names-this-partner", may_have_been_received=True),
     aftercare.ReferralRefused(**_REFERRAL, reason="http-422"),
     aftercare.ReferralWithdrawn(**_REFERRAL, reason="readmitted"),
+    partner_answer.AnswerPrepared(**_ANSWER, number="eyJhbGciOiJFQ0RIK..."),
+    partner_answer.AnswerSent(**_ANSWER, consent_id=named("consent")),
+    partner_answer.AnswerWithheld(
+        **_ANSWER, reason="no-consent-names-this-partner", may_have_been_received=True, hold_ends_at=NEXT_YEAR
+    ),
+    partner_answer.AnswerRefused(**_ANSWER, reason="http-422"),
+    partner_answer.AnswerWithdrawn(**_ANSWER, reason="referral-stands-elsewhere"),
     aftercare.FollowUpFellDue(**_FOLLOW_UP, number=1),
     aftercare.FollowUpCompleted(**_FOLLOW_UP, by="case-manager-3", completed_at=TWO_HOURS_LATER, client="ehr"),
     escalation.EscalationRaised(escalation=ESCALATION, at=MONDAY),

@@ -56,6 +56,36 @@ def test_what_is_wrong_in_a_file_is_named(deploy: Path, before: str, after: str,
         registered(deploy)
 
 
+REFERS = 'refers_as = ["http://hl7.org/fhir/sid/us-npi|9999999928"]'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        (REFERS, 'refers_as = ["9999999928"]', r"riverbend-hospital\.refers_as: must be identifiers, system\|value"),
+        ('fields = ["referral-state"]', 'fields = ["name"]', r"riverbend-hospital\.refers_as: needs referral-state in"),
+        (
+            'purpose = "mutual-help"',
+            f'purpose = "mutual-help"\nfields = ["referral-state"]\n{REFERS}',
+            "no mutual-help",
+        ),
+        ('serves = ["alumni"]', f'serves = ["alumni"]\n{REFERS}', r"refers_as: needs referral-state in fields"),
+        (
+            'purpose = "recovery-residence"\nfields = [',
+            f'purpose = "recovery-residence"\n{REFERS}\nfields = ["referral-state", ',
+            r"riverbend-hospital\.refers_as: names partner.riverbend-house of the same program already",
+        ),
+    ],
+    ids=["no-identifier", "no-field", "mutual-help", "alumni", "two-partners"],
+)
+def test_whom_a_requester_names_is_one_partner_that_may_be_answered(
+    deploy: Path, before: str, after: str, named: str
+) -> None:
+    change(deploy, "partners.toml", before, after)
+    with pytest.raises(ConfigurationError, match=named):
+        partners(deploy)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"partners.toml: can't be read \(FileNotFoundError\)"):
         partners(tmp_path)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import assert_never
 
-from services.aftercare.decide import answers, candidates, outcomes, plan, referrals
+from services.aftercare.decide import answers, candidates, outcomes, plan, referrals, referrer_answers
 from services.aftercare.decide.episode import admitted, died, discharged, lives, reopened, resumed
 from services.aftercare.messages import (
     AcknowledgeEscalation,
@@ -28,6 +28,7 @@ from services.aftercare.messages import (
     EpisodeAdmitted,
     EpisodeDischarged,
     HandOverEscalation,
+    PartnerReferralChanged,
     PatientDied,
     PatientIdentified,
     ReopenEscalation,
@@ -54,23 +55,26 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Emit
         case PatientIdentified() | ConsentsCurrent():
             return []
         case PatientDied():
-            return died(state, moment)
+            return [*died(state, moment), *referrer_answers.died(state, moment)]
         case DeathWithdrawn():
-            return lives(state, moment)
+            return [*lives(state, moment), *referrer_answers.lives(state, event, moment)]
         case ContactKnown():
             return referrals.contact_came(state, moment)
         case EpisodeAdmitted():
             return admitted(state, event, moment)
         case EpisodeDischarged():
-            return discharged(state, event, moment)
+            dead = referrer_answers.died(state, moment) if event.disposition == "deceased" else []
+            return [*discharged(state, event, moment), *dead]
         case DischargeWithdrawn():
-            return resumed(state, event, moment)
+            return [*resumed(state, event, moment), *referrer_answers.lives(state, event, moment)]
+        case PartnerReferralChanged():
+            return referrer_answers.changed(state, event, moment)
         case ConsentGiven():
-            return candidates.consented(state, event, moment)
+            return [*candidates.consented(state, event, moment), *referrer_answers.consented(state, event, moment)]
         case ConsentDenied() | ConsentRevoked():
             return []  # what was sent cannot be recalled; what is asked for later the gate withholds
         case DisclosureMade() | DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
-            return outcomes.came_of(state, event, moment)
+            return [*outcomes.came_of(state, event, moment), *referrer_answers.came_of(state, event, moment)]
         case TimePassed():
             return _time_passed(state, moment)
         case _:
@@ -83,6 +87,7 @@ def _time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
         *plan.fallen_due(state, moment),
         *escalation.emit_overdue(state.escalations, moment.now),
         *referrals.begun(state, moment),
+        *referrer_answers.begun(state, moment),
     ]
     for step in (referrals.hold_ended, answers.unanswered):
         emitted += step(reduce(evolve, emitted, state), moment)
@@ -100,7 +105,7 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
         case AskReferral():
             return referrals.asked(state, command, moment)
         case WithdrawReferral():
-            return referrals.taken_back(state, command, moment)
+            return referrer_answers.taken_back(state, command, moment) or referrals.taken_back(state, command, moment)
         case CompleteFollowUp():
             return plan.completed(state.plan, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation() | ResolveEscalation():

@@ -16,6 +16,7 @@ from services.intake.decide import (
     plan,
     planning,
     referrals,
+    referrers,
     seating,
     stages,
     weekly,
@@ -109,6 +110,7 @@ def _answered(
     """A refused command is no cause: it changes nothing."""
     turned = answering.of_referrals(state, cause, decided, moment)
     emitted = [*decided, *turned]
+    emitted += referrers.changed(state, cause, emitted, moment)
     return [*emitted, *clocks.answered(state, emitted, moment)]
 
 

@@ -16,6 +16,7 @@ from services.intake.edge import (
     plan,
     planning,
     prescribing,
+    referrers,
     signing,
     staging,
     sums,
@@ -117,7 +118,7 @@ def edge(keys: Keys) -> Edge:
         minutes=sums.minutes,
         forms=forms_named,
         questions=frozenset({SEND_FORM}),
-        behind=signing.behind,
+        behind=lambda entries, context: [*signing.behind(entries, context), *referrers.behind(entries, context)],
         definitions=definitions(),
     )
 
@@ -140,7 +141,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         *_assessed(entries, screens, (summed, panels), context),
         *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
         *plan.commands(entries, context),
-        *_requested(entries, context),
+        *_requested(entries, context, keys),
         *_ends(entries, context),
     ]
     unknown = {each.unknown_form for each in screens.values() if each.unknown_form}
@@ -202,11 +203,11 @@ def _persons(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> It
         yield from patients.deceased(each, context)
 
 
-def _requested(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
+def _requested(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Iterator[Command]:
     """Referrals to this program, then what a person did with a Task of the hub's."""
     for each in _of(entries, "ServiceRequest"):
         signing.require_senders_own(each, context)
-        yield from tasks.referral(each, entries, context)
+        yield from tasks.referral(each, entries, context, keys)
     for each in _of(entries, "Task"):
         if tasks.is_ours(each, context):
             yield tasks.completed(each, context)
@@ -245,7 +246,7 @@ def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
         case "Condition":
             return diagnoses.read_as(entry, context)
         case "ServiceRequest" if tasks.is_referral(entry.resource, context):
-            return ["read as referral"]
+            return ["read as referral", *referrers.read_as(entry, entries, context)]
         case "ServiceRequest" if tasks.takes_back(entry, context):
             return ["read as a referral taken back"]
         case "ServiceRequest" if tasks.was_referral(entry, context):

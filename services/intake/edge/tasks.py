@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
-from services.intake.edge import planning, signing, staging
+from services.intake.edge import planning, referrers, signing, staging
 from services.intake.levels import LEVELS
 from services.intake.messages import (
     CompleteReview,
@@ -25,6 +25,7 @@ from shared.edge.outcome import refuse
 from shared.edge.staff import is_proved, person
 from shared.events import codes
 from shared.events.envelope import Command, name_id
+from shared.platform.keys import Keys
 
 _ORDERED = frozenset({"order", "original-order", "filler-order", "instance-order", "reflex-order"})
 _PLACED = frozenset({"active", "completed"})
@@ -33,12 +34,12 @@ _TAKEN_BACK = {"revoked": "referral-revoked", "entered-in-error": "referral-in-e
 
 
 def referral(
-    entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
+    entry: BundleEntry, entries: Sequence[BundleEntry], context: Context, keys: Keys
 ) -> tuple[ReceiveReferral | CorrectReferral | RevokeReferral, ...]:
     """An active order that is a referral; its Task, if one came along, tracks it.
 
     An update of one that was active is no second referral: it may have been placed long ago, under its id. It may say
-    otherwise how urgent it is, or which level it asks for.
+    otherwise how urgent it is, which level it asks for, or who referred.
     """
     request = entry.resource
     if takes_back(entry, context):
@@ -48,8 +49,7 @@ def referral(
         return ()
     referral_id, asked = str(entry.id), _asked(request, context)
     if was_referral(entry, context):
-        changed = asked != _asked(context.stored[entry.type, referral_id].body, context)
-        return (CorrectReferral(referral_id=referral_id, priority=asked[0], level=asked[1]),) if changed else ()
+        return _corrected(entry, entries, context, keys)
     task_id = next(
         (str(each.id) for each in entries if each.type == "Task" and _focus(each, "ServiceRequest") == referral_id),
         name_id(referral_id, "task"),
@@ -63,8 +63,23 @@ def referral(
             authored_at=happened(written, place, context.time) if written else context.now,
             priority=asked[0],
             level=asked[1],
+            referrer=(referrer := referrers.partner(entry, entries, context)),
+            number=referrers.number(entry, keys) if referrer else "",
         ),
     )
+
+
+def _corrected(
+    entry: BundleEntry, entries: Sequence[BundleEntry], context: Context, keys: Keys
+) -> tuple[CorrectReferral, ...]:
+    referral_id, asked = str(entry.id), _asked(entry.resource, context)
+    referrer = referrers.corrected(entry, entries, context)
+    anew = bool(referrer) or referrers.is_numbered_anew(entry, context)
+    if not anew and referrer is None and asked == _asked(context.stored[entry.type, referral_id].body, context):
+        return ()
+    number = referrers.number(entry, keys) if anew else ""
+    priority, level = asked
+    return (CorrectReferral(referral_id=referral_id, priority=priority, level=level, referrer=referrer, number=number),)
 
 
 def _asked(request: Json, context: Context) -> tuple[Priority, str]:

@@ -94,6 +94,7 @@ from shared.events.intake.planned import (
     EpisodeWaitlisted,
     Waits,
 )
+from shared.events.intake.referrer import PartnerReferralChanged, read_partner_referral_changed
 from shared.events.intake.signature import Signature
 from shared.events.intake.stage import StageAdvanced, read_stage_advanced
 
@@ -143,6 +144,7 @@ __all__ = [
     "Medication",
     "MedicationsRecorded",
     "Need",
+    "PartnerReferralChanged",
     "PatientDied",
     "PatientIdentified",
     "PlacementReviewCompleted",
@@ -182,6 +184,7 @@ __all__ = [
     "read_episode_resumed",
     "read_flags_changed",
     "read_medications_recorded",
+    "read_partner_referral_changed",
     "read_patient_died",
     "read_patient_identified",
     "read_stage_advanced",

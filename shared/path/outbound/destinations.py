@@ -6,6 +6,7 @@ what a row of it holds, its gate, form and transport.
 
 import os
 from collections.abc import Iterable, Mapping
+from typing import get_args
 
 import msgspec
 
@@ -21,6 +22,7 @@ from shared.events.escalation import (
     EscalationUpdated,
     is_closed,
 )
+from shared.events.partner_answer import AnswerPrepared
 from shared.events.wire import Written
 from shared.path.destination import Destination, Form, Routes, Transport
 from shared.platform.settings import require_url
@@ -31,6 +33,8 @@ FOCUS, ATTEMPT = "iop-focus", "iop-attempt"
 """What a gated lane needs of its event: the resource that is disclosed (`Type/id`), and the number of the attempt."""
 ON_CALL, DEPUTY = "on-call", "on-call-deputy"
 DEPUTY_LANE = f"partner:{DEPUTY}"
+Disclosed = ReferralPrepared | AnswerPrepared
+"""What goes to a partner: a patient is referred to it, or its own referral is answered."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -80,15 +84,15 @@ def _unless_closed(event: Event, record: Written) -> bytes | None:
     return None if isinstance(event, EscalationEvent) and is_closed(event) else record.body
 
 
-def partner_destination(partner: Partner, form: Form) -> Destination[ReferralPrepared]:
-    """Referrals go to the partner they name, as the event itself: the form fills them in at release."""
+def partner_destination(partner: Partner, form: Form) -> Destination[Disclosed]:
+    """Each goes to the partner it names, as the event itself: the form fills it in at release."""
     return Destination(
         name=partner.name,
         kind="partner",
-        subscribes=frozenset({ReferralPrepared}),
+        subscribes=frozenset(get_args(Disclosed)),
         selects=lambda event: event.partner == partner.name,
         body=_event,
-        headers=_referral,
+        headers=_disclosed,
         gate=partner,
         form=form,
         transport=Transport(address(partner)),
@@ -118,8 +122,8 @@ def address(partner: Partner) -> str:
     return require_url(partner.url, f"partners.toml: partner.{partner.name}.url")
 
 
-def _referral(event: ReferralPrepared) -> Mapping[str, str]:
-    return {FOCUS: f"ServiceRequest/{event.referral_id}", ATTEMPT: str(event.attempt)}
+def _disclosed(event: Disclosed) -> Mapping[str, str]:
+    return {FOCUS: event.focus, ATTEMPT: str(event.attempt)}
 
 
 def _record(event: Event, record: Written) -> bytes:

@@ -19,6 +19,7 @@ from shared.events import wire
 from shared.events.catalogue import BY_NAME
 from shared.events.envelope import Resource
 from shared.events.internal import DisclosureGaveUp, DisclosureMade, DisclosureRefused, DisclosureWithheld
+from shared.events.partner_answer import AnswerPrepared
 from shared.path.destination import Contact, Destination, Release, Routes
 from shared.path.outbound import http
 from shared.path.outbound.accounting import Accounts, Disclosure
@@ -33,7 +34,7 @@ from shared.platform import db, log, metrics, tracing
 from shared.platform.clock import Clock, machine_now, ticks
 from shared.platform.db import Connection, Pool, Row
 from shared.platform.tracing import Span
-from shared.rules.consent import Partner, Permitted, Withheld, may_disclose
+from shared.rules.consent import Partner, Permitted, Withheld, as_receiver, as_referrer, may_disclose
 
 ROWS_AT_ONCE = 8
 LEDGER_WAIT_SECONDS = 1.0
@@ -127,25 +128,26 @@ class GatedLane:
         async with self._pool.acquire() as connection:
             known = await consent_ledger.read(connection, disclosure.program, disclosure.key, machine_now())
             contact = await self._contact(connection, disclosure)
-            revoked = await _is_revoked(connection, disclosure)
+            taken_back = await _taken_back(connection, disclosure)
         if not known.current or known.held:
             return Asked(known, None)
-        return Asked(known, self._answer(disclosure, known, contact, revoked))
+        return Asked(known, self._answer(disclosure, known, contact, taken_back))
 
     def _answer(
-        self, disclosure: Disclosure, known: LedgerSnapshot, contact: Contact, revoked: bool
+        self, disclosure: Disclosure, known: LedgerSnapshot, contact: Contact, taken_back: Withheld | None
     ) -> tuple[Permitted, Resource] | Withheld:
-        if revoked:
-            return Withheld("referral-withdrawn")
+        if taken_back is not None:
+            return taken_back
         now = self._clock.now()
-        permission = may_disclose(known.consents, self._partner, disclosure.program, now, known.revoked)
+        partner = (as_referrer if isinstance(disclosure.event, AnswerPrepared) else as_receiver)(self._partner)
+        permission = may_disclose(known.consents, partner, disclosure.program, now, known.revoked)
         if isinstance(permission, Withheld):
             return permission
         release = Release(
             patient=disclosure.key,
             program=disclosure.program,
             permitted=permission,
-            partner=self._partner,
+            partner=partner,
             contact=contact,
             row_id=disclosure.external_id,
             now=now,
@@ -236,11 +238,15 @@ def back_off_seconds(attempt: int, partner: Partner) -> float:
     return min(BACK_OFF_SECONDS_FIRST * 2.0 ** min(attempt, 30), partner.try_again_minutes_most * 60.0)
 
 
-async def _is_revoked(connection: Connection, disclosure: Disclosure) -> bool:
-    """Whether what is disclosed was taken back meanwhile."""
+_TAKEN_BACK = {"revoked": Withheld("referral-withdrawn"), "stopped": Withheld("answer-withdrawn")}
+"""By the status of what is disclosed."""
+
+
+async def _taken_back(connection: Connection, disclosure: Disclosure) -> Withheld | None:
+    """That what is disclosed was taken back meanwhile, where it was."""
     type_, _, identity = disclosure.focus.partition("/")
     row = await resources.one(connection, disclosure.program, (type_, identity))
-    return row is not None and row["status"] == "revoked"
+    return _TAKEN_BACK.get(row["status"]) if row is not None else None
 
 
 def _read(row: Row) -> Disclosure:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from shared.events.intake import ConsentGiven
-from shared.rules.consent import Partner, PartnerKind
+from shared.rules.consent import REFERRAL_STATE, Partner, PartnerKind
 
 A_YEAR = timedelta(days=365)
 ALUMNI = Partner(
@@ -44,6 +44,25 @@ FELLOWSHIP = Partner(
     programs=("demo",),
     purpose="mutual-help",
     serves=("alumni", "step-down"),
+)
+HOSPITAL = Partner(
+    name="hospital",
+    identifier="riverbend-hospital",
+    kind="treating-provider",
+    programs=("demo",),
+    purpose="TREAT",
+    fields=(REFERRAL_STATE,),
+    refers_as=("http://hl7.org/fhir/sid/us-npi|9999999928",),
+)
+COURT = Partner(
+    name="court",
+    identifier="riverbend-court",
+    kind="court-or-probation",
+    programs=("demo",),
+    purpose="criminal-justice",
+    fields=(REFERRAL_STATE, "name"),
+    required=("name",),
+    refers_as=("https://court.example.org/agency|17",),
 )
 EHR = Partner(
     name="ehr",

@@ -1,0 +1,135 @@
+"""What accompanies every disclosure: who sends it, the scope of its consent, and the notice (42 CFR 2.32). Pure."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from shared.events import codes, fhir
+from shared.events.envelope import Resource, name_id
+from shared.path.destination import Release
+from shared.rules.organization import Organization
+
+NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
+"""Statement 2, verbatim (42 CFR 2.32(a)(2)); it accompanies every disclosure made with consent."""
+REFERRAL = f"{codes.HUB}/NamingSystem/referral"
+CONSENT = f"{codes.HUB}/NamingSystem/consent"
+
+
+class Accompanied:
+    """A transaction Bundle to one partner; with the row's id and `ifNoneExist` it recognises a repetition.
+
+    `about` is the type of what is disclosed in it, `subject` that of its Patient, empty where none is in it; `purport`
+    what its consent permits telling, `replaced` the types of which the partner has one, however often it is sent."""
+
+    about: ClassVar[str]
+    subject: ClassVar[str] = ""
+    purport: ClassVar[str]
+    replaced: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, release: Release, sender: Organization, zone: ZoneInfo) -> None:
+        self.permitted, self.partner, self.row_id = release.permitted, release.partner, release.row_id
+        self.program, self.organization_named, self.zone = release.program, sender, zone
+
+    def bundle(self, *resources: dict[str, Any]) -> Resource:
+        enclosed = [self.organization(), *resources]
+        if (consent_id := self.permitted.consent_id) is not None:
+            enclosed += [self.consent(consent_id), self.notice(consent_id)]
+        return {
+            "resourceType": "Bundle",
+            "meta": {"security": list(codes.LABELS)},
+            "identifier": {"system": codes.URI, "value": f"urn:uuid:{self.row_id}"},
+            "type": "transaction",
+            "entry": [self.entry(each) for each in enclosed],
+        }
+
+    def entry(self, resource: dict[str, Any]) -> Resource:
+        identifier, kind = resource["identifier"][0], resource["resourceType"]
+        once = f"identifier={identifier['system']}|{identifier['value']}"
+        create = {"method": "POST", "url": kind, "ifNoneExist": once}
+        return {
+            "fullUrl": self._url(kind),
+            "resource": {"meta": {"security": list(codes.LABELS)}} | resource,
+            "request": {"method": "PUT", "url": f"{kind}?{once}"} if kind in self.replaced else create,
+        }
+
+    @property
+    def sender(self) -> dict[str, Any]:
+        """The program, also for whoever reads one resource alone."""
+        named = fhir.logical(codes.PROGRAM, self.program)
+        return self.reference("Organization") | named | {"display": self.organization_named.name}
+
+    def organization(self) -> dict[str, Any]:
+        """Who refers: nothing of the patient."""
+        program = self.organization_named
+        named = [each.rpartition("|") for each in program.identifiers]
+        contact = [("phone", program.phone), ("url", program.url)]
+        return fhir.without_nothing(
+            {
+                "resourceType": "Organization",
+                "identifier": [
+                    *identifier(codes.PROGRAM, self.program),
+                    *({"system": system, "value": value} for system, _, value in named),
+                ],
+                "active": True,
+                "name": program.name,
+                "telecom": [{"system": system, "value": value} for system, value in contact if value] or None,
+            }
+        )
+
+    def consent(self, consent_id: str) -> dict[str, Any]:
+        """The consent's scope as far as it concerns this partner: whom else it names is not this partner's business."""
+        purpose = self.partner.purpose
+        provision = {
+            "type": "permit",
+            "period": fhir.period(None, self.permitted.until),
+            "actor": [
+                {
+                    "role": fhir.concept(codes.PARTICIPATION, "IRCP"),
+                    "reference": fhir.logical(codes.PARTNER, self.partner.identifier),
+                }
+            ],
+            "action": [fhir.concept(codes.CONSENT_ACTION, "disclose")],
+            "purpose": [fhir.coding(codes.ACT_REASON if purpose.isupper() else codes.PURPOSE, purpose)],
+            "code": [fhir.concept(codes.FIELD, each) for each in self.permitted.fields],
+        }
+        consent = {
+            "resourceType": "Consent",
+            "identifier": identifier(CONSENT, consent_id),
+            "status": "active",
+            "scope": fhir.concept(codes.CONSENT_SCOPE, "patient-privacy"),
+            "category": [fhir.concept(codes.ACT, "IDSCL")],
+            "patient": self.reference(self.subject) if self.subject else None,
+            "organization": [self.sender],
+            "policyRule": fhir.concept(codes.ACT, "42CFRPart2"),
+            "provision": fhir.without_nothing(provision),
+        }
+        return fhir.without_nothing(consent)
+
+    def notice(self, consent_id: str) -> dict[str, Any]:
+        notice = {
+            "resourceType": "Communication",
+            "identifier": identifier(codes.URI, f"urn:uuid:{name_id(self.row_id, 'notice')}"),
+            "status": "completed",
+            "subject": self.reference(self.subject) if self.subject else None,
+            "sender": self.sender,
+            "about": [self.reference(self.about), self.reference("Consent")],
+            "payload": [{"contentString": NOTICE}, {"contentString": self._scope(consent_id)}],
+        }
+        return fhir.without_nothing(notice)
+
+    def _scope(self, consent_id: str) -> str:
+        until = f" until {self.permitted.until.astimezone(self.zone):%Y-%m-%d}" if self.permitted.until else ""
+        return (
+            f"Consent {consent_id} permits telling {self.partner.identifier} {self.purport}: "
+            f"{', '.join(self.permitted.fields)}; for the purpose {self.partner.purpose}{until}; revocable at any time."
+        )
+
+    def _url(self, kind: str) -> str:
+        return f"urn:uuid:{name_id(UUID(self.row_id), kind)}"
+
+    def reference(self, kind: str) -> dict[str, Any]:
+        return {"reference": self._url(kind)}
+
+
+def identifier(system: str, value: str) -> list[dict[str, str]]:
+    return [{"system": system, "value": value}]

@@ -1,0 +1,105 @@
+"""A partner's referral: where it stands goes to aftercare, and nothing of a level, a rule, a need or a reason."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from services.intake import messages as w
+from services.intake.decide import death
+from shared.events.envelope import Event
+from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, referral, sign
+from tests.intake.story import Story
+from tests.story import only
+
+SECOND = "99999999-1111-4c5a-9e0e-3f0c5a0e5a0e"
+HOSPITAL, COURT = "riverbend-hospital", "riverbend-court"
+DIED = w.ReportDeath(died_at=None)
+
+
+def referred_by(partner: str = HOSPITAL, identity: str = REFERRAL) -> w.ReceiveReferral:
+    return msgspec.structs.replace(referral(identity), referrer=partner, number="sealed" if partner else "")
+
+
+def correcting(partner: str | None, number: str = "") -> w.CorrectReferral:
+    return w.CorrectReferral(referral_id=REFERRAL, priority="routine", referrer=partner, number=number)
+
+
+def changes(emitted: list[Event]) -> list[tuple[str, str]]:
+    """Which partner may be answered what."""
+    return [(each.partner, each.state) for each in only(emitted, w.PartnerReferralChanged)]
+
+
+def placed(partner: str = HOSPITAL) -> Story:
+    return Story(assessment(IOP_NEEDS, "safe-housing"), referred_by(partner))
+
+
+def test_each_state_is_answered_once_and_a_recommendation_is_the_programs_own() -> None:
+    story = Story()
+    assert changes(story.then(referred_by())) == [(HOSPITAL, "in-review")]
+    assert changes(story.then(assessment(IOP_NEEDS, "safe-housing"))) == []
+    assert story.state.recommended is not None
+    assert changes(story.then(sign(story.state))) == [(HOSPITAL, "admitted")]
+    assert story.state.referrers == ()
+
+
+def test_how_the_referrer_calls_it_goes_along_once() -> None:
+    story = Story()
+    emitted = story.then(referred_by(), w.RevokeReferral(referral_id=REFERRAL, reason="referral-in-error", at=MONDAY))
+    sealed = [(each.state, each.number) for each in only(emitted, w.PartnerReferralChanged)]
+    assert sealed == [("in-review", "sealed"), ("withdrawn", "")]
+
+
+def test_a_referral_that_no_partner_made_goes_to_nobody() -> None:
+    story = placed("")
+    assert changes([*story.all_emitted, *story.then(sign(story.state))]) == []
+
+
+def test_one_that_waits_beside_another_is_received_and_then_looked_at() -> None:
+    story = placed("")
+    assert changes(story.then(referred_by(COURT, SECOND))) == [(COURT, "received")]
+    revoked = w.RevokeReferral(referral_id=REFERRAL, reason="referral-revoked", at=MONDAY)
+    assert changes(story.then(revoked)) == [(COURT, "in-review")]
+
+
+@pytest.mark.parametrize(("corrected", "now"), [(COURT, [(COURT, "in-review")]), ("", [("", "in-review")])])
+def test_another_requester_is_answered_from_then_on_and_the_one_before_no_more(
+    corrected: str, now: list[tuple[str, str]]
+) -> None:
+    story = placed()
+    assert changes(story.then(correcting(corrected))) == now
+    assert changes(story.then(correcting(corrected))) == []
+    assert changes(story.then(sign(story.state))) == ([(COURT, "admitted")] if corrected else [])
+
+
+def test_a_partner_that_is_named_later_learns_where_it_stands() -> None:
+    story = placed("")
+    assert changes(story.then(correcting(HOSPITAL, "sealed"))) == [(HOSPITAL, "in-review")]
+
+
+def test_an_update_that_says_nothing_of_the_requester_changes_none_but_another_number_is_known() -> None:
+    story = placed()
+    assert changes(story.then(correcting(None))) == []
+    (anew,) = only(story.then(correcting(None, "sealed anew")), w.PartnerReferralChanged)
+    assert (anew.partner, anew.state, anew.number) == (HOSPITAL, "in-review", "sealed anew")
+
+
+def test_a_death_that_is_only_reported_is_no_answer_and_confirmed_the_referral_is_withdrawn() -> None:
+    story = placed()
+    assert changes(story.then(DIED)) == []
+    reported = story.state.escalation_of(death.REASON)
+    assert reported is not None
+    confirmed = w.ResolveEscalation(escalation_id=reported.escalation.id, reason="confirmed", by="clinician-1")
+    assert changes(story.then(confirmed)) == [(HOSPITAL, "withdrawn")]
+
+
+def test_one_received_while_a_death_is_reported_is_remembered_by_its_referrer() -> None:
+    story = Story(DIED)
+    assert changes(story.then(referred_by())) == [(HOSPITAL, "received")]
+    assert changes(story.then(w.WithdrawDeath())) == [(HOSPITAL, "in-review")]
+
+
+def test_received_again_after_its_end_it_is_answered_anew() -> None:
+    story = placed()
+    story.then(w.RevokeReferral(referral_id=REFERRAL, reason="referral-revoked", at=MONDAY))
+    assert changes(story.at(TUESDAY + timedelta(days=1)).then(referred_by())) == [(HOSPITAL, "in-review")]
