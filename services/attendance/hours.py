@@ -1,24 +1,27 @@
 """The weekly template as sessions. Pure; local times are the program's timezone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from services.attendance.record import Episode, Session, minute_of
 
 
-def sessions_between(episode: Episode, start: datetime, end: datetime, timezone: str) -> Iterator[Session]:
-    """Every session of the template that starts in [start, end), in order of time.
+def sessions_between(
+    episode: Episode, start: datetime, end: datetime, timezone: str, slots: Sequence[int] | None = None
+) -> Iterator[Session]:
+    """Every session of the week, or of these slots of the template, that starts in [start, end), in order of time.
 
     A slot every two weeks falls on the first, third, ... week of the episode. Clock changes keep the local hour.
     """
-    zone = ZoneInfo(timezone)
+    zone, planned_slots = ZoneInfo(timezone), episode.slots if slots is None else slots
     first_monday = _monday(episode.admitted_at, zone)
     day = start.astimezone(zone).date()
     while day <= end.astimezone(zone).date():
         week = (day - first_monday.date()).days // 7
         found = []
-        for slot, planned in enumerate(episode.template):
+        for slot in planned_slots:
+            planned = episode.template[slot]
             if planned.weekday == day.weekday() and week % planned.every_weeks == 0:
                 begins = datetime.combine(day, time.fromisoformat(planned.start), zone).astimezone(start.tzinfo)
                 if start <= begins < end:

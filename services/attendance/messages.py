@@ -31,6 +31,7 @@ from shared.events.intake import (
     FlagsChanged,
     PatientDied,
     PatientIdentified,
+    StageAdvanced,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
 from shared.rules.escalation import (
@@ -90,6 +91,7 @@ __all__ = [
     "SessionScheduled",
     "SessionsChanged",
     "SignalsCorrected",
+    "StageAdvanced",
     "TimePassed",
     "WeeklyHoursCorrected",
     "WeeklyHoursFellShort",
@@ -223,6 +225,7 @@ Consumes = (
     | DeathWithdrawn
     | EpisodeAdmitted
     | FlagsChanged
+    | StageAdvanced
     | EpisodePaused
     | EpisodeResumed
     | EpisodeDischarged

@@ -17,12 +17,17 @@ from shared.events.intake import EpisodeAdmitted, TemplateSlot
 from shared.rules.escalation import Open, due_at
 
 SessionOutcome = Literal["planned", "present", "attended", "missed", "cancelled-late", "excused", "cancelled"]
-Mark = Literal["", "arrived", "fulfilled", "noshow", "excused", "declined", "late", "declined-late", "off", "ended"]
-"""What the session's Appointment, or the patient's answer to it, says last. `ended`: the stay ended before it."""
+Mark = Literal[
+    "", "arrived", "fulfilled", "noshow", "excused", "declined", "late", "declined-late", "off", "ended", "replanned"
+]
+"""What the session's Appointment, or the patient's answer to it, says last. `ended`: the stay ended before it.
+`replanned`: another week was planned before it."""
 LATE: frozenset[Mark] = frozenset({"late", "declined-late"})
 PRESENT: frozenset[Mark] = frozenset({"arrived", "fulfilled"})
 _EXCUSED: frozenset[Mark] = frozenset({"excused", "declined"})
-CANCELLED: frozenset[Mark] = frozenset({"off", "ended"})
+CANCELLED: frozenset[Mark] = frozenset({"off", "ended", "replanned"})
+NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned"})
+"""Called off for what became of the stay."""
 BY_A_PERSON = "person"
 OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
 Period = tuple[datetime, datetime | None]
@@ -129,6 +134,27 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """It was said to be over, and is not: what was closed with it may name misses that stand."""
     paused_at: datetime | None = None
     """Since when the patient is treated elsewhere for nights: no session is owed."""
+    week: tuple[int, ...] | None = None
+    """The slots of the template of which a week is made now; None: of all, as it was admitted."""
+    planned_at: datetime | None = None
+    """Since when; None: since the admission."""
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        return tuple(range(len(self.template))) if self.week is None else self.week
+
+    def replanned(self, template: tuple[TemplateSlot, ...], at: datetime) -> Self:
+        """With the week of this template from then on, but where a later one is known. What was booked before still is
+        by its slot, so none goes."""
+        if at < (self.planned_at or self.admitted_at):
+            return self
+        whole = (*self.template, *(each for each in dict.fromkeys(template) if each not in self.template))
+        week = tuple(whole.index(each) for each in dict.fromkeys(template))
+        return msgspec.structs.replace(self, template=whole, week=week, planned_at=at)
+
+    def is_replanned(self, session: Session) -> bool:
+        """Whether it is of a week before this one, and would begin after that ended."""
+        return self.planned_at is not None and session.start > self.planned_at and session.slot not in self.slots
 
     @property
     def is_over(self) -> bool:

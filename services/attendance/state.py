@@ -19,13 +19,14 @@ from services.attendance.messages import (
     RequestsChanged,
     RetentionBegan,
     SessionsChanged,
+    StageAdvanced,
     WeeksChanged,
 )
 from services.attendance.record import Episode, Request, Session, Week, minute_of, moment_of
 from services.attendance.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 
-VERSION = 8
+VERSION = 9
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
 """The flags a miss is graded by; no other one is stored here."""
 BOOK_AHEAD_DAYS = 13
@@ -57,6 +58,7 @@ def evolve(state: State, event: Event | Command) -> State:
             return State(escalations=state.escalations, left=True)
         case (
             FlagsChanged()
+            | StageAdvanced()
             | PatientDied()
             | DeathWithdrawn()
             | EpisodePaused()
@@ -105,6 +107,7 @@ def _graded(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 OfEpisode = (
     FlagsChanged
+    | StageAdvanced
     | PatientDied
     | DeathWithdrawn
     | EpisodePaused
@@ -135,6 +138,8 @@ def _moved(episode: Episode, event: OfEpisode) -> Episode:
     match event:
         case FlagsChanged(flags=flags):
             return msgspec.structs.replace(episode, flags=_graded(flags))
+        case StageAdvanced(episode_id=episode_id, template=template, advanced_at=at):
+            return episode.replanned(template, at) if episode_id == episode.id else episode
         case PatientDied(died_at=died_at, reported_at=reported_at):
             return msgspec.structs.replace(episode, died_at=died_at or reported_at)
         case DeathWithdrawn():

@@ -115,7 +115,14 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(
         intake.EpisodeResumed, INTAKE_EVENTS, "intake", "EpisodeOfCare", ("attendance",), intake.read_episode_resumed
     ),
-    CatalogueEntry(intake.StageAdvanced, INTAKE_EVENTS, "intake", "CarePlan + Provenance"),
+    CatalogueEntry(
+        intake.StageAdvanced,
+        INTAKE_EVENTS,
+        "intake",
+        "CarePlan + Provenance",
+        ("attendance",),
+        intake.read_stage_advanced,
+    ),
     CatalogueEntry(
         intake.FlagsChanged, INTAKE_EVENTS, "intake", "Flag each", ("attendance",), intake.read_flags_changed
     ),

@@ -1,7 +1,7 @@
 """Laws that hold for every story: total, deaf to repeats, small, awake only when something is due, read as written."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -32,9 +32,10 @@ from services.attendance.messages import (
     ReinstateSession,
     ResolveEscalation,
     SessionMissed,
+    StageAdvanced,
     WithdrawCheckIn,
 )
-from services.attendance.record import SessionOutcome
+from services.attendance.record import Episode, Session, SessionOutcome
 from services.attendance.settings import Settings
 from services.attendance.state import VERSION, State, due, evolve
 from shared.events.envelope import Command, Event, name_id
@@ -75,7 +76,8 @@ FULL_WEEK = (
 """More than any template of intake's: five days, an individual session and the family every second week."""
 
 episodes = some.sampled_from([EPISODE, name_id(NAMES, "second"), name_id(NAMES, "third")])
-TEMPLATES = [EVENINGS, FULL_WEEK, ()]
+TAPERED = tuple(TemplateSlot("individual", weekday, "19:00", 60) for weekday in (0, 2, 4))
+TEMPLATES = [EVENINGS, FULL_WEEK, TAPERED, ()]
 flags = some.lists(some.sampled_from(["suicide-risk", "overdose-risk", "opioid-history", "pregnant"]), max_size=2)
 moments = some.integers(-200, 3000).map(lambda hours: ADMISSION + timedelta(hours=hours))
 
@@ -83,6 +85,18 @@ moments = some.integers(-200, 3000).map(lambda hours: ADMISSION + timedelta(hour
 def template_of(episode: str) -> some.SearchStrategy[Sequence[TemplateSlot]]:
     """An episode has one template, whatever is told of it."""
     return some.shared(some.sampled_from(TEMPLATES), key=episode)
+
+
+def replanned(episode: str, template: Sequence[TemplateSlot], at: datetime) -> StageAdvanced:
+    return StageAdvanced(
+        episode_id=episode,
+        plan_id=name_id(NAMES, "plan"),
+        stage="maintenance",
+        former="engagement",
+        template=tuple(template),
+        admitted_at=ADMISSION,
+        advanced_at=at,
+    )
 
 
 ADMISSIONS = episodes.flatmap(
@@ -110,6 +124,9 @@ FACTS: some.SearchStrategy[Event] = some.one_of(
         for kind in (EpisodePaused, EpisodeResumed)
     ),
     some.builds(FlagsChanged, flags=flags.map(tuple), ended=some.just(()), changed_at=moments),
+    some.builds(
+        lambda episode, template, at: replanned(episode, template, at), episodes, some.sampled_from(TEMPLATES), moments
+    ),
     some.just(PatientIdentified(digests=(), sealed=(), identified_at=ADMISSION)),
 )
 Attempt = tuple[str, int, int | None]
@@ -297,6 +314,41 @@ def test_every_open_escalation_rests_on_evidence_of_its_own(story: Story) -> Non
     for asked in story.still_open:
         assert asked.signals
         assert asked.signals[0].code != "missed-session" or {each.at for each in asked.signals} <= counted
+
+
+@settings(max_examples=examples(100))
+@given(stories(), some.sampled_from(TEMPLATES), some.integers(0, 4))
+def test_another_week_touches_nothing_that_has_begun_and_books_nobody_twice(
+    story: Story, template: Sequence[TemplateSlot], sessions: int
+) -> None:
+    """However often the stay advances, also within a session, whatever was reported, paused or ended meanwhile."""
+    for _ in range(sessions):
+        next_at = min((each.start for each in story.planned), default=story.now)
+        story.until(max(story.now, next_at + timedelta(minutes=30)))
+    begun = [each for each in story.state.sessions if each.start <= story.now or each.presences]
+    story.then(replanned(EPISODE, template, story.now))
+    episode, known = story.state.episode, {each.place: each for each in story.state.sessions}
+    assert [known.get(each.place) for each in begun] == begun
+    if episode is None:
+        return
+    assert overlapping(episode, story.state.sessions, story.now) == []
+    held = [each for each in story.state.sessions if each.outcome != "cancelled" or each.presences]
+    assert spans.minutes_of_all(episode, held) <= spans.minutes_planned(episode, held)
+
+
+def overlapping(episode: Episode, sessions: Sequence[Session], now: datetime) -> list[tuple[Session, Session]]:
+    """Pairs of sessions that take place, of which one is ahead: nobody is in two rooms."""
+    held = sorted((each for each in sessions if takes_place(each)), key=lambda each: each.place)
+    return [
+        (one, other)
+        for place, one in enumerate(held)
+        for other in held[place + 1 :]
+        if other.start > now and other.start < episode.end(one)
+    ]
+
+
+def takes_place(session: Session) -> bool:
+    return session.outcome not in ("cancelled", "excused", "cancelled-late")
 
 
 def test_the_worst_realistic_state_fits() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.attendance import requests
-from services.attendance.decide import episode, marks, presence
+from services.attendance.decide import episode, marks, presence, replanning
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import time_passed
 from services.attendance.messages import (
@@ -32,6 +32,7 @@ from services.attendance.messages import (
     ReinstateSession,
     ReopenEscalation,
     ResolveEscalation,
+    StageAdvanced,
     TimePassed,
     WithdrawCheckIn,
 )
@@ -51,6 +52,8 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
             return episode.admitted(state, event, moment)
         case FlagsChanged():
             return episode.flagged(state, event, moment)
+        case StageAdvanced():
+            return replanning.replanned(state, event, moment)
         case EpisodePaused():
             return episode.paused(state, event, moment)
         case EpisodeResumed():

@@ -7,6 +7,7 @@ import msgspec
 from services.attendance import requests, weeks
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import book
+from services.attendance.decide.replanning import book_missing
 from services.attendance.decide.sessions import DIED, ENDED, PAUSED, cancelled, without_presence
 from services.attendance.hours import left_at, next_monday
 from services.attendance.messages import (
@@ -81,6 +82,7 @@ def revived(state: State, event: DeathWithdrawn, moment: Moment[Settings]) -> li
     course = Course(evolve(state, event), moment)
     if episode.discharged_at is None:
         _bring_back(course, [*_ahead(state, moment.now), *_retracted(state)], "death-withdrawn")
+        book_missing(course)
     return course.emitted
 
 
@@ -93,6 +95,7 @@ def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -
     course = Course(evolve(state, event), moment)
     if episode.died_at is None:
         _bring_back(course, [*_ahead(state, moment.now), *_retracted(state)], "discharge-withdrawn")
+        book_missing(course)
         course.emit(*weeks.recounted(course.state, course.state.sessions, moment.settings))
     return course.emitted
 
@@ -118,6 +121,7 @@ def goes_on(state: State, event: EpisodeResumed, moment: Moment[Settings]) -> li
     if not episode.is_over:
         missed = [each for each in _retracted(state) if each.start >= event.at]
         _bring_back(course, [*_ahead(state, moment.now), *missed], "care-elsewhere-ended")
+        book_missing(course)
         book(course)
     return course.emitted
 
@@ -150,8 +154,9 @@ def _retracted(state: State) -> list[Session]:
 
 
 def _bring_back(course: Course, sessions: list[Session], reason: str) -> None:
-    """But for those of a pause."""
-    owed = (each for each in sessions if not course.episode.is_paused_for(each))
+    """But for those of a pause, and of a week that is planned no more."""
+    episode = course.episode
+    owed = (each for each in sessions if not episode.is_paused_for(each) and not episode.is_replanned(each))
     again = [msgspec.structs.replace(each, mark="") for each in owed]
     course.change(again, [without_presence(course.episode, each) for each in again], reason)
 

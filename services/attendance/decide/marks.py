@@ -25,7 +25,7 @@ from services.attendance.messages import (
     SessionAttended,
     SessionCheckedIn,
 )
-from services.attendance.record import BY_A_PERSON, LATE, PRESENT, Mark, Session
+from services.attendance.record import BY_A_PERSON, LATE, NOT_OWED, PRESENT, Mark, Session
 from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.rules.decision import Moment, Refused
@@ -44,7 +44,8 @@ MISSED = Refused(
 )
 STAY_OVER = Refused("conflict", "The episode has ended: no session of it is booked again.", PLACE)
 PAUSED = Refused("conflict", "The stay is paused, for the patient is treated elsewhere: no session is booked.", PLACE)
-SETTLED: frozenset[Mark] = frozenset({"excused", "declined", "off", "ended"})
+ANOTHER_WEEK = Refused("conflict", "Another week is planned since, of which this session is none.", PLACE)
+SETTLED: frozenset[Mark] = frozenset({"excused", "declined", "off", *NOT_OWED})
 """It is agreed that the patient does not come."""
 
 
@@ -75,9 +76,9 @@ def _after(course: Course, session: Session, command: OfOneSession) -> Session |
         case CancelSession():
             return _cancelled(course, session, command)
         case AcceptSession():
-            return _again(course, session) if session.mark in ("declined", "declined-late") else session
+            return _accepted(course, session)
         case CallOffSession(stated=stated):
-            return session if session.mark == "ended" else _with(session, "off", _short_form(stated))
+            return session if session.mark in NOT_OWED else _with(session, "off", _short_form(stated))
         case ReinstateSession():
             return _reinstated(course, session)
         case MarkMissed():
@@ -101,7 +102,7 @@ def _cancelled(course: Course, session: Session, command: CancelSession) -> Sess
 
     What was agreed before stays so when the same comes again, later.
     """
-    if session.mark == "ended" or session.stated == BY_A_PERSON:
+    if session.mark in NOT_OWED or session.stated == BY_A_PERSON:
         return session
     stated = session.stated if _is_of_another(command) else _short_form(command.stated)
     excused = _excuses(course, session, command)
@@ -138,6 +139,12 @@ def _again(course: Course, session: Session) -> Session:
     return undecided(course.episode, _with(session, ""), course.moment)
 
 
+def _accepted(course: Course, session: Session) -> Session | Refused:
+    if session.mark not in ("declined", "declined-late"):
+        return session
+    return ANOTHER_WEEK if course.episode.is_replanned(session) else _again(course, session)
+
+
 def _reinstated(course: Course, session: Session) -> Session | Refused:
     if session.presences:
         return MISSED
@@ -147,6 +154,8 @@ def _reinstated(course: Course, session: Session) -> Session | Refused:
         return MISSED
     if course.episode.is_over:
         return STAY_OVER
+    if course.episode.is_replanned(session):
+        return ANOTHER_WEEK
     return PAUSED if course.episode.is_paused_for(session) else _again(course, session)
 
 

@@ -39,7 +39,8 @@ def own_encounter(episode: Episode, session: Session) -> str:
 
 def _planned_before(episode: Episode, ids: tuple[str, ...], moment: Moment[Settings]) -> list[Session]:
     """Those of the stay that are forgotten here, though they can be read: their ids follow from the template."""
-    planned = sessions_between(episode, episode.admitted_at, episode.booked_until, moment.settings.timezone)
+    slots, zone = range(len(episode.template)), moment.settings.timezone
+    planned = sessions_between(episode, episode.admitted_at, episode.booked_until, zone, slots)
     return [each for each in planned if episode.session_id(each) in ids]
 
 

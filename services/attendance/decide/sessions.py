@@ -22,6 +22,7 @@ from shared.rules.decision import Moment
 ENDED = "episode-discharged"
 DIED = "patient-died"
 PAUSED = "care-elsewhere"
+PLAN_CHANGED = "plan-changed"
 
 
 def planned(episode: Episode, session: Session) -> dict[str, Any]:
@@ -46,6 +47,8 @@ def cancelled(episode: Episode, session: Session, reason: str) -> SessionCancell
 def without_presence(episode: Episode, session: Session, stated: tuple[Coding, ...] = ()) -> Emits:
     """The session as it is where nobody reports to have been there; `stated` are the reasons that were sent for it."""
     match session.outcome:
+        case "cancelled" if session.mark == "replanned":
+            return cancelled(episode, session, PLAN_CHANGED)
         case "cancelled" if session.mark == "ended":
             return cancelled(episode, session, PAUSED if episode.is_paused_for(session) else ENDED)
         case "cancelled":
@@ -62,10 +65,12 @@ def without_presence(episode: Episode, session: Session, stated: tuple[Coding, .
 
 def undecided(episode: Episode, session: Session, moment: Moment[Settings]) -> Session:
     """Silence is listened to anew, so that whoever knows better has as long again to say so. After the stay nobody
-    waits for the patient: the session was never owed."""
+    waits for the patient, nor in a week before the one that is planned now: the session was never owed."""
     ends = ends_of(episode, moment.settings.timezone)
     if ends and session.start >= min(ends) and session.mark not in CANCELLED:
         return msgspec.structs.replace(session, mark="ended", concluded=False, deferred_until=0, answered=())
+    if episode.is_replanned(session) and session.mark not in CANCELLED:
+        return msgspec.structs.replace(session, mark="replanned", concluded=False, deferred_until=0, answered=())
     grace = timedelta(minutes=episode.grace_minutes)
     until = moment.now + grace
     deferred = second_after(until) if until > session.start + grace else 0
