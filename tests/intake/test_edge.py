@@ -675,3 +675,37 @@ async def test_a_score_beyond_its_bounds_holds_what_is_recommended_until_it_is_c
     assert await reasons(intake) == set()
     await intake.put(bundles.signed(await to_sign(intake)))
     assert len(await intake.found("EpisodeOfCare")) == 1
+
+
+# Who referred
+
+HOSPITAL_NPI = {"system": "http://hl7.org/fhir/sid/us-npi", "value": "9999999928"}
+
+
+async def test_a_referrer_that_was_sent_before_is_known_by_its_organization_and_no_number_reaches_a_topic(
+    intake: ServiceOnPostgres,
+) -> None:
+    hospital = {"resourceType": "Organization", "name": "Riverbend Hospital", "identifier": [HOSPITAL_NPI]}
+    bundle = bundles.intake("0001", referred=False)
+    bundle["entry"] += bundles.transaction(hospital)["entry"]
+    await intake.submit(bundle)
+    (identity,) = [each["id"] for each in await intake.found("Organization")]
+    who = {"type": "Patient", "identifier": {"system": MRN_SYSTEM, "value": "0001"}}
+    order = {
+        **bundles.referral(""),
+        "subject": who,
+        "requester": {"reference": f"Organization/{identity}"},
+        "identifier": [{"system": "https://hospital.example.org/orders", "value": "REFERRED-4711"}],
+    }
+    referral_id = await intake.post(order)
+    assert (await intake.emitted()).count("PartnerReferralChanged") == 1
+    (answer,) = await intake.found("Communication")
+    assert answer["recipient"][0]["identifier"]["value"] == "riverbend-hospital"
+    assert "REFERRED-4711" not in await everything_emitted(intake)
+
+    (stored,) = [each for each in await intake.found("ServiceRequest") if each["id"] == referral_id]
+    await intake.put_thrice(stored)
+    assert (await intake.emitted()).count("PartnerReferralChanged") == 1
+    await intake.put_thrice({name: value for name, value in stored.items() if name != "requester"})
+    (answer,) = await intake.found("Communication")
+    assert (answer["status"], "recipient" in answer) == ("not-done", False)

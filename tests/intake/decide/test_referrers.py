@@ -7,6 +7,7 @@ import pytest
 
 from services.intake import messages as w
 from services.intake.decide import death
+from services.intake.planned import episode_id
 from shared.events.envelope import Event
 from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, referral, sign
 from tests.intake.story import Story
@@ -103,3 +104,14 @@ def test_received_again_after_its_end_it_is_answered_anew() -> None:
     story = placed()
     story.then(w.RevokeReferral(referral_id=REFERRAL, reason="referral-revoked", at=MONDAY))
     assert changes(story.at(TUESDAY + timedelta(days=1)).then(referred_by())) == [(HOSPITAL, "in-review")]
+
+
+def test_signed_and_waiting_for_a_seat_then_planned_then_admitted_each_is_answered() -> None:
+    story = placed()
+    emitted = story.then(sign(story.state, waits=True))
+    assert changes(emitted) == [(HOSPITAL, "wait-listed")]
+    assert story.state.planned is not None
+    friday = MONDAY + timedelta(days=4)
+    planned = w.SetPlan(episode_id=episode_id(REFERRAL), status="planned", start=friday, reason="", by="case-manager-1")
+    assert changes(story.then(planned)) == [(HOSPITAL, "planned")]
+    assert changes(story.until(friday)) == [(HOSPITAL, "admitted")]

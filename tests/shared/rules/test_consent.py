@@ -9,8 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from shared.events.intake import ConsentDenied, ConsentGiven
-from shared.rules.consent import Consent, Partner, PartnerKind, Permitted, Withheld, is_about, may_disclose
-from tests.shared.rules.partners import A_YEAR, ALUMNI, CLINIC, EHR, FELLOWSHIP, consent_to, of_kind
+from shared.rules.consent import (
+    REFERRAL_STATE,
+    Consent,
+    Partner,
+    PartnerKind,
+    Permitted,
+    Withheld,
+    as_receiver,
+    as_referrer,
+    is_about,
+    may_disclose,
+)
+from tests.shared.rules.partners import A_YEAR, ALUMNI, CLINIC, COURT, EHR, FELLOWSHIP, consent_to, of_kind
 
 SIGNED = datetime(2025, 3, 3, 15, 0, tzinfo=UTC)
 NOW = datetime(2025, 3, 10, 15, 0, tzinfo=UTC)
@@ -350,3 +361,29 @@ def test_a_consent_that_is_waited_for_permits_when_it_begins(
     if isinstance(withheld, Withheld) and withheld.until is not None:
         assert withheld.until > at
         assert isinstance(answer(given_ones, partner, withheld.until), Permitted)
+
+
+# A partner that refers, too
+
+FOR_ALL = consent_to(COURT, SIGNED, consent_id="c3")
+
+
+def test_a_referrer_is_answered_under_the_field_of_its_own_and_no_field_of_the_patient_goes_along() -> None:
+    assert answer([FOR_ALL], as_referrer(COURT)) == Permitted("c3", (REFERRAL_STATE,), EXPIRES)
+    narrow = but(FOR_ALL, fields=(REFERRAL_STATE,))
+    assert answer([narrow], as_referrer(COURT)) == Permitted("c3", (REFERRAL_STATE,), EXPIRES)
+    assert answer([but(FOR_ALL, fields=("name",))], as_referrer(COURT)) == Withheld("consent-lacks-a-field")
+
+
+def test_a_referral_to_a_partner_that_refers_holds_fields_of_the_patient_alone() -> None:
+    assert answer([FOR_ALL], as_receiver(COURT)) == Permitted("c3", ("name",), EXPIRES)
+    assert answer([but(FOR_ALL, fields=(REFERRAL_STATE,))], as_receiver(COURT)) == Withheld("consent-lacks-a-field")
+
+
+def test_a_partner_that_does_not_refer_is_never_answered() -> None:
+    everything = but(TREATMENT, fields=(*CLINIC.fields, REFERRAL_STATE))
+    assert answer([everything], as_referrer(CLINIC)) == Withheld("consent-lacks-a-field")
+
+
+def test_a_court_is_answered_by_a_consent_with_an_end_only() -> None:
+    assert answer([but(FOR_ALL, expires_at=None)], as_referrer(COURT)) == Withheld("consent-without-expiry")
