@@ -14,6 +14,10 @@ PREGNANT_AND_INJECTING, PREGNANT, INJECTING, STEP_DOWN, LONGEST = range(5)
 """In this order a free seat is offered (45 CFR 96.131(a); 42 USC 300x-27(a)), then to whoever asked first."""
 
 
+INJECTING_USE = "injecting-use"
+"""The fact by which a patient is known to inject."""
+
+
 def place_key(program: str, place: str) -> str:
     """The key of a place: it names no patient, so that a person may read it."""
     return f"{program}/{place}"

@@ -214,12 +214,13 @@ looked finds right."""
 
 class CompleteReview(Command, frozen=True, kw_only=True, tag=True):
     """A person has looked. One of missing data (R0) ends with an `outcome`, or with a level (`SignPlacement`);
-    `act_by` is by when the information that was asked for is looked at."""
+    `act_by` is by when the information that was asked for is looked at, `services` are interim ones that were given."""
 
     task_id: str
     by: str = ""
     outcome: ReviewOutcome | None = None
     act_by: datetime | None = None
+    services: tuple[str, ...] = ()
 
 
 class Discharge(Command, frozen=True, kw_only=True, tag=True):

@@ -208,6 +208,7 @@ __all__ = [
     "PlannedGoal",
     "Prescribed",
     "Priority",
+    "PriorityLookedAt",
     "ReceiveReferral",
     "Recommendation",
     "RecommendationWithdrawn",
@@ -294,6 +295,12 @@ class WeeklyReviewSet(StateEvent, frozen=True, kw_only=True):
     asks_at: datetime | None
 
 
+class PriorityLookedAt(StateEvent, frozen=True, kw_only=True):
+    """Of whom a block grant has treated first: at `half_at` half of the next clock is over."""
+
+    half_at: datetime | None
+
+
 class PlanLookedAt(StateEvent, frozen=True, kw_only=True):
     """Of a start that is planned, or a seat that is waited for: at `look_at` something becomes due."""
 
@@ -345,6 +352,7 @@ Internal = (
     | FlagsLookedAt
     | WeeklyReviewSet
     | PlanLookedAt
+    | PriorityLookedAt
     | StageLookedAt
     | OfSeats
     | SeatAnswers
@@ -410,6 +418,7 @@ Emits = (
     | FlagsLookedAt
     | WeeklyReviewSet
     | PlanLookedAt
+    | PriorityLookedAt
     | StageLookedAt
     | OfOwnSeat
     | To

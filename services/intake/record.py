@@ -11,7 +11,17 @@ from services.intake.care import Plan
 from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
-from shared.events.intake import CONTACT, LAST_STAGE, NEXT_STAGE, EpisodeHistory, FormerLevel, FormerStatus
+from shared.events.intake import (
+    ADMIT_BY,
+    CONTACT,
+    INTERIM,
+    LAST_STAGE,
+    NEXT_STAGE,
+    REFER_TO_STATE,
+    EpisodeHistory,
+    FormerLevel,
+    FormerStatus,
+)
 from shared.rules.escalation import Open
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
@@ -33,7 +43,15 @@ STILL_TRUE = "still-true"
 """What a clinician finds of needs that have grown old before a stay begins."""
 CONTACT_OVERDUE = "contact-overdue"
 STAGE_UNANSWERED = "stage-unanswered"
-UNANSWERED = ("placement-unsigned", "review-unanswered", CONTACT_OVERDUE, STAGE_UNANSWERED)
+UNANSWERED_OF = {
+    CONTACT: CONTACT_OVERDUE,
+    NEXT_STAGE: STAGE_UNANSWERED,
+    ADMIT_BY: "admission-late",
+    INTERIM: "interim-services-late",
+    REFER_TO_STATE: "state-referral-late",
+}
+"""Of some reviews why it is escalated that nobody answered them."""
+UNANSWERED = ("placement-unsigned", "review-unanswered", *UNANSWERED_OF.values())
 """Why it is escalated that nobody signed a recommendation, completed a review, or got in touch with who waits."""
 REFERRALS_MOST = 5
 """Of one patient, open side by side: a state stays small."""
@@ -138,7 +156,7 @@ class Review(messages.Review, frozen=True, array_like=True):
 
     @property
     def unanswered(self) -> str:
-        return {CONTACT: CONTACT_OVERDUE, NEXT_STAGE: STAGE_UNANSWERED}.get(self.reason, UNANSWERED[1])
+        return UNANSWERED_OF.get(self.reason, UNANSWERED[1])
 
     @property
     def task_id(self) -> str:

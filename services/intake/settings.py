@@ -62,6 +62,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A medication that ended longer ago leaves the list."""
     retention_days: DaysOrNone
     """How long a closed placement stays in the state, once nothing of it is open."""
+    injecting_days: Days
+    """Of a block-grant program: whoever injects is admitted so many days after the request."""
+    injecting_interim_days: Days
+    """The same, where no seat is free and interim services were given in time."""
+    interim_hours: Hours
+    """So long after the request interim services are given to whom the block grant has treated first."""
+    state_referral_hours: Hours
+    """How soon the State is asked for a place for a pregnant woman."""
     seat_hours: Hours
     """How long a seat stays with whoever can't be admitted yet, before it is offered to the next."""
     capacity_percent: Percent

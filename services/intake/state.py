@@ -14,6 +14,7 @@ from services.intake.listed import ListedMedication, merged_list, newest, still_
 from services.intake.messages import StatedNeed
 from services.intake.needs import latest, stated_needs
 from services.intake.planned import Planned, plan_after
+from services.intake.priority import PRIORITY, Priority, priority_of
 from services.intake.record import (
     JOINED,
     OF_STAGE,
@@ -81,6 +82,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """Where seats are counted: the one of the stay, or of the one that is to begin."""
     referrers: tuple[Referrer, ...] = ()
     """The partners whose referrals are open."""
+    priority: Priority | None = None
+    """Of a referral whose patient a block grant has treated first."""
 
     @property
     def referrals(self) -> tuple[Referral, ...]:
@@ -166,6 +169,8 @@ def _asked(state: State, event: Event | Command | To) -> State:
         case messages.PlacementReviewCompleted(review=review):
             without = _with_missed(_without_review(state, review), review, DONE)
             return change(_confirmed(without, event), looked_at=_looked_at(state, review))
+        case messages.PriorityLookedAt(half_at=at) if state.referral is not None:
+            return change(state, priority=priority_of(state.priority, state.referral).looked_at(at))
         case messages.PersonReminded(reminded_at=at):
             return _with_clocks(state, lambda each: each.remind_at if each.remind_at and each.remind_at > at else None)
         case _:
@@ -340,6 +345,8 @@ def _with_clock(referral: Referral, remind_at: Callable[[Waiting], datetime | No
 
 
 def _confirmed(state: State, event: messages.PlacementReviewCompleted) -> State:
+    if event.review.reason in PRIORITY and state.referral is not None:
+        return msgspec.structs.replace(state, priority=priority_of(state.priority, state.referral).completed(event))
     if state.planned is None or event.answer != STILL_TRUE:
         return state
     plan = msgspec.structs.replace(state.planned, confirmed=seconds(event.completed_at))
@@ -464,6 +471,7 @@ def due(state: State) -> datetime | None:
     plan = state.planned.looked_at_again if state.planned else None
     seat = state.seat.looked_at_again if state.planned and state.seat else None
     weekly = state.episode.review_due if state.episode and state.review_of(WEEKLY) is None else None
+    half = priority_of(state.priority, state.referral).half_at if state.referral else None
     moments = (
         escalation.due(state.escalations),
         _leaves_at(state),
@@ -473,6 +481,7 @@ def due(state: State) -> datetime | None:
         weekly,
         plan,
         seat,
+        half,
         *reminders,
     )
     return min((each for each in moments if each is not None), default=None)

@@ -32,6 +32,7 @@ OUTCOME = f"{HUB}/CodeSystem/drug-test-outcome"
 FIELD = f"{HUB}/CodeSystem/disclosure-field"
 PURPOSE = f"{HUB}/CodeSystem/purpose"
 ROUTE = f"{HUB}/CodeSystem/medication-route"
+INTERIM = f"{HUB}/CodeSystem/interim-service"
 OPERATION = f"{HUB}/CodeSystem/operation"
 DISCLOSURE = f"{HUB}/CodeSystem/disclosure"
 

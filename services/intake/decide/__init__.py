@@ -15,6 +15,7 @@ from services.intake.decide import (
     flags,
     plan,
     planning,
+    priority,
     referrals,
     referrers,
     seating,
@@ -111,6 +112,8 @@ def _answered(
     turned = answering.of_referrals(state, cause, decided, moment)
     emitted = [*decided, *turned]
     emitted += referrers.changed(state, cause, emitted, moment)
+    if cause is not None:
+        emitted += priority.followed(reduce(evolve, (cause, *emitted), state), moment)
     return [*emitted, *clocks.answered(state, emitted, moment)]
 
 

@@ -39,6 +39,10 @@ def _asks(reason: str, settings: Settings) -> tuple[int, str]:
             return settings.waiting_contact_tier, "case-manager"
         case record.STAGE_UNANSWERED:
             return 1, "primary-therapist"
+        case "state-referral-late":  # a pregnant woman without a seat
+            return 3, "case-manager"
+        case "admission-late" | "interim-services-late":
+            return TIER, "case-manager"
         case _:
             return TIER, "clinician"
 

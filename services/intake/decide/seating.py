@@ -102,13 +102,10 @@ def _before_start(after: State, plan: Planned, stay_id: str, moment: Moment[Sett
 def rank_of(state: State, moment: Moment[Settings]) -> int:
     """Which of those who wait is offered a seat first."""
     facts = known_of(state, moment).values
-    pregnant, injecting = bool(facts.get(PREGNANT)), bool(facts.get(INJECTING))
+    pregnant, injecting = bool(facts.get(PREGNANT)), bool(facts.get(capacity.INJECTING_USE))
     if pregnant:
         return capacity.PREGNANT_AND_INJECTING if injecting else capacity.PREGNANT
     return capacity.INJECTING if injecting else capacity.LONGEST
-
-
-INJECTING = "injecting-use"
 
 
 def _asked(needed: NeededSeat, since: datetime, moment: Moment[Settings]) -> list[messages.Emits]:

@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from services.intake import messages
+from services.intake.decide import priority
 from services.intake.decide.episode import admitted, declined
 from services.intake.decide.placing import OLDER_ANSWERS, about, ask_for_review, known_of, place, withdraw
 from services.intake.decide.planning import first_planned, start_refused
@@ -10,6 +11,7 @@ from services.intake.decide.referrals import joined, looked_at
 from services.intake.decide.seats_counted import place_for
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import asked_by_danger
+from services.intake.priority import PRIORITY
 from services.intake.record import SECOND, STILL_TRUE, Recommended, Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State
@@ -193,6 +195,9 @@ def complete_review(
         return _looked_at_referral(state, review, command, moment)
     if review.reason == CONFIRM_NEEDS:
         return _confirmed(review, command, moment)
+    if review.reason in PRIORITY:
+        refusal = priority.refused(state, review, command, moment)
+        return [_completed(review, command, moment)] if refusal is None else refusal
     if command.outcome is not None and (review.is_of_anybody or command.outcome not in OF_A_STAY):
         return Refused("code-invalid", f"Must be one of {', '.join(OF_A_STAY)}, or nothing.", "Task.statusReason")
     refusal = None if review.is_of_anybody else refused(moment.settings.staff, "review-placement", command.by)
@@ -252,7 +257,9 @@ def _looked_at_referral(
 def _completed(
     review: Review, command: messages.CompleteReview | messages.SignPlacement, moment: Moment[Settings]
 ) -> messages.PlacementReviewCompleted:
-    answer = command.outcome if isinstance(command, messages.CompleteReview) else None
-    return messages.PlacementReviewCompleted(
-        review=review, by=command.by, completed_at=moment.now, client=moment.by, answer=answer or ""
+    completed = messages.PlacementReviewCompleted(
+        review=review, by=command.by, completed_at=moment.now, client=moment.by
     )
+    if isinstance(command, messages.CompleteReview):
+        return replace(completed, answer=command.outcome or "", services=command.services)
+    return completed

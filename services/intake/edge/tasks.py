@@ -16,6 +16,7 @@ from services.intake.messages import (
     ReviewOutcome,
     RevokeReferral,
 )
+from services.intake.priority import INTERIM_SERVICES, PRIORITY
 from shared.edge.contract import Context
 from shared.edge.escalations import coded_reason, escalation_command
 from shared.edge.fhir import BundleEntry
@@ -141,7 +142,9 @@ def is_ours(entry: BundleEntry, context: Context) -> bool:
     return code_in(code, codes.TASK) in _OURS or bool(code_in(code, codes.ESCALATION))
 
 
-_REVIEWS = frozenset({"confirm-needs", "contact", "follow-up", "read-plan", "review-placement", "weekly-review"})
+_REVIEWS = frozenset(
+    {"confirm-needs", "contact", "follow-up", "read-plan", "review-placement", "weekly-review", *PRIORITY}
+)
 _OURS = _REVIEWS | {"sign-placement", staging.ADVANCE}
 
 
@@ -177,10 +180,24 @@ def _reviewed(entry: BundleEntry, context: Context) -> CompleteReview:
         by=person(entry, context),
         outcome=cast(ReviewOutcome | None, stated),
         act_by=planned(ends, f"{place}.period.end", context.time) if asks else None,
+        services=_services(entry),
     )
 
 
 OUTCOMES = get_args(ReviewOutcome)
+
+
+def _services(entry: BundleEntry) -> tuple[str, ...]:
+    """The interim services that its outputs name. Raises HttpRefusal of one that is not of the list."""
+    found = []
+    for number, each in enumerate(entry.resource.get("output", ())):
+        if code_in(each["type"], codes.INPUT) == "interim-service":
+            code = code_in(each.get("valueCodeableConcept"), codes.INTERIM)
+            if code not in INTERIM_SERVICES:
+                place, text = f"{entry.place}.output[{number}].value", f"Must be one of {', '.join(INTERIM_SERVICES)}."
+                raise refuse(422, "code-invalid", place, text)
+            found.append(code)
+    return tuple(dict.fromkeys(found))
 
 
 def _ends_evidence(entry: BundleEntry, before: Json, context: Context) -> EndEvidence | None:

@@ -14,6 +14,9 @@ from shared.events.intake.signature import Signature
 Priority = Literal["routine", "urgent", "asap", "stat"]
 LICENSED = "licensed-clinician"
 """The role that signs a placement and decides a referral (domain, head, and 2.8 R0)."""
+ADMIT_BY, INTERIM, REFER_TO_STATE = "admit-by", "interim-services", "refer-to-state"
+"""Why somebody is asked to have a patient admitted in time, to give them interim services, or to ask the State for a
+place: as a block grant has it."""
 FOLLOW_UP = "follow-up"
 """Why somebody is asked to see a patient whose care elsewhere ended."""
 CONTACT = "contact"
@@ -480,7 +483,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_of_anybody(self) -> bool:
         """Whether it is about no placement, and anybody of the staff completes it."""
-        return self.follows_up or self.reason == READ_PLAN
+        return self.follows_up or self.reason in (READ_PLAN, ADMIT_BY, INTERIM, REFER_TO_STATE)
 
     @property
     def is_called_so(self) -> bool:
@@ -536,6 +539,8 @@ class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
     or ends."""
     stage: str = ""
     """In which stage the stay goes on, where a therapist was asked that."""
+    services: tuple[str, ...] = ()
+    """Which interim services were given, where somebody was asked for them."""
 
     def write(self, patient: str) -> list[Resource]:
         task = self.review.task("completed", patient, self.completed_at) | {"owner": fhir.staff(self.by)}
@@ -543,6 +548,9 @@ class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
             task["statusReason"] = fhir.concept(codes.REASON, self.answer)
         if self.stage:
             task["output"] = [_input("stage", "valueCodeableConcept", fhir.concept(codes.STAGE, self.stage))]
+        if self.services:
+            given = (fhir.concept(codes.INTERIM, each) for each in self.services)
+            task["output"] = [_input("interim-service", "valueCodeableConcept", each) for each in given]
         return [task, _done_by(self.review.id, self.completed_at, self.by, self.client)]
 
 

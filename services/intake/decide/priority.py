@@ -1,0 +1,141 @@
+"""The clocks of a block grant (45 CFR 96.126, 96.131; 42 USC 300x-27): whoever injects is admitted in time, whoever has
+no seat gets interim services, and a pregnant woman without one is referred to the State."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import reduce
+
+from msgspec.structs import replace
+
+from services.intake import messages
+from services.intake.assessment import PREGNANT
+from services.intake.capacity import INJECTING_USE
+from services.intake.decide.placing import about, ask_for_review, known_of, withdraw
+from services.intake.priority import AT_LEAST, OF_PREGNANCY, PRIORITY, priority_of
+from services.intake.record import UNANSWERED_OF, Referral, Review
+from services.intake.settings import Settings
+from services.intake.state import State, evolve
+from shared.events.envelope import name_id
+from shared.events.escalation import Signal
+from shared.events.intake import ADMIT_BY, INTERIM, REFER_TO_STATE
+from shared.rules import escalation
+from shared.rules.decision import Moment, Refused
+from shared.rules.escalation import Trigger, rule_version
+from shared.rules.packing import instant
+
+HALF_TIER = 1
+"""Half of the time is over, and nobody is late yet."""
+RULES_VERSION = "1"
+
+
+def followed(after: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    """After a decision: what a person is asked now, and what has been asked for half of its time."""
+    referral = after.referral
+    if referral is None:
+        open_still = [after.review_of(reason) for reason in PRIORITY]
+        return [event for each in open_still for event in withdraw(each, NEEDED_NO_MORE, moment)]
+    due = _due(after, referral, moment)
+    asked = [event for reason in PRIORITY for event in _asked(after, referral, reason, due.get(reason), moment)]
+    then = reduce(evolve, asked, after)
+    return [*asked, *_half_over(after, then, referral, moment)]
+
+
+NEEDED_NO_MORE = "needed-no-more"
+
+
+def _due(after: State, referral: Referral, moment: Moment[Settings]) -> Mapping[str, datetime]:
+    """By when each is to be done that has to be."""
+    facts = known_of(after, moment).values
+    pregnant, injects = bool(facts.get(PREGNANT)), bool(facts.get(INJECTING_USE))
+    if "block-grant" not in moment.settings.attests or after.death is not None:
+        return {}
+    requested, known, settings = _requested(referral), priority_of(after.priority, referral), moment.settings
+    waits = after.planned is not None and after.planned.start is None
+    interim_by, due = requested + timedelta(hours=settings.interim_hours), dict[str, datetime]()
+    if injects:
+        in_time = waits and known.interim_at is not None and known.interim_at <= interim_by
+        days = settings.injecting_interim_days if in_time else settings.injecting_days
+        due[ADMIT_BY] = requested + timedelta(days=days)
+    if waits and known.interim_at is None:
+        due[INTERIM] = interim_by
+    if waits and pregnant and not known.is_referred:
+        due[REFER_TO_STATE] = moment.now + timedelta(hours=settings.state_referral_hours)
+    return due
+
+
+def _requested(referral: Referral) -> datetime:
+    """When treatment was asked for; nobody remembers it of a referral that an older release stored: long ago."""
+    return instant(referral.authored)
+
+
+def _asked(
+    after: State, referral: Referral, reason: str, act_by: datetime | None, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    asked = after.review_of(reason)
+    if asked is not None and (act_by is None or asked.focus != referral.focus):
+        gone = withdraw(asked, NEEDED_NO_MORE, moment)
+        return gone if act_by is None else [*gone, _ask(referral, reason, act_by, moment)]
+    if act_by is None or (asked is not None and (reason == REFER_TO_STATE or asked.act_by == act_by)):
+        return []
+    return [replace(_ask(referral, reason, act_by, moment), again=asked is not None)]
+
+
+def _ask(
+    referral: Referral, reason: str, act_by: datetime, moment: Moment[Settings]
+) -> messages.PlacementReviewRequested:
+    asked = ask_for_review(name_id(referral.id, f"review:{reason}"), reason, referral.focus, moment, 0)
+    return about(asked, act_by=act_by.replace(microsecond=0))
+
+
+def _half_over(before: State, then: State, referral: Referral, moment: Moment[Settings]) -> Iterator[messages.Emits]:
+    """Each clock warns once, and the next half is looked at."""
+    known = priority_of(then.priority, referral)
+    open_now = [each for reason in PRIORITY if (each := then.review_of(reason)) is not None]
+    halves = {each.id: _half(each, referral, moment) for each in open_now}
+    if known.half_at is not None and known.half_at <= moment.now:
+        half_over = [each for each in open_now if known.half_at <= halves[each.id] <= moment.now]
+        triggers = [_warning(each, halves[each.id]) for each in half_over if each.act_by and moment.now < each.act_by]
+        yield from escalation.raise_or_update(before.escalations, triggers, moment, moment.settings.escalation)
+    half_at = min((each for each in halves.values() if each > moment.now), default=None)
+    if half_at != known.half_at:
+        yield messages.PriorityLookedAt(half_at=half_at)
+
+
+def _half(review: Review, referral: Referral, moment: Moment[Settings]) -> datetime:
+    """Of the time from the request on; of what begins later, from when it was asked."""
+    begins = review.requested_at if review.reason == REFER_TO_STATE else _requested(referral)
+    begins, ends = begins or moment.now, review.act_by or moment.now
+    return (begins + (ends - begins) / 2).replace(microsecond=0)
+
+
+def _warning(review: Review, at: datetime) -> Trigger:
+    reason = UNANSWERED_OF[review.reason]
+    return Trigger(
+        category="placement",
+        reason=reason,
+        tier=HALF_TIER,
+        owner="case-manager",
+        rule=rule_version("intake", reason, RULES_VERSION),
+        signals=(Signal(reason, at.replace(microsecond=0), f"Task/{review.id}"),),
+    )
+
+
+def refused(state: State, review: Review, command: messages.CompleteReview, moment: Moment[Settings]) -> Refused | None:
+    """Why such a Task can't be completed (so)."""
+    if review.reason == ADMIT_BY:
+        return ENDS_WITH_ADMISSION
+    if review.reason != INTERIM:
+        return None
+    owed = AT_LEAST | (OF_PREGNANCY if known_of(state, moment).values.get(PREGNANT) else frozenset())
+    lacking = sorted(owed - set(command.services))
+    if not lacking:
+        return None
+    text = f"Outputs of type interim-service are required for all that is owed; lacking: {', '.join(lacking)}."
+    return Refused("required", text, "Task.output")
+
+
+ENDS_WITH_ADMISSION = Refused(
+    "business-rule",
+    "It ends by itself once the patient is admitted, or needs no treatment here: nobody completes it.",
+    "Task.status",
+)
