@@ -41,6 +41,10 @@ def _admitted(chart: Chart, record: Record, at: datetime) -> str:
     return f"track {chart.track}"
 
 
+def _advanced(chart: Chart, record: Record, at: datetime) -> str:
+    return fhir.codes_of(record.resources[0].get("category"))[-1]
+
+
 def _declined(chart: Chart, record: Record, at: datetime) -> str:
     level, *rules = record.resources[0]["type"]
     chart.declined_at, chart.level, chart.rules = at, fhir.code_of(level), fhir.codes_of(rules)
@@ -190,6 +194,7 @@ _SUMMARIES: dict[str, Callable[[Chart, Record, datetime], str]] = {
     "PlacementSigned": _signed,
     "EpisodeAdmitted": _admitted,
     "EpisodeDeclined": _declined,
+    "StageAdvanced": _advanced,
     "EpisodeDischarged": _discharged,
     "SessionScheduled": _session("planned"),
     "SessionAttended": _session("attended"),

@@ -140,6 +140,12 @@ def signed(task: Resource, level: str) -> Resource:
     return task | {"status": "completed", "owner": fhir.staff("clinician-1"), "output": [output]}
 
 
+def advanced(task: Resource, stage: str) -> Resource:
+    """A therapist's answer in which stage the stay goes on."""
+    output = {"type": fhir.concept(codes.INPUT, "stage"), "valueCodeableConcept": fhir.concept(codes.STAGE, stage)}
+    return _plain(task) | {"status": "completed", "owner": fhir.staff("primary-therapist-1"), "output": [output]}
+
+
 def discharge(episode: Resource, disposition: str, at: datetime) -> Resource:
     """The episode finished, and its Encounter with the disposition: one transaction."""
     ended = episode | {"status": "finished", "period": {**episode["period"], "end": at.isoformat()}}

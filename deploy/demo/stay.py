@@ -114,6 +114,24 @@ class Stay:
         self.expect(len(planned) >= 8, f"two weeks of sessions are booked ({len(planned)} found)")
         self.look_ahead(0)
 
+    async def advance(self, stage: str) -> None:
+        """The stage has lasted its weeks: the therapist is asked, and says how the stay goes on."""
+        task = await self.one_task("intake", "requested", codes.TASK, "advance-stage")
+        self.accepted(await self.driver.put("intake", forms.advanced(task, stage)), f"the stage {stage}")
+        (plan,) = await self.driver.search("intake", f"CarePlan?patient={self.patient}&status=active")
+        self.expect(stage in fhir.codes_of(plan["category"]), f"its plan is in the stage {stage}")
+
+    async def review(self) -> None:
+        """The therapist's weekly review, where one is asked for: the stay goes on."""
+        for task in await self.tasks("intake", "requested", codes.TASK, "weekly-review"):
+            await self.answer("intake", task, "completed", "stays")
+
+    async def tapers(self) -> None:
+        """The week after has the sessions of its stage, and no others."""
+        since, until = self.driver.now, self.driver.now + timedelta(days=7)
+        kinds = {fhir.code_of(each["serviceType"][0]) for each in await self._sessions(since, until)}
+        self.expect(kinds == {"group"}, f"its week has group sessions alone ({sorted(kinds)})")
+
     async def is_declined(self) -> None:
         (episode,) = await self.driver.search("intake", f"EpisodeOfCare?patient={self.patient}")
         level, *rules = episode["type"]

@@ -24,11 +24,23 @@ def begin(clinic: Clinic, run: str) -> dict[str, Stay]:
     put(local(0, 0, 11, 10), stays["A"].is_admitted)
     put(local(0, 0, 11, 11), stays["B"].is_admitted)
     put(local(0, 0, 11, 12), stays["C"].is_declined)
+    for each in ("A", "B"):
+        _stages(clinic, stays[each])
     _unquiet_week(clinic, stays["B"])
     _discharges(clinic, stays["A"], stays["B"])
     _consents(clinic, stays["A"])
     put(local(LAST_WEEK + 1, 0, 15), partial(_no_group, stays["B"]))
     return stays
+
+
+def _stages(clinic: Clinic, stay: Stay) -> None:
+    """After two weeks the next stage, after six more the one whose hours taper; a look at the stay each week."""
+    put, local = clinic.agenda.put, clinic.local
+    for week in range(1, WEEKS_IN_IOP):
+        put(local(week, 0, 15) - timedelta(minutes=week), stay.review)
+    put(local(2, 4, 15, 30), partial(stay.advance, "early-recovery"))
+    put(local(8, 4, 15, 30), partial(stay.advance, "maintenance"))
+    put(local(8, 4, 15, 40), stay.tapers)
 
 
 def _unquiet_week(clinic: Clinic, stay: Stay) -> None:
