@@ -49,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """So many in a row, and the team hears."""
     start_ahead_days: Days
     """How far ahead the start of a stay may be planned."""
+    step_down_days: Days
+    """How soon after nights elsewhere the first session is."""
     waiting_contact_days: Days
     """How often somebody gets in touch with a patient who waits for a seat."""
     waiting_contact_tier: Tier

@@ -146,7 +146,19 @@ def test_how_care_elsewhere_ended_ends_no_stay_here_and_is_never_refused(keys: K
     rehabilitation = {"dischargeDisposition": {"coding": [{"system": codes.DISCHARGE, "code": "rehab"}]}}
     before = encounter("IMP") | {"hospitalization": rehabilitation}
     over = encounter("IMP", "finished") | {"hospitalization": rehabilitation}
-    assert kinds(commands_of(keys, over, method="PUT", before=before)) == ["EndCareElsewhere"]
+    assert kinds(commands_of(keys, over, method="PUT", before=before)) == ["RecordConditions", "EndCareElsewhere"]
+
+
+def test_nights_elsewhere_that_ended_are_what_the_patient_steps_down_from_once_for_each_end(keys: Keys) -> None:
+    over = encounter("IMP", "finished")
+    for before in (None, encounter("IMP"), {**over, "period": {"start": NIGHT, "end": NIGHT}}):
+        recorded = one(commands_of(keys, over, method="PUT" if before else "POST", before=before), w.RecordConditions)
+        (stepped,) = recorded.findings
+        assert (stepped.code, stepped.value, f"{stepped.at:%FT%H:%M}") == ("step-down", 1, "2026-01-05T06:30")
+    again = commands_of(keys, over, method="PUT", before=over)
+    assert "RecordConditions" not in kinds(again) + kinds(commands_of(keys, encounter("EMER", "finished")))
+    wrong = commands_of(keys, {**over, "status": "entered-in-error"}, method="PUT", before=over)
+    assert one(wrong, w.RecordConditions).sources and one(wrong, w.RecordConditions).findings == ()
 
 
 def test_the_encounter_of_a_stay_here_is_no_care_elsewhere_whatever_its_class(keys: Keys) -> None:

@@ -204,11 +204,11 @@ def _ask_for_reviews(
             name_id(referral.id, f"review:{rule}"), rule, referral.focus, moment, moment.settings.review_hours
         )
         for rule in found.reviews
-        if state.review_of(rule) is None and _is_news(state, rule, review_codes(rule))
+        if state.review_of(rule) is None and is_news(state, rule, review_codes(rule))
     ]
 
 
-def _is_news(state: State, reason: str, codes: Collection[str]) -> bool:
+def is_news(state: State, reason: str, codes: Collection[str]) -> bool:
     """Whether nobody has completed such a review yet, or there is evidence that whoever did could not know."""
     looked_at = next((each for each in state.looked_at if each.reason == reason), None)
     return looked_at is None or not set(looked_at.pieces).issuperset(pieces_of(state.evidence, codes))
@@ -228,7 +228,7 @@ def _ask_to_confirm(
         return []
     review_id, hours = name_id(referral.id, "review:older-answers"), moment.settings.review_hours
     asked = about(ask_for_review(review_id, OLDER_ANSWERS, referral.focus, moment, hours), confirm=found.to_confirm)
-    return [asked] if known is not None or _is_news(state, OLDER_ANSWERS, found.to_confirm) else []
+    return [asked] if known is not None or is_news(state, OLDER_ANSWERS, found.to_confirm) else []
 
 
 def ask_for_review(

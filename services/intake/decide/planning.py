@@ -11,9 +11,11 @@ from services.intake import messages, placement
 from services.intake.decide.episode import admitted
 from services.intake.decide.placing import (
     EXCEEDED,
+    STEP_DOWN_LATE,
     about,
     ask_for_review,
     cancelled,
+    is_news,
     known_before_start,
     of_plan,
     place,
@@ -211,7 +213,27 @@ def _asked(state: State, after: State, moment: Moment[Settings]) -> list[message
         emitted.append(ask_for_review(moment.new_id("review:contact"), CONTACT, _focus(after), moment, hours))
     elif not waits:
         emitted += withdraw(contact, "start-planned", moment)
-    return [*emitted, *_confirmation(state, after, plan, moment)]
+    return [*emitted, *_confirmation(state, after, plan, moment), *_late_step_down(after, plan, moment)]
+
+
+def _late_step_down(after: State, plan: Planned, moment: Moment[Settings]) -> list[messages.Emits]:
+    """After nights elsewhere the first session is soon (R17): a later start, or none, is looked at by a person, once
+    for each end of such care."""
+    asked, stepped = after.review_of(STEP_DOWN_LATE), known_before_start(after, moment).values.get(STEP_DOWN, 0) > 0
+    ends = [each.at for each in after.evidence.get(STEP_DOWN, ()) if each.value and not each.ended]
+    by = max(ends, default=moment.now) + timedelta(days=moment.settings.step_down_days)
+    if not stepped or (plan.starts_at is not None and plan.starts_at <= by):
+        return withdraw(asked, "start-planned" if stepped else "signal-withdrawn", moment)
+    if asked is not None or not is_news(after, STEP_DOWN_LATE, (STEP_DOWN,)):
+        return []
+    review = ask_for_review(
+        moment.new_id("review:step-down"), STEP_DOWN_LATE, _focus(after), moment, moment.settings.review_hours
+    )
+    return [about(review, confirm=(STEP_DOWN,), act_by=max(by, review.review.act_by or by))]
+
+
+STEP_DOWN = "step-down"
+"""The fact that the patient comes from residential care or detoxification."""
 
 
 def _focus(state: State) -> str:

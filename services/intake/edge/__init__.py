@@ -278,9 +278,10 @@ def _assessed(
         for each in _of(entries, *_DIAGNOSED)
         for finding in (diagnoses.diagnosed if each.type == "Condition" else care_elsewhere.findings)(each, context)
     )
+    stepped = tuple(each for entry in _of(entries, "Encounter") for each in care_elsewhere.stepped_down(entry, context))
     if urgent := tuple(each for each in (*found, *diagnosed) if each.code in SAFETY_CODES):
         yield ReportFindings(findings=urgent)
-    yield from _listed(entries, diagnosed, context)
+    yield from _listed(entries, (*diagnosed, *stepped), context)
     ages = [age for each in _of(entries, "Patient") for age in patients.age(each, context)]
     needs = (
         *(assessing.need(each, context) for each in _of(entries, "Observation") if not _is_screen(each, context)),

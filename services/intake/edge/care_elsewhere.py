@@ -67,6 +67,18 @@ def findings(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
         yield from diagnoses.diagnosed(msgspec.structs.replace(entry, resource=condition), context)
 
 
+def stepped_down(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:
+    """Nights elsewhere that ended are what the patient steps down from (R17): once for each end that is stated."""
+    now, _ = _kinds(entry, context)
+    ended_at, before = _ended_at(entry, context) if now in NIGHTS else None, _before(entry, context)
+    if ended_at is None or (before.get("status"), before.get("period")) == ("finished", entry.resource.get("period")):
+        return
+    yield ReportedFinding("step-down", 1, ended_at, f"Encounter/{entry.id}")
+
+
+NIGHTS: tuple[CareKind, ...] = ("inpatient", "residential")
+
+
 def states_anew(entry: BundleEntry, context: Context) -> bool:
     """Whether its reasons are others than those stored, or it was no care elsewhere."""
     now, known = _kinds(entry, context)

@@ -337,6 +337,27 @@ def test_whoever_signs_without_a_recommendation_vouches_for_the_needs() -> None:
     assert passed(story, start).state.episode is not None
 
 
+def test_a_start_too_long_after_nights_elsewhere_is_looked_at_by_its_last_day() -> None:
+    story = given(w.RecordConditions(findings=found("step-down", at=MONDAY - DAY)), NEEDED, came(1))
+    story.and_then(sign(story.state, start=MONDAY + 7 * DAY))
+    assert waits_for(story, "step-down-late").act_by == MONDAY + 6 * DAY
+    passed(story, MONDAY + 6 * DAY)
+    late = story.state.escalation_of("review-unanswered")
+    assert late is not None and late.escalation.tier == 2
+    story.and_then(completed(story, "step-down-late"))
+    story.and_then(set_plan(story, "planned", MONDAY + 8 * DAY))
+    assert story.state.review_of("step-down-late") is None
+
+
+def test_a_start_soon_enough_after_nights_elsewhere_asks_nobody_and_one_that_is_moved_to_it_no_more() -> None:
+    story = given(w.RecordConditions(findings=found("step-down")), NEEDED, came(1))
+    story.and_then(sign(story.state, waits=True))
+    assert waits_for(story, "step-down-late").act_by == MONDAY + 7 * DAY
+    story.and_then(set_plan(story, "planned", MONDAY + 7 * DAY))
+    assert story.state.review_of("step-down-late") is None
+    assert planned().state.review_of("step-down-late") is None
+
+
 def test_an_open_plan_always_has_an_owner_and_a_time() -> None:
     story = planned()
     assert story.state.referral is not None
