@@ -72,6 +72,10 @@ REDRIVES = "SELECT * FROM redrives ORDER BY at DESC LIMIT 200"
 DOCUMENT = "SELECT program, client, media_type, received_at, content FROM documents WHERE id = $1"
 # Up to when each partition of the consent ledger is known, and whether records of it were lost.
 PARTITIONS = "SELECT partition, current_at, lost FROM ledger ORDER BY partition"
+# How many seats of each place are taken, and how many patients wait: a place is a key of intake's, its second and third
+# element hold them.
+PLACES = """SELECT key, jsonb_array_length(body::jsonb -> 1) AS taken, jsonb_array_length(body::jsonb -> 2) AS waiting
+    FROM state WHERE kind = 'seats' AND body <> ''"""
 # Every decision about a consent, in its order.
 CONSENT_DECISIONS = """SELECT program, key, content FROM journal
     WHERE event LIKE '%Consent%' AND outcome = 'decided' ORDER BY sequence"""
@@ -206,6 +210,14 @@ class Partition:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where seats are counted: how many are taken, and how many patients wait."""
+
+    taken: int
+    waiting: int
+
+
+@dataclass(frozen=True)
 class Stop:
     """Where a consumer stopped. `stored`: the record is parked; else it is the first that could not be stored."""
 
@@ -311,6 +323,11 @@ async def partitions(connection: Connection) -> list[Partition]:
         Partition(row["partition"], None if row["current_at"].year == 1 else row["current_at"], row["lost"])
         for row in await connection.fetch(PARTITIONS)
     ]
+
+
+async def places(connection: Connection) -> dict[str, Place]:
+    """Of intake, by the place's key."""
+    return {row["key"]: Place(row["taken"], row["waiting"]) for row in await connection.fetch(PLACES)}
 
 
 async def consumer_state(connection: Connection) -> ConsumerState:

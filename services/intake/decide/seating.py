@@ -105,7 +105,13 @@ def rank_of(state: State, moment: Moment[Settings]) -> int:
     pregnant, injecting = bool(facts.get(PREGNANT)), bool(facts.get(capacity.INJECTING_USE))
     if pregnant:
         return capacity.PREGNANT_AND_INJECTING if injecting else capacity.PREGNANT
-    return capacity.INJECTING if injecting else capacity.LONGEST
+    if injecting:
+        return capacity.INJECTING
+    return capacity.STEP_DOWN if facts.get(STEPS_DOWN) else capacity.LONGEST
+
+
+STEPS_DOWN = "step-down"
+"""The fact by which a patient is known to come from a higher level of care (R17)."""
 
 
 def _asked(needed: NeededSeat, since: datetime, moment: Moment[Settings]) -> list[messages.Emits]:

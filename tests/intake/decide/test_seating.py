@@ -296,8 +296,11 @@ def test_a_late_answer_to_who_waits_no_more_changes_nothing() -> None:
 
 def test_the_order_of_the_law() -> None:
     clinic = Clinic(0).signs(ANNA, "pregnant", "injecting-use").signs(BEN, "pregnant").signs(CARA, "injecting-use")
-    ranks = [rank_of(clinic.patients[each].state, clinic.patients[each]._moment()) for each in (ANNA, BEN, CARA)]
-    assert ranks == [capacity.PREGNANT_AND_INJECTING, capacity.PREGNANT, capacity.INJECTING]
+    clinic.signs(DORA, "step-down")
+    everybody = (ANNA, BEN, CARA, DORA)
+    ranks = [rank_of(clinic.patients[each].state, clinic.patients[each]._moment()) for each in everybody]
+    assert ranks == [capacity.PREGNANT_AND_INJECTING, capacity.PREGNANT, capacity.INJECTING, capacity.STEP_DOWN]
+    assert clinic.line == list(everybody)
 
 
 acts = some.sampled_from(["sign", "plan", "wait", "leave", "back", "revoke", "active", "waitlist", "later", "die"])
