@@ -75,6 +75,7 @@ from shared.events.intake import (
     ConsentsCurrent,
     DeathWithdrawn,
     Digest,
+    Direction,
     DischargeWithdrawn,
     EarlierStatus,
     EpisodeAdmitted,
@@ -84,6 +85,7 @@ from shared.events.intake import (
     EpisodePaused,
     EpisodePlanned,
     EpisodeResumed,
+    EpisodeStepped,
     EpisodeWaitlisted,
     Explanation,
     FlagsChanged,
@@ -156,6 +158,7 @@ __all__ = [
     "DeathWithdrawn",
     "DenyConsent",
     "Digest",
+    "Direction",
     "Discharge",
     "DischargeWithdrawn",
     "EarlierStatus",
@@ -171,6 +174,7 @@ __all__ = [
     "EpisodePaused",
     "EpisodePlanned",
     "EpisodeResumed",
+    "EpisodeStepped",
     "EpisodeWaitlisted",
     "EscalationCommand",
     "EscalationEvent",
@@ -399,6 +403,7 @@ Emits = (
     | DischargeWithdrawn
     | EpisodePaused
     | EpisodeResumed
+    | EpisodeStepped
     | FlagsChanged
     | CareTeamChanged
     | PlanRevised

@@ -232,6 +232,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """When the next weekly review is asked for, in seconds (UTC); 0 while that is not set."""
     missed: int = 0
     """Weekly reviews in a row that nobody did."""
+    danger: tuple[str, ...] = ()
+    """The pieces of evidence of danger that were known when its level was signed last."""
 
     @classmethod
     def begun(cls, event: messages.EpisodeAdmitted) -> Self:
@@ -317,6 +319,14 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
                 return msgspec.structs.replace(self, review_at=seconds(at) if at else 0)
             case messages.FlagsLookedAt(change_at=at):
                 return msgspec.structs.replace(self, flags_change_at=at)
+            case messages.EpisodeStepped():
+                stepped = self.at_level(event.level, event.stepped_at)
+                stage = InStage(
+                    event.stage, seconds(event.stepped_at), paused_at=self.stage.paused_at if self.stage else None
+                )
+                return msgspec.structs.replace(
+                    stepped, flags=event.flags, template=event.template, track=event.track, stage=stage
+                )
             case messages.EpisodePaused(at=at):
                 return self.turned("active", at).staged(event)
             case messages.EpisodeResumed(at=at):
@@ -355,6 +365,7 @@ ChangesEpisode = (
     | messages.WeeklyReviewSet
     | messages.EpisodePaused
     | messages.EpisodeResumed
+    | messages.EpisodeStepped
     | messages.CareElsewhere
     | messages.StageAdvanced
     | messages.StageLookedAt

@@ -13,7 +13,7 @@ from services.intake.evidence import Evidence, act_of, ended, lasting, merged, p
 from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
 from services.intake.needs import latest, stated_needs
-from services.intake.planned import Planned, plan_after
+from services.intake.planned import Planned, danger, plan_after
 from services.intake.priority import PRIORITY, Priority, priority_of
 from services.intake.record import (
     JOINED,
@@ -127,8 +127,10 @@ def evolve(state: State, event: Event | Command | To) -> State:
         case _ if isinstance(event, messages.OfPlan | messages.PlanLookedAt | messages.OfOwnSeat):
             return _planned(state, event)
         case messages.EpisodeAdmitted():
-            begun = change(Episode.begun(event), plan=state.plan)
+            begun = change(Episode.begun(event), plan=state.plan, danger=_danger(state, event.admitted_at))
             return change(_placed(state), episode=begun, ended=None, signals=SignalWindow(), plan=Plan())
+        case messages.PlacementSigned(signature=signature) if state.episode is not None:
+            return change(_placed(state), episode=change(state.episode, danger=_danger(state, signature.at)))
         case _ if isinstance(event, ChangesEpisode) and state.episode is not None:
             return change(state, episode=state.episode.after(event))
         case messages.EpisodeDeclined():
@@ -360,6 +362,11 @@ def _other_reviews(state: State, review_id: str) -> tuple[Review, ...]:
 def _placed(state: State) -> State:
     """After the signature the needs are spent: another placement asks for them again."""
     return msgspec.structs.replace(state, referral=None, recommended=None, needs=(), planned=None)
+
+
+def _danger(state: State, at: datetime) -> tuple[str, ...]:
+    """What whoever signs knew of danger: only more than that places the patient again by itself."""
+    return danger(Assessment(latest(state.needs), state.evidence, at))
 
 
 def _planned(state: State, event: messages.OfPlan | messages.PlanLookedAt | messages.OfOwnSeat) -> State:

@@ -107,9 +107,11 @@ _SECOND = "second-referral"
 
 def _with_the_stays_life(stored: Any) -> Any:
     """Version 8 adds what lives on after a signature, at the ends: of states before, nothing of it was known. A review
-    says, before its clock, what nobody could read."""
-    asked = [[*each[:-1], [], each[-1]] for each in stored[5]]
-    return [*stored[:5], asked, *stored[6:]]
+    says, before its clock, what nobody could read, and of a discharge that is prepared where to; a recommendation, of
+    which stay it is."""
+    asked = [[*each[:-1], [], "", [], each[-1]] for each in stored[5]]
+    recommended = stored[4] and [*stored[4][:-1], "", stored[4][-1]]
+    return [*stored[:4], recommended, asked, *stored[6:]]
 
 
 UPCAST: dict[int, Callable[[Any], Any]] = {

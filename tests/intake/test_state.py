@@ -72,7 +72,7 @@ def test_a_referral_beside_another_one_stays_with_the_person_who_was_asked_befor
     assert [(each.id, each.task_id, each.priority, each.level) for each in state.seconds] == [
         (SECOND, REFERRAL_TASK, "routine", "")
     ]
-    as_today = [[*each[:-1], [], each[-1]] for each in (other, review)]
+    as_today = [[*each[:-1], [], "", [], each[-1]] for each in (other, review)]
     assert msgspec.json.decode(msgspec.json.encode(state.reviews)) == as_today
 
 

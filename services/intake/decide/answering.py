@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from services.intake import messages
 from services.intake.decide import death, referrals
+from services.intake.offers import offered_by
 from services.intake.planned import Planned
 from services.intake.record import JOINED, SECOND, Referral
 from services.intake.settings import Settings
@@ -110,15 +111,9 @@ def _end(
         case messages.EpisodeDeclined(level="none"):
             return {"reason": "referral-declined", "rules": event.rules}
         case messages.EpisodeDeclined():
-            needed = {"level": event.level, "rules": event.rules, "offers": _offers(event.level, settings)}
+            needed = {"level": event.level, "rules": event.rules, "offers": offered_by(event.level, settings)}
             return {"reason": "another-level-needed", **needed}
         case messages.ReferralConcluded() if event.outcome == JOINED and after.episode is not None:
             return {"reason": event.outcome, "episode_id": after.episode.id}
         case messages.ReferralConcluded():
             return {"reason": event.outcome}
-
-
-def _offers(level: str, settings: Settings) -> tuple[messages.ReferralOffer, ...]:
-    """Where to: who offers the level needed. Nothing is disclosed by it."""
-    found = [each for each in settings.partners if level in each.offers and each.kind != "mutual-help-group"]
-    return tuple(messages.ReferralOffer(each.identifier, each.kind) for each in found)

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import assert_never
 
 from services.intake import messages, safety
 from services.intake.combined import REASON
-from services.intake.decide import care_elsewhere, death
-from services.intake.decide.placing import ask_for_review, known_of
+from services.intake.decide import care_elsewhere, death, stepping
+from services.intake.decide.placing import ask_for_review, known_of, place, withdraw_recommendation
 from services.intake.decide.referrals import set_aside, withdraw_all
 from services.intake.decide.signals import combined_again, reassessment_stands
 from services.intake.record import Closed, Ended
 from services.intake.settings import Settings
-from services.intake.state import State
+from services.intake.state import State, evolve
+from shared.events.intake import PREPARES_DISCHARGE, SELECT_LEVEL
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import Trigger
@@ -57,9 +59,12 @@ def discharged(state: State, command: messages.Discharge, moment: Moment[Setting
         referral_id=episode.referral_id,
         history=episode.turned(episode.status, command.at).history,
     )
+    done = stepping.completed_by_discharge(state, command, moment)
     return [
         discharge,
-        *withdraw_all(state, "episode-discharged", moment),
+        *done,
+        *withdraw_recommendation(state, "episode-discharged", moment),
+        *withdraw_all(reduce(evolve, done, state), "episode-discharged", moment),
         *escalation.close_all(state.escalations, "episode-discharged", moment.now),
         messages.RetentionBegan.after(command.at, moment.now, moment.settings.retention_days),
     ]
@@ -129,12 +134,14 @@ def withdrawn(
     without = REASON if combined or not reassessment_stands(state, moment) else ""
     found = [_trigger(state, each, moment) for each in ended.closed]
     triggers = [each for each in found if each is not None]
+    aside = set_aside(state, first, "discharge-withdrawn", moment) if first is not None else []
     return [
-        *(set_aside(state, first, "discharge-withdrawn", moment) if first is not None else []),
+        *aside,
         withdrawal,
         *escalation.raise_or_update(state.escalations, triggers, moment, moment.settings.escalation),
         *combined,
         *_asked_again(ended, moment, without=without),
+        *place(reduce(evolve, (*aside, withdrawal), state), moment),
     ]
 
 
@@ -168,6 +175,8 @@ def _trigger(state: State, closed: Closed, moment: Moment[Settings]) -> Trigger 
 
 
 def _asked_again(ended: Ended, moment: Moment[Settings], without: str) -> Iterator[messages.PlacementReviewRequested]:
-    for reason in dict.fromkeys(each for each in ended.reviews if each != without):
+    """Of a discharge that had been prepared a licensed clinician is asked for the level."""
+    again = (SELECT_LEVEL if each in PREPARES_DISCHARGE else each for each in ended.reviews if each != without)
+    for reason in dict.fromkeys(again):
         focus, hours = f"EpisodeOfCare/{ended.episode.id}", moment.settings.review_hours
         yield ask_for_review(moment.new_id(f"review:{reason}"), reason, focus, moment, hours)

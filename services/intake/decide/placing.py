@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,9 +13,9 @@ from services.intake.evidence import pieces_of
 from services.intake.listed import codes_listed
 from services.intake.needs import is_same, latest
 from services.intake.placement import Recommendation
-from services.intake.planned import Planned, episode_id
+from services.intake.planned import Planned, danger, episode_id
 from services.intake.reasons import explain
-from services.intake.record import Recommended, Referral, Review
+from services.intake.record import Episode, Recommended, Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
 from services.intake.table import TABLE, review_codes
@@ -29,27 +29,27 @@ def withdraw_recommendation(state: State, reason: str, moment: Moment[Settings])
     recommended = state.recommended
     if state.planned is not None and state.referral is not None:
         return [cancelled(state.planned, state.referral, reason, moment)]
-    if recommended is None or state.referral is None:
+    if recommended is None:
         return []
     return [messages.RecommendationWithdrawn(recommendation=recommended, reason=reason, withdrawn_at=moment.now)]
 
 
 def look_at_needs(state: State, after: State, moment: Moment[Settings]) -> list[messages.Emits]:
-    """New needs during a stay: a person looks whether the level is still right."""
+    """New needs during a stay: a person looks whether the level is still right, unless another one is recommended by
+    them: then its signature is the answer."""
     episode = state.episode
     since = [each for each in after.needs if episode and each.at > episode.admitted_at]
     new = [each for each in since if not any(is_same(each, known) for known in state.needs)]
+    if after.recommended is not None:
+        return withdraw(state.review_of(NEW_NEEDS), "level-recommended", moment)
     if episode is None or not new or state.review_of(NEW_NEEDS) is not None:
         return []
-    return [
-        ask_for_review(
-            moment.new_id("review:new-needs"),
-            NEW_NEEDS,
-            f"EpisodeOfCare/{episode.id}",
-            moment,
-            moment.settings.reassess_hours,
-        )
-    ]
+    return [_ask_about_needs(episode, moment)]
+
+
+def _ask_about_needs(episode: Episode, moment: Moment[Settings]) -> messages.PlacementReviewRequested:
+    identity, focus = moment.new_id("review:new-needs"), f"EpisodeOfCare/{episode.id}"
+    return ask_for_review(identity, NEW_NEEDS, focus, moment, moment.settings.reassess_hours)
 
 
 NEW_NEEDS = "new-needs"
@@ -58,7 +58,11 @@ NEW_NEEDS = "new-needs"
 def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     """What the rules recommend for the referral that waits, where that is new; an older recommendation, which no longer
     holds, is withdrawn."""
-    if state.referral is None or state.episode is not None or state.death is not None:
+    if state.death is not None:
+        return []
+    if state.episode is not None:
+        return _place_again(state, state.episode, moment)
+    if state.referral is None:
         return []
     if state.planned is not None:
         return _stands_or_not(state, state.planned, state.referral, moment)
@@ -69,17 +73,46 @@ def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
             *withdraw_recommendation(state, changed, moment),
             *_ask_for_missing(state, state.referral, found, moment),
         ]
-    emitted, known = withdraw(state.review_of("R0"), "needs-arrived", moment), state.recommended
-    if known is not None and _is_as_found(known, found):
-        emitted += _renewed(state, known, found, moment)
-    else:
-        emitted += withdraw_recommendation(state, "newer-assessment", moment)
-        emitted.append(_recommendation(state, state.referral, found, found.level, moment))
     return [
-        *emitted,
-        *_ask_for_reviews(state, state.referral, found, moment),
-        *_ask_to_confirm(state, state.referral, found, moment),
+        *withdraw(state.review_of("R0"), "needs-arrived", moment),
+        *_recommended(state, state.referral.id, found, moment),
+        *_ask_beside(state, _of_referral(state.referral), found, moment),
     ]
+
+
+def _recommended(
+    state: State, referral_id: str, found: Recommendation, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    """What is found, where that is another recommendation than the one that waits."""
+    if state.recommended is not None and _is_as_found(state.recommended, found):
+        return _renewed(state, state.recommended, found, moment)
+    gone = withdraw_recommendation(state, "newer-assessment", moment)
+    return [*gone, _recommendation(state, referral_id, found, found.level or "", moment)]
+
+
+def _place_again(state: State, episode: Episode, moment: Moment[Settings]) -> list[messages.Emits]:
+    """What the rules recommend for a stay, where that is another level than it has: once all its needs are known anew,
+    or at once where danger is new. Until then nothing is recommended, and nobody asked for what is missing."""
+    known = known_of(state, moment)
+    found = placement.recommend(known, moment.settings)
+    news = not found.missing or not set(danger(known)).issubset(episode.danger)
+    if not news or found.level in (None, episode.level):
+        return _recommended_no_more(state, episode, found, moment)
+    recommended = _recommended(state, episode.referral_id, found, moment)
+    return [*recommended, *_ask_beside(state, _of_stay(episode, moment), found, moment)]
+
+
+def _recommended_no_more(
+    state: State, episode: Episode, found: Recommendation, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    """The level of the stay is right by the rules, or they are asked no more: needs that nobody signed by before they
+    grew old, a person looks at."""
+    if not found.missing:
+        gone = withdraw_recommendation(state, "newer-assessment", moment)
+        return [*gone, *_ask_beside(state, _of_stay(episode, moment), found, moment)]
+    old = "recent-assessment" in found.missing
+    gone = withdraw_recommendation(state, "needs-too-old" if old else "needs-missing", moment)
+    return [*gone, *([_ask_about_needs(episode, moment)] if gone and old else [])]
 
 
 def _stands_or_not(state: State, plan: Planned, referral: Referral, moment: Moment[Settings]) -> list[messages.Emits]:
@@ -89,7 +122,7 @@ def _stands_or_not(state: State, plan: Planned, referral: Referral, moment: Mome
     found = placement.recommend(known, moment.settings)
     exceeded = plan.is_exceeded(found.level, known)
     if not exceeded and plan.level in moment.settings.offers:
-        return _ask_for_reviews(state, referral, found, moment)
+        return _ask_for_reviews(state, _of_referral(referral), found, moment)
     reason = EXCEEDED if exceeded else "not-offered"
     over = [cancelled(plan, referral, reason, moment), *withdraw_questions(state, reason, moment)]
     return [*over, *place(reduce(evolve, over, state), moment)]
@@ -165,12 +198,12 @@ def _expires_at(state: State, found: Recommendation, moment: Moment[Settings]) -
 
 
 def _recommendation(
-    state: State, referral: Referral, found: Recommendation, level: str, moment: Moment[Settings]
+    state: State, referral_id: str, found: Recommendation, level: str, moment: Moment[Settings]
 ) -> messages.LevelOfCareRecommended:
     recommended = messages.Recommendation(
         recommendation_id=moment.new_id("recommendation"),
         task_id=moment.new_id("sign"),
-        referral_id=referral.id,
+        referral_id=referral_id,
         level=level,
         rules=found.rules,
         conditions=found.conditions,
@@ -181,6 +214,7 @@ def _recommendation(
         sign_by=moment.now + timedelta(hours=moment.settings.sign_hours),
         expires_at=_expires_at(state, found, moment),
         explanation=explain(known_of(state, moment), moment.settings, found, state.recommended),
+        episode_id=state.episode.id if state.episode is not None else "",
     )
     return messages.LevelOfCareRecommended(recommendation=recommended)
 
@@ -196,12 +230,32 @@ def _ask_for_missing(
     return [about(asked, missing=found.missing, act_by=by or asked.review.act_by)]
 
 
+class Placed(NamedTuple):
+    """A referral, or a stay that is placed again: what is asked about it is named in this `space`."""
+
+    focus: str
+    space: str
+
+
+def _of_referral(referral: Referral) -> Placed:
+    return Placed(referral.focus, referral.id)
+
+
+def _of_stay(episode: Episode, moment: Moment[Settings]) -> Placed:
+    """Each time anew: what was asked before is answered."""
+    return Placed(f"EpisodeOfCare/{episode.id}", moment.new_id("placed-again"))
+
+
+def _ask_beside(state: State, placed: Placed, found: Recommendation, moment: Moment[Settings]) -> list[messages.Emits]:
+    return [*_ask_for_reviews(state, placed, found, moment), *_ask_to_confirm(state, placed, found, moment)]
+
+
 def _ask_for_reviews(
-    state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]
+    state: State, placed: Placed, found: Recommendation, moment: Moment[Settings]
 ) -> list[messages.Emits]:
     return [
         ask_for_review(
-            name_id(referral.id, f"review:{rule}"), rule, referral.focus, moment, moment.settings.review_hours
+            name_id(placed.space, f"review:{rule}"), rule, placed.focus, moment, moment.settings.review_hours
         )
         for rule in found.reviews
         if state.review_of(rule) is None and is_news(state, rule, review_codes(rule))
@@ -219,15 +273,15 @@ OLDER_ANSWERS = "older-answers"
 
 
 def _ask_to_confirm(
-    state: State, referral: Referral, found: Recommendation, moment: Moment[Settings]
+    state: State, placed: Placed, found: Recommendation, moment: Moment[Settings]
 ) -> list[messages.Emits]:
     known = state.review_of(OLDER_ANSWERS)
     if not found.to_confirm:
         return withdraw(known, "confirmed", moment)
     if known is not None and known.confirm == found.to_confirm:
         return []
-    review_id, hours = name_id(referral.id, "review:older-answers"), moment.settings.review_hours
-    asked = about(ask_for_review(review_id, OLDER_ANSWERS, referral.focus, moment, hours), confirm=found.to_confirm)
+    review_id, hours = name_id(placed.space, "review:older-answers"), moment.settings.review_hours
+    asked = about(ask_for_review(review_id, OLDER_ANSWERS, placed.focus, moment, hours), confirm=found.to_confirm)
     return [asked] if known is not None or is_news(state, OLDER_ANSWERS, found.to_confirm) else []
 
 

@@ -94,7 +94,9 @@ def record_assessment(
     still_open = reduce(escalation.evolve, corrected, state.escalations)
     found = safety.triggers(known, new_findings(state.evidence, after.evidence, command.findings))
     emitted = escalation.raise_or_update(still_open, found, moment, moment.settings.escalation)
-    return [*corrected, *emitted, *look_at_needs(state, after, moment), *place(after, moment)]
+    placed = place(after, moment)
+    looked_at = look_at_needs(state, reduce(evolve, placed, after), moment)
+    return [*corrected, *emitted, *looked_at, *placed]
 
 
 def end_evidence(

@@ -1,5 +1,7 @@
 """What a clinician completes: the signature under a placement, and a review."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from services.intake import messages
@@ -9,14 +11,15 @@ from services.intake.decide.placing import OLDER_ANSWERS, about, ask_for_review,
 from services.intake.decide.planning import first_planned, start_refused
 from services.intake.decide.referrals import joined, looked_at
 from services.intake.decide.seats_counted import place_for
+from services.intake.decide.stepping import ABOUT_LEVEL, ANSWERS, answered, placed_again
 from services.intake.levels import LEVELS, is_below
 from services.intake.placement import asked_by_danger
 from services.intake.priority import PRIORITY
-from services.intake.record import SECOND, STILL_TRUE, Recommended, Referral, Review
+from services.intake.record import SECOND, STILL_TRUE, Episode, Recommended, Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.envelope import name_id
-from shared.events.intake import CONFIRM_NEEDS
+from shared.events.intake import CONFIRM_NEEDS, SELECT_LEVEL
 from shared.rules.decision import Moment, Refused
 from shared.rules.staff import acts_as, refused
 
@@ -25,6 +28,8 @@ def sign_placement(
     state: State, command: messages.SignPlacement, moment: Moment[Settings]
 ) -> list[messages.Emits] | Refused:
     """A level selected by a clinician: the IOP begins, or another level is needed now."""
+    if state.episode is not None:
+        return _signed_in_stay(state, state.episode, command, moment)
     referral = state.referral
     if referral is None or not _waits_for_signature(state, referral, command.task_id):
         return NOTHING_TO_SIGN
@@ -38,7 +43,7 @@ def sign_placement(
     else:
         emitted.extend(withdraw(review, "placement-signed", moment))
     emitted.extend(withdraw(state.review_of(OLDER_ANSWERS), "placement-signed", moment))
-    signature = _signature(referral, state.recommended, command, moment)
+    signature = _signature(referral.id, state.recommended, command, moment)
     emitted.append(signature)
     if command.level not in moment.settings.offers:
         emitted.extend(declined(state, referral, command.level, moment))
@@ -47,10 +52,45 @@ def sign_placement(
     else:
         emitted.extend(admitted(state, referral, command.level, moment))
         emitted.extend(joined(state, command.level, moment))
-    if command.reason == PATIENT_DECLINED:
-        hours = moment.settings.declined_review_days * 24
-        emitted.append(ask_for_review(name_id(referral.id, "review:R18"), "R18", referral.focus, moment, hours))
-    return emitted
+    return [*emitted, *_declined_by_patient(referral.id, referral.focus, command, moment)]
+
+
+def _signed_in_stay(
+    state: State, episode: Episode, command: messages.SignPlacement, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
+    """Of a stay that is placed again: by what is recommended for it, or in a review of its level."""
+    recommended = state.recommended
+    by_review = [each for each in state.asked if each.id == command.task_id and each.reason in ABOUT_LEVEL]
+    by_rules = recommended is not None and recommended.task_id == command.task_id
+    if not (by_rules or by_review) or not episode.referral_id:
+        return NOTHING_TO_SIGN
+    if command.start is not None or command.waits:
+        return Refused("business-rule", "A stay that is open steps at once: it has no start and no wait list.", OUTPUT)
+    refusal = _refusal(state, command, moment) or _no_longer_holds(state, moment)
+    if refusal is not None:
+        return refusal
+    signature = _signature(episode.referral_id, recommended, command, moment, by_review)
+    return [
+        *(_completed(each, command, moment) for each in by_review),
+        *(event for each in (SELECT_LEVEL, OLDER_ANSWERS) for event in _answers(state, each, by_review, moment)),
+        replace(signature, episode_id=episode.id),
+        *placed_again(state, episode, command, signature.task_id, moment),
+        *_declined_by_patient(signature.task_id, f"EpisodeOfCare/{episode.id}", command, moment),
+    ]
+
+
+def _answers(state: State, reason: str, done: list[Review], moment: Moment[Settings]) -> list[messages.Emits]:
+    asked = state.review_of(reason)
+    return withdraw(asked, "placement-signed", moment) if asked not in done else []
+
+
+def _declined_by_patient(
+    space: str, focus: str, command: messages.SignPlacement, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    if command.reason != PATIENT_DECLINED:
+        return []
+    hours = moment.settings.declined_review_days * 24
+    return [ask_for_review(name_id(space, "review:R18"), "R18", focus, moment, hours)]
 
 
 def _refusal(state: State, command: messages.SignPlacement, moment: Moment[Settings]) -> Refused | None:
@@ -157,12 +197,18 @@ def _needs_reason(recommended: Recommended | None, level: str) -> bool:
 
 
 def _signature(
-    referral: Referral, recommended: Recommended | None, command: messages.SignPlacement, moment: Moment[Settings]
+    referral_id: str,
+    recommended: Recommended | None,
+    command: messages.SignPlacement,
+    moment: Moment[Settings],
+    reviews: Sequence[Review] = (),
 ) -> messages.PlacementSigned:
-    """Without a recommendation (manual review) the signature is about the referral itself."""
+    """Without a recommendation (manual review) the signature is about the referral itself; in a stay it has a Task of
+    its own for each review."""
+    space = reviews[0].id if reviews else referral_id
     staff, by, second = moment.settings.staff, command.by, command.second
     signature = messages.Signature(
-        request_id=recommended.recommendation_id if recommended else referral.id,
+        request_id=recommended.recommendation_id if recommended else referral_id,
         level=command.level,
         signed_by=by,
         at=moment.now,
@@ -174,8 +220,8 @@ def _signature(
         proved=command.proved,
     )
     return messages.PlacementSigned(
-        task_id=recommended.task_id if recommended else name_id(referral.id, "sign"),
-        referral_id=referral.id,
+        task_id=recommended.task_id if recommended else name_id(space, "sign"),
+        referral_id=referral_id,
         signature=signature,
         client=moment.by,
         recommended_at=recommended.recommended_at if recommended else None,
@@ -198,10 +244,24 @@ def complete_review(
     if review.reason in PRIORITY:
         refusal = priority.refused(state, review, command, moment)
         return [_completed(review, command, moment)] if refusal is None else refusal
-    if command.outcome is not None and (review.is_of_anybody or command.outcome not in OF_A_STAY):
-        return Refused("code-invalid", f"Must be one of {', '.join(OF_A_STAY)}, or nothing.", "Task.statusReason")
+    if review.prepares_discharge or (state.episode is not None and review.reason in ABOUT_LEVEL):
+        return _looked_at_stay(state, state.episode, review, command, moment)
+    if command.outcome is not None and (review.is_of_anybody or command.outcome not in ANSWERS):
+        return Refused("code-invalid", f"Must be one of {', '.join(ANSWERS)}, or nothing.", "Task.statusReason")
     refusal = None if review.is_of_anybody else refused(moment.settings.staff, "review-placement", command.by)
     return [_completed(review, command, moment)] if refusal is None else refusal
+
+
+def _looked_at_stay(
+    state: State, episode: Episode | None, review: Review, command: messages.CompleteReview, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
+    """Whether its level is right, or it is to be discharged."""
+    licensed = review.prepares_discharge or review.reason == SELECT_LEVEL
+    refusal = refused(moment.settings.staff, "discharge" if licensed else "review-placement", command.by)
+    if refusal is not None or episode is None:
+        return refusal or NOTHING_TO_SIGN
+    follows = answered(state, episode, review, command.outcome, moment)
+    return follows if isinstance(follows, Refused) else [_completed(review, command, moment), *follows]
 
 
 def _confirmed(
@@ -213,9 +273,6 @@ def _confirmed(
         return Refused("required", text, "Task.statusReason")
     refusal = refused(moment.settings.staff, "confirm-needs", command.by)
     return [_completed(review, command, moment)] if refusal is None else refusal
-
-
-OF_A_STAY = ("stays", "step-up", "step-down", "discharge")
 
 
 def _looked_at_referral(

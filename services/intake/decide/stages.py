@@ -95,6 +95,7 @@ def _advance(
 
 CHANGING = (
     messages.EpisodeAdmitted
+    | messages.EpisodeStepped
     | messages.StageAdvanced
     | messages.PlacementReviewCompleted
     | messages.EpisodePaused

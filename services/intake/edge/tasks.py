@@ -143,7 +143,16 @@ def is_ours(entry: BundleEntry, context: Context) -> bool:
 
 
 _REVIEWS = frozenset(
-    {"confirm-needs", "contact", "follow-up", "read-plan", "review-placement", "weekly-review", *PRIORITY}
+    {
+        "confirm-needs",
+        "contact",
+        "follow-up",
+        "prepare-discharge",
+        "read-plan",
+        "review-placement",
+        "weekly-review",
+        *PRIORITY,
+    }
 )
 _OURS = _REVIEWS | {"sign-placement", staging.ADVANCE}
 

@@ -55,10 +55,12 @@ from shared.events.intake.placement import (
     INTERIM,
     LAST_STAGE,
     NEXT_STAGE,
+    PREPARES_DISCHARGE,
     READ_PLAN,
     REFER_TO_STATE,
     REFERRAL_REASONS,
     REVIEW_MISSED,
+    SELECT_LEVEL,
     WEEKLY,
     LevelOfCareRecommended,
     PlacementReviewCompleted,
@@ -100,6 +102,7 @@ from shared.events.intake.planned import (
 from shared.events.intake.referrer import PartnerReferralChanged, read_partner_referral_changed
 from shared.events.intake.signature import Signature
 from shared.events.intake.stage import StageAdvanced, read_stage_advanced
+from shared.events.intake.stepped import Direction, EpisodeStepped
 
 __all__ = [
     "ACTIVITIES",
@@ -113,10 +116,12 @@ __all__ = [
     "INTERIM",
     "LAST_STAGE",
     "NEXT_STAGE",
+    "PREPARES_DISCHARGE",
     "READ_PLAN",
     "REFERRAL_REASONS",
     "REFER_TO_STATE",
     "REVIEW_MISSED",
+    "SELECT_LEVEL",
     "TEAM_ROLES",
     "TOPICS",
     "WEEKDAYS",
@@ -130,6 +135,7 @@ __all__ = [
     "ConsentsCurrent",
     "DeathWithdrawn",
     "Digest",
+    "Direction",
     "DischargeWithdrawn",
     "EarlierStatus",
     "EpisodeAdmitted",
@@ -140,6 +146,7 @@ __all__ = [
     "EpisodePaused",
     "EpisodePlanned",
     "EpisodeResumed",
+    "EpisodeStepped",
     "EpisodeWaitlisted",
     "Explanation",
     "FlagsChanged",

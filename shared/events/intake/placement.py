@@ -288,17 +288,19 @@ class Recommendation(msgspec.Struct, frozen=True, array_like=True):
     expires_at: datetime | None = None
     """From when its needs are too old to place by."""
     explanation: Explanation = Explanation()
+    episode_id: str = ""
+    """The stay that is placed again; empty of a referral that waits."""
 
     def request(self, status: str, patient: str) -> Resource:
         """The level, as it is proposed, and why: read alone it says by which rules, and on what."""
-        why = self.explanation
+        why, stay = self.explanation, [f"EpisodeOfCare/{self.episode_id}"] if self.episode_id else []
         return fhir.without_nothing(
             {
                 "resourceType": "ServiceRequest",
                 "id": self.recommendation_id,
                 "extension": why.of_request(),
                 "instantiatesCanonical": [f"{codes.RULE_TABLE}|{self.table}"] if self.table else None,
-                "basedOn": [fhir.reference("ServiceRequest", self.referral_id)],
+                "basedOn": [fhir.reference("ServiceRequest", self.referral_id)] if self.referral_id else [],
                 "replaces": why.replaces(),
                 "status": status,
                 "intent": "proposal",
@@ -316,7 +318,7 @@ class Recommendation(msgspec.Struct, frozen=True, array_like=True):
                 "reasonCode": [explained(fhir.concept(codes.RULE, each), why.of_rule(each)) for each in self.rules],
                 "supportingInfo": [
                     *(fhir.reference("Observation", self._observation_id(each)) for each in self.needs),
-                    *({"reference": each, "type": each.partition("/")[0]} for each in why.resources()),
+                    *({"reference": each, "type": each.partition("/")[0]} for each in (*why.resources(), *stay)),
                 ],
             }
         )
@@ -383,6 +385,9 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
     """Of the recommendation, where there was one."""
     of_referral: bool = False
     """Whether there was none."""
+    episode_id: str = ""
+    """The stay whose level it is, where one is open: then the signature without a recommendation stands in its Task
+    alone, for the referral has the one by which the stay began."""
 
     amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest"})
     stands: ClassVar[Mapping[str, frozenset[str]]] = {"ServiceRequest": frozenset({"relevantHistory"})}
@@ -391,18 +396,19 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
         signature, signed = self.signature, self.signature.request_id
         task = _sign_task(self.task_id, signed, "completed", patient, self.recommended_at, self.sign_by)
         done = fhir.reference("Provenance", name_id(self.task_id, "completed"))
-        episode = fhir.reference("EpisodeOfCare", name_id(self.referral_id, "episode"))
+        episode = fhir.reference("EpisodeOfCare", self.episode_id or name_id(self.referral_id, "episode"))
+        request: Resource = {
+            "resourceType": "ServiceRequest",
+            "id": signed,
+            "status": "active" if self.of_referral else "completed",
+            "intent": "order" if self.of_referral else "proposal",
+            "subject": fhir.reference("Patient", patient),
+            "relevantHistory": [explained(done, [signature.of_request(episode)])],
+        }
         return [
             task | signature.of_task(),
             signature.provenance(_done_by(self.task_id, signature.at, signature.signed_by, self.client)),
-            {
-                "resourceType": "ServiceRequest",
-                "id": signed,
-                "status": "active" if self.of_referral else "completed",
-                "intent": "order" if self.of_referral else "proposal",
-                "subject": fhir.reference("Patient", patient),
-                "relevantHistory": [explained(done, [signature.of_request(episode)])],
-            },
+            *([] if self.of_referral and self.episode_id else [request]),
             signature.audited(self.task_id, patient, self.client),
         ]
 
@@ -423,11 +429,18 @@ class Unread(msgspec.Struct, frozen=True, array_like=True):
     place: str
 
 
+SELECT_LEVEL = "select-level"
+"""Why a licensed clinician is asked for the level of a stay that steps."""
+PREPARES_DISCHARGE = ("step-up", "step-down", "discharge")
+"""Why a discharge is prepared: to a level that the program doesn't give, or as a clinician found it right."""
+
+
 class Review(msgspec.Struct, frozen=True, array_like=True):
     """What a person looks at again: data were missing (R0), signals met (domain 5.3), answers by which a rule fired
     are old, to be confirmed (domain 2.7), care elsewhere ended (FOLLOW_UP), a stay has not begun (CONTACT,
-    CONFIRM_NEEDS), or a stage has lasted its weeks (NEXT_STAGE, LAST_STAGE). Whole in every event about it, for each
-    writes its whole Task.
+    CONFIRM_NEEDS), a stage has lasted its weeks (NEXT_STAGE, LAST_STAGE), a stay steps (SELECT_LEVEL), or a discharge
+    is prepared (PREPARES_DISCHARGE) to a `level`, of which it says who `offers` it. Whole in every event about it, for
+    each writes its whole Task.
 
     `focus`, `requested_at` and `act_by` are unknown of one that was asked for by an older release.
     """
@@ -441,6 +454,8 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     confirm: tuple[str, ...] = ()
     escalations: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
+    level: str = ""
+    offers: tuple[ReferralOffer, ...] = ()
 
     def task(self, status: str, patient: str, changed_at: datetime | None) -> Resource:
         """Its Task, owned by the role that may complete it."""
@@ -450,13 +465,13 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
                 "id": self.id,
                 "status": status,
                 "intent": "proposal",
-                "code": fhir.concept(codes.TASK, self.reason if self.is_called_so else "review-placement"),
+                "code": fhir.concept(codes.TASK, self._named),
                 "focus": {"reference": self.focus} if self.focus else None,
                 "for": fhir.reference("Patient", patient),
                 "authoredOn": self.requested_at,
                 "lastModified": changed_at,
                 **fhir.asked_of(self.owner),
-                "reasonCode": fhir.concept(codes.RULE, self.reason),
+                "reasonCode": fhir.concept(codes.REASON if self.prepares_discharge else codes.RULE, self.reason),
                 "restriction": {"period": {"end": self.act_by}} if self.act_by else None,
                 "input": self._inputs(),
             }
@@ -468,7 +483,13 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
             return "case-manager"
         if self.reason in (NEXT_STAGE, WEEKLY):
             return "primary-therapist"
-        return LICENSED if self.decides_referral or self.reason == CONFIRM_NEEDS else "clinician"
+        licensed = self.decides_referral or self.prepares_discharge or self.reason in (CONFIRM_NEEDS, SELECT_LEVEL)
+        return LICENSED if licensed else "clinician"
+
+    @property
+    def prepares_discharge(self) -> bool:
+        """Whether the discharge itself completes it."""
+        return self.reason in PREPARES_DISCHARGE
 
     @property
     def decides_referral(self) -> bool:
@@ -486,15 +507,20 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
         return self.follows_up or self.reason in (READ_PLAN, ADMIT_BY, INTERIM, REFER_TO_STATE)
 
     @property
-    def is_called_so(self) -> bool:
-        """Whether its Task is called by its reason."""
-        return self.is_of_anybody or self.reason in (CONFIRM_NEEDS, NEXT_STAGE, WEEKLY)
+    def _named(self) -> str:
+        """What its Task is called."""
+        if self.prepares_discharge:
+            return "prepare-discharge"
+        called_so = self.is_of_anybody or self.reason in (CONFIRM_NEEDS, NEXT_STAGE, WEEKLY)
+        return self.reason if called_so else "review-placement"
 
     def _inputs(self) -> list[fhir.Element]:
         return [
             *(_input("missing", "valueCodeableConcept", fhir.concept(codes.NEED, each)) for each in self.missing),
             *(_input("confirm", "valueCodeableConcept", fhir.concept(codes.FACT, each)) for each in self.confirm),
             *(_input("escalation", "valueReference", fhir.reference("Task", each)) for each in self.escalations),
+            *([_input("level", "valueCodeableConcept", fhir.concept(codes.LEVEL, self.level))] if self.level else []),
+            *(_offered_by(each) for each in self.offers),
             *(_place_of(each) for each in self.unread),
         ]
 
@@ -536,14 +562,16 @@ class PlacementReviewCompleted(Event, frozen=True, kw_only=True):
     client: str = ""
     answer: str = ""
     """What the person finds right, where they name it: of a referral its outcome, of a stay whether it goes on, steps
-    or ends."""
+    or ends; of a prepared discharge, which names no person (`by`), the disposition."""
     stage: str = ""
     """In which stage the stay goes on, where a therapist was asked that."""
     services: tuple[str, ...] = ()
     """Which interim services were given, where somebody was asked for them."""
 
     def write(self, patient: str) -> list[Resource]:
-        task = self.review.task("completed", patient, self.completed_at) | {"owner": fhir.staff(self.by)}
+        task = self.review.task("completed", patient, self.completed_at)
+        if self.by:
+            task["owner"] = fhir.staff(self.by)
         if self.answer:
             task["statusReason"] = fhir.concept(codes.REASON, self.answer)
         if self.stage:
@@ -579,4 +607,4 @@ def _sign_task(
 
 
 def _done_by(task_id: str, at: datetime, by: str, client: str) -> Resource:
-    return fhir.provenance(name_id(task_id, "completed"), fhir.reference("Task", task_id), at, by, client)
+    return fhir.provenance(name_id(task_id, "completed"), fhir.reference("Task", task_id), at, by or None, client)

@@ -42,6 +42,7 @@ TEXTS: Mapping[str, str] = {
     "EpisodeResumed": "the stay goes on",
     "StageAdvanced": "the stay goes on in another stage",
     "AdvanceStage": "the therapist says in which stage the stay goes on",
+    "EpisodeStepped": "the stay goes on at another level of care",
     "SignPlacement": "a clinician signs the placement",
     "AskReferral": "a referral was asked for",
     "AcknowledgeEscalation": "a person takes it on",

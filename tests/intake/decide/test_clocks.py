@@ -87,9 +87,8 @@ def test_a_second_referral_is_looked_at_by_a_person(begun: type[Story]) -> None:
 
 
 def test_new_needs_during_a_stay_are_looked_at_once_and_the_old_ones_again_are_not() -> None:
-    story = admitted()
-    assert story.and_then(assessment(IOP_NEEDS, "safe-housing")).names() == []
-    later = assessment(IOP_NEEDS | {"psychiatric-cognitive": "2.5"}, "safe-housing", at=TUESDAY)
+    assert admitted().and_then(assessment(IOP_NEEDS, "safe-housing")).names() == []
+    story, later = admitted(), assessment({"psychiatric-cognitive": "2.5"}, "safe-housing", at=TUESDAY)
     (asked,) = only(story.at(TUESDAY).and_then(later).emitted, w.PlacementReviewRequested)
     assert asked.review.reason == "new-needs"
     assert story.and_then(later).emitted == []
@@ -156,6 +155,12 @@ def test_the_same_assessment_again_leaves_the_recommendation_as_it_is() -> None:
     assert story.and_then(assessment(IOP_NEEDS, "safe-housing")).emitted == []
 
 
+def _answer(story: Story, task_id: str) -> w.ReviewOutcome | None:
+    """Of the level of the stay it has to be one."""
+    asked = story.state.review_of("miss-and-positive")
+    return "stays" if asked is not None and asked.id == task_id else None
+
+
 def test_of_more_reviews_than_an_escalation_shows_none_is_left_without_a_clock() -> None:
     """Five wait, four are shown; once those are answered the fifth is what the escalation is about."""
     story = admitted()
@@ -168,7 +173,7 @@ def test_of_more_reviews_than_an_escalation_shows_none_is_left_without_a_clock()
     shown = [each.evidence.removeprefix("Task/") for each in unanswered.escalation.signals]
 
     for task_id in shown:
-        story.and_then(w.CompleteReview(task_id=task_id, by="clinician-1"))
+        story.and_then(w.CompleteReview(task_id=task_id, by="clinician-1", outcome=_answer(story, task_id)))
 
     left = story.state.escalation_of("review-unanswered")
     assert left is not None and len(waiting) == 5
