@@ -13,7 +13,7 @@ CORRECTED = "discharge-corrected"
 """Why something ends that only the discharge as it was first known called for."""
 SENT_MOST = 12
 """Of the referrals sent lately: at most one open to each of a program's partners (PARTNERS_MOST)."""
-FLAGS_MOST = 12
+FLAGS_MOST = 20
 AREA_CHARACTERS_MOST = 60
 LANGUAGE_CHARACTERS_MOST = 16
 

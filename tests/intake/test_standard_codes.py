@@ -70,6 +70,9 @@ def evidence(keys: Keys, icd10: str, **changed: Any) -> dict[str, int]:
         ("Z63.0", {"barrier-family": 1}),
         ("Z65.1", {"barrier-legal": 1}),
         ("Z65.5", {"barrier-psychosocial": 1}),
+        ("Z59.82", {"barrier-transport": 1}),
+        ("Z59.86", {"barrier-money": 1}),
+        ("Z63.6", {"barrier-family": 1, "barrier-caregiving": 1}),
         ("O99.324", {"pregnant": 0}),
     ],
 )
