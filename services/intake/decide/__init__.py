@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
 from typing import assert_never, cast
 
 from services.intake import messages
@@ -35,7 +34,7 @@ from services.intake.decide.reopening import reopened
 from services.intake.decide.signals import signals_changed
 from services.intake.decide.signing import complete_review, sign_placement
 from services.intake.settings import Settings
-from services.intake.state import State, evolve
+from services.intake.state import State
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 
@@ -99,7 +98,7 @@ def _whole(
         *plan.stated(state, cause, answers, moment),
         *weekly.followed(state, cause, answers, moment),
     ]
-    return [*emitted, *seating.followed(reduce(evolve, (cause, *emitted), state), moment)]
+    return [*emitted, *seating.followed(state, cause, emitted, moment)]
 
 
 def _answered(
@@ -113,7 +112,7 @@ def _answered(
     emitted = [*decided, *turned]
     emitted += referrers.changed(state, cause, emitted, moment)
     if cause is not None:
-        emitted += priority.followed(reduce(evolve, (cause, *emitted), state), moment)
+        emitted += priority.followed(state, cause, emitted, moment)
     return [*emitted, *clocks.answered(state, emitted, moment)]
 
 

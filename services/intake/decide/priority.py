@@ -1,7 +1,7 @@
 """The clocks of a block grant (45 CFR 96.126, 96.131; 42 USC 300x-27): whoever injects is admitted in time, whoever has
 no seat gets interim services, and a pregnant woman without one is referred to the State."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
 
@@ -28,8 +28,13 @@ HALF_TIER = 1
 RULES_VERSION = "1"
 
 
-def followed(after: State, moment: Moment[Settings]) -> list[messages.Emits]:
+def followed(
+    state: State, cause: messages.Cause, decided: Sequence[messages.Emits], moment: Moment[Settings]
+) -> list[messages.Emits]:
     """After a decision: what a person is asked now, and what has been asked for half of its time."""
+    if BLOCK_GRANT not in moment.settings.attests and not _has_clocks(state):
+        return []
+    after = reduce(evolve, (cause, *decided), state)
     referral = after.referral
     if referral is None:
         open_still = [after.review_of(reason) for reason in PRIORITY]
@@ -40,15 +45,22 @@ def followed(after: State, moment: Moment[Settings]) -> list[messages.Emits]:
     return [*asked, *_half_over(after, then, referral, moment)]
 
 
+def _has_clocks(state: State) -> bool:
+    """Of a program that had a block grant before."""
+    return state.priority is not None or any(each.reason in PRIORITY for each in state.asked)
+
+
 NEEDED_NO_MORE = "needed-no-more"
+BLOCK_GRANT = "block-grant"
+"""The capability by which a program has these clocks."""
 
 
 def _due(after: State, referral: Referral, moment: Moment[Settings]) -> Mapping[str, datetime]:
     """By when each is to be done that has to be."""
+    if BLOCK_GRANT not in moment.settings.attests or after.death is not None:
+        return {}
     facts = known_of(after, moment).values
     pregnant, injects = bool(facts.get(PREGNANT)), bool(facts.get(INJECTING_USE))
-    if "block-grant" not in moment.settings.attests or after.death is not None:
-        return {}
     requested, known, settings = _requested(referral), priority_of(after.priority, referral), moment.settings
     waits = after.planned is not None and after.planned.start is None
     interim_by, due = requested + timedelta(hours=settings.interim_hours), dict[str, datetime]()

@@ -4,7 +4,9 @@ No decision asks for a seat or returns one by itself: after each it is looked at
 whatever differs from the one asked for is asked or returned (`followed`).
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import NamedTuple
 
 from services.intake import capacity, messages
@@ -60,8 +62,13 @@ def _given(given_at: datetime, start: datetime | None, moment: Moment[Settings])
     return messages.SeatAnswered(given_at=given_at, until=until)
 
 
-def followed(after: State, moment: Moment[Settings]) -> list[messages.Emits]:
+def followed(
+    state: State, cause: messages.Cause, decided: Sequence[messages.Emits], moment: Moment[Settings]
+) -> list[messages.Emits]:
     """After a decision: the seat that the patient needs now is asked for, and one that they do not need returned."""
+    if state.seat is None and not moment.settings.capacity:
+        return []
+    after = reduce(evolve, (cause, *decided), state)
     needed, seat = _needed(after, moment), after.seat
     emitted: list[messages.Emits] = []
     if seat is not None and (needed is None or (needed.episode_id, needed.place) != (seat.episode_id, seat.place)):
@@ -107,11 +114,7 @@ def rank_of(state: State, moment: Moment[Settings]) -> int:
         return capacity.PREGNANT_AND_INJECTING if injecting else capacity.PREGNANT
     if injecting:
         return capacity.INJECTING
-    return capacity.STEP_DOWN if facts.get(STEPS_DOWN) else capacity.LONGEST
-
-
-STEPS_DOWN = "step-down"
-"""The fact by which a patient is known to come from a higher level of care (R17)."""
+    return capacity.STEP_DOWN if facts.get(planning.STEP_DOWN) else capacity.LONGEST
 
 
 def _asked(needed: NeededSeat, since: datetime, moment: Moment[Settings]) -> list[messages.Emits]:
