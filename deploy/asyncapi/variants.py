@@ -19,6 +19,7 @@ from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
 from shared.events.envelope import Envelope
 from shared.events.intake import ACTIVITY_STATES, GOAL_STATUSES, REFERRAL_REASONS, ConsentsCurrent
 from shared.events.intake.placement import FOLLOW_UP, NEXT_STAGE, READ_PLAN, WEEKLY
+from shared.events.intake.referrer import ENDED
 from shared.events.wire import Written
 
 ID = "00000000-0000-4000-8000-000000000000"
@@ -67,6 +68,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
     "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_PLAN, WEEKLY),
     "ReferralWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
     "PartnerReferralChanged.partner": ("~partner~", ""),
+    "PartnerReferralChanged.state": ("~state~", *sorted(ENDED)),
     "AnswerEvent.purpose": ("~purpose~", ""),
     "AnswerWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
 }

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from services.aftercare.messages import ConsentRevoked, PartnerReferralChanged
+from shared.edge.outcome import HttpRefusal
 from shared.events import codes, fhir
 from tests.aftercare.running import ADMITTED, DISCHARGED, MRN, Aftercare, consent, identified
 
@@ -100,6 +101,20 @@ async def test_a_consent_that_lists_other_fields_lets_no_answer_out(aftercare: A
     await aftercare.learn(consent(str(uuid4()), "riverbend-hospital", fields=("name", "phone")))
     await aftercare.learn(stands(aftercare, "received"))
     await until_task(aftercare, "on-hold", "consent-lacks-a-field")
+    assert aftercare.partner.received == []
+
+
+async def test_a_person_who_wants_no_answer_sent_takes_it_back_by_its_task(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.learn(stands(aftercare, "received"))
+    task = await until_task(aftercare, "on-hold", "no-consent-names-this-partner")
+    with pytest.raises(HttpRefusal, match=r"business-rule at Task.status"):
+        await aftercare.put({**task, "status": "completed"})
+    person = {"identifier": {"system": codes.STAFF, "value": "case-manager-1"}}
+    await aftercare.put({**task, "status": "cancelled", "owner": person})
+    await until_task(aftercare, "cancelled", "withdrawn-by-staff")
+    await aftercare.learn(consent(str(uuid4()), "riverbend-hospital"), stands(aftercare, "admitted"))
+    assert await aftercare.count("outbox WHERE lane LIKE 'partner:%'") == 0
     assert aftercare.partner.received == []
 
 

@@ -706,6 +706,7 @@ async def test_a_referrer_that_was_sent_before_is_known_by_its_organization_and_
     (stored,) = [each for each in await intake.found("ServiceRequest") if each["id"] == referral_id]
     await intake.put_thrice(stored)
     assert (await intake.emitted()).count("PartnerReferralChanged") == 1
+    assert answer["status"] == "preparation"
     await intake.put_thrice({name: value for name, value in stored.items() if name != "requester"})
     (answer,) = await intake.found("Communication")
     assert (answer["status"], "recipient" in answer) == ("not-done", False)

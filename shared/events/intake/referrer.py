@@ -29,13 +29,19 @@ class PartnerReferralChanged(Event, frozen=True, kw_only=True):
             "resourceType": "Communication",
             "id": identity,
             "basedOn": [fhir.reference("ServiceRequest", self.referral_id)],
-            "status": "preparation" if self.partner else "not-done",
+            "status": self._status(),
             "subject": fhir.reference("Patient", patient),
             "topic": fhir.concept(codes.REFERRAL, self.state),
             "recipient": [fhir.logical(codes.PARTNER, self.partner)] if self.partner else [],
             "sent": self.changed_at,
         }
         return [fhir.without_nothing(answer), *([self._number(identity, patient)] if self.number else [])]
+
+    def _status(self) -> str:
+        """What never ends would stay for ever (retention)."""
+        if not self.partner:
+            return "not-done"
+        return "completed" if self.state in ENDED else "preparation"
 
     def _number(self, identity: str, patient: str) -> Resource:
         return {
