@@ -136,6 +136,7 @@ async def test_an_ehr_moves_the_start_and_cancels_it_with_a_reason(intake: Servi
         ({"status": "cancelled", **reason("bored")}, "code-invalid", "extension"),
         ({"status": "active", "period": {"start": FRIDAY.isoformat()}}, "business-rule", "period.start"),
         ({"status": "onhold"}, "business-rule", "status"),
+        ({"type": [{"coding": [{"system": codes.LEVEL, "code": "3.5"}]}]}, "business-rule", "type"),
     ],
 )
 async def test_what_an_episode_can_not_be_is_refused_with_its_place(

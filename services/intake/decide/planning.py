@@ -29,11 +29,11 @@ from services.intake.planned import Planned, episode_id
 from services.intake.record import Referral
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
-from shared.events.escalation import Signal
+from shared.events.escalation import Escalation, Signal
 from shared.events.intake import CONFIRM_NEEDS, CONTACT
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
-from shared.rules.escalation import Trigger, rule_version
+from shared.rules.escalation import Open, Trigger, rule_version
 
 TAKEN_BACK = "plan-taken-back"
 """Why a person is called: the level that was signed is not enough any more."""
@@ -184,17 +184,34 @@ def followed(
     moment: Moment[Settings],
 ) -> list[messages.Emits]:
     """After what was decided: of a stay that has not begun what is asked now, whether it begins, and when something is
-    due next; where it was taken back, a person is called."""
+    due next; where it was taken back, a person is called until its referral is signed anew, or over."""
     changes = any(isinstance(each, messages.OfPlan) for each in decided)
     if state.planned is None and not changes:
-        return []
+        return _answered(reduce(evolve, (cause, *decided), state), moment) if _taken_back(state) else []
     after = reduce(evolve, (cause, *decided), state)
     emitted = _asked(state, after, moment)
     asked = reduce(evolve, emitted, after)
     if asked.planned is not None and asked.planned.start is not None and _has_come(asked.planned, moment):
         emitted += admit_now(asked, moment) if needs_hold(asked, moment) and may_begin(asked, moment) else []
-    emitted += _called(after, (*decided, *emitted), moment)
+    emitted += [*_called(after, (*decided, *emitted), moment), *_answered(after, moment)]
     return [*emitted, *_looked_at(reduce(evolve, emitted, after), moment)]
+
+
+def _taken_back(state: State) -> Open | None:
+    return state.escalation_of(TAKEN_BACK)
+
+
+def _answered(after: State, moment: Moment[Settings]) -> list[messages.Emits]:
+    """The referral was signed anew, or is over."""
+    called, signed = _taken_back(after), after.referral if after.planned else None
+    if called is None or any(is_about(called.escalation, each) for each in after.referrals if each != signed):
+        return []
+    return [messages.EscalationResolved(escalation=called.escalation, at=moment.now, reason="answered")]
+
+
+def is_about(called: Escalation, referral: Referral) -> bool:
+    """Whether somebody was called because the plan of this referral was taken back."""
+    return any(each.evidence == f"EpisodeOfCare/{episode_id(referral.id)}" for each in called.signals)
 
 
 def _has_come(plan: Planned, moment: Moment[Settings]) -> bool:
@@ -294,7 +311,7 @@ def _called(
         category="placement",
         reason=TAKEN_BACK,
         tier=TIER,
-        owner="licensed-clinician",
+        owner="clinician",
         rule=rule_version("intake", TAKEN_BACK, RULES_VERSION),
         signals=(Signal(TAKEN_BACK, moment.now, f"EpisodeOfCare/{over[0].episode_id}"),),
     )

@@ -1,13 +1,14 @@
 """Who resolved an escalation of intake's by mistake has it again, where what it was about still stands: what that
 answer ended stands again, and the placement is looked at as after new evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import reduce
 
 from services.intake import combined, messages, safety
-from services.intake.decide import care_elsewhere, death
+from services.intake.decide import care_elsewhere, death, planning
 from services.intake.decide.placing import known_of, place
 from services.intake.decide.signals import UNCOUNTED
+from services.intake.planned import episode_id
 from services.intake.settings import Settings
 from services.intake.state import State, evolve, undone
 from shared.events.escalation import Escalation, Signal
@@ -37,12 +38,20 @@ def _stands(state: State, asked: Escalation, moment: Moment[Settings]) -> Sequen
 
 
 def _waits(state: State, reason: str, signal: Signal) -> bool:
-    """What nobody signed or looked at, a death that is reported, care elsewhere, signals that found no room."""
+    """What nobody signed or looked at, a death that is reported, care elsewhere, signals that found no room, a plan
+    that was taken back."""
     tasks = {f"Task/{each.task_id}" for each in state.waiting if each.unanswered == reason}
     reported = reason == death.REASON and state.death is not None
     uncounted = reason == UNCOUNTED and state.episode is not None and state.signals.lost > 0
     elsewhere = reason == care_elsewhere.REASON and state.episode is not None
-    return signal.evidence in tasks or reported or elsewhere or uncounted
+    taken_back = reason == planning.TAKEN_BACK and signal.evidence in _unsigned(state)
+    return signal.evidence in tasks or reported or elsewhere or uncounted or taken_back
+
+
+def _unsigned(state: State) -> Collection[str]:
+    """The stays that do not begin unless somebody signs."""
+    open_ones = state.referrals if state.planned is None else state.seconds
+    return {f"EpisodeOfCare/{episode_id(each.id)}" for each in open_ones}
 
 
 def _meeting(state: State, asked: Escalation, moment: Moment[Settings]) -> Sequence[Signal] | Refused:

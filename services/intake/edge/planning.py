@@ -68,6 +68,10 @@ def is_set(entry: BundleEntry, context: Context) -> bool:
 def set_plan(entry: BundleEntry, context: Context) -> SetPlan:
     """What it says now. Raises HttpRefusal 403, of a person whose roles may not, and 422."""
     require_role("set-start", entry.place, context)
+    before = context.stored.get((entry.type, str(entry.id)))
+    if before is not None and not _levels(entry.resource) <= _levels(before.body):
+        text = "Must be the level that was signed; for another one the start is cancelled without a reason."
+        raise refuse(422, "business-rule", f"{entry.place}.type", text)
     status = entry.resource["status"]
     begins, place = entry.resource.get("period", {}).get("start"), f"{entry.place}.period.start"
     return SetPlan(
@@ -77,6 +81,11 @@ def set_plan(entry: BundleEntry, context: Context) -> SetPlan:
         reason=_reason(entry) if status == "cancelled" else "",
         by=acting(context),
     )
+
+
+def _levels(episode: Json) -> set[str]:
+    """Those that it names; nothing where it leaves them out."""
+    return {code for each in episode.get("type", ()) if (code := code_in(each, codes.LEVEL))}
 
 
 def _reason(entry: BundleEntry) -> str:

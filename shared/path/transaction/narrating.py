@@ -35,6 +35,7 @@ TEXTS: Mapping[str, str] = {
     "ReportCareElsewhere": "care elsewhere was reported",
     "EndCareElsewhere": "care elsewhere ended",
     "WithdrawCareElsewhere": "there was no care elsewhere",
+    "SetPlan": "an EHR sets when the stay begins",
     "EpisodePlanned": "the stay is to begin at a planned time",
     "EpisodeWaitlisted": "the patient waits for a seat",
     "EpisodeCancelled": "the stay that was planned, or waited for, does not begin",

@@ -13,6 +13,7 @@ from services.intake.state import due
 from tests.intake.decide.test_referral_life import answers, came, discharge, named, placed
 from tests.intake.given import DIRECTOR, IOP_NEEDS, MONDAY, assessment, found, sign
 from tests.intake.story import Story, given, referred
+from tests.reopening import reopening
 from tests.story import names, only
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -198,6 +199,21 @@ def test_needs_of_a_higher_level_take_the_plan_back_and_a_person_hears_of_it() -
     assert called is not None and called.escalation.tier == 2
     assert answers(story, 1)[-1] == ("recommended", "level-recommended")
     assert passed(story, FRIDAY).state.episode is None
+
+
+def test_whoever_was_called_is_needed_no_more_once_it_is_signed_anew_and_by_mistake_resolved_is_called_again() -> None:
+    story = planned().at(MONDAY + DAY).and_then(came(2, "stat"))
+    story.and_then(assessment({**IOP_NEEDS, "psychiatric-cognitive": "3.7"}, at=story.now))
+    called = story.state.escalation_of("plan-taken-back")
+    assert called is not None
+    answer = w.ResolveEscalation(escalation_id=called.escalation.id, reason="placement-reviewed", by="clinician-1")
+    story.and_then(answer)
+    again = reopening(only(story.emitted, w.EscalationResolved)[0])
+    story.and_then(again)
+    assert story.state.escalation_of("plan-taken-back") is not None, story.refused
+    story.and_then(sign(story.state, "3.7"))
+    assert story.state.escalation_of("plan-taken-back") is None
+    assert story.refusal(again).code == "conflict"
 
 
 def test_a_higher_need_is_not_hidden_by_another_that_has_grown_old() -> None:
