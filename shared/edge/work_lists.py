@@ -14,7 +14,7 @@ def narrow(query: Search, name: str, value: str, zone: ZoneInfo) -> None:
     """A parameter that only Tasks are searched by. Raises HttpRefusal 400."""
     match name:
         case "owner" | "owner:identifier":
-            query.naming("owner.identifier", "value", _owners(value))
+            query.naming("owner.identifier", "value", _owners(value), _ASSIGNED)
         case "code":
             query.naming("code.coding[*]", "code", identifiers(value))
         case "priority":
@@ -27,6 +27,10 @@ def narrow(query: Search, name: str, value: str, zone: ZoneInfo) -> None:
             query.falls_due(*between(value, zone))
         case _:
             raise not_searched_by()
+
+
+_ASSIGNED = "owner.extension[*].valueReference.identifier"
+"""Who of the patient's team has the role."""
 
 
 def _owners(value: str) -> list[Token]:

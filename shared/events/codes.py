@@ -71,6 +71,8 @@ UCUM = "http://unitsofmeasure.org"
 URI = "urn:ietf:rfc:3986"
 LANGUAGE = "urn:ietf:bcp:47"
 
+ASSIGNED = f"{HUB}/StructureDefinition/assigned"
+"""Beside the role that owns a Task, who of the patient's team has it."""
 STATUS_REASON = f"{HUB}/StructureDefinition/status-reason"
 """The extension of an EpisodeOfCare that says why it has its status: FHIR R4 has neither an element nor one of its own
 for it (its `event-statusReason` is for other resources)."""

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from shared.events import audit, fhir, reading
-from shared.events.codes import ESCALATION, INPUT, RULE, SERVICE, STAFF
+from shared.events.codes import ASSIGNED, ESCALATION, INPUT, RULE, SERVICE, STAFF
 from shared.events.envelope import Event, Resource, name_id
 
 Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
@@ -79,6 +79,8 @@ class EscalationEvent(Event, frozen=True, kw_only=True):
 
     escalation: Escalation
     at: datetime
+    assigned: str = ""
+    """Who of the patient's team has the role that owns it, by their id in the program's staff, where that is known."""
 
     def write(self, patient: str) -> list[Resource]:
         return _write(self, patient)
@@ -248,7 +250,7 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
             "authoredOn": escalation.raised_at,
             "lastModified": event.at,
             "requester": fhir.logical(SERVICE, escalation.rule.partition("/")[0]),
-            **fhir.asked_of(escalation.owner, escalation.person),
+            **fhir.asked_of(escalation.owner, escalation.person, event.assigned),
             "reasonCode": fhir.concept(ESCALATION, escalation.reason),
             "restriction": {"period": {"end": escalation.act_by}},
             "input": inputs,
@@ -350,13 +352,22 @@ class _Input(reading.Element, frozen=True):
     value_reference: reading.Reference | None = None
 
 
+class _Extension(reading.Element, frozen=True):
+    url: str
+    value_reference: reading.Logical
+
+
+class _Owner(reading.Logical, frozen=True):
+    extension: tuple[_Extension, ...] = ()
+
+
 class _Task(reading.Read, frozen=True):
     id: str
     instantiates_canonical: str
     status: str
     code: reading.Concept
     reason_code: reading.Concept
-    owner: reading.Logical
+    owner: _Owner
     authored_on: reading.Instant
     last_modified: reading.Instant
     restriction: _Restriction
@@ -364,6 +375,11 @@ class _Task(reading.Read, frozen=True):
     status_reason: reading.Concept | None = None
     business_status: reading.Concept | None = None
     performer_type: tuple[reading.Concept, ...] = ()
+
+    @property
+    def assigned(self) -> str:
+        named = (each.value_reference.identifier.value for each in self.owner.extension if each.url == ASSIGNED)
+        return next(named, "")
 
     @property
     def person(self) -> str:
@@ -438,8 +454,8 @@ def _read(resources: Sequence[reading.Read]) -> tuple[_Task, Escalation, datetim
 
 @reading.reads(_Task, _DetectedIssue)
 def read_raised(resources: Sequence[reading.Read]) -> EscalationRaised:
-    _, escalation, at = _read(resources)
-    return EscalationRaised(escalation=escalation, at=at)
+    task, escalation, at = _read(resources)
+    return EscalationRaised(escalation=escalation, at=at, assigned=task.assigned)
 
 
 @reading.reads(_Task, _DetectedIssue)
@@ -450,6 +466,7 @@ def read_updated(resources: Sequence[reading.Read]) -> EscalationUpdated:
     return EscalationUpdated(
         escalation=escalation,
         at=at,
+        assigned=task.assigned,
         accepted=task.status == "accepted",
         overdue=OVERDUE in stands,
         acted=next((each for each in stands if each not in (OVERDUE, UPDATED)), ""),
@@ -494,6 +511,7 @@ def _resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
     return EscalationResolved(
         escalation=escalation,
         at=at,
+        assigned=task.assigned,
         reason=reading.required(task.status_reason).code,
         by=reading.author_of(provenances),
         client=reading.transmitter_of(provenances),
@@ -509,6 +527,7 @@ def read_reopened(resources: Sequence[reading.Read]) -> EscalationReopened:
     return EscalationReopened(
         escalation=step.escalation,
         at=step.at,
+        assigned=step.assigned,
         reason=step.reason,
         by=step.by or f"{CLIENT}{step.client}",
         client=step.client,
@@ -520,7 +539,8 @@ def read_reopened(resources: Sequence[reading.Read]) -> EscalationReopened:
 @reading.reads(_Task, _DetectedIssue)
 def read_retracted(resources: Sequence[reading.Read]) -> EscalationRetracted:
     task, escalation, at = _read(resources)
-    return EscalationRetracted(escalation=escalation, at=at, reason=reading.required(task.status_reason).code)
+    reason = reading.required(task.status_reason).code
+    return EscalationRetracted(escalation=escalation, at=at, assigned=task.assigned, reason=reason)
 
 
 @reading.reads(_DetectedIssue)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.events.codes import CLIENT, OWNER, PROVENANCE, ROLE, STAFF, TRANSMITTER
+from shared.events.codes import ASSIGNED, CLIENT, OWNER, PROVENANCE, ROLE, STAFF, TRANSMITTER
 from shared.events.envelope import is_id
 
 Element = dict[str, Any]
@@ -35,9 +35,12 @@ def staff(name: str) -> Element:
     return logical(STAFF, name)
 
 
-def asked_of(role: str, person: str = "") -> Element:
-    """Of a Task, whose it is: the role, or one person who has it, and as FHIR codes who may perform it."""
-    return {"performerType": [concept(OWNER, role)], "owner": staff(person) if person else logical(ROLE, role)}
+def asked_of(role: str, person: str = "", assigned: str = "") -> Element:
+    """Of a Task, whose it is: the role, or one person who has it, and as FHIR codes who may perform it. Who of the
+    patient's team has the role (`assigned`) stands beside it: an owner that is a person says who did it."""
+    owner = staff(person) if person else logical(ROLE, role)
+    named = {"extension": [{"url": ASSIGNED, "valueReference": staff(assigned)}]} if assigned else {}
+    return {"performerType": [concept(OWNER, role)], "owner": {**named, **owner}}
 
 
 def provenance(identity: str, target: Element, recorded: datetime, by: str | None, client: str) -> Element:

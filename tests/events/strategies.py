@@ -71,6 +71,7 @@ _OF_FIELD: dict[str, some.SearchStrategy[Any]] = {
     "follow_ups": some.lists(later_moments, max_size=4).map(tuple),
     "at": later_moments,
     "ended": some.sampled_from([(), ("no-longer",)]),
+    "assigned": some.just("") | codes,
     "FormerStatus.status": some.sampled_from(["planned", "waitlist", "active", "onhold"]),
     "PlannedActivity.state": some.sampled_from(intake.ACTIVITY_STATES),
     "PlannedActivity.topic": some.just("") | codes,

@@ -235,3 +235,20 @@ async def test_who_reads_it_says_so_in_its_task(intake: ServiceOnPostgres) -> No
     await intake.post(plan(activity(SNOMED, "1")))
     await intake.put({**await intake.task("read-plan"), "status": "completed", "owner": staff("case-manager-1")})
     assert (await intake.task("read-plan"))["status"] == "completed"
+
+
+async def test_a_work_list_finds_a_task_by_its_role_and_by_who_of_the_team_has_it(intake: ServiceOnPostgres) -> None:
+    await intake.post(team(participant(staff("case-manager-1"))))
+    await intake.post(plan(activity(SNOMED, "1")))
+    task = await intake.task("read-plan")
+    for asked in ("case-manager", "case-manager-1", f"{codes.STAFF}|case-manager-1"):
+        assert task["id"] in [each["id"] for each in await intake.found("Task", ("owner", asked))]
+    assert await intake.found("Task", ("owner", "prescriber-1")) == []
+
+
+async def test_who_puts_a_task_back_as_it_was_read_is_nobody_of_the_team(intake: ServiceOnPostgres) -> None:
+    await intake.post(team(participant(staff("case-manager-1"))))
+    await intake.post(plan(activity(SNOMED, "1")))
+    with pytest.raises(HttpRefusal) as refused:
+        await intake.put({**await intake.task("read-plan"), "status": "completed"})
+    assert refused.value.status == 422

@@ -52,7 +52,7 @@ def react(state: State, event: messages.Consumes, moment: Moment[Settings]) -> S
             | messages.EscalationReopened()
             | messages.SignalsCorrected()
         ):
-            return signals_changed(state, event, moment)
+            return plan.assigned(state, event, signals_changed(state, event, moment))
         case messages.SeatGiven() | messages.SeatsFull():
             return _whole(state, event, seating.answered(state, event, moment), moment)
         case messages.TimePassed():
@@ -78,7 +78,7 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
     decided = _decide(state, command, moment)
     if isinstance(decided, Refused):
         asks = cast(Sequence[messages.Emits], decided.asks)
-        return replace(decided, asks=tuple(_answered(state, None, asks, moment)))
+        return replace(decided, asks=tuple(plan.assigned(state, None, _answered(state, None, asks, moment))))
     return _whole(state, command, decided, moment)
 
 
@@ -98,7 +98,7 @@ def _whole(
         *plan.stated(state, cause, answers, moment),
         *weekly.followed(state, cause, answers, moment),
     ]
-    return [*emitted, *seating.followed(state, cause, emitted, moment)]
+    return plan.assigned(state, cause, [*emitted, *seating.followed(state, cause, emitted, moment)])
 
 
 def _answered(

@@ -1,18 +1,19 @@
 """Who looks after the patient, and what is planned: what an EHR says of it, and what a person is asked to read."""
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 
 import msgspec
 
 from services.intake import messages, schedule
-from services.intake.care import Plan, people, second_ones, team_after
+from services.intake.care import Plan, Team, people, person_of, second_ones, team_after
 from services.intake.decide.placing import about, ask_for_review, withdraw
 from services.intake.record import Episode
 from services.intake.settings import Settings
 from services.intake.stages import first_of
 from services.intake.state import State, evolve
 from shared.events.intake import READ_PLAN
+from shared.rules import assigning
 from shared.rules.decision import Moment, Refused
 
 UNREAD_MOST = 4
@@ -76,6 +77,22 @@ def _asked(
     asked = ask_for_review(review_id, READ_PLAN, now[-1].resource, moment, moment.settings.review_hours)
     act_by = (known.act_by if known is not None else None) or asked.review.act_by
     return [about(asked, unread=now, act_by=act_by)]
+
+
+def assigned(
+    state: State, cause: messages.Cause | messages.OfSignals | None, emitted: Sequence[messages.Emits]
+) -> list[messages.Emits]:
+    """With who of the team has the role that owns what is asked: of escalations, and of reviews."""
+    team = team_after(state.team, cause) if isinstance(cause, messages.RecordTeam) else state.team
+    if not team:
+        return [*emitted]
+    return [_asked_of(team, each) for each in assigning.assigned(emitted, partial(person_of, team))]
+
+
+def _asked_of(team: Team, event: messages.Emits) -> messages.Emits:
+    asked = messages.PlacementReviewRequested | messages.PlacementReviewWithdrawn
+    person = person_of(team, event.review.owner) if isinstance(event, asked) else ""
+    return msgspec.structs.replace(event, assigned=person) if person else event
 
 
 def stated(

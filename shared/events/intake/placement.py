@@ -457,7 +457,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     level: str = ""
     offers: tuple[ReferralOffer, ...] = ()
 
-    def task(self, status: str, patient: str, changed_at: datetime | None) -> Resource:
+    def task(self, status: str, patient: str, changed_at: datetime | None, assigned: str = "") -> Resource:
         """Its Task, owned by the role that may complete it."""
         return fhir.without_nothing(
             {
@@ -470,7 +470,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
                 "for": fhir.reference("Patient", patient),
                 "authoredOn": self.requested_at,
                 "lastModified": changed_at,
-                **fhir.asked_of(self.owner),
+                **fhir.asked_of(self.owner, assigned=assigned),
                 "reasonCode": fhir.concept(codes.REASON if self.prepares_discharge else codes.RULE, self.reason),
                 "restriction": {"period": {"end": self.act_by}} if self.act_by else None,
                 "input": self._inputs(),
@@ -540,18 +540,21 @@ class PlacementReviewRequested(Event, frozen=True, kw_only=True):
     review: Review
     again: bool = False
     """Whether a person asked for more information, with a new due time."""
+    assigned: str = ""
+    """Who of the patient's team has the role that owns it, by their id in the program's staff, where that is known."""
 
     def write(self, patient: str) -> list[Resource]:
-        return [self.review.task("requested", patient, self.review.requested_at)]
+        return [self.review.task("requested", patient, self.review.requested_at, self.assigned)]
 
 
 class PlacementReviewWithdrawn(Event, frozen=True, kw_only=True):
     review: Review
     reason: str
     withdrawn_at: datetime
+    assigned: str = ""
 
     def write(self, patient: str) -> list[Resource]:
-        task = self.review.task("cancelled", patient, self.withdrawn_at)
+        task = self.review.task("cancelled", patient, self.withdrawn_at, self.assigned)
         return [task | {"statusReason": fhir.concept(codes.REASON, self.reason)}]
 
 

@@ -7,6 +7,7 @@ changes meanwhile is on exactly one page, whatever happens to others.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 
 import msgspec
 
@@ -123,13 +124,13 @@ class Search:
         self._look_up(_NUMBERED.format(values=self._values.place([number for _, number in identifiers])))
         self.naming("identifier[*]", "value", identifiers)
 
-    def naming(self, element: str, member: str, tokens: Sequence[Token]) -> None:
-        """Where this element (`code.coding[*]`) has one of these tokens in this member."""
+    def naming(self, element: str, member: str, tokens: Sequence[Token], *also: str) -> None:
+        """Where this element (`code.coding[*]`), or one of `also`, has one of these tokens in this member."""
         self._looks_inside = True
         named: list[str] = []
-        for system, value in tokens:
+        for (system, value), where in product(tokens, (element, *also)):
             of_system = {None: "", "": " && !exists(@.system)"}.get(system, " && @.system == $system")
-            path = f"$.{element} ? (@.{member} == $value{of_system})"
+            path = f"$.{where} ? (@.{member} == $value{of_system})"
             values = msgspec.json.encode({"system": system, "value": value}).decode()
             named.append(_NAMES.format(path=self._values.place(path), named=self._values.place(values)))
         self._where.append(f"({' OR '.join(named)})")

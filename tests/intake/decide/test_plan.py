@@ -251,3 +251,39 @@ def test_the_largest_plan_and_team_stay_small() -> None:
     size = len(msgspec.json.encode((episode.plan, story.state.team)))
     assert size <= 800
     assert msgspec.json.decode(msgspec.json.encode(episode.plan), type=type(episode.plan)) == episode.plan
+
+
+def in_a_team() -> Story:
+    return admitted().and_then(team(("case-manager", "case-manager-1"), ("primary-therapist", "primary-therapist-1")))
+
+
+def owner(event: w.EscalationEvent | w.PlacementReviewRequested | w.PlacementReviewWithdrawn) -> tuple[str, str]:
+    """The role that its Task is owned by, and who of the team stands beside it."""
+    task: Any = event.write(PATIENT)[0]
+    beside = [each["valueReference"]["identifier"]["value"] for each in task["owner"].get("extension", ())]
+    return task["owner"]["identifier"]["value"], "".join(beside)
+
+
+def test_what_is_asked_of_a_role_names_who_of_the_team_has_it_and_stays_the_roles() -> None:
+    visit = w.ReportCareElsewhere(encounter_id=GOAL, kind="emergency", started_at=MONDAY)
+    story = in_a_team().and_then(visit)
+    (raised,) = only(story.emitted, w.EscalationRaised)
+    assert owner(raised) == ("primary-therapist", "primary-therapist-1")
+    story.and_then(w.EndCareElsewhere(encounter_id=GOAL, ended_at=MONDAY))
+    (follow_up,) = only(story.emitted, w.PlacementReviewRequested)
+    assert owner(follow_up) == ("case-manager", "case-manager-1")
+
+
+def test_what_is_asked_of_another_role_names_nobody_of_the_team() -> None:
+    story = in_a_team().and_then(w.ReportCareElsewhere(encounter_id=GOAL, kind="residential", started_at=MONDAY))
+    (review,) = only(story.emitted, w.PlacementReviewRequested)
+    assert owner(review) == ("clinician", "")
+
+
+def test_a_team_that_comes_later_is_named_with_the_next_that_is_said_of_an_escalation() -> None:
+    visit = w.ReportCareElsewhere(encounter_id=GOAL, kind="emergency", started_at=MONDAY)
+    story = admitted().and_then(visit)
+    (raised,) = only(story.emitted, w.EscalationRaised)
+    assert owner(raised) == ("primary-therapist", "")
+    story.and_then(team(("primary-therapist", "primary-therapist-1"))).until(MONDAY + timedelta(days=1))
+    assert owner(only(story.all_emitted, w.EscalationEvent)[-1]) == ("primary-therapist", "primary-therapist-1")
