@@ -77,7 +77,7 @@ def _before_start(state: State, plan: Planned, referral: Referral) -> Position:
     asked, contact = state.review_of(CONFIRM_NEEDS), state.review_of(CONTACT)
     if plan.start is None:
         return Position("seat-awaited", referral.priority, CASE_MANAGER, contact.act_by if contact else None)
-    if asked is not None and asked.act_by is not None and plan.starts_at is not None and asked.act_by > plan.starts_at:
+    if asked is not None and plan.look_at is None:  # the start has come
         return Position("needs-unconfirmed", referral.priority, LICENSED, asked.act_by)
     return Position("start-planned", referral.priority, CASE_MANAGER, plan.starts_at)
 

@@ -169,6 +169,8 @@ def test_without_a_confirmation_the_start_does_not_happen_and_somebody_hears_of_
     story = passed(planned(start), start)
     assert story.state.episode is None
     assert story.state.escalation_of("review-unanswered") is not None
+    assert answers(story, 1)[-1] == ("planned", "needs-unconfirmed")
+    assert story.answers[-1].owner == "licensed-clinician"
     story.at(start + 2 * DAY).and_then(still_true(story))
     assert story.state.episode is not None and story.state.episode.admitted_at == start + 2 * DAY
 
@@ -198,7 +200,8 @@ def test_needs_of_a_higher_level_take_the_plan_back_and_a_person_hears_of_it() -
     called = story.state.escalation_of("plan-taken-back")
     assert called is not None and called.escalation.tier == 2
     assert answers(story, 1)[-1] == ("recommended", "level-recommended")
-    assert passed(story, FRIDAY).state.episode is None
+    assert passed(story.and_then(came(2)), FRIDAY).state.episode is None
+    assert story.state.escalation_of("plan-taken-back") is not None
 
 
 def test_whoever_was_called_is_needed_no_more_once_it_is_signed_anew_and_by_mistake_resolved_is_called_again() -> None:
