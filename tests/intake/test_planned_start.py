@@ -8,6 +8,7 @@ import pytest
 from services.intake import app
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
+from shared.path.inbound.deadlines import run_due
 from tests.intake import bundles
 from tests.intake.bundles import MONDAY
 from tests.service import ServiceOnPostgres, StartService
@@ -62,6 +63,21 @@ async def test_a_signature_with_a_start_plans_the_stay(intake: ServiceOnPostgres
     ]
     task = await intake.task("sign-placement")
     assert provenance["entity"] == [{"role": "source", "what": {"reference": f"Task/{task['id']}"}}]
+
+
+async def test_at_the_start_the_stay_begins_by_itself_and_shows_what_it_was(intake: ServiceOnPostgres) -> None:
+    episode = await sign(intake, output("start", valueDateTime=FRIDAY.isoformat()))
+    intake.set_clock(FRIDAY - timedelta(minutes=1))
+    assert await run_due(intake.inbox) == 0
+    intake.set_clock(FRIDAY)
+    assert await run_due(intake.inbox) == 1
+    (begun,) = await intake.found("EpisodeOfCare")
+    assert (begun["id"], begun["status"]) == (episode["id"], "active")
+    assert [each["status"] for each in begun["statusHistory"]] == ["planned"]
+    (plan,) = await intake.found("CarePlan")
+    assert plan["status"] == "active"
+    assert await state_of(intake) == ("admitted", "completed")
+    assert await run_due(intake.inbox) == 0
 
 
 async def test_a_day_is_the_programs_day_and_today_is_now(intake: ServiceOnPostgres) -> None:
