@@ -12,6 +12,8 @@ from shared.platform.tables import structured
 class Codes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: str
     system: str
+    substance_use: bool = False
+    """Whether each is care for substance use, whatever its reasons say."""
     kinds: dict[str, CareKind | Literal[""]]
 
 
@@ -22,3 +24,4 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 TABLE = structured(Path(__file__).parent / "data" / "care_elsewhere.toml", Table)
 KINDS = {(each.system, code): kind for each in TABLE.codes for code, kind in each.kinds.items()}
 """By system and code; "" is known, and nothing that anybody needs to be asked about."""
+FOR_SUBSTANCE_USE = frozenset((each.system, code) for each in TABLE.codes if each.substance_use for code in each.kinds)

@@ -258,6 +258,15 @@ class ReportCareElsewhere(Command, frozen=True, kw_only=True, tag=True):
     ended_at: datetime | None = None
 
 
+class RecordCareDays(Command, frozen=True, kw_only=True, tag=True):
+    """Whether the days of an Encounter are care for substance use with nights, and which they are, as it says now."""
+
+    encounter_id: str
+    counts: bool
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
 class EndCareElsewhere(Command, frozen=True, kw_only=True, tag=True):
     encounter_id: str
     ended_at: datetime

@@ -13,7 +13,7 @@ from services.intake.placement import BOTH, OLD
 from services.intake.reasons import ENHANCED, PRESCRIBER
 from services.intake.table import TABLE, Rule
 from shared.events import codes, fhir
-from shared.events.intake import ACTIVITIES, GOAL_AIMS, REFERRAL_REASONS, TOPICS
+from shared.events.intake import ACTIVITIES, DAYS, GOAL_AIMS, REFERRAL_REASONS, TOPICS
 from shared.rules.staff import ROLES
 
 COLORADO = "http://bha.colorado.gov/fhir/bha-ig/CodeSystem/bha-asam-level-of-care-cs"
@@ -93,6 +93,7 @@ def _systems() -> dict[str, Iterable[str]]:
         codes.GOAL_AIM: GOAL_AIMS,
         codes.ACTIVITY: ACTIVITIES,
         codes.TOPIC: TOPICS[1:],
+        codes.COUNT: DAYS,
     }
 
 

@@ -19,6 +19,7 @@ from services.intake.commands import (
     Prescribed,
     ReceiveReferral,
     RecordAssessment,
+    RecordCareDays,
     RecordConditions,
     RecordConsent,
     RecordCoverage,
@@ -78,6 +79,7 @@ from shared.events.intake import (
     Direction,
     DischargeWithdrawn,
     EarlierStatus,
+    EngagedDaysCounted,
     EpisodeAdmitted,
     EpisodeCancelled,
     EpisodeDeclined,
@@ -167,6 +169,7 @@ __all__ = [
     "EndCareElsewhere",
     "EndEvidence",
     "EndReason",
+    "EngagedDaysCounted",
     "EpisodeAdmitted",
     "EpisodeCancelled",
     "EpisodeDeclined",
@@ -217,6 +220,7 @@ __all__ = [
     "Recommendation",
     "RecommendationWithdrawn",
     "RecordAssessment",
+    "RecordCareDays",
     "RecordConditions",
     "RecordConsent",
     "RecordCoverage",
@@ -343,6 +347,7 @@ Commands = (
     | RecordTeam
     | RevisePlan
     | CareElsewhere
+    | RecordCareDays
     | EndEvidence
     | EscalationCommand
     | ReopenEscalation
@@ -404,6 +409,7 @@ Emits = (
     | EpisodePaused
     | EpisodeResumed
     | EpisodeStepped
+    | EngagedDaysCounted
     | FlagsChanged
     | CareTeamChanged
     | PlanRevised

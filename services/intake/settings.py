@@ -57,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How grave it is that nobody did."""
     elsewhere_follow_up_days: Days
     """By when somebody has seen a patient whose care elsewhere ended."""
+    chain_gap_days: DaysOrNone
+    """Days without care that part two chains of days in care, where they are more."""
     combine_days: Days
     combine_tier: Tier
     """Signals of two kinds that meet count from this tier on."""

@@ -9,6 +9,7 @@ import msgspec
 from services.intake import combined, messages
 from services.intake.assessment import Assessment
 from services.intake.care import Plan, Team, team_after
+from services.intake.care_days import Care, ChangesCare
 from services.intake.evidence import Evidence, act_of, ended, lasting, merged, pieces_of, sources, standing_again
 from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
@@ -47,7 +48,7 @@ from shared.events.intake import READ_PLAN, REVIEW_MISSED, WEEKLY
 from shared.events.internal import To
 from shared.rules import escalation
 from shared.rules.escalation import Open
-from shared.rules.packing import pack_id, seconds
+from shared.rules.packing import instant, pack_id, seconds
 
 VERSION = 8
 
@@ -84,6 +85,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """The partners whose referrals are open."""
     priority: Priority | None = None
     """Of a referral whose patient a block grant has treated first."""
+    care: Care = Care()
 
     @property
     def referrals(self) -> tuple[Referral, ...]:
@@ -110,6 +112,11 @@ class State(msgspec.Struct, frozen=True, array_like=True):
 
 def evolve(state: State, event: Event | Command | To) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
+    after = _evolved(state, event)
+    return msgspec.structs.replace(after, care=state.care.after(event)) if isinstance(event, ChangesCare) else after
+
+
+def _evolved(state: State, event: Event | Command | To) -> State:
     change = msgspec.structs.replace
     match event:
         case messages.EscalationEvent() | messages.SignalsCorrected():
@@ -469,8 +476,8 @@ def _asked_again(state: State, event: messages.EscalationResolved) -> State:
 
 def due(state: State) -> datetime | None:
     """The next instant at which an escalation becomes overdue, something has waited long enough, a recommendation rests
-    on needs too old, a planned start or a weekly review is due, a flag may change by itself, a stage has lasted its
-    weeks, or a closed placement leaves."""
+    on needs too old, a planned start, a weekly review or count is due, a flag may change by itself, a stage has
+    lasted its weeks, or a closed placement leaves."""
     expires_at = state.recommended.expires_at if state.recommended else None
     flags_change_at = state.episode.flags_change_at if state.episode else None
     stage_asks_at = state.episode.asks_at if state.episode and asks_of_stage(state) else None
@@ -489,9 +496,22 @@ def due(state: State) -> datetime | None:
         plan,
         seat,
         half,
+        count_due(state),
         *reminders,
     )
     return min((each for each in moments if each is not None), default=None)
+
+
+COUNT_DAYS = 7
+"""The days in care are emitted each week."""
+
+
+def count_due(state: State) -> datetime | None:
+    """When the days in care are counted again; of a stay that an older release admitted at once."""
+    if state.episode is None or state.death is not None:
+        return None
+    counted_at = max(state.care.counted_at, seconds(state.episode.admitted_at))
+    return instant(counted_at) + timedelta(days=COUNT_DAYS)
 
 
 def asks_of_stage(state: State) -> bool:
@@ -517,8 +537,15 @@ def _is_over(state: State) -> bool:
 
 
 def _left(state: State) -> State:
-    """After a closed placement has left: the medications, a death, the team and what is planned next, and the evidence
-    that outlasts it."""
+    """After a closed placement has left: the medications, a death, the team and what is planned next, the evidence
+    that outlasts it, and which days were in care: the next stay may go on with them."""
     at = _leaves_at(state)
     evidence = lasting(state.evidence, at) if at else {}
-    return State(medications=state.medications, evidence=evidence, death=state.death, team=state.team, plan=state.plan)
+    return State(
+        medications=state.medications,
+        evidence=evidence,
+        death=state.death,
+        team=state.team,
+        plan=state.plan,
+        care=msgspec.structs.replace(state.care, counted_at=0),
+    )

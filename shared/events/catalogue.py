@@ -109,6 +109,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         _ALL_THREE,
         intake.read_discharge_withdrawn,
     ),
+    CatalogueEntry(intake.EngagedDaysCounted, INTAKE_EVENTS, "intake", "Observation"),
     CatalogueEntry(intake.EpisodeStepped, INTAKE_EVENTS, "intake", "EpisodeOfCare + CarePlan + Provenance"),
     CatalogueEntry(
         intake.EpisodePaused, INTAKE_EVENTS, "intake", "EpisodeOfCare", ("attendance",), intake.read_episode_paused

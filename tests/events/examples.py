@@ -263,6 +263,16 @@ EXAMPLES: tuple[Event, ...] = (
         declined_at=MONDAY,
         referral_task_id=named("referral-task"),
     ),
+    intake.EngagedDaysCounted(
+        episode_id=named("episode"),
+        days=41,
+        in_stay=8,
+        in_earlier_stays=21,
+        elsewhere=12,
+        since_on=date(2025, 1, 20),
+        until_on=date(2025, 3, 10),
+        counted_at=NEXT_MONDAY,
+    ),
     intake.EpisodeStepped(
         episode_id=named("episode"),
         plan_id=named("plan"),

@@ -221,6 +221,13 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
         started_at=moments,
         ended_at=some.none() | moments,
     ),
+    w.RecordCareDays: lambda _: some.builds(
+        w.RecordCareDays,
+        encounter_id=encounters,
+        counts=some.booleans(),
+        started_at=moments,
+        ended_at=some.none() | moments,
+    ),
     w.EndCareElsewhere: lambda _: some.builds(w.EndCareElsewhere, encounter_id=encounters, ended_at=moments),
     w.WithdrawCareElsewhere: lambda _: some.builds(w.WithdrawCareElsewhere, encounter_id=encounters),
     w.RecordTeam: _team,

@@ -19,13 +19,15 @@ class Story(PatientStory[State, Settings]):
 
     def __init__(self, *happened: Event | Command, settings: Settings = SETTINGS, now: datetime = MONDAY) -> None:
         self.answers: list[w.ReferralAnswered] = []
+        self.counts: list[w.EngagedDaysCounted] = []
         super().__init__(*happened, state=State(), settings=settings, now=now)
 
     def _step(self, happened: Event | Command, at: datetime | None) -> list[Event]:
-        """What the referrals are answered stands apart: it follows from everything else (`answering`)."""
-        before = len(self.all_emitted)
-        self.emitted = [each for each in super()._step(happened, at) if not isinstance(each, w.ReferralAnswered)]
+        """What the referrals are answered, and the days in care, stand apart: they follow from everything else."""
+        before, apart = len(self.all_emitted), (w.ReferralAnswered, w.EngagedDaysCounted)
+        self.emitted = [each for each in super()._step(happened, at) if not isinstance(each, apart)]
         self.answers += only(self.all_emitted[before:], w.ReferralAnswered)
+        self.counts += only(self.all_emitted[before:], w.EngagedDaysCounted)
         self.all_emitted[before:] = self.emitted
         return self.emitted
 

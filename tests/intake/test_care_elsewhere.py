@@ -1,5 +1,6 @@
 """An Encounter of an emergency department, a hospital or a residence, as an EHR or a notification sends it."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -164,3 +165,24 @@ def test_nights_elsewhere_that_ended_are_what_the_patient_steps_down_from_once_f
 def test_the_encounter_of_a_stay_here_is_no_care_elsewhere_whatever_its_class(keys: Keys) -> None:
     of_stay = {"episodeOfCare": [{"reference": "EpisodeOfCare/3f0c5a0e-0000-4c5a-9e0e-3f0c5a0e5a0e"}]}
     assert commands_of(keys, encounter("IMP"), method="PUT", before=encounter("AMB") | of_stay) == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "counts"),
+    [
+        ({"type": [{"coding": [{"system": HCPCS, "code": "H0018"}]}]}, True),
+        ({"type": [{"coding": [{"system": HCPCS, "code": "H0009"}]}]}, True),
+        ({"reasonCode": [{"coding": [{"system": ICD10, "code": "F11.23"}]}]}, True),
+        ({"reasonCode": [{"coding": [{"system": ICD10, "code": "K35.80"}]}]}, False),
+        ({}, False),
+    ],
+)
+def test_nights_for_substance_use_are_days_in_care_and_others_are_none(keys: Keys, changed: Json, counts: bool) -> None:
+    found = commands_of(keys, encounter("IMP", "finished", **changed))
+    days = [(each.counts, each.ended_at) for each in found if isinstance(each, w.RecordCareDays)]
+    assert days == ([(True, datetime.fromisoformat(MORNING))] if counts else [])
+
+
+def test_an_emergency_visit_for_an_overdose_is_no_night(keys: Keys) -> None:
+    heroin = {"reasonCode": [{"coding": [{"system": ICD10, "code": "F11.20"}]}]}
+    assert "RecordCareDays" not in kinds(commands_of(keys, encounter("EMER") | heroin))

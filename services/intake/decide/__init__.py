@@ -9,6 +9,7 @@ from services.intake.decide import (
     answering,
     care_elsewhere,
     clocks,
+    days,
     deceased,
     discharge,
     flags,
@@ -98,6 +99,7 @@ def _whole(
         *plan.stated(state, cause, answers, moment),
         *weekly.followed(state, cause, answers, moment),
     ]
+    emitted = days.counted(state, cause, emitted, moment)
     return plan.assigned(state, cause, [*emitted, *seating.followed(state, cause, emitted, moment)])
 
 
@@ -124,7 +126,7 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return deceased.of_patient(state, command, moment)
         case messages.RecordConsent() | messages.DenyConsent() | messages.RevokeConsent():
             return [of_consent(command, moment)]
-        case messages.RecordCoverage():
+        case messages.RecordCoverage() | messages.RecordCareDays():
             return []
         case messages.ReportFindings():
             return report_findings(state, command, moment)

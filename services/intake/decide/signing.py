@@ -246,6 +246,13 @@ def complete_review(
         return [_completed(review, command, moment)] if refusal is None else refusal
     if review.prepares_discharge or (state.episode is not None and review.reason in ABOUT_LEVEL):
         return _looked_at_stay(state, state.episode, review, command, moment)
+    return _looked_at(review, command, moment)
+
+
+def _looked_at(
+    review: Review, command: messages.CompleteReview, moment: Moment[Settings]
+) -> list[messages.Emits] | Refused:
+    """Nothing follows from what else a person looked at."""
     if command.outcome is not None and (review.is_of_anybody or command.outcome not in ANSWERS):
         return Refused("code-invalid", f"Must be one of {', '.join(ANSWERS)}, or nothing.", "Task.statusReason")
     refusal = None if review.is_of_anybody else refused(moment.settings.staff, "review-placement", command.by)

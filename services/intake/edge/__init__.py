@@ -226,6 +226,7 @@ def _ends(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]
     for each in _of(entries, "Encounter"):
         elsewhere = care_elsewhere.is_elsewhere(each, context)
         yield from (care_elsewhere.reported if elsewhere else discharge.changed)(each, context)
+        yield from care_elsewhere.days(each, context)
 
 
 def _remarks(entries: Sequence[BundleEntry], context: Context) -> dict[str, tuple[Issue, ...]]:

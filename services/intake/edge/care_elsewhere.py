@@ -1,15 +1,17 @@
 """Care elsewhere that an Encounter reports: in an emergency department, as an inpatient, or in a residence."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
 
-from services.intake.care_elsewhere import KINDS
+from services.intake.care_elsewhere import FOR_SUBSTANCE_USE, KINDS
 from services.intake.edge import diagnoses
 from services.intake.messages import (
     CareKind,
     EndCareElsewhere,
+    RecordCareDays,
     ReportCareElsewhere,
     ReportDeath,
     ReportedFinding,
@@ -49,6 +51,31 @@ def reported(
         yield EndCareElsewhere(encounter_id=identity, ended_at=ended_at)
     if ended_at is not None and _expired(entry.resource) and not _expired(before):
         yield ReportDeath(died_at=ended_at)
+
+
+def days(entry: BundleEntry, context: Context) -> Iterator[RecordCareDays]:
+    """Which days of it are care for substance use with nights, where it says so anew, or no more."""
+    before = _before(entry, context)
+    now, known = _counts(entry.resource), _counts(before)
+    times = [(each.get("period"), each.get("status") == "finished") for each in (entry.resource, before)]
+    if now == known and (not now or times[0] == times[1]):
+        return
+    started_at = _moment(entry, "start", context) if now else context.now
+    ended_at = _ended_at(entry, context) if now else None
+    yield RecordCareDays(encounter_id=str(entry.id), counts=now, started_at=started_at, ended_at=ended_at)
+
+
+def _counts(encounter: Json) -> bool:
+    """A residence, or a ward for substance use: by a code of its own, or by a reason (ICD-10-CM F10 to F19)."""
+    kind = None if "episodeOfCare" in encounter else _kind(encounter)
+    reasons = [each for concept in encounter.get("reasonCode", ()) for each in codings(concept)]
+    diagnosed = [str(each.get("code")) for each in reasons if each.get("system") in diagnoses.ICD10]
+    by_reason = any(map(SUBSTANCE.match, diagnosed))
+    coded = not FOR_SUBSTANCE_USE.isdisjoint(_codes(encounter))
+    return kind == "residential" or (kind == "inpatient" and (by_reason or coded))
+
+
+SUBSTANCE = re.compile(r"F1[0-9]")
 
 
 def findings(entry: BundleEntry, context: Context) -> Iterator[ReportedFinding]:

@@ -12,6 +12,7 @@ from shared.events.intake.consents import (
     read_consent_revoked,
     read_consents_current,
 )
+from shared.events.intake.days import DAYS, EngagedDaysCounted, read_engaged_days_counted
 from shared.events.intake.episode import (
     DischargeWithdrawn,
     EpisodeAdmitted,
@@ -110,6 +111,7 @@ __all__ = [
     "ADMIT_BY",
     "CONFIRM_NEEDS",
     "CONTACT",
+    "DAYS",
     "FOLLOW_UP",
     "GOAL_AIMS",
     "GOAL_STATUSES",
@@ -138,6 +140,7 @@ __all__ = [
     "Direction",
     "DischargeWithdrawn",
     "EarlierStatus",
+    "EngagedDaysCounted",
     "EpisodeAdmitted",
     "EpisodeCancelled",
     "EpisodeDeclined",
@@ -191,6 +194,7 @@ __all__ = [
     "read_consents_current",
     "read_death_withdrawn",
     "read_discharge_withdrawn",
+    "read_engaged_days_counted",
     "read_episode_admitted",
     "read_episode_discharged",
     "read_episode_paused",

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from services.intake import messages as w
 from services.intake.state import State, due
+from shared.rules.packing import seconds
 from tests.intake.given import MONDAY, REFERRAL, TUESDAY, assessment, escalated, referral
 from tests.intake.story import Story, admitted
 
@@ -43,7 +44,8 @@ def test_a_closed_placement_leaves_after_thirty_days_but_medications_and_lasting
     story = admitted().and_then(assessment({}, "c-ssrs-behavior", "withdrawal-seizure-history"))
     (behaviour,) = story.state.evidence["c-ssrs-behavior"]
     leave(story, days=30).at(MONDAY + timedelta(days=60)).and_then(w.TimePassed())
-    assert story.state == State(medications=(), evidence=story.state.evidence)
+    assert story.state == State(medications=(), evidence=story.state.evidence, care=story.state.care)
+    assert [each.until for each in story.state.care.parts] == [seconds(MONDAY + timedelta(days=30))]
     assert story.state.evidence["c-ssrs-behavior"] == (behaviour,)
     assert set(story.state.evidence) == {"c-ssrs-behavior", "under-18", "withdrawal-seizure-history"}
     assert due(story.state) is None

@@ -39,7 +39,9 @@ def test_taken_back_the_stay_is_as_if_it_had_never_ended() -> None:
     left(story).and_then(taken_back(story))
     (withdrawn,) = only(story.emitted, w.DischargeWithdrawn)
     assert (withdrawn.episode_id, withdrawn.encounter_id) == (ended(story).episode_id, ENCOUNTER)
-    assert story.state == msgspec.structs.replace(before, retention_days=story.state.retention_days)
+    assert story.state.care.parts == before.care.parts
+    others = {"retention_days": story.state.retention_days, "care": story.state.care}
+    assert story.state == msgspec.structs.replace(before, **others)
 
 
 def test_danger_that_still_stands_is_asked_again_and_what_was_corrected_meanwhile_is_not() -> None:
