@@ -63,11 +63,13 @@ class Planned(msgspec.Struct, frozen=True, array_like=True):
     def looked_at(self, at: datetime | None) -> Self:
         return msgspec.structs.replace(self, look_at=None if at is None else seconds(at))
 
-    @property
-    def earlier(self) -> tuple[messages.EarlierStatus, ...]:
-        """What it was up to now, the present status among it."""
-        statuses = (*self.known, (self.status, self.since))
-        return tuple(messages.EarlierStatus(status, instant(since)) for status, since in statuses)
+    def earlier(self, at: datetime) -> tuple[messages.EarlierStatus, ...]:
+        """What it was up to this instant, the present status among it."""
+        return tuple(messages.EarlierStatus(status, instant(since)) for status, since in self._known_at(seconds(at)))
+
+    def _known_at(self, second: int) -> tuple[tuple[messages.Waits, int], ...]:
+        """A status of no time is none: a seat was asked for, and answered at once."""
+        return self.known if self.since == second else (*self.known, (self.status, self.since))
 
     def needs_good_until(self, needs: Iterable[StatedNeed], days: int) -> datetime:
         """Up to when the needs may be placed by: so long after the oldest was assessed, or found still true. Where none
@@ -79,7 +81,7 @@ class Planned(msgspec.Struct, frozen=True, array_like=True):
 
     def moved(self, event: messages.EpisodePlanned | messages.EpisodeWaitlisted) -> Self:
         start = event.starts_at if isinstance(event, messages.EpisodePlanned) else None
-        known = (*self.known, (self.status, self.since))
+        known = self._known_at(seconds(event.at))
         return msgspec.structs.replace(
             self,
             since=seconds(event.at),

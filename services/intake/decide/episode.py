@@ -31,7 +31,7 @@ def admitted(state: State, referral: Referral, level: str, moment: Moment[Settin
         template=schedule.template(stages[stage], track, chosen, moment.settings.sessions),
         admitted_at=moment.now,
         referral_task_id=referral.task_id,
-        earlier=plan.earlier if plan else (),
+        earlier=plan.earlier(moment.now) if plan else (),
         stage=stage,
     )
     # Testing grades on admission: that there is no list must reach it before, too.

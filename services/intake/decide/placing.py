@@ -155,7 +155,7 @@ def of_plan(plan: Planned, referral: Referral, moment: Moment[Settings], by: str
         "at": moment.now,
         "by": by,
         "client": moment.by,
-        "earlier": plan.earlier,
+        "earlier": plan.earlier(moment.now),
     }
 
 

@@ -1,5 +1,5 @@
-"""The clocks of a block grant (45 CFR 96.126, 96.131; 42 USC 300x-27): whoever injects is admitted in time, whoever has
-no seat gets interim services, and a pregnant woman without one is referred to the State."""
+"""The clocks of a block grant (45 CFR 96.126, 96.131; 42 USC 300x-27): whoever injects is admitted in time, who of
+them has no seat gets interim services, as the pregnant do, and these are referred to the State."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -68,7 +68,7 @@ def _due(after: State, referral: Referral, moment: Moment[Settings]) -> Mapping[
         in_time = waits and known.interim_at is not None and known.interim_at <= interim_by
         days = settings.injecting_interim_days if in_time else settings.injecting_days
         due[ADMIT_BY] = requested + timedelta(days=days)
-    if waits and known.interim_at is None:
+    if waits and (injects or pregnant) and known.interim_at is None:
         due[INTERIM] = interim_by
     if waits and pregnant and not known.is_referred:
         due[REFER_TO_STATE] = moment.now + timedelta(hours=settings.state_referral_hours)

@@ -280,19 +280,27 @@ def test_a_death_or_a_revoked_referral_takes_the_plan_back() -> None:
     assert answers(revoked, 1)[-1] == ("withdrawn", "referral-revoked")
 
 
-def test_an_ehr_moves_brings_forward_waits_and_plans_again() -> None:
+def test_a_status_that_lasted_no_time_was_none() -> None:
     story = planned()
+    story.and_then(set_plan(story, "waitlist"))
+    (waits,) = only(story.emitted, w.EpisodeWaitlisted)
+    assert waits.earlier == ()
+
+
+def test_an_ehr_moves_brings_forward_waits_and_plans_again() -> None:
+    story = planned().at(MONDAY + HOUR / 2)
     story.and_then(set_plan(story, "planned", FRIDAY + DAY))
     (moved,) = only(story.emitted, w.EpisodePlanned)
     assert (moved.starts_at, moved.earlier) == (FRIDAY + DAY, (w.EarlierStatus("planned", MONDAY),))
     assert story.and_then(set_plan(story, "planned", FRIDAY + DAY)).emitted == []
     story.at(MONDAY + HOUR).and_then(set_plan(story, "waitlist"))
     assert waits_for(story, "contact") and answers(story, 1)[-1] == ("wait-listed", "seat-awaited")
-    story.and_then(set_plan(story, "planned", FRIDAY))
+    story.at(MONDAY + 2 * HOUR).and_then(set_plan(story, "planned", FRIDAY))
     assert story.state.review_of("contact") is None
-    story.and_then(set_plan(story, "active"))
+    story.at(MONDAY + 3 * HOUR).and_then(set_plan(story, "active"))
     (admission,) = only(story.emitted, w.EpisodeAdmitted)
     assert [each.status for each in admission.earlier] == ["planned", "planned", "waitlist", "planned"]
+    assert [each.since for each in admission.earlier] == [MONDAY, MONDAY + HOUR / 2, MONDAY + HOUR, MONDAY + 2 * HOUR]
     active = w.SetPlan(episode_id=admission.episode_id, status="active")
     assert story.and_then(active).emitted == []
 

@@ -93,6 +93,10 @@ def test_interim_services_recorded_within_48_hours_of_the_request_give_120_days_
     assert (due_of(story, "interim-services"), due_of(story, "admit-by")) == (None, MONDAY + 120 * DAY)
 
 
+def test_of_nobody_else_who_waits_are_they_asked() -> None:
+    assert due_of(waiting(), "interim-services") is None
+
+
 def test_recorded_later_they_give_no_day_more() -> None:
     story = until(waiting("injecting-use"), MONDAY + 49 * HOUR)
     assert tier(story, "interim-services-late") == 2
