@@ -28,6 +28,7 @@ from shared.events.intake import (
     EpisodeDischarged,
     EpisodePaused,
     EpisodeResumed,
+    EpisodeStepped,
     FlagsChanged,
     PatientDied,
     PatientIdentified,
@@ -65,6 +66,7 @@ __all__ = [
     "EpisodeForgotten",
     "EpisodePaused",
     "EpisodeResumed",
+    "EpisodeStepped",
     "EscalationCommand",
     "EscalationEvent",
     "FlagsChanged",
@@ -75,6 +77,7 @@ __all__ = [
     "OfSession",
     "PatientDied",
     "PatientIdentified",
+    "PlansWeek",
     "ReinstateSession",
     "ReopenEscalation",
     "RequestAdded",
@@ -218,6 +221,8 @@ Commands = OfSession | EscalationCommand | ReopenEscalation
 StateEvents = (
     SessionsChanged | RequestsChanged | RequestAdded | WeeksChanged | BookedUntil | RetentionBegan | EpisodeForgotten
 )
+PlansWeek = StageAdvanced | EpisodeStepped
+"""After which another week is planned."""
 Internal = TimePassed | StateEvents
 Consumes = (
     PatientIdentified
@@ -225,7 +230,7 @@ Consumes = (
     | DeathWithdrawn
     | EpisodeAdmitted
     | FlagsChanged
-    | StageAdvanced
+    | PlansWeek
     | EpisodePaused
     | EpisodeResumed
     | EpisodeDischarged

@@ -13,6 +13,7 @@ from services.attendance.messages import (
     EpisodeForgotten,
     EpisodePaused,
     EpisodeResumed,
+    EpisodeStepped,
     FlagsChanged,
     PatientDied,
     RequestAdded,
@@ -59,6 +60,7 @@ def evolve(state: State, event: Event | Command) -> State:
         case (
             FlagsChanged()
             | StageAdvanced()
+            | EpisodeStepped()
             | PatientDied()
             | DeathWithdrawn()
             | EpisodePaused()
@@ -108,6 +110,7 @@ def _graded(flags: tuple[str, ...]) -> tuple[str, ...]:
 OfEpisode = (
     FlagsChanged
     | StageAdvanced
+    | EpisodeStepped
     | PatientDied
     | DeathWithdrawn
     | EpisodePaused
@@ -138,8 +141,11 @@ def _moved(episode: Episode, event: OfEpisode) -> Episode:
     match event:
         case FlagsChanged(flags=flags):
             return msgspec.structs.replace(episode, flags=_graded(flags))
-        case StageAdvanced(episode_id=episode_id, template=template, advanced_at=at):
-            return episode.replanned(template, at) if episode_id == episode.id else episode
+        case (
+            StageAdvanced(episode_id=episode_id, template=template, advanced_at=at)
+            | EpisodeStepped(episode_id=episode_id, template=template, stepped_at=at)
+        ):
+            return episode.replanned(template, at) if episode_id == episode.id and event.plan_id else episode
         case PatientDied(died_at=died_at, reported_at=reported_at):
             return msgspec.structs.replace(episode, died_at=died_at or reported_at)
         case DeathWithdrawn():

@@ -110,7 +110,14 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         intake.read_discharge_withdrawn,
     ),
     CatalogueEntry(intake.EngagedDaysCounted, INTAKE_EVENTS, "intake", "Observation"),
-    CatalogueEntry(intake.EpisodeStepped, INTAKE_EVENTS, "intake", "EpisodeOfCare + CarePlan + Provenance"),
+    CatalogueEntry(
+        intake.EpisodeStepped,
+        INTAKE_EVENTS,
+        "intake",
+        "EpisodeOfCare + CarePlan + Provenance",
+        ("attendance",),
+        intake.read_episode_stepped,
+    ),
     CatalogueEntry(
         intake.EpisodePaused, INTAKE_EVENTS, "intake", "EpisodeOfCare", ("attendance",), intake.read_episode_paused
     ),

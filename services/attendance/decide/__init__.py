@@ -24,6 +24,7 @@ from services.attendance.messages import (
     EpisodeDischarged,
     EpisodePaused,
     EpisodeResumed,
+    EpisodeStepped,
     FlagsChanged,
     HandOverEscalation,
     MarkMissed,
@@ -52,7 +53,7 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
             return episode.admitted(state, event, moment)
         case FlagsChanged():
             return episode.flagged(state, event, moment)
-        case StageAdvanced():
+        case StageAdvanced() | EpisodeStepped():
             return replanning.replanned(state, event, moment)
         case EpisodePaused():
             return episode.paused(state, event, moment)

@@ -9,14 +9,14 @@ import msgspec
 from services.attendance.decide.course import Course
 from services.attendance.decide.sessions import PLAN_CHANGED, cancelled, scheduled
 from services.attendance.hours import sessions_between
-from services.attendance.messages import Emits, StageAdvanced
+from services.attendance.messages import Emits, PlansWeek
 from services.attendance.record import Episode, Session
 from services.attendance.settings import Settings
 from services.attendance.state import State, evolve
 from shared.rules.decision import Moment
 
 
-def replanned(state: State, event: StageAdvanced, moment: Moment[Settings]) -> list[Emits]:
+def replanned(state: State, event: PlansWeek, moment: Moment[Settings]) -> list[Emits]:
     """Sessions ahead that are of the former week alone are called off, which counts against nobody; those of the new
     one are booked as far as sessions are. Nothing is booked for a stay that is over or paused: once it goes on."""
     after = evolve(state, event)

@@ -103,7 +103,7 @@ from shared.events.intake.planned import (
 from shared.events.intake.referrer import PartnerReferralChanged, read_partner_referral_changed
 from shared.events.intake.signature import Signature
 from shared.events.intake.stage import StageAdvanced, read_stage_advanced
-from shared.events.intake.stepped import Direction, EpisodeStepped
+from shared.events.intake.stepped import Direction, EpisodeStepped, read_episode_stepped
 
 __all__ = [
     "ACTIVITIES",
@@ -199,6 +199,7 @@ __all__ = [
     "read_episode_discharged",
     "read_episode_paused",
     "read_episode_resumed",
+    "read_episode_stepped",
     "read_flags_changed",
     "read_medications_recorded",
     "read_partner_referral_changed",

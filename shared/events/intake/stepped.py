@@ -1,14 +1,15 @@
 """A stay goes on at another level of care."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast, get_args
 
-from shared.events import codes, fhir
+from shared.events import codes, fhir, reading
 from shared.events.envelope import Event, Resource, name_id
-from shared.events.intake.care_plan import TemplateSlot, care_plan, categories, timetable
-from shared.events.intake.episode import episode_of_care
+from shared.events.intake.care_plan import CarePlan, TemplateSlot, care_plan, categories, timetable
+from shared.events.intake.episode import EpisodeOfCare, episode_of_care
 from shared.events.intake.history import NO_HISTORY, EpisodeHistory
-from shared.events.intake.plan import PlannedActivity
+from shared.events.intake.plan import PlannedActivity, read_activities
 
 Direction = Literal["step-up", "step-down"]
 
@@ -65,3 +66,42 @@ class EpisodeStepped(Event, frozen=True, kw_only=True):
                 "entity": [{"role": "source", "what": fhir.reference("Task", self.signed)}],
             },
         ]
+
+
+class _Entity(reading.Element, frozen=True):
+    what: reading.Reference
+
+
+class _Provenance(reading.Provenance, frozen=True):
+    reason: tuple[reading.Concept, ...]
+    entity: tuple[_Entity, ...]
+
+
+@reading.reads(EpisodeOfCare, CarePlan, _Provenance)
+def read_episode_stepped(resources: Sequence[reading.Read]) -> EpisodeStepped:
+    """Raises ValueError for a direction that is none: nothing could be decided by it."""
+    (episode,), (done,) = reading.of_type(resources, EpisodeOfCare), reading.of_type(resources, _Provenance)
+    plan = next(iter(reading.of_type(resources, CarePlan)), CarePlan(id=""))
+    direction, statuses = done.reason[0].code, episode.status_history
+    if direction not in get_args(Direction):
+        raise ValueError("direction")
+    paused_at = statuses[-1].period.start if statuses and statuses[-1].period.end is None else None
+    return EpisodeStepped(
+        episode_id=fhir.own_id(episode.id),
+        plan_id=plan.id,
+        referral_id=episode.referral_id,
+        level=episode.level,
+        direction=cast(Direction, direction),
+        track=plan.track,
+        flags=plan.flags,
+        template=plan.template,
+        admitted_at=reading.utc(episode.period.start),
+        stepped_at=reading.utc(done.recorded),
+        signed=done.entity[0].what.id,
+        by=reading.author_of([done]) or "",
+        client=reading.transmitter_of([done]),
+        paused_at=reading.optional_utc(paused_at),
+        history=EpisodeHistory.read(statuses[:-1] if paused_at else statuses, episode.type),
+        stage=plan.stage,
+        activities=read_activities(plan),
+    )

@@ -12,6 +12,7 @@ from services.attendance.messages import (
     ConfirmAttendance,
     EpisodePaused,
     EpisodeResumed,
+    EpisodeStepped,
     MarkMissed,
     ReinstateSession,
     SessionCancelled,
@@ -267,6 +268,38 @@ def test_a_miss_in_the_week_of_the_change_is_short_where_its_hours_were_owed() -
     story.then(advanced(story.now, EVENINGS))
     story.attending_until(evening(3, 0, 12))
     assert [each.minutes for each in only(story.until(evening(3, 1, 12)), WeeklyHoursFellShort)] == [360]
+
+
+def stepped(at: datetime, template: Sequence[TemplateSlot], plan_id: str = name_id(NAMES, "plan")) -> EpisodeStepped:
+    return EpisodeStepped(
+        episode_id=EPISODE,
+        plan_id=plan_id,
+        referral_id=name_id(NAMES, "referral"),
+        level="1.5",
+        direction="step-down",
+        track="general",
+        flags=(),
+        template=tuple(template),
+        admitted_at=ADMISSION,
+        stepped_at=at,
+        signed=name_id(NAMES, "sign"),
+        by="clinician-1",
+    )
+
+
+def test_a_step_to_another_level_plans_its_week_and_its_hours_are_none_of_an_iop() -> None:
+    story = at_noon_on_tuesday()
+    emitted = story.then(stepped(story.now, (INDIVIDUAL,)))
+    assert evening(2, 2) in starts(emitted, SessionCancelled)
+    assert {each.weekday() for each in planned(story)} == {1}
+    assert only(story.until(evening(5, 1, 12)), WeeklyHoursFellShort) == []
+
+
+def test_a_step_of_a_stay_whose_plan_nobody_knows_changes_no_session() -> None:
+    story = at_noon_on_tuesday()
+    before = planned(story)
+    assert story.then(stepped(story.now, (), plan_id="")) == []
+    assert planned(story) == before
 
 
 def test_a_stay_is_replanned_on_its_first_day() -> None:
