@@ -16,7 +16,7 @@ from services.intake.decide import planning
 from services.intake.decide.placing import known_of
 from services.intake.decide.seats_counted import place_for
 from services.intake.planned import Planned, episode_id
-from services.intake.record import Episode
+from services.intake.record import Episode, Referral
 from services.intake.seat import Seat
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
@@ -45,15 +45,26 @@ def answered(state: State, event: messages.SeatAnswers, moment: Moment[Settings]
         return []
     start = plan.starts_at or seat.start_at
     if isinstance(event, messages.SeatsFull):
-        ask_at = None if event.waits else moment.now + ASK_AGAIN
-        full = messages.SeatAnswered(ask_at=ask_at, start=start if start and start > moment.now else None)
-        return [full, *([planning.waits(plan, referral, "", moment)] if plan.starts_at else [])]
+        return _full(seat, plan, referral, event, moment)
     given = _given(moment.now, start, moment)
     if plan.starts_at is not None:
         return [given]
     if start is not None and start > moment.now:
         return [given, planning.moved(plan, referral, start, "", moment)]
     return [given, *planning.admit_now(evolve(state, given), moment)]
+
+
+def _full(
+    seat: Seat, plan: Planned, referral: Referral, event: messages.SeatsFull, moment: Moment[Settings]
+) -> list[messages.Emits]:
+    """The patient waits; the start that was named, if it lies ahead, is stood by when a seat comes before it."""
+    if plan.starts_at is None and seat.full and event.waits == (seat.ask is None):
+        return []
+    start = plan.starts_at or seat.start_at
+    full = messages.SeatAnswered(
+        ask_at=None if event.waits else moment.now + ASK_AGAIN, start=start if start and start > moment.now else None
+    )
+    return [full, *([planning.waits(plan, referral, "", moment)] if plan.starts_at else [])]
 
 
 def _given(given_at: datetime, start: datetime | None, moment: Moment[Settings]) -> messages.SeatAnswered:
