@@ -241,22 +241,21 @@ def complete_review(
         return _looked_at_referral(state, review, command, moment)
     if review.reason == CONFIRM_NEEDS:
         return _confirmed(review, command, moment)
-    if review.reason in PRIORITY:
-        refusal = priority.refused(state, review, command, moment)
-        return [_completed(review, command, moment)] if refusal is None else refusal
     if review.prepares_discharge or (state.episode is not None and review.reason in ABOUT_LEVEL):
         return _looked_at_stay(state, state.episode, review, command, moment)
-    return _looked_at(review, command, moment)
+    refusal = _completion_refused(state, review, command, moment)
+    return [_completed(review, command, moment)] if refusal is None else refusal
 
 
-def _looked_at(
-    review: Review, command: messages.CompleteReview, moment: Moment[Settings]
-) -> list[messages.Emits] | Refused:
-    """Nothing follows from what else a person looked at."""
+def _completion_refused(
+    state: State, review: Review, command: messages.CompleteReview, moment: Moment[Settings]
+) -> Refused | None:
+    """Of a review from whose answer nothing follows but that it is done."""
+    if review.reason in PRIORITY:
+        return priority.refused(state, review, command, moment)
     if command.outcome is not None and (review.is_of_anybody or command.outcome not in ANSWERS):
         return Refused("code-invalid", f"Must be one of {', '.join(ANSWERS)}, or nothing.", "Task.statusReason")
-    refusal = None if review.is_of_anybody else refused(moment.settings.staff, "review-placement", command.by)
-    return [_completed(review, command, moment)] if refusal is None else refusal
+    return None if review.is_of_anybody else refused(moment.settings.staff, "review-placement", command.by)
 
 
 def _looked_at_stay(

@@ -112,6 +112,10 @@ def test_where_a_start_is_planned_no_seat_is_lacking() -> None:
     assert [due_of(story, each) for each in ("interim-services", "refer-to-state")] == [None, None]
 
 
+def test_interim_services_are_owed_to_nobody_else_who_waits() -> None:
+    assert [due_of(waiting(), each) for each in ("interim-services", "refer-to-state")] == [None, None]
+
+
 def test_what_is_owed_and_lacks_is_named() -> None:
     story = waiting("injecting-use")
     refused = story.refusal(done(story, "interim-services", "needle-sharing-risks"))
