@@ -27,7 +27,9 @@ def _ask(story: Story) -> some.SearchStrategy[Command]:
 
 def _withdraw(story: Story) -> some.SearchStrategy[Command]:
     referrals = [*(each.referral_id for each in story.state.referrals), *REFERRALS]
-    return some.builds(w.WithdrawReferral, task_id=some.sampled_from([name_id(each, "task") for each in referrals]))
+    answers = [name_id(each.referral_id, "answer-task") for each in story.state.answers]
+    tasks = [*answers, *(name_id(each, "task") for each in referrals)]
+    return some.builds(w.WithdrawReferral, task_id=some.sampled_from(tasks))
 
 
 def _complete(story: Story) -> some.SearchStrategy[Command]:

@@ -20,7 +20,7 @@ from services.aftercare.record import Referral
 from services.aftercare.settings import Settings
 from shared.rules.escalation import Times
 from shared.rules.staff import Member
-from tests.shared.rules.partners import ALUMNI, CLINIC, FELLOWSHIP, HOUSE, consent_to
+from tests.shared.rules.partners import ALUMNI, CLINIC, FELLOWSHIP, HOSPITAL, HOUSE, consent_to
 
 ADMITTED = datetime(2025, 1, 6, 14, 0, tzinfo=UTC)
 DISCHARGED = datetime(2025, 3, 31, 20, 0, tzinfo=UTC)
@@ -59,7 +59,7 @@ SETTINGS = Settings(
     hold_days=60,
     hold_answer_hours=72,
     sent_again_days=30,
-    partners=(ALUMNI, CLINIC, HOUSE, FELLOWSHIP),
+    partners=(ALUMNI, CLINIC, HOUSE, FELLOWSHIP, HOSPITAL),
     meetings=MEETINGS,
 )
 

@@ -20,6 +20,7 @@ from services.aftercare.messages import (
     ContactKnown,
     DeathWithdrawn,
     FollowUpFellDue,
+    PartnerReferralChanged,
     PatientDied,
     ReferralPrepared,
     ResolveEscalation,
@@ -70,6 +71,14 @@ facts: some.SearchStrategy[Consumes] = some.one_of(
     some.builds(ConsentRevoked, consent_id=some.just("consent"), revoked_at=moments),
     some.just(PatientDied(died_at=None, reported_at=DISCHARGED)),
     some.just(DeathWithdrawn(withdrawn_at=DISCHARGED)),
+    some.builds(
+        PartnerReferralChanged,
+        referral_id=some.sampled_from(REFERRALS),
+        partner=some.sampled_from(["hospital", "nobody", ""]),
+        state=some.sampled_from(["received", "admitted", "withdrawn", "a-state-of-next-year"]),
+        changed_at=moments,
+        number=some.sampled_from(["", "sealed"]),
+    ),
     some.just(TimePassed()),
 )
 commands: some.SearchStrategy[Commands] = some.one_of(

@@ -17,7 +17,7 @@ from tests.story import only
 
 DAY = timedelta(days=1)
 REFERRAL, SECOND = "8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e11", "8a5f3a50-7a0e-4b63-8a3b-6a3f0c1d2e12"
-ANSWERING = msgspec.structs.replace(SETTINGS, partners=(*SETTINGS.partners, HOSPITAL, COURT))
+ANSWERING = msgspec.structs.replace(SETTINGS, partners=(*SETTINGS.partners, COURT))
 CONSENT = consent_to(HOSPITAL, NEXT_DAY)
 DIED, LIVES = (
     w.PatientDied(died_at=None, reported_at=NEXT_DAY),
@@ -230,7 +230,7 @@ def test_a_person_takes_it_back_by_its_task_and_nothing_more_of_this_referral_go
 
 
 def test_a_partner_that_the_program_has_no_more_asks_a_person() -> None:
-    patient = Story(IDENTIFIED)
+    patient = Story(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, partners=()))
     (held,) = only(patient.then(stands("received")), w.AnswerWithheld)
     assert (held.reason, held.write("p")[0]["requester"]) == (
         "partner-not-known",
