@@ -17,6 +17,7 @@ from shared.events.aftercare import (
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent, EscalationResolved, EscalationRetracted
 from shared.events.intake import (
+    CareTeamChanged,
     ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
@@ -68,6 +69,7 @@ __all__ = [
     "AnswerWithheld",
     "AskReferral",
     "CandidateDue",
+    "CareTeamChanged",
     "Commands",
     "CompleteFollowUp",
     "ConsentDenied",
@@ -160,6 +162,7 @@ FromTheHub = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefu
 Internal = FromTheHub | CandidateDue | HoldEscalated
 Consumes = (
     PatientIdentified
+    | CareTeamChanged
     | PatientDied
     | DeathWithdrawn
     | EpisodeAdmitted

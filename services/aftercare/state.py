@@ -14,6 +14,7 @@ from services.aftercare.messages import (
     AftercarePlanned,
     AnswerEvent,
     CandidateDue,
+    CareTeamChanged,
     ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
@@ -60,6 +61,7 @@ from shared.events.aftercare import ReferralEvent
 from shared.events.envelope import Command, Event
 from shared.events.internal import DisclosureOutcome
 from shared.rules import escalation
+from shared.rules.assigning import Team
 from shared.rules.escalation import Open
 
 VERSION = 8
@@ -90,6 +92,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     last_contact: LastContact | None = None
     answers: tuple[Answer, ...] = ()
     """Of referrals that partners made: what these are answered."""
+    team: Team = ()
 
     @property
     def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
@@ -136,8 +139,8 @@ def is_about(event: DisclosureOutcome, referral: Referral) -> bool:
 def evolve(state: State, event: Event | Command) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     match event:
-        case PatientIdentified():
-            return _with(state, identified=True)
+        case PatientIdentified() | CareTeamChanged():
+            return _known(state, event)
         case ContactKnown():
             return _contact_known(state, event)
         case ConsentGiven():
@@ -226,6 +229,11 @@ def _planned(state: State, event: AftercarePlanned) -> State:
 def _after_follow_up(state: State, plan: Plan, event: FollowUpFellDue | FollowUpCompleted) -> State:
     last = last_contact(state.last_contact, plan, event)
     return _with(state, plan=after_follow_up(plan, event), last_contact=last)
+
+
+def _known(state: State, event: PatientIdentified | CareTeamChanged) -> State:
+    """That there is such a patient, or who looks after them."""
+    return _with(state, team=event.members) if isinstance(event, CareTeamChanged) else _with(state, identified=True)
 
 
 def _contact_known(state: State, event: ContactKnown) -> State:

@@ -22,6 +22,7 @@ from shared.events.attendance import (
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.intake import (
+    CareTeamChanged,
     DeathWithdrawn,
     DischargeWithdrawn,
     EpisodeAdmitted,
@@ -52,6 +53,7 @@ __all__ = [
     "BookedUntil",
     "CallOffSession",
     "CancelSession",
+    "CareTeamChanged",
     "CheckIn",
     "CheckInWithdrawn",
     "Coding",
@@ -226,6 +228,7 @@ PlansWeek = StageAdvanced | EpisodeStepped
 Internal = TimePassed | StateEvents
 Consumes = (
     PatientIdentified
+    | CareTeamChanged
     | PatientDied
     | DeathWithdrawn
     | EpisodeAdmitted

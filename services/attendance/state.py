@@ -6,6 +6,7 @@ import msgspec
 
 from services.attendance.messages import (
     BookedUntil,
+    CareTeamChanged,
     DeathWithdrawn,
     DischargeWithdrawn,
     EpisodeAdmitted,
@@ -26,6 +27,7 @@ from services.attendance.messages import (
 from services.attendance.record import Episode, Request, Session, Week, minute_of, moment_of
 from services.attendance.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
+from shared.rules.assigning import Team
 
 VERSION = 9
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
@@ -42,6 +44,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     escalations: tuple[Request, ...] = ()
     weeks: tuple[Week, ...] = ()
     left: bool = False
+    team: Team = ()
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -55,8 +58,10 @@ def evolve(state: State, event: Event | Command) -> State:
             return msgspec.structs.replace(state, escalations=requests)
         case RequestAdded(request=request):
             return msgspec.structs.replace(state, escalations=(*state.escalations, request))
+        case CareTeamChanged(members=members):
+            return msgspec.structs.replace(state, team=members)
         case EpisodeForgotten():
-            return State(escalations=state.escalations, left=True)
+            return State(escalations=state.escalations, left=True, team=state.team)
         case (
             FlagsChanged()
             | StageAdvanced()
@@ -100,7 +105,7 @@ def _admitted(state: State, event: EpisodeAdmitted) -> State:
         booked_until=event.admitted_at,
         week_start=event.admitted_at,
     )
-    return State(episode=episode, escalations=state.escalations)
+    return State(episode=episode, escalations=state.escalations, team=state.team)
 
 
 def _graded(flags: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from services.testing.specimens import Specimen
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.intake import (
+    CareTeamChanged,
     DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
@@ -30,6 +31,7 @@ from shared.rules.escalation import (
 __all__ = [
     "AcknowledgeEscalation",
     "ActOnEscalation",
+    "CareTeamChanged",
     "Commands",
     "Consumes",
     "DischargeWithdrawn",
@@ -116,7 +118,13 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
 Commands = ReportResult | EscalationCommand | ReopenEscalation
 Internal = TimePassed | RetentionBegan | SpecimenReported
 Consumes = (
-    PatientIdentified | MedicationsRecorded | EpisodeAdmitted | EpisodeDischarged | DischargeWithdrawn | TimePassed
+    PatientIdentified
+    | CareTeamChanged
+    | MedicationsRecorded
+    | EpisodeAdmitted
+    | EpisodeDischarged
+    | DischargeWithdrawn
+    | TimePassed
 )
 Emits = (
     DrugTestResulted

@@ -11,6 +11,7 @@ import msgspec
 from services.testing.escalation_packing import PackedEscalation, packed_after, packed_with, unpack_escalations
 from services.testing.medications import IngredientPeriod, reconciled
 from services.testing.messages import (
+    CareTeamChanged,
     DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
@@ -26,9 +27,10 @@ from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.testing import AnalyteResult, DrugTestEvent
 from shared.rules import escalation
+from shared.rules.assigning import Team
 from shared.rules.packing import instant, pack_id, seconds
 
-VERSION = 6
+VERSION = 7
 BYTES_MOST = 7800
 """Above this the state evicts what it can do without; the path's limit is `STATE_BYTES_MOST`."""
 
@@ -59,6 +61,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """Per metabolite group, and per drug of it (`amphetamine=methamphetamine`), the last positive among evicted
     specimens that could show use."""
     packed_escalations: tuple[PackedEscalation, ...] = ()
+    team: Team = ()
 
     @property
     def escalations(self) -> tuple[escalation.Open, ...]:
@@ -96,8 +99,10 @@ def evolve(state: State, event: Event | Command) -> State:
         case SignalsCorrected():
             now_open = packed_with(state.packed_escalations, event)
             return msgspec.structs.replace(state, packed_escalations=now_open)
+        case CareTeamChanged(members=members):
+            return msgspec.structs.replace(state, team=members)
         case TimePassed():
-            return State() if _only_to_leave(state) else state
+            return State(team=state.team) if _only_to_leave(state) else state
         case _:
             return state
 

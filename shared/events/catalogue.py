@@ -135,7 +135,9 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(
         intake.FlagsChanged, INTAKE_EVENTS, "intake", "Flag each", ("attendance",), intake.read_flags_changed
     ),
-    CatalogueEntry(intake.CareTeamChanged, INTAKE_EVENTS, "intake", "CareTeam"),
+    CatalogueEntry(
+        intake.CareTeamChanged, INTAKE_EVENTS, "intake", "CareTeam", _ALL_THREE, intake.read_care_team_changed
+    ),
     CatalogueEntry(intake.PlanRevised, INTAKE_EVENTS, "intake", "CarePlan + Goal each"),
     CatalogueEntry(
         intake.MedicationsRecorded,

@@ -10,6 +10,7 @@ from services.aftercare.messages import (
     AcknowledgeEscalation,
     ActOnEscalation,
     AskReferral,
+    CareTeamChanged,
     Commands,
     CompleteFollowUp,
     ConsentDenied,
@@ -39,6 +40,7 @@ from services.aftercare.messages import (
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve
 from shared.rules import escalation
+from shared.rules.assigning import assigned
 from shared.rules.decision import Moment, Refused
 
 __all__ = ["decide", "react"]
@@ -47,12 +49,12 @@ __all__ = ["decide", "react"]
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What aftercare emits after an event. Consumed again, it emits nothing new."""
     emitted = _react(state, event, moment)
-    return [*emitted, *answers.answered(state, [event, *emitted], moment)]
+    return assigned([*emitted, *answers.answered(state, [event, *emitted], moment)], state.team)
 
 
 def _react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Emits]:
     match event:
-        case PatientIdentified() | ConsentsCurrent():
+        case PatientIdentified() | CareTeamChanged() | ConsentsCurrent():
             return []
         case PatientDied():
             return [*died(state, moment), *referrer_answers.died(state, moment)]
@@ -97,7 +99,9 @@ def _time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
 def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     """What aftercare emits on a command, or why it cannot be."""
     decided = _decide(state, command, moment)
-    return decided if isinstance(decided, Refused) else [*decided, *answers.answered(state, decided, moment)]
+    if isinstance(decided, Refused):
+        return decided
+    return assigned([*decided, *answers.answered(state, decided, moment)], state.team)
 
 
 def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:

@@ -13,6 +13,7 @@ from services.attendance.messages import (
     ActOnEscalation,
     CallOffSession,
     CancelSession,
+    CareTeamChanged,
     CheckIn,
     Commands,
     ConfirmAttendance,
@@ -39,6 +40,7 @@ from services.attendance.messages import (
 )
 from services.attendance.settings import Settings
 from services.attendance.state import State
+from shared.rules.assigning import assigned
 from shared.rules.decision import Moment, Refused
 
 __all__ = ["decide", "react"]
@@ -46,8 +48,12 @@ __all__ = ["decide", "react"]
 
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What attendance emits after an event. Consumed again, it emits nothing new."""
+    return assigned(_react(state, event, moment), state.team)
+
+
+def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     match event:
-        case PatientIdentified():
+        case PatientIdentified() | CareTeamChanged():
             return []
         case EpisodeAdmitted():
             return episode.admitted(state, event, moment)
@@ -75,6 +81,11 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
 
 def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     """What attendance emits on a command, or why it cannot be."""
+    decided = _decide(state, command, moment)
+    return decided if isinstance(decided, Refused) else assigned(decided, state.team)
+
+
+def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     match command:
         case CheckIn():
             return presence.checked_in(state, command, moment)

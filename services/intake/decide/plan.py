@@ -1,7 +1,7 @@
 """Who looks after the patient, and what is planned: what an EHR says of it, and what a person is asked to read."""
 
 from collections.abc import Sequence
-from functools import partial, reduce
+from functools import reduce
 
 import msgspec
 
@@ -86,7 +86,7 @@ def assigned(
     team = team_after(state.team, cause) if isinstance(cause, messages.RecordTeam) else state.team
     if not team:
         return [*emitted]
-    return [_asked_of(team, each) for each in assigning.assigned(emitted, partial(person_of, team))]
+    return [_asked_of(team, each) for each in assigning.assigned(emitted, people(team))]
 
 
 def _asked_of(team: Team, event: messages.Emits) -> messages.Emits:

@@ -13,6 +13,7 @@ from services.testing.grading import grade
 from services.testing.messages import (
     AcknowledgeEscalation,
     ActOnEscalation,
+    CareTeamChanged,
     Commands,
     Consumes,
     DischargeWithdrawn,
@@ -30,6 +31,7 @@ from services.testing.messages import (
 from services.testing.settings import Settings
 from services.testing.state import State, evolve, with_medications
 from shared.rules import escalation
+from shared.rules.assigning import assigned
 from shared.rules.decision import Moment, Refused
 
 __all__ = ["decide", "react"]
@@ -37,8 +39,12 @@ __all__ = ["decide", "react"]
 
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What testing emits after an event. Consumed again, it emits nothing new."""
+    return assigned(_react(state, event, moment), state.team)
+
+
+def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     match event:
-        case PatientIdentified():
+        case PatientIdentified() | CareTeamChanged():
             return []
         case MedicationsRecorded():
             new = grade(with_medications(state, event), moment.settings)  # what has to leave the state was not wrong
@@ -57,6 +63,11 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
 
 def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     """What testing emits on a command, or why it cannot be."""
+    decided = _decide(state, command, moment)
+    return decided if isinstance(decided, Refused) else assigned(decided, state.team)
+
+
+def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     match command:
         case ReportResult():
             return reported(state, command, moment)

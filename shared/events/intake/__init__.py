@@ -90,6 +90,7 @@ from shared.events.intake.plan import (
     PlannedGoal,
     PlanRevised,
     TeamMember,
+    read_care_team_changed,
     team_id,
 )
 from shared.events.intake.planned import (
@@ -188,6 +189,7 @@ __all__ = [
     "Undecided",
     "Unread",
     "Waits",
+    "read_care_team_changed",
     "read_consent_denied",
     "read_consent_given",
     "read_consent_revoked",

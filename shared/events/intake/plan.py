@@ -1,11 +1,12 @@
 """Who looks after a patient, and what is planned: codes alone, for the patient's own words stay in the EHR's Goal."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
 
 import msgspec
 
-from shared.events import codes, fhir
+from shared.events import codes, fhir, reading
 from shared.events.envelope import Event, Resource, name_id
 from shared.events.intake.care_plan import CarePlan, TemplateSlot, care_plan, timetable
 
@@ -121,6 +122,23 @@ class CareTeamChanged(Event, frozen=True, kw_only=True):
 def team_id(patient: str) -> str:
     """Of the hub's own CareTeam of this patient."""
     return name_id(patient, "care-team")
+
+
+class _Participant(reading.Element, frozen=True):
+    role: tuple[reading.Concept, ...]
+    member: reading.Logical
+
+
+class _CareTeam(reading.Read, frozen=True):
+    period: reading.Period
+    participant: tuple[_Participant, ...] = ()
+
+
+@reading.reads(_CareTeam)
+def read_care_team_changed(resources: Sequence[reading.Read]) -> CareTeamChanged:
+    (team,) = reading.of_type(resources, _CareTeam)
+    members = (TeamMember(each.role[0].code, each.member.identifier.value) for each in team.participant)
+    return CareTeamChanged(members=tuple(members), changed_at=reading.utc(team.period.start or team.period.end))
 
 
 class PlannedGoal(msgspec.Struct, frozen=True, array_like=True):

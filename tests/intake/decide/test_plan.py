@@ -260,8 +260,8 @@ def in_a_team() -> Story:
 def owner(event: w.EscalationEvent | w.PlacementReviewRequested | w.PlacementReviewWithdrawn) -> tuple[str, str]:
     """The role that its Task is owned by, and who of the team stands beside it."""
     task: Any = event.write(PATIENT)[0]
-    beside = [each["valueReference"]["identifier"]["value"] for each in task["owner"].get("extension", ())]
-    return task["owner"]["identifier"]["value"], "".join(beside)
+    named = [each["valueReference"]["identifier"]["value"] for each in task["owner"].get("extension", ())]
+    return task["owner"]["identifier"]["value"], "".join(named)
 
 
 def test_what_is_asked_of_a_role_names_who_of_the_team_has_it_and_stays_the_roles() -> None:
