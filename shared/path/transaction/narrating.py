@@ -38,6 +38,8 @@ TEXTS: Mapping[str, str] = {
     "SetPlan": "an EHR sets when the stay begins",
     "EpisodePlanned": "the stay is to begin at a planned time",
     "EpisodeWaitlisted": "the patient waits for a seat",
+    "SeatGiven": "a seat is the patient's",
+    "SeatsFull": "no seat is free",
     "EpisodeCancelled": "the stay that was planned, or waited for, does not begin",
     "EpisodePaused": "the stay is paused: no session is owed",
     "EpisodeResumed": "the stay goes on",

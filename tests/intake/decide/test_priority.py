@@ -94,7 +94,7 @@ def test_interim_services_recorded_within_48_hours_of_the_request_give_120_days_
 
 
 def test_of_nobody_else_who_waits_are_they_asked() -> None:
-    assert due_of(waiting(), "interim-services") is None
+    assert [due_of(waiting(), each) for each in ("interim-services", "refer-to-state")] == [None, None]
 
 
 def test_recorded_later_they_give_no_day_more() -> None:
@@ -110,10 +110,6 @@ def test_where_a_start_is_planned_no_seat_is_lacking() -> None:
     story.then(sign(story.state, reason="clinical-judgment", start=MONDAY + 3 * DAY))
     assert story.state.planned is not None
     assert [due_of(story, each) for each in ("interim-services", "refer-to-state")] == [None, None]
-
-
-def test_interim_services_are_owed_to_nobody_else_who_waits() -> None:
-    assert [due_of(waiting(), each) for each in ("interim-services", "refer-to-state")] == [None, None]
 
 
 def test_what_is_owed_and_lacks_is_named() -> None:
