@@ -198,6 +198,16 @@ def test_a_discharge_ends_the_question_and_its_withdrawal_asks_it_again() -> Non
     assert stage(story).code == "engagement"
 
 
+def test_an_open_question_is_asked_once_whatever_else_falls_due() -> None:
+    story = after_two_weeks()
+    assert only(story.then(w.TimePassed()), w.PlacementReviewRequested) == []
+
+
+def test_of_the_dead_nobody_is_asked_whatever_else_falls_due() -> None:
+    story = admitted().and_then(w.ReportDeath(died_at=MONDAY)).at(MONDAY + TWO_WEEKS)
+    assert only(story.then(w.TimePassed()), w.PlacementReviewRequested) == []
+
+
 def test_of_the_dead_nobody_is_asked() -> None:
     story = admitted().and_then(w.ReportDeath(died_at=MONDAY))
     assert NEXT_STAGE not in [
