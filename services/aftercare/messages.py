@@ -24,6 +24,7 @@ from shared.events.intake import (
     ConsentsCurrent,
     DeathWithdrawn,
     DischargeWithdrawn,
+    EngagedDaysCounted,
     EpisodeAdmitted,
     EpisodeDischarged,
     PartnerReferralChanged,
@@ -85,6 +86,7 @@ __all__ = [
     "DisclosureRefused",
     "DisclosureWithheld",
     "Emits",
+    "EngagedDaysCounted",
     "EpisodeAdmitted",
     "EpisodeDischarged",
     "EscalationCommand",
@@ -167,6 +169,7 @@ Consumes = (
     | DeathWithdrawn
     | EpisodeAdmitted
     | EpisodeDischarged
+    | EngagedDaysCounted
     | DischargeWithdrawn
     | PartnerReferralChanged
     | ConsentGiven

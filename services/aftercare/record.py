@@ -75,6 +75,13 @@ class LastContact(msgspec.Struct, frozen=True, array_like=True):
         return self.made_at >= discharged_at
 
 
+class Engaged(msgspec.Struct, frozen=True, array_like=True):
+    """Days in care up to the discharge of this stay, as intake counted them last."""
+
+    episode_id: str
+    days: int
+
+
 class Plan(msgspec.Struct, frozen=True, array_like=True):
     """A plan with a contact left. `made` are the due dates of those a person has completed."""
 
@@ -84,6 +91,8 @@ class Plan(msgspec.Struct, frozen=True, array_like=True):
     made: tuple[datetime, ...] = ()
     episode_id: str = ""
     planned_at: datetime | None = None
+    engaged_days: int | None = None
+    """Days in care up to the discharge, as intake counted them."""
 
     @property
     def left(self) -> tuple[datetime, ...]:

@@ -24,6 +24,7 @@ from services.aftercare.messages import (
     DisclosureGaveUp,
     DisclosureRefused,
     DisclosureWithheld,
+    EngagedDaysCounted,
     EpisodeAdmitted,
     EpisodeDischarged,
     EscalationEvent,
@@ -47,6 +48,7 @@ from services.aftercare.record import (
     LANGUAGE_CHARACTERS_MOST,
     SENT_MOST,
     Discharged,
+    Engaged,
     InCare,
     LastContact,
     OnHold,
@@ -93,6 +95,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     answers: tuple[Answer, ...] = ()
     """Of referrals that partners made: what these are answered."""
     team: Team = ()
+    engaged: Engaged | None = None
 
     @property
     def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
@@ -167,7 +170,9 @@ def evolve(state: State, event: Event | Command) -> State:
         case CandidateDue(kind=kind):
             return _with(state, candidates_due=tuple(dict.fromkeys((*state.candidates_due, kind))))
         case AftercarePlanned():
-            return _planned(state, event)
+            return _with_days(_planned(state, event))
+        case EngagedDaysCounted(is_over=True):
+            return _with_days(_with(state, engaged=Engaged(event.episode_id, event.days)))
         case AftercareEnded():
             return _with(state, plan=None)
         case FollowUpFellDue() | FollowUpCompleted() if state.plan is not None:
@@ -224,6 +229,14 @@ def _planned(state: State, event: AftercarePlanned) -> State:
     if state.plan is not None and state.plan.plan_id == event.plan_id:
         return _with(state, plan=planned(event, state.last_contact, state.plan))
     return _with(state, plan=planned(event, state.last_contact), tried=())
+
+
+def _with_days(state: State) -> State:
+    """What intake counted stands in the plan of that stay, whichever comes first."""
+    plan, engaged = state.plan, state.engaged
+    if plan is None or engaged is None or plan.episode_id != engaged.episode_id:
+        return state
+    return _with(state, plan=_with(plan, engaged_days=engaged.days))
 
 
 def _after_follow_up(state: State, plan: Plan, event: FollowUpFellDue | FollowUpCompleted) -> State:

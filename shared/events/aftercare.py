@@ -279,9 +279,12 @@ class FollowUpFellDue(Event, frozen=True, kw_only=True):
     number: int
     due_at: datetime
     act_by: datetime
+    engaged_days: int | None = None
+    """Days in care up to the discharge, as intake counted them: 90 are the least that is hoped for (domain 1.1)."""
 
     def write(self, patient: str) -> list[Resource]:
-        return [_follow_up(self.follow_up_id, "requested", self.plan_id, patient, self.due_at, self.act_by)]
+        task = _follow_up(self.follow_up_id, "requested", self.plan_id, patient, self.due_at, self.act_by)
+        return [task | _counted(self.engaged_days)]
 
 
 class FollowUpCompleted(Event, frozen=True, kw_only=True):
@@ -297,10 +300,12 @@ class FollowUpCompleted(Event, frozen=True, kw_only=True):
     completed_at: datetime
     outcome: str = "reached"
     client: str = ""
+    engaged_days: int | None = None
 
     def write(self, patient: str) -> list[Resource]:
         status = "completed" if self.outcome in BY_A_PERSON else "cancelled"
         task = _follow_up(self.follow_up_id, status, self.plan_id, patient, self.due_at, self.act_by)
+        task |= _counted(self.engaged_days)
         emitted = {
             "statusReason": fhir.concept(codes.REASON, self.outcome),
             "lastModified": self.completed_at,
@@ -309,6 +314,12 @@ class FollowUpCompleted(Event, frozen=True, kw_only=True):
             return [task | emitted]
         identity, target = name_id(self.follow_up_id, "completed"), fhir.reference("Task", self.follow_up_id)
         return [task | emitted, fhir.provenance(identity, target, self.completed_at, self.by, self.client)]
+
+
+def _counted(engaged_days: int | None) -> fhir.Element:
+    if engaged_days is None:
+        return {}
+    return {"input": [{"type": fhir.concept(codes.INPUT, "engaged-days"), "valueInteger": engaged_days}]}
 
 
 def _follow_up(

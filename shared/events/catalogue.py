@@ -109,7 +109,14 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         _ALL_THREE,
         intake.read_discharge_withdrawn,
     ),
-    CatalogueEntry(intake.EngagedDaysCounted, INTAKE_EVENTS, "intake", "Observation"),
+    CatalogueEntry(
+        intake.EngagedDaysCounted,
+        INTAKE_EVENTS,
+        "intake",
+        "Observation",
+        ("aftercare",),
+        intake.read_engaged_days_counted,
+    ),
     CatalogueEntry(
         intake.EpisodeStepped,
         INTAKE_EVENTS,

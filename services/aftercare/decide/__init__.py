@@ -26,6 +26,7 @@ from services.aftercare.messages import (
     DisclosureRefused,
     DisclosureWithheld,
     Emits,
+    EngagedDaysCounted,
     EpisodeAdmitted,
     EpisodeDischarged,
     HandOverEscalation,
@@ -54,7 +55,7 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
 
 def _react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Emits]:
     match event:
-        case PatientIdentified() | CareTeamChanged() | ConsentsCurrent():
+        case PatientIdentified() | CareTeamChanged() | ConsentsCurrent() | EngagedDaysCounted():
             return []
         case PatientDied():
             return [*died(state, moment), *referrer_answers.died(state, moment)]

@@ -85,6 +85,7 @@ def _due(plan: Plan, contact: Ahead, moment: Moment[Settings]) -> FollowUpFellDu
         number=contact.number,
         due_at=contact.due_at,
         act_by=max(contact.due_at, moment.now) + window,
+        engaged_days=plan.engaged_days,
     )
 
 
@@ -127,6 +128,7 @@ def _ended(
         client="" if by is None else moment.by,
         completed_at=moment.now,
         outcome=outcome,
+        engaged_days=plan.engaged_days,
     )
 
 
