@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
+from services.intake import app
 from services.intake.edge import staging, tasks
 from services.intake.messages import AdvanceStage
 from shared.edge.contract import Context, StoredResource
 from shared.edge.fhir import BundleEntry, single
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes, fhir
+from tests.intake import bundles
 from tests.intake.given import MONDAY, PATIENT, SETTINGS
-from tests.service import caller
+from tests.service import StartService, caller
 
 Json = dict[str, Any]
 TASK = "4b0c5a0e-2222-4c5a-9e0e-3f0c5a0e5a0e"
@@ -83,3 +85,22 @@ def test_a_therapists_own_task_advances_once_and_sent_again_no_second_time() -> 
 )
 def test_any_other_task_of_a_client_advances_nothing(other: Json) -> None:
     assert staging.unasked(entry(task(output("maintenance")) | other), context()) is None
+
+
+async def test_a_therapists_own_task_is_stored_as_sent_and_the_plan_is_in_its_stage(
+    start_service: StartService,
+) -> None:
+    intake = await start_service(app.assemble, "intake", MONDAY)
+    await intake.submit(bundles.intake("0001"))
+    await intake.put(bundles.signed(await intake.task("sign-placement")))
+    (episode,) = await intake.found("EpisodeOfCare")
+    (before,) = await intake.found("CarePlan")
+    assert fhir.codes_of(before["category"]) == ("alcohol", "engagement")
+    own = task(output("maintenance")) | {"focus": fhir.reference("EpisodeOfCare", episode["id"])}
+    await intake.post({name: each for name, each in own.items() if name != "id"} | {"for": episode["patient"]})
+    (plan,) = await intake.found("CarePlan")
+    assert fhir.codes_of(plan["category"]) == ("alcohol", "maintenance")
+    assert {each["detail"]["code"]["coding"][0]["code"] for each in plan["activity"]} == {"group"}
+    assert plan["supportingInfo"] == before["supportingInfo"] and plan["period"] == before["period"]
+    stored = [each for each in await intake.found("Task") if fhir.code_of(each["code"]) == "advance-stage"]
+    assert [each["status"] for each in stored] == ["completed"]
