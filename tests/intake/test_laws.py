@@ -97,7 +97,13 @@ commands: some.SearchStrategy[Command] = some.one_of(
         findings=some.lists(findings, max_size=6).map(tuple),
     ),
     some.just(assessment(IOP_NEEDS)),
-    some.builds(w.ReceiveReferral, referral_id=ids, task_id=ids, authored_at=moments),
+    some.builds(
+        w.ReceiveReferral,
+        referral_id=ids,
+        task_id=ids,
+        authored_at=moments,
+        referrer=some.sampled_from(["", "riverbend-hospital"]),
+    ),
     some.builds(w.CompleteReview, task_id=ids),
     some.builds(w.Discharge, episode_id=ids, encounter_id=ids, disposition=some.just("ama"), at=moments),
     some.builds(
@@ -382,8 +388,9 @@ def test_the_worst_of_all_stays_fits() -> None:
         story.and_then(w.RecordAssessment(needs=stated(IOP_NEEDS, at), findings=answers))
     for number in range(6):
         referral_id, task_id = (str(uuid5(UUID(PATIENT), f"{each}{number}")) for each in ("referral", "task"))
-        story.and_then(w.ReceiveReferral(referral_id=referral_id, task_id=task_id, authored_at=MONDAY, level="2.7-BIO"))
-    assert len(story.state.referrals) == 5 and len(story.state.reviews) == 6
+        came = w.ReceiveReferral(referral_id=referral_id, task_id=task_id, authored_at=MONDAY, level="2.7-BIO")
+        story.and_then(msgspec.structs.replace(came, referrer="a-partner-with-a-rather-long-name", number="sealed"))
+    assert len(story.state.referrals) == len(story.state.referrers) == 5 and len(story.state.reviews) == 6
     for number in range(5):
         visit = str(uuid5(UUID(PATIENT), f"visit{number}"))
         story.and_then(

@@ -1,16 +1,21 @@
 """A partner's referral: where it stands goes to aftercare, and nothing of a level, a rule, a need or a reason."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
+from services.aftercare.answer_form import STATUSES
 from services.intake import messages as w
 from services.intake.decide import death
 from services.intake.planned import episode_id
-from shared.events.envelope import Event
+from shared.events.envelope import Command, Event
 from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, referral, sign
 from tests.intake.story import Story
+from tests.laws import examples
 from tests.story import only
 
 SECOND = "99999999-1111-4c5a-9e0e-3f0c5a0e5a0e"
@@ -115,3 +120,67 @@ def test_signed_and_waiting_for_a_seat_then_planned_then_admitted_each_is_answer
     planned = w.SetPlan(episode_id=episode_id(REFERRAL), status="planned", start=friday, reason="", by="case-manager-1")
     assert changes(story.then(planned)) == [(HOSPITAL, "planned")]
     assert changes(story.until(friday)) == [(HOSPITAL, "admitted")]
+
+
+Course = list[Callable[[Story], Command | None]]
+
+
+def signs(story: Story) -> Command | None:
+    return sign(story.state) if story.state.recommended is not None else None
+
+
+def confirms(story: Story) -> Command | None:
+    reported = story.state.escalation_of(death.REASON)
+    if reported is None:
+        return None
+    return w.ResolveEscalation(escalation_id=reported.escalation.id, reason="confirmed", by="clinician-1")
+
+
+def always(command: Command) -> Callable[[Story], Command]:
+    return lambda story: command
+
+
+steps: some.SearchStrategy[Callable[[Story], Command | None]] = some.sampled_from(
+    [
+        signs,
+        confirms,
+        always(assessment(IOP_NEEDS, "safe-housing")),
+        always(DIED),
+        always(w.WithdrawDeath()),
+        *(always(referred_by(partner, each)) for partner in (HOSPITAL, COURT, "") for each in (REFERRAL, SECOND)),
+        *(always(correcting(partner)) for partner in (HOSPITAL, COURT, "", None)),
+        *(
+            always(w.RevokeReferral(referral_id=each, reason="referral-revoked", at=MONDAY))
+            for each in (REFERRAL, SECOND)
+        ),
+    ]
+)
+
+
+@settings(max_examples=examples(150))
+@given(some.lists(steps, max_size=20))
+def test_in_any_course_a_partner_knows_of_its_referral_what_the_programs_own_know_but_a_reported_death(
+    course: Course,
+) -> None:
+    story, partners, stands = Story(), dict[str, str](), dict[str, str]()
+    for step in course:
+        command, before = step(story), len(story.answers)
+        if command is None:
+            continue
+        open_before = {each.id for each in story.state.referrals}
+        emitted = story.then(command)
+        match command:
+            case w.ReceiveReferral(referral_id=named, referrer=partner) if emitted and named not in open_before:
+                partners[named] = partner
+            case w.CorrectReferral(referral_id=named, referrer=str(partner)) if named in open_before:
+                partners[named] = partner
+        for answer in story.answers[before:]:
+            if answer.reason != death.REASON or answer.referral_id not in open_before:
+                stands[answer.referral_id] = "in-review" if answer.state == "recommended" else answer.state
+        known = {each.referral_id: (each.partner, each.state) for each in story.state.referrers}
+        open_now = {each.id for each in story.state.referrals}
+        assert known == {
+            each: (partner, stands[each]) for each, partner in partners.items() if partner and each in open_now
+        }
+        for event in only(emitted, w.PartnerReferralChanged):
+            assert event.state in STATUSES
