@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 from msgspec.structs import replace
 
 from services.intake import messages as w
+from services.intake.care import GOALS_MOST
 from services.intake.combined import REASON
 from services.intake.decide.signals import UNCOUNTED
 from services.intake.levels import LEVELS
@@ -20,6 +21,7 @@ from services.intake.state import State, due
 from services.intake.table import TABLE
 from shared.events.envelope import Command, Event, name_id
 from shared.events.escalation import COMBINING, Escalation, Signal
+from shared.events.intake import TEAM_ROLES
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.escalation import SIGNALS_MOST
 from tests.intake.given import (
@@ -400,9 +402,27 @@ def test_the_worst_of_all_stays_fits() -> None:
         )
     for event in full_window():
         story.and_then(event)
+    story.and_then(*as_much_as_can_be_planned())
     window = story.state.signals
     assert (len(window.signals), len(window.escalations), window.lost) == (SIGNALS_REMEMBERED, ESCALATIONS_MOST, 0)
     assert 12_000 < len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST - 20 * UUID_LENGTH
+
+
+def as_much_as_can_be_planned() -> list[Command]:
+    """A team, more goals and activities than are remembered, and a question about what nobody can read."""
+    source, roles = str(uuid5(UUID(PATIENT), "plan")), TEAM_ROLES
+    members = tuple(w.NamedMember(each, "p" * 30, f"participant[{place}]") for place, each in enumerate(roles))
+    unread = tuple(
+        w.Unread("unknown-activity", f"CarePlan/{source}", f"activity[{place}].detail") for place in range(9)
+    )
+    goals = [str(uuid5(UUID(PATIENT), f"goal{number}")) for number in range(GOALS_MOST + 1)]
+    return [
+        w.RecordTeam(source=source, members=members),
+        w.RevisePlan(
+            source=source, activities=(w.PlannedActivity("workshop", "declined", "stress"),) * 41, unread=unread
+        ),
+        *(w.RevisePlan(source=each, is_goal=True, goal=w.PlannedGoal(each, "work", "active")) for each in goals),
+    ]
 
 
 def full_window() -> list[Event]:
