@@ -33,6 +33,9 @@ class Seat(msgspec.Struct, frozen=True, array_like=True):
         """In line, for none was free."""
         return self.full and self.given is None
 
+    def is_answered_by(self, event: messages.SeatAnswers) -> bool:
+        return (self.episode_id, self.since) == (event.episode_id, seconds(event.since))
+
     @property
     def asked_since(self) -> datetime:
         return instant(self.since)

@@ -31,16 +31,20 @@ class SeatLeft(AboutSeat, frozen=True, kw_only=True, tag=True):
     """Whether it was taken or waited for."""
 
 
-class SeatGiven(Event, frozen=True, kw_only=True, tag=True):
-    """The answer: the seat is this stay's until it is left."""
+class SeatAnswer(Event, frozen=True, kw_only=True):
+    """To what was asked for this stay, `since` then: an answer may come when the same stay has been asked for anew."""
 
     episode_id: str
+    since: datetime
 
 
-class SeatsFull(Event, frozen=True, kw_only=True, tag=True):
-    """The answer: no seat is free. Unless it `waits` in line, the line is full too."""
+class SeatGiven(SeatAnswer, frozen=True, kw_only=True, tag=True):
+    """The seat is this stay's until it is left."""
 
-    episode_id: str
+
+class SeatsFull(SeatAnswer, frozen=True, kw_only=True, tag=True):
+    """No seat is free. Unless it `waits` in line, the line is full too."""
+
     waits: bool = True
 
 

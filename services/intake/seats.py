@@ -5,7 +5,7 @@ go to the patient's own key by `To`; what is emitted besides says how many seats
 """
 
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ from shared.events.envelope import Command, Event
 from shared.events.internal import To
 from shared.path.service import PATIENT
 from shared.rules.decision import Moment, Refused
-from shared.rules.packing import pack_id, seconds, unpack_id
+from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
 VERSION = 1
 WAITING_MOST = 180
@@ -66,14 +66,14 @@ def react(state: Seats, event: messages.ConsumesOfSeats, moment: Moment[Settings
     then = evolve(after, filled) if given else after
     return [
         *([filled] if given else []),
-        *(_answer(each, messages.SeatGiven(episode_id=unpack_id(each.episode))) for each in given),
+        *(_answer(each, messages.SeatGiven(**_asked(each))) for each in given),
         *_refusals(state, event, then),
         *_watched(then, capacity, moment),
         *_looks_again(then, event, moment),
     ]
 
 
-def _answer(to: Holder, event: messages.SeatGiven | messages.SeatsFull) -> To:
+def _answer(to: Waiting, event: messages.SeatAnswers) -> To:
     return To(kind=PATIENT, key=unpack_id(to.patient), event=event)
 
 
@@ -88,8 +88,13 @@ def _refusals(state: Seats, event: messages.ConsumesOfSeats, then: Seats) -> lis
     return full if was_in_line or came not in then.line else [*full, _full(came, waits=True)]
 
 
-def _full(to: Holder, *, waits: bool) -> To:
-    return _answer(to, messages.SeatsFull(episode_id=unpack_id(to.episode), waits=waits))
+def _full(to: Waiting, *, waits: bool) -> To:
+    return _answer(to, messages.SeatsFull(**_asked(to), waits=waits))
+
+
+def _asked(to: Waiting) -> dict[str, Any]:
+    """What an answer is to."""
+    return {"episode_id": unpack_id(to.episode), "since": instant(to.since)}
 
 
 def _watched(then: Seats, capacity: int | None, moment: Moment[Settings]) -> list[messages.EmitsOfSeats]:

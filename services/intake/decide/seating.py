@@ -37,9 +37,10 @@ class NeededSeat(NamedTuple):
 
 
 def answered(state: State, event: messages.SeatAnswers, moment: Moment[Settings]) -> list[messages.Emits]:
-    """What a place says. Of a seat that is not waited for any more it changes nothing: it was returned."""
+    """What a place says. Of a seat that is not waited for any more, or was asked anew since, it changes nothing: the
+    one that it is about was returned."""
     seat, plan, referral = state.seat, state.planned, state.referral
-    if seat is None or seat.episode_id != event.episode_id or seat.given is not None:
+    if seat is None or seat.given is not None or not seat.is_answered_by(event):
         return []
     if plan is None or referral is None:
         return []

@@ -287,11 +287,24 @@ def test_a_late_answer_to_who_waits_no_more_changes_nothing() -> None:
     clinic.does(ANNA, _revoked(clinic, ANNA, "referral-revoked"))
     before = clinic.patients[ANNA].state
     for answer in (
-        w.SeatGiven(episode_id=clinic.patients[ANNA].stay),
-        w.SeatsFull(episode_id=clinic.patients[ANNA].stay),
+        w.SeatGiven(episode_id=clinic.patients[ANNA].stay, since=MONDAY),
+        w.SeatsFull(episode_id=clinic.patients[ANNA].stay, since=MONDAY),
     ):
         assert clinic.does(ANNA, answer) == []
     assert clinic.patients[ANNA].state == before
+
+
+def test_an_answer_on_its_way_is_none_to_what_was_asked_anew_for_the_same_stay() -> None:
+    clinic = Clinic(1)
+    clinic.is_open = False
+    clinic.signs(ANNA)
+    first = clinic.patients[ANNA].state.seat
+    assert first is not None
+    on_its_way = w.SeatGiven(episode_id=first.episode_id, since=first.asked_since)
+    clinic.does(ANNA, w.SetPlan(episode_id=clinic.patients[ANNA].stay, status="cancelled"))
+    clinic.until(MONDAY + timedelta(minutes=1)).signs(ANNA)
+    clinic.does(ANNA, on_its_way)
+    assert clinic.statuses()[0] == "planned"
 
 
 def test_the_order_of_the_law() -> None:

@@ -30,11 +30,12 @@ def happens(story: Story, step: str | Command) -> list[Command | Event]:
         return [*asked(story, step)]
     seat = story.state.seat
     stay = seat.episode_id if seat is not None and step != "late-answer" else SOMEBODY_ELSES
+    since = seat.asked_since if seat is not None else story.now
     match step:
         case "given" | "late-answer":
-            return [w.SeatGiven(episode_id=stay)]
+            return [w.SeatGiven(episode_id=stay, since=since)]
         case "full" | "line-full":
-            return [w.SeatsFull(episode_id=stay, waits=step == "full")]
+            return [w.SeatsFull(episode_id=stay, since=since, waits=step == "full")]
         case "injects" | "pregnant" | "born":
             fact = {"injects": "injecting-use", "pregnant": "pregnant", "born": "not pregnant"}[step]
             return [w.RecordAssessment(findings=found(fact, at=story.now))]
