@@ -120,8 +120,8 @@ async def test_a_signature_admits_and_the_episode_can_be_read(intake: ServiceOnP
     assert len(plan["activity"]) == 5
     signed = await intake.task("sign-placement")
     assert signed["owner"]["identifier"]["value"] == "clinician-1"
-    emitted = ["PlacementSigned", "MedicationsRecorded", "EpisodeAdmitted", "ReferralAnswered"]
-    assert (await intake.emitted())[-4:] == emitted
+    emitted = ["PlacementSigned", "MedicationsRecorded", "EpisodeAdmitted", "ReferralAnswered", "EngagedDaysCounted"]
+    assert (await intake.emitted())[-5:] == emitted
 
 
 async def test_an_update_of_a_referral_that_was_placed_is_no_second_one(intake: ServiceOnPostgres) -> None:
