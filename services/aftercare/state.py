@@ -146,11 +146,8 @@ def evolve(state: State, event: Event | Command) -> State:
             return _known(state, event)
         case ContactKnown():
             return _contact_known(state, event)
-        case ConsentGiven():
-            choices = with_consent(state.choices, event)
-            return _with(state, consent_version=state.consent_version + 1, choices=choices)
-        case ConsentDenied() | ConsentRevoked():
-            return _with(state, consent_version=state.consent_version + 1)
+        case ConsentGiven() | ConsentDenied() | ConsentRevoked():
+            return _consented(state, event)
         case EpisodeAdmitted() if begins(state, event):
             return _admitted(state, event)
         case EpisodeDischarged() if ends(state, event):
@@ -204,6 +201,11 @@ def lives(state: State) -> bool:
 
 _with = msgspec.structs.replace
 Unsettled = TypeVar("Unsettled", bound=Referral)
+
+
+def _consented(state: State, event: ConsentGiven | ConsentDenied | ConsentRevoked) -> State:
+    choices = with_consent(state.choices, event) if isinstance(event, ConsentGiven) else state.choices
+    return _with(state, consent_version=state.consent_version + 1, choices=choices)
 
 
 def _answered(state: State, event: Event | Command) -> State:
