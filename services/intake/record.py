@@ -301,6 +301,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 
     def at_level(self, level: str, at: datetime) -> Self:
         """With this level from now on, and the one that it has had until then."""
+        if not self.level:  # an older release admitted, and nobody remembers
+            return msgspec.structs.replace(self, level=level)
         past = Past(self.level, self.level_since, seconds(at))
         return msgspec.structs.replace(self, level=level, levels=(*self.levels, past)[-PAST_MOST:])
 

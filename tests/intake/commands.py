@@ -108,7 +108,7 @@ def _sign(story: Story) -> some.SearchStrategy[Command]:
 
 
 def _review(story: Story) -> some.SearchStrategy[Command]:
-    outcomes = some.sampled_from([None, "referral-declined", "more-information-asked", "still-true"])
+    outcomes = some.sampled_from([None, *get_args(w.ReviewOutcome)])
     return some.builds(
         w.CompleteReview, task_id=_tasks(story), by=STAFF, outcome=outcomes, act_by=some.none() | moments
     )

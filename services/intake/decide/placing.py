@@ -96,10 +96,15 @@ def _place_again(state: State, episode: Episode, moment: Moment[Settings]) -> li
     known = known_of(state, moment)
     found = placement.recommend(known, moment.settings)
     news = not found.missing or not set(danger(known)).issubset(episode.danger)
-    if not news or found.level in (None, episode.level):
+    if not news or found.level in (None, level_of(episode, moment.settings)):
         return _recommended_no_more(state, episode, found, moment)
     recommended = _recommended(state, episode.referral_id, found, moment)
     return [*recommended, *_ask_beside(state, _of_stay(episode, moment), found, moment)]
+
+
+def level_of(episode: Episode, settings: Settings) -> str:
+    """Unknown of a stay that an older release admitted: the program offered one."""
+    return episode.level or next(iter(settings.offers), "none")
 
 
 def _recommended_no_more(

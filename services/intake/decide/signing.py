@@ -62,7 +62,7 @@ def _signed_in_stay(
     recommended = state.recommended
     by_review = [each for each in state.asked if each.id == command.task_id and each.reason in ABOUT_LEVEL]
     by_rules = recommended is not None and recommended.task_id == command.task_id
-    if not (by_rules or by_review) or not episode.referral_id:
+    if not by_rules and not (by_review and episode.referral_id):
         return NOTHING_TO_SIGN
     if command.start is not None or command.waits:
         return Refused("business-rule", "A stay that is open steps at once: it has no start and no wait list.", OUTPUT)

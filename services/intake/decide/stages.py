@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import reduce
 
 from services.intake import messages, schedule
-from services.intake.decide.placing import ask_for_review, withdraw
+from services.intake.decide.placing import ask_for_review, level_of, withdraw
 from services.intake.record import OF_STAGE, Episode, InStage, Review
 from services.intake.settings import Settings
 from services.intake.stages import after as stage_after
@@ -58,7 +58,7 @@ def _refusal(episode: Episode, command: messages.AdvanceStage, moment: Moment[Se
         return Refused("code-invalid", "Must be a stage of the program (intake.stages).", "Task.output")
     if episode.elsewhere:
         return PAUSED
-    return ANOTHER_LEVEL if stages[command.stage].level != _level(episode, moment) else None
+    return ANOTHER_LEVEL if stages[command.stage].level != level_of(episode, moment.settings) else None
 
 
 def _answered(
@@ -81,7 +81,7 @@ def _advance(
         episode_id=episode.id,
         plan_id=episode.plan_id,
         stage=command.stage,
-        former=known.code if known is not None else first_of(settings.stages, _level(episode, moment)),
+        former=known.code if known is not None else first_of(settings.stages, level_of(episode, moment.settings)),
         template=schedule.template(stage, episode.track, flags, settings.sessions),
         admitted_at=episode.admitted_at,
         advanced_at=moment.now,
@@ -154,7 +154,7 @@ def _question(episode: Episode, code: str, moment: Moment[Settings]) -> messages
     """Of the therapist, where a stage of the same level follows; else of a clinician, about the level."""
     stages = moment.settings.stages
     later = stage_after(stages, code)
-    reason = NEXT_STAGE if later and stages[later].level == _level(episode, moment) else LAST_STAGE
+    reason = NEXT_STAGE if later and stages[later].level == level_of(episode, moment.settings) else LAST_STAGE
     hours = 24 * moment.settings.stage_answer_days
     return ask_for_review(moment.new_id("stage"), reason, f"EpisodeOfCare/{episode.id}", moment, hours)
 
@@ -162,10 +162,7 @@ def _question(episode: Episode, code: str, moment: Moment[Settings]) -> messages
 def _code(episode: Episode, moment: Moment[Settings]) -> str:
     """The stage; of a stay that an older release admitted the first one of its level."""
     return (
-        episode.stage.code if episode.stage is not None else first_of(moment.settings.stages, _level(episode, moment))
+        episode.stage.code
+        if episode.stage is not None
+        else first_of(moment.settings.stages, level_of(episode, moment.settings))
     )
-
-
-def _level(episode: Episode, moment: Moment[Settings]) -> str:
-    """Unknown of a stay that an older release admitted: the program offered one."""
-    return episode.level or next(iter(moment.settings.offers), "")

@@ -6,7 +6,7 @@ from typing import assert_never
 from services.intake import messages, schedule
 from services.intake.combined import REASON as COMBINED
 from services.intake.decide import care_elsewhere
-from services.intake.decide.placing import NEW_NEEDS, about, ask_for_review, known_of, withdraw
+from services.intake.decide.placing import NEW_NEEDS, about, ask_for_review, known_of, level_of, withdraw
 from services.intake.decide.referrals import joined
 from services.intake.levels import is_below
 from services.intake.offers import offered_by
@@ -43,11 +43,12 @@ def placed_again(
     over = [
         event for each in asked if each.id != command.task_id for event in withdraw(each, "placement-signed", moment)
     ]
-    if command.level == episode.level:
+    level = level_of(episode, moment.settings)
+    if command.level == level:
         return over
     if command.level in moment.settings.offers:
         return [*over, _stepped(state, episode, command, signed, moment), *joined(state, command.level, moment)]
-    return [*over, _prepare(episode, direction(episode.level, command.level), command.level, moment)]
+    return [*over, _prepare(episode, direction(level, command.level), command.level, moment)]
 
 
 def direction(level: str, other: str) -> messages.Direction:
@@ -66,7 +67,7 @@ def _stepped(
         plan_id=episode.plan_id,
         referral_id=episode.referral_id,
         level=command.level,
-        direction=direction(episode.level, command.level),
+        direction=direction(level_of(episode, settings), command.level),
         track=track,
         flags=flags,
         template=schedule.template(settings.stages[stage], track, flags, settings.sessions),

@@ -181,3 +181,14 @@ def test_evidence_of_danger_that_was_ended_takes_back_what_it_asked_for() -> Non
         escalation_id=raised.escalation.id, finding=raised.escalation.reason, reason="mistaken", by="clinician-1"
     )
     assert "RecommendationWithdrawn" in names(story.and_then(ended).emitted)
+
+
+def test_a_stay_that_an_older_release_admitted_steps_from_the_level_that_the_program_offers() -> None:
+    story = stay(offers=("2.1", "2.5"))
+    assert story.state.episode is not None
+    story.state = replace(story.state, episode=replace(story.state.episode, level="", referral_id="", plan_id=""))
+    assert story.and_then(again(IOP_NEEDS)).names() == ["PlacementReviewRequested"]
+    story.at(FRIDAY + timedelta(hours=1)).and_then(assessment({"psychiatric-cognitive": "2.5"}, at=story.now))
+    story.and_then(sign(story.state, "2.5"))
+    (stepped,) = only(story.emitted, w.EpisodeStepped)
+    assert (stepped.direction, stepped.history.levels) == ("step-up", ())
