@@ -271,6 +271,10 @@ class ReferralWithdrawn(ReferralWithheld, frozen=True, kw_only=True):
     business_status: ClassVar[str] = "withdrawn"
 
 
+CASE_MANAGER = "case-manager"
+"""Who follows up."""
+
+
 class FollowUpFellDue(Event, frozen=True, kw_only=True):
     """It is time to reach out to the patient; `act_by` is the last day that still counts as on time."""
 
@@ -281,9 +285,11 @@ class FollowUpFellDue(Event, frozen=True, kw_only=True):
     act_by: datetime
     engaged_days: int | None = None
     """Days in care up to the discharge, as intake counted them: 90 are the least that is hoped for (domain 1.1)."""
+    assigned: str = ""
+    """Who of the patient's team is the case manager, by their id in the program's staff, where that is known."""
 
     def write(self, patient: str) -> list[Resource]:
-        task = _follow_up(self.follow_up_id, "requested", self.plan_id, patient, self.due_at, self.act_by)
+        task = _follow_up(self, "requested", patient)
         return [task | _counted(self.engaged_days)]
 
 
@@ -301,10 +307,11 @@ class FollowUpCompleted(Event, frozen=True, kw_only=True):
     outcome: str = "reached"
     client: str = ""
     engaged_days: int | None = None
+    assigned: str = ""
 
     def write(self, patient: str) -> list[Resource]:
         status = "completed" if self.outcome in BY_A_PERSON else "cancelled"
-        task = _follow_up(self.follow_up_id, status, self.plan_id, patient, self.due_at, self.act_by)
+        task = _follow_up(self, status, patient)
         task |= _counted(self.engaged_days)
         emitted = {
             "statusReason": fhir.concept(codes.REASON, self.outcome),
@@ -322,18 +329,16 @@ def _counted(engaged_days: int | None) -> fhir.Element:
     return {"input": [{"type": fhir.concept(codes.INPUT, "engaged-days"), "valueInteger": engaged_days}]}
 
 
-def _follow_up(
-    identity: str, status: str, plan_id: str, patient: str, due_at: datetime, act_by: datetime
-) -> fhir.Element:
+def _follow_up(of: FollowUpFellDue | FollowUpCompleted, status: str, patient: str) -> fhir.Element:
     return {
         "resourceType": "Task",
-        "id": identity,
+        "id": of.follow_up_id,
         "status": status,
         "intent": "plan",
         "code": fhir.concept(codes.TASK, "follow-up"),
-        "focus": fhir.reference("CarePlan", plan_id),
+        "focus": fhir.reference("CarePlan", of.plan_id),
         "for": fhir.reference("Patient", patient),
-        "authoredOn": due_at,
-        **fhir.asked_of("case-manager"),
-        "restriction": {"period": {"start": due_at, "end": act_by}},
+        "authoredOn": of.due_at,
+        **fhir.asked_of(CASE_MANAGER, assigned=of.assigned),
+        "restriction": {"period": {"start": of.due_at, "end": of.act_by}},
     }

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import assert_never
 
+import msgspec
+
 from services.aftercare.decide import answers, candidates, outcomes, plan, referrals, referrer_answers
 from services.aftercare.decide.episode import admitted, died, discharged, lives, reopened, resumed
 from services.aftercare.messages import (
@@ -29,6 +31,8 @@ from services.aftercare.messages import (
     EngagedDaysCounted,
     EpisodeAdmitted,
     EpisodeDischarged,
+    FollowUpCompleted,
+    FollowUpFellDue,
     HandOverEscalation,
     PartnerReferralChanged,
     PatientDied,
@@ -40,8 +44,9 @@ from services.aftercare.messages import (
 )
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve
+from shared.events.aftercare import CASE_MANAGER
 from shared.rules import escalation
-from shared.rules.assigning import assigned
+from shared.rules.assigning import assigned, person_of
 from shared.rules.decision import Moment, Refused
 
 __all__ = ["decide", "react"]
@@ -50,7 +55,18 @@ __all__ = ["decide", "react"]
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What aftercare emits after an event. Consumed again, it emits nothing new."""
     emitted = _react(state, event, moment)
-    return assigned([*emitted, *answers.answered(state, [event, *emitted], moment)], state.team)
+    return _named(state, [*emitted, *answers.answered(state, [event, *emitted], moment)])
+
+
+def _named(state: State, emitted: Sequence[Emits]) -> list[Emits]:
+    """With who of the team is asked: to answer an escalation, and to follow up."""
+    return [_follow_up(each, person_of(state.team, CASE_MANAGER)) for each in assigned(emitted, state.team)]
+
+
+def _follow_up(event: Emits, person: str) -> Emits:
+    if person and isinstance(event, FollowUpFellDue | FollowUpCompleted):
+        return msgspec.structs.replace(event, assigned=person)
+    return event
 
 
 def _react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Emits]:
@@ -102,7 +118,7 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
     decided = _decide(state, command, moment)
     if isinstance(decided, Refused):
         return decided
-    return assigned([*decided, *answers.answered(state, decided, moment)], state.team)
+    return _named(state, [*decided, *answers.answered(state, decided, moment)])
 
 
 def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
