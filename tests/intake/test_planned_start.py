@@ -96,6 +96,7 @@ async def test_a_signature_may_ask_for_the_wait_list_and_the_ehr_gives_the_seat(
     assert await state_of(intake) == ("wait-listed", "accepted")
     contact = await intake.task("contact")
     assert contact["owner"]["identifier"]["value"] == "case-manager"
+    intake.set_clock(MONDAY + timedelta(days=2))
     await intake.put_thrice({**episode, "status": "active"})
     (begun,) = await intake.found("EpisodeOfCare")
     assert (begun["id"], begun["status"]) == (episode["id"], "active")
