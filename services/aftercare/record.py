@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
 from shared.events.envelope import name_id
+from shared.events.intake import EpisodeAdmitted
 from shared.rules.consent import LACKS
 
 CORRECTED = "discharge-corrected"
@@ -24,6 +25,11 @@ class InCare(msgspec.Struct, frozen=True, array_like=True, tag="in-care"):
     episode_id: str
     track: str
     flags: tuple[str, ...] = ()
+    """With the tracks beside the first."""
+
+    @classmethod
+    def of(cls, event: EpisodeAdmitted) -> Self:
+        return cls(event.episode_id, event.track, (*event.other_tracks, *event.flags)[:FLAGS_MOST])
 
 
 class Discharged(msgspec.Struct, frozen=True, array_like=True, tag="discharged"):

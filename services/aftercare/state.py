@@ -44,7 +44,6 @@ from services.aftercare.partner_answers import Answer
 from services.aftercare.record import (
     AREA_CHARACTERS_MOST,
     CORRECTED,
-    FLAGS_MOST,
     LANGUAGE_CHARACTERS_MOST,
     SENT_MOST,
     Discharged,
@@ -223,7 +222,7 @@ def _answered(state: State, event: Event | Command) -> State:
 
 
 def _admitted(state: State, event: EpisodeAdmitted) -> State:
-    return _with(state, episode=InCare(event.episode_id, event.track, event.flags[:FLAGS_MOST]), last_contact=None)
+    return _with(state, episode=InCare.of(event), last_contact=None)
 
 
 def _planned(state: State, event: AftercarePlanned) -> State:

@@ -234,6 +234,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """Weekly reviews in a row that nobody did."""
     danger: tuple[str, ...] = ()
     """The pieces of evidence of danger that were known when its level was signed last."""
+    other_tracks: tuple[str, ...] = ()
+    """Tracks that hold beside the first."""
 
     @classmethod
     def begun(cls, event: messages.EpisodeAdmitted) -> Self:
@@ -244,7 +246,14 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         )
         known = (event.episode_id, event.admitted_at, event.plan_id, event.level, event.referral_id, event.flags)
         stage = InStage(event.stage, seconds(event.admitted_at)) if event.stage else None
-        return cls(*known, statuses=before, template=event.template, track=event.track, stage=stage)
+        return cls(
+            *known,
+            statuses=before,
+            template=event.template,
+            track=event.track,
+            stage=stage,
+            other_tracks=event.other_tracks,
+        )
 
     @property
     def review_due(self) -> datetime | None:
@@ -327,7 +336,12 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
                     event.stage, seconds(event.stepped_at), paused_at=self.stage.paused_at if self.stage else None
                 )
                 return msgspec.structs.replace(
-                    stepped, flags=event.flags, template=event.template, track=event.track, stage=stage
+                    stepped,
+                    flags=event.flags,
+                    template=event.template,
+                    track=event.track,
+                    stage=stage,
+                    other_tracks=event.other_tracks,
                 )
             case messages.EpisodePaused(at=at):
                 return self.turned("active", at).staged(event)

@@ -13,6 +13,16 @@ def choose(choices: Sequence[Choice], known: Assessment) -> str | None:
     return next((each.code for each in choices if support(each, known) is not None), None)
 
 
+def other_tracks(track: str, known: Assessment) -> tuple[str, ...]:
+    """The tracks that hold beside this one: of each other axis the first."""
+    found: dict[str, str] = {}
+    for each in TABLE.track:
+        if each.axis not in found and support(each, known) is not None:
+            found[each.axis] = each.code
+    own = next((each.axis for each in TABLE.track if each.code == track), "")
+    return tuple(code for axis, code in found.items() if axis != own)
+
+
 def flags(known: Assessment) -> tuple[str, ...]:
     """What attendance, testing and the therapist must know of this patient from the first day."""
     return tuple(each.code for each in TABLE.flag if support(each, known) is not None)

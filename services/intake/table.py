@@ -52,10 +52,11 @@ class SafetyTrigger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """A track or a flag, and what speaks for it."""
+    """A track or a flag, and what speaks for it. Of the tracks of one `axis` one holds."""
 
     code: str
     when: tuple[str, ...]
+    axis: str = ""
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -168,6 +168,30 @@ def test_a_barrier_that_was_denied_is_no_flag() -> None:
     assert flags(known(IOP_NEEDS, "not barrier-transport")) == ()
 
 
+@pytest.mark.parametrize(
+    ("facts", "track", "others"),
+    [
+        (("not-ready-for-abstinence", "primary-opioid"), "pretreatment", ("opioid",)),
+        (
+            ("not-ready-for-abstinence", "psychiatric-skilled-treatment", "primary-alcohol"),
+            "pretreatment",
+            ("dual-diagnosis", "alcohol"),
+        ),
+        (("psychiatric-skilled-treatment", "primary-alcohol"), "dual-diagnosis", ("alcohol",)),
+        (("primary-alcohol", "opioid-use-disorder"), "alcohol", ()),
+        ((), "general", ()),
+    ],
+)
+def test_tracks_add_up_of_each_axis_one(facts: tuple[str, ...], track: str, others: tuple[str, ...]) -> None:
+    about = known(IOP_NEEDS, *facts)
+    assert (schedule.choose(TABLE.track, about) or "general") == track
+    assert schedule.other_tracks(track, about) == others
+
+
+def test_every_track_has_its_axis() -> None:
+    assert {each.axis for each in TABLE.track} == {"population", "focus", "substance"}
+
+
 def test_without_facts_there_are_no_flags() -> None:
     assert flags(known(IOP_NEEDS)) == ()
 

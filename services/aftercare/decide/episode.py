@@ -25,7 +25,7 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
     """In care, for the first time or again: what an earlier discharge began comes to its end."""
     if not begins(state, event):
         return []
-    care = InCare(event.episode_id, event.track, event.flags)
+    care = InCare.of(event)
     return [
         *plan.over(state.plan, "readmitted", moment),
         *referrals.readmitted(state, "readmitted", moment),

@@ -196,7 +196,7 @@ def meeting_list(
     track, flags = (care.track, care.flags) if care else ("", ())
     wishes = Wishes(
         newcomer=newcomer,
-        dual_diagnosis=track == "dual-diagnosis",
+        dual_diagnosis="dual-diagnosis" in (track, *flags),
         attendance_proof="mandated" in flags,
         wheelchair="wheelchair" in flags,
         telehealth="telehealth" in flags,

@@ -27,6 +27,7 @@ def admitted(state: State, referral: Referral, level: str, moment: Moment[Settin
         referral_id=referral.id,
         level=level,
         track=track,
+        other_tracks=schedule.other_tracks(track, about),
         flags=chosen,
         template=schedule.template(stages[stage], track, chosen, moment.settings.sessions),
         admitted_at=moment.now,

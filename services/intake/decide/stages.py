@@ -88,6 +88,7 @@ def _advance(
         by=command.by,
         client=moment.by,
         track=episode.track,
+        other_tracks=episode.other_tracks,
         flags=flags,
         activities=episode.plan.planned_activities,
     )

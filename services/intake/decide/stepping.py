@@ -69,6 +69,7 @@ def _stepped(
         level=command.level,
         direction=direction(level_of(episode, settings), command.level),
         track=track,
+        other_tracks=schedule.other_tracks(track, known),
         flags=flags,
         template=schedule.template(settings.stages[stage], track, flags, settings.sessions),
         admitted_at=episode.admitted_at,

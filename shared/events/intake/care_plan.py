@@ -49,9 +49,12 @@ def care_plan(
     )
 
 
-def categories(track: str, flags: Iterable[str], stage: str = "") -> list[fhir.Element]:
-    """The track first; the stage, where it is known, last."""
+def categories(
+    track: str, flags: Iterable[str], stage: str = "", other_tracks: Iterable[str] = ()
+) -> list[fhir.Element]:
+    """The track first, then the flags, tracks beside the first, and the stage, where it is known."""
     found = [fhir.concept(codes.TRACK, track), *(fhir.concept(codes.FLAG, each) for each in flags)]
+    found += [fhir.concept(codes.TRACK, each) for each in other_tracks]
     return [*found, fhir.concept(codes.STAGE, stage)] if stage else found
 
 
@@ -115,6 +118,11 @@ class CarePlan(reading.Read, frozen=True):
     def track(self) -> str:
         """The first: what the plan is for above all."""
         return next(iter(self._coded(codes.TRACK)), "")
+
+    @property
+    def other_tracks(self) -> tuple[str, ...]:
+        """Tracks beside the first."""
+        return tuple(self._coded(codes.TRACK))[1:]
 
     @property
     def stage(self) -> str:

@@ -29,6 +29,8 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
     """What it was before it began, the oldest first: planned, or waiting for a seat."""
     stage: str = ""
     """In which it begins; unknown of a stay that an older release admitted."""
+    other_tracks: tuple[str, ...] = ()
+    """Tracks that hold beside the first, each of an axis of its own."""
 
     amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
 
@@ -43,7 +45,7 @@ class EpisodeAdmitted(Event, frozen=True, kw_only=True):
                 subject,
                 begun,
                 episode_id=self.episode_id,
-                category=categories(self.track, self.flags, self.stage),
+                category=categories(self.track, self.flags, self.stage, self.other_tracks),
                 activity=timetable(self.template),
             ),
             *_concluded(self.referral_id, self.referral_task_id, "completed", self.admitted_at, subject),
@@ -142,6 +144,7 @@ def read_episode_admitted(resources: Sequence[reading.Read]) -> EpisodeAdmitted:
             if each.status in WAITS
         ),
         stage=plan.stage,
+        other_tracks=plan.other_tracks,
     )
 
 

@@ -30,6 +30,9 @@ class StageAdvanced(Event, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     activities: tuple[PlannedActivity, ...] = ()
 
+    other_tracks: tuple[str, ...] = ()
+    """Tracks that hold beside the first."""
+
     amends: ClassVar[frozenset[str]] = frozenset({"CarePlan"})
 
     def write(self, patient: str) -> list[Resource]:
@@ -42,7 +45,7 @@ class StageAdvanced(Event, frozen=True, kw_only=True):
                 fhir.reference("Patient", patient),
                 {"start": self.admitted_at},
                 episode_id=self.episode_id,
-                category=categories(self.track, self.flags, self.stage) if self.track else (),
+                category=categories(self.track, self.flags, self.stage, self.other_tracks) if self.track else (),
                 activity=[*timetable(self.template), *(each.write() for each in self.activities)],
             ),
             {
@@ -77,4 +80,5 @@ def read_stage_advanced(resources: Sequence[reading.Read]) -> StageAdvanced:
         track=plan.track,
         flags=plan.flags,
         activities=read_activities(plan),
+        other_tracks=plan.other_tracks,
     )

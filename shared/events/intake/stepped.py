@@ -38,6 +38,9 @@ class EpisodeStepped(Event, frozen=True, kw_only=True):
     activities: tuple[PlannedActivity, ...] = ()
     """What is planned beside the sessions of the week."""
 
+    other_tracks: tuple[str, ...] = ()
+    """Tracks that hold beside the first."""
+
     amends: ClassVar[frozenset[str]] = frozenset({"CarePlan"})
 
     def write(self, patient: str) -> list[Resource]:
@@ -52,7 +55,7 @@ class EpisodeStepped(Event, frozen=True, kw_only=True):
             subject,
             since,
             episode_id=self.episode_id,
-            category=categories(self.track, self.flags, self.stage),
+            category=categories(self.track, self.flags, self.stage, self.other_tracks),
             activity=[*timetable(self.template), *(each.write() for each in self.activities)],
         )
         return [
@@ -104,4 +107,5 @@ def read_episode_stepped(resources: Sequence[reading.Read]) -> EpisodeStepped:
         history=EpisodeHistory.read(statuses[:-1] if paused_at else statuses, episode.type),
         stage=plan.stage,
         activities=read_activities(plan),
+        other_tracks=plan.other_tracks,
     )
