@@ -250,11 +250,6 @@ def _known(state: State, event: PatientIdentified | CareTeamChanged) -> State:
     return _with(state, team=event.members) if isinstance(event, CareTeamChanged) else _with(state, identified=True)
 
 
-def _consented(state: State, event: ConsentGiven | ConsentDenied | ConsentRevoked) -> State:
-    choices = with_consent(state.choices, event) if isinstance(event, ConsentGiven) else state.choices
-    return _with(state, consent_version=state.consent_version + 1, choices=choices)
-
-
 def _contact_known(state: State, event: ContactKnown) -> State:
     return _with(
         state,
