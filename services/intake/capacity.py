@@ -23,9 +23,11 @@ def place_key(program: str, place: str) -> str:
     return f"{program}/{place}"
 
 
-def place_of(level: str, track: str, capacity: Collection[str]) -> str | None:
-    """Where a seat is asked for: among the track's own, else among the level's; None where neither is counted."""
-    return next((each for each in (f"{level}|{track}", level) if each in capacity), None)
+def place_of(level: str, tracks: Iterable[str], capacity: Collection[str]) -> str | None:
+    """Where a seat is asked for: among those of the first track that has its own, else among the level's; None where
+    neither is counted."""
+    places = (*(f"{level}|{each}" for each in tracks), level)
+    return next((each for each in places if each in capacity), None)
 
 
 def level_of(place: str) -> str:

@@ -211,6 +211,13 @@ def decider() -> Decider[Seats]:
     return Decider(Seats, seats.VERSION, seats.react, seats.decide, seats.evolve, seats.due)
 
 
+def test_a_seat_is_asked_for_among_those_of_a_track_before_those_of_the_level() -> None:
+    counted = {"2.1": 24, "2.1|dual-diagnosis": 8}
+    assert capacity.place_of("2.1", ("alcohol", "dual-diagnosis"), counted) == "2.1|dual-diagnosis"
+    assert capacity.place_of("2.1", ("alcohol",), counted) == "2.1"
+    assert capacity.place_of("2.5", ("alcohol",), counted) is None
+
+
 @pytest.mark.parametrize(
     ("counted", "remedy"),
     [

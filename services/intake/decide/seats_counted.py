@@ -14,8 +14,9 @@ def place_for(state: State, level: str, moment: Moment[Settings]) -> str | None:
     """Where seats are counted for this patient at this level; None where they are not."""
     if not moment.settings.capacity:
         return None
-    track = schedule.choose(TABLE.track, known_of(state, moment)) or "general"
-    return place_of(level, track, moment.settings.capacity)
+    known = known_of(state, moment)
+    track = schedule.choose(TABLE.track, known) or "general"
+    return place_of(level, (track, *schedule.other_tracks(track, known)), moment.settings.capacity)
 
 
 def may_begin(state: State, moment: Moment[Settings]) -> bool:
