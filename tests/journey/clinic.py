@@ -59,9 +59,16 @@ class Clinic:
         await self.driver.settle()
         return person
 
-    async def sign(self, person: Person, level: str = "2.1", reason: str | None = None) -> httpx.Response:
+    async def sign(
+        self, person: Person, level: str = "2.1", reason: str | None = None, start: datetime | None = None
+    ) -> httpx.Response:
+        """At once, or for a stay that is to begin then."""
         (task,) = await self.tasks("intake", person, "requested", "sign-placement")
-        answer = await self.driver.put("intake", bundles.signed(task, level, reason))
+        signed = bundles.signed(task, level, reason)
+        if start is not None:
+            named = {"type": {"coding": [{"system": codes.INPUT, "code": "start"}]}, "valueDateTime": start.isoformat()}
+            signed["output"].append(named)
+        answer = await self.driver.put("intake", signed)
         await self.driver.settle()
         return answer
 
