@@ -16,8 +16,8 @@ from shared.rules.decision import Moment, Refused
 
 PATIENT: Final = "patient"
 """The kind of key that every Kafka record and every command is about."""
-STATE_BYTES_MOST = 24_576
-"""A state holds only what the next decision needs: of the worst of all stays two thirds of this. More is a bug,
+STATE_BYTES_MOST = 32_768
+"""A state holds only what the next decision needs: of the worst of all stays three quarters of this. More is a bug,
 caught before it is stored."""
 
 State = TypeVar("State")
