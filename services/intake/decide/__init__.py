@@ -22,6 +22,7 @@ from services.intake.decide import (
     stages,
     weekly,
 )
+from services.intake.decide.course import Course
 from services.intake.decide.placing import place
 from services.intake.decide.recording import (
     end_evidence,
@@ -78,8 +79,10 @@ def decide(state: State, command: messages.Commands, moment: Moment[Settings]) -
     """What intake emits on a command, or why it cannot be; what it answers is escalated no more."""
     decided = _decide(state, command, moment)
     if isinstance(decided, Refused):
-        asks = cast(Sequence[messages.Emits], decided.asks)
-        return replace(decided, asks=tuple(plan.assigned(state, None, _answered(state, None, asks, moment))))
+        course = Course(state, None, cast(Sequence[messages.Emits], decided.asks), moment)
+        for follows in ANSWERING:
+            course.emit(follows(course))
+        return replace(decided, asks=tuple(plan.assigned(state, None, course.emitted)))
     return _whole(state, command, decided, moment)
 
 
@@ -89,33 +92,25 @@ def _whole(
     decided: Sequence[messages.Emits],
     moment: Moment[Settings],
 ) -> list[messages.Emits]:
-    """What was decided, and what follows from it for what waits, the stage, referrals, flags, plan, seat, review."""
-    planned = [*decided, *planning.followed(state, cause, decided, moment)]
-    followed = [*planned, *stages.followed(state, cause, planned, moment)]
-    answers = _answered(state, cause, followed, moment)
-    emitted = [
-        *answers,
-        *flags.stated(state, cause, answers, moment),
-        *plan.stated(state, cause, answers, moment),
-        *weekly.followed(state, cause, answers, moment),
-    ]
-    emitted = days.counted(state, cause, emitted, moment)
-    return plan.assigned(state, cause, [*emitted, *seating.followed(state, cause, emitted, moment)])
+    """What was decided, and whatever follows from it."""
+    course = Course(state, cause, decided, moment)
+    for follows in FOLLOWING:
+        course.emit(follows(course))
+    return plan.assigned(state, cause, days.counted(course))
 
 
-def _answered(
-    state: State,
-    cause: messages.Cause | None,
-    decided: Sequence[messages.Emits],
-    moment: Moment[Settings],
-) -> list[messages.Emits]:
-    """A refused command is no cause: it changes nothing."""
-    turned = answering.of_referrals(state, cause, decided, moment)
-    emitted = [*decided, *turned]
-    emitted += referrers.changed(state, cause, emitted, moment)
-    if cause is not None:
-        emitted += priority.followed(state, cause, emitted, moment)
-    return [*emitted, *clocks.answered(state, emitted, moment)]
+ANSWERING = (answering.of_referrals, referrers.changed, priority.followed, clocks.answered)
+"""What follows for the referrals, their senders, and whoever is asked about them."""
+FOLLOWING = (
+    planning.followed,
+    stages.followed,
+    *ANSWERING,
+    flags.stated,
+    plan.stated,
+    weekly.followed,
+    seating.followed,
+)
+"""What follows from every decision, in this order."""
 
 
 def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) -> Sequence[messages.Emits] | Refused:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from services.intake import messages
 from services.intake.decide import death, referrals
+from services.intake.decide.course import Course
 from services.intake.offers import offered_by
 from services.intake.planned import Planned
 from services.intake.record import JOINED, SECOND, Referral
@@ -28,19 +29,14 @@ class Position(NamedTuple):
     act_by: datetime | None
 
 
-def of_referrals(
-    state: State,
-    cause: messages.Cause | None,
-    emitted: Sequence[messages.Emits],
-    moment: Moment[Settings],
-) -> list[messages.Emits]:
+def of_referrals(course: Course) -> list[messages.Emits]:
     """After what was decided: which referral is placed now, and the answer to each that stands otherwise than before.
     One answer a referral, however many steps it takes in one decision."""
+    state, cause, moment = course.before, course.cause, course.moment
     if not state.referrals and not isinstance(cause, messages.ReceiveReferral):
         return []
-    after = reduce(evolve, (*((cause,) if cause else ()), *emitted), state)
-    turned = referrals.in_turn(state, after, moment)
-    whole, after = [*emitted, *turned], reduce(evolve, turned, after)
+    turned = referrals.in_turn(state, course.after, moment)
+    whole, after = [*course.emitted, *turned], reduce(evolve, turned, course.after)
     known = evolve(state, cause) if isinstance(cause, messages.CorrectReferral) else state
     return [*turned, *_ended(known, after, whole, moment), *_open(state, after, moment)]
 

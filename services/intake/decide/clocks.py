@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from services.intake import messages, record
+from services.intake.decide.course import Course
 from services.intake.record import Waiting
 from services.intake.settings import Settings
 from services.intake.state import State
@@ -60,17 +61,16 @@ def _trigger(reason: str, late: Sequence[Waiting], settings: Settings) -> Trigge
     )
 
 
-def answered(
-    state: State, emitted: Sequence[messages.Emits], moment: Moment[Settings]
-) -> Iterator[messages.EscalationEvent]:
+def answered(course: Course) -> Iterator[messages.EscalationEvent]:
     """What was signed, answered or withdrawn waits no more: its escalation ends with it."""
+    state, emitted = course.before, course.emitted
     tasks = {f"Task/{each}" for event in emitted if (each := _task_that_ends(event))}
     still_open = state.escalations
     for event in emitted if tasks else ():
         if isinstance(event, messages.EscalationEvent):
             still_open = escalation.evolve(still_open, event)
     for known in still_open if tasks else ():
-        yield from _without(state, known, tasks, moment)
+        yield from _without(state, known, tasks, course.moment)
 
 
 def _without(

@@ -1,14 +1,12 @@
 """When the days in care are counted: at the admission, each week, at a step, at the discharge, and where care elsewhere
 changes them."""
 
-from collections.abc import Sequence
-from functools import reduce
-
 from services.intake import messages
 from services.intake.care_days import Care, EngagedDays, engaged_days, part_of
+from services.intake.decide.course import Course
 from services.intake.record import Episode
 from services.intake.settings import Settings
-from services.intake.state import State, count_due, evolve
+from services.intake.state import State, count_due
 from shared.rules.decision import Moment
 
 COUNTED_AT = (
@@ -16,17 +14,15 @@ COUNTED_AT = (
 )
 
 
-def counted(
-    state: State, cause: messages.Cause, emitted: Sequence[messages.Emits], moment: Moment[Settings]
-) -> list[messages.Emits]:
+def counted(course: Course) -> list[messages.Emits]:
     """What was emitted, with the count: before a discharge, for whoever plans by it reads them in this order."""
-    turns = any(isinstance(each, COUNTED_AT) for each in emitted)
-    if not (turns or isinstance(cause, messages.TimePassed | messages.RecordCareDays)):
-        return [*emitted]
-    after = reduce(evolve, (cause, *emitted), state)
+    emitted, turns = course.emitted, course.emits(COUNTED_AT)
+    if not (turns or isinstance(course.cause, messages.TimePassed | messages.RecordCareDays)):
+        return emitted
+    state, after, moment = course.before, course.after, course.moment
     stay = after.episode or (after.ended.episode if after.ended is not None else None)
     if stay is None or not (turns or _is_due(state, moment) or _differs(state, after, stay, moment)):
-        return [*emitted]
+        return emitted
     count = _count(after, stay, moment)
     ends = next((n for n, each in enumerate(emitted) if isinstance(each, messages.EpisodeDischarged)), len(emitted))
     return [*emitted[:ends], count, *emitted[ends:]]

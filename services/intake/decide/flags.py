@@ -1,17 +1,17 @@
 """The flags of a stay: those of the admission hold until what stands behind them changes, or grows too old."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from functools import reduce
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from services.intake import messages, schedule
+from services.intake.decide.course import Course
 from services.intake.decide.placing import known_of
 from services.intake.record import Episode
 from services.intake.settings import Settings
-from services.intake.state import State, evolve
+from services.intake.state import State
 from services.intake.table import TABLE, codes_asked, window_of
 from shared.rules.decision import Moment
 
@@ -28,17 +28,13 @@ ASKED = frozenset(code for each in TABLE.flag for code in codes_asked(each.when)
 """The codes behind a flag."""
 
 
-def stated(
-    state: State,
-    cause: messages.Cause,
-    emitted: Sequence[messages.Emits],
-    moment: Moment[Settings],
-) -> list[messages.Emits]:
+def stated(course: Course) -> list[messages.Emits]:
     """During a stay, attendance grades a miss by the flags of its day: they are emitted whole when they are others than
     those emitted last; and when the next answer behind one is too old, they are looked at again."""
-    if not isinstance(cause, CHANGING):
+    in_stay = course.before.episode is not None or course.emits(messages.EpisodeAdmitted | messages.DischargeWithdrawn)
+    if not in_stay or not isinstance(course.cause, CHANGING):
         return []
-    after = reduce(evolve, (cause, *emitted), state)
+    after, moment = course.after, course.moment
     if after.episode is None:
         return []
     found, change_at = _changed(after, after.episode, moment), changes_at(after, moment)

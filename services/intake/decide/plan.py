@@ -1,17 +1,17 @@
 """Who looks after the patient, and what is planned: what an EHR says of it, and what a person is asked to read."""
 
 from collections.abc import Sequence
-from functools import reduce
 
 import msgspec
 
 from services.intake import messages, schedule
 from services.intake.care import Plan, Team, people, person_of, second_ones, team_after
+from services.intake.decide.course import Course
 from services.intake.decide.placing import about, ask_for_review, withdraw
 from services.intake.record import Episode
 from services.intake.settings import Settings
 from services.intake.stages import first_of
-from services.intake.state import State, evolve
+from services.intake.state import State
 from shared.events.intake import READ_PLAN
 from shared.rules import assigning
 from shared.rules.decision import Moment, Refused
@@ -95,23 +95,18 @@ def _asked_of(team: Team, event: messages.Emits) -> messages.Emits:
     return msgspec.structs.replace(event, assigned=person) if person else event
 
 
-def stated(
-    state: State,
-    cause: messages.Cause,
-    emitted: Sequence[messages.Emits],
-    moment: Moment[Settings],
-) -> list[messages.Emits]:
+def stated(course: Course) -> list[messages.Emits]:
     """During a stay the plan is emitted whole whenever it is another one than before; a stay begins, or goes on, with
     what was planned before."""
-    begins = any(isinstance(each, messages.EpisodeAdmitted | messages.DischargeWithdrawn) for each in emitted)
-    if not begins and not isinstance(cause, messages.RevisePlan):
+    begins = course.emits(messages.EpisodeAdmitted | messages.DischargeWithdrawn)
+    if not begins and not isinstance(course.cause, messages.RevisePlan):
         return []
-    after = reduce(evolve, (cause, *emitted), state)
+    state, after = course.before, course.after
     if after.episode is None:
         return []
     earlier = state.episode or (state.ended.episode if state.ended is not None else None)
     known = earlier.plan if earlier is not None and earlier.id == after.episode.id else Plan()
-    return [] if _shown(known) == _shown(after.episode.plan) else [_revised(after.episode, known, moment)]
+    return [] if _shown(known) == _shown(after.episode.plan) else [_revised(after.episode, known, course.moment)]
 
 
 def _shown(plan: Plan) -> tuple[Sequence[messages.PlannedGoal], Sequence[messages.PlannedActivity]]:

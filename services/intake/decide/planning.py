@@ -8,6 +8,7 @@ from typing import assert_never
 import msgspec
 
 from services.intake import messages, placement
+from services.intake.decide.course import Course
 from services.intake.decide.episode import admitted
 from services.intake.decide.placing import (
     EXCEEDED,
@@ -177,23 +178,18 @@ def _good_until(state: State, moment: Moment[Settings]) -> datetime:
     return state.planned.needs_good_until(latest(state.needs), moment.settings.assessment_days)
 
 
-def followed(
-    state: State,
-    cause: messages.Cause,
-    decided: Sequence[messages.Emits],
-    moment: Moment[Settings],
-) -> list[messages.Emits]:
+def followed(course: Course) -> list[messages.Emits]:
     """After what was decided: of a stay that has not begun what is asked now, whether it begins, and when something is
     due next; where it was taken back, a person is called until its referral is signed anew, or over."""
-    changes = any(isinstance(each, messages.OfPlan) for each in decided)
-    if state.planned is None and not changes:
-        return _answered(reduce(evolve, (cause, *decided), state), moment) if _taken_back(state) else []
-    after = reduce(evolve, (cause, *decided), state)
+    state, moment = course.before, course.moment
+    if state.planned is None and not course.emits(messages.OfPlan):
+        return _answered(course.after, moment) if _taken_back(state) else []
+    after = course.after
     emitted = _asked(state, after, moment)
     asked = reduce(evolve, emitted, after)
     if asked.planned is not None and asked.planned.start is not None and _has_come(asked.planned, moment):
         emitted += admit_now(asked, moment) if needs_hold(asked, moment) and may_begin(asked, moment) else []
-    emitted += [*_called(after, (*decided, *emitted), moment), *_answered(after, moment)]
+    emitted += [*_called(after, (*course.emitted, *emitted), moment), *_answered(after, moment)]
     return [*emitted, *_looked_at(reduce(evolve, emitted, after), moment)]
 
 

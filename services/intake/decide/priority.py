@@ -1,7 +1,7 @@
 """The clocks of a block grant (45 CFR 96.126, 96.131; 42 USC 300x-27): whoever injects is admitted in time, who of
 them has no seat gets interim services, as the pregnant do, and these are referred to the State."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from services.intake import messages
 from services.intake.assessment import PREGNANT
 from services.intake.capacity import INJECTING_USE
+from services.intake.decide.course import Course
 from services.intake.decide.placing import about, ask_for_review, known_of, withdraw
 from services.intake.priority import AT_LEAST, OF_PREGNANCY, PRIORITY, priority_of
 from services.intake.record import UNANSWERED_OF, Referral, Review
@@ -28,13 +29,13 @@ HALF_TIER = 1
 RULES_VERSION = "1"
 
 
-def followed(
-    state: State, cause: messages.Cause, decided: Sequence[messages.Emits], moment: Moment[Settings]
-) -> list[messages.Emits]:
+def followed(course: Course) -> list[messages.Emits]:
     """After a decision: what a person is asked now, and what has been asked for half of its time."""
-    if BLOCK_GRANT not in moment.settings.attests and not _has_clocks(state):
+    moment = course.moment
+    has_clocks = BLOCK_GRANT in moment.settings.attests or _has_clocks(course.before)
+    if course.cause is None or not has_clocks:
         return []
-    after = reduce(evolve, (cause, *decided), state)
+    after = course.after
     referral = after.referral
     if referral is None:
         open_still = [after.review_of(reason) for reason in PRIORITY]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from services.intake import messages
 from services.intake.decide import answering, death
+from services.intake.decide.course import Course
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.intake import REFERRAL_REASONS
@@ -15,15 +16,11 @@ AS_ANSWERED = {"recommended": "in-review"}
 answered by its own name."""
 
 
-def changed(
-    state: State,
-    cause: messages.Cause | None,
-    emitted: Sequence[messages.Emits],
-    moment: Moment[Settings],
-) -> list[messages.Emits]:
+def changed(course: Course) -> list[messages.Emits]:
     """After what was decided: where each partner's referral stands, if otherwise than was emitted before. A death that
     is only reported changes nothing for a referrer."""
-    events = [*_corrected(state, cause, moment), *_answered(state, cause, emitted)]
+    state, cause = course.before, course.cause
+    events = [*_corrected(state, cause, course.moment), *_answered(state, cause, course.emitted)]
     newest = {each.referral_id: each for each in events}
     return [each for each in newest.values() if each.number or _is_news(state, each)]
 

@@ -4,15 +4,14 @@ No decision asks for a seat or returns one by itself: after each it is looked at
 whatever differs from the one asked for is asked or returned (`followed`).
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import reduce
 from typing import NamedTuple
 
 from services.intake import capacity, messages
 from services.intake.assessment import PREGNANT
 from services.intake.capacity import level_of
 from services.intake.decide import planning
+from services.intake.decide.course import Course
 from services.intake.decide.placing import known_of
 from services.intake.decide.seats_counted import place_for
 from services.intake.planned import Planned, episode_id
@@ -74,13 +73,12 @@ def _given(given_at: datetime, start: datetime | None, moment: Moment[Settings])
     return messages.SeatAnswered(given_at=given_at, until=until)
 
 
-def followed(
-    state: State, cause: messages.Cause, decided: Sequence[messages.Emits], moment: Moment[Settings]
-) -> list[messages.Emits]:
+def followed(course: Course) -> list[messages.Emits]:
     """After a decision: the seat that the patient needs now is asked for, and one that they do not need returned."""
-    if state.seat is None and not moment.settings.capacity:
+    moment = course.moment
+    if course.before.seat is None and not moment.settings.capacity:
         return []
-    after = reduce(evolve, (cause, *decided), state)
+    after = course.after
     needed, seat = _needed(after, moment), after.seat
     emitted: list[messages.Emits] = []
     if seat is not None and (needed is None or (needed.episode_id, needed.place) != (seat.episode_id, seat.place)):

@@ -3,15 +3,15 @@ itself. Within a level the therapist advances the stay; a stage of another level
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import reduce
 
 from services.intake import messages, schedule
+from services.intake.decide.course import Course
 from services.intake.decide.placing import ask_for_review, level_of, withdraw
 from services.intake.record import OF_STAGE, Episode, InStage, Review
 from services.intake.settings import Settings
 from services.intake.stages import after as stage_after
 from services.intake.stages import first_of
-from services.intake.state import State, asks_of_stage, evolve
+from services.intake.state import State, asks_of_stage
 from shared.events.intake import LAST_STAGE, NEXT_STAGE
 from shared.rules.decision import Moment, Refused
 from shared.rules.staff import refused
@@ -106,17 +106,12 @@ CHANGING = (
 )
 
 
-def followed(
-    state: State,
-    cause: messages.Cause,
-    emitted: Sequence[messages.Emits],
-    moment: Moment[Settings],
-) -> list[messages.Emits]:
+def followed(course: Course) -> list[messages.Emits]:
     """When a person is asked what follows on the stage, and the question once that time has come. While the stay is
     paused nobody is asked."""
-    if not isinstance(cause, messages.TimePassed) and not any(isinstance(each, CHANGING) for each in emitted):
+    if not isinstance(course.cause, messages.TimePassed) and not course.emits(CHANGING):
         return []
-    after = reduce(evolve, (cause, *emitted), state)
+    after, moment = course.after, course.moment
     episode = after.episode
     if episode is None:
         return []
@@ -125,7 +120,7 @@ def followed(
         return [event for each in after.asked if each.reason in OF_STAGE for event in withdraw(each, PAUSE, moment)]
     if not code or not asks_of_stage(after):
         return []
-    ask_at = _asks_at(episode, code, emitted, moment)
+    ask_at = _asks_at(episode, code, course.emitted, moment)
     if ask_at <= moment.now:
         return [_question(episode, code, moment)]
     return [] if ask_at == episode.asks_at else [messages.StageLookedAt(stage=code, ask_at=ask_at)]

@@ -3,13 +3,13 @@ hears."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from functools import reduce
 
 from services.intake import messages
+from services.intake.decide.course import Course
 from services.intake.decide.placing import about, ask_for_review, withdraw
 from services.intake.record import REVIEWS_MISSED, Episode
 from services.intake.settings import Settings
-from services.intake.state import State, evolve
+from services.intake.state import State
 from shared.events.escalation import Signal
 from shared.events.intake import REVIEW_MISSED, WEEKLY
 from shared.rules import escalation
@@ -56,32 +56,27 @@ def missed(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     return [*over, *raised]
 
 
-def followed(
-    state: State,
-    cause: messages.Cause,
-    emitted: Sequence[messages.Emits],
-    moment: Moment[Settings],
-) -> list[messages.Emits]:
+def followed(course: Course) -> list[messages.Emits]:
     """During a stay one is owed each week, but for nights elsewhere and after a death; done, it answers for those that
     were missed."""
-    if not _may_turn(state, emitted, moment):
+    if not _may_turn(course):
         return []
-    after = reduce(evolve, (cause, *emitted), state)
+    after, moment = course.after, course.moment
     stay, known = after.episode, after.review_of(WEEKLY)
     if stay is None:
         return []
     if stay.elsewhere or after.death is not None or not moment.settings.weekly_review_days:
         asked = withdraw(known, "review-not-owed", moment)
         return [*asked, *([messages.WeeklyReviewSet(asks_at=None)] if stay.review_at else [])]
-    ended = [each for each in emitted if isinstance(each, Ending) and each.review.reason == WEEKLY]
+    ended = [each for each in course.emitted if isinstance(each, Ending) and each.review.reason == WEEKLY]
     return [*_answered(after, ended, moment), *(_next(stay, ended, moment) if known is None else [])]
 
 
-def _may_turn(state: State, emitted: Sequence[messages.Emits], moment: Moment[Settings]) -> bool:
+def _may_turn(course: Course) -> bool:
     """Also in a stay that an older release admitted: nobody was asked there."""
-    stay = state.episode
-    unasked = stay is not None and stay.review_at <= int(moment.now.timestamp()) and state.review_of(WEEKLY) is None
-    return unasked or any(isinstance(each, TURNING) for each in emitted)
+    state, stay = course.before, course.before.episode
+    is_due = stay is not None and stay.review_at <= int(course.moment.now.timestamp())
+    return (is_due and state.review_of(WEEKLY) is None) or course.emits(TURNING)
 
 
 def _next(stay: Episode, ended: Sequence[Ending], moment: Moment[Settings]) -> list[messages.Emits]:
