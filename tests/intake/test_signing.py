@@ -93,6 +93,36 @@ def test_a_second_signature_that_nobody_understands_is_refused(inputs: list[Json
     assert refused({**bundles.signed(TO_SIGN), "input": inputs}, context()) == found
 
 
+def output(name: str, **value: Any) -> Json:
+    return {"type": fhir.concept(codes.INPUT, name), **value}
+
+
+def of_code(name: str, system: str, *stated: str) -> Json:
+    return output(name, valueCodeableConcept={"coding": [{"system": system, "code": each} for each in stated]})
+
+
+LEVEL_21 = of_code("level", codes.LEVEL, "2.1")
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        [LEVEL_21, of_code("level", codes.LEVEL, "3.7")],
+        [of_code("level", codes.LEVEL, "2.1", "3.7")],
+        [LEVEL_21, of_code("reason", codes.REASON, "funding"), of_code("reason", codes.REASON, "court-order")],
+        [LEVEL_21, output("wait-list", valueBoolean=True), output("wait-list", valueBoolean=False)],
+    ],
+    ids=["two levels", "two levels in one", "two reasons", "waits and doesn't"],
+)
+def test_of_a_signature_that_says_two_things_nobody_guesses_which_was_meant(outputs: list[Json]) -> None:
+    task = {**bundles.signed(TO_SIGN), "output": outputs}
+    assert refused(task, context()) == (422, "business-rule", "Task.output")
+
+
+def test_a_signature_may_say_the_same_twice() -> None:
+    assert read({**bundles.signed(TO_SIGN), "output": [LEVEL_21, LEVEL_21]}, context()).level == "2.1"
+
+
 def test_only_the_version_that_stands_is_signed() -> None:
     assert read(bundles.signed(TO_SIGN), context(version=1)).version == "1"
     assert refused(bundles.signed(TO_SIGN), context(version=2)) == (409, "conflict", "Task.focus")

@@ -28,7 +28,9 @@ def start(entry: BundleEntry, context: Context) -> tuple[datetime | None, bool]:
     starts = [_start(each, place, context) for each, place in _outputs(entry, START)]
     if len(starts) > 1:
         raise refuse(422, "business-rule", f"{entry.place}.output", "Must name one start.")
-    waits = [_waits(each, place) for each, place in _outputs(entry, WAITS)]
+    waits = {_waits(each, place) for each, place in _outputs(entry, WAITS)}
+    if len(waits) > 1:
+        raise refuse(422, "business-rule", f"{entry.place}.output", "Must ask for the wait list, or not; not both.")
     return next(iter(starts), None), any(waits)
 
 

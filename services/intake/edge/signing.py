@@ -7,7 +7,7 @@ from services.intake.edge import planning
 from services.intake.messages import SignPlacement
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, literal, target
+from shared.edge.fhir.elements import code_in, codes_in, literal, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.staff import is_proved, person, stated
@@ -121,14 +121,18 @@ def _reason(entry: BundleEntry) -> str | None:
 
 
 def _output(entry: BundleEntry, name: str, system: str) -> str | None:
+    """The one code that these outputs name; None where there is none. Of several nobody can say which was meant."""
+    found = set[str]()
     for number, each in enumerate(entry.resource.get("output", ())):
         if code_in(each["type"], codes.INPUT) == name:
-            found = code_in(each.get("valueCodeableConcept"), system)
-            if found is None or not _CODE.fullmatch(found):
+            stated = set(codes_in(each.get("valueCodeableConcept"), system))
+            if not stated or not all(map(_CODE.fullmatch, stated)):
                 place = f"{entry.place}.output[{number}].value"
                 raise refuse(422, "code-invalid", place, "Must be a code of the hub's CodeSystem.")
-            return found
-    return None
+            found |= stated
+    if len(found) > 1:
+        raise refuse(422, "business-rule", f"{entry.place}.output", f"Must name one {name}.")
+    return next(iter(found), None)
 
 
 def require_senders_own(entry: BundleEntry, context: Context) -> None:
