@@ -1,5 +1,6 @@
 """Who looks after the patient, and what is planned: what an EHR says of it, and what a person is asked to read."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -17,7 +18,7 @@ from shared.rules import assigning
 from shared.rules.decision import Moment, Refused
 
 UNREAD_MOST = 4
-"""Of what nobody could read, the newest are asked about: a state stays small."""
+"""Of what nobody could read, so many places are asked about: a state stays small."""
 ENTERED_IN_ERROR = "entered-in-error"
 
 
@@ -68,7 +69,7 @@ def _asked(
     """One question for all that nobody could read, with the time of the first; none once all of it can be read."""
     known = state.review_of(READ_PLAN)
     others = [each for each in known.unread if each.resource != resource] if known is not None else []
-    now = (*others, *unread)[-UNREAD_MOST:]
+    now = _asked_about((*others, *unread))
     if now == (known.unread if known is not None else ()):
         return []
     if not now:
@@ -77,6 +78,16 @@ def _asked(
     asked = ask_for_review(review_id, READ_PLAN, now[-1].resource, moment, moment.settings.review_hours)
     act_by = (known.act_by if known is not None else None) or asked.review.act_by
     return [about(asked, unread=now, act_by=act_by)]
+
+
+def _asked_about(unread: Sequence[messages.Unread]) -> tuple[messages.Unread, ...]:
+    """Of each resource one before a second of any, the newest first: a long one makes no other forgotten."""
+    newest, counted = list(reversed(unread)), Counter[str]()
+    turns: list[tuple[int, int]] = []
+    for number, each in enumerate(newest):
+        turns.append((counted[each.resource], number))
+        counted[each.resource] += 1
+    return tuple(newest[number] for number in sorted((each for _, each in sorted(turns)[:UNREAD_MOST]), reverse=True))
 
 
 def assigned(

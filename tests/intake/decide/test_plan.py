@@ -158,6 +158,19 @@ def test_what_nobody_can_read_is_asked_about_once_and_no_more_once_it_can_be_rea
     assert names(story.emitted) == ["PlacementReviewWithdrawn"]
 
 
+def test_a_long_plan_that_nobody_can_read_makes_no_other_question_forgotten() -> None:
+    stranger = w.Unread("unknown-member", f"CareTeam/{EHRS_TEAM}", "participant[0].member")
+    strange = [w.Unread("unknown-activity", f"CarePlan/{EHRS_PLAN}", f"activity[{at}].detail.code") for at in range(9)]
+    story = admitted().and_then(
+        w.RecordTeam(source=EHRS_TEAM, members=(), unread=(stranger,)), planned(unread=tuple(strange))
+    )
+    asked = unread(story)
+    assert asked[0] == ("unknown-member", "participant[0].member")
+    assert asked[1:] == [("unknown-activity", f"activity[{at}].detail.code") for at in (6, 7, 8)]
+    story.and_then(planned(WORKSHOP))
+    assert unread(story) == asked[:1]
+
+
 def test_whoever_is_there_reads_it() -> None:
     strange = w.Unread("unknown-activity", f"CarePlan/{EHRS_PLAN}", "activity[1].detail.code")
     story = admitted().and_then(planned(unread=(strange,)))
