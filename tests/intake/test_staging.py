@@ -67,6 +67,21 @@ def test_without_one_stage_it_is_refused_with_its_place(outputs: tuple[Json, ...
     assert issue.expression[0].endswith("output")
 
 
+def test_a_therapists_own_task_advances_when_it_is_completed_whatever_it_was_before() -> None:
+    asks, done = task(status="requested"), task(output("maintenance"))
+    assert not tasks.is_ours(entry(done), context(asks))
+    advanced = staging.unasked(entry(done), context(asks))
+    assert advanced is not None and (advanced.stage, advanced.episode_id) == ("maintenance", EPISODE)
+    by_the_hub = asks | {"reasonCode": fhir.concept(codes.RULE, "next-stage")}
+    assert tasks.is_ours(entry(done), context(by_the_hub))
+
+
+def test_a_completed_task_that_says_another_stage_is_refused() -> None:
+    with pytest.raises(HttpRefusal) as refused:
+        staging.unasked(entry(task(output("engagement"))), context(task(output("maintenance"))))
+    assert refused.value.status == 409
+
+
 def test_a_therapists_own_task_advances_once_and_sent_again_no_second_time() -> None:
     own = task(output("maintenance"))
     assert staging.unasked(entry(own), context()) == AdvanceStage(
@@ -102,5 +117,22 @@ async def test_a_therapists_own_task_is_stored_as_sent_and_the_plan_is_in_its_st
     assert fhir.codes_of(plan["category"]) == ("alcohol", "maintenance")
     assert {each["detail"]["code"]["coding"][0]["code"] for each in plan["activity"]} == {"group"}
     assert plan["supportingInfo"] == before["supportingInfo"] and plan["period"] == before["period"]
-    stored = [each for each in await intake.found("Task") if fhir.code_of(each["code"]) == "advance-stage"]
-    assert [each["status"] for each in stored] == ["completed"]
+    (stored,) = [each for each in await intake.found("Task") if fhir.code_of(each["code"]) == "advance-stage"]
+    assert stored["status"] == "completed"
+
+
+async def test_a_therapists_own_task_may_be_open_first_and_be_cancelled(start_service: StartService) -> None:
+    intake = await start_service(app.assemble, "intake", MONDAY)
+    await intake.submit(bundles.intake("0001"))
+    await intake.put(bundles.signed(await intake.task("sign-placement")))
+    (episode,) = await intake.found("EpisodeOfCare")
+    own = task(output("maintenance"), status="requested") | {"focus": fhir.reference("EpisodeOfCare", episode["id"])}
+    for _ in range(2):
+        await intake.post({name: each for name, each in own.items() if name != "id"} | {"for": episode["patient"]})
+    done, gone = [each for each in await intake.found("Task") if fhir.code_of(each["code"]) == "advance-stage"]
+    await intake.put(gone | {"status": "cancelled"})
+    (plan,) = await intake.found("CarePlan")
+    assert fhir.codes_of(plan["category"]) == ("alcohol", "engagement")
+    await intake.put(done | {"status": "completed"})
+    (plan,) = await intake.found("CarePlan")
+    assert fhir.codes_of(plan["category"]) == ("alcohol", "maintenance")

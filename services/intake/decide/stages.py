@@ -21,7 +21,7 @@ def advanced(state: State, command: messages.AdvanceStage, moment: Moment[Settin
     """The therapist's decision: the next stage, an earlier one again, or the present one for longer."""
     episode, review = state.episode, state.review_of(NEXT_STAGE)
     if episode is None or not _is_asked(command, episode, review):
-        return NOT_ASKED
+        return NO_STAY if command.episode_id else NOT_ASKED
     refusal = refused(moment.settings.staff, "advance-stage", command.by) or _refusal(episode, command, moment)
     if refusal is not None:
         return refusal
@@ -42,6 +42,7 @@ def _is_of(command: messages.AdvanceStage, review: Review | None) -> bool:
 
 
 NOT_ASKED = Refused("conflict", "No stage is asked for by this Task: it was answered or withdrawn.", "Task.status")
+NO_STAY = Refused("conflict", "Must be the stay of this patient that is open.", "Task.focus")
 PAUSED = Refused(
     "conflict", "The stay is paused, for the patient is treated elsewhere: it goes on first.", "Task.focus"
 )

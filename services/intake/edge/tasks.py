@@ -138,7 +138,9 @@ def _focus(task: BundleEntry, kind: str) -> str | None:
 def is_ours(entry: BundleEntry, context: Context) -> bool:
     """Whether the hub itself gave this Task: only then completing it decides anything here."""
     stored = context.stored.get((entry.type, str(entry.id)))
-    code = stored.body.get("code", {}) if stored else {}
+    if stored is None or staging.is_senders(stored.body):
+        return False
+    code = stored.body.get("code", {})
     return code_in(code, codes.TASK) in _OURS or bool(code_in(code, codes.ESCALATION))
 
 
