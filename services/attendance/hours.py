@@ -1,33 +1,47 @@
 """The weekly template as sessions. Pure; local times are the program's timezone."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from services.attendance.calendar import OPEN, Calendar
 from services.attendance.record import Episode, Session, minute_of
 
 
 def sessions_between(
-    episode: Episode, start: datetime, end: datetime, timezone: str, slots: Sequence[int] | None = None
+    episode: Episode,
+    start: datetime,
+    end: datetime,
+    timezone: str,
+    calendar: Calendar = OPEN,
+    slots: Sequence[int] | None = None,
 ) -> Iterator[Session]:
     """Every session of the week, or of these slots of the template, that starts in [start, end), in order of time.
 
-    A slot every two weeks falls on the first, third, ... week of the episode. Clock changes keep the local hour.
+    A slot every two weeks falls on the first, third, ... week of the episode. Clock changes keep the local hour. On
+    a closed day there is none; what is held instead on another keeps its hour, where that day's own sessions leave it
+    free.
     """
-    zone, planned_slots = ZoneInfo(timezone), episode.slots if slots is None else slots
-    first_monday = _monday(episode.admitted_at, zone)
-    day = start.astimezone(zone).date()
-    while day <= end.astimezone(zone).date():
-        week = (day - first_monday.date()).days // 7
-        found = []
-        for slot in planned_slots:
-            planned = episode.template[slot]
-            if planned.weekday == day.weekday() and week % planned.every_weeks == 0:
-                begins = datetime.combine(day, time.fromisoformat(planned.start), zone).astimezone(start.tzinfo)
-                if start <= begins < end:
-                    found.append(Session(minute_of(begins), slot))
-        yield from sorted(found, key=lambda each: each.place)
+    zone, planned = ZoneInfo(timezone), episode.slots if slots is None else slots
+    day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
+    while day <= last:
+        held: list[Session] = []
+        for owed_on in calendar.owed_on(day):
+            owed = _owed(episode, owed_on, day, planned, zone)
+            held += [each for each in owed if owed_on == day or not any(episode.overlap(each, one) for one in held)]
+        yield from sorted((each for each in held if start <= each.start < end), key=lambda each: each.place)
         day += timedelta(days=1)
+
+
+def _owed(episode: Episode, owed_on: date, held_on: date, slots: Sequence[int], zone: ZoneInfo) -> list[Session]:
+    """The sessions of one day of the plan, on the day on which they are held."""
+    week = (owed_on - _monday(episode.admitted_at, zone).date()).days // 7
+    planned = [(slot, episode.template[slot]) for slot in slots]
+    return [
+        Session(minute_of(datetime.combine(held_on, time.fromisoformat(each.start), zone)), slot)
+        for slot, each in planned
+        if each.weekday == owed_on.weekday() and week % each.every_weeks == 0
+    ]
 
 
 def _monday(moment: datetime, zone: ZoneInfo) -> datetime:

@@ -51,6 +51,7 @@ __all__ = [
     "ActOnEscalation",
     "AttendanceCorrected",
     "BookedUntil",
+    "CalendarFollowed",
     "CallOffSession",
     "CancelSession",
     "CareTeamChanged",
@@ -213,6 +214,12 @@ class BookedUntil(StateEvent, frozen=True, kw_only=True):
     unreported_hours: tuple[int, int]
 
 
+class CalendarFollowed(StateEvent, frozen=True, kw_only=True):
+    """The sessions are those of the program's calendar as `form` is short for it."""
+
+    form: str
+
+
 class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
     """An ended episode leaves the state; what was emitted about it stays readable."""
 
@@ -221,7 +228,14 @@ OfOneSession = ConfirmAttendance | CancelSession | AcceptSession | CallOffSessio
 OfSession = CheckIn | WithdrawCheckIn | OfOneSession
 Commands = OfSession | EscalationCommand | ReopenEscalation
 StateEvents = (
-    SessionsChanged | RequestsChanged | RequestAdded | WeeksChanged | BookedUntil | RetentionBegan | EpisodeForgotten
+    SessionsChanged
+    | RequestsChanged
+    | RequestAdded
+    | WeeksChanged
+    | BookedUntil
+    | CalendarFollowed
+    | RetentionBegan
+    | EpisodeForgotten
 )
 PlansWeek = StageAdvanced | EpisodeStepped
 """After which another week is planned."""

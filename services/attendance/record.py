@@ -18,16 +18,27 @@ from shared.rules.escalation import Open, due_at
 
 SessionOutcome = Literal["planned", "present", "attended", "missed", "cancelled-late", "excused", "cancelled"]
 Mark = Literal[
-    "", "arrived", "fulfilled", "noshow", "excused", "declined", "late", "declined-late", "off", "ended", "replanned"
+    "",
+    "arrived",
+    "fulfilled",
+    "noshow",
+    "excused",
+    "declined",
+    "late",
+    "declined-late",
+    "off",
+    "ended",
+    "replanned",
+    "closed",
 ]
 """What the session's Appointment, or the patient's answer to it, says last. `ended`: the stay ended before it.
-`replanned`: another week was planned before it."""
+`replanned`: another week was planned before it. `closed`: the program's calendar holds it on no such day."""
 LATE: frozenset[Mark] = frozenset({"late", "declined-late"})
 PRESENT: frozenset[Mark] = frozenset({"arrived", "fulfilled"})
 _EXCUSED: frozenset[Mark] = frozenset({"excused", "declined"})
-CANCELLED: frozenset[Mark] = frozenset({"off", "ended", "replanned"})
-NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned"})
-"""Called off for what became of the stay."""
+CANCELLED: frozenset[Mark] = frozenset({"off", "ended", "replanned", "closed"})
+NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned", "closed"})
+"""Called off for what became of the stay, or by the calendar."""
 BY_A_PERSON = "person"
 OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
 Period = tuple[datetime, datetime | None]
@@ -57,7 +68,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     `concluded`: silence was listened to, or it was cancelled after its start; `deferred_until` (seconds since 1970) is
     when silence makes it a miss, 0 for the end of the grace time. `answered` are the kinds of request about it that a
     person has resolved. `stated` is short for the reasons that its cancelled Appointment names ("" for none), or
-    `BY_A_PERSON`, who excused it afterwards.
+    `BY_A_PERSON`, who excused it afterwards; of one that is `closed` it is the reason in the calendar.
     """
 
     minute: int
@@ -138,6 +149,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """The slots of the template of which a week is made now; None: of all, as it was admitted."""
     planned_at: datetime | None = None
     """Since when; None: since the admission."""
+    calendar: str = ""
+    """Short for the calendar of the program that its sessions follow."""
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -173,6 +186,9 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 
     def end(self, session: Session) -> datetime:
         return session.start + timedelta(minutes=self.minutes(session))
+
+    def overlap(self, one: Session, other: Session) -> bool:
+        return one.start < self.end(other) and other.start < self.end(one)
 
     def precedes(self, event: EpisodeAdmitted) -> bool:
         """Whether that admission begins a later stay; the same or an older one, consumed again, changes nothing."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from services.attendance.calendar import OPEN, Calendar
 from shared.rules.escalation import Times
 from shared.rules.numbers import DaysOrNone, Hours, HoursOrNone, MinutesOrNone
 from shared.rules.staff import Staff
@@ -43,3 +44,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outreach_least_hours: HoursOrNone
     retention_days: DaysOrNone
     """How long an ended stay remains in the state."""
+    calendar: Calendar = OPEN
+    """Days without sessions, and those that replace them."""

@@ -6,6 +6,7 @@ import msgspec
 
 from services.attendance.messages import (
     BookedUntil,
+    CalendarFollowed,
     CareTeamChanged,
     DeathWithdrawn,
     DischargeWithdrawn,
@@ -74,6 +75,7 @@ def evolve(state: State, event: Event | Command) -> State:
             | DischargeWithdrawn()
             | RetentionBegan()
             | BookedUntil()
+            | CalendarFollowed()
             | WeeksChanged()
         ):
             return _episode_moved(state, event)
@@ -124,7 +126,7 @@ OfEpisode = (
     | DischargeWithdrawn
     | RetentionBegan
 )
-Moved = OfEpisode | BookedUntil | WeeksChanged
+Moved = OfEpisode | BookedUntil | CalendarFollowed | WeeksChanged
 
 
 def _episode_moved(state: State, event: Moved) -> State:
@@ -134,6 +136,8 @@ def _episode_moved(state: State, event: Moved) -> State:
     match event:
         case BookedUntil():
             return _booked(state, episode, event)
+        case CalendarFollowed(form=form):
+            return msgspec.structs.replace(state, episode=msgspec.structs.replace(episode, calendar=form))
         case WeeksChanged():
             weeks = {each.start: each for each in (*state.weeks, *event.weeks)}
             after = msgspec.structs.replace(episode, week_start=event.next_start)

@@ -75,7 +75,8 @@ def _same(stored: Any) -> Any:
     """Versions 2 and 5 to 9 only add, at the ends: the Encounter of a session, and the hours of the weeks looked at;
     the short form of a report, which is unknown of those before it; whether it is over without its minutes, and the
     short form of what a cancelled Appointment states; what was done about something that a person is asked;
-    since when the stay is paused; of which slots a week is made now, and since when; who looks after the patient."""
+    since when the stay is paused; of which slots a week is made now, and since when; who looks after the patient;
+    which calendar of the program its sessions follow."""
     return stored
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from services.attendance import requests, weeks
+from services.attendance.decide.closing import follow_calendar
 from services.attendance.decide.course import Course
 from services.attendance.decide.sessions import scheduled, without_presence
 from services.attendance.hours import sessions_between
@@ -16,9 +17,11 @@ from shared.rules.decision import Moment
 
 
 def time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
-    """Everything that fell due, in order: misses, weeks, bookings, forgetting, and what is overdue after it."""
+    """Everything that fell due, in order: what the calendar closes, misses, weeks, bookings,
+    forgetting, and what is overdue after it."""
     course = Course(state, moment)
     if state.episode is not None:
+        follow_calendar(course)
         _conclude_absences(course)
         while events := weeks.closed(course.state, moment):
             course.emit(*events)
@@ -35,7 +38,7 @@ def book(course: Course) -> None:
     settings, now = course.moment.settings, course.moment.now
     until = now + timedelta(days=settings.book_days)
     start = max(course.episode.booked_until, now)
-    found = tuple(sessions_between(course.episode, start, until, settings.timezone))
+    found = tuple(sessions_between(course.episode, start, until, settings.timezone, settings.calendar))
     if found:
         course.emit(*(scheduled(course.episode, each) for each in found))
         course.know(found)

@@ -8,7 +8,7 @@ from services.attendance import requests, weeks
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import book
 from services.attendance.decide.replanning import book_missing
-from services.attendance.decide.sessions import DIED, ENDED, PAUSED, cancelled, without_presence
+from services.attendance.decide.sessions import DIED, ENDED, PAUSED, cancelled, closed, closed_for, without_presence
 from services.attendance.hours import left_at, next_monday
 from services.attendance.messages import (
     DeathWithdrawn,
@@ -154,10 +154,11 @@ def _retracted(state: State) -> list[Session]:
 
 
 def _bring_back(course: Course, sessions: list[Session], reason: str) -> None:
-    """But for those of a pause, and of a week that is planned no more."""
-    episode = course.episode
+    """But for those of a pause, and of a week that is planned no more. On a closed day they stay called off."""
+    episode, settings = course.episode, course.moment.settings
     owed = (each for each in sessions if not episode.is_paused_for(each) and not episode.is_replanned(each))
-    again = [msgspec.structs.replace(each, mark="") for each in owed]
+    back = (msgspec.structs.replace(each, mark="") for each in owed)
+    again = [closed(each, why) if (why := closed_for(each, settings)) else each for each in back]
     course.change(again, [without_presence(course.episode, each) for each in again], reason)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from services.attendance.decide.course import Course
 from services.attendance.decide.reporting import named, own_encounter
-from services.attendance.decide.sessions import planned, undecided, without_presence
+from services.attendance.decide.sessions import closed_for, planned, undecided, without_presence
 from services.attendance.messages import (
     AcceptSession,
     AttendanceCorrected,
@@ -45,6 +45,9 @@ MISSED = Refused(
 STAY_OVER = Refused("conflict", "The episode has ended: no session of it is booked again.", PLACE)
 PAUSED = Refused("conflict", "The stay is paused, for the patient is treated elsewhere: no session is booked.", PLACE)
 ANOTHER_WEEK = Refused("conflict", "Another week is planned since, of which this session is none.", PLACE)
+CLOSED = Refused(
+    "conflict", "The program is closed on this day (calendar of program.toml): take the line out first.", PLACE
+)
 SETTLED: frozenset[Mark] = frozenset({"excused", "declined", "off", *NOT_OWED})
 """It is agreed that the patient does not come."""
 
@@ -156,6 +159,8 @@ def _reinstated(course: Course, session: Session) -> Session | Refused:
         return STAY_OVER
     if course.episode.is_replanned(session):
         return ANOTHER_WEEK
+    if closed_for(session, course.moment.settings):
+        return CLOSED
     return PAUSED if course.episode.is_paused_for(session) else _again(course, session)
 
 

@@ -38,13 +38,11 @@ def _is_former(course: Course, session: Session) -> bool:
 
 def book_missing(course: Course) -> None:
     """Sessions of the week that is planned now, up to where sessions are booked; one that was called off for another
-    week takes place again. Only of a stay whose week has changed: else none is missing."""
-    episode, now = course.episode, course.moment.now
-    if episode.planned_at is None:
-        return
-    zone, known = course.moment.settings.timezone, {each.place: each for each in course.state.sessions}
-    ahead = sessions_between(episode, now, episode.booked_until, zone)
-    missing = [each for each in ahead if each.place not in known or known[each.place].mark == "replanned"]
+    week, or by the calendar of before, takes place again."""
+    episode, now, settings = course.episode, course.moment.now, course.moment.settings
+    zone, known = settings.timezone, {each.place: each for each in course.state.sessions}
+    ahead = sessions_between(episode, now, episode.booked_until, zone, settings.calendar)
+    missing = [each for each in ahead if each.place not in known or known[each.place].mark in ("replanned", "closed")]
     held = _held(course.state.sessions)
     found = [each for each in missing if not _is_taken(episode, each, held, now, zone)]
     if found:
@@ -61,14 +59,10 @@ def _is_taken(episode: Episode, session: Session, held: Sequence[Session], now: 
     """Nobody is in two rooms; and on the day of the change what has begun was that day's session of its kind."""
     kinds = {each.place: episode.template[each.slot].kind for each in (session, *held)}
     return any(
-        _overlap(episode, session, each)
+        episode.overlap(session, each)
         or (each.start <= now and kinds[each.place] == kinds[session.place] and _day(each, zone) == _day(session, zone))
         for each in held
     )
-
-
-def _overlap(episode: Episode, one: Session, other: Session) -> bool:
-    return one.start < episode.end(other) and other.start < episode.end(one)
 
 
 def _day(session: Session, zone: str) -> object:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from services.attendance.calendar import OPEN
 from services.attendance.hours import sessions_between
 from services.attendance.messages import RequestAdded
 from services.attendance.record import Episode, Session, minute_of, sessions_named
@@ -38,9 +39,14 @@ def own_encounter(episode: Episode, session: Session) -> str:
 
 
 def _planned_before(episode: Episode, ids: tuple[str, ...], moment: Moment[Settings]) -> list[Session]:
-    """Those of the stay that are forgotten here, though they can be read: their ids follow from the template."""
+    """Those of the stay that are forgotten here, though they can be read: their ids follow from the template, and from
+    the calendar of before a day was closed as from that of now."""
     slots, zone = range(len(episode.template)), moment.settings.timezone
-    planned = sessions_between(episode, episode.admitted_at, episode.booked_until, zone, slots)
+    planned = {
+        each: None
+        for calendar in (OPEN, moment.settings.calendar)
+        for each in sessions_between(episode, episode.admitted_at, episode.booked_until, zone, calendar, slots)
+    }
     return [each for each in planned if episode.session_id(each) in ids]
 
 

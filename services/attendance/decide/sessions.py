@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -17,12 +18,14 @@ from services.attendance.messages import (
 )
 from services.attendance.record import CANCELLED, Episode, Session, second_after
 from services.attendance.settings import Settings
+from shared.events import codes
 from shared.rules.decision import Moment
 
 ENDED = "episode-discharged"
 DIED = "patient-died"
 PAUSED = "care-elsewhere"
 PLAN_CHANGED = "plan-changed"
+PROGRAM_CLOSED = "program-closed"
 
 
 def planned(episode: Episode, session: Session) -> dict[str, Any]:
@@ -49,6 +52,9 @@ def without_presence(episode: Episode, session: Session, stated: tuple[Coding, .
     match session.outcome:
         case "cancelled" if session.mark == "replanned":
             return cancelled(episode, session, PLAN_CHANGED)
+        case "cancelled" if session.mark == "closed":
+            closed = (Coding(codes.REASON, session.stated),)
+            return SessionCancelled(reason=PROGRAM_CLOSED, stated=closed, **planned(episode, session))
         case "cancelled" if session.mark == "ended":
             return cancelled(episode, session, PAUSED if episode.is_paused_for(session) else ENDED)
         case "cancelled":
@@ -63,14 +69,27 @@ def without_presence(episode: Episode, session: Session, stated: tuple[Coding, .
             return scheduled(episode, session)
 
 
+def closed_for(session: Session, settings: Settings) -> str:
+    """Why the program's calendar holds no session on its day; "" where it does."""
+    return settings.calendar.days.get(session.start.astimezone(ZoneInfo(settings.timezone)).date(), "")
+
+
+def closed(session: Session, reason: str) -> Session:
+    """Called off by the calendar; `reason` is of its `REASONS`."""
+    return msgspec.structs.replace(session, mark="closed", deferred_until=0, answered=(), stated=reason)
+
+
 def undecided(episode: Episode, session: Session, moment: Moment[Settings]) -> Session:
     """Silence is listened to anew, so that whoever knows better has as long again to say so. After the stay nobody
-    waits for the patient, nor in a week before the one that is planned now: the session was never owed."""
+    waits for the patient, nor in a week before the one that is planned now, nor on a closed day: the session was never
+    owed."""
     ends = ends_of(episode, moment.settings.timezone)
     if ends and session.start >= min(ends) and session.mark not in CANCELLED:
         return msgspec.structs.replace(session, mark="ended", concluded=False, deferred_until=0, answered=())
     if episode.is_replanned(session) and session.mark not in CANCELLED:
         return msgspec.structs.replace(session, mark="replanned", concluded=False, deferred_until=0, answered=())
+    if (reason := closed_for(session, moment.settings)) and session.mark not in CANCELLED:
+        return closed(msgspec.structs.replace(session, concluded=False), reason)
     grace = timedelta(minutes=episode.grace_minutes)
     until = moment.now + grace
     deferred = second_after(until) if until > session.start + grace else 0
