@@ -370,6 +370,69 @@ async def test_the_encounter_of_a_discharge_corrects_it_and_then_takes_it_back(i
     assert stored["status"] == "entered-in-error"
 
 
+async def test_the_encounter_of_a_discharge_reads_as_it_was_sent(intake: ServiceOnPostgres) -> None:
+    bundle = bundles.discharge(await admit(intake), "completed", MONDAY)
+    sent = bundle["entry"][0]["resource"] | {"serviceType": {"text": "intensive outpatient"}}
+    bundle["entry"][0]["resource"] = sent
+    await intake.submit(bundle)
+    (stored,) = await intake.found("Encounter")
+    sent.pop("hospitalization")  # read in FHIR's own codes, too
+    assert {name: stored.get(name) for name in sent} == sent
+    assert stored["period"]["end"] == "2026-01-05T14:00:00Z"
+
+
+async def test_of_two_encounters_that_end_a_stay_nobody_guesses_which_is_meant(intake: ServiceOnPostgres) -> None:
+    episode = await admit(intake)
+    bundle, other = (bundles.discharge(episode, each, MONDAY) for each in ("completed", "ama"))
+    bundle["entry"].append({**other["entry"][0], "fullUrl": bundles.urn("another")})
+    with pytest.raises(HttpRefusal, match="business-rule"):
+        await intake.submit(bundle)
+    both = bundles.discharge(episode, "completed", MONDAY)
+    stated = both["entry"][0]["resource"]["hospitalization"]["dischargeDisposition"]
+    stated["coding"].append({"system": codes.DISPOSITION, "code": "ama"})
+    with pytest.raises(HttpRefusal, match="code-invalid"):
+        await intake.submit(both)
+
+
+async def test_an_emergency_visit_beside_a_discharge_is_heard_and_ends_no_stay(intake: ServiceOnPostgres) -> None:
+    episode = await admit(intake)
+    visit: dict[str, Any] = {
+        "resourceType": "Encounter",
+        "status": "finished",
+        "class": {"system": codes.ACT, "code": "EMER"},
+        "subject": episode["patient"],
+        "period": {"start": MONDAY.isoformat(), "end": MONDAY.isoformat()},
+        "hospitalization": {"dischargeDisposition": {"coding": [{"system": codes.DISCHARGE, "code": "home"}]}},
+    }
+    (sent,) = bundles.transaction(visit)["entry"]
+    bundle = bundles.discharge(episode, "ama", MONDAY)
+    await intake.submit({**bundle, "entry": [sent, *bundle["entry"]]})
+    found = {each["class"]["code"]: each for each in await intake.found("Encounter")}
+    assert found["EMER"]["period"] == visit["period"]
+    assert found["AMB"]["hospitalization"]["dischargeDisposition"]["coding"][0]["code"] == "ama"
+    assert "EscalationRaised" in await intake.emitted()
+
+
+async def test_an_emergency_visit_beside_an_episode_that_goes_on_is_heard(intake: ServiceOnPostgres) -> None:
+    episode = await admit(intake)
+    visit: dict[str, Any] = {
+        "resourceType": "Encounter",
+        "status": "in-progress",
+        "class": {"system": codes.ACT, "code": "EMER"},
+        "subject": episode["patient"],
+        "period": {"start": MONDAY.isoformat()},
+    }
+    bundle = bundles.transaction(visit)
+    request = {"method": "PUT", "url": f"EpisodeOfCare/{episode['id']}"}
+    url = f"{codes.HUB}/EpisodeOfCare/{episode['id']}"
+    note = [{"url": "https://ehr.demo.iop-hub.org/note", "valueString": "seen"}]
+    bundle["entry"].append({"fullUrl": url, "resource": {**episode, "extension": note}, "request": request})
+    await intake.submit(bundle)
+    (stored,) = await intake.found("Encounter")
+    assert stored["status"] == "in-progress"
+    assert "EscalationRaised" in await intake.emitted()
+
+
 async def test_an_episode_is_not_finished_without_a_disposition(intake: ServiceOnPostgres) -> None:
     episode = await admit(intake)
     with pytest.raises(HttpRefusal) as refused:

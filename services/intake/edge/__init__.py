@@ -145,7 +145,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         *_ends(entries, context),
     ]
     unknown = {each.unknown_form for each in screens.values() if each.unknown_form}
-    as_received = [each for each in entries if not _is_decided(each, entries, context)]
+    as_received = [each for each in entries if not _is_decided(each, context)]
     return Interpretation(
         tuple(commands),
         tuple(each for each in as_received if each.type not in ("Bundle", "Questionnaire")),
@@ -216,17 +216,20 @@ def _requested(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> 
 
 
 def _ends(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
-    """Of the stay, by the EpisodeOfCare, where there is one, or when it begins; else what its Encounter says anew, or
-    that of care elsewhere."""
-    if episodes := _of(entries, "EpisodeOfCare"):
-        for each in episodes:
-            is_set = planning.is_set(each, context)
-            yield planning.set_plan(each, context) if is_set else discharge.discharged(each, entries, context)
-        return
+    """Of the stay, by the EpisodeOfCare, or when it begins; else what an Encounter says anew, or that of care
+    elsewhere: before the stay ends, and after it goes on."""
+    finished = [each for each in _of(entries, "EpisodeOfCare") if discharge.finishes(each)]
+    for each in _of(entries, "EpisodeOfCare"):
+        if planning.is_set(each, context):
+            yield planning.set_plan(each, context)
+        elif each not in finished:
+            yield discharge.discharged(each, entries, context)
     for each in _of(entries, "Encounter"):
         elsewhere = care_elsewhere.is_elsewhere(each, context)
-        yield from (care_elsewhere.reported if elsewhere else discharge.changed)(each, context)
+        if elsewhere or not finished:
+            yield from (care_elsewhere.reported if elsewhere else discharge.changed)(each, context)
         yield from care_elsewhere.days(each, context)
+    yield from (discharge.discharged(each, entries, context) for each in finished)
 
 
 def _remarks(entries: Sequence[BundleEntry], context: Context) -> dict[str, tuple[Issue, ...]]:
@@ -256,7 +259,7 @@ def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
             return ["not read: no referral to this program"]
         case "CareTeam" | "Goal" | "CarePlan":
             return plan.read_as(entry, context)
-        case "Encounter" if not _of(entries, "EpisodeOfCare"):
+        case "Encounter" if not discharge.is_of(entry, entries, context):
             return care_elsewhere.read_as(entry, context) or discharge.read_as(entry)
         case _:
             return []
@@ -316,12 +319,10 @@ def _replaced(entries: Sequence[BundleEntry], context: Context) -> tuple[str, ..
     return tuple(f"{each.type}/{each.id}" for each in entries if (each.type, str(each.id)) in context.stored)
 
 
-def _is_decided(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> bool:
-    """What the hub itself writes when it decides (its Tasks, the discharge) is not stored as received."""
+def _is_decided(entry: BundleEntry, context: Context) -> bool:
+    """What the hub itself writes when it decides (its Tasks, the stay) is not stored as received."""
     if entry.type == "Task":
         return tasks.is_ours(entry, context)
-    if entry.type == "Encounter":
-        return bool(_of(entries, "EpisodeOfCare"))
     if entry.type in plan.TYPES:
         return plan.is_own(entry, context)
     return entry.type == "EpisodeOfCare"

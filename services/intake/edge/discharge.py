@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from services.intake.edge import care_elsewhere
 from services.intake.messages import CorrectDischarge, Discharge, WithdrawDischarge
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, happened, planned_until
+from shared.edge.fhir.elements import codes_in, happened, planned_until
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.staff import require_role
@@ -26,20 +27,30 @@ def discharged(entry: BundleEntry, entries: Sequence[BundleEntry], context: Cont
     if status != "finished":
         text = "Must be finished; active where a discharge was wrong; before it begins planned, waitlist or cancelled."
         raise refuse(422, "business-rule", f"{entry.place}.status", text)
-    encounter = next((each for each in entries if each.type == "Encounter" and _disposition_of(each)), None)
-    if encounter is None:
-        raise refuse(
-            422,
-            "required",
-            entry.place,
-            "An Encounter with hospitalization.dischargeDisposition is required in the same transaction.",
+    found = [each for each in entries if is_of(each, entries, context)]
+    if len(found) != 1:
+        text = (
+            "One Encounter of the stay with hospitalization.dischargeDisposition is required in the same transaction."
         )
+        raise refuse(422, "business-rule" if found else "required", entry.place, text)
+    (encounter,) = found
     return Discharge(
         episode_id=str(entry.id),
         encounter_id=str(encounter.id),
         disposition=_disposition(encounter),
         at=_ended(entry, encounter, context),
     )
+
+
+def finishes(episode: BundleEntry) -> bool:
+    return str(episode.resource["status"]) == "finished"
+
+
+def is_of(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> bool:
+    """Whether it is the Encounter of a discharge in this transaction; one of care elsewhere says how that ended."""
+    if entry.type != "Encounter" or not _disposition_of(entry) or care_elsewhere.is_elsewhere(entry, context):
+        return False
+    return any(each.type == "EpisodeOfCare" and finishes(each) for each in entries)
 
 
 def changed(entry: BundleEntry, context: Context) -> Iterator[CorrectDischarge | WithdrawDischarge]:
@@ -70,11 +81,12 @@ def _disposition_of(encounter: BundleEntry) -> Json:
 
 def _disposition(encounter: BundleEntry) -> str:
     concept = _disposition_of(encounter)
-    found = code_in(concept, codes.DISPOSITION) or _PLAIN_DISPOSITION.get(code_in(concept, codes.DISCHARGE) or "")
-    if found not in codes.FHIR_DISPOSITION:
+    plain = (_PLAIN_DISPOSITION.get(each, "") for each in codes_in(concept, codes.DISCHARGE))
+    found = set(codes_in(concept, codes.DISPOSITION)) or set(plain)
+    if len(found) != 1 or not found <= set(codes.FHIR_DISPOSITION):
         place = f"{encounter.place}.hospitalization.dischargeDisposition"
-        raise refuse(422, "code-invalid", place, "Must be a disposition of the hub's CodeSystem.")
-    return found
+        raise refuse(422, "code-invalid", place, "Must be one disposition of the hub's CodeSystem.")
+    return found.pop()
 
 
 def _ended(episode: BundleEntry, encounter: BundleEntry, context: Context) -> datetime:
