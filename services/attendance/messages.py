@@ -36,6 +36,7 @@ from shared.events.intake import (
     StageAdvanced,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
+from shared.events.outreach import Channel, OutreachAttempted, OutreachOutcome
 from shared.rules.escalation import (
     AcknowledgeEscalation,
     ActOnEscalation,
@@ -78,9 +79,11 @@ __all__ = [
     "MarkMissed",
     "OfOneSession",
     "OfSession",
+    "OutreachAttempted",
     "PatientDied",
     "PatientIdentified",
     "PlansWeek",
+    "RecordOutreach",
     "ReinstateSession",
     "ReopenEscalation",
     "RequestAdded",
@@ -174,6 +177,17 @@ class MarkMissed(Command, frozen=True, kw_only=True, tag=True):
     session_id: str
 
 
+class RecordOutreach(Command, frozen=True, kw_only=True, tag=True):
+    """A person tried to reach the patient of this escalation, then and by this channel. `by` is their id in the staff,
+    empty where a client reports it in its own name."""
+
+    escalation_id: str
+    channel: Channel
+    outcome: OutreachOutcome
+    at: datetime
+    by: str = ""
+
+
 class SessionsChanged(StateEvent, frozen=True, kw_only=True):
     """These sessions of the episode, as they are known now."""
 
@@ -226,7 +240,7 @@ class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
 
 OfOneSession = ConfirmAttendance | CancelSession | AcceptSession | CallOffSession | ReinstateSession | MarkMissed
 OfSession = CheckIn | WithdrawCheckIn | OfOneSession
-Commands = OfSession | EscalationCommand | ReopenEscalation
+Commands = OfSession | EscalationCommand | ReopenEscalation | RecordOutreach
 StateEvents = (
     SessionsChanged
     | RequestsChanged
@@ -269,5 +283,6 @@ Emits = (
     | WeeklyHoursCorrected
     | EscalationEvent
     | SignalsCorrected
+    | OutreachAttempted
     | StateEvents
 )

@@ -276,6 +276,10 @@ def unanswered(sessions: Sequence[Session]) -> list[Session]:
     return [msgspec.structs.replace(each, answered=kinds) for each, kinds in left if kinds != each.answered]
 
 
+def is_open(state: State, identity: str) -> bool:
+    return _find(state, identity) is not None
+
+
 def excused_session(state: State, identity: str) -> Session | None:
     """The session that this request asks somebody to reach out for."""
     found = _find(state, identity)

@@ -17,6 +17,7 @@ from services.attendance.messages import (
     EpisodeResumed,
     EpisodeStepped,
     FlagsChanged,
+    OutreachAttempted,
     PatientDied,
     RequestAdded,
     RequestsChanged,
@@ -25,7 +26,17 @@ from services.attendance.messages import (
     StageAdvanced,
     WeeksChanged,
 )
-from services.attendance.record import Episode, Request, Session, Week, minute_of, moment_of
+from services.attendance.record import (
+    Attempt,
+    Episode,
+    Request,
+    Session,
+    Week,
+    attempts_with,
+    minute_of,
+    moment_of,
+    second_of,
+)
 from services.attendance.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 from shared.rules.assigning import Team
@@ -46,6 +57,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     weeks: tuple[Week, ...] = ()
     left: bool = False
     team: Team = ()
+    outreach: tuple[Attempt, ...] = ()
+    """During the stay, in order of time."""
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -59,6 +72,9 @@ def evolve(state: State, event: Event | Command) -> State:
             return msgspec.structs.replace(state, escalations=requests)
         case RequestAdded(request=request):
             return msgspec.structs.replace(state, escalations=(*state.escalations, request))
+        case OutreachAttempted(attempted_at=at, channel=channel, outcome=outcome):
+            attempt = Attempt(second_of(at), channel, outcome)
+            return msgspec.structs.replace(state, outreach=attempts_with(state.outreach, attempt))
         case CareTeamChanged(members=members):
             return msgspec.structs.replace(state, team=members)
         case EpisodeForgotten():
@@ -188,7 +204,8 @@ def _booked(state: State, episode: Episode, event: BookedUntil) -> State:
         each for each in state.sessions if each.minute >= since or each.waits or each.place in event.places
     )
     weeks = tuple(each for each in state.weeks if each.start >= since)
-    return msgspec.structs.replace(state, episode=after, sessions=sessions, weeks=weeks)
+    outreach = tuple(each for each in state.outreach if each.at >= since * 60)
+    return msgspec.structs.replace(state, episode=after, sessions=sessions, weeks=weeks, outreach=outreach)
 
 
 def decides_at(episode: Episode, session: Session) -> datetime:

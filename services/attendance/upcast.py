@@ -76,7 +76,7 @@ def _same(stored: Any) -> Any:
     the short form of a report, which is unknown of those before it; whether it is over without its minutes, and the
     short form of what a cancelled Appointment states; what was done about something that a person is asked;
     since when the stay is paused; of which slots a week is made now, and since when; who looks after the patient;
-    which calendar of the program its sessions follow."""
+    which calendar of the program its sessions follow; how the patient was reached for."""
     return stored
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shared.events import aftercare, attendance, escalation, intake, partner_answer, technical, testing
+from shared.events import aftercare, attendance, escalation, intake, outreach, partner_answer, technical, testing
 from shared.events.envelope import Event
 
 INTAKE_EVENTS = "iop.intake.events"
@@ -181,6 +181,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(attendance.CheckInWithdrawn, ATTENDANCE_EVENTS, "attendance", "Encounter + Appointment"),
     CatalogueEntry(attendance.SessionMissed, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(attendance.AttendanceCorrected, ATTENDANCE_EVENTS, "attendance", "Appointment"),
+    CatalogueEntry(outreach.OutreachAttempted, ATTENDANCE_EVENTS, "attendance", "Communication"),
     CatalogueEntry(attendance.WeeklyHoursFellShort, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),
     CatalogueEntry(attendance.WeeklyHoursUnknown, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),
     CatalogueEntry(attendance.WeeklyHoursCorrected, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),

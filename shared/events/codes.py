@@ -30,6 +30,7 @@ TOPIC = f"{HUB}/CodeSystem/topic"
 DISPOSITION = f"{HUB}/CodeSystem/disposition"
 ANALYTE = f"{HUB}/CodeSystem/analyte"
 OUTCOME = f"{HUB}/CodeSystem/drug-test-outcome"
+OUTREACH = f"{HUB}/CodeSystem/outreach-outcome"
 FIELD = f"{HUB}/CodeSystem/disclosure-field"
 PURPOSE = f"{HUB}/CodeSystem/purpose"
 ROUTE = f"{HUB}/CodeSystem/medication-route"
@@ -54,6 +55,7 @@ INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpreta
 ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+PARTICIPATION_MODE = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode"
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 DISCHARGE = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 CANCELLATION = "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason"
@@ -106,6 +108,7 @@ ACTS = frozenset(
         "dose-checked",
         "message-left",
         "naloxone-given",
+        "patient-reached",
         "prescriber-consulted",
         "sent-to-ED",
         "visited",

@@ -33,6 +33,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.AcknowledgeEscalation: _asked("accept"),
     w.ActOnEscalation: _asked("act"),
     w.HandOverEscalation: _asked("hand over"),
+    w.RecordOutreach: _asked("reach"),
     w.ReopenEscalation: reopenings,
     w.ResolveEscalation: _asked("resolve"),
 }

@@ -13,12 +13,14 @@ from services.attendance.edge import EDGE, TAKES, interpret
 from services.attendance.messages import (
     AcceptSession,
     AcknowledgeEscalation,
+    ActOnEscalation,
     CallOffSession,
     CancelSession,
     CheckIn,
     Coding,
     ConfirmAttendance,
     MarkMissed,
+    RecordOutreach,
     ReinstateSession,
     ResolveEscalation,
     WithdrawCheckIn,
@@ -456,6 +458,66 @@ def test_a_completed_task_resolves_its_escalation_with_the_coded_reason() -> Non
 @pytest.mark.parametrize("status", ["cancelled", "rejected", "failed", "on-hold"])
 def test_only_the_hub_retracts_an_escalation(status: str) -> None:
     assert refusal(task(status, description=SEEDED)) == (422, "business-rule", ("Task.status",))
+
+
+def outputs(**values: Json) -> list[Json]:
+    return [{"type": coded(codes.INPUT, f"outreach-{name}"), **value} for name, value in values.items()]
+
+
+def coded(system: str, code: str) -> Json:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+AT = (NOW - timedelta(hours=1)).isoformat()
+
+
+def attempt(outcome: str = "no-answer", channel: str = "PHONE", at: str = AT) -> list[Json]:
+    return outputs(
+        channel={"valueCodeableConcept": coded(codes.PARTICIPATION_MODE, channel)},
+        at={"valueDateTime": at},
+        outcome={"valueCodeableConcept": coded(codes.OUTREACH, outcome)},
+    )
+
+
+RECORDED = RecordOutreach(
+    escalation_id=TASK,
+    channel="PHONE",
+    outcome="no-answer",
+    at=NOW - timedelta(hours=1),
+    by="case-manager-1",
+)
+
+
+def test_an_attempt_to_reach_the_patient_comes_with_the_task() -> None:
+    taken = AcknowledgeEscalation(escalation_id=TASK, by="case-manager-1")
+    assert commands_of(task("accepted", output=attempt())) == (taken, RECORDED)
+
+
+@pytest.mark.parametrize(("outcome", "act"), [("reached", "patient-reached"), ("message", "message-left")])
+def test_an_outcome_says_what_was_done(outcome: str, act: str) -> None:
+    step, _ = commands_of(task("accepted", output=attempt(outcome)))
+    assert step == ActOnEscalation(escalation_id=TASK, act=act, by="case-manager-1")
+
+
+def test_an_attempt_comes_before_what_closes_its_escalation() -> None:
+    recorded, closed = commands_of(task("completed", output=attempt()))
+    assert recorded == RECORDED and isinstance(closed, ResolveEscalation)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "place"),
+    [
+        (attempt()[:2], "required", "Task.output"),
+        (attempt() + attempt("reached"), "required", "Task.output"),
+        (attempt(channel="PIGEON"), "code-invalid", "Task.output[0].valueCodeableConcept"),
+        (attempt(outcome=SEEDED), "code-invalid", "Task.output[2].valueCodeableConcept"),
+        (attempt(at="2026-01-05"), "value", "Task.output[1].valueDateTime"),
+        (attempt(at=(NOW + timedelta(days=1)).isoformat()), "business-rule", "Task.output[1].valueDateTime"),
+    ],
+    ids=["without-outcome", "two-attempts", "unknown-channel", "unknown-outcome", "a-day-alone", "ahead"],
+)
+def test_an_attempt_that_is_not_whole_is_refused(sent: list[Json], code: str, place: str) -> None:
+    assert refusal(task("accepted", output=sent)) == (422, code, (place,))
 
 
 # --- several at once

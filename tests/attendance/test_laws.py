@@ -29,6 +29,7 @@ from services.attendance.messages import (
     MarkMissed,
     PatientDied,
     PatientIdentified,
+    RecordOutreach,
     ReinstateSession,
     ResolveEscalation,
     SessionMissed,
@@ -48,6 +49,7 @@ from shared.events.escalation import (
     EscalationUpdated,
 )
 from shared.events.intake import TemplateSlot
+from shared.events.outreach import OutreachOutcome
 from shared.path.service import PATIENT as PATIENT_KIND
 from shared.path.service import STATE_BYTES_MOST
 from shared.platform.keys import Keys
@@ -131,7 +133,7 @@ FACTS: some.SearchStrategy[Event] = some.one_of(
 )
 Attempt = tuple[str, int, int | None]
 """What is done, to which of the sessions or escalations of the moment, and with how many minutes."""
-SELDOM = ("come late", "come again", "withdraw", "reinstate", "accept session", "arrive", "cancel", "decline")
+SELDOM = ("come late", "come again", "withdraw", "reinstate", "accept session", "arrive", "cancel", "decline", "reach")
 ATTEMPTS: some.SearchStrategy[Attempt] = some.tuples(
     some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "act", "hand over", "resolve", *SELDOM]),
     some.integers(0, 40),
@@ -177,6 +179,9 @@ def command(story: Story, attempt: Attempt) -> Command:
             to = ("staff/clinician-1", "staff/prescriber-1", "case-manager")[(minutes or 0) % 3]
             by = "" if minutes is None else "clinician-1"
             return HandOverEscalation(escalation_id=raised, to=to, reason="shift-ended", by=by)
+        case "reach":
+            outcome: OutreachOutcome = "no-answer" if minutes is None else "reached"
+            return RecordOutreach(escalation_id=raised, channel="PHONE", outcome=outcome, at=story.now)
         case "act":
             return ActOnEscalation(escalation_id=raised, act="visited" if minutes else "called")
         case _:

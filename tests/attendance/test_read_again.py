@@ -35,6 +35,10 @@ def without_meta(resource: Json) -> Json:
     return {name: each for name, each in resource.items() if name != "meta"}
 
 
+def coded(system: str, code: str) -> Json:
+    return {"coding": [{"system": system, "code": code}]}
+
+
 async def started(start_service: StartService) -> ServiceOnPostgres:
     service = await start_service(app.assemble, "attendance", ADMISSION)
     digests = service.keys.digests("demo", [Identifier("urn:mrn", "0001")])
@@ -64,6 +68,25 @@ async def test_the_reason_of_a_cancelled_appointment_is_read_as_it_was_sent(star
     (read,) = [each for each in await service.found("Appointment") if each["id"] == planned["id"]]
     own = {"system": codes.REASON, "code": "excused"}
     assert (read["status"], read["cancelationReason"]["coding"]) == ("cancelled", [*reason, own])
+
+
+async def test_an_attempt_is_read_back_as_a_communication(start_service: StartService) -> None:
+    service = await started(start_service)
+    missed = next(each for each in await service.found("Appointment") if each["id"] == session(MONDAY))
+    await service.put({**missed, "status": "noshow"})
+    (asked,) = await service.found("Task")
+    owner = {"identifier": {"system": codes.STAFF, "value": "case-manager-1"}}
+    parts: dict[str, Json] = {
+        "channel": {"valueCodeableConcept": coded(codes.PARTICIPATION_MODE, "PHONE")},
+        "at": {"valueDateTime": (END - timedelta(hours=1)).isoformat()},
+        "outcome": {"valueCodeableConcept": coded(codes.OUTREACH, "message")},
+    }
+    output = [{"type": coded(codes.INPUT, f"outreach-{name}"), **value} for name, value in parts.items()]
+    await service.put({**asked, "status": "accepted", "owner": owner, "output": output})
+    (read,) = await service.found("Communication")
+    assert (read["status"], read["basedOn"]) == ("completed", [{"reference": f"Task/{asked['id']}"}])
+    (after,) = [each for each in await service.found("Task") if each["id"] == asked["id"]]
+    assert after["businessStatus"]["coding"][0]["code"] == "message-left"
 
 
 async def test_staff_and_places_are_on_no_topic(start_service: StartService) -> None:

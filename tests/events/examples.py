@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.events import aftercare, attendance, escalation, intake, partner_answer, technical, testing, wire
+from shared.events import aftercare, attendance, escalation, intake, outreach, partner_answer, technical, testing, wire
 from shared.events.catalogue import BY_TYPE
 from shared.events.codes import LOINC
 from shared.events.envelope import Envelope, Event, name_id
@@ -393,6 +393,14 @@ EXAMPLES: tuple[Event, ...] = (
     attendance.CheckInWithdrawn(**_SESSION, encounter_id=named("encounter")),
     attendance.SessionMissed(**_SESSION),
     attendance.AttendanceCorrected(**_SESSION, reason="late-check-in"),
+    outreach.OutreachAttempted(
+        attempt_id=named("attempt"),
+        escalation_id=named("escalation"),
+        channel="PHONE",
+        outcome="no-answer",
+        attempted_at=NEXT_MONDAY,
+        by="case-manager-1",
+    ),
     attendance.WeeklyHoursFellShort(
         issue_id=named("week"),
         episode_id=named("episode"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.attendance import requests
-from services.attendance.decide import episode, marks, presence, replanning
+from services.attendance.decide import episode, marks, outreach, presence, replanning
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import time_passed
 from services.attendance.messages import (
@@ -31,6 +31,7 @@ from services.attendance.messages import (
     MarkMissed,
     PatientDied,
     PatientIdentified,
+    RecordOutreach,
     ReinstateSession,
     ReopenEscalation,
     ResolveEscalation,
@@ -102,6 +103,8 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return marks.marked(state, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation():
             return requests.stays_open(state, command, moment)
+        case RecordOutreach():
+            return outreach.attempted(state, command, moment)
         case ReopenEscalation():
             return requests.reopen(state, command, moment)
         case ResolveEscalation():

@@ -1,11 +1,11 @@
-"""Foreign FHIR as commands: presence by Encounter, cancellations by Appointment, escalations by Task."""
+"""Foreign FHIR as commands: presence by Encounter, cancellations by Appointment, escalations and outreach by Task."""
 
 from collections.abc import Sequence
 
 from services.attendance.edge.appointments import appointment, refuse_another_time, response
 from services.attendance.edge.encounters import encounter
+from services.attendance.edge.outreach import task
 from shared.edge.contract import Context, Edge, Interpretation
-from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.search import AUDITS, PARAMETERS, TASKS, WITHOUT_STATUS
 from shared.events.envelope import Command
@@ -20,6 +20,7 @@ TAKES: dict[str, ResourceSupport] = {
     "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
     "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
+    "Communication": ResourceSupport(_READ, PARAMETERS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
     "AuditEvent": ResourceSupport(_READ, AUDITS),
 }
@@ -43,7 +44,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
         case "AppointmentResponse":
             return response(entry)
         case _:
-            return (escalation_command(entry, context),)
+            return task(entry, context)
 
 
 EDGE = Edge(takes=TAKES, interpret=interpret, order=("Encounter", "Appointment", "AppointmentResponse", "Task"))
