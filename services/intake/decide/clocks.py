@@ -14,6 +14,7 @@ from shared.events.intake import WEEKLY
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.rules.escalation import SIGNALS_MOST, Open, Trigger, rule_version
+from shared.rules.staff import LICENSED
 
 TIER = 2
 """A person waits for an answer, or a place, a day too long; one tier up when nobody takes that on either."""
@@ -34,7 +35,7 @@ def fallen_due(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
 
 def _asks(reason: str, settings: Settings) -> tuple[int, str]:
     """Tier and owner. Of a patient who waits for a seat the case manager is asked, in the tier of the program; what can
-    wait for the team's next meeting is a therapist's (domain 5.1)."""
+    wait for the team's next meeting is a therapist's (domain 5.1); else whoever may sign, for that is what is late."""
     match reason:
         case record.CONTACT_OVERDUE:
             return settings.waiting_contact_tier, "case-manager"
@@ -45,7 +46,7 @@ def _asks(reason: str, settings: Settings) -> tuple[int, str]:
         case "admission-late" | "interim-services-late":
             return TIER, "case-manager"
         case _:
-            return TIER, "clinician"
+            return TIER, LICENSED
 
 
 def _trigger(reason: str, late: Sequence[Waiting], settings: Settings) -> Trigger:

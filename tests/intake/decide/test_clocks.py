@@ -24,6 +24,7 @@ def test_what_nobody_signs_in_time_is_escalated_and_rises_one_tier_when_nobody_t
         "placement",
         2,
     )
+    assert raised.escalation.owner == "licensed-clinician", "who may sign is asked"
     (overdue,) = only(story.until(TUESDAY + timedelta(days=1)), w.EscalationEvent)
     assert overdue.escalation.tier == 3
     assert names(story.and_then(sign(story.state)).emitted)[-1] == "EscalationResolved"
@@ -51,7 +52,9 @@ def test_an_escalation_that_is_answered_without_a_signature_comes_again() -> Non
 def test_a_review_that_nobody_answers_is_escalated_until_somebody_does() -> None:
     story = given(referral())
     story.until(TUESDAY)
-    assert reasons(story) == ["review-unanswered"]
+    assert [(each.escalation.reason, each.escalation.owner) for each in story.state.escalations] == [
+        ("review-unanswered", "licensed-clinician")
+    ]
     assert "EscalationResolved" in names(story.and_then(assessment(IOP_NEEDS, "safe-housing", at=TUESDAY)).emitted)
 
 
