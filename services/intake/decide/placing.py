@@ -298,6 +298,17 @@ def ask_for_review(
     return messages.PlacementReviewRequested(review=messages.Review(review_id, reason, focus, now, act_by))
 
 
+def declined_by_patient(space: str, focus: str, reason: str | None, moment: Moment[Settings]) -> list[messages.Emits]:
+    """Whatever follows where the patient declines what was recommended, or signed: a person looks again (R18)."""
+    if reason != PATIENT_DECLINED:
+        return []
+    hours = moment.settings.declined_review_days * 24
+    return [ask_for_review(name_id(space, "review:R18"), "R18", focus, moment, hours)]
+
+
+PATIENT_DECLINED = "patient-declined"
+
+
 def about(asked: messages.PlacementReviewRequested, **details: Any) -> messages.PlacementReviewRequested:
     """The same, with what in particular is to be looked at, or another due time."""
     return msgspec.structs.replace(asked, review=msgspec.structs.replace(asked.review, **details))

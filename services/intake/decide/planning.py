@@ -16,6 +16,7 @@ from services.intake.decide.placing import (
     about,
     ask_for_review,
     cancelled,
+    declined_by_patient,
     is_news,
     known_before_start,
     of_plan,
@@ -130,9 +131,11 @@ def _asks_for_seat(state: State, moment: Moment[Settings]) -> list[messages.Emit
 def _cancelled(
     state: State, plan: Planned, referral: Referral, command: messages.SetPlan, moment: Moment[Settings]
 ) -> list[messages.Emits]:
-    """With a reason the referral ends with it; without one it is placed anew: a person decides what becomes of it."""
+    """With a reason the referral ends with it, and where the patient declined a person looks at it again in some days
+    (R18); without one it is placed anew: a person decides what becomes of it."""
     if command.reason:
-        return withdrawn(state, referral, command.reason, moment)
+        over = withdrawn(state, referral, command.reason, moment)
+        return [*over, *declined_by_patient(plan.signed_task, referral.focus, command.reason, moment)]
     over = [
         cancelled(plan, referral, "start-cancelled", moment, command.by),
         *withdraw_questions(state, "start-cancelled", moment),

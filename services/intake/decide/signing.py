@@ -7,7 +7,15 @@ from msgspec.structs import replace
 from services.intake import messages
 from services.intake.decide import priority
 from services.intake.decide.episode import admitted, declined
-from services.intake.decide.placing import OLDER_ANSWERS, about, ask_for_review, known_of, place, withdraw
+from services.intake.decide.placing import (
+    OLDER_ANSWERS,
+    about,
+    ask_for_review,
+    declined_by_patient,
+    known_of,
+    place,
+    withdraw,
+)
 from services.intake.decide.planning import first_planned, start_refused
 from services.intake.decide.referrals import joined, looked_at
 from services.intake.decide.seats_counted import place_for
@@ -52,7 +60,7 @@ def sign_placement(
     else:
         emitted.extend(admitted(state, referral, command.level, moment))
         emitted.extend(joined(state, command.level, moment))
-    return [*emitted, *_declined_by_patient(referral.id, referral.focus, command, moment)]
+    return [*emitted, *declined_by_patient(referral.id, referral.focus, command.reason, moment)]
 
 
 def _signed_in_stay(
@@ -75,22 +83,13 @@ def _signed_in_stay(
         *(event for each in (SELECT_LEVEL, OLDER_ANSWERS) for event in _answers(state, each, by_review, moment)),
         replace(signature, episode_id=episode.id),
         *placed_again(state, episode, command, signature.task_id, moment),
-        *_declined_by_patient(signature.task_id, f"EpisodeOfCare/{episode.id}", command, moment),
+        *declined_by_patient(signature.task_id, f"EpisodeOfCare/{episode.id}", command.reason, moment),
     ]
 
 
 def _answers(state: State, reason: str, done: list[Review], moment: Moment[Settings]) -> list[messages.Emits]:
     asked = state.review_of(reason)
     return withdraw(asked, "placement-signed", moment) if asked not in done else []
-
-
-def _declined_by_patient(
-    space: str, focus: str, command: messages.SignPlacement, moment: Moment[Settings]
-) -> list[messages.Emits]:
-    if command.reason != PATIENT_DECLINED:
-        return []
-    hours = moment.settings.declined_review_days * 24
-    return [ask_for_review(name_id(space, "review:R18"), "R18", focus, moment, hours)]
 
 
 def _refusal(state: State, command: messages.SignPlacement, moment: Moment[Settings]) -> Refused | None:
@@ -157,8 +156,6 @@ GROWN_OLD = Refused(
     "It was withdrawn: what it rests on has grown too old. What holds now stands in another Task.",
     "Task.status",
 )
-PATIENT_DECLINED = "patient-declined"
-"""Of the recommended level; whatever is selected then is looked at again (R18)."""
 NOTHING_TO_SIGN = Refused(
     "conflict", "Nothing waits for a signature under this Task: it was signed before, or withdrawn.", "Task.status"
 )

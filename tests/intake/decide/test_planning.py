@@ -314,6 +314,16 @@ def test_a_cancelled_start_with_a_reason_ends_the_referral_and_the_next_is_place
     other = planned()
     other.and_then(set_plan(other, "cancelled", reason="not-available"))
     assert answers(other, 1)[-1] == ("declined", "not-available")
+    assert other.state.review_of("R18") is None
+
+
+def test_who_declines_a_start_is_looked_at_again_in_a_week() -> None:
+    story = planned()
+    story.and_then(set_plan(story, "cancelled", reason="patient-declined"))
+    (asked,) = only(story.emitted, w.PlacementReviewRequested)
+    assert (asked.review.reason, asked.review.focus) == ("R18", f"ServiceRequest/{named(1)}")
+    assert asked.review.act_by == story.now + timedelta(days=7)
+    assert story.state.review_of("R18") is not None and story.state.referral is None
 
 
 def test_a_cancelled_start_without_a_reason_leaves_the_referral_to_a_person() -> None:
