@@ -25,6 +25,9 @@ TAKEN_MOST = 200
 LOOK_HOURS = 1
 """While anybody waits the place looks again by itself: its capacity may have been raised."""
 
+STATE_DAYS = 7
+"""So long a block-grant program has to tell its State that it is nearly full (45 CFR 96.126(a))."""
+
 
 class Holder(msgspec.Struct, frozen=True, array_like=True):
     """Of a seat; ids are packed."""
@@ -98,15 +101,17 @@ def _asked(to: Waiting) -> dict[str, Any]:
 
 
 def _watched(then: Seats, capacity: int | None, moment: Moment[Settings]) -> list[messages.EmitsOfSeats]:
-    """At so many percent of its capacity the State has to be told within 7 days (45 CFR 96.126(a)): a person does."""
+    """At so many percent of its capacity the State has to be told in time: a person does."""
     taken = len(then.taken)
     is_near = capacity is not None and taken * 100 >= moment.settings.capacity_percent * capacity
     if is_near == then.is_near:
         return []
+    due_at = moment.now + timedelta(days=STATE_DAYS)
     warned = messages.CapacityNearlyReached(
         outcome_id=moment.new_id("capacity"),
         service="intake",
-        details=f"Of program {moment.program}, level {then.place}, {taken} of {capacity} seats are taken.",
+        details=f"Of program {moment.program}, level {then.place}, {taken} of {capacity} seats are taken. "
+        f"A block-grant program tells its State by {due_at:%Y-%m-%d} (45 CFR 96.126(a)).",
     )
     return [messages.CapacityWatched(is_near=is_near), *([warned] if is_near else [])]
 

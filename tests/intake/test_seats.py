@@ -180,7 +180,10 @@ def test_operations_are_warned_once_for_each_time_that_the_percentage_is_reached
     place = Place(10).then(*(asked(each) for each in PATIENTS[:8]))
     assert place.warnings == []
     place.then(asked(PATIENTS[8]), asked(PATIENTS[9]))
-    assert [each.details for each in place.warnings] == ["Of program demo, level 2.1, 9 of 10 seats are taken."]
+    assert [each.details for each in place.warnings] == [
+        "Of program demo, level 2.1, 9 of 10 seats are taken. A block-grant program tells its State by 2026-01-12 "
+        "(45 CFR 96.126(a))."
+    ]
     place.then(left(PATIENTS[9]), left(PATIENTS[8]), asked(PATIENTS[8]))
     assert len(place.warnings) == 2
 
