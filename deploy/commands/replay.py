@@ -149,6 +149,7 @@ def merged(found: Iterable[Replayed]) -> list[Replayed]:
     for each in found:
         whole = services.setdefault(each.service, Replayed(service=each.service))
         whole.keys += each.keys
+        whole.others = dict(Counter(whole.others) + Counter(each.others))
         whole.decisions += each.decisions
         whole.without_digest += each.without_digest
         whole.differences = sorted([*whole.differences, *each.differences], key=lambda one: one.sequence)
@@ -160,10 +161,11 @@ def merged(found: Iterable[Replayed]) -> list[Replayed]:
 def lines(found: Replayed) -> Sequence[str]:
     """What a person reads of one service."""
     count = len([each for each in found.differences if each.code is None])
-    shown = [f"{found.service}: {found.keys} patients, {found.decisions} decisions made again, {count} differ"]
+    who = what_if.named(found.keys, found.others)
+    shown = [f"{found.service}: {who}, {found.decisions} decisions made again, {count} differ"]
     shown += [f"  {_named(each)}" for each in found.differences]
     shown += [f"  {rows} decisions are of another release, {code}" for code, rows in found.other_code.items()]
-    shown += [f"  {keys} patients are left out: {reason}" for reason, keys in found.left_out.items()]
+    shown += [f"  {keys} are left out: {reason}" for reason, keys in found.left_out.items()]
     if found.without_digest:
         shown.append(f"  {found.without_digest} rows are older than digests: of them only the ids were compared")
     return shown

@@ -49,6 +49,7 @@ def merged(found: Iterable[WhatIf]) -> list[WhatIf]:
     for each in found:
         whole = services.setdefault(each.service, WhatIf(service=each.service, since=each.since, until=each.until))
         whole.keys += each.keys
+        whole.others = dict(Counter(whole.others) + Counter(each.others))
         whole.decisions += each.decisions
         whole.other += each.other
         whole.changes = sorted([*whole.changes, *each.changes], key=lambda change: (change.at, change.patient))
@@ -61,6 +62,12 @@ def merged(found: Iterable[WhatIf]) -> list[WhatIf]:
 def _summed(some: Mapping[str, tuple[int, int]], more: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
     both = {name: (some.get(name, (0, 0)), more.get(name, (0, 0))) for name in sorted({*some, *more})}
     return {name: (one[0] + two[0], one[1] + two[1]) for name, (one, two) in both.items()}
+
+
+def named(keys: int, others: Mapping[str, int]) -> str:
+    """Of so many keys the patients, and what else there is a key of."""
+    kinds = "".join(f" ({kind}: {number})" for kind, number in sorted(others.items()))
+    return f"{keys - sum(others.values())} patients{kinds}"
 
 
 def shown(answered: Answer) -> Iterator[RenderableType]:
@@ -76,7 +83,8 @@ def shown(answered: Answer) -> Iterator[RenderableType]:
 def _lines(found: WhatIf) -> Iterator[str]:
     window = f"{_time(found.since)} to {_time(found.until)}" if found.until else "no decision"
     yield (
-        f"{found.service}: {found.keys} patients, {found.decisions} decisions about the same facts ({window}),"
+        f"{found.service}: {named(found.keys, found.others)},"
+        f" {found.decisions} decisions about the same facts ({window}),"
         f" {found.other} come out otherwise, {len(found.changes)} changes"
     )
     for event, (was, would_be) in found.events.items():
@@ -84,7 +92,7 @@ def _lines(found: WhatIf) -> Iterator[str]:
     for commands, count in found.unfounded.items():
         yield f"  {count} {commands} would be refused"
     for reason, keys in found.left_out.items():
-        yield f"  {keys} patients are left out: {reason}"
+        yield f"  {keys} are left out: {reason}"
 
 
 def _by_rule(rules: Mapping[str, Mapping[str, int]]) -> Table:

@@ -6,9 +6,10 @@ import pytest
 from rich.console import Console
 
 from deploy.commands import what_if
-from deploy.commands.replay import days
+from deploy.commands.replay import days, lines, merged
 from deploy.failure import CannotContinueError
 from shared.path.transaction.consequences import Change
+from shared.path.transaction.replaying import Replayed
 from shared.path.transaction.supposing import WhatIf
 
 AT = datetime(2026, 1, 7, 23, 15, tzinfo=UTC)
@@ -40,6 +41,14 @@ def test_it_is_a_table_by_rule_a_line_a_change_and_what_nobody_can_know() -> Non
         in text
     )
     assert all(each in text for each in what_if.UNKNOWN)
+
+
+def test_places_that_count_their_seats_are_not_counted_as_patients() -> None:
+    parts = [Replayed(service="intake", keys=5, others={"seats": 1}), Replayed(service="intake", keys=4)]
+    (found,) = merged([*parts, Replayed(service="intake", keys=1, others={"seats": 1})])
+    assert lines(found)[0] == "intake: 8 patients (seats: 2), 0 decisions made again, 0 differ"
+    (supposed,) = what_if.merged([part(MORE, others={"seats": 1}), part(FEWER)])
+    assert supposed.others == {"seats": 1}
 
 
 @pytest.mark.parametrize("text", ["90", "0d", "d", "-1d", "90h"])

@@ -119,4 +119,4 @@ async def test_the_decisions_of_places_are_made_again_like_those_of_patients(int
         again = await replay(connection, intake.parts.service, intake.inbox.settings, Asked())
     assert (again.differences, again.left_out) == ([], {})
     kinds = {kind for (kind,) in await intake.select("SELECT DISTINCT kind FROM journal")}
-    assert (again.keys, kinds) == (9, {"patient", SEATS})
+    assert (again.keys, again.others, kinds) == (9, {SEATS: 1}, {"patient", SEATS})

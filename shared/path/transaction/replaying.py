@@ -11,7 +11,7 @@ from operator import itemgetter
 
 import msgspec
 
-from shared.path.service import Service
+from shared.path.service import PATIENT, Service
 from shared.path.transaction.folding import (
     NO_SETTINGS,
     NOT_WHOLE,
@@ -57,10 +57,12 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct, kw_only=True):
-    """What came of it. `left_out` are keys by why they could not be made again, `other_code` rows by release."""
+    """What came of it, of so many `keys`: by kind in `others` those that are no patients. `left_out` are keys by why
+    they could not be made again, `other_code` rows by release."""
 
     service: str
     keys: int = 0
+    others: dict[str, int] = {}
     decisions: int = 0
     without_digest: int = 0
     differences: list[Difference] = []
@@ -100,10 +102,11 @@ def _by_kind(rows: Sequence[Row], since: datetime | None) -> Iterable[list[Row]]
 
 async def replay(connection: Connection, service: Service, present: Mapping[str, object], asked: Asked) -> Replayed:
     """Make again what is asked, inside a transaction; `present` are the settings of each program."""
-    replayed, other_code, left_out = Replayed(service=service.name), Counter[str](), Counter[str]()
+    replayed, other_code, left_out, others = Replayed(service=service.name), *(Counter[str]() for _ in range(3))
     settings = await Settings.stored(connection, present)
     async for rows in keys(connection, asked):
         replayed.keys += 1
+        others.update(row["kind"] for row in rows[:1] if row["kind"] != PATIENT)
         one = OneKey(service, settings, rows)
         found = one.run(replayed) or one.at_last(await connection.fetchrow(_STATE, rows[0]["kind"], rows[0]["key"]))
         if isinstance(found, Difference):
@@ -111,7 +114,7 @@ async def replay(connection: Connection, service: Service, present: Mapping[str,
         elif found is not None:
             left_out[found] += 1
         other_code.update(row["code"] for row in rows if row["code"] != build())
-    replayed.other_code, replayed.left_out = dict(other_code), dict(left_out)
+    replayed.other_code, replayed.left_out, replayed.others = dict(other_code), dict(left_out), dict(others)
     return replayed
 
 

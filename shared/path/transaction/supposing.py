@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from shared.events.envelope import Command
 from shared.events.internal import TimePassed
-from shared.path.service import Service
+from shared.path.service import PATIENT, Service
 from shared.path.transaction.consequences import Change, Consequences, changes, other_counts
 from shared.path.transaction.delivery import Commanded, Delivery, Internal, time_passed
 from shared.path.transaction.folding import (
@@ -56,12 +56,14 @@ class Supposed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class WhatIf(msgspec.Struct, kw_only=True):
     """What would have been otherwise. `other` of the `decisions` about the same facts would have emitted something
     else; `events` are those of which there would have been another number, and both numbers; `unfounded` what was
-    commanded, and would have been refused; `left_out` patients by why they could not be made again."""
+    commanded, and would have been refused; `others` those of the `keys` that are no patients, by kind; `left_out` keys
+    by why they could not be made again."""
 
     service: str
     since: datetime | None = None
     until: datetime | None = None
     keys: int = 0
+    others: dict[str, int] = {}
     decisions: int = 0
     other: int = 0
     changes: list[Change] = []
@@ -116,9 +118,10 @@ async def suppose(
     if supposed.last_days is not None and listened.until is not None:
         asked = replace(asked, since=listened.until - timedelta(days=supposed.last_days))
     found = WhatIf(service=service.name, since=asked.since, until=listened.until)
-    left_out, events = Counter[str](), (Counter[str](), Counter[str]())
+    left_out, kinds, events = Counter[str](), Counter[str](), (Counter[str](), Counter[str]())
     async for rows in keys(connection, asked):
         found.keys += 1
+        kinds.update(row["kind"] for row in rows[:1] if row["kind"] != PATIENT)
         one = OneKey(service, settings, others, listened, asked.since, rows)
         if (reason := one.run()) is not None:
             left_out[reason] += 1
@@ -126,7 +129,7 @@ async def suppose(
         one.report(found)
         for count, outcome in zip(events, (one.was, one.would_be), strict=True):
             count.update(outcome.events)
-    found.events, found.left_out = other_counts(*events), dict(left_out)
+    found.events, found.left_out, found.others = other_counts(*events), dict(left_out), dict(kinds)
     return found
 
 
