@@ -1,4 +1,4 @@
-"""`iop why`: the decisions about one escalation, recommendation, referral or session, from the journal."""
+"""`iop why`: the decisions about one escalation, recommendation, referral, stay or session, from the journal."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ def why(
     settings: Settings = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Explain why an escalation, recommendation, referral or session stands as it does: what came when and from whom,
+    """Explain why an escalation, recommendation, referral, stay or session stands as it does: what came when and from whom,
     by which rule and numbers it was decided, what was emitted, and what the consent gate withheld."""
     identity = id.rpartition("/")[2]
     if not ID.fullmatch(identity):

@@ -11,10 +11,11 @@ import pytest
 from services.intake import app
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
+from shared.path.transaction.explaining import explain
 from shared.platform.keys import Keys
 from tests.intake import bundles
 from tests.intake.bundles import IOP_NEEDS, MONDAY, MRN_SYSTEM
-from tests.intake.given import escalated
+from tests.intake.given import SETTINGS, escalated
 from tests.service import ServiceOnPostgres, StartService
 
 Json = dict[str, Any]
@@ -122,6 +123,17 @@ async def test_a_signature_admits_and_the_episode_can_be_read(intake: ServiceOnP
     assert signed["owner"]["identifier"]["value"] == "clinician-1"
     emitted = ["PlacementSigned", "MedicationsRecorded", "EpisodeAdmitted", "ReferralAnswered", "EngagedDaysCounted"]
     assert (await intake.emitted())[-5:] == emitted
+
+
+async def test_why_a_stay_stands_as_it_does_is_said_by_its_id(intake: ServiceOnPostgres) -> None:
+    episode = await admit(intake)
+    await intake.submit(bundles.discharge(episode, "completed", MONDAY))
+    service = intake.running.inbox.service
+    async with intake.pool.acquire() as connection:
+        (found,) = await explain(connection, service, {"demo": SETTINGS}, {}, episode["id"])
+    assert found.type == "EpisodeOfCare"
+    emitted = [each.event for step in found.steps for each in step.emitted]
+    assert (emitted[0], emitted[-1]) == ("EpisodeAdmitted", "EpisodeDischarged")
 
 
 async def test_an_update_of_a_referral_that_was_placed_is_no_second_one(intake: ServiceOnPostgres) -> None:

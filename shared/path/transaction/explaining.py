@@ -34,7 +34,7 @@ from shared.platform.settings import Sourced
 # Of what patient something is, and of which program.
 _WHOSE = "SELECT type, program, patient FROM resources WHERE type = ANY($1::text[]) AND id = $2"
 _DECISIONS = "SELECT * FROM journal WHERE key = $1 AND program = $2 ORDER BY sequence"
-TYPES = ("Task", "ServiceRequest", "Appointment", "CarePlan", "Encounter", "Consent")
+TYPES = ("Task", "ServiceRequest", "Appointment", "CarePlan", "EpisodeOfCare", "Encounter", "Consent")
 DETAILS = (
     *(
         "level",
