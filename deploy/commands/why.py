@@ -24,8 +24,8 @@ def why(
     settings: Settings = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Explain why an escalation, recommendation, referral, stay or session stands as it does: what came when and from whom,
-    by which rule and numbers it was decided, what was emitted, and what the consent gate withheld."""
+    """Explain why an escalation, recommendation, referral, stay or session stands as it does: what came when and from
+    whom, by which rule and numbers it was decided, what was emitted, and what the consent gate withheld."""
     identity = id.rpartition("/")[2]
     if not ID.fullmatch(identity):
         raise CannotContinueError("the id must be one of the hub's, like 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")
