@@ -65,6 +65,28 @@ async def test_a_signature_with_a_start_plans_the_stay(intake: ServiceOnPostgres
     assert provenance["entity"] == [{"role": "source", "what": {"reference": f"Task/{task['id']}"}}]
 
 
+async def test_the_referral_alone_says_where_it_stands_and_who_signed_whatever_its_sender_sends_again(
+    intake: ServiceOnPostgres,
+) -> None:
+    episode = await sign(intake, output("start", valueDateTime=FRIDAY.isoformat()))
+    (referral,) = [each for each in await intake.found("ServiceRequest") if each["intent"] == "order"]
+    (answer,) = referral["_status"]["extension"]
+    stated = {each["url"]: each for each in answer["extension"]}
+    assert [stated[each]["valueCoding"]["code"] for each in ("state", "reason")] == ["planned", "start-planned"]
+    assert stated["by"]["valueDateTime"].startswith("2026-01-09T14:00:00")
+    assert f"EpisodeOfCare/{episode['id']}" in str(referral["relevantHistory"])
+    bare = {name: each for name, each in referral.items() if name not in ("_status", "relevantHistory", "meta")}
+    await intake.put_thrice({**bare, "status": "active", "asNeededBoolean": False})
+    (again,) = [each for each in await intake.found("ServiceRequest") if each["intent"] == "order"]
+    assert again["asNeededBoolean"] is False
+    assert again["relevantHistory"] == referral["relevantHistory"]
+    assert "start-planned" in str(again["_status"])
+    await intake.put_thrice({**again, "priority": "stat"})
+    (as_read,) = [each for each in await intake.found("ServiceRequest") if each["intent"] == "order"]
+    assert (as_read["priority"], as_read["relevantHistory"]) == ("stat", referral["relevantHistory"])
+    assert "start-planned" in str(as_read["_status"])
+
+
 async def test_at_the_start_the_stay_begins_by_itself_and_shows_what_it_was(intake: ServiceOnPostgres) -> None:
     episode = await sign(intake, output("start", valueDateTime=FRIDAY.isoformat()))
     intake.set_clock(FRIDAY - timedelta(minutes=1))

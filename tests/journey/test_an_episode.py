@@ -14,7 +14,7 @@ from deploy.demo.partner import Partners
 from shared.events import fhir
 from shared.path.transaction.replaying import Asked
 from tests.intake.bundles import IOP_NEEDS
-from tests.journey.clinic import COCAINE, Clinic, Resource, instant
+from tests.journey.clinic import COCAINE, Clinic, instant
 from tests.journey.conftest import StartHub, clinic_in, without_a_gap
 from tests.journey.course import Course, coded, monday
 
@@ -148,21 +148,20 @@ async def back_the_days_of_both_stays_are_one_count_to_the_discharge(course: Cou
 
 
 async def the_service_request_alone_explains_the_first_placement(course: Course, episode_id: str) -> None:
-    """Why (the rule), on what (the answers), by whom, and the stay that came of it."""
+    """The referral: where it stands, who signed which level, on which recommendation, and the stay that came of it. The
+    recommendation: why, and on what."""
     found = await course.clinic.driver.search("intake", f"ServiceRequest?patient={course.person.id}")
-    (proposal,) = [each for each in found if each["intent"] == "proposal" and first_signed_for(each, episode_id)]
+    referral = min((each for each in found if each["intent"] == "order"), key=lambda each: str(each["authoredOn"]))
+    stay = f"EpisodeOfCare/{episode_id}"
+    assert {"admitted", "placement-signed"} <= coded(referral["_status"]) and stay in str(referral["_status"])
+    (signed,) = referral["relevantHistory"]
+    assert {"2.1", "clinician-1", "licensed-clinician"} <= coded(signed) and stay in str(signed)
+
+    (proposal,) = [each for each in found if f"ServiceRequest/{each['id']}/_history/1" in coded(signed)]
+    assert proposal["relevantHistory"] == [signed]
     (reason,) = proposal["reasonCode"]
-    assert {"R14", "substance-use-risk"} <= coded(reason)
-    assert {"2.1", "clinician-1", "licensed-clinician"} <= coded(proposal["relevantHistory"])
-    inputs = [each["reference"] for each in proposal["supportingInfo"] if each["reference"] in str(reason)]
-    answer = await course.clinic.driver.get("intake", inputs[0])
-    assert {"substance-use-risk", "2.1"} <= coded(answer.json())
-
-
-def first_signed_for(proposal: Resource, episode_id: str) -> bool:
-    """Of a stay there may be several; what was signed during the stay names it in `supportingInfo`, too."""
-    named = f"EpisodeOfCare/{episode_id}"
-    return named in str(proposal["relevantHistory"]) and named not in str(proposal["supportingInfo"])
+    assert {"R14", "substance-use-risk", "2.1"} <= coded(reason)
+    assert [each for each in proposal["supportingInfo"] if each["reference"] in str(reason)]
 
 
 async def every_decision_is_made_again_without_difference(clinic: Clinic) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource, name_id
-from shared.events.intake.explanation import Explanation, Need, explained
+from shared.events.intake.explanation import Explanation, Need, explained, extension, part
 from shared.events.intake.signature import Signature
 
 Priority = Literal["routine", "urgent", "asap", "stat"]
@@ -209,7 +209,10 @@ class ReferralAnswered(Event, frozen=True, kw_only=True):
     offers: tuple[ReferralOffer, ...] = ()
 
     amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest", "Task"})
-    stands: ClassVar[Mapping[str, frozenset[str]]] = {"ServiceRequest": frozenset({"status"}), "Task": ANSWER}
+    stands: ClassVar[Mapping[str, frozenset[str]]] = {
+        "ServiceRequest": frozenset({"status", "_status"}),
+        "Task": ANSWER,
+    }
 
     def write(self, patient: str) -> list[Resource]:
         subject, (request, task) = fhir.reference("Patient", patient), self._statuses()
@@ -218,6 +221,7 @@ class ReferralAnswered(Event, frozen=True, kw_only=True):
                 "resourceType": "ServiceRequest",
                 "id": self.referral_id,
                 "status": request,
+                "_status": {"extension": [self._answer()]},
                 "intent": "order",
                 "priority": self.priority,
                 "subject": subject,
@@ -249,6 +253,20 @@ class ReferralAnswered(Event, frozen=True, kw_only=True):
         if self.state in _OPEN:
             return "active", _OPEN[self.state]
         return _CONCLUDED.get(self.reason, _ENDED[self.state])
+
+    def _answer(self) -> fhir.Element:
+        """For whoever reads the ServiceRequest alone: where the referral stands, why, since when, by when something has
+        to be done about it, the stay that came of it, and the Task that says whose turn it is."""
+        stay = fhir.reference("EpisodeOfCare", self.episode_id) if self.episode_id else None
+        return extension(
+            "referral-answer",
+            part("state", "Coding", fhir.coding(codes.REFERRAL, self.state)),
+            part("reason", "Coding", fhir.coding(codes.REASON, self.reason)),
+            part("at", "DateTime", self.answered_at),
+            part("by", "DateTime", self.act_by),
+            part("episode", "Reference", stay),
+            part("task", "Reference", fhir.reference("Task", self.task_id)),
+        )
 
     def _outputs(self) -> list[fhir.Element]:
         level = [fhir.concept(codes.LEVEL, self.level)] if self.level else []
@@ -374,7 +392,8 @@ class RecommendationWithdrawn(Event, frozen=True, kw_only=True):
 
 class PlacementSigned(Event, frozen=True, kw_only=True):
     """A clinician's signature under a recommendation, or without one (manual review) under the referral itself: the
-    Task, the ServiceRequest that is signed, who did it, and nothing later replaces any of it."""
+    Task, the ServiceRequest that is signed, who did it, and nothing later replaces any of it; the referral has it until
+    it is signed anew."""
 
     task_id: str
     referral_id: str
@@ -387,7 +406,7 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
     """Whether there was none."""
     episode_id: str = ""
     """The stay whose level it is, where one is open: then the signature without a recommendation stands in its Task
-    alone, for the referral has the one by which the stay began."""
+    alone, for the referral has the one by which the stay began and is not written."""
 
     amends: ClassVar[frozenset[str]] = frozenset({"ServiceRequest"})
     stands: ClassVar[Mapping[str, frozenset[str]]] = {"ServiceRequest": frozenset({"relevantHistory"})}
@@ -397,20 +416,24 @@ class PlacementSigned(Event, frozen=True, kw_only=True):
         task = _sign_task(self.task_id, signed, "completed", patient, self.recommended_at, self.sign_by)
         done = fhir.reference("Provenance", name_id(self.task_id, "completed"))
         episode = fhir.reference("EpisodeOfCare", self.episode_id or name_id(self.referral_id, "episode"))
-        request: Resource = {
-            "resourceType": "ServiceRequest",
-            "id": signed,
-            "status": "active" if self.of_referral else "completed",
-            "intent": "order" if self.of_referral else "proposal",
-            "subject": fhir.reference("Patient", patient),
-            "relevantHistory": [explained(done, [signature.of_request(episode)])],
-        }
+        why = {"relevantHistory": [explained(done, [signature.of_request(episode)])]}
         return [
             task | signature.of_task(),
             signature.provenance(_done_by(self.task_id, signature.at, signature.signed_by, self.client)),
-            *([] if self.of_referral and self.episode_id else [request]),
+            *([] if self.of_referral else [self._request(patient, signed, "completed", "proposal") | why]),
             signature.audited(self.task_id, patient, self.client),
+            *([] if self.episode_id else [self._request(patient, self.referral_id, "active", "order") | why]),
         ]
+
+    def _request(self, patient: str, id: str, status: str, intent: str) -> Resource:
+        """What was recommended, or the referral: who reads either alone learns who signed which level."""
+        return {
+            "resourceType": "ServiceRequest",
+            "id": id,
+            "status": status,
+            "intent": intent,
+            "subject": fhir.reference("Patient", patient),
+        }
 
 
 WEEKLY = "weekly-review"

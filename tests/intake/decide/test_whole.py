@@ -15,7 +15,17 @@ from tests.story import PatientStory
 WARD, ENDS = "8b1f5a0e-5555-4c5a-9e0e-3f0c5a0e5a0e", "8b1f5a0e-6666-4c5a-9e0e-3f0c5a0e5a0e"
 TYPES = frozenset({"EpisodeOfCare", "CarePlan", "ServiceRequest", "Task"})
 MOVES = frozenset(
-    {"status", "statusReason", "businessStatus", "lastModified", "owner", "performerType", "period", "restriction"}
+    {
+        "status",
+        "_status",
+        "statusReason",
+        "businessStatus",
+        "lastModified",
+        "owner",
+        "performerType",
+        "period",
+        "restriction",
+    }
     | {"output", "activity", "category", "priority", "meta"}
 )
 """What a later event may say otherwise; it may not leave it out."""
