@@ -77,6 +77,7 @@ __all__ = [
     "HandOverEscalation",
     "Internal",
     "MarkMissed",
+    "MoveSession",
     "OfOneSession",
     "OfSession",
     "OutreachAttempted",
@@ -188,6 +189,14 @@ class RecordOutreach(Command, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
+class MoveSession(Command, frozen=True, kw_only=True, tag=True):
+    """It is held from `start` on instead; `end`, where it is stated, must be as long after it as planned."""
+
+    session_id: str
+    start: datetime
+    end: datetime | None = None
+
+
 class SessionsChanged(StateEvent, frozen=True, kw_only=True):
     """These sessions of the episode, as they are known now."""
 
@@ -239,7 +248,7 @@ class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
 
 
 OfOneSession = ConfirmAttendance | CancelSession | AcceptSession | CallOffSession | ReinstateSession | MarkMissed
-OfSession = CheckIn | WithdrawCheckIn | OfOneSession
+OfSession = CheckIn | WithdrawCheckIn | OfOneSession | MoveSession
 Commands = OfSession | EscalationCommand | ReopenEscalation | RecordOutreach
 StateEvents = (
     SessionsChanged

@@ -30,15 +30,17 @@ Mark = Literal[
     "ended",
     "replanned",
     "closed",
+    "moved",
 ]
 """What the session's Appointment, or the patient's answer to it, says last. `ended`: the stay ended before it.
-`replanned`: another week was planned before it. `closed`: the program's calendar holds it on no such day."""
+`replanned`: another week was planned before it. `closed`: the program's calendar holds it on no such day.
+`moved`: it is held at another time."""
 LATE: frozenset[Mark] = frozenset({"late", "declined-late"})
 PRESENT: frozenset[Mark] = frozenset({"arrived", "fulfilled"})
 _EXCUSED: frozenset[Mark] = frozenset({"excused", "declined"})
-CANCELLED: frozenset[Mark] = frozenset({"off", "ended", "replanned", "closed"})
-NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned", "closed"})
-"""Called off for what became of the stay, or by the calendar."""
+CANCELLED: frozenset[Mark] = frozenset({"off", "ended", "replanned", "closed", "moved"})
+NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned", "closed", "moved"})
+"""Called off for what became of the stay, by the calendar, or for another time."""
 BY_A_PERSON = "person"
 OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
 Period = tuple[datetime, datetime | None]
@@ -68,7 +70,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     `concluded`: silence was listened to, or it was cancelled after its start; `deferred_until` (seconds since 1970) is
     when silence makes it a miss, 0 for the end of the grace time. `answered` are the kinds of request about it that a
     person has resolved. `stated` is short for the reasons that its cancelled Appointment names ("" for none), or
-    `BY_A_PERSON`, who excused it afterwards; of one that is `closed` it is the reason in the calendar.
+    `BY_A_PERSON`, who excused it afterwards; of one that is `closed` it is the reason in the calendar,
+    of one that is `moved` the minute at which it is held.
     """
 
     minute: int
@@ -318,6 +321,14 @@ def moment_of(second: int) -> datetime:
 def encounter_name(encounter_id: str) -> str:
     """The beginning of an Encounter's id: enough to tell those of one patient apart."""
     return encounter_id.replace("-", "")[:12]
+
+
+def where_it_went(session: Session, sessions: tuple[Session, ...]) -> Session:
+    """The session itself, or where it is held since it was moved, however often."""
+    places = {each.place: each for each in sessions} if session.mark == "moved" else {}
+    while session.mark == "moved" and (there := places.get((int(session.stated), session.slot))) is not None:
+        session = there
+    return session
 
 
 def sessions_named(

@@ -30,6 +30,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.CallOffSession: _asked("call off"),
     w.ReinstateSession: _asked("reinstate"),
     w.MarkMissed: _asked("miss"),
+    w.MoveSession: _asked("move"),
     w.AcknowledgeEscalation: _asked("accept"),
     w.ActOnEscalation: _asked("act"),
     w.HandOverEscalation: _asked("hand over"),

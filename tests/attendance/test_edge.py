@@ -20,6 +20,7 @@ from services.attendance.messages import (
     Coding,
     ConfirmAttendance,
     MarkMissed,
+    MoveSession,
     RecordOutreach,
     ReinstateSession,
     ResolveEscalation,
@@ -389,14 +390,32 @@ def test_a_noshow_is_said_by_a_person() -> None:
     assert commands_of(appointment("noshow")) == (MarkMissed(session_id=SESSION),)
 
 
-def test_a_session_is_not_moved_to_another_time() -> None:
-    planned = {**appointment("booked"), "start": "2026-01-05T18:00:00-05:00"}
+SIX, SEVEN = datetime(2026, 1, 5, 23, tzinfo=UTC), datetime(2026, 1, 6, 0, tzinfo=UTC)
+
+
+def put_again(**changed: str) -> tuple[Command, ...]:
+    """Of a session that is planned from six to nine, as it is sent now."""
+    planned = {**appointment("booked"), "start": "2026-01-05T18:00:00-05:00", "end": "2026-01-05T21:00:00-05:00"}
     context = replace(CONTEXT, stored={("Appointment", SESSION): StoredResource(PATIENT, planned)})
-    same_instant = {**planned, "start": "2026-01-05T23:00:00Z"}
-    assert interpret([entry(same_instant)], context).commands == (ReinstateSession(session_id=SESSION),)
-    with pytest.raises(HttpRefusal) as refused:
-        interpret([entry({**planned, "start": "2026-01-05T19:00:00-05:00"})], context)
-    assert refused.value.issues[0].expression == ("Appointment.start",)
+    return interpret([entry({**planned, **changed})], context).commands
+
+
+def test_a_session_at_another_time_moves_before_what_is_reported_of_it() -> None:
+    times = {"start": "2026-01-05T19:00:00-05:00", "end": "2026-01-05T22:00:00-05:00"}
+    move = MoveSession(session_id=SESSION, start=SEVEN, end=SEVEN + timedelta(hours=3))
+    assert put_again(**times) == (move, ReinstateSession(session_id=SESSION))
+    assert put_again(**times, status="noshow") == (move, MarkMissed(session_id=SESSION))
+
+
+def test_a_slot_that_a_session_has_left_says_nothing_sent_back() -> None:
+    ours = {"cancelationReason": {"coding": [{"system": codes.REASON, "code": "moved"}]}}
+    assert commands_of({**appointment("cancelled"), **ours}) == ()
+
+
+def test_a_session_at_its_own_time_moves_back_where_it_is_booked_and_else_only_reports() -> None:
+    stays = MoveSession(session_id=SESSION, start=SIX, end=SIX + timedelta(hours=3))
+    assert put_again(start="2026-01-05T23:00:00Z") == (stays, ReinstateSession(session_id=SESSION))
+    assert put_again(status="noshow") == (MarkMissed(session_id=SESSION),)
 
 
 def test_an_appointment_booked_again_is_reinstated() -> None:

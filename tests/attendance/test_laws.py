@@ -27,6 +27,7 @@ from services.attendance.messages import (
     FlagsChanged,
     HandOverEscalation,
     MarkMissed,
+    MoveSession,
     PatientDied,
     PatientIdentified,
     RecordOutreach,
@@ -133,7 +134,18 @@ FACTS: some.SearchStrategy[Event] = some.one_of(
 )
 Attempt = tuple[str, int, int | None]
 """What is done, to which of the sessions or escalations of the moment, and with how many minutes."""
-SELDOM = ("come late", "come again", "withdraw", "reinstate", "accept session", "arrive", "cancel", "decline", "reach")
+SELDOM = (
+    "come late",
+    "come again",
+    "withdraw",
+    "reinstate",
+    "accept session",
+    "arrive",
+    "cancel",
+    "decline",
+    "reach",
+    "move",
+)
 ATTEMPTS: some.SearchStrategy[Attempt] = some.tuples(
     some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "act", "hand over", "resolve", *SELDOM]),
     some.integers(0, 40),
@@ -171,6 +183,8 @@ def command(story: Story, attempt: Attempt) -> Command:
             return CancelSession(session_id=named, reason="illness")
         case "call off":
             return CallOffSession(session_id=named)
+        case "move":
+            return MoveSession(session_id=named, start=came_at + timedelta(minutes=(minutes or 60) * 60))
         case "miss":
             return MarkMissed(session_id=named)
         case "accept":

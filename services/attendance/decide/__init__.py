@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.attendance import requests
-from services.attendance.decide import episode, marks, outreach, presence, replanning
+from services.attendance.decide import episode, marks, moving, outreach, presence, replanning
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import time_passed
 from services.attendance.messages import (
@@ -29,6 +29,7 @@ from services.attendance.messages import (
     FlagsChanged,
     HandOverEscalation,
     MarkMissed,
+    MoveSession,
     PatientDied,
     PatientIdentified,
     RecordOutreach,
@@ -101,6 +102,8 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             | MarkMissed()
         ):
             return marks.marked(state, command, moment)
+        case MoveSession():
+            return moving.moved(state, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation():
             return requests.stays_open(state, command, moment)
         case RecordOutreach():

@@ -38,10 +38,16 @@ def _replacing_no_more(course: Course) -> Sequence[Session]:
     episode, settings, now = course.episode, course.moment.settings, course.moment.now
     zone, slots = ZoneInfo(settings.timezone), range(len(episode.template))
     ahead = [each for each in course.state.sessions if each.waits and each.start > now]
-    instead = [each for each in ahead if each.start.astimezone(zone).weekday() != episode.template[each.slot].weekday]
+    moved_to = {(int(each.stated), each.slot) for each in course.state.sessions if each.mark == "moved"}
+    planned = [each for each in ahead if each.place not in moved_to]
+    instead = [each for each in planned if each.start.astimezone(zone).weekday() != _weekday(course, each)]
     held = {
         each.place
         for each in sessions_between(episode, now, episode.booked_until, settings.timezone, settings.calendar, slots)
     }
     gone = (each for each in instead if each.place not in held and not closed_for(each, settings))
     return [closed(each, REPLACED_NO_MORE) for each in gone]
+
+
+def _weekday(course: Course, session: Session) -> int:
+    return course.episode.template[session.slot].weekday

@@ -10,7 +10,7 @@ from services.attendance.decide.course import Course
 from services.attendance.decide.sessions import PLAN_CHANGED, cancelled, scheduled
 from services.attendance.hours import sessions_between
 from services.attendance.messages import Emits, PlansWeek
-from services.attendance.record import Episode, Session
+from services.attendance.record import Episode, Session, where_it_went
 from services.attendance.settings import Settings
 from services.attendance.state import State, evolve
 from shared.rules.decision import Moment
@@ -42,14 +42,19 @@ def book_missing(course: Course) -> None:
     episode, now, settings = course.episode, course.moment.now, course.moment.settings
     zone, known = settings.timezone, {each.place: each for each in course.state.sessions}
     ahead = sessions_between(episode, now, episode.booked_until, zone, settings.calendar)
-    missing = [each for each in ahead if each.place not in known or known[each.place].mark in ("replanned", "closed")]
-    held = _held(course.state.sessions)
-    found = [each for each in missing if not _is_taken(episode, each, held, now, zone)]
+    missing = [each for each in ahead if each.place not in known or _is_owed_again(course, known[each.place])]
+    taken = held(course.state.sessions)
+    found = [each for each in missing if not _is_taken(episode, each, taken, now, zone)]
     if found:
         course.change(found, [scheduled(episode, each) for each in found], PLAN_CHANGED)
 
 
-def _held(sessions: Sequence[Session]) -> list[Session]:
+def _is_owed_again(course: Course, session: Session) -> bool:
+    """Also of one that was called off where it had moved to."""
+    return session.mark == "closed" or where_it_went(session, course.state.sessions).mark == "replanned"
+
+
+def held(sessions: Sequence[Session]) -> list[Session]:
     """Those that take place, or took place, whoever came."""
     away = ("cancelled", "excused", "cancelled-late")
     return [each for each in sessions if each.outcome not in away]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from services.attendance.calendar import OPEN
 from services.attendance.hours import sessions_between
 from services.attendance.messages import RequestAdded
-from services.attendance.record import Episode, Session, minute_of, sessions_named
+from services.attendance.record import Episode, Session, minute_of, sessions_named, where_it_went
 from services.attendance.requests import late_question
 from services.attendance.settings import Settings
 from services.attendance.state import State
@@ -20,12 +20,14 @@ TOO_LATE = "Must be reported within correction_days of the session; a person is 
 def named(
     state: State, ids: tuple[str, ...], near: datetime, moment: Moment[Settings], about: str
 ) -> list[Session] | Refused:
-    """The sessions with these ids that can still be corrected. A report that is too late is refused to a person."""
+    """The sessions with these ids that can still be corrected. A report that is too late is refused to a
+    person. One of a session that was moved is about where it is held."""
     episode = state.episode
     if episode is None:
         return _too_late(state, None, moment, about) if state.left else NOT_ADMITTED
     since = moment.now - timedelta(days=moment.settings.correction_days)
-    found = list(sessions_named(episode, state.sessions, ids, near))
+    by_id = sessions_named(episode, state.sessions, ids, near)
+    found = list(dict.fromkeys(where_it_went(each, state.sessions) for each in by_id))
     welcome = [each for each in found if each.minute >= minute_of(since)]
     if welcome:
         return welcome

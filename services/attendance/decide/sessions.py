@@ -26,6 +26,7 @@ DIED = "patient-died"
 PAUSED = "care-elsewhere"
 PLAN_CHANGED = "plan-changed"
 PROGRAM_CLOSED = "program-closed"
+MOVED = "moved"
 
 
 def planned(episode: Episode, session: Session) -> dict[str, Any]:
@@ -52,6 +53,8 @@ def without_presence(episode: Episode, session: Session, stated: tuple[Coding, .
     match session.outcome:
         case "cancelled" if session.mark == "replanned":
             return cancelled(episode, session, PLAN_CHANGED)
+        case "cancelled" if session.mark == "moved":
+            return cancelled(episode, session, MOVED)
         case "cancelled" if session.mark == "closed":
             closed = (Coding(codes.REASON, session.stated),)
             return SessionCancelled(reason=PROGRAM_CLOSED, stated=closed, **planned(episode, session))

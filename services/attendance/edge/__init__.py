@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.attendance.edge.appointments import appointment, refuse_another_time, response
+from services.attendance.edge.appointments import another_time, appointment, response
 from services.attendance.edge.encounters import encounter
 from services.attendance.edge.outreach import task
 from shared.edge.contract import Context, Edge, Interpretation
@@ -30,7 +30,6 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
     """The commands in these entries."""
     commands: list[Command] = []
     for entry in entries:
-        refuse_another_time(entry, context)
         commands.extend(_commands(entry, context))
     return Interpretation(tuple(commands), tuple(each for each in entries if each.type in _STORED))
 
@@ -40,7 +39,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
         case "Encounter":
             return encounter(entry, context)
         case "Appointment":
-            return appointment(entry, context)
+            return (*another_time(entry, context), *appointment(entry, context))
         case "AppointmentResponse":
             return response(entry)
         case _:

@@ -9,6 +9,7 @@ from services.attendance.messages import (
     Coding,
     ConfirmAttendance,
     MarkMissed,
+    MoveSession,
     ReinstateSession,
 )
 from shared.edge.contract import Context
@@ -28,10 +29,12 @@ CODINGS_MOST, CHARACTERS_MOST = 4, 200
 
 
 def appointment(entry: BundleEntry, context: Context) -> Sequence[Command]:
+    """Nothing of a slot that a session has left, sent back as the hub wrote it: the session itself takes place."""
     session_id = str(entry.id)
     match entry.resource["status"]:
         case "cancelled":
-            return (_cancelled(session_id, entry.resource.get("cancelationReason"), context),)
+            reason = entry.resource.get("cancelationReason")
+            return () if "moved" in codes_in(reason, codes.REASON) else (_cancelled(session_id, reason, context),)
         case "noshow":
             return (MarkMissed(session_id=session_id),)
         case "booked":
@@ -81,13 +84,16 @@ def response(entry: BundleEntry) -> Sequence[Command]:
             return ()
 
 
-def refuse_another_time(entry: BundleEntry, context: Context) -> None:
-    """A session is not moved here: a 200 that moved nothing would send the patient to an empty room."""
-    stored = context.stored.get((entry.type, str(entry.id)))
-    if entry.type != "Appointment" or stored is None:
-        return
-    for name in ("start", "end"):
-        before, asked = stored.body.get(name), entry.resource.get(name)
-        place = f"{entry.place}.{name}"
-        if before and asked and planned_exactly(before, place) != planned_exactly(asked, place):
-            raise refuse(422, "not-supported", place, "Must not change; cancel the session: the plan books the next.")
+def another_time(entry: BundleEntry, context: Context) -> Sequence[Command]:
+    """Where it is put at another time than it has, or as booked at the time that it had before it was moved."""
+    stored, sent = context.stored.get((entry.type, str(entry.id))), entry.resource
+    if stored is None or "start" not in stored.body:
+        return ()
+    before, asked = (
+        {each: planned_exactly(body[each], f"{entry.place}.{each}") for each in ("start", "end") if each in body}
+        for body in (stored.body, sent)
+    )
+    differs = any(each in before and before[each] != moment for each, moment in asked.items())
+    if not differs and not ("start" in asked and sent["status"] == "booked"):
+        return ()
+    return (MoveSession(session_id=str(entry.id), start=asked.get("start", before["start"]), end=asked.get("end")),)
