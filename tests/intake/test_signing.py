@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from services.intake import app
-from services.intake.edge import discharge, signing
+from services.intake.edge import discharge, signing, tasks
 from services.intake.messages import (
+    CompleteReview,
     LevelOfCareRecommended,
     PlacementReviewRequested,
     Review,
@@ -117,6 +118,19 @@ LEVEL_21 = of_code("level", codes.LEVEL, "2.1")
 def test_of_a_signature_that_says_two_things_nobody_guesses_which_was_meant(outputs: list[Json]) -> None:
     task = {**bundles.signed(TO_SIGN), "output": outputs}
     assert refused(task, context()) == (422, "business-rule", "Task.output")
+
+
+def test_a_review_that_is_answered_with_two_outcomes_is_refused() -> None:
+    review = TO_SIGN | {"code": fhir.concept(codes.TASK, "review-placement")}
+    asked = dataclasses.replace(context(), stored={("Task", TASK): StoredResource(PATIENT, review)})
+    coded = [{"system": codes.REASON, "code": each} for each in ("still-true", "referral-declined")]
+    done = {**bundles.answered(review, "completed", "clinician-1"), "statusReason": {"coding": coded}}
+    with pytest.raises(HttpRefusal) as found:
+        tasks.completed(entry(done), asked)
+    assert found.value.status == 422
+    once = {**done, "statusReason": {"coding": coded[:1]}}
+    answer = tasks.completed(entry(once), asked)
+    assert isinstance(answer, CompleteReview) and answer.outcome == "still-true"
 
 
 def test_a_signature_may_say_the_same_twice() -> None:

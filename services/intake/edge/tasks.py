@@ -20,7 +20,7 @@ from services.intake.priority import INTERIM_SERVICES, PRIORITY
 from shared.edge.contract import Context
 from shared.edge.escalations import coded_reason, escalation_command
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, codings, happened, literal, planned, target
+from shared.edge.fhir.elements import code_in, codes_in, codings, happened, literal, planned, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.staff import is_proved, person
@@ -180,10 +180,11 @@ def completed(entry: BundleEntry, context: Context) -> Command:
 
 
 def _reviewed(entry: BundleEntry, context: Context) -> CompleteReview:
-    stated = code_in(entry.resource.get("statusReason"), codes.REASON)
-    if stated is not None and stated not in OUTCOMES:
+    found = set(codes_in(entry.resource.get("statusReason"), codes.REASON))
+    if len(found) > 1 or not found <= set(OUTCOMES):
         place = f"{entry.place}.statusReason"
         raise refuse(422, "code-invalid", place, f"Must be one of {', '.join(OUTCOMES)}, where stated.")
+    stated = next(iter(found), None)
     ends, place = entry.resource.get("restriction", {}).get("period", {}).get("end"), f"{entry.place}.restriction"
     asks = stated == "more-information-asked" and ends is not None
     return CompleteReview(
