@@ -33,7 +33,7 @@ def fallen_due(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
     return [*raised, messages.PersonReminded(reminded_at=moment.now)]
 
 
-def _asks(reason: str, settings: Settings) -> tuple[int, str]:
+def asks(reason: str, settings: Settings) -> tuple[int, str]:
     """Tier and owner. Of a patient who waits for a seat the case manager is asked, in the tier of the program; what can
     wait for the team's next meeting is a therapist's (domain 5.1); else whoever may sign, for that is what is late."""
     match reason:
@@ -50,7 +50,7 @@ def _asks(reason: str, settings: Settings) -> tuple[int, str]:
 
 
 def _trigger(reason: str, late: Sequence[Waiting], settings: Settings) -> Trigger:
-    tier, owner = _asks(reason, settings)
+    tier, owner = asks(reason, settings)
     signals = [Signal(reason, each.remind_at, f"Task/{each.task_id}") for each in late if each.remind_at]
     return Trigger(
         category="placement",

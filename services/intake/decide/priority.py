@@ -10,15 +10,16 @@ from msgspec.structs import replace
 from services.intake import messages
 from services.intake.assessment import PREGNANT
 from services.intake.capacity import INJECTING_USE
+from services.intake.decide import clocks
 from services.intake.decide.course import Course
 from services.intake.decide.placing import about, ask_for_review, known_of, withdraw
 from services.intake.priority import AT_LEAST, OF_PREGNANCY, PRIORITY, priority_of
-from services.intake.record import UNANSWERED_OF, Referral, Review
+from services.intake.record import Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
-from shared.events.intake import ADMIT_BY, INTERIM, REFER_TO_STATE
+from shared.events.intake import ADMIT_BY, CONFIRM_NEEDS, CONTACT, INTERIM, REFER_TO_STATE
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import Trigger, rule_version
@@ -32,8 +33,7 @@ RULES_VERSION = "1"
 def followed(course: Course) -> list[messages.Emits]:
     """After a decision: what a person is asked now, and what has been asked for half of its time."""
     moment = course.moment
-    has_clocks = BLOCK_GRANT in moment.settings.attests or _has_clocks(course.before)
-    if course.cause is None or not has_clocks:
+    if course.cause is None or not _has_clocks(course):
         return []
     after = course.after
     referral = after.referral
@@ -46,9 +46,12 @@ def followed(course: Course) -> list[messages.Emits]:
     return [*asked, *_half_over(after, then, referral, moment)]
 
 
-def _has_clocks(state: State) -> bool:
-    """Of a program that had a block grant before."""
-    return state.priority is not None or any(each.reason in PRIORITY for each in state.asked)
+def _has_clocks(course: Course) -> bool:
+    """Of a program that has a block grant, or had one before; or who waits for the stay to begin."""
+    before, attests = course.before, course.moment.settings.attests
+    waits = before.planned is not None or course.emits(messages.OfPlan)
+    has = before.priority is not None or any(each.reason in PRIORITY for each in before.asked)
+    return waits or has or BLOCK_GRANT in attests
 
 
 NEEDED_NO_MORE = "needed-no-more"
@@ -100,34 +103,48 @@ def _ask(
     return about(asked, act_by=act_by.replace(microsecond=0))
 
 
+WARNS = (*PRIORITY, CONTACT, CONFIRM_NEEDS)
+"""Of these clocks half is warned of."""
+
+
 def _half_over(before: State, then: State, referral: Referral, moment: Moment[Settings]) -> Iterator[messages.Emits]:
     """Each clock warns once, and the next half is looked at."""
     known = priority_of(then.priority, referral)
-    open_now = [each for reason in PRIORITY if (each := then.review_of(reason)) is not None]
+    open_now = _warned_of(then, moment)
     halves = {each.id: _half(each, referral, moment) for each in open_now}
     if known.half_at is not None and known.half_at <= moment.now:
         half_over = [each for each in open_now if known.half_at <= halves[each.id] <= moment.now]
-        triggers = [_warning(each, halves[each.id]) for each in half_over if each.act_by and moment.now < each.act_by]
+        triggers = [
+            _warning(each, halves[each.id], moment) for each in half_over if each.act_by and moment.now < each.act_by
+        ]
         yield from escalation.raise_or_update(before.escalations, triggers, moment, moment.settings.escalation)
     half_at = min((each for each in halves.values() if each > moment.now), default=None)
     if half_at != known.half_at:
         yield messages.PriorityLookedAt(half_at=half_at)
 
 
+def _warned_of(then: State, moment: Moment[Settings]) -> list[Review]:
+    """Where what follows at its end is no more than a warning itself, there is none before."""
+    open_now = (then.review_of(reason) for reason in WARNS)
+    return [each for each in open_now if each and clocks.asks(each.unanswered, moment.settings)[0] > HALF_TIER]
+
+
 def _half(review: Review, referral: Referral, moment: Moment[Settings]) -> datetime:
     """Of the time from the request on; of what begins later, from when it was asked."""
-    begins = review.requested_at if review.reason == REFER_TO_STATE else _requested(referral)
+    begins = _requested(referral) if review.reason in (ADMIT_BY, INTERIM) else review.requested_at
     begins, ends = begins or moment.now, review.act_by or moment.now
     return (begins + (ends - begins) / 2).replace(microsecond=0)
 
 
-def _warning(review: Review, at: datetime) -> Trigger:
-    reason = UNANSWERED_OF[review.reason]
+def _warning(review: Review, at: datetime, moment: Moment[Settings]) -> Trigger:
+    """Of whoever is asked once it is late."""
+    reason = review.unanswered
+    _, owner = clocks.asks(reason, moment.settings)
     return Trigger(
         category="placement",
         reason=reason,
         tier=HALF_TIER,
-        owner="case-manager",
+        owner=owner,
         rule=rule_version("intake", reason, RULES_VERSION),
         signals=(Signal(reason, at.replace(microsecond=0), f"Task/{review.id}"),),
     )

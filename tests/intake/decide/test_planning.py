@@ -127,6 +127,28 @@ def test_a_contact_that_nobody_makes_is_escalated_to_the_case_manager() -> None:
     assert story.state.escalation_of("contact-overdue") is None
 
 
+@pytest.mark.parametrize(("tier", "at_half"), [(1, None), (2, 1)])
+def test_half_of_the_time_to_call_warns_where_its_end_is_more_than_a_warning(tier: int, at_half: int | None) -> None:
+    story = passed(wait_listed(waiting_contact_tier=tier), MONDAY + 3.5 * DAY - timedelta(seconds=1))
+    assert story.state.escalation_of("contact-overdue") is None
+    warned = passed(story, MONDAY + 3.5 * DAY).state.escalation_of("contact-overdue")
+    assert (warned and (warned.escalation.tier, warned.escalation.owner)) == (at_half and (at_half, "case-manager"))
+    story.and_then(completed(story, "contact", by="case-manager-1"))
+    assert story.state.escalation_of("contact-overdue") is None
+
+
+def test_half_of_the_time_to_confirm_the_needs_warns_who_may_and_its_end_escalates() -> None:
+    story = passed(wait_listed(), MONDAY + 7 * DAY + timedelta(seconds=1))
+    half = story.now.replace(microsecond=0) + DAY / 2
+    assert passed(story, half - timedelta(seconds=1)).state.escalation_of("review-unanswered") is None
+    warned = passed(story, half).state.escalation_of("review-unanswered")
+    assert warned is not None and (warned.escalation.tier, warned.escalation.owner) == (1, "licensed-clinician")
+    late = passed(story, half + DAY / 2).state.escalation_of("review-unanswered")
+    assert late is not None and late.escalation.tier >= 2
+    story.and_then(still_true(story))
+    assert story.state.escalation_of("review-unanswered") is None
+
+
 def test_needs_that_grow_old_on_the_wait_list_are_confirmed_in_one_step() -> None:
     story = passed(wait_listed(), MONDAY + 7 * DAY + timedelta(seconds=1))
     asked = waits_for(story, "confirm-needs")
