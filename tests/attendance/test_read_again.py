@@ -1,6 +1,6 @@
 """What was sent is what is read, though what attendance itself emits of it is less."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.attendance import app
@@ -68,6 +68,26 @@ async def test_the_reason_of_a_cancelled_appointment_is_read_as_it_was_sent(star
     (read,) = [each for each in await service.found("Appointment") if each["id"] == planned["id"]]
     own = {"system": codes.REASON, "code": "excused"}
     assert (read["status"], read["cancelationReason"]["coding"]) == ("cancelled", [*reason, own])
+
+
+async def test_a_session_that_moves_is_read_where_it_left_and_where_it_went(start_service: StartService) -> None:
+    """And is called off by its first id, as whoever moved it still names it."""
+    service = await started(start_service)
+    planned = next(each for each in await service.found("Appointment") if each["id"] == session(SECOND_MONDAY))
+    later = SECOND_MONDAY + timedelta(days=1)
+    times = {"start": later.isoformat(), "end": (later + timedelta(hours=3)).isoformat()}
+    for _ in range(2):
+        await service.put({**planned, **times})
+    read = {each["id"]: each for each in await service.found("Appointment")}
+    left, there = read[planned["id"]], read[session(later, 0)]
+    assert (left["status"], left["start"]) == ("cancelled", planned["start"])
+    assert left["cancelationReason"] == coded(codes.REASON, "moved")
+    assert (there["status"], datetime.fromisoformat(there["start"])) == ("booked", later)
+    await service.put(
+        {**planned, **times, "status": "cancelled"} | {"cancelationReason": coded(codes.CANCELLATION, "prov")}
+    )
+    statuses = {each["id"]: each["status"] for each in await service.found("Appointment")}
+    assert (statuses[planned["id"]], statuses[session(later, 0)]) == ("cancelled", "cancelled")
 
 
 async def test_an_attempt_is_read_back_as_a_communication(start_service: StartService) -> None:
