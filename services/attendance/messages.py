@@ -235,6 +235,7 @@ class BookedUntil(StateEvent, frozen=True, kw_only=True):
     grace_minutes: int
     late_hours: int
     unreported_hours: tuple[int, int]
+    silent_hours: tuple[int, int] = (72, 336)
 
 
 class CalendarFollowed(StateEvent, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from services.attendance.record import RequestKind, Session
 from services.attendance.settings import Settings
+from services.attendance.silences import silences
 from services.attendance.state import State, unreported_at
 
 RISKS = frozenset({"suicide-risk", "overdose-risk"})
@@ -20,7 +21,9 @@ NOWHERE = (0, 0)
 
 @dataclass(frozen=True)
 class Demand:
-    """Something to ask of a person, of these sessions; `act_by` where it is earlier than its tier's time."""
+    """Something to ask of a person, of these sessions; `act_by` where it is earlier than its tier's time.
+
+    Of a silence, since when it is `too_long_at`."""
 
     kind: RequestKind
     place: tuple[int, int]
@@ -28,6 +31,7 @@ class Demand:
     tier: int
     sessions: tuple[Session, ...]
     act_by: datetime | None = None
+    too_long_at: datetime | None = None
 
 
 def demands(state: State, now: datetime, settings: Settings) -> list[Demand]:
@@ -42,7 +46,7 @@ def demands(state: State, now: datetime, settings: Settings) -> list[Demand]:
     found += [_outreach(state, each, settings) for each in misses if "missed" not in each.answered]
     if len(misses) > 1:
         found += _repeated(misses, state, settings)
-    return found
+    return [*found, *_silent(state, now)]
 
 
 def _unreported(state: State, now: datetime) -> list[Demand]:
@@ -53,6 +57,16 @@ def _unreported(state: State, now: datetime) -> list[Demand]:
         Demand("report-minutes", each.place, "report-minutes", 1, (each,))
         for each in state.sessions
         if each.lasts and "report-minutes" not in each.answered and unreported_at(episode, each) <= now
+    ]
+
+
+def _silent(state: State, now: datetime) -> list[Demand]:
+    """Nobody is discharged for it: a person looks at it (domain 5.2)."""
+    reasons = {"no-contact": "no-contact-after-miss", "no-attendance": "no-attendance"}
+    return [
+        Demand(each.kind, each.misses[0].place, reasons[each.kind], 3, each.misses, too_long_at=each.at)
+        for each in silences(state.episode, state.sessions, state.outreach)
+        if each.at <= now
     ]
 
 

@@ -154,6 +154,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """Since when; None: since the admission."""
     calendar: str = ""
     """Short for the calendar of the program that its sessions follow."""
+    silent_hours: tuple[int, int] = (72, 336)
+    """How long after a miss nobody may have reached the patient, and how long they may have attended nothing."""
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -198,7 +200,10 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         return self.id != event.episode_id and self.admitted_at <= event.admitted_at
 
 
-RequestKind = Literal["missed", "two-misses", "three-misses", "check-presence", "report-minutes", "late-report"]
+SilenceKind = Literal["no-contact", "no-attendance"]
+RequestKind = (
+    Literal["missed", "two-misses", "three-misses", "check-presence", "report-minutes", "late-report"] | SilenceKind
+)
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
@@ -299,6 +304,13 @@ class Week(msgspec.Struct, frozen=True, array_like=True):
 
     def holds(self, session: Session) -> bool:
         return self.start <= session.minute < self.end
+
+
+def decides_at(episode: Episode, session: Session) -> datetime:
+    """When silence makes a session that waits a miss."""
+    if session.deferred_until:
+        return moment_of(session.deferred_until)
+    return session.start + timedelta(minutes=episode.grace_minutes)
 
 
 def minute_of(moment: datetime) -> int:

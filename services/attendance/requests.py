@@ -29,6 +29,7 @@ from services.attendance.record import (
     sessions_named,
 )
 from services.attendance.settings import Settings
+from services.attendance.silences import signs
 from services.attendance.state import State, evolve
 from shared.events.escalation import (
     Escalation,
@@ -50,6 +51,8 @@ REASON: dict[RequestKind, str] = {
     "missed": MISS_SIGNAL,
     "two-misses": "two-misses-in-7-days",
     "three-misses": "three-misses-in-14-days",
+    "no-contact": "no-contact-after-miss",
+    "no-attendance": "no-attendance",
 }
 KIND: dict[str, RequestKind] = {
     **{reason: kind for kind, reason in REASON.items()},
@@ -57,12 +60,13 @@ KIND: dict[str, RequestKind] = {
     "report-minutes": "report-minutes",
 }
 """Of each reason that follows from the sessions."""
-SUPERSEDED = "superseded"
+SUPERSEDED, IN_CONTACT = "superseded", "in-contact-again"
 MISSED_MOST = 16
 """Misses that persons may be asked about at once: beyond, the newest asks for the oldest too."""
 QUESTIONS_MOST = 6
 """Reports that persons may be asked about at once; the newest stay."""
-MISSES: frozenset[RequestKind] = frozenset({"missed", "two-misses", "three-misses"})
+SILENT: frozenset[RequestKind] = frozenset({"no-contact", "no-attendance"})
+MISSES: frozenset[RequestKind] = SILENT | {"missed", "two-misses", "three-misses"}
 FOLLOWING: frozenset[RequestKind] = MISSES | {"report-minutes"}
 """What follows from the sessions; the others are asked about a report."""
 
@@ -90,6 +94,9 @@ def followed(before: State, after: State, moment: Moment[Settings], reason: str)
             was, is_now = escalation(before, request, known or demand), escalation(after, now, demand)
             emitted += _updated(was, is_now, now, _gone(after, now, known or demand, demand), moment)
             left.append(now)
+        elif known is not None and _is_over_since(known, after):
+            ended = escalation(before, request, known)
+            emitted.append(EscalationResolved(escalation=ended, at=moment.now, reason=IN_CONTACT))
         elif known is not None:
             retracted = escalation(before, request, known)
             emitted.append(EscalationRetracted(escalation=retracted, at=moment.now, reason=reason))
@@ -99,6 +106,15 @@ def followed(before: State, after: State, moment: Moment[Settings], reason: str)
         left.append(_asked(demand.kind, demand.place, demand.tier, moment, demand.act_by))
         emitted.append(EscalationRaised(escalation=escalation(after, left[-1], demand), at=moment.now))
     return _bounded(after, emitted, left, moment)
+
+
+def _is_over_since(known: Demand, after: State) -> bool:
+    """Whether it was a silence that was too long indeed, and a sign of the patient came after that."""
+    misses = {each.place for each in after.sessions if each.counts_as_missed}
+    if known.too_long_at is None or known.place not in misses:
+        return False
+    found = [each for each in signs(known.kind, after.sessions, after.outreach) if each > known.sessions[0].start]
+    return min(found, default=known.too_long_at) >= known.too_long_at
 
 
 def question(

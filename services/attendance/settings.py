@@ -42,6 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     report_minutes_hours: HoursOrNone
     outreach_hours: Hours
     outreach_least_hours: HoursOrNone
+    no_contact_hours: Hours
+    no_attendance_days: Annotated[int, msgspec.Meta(ge=1, le=35)]
+    """More sessions would not fit into a state."""
     retention_days: DaysOrNone
     """How long an ended stay remains in the state."""
     calendar: Calendar = OPEN

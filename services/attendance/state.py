@@ -1,6 +1,7 @@
 """What the next decision needs of one patient: the episode, its sessions near now, and what persons are asked."""
 
 from datetime import datetime, timedelta
+from typing import get_args
 
 import msgspec
 
@@ -31,19 +32,25 @@ from services.attendance.record import (
     Episode,
     Request,
     Session,
+    SilenceKind,
     Week,
     attempts_with,
+    decides_at,
     minute_of,
     moment_of,
     second_of,
 )
+from services.attendance.silences import Silence, silences
 from services.attendance.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
+from shared.events.escalation import EscalationActedOn, EscalationResolved
 from shared.rules.assigning import Team
 
 VERSION = 9
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
 """The flags a miss is graded by; no other one is stored here."""
+REACHED = frozenset({"called", "patient-reached", "reached", "sent-to-ED", "visited"})
+"""With what a person says of an escalation that somebody has seen or heard the patient."""
 BOOK_AHEAD_DAYS = 13
 """Book again when fewer than this many days are booked (`book_days` is one more)."""
 
@@ -74,6 +81,9 @@ def evolve(state: State, event: Event | Command) -> State:
             return msgspec.structs.replace(state, escalations=(*state.escalations, request))
         case OutreachAttempted(attempted_at=at, channel=channel, outcome=outcome):
             attempt = Attempt(second_of(at), channel, outcome)
+            return msgspec.structs.replace(state, outreach=attempts_with(state.outreach, attempt))
+        case EscalationActedOn(act=code, at=at) | EscalationResolved(reason=code, at=at) if code in REACHED:
+            attempt = Attempt(second_of(at), "", "reached")
             return msgspec.structs.replace(state, outreach=attempts_with(state.outreach, attempt))
         case CareTeamChanged(members=members):
             return msgspec.structs.replace(state, team=members)
@@ -199,20 +209,24 @@ def _booked(state: State, episode: Episode, event: BookedUntil) -> State:
         grace_minutes=event.grace_minutes,
         late_hours=event.late_hours,
         unreported_hours=event.unreported_hours,
+        silent_hours=event.silent_hours,
     )
     sessions = tuple(
-        each for each in state.sessions if each.minute >= since or each.waits or each.place in event.places
+        each if each.minute >= since else _of_the_past(state, each)
+        for each in state.sessions
+        if each.minute >= since or each.waits or each.place in event.places
     )
     weeks = tuple(each for each in state.weeks if each.start >= since)
     outreach = tuple(each for each in state.outreach if each.at >= since * 60)
     return msgspec.structs.replace(state, episode=after, sessions=sessions, weeks=weeks, outreach=outreach)
 
 
-def decides_at(episode: Episode, session: Session) -> datetime:
-    """When silence makes a session that waits a miss."""
-    if session.deferred_until:
-        return moment_of(session.deferred_until)
-    return session.start + timedelta(minutes=episode.grace_minutes)
+def _of_the_past(state: State, session: Session) -> Session:
+    """Which signs of the patient followed it is forgotten: it begins no silence but the one that a person is asked
+    about."""
+    asked = {each.kind for each in state.escalations if each.place == session.place}
+    answered = {*session.answered, *(each for each in get_args(SilenceKind) if each not in asked)}
+    return msgspec.structs.replace(session, answered=tuple(sorted(answered)))
 
 
 def due(state: State) -> datetime | None:
@@ -232,9 +246,14 @@ def _clinic_moments(state: State, episode: Episode) -> list[datetime]:
     moments += [unreported_at(episode, each) for each in state.sessions if lacks_minutes(state, each)]
     if (closes_at := week_closes_at(state, episode)) is not None:
         moments.append(closes_at)
+    moments += [each.at for each in silences(episode, state.sessions, state.outreach) if not _is_asked(state, each)]
     if episode.discharged_at is None and episode.paused_at is None:
         moments.append(episode.booked_until - timedelta(days=BOOK_AHEAD_DAYS))
     return moments
+
+
+def _is_asked(state: State, silence: Silence) -> bool:
+    return any((each.kind, each.place) == (silence.kind, silence.misses[0].place) for each in state.escalations)
 
 
 def lacks_minutes(state: State, session: Session) -> bool:

@@ -16,7 +16,7 @@ from services.attendance.messages import (
 )
 from services.attendance.record import Period
 from shared.events.envelope import Command, name_id
-from tests.attendance.given import NAMES, TIME_PASSED, admitted, discharged, evening, session
+from tests.attendance.given import ADMISSION, NAMES, TIME_PASSED, admitted, discharged, evening, session
 from tests.attendance.story import UNHURRIED, Story
 
 STARTS = [evening(week, weekday) for week in (0, 1, 2) for weekday in (0, 2, 4)]
@@ -191,7 +191,7 @@ def expected(reality: Reality) -> Ending:
     asked |= {("check-presence", ()) for each in came if not any(touches(each, start) for start in STARTS)}
     misses = [start for start, (outcome, _) in sessions.items() if outcome in ("missed", "cancelled-late")]
     if reality.left is None:
-        asked |= of_misses(misses, sessions)
+        asked |= of_misses(misses, sessions) | of_silence(misses, sessions)
     return sessions, asked, week_ends(reality, sessions)
 
 
@@ -246,6 +246,19 @@ def of_misses(misses: Sequence[datetime], sessions: Sessions) -> Asked:
     if row or near:
         reason = "three-consecutive-misses" if row else "three-misses-in-14-days"
         asked.add((reason, tuple(sorted(row | near)[-4:])))
+    return asked
+
+
+def of_silence(misses: Sequence[datetime], sessions: Sessions) -> Asked:
+    """Since the session attended last: three days after the first miss, two weeks after that session."""
+    now = LAST + 3 * HOUR
+    attended = [start for start in STARTS if sessions[start][0] in ("attended", "present")]
+    since = [each for each in misses if not attended or each > attended[-1]]
+    asked: Asked = set()
+    if since and since[0] + timedelta(days=3) <= now:
+        asked.add(("no-contact-after-miss", tuple(since[-4:])))
+    if since and max([ADMISSION, *attended]) + timedelta(days=14) <= now:
+        asked.add(("no-attendance", tuple(since[-4:])))
     return asked
 
 

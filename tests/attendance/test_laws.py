@@ -382,7 +382,7 @@ def test_the_worst_realistic_state_fits() -> None:
         largest = max(largest, size(story.state))
         story.until(start + GRACE + timedelta(seconds=1))
         largest = max(largest, size(story.state))
-    assert len(story.state.escalations) == 18
+    assert len(story.state.escalations) == 20
     assert largest <= STATE_BYTES_MOST, f"{largest} bytes"
 
 

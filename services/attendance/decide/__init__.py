@@ -105,7 +105,7 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
         case MoveSession():
             return moving.moved(state, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation():
-            return requests.stays_open(state, command, moment)
+            return outreach.answered(state, requests.stays_open(state, command, moment), moment)
         case RecordOutreach():
             return outreach.attempted(state, command, moment)
         case ReopenEscalation():
@@ -121,7 +121,7 @@ def _resolved(state: State, command: ResolveEscalation, moment: Moment[Settings]
     missed = requests.excused_session(state, command.escalation_id)
     resolved = requests.resolve(state, command, moment)
     if isinstance(resolved, Refused) or missed is None or command.reason not in moment.settings.excuse_reasons:
-        return resolved
+        return outreach.answered(state, resolved, moment)
     course = Course(state, moment)
     course.emit(*resolved)
     marks.excuse(course, missed)

@@ -10,9 +10,9 @@ from services.attendance.decide.course import Course
 from services.attendance.decide.sessions import scheduled, without_presence
 from services.attendance.hours import sessions_between
 from services.attendance.messages import BookedUntil, Emits, EpisodeForgotten
-from services.attendance.record import Episode, Session, second_after
+from services.attendance.record import Episode, Session, decides_at, second_after
 from services.attendance.settings import Settings
-from services.attendance.state import BOOK_AHEAD_DAYS, State, decides_at, forgotten_at
+from services.attendance.state import BOOK_AHEAD_DAYS, State, forgotten_at
 from shared.rules.decision import Moment
 
 
@@ -49,6 +49,7 @@ def book(course: Course) -> None:
         grace_minutes=settings.grace_minutes,
         late_hours=settings.week_closes_hours,
         unreported_hours=(settings.report_minutes_hours, settings.week_unknown_hours),
+        silent_hours=(settings.no_contact_hours, settings.no_attendance_days * 24),
     )
     course.emit(booked)
 

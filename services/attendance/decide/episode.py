@@ -106,6 +106,7 @@ def paused(state: State, event: EpisodePaused, moment: Moment[Settings]) -> list
     if episode is None or episode.id != event.episode_id or episode.is_over or episode.paused_at == event.at:
         return []
     course = Course(evolve(state, event), moment)
+    course.ask(*requests.closed(state, requests.SILENT, PAUSED, moment))
     since = [each for each in state.sessions if each.start >= event.at]
     _call_off(course, [each for each in since if each.waits or each.counts_as_missed], PAUSED)
     return course.emitted

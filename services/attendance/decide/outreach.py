@@ -1,5 +1,7 @@
 """What was done to reach a patient who did not come."""
 
+from collections.abc import Sequence
+
 from services.attendance import requests
 from services.attendance.decide.course import Course
 from services.attendance.messages import Emits, OutreachAttempted, RecordOutreach
@@ -9,6 +11,8 @@ from services.attendance.state import State
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import NOT_OPEN
+
+CORRECTED = "contact-reported"
 
 
 def attempted(state: State, command: RecordOutreach, moment: Moment[Settings]) -> list[Emits] | Refused:
@@ -30,4 +34,17 @@ def attempted(state: State, command: RecordOutreach, moment: Moment[Settings]) -
             by=command.by or None,
         )
     )
+    if state.episode is not None:
+        course.follow(state, CORRECTED)
+    return course.emitted
+
+
+def answered(state: State, answer: Sequence[Emits] | Refused, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
+    """What a person did about one thing may be a sign of the patient, which ends a silence."""
+    if isinstance(answer, Refused) or state.episode is None:
+        return answer
+    course = Course(state, moment)
+    course.emit(*answer)
+    if course.state.outreach != state.outreach:
+        course.follow(state, CORRECTED)
     return course.emitted

@@ -45,6 +45,7 @@ def test_a_late_check_in_leaves_what_the_other_misses_still_give() -> None:
     emitted = story.then(check_in(SETTLED[1], 60, SETTLED[1] + timedelta(hours=1)))
     assert sorted(changed(emitted)) == [
         ("Retracted", "missed-session", 1),
+        ("Retracted", "no-contact-after-miss", 3),
         ("Retracted", "three-consecutive-misses", 3),
         ("Updated", "two-misses-in-7-days", 2),
     ]
