@@ -295,7 +295,7 @@ async def test_nothing_goes_of_somebody_in_care_and_nothing_that_their_state_nam
     await hub.has("Observation/named", of="sam", status="final")
     await hub.has(f"Observation/{packed}", of="sam", status="final")
     await hub.lives("bo")
-    state = '[null, [], [], [], false, "named", "XwyefhwbTFmfDg4vaj9sEQ"]'
+    state = '[null, [], [], [], false, [], [], "named", "XwyefhwbTFmfDg4vaj9sEQ"]'
     await hub.state("sam", state)
 
     await hub.forget(LATER + timedelta(days=1))
@@ -465,7 +465,7 @@ async def stored(hub: Hub, patient: str, each: dict[str, Any]) -> None:
     if each["in_care"] == "stay":
         await hub.lives(patient)
     else:
-        named = f'[null,[],[],[],false,"{patient}-{each["named"]}"]'
+        named = f'[null,[],[],[],false,[],[],"{patient}-{each["named"]}"]'
         await hub.state(patient, named, hold="a hub-hold" if each["in_care"] == "hold" else None)
     if each["in_care"] == "parked":
         await hub.pool.execute(PARK, uuid4(), patient)
