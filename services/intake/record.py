@@ -8,6 +8,7 @@ import msgspec
 
 from services.intake import messages
 from services.intake.care import Plan
+from services.intake.nights import ELSEWHERE_MOST
 from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
@@ -305,8 +306,13 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def paused_at(self) -> datetime | None:
-        """Since when it is on hold; None where nobody remembers."""
-        return instant(self.statuses[-1].until) if self.elsewhere and self.statuses else None
+        """Since when it is on hold; None where nobody remembers. Of one that was so from its admission on only its
+        stage knows."""
+        if not self.elsewhere:
+            return None
+        in_stage = self.stage.paused_at if self.stage is not None else None
+        since = self.statuses[-1].until if self.statuses else in_stage
+        return None if since is None else instant(since)
 
     def at_level(self, level: str, at: datetime) -> Self:
         """With this level from now on, and the one that it has had until then."""
@@ -360,7 +366,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.structs.replace(self, stage=self.stage and self.stage.after(event))
 
     def ended(self) -> Self:
-        """As it would go on, should its discharge be withdrawn: nobody knows any more of nights elsewhere."""
+        """As it would go on, should its discharge be withdrawn: nights elsewhere that last then pause it anew."""
         stage = self.stage and msgspec.structs.replace(self.stage, paused_at=None)
         return msgspec.structs.replace(self, elsewhere=(), stage=stage, review_at=0)
 
@@ -388,8 +394,6 @@ ChangesEpisode = (
 )
 PAST_MOST = 12
 """Former statuses of a stay, and former levels: of more the newest are remembered, a state stays small."""
-ELSEWHERE_MOST = 4
-"""Of more at once the newest are remembered: a state stays small."""
 
 
 class LookedAt(msgspec.Struct, frozen=True, array_like=True):

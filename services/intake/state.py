@@ -14,6 +14,7 @@ from services.intake.evidence import Evidence, act_of, ended, lasting, merged, p
 from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
 from services.intake.needs import latest, stated_needs
+from services.intake.nights import Night, nights_after
 from services.intake.planned import Planned, danger, plan_after
 from services.intake.priority import PRIORITY, Priority, priority_of
 from services.intake.record import (
@@ -86,6 +87,13 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     priority: Priority | None = None
     """Of a referral whose patient a block grant has treated first."""
     care: Care = Care()
+    nights: tuple[Night, ...] = ()
+    """Nights elsewhere that last, also while no stay is open: the next one begins with them."""
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """Their Encounters (packed ids), as a stay remembers them."""
+        return tuple(each.packed for each in self.nights)
 
     @property
     def referrals(self) -> tuple[Referral, ...]:
@@ -113,6 +121,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
 def evolve(state: State, event: Event | Command | To) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
     after = _evolved(state, event)
+    if isinstance(event, messages.CareElsewhere):
+        return msgspec.structs.replace(after, nights=nights_after(state.nights, event))
     return msgspec.structs.replace(after, care=state.care.after(event)) if isinstance(event, ChangesCare) else after
 
 
@@ -135,6 +145,7 @@ def _evolved(state: State, event: Event | Command | To) -> State:
             return _planned(state, event)
         case messages.EpisodeAdmitted():
             begun = change(Episode.begun(event), plan=state.plan, danger=_danger(state, event.admitted_at))
+            begun = change(begun, elsewhere=state.elsewhere)
             return change(_placed(state), episode=begun, ended=None, signals=SignalWindow(), plan=Plan())
         case messages.PlacementSigned(signature=signature) if state.episode is not None:
             return change(_placed(state), episode=change(state.episode, danger=_danger(state, signature.at)))
@@ -219,7 +230,7 @@ def _cared_for(state: State, event: messages.OfCare) -> State:
 def _goes_on(state: State, ended: Ended) -> State:
     """The discharge was wrong: the stay has its plan, and what was planned since."""
     change, before = msgspec.structs.replace, ended.episode.reopened(ended.discharged_at)
-    stay = change(before, plan=before.plan.with_later(state.plan))
+    stay = change(before, plan=before.plan.with_later(state.plan), elsewhere=state.elsewhere)
     open_ones = change(state, referral=None, seconds=state.referrals, plan=Plan())
     return change(open_ones, episode=stay, ended=None, closed_at=None)
 
@@ -538,7 +549,7 @@ def _is_over(state: State) -> bool:
 
 def _left(state: State) -> State:
     """After a closed placement has left: the medications, a death, the team and what is planned next, the evidence
-    that outlasts it, and which days were in care: the next stay may go on with them."""
+    that outlasts it, which days were in care, and the nights elsewhere that last: the next stay may go on with them."""
     at = _leaves_at(state)
     evidence = lasting(state.evidence, at) if at else {}
     return State(
@@ -548,4 +559,5 @@ def _left(state: State) -> State:
         team=state.team,
         plan=state.plan,
         care=msgspec.structs.replace(state.care, counted_at=0),
+        nights=state.nights,
     )

@@ -89,6 +89,7 @@ def test_one_that_is_over_when_it_comes_began_and_ended(keys: Keys) -> None:
         (encounter(), encounter(status="finished"), ["EndCareElsewhere"]),
         (encounter(status="finished"), encounter(status="finished"), []),
         (encounter(status="finished"), encounter(), ["ReportCareElsewhere"]),
+        (encounter(status="finished"), encounter("IMP", "finished"), ["ReportCareElsewhere", "EndCareElsewhere"]),
         (encounter("EMER"), encounter("IMP"), ["ReportCareElsewhere"]),
         (encounter("AMB"), encounter("EMER"), ["ReportCareElsewhere"]),
         (encounter("IMP", "planned"), encounter("IMP"), ["ReportCareElsewhere"]),

@@ -103,6 +103,7 @@ ANSWERING = (answering.of_referrals, referrers.changed, priority.followed, clock
 """What follows for the referrals, their senders, and whoever is asked about them."""
 FOLLOWING = (
     planning.followed,
+    care_elsewhere.followed,
     stages.followed,
     *ANSWERING,
     flags.stated,

@@ -1,19 +1,22 @@
 """Care elsewhere during a stay: somebody looks after the patient at once, at the placement again, and follows up."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any, assert_never
 
 from services.intake import messages
+from services.intake.decide.course import Course
 from services.intake.decide.placing import about, ask_for_review, withdraw
 from services.intake.record import Episode
 from services.intake.settings import Settings
-from services.intake.state import State
+from services.intake.state import State, evolve
 from shared.events.envelope import name_id
 from shared.events.escalation import Signal
 from shared.events.intake import FOLLOW_UP
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.rules.escalation import Trigger, rule_version
+from shared.rules.packing import instant
 
 REASON = "care-elsewhere"
 TIER = 3
@@ -47,10 +50,30 @@ def _paused_or_resumed(episode: Episode | None, command: messages.CareElsewhere)
     if not isinstance(command, messages.WithdrawCareElsewhere):
         at = max(at, command.started_at if isinstance(command, messages.ReportCareElsewhere) else command.ended_at)
     if after:
-        return [messages.EpisodePaused(**_stay(episode), at=at, history=episode.turned("active", at).history)]
+        return [_paused(episode, at)]
     since = episode.paused_at
-    paused_at = since if since is not None and since <= at else None  # there was nothing elsewhere
+    paused_at = since if since is not None and since < at else None  # there was nothing elsewhere
     return [messages.EpisodeResumed(**_stay(episode), at=at, history=episode.history, paused_at=paused_at)]
+
+
+def followed(course: Course) -> list[messages.Emits]:
+    """A stay that begins, or goes on after all, while the patient is elsewhere for nights is paused at once. A person
+    is asked as if they had begun during it."""
+    if not course.emits(messages.EpisodeAdmitted | messages.DischargeWithdrawn):
+        return []
+    after, moment = course.after, course.moment
+    episode = after.episode
+    if episode is None or not after.nights:
+        return []
+    asked: list[messages.Emits] = []
+    for each in after.nights:
+        asked += reported(reduce(evolve, asked, after), each.report, moment)
+    since = max(episode.status_since, min(each.since for each in after.nights))
+    return [*asked, _paused(episode, max(episode.admitted_at, instant(since)))]
+
+
+def _paused(episode: Episode, at: datetime) -> messages.EpisodePaused:
+    return messages.EpisodePaused(**_stay(episode), at=at, history=episode.turned("active", at).history)
 
 
 def _stay(episode: Episode) -> dict[str, Any]:
@@ -91,9 +114,12 @@ def trigger(signal: Signal) -> Trigger:
 
 
 def ended(state: State, command: messages.EndCareElsewhere, moment: Moment[Settings]) -> list[messages.Emits]:
-    """Somebody sees the patient within `elsewhere_follow_up_days` of its end; known later, in the time of a review."""
+    """Somebody sees the patient within `elsewhere_follow_up_days` of its end; known later, in the time of a review.
+    What was over before the stay began, as becomes known only now, asks no more."""
     episode = state.episode
-    if episode is None or command.ended_at < episode.admitted_at or state.review_of(FOLLOW_UP) is not None:
+    if episode is not None and command.ended_at < episode.admitted_at:
+        return _taken_back(state, command.encounter_id, moment)
+    if episode is None or state.review_of(FOLLOW_UP) is not None:
         return []
     identity, hours = command.encounter_id, moment.settings.review_hours
     asked = ask_for_review(_follow_up_id(identity), FOLLOW_UP, f"Encounter/{identity}", moment, hours)
@@ -102,8 +128,13 @@ def ended(state: State, command: messages.EndCareElsewhere, moment: Moment[Setti
 
 
 def withdrawn(state: State, command: messages.WithdrawCareElsewhere, moment: Moment[Settings]) -> list[messages.Emits]:
-    """There was none. Who else's care is behind the escalation keeps the review, too."""
-    identity, known = command.encounter_id, state.escalation_of(REASON)
+    """There was none."""
+    return _taken_back(state, command.encounter_id, moment)
+
+
+def _taken_back(state: State, identity: str, moment: Moment[Settings]) -> list[messages.Emits]:
+    """All that this Encounter asked. Who else's care is behind the escalation keeps the review, too."""
+    known = state.escalation_of(REASON)
     own = (known,) if known is not None else ()
     corrected = escalation.withdraw_evidence(own, f"Encounter/{identity}", {REASON}, WITHDRAWN, moment.now)
     stands = any(isinstance(each, messages.EscalationUpdated) for each in corrected)

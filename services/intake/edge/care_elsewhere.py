@@ -47,7 +47,7 @@ def reported(
     if now != known or (had_ended and ended_at is None):
         started_at = _moment(entry, "start", context)
         yield ReportCareElsewhere(encounter_id=identity, kind=now, started_at=started_at, ended_at=ended_at)
-    if ended_at is not None and not had_ended:
+    if ended_at is not None and (now != known or not had_ended):
         yield EndCareElsewhere(encounter_id=identity, ended_at=ended_at)
     if ended_at is not None and _expired(entry.resource) and not _expired(before):
         yield ReportDeath(died_at=ended_at)
