@@ -72,7 +72,7 @@ class _Notes:
 
 def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
     """One command for each report; an Observation that no report names belongs to an earlier one or is its own."""
-    submitted = Submitted(entries, context)
+    submitted = Submitted((*context.unchanged, *entries), context)
     commands: list[Command] = []
     notes = _Notes()
     grouped = {name for each in entries for name in (*results(each.resource), *members(each.resource))}

@@ -33,9 +33,9 @@ def done(
 ) -> Done:
     """What became of each entry: stored now (`answer`), there already (`existing`), or sent again (`repeated`)."""
     versions = {name: stored.version for name, stored in resolved.stored.items()}
+    versions |= {name: each.version for name, each in repeated.items()}
     if isinstance(answer, Committed):
         versions |= {(kind, name): number for kind, name, number in answer.resources}
-    versions |= {name: each.version for name, each in repeated.items()}
     remarked = {**remarks, **{identity: updates.remarks(each) for (_, identity), each in repeated.items()}}
     asked = _asked(resolved, answer, repeated, caller)
     answers = [

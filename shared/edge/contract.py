@@ -29,6 +29,8 @@ class Context:
 
     `stored` holds the resources that a PUT entry of this submission replaces, as they are now, and what is behind them:
     of a closed escalation that it reopens what that rests on, else what the service asks for (`Edge.behind`);
+    `unchanged` the entries of this submission that change nothing, as they stand: updates sent again, and what a
+    conditional create found. Nothing is decided by them, and others beside them may mean something only with them;
     `same_minute` the patient's Observations of the minutes that the service asked for; `forms` by canonical the
     client's Questionnaires that are named in it, as they were sent before; `panels` by id the patient's panels of
     Observations that it touches, and their members.
@@ -43,6 +45,7 @@ class Context:
     same_minute: Mapping[str, StoredResource] = field(default_factory=dict)
     forms: Mapping[str, Json] = field(default_factory=dict)
     panels: Mapping[str, StoredResource] = field(default_factory=dict)
+    unchanged: Sequence[BundleEntry] = ()
 
     @property
     def time(self) -> ProgramTime:

@@ -120,11 +120,12 @@ class Submissions:
                 return await self._forms_alone(connection, submission, caller)
             resolved = await self._resolved(connection, submission, caller)
             repeated = await updates.repeated(connection, resolved, caller)
+            unchanged = await updates.unchanged(connection, resolved, repeated, caller)
         known = resolved.existing.keys() | repeated.keys()
         fresh = [each for each in self._in_order(resolved.entries) if (each.type, each.id) not in known]
         if not fresh:
             return answering.done(resolved, Committed(), {}, repeated, caller)
-        context = await self._same_minute(submission, fresh, self._context(caller, resolved))
+        context = await self._same_minute(submission, fresh, self._context(caller, resolved, unchanged))
         context = await self._with_what_is_behind(fresh, await self._with_forms(fresh, context))
         meant = escalations.of_hold(fresh, context)
         if meant is None:
@@ -134,7 +135,8 @@ class Submissions:
         delivery = self._delivery(submission, meant, context, fresh)
         delivery = replace(delivery, binds=resolved.binds, puts=puts, creates=creates)
         if meant.questions:
-            delivery = replace(delivery, document=received.document(submission, resolved, fresh, context, self._keys))
+            every = [*fresh, *unchanged]
+            delivery = replace(delivery, document=received.document(submission, resolved, every, context, self._keys))
         match await self._admitted(delivery, resolved, context):
             case Stored(answer=answer):
                 resolved.stored.update(await self._store_forms(fresh, context))
@@ -271,9 +273,10 @@ class Submissions:
             _require_named(entry, taken)
             caller.require(entry.type, _LETTER[entry.method])
 
-    def _context(self, caller: Caller, resolved: Resolved) -> Context:
+    def _context(self, caller: Caller, resolved: Resolved, unchanged: Sequence[BundleEntry]) -> Context:
         settings, now = self.inbox.settings[caller.program], self.inbox.clock.now()
-        return Context(caller, resolved.patient or "", caller.program, settings, now, resolved.stored)
+        patient, program = resolved.patient or "", caller.program
+        return Context(caller, patient, program, settings, now, resolved.stored, unchanged=unchanged)
 
     def _in_order(self, entries: Sequence[BundleEntry]) -> list[BundleEntry]:
         """The fixed order of a transaction's commands: Patient before Consent before the rest, Task last."""

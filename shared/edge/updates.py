@@ -13,7 +13,7 @@ from shared.edge import fhir
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import Issue
-from shared.edge.resolving import Resolved, Submission
+from shared.edge.resolving import Resolved, Submission, stored
 from shared.path.transaction import puts as stored_puts
 from shared.path.transaction.delivery import Put
 from shared.path.transaction.puts import Repeated
@@ -22,6 +22,8 @@ from shared.platform.db import Connection
 
 _OURS = ("versionId", "lastUpdated")
 """What the hub itself writes into `meta` when a resource is read."""
+_OF_NOBODY = frozenset({"Organization", "Practitioner", "PractitionerRole", "Medication"})
+"""They are about no patient, whoever they first came with."""
 
 
 def turns(submission: Submission, caller: Caller) -> set[str]:
@@ -41,6 +43,24 @@ async def repeated(connection: Connection, resolved: Resolved, caller: Caller) -
         if _content(entry.resource) == _content(resolved.stored[name].body)
     }
     return same | await stored_puts.repeated(connection, caller.program, puts(list(updated.values()), {}))
+
+
+async def unchanged(
+    connection: Connection, resolved: Resolved, repeated: Mapping[Name, Repeated], caller: Caller
+) -> tuple[BundleEntry, ...]:
+    """The entries by which nothing is decided: those repeated, and what exists already, as it is stored."""
+    there = await stored(connection, caller.program, list(resolved.existing)) if resolved.existing else {}
+    bodies = {
+        name: dict(each.body)
+        for name, each in there.items()
+        if name[0] in _OF_NOBODY or each.patient in ("", resolved.patient)
+    }
+    named = [((each.type, str(each.id)), each) for each in resolved.entries]
+    return tuple(
+        msgspec.structs.replace(each, resource=bodies[name]) if name in bodies else each
+        for name, each in named
+        if name in repeated or name in bodies
+    )
 
 
 def puts(entries: Sequence[BundleEntry], remarked: Mapping[str, tuple[Issue, ...]]) -> tuple[Put, ...]:

@@ -19,6 +19,7 @@ from tests.intake.given import SETTINGS, escalated
 from tests.service import ServiceOnPostgres, StartService
 
 Json = dict[str, Any]
+DAY = timedelta(days=1)
 OUTBOX = "SELECT key, headers, body FROM outbox"
 
 
@@ -785,3 +786,63 @@ async def test_a_referrer_that_was_sent_before_is_known_by_its_organization_and_
     await intake.put_thrice({name: value for name, value in stored.items() if name != "requester"})
     (answer,) = await intake.found("Communication")
     assert (answer["status"], "recipient" in answer) == ("not-done", False)
+
+
+def sent_again(episode: Json, disposition: str, name: str) -> Json:
+    """The discharge anew: the same finished EpisodeOfCare, beside an Encounter of its own."""
+    again = bundles.discharge(episode, disposition, MONDAY)
+    return {**again, "identifier": {"system": codes.URI, "value": f"urn:uuid:{name}"}}
+
+
+async def test_a_discharge_sent_again_with_another_disposition_corrects_it(intake: ServiceOnPostgres) -> None:
+    episode = await admit(intake)
+    await intake.submit(bundles.discharge(episode, "completed", MONDAY))
+    (first,) = await intake.found("Encounter")
+    for _ in range(2):
+        answer = await intake.submit(sent_again(episode, "ama", "second"))
+    ended = [each for each in await intake.emitted() if each == "EpisodeDischarged"]
+    statuses = {each["id"]: each for each in await intake.found("Encounter")}
+    corrected = next(each for name, each in statuses.items() if name != first["id"])
+    (stay,) = await intake.found("EpisodeOfCare")
+    assert len(ended) == 2
+    assert (statuses[first["id"]]["status"], corrected["status"]) == ("entered-in-error", "finished")
+    assert corrected["hospitalization"]["dischargeDisposition"]["coding"][0]["code"] == "ama"
+    assert not any(each.outcome for each in answer.answered)
+    assert answer.answered[1].version == stay["meta"]["versionId"]
+
+
+async def test_an_episode_finished_at_another_time_beside_its_encounter_as_it_stands_is_corrected(
+    intake: ServiceOnPostgres,
+) -> None:
+    episode = await admit(intake)
+    await intake.submit(bundles.discharge(episode, "completed", MONDAY))
+    (encounter,), (ended,) = await intake.found("Encounter"), await intake.found("EpisodeOfCare")
+    later = {**ended["period"], "end": (MONDAY + DAY).isoformat()}
+    intake.set_clock(MONDAY + 2 * DAY)
+    again = bundles.transaction(encounter)
+    again["entry"] = [
+        {"fullUrl": f"{codes.HUB}/{each['resourceType']}/{each['id']}", "resource": each}
+        | {"request": {"method": "PUT", "url": f"{each['resourceType']}/{each['id']}"}}
+        for each in (encounter, {**ended, "period": later})
+    ]
+    await intake.submit(again)
+    (stored,) = await intake.found("Encounter")
+    assert (stored["status"], stored["period"]["end"]) == ("finished", "2026-01-06T14:00:00Z")
+
+
+@pytest.mark.parametrize("mrn", ["0001", "0002"])
+async def test_a_consent_names_its_partner_by_an_organization_that_exists(intake: ServiceOnPostgres, mrn: str) -> None:
+    partner = {
+        "fullUrl": bundles.urn("partner"),
+        "resourceType": "Organization",
+        "name": "Alumni",
+        "identifier": [{"system": codes.PARTNER, "value": "riverbend-alumni"}],
+    }
+    for who, name in (("0001", "first"), (mrn, "second")):
+        consent = bundles.consent("riverbend-alumni", who=bundles.urn(who, "patient"))
+        consent["provision"]["actor"][0]["reference"] = {"reference": partner["fullUrl"]}
+        both = bundles.transaction(bundles.patient(who), partner, consent, named=name)
+        both["entry"][1]["request"]["ifNoneExist"] = f"identifier={codes.PARTNER}|riverbend-alumni"
+        await intake.submit(both)
+    assert (await intake.emitted()).count("ConsentGiven") == 2
+    assert await intake.count("resources WHERE type = 'Organization'") == 1

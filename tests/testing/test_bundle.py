@@ -150,3 +150,16 @@ async def test_one_report_as_hl7_and_again_as_fhir_is_a_repeat(testing: Receivin
     await testing.submit(whole())
     assert await testing.emitted() == ["DrugTestResulted"]
     assert await testing.count("resources WHERE type = 'Specimen'") == 1
+
+
+async def test_a_report_corrected_beside_its_observation_as_it_was_put_before_is_read_with_it(
+    testing: ReceivingService,
+) -> None:
+    await testing.identified()
+    await testing.admitted()
+    for _ in range(2):
+        await testing.submit(whole(value="NEGATIVE", requests=BY_IDENTIFIER))
+    corrected = whole(value="NEGATIVE", requests=BY_IDENTIFIER)
+    corrected["entry"][-1]["resource"] |= {"status": "corrected", "conclusion": "Specimen appears substituted."}
+    await testing.submit(corrected)
+    assert await testing.emitted() == ["DrugTestResulted", "DrugTestCorrected", "EscalationRaised"]

@@ -125,7 +125,7 @@ def edge(keys: Keys) -> Edge:
 
 def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Interpretation:
     """Patient, consents, safety, medications, conditions, assessment, plan, referral, Tasks, end: in this order."""
-    context = with_forms(entries, context)
+    context, every = with_forms(entries, context), (*entries, *context.unchanged)
     screens = {
         str(each.id): screening.read(each, context) for each in _of(entries, *_ASSESSED) if _is_screen(each, context)
     }
@@ -134,7 +134,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
     screens |= summed.readings
     panels = of_panels(observed, screens, context)
     screens |= panels.readings
-    consents = {str(each.id): consenting.consented(each, entries, context) for each in _of(entries, "Consent")}
+    consents = {str(each.id): consenting.consented(each, every, context) for each in _of(entries, "Consent")}
     commands: list[Command] = [
         *_persons(entries, context, keys),
         *(each.command for each in consents.values() if each.command is not None),
@@ -207,7 +207,7 @@ def _requested(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> 
     """Referrals to this program, then what a person did with a Task of the hub's."""
     for each in _of(entries, "ServiceRequest"):
         signing.require_senders_own(each, context)
-        yield from tasks.referral(each, entries, context, keys)
+        yield from tasks.referral(each, (*entries, *context.unchanged), context, keys)
     for each in _of(entries, "Task"):
         if tasks.is_ours(each, context):
             yield tasks.completed(each, context)
@@ -218,7 +218,7 @@ def _requested(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> 
 def _ends(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]:
     """Of the stay, by the EpisodeOfCare, or when it begins; else what an Encounter says anew, or that of care
     elsewhere: before the stay ends, and after it goes on."""
-    finished = [each for each in _of(entries, "EpisodeOfCare") if discharge.finishes(each)]
+    finished = discharge.finished(entries, context)
     for each in _of(entries, "EpisodeOfCare"):
         if planning.is_set(each, context):
             yield planning.set_plan(each, context)
@@ -250,7 +250,7 @@ def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
         case "Condition":
             return diagnoses.read_as(entry, context)
         case "ServiceRequest" if tasks.is_referral(entry.resource, context):
-            return ["read as referral", *referrers.read_as(entry, entries, context)]
+            return ["read as referral", *referrers.read_as(entry, (*entries, *context.unchanged), context)]
         case "ServiceRequest" if tasks.takes_back(entry, context):
             return ["read as a referral taken back"]
         case "ServiceRequest" if tasks.was_referral(entry, context):
@@ -306,7 +306,9 @@ def _listed(
     entries: Sequence[BundleEntry], diagnosed: tuple[ReportedFinding, ...], context: Context
 ) -> Iterator[Command]:
     """The medications, then the diagnoses."""
-    if prescribed := tuple(prescribing.prescribed(each, entries, context) for each in _of(entries, *_MEDICATIONS)):
+    if prescribed := tuple(
+        prescribing.prescribed(each, (*entries, *context.unchanged), context) for each in _of(entries, *_MEDICATIONS)
+    ):
         yield RecordMedications(medications=prescribed)
     cared = [each for each in _of(entries, "Encounter") if care_elsewhere.states_anew(each, context)]
     replaced = _replaced([*_of(entries, "Condition"), *cared], context)

@@ -27,7 +27,7 @@ def discharged(entry: BundleEntry, entries: Sequence[BundleEntry], context: Cont
     if status != "finished":
         text = "Must be finished; active where a discharge was wrong; before it begins planned, waitlist or cancelled."
         raise refuse(422, "business-rule", f"{entry.place}.status", text)
-    found = [each for each in entries if is_of(each, entries, context)]
+    found = [each for each in entries if is_of(each, entries, context)] or _unchanged(context)
     if len(found) != 1:
         text = (
             "One Encounter of the stay with hospitalization.dischargeDisposition is required in the same transaction."
@@ -42,22 +42,52 @@ def discharged(entry: BundleEntry, entries: Sequence[BundleEntry], context: Cont
     )
 
 
-def finishes(episode: BundleEntry) -> bool:
-    return str(episode.resource["status"]) == "finished"
+def finished(entries: Sequence[BundleEntry], context: Context) -> list[BundleEntry]:
+    """The episodes that are finished by this transaction; with an Encounter that is new an episode that was finished
+    before, and is sent again unchanged: that corrects its discharge."""
+    found = [each for each in entries if _finishes(each)]
+    if found or not any(_is_new(each, context) for each in entries):
+        return found
+    return [each for each in context.unchanged if _finishes(each)]
 
 
 def is_of(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> bool:
-    """Whether it is the Encounter of a discharge in this transaction; one of care elsewhere says how that ended."""
-    if entry.type != "Encounter" or not _disposition_of(entry) or care_elsewhere.is_elsewhere(entry, context):
-        return False
-    return any(each.type == "EpisodeOfCare" and finishes(each) for each in entries)
+    """Whether it is the Encounter of a discharge in this transaction."""
+    return _ends_here(entry, context) and bool(finished(entries, context))
+
+
+def _finishes(entry: BundleEntry) -> bool:
+    return entry.type == "EpisodeOfCare" and entry.resource["status"] == "finished"
+
+
+def _ends_here(entry: BundleEntry, context: Context) -> bool:
+    """One of care elsewhere says how that ended."""
+    stated = entry.type == "Encounter" and bool(_disposition_of(entry))
+    return stated and not care_elsewhere.is_elsewhere(entry, context)
+
+
+def _is_new(entry: BundleEntry, context: Context) -> bool:
+    """Whether it states an end where none was stored: what corrects that is read by itself (`changed`)."""
+    before = context.stored.get((entry.type, str(entry.id)))
+    return (
+        _states_an_end(entry.resource) and _ends_here(entry, context) and not (before and _states_an_end(before.body))
+    )
+
+
+def _unchanged(context: Context) -> list[BundleEntry]:
+    """The Encounters sent again by which an episode may be finished, or finished otherwise."""
+    return [each for each in context.unchanged if _ends_here(each, context) and _states_an_end(each.resource)]
+
+
+def _states_an_end(encounter: Json) -> bool:
+    return encounter.get("status") == "finished" and bool(_stated(encounter))
 
 
 def changed(entry: BundleEntry, context: Context) -> Iterator[CorrectDischarge | WithdrawDischarge]:
     """An Encounter that was stored with a disposition, sent anew: of a discharge it takes that back (anything but
     finished), or corrects it. Of another one the decision changes nothing."""
     before = context.stored.get((entry.type, str(entry.id)))
-    if before is None or not before.body.get("hospitalization", {}).get("dischargeDisposition"):
+    if before is None or not _stated(before.body):
         return
     require_role("discharge", entry.place, context)
     if entry.resource["status"] != "finished":
@@ -75,7 +105,11 @@ def read_as(encounter: BundleEntry) -> list[str]:
 
 
 def _disposition_of(encounter: BundleEntry) -> Json:
-    concept: Json = encounter.resource.get("hospitalization", {}).get("dischargeDisposition", {})
+    return _stated(encounter.resource)
+
+
+def _stated(encounter: Json) -> Json:
+    concept: Json = encounter.get("hospitalization", {}).get("dischargeDisposition", {})
     return concept
 
 
