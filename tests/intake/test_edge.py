@@ -343,6 +343,28 @@ async def test_another_level_without_a_reason_is_refused(intake: ServiceOnPostgr
     assert (await intake.emitted())[-2:] == ["EpisodeDeclined", "ReferralAnswered"]
 
 
+async def test_who_is_signed_for_from_a_hospital_bed_is_in_a_stay_on_hold_until_the_encounter_ends(
+    intake: ServiceOnPostgres,
+) -> None:
+    await intake.submit(bundles.intake("0001"))
+    task = await intake.task("sign-placement")
+    ward = {
+        "resourceType": "Encounter",
+        "status": "in-progress",
+        "class": {"system": codes.ACT, "code": "IMP"},
+        "subject": task["for"],
+        "period": {"start": (MONDAY - timedelta(days=1)).isoformat()},
+    }
+    identity = (await intake.post(ward)).rpartition("/")[2]
+    await intake.put(bundles.signed(task))
+    (episode,) = await intake.found("EpisodeOfCare")
+    assert (episode["status"], (await intake.emitted()).count("EpisodePaused")) == ("onhold", 1)
+    over = {"status": "finished", "period": {**ward["period"], "end": MONDAY.isoformat()}}
+    await intake.put_thrice({**ward, "id": identity, **over})
+    (episode,) = await intake.found("EpisodeOfCare")
+    assert (episode["status"], (await intake.emitted()).count("EpisodeResumed")) == ("active", 1)
+
+
 async def test_a_finished_episode_with_its_encounter_discharges(intake: ServiceOnPostgres) -> None:
     episode = await admit(intake)
     with pytest.raises(HttpRefusal, match=r"business-rule at Bundle.entry\[1\].resource.period.end"):

@@ -71,6 +71,13 @@ def test_afterwards_sessions_ahead_take_place_and_absences_count_again() -> None
     assert starts(story.until(SETTLED[1] + DAY), SessionMissed) == [SETTLED[1]]
 
 
+def test_a_stay_that_begins_paused_owes_nothing_until_it_goes_on() -> None:
+    story = Story(admitted(), paused(ADMISSION))
+    assert changed(story.until(SETTLED[0] - DAY)) == []
+    assert {each.waits for each in story.state.sessions} == {False}
+    assert SETTLED[1] in starts(story.then(resumed(SETTLED[0])), SessionScheduled)
+
+
 def test_after_a_long_pause_sessions_are_booked_on() -> None:
     story = in_hospital_since(SETTLED[0] - DAY)
     story.until(story.now + 60 * DAY)
