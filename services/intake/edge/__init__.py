@@ -219,14 +219,13 @@ def _ends(entries: Sequence[BundleEntry], context: Context) -> Iterator[Command]
     """Of the stay, by the EpisodeOfCare, or when it begins; else what an Encounter says anew, or that of care
     elsewhere: before the stay ends, and after it goes on."""
     finished = discharge.finished(entries, context)
-    for each in _of(entries, "EpisodeOfCare"):
-        if planning.is_set(each, context):
-            yield planning.set_plan(each, context)
-        elif each not in finished:
-            yield discharge.discharged(each, entries, context)
+    planned = [each for each in _of(entries, "EpisodeOfCare") if planning.is_set(each, context)]
+    others = [each for each in _of(entries, "EpisodeOfCare") if each not in planned and each not in finished]
+    yield from (planning.set_plan(each, context) for each in planned)
+    yield from (discharge.discharged(each, entries, context) for each in others)
     for each in _of(entries, "Encounter"):
         elsewhere = care_elsewhere.is_elsewhere(each, context)
-        if elsewhere or not finished:
+        if elsewhere or not (finished or others):
             yield from (care_elsewhere.reported if elsewhere else discharge.changed)(each, context)
         yield from care_elsewhere.days(each, context)
     yield from (discharge.discharged(each, entries, context) for each in finished)
