@@ -168,12 +168,17 @@ def test_in_any_course_a_partner_knows_of_its_referral_what_the_programs_own_kno
         if command is None:
             continue
         open_before = {each.id for each in story.state.referrals}
+        known_before = {each.referral_id for each in story.state.referrers}
         emitted = story.then(command)
         match command:
             case w.ReceiveReferral(referral_id=named, referrer=partner) if emitted and named not in open_before:
                 partners[named] = partner
             case w.CorrectReferral(referral_id=named, referrer=str(partner)) if named in open_before:
                 partners[named] = partner
+                if story.state.death is not None and named not in known_before:
+                    stands[named] = (
+                        "received"  # whoever is named only now, while it waits for whether the patient lives
+                    )
         for answer in story.answers[before:]:
             if answer.reason != death.REASON or answer.referral_id not in open_before:
                 stands[answer.referral_id] = "in-review" if answer.state == "recommended" else answer.state
