@@ -65,7 +65,10 @@ class _Provenance(reading.Provenance, frozen=True):
 
 @reading.reads(CarePlan, _Provenance)
 def read_stage_advanced(resources: Sequence[reading.Read]) -> StageAdvanced:
+    """Raises ValueError for categories without a track: who wrote them names it first."""
     (plan,) = reading.of_type(resources, CarePlan)
+    if plan.category and not plan.track:
+        raise ValueError("track")
     provenances = reading.of_type(resources, _Provenance)
     return StageAdvanced(
         episode_id=plan.episode_id,

@@ -206,7 +206,7 @@ DAYS = some.integers(0, 27).map(lambda number: evening(0, number))
 CALENDARS = some.builds(
     lambda days, instead: closing(*days, instead={one: other for one, other in instead.items() if one in days}),
     some.sets(DAYS, max_size=5),
-    some.dictionaries(DAYS, some.integers(28, 34).map(lambda number: evening(0, number)), max_size=2),
+    some.dictionaries(DAYS, some.integers(28, 31).map(lambda number: evening(0, number)), max_size=2),
 )
 
 

@@ -174,7 +174,7 @@ async def test_who_shows_no_token_learns_nothing_but_that(counter: Counter, meth
 
 
 async def test_a_type_that_is_not_taken_is_refused_by_its_address(counter: Counter) -> None:
-    types = {"Nonsense": 404, "patient": 404, "CarePlan": 405}
+    types = {"Nonsense": 404, "patient": 404, "EpisodeOfCare": 405}
     answers = {each: await counter.send({"resourceType": "Basic"}, f"/fhir/{each}") for each in types}
     assert {each: answer.status_code for each, answer in answers.items()} == types
     assert {each.json()["issue"][0]["code"] for each in answers.values()} == {"not-supported"}
