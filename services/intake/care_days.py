@@ -44,7 +44,7 @@ class Care(msgspec.Struct, frozen=True, array_like=True):
             case messages.RecordCareDays(counts=False):
                 return msgspec.structs.replace(self, parts=self._others(pack_id(event.encounter_id)))
             case messages.RecordCareDays():
-                until = None if event.ended_at is None else seconds(event.ended_at)
+                until = seconds(event.ended_at)
                 return self._with(CarePart(pack_id(event.encounter_id), seconds(event.started_at), until, True))
 
     def _with(self, part: CarePart) -> "Care":

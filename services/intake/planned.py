@@ -54,14 +54,14 @@ class Planned(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def starts_at(self) -> datetime | None:
-        return None if self.start is None else instant(self.start)
+        return instant(self.start)
 
     @property
     def looked_at_again(self) -> datetime | None:
-        return None if self.look_at is None else instant(self.look_at)
+        return instant(self.look_at)
 
     def looked_at(self, at: datetime | None) -> Self:
-        return msgspec.structs.replace(self, look_at=None if at is None else seconds(at))
+        return msgspec.structs.replace(self, look_at=seconds(at))
 
     def earlier(self, at: datetime) -> tuple[messages.EarlierStatus, ...]:
         """What it was up to this instant, the present status among it."""
@@ -85,7 +85,7 @@ class Planned(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.structs.replace(
             self,
             since=seconds(event.at),
-            start=None if start is None else seconds(start),
+            start=seconds(start),
             look_at=None,
             known=(*known[:1], *known[1:][1 - EARLIER_MOST :]),
         )
@@ -108,7 +108,7 @@ def begun(
         level=event.level,
         bound=max(event.level, recommended or event.level, key=LEVELS.index),
         since=seconds(event.at),
-        start=None if start is None else seconds(start),
+        start=seconds(start),
         confirmed=seconds(event.at) if recommended is None else None,
         danger=danger(known),
     )

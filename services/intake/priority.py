@@ -39,14 +39,14 @@ class Priority(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def half_at(self) -> datetime | None:
-        return None if self.half is None else instant(self.half)
+        return instant(self.half)
 
     @property
     def interim_at(self) -> datetime | None:
-        return None if self.interim is None else instant(self.interim)
+        return instant(self.interim)
 
     def looked_at(self, half_at: datetime | None) -> Self:
-        return msgspec.structs.replace(self, half=None if half_at is None else seconds(half_at))
+        return msgspec.structs.replace(self, half=seconds(half_at))
 
     def completed(self, event: messages.PlacementReviewCompleted) -> Self:
         if event.review.reason == INTERIM:

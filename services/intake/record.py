@@ -108,14 +108,14 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
         """What a person is asked about it beside another one, if anything."""
         if self.asked is None:
             return None
-        times = (each if each is None else instant(each) for each in msgspec.structs.astuple(self.asked))
+        times = (instant(each) for each in msgspec.structs.astuple(self.asked))
         requested_at, act_by, remind_at = times
         return Review(self.second_review_id, SECOND, self.focus, requested_at, act_by, remind_at=remind_at)
 
     def looked_at_by(self, review: messages.Review) -> Self:
         """A person is asked to look at it beside another one."""
-        requested = seconds(review.requested_at) if review.requested_at else None
-        act_by = seconds(review.act_by) if review.act_by else None
+        requested = seconds(review.requested_at)
+        act_by = seconds(review.act_by)
         return msgspec.structs.replace(self, asked=Asked(requested, act_by, act_by))
 
     @property
@@ -312,7 +312,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
             return None
         in_stage = self.stage.paused_at if self.stage is not None else None
         since = self.statuses[-1].until if self.statuses else in_stage
-        return None if since is None else instant(since)
+        return instant(since)
 
     def at_level(self, level: str, at: datetime) -> Self:
         """With this level from now on, and the one that it has had until then."""

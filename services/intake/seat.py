@@ -42,17 +42,17 @@ class Seat(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def given_at(self) -> datetime | None:
-        return None if self.given is None else instant(self.given)
+        return instant(self.given)
 
     @property
     def start_at(self) -> datetime | None:
-        return None if self.start is None else instant(self.start)
+        return instant(self.start)
 
     @property
     def looked_at_again(self) -> datetime | None:
         """When it goes to the next, or is asked for again."""
         at = self.until if self.given is not None else self.ask
-        return None if at is None else instant(at)
+        return instant(at)
 
 
 def seat_after(known: Seat | None, event: messages.OfOwnSeat) -> Seat | None:
@@ -72,10 +72,8 @@ def seat_after(known: Seat | None, event: messages.OfOwnSeat) -> Seat | None:
         case messages.SeatPassed():
             return msgspec.structs.replace(known, given=None, until=None, passed=True)
         case messages.SeatAnswered():
-            given, until, ask, start = map(_packed, (event.given_at, event.until, event.ask_at, event.start))
+            given, until, ask, start = (
+                seconds(each) for each in (event.given_at, event.until, event.ask_at, event.start)
+            )
             full = known.full or given is None
             return msgspec.structs.replace(known, given=given, until=until, ask=ask, full=full, start=start)
-
-
-def _packed(at: datetime | None) -> int | None:
-    return None if at is None else seconds(at)

@@ -361,7 +361,7 @@ def _with_clock(referral: Referral, remind_at: Callable[[Waiting], datetime | No
     if review is None or asked is None:
         return referral
     at = remind_at(review)
-    return change(referral, asked=change(asked, remind=at and seconds(at)))
+    return change(referral, asked=change(asked, remind=seconds(at)))
 
 
 def _confirmed(state: State, event: messages.PlacementReviewCompleted) -> State:

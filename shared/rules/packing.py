@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
+from typing import overload
 
 DAY = 86_400
 """In seconds."""
@@ -17,9 +18,17 @@ def unpack_id(packed: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def seconds(moment: datetime) -> int:
-    return int(moment.timestamp())
+@overload
+def seconds(moment: datetime) -> int: ...
+@overload
+def seconds(moment: None) -> None: ...
+def seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
 
 
-def instant(count: int) -> datetime:
-    return datetime.fromtimestamp(count, UTC)
+@overload
+def instant(count: int) -> datetime: ...
+@overload
+def instant(count: None) -> None: ...
+def instant(count: int | None) -> datetime | None:
+    return None if count is None else datetime.fromtimestamp(count, UTC)
