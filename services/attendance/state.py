@@ -46,7 +46,7 @@ from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationActedOn, EscalationResolved
 from shared.rules.assigning import Team
 
-VERSION = 9
+VERSION = 10
 FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
 """The flags a miss is graded by; no other one is stored here."""
 REACHED = frozenset({"called", "patient-reached", "reached", "sent-to-ED", "visited"})
