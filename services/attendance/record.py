@@ -42,6 +42,8 @@ CANCELLED: frozenset[Mark] = frozenset({"off", "ended", "replanned", "closed", "
 NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned", "closed", "moved"})
 """Called off for what became of the stay, by the calendar, or for another time."""
 BY_A_PERSON = "person"
+BY_ITSELF = -1
+"""The weekday of a slot that no week holds: sessions of it are booked one by one."""
 OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
 Period = tuple[datetime, datetime | None]
 """When somebody was there, [start, end); an end of None is not known yet."""
@@ -127,12 +129,29 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
         return not self.concluded and not self.presences and self.outcome in ("planned", "cancelled-late")
 
 
+class SessionSlot(TemplateSlot, frozen=True, array_like=True):
+    """What sessions of one kind share: of the weekly template, or (`BY_ITSELF`) of none of its days.
+
+    `modality`, `topic` and `group` are codes and names of the hub's, `therapist` and `room` opaque ids; "" for none.
+    """
+
+    modality: str = ""
+    topic: str = ""
+    therapist: str = ""
+    room: str = ""
+    group: str = ""
+
+    @classmethod
+    def of(cls, planned: TemplateSlot) -> Self:
+        return cls(planned.kind, planned.weekday, planned.start, planned.minutes, planned.every_weeks)
+
+
 class Episode(msgspec.Struct, frozen=True, array_like=True):
     """The stay. `grace_minutes` and `retention_days` are settings of their day: a deadline never moves by a setting."""
 
     id: str
     admitted_at: datetime
-    template: tuple[TemplateSlot, ...]
+    template: tuple[SessionSlot, ...]
     flags: tuple[str, ...]
     booked_until: datetime
     week_start: datetime
@@ -159,15 +178,18 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def slots(self) -> tuple[int, ...]:
-        return tuple(range(len(self.template))) if self.week is None else self.week
+        if self.week is not None:
+            return self.week
+        return tuple(slot for slot, each in enumerate(self.template) if each.weekday != BY_ITSELF)
 
-    def replanned(self, template: tuple[TemplateSlot, ...], at: datetime) -> Self:
+    def replanned(self, planned: tuple[TemplateSlot, ...], at: datetime) -> Self:
         """With the week of this template from then on, but where a later one is known. What was booked before still is
         by its slot, so none goes."""
         if at < (self.planned_at or self.admitted_at):
             return self
-        whole = (*self.template, *(each for each in dict.fromkeys(template) if each not in self.template))
-        week = tuple(whole.index(each) for each in dict.fromkeys(template))
+        template = dict.fromkeys(SessionSlot.of(each) for each in planned)
+        whole = (*self.template, *(each for each in template if each not in self.template))
+        week = tuple(whole.index(each) for each in template)
         return msgspec.structs.replace(self, template=whole, week=week, planned_at=at)
 
     def is_replanned(self, session: Session) -> bool:

@@ -32,6 +32,7 @@ from services.attendance.record import (
     Episode,
     Request,
     Session,
+    SessionSlot,
     SilenceKind,
     Week,
     attempts_with,
@@ -128,7 +129,7 @@ def _admitted(state: State, event: EpisodeAdmitted) -> State:
     episode = Episode(
         id=event.episode_id,
         admitted_at=event.admitted_at,
-        template=event.template,
+        template=tuple(SessionSlot.of(each) for each in event.template),
         flags=_graded(event.flags),
         booked_until=event.admitted_at,
         week_start=event.admitted_at,

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.attendance.hours import next_monday, sessions_between
-from services.attendance.record import Episode
-from shared.events.intake import TemplateSlot
+from services.attendance.record import Episode, SessionSlot
 from tests.attendance.given import EPISODE
 
 zones = some.sampled_from(
@@ -16,7 +15,7 @@ zones = some.sampled_from(
 )
 hours = some.integers(6, 21).flatmap(lambda hour: some.sampled_from([f"{hour:02}:00", f"{hour:02}:30"]))
 templates = some.lists(
-    some.builds(TemplateSlot, some.just("group"), some.integers(0, 6), hours, some.just(180), some.integers(1, 2)),
+    some.builds(SessionSlot, some.just("group"), some.integers(0, 6), hours, some.just(180), some.integers(1, 2)),
     max_size=6,
 ).map(tuple)
 instants = some.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=some.just(UTC))
@@ -24,7 +23,7 @@ instants = some.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezone
 
 @given(zones, templates, instants, some.integers(0, 60), some.integers(0, 24 * 40))
 def test_each_slot_is_a_session_once_on_each_of_its_local_days_at_its_local_hour(
-    timezone: str, template: tuple[TemplateSlot, ...], admitted_at: datetime, days: int, booked_hours: int
+    timezone: str, template: tuple[SessionSlot, ...], admitted_at: datetime, days: int, booked_hours: int
 ) -> None:
     episode = Episode(EPISODE, admitted_at, template, (), admitted_at, admitted_at)
     start = admitted_at + timedelta(days=days)
