@@ -14,7 +14,7 @@ from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import code_in, codes_in, logical
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.search import AUDITS, DIRECTORY, PARAMETERS, TASKS, WITHOUT_STATUS
+from shared.edge.search import AUDITS, DIRECTORY, FINDINGS, PARAMETERS, TASKS, WITHOUT_STATUS
 from shared.edge.staff import person
 from shared.events import codes
 from shared.events.envelope import Command
@@ -28,7 +28,7 @@ TAKES: dict[str, ResourceSupport] = {
     "CarePlan": ResourceSupport(_READ, PARAMETERS),
     "Communication": ResourceSupport(_READ, PARAMETERS),
     "HealthcareService": ResourceSupport(_READ, DIRECTORY),
-    "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
+    "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
     "AuditEvent": ResourceSupport(_READ, AUDITS),
 }

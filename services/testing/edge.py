@@ -39,7 +39,7 @@ from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import codes_in
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.search import AUDITS, IDENTIFIED, PARAMETERS, TASKS, WITHOUT_STATUS
+from shared.edge.search import AUDITS, FINDINGS, IDENTIFIED, TASKS, WITHOUT_STATUS
 from shared.events.codes import OUTCOME
 from shared.events.envelope import Command
 from shared.events.testing import Number
@@ -50,7 +50,7 @@ REPORTED = ("DiagnosticReport", "Observation", "Specimen")
 TAKES: dict[str, ResourceSupport] = {
     **dict.fromkeys(REPORTED, _SENT),
     "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
-    "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
+    "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
     "AuditEvent": ResourceSupport(_READ, AUDITS),
 }

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from zoneinfo import ZoneInfo
 
-from shared.edge import fhir, paging, work_lists
+from shared.edge import fhir, paging, session_searches, work_lists
 from shared.edge.clients import Caller
 from shared.edge.fhir.responses import SearchType
 from shared.edge.json import MutableJson
@@ -14,11 +15,11 @@ from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.paging import Asked, Cursor, Total
 from shared.edge.search_values import (
     between,
-    codes,
     identifiers,
     not_searched_by,
     require_reference,
     require_value,
+    statuses,
     tokens,
 )
 from shared.events.audit import Interaction
@@ -48,6 +49,10 @@ TASKS: Mapping[str, SearchType] = {
     "period": "date",
 }
 """Of work lists; `period` is when a Task is due, the end of its restriction."""
+APPOINTMENTS: Mapping[str, SearchType] = {**PARAMETERS, "actor": "reference"}
+ENCOUNTERS: Mapping[str, SearchType] = {**PARAMETERS, "appointment": "reference"}
+FINDINGS: Mapping[str, SearchType] = {**PARAMETERS, "code": "token", "identified": "date"}
+"""Of DetectedIssues; `identified` is FHIR's name of `date`."""
 AUDITS: Mapping[str, SearchType] = {
     **{name: kind for name, kind in PARAMETERS.items() if name != "status"},
     "agent": "reference",
@@ -106,7 +111,7 @@ class ResourceReader:
         query = self._query(type_, caller)
         with suppress(HttpRefusal):
             for name, value in [*asked.form, *asked.address]:
-                if name.startswith(("patient", "subject")):
+                if name.startswith(("patient", "subject", "actor", "appointment")):
                     await self._narrow(query, type_, name, value, caller)
         async with self.pool.acquire() as connection:
             named = await aliases.known(connection, caller.program, query.named)
@@ -183,13 +188,16 @@ class ResourceReader:
             case "identifier" if type_ in CARRYING:
                 query.carrying(identifiers(value))
             case "status":
-                query.statuses(codes(value))
+                query.statuses(statuses(type_, value))
             case "date":
                 query.happened(*between(value, self._zone(caller)))
             case "_lastUpdated":
                 query.changed(*between(value, self._zone(caller)))
             case _ if type_ == "Task":
                 work_lists.narrow(query, name, value, self._zone(caller))
+            case _ if type_ in session_searches.NARROWED:
+                patients = partial(self._patients, caller=caller)
+                await session_searches.narrow(query, name, value, patients, self.pool, self._zone(caller))
             case _ if isinstance(query, AuditSearch):
                 _narrow_audits(query, name, value)
             case _:

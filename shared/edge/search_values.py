@@ -14,6 +14,11 @@ _HIDDEN = 0xDC00
 """Where escaped signs wait while the others part the text: lone surrogates, which no request can hold."""
 _SHOWN = {_HIDDEN + ord(sign): sign for sign in "\\,|$"}
 FHIR_SYSTEMS = "http://hl7.org/fhir/"
+OPEN = {
+    "DetectedIssue": ("registered", "preliminary"),
+    "Task": ("draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold"),
+}
+"""What `status=open` asks for: a finding that is not final, a Task that has not ended."""
 _REFERENCE = re.compile(r"(?:(?<=/)|^)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}$")
 _DATE = re.compile(r"(eq|ge|gt|le|lt|sa|eb)?([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T.+)?)?)?)")
 
@@ -45,6 +50,11 @@ def codes(value: str) -> list[str]:
     if not all(code for _, _, code in parts):
         raise refuse(400, "invalid", "", "Must be a code of FHIR's own: code or system|code.")
     return [code for system, _, code in parts if not system or system.startswith(FHIR_SYSTEMS)]
+
+
+def statuses(type_: str, value: str) -> list[str]:
+    """As `codes`; `open` stands for every one in which something may still become of it."""
+    return [status for code in codes(value) for status in (OPEN.get(type_, (code,)) if code == "open" else (code,))]
 
 
 def identifiers(value: str) -> list[Token]:

@@ -7,7 +7,7 @@ from services.attendance.edge.encounters import encounter
 from services.attendance.edge.outreach import task
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
-from shared.edge.search import AUDITS, PARAMETERS, TASKS, WITHOUT_STATUS
+from shared.edge.search import APPOINTMENTS, AUDITS, ENCOUNTERS, FINDINGS, PARAMETERS, TASKS, WITHOUT_STATUS
 from shared.events.envelope import Command
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
@@ -15,11 +15,11 @@ _STORED = frozenset({"Encounter", "AppointmentResponse"})
 """Read again as they were sent. What attendance itself writes is not stored as received."""
 
 TAKES: dict[str, ResourceSupport] = {
-    "Encounter": ResourceSupport((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
-    "Appointment": ResourceSupport((*_READ, "update"), PARAMETERS),
+    "Encounter": ResourceSupport((*_READ, "create", "update"), ENCOUNTERS, conditional_create=True),
+    "Appointment": ResourceSupport((*_READ, "update"), APPOINTMENTS),
     "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
     "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
-    "DetectedIssue": ResourceSupport(_READ, PARAMETERS),
+    "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Communication": ResourceSupport(_READ, PARAMETERS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
     "AuditEvent": ResourceSupport(_READ, AUDITS),

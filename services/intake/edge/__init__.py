@@ -40,7 +40,7 @@ from shared.edge import work_item
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport, encode
 from shared.edge.outcome import Issue
-from shared.edge.search import AUDITS, DIRECTORY, IDENTIFIED, PARAMETERS, PATIENTS, TASKS, WITHOUT_STATUS
+from shared.edge.search import AUDITS, DIRECTORY, FINDINGS, IDENTIFIED, PARAMETERS, PATIENTS, TASKS, WITHOUT_STATUS
 from shared.events import codes
 from shared.events.envelope import Command
 from shared.events.fhir import concept
@@ -77,7 +77,8 @@ TAKES: dict[str, ResourceSupport] = {
     "Questionnaire": ResourceSupport((*_READ, "create", "update"), DIRECTORY),
     "Task": ResourceSupport((*_READ, "create", "update", "patch"), TASKS, conditional_create=True),
     "EpisodeOfCare": ResourceSupport((*_READ, "update"), PARAMETERS),
-    **dict.fromkeys(("List", "DetectedIssue"), _EMITTED),
+    "List": _EMITTED,
+    "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
     "AuditEvent": ResourceSupport(_READ, AUDITS),
 }

@@ -127,6 +127,9 @@ def names_a_day(text: str) -> bool:
     return len(text) >= len("2026-01-31")
 
 
+_PERIODS = ("period", "effectivePeriod", "identifiedPeriod")
+
+
 def clinical_time(resource: Json, zone: ZoneInfo) -> datetime | None:
     """When a foreign resource happened, for search by date; None where it does not tell."""
     named: dict[str, object] = {
@@ -134,7 +137,7 @@ def clinical_time(resource: Json, zone: ZoneInfo) -> datetime | None:
         for name, value in resource.items()
         if isinstance(value, str) and value[:4].isdigit()
     }
-    period = resource.get("period") or resource.get("effectivePeriod")
+    period = next((resource[each] for each in _PERIODS if resource.get(each)), None)
     if isinstance(period, dict):
         named["period"] = {"start": _searched(period.get("start"), zone)}
     return resources.clinical_time(named)

@@ -25,6 +25,7 @@ _CLINICAL_TIMES = (
     "sent",
     "date",
 )
+_CLINICAL_PERIODS = ("period", "identifiedPeriod")
 
 
 NUMBERED = '{"identifier":'
@@ -143,9 +144,12 @@ def clinical_time(resource: Mapping[str, object]) -> datetime | None:
         value = resource.get(name)
         if isinstance(value, datetime):
             return value
-    period = resource.get("period")
-    start = period.get("start") if isinstance(period, dict) else None
-    return start if isinstance(start, datetime) else None
+    for name in _CLINICAL_PERIODS:
+        period = resource.get(name)
+        start = period.get("start") if isinstance(period, dict) else None
+        if isinstance(start, datetime):
+            return start
+    return None
 
 
 UPSERT = """INSERT INTO resources AS r (type, id, program, patient, status, at, sealed, body, answer, updated_at)

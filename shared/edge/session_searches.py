@@ -1,0 +1,63 @@
+"""Searches for sessions: Appointments by who takes part, Encounters by the Appointment they name, findings by code."""
+
+from collections.abc import Awaitable, Callable
+from zoneinfo import ZoneInfo
+
+from shared.edge.outcome import refuse
+from shared.edge.search_values import between, identifiers, not_searched_by, require_value
+from shared.path.transaction import resources
+from shared.path.transaction.search import Search
+from shared.platform.db import Pool
+
+NARROWED = ("Appointment", "Encounter", "DetectedIssue")
+ACTORS = ("Practitioner", "PractitionerRole", "RelatedPerson", "Location", "HealthcareService", "Device")
+"""Who may take part in an Appointment besides a patient (R4)."""
+NAMED_MOST = 50
+Patients = Callable[[str], Awaitable[list[str]]]
+"""The hub's ids of the patients in a value."""
+
+
+async def narrow(query: Search, name: str, value: str, patients: Patients, pool: Pool, zone: ZoneInfo) -> None:
+    """A parameter that only these types are searched by. Raises HttpRefusal 400."""
+    match query.type, name:
+        case "Appointment", "actor" | "actor:Patient":
+            await _actors(query, value, patients)
+        case "Encounter", "appointment" | "appointment:Appointment":
+            await _appointments(query, value, pool)
+        case "DetectedIssue", "code":
+            query.naming("code.coding[*]", "code", identifiers(value))
+        case "DetectedIssue", "identified":
+            query.happened(*between(value, zone))
+        case _:
+            raise not_searched_by()
+
+
+async def _actors(query: Search, value: str, patients: Patients) -> None:
+    """A patient as in `patient`, or anybody and anything else that takes part, by reference with its type."""
+    named = value.split(",")
+    others = [each for each in named if each.rpartition("/")[0].rpartition("/")[2] in ACTORS]
+    if not others:
+        query.patients(await patients(value))
+        return
+    own = await patients(",".join(each for each in named if each not in others)) if len(others) < len(named) else []
+    query.named.update(own)
+    references = [*(f"Patient/{each}" for each in own), *("/".join(each.split("/")[-2:]) for each in others)]
+    query.naming("participant[*].actor", "reference", [(None, each) for each in _few(references)])
+
+
+async def _appointments(query: Search, value: str, pool: Pool) -> None:
+    """Whose they are is looked up first: of one patient there are few Encounters, and of a session they are by bodies
+    alone."""
+    ids = _few([each.rpartition("Appointment/")[2] for each in value.split(",")])
+    for each in ids:
+        require_value(each)
+    async with pool.acquire() as connection:
+        found = await resources.stored(connection, query.program, [("Appointment", each) for each in ids])
+    query.patients({row["patient"] for row in found.values()})
+    query.naming("appointment[*]", "reference", [(None, f"Appointment/{each}") for each in ids])
+
+
+def _few(named: list[str]) -> list[str]:
+    if len(named) > NAMED_MOST:
+        raise refuse(400, "too-costly", "", f"A search must name at most {NAMED_MOST} resources.")
+    return named
