@@ -29,6 +29,14 @@ class OnePatient:
 
 
 @dataclass(frozen=True)
+class OneKey:
+    """It is about this key of its kind, which is no patient."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Unknown:
     """No program it may be for knows one of its identifiers."""
 
@@ -40,7 +48,7 @@ class Several:
     programs: frozenset[str]
 
 
-Subject = OnePatient | Unknown | Several
+Subject = OnePatient | OneKey | Unknown | Several
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,14 @@ class Interpretation:
     remarks: Mapping[str, tuple[Issue, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class OtherKey:
+    """Whose a resource of no patient is: the kind of key, and which one, by its program and its body as stored."""
+
+    kind: str
+    of: Callable[[str, Json], str]
+
+
 UnknownPatient = Literal["refused", "waiting", "created"]
 """What becomes of a submission about nobody known: refused as transient; it waits for its patient (laboratory facts);
 or its Patient becomes one here (intake)."""
@@ -81,7 +89,8 @@ class Edge:
     what `time_asks_a_person` names a wrong time refuses nothing: its service asks a person. `minutes` are those of
     which it reads what is stored too: what belongs together may come one by one. `behind` are the resources it reads
     beside those which are replaced; `forms` the canonicals of the forms by which it reads: a service that names them
-    stores Questionnaires, of no patient."""
+    stores Questionnaires, of no patient. What updates a resource of a type in `others` commands a key that is no
+    patient."""
 
     takes: Mapping[str, ResourceSupport]
     interpret: Callable[[Sequence[BundleEntry], Context], Interpretation]
@@ -94,6 +103,7 @@ class Edge:
     minutes: Callable[[Sequence[BundleEntry], Context], Minutes] | None = None
     forms: Callable[[Sequence[BundleEntry]], frozenset[str]] | None = None
     behind: Callable[[Sequence[BundleEntry], Context], Sequence[Name]] = lambda _entries, _context: ()
+    others: Mapping[str, OtherKey] = field(default_factory=dict)
     definitions: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     """By type and id, what the service's resources speak of: about nobody, so any valid token reads it."""
 

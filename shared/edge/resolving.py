@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 import msgspec
 
 from shared.edge import conditional, fhir, forms, patients, several
+from shared.edge.admission import OneKey
 from shared.edge.along import Along, apart
 from shared.edge.clients import Caller
 from shared.edge.contract import Edge, Minutes, StoredResource
@@ -41,7 +42,8 @@ class Submission:
 class Resolved:
     """`existing` are those whose ifNoneExist found what it asked for, with their versions. `patient` is None while
     nobody knows them, and may wait under the `digests`. `binds` are bound to the patient with what is stored. `along`
-    are the places of what came as context, which is not among the entries."""
+    are the places of what came as context, which is not among the entries. `other` is what it is about where that is no
+    patient."""
 
     entries: tuple[BundleEntry, ...]
     existing: dict[Name, int]
@@ -50,6 +52,7 @@ class Resolved:
     digests: tuple[Digest, ...]
     binds: tuple[Digest, ...] = ()
     along: frozenset[int] = frozenset()
+    other: OneKey | None = None
 
 
 async def same_minute(
@@ -95,6 +98,8 @@ async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Su
     resolving = _Resolving(connection, keys, edge, submission, caller, sought)
     stored = await resolving.stored()
     identified, existing = await resolving.identified({})
+    if (other := _other_key(edge, identified, stored, caller)) is not None:
+        return Resolved(identified, existing, stored, None, (), other=other)
     await asyncio.sleep(0)  # each look through a large submission takes a tenth of a second: others have their turn
     along = apart(identified, submission.entries, edge, caller)
     patient, digests = await resolving.patient(along, stored)
@@ -301,6 +306,21 @@ class _Resolving:
                 strangers.add(str(reference.get("reference") or reference.get("identifier")))
             if found not in (None, patient) or len(strangers) > 1 or (strangers and own in written):
                 raise patients.another_patient(place)
+
+
+def _other_key(
+    edge: Edge, entries: Sequence[BundleEntry], stored: Mapping[Name, StoredResource], caller: Caller
+) -> OneKey | None:
+    """The one key that these are about, where that is no patient. Raises HttpRefusal for what is about several."""
+    others = [each for each in entries if each.type in edge.others]
+    if not others:
+        return None
+    kinds = [(edge.others[each.type], stored[each.type, str(each.id)].body) for each in others]
+    found = {OneKey(of.kind, of.of(caller.program, body)) for of, body in kinds}
+    if len(found) > 1 or len(others) < len(entries):
+        text = f"A transaction with a {others[0].type} must be about one {kinds[0][0].kind}, and hold nothing else."
+        raise refuse(422, "business-rule", others[0].place, text)
+    return found.pop()
 
 
 def _one(owners: set[PatientId], place: str) -> PatientId:

@@ -1,5 +1,6 @@
 """Reading: one resource, or a search over what this service emitted and accepted. Every query is of one program."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ DIRECTORY: Mapping[str, SearchType] = {name: PARAMETERS[name] for name in ("_id"
 """Of what is about no patient, and has neither a status nor a time."""
 PATIENTS: Mapping[str, SearchType] = {**DIRECTORY, "identifier": "token"}
 
+_NAMED_PATIENT = re.compile(r'"reference":"Patient/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
+
 
 @dataclass(frozen=True)
 class Page:
@@ -97,14 +100,14 @@ class ResourceReader:
     async def read(self, type_: str, identity_: str, caller: Caller) -> MutableJson:
         """Likewise, for whoever wants to know it: that is recorded."""
         row = await self._row(type_, identity_, caller)
-        self.record(type_, "read", {row["patient"]}, caller)
+        self.record(type_, "read", _about(row), caller)
         return self._resource(row)
 
     async def refused_read(self, type_: str, identity_: str, caller: Caller) -> None:
         """Record that a client without the scope wanted to know it."""
         with suppress(HttpRefusal):
             row = await self._row(type_, identity_, caller)
-            self.record(type_, "read", {row["patient"]}, caller, refused=True)
+            self.record(type_, "read", _about(row), caller, refused=True)
 
     async def refused_search(self, type_: str, asked: Asked, caller: Caller) -> None:
         """Record of whom a client without the scope wanted to know something."""
@@ -159,7 +162,7 @@ class ResourceReader:
                 await query.page(connection, paged.order, after, paged.count + 1) if paged.count else ([], None)
             )
             shown, following = rows[: paged.count], None
-            about = {row["patient"] for row in shown}
+            about = {patient for row in shown for patient in _about(row)}
             about |= await aliases.known(connection, caller.program, query.named - about)
         self.record(type_, "search-type", about, caller)
         if len(rows) > len(shown):
@@ -238,6 +241,11 @@ class ResourceReader:
         meta = {"versionId": str(row["version"]), "lastUpdated": updated}
         head = {"resourceType": row["type"], "id": row["id"], "meta": {**meta, **resource.get("meta", {})}}
         return head | {name: value for name, value in resource.items() if name not in head}
+
+
+def _about(row: Row) -> set[str]:
+    """Of whom a resource tells: its patient, or where it is none's those that it names (a Group its members)."""
+    return {row["patient"]} if row["patient"] else set(_NAMED_PATIENT.findall(row["body"]))
 
 
 def _narrow_audits(query: AuditSearch, name: str, value: str) -> None:

@@ -23,7 +23,7 @@ from shared.edge import (
     several,
     updates,
 )
-from shared.edge.admission import OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
+from shared.edge.admission import OneKey, OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
 from shared.edge.answering import Done
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation, StoredResource
@@ -76,17 +76,18 @@ class Submissions:
         return self._queue.qsize()
 
     async def run(self) -> None:
-        """Decide what is queued. What comes while one transaction commits is decided together in the next. An error
-        goes to each who waits for its answer."""
+        """Decide what is queued. What comes while one transaction commits is decided together in the next, of each kind
+        of key. An error goes to each who waits for its answer."""
         while True:
             pending = [await self._queue.get()]
             while len(pending) < TRANSACTION_MOST and not self._queue.empty():
                 pending.append(self._queue.get_nowait())
-            await self._decide(pending)
+            for kind in dict.fromkeys(delivery.kind for delivery, _ in pending):
+                await self._decide([each for each in pending if each[0].kind == kind], kind)
 
-    async def _decide(self, pending: Sequence[PendingSubmission]) -> None:
+    async def _decide(self, pending: Sequence[PendingSubmission], kind: str) -> None:
         try:
-            answers = await self.inbox.receive([delivery for delivery, _ in pending])
+            answers = await self.inbox.receive([delivery for delivery, _ in pending], kind)
         except Exception as error:
             for future in _still_wanted(pending):
                 future.set_exception(error)
@@ -150,7 +151,8 @@ class Submissions:
         self, delivery: Commanded, resolved: Resolved, context: Context
     ) -> Stored | Waiting | ToAPerson | Identified:
         """Where a Task stands otherwise by now, the refusal says how."""
-        subject = Unknown() if resolved.patient is None else OnePatient(context.program, resolved.patient)
+        patient = Unknown() if resolved.patient is None else OnePatient(context.program, resolved.patient)
+        subject = resolved.other or patient
         try:
             return await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)])
         except HttpRefusal as refusal:
@@ -225,12 +227,16 @@ class Submissions:
         return Done((answering.answered(entry, {(entry.type, str(entry.id)): version}),), incomplete=False)
 
     async def admit(self, subject: Subject, readings: Sequence[Reading]) -> Stored | Waiting | ToAPerson | Identified:
-        """One patient: it is decided. Nobody known: it waits. Several: a person is asked. Raises HttpRefusal."""
+        """One patient, or another key: it is decided. Nobody known: it waits. Several: a person is asked. Raises
+        HttpRefusal."""
         with self.inbox.portions.client(), tracing.span("submission"):
             match subject:
                 case OnePatient(program=program, patient=patient):
                     (delivery,) = [each.delivery for each in readings if each.delivery.program == program]
                     return await self._deliver(replace(delivery, key=patient, traceparent=tracing.present()))
+                case OneKey(kind=kind, key=key):
+                    (delivery,) = [each.delivery for each in readings]
+                    return await self._deliver(replace(delivery, kind=kind, key=key, traceparent=tracing.present()))
                 case Unknown():
                     return await admission.wait(self.inbox.pool, readings)
                 case Several():

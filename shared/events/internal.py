@@ -22,6 +22,11 @@ class RetentionBegan(StateEvent, frozen=True, kw_only=True):
         return cls(retention_days=days + max((now - ended_at).days, 0))
 
 
+class Listed(Event, frozen=True, kw_only=True):
+    """What a key that is no patient (a group) has to show: its resources are read in their program alone, and are
+    published on no topic."""
+
+
 class TimePassed(Event, frozen=True, kw_only=True, tag=True):
     """The moment's `now` reached the state's `due_at`."""
 

@@ -12,6 +12,7 @@ from shared.events.catalogue import BY_NAME, BY_TYPE, OPERATIONS
 from shared.events.codes import EVENT, HUB, LABELS, SUBSETTED, URI
 from shared.events.envelope import Envelope, Event, Resource
 from shared.events.escalation import EscalationEvent
+from shared.events.internal import Listed
 
 SCHEMA = f"{HUB}/StructureDefinition/message"
 RECORD_BYTES_MOST = 900_000
@@ -66,10 +67,11 @@ class Written(msgspec.Struct, frozen=True):
 
 def write(event: Event, envelope: Envelope) -> Written:
     """The event as resources and as one record. Operations events carry no labels: nothing in them is of a patient.
+    What is only listed has no topic.
 
     Raises OverflowError for a record that no topic takes.
     """
-    topic = BY_TYPE[type(event)].topic
+    topic = "" if isinstance(event, Listed) else BY_TYPE[type(event)].topic
     labelled = topic != OPERATIONS
     resources, sent = [], []
     for resource in event.write(envelope.patient):

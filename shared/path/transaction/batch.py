@@ -93,7 +93,11 @@ class Batch:
         Returns the names of those resources.
         """
         self.send(event, record, key, program)
-        rows = [resources.emitted_row(each, encoded, program, key) for each, encoded in record.resources]
+        return self.show(event, record, key, program)
+
+    def show(self, event: Event, record: wire.Written, patient: str, program: str) -> list[Name]:
+        """Its resources to the read model alone, of this patient or ("") of none; their names."""
+        rows = [resources.emitted_row(each, encoded, program, patient) for each, encoded in record.resources]
         numbers = event.identifiers()
         for row in rows:
             self._put(event, row, numbers.get(row.id, ()))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.events import wire
 from shared.events.envelope import Command, Event
-from shared.events.internal import StateEvent, TimePassed, To
+from shared.events.internal import Listed, StateEvent, TimePassed, To
 from shared.events.technical import OperationsEvent
 from shared.path.service import NewerState
 from shared.path.transaction import hold, sealed
@@ -233,6 +233,8 @@ class Deciding:
             _, event, record = each
             if isinstance(event, OperationsEvent):  # nothing of it is of a patient, and it is no part of a record
                 self._batch.send(event, record, None, delivery.program)
+            elif isinstance(event, Listed):
+                named += self._batch.show(event, record, "", delivery.program)
             else:
                 named += self._batch.emit(event, record, locked.key, delivery.program)
         return named
