@@ -1,5 +1,6 @@
 """What attendance emits: which sessions are planned, held, missed, excused, and which week fell short of hours."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar
 
@@ -19,29 +20,61 @@ class Coding(msgspec.Struct, frozen=True, array_like=True):
         return fhir.coding(self.code_system, self.code) if self.code_system else {"code": self.code}
 
 
+SESSION_KINDS = (
+    "group",
+    "individual",
+    "family",
+    "workshop",
+    "psychoeducation",
+    "skills",
+    "relapse-prevention",
+    "refusal-training",
+)
+"""What a session is, by its content (domain 1.2)."""
+MODALITIES = IN_PERSON, VIDEO, PHONE = "in-person", "video", "phone"
+"""How the patient takes part, as it was booked."""
+
+
 class SessionEvent(Event, frozen=True, kw_only=True):
-    """A session as planned: an Appointment, from `start` to `end` (instants)."""
+    """A session as planned: an Appointment, from `start` to `end` (instants).
+
+    `topic` is a code of the plan's topics, `therapist` the opaque id of a Practitioner, `room` that of a Location; ""
+    where none was named.
+    """
 
     session_id: str
     episode_id: str
     kind: str
     start: datetime
     end: datetime
+    modality: str = IN_PERSON
+    topic: str = ""
+    therapist: str = ""
+    room: str = ""
     status: ClassVar[str]
 
     def write(self, patient: str) -> list[Resource]:
         return [self._appointment(patient)]
 
     def _appointment(self, patient: str) -> fhir.Element:
+        topic = [fhir.concept(codes.TOPIC, self.topic)] if self.topic else []
         return {
             "resourceType": "Appointment",
             "id": self.session_id,
             "status": self.status,
-            "serviceType": [fhir.concept(codes.SESSION, self.kind)],
+            "serviceCategory": [fhir.concept(codes.MODALITY, self.modality)],
+            "serviceType": [fhir.concept(codes.SESSION, self.kind), *topic],
             "start": self.start,
             "end": self.end,
-            "participant": [{"actor": fhir.reference("Patient", patient), "status": "accepted"}],
+            "participant": [{"actor": each, "status": "accepted"} for each in self._actors(patient)],
         }
+
+    def _actors(self, patient: str) -> Iterator[fhir.Element]:
+        yield fhir.reference("Patient", patient)
+        if self.therapist:
+            yield fhir.reference("Practitioner", self.therapist)
+        if self.room:
+            yield fhir.reference("Location", self.room)
 
 
 class SessionScheduled(SessionEvent, frozen=True, kw_only=True):

@@ -56,14 +56,26 @@ def _schema(before: Json, now: Json, place: str) -> Iterator[str]:
 
 
 def _form(before: Json, now: Json, place: str) -> Iterator[str]:
-    """Of a single value. Of two patterns nobody can say here which one allows more: a person has to look."""
-    values, pattern = _values(before), now.get("pattern")
+    """Of a single value. Of two patterns nobody can say here which one allows more, but where one is among those that
+    the other lists: a person has to look."""
+    values = _values(before)
     if before.get("type") != now.get("type"):
         yield f"{place}: another type"
-    elif values is None and before.get("pattern") != pattern:
+    elif values is None and not _allows(now.get("pattern"), before.get("pattern")):
         yield f"{place}: another form"
     elif not _all_of(values, now):
         yield f"{place}: fewer values"
+
+
+def _allows(now: str | None, before: str | None) -> bool:
+    """The same pattern, or one that lists it with others: `^(A|B)$` allows all that `^A$` does."""
+    if now is None or before is None:
+        return now == before
+    listed, one = (each.removeprefix("^").removesuffix("$") for each in (now, before))
+    return (
+        now == before
+        or f"|{one.removeprefix('(').removesuffix(')')}|" in f"|{listed.removeprefix('(').removesuffix(')')}|"
+    )
 
 
 def _all_of(values: list[Json] | None, schema: Json) -> bool:

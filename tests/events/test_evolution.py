@@ -26,6 +26,12 @@ def resource(whole: Json, name: str) -> Json:
     return whole["components"]["schemas"][name]["properties"]["entry"]["items"][1]["properties"]["resource"]
 
 
+def actor(whole: Json) -> Json:
+    """The schema of a reference to whoever takes part in a session that was missed."""
+    participant = resource(whole, "SessionMissed")["properties"]["participant"]["items"]
+    return participant["properties"]["actor"]["properties"]["reference"]
+
+
 def others(whole: Json, name: str) -> Json:
     """The schema of the resources after the focus."""
     return whole["components"]["schemas"][name]["properties"]["entry"]["additionalItems"]
@@ -65,6 +71,10 @@ TAKEN: dict[str, tuple[Callable[[Json], object], str]] = {
     "the form of a header": (
         lambda now: headers(now, "EscalationRaised")["properties"]["ce_id"].update(pattern="^[0-9]+$"),
         "EscalationRaised.headers.ce_id: another form",
+    ),
+    "a type that is referred to": (
+        lambda now: actor(now).update(pattern=actor(now)["pattern"].replace("|Practitioner/[^\\s]+", "")),
+        "SessionMissed.value.entry.1.resource.participant[].actor.reference: another form",
     ),
     "a key": (
         lambda now: now["components"]["messages"]["SessionMissed"]["bindings"]["kafka"].update(key={"type": "null"}),
@@ -126,6 +136,9 @@ ADDED: dict[str, Callable[[Json], object]] = {
         status={"type": "string", "pattern": "^[a-z]+$"}
     ),
     "a field": lambda now: resource(now, "SessionMissed")["properties"].update(comment={"type": "string"}),
+    "a type that is referred to": lambda now: actor(now).update(
+        pattern=actor(now)["pattern"].replace(")$", "|RelatedPerson/[^\\s]+)$")
+    ),
     "a kind of input": lambda now: resource(now, "EscalationRaised")["properties"]["input"]["items"]["anyOf"].append(
         {"type": "object"}
     ),

@@ -19,6 +19,7 @@ from services.attendance.messages import (
 from services.attendance.record import CANCELLED, Episode, Session, second_after
 from services.attendance.settings import Settings
 from shared.events import codes
+from shared.events.attendance import IN_PERSON
 from shared.rules.decision import Moment
 
 ENDED = "episode-discharged"
@@ -31,12 +32,17 @@ MOVED = "moved"
 
 def planned(episode: Episode, session: Session) -> dict[str, Any]:
     """What every event of a session says of it."""
+    slot = episode.template[session.slot]
     return {
         "session_id": episode.session_id(session),
         "episode_id": episode.id,
-        "kind": episode.template[session.slot].kind,
+        "kind": slot.kind,
         "start": session.start,
         "end": episode.end(session),
+        "modality": slot.modality or IN_PERSON,
+        "topic": slot.topic,
+        "therapist": slot.therapist,
+        "room": slot.room,
     }
 
 
