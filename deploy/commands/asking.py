@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import httpx
 import typer
@@ -17,7 +18,8 @@ from deploy import clock, hubfile
 from deploy import token as tokens
 from deploy.commands.common import DEFAULT_DATA, Data
 from deploy.work_list import Owners
-from shared.platform.settings import ConfigurationError, require_url
+from shared.platform.clients import registered
+from shared.platform.settings import ConfigurationError, programs, require_url
 
 T = TypeVar("T")
 
@@ -37,6 +39,16 @@ class Where:
     def now(self) -> datetime:
         """The clinic's time: of a hub of this machine it may be set by hand."""
         return datetime.now(UTC) if self.urls else clock.now(self.data)
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The program's, of a hub of this machine; elsewhere this machine's (None)."""
+        if self.urls:
+            return None
+        settings = Path(hubfile.read(self.data).settings)
+        known = registered(settings).get(self.client)
+        program = programs(settings).get(self.program or (known.programs[0] if known else ""))
+        return None if program is None else ZoneInfo(program["timezone"])
 
     def ask(self, question: Callable[[Owners], Awaitable[T]]) -> T:
         bases, token = self._hub() if not self.urls else self._elsewhere()

@@ -1,0 +1,42 @@
+"""`iop roster`: who is planned for the sessions of a day, who came, who did not."""
+
+from datetime import date
+from typing import Annotated
+
+import msgspec
+import typer
+
+from deploy import sessions
+from deploy.commands.asking import Where, asking
+from deploy.commands.common import out
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("must be a day like 2026-01-05") from None
+
+
+Day = Annotated[
+    date | None, typer.Option("--date", metavar="DAY", help="The program's day; default: today.", parser=_day)
+]
+
+
+@asking("system/Appointment.s")
+def roster(
+    where: Where,
+    day: Day = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Print each session of a day with its patients, by the hub's ids, and what became of it: planned, present,
+    attended, missed, excused, ... To ask is a read of each of them."""
+    wanted = day or where.now.astimezone(where.zone).date()
+    found = where.ask(lambda owners: sessions.of_day(owners, wanted))
+    if as_json:
+        out.print(msgspec.json.format(msgspec.json.encode(found)).decode(), markup=False)
+    elif not found:
+        out.print(f"no sessions on {wanted}")
+    else:
+        for line in sessions.lines(found, where.zone):
+            out.print(line, markup=False)

@@ -1,0 +1,81 @@
+"""Sessions as attendance has them: read over FHIR with a token, never in a database, so that who read what is known."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, tzinfo
+from typing import Any
+
+import httpx
+import msgspec
+
+from deploy import work_list
+from deploy.failure import CannotContinueError
+from deploy.work_list import Owners
+from shared.events.codes import REASON, SESSION
+
+SERVICE = "attendance"
+PAGE = "500"
+STATES = {"booked": "planned", "arrived": "present", "fulfilled": "attended", "noshow": "missed"}
+"""What an Appointment's status says of its session; of one that is cancelled its reason does."""
+
+
+class Session(msgspec.Struct, frozen=True, order=True):
+    """One patient's session, by the hub's ids. `state`: planned, present, attended, missed, or why it is cancelled."""
+
+    start: datetime
+    end: datetime
+    kind: str
+    state: str
+    patient: str
+    id: str
+
+
+def attendance(owners: Owners) -> tuple[str, httpx.AsyncClient]:
+    """The one service that has sessions, and its name. Raises CannotContinueError."""
+    if SERVICE not in owners and len(owners) > 1:
+        raise CannotContinueError("--url must be given once: the FHIR base of attendance")
+    name = SERVICE if SERVICE in owners else next(iter(owners))
+    return name, owners[name]
+
+
+async def of_day(owners: Owners, day: date) -> list[Session]:
+    """Everybody's of the program's day, in the order of time. Raises CannotContinueError."""
+    return await _found(owners, {"date": day.isoformat()})
+
+
+async def _found(owners: Owners, asked: dict[str, str]) -> list[Session]:
+    name, client = attendance(owners)
+    resources = await work_list.pages(name, client, "Appointment", {**asked, "_sort": "date", "_count": PAGE})
+    return sorted(read(each) for each in resources)
+
+
+def read(appointment: dict[str, Any]) -> Session:
+    """Of an Appointment as the hub writes it."""
+    start, end = (datetime.fromisoformat(appointment[each]) for each in ("start", "end"))
+    patients = [each["actor"].get("reference", "") for each in appointment["participant"]]
+    return Session(
+        start=start,
+        end=end,
+        kind=_code(appointment["serviceType"][0], SESSION),
+        state=STATES.get(appointment["status"]) or _code(appointment.get("cancelationReason", {}), REASON),
+        patient=next(each.removeprefix("Patient/") for each in patients if each.startswith("Patient/")),
+        id=appointment["id"],
+    )
+
+
+def _code(concept: dict[str, Any], system: str) -> str:
+    """Of this code system, the last: before it may stand what was sent."""
+    found = [each["code"] for each in concept.get("coding", ()) if each.get("system") == system]
+    return str(found[-1]) if found else "cancelled"
+
+
+def lines(found: Sequence[Session], zone: tzinfo | None) -> list[str]:
+    """A line for each session that several may share, by this zone's clock, and below it one for each patient."""
+    printed, before = list[str](), ""
+    for each in found:
+        start, end = (moment.astimezone(zone) for moment in (each.start, each.end))
+        head = f"{start:%Y-%m-%d %H:%M}-{end:%H:%M}  {each.kind}"
+        if head != before:
+            printed.append(head)
+        before = head
+        printed.append(f"    {each.state:<15}  {each.patient}  Appointment/{each.id}")
+    return printed

@@ -1,0 +1,114 @@
+"""`iop roster`: who is planned for the sessions of a day and what became of it, over HTTP alone."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from subprocess import CompletedProcess
+from uuid import uuid4
+
+import pytest
+import uvicorn
+
+from deploy.sessions import Session, lines
+from services.attendance import app
+from services.attendance.messages import CancelSession, CheckIn
+from shared.edge.app import build
+from shared.edge.clients import TokenVerifier
+from shared.edge.http import EdgeDependencies
+from shared.path.inbound.readiness import Check
+from shared.platform.clients import registered
+from shared.platform.settings import staff
+from tests.attendance.given import ADMISSION, MONDAY, NEW_YORK, admitted, session
+from tests.deploy.test_cli import iop
+from tests.service import DEPLOY, ServiceOnPostgres, StartService
+from tests.shared.edge.conftest import AUDIENCE, Issuer, issuer
+
+__all__ = ["issuer"]
+DAY = MONDAY.astimezone(NEW_YORK).date().isoformat()
+
+
+@dataclass
+class Attendance:
+    """The service as `iop` meets it from elsewhere: an address and a token."""
+
+    service: ServiceOnPostgres
+    url: str
+    token_file: Path
+
+    async def iop(self, *arguments: str) -> CompletedProcess[str]:
+        where = ("--url", self.url, "--token-file", str(self.token_file))
+        return await asyncio.to_thread(iop, *arguments, *where)
+
+
+@pytest.fixture
+async def attendance(start_service: StartService, issuer: Issuer, tmp_path: Path) -> AsyncIterator[Attendance]:
+    async def well() -> Sequence[Check]:
+        return ()
+
+    service = await start_service(app.assemble, "attendance", ADMISSION)
+    verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY), staff(DEPLOY))
+    dependencies = EdgeDependencies(
+        service.running.submissions, verifier, service.reader, service.inbox, issuer.url, ready=well
+    )
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(build(dependencies), log_config=None, lifespan="off"))
+    serving = asyncio.create_task(server.serve([listening]))
+    token = tmp_path / "token"
+    token.write_text(issuer.token())
+    yield Attendance(service, f"http://127.0.0.1:{listening.getsockname()[1]}/fhir", token)
+    server.should_exit = True
+    await serving
+
+
+async def test_each_session_of_a_day_has_its_patients_and_what_became_of_it(attendance: Attendance) -> None:
+    service = attendance.service
+    came, excused, awaited = patients = [str(uuid4()) for _ in range(3)]
+    for each in patients:
+        await service.consume(admitted(episode=each), patient=each)
+    ids = {each: session(MONDAY, episode=each) for each in patients}
+    await service.command(excused, CancelSession(session_id=ids[excused], reason="pat"))
+    service.set_clock(MONDAY)
+    await service.command(came, CheckIn(session_ids=(ids[came],), encounter_id="e1", periods=((MONDAY, None),)))
+    done = await attendance.iop("roster", "--date", DAY, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = {each["patient"]: (each["state"], each["id"], each["kind"]) for each in json.loads(done.stdout)}
+    states = {came: "present", excused: "excused", awaited: "planned"}
+    assert found == {each: (state, ids[each], "group") for each, state in states.items()}
+    await service.running.reads.write()
+    assert await service.select("SELECT patient FROM reads ORDER BY 1") == [(each,) for each in sorted(patients)]
+
+
+async def test_a_day_without_sessions_says_so(attendance: Attendance) -> None:
+    done = await attendance.iop("roster", "--date", "2031-05-04")
+    assert (done.returncode, done.stdout) == (0, "no sessions on 2031-05-04\n")
+
+
+async def test_what_is_no_day_is_not_understood(attendance: Attendance) -> None:
+    done = await attendance.iop("roster", "--date", "tomorrow")
+    assert done.returncode == 2 and "must be a day like 2026-01-05" in done.stderr
+
+
+async def test_without_the_scope_nothing_is_shown(attendance: Attendance, issuer: Issuer) -> None:
+    attendance.token_file.write_text(issuer.token(scope="system/Task.rs"))
+    done = await attendance.iop("roster", "--date", DAY)
+    assert done.returncode == 1 and "scope" in done.stderr and done.stdout == ""
+
+
+def test_a_session_that_several_share_is_one_line_by_the_programs_clock() -> None:
+    end = MONDAY + timedelta(hours=3)
+    found = [Session(MONDAY, end, "group", state, f"patient-{state}", "a") for state in ("missed", "present")]
+    later = Session(datetime.fromisoformat("2026-01-06T00:30:00Z"), end, "family", "planned", "patient-3", "b")
+    printed = lines([*found, later], NEW_YORK)
+    assert [each for each in printed if not each.startswith(" ")] == [
+        "2026-01-05 18:00-21:00  group",
+        "2026-01-05 19:30-21:00  family",
+    ]
+    assert [each.split()[:2] for each in printed if each.startswith(" ")] == [
+        ["missed", "patient-missed"],
+        ["present", "patient-present"],
+        ["planned", "patient-3"],
+    ]
