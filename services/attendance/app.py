@@ -1,7 +1,9 @@
 """Composition root: `python -m services.attendance.app`."""
 
+from services.attendance import groups
 from services.attendance.decide import decide, react
 from services.attendance.edge import EDGE
+from services.attendance.group_plan import GROUP
 from services.attendance.messages import Commands, Internal
 from services.attendance.settings import Settings
 from services.attendance.state import UPCAST, VERSION, State, due, evolve, lives
@@ -24,7 +26,15 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 due=due,
                 lives=lives,
                 upcast=UPCAST,
-            )
+            ),
+            GROUP: Decider(
+                state_type=groups.Group,
+                version=groups.VERSION,
+                react=groups.react,
+                decide=groups.decide,
+                evolve=groups.evolve,
+                due=groups.due,
+            ),
         },
         commands=Commands,
         internal=Internal,

@@ -2,6 +2,25 @@
 
 from datetime import datetime
 
+from services.attendance.group_events import (
+    GroupChosen,
+    GroupFull,
+    LineEnded,
+    LineLookedAt,
+    OfGroups,
+    OfGroupStates,
+    OfOwnSeat,
+    SeatAnswered,
+    SeatAnswers,
+    SeatAsked,
+    SeatGiven,
+    SeatLeft,
+    SeatLookedAt,
+    SeatReturned,
+    SeatsFilled,
+    SeatSought,
+    WeekOfGroup,
+)
 from services.attendance.record import Period, Request, Session, Week
 from shared.events.attendance import (
     AttendanceCorrected,
@@ -35,7 +54,7 @@ from shared.events.intake import (
     PatientIdentified,
     StageAdvanced,
 )
-from shared.events.internal import RetentionBegan, StateEvent, TimePassed
+from shared.events.internal import RetentionBegan, StateEvent, TimePassed, To
 from shared.events.outreach import Channel, OutreachAttempted, OutreachOutcome
 from shared.rules.escalation import (
     AcknowledgeEscalation,
@@ -62,9 +81,11 @@ __all__ = [
     "Commands",
     "ConfirmAttendance",
     "Consumes",
+    "ConsumesOfGroups",
     "DeathWithdrawn",
     "DischargeWithdrawn",
     "Emits",
+    "EmitsOfGroups",
     "EpisodeAdmitted",
     "EpisodeDischarged",
     "EpisodeForgotten",
@@ -74,11 +95,18 @@ __all__ = [
     "EscalationCommand",
     "EscalationEvent",
     "FlagsChanged",
+    "GroupChosen",
+    "GroupFull",
     "HandOverEscalation",
     "Internal",
+    "LineEnded",
+    "LineLookedAt",
     "MarkMissed",
     "MoveSession",
+    "OfGroupStates",
+    "OfGroups",
     "OfOneSession",
+    "OfOwnSeat",
     "OfSession",
     "OutreachAttempted",
     "PatientDied",
@@ -91,6 +119,15 @@ __all__ = [
     "RequestsChanged",
     "ResolveEscalation",
     "RetentionBegan",
+    "SeatAnswered",
+    "SeatAnswers",
+    "SeatAsked",
+    "SeatGiven",
+    "SeatLeft",
+    "SeatLookedAt",
+    "SeatReturned",
+    "SeatSought",
+    "SeatsFilled",
     "SessionAttended",
     "SessionCancelled",
     "SessionCancelledLate",
@@ -103,6 +140,8 @@ __all__ = [
     "SignalsCorrected",
     "StageAdvanced",
     "TimePassed",
+    "To",
+    "WeekOfGroup",
     "WeeklyHoursCorrected",
     "WeeklyHoursFellShort",
     "WeeklyHoursUnknown",
@@ -258,12 +297,14 @@ StateEvents = (
     | WeeksChanged
     | BookedUntil
     | CalendarFollowed
+    | OfOwnSeat
+    | WeekOfGroup
     | RetentionBegan
     | EpisodeForgotten
 )
 PlansWeek = StageAdvanced | EpisodeStepped
 """After which another week is planned."""
-Internal = TimePassed | StateEvents
+Internal = TimePassed | OfGroups | SeatAnswers | StateEvents | OfGroupStates
 Consumes = (
     PatientIdentified
     | CareTeamChanged
@@ -276,6 +317,7 @@ Consumes = (
     | EpisodeResumed
     | EpisodeDischarged
     | DischargeWithdrawn
+    | SeatAnswers
     | TimePassed
 )
 Emits = (
@@ -295,4 +337,7 @@ Emits = (
     | SignalsCorrected
     | OutreachAttempted
     | StateEvents
+    | To
 )
+ConsumesOfGroups = OfGroups | TimePassed
+EmitsOfGroups = OfGroupStates | To

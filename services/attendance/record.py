@@ -175,6 +175,12 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """Short for the calendar of the program that its sessions follow."""
     silent_hours: tuple[int, int] = (72, 336)
     """How long after a miss nobody may have reached the patient, and how long they may have attended nothing."""
+    tracks: tuple[str, ...] = ()
+    """Of the plan of care, its first one first; none of a stay that an older release admitted."""
+    week_of_care: tuple[int, ...] | None = None
+    """The slots of the week as the plan of care has it, where groups hold part of it: `week` is what is held."""
+    grouped_at: datetime | None = None
+    """Since when they do."""
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -190,11 +196,23 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         template = dict.fromkeys(SessionSlot.of(each) for each in planned)
         whole = (*self.template, *(each for each in template if each not in self.template))
         week = tuple(whole.index(each) for each in template)
-        return msgspec.structs.replace(self, template=whole, week=week, planned_at=at)
+        return msgspec.structs.replace(self, template=whole, week=week, week_of_care=None, planned_at=at)
+
+    @property
+    def slots_of_care(self) -> tuple[int, ...]:
+        return self.slots if self.week_of_care is None else self.week_of_care
+
+    def grouped(self, slots: tuple[SessionSlot, ...], at: datetime) -> Self:
+        """With a week of these slots from then on, in place of those of the plan of care."""
+        whole = (*self.template, *(each for each in slots if each not in self.template))
+        week = tuple(whole.index(each) for each in slots)
+        of_care = self.slots_of_care
+        return msgspec.structs.replace(self, template=whole, week=week, week_of_care=of_care, grouped_at=at)
 
     def is_replanned(self, session: Session) -> bool:
         """Whether it is of a week before this one, and would begin after that ended."""
-        return self.planned_at is not None and session.start > self.planned_at and session.slot not in self.slots
+        since = [each for each in (self.planned_at, self.grouped_at) if each is not None]
+        return bool(since) and session.start > max(since) and session.slot not in self.slots
 
     @property
     def is_over(self) -> bool:
@@ -224,7 +242,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 
 SilenceKind = Literal["no-contact", "no-attendance"]
 RequestKind = (
-    Literal["missed", "two-misses", "three-misses", "check-presence", "report-minutes", "late-report"] | SilenceKind
+    Literal["missed", "two-misses", "three-misses", "check-presence", "report-minutes", "late-report", "group-seat"]
+    | SilenceKind
 )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from services.attendance.calendar import OPEN, Calendar
+from services.attendance.group_plan import Groups, require_apart
 from shared.rules.escalation import Times
 from shared.rules.numbers import DaysOrNone, Hours, HoursOrNone, MinutesOrNone
 from shared.rules.staff import Staff
@@ -47,5 +48,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """More sessions would not fit into a state."""
     retention_days: DaysOrNone
     """How long an ended stay remains in the state."""
+    seat_held_days: DaysOrNone
+    """Of a stay that is paused, its seat in a group."""
     calendar: Calendar = OPEN
     """Days without sessions, and those that replace them."""
+    groups: Groups = msgspec.field(default_factory=dict)
+    """By name; without one, everybody's group sessions are those of their own week."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, which names the setting."""
+        require_apart(self.groups)

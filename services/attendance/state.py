@@ -5,6 +5,7 @@ from typing import get_args
 
 import msgspec
 
+from services.attendance.group import GroupSeat, seat_after
 from services.attendance.messages import (
     BookedUntil,
     CalendarFollowed,
@@ -18,6 +19,7 @@ from services.attendance.messages import (
     EpisodeResumed,
     EpisodeStepped,
     FlagsChanged,
+    OfOwnSeat,
     OutreachAttempted,
     PatientDied,
     RequestAdded,
@@ -25,6 +27,7 @@ from services.attendance.messages import (
     RetentionBegan,
     SessionsChanged,
     StageAdvanced,
+    WeekOfGroup,
     WeeksChanged,
 )
 from services.attendance.record import (
@@ -48,8 +51,12 @@ from shared.events.escalation import EscalationActedOn, EscalationResolved
 from shared.rules.assigning import Team
 
 VERSION = 10
-FLAGS = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
-"""The flags a miss is graded by; no other one is stored here."""
+GRADING = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
+"""The flags a miss is graded by."""
+FITTING = frozenset({"evening", "telehealth", "special-assignment", "individual-only", "barrier-language"})
+"""Those by which a group fits."""
+FLAGS = GRADING | FITTING
+"""No other one is stored here."""
 REACHED = frozenset({"called", "patient-reached", "reached", "sent-to-ED", "visited"})
 """With what a person says of an escalation that somebody has seen or heard the patient."""
 BOOK_AHEAD_DAYS = 13
@@ -67,6 +74,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     team: Team = ()
     outreach: tuple[Attempt, ...] = ()
     """During the stay, in order of time."""
+    seat: GroupSeat | None = None
+    """In a group, of the stay or of the one before it."""
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -89,23 +98,11 @@ def evolve(state: State, event: Event | Command) -> State:
         case CareTeamChanged(members=members):
             return msgspec.structs.replace(state, team=members)
         case EpisodeForgotten():
-            return State(escalations=state.escalations, left=True, team=state.team)
-        case (
-            FlagsChanged()
-            | StageAdvanced()
-            | EpisodeStepped()
-            | PatientDied()
-            | DeathWithdrawn()
-            | EpisodePaused()
-            | EpisodeResumed()
-            | EpisodeDischarged()
-            | DischargeWithdrawn()
-            | RetentionBegan()
-            | BookedUntil()
-            | CalendarFollowed()
-            | WeeksChanged()
-        ):
+            return State(escalations=state.escalations, left=True, team=state.team, seat=state.seat)
+        case _ if isinstance(event, Moved):
             return _episode_moved(state, event)
+        case _ if isinstance(event, OfOwnSeat):
+            return msgspec.structs.replace(state, seat=seat_after(state.seat, event))
         case _:
             return state
 
@@ -130,14 +127,15 @@ def _admitted(state: State, event: EpisodeAdmitted) -> State:
         id=event.episode_id,
         admitted_at=event.admitted_at,
         template=tuple(SessionSlot.of(each) for each in event.template),
-        flags=_graded(event.flags),
+        flags=_stored(event.flags),
         booked_until=event.admitted_at,
         week_start=event.admitted_at,
+        tracks=(event.track, *event.other_tracks),
     )
-    return State(episode=episode, escalations=state.escalations, team=state.team)
+    return State(episode=episode, escalations=state.escalations, team=state.team, seat=state.seat)
 
 
-def _graded(flags: tuple[str, ...]) -> tuple[str, ...]:
+def _stored(flags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(each for each in flags if each in FLAGS)
 
 
@@ -152,6 +150,7 @@ OfEpisode = (
     | EpisodeDischarged
     | DischargeWithdrawn
     | RetentionBegan
+    | WeekOfGroup
 )
 Moved = OfEpisode | BookedUntil | CalendarFollowed | WeeksChanged
 
@@ -176,12 +175,14 @@ def _episode_moved(state: State, event: Moved) -> State:
 def _moved(episode: Episode, event: OfEpisode) -> Episode:
     match event:
         case FlagsChanged(flags=flags):
-            return msgspec.structs.replace(episode, flags=_graded(flags))
+            return msgspec.structs.replace(episode, flags=_stored(flags))
         case (
             StageAdvanced(episode_id=episode_id, template=template, advanced_at=at)
             | EpisodeStepped(episode_id=episode_id, template=template, stepped_at=at)
         ):
             return episode.replanned(template, at) if episode_id == episode.id and event.plan_id else episode
+        case WeekOfGroup(episode_id=episode_id, slots=slots, at=at):
+            return episode.grouped(slots, at) if episode_id == episode.id else episode
         case PatientDied(died_at=died_at, reported_at=reported_at):
             return msgspec.structs.replace(episode, died_at=died_at or reported_at)
         case DeathWithdrawn():
@@ -235,6 +236,8 @@ def due(state: State) -> datetime | None:
     moments = [moment_of(each.due) for each in state.escalations if each.due is not None]
     if (episode := state.episode) is not None:
         moments += _clinic_moments(state, episode)
+    if state.seat is not None and (at := state.seat.looked_at_again) is not None:
+        moments.append(at)
     return min(moments, default=None)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.attendance import requests
-from services.attendance.decide import episode, marks, moving, outreach, presence, replanning
+from services.attendance.decide import episode, grouping, marks, moving, outreach, presence, replanning
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import time_passed
 from services.attendance.messages import (
@@ -27,6 +27,7 @@ from services.attendance.messages import (
     EpisodeResumed,
     EpisodeStepped,
     FlagsChanged,
+    GroupFull,
     HandOverEscalation,
     MarkMissed,
     MoveSession,
@@ -36,6 +37,7 @@ from services.attendance.messages import (
     ReinstateSession,
     ReopenEscalation,
     ResolveEscalation,
+    SeatGiven,
     StageAdvanced,
     TimePassed,
     WithdrawCheckIn,
@@ -50,7 +52,7 @@ __all__ = ["decide", "react"]
 
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What attendance emits after an event. Consumed again, it emits nothing new."""
-    return assigned(_react(state, event, moment), state.team)
+    return assigned(grouping.followed(state, event, _react(state, event, moment), moment), state.team)
 
 
 def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
@@ -75,6 +77,8 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
             return episode.died(state, event, moment)
         case DeathWithdrawn():
             return episode.revived(state, event, moment)
+        case SeatGiven() | GroupFull():
+            return grouping.answered(state, event, moment)
         case TimePassed():
             return time_passed(state, moment)
         case _:
@@ -84,7 +88,9 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
 def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     """What attendance emits on a command, or why it cannot be."""
     decided = _decide(state, command, moment)
-    return decided if isinstance(decided, Refused) else assigned(decided, state.team)
+    if isinstance(decided, Refused):
+        return decided
+    return assigned(grouping.followed(state, command, decided, moment), state.team)
 
 
 def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:

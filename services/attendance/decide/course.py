@@ -9,6 +9,7 @@ from services.attendance.record import Episode, Request, Session
 from services.attendance.settings import Settings
 from services.attendance.state import State, evolve
 from shared.events.escalation import EscalationEvent
+from shared.events.internal import To
 from shared.rules.decision import Moment
 
 
@@ -26,8 +27,10 @@ class Course:
         return self.state.episode
 
     def emit(self, *events: Emits) -> None:
+        """What goes to another key changes that one."""
         for event in events:
-            self.state = evolve(self.state, event)
+            if not isinstance(event, To):
+                self.state = evolve(self.state, event)
         self.emitted += events
 
     def change(self, sessions: Sequence[Session], events: Sequence[Emits], reason: str) -> None:

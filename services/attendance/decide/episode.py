@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from services.attendance import requests, weeks
+from services.attendance.decide import week_of_groups
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import book
 from services.attendance.decide.replanning import book_missing
@@ -40,6 +41,7 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
     course.emit(*left)
     course.ask(emitted, now_open)
     course.emit(WeeksChanged(weeks=(), next_start=next_monday(event.admitted_at, moment.settings.timezone)))
+    week_of_groups.followed(course)
     book(course)
     return course.emitted
 

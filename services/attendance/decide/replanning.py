@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from services.attendance.decide import week_of_groups
 from services.attendance.decide.course import Course
 from services.attendance.decide.sessions import PLAN_CHANGED, cancelled, scheduled
 from services.attendance.hours import sessions_between
@@ -17,19 +18,25 @@ from shared.rules.decision import Moment
 
 
 def replanned(state: State, event: PlansWeek, moment: Moment[Settings]) -> list[Emits]:
-    """Sessions ahead that are of the former week alone are called off, which counts against nobody; those of the new
-    one are booked as far as sessions are. Nothing is booked for a stay that is over or paused: once it goes on."""
     after = evolve(state, event)
     if after.episode is None or after.episode is state.episode:
         return []
     course = Course(after, moment)
-    former = [each for each in state.sessions if each.waits and each.start > moment.now and _is_former(course, each)]
+    week_of_groups.followed(course)
+    follow_week(course)
+    return course.emitted
+
+
+def follow_week(course: Course) -> None:
+    """Sessions ahead that are of the former week alone are called off, which counts against nobody; those of the new
+    one are booked as far as sessions are. Nothing is booked for a stay that is over or paused: once it goes on."""
+    now = course.moment.now
+    former = [each for each in course.state.sessions if each.waits and each.start > now and _is_former(course, each)]
     gone = [msgspec.structs.replace(each, mark="replanned", deferred_until=0) for each in former]
     if gone:
         course.change(gone, [cancelled(course.episode, each, PLAN_CHANGED) for each in gone], PLAN_CHANGED)
     if not course.episode.is_over and course.episode.paused_at is None:
         book_missing(course)
-    return course.emitted
 
 
 def _is_former(course: Course, session: Session) -> bool:

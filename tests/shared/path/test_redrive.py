@@ -14,6 +14,7 @@ from services.attendance import decide
 from services.attendance.messages import CheckIn
 from shared.events.envelope import Event
 from shared.events.intake import Digest, EpisodeAdmitted, EpisodeDischarged, PatientIdentified
+from shared.events.internal import To
 from shared.events.wire import RECORD_BYTES_MOST
 from shared.path.inbound import deadlines
 from shared.path.inbound.records import RecordReader
@@ -36,7 +37,7 @@ class Mended:
     def __init__(self) -> None:
         self.mended = False
 
-    def react(self, state: Any, event: Any, moment: Moment[Any]) -> list[Event]:
+    def react(self, state: Any, event: Any, moment: Moment[Any]) -> list[Event | To]:
         if isinstance(event, EpisodeAdmitted) and moment.patient == PATIENT and not self.mended:
             raise ZeroDivisionError("secret-value")
         return list(decide.react(state, event, moment))

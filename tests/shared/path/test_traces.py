@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from services.attendance import decide
 from shared.events import wire
 from shared.events.envelope import Event
+from shared.events.internal import To
 from shared.path.inbound.redrive import redrive
 from shared.rules.decision import Moment
 from tests.service import ServiceOnPostgres, StartService, consumed
@@ -22,7 +23,7 @@ class Mended:
     def __init__(self) -> None:
         self.broken = False
 
-    def react(self, state: Any, event: Any, moment: Moment[Any]) -> list[Event]:
+    def react(self, state: Any, event: Any, moment: Moment[Any]) -> list[Event | To]:
         if self.broken:
             raise ZeroDivisionError
         return list(decide.react(state, event, moment))

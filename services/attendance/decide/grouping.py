@@ -1,0 +1,181 @@
+"""What a patient asks the groups of the program, and what follows from their answers.
+
+No decision asks for a seat or returns one by itself: after each it is looked at which group fits the stay now, and
+whatever differs from what was asked is asked or returned (`followed`). One group is asked after the other, so nobody
+has two seats; whoever moves to another group returns the seat before in the decision that takes the new one.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.attendance import requests
+from services.attendance.decide import week_of_groups
+from services.attendance.decide.course import Course
+from services.attendance.decide.replanning import follow_week
+from services.attendance.fitting import groups_that_fit, is_individual, kind_in_groups, seat_of_stay
+from services.attendance.group import GroupAsk, GroupSeat
+from services.attendance.group_plan import GROUP, group_key
+from services.attendance.messages import (
+    Emits,
+    GroupFull,
+    SeatAnswered,
+    SeatAnswers,
+    SeatAsked,
+    SeatLeft,
+    SeatLookedAt,
+    SeatReturned,
+    SeatSought,
+)
+from services.attendance.misses import NOWHERE
+from services.attendance.record import Episode
+from services.attendance.settings import Settings
+from services.attendance.state import State, evolve
+from shared.events.envelope import Command, Event
+from shared.events.internal import To
+from shared.rules.decision import Moment
+from shared.rules.packing import instant, pack_id
+
+ASK_AGAIN = timedelta(days=1)
+"""Where even the line is full."""
+SEAT_GIVEN, SEAT_NOT_NEEDED = "seat-given", "seat-not-needed"
+SEAT_WANTED: Final = "group-seat"
+
+
+def answered(state: State, event: SeatAnswers, moment: Moment[Settings]) -> list[Emits]:
+    """What a group says. Of what is not asked any more it changes nothing: that was returned."""
+    seat = state.seat
+    if seat is None or not seat.is_answered_by(event):
+        return []
+    if isinstance(event, GroupFull):
+        return [SeatAnswered(group=event.group, ask=event.ask, answer="waits" if event.waits else "refused")]
+    given = SeatAnswered(group=event.group, ask=event.ask, answer="given")
+    before = [*_returned(seat.group, seat.ask, moment)] if seat.group else []
+    return [*before, given]
+
+
+def followed(
+    before: State, cause: Event | Command, emitted: Sequence[Emits], moment: Moment[Settings]
+) -> Sequence[Emits]:
+    """What was decided, and what follows for the patient's seat."""
+    if before.seat is None and not moment.settings.groups:
+        return emitted
+    course = Course(evolve(before, cause), moment)
+    course.emit(*emitted)
+    _follow(course)
+    return course.emitted
+
+
+def _follow(course: Course) -> None:
+    """The asks that are none any more first; once nothing is waited for, the week that is held, and what a person has
+    to find."""
+    episode, seat = course.state.episode, course.state.seat
+    if episode is None or (seat is not None and seat_of_stay(episode, seat) is None):
+        _return_but(course, ())
+    if episode is None:
+        return
+    wanted = _wanted(course, episode)
+    _return_but(course, wanted)
+    _ask_next(course, episode, wanted)
+    seat = seat_of_stay(episode, course.state.seat)
+    if seat is None or not seat.waits_for_answer:
+        if not episode.is_over and week_of_groups.followed(course):
+            follow_week(course)
+        _look_again(course, episode, lacks=_needs_seat(course, episode) and not (seat and seat.group in wanted))
+
+
+def _needs_seat(course: Course, episode: Episode) -> bool:
+    """Who is treated elsewhere for nights has it held for so many days."""
+    if episode.is_over or is_individual(episode, seat_of_stay(episode, course.state.seat)):
+        return False
+    held_until = _held_until(course, episode)
+    is_away = held_until is not None and held_until <= course.moment.now
+    return not is_away and kind_in_groups(episode, course.moment.settings) is not None
+
+
+def _held_until(course: Course, episode: Episode) -> datetime | None:
+    days = timedelta(days=course.moment.settings.seat_held_days)
+    return None if episode.paused_at is None else episode.paused_at + days
+
+
+def _wanted(course: Course, episode: Episode) -> tuple[str, ...]:
+    """In the order in which they are asked: the one that a person chose, the one in which the patient is, or those
+    that fit."""
+    seat = seat_of_stay(episode, course.state.seat)
+    if not _needs_seat(course, episode):
+        return ()
+    if seat is not None and seat.chosen:
+        return (seat.chosen,)
+    own = "" if seat is None else seat.group
+    fitting = groups_that_fit(episode, course.moment.settings, course.moment.now, own)
+    return (own,) if own in fitting else fitting
+
+
+def _return_but(course: Course, wanted: Sequence[str]) -> None:
+    """The asks of no group that is wanted, or of every other one once the patient has a seat that is; the seat itself
+    stays theirs until another one is given, or none is needed."""
+    seat, moment = course.state.seat, course.moment
+    if seat is None:
+        return
+    has = seat.group if seat.group in wanted else ""
+    for each in seat.asks:
+        if has or each.group not in wanted:
+            course.emit(*_returned(each.group, each.ask, moment))
+    episode = course.state.episode
+    stays = episode is not None and seat_of_stay(episode, seat) is not None and _needs_seat(course, episode)
+    if seat.group and not stays:
+        course.emit(*_returned(seat.group, seat.ask, moment))
+
+
+def _ask_next(course: Course, episode: Episode, wanted: Sequence[str]) -> None:
+    """One group after the other, so that nobody has two seats; those whose line was full anew."""
+    seat, moment = seat_of_stay(episode, course.state.seat), course.moment
+    if seat is not None and (seat.group in wanted or seat.waits_for_answer):
+        return
+    asked = () if seat is None else tuple(each.group for each in seat.asks if not _is_asked_anew(seat, each, moment))
+    group = next((each for each in wanted if each not in asked), None)
+    if group is None:
+        return
+    since = instant(seat.since) if seat is not None and seat.asks else moment.now
+    ask = pack_id(moment.new_id(f"group-seat:{group}"))[:8]
+    asks = SeatAsked(patient=moment.patient, group=group, ask=ask, since=since)
+    course.emit(
+        SeatSought(episode_id=episode.id, group=group, ask=ask, since=since),
+        To(kind=GROUP, key=group_key(moment.program, group), event=asks),
+    )
+
+
+def _is_asked_anew(seat: GroupSeat, ask: GroupAsk, moment: Moment[Settings]) -> bool:
+    return ask.answer == "refused" and seat.looked_at_again is not None and seat.looked_at_again <= moment.now
+
+
+def _returned(group: str, ask: str, moment: Moment[Settings]) -> list[Emits]:
+    left = SeatLeft(patient=moment.patient, group=group, ask=ask)
+    return [SeatReturned(ask=ask), To(kind=GROUP, key=group_key(moment.program, group), event=left)]
+
+
+def _look_again(course: Course, episode: Episode, *, lacks: bool) -> None:
+    """A person is asked once where no seat is to be had; what stands open is closed once there is one."""
+    seat = seat_of_stay(episode, course.state.seat)
+    asks_a_person = seat is not None and seat.asks_a_person
+    if lacks and not asks_a_person:
+        about = f"EpisodeOfCare/{episode.id}"
+        course.ask(*requests.question(course.state, SEAT_WANTED, NOWHERE, about, course.moment))
+    elif asks_a_person and not lacks:
+        reason = SEAT_GIVEN if seat is not None and seat.group else SEAT_NOT_NEEDED
+        course.ask(*requests.closed(course.state, frozenset({SEAT_WANTED}), reason, course.moment))
+    look_at = _looks_at(course, episode, seat)
+    if lacks != asks_a_person or (seat is not None and look_at != seat.looked_at_again):
+        course.emit(SeatLookedAt(episode_id=episode.id, look_at=look_at, asks_a_person=lacks))
+
+
+def _looks_at(course: Course, episode: Episode, seat: GroupSeat | None) -> datetime | None:
+    """Once the seat is held no longer, or the next day where a line was full."""
+    if seat is None or not (seat.group or seat.asks):
+        return None
+    now, held_until = course.moment.now, _held_until(course, episode)
+    moments = [held_until] if held_until is not None and held_until > now else []
+    if any(each.answer == "refused" for each in seat.asks):
+        again = seat.looked_at_again
+        moments.append(again if again is not None and again > now else now + ASK_AGAIN)
+    return min(moments, default=None)
