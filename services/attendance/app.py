@@ -1,10 +1,11 @@
 """Composition root: `python -m services.attendance.app`."""
 
-from services.attendance import groups
+from services.attendance import feed, groups
 from services.attendance.decide import decide, react
 from services.attendance.edge import EDGE
+from services.attendance.feed_events import FEED, Feed
 from services.attendance.group_plan import GROUP
-from services.attendance.messages import Commands, Internal
+from services.attendance.messages import REPORTS, Commands, Internal
 from services.attendance.settings import Settings
 from services.attendance.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
@@ -26,6 +27,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 due=due,
                 lives=lives,
                 upcast=UPCAST,
+                reports=REPORTS,
             ),
             GROUP: Decider(
                 state_type=groups.Group,
@@ -34,6 +36,15 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 decide=groups.decide,
                 evolve=groups.evolve,
                 due=groups.due,
+            ),
+            FEED: Decider(
+                state_type=Feed,
+                version=feed.VERSION,
+                react=feed.react,
+                decide=feed.decide,
+                evolve=feed.evolve,
+                due=feed.due,
+                reports=REPORTS,
             ),
         },
         commands=Commands,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from services.attendance.feed_events import AbsenceAsked, FeedChanged, SilenceCounts
 from services.attendance.group_events import (
     GroupChosen,
     GroupFull,
@@ -56,6 +57,7 @@ from shared.events.intake import (
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed, To
 from shared.events.outreach import Channel, OutreachAttempted, OutreachOutcome
+from shared.events.technical import FeedSilent, FeedSpoke
 from shared.rules.escalation import (
     AcknowledgeEscalation,
     ActOnEscalation,
@@ -66,6 +68,8 @@ from shared.rules.escalation import (
 )
 
 __all__ = [
+    "REPORTS",
+    "AbsenceAsked",
     "AcceptSession",
     "AcknowledgeEscalation",
     "ActOnEscalation",
@@ -81,10 +85,12 @@ __all__ = [
     "Commands",
     "ConfirmAttendance",
     "Consumes",
+    "ConsumesOfFeeds",
     "ConsumesOfGroups",
     "DeathWithdrawn",
     "DischargeWithdrawn",
     "Emits",
+    "EmitsOfFeeds",
     "EmitsOfGroups",
     "EpisodeAdmitted",
     "EpisodeDischarged",
@@ -94,6 +100,9 @@ __all__ = [
     "EpisodeStepped",
     "EscalationCommand",
     "EscalationEvent",
+    "FeedChanged",
+    "FeedSilent",
+    "FeedSpoke",
     "FlagsChanged",
     "GroupChosen",
     "GroupFull",
@@ -138,6 +147,7 @@ __all__ = [
     "SessionScheduled",
     "SessionsChanged",
     "SignalsCorrected",
+    "SilenceCounts",
     "StageAdvanced",
     "TimePassed",
     "To",
@@ -290,6 +300,9 @@ class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
 OfOneSession = ConfirmAttendance | CancelSession | AcceptSession | CallOffSession | ReinstateSession | MarkMissed
 OfSession = CheckIn | WithdrawCheckIn | OfOneSession | MoveSession
 Commands = OfSession | EscalationCommand | ReopenEscalation | RecordOutreach
+REPORTS = (CheckIn, WithdrawCheckIn, ConfirmAttendance, MarkMissed)
+"""By these a program's feed says who came: what else is sent of sessions, plans and cancellations, may come from others
+while it stands still."""
 StateEvents = (
     SessionsChanged
     | RequestsChanged
@@ -304,7 +317,9 @@ StateEvents = (
 )
 PlansWeek = StageAdvanced | EpisodeStepped
 """After which another week is planned."""
-Internal = TimePassed | OfGroups | SeatAnswers | StateEvents | OfGroupStates
+Internal = (
+    TimePassed | OfGroups | SeatAnswers | AbsenceAsked | SilenceCounts | StateEvents | OfGroupStates | FeedChanged
+)
 Consumes = (
     PatientIdentified
     | CareTeamChanged
@@ -318,6 +333,7 @@ Consumes = (
     | EpisodeDischarged
     | DischargeWithdrawn
     | SeatAnswers
+    | SilenceCounts
     | TimePassed
 )
 Emits = (
@@ -341,3 +357,6 @@ Emits = (
 )
 ConsumesOfGroups = OfGroups | TimePassed
 EmitsOfGroups = OfGroupStates | To
+ConsumesOfFeeds = AbsenceAsked | TimePassed
+EmitsOfFeeds = FeedChanged | FeedSilent | FeedSpoke | To
+"""Of the other kinds of keys: a group, a program's feed."""

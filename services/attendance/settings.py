@@ -46,6 +46,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     no_contact_hours: Hours
     no_attendance_days: Annotated[int, msgspec.Meta(ge=1, le=35)]
     """More sessions would not fit into a state."""
+    silent_sessions: Annotated[int, msgspec.Meta(ge=0, le=60)]
+    """More would not fit into a state; 0: silence always counts."""
+    silent_day_sessions: Annotated[int, msgspec.Meta(ge=0, le=60)]
+    feed_catch_up_hours: HoursOrNone
     retention_days: DaysOrNone
     """How long an ended stay remains in the state."""
     seat_held_days: DaysOrNone

@@ -262,6 +262,8 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(technical.StraysStored, OPERATIONS, "any", "OperationOutcome"),
     CatalogueEntry(technical.ConsumerStopped, OPERATIONS, "any", "OperationOutcome"),
     CatalogueEntry(technical.CapacityNearlyReached, OPERATIONS, "intake", "OperationOutcome"),
+    CatalogueEntry(technical.FeedSilent, OPERATIONS, "attendance", "OperationOutcome"),
+    CatalogueEntry(technical.FeedSpoke, OPERATIONS, "attendance", "OperationOutcome"),
 )
 
 BY_TYPE: dict[type[Any], CatalogueEntry] = {entry.event: entry for entry in ENTRIES}

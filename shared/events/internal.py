@@ -1,10 +1,12 @@
 """Internal events: a deadline that came, what became of a disclosure, what only the state needs. Never on a topic."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
 from shared.events.envelope import Event
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class StateEvent(Event, frozen=True, kw_only=True, tag=True):
@@ -27,8 +29,11 @@ class Listed(Event, frozen=True, kw_only=True):
     published on no topic."""
 
 
-class TimePassed(Event, frozen=True, kw_only=True, tag=True):
-    """The moment's `now` reached the state's `due_at`."""
+class TimePassed(Event, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """The moment's `now` reached the state's `due_at`. `reported_at` is when the last of the program's reports was
+    decided (`Decider.reports`; `NEVER` where there was none), None where nobody looks at them."""
+
+    reported_at: datetime | None = None
 
 
 class ContactKnown(Event, frozen=True, kw_only=True, tag=True):

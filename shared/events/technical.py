@@ -110,3 +110,14 @@ class CapacityNearlyReached(OperationsEvent, frozen=True, kw_only=True):
     Counts alone, of nobody."""
 
     severity: ClassVar[str] = "warning"
+
+
+class FeedSilent(OperationsEvent, frozen=True, kw_only=True):
+    """Of so many sessions of a program in a row, or of a whole day of it, nothing was reported: an interface may stand
+    still. Absences are not concluded until it speaks again."""
+
+    severity: ClassVar[str] = "error"
+
+
+class FeedSpoke(OperationsEvent, frozen=True, kw_only=True):
+    """Reports of the program's sessions come again, or a person answered that there were none to come."""

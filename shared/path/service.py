@@ -45,6 +45,8 @@ class Decider(Generic[State]):
     urgent: tuple[type, ...] = ()
     """Events and commands decided even while a key is held: consents and safety, from the event alone."""
     upcast: Upcast = field(default_factory=dict)
+    reports: tuple[type[Command], ...] = ()
+    """Commands by which its senders show that they speak: with a deadline it hears when the last one was decided."""
 
     def read(self, version: int, body: str) -> State:
         """The state from its stored text; an empty text is the state of a new key. Raises NewerState."""

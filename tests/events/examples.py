@@ -522,6 +522,8 @@ EXAMPLES: tuple[Event, ...] = (
     technical.ConsumerStopped(**_TECHNICAL),
     technical.StraysStored(**_TECHNICAL),
     technical.CapacityNearlyReached(**_TECHNICAL),
+    technical.FeedSilent(**_TECHNICAL),
+    technical.FeedSpoke(**_TECHNICAL),
 )
 
 

@@ -30,7 +30,7 @@ def of_every_kind(service: str, union: str) -> set[type[Event]]:
     return {each for found in named for each in concrete(found)} - {To}
 
 
-KINDS = ("Seats", "Groups")
+KINDS = ("Seats", "Groups", "Feeds")
 
 
 def _members(kind: type[Event]) -> set[type[Event]]:

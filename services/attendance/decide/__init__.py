@@ -6,7 +6,7 @@ from typing import assert_never
 from services.attendance import requests
 from services.attendance.decide import episode, grouping, marks, moving, outreach, presence, replanning
 from services.attendance.decide.course import Course
-from services.attendance.decide.deadlines import time_passed
+from services.attendance.decide.deadlines import silence_counts, time_passed
 from services.attendance.messages import (
     AcceptSession,
     AcknowledgeEscalation,
@@ -38,6 +38,7 @@ from services.attendance.messages import (
     ReopenEscalation,
     ResolveEscalation,
     SeatGiven,
+    SilenceCounts,
     StageAdvanced,
     TimePassed,
     WithdrawCheckIn,
@@ -79,8 +80,10 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
             return episode.revived(state, event, moment)
         case SeatGiven() | GroupFull():
             return grouping.answered(state, event, moment)
+        case SilenceCounts():
+            return silence_counts(state, event, moment)
         case TimePassed():
-            return time_passed(state, moment)
+            return time_passed(state, event, moment)
         case _:
             assert_never(event)
 

@@ -1,28 +1,30 @@
 """What falls due though nothing is consumed: sessions booked on, absences, weeks, the end of the retention."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
 from services.attendance import requests, weeks
+from services.attendance.decide.asking import asked
 from services.attendance.decide.closing import follow_calendar
 from services.attendance.decide.course import Course
 from services.attendance.decide.sessions import scheduled, without_presence
 from services.attendance.hours import sessions_between
-from services.attendance.messages import BookedUntil, Emits, EpisodeForgotten
+from services.attendance.messages import BookedUntil, Emits, EpisodeForgotten, SilenceCounts, TimePassed
 from services.attendance.record import Episode, Session, decides_at, second_after
 from services.attendance.settings import Settings
 from services.attendance.state import BOOK_AHEAD_DAYS, State, forgotten_at
 from shared.rules.decision import Moment
 
 
-def time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
+def time_passed(state: State, event: TimePassed, moment: Moment[Settings]) -> list[Emits]:
     """Everything that fell due, in order: what the calendar closes, misses, weeks, bookings,
     forgetting, and what is overdue after it."""
     course = Course(state, moment)
     if state.episode is not None:
         follow_calendar(course)
-        _conclude_absences(course)
+        _conclude_absences(course, event.reported_at)
         while events := weeks.closed(course.state, moment):
             course.emit(*events)
         if course.episode.discharged_at is not None:
@@ -30,6 +32,20 @@ def time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
         elif _books_on(course.episode, moment):
             book(course)
     course.ask(*requests.overdue(course.state, moment))
+    return course.emitted
+
+
+def silence_counts(state: State, event: SilenceCounts, moment: Moment[Settings]) -> list[Emits]:
+    """What the feed answers of sessions that still wait for it; of one that was decided otherwise, or is listened to
+    anew, nothing."""
+    course, places = Course(state, moment), set(event.places)
+    waited = [each for each in state.sessions if each.place in places and each.deferred_until == event.until]
+    waited = [each for each in waited if each.waits]
+    if event.since > moment.now:
+        until = second_after(event.since)
+        course.know([msgspec.structs.replace(each, deferred_until=until) for each in waited])
+    elif waited:
+        _conclude(course, [_concluded(course.episode, each, moment) for each in waited])
     return course.emitted
 
 
@@ -66,12 +82,16 @@ def _forget(course: Course) -> None:
         course.emit(EpisodeForgotten())
 
 
-def _conclude_absences(course: Course) -> None:
+def _conclude_absences(course: Course, reported_at: datetime | None) -> None:
     """Also asks for the minutes of Encounters that are open for too long."""
     episode, moment = course.episode, course.moment
     waited = [each for each in course.state.sessions if each.waits and decides_at(episode, each) <= moment.now]
     sessions = [_concluded(episode, each, moment) for each in sorted(waited, key=lambda each: each.place)]
-    missed = [without_presence(episode, each) for each in sessions if each.outcome == "missed"]
+    _conclude(course, asked(course, sessions, reported_at))
+
+
+def _conclude(course: Course, sessions: Sequence[Session]) -> None:
+    missed = [without_presence(course.episode, each) for each in sessions if each.outcome == "missed"]
     course.change(sessions, missed, "minutes-reported")
 
 

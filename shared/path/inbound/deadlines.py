@@ -1,8 +1,13 @@
 """Deadlines: TimePassed for each key whose `due_at` has come."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from shared.path.transaction import reports
 from shared.path.transaction.delivery import Internal, time_passed
 from shared.path.transaction.inbox import Inbox
 from shared.platform import db, metrics, tracing
+from shared.platform.db import Connection, Row
 
 BATCH_MOST = 100
 POLL_SECONDS = 1.0
@@ -41,7 +46,10 @@ async def _run_kind(inbox: Inbox, kind: str) -> int:
     try:
         async with inbox.pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_DUE, kind, now, BATCH_MOST)
-            deliveries = [time_passed(inbox.service.name, row, row["due_at"], now) for row in rows]
+            reported = await _reported(connection, inbox, kind, rows, now)
+            deliveries = [
+                time_passed(inbox.service.name, row, row["due_at"], now, reported.get(row["program"])) for row in rows
+            ]
             with tracing.meeting("batch", (), count=len(deliveries)):
                 _, fed = await inbox.take(connection, deliveries, now, kind)
         inbox.wake(fed)
@@ -53,3 +61,12 @@ async def _run_kind(inbox: Inbox, kind: str) -> int:
         for delivery in deliveries:
             await inbox.receive([delivery], kind)
     return len(deliveries)
+
+
+async def _reported(
+    connection: Connection, inbox: Inbox, kind: str, rows: Sequence[Row], now: datetime
+) -> Mapping[str, datetime]:
+    """Per program, where this kind of key asks for it: when the last report was decided."""
+    names = [each.__name__ for each in inbox.service.deciders[kind].reports]
+    programs = {row["program"] for row in rows} if names else set[str]()
+    return {each: await reports.last(connection, each, names, now) for each in sorted(programs)}

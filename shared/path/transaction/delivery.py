@@ -193,7 +193,9 @@ def name_of(delivery: Delivery) -> str:
             assert_never(delivery)
 
 
-def time_passed(service: str, of: Row, due_at: datetime, now: datetime) -> Internal:
+def time_passed(
+    service: str, of: Row, due_at: datetime, now: datetime, reported_at: datetime | None = None
+) -> Internal:
     """What a key (by its `key`, `kind` and `program`) is told of when this deadline of its has come."""
     identity = uuid5(_namespace(of["key"]), f"time-passed:{service}:{due_at.isoformat()}")
     return Internal(
@@ -204,7 +206,7 @@ def time_passed(service: str, of: Row, due_at: datetime, now: datetime) -> Inter
         at=now,
         producer=service,
         correlation_id=identity,
-        event=TimePassed(),
+        event=TimePassed(reported_at=reported_at),
     )
 
 

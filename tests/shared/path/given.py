@@ -25,11 +25,11 @@ EVENINGS = (
 
 
 def attendance_with(**changed: Any) -> Callable[[Keys], ServiceAssembly]:
-    """The real service but for these of its functions."""
+    """The real service but for these of its functions, of patients alone: their absences ask no feed."""
 
     def compose(keys: Keys) -> ServiceAssembly:
         parts = app.assemble(keys)
-        decider = replace(parts.service.deciders[PATIENT], **changed)
+        decider = replace(parts.service.deciders[PATIENT], reports=(), **changed)
         return replace(parts, service=replace(parts.service, deciders={PATIENT: decider}))
 
     return compose

@@ -1,0 +1,145 @@
+"""Forty patients and a feed that stands still, over the inbox on a real PostgreSQL: nobody is accused for it."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import msgspec
+import pytest
+
+from services.attendance import app
+from services.attendance.feed_events import FEED, Feed
+from services.attendance.messages import CheckIn
+from shared.events.internal import NEVER
+from shared.path.inbound import deadlines
+from shared.path.inbound.internal import InternalLane
+from shared.path.transaction import reports
+from shared.path.transaction.replaying import Asked, replay
+from tests.service import ServiceOnPostgres, StartService, consumed
+from tests.shared.path.given import MONDAY_NOON, MONDAY_SESSION, admission
+
+PATIENTS = [str(uuid5(NAMESPACE_URL, f"patient-{number}")) for number in range(40)]
+GRACE, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+async def here(start_service: StartService) -> ServiceOnPostgres:
+    """Forty patients with a session at the same hour."""
+    service = await start_service(app.assemble, "attendance", MONDAY_NOON)
+    for patient in PATIENTS:
+        await service.deliver(consumed(admission(patient), patient, identity=UUID(patient)))
+    return service
+
+
+async def passes(here: ServiceOnPostgres, until: datetime) -> None:
+    """Deadlines as they come, every few minutes, and lane internal behind them, until nothing is left of either."""
+    lane = asyncio.create_task(InternalLane(here.inbox, here.wake_up).run(here.dsn))
+    try:
+        now = here.inbox.clock.now()
+        while now < until:
+            now = min(now + timedelta(minutes=5), until)
+            here.set_clock(now)
+            await _settled(here, now)
+    finally:
+        lane.cancel()
+        await asyncio.gather(lane, return_exceptions=True)
+
+
+async def _settled(here: ServiceOnPostgres, now: datetime) -> None:
+    for _ in range(2000):
+        taken = await deadlines.run_due(here.inbox)
+        waiting = await here.count("outbox WHERE lane = 'internal'")
+        if not taken and not waiting and not await here.select("SELECT 1 FROM state WHERE due_at <= $1", now):
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("it never rests")
+
+
+async def reports_of(here: ServiceOnPostgres, patients: Sequence[str], day: int = 0) -> None:
+    """The session of that day, after Monday, is reported to have been attended whole."""
+    start = MONDAY_SESSION + day * DAY
+    for patient in patients:
+        ((session_id,),) = await here.select(
+            "SELECT id FROM resources WHERE type = 'Appointment' AND patient = $1 AND at = $2", patient, start
+        )
+        periods = ((start, start + timedelta(minutes=170)),)
+        encounter = str(uuid5(NAMESPACE_URL, f"{patient} {day}"))
+        await here.command(
+            patient, CheckIn(session_ids=(session_id,), encounter_id=encounter, periods=periods), cause=UUID(encounter)
+        )
+
+
+async def missed(here: ServiceOnPostgres) -> set[str]:
+    """Who is held to have missed a session."""
+    rows = await here.select("SELECT DISTINCT patient FROM resources WHERE type = 'Appointment' AND status = 'noshow'")
+    return {patient for (patient,) in rows}
+
+
+async def feed_of(here: ServiceOnPostgres) -> Feed:
+    ((body,),) = await here.select("SELECT body FROM state WHERE kind = 'feed' AND key = 'demo/feed'")
+    return msgspec.json.decode(body, type=Feed)
+
+
+async def test_while_the_feed_stands_still_nobody_is_accused_and_operations_hear_once(here: ServiceOnPostgres) -> None:
+    await passes(here, MONDAY_SESSION + 6 * HOUR)
+    assert await missed(here) == set()
+    assert await here.emitted_to("iop.operations") == ["FeedSilent"]
+    assert await here.select("SELECT key FROM outbox WHERE lane = 'topic:iop.operations'") == [(None,)]
+    assert await here.count("resources WHERE type = 'Task'") == 0
+    assert (await feed_of(here)).silent_since == MONDAY_SESSION.timestamp()
+
+
+async def test_once_it_speaks_again_those_have_missed_whom_it_does_not_report(here: ServiceOnPostgres) -> None:
+    await passes(here, MONDAY_SESSION + 2 * HOUR)
+    here.set_clock(MONDAY_SESSION + 3 * HOUR)
+    await reports_of(here, PATIENTS[:30])
+    await passes(here, MONDAY_SESSION + 6 * HOUR)
+    assert await missed(here) == set(), "what waited at the sender has as long to come as the silence was"
+    await reports_of(here, PATIENTS[30:32])
+    await passes(here, MONDAY_SESSION + 6 * HOUR + GRACE + timedelta(minutes=10))
+    assert await missed(here) == set(PATIENTS[32:])
+    assert await here.emitted_to("iop.operations") == ["FeedSilent", "FeedSpoke"]
+    assert await here.count("parked") == 0
+
+
+async def test_where_one_of_them_is_reported_silence_about_the_others_counts(here: ServiceOnPostgres) -> None:
+    await passes(here, MONDAY_SESSION)
+    await reports_of(here, PATIENTS[:1])
+    await passes(here, MONDAY_SESSION + GRACE)
+    assert await missed(here) == set(PATIENTS[1:])
+    assert await here.emitted_to("iop.operations") == []
+
+
+async def test_the_last_report_of_a_program_is_that_of_its_reports_alone(here: ServiceOnPostgres) -> None:
+    names, now = ["CheckIn", "MarkMissed"], MONDAY_SESSION + HOUR
+    here.set_clock(MONDAY_SESSION)
+    await reports_of(here, PATIENTS[:1])
+    async with here.pool.acquire() as connection:
+        assert await reports.last(connection, "demo", names, now) == MONDAY_SESSION
+        assert await reports.last(connection, "demo", ["MarkMissed"], now) == NEVER
+        assert await reports.last(connection, "west", names, now) == NEVER
+        assert await reports.last(connection, "demo", names, now + reports.REACH) == NEVER
+
+
+async def test_the_decisions_of_a_feed_are_made_again_like_those_of_patients(here: ServiceOnPostgres) -> None:
+    await passes(here, MONDAY_SESSION + HOUR)
+    await reports_of(here, PATIENTS[:30])
+    await passes(here, MONDAY_SESSION + 3 * HOUR)
+    assert await missed(here) == set(PATIENTS[30:])
+    async with here.pool.acquire() as connection, connection.transaction():
+        again = await replay(connection, here.parts.service, here.inbox.settings, Asked())
+    assert (again.differences, again.left_out) == ([], {})
+    assert (again.keys, again.others) == (len(PATIENTS) + 1, {FEED: 1})
+
+
+async def test_a_process_that_dies_between_the_question_and_its_answer_accuses_nobody_and_forgets_nobody(
+    here: ServiceOnPostgres,
+) -> None:
+    here.set_clock(MONDAY_SESSION)
+    await reports_of(here, PATIENTS[:1])
+    here.set_clock(MONDAY_SESSION + GRACE)
+    assert await deadlines.run_due(here.inbox) == len(PATIENTS) - 1
+    assert await missed(here) == set()  # the process dies here
+    await passes(here, MONDAY_SESSION + GRACE + timedelta(minutes=5))
+    assert await missed(here) == set(PATIENTS[1:])
