@@ -24,6 +24,7 @@ class Session(msgspec.Struct, frozen=True, order=True):
     start: datetime
     end: datetime
     kind: str
+    group: str
     state: str
     patient: str
     id: str
@@ -37,9 +38,9 @@ def attendance(owners: Owners) -> tuple[str, httpx.AsyncClient]:
     return name, owners[name]
 
 
-async def of_day(owners: Owners, day: date) -> list[Session]:
-    """Everybody's of the program's day, in the order of time. Raises CannotContinueError."""
-    return await _found(owners, {"date": day.isoformat()})
+async def of_day(owners: Owners, day: date, group: str = "") -> list[Session]:
+    """Everybody's of the program's day, or of one group, in the order of time. Raises CannotContinueError."""
+    return await _found(owners, {"date": day.isoformat(), **({"group": group} if group else {})})
 
 
 async def _found(owners: Owners, asked: dict[str, str]) -> list[Session]:
@@ -51,13 +52,14 @@ async def _found(owners: Owners, asked: dict[str, str]) -> list[Session]:
 def read(appointment: dict[str, Any]) -> Session:
     """Of an Appointment as the hub writes it."""
     start, end = (datetime.fromisoformat(appointment[each]) for each in ("start", "end"))
-    patients = [each["actor"].get("reference", "") for each in appointment["participant"]]
+    actors = dict(each["actor"]["reference"].split("/") for each in appointment["participant"])
     return Session(
         start=start,
         end=end,
         kind=_code(appointment["serviceType"][0], SESSION),
+        group=actors.get("HealthcareService", ""),
         state=STATES.get(appointment["status"]) or _code(appointment.get("cancelationReason", {}), REASON),
-        patient=next(each.removeprefix("Patient/") for each in patients if each.startswith("Patient/")),
+        patient=actors["Patient"],
         id=appointment["id"],
     )
 
@@ -73,7 +75,7 @@ def lines(found: Sequence[Session], zone: tzinfo | None) -> list[str]:
     printed, before = list[str](), ""
     for each in found:
         start, end = (moment.astimezone(zone) for moment in (each.start, each.end))
-        head = f"{start:%Y-%m-%d %H:%M}-{end:%H:%M}  {each.kind}"
+        head = f"{start:%Y-%m-%d %H:%M}-{end:%H:%M}  {each.kind}  {each.group}".rstrip()
         if head != before:
             printed.append(head)
         before = head

@@ -26,17 +26,18 @@ Day = Annotated[
 @asking("system/Appointment.s")
 def roster(
     where: Where,
+    group: Annotated[str, typer.Option(metavar="GROUP", help="One of program.toml; default: all sessions.")] = "",
     day: Day = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Print each session of a day with its patients, by the hub's ids, and what became of it: planned, present,
     attended, missed, excused, ... To ask is a read of each of them."""
     wanted = day or where.now.astimezone(where.zone).date()
-    found = where.ask(lambda owners: sessions.of_day(owners, wanted))
+    found = where.ask(lambda owners: sessions.of_day(owners, wanted, group))
     if as_json:
         out.print(msgspec.json.format(msgspec.json.encode(found)).decode(), markup=False)
     elif not found:
-        out.print(f"no sessions on {wanted}")
+        out.print(f"no sessions{' of group ' + group if group else ''} on {wanted}", markup=False)
     else:
         for line in sessions.lines(found, where.zone):
             out.print(line, markup=False)

@@ -50,7 +50,8 @@ TASKS: Mapping[str, SearchType] = {
     "period": "date",
 }
 """Of work lists; `period` is when a Task is due, the end of its restriction."""
-APPOINTMENTS: Mapping[str, SearchType] = {**PARAMETERS, "actor": "reference"}
+APPOINTMENTS: Mapping[str, SearchType] = {**PARAMETERS, "actor": "reference", "group": "token"}
+"""`group` is a name of the program's own, and a parameter of the hub's own."""
 ENCOUNTERS: Mapping[str, SearchType] = {**PARAMETERS, "appointment": "reference"}
 FINDINGS: Mapping[str, SearchType] = {**PARAMETERS, "code": "token", "identified": "date"}
 """Of DetectedIssues; `identified` is FHIR's name of `date`."""

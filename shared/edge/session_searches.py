@@ -1,5 +1,6 @@
 """Searches for sessions: Appointments by who takes part, Encounters by the Appointment they name, findings by code."""
 
+import re
 from collections.abc import Awaitable, Callable
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ NARROWED = ("Appointment", "Encounter", "DetectedIssue")
 ACTORS = ("Practitioner", "PractitionerRole", "RelatedPerson", "Location", "HealthcareService", "Device")
 """Who may take part in an Appointment besides a patient (R4)."""
 NAMED_MOST = 50
+_NAME = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 Patients = Callable[[str], Awaitable[list[str]]]
 """The hub's ids of the patients in a value."""
 
@@ -22,6 +24,8 @@ async def narrow(query: Search, name: str, value: str, patients: Patients, pool:
     match query.type, name:
         case "Appointment", "actor" | "actor:Patient":
             await _actors(query, value, patients)
+        case "Appointment", "group":
+            query.of_group(_group(value))
         case "Encounter", "appointment" | "appointment:Appointment":
             await _appointments(query, value, pool)
         case "DetectedIssue", "code":
@@ -43,6 +47,14 @@ async def _actors(query: Search, value: str, patients: Patients) -> None:
     query.named.update(own)
     references = [*(f"Patient/{each}" for each in own), *("/".join(each.split("/")[-2:]) for each in others)]
     query.naming("participant[*].actor", "reference", [(None, each) for each in _few(references)])
+
+
+def _group(value: str) -> str:
+    """By its name in program.toml."""
+    group = value.rpartition("/")[2]
+    if not _NAME.fullmatch(group):
+        raise refuse(400, "invalid", "", "Must be the name of one group, as in program.toml: evening-a.")
+    return group
 
 
 async def _appointments(query: Search, value: str, pool: Pool) -> None:

@@ -38,8 +38,8 @@ MODALITIES = IN_PERSON, VIDEO, PHONE = "in-person", "video", "phone"
 class SessionEvent(Event, frozen=True, kw_only=True):
     """A session as planned: an Appointment, from `start` to `end` (instants).
 
-    `topic` is a code of the plan's topics, `therapist` the opaque id of a Practitioner, `room` that of a Location; ""
-    where none was named.
+    `topic` is a code of the plan's topics, `therapist` the opaque id of a Practitioner, `room` that of a Location,
+    `group` the program's name of a group; "" where none was named.
     """
 
     session_id: str
@@ -51,6 +51,7 @@ class SessionEvent(Event, frozen=True, kw_only=True):
     topic: str = ""
     therapist: str = ""
     room: str = ""
+    group: str = ""
     status: ClassVar[str]
 
     def write(self, patient: str) -> list[Resource]:
@@ -75,6 +76,8 @@ class SessionEvent(Event, frozen=True, kw_only=True):
             yield fhir.reference("Practitioner", self.therapist)
         if self.room:
             yield fhir.reference("Location", self.room)
+        if self.group:
+            yield fhir.reference("HealthcareService", self.group)
 
 
 class SessionScheduled(SessionEvent, frozen=True, kw_only=True):

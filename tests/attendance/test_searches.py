@@ -7,18 +7,36 @@ from uuid import uuid4
 import pytest
 
 from services.attendance import app
+from shared.edge import fhir
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
+from shared.events.attendance import SessionScheduled
 from shared.path.inbound import deadlines
-from tests.attendance.given import ADMISSION, MONDAY, SECOND_MONDAY, admitted, session
+from shared.path.transaction.resources import emitted_row
+from tests.attendance.given import ADMISSION, EPISODE, MONDAY, SECOND_MONDAY, admitted, session
 from tests.attendance.test_read_again import sent, started
 from tests.service import ServiceOnPostgres, StartService
 
 Json = dict[str, Any]
+_STORE = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
+    VALUES ($1, $2, $3, $4, $5, $6, $6, $7)"""
 
 
 async def found(service: ServiceOnPostgres, kind: str, **asked: str) -> list[str]:
     return [each["id"] for each in await service.found(kind, *asked.items())]
+
+
+async def booked(service: ServiceOnPostgres, group: str, start: datetime = MONDAY) -> str:
+    """A session of a group, as it is emitted; its id."""
+    end, identity = start + timedelta(hours=3), str(uuid4())
+    planned = SessionScheduled(
+        session_id=identity, episode_id=EPISODE, kind="skills", start=start, end=end, group=group
+    )
+    (written,) = planned.write(service.patient)
+    row = emitted_row(written, fhir.encode(written), "demo", service.patient)
+    columns = (row.type, row.id, row.program, row.patient, row.status, row.at, row.body)
+    await service.pool.execute(_STORE, *columns)
+    return identity
 
 
 async def short_week(service: ServiceOnPostgres) -> None:
@@ -48,6 +66,24 @@ async def test_who_asks_for_a_patients_session_by_actor_is_recorded_though_there
     assert await found(service, "Appointment", date="2030", actor=f"Practitioner/p1,Patient/{service.patient}") == []
     await service.running.reads.write()
     assert await service.select("SELECT patient, type FROM reads") == [(service.patient, "Appointment")]
+
+
+async def test_a_group_is_found_by_its_name_with_its_day_and_in_pages(start_service: StartService) -> None:
+    service = await started(start_service)
+    ids = [await booked(service, "evening-a", MONDAY + timedelta(days=each)) for each in range(5)]
+    await booked(service, "evening-b")
+    day = f"{MONDAY - timedelta(hours=12):%Y-%m-%d}"
+    for name in ("evening-a", "HealthcareService/evening-a"):
+        assert await found(service, "Appointment", group=name) == ids
+    assert await found(service, "Appointment", actor="HealthcareService/evening-a") == ids
+    assert await found(service, "Appointment", group="evening-a", date=day) == ids[:1]
+    assert await found(service, "Appointment", group="evening-a", status="booked", _sort="-date", _count="2") == [
+        ids[4],
+        ids[3],
+    ]
+    assert await found(service, "Appointment", group="evening-a", _sort="_lastUpdated") == ids
+    assert await found(service, "Appointment", group="evening-a", patient=str(uuid4())) == []
+    assert await found(service, "Appointment", group="evening-c") == []
 
 
 async def test_an_encounter_is_found_by_the_session_that_it_names(start_service: StartService) -> None:
@@ -107,6 +143,8 @@ async def test_what_is_open_is_a_finding_that_is_not_final_and_a_task_that_has_n
     ("kind", "name", "value"),
     [
         ("Appointment", "actor", ",".join(["Practitioner/amarillo"] * 51)),
+        ("Appointment", "group", "evening-a,evening-amarillo"),
+        ("Encounter", "group", "amarillo"),
         ("Encounter", "appointment", ",".join(["amarillo"] * 51)),
         ("Encounter", "appointment", "Appointment/"),
         ("Encounter", "actor", "Patient/amarillo"),

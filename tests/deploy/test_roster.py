@@ -23,6 +23,7 @@ from shared.path.inbound.readiness import Check
 from shared.platform.clients import registered
 from shared.platform.settings import staff
 from tests.attendance.given import ADMISSION, MONDAY, NEW_YORK, admitted, session
+from tests.attendance.test_searches import booked
 from tests.deploy.test_cli import iop
 from tests.service import DEPLOY, ServiceOnPostgres, StartService
 from tests.shared.edge.conftest import AUDIENCE, Issuer, issuer
@@ -87,6 +88,17 @@ async def test_a_day_without_sessions_says_so(attendance: Attendance) -> None:
     assert (done.returncode, done.stdout) == (0, "no sessions on 2031-05-04\n")
 
 
+async def test_of_a_group_are_its_own_sessions_alone(attendance: Attendance) -> None:
+    await attendance.service.consume(admitted())
+    own = await booked(attendance.service, "evening-a")
+    done = await attendance.iop("roster", "--group", "evening-a", "--date", DAY, "--json")
+    assert [(each["id"], each["group"]) for each in json.loads(done.stdout)] == [(own, "evening-a")]
+    done = await attendance.iop("roster", "--group", "evening-b", "--date", DAY)
+    assert (done.returncode, done.stdout) == (0, f"no sessions of group evening-b on {DAY}\n")
+    done = await attendance.iop("roster", "--group", "evening a", "--date", DAY)
+    assert (done.returncode, done.stderr) == (1, "iop: Must be the name of one group, as in program.toml: evening-a.\n")
+
+
 async def test_what_is_no_day_is_not_understood(attendance: Attendance) -> None:
     done = await attendance.iop("roster", "--date", "tomorrow")
     assert done.returncode == 2 and "must be a day like 2026-01-05" in done.stderr
@@ -100,11 +112,13 @@ async def test_without_the_scope_nothing_is_shown(attendance: Attendance, issuer
 
 def test_a_session_that_several_share_is_one_line_by_the_programs_clock() -> None:
     end = MONDAY + timedelta(hours=3)
-    found = [Session(MONDAY, end, "group", state, f"patient-{state}", "a") for state in ("missed", "present")]
-    later = Session(datetime.fromisoformat("2026-01-06T00:30:00Z"), end, "family", "planned", "patient-3", "b")
+    found = [
+        Session(MONDAY, end, "group", "evening-a", state, f"patient-{state}", "a") for state in ("missed", "present")
+    ]
+    later = Session(datetime.fromisoformat("2026-01-06T00:30:00Z"), end, "family", "", "planned", "patient-3", "b")
     printed = lines([*found, later], NEW_YORK)
     assert [each for each in printed if not each.startswith(" ")] == [
-        "2026-01-05 18:00-21:00  group",
+        "2026-01-05 18:00-21:00  group  evening-a",
         "2026-01-05 19:30-21:00  family",
     ]
     assert [each.split()[:2] for each in printed if each.startswith(" ")] == [

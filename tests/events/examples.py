@@ -382,7 +382,9 @@ EXAMPLES: tuple[Event, ...] = (
     intake.PlacementReviewRequested(review=_REVIEW),
     intake.PlacementReviewWithdrawn(review=_REVIEW, reason="retracted", withdrawn_at=NEXT_MONDAY),
     intake.PlacementReviewCompleted(review=_REVIEW, by="clinician-7", completed_at=NEXT_MONDAY, client="ehr"),
-    attendance.SessionScheduled(**_SESSION, modality="video", topic="stress", therapist="clinician-7", room="room-2"),
+    attendance.SessionScheduled(
+        **_SESSION, modality="video", topic="stress", therapist="clinician-7", room="room-2", group="evening-a"
+    ),
     attendance.SessionCancelled(**_SESSION, reason="called-off"),
     attendance.SessionExcused(**_SESSION, reason="excused"),
     attendance.SessionCancelledLate(**_SESSION, reason="cancelled-late"),

@@ -43,6 +43,7 @@ def planned(episode: Episode, session: Session) -> dict[str, Any]:
         "topic": slot.topic,
         "therapist": slot.therapist,
         "room": slot.room,
+        "group": slot.group,
     }
 
 

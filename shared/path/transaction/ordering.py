@@ -16,6 +16,9 @@ URGENCY = "urgency_of(body)"
 IS_TASK = "type || '' = 'Task'"
 """What the index of due times holds, written so that no other search of Tasks is answered from it."""
 
+GROUP, IS_SESSION = "group_of(body)", "type || '' = 'Appointment'"
+"""Of an Appointment: the group that it is of; and what the index of groups holds, as that of due times."""
+
 
 class Order(msgspec.Struct, frozen=True):
     """By a time, then by id; Tasks by when they are due, of one time the more urgent first. What has no time comes

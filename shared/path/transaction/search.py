@@ -11,7 +11,19 @@ from itertools import product
 
 import msgspec
 
-from shared.path.transaction.ordering import COLUMN, IS_TASK, URGENCY, Order, Position, Time, Values, timed, timeless
+from shared.path.transaction.ordering import (
+    COLUMN,
+    GROUP,
+    IS_SESSION,
+    IS_TASK,
+    URGENCY,
+    Order,
+    Position,
+    Time,
+    Values,
+    timed,
+    timeless,
+)
 from shared.platform.db import Connection, Row
 
 ESTIMATED_FROM = 10_000
@@ -81,6 +93,8 @@ class Search:
     """The patients, as ids of the hub's, of whom is asked."""
     _looks_inside: bool = False
     """Whether bodies are asked, which no index knows."""
+    _of_group: bool = False
+    """Whether a group is asked, which an index knows in the order of clinical time alone."""
 
     def __post_init__(self) -> None:
         self._values = Values((self.program, self.type))
@@ -119,6 +133,11 @@ class Search:
         self._looks_inside = True
         self._where.append(f"{URGENCY} + 0 = ANY({self._values.place(list(urgencies))}::integer[])")
 
+    def of_group(self, group: str) -> None:
+        """Of Appointments: those of one group."""
+        self._of_group = True
+        self._where += [IS_SESSION, f"{GROUP} = {self._values.place(group)}"]
+
     def carrying(self, identifiers: Sequence[Token]) -> None:
         """One of these identifiers."""
         self._look_up(_NUMBERED.format(values=self._values.place([number for _, number in identifiers])))
@@ -139,7 +158,8 @@ class Search:
         """The first `most` in this order behind that position, or fewer and up to where it has looked."""
         others = [time for time, spans in self._spans.items() if spans and time != order.by]
         short = None if self._few is not None else await self._short(connection, others)
-        is_bounded = self._few is None and short is None and (bool(others) or self._looks_inside)
+        looks = bool(others) or self._looks_inside or (self._of_group and order.by != "at")
+        is_bounded = self._few is None and short is None and looks
         edge = await self._edge(connection, order, after) if is_bounded else None
         rows = await self._page(connection, order, after, most, short=short, edge=edge)
         return rows, None if len(rows) == most else edge

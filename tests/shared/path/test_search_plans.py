@@ -198,6 +198,51 @@ async def test_a_search_of_a_few_is_looked_up_by_nothing_else(explaining: Any) -
         assert steps and not any(step["Node Type"] == "Seq Scan" for step in steps)
 
 
+GROUPS = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
+    SELECT 'Appointment', 'a' || n, 'demo', 'p' || n % 500, CASE WHEN n % 5 = 0 THEN 'booked' ELSE 'fulfilled' END,
+        $1::timestamptz + n * interval '1 minute', $1, '{"actor": {"reference": "HealthcareService/g' || n % 40 || '"}}'
+    FROM generate_series(1, 5000) n"""
+_BOOKED = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body) VALUES
+    ('Appointment', $1, 'demo', 'p', 'booked', $2, $2, '{"actor": {"reference": "HealthcareService/g7"}}')"""
+OF_GROUP: list[Callable[[Search], None]] = [
+    lambda search: None,
+    of_a_day,
+    lambda search: search.statuses(["booked", "noshow"]),
+]
+
+
+async def test_the_sessions_of_a_group_are_read_in_the_order_of_its_own_index(explaining: Any) -> None:
+    await explaining._connection.execute(GROUPS, NOON - timedelta(days=2))
+    if explaining.knows:
+        await explaining._connection.execute("ANALYZE resources")
+    for narrow, order, after in product(OF_GROUP, ORDERS[:2], AFTERS[:2]):
+        search = Search("demo", "Appointment")
+        search.of_group("g7")
+        narrow(search)
+        ((plan,), _) = await search.page(explaining, order, after, MOST)
+        found = [(step, above) for step, above in nodes(plan) if "HealthcareService" in json.dumps(step)]
+        assert {step["Index Name"] for step, _ in found} == {"resources_group"}, json.dumps(plan)
+        assert all(limited_before_sorted(above) or explaining.knows for _, above in found), json.dumps(plan)
+
+
+async def test_the_sessions_of_a_group_are_found_page_by_page_whoever_else_is_booked_meanwhile(database: str) -> None:
+    connection = await db.connect(database)
+    await connection.execute(GROUPS, NOON)
+    after, seen = None, list[str]()
+    while True:
+        search = Search("demo", "Appointment")
+        search.of_group("g7")
+        rows, _ = await search.page(connection, Order(), after, 20)
+        seen += [row["id"] for row in rows]
+        if len(rows) < 20:
+            break
+        after = Position.of(rows[-1], Order())
+        await connection.execute("UPDATE resources SET status = 'noshow' WHERE id = ANY($1)", seen[-3:])
+        await connection.execute(_BOOKED, f"b{len(seen)}", NOON)
+    await connection.close()
+    assert seen == [f"a{n}" for n in range(7, 5001, 40)]
+
+
 class Counting:
     """A connection that carries out what it is asked, and counts the rows that are read for it."""
 
