@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from services.attendance import outcomes
 from services.attendance.record import RequestKind, Session
 from services.attendance.settings import Settings
 from services.attendance.silences import silences
@@ -46,7 +47,7 @@ def demands(state: State, now: datetime, settings: Settings) -> list[Demand]:
     found += [_outreach(state, each, settings) for each in misses if "missed" not in each.answered]
     if len(misses) > 1:
         found += _repeated(misses, state, settings)
-    return [*found, *_silent(state, now)]
+    return [*found, *_late_or_partial(state, settings), *_silent(state, now)]
 
 
 def _unreported(state: State, now: datetime) -> list[Demand]:
@@ -58,6 +59,16 @@ def _unreported(state: State, now: datetime) -> list[Demand]:
         for each in state.sessions
         if each.lasts and "report-minutes" not in each.answered and unreported_at(episode, each) <= now
     ]
+
+
+def _late_or_partial(state: State, settings: Settings) -> list[Demand]:
+    """Two sessions attended late or in part within two weeks: one alone asks nobody (domain 5.2)."""
+    episode = state.episode
+    assert episode is not None
+    found = sorted((each for each in state.sessions if outcomes.counts(episode, each, settings)), key=_place)
+    runs = _in_windows(found, settings.shortfall_window_days, settings.shortfalls_in_window, settings)
+    several = _unanswered(runs, outcomes.KIND)
+    return [Demand(outcomes.KIND, NOWHERE, "late-or-partial-in-14-days", 1, several)] if several else []
 
 
 def _silent(state: State, now: datetime) -> list[Demand]:
@@ -115,7 +126,7 @@ def _repeated(misses: Sequence[Session], state: State, settings: Settings) -> li
 
 
 def _in_windows(misses: Sequence[Session], days: int, least: int, settings: Settings) -> list[Sequence[Session]]:
-    """Every run of misses, given in their order, that lie within so many days of its last one.
+    """Every run of misses, or of others, given in their order, that lie within so many days of its last one.
 
     Days of the clinic's clock: in the week of a clock change, Monday at six to Monday at six is seven days too.
     """

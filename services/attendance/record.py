@@ -70,7 +70,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     """One session: `minute` is its start in minutes since 1970, `slot` its place in the episode's template.
 
     `concluded`: silence was listened to, or it was cancelled after its start; `deferred_until` (seconds since 1970) is
-    when silence makes it a miss, 0 for the end of the grace time. `answered` are the kinds of request about it that a
+    when silence makes it a miss, 0 for the end of the grace time. Of one attended late or in part: whether that counts,
+    and when it will (`outcomes.judged`). `answered` are the kinds of request about it that a
     person has resolved. `stated` is short for the reasons that its cancelled Appointment names ("" for none), or
     `BY_A_PERSON`, who excused it afterwards; of one that is `closed` it is the reason in the calendar,
     of one that is `moved` the minute at which it is held.
@@ -243,6 +244,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 SilenceKind = Literal["no-contact", "no-attendance"]
 RequestKind = (
     Literal["missed", "two-misses", "three-misses", "check-presence", "report-minutes", "late-report", "group-seat"]
+    | Literal["late-or-partial"]
     | SilenceKind
 )
 

@@ -53,6 +53,7 @@ REASON: dict[RequestKind, str] = {
     "three-misses": "three-misses-in-14-days",
     "no-contact": "no-contact-after-miss",
     "no-attendance": "no-attendance",
+    "late-or-partial": "late-or-partial-in-14-days",
 }
 KIND: dict[str, RequestKind] = {
     **{reason: kind for kind, reason in REASON.items()},
@@ -67,7 +68,10 @@ QUESTIONS_MOST = 6
 """Reports that persons may be asked about at once; the newest stay."""
 SILENT: frozenset[RequestKind] = frozenset({"no-contact", "no-attendance"})
 MISSES: frozenset[RequestKind] = SILENT | {"missed", "two-misses", "three-misses"}
-FOLLOWING: frozenset[RequestKind] = MISSES | {"report-minutes"}
+OF_THE_STAY: frozenset[RequestKind] = MISSES | {"late-or-partial"}
+"""What is asked only while the stay lasts."""
+OF_SEVERAL: frozenset[RequestKind] = frozenset({"two-misses", "three-misses", "late-or-partial"})
+FOLLOWING: frozenset[RequestKind] = OF_THE_STAY | {"report-minutes"}
 """What follows from the sessions; the others are asked about a report."""
 
 
@@ -220,11 +224,11 @@ def reopen(state: State, command: ReopenEscalation, moment: Moment[Settings]) ->
     if (known := _find(state, asked.id)) is not None:
         return escalation_rules.reopen(_as_open(_now(state, known, moment), known), command, (), moment)
     kind, episode = KIND.get(asked.reason), state.episode
-    if kind is None or episode is None or (episode.is_over and kind in MISSES):
+    if kind is None or episode is None or (episode.is_over and kind in OF_THE_STAY):
         refused = ASKED_OF_REPORT if kind is None else escalation_rules.STAY_OVER
         return escalation_rules.reopen((), command, refused, moment)
     sessions = _sessions(state, episode, asked)
-    place = NOWHERE if kind in ("two-misses", "three-misses") or not sessions else sessions[0].place
+    place = NOWHERE if kind in OF_SEVERAL or not sessions else sessions[0].place
     unanswered_now = SessionsChanged(episode_id=episode.id, sessions=_without_answer(sessions, kind))
     after = evolve(state, unanswered_now)
     request = _once_more(asked, kind, place)

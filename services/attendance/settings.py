@@ -38,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     excuse_reasons: tuple[str, ...]
     appointment_counts_as: Literal["nothing", "arrival", "minutes"]
     weekly_minimum_minutes: MinutesOrNone
+    partial_below_percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    shortfall_window_days: Window
+    shortfalls_in_window: Misses
     week_closes_hours: HoursOrNone
     week_unknown_hours: HoursOrNone
     report_minutes_hours: HoursOrNone

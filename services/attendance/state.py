@@ -5,6 +5,7 @@ from typing import get_args
 
 import msgspec
 
+from services.attendance import outcomes
 from services.attendance.group import GroupSeat, seat_after
 from services.attendance.messages import (
     BookedUntil,
@@ -247,6 +248,7 @@ def _clinic_moments(state: State, episode: Episode) -> list[datetime]:
         moments.append(at)
     if episode.died_at is not None:
         return moments
+    moments += [moment_of(each.deferred_until) for each in state.sessions if outcomes.is_due(each)]
     moments += [unreported_at(episode, each) for each in state.sessions if lacks_minutes(state, each)]
     if (closes_at := week_closes_at(state, episode)) is not None:
         moments.append(closes_at)

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource
+
+Shortfall = Literal["late", "partial", ""]
+"""How a session that was attended fell short: the patient came after the grace time; or was there for too little of
+it, whenever they came."""
 
 
 class Coding(msgspec.Struct, frozen=True, array_like=True):
@@ -127,11 +131,20 @@ class PresenceEvent(SessionEvent, frozen=True, kw_only=True):
     """The patient is, or was, at the session: the Encounter that reports it, and the Appointment it fulfils.
 
     `came_at` and `class_code` are as reported; `also` are further sessions that this Encounter names and touches.
+    `shortfall` is of the whole session, by all that is reported of it so far, and stands on its Appointment.
     """
 
     encounter_id: str
     class_code: str = "AMB"
     also: tuple[str, ...] = ()
+    shortfall: Shortfall = ""
+
+    def _appointment(self, patient: str) -> fhir.Element:
+        found = super()._appointment(patient)
+        if not self.shortfall:
+            return found
+        named = {"url": codes.SHORTFALL, "valueCodeableConcept": fhir.concept(codes.ATTENDANCE, self.shortfall)}
+        return found | {"extension": [named]}
 
     def _encounter(self, patient: str, status: str, **more: object) -> fhir.Element:
         return {

@@ -31,6 +31,7 @@ TOPIC = f"{HUB}/CodeSystem/topic"
 DISPOSITION = f"{HUB}/CodeSystem/disposition"
 ANALYTE = f"{HUB}/CodeSystem/analyte"
 OUTCOME = f"{HUB}/CodeSystem/drug-test-outcome"
+ATTENDANCE = f"{HUB}/CodeSystem/attendance-outcome"
 OUTREACH = f"{HUB}/CodeSystem/outreach-outcome"
 FIELD = f"{HUB}/CodeSystem/disclosure-field"
 PURPOSE = f"{HUB}/CodeSystem/purpose"
@@ -80,6 +81,8 @@ ASSIGNED = f"{HUB}/StructureDefinition/assigned"
 STATUS_REASON = f"{HUB}/StructureDefinition/status-reason"
 """The extension of an EpisodeOfCare that says why it has its status: FHIR R4 has neither an element nor one of its own
 for it (its `event-statusReason` is for other resources)."""
+SHORTFALL = f"{HUB}/StructureDefinition/attendance-outcome"
+"""The extension of an Appointment that was fulfilled late or in part (ATTENDANCE): FHIR R4 has no element for it."""
 RESOLUTIONS = frozenset(
     {
         "acted-on",

@@ -191,7 +191,7 @@ def expected(reality: Reality) -> Ending:
     asked |= {("check-presence", ()) for each in came if not any(touches(each, start) for start in STARTS)}
     misses = [start for start, (outcome, _) in sessions.items() if outcome in ("missed", "cancelled-late")]
     if reality.left is None:
-        asked |= of_misses(misses, sessions) | of_silence(misses, sessions)
+        asked |= of_misses(misses, sessions) | of_silence(misses, sessions) | of_shortfalls(came, sessions)
     return sessions, asked, week_ends(reality, sessions)
 
 
@@ -260,6 +260,18 @@ def of_silence(misses: Sequence[datetime], sessions: Sessions) -> Asked:
     if since and max([ADMISSION, *attended]) + timedelta(days=14) <= now:
         asked.add(("no-attendance", tuple(since[-4:])))
     return asked
+
+
+def of_shortfalls(came: Sequence[CheckIn], sessions: Sessions) -> Asked:
+    """Two within two weeks, of those that were attended for less than 135 of 180 minutes, or begun after the grace."""
+    found = []
+    for start, (outcome, minutes) in sessions.items():
+        periods = (each for report in came if touches(report, start) for each in report.periods)
+        here = [since for since, end in periods if since < start + LONG and (end is None or end > start)]
+        if (outcome == "attended" and minutes < 135) or (here and min(here) > start + timedelta(minutes=15)):
+            found.append(start)
+    several = {one for last in found for one in runs(found, last, 14, 2)}
+    return {("late-or-partial-in-14-days", tuple(sorted(several)[-4:]))} if several else set()
 
 
 def runs(misses: Sequence[datetime], last: datetime, days: int, least: int) -> list[datetime]:

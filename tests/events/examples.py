@@ -390,7 +390,12 @@ EXAMPLES: tuple[Event, ...] = (
     attendance.SessionCancelledLate(**_SESSION, reason="cancelled-late"),
     attendance.SessionCheckedIn(**_SESSION, encounter_id=named("encounter"), came_at=MONDAY),
     attendance.SessionAttended(
-        **_SESSION, encounter_id=named("encounter"), minutes=115, came_at=MONDAY, left_at=TWO_HOURS_LATER
+        **_SESSION,
+        encounter_id=named("encounter"),
+        minutes=60,
+        came_at=MONDAY,
+        left_at=datetime(2025, 3, 3, 15, 0, tzinfo=UTC),
+        shortfall="partial",
     ),
     attendance.CheckInWithdrawn(**_SESSION, encounter_id=named("encounter")),
     attendance.SessionMissed(**_SESSION),

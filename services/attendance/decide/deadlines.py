@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from services.attendance import requests, weeks
+from services.attendance import outcomes, requests, weeks
 from services.attendance.decide.asking import asked
 from services.attendance.decide.closing import follow_calendar
 from services.attendance.decide.course import Course
 from services.attendance.decide.sessions import scheduled, without_presence
 from services.attendance.hours import sessions_between
 from services.attendance.messages import BookedUntil, Emits, EpisodeForgotten, SilenceCounts, TimePassed
-from services.attendance.record import Episode, Session, decides_at, second_after
+from services.attendance.record import Episode, Session, decides_at, moment_of, second_after
 from services.attendance.settings import Settings
 from services.attendance.state import BOOK_AHEAD_DAYS, State, forgotten_at
 from shared.rules.decision import Moment
@@ -83,16 +83,23 @@ def _forget(course: Course) -> None:
 
 
 def _conclude_absences(course: Course, reported_at: datetime | None) -> None:
-    """Also asks for the minutes of Encounters that are open for too long."""
+    """Also asks for the minutes of Encounters that are open for too long, and counts what was attended late or in
+    part."""
     episode, moment = course.episode, course.moment
     waited = [each for each in course.state.sessions if each.waits and decides_at(episode, each) <= moment.now]
     sessions = [_concluded(episode, each, moment) for each in sorted(waited, key=lambda each: each.place)]
-    _conclude(course, asked(course, sessions, reported_at))
+    _conclude(course, [*asked(course, sessions, reported_at), *_shortfalls(course)])
 
 
 def _conclude(course: Course, sessions: Sequence[Session]) -> None:
     missed = [without_presence(course.episode, each) for each in sessions if each.outcome == "missed"]
     course.change(sessions, missed, "minutes-reported")
+
+
+def _shortfalls(course: Course) -> list[Session]:
+    episode, settings, now = course.episode, course.moment.settings, course.moment.now
+    due = [each for each in course.state.sessions if outcomes.is_due(each) and moment_of(each.deferred_until) <= now]
+    return [outcomes.judged(episode, each, settings, now) for each in due]
 
 
 def _concluded(episode: Episode, session: Session, moment: Moment[Settings]) -> Session:

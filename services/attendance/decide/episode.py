@@ -57,7 +57,7 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
     left = left_at(event.discharged_at, moment.settings.timezone)
     course = Course(evolve(state, event), moment)
     _bring_back(course, [each for each in _retracted(state) if each.start < left], "discharge-corrected")
-    course.ask(*requests.closed(state, requests.MISSES, ENDED, moment))
+    course.ask(*requests.closed(state, requests.OF_THE_STAY, ENDED, moment))
     ahead = [each for each in state.sessions if _not_owed(each, left, moment.now)]
     _call_off(course, ahead, ENDED)
     course.emit(RetentionBegan.after(event.discharged_at, moment.now, moment.settings.retention_days))
@@ -152,8 +152,8 @@ def _ahead(state: State, now: datetime) -> list[Session]:
 
 
 def _retracted(state: State) -> list[Session]:
-    """Absences that were decided already when the end of the stay took them back."""
-    return [each for each in state.sessions if each.mark == "ended" and each.concluded]
+    """Absences that were decided already when the end of the stay took them back; and who was there all the same."""
+    return [each for each in state.sessions if each.mark == "ended" and (each.concluded or each.presences)]
 
 
 def _bring_back(course: Course, sessions: list[Session], reason: str) -> None:
@@ -162,7 +162,7 @@ def _bring_back(course: Course, sessions: list[Session], reason: str) -> None:
     owed = (each for each in sessions if not episode.is_paused_for(each) and not episode.is_replanned(each))
     back = (msgspec.structs.replace(each, mark="") for each in owed)
     again = [closed(each, why) if (why := closed_for(each, settings)) else each for each in back]
-    course.change(again, [without_presence(course.episode, each) for each in again], reason)
+    course.change(again, [without_presence(course.episode, each) for each in again if not each.presences], reason)
 
 
 def _call_off(course: Course, sessions: list[Session], reason: str) -> None:

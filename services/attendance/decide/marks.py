@@ -116,7 +116,7 @@ def _cancelled(course: Course, session: Session, command: CancelSession) -> Sess
     if not excused:
         mark = "declined-late" if command.declined else "late"
     begun = course.moment.now >= session.start
-    concluded = session.concluded or (begun and not excused)
+    concluded = session.concluded or (begun and not excused and not session.presences)
     return msgspec.structs.replace(session, mark=mark, concluded=concluded, stated=stated)
 
 
@@ -173,7 +173,8 @@ def _missed(course: Course, session: Session) -> Session | Refused:
 
 
 def _with(session: Session, mark: Mark, stated: str = "") -> Session:
-    answered = session.answered if session.counts_as_missed and mark in ("noshow", *LATE) else ()
+    stays = session.presences or (session.counts_as_missed and mark in ("noshow", *LATE))
+    answered = session.answered if stays else ()
     return msgspec.structs.replace(session, mark=mark, answered=answered, stated=stated)
 
 

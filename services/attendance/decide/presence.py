@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from services.attendance import requests, spans
+from services.attendance import outcomes, requests, spans
 from services.attendance.decide.course import Course
 from services.attendance.decide.reporting import named, own_encounter
 from services.attendance.decide.sessions import planned, undecided, without_presence
@@ -80,9 +80,9 @@ def _report(course: Course, touched: Touched, command: CheckIn) -> None:
     events: list[Emits] = []
     for each in changed:
         if each.place in touched:
-            events += _present(course.episode, before[each.place], each, command, reported, minutes)
+            events += _present(course, before[each.place], each, command, reported, minutes)
         else:
-            events += _absent(course.episode, each, command)
+            events += _absent(course, each, command)
     course.change(changed, events, "late-check-in" if touched else CORRECTED)
 
 
@@ -104,12 +104,17 @@ def _after(course: Course, session: Session, encounter_id: str, reported: Presen
     others = tuple(each for each in session.presences if each.encounter != name)
     if reported is not None:
         present = tuple(sorted((*others, reported), key=lambda each: each.encounter))
-        return msgspec.structs.replace(session, presences=present, answered=_still_answered(session, reported))
+        now = msgspec.structs.replace(session, presences=present, answered=_still_answered(session, reported))
+        return _judged(course, now) if reported not in session.presences else now
     owned = session.mark in PRESENT and own_encounter(course.episode, session) == encounter_id
     if len(others) == len(session.presences) and not owned:
         return session
     left = msgspec.structs.replace(session, presences=others, mark="" if owned else session.mark)
-    return left if others else undecided(course.episode, left, course.moment)
+    return _judged(course, left) if others else undecided(course.episode, left, course.moment)
+
+
+def _judged(course: Course, session: Session) -> Session:
+    return outcomes.judged(course.episode, session, course.moment.settings, course.moment.now)
 
 
 def _still_answered(session: Session, reported: Presence) -> tuple[str, ...]:
@@ -121,17 +126,19 @@ def _still_answered(session: Session, reported: Presence) -> tuple[str, ...]:
     return tuple(each for each in session.answered if not (anew and each == "report-minutes"))
 
 
-def _absent(episode: Episode, now: Session, command: CheckIn) -> list[Emits]:
+def _absent(course: Course, now: Session, command: CheckIn) -> list[Emits]:
     held = now.outcome in ("present", "attended")
-    withdrawn: list[Emits] = [CheckInWithdrawn(held=held, **_about(episode, now, command))]
-    return withdrawn if held or now.outcome == "planned" else [*withdrawn, without_presence(episode, now)]
+    withdrawn: list[Emits] = [CheckInWithdrawn(held=held, **_about(course, now, command))]
+    stands = held or now.outcome == "planned"
+    return withdrawn if stands else [*withdrawn, without_presence(course.episode, now)]
 
 
 def _present(
-    episode: Episode, before: Session, now: Session, command: CheckIn, reported: Sequence[Session], minutes: int
+    course: Course, before: Session, now: Session, command: CheckIn, reported: Sequence[Session], minutes: int
 ) -> list[Emits]:
+    episode = course.episode
     also = tuple(episode.session_id(each) for each in reported if each.place != now.place)
-    about = _about(episode, now, command) | {"also": also}
+    about = _about(course, now, command) | {"also": also}
     back: list[Emits] = []
     if before.counts_as_missed:
         back = [AttendanceCorrected(reason="late-check-in", **planned(episode, now))]
@@ -141,8 +148,12 @@ def _present(
     return [*back, SessionAttended(minutes=minutes, came_at=came_at, left_at=left_at, **about)]
 
 
-def _about(episode: Episode, session: Session, command: CheckIn) -> dict[str, Any]:
-    return planned(episode, session) | {"encounter_id": command.encounter_id, "class_code": command.class_code}
+def _about(course: Course, session: Session, command: CheckIn) -> dict[str, Any]:
+    return planned(course.episode, session) | {
+        "encounter_id": command.encounter_id,
+        "class_code": command.class_code,
+        "shortfall": outcomes.shortfall(course.episode, session, course.moment.settings),
+    }
 
 
 def _added(episode: Episode, sessions: Sequence[Session], encounter_id: str) -> int:
