@@ -1,5 +1,8 @@
 """Composition root: `python -m services.attendance.app`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from services.attendance import feed, groups
 from services.attendance.decide import decide, react
 from services.attendance.edge import EDGE
@@ -13,40 +16,43 @@ from shared.platform.keys import Keys
 from shared.platform.settings import load
 from shared.process import ServiceAssembly, main
 
+DECIDERS: Mapping[str, Decider[Any]] = {
+    PATIENT: Decider(
+        state_type=State,
+        version=VERSION,
+        react=react,
+        decide=decide,
+        evolve=evolve,
+        due=due,
+        lives=lives,
+        upcast=UPCAST,
+        reports=REPORTS,
+    ),
+    GROUP: Decider(
+        state_type=groups.Group,
+        version=groups.VERSION,
+        react=groups.react,
+        decide=groups.decide,
+        evolve=groups.evolve,
+        due=groups.due,
+    ),
+    FEED: Decider(
+        state_type=Feed,
+        version=feed.VERSION,
+        react=feed.react,
+        decide=feed.decide,
+        evolve=feed.evolve,
+        due=feed.due,
+        reports=REPORTS,
+    ),
+}
+"""Of each kind of key."""
+
 
 def assemble(keys: Keys) -> ServiceAssembly:
     service = Service(
         name="attendance",
-        deciders={
-            PATIENT: Decider(
-                state_type=State,
-                version=VERSION,
-                react=react,
-                decide=decide,
-                evolve=evolve,
-                due=due,
-                lives=lives,
-                upcast=UPCAST,
-                reports=REPORTS,
-            ),
-            GROUP: Decider(
-                state_type=groups.Group,
-                version=groups.VERSION,
-                react=groups.react,
-                decide=groups.decide,
-                evolve=groups.evolve,
-                due=groups.due,
-            ),
-            FEED: Decider(
-                state_type=Feed,
-                version=feed.VERSION,
-                react=feed.react,
-                decide=feed.decide,
-                evolve=feed.evolve,
-                due=feed.due,
-                reports=REPORTS,
-            ),
-        },
+        deciders=DECIDERS,
         commands=Commands,
         internal=Internal,
         keys=keys,

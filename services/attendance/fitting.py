@@ -4,13 +4,13 @@ What the hub does not know of a patient (who is of which gender, which language 
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.attendance.group import NO_GROUP, GroupSeat
+from services.attendance.group import ALONE, GroupSeat
 from services.attendance.group_plan import GroupKind, GroupPlan, Meeting
 from services.attendance.record import Episode, SessionSlot
 from services.attendance.settings import Settings
@@ -27,7 +27,7 @@ def seat_of_stay(episode: Episode, seat: GroupSeat | None) -> GroupSeat | None:
 def is_individual(episode: Episode, seat: GroupSeat | None) -> bool:
     """Nobody is put into a group who cannot be in one; a person may choose one all the same."""
     chosen = "" if seat is None else seat.chosen
-    return chosen == NO_GROUP or (not chosen and "individual-only" in episode.flags)
+    return chosen == ALONE or (not chosen and "individual-only" in episode.flags)
 
 
 def kind_in_groups(episode: Episode, settings: Settings) -> str | None:
@@ -36,10 +36,15 @@ def kind_in_groups(episode: Episode, settings: Settings) -> str | None:
     return next((each.kind for each in week_of_care(episode) if each.kind in held), None)
 
 
+def day_of(moment: datetime, settings: Settings) -> date:
+    """The program's."""
+    return moment.astimezone(ZoneInfo(settings.timezone)).date()
+
+
 def groups_that_fit(episode: Episode, settings: Settings, now: datetime, own: str) -> tuple[str, ...]:
     """In their order in program.toml; of closed ones the patient's `own`."""
     planned = _shared(week_of_care(episode), kind_in_groups(episode, settings))
-    today = now.astimezone(ZoneInfo(settings.timezone)).date()
+    today = day_of(now, settings)
     return tuple(
         name
         for name, plan in settings.groups.items()

@@ -8,8 +8,9 @@ import msgspec
 from services.attendance import group_events as w
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
-NO_GROUP = "none"
-"""What a person chooses for whoever has individual therapy alone."""
+ALONE, LEFT, ANY = "-alone", "-left", ""
+"""What a person chooses instead of a group: individual therapy, none until they choose again, or the hub's choice.
+No group has such a name."""
 
 
 class GroupAsk(msgspec.Struct, frozen=True, array_like=True):

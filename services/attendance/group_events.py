@@ -95,7 +95,7 @@ class SeatLookedAt(StateEvent, frozen=True, kw_only=True):
 
 
 class GroupChosen(StateEvent, frozen=True, kw_only=True):
-    """Of the patient's own state: a person chose this group for the stay, `NO_GROUP`, or ("") leaves it to the hub."""
+    """Of the patient's own state: a person chose this group for the stay, or `ALONE`, `LEFT` or `ANY` instead."""
 
     episode_id: str
     group: str

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from datetime import date
 from itertools import combinations, pairwise
 from typing import Annotated, Final, Literal
+from uuid import NAMESPACE_URL
 
 import msgspec
 
+from shared.events import codes
+from shared.events.envelope import name_id
 from shared.rules.numbers import LocalTime, Weekday
 
 GROUP: Final = "group"
@@ -89,6 +92,11 @@ Groups = Mapping[GroupName, GroupPlan]
 def group_key(program: str, group: str) -> str:
     """The key of a group: it names no patient, so that a person may read it."""
     return f"{program}/{group}"
+
+
+def group_id(program: str, group: str) -> str:
+    """Of its Group."""
+    return name_id(NAMESPACE_URL, f"{codes.HUB}/Group/{program}/{group}")
 
 
 def require_apart(groups: Groups) -> None:

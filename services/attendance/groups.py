@@ -5,11 +5,11 @@ go to the patient's own key by `To`.
 """
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from services.attendance import messages
+from services.attendance.fitting import day_of
 from services.attendance.group_plan import GroupPlan
 from services.attendance.settings import Settings
 from shared.events.envelope import Command, Event
@@ -74,8 +74,7 @@ def react(state: Group, event: messages.ConsumesOfGroups, moment: Moment[Setting
 
 
 def _is_open(plan: GroupPlan | None, moment: Moment[Settings]) -> bool:
-    today = moment.now.astimezone(ZoneInfo(moment.settings.timezone)).date()
-    return plan is not None and plan.is_open_on(today)
+    return plan is not None and plan.is_open_on(day_of(moment.now, moment.settings))
 
 
 def _refusals(state: Group, event: messages.ConsumesOfGroups, then: Group) -> list[To]:

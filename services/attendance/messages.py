@@ -81,6 +81,7 @@ __all__ = [
     "CareTeamChanged",
     "CheckIn",
     "CheckInWithdrawn",
+    "ChooseGroup",
     "Coding",
     "Commands",
     "ConfirmAttendance",
@@ -238,6 +239,15 @@ class RecordOutreach(Command, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
+class ChooseGroup(Command, frozen=True, kw_only=True, tag=True):
+    """A person of the staff puts the patient into this group for the stay, or chooses `ALONE`, `LEFT` or `ANY` of
+    `services/attendance/group.py` instead. `by` is their id in the staff."""
+
+    episode_id: str
+    group: str
+    by: str
+
+
 class MoveSession(Command, frozen=True, kw_only=True, tag=True):
     """It is held from `start` on instead; `end`, where it is stated, must be as long after it as planned."""
 
@@ -299,7 +309,7 @@ class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
 
 OfOneSession = ConfirmAttendance | CancelSession | AcceptSession | CallOffSession | ReinstateSession | MarkMissed
 OfSession = CheckIn | WithdrawCheckIn | OfOneSession | MoveSession
-Commands = OfSession | EscalationCommand | ReopenEscalation | RecordOutreach
+Commands = OfSession | ChooseGroup | EscalationCommand | ReopenEscalation | RecordOutreach
 REPORTS = (CheckIn, WithdrawCheckIn, ConfirmAttendance, MarkMissed)
 """By these a program's feed says who came: what else is sent of sessions, plans and cancellations, may come from others
 while it stands still."""

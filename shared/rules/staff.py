@@ -23,6 +23,7 @@ Act = Literal[
     "review-placement",
     "discharge",
     "advance-stage",
+    "choose-group",
 ]
 MAY: Mapping[Act, tuple[str, ...]] = {
     "sign-placement": (LICENSED,),
@@ -34,13 +35,15 @@ MAY: Mapping[Act, tuple[str, ...]] = {
     "review-placement": _TREATING,
     "discharge": (LICENSED,),
     "advance-stage": ("primary-therapist", CLINICIAN),
+    "choose-group": ("primary-therapist", CLINICIAN, "case-manager"),
 }
 """Who decides what, any of these roles: a licensed clinician signs placement and discharge (domain, head), decides a
 referral that the rules can't place (2.8 R0) and ends the evidence of danger (2.7); against R1 to R3 a medical director
 signs beside them (this project's default, after 3.1); a placement review is a clinician's decision (5.3); that needs
 are still true a licensed clinician confirms; when a stay begins whose level was signed, a case manager may set, too
-(this project's default); the stage of a stay is the therapist's (1.3). What stands not here, to answer and to hand over
-an escalation above all, anybody of the staff does: who is there acts."""
+(this project's default); the stage of a stay is the therapist's (1.3); in which group a patient is, or in none, the
+therapist's and the case manager's (this project's default). What stands not here, to answer and to hand over an
+escalation above all, anybody of the staff does: who is there acts."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from services.attendance.messages import (
     CancelSession,
     CareTeamChanged,
     CheckIn,
+    ChooseGroup,
     Commands,
     ConfirmAttendance,
     Consumes,
@@ -113,6 +114,8 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return marks.marked(state, command, moment)
         case MoveSession():
             return moving.moved(state, command, moment)
+        case ChooseGroup():
+            return grouping.chosen(state, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation():
             return outreach.answered(state, requests.stays_open(state, command, moment), moment)
         case RecordOutreach():

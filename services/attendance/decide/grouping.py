@@ -13,11 +13,20 @@ from services.attendance import requests
 from services.attendance.decide import week_of_groups
 from services.attendance.decide.course import Course
 from services.attendance.decide.replanning import follow_week
-from services.attendance.fitting import groups_that_fit, is_individual, kind_in_groups, seat_of_stay
-from services.attendance.group import GroupAsk, GroupSeat
+from services.attendance.fitting import (
+    day_of,
+    groups_that_fit,
+    is_individual,
+    kind_in_groups,
+    seat_of_stay,
+    week_of_care,
+)
+from services.attendance.group import ALONE, ANY, LEFT, GroupAsk, GroupSeat
 from services.attendance.group_plan import GROUP, group_key
 from services.attendance.messages import (
+    ChooseGroup,
     Emits,
+    GroupChosen,
     GroupFull,
     SeatAnswered,
     SeatAnswers,
@@ -33,13 +42,48 @@ from services.attendance.settings import Settings
 from services.attendance.state import State, evolve
 from shared.events.envelope import Command, Event
 from shared.events.internal import To
-from shared.rules.decision import Moment
+from shared.rules.decision import Moment, Refused
 from shared.rules.packing import instant, pack_id
+from shared.rules.staff import refused
 
 ASK_AGAIN = timedelta(days=1)
 """Where even the line is full."""
 SEAT_GIVEN, SEAT_NOT_NEEDED = "seat-given", "seat-not-needed"
 SEAT_WANTED: Final = "group-seat"
+
+
+NO_STAY = Refused("conflict", "Must be the stay of this patient that is open.", "Task.focus")
+NO_SUCH_GROUP = Refused("code-invalid", "Must be a group of the program (attendance.groups).", "Task.output")
+CLOSED = Refused("conflict", "Nobody joins this group any more (closed_from): choose another.", "Task.output")
+OTHER_KIND = Refused(
+    "business-rule", "The week of the plan of care has no session of this group's kind: choose another.", "Task.output"
+)
+
+
+def chosen(state: State, command: ChooseGroup, moment: Moment[Settings]) -> list[Emits] | Refused:
+    """A person decides, whatever fits; what follows for the seat is looked at as after any decision."""
+    episode = state.episode
+    if episode is None or episode.is_over or episode.id != command.episode_id:
+        return NO_STAY
+    refusal = refused(moment.settings.staff, "choose-group", command.by) or _refusal(state, episode, command, moment)
+    if refusal is not None:
+        return refusal
+    seat = seat_of_stay(episode, state.seat)
+    if (ANY if seat is None else seat.chosen) == command.group:
+        return []
+    return [GroupChosen(episode_id=episode.id, group=command.group)]
+
+
+def _refusal(state: State, episode: Episode, command: ChooseGroup, moment: Moment[Settings]) -> Refused | None:
+    if command.group in (ALONE, LEFT, ANY):
+        return None
+    plan, seat = moment.settings.groups.get(command.group), seat_of_stay(episode, state.seat)
+    if plan is None:
+        return NO_SUCH_GROUP
+    if not any(each.kind == plan.kind for each in week_of_care(episode)):
+        return OTHER_KIND
+    is_member = seat is not None and seat.group == command.group
+    return None if is_member or plan.is_open_on(day_of(moment.now, moment.settings)) else CLOSED
 
 
 def answered(state: State, event: SeatAnswers, moment: Moment[Settings]) -> list[Emits]:
@@ -105,7 +149,7 @@ def _wanted(course: Course, episode: Episode) -> tuple[str, ...]:
     if not _needs_seat(course, episode):
         return ()
     if seat is not None and seat.chosen:
-        return (seat.chosen,)
+        return (seat.chosen,) if seat.chosen in course.moment.settings.groups else ()
     own = "" if seat is None else seat.group
     fitting = groups_that_fit(episode, course.moment.settings, course.moment.now, own)
     return (own,) if own in fitting else fitting
@@ -121,10 +165,15 @@ def _return_but(course: Course, wanted: Sequence[str]) -> None:
     for each in seat.asks:
         if has or each.group not in wanted:
             course.emit(*_returned(each.group, each.ask, moment))
-    episode = course.state.episode
-    stays = episode is not None and seat_of_stay(episode, seat) is not None and _needs_seat(course, episode)
-    if seat.group and not stays:
+    if seat.group and not _stays(course, seat):
         course.emit(*_returned(seat.group, seat.ask, moment))
+
+
+def _stays(course: Course, seat: GroupSeat) -> bool:
+    episode = course.state.episode
+    if episode is None or seat_of_stay(episode, seat) is None or seat.chosen == LEFT:
+        return False
+    return _needs_seat(course, episode)
 
 
 def _ask_next(course: Course, episode: Episode, wanted: Sequence[str]) -> None:

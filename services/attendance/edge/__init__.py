@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.attendance.edge.appointments import another_time, appointment, response
 from services.attendance.edge.encounters import encounter
+from services.attendance.edge.grouping import chosen, is_choice, require_known
 from services.attendance.edge.outreach import task
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
@@ -18,7 +19,7 @@ TAKES: dict[str, ResourceSupport] = {
     "Encounter": ResourceSupport((*_READ, "create", "update"), ENCOUNTERS, conditional_create=True),
     "Appointment": ResourceSupport((*_READ, "update"), APPOINTMENTS),
     "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
-    "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
+    "Task": ResourceSupport((*_READ, "create", "update", "patch"), TASKS, conditional_create=True),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Communication": ResourceSupport(_READ, PARAMETERS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
@@ -31,7 +32,8 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
     commands: list[Command] = []
     for entry in entries:
         commands.extend(_commands(entry, context))
-    return Interpretation(tuple(commands), tuple(each for each in entries if each.type in _STORED))
+    stored = (each for each in entries if each.type in _STORED or is_choice(each, context))
+    return Interpretation(tuple(commands), tuple(stored))
 
 
 def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
@@ -42,7 +44,10 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
             return (*another_time(entry, context), *appointment(entry, context))
         case "AppointmentResponse":
             return response(entry)
+        case "Task" if is_choice(entry, context):
+            return chosen(entry, context)
         case _:
+            require_known(entry)
             return task(entry, context)
 
 
