@@ -30,6 +30,29 @@ class Session(msgspec.Struct, frozen=True, order=True):
     id: str
 
 
+class WeekSession(msgspec.Struct, frozen=True, rename="kebab"):
+    """A session of one patient's week: `minutes` are those delivered."""
+
+    appointment: str
+    start: datetime
+    end: datetime
+    kind: str
+    state: str
+    minutes: int
+    group: str = ""
+
+
+class Week(msgspec.Struct, frozen=True, rename="kebab"):
+    """One patient's week: minutes delivered, projected with what is still planned, and the least that are owed."""
+
+    start: datetime
+    end: datetime
+    least_minutes: int
+    delivered_minutes: int
+    projected_minutes: int
+    sessions: tuple[WeekSession, ...]
+
+
 def attendance(owners: Owners) -> tuple[str, httpx.AsyncClient]:
     """The one service that has sessions, and its name. Raises CannotContinueError."""
     if SERVICE not in owners and len(owners) > 1:
@@ -41,6 +64,26 @@ def attendance(owners: Owners) -> tuple[str, httpx.AsyncClient]:
 async def of_day(owners: Owners, day: date, group: str = "") -> list[Session]:
     """Everybody's of the program's day, or of one group, in the order of time. Raises CannotContinueError."""
     return await _found(owners, {"date": day.isoformat(), **({"group": group} if group else {})})
+
+
+async def week_of(owners: Owners, patient: str, day: date | None) -> Week:
+    """The week of a patient that holds this day, or now. Raises CannotContinueError."""
+    name, client = attendance(owners)
+    asked = {"patient": patient, **({"date": day.isoformat()} if day else {})}
+    return read_week(await work_list.resource(name, client, "Appointment/$week", asked))
+
+
+def read_week(parameters: dict[str, Any]) -> Week:
+    """Of the Parameters that attendance answers."""
+    (period,) = (each["valuePeriod"] for each in parameters["parameter"] if each["name"] == "week")
+    numbers = _named([each for each in parameters["parameter"] if "valueInteger" in each])
+    sessions = [_named(each["part"]) for each in parameters["parameter"] if each["name"] == "session"]
+    return msgspec.convert({**period, **numbers, "sessions": sessions}, Week)
+
+
+def _named(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    values = {part["name"]: next(part[name] for name in part if name.startswith("value")) for part in parts}
+    return {name: each["reference"] if isinstance(each, dict) else each for name, each in values.items()}
 
 
 async def _found(owners: Owners, asked: dict[str, str]) -> list[Session]:
@@ -81,3 +124,16 @@ def lines(found: Sequence[Session], zone: tzinfo | None) -> list[str]:
         before = head
         printed.append(f"    {each.state:<15}  {each.patient}  Appointment/{each.id}")
     return printed
+
+
+def week_lines(week: Week, zone: tzinfo | None) -> list[str]:
+    """Its minutes in one line, and a line for each session, by this zone's clock."""
+    since, until = (f"{each.astimezone(zone):%Y-%m-%d %H:%M}" for each in (week.start, week.end))
+    minutes = f"{week.delivered_minutes} delivered, {week.projected_minutes} projected of {week.least_minutes} minutes"
+    return [f"{since} to {until}: {minutes}", *(_week_line(each, zone) for each in week.sessions)]
+
+
+def _week_line(session: WeekSession, zone: tzinfo | None) -> str:
+    start, end = (moment.astimezone(zone) for moment in (session.start, session.end))
+    when, what = f"{start:%Y-%m-%d %H:%M}-{end:%H:%M}", f"{session.kind}  {session.group}".rstrip()
+    return f"{when}  {session.state:<15}  {session.minutes:>3} min  {what}  {session.appointment}"

@@ -218,6 +218,11 @@ async def pages(name: str, client: httpx.AsyncClient, type_: str, asked: Mapping
     return found
 
 
+async def resource(name: str, client: httpx.AsyncClient, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
+    """What one address answers. Raises CannotContinueError."""
+    return _answered(name, await _ask(name, client, "GET", f"{path}?{urlencode(asked)}"))
+
+
 async def one(owners: Owners, identity: str) -> Listed:
     """The escalation with this id, at whichever service owns it. Raises CannotContinueError."""
     asked = [_ask(name, client, "GET", f"Task/{quote(identity)}") for name, client in owners.items()]

@@ -31,6 +31,7 @@ from shared.edge.http import (
 from shared.edge.json import MutableJson
 from shared.edge.observing import FOR_MACHINES, METHODS, Observing, observed, refused
 from shared.edge.outcome import Code, HttpRefusal, Issue, refuse
+from shared.edge.state_views import view
 from shared.platform import db, log
 from shared.platform.build import VERSION
 from shared.platform.settings import LOOPBACK
@@ -69,6 +70,7 @@ def build(dependencies: EdgeDependencies) -> Starlette:
             POST=routes.search(dependencies),
             searched_by=METHODS,
         ),
+        *_views(dependencies),
         fhir_route(
             "/fhir/{type}/{id}",
             GET=routes.read(dependencies),
@@ -82,6 +84,14 @@ def build(dependencies: EdgeDependencies) -> Starlette:
     ]
     service = dependencies.inbox.service.name
     return _answering(service, served, *([] if dependencies.public_url else [Middleware(_loopback_only)]))
+
+
+def _views(dependencies: EdgeDependencies) -> list[Route]:
+    views = dependencies.submissions.edge.views
+    return [
+        _fhir(dependencies, f"/fhir/{kind}/${name}", GET=view(dependencies, kind, views[kind, name]))
+        for kind, name in views
+    ]
 
 
 def build_admin(dependencies: EdgeDependencies) -> Starlette:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry, ResourceSupport, times
-from shared.edge.json import Json
+from shared.edge.json import Json, MutableJson
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import Issue
 from shared.events.envelope import Command
@@ -73,6 +73,8 @@ class OtherKey:
     of: Callable[[str, Json], str]
 
 
+StateView = Callable[[object, Context, datetime], MutableJson]
+"""What a service shows of one patient's state, as it is at that instant, or as it was in the time that holds it."""
 UnknownPatient = Literal["refused", "waiting", "created"]
 """What becomes of a submission about nobody known: refused as transient; it waits for its patient (laboratory facts);
 or its Patient becomes one here (intake)."""
@@ -104,6 +106,8 @@ class Edge:
     forms: Callable[[Sequence[BundleEntry]], frozenset[str]] | None = None
     behind: Callable[[Sequence[BundleEntry], Context], Sequence[Name]] = lambda _entries, _context: ()
     others: Mapping[str, OtherKey] = field(default_factory=dict)
+    views: Mapping[tuple[str, str], StateView] = field(default_factory=dict)
+    """By type and name, its operations that show a patient's state."""
     definitions: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     """By type and id, what the service's resources speak of: about nobody, so any valid token reads it."""
 

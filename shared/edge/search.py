@@ -182,7 +182,7 @@ class ResourceReader:
             case "_id":
                 query.ids(value.split(","))
             case "patient" | "subject" | "patient:Patient" | "subject:Patient":
-                query.patients(await self._patients(value, caller))
+                query.patients(await self.patients(value, caller))
             case "patient:missing" | "subject:missing" if value in ("true", "false"):
                 query.without_patient(value == "true")
             case "patient.identifier" | "subject.identifier":
@@ -200,14 +200,14 @@ class ResourceReader:
             case _ if type_ == "Task":
                 work_lists.narrow(query, name, value, self._zone(caller))
             case _ if type_ in session_searches.NARROWED:
-                patients = partial(self._patients, caller=caller)
+                patients = partial(self.patients, caller=caller)
                 await session_searches.narrow(query, name, value, patients, self.pool, self._zone(caller))
             case _ if isinstance(query, AuditSearch):
                 _narrow_audits(query, name, value)
             case _:
                 raise not_searched_by()
 
-    async def _patients(self, value: str, caller: Caller) -> list[str]:
+    async def patients(self, value: str, caller: Caller) -> list[str]:
         """`Patient/x` or `x`: the hub's id, or the client's own reference to its Patient; with an address before it,
         the one or the other."""
         own, theirs = list[str](), list[Identifier]()

@@ -6,6 +6,7 @@ from services.attendance.edge.appointments import another_time, appointment, res
 from services.attendance.edge.encounters import encounter
 from services.attendance.edge.grouping import chosen, is_choice, require_known
 from services.attendance.edge.outreach import task
+from services.attendance.edge.week import week
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.search import APPOINTMENTS, AUDITS, ENCOUNTERS, FINDINGS, PARAMETERS, TASKS, WITHOUT_STATUS
@@ -51,4 +52,9 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
             return task(entry, context)
 
 
-EDGE = Edge(takes=TAKES, interpret=interpret, order=("Encounter", "Appointment", "AppointmentResponse", "Task"))
+EDGE = Edge(
+    takes=TAKES,
+    interpret=interpret,
+    order=("Encounter", "Appointment", "AppointmentResponse", "Task"),
+    views={("Appointment", "week"): week},
+)

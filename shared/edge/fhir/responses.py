@@ -12,8 +12,8 @@ Interaction = Literal["read", "vread", "update", "patch", "delete", "history-ins
 SearchType = Literal["number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"]
 
 JSON_PATCH = "application/json-patch+json"
-OPERATIONS = {"Task": "why"}
-"""Of a type, at every service that takes it (`shared/edge/explaining.py`)."""
+OPERATIONS = {"Task": "why", "Appointment": "week"}
+"""Of a type, at every service that takes it (`shared/edge/explaining.py`, `shared/edge/state_views.py`)."""
 _DEFINITION = "https://iop-hub.org/fhir/OperationDefinition"
 _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 

@@ -1,0 +1,67 @@
+"""`GET Appointment/$week`: one patient's week, its minutes and its sessions, as it stands."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from services.attendance import spans
+from services.attendance.hours import next_monday
+from services.attendance.record import Episode, Session
+from services.attendance.state import State
+from shared.edge.contract import Context
+from shared.edge.json import MutableJson
+from shared.edge.outcome import refuse
+
+
+def week(state: object, context: Context, at: datetime) -> MutableJson:
+    """The week that holds this instant, as Parameters: minutes delivered, those projected with what is still planned,
+    the least that are owed, and each session with what became of it. Raises HttpRefusal 404 for one that is not
+    remembered."""
+    assert isinstance(state, State)
+    episode, settings = state.episode, context.settings
+    start, end = _week(at, settings.timezone)
+    if episode is None or end <= episode.admitted_at:
+        raise refuse(404, "not-found", "", "No stay of this patient is known in that week.")
+    if context.now - end > timedelta(days=settings.correction_days):
+        raise refuse(404, "not-found", "", "That week is remembered no more; its sessions: Appointment?patient=&date=.")
+    if start >= episode.booked_until:
+        raise refuse(404, "not-found", "", f"That week is not booked yet: it is {settings.book_days} days ahead.")
+    sessions = sorted((each for each in state.sessions if start <= each.start < end), key=lambda each: each.place)
+    delivered = spans.minutes_of_all(episode, sessions)
+    ahead = spans.minutes_planned(episode, (each for each in sessions if _comes(episode, each, context.now)))
+    numbers = {
+        "least-minutes": settings.weekly_minimum_minutes,
+        "delivered-minutes": delivered,
+        "projected-minutes": delivered + ahead,
+    }
+    parameters: list[MutableJson] = [
+        {"name": "week", "valuePeriod": {"start": _instant(start), "end": _instant(end)}},
+        *({"name": name, "valueInteger": number} for name, number in numbers.items()),
+        *({"name": "session", "part": list(_session(episode, each))} for each in sessions),
+    ]
+    return {"resourceType": "Parameters", "parameter": parameters}
+
+
+def _week(at: datetime, timezone: str) -> tuple[datetime, datetime]:
+    start = next_monday(at - timedelta(days=7), timezone)
+    return start, next_monday(at, timezone)
+
+
+def _comes(episode: Episode, session: Session, now: datetime) -> bool:
+    """Whether its minutes are still to come: it is planned, or somebody is there and nobody knows how long."""
+    return session.outcome == "present" or (session.outcome == "planned" and now < episode.end(session))
+
+
+def _session(episode: Episode, session: Session) -> Iterator[MutableJson]:
+    slot = episode.template[session.slot]
+    yield {"name": "appointment", "valueReference": {"reference": f"Appointment/{episode.session_id(session)}"}}
+    yield {"name": "start", "valueInstant": _instant(session.start)}
+    yield {"name": "end", "valueInstant": _instant(episode.end(session))}
+    yield {"name": "kind", "valueCode": slot.kind}
+    if slot.group:
+        yield {"name": "group", "valueCode": slot.group}
+    yield {"name": "state", "valueCode": session.outcome}
+    yield {"name": "minutes", "valueInteger": spans.minutes(episode, session)}
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
