@@ -13,7 +13,7 @@ from shared.events import codes
 from shared.events.attendance import SessionScheduled
 from shared.path.inbound import deadlines
 from shared.path.transaction.resources import emitted_row
-from tests.attendance.given import ADMISSION, EPISODE, MONDAY, SECOND_MONDAY, admitted, session
+from tests.attendance.given import ADMISSION, EPISODE, MONDAY, SECOND_MONDAY, admitted, check_in, evening, session
 from tests.attendance.test_read_again import sent, started
 from tests.service import ServiceOnPostgres, StartService
 
@@ -40,9 +40,10 @@ async def booked(service: ServiceOnPostgres, group: str, start: datetime = MONDA
 
 
 async def short_week(service: ServiceOnPostgres) -> None:
-    """Nobody comes, and the clinic's clock goes on hour by hour until the first week is looked at."""
-    for hours in range(0, 24 * 16, 4):
-        service.set_clock(ADMISSION + timedelta(hours=hours))
+    """The patient leaves each session after an hour, and the clock goes on until the first whole week is looked at."""
+    for start in (evening(week, weekday) for week in range(3) for weekday in (0, 2, 4)):
+        service.set_clock(start + timedelta(hours=2))
+        await service.command(service.patient, check_in(start, 60))
         await deadlines.run_due(service.inbox)
 
 
