@@ -22,9 +22,10 @@ from services.attendance.group_events import (
     SeatSought,
     WeekOfGroup,
 )
-from services.attendance.record import Period, Request, Session, Week
+from services.attendance.record import Period, Request, Session, SessionSlot, Week
 from shared.events.attendance import (
     AttendanceCorrected,
+    BookingNumber,
     CheckInWithdrawn,
     Coding,
     SessionAttended,
@@ -55,7 +56,7 @@ from shared.events.intake import (
     PatientIdentified,
     StageAdvanced,
 )
-from shared.events.internal import RetentionBegan, StateEvent, TimePassed, To
+from shared.events.internal import RetentionBegan, StandsFor, StateEvent, TimePassed, To
 from shared.events.outreach import Channel, OutreachAttempted, OutreachOutcome
 from shared.events.technical import FeedSilent, FeedSpoke
 from shared.rules.escalation import (
@@ -74,7 +75,9 @@ __all__ = [
     "AcknowledgeEscalation",
     "ActOnEscalation",
     "AttendanceCorrected",
+    "BookSession",
     "BookedUntil",
+    "BookingNumber",
     "CalendarFollowed",
     "CallOffSession",
     "CancelSession",
@@ -149,7 +152,9 @@ __all__ = [
     "SessionsChanged",
     "SignalsCorrected",
     "SilenceCounts",
+    "SlotAdded",
     "StageAdvanced",
+    "StandsFor",
     "TimePassed",
     "To",
     "WeekOfGroup",
@@ -157,6 +162,7 @@ __all__ = [
     "WeeklyHoursFellShort",
     "WeeklyHoursUnknown",
     "WeeksChanged",
+    "WithdrawBooking",
     "WithdrawCheckIn",
 ]
 
@@ -256,6 +262,12 @@ class MoveSession(Command, frozen=True, kw_only=True, tag=True):
     end: datetime | None = None
 
 
+class WithdrawBooking(Command, frozen=True, kw_only=True, tag=True):
+    """The EHR booked it in error: it was never owed."""
+
+    session_id: str
+
+
 class SessionsChanged(StateEvent, frozen=True, kw_only=True):
     """These sessions of the episode, as they are known now."""
 
@@ -297,6 +309,13 @@ class BookedUntil(StateEvent, frozen=True, kw_only=True):
     silent_hours: tuple[int, int] = (72, 336)
 
 
+class SlotAdded(StateEvent, frozen=True, kw_only=True):
+    """Sessions of this slot, which no week holds, are booked one by one; it is known by its `index` in the template."""
+
+    index: int
+    slot: SessionSlot
+
+
 class CalendarFollowed(StateEvent, frozen=True, kw_only=True):
     """The sessions are those of the program's calendar as `form` is short for it."""
 
@@ -307,8 +326,25 @@ class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
     """An ended episode leaves the state; what was emitted about it stays readable."""
 
 
-OfOneSession = ConfirmAttendance | CancelSession | AcceptSession | CallOffSession | ReinstateSession | MarkMissed
-OfSession = CheckIn | WithdrawCheckIn | OfOneSession | MoveSession
+OfOneSession = (
+    ConfirmAttendance | CancelSession | AcceptSession | CallOffSession | ReinstateSession | MarkMissed | WithdrawBooking
+)
+
+
+class BookSession(Command, frozen=True, kw_only=True, tag=True):
+    """A session of no week, from `start` on, as the EHR booked it under `appointment_id`.
+
+    `numbers` are those it is known by there. `report` is what its Appointment reports, of whichever session it is.
+    """
+
+    appointment_id: str
+    start: datetime
+    slot: SessionSlot
+    report: OfOneSession
+    numbers: tuple[BookingNumber, ...] = ()
+
+
+OfSession = CheckIn | WithdrawCheckIn | OfOneSession | MoveSession | BookSession
 Commands = OfSession | ChooseGroup | EscalationCommand | ReopenEscalation | RecordOutreach
 REPORTS = (CheckIn, WithdrawCheckIn, ConfirmAttendance, MarkMissed)
 """By these a program's feed says who came: what else is sent of sessions, plans and cancellations, may come from others
@@ -319,6 +355,8 @@ StateEvents = (
     | RequestAdded
     | WeeksChanged
     | BookedUntil
+    | SlotAdded
+    | StandsFor
     | CalendarFollowed
     | OfOwnSeat
     | WeekOfGroup

@@ -31,19 +31,24 @@ Mark = Literal[
     "replanned",
     "closed",
     "moved",
+    "mistaken",
 ]
 """What the session's Appointment, or the patient's answer to it, says last. `ended`: the stay ended before it.
 `replanned`: another week was planned before it. `closed`: the program's calendar holds it on no such day.
-`moved`: it is held at another time."""
+`moved`: it is held at another time. `mistaken`: whoever booked it, or reported it, takes it back."""
 LATE: frozenset[Mark] = frozenset({"late", "declined-late"})
 PRESENT: frozenset[Mark] = frozenset({"arrived", "fulfilled"})
 _EXCUSED: frozenset[Mark] = frozenset({"excused", "declined"})
-CANCELLED: frozenset[Mark] = frozenset({"off", "ended", "replanned", "closed", "moved"})
-NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned", "closed", "moved"})
-"""Called off for what became of the stay, by the calendar, or for another time."""
+NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned", "closed", "moved", "mistaken"})
+"""Called off for what became of the stay, by the calendar, for another time, or as none that ever was."""
+CANCELLED: frozenset[Mark] = NOT_OWED | {"off"}
 BY_A_PERSON = "person"
 BY_ITSELF = -1
 """The weekday of a slot that no week holds: sessions of it are booked one by one."""
+MINUTES_MOST = 720
+"""Of one session; as many as intake plans at most."""
+AS_HELD = "held"
+"""The start of such a slot where nobody booked its sessions: they are planned as an Encounter reports them."""
 OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
 Period = tuple[datetime, datetime | None]
 """When somebody was there, [start, end); an end of None is not known yet."""
@@ -74,7 +79,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     and when it will (`outcomes.judged`). `answered` are the kinds of request about it that a
     person has resolved. `stated` is short for the reasons that its cancelled Appointment names ("" for none), or
     `BY_A_PERSON`, who excused it afterwards; of one that is `closed` it is the reason in the calendar,
-    of one that is `moved` the minute at which it is held.
+    of one that is `moved` the minute at which it is held. `length` are its minutes where they are others than its
+    slot's, `makes_up` the place of the miss whose hours it makes up.
     """
 
     minute: int
@@ -85,6 +91,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     presences: tuple[Presence, ...] = ()
     answered: tuple[str, ...] = ()
     stated: str = ""
+    length: int = 0
+    makes_up: tuple[int, ...] = ()
 
     @property
     def place(self) -> tuple[int, int]:
@@ -189,6 +197,13 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
             return self.week
         return tuple(slot for slot, each in enumerate(self.template) if each.weekday != BY_ITSELF)
 
+    def with_slot(self, index: int, slot: SessionSlot) -> Self:
+        """With one of no week behind the others, or in the place of another one of no week."""
+        known = self.template
+        if index != len(known) and (index > len(known) or known[index].weekday != BY_ITSELF):
+            return self
+        return msgspec.structs.replace(self, template=(*known[:index], slot, *known[index + 1 :]))
+
     def replanned(self, planned: tuple[TemplateSlot, ...], at: datetime) -> Self:
         """With the week of this template from then on, but where a later one is known. What was booked before still is
         by its slot, so none goes."""
@@ -213,7 +228,20 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     def is_replanned(self, session: Session) -> bool:
         """Whether it is of a week before this one, and would begin after that ended."""
         since = [each for each in (self.planned_at, self.grouped_at) if each is not None]
-        return bool(since) and session.start > max(since) and session.slot not in self.slots
+        return (
+            bool(since)
+            and not self.is_by_itself(session)
+            and session.start > max(since)
+            and session.slot not in self.slots
+        )
+
+    def is_by_itself(self, session: Session) -> bool:
+        """Whether no week holds it."""
+        return self.template[session.slot].weekday == BY_ITSELF
+
+    def is_as_held(self, session: Session) -> bool:
+        """Whether nobody booked it: that somebody was there is all that is known of it."""
+        return self.template[session.slot].start == AS_HELD
 
     @property
     def is_over(self) -> bool:
@@ -228,7 +256,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 
     def minutes(self, session: Session) -> int:
         """As planned."""
-        return self.template[session.slot].minutes
+        return session.length or self.template[session.slot].minutes
 
     def end(self, session: Session) -> datetime:
         return session.start + timedelta(minutes=self.minutes(session))

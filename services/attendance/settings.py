@@ -6,6 +6,8 @@ import msgspec
 
 from services.attendance.calendar import OPEN, Calendar
 from services.attendance.group_plan import Groups, require_apart
+from shared.events.attendance import MODALITIES, SESSION_KINDS
+from shared.events.intake import TOPICS
 from shared.rules.escalation import Times
 from shared.rules.numbers import DaysOrNone, Hours, HoursOrNone, MinutesOrNone
 from shared.rules.staff import Staff
@@ -14,6 +16,9 @@ Misses = Annotated[int, msgspec.Meta(ge=2, le=100)]
 """One miss asks for its own outreach; only several ask for more."""
 Window = Annotated[int, msgspec.Meta(ge=1, le=35)]
 """Days in which misses are counted together: longer, they would not fit into a state."""
+
+
+SESSION_MEANINGS = frozenset({*SESSION_KINDS, *MODALITIES, *TOPICS[1:]})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,13 +60,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     feed_catch_up_hours: HoursOrNone
     retention_days: DaysOrNone
     """How long an ended stay remains in the state."""
+    same_session_minutes: MinutesOrNone
+    """Two sessions of one kind that begin no further apart are one."""
     seat_held_days: DaysOrNone
     """Of a stay that is paused, its seat in a group."""
     calendar: Calendar = OPEN
     """Days without sessions, and those that replace them."""
     groups: Groups = msgspec.field(default_factory=dict)
     """By name; without one, everybody's group sessions are those of their own week."""
+    session_codes: dict[str, str] = {}
+    """What an EHR's own codes (`system|code`) of an Appointment or an Encounter mean: a kind of session, a modality or
+    a topic, as the hub names them."""
 
     def __post_init__(self) -> None:
         """Raises ValueError, which names the setting."""
         require_apart(self.groups)
+        for own, meaning in self.session_codes.items():
+            if "|" not in own or meaning not in SESSION_MEANINGS:
+                raise ValueError(
+                    f'session_codes: "{own}" must be system|code, and mean a kind of session, a modality or a topic'
+                )

@@ -27,6 +27,7 @@ from services.attendance.messages import (
     RequestsChanged,
     RetentionBegan,
     SessionsChanged,
+    SlotAdded,
     StageAdvanced,
     WeekOfGroup,
     WeeksChanged,
@@ -153,7 +154,7 @@ OfEpisode = (
     | RetentionBegan
     | WeekOfGroup
 )
-Moved = OfEpisode | BookedUntil | CalendarFollowed | WeeksChanged
+Moved = OfEpisode | BookedUntil | SlotAdded | CalendarFollowed | WeeksChanged
 
 
 def _episode_moved(state: State, event: Moved) -> State:
@@ -163,6 +164,8 @@ def _episode_moved(state: State, event: Moved) -> State:
     match event:
         case BookedUntil():
             return _booked(state, episode, event)
+        case SlotAdded(index=index, slot=slot):
+            return msgspec.structs.replace(state, episode=episode.with_slot(index, slot))
         case CalendarFollowed(form=form):
             return msgspec.structs.replace(state, episode=msgspec.structs.replace(episode, calendar=form))
         case WeeksChanged():

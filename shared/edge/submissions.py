@@ -141,11 +141,25 @@ class Submissions:
         match await self._admitted(delivery, resolved, context):
             case Stored(answer=answer):
                 resolved.stored.update(await self._store_forms(fresh, context))
+                resolved = await self._as_ours(resolved, answer, caller)
                 return answering.done(resolved, answer, meant.remarks, repeated, caller)
             case Waiting() | ToAPerson():
                 return answering.done(resolved, Committed(), meant.remarks, repeated, caller)
             case Identified():
                 return await self._submit(submission, caller)
+
+    async def _as_ours(self, resolved: Resolved, answer: Committed | Incomplete, caller: Caller) -> Resolved:
+        """Where what was created is a resource of ours, with that one: it exists where it was there before."""
+        if not isinstance(answer, Committed) or not answer.instead:
+            return resolved
+        ours = {(kind, given): identity for kind, given, identity in answer.instead}
+        emitted = {(kind, identity) for kind, identity, _ in answer.resources}
+        before = [(caller.program, kind, each) for (kind, _), each in ours.items() if (kind, each) not in emitted]
+        async with self.inbox.pool.acquire() as connection:
+            found = await resources.versions(connection, before)
+        entries = tuple(replace(each, id=ours.get((each.type, str(each.id)), each.id)) for each in resolved.entries)
+        existing = resolved.existing | {(kind, name): version for (_, kind, name), version in found.items()}
+        return dataclasses.replace(resolved, entries=entries, existing=existing)
 
     async def _admitted(
         self, delivery: Commanded, resolved: Resolved, context: Context

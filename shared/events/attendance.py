@@ -1,6 +1,6 @@
 """What attendance emits: which sessions are planned, held, missed, excused, and which week fell short of hours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import ClassVar, Literal
 
@@ -22,6 +22,13 @@ class Coding(msgspec.Struct, frozen=True, array_like=True):
 
     def write(self) -> fhir.Element:
         return fhir.coding(self.code_system, self.code) if self.code_system else {"code": self.code}
+
+
+class BookingNumber(msgspec.Struct, frozen=True, array_like=True):
+    """By which a session is known to whoever booked it."""
+
+    system: str
+    value: str
 
 
 SESSION_KINDS = (
@@ -85,7 +92,14 @@ class SessionEvent(Event, frozen=True, kw_only=True):
 
 
 class SessionScheduled(SessionEvent, frozen=True, kw_only=True):
+    """`numbers` are those of whoever booked it."""
+
     status: ClassVar[str] = "booked"
+    numbers: tuple[BookingNumber, ...] = ()
+
+    def identifiers(self) -> Mapping[str, list[Resource]]:
+        written: list[Resource] = [{"system": each.system, "value": each.value} for each in self.numbers]
+        return {self.session_id: written} if written else {}
 
 
 class SessionMissed(SessionEvent, frozen=True, kw_only=True):

@@ -13,6 +13,14 @@ class StateEvent(Event, frozen=True, kw_only=True, tag=True):
     """Emitted by a decision for its own state alone: it is published nowhere."""
 
 
+class StandsFor(StateEvent, frozen=True, kw_only=True):
+    """What a client creates as `given` is this resource of ours, new or not: the answer names it instead."""
+
+    kind: str
+    given: str
+    id: str
+
+
 class RetentionBegan(StateEvent, frozen=True, kw_only=True):
     """The episode ended: its record leaves the state so many days later, by the setting of the day it ended."""
 

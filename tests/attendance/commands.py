@@ -31,6 +31,8 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.ReinstateSession: _asked("reinstate"),
     w.MarkMissed: _asked("miss"),
     w.MoveSession: _asked("move"),
+    w.BookSession: _asked("book", "book held"),
+    w.WithdrawBooking: _asked("withdraw booking"),
     w.AcknowledgeEscalation: _asked("accept"),
     w.ActOnEscalation: _asked("act"),
     w.HandOverEscalation: _asked("hand over"),

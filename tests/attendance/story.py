@@ -57,9 +57,12 @@ class Story(PatientStory[State, Settings]):
     def attending_until(self, moment: datetime) -> list[Event]:
         """Every session that starts before then is attended whole."""
         emitted: list[Event] = []
-        while ahead := [each.start for each in self.planned if each.start < moment]:
-            emitted += self.until(min(ahead))
-            emitted += self.then(check_in(min(ahead)))
+        while ahead := [each for each in self.planned if each.start < moment]:
+            first = min(ahead, key=lambda each: each.place)
+            assert self.state.episode is not None
+            ids, minutes = (self.state.episode.session_id(first),), self.state.episode.minutes(first)
+            emitted += self.until(first.start)
+            emitted += self.then(msgspec.structs.replace(check_in(first.start, minutes), session_ids=ids))
         return emitted + self.until(moment)
 
     @property

@@ -428,7 +428,7 @@ def test_an_arrived_appointment_reports_presence_without_an_encounter(status: st
     assert commands_of(appointment(status)) == (ConfirmAttendance(session_id=SESSION, held=held),)
 
 
-@pytest.mark.parametrize("status", ["proposed", "pending", "waitlist", "entered-in-error"])
+@pytest.mark.parametrize("status", ["proposed", "pending", "waitlist"])
 def test_another_status_of_an_appointment_is_refused(status: str) -> None:
     assert refusal(appointment(status, comment=SEEDED)) == (422, "business-rule", ("Appointment.status",))
 

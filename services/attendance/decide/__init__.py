@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.attendance import requests
-from services.attendance.decide import episode, grouping, marks, moving, outreach, presence, replanning
+from services.attendance.decide import ehr_booking, episode, grouping, marks, moving, outreach, presence, replanning
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import silence_counts, time_passed
 from services.attendance.messages import (
     AcceptSession,
     AcknowledgeEscalation,
     ActOnEscalation,
+    BookSession,
     CallOffSession,
     CancelSession,
     CareTeamChanged,
@@ -42,6 +43,7 @@ from services.attendance.messages import (
     SilenceCounts,
     StageAdvanced,
     TimePassed,
+    WithdrawBooking,
     WithdrawCheckIn,
 )
 from services.attendance.settings import Settings
@@ -110,8 +112,11 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             | CallOffSession()
             | ReinstateSession()
             | MarkMissed()
+            | WithdrawBooking()
         ):
             return marks.marked(state, command, moment)
+        case BookSession():
+            return ehr_booking.booked(state, command, moment)
         case MoveSession():
             return moving.moved(state, command, moment)
         case ChooseGroup():

@@ -37,7 +37,9 @@ def _on_closed_days(course: Course) -> Sequence[Session]:
 def _replacing_no_more(course: Course) -> Sequence[Session]:
     episode, settings, now = course.episode, course.moment.settings, course.moment.now
     zone, slots = ZoneInfo(settings.timezone), range(len(episode.template))
-    ahead = [each for each in course.state.sessions if each.waits and each.start > now]
+    ahead = [
+        each for each in course.state.sessions if each.waits and each.start > now and not episode.is_by_itself(each)
+    ]
     moved_to = {(int(each.stated), each.slot) for each in course.state.sessions if each.mark == "moved"}
     planned = [each for each in ahead if each.place not in moved_to]
     instead = [each for each in planned if each.start.astimezone(zone).weekday() != _weekday(course, each)]

@@ -9,10 +9,12 @@ from services.attendance import outcomes, requests, weeks
 from services.attendance.decide.asking import asked
 from services.attendance.decide.closing import follow_calendar
 from services.attendance.decide.course import Course
+from services.attendance.decide.ehr_booking import standing
+from services.attendance.decide.replanning import held
 from services.attendance.decide.sessions import scheduled, without_presence
 from services.attendance.hours import sessions_between
 from services.attendance.messages import BookedUntil, Emits, EpisodeForgotten, SilenceCounts, TimePassed
-from services.attendance.record import Episode, Session, decides_at, moment_of, second_after
+from services.attendance.record import MINUTES_MOST, Episode, Session, decides_at, moment_of, second_after
 from services.attendance.settings import Settings
 from services.attendance.state import BOOK_AHEAD_DAYS, State, forgotten_at
 from shared.rules.decision import Moment
@@ -54,7 +56,8 @@ def book(course: Course) -> None:
     settings, now = course.moment.settings, course.moment.now
     until = now + timedelta(days=settings.book_days)
     start = max(course.episode.booked_until, now)
-    found = tuple(sessions_between(course.episode, start, until, settings.timezone, settings.calendar))
+    ahead = sessions_between(course.episode, start, until, settings.timezone, settings.calendar)
+    found = tuple(each for each in ahead if not _stands(course, each, start))
     if found:
         course.emit(*(scheduled(course.episode, each) for each in found))
         course.know(found)
@@ -68,6 +71,14 @@ def book(course: Course) -> None:
         silent_hours=(settings.no_contact_hours, settings.no_attendance_days * 24),
     )
     course.emit(booked)
+
+
+def _stands(course: Course, session: Session, since: datetime) -> bool:
+    """Whether the EHR has booked it already, or another one at its time."""
+    episode, most = course.episode, timedelta(minutes=MINUTES_MOST)
+    others = held([each for each in course.state.sessions if each.start > since - most])
+    kind = episode.template[session.slot].kind
+    return standing(course, kind, session.minute) is not None or any(episode.overlap(session, each) for each in others)
 
 
 def _books_on(episode: Episode, moment: Moment[Settings]) -> bool:

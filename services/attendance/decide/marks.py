@@ -24,6 +24,7 @@ from services.attendance.messages import (
     ReinstateSession,
     SessionAttended,
     SessionCheckedIn,
+    WithdrawBooking,
 )
 from services.attendance.record import BY_A_PERSON, LATE, NOT_OWED, PRESENT, Mark, Session
 from services.attendance.settings import Settings
@@ -48,6 +49,7 @@ ANOTHER_WEEK = Refused("conflict", "Another week is planned since, of which this
 CLOSED = Refused(
     "conflict", "The program is closed on this day (calendar of program.toml): take the line out first.", PLACE
 )
+NOT_BOOKED = Refused("conflict", "The program planned this session: put it as cancelled, with its reason.", PLACE)
 SETTLED: frozenset[Mark] = frozenset({"excused", "declined", "off", *NOT_OWED})
 """It is agreed that the patient does not come."""
 
@@ -86,6 +88,8 @@ def _after(course: Course, session: Session, command: OfOneSession) -> Session |
             return _reinstated(course, session)
         case MarkMissed():
             return _missed(course, session)
+        case WithdrawBooking():
+            return _withdrawn(course, session)
         case _:
             assert_never(command)
 
@@ -170,6 +174,13 @@ def _missed(course: Course, session: Session) -> Session | Refused:
     if session.mark in SETTLED:
         return NOT_BEGUN
     return session if session.mark == "noshow" or session.mark in LATE else _with(session, "noshow")
+
+
+def _withdrawn(course: Course, session: Session) -> Session | Refused:
+    """Who was there was there all the same."""
+    if not course.episode.is_by_itself(session):
+        return NOT_BOOKED
+    return session if session.mark in NOT_OWED else _with(session, "mistaken")
 
 
 def _with(session: Session, mark: Mark, stated: str = "") -> Session:

@@ -8,7 +8,7 @@ from services.attendance.decide.replanning import held
 from services.attendance.decide.reporting import named
 from services.attendance.decide.sessions import MOVED, cancelled, closed_for, scheduled
 from services.attendance.messages import Emits, MoveSession
-from services.attendance.record import Session, minute_of, where_it_went
+from services.attendance.record import MINUTES_MOST, Session, minute_of, where_it_went
 from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.rules.decision import Moment, Refused
@@ -16,7 +16,9 @@ from shared.rules.decision import Moment, Refused
 PLACE = "Appointment.start"
 WHOLE_MINUTES = Refused("business-rule", "Must be a whole minute.", PLACE)
 ANOTHER_LENGTH = Refused(
-    "business-rule", "Must be as long after start as planned: a session moves whole.", "Appointment.end"
+    "business-rule",
+    "Must be as long after start as planned: a session moves whole. One that the EHR booked may have 1 to 720 minutes.",
+    "Appointment.end",
 )
 NOT_PLANNED = Refused(
     "conflict", "Only a planned session moves: one that was called off is put as booked at its own time first.", PLACE
@@ -38,17 +40,33 @@ def moved(state: State, command: MoveSession, moment: Moment[Settings]) -> list[
     course, session = Course(state, moment), sessions[0]
     if command.start.second or command.start.microsecond:
         return WHOLE_MINUTES
-    there = Session(minute_of(command.start), session.slot)
-    if command.end not in (None, course.episode.end(there)):
+    there = _there(course, session, command)
+    if there is None:
         return ANOTHER_LENGTH
-    if there.minute == session.minute:
+    if (there.minute, there.length) == (session.minute, session.length):
         return []
     if (refused := _may_leave(course, session) or _may_be_held(course, session, there)) is not None:
         return refused
+    if there.minute == session.minute:
+        longer = msgspec.structs.replace(session, length=there.length)
+        course.change([longer], [scheduled(course.episode, longer)], MOVED)
+        return course.emitted
     left = msgspec.structs.replace(session, mark="moved", deferred_until=0, stated=str(there.minute))
     events: list[Emits] = [cancelled(course.episode, left, MOVED), scheduled(course.episode, there)]
     course.change([left, there], events, MOVED)
     return course.emitted
+
+
+def _there(course: Course, session: Session, command: MoveSession) -> Session | None:
+    """Where it is held instead; None where it would be longer or shorter, which only what the EHR booked may be."""
+    there = Session(minute_of(command.start), session.slot, length=session.length, makes_up=session.makes_up)
+    if command.end in (None, course.episode.end(there)):
+        return there
+    seconds = int((command.end - command.start).total_seconds())
+    if not course.episode.is_by_itself(session) or seconds % 60 or not 0 < seconds <= MINUTES_MOST * 60:
+        return None
+    minutes, planned = seconds // 60, course.episode.template[session.slot].minutes
+    return msgspec.structs.replace(there, length=0 if minutes == planned else minutes)
 
 
 def _may_leave(course: Course, session: Session) -> Refused | None:

@@ -40,7 +40,7 @@ def follow_week(course: Course) -> None:
 
 
 def _is_former(course: Course, session: Session) -> bool:
-    return session.slot not in course.episode.slots
+    return session.slot not in course.episode.slots and not course.episode.is_by_itself(session)
 
 
 def book_missing(course: Course) -> None:

@@ -24,7 +24,7 @@ def named(
     person. One of a session that was moved is about where it is held."""
     episode = state.episode
     if episode is None:
-        return _too_late(state, None, moment, about) if state.left else NOT_ADMITTED
+        return too_late(state, None, moment, about) if state.left else NOT_ADMITTED
     since = moment.now - timedelta(days=moment.settings.correction_days)
     by_id = sessions_named(episode, state.sessions, ids, near)
     found = list(dict.fromkeys(where_it_went(each, state.sessions) for each in by_id))
@@ -32,7 +32,7 @@ def named(
     if welcome:
         return welcome
     planned = found or _planned_before(episode, ids, moment)
-    return _too_late(state, planned[0], moment, about) if planned else NOT_PLANNED
+    return too_late(state, planned[0], moment, about) if planned else NOT_PLANNED
 
 
 def own_encounter(episode: Episode, session: Session) -> str:
@@ -52,7 +52,8 @@ def _planned_before(episode: Episode, ids: tuple[str, ...], moment: Moment[Setti
     return [each for each in planned if episode.session_id(each) in ids]
 
 
-def _too_late(state: State, session: Session | None, moment: Moment[Settings], about: str) -> Refused:
+def too_late(state: State, session: Session | None, moment: Moment[Settings], about: str) -> Refused:
+    """Refused, and a person is asked about it."""
     asked = late_question(state, session, about, moment)
     emitted = () if asked is None else (asked[0], RequestAdded(request=asked[1]))
     return Refused("business-rule", TOO_LATE, "period" if about.startswith("Encounter") else "status", emitted)

@@ -1,5 +1,6 @@
 """A session as an event: planned, scheduled, cancelled, missed; and how it goes back to being undecided."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,6 +9,7 @@ import msgspec
 
 from services.attendance.hours import ends_of
 from services.attendance.messages import (
+    BookingNumber,
     Coding,
     Emits,
     SessionCancelled,
@@ -16,7 +18,7 @@ from services.attendance.messages import (
     SessionMissed,
     SessionScheduled,
 )
-from services.attendance.record import CANCELLED, Episode, Session, second_after
+from services.attendance.record import CANCELLED, Episode, Mark, Session, second_after
 from services.attendance.settings import Settings
 from shared.events import codes
 from shared.events.attendance import IN_PERSON
@@ -28,6 +30,11 @@ PAUSED = "care-elsewhere"
 PLAN_CHANGED = "plan-changed"
 PROGRAM_CLOSED = "program-closed"
 MOVED = "moved"
+IN_ERROR = "booked-in-error"
+
+
+_NOT_HELD: Mapping[Mark, str] = {"replanned": PLAN_CHANGED, "moved": MOVED, "mistaken": IN_ERROR}
+"""Why a session is cancelled of which nothing more has to be known."""
 
 
 def planned(episode: Episode, session: Session) -> dict[str, Any]:
@@ -47,8 +54,8 @@ def planned(episode: Episode, session: Session) -> dict[str, Any]:
     }
 
 
-def scheduled(episode: Episode, session: Session) -> SessionScheduled:
-    return SessionScheduled(**planned(episode, session))
+def scheduled(episode: Episode, session: Session, numbers: tuple[BookingNumber, ...] = ()) -> SessionScheduled:
+    return SessionScheduled(numbers=numbers, **planned(episode, session))
 
 
 def cancelled(episode: Episode, session: Session, reason: str) -> SessionCancelled:
@@ -58,10 +65,8 @@ def cancelled(episode: Episode, session: Session, reason: str) -> SessionCancell
 def without_presence(episode: Episode, session: Session, stated: tuple[Coding, ...] = ()) -> Emits:
     """The session as it is where nobody reports to have been there; `stated` are the reasons that were sent for it."""
     match session.outcome:
-        case "cancelled" if session.mark == "replanned":
-            return cancelled(episode, session, PLAN_CHANGED)
-        case "cancelled" if session.mark == "moved":
-            return cancelled(episode, session, MOVED)
+        case "cancelled" if session.mark in _NOT_HELD:
+            return cancelled(episode, session, _NOT_HELD[session.mark])
         case "cancelled" if session.mark == "closed":
             closed = (Coding(codes.REASON, session.stated),)
             return SessionCancelled(reason=PROGRAM_CLOSED, stated=closed, **planned(episode, session))
@@ -91,8 +96,8 @@ def closed(session: Session, reason: str) -> Session:
 
 def undecided(episode: Episode, session: Session, moment: Moment[Settings]) -> Session:
     """Silence is listened to anew, so that whoever knows better has as long again to say so. After the stay nobody
-    waits for the patient, nor in a week before the one that is planned now, nor on a closed day: the session was never
-    owed."""
+    waits for the patient, nor in a week before the one that is planned now, nor on a closed day, nor where nobody had
+    booked it: the session was never owed."""
     ends = ends_of(episode, moment.settings.timezone)
     if ends and session.start >= min(ends) and session.mark not in CANCELLED:
         return msgspec.structs.replace(session, mark="ended", concluded=False, deferred_until=0, answered=())
@@ -100,6 +105,8 @@ def undecided(episode: Episode, session: Session, moment: Moment[Settings]) -> S
         return msgspec.structs.replace(session, mark="replanned", concluded=False, deferred_until=0, answered=())
     if (reason := closed_for(session, moment.settings)) and session.mark not in CANCELLED:
         return closed(msgspec.structs.replace(session, concluded=False), reason)
+    if episode.is_as_held(session) and session.mark not in CANCELLED:
+        return msgspec.structs.replace(session, mark="mistaken", concluded=False, deferred_until=0, answered=())
     grace = timedelta(minutes=episode.grace_minutes)
     until = moment.now + grace
     deferred = second_after(until) if until > session.start + grace else 0

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from services.attendance.edge.appointments import another_time, appointment, response
+from services.attendance.edge.appointments import another_time, appointment, reported, response
+from services.attendance.edge.booking import booking
 from services.attendance.edge.encounters import encounter
 from services.attendance.edge.grouping import chosen, is_choice, require_known
 from services.attendance.edge.outreach import task
@@ -18,7 +19,7 @@ _STORED = frozenset({"Encounter", "AppointmentResponse"})
 
 TAKES: dict[str, ResourceSupport] = {
     "Encounter": ResourceSupport((*_READ, "create", "update"), ENCOUNTERS, conditional_create=True),
-    "Appointment": ResourceSupport((*_READ, "update"), APPOINTMENTS),
+    "Appointment": ResourceSupport((*_READ, "create", "update"), APPOINTMENTS, conditional_create=True),
     "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
     "Task": ResourceSupport((*_READ, "create", "update", "patch"), TASKS, conditional_create=True),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
@@ -41,6 +42,8 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
     match entry.type:
         case "Encounter":
             return encounter(entry, context)
+        case "Appointment" if entry.method == "POST":
+            return (booking(entry, context, reported(entry, context)),)
         case "Appointment":
             return (*another_time(entry, context), *appointment(entry, context))
         case "AppointmentResponse":

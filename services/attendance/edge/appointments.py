@@ -10,7 +10,9 @@ from services.attendance.messages import (
     ConfirmAttendance,
     MarkMissed,
     MoveSession,
+    OfOneSession,
     ReinstateSession,
+    WithdrawBooking,
 )
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
@@ -30,17 +32,24 @@ CODINGS_MOST, CHARACTERS_MOST = 4, 200
 
 def appointment(entry: BundleEntry, context: Context) -> Sequence[Command]:
     """Nothing of a slot that a session has left, sent back as the hub wrote it: the session itself takes place."""
+    left = "moved" in codes_in(entry.resource.get("cancelationReason"), codes.REASON)
+    return () if left and entry.resource["status"] == "cancelled" else (reported(entry, context),)
+
+
+def reported(entry: BundleEntry, context: Context) -> OfOneSession:
+    """What its status reports of the session. Only one that was booked was booked in error. Raises HttpRefusal 422."""
     session_id = str(entry.id)
     match entry.resource["status"]:
         case "cancelled":
-            reason = entry.resource.get("cancelationReason")
-            return () if "moved" in codes_in(reason, codes.REASON) else (_cancelled(session_id, reason, context),)
+            return _cancelled(session_id, entry.resource.get("cancelationReason"), context)
         case "noshow":
-            return (MarkMissed(session_id=session_id),)
+            return MarkMissed(session_id=session_id)
         case "booked":
-            return (ReinstateSession(session_id=session_id),)
+            return ReinstateSession(session_id=session_id)
         case "arrived" | "checked-in" | "fulfilled":
-            return (ConfirmAttendance(session_id=session_id, held=entry.resource["status"] == "fulfilled"),)
+            return ConfirmAttendance(session_id=session_id, held=entry.resource["status"] == "fulfilled")
+        case "entered-in-error" if entry.method == "PUT":
+            return WithdrawBooking(session_id=session_id)
         case _:
             place = f"{entry.place}.status"
             raise refuse(
@@ -48,7 +57,7 @@ def appointment(entry: BundleEntry, context: Context) -> Sequence[Command]:
             )
 
 
-def _cancelled(session_id: str, reason: Json | None, context: Context) -> Command:
+def _cancelled(session_id: str, reason: Json | None, context: Context) -> CancelSession | CallOffSession:
     """Called off where FHIR's own codes all say so: a local code that looks like one of them hides no absence. Of
     several reasons the one by which the program excuses. What the hub itself wrote is no reason, sent back."""
     sent = tuple(_sent(reason))

@@ -76,6 +76,8 @@ class Batch:
     answers: list[tuple[AnyDelivery, Answer]] = field(default_factory=list)
     answered_resources: dict[UUID, list[Name]] = field(default_factory=dict)
     """Resources that an answer names, per commanded delivery."""
+    answered_instead: dict[UUID, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)
+    """By type and the id that was given, which ones it names instead."""
 
     @property
     def edge_answers(self) -> list[tuple[AnyDelivery, Answer]]:

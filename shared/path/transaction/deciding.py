@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.events import wire
 from shared.events.envelope import Command, Event
-from shared.events.internal import Listed, StateEvent, TimePassed, To
+from shared.events.internal import Listed, StandsFor, StateEvent, TimePassed, To
 from shared.events.technical import OperationsEvent
 from shared.path.service import NewerState
 from shared.path.transaction import hold, sealed
@@ -143,6 +143,9 @@ class Deciding:
             return decision
         written = self._settle(delivery, locked, decision)
         self._put(delivery, locked, written)
+        instead = [each for each in decision.emissions if isinstance(each, StandsFor)]
+        if instead:
+            self._batch.answered_instead[delivery.id] = tuple((each.kind, each.given, each.id) for each in instead)
         self._journal(delivery, DECIDED, before, written)
         return Committed()
 

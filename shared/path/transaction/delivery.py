@@ -133,9 +133,11 @@ AnyDelivery = Delivery | Redriven
 
 
 class Committed(msgspec.Struct, frozen=True, tag=True):
-    """Decided and committed: the resources that now stand, with their versions."""
+    """Decided and committed: the resources that now stand, with their versions. `instead` are, by type and the id that
+    a client's creation was given, those of ours that it is."""
 
     resources: tuple[tuple[str, str, int], ...] = ()
+    instead: tuple[tuple[str, str, str], ...] = ()
 
 
 class Incomplete(msgspec.Struct, frozen=True, tag=True):

@@ -245,7 +245,8 @@ class Inbox:
             plain = bare(delivery)
             if isinstance(answer, Committed) and isinstance(plain, Commanded):
                 names = batch.answered_resources.get(plain.id, ())
-                answer = Committed(tuple((*name, written.get((plain.program, *name), 1)) for name in names))
+                standing = tuple((*name, written.get((plain.program, *name), 1)) for name in names)
+                answer = Committed(standing, batch.answered_instead.get(plain.id, ()))
             answered[id(delivery)] = answer
             if not marks_processed(delivery):
                 continue

@@ -206,11 +206,12 @@ _PANELS = """WITH own AS MATERIALIZED (SELECT * FROM resources WHERE patient = $
     SELECT * FROM own WHERE program = $2 AND NOT sealed AND strpos(body, '"hasMember":') > 0
     ORDER BY updated_at DESC, id LIMIT $3"""
 PANELS_MOST = 200
-_OWN_CARRIES = """own.program = u.program AND NOT own.sealed AND NOT starts_with(own.body, '{"identifier":')
+_OWN_CARRIES = """own.program = u.program AND NOT own.sealed
+        AND (own.type = 'Appointment' OR NOT starts_with(own.body, '{"identifier":'))
         AND (own.body::jsonb -> 'identifier' @> u.identifier::jsonb
             OR own.body::jsonb -> 'identifier' @> jsonb_build_array(u.identifier::jsonb))"""
 # One patient's foreign resources that carry one of these identifiers; R4 has it once or repeating. Ours are nobody's to
-# change. The program is asked of the patient's own rows, not of the index of all.
+# change, but a session is theirs who booked it. The program is asked of the patient's own rows, not of an index.
 _MATCHING = f"""SELECT u.number, own.id FROM unnest($2::text[], $3::text[], $4::text[])
         WITH ORDINALITY AS u(program, type, identifier, number),
         LATERAL (SELECT * FROM resources r WHERE r.patient = $1 AND r.type = u.type OFFSET 0) own
