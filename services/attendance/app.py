@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.attendance import feed, groups
+from services.attendance import feed, group_sessions, groups
 from services.attendance.decide import decide, react
 from services.attendance.edge import EDGE
 from services.attendance.feed_events import FEED, Feed
 from services.attendance.group_plan import GROUP
-from services.attendance.messages import REPORTS, Commands, Internal
+from services.attendance.messages import REPORTS, Commands, CommandsOfGroups, Internal
 from services.attendance.settings import Settings
 from services.attendance.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
@@ -31,8 +31,8 @@ DECIDERS: Mapping[str, Decider[Any]] = {
     GROUP: Decider(
         state_type=groups.Group,
         version=groups.VERSION,
-        react=groups.react,
-        decide=groups.decide,
+        react=group_sessions.react,
+        decide=group_sessions.decide,
         evolve=groups.evolve,
         due=groups.due,
     ),
@@ -53,7 +53,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
     service = Service(
         name="attendance",
         deciders=DECIDERS,
-        commands=Commands,
+        commands=Commands | CommandsOfGroups,
         internal=Internal,
         keys=keys,
     )

@@ -12,10 +12,11 @@ from services.attendance import messages
 from services.attendance.fitting import day_of
 from services.attendance.group_plan import GroupPlan
 from services.attendance.settings import Settings
+from services.attendance.timetable import Timetable
 from shared.events.envelope import Command, Event
 from shared.events.internal import To
 from shared.path.service import PATIENT
-from shared.rules.decision import Moment, Refused
+from shared.rules.decision import Moment
 from shared.rules.packing import pack_id, seconds, unpack_id
 
 VERSION = 1
@@ -49,6 +50,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     members: tuple[Member, ...] = ()
     line: tuple[Member, ...] = ()
     look_at: datetime | None = None
+    timetable: Timetable = Timetable()
 
 
 def react(state: Group, event: messages.ConsumesOfGroups, moment: Moment[Settings]) -> list[messages.EmitsOfGroups]:
@@ -104,11 +106,6 @@ def _looks_again(
     return [messages.LineLookedAt(look_at=moment.now + timedelta(hours=LOOK_HOURS) if then.line else None)]
 
 
-def decide(state: Group, command: Command, moment: Moment[Settings]) -> Refused:
-    """Every command is about a patient."""
-    return Refused("not-supported", "No command is about a group.")
-
-
 def evolve(state: Group, event: Event | Command) -> Group:
     """The state after an event. Total: what it does not know changes nothing."""
     change = msgspec.structs.replace
@@ -126,6 +123,8 @@ def evolve(state: Group, event: Event | Command) -> Group:
             return change(state, line=())
         case messages.LineLookedAt(look_at=at):
             return change(state, look_at=at)
+        case messages.TimetableChanged(timetable=timetable):
+            return change(state, timetable=timetable)
         case _:
             return state
 
@@ -149,4 +148,5 @@ def _without(members: tuple[Member, ...], gone: tuple[str, str]) -> tuple[Member
 
 
 def due(state: Group) -> datetime | None:
-    return state.look_at
+    moments = (state.look_at, state.timetable.books_on_at)
+    return min((each for each in moments if each is not None), default=None)

@@ -23,6 +23,7 @@ from services.attendance.group_events import (
     WeekOfGroup,
 )
 from services.attendance.record import Period, Request, Session, SessionSlot, Week
+from services.attendance.timetable_events import ChangeMeeting, MeetingsChanged, TimetableChanged
 from shared.events.attendance import (
     AttendanceCorrected,
     BookingNumber,
@@ -57,6 +58,7 @@ from shared.events.intake import (
     StageAdvanced,
 )
 from shared.events.internal import RetentionBegan, StandsFor, StateEvent, TimePassed, To
+from shared.events.listed import SlotsListed
 from shared.events.outreach import Channel, OutreachAttempted, OutreachOutcome
 from shared.events.technical import FeedSilent, FeedSpoke
 from shared.rules.escalation import (
@@ -82,11 +84,13 @@ __all__ = [
     "CallOffSession",
     "CancelSession",
     "CareTeamChanged",
+    "ChangeMeeting",
     "CheckIn",
     "CheckInWithdrawn",
     "ChooseGroup",
     "Coding",
     "Commands",
+    "CommandsOfGroups",
     "ConfirmAttendance",
     "Consumes",
     "ConsumesOfFeeds",
@@ -115,6 +119,7 @@ __all__ = [
     "LineEnded",
     "LineLookedAt",
     "MarkMissed",
+    "MeetingsChanged",
     "MoveSession",
     "OfGroupStates",
     "OfGroups",
@@ -153,9 +158,11 @@ __all__ = [
     "SignalsCorrected",
     "SilenceCounts",
     "SlotAdded",
+    "SlotsListed",
     "StageAdvanced",
     "StandsFor",
     "TimePassed",
+    "TimetableChanged",
     "To",
     "WeekOfGroup",
     "WeeklyHoursCorrected",
@@ -366,7 +373,16 @@ StateEvents = (
 PlansWeek = StageAdvanced | EpisodeStepped
 """After which another week is planned."""
 Internal = (
-    TimePassed | OfGroups | SeatAnswers | AbsenceAsked | SilenceCounts | StateEvents | OfGroupStates | FeedChanged
+    TimePassed
+    | OfGroups
+    | SeatAnswers
+    | MeetingsChanged
+    | AbsenceAsked
+    | SilenceCounts
+    | StateEvents
+    | OfGroupStates
+    | TimetableChanged
+    | FeedChanged
 )
 Consumes = (
     PatientIdentified
@@ -382,6 +398,7 @@ Consumes = (
     | DischargeWithdrawn
     | SeatAnswers
     | SilenceCounts
+    | MeetingsChanged
     | TimePassed
 )
 Emits = (
@@ -404,7 +421,8 @@ Emits = (
     | To
 )
 ConsumesOfGroups = OfGroups | TimePassed
-EmitsOfGroups = OfGroupStates | To
+EmitsOfGroups = OfGroupStates | TimetableChanged | SlotsListed | To
+CommandsOfGroups = ChangeMeeting
 ConsumesOfFeeds = AbsenceAsked | TimePassed
 EmitsOfFeeds = FeedChanged | FeedSilent | FeedSpoke | To
 """Of the other kinds of keys: a group, a program's feed."""

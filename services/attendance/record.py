@@ -43,6 +43,7 @@ NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned", "closed", "moved", 
 """Called off for what became of the stay, by the calendar, for another time, or as none that ever was."""
 CANCELLED: frozenset[Mark] = NOT_OWED | {"off"}
 BY_A_PERSON = "person"
+BY_THE_GROUP = "group"
 BY_ITSELF = -1
 """The weekday of a slot that no week holds: sessions of it are booked one by one."""
 MINUTES_MOST = 720
@@ -78,9 +79,9 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     when silence makes it a miss, 0 for the end of the grace time. Of one attended late or in part: whether that counts,
     and when it will (`outcomes.judged`). `answered` are the kinds of request about it that a
     person has resolved. `stated` is short for the reasons that its cancelled Appointment names ("" for none), or
-    `BY_A_PERSON`, who excused it afterwards; of one that is `closed` it is the reason in the calendar,
-    of one that is `moved` the minute at which it is held. `length` are its minutes where they are others than its
-    slot's, `makes_up` the place of the miss whose hours it makes up.
+    `BY_A_PERSON`, who excused it afterwards, or `BY_THE_GROUP`, which called it off for all its members; of one that is
+    `closed` it is the reason in the calendar, of one that is `moved` the minute at which it is held. `length` are its
+    minutes where they are others than its slot's, `makes_up` the place of the miss whose hours it makes up.
     """
 
     minute: int

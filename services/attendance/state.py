@@ -20,6 +20,7 @@ from services.attendance.messages import (
     EpisodeResumed,
     EpisodeStepped,
     FlagsChanged,
+    MeetingsChanged,
     OfOwnSeat,
     OutreachAttempted,
     PatientDied,
@@ -47,6 +48,7 @@ from services.attendance.record import (
     second_of,
 )
 from services.attendance.silences import Silence, silences
+from services.attendance.timetable import MeetingChange
 from services.attendance.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationActedOn, EscalationResolved
@@ -65,6 +67,14 @@ BOOK_AHEAD_DAYS = 13
 """Book again when fewer than this many days are booked (`book_days` is one more)."""
 
 
+class Meetings(msgspec.Struct, frozen=True, array_like=True):
+    """Of a group's sessions from minute `since` on (since 1970), those that are not held as they are planned."""
+
+    group: str
+    since: int
+    changes: tuple[MeetingChange, ...]
+
+
 class State(msgspec.Struct, frozen=True, array_like=True):
     """`episode` is None for a patient never admitted here, or (`left`) whose stay was forgotten."""
 
@@ -78,6 +88,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """During the stay, in order of time."""
     seat: GroupSeat | None = None
     """In a group, of the stay or of the one before it."""
+    meetings: Meetings | None = None
+    """As the group that last told so holds them."""
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -99,6 +111,8 @@ def evolve(state: State, event: Event | Command) -> State:
             return msgspec.structs.replace(state, outreach=attempts_with(state.outreach, attempt))
         case CareTeamChanged(members=members):
             return msgspec.structs.replace(state, team=members)
+        case MeetingsChanged(group=group, since=since, changes=changes):
+            return msgspec.structs.replace(state, meetings=Meetings(group, since, changes))
         case EpisodeForgotten():
             return State(escalations=state.escalations, left=True, team=state.team, seat=state.seat)
         case _ if isinstance(event, Moved):

@@ -53,6 +53,12 @@ TASKS: Mapping[str, SearchType] = {
 APPOINTMENTS: Mapping[str, SearchType] = {**PARAMETERS, "actor": "reference", "group": "token"}
 """`group` is a name of the program's own, and a parameter of the hub's own."""
 ENCOUNTERS: Mapping[str, SearchType] = {**PARAMETERS, "appointment": "reference"}
+SLOTS: Mapping[str, SearchType] = {
+    **{name: kind for name, kind in PARAMETERS.items() if name not in ("patient", "subject")},
+    "schedule": "reference",
+    "start": "date",
+}
+"""Of a group's sessions; `start` is FHIR's name of `date`."""
 FINDINGS: Mapping[str, SearchType] = {**PARAMETERS, "code": "token", "identified": "date"}
 """Of DetectedIssues; `identified` is FHIR's name of `date`."""
 AUDITS: Mapping[str, SearchType] = {

@@ -1,4 +1,5 @@
-"""Searches for sessions: Appointments by who takes part, Encounters by the Appointment they name, findings by code."""
+"""Searches for sessions: Appointments by who takes part, Encounters by the Appointment they name, Slots by Schedule,
+findings by code."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from shared.path.transaction import resources
 from shared.path.transaction.search import Search
 from shared.platform.db import Pool
 
-NARROWED = ("Appointment", "Encounter", "DetectedIssue")
+NARROWED = ("Appointment", "Encounter", "Slot", "DetectedIssue")
 ACTORS = ("Practitioner", "PractitionerRole", "RelatedPerson", "Location", "HealthcareService", "Device")
 """Who may take part in an Appointment besides a patient (R4)."""
 NAMED_MOST = 50
@@ -30,7 +31,10 @@ async def narrow(query: Search, name: str, value: str, patients: Patients, pool:
             await _appointments(query, value, pool)
         case "DetectedIssue", "code":
             query.naming("code.coding[*]", "code", identifiers(value))
-        case "DetectedIssue", "identified":
+        case "Slot", "schedule" | "schedule:Schedule":
+            schedules = [f"Schedule/{each.rpartition('Schedule/')[2]}" for each in _few(value.split(","))]
+            query.naming("schedule", "reference", [(None, each) for each in schedules])
+        case ("DetectedIssue", "identified") | ("Slot", "start"):
             query.happened(*between(value, zone))
         case _:
             raise not_searched_by()

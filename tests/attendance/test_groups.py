@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as settings_of_law
 from hypothesis import strategies as some
 
-from services.attendance import groups
+from services.attendance import group_sessions, groups
 from services.attendance import messages as w
 from services.attendance.group_plan import GroupPlan, group_key
 from services.attendance.groups import Group
@@ -179,7 +179,7 @@ def test_a_group_as_full_as_can_be_is_small() -> None:
 
 
 def decider() -> Decider[Group]:
-    return Decider(Group, groups.VERSION, groups.react, groups.decide, groups.evolve, groups.due)
+    return Decider(Group, groups.VERSION, groups.react, group_sessions.decide, groups.evolve, groups.due)
 
 
 patients = some.sampled_from(PATIENTS)

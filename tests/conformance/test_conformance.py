@@ -1,9 +1,10 @@
 """The official validator finds no error in what leaves the hub: events, referrals to partners, the edge's answers."""
 
+from datetime import timedelta
 from importlib import import_module
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -15,11 +16,13 @@ from shared.edge.app import statement
 from shared.edge.fhir import Answered, response_bundle, searchset
 from shared.edge.outcome import fault, outcome
 from shared.events.envelope import Event
+from shared.events.listed import GroupSlot, SlotsListed, SlotStatus, schedule_id, slot_id
 from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted
 from tests.aftercare.test_answer_form import prepared as answer_prepared
 from tests.aftercare.test_answer_form import sent as answered
 from tests.aftercare.test_form import CONSENT_ID, PATIENT, PREPARED, SENDER, UNTIL, ZONE, release
+from tests.attendance.given import MONDAY
 from tests.conformance.hapi import Validator
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, golden
 from tests.house.test_rooms import SERVICES
@@ -35,6 +38,15 @@ NICKNAME_ONLY: Json = {
     "address": [{"use": "old", "city": "Elsewhere"}, {"country": "US"}],
 }
 REFUSED = outcome([fault("required", "ServiceRequest.subject", "A referral needs a subject.")])
+SLOTS = SlotsListed(
+    group="evening-a",
+    schedule_id=schedule_id("demo", "evening-a"),
+    kind="relapse-prevention",
+    slots=tuple(
+        GroupSlot(slot_id(schedule_id("demo", "evening-a"), day), each, MONDAY, MONDAY + timedelta(hours=3))
+        for day, each in enumerate(get_args(SlotStatus))
+    ),
+)
 TASK: Json = {"resourceType": "Task", "id": "t1", "status": "requested", "intent": "order"}
 MADE = Answered("201 Created", "Task/t1/_history/1", "1", "2025-03-03T09:30:00Z", TASK)
 
@@ -45,6 +57,11 @@ def test_the_bundle_of_an_event_has_no_error_as_it_was_first_written_and_as_it_i
 ) -> None:
     for text in {golden(emitted).read_text(), bundle(emitted)}:
         assert validator.errors(text) == []
+
+
+def test_what_is_listed_of_no_patient_has_no_error(validator: Validator) -> None:
+    for resource in SLOTS.write(""):
+        assert validator.errors(written(resource)) == []
 
 
 @pytest.mark.parametrize("partner", [ALUMNI, CLINIC, EHR, HOUSE], ids=lambda partner: partner.name)

@@ -32,6 +32,7 @@ from services.attendance.messages import (
     GroupFull,
     HandOverEscalation,
     MarkMissed,
+    MeetingsChanged,
     MoveSession,
     PatientDied,
     PatientIdentified,
@@ -61,7 +62,7 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
 
 def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     match event:
-        case PatientIdentified() | CareTeamChanged():
+        case PatientIdentified() | CareTeamChanged() | MeetingsChanged():
             return []
         case EpisodeAdmitted():
             return episode.admitted(state, event, moment)

@@ -74,7 +74,9 @@ def book(course: Course) -> None:
 
 
 def _stands(course: Course, session: Session, since: datetime) -> bool:
-    """Whether the EHR has booked it already, or another one at its time."""
+    """Whether the EHR has booked it already, or another one at its time; or it was moved before it was booked."""
+    if any(each.place == session.place for each in course.state.sessions):
+        return True
     episode, most = course.episode, timedelta(minutes=MINUTES_MOST)
     others = held([each for each in course.state.sessions if each.start > since - most])
     kind = episode.template[session.slot].kind

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.attendance import requests
-from services.attendance.decide import week_of_groups
+from services.attendance.decide import meetings, week_of_groups
 from services.attendance.decide.course import Course
 from services.attendance.decide.replanning import follow_week
 from services.attendance.fitting import (
@@ -107,6 +107,7 @@ def followed(
     course = Course(evolve(before, cause), moment)
     course.emit(*emitted)
     _follow(course)
+    meetings.followed(course, before)
     return course.emitted
 
 

@@ -26,7 +26,7 @@ from services.attendance.messages import (
     SessionCheckedIn,
     WithdrawBooking,
 )
-from services.attendance.record import BY_A_PERSON, LATE, NOT_OWED, PRESENT, Mark, Session
+from services.attendance.record import BY_A_PERSON, BY_THE_GROUP, LATE, NOT_OWED, PRESENT, Mark, Session
 from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.rules.decision import Moment, Refused
@@ -50,6 +50,7 @@ CLOSED = Refused(
     "conflict", "The program is closed on this day (calendar of program.toml): take the line out first.", PLACE
 )
 NOT_BOOKED = Refused("conflict", "The program planned this session: put it as cancelled, with its reason.", PLACE)
+OFF_FOR_ALL = Refused("conflict", "The group's session is called off: PUT its Slot as free or busy first.", PLACE)
 SETTLED: frozenset[Mark] = frozenset({"excused", "declined", "off", *NOT_OWED})
 """It is agreed that the patient does not come."""
 
@@ -83,7 +84,8 @@ def _after(course: Course, session: Session, command: OfOneSession) -> Session |
         case AcceptSession():
             return _accepted(course, session)
         case CallOffSession(stated=stated):
-            return session if session.mark in NOT_OWED else _with(session, "off", _short_form(stated))
+            stands = session.mark in NOT_OWED or session.stated == BY_THE_GROUP
+            return session if stands else _with(session, "off", _short_form(stated))
         case ReinstateSession():
             return _reinstated(course, session)
         case MarkMissed():
@@ -109,7 +111,7 @@ def _cancelled(course: Course, session: Session, command: CancelSession) -> Sess
 
     What was agreed before stays so when the same comes again, later.
     """
-    if session.mark in NOT_OWED or session.stated == BY_A_PERSON:
+    if session.mark in NOT_OWED or session.stated in (BY_A_PERSON, BY_THE_GROUP):
         return session
     stated = session.stated if _is_of_another(command) else _short_form(command.stated)
     excused = _excuses(course, session, command)
@@ -159,6 +161,8 @@ def _reinstated(course: Course, session: Session) -> Session | Refused:
         return MISSED if session.concluded else session
     if session.mark == "noshow":
         return MISSED
+    if session.stated == BY_THE_GROUP:
+        return OFF_FOR_ALL
     if course.episode.is_over:
         return STAY_OVER
     if course.episode.is_replanned(session):

@@ -1,4 +1,5 @@
-"""Foreign FHIR as commands: presence by Encounter, cancellations by Appointment, escalations and outreach by Task."""
+"""Foreign FHIR as commands: presence by Encounter, cancellations by Appointment, for a whole group by Slot; by Task
+answers and outreach."""
 
 from collections.abc import Sequence
 
@@ -7,10 +8,11 @@ from services.attendance.edge.booking import booking
 from services.attendance.edge.encounters import encounter
 from services.attendance.edge.grouping import chosen, is_choice, require_known
 from services.attendance.edge.outreach import task
+from services.attendance.edge.slots import OF_GROUP, slot
 from services.attendance.edge.week import week
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
-from shared.edge.search import APPOINTMENTS, AUDITS, ENCOUNTERS, FINDINGS, PARAMETERS, TASKS, WITHOUT_STATUS
+from shared.edge.search import APPOINTMENTS, AUDITS, ENCOUNTERS, FINDINGS, PARAMETERS, SLOTS, TASKS, WITHOUT_STATUS
 from shared.events.envelope import Command
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
@@ -21,6 +23,7 @@ TAKES: dict[str, ResourceSupport] = {
     "Encounter": ResourceSupport((*_READ, "create", "update"), ENCOUNTERS, conditional_create=True),
     "Appointment": ResourceSupport((*_READ, "create", "update"), APPOINTMENTS, conditional_create=True),
     "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
+    "Slot": ResourceSupport((*_READ, "update"), SLOTS),
     "Task": ResourceSupport((*_READ, "create", "update", "patch"), TASKS, conditional_create=True),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Communication": ResourceSupport(_READ, PARAMETERS),
@@ -50,6 +53,8 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
             return response(entry)
         case "Task" if is_choice(entry, context):
             return chosen(entry, context)
+        case "Slot":
+            return slot(entry)
         case _:
             require_known(entry)
             return task(entry, context)
@@ -58,6 +63,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
 EDGE = Edge(
     takes=TAKES,
     interpret=interpret,
-    order=("Encounter", "Appointment", "AppointmentResponse", "Task"),
+    order=("Encounter", "Appointment", "AppointmentResponse", "Slot", "Task"),
+    others={"Slot": OF_GROUP},
     views={("Appointment", "week"): week},
 )

@@ -53,6 +53,8 @@ TIMES = (
     TimeElement("QuestionnaireResponse", "authored", "happened"),
     TimeElement("ServiceRequest", "authoredOn", "happened"),
     TimeElement("ServiceRequest", "occurrence", "planned"),
+    TimeElement("Slot", "start", "planned"),
+    TimeElement("Slot", "end", "planned"),
     TimeElement("Specimen", "collection.collected", "happened"),
     TimeElement("Specimen", "receivedTime", "happened"),
     TimeElement("Task", "authoredOn", "happened"),
